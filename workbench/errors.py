@@ -1,0 +1,76 @@
+"""Errors a person can act on, and the translation of the ones libraries raise."""
+
+import errno
+from dataclasses import dataclass
+
+
+class UserError(Exception):
+    """Something the person can put right: `message` says what is wrong, `remedy` what to do about it."""
+
+    def __init__(self, message: str, remedy: str = "", field: str = ""):
+        super().__init__(message)
+        self.message, self.remedy, self.field = message, remedy, field
+
+    def __str__(self) -> str:
+        where = f"{self.field}: " if self.field else ""
+        return f"{where}{self.message}" + (f" {self.remedy}" if self.remedy else "")
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing wrong with a configuration: the field it concerns, what is wrong, and the remedy."""
+
+    field: str
+    message: str
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.message}" + (f" {self.remedy}" if self.remedy else "")
+
+
+class SpecError(UserError):
+    """All problems of a configuration at once, found before any work starts."""
+
+    def __init__(self, problems: list[Problem]):
+        self.problems = problems
+        super().__init__("\n".join(str(problem) for problem in problems))
+
+
+class Problems:
+    """Collects problems, then raises them together."""
+
+    def __init__(self) -> None:
+        self.found: list[Problem] = []
+
+    def add(self, field: str, message: str, remedy: str = "") -> None:
+        self.found.append(Problem(field, message, remedy))
+
+    def collect(self, field: str, error: UserError) -> None:
+        """Adds what another check raised, under this field."""
+        if isinstance(error, SpecError):
+            self.found.extend(error.problems)
+        else:
+            self.add(error.field or field, error.message, error.remedy)
+
+    def check(self) -> None:
+        """Raises `SpecError` if anything was found."""
+        if self.found:
+            raise SpecError(self.found)
+
+
+def explain(error: BaseException) -> UserError:
+    """Turns any exception into a `UserError`; what is unknown keeps its type and text, with the log as remedy."""
+    if isinstance(error, UserError):
+        return error
+    text = f"{error}".strip() or type(error).__name__
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        where = f" ({error.filename})" if error.filename else ""
+        return UserError(f"The disk is full{where}.", "Free some space, then start or resume it again.")
+    if isinstance(error, PermissionError):
+        return UserError(f"No permission: {text}.", "Check who owns that folder, or choose another one.")
+    if isinstance(error, MemoryError) or "out of memory" in text.lower():
+        return UserError(
+            f"Out of memory: {text.splitlines()[0][:200]}",
+            "Lower the batch size or the maximum length, choose QLoRA, or free the device; then resume.",
+        )
+    return UserError(f"{type(error).__name__}: {text[:500]}", "The log has the whole story.")

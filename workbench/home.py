@@ -1,0 +1,156 @@
+"""WORKBENCH_HOME: the folder that holds models, datasets, jobs and labels. The folders are the truth."""
+
+import contextlib
+import os
+import re
+import shutil
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from workbench.errors import UserError
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
+PARTIAL = ".partial-"
+
+
+@dataclass(frozen=True)
+class Home:
+    """The layout of one home. `Home.default()` makes the one of this process."""
+
+    root: Path
+
+    @classmethod
+    def default(cls) -> "Home":
+        """The home named by WORKBENCH_HOME, else ~/.llm-workbench; made if missing."""
+        root = Path(os.environ.get("WORKBENCH_HOME") or Path.home() / ".llm-workbench")
+        return cls.at(root)
+
+    @classmethod
+    def at(cls, root: str | Path) -> "Home":
+        """The home in that folder, made if missing; raises `UserError` when it cannot be written."""
+        home = cls(Path(root).expanduser().resolve())
+        try:
+            for folder in (home.models, home.datasets, home.jobs, home.cache):
+                folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(
+                f"The home {home.root} cannot be written: {error.strerror}.",
+                "Set WORKBENCH_HOME to a folder of yours.",
+                "WORKBENCH_HOME",
+            ) from None
+        return home
+
+    @property
+    def models(self) -> Path:
+        return self.root / "models"
+
+    @property
+    def datasets(self) -> Path:
+        return self.root / "datasets"
+
+    @property
+    def jobs(self) -> Path:
+        return self.root / "jobs"
+
+    @property
+    def cache(self) -> Path:
+        return self.root / "cache"
+
+    @property
+    def labels(self) -> Path:
+        return self.root / "labels.sqlite"
+
+
+def safe_name(text: str, field: str = "name") -> str:
+    """The name itself if it can be a folder's name; raises `UserError` otherwise."""
+    name = text.strip() if isinstance(text, str) else ""
+    if not NAME.fullmatch(name) or name.startswith("."):
+        raise UserError(
+            f"{text!r} cannot be a name." if name else "is empty.",
+            "Use letters, digits, '-', '_' and '.', starting with a letter or digit, 80 characters at most.",
+            field,
+        )
+    return name
+
+
+def slug(text: str) -> str:
+    """A name made from any text: 'My Data (v2).jsonl' → 'my-data-v2.jsonl'."""
+    return re.sub(r"[^A-Za-z0-9._]+", "-", text).strip("-._").lower()[:80] or "unnamed"
+
+
+def free_name(folder: Path, name: str) -> str:
+    """`name`, or `name-2`, `name-3`, … if the folder has it already."""
+    taken = {path.name for path in folder.iterdir()}
+    return next(candidate for n in range(1, 10_000) if (candidate := name if n == 1 else f"{name}-{n}") not in taken)
+
+
+def inside(folder: Path, name: str, field: str = "name") -> Path:
+    """`folder/name`, checked to lie in the folder after resolving links; raises `UserError`."""
+    path = (folder / safe_name(name, field)).resolve()
+    if not path.is_relative_to(folder.resolve()):
+        raise UserError(f"{name!r} leads outside {folder.name}/.", "Choose a plain name.", field)
+    return path
+
+
+def entries(folder: Path) -> list[Path]:
+    """The complete artifacts in a shelf's folder, without hidden or half-made ones."""
+    return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+
+
+@contextlib.contextmanager
+def writing(target: Path, replace: bool = False) -> Iterator[Path]:
+    """A fresh folder beside `target` that takes its name when the block ends well, and vanishes otherwise.
+
+    Raises `UserError` at once if the name is taken and `replace` is false.
+    """
+    if target.exists() and not replace:
+        raise UserError(f"{target.name!r} exists already.", "Choose another name, or delete that one first.", "name")
+    partial = target.parent / f"{PARTIAL}{target.name}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+        _sync(partial)
+        if replace and target.exists():
+            _swap(partial, target)
+        else:
+            partial.rename(target)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+
+
+def _swap(partial: Path, target: Path) -> None:
+    old = target.parent / f"{PARTIAL}old-{target.name}-{uuid.uuid4().hex[:6]}"
+    target.rename(old)
+    partial.rename(target)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _sync(folder: Path) -> None:
+    """Flushes every file to the disk, so that a name never outlives its contents in a power cut."""
+    for path in folder.rglob("*"):
+        if path.is_file():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a file whole or not at all."""
+    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex[:6]}")
+    with partial.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
+
+
+def sweep(folder: Path) -> None:
+    """Removes half-made artifacts left by processes that no longer live."""
+    import psutil
+
+    for path in folder.glob(f"{PARTIAL}*"):
+        pid = path.name.rsplit("-", 2)[-2]
+        if not pid.isdigit() or not psutil.pid_exists(int(pid)):
+            shutil.rmtree(path, ignore_errors=True)

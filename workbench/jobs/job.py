@@ -1,0 +1,81 @@
+"""A job: a spec that does work in a process of its own, and the context it works in."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ClassVar
+
+from workbench.errors import Problems
+from workbench.home import Home
+from workbench.jobs.events import EventLog
+from workbench.registry import Method, Registry
+
+STOP_FILE = "stop"
+
+
+class JobStopped(Exception):
+    """Raised inside a job when it has wound up after a stop; `result` is what was kept."""
+
+    def __init__(self, result: dict[str, Any] | None = None):
+        super().__init__("stopped")
+        self.result = result or {}
+
+
+class JobContext:
+    """What a running job may use: its home and folder, events out, stop requests in."""
+
+    def __init__(self, home: Home, folder: Path, resume: bool = False, echo: Callable[[str], None] | None = None):
+        self.home, self.folder, self.resume = home, folder, resume
+        self.events = EventLog(folder / "events.jsonl")
+        self._echo = echo
+
+    def progress(self, done: float, total: float, text: str = "") -> None:
+        self.events.append("progress", done=done, total=total, text=text)
+        if self._echo:
+            self._echo(f"[{done:g}/{total:g}] {text}")
+
+    def metrics(self, step: int, **values: float | None) -> None:
+        self.events.append("metrics", step=step, **values)
+        if self._echo:
+            shown = "  ".join(f"{key} {value:.4g}" for key, value in values.items() if value is not None)
+            self._echo(f"step {step}  {shown}")
+
+    def note(self, text: str) -> None:
+        self.events.append("note", text=text)
+        print(text, flush=True)
+
+    def stop_requested(self) -> str:
+        """'' while nobody asked, else 'keep' or 'discard'."""
+        try:
+            return (self.folder / STOP_FILE).read_text().strip() or "keep"
+        except FileNotFoundError:
+            return ""
+
+    def checkpoint(self) -> None:
+        """Raises `JobStopped` if somebody asked to stop; for jobs that keep nothing half-done."""
+        if self.stop_requested():
+            raise JobStopped
+
+
+class Job(Method):
+    """Base of every kind of job. Subclasses live in workbench/jobs/kinds, one a file."""
+
+    uses_device: ClassVar[bool] = True
+    resumable: ClassVar[bool] = False
+
+    def label(self) -> str:
+        """The short name shown in lists."""
+        return self.title
+
+    def check(self, home: Home, problems: Problems) -> None:
+        """Adds everything that would make the job fail later; called before it is queued."""
+
+    def facts(self, home: Home) -> list[list[str]]:
+        """Rows of (label, value) that tell what the job works on."""
+        return []
+
+    def run(self, ctx: JobContext) -> dict[str, Any]:
+        """Does the work and returns its result (JSON types); raises `UserError`, `JobStopped` or anything."""
+        raise TypeError(f"{type(self).__name__} has no run()")
+
+
+JOBS: Registry[Job] = Registry("kind of job", "workbench.jobs.kinds")

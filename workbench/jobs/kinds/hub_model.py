@@ -1,0 +1,55 @@
+"""Getting a model from the Hugging Face hub."""
+
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from workbench.errors import Problems, UserError
+from workbench.home import Home, inside, slug
+from workbench.jobs.job import JOBS, Job, JobContext
+from workbench.models import hub, shelf
+
+
+@JOBS.register
+class GetHubModel(Job):
+    """Downloads a model or adapter from the Hugging Face hub, pinned to a commit, safetensors only."""
+
+    method: ClassVar[str] = "hub-model"
+    title: ClassVar[str] = "Get a model from the hub"
+    uses_device: ClassVar[bool] = False
+
+    repo: str = Field(
+        description="The hub id, such as HuggingFaceTB/SmolLM2-360M-Instruct.", pattern=r"^[^/\s]+/[^/\s]+$"
+    )
+    revision: str = Field("main", description="Branch, tag or commit; what it points at now is written down.")
+    name: str = Field("", description="Its name on the shelf; empty takes the repository's.")
+    base: str = Field("", description="For an adapter: the base model on the shelf.")
+
+    @property
+    def target(self) -> str:
+        return self.name or slug(self.repo.split("/")[1])
+
+    def label(self) -> str:
+        return f"Get {self.repo}"
+
+    def check(self, home: Home, problems: Problems) -> None:
+        try:
+            if inside(home.models, self.target).exists():
+                problems.add("name", f"{self.target!r} is on the shelf already.", "Choose another name.")
+            if self.base:
+                shelf.model_folder(home, self.base, "base")
+        except UserError as error:
+            problems.collect("name", error)
+
+    def run(self, ctx: JobContext) -> dict[str, Any]:
+        ctx.progress(0, 2, f"Downloading {self.repo}")
+        folder, commit = hub.download(self.repo, self.revision, ctx.folder / "download")
+        ctx.progress(1, 2, "Checking and shelving")
+        shelf.check_folder(ctx.home, folder, self.base)
+        adapter = (folder / "adapter_config.json").is_file()
+        parents = [shelf.parent_of(shelf.model_folder(ctx.home, self.base), "base")] if adapter else []
+        made_by = {"method": self.method, "repo": self.repo, "revision": self.revision, "commit": commit}
+        kind = "adapter" if adapter else "model"
+        shelf.shelve(ctx.home, self.target, folder, kind=kind, parents=parents, made_by=made_by)
+        ctx.progress(2, 2, "Ready")
+        return {"model": self.target}

@@ -1,0 +1,143 @@
+"""The child process that carries out one job, and the warm spare that waits for one.
+
+`python -m workbench.jobs.worker FOLDER` runs the job in that folder.
+`python -m workbench.jobs.worker --spare` imports the heavy packages, says 'ready', then waits for a folder's path
+on standard input; the end of standard input (its server died) ends it.
+"""
+
+import contextlib
+import os
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import filelock
+import psutil
+
+from workbench.errors import UserError, explain
+from workbench.home import Home, write_text
+from workbench.jobs.events import EventLog, Story
+from workbench.jobs.job import JOBS, STOP_FILE, Job, JobContext, JobStopped
+from workbench.spec import load_yaml
+
+ALREADY_TAKEN = 3
+
+
+def carry_out(home: Home, folder: Path, echo: Callable[[str], None] | None = None) -> str:
+    """Runs the job in `folder` in this process and records how it ended; returns the final status."""
+    mine = filelock.FileLock(folder / ".lock")
+    try:
+        mine.acquire(timeout=0)
+    except filelock.Timeout:
+        return "taken"  # a worker started by an earlier server has it
+    events = EventLog(folder / "events.jsonl")
+    _stop_on_sigterm(folder)
+    try:
+        job = JOBS.parse(load_yaml((folder / "job.yaml").read_text("utf-8")))
+        with _device(home, job, events):
+            story = _story(events)
+            if story.status not in ("queued", "running"):
+                return "taken"  # stopped while it waited for the device
+            events.status("running", pid=os.getpid(), process_started=psutil.Process().create_time())
+            result = job.run(JobContext(home, folder, story.resume, echo))
+        events.status("done", result=result)
+        return "done"
+    except JobStopped as stop:
+        events.status("stopped", result=stop.result)
+        return "stopped"
+    except BaseException as error:
+        return _record_failure(events, error)
+    finally:
+        mine.release()
+
+
+def _record_failure(events: EventLog, error: BaseException) -> str:
+    if not isinstance(error, UserError):
+        traceback.print_exc()
+    known = UserError("Interrupted.", "Resume it.") if isinstance(error, KeyboardInterrupt) else explain(error)
+    print(f"\n{known}", file=sys.stderr, flush=True)
+    # A full disk must not keep the failure from being told: whoever reads sees a dead process as interrupted.
+    with contextlib.suppress(OSError):
+        events.status("failed", error=known.message, remedy=known.remedy)
+    return "failed"
+
+
+def _story(events: EventLog) -> Story:
+    story = Story()
+    for event in events.read()[0]:
+        story.add(event)
+    return story
+
+
+@contextlib.contextmanager
+def _device(home: Home, job: Job, events: EventLog) -> Iterator[None]:
+    """Holds the device for this job: one at a time across all processes of this home."""
+    if not job.uses_device:
+        yield
+        return
+    lock = filelock.FileLock(home.jobs / ".device.lock")
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        events.append("progress", done=None, total=None, text="Waiting for the device")
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _stop_on_sigterm(folder: Path) -> None:
+    def ask(*_: Any) -> None:
+        write_text(folder / STOP_FILE, "keep")
+
+    with contextlib.suppress(ValueError):  # only the main thread may set handlers
+        signal.signal(signal.SIGTERM, ask)
+
+
+def warm_up() -> None:
+    """Imports what training needs, so that a job starts at once."""
+    import datasets  # noqa: F401
+    import peft  # noqa: F401
+    import torch  # noqa: F401
+    import transformers  # noqa: F401
+    from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer  # noqa: F401
+
+    for job in JOBS:
+        job.summary()
+
+
+def _redirect(folder: Path) -> None:
+    """Sends everything this process prints, C libraries included, to the job's log."""
+    log = os.open(folder / "log.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    os.close(log)
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+
+
+def spare() -> None:
+    """Warms up, then runs the one job whose folder comes in on standard input."""
+    warm_up()
+    print("ready", flush=True)
+    line = sys.stdin.readline().strip()
+    if line:
+        main(Path(line))
+
+
+def main(folder: Path) -> None:
+    _redirect(folder)
+    print(time.strftime("%Y-%m-%d %H:%M:%S"), "worker", os.getpid(), "starts", folder.name, flush=True)
+    status = carry_out(Home.at(folder.parent.parent), folder)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    code = {"done": 0, "stopped": 0, "taken": ALREADY_TAKEN}.get(status, 1)
+    os._exit(code)  # libraries' threads must not hold the device
+
+
+if __name__ == "__main__":
+    spare() if sys.argv[1:] == ["--spare"] else main(Path(sys.argv[1]))

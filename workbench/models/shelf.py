@@ -1,0 +1,245 @@
+"""The models of a home: folders of safetensors, whole models and adapters, listed without importing torch."""
+
+import json
+import os
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from workbench.errors import Problems, UserError
+from workbench.home import Home, entries, inside, safe_name, writing
+from workbench.lineage import Manifest, Parent, parent_of, read_manifest, write_manifest
+from workbench.models import tensors
+from workbench.registry import suggestion
+
+PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
+KEPT = (".safetensors", ".json", ".jinja", ".txt", ".model", ".md")
+
+
+@dataclass
+class ModelInfo:
+    """One row of the shelf. Sizes in bytes; `base` is the shelf name of an adapter's base model."""
+
+    name: str
+    kind: str
+    folder: Path
+    base: str = ""
+    architecture: str = ""
+    dtype: str = ""
+    parameters: int = 0
+    size: int = 0
+    made_by: str = ""
+    created: str = ""
+    parents: list[str] = field(default_factory=list)
+    error: str = ""
+
+    @property
+    def is_adapter(self) -> bool:
+        return self.kind == "adapter"
+
+
+def model_folder(home: Home, name: str, field_name: str = "model") -> Path:
+    """The folder of a model on the shelf; raises `UserError` with the nearest names."""
+    folder = inside(home.models, name, field_name)
+    if not folder.is_dir():
+        known = [path.name for path in entries(home.models)]
+        remedy = suggestion(name, known) if known else "Get the starter model first (Models tab, or `import-model`)."
+        raise UserError(f"There is no model {name!r}.", remedy, field_name)
+    return folder
+
+
+def model_info(home: Home, name: str) -> ModelInfo:
+    """Everything the list shows about one model; raises `UserError` if it is not there or damaged."""
+    folder = model_folder(home, name)
+    manifest = read_manifest(folder)
+    base = manifest.parent("base")
+    weights = tensors.summary(folder)
+    config = _read_json(folder / ("adapter_config.json" if manifest.kind == "adapter" else "config.json"))
+    return ModelInfo(
+        name=name,
+        kind=manifest.kind,
+        folder=folder,
+        base=base.name if base else "",
+        architecture=_architecture(config, manifest.kind),
+        dtype=weights.dtype,
+        parameters=weights.parameters,
+        size=weights.size,
+        made_by=str(manifest.made_by.get("method", "")),
+        created=manifest.created,
+        parents=[parent.name for parent in manifest.parents],
+    )
+
+
+def _architecture(config: dict[str, Any], kind: str) -> str:
+    if kind == "adapter":
+        return f"{config.get('peft_type', 'adapter')} r={config.get('r', '?')}"
+    return str((config.get("architectures") or ["?"])[0])
+
+
+def list_models(home: Home) -> list[ModelInfo]:
+    """The shelf, oldest first; a damaged folder appears with its error."""
+    found = []
+    for folder in entries(home.models):
+        try:
+            found.append(model_info(home, folder.name))
+        except (UserError, OSError) as error:
+            found.append(ModelInfo(folder.name, "damaged", folder, error=str(error)))
+    return sorted(found, key=lambda info: info.created)
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """Which folders make up a model: the base's, and the adapter's if it is one."""
+
+    name: str
+    base: Path
+    adapter: Path | None
+
+    @property
+    def home_of_template(self) -> Path:
+        """The folder whose tokenizer and chat template belong to this model."""
+        return self.adapter if self.adapter and (self.adapter / "tokenizer.json").is_file() else self.base
+
+
+def resolve(home: Home, name: str, field_name: str = "model") -> Resolved:
+    """The folders behind a name; raises `UserError` when an adapter's base is missing."""
+    folder = model_folder(home, name, field_name)
+    manifest = read_manifest(folder)
+    if manifest.kind != "adapter":
+        return Resolved(name, folder, None)
+    base = manifest.parent("base")
+    if base is None or not (home.models / base.name).is_dir():
+        missing = base.name if base else "?"
+        raise UserError(
+            f"{name!r} is an adapter of {missing!r}, which is not on the shelf.",
+            "Import that base model under that name.",
+            field_name,
+        )
+    return Resolved(name, model_folder(home, base.name, field_name), folder)
+
+
+def import_folder(home: Home, source: str | Path, name: str, base: str = "") -> Manifest:
+    """Puts a local model or adapter folder on the shelf (hard links where the disk allows, else copies).
+
+    Raises `SpecError` with every problem: no config, pickled weights, remote code, missing shards, wrong base.
+    """
+    source = Path(source).expanduser().resolve()
+    safe_name(name)
+    check_folder(home, source, base)
+    is_adapter = (source / "adapter_config.json").is_file()
+    parents = [parent_of(model_folder(home, base, "base"), "base")] if is_adapter else []
+    return shelve(
+        home, name, source, kind="adapter" if is_adapter else "model", parents=parents,
+        made_by={"method": "import-folder", "source": str(source)},
+    )  # fmt: skip
+
+
+def shelve(
+    home: Home, name: str, source: Path, *, kind: str, parents: list[Parent], made_by: dict[str, Any]
+) -> Manifest:
+    """Links or copies the files that belong to a model into a new place on the shelf, whole or not at all."""
+    with writing(home.models / safe_name(name)) as partial:
+        for path in sorted(source.iterdir()):
+            if path.is_file() and path.suffix in KEPT and path.name != "manifest.yaml":
+                _link(path, partial / path.name)
+        return write_manifest(partial, Manifest(kind=kind, name=name, parents=parents, made_by=made_by))
+
+
+def _link(source: Path, target: Path) -> None:
+    try:
+        os.link(source.resolve(), target)
+    except OSError:
+        shutil.copyfile(source, target)
+
+
+def check_folder(home: Home, source: Path, base: str = "") -> None:
+    """Everything wrong with a model folder, at once."""
+    problems = Problems()
+    if not source.is_dir():
+        raise UserError(f"{source} is not a folder.", "Give the folder that holds config.json.", "path")
+    names = {path.name for path in source.iterdir()}
+    adapter = "adapter_config.json" in names
+    if not adapter and "config.json" not in names:
+        problems.add("path", "the folder has no config.json.", "Choose the folder transformers saved the model in.")
+    if not any(name.endswith(".safetensors") for name in names):
+        pickled = sorted(name for name in names if name.endswith(PICKLED))
+        found = f"only pickled weights ({pickled[0]})" if pickled else "no weights"
+        problems.add(
+            "path", f"there are {found}.", "Save it as safetensors (save_pretrained does); pickles can run code."
+        )
+    config = _config(source, "adapter_config.json" if adapter else "config.json", problems)
+    if "auto_map" in config:
+        problems.add(
+            "path", "the model brings its own Python code (auto_map).", "Only architectures in transformers run."
+        )
+    if not adapter and "tokenizer.json" not in names:
+        problems.add(
+            "path", "there is no tokenizer.json.", "Save the tokenizer with transformers into the same folder."
+        )
+    problems.check()
+    for problem in tensors.check_shards(source):
+        problems.add("path", problem, "Copy the missing files, or download the model again.")
+    if adapter:
+        _check_base(home, source, base, problems)
+    problems.check()
+
+
+def _check_base(home: Home, source: Path, base: str, problems: Problems) -> None:
+    if not base:
+        problems.add("base", "an adapter needs its base model.", "Name the model on the shelf it was trained on.")
+        return
+    try:
+        folder = model_folder(home, base, "base")
+    except UserError as error:
+        problems.collect("base", error)
+        return
+    for mismatch in tensors.adapter_mismatches(source, folder)[:3]:
+        problems.add("base", mismatch, f"This adapter was trained on another base than {base!r}.")
+
+
+def _config(source: Path, name: str, problems: Problems) -> dict[str, Any]:
+    try:
+        return _read_json(source / name)
+    except UserError as error:
+        problems.collect("path", error)
+        return {}
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    try:
+        data = json.loads(path.read_text("utf-8"))
+    except (ValueError, UnicodeDecodeError) as error:
+        raise UserError(f"{path.name} is not valid JSON ({error}).", "Get a fresh copy of that file.") from None
+    if not isinstance(data, dict):
+        raise UserError(f"{path.name} holds no JSON object.", "Get a fresh copy of that file.")
+    return data
+
+
+def delete_model(home: Home, name: str) -> None:
+    """Removes a model; raises `UserError` while adapters on the shelf need it."""
+    folder = model_folder(home, name)
+    users = [info.name for info in list_models(home) if info.base == name]
+    if users:
+        raise UserError(f"{name!r} is the base of {', '.join(users)}.", "Delete those adapters first.", "model")
+    shutil.rmtree(folder)
+
+
+def human_size(size: float) -> str:
+    """1536 → '1.5 kB' in decimal units, as disks are sold."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if size >= 10 or unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} TB"
+
+
+def human_count(count: float) -> str:
+    """134515008 → '135M'."""
+    for unit in ("", "k", "M", "B"):
+        if count < 1000:
+            return f"{count:.3g}{unit}"
+        count /= 1000
+    return f"{count:.3g}T"

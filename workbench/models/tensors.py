@@ -1,0 +1,81 @@
+"""What safetensors files say about themselves, read from their headers alone."""
+
+import collections
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+
+from workbench.errors import UserError
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Parameters counted over all files, the most common dtype by parameters, and the bytes on disk."""
+
+    parameters: int
+    dtype: str
+    size: int
+
+
+NAMES = {"F32": "float32", "F16": "float16", "BF16": "bfloat16", "I8": "int8", "U8": "uint8", "F64": "float64"}
+
+
+def shapes(folder: Path) -> Iterator[tuple[str, tuple[int, ...], str]]:
+    """Yields (tensor name, shape, safetensors dtype) of every tensor; raises `UserError` on a damaged file."""
+    for path in sorted(folder.glob("*.safetensors")):
+        try:
+            with safe_open(path, framework="np") as file:
+                for name in file.keys():  # noqa: SIM118  (safe_open is no dict)
+                    part = file.get_slice(name)
+                    yield name, tuple(part.get_shape()), part.get_dtype()
+        except (SafetensorError, OSError) as error:
+            raise UserError(f"{path.name} is damaged: {error}.", "Download or save the model again.") from None
+
+
+def summary(folder: Path) -> Weights:
+    """Counts the tensors of a folder."""
+    counts: collections.Counter[str] = collections.Counter()
+    for _, shape, dtype in shapes(folder):
+        counts[dtype] += math.prod(shape)
+    dtype = counts.most_common(1)[0][0] if counts else ""
+    size = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
+    return Weights(sum(counts.values()), NAMES.get(dtype, dtype.lower()), size)
+
+
+def check_shards(folder: Path) -> list[str]:
+    """Problems of the weight files: shards the index names that are missing, or headers that cannot be read."""
+    index = folder / "model.safetensors.index.json"
+    if index.is_file():
+        try:
+            shards = sorted(set(json.loads(index.read_text("utf-8"))["weight_map"].values()))
+        except (ValueError, KeyError, AttributeError) as error:
+            return [f"{index.name} is damaged ({type(error).__name__}: {error})."]
+        missing = [shard for shard in shards if not (folder / shard).is_file()]
+        if missing:
+            return [f"{len(missing)} of {len(shards)} weight files are missing ({missing[0]})."]
+    try:
+        summary(folder)
+    except UserError as error:
+        return [error.message]
+    return []
+
+
+def adapter_mismatches(adapter: Path, base: Path) -> list[str]:
+    """Where a LoRA adapter's matrices do not fit the base model: one sentence each, none if it fits."""
+    known = {name: shape for name, shape, _ in shapes(base)}
+    found = []
+    for name, shape, _ in shapes(adapter):
+        if ".lora_A." not in name and ".lora_B." not in name:
+            continue
+        side = 1 if ".lora_A." in name else 0
+        target = name.split(".lora_")[0].removeprefix("base_model.model.") + ".weight"
+        expected = known.get(target)
+        if expected is None:
+            found.append(f"the base has no layer {target}.")
+        elif shape[side] != expected[side]:
+            found.append(f"{target} is {expected[0]} × {expected[1]} in the base, the adapter needs {shape[side]}.")
+    return found

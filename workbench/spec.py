@@ -1,0 +1,103 @@
+"""Spec: a frozen, strict configuration that reads and writes YAML and reports all its errors together."""
+
+from typing import Any, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from workbench.errors import Problem, SpecError
+
+
+class Spec(BaseModel):
+    """Base of every configuration. Fields carry default, bounds and the sentence of help shown in the page."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON types, ready for YAML."""
+        return self.model_dump(mode="json")
+
+    def to_yaml(self) -> str:
+        return dump_yaml(self.to_dict())
+
+    @classmethod
+    def parse(cls, data: Any) -> Self:
+        """The spec made from plain data; raises `SpecError` naming every wrong field."""
+        try:
+            return cls.model_validate(data)
+        except ValidationError as error:
+            raise SpecError(problems_of(error, cls)) from None
+
+
+def dump_yaml(data: Any) -> str:
+    return yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=100)
+
+
+def load_yaml(text: str) -> Any:
+    """Parses one YAML document; raises `SpecError` with line and column when it is not YAML."""
+    try:
+        return yaml.load(text, Loader=_NoAliases)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "YAML"
+        reason = getattr(error, "problem", None) or str(error)
+        raise SpecError([Problem(where, f"not valid YAML: {reason}.", "Check indentation and colons.")]) from None
+
+
+class _NoAliases(yaml.SafeLoader):
+    """Refuses aliases: no configuration here needs them, and nested ones make a 'YAML bomb'."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            event = self.peek_event()
+            raise yaml.YAMLError(f"aliases (*{event.anchor}) are not allowed")
+        return super().compose_node(parent, index)
+
+
+def problems_of(error: ValidationError, spec: type[BaseModel]) -> list[Problem]:
+    """pydantic's findings as problems; an unknown field gets a 'did you mean'."""
+    from workbench.registry import suggestion
+
+    problems = []
+    for found in error.errors(include_url=False):
+        path = [str(part) for part in found["loc"]]
+        field = ".".join(path) or spec.__name__
+        if found["type"] == "extra_forbidden":
+            known = list(spec.model_fields) if len(path) == 1 else []
+            problems.append(Problem(field, "there is no such setting.", suggestion(path[-1], known)))
+        elif found["type"] == "missing":
+            problems.append(Problem(field, "is missing.", _help(spec, path)))
+        else:
+            problems.extend(_nested(found, field) or [Problem(field, _sentence(found), "")])
+    return problems
+
+
+def _nested(found: Any, field: str) -> list[Problem]:
+    """A `SpecError` raised inside a validator of a method field keeps its own problems."""
+    inner = found.get("ctx", {}).get("error")
+    if not isinstance(inner, NestedSpecError):
+        return []
+    return [
+        Problem(f"{field}.{problem.field}" if problem.field != field else field, problem.message, problem.remedy)
+        for problem in inner.problems
+    ]
+
+
+class NestedSpecError(ValueError):
+    """Carries a method's own problems through pydantic, which only passes on `ValueError`."""
+
+    def __init__(self, problems: list[Problem]):
+        super().__init__("; ".join(str(problem) for problem in problems))
+        self.problems = problems
+
+
+def _sentence(found: Any) -> str:
+    text = found["msg"].removeprefix("Value error, ")
+    given = found.get("input")
+    short = f" (given: {given!r})" if isinstance(given, str | int | float | bool) and len(repr(given)) < 60 else ""
+    return text.rstrip(".") + short + "."
+
+
+def _help(spec: type[BaseModel], path: list[str]) -> str:
+    field = spec.model_fields.get(path[0]) if path else None
+    return f"It says: {field.description}" if field and field.description else ""
