@@ -9,10 +9,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 from workbench.errors import UserError
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 PARTIAL = ".partial-"
+OLD = ".old-"
 
 
 @dataclass(frozen=True)
@@ -122,7 +125,8 @@ def writing(target: Path, replace: bool = False) -> Iterator[Path]:
 
 
 def _swap(partial: Path, target: Path) -> None:
-    old = target.parent / f"{PARTIAL}old-{target.name}-{uuid.uuid4().hex[:6]}"
+    """Puts `partial` in the place of `target`; a death between the two renames is mended by `sweep`."""
+    old = target.parent / f"{OLD}{target.name}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
     target.rename(old)
     partial.rename(target)
     shutil.rmtree(old, ignore_errors=True)
@@ -147,10 +151,13 @@ def write_text(path: Path, text: str) -> None:
 
 
 def sweep(folder: Path) -> None:
-    """Removes half-made artifacts left by processes that no longer live."""
-    import psutil
-
-    for path in folder.glob(f"{PARTIAL}*"):
-        pid = path.name.rsplit("-", 2)[-2]
-        if not pid.isdigit() or not psutil.pid_exists(int(pid)):
+    """Removes what dead processes left half-made, and gives back an artifact whose replacement never came."""
+    for path in [*folder.glob(f"{OLD}*"), *folder.glob(f"{PARTIAL}*")]:
+        name, pid, _ = path.name.rsplit("-", 2)
+        if psutil.pid_exists(int(pid) if pid.isdigit() else -1):
+            continue
+        target = folder / name.removeprefix(OLD)
+        if path.name.startswith(OLD) and not target.exists():
+            path.rename(target)
+        else:
             shutil.rmtree(path, ignore_errors=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import Field
 
-from workbench.errors import UserError
+from workbench.errors import SpecError, UserError
 from workbench.home import write_text
 from workbench.spec import Spec, dump_yaml, load_yaml
 
@@ -79,7 +79,10 @@ def read_manifest(folder: Path) -> Manifest:
     path = folder / MANIFEST
     if not path.is_file():
         raise UserError(f"{folder.name} has no {MANIFEST}.", "Import it again.")
-    return Manifest.parse(load_yaml(path.read_text("utf-8")))
+    try:
+        return Manifest.parse(load_yaml(path.read_text("utf-8")))
+    except (UnicodeDecodeError, SpecError) as error:
+        raise UserError(f"The manifest of {folder.name} is damaged: {error}", "Import it again.") from None
 
 
 def parent_of(folder: Path, role: str) -> Parent:

@@ -1,0 +1,78 @@
+/* js_on_load of TokenView. props: value ({tokens, warnings, summary, note} or null), empty. */
+const kit = window.wbKit;
+const { h } = kit;
+const root = element.querySelector(".wb-token-view");
+const MOST = 8000;
+
+function state(token) {
+  if (token.cut) return "cut off";
+  return token.trained ? "trained on" : "read, not trained on";
+}
+
+/** One token as an inline box; spaces, tabs and line breaks become visible. */
+function box(token, index) {
+  const node = h("span", "wb-token " + (token.trained ? "is-trained" : "is-context"));
+  if (token.special) node.classList.add("is-special");
+  if (token.cut) node.classList.add("is-cut");
+  node.dataset.index = index;
+  for (const part of String(token.text).split(/([ \t\n])/)) {
+    if (!part) continue;
+    const sign = { " ": "·", "\t": "→", "\n": "↵" }[part];
+    node.append(sign ? h("i", "", sign) : document.createTextNode(part));
+    if (part === "\n") node.append(h("br"));
+  }
+  return node;
+}
+
+function legend() {
+  const line = h("div", "wb-token-legend");
+  const samples = [["is-trained", "trained on"], ["is-context", "read only"], ["is-context is-special", "special token"],
+    ["is-context is-cut", "cut off"]];
+  for (const [look, text] of samples) {
+    const item = h("span");
+    item.append(h("span", "wb-token " + look, "abc"), document.createTextNode(text));
+    line.append(item);
+  }
+  return line;
+}
+
+function summary(rows) {
+  const list = h("div", "wb-figures");
+  for (const [name, value] of rows || []) {
+    const node = h("div", "wb-figure");
+    node.append(h("span", "", name), h("b", "", value));
+    list.append(node);
+  }
+  return list;
+}
+
+function warnings(items) {
+  const list = h("div", "wb-notes");
+  for (const { level, text } of items || []) {
+    list.append(h("div", "wb-note is-" + String(level).replace(/[^a-z]/g, ""), text));
+  }
+  return list;
+}
+
+function render() {
+  const value = props.value;
+  root.replaceChildren();
+  if (!value || !value.tokens) { root.append(kit.empty(props.empty)); return; }
+  const text = h("div", "wb-token-text");
+  value.tokens.slice(0, MOST).forEach((token, index) => text.append(box(token, index)));
+  const status = h("div", "wb-token-status", "Point at a token to see its number.");
+  root.append(warnings(value.warnings), summary(value.summary), legend(), text, status);
+  if (value.tokens.length > MOST) root.append(h("div", "wb-hint", `The first ${MOST} of ${value.tokens.length} tokens.`));
+  if (value.note) root.append(h("div", "wb-hint", value.note));
+  text.addEventListener("mouseover", (event) => {
+    const node = event.target.closest(".wb-token");
+    if (!node) return;
+    const token = value.tokens[Number(node.dataset.index)];
+    const id = token.id === undefined || token.id === null ? "" : `  ·  id ${token.id}`;
+    status.textContent = `Token ${Number(node.dataset.index) + 1}${id}  ·  ${JSON.stringify(token.text)}  ·  ${state(token)}`
+      + (token.special ? "  ·  special" : "");
+  });
+}
+
+render();
+watch("value", render);

@@ -1,0 +1,122 @@
+"""What every tab shares: the engine's handles, and dropdowns that follow the shelves in every browser."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import gradio as gr
+
+from workbench.chat.service import ChatService
+from workbench.data.shelf import list_datasets
+from workbench.errors import SpecError, UserError, explain
+from workbench.home import Home
+from workbench.jobs.queue import Queue
+from workbench.jobs.runner import Runner
+from workbench.models.shelf import list_models
+from workbench.preferences.sessions import list_sessions
+
+Choices = list[tuple[str, str]]
+
+
+@dataclass
+class Context:
+    """The home, its queue, runner and chats; and what must be redrawn when a shelf changes."""
+
+    home: Home
+    queue: Queue
+    runner: Runner
+    chats: ChatService
+    on_load: list[tuple[Callable[..., Any], Any, Any]] = field(default_factory=list)
+    on_tick: list[tuple[Callable[..., Any], Any, Any]] = field(default_factory=list)
+    _followers: list[tuple[Any, Callable[[], Any]]] = field(default_factory=list)
+
+    def models(self) -> Choices:
+        return [(_model_label(info), info.name) for info in list_models(self.home) if not info.error]
+
+    def adapters(self) -> Choices:
+        return [(_model_label(info), info.name) for info in list_models(self.home) if info.is_adapter]
+
+    def datasets(self) -> Choices:
+        return [
+            (f"{found.name} · {found.info['kind']}", found.name)
+            for found in list_datasets(self.home)
+            if "error" not in found.info
+        ]
+
+    def sessions(self) -> Choices:
+        return [(found.name, found.name) for found in reversed(list_sessions(self.home))]
+
+    def jobs(self) -> Choices:
+        return [(f"{view.label} · {view.status}", view.id) for view in reversed(self.queue.all())]
+
+    def picker(self, choices: Callable[[], Choices], **options: Any) -> gr.Dropdown:
+        """A dropdown whose choices follow the shelf, in every browser and in tabs not opened yet."""
+        made = gr.Dropdown(choices=choices(), interactive=True, allow_custom_value=True, **options)
+        self.follow(made, lambda: gr.update(choices=choices()))
+        return made
+
+    def follow(self, component: Any, update: Callable[[], Any]) -> None:
+        """`update()` gives the component's new state whenever something on the shelves changed."""
+        self._followers.append((component, update))
+
+    def wire(self, demo: gr.Blocks, version: gr.Textbox) -> None:
+        """One timer for the whole page: compares a fingerprint of the shelves, redraws only what changed."""
+        components = [component for component, _ in self._followers]
+        outputs = [version, *components]
+
+        def refresh(seen: str) -> list[Any]:
+            current = self.fingerprint()
+            if current == seen:
+                return [gr.skip()] * len(outputs)
+            return [current, *(update() for _, update in self._followers)]
+
+        options: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+        demo.load(refresh, version, outputs, **options)
+        timer = gr.Timer(1.5)
+        timer.tick(refresh, version, outputs, **options)
+        for function, inputs, outputs_ in self.on_load:
+            demo.load(function, inputs, outputs_, **options)
+        for function, inputs, outputs_ in self.on_tick:
+            timer.tick(function, inputs, outputs_, **options)
+
+    def fingerprint(self) -> str:
+        """Changes when a model, dataset, job, session or vote does."""
+        marks = [f"{view.id}:{view.status}" for view in self.queue.all()]
+        for folder in (self.home.models, self.home.datasets):
+            marks.append(str(folder.stat().st_mtime_ns))
+        for suffix in ("", "-wal"):
+            path = self.home.labels.with_name(self.home.labels.name + suffix)
+            marks.append(str(path.stat().st_mtime_ns) if path.exists() else "")
+        return hashlib.sha1("|".join(marks).encode(), usedforsecurity=False).hexdigest()
+
+
+def _model_label(info: Any) -> str:
+    return f"{info.name} · adapter of {info.base}" if info.is_adapter else info.name
+
+
+def shown(error: BaseException) -> gr.Error:
+    """An engine error as the page's message: what is wrong, then what to do."""
+    known = explain(error)
+    if isinstance(known, SpecError):
+        return gr.Error("\n\n".join(str(problem) for problem in known.problems), title="Please check", duration=15)
+    return gr.Error(str(known), title="That did not work", duration=15)
+
+
+def guarded(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Wraps a callback so that every error of the engine reaches the person as a message with a remedy."""
+    import functools
+    import traceback
+
+    @functools.wraps(function)
+    def call(*values: Any) -> Any:
+        try:
+            return function(*values)
+        except gr.Error:
+            raise
+        except Exception as error:
+            if not isinstance(error, UserError):
+                traceback.print_exc()
+            raise shown(error) from None
+
+    return call

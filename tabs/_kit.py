@@ -1,0 +1,249 @@
+"""The page's own parts: live run, token view, chat grid, vote pad, and small safe pieces of HTML.
+
+The four components are functions that return a `gr.HTML`, not subclasses: Gradio writes a `.pyi` file beside
+the module of every subclass. Their JavaScript lies in `assets/`; they are fed through server functions and
+never put text of people or models into a template.
+"""
+
+import inspect
+import logging
+import math
+from collections.abc import Callable, Iterable, Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import plotly
+
+from tabs._theme import ASSETS, static_url
+
+log = logging.getLogger(__name__)
+
+PLOTLY = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
+POKE = "() => { document.dispatchEvent(new Event('wb-poke')); }"
+"""JavaScript for `event(js=POKE)`: every live component asks the server now instead of at its next turn."""
+
+Query = dict[str, Any]
+Answer = Callable[..., dict[str, Any]]
+Lines = tuple[str, str, str]
+
+
+def static_paths() -> list[Path]:
+    """Folders and files to hand to `gr.set_static_paths` before launching."""
+    return [ASSETS / "fonts", ASSETS / "vendor", ASSETS / "kit.js", ASSETS / "icon.svg", PLOTLY]
+
+
+# ---- components --------------------------------------------------------------------------------------------
+
+
+def LiveRun(
+    points: Answer,
+    value: str | None = None,
+    empty: Lines = ("No run selected", "Progress, loss and log of a run appear here.", "Start a run or choose one."),
+    **options: Any,
+) -> gr.HTML:
+    """Live view of one job: status, progress, loss chart, other metrics, facts and log.
+
+    value: the job's id, or "" / None for the empty state.
+    points: called with {"job", "cursor", "generation", "log"} about once a second while the view is seen.
+    """
+
+    def clean(query: Query, request: gr.Request) -> dict[str, Any]:
+        reply = dict(_call(points, query, request))
+        reply["points"] = [_finite(point) for point in reply.get("points") or ()]
+        return reply
+
+    return _component("live_run", value or "", {"points": clean}, empty, plotly=static_url(PLOTLY), **options)
+
+
+def TokenView(
+    value: dict[str, Any] | None = None,
+    empty: Lines = ("What the model sees", "The tokens of one example, and which of them are learned.", ""),
+    **options: Any,
+) -> gr.HTML:
+    """Tokens of one example, coloured by whether the loss counts them.
+
+    value: {"tokens": [{"text", "trained", "special", "cut", "id"?}], "warnings": [{"level", "text"}],
+    "summary": [[name, value]], "note": str} or None.
+    """
+    return _component("token_view", value, {}, empty, **options)
+
+
+def ChatGrid(
+    poll: Answer,
+    value: dict[str, str] | None = None,
+    empty: Lines = ("Nothing asked yet", "Answers of one to four models stream here.", "Write a message to begin."),
+    **options: Any,
+) -> gr.HTML:
+    """Answers of up to four models side by side, streamed.
+
+    value: {"chat": id}; when None the browser's remembered chat id is put in and reaches event handlers.
+    poll: called with {"chat", "version"} every 100 ms while busy, else every second.
+    """
+    return _component("chat_grid", value, {"poll": poll}, empty, **options)
+
+
+def VotePad(
+    next_pair: Answer,
+    vote: Answer,
+    undo: Answer,
+    value: dict[str, str] | None = None,
+    empty: Lines = ("No session open", "Two answers appear side by side, without names.", "Open or create a session."),
+    **options: Any,
+) -> gr.HTML:
+    """Blind voting by keyboard; a vote is shown as saved only after the server said so.
+
+    value: {"session": name, "annotator": str} or None.
+    """
+    functions = {"next_pair": next_pair, "cast_vote": vote, "undo_vote": undo}
+    return _component("vote_pad", value, functions, empty, **options)
+
+
+def Static(value: str = "", **options: Any) -> gr.HTML:
+    """Plain HTML made by the helpers below, without Gradio's text styles around it."""
+    return gr.HTML(value, apply_default_css=False, js_on_load=None, **options)
+
+
+def _component(name: str, value: Any, functions: dict[str, Answer], empty: Lines, **options: Any) -> gr.HTML:
+    """The component whose script is assets/<name>.js and whose root element has the class wb-<name>."""
+    return gr.HTML(
+        value=value,
+        html_template=f'<div class="wb-{name.replace("_", "-")}"></div>',
+        js_on_load=(ASSETS / f"{name}.js").read_text(encoding="utf-8"),
+        head=_scripts(),
+        apply_default_css=False,
+        server_functions=[_served(title, function) for title, function in functions.items()],
+        empty=list(empty),
+        **options,
+    )
+
+
+def _scripts() -> str:
+    files = [ASSETS / "vendor" / "marked.umd.js", ASSETS / "vendor" / "purify.min.js", ASSETS / "kit.js"]
+    return "".join(f'<script src="{static_url(file)}"></script>' for file in files)
+
+
+def _served(name: str, function: Answer) -> Answer:
+    """A server function called `name`; an exception becomes {"error": …}, since Gradio would answer nothing."""
+
+    def answer(query: Query, request: gr.Request) -> dict[str, Any]:
+        try:
+            return _call(function, query, request)
+        except Exception as error:
+            log.exception("%s failed", name)
+            return {"error": _sentence(error)}
+
+    answer.__name__ = name
+    return answer
+
+
+def _call(function: Answer, query: Query, request: gr.Request) -> dict[str, Any]:
+    """Call with the query, and with the HTTP request too if the function has a parameter named `request`."""
+    if "request" in inspect.signature(function).parameters:
+        return function(query, request=request)
+    return function(query)
+
+
+def _sentence(error: Exception) -> str:
+    """What to show for an exception: its own words with the remedy, or its kind when it is no user error."""
+    remedy = getattr(error, "remedy", None)
+    if remedy is None:
+        return f"Internal error ({type(error).__name__}). See the server log."
+    return f"{error} {remedy}".strip()
+
+
+def _finite(point: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in point.items() if not (isinstance(value, float) and not math.isfinite(value))}
+
+
+# ---- safe HTML ---------------------------------------------------------------------------------------------
+
+
+class Html(str):
+    """A string that is already safe HTML; every helper returns one and lets one through unescaped."""
+
+
+def safe(text: object) -> Html:
+    """Any text as HTML that neither the browser, nor Handlebars, nor a JS template literal can run."""
+    if isinstance(text, Html):
+        return text
+    out = escape("" if text is None else str(text), quote=True)
+    for sign in "$`{}\\":
+        out = out.replace(sign, f"&#{ord(sign)};")
+    return Html(out)
+
+
+def chip(status: str, text: str = "") -> Html:
+    """Small coloured label; status: queued, running, done, failed, stopped, interrupted, or anything neutral."""
+    return Html(f'<span class="wb-chip is-{_word(status)}">{safe(text or status)}</span>')
+
+
+def empty(title: str, sentence: str = "", next_step: str = "") -> Html:
+    """What an empty place says: what belongs here, in a sentence, and what to do next."""
+    parts = (("title", title), ("text", sentence), ("next", next_step))
+    lines = "".join(f'<div class="wb-empty-{kind}">{safe(text)}</div>' for kind, text in parts if text)
+    return Html(f'<div class="wb-empty">{lines}</div>')
+
+
+def facts(rows: Iterable[tuple[str, object]]) -> Html:
+    """A list of names and values."""
+    lines = "".join(f"<dt>{safe(name)}</dt><dd>{safe(value)}</dd>" for name, value in rows)
+    return Html(f'<dl class="wb-kv">{lines}</dl>')
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Html:
+    """A table; numbers are set to the right, cells that are `Html` (chips, say) are kept as they are."""
+    cells = [list(row) for row in rows]
+    right = [bool(cells) and all(_is_number(row[i]) for row in cells) for i in range(len(columns))]
+    head = "".join(f"<th{_side(flag)}>{safe(name)}</th>" for name, flag in zip(columns, right, strict=True))
+    body = "".join("<tr>" + "".join(map(_cell, row)) + "</tr>" for row in cells)
+    return Html(
+        f'<div class="wb-table-box"><table class="wb-table"><thead><tr>{head}</tr></thead>'
+        f"<tbody>{body}</tbody></table></div>"
+    )
+
+
+def error_box(message: str, remedy: str = "") -> Html:
+    """A failure and what to do about it."""
+    return Html(f'<div class="wb-error"><strong>{safe(message)}</strong><div>{safe(remedy)}</div></div>')
+
+
+def hint(text: str) -> Html:
+    """A muted sentence of help."""
+    return Html(f'<div class="wb-hint">{safe(text)}</div>')
+
+
+def heading(text: str, note: str = "") -> Html:
+    """The heading of a section, with a muted sentence beneath."""
+    line = f'<div class="wb-hint">{safe(note)}</div>' if note else ""
+    return Html(f'<div class="wb-h">{safe(text)}</div>{line}')
+
+
+def header(device_text: str, job_text: str = "", job_status: str = "running") -> Html:
+    """The bar at the top: brand, device, the running job if there is one, and the light/dark switch."""
+    job = chip(job_status, job_text) if job_text else chip("idle", "No job running")
+    device = f'<span class="wb-chip is-device">{safe(device_text)}</span>'
+    return Html(
+        f'<div class="wb-header"><div class="wb-brand"><i></i><span>LLM Workbench</span></div>'
+        f'<div class="wb-header-right">{job}{device}'
+        '<button type="button" class="wb-theme" data-wb-theme title="Light or dark" aria-label="Light or dark">'
+        "</button></div></div>"
+    )
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _side(right: bool) -> str:
+    return ' class="is-number"' if right else ""
+
+
+def _cell(value: object) -> str:
+    text = f"{value:.4g}" if isinstance(value, float) else value
+    return f"<td{_side(_is_number(value))}>{safe(text)}</td>"
+
+
+def _word(text: str) -> str:
+    return "".join(letter for letter in text.lower() if letter.isascii() and letter.isalpha())

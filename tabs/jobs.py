@@ -1,0 +1,71 @@
+"""The Jobs tab: everything that ran, runs or waits, the same in every browser."""
+
+import time
+from typing import Any
+
+import gradio as gr
+
+from tabs._context import Context, guarded
+from tabs._job_panel import QUIET, job_panel
+from tabs._kit import Static, chip, empty, heading, table
+from workbench.errors import UserError
+from workbench.jobs.queue import JOB_FILE, JobView
+
+
+def build(ctx: Context) -> None:
+    """The list on top, one job's live view, settings and deletion beneath."""
+    with gr.Column(elem_classes="wb-panel"):
+        Static(heading("All jobs", "Work goes on when the tab or the server closes. One job at a time has the device."))
+        listed = Static(_list(ctx))
+        ctx.follow(listed, lambda: _list(ctx))
+    with gr.Column(elem_classes="wb-panel"):
+        panel = job_panel(ctx, (), "Job")
+        with gr.Accordion("Settings", open=False):
+            settings = gr.Code(language="yaml", interactive=False, label=JOB_FILE)
+            show = gr.Button("Show settings", size="sm")
+        delete = gr.Button("Delete this job and its log", size="sm", variant="stop")
+    show.click(guarded(lambda job: _settings(ctx, job)), panel.picker, settings, **QUIET)
+    delete.click(guarded(lambda job: _delete(ctx, job)), panel.picker, panel.picker, js=_confirm(), **QUIET)
+
+
+def _settings(ctx: Context, job: str | None) -> str:
+    return (ctx.queue.get(job or "").folder / JOB_FILE).read_text("utf-8")
+
+
+def _confirm() -> str:
+    return "(job) => confirm('Delete this job, its log and its checkpoints? What it made stays.') ? job : null"
+
+
+def _delete(ctx: Context, job: str | None) -> Any:
+    if not job:
+        raise UserError("Nothing was deleted.", "Choose a job and confirm.")
+    ctx.queue.delete(job)
+    return gr.update(value=None)
+
+
+def _list(ctx: Context) -> str:
+    views = list(reversed(ctx.queue.all()))[:100]
+    if not views:
+        return empty(
+            "No jobs yet",
+            "Downloads, training runs and answering prompts are listed here.",
+            "Start with the Models tab.",
+        )
+    return table(["Job", "Kind", "Status", "Progress", "Queued", "Took", "Result"], [_row(view) for view in views])
+
+
+def _row(view: JobView) -> tuple[Any, ...]:
+    story = view.story
+    total, done = story.progress.get("total"), story.progress.get("done")
+    percent = f"{100 * done / total:.0f} %" if total and done is not None else "—"
+    took = (story.ended_at or time.time()) - story.started_at if story.started_at else 0
+    result = story.result.get("model") or story.result.get("session") or story.error[:60] or "—"
+    return (
+        view.label,
+        view.job.title if view.job else "?",
+        chip(view.status),
+        "100 %" if view.status == "done" else percent,
+        time.strftime("%m-%d %H:%M", time.localtime(story.queued_at)),
+        f"{took / 60:.1f} min" if took >= 60 else f"{took:.0f} s",
+        result,
+    )

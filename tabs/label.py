@@ -1,0 +1,323 @@
+"""The Label tab: blind votes by keyboard, what they say, and DPO on them."""
+
+from dataclasses import asdict
+from typing import Any
+
+import gradio as gr
+import plotly.graph_objects as go
+
+from tabs._context import Context, guarded
+from tabs._form import Form
+from tabs._job_panel import QUIET, job_panel
+from tabs._kit import Html, Static, VotePad, empty, facts, heading, hint, safe, table
+from workbench.errors import UserError
+from workbench.home import free_name
+from workbench.jobs.job import JOBS
+from workbench.jobs.kinds.generate import Generate
+from workbench.preferences import votes
+from workbench.preferences.export import export_dataset, preference_pairs
+from workbench.preferences.sessions import delete_session, get_session
+from workbench.preferences.summary import report
+
+MAIN = ["session", "models", "prompts", "limit", "votes_per_pair"]
+
+
+def build(ctx: Context, train: Form, train_extra: list[Any]) -> None:
+    """Left: new session. Right: the pair to judge, then the result. `train` is filled by 'Train DPO'."""
+    with gr.Row(elem_classes="wb-cols"):
+        with gr.Column(elem_classes="wb-panel wb-side", scale=0, min_width=340):
+            form, start = _new_session(ctx)
+        with gr.Column(elem_classes="wb-main"):
+            with gr.Column(elem_classes="wb-panel"):
+                session = _voting(ctx)
+            with gr.Column(elem_classes="wb-panel"):
+                _result(ctx, session, train, train_extra)
+            with gr.Column(elem_classes="wb-panel"):
+                panel = job_panel(
+                    ctx, ("generate",), "Answers under way",
+                    ("No answers under way", "Models answer prompts in the background; labelling can begin meanwhile.", ""),
+                )  # fmt: skip
+    start.click(guarded(lambda *values: _start(ctx, form, values)), form.inputs, [panel.picker, session], **QUIET)
+
+
+def _new_session(ctx: Context) -> tuple[Form, gr.Button]:
+    Static(
+        heading("New session", "Two or more models answer the same prompts; you judge without knowing which is which.")
+    )
+    form = Form(
+        Generate,
+        {
+            "models": lambda **options: ctx.picker(
+                ctx.models, multiselect=True, elem_id="label-models", **{**options, "value": []}
+            ),
+            "prompts": lambda **options: ctx.picker(ctx.datasets, elem_id="label-prompts", **options),
+        },
+        main=MAIN,
+        more="Sampling",
+    )
+    return form, gr.Button("Let them answer", variant="primary", elem_id="label-start")
+
+
+def _start(ctx: Context, form: Form, values: Any) -> tuple[Any, Any]:
+    job = JOBS.parse({"method": "generate", **form.data(values)})
+    job_id = ctx.queue.submit(job)
+    view = ctx.queue.get(job_id)
+    name = job.session  # type: ignore[attr-defined]
+    return gr.update(choices=[(view.label, job_id)], value=job_id), gr.update(choices=[(name, name)], value=name)
+
+
+# ---- voting ------------------------------------------------------------------------------------------------
+
+
+def _voting(ctx: Context) -> gr.Dropdown:
+    """The session's picker, the annotator's name and the pad."""
+    first = ctx.sessions()
+    with gr.Row(equal_height=True, elem_classes="wb-toolbar"):
+        session = ctx.picker(
+            ctx.sessions, label="Session", value=first[0][1] if first else None, elem_id="session", scale=2
+        )
+        annotator = gr.Textbox(
+            label="Your name", max_lines=1, elem_id="annotator", min_width=140, placeholder="who votes"
+        )
+        begin = gr.Button("Start voting", variant="primary", elem_id="vote-start", min_width=110)
+    stored = gr.BrowserState("", storage_key="workbench.annotator", secret="workbench")
+    pad = VotePad(
+        lambda query: _next(ctx, query), lambda query: _vote(ctx, query), lambda query: _undo(ctx, query),
+        empty=("Nothing to judge yet", "Pairs of answers appear here, without names, sides at random.",
+               "Make a session on the left, then give your name and press 'Start voting'."),
+        elem_id="vote-pad",
+    )  # fmt: skip
+    opened = guarded(lambda session, name: (_open(ctx, session, name), name))
+    begin.click(opened, [session, annotator], [pad, stored], **QUIET)
+    annotator.submit(opened, [session, annotator], [pad, stored], **QUIET)
+    gr.on(
+        [session.change], lambda session, name: {"session": session, "annotator": name} if session and name else None,
+        [session, annotator], pad, queue=False, **QUIET,
+    )  # fmt: skip
+    ctx.on_load.append((lambda name: name or "", stored, annotator))
+    return session
+
+
+def _open(ctx: Context, session: str | None, annotator: str) -> dict[str, str]:
+    if not session:
+        raise UserError("No session is chosen.", "Make one on the left, or choose one.", "Session")
+    if not (annotator or "").strip():
+        raise UserError("There is no name.", "Write your name, so that your votes are kept as yours.", "Your name")
+    return {"session": get_session(ctx.home, session).name, "annotator": annotator.strip()}
+
+
+def _who(query: dict[str, Any]) -> tuple[str, str]:
+    return str(query.get("session") or ""), str(query.get("annotator") or "")
+
+
+def _answer(ctx: Context, query: dict[str, Any], item: votes.Item | None, **more: Any) -> dict[str, Any]:
+    """The reply the pad draws: a pair, or why there is none."""
+    session, annotator = _who(query)
+    info = get_session(ctx.home, session)
+    message = ""
+    if item is None:
+        message = (
+            "Every pair has its votes. The result is below." if info.complete
+            else "The models are still answering; the next pair appears by itself."
+        )  # fmt: skip
+    mine = any(vote.annotator == annotator for vote in votes.effective_votes(ctx.home, session))
+    shown = asdict(item) if item else None
+    return {"item": shown, "message": message, "error": None, "can_undo": mine, **more}
+
+
+def _next(ctx: Context, query: dict[str, Any]) -> dict[str, Any]:
+    return _answer(ctx, query, votes.next_item(ctx.home, *_who(query)))
+
+
+def _vote(ctx: Context, query: dict[str, Any]) -> dict[str, Any]:
+    seconds = float(query.get("seconds") or 0)
+    session, annotator = _who(query)
+    token, choice, key = (str(query.get(part) or "") for part in ("token", "choice", "key"))
+    votes.vote(ctx.home, session, annotator, token, choice, key, seconds)
+    return {**_next(ctx, query), "saved": True}
+
+
+def _undo(ctx: Context, query: dict[str, Any]) -> dict[str, Any]:
+    return _answer(ctx, query, votes.undo(ctx.home, *_who(query), str(query.get("key") or "")))
+
+
+# ---- result ------------------------------------------------------------------------------------------------
+
+
+def _result(ctx: Context, session: gr.Dropdown, train: Form, train_extra: list[Any]) -> None:
+    """Win rates and ratings with intervals, and the step to DPO."""
+    first = ctx.sessions()
+    start = first[0][1] if first else None
+    with gr.Row(equal_height=True, elem_classes="wb-toolbar"):
+        Static(heading("Result"))
+        tune = gr.Button(_dpo_label(ctx, start), variant="primary", size="sm", elem_id="train-dpo", min_width=180)
+        delete = gr.Button("Delete session", size="sm", variant="stop", min_width=110)
+    words = Static(_words(ctx, start), elem_id="result")
+    plot = gr.Plot(_plot(ctx, start), show_label=False, elem_id="result-plot", visible=bool(start))
+    shown = [words, plot, tune]
+
+    def refresh(name: str | None) -> list[Any]:
+        if not name:
+            return [_words(ctx, None), gr.update(visible=False), gr.update(value=_dpo_label(ctx, None))]
+        figure = _plot(ctx, name)
+        return [
+            _words(ctx, name),
+            gr.update(value=figure, visible=figure is not None),
+            gr.update(value=_dpo_label(ctx, name)),
+        ]
+
+    session.change(guarded(refresh), session, shown, queue=False, **QUIET)
+    seen = gr.Textbox(visible=False)
+    ctx.on_tick.append((lambda mark, name: _changed(ctx, mark, name, refresh), [seen, session], [seen, *shown]))
+    tune.click(
+        guarded(lambda name: _to_dpo(ctx, name, train)),
+        session,
+        [*train.inputs, *train.group_columns, *train_extra],
+        **QUIET,
+    )
+    delete.click(
+        guarded(lambda name: _delete(ctx, name)), session, session,
+        js="(name) => confirm('Delete this session with its answers and votes for good?') ? name : null", **QUIET,
+    )  # fmt: skip
+
+
+def _changed(ctx: Context, mark: str, name: str | None, refresh: Any) -> list[Any]:
+    """Redraws the result when votes came in, from any browser."""
+    current = f"{name}:{_votes(ctx, name)}"
+    return [gr.skip()] * 4 if current == mark else [current, *refresh(name)]
+
+
+def _votes(ctx: Context, name: str | None) -> str:
+    try:
+        info = get_session(ctx.home, name or "")
+    except UserError:
+        return ""
+    return f"{info.votes}/{info.usable}/{info.complete}"
+
+
+def _delete(ctx: Context, name: str | None) -> Any:
+    if not name:
+        raise UserError("Nothing was deleted.", "Choose a session and confirm.", "Session")
+    delete_session(ctx.home, name)
+    return gr.update(value=None, choices=ctx.sessions())
+
+
+def _pairs(ctx: Context, name: str | None) -> int:
+    try:
+        return len(preference_pairs(ctx.home, name)) if name else 0
+    except UserError:
+        return 0
+
+
+def _dpo_label(ctx: Context, name: str | None) -> str:
+    return f"Train DPO on these {_pairs(ctx, name)} pairs →"
+
+
+def _to_dpo(ctx: Context, name: str | None, train: Form) -> list[Any]:
+    """Exports the pairs as a dataset and fills the Train form with it."""
+    if not name:
+        raise UserError("No session is chosen.", "Choose one first.", "Session")
+    dataset = free_name(ctx.home.datasets, f"{name}-pairs")
+    manifest = export_dataset(ctx.home, name, dataset)
+    known = {model for _, model in ctx.models()}
+    start = next((row["model"] for row in report(ctx.home, name)["ratings"]["rows"] if row["model"] in known), None)
+    start = start or next((model for model in get_session(ctx.home, name).models if model in known), "")
+    settings = {
+        "model": start,
+        "dataset": manifest.name,
+        "output": free_name(ctx.home.models, f"{name}-dpo"),
+        "objective": {"method": "dpo", "learning_rate": 1e-4},
+        "epochs": 2,
+        "eval_every": 5,
+    }
+    gr.Info(f"{manifest.info['rows']['train']} pairs are the dataset {manifest.name}. Check the settings, then start.")
+    return [*train.updates(settings), *train.group_updates(settings), gr.Tabs(selected="train")]
+
+
+def _words(ctx: Context, name: str | None) -> str:
+    if not name:
+        return empty("No result yet", "Win rate and rating with their intervals appear as votes come in.", "")
+    try:
+        found = report(ctx.home, name)
+    except UserError as error:
+        return empty("Not there yet", error.message, "The session appears when its first answers are made.")
+    counts = found["counts"]
+    if not counts["votes"]:
+        return empty(
+            "No votes yet",
+            f"{counts['usable']} pairs are ready to judge.",
+            "Give your name above and press 'Start voting'.",
+        )
+    rows = [
+        ("Votes", f"{counts['votes']} of {counts['wanted']} · {counts['ties']} ties · {counts['both_bad']} both bad"),
+        ("Annotators", ", ".join(f"{who['name']} ({who['votes']})" for who in found["annotators"])),
+        ("Pairs", f"{counts['usable']} to judge · {counts['identical']} identical · {counts['unusable']} failed"),
+    ]
+    sentences = "".join(f"<li>{safe(sentence)}</li>" for sentence in found["sentences"])
+    parts = [f'<ul class="wb-sentences">{sentences}</ul>', facts(rows), _rates(found), _ratings(found)]
+    parts.append(
+        hint("95 % intervals; votes of one annotator and on one prompt hang together and count less than their number.")
+    )
+    return Html("".join(parts))
+
+
+def _rates(found: dict[str, Any]) -> str:
+    rows = [
+        (
+            f"{row['a']} over {row['b']}",
+            f"{100 * row['rate']:.0f} %",
+            f"{100 * row['low']:.0f}–{100 * row['high']:.0f} %",
+            row["wins"],
+            row["losses"],
+            row["ties"],
+            row["both_bad"],
+            "—" if row["length_controlled"] is None else f"{100 * row['length_controlled']:.0f} %",
+        )
+        for row in found["win_rates"]
+        if row["n"]
+    ]
+    columns = ["Win rate", "Share", "Interval", "Won", "Lost", "Tie", "Both bad", "At equal length"]
+    return table(columns, rows) if rows else ""
+
+
+def _ratings(found: dict[str, Any]) -> str:
+    ratings = found["ratings"]
+    rows = [
+        (row["model"], f"{row['rating']:.0f}", f"{row['low']:.0f}–{row['high']:.0f}", row["votes"])
+        for row in ratings["rows"]
+    ]
+    return table(["Bradley–Terry rating", "Rating", "Interval", "Votes"], rows) if rows else hint(ratings["not_enough"])
+
+
+def _plot(ctx: Context, name: str | None) -> go.Figure | None:
+    """Ratings as points with their intervals."""
+    try:
+        rows = report(ctx.home, name)["ratings"]["rows"] if name else []
+    except UserError:
+        rows = []
+    if not rows:
+        return None
+    rows = list(reversed(rows))
+    figure = go.Figure(
+        go.Scatter(
+            x=[row["rating"] for row in rows],
+            y=[row["model"] for row in rows],
+            mode="markers",
+            marker={"size": 11, "color": "#6366f1"},
+            error_x={
+                "type": "data",
+                "array": [row["high"] - row["rating"] for row in rows],
+                "arrayminus": [row["rating"] - row["low"] for row in rows],
+                "thickness": 2,
+                "color": "#818cf8",
+            },
+            hovertemplate="%{y}: %{x:.0f}<extra></extra>",
+        )
+    )
+    figure.update_layout(
+        height=90 + 38 * len(rows), margin={"l": 10, "r": 20, "t": 10, "b": 40}, showlegend=False,
+        paper_bgcolor="rgba(0,0,0,0)", plot_bgcolor="rgba(0,0,0,0)", font={"family": "Inter", "color": "#8792a8"},
+        xaxis={"title": "Bradley–Terry rating (mean 1000)", "gridcolor": "rgba(128,140,160,.2)", "zeroline": False},
+        yaxis={"automargin": True},
+    )  # fmt: skip
+    return figure

@@ -1,0 +1,328 @@
+"""Every part of the UI kit with made-up data: `python tests/browser/gallery.py [port]`. Tests drive it too."""
+
+import math
+import random
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from tabs import _kit as kit
+from tabs import _theme as look
+
+HOSTILE = (
+    "<img src=x onerror=\"window.hacked='img'\"><script>window.hacked='script'</script>"
+    "${window.hacked='dollar'}{{constructor.constructor('window.hacked=1')()}}`+(window.hacked='tick')+`"
+    "<a href=\"javascript:window.hacked='link'\">x</a><img src=http://example.com/spy.png>"
+)
+MARKDOWN_ATTACK = (
+    "![spy](http://example.com/spy.png) [go](javascript:alert(1)) <form action=http://example.com><input></form>"
+    ' <p style="position:fixed" onclick="window.hacked=1">styled</p>'
+)
+ANSWER = (
+    "A **LoRA adapter** adds two small matrices to each linear layer:\n\n"
+    "- `A` has shape *r × d_in*,\n- `B` has shape *d_out × r*.\n\n"
+    "```python\ndelta = alpha / r * B @ A\n```\n\n"
+    "Only these are trained, so a 135 M model needs about 2 MB. " + "It merges back without any cost at inference. " * 4
+)
+
+
+class Lab:
+    """The fake engine. Tests change its fields while the page is open."""
+
+    def __init__(self, hostile: bool = False, total: int = 300, done: int = 140) -> None:
+        self.text = HOSTILE + MARKDOWN_ATTACK if hostile else ""
+        self.total, self.done, self.generation = total, done, 1
+        self.status, self.fail_points = "running", False
+        self.votes: list[dict[str, Any]] = []
+        self.undone: list[str] = []
+        self.calls: list[dict[str, Any]] = []
+        self.fail_votes = 0
+        self.slow = 0.0
+        self.chat_version, self.words, self.speaking = 1, 0, False
+        self.panes = 3
+        self.seen_chat = ""
+        self.logged = "".join(f"step {i:4d}  loss {self._point(i)['loss']:.4f}\n" for i in range(1, 60))
+
+    # -- live run
+    def _point(self, step: int) -> dict[str, Any]:
+        noise = random.Random(step).gauss(0, 0.12)
+        fall = math.exp(-step / 90)
+        point = {
+            "step": step,
+            "loss": 1.4 + 2.1 * fall + noise,
+            "learning_rate": 2e-4 * (1 - step / (self.total + 1)),
+            "tokens_per_second": 410 + 25 * noise,
+            "memory_mb": 1805 + 4 * math.sin(step / 9),
+            "grad_norm": 1 + noise,
+            "rewards/margins": 4 * (1 - fall) + noise,
+            "rewards/accuracies": min(1.0, 0.5 + 0.5 * (1 - fall)),
+            "rewards/chosen": 1 - fall,
+            "rewards/rejected": -3 * (1 - fall) + noise,
+            "odd": math.nan,
+        }
+        if step % 20 == 0:
+            point["eval_loss"] = 1.5 + 2.0 * fall
+        return point
+
+    def points(self, query: dict[str, Any]) -> dict[str, Any]:
+        if self.fail_points:
+            raise RuntimeError("secret detail")
+        if query["job"] == "gone":
+            return {"found": False}
+        reset = query["generation"] not in (0, self.generation)
+        cursor = 0 if reset else query["cursor"]
+        failed = self.status == "failed"
+        return {
+            "found": True,
+            "title": self.text or "LoRA on SmolLM2-135M-Instruct",
+            "status": self.status,
+            "status_text": self.text or self.status.capitalize(),
+            "progress": {
+                "done": self.done,
+                "total": self.total,
+                "text": self.text or f"Step {self.done} of {self.total}",
+            },
+            "eta": 4.1 * (self.total - self.done),
+            "elapsed": 4.1 * self.done,
+            "error": self.text or ("Out of memory at step 141." if failed else ""),
+            "remedy": self.text or ("Halve the batch size, or turn on gradient checkpointing." if failed else ""),
+            "generation": self.generation,
+            "cursor": self.done,
+            "reset": reset,
+            "points": [self._point(step) for step in range(cursor + 1, self.done + 1)],
+            "facts": [
+                ["Base model", self.text or "SmolLM2-135M-Instruct"],
+                ["Data", "dolly-small · 1,200 examples"],
+                ["Trainable", "2.4 M of 134.5 M parameters (1.8 %)"],
+                ["Device", "CPU, bfloat16"],
+            ],
+            "log": (self.text + "\n" + self.logged)[0 if reset else query["log"] :],
+            "log_offset": len(self.text + "\n" + self.logged),
+        }
+
+    # -- chat
+    def poll(self, query: dict[str, Any]) -> dict[str, Any]:
+        self.seen_chat = query["chat"]
+        if self.speaking:
+            self.words += 4
+            self.chat_version += 1
+            self.speaking = self.words < len(ANSWER.split(" "))
+        if query["version"] == self.chat_version:
+            return {"version": self.chat_version, "panes": None, "busy": self.speaking}
+        return {"version": self.chat_version, "busy": self.speaking, "panes": self._panes()}
+
+    def _panes(self) -> list[dict[str, Any]]:
+        names = ["SmolLM2-135M", "my-lora", "my-lora-dpo", "merged-q4"][: self.panes]
+        state = "streaming" if self.speaking else "done"
+        said = self.text + " ".join(ANSWER.split(" ")[: self.words])
+        return (
+            [
+                {
+                    "title": self.text or name,
+                    "weights": self.text or f"models/{name} · bf16",
+                    "note": self.text,
+                    "color": "abcd"[i],
+                    "state": state if i != 3 else "error",
+                    "error": self.text or "Not enough memory to load it.",
+                    "messages": [
+                        {"role": "user", "text": self.text or "What does a LoRA adapter do?"},
+                        {"role": "assistant", "text": said, "stats": self.text or f"{self.words} tokens · 42 tokens/s"},
+                    ],
+                }
+                for i, name in enumerate(names)
+            ]
+            if self.words
+            else []
+        )
+
+    # -- votes
+    def next_pair(self, query: dict[str, Any], **extra: Any) -> dict[str, Any]:
+        done = len(self.votes)
+        item = {
+            "token": f"pair-{done}",
+            "prompt": [
+                {"role": "system", "content": self.text or "You are brief."},
+                {"role": "user", "content": self.text or f"Question {done}: what is DPO?"},
+            ],
+            "left": self.text or f"Left answer {done}. " + ANSWER,
+            "right": self.text or f"Right answer {done}: it trains on pairs.",
+            "done": done,
+            "total": 6,
+            "remaining_for_you": 6 - done,
+        }
+        return {
+            "item": item if done < 6 else None,
+            "message": self.text or "All six pairs are judged.",
+            "error": None,
+            "can_undo": done > 0,
+            **extra,
+        }
+
+    def vote(self, query: dict[str, Any]) -> dict[str, Any]:
+        self.calls.append(query)
+        time.sleep(self.slow)
+        if self.fail_votes:
+            self.fail_votes -= 1
+            return {"saved": False, "error": self.text or "The disk is full.", "item": None}
+        if query["key"] not in [vote["key"] for vote in self.votes]:
+            self.votes.append(query)
+        return self.next_pair(query, saved=True)
+
+    def undo(self, query: dict[str, Any]) -> dict[str, Any]:
+        self.undone.append(query["key"])
+        if self.votes:
+            self.votes.pop()
+        return self.next_pair(query)
+
+
+def tokens(lab: Lab) -> dict[str, Any]:
+    """One tokenised example: special tokens, an untrained prompt, a trained answer, a cut-off end."""
+    rows = []
+    for index, text in enumerate(
+        [
+            "<|im_start|>",
+            "user",
+            "\n",
+            "What",
+            " is",
+            " 2",
+            "+",
+            "2",
+            "?",
+            "<|im_end|>",
+            "\n",
+            "<|im_start|>",
+            "assistant",
+            "\n",
+            "It",
+            " is",
+            " 4",
+            ".",
+            "\n\n",
+            "\tSo",
+            " there",
+            "<|im_end|>",
+            " and",
+            " more",
+            " text",
+        ]
+    ):
+        rows.append(
+            {
+                "text": text + (lab.text if index == 3 else ""),
+                "id": 300 + index,
+                "trained": 13 < index < 22,
+                "special": text.startswith("<|"),
+                "cut": index > 21,
+            }
+        )
+    warnings = [
+        {"level": "warn", "text": lab.text or "3 tokens lie beyond the limit of 22 and are cut off."},
+        {"level": "ok", "text": "The chat template ends every answer with <|im_end|>."},
+    ]
+    summary = [["Tokens", len(rows)], ["Trained on", lab.text or "8"], ["Cut off", "3"]]
+    return {"tokens": rows, "warnings": warnings, "summary": summary, "note": lab.text or "Example 1 of 1,200."}
+
+
+def build(lab: Lab) -> gr.Blocks:
+    """The gallery: one tab a component."""
+    with gr.Blocks(title="LLM Workbench", fill_width=True) as demo:
+        kit.Static(kit.header(lab.text or "CPU · 16 GB", lab.text or "LoRA · 47 %"))
+        with gr.Tabs():
+            with gr.Tab("Train", id="train"):
+                _train(lab)
+            with gr.Tab("Tokens", id="tokens"), gr.Column(elem_classes="wb-panel"):
+                kit.TokenView(tokens(lab))
+                kit.TokenView()
+            with gr.Tab("Compare", id="compare"):
+                _compare(lab)
+            with gr.Tab("Label", id="label"), gr.Column(elem_classes="wb-panel"):
+                kit.VotePad(lab.next_pair, lab.vote, lab.undo, {"session": "first", "annotator": "ann"})
+                gr.Textbox(label="Note", elem_id="note")
+            with gr.Tab("Pieces", id="pieces"):
+                _pieces(lab)
+    return demo
+
+
+def _train(lab: Lab) -> None:
+    with gr.Row(elem_classes="wb-cols"):
+        with gr.Column(elem_classes="wb-panel"):
+            kit.Static(kit.heading("Fine-tune", "Train an adapter on your examples."))
+            gr.Dropdown(["SmolLM2-135M-Instruct", "my-lora"], label="Base model", interactive=True)
+            gr.Dropdown(["dolly-small"], label="Data", info="Examples with a prompt and an answer.", interactive=True)
+            with gr.Row():
+                gr.Number(8, label="LoRA rank")
+                gr.Number(2e-4, label="Learning rate")
+            gr.Slider(1, 10, 3, label="Epochs", step=1)
+            gr.Radio(["LoRA", "QLoRA", "Full"], value="LoRA", label="Method")
+            gr.Checkbox(True, label="Keep the best checkpoint")
+            with gr.Accordion("More options", open=False):
+                gr.Number(1, label="Batch size")
+            with gr.Row():
+                gr.Button("Train", variant="primary")
+                gr.Button("Stop", variant="stop")
+        with gr.Column(elem_classes="wb-panel"):
+            job = gr.Dropdown(
+                ["job-1", "job-2", "gone", ""], value="job-1", label="Run", elem_id="job", interactive=True
+            )
+            live = kit.LiveRun(lab.points, "job-1")
+            job.change(lambda name: name, job, live, show_progress="hidden")
+
+
+def _compare(lab: Lab) -> None:
+    def say(value: dict[str, str]) -> str:
+        lab.words, lab.speaking = 0, True
+        return value["chat"]
+
+    with gr.Column(elem_classes="wb-panel"):
+        with gr.Row(elem_classes="wb-bar"):
+            box = gr.Textbox(label="Message", scale=5)
+            go = gr.Button("Send", variant="primary", scale=0, min_width=96, elem_id="send")
+        chat = gr.Textbox(label="chat id", elem_id="chat-id")
+    grid = kit.ChatGrid(lab.poll)
+    gr.on([go.click, box.submit], say, grid, chat, show_progress="hidden").then(None, js=kit.POKE)
+
+
+def _pieces(lab: Lab) -> None:
+    states = ["queued", "running", "done", "failed", "stopped", "interrupted"]
+    rows = [(lab.text or f"run-{i}", kit.chip(state, lab.text), 1.5 + i / 7) for i, state in enumerate(states)]
+    with gr.Row(elem_classes="wb-cols is-even"):
+        with gr.Column(elem_classes="wb-panel"):
+            kit.Static(kit.heading("Runs", lab.text or "Newest first."))
+            kit.Static(kit.table(["Run", "Status", "Loss"], rows))
+        with gr.Column(elem_classes="wb-panel"):
+            kit.Static(kit.facts([("Model", lab.text or "SmolLM2"), ("Parameters", "134.5 M")]))
+            kit.Static(kit.error_box(lab.text or "Out of memory.", lab.text or "Halve the batch size."))
+            kit.Static(kit.empty("No models yet", lab.text or "Models you train appear here.", "Train one."))
+            kit.LiveRun(lab.points)
+            kit.Static(kit.hint(lab.text or "A muted sentence."))
+            if lab.text:
+                kit.Static("<p id=raw>${window.hacked='raw'}{{value}}</p>")
+
+
+def serve(demo: gr.Blocks, port: int | None = None, block: bool = False) -> str:
+    """Launch as app.py does; returns the address."""
+    gr.set_static_paths(kit.static_paths())
+    _, url, _ = demo.launch(
+        server_name="127.0.0.1",
+        server_port=port,
+        prevent_thread_lock=not block,
+        quiet=True,
+        theme=look.theme(),
+        css_paths=look.CSS_PATHS,
+        head=look.HEAD,
+        footer_links=[],
+        run_history=False,
+        ssr_mode=False,
+        enable_monitoring=False,
+    )
+    return url
+
+
+if __name__ == "__main__":
+    serve(build(Lab()), int(sys.argv[1]) if len(sys.argv) > 1 else 7899, block=True)

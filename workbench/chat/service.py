@@ -1,0 +1,277 @@
+"""The server's side of chatting: conversations, and the chat process that answers. Never imports torch."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from workbench.chat.decoding import Decoding
+from workbench.errors import Problems, UserError
+from workbench.home import Home
+from workbench.models.shelf import resolve
+
+IDLE_SECONDS = 600
+MOST_CHATS = 200
+MOST_PANES = 4
+FINISHED = {"eos": "finished", "length": "cut at the token limit", "stopped": "stopped"}
+
+
+@dataclass
+class Pane:
+    """One model's side of a conversation."""
+
+    model: str
+    messages: list[dict[str, str]] = field(default_factory=list)
+    stats: dict[int, str] = field(default_factory=dict)
+    weights: str = ""
+    state: str = "idle"
+    error: str = ""
+    note: str = ""
+
+    def view(self, color: str) -> dict[str, Any]:
+        shown = [
+            {"role": message["role"], "text": message["content"], "stats": self.stats.get(place, "")}
+            for place, message in enumerate(self.messages)
+            if message["role"] != "system"
+        ]
+        return {
+            "title": self.model,
+            "weights": self.weights,
+            "note": self.note,
+            "color": color,
+            "messages": shown,
+            "state": self.state,
+            "error": self.error,
+        }
+
+
+@dataclass
+class Chat:
+    """A conversation held with several models at once."""
+
+    id: str
+    panes: list[Pane] = field(default_factory=list)
+    system: str = ""
+    version: int = 0
+    attempt: int = 0
+
+    @property
+    def busy(self) -> bool:
+        return any(pane.state in ("waiting", "streaming") for pane in self.panes)
+
+
+class ChatService:
+    """Conversations by id, answered by one chat process that starts when needed and ends when idle."""
+
+    def __init__(self, home: Home):
+        self.home = home
+        self._chats: OrderedDict[str, Chat] = OrderedDict()
+        self._process: subprocess.Popen[str] | None = None
+        self._used = 0.0
+        self._lock = threading.RLock()
+
+    def chat(self, chat_id: str) -> Chat:
+        with self._lock:
+            chat = self._chats.setdefault(chat_id, Chat(chat_id))
+            self._chats.move_to_end(chat_id)
+            while len(self._chats) > MOST_CHATS:
+                self._chats.popitem(last=False)
+            return chat
+
+    def send(self, chat_id: str, models: list[str], text: str, system: str, decoding: Decoding) -> None:
+        """Adds the message to every pane and starts the answers.
+
+        Another choice of models or another system prompt begins a new conversation. Raises `SpecError`.
+        """
+        chat = self.chat(chat_id)
+        self._check(chat, models, text)
+        with self._lock:
+            if [pane.model for pane in chat.panes] != models or chat.system != system:
+                chat.panes, chat.system = [Pane(model) for model in models], system
+            for pane in chat.panes:
+                if system and not pane.messages:
+                    pane.messages.append({"role": "system", "content": system})
+                if pane.messages and pane.messages[-1]["role"] == "user":
+                    pane.messages.pop()  # its answer failed; two user turns in a row break many templates
+                pane.messages.append({"role": "user", "content": text.strip()})
+        chat.attempt = 0
+        self._ask(chat, decoding)
+
+    def _check(self, chat: Chat, models: list[str], text: str) -> None:
+        problems = Problems()
+        if chat.busy:
+            problems.add("message", "the last answer is still being written.", "Wait for it, or press Stop.")
+        if not text.strip():
+            problems.add("message", "is empty.", "Write something to send.")
+        if not 1 <= len(models) <= MOST_PANES:
+            problems.add("models", f"{len(models)} are chosen.", f"Choose 1 to {MOST_PANES}.")
+        for model in models:
+            try:
+                resolve(self.home, model)
+            except UserError as error:
+                problems.collect("models", error)
+        problems.check()
+
+    def regenerate(self, chat_id: str, decoding: Decoding) -> None:
+        """Answers the last message again, with the next seed; raises `UserError` if there is none."""
+        chat = self.chat(chat_id)
+        if chat.busy:
+            raise UserError("The last answer is still being written.", "Press Stop first.")
+        with self._lock:
+            for pane in chat.panes:
+                if pane.messages and pane.messages[-1]["role"] == "assistant":
+                    pane.stats.pop(len(pane.messages) - 1, None)
+                    pane.messages.pop()
+        if not any(pane.messages and pane.messages[-1]["role"] == "user" for pane in chat.panes):
+            raise UserError("There is nothing to answer again.", "Send a message first.")
+        chat.attempt += 1
+        self._ask(chat, decoding.model_copy(update={"seed": decoding.seed + chat.attempt}))
+
+    def stop(self, chat_id: str) -> None:
+        if self._process and self.chat(chat_id).busy:
+            self._write({"op": "stop", "chat": chat_id})
+
+    def clear(self, chat_id: str) -> None:
+        """Forgets the conversation."""
+        self.stop(chat_id)
+        with self._lock:
+            chat = self.chat(chat_id)
+            chat.panes = []
+            chat.version += 1
+
+    def poll(self, request: dict[str, Any]) -> dict[str, Any]:
+        """What the page draws, or panes None when nothing changed since `version`."""
+        chat = self.chat(str(request.get("chat") or ""))
+        with self._lock:
+            if chat.version == request.get("version") and not self._died():
+                return {"version": chat.version, "busy": chat.busy, "panes": None}
+            panes = [pane.view(color) for pane, color in zip(chat.panes, "abcd", strict=False)]
+            return {"version": chat.version, "busy": chat.busy, "panes": panes}
+
+    def _ask(self, chat: Chat, decoding: Decoding) -> None:
+        with self._lock:
+            for pane in chat.panes:
+                pane.state, pane.error = "waiting", ""
+                pane.note = "" if self._process else "Starting the chat process"
+            panes = [
+                {"pane": place, "model": pane.model, "messages": pane.messages} for place, pane in enumerate(chat.panes)
+            ]
+            chat.version += 1
+            self._write({"op": "chat", "chat": chat.id, "panes": panes, "decoding": decoding.to_dict()})
+
+    def _write(self, request: dict[str, Any]) -> None:
+        with self._lock:
+            self._used = time.time()
+            process = self._running()
+            try:
+                assert process.stdin
+                process.stdin.write(json.dumps(request) + "\n")
+                process.stdin.flush()
+            except OSError:
+                self._died()
+
+    def _running(self) -> subprocess.Popen[str]:
+        if self._process is None or self._process.poll() is not None:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "workbench.chat.worker"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=(self.home.cache / "chat.log").open("ab"),
+                text=True,
+                cwd=Path(__file__).parent.parent.parent,
+                env={**os.environ, "WORKBENCH_HOME": str(self.home.root), "TOKENIZERS_PARALLELISM": "false"},
+                start_new_session=True,
+            )
+            threading.Thread(target=self._listen, args=(self._process,), daemon=True).start()
+            threading.Thread(target=self._rest, args=(self._process,), daemon=True).start()
+        return self._process
+
+    def _rest(self, process: subprocess.Popen[str]) -> None:
+        """Ends the process after a while without use, giving its memory back."""
+        while process.poll() is None:
+            time.sleep(5)
+            with self._lock:
+                if any(chat.busy for chat in self._chats.values()):
+                    self._used = time.time()
+                elif time.time() - self._used > IDLE_SECONDS:
+                    self.close()
+
+    def _listen(self, process: subprocess.Popen[str]) -> None:
+        assert process.stdout
+        for line in process.stdout:
+            event = json.loads(line)
+            with self._lock:
+                handler = getattr(self, f"_on_{event['event']}")
+                chat = self._chats.get(event.get("chat", ""))
+                if chat:
+                    handler(chat, event)
+                    chat.version += 1
+        with self._lock:
+            self._died()
+
+    def _on_loading(self, chat: Chat, event: dict[str, Any]) -> None:
+        for pane in chat.panes:
+            if pane.state == "waiting":
+                pane.note = event["text"]
+
+    def _on_start(self, chat: Chat, event: dict[str, Any]) -> None:
+        pane = self._pane(chat, event)
+        if pane:
+            pane.weights, pane.note, pane.state = event["weights"], "", "streaming"
+            pane.messages.append({"role": "assistant", "content": ""})
+
+    def _on_text(self, chat: Chat, event: dict[str, Any]) -> None:
+        pane = self._pane(chat, event)
+        if pane and pane.messages and pane.messages[-1]["role"] == "assistant":
+            pane.messages[-1]["content"] += event["text"]
+            pane.stats[len(pane.messages) - 1] = _stats(event)
+
+    def _on_done(self, chat: Chat, event: dict[str, Any]) -> None:
+        pane = self._pane(chat, event)
+        if pane:
+            pane.state = "stopped" if event["finish"] == "stopped" else "done"
+            pane.stats[len(pane.messages) - 1] = f"{_stats(event)} · {FINISHED[event['finish']]}"
+
+    def _on_error(self, chat: Chat, event: dict[str, Any]) -> None:
+        pane = self._pane(chat, event)
+        if pane:
+            pane.state, pane.note = "error", ""
+            pane.error = f"{event['error']} {event['remedy']}".strip()
+
+    @staticmethod
+    def _pane(chat: Chat, event: dict[str, Any]) -> Pane | None:
+        place = event["pane"]
+        return chat.panes[place] if place < len(chat.panes) else None
+
+    def _died(self) -> bool:
+        """Tells every waiting pane when the chat process has ended; True if it told somebody."""
+        if self._process is not None and self._process.poll() is None:
+            return False
+        told = False
+        for chat in self._chats.values():
+            for pane in chat.panes:
+                if pane.state in ("waiting", "streaming"):
+                    pane.state, pane.note, told = "error", "", True
+                    pane.error = (
+                        "The chat process ended (out of memory?). Send again, or choose fewer or smaller models."
+                    )
+            chat.version += told
+        return told
+
+    def close(self) -> None:
+        """Ends the chat process."""
+        with self._lock:
+            if self._process and self._process.poll() is None:
+                self._process.kill()
+                self._process.wait()
+            self._process = None
+
+
+def _stats(event: dict[str, Any]) -> str:
+    return f"{event['tokens']} tokens · {event['tokens_per_second']:.0f} tokens/s"

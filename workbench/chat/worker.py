@@ -1,0 +1,120 @@
+"""The chat process: the page's models live here, so that the server never holds weights and survives their end.
+
+Speaks JSON lines: requests on standard input, events on standard output.
+"""
+
+import json
+import os
+import queue
+import sys
+import threading
+from dataclasses import dataclass
+from typing import Any
+
+from workbench.chat.decoding import Decoding
+from workbench.errors import explain
+from workbench.home import Home
+
+
+@dataclass
+class Active:
+    """One pane's answer under way."""
+
+    chat: str
+    pane: int
+    stream: Any
+
+
+class Worker:
+    """Takes requests as they come and gives every active answer its turn."""
+
+    def __init__(self, home: Home, out: Any):
+        from workbench.chat.engine import Engine
+
+        self.engine, self._out = Engine(home), out
+        self.requests: queue.Queue[dict[str, Any] | None] = queue.Queue()
+        self.active: list[Active] = []
+
+    def say(self, **event: Any) -> None:
+        self._out.write(json.dumps(event) + "\n")
+        self._out.flush()
+
+    def run(self) -> None:
+        """Until standard input ends."""
+        self.say(event="ready", device=self.engine.hardware.describe())
+        while True:
+            try:
+                request = self.requests.get(block=not self.active)
+            except queue.Empty:
+                self._turn()
+                continue
+            if request is None:
+                return
+            getattr(self, f"_{request.pop('op')}")(**request)
+
+    def _chat(self, chat: str, panes: list[dict[str, Any]], decoding: dict[str, Any]) -> None:
+        settings = Decoding.parse(decoding)
+        try:
+            for doing in self.engine.load([*{pane["model"] for pane in panes}, *{a.stream.name for a in self.active}]):
+                self.say(event="loading", chat=chat, text=doing)
+        except BaseException as error:
+            for pane in panes:
+                self._fail(chat, pane["pane"], error)
+            return
+        for pane in panes:
+            try:
+                stream = self.engine.open(pane["model"], pane["messages"], settings)
+                weights = self.engine.weights(pane["model"])
+                self.say(event="start", chat=chat, pane=pane["pane"], weights=weights)
+                self.active.append(Active(chat, pane["pane"], stream))
+            except BaseException as error:
+                self._fail(chat, pane["pane"], error)
+
+    def _stop(self, chat: str) -> None:
+        for answer in [answer for answer in self.active if answer.chat == chat]:
+            self._end(answer, "stopped")
+
+    def _turn(self) -> None:
+        for answer in list(self.active):
+            try:
+                new = answer.stream.advance()
+            except BaseException as error:
+                self.active.remove(answer)
+                self._fail(answer.chat, answer.pane, error)
+                continue
+            if new:
+                self.say(event="text", chat=answer.chat, pane=answer.pane, text=new, **self._pace(answer))
+            if answer.stream.done:
+                self._end(answer, answer.stream.done)
+
+    def _end(self, answer: Active, finish: str) -> None:
+        self.active.remove(answer)
+        self.say(event="done", chat=answer.chat, pane=answer.pane, finish=finish, **self._pace(answer))
+
+    @staticmethod
+    def _pace(answer: Active) -> dict[str, Any]:
+        made, seconds = len(answer.stream.made), answer.stream.seconds
+        return {"tokens": made, "tokens_per_second": round(made / seconds, 1) if seconds else 0.0}
+
+    def _fail(self, chat: str, pane: int, error: BaseException) -> None:
+        known = explain(error)
+        self.say(event="error", chat=chat, pane=pane, error=known.message, remedy=known.remedy)
+
+
+def main() -> None:
+    out = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # what libraries print must not mix with the events
+    worker = Worker(Home.default(), out)
+
+    def listen() -> None:
+        for line in sys.stdin:
+            worker.requests.put(json.loads(line))
+        worker.requests.put(None)
+
+    threading.Thread(target=listen, daemon=True).start()
+    worker.run()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,34 @@
+"""Plain text: documents to continue training on."""
+
+from typing import ClassVar, Self
+
+from pydantic import Field
+
+from workbench.data.canonical import Kind, check, full_text
+from workbench.data.format import FORMATS, Format, Row, cell, pick
+
+
+@FORMATS.register
+class PlainText(Format):
+    """One text a row, trained on from beginning to end.
+
+    https://huggingface.co/docs/trl/dataset_formats#language-modeling
+    """
+
+    method = "plain_text"
+    title = "Plain text"
+    kind: ClassVar[Kind] = "text"
+    rank: ClassVar[int] = 1
+    examples: ClassVar[list[Row]] = [{"text": "Moss grows where it is damp."}, {"text": "A second\nparagraph."}]
+
+    text: str = Field("text", description="Column with the text.")
+
+    @classmethod
+    def guess(cls, columns: list[str], sample: list[Row]) -> tuple[Self | None, str]:
+        column = pick(columns, "text", "content", "document")
+        if not column:
+            return None, "Plain text needs a column named text."
+        return cls(text=column), f"The column {column!r} holds the text."
+
+    def convert(self, row: Row) -> Row:
+        return check("text", {"text": full_text(cell(row, self.text), self.text)})

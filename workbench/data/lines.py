@@ -1,0 +1,46 @@
+"""What reading yields: rows with their line numbers, rejected rows with their reasons; and bounded lines."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, TextIO
+
+MAX_LINE = 64 * 1024 * 1024
+RAW = 500
+
+
+@dataclass(frozen=True)
+class ReadRow:
+    """One row as the source has it; `line` is where it begins, counted from 1 (for JSON and Parquet: which row)."""
+
+    line: int
+    data: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """A row that could not be used: where, why, and the first 500 characters of it."""
+
+    line: int
+    reason: str
+    raw: str
+
+
+Item = ReadRow | Rejected
+
+
+def reject(line: int, reason: str, raw: Any) -> Rejected:
+    """A `Rejected` with its raw text cut short and safe to write anywhere."""
+    text = raw if isinstance(raw, str) else json.dumps(raw, ensure_ascii=False, default=str)
+    return Rejected(line, reason, text[:RAW].encode("utf-8", "replace").decode("utf-8"))
+
+
+def bounded_lines(stream: TextIO) -> Iterator[tuple[int, str, bool]]:
+    """(line number, text, whole) of every line; a line over 64 MB comes cut, with `whole` false."""
+    number = 0
+    while line := stream.readline(MAX_LINE):
+        number += 1
+        whole = line.endswith(("\n", "\r")) or len(line) < MAX_LINE
+        yield number, line, whole
+        while not whole and (rest := stream.readline(MAX_LINE)):
+            whole = rest.endswith(("\n", "\r"))

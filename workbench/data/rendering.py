@@ -1,0 +1,220 @@
+"""What the model sees: the one rendering used both to train and to show it, token by token."""
+
+import dataclasses
+import itertools
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import tokenizers
+
+from workbench.data.canonical import Message
+from workbench.data.findings import Finding, findings_of
+from workbench.data.masking import Layout, Span, lay_out, token_mask
+from workbench.data.templates import Template, TemplateStopped
+from workbench.data.tokenizer import Tokenizer
+from workbench.errors import UserError
+
+__all__ = ["Finding", "Rendered", "Report", "Tokenizer", "encode_rows", "for_view", "render", "render_text"]
+
+TrainOn = Literal["assistant", "all"]
+IGNORED = -100
+BATCH = 256
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """One row as the model sees it: lists of equal length, one entry a token; `kept` tokens lie within max_length."""
+
+    text: str = field(repr=False)
+    ids: list[int]
+    offsets: list[Span]
+    trained: list[bool]
+    special: list[bool]
+    kept: int
+    warnings: list[Finding]
+    template: str
+
+    @property
+    def pieces(self) -> list[str]:
+        """The text each token covers; together they are `text`. A character of several tokens shows at the first."""
+        ends = list(itertools.accumulate((end for _, end in self.offsets), max, initial=0))
+        return [self.text[ends[index] : ends[index + 1]] for index in range(len(self.ids))]
+
+    @property
+    def trained_kept(self) -> int:
+        """How many tokens are trained on after the cut."""
+        return sum(self.trained[: self.kept])
+
+
+@dataclass
+class Report:
+    """What became of the rows: counts, tokens after the cut, the longest row before it, the reason for each drop."""
+
+    rows: int = 0
+    kept: int = 0
+    dropped: list[tuple[int, str]] = field(default_factory=list)
+    tokens: int = 0
+    trained: int = 0
+    longest: int = 0
+    cut: int = 0
+    warnings: Counter[str] = field(default_factory=Counter)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON types; `dropped` as [{row, reason}], rows counted from 0."""
+        data = dataclasses.asdict(self)
+        return {
+            **data,
+            "dropped": [{"row": row, "reason": reason} for row, reason in self.dropped],
+            "warnings": dict(self.warnings),
+        }
+
+
+def render(
+    messages: Sequence[Message],
+    tokenizer: Tokenizer,
+    template: Template,
+    max_length: int | None = None,
+    train_on: TrainOn = "assistant",
+) -> Rendered:
+    """A conversation as text, ids and the tokens trained on. Raises `UserError` when the template refuses it."""
+    prepared = _prepare(messages, tokenizer, template)
+    return _finish(prepared, tokenizer.encode([prepared.layout.text])[0], tokenizer, max_length, train_on)
+
+
+def render_text(text: str, tokenizer: Tokenizer, max_length: int | None = None) -> Rendered:
+    """A plain text with the tokenizer's own BOS, if it sets one, and EOS; all of it is trained on."""
+    prepared = _prepare_text(text, tokenizer)
+    return _finish(prepared, tokenizer.encode([prepared.layout.text])[0], tokenizer, max_length, "all")
+
+
+def encode_rows(
+    rows: Iterable[dict[str, Any]],
+    kind: str,
+    tokenizer: Tokenizer,
+    template: Template,
+    max_length: int | None = None,
+    train_on: TrainOn = "assistant",
+) -> tuple[list[dict[str, list[int]]], Report]:
+    """[{input_ids, labels}] for training, labels -100 where nothing is learnt, and the report.
+
+    Rows with nothing to train on, or that the template refuses, are dropped and named in the report. Raises
+    `UserError` for a kind that is not trained on this way, and when the template has to be stopped.
+    """
+    if kind not in ("conversation", "text"):
+        raise UserError(f"A dataset of kind {kind!r} is no training text.", "Choose conversations or texts.", "dataset")
+    encoded: list[dict[str, list[int]]] = []
+    report = Report()
+    numbered = enumerate(rows)
+    while batch := list(itertools.islice(numbered, BATCH)):
+        report.rows += len(batch)
+        prepared = _prepare_batch(batch, kind, tokenizer, template, report)
+        encodings = tokenizer.encode([ready.layout.text for _, ready in prepared])
+        for (number, ready), encoding in zip(prepared, encodings, strict=True):
+            rendered = _finish(ready, encoding, tokenizer, max_length, "all" if kind == "text" else train_on)
+            _count(rendered, number, report, encoded)
+    return encoded, report
+
+
+def for_view(rendered: Rendered) -> dict[str, Any]:
+    """What the page shows: tokens, warnings, a summary of [label, value] pairs, and the template's name."""
+    tokens = [
+        {"text": piece, "id": at, "trained": trained, "special": special, "cut": index >= rendered.kept}
+        for index, (piece, at, trained, special) in enumerate(
+            zip(rendered.pieces, rendered.ids, rendered.trained, rendered.special, strict=True)
+        )
+    ]
+    lost = len(rendered.ids) - rendered.kept
+    summary = [["Tokens", f"{len(rendered.ids):,}"], ["Trained on", f"{rendered.trained_kept:,}"]]
+    return {
+        "tokens": tokens,
+        "warnings": [{"level": found.level, "text": found.text} for found in rendered.warnings],
+        "summary": summary + ([["Cut off", f"{lost:,}"]] if lost else []),
+        "note": rendered.template,
+    }
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """A row before it is tokenized."""
+
+    messages: list[Message]
+    layout: Layout
+    template: str
+    eos_added: bool
+
+
+def _prepare(messages: Sequence[Message], tokenizer: Tokenizer, template: Template) -> _Prepared:
+    layout = lay_out(messages, tokenizer, template)
+    ended = _with_eos(layout, tokenizer) if messages and messages[-1]["role"] == "assistant" else layout
+    return _Prepared(list(messages), ended, template.note or template.name, ended is not layout)
+
+
+def _with_eos(layout: Layout, tokenizer: Tokenizer) -> Layout:
+    """The layout with EOS after its last answer, if the template ends that with no control token."""
+    last = layout.spans[-1]
+    if last is None or not tokenizer.eos or layout.text[last[1] :].strip():
+        return layout
+    answered = layout.text[: last[1]]
+    if tokenizer.ends_with_special(answered):
+        return layout
+    return Layout(answered + tokenizer.eos, [*layout.spans[:-1], (last[0], last[1] + len(tokenizer.eos))])
+
+
+def _prepare_text(text: str, tokenizer: Tokenizer) -> _Prepared:
+    first = tokenizer.bos if tokenizer.adds_bos and not text.startswith(tokenizer.bos) else ""
+    last = "" if tokenizer.eos and text.endswith(tokenizer.eos) else tokenizer.eos
+    whole = first + text + last
+    return _Prepared([], Layout(whole, [(0, len(whole))]), "plain text", False)
+
+
+def _prepare_batch(
+    batch: list[tuple[int, dict[str, Any]]], kind: str, tokenizer: Tokenizer, template: Template, report: Report
+) -> list[tuple[int, _Prepared]]:
+    prepared = []
+    for number, row in batch:
+        try:
+            text = kind == "text"
+            ready = _prepare_text(row["text"], tokenizer) if text else _prepare(row["messages"], tokenizer, template)
+            prepared.append((number, ready))
+        except TemplateStopped:
+            raise
+        except UserError as error:
+            report.dropped.append((number, error.message))
+    return prepared
+
+
+def _finish(
+    prepared: _Prepared, encoding: tokenizers.Encoding, tokenizer: Tokenizer, max_length: int | None, train_on: TrainOn
+) -> Rendered:
+    text, offsets, ids = prepared.layout.text, encoding.offsets, encoding.ids
+    spans = [span for span in prepared.layout.spans if span]
+    rendered = Rendered(
+        text=text,
+        ids=ids,
+        offsets=offsets,
+        trained=[True] * len(ids) if train_on == "all" else token_mask(text, offsets, spans),
+        special=[at in tokenizer.special_ids for at in ids],
+        kept=len(ids) if max_length is None else min(len(ids), max_length),
+        warnings=[],
+        template=prepared.template,
+    )
+    found = findings_of(prepared.messages, prepared.layout, rendered, tokenizer, max_length, prepared.eos_added)
+    return dataclasses.replace(rendered, warnings=found)
+
+
+def _count(rendered: Rendered, number: int, report: Report, encoded: list[dict[str, list[int]]]) -> None:
+    report.warnings.update({found.kind for found in rendered.warnings})
+    report.longest = max(report.longest, len(rendered.ids))
+    if not rendered.trained_kept:
+        reasons = [found.text for found in rendered.warnings if found.level == "error"]
+        report.dropped.append((number, reasons[0] if reasons else "There is nothing to train on."))
+        return
+    ids, trained = rendered.ids[: rendered.kept], rendered.trained[: rendered.kept]
+    labels = [at if learnt else IGNORED for at, learnt in zip(ids, trained, strict=True)]
+    encoded.append({"input_ids": ids, "labels": labels})
+    report.kept += 1
+    report.tokens += len(ids)
+    report.trained += rendered.trained_kept
+    report.cut += rendered.kept < len(rendered.ids)

@@ -1,0 +1,169 @@
+"""How datasets lie in a home: one folder each, with canonical rows, what they were read from, and a manifest."""
+
+import os
+import shutil
+import uuid
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from workbench.data.canonical import check
+from workbench.data.split import check_fraction, eval_mask, row_digest
+from workbench.data.table import SCHEMAS, Gathering, count_rows, page, read_table_file, write_table
+from workbench.errors import UserError
+from workbench.home import PARTIAL, Home, entries, inside, writing
+from workbench.lineage import MANIFEST, Manifest, Parent, read_manifest, write_manifest
+
+SPLITS = ("train", "eval")
+
+
+def write_rows(
+    home: Home,
+    name: str,
+    kind: str,
+    train_rows: Iterable[dict[str, Any]],
+    eval_rows: Iterable[dict[str, Any]] = (),
+    *,
+    parents: list[Parent] | None = None,
+    made_by: dict[str, Any] | None = None,
+    info: dict[str, Any] | None = None,
+    replace: bool = False,
+) -> Manifest:
+    """A dataset from canonical rows the engine made. Raises `UserError` naming the first row that is not canonical."""
+    target = inside(home.datasets, name)
+    tables = {"train": _gathered(kind, train_rows, "train"), "eval": _gathered(kind, eval_rows, "eval")}
+    if not tables["train"].num_rows:
+        raise UserError("There are no rows to train on.", "Make some first.", "train_rows")
+    manifest = Manifest(
+        kind="dataset",
+        name=target.name,
+        parents=parents or [],
+        made_by=made_by or {},
+        info={**(info or {}), "kind": kind, "rows": row_counts(tables), "rejected": 0},
+    )
+    with writing(target, replace) as folder:
+        write_splits(folder, tables)
+        return write_manifest(folder, manifest)
+
+
+def list_datasets(home: Home) -> list[Manifest]:
+    """The manifest of every dataset by name; a damaged one is listed with the reason in `info['error']`."""
+    return [_listed(folder) for folder in entries(home.datasets)]
+
+
+def dataset_manifest(home: Home, name: str) -> Manifest:
+    """The manifest of one dataset; raises `UserError` when there is none."""
+    return read_manifest(dataset_folder(home, name))
+
+
+def dataset_kind(home: Home, name: str) -> str:
+    """'conversation', 'preference', 'text' or 'prompts'."""
+    kind = str(dataset_manifest(home, name).info.get("kind"))
+    if kind not in SCHEMAS:
+        raise UserError(f"The manifest of {name!r} names no kind of dataset.", "Import it again.", "dataset")
+    return kind
+
+
+def count(home: Home, name: str, split: str = "train") -> int:
+    """The number of rows of a split; 0 when the dataset has no such split."""
+    return count_rows(_split_file(home, name, split))
+
+
+def rows(home: Home, name: str, split: str = "train", start: int = 0, count: int = 50) -> list[dict[str, Any]]:
+    """One page of canonical rows, without reading the others; empty past the end."""
+    return list(page(_split_file(home, name, split), max(start, 0), count))
+
+
+def all_rows(home: Home, name: str, split: str = "train") -> list[dict[str, Any]]:
+    """Every row of a split; empty when the dataset has no such split."""
+    path = _split_file(home, name, split)
+    return list(page(path, 0, count_rows(path)))
+
+
+def delete_dataset(home: Home, name: str) -> None:
+    """Removes a dataset, damaged ones included. Raises `UserError` when there is none of that name."""
+    folder = dataset_folder(home, name)
+    doomed = folder.with_name(f"{PARTIAL}{folder.name}-{os.getpid()}-{uuid.uuid4().hex[:6]}")
+    folder.rename(doomed)
+    shutil.rmtree(doomed, ignore_errors=True)
+
+
+def resplit(home: Home, name: str, eval_fraction: float, seed: int = 0) -> Manifest:
+    """Divides the rows anew and puts the new version in the old one's place, whole or not at all."""
+    old = dataset_folder(home, name)
+    manifest = read_manifest(old)
+    tables = split_table(_whole(old), eval_fraction, seed)
+    info = {**manifest.info, "rows": row_counts(tables), "eval_fraction": eval_fraction, "seed": seed}
+    renewed = manifest.model_copy(update={"info": info, "created": "", "versions": {}, "name": old.name})
+    kept = shutil.ignore_patterns(MANIFEST, "train.parquet", "eval.parquet")
+    with writing(old, replace=True) as folder:
+        shutil.copytree(old, folder, ignore=kept, dirs_exist_ok=True)
+        write_splits(folder, tables)
+        return write_manifest(folder, renewed)
+
+
+def dataset_folder(home: Home, name: str) -> Path:
+    """The folder of a dataset that exists; raises `UserError` otherwise."""
+    folder = inside(home.datasets, name, "dataset")
+    if not folder.is_dir():
+        known = ", ".join(path.name for path in entries(home.datasets)) or "none yet"
+        raise UserError(f"There is no dataset {name!r}.", f"There are: {known}.", "dataset")
+    return folder
+
+
+def split_table(
+    table: pa.Table, eval_fraction: float, seed: int, digests: list[bytes] | None = None
+) -> dict[str, pa.Table]:
+    """{'train': …, 'eval': …} with the order of the rows kept."""
+    check_fraction(eval_fraction)
+    marks = digests or [row_digest(row) for batch in table.to_batches() for row in batch.to_pylist()]
+    mask = eval_mask(marks, eval_fraction, seed)
+    return {"train": table.filter(pa.array([not held for held in mask])), "eval": table.filter(pa.array(mask))}
+
+
+def write_splits(folder: Path, tables: dict[str, pa.Table]) -> None:
+    """train.parquet, and eval.parquet when it has rows."""
+    for split, table in tables.items():
+        if split == "train" or table.num_rows:
+            write_table(table, folder / f"{split}.parquet")
+
+
+def row_counts(tables: dict[str, pa.Table]) -> dict[str, int]:
+    return {split: table.num_rows for split, table in tables.items()}
+
+
+def _gathered(kind: str, canonical: Iterable[dict[str, Any]], split: str) -> pa.Table:
+    if kind not in SCHEMAS:
+        raise UserError(f"There is no kind of dataset {kind!r}.", f"Known: {', '.join(SCHEMAS)}.", "kind")
+    gathering = Gathering(kind)
+    for number, row in enumerate(canonical, start=1):
+        try:
+            gathering.add(check(kind, row))
+        except UserError as error:
+            raise UserError(f"Row {number} of {split}: {error.message}", error.remedy, f"{split}_rows") from None
+    return gathering.table()
+
+
+def _listed(folder: Path) -> Manifest:
+    try:
+        manifest = read_manifest(folder)
+        if not (folder / "train.parquet").is_file():
+            raise UserError("train.parquet is missing.", "Import it again.")
+        count_rows(folder / "train.parquet")
+    except Exception as error:
+        # Whatever one folder holds, the others must still be listed.
+        return Manifest(kind="dataset", name=folder.name, info={"error": str(error)[:500]})
+    return manifest.model_copy(update={"name": folder.name})
+
+
+def _whole(folder: Path) -> pa.Table:
+    files = [path for split in SPLITS if (path := folder / f"{split}.parquet").is_file()]
+    return pa.concat_tables([read_table_file(path) for path in files])
+
+
+def _split_file(home: Home, name: str, split: str) -> Path:
+    if split not in SPLITS:
+        raise UserError(f"There is no split {split!r}.", "Choose train or eval.", "split")
+    return dataset_folder(home, name) / f"{split}.parquet"

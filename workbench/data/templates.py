@@ -1,0 +1,190 @@
+"""Chat templates: the model's own and two that come with the workbench, rendered where they can do no harm.
+
+A template is a program from a model's author. It runs in jinja2's sandbox in a process of its own with bounded
+memory, output and time; one that does not end is killed with that process, and the next render starts a new one.
+"""
+
+import atexit
+import contextlib
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from workbench.data.canonical import Message
+from workbench.errors import UserError
+
+FOLDER = Path(__file__).parents[2] / "assets" / "templates"
+BUILT_IN = ("alpaca", "chatml")
+NAMES = ("model", *BUILT_IN)
+MAX_TEMPLATE = 1_000_000
+SECONDS = 2.0
+START_SECONDS = 60.0
+
+Cut = tuple[int, bool]
+
+
+@dataclass(frozen=True)
+class Template:
+    """A chat template. `note` says in words which one it is, and why when it is not the one asked for."""
+
+    name: str
+    text: str = field(repr=False)
+    note: str = ""
+
+    def render(
+        self, messages: Sequence[Message], tokens: dict[str, str] | None = None, add_generation_prompt: bool = False
+    ) -> str:
+        """The text of these messages. `tokens` are special tokens by name (bos_token, …). Raises `UserError`."""
+        (result,) = self.render_cuts(messages, [(len(messages), add_generation_prompt)], tokens)
+        if isinstance(result, UserError):
+            raise result
+        return result
+
+    def render_cuts(
+        self, messages: Sequence[Message], cuts: Sequence[Cut], tokens: dict[str, str] | None = None
+    ) -> list[str | UserError]:
+        """For every (n, add_generation_prompt), the text of the first n messages, or the error it ended with.
+
+        Raises `TemplateStopped` when the template does not end within 2 seconds.
+        """
+        request = {"template": self.text, "messages": list(messages), "cuts": list(cuts), "tokens": tokens or {}}
+        return [
+            answer["text"] if "text" in answer else self._refused(answer["error"])
+            for answer in RENDERER.ask(request, len(cuts), self.note or self.name)
+        ]
+
+    def _refused(self, reason: str) -> UserError:
+        return UserError(
+            f"The chat template ({self.note or self.name}) cannot render this: {reason}.",
+            "Change the messages, or choose another template.",
+            "template",
+        )
+
+
+def get_template(name: str, model_folder: Path | None = None) -> Template:
+    """'model' (the model's own; ChatML when it has none, which the note says), 'alpaca' or 'chatml'."""
+    if name not in NAMES:
+        raise UserError(f"There is no template {name!r}.", f"Choose one of: {', '.join(NAMES)}.", "template")
+    if name in BUILT_IN:
+        return Template(name, (FOLDER / f"{name}.jinja").read_text("utf-8"), name)
+    own = model_template(model_folder) if model_folder else None
+    if own:
+        return own
+    return Template("chatml", get_template("chatml").text, "chatml, as the model has no template of its own")
+
+
+def model_template(model_folder: Path) -> Template | None:
+    """The template in a model's folder (chat_template.jinja, else tokenizer_config.json), or None."""
+    file = model_folder / "chat_template.jinja"
+    text = _read(file) if file.is_file() else _in_config(model_folder / "tokenizer_config.json")
+    return Template("model", text, "the model's own template") if text else None
+
+
+def _in_config(path: Path) -> str:
+    if not path.is_file():
+        return ""
+    try:
+        config = json.loads(_read(path, 64 * MAX_TEMPLATE))
+    except (ValueError, RecursionError):
+        raise UserError(f"{path.name} is not valid JSON.", "Import the model again.", "model") from None
+    found: Any = config.get("chat_template") if isinstance(config, dict) else None
+    if isinstance(found, list):
+        named = {item.get("name"): item.get("template") for item in found if isinstance(item, dict)}
+        found = named.get("default")
+    return found if isinstance(found, str) else ""
+
+
+def _read(path: Path, limit: int = MAX_TEMPLATE) -> str:
+    if path.stat().st_size > limit:
+        raise UserError(f"{path.name} is larger than {limit:,} bytes.", "Choose another template.", "template")
+    try:
+        return path.read_text("utf-8")
+    except UnicodeDecodeError:
+        raise UserError(f"{path.name} is not UTF-8.", "Import the model again.", "model") from None
+
+
+class TemplateStopped(UserError):
+    """The template had to be killed; it would be again with the next row."""
+
+
+class Renderer:
+    """The rendering process, started when first needed and again after it had to be killed."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[str] | None = None
+        self._answers: queue.Queue[str] = queue.Queue()
+        self._owner = 0
+
+    def ask(self, request: dict[str, Any], answers: int, name: str) -> list[dict[str, str]]:
+        """One answer for every cut of the request. Raises `TemplateStopped` when one takes longer than 2 seconds."""
+        with self._lock:
+            process = self._alive()
+            try:
+                self._send(process, request)
+                return [json.loads(self._next(SECONDS)) for _ in range(answers)]
+            except queue.Empty:
+                reason = f"did not end within {SECONDS:.0f} seconds"
+            except (OSError, ValueError):
+                reason = "ended the process that rendered it"
+            self.stop()
+        raise TemplateStopped(f"The chat template ({name}) {reason}.", "Choose another template.", "template")
+
+    def stop(self) -> None:
+        """Ends the process; one inherited through a fork is only let go."""
+        process, self._process = self._process, None
+        if process and self._owner == os.getpid():
+            with contextlib.suppress(OSError):
+                process.kill()
+                process.wait()
+
+    def _alive(self) -> "subprocess.Popen[str]":
+        if self._process and self._owner == os.getpid() and self._process.poll() is None:
+            return self._process
+        self.stop()
+        self._process, self._owner, self._answers = _start(), os.getpid(), queue.Queue()
+        threading.Thread(target=_listen, args=(self._process, self._answers), daemon=True).start()
+        if "ready" not in self._next(START_SECONDS):
+            raise UserError("The process that renders templates did not start.", "The log has the whole story.")
+        return self._process
+
+    def _send(self, process: "subprocess.Popen[str]", request: dict[str, Any]) -> None:
+        assert process.stdin
+        process.stdin.write(json.dumps(request) + "\n")
+        process.stdin.flush()
+
+    def _next(self, seconds: float) -> str:
+        """The next line of the process, or '' when it has ended; raises `queue.Empty` when it takes too long."""
+        return self._answers.get(timeout=seconds)
+
+
+def _start() -> "subprocess.Popen[str]":
+    # -P keeps this folder off the path: a file of ours must not stand in for a library's module of the same name.
+    return subprocess.Popen(
+        [sys.executable, "-P", str(Path(__file__).with_name("template_worker.py"))],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        encoding="utf-8",
+        start_new_session=True,
+    )
+
+
+def _listen(process: "subprocess.Popen[str]", answers: "queue.Queue[str]") -> None:
+    assert process.stdout
+    for line in process.stdout:
+        answers.put(line)
+    answers.put("")
+
+
+RENDERER = Renderer()
+atexit.register(RENDERER.stop)
+if hasattr(os, "register_at_fork"):
+    # A forked child must not wait for a lock or read from a pipe that belong to its parent.
+    os.register_at_fork(after_in_child=RENDERER.__init__)  # type: ignore[misc]

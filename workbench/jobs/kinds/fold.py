@@ -1,0 +1,60 @@
+"""Folding an adapter into its base: one whole model that needs no adapter any more."""
+
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from workbench.errors import Problems, UserError
+from workbench.home import Home, inside, writing
+from workbench.jobs.job import JOBS, Job, JobContext
+from workbench.lineage import Manifest, parent_of, write_manifest
+from workbench.models.shelf import resolve
+
+
+@JOBS.register
+class Fold(Job):
+    """Adds an adapter's weights to a freshly loaded base in full precision and saves the sum as a model."""
+
+    method: ClassVar[str] = "fold-adapter"
+    title: ClassVar[str] = "Fold an adapter into its base"
+
+    adapter: str = Field(description="The adapter to fold in.")
+    output: str = Field("", description="Name of the new model; empty takes the adapter's name and -merged.")
+
+    @property
+    def output_name(self) -> str:
+        return self.output or f"{self.adapter}-merged"
+
+    def label(self) -> str:
+        return f"Fold {self.adapter}"
+
+    def check(self, home: Home, problems: Problems) -> None:
+        try:
+            if resolve(home, self.adapter, "adapter").adapter is None:
+                problems.add("adapter", f"{self.adapter!r} is a whole model.", "Choose an adapter.")
+            if inside(home.models, self.output_name, "output").exists():
+                problems.add("output", f"{self.output_name!r} is on the shelf already.", "Choose another name.")
+        except UserError as error:
+            problems.collect("adapter", error)
+
+    def run(self, ctx: JobContext) -> dict[str, Any]:
+        from peft import PeftModel
+
+        from workbench.hardware import probe
+        from workbench.models.loading import load_base, load_tokenizer
+
+        found = resolve(ctx.home, self.adapter, "adapter")
+        ctx.progress(0, 3, f"Loading {found.base.name}")
+        model = PeftModel.from_pretrained(load_base(found.base, probe()), found.adapter)
+        ctx.checkpoint()
+        ctx.progress(1, 3, "Adding the adapter")
+        merged = model.merge_and_unload(safe_merge=True)
+        ctx.progress(2, 3, "Saving")
+        with writing(ctx.home.models / self.output_name) as partial:
+            merged.save_pretrained(partial)
+            load_tokenizer(found.home_of_template).save_pretrained(partial)
+            parents = [parent_of(found.base, "merged"), parent_of(ctx.home.models / self.adapter, "merged")]
+            made_by = {**self.to_dict(), "job": ctx.folder.name}
+            write_manifest(partial, Manifest(kind="model", name=self.output_name, parents=parents, made_by=made_by))
+        ctx.progress(3, 3, "Ready")
+        return {"model": self.output_name}

@@ -1,0 +1,127 @@
+"""Answers of several models to one prompt set, for labelling."""
+
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from workbench.chat.decoding import Decoding
+from workbench.data import shelf as datasets
+from workbench.errors import Problems, UserError
+from workbench.home import Home, safe_name
+from workbench.jobs.job import JOBS, Job, JobContext, JobStopped
+from workbench.models.shelf import resolve
+
+
+@JOBS.register
+class Generate(Job):
+    """Lets two or more models answer a set of prompts, and opens a blind labelling session on the answers."""
+
+    method: ClassVar[str] = "generate"
+    title: ClassVar[str] = "Answer prompts for labelling"
+    resumable: ClassVar[bool] = True
+
+    session: str = Field(description="Name of the labelling session.")
+    models: list[str] = Field(description="The models to compare, two or more.", min_length=2, max_length=8)
+    prompts: str = Field(
+        description="The dataset whose prompts are answered; conversations give their first user turn."
+    )
+    limit: int = Field(40, ge=1, le=10_000, description="How many prompts.")
+    skip: int = Field(0, ge=0, description="How many prompts of the set to leave out at its start.")
+    batch_size: int = Field(16, ge=1, le=512, description="Prompts answered at once.")
+    votes_per_pair: int = Field(1, ge=1, le=50, description="How many annotators see each pair.")
+    decoding: Decoding = Field(default_factory=lambda: Decoding(max_new_tokens=160), description="Sampling.")
+
+    def label(self) -> str:
+        return f"Answers for {self.session}"
+
+    def facts(self, home: Home) -> list[list[str]]:
+        return [
+            ["Session", self.session],
+            ["Models", ", ".join(self.models)],
+            ["Prompts", f"{self.limit} of {self.prompts}"],
+        ]
+
+    def check(self, home: Home, problems: Problems) -> None:
+        from workbench.preferences.sessions import list_sessions
+
+        if len(set(self.models)) < len(self.models):
+            problems.add("models", "a model is chosen twice.", "Choose different models.")
+        for model in self.models:
+            self._try(problems, "models", lambda model=model: resolve(home, model))
+        self._try(problems, "session", lambda: safe_name(self.session, "session"))
+        self._try(problems, "prompts", lambda: self._check_prompts(home))
+        if any(found.name == self.session for found in list_sessions(home)):
+            problems.add("session", f"{self.session!r} exists already.", "Choose another name.")
+
+    def _check_prompts(self, home: Home) -> None:
+        if len(prompts_of(home, self.prompts, self.skip + 1)) <= self.skip:
+            raise UserError(f"{self.prompts!r} has no prompt after the first {self.skip}.", "Skip fewer, or choose another set.")
+
+    @staticmethod
+    def _try(problems: Problems, field: str, check: Any) -> None:
+        try:
+            check()
+        except UserError as error:
+            problems.collect(field, error)
+
+    def run(self, ctx: JobContext) -> dict[str, Any]:
+        from workbench.chat.engine import Engine
+        from workbench.preferences import sessions
+
+        prompts = prompts_of(ctx.home, self.prompts, self.skip + self.limit)[self.skip :]
+        if not ctx.resume or not any(found.name == self.session for found in sessions.list_sessions(ctx.home)):
+            made_by = {**self.to_dict(), "job": ctx.folder.name}
+            sessions.create_session(ctx.home, self.session, self.models, self.prompts, made_by, self.votes_per_pair)
+        engine = Engine(ctx.home)
+        ctx.progress(0, len(prompts), "Loading the models")
+        for doing in engine.load(self.models):
+            ctx.progress(0, len(prompts), doing)
+        counts = self._answer(ctx, engine, prompts)
+        sessions.finish_session(ctx.home, self.session)
+        return {"session": self.session, "prompts": len(prompts), **counts}
+
+    def _answer(self, ctx: JobContext, engine: Any, prompts: list[list[dict[str, str]]]) -> dict[str, Any]:
+        """Batch by batch, all models each, so that labelling can begin with the first batch."""
+        from workbench.preferences import sessions
+
+        counts = {f"cut off at the limit ({model})": 0 for model in self.models}
+        for start in range(0, len(prompts), self.batch_size):
+            batch = prompts[start : start + self.batch_size]
+            made: dict[str, list[Any]] = {}
+            for place, model in enumerate(self.models):
+                if ctx.stop_requested():
+                    raise JobStopped({"session": self.session, "prompts": start})
+                done = start + len(batch) * place / len(self.models)
+                ctx.progress(done, len(prompts), f"{model} answers prompts {start + 1}–{start + len(batch)}")
+                decoding = self.decoding.model_copy(update={"seed": self.decoding.seed + start})
+                made[model] = engine.answer_batch(model, batch, decoding)
+                counts[f"cut off at the limit ({model})"] += sum(answer.finish == "length" for answer in made[model])
+            for offset, prompt in enumerate(batch):
+                answers = {
+                    model: sessions.Answer(
+                        text=found[offset].text, finish=found[offset].finish, tokens=found[offset].tokens
+                    )
+                    for model, found in made.items()
+                }
+                sessions.add_answers(ctx.home, self.session, start + offset, prompt, answers)
+        ctx.progress(len(prompts), len(prompts), "Ready to label")
+        return counts
+
+
+def prompts_of(home: Home, dataset: str, limit: int) -> list[list[dict[str, str]]]:
+    """The first `limit` prompts of a dataset: message lists that end in a user turn, none twice.
+
+    Prompt sets and preference sets give their prompts, conversations what comes before the first answer.
+    """
+    found: list[list[dict[str, str]]] = []
+    for split in ("train", "eval"):
+        for row in datasets.rows(home, dataset, split, 0, limit * 2) if datasets.count(home, dataset, split) else []:
+            prompt = row.get("prompt") or _before_answer(row.get("messages") or [])
+            if prompt and prompt not in found:
+                found.append(prompt)
+    return found[:limit]
+
+
+def _before_answer(messages: list[dict[str, str]]) -> list[dict[str, str]]:
+    end = next((place for place, message in enumerate(messages) if message["role"] == "assistant"), len(messages))
+    return messages[:end]

@@ -1,0 +1,139 @@
+"""Training: an objective, a tuner, and how long and how fast."""
+
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field
+
+from workbench.data import shelf as datasets
+from workbench.errors import Problems, UserError
+from workbench.hardware import Hardware
+from workbench.home import Home, inside
+from workbench.jobs.job import JOBS, Job, JobContext
+from workbench.models.shelf import resolve
+from workbench.registry import choice
+from workbench.training.objective import OBJECTIVES, Objective
+from workbench.training.tuner import TUNERS
+
+
+@JOBS.register
+class Train(Job):
+    """Fine-tunes a model on a dataset and puts the adapter on the shelf."""
+
+    method: ClassVar[str] = "train"
+    title: ClassVar[str] = "Train"
+    resumable: ClassVar[bool] = True
+
+    model: str = Field(description="The model to start from: a base, or an adapter to go on training.")
+    dataset: str = Field(description="What to learn from. SFT takes conversations or text, DPO takes preference pairs.")
+    output: str = Field("", description="The adapter's name on the shelf; empty takes model-objective.")
+    objective: choice(OBJECTIVES) = Field({"method": "sft"}, validate_default=True, description="What to train for.")  # type: ignore[valid-type]
+    tuner: choice(TUNERS) = Field({"method": "lora"}, validate_default=True, description="Which weights are trained.")  # type: ignore[valid-type]
+    template: Literal["model", "chatml", "alpaca"] = Field(
+        "model", description="How a conversation becomes text. 'model' is the model's own chat template."
+    )
+    max_length: int = Field(512, ge=16, le=131072, description="Longest row in tokens; what is longer is cut off.")
+    epochs: float = Field(1, gt=0, le=1000, description="How often every row is seen.")
+    max_steps: int = Field(0, ge=0, description="Stop after so many steps; 0 goes by epochs.")
+    batch_size: int = Field(4, ge=1, le=1024, description="Rows a forward pass.")
+    gradient_accumulation: int = Field(
+        1, ge=1, le=1024, description="Forward passes a step: the effective batch size is this times the batch size."
+    )
+    scheduler: Literal["cosine", "linear", "constant_with_warmup"] = Field(
+        "cosine", description="How the learning rate falls."
+    )
+    warmup: float = Field(0.05, ge=0, le=0.5, description="Share of the steps in which the learning rate rises.")
+    weight_decay: float = Field(0.0, ge=0, le=1, description="Pull of the trained weights towards zero.")
+    max_grad_norm: float = Field(1.0, gt=0, le=1000, description="Longer gradients are scaled down to this norm.")
+    eval_every: int = Field(10, ge=1, description="Steps between evaluations on the dataset's eval split.")
+    checkpoint_every: int = Field(10, ge=1, description="Steps between checkpoints: the most a crash can cost.")
+    gradient_checkpointing: bool = Field(False, description="Recompute activations: less memory, about a third slower.")
+    seed: int = Field(0, ge=0, lt=2**31, description="Same seed, same run.")
+
+    @property
+    def output_name(self) -> str:
+        return self.output or f"{self.model}-{self.objective.method}"
+
+    def label(self) -> str:
+        return f"{self.objective.method.upper()} {self.output_name}"
+
+    def facts(self, home: Home) -> list[list[str]]:
+        batch = f"{self.batch_size * self.gradient_accumulation}"
+        return [
+            ["Model", self.model],
+            ["Dataset", self.dataset],
+            ["Makes", self.output_name],
+            ["Tuner", self.tuner.title],
+            ["Effective batch", batch],
+            ["Learning rate", f"{self.objective.learning_rate:g}"],
+        ]
+
+    def check(self, home: Home, problems: Problems) -> None:
+        for field, name in (("model", self.model), ("dataset", self.dataset)):
+            if not name:
+                problems.add(field, "is not chosen.", f"Choose a {field}.")
+        if self.model:
+            self._check_model(home, problems)
+        if self.dataset:
+            self._check_dataset(home, problems)
+        reason = self.tuner.unavailable()
+        if reason:
+            problems.add("tuner", f"{self.tuner.title} cannot run here.", reason)
+
+    def _check_model(self, home: Home, problems: Problems) -> None:
+        try:
+            resolve(home, self.model)
+            if inside(home.models, self.output_name, "output").exists():
+                problems.add("output", f"{self.output_name!r} is on the shelf already.", "Choose another name.")
+        except UserError as error:
+            problems.collect("model", error)
+
+    def _check_dataset(self, home: Home, problems: Problems) -> None:
+        objective: Objective = self.objective
+        try:
+            kind = datasets.dataset_kind(home, self.dataset)
+            rows = datasets.count(home, self.dataset, "train")
+        except UserError as error:
+            problems.collect("dataset", error)
+            return
+        if kind not in objective.dataset_kinds:
+            wanted = " or ".join(objective.dataset_kinds)
+            problems.add("dataset", f"{self.dataset!r} holds {kind} rows.", f"{objective.title} needs {wanted} rows.")
+        if rows == 0:
+            problems.add("dataset", f"{self.dataset!r} has no rows to train on.", "Import it again.")
+
+    def trainer_arguments(self, folder: Path, hardware: Hardware, evaluate: bool) -> dict[str, Any]:
+        """What every objective hands to its TRL config; `evaluate` says whether there is an eval split."""
+        return {
+            "output_dir": str(folder),
+            "num_train_epochs": self.epochs,
+            "max_steps": self.max_steps or -1,
+            "per_device_train_batch_size": self.batch_size,
+            "per_device_eval_batch_size": self.batch_size,
+            "gradient_accumulation_steps": self.gradient_accumulation,
+            "lr_scheduler_type": self.scheduler,
+            "warmup_steps": self.warmup,
+            "weight_decay": self.weight_decay,
+            "max_grad_norm": self.max_grad_norm,
+            "logging_steps": 1,
+            "logging_nan_inf_filter": False,
+            "eval_strategy": "steps" if evaluate else "no",
+            "eval_steps": self.eval_every,
+            "eval_on_start": evaluate,
+            "save_strategy": "steps",
+            "save_steps": self.checkpoint_every,
+            "save_total_limit": 2,
+            "gradient_checkpointing": self.gradient_checkpointing,
+            "bf16": hardware.bf16,
+            "fp16": hardware.device == "cuda" and not hardware.bf16,
+            "use_cpu": hardware.device == "cpu",
+            "dataloader_pin_memory": hardware.device == "cuda",
+            "seed": self.seed,
+            "report_to": "none",
+            "disable_tqdm": True,
+        }
+
+    def run(self, ctx: JobContext) -> dict[str, Any]:
+        from workbench.training.run import train
+
+        return train(self, ctx)

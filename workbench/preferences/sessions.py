@@ -1,0 +1,250 @@
+"""Label sessions: models compared on a prompt set, their answers, and the blind pairs made of them."""
+
+import hashlib
+import itertools
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from workbench import lineage
+from workbench.errors import Problems, UserError
+from workbench.home import Home, safe_name
+from workbench.preferences import store
+from workbench.registry import suggestion
+
+OPEN, IDENTICAL, UNUSABLE = "open", "identical", "unusable"
+FINISHES = ("eos", "length", "error")
+Message = dict[str, str]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One model's answer; `finish` is 'eos', 'length' (cut off) or 'error'; `tokens` counts the new tokens."""
+
+    text: str
+    finish: str
+    tokens: int
+
+
+@dataclass(frozen=True)
+class SessionInfo:
+    """A session and its counts. `usable` pairs can be shown; `votes` leaves out skips and undone votes."""
+
+    name: str
+    models: list[str]
+    prompts: int
+    pairs: int
+    usable: int
+    votes: int
+    annotators: int
+    created: str
+    complete: bool
+    identical: int
+    unusable: int
+    prompts_name: str
+    made_by: dict[str, Any]
+    votes_per_pair: int
+
+
+def create_session(
+    home: Home,
+    name: str,
+    models: Sequence[str],
+    prompts_name: str,
+    made_by: dict[str, Any],
+    votes_per_pair: int = 1,
+) -> SessionInfo:
+    """A new session without answers; raises `SpecError` for wrong settings, `UserError` for a taken name."""
+    models = list(models)
+    name = _check(name, models, votes_per_pair)
+    row = {
+        "name": name,
+        "models": models,
+        "prompts_name": prompts_name,
+        "made_by": made_by,
+        "votes_per_pair": votes_per_pair,
+        "seed": secrets.token_hex(16),
+        "created": lineage.now(),
+        "complete": False,
+    }
+    with store.writing(home) as db:
+        if db.scalar(sa.select(store.sessions.c.id).where(store.sessions.c.name == name)):
+            raise UserError(f"The session {name!r} exists already.", "Choose another name.", "name")
+        db.execute(store.sessions.insert().values(row))
+    return get_session(home, name)
+
+
+def _check(name: str, models: list[str], votes_per_pair: int) -> str:
+    problems = Problems()
+    try:
+        name = safe_name(name)
+    except UserError as error:
+        problems.collect("name", error)
+    if len(models) < 2 or not all(isinstance(model, str) and model.strip() for model in models):
+        problems.add("models", "a session compares at least two models.", "Choose two or more.")
+    if len(set(models)) < len(models):
+        problems.add("models", "the same model is named twice.", "Name each model once.")
+    if not isinstance(votes_per_pair, int) or not 1 <= votes_per_pair <= 100:
+        problems.add("votes_per_pair", f"is {votes_per_pair!r}.", "Choose a whole number from 1 to 100.")
+    problems.check()
+    return name
+
+
+def add_answers(
+    home: Home, session: str, prompt_index: int, prompt: Sequence[Message], answers: Mapping[str, Answer]
+) -> bool:
+    """Stores all models' answers to one prompt with their pairs; False if that prompt has them already.
+
+    Raises `SpecError` when the prompt or an answer is malformed or a model's answer is missing.
+    """
+    with store.writing(home) as db:
+        row = find(db, session, lock=True)
+        _check_answers(row, prompt_index, prompt, answers)
+        same = (store.prompts.c.session_id == row.id) & (store.prompts.c.position == prompt_index)
+        if db.scalar(sa.select(store.prompts.c.id).where(same)):
+            return False
+        new = store.prompts.insert().values(session_id=row.id, position=prompt_index, messages=list(prompt))
+        prompt_id = _insert(db, new)
+        ids = {model: _add_answer(db, prompt_id, model, answers[model]) for model in row.models}
+        for a, b in itertools.combinations(row.models, 2):
+            db.execute(
+                store.pairs.insert().values(
+                    session_id=row.id,
+                    prompt_id=prompt_id,
+                    answer_a=ids[a],
+                    answer_b=ids[b],
+                    state=_state(answers[a], answers[b]),
+                    rank=_rank(row.seed, prompt_index, a, b),
+                )
+            )
+    return True
+
+
+def _check_answers(row: Any, prompt_index: int, prompt: Sequence[Message], answers: Mapping[str, Answer]) -> None:
+    problems = Problems()
+    if not isinstance(prompt_index, int) or prompt_index < 0:
+        problems.add("prompt_index", f"is {prompt_index!r}.", "Give the prompt's place in its set, from 0.")
+    well_formed = all(
+        isinstance(m, dict) and set(m) == {"role", "content"} and all(isinstance(v, str) for v in m.values())
+        for m in prompt
+    )
+    if not prompt or not well_formed:
+        problems.add("prompt", "must be messages with 'role' and 'content'.", "Give at least one.")
+    elif prompt[-1]["role"] == "assistant":
+        problems.add("prompt", "ends with an assistant turn.", "End it where the answers begin.")
+    if set(answers) != set(row.models):
+        wrong = sorted(set(answers) ^ set(row.models))
+        problems.add("answers", f"missing or not in this session: {', '.join(wrong)}.", "Give one a model.")
+    for model, answer in answers.items():
+        if answer.finish not in FINISHES:
+            problems.add(f"answers.{model}.finish", f"is {answer.finish!r}.", f"Use {', '.join(FINISHES)}.")
+    problems.check()
+
+
+def _add_answer(db: sa.Connection, prompt_id: int, model: str, answer: Answer) -> int:
+    # PostgreSQL cannot store the character NUL in text.
+    text = answer.text.replace("\x00", "")
+    values = {"prompt_id": prompt_id, "model": model, "text": text}
+    values |= {"finish": answer.finish, "tokens": answer.tokens}
+    return _insert(db, store.answers.insert().values(values))
+
+
+def _insert(db: sa.Connection, statement: sa.Insert) -> int:
+    key = db.execute(statement).inserted_primary_key
+    assert key is not None
+    return key[0]
+
+
+def _state(a: Answer, b: Answer) -> str:
+    words_a, words_b = (answer.text.replace("\x00", "").split() for answer in (a, b))
+    if "error" in (a.finish, b.finish) or not words_a or not words_b:
+        return UNUSABLE
+    return IDENTICAL if words_a == words_b else OPEN
+
+
+def _rank(seed: str, prompt_index: int, a: str, b: str) -> int:
+    """A pair's place in the session's random order, which does not change as further answers come in."""
+    digest = hashlib.sha256(f"{seed}\0{prompt_index}\0{a}\0{b}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> 1
+
+
+def finish_session(home: Home, session: str) -> SessionInfo:
+    """Notes that all answers are in."""
+    with store.writing(home) as db:
+        row = find(db, session, lock=True)
+        db.execute(store.sessions.update().where(store.sessions.c.id == row.id).values(complete=True))
+        return _info(db, find(db, session))
+
+
+def get_session(home: Home, session: str) -> SessionInfo:
+    """One session; raises `UserError` when there is none of that name."""
+    with store.reading(home) as db:
+        return _info(db, find(db, session))
+
+
+def list_sessions(home: Home) -> list[SessionInfo]:
+    """All sessions, the newest first."""
+    with store.reading(home) as db:
+        rows = db.execute(sa.select(store.sessions).order_by(store.sessions.c.id.desc())).all()
+        return [_info(db, row) for row in rows]
+
+
+def delete_session(home: Home, session: str) -> None:
+    """Deletes a session with its answers and all its votes."""
+    with store.writing(home) as db:
+        row = find(db, session, lock=True)
+        db.execute(store.sessions.delete().where(store.sessions.c.id == row.id))
+
+
+def find(db: sa.Connection, session: str, lock: bool = False) -> Any:
+    """The session's row, kept from other writers until the transaction ends if `lock`; raises `UserError`."""
+    query = sa.select(store.sessions).where(store.sessions.c.name == session)
+    row = db.execute(query.with_for_update() if lock else query).one_or_none()
+    if row is None:
+        known = list(db.scalars(sa.select(store.sessions.c.name)))
+        raise UserError(f"There is no session {session!r}.", suggestion(str(session), known), "session")
+    return row
+
+
+def effective() -> sa.ColumnElement[bool]:
+    """The condition that an event is a vote or skip which stands, not undone."""
+    undo = store.vote_events.alias()
+    undone = sa.exists().where(undo.c.undoes == store.vote_events.c.id)
+    return (store.vote_events.c.kind == "vote") & ~undone
+
+
+def count_votes(db: sa.Connection, session_id: int) -> tuple[int, int]:
+    """Votes that stand, and by how many annotators; skips are no votes."""
+    events = store.vote_events
+    query = sa.select(sa.func.count(), sa.func.count(sa.distinct(events.c.annotator))).where(
+        events.c.session_id == session_id, effective(), events.c.choice != "skip"
+    )
+    votes, annotators = db.execute(query).one()
+    return votes, annotators
+
+
+def _info(db: sa.Connection, row: Any) -> SessionInfo:
+    mine = store.pairs.c.session_id == row.id
+    states = sa.select(store.pairs.c.state, sa.func.count().label("n")).where(mine)
+    count = {found.state: found.n for found in db.execute(states.group_by(store.pairs.c.state))}
+    asked = sa.select(sa.func.count()).select_from(store.prompts).where(store.prompts.c.session_id == row.id)
+    votes, annotators = count_votes(db, row.id)
+    return SessionInfo(
+        name=row.name,
+        models=list(row.models),
+        prompts=db.scalar(asked) or 0,
+        pairs=sum(count.values()),
+        usable=count.get(OPEN, 0),
+        votes=votes,
+        annotators=annotators,
+        created=row.created,
+        complete=row.complete,
+        identical=count.get(IDENTICAL, 0),
+        unusable=count.get(UNUSABLE, 0),
+        prompts_name=row.prompts_name,
+        made_by=dict(row.made_by),
+        votes_per_pair=row.votes_per_pair,
+    )

@@ -1,0 +1,165 @@
+"""Everything the page shows about a session's votes, as plain JSON types, with sentences to read."""
+
+import itertools
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from workbench.home import Home
+from workbench.preferences.agreement import Agreement, agreement
+from workbench.preferences.intervals import Share
+from workbench.preferences.ratings import (
+    Rate,
+    Ratings,
+    bradley_terry,
+    length_controlled,
+    length_effect,
+    side_bias,
+    votes_needed,
+    win_rate,
+)
+from workbench.preferences.sessions import SessionInfo, get_session
+from workbench.preferences.votes import Vote, effective_votes
+
+TARGET = 0.6
+BOTH_BAD_SHARE = 0.2
+
+
+def report(home: Home, session: str) -> dict[str, Any]:
+    """Counts, win rates, ratings, agreement, length effect, side bias and sentences; `UserError` if unknown.
+
+    Shares are 0…1, ratings points (mean 1000), seconds medians; what is undefined is None.
+    """
+    info = get_session(home, session)
+    votes = effective_votes(home, session)
+    rates = [_rate_row(votes, a, b) for a, b in itertools.combinations(info.models, 2)]
+    ratings, agreed = bradley_terry(votes, info.models), agreement(votes)
+    length, sides = length_effect(votes), side_bias(votes)
+    return {
+        "session": asdict(info),
+        "counts": _counts(info, votes),
+        "annotators": _annotators(votes),
+        "win_rates": rates,
+        "ratings": asdict(ratings),
+        "agreement": asdict(agreed),
+        "length": asdict(length),
+        "sides": asdict(sides),
+        "sentences": [row["sentence"] for row in rates]
+        + [text for text in _remarks(info, votes, ratings, agreed, length, sides) if text],
+    }
+
+
+def _counts(info: SessionInfo, votes: Sequence[Vote]) -> dict[str, int]:
+    return {
+        "prompts": info.prompts,
+        "pairs": info.pairs,
+        "usable": info.usable,
+        "identical": info.identical,
+        "unusable": info.unusable,
+        "votes": len(votes),
+        "wanted": info.usable * info.votes_per_pair,
+        "annotators": info.annotators,
+        "decided": sum(vote.outcome != 0.5 for vote in votes),
+        "ties": sum(vote.choice == "tie" for vote in votes),
+        "both_bad": sum(vote.both_bad for vote in votes),
+    }
+
+
+def _annotators(votes: Sequence[Vote]) -> list[dict[str, Any]]:
+    spent: dict[str, list[float]] = {}
+    for vote in votes:
+        spent.setdefault(vote.annotator, []).append(vote.seconds)
+    return [
+        {"name": name, "votes": len(seconds), "median_seconds": statistics.median(seconds)}
+        for name, seconds in sorted(spent.items())
+    ]
+
+
+def _rate_row(votes: Sequence[Vote], a: str, b: str) -> dict[str, Any]:
+    rate = win_rate(votes, a, b)
+    more = more_needed(rate)
+    return {
+        "a": a,
+        "b": b,
+        **asdict(rate),
+        "length_controlled": length_controlled(votes, a, b),
+        "more_needed": more,
+        "sentence": _verdict(a, b, rate, more),
+    }
+
+
+def more_needed(rate: Rate) -> int:
+    """How many more votes, hanging together as these do, tell a 60 % win rate from chance; 0 if enough."""
+    worth = rate.n / rate.n_effective if rate.n else 1.0
+    return max(0, math.ceil(votes_needed(TARGET) * worth) - rate.n)
+
+
+def _verdict(a: str, b: str, rate: Rate, more: int) -> str:
+    if rate.low > 0.5 or rate.high < 0.5:
+        winner, loser, share, low, high = (
+            (a, b, rate.rate, rate.low, rate.high)
+            if rate.low > 0.5
+            else (b, a, 1 - rate.rate, 1 - rate.high, 1 - rate.low)
+        )
+        return f"{winner} beats {loser}: {_percent(share)} of {_votes(rate.n)} ({_span(low, high)})."
+    if more:
+        return (
+            f"Not enough votes yet: about {more} more needed to tell a 60 % win rate from chance "
+            f"({a} against {b}, {_votes(rate.n)} so far)."
+        )
+    spread = f"{_percent(rate.rate)} of {_votes(rate.n)} for {a} ({_span(rate.low, rate.high)})"
+    return f"{a} and {b} are too close to call: {spread}."
+
+
+def _remarks(
+    info: SessionInfo, votes: Sequence[Vote], ratings: Ratings, agreed: Agreement, *shares: Share
+) -> list[str]:
+    length, sides = shares
+    return [
+        _both_bad(votes),
+        ratings.not_enough if votes and len(info.models) > 2 else "",
+        _agreement(agreed) if votes and info.votes_per_pair > 1 else "",
+        _tendency(length, "The longer answer", "Look at the length-controlled figures too."),
+        _tendency(sides, "The left answer", "Sides are random, so this is a habit of those who voted."),
+        _left_out(info),
+    ]
+
+
+def _both_bad(votes: Sequence[Vote]) -> str:
+    bad = sum(vote.both_bad for vote in votes)
+    if not votes or bad / len(votes) < BOTH_BAD_SHARE:
+        return ""
+    return f"Both answers were called bad in {bad} of {_votes(len(votes))}."
+
+
+def _agreement(agreed: Agreement) -> str:
+    if agreed.raw is None:
+        return agreed.reason
+    alpha = f"Krippendorff's alpha {agreed.alpha:.2f}" if agreed.alpha is not None else agreed.reason
+    return f"Annotators agree {_percent(agreed.raw)} of the time on {agreed.overlaps} shared pairs; {alpha}"
+
+
+def _tendency(share: Share, who: str, remark: str) -> str:
+    if share.low <= 0.5 <= share.high:
+        return ""
+    return f"{who} won {_percent(share.share)} of {_votes(share.n)} ({_span(share.low, share.high)}). {remark}"
+
+
+def _left_out(info: SessionInfo) -> str:
+    if not info.identical + info.unusable:
+        return ""
+    return f"Never shown: {info.identical} pairs with identical answers, {info.unusable} with an empty or failed one."
+
+
+def _votes(n: int) -> str:
+    return f"{n} vote" if n == 1 else f"{n} votes"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
+
+
+def _span(low: float, high: float) -> str:
+    return f"95 % interval {100 * low:.0f}–{_percent(high)}"

@@ -1,0 +1,51 @@
+"""Direct preference optimisation."""
+
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field
+
+from workbench.training.objective import OBJECTIVES, Objective, Setup
+
+
+@OBJECTIVES.register
+class Dpo(Objective):
+    """Learns from pairs of a chosen and a rejected answer to prefer the chosen kind.
+
+    Rafailov et al. 2023, https://arxiv.org/abs/2305.18290. The reference is the model it starts from: the base with
+    the adapter off, or, going on from an adapter, a frozen copy of that adapter.
+    """
+
+    method: ClassVar[str] = "dpo"
+    title: ClassVar[str] = "DPO: learn from preferences"
+    dataset_kinds: ClassVar[tuple[str, ...]] = ("preference",)
+
+    learning_rate: float = Field(5e-5, gt=0, le=1, description="Step size at its highest. 5e-6 to 1e-4 suits LoRA.")
+    beta: float = Field(0.1, gt=0, le=10, description="How strongly it is held near the reference: less moves further.")
+    loss: Literal["sigmoid", "ipo", "hinge", "robust", "sigmoid_norm"] = Field(
+        "sigmoid", description="The DPO loss. robust expects noisy labels, sigmoid_norm divides by the length."
+    )
+    label_smoothing: float = Field(
+        0.0, ge=0, lt=0.5, description="Share of labels expected to be wrong; used by the robust loss."
+    )
+
+    def trainer(self, setup: Setup) -> Any:
+        from datasets import Dataset
+        from trl import DPOConfig, DPOTrainer
+
+        arguments = DPOConfig(
+            learning_rate=self.learning_rate,
+            beta=self.beta,
+            loss_type=[self.loss],
+            label_smoothing=self.label_smoothing,
+            max_length=setup.max_length,
+            **setup.arguments,
+        )
+        setup.tokenizer.chat_template = setup.template.text
+        sets = {split: Dataset.from_list(rows) for split, rows in setup.rows.items() if rows}
+        return DPOTrainer(
+            model=setup.model,
+            args=arguments,
+            train_dataset=sets["train"],
+            eval_dataset=sets.get("eval"),
+            processing_class=setup.tokenizer,
+        )

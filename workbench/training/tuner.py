@@ -1,0 +1,20 @@
+"""Tuners: which weights are trained, and on what form of the base model. One a file in tuners/."""
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+from workbench.hardware import Hardware
+from workbench.registry import Method, Registry
+
+
+class Tuner(Method):
+    """Base of every tuner."""
+
+    makes: ClassVar[str] = "adapter"
+
+    def load(self, base: Path, adapter: Path | None, hardware: Hardware) -> Any:
+        """The model ready to train: the base with a fresh adapter, or with `adapter` to go on from."""
+        raise TypeError(f"{type(self).__name__} has no load()")
+
+
+TUNERS: Registry[Tuner] = Registry("tuner", "workbench.training.tuners")

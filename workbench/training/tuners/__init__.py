@@ -1,0 +1,1 @@
+"""The tuners, one a file."""
