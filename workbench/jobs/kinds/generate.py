@@ -55,7 +55,9 @@ class Generate(Job):
 
     def _check_prompts(self, home: Home) -> None:
         if len(prompts_of(home, self.prompts, self.skip + 1)) <= self.skip:
-            raise UserError(f"{self.prompts!r} has no prompt after the first {self.skip}.", "Skip fewer, or choose another set.")
+            raise UserError(
+                f"{self.prompts!r} has no prompt after the first {self.skip}.", "Skip fewer, or choose another set."
+            )
 
     @staticmethod
     def _try(problems: Problems, field: str, check: Any) -> None:
