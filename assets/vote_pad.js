@@ -10,7 +10,7 @@ const CHOICES = [
 const KEYS = { ArrowLeft: "left", 1: "left", a: "left", ArrowRight: "right", 2: "right", l: "right", ArrowDown: "tie",
   t: "tie", b: "both_bad", s: "skip", u: "undo", Backspace: "undo" };
 
-let item = null, canUndo = false, since = 0, busy = false, failed = null, session = "";
+let item = null, canUndo = false, since = 0, busy = false, failed = null, session = null;
 const ui = build();
 
 function build() {

@@ -182,8 +182,8 @@ def widget_of(info: FieldInfo, label: str, default: Any) -> Any:
 
 def _bounds(info: FieldInfo) -> tuple[Any, Any]:
     """The inclusive bounds a number widget can enforce; exclusive ones are left to the spec's own check."""
-    low = next((part.ge for part in info.metadata if isinstance(part, Ge)), None)
-    high = next((part.le for part in info.metadata if isinstance(part, Le)), None)
+    low: Any = next((part.ge for part in info.metadata if isinstance(part, Ge)), None)
+    high: Any = next((part.le for part in info.metadata if isinstance(part, Le)), None)
     if low is None and any(isinstance(part, Gt) for part in info.metadata):
         low = 0
     if high is None:

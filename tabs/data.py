@@ -47,7 +47,7 @@ def _import_panel(ctx: Context) -> tuple[gr.Button, gr.Textbox]:
     Static(heading("Sample data", "240 conversations that teach a recognisable manner of answering, and 80 prompts."))
     sample = gr.Button("Load the sample data", variant="primary", elem_id="load-sample")
     Static(heading("Your own data", "JSON, JSONL, CSV, TSV, Parquet or plain text."))
-    file = gr.File(label="File", file_count="single", type="filepath", height=96)
+    file = gr.File(label="File", file_count="single", type="filepath", height=120)
     pasted = gr.Textbox(label="… or paste it", lines=3, max_lines=8)
     with gr.Row():
         name = gr.Textbox(label="Name", max_lines=1, min_width=120)
@@ -286,7 +286,7 @@ def _tokens_panel(ctx: Context, dataset: gr.Dropdown) -> None:
         empty=("No row rendered yet", "Choose a model: the row appears token by token, as it is learned.", ""),
         elem_id="tokens",
     )
-    inputs = [dataset, model, template, split, row, longest, train_on]
+    inputs: list[Any] = [dataset, model, template, split, row, longest, train_on]
     see = guarded(lambda *values: _tokens(ctx, *values))
     for widget in inputs:
         widget.change(see, inputs, view, queue=False, **QUIET)

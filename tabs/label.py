@@ -35,7 +35,7 @@ def build(ctx: Context, train: Form, train_extra: list[Any]) -> None:
             with gr.Column(elem_classes="wb-panel"):
                 panel = job_panel(
                     ctx, ("generate",), "Answers under way",
-                    ("No answers under way", "Models answer prompts in the background; labelling can begin meanwhile.", ""),
+                    ("No answers under way", "Models answer in the background; labelling can begin meanwhile.", ""),
                 )  # fmt: skip
     start.click(guarded(lambda *values: _start(ctx, form, values)), form.inputs, [panel.picker, session], **QUIET)
 
@@ -258,7 +258,7 @@ def _words(ctx: Context, name: str | None) -> str:
     parts.append(
         hint("95 % intervals; votes of one annotator and on one prompt hang together and count less than their number.")
     )
-    return Html("".join(parts))
+    return Html(f'<div class="wb-result">{"".join(parts)}</div>')
 
 
 def _rates(found: dict[str, Any]) -> str:

@@ -8,6 +8,7 @@ from tabs._context import Context, guarded
 from tabs._job_panel import QUIET, job_panel
 from tabs._kit import Static, empty, heading, table
 from workbench.jobs.job import JOBS
+from workbench.models import starter
 from workbench.models.shelf import delete_model, human_count, human_size, import_folder, list_models, model_folder
 
 
@@ -34,7 +35,8 @@ def build(ctx: Context) -> None:
 def _get(ctx: Context) -> list[Any]:
     """The ways to get a model; returns (event, function giving the picker's update, inputs)."""
     Static(heading("Starter model", "SmolLM2-135M-Instruct: small enough to fine-tune on a laptop without a GPU."))
-    get = gr.Button("Get the starter model (93 MB)", variant="primary", elem_id="get-starter")
+    get = gr.Button(**_starter_button(ctx), elem_id="get-starter")
+    ctx.follow(get, lambda: gr.update(**_starter_button(ctx)))
     Static(heading("From the Hugging Face hub", "Pinned to the commit it has now. Safetensors only, no remote code."))
     repo = gr.Textbox(label="Hub id", placeholder="owner/name", max_lines=1)
     with gr.Row():
@@ -67,6 +69,13 @@ def _get(ctx: Context) -> list[Any]:
     ]
 
 
+def _starter_button(ctx: Context) -> dict[str, Any]:
+    """The offer, or, once taken, a quiet word that it is there."""
+    if (ctx.home.models / starter.NAME).exists():
+        return {"value": "The starter model is on the shelf", "variant": "secondary", "interactive": False}
+    return {"value": "Get the starter model (93 MB)", "variant": "primary", "interactive": True}
+
+
 def _picked(ctx: Context, job: str) -> Any:
     view = ctx.queue.get(job)
     return gr.update(choices=[(view.label, job)], value=job)
@@ -94,12 +103,11 @@ def _shelf(ctx: Context) -> str:
             human_count(info.parameters),
             info.dtype,
             human_size(info.size),
-            ", ".join(info.parents) or "—",
-            info.created[:16].replace("T", " "),
+            info.created[5:16].replace("T", " "),
         )
         for info in found
     ]
-    return table(["Name", "Kind", "Architecture", "Parameters", "dtype", "Size", "Parents", "Made"], rows)
+    return table(["Name", "Kind", "Architecture", "Parameters", "dtype", "Size", "Made (UTC)"], rows)
 
 
 def _details(ctx: Context) -> None:

@@ -52,8 +52,8 @@ def probe() -> Hardware:
     if torch.backends.mps.is_available():
         return Hardware(device="mps", name="Apple GPU", memory=common["ram"], bf16=True, **common)
     if hasattr(torch, "xpu") and torch.xpu.is_available():
-        properties = torch.xpu.get_device_properties(0)
-        return Hardware(device="xpu", name=properties.name, memory=properties.total_memory, bf16=True, **common)
+        xpu = torch.xpu.get_device_properties(0)
+        return Hardware(device="xpu", name=xpu.name, memory=xpu.total_memory, bf16=True, **common)
     return Hardware(device="cpu", name=platform.processor(), bf16=_cpu_has_bf16(), **common)
 
 

@@ -83,7 +83,7 @@ class Engine:
         if base.adapters:
             base.model.load_adapter(found.adapter, adapter_name=slot)
         else:
-            base.model = PeftModel.from_pretrained(base.model, found.adapter, adapter_name=slot).eval()
+            base.model = PeftModel.from_pretrained(base.model, str(found.adapter), adapter_name=slot).eval()
         base.adapters[found.name] = slot
         base.active = "?"
 

@@ -145,11 +145,11 @@ class ChatService:
             chat.panes = []
             chat.version += 1
 
-    def poll(self, request: dict[str, Any]) -> dict[str, Any]:
+    def poll(self, query: dict[str, Any]) -> dict[str, Any]:
         """What the page draws, or panes None when nothing changed since `version`."""
-        chat = self.chat(str(request.get("chat") or ""))
+        chat = self.chat(str(query.get("chat") or ""))
         with self._lock:
-            if chat.version == request.get("version") and not self._died():
+            if chat.version == query.get("version") and not self._died():
                 return {"version": chat.version, "busy": chat.busy, "panes": None}
             panes = [pane.view(color) for pane, color in zip(chat.panes, "abcd", strict=False)]
             return {"version": chat.version, "busy": chat.busy, "panes": panes}

@@ -45,7 +45,7 @@ class Fold(Job):
 
         found = resolve(ctx.home, self.adapter, "adapter")
         ctx.progress(0, 3, f"Loading {found.base.name}")
-        model = PeftModel.from_pretrained(load_base(found.base, probe()), found.adapter)
+        model = PeftModel.from_pretrained(load_base(found.base, probe()), str(found.adapter))
         ctx.checkpoint()
         ctx.progress(1, 3, "Adding the adapter")
         merged = model.merge_and_unload(safe_merge=True)

@@ -35,7 +35,8 @@ class Sft(Objective):
             dataset_kwargs={"skip_prepare_dataset": True},
             **setup.arguments,
         )
-        return SFTTrainer(
+        trainer = _whole_logits(SFTTrainer) if _fits_in_ram(setup) else SFTTrainer
+        return trainer(
             model=setup.model,
             args=arguments,
             train_dataset=encoded["train"],
@@ -57,3 +58,33 @@ class Sft(Objective):
             reason = report.dropped[0][1] if report.dropped else "the dataset is empty"
             raise UserError(f"No row has anything to train on: {reason}.", "Look at 'what the model sees'.", "dataset")
         return Dataset.from_list(rows) if rows else None
+
+
+def _fits_in_ram(setup: Setup) -> bool:
+    """Whether this trains on a CPU with logits small enough to hold at once (2 GB in float32)."""
+    rows = setup.arguments["per_device_train_batch_size"] * setup.max_length
+    return bool(setup.arguments["use_cpu"]) and rows * len(setup.tokenizer) * 4 < 2e9
+
+
+def _whole_logits(trainer: Any) -> Any:
+    """The trainer with transformers' own loss in place of TRL's chunked one.
+
+    Chunking saves memory that a CPU has and costs time that it has not: 2.6 against 3.9 s for a batch of 4 × 248
+    tokens on SmolLM2-135M with 2 cores. The loss is the same; token accuracy and entropy are left out.
+    """
+    from transformers import Trainer
+
+    class WholeLogits(trainer):  # type: ignore[misc]
+        def compute_loss(
+            self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
+        ) -> Any:
+            if self.model.training:
+                self._total_train_tokens += int(inputs["attention_mask"].sum())
+                self._metrics["train"]["num_tokens"] = [self._total_train_tokens]
+            inputs["use_cache"] = False
+            return Trainer.compute_loss(self, model, inputs, return_outputs, num_items_in_batch)
+
+        def prediction_step(self, model: Any, inputs: Any, prediction_loss_only: bool, ignore_keys: Any = None) -> Any:
+            return Trainer.prediction_step(self, model, inputs, prediction_loss_only, ignore_keys)
+
+    return WholeLogits
