@@ -22,7 +22,7 @@ from workbench.preferences.summary import report
 
 BASE, TUNED, PREFERRED = starter.NAME, "field-guide-sft", "field-guide-dpo"
 
-# Short on purpose: after 16 steps the model keeps to the manner about half of the time, so the votes can teach the rest.
+# Short on purpose: after 16 steps the model keeps to the manner half of the time, so that votes can teach the rest.
 SFT: dict[str, Any] = {
     "method": "train",
     "model": BASE,

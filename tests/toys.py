@@ -1,0 +1,109 @@
+"""Toy models and data built offline in milliseconds, in a home of the test's own."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+
+from workbench.data.shelf import write_rows
+from workbench.data.templates import get_template
+from workbench.home import Home, writing
+from workbench.lineage import Manifest, write_manifest
+
+SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+WORDS = ["red apple", "blue sky", "green leaf", "small wren", "old oak", "warm rain", "grey stone", "quiet lake"]
+
+
+def conversations(count: int, answer: str = "It is good.") -> list[dict[str, Any]]:
+    """Short conversations, all different."""
+    return [
+        {
+            "messages": [
+                {"role": "user", "content": f"Tell me of the {WORDS[n % len(WORDS)]} number {n}."},
+                {"role": "assistant", "content": f"{answer} The {WORDS[n % len(WORDS)]} is {n % 7} years old."},
+            ]
+        }
+        for n in range(count)
+    ]
+
+
+def preferences(count: int) -> list[dict[str, Any]]:
+    """Preference pairs: the chosen side is short and kind, the rejected one rude."""
+    return [
+        {
+            "prompt": row["messages"][:1],
+            "chosen": row["messages"][1:],
+            "rejected": [{"role": "assistant", "content": "No no no."}],
+        }
+        for row in conversations(count)
+    ]
+
+
+def toy_tokenizer(folder: Path) -> None:
+    """A byte-level BPE of 400 tokens with ChatML's special tokens and template."""
+    backend = Tokenizer(models.BPE())
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    backend.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=400,
+        special_tokens=SPECIAL,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    backend.train_from_iterator([message["content"] for row in conversations(40) for message in row["messages"]], trainer)
+    backend.save(str(folder / "tokenizer.json"))
+    config = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "bos_token": "<|im_start|>",
+        "eos_token": "<|im_end|>",
+        "pad_token": "<|im_end|>",
+        "model_max_length": 512,
+    }
+    (folder / "tokenizer_config.json").write_text(json.dumps(config))
+    (folder / "chat_template.jinja").write_text(get_template("chatml").text)
+
+
+def toy_model(home: Home, name: str = "toy", seed: int = 0, hidden: int = 64, layers: int = 2) -> Path:
+    """A randomly initialised Llama on the shelf; returns its folder."""
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    torch.manual_seed(seed)
+    config = LlamaConfig(
+        vocab_size=400,
+        hidden_size=hidden,
+        intermediate_size=hidden * 2,
+        num_hidden_layers=layers,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=512,
+        bos_token_id=1,
+        eos_token_id=2,
+        pad_token_id=2,
+        tie_word_embeddings=True,
+    )
+    with writing(home.models / name) as folder:
+        LlamaForCausalLM(config).save_pretrained(folder)
+        toy_tokenizer(folder)
+        write_manifest(folder, Manifest(kind="model", name=name, made_by={"method": "toy", "seed": seed}))
+    return home.models / name
+
+
+def toy_dataset(home: Home, name: str = "talks", count: int = 40, held_out: int = 6) -> None:
+    rows = conversations(count)
+    write_rows(home, name, "conversation", rows[held_out:], rows[:held_out])
+
+
+def toy_pairs(home: Home, name: str = "pairs", count: int = 16) -> None:
+    rows = preferences(count)
+    write_rows(home, name, "preference", rows[2:], rows[:2])
+
+
+def toy_home(folder: Path) -> Home:
+    """A home with the model 'toy' and the datasets 'talks' and 'pairs'."""
+    home = Home.at(folder)
+    toy_model(home)
+    toy_dataset(home)
+    toy_pairs(home)
+    return home
