@@ -29,7 +29,7 @@ class Context:
     chats: ChatService
     on_load: list[tuple[Callable[..., Any], Any, Any]] = field(default_factory=list)
     on_tick: list[tuple[Callable[..., Any], Any, Any]] = field(default_factory=list)
-    _followers: list[tuple[Any, Callable[[], Any]]] = field(default_factory=list)
+    _followers: list[tuple[Any, Callable[[Any], Any], bool]] = field(default_factory=list)
 
     def models(self) -> Choices:
         return [(_model_label(info), info.name) for info in list_models(self.home) if not info.error]
@@ -38,43 +38,60 @@ class Context:
         return [(_model_label(info), info.name) for info in list_models(self.home) if info.is_adapter]
 
     def datasets(self) -> Choices:
-        return [
-            (f"{found.name} · {found.info['kind']}", found.name)
-            for found in list_datasets(self.home)
-            if "error" not in found.info
-        ]
+        """Newest first."""
+        found = [manifest for manifest in list_datasets(self.home) if "error" not in manifest.info]
+        found.sort(key=lambda manifest: manifest.created, reverse=True)
+        return [(f"{manifest.name} · {manifest.info['kind']}", manifest.name) for manifest in found]
+
+    def of_kind(self, *kinds: str) -> Callable[[], Choices]:
+        """The datasets of these kinds, newest first."""
+        return lambda: [choice for choice in self.datasets() if choice[0].rsplit(" · ", 1)[1] in kinds]
 
     def sessions(self) -> Choices:
-        return [(found.name, found.name) for found in reversed(list_sessions(self.home))]
+        """Newest first."""
+        return [(found.name, found.name) for found in list_sessions(self.home)]
 
-    def jobs(self) -> Choices:
-        return [(f"{view.label} · {view.status}", view.id) for view in reversed(self.queue.all())]
+    def jobs(self, methods: tuple[str, ...] = ()) -> Choices:
+        """Newest first; of these kinds, or all."""
+        views = [view for view in self.queue.all() if not methods or (view.job and view.job.method in methods)]
+        return [(f"{view.label} · {view.status}", view.id) for view in reversed(views)]
 
-    def picker(self, choices: Callable[[], Choices], **options: Any) -> gr.Dropdown:
-        """A dropdown whose choices follow the shelf, in every browser and in tabs not opened yet."""
+    def picker(self, choices: Callable[[], Choices], first: bool = False, **options: Any) -> gr.Dropdown:
+        """A dropdown whose choices follow the shelf, in every browser and in tabs not opened yet.
+
+        With `first` an empty one takes the first choice by itself.
+        """
         made = gr.Dropdown(choices=choices(), interactive=True, allow_custom_value=True, **options)
-        self.follow(made, lambda: gr.update(choices=choices()))
+
+        def update(value: Any) -> Any:
+            found = choices()
+            if first and not value and found:
+                return gr.update(choices=found, value=found[0][1])
+            return gr.update(choices=found)
+
+        self._followers.append((made, update, first))
         return made
 
     def follow(self, component: Any, update: Callable[[], Any]) -> None:
         """`update()` gives the component's new state whenever something on the shelves changed."""
-        self._followers.append((component, update))
+        self._followers.append((component, lambda _: update(), False))
 
     def wire(self, demo: gr.Blocks, version: gr.Textbox) -> None:
         """One timer for the whole page: compares a fingerprint of the shelves, redraws only what changed."""
-        components = [component for component, _ in self._followers]
-        outputs = [version, *components]
+        outputs = [version, *(component for component, _, _ in self._followers)]
+        asking = [component for component, _, wants_value in self._followers if wants_value]
 
-        def refresh(seen: str) -> list[Any]:
+        def refresh(seen: str, *values: Any) -> list[Any]:
             current = self.fingerprint()
             if current == seen:
                 return [gr.skip()] * len(outputs)
-            return [current, *(update() for _, update in self._followers)]
+            given = iter(values)
+            return [current, *(update(next(given) if wants else None) for _, update, wants in self._followers)]
 
         options: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-        demo.load(refresh, version, outputs, **options)
+        demo.load(refresh, [version, *asking], outputs, **options)
         timer = gr.Timer(1.5)
-        timer.tick(refresh, version, outputs, **options)
+        timer.tick(refresh, [version, *asking], outputs, **options)
         for function, inputs, outputs_ in self.on_load:
             demo.load(function, inputs, outputs_, **options)
         for function, inputs, outputs_ in self.on_tick:

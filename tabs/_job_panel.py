@@ -71,29 +71,13 @@ def _elapsed(view: JobView) -> float:
 def job_panel(ctx: Context, methods: tuple[str, ...] = (), label: str = "Run", empty: Any = None) -> JobPanel:
     """Builds the panel. `methods` limits the picker to these kinds of job; empty shows all."""
 
-    def choices() -> list[tuple[str, str]]:
-        views = [view for view in reversed(ctx.queue.all()) if not methods or (view.job and view.job.method in methods)]
-        return [(f"{view.label} · {view.status}", view.id) for view in views]
-
-    with gr.Row(equal_height=True, elem_classes="wb-toolbar"):
-        first = choices()
-        picker = gr.Dropdown(
-            first,
-            value=first[0][1] if first else None,
-            label=label,
-            interactive=True,
-            scale=3,
-            min_width=200,
-            allow_custom_value=True,
-        )
-        ctx.follow(picker, lambda: gr.update(choices=choices()))
+    with gr.Row(elem_classes="wb-toolbar"):
+        picker = ctx.picker(lambda: ctx.jobs(methods), first=True, label=label, value=None, scale=3, min_width=200)
         keep = gr.Button("Stop and keep", size="sm", min_width=90)
         discard = gr.Button("Stop and discard", size="sm", min_width=90)
         kill = gr.Button("Kill now", size="sm", variant="stop", min_width=70)
         resume = gr.Button("Resume", size="sm", min_width=70)
-    view = LiveRun(
-        lambda query: points_of(ctx, query), value=first[0][1] if first else "", **({"empty": empty} if empty else {})
-    )
+    view = LiveRun(lambda query: points_of(ctx, query), value="", **({"empty": empty} if empty else {}))
     picker.change(lambda job: job or "", picker, view, queue=False, **QUIET)
     for button, how in ((keep, "keep"), (discard, "discard"), (kill, "kill")):
         button.click(guarded(lambda job, how=how: _stop(ctx, job, how)), picker, None, js=None, **QUIET)

@@ -174,16 +174,14 @@ def _add(
 
 def _dataset_panel(ctx: Context) -> gr.Dropdown:
     """One dataset: its facts, its split, its rows page by page."""
-    first = ctx.datasets()
-    start = first[-1][1] if first else None
     with gr.Row(equal_height=True, elem_classes="wb-toolbar"):
-        dataset = ctx.picker(ctx.datasets, label="Dataset", value=start, elem_id="dataset", scale=2)
+        dataset = ctx.picker(ctx.datasets, first=True, label="Dataset", value=None, elem_id="dataset", scale=2)
         split = gr.Dropdown(["train", "eval"], value="train", label="Split", min_width=90)
         page = gr.Number(1, label="Page", precision=0, minimum=1, min_width=80)
         back = gr.Button("←", size="sm", min_width=40)
         forth = gr.Button("→", size="sm", min_width=40)
-    about = Static(_about(ctx, start))
-    rows = Static(_rows(ctx, start, "train", 1), elem_id="rows")
+    about = Static(_about(ctx, None))
+    rows = Static(_rows(ctx, None, "train", 1), elem_id="rows")
     with gr.Accordion("Split again or delete", open=False), gr.Row(equal_height=True, elem_classes="wb-toolbar"):
         fraction = gr.Number(0.1, label="Eval share", minimum=0, maximum=0.9, step=0.05, min_width=100)
         seed = gr.Number(0, label="Seed", precision=0, minimum=0, min_width=80)
@@ -276,7 +274,9 @@ def _tokens_panel(ctx: Context, dataset: gr.Dropdown) -> None:
     """One row as tokens, coloured by whether it is trained on."""
     Static(heading("What the model sees", "The same function makes these tokens and the ones trained on."))
     with gr.Row(equal_height=True, elem_classes="wb-toolbar"):
-        model = ctx.picker(ctx.models, label="Model", value=None, elem_id="see-model", scale=2, min_width=160)
+        model = ctx.picker(
+            ctx.models, first=True, label="Model", value=None, elem_id="see-model", scale=2, min_width=160
+        )
         template = gr.Dropdown(list(NAMES), value="model", label="Template", min_width=100)
         split = gr.Dropdown(["train", "eval"], value="train", label="Split", min_width=80)
         row = gr.Number(1, label="Row", precision=0, minimum=1, min_width=70)

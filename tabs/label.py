@@ -50,7 +50,9 @@ def _new_session(ctx: Context) -> tuple[Form, gr.Button]:
             "models": lambda **options: ctx.picker(
                 ctx.models, multiselect=True, elem_id="label-models", **{**options, "value": []}
             ),
-            "prompts": lambda **options: ctx.picker(ctx.datasets, elem_id="label-prompts", **options),
+            "prompts": lambda **options: ctx.picker(
+                ctx.of_kind("prompts", "conversation", "preference"), elem_id="label-prompts", first=True, **options
+            ),
         },
         main=MAIN,
         more="Sampling",
@@ -71,11 +73,8 @@ def _start(ctx: Context, form: Form, values: Any) -> tuple[Any, Any]:
 
 def _voting(ctx: Context) -> gr.Dropdown:
     """The session's picker, the annotator's name and the pad."""
-    first = ctx.sessions()
     with gr.Row(equal_height=True, elem_classes="wb-toolbar"):
-        session = ctx.picker(
-            ctx.sessions, label="Session", value=first[0][1] if first else None, elem_id="session", scale=2
-        )
+        session = ctx.picker(ctx.sessions, first=True, label="Session", value=None, elem_id="session", scale=2)
         annotator = gr.Textbox(
             label="Your name", max_lines=1, elem_id="annotator", min_width=140, placeholder="who votes"
         )
@@ -146,14 +145,12 @@ def _undo(ctx: Context, query: dict[str, Any]) -> dict[str, Any]:
 
 def _result(ctx: Context, session: gr.Dropdown, train: Form, train_extra: list[Any]) -> None:
     """Win rates and ratings with intervals, and the step to DPO."""
-    first = ctx.sessions()
-    start = first[0][1] if first else None
     with gr.Row(equal_height=True, elem_classes="wb-toolbar"):
         Static(heading("Result"))
-        tune = gr.Button(_dpo_label(ctx, start), variant="primary", size="sm", elem_id="train-dpo", min_width=180)
+        tune = gr.Button(_dpo_label(ctx, None), variant="primary", size="sm", elem_id="train-dpo", min_width=180)
         delete = gr.Button("Delete session", size="sm", variant="stop", min_width=110)
-    words = Static(_words(ctx, start), elem_id="result")
-    plot = gr.Plot(_plot(ctx, start), show_label=False, elem_id="result-plot", visible=bool(start))
+    words = Static(_words(ctx, None), elem_id="result")
+    plot = gr.Plot(show_label=False, elem_id="result-plot", visible=False)
     shown = [words, plot, tune]
 
     def refresh(name: str | None) -> list[Any]:

@@ -44,8 +44,13 @@ def build(ctx: Context) -> Form:
             form = Form(
                 Train,
                 {
-                    "model": lambda **options: ctx.picker(ctx.models, elem_id="train-model", **options),
-                    "dataset": lambda **options: ctx.picker(ctx.datasets, elem_id="train-dataset", **options),
+                    "model": lambda **options: ctx.picker(ctx.models, elem_id="train-model", first=True, **options),
+                    "dataset": lambda **options: ctx.picker(
+                        ctx.of_kind("conversation", "text", "preference"),
+                        elem_id="train-dataset",
+                        first=True,
+                        **options,
+                    ),
                 },
                 main=MAIN,
             )

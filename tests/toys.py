@@ -51,7 +51,9 @@ def toy_tokenizer(folder: Path) -> None:
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    backend.train_from_iterator([message["content"] for row in conversations(40) for message in row["messages"]], trainer)
+    backend.train_from_iterator(
+        [message["content"] for row in conversations(40) for message in row["messages"]], trainer
+    )
     backend.save(str(folder / "tokenizer.json"))
     config = {
         "tokenizer_class": "PreTrainedTokenizerFast",

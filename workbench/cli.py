@@ -13,7 +13,7 @@ from workbench.chat.decoding import Decoding
 from workbench.errors import UserError
 from workbench.home import Home
 from workbench.jobs.job import JOBS, Job
-from workbench.jobs.queue import Queue
+from workbench.jobs.queue import AFTER_DEATH, DIED, Queue
 from workbench.registry import Registry
 from workbench.spec import dump_yaml, load_yaml
 
@@ -244,7 +244,7 @@ def wait(home: Home, queue: Queue, job_id: str, echo: bool = True) -> dict[str, 
     finally:
         runner.halt()
     if view.status in ("failed", "interrupted"):
-        raise UserError(view.story.error, view.story.remedy)
+        raise UserError(view.story.error or DIED, view.story.remedy or ("" if view.story.error else AFTER_DEATH))
     if echo:
         print(dump_yaml({"status": view.status, **view.story.result}), end="")
     return view.story.result

@@ -8,6 +8,7 @@ from typing import Any
 
 import psutil
 
+from workbench.errors import UserError
 from workbench.home import Home, write_text
 from workbench.spec import Spec
 
@@ -68,7 +69,7 @@ def known(home: Home) -> Hardware:
     """The last probe of this home if there was one, else the quick look."""
     try:
         return Hardware.parse(json.loads((home.cache / "hardware.json").read_text()))
-    except (OSError, ValueError):
+    except (OSError, ValueError, UserError):  # none yet, torn, or of another version
         return quick()
 
 

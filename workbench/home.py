@@ -153,9 +153,9 @@ def write_text(path: Path, text: str) -> None:
 def sweep(folder: Path) -> None:
     """Removes what dead processes left half-made, and gives back an artifact whose replacement never came."""
     for path in [*folder.glob(f"{OLD}*"), *folder.glob(f"{PARTIAL}*")]:
-        name, pid, _ = path.name.rsplit("-", 2)
-        if psutil.pid_exists(int(pid) if pid.isdigit() else -1):
-            continue
+        name, pid, _ = path.name.rsplit("-", 2) if path.name.count("-") > 2 else ("", "", "")
+        if not pid.isdigit() or psutil.pid_exists(int(pid)):
+            continue  # alive, or no name of ours
         target = folder / name.removeprefix(OLD)
         if path.name.startswith(OLD) and not target.exists():
             path.rename(target)

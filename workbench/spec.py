@@ -37,7 +37,7 @@ def load_yaml(text: str) -> Any:
     """Parses one YAML document; raises `SpecError` with line and column when it is not YAML."""
     try:
         return yaml.load(text, Loader=_NoAliases)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # impossible dates raise ValueError
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "YAML"
         reason = getattr(error, "problem", None) or str(error)
@@ -63,13 +63,20 @@ def problems_of(error: ValidationError, spec: type[BaseModel]) -> list[Problem]:
         path = [str(part) for part in found["loc"]]
         field = ".".join(path) or spec.__name__
         if found["type"] == "extra_forbidden":
-            known = list(spec.model_fields) if len(path) == 1 else []
-            problems.append(Problem(field, "there is no such setting.", suggestion(path[-1], known)))
+            problems.append(Problem(field, "there is no such setting.", suggestion(path[-1], _known(spec, path[:-1]))))
         elif found["type"] == "missing":
             problems.append(Problem(field, "is missing.", _help(spec, path)))
         else:
             problems.extend(_nested(found, field) or [Problem(field, _sentence(found), "")])
     return problems
+
+
+def _known(spec: Any, path: list[str]) -> list[str]:
+    """The settings of the spec that `path` leads to; none where it leads to something else."""
+    for part in path:
+        field = getattr(spec, "model_fields", {}).get(part)
+        spec = field.annotation if field else None
+    return list(getattr(spec, "model_fields", {}))
 
 
 def _nested(found: Any, field: str) -> list[Problem]:

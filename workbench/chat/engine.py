@@ -6,7 +6,6 @@ Imports torch: only job and chat processes import this.
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -27,22 +26,36 @@ SHARE = 4  # tokens a pane makes before the next one's turn; switching adapters 
 
 @dataclass
 class Base:
-    """A base model in memory and the adapters loaded over it, by shelf name."""
+    """A base model in memory and the adapters loaded over it, by digest: a name may come to mean other weights."""
 
     model: Any
     adapters: dict[str, str] = field(default_factory=dict)
     active: str | None = ""
 
-    def activate(self, name: str | None) -> Any:
+    def activate(self, adapter: str | None) -> Any:
         """Switches to one adapter, or truly off with None; returns the model to call."""
-        if name != self.active:
-            if name:
+        if adapter != self.active:
+            if adapter:
                 self.model.base_model.enable_adapter_layers()
-                self.model.set_adapter(self.adapters[name], inference_mode=True)
+                self.model.set_adapter(self.adapters[adapter], inference_mode=True)
             elif self.adapters:
                 self.model.base_model.disable_adapter_layers()
-            self.active = name
+            self.active = adapter
         return self.model
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What stands in memory for a name of the shelf: digests of base and adapter, and the adapter's folder."""
+
+    found: Resolved
+    base: str
+    adapter: str | None
+
+    @classmethod
+    def of(cls, found: Resolved) -> "Loaded":
+        adapter = read_manifest(found.adapter).digest if found.adapter else None
+        return cls(found, read_manifest(found.base).digest, adapter)
 
 
 @dataclass
@@ -60,51 +73,56 @@ class Engine:
     def __init__(self, home: Home):
         self.home = home
         self.hardware = probe()
-        self._bases: dict[Path, Base] = {}
+        self._bases: dict[str, Base] = {}
+        self._loaded: dict[str, Loaded] = {}
         self._tokenizers: dict[str, Any] = {}
 
     def load(self, names: Sequence[str]) -> Iterator[str]:
         """Loads what is not loaded yet and drops bases none of these need; yields what it is doing."""
-        wanted = [resolve(self.home, name) for name in names]
-        for folder in set(self._bases) - {found.base for found in wanted}:
-            del self._bases[folder]
-        for found in wanted:
-            if found.base not in self._bases:
+        wanted = [Loaded.of(resolve(self.home, name)) for name in names]
+        for digest in set(self._bases) - {one.base for one in wanted}:
+            del self._bases[digest]
+        for one in wanted:
+            found = one.found
+            if one.base not in self._bases:
                 yield f"Loading {found.base.name} on {self.hardware.device}"
-                self._bases[found.base] = Base(load_base(found.base, self.hardware).eval(), active=None)
-            if found.adapter and found.name not in self._bases[found.base].adapters:
+                self._bases[one.base] = Base(load_base(found.base, self.hardware).eval(), active=None)
+            if one.adapter and one.adapter not in self._bases[one.base].adapters:
                 yield f"Loading adapter {found.name}"
-                self._add_adapter(found)
-            self._tokenizers[found.name] = self._tokenizer(found)
+                self._add_adapter(one)
+            if self._loaded.get(found.name) != one:
+                self._tokenizers[found.name] = self._tokenizer(found)
+                self._loaded[found.name] = one
 
-    def _add_adapter(self, found: Resolved) -> None:
-        base = self._bases[found.base]
+    def _add_adapter(self, one: Loaded) -> None:
+        base, folder = self._bases[one.base], str(one.found.adapter)
         slot = f"a{len(base.adapters)}"
         if base.adapters:
-            base.model.load_adapter(found.adapter, adapter_name=slot)
+            base.model.load_adapter(folder, adapter_name=slot)
         else:
-            base.model = PeftModel.from_pretrained(base.model, str(found.adapter), adapter_name=slot).eval()
-        base.adapters[found.name] = slot
+            base.model = PeftModel.from_pretrained(base.model, folder, adapter_name=slot).eval()
+        base.adapters[str(one.adapter)] = slot
         base.active = "?"
 
-    def _tokenizer(self, found: Resolved) -> Any:
-        tokenizer = self._tokenizers.get(found.name) or load_tokenizer(found.home_of_template)
+    @staticmethod
+    def _tokenizer(found: Resolved) -> Any:
+        tokenizer = load_tokenizer(found.home_of_template)
         tokenizer.chat_template = tokenizer.chat_template or get_template("model", found.home_of_template).text
         tokenizer.padding_side = "left"
         return tokenizer
 
     def weights(self, name: str) -> str:
         """Which weights answer under this name, with the start of their digest."""
-        found = resolve(self.home, name)
-        digest = read_manifest(found.adapter or found.base).digest[:8]
-        if found.adapter:
-            return f"{found.base.name} + adapter {name} on · {digest}"
-        others = "adapters off" if self._bases[found.base].adapters else "no adapter"
-        return f"{name} · {others} · {digest}"
+        one = self._loaded[name]
+        if one.adapter:
+            return f"{one.found.base.name} + adapter {name} on · {one.adapter[:8]}"
+        others = "adapters off" if self._bases[one.base].adapters else "no adapter"
+        return f"{name} · {others} · {one.base[:8]}"
 
     def activate(self, name: str) -> Any:
-        found = resolve(self.home, name)
-        return self._bases[found.base].activate(name if found.adapter else None)
+        """The model with exactly this name's weights on."""
+        one = self._loaded[name]
+        return self._bases[one.base].activate(one.adapter)
 
     def prompt_ids(self, name: str, messages: Messages) -> list[int]:
         """The prompt's tokens, ready for the assistant to go on; raises `UserError` from the template."""

@@ -60,6 +60,12 @@ class Chat:
     system: str = ""
     version: int = 0
     attempt: int = 0
+    turn: int = 0
+
+    @property
+    def key(self) -> str:
+        """What the chat process calls this turn, so that words of an earlier one are told apart."""
+        return f"{self.turn}:{self.id}"
 
     @property
     def busy(self) -> bool:
@@ -135,7 +141,7 @@ class ChatService:
 
     def stop(self, chat_id: str) -> None:
         if self._process and self.chat(chat_id).busy:
-            self._write({"op": "stop", "chat": chat_id})
+            self._write({"op": "stop", "chat": self.chat(chat_id).key})
 
     def clear(self, chat_id: str) -> None:
         """Forgets the conversation."""
@@ -143,6 +149,7 @@ class ChatService:
         with self._lock:
             chat = self.chat(chat_id)
             chat.panes = []
+            chat.turn += 1
             chat.version += 1
 
     def poll(self, query: dict[str, Any]) -> dict[str, Any]:
@@ -156,6 +163,8 @@ class ChatService:
 
     def _ask(self, chat: Chat, decoding: Decoding) -> None:
         with self._lock:
+            self._died()
+            chat.turn += 1
             for pane in chat.panes:
                 pane.state, pane.error = "waiting", ""
                 pane.note = "" if self._process else "Starting the chat process"
@@ -163,7 +172,7 @@ class ChatService:
                 {"pane": place, "model": pane.model, "messages": pane.messages} for place, pane in enumerate(chat.panes)
             ]
             chat.version += 1
-            self._write({"op": "chat", "chat": chat.id, "panes": panes, "decoding": decoding.to_dict()})
+            self._write({"op": "chat", "chat": chat.key, "panes": panes, "decoding": decoding.to_dict()})
 
     def _write(self, request: dict[str, Any]) -> None:
         with self._lock:
@@ -208,8 +217,9 @@ class ChatService:
             event = json.loads(line)
             with self._lock:
                 handler = getattr(self, f"_on_{event['event']}")
-                chat = self._chats.get(event.get("chat", ""))
-                if chat:
+                key = str(event.get("chat", ""))
+                chat = self._chats.get(key.partition(":")[2])
+                if chat and chat.key == key:
                     handler(chat, event)
                     chat.version += 1
         with self._lock:

@@ -7,7 +7,7 @@ import shutil
 import signal
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,8 @@ from workbench.jobs.job import JOBS, STOP_FILE, Job
 from workbench.spec import dump_yaml, load_yaml
 
 JOB_FILE = "job.yaml"
+DIED = "The worker process ended without a word (killed, out of memory, or the machine went down)."
+AFTER_DEATH = "Resume goes on from the last checkpoint. If it was memory, lower the batch size first."
 
 
 @dataclass
@@ -32,12 +34,14 @@ class JobView:
     story: Story
     offset: int = 0
     spec_error: str = ""
+    _reading: Any = field(default_factory=threading.RLock, repr=False)
 
     @property
     def status(self) -> str:
         """The status, where a 'running' whose process is gone reads 'interrupted'."""
         if self.story.status == "running" and not alive(self.story.pid, self.story.process_started):
-            return "interrupted"
+            self.refresh()  # it may have told its end after the last look
+            return "interrupted" if self.story.status == "running" else self.story.status
         return self.story.status
 
     @property
@@ -53,9 +57,11 @@ class JobView:
         return bool(self.job and self.status in ("interrupted", "stopped", "failed") and self.status != "done")
 
     def refresh(self) -> "JobView":
-        events, self.offset = EventLog(self.folder / "events.jsonl").read(self.offset)
-        for event in events:
-            self.story.add(event)
+        """Folds in what is new; several threads look at the same view."""
+        with self._reading:
+            events, self.offset = EventLog(self.folder / "events.jsonl").read(self.offset)
+            for event in events:
+                self.story.add(event)
         return self
 
 
@@ -171,7 +177,7 @@ class Queue:
         start = max(offset, size - limit) if offset < size else offset
         with path.open("rb") as file:
             file.seek(start)
-            return file.read().decode("utf-8", "replace"), size
+            return file.read(max(0, size - start)).decode("utf-8", "replace"), size
 
 
 def kill(view: JobView) -> None:

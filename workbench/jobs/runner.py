@@ -5,6 +5,7 @@ One runner works per home, held by a lock that dies with its process.
 """
 
 import os
+import select
 import subprocess
 import sys
 import threading
@@ -14,7 +15,7 @@ import filelock
 
 from workbench.home import Home, sweep
 from workbench.jobs.events import EventLog
-from workbench.jobs.queue import JobView, Queue
+from workbench.jobs.queue import AFTER_DEATH, DIED, JobView, Queue
 from workbench.jobs.worker import ALREADY_TAKEN
 
 TICK = 0.2
@@ -45,7 +46,14 @@ class Runner:
 
     @property
     def is_warm(self) -> bool:
+        """Whether a spare worker lives; it may still be importing."""
         return self._spare is not None and self._spare.poll() is None
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the spare has imported everything."""
+        spare = self._spare
+        return bool(spare and spare.stdout and spare.poll() is None and select.select([spare.stdout], [], [], 0)[0])
 
     def _loop(self) -> None:
         while not self._halt.wait(TICK):
@@ -79,11 +87,7 @@ class Runner:
 
     def _notice_death(self, view: JobView) -> None:
         if view.story.status == "running" and view.status == "interrupted":
-            EventLog(view.folder / "events.jsonl").status(
-                "interrupted",
-                error="The worker process ended without a word (killed, out of memory, or the machine went down).",
-                remedy="Resume goes on from the last checkpoint. If it was memory, lower the batch size first.",
-            )
+            EventLog(view.folder / "events.jsonl").status("interrupted", error=DIED, remedy=AFTER_DEATH)
             view.refresh()
 
     def _reap(self, views: list[JobView]) -> None:
@@ -99,6 +103,7 @@ class Runner:
                     error=f"The worker could not start (exit code {child.returncode}).",
                     remedy="See the log.",
                 )
+                view.refresh()  # or it would be started again below
 
     def _start_next(self, views: list[JobView]) -> None:
         busy = any(
@@ -139,7 +144,7 @@ def _spawn(argument: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "workbench.jobs.worker", argument],
         stdin=subprocess.PIPE if argument == "--spare" else subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
+        stdout=subprocess.PIPE if argument == "--spare" else subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         text=True,
         start_new_session=True,

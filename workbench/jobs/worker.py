@@ -123,7 +123,8 @@ def _redirect(folder: Path) -> None:
 def spare() -> None:
     """Warms up, then runs the one job whose folder comes in on standard input."""
     warm_up()
-    print("ready", flush=True)
+    with contextlib.suppress(OSError):  # the server may have died meanwhile; a job it gave is still to be done
+        print("ready", flush=True)
     line = sys.stdin.readline().strip()
     if line:
         main(Path(line))

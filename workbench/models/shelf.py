@@ -3,12 +3,13 @@
 import json
 import os
 import shutil
+import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from workbench.errors import Problems, UserError
-from workbench.home import Home, entries, inside, safe_name, writing
+from workbench.home import PARTIAL, Home, entries, inside, safe_name, writing
 from workbench.lineage import Manifest, Parent, parent_of, read_manifest, write_manifest
 from workbench.models import tensors
 from workbench.registry import suggestion
@@ -125,7 +126,7 @@ def import_folder(home: Home, source: str | Path, name: str, base: str = "") -> 
     Raises `SpecError` with every problem: no config, pickled weights, remote code, missing shards, wrong base.
     """
     source = Path(source).expanduser().resolve()
-    safe_name(name)
+    name = safe_name(name)
     check_folder(home, source, base)
     is_adapter = (source / "adapter_config.json").is_file()
     parents = [parent_of(model_folder(home, base, "base"), "base")] if is_adapter else []
@@ -224,7 +225,9 @@ def delete_model(home: Home, name: str) -> None:
     users = [info.name for info in list_models(home) if info.base == name]
     if users:
         raise UserError(f"{name!r} is the base of {', '.join(users)}.", "Delete those adapters first.", "model")
-    shutil.rmtree(folder)
+    doomed = folder.with_name(f"{PARTIAL}{folder.name}-{os.getpid()}-{uuid.uuid4().hex[:6]}")
+    folder.rename(doomed)
+    shutil.rmtree(doomed, ignore_errors=True)
 
 
 def human_size(size: float) -> str:

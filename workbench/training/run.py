@@ -9,7 +9,7 @@ from workbench.data import shelf as datasets
 from workbench.data.templates import get_template
 from workbench.home import writing
 from workbench.jobs.job import JobContext, JobStopped
-from workbench.lineage import Manifest, parent_of, write_manifest
+from workbench.lineage import Manifest, parent_of, read_manifest, write_manifest
 from workbench.models.shelf import Resolved, model_folder, resolve
 from workbench.training.objective import Setup
 
@@ -19,9 +19,12 @@ if TYPE_CHECKING:
 
 def train(job: "Train", ctx: JobContext) -> dict[str, Any]:
     """Trains and returns the result: the adapter's name, steps, first and last losses."""
+    from transformers import set_seed
+
     from workbench.hardware import remember
     from workbench.models.loading import load_tokenizer
 
+    set_seed(job.seed)  # the fresh adapter's weights are drawn before the trainer seeds its own work
     hardware = remember(ctx.home)
     source = resolve(ctx.home, job.model)
     ctx.progress(0, 0, f"Loading {job.model} on {hardware.device}")
@@ -66,6 +69,7 @@ def _fit(job: "Train", ctx: JobContext, trainer: Any, setup: Setup, source: Reso
         step = int(checkpoint.name.split("-")[-1]) if checkpoint else -1
         ctx.events.append("rewind", step=step)
         ctx.note(f"Going on from step {step}." if checkpoint else "No checkpoint was left; starting again.")
+        trainer.args.eval_on_start = trainer.args.eval_on_start and not checkpoint
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     if report.stop == "discard":
         shutil.rmtree(ctx.folder / "checkpoints", ignore_errors=True)
@@ -112,13 +116,19 @@ def last_checkpoint(folder: Path) -> Path | None:
     return None
 
 
+def _made_by(target: Path, ctx: JobContext) -> bool:
+    """Whether the artifact there is this job's own, kept when it was stopped; another's is never replaced."""
+    return target.exists() and read_manifest(target).made_by.get("job") == ctx.folder.name
+
+
 def _save(job: "Train", ctx: JobContext, trainer: Any, setup: Setup, source: Resolved, result: dict[str, Any]) -> None:
     """Writes the adapter with the tokenizer and the chat template it was trained with."""
     base = model_folder(ctx.home, source.base.name)
     parents = [parent_of(base, "base"), parent_of(ctx.home.datasets / job.dataset, "dataset")]
     if source.adapter:
         parents.append(parent_of(source.adapter, "start"))
-    with writing(ctx.home.models / job.output_name, replace=ctx.resume) as partial:
+    target = ctx.home.models / job.output_name
+    with writing(target, replace=ctx.resume and _made_by(target, ctx)) as partial:
         trainer.model.save_pretrained(partial, selected_adapters=["default"])
         setup.tokenizer.chat_template = setup.template.text
         setup.tokenizer.save_pretrained(partial)

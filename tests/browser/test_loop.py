@@ -1,0 +1,249 @@
+"""The whole loop as a person does it, on a toy model: data, train, compare, vote, DPO; reloads and two browsers."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.toys import conversations, toy_home
+from workbench.home import Home
+from workbench.jobs.queue import Queue
+from workbench.preferences.votes import effective_votes
+
+ROOT = Path(__file__).resolve().parents[2]
+SCREENSHOTS = ROOT / "tests" / "screenshots"
+
+
+class App:
+    """The real app in a process of its own, killable."""
+
+    def __init__(self, home: Home):
+        self.home = home
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/"
+
+    def start(self) -> "App":
+        environment = {**os.environ, "WORKBENCH_HOME": str(self.home.root), "WORKBENCH_PORT": str(self.port)}
+        self.process = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=environment)
+        until(self._answers, 60)
+        return self
+
+    def _answers(self) -> bool:
+        try:
+            urllib.request.urlopen(self.url, timeout=2).close()
+        except OSError:
+            return False
+        return True
+
+    def kill(self) -> None:
+        if self.process:
+            self.process.kill()
+            self.process.wait()
+
+
+def until(true: Callable[[], Any], seconds: float = 60) -> Any:
+    """Waits for it; fails with the last value."""
+    deadline = time.time() + seconds
+    while time.time() < deadline:
+        value = true()
+        if value:
+            return value
+        time.sleep(0.1)
+    raise AssertionError(f"waited {seconds} s in vain: {true}")
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    app = App(toy_home(tmp_path_factory.mktemp("home")))
+    app.start()
+    yield app
+    for view in Queue(app.home).live():
+        Queue(app.home).stop(view.id, "kill")
+    app.kill()
+
+
+def tab(page: Page, name: str) -> None:
+    page.get_by_role("tab", name=name, exact=True).click()
+
+
+def choose(page: Page, where: str, *values: str) -> None:
+    """Picks from a dropdown as a person types."""
+    for value in values:
+        box = page.locator(f"{where} input").first
+        box.click()
+        box.fill(value)
+        box.press("Enter")
+    page.keyboard.press("Escape")
+
+
+def fill(page: Page, label: str, value: str) -> None:
+    named = page.locator("label").filter(has=page.get_by_text(label, exact=True))
+    box = named.locator("input, textarea").locator("visible=true").first
+    box.fill(value)
+    box.press("Tab")
+
+
+def shot(page: Page, name: str) -> None:
+    SCREENSHOTS.mkdir(exist_ok=True)
+    page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)
+
+
+def live(page: Page) -> Any:
+    return page.locator(".wb-live-run:visible").first
+
+
+def test_upload_and_see_what_the_model_sees(app: App, page: Page, tmp_path: Path) -> None:
+    file = tmp_path / "My Talks.jsonl"
+    lines = [json.dumps(row) for row in conversations(20)]
+    file.write_text("\n".join([*lines, '{"messages": "broken"}']))
+    page.goto(app.url)
+    tab(page, "Data")
+    page.locator("input[type=file]").first.set_input_files(file)
+    expect(page.get_by_text("Good rows")).to_be_visible()
+    expect(page.get_by_text("1 – kept aside with their reasons")).to_be_visible()
+    page.locator("#import-data").click()
+    expect(page.locator("#dataset input")).to_have_value("my-talks.jsonl · conversation".replace(".jsonl", ""))
+    expect(page.locator("#rows")).to_contain_text("It is good.")
+    choose(page, "#see-model", "toy")
+    tokens = page.locator("#tokens .wb-token.is-trained")
+    expect(tokens.first).to_be_visible()
+    assert "<|im_end|>" in (tokens.last.text_content() or "")
+    shot(page, "data")
+
+
+def test_bad_data_says_what_to_do_and_leaves_nothing(app: App, page: Page, tmp_path: Path) -> None:
+    file = tmp_path / "broken.json"
+    file.write_text('[{"a": 1},')
+    page.goto(app.url)
+    tab(page, "Data")
+    page.locator("input[type=file]").first.set_input_files(file)
+    expect(page.locator(".toast-body").first).to_be_visible()
+    assert not (app.home.datasets / "broken").exists()
+
+
+def test_train_survives_reload_and_shows_in_two_browsers(app: App, page: Page, browser: Browser) -> None:
+    page.goto(app.url)
+    start_training(page, output="tuned", steps="60")
+    expect(live(page)).to_have_attribute("data-status", "running", timeout=60_000)
+    page.reload()
+    tab(page, "Train")
+    other = browser.new_context(viewport={"width": 1366, "height": 768}).new_page()
+    other.goto(app.url)
+    tab(other, "Jobs")
+    for seen in (page, other):
+        expect(live(seen)).to_have_attribute("data-status", "done", timeout=120_000)
+    queue = Queue(app.home)
+    points = [point for point in queue.all()[-1].story.points if "loss" in point]
+    assert [point["step"] for point in points] == list(range(1, 61))
+    drawn = int(live(page).get_attribute("data-points") or 0)
+    assert drawn == len(queue.all()[-1].story.points)
+    shot(page, "train")
+    other.context.close()
+
+
+def start_training(page: Page, output: str, steps: str) -> None:
+    tab(page, "Train")
+    choose(page, "#train-model", "toy")
+    choose(page, "#train-dataset", "talks")
+    fill(page, "Output", output)
+    fill(page, "Max steps", steps)
+    page.locator("#train-start").click()
+
+
+def test_closing_the_tab_leaves_the_run_unharmed(app: App, page: Page, browser: Browser) -> None:
+    visitor = browser.new_context().new_page()
+    visitor.goto(app.url)
+    start_training(visitor, output="left-alone", steps="40")
+    until(lambda: any(view.label == "SFT left-alone" and view.status == "running" for view in Queue(app.home).all()))
+    visitor.context.close()
+    view = until(lambda: next((v for v in Queue(app.home).all() if v.label == "SFT left-alone" and v.final), None), 120)
+    assert view.status == "done"
+    assert (app.home.models / "left-alone" / "adapter_model.safetensors").is_file()
+
+
+def test_a_bad_setting_is_named_and_nothing_starts(app: App, page: Page) -> None:
+    before = len(Queue(app.home).all())
+    page.goto(app.url)
+    tab(page, "Train")
+    choose(page, "#train-dataset", "no-such-data")
+    page.locator("#train-start").click()
+    toast = page.locator(".toast-body").first
+    expect(toast).to_contain_text("no-such-data")
+    assert len(Queue(app.home).all()) == before
+
+
+def test_compare_base_and_adapter_side_by_side(app: App, page: Page) -> None:
+    page.goto(app.url)
+    tab(page, "Compare")
+    choose(page, "#compare-models", "toy", "tuned")
+    page.locator("#chat-message textarea").fill("Tell me of the wren.")
+    page.locator("#chat-message textarea").press("Enter")
+    panes = page.locator(".wb-pane")
+    expect(panes).to_have_count(2)
+    expect(page.locator('.wb-pane[data-state="done"]')).to_have_count(2, timeout=90_000)
+    expect(panes.nth(0)).to_contain_text("adapters off")
+    expect(panes.nth(1)).to_contain_text("adapter tuned on")
+    expect(panes.nth(1)).to_contain_text("It is good.")
+    shot(page, "compare")
+    page.reload()
+    tab(page, "Compare")
+    expect(page.locator(".wb-pane")).to_have_count(2)
+
+
+def test_vote_by_keyboard_then_dpo(app: App, page: Page) -> None:
+    page.goto(app.url)
+    tab(page, "Label")
+    fill(page, "Session", "round-one")
+    choose(page, "#label-models", "toy", "tuned")
+    choose(page, "#label-prompts", "talks")
+    fill(page, "Limit", "8")
+    page.locator("#label-start").click()
+    until(lambda: any(v.label == "Answers for round-one" and v.status == "done" for v in Queue(app.home).all()), 120)
+    page.locator("#annotator input, #annotator textarea").first.fill("ada")
+    page.locator("#vote-start").click()
+    pad = page.locator(".wb-vote-pad")
+    expect(pad).to_contain_text("Tell me of")
+    for count in range(1, 9):
+        # The tuned model is the one that says it is good; the voter judges by the text alone.
+        left = page.locator('.wb-vote-side[data-side="left"]').text_content() or ""
+        page.keyboard.press("ArrowLeft" if "It is good" in left else "ArrowRight")
+        expect(pad).to_contain_text(f"Saved ✓ ({count} of 8)")
+        assert len(effective_votes(app.home, "round-one")) == count
+    shot(page, "label")
+    page.locator("#train-dpo").click()
+    expect(page.locator("#train-dataset input")).to_have_value("round-one-pairs · preference", timeout=15_000)
+    page.locator("#train-start").click()
+    view = until(lambda: next((v for v in Queue(app.home).all() if v.label.startswith("DPO") and v.final), None), 120)
+    assert view.status == "done", view.story.error
+    expect(live(page)).to_contain_text("Reward margin")
+    shot(page, "dpo")
+
+
+def test_a_vote_is_there_after_the_server_is_killed_right_after_saved(app: App, page: Page) -> None:
+    page.goto(app.url)
+    tab(page, "Label")
+    page.locator("#annotator input, #annotator textarea").first.fill("ada")
+    page.locator("#vote-start").click()
+    page.keyboard.press("u")
+    expect(page.locator(".wb-vote-pad")).to_contain_text("Tell me of")
+    assert len(effective_votes(app.home, "round-one")) == 7
+    page.keyboard.press("t")
+    expect(page.locator(".wb-vote-pad")).to_contain_text("Saved ✓ (8 of 8)")
+    app.kill()
+    assert [vote.choice for vote in effective_votes(app.home, "round-one")].count("tie") == 1
+    app.start()

@@ -1,0 +1,42 @@
+"""Jobs that only sleep, to test queue and runner without the price of importing torch."""
+
+import time
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from workbench.jobs.job import JOBS, Job, JobContext, JobStopped
+
+
+@JOBS.register
+class Nap(Job):
+    """Sleeps in steps, on the device."""
+
+    method: ClassVar[str] = "nap"
+    title: ClassVar[str] = "Nap"
+    resumable: ClassVar[bool] = True
+
+    steps: int = Field(3, ge=1, description="How many steps.")
+    pause: float = Field(0.02, ge=0, description="Seconds a step.")
+    crash: str = Field("", description="'memory', 'disk' or 'code': the error it ends with.")
+
+    def run(self, ctx: JobContext) -> dict[str, Any]:
+        for step in range(1, self.steps + 1):
+            time.sleep(self.pause)
+            ctx.metrics(step, loss=1 / step)
+            ctx.progress(step, self.steps, f"Step {step}")
+            print("slept", step)
+            if stop := ctx.stop_requested():
+                raise JobStopped({"kept": step} if stop == "keep" else {})
+        if self.crash:
+            raise {"memory": MemoryError(), "disk": OSError(28, "No space left"), "code": ZeroDivisionError()}[self.crash]
+        return {"slept": self.steps}
+
+
+@JOBS.register
+class NapBeside(Nap):
+    """Sleeps in steps, beside the device."""
+
+    method: ClassVar[str] = "nap-beside"
+    title: ClassVar[str] = "Nap beside"
+    uses_device: ClassVar[bool] = False

@@ -1,0 +1,95 @@
+"""Imports run one way, and starting up imports nothing heavy."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+HEAVY = ("torch", "transformers", "trl", "peft", "bitsandbytes", "datasets", "accelerate")
+ONLY_IN_WORKERS = {"workbench/models/loading.py", "workbench/chat/engine.py", "workbench/training/report.py"}
+
+
+def sources(folder: str) -> list[str]:
+    return sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / folder).rglob("*.py"))
+
+
+def imported(nodes: Iterator[ast.AST]) -> set[str]:
+    """The top-level packages named by the import statements among these nodes."""
+    found: set[str] = set()
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            found.add(str(node.module).split(".")[0])
+    return found
+
+
+def outside_functions(node: ast.AST) -> Iterator[ast.AST]:
+    """Everything that runs when the module is imported; type checkers' own imports are left out."""
+    for child in ast.iter_child_nodes(node):
+        typing_only = isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test)
+        if not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) and not typing_only:
+            yield child
+            yield from outside_functions(child)
+
+
+def tree(source: str) -> ast.Module:
+    return ast.parse((ROOT / source).read_text("utf-8"))
+
+
+def loaded_after(code: str) -> set[str]:
+    """The heavy packages in sys.modules after running code in a fresh interpreter."""
+    tell = f"import sys; print('LOADED', *[name for name in {HEAVY!r} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", f"{code}\n{tell}"], cwd=ROOT, capture_output=True, text=True, check=True)
+    return set(done.stdout.split("LOADED")[-1].split())
+
+
+def test_the_page_starts_without_the_heavy_packages() -> None:
+    assert loaded_after("import app") == set()
+
+
+def test_the_command_line_starts_without_the_heavy_packages() -> None:
+    helped = "import runpy, sys; sys.argv = ['workbench', '--help']\n"
+    run = "try: runpy.run_module('workbench', run_name='__main__')\nexcept SystemExit as end: assert not end.code"
+    assert loaded_after(helped + run) == set()
+
+
+def test_the_page_is_composed_and_jobs_checked_without_the_heavy_packages(tmp_path: Path) -> None:
+    code = f"""
+import app
+from tabs._context import Context
+from workbench.chat.service import ChatService
+from workbench.errors import UserError
+from workbench.home import Home
+from workbench.jobs.queue import Queue
+from workbench.jobs.runner import Runner
+from workbench.jobs.kinds.train import Train
+home = Home.at({str(tmp_path)!r}); queue = Queue(home)
+app.compose(Context(home, queue, Runner(home, queue), ChatService(home)))
+try: queue.submit(Train(model="a", dataset="b", tuner="qlora"))
+except UserError: pass
+"""
+    assert loaded_after(code) == set()
+
+
+@pytest.mark.parametrize("source", sources("workbench"))
+def test_the_engine_knows_nothing_of_the_page(source: str) -> None:
+    assert not imported(ast.walk(tree(source))) & {"gradio", "tabs", "app", "plotly"}
+
+
+@pytest.mark.parametrize("source", sources("tabs"))
+def test_a_tab_knows_nothing_of_the_app(source: str) -> None:
+    assert "app" not in imported(ast.walk(tree(source)))
+
+
+@pytest.mark.parametrize("source", sorted({*sources("workbench"), *sources("tabs"), "app.py"} - ONLY_IN_WORKERS))
+def test_heavy_packages_are_imported_inside_functions(source: str) -> None:
+    assert not imported(outside_functions(tree(source))) & set(HEAVY)
+
+
+def test_the_exceptions_are_needed() -> None:
+    assert all(imported(outside_functions(tree(source))) & set(HEAVY) for source in ONLY_IN_WORKERS)
