@@ -16,10 +16,10 @@ from workbench.jobs.job import JOBS
 from workbench.jobs.kinds.generate import Generate
 from workbench.preferences import votes
 from workbench.preferences.export import export_dataset, preference_pairs
-from workbench.preferences.sessions import delete_session, get_session
+from workbench.preferences.sessions import delete_session, get_session, model_of
 from workbench.preferences.summary import report
 
-MAIN = ["session", "models", "prompts", "limit", "votes_per_pair"]
+MAIN = ["session", "models", "prompts", "limit", "samples"]
 
 
 def build(ctx: Context, train: Form, train_extra: list[Any]) -> None:
@@ -147,28 +147,25 @@ def _result(ctx: Context, session: gr.Dropdown, train: Form, train_extra: list[A
     """Win rates and ratings with intervals, and the step to DPO."""
     with gr.Row(equal_height=True, elem_classes="wb-toolbar"):
         Static(heading("Result"))
-        tune = gr.Button(_dpo_label(ctx, None), variant="primary", size="sm", elem_id="train-dpo", min_width=180)
+        own = gr.Checkbox(False, label="Only pairs of the best model's own answers", container=False, min_width=150)
+        tune = gr.Button(_dpo_label(0), variant="primary", size="sm", elem_id="train-dpo", min_width=180)
         delete = gr.Button("Delete session", size="sm", variant="stop", min_width=110)
     words = Static(_words(ctx, None), elem_id="result")
     plot = gr.Plot(show_label=False, elem_id="result-plot", visible=False)
     shown = [words, plot, tune]
 
-    def refresh(name: str | None) -> list[Any]:
-        if not name:
-            return [_words(ctx, None), gr.update(visible=False), gr.update(value=_dpo_label(ctx, None))]
+    def refresh(name: str | None, own: bool = False) -> list[Any]:
         figure = _plot(ctx, name)
-        return [
-            _words(ctx, name),
-            gr.update(value=figure, visible=figure is not None),
-            gr.update(value=_dpo_label(ctx, name)),
-        ]
+        button = gr.update(value=_dpo_label(_pairs(ctx, name, own)))
+        return [_words(ctx, name), gr.update(value=figure, visible=figure is not None), button]
 
-    session.change(guarded(refresh), session, shown, queue=False, **QUIET)
+    for event in (session.change, own.change):
+        event(guarded(refresh), [session, own], shown, queue=False, **QUIET)
     seen = gr.Textbox(visible=False)
-    ctx.on_tick.append((lambda mark, name: _changed(ctx, mark, name, refresh), [seen, session], [seen, *shown]))
+    ctx.on_tick.append((lambda mark, *what: _changed(ctx, mark, what, refresh), [seen, session, own], [seen, *shown]))
     tune.click(
-        guarded(lambda name: _to_dpo(ctx, name, train)),
-        session,
+        guarded(lambda name, own: _to_dpo(ctx, name, own, train)),
+        [session, own],
         [*train.inputs, *train.group_columns, *train_extra],
         **QUIET,
     )
@@ -178,10 +175,10 @@ def _result(ctx: Context, session: gr.Dropdown, train: Form, train_extra: list[A
     )  # fmt: skip
 
 
-def _changed(ctx: Context, mark: str, name: str | None, refresh: Any) -> list[Any]:
+def _changed(ctx: Context, mark: str, what: tuple[Any, ...], refresh: Any) -> list[Any]:
     """Redraws the result when votes came in, from any browser."""
-    current = f"{name}:{_votes(ctx, name)}"
-    return [gr.skip()] * 4 if current == mark else [current, *refresh(name)]
+    current = f"{what[0]}:{_votes(ctx, what[0])}"
+    return [gr.skip()] * 4 if current == mark else [current, *refresh(*what)]
 
 
 def _votes(ctx: Context, name: str | None) -> str:
@@ -199,32 +196,38 @@ def _delete(ctx: Context, name: str | None) -> Any:
     return gr.update(value=None, choices=ctx.sessions())
 
 
-def _pairs(ctx: Context, name: str | None) -> int:
+def _pairs(ctx: Context, name: str | None, own: bool) -> int:
     try:
-        return len(preference_pairs(ctx.home, name)) if name else 0
+        return len(preference_pairs(ctx.home, name, _best(ctx, name) if own else "")) if name else 0
     except UserError:
         return 0
 
 
-def _dpo_label(ctx: Context, name: str | None) -> str:
-    return f"Train DPO on these {_pairs(ctx, name)} pairs →"
+def _dpo_label(pairs: int) -> str:
+    return f"Train DPO on these {pairs} pairs →"
 
 
-def _to_dpo(ctx: Context, name: str | None, train: Form) -> list[Any]:
+def _best(ctx: Context, name: str) -> str:
+    """The best rated model of a session that is still on the shelf, else the first one that is."""
+    known = {model for _, model in ctx.models()}
+    rated = [row["model"] for row in report(ctx.home, name)["ratings"]["rows"]]
+    named = [model_of(model) for model in get_session(ctx.home, name).models]
+    return next((model for model in [*rated, *named] if model in known), "")
+
+
+def _to_dpo(ctx: Context, name: str | None, own: bool, train: Form) -> list[Any]:
     """Exports the pairs as a dataset and fills the Train form with it."""
     if not name:
         raise UserError("No session is chosen.", "Choose one first.", "Session")
+    start = _best(ctx, name)
     dataset = free_name(ctx.home.datasets, f"{name}-pairs")
-    manifest = export_dataset(ctx.home, name, dataset)
-    known = {model for _, model in ctx.models()}
-    start = next((row["model"] for row in report(ctx.home, name)["ratings"]["rows"] if row["model"] in known), None)
-    start = start or next((model for model in get_session(ctx.home, name).models if model in known), "")
+    manifest = export_dataset(ctx.home, name, dataset, own=start if own else "")
     settings = {
         "model": start,
         "dataset": manifest.name,
         "output": free_name(ctx.home.models, f"{name}-dpo"),
         "objective": {"method": "dpo", "learning_rate": 1e-4},
-        "epochs": 2,
+        "epochs": 1,
         "eval_every": 5,
     }
     gr.Info(f"{manifest.info['rows']['train']} pairs are the dataset {manifest.name}. Check the settings, then start.")

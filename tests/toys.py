@@ -66,8 +66,10 @@ def toy_tokenizer(folder: Path) -> None:
     (folder / "chat_template.jinja").write_text(get_template("chatml").text)
 
 
-def toy_model(home: Home, name: str = "toy", seed: int = 0, hidden: int = 64, layers: int = 2) -> Path:
-    """A randomly initialised Llama on the shelf; returns its folder."""
+def toy_model(
+    home: Home, name: str = "toy", seed: int = 0, hidden: int = 64, layers: int = 2, lessons: int = 0
+) -> Path:
+    """A randomly initialised Llama on the shelf, which `lessons` steps teach to end its answers; returns its folder."""
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
@@ -86,10 +88,29 @@ def toy_model(home: Home, name: str = "toy", seed: int = 0, hidden: int = 64, la
         tie_word_embeddings=True,
     )
     with writing(home.models / name) as folder:
-        LlamaForCausalLM(config).save_pretrained(folder)
         toy_tokenizer(folder)
+        model = LlamaForCausalLM(config)
+        _teach(model, folder, lessons)
+        model.save_pretrained(folder)
         write_manifest(folder, Manifest(kind="model", name=name, made_by={"method": "toy", "seed": seed}))
     return home.models / name
+
+
+def _teach(model: Any, folder: Path, lessons: int) -> None:
+    import torch
+
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    texts = [
+        "".join(f"<|im_start|>{turn['role']}\n{turn['content']}<|im_end|>\n" for turn in row["messages"])
+        for row in conversations(40, "It is so.")
+    ]
+    rows = [tokenizer.encode(text).ids for text in texts]
+    optimizer = torch.optim.AdamW(model.parameters(), lr=5e-3)
+    for lesson in range(lessons):
+        ids = torch.tensor([rows[lesson % len(rows)]])
+        model(input_ids=ids, labels=ids).loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
 
 
 def toy_dataset(home: Home, name: str = "talks", count: int = 40, held_out: int = 6) -> None:
@@ -102,10 +123,10 @@ def toy_pairs(home: Home, name: str = "pairs", count: int = 16) -> None:
     write_rows(home, name, "preference", rows[2:], rows[:2])
 
 
-def toy_home(folder: Path) -> Home:
+def toy_home(folder: Path, lessons: int = 0) -> Home:
     """A home with the model 'toy' and the datasets 'talks' and 'pairs'."""
     home = Home.at(folder)
-    toy_model(home)
+    toy_model(home, lessons=lessons)
     toy_dataset(home)
     toy_pairs(home)
     return home

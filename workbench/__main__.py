@@ -105,6 +105,7 @@ def _judge(commands: argparse._SubParsersAction) -> None:
     export.add_argument("session")
     export.add_argument("--name")
     export.add_argument("--eval-fraction", type=float, default=0.1)
+    export.add_argument("--own", metavar="MODEL", help="only pairs whose two answers are both this model's")
 
 
 def _whole(commands: argparse._SubParsersAction) -> None:

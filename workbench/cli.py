@@ -376,7 +376,9 @@ def report(home: Home, args: Args) -> None:
 def export_pairs(home: Home, args: Args) -> None:
     from workbench.preferences.export import export_dataset
 
-    made = export_dataset(home, args.session, args.name or f"{args.session}-pairs", args.eval_fraction)
+    made = export_dataset(
+        home, args.session, args.name or f"{args.session}-pairs", args.eval_fraction, own=args.own or ""
+    )
     print(
         dump_yaml(
             {"dataset": made.name, **{k: made.info[k] for k in ("rows", "left_out", "warnings") if k in made.info}}

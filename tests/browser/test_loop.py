@@ -69,7 +69,7 @@ def until(true: Callable[[], Any], seconds: float = 60) -> Any:
 
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
-    app = App(toy_home(tmp_path_factory.mktemp("home")))
+    app = App(toy_home(tmp_path_factory.mktemp("home"), lessons=160))
     app.start()
     yield app
     for view in Queue(app.home).live():
@@ -162,6 +162,7 @@ def start_training(page: Page, output: str, steps: str) -> None:
     choose(page, "#train-dataset", "talks")
     fill(page, "Output", output)
     fill(page, "Max steps", steps)
+    fill(page, "Learning rate", "0.002")
     page.locator("#train-start").click()
 
 
@@ -180,10 +181,13 @@ def test_a_bad_setting_is_named_and_nothing_starts(app: App, page: Page) -> None
     before = len(Queue(app.home).all())
     page.goto(app.url)
     tab(page, "Train")
-    choose(page, "#train-dataset", "no-such-data")
+    choose(page, "#train-model", "toy")
+    choose(page, "#train-dataset", "talks")
+    fill(page, "Output", "../elsewhere")
     page.locator("#train-start").click()
     toast = page.locator(".toast-body").first
-    expect(toast).to_contain_text("no-such-data")
+    expect(toast).to_contain_text("cannot be a name")
+    expect(toast).to_contain_text("Use letters, digits")
     assert len(Queue(app.home).all()) == before
 
 
@@ -198,6 +202,7 @@ def test_compare_base_and_adapter_side_by_side(app: App, page: Page) -> None:
     expect(page.locator('.wb-pane[data-state="done"]')).to_have_count(2, timeout=90_000)
     expect(panes.nth(0)).to_contain_text("adapters off")
     expect(panes.nth(1)).to_contain_text("adapter tuned on")
+    expect(panes.nth(0)).to_contain_text("It is so.")
     expect(panes.nth(1)).to_contain_text("It is good.")
     shot(page, "compare")
     page.reload()
@@ -219,10 +224,11 @@ def test_vote_by_keyboard_then_dpo(app: App, page: Page) -> None:
     pad = page.locator(".wb-vote-pad")
     expect(pad).to_contain_text("Tell me of")
     for count in range(1, 9):
-        # The tuned model is the one that says it is good; the voter judges by the text alone.
-        left = page.locator('.wb-vote-side[data-side="left"]').text_content() or ""
+        # The voter does not know which model is which; the tuned one says it is good.
+        left = page.locator('.wb-vote-side[data-side="left"]').inner_text()
         page.keyboard.press("ArrowLeft" if "It is good" in left else "ArrowRight")
-        expect(pad).to_contain_text(f"Saved ✓ ({count} of 8)")
+        expect(pad).to_contain_text("Nothing left to judge" if count == 8 else f"({count} of 8)")
+        expect(pad).to_contain_text("Saved ✓")
         assert len(effective_votes(app.home, "round-one")) == count
     shot(page, "label")
     page.locator("#train-dpo").click()
@@ -243,7 +249,8 @@ def test_a_vote_is_there_after_the_server_is_killed_right_after_saved(app: App, 
     expect(page.locator(".wb-vote-pad")).to_contain_text("Tell me of")
     assert len(effective_votes(app.home, "round-one")) == 7
     page.keyboard.press("t")
-    expect(page.locator(".wb-vote-pad")).to_contain_text("Saved ✓ (8 of 8)")
+    expect(page.locator(".wb-vote-pad")).to_contain_text("Nothing left to judge")
+    expect(page.locator(".wb-vote-pad")).to_contain_text("Saved ✓")
     app.kill()
     assert [vote.choice for vote in effective_votes(app.home, "round-one")].count("tie") == 1
     app.start()

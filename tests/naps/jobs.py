@@ -29,7 +29,9 @@ class Nap(Job):
             if stop := ctx.stop_requested():
                 raise JobStopped({"kept": step} if stop == "keep" else {})
         if self.crash:
-            raise {"memory": MemoryError(), "disk": OSError(28, "No space left"), "code": ZeroDivisionError()}[self.crash]
+            raise {"memory": MemoryError(), "disk": OSError(28, "No space left"), "code": ZeroDivisionError()}[
+                self.crash
+            ]
         return {"slept": self.steps}
 
 

@@ -44,7 +44,9 @@ def tree(source: str) -> ast.Module:
 def loaded_after(code: str) -> set[str]:
     """The heavy packages in sys.modules after running code in a fresh interpreter."""
     tell = f"import sys; print('LOADED', *[name for name in {HEAVY!r} if name in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", f"{code}\n{tell}"], cwd=ROOT, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}\n{tell}"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     return set(done.stdout.split("LOADED")[-1].split())
 
 

@@ -268,7 +268,9 @@ def test_the_log_is_read_page_by_page(queue: Queue) -> None:
 @pytest.mark.parametrize(
     ("crash", "says"), [("memory", "Out of memory"), ("disk", "The disk is full"), ("code", "ZeroDivisionError")]
 )
-def test_a_job_that_fails_says_why_and_what_to_do(crash: str, says: str, queue: Queue, home: Home, sigterm: None) -> None:
+def test_a_job_that_fails_says_why_and_what_to_do(
+    crash: str, says: str, queue: Queue, home: Home, sigterm: None
+) -> None:
     view = queue.get(queue.submit(naps.Nap(steps=1, crash=crash)))
     assert carry_out(home, view.folder) == "failed"
     assert says in view.refresh().story.error and view.story.remedy and view.can_resume

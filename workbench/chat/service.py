@@ -216,11 +216,10 @@ class ChatService:
         for line in process.stdout:
             event = json.loads(line)
             with self._lock:
-                handler = getattr(self, f"_on_{event['event']}")
                 key = str(event.get("chat", ""))
                 chat = self._chats.get(key.partition(":")[2])
                 if chat and chat.key == key:
-                    handler(chat, event)
+                    getattr(self, f"_on_{event['event']}")(chat, event)
                     chat.version += 1
         with self._lock:
             self._died()

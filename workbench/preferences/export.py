@@ -39,17 +39,23 @@ class Judged:
     reason: str
 
 
-def preference_pairs(home: Home, session: str) -> list[Row]:
+def preference_pairs(home: Home, session: str, own: str = "") -> list[Row]:
     """Rows of `prompt`, `chosen` and `rejected`, each a list of messages, by prompt and pair.
 
     A pair counts when one answer has more than half of its votes. Never exported: ties, both-bad, skipped,
-    undone, identical and unusable pairs, and pairs whose chosen answer was cut off or failed.
+    undone, identical and unusable pairs, and pairs whose chosen answer was cut off or failed. With `own`, only
+    pairs whose two answers are both that model's.
     """
-    return [judged.row for judged in _judge(home, session) if judged.row]
+    return [judged.row for judged in _judge(home, session, own) if judged.row]
 
 
-def export_dataset(home: Home, session: str, name: str, eval_fraction: float = 0.1, seed: int = 0) -> Manifest:
+def export_dataset(
+    home: Home, session: str, name: str, eval_fraction: float = 0.1, seed: int = 0, own: str = ""
+) -> Manifest:
     """Writes the pairs as a dataset of kind 'preference', split by prompt, and returns its manifest.
+
+    `own` names a model to whose own answers the pairs are limited: what it does at its best and at its worst, from
+    which DPO learns more than from answers it would never give.
 
     Parents are the session (with the digest of its votes and answers) and its models; `info` holds the counts
     of what was left out and why, and warnings. Raises `UserError` when no pair is decided, a name is wrong or
@@ -60,7 +66,7 @@ def export_dataset(home: Home, session: str, name: str, eval_fraction: float = 0
     safe_name(name)
     if not 0 <= eval_fraction <= 0.9:
         raise UserError(f"is {eval_fraction!r}.", "Choose a share from 0 to 0.9.", "eval_fraction")
-    judged = _judge(home, session)
+    judged = _judge(home, session, own)
     rows = [one.row for one in judged if one.row]
     if not rows:
         raise UserError("No pair of this session is decided yet.", "Vote for a left or right answer first.", "session")
@@ -72,7 +78,7 @@ def export_dataset(home: Home, session: str, name: str, eval_fraction: float = 0
         train,
         held_out,
         parents=_parents(home, session),
-        made_by={"export": session, "eval_fraction": eval_fraction, "seed": seed},
+        made_by={"export": session, "eval_fraction": eval_fraction, "seed": seed, "own": own},
         info=_info(home, session, rows, Counter(one.reason for one in judged if one.reason)),
     )
 
@@ -101,19 +107,24 @@ def _answers(db: sa.Connection, prompt_id: int) -> list[list[Any]]:
     return [[answer.model, answer.text, answer.finish] for answer in found]
 
 
-def _judge(home: Home, session: str) -> list[Judged]:
+def _judge(home: Home, session: str, own: str = "") -> list[Judged]:
     by_pair: dict[int, list[Vote]] = defaultdict(list)
     for vote in effective_votes(home, session):
         by_pair[vote.pair].append(vote)
-    return [_judge_pair(pair, by_pair.get(pair.id, [])) for pair in _pairs(home, session)]
+    pairs = [pair for pair in _pairs(home, session) if not own or {*_models(pair)} == {own}]
+    return [_judge_pair(pair, by_pair.get(pair.id, [])) for pair in pairs]
+
+
+def _models(pair: Any) -> tuple[str, str]:
+    return sessions.model_of(pair.model_a), sessions.model_of(pair.model_b)
 
 
 def _pairs(home: Home, session: str) -> Sequence[Any]:
     a, b = store.answers.alias(), store.answers.alias()
     query = (
         sa.select(store.pairs.c.id, store.pairs.c.state, store.prompts.c.messages)
-        .add_columns(a.c.text.label("text_a"), a.c.finish.label("finish_a"))
-        .add_columns(b.c.text.label("text_b"), b.c.finish.label("finish_b"))
+        .add_columns(a.c.text.label("text_a"), a.c.finish.label("finish_a"), a.c.model.label("model_a"))
+        .add_columns(b.c.text.label("text_b"), b.c.finish.label("finish_b"), b.c.model.label("model_b"))
         .join(store.prompts, store.prompts.c.id == store.pairs.c.prompt_id)
         .join(a, a.c.id == store.pairs.c.answer_a)
         .join(b, b.c.id == store.pairs.c.answer_b)
@@ -160,7 +171,7 @@ def _prompt_key(row: Row) -> str:
 
 
 def _parents(home: Home, session: str) -> list[Parent]:
-    models = sessions.get_session(home, session).models
+    models = dict.fromkeys(map(sessions.model_of, sessions.get_session(home, session).models))
     labels = Parent(kind="labels", name=session, digest=session_digest(home, session), role="labels")
     return [labels, *(_model_parent(home, model) for model in models)]
 

@@ -49,6 +49,16 @@ class SessionInfo:
     votes_per_pair: int
 
 
+def contestant(model: str, sample: int) -> str:
+    """The name a model's answers go under: its own, and for a second sample 'name#2', and so on."""
+    return model if sample == 0 else f"{model}#{sample + 1}"
+
+
+def model_of(name: str) -> str:
+    """The model behind a contestant's name."""
+    return name.partition("#")[0]
+
+
 def create_session(
     home: Home,
     name: str,

@@ -4,7 +4,7 @@ import itertools
 import math
 import statistics
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from workbench.home import Home
@@ -20,7 +20,7 @@ from workbench.preferences.ratings import (
     votes_needed,
     win_rate,
 )
-from workbench.preferences.sessions import SessionInfo, get_session
+from workbench.preferences.sessions import SessionInfo, get_session, model_of
 from workbench.preferences.votes import Vote, effective_votes
 
 TARGET = 0.6
@@ -34,8 +34,10 @@ def report(home: Home, session: str) -> dict[str, Any]:
     """
     info = get_session(home, session)
     votes = effective_votes(home, session)
-    rates = [_rate_row(votes, a, b) for a, b in itertools.combinations(info.models, 2)]
-    ratings, agreed = bradley_terry(votes, info.models), agreement(votes)
+    models = list(dict.fromkeys(model_of(name) for name in info.models))
+    between = _between_models(votes)
+    rates = [_rate_row(between, a, b) for a, b in itertools.combinations(models, 2)]
+    ratings, agreed = bradley_terry(between, models), agreement(votes)
     length, sides = length_effect(votes), side_bias(votes)
     return {
         "session": asdict(info),
@@ -49,6 +51,12 @@ def report(home: Home, session: str) -> dict[str, Any]:
         "sentences": [row["sentence"] for row in rates]
         + [text for text in _remarks(info, votes, ratings, agreed, length, sides) if text],
     }
+
+
+def _between_models(votes: Sequence[Vote]) -> list[Vote]:
+    """The votes that tell models apart: samples count for their model, pairs of one model's own answers drop out."""
+    named = [replace(vote, model_a=model_of(vote.model_a), model_b=model_of(vote.model_b)) for vote in votes]
+    return [vote for vote in named if vote.model_a != vote.model_b]
 
 
 def _counts(info: SessionInfo, votes: Sequence[Vote]) -> dict[str, int]:

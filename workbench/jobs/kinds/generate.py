@@ -1,5 +1,6 @@
 """Answers of several models to one prompt set, for labelling."""
 
+from collections import Counter
 from typing import Any, ClassVar
 
 from pydantic import Field
@@ -21,15 +22,26 @@ class Generate(Job):
     resumable: ClassVar[bool] = True
 
     session: str = Field(description="Name of the labelling session.")
-    models: list[str] = Field(description="The models to compare, two or more.", min_length=2, max_length=8)
+    models: list[str] = Field(description="The models to compare; one is enough with several samples.", max_length=8)
     prompts: str = Field(
         description="The dataset whose prompts are answered; conversations give their first user turn."
     )
     limit: int = Field(40, ge=1, le=10_000, description="How many prompts.")
-    skip: int = Field(0, ge=0, description="How many prompts of the set to leave out at its start.")
+    skip: int = Field(0, ge=0, le=1_000_000, description="How many prompts of the set to leave out at its start.")
+    samples: int = Field(
+        1,
+        ge=1,
+        le=4,
+        description="Answers of each model to a prompt; above 1 a model's own answers meet too, good for DPO.",
+    )
     batch_size: int = Field(16, ge=1, le=512, description="Prompts answered at once.")
     votes_per_pair: int = Field(1, ge=1, le=50, description="How many annotators see each pair.")
     decoding: Decoding = Field(default_factory=lambda: Decoding(max_new_tokens=160), description="Sampling.")
+
+    @property
+    def contestants(self) -> list[tuple[str, int]]:
+        """(model, which of its samples), in the order they answer."""
+        return [(model, sample) for model in self.models for sample in range(self.samples)]
 
     def label(self) -> str:
         return f"Answers for {self.session}"
@@ -45,7 +57,9 @@ class Generate(Job):
         from workbench.preferences.sessions import list_sessions
 
         if len(set(self.models)) < len(self.models):
-            problems.add("models", "a model is chosen twice.", "Choose different models.")
+            problems.add("models", "a model is chosen twice.", "Choose different models, or raise the samples.")
+        if len(self.contestants) < 2:
+            problems.add("models", "there is nothing to compare.", "Choose two models, or let one give two samples.")
         for model in self.models:
             self._try(problems, "models", lambda model=model: resolve(home, model))
         self._try(problems, "session", lambda: safe_name(self.session, "session"))
@@ -73,7 +87,8 @@ class Generate(Job):
         prompts = prompts_of(ctx.home, self.prompts, self.skip + self.limit)[self.skip :]
         if not ctx.resume or not any(found.name == self.session for found in sessions.list_sessions(ctx.home)):
             made_by = {**self.to_dict(), "job": ctx.folder.name}
-            sessions.create_session(ctx.home, self.session, self.models, self.prompts, made_by, self.votes_per_pair)
+            names = [sessions.contestant(*one) for one in self.contestants]
+            sessions.create_session(ctx.home, self.session, names, self.prompts, made_by, self.votes_per_pair)
         engine = Engine(ctx.home)
         ctx.progress(0, len(prompts), "Loading the models")
         for doing in engine.load(self.models):
@@ -86,28 +101,24 @@ class Generate(Job):
         """Batch by batch, all models each, so that labelling can begin with the first batch."""
         from workbench.preferences import sessions
 
-        counts = {f"cut off at the limit ({model})": 0 for model in self.models}
+        cut: Counter[str] = Counter()
         for start in range(0, len(prompts), self.batch_size):
             batch = prompts[start : start + self.batch_size]
             made: dict[str, list[Any]] = {}
-            for place, model in enumerate(self.models):
+            for place, (model, sample) in enumerate(self.contestants):
                 if ctx.stop_requested():
                     raise JobStopped({"session": self.session, "prompts": start})
-                done = start + len(batch) * place / len(self.models)
+                done = start + len(batch) * place / len(self.contestants)
                 ctx.progress(done, len(prompts), f"{model} answers prompts {start + 1}–{start + len(batch)}")
-                decoding = self.decoding.model_copy(update={"seed": self.decoding.seed + start})
-                made[model] = engine.answer_batch(model, batch, decoding)
-                counts[f"cut off at the limit ({model})"] += sum(answer.finish == "length" for answer in made[model])
+                seed = self.decoding.seed + start + 100_003 * sample
+                found = engine.answer_batch(model, batch, self.decoding.model_copy(update={"seed": seed}))
+                made[sessions.contestant(model, sample)] = found
+                cut[f"cut off at the limit ({model})"] += sum(answer.finish == "length" for answer in found)
             for offset, prompt in enumerate(batch):
-                answers = {
-                    model: sessions.Answer(
-                        text=found[offset].text, finish=found[offset].finish, tokens=found[offset].tokens
-                    )
-                    for model, found in made.items()
-                }
+                answers = {name: sessions.Answer(**vars(found[offset])) for name, found in made.items()}
                 sessions.add_answers(ctx.home, self.session, start + offset, prompt, answers)
         ctx.progress(len(prompts), len(prompts), "Ready to label")
-        return counts
+        return dict(cut)
 
 
 def prompts_of(home: Home, dataset: str, limit: int) -> list[list[dict[str, str]]]:

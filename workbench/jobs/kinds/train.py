@@ -34,7 +34,7 @@ class Train(Job):
     )
     max_length: int = Field(512, ge=16, le=131072, description="Longest row in tokens; what is longer is cut off.")
     epochs: float = Field(1, gt=0, le=1000, description="How often every row is seen.")
-    max_steps: int = Field(0, ge=0, description="Stop after so many steps; 0 goes by epochs.")
+    max_steps: int = Field(0, ge=0, le=1_000_000, description="Stop after so many steps; 0 goes by epochs.")
     batch_size: int = Field(4, ge=1, le=1024, description="Rows a forward pass.")
     gradient_accumulation: int = Field(
         1, ge=1, le=1024, description="Forward passes a step: the effective batch size is this times the batch size."
@@ -45,8 +45,12 @@ class Train(Job):
     warmup: float = Field(0.05, ge=0, le=0.5, description="Share of the steps in which the learning rate rises.")
     weight_decay: float = Field(0.0, ge=0, le=1, description="Pull of the trained weights towards zero.")
     max_grad_norm: float = Field(1.0, gt=0, le=1000, description="Longer gradients are scaled down to this norm.")
-    eval_every: int = Field(10, ge=1, description="Steps between evaluations on the dataset's eval split.")
-    checkpoint_every: int = Field(10, ge=1, description="Steps between checkpoints: the most a crash can cost.")
+    eval_every: int = Field(
+        10, ge=1, le=1_000_000, description="Steps between evaluations on the dataset's eval split."
+    )
+    checkpoint_every: int = Field(
+        10, ge=1, le=1_000_000, description="Steps between checkpoints: the most a crash can cost."
+    )
     gradient_checkpointing: bool = Field(False, description="Recompute activations: less memory, about a third slower.")
     seed: int = Field(0, ge=0, lt=2**31, description="Same seed, same run.")
 

@@ -1,0 +1,89 @@
+"""What every method of every family promises, whatever it does."""
+
+import typing
+from typing import Any, Literal
+
+import pytest
+from annotated_types import Ge, Gt, Le, Lt
+from pydantic.fields import FieldInfo
+
+from workbench.__main__ import parser
+from workbench.cli import families
+from workbench.registry import Method, Registry
+from workbench.spec import Spec, load_yaml
+
+METHODS = [
+    pytest.param(registry, method, id=f"{family}-{method.method}")
+    for family, registry in families().items()
+    for method in registry
+]
+GIVEN = {str: "owner/name", list[str]: ["a", "b"], bool: True, int: 1, float: 0.5}
+every_method = pytest.mark.parametrize(("registry", "method"), METHODS)
+
+
+def example(method: type[Method]) -> Method:
+    """The method with its defaults, and something for what it asks for."""
+    required = {name: GIVEN[info.annotation] for name, info in method.model_fields.items() if info.is_required()}  # type: ignore[index]
+    return method.parse(required)
+
+
+def settings(spec: type[Spec], prefix: str = "") -> dict[str, FieldInfo]:
+    """Every setting by its dotted name, those of nested specs included."""
+    found: dict[str, FieldInfo] = {}
+    for name, info in spec.model_fields.items():
+        found[prefix + name] = info
+        if isinstance(info.annotation, type) and issubclass(info.annotation, Spec):
+            found |= settings(info.annotation, f"{prefix}{name}.")
+    return found
+
+
+def bounds(info: FieldInfo) -> tuple[Any, Any]:
+    low = next((part for part in info.metadata if isinstance(part, Ge | Gt)), None)
+    high = next((part for part in info.metadata if isinstance(part, Le | Lt)), None)
+    return low, high
+
+
+@every_method
+def test_it_says_what_it_is(registry: Registry[Any], method: type[Method]) -> None:
+    assert method.title.strip() and method.title[0].isupper()
+    assert 10 < len(method.summary()) < 140 and method.summary().endswith(".")
+    assert registry.get(method.method) is method
+    assert method.method == method.method.strip().lower() and " " not in method.method
+
+
+@every_method
+def test_every_setting_is_described_in_a_sentence(registry: Registry[Any], method: type[Method]) -> None:
+    undescribed = [name for name, info in settings(method).items() if not (info.description or "").endswith(".")]
+    assert undescribed == []
+
+
+@every_method
+def test_every_number_has_bounds_and_a_default_within(registry: Registry[Any], method: type[Method]) -> None:
+    numbers = {name: info for name, info in settings(method).items() if info.annotation in (int, float)}
+    assert [name for name, info in numbers.items() if None in bounds(info)] == []
+    # pydantic does not check defaults by itself; parsing them again does
+    assert registry.parse(example(method).to_dict()) == example(method)
+
+
+@every_method
+def test_every_choice_is_a_list_of_words(registry: Registry[Any], method: type[Method]) -> None:
+    for info in settings(method).values():
+        if typing.get_origin(info.annotation) is Literal:
+            choices = typing.get_args(info.annotation)
+            assert info.default in choices and len(set(choices)) == len(choices)
+
+
+@every_method
+def test_it_goes_through_yaml_unchanged(registry: Registry[Any], method: type[Method]) -> None:
+    assert registry.parse(load_yaml(example(method).to_yaml())) == example(method)
+
+
+@every_method
+def test_it_is_in_the_help_of_the_command_line(registry: Registry[Any], method: type[Method]) -> None:
+    line = next(line for line in parser().format_help().splitlines() if line.strip().startswith(f"{method.method} "))
+    assert method.summary() in line
+
+
+@every_method
+def test_it_says_whether_it_runs_here(registry: Registry[Any], method: type[Method]) -> None:
+    assert isinstance(method.unavailable(), str)

@@ -1,0 +1,257 @@
+"""The command line: everything the page can do, with messages a person can act on."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.toys import toy_home
+from tests.waiting import end_processes_of
+from workbench.__main__ import main
+from workbench.home import Home
+from workbench.jobs.job import JOBS
+from workbench.jobs.queue import Queue
+from workbench.models.shelf import resolve
+from workbench.spec import load_yaml
+
+ROOT = Path(__file__).parents[2]
+Cli = Callable[..., tuple[int, str, str]]
+JOB = """
+method: train
+model: toy
+dataset: talks
+output: taught
+max_steps: 2
+batch_size: 2
+"""
+
+
+@pytest.fixture(scope="module")
+def toys(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return toy_home(tmp_path_factory.mktemp("cli")).root
+
+
+@pytest.fixture
+def home(toys: Path, own_home: Path) -> Iterator[Home]:
+    shutil.copytree(toys, own_home)
+    yield Home.at(own_home)
+    end_processes_of(own_home)
+
+
+@pytest.fixture
+def cli(capsys: pytest.CaptureFixture[str]) -> Iterator[Cli]:
+    """Runs a command in this process: exit code, standard output, standard error."""
+    before = signal.getsignal(signal.SIGTERM)
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        code = main([str(argument) for argument in arguments])
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    yield call
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.fixture
+def job_file(tmp_path: Path) -> Path:
+    path = tmp_path / "job.yaml"
+    path.write_text(JOB)
+    return path
+
+
+# ---- list and new ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("what", ["models", "datasets", "jobs", "sessions", "methods"])
+def test_everything_can_be_listed_in_an_empty_home(what: str, cli: Cli) -> None:
+    assert cli("list", what)[0] == 0
+    code, out, _ = cli("list", what, "--json")
+    assert code == 0 and (json.loads(out) == []) is (what != "methods")
+
+
+def test_the_shelves_are_listed(home: Home, cli: Cli) -> None:
+    assert [row["name"] for row in json.loads(cli("list", "models", "--json")[1])] == ["toy"]
+    assert {row["name"]: row["train"] for row in json.loads(cli("list", "datasets", "--json")[1])} == {
+        "talks": 34,
+        "pairs": 14,
+    }
+    assert cli("list", "models")[1].splitlines()[0].startswith("name")
+
+
+@pytest.mark.parametrize("kind", list(JOBS.all()))
+def test_a_new_job_is_yaml_that_can_be_run(kind: str, cli: Cli) -> None:
+    given = ["--set", "repo=owner/name"] if kind == "hub-model" else []
+    code, out, err = cli("new", kind, *given)
+    assert (code, err) == (0, "")
+    assert JOBS.parse(load_yaml(out)).method == kind
+
+
+def test_a_new_job_takes_settings(cli: Cli) -> None:
+    made = JOBS.parse(load_yaml(cli("new", "train", "--set", "tuner.method=qlora", "tuner.r=3", "objective=dpo")[1]))
+    assert (made.tuner.method, made.tuner.r, made.objective.method) == ("qlora", 3, "dpo")  # type: ignore[attr-defined]
+
+
+def test_an_unknown_kind_of_job_is_told_with_the_nearest(cli: Cli) -> None:
+    code, _, err = cli("new", "trian")
+    assert code == 1 and "Did you mean train?" in err
+
+
+# ---- errors ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("setting", "says"),
+    [
+        ("tuner.rnk=3", "tuner.rnk: there is no such setting."),
+        ("max_lenght=3", "max_lenght: there is no such setting. Did you mean max_length?"),
+        ("objective.learning_rate=-1", "objective.learning_rate: Input should be greater than 0"),
+        ("tuner.method=lroa", "tuner.method: There is no tuner 'lroa'. Did you mean lora"),
+        ("model=tyo", "There is no model 'tyo'. Did you mean toy?"),
+        ("dataset=pairs", "SFT: learn from examples needs conversation or text rows"),
+        ("output=toy", "'toy' is on the shelf already"),
+        ("seed", "'seed' is no setting. Write name=value."),
+        ("seed=[", "not valid YAML"),
+    ],
+)
+def test_a_wrong_setting_exits_1_and_names_it(setting: str, says: str, home: Home, job_file: Path, cli: Cli) -> None:
+    given = [setting, "tuner.method=lora"] if setting.startswith("tuner.r") else [setting]
+    code, out, err = cli("run", job_file, "--set", *given)
+    assert code == 1 and says in err and out == ""
+    assert Queue(home).all() == [] and list(home.jobs.iterdir()) == []
+
+
+def test_all_wrong_settings_are_told_together(home: Home, job_file: Path, cli: Cli) -> None:
+    err = cli("run", job_file, "--set", "seed=-1", "epochs=0", "bach_size=2")[2]
+    assert all(name in err for name in ("seed: ", "epochs: ", "bach_size: "))
+
+
+@pytest.mark.parametrize(("text", "says"), [("a: [", "not valid YAML"), ("- a", "no settings"), ("", "no settings")])
+def test_a_file_that_is_no_job_is_refused(text: str, says: str, job_file: Path, cli: Cli) -> None:
+    job_file.write_text(text)
+    code, _, err = cli("run", job_file)
+    assert code == 1 and says in err
+
+
+def test_a_missing_job_file_is_told_with_what_to_do(tmp_path: Path, cli: Cli) -> None:
+    code, _, err = cli("submit", tmp_path / "none.yaml")
+    assert code == 1 and "`new train > job.yaml` writes one" in err
+
+
+@pytest.mark.parametrize("action", ["show", "log", "stop", "resume", "delete"])
+def test_an_unknown_job_is_told_with_where_to_look(action: str, cli: Cli) -> None:
+    code, _, err = cli("job", action, "nothing")
+    assert code == 1 and "There is no job 'nothing'. See `list jobs`" in err
+
+
+def test_an_unknown_session_is_told(cli: Cli) -> None:
+    for command in (["report", "nothing"], ["judge", "nothing"], ["export-pairs", "nothing"]):
+        code, _, err = cli(*command)
+        assert code == 1 and "nothing" in err and "Traceback" not in err
+
+
+def test_an_error_of_the_process_reaches_the_shell() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "workbench", "job", "show", "x"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1 and done.stderr.startswith("error: ") and "Traceback" not in done.stderr
+
+
+# ---- bring in and look -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"\xff\xfe\x00\x01", b"[1, 2, 3]"])
+def test_a_bad_file_is_refused_and_leaves_nothing(body: bytes, tmp_path: Path, own_home: Path, cli: Cli) -> None:
+    (tmp_path / "data.jsonl").write_bytes(body)
+    code, _, err = cli("import-dataset", tmp_path / "data.jsonl")
+    assert code == 1 and err.startswith("error: ") and len(err) > 20
+    assert list((own_home / "datasets").iterdir()) == []
+
+
+def test_a_dataset_is_imported_seen_and_deleted(home: Home, tmp_path: Path, cli: Cli) -> None:
+    rows = [{"instruction": f"Say {n}.", "output": f"It is {n}."} for n in range(20)]
+    (tmp_path / "My Rows.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
+    code, out, _ = cli("import-dataset", tmp_path / "My Rows.jsonl", "--eval-fraction", 0.2)
+    made = load_yaml(out)
+    assert code == 0 and made["name"] == "my-rows" and sum(made["rows"].values()) == 20
+    code, out, _ = cli("tokens", "my-rows", "--model", "toy", "--row", 2)
+    assert code == 0 and "<|im_start|>assistant" in out and "Trained on" in out
+    assert cli("delete", "dataset", "my-rows")[0] == 0
+    assert "my-rows" not in cli("list", "datasets")[1]
+
+
+def test_tokens_of_a_row_that_is_not_there_are_refused(home: Home, cli: Cli) -> None:
+    code, _, err = cli("tokens", "talks", "--model", "toy", "--row", 999)
+    assert code == 1 and "talks has no row 999" in err
+
+
+def test_a_model_is_imported_from_a_folder_and_deleted(home: Home, cli: Cli) -> None:
+    assert cli("import-model", home.models / "toy", "--name", "copy")[0] == 0
+    assert resolve(home, "copy").base == home.models / "copy"
+    assert cli("delete", "model", "copy")[0] == 0
+    assert cli("delete", "model", "copy")[0] == 1
+
+
+def test_a_hub_model_offline_fails_with_a_way_out(home: Home, cli: Cli) -> None:
+    code, _, err = cli("import-model", "hub:owner/name")
+    assert code == 1 and "hub is not reached" in err and "add its folder" in err
+
+
+# ---- jobs and chat -----------------------------------------------------------------------------------------
+
+
+def test_a_job_runs_here_and_its_folder_runs_it_again(home: Home, job_file: Path, cli: Cli) -> None:
+    code, out, _ = cli("run", job_file, "--set", "tuner.method=lora", "tuner.r=2", "output=first")
+    assert code == 0 and "step 2  loss" in out
+    result = load_yaml(out[out.index("job: ") :])
+    assert (result["status"], result["model"], result["steps"]) == ("done", "first", 2)
+    assert cli("run", home.jobs / result["job"], "--set", "output=second")[0] == 0
+    assert resolve(home, "second").base == home.models / "toy"
+    shown = cli("job", "show", result["job"])[1]
+    assert "r: 2" in shown and "status: done" in shown
+    assert cli("job", "resume", result["job"])[0] == 1
+    assert cli("job", "delete", result["job"])[0] == 0 and not (home.jobs / result["job"]).exists()
+    assert resolve(home, "first").adapter == home.models / "first"
+
+
+def test_a_submitted_job_is_waited_for_without_an_app(home: Home, job_file: Path, cli: Cli) -> None:
+    code, out, err = cli("submit", job_file, "--wait")
+    assert code == 0, err
+    job = out.splitlines()[0]
+    assert "Step 2 of 2" in out and "status: done" in out
+    assert resolve(home, "taught").adapter == home.models / "taught"
+    assert "starts" in cli("job", "log", job)[1]
+
+
+def test_a_submitted_job_waits_in_the_queue_and_is_stopped_there(home: Home, job_file: Path, cli: Cli) -> None:
+    job = cli("submit", job_file)[1].strip()
+    assert "queued" in cli("list", "jobs")[1]
+    assert cli("job", "stop", job) == (0, "Taken out of the queue.\n", "")
+
+
+def test_models_answer_in_the_terminal(home: Home, cli: Cli) -> None:
+    asked = ["chat", "toy", "--prompt", "Hello", "--set", "greedy=true", "max_new_tokens=5"]
+    code, first, err = cli(*asked)
+    assert code == 0 and "5 tokens" in first and "Loading toy" in err
+    tail = first.rindex("tokens ·")
+    assert cli(*asked)[1][:tail].split("\n")[:3] == first[:tail].split("\n")[:3]
+
+
+def test_a_model_that_is_not_there_does_not_answer(home: Home, cli: Cli) -> None:
+    code, _, err = cli("chat", "tyo", "--prompt", "Hello")
+    assert code == 1 and "Did you mean toy?" in err
+
+
+def test_a_wrong_sampling_setting_is_named(home: Home, cli: Cli) -> None:
+    code, _, err = cli("chat", "toy", "--prompt", "Hello", "--set", "temprature=1")
+    assert code == 1 and "Did you mean temperature?" in err
+
+
+def test_another_home_is_chosen_by_option(home: Home, tmp_path: Path, cli: Cli) -> None:
+    assert cli("--home", tmp_path / "elsewhere", "list", "models")[1] == "Nothing yet.\n"
+    assert os.listdir(tmp_path / "elsewhere" / "models") == []
