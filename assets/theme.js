@@ -27,3 +27,23 @@
   if (document.body) start(); else document.addEventListener("DOMContentLoaded", start);
   window.wbTheme = { toggle };
 })();
+
+/* A reload comes back to the tab it left. */
+(() => {
+  const KEY = "workbench.tab";
+  const tabs = () => [...document.querySelectorAll('#tabs button[role="tab"]')];
+  document.addEventListener("click", (event) => {
+    const tab = event.target.closest && event.target.closest('#tabs button[role="tab"]');
+    if (tab) try { localStorage.setItem(KEY, tab.textContent.trim()); } catch { /* storage is off */ }
+  });
+  let wanted = null;
+  try { wanted = localStorage.getItem(KEY); } catch { /* storage is off */ }
+  if (!wanted) return;
+  const timer = setInterval(() => {
+    const tab = tabs().find((one) => one.textContent.trim() === wanted);
+    if (!tab) return;
+    clearInterval(timer);
+    if (tab.getAttribute("aria-selected") !== "true") tab.click();
+  }, 60);
+  setTimeout(() => clearInterval(timer), 8000);
+})();

@@ -176,7 +176,7 @@ def new(_home: Home, args: Args) -> None:
     print(f"# {method.summary()}")
     for name, field in method.model_fields.items():
         print(f"#   {name}: {field.description}")
-    print(JOBS.parse({"method": args.kind, **data}).to_yaml(), end="")
+    print(JOBS.parse(with_default_methods({"method": args.kind, **data})).to_yaml(), end="")
 
 
 def merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
@@ -198,7 +198,17 @@ def read_job(args: Args) -> Job:
     data = load_yaml(path.read_text("utf-8"))
     if not isinstance(data, dict):
         raise UserError(f"{args.job} holds no settings.", "`new train` shows how a job reads.", "job")
-    return JOBS.parse(merge(data, pairs(args.set or [])))
+    return JOBS.parse(with_default_methods(merge(data, pairs(args.set or []))))
+
+
+def with_default_methods(data: dict[str, Any]) -> dict[str, Any]:
+    """`tuner.r=32` alone means the default tuner: settings that name no method get the field's default one."""
+    fields = JOBS.get(str(data["method"])).model_fields if data.get("method") in JOBS.all() else {}
+    defaults = {name: field.default for name, field in fields.items() if isinstance(field.default, dict)}
+    return {
+        key: {**defaults[key], **value} if key in defaults and isinstance(value, dict) else value
+        for key, value in data.items()
+    }
 
 
 def run(home: Home, args: Args) -> None:

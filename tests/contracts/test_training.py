@@ -49,6 +49,15 @@ def carry(home: Home, job: Job) -> JobView:
     return view.refresh()
 
 
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Toys are too small to gain from threads, and threads of several processes hinder one another."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
     """A home with toys and 'taught', an SFT adapter that has moved far from its base; computed in float32."""

@@ -5,10 +5,9 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from workbench.jobs.job import JOBS, Job, JobContext, JobStopped
+from workbench.jobs.job import Job, JobContext, JobStopped
 
 
-@JOBS.register
 class Nap(Job):
     """Sleeps in steps, on the device."""
 
@@ -16,8 +15,8 @@ class Nap(Job):
     title: ClassVar[str] = "Nap"
     resumable: ClassVar[bool] = True
 
-    steps: int = Field(3, ge=1, description="How many steps.")
-    pause: float = Field(0.02, ge=0, description="Seconds a step.")
+    steps: int = Field(3, ge=1, le=10_000, description="How many steps.")
+    pause: float = Field(0.02, ge=0, le=10, description="Seconds a step.")
     crash: str = Field("", description="'memory', 'disk' or 'code': the error it ends with.")
 
     def run(self, ctx: JobContext) -> dict[str, Any]:
@@ -35,7 +34,6 @@ class Nap(Job):
         return {"slept": self.steps}
 
 
-@JOBS.register
 class NapBeside(Nap):
     """Sleeps in steps, beside the device."""
 

@@ -1,3 +1,7 @@
 """Python imports this at its start when its folder is on PYTHONPATH."""
 
-import tests.naps.jobs  # noqa: F401
+from tests.naps.jobs import Nap, NapBeside
+from workbench.jobs.job import JOBS
+
+for nap in (Nap, NapBeside):
+    JOBS.register(nap)

@@ -11,7 +11,6 @@ import torch
 
 from tests.toys import toy_model
 from tests.waiting import end_processes_of, until
-from workbench import hardware
 from workbench.chat import engine as engine_module
 from workbench.chat.decoding import Decoding
 from workbench.chat.engine import Engine
@@ -25,7 +24,7 @@ from workbench.models.loading import load_base, load_tokenizer
 EXACT = Hardware(device="cpu", cores=2, bf16=False)
 ASKED = [{"role": "user", "content": "Tell me of the red apple."}]
 GREEDY = Decoding(greedy=True, max_new_tokens=24)
-END_OF_TURN = 2
+END_OF_TURN, WORD = 2, 50
 
 
 def toy_adapter(home: Home, name: str, seed: int, base: str = "toy") -> None:
@@ -42,6 +41,15 @@ def toy_adapter(home: Home, name: str, seed: int, base: str = "toy") -> None:
         model.save_pretrained(folder)
         load_tokenizer(home.models / base).save_pretrained(folder)
         write_manifest(folder, Manifest(kind="adapter", name=name, parents=[parent_of(home.models / base, "base")]))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Toys are too small to gain from threads, and threads of several processes hinder one another."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
@@ -186,7 +194,7 @@ def test_a_batch_says_the_same_as_a_stream(engine: Engine) -> None:
 
 
 def ending_with(engine: Engine, token: int, monkeypatch: pytest.MonkeyPatch, after: int) -> None:
-    """Makes the toy say `token` after so many tokens of its own."""
+    """Makes the toy say `token` after so many words."""
     model = engine.activate("toy")
     prompt, forward = len(engine.prompt_ids("toy", ASKED)), model.forward
     seen = {"length": 0}
@@ -195,9 +203,8 @@ def ending_with(engine: Engine, token: int, monkeypatch: pytest.MonkeyPatch, aft
         out = forward(*args, **given)
         ids = given["input_ids"]
         seen["length"] = ids.shape[1] if ids.shape[1] > 1 else seen["length"] + 1
-        if seen["length"] - prompt >= after:
-            out.logits[:, -1] = -100.0
-            out.logits[:, -1, token] = 100.0
+        out.logits[:, -1] = -100.0
+        out.logits[:, -1, token if seen["length"] - prompt >= after else WORD] = 100.0
         return out
 
     monkeypatch.setattr(model, "forward", forced)
@@ -205,7 +212,7 @@ def ending_with(engine: Engine, token: int, monkeypatch: pytest.MonkeyPatch, aft
 
 @pytest.mark.parametrize(
     ("token", "after", "limit", "finish", "tokens"),
-    [(END_OF_TURN, 8, 24, "eos", 8), (50, 3, 5, "length", 5), (END_OF_TURN, 0, 24, "error", 0)],
+    [(END_OF_TURN, 3, 24, "eos", 3), (WORD, 3, 5, "length", 5), (END_OF_TURN, 0, 24, "error", 0)],
 )
 def test_an_answer_says_how_it_ended(
     token: int, after: int, limit: int, finish: str, tokens: int, engine: Engine, monkeypatch: pytest.MonkeyPatch
@@ -255,7 +262,7 @@ def test_an_answer_ends_where_the_model_ends(engine: Engine, monkeypatch: pytest
     monkeypatch.setattr(
         engine.activate("toy").config, "max_position_embeddings", len(engine.prompt_ids("toy", ASKED)) + 5
     )
-    ending_with(engine, 50, monkeypatch, 0)
+    ending_with(engine, WORD, monkeypatch, 0)
     stream = engine.open("toy", ASKED, GREEDY)
     while not stream.done:
         stream.advance()

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,12 +16,19 @@ from tests.waiting import end_processes_of, processes_of, until
 from workbench.errors import UserError
 from workbench.home import Home
 from workbench.jobs.events import EventLog, Story
-from workbench.jobs.job import Job
+from workbench.jobs.job import JOBS, Job
 from workbench.jobs.queue import JobView, Queue, job_result
 from workbench.jobs.runner import Runner
 from workbench.jobs.worker import carry_out
 
 ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def naps_registered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In this process they are kinds of job only while these tests run."""
+    for nap in (naps.Nap, naps.NapBeside):
+        monkeypatch.setitem(JOBS._methods, nap.method, nap)
 
 
 @pytest.fixture
@@ -250,6 +258,26 @@ def test_an_end_told_just_before_the_process_left_counts(queue: Queue) -> None:
     assert view.status == "done" and view.story.result == {"slept": 1}
 
 
+def test_two_threads_that_look_at_once_see_every_event_once(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
+    view = queue.get(queue.submit(naps.Nap()))
+    EventLog(view.folder / "events.jsonl").append("metrics", step=1)
+    read, together = EventLog.read, threading.Barrier(2)
+
+    def slow_read(self: EventLog, offset: int = 0) -> object:
+        found = read(self, offset)
+        with contextlib.suppress(threading.BrokenBarrierError):
+            together.wait(0.2)
+        return found
+
+    monkeypatch.setattr(EventLog, "read", slow_read)
+    threads = [threading.Thread(target=view.refresh) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert view.story.points == [{"step": 1}]
+
+
 def test_the_log_is_read_page_by_page(queue: Queue) -> None:
     view = queue.get(queue.submit(naps.Nap()))
     assert queue.log(view.id) == ("", 0)
@@ -335,6 +363,17 @@ def test_a_killed_job_is_interrupted_and_can_be_resumed(runner: Runner, queue: Q
     assert "without a word" in view.story.error and "Resume" in view.story.remedy
     queue.resume(view.id)
     assert ended(queue, view.id).status == "done"
+
+
+def test_a_job_resumed_before_its_death_was_noticed_starts_again(home: Home, queue: Queue, naps_known: None) -> None:
+    view = queue.get(queue.submit(naps.Nap(steps=40, pause=0.05)))
+    runner = Runner(home, warm=False)
+    runner.step()
+    os.kill(runs(queue, view.id).story.pid, signal.SIGKILL)
+    until(lambda: view.status == "interrupted", what="its death")
+    queue.resume(view.id)
+    until(lambda: (runner.step(), view.refresh().final)[1], what="its end")
+    assert statuses(view) == ["queued", "running", "queued", "running", "done"]
 
 
 def test_a_corrupt_job_is_marked_failed_with_the_reason(home: Home, queue: Queue) -> None:

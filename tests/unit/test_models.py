@@ -1,9 +1,11 @@
 """The shelf of models: what may come in, what is refused and why, and that nothing half-made stays."""
 
+import errno
 import hashlib
 import http.server
 import json
 import shutil
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.toys import toy_model
+from workbench.__main__ import main
 from workbench.errors import UserError
 from workbench.home import Home
 from workbench.jobs.kinds.hub_model import GetHubModel
@@ -377,14 +380,11 @@ def test_the_starter_is_got_once(home: Home) -> None:
 def test_a_full_disk_is_told_with_a_remedy(
     mirror: type[Mirror], home: Home, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    import errno
-
-    from workbench.__main__ import main
-
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device", "/data/part")
 
     monkeypatch.setattr(starter, "_download", full)
+    monkeypatch.setattr(signal, "signal", quiet)  # the job would take this process's SIGTERM
     assert main(["import-model", "starter"]) == 1
     view = Queue(home).all()[0]
     assert (view.status, view.story.error) == ("failed", "The disk is full (/data/part).")

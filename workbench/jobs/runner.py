@@ -31,6 +31,7 @@ class Runner:
         self._thread = threading.Thread(target=self._loop, name="runner", daemon=True)
         self._spare: subprocess.Popen[str] | None = None
         self._children: dict[str, subprocess.Popen[str]] = {}
+        self._queued_at: dict[str, float] = {}  # of each child's job, when it was launched
 
     def start(self) -> "Runner":
         self._thread.start()
@@ -97,7 +98,10 @@ class Runner:
                 continue
             del self._children[job_id]
             view = next((view for view in views if view.id == job_id), None)
-            if view and view.refresh().story.status == "queued" and child.returncode != ALREADY_TAKEN:
+            queued_at = self._queued_at.pop(job_id)
+            # A job that ran, died and was resumed before we looked is queued too, but newly.
+            unstarted = view and view.refresh().story.status == "queued" and view.story.queued_at == queued_at
+            if view and unstarted and child.returncode != ALREADY_TAKEN:
                 EventLog(view.folder / "events.jsonl").status(
                     "failed",
                     error=f"The worker could not start (exit code {child.returncode}).",
@@ -119,6 +123,7 @@ class Runner:
                 busy = busy or view.job.uses_device
 
     def _launch(self, view: JobView) -> None:
+        self._queued_at[view.id] = view.story.queued_at
         spare = self._spare if self.is_warm and view.job and view.job.uses_device else None
         if spare and spare.stdin:
             try:

@@ -1,0 +1,59 @@
+"""Serving the page: where, for whom, and with which runner and chats behind it."""
+
+import os
+import secrets
+from collections.abc import Callable
+
+import gradio as gr
+
+from tabs._context import Context
+from tabs._kit import static_paths
+from tabs._theme import CSS_PATHS, HEAD, theme
+from workbench.chat.service import ChatService
+from workbench.errors import UserError
+from workbench.home import Home
+from workbench.jobs.queue import Queue
+from workbench.jobs.runner import Runner
+
+
+def address() -> tuple[str, int]:
+    """Host and port from WORKBENCH_HOST and WORKBENCH_PORT; a Space listens to everybody."""
+    host = os.environ.get("WORKBENCH_HOST") or ("0.0.0.0" if "SPACE_ID" in os.environ else "127.0.0.1")
+    port = os.environ.get("WORKBENCH_PORT", "7860")
+    if not port.isdigit():
+        raise UserError(f"{port!r} is no port.", "Give a number such as 7860.", "WORKBENCH_PORT")
+    return host, int(port)
+
+
+def account(host: str) -> tuple[str, str] | None:
+    """The login asked for when the page can be reached from elsewhere; None on this machine alone."""
+    password = os.environ.get("WORKBENCH_PASSWORD")
+    if host in ("127.0.0.1", "localhost", "::1") and not password:
+        return None
+    if not password:
+        password = secrets.token_urlsafe(12)
+        print(f"Login: workbench / {password}   (WORKBENCH_PASSWORD sets another)", flush=True)
+    return "workbench", password
+
+
+def serve(compose: Callable[[Context], gr.Blocks]) -> None:
+    """Serves until interrupted; the runner and a warm worker start beside it.
+
+    Raises `UserError` when the port is taken. Jobs under way outlive this process.
+    """
+    home, (host, port) = Home.default(), address()
+    queue = Queue(home)
+    ctx = Context(home, queue, Runner(home, queue), ChatService(home))
+    gr.set_static_paths(static_paths())
+    demo = compose(ctx).queue(default_concurrency_limit=8)
+    try:
+        demo.launch(
+            server_name=host, server_port=port, prevent_thread_lock=True, theme=theme(), css_paths=CSS_PATHS, head=HEAD,
+            footer_links=[], run_history=False, ssr_mode=False, enable_monitoring=False, share=False, quiet=True,
+            max_file_size="4gb", state_session_capacity=200, auth=account(host),
+        )  # fmt: skip
+    except OSError as error:
+        raise UserError(f"Port {port} cannot be used: {error}", "Set WORKBENCH_PORT to a free one.") from None
+    ctx.runner.start()
+    print(f"LLM Workbench is at http://{host}:{port}  (home: {home.root})", flush=True)
+    demo.block_thread()
