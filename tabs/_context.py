@@ -44,8 +44,15 @@ class Context:
         return [(f"{manifest.name} · {manifest.info['kind']}", manifest.name) for manifest in found]
 
     def of_kind(self, *kinds: str) -> Callable[[], Choices]:
-        """The datasets of these kinds, newest first."""
-        return lambda: [choice for choice in self.datasets() if choice[0].rsplit(" · ", 1)[1] in kinds]
+        """The datasets of these kinds, in the order of the kinds, newest first."""
+
+        def kind(choice: tuple[str, str]) -> str:
+            return choice[0].rsplit(" · ", 1)[1]
+
+        return lambda: sorted(
+            (choice for choice in self.datasets() if kind(choice) in kinds),
+            key=lambda choice: kinds.index(kind(choice)),
+        )
 
     def sessions(self) -> Choices:
         """Newest first."""

@@ -48,6 +48,10 @@ class Form:
     def inputs(self) -> list[Any]:
         return [field.widget for field in self.fields]
 
+    def widget(self, *path: str) -> Any:
+        """The widget of one field; raises `KeyError` if the form has none."""
+        return {field.path: field.widget for field in self.fields}[path]
+
     def data(self, values: typing.Sequence[Any]) -> dict[str, Any]:
         """The spec as plain data from the widgets' values, in the order of `inputs`; settings of methods not chosen
         are left out, emptied numbers keep their default."""

@@ -17,7 +17,7 @@ from workbench.errors import UserError
 from workbench.home import slug
 from workbench.models.shelf import resolve
 
-PAGE = 10
+PAGE = 5
 
 
 def build(ctx: Context) -> None:

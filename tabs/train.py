@@ -12,6 +12,7 @@ from tabs._kit import Static, heading
 from workbench.jobs.job import JOBS
 from workbench.jobs.kinds.train import Train
 from workbench.spec import load_yaml
+from workbench.training.objective import OBJECTIVES
 
 PRESETS = Path(__file__).parent.parent / "assets" / "presets"
 MAIN = [
@@ -70,6 +71,10 @@ def build(ctx: Context) -> Form:
         else [gr.skip()] * (len(form.inputs) + len(form.group_columns)),
         preset, [*form.inputs, *form.group_columns], queue=False, **QUIET,
     )  # fmt: skip
+    dataset, objective = form.widget("dataset"), form.widget("objective", "method")
+    dataset.change(
+        guarded(lambda *chosen: _fitting(ctx, *chosen)), [dataset, objective], objective, queue=False, **QUIET
+    )
     start.click(guarded(lambda *values: _start(ctx, form, values)), form.inputs, panel.picker, **QUIET)
     show.click(guarded(lambda *values: _job(form, values).to_yaml()), form.inputs, yaml, **QUIET)
     return form
@@ -77,6 +82,14 @@ def build(ctx: Context) -> Form:
 
 def _job(form: Form, values: Any) -> Any:
     return JOBS.parse({"method": "train", **form.data(values)})
+
+
+def _fitting(ctx: Context, dataset: str | None, objective: str) -> Any:
+    """The objective that can learn from this dataset: the one chosen if it can, else the first that can."""
+    kinds = [kind for label, name in ctx.datasets() if name == dataset for kind in (label.rsplit(" · ", 1)[1],)]
+    if not kinds or kinds[0] in OBJECTIVES.get(objective).dataset_kinds:
+        return gr.skip()
+    return next((gr.update(value=found.method) for found in OBJECTIVES if kinds[0] in found.dataset_kinds), gr.skip())
 
 
 def _start(ctx: Context, form: Form, values: Any) -> Any:

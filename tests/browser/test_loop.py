@@ -246,6 +246,7 @@ def test_a_vote_is_there_after_the_server_is_killed_right_after_saved(app: App, 
     tab(page, "Label")
     page.locator("#annotator input, #annotator textarea").first.fill("ada")
     page.locator("#vote-start").click()
+    expect(page.locator(".wb-vote-pad")).to_contain_text("Press U to take back")
     page.keyboard.press("u")
     expect(page.locator(".wb-vote-pad")).to_contain_text("Tell me of")
     assert len(effective_votes(app.home, "round-one")) == 7
