@@ -241,7 +241,8 @@ def test_vote_by_keyboard_then_dpo(app: App, page: Page) -> None:
     shot(page, "dpo")
 
 
-def test_a_vote_is_there_after_the_server_is_killed_right_after_saved(app: App, page: Page) -> None:
+def test_a_vote_is_there_after_the_server_is_killed_right_after_saved(app: App, browser: Browser) -> None:
+    page = browser.new_context().new_page()  # of its own: its server dies under it
     page.goto(app.url)
     tab(page, "Label")
     page.locator("#annotator input, #annotator textarea").first.fill("ada")
@@ -255,4 +256,5 @@ def test_a_vote_is_there_after_the_server_is_killed_right_after_saved(app: App, 
     expect(page.locator(".wb-vote-pad")).to_contain_text("Saved ✓")
     app.kill()
     assert [vote.choice for vote in effective_votes(app.home, "round-one")].count("tie") == 1
+    page.context.close()
     app.start()
