@@ -26,7 +26,8 @@ class Runner:
 
     def __init__(self, home: Home, queue: Queue | None = None, warm: bool = True):
         self.home, self.queue, self.warm = home, queue or Queue(home), warm
-        self._lock = filelock.FileLock(home.jobs / ".runner.lock")
+        # Taken in the runner's thread and given back in whichever thread halts it.
+        self._lock = filelock.FileLock(home.jobs / ".runner.lock", thread_local=False)
         self._halt = threading.Event()
         self._thread = threading.Thread(target=self._loop, name="runner", daemon=True)
         self._spare: subprocess.Popen[str] | None = None
