@@ -12,7 +12,8 @@ class Dpo(Objective):
     """Learns from pairs of a chosen and a rejected answer to prefer the chosen kind.
 
     Rafailov et al. 2023, https://arxiv.org/abs/2305.18290. The reference is the model it starts from: the base with
-    the adapter off, or, going on from an adapter, a frozen copy of that adapter.
+    the adapter off, or, going on from an adapter, a frozen copy of that adapter. With an SFT weight it is RPO, Pang et
+    al. 2024, https://arxiv.org/abs/2404.19733.
     """
 
     method: ClassVar[str] = "dpo"
@@ -28,6 +29,10 @@ class Dpo(Objective):
         0.0, ge=0, lt=0.5, description="Share of labels expected to be wrong; used by the robust loss."
     )
 
+    sft_weight: float = Field(
+        0.0, ge=0, le=10, description="Adds the SFT loss on chosen answers, which keeps the model from drifting (RPO)."
+    )
+
     def trainer(self, setup: Setup) -> Any:
         from datasets import Dataset
         from trl import DPOConfig, DPOTrainer
@@ -35,7 +40,8 @@ class Dpo(Objective):
         arguments = DPOConfig(
             learning_rate=self.learning_rate,
             beta=self.beta,
-            loss_type=[self.loss],
+            loss_type=[self.loss, "sft"] if self.sft_weight else [self.loss],
+            loss_weights=[1.0, self.sft_weight] if self.sft_weight else None,
             label_smoothing=self.label_smoothing,
             max_length=setup.max_length,
             **setup.arguments,
