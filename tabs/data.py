@@ -11,11 +11,10 @@ from tabs._kit import Html, Static, TokenView, empty, error_box, facts, heading,
 from workbench.data import shelf
 from workbench.data.format import FORMATS
 from workbench.data.importing import Preview, import_dataset, import_sample, preview_source
-from workbench.data.rendering import Tokenizer, for_view, render, render_text
-from workbench.data.templates import NAMES, get_template
+from workbench.data.templates import NAMES
+from workbench.data.viewing import row_as_seen
 from workbench.errors import UserError
 from workbench.home import slug
-from workbench.models.shelf import resolve
 
 PAGE = 5
 
@@ -304,18 +303,7 @@ def _tokens(
 ) -> Any:
     if not dataset or not model:
         return None
-    folder = resolve(ctx.home, model).home_of_template
-    found = shelf.rows(ctx.home, dataset, split, int(row or 1) - 1, 1)
-    if not found:
-        raise UserError(
-            f"{dataset} has no row {row} in {split}.", f"It has {shelf.count(ctx.home, dataset, split)}.", "Row"
-        )
-    tokenizer, limit = Tokenizer.load(folder), int(longest or 512)
-    if "text" in found[0]:
-        return for_view(render_text(found[0]["text"], tokenizer, limit))
-    return for_view(render(_messages(found[0]), tokenizer, get_template(template, folder), limit, train_on))  # type: ignore[arg-type]
-
-
-def _messages(row: dict[str, Any]) -> list[dict[str, str]]:
-    """The conversation of a row; of a preference pair the chosen side."""
-    return row.get("messages") or [*row["prompt"], *row.get("chosen", [])]
+    return row_as_seen(
+        ctx.home, dataset, model, split=split, row=int(row or 1), template=template, max_length=int(longest or 512),
+        train_on=train_on,  # type: ignore[arg-type]
+    )  # fmt: skip

@@ -286,22 +286,12 @@ def job_action(home: Home, args: Args) -> None:
 
 def tokens(home: Home, args: Args) -> None:
     """One row as the model sees it: trained tokens green, the rest grey, what is cut off struck through."""
-    from workbench.data import shelf
-    from workbench.data.rendering import Tokenizer, for_view, render, render_text
-    from workbench.data.templates import get_template
-    from workbench.models.shelf import resolve
+    from workbench.data.viewing import row_as_seen
 
-    folder = resolve(home, args.model).home_of_template
-    found = shelf.rows(home, args.dataset, args.split, args.row - 1, 1)
-    if not found:
-        raise UserError(f"{args.dataset} has no row {args.row} in {args.split}.", "", "--row")
-    tokenizer, row = Tokenizer.load(folder), found[0]
-    if "text" in row:
-        made = render_text(row["text"], tokenizer, args.max_length)
-    else:
-        messages = row.get("messages") or [*row["prompt"], *row.get("chosen", [])]
-        made = render(messages, tokenizer, get_template(args.template, folder), args.max_length)
-    view = for_view(made)
+    view = row_as_seen(
+        home, args.dataset, args.model, split=args.split, row=args.row, template=args.template,
+        max_length=args.max_length, train_on="assistant",
+    )  # fmt: skip
     for token in view["tokens"]:
         color = "9;31" if token["cut"] else "32" if token["trained"] else "90"
         print(f"\033[{color}m{token['text']}\033[0m" if sys.stdout.isatty() else token["text"], end="")

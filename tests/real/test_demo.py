@@ -17,6 +17,7 @@ from workbench.lineage import read_manifest
 from workbench.models import starter
 from workbench.models.shelf import model_info
 
+pytestmark = pytest.mark.timeout(1800)
 ROOT = Path(__file__).resolve().parents[2]
 
 
