@@ -26,7 +26,7 @@ from workbench.preferences.summary import report
 
 BASE, TUNED, PREFERRED = starter.NAME, "field-guide-sft", "field-guide-dpo"
 
-# Short on purpose: after 16 steps the model keeps to the manner half of the time, so that votes can teach the rest.
+# Short on purpose: after 20 steps the model keeps to the manner half of the time, so that votes can teach the rest.
 SFT: dict[str, Any] = {
     "method": "train",
     "model": BASE,
@@ -35,19 +35,19 @@ SFT: dict[str, Any] = {
     "objective": {"method": "sft", "learning_rate": 1e-3},
     "tuner": {"method": "lora", "r": 16},
     "max_length": 256,
-    "max_steps": 16,
+    "max_steps": 20,
     "batch_size": 4,
-    "eval_every": 16,
-    "checkpoint_every": 16,
+    "eval_every": 20,
+    "checkpoint_every": 20,
 }
 DPO: dict[str, Any] = {
     "method": "train",
     "model": TUNED,
     "dataset": "first-round-pairs",
     "output": PREFERRED,
-    "objective": {"method": "dpo", "learning_rate": 2e-4, "beta": 0.1},
+    "objective": {"method": "dpo", "learning_rate": 1e-4, "beta": 0.1},
     "max_length": 384,
-    "max_steps": 18,
+    "max_steps": 20,
     "batch_size": 4,
     "eval_every": 50,
     "checkpoint_every": 50,
