@@ -11,7 +11,7 @@ from workbench.jobs.job import JOBS
 from workbench.jobs.queue import Queue
 from workbench.jobs.runner import Runner
 
-STEPS, ROUNDS = 16, 3
+STEPS, ROUNDS = 16, 2
 
 
 def measure() -> Iterator[tuple[Any, ...]]:

@@ -84,9 +84,9 @@ def _live(playwright: Any, home: Home, pid: int) -> tuple[float, bool]:
     page = browser.new_page(viewport={"width": 1366, "height": 768})
     page.goto(f"http://127.0.0.1:{PORT}/")
     page.get_by_role("tab", name="Train", exact=True).click()
-    page.wait_for_function(
-        f"+(document.querySelector('.wb-live-run[data-points]')?.dataset.points || 0) >= {POINTS}", timeout=60_000
-    )
+    seen = f"[...document.querySelectorAll('.wb-live-run')].some(e => e.offsetParent && +e.dataset.points >= {POINTS})"
+    page.wait_for_function(seen, timeout=60_000)
+    page.wait_for_selector(".js-plotly-plot .main-svg")
     feeder.start()
     before = _zoom(page)
     cpu = _cpu(pid)
