@@ -97,7 +97,7 @@ class Context:
 
         options: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
         demo.load(refresh, [version, *asking], outputs, **options)
-        timer = gr.Timer(1.5)
+        timer = gr.Timer(3)
         timer.tick(refresh, [version, *asking], outputs, **options)
         for function, inputs, outputs_ in self.on_load:
             demo.load(function, inputs, outputs_, **options)
