@@ -80,7 +80,7 @@ def job_panel(ctx: Context, methods: tuple[str, ...] = (), label: str = "Run", e
     view = LiveRun(lambda query: points_of(ctx, query), value="", **({"empty": empty} if empty else {}))
     picker.change(lambda job: job or "", picker, view, queue=False, **QUIET)
     for button, how in ((keep, "keep"), (discard, "discard"), (kill, "kill")):
-        button.click(guarded(lambda job, how=how: _stop(ctx, job, how)), picker, None, js=None, **QUIET)
+        button.click(guarded(lambda job, how=how: _stop(ctx, job, how)), picker, None, **QUIET)
         button.click(None, None, None, js=POKE)
     resume.click(guarded(lambda job: _resume(ctx, job)), picker, None, **QUIET)
     return JobPanel(picker, view)
