@@ -7,6 +7,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from workbench.errors import Problem, SpecError
 
+MOST_NODES = 20_000
+
 
 class Spec(BaseModel):
     """Base of every configuration. Fields carry default, bounds and the sentence of help shown in the page."""
@@ -33,10 +35,13 @@ def dump_yaml(data: Any) -> str:
     return yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=100)
 
 
-def load_yaml(text: str) -> Any:
-    """Parses one YAML document; raises `SpecError` with line and column when it is not YAML."""
+def load_yaml(text: str, aliases: bool = False) -> Any:
+    """Parses one YAML document; raises `SpecError` with line and column when it is not YAML.
+
+    With `aliases` they may be used as long as the whole stays small written out.
+    """
     try:
-        return yaml.load(text, Loader=_NoAliases)
+        return yaml.load(text, Loader=_FewAliases if aliases else _NoAliases)
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # impossible dates raise ValueError
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "YAML"
@@ -52,6 +57,27 @@ class _NoAliases(yaml.SafeLoader):
             event = self.peek_event()
             raise yaml.YAMLError(f"aliases (*{event.anchor}) are not allowed")
         return super().compose_node(parent, index)
+
+
+class _FewAliases(yaml.SafeLoader):
+    """Allows aliases in documents of at most `MOST_NODES` nodes when every alias is written out."""
+
+    def get_single_node(self) -> Any:
+        node = super().get_single_node()
+        if _written_out(node, {}) > MOST_NODES:
+            raise yaml.YAMLError(f"its aliases unfold to more than {MOST_NODES} values")
+        return node
+
+
+def _written_out(node: Any, known: dict[int, int]) -> int:
+    """Nodes under a node when every alias is written out; one that contains itself counts as endless."""
+    if id(node) in known:
+        return known[id(node)]
+    known[id(node)] = MOST_NODES + 1  # until it is counted: an alias to it from within is a cycle
+    inner = node.value if isinstance(node, yaml.CollectionNode) else []
+    parts = [part for item in inner for part in (item if isinstance(item, tuple) else (item,))]
+    known[id(node)] = 1 + sum(_written_out(part, known) for part in parts)
+    return known[id(node)]
 
 
 def problems_of(error: ValidationError, spec: type[BaseModel]) -> list[Problem]:

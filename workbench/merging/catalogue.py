@@ -1,0 +1,150 @@
+"""What merge methods there are and what each takes, known without importing torch.
+
+mergekit's methods describe themselves; `python -m workbench.merging.catalogue` writes that down in
+assets/merging/mergekit.json (a test holds it against the installed version). assets/merging/notes.yaml adds what they
+do not say: a sentence, bounds and help for each parameter. Methods of our own are read from their files.
+"""
+
+import functools
+import importlib.metadata
+import json
+import subprocess
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from workbench.errors import UserError
+from workbench.registry import suggestion
+from workbench.spec import load_yaml
+
+ASSETS = Path(__file__).parents[2] / "assets" / "merging"
+LISTING = ASSETS / "mergekit.json"
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One setting of a method. scope: 'shared' (one value), 'input' (one a model) or 'non_base' (not for the base)."""
+
+    name: str
+    kind: str  # float, int or bool
+    scope: str
+    default: Any = None
+    required: bool = False
+    low: float | None = None
+    high: float | None = None
+    help: str = ""
+
+
+@dataclass(frozen=True)
+class MethodInfo:
+    """One method. base: 'required', 'optional', 'forbidden' or 'ignored'.
+
+    Counts of models are inclusive, None is no limit; `least` and `most` count the base, the other two do not.
+    kernel: 'stock' (mergekit's own), 'fast' (ours for a method of mergekit's) or 'own' (ours alone).
+    """
+
+    name: str
+    title: str
+    summary: str
+    url: str
+    base: str
+    parameters: tuple[Parameter, ...]
+    least: int = 1
+    most: int | None = None
+    least_others: int | None = None
+    most_others: int | None = None
+    kernel: str = "stock"
+
+    def parameter(self, name: str) -> Parameter | None:
+        return next((one for one in self.parameters if one.name == name), None)
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@functools.cache
+def methods() -> dict[str, MethodInfo]:
+    """Every method by name: mergekit's, and our own over them."""
+    from workbench.merging.own import METHODS
+
+    found = {info.name: info for info in map(_noted, _listing()["methods"])}
+    for own in METHODS:
+        found[own.method] = own.info("fast" if own.method in found else "own")
+    return dict(sorted(found.items()))
+
+
+def method(name: str) -> MethodInfo:
+    """The method of that name; raises `UserError` with the nearest names."""
+    if name not in methods():
+        raise UserError(f"There is no merge method {name!r}.", suggestion(name, list(methods())), "merge_method")
+    return methods()[name]
+
+
+def _listing() -> dict[str, Any]:
+    """mergekit's methods as listed for the installed version; asks it in a process of its own if that is another."""
+    listing = json.loads(LISTING.read_text("utf-8"))
+    if listing["mergekit"] == importlib.metadata.version("mergekit"):
+        return dict(listing)
+    asked = subprocess.run(
+        [sys.executable, "-m", "workbench.merging.catalogue", "-"], capture_output=True, text=True, check=True,
+        cwd=ASSETS.parents[1],
+    )  # fmt: skip
+    return dict(json.loads(asked.stdout))
+
+
+@functools.cache
+def _notes() -> dict[str, Any]:
+    return dict(load_yaml((ASSETS / "notes.yaml").read_text("utf-8")))
+
+
+def _noted(listed: dict[str, Any]) -> MethodInfo:
+    """A listed method with the sentences and bounds of the notes; one without notes still works."""
+    notes = _notes()
+    about = notes["methods"].get(listed["name"], {})
+    parameters = []
+    for one in listed["parameters"]:
+        said = {**notes["parameters"].get(one["name"], {}), **about.get("parameters", {}).get(one["name"], {})}
+        parameters.append(Parameter(**{**one, **said}))
+    summary = about.get("summary", f"{listed['title']}, by mergekit.")
+    return MethodInfo(**{**listed, "summary": summary, "parameters": tuple(parameters)})
+
+
+def ask_mergekit() -> dict[str, Any]:
+    """The listing, from the installed mergekit (imports torch)."""
+    from mergekit.merge_methods import registered_methods
+
+    found = [_described(one.spec) for one in sorted(registered_methods(), key=lambda one: one.spec.name)]
+    return {"mergekit": importlib.metadata.version("mergekit"), "methods": found}
+
+
+def _described(spec: Any) -> dict[str, Any]:
+    contract = spec.contract
+    return {
+        "name": spec.name,
+        "title": spec.pretty_name or spec.name,
+        "url": spec.reference_url or "",
+        "base": contract.base.value,
+        "least": contract.min_inputs,
+        "most": contract.max_inputs,
+        "least_others": contract.min_non_base,
+        "most_others": contract.max_non_base,
+        "parameters": [
+            {
+                "name": one.name,
+                "kind": next(kind for kind in ("bool", "int", "float") if kind in str(one.value_type)),
+                "scope": one.scope.value,
+                "required": one.required,
+                "default": None if one.required else one.default,
+            }
+            for one in spec.parameters
+        ],
+    }
+
+
+if __name__ == "__main__":
+    text = json.dumps(ask_mergekit(), indent=1) + "\n"
+    if sys.argv[1:] == ["-"]:
+        sys.stdout.write(text)
+    else:
+        LISTING.write_text(text, "utf-8")

@@ -1,0 +1,1 @@
+"""Merge methods of our own, one a file."""

@@ -1,0 +1,283 @@
+"""A recipe: mergekit's own YAML, strictly read, with names of the shelf where mergekit has paths.
+
+https://github.com/arcee-ai/mergekit#merge-configuration
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, model_validator
+
+from workbench.errors import Problem, Problems, SpecError, UserError
+from workbench.home import Home, entries
+from workbench.lineage import read_manifest
+from workbench.models.shelf import Resolved, model_folder, resolve
+from workbench.spec import Spec, dump_yaml, load_yaml
+
+MOST_MODELS = 64
+Scalar = bool | int | float | str
+Dtype = Literal["float32", "float16", "bfloat16", "float64"]
+
+
+class Filtered(Spec):
+    """A value for the tensors whose name holds the filter's text; no filter or '*' means the rest."""
+
+    value: Scalar | list[Scalar] = Field(description="The value, or its gradient over the layers.")
+    filter: str | None = Field(None, description="Part of a tensor's name, such as self_attn or mlp.")
+
+
+Setting = Scalar | list[Scalar] | list[Filtered] | Filtered
+Settings = dict[str, Setting]
+
+
+def _reference(text: str) -> str:
+    text = text.strip()
+    if not text or text.count("+") > 1 or len(text) > 500 or "\0" in text:
+        raise ValueError("a model is a name of the shelf, BASE+ADAPTER, or a hub id")
+    return text
+
+
+Reference = Annotated[str, AfterValidator(_reference)]
+
+
+class Source(Spec):
+    """One model that goes in, or, with a layer range, some of its layers."""
+
+    model: Reference = Field(description="Name on the shelf, BASE+ADAPTER, hub id of a model on the shelf, or folder.")
+    parameters: Settings | None = Field(None, description="Its own values of the method's parameters.")
+
+
+class SliceSource(Source):
+    layer_range: tuple[int, int] = Field(description="First layer, and the layer after the last.")
+
+    @model_validator(mode="after")
+    def _rising(self) -> "SliceSource":
+        if not 0 <= self.layer_range[0] < self.layer_range[1]:
+            raise ValueError("layer_range must rise, from 0 on")
+        return self
+
+
+class Slice(Spec):
+    """Some layers of the result, made from as many layers of each source."""
+
+    sources: list[SliceSource] = Field(min_length=1, max_length=MOST_MODELS, description="Where the layers come from.")
+    base_model: Reference | None = Field(None, description="Base of this slice, if not the recipe's.")
+    residual_weight: float | None = Field(None, description="Read by old versions of mergekit; has no effect.")
+    parameters: Settings | None = Field(None, description="Values for this slice.")
+
+
+class Module(Spec):
+    """One part of a model of several parts, such as a vision tower."""
+
+    models: list[Source] | None = Field(None, max_length=MOST_MODELS, description="Models merged whole.")
+    slices: list[Slice] | None = Field(None, max_length=1000, description="Layers put together.")
+    parameters: Settings | None = Field(None, description="Values for this part.")
+
+    @model_validator(mode="after")
+    def _one(self) -> "Module":
+        if bool(self.models) == bool(self.slices):
+            raise ValueError("give either models or slices")
+        return self
+
+
+class TokenSource(Spec):
+    """Where a token's embedding comes from."""
+
+    source: Any = Field(None, description="A model, {kind: zero}, or {kind: model_token, model, token or token_id}.")
+    force: bool = Field(False, description="Take it even for models that have the token themselves.")
+
+
+class Tokenizer(Spec):
+    """Which tokenizer the result has."""
+
+    source: Reference = Field("union", description="base, union, or a model.")
+    tokens: dict[str, TokenSource] | None = Field(None, description="Embeddings of single tokens.")
+    pad_to_multiple_of: int | None = Field(None, ge=1, le=1024, description="Round the vocabulary up to this.")
+
+
+class MergeConfig(Spec):
+    """The whole recipe, field by field as mergekit reads it."""
+
+    merge_method: str = Field(description="The method: see `list methods`.")
+    base_model: Reference | None = Field(None, description="What the others are measured against.")
+    models: list[Source] | None = Field(None, max_length=MOST_MODELS, description="Models merged whole.")
+    slices: list[Slice] | None = Field(None, max_length=1000, description="Layers put together.")
+    modules: dict[str, Module] | None = Field(None, description="Parts of models of several parts.")
+    parameters: Settings | None = Field(None, description="Values for all models and layers.")
+    dtype: Dtype | None = Field(None, description="Precision of the maths, and of the file if out_dtype is not given.")
+    out_dtype: Dtype | None = Field(None, description="Precision of the file.")
+    tokenizer_source: Reference | None = Field(None, description="Older form of tokenizer: source.")
+    tokenizer: Tokenizer | None = Field(None, description="Which tokenizer the result has; empty copies the base's.")
+    chat_template: str | None = Field(None, max_length=100_000, description="auto, a name, or a Jinja template.")
+
+    @model_validator(mode="after")
+    def _one(self) -> "MergeConfig":
+        if sum(bool(part) for part in (self.models, self.slices, self.modules)) != 1:
+            raise ValueError("give exactly one of models, slices and modules")
+        if self.tokenizer and self.tokenizer_source:
+            raise ValueError("give tokenizer or tokenizer_source, not both")
+        return self
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A checked configuration. Model names are as they were written."""
+
+    config: MergeConfig
+
+    @classmethod
+    def read(cls, given: "str | dict[str, Any]") -> "Recipe":
+        """From YAML text or plain data; raises `SpecError` naming every wrong field."""
+        data = load_yaml(given, aliases=True) if isinstance(given, str) else given
+        if not isinstance(data, dict):
+            raise SpecError([Problem("recipe", "holds no settings.", "A recipe starts with merge_method: …")])
+        return cls(MergeConfig.parse(data))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data without what is not set, ready for YAML."""
+        return self.config.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
+
+    def to_yaml(self) -> str:
+        return dump_yaml(self.to_dict())
+
+    def outputs(self) -> list[Slice]:
+        """The slices of the result in order; a merge of whole models has none."""
+        found = list(self.config.slices or [])
+        for module in (self.config.modules or {}).values():
+            found += module.slices or []
+        return found
+
+    def sources(self) -> list[Source]:
+        """Every source as it stands in the recipe."""
+        found: list[Source] = list(self.config.models or [])
+        for module in (self.config.modules or {}).values():
+            found += module.models or []
+        for part in self.outputs():
+            found += part.sources
+        return found
+
+    def references(self) -> list[str]:
+        """Every model named, the base first, then in the order of the recipe, none twice."""
+        config = self.config
+        named = [config.base_model, *(source.model for source in self.sources())]
+        named += [part.base_model for part in self.outputs()]
+        tokenizer = config.tokenizer_source or (config.tokenizer.source if config.tokenizer else None)
+        if tokenizer not in ("base", "union"):
+            named.append(tokenizer)
+        return list(dict.fromkeys(name for name in named if name))
+
+    def bind(self, home: Home) -> dict[str, Resolved]:
+        """The folders behind every reference; raises `SpecError` with all that are not on the shelf."""
+        problems, found = Problems(), {}
+        for written in self.references():
+            try:
+                found[written] = find(home, written)
+            except UserError as error:
+                problems.collect("models", error)
+        problems.check()
+        return found
+
+    def replaced(self, names: dict[str, Any]) -> dict[str, Any]:
+        """The recipe as plain data with every model name exchanged for what `names` has for it."""
+        return dict(_replace(self.to_dict(), names))
+
+
+def _replace(data: Any, names: dict[str, Any], key: str = "") -> Any:
+    if isinstance(data, dict):
+        return {name: _replace(value, names, name) for name, value in data.items()}
+    if isinstance(data, list):
+        return [_replace(value, names, key) for value in data]
+    if key in ("model", "base_model", "source", "tokenizer_source") and isinstance(data, str):
+        return names.get(data, data)
+    return data
+
+
+def find(home: Home, written: str) -> Resolved:
+    """The model a recipe means: a name of the shelf, BASE+ADAPTER, a hub id the shelf has, or a folder of the shelf.
+
+    Raises `UserError` with what to do to get it.
+    """
+    base, plus, adapter = written.partition("+")
+    if plus:
+        whole, part = find(home, base), find(home, adapter)
+        if whole.adapter or not part.adapter:
+            raise UserError(f"{written!r} is not BASE+ADAPTER.", "Put the whole model first, the adapter second.")
+        return Resolved(written, whole.base, part.adapter)
+    if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", base):
+        return resolve(home, base)
+    return resolve(home, _from_hub(home, base) or _folder_name(home, base) or _missing(base))
+
+
+def _from_hub(home: Home, written: str) -> str:
+    """The shelf's name of the model that was downloaded from this hub id, or ''."""
+    repo, _, revision = written.partition("@")
+    for folder in entries(home.models):
+        try:
+            made_by = read_manifest(folder).made_by
+        except UserError:
+            continue
+        if made_by.get("repo") == repo and revision in ("", made_by.get("revision"), made_by.get("commit")):
+            return folder.name
+    return ""
+
+
+def _folder_name(home: Home, written: str) -> str:
+    """The shelf's name of a folder path, if it is one of the shelf or was imported from there."""
+    if not written.startswith((".", "/", "~")):
+        return ""
+    path = Path(written).expanduser().resolve()
+    if path.parent == home.models.resolve():
+        return path.name
+    for folder in entries(home.models):
+        try:
+            if read_manifest(folder).made_by.get("source") == str(path):
+                return folder.name
+        except UserError:
+            continue
+    return ""
+
+
+def _missing(written: str) -> str:
+    how = "Add that folder" if written.startswith((".", "/", "~")) else "Download it"
+    raise UserError(f"{written!r} is not on the shelf.", f"{how} in the Models tab first, or with `import-model`.")
+
+
+def layers(folder: Path) -> int:
+    """How many layers the model in a folder has, from its config; 0 if it does not say."""
+    import json
+
+    config = json.loads((folder / "config.json").read_text("utf-8"))
+    return int(config.get("num_hidden_layers") or config.get("n_layer") or 0)
+
+
+def for_mergekit(home: Home, recipe: Recipe) -> str:
+    """The recipe as YAML that mergekit runs by itself: hub ids where the shelf knows them, else folders."""
+    return dump_yaml(recipe.replaced({name: _address(found) for name, found in recipe.bind(home).items()}))
+
+
+def _address(found: Resolved) -> str:
+    return "+".join(_hub_or_path(folder) for folder in (found.base, found.adapter) if folder)
+
+
+def _hub_or_path(folder: Path) -> str:
+    made_by = read_manifest(folder).made_by
+    if made_by.get("method") == "hub-model" and made_by.get("repo"):
+        return f"{made_by['repo']}@{made_by['commit']}" if made_by.get("commit") else str(made_by["repo"])
+    return str(folder)
+
+
+def numbers(setting: Setting | None) -> Iterator[Scalar]:
+    """Every plain value in a setting."""
+    if isinstance(setting, Filtered):
+        yield from numbers(setting.value)
+    elif isinstance(setting, list):
+        for one in setting:
+            yield from numbers(one)
+    elif setting is not None:
+        yield setting
+
+
+
