@@ -14,7 +14,7 @@ from pydantic import AfterValidator, Field, model_validator
 from workbench.errors import Problem, Problems, SpecError, UserError
 from workbench.home import Home, entries
 from workbench.lineage import read_manifest
-from workbench.models.shelf import Resolved, model_folder, resolve
+from workbench.models.shelf import Resolved, resolve
 from workbench.spec import Spec, dump_yaml, load_yaml
 
 MOST_MODELS = 64
@@ -278,6 +278,3 @@ def numbers(setting: Setting | None) -> Iterator[Scalar]:
             yield from numbers(one)
     elif setting is not None:
         yield setting
-
-
-
