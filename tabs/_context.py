@@ -13,7 +13,7 @@ from workbench.errors import SpecError, UserError, explain
 from workbench.home import Home
 from workbench.jobs.queue import Queue
 from workbench.jobs.runner import Runner
-from workbench.models.shelf import list_models
+from workbench.models.shelf import ModelInfo, list_models
 from workbench.preferences.sessions import list_sessions
 
 Choices = list[tuple[str, str]]
@@ -32,6 +32,11 @@ class Context:
     _followers: list[tuple[Any, Callable[[Any], Any], bool]] = field(default_factory=list)
 
     def models(self) -> Choices:
+        """Whole models and adapters."""
+        return [(_model_label(info), info.name) for info in list_models(self.home) if _has_weights(info)]
+
+    def answering(self) -> Choices:
+        """Everything that can answer a prompt: models, adapters, ensembles."""
         return [(_model_label(info), info.name) for info in list_models(self.home) if not info.error]
 
     def adapters(self) -> Choices:
@@ -115,7 +120,13 @@ class Context:
         return hashlib.sha1("|".join(marks).encode(), usedforsecurity=False).hexdigest()
 
 
-def _model_label(info: Any) -> str:
+def _has_weights(info: ModelInfo) -> bool:
+    return not info.error and not info.is_ensemble
+
+
+def _model_label(info: ModelInfo) -> str:
+    if info.is_ensemble:
+        return f"{info.name} · {info.architecture}"
     return f"{info.name} · adapter of {info.base}" if info.is_adapter else info.name
 
 

@@ -18,7 +18,7 @@ def build(ctx: Context) -> gr.Dropdown:
         with gr.Column(elem_classes="wb-panel wb-side", scale=0, min_width=320):
             Static(heading("Models"))
             models = ctx.picker(
-                ctx.models, label="Answer side by side", info="One to four. Adapters of one base share its weights.",
+                ctx.answering, label="Answer side by side", info="One to four. Adapters of one base share its weights.",
                 value=[], multiselect=True, max_choices=4, elem_id="compare-models",
             )  # fmt: skip
             system = gr.Textbox(label="System prompt", lines=2, max_lines=6, placeholder="none")

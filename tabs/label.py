@@ -48,7 +48,7 @@ def _new_session(ctx: Context) -> tuple[Form, gr.Button]:
         Generate,
         {
             "models": lambda **options: ctx.picker(
-                ctx.models, multiselect=True, elem_id="label-models", **{**options, "value": []}
+                ctx.answering, multiselect=True, elem_id="label-models", **{**options, "value": []}
             ),
             "prompts": lambda **options: ctx.picker(
                 ctx.of_kind("prompts", "conversation", "preference"), elem_id="label-prompts", first=True, **options
@@ -209,7 +209,7 @@ def _dpo_label(pairs: int) -> str:
 
 def _best(ctx: Context, name: str) -> str:
     """The best rated model of a session that is still on the shelf, else the first one that is."""
-    known = {model for _, model in ctx.models()}
+    known = {model for _, model in ctx.answering()}
     rated = [row["model"] for row in report(ctx.home, name)["ratings"]["rows"]]
     named = [model_of(model) for model in get_session(ctx.home, name).models]
     return next((model for model in [*rated, *named] if model in known), "")

@@ -98,7 +98,7 @@ def _shelf(ctx: Context) -> str:
     rows = [
         (
             info.name,
-            info.error or (f"adapter of {info.base}" if info.is_adapter else "model"),
+            info.error or (f"adapter of {info.base}" if info.is_adapter else info.kind),
             info.architecture,
             human_count(info.parameters),
             info.dtype,
@@ -113,7 +113,7 @@ def _shelf(ctx: Context) -> str:
 def _details(ctx: Context) -> None:
     """One model's manifest, and what can be done with it."""
     with gr.Row(equal_height=True, elem_classes="wb-toolbar"):
-        model = ctx.picker(ctx.models, label="Model", value=None, scale=3)
+        model = ctx.picker(ctx.answering, label="Model", value=None, scale=3)
         show = gr.Button("Show manifest", size="sm", min_width=90)
         fold = gr.Button("Fold into base", size="sm", min_width=90)
         delete = gr.Button("Delete", size="sm", variant="stop", min_width=70)

@@ -39,6 +39,10 @@ class ModelInfo:
     def is_adapter(self) -> bool:
         return self.kind == "adapter"
 
+    @property
+    def is_ensemble(self) -> bool:
+        return self.kind == "ensemble"
+
 
 def model_folder(home: Home, name: str, field_name: str = "model") -> Path:
     """The folder of a model on the shelf; raises `UserError` with the nearest names."""
@@ -54,6 +58,8 @@ def model_info(home: Home, name: str) -> ModelInfo:
     """Everything the list shows about one model; raises `UserError` if it is not there or damaged."""
     folder = model_folder(home, name)
     manifest = read_manifest(folder)
+    if manifest.kind == "ensemble":
+        return _ensemble_info(folder, manifest)
     base = manifest.parent("base")
     weights = tensors.summary(folder)
     config = _read_json(folder / ("adapter_config.json" if manifest.kind == "adapter" else "config.json"))
@@ -70,6 +76,14 @@ def model_info(home: Home, name: str) -> ModelInfo:
         created=manifest.created,
         parents=[parent.name for parent in manifest.parents],
     )
+
+
+def _ensemble_info(folder: Path, manifest: Manifest) -> ModelInfo:
+    members = [parent.name for parent in manifest.parents if parent.role == "member"]
+    return ModelInfo(
+        manifest.name, "ensemble", folder, architecture=f"ensemble of {len(members)}", created=manifest.created,
+        made_by=str(manifest.made_by.get("method", "")), parents=members,
+    )  # fmt: skip
 
 
 def _architecture(config: dict[str, Any], kind: str) -> str:
@@ -107,6 +121,12 @@ def resolve(home: Home, name: str, field_name: str = "model") -> Resolved:
     """The folders behind a name; raises `UserError` when an adapter's base is missing."""
     folder = model_folder(home, name, field_name)
     manifest = read_manifest(folder)
+    if manifest.kind == "ensemble":
+        raise UserError(
+            f"{name!r} is an ensemble: several models that answer together.",
+            "It can answer in Compare and Label; for anything else choose one of its members.",
+            field_name,
+        )
     if manifest.kind != "adapter":
         return Resolved(name, folder, None)
     base = manifest.parent("base")
@@ -118,6 +138,15 @@ def resolve(home: Home, name: str, field_name: str = "model") -> Resolved:
             field_name,
         )
     return Resolved(name, model_folder(home, base.name, field_name), folder)
+
+
+def answerable(home: Home, name: str, field_name: str = "model") -> None:
+    """Raises `UserError` unless this name can answer prompts: a model, an adapter whose base is there, an ensemble."""
+    manifest = read_manifest(model_folder(home, name, field_name))
+    for member in [parent.name for parent in manifest.parents if parent.role == "member"]:
+        resolve(home, member, field_name)
+    if manifest.kind != "ensemble":
+        resolve(home, name, field_name)
 
 
 def import_folder(home: Home, source: str | Path, name: str, base: str = "") -> Manifest:
@@ -220,11 +249,15 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 
 def delete_model(home: Home, name: str) -> None:
-    """Removes a model; raises `UserError` while adapters on the shelf need it."""
+    """Removes a model; raises `UserError` while adapters or ensembles on the shelf need it."""
     folder = model_folder(home, name)
-    users = [info.name for info in list_models(home) if info.base == name]
+    infos = list_models(home)
+    users = [info.name for info in infos if info.base == name]
     if users:
         raise UserError(f"{name!r} is the base of {', '.join(users)}.", "Delete those adapters first.", "model")
+    ensembles = [info.name for info in infos if info.is_ensemble and name in info.parents]
+    if ensembles:
+        raise UserError(f"{name!r} is a member of {', '.join(ensembles)}.", "Delete those ensembles first.", "model")
     doomed = folder.with_name(f"{PARTIAL}{folder.name}-{os.getpid()}-{uuid.uuid4().hex[:6]}")
     folder.rename(doomed)
     shutil.rmtree(doomed, ignore_errors=True)

@@ -1,0 +1,143 @@
+"""Merging models by a recipe: mergekit's, with names of the shelf."""
+
+import shutil
+import time
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field
+
+from workbench.errors import Problems, UserError
+from workbench.home import Home, inside, write_text, writing
+from workbench.jobs.job import JOBS, Job, JobContext, JobStopped
+from workbench.lineage import Manifest, Parent, parent_of, read_manifest, write_manifest
+from workbench.merging import catalogue
+from workbench.merging.recipe import Recipe
+from workbench.models.shelf import Resolved
+from workbench.spec import Spec
+
+TELL_EVERY = 0.2  # seconds between words of progress
+
+
+class Proof(Spec):
+    """What is looked at when the merge is done, so that gibberish is noticed at once."""
+
+    enabled: bool = Field(True, description="Let parents and child answer a few prompts, and measure their perplexity.")
+    dataset: str = Field("", description="Dataset to measure on; empty takes a small built-in text.")
+    prompts: int = Field(3, ge=0, le=50, description="Prompts that parents and child answer side by side.")
+    tokens: int = Field(48, ge=8, le=1024, description="Longest answer, in tokens.")
+
+
+@JOBS.register
+class Merge(Job):
+    """Merges models of one architecture into a new one, by any method of mergekit's or ours."""
+
+    method: ClassVar[str] = "merge"
+    title: ClassVar[str] = "Merge models"
+    resumable: ClassVar[bool] = True
+
+    output: str = Field(description="Name of the new model on the shelf.")
+    recipe: dict[str, Any] = Field(description="mergekit's configuration, with names of the shelf as models.")
+    seed: int = Field(0, ge=0, lt=2**31, description="Same seed, same weights, bit by bit.")
+    kernels: Literal["fast", "stock"] = Field(
+        "fast", description="fast: our implementation where there is one; stock: mergekit's own throughout."
+    )
+    shard_gb: float = Field(2.0, gt=0, le=100, description="Largest weight file in gigabytes.")
+    proof: Proof = Field(default_factory=Proof, description="What is measured when the merge is done.")
+
+    def label(self) -> str:
+        return f"Merge {self.output}"
+
+    def facts(self, home: Home) -> list[list[str]]:
+        try:
+            recipe = Recipe.read(self.recipe)
+        except UserError as error:
+            return [["Recipe", error.message]]
+        info = catalogue.methods().get(recipe.config.merge_method)
+        return [
+            ["Method", info.title if info else recipe.config.merge_method],
+            ["Models", ", ".join(recipe.references())],
+            ["Makes", self.output],
+        ]
+
+    def check(self, home: Home, problems: Problems) -> None:
+        from workbench.data.shelf import dataset_kind
+        from workbench.merging.checks import check
+
+        try:
+            problems.found += check(home, Recipe.read(self.recipe), self.output).problems
+        except UserError as error:
+            problems.collect("recipe", error)
+        if self.proof.enabled and self.proof.dataset:
+            try:
+                dataset_kind(home, self.proof.dataset)
+            except UserError as error:
+                problems.collect("proof.dataset", error)
+
+    def run(self, ctx: JobContext) -> dict[str, Any]:
+        recipe = Recipe.read(self.recipe)
+        target = inside(ctx.home.models, self.output, "output")
+        parents = recipe.bind(ctx.home)
+        began = time.monotonic()
+        if not (target.exists() and read_manifest(target).made_by.get("job") == ctx.folder.name):
+            self._merge(ctx, recipe, parents, target)
+        result: dict[str, Any] = {"model": self.output, "seconds": round(time.monotonic() - began, 1)}
+        if self.proof.enabled:
+            from workbench.merging.proof import prove
+
+            names = [found.name for found in parents.values()]
+            wanted = self.proof
+            result |= prove(ctx, self.output, names, wanted.dataset, wanted.prompts, wanted.tokens, self.seed)
+        return result
+
+    def _merge(self, ctx: JobContext, recipe: Recipe, parents: dict[str, Resolved], target: Path) -> None:
+        from workbench.hardware import probe
+        from workbench.merging.engine import Plan, merge_to
+        from workbench.models.card import model_card
+
+        ctx.progress(0, 0, "Reading the models")
+        device = probe().device
+        plan = Plan(ctx.home, recipe, self.seed, self.kernels, device if device == "cuda" else "cpu")
+        shards = ctx.folder / "shards"
+        writer = merge_to(plan, shards, int(self.shard_gb * 1e9), _teller(ctx), lambda: _stop(ctx, shards))
+        ctx.progress(len(plan), len(plan), "Finishing the files")
+        with writing(target) as partial:
+            writer.finish(partial)
+            plan.save_rest(partial)
+            write_text(partial / "mergekit_config.yml", recipe.to_yaml())
+            made_by = {**self.to_dict(), "job": ctx.folder.name}
+            manifest = Manifest(kind="model", name=self.output, parents=_parents(recipe, parents), made_by=made_by)
+            write_text(partial / "README.md", model_card(manifest))
+            write_manifest(partial, manifest)
+        shutil.rmtree(shards, ignore_errors=True)
+
+
+def _teller(ctx: JobContext) -> Any:
+    told = 0.0
+
+    def tell(done: int, total: int, name: str) -> None:
+        nonlocal told
+        if time.monotonic() - told > TELL_EVERY:
+            told = time.monotonic()
+            ctx.progress(done, total, f"Merging {name}")
+
+    return tell
+
+
+def _stop(ctx: JobContext, shards: Path) -> None:
+    how = ctx.stop_requested()
+    if how == "discard":
+        shutil.rmtree(shards, ignore_errors=True)
+    if how:
+        raise JobStopped
+
+
+def _parents(recipe: Recipe, found: dict[str, Resolved]) -> list[Parent]:
+    """Every folder that goes in, once."""
+    entries: dict[str, Parent] = {}
+    for written, one in found.items():
+        role = "merge-base" if written == recipe.config.base_model else "merged"
+        for folder in (one.adapter, one.base):
+            if folder:
+                entries.setdefault(folder.name, parent_of(folder, role))
+    return list(entries.values())

@@ -1,0 +1,229 @@
+"""Carries out a recipe with mergekit, tensor by tensor: seeded each, streamed to the disk, resumed by file.
+
+mergekit plans (which tensors of which models, under which parameters) and computes; this module walks its plan one
+output at a time, so that memory stays at a few tensors, every tensor's randomness depends on its name and the seed
+alone, and a stop loses at most the file under way. Imports torch and mergekit: only job processes import this.
+"""
+
+import hashlib
+import os
+import shutil
+from collections.abc import Callable, Collection, Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")  # every model is a folder here; mergekit must not look elsewhere
+
+import torch
+from mergekit.architecture import get_architecture_info
+from mergekit.common import ModelPath, ModelReference, dtype_from_name, set_config_value
+from mergekit.config import MergeConfiguration
+from mergekit.graph import Task
+from mergekit.io.tasks import LoaderCache
+from mergekit.merge import _model_out_config, _set_chat_template, _update_config_vocab
+from mergekit.options import MergeOptions
+from mergekit.plan import MergePlanner
+from mergekit.tokenizer.build import BuildTokenizer
+
+from workbench.errors import UserError
+from workbench.home import Home
+from workbench.merging.own import register_with_mergekit
+from workbench.merging.recipe import Recipe
+from workbench.models.shelf import Resolved
+from workbench.models.weights import ShardWriter, Weights, open_weights
+
+Kernels = Literal["fast", "stock"]
+TOKENIZER_FILES = (
+    "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "tokenizer.model", "added_tokens.json",
+    "merges.txt", "vocab.json", "chat_template.jinja",
+)  # fmt: skip
+
+
+class Ordered(MergeConfiguration):
+    """mergekit lists a recipe's models in the order of a set, another in every process; this keeps the recipe's."""
+
+    def referenced_models(self) -> list[ModelReference]:
+        found = super().referenced_models()
+        known = [self.base_model, *(source.model for source in self._sources())]
+        return sorted(found, key=lambda model: known.index(model) if model in known else len(known))
+
+    def _sources(self) -> list[Any]:
+        parts = [self, *(self.modules or {}).values()]
+        slices = [part for owner in parts for part in owner.slices or []]
+        return [source for owner in parts for source in owner.models or []] + [
+            source for part in slices for source in part.sources
+        ]
+
+
+class Folded:
+    """What mergekit's loader cache holds for a model: our reader, under its names."""
+
+    def __init__(self, weights: Weights):
+        self.weights = weights
+        self.index = type("Index", (), {"tensor_paths": dict.fromkeys(weights.names(), "model.safetensors")})
+
+    def get_tensor(self, key: str, device: str = "cpu", aliases: Any = None, raise_on_missing: bool = True) -> Any:
+        name = next((name for name in (key, *(aliases or ())) if name in self.weights), None)
+        if name is None:
+            if raise_on_missing:
+                raise KeyError(key)
+            return None
+        return self.weights.get(name).to(device)
+
+    def flush(self) -> None:
+        pass
+
+
+class Plan:
+    """A recipe ready to be carried out. `names` are the result's tensors in the order they are made.
+
+    Raises `UserError` when mergekit cannot plan it: the checks find most of that beforehand, with better words.
+    """
+
+    def __init__(self, home: Home, recipe: Recipe, seed: int = 0, kernels: Kernels = "fast", device: str = "cpu"):
+        register_with_mergekit(kernels)
+        self.seed, self.device = seed, torch.device(device)
+        self.found = recipe.bind(home)
+        references = {written: _reference(found) for written, found in self.found.items()}
+        self.donor = next(iter(self.found.values()))
+        for tokenizer in (recipe.config.tokenizer_source, recipe.config.tokenizer and recipe.config.tokenizer.source):
+            self.donor = self.found.get(tokenizer or "", self.donor)
+        cache = LoaderCache()
+        cache.loaders.clear()
+        for written, reference in references.items():
+            cache.loaders[reference] = Folded(open_weights(self.found[written]))  # type: ignore[assignment]
+        try:
+            self._config = Ordered.model_validate(recipe.replaced(references))
+            self._plan()
+        except (RuntimeError, ValueError, TypeError, KeyError) as error:
+            raise UserError(f"mergekit cannot plan this: {error}", "Check the recipe.", "recipe") from error
+
+    def _plan(self) -> None:
+        options = MergeOptions(device=str(self.device), quiet=True)
+        self._architecture = get_architecture_info(self._config, options)
+        self.config = _model_out_config(self._config, self._architecture)
+        planner = MergePlanner(self._config.model_copy(deep=True), self._architecture, options, self.config)
+        planner._plan()
+        self._tasks = {weight.name: (weight, task) for weight, task in planner._tensors}
+        self._tokenizer_task = planner._tokenizer_task
+        self._tokenizer: Any = None
+        self.names = list(self._tasks)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def tensors(self, skip: Collection[str] = ()) -> Iterator[tuple[str, torch.Tensor]]:
+        """(name, tensor) of every output not in `skip`, on the CPU; raises `UserError` at NaN or infinity."""
+        for name, (weight, task) in self._tasks.items():
+            if name in skip:
+                continue
+            torch.manual_seed(_seed_of(self.seed, name))
+            with torch.no_grad():
+                tensor = self._value(task)
+            if tensor is None and weight.optional:
+                continue
+            if not _finite(tensor):
+                self._blame(name)
+            dtype = dtype_from_name(weight.force_dtype or self._config.out_dtype)
+            yield name, tensor.to("cpu", dtype or tensor.dtype)
+
+    def _value(self, task: Task[Any]) -> Any:
+        """What a task of mergekit's graph gives; the graph under one output is a small tree."""
+        if isinstance(task, BuildTokenizer):
+            if self._tokenizer is None:
+                self._tokenizer = task.execute(**{key: self._value(one) for key, one in task.arguments().items()})
+            return self._tokenizer
+        given = {key: self._value(one) for key, one in task.arguments().items()}
+        if self.device.type != "cpu" and task.uses_accelerator():
+            given = {key: _moved(value, self.device) for key, value in given.items()}
+        return task.execute(**given)
+
+    def _blame(self, name: str) -> None:
+        """Says where a value that is no number comes from: a model, or the sum."""
+        for written, found in self.found.items():
+            weights = open_weights(found)
+            if name in weights and not _finite(weights.get(name)):
+                raise UserError(f"{name} of {written!r} holds NaN or infinity.", "That model is damaged: get it again.")
+        raise UserError(
+            f"{name} came out as NaN or infinity, though no model holds any.",
+            "The numbers grew beyond the precision: set dtype: float32, or smaller weights.",
+            "dtype",
+        )
+
+    def save_rest(self, folder: Path) -> None:
+        """Writes the config, the tokenizer with its chat template, and the generation config."""
+        settings = self._config.tokenizer
+        if self._tokenizer_task:
+            made = self._value(self._tokenizer_task).tokenizer
+            multiple = settings.pad_to_multiple_of if settings else None
+            _update_config_vocab(self.config, self._architecture, made, pad_to_multiple_of=multiple)
+            _set_chat_template(made, self._config)
+            made.save_pretrained(folder)
+        elif self._config.chat_template:
+            from workbench.models.loading import load_tokenizer
+
+            made = load_tokenizer(self.donor.home_of_template)
+            _set_chat_template(made, self._config)
+            made.save_pretrained(folder)
+        else:
+            _copy(self.donor.home_of_template, folder, TOKENIZER_FILES)
+        self._trim_layers()
+        self.config.save_pretrained(folder)
+        _copy(self.donor.base, folder, ("generation_config.json",))
+
+    def _trim_layers(self) -> None:
+        """A list with one entry a layer, as some configs have, is cut or gone through again to the new length."""
+        count = getattr(self.config, "num_hidden_layers", None)
+        kinds = getattr(self.config, "layer_types", None)
+        if count and kinds and len(kinds) != count:
+            set_config_value(self.config, "layer_types", [kinds[place % len(kinds)] for place in range(count)])
+
+
+def merge_to(
+    plan: Plan,
+    folder: Path,
+    shard_bytes: int = 2 * 10**9,
+    progress: Callable[[int, int, str], None] | None = None,
+    stop: Callable[[], None] | None = None,
+) -> ShardWriter:
+    """Streams every tensor into files in `folder`, going on where an earlier call ended; returns the open writer.
+
+    The caller gives the files their names with `finish(target)`. `stop` may raise to end early.
+    """
+    writer = ShardWriter(folder, shard_bytes, len(plan))
+    done = len(writer.done)
+    for name, tensor in plan.tensors(skip=frozenset(writer.done)):
+        if stop:
+            stop()
+        writer.add(name, tensor)
+        done += 1
+        if progress:
+            progress(done, len(plan), name)
+    return writer
+
+
+def _reference(found: Resolved) -> ModelReference:
+    lora = ModelPath.model_construct(path=str(found.adapter), revision=None) if found.adapter else None
+    return ModelReference.model_construct(
+        model=ModelPath.model_construct(path=str(found.base), revision=None), lora=lora, override_architecture=None
+    )
+
+
+def _seed_of(seed: int, name: str) -> int:
+    return int.from_bytes(hashlib.sha256(f"{seed}:{name}".encode()).digest()[:7], "little")
+
+
+def _finite(tensor: torch.Tensor) -> bool:
+    return not tensor.is_floating_point() or bool(torch.isfinite(tensor).all())
+
+
+def _moved(value: Any, device: torch.device) -> Any:
+    if isinstance(value, torch.Tensor):
+        return value.to(device)
+    return {key: _moved(one, device) for key, one in value.items()} if isinstance(value, dict) else value
+
+
+def _copy(source: Path, target: Path, names: tuple[str, ...]) -> None:
+    for name in names:
+        if (source / name).is_file():
+            shutil.copyfile(source / name, target / name)

@@ -1,0 +1,228 @@
+"""Weights read and written one tensor at a time, so that a model of any size passes through little memory.
+
+Imports torch: only job processes import this. File format: https://github.com/huggingface/safetensors#format
+"""
+
+import json
+import math
+import os
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import torch
+from safetensors import SafetensorError, safe_open
+
+from workbench.errors import UserError
+from workbench.models.shelf import Resolved
+
+DTYPES = {
+    torch.float64: "F64", torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16", torch.int64: "I64",
+    torch.int32: "I32", torch.int16: "I16", torch.int8: "I8", torch.uint8: "U8", torch.bool: "BOOL",
+}  # fmt: skip
+NAMED = {name: dtype for dtype, name in DTYPES.items()}
+HEADER_SHARE = 256  # bytes of header kept free for each tensor
+SYNC_EVERY = 64 * 2**20
+
+
+class Tensors:
+    """The tensors of a folder's safetensors files, by name. Raises `UserError` on damaged files."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self._files: dict[str, Any] = {}
+        for path in sorted(folder.glob("*.safetensors")):
+            try:
+                file = safe_open(path, framework="pt", device="cpu")
+                self._files |= dict.fromkeys(file.keys(), file)
+            except (SafetensorError, OSError) as error:
+                raise UserError(f"{path.name} of {folder.name} is damaged: {error}.", "Get the model again.") from None
+
+    def names(self) -> list[str]:
+        return list(self._files)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._files
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        return tuple(self._files[name].get_slice(name).get_shape())
+
+    def dtype(self, name: str) -> torch.dtype:
+        return NAMED[self._files[name].get_slice(name).get_dtype()]
+
+    def get(self, name: str) -> torch.Tensor:
+        """The tensor on the CPU in the file's dtype; it may borrow the file's mapped memory, so never change it."""
+        return self._files[name].get_tensor(name)  # type: ignore[no-any-return]
+
+
+class Weights(Tensors):
+    """A model's tensors with its LoRA adapter added on the way.
+
+    W' = W + scaling · B A, computed in float32 and rounded once to W's dtype (https://arxiv.org/abs/2106.09685).
+    Raises `UserError` for adapters that are more than that.
+    """
+
+    def __init__(self, found: Resolved):
+        super().__init__(found.base)
+        self.found = found
+        self._adapter = Tensors(found.adapter) if found.adapter else None
+        self._config = _adapter_config(found) if found.adapter else {}
+        self._lora, self._replaced = self._targets()
+
+    def _targets(self) -> tuple[dict[str, tuple[str, str]], dict[str, str]]:
+        """Which base tensor each pair of LoRA matrices changes, and which are replaced whole (modules_to_save)."""
+        lora: dict[str, tuple[str, str]] = {}
+        replaced: dict[str, str] = {}
+        for name in self._adapter.names() if self._adapter else ():
+            plain = name.removeprefix("base_model.model.")
+            if plain.endswith(".lora_A.weight"):
+                target = plain.removesuffix(".lora_A.weight") + ".weight"
+                lora[target] = (name, name.replace(".lora_A.", ".lora_B."))
+            elif not plain.endswith(".lora_B.weight"):
+                replaced[plain] = name
+        strange = [name for name in [*lora, *replaced] if name not in self]
+        if strange:
+            raise UserError(
+                f"{self.found.name} changes {strange[0]}, which {self.found.base.name} has not as a plain tensor.",
+                "Fold it into its base in the Models tab first, and use the folded model.",
+                "model",
+            )
+        return lora, replaced
+
+    def get(self, name: str) -> torch.Tensor:
+        if name in self._replaced and self._adapter:
+            return self._adapter.get(self._replaced[name]).to(self.dtype(name))
+        weight = super().get(name)
+        if name not in self._lora or not self._adapter:
+            return weight
+        down, up = (self._adapter.get(part).float() for part in self._lora[name])
+        folded = weight.float().addmm_(up, down, alpha=self._scaling(name, down.shape[0]))
+        return folded.to(weight.dtype)
+
+    def _scaling(self, name: str, rank: int) -> float:
+        from peft.utils.other import get_pattern_key
+
+        module = name.removesuffix(".weight")
+        patterns: dict[str, float] = self._config.get("alpha_pattern") or {}
+        alpha: float = patterns.get(get_pattern_key(list(patterns), module), self._config["lora_alpha"])
+        return float(alpha) / (math.sqrt(rank) if self._config.get("use_rslora") else rank)
+
+
+def open_weights(found: Resolved) -> Weights:
+    """The tensors of a model of the shelf, an adapter's folded in."""
+    return Weights(found)
+
+
+def cannot_fold(folder: Path) -> str:
+    """Why an adapter cannot be added tensor by tensor, or '' if it can."""
+    config = json.loads((folder / "adapter_config.json").read_text("utf-8"))
+    if config.get("peft_type") != "LORA":
+        return f"its type is {config.get('peft_type')}"
+    for setting, name in (("use_dora", "DoRA"), ("lora_bias", "a LoRA bias"), ("fan_in_fan_out", "transposed weights")):
+        if config.get(setting):
+            return f"it uses {name}"
+    if config.get("bias", "none") != "none":
+        return "it trains biases"
+    return "it trains embeddings" if any("lora_embedding" in name for name in Tensors(folder).names()) else ""
+
+
+def _adapter_config(found: Resolved) -> dict[str, Any]:
+    assert found.adapter
+    reason = cannot_fold(found.adapter)
+    if reason:
+        raise UserError(
+            f"{found.name} cannot be added to its base tensor by tensor: {reason}.",
+            "Fold it into its base in the Models tab first, and use the folded model.",
+            "model",
+        )
+    return dict(json.loads((found.adapter / "adapter_config.json").read_text("utf-8")))
+
+
+class ShardWriter:
+    """Streams tensors into safetensors files of at most `shard_bytes`; finished files survive a crash.
+
+    `expected` is about how many tensors come: room for their names is kept free at the start of each file, whose
+    header is written last.
+    """
+
+    def __init__(self, folder: Path, shard_bytes: int, expected: int = 1000):
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder, self.shard_bytes, self.room = folder, shard_bytes, HEADER_SHARE * (expected + 4)
+        for torn in folder.glob("*.writing"):
+            torn.unlink()
+        self._shards = sorted(folder.glob("shard-*.safetensors"))
+        self.done = {name for path in self._shards for name in _header(path) if name != "__metadata__"}
+        self._file: BinaryIO | None = None
+        self._entries: dict[str, Any] = {}
+        self._offset = self._synced = 0
+        self._header_size = 64
+        self._background = ThreadPoolExecutor(1)
+        self._syncing: Future[None] | None = None
+
+    def add(self, name: str, tensor: torch.Tensor) -> None:
+        """Appends one tensor; a full file is closed first."""
+        size = tensor.numel() * tensor.element_size()
+        entry = {"dtype": DTYPES[tensor.dtype], "shape": list(tensor.shape)}
+        named = len(json.dumps({name: entry})) + 60  # and its two offsets
+        full = self._offset and self._offset + size > self.shard_bytes
+        if full or self._header_size + named > self.room:
+            self._close()
+        if self._file is None:
+            self._file = (self.folder / f"shard-{len(self._shards):05d}.writing").open("wb")
+            self._file.seek(8 + self.room)
+        if size:
+            self._file.write(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+        self._entries[name] = {**entry, "data_offsets": [self._offset, self._offset + size]}
+        self._offset += size
+        self._header_size += named
+        self._sync()
+
+    def _sync(self) -> None:
+        """Lets the disk work while the next tensors are computed."""
+        assert self._file
+        if self._offset - self._synced < SYNC_EVERY or (self._syncing and not self._syncing.done()):
+            return
+        self._file.flush()
+        self._synced = self._offset
+        self._syncing = self._background.submit(os.fsync, self._file.fileno())
+
+    def _close(self) -> None:
+        if self._file is None:
+            return
+        if self._syncing:
+            self._syncing.result()
+        header = json.dumps({"__metadata__": {"format": "pt"}, **self._entries}, separators=(",", ":")).encode()
+        self._file.seek(0)
+        self._file.write(self.room.to_bytes(8, "little") + header.ljust(self.room))
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
+        path = Path(self._file.name)
+        self._shards.append(path.rename(path.with_suffix(".safetensors")))
+        self.done |= set(self._entries)
+        self._file, self._entries, self._offset, self._synced, self._header_size = None, {}, 0, 0, 64
+
+    def finish(self, target: Path | None = None) -> None:
+        """Closes the last file and gives all of them their final names, as links in `target` if it is given."""
+        self._close()
+        self._background.shutdown()
+        target = target or self.folder
+        count, total = len(self._shards), 0
+        weight_map: dict[str, str] = {}
+        for number, path in enumerate(self._shards, 1):
+            final = "model.safetensors" if count == 1 else f"model-{number:05d}-of-{count:05d}.safetensors"
+            entries = {name: entry for name, entry in _header(path).items() if name != "__metadata__"}
+            weight_map |= dict.fromkeys(entries, final)
+            total += max(entry["data_offsets"][1] for entry in entries.values())
+            if target == self.folder:
+                path.rename(target / final)
+            else:
+                os.link(path, target / final)
+        if count > 1:
+            index = {"metadata": {"total_size": total}, "weight_map": weight_map}
+            (target / "model.safetensors.index.json").write_text(json.dumps(index, indent=1), "utf-8")
+
+
+def _header(path: Path) -> dict[str, Any]:
+    with path.open("rb") as file:
+        return dict(json.loads(file.read(int.from_bytes(file.read(8), "little"))))
