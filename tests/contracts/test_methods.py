@@ -8,7 +8,7 @@ from annotated_types import Ge, Gt, Le, Lt
 from pydantic.fields import FieldInfo
 
 from workbench.__main__ import parser
-from workbench.cli import families
+from workbench.commands.shared import families
 from workbench.registry import Method, Registry
 from workbench.spec import Spec, load_yaml
 
@@ -23,7 +23,8 @@ every_method = pytest.mark.parametrize(("registry", "method"), METHODS)
 
 def example(method: type[Method]) -> Method:
     """The method with its defaults, and something for what it asks for."""
-    required = {name: GIVEN[info.annotation] for name, info in method.model_fields.items() if info.is_required()}  # type: ignore[index]
+    asked = {name: info for name, info in method.model_fields.items() if info.is_required()}
+    required = {name: info.examples[0] if info.examples else GIVEN[info.annotation] for name, info in asked.items()}  # type: ignore[index]
     return method.parse(required)
 
 

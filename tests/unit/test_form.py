@@ -9,7 +9,7 @@ from pydantic.fields import FieldInfo
 
 from tabs._form import Form
 from workbench.chat.decoding import Decoding
-from workbench.cli import families
+from workbench.commands.shared import families
 from workbench.errors import SpecError
 from workbench.jobs.job import JOBS
 from workbench.jobs.kinds.generate import Generate

@@ -6,13 +6,10 @@ alone, and a stop loses at most the file under way. Imports torch and mergekit: 
 """
 
 import hashlib
-import os
 import shutil
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any, Literal
-
-os.environ.setdefault("HF_HUB_OFFLINE", "1")  # every model is a folder here; mergekit must not look elsewhere
 
 import torch
 from mergekit.architecture import get_architecture_info

@@ -37,7 +37,10 @@ class Merge(Job):
     resumable: ClassVar[bool] = True
 
     output: str = Field(description="Name of the new model on the shelf.")
-    recipe: dict[str, Any] = Field(description="mergekit's configuration, with names of the shelf as models.")
+    recipe: dict[str, Any] = Field(
+        description="mergekit's configuration, with names of the shelf as models.",
+        examples=[{"merge_method": "slerp", "base_model": "…", "models": [{"model": "… "}], "parameters": {"t": 0.5}}],
+    )
     seed: int = Field(0, ge=0, lt=2**31, description="Same seed, same weights, bit by bit.")
     kernels: Literal["fast", "stock"] = Field(
         "fast", description="fast: our implementation where there is one; stock: mergekit's own throughout."
