@@ -7,7 +7,7 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
 import gradio as gr
 
-from tabs import compare, data, jobs, label, models, train
+from tabs import compare, data, jobs, label, merge, models, train
 from tabs._context import Context
 from tabs._kit import Static, header
 from tabs._serve import serve
@@ -33,12 +33,16 @@ def compose(ctx: Context) -> gr.Blocks:
                 data.build(ctx)
             with gr.Tab("Train", id="train"):
                 form = train.build(ctx)
+            with gr.Tab("Merge", id="merge"):
+                merging = merge.build(ctx)
             with gr.Tab("Compare", id="compare"):
-                compare.build(ctx)
+                compared = compare.build(ctx)
             with gr.Tab("Label", id="label"):
                 label.build(ctx, form, [tabs])
             with gr.Tab("Jobs", id="jobs"):
                 jobs.build(ctx)
+        labelled = next(block for block in demo.blocks.values() if block.elem_id == "label-models")
+        merge.connect(ctx, merging, compared, labelled, tabs)
         ctx.wire(demo, version)
     return demo
 

@@ -11,7 +11,7 @@ from annotated_types import Ge, Gt, Le, Lt
 from pydantic.fields import FieldInfo
 
 from workbench.registry import Method, Registry
-from workbench.spec import Spec
+from workbench.spec import Spec, dump_yaml, load_yaml
 
 Picker = Callable[..., gr.Dropdown]
 Path = tuple[str, ...]
@@ -25,6 +25,7 @@ class Field:
     widget: Any
     default: Any
     owner: tuple[Path, str] | None = None
+    is_yaml: bool = False
 
 
 class Form:
@@ -62,6 +63,8 @@ class Form:
                 continue
             if value is None:
                 value = "" if field.default is None else field.default
+            if field.is_yaml and isinstance(value, str):
+                value = load_yaml(value, aliases=True) or {}
             place = data
             for part in field.path[:-1]:
                 place = place.setdefault(part, {})
@@ -91,6 +94,8 @@ class Form:
         if field.owner and _lookup(data, (*field.owner[0], "method")) not in (None, field.owner[1]):
             return gr.skip()
         value = _lookup(data, field.path)
+        if field.is_yaml and value is not None:
+            value = dump_yaml(value)
         return gr.skip() if value is None else gr.update(value=value)
 
     def _build_all(self, names: list[str], prefix: Path, per_row: int) -> None:
@@ -126,7 +131,8 @@ class Form:
             make = self.pickers.get(name)
             label, help_ = name.replace("_", " ").capitalize(), info.description
             widget = make(label=label, info=help_, value=default or None) if make else widget_of(info, label, default)
-            self.fields.append(Field((*prefix, name), widget, default, owner))
+            is_yaml = typing.get_origin(info.annotation) is dict
+            self.fields.append(Field((*prefix, name), widget, default, owner, is_yaml))
 
     def _methods(self, registry: Registry[Any], info: FieldInfo, path: Path) -> None:
         """A dropdown of the registry's methods, and for each the settings that show when it is chosen."""
@@ -179,6 +185,8 @@ def widget_of(info: FieldInfo, label: str, default: Any) -> Any:
         return gr.Number(value=default, precision=precision, minimum=low, maximum=high, **common)
     if typing.get_origin(kind) is list:
         return gr.Dropdown(value=default or [], multiselect=True, **common)
+    if typing.get_origin(kind) is dict:
+        return gr.Textbox(value=dump_yaml(default) if default else "", lines=8, max_lines=30, **common)
     if kind is str or isinstance(kind, UnionType):
         return gr.Textbox(value=default, max_lines=1, **common)
     raise TypeError(f"No widget for {label}: {kind}")

@@ -1,6 +1,6 @@
-"""The page's own parts: live run, token view, chat grid, vote pad, and small safe pieces of HTML.
+"""The page's own parts: live run, token view, chat grid, vote pad, merge builder, and small safe pieces of HTML.
 
-The four components are functions that return a `gr.HTML`, not subclasses: Gradio writes a `.pyi` file beside
+The five components are functions that return a `gr.HTML`, not subclasses: Gradio writes a `.pyi` file beside
 the module of every subclass. Their JavaScript lies in `assets/`; they are fed through server functions and
 never put text of people or models into a template.
 """
@@ -100,17 +100,70 @@ def VotePad(
     return _component("vote_pad", value, functions, empty, **options)
 
 
+def MergeBuilder(
+    catalogue: Sequence[dict[str, Any]],
+    models: Answer,
+    check: Answer,
+    read: Answer,
+    export: Answer,
+    value: dict[str, Any] | None = None,
+    empty: Lines = ("No models yet", "A recipe is put together from models of the shelf.", "Get a model first."),
+    **options: Any,
+) -> gr.HTML:
+    """A merge recipe, put together by hand or as YAML, and checked while it is.
+
+    value: {"recipe": mergekit's configuration with names of the shelf, "output", "seed", "kernels"}; when None the
+    browser begins with two models that fit. catalogue: `MethodInfo.to_dict()` of every method.
+    models: called with {"seen": mark}; {"models": None} if nothing changed, else {"mark", "models": [{"name", "base",
+    "layers", "parameters", "per_layer", "shape"}]}, oldest first; only models of one shape can be merged.
+    check: called with the value and {"name": whether to suggest an output}; {"problems": [{"field", "message",
+    "remedy"}], "notes": [{"message", "remedy"}], "facts": [[label, text]], "yaml", "name"}.
+    read: called with {"yaml"}; {"recipe"}. export: called with {"recipe"}; {"yaml"} for mergekit itself.
+    """
+    functions = {"models": models, "check": check, "read": read, "export": export}
+    parts = ("merge_curve", "merge_setting", "merge_recipe", "merge_models", "merge_layers")
+    return _component("merge_builder", value, functions, empty, parts, catalogue=list(catalogue), **options)
+
+
+def Figure(value: dict[str, Any] | None = None, **options: Any) -> gr.Plot:
+    """A place for a plotly figure given as plain JSON, hidden while there is none; `figure` makes its updates."""
+    return gr.Plot(_plotly(value), show_label=False, visible=value is not None, **options)
+
+
+def figure(value: dict[str, Any] | None) -> Any:
+    """What to return for a `Figure`."""
+    return gr.update(value=_plotly(value), visible=value is not None)
+
+
+def _plotly(value: dict[str, Any] | None) -> Any:
+    """The figure in colours that are read on light and dark ground; plotly is imported when there is one to draw."""
+    if value is None:
+        return None
+    import plotly.graph_objects as go
+
+    axes = {"gridcolor": "rgba(128,140,160,.2)", "zerolinecolor": "rgba(128,140,160,.3)", "automargin": True}
+    drawn = go.Figure(value)
+    clear, font = "rgba(0,0,0,0)", {"family": "Inter", "color": "#8792a8"}
+    margin = {"l": 10, "r": 10, "t": 30, "b": 30, **value.get("layout", {}).get("margin", {})}
+    drawn.update_layout(paper_bgcolor=clear, plot_bgcolor=clear, font=font, margin=margin)
+    drawn.update_xaxes(axes)
+    drawn.update_yaxes(axes)
+    return drawn
+
+
 def Static(value: str = "", **options: Any) -> gr.HTML:
     """Plain HTML made by the helpers below, without Gradio's text styles around it."""
     return gr.HTML(value, apply_default_css=False, js_on_load=None, **options)
 
 
-def _component(name: str, value: Any, functions: dict[str, Answer], empty: Lines, **options: Any) -> gr.HTML:
-    """The component whose script is assets/<name>.js and whose root element has the class wb-<name>."""
+def _component(
+    name: str, value: Any, functions: dict[str, Answer], empty: Lines, parts: Sequence[str] = (), **options: Any
+) -> gr.HTML:
+    """The component whose script is assets/<name>.js, after its parts, and whose root element is of class wb-<name>."""
     return gr.HTML(
         value=value,
         html_template=f'<div class="wb-{name.replace("_", "-")}"></div>',
-        js_on_load=(ASSETS / f"{name}.js").read_text(encoding="utf-8"),
+        js_on_load="\n".join((ASSETS / f"{part}.js").read_text(encoding="utf-8") for part in (*parts, name)),
         head=_scripts(),
         apply_default_css=False,
         server_functions=[_served(title, function) for title, function in functions.items()],

@@ -6,7 +6,7 @@ import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-BENCHES = ("overhead", "start", "page")
+BENCHES = ("overhead", "start", "page", "merge", "merge-memory")
 
 
 @dataclass
@@ -34,7 +34,7 @@ def main(names: list[str]) -> int:
         return 2
     figures: list[Figure] = []
     for name in names or BENCHES:
-        for found in importlib.import_module(f"tests.bench.{name}").measure():
+        for found in importlib.import_module(f"tests.bench.{name.replace('-', '_')}").measure():
             figure = Figure(*found)
             figures.append(figure)
             print(figure.line(), flush=True)

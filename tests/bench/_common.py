@@ -23,6 +23,15 @@ def prepared_home() -> Home:
     return home
 
 
+def peak_memory() -> float:
+    """The most memory this process ever held, in GB.
+
+    Not getrusage: its figure is handed down from the process that started this one.
+    """
+    status = Path("/proc/self/status").read_text()
+    return int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1]) * 1024 / 1e9
+
+
 def settings(steps: int, **over: Any) -> dict[str, Any]:
     """The training job both sides run."""
     return {

@@ -13,6 +13,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tabs import _kit as kit
 from tabs import _theme as look
+from workbench.errors import SpecError
+from workbench.merging.catalogue import methods
+from workbench.merging.recipe import Recipe
 
 HOSTILE = (
     "<img src=x onerror=\"window.hacked='img'\"><script>window.hacked='script'</script>"
@@ -46,6 +49,8 @@ class Lab:
         self.chat_version, self.words, self.speaking = 1, 0, False
         self.panes = 3
         self.seen_chat = ""
+        self.shelf, self.checks = self._shelf(), []
+        self.merged: dict[str, Any] = {}
         self.logged = "".join(f"step {i:4d}  loss {self._point(i)['loss']:.4f}\n" for i in range(1, 60))
 
     # -- live run
@@ -179,6 +184,42 @@ class Lab:
             self.votes.pop()
         return self.next_pair(query)
 
+    # -- merging
+    def _shelf(self) -> list[dict[str, Any]]:
+        """Four models of one shape, two of them adapters, and a smaller stranger."""
+        size = {"layers": 30, "parameters": 134_515_008, "per_layer": 3_541_248, "shape": "Llama 576"}
+        names = [("stranger", ""), ("base", ""), ("poet" + self.text, "base"), ("coder", "base"), ("clerk", "")]
+        made = [{"name": name, "base": base, **size} for name, base in names]
+        made[0] |= {"layers": 12, "shape": "GPT2 768"}
+        return made
+
+    def models(self, query: dict[str, Any]) -> dict[str, Any]:
+        mark = str(len(self.shelf))
+        return {"mark": mark, "models": None if query["seen"] == mark else self.shelf}
+
+    def check(self, query: dict[str, Any]) -> dict[str, Any]:
+        """Finds what can be found without models: an unreadable recipe, a model twice, a name that is taken."""
+        self.checks.append(query)
+        reply: dict[str, Any] = {"problems": [], "facts": [["Makes", self.text or "135M parameters, 269 MB"]]}
+        reply["notes"] = [{"message": self.text or "Both models share one vocabulary.", "remedy": ""}]
+        reply["name"] = "suggested" if query["name"] else ""
+        try:
+            recipe = Recipe.read(query["recipe"])
+        except SpecError as error:
+            return {**reply, "problems": [vars(problem) for problem in error.problems], "yaml": ""}
+        names = [source.model for source in recipe.config.models or []]
+        if len(set(names)) < len(names):
+            twice = {"field": "models", "message": self.text or "a model is named twice.", "remedy": "Take one out."}
+            reply["problems"].append(twice)
+        return {**reply, "yaml": recipe.to_yaml()}
+
+    def read(self, query: dict[str, Any]) -> dict[str, Any]:
+        return {"recipe": Recipe.read(query["yaml"]).to_dict()}
+
+    def export(self, query: dict[str, Any]) -> dict[str, Any]:
+        names = {one["name"]: f"/shelf/{one['name']}" for one in self.shelf}
+        return {"yaml": Recipe.read(query["recipe"]).to_yaml().replace("poet", names.get("poet", "poet"))}
+
 
 def tokens(lab: Lab) -> dict[str, Any]:
     """One tokenised example: special tokens, an untrained prompt, a trained answer, a cut-off end."""
@@ -239,6 +280,8 @@ def build(lab: Lab) -> gr.Blocks:
             with gr.Tab("Tokens", id="tokens"), gr.Column(elem_classes="wb-panel"):
                 kit.TokenView(tokens(lab))
                 kit.TokenView()
+            with gr.Tab("Merge", id="merge"):
+                _merge(lab)
             with gr.Tab("Compare", id="compare"):
                 _compare(lab)
             with gr.Tab("Label", id="label"), gr.Column(elem_classes="wb-panel"):
@@ -272,6 +315,28 @@ def _train(lab: Lab) -> None:
             )
             live = kit.LiveRun(lab.points, "job-1")
             job.change(lambda name: name, job, live, show_progress="hidden")
+
+
+def _merge(lab: Lab) -> None:
+    def start(value: dict[str, Any]) -> str:
+        lab.merged = value
+        return value["output"]
+
+    models = [{"model": "poet"}, {"model": "coder", "parameters": {"weight": 0.3}}]
+    given = {"recipe": {"merge_method": "ties", "base_model": "base", "models": models}, "output": "given", "seed": 7}
+    with gr.Row(elem_classes="wb-cols is-even"):
+        with gr.Column(elem_classes="wb-panel"):
+            catalogue = [method.to_dict() for method in methods().values()]
+            builder = kit.MergeBuilder(catalogue, lab.models, lab.check, lab.read, lab.export)
+            with gr.Row():
+                go = gr.Button("Merge", variant="primary", elem_id="go")
+                fill = gr.Button("From elsewhere", elem_id="fill")
+        with gr.Column(elem_classes="wb-panel"):
+            name = gr.Textbox(label="Merged", elem_id="merged")
+            bars = {"data": [{"type": "bar", "x": ["poet", "coder"], "y": [2, 3]}], "layout": {"height": 200}}
+            kit.Figure(bars)
+    go.click(start, builder, name, show_progress="hidden")
+    fill.click(lambda: given, None, builder, show_progress="hidden")
 
 
 def _compare(lab: Lab) -> None:

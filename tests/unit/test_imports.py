@@ -9,8 +9,15 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-HEAVY = ("torch", "transformers", "trl", "peft", "bitsandbytes", "datasets", "accelerate")
-ONLY_IN_WORKERS = {"workbench/models/loading.py", "workbench/chat/engine.py", "workbench/training/report.py"}
+HEAVY = ("torch", "mergekit", "optuna", "transformers", "trl", "peft", "bitsandbytes", "datasets", "accelerate")
+ONLY_IN_WORKERS = {
+    f"workbench/{module}.py"
+    for module in (
+        "chat/engine", "chat/streams", "merging/_adapter", "merging/_task_vectors", "merging/averaging",
+        "merging/combining", "merging/engine", "merging/extraction", "merging/moe", "models/loading", "models/weights",
+        "training/report",
+    )
+}  # fmt: skip
 
 
 def sources(folder: str) -> list[str]:

@@ -75,6 +75,16 @@ def test_it_gives_what_mergekit_gives(home: Home, tmp_path: Path, given: dict[st
     assert all(torch.equal(ours[name], expected[name]) for name in expected)
 
 
+@pytest.mark.parametrize("method", ["linear", "task_arithmetic"])
+def test_large_tensors_go_block_by_block_to_the_same_values(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    whole = merged(home, recipe(method), tmp_path / "whole")
+    monkeypatch.setattr("workbench.merging.engine.BLOCK", 1000)
+    blocks = merged(home, recipe(method), tmp_path / "blocks")
+    assert all(torch.equal(whole[name], blocks[name]) for name in whole)
+
+
 def test_the_result_loads_and_speaks(home: Home, tmp_path: Path) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 

@@ -1,27 +1,37 @@
 """The chat engine: bases loaded once, adapters switched on and off over them, answers streamed or in batches.
 
+An ensemble's members are loaded like any other models; the ensemble itself is only a way of asking them.
+
 Imports torch: only job and chat processes import this.
 """
 
-import time
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
 from peft import PeftModel
 
 from workbench.chat.decoding import Decoding
+from workbench.chat.ensemble import AnyStream
+from workbench.chat.streams import Stream
 from workbench.data.templates import get_template
 from workbench.errors import UserError
 from workbench.hardware import probe
 from workbench.home import Home
 from workbench.lineage import read_manifest
+from workbench.models.ensembles import ShelvedEnsemble, is_ensemble, read_ensemble
 from workbench.models.loading import load_base, load_tokenizer
 from workbench.models.shelf import Resolved, resolve
 
 Messages = Sequence[dict[str, str]]
-SHARE = 4  # tokens a pane makes before the next one's turn; switching adapters costs about a third of a token
+Watch = Callable[[int], None]  # called with the place of the prompt being answered; may raise to stop
+
+
+class TooLong(UserError):
+    """A conversation that a model has no room for."""
 
 
 @dataclass
@@ -60,7 +70,7 @@ class Loaded:
 
 @dataclass
 class Answer:
-    """A finished answer: its text, how it ended ('eos', 'length', 'stopped', 'error') and its length in tokens."""
+    """A finished answer: its text, how it ended ('eos', 'length', or 'error': empty) and its length in tokens."""
 
     text: str
     finish: str
@@ -68,7 +78,7 @@ class Answer:
 
 
 class Engine:
-    """Models of one home, loaded as they are asked for."""
+    """Models and ensembles of one home, loaded as they are asked for."""
 
     def __init__(self, home: Home):
         self.home = home
@@ -76,10 +86,11 @@ class Engine:
         self._bases: dict[str, Base] = {}
         self._loaded: dict[str, Loaded] = {}
         self._tokenizers: dict[str, Any] = {}
+        self._ensembles: dict[str, ShelvedEnsemble] = {}
 
     def load(self, names: Sequence[str]) -> Iterator[str]:
         """Loads what is not loaded yet and drops bases none of these need; yields what it is doing."""
-        wanted = [Loaded.of(resolve(self.home, name)) for name in names]
+        wanted = [Loaded.of(resolve(self.home, name)) for name in dict.fromkeys(self._with_members(names))]
         for digest in set(self._bases) - {one.base for one in wanted}:
             del self._bases[digest]
         for one in wanted:
@@ -93,6 +104,16 @@ class Engine:
             if self._loaded.get(found.name) != one:
                 self._tokenizers[found.name] = self._tokenizer(found)
                 self._loaded[found.name] = one
+
+    def _with_members(self, names: Sequence[str]) -> Iterator[str]:
+        """The names of models to load: an ensemble's members in its place."""
+        for name in names:
+            self._ensembles.pop(name, None)  # the name may have come to mean a model
+            if is_ensemble(self.home, name):
+                self._ensembles[name] = read_ensemble(self.home, name)
+                yield from self._ensembles[name].members
+            else:
+                yield name
 
     def _add_adapter(self, one: Loaded) -> None:
         base, folder = self._bases[one.base], str(one.found.adapter)
@@ -112,7 +133,9 @@ class Engine:
         return tokenizer
 
     def weights(self, name: str) -> str:
-        """Which weights answer under this name, with the start of their digest."""
+        """Which weights answer under this name, with the start of their digest; how an ensemble combines whose."""
+        if found := self._ensembles.get(name):
+            return f"{found.method.how(found.members)}: {' | '.join(map(self.weights, found.members))}"
         one = self._loaded[name]
         if one.adapter:
             return f"{one.found.base.name} + adapter {name} on · {one.adapter[:8]}"
@@ -123,6 +146,17 @@ class Engine:
         """The model with exactly this name's weights on."""
         one = self._loaded[name]
         return self._bases[one.base].activate(one.adapter)
+
+    def tokenizer(self, name: str) -> Any:
+        """The tokenizer of a loaded model, with its chat template."""
+        return self._tokenizers[name]
+
+    def room(self, name: str, prompt: Sequence[int]) -> int:
+        """How many tokens the model can add to a prompt; raises `TooLong` when none."""
+        longest = getattr(self.activate(name).config, "max_position_embeddings", None) or 2**31
+        if len(prompt) + 1 > longest:
+            raise TooLong(f"The conversation has {len(prompt)} tokens, {name} takes {longest}.", "Start a new one.")
+        return int(longest - len(prompt))
 
     def prompt_ids(self, name: str, messages: Messages) -> list[int]:
         """The prompt's tokens, ready for the assistant to go on; raises `UserError` from the template."""
@@ -153,18 +187,64 @@ class Engine:
         ids = tokenizer(tail, add_special_tokens=False)["input_ids"]
         return ids[0] if ids and ids[0] in tokenizer.all_special_ids else None
 
-    def open(self, name: str, messages: Messages, decoding: Decoding) -> "Stream":
-        """An answer to be made token by token."""
-        return Stream(self, name, messages, decoding)
+    def open(self, name: str, messages: Messages, decoding: Decoding) -> AnyStream:
+        """An answer to be made token by token; raises `TooLong`."""
+        found = self._ensembles.get(name)
+        if found is None:
+            return Stream(self, name, messages, decoding)
+        stream = found.method.stream(self, found.members, messages, decoding)
+        stream.name = name
+        return stream
+
+    def answer_batch(
+        self, name: str, conversations: Sequence[Messages], decoding: Decoding, watch: Watch = lambda place: None
+    ) -> list[Answer]:
+        """Answers several conversations; the seed makes the batch repeatable.
+
+        A model answers them at once, an ensemble one by one. One that is too long gets an empty answer that ended
+        in 'error'.
+        """
+        if name in self._ensembles:
+            return [
+                self._answer(name, messages, decoding.model_copy(update={"seed": decoding.seed + n}), partial(watch, n))
+                for n, messages in enumerate(conversations)
+            ]
+        prompts = [self.prompt_ids(name, messages) for messages in conversations]
+        torch.manual_seed(decoding.seed)
+        answers: dict[int, Answer] = {}
+        for limit, places in self._by_room(name, prompts, decoding.max_new_tokens).items():
+            watch(places[0])
+            settings = decoding.model_copy(update={"max_new_tokens": limit})
+            made = self._generate(name, [prompts[n] for n in places], settings) if limit else []
+            answers |= dict(zip(places, made or [Answer("", "error", 0)] * len(places), strict=True))
+        return [answers[n] for n in range(len(prompts))]
+
+    def _answer(self, name: str, messages: Messages, decoding: Decoding, watch: Callable[[], None]) -> Answer:
+        try:
+            stream = self.open(name, messages, decoding)
+            while not stream.done:
+                watch()
+                stream.advance()
+        except TooLong:
+            return Answer("", "error", 0)
+        text = stream.text.strip()
+        return Answer(text, stream.done if text else "error", len(stream.made))
+
+    def _by_room(self, name: str, prompts: Sequence[Sequence[int]], most: int) -> dict[int, list[int]]:
+        """The places of the prompts by how many tokens each may get: `most`, what room there is, or 0."""
+        places = defaultdict(list)
+        for n, prompt in enumerate(prompts):
+            try:
+                places[min(most, self.room(name, prompt))].append(n)
+            except TooLong:
+                places[0].append(n)
+        return places
 
     @torch.inference_mode()
-    def answer_batch(self, name: str, conversations: Sequence[Messages], decoding: Decoding) -> list[Answer]:
-        """Answers several conversations at once; the seed makes the batch repeatable."""
+    def _generate(self, name: str, prompts: Sequence[list[int]], decoding: Decoding) -> list[Answer]:
         model, tokenizer = self.activate(name), self._tokenizers[name]
-        prompts = [{"input_ids": self.prompt_ids(name, messages)} for messages in conversations]
-        batch = tokenizer.pad(prompts, return_tensors="pt").to(model.device)
+        batch = tokenizer.pad([{"input_ids": prompt} for prompt in prompts], return_tensors="pt").to(model.device)
         stops = self.stop_ids(name)
-        torch.manual_seed(decoding.seed)
         made = model.generate(
             **batch,
             **decoding.generate_arguments(),
@@ -180,73 +260,3 @@ class Engine:
         text = tokenizer.decode(kept, skip_special_tokens=True).strip()
         finish = "error" if not text else "length" if end is None else "eos"
         return Answer(text, finish, len(kept))
-
-
-class Stream:
-    """One answer in the making. `advance` makes the next few tokens; `done` says how it ended."""
-
-    def __init__(self, engine: Engine, name: str, messages: Messages, decoding: Decoding):
-        self.engine, self.name, self.decoding = engine, name, decoding
-        self.prompt = engine.prompt_ids(name, messages)
-        self.stops = engine.stop_ids(name)
-        self.tokenizer = engine._tokenizers[name]
-        self.made: list[int] = []
-        self.text = ""
-        self.done = ""
-        self.seconds = 0.0
-        self._cache: Any = None
-        self._processors = decoding.processors()
-        self._check_length()
-
-    def _check_length(self) -> None:
-        longest = getattr(self.engine.activate(self.name).config, "max_position_embeddings", None)
-        if longest and len(self.prompt) + 1 > longest:
-            raise UserError(
-                f"The conversation has {len(self.prompt)} tokens, {self.name} takes {longest}.", "Start a new one."
-            )
-        self._room = longest - len(self.prompt) if longest else self.decoding.max_new_tokens
-
-    @torch.inference_mode()
-    def advance(self, tokens: int = SHARE) -> str:
-        """Makes up to `tokens` tokens; returns the new text (may be '' in the middle of a character)."""
-        began = time.perf_counter()
-        model = self.engine.activate(self.name)
-        for _ in range(tokens):
-            self._next(model)
-            if self.done:
-                break
-        self.seconds += time.perf_counter() - began
-        return self._new_text()
-
-    def _next(self, model: Any) -> None:
-        if self._cache is None:
-            self._generator = torch.Generator(device=model.device).manual_seed(self.decoding.seed)
-        feed = self.prompt if self._cache is None else self.made[-1:]
-        out = model(
-            input_ids=torch.tensor([feed], device=model.device), past_key_values=self._cache, use_cache=True,
-            logits_to_keep=1,
-        )  # fmt: skip
-        self._cache = out.past_key_values
-        token = self._choose(out.logits[:, -1].float())
-        if token in self.stops:
-            self.done = "eos"
-            return
-        self.made.append(token)
-        if len(self.made) >= min(self.decoding.max_new_tokens, self._room):
-            self.done = "length"
-
-    def _choose(self, logits: torch.Tensor) -> int:
-        """The next token from logits of shape (1, vocabulary)."""
-        seen = torch.tensor([self.prompt + self.made], device=logits.device)
-        scores = self._processors(seen, logits)
-        if self.decoding.greedy:
-            return int(scores.argmax())
-        return int(torch.multinomial(scores.softmax(-1), 1, generator=self._generator))
-
-    def _new_text(self) -> str:
-        text = self.tokenizer.decode(self.made, skip_special_tokens=True)
-        if text.endswith("\ufffd") and not self.done:
-            return ""  # the rest of this character is still to come
-        new = text[len(self.text) :]
-        self.text = text
-        return new

@@ -14,7 +14,7 @@ from typing import Any
 from workbench.chat.decoding import Decoding
 from workbench.errors import Problems, UserError
 from workbench.home import Home
-from workbench.models.shelf import resolve
+from workbench.models.shelf import answerable
 
 IDLE_SECONDS = 600
 MOST_CHATS = 200
@@ -119,7 +119,7 @@ class ChatService:
             problems.add("models", f"{len(models)} are chosen.", f"Choose 1 to {MOST_PANES}.")
         for model in models:
             try:
-                resolve(self.home, model)
+                answerable(self.home, model, "models")
             except UserError as error:
                 problems.collect("models", error)
         problems.check()
@@ -244,8 +244,14 @@ class ChatService:
     def _on_done(self, chat: Chat, event: dict[str, Any]) -> None:
         pane = self._pane(chat, event)
         if pane:
-            pane.state = "stopped" if event["finish"] == "stopped" else "done"
-            pane.stats[len(pane.messages) - 1] = f"{_stats(event)} · {FINISHED[event['finish']]}"
+            pane.state, pane.note = "stopped" if event["finish"] == "stopped" else "done", ""
+            told = [_stats(event), FINISHED[event["finish"]], event["note"]]
+            pane.stats[len(pane.messages) - 1] = " · ".join(part for part in told if part)
+
+    def _on_note(self, chat: Chat, event: dict[str, Any]) -> None:
+        pane = self._pane(chat, event)
+        if pane:
+            pane.note = event["text"]
 
     def _on_error(self, chat: Chat, event: dict[str, Any]) -> None:
         pane = self._pane(chat, event)

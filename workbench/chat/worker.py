@@ -23,6 +23,7 @@ class Active:
     chat: str
     pane: int
     stream: Any
+    note: str = ""
 
 
 class Worker:
@@ -82,6 +83,9 @@ class Worker:
                 self.active.remove(answer)
                 self._fail(answer.chat, answer.pane, error)
                 continue
+            if answer.stream.note != answer.note and not answer.stream.done:
+                answer.note = answer.stream.note
+                self.say(event="note", chat=answer.chat, pane=answer.pane, text=answer.note)
             if new:
                 self.say(event="text", chat=answer.chat, pane=answer.pane, text=new, **self._pace(answer))
             if answer.stream.done:
@@ -89,7 +93,8 @@ class Worker:
 
     def _end(self, answer: Active, finish: str) -> None:
         self.active.remove(answer)
-        self.say(event="done", chat=answer.chat, pane=answer.pane, finish=finish, **self._pace(answer))
+        note = answer.stream.note if answer.stream.done else ""
+        self.say(event="done", chat=answer.chat, pane=answer.pane, finish=finish, note=note, **self._pace(answer))
 
     @staticmethod
     def _pace(answer: Active) -> dict[str, Any]:

@@ -28,11 +28,17 @@ def chat(home: Home, args: Args) -> None:
             history.append({"role": "user", "content": prompt})
             print(f"\n── {engine.weights(model)}")
             stream = engine.open(model, history, Decoding.parse(given))
+            said = ""
             while not stream.done:
                 print(stream.advance(), end="", flush=True)
+                if stream.note != said:
+                    said = stream.note
+                    print(f"   {said}", file=sys.stderr)
             history.append({"role": "assistant", "content": stream.text})
             pace = len(stream.made) / max(stream.seconds, 1e-9)
-            print(f"\n   {len(stream.made)} tokens · {pace:.0f} tokens/s · {stream.done}")
+            print(
+                f"\n   {len(stream.made)} tokens · {pace:.0f} tokens/s · {stream.done}" + (f" · {said}" if said else "")
+            )
 
 
 def label(home: Home, args: Args) -> None:

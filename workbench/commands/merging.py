@@ -78,7 +78,7 @@ def card(home: Home, args: Args) -> None:
     from workbench.models.card import model_card
     from workbench.models.shelf import model_folder
 
-    print(model_card(read_manifest(model_folder(home, args.name))), end="")
+    print(model_card(read_manifest(model_folder(home, args.name)), home=home), end="")
 
 
 def register(commands: Commands) -> None:

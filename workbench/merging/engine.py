@@ -18,6 +18,7 @@ from mergekit.config import MergeConfiguration
 from mergekit.graph import Task
 from mergekit.io.tasks import LoaderCache
 from mergekit.merge import _model_out_config, _set_chat_template, _update_config_vocab
+from mergekit.merge_methods.task_adapter import ExecuteMergeMethodTask
 from mergekit.options import MergeOptions
 from mergekit.plan import MergePlanner
 from mergekit.tokenizer.build import BuildTokenizer
@@ -30,6 +31,8 @@ from workbench.models.shelf import Resolved
 from workbench.models.weights import ShardWriter, Weights, open_weights
 
 Kernels = Literal["fast", "stock"]
+BY_ROWS = frozenset({"linear", "task_arithmetic", "nearswap", "passthrough"})
+BLOCK = 2**24  # elements
 TOKENIZER_FILES = (
     "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "tokenizer.model", "added_tokens.json",
     "merges.txt", "vocab.json", "chat_template.jinja",
@@ -131,6 +134,8 @@ class Plan:
                 self._tokenizer = task.execute(**{key: self._value(one) for key, one in task.arguments().items()})
             return self._tokenizer
         given = {key: self._value(one) for key, one in task.arguments().items()}
+        if isinstance(task, ExecuteMergeMethodTask) and task.method_name in BY_ROWS:
+            return _by_rows(task, given["tensors"], self.device)
         if self.device.type != "cpu" and task.uses_accelerator():
             given = {key: _moved(value, self.device) for key, value in given.items()}
         return task.execute(**given)
@@ -199,6 +204,24 @@ def merge_to(
     return writer
 
 
+def _by_rows(task: ExecuteMergeMethodTask, tensors: dict[Any, torch.Tensor], device: torch.device) -> Any:
+    """A method that looks at each element alone, over blocks of rows: the same values with little scratch memory."""
+    first = next(iter(tensors.values()), None)
+    same = first is not None and all(one.shape == first.shape for one in tensors.values())
+    if first is None or not same or first.ndim < 2 or first.numel() <= BLOCK:
+        return task.execute(tensors=_moved(tensors, device))
+    rows = max(1, BLOCK // first[0].numel())
+    result: torch.Tensor | None = None
+    for start in range(0, len(first), rows):
+        part = {model: one[start : start + rows] for model, one in tensors.items()}
+        made = task.execute(tensors=_moved(part, device))
+        assert made is not None
+        if result is None:
+            result = torch.empty(first.shape, dtype=made.dtype)
+        result[start : start + rows] = made
+    return result
+
+
 def _reference(found: Resolved) -> ModelReference:
     lora = ModelPath.model_construct(path=str(found.adapter), revision=None) if found.adapter else None
     return ModelReference.model_construct(
@@ -211,7 +234,10 @@ def _seed_of(seed: int, name: str) -> int:
 
 
 def _finite(tensor: torch.Tensor) -> bool:
-    return not tensor.is_floating_point() or bool(torch.isfinite(tensor).all())
+    """Whether no element is NaN or infinite; a sum tells it without a mask as large as the tensor."""
+    if not tensor.is_floating_point() or bool(tensor.sum(dtype=torch.float32).isfinite()):
+        return True
+    return all(bool(part.isfinite().all()) for part in tensor.reshape(-1).split(BLOCK))
 
 
 def _moved(value: Any, device: torch.device) -> Any:

@@ -3,10 +3,10 @@
 One that bears the name of a mergekit method takes its place (and must give what it gives); another is new.
 """
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from annotated_types import Ge, Gt, Le, Lt
-from pydantic import Field
+from pydantic import ConfigDict, Field
 from pydantic.fields import FieldInfo
 
 from workbench.merging.catalogue import MethodInfo, Parameter
@@ -21,6 +21,8 @@ class MergeMethod(Method):
 
     url: the paper. base: 'required', 'optional' or 'ignored'. least: fewest models, the base counted.
     """
+
+    model_config = ConfigDict(serialize_by_alias=True)  # `lambda` is no name for a field in Python
 
     url: ClassVar[str]
     base: ClassVar[str] = "required"
@@ -67,3 +69,21 @@ def _parameter(name: str, field: FieldInfo) -> Parameter:
 
 
 METHODS: Registry[MergeMethod] = Registry("merge method", "workbench.merging.methods")
+
+_STOCK: dict[str, Any] = {}  # mergekit's methods that ours stand in for
+
+
+def register_with_mergekit(kernels: Literal["fast", "stock"]) -> None:
+    """Makes mergekit know our methods, for this process.
+
+    `fast`: ours stand in for mergekit's of the same name. `stock`: those are its own again, only new ones are ours.
+    """
+    from mergekit.merge_methods.registry import _METHODS as known
+
+    from workbench.merging._adapter import Adapter
+
+    for method in METHODS:
+        name = method.method
+        if name in known and not isinstance(known[name], Adapter):
+            _STOCK[name] = known[name]
+        known[name] = _STOCK[name] if kernels == "stock" and name in _STOCK else Adapter(method, _STOCK.get(name))

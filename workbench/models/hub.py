@@ -5,7 +5,7 @@ from typing import Any
 
 from workbench.errors import UserError
 
-FILES = ["*.safetensors", "*.safetensors.index.json", "*.json", "*.jinja", "*.txt", "*.model"]
+FILES = ["*.safetensors", "*.safetensors.index.json", "*.json", "*.jinja", "*.txt", "*.model", "README.md"]
 
 
 def download(repo: str, revision: str, target: Path) -> tuple[Path, str]:

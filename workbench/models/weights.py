@@ -7,6 +7,8 @@ import json
 import math
 import os
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -25,34 +27,75 @@ HEADER_SHARE = 256  # bytes of header kept free for each tensor
 SYNC_EVERY = 64 * 2**20
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where a tensor lies: its file, the first byte of its data and their number."""
+
+    path: Path
+    shape: tuple[int, ...]
+    dtype: torch.dtype
+    start: int
+    size: int
+
+
 class Tensors:
-    """The tensors of a folder's safetensors files, by name. Raises `UserError` on damaged files."""
+    """The tensors of a folder's safetensors files, by name. Raises `UserError` on damaged files.
+
+    They are read, not mapped: pages of a mapped file count as this process's memory until the kernel takes them back.
+    """
 
     def __init__(self, folder: Path):
         self.folder = folder
-        self._files: dict[str, Any] = {}
+        self._places: dict[str, Place] = {}
         for path in sorted(folder.glob("*.safetensors")):
             try:
-                file = safe_open(path, framework="pt", device="cpu")
-                self._files |= dict.fromkeys(file.keys(), file)
+                with safe_open(path, framework="pt", device="cpu"):  # checks the header and the file's length
+                    pass
             except (SafetensorError, OSError) as error:
                 raise UserError(f"{path.name} of {folder.name} is damaged: {error}.", "Get the model again.") from None
+            self._places |= _places(path)
 
     def names(self) -> list[str]:
-        return list(self._files)
+        return list(self._places)
 
     def __contains__(self, name: str) -> bool:
-        return name in self._files
+        return name in self._places
 
     def shape(self, name: str) -> tuple[int, ...]:
-        return tuple(self._files[name].get_slice(name).get_shape())
+        return self._places[name].shape
 
     def dtype(self, name: str) -> torch.dtype:
-        return NAMED[self._files[name].get_slice(name).get_dtype()]
+        return self._places[name].dtype
 
     def get(self, name: str) -> torch.Tensor:
-        """The tensor on the CPU in the file's dtype; it may borrow the file's mapped memory, so never change it."""
-        return self._files[name].get_tensor(name)  # type: ignore[no-any-return]
+        """The tensor on the CPU in the file's dtype, the caller's own."""
+        place = self._places[name]
+        data = torch.empty(place.size, dtype=torch.uint8)
+        with place.path.open("rb", buffering=0) as file:
+            file.seek(place.start)
+            _fill(file, data.numpy().data)
+        return data.view(place.dtype).reshape(place.shape)
+
+
+def _places(path: Path) -> dict[str, Place]:
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+    found = {}
+    for name, entry in _header(path).items():
+        if name != "__metadata__":
+            if entry["dtype"] not in NAMED:
+                raise UserError(f"{name} of {path.parent.name} has the type {entry['dtype']}.", "Use a plain model.")
+            start, end = entry["data_offsets"]
+            found[name] = Place(path, tuple(entry["shape"]), NAMED[entry["dtype"]], 8 + length + start, end - start)
+    return found
+
+
+def _fill(file: FileIO, view: memoryview) -> None:
+    while len(view):
+        count = file.readinto(view[: 2**30])
+        if not count:
+            raise UserError("A weight file ended early.", "Get the model again.")
+        view = view[count:]
 
 
 class Weights(Tensors):

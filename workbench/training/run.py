@@ -16,6 +16,8 @@ from workbench.training.objective import Setup
 if TYPE_CHECKING:
     from workbench.jobs.kinds.train import Train
 
+KEPT_FILES = ("adapter_model.safetensors", "adapter_config.json", "trainer_state.json")
+
 
 def train(job: "Train", ctx: JobContext) -> dict[str, Any]:
     """Trains and returns the result: the adapter's name, steps, first and last losses."""
@@ -81,7 +83,7 @@ def _fit(job: "Train", ctx: JobContext, trainer: Any, setup: Setup, source: Reso
     _save(job, ctx, trainer, setup, source, result)
     if report.stop:
         raise JobStopped(result)
-    shutil.rmtree(ctx.folder / "checkpoints", ignore_errors=True)
+    thin_out(ctx.folder / "checkpoints", job.keep_checkpoints)
     return result
 
 
@@ -104,16 +106,37 @@ def losses(history: list[dict[str, Any]]) -> dict[str, float]:
     return result
 
 
+def checkpoints(folder: Path) -> list[Path]:
+    """The complete checkpoints, oldest first. The trainer writes trainer_state.json last: without it one was torn."""
+    found = sorted(folder.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[-1]))
+    return [path for path in found if _is_complete(path)]
+
+
+def _is_complete(checkpoint: Path) -> bool:
+    try:
+        json.loads((checkpoint / "trainer_state.json").read_text())
+    except (OSError, ValueError):
+        return False
+    return True
+
+
 def last_checkpoint(folder: Path) -> Path | None:
-    """The newest complete checkpoint. The trainer writes trainer_state.json last, so one without it was torn."""
-    found = sorted(folder.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[-1]), reverse=True)
-    for path in found:
-        try:
-            json.loads((path / "trainer_state.json").read_text())
-        except (OSError, ValueError):
-            continue
-        return path
-    return None
+    """The newest complete checkpoint."""
+    return next(reversed(checkpoints(folder)), None)
+
+
+def thin_out(folder: Path, keep: int) -> None:
+    """Leaves the adapters of the last `keep` checkpoints; the optimizer's state, by far the most of it, goes."""
+    kept = checkpoints(folder)[-keep:] if keep else []
+    if not kept:
+        shutil.rmtree(folder, ignore_errors=True)
+        return
+    inside = [part for checkpoint in kept for part in checkpoint.iterdir() if part.name not in KEPT_FILES]
+    for path in [*(path for path in folder.iterdir() if path not in kept), *inside]:
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink()
 
 
 def _made_by(target: Path, ctx: JobContext) -> bool:

@@ -1,6 +1,7 @@
 """Answers of several models to one prompt set, for labelling."""
 
 from collections import Counter
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from pydantic import Field
@@ -10,7 +11,7 @@ from workbench.data import shelf as datasets
 from workbench.errors import Problems, UserError
 from workbench.home import Home, safe_name
 from workbench.jobs.job import JOBS, Job, JobContext, JobStopped
-from workbench.models.shelf import resolve
+from workbench.models.shelf import answerable
 
 
 @JOBS.register
@@ -22,7 +23,9 @@ class Generate(Job):
     resumable: ClassVar[bool] = True
 
     session: str = Field(description="Name of the labelling session.")
-    models: list[str] = Field(description="The models to compare; one is enough with several samples.", max_length=8)
+    models: list[str] = Field(
+        description="The models and ensembles to compare; one is enough with several samples.", max_length=8
+    )
     prompts: str = Field(
         description="The dataset whose prompts are answered; conversations give their first user turn."
     )
@@ -61,7 +64,7 @@ class Generate(Job):
         if len(self.contestants) < 2:
             problems.add("models", "there is nothing to compare.", "Choose two models, or let one give two samples.")
         for model in self.models:
-            self._try(problems, "models", lambda model=model: resolve(home, model))
+            self._try(problems, "models", lambda model=model: answerable(home, model, "models"))
         self._try(problems, "session", lambda: safe_name(self.session, "session"))
         self._try(problems, "prompts", lambda: self._check_prompts(home))
         if any(found.name == self.session for found in list_sessions(home)):
@@ -101,24 +104,34 @@ class Generate(Job):
         """Batch by batch, all models each, so that labelling can begin with the first batch."""
         from workbench.preferences import sessions
 
-        cut: Counter[str] = Counter()
+        counts: Counter[str] = Counter()
         for start in range(0, len(prompts), self.batch_size):
             batch = prompts[start : start + self.batch_size]
             made: dict[str, list[Any]] = {}
             for place, (model, sample) in enumerate(self.contestants):
-                if ctx.stop_requested():
-                    raise JobStopped({"session": self.session, "prompts": start})
                 done = start + len(batch) * place / len(self.contestants)
                 ctx.progress(done, len(prompts), f"{model} answers prompts {start + 1}–{start + len(batch)}")
                 seed = self.decoding.seed + start + 100_003 * sample
-                found = engine.answer_batch(model, batch, self.decoding.model_copy(update={"seed": seed}))
+                decoding = self.decoding.model_copy(update={"seed": seed})
+                found = engine.answer_batch(model, batch, decoding, self._stopper(ctx, start))
                 made[sessions.contestant(model, sample)] = found
-                cut[f"cut off at the limit ({model})"] += sum(answer.finish == "length" for answer in found)
+                counts[f"cut off at the limit ({model})"] += sum(answer.finish == "length" for answer in found)
+                if failed := sum(answer.finish == "error" for answer in found):
+                    counts[f"empty, or no room for the prompt ({model})"] += failed
             for offset, prompt in enumerate(batch):
                 answers = {name: sessions.Answer(**vars(found[offset])) for name, found in made.items()}
                 sessions.add_answers(ctx.home, self.session, start + offset, prompt, answers)
         ctx.progress(len(prompts), len(prompts), "Ready to label")
-        return dict(cut)
+        return dict(counts)
+
+    def _stopper(self, ctx: JobContext, start: int) -> Callable[[int], None]:
+        """What the engine calls before each of its steps: an ensemble takes long over a batch."""
+
+        def stop_if_asked(_place: int) -> None:
+            if ctx.stop_requested():
+                raise JobStopped({"session": self.session, "prompts": start})
+
+        return stop_if_asked
 
 
 def prompts_of(home: Home, dataset: str, limit: int) -> list[list[dict[str, str]]]:

@@ -110,7 +110,7 @@ class Merge(Job):
             write_text(partial / "mergekit_config.yml", recipe.to_yaml())
             made_by = {**self.to_dict(), "job": ctx.folder.name}
             manifest = Manifest(kind="model", name=self.output, parents=_parents(recipe, parents), made_by=made_by)
-            write_text(partial / "README.md", model_card(manifest))
+            write_text(partial / "README.md", model_card(manifest, home=ctx.home))
             write_manifest(partial, manifest)
         shutil.rmtree(shards, ignore_errors=True)
 

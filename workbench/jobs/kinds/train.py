@@ -51,6 +51,9 @@ class Train(Job):
     checkpoint_every: int = Field(
         10, ge=1, le=1_000_000, description="Steps between checkpoints: the most a crash can cost."
     )
+    keep_checkpoints: int = Field(
+        0, ge=0, le=20, description="How many of the last checkpoints to keep after the run, for averaging."
+    )
     gradient_checkpointing: bool = Field(False, description="Recompute activations: less memory, about a third slower.")
     seed: int = Field(0, ge=0, lt=2**31, description="Same seed, same run.")
 
@@ -126,7 +129,7 @@ class Train(Job):
             "eval_on_start": evaluate,
             "save_strategy": "steps",
             "save_steps": self.checkpoint_every,
-            "save_total_limit": 2,
+            "save_total_limit": max(2, self.keep_checkpoints),
             "gradient_checkpointing": self.gradient_checkpointing,
             "bf16": hardware.bf16,
             "fp16": hardware.device == "cuda" and not hardware.bf16,

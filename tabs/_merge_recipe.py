@@ -1,0 +1,109 @@
+"""The recipe of the Merge tab: what the builder asks the server, and the merge it starts."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from tabs._context import Context, guarded
+from tabs._form import Form
+from tabs._job_panel import QUIET, JobPanel
+from tabs._kit import MergeBuilder
+from tabs._merge_parts import picker, shown
+from workbench.errors import SpecError, UserError
+from workbench.home import entries, free_name, slug
+from workbench.jobs.job import JOBS
+from workbench.jobs.kinds.merge import Merge, Proof
+from workbench.merging import catalogue
+from workbench.merging.checks import check
+from workbench.merging.recipe import Recipe, for_mergekit, layers
+from workbench.merging.stack import layer_of
+from workbench.models import tensors
+from workbench.models.shelf import ModelInfo, list_models, resolve
+from workbench.spec import dump_yaml
+
+SHAPE = ("architectures", "hidden_size", "n_embd", "intermediate_size", "num_hidden_layers", "n_layer")
+
+
+def recipe(ctx: Context, panel: JobPanel) -> gr.HTML:
+    """The builder, the settings of the proof, and the button; returns the builder for others to fill."""
+    builder = MergeBuilder(
+        [method.to_dict() for method in catalogue.methods().values()],
+        lambda query: models(ctx, query), lambda query: checked(ctx, query),
+        lambda query: {"recipe": Recipe.read(str(query.get("yaml") or "")).to_dict()},
+        lambda query: {"yaml": for_mergekit(ctx.home, Recipe.read(query.get("recipe") or {}))},
+        empty=("No models yet", "Merging makes one model out of several, without training.",
+               "Merging needs two models of one architecture: train an adapter first, or import one."),
+        elem_id="merge-builder",
+    )  # fmt: skip
+    with gr.Accordion("Proof and files", open=False, elem_classes="wb-more"):
+        proof = Form(Proof, {"dataset": picker(ctx, "datasets")})
+        files = Form(Merge, main=["shard_gb"], skip=("output", "recipe", "seed", "kernels", "proof"))
+    start = gr.Button("Merge", variant="primary", elem_id="merge-start")
+
+    def submit(value: Any, *rest: Any) -> Any:
+        if not isinstance(value, dict) or not value.get("recipe"):
+            raise UserError("There is no recipe yet.", "Get two models of one architecture first.", "recipe")
+        count = len(proof.inputs)
+        job = {"method": "merge", **value, "proof": proof.data(rest[:count]), **files.data(rest[count:])}
+        return shown(ctx, ctx.queue.submit(JOBS.parse(job)))
+
+    start.click(guarded(submit), [builder, *proof.inputs, *files.inputs], panel.picker, **QUIET)
+    return builder
+
+
+def models(ctx: Context, query: dict[str, Any]) -> dict[str, Any]:
+    """The models a recipe can name, as the builder wants them; None if the shelf is as the query saw it."""
+    mark = f"{ctx.home.models.stat().st_mtime_ns}:{len(entries(ctx.home.models))}"
+    if query.get("seen") == mark:
+        return {"mark": mark, "models": None}
+    found = [info for info in list_models(ctx.home) if not info.error and info.kind in ("model", "adapter")]
+    return {"mark": mark, "models": [told for info in found if (told := _told(ctx, info))]}
+
+
+def _told(ctx: Context, info: ModelInfo) -> dict[str, Any] | None:
+    """One model; depth, size and shape of an adapter are its base's. None if its files cannot be read."""
+    try:
+        folder = resolve(ctx.home, info.name).base
+        sizes = [(math.prod(shape), layer_of(name)) for name, shape, _ in tensors.shapes(folder)]
+        depth, shape = layers(folder), _shape(folder)
+    except (UserError, OSError, ValueError):
+        return None
+    per_layer = sum(size for size, layer in sizes if layer is not None) // max(1, depth)
+    return {
+        "name": info.name, "base": info.base if info.is_adapter else "", "layers": depth, "per_layer": per_layer,
+        "parameters": sum(size for size, _ in sizes), "shape": shape,
+    }  # fmt: skip
+
+
+def _shape(folder: Path) -> str:
+    """What two models must have in common to be merged."""
+    config = json.loads((folder / "config.json").read_text("utf-8"))
+    return json.dumps([config.get(key) for key in SHAPE])
+
+
+def checked(ctx: Context, query: dict[str, Any]) -> dict[str, Any]:
+    """What the builder shows beneath a recipe: problems, notes, facts, the YAML, and a name if one is wanted."""
+    data = query.get("recipe") or {}
+    name = _suggested(ctx, data) if query.get("name") else str(query.get("output") or "")
+    reply: dict[str, Any] = {"problems": [], "notes": [], "facts": [], "name": name, "yaml": dump_yaml(data)}
+    try:
+        recipe = Recipe.read(data)
+        found = check(ctx.home, recipe, name)
+    except SpecError as error:
+        return {**reply, "problems": [vars(problem) for problem in error.problems]}
+    except UserError as error:
+        problem = {"field": error.field, "message": error.message, "remedy": error.remedy}
+        return {**reply, "problems": [problem]}
+    problems, notes = ([vars(one) for one in part] for part in (found.problems, found.notes))
+    return {**reply, "problems": problems, "notes": notes, "facts": found.facts, "yaml": recipe.to_yaml()}
+
+
+def _suggested(ctx: Context, data: dict[str, Any]) -> str:
+    """A free name made of the first model that is not the base, and the method."""
+    sources = [*(data.get("models") or []), *(one for part in data.get("slices") or [] for one in part["sources"])]
+    names = [str(one.get("model")) for one in sources]
+    others = [name for name in names if name != data.get("base_model")] or names or ["merged"]
+    return free_name(ctx.home.models, slug(f"{others[0]}-{data.get('merge_method', 'merge')}"))

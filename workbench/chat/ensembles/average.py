@@ -1,0 +1,27 @@
+"""The plain mean of the members' probabilities."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+from workbench.chat.decoding import Decoding
+from workbench.chat.ensemble import ENSEMBLES, AnyStream, Ensemble
+
+if TYPE_CHECKING:
+    from workbench.chat.engine import Engine, Messages
+
+
+@ENSEMBLES.register
+class Average(Ensemble):
+    """At each token the mean of the members' next-token probabilities; they must share one vocabulary.
+
+    Needs the time and the memory of all members together.
+    """
+
+    method: ClassVar[str] = "average"
+    title: ClassVar[str] = "Average of probabilities"
+    one_vocabulary: ClassVar[bool] = True
+
+    def stream(self, engine: "Engine", members: Sequence[str], messages: "Messages", decoding: Decoding) -> AnyStream:
+        from workbench.chat.ensembles._tokens import Pool, linear
+
+        return Pool(engine, members, messages, decoding, linear([1 / len(members)] * len(members)))

@@ -1,0 +1,80 @@
+"""An answer in the making, a few tokens at a time. Imports torch: only job and chat processes import this."""
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from workbench.chat.decoding import Decoding
+from workbench.chat.ensemble import SHARE
+
+if TYPE_CHECKING:
+    from workbench.chat.engine import Engine, Messages
+
+
+class Stream:
+    """One model's answer. `advance` makes the next few tokens; `done` says how it ended."""
+
+    def __init__(self, engine: "Engine", name: str, messages: "Messages", decoding: Decoding):
+        self.engine, self.name, self.decoding = engine, name, decoding
+        self.prompt = engine.prompt_ids(name, messages)
+        self.stops = engine.stop_ids(name)
+        self.tokenizer = engine.tokenizer(name)
+        self.room = engine.room(name, self.prompt)
+        self.made: list[int] = []
+        self.text = self.done = self.note = ""
+        self.seconds = 0.0
+        self._cache: Any = None
+        self._generator: Any = None
+        self._processors = decoding.processors()
+
+    @torch.inference_mode()
+    def advance(self, tokens: int = SHARE) -> str:
+        """Makes up to `tokens` tokens; returns the new text (may be '' in the middle of a character)."""
+        began = time.perf_counter()
+        for _ in range(tokens):
+            self.take(self._choose(self.scores()))
+            if self.done:
+                break
+        self.seconds += time.perf_counter() - began
+        return self._new_text()
+
+    def scores(self) -> torch.Tensor:
+        """What the next token is chosen by: logits after penalty, temperature, top-k and top-p; (1, vocabulary)."""
+        logits = self.logits()
+        return self._processors(torch.tensor([self.prompt + self.made], device=logits.device), logits)
+
+    def logits(self) -> torch.Tensor:
+        """The model's own logits of the next token in float32, (1, vocabulary)."""
+        model = self.engine.activate(self.name)
+        feed = self.prompt if self._cache is None else self.made[-1:]
+        out = model(
+            input_ids=torch.tensor([feed], device=model.device), past_key_values=self._cache, use_cache=True,
+            logits_to_keep=1,
+        )  # fmt: skip
+        self._cache = out.past_key_values
+        return out.logits[:, -1].float()
+
+    def take(self, token: int) -> None:
+        """Adds a token to the answer, or ends it."""
+        if token in self.stops:
+            self.done = "eos"
+            return
+        self.made.append(token)
+        if len(self.made) >= min(self.decoding.max_new_tokens, self.room):
+            self.done = "length"
+
+    def _choose(self, scores: torch.Tensor) -> int:
+        if self.decoding.greedy:
+            return int(scores.argmax())
+        if self._generator is None:
+            self._generator = torch.Generator(device=scores.device).manual_seed(self.decoding.seed)
+        return int(torch.multinomial(scores.softmax(-1), 1, generator=self._generator))
+
+    def _new_text(self) -> str:
+        text = self.tokenizer.decode(self.made, skip_special_tokens=True)
+        if text.endswith("\ufffd") and not self.done:
+            return ""  # the rest of this character is still to come
+        new = text[len(self.text) :]
+        self.text = text
+        return new

@@ -1,0 +1,181 @@
+"""Searching for a good merge recipe by trying many."""
+
+import functools
+import shutil
+from collections.abc import Callable
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field
+
+from workbench.errors import Problems, UserError
+from workbench.home import Home, inside, write_text, writing
+from workbench.jobs.job import JOBS, Job, JobContext, JobStopped
+from workbench.lineage import Manifest, Parent, parent_of, read_manifest, write_manifest
+from workbench.merging import catalogue
+from workbench.merging.recipe import Recipe
+from workbench.merging.search_space import DEFAULT, Space, Start
+from workbench.models.shelf import resolve
+
+
+@JOBS.register
+class MergeSearch(Job):
+    """Tries many merge recipes in memory, measures each on a dataset, and puts the best merge on the shelf."""
+
+    method: ClassVar[str] = "merge-search"
+    title: ClassVar[str] = "Search for a recipe"
+    resumable: ClassVar[bool] = True
+
+    output: str = Field(description="Name of the best merge on the shelf.")
+    models: list[str] = Field(description="The models to mix, adapters included.", min_length=1, max_length=8)
+    base: str = Field("", description="What the others were made from; most methods need it.")
+    dataset: str = Field(description="Conversations or texts the merge should be good at.")
+    methods: list[str] = Field(
+        default_factory=list, max_length=30, description="Methods to try; empty tries the common ones that fit."
+    )
+    groups: bool = Field(
+        False, description="Give attention and MLP weights of their own: more to find, longer to find."
+    )
+    trials: int = Field(30, ge=1, le=2000, description="How many recipes to try.")
+    minutes: float = Field(0, ge=0, le=100_000, description="Stop trying after so many minutes; 0 goes by trials.")
+    rows: int = Field(64, ge=1, le=10_000, description="Rows each trial is measured on; as many others are held out.")
+    template: Literal["model", "chatml", "alpaca"] = Field(
+        "model", description="How a conversation becomes text. 'model' is the first model's own chat template."
+    )
+    max_length: int = Field(512, ge=16, le=131072, description="Longest row in tokens; what is longer is cut off.")
+    seed: int = Field(0, ge=0, lt=2**31, description="Same seed, same trials.")
+    kernels: Literal["fast", "stock"] = Field(
+        "fast", description="fast: our implementation where there is one; stock: mergekit's own throughout."
+    )
+
+    @property
+    def space(self) -> Space:
+        return Space(tuple(self.models), self.base, tuple(self.methods) or DEFAULT, self.groups)
+
+    def label(self) -> str:
+        return f"Search {self.output}"
+
+    def facts(self, home: Home) -> list[list[str]]:
+        limit = f" or {self.minutes:g} minutes" if self.minutes else ""
+        return [
+            ["Models", ", ".join(self.models)],
+            ["Base", self.base or "none"],
+            ["Dataset", self.dataset],
+            ["Budget", f"{self.trials} trials{limit}"],
+            ["Makes", self.output],
+        ]
+
+    def check(self, home: Home, problems: Problems) -> None:
+        from workbench.models.measure import check_dataset
+
+        if len(set(self.models)) < len(self.models):
+            problems.add("models", "a model is chosen twice.", "Choose each model once.")
+        before = len(problems.found)
+        for name in self.models:
+            _collect(problems, "models", functools.partial(resolve, home, name, "models"))
+        if self.base:
+            _collect(problems, "base", lambda: resolve(home, self.base, "base"))
+        _collect(problems, "dataset", lambda: check_dataset(home, self.dataset))
+        _collect(problems, "methods", self._check_methods)
+        _collect(problems, "output", lambda: self._check_output(home))
+        if len(problems.found) == before:
+            self._check_fit(home, problems)
+
+    def _check_methods(self) -> None:
+        wrong = [f"{name}: {reason}" for name in self.methods if (reason := self.space.reason(name))]
+        if wrong or not self.space.usable():
+            raise UserError(
+                f"These cannot be tried: {'; '.join(wrong)}." if wrong else "No method fits these models.",
+                "Leave them out, choose a base, or another number of models.",
+                "methods",
+            )
+
+    def _check_output(self, home: Home) -> None:
+        if inside(home.models, self.output, "output").exists():
+            raise UserError(f"{self.output!r} is on the shelf already.", "Choose another name.", "output")
+
+    def _check_fit(self, home: Home, problems: Problems) -> None:
+        """Whether the models can be merged at all, asked of the first recipe."""
+        from workbench.merging.checks import check
+
+        recipe = Recipe.read(self.space.recipe(self.space.usable()[0], Start()))
+        problems.found += check(home, recipe, self.output).problems
+
+    def run(self, ctx: JobContext) -> dict[str, Any]:
+        from workbench.merging.search import Search
+
+        skipped = [catalogue.method(name).title for name in self.space.methods if name not in self.space.usable()]
+        if skipped:
+            ctx.note(f"Not tried, as they do not fit these models: {', '.join(skipped)}.")
+        search = Search(self, ctx, self.space)
+        search.run()
+        recipe = search.best()
+        comparison = search.judge(recipe)
+        found = search.finish(comparison)
+        warning = _verdict(comparison)
+        ctx.note(warning)
+        info = {"recipe": recipe, "trials": len(found["trials"]), "comparison": comparison}
+        self._shelve(ctx, recipe, info)
+        result = {
+            "model": self.output,
+            "recipe": Recipe.read(recipe).to_yaml(),
+            "trials": len(found["trials"]),
+            "baselines": found["baselines"],
+            "comparison": comparison,
+            "importance": found["importance"],
+            "verdict": warning,
+        }
+        if ctx.stop_requested():
+            raise JobStopped(result)
+        return result
+
+    def _shelve(self, ctx: JobContext, recipe: dict[str, Any], info: dict[str, Any]) -> None:
+        """Merges the best recipe to the disk; a resumed search replaces what it kept when it was stopped."""
+        from workbench.merging.engine import Plan, merge_to
+        from workbench.models.card import model_card
+
+        plan = Plan(ctx.home, Recipe.read(recipe), self.seed, self.kernels)
+        shards, target = ctx.folder / "shards", ctx.home.models / self.output
+        shutil.rmtree(shards, ignore_errors=True)
+        writer = merge_to(plan, shards, progress=lambda done, total, _: ctx.progress(done, total, "Merging the best"))
+        mine = target.exists() and read_manifest(target).made_by.get("job") == ctx.folder.name
+        made_by = {**self.to_dict(), "job": ctx.folder.name}
+        with writing(target, replace=mine) as partial:
+            writer.finish(partial)
+            plan.save_rest(partial)
+            write_text(partial / "mergekit_config.yml", Recipe.read(recipe).to_yaml())
+            manifest = Manifest(
+                kind="model", name=self.output, parents=self._parents(ctx.home, recipe), made_by=made_by
+            )
+            manifest = manifest.model_copy(update={"info": info})
+            write_text(partial / "README.md", model_card(manifest, home=ctx.home))
+            write_manifest(partial, manifest)
+        shutil.rmtree(shards, ignore_errors=True)
+
+    def _parents(self, home: Home, recipe: dict[str, Any]) -> list[Parent]:
+        """The models of the recipe, adapters with their bases, and the dataset that chose it."""
+        read = Recipe.read(recipe)
+        entries: dict[str, Parent] = {}
+        for written, found in read.bind(home).items():
+            role = "merge-base" if written == read.config.base_model else "merged"
+            for folder in (found.adapter, found.base):
+                if folder:
+                    entries.setdefault(folder.name, parent_of(folder, role))
+        return [*entries.values(), parent_of(home.datasets / self.dataset, "searched-on")]
+
+
+def _verdict(comparison: dict[str, Any]) -> str:
+    """One sentence on whether the merge is worth having, by the held-out rows alone."""
+    parent, found = comparison["best_parent"], comparison["against_best_parent"]
+    span = f"{found['loss']:+.4f} nats a token, 95 % interval {found['low']:+.4f} to {found['high']:+.4f}"
+    if found["high"] < 0:
+        return f"On held-out rows the best recipe beats {parent}, the best model alone ({span})."
+    if found["low"] > 0:
+        return f"On held-out rows {parent} alone is better than the best recipe ({span})."
+    return f"On held-out rows the best recipe and {parent} alone cannot be told apart ({span})."
+
+
+def _collect(problems: Problems, field: str, check: Callable[[], object]) -> None:
+    try:
+        check()
+    except UserError as error:
+        problems.collect(field, error)

@@ -1,0 +1,49 @@
+"""The average of several checkpoints of one run. Imports torch: only job processes import this."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from workbench.errors import UserError
+
+WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
+
+
+def average(checkpoints: list[Path], shares: list[float], target: Path) -> Iterator[int]:
+    """Writes Σ share · checkpoint into `target`, with the last one's config; yields the tensors done.
+
+    Sums in float64, tensor by tensor, and rounds once to the last checkpoint's dtype. Raises `UserError` when the
+    checkpoints do not hold the same tensors.
+    """
+    files = [safe_open(checkpoint / WEIGHTS, framework="pt", device="cpu") for checkpoint in checkpoints]
+    last = files[-1]
+    for checkpoint, file in zip(checkpoints, files, strict=True):
+        if _shapes(file) != _shapes(last):
+            raise UserError(
+                f"{checkpoint.name} and {checkpoints[-1].name} do not hold the same tensors.",
+                "They are not of one run; train again with keep_checkpoints.",
+                "run",
+            )
+    averaged = {}
+    for done, name in enumerate(last.keys(), 1):
+        averaged[name] = _sum([file.get_tensor(name) for file in files], shares)
+        yield done
+    save_file(averaged, target / WEIGHTS, metadata={"format": "pt"})
+    config = json.loads((checkpoints[-1] / CONFIG).read_text("utf-8"))
+    (target / CONFIG).write_text(json.dumps({**config, "inference_mode": True}, indent=2), "utf-8")
+
+
+def _shapes(file: safe_open) -> dict[str, list[int]]:
+    return {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118  (safe_open is no dict)
+
+
+def _sum(tensors: list[Tensor], shares: list[float]) -> Tensor:
+    total = torch.zeros_like(tensors[0], dtype=torch.float64)
+    for tensor, share in zip(tensors, shares, strict=True):
+        total.add_(tensor, alpha=share)
+    return total.to(tensors[-1].dtype)

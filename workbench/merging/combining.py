@@ -1,0 +1,121 @@
+"""LoRA with LoRA: PEFT's add_weighted_adapter over a base without weights.
+
+Imports torch: only job processes import this.
+https://github.com/huggingface/peft/blob/main/src/peft/tuners/lora/model.py
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model, set_peft_model_state_dict
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
+
+from workbench.jobs.job import JobContext
+from workbench.jobs.kinds.combine_adapters import SVD, ranks
+
+if TYPE_CHECKING:
+    from workbench.jobs.kinds.combine_adapters import CombineAdapters
+
+NEW = "default"  # the one name that PEFT saves without a folder of its own
+
+
+def combine(base: Path, folders: list[Path], job: "CombineAdapters", target: Path, ctx: JobContext) -> int:
+    """Writes the combined adapter into `target`; returns its rank. Computed and kept in float32."""
+    ctx.progress(0, 0, "Reading the adapters")
+    model = with_adapters(base, folders)
+    lora = model.base_model
+    names = [f"adapter_{place}" for place in range(len(folders))]
+    rank = job.rank or max(rank for folder in folders for rank in ranks(folder).values())
+    _report(lora, ctx, len(set().union(*(ranks(folder) for folder in folders))))
+    torch.manual_seed(job.seed)
+    lora.add_weighted_adapter(  # type: ignore[operator]
+        names, job.shares, NEW, "cat" if job.combination == "svd" else job.combination,
+        svd_rank=rank, svd_full_matrices=False, density=job.density, majority_sign_method=job.majority_sign_method,
+    )  # fmt: skip
+    config: LoraConfig = lora.peft_config[NEW]  # type: ignore[index,union-attr,assignment]
+    if job.combination in SVD:
+        config.r = config.lora_alpha = min(rank, config.r)
+        _cut(model, config.r, ctx)
+    config.use_rslora = False  # the scalings are in the factors; PEFT's own would count on top of them
+    config.base_model_name_or_path = str(base)
+    model.save_pretrained(str(target), selected_adapters=[NEW], save_embedding_layers=False)
+    (target / "README.md").unlink(missing_ok=True)
+    return config.r
+
+
+def with_adapters(base: Path, folders: list[Path]) -> PeftModel:
+    """The adapters, named adapter_0, adapter_1, …, on the hollow base."""
+    model: Any = hollow(base)
+    for place, folder in enumerate(folders):
+        config = LoraConfig.from_pretrained(str(folder))
+        config.target_modules = set(ranks(folder))  # however it was written: a list, a regex, some layers only
+        config.layers_to_transform = config.layers_pattern = config.exclude_modules = None
+        config.init_lora_weights = True
+        name = f"adapter_{place}"
+        if place:
+            model.add_adapter(name, config)
+        else:
+            model = get_peft_model(model, config, adapter_name=name)
+        set_peft_model_state_dict(model, load_file(folder / "adapter_model.safetensors"), adapter_name=name)
+    return model  # type: ignore[no-any-return]
+
+
+def hollow(base: Path) -> PreTrainedModel:
+    """The base's modules with zeros that take no memory for weights: all that PEFT needs to place adapters."""
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(base, trust_remote_code=False))
+    for module in model.modules():
+        for name, weight in list(module.named_parameters(recurse=False)):
+            module.register_parameter(name, nn.Parameter(torch.zeros(1).expand(weight.shape), requires_grad=False))
+    return model  # type: ignore[no-any-return]
+
+
+def _report(lora: Any, ctx: JobContext, layers: int) -> None:
+    """Tells progress and heeds a stop at every layer: PEFT does all in one call, but each layer in one of these two."""
+    done = 0
+
+    def watched(work: Callable[..., Any]) -> Callable[..., Any]:
+        def one_layer(*given: Any, **named: Any) -> Any:
+            nonlocal done
+            ctx.checkpoint()
+            ctx.progress(done, layers, f"Combining layer {done + 1} of {layers}")
+            done += 1
+            return work(*given, **named)
+
+        return one_layer
+
+    for name in ("_svd_generalized_task_arithmetic_weighted_adapter", "_generalized_task_arithmetic_weighted_adapter"):
+        setattr(lora, name, watched(getattr(lora, name)))
+
+
+def _cut(model: PeftModel, rank: int, ctx: JobContext) -> None:
+    """Brings every layer of the new adapter to `rank`: best approximation where it has more, zeros where less."""
+    for module in model.modules():
+        for down, up in (("lora_A", "lora_B"), ("lora_embedding_A", "lora_embedding_B")):
+            held = getattr(module, down, {})
+            if NEW not in held:
+                continue
+            ctx.checkpoint()
+            first, second = held[NEW], getattr(module, up)[NEW]
+            first, second = (getattr(part, "weight", part) for part in (first, second))
+            first.data, second.data = cut(first.data, second.data, rank)
+
+
+def cut(down: Tensor, up: Tensor, rank: int) -> tuple[Tensor, Tensor]:
+    """The best approximation of `up @ down` of at most `rank`, as such a pair with exactly that inner size.
+
+    The SVD of a product of thin matrices from their QR parts: the same as that of the whole product (Eckart–Young),
+    at the cost of the ranks. down: (r, in), up: (out, r).
+    """
+    if len(down) > rank:
+        left, small_left = torch.linalg.qr(up)
+        right, small_right = torch.linalg.qr(down.T)
+        u, s, v = torch.linalg.svd(small_left @ small_right.T, full_matrices=False)
+        root = s[:rank].sqrt()
+        up, down = left @ u[:, :rank] * root, root[:, None] * (v[:rank] @ right.T)
+    missing = rank - len(down)
+    return nn.functional.pad(down, (0, 0, 0, missing)), nn.functional.pad(up, (0, missing))

@@ -1,0 +1,212 @@
+"""The search for a recipe: trials drawn by TPE, each merged in memory and measured on the same rows.
+
+Every trial is in the journal in the job's folder before the next begins, so a crash costs the one under way.
+"""
+
+import json
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from workbench.data import shelf as datasets
+from workbench.errors import UserError
+from workbench.home import Home, write_text
+from workbench.jobs.job import JobContext, JobStopped
+from workbench.merging.recipe import Recipe, find
+from workbench.merging.search_figures import TRIALS, figures
+from workbench.merging.search_space import Space
+from workbench.merging.search_study import finished, give_up, importance, open_study, sampler
+
+if TYPE_CHECKING:
+    from workbench.jobs.kinds.merge_search import MergeSearch
+    from workbench.models.measure import Encoded, Loss
+
+__all__ = ["Search", "divide", "figures"]
+
+MOST_ROWS = 20_000  # of a split looked at when rows are drawn
+MOST_FAILURES = 5  # in a row without a single success
+
+
+@dataclass(frozen=True)
+class Division:
+    """Rows to search on and others to judge the winner by, with the words for where both come from."""
+
+    searched: list[dict[str, Any]]
+    held_out: list[dict[str, Any]]
+    searched_on: str
+    judged_on: str
+
+
+def divide(home: Home, dataset: str, wanted: int, seed: int) -> Division:
+    """`wanted` rows for each purpose, none for both: of the eval split if it is large enough, else train is searched.
+
+    Raises `UserError` when the dataset has fewer than two rows.
+    """
+    train, held = _drawn(home, dataset, "train", seed), _drawn(home, dataset, "eval", seed)
+    if held and len(held) < 2 * wanted:
+        return Division(train[:wanted], held[:wanted], "train split", "eval split")
+    pool, split = (held, "eval") if held else (train, "train")
+    middle = min(wanted, len(pool) // 2)
+    if not middle:
+        raise UserError(f"{dataset!r} has fewer than two rows.", "Choose a larger dataset.", "dataset")
+    return Division(pool[:middle], pool[middle : middle + wanted], f"{split} split", f"other rows of the {split} split")
+
+
+def _drawn(home: Home, dataset: str, split: str, seed: int) -> list[dict[str, Any]]:
+    rows = datasets.rows(home, dataset, split, 0, MOST_ROWS) if datasets.count(home, dataset, split) else []
+    random.Random(seed).shuffle(rows)
+    return rows
+
+
+class Search:
+    """One run of the search: the model trials are merged into, the rows they are measured on, and the study."""
+
+    def __init__(self, job: "MergeSearch", ctx: JobContext, space: Space):
+        from workbench.merging.trial_model import TrialModel
+        from workbench.models.measure import encode, longest
+
+        self.job, self.ctx, self.space = job, ctx, space
+        self.rows = divide(ctx.home, job.dataset, job.rows, job.seed)
+        ctx.progress(0, job.trials, "Loading the model that trials are merged into")
+        self.trial_model = TrialModel(ctx.home, job.base or job.models[0])
+        most = min(job.max_length, longest(self.trial_model.model) or job.max_length)
+        kind, reader = datasets.dataset_kind(ctx.home, job.dataset), find(ctx.home, job.models[0])
+        self.searched, self.held_out = (
+            encode(reader, rows, kind, job.template, most) for rows in (self.rows.searched, self.rows.held_out)
+        )
+        self.study = open_study(ctx.folder)
+        self.ending = False
+        self.baselines: dict[str, float] = self._written().get("baselines", {})
+
+    def _written(self) -> dict[str, Any]:
+        path = self.ctx.folder / TRIALS
+        return dict(json.loads(path.read_text("utf-8"))) if path.is_file() else {}
+
+    def stopped(self) -> bool:
+        """Whether to wind up: at once when all is to be discarded, else until the search has ended."""
+        how = self.ctx.stop_requested()
+        return how == "discard" or bool(how and not self.ending)
+
+    def measured(self, name_or_recipe: "str | dict[str, Any]", rows: "list[Encoded]") -> "Loss":
+        """The loss of a model of the shelf, or of the merge by a recipe."""
+        from workbench.merging.engine import Plan
+        from workbench.models.measure import loss_of
+        from workbench.models.weights import open_weights
+
+        if isinstance(name_or_recipe, str):
+            weights = open_weights(find(self.ctx.home, name_or_recipe))
+            known = self.trial_model.model.state_dict()
+            self.trial_model.take((name, weights.get(name)) for name in weights.names() if name in known)
+        else:
+            device = "cuda" if self.trial_model.hardware.device == "cuda" else "cpu"
+            recipe = Recipe.read(name_or_recipe)
+            plan = Plan(self.ctx.home, recipe, self.job.seed, self.job.kernels, device)
+            self.trial_model.take(_watched(plan.tensors(), self.stopped))
+        return loss_of(self.trial_model.model, rows, stop=self.stopped, seed=self.job.seed)
+
+    def run(self) -> None:
+        """Baselines first, then trials until the budget is spent or somebody stops it."""
+        try:
+            for name in self.space.models:
+                if name not in self.baselines:
+                    self.ctx.progress(0, self.job.trials, f"Measuring {name} alone")
+                    self.baselines[name] = round(self.measured(name, self.searched).loss, 5)
+                    self.ctx.note(f"{name} alone: loss {self.baselines[name]:.4f}")
+                    self._write()
+            for start in self.space.starts():
+                self.study.enqueue_trial(start, skip_if_exists=True)
+            while self._budget_left() and not self.stopped():
+                self._trial()
+        except JobStopped:
+            give_up(self.study)
+        if self.ctx.stop_requested() == "discard":
+            raise JobStopped({"trials": len(finished(self.study))})
+        self.ending = True
+
+    def _budget_left(self) -> bool:
+        done = finished(self.study)
+        spent = sum(trial.duration.total_seconds() for trial in done)
+        return len(done) < self.job.trials and not (self.job.minutes and spent >= 60 * self.job.minutes)
+
+    def _trial(self) -> None:
+        done = finished(self.study)
+        self.study.sampler = sampler(self.job.seed, len(self.study.get_trials(deepcopy=False)))
+        trial = self.study.ask()
+        recipe = self.space.draw(trial)
+        trial.set_user_attr("recipe", recipe)
+        self.ctx.progress(len(done), self.job.trials, f"Trial {trial.number + 1}: {recipe['merge_method']}")
+        same = [one.value for one in done if one.user_attrs.get("recipe") == recipe]
+        try:
+            loss = same[0] if same else self.measured(recipe, self.searched).loss
+        except UserError as error:
+            self._failed(trial, error)
+            return
+        self.study.tell(trial, loss)
+        best = min([loss, *(one.value for one in done)])
+        self.ctx.metrics(trial.number + 1, loss=loss, best_loss=best)
+        self._write()
+
+    def _failed(self, trial: Any, error: UserError) -> None:
+        from optuna.trial import TrialState
+
+        self.study.tell(trial, state=TrialState.FAIL)
+        self.ctx.note(f"Trial {trial.number + 1} failed: {error.message}")
+        failures = self.study.get_trials(deepcopy=False, states=(TrialState.FAIL,))
+        if len(failures) >= MOST_FAILURES and not finished(self.study):
+            raise error
+
+    def best(self) -> dict[str, Any]:
+        """The recipe with the lowest loss; raises `UserError` when no trial came to an end."""
+        done = finished(self.study)
+        if not done:
+            raise UserError("No trial has finished, so there is no recipe.", "Give it more trials or time.", "trials")
+        return dict(min(done, key=lambda trial: trial.value).user_attrs["recipe"])
+
+    def judge(self, recipe: dict[str, Any]) -> dict[str, Any]:
+        """Winner and parents on rows the search never saw: the best of many trials looks better than it is."""
+        from workbench.models.measure import difference
+
+        searched = min(trial.value for trial in finished(self.study))
+        best_parent = min(self.baselines, key=lambda name: self.baselines[name])
+        losses: dict[str, Any] = {"best recipe": self.measured(recipe, self.held_out)}
+        for name in self.space.models:
+            self.ctx.progress(self.job.trials, self.job.trials, f"Judging {name} on held-out rows")
+            losses[name] = self.measured(name, self.held_out)
+        known = {"best recipe": searched, **self.baselines}
+        return {
+            "searched_on": f"{len(self.searched)} rows, {self.rows.searched_on}",
+            "judged_on": f"{len(self.held_out)} rows, {self.rows.judged_on}",
+            "table": [
+                {"model": name, "searched": round(known[name], 5), **loss.to_dict()} for name, loss in losses.items()
+            ],
+            "best_parent": best_parent,
+            "against_best_parent": difference(losses["best recipe"], losses[best_parent], self.job.seed),
+        }
+
+    def finish(self, comparison: dict[str, Any]) -> dict[str, Any]:
+        """Writes the last trials.json and returns it."""
+        return self._write(comparison=comparison, importance=importance(self.study))
+
+    def _write(self, **more: Any) -> dict[str, Any]:
+        trials = [
+            {
+                "number": trial.number + 1,
+                "method": trial.params["method"],
+                "loss": round(trial.value, 5),
+                "seconds": round(trial.duration.total_seconds(), 2),
+                "params": {name: value for name, value in trial.params.items() if name != "method"},
+                "recipe": trial.user_attrs["recipe"],
+            }
+            for trial in finished(self.study)
+        ]
+        found = {"baselines": self.baselines, "trials": trials, **more}
+        write_text(self.ctx.folder / TRIALS, json.dumps(found, ensure_ascii=False, indent=1))
+        return found
+
+
+def _watched(tensors: Any, stopped: Callable[[], bool]) -> Any:
+    for pair in tensors:
+        if stopped():
+            raise JobStopped
+        yield pair

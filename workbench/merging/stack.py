@@ -1,0 +1,293 @@
+"""The layers of a result and where each comes from, laid out as mergekit does, and the picture of it.
+
+`parts_of` follows MergePlanner.normalize_config and plan_slice of mergekit 0.1.5, `value_at` its evaluate_setting.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from workbench.errors import UserError
+from workbench.home import Home
+from workbench.merging import catalogue
+from workbench.merging.recipe import Filtered, Recipe, Scalar, Setting, Settings, Slice, SliceSource, layers
+
+OKABE_ITO = ("#E69F00", "#56B4E9", "#009E73", "#CC79A7", "#0072B2", "#D55E00", "#F0E442", "#999999")
+EXAMPLES = ("self_attn.q_proj.weight", "self_attn.o_proj.weight", "mlp.up_proj.weight", "mlp.down_proj.weight")
+ROW = 18  # height of a layer in the picture, in pixels
+
+Read = Callable[[Scalar], Any]
+NUMBER = re.compile(r"\.(\d+)\.")
+GROUPS = (
+    ("norms", re.compile(r"norm|\bln_|layer_?norm|\.ln\d")),
+    ("head", re.compile(r"lm_head|embed_out|^output\.|(^|\.)score\.")),
+    ("embeddings", re.compile(r"embed|wte|wpe|tok_emb")),
+    ("attention", re.compile(r"attn|attention|[qkvo]_proj|query_key_value|mamba|mixer|conv")),
+    ("mlp", re.compile(r"mlp|feed_forward|ffn|expert|gate|up_proj|down_proj|fc\d|dense|w[123]\.")),
+)
+
+
+@dataclass(frozen=True)
+class Input:
+    """One model that goes into a part: its layers from `first` up to, not including, `last`."""
+
+    model: str
+    first: int
+    last: int
+    parameters: Settings | None = None
+
+
+@dataclass(frozen=True)
+class Part:
+    """Layers of the result that are made alike. `scopes` are the settings shared by its inputs, nearest first."""
+
+    label: str
+    module: str
+    inputs: list[Input]
+    base: str | None
+    scopes: tuple[Settings | None, ...]
+    whole: bool  # made from `models`, where mergekit adds the base by itself
+
+    @property
+    def length(self) -> int:
+        return self.inputs[0].last - self.inputs[0].first
+
+    def settings(self, model: str | None = None) -> Iterator[Settings | None]:
+        """Settings from the nearest to the farthest, of one model or of none in particular."""
+        yield from (one.parameters for one in self.inputs if model is not None and one.model == model)
+        yield from self.scopes
+
+    def place(self, offset: int) -> float:
+        """How far along its gradients a layer of this part lies, from 0 to 1."""
+        return offset / (self.length - 1) if self.length > 1 else 1.0
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer of the result: (model, its layer) of every source, and the share each has in it."""
+
+    index: int
+    sources: list[tuple[str, int]]
+    weights: list[float]
+    module: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.module} layer {self.index}".strip() + " ← " + ", ".join(f"{n} {at}" for n, at in self.sources)
+
+
+def layer_of(tensor: str) -> int | None:
+    """The layer a tensor belongs to; None for embeddings, last norm and head."""
+    found = NUMBER.search(tensor)
+    return int(found[1]) if found else None
+
+
+def group_of(tensor: str) -> str:
+    """norms, head, embeddings, attention, mlp or other, by the names that architectures give their tensors."""
+    return next((group for group, pattern in GROUPS if pattern.search(tensor)), "other")
+
+
+def parts_of(recipe: Recipe, depth: Callable[[str], int], same: Mapping[str, Hashable] | None = None) -> list[Part]:
+    """A recipe as mergekit sees it: a merge of whole models is one part, to which it adds the base.
+
+    depth: how many layers a model has. same: what identifies a model, where one may be written in several ways.
+    """
+    config = recipe.config
+    if config.modules:
+        found = []
+        for name, module in config.modules.items():
+            scopes = (module.parameters, config.parameters)
+            label = f"modules.{name}."
+            found += _whole(module.models, recipe, depth, same, f"{label}models", name, scopes) if module.models else []
+            found += _sliced(module.slices or [], recipe, f"{label}slices", name, scopes)
+        return found
+    if config.models:
+        return _whole(config.models, recipe, depth, same, "models", "", (config.parameters,))
+    return _sliced(config.slices or [], recipe, "slices", "", (config.parameters,))
+
+
+def _whole(
+    sources: list[Any], recipe: Recipe, depth: Callable[[str], int], same: Mapping[str, Hashable] | None,
+    label: str, module: str, scopes: tuple[Settings | None, ...],
+) -> list[Part]:  # fmt: skip
+    base, same = recipe.config.base_model, same or {}
+    inputs = [Input(one.model, 0, depth(one.model), one.parameters) for one in sources]
+    if base and same.get(base, base) not in [same.get(one.model, one.model) for one in inputs]:
+        inputs.append(Input(base, 0, depth(base)))
+    return [Part(label, module, inputs, base, (None, *scopes), whole=True)]
+
+
+def _sliced(
+    slices: list[Slice], recipe: Recipe, label: str, module: str, scopes: tuple[Settings | None, ...]
+) -> list[Part]:
+    def read(source: SliceSource) -> Input:
+        return Input(source.model, *source.layer_range, source.parameters)
+
+    return [
+        Part(
+            f"{label}[{place}]", module, [read(source) for source in part.sources],
+            part.base_model or recipe.config.base_model, (part.parameters, *scopes), whole=False,
+        )
+        for place, part in enumerate(slices)
+    ]  # fmt: skip
+
+
+def value_at(setting: Setting | None, tensor: str, place: float, read: Read = float) -> Any:
+    """A setting's value for a tensor at `place` (0 to 1) along the layers; None where no filter fits."""
+    if isinstance(setting, Filtered):
+        setting = [setting]
+    if not isinstance(setting, list):
+        return None if setting is None else read(setting)
+    for one in setting:
+        if isinstance(one, Filtered):
+            if one.filter in (None, "*") or str(one.filter) in tensor:
+                return value_at(one.value, tensor, place, read)
+        else:
+            return _along([read(value) for value in setting if not isinstance(value, Filtered)], place, read)
+    return None
+
+
+def _along(values: list[Any], place: float, read: Read) -> Any:
+    """Numbers are interpolated, words and booleans picked."""
+    if not all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
+        return values[int(place * (len(values) - 1))]
+    scaled = place * (len(values) - 1)
+    low = int(scaled)
+    high = min(len(values) - 1, low + 1)
+    return read((1 - (scaled - low)) * values[low] + (scaled - low) * values[high])
+
+
+def lookup(name: str, scopes: Iterable[Settings | None], tensor: str, place: float, read: Read = float) -> Any:
+    """The value of the nearest scope that has one for this tensor, else None."""
+    for scope in scopes:
+        if scope and name in scope:
+            value = value_at(scope[name], tensor, place, read)
+            if value is not None:
+                return value
+    return None
+
+
+def stack_of(recipe: Recipe, home: Home) -> list[Layer]:
+    """Every layer of the result from the bottom up. Raises `UserError` for models or layers that are not there."""
+    found: list[Layer] = []
+    count: Counter[str] = Counter()
+    known = recipe.bind(home)
+    same = {name: (one.base, one.adapter) for name, one in known.items()}
+    depths = {name: layers(one.base) for name, one in known.items()}
+    for part in parts_of(recipe, depths.__getitem__, same):
+        for one in part.inputs:
+            if one.last > depths[one.model]:
+                raise UserError(f"{one.model!r} has {depths[one.model]} layers.", "End the range there.", part.label)
+        for offset in range(part.length):
+            inputs = [one for one in part.inputs if one.first + offset < one.last]
+            sources = [(one.model, one.first + offset) for one in inputs]
+            shares = _shares(recipe, part, inputs, offset)
+            found.append(Layer(count[part.module], sources, shares, part.module))
+            count[part.module] += 1
+    return found
+
+
+def _shares(recipe: Recipe, part: Part, inputs: list[Input], offset: int) -> list[float]:
+    """How much of a layer comes from each input, adding up to 1: by weight or t; alike where neither is given.
+
+    A base that the others are differences to has no weight, so no share to show.
+    """
+    info = catalogue.methods().get(recipe.config.merge_method)
+    weight = info.parameter("weight") if info else None
+    weighed = [one for one in inputs if not (weight and weight.scope == "non_base" and one.model == part.base)]
+    place = part.place(offset)
+    amounts = {
+        one.model: _mean("weight", part.settings(one.model), f"layers.{one.first + offset}.", place) if weight else None
+        for one in weighed
+    }
+    blend = _mean("t", part.settings(), f"layers.{offset}.", place)
+    if recipe.config.merge_method == "slerp" and blend is not None and len(inputs) == 2:
+        amounts = {one.model: 1 - blend if one.model == part.base else blend for one in inputs}
+    sizes = [abs(amounts[one.model] or 0.0) if one.model in amounts else 0.0 for one in inputs]
+    if not sum(sizes):
+        sizes = [1.0] * len(inputs)
+    return [round(size / sum(sizes), 4) for size in sizes]
+
+
+def _mean(name: str, settings: Iterable[Settings | None], prefix: str, place: float) -> float | None:
+    """A parameter's mean over some tensors of a layer, so that filters for attention and MLP both count."""
+    scopes = list(settings)
+    try:
+        values = [lookup(name, scopes, f"model.{prefix}{tensor}", place) for tensor in EXAMPLES]
+    except ValueError:  # no number: the checks say so
+        return None
+    given = [value for value in values if value is not None]
+    return sum(given) / len(given) if given else None
+
+
+def picture(stack: list[Layer]) -> dict[str, Any]:
+    """A plotly figure as plain JSON: a bar a layer, the first at the bottom, coloured by the models it comes from.
+
+    A source layer that stands in the result more than once is hatched.
+    """
+    models = list(dict.fromkeys(name for layer in stack for name, _ in layer.sources))
+    used = Counter(source for layer in stack for source in layer.sources)
+    rows = [f"{layer.module} {layer.index}".strip() for layer in stack]
+    data = [_bars(model, place, stack, rows, used) for place, model in enumerate(models)]
+    layout = {
+        **PLAIN,
+        "barmode": "stack",
+        "bargap": 0.12,
+        "height": max(220, 110 + ROW * len(stack)),
+        "showlegend": True,
+        "xaxis": {
+            "tickformat": ".0%",
+            "range": [0, 1],
+            "showgrid": False,
+            "zeroline": False,
+            "title": {"text": "share"},
+        },
+        "yaxis": {"type": "category", "categoryarray": rows, "title": {"text": "layer of the result"}, "dtick": 1},
+    }
+    if len(stack) > 40:
+        layout["yaxis"]["dtick"] = 5
+    return {"data": data, "layout": layout}
+
+
+PLAIN: dict[str, Any] = {
+    "paper_bgcolor": "rgba(0,0,0,0)",
+    "plot_bgcolor": "rgba(0,0,0,0)",
+    "margin": {"l": 60, "r": 16, "t": 24, "b": 40},
+    "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+}
+
+
+def _bars(
+    model: str, place: int, stack: list[Layer], rows: list[str], used: Counter[tuple[str, int]]
+) -> dict[str, Any]:
+    shown = [
+        (row, layer, share, at)
+        for row, layer in zip(rows, stack, strict=True)
+        for (name, at), share in zip(layer.sources, layer.weights, strict=True)
+        if name == model
+    ]
+    repeats = [used[(model, at)] for *_, at in shown]
+    return {
+        "type": "bar",
+        "orientation": "h",
+        "name": model,
+        "y": [row for row, *_ in shown],
+        "x": [share for *_, share, _ in shown],
+        "text": [
+            f"{model} {at}" + (f" (×{times})" if times > 1 else "")
+            for (*_, at), times in zip(shown, repeats, strict=True)
+        ],
+        "textposition": "inside",
+        "insidetextanchor": "middle",
+        "customdata": [str(layer) for _, layer, *_ in shown],
+        "hovertemplate": "%{customdata}<br>" + model + " %{x:.0%}<extra></extra>",
+        "marker": {
+            "color": OKABE_ITO[place % len(OKABE_ITO)],
+            "pattern": {
+                "shape": ["/" if times > 1 else "" for times in repeats],
+                "fillmode": "overlay",
+                "solidity": 0.25,
+            },
+        },
+    }
