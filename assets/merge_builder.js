@@ -110,7 +110,7 @@ function build() {
   ui.base = select([], "", "Base model");
   ui.base.addEventListener("change", () => { rules.setBase(ui.base.value || undefined); rebuild(); changed(); });
   ui.baseField = field("Base model", ui.base, "What the others are measured against.", "is-base");
-  ui.modules = h("div", "wb-hint", "This recipe merges the parts of a model of several parts. Change it as YAML below.");
+  ui.modules = h("div", "wb-hint", "This recipe merges a model of several parts. Change it as YAML below.");
   ui.shared = h("div", "wb-mb-settings is-many");
   ui.sharedHost = h("div", "wb-mb-host");
   ui.sharedBox = section("Settings of the method", ui.shared, ui.sharedHost);
@@ -148,8 +148,10 @@ function buildResult(ui) {
   ui.dtype = bind(select([["", "as the models"], ...PRECISIONS], "", "Computed in"), place("dtype"));
   ui.outDtype = bind(select([["", "as computed"], ...PRECISIONS], "", "Saved as"), place("out_dtype"));
   ui.tokenizer = bind(select([], "", "Tokenizer"), (value) => rules.setTokenizer(value, ui.pad.value));
-  ui.pad = bind(numberInput({ kind: "int", low: 1, high: 1024 }), (value) => rules.setTokenizer(ui.tokenizer.value, value));
-  ui.template = bind(select([], "", "Chat template"), (value) => { if (value !== "…") place("chat_template")(value); });
+  ui.pad = bind(numberInput({ kind: "int", low: 1, high: 1024 }),
+    (value) => rules.setTokenizer(ui.tokenizer.value, value));
+  ui.template = bind(select([], "", "Chat template"),
+    (value) => { if (value !== "…") place("chat_template")(value); });
   ui.seed = bind(numberInput({ kind: "int", low: 0 }), (value) => {
     app.seed = Math.max(0, Math.round(Number(value) || 0));
   });
@@ -196,16 +198,18 @@ function buildYaml(ui) {
   return box;
 }
 
-function say(words) {
+/** A word beneath the YAML: what was done goes by itself, what went wrong stays. */
+function say(words, wrong = false) {
   setText(ui.said, words);
-  setTimeout(() => { if (ui.said.textContent === words) setText(ui.said, ""); }, 8000);
+  ui.said.classList.toggle("is-wrong", wrong);
+  if (!wrong) setTimeout(() => { if (ui.said.textContent === words) setText(ui.said, ""); }, 6000);
 }
 
 /** A server function's answer, or null after saying what went wrong. */
 async function answer(call) {
   const reply = await call.catch(() => null);
   if (reply && !reply.error) return reply;
-  say(reply?.error || "The server could not be reached.");
+  say(reply?.error || "The server could not be reached.", true);
   return null;
 }
 
@@ -246,7 +250,8 @@ function rebuild() {
 function sync() {
   const { recipe } = app, method = app.method(), mode = rules.modeOf();
   const names = [...new Set(rules.sources().map((one) => one.model))];
-  fillSelect(ui.method, [...(method ? [] : [[recipe.merge_method, `${recipe.merge_method} (unknown)`]]), ...methodOptions()]);
+  const unknown = method ? [] : [[recipe.merge_method, `${recipe.merge_method} (unknown)`]];
+  fillSelect(ui.method, [...unknown, ...methodOptions()]);
   ui.method.value = recipe.merge_method;
   ui.badge.hidden = !method || method.kernel === "stock" || app.kernels === "stock";
   setText(ui.badge, method?.kernel === "own" ? "ours" : "fast");
@@ -257,7 +262,8 @@ function sync() {
     setText(ui.paper, method.url.replace(/^https:\/\/(www\.)?/, ""));
   }
   ui.baseField.hidden = mode !== "slices" || !takesBase(method);
-  fillSelect(ui.base, [["", "none"], ...[...new Set([...names, recipe.base_model])].filter(Boolean).map((one) => [one, one])]);
+  const bases = [...new Set([...names, recipe.base_model])].filter(Boolean);
+  fillSelect(ui.base, [["", "none"], ...bases.map((one) => [one, one])]);
   ui.base.value = recipe.base_model || "";
   ({ models: whole, slices: layered })[mode]?.sync();
   syncResult(names);
@@ -268,7 +274,9 @@ function sync() {
 
 function syncResult(names) {
   const { recipe } = app, { tokenizer } = recipe, template = recipe.chat_template || "";
-  const put = (node, value) => { if (document.activeElement !== node || node.tagName === "SELECT") node.value = value; };
+  const put = (node, value) => {
+    if (document.activeElement !== node || node.tagName === "SELECT") node.value = value;
+  };
   const source = tokenizer?.source || recipe.tokenizer_source || (tokenizer ? "union" : "");
   const strange = source && !["base", "union", ...names].includes(source) ? [[source, source]] : [];
   fillSelect(ui.tokenizer, [["", "copied from the base or first model"], ["base", "the base's, matched by token"],

@@ -3,7 +3,8 @@
 function button(className, text, onClick, title = "") {
   const node = h("button", className, text);
   node.type = "button";
-  if (title) { node.title = title; node.setAttribute("aria-label", title); }
+  if (title) node.title = title;
+  if (title && text.length < 2) node.setAttribute("aria-label", title);
   node.addEventListener("click", onClick);
   return node;
 }

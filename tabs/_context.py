@@ -33,7 +33,7 @@ class Context:
 
     def models(self) -> Choices:
         """Whole models and adapters."""
-        return [(_model_label(info), info.name) for info in list_models(self.home) if _has_weights(info)]
+        return [(_model_label(info), info.name) for info in list_models(self.home) if info.has_weights]
 
     def answering(self) -> Choices:
         """Everything that can answer a prompt: models, adapters, ensembles."""
@@ -120,13 +120,11 @@ class Context:
         return hashlib.sha1("|".join(marks).encode(), usedforsecurity=False).hexdigest()
 
 
-def _has_weights(info: ModelInfo) -> bool:
-    return not info.error and not info.is_ensemble
-
-
 def _model_label(info: ModelInfo) -> str:
     if info.is_ensemble:
         return f"{info.name} · {info.architecture}"
+    if info.kind == "gguf":
+        return f"{info.name} · GGUF {info.dtype}"
     return f"{info.name} · adapter of {info.base}" if info.is_adapter else info.name
 
 

@@ -184,7 +184,8 @@ def _served(name: str, function: Answer) -> Answer:
         try:
             return _call(function, query, request)
         except Exception as error:
-            log.exception("%s failed", name)
+            if getattr(error, "remedy", None) is None:
+                log.exception("%s failed", name)
             return {"error": _sentence(error)}
 
     answer.__name__ = name

@@ -82,13 +82,13 @@ def _sample(sample: dict[str, Any]) -> str:
 
 
 def _likeness(view: JobView) -> tuple[str, Figures]:
-    from workbench.merging import likeness
+    from workbench.merging import likeness, pictures
 
     if view.status != "done":
         return "", []
     data = likeness.read(view.folder)
     says = "".join(f"<li>{safe(one)}</li>" for one in likeness.sentences(data))
-    return Html(f'<ul class="wb-sentences">{says}</ul>'), _titled(likeness.figures(data))
+    return Html(f'<ul class="wb-sentences">{says}</ul>'), _titled(pictures.figures(data))
 
 
 def _search(view: JobView) -> tuple[str, Figures]:

@@ -188,7 +188,7 @@ class Lab:
     def _shelf(self) -> list[dict[str, Any]]:
         """Four models of one shape, two of them adapters, and a smaller stranger."""
         size = {"layers": 30, "parameters": 134_515_008, "per_layer": 3_541_248, "shape": "Llama 576"}
-        names = [("stranger", ""), ("base", ""), ("poet" + self.text, "base"), ("coder", "base"), ("clerk", "")]
+        names = [("stranger", ""), ("base", ""), ("clerk", ""), ("poet" + self.text, "base"), ("coder", "base")]
         made = [{"name": name, "base": base, **size} for name, base in names]
         made[0] |= {"layers": 12, "shape": "GPT2 768"}
         return made

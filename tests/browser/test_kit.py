@@ -1,11 +1,15 @@
 """The UI kit in a real browser, fed with made-up data by gallery.py."""
 
+import json
 import re
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from gallery import Lab, build, serve
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
+
+from tests.waiting import until
 
 Open = Callable[..., Page]
 
@@ -146,6 +150,7 @@ def test_hostile_text_is_only_text(page: Page) -> None:
     try:
         page.goto(serve(demo))
         places = {"Train": ".wb-kv", "Tokens": ".wb-token", "Compare": ".wb-msg", "Label": ".wb-vote-text p"}
+        places["Merge"] = ".wb-merge-builder[data-checked]"
         for name, sign in {**places, "Pieces": ".wb-table"}.items():
             page.get_by_role("tab", name=name, exact=True).click()
             expect(page.locator(sign).first).to_be_visible()
@@ -154,8 +159,8 @@ def test_hostile_text_is_only_text(page: Page) -> None:
                 page.keyboard.press("b")
                 expect(page.locator(".wb-vote-pad .wb-error")).to_contain_text("onerror")
             assert page.evaluate("window.hacked") is None
-            own = "[class^=wb-] :is(img, a, script, iframe, form, [onerror], [onclick], [style*=fixed])"
-            assert page.locator(own).count() == 0
+            bad = "img, a:not(.wb-mb-about > a), script, iframe, form, [onerror], [onclick], [style*=fixed]"
+            assert page.locator(f"[class^=wb-] :is({bad})").count() == 0
             text = page.locator(".wb-msg-body p, .wb-vote-text p").first
             if text.count():
                 expect(text).to_contain_text("<img src=x onerror=")
@@ -291,6 +296,195 @@ def test_keys_do_nothing_while_typing_repeating_or_on_another_tab(show: Open, la
     page.keyboard.press("b")
     expect(pad).to_have_attribute("data-item", "pair-1")
     assert len(lab.calls) == 1
+
+
+# ---- merging -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def builder(show: Open) -> Locator:
+    """The builder with its first recipe, checked."""
+    page = show("Merge")
+    found = page.locator(".wb-merge-builder")
+    checked(found)
+    return found
+
+
+def checked(builder: Locator, state: str = "ready") -> None:
+    expect(builder).to_have_attribute("data-checked", state)
+
+
+def merged(builder: Locator, lab: Lab) -> dict[str, Any]:
+    """What Python gets when the button beneath is pressed, once the last edit was checked."""
+    checked(builder)
+    lab.merged = {}
+    builder.page.locator("#go").click()
+    until(lambda: lab.merged)
+    return lab.merged
+
+
+def recipe(builder: Locator, lab: Lab) -> dict[str, Any]:
+    return merged(builder, lab)["recipe"]
+
+
+def choose_method(builder: Locator, name: str) -> None:
+    builder.get_by_label("Method").select_option(name)
+
+
+def test_the_builder_begins_with_two_that_fit_and_python_gets_its_value(builder: Locator, lab: Lab) -> None:
+    value = merged(builder, lab)
+    assert value["recipe"] == {
+        "merge_method": "slerp",
+        "base_model": "poet",
+        "models": [{"model": "poet"}, {"model": "coder"}],
+        "parameters": {"t": 0.5},
+        "dtype": "float32",
+        "out_dtype": "bfloat16",
+    }
+    assert (value["output"], value["seed"], value["kernels"]) == ("suggested", 0, "fast")
+    expect(builder.locator(".wb-kv")).to_contain_text("135M parameters")
+
+
+def test_a_method_around_a_base_takes_the_adapters_own_base_and_gives_it_back(builder: Locator, lab: Lab) -> None:
+    choose_method(builder, "ties")
+    found = recipe(builder, lab)
+    assert found["base_model"] == "base"
+    assert [one["model"] for one in found["models"]] == ["base", "poet", "coder"]
+    assert [one.get("parameters") for one in found["models"]] == [None, {"weight": 1}, {"weight": 1}]
+    assert "parameters" not in found
+    builder.locator(".wb-mb-model").nth(1).get_by_label("weight of poet").fill("0.3")
+    choose_method(builder, "slerp")
+    assert recipe(builder, lab)["models"] == [{"model": "poet"}, {"model": "coder"}]
+    choose_method(builder, "ties")
+    assert recipe(builder, lab)["models"][1]["parameters"] == {"weight": 0.3}
+
+
+def test_a_gradient_is_bent_by_mouse_keyboard_and_text(builder: Locator, lab: Lab) -> None:
+    builder.get_by_role("button", name="Vary t over layers or modules").click()
+    curve = builder.locator(".wb-mb-curve")
+    box = curve.bounding_box()
+    assert box
+    builder.page.mouse.click(box["x"] + box["width"] / 2, box["y"] + 16)
+    expect(curve.get_by_role("slider")).to_have_count(3)
+    middle = curve.get_by_role("slider", name="50 % of the layers", exact=True)
+    expect(middle).to_be_focused()
+    checked(builder)
+    expect(middle).to_be_focused()  # the check redrew everything else
+    for _ in range(12):
+        middle.press("ArrowUp")
+    middle.press("ArrowLeft")
+    curve.get_by_role("slider", name="0 % of the layers", exact=True).press("Shift+ArrowDown")
+    text = builder.get_by_label("Values from the first layer to the last")
+    expect(text).to_have_value("0.4, 1, 0.5")
+    assert recipe(builder, lab)["parameters"] == {"t": [0.4, 1, 0.5]}
+    text.fill("0, 0.5, nonsense")
+    expect(text).to_have_class(re.compile("is-bad"))
+    text.fill("0, 0.2, 0.4, 1")
+    expect(curve.get_by_role("slider")).to_have_count(4)
+    curve.get_by_role("slider").nth(1).dblclick()
+    assert recipe(builder, lab)["parameters"] == {"t": [0, 0.4, 1]}
+    builder.get_by_role("button", name="One value").click()
+    assert recipe(builder, lab)["parameters"] == {"t": 0}
+
+
+def test_modules_have_values_of_their_own_the_rest_comes_last(builder: Locator, lab: Lab) -> None:
+    builder.get_by_role("button", name="Vary t over layers or modules").click()
+    builder.get_by_role("button", name="By module").click()
+    builder.get_by_label("Value for self_attn").fill("0, 1")
+    builder.get_by_label("Value for everything else").fill("0.25")
+    builder.get_by_role("button", name="Add module").click()
+    builder.locator(".wb-mb-filter").nth(2).get_by_label("Module").select_option("")
+    builder.locator(".wb-mb-filter").nth(2).get_by_label("Part of a tensor's name").fill("layers.7.")
+    assert recipe(builder, lab)["parameters"]["t"] == [
+        {"filter": "self_attn", "value": [0, 1]},
+        {"filter": "mlp", "value": 0.5},
+        {"filter": "layers.7.", "value": 0.25},
+        {"value": 0.25},
+    ]
+    expect(builder.locator(".wb-mb-glance:visible")).to_have_text("4 modules")
+
+
+def test_layers_are_stacked_and_drawn(builder: Locator, lab: Lab) -> None:
+    builder.get_by_role("button", name="Layers (frankenmerge)").click()
+    bars = builder.locator(".wb-mb-bar")
+    expect(bars).to_have_count(40)
+    builder.get_by_label("Up to, not with, layer").first.fill("12")
+    expect(bars).to_have_count(32)
+    expect(bars.nth(13)).to_have_attribute("title", "layer 13 ← coder 11")
+    expect(builder.locator(".wb-mb-stack b")).to_contain_text("32 layers · about 142M parameters")
+    builder.get_by_role("button", name="Add slice").click()
+    found = recipe(builder, lab)
+    ranges = [(one["sources"][0]["model"], one["sources"][0]["layer_range"]) for one in found["slices"]]
+    assert ranges[:2] == [("poet", [0, 12]), ("coder", [10, 30])]
+    assert len(ranges) == 3
+    assert "models" not in found and "base_model" not in found
+    assert found["merge_method"] == "passthrough"
+    builder.get_by_role("button", name="Whole models").click()
+    assert recipe(builder, lab)["merge_method"] == "slerp"
+
+
+def test_problems_are_shown_with_their_remedy(builder: Locator) -> None:
+    builder.get_by_label("Model", exact=True).nth(1).select_option("poet")
+    checked(builder, "problems")
+    expect(builder.locator(".wb-note.is-error")).to_have_text("models a model is named twice. Take one out.")
+    expect(builder.locator(".wb-mb-check-head")).to_contain_text("One thing to put right")
+    builder.get_by_label("Model", exact=True).nth(1).select_option("clerk")
+    checked(builder)
+    expect(builder.locator(".wb-note.is-error:visible")).to_have_count(0)
+
+
+def test_rows_move_by_keyboard_and_the_focus_goes_with_them(builder: Locator, lab: Lab) -> None:
+    builder.get_by_role("button", name="Add model").click()
+    expect(builder.get_by_label("Model", exact=True).nth(2)).to_be_focused()
+    up = builder.locator(".wb-mb-model").nth(2).get_by_role("button", name="Move up")
+    up.press("Enter")
+    expect(builder.locator(".wb-mb-model").nth(1).get_by_role("button", name="Move up")).to_be_focused()
+    builder.locator(".wb-mb-model").nth(2).get_by_role("radio").check()
+    found = recipe(builder, lab)
+    assert [one["model"] for one in found["models"]] == ["poet", "clerk", "coder"]
+    assert found["base_model"] == "coder"
+
+
+def test_yaml_is_read_strictly_and_what_has_no_control_is_kept(builder: Locator, lab: Lab) -> None:
+    builder.locator(".wb-mb-yaml summary").click()
+    box = builder.get_by_label("Recipe as YAML")
+    expect(box).to_have_value(re.compile("merge_method: slerp"))
+    box.fill("merge_method: linear\nmodls: []")
+    builder.get_by_role("button", name="Apply").click()
+    expect(builder.locator(".wb-mb-yaml .wb-hint")).to_contain_text("Did you mean models or")
+    tokens = {"source": "union", "tokens": {"<|x|>": {"source": "poet", "force": True}}}
+    given = {"merge_method": "linear", "models": [{"model": "poet", "parameters": {"weight": 0.2}}, {"model": "coder"}]}
+    box.fill(json.dumps({**given, "parameters": {"weight": 0.8}, "tokenizer": tokens}))
+    builder.get_by_role("button", name="Apply").click()
+    expect(builder.get_by_label("Method")).to_have_value("linear")
+    expect(builder.get_by_label("weight of coder")).to_have_attribute("placeholder", "0.8")
+    builder.get_by_label("weight of poet").fill("0.6")
+    found = recipe(builder, lab)
+    assert found["models"][0] == {"model": "poet", "parameters": {"weight": 0.6}}
+    assert found["models"][1] == {"model": "coder"}
+    assert found["tokenizer"]["tokens"]["<|x|>"]["force"] is True
+    builder.get_by_role("button", name="For mergekit").click()
+    expect(builder.locator(".wb-mb-yaml pre")).to_contain_text("/shelf/poet")
+
+
+def test_python_fills_the_builder_and_a_reload_keeps_the_recipe(builder: Locator, lab: Lab) -> None:
+    page = builder.page
+    page.locator("#fill").click()
+    expect(builder.get_by_label("Name of the result")).to_have_value("given")
+    expect(builder.get_by_label("weight of coder")).to_have_value("0.3")
+    checked(builder)
+    page.reload()
+    page.get_by_role("tab", name="Merge", exact=True).click()
+    value = merged(builder, lab)
+    assert (value["output"], value["seed"]) == ("given", 7)
+    assert value["recipe"]["base_model"] == "base"
+    builder.get_by_role("button", name="Start over").click()
+    assert recipe(builder, lab)["merge_method"] == "slerp"
+
+
+def test_new_models_appear_while_the_builder_is_open(builder: Locator, lab: Lab) -> None:
+    lab.shelf.append({**lab.shelf[1], "name": "newcomer", "base": ""})
+    expect(builder.get_by_label("Model", exact=True).first.locator("option[value=newcomer]")).to_be_attached()
 
 
 # ---- page --------------------------------------------------------------------------------------------------

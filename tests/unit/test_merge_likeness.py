@@ -12,7 +12,7 @@ from workbench.home import Home
 from workbench.jobs.job import JobContext, JobStopped
 from workbench.jobs.kinds.likeness import Likeness
 from workbench.jobs.queue import Queue
-from workbench.merging import likeness
+from workbench.merging import likeness, pictures
 
 torch = pytest.importorskip("torch")
 
@@ -145,7 +145,7 @@ def test_tensors_that_not_all_have_are_left_out() -> None:
 
 def test_figures_are_plain_and_transparent() -> None:
     base = random(1)
-    figures = likeness.figures(likeness.compare({"a": moved(base, 2, 0.1), "b": moved(base, 3, 0.1)}, base, "base"))
+    figures = pictures.figures(likeness.compare({"a": moved(base, 2, 0.1), "b": moved(base, 3, 0.1)}, base, "base"))
     assert json.loads(json.dumps(figures)) == figures and len(figures) == 6
     for figure in figures:
         (trace,) = figure["data"]

@@ -12,7 +12,8 @@ from workbench.errors import UserError
 from workbench.home import Home, writing
 from workbench.lineage import Manifest, parent_of, write_manifest
 from workbench.models.shelf import resolve
-from workbench.models.weights import ShardWriter, cannot_fold, open_weights
+from workbench.models.tensors import cannot_fold
+from workbench.models.weights import ShardWriter, open_weights
 
 
 @pytest.fixture
@@ -73,7 +74,10 @@ def test_an_adapter_is_folded_as_peft_folds_it(home: Home, options: dict[str, ob
     assert changed >= 4
 
 
-@pytest.mark.parametrize(("options", "reason"), [({"use_dora": True}, "DoRA"), ({"bias": "all"}, "biases")])
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [({"use_dora": True}, "DoRA"), ({"bias": "all"}, "biases"), ({"target_modules": ["embed_tokens"]}, "embeddings")],
+)
 def test_what_is_more_than_lora_is_refused_with_a_way_out(home: Home, options: dict[str, object], reason: str) -> None:
     lora(home, "style", **options)
     assert reason in cannot_fold(home.models / "style")

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.errors import UserError
 from workbench.home import write_text
-from workbench.merging.stack import PLAIN, group_of, layer_of
+from workbench.merging.stack import group_of, layer_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -27,8 +27,6 @@ CHUNK = 2**20  # elements compared at once: what fits in a processor's cache
 SAMPLE = 2**20  # elements the threshold of the strongest is taken from
 STRONGEST = 0.2  # TIES keeps the strongest fifth
 LOOSE = -1  # the layer of embeddings, last norm and head
-BLUE_TO_ORANGE = [[0, "#D55E00"], [0.5, "rgba(127,127,127,0.15)"], [1, "#0072B2"]]
-TO_BLUE = [[0, "rgba(127,127,127,0.15)"], [1, "#0072B2"]]
 
 Pair = tuple[int, int]
 
@@ -265,55 +263,6 @@ def _of_tasks(names: str, measures: dict[str, Any]) -> Iterator[str]:
     if signs is not None and 1 - signs > 0.3:
         strongest = f", in {1 - strong:.0%} of the strongest fifth" if strong is not None else ""
         yield f"Their signs conflict in {1 - signs:.0%} of the weights both changed{strongest}: TIES or DARE may help."
-
-
-def figures(data: dict[str, Any]) -> list[dict[str, Any]]:
-    """plotly heatmaps as plain JSON: layers by pairs for each measure, layers by groups for each model's change."""
-    pairs = data["pairs"]
-    made = [
-        _heatmap(title, data["layers"], {pair: found[name]["layers"] for pair, found in pairs.items()}, signed)
-        for name, title, signed in (
-            ("weights", "Cosine of the weights", True), ("tasks", "Cosine of the task vectors", True),
-            ("signs", "Signs that agree", False), ("strong_signs", "Signs that agree, strongest fifth", False),
-        )
-        if pairs and name in next(iter(pairs.values()))
-    ]  # fmt: skip
-    for model, change in data["changes"].items():
-        made.append(
-            _heatmap(f"Task vector of {model}, relative to the base", data["layers"], change["norm"]["cells"], None)
-        )
-    return made
-
-
-def _heatmap(
-    title: str, rows: list[str], columns: dict[str, list[float | None]], signed: bool | None
-) -> dict[str, Any]:
-    """signed: -1 to 1, else 0 to 1; None leaves the end open."""
-    scale = {"zmin": -1 if signed else 0, "zmax": 1} if signed is not None else {"zmin": 0}
-    return {
-        "data": [
-            {
-                "type": "heatmap",
-                "x": list(columns),
-                "y": rows,
-                "z": [[column[place] for column in columns.values()] for place in range(len(rows))],
-                "colorscale": BLUE_TO_ORANGE if signed else TO_BLUE,
-                "texttemplate": "%{z:.2f}",
-                "hovertemplate": "%{y}<br>%{x}: %{z:.3f}<extra></extra>",
-                "xgap": 2,
-                "ygap": 1,
-                **scale,
-            }
-        ],
-        "layout": {
-            **PLAIN,
-            "title": {"text": title},
-            "margin": {**PLAIN["margin"], "l": 110, "t": 48},
-            "height": max(240, 130 + 16 * len(rows)),
-            "xaxis": {"type": "category", "showgrid": False},
-            "yaxis": {"type": "category", "showgrid": False, "dtick": 1 if len(rows) <= 40 else 5},
-        },
-    }
 
 
 def save(folder: Path, data: dict[str, Any]) -> None:

@@ -5,9 +5,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+from workbench.colours import BLUE, GREEN, GREY, ORANGE, PINK, SKY, VERMILION, YELLOW
+
 TRIALS = "trials.json"
-PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442")  # Okabe and Ito's
-GREY = "#8792a8"  # readable on white and on black
+PALETTE = (BLUE, ORANGE, GREEN, PINK, SKY, VERMILION, YELLOW)
 GRID = "rgba(128,140,160,.2)"
 LINE = "rgba(128,140,160,.8)"
 MOST_PARAMETERS = 12

@@ -1,4 +1,4 @@
-"""The layers of a result and where each comes from, laid out as mergekit does, and the picture of it.
+"""The layers of a result and where each comes from, laid out as mergekit does.
 
 `parts_of` follows MergePlanner.normalize_config and plan_slice of mergekit 0.1.5, `value_at` its evaluate_setting.
 """
@@ -14,9 +14,7 @@ from workbench.home import Home
 from workbench.merging import catalogue
 from workbench.merging.recipe import Filtered, Recipe, Scalar, Setting, Settings, Slice, SliceSource, layers
 
-OKABE_ITO = ("#E69F00", "#56B4E9", "#009E73", "#CC79A7", "#0072B2", "#D55E00", "#F0E442", "#999999")
 EXAMPLES = ("self_attn.q_proj.weight", "self_attn.o_proj.weight", "mlp.up_proj.weight", "mlp.down_proj.weight")
-ROW = 18  # height of a layer in the picture, in pixels
 
 Read = Callable[[Scalar], Any]
 NUMBER = re.compile(r"\.(\d+)\.")
@@ -219,75 +217,3 @@ def _mean(name: str, settings: Iterable[Settings | None], prefix: str, place: fl
         return None
     given = [value for value in values if value is not None]
     return sum(given) / len(given) if given else None
-
-
-def picture(stack: list[Layer]) -> dict[str, Any]:
-    """A plotly figure as plain JSON: a bar a layer, the first at the bottom, coloured by the models it comes from.
-
-    A source layer that stands in the result more than once is hatched.
-    """
-    models = list(dict.fromkeys(name for layer in stack for name, _ in layer.sources))
-    used = Counter(source for layer in stack for source in layer.sources)
-    rows = [f"{layer.module} {layer.index}".strip() for layer in stack]
-    data = [_bars(model, place, stack, rows, used) for place, model in enumerate(models)]
-    layout = {
-        **PLAIN,
-        "barmode": "stack",
-        "bargap": 0.12,
-        "height": max(220, 110 + ROW * len(stack)),
-        "showlegend": True,
-        "xaxis": {
-            "tickformat": ".0%",
-            "range": [0, 1],
-            "showgrid": False,
-            "zeroline": False,
-            "title": {"text": "share"},
-        },
-        "yaxis": {"type": "category", "categoryarray": rows, "title": {"text": "layer of the result"}, "dtick": 1},
-    }
-    if len(stack) > 40:
-        layout["yaxis"]["dtick"] = 5
-    return {"data": data, "layout": layout}
-
-
-PLAIN: dict[str, Any] = {
-    "paper_bgcolor": "rgba(0,0,0,0)",
-    "plot_bgcolor": "rgba(0,0,0,0)",
-    "margin": {"l": 60, "r": 16, "t": 24, "b": 40},
-    "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
-}
-
-
-def _bars(
-    model: str, place: int, stack: list[Layer], rows: list[str], used: Counter[tuple[str, int]]
-) -> dict[str, Any]:
-    shown = [
-        (row, layer, share, at)
-        for row, layer in zip(rows, stack, strict=True)
-        for (name, at), share in zip(layer.sources, layer.weights, strict=True)
-        if name == model
-    ]
-    repeats = [used[(model, at)] for *_, at in shown]
-    return {
-        "type": "bar",
-        "orientation": "h",
-        "name": model,
-        "y": [row for row, *_ in shown],
-        "x": [share for *_, share, _ in shown],
-        "text": [
-            f"{model} {at}" + (f" (×{times})" if times > 1 else "")
-            for (*_, at), times in zip(shown, repeats, strict=True)
-        ],
-        "textposition": "inside",
-        "insidetextanchor": "middle",
-        "customdata": [str(layer) for _, layer, *_ in shown],
-        "hovertemplate": "%{customdata}<br>" + model + " %{x:.0%}<extra></extra>",
-        "marker": {
-            "color": OKABE_ITO[place % len(OKABE_ITO)],
-            "pattern": {
-                "shape": ["/" if times > 1 else "" for times in repeats],
-                "fillmode": "overlay",
-                "solidity": 0.25,
-            },
-        },
-    }

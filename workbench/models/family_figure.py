@@ -5,14 +5,14 @@ import itertools
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
+from workbench.colours import BLUE, GREEN, GREY, LIGHT_GREY, ORANGE, SKY
+
 if TYPE_CHECKING:
     from workbench.models.artifacts import Key, Node
     from workbench.models.family import Edge, Family
 
-COLOURS = {"model": "#0072B2", "adapter": "#56B4E9", "dataset": "#009E73", "labels": "#E69F00"}  # Okabe and Ito's
+COLOURS = {"model": BLUE, "adapter": SKY, "dataset": GREEN, "labels": ORANGE}
 NAMES = {"model": "Models", "adapter": "Adapters", "dataset": "Datasets", "labels": "Label sessions"}
-OTHER = "#999999"
-GREY = "#8792a8"  # readable on white and on black
 SWEEPS = 6
 LONGEST = 22
 
@@ -111,7 +111,7 @@ def generations(found: "Family") -> dict["Key", int]:
 
 def _nodes(found: "Family", kind: str, places: dict["Key", Point]) -> dict[str, Any]:
     mine = [node for node in found.nodes.values() if node.kind == kind]
-    colour = COLOURS.get(kind, OTHER)
+    colour = COLOURS.get(kind, LIGHT_GREY)
     return {
         "type": "scatter",
         "mode": "markers+text",

@@ -43,6 +43,11 @@ class ModelInfo:
     def is_ensemble(self) -> bool:
         return self.kind == "ensemble"
 
+    @property
+    def has_weights(self) -> bool:
+        """Whether it can be trained, merged or quantized."""
+        return not self.error and self.kind in ("model", "adapter")
+
 
 def model_folder(home: Home, name: str, field_name: str = "model") -> Path:
     """The folder of a model on the shelf; raises `UserError` with the nearest names."""
@@ -60,6 +65,8 @@ def model_info(home: Home, name: str) -> ModelInfo:
     manifest = read_manifest(folder)
     if manifest.kind == "ensemble":
         return _ensemble_info(folder, manifest)
+    if manifest.kind == "gguf":
+        return _gguf_info(folder, manifest)
     base = manifest.parent("base")
     weights = tensors.summary(folder)
     config = _read_json(folder / ("adapter_config.json" if manifest.kind == "adapter" else "config.json"))
@@ -84,6 +91,32 @@ def _ensemble_info(folder: Path, manifest: Manifest) -> ModelInfo:
         manifest.name, "ensemble", folder, architecture=f"ensemble of {len(members)}", created=manifest.created,
         made_by=str(manifest.made_by.get("method", "")), parents=members,
     )  # fmt: skip
+
+
+def _gguf_info(folder: Path, manifest: Manifest) -> ModelInfo:
+    """What a GGUF says of itself was written into its manifest when it was made or imported."""
+    info = manifest.info
+    return ModelInfo(
+        manifest.name, "gguf", folder, architecture=str(info.get("architecture", "")), dtype=str(info.get("type", "")),
+        parameters=int(info.get("parameters", 0)), size=gguf_in(folder).stat().st_size, created=manifest.created,
+        made_by=str(manifest.made_by.get("method", "")), parents=[parent.name for parent in manifest.parents],
+    )  # fmt: skip
+
+
+def gguf_in(folder: Path) -> Path:
+    """The one GGUF file of a folder; raises `UserError` when it is missing."""
+    path = folder / "model.gguf"
+    if not path.is_file():
+        raise UserError(f"{folder.name} has no model.gguf.", "Make or import it again.")
+    return path
+
+
+def gguf_file(home: Home, name: str, field_name: str = "model") -> Path:
+    """The file of a GGUF model on the shelf; raises `UserError` for models of other kinds."""
+    folder = model_folder(home, name, field_name)
+    if read_manifest(folder).kind != "gguf":
+        raise UserError(f"{name!r} is no GGUF model.", "Quantize it to GGUF first.", field_name)
+    return gguf_in(folder)
 
 
 def _architecture(config: dict[str, Any], kind: str) -> str:
@@ -127,6 +160,12 @@ def resolve(home: Home, name: str, field_name: str = "model") -> Resolved:
             "It can answer in Compare and Label; for anything else choose one of its members.",
             field_name,
         )
+    if manifest.kind == "gguf":
+        raise UserError(
+            f"{name!r} is a GGUF file: made to answer, not to be trained, merged or quantized again.",
+            "It can answer in Compare and Label; for anything else choose the model it was made from.",
+            field_name,
+        )
     if manifest.kind != "adapter":
         return Resolved(name, folder, None)
     base = manifest.parent("base")
@@ -145,7 +184,9 @@ def answerable(home: Home, name: str, field_name: str = "model") -> None:
     manifest = read_manifest(model_folder(home, name, field_name))
     for member in [parent.name for parent in manifest.parents if parent.role == "member"]:
         resolve(home, member, field_name)
-    if manifest.kind != "ensemble":
+    if manifest.kind == "gguf":
+        gguf_in(home.models / name)
+    elif manifest.kind != "ensemble":
         resolve(home, name, field_name)
 
 

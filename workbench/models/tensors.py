@@ -1,4 +1,4 @@
-"""What safetensors files say about themselves, read from their headers alone."""
+"""What weight files say about themselves, read from their headers and an adapter's config alone."""
 
 import collections
 import json
@@ -62,6 +62,23 @@ def check_shards(folder: Path) -> list[str]:
     except UserError as error:
         return [error.message]
     return []
+
+
+def cannot_fold(adapter: Path) -> str:
+    """Why an adapter cannot be added tensor by tensor, or '' if it can. Raises `UserError` on damaged files."""
+    try:
+        config = dict(json.loads((adapter / "adapter_config.json").read_text("utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        told = f"{adapter.name}/adapter_config.json cannot be read ({error})."
+        raise UserError(told, "Get the model again.") from None
+    if config.get("peft_type") != "LORA":
+        return f"its type is {config.get('peft_type')}"
+    for setting, name in (("use_dora", "DoRA"), ("lora_bias", "a LoRA bias"), ("fan_in_fan_out", "transposed weights")):
+        if config.get(setting):
+            return f"it uses {name}"
+    if config.get("bias", "none") != "none":
+        return "it trains biases"
+    return "it trains embeddings" if any("lora_embedding" in name for name, *_ in shapes(adapter)) else ""
 
 
 def adapter_mismatches(adapter: Path, base: Path) -> list[str]:

@@ -17,6 +17,7 @@ from safetensors import SafetensorError, safe_open
 
 from workbench.errors import UserError
 from workbench.models.shelf import Resolved
+from workbench.models.tensors import cannot_fold
 
 DTYPES = {
     torch.float64: "F64", torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16", torch.int64: "I64",
@@ -123,6 +124,8 @@ class Weights(Tensors):
                 lora[target] = (name, name.replace(".lora_A.", ".lora_B."))
             elif not plain.endswith(".lora_B.weight"):
                 replaced[plain] = name
+        if self._config.get("ensure_weight_tying"):  # a tied head stands there again under its own name
+            replaced = {plain: name for plain, name in replaced.items() if plain in self}
         strange = [name for name in [*lora, *replaced] if name not in self]
         if strange:
             raise UserError(
@@ -154,19 +157,6 @@ class Weights(Tensors):
 def open_weights(found: Resolved) -> Weights:
     """The tensors of a model of the shelf, an adapter's folded in."""
     return Weights(found)
-
-
-def cannot_fold(folder: Path) -> str:
-    """Why an adapter cannot be added tensor by tensor, or '' if it can."""
-    config = json.loads((folder / "adapter_config.json").read_text("utf-8"))
-    if config.get("peft_type") != "LORA":
-        return f"its type is {config.get('peft_type')}"
-    for setting, name in (("use_dora", "DoRA"), ("lora_bias", "a LoRA bias"), ("fan_in_fan_out", "transposed weights")):
-        if config.get(setting):
-            return f"it uses {name}"
-    if config.get("bias", "none") != "none":
-        return "it trains biases"
-    return "it trains embeddings" if any("lora_embedding" in name for name in Tensors(folder).names()) else ""
 
 
 def _adapter_config(found: Resolved) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """Folding an adapter into its base: one whole model that needs no adapter any more."""
 
-from pathlib import Path
 from typing import Any, ClassVar
 
 from pydantic import Field
@@ -9,7 +8,7 @@ from workbench.errors import Problems, UserError
 from workbench.home import Home, inside, writing
 from workbench.jobs.job import JOBS, Job, JobContext
 from workbench.lineage import Manifest, parent_of, write_manifest
-from workbench.models.shelf import Resolved, resolve
+from workbench.models.shelf import resolve
 
 
 @JOBS.register
@@ -42,49 +41,13 @@ class Fold(Job):
             problems.collect("adapter", error)
 
     def run(self, ctx: JobContext) -> dict[str, Any]:
-        from workbench.models.loading import load_tokenizer
-        from workbench.models.weights import cannot_fold
+        from workbench.models.folding import fold_into
 
         found = resolve(ctx.home, self.adapter, "adapter")
         assert found.adapter
         with writing(ctx.home.models / self.output_name) as partial:
-            (self._whole if cannot_fold(found.adapter) else self._streamed)(ctx, found, partial)
-            load_tokenizer(found.home_of_template).save_pretrained(partial)
+            fold_into(ctx, found, partial)
             parents = [parent_of(found.base, "merged"), parent_of(found.adapter, "merged")]
             made_by = {**self.to_dict(), "job": ctx.folder.name}
             write_manifest(partial, Manifest(kind="model", name=self.output_name, parents=parents, made_by=made_by))
         return {"model": self.output_name}
-
-    def _streamed(self, ctx: JobContext, found: Resolved, folder: Path) -> None:
-        import shutil
-
-        from workbench.models.weights import ShardWriter, open_weights
-
-        weights = open_weights(found)
-        names = weights.names()
-        writer = ShardWriter(folder, 2 * 10**9, len(names))
-        for place, name in enumerate(names):
-            ctx.checkpoint()
-            if place % 20 == 0:
-                ctx.progress(place, len(names), f"Adding {name}")
-            writer.add(name, weights.get(name))
-        writer.finish()
-        for name in ("config.json", "generation_config.json"):
-            if (found.base / name).is_file():
-                shutil.copyfile(found.base / name, folder / name)
-        ctx.progress(len(names), len(names), "Ready")
-
-    def _whole(self, ctx: JobContext, found: Resolved, folder: Path) -> None:
-        from peft import PeftModel
-
-        from workbench.hardware import probe
-        from workbench.models.loading import load_base
-
-        ctx.progress(0, 3, f"Loading {found.base.name}")
-        model = PeftModel.from_pretrained(load_base(found.base, probe()), str(found.adapter))
-        ctx.checkpoint()
-        ctx.progress(1, 3, "Adding the adapter")
-        merged = model.merge_and_unload(safe_merge=True)
-        ctx.progress(2, 3, "Saving")
-        merged.save_pretrained(folder)
-        ctx.progress(3, 3, "Ready")

@@ -1,0 +1,152 @@
+"""Merging as a person does it, on toy models: a recipe, its proof, the family tree, and on to Compare and Label."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+from test_loop import App, choose, live, shot, tab, until
+
+from tests.toys import toy_home, toy_tokenizer
+from workbench.home import Home, writing
+from workbench.jobs.queue import Queue
+from workbench.lineage import Manifest, parent_of, read_manifest, write_manifest
+
+MADE = "second-slerp"
+
+
+def toy_adapter(home: Home, name: str, seed: int) -> None:
+    """A LoRA adapter of 'toy' on the shelf, with random matrices on both sides."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM
+
+    torch.manual_seed(seed)
+    base = AutoModelForCausalLM.from_pretrained(home.models / "toy")
+    model: Any = get_peft_model(base, LoraConfig(r=4, target_modules="all-linear", task_type="CAUSAL_LM"))
+    for weight in model.parameters():
+        if weight.requires_grad:
+            torch.nn.init.normal_(weight, std=0.02)
+    with writing(home.models / name) as folder:
+        model.save_pretrained(folder)
+        toy_tokenizer(folder)
+        parents = [parent_of(home.models / "toy", "base")]
+        write_manifest(folder, Manifest(kind="adapter", name=name, parents=parents))
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    """The app on a home with 'toy' and its adapters first and second."""
+    app = App(toy_home(tmp_path_factory.mktemp("home"), lessons=60))
+    for seed, name in enumerate(("first", "second")):
+        toy_adapter(app.home, name, seed)
+    app.start()
+    yield app
+    for view in Queue(app.home).live():
+        Queue(app.home).stop(view.id, "kill")
+    app.kill()
+
+
+@pytest.fixture
+def builder(app: App, page: Page) -> Locator:
+    page.goto(app.url)
+    tab(page, "Merge")
+    found = page.locator(".wb-merge-builder")
+    expect(found).to_have_attribute("data-checked", "ready", timeout=20_000)
+    return found
+
+
+def finished(app: App, label: str) -> Any:
+    """The job of that label when it has ended; fails if it did not end well."""
+    view = until(lambda: next((one for one in Queue(app.home).all() if one.label == label and one.final), None), 180)
+    assert view.status == "done", view.story.error
+    return view
+
+
+def test_two_adapters_are_merged_by_slerp_and_proved(app: App, builder: Locator) -> None:
+    page = builder.page
+    expect(builder.get_by_label("Method")).to_have_value("slerp")
+    expect(builder.get_by_label("Name of the result")).to_have_value(MADE)
+    expect(builder.locator(".wb-kv")).to_contain_text("Layers")
+    page.locator("#merge-start").click()
+    finished(app, f"Merge {MADE}")
+    expect(live(page)).to_have_attribute("data-status", "done")
+    samples = page.locator(".wb-sample")
+    expect(samples).to_have_count(3, timeout=15_000)
+    names = samples.first.locator("b").all_inner_texts()
+    assert set(names) == {MADE, "first", "second"}
+    expect(page.locator("#merge-result .wb-table")).to_contain_text(MADE)
+    parents = {parent.name for parent in read_manifest(app.home.models / MADE).parents}
+    assert parents == {"toy", "first", "second"}
+    shot(page, "merge")
+
+
+def test_the_tree_of_the_result_shows_its_parents(app: App, builder: Locator) -> None:
+    page = builder.page
+    page.locator("#to-tree").click()
+    expect(page.locator("#tree-model input")).to_have_value(MADE)
+    tree = page.locator("#tree .js-plotly-plot")
+    expect(tree).to_be_visible(timeout=20_000)
+    for name in (MADE, "first", "second", "toy"):
+        expect(tree).to_contain_text(name)
+    shot(page, "family")
+
+
+def test_it_is_compared_with_its_parents(app: App, builder: Locator) -> None:
+    page = builder.page
+    page.locator("#to-compare").click()
+    chosen = page.locator("#compare-models")
+    expect(chosen).to_contain_text(MADE)
+    expect(chosen).to_contain_text("first · adapter of toy")
+    expect(chosen).to_contain_text("second · adapter of toy")
+    page.locator("#chat-message textarea").fill("Tell me of the small wren number 3.")
+    page.locator("#chat-message textarea").press("Enter")
+    expect(page.locator('.wb-pane[data-state="done"]')).to_have_count(3, timeout=120_000)
+
+
+def test_it_goes_to_the_label_tab_and_back_into_the_builder(app: App, builder: Locator) -> None:
+    page = builder.page
+    page.locator("#to-label").click()
+    expect(page.locator("#label-models")).to_contain_text(MADE)
+    tab(page, "Merge")
+    builder.get_by_label("Method").select_option("linear")
+    page.locator("#to-recipe").click()
+    expect(builder.get_by_label("Method")).to_have_value("slerp")
+    expect(builder.get_by_label("Name of the result")).to_have_value(f"{MADE}-2")
+
+
+def test_a_recipe_that_cannot_work_says_why_before_anything_starts(app: App, builder: Locator) -> None:
+    before = len(Queue(app.home).all())
+    builder.get_by_label("Model", exact=True).nth(1).select_option("toy")
+    builder.get_by_label("Name of the result").fill("toy")
+    expect(builder).to_have_attribute("data-checked", "problems")
+    expect(builder.locator(".wb-note.is-error").first).to_contain_text("toy")
+    builder.page.locator("#merge-start").click()
+    expect(builder.page.locator(".toast-body").first).to_contain_text("toy")
+    assert len(Queue(app.home).all()) == before
+
+
+def test_adapters_are_combined_and_an_ensemble_is_made_from_their_tabs(app: App, builder: Locator) -> None:
+    page = builder.page
+    tab(page, "Adapters")
+    boxes = page.locator(".wb-subtabs input:visible")
+    for name in ("first", "second"):
+        boxes.first.fill(name)
+        boxes.first.press("Enter")
+    page.keyboard.press("Escape")
+    page.locator(".wb-box-numbers").locator("input, textarea").locator("visible=true").first.fill("0.7, 0.3")
+    page.get_by_label("Output").locator("visible=true").first.fill("both")
+    page.locator("#start-combine-adapters").click()
+    finished(app, next(one.label for one in until(lambda: Queue(app.home).live() or Queue(app.home).all()[-1:])))
+    assert read_manifest(app.home.models / "both").made_by["weights"] == [0.7, 0.3]
+    tab(page, "Ensembles")
+    for name in ("first", "both"):
+        boxes.first.fill(name)
+        boxes.first.press("Enter")
+    page.keyboard.press("Escape")
+    page.get_by_label("Name", exact=False).locator("visible=true").first.fill("choir")
+    page.locator("#make-ensemble").click()
+    expect(page.locator(".wb-subtabs .wb-table")).to_contain_text("choir", timeout=15_000)
+    tab(page, "Compare")
+    choose(page, "#compare-models", "choir")
+    expect(page.locator("#compare-models")).to_contain_text("choir")

@@ -1,0 +1,1 @@
+"""Compressing: quantizers and pruners one a file, and what each cost."""

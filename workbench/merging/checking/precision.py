@@ -1,0 +1,37 @@
+"""The dtypes of the models, of the maths and of the result's file."""
+
+from workbench.merging.checking.seen import BYTES
+from workbench.merging.checking.view import View
+from workbench.models import tensors
+
+FLOATS = {"float64": "F64", "float32": "F32", "float16": "F16", "bfloat16": "BF16"}
+
+
+def precision(view: View) -> None:
+    config = view.recipe.config
+    kinds: dict[str, list[str]] = {}
+    for seen in view.models.values():
+        kinds.setdefault(tensors.NAMES.get(seen.dtype, seen.dtype), []).append(seen.name)
+    if len(kinds) > 1:
+        told = ", ".join(f"{dtype} in {' and '.join(names)}" for dtype, names in kinds.items())
+        view.note("dtype", f"{told}; the result gets {tensors.NAMES[result_dtype(view)]}.", "Set dtype and out_dtype.")
+    wide = [dtype for dtype in kinds if dtype != "float16"]
+    for where, dtype in (("dtype", config.dtype), ("out_dtype", config.out_dtype)):
+        if dtype == "float16" and wide:
+            view.note(
+                where, f"float16 ends at 65504, {wide[0]} far beyond: large values become infinite.",
+                "Use bfloat16 or float32.",
+            )  # fmt: skip
+    widest = max((BYTES.get(seen.dtype, 4) for seen in view.models.values()), default=8)
+    if BYTES[result_dtype(view)] > widest and not config.out_dtype:
+        view.note("out_dtype", f"the file gets {config.dtype}, larger than the models.", "Set out_dtype: bfloat16.")
+
+
+def result_dtype(view: View, maths: bool = False) -> str:
+    """safetensors' name of the dtype the result's file (or the maths) has."""
+    config = view.recipe.config
+    named = config.dtype if maths else config.out_dtype or config.dtype
+    if named:
+        return FLOATS[named]
+    kinds = {seen.dtype for seen in view.models.values()} & set(BYTES)
+    return next(iter(kinds)) if len(kinds) == 1 else "F64" if "F64" in kinds else "F32"

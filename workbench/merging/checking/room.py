@@ -1,0 +1,74 @@
+"""What a merge takes and makes: parameters, bytes on the disk and in memory, a free name."""
+
+import math
+import shutil
+from dataclasses import dataclass
+
+import psutil
+
+from workbench.errors import UserError
+from workbench.home import inside
+from workbench.merging.checking.precision import result_dtype
+from workbench.merging.checking.rows import result_rows
+from workbench.merging.checking.seen import BUFFERS, BYTES, is_vocabulary
+from workbench.merging.checking.view import View
+from workbench.merging.stack import Part, layer_of
+from workbench.models.shelf import human_size
+
+PROCESS = 600_000_000  # bytes the engine takes before it holds a tensor
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """The result's parameters and bytes on the disk, and about the bytes of memory merging takes."""
+
+    parameters: int
+    bytes: int
+    memory: int
+
+
+def estimate_of(view: View) -> Estimate:
+    """Memory: (models + 2) times the largest tensor in the precision of the maths, and the process itself."""
+    loose: dict[str, int] = {}
+    largest = 0
+    for seen in view.models.values():
+        for name, (shape, _) in seen.shapes.items():
+            size = math.prod(shape)
+            if is_vocabulary(name) and shape:
+                size = size // max(1, shape[0]) * result_rows(view)
+            if layer_of(name) is None and not BUFFERS.search(name):
+                loose.setdefault(name, size)
+            largest = max(largest, size)
+    parameters = sum(loose.values()) + sum(_layer_size(view, part) for part in view.parts)
+    models = max((len(part.inputs) for part in view.parts), default=0)
+    memory = PROCESS + (models + 2) * largest * BYTES[result_dtype(view, maths=True)]
+    return Estimate(parameters, parameters * BYTES[result_dtype(view)], memory)
+
+
+def _layer_size(view: View, part: Part) -> int:
+    """Parameters of a part's layers, counted in its first source."""
+    one = part.inputs[0]
+    seen = view.models.get(one.model)
+    inner = ((layer_of(name), shape) for name, (shape, _) in (seen.shapes.items() if seen else ()))
+    return sum(math.prod(shape) for layer, shape in inner if layer is not None and one.first <= layer < one.last)
+
+
+def room(view: View, output: str, estimate: Estimate) -> None:
+    """A free name, and room on the disk and in memory."""
+    try:
+        if output and inside(view.home.models, output, "output").exists():
+            view.problems.add("output", f"{output!r} is on the shelf already.", "Choose another name.")
+    except UserError as error:
+        view.problems.collect("output", error)
+    free = shutil.disk_usage(view.home.root).free
+    if estimate.bytes > free:
+        view.problems.add(
+            "output", f"the result takes {human_size(estimate.bytes)}; the disk has {human_size(free)} left.",
+            "Delete what is not needed, or set out_dtype to a smaller one.",
+        )  # fmt: skip
+    available = psutil.virtual_memory().available
+    if estimate.memory > available:
+        view.note(
+            "models", f"merging takes about {human_size(estimate.memory)} of memory; {human_size(available)} are free.",
+            "Merge fewer models at once, or set dtype: bfloat16.",
+        )  # fmt: skip

@@ -1,0 +1,78 @@
+"""The tokens of the result, the rows of its embedding, and where single rows come from."""
+
+import math
+from typing import Any
+
+from workbench.merging.checking.seen import Seen
+from workbench.merging.checking.view import View
+
+
+def result_tokens(view: View) -> dict[str, int]:
+    """Tokens of the result by id, nearly: those a union adds come after the base's."""
+    config, donor = view.recipe.config, view.donor
+    found = dict(donor.vocabulary.ids) if donor and donor.vocabulary else {}
+    if donor and view.tokenizer in ("base", "union"):
+        found = {token: place for token, place in found.items() if place < donor.rows}
+    added: list[str] = list((config.tokenizer.tokens if config.tokenizer else None) or {})
+    for seen in view.models.values() if view.tokenizer == "union" else ():
+        added += [
+            token for token, place in (seen.vocabulary.ids if seen.vocabulary else {}).items() if place < seen.rows
+        ]
+    for token in added:
+        found.setdefault(token, len(found))
+    return found
+
+
+def result_rows(view: View) -> int:
+    """Rows of the result's embedding: the tokens, rounded up if the recipe says so; without a tokenizer the base's."""
+    if view.tokenizer is None:
+        return view.first.rows if view.first else 0
+    multiple = (view.recipe.config.tokenizer.pad_to_multiple_of if view.recipe.config.tokenizer else None) or 1
+    return math.ceil(len(result_tokens(view)) / multiple) * multiple
+
+
+def rows(view: View) -> None:
+    """Every token needs a row: in the result, and in each model that is said to have the token."""
+    result, rows = result_tokens(view), result_rows(view)
+    beyond = [token for token, place in result.items() if place >= rows]
+    if beyond:
+        view.problems.add(
+            "tokenizer", f"ids have gaps: {len(beyond)} tokens, such as {beyond[0]!r}, would have no row of {rows}.",
+            f"Set pad_to_multiple_of so that {max(result.values()) + 1} rows or more are made, or leave tokenizer out.",
+        )  # fmt: skip
+    for seen in view.models.values():
+        ids = seen.vocabulary.ids if seen.vocabulary else {}
+        rowless = [token for token, place in ids.items() if place >= seen.rows and token in result]
+        if rowless and seen is not view.first:
+            view.problems.add(
+                "tokenizer",
+                f"{len(rowless)} tokens of {seen.name!r}, such as {rowless[0]!r}, have no row in its embedding.",
+                "Take them out of its tokenizer, or resize its embedding.",
+            )  # fmt: skip
+
+
+def token_sources(view: View) -> None:
+    """Where single tokens' rows come from: zero, a model of the recipe, or a token of one."""
+    config = view.recipe.config.tokenizer
+    for token, one in ((config.tokens if config else None) or {}).items():
+        source = one.source if isinstance(one.source, dict) else {"kind": "model", "model": one.source, "token": token}
+        kind, model = source.get("kind"), source.get("model")
+        where = f"tokenizer.tokens.{token}"
+        if kind not in ("zero", "model_token", "model") or (kind != "zero" and _ambiguous(source)):
+            remedy = "Give a model, {kind: zero}, or {kind: model_token, model, token}."
+            view.problems.add(where, "its source cannot be read.", remedy)
+        elif kind != "zero" and str(model) not in view.models:
+            view.problems.add(where, f"{model!r} is not among the models merged.", "Take one of the recipe's models.")
+        elif kind != "zero" and not _has_token(view.models[str(model)], source):
+            told = source.get("token", source.get("token_id"))
+            view.problems.add(where, f"{model!r} has no token {told!r}.", "Choose another token or model.")
+
+
+def _ambiguous(source: dict[str, Any]) -> bool:
+    return not source.get("model") or (source.get("token") is None) == (source.get("token_id") is None)
+
+
+def _has_token(seen: Seen, source: dict[str, Any]) -> bool:
+    if source.get("token") is not None:
+        return seen.vocabulary is not None and source["token"] in seen.vocabulary.ids
+    return isinstance(source["token_id"], int) and 0 <= source["token_id"] < seen.rows

@@ -1,0 +1,125 @@
+"""Parameters one by one: known, in their place, readable, given to every tensor, within bounds."""
+
+import math
+from collections import Counter
+from typing import Any
+
+from pydantic import ValidationError
+
+from workbench.merging.catalogue import MethodInfo, Parameter
+from workbench.merging.checking.together import together
+from workbench.merging.checking.values import filter_texts, given_in, reader, uses
+from workbench.merging.checking.view import View
+from workbench.merging.recipe import Setting, numbers
+from workbench.merging.stack import lookup
+from workbench.registry import suggestion
+
+SHARES = ("density", "gamma", "select_topk")
+
+
+def settings(view: View, info: MethodInfo) -> None:
+    given = given_in(view)
+    for name in sorted({name for name, *_ in given} - {one.name for one in info.parameters}):
+        near = suggestion(name, [one.name for one in info.parameters])
+        view.note(f"parameters.{name}", f"{info.name} ignores it.", near if near.startswith("Did") else "Leave it out.")
+    for parameter in info.parameters:
+        mine = [(model, setting) for name, model, setting in given if name == parameter.name]
+        _misplaced(view, info, parameter, [model for model, _ in mine if model])
+        if _readable(view, parameter, [setting for _, setting in mine]):
+            _resolved(view, info, parameter)
+    _filters(view, [(name, setting) for name, _, setting in given])
+    together(view, info)
+
+
+def _misplaced(view: View, info: MethodInfo, parameter: Parameter, models: list[str]) -> None:
+    if models and parameter.scope == "shared":
+        view.note(
+            f"parameters.{parameter.name}", f"it is one value for all models: the one under {models[0]!r} is not read.",
+            "Put it under the recipe's parameters.",
+        )  # fmt: skip
+    bases = [part.base for part in view.parts]
+    if parameter.scope == "non_base" and any(view.same(model, base) for model in models for base in bases):
+        view.note(f"parameters.{parameter.name}", f"{info.name} reads none for the base.", "Leave it out there.")
+
+
+def _readable(view: View, parameter: Parameter, settings: list[Setting]) -> bool:
+    """Whether every value is of the parameter's type and a finite number."""
+    read = reader(parameter)
+    for value in (value for setting in settings for value in numbers(setting)):
+        try:
+            if not math.isfinite(read(value)):
+                raise ValueError
+        except ValueError:
+            kind = {"int": "a whole number", "bool": "true or false"}.get(parameter.kind, "a finite number")
+            view.problems.add(f"parameters.{parameter.name}", f"{value!r} is not {kind}.", f"Give {kind}.")
+            return False
+    return True
+
+
+def _resolved(view: View, info: MethodInfo, parameter: Parameter) -> None:
+    """Every tensor must find a value where one is required, and the values must be within bounds."""
+    values: set[Any] = set()
+    missing: dict[str, list[str]] = {}
+    total: Counter[str] = Counter()
+    for part, one, tensor, place in uses(view, parameter):
+        model = one.model if one else ""
+        total[model] += 1
+        try:
+            value = lookup(parameter.name, part.settings(model or None), tensor, place, reader(parameter))
+        except ValidationError:
+            view.problems.add(
+                f"parameters.{parameter.name}", "its gradient gives no whole number in between.", "Give one value."
+            )
+            return
+        if value is None and parameter.required:
+            missing.setdefault(model, []).append(tensor)
+        values.add(parameter.default if value is None else value)
+    for model, names in missing.items():
+        _missing(view, info, parameter, model, names, total[model])
+    _bounds(view, parameter, [value for value in values if value is not None and not isinstance(value, bool)])
+
+
+def _missing(view: View, info: MethodInfo, parameter: Parameter, model: str, names: list[str], total: int) -> None:
+    whose = f" for {model!r}" if model else ""
+    where = f"under that model's parameters as {parameter.name}:" if model else "under the recipe's parameters:"
+    if not any(names) or len(names) == total:
+        message = f"{info.name} needs it{whose}."
+        remedy = f"Give it {where} 0.5 or so, or one for all under the recipe's parameters."
+    else:
+        message = f"the filters leave {len(names)} of {total} tensors{whose} without a value ({names[0]})."
+        remedy = "Add a last entry without a filter: - value: 0.5."
+    view.problems.add(f"parameters.{parameter.name}", message, remedy)
+
+
+def _bounds(view: View, parameter: Parameter, values: list[float]) -> None:
+    """Shares below 0 mean nothing; what is merely outside the usual is said."""
+    where = f"parameters.{parameter.name}"
+    if parameter.name in SHARES:
+        for value in sorted(value for value in values if not 0 <= value <= 1)[:1]:
+            if value < 0:
+                view.problems.add(where, f"{value:g} is no share.", "Choose 0 to 1.")
+            else:
+                view.note(where, f"{value:g} is taken for 1.", "Choose 0 to 1.")
+        return
+    low, high = parameter.low, parameter.high
+    outside = sorted(v for v in values if (low is not None and v < low) or (high is not None and v > high))
+    if outside:
+        view.note(where, f"{outside[0]:g} is unusual.", f"Most use {_span(low, high)}.")
+
+
+def _span(low: float | None, high: float | None) -> str:
+    if low is not None and high is not None:
+        return f"{low:g} to {high:g}"
+    return f"{low:g} or more" if low is not None else f"{high:g} or less"
+
+
+def _filters(view: View, settings: list[tuple[str, Setting]]) -> None:
+    """A filter that no tensor's name holds does nothing; mergekit says nothing."""
+    known = [name for seen in view.models.values() for name in seen.shapes]
+    words = sorted({word for name in known for word in name.split(".") if not word.isdigit()})
+    for name, setting in settings:
+        for text in filter_texts(setting):
+            if known and not any(text in tensor for tensor in known):
+                near = suggestion(text, words)
+                remedy = near if near.startswith("Did") else "Use part of a tensor's name, such as self_attn or mlp."
+                view.note(f"parameters.{name}", f"no tensor has {text!r} in its name.", remedy)

@@ -1,0 +1,59 @@
+"""Values that break a method's maths only together with others."""
+
+import re
+from collections.abc import Hashable
+
+from workbench.merging.catalogue import MethodInfo
+from workbench.merging.checking.values import values_of
+from workbench.merging.checking.view import View
+
+WHOLE_BY_DEFAULT = ("dare", "della", "ties", "breadcrumbs")
+
+
+def together(view: View, info: MethodInfo) -> None:
+    """Values that break the maths only together."""
+    names = {one.name for one in info.parameters}
+    if info.name.startswith("della"):
+        _della(view, info)
+    if "density" in names and info.name.startswith(WHOLE_BY_DEFAULT) and _all_whole(view, info):
+        view.note(
+            "parameters.density", f"it is 1, so nothing is dropped and {info.name} hardly differs from plain sums.",
+            "Papers use 0.2 (TIES), 0.1 to 0.5 (DARE), 0.3 to 0.9 (DELLA, Breadcrumbs).",
+        )  # fmt: skip
+    norm = "normalize" if info.name == "linear" else "normalize_weights" if info.name == "multislerp" else ""
+    if norm and any(abs(total) < 1e-9 for total in _sums(view, info, norm)):
+        view.problems.add(
+            "parameters.weight",
+            "the weights add up to 0, by which they are divided.",
+            f"Change them, or set {norm}: false.",
+        )
+
+
+def _all_whole(view: View, info: MethodInfo) -> bool:
+    return all(value >= 1 for value in values_of(view, info, "density").values())
+
+
+def _sums(view: View, info: MethodInfo, norm: str) -> list[float]:
+    """Sums of the weights over the models, tensor by tensor, unless they are not divided by."""
+    if not all(values_of(view, info, norm).values()):
+        return []
+    totals: dict[Hashable, float] = {}
+    for (part, _, tensor, place), value in values_of(view, info, "weight").items():
+        if value is None:
+            return []
+        name = re.sub(r"\d+", "#", tensor), place
+        totals[part, name] = totals.get((part, name), 0.0) + value
+    return list(totals.values())
+
+
+def _della(view: View, info: MethodInfo) -> None:
+    density, epsilon = values_of(view, info, "density"), values_of(view, info, "epsilon")
+    spread = {(part, model): value for (part, model, *_), value in epsilon.items()}
+    for (part, model, tensor, place), value in density.items():
+        margin = epsilon.get((part, model, tensor, place), spread.get((part, model), 0.0))
+        if 0 < value < 1 and not margin < min(value, 1 - value):
+            view.problems.add(
+                "parameters.epsilon", f"density ± epsilon leaves 0 to 1: {value:g} ± {margin:g} for {model!r}.",
+                f"With this density epsilon must be below {min(value, 1 - value):g}.",
+            )  # fmt: skip
+            return
