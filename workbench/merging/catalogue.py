@@ -107,7 +107,8 @@ def _noted(listed: dict[str, Any]) -> MethodInfo:
         said = {**notes["parameters"].get(one["name"], {}), **about.get("parameters", {}).get(one["name"], {})}
         parameters.append(Parameter(**{**one, **said}))
     summary = about.get("summary", f"{listed['title']}, by mergekit.")
-    return MethodInfo(**{**listed, "summary": summary, "parameters": tuple(parameters)})
+    given = {key: about[key] for key in ("url", "title") if key in about}
+    return MethodInfo(**{**listed, **given, "summary": summary, "parameters": tuple(parameters)})
 
 
 def ask_mergekit() -> dict[str, Any]:
