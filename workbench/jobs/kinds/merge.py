@@ -10,7 +10,7 @@ from pydantic import Field
 from workbench.errors import Problems, UserError
 from workbench.home import Home, inside, write_text, writing
 from workbench.jobs.job import JOBS, Job, JobContext, JobStopped
-from workbench.lineage import Manifest, Parent, parent_of, read_manifest, write_manifest
+from workbench.lineage import Manifest, Parent, parent_of, read_manifest, verify, write_manifest
 from workbench.merging import catalogue
 from workbench.merging.recipe import Recipe
 from workbench.models.shelf import Resolved
@@ -46,6 +46,7 @@ class Merge(Job):
         "fast", description="fast: our implementation where there is one; stock: mergekit's own throughout."
     )
     shard_gb: float = Field(2.0, gt=0, le=100, description="Largest weight file in gigabytes.")
+    verify: bool = Field(True, description="Hold the models' files against the SHA-256 in their manifests first.")
     proof: Proof = Field(default_factory=Proof, description="What is measured when the merge is done.")
 
     def label(self) -> str:
@@ -98,6 +99,10 @@ class Merge(Job):
         from workbench.merging.engine import Plan, merge_to
         from workbench.models.card import model_card
 
+        for folder in sorted({part for one in parents.values() for part in (one.base, one.adapter) if part}):
+            if self.verify:
+                ctx.progress(0, 0, f"Checking {folder.name}")
+                verify(folder)
         ctx.progress(0, 0, "Reading the models")
         device = probe().device
         plan = Plan(ctx.home, recipe, self.seed, self.kernels, device if device == "cuda" else "cpu")
