@@ -7,7 +7,7 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
 import gradio as gr
 
-from tabs import compare, data, jobs, label, merge, models, train
+from tabs import compare, compress, data, jobs, label, merge, models, train
 from tabs._context import Context
 from tabs._kit import Static, header
 from tabs._serve import serve
@@ -35,6 +35,8 @@ def compose(ctx: Context) -> gr.Blocks:
                 form = train.build(ctx)
             with gr.Tab("Merge", id="merge"):
                 merging = merge.build(ctx)
+            with gr.Tab("Compress", id="compress"):
+                compressing = compress.build(ctx, form, [tabs])
             with gr.Tab("Compare", id="compare"):
                 compared = compare.build(ctx)
             with gr.Tab("Label", id="label"):
@@ -43,6 +45,7 @@ def compose(ctx: Context) -> gr.Blocks:
                 jobs.build(ctx)
         labelled = next(block for block in demo.blocks.values() if block.elem_id == "label-models")
         merge.connect(ctx, merging, compared, labelled, tabs)
+        compress.connect(ctx, compressing, compared, tabs)
         ctx.wire(demo, version)
     return demo
 

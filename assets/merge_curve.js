@@ -42,10 +42,10 @@ function curveEditor(onChange) {
     return [((px - LEFT) / (W - LEFT - RIGHT)) * (values.length - 1), low + share * (high - low)];
   }
 
-  /** The axes: the setting's bounds where they are near each other, else what the values need. */
+  /** The axes: up to the setting's bounds where they are near each other, else what the values need. */
   function scale() {
     const near = bounds.high - bounds.low <= 4;
-    low = near ? bounds.low : Math.min(0, ...values);
+    low = Math.max(near ? bounds.low : -Infinity, Math.min(0, ...values));
     high = near ? bounds.high : Math.max(1, ...values);
     grid.replaceChildren();
     for (const value of [low, (low + high) / 2, high]) {

@@ -10,7 +10,7 @@ from tabs._context import Context, guarded
 from tabs._form import Form
 from tabs._job_panel import QUIET, JobPanel
 from tabs._kit import Static, heading, hint, table
-from tabs._merge_parts import Section, job_section, picker, written
+from tabs._sections import Section, job_section, picker, written
 from workbench.chat.ensemble import ENSEMBLES
 from workbench.errors import UserError
 from workbench.home import entries

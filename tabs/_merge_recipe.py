@@ -11,7 +11,7 @@ from tabs._context import Context, guarded
 from tabs._form import Form
 from tabs._job_panel import QUIET, JobPanel
 from tabs._kit import MergeBuilder
-from tabs._merge_parts import picker, shown
+from tabs._sections import picker, shown
 from workbench.errors import SpecError, UserError
 from workbench.home import entries, free_name, slug
 from workbench.jobs.job import JOBS

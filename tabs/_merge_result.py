@@ -32,7 +32,7 @@ def result_of(home: Home, view: JobView) -> Result:
     method = view.job.method if view.job else ""
     model = str(view.story.result.get("model") or "")
     try:
-        html, figures = _SHOWN.get(method, _plain)(view)
+        html, figures = _SHOWN.get(method, plain)(view)
     except (UserError, OSError, ValueError, KeyError, TypeError, AttributeError):
         html, figures = "", []
     return Result(html, figures, model if model and (home.models / model).is_dir() else "")
@@ -88,13 +88,13 @@ def _likeness(view: JobView) -> tuple[str, Figures]:
         return "", []
     data = likeness.read(view.folder)
     says = "".join(f"<li>{safe(one)}</li>" for one in likeness.sentences(data))
-    return Html(f'<ul class="wb-sentences">{says}</ul>'), _titled(pictures.figures(data))
+    return Html(f'<ul class="wb-sentences">{says}</ul>'), titled(pictures.figures(data))
 
 
 def _search(view: JobView) -> tuple[str, Figures]:
     from workbench.merging import search_figures
 
-    return _plain(view)[0], _titled(search_figures.figures(view.folder))
+    return plain(view)[0], titled(search_figures.figures(view.folder))
 
 
 def _measure(view: JobView) -> tuple[str, Figures]:
@@ -107,7 +107,7 @@ def _measure(view: JobView) -> tuple[str, Figures]:
     return Html(f'<div class="wb-result">{parts}</div>'), []
 
 
-def _plain(view: JobView) -> tuple[str, Figures]:
+def plain(view: JobView) -> tuple[str, Figures]:
     """The plain values of a result, and its sentences."""
     rows = [(name.replace("_", " ").capitalize(), value) for name, value in view.story.result.items()]
     said = [(name, _words(value)) for name, value in rows if isinstance(value, str | int | float)]
@@ -122,7 +122,7 @@ def _read(path: Path) -> dict[str, Any]:
     return dict(json.loads(path.read_text("utf-8"))) if path.is_file() else {}
 
 
-def _titled(figures: list[dict[str, Any]]) -> Figures:
+def titled(figures: list[dict[str, Any]]) -> Figures:
     """The figures with their titles, which the dropdown shows when there are several."""
     found = []
     for place, one in enumerate(figures):

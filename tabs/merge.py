@@ -12,6 +12,7 @@ from tabs._job_panel import QUIET, JobPanel, job_panel
 from tabs._kit import Figure, Static, figure, heading
 from tabs._merge_recipe import recipe
 from tabs._merge_result import Result, nothing, parents_of, result_of
+from tabs._sections import Section, job_section
 from workbench.errors import UserError
 from workbench.jobs.job import JOBS
 from workbench.jobs.kinds.merge import Merge
@@ -93,12 +94,12 @@ def _ways(ctx: Context, panel: JobPanel, buttons: Buttons) -> None:
     )
 
 
-def _way(ctx: Context, title: str, section: parts.Section, panel: JobPanel, *more: parts.Section) -> None:
+def _way(ctx: Context, title: str, section: Section, panel: JobPanel, *more: Section) -> None:
     """A tab with the form of a kind of job, if there is that kind."""
     if section.method in JOBS.all():
         with gr.Tab(title, id=section.method):
             for one in (section, *more):
-                parts.job_section(ctx, one, panel)
+                job_section(ctx, one, panel)
 
 
 def connect(ctx: Context, tab: MergeTab, compare: gr.Dropdown, label: gr.Dropdown, tabs: gr.Tabs) -> None:

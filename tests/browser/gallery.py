@@ -49,7 +49,7 @@ class Lab:
         self.chat_version, self.words, self.speaking = 1, 0, False
         self.panes = 3
         self.seen_chat = ""
-        self.shelf, self.checks = self._shelf(), []
+        self.shelf = self._shelf()
         self.merged: dict[str, Any] = {}
         self.logged = "".join(f"step {i:4d}  loss {self._point(i)['loss']:.4f}\n" for i in range(1, 60))
 
@@ -199,7 +199,6 @@ class Lab:
 
     def check(self, query: dict[str, Any]) -> dict[str, Any]:
         """Finds what can be found without models: an unreadable recipe, a model twice, a name that is taken."""
-        self.checks.append(query)
         reply: dict[str, Any] = {"problems": [], "facts": [["Makes", self.text or "135M parameters, 269 MB"]]}
         reply["notes"] = [{"message": self.text or "Both models share one vocabulary.", "remedy": ""}]
         reply["name"] = "suggested" if query["name"] else ""

@@ -9,8 +9,6 @@ import pytest
 from gallery import Lab, build, serve
 from playwright.sync_api import Locator, Page, expect
 
-from tests.waiting import until
-
 Open = Callable[..., Page]
 
 
@@ -311,7 +309,7 @@ def builder(show: Open) -> Locator:
 
 
 def checked(builder: Locator, state: str = "ready") -> None:
-    expect(builder).to_have_attribute("data-checked", state)
+    expect(builder).to_have_attribute("data-checked", state, timeout=20_000)
 
 
 def merged(builder: Locator, lab: Lab) -> dict[str, Any]:
@@ -319,8 +317,11 @@ def merged(builder: Locator, lab: Lab) -> dict[str, Any]:
     checked(builder)
     lab.merged = {}
     builder.page.locator("#go").click()
-    until(lambda: lab.merged)
-    return lab.merged
+    for _ in range(400):
+        if lab.merged:
+            return lab.merged
+        builder.page.wait_for_timeout(50)  # not a plain sleep: requests pass through this process
+    raise AssertionError("the button's event did not arrive")
 
 
 def recipe(builder: Locator, lab: Lab) -> dict[str, Any]:
@@ -484,7 +485,9 @@ def test_python_fills_the_builder_and_a_reload_keeps_the_recipe(builder: Locator
 
 def test_new_models_appear_while_the_builder_is_open(builder: Locator, lab: Lab) -> None:
     lab.shelf.append({**lab.shelf[1], "name": "newcomer", "base": ""})
-    expect(builder.get_by_label("Model", exact=True).first.locator("option[value=newcomer]")).to_be_attached()
+    expect(builder.get_by_label("Model", exact=True).first.locator("option[value=newcomer]")).to_be_attached(
+        timeout=20_000
+    )
 
 
 # ---- page --------------------------------------------------------------------------------------------------

@@ -56,8 +56,9 @@ def builder(app: App, page: Page) -> Locator:
     return found
 
 
-def finished(app: App, label: str) -> Any:
+def finished(app: App, page: Page, label: str) -> Any:
     """The job of that label when it has ended; fails if it did not end well."""
+    expect(page.locator(".wb-live-title:visible")).to_have_text(label, timeout=20_000)
     view = until(lambda: next((one for one in Queue(app.home).all() if one.label == label and one.final), None), 180)
     assert view.status == "done", view.story.error
     return view
@@ -69,7 +70,7 @@ def test_two_adapters_are_merged_by_slerp_and_proved(app: App, builder: Locator)
     expect(builder.get_by_label("Name of the result")).to_have_value(MADE)
     expect(builder.locator(".wb-kv")).to_contain_text("Layers")
     page.locator("#merge-start").click()
-    finished(app, f"Merge {MADE}")
+    finished(app, page, f"Merge {MADE}")
     expect(live(page)).to_have_attribute("data-status", "done")
     samples = page.locator(".wb-sample")
     expect(samples).to_have_count(3, timeout=15_000)
@@ -137,7 +138,7 @@ def test_adapters_are_combined_and_an_ensemble_is_made_from_their_tabs(app: App,
     page.locator(".wb-box-numbers").locator("input, textarea").locator("visible=true").first.fill("0.7, 0.3")
     page.get_by_label("Output").locator("visible=true").first.fill("both")
     page.locator("#start-combine-adapters").click()
-    finished(app, next(one.label for one in until(lambda: Queue(app.home).live() or Queue(app.home).all()[-1:])))
+    finished(app, page, "Combine first + second")
     assert read_manifest(app.home.models / "both").made_by["weights"] == [0.7, 0.3]
     tab(page, "Ensembles")
     for name in ("first", "both"):

@@ -13,7 +13,7 @@ HEAVY = ("torch", "mergekit", "optuna", "transformers", "trl", "peft", "bitsandb
 ONLY_IN_WORKERS = {
     f"workbench/{module}.py"
     for module in (
-        "chat/engine", "chat/streams", "merging/_adapter", "merging/_task_vectors", "merging/averaging",
+        "chat/engine", "chat/streams", "compressing/backend_transformers", "merging/_adapter", "merging/_task_vectors", "merging/averaging",
         "merging/combining", "merging/engine", "merging/extraction", "merging/moe", "models/loading", "models/weights",
         "training/report",
     )

@@ -1,22 +1,22 @@
 """The chat engine: bases loaded once, adapters switched on and off over them, answers streamed or in batches.
 
-An ensemble's members are loaded like any other models; the ensemble itself is only a way of asking them.
+An ensemble's members are loaded like any other models; the ensemble itself is only a way of asking them. GGUF models
+are run by llama.cpp, all others by transformers.
 
 Imports torch: only job and chat processes import this.
 """
 
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
-import torch
 from peft import PeftModel
 
+from workbench.chat.batches import Answer, Watch, at_once, one_by_one, side_by_side
 from workbench.chat.decoding import Decoding
 from workbench.chat.ensemble import AnyStream
-from workbench.chat.streams import Stream
+from workbench.chat.gguf import Ggufs, GgufStream
+from workbench.chat.streams import Messages, Stream, TooLong
 from workbench.data.templates import get_template
 from workbench.errors import UserError
 from workbench.hardware import probe
@@ -25,13 +25,6 @@ from workbench.lineage import read_manifest
 from workbench.models.ensembles import ShelvedEnsemble, is_ensemble, read_ensemble
 from workbench.models.loading import load_base, load_tokenizer
 from workbench.models.shelf import Resolved, resolve
-
-Messages = Sequence[dict[str, str]]
-Watch = Callable[[int], None]  # called with the place of the prompt being answered; may raise to stop
-
-
-class TooLong(UserError):
-    """A conversation that a model has no room for."""
 
 
 @dataclass
@@ -68,15 +61,6 @@ class Loaded:
         return cls(found, read_manifest(found.base).digest, adapter)
 
 
-@dataclass
-class Answer:
-    """A finished answer: its text, how it ended ('eos', 'length', or 'error': empty) and its length in tokens."""
-
-    text: str
-    finish: str
-    tokens: int
-
-
 class Engine:
     """Models and ensembles of one home, loaded as they are asked for."""
 
@@ -87,12 +71,16 @@ class Engine:
         self._loaded: dict[str, Loaded] = {}
         self._tokenizers: dict[str, Any] = {}
         self._ensembles: dict[str, ShelvedEnsemble] = {}
+        self._ggufs = Ggufs(home, self.hardware.cores)
 
     def load(self, names: Sequence[str]) -> Iterator[str]:
         """Loads what is not loaded yet and drops bases none of these need; yields what it is doing."""
-        wanted = [Loaded.of(resolve(self.home, name)) for name in dict.fromkeys(self._with_members(names))]
+        models = list(dict.fromkeys(self._with_members(names)))
+        ggufs = [name for name in models if self._ggufs.takes(name)]
+        wanted = [Loaded.of(resolve(self.home, name)) for name in models if name not in ggufs]
         for digest in set(self._bases) - {one.base for one in wanted}:
             del self._bases[digest]
+        yield from self._ggufs.load(ggufs)
         for one in wanted:
             found = one.found
             if one.base not in self._bases:
@@ -109,7 +97,7 @@ class Engine:
         """The names of models to load: an ensemble's members in its place."""
         for name in names:
             self._ensembles.pop(name, None)  # the name may have come to mean a model
-            if is_ensemble(self.home, name):
+            if "+" not in name and is_ensemble(self.home, name):
                 self._ensembles[name] = read_ensemble(self.home, name)
                 yield from self._ensembles[name].members
             else:
@@ -136,6 +124,8 @@ class Engine:
         """Which weights answer under this name, with the start of their digest; how an ensemble combines whose."""
         if found := self._ensembles.get(name):
             return f"{found.method.how(found.members)}: {' | '.join(map(self.weights, found.members))}"
+        if gguf := self._ggufs.get(name):
+            return gguf.weights()
         one = self._loaded[name]
         if one.adapter:
             return f"{one.found.base.name} + adapter {name} on · {one.adapter[:8]}"
@@ -143,23 +133,30 @@ class Engine:
         return f"{name} · {others} · {one.base[:8]}"
 
     def activate(self, name: str) -> Any:
-        """The model with exactly this name's weights on."""
+        """The model with exactly this name's weights on; raises `UserError` for a GGUF, which is none of torch's."""
+        if self._ggufs.get(name):
+            raise UserError(f"{name!r} is a GGUF model.", "Choose the model it was made from.", "model")
         one = self._loaded[name]
         return self._bases[one.base].activate(one.adapter)
 
     def tokenizer(self, name: str) -> Any:
-        """The tokenizer of a loaded model, with its chat template."""
-        return self._tokenizers[name]
+        """The tokenizer of a loaded model, with its chat template; of a GGUF, what decodes its tokens."""
+        return self._ggufs.get(name) or self._tokenizers[name]
 
     def room(self, name: str, prompt: Sequence[int]) -> int:
         """How many tokens the model can add to a prompt; raises `TooLong` when none."""
-        longest = getattr(self.activate(name).config, "max_position_embeddings", None) or 2**31
+        if gguf := self._ggufs.get(name):
+            longest = gguf.model.longest
+        else:
+            longest = getattr(self.activate(name).config, "max_position_embeddings", None) or 2**31
         if len(prompt) + 1 > longest:
             raise TooLong(f"The conversation has {len(prompt)} tokens, {name} takes {longest}.", "Start a new one.")
         return int(longest - len(prompt))
 
     def prompt_ids(self, name: str, messages: Messages) -> list[int]:
         """The prompt's tokens, ready for the assistant to go on; raises `UserError` from the template."""
+        if gguf := self._ggufs.get(name):
+            return gguf.prompt_ids(messages)
         tokenizer = self._tokenizers[name]
         try:
             ids = tokenizer.apply_chat_template(list(messages), add_generation_prompt=True, return_dict=False)
@@ -171,6 +168,8 @@ class Engine:
 
     def stop_ids(self, name: str) -> set[int]:
         """Every token that ends an answer: the model's, the tokenizer's, and the template's end-of-turn token."""
+        if gguf := self._ggufs.get(name):
+            return set(gguf.stops)
         tokenizer, config = self._tokenizers[name], self.activate(name).generation_config
         ends = config.eos_token_id if isinstance(config.eos_token_id, list) else [config.eos_token_id]
         found = {*ends, tokenizer.eos_token_id, self._end_of_turn(tokenizer)}
@@ -191,72 +190,27 @@ class Engine:
         """An answer to be made token by token; raises `TooLong`."""
         found = self._ensembles.get(name)
         if found is None:
-            return Stream(self, name, messages, decoding)
+            return self._stream(name, messages, decoding)
         stream = found.method.stream(self, found.members, messages, decoding)
         stream.name = name
         return stream
+
+    def _stream(self, name: str, messages: Messages, decoding: Decoding) -> Stream:
+        if gguf := self._ggufs.get(name):
+            return GgufStream(gguf, self._ggufs.spare, self, name, messages, decoding)
+        return Stream(self, name, messages, decoding)
 
     def answer_batch(
         self, name: str, conversations: Sequence[Messages], decoding: Decoding, watch: Watch = lambda place: None
     ) -> list[Answer]:
         """Answers several conversations; the seed makes the batch repeatable.
 
-        A model answers them at once, an ensemble one by one. One that is too long gets an empty answer that ended
-        in 'error'.
+        A model answers them at once, a GGUF several side by side, an ensemble one by one. One that is too long gets
+        an empty answer that ended in 'error'.
         """
+        answer = at_once
         if name in self._ensembles:
-            return [
-                self._answer(name, messages, decoding.model_copy(update={"seed": decoding.seed + n}), partial(watch, n))
-                for n, messages in enumerate(conversations)
-            ]
-        prompts = [self.prompt_ids(name, messages) for messages in conversations]
-        torch.manual_seed(decoding.seed)
-        answers: dict[int, Answer] = {}
-        for limit, places in self._by_room(name, prompts, decoding.max_new_tokens).items():
-            watch(places[0])
-            settings = decoding.model_copy(update={"max_new_tokens": limit})
-            made = self._generate(name, [prompts[n] for n in places], settings) if limit else []
-            answers |= dict(zip(places, made or [Answer("", "error", 0)] * len(places), strict=True))
-        return [answers[n] for n in range(len(prompts))]
-
-    def _answer(self, name: str, messages: Messages, decoding: Decoding, watch: Callable[[], None]) -> Answer:
-        try:
-            stream = self.open(name, messages, decoding)
-            while not stream.done:
-                watch()
-                stream.advance()
-        except TooLong:
-            return Answer("", "error", 0)
-        text = stream.text.strip()
-        return Answer(text, stream.done if text else "error", len(stream.made))
-
-    def _by_room(self, name: str, prompts: Sequence[Sequence[int]], most: int) -> dict[int, list[int]]:
-        """The places of the prompts by how many tokens each may get: `most`, what room there is, or 0."""
-        places = defaultdict(list)
-        for n, prompt in enumerate(prompts):
-            try:
-                places[min(most, self.room(name, prompt))].append(n)
-            except TooLong:
-                places[0].append(n)
-        return places
-
-    @torch.inference_mode()
-    def _generate(self, name: str, prompts: Sequence[list[int]], decoding: Decoding) -> list[Answer]:
-        model, tokenizer = self.activate(name), self._tokenizers[name]
-        batch = tokenizer.pad([{"input_ids": prompt} for prompt in prompts], return_tensors="pt").to(model.device)
-        stops = self.stop_ids(name)
-        made = model.generate(
-            **batch,
-            **decoding.generate_arguments(),
-            eos_token_id=sorted(stops),
-            pad_token_id=tokenizer.pad_token_id,
-        )[:, batch["input_ids"].shape[1] :]
-        return [self._finished(tokenizer, row.tolist(), stops) for row in made]
-
-    @staticmethod
-    def _finished(tokenizer: Any, ids: list[int], stops: set[int]) -> Answer:
-        end = next((place for place, token in enumerate(ids) if token in stops), None)
-        kept = ids if end is None else ids[:end]
-        text = tokenizer.decode(kept, skip_special_tokens=True).strip()
-        finish = "error" if not text else "length" if end is None else "eos"
-        return Answer(text, finish, len(kept))
+            answer = one_by_one
+        elif self._ggufs.get(name):
+            answer = side_by_side
+        return answer(self, name, conversations, decoding, watch)

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from workbench.chat.decoding import Decoding
+from workbench.chat.gguf_lora import can_answer
 from workbench.errors import Problems, UserError
 from workbench.home import Home
-from workbench.models.shelf import answerable
 
 IDLE_SECONDS = 600
 MOST_CHATS = 200
@@ -119,7 +119,7 @@ class ChatService:
             problems.add("models", f"{len(models)} are chosen.", f"Choose 1 to {MOST_PANES}.")
         for model in models:
             try:
-                answerable(self.home, model, "models")
+                can_answer(self.home, model, "models")
             except UserError as error:
                 problems.collect("models", error)
         problems.check()

@@ -1,21 +1,50 @@
 """An answer in the making, a few tokens at a time. Imports torch: only job and chat processes import this."""
 
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
+from transformers import TopPLogitsWarper
 
 from workbench.chat.decoding import Decoding
 from workbench.chat.ensemble import SHARE
+from workbench.errors import UserError
 
 if TYPE_CHECKING:
-    from workbench.chat.engine import Engine, Messages
+    from workbench.chat.engine import Engine
+
+Messages = Sequence[dict[str, str]]
+MANY = 1024  # tokens that nearly always make up the probability top-p asks for
+
+
+class TooLong(UserError):
+    """A conversation that a model has no room for."""
+
+
+class TopP:
+    """What transformers' warper does, without sorting the whole vocabulary for every token, which takes longer than a
+    small model's step."""
+
+    def __init__(self, whole: TopPLogitsWarper):
+        self.whole = whole
+
+    def __call__(self, ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        """Scores (1, vocabulary), those left out at -inf."""
+        likely = scores.topk(min(MANY, scores.shape[-1]))
+        chances = (likely.values - scores.logsumexp(-1, keepdim=True)).exp()
+        reached = chances.cumsum(-1)
+        if reached[0, -1] < self.whole.top_p and scores.shape[-1] > MANY:
+            return self.whole(ids, scores)
+        kept = int((reached - chances < self.whole.top_p).sum())
+        out = torch.full_like(scores, self.whole.filter_value)
+        return out.scatter(-1, likely.indices[:, :kept], likely.values[:, :kept])
 
 
 class Stream:
     """One model's answer. `advance` makes the next few tokens; `done` says how it ended."""
 
-    def __init__(self, engine: "Engine", name: str, messages: "Messages", decoding: Decoding):
+    def __init__(self, engine: "Engine", name: str, messages: Messages, decoding: Decoding):
         self.engine, self.name, self.decoding = engine, name, decoding
         self.prompt = engine.prompt_ids(name, messages)
         self.stops = engine.stop_ids(name)
@@ -26,7 +55,7 @@ class Stream:
         self.seconds = 0.0
         self._cache: Any = None
         self._generator: Any = None
-        self._processors = decoding.processors()
+        self._processors = [TopP(one) if isinstance(one, TopPLogitsWarper) else one for one in decoding.processors()]
 
     @torch.inference_mode()
     def advance(self, tokens: int = SHARE) -> str:
@@ -40,9 +69,15 @@ class Stream:
         return self._new_text()
 
     def scores(self) -> torch.Tensor:
-        """What the next token is chosen by: logits after penalty, temperature, top-k and top-p; (1, vocabulary)."""
-        logits = self.logits()
-        return self._processors(torch.tensor([self.prompt + self.made], device=logits.device), logits)
+        """What the next token is chosen by, (1, vocabulary)."""
+        return self.shaped(self.logits())
+
+    def shaped(self, logits: torch.Tensor) -> torch.Tensor:
+        """Logits after penalty, temperature, top-k and top-p, (1, vocabulary)."""
+        ids = torch.tensor([self.prompt + self.made], device=logits.device)
+        for process in self._processors:
+            logits = process(ids, logits)
+        return logits
 
     def logits(self) -> torch.Tensor:
         """The model's own logits of the next token in float32, (1, vocabulary)."""

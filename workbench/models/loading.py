@@ -1,13 +1,17 @@
 """Loading models of the shelf with transformers and peft. Only job and chat processes import this."""
 
+import json
+import logging
 from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig, PreTrainedModel
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
 from workbench.errors import UserError
 from workbench.hardware import Hardware
+
+logging.getLogger("bitsandbytes.autograd._functions").setLevel(logging.ERROR)  # warns at every product of bfloat16
 
 
 def load_tokenizer(folder: Path) -> Any:
@@ -18,38 +22,91 @@ def load_tokenizer(folder: Path) -> Any:
     return tokenizer
 
 
-def load_base(folder: Path, hardware: Hardware, quantization: BitsAndBytesConfig | None = None) -> PreTrainedModel:
+def load_base(
+    folder: Path,
+    hardware: Hardware,
+    quantization: Any = None,
+    dtype: torch.dtype | None = None,
+    answers_only: bool = False,
+) -> PreTrainedModel:
     """A base model on the device, in bfloat16 where the device computes it natively, else float32.
 
-    Raises `UserError` when the folder is no causal language model of this transformers version.
+    quantization: a config object of transformers, for plain folders; folders quantized before know theirs.
+    dtype: in place of the device's own. answers_only: nothing will be trained, saved or merged, so that weights may
+    be rearranged for speed. Raises `UserError` when the folder is no causal language model of this transformers.
     """
-    options: dict[str, Any] = {"dtype": torch.bfloat16 if hardware.bf16 else torch.float32}
-    if hardware.device == "cuda" and not hardware.bf16:
-        options["dtype"] = torch.float16
+    packed = packed_by(folder)
+    options: dict[str, Any] = {"dtype": dtype or usual_dtype(hardware)}
     if hardware.device != "cpu" or quantization:
         options["device_map"] = {"": hardware.device}
-    if quantization:
+    if packed == "compressed-tensors":
+        options["quantization_config"] = _unpacked()
+    elif quantization:
         options["quantization_config"] = quantization
     try:
         model = AutoModelForCausalLM.from_pretrained(
             folder, use_safetensors=True, trust_remote_code=False, local_files_only=True, **options
         )
-    except (ValueError, KeyError, OSError) as error:
+    except torch.OutOfMemoryError:
+        raise
+    except _failures(packed) as error:
+        told = (str(error) or type(error).__name__).splitlines()[0][:300]
         raise UserError(
-            f"{folder.name} cannot be loaded as a language model: {str(error).splitlines()[0][:300]}",
-            "Check that it is a causal language model that this version of transformers knows.",
+            f"{folder.name} cannot be loaded as a language model: {told}",
+            f"It is quantized by {packed}, which may not run on this machine; choose the model it was made from."
+            if packed
+            else "Check that it is a causal language model that this version of transformers knows.",
             "model",
         ) from error
-    if quantization:
+    if not answers_only:
         keep_4bit_weights_intact(model)
     return model
+
+
+def usual_dtype(hardware: Hardware) -> torch.dtype:
+    """What a device computes in."""
+    if hardware.bf16:
+        return torch.bfloat16
+    return torch.float16 if hardware.device == "cuda" else torch.float32
+
+
+def packed_by(folder: Path) -> str:
+    """What quantized a model folder (bitsandbytes, torchao, compressed-tensors, …), or ''."""
+    try:
+        config = json.loads((folder / "config.json").read_text("utf-8")).get("quantization_config")
+    except (OSError, ValueError, AttributeError):
+        return ""  # loading says what is wrong with it
+    return str(config.get("quant_method") or "quantized") if isinstance(config, dict) else ""
+
+
+def _unpacked() -> Any:
+    """Weights of compressed-tensors are unpacked while loading: no kernel here multiplies them packed.
+
+    Otherwise its first forward does that, with the same memory, after peft has looked for weights in vain.
+    """
+    try:
+        from transformers import CompressedTensorsConfig
+
+        return CompressedTensorsConfig(dequantize=True)
+    except ImportError:
+        raise UserError(
+            "Models quantized by GPTQ or AWQ need the package compressed-tensors.",
+            "pip install compressed-tensors==0.20.0, then start again.",
+            "model",
+        ) from None
+
+
+def _failures(packed: str) -> tuple[type[Exception], ...]:
+    """Errors of loading that speak of the folder; packed weights fail in many ways where their kernels do not run."""
+    common = (ValueError, KeyError, OSError, ImportError)
+    return (*common, RuntimeError, NotImplementedError, AssertionError) if packed else common
 
 
 def keep_4bit_weights_intact(model: PreTrainedModel) -> None:
     """Switches off bitsandbytes' repacking of 4-bit weights on AVX512-BF16 CPUs.
 
     It happens at the first forward in eval mode and is never undone, so that the weights are garbage for training,
-    saving and merging after it. Slower generation is the price.
+    saving and merging after it. Generation is about a third as fast for it.
     """
     for module in model.modules():
         if hasattr(module, "support_avx512bf16_for_cpu"):

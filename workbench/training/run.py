@@ -1,4 +1,4 @@
-"""Carries out a training job: load, train with TRL, save the adapter whole or not at all."""
+"""Carries out a training job: load, train with TRL, save the adapter or model whole or not at all."""
 
 import json
 import shutil
@@ -9,9 +9,10 @@ from workbench.data import shelf as datasets
 from workbench.data.templates import get_template
 from workbench.home import writing
 from workbench.jobs.job import JobContext, JobStopped
-from workbench.lineage import Manifest, parent_of, read_manifest, write_manifest
+from workbench.lineage import Manifest, Parent, parent_of, read_manifest, write_manifest
 from workbench.models.shelf import Resolved, model_folder, resolve
 from workbench.training.objective import Setup
+from workbench.training.objectives.distill import Distill, WithTeacher
 
 if TYPE_CHECKING:
     from workbench.jobs.kinds.train import Train
@@ -20,7 +21,7 @@ KEPT_FILES = ("adapter_model.safetensors", "adapter_config.json", "trainer_state
 
 
 def train(job: "Train", ctx: JobContext) -> dict[str, Any]:
-    """Trains and returns the result: the adapter's name, steps, first and last losses."""
+    """Trains and returns the result: the new name, steps, first and last losses."""
     from transformers import set_seed
 
     from workbench.hardware import remember
@@ -34,20 +35,34 @@ def train(job: "Train", ctx: JobContext) -> dict[str, Any]:
     model = job.tuner.load(source.base, source.adapter, hardware)  # type: ignore[attr-defined]
     ctx.progress(0, 0, f"Reading {job.dataset}")
     rows = _rows(job, ctx)
-    setup = Setup(
-        model=model,
-        tokenizer=tokenizer,
-        template=get_template(job.template, source.home_of_template),
-        folder=source.home_of_template,
-        rows=rows,
-        kind=datasets.dataset_kind(ctx.home, job.dataset),
-        max_length=job.max_length,
-        arguments=job.trainer_arguments(ctx.folder / "checkpoints", hardware, "eval" in rows),
-    )
-    trainer = job.objective.trainer(setup)  # type: ignore[attr-defined]
+    common: dict[str, Any] = {
+        "model": model,
+        "tokenizer": tokenizer,
+        "template": get_template(job.template, source.home_of_template),
+        "folder": source.home_of_template,
+        "rows": rows,
+        "kind": datasets.dataset_kind(ctx.home, job.dataset),
+        "max_length": job.max_length,
+        "arguments": job.trainer_arguments(ctx.folder / "checkpoints", hardware, "eval" in rows),
+        "notes": _notes(job, source),
+    }
+    objective: Any = job.objective
+    if isinstance(objective, Distill):
+        ctx.progress(0, 0, "Loading the teacher")
+        setup: Setup = WithTeacher(**common, teacher=objective.load_teacher(ctx.home, source, hardware))
+    else:
+        setup = Setup(**common)
+    trainer = objective.trainer(setup)
     for note in setup.notes:
         ctx.note(note)
     return _fit(job, ctx, trainer, setup, source)
+
+
+def _notes(job: "Train", source: Resolved) -> list[str]:
+    masked = read_manifest(source.base).info.get("masked")
+    if masked and job.tuner.makes == "adapter":  # type: ignore[attr-defined]
+        return ["Folded in, this adapter fills the zeros of the pruned model; the tuner 'full' keeps them."]
+    return []
 
 
 def _rows(job: "Train", ctx: JobContext) -> dict[str, list[dict[str, Any]]]:
@@ -79,7 +94,7 @@ def _fit(job: "Train", ctx: JobContext, trainer: Any, setup: Setup, source: Reso
     if not report.stop and setup.rows.get("eval") and not _just_evaluated(trainer):
         trainer.evaluate()
     result = {"model": job.output_name, "steps": trainer.state.global_step, **losses(trainer.state.log_history)}
-    ctx.progress(trainer.state.global_step, trainer.state.max_steps, "Saving the adapter")
+    ctx.progress(trainer.state.global_step, trainer.state.max_steps, f"Saving the {job.tuner.makes}")  # type: ignore[attr-defined]
     _save(job, ctx, trainer, setup, source, result)
     if report.stop:
         raise JobStopped(result)
@@ -144,18 +159,33 @@ def _made_by(target: Path, ctx: JobContext) -> bool:
     return target.exists() and read_manifest(target).made_by.get("job") == ctx.folder.name
 
 
-def _save(job: "Train", ctx: JobContext, trainer: Any, setup: Setup, source: Resolved, result: dict[str, Any]) -> None:
-    """Writes the adapter with the tokenizer and the chat template it was trained with."""
-    base = model_folder(ctx.home, source.base.name)
-    parents = [parent_of(base, "base"), parent_of(ctx.home.datasets / job.dataset, "dataset")]
+def _parents(job: "Train", ctx: JobContext, source: Resolved) -> list[Parent]:
+    """What the result was made from: an adapter stands on its base, a whole model only started from it."""
+    tuner, objective = job.tuner, job.objective
+    role = "base" if tuner.makes == "adapter" else "start"  # type: ignore[attr-defined]
+    parents = [parent_of(model_folder(ctx.home, source.base.name), role)]
+    parents.append(parent_of(ctx.home.datasets / job.dataset, "dataset"))
     if source.adapter:
         parents.append(parent_of(source.adapter, "start"))
-    target = ctx.home.models / job.output_name
+    if isinstance(objective, Distill):
+        parents.append(parent_of(ctx.home.models / objective.teacher_name(ctx.home, job.model), "teacher"))
+    return parents
+
+
+def _save(job: "Train", ctx: JobContext, trainer: Any, setup: Setup, source: Resolved, result: dict[str, Any]) -> None:
+    """Writes the adapter or model with the tokenizer and the chat template it was trained with."""
+    tuner: Any = job.tuner
+    target, info = ctx.home.models / job.output_name, dict(result)
     with writing(target, replace=ctx.resume and _made_by(target, ctx)) as partial:
-        trainer.model.save_pretrained(partial, selected_adapters=["default"])
+        if tuner.makes == "model":
+            info |= tuner.save(trainer.model, source.base, partial)
+        else:
+            trainer.model.save_pretrained(partial, selected_adapters=["default"])
         setup.tokenizer.chat_template = setup.template.text
         setup.tokenizer.save_pretrained(partial)
         (partial / "README.md").unlink(missing_ok=True)  # peft's empty card; the manifest says more
         made_by = {**job.to_dict(), "job": ctx.folder.name}
-        manifest = Manifest(kind="adapter", name=job.output_name, parents=parents, made_by=made_by, info=result)
-        write_manifest(partial, manifest)
+        parents = _parents(job, ctx, source)
+        write_manifest(
+            partial, Manifest(kind=tuner.makes, name=job.output_name, parents=parents, made_by=made_by, info=info)
+        )

@@ -7,11 +7,11 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from workbench.chat.decoding import Decoding
+from workbench.chat.gguf_lora import can_answer
 from workbench.data import shelf as datasets
 from workbench.errors import Problems, UserError
 from workbench.home import Home, safe_name
 from workbench.jobs.job import JOBS, Job, JobContext, JobStopped
-from workbench.models.shelf import answerable
 
 
 @JOBS.register
@@ -24,7 +24,7 @@ class Generate(Job):
 
     session: str = Field(description="Name of the labelling session.")
     models: list[str] = Field(
-        description="The models and ensembles to compare; one is enough with several samples.", max_length=8
+        description="The models, GGUF files and ensembles to compare; one is enough with several samples.", max_length=8
     )
     prompts: str = Field(
         description="The dataset whose prompts are answered; conversations give their first user turn."
@@ -64,7 +64,7 @@ class Generate(Job):
         if len(self.contestants) < 2:
             problems.add("models", "there is nothing to compare.", "Choose two models, or let one give two samples.")
         for model in self.models:
-            self._try(problems, "models", lambda model=model: answerable(home, model, "models"))
+            self._try(problems, "models", lambda model=model: can_answer(home, model, "models"))
         self._try(problems, "session", lambda: safe_name(self.session, "session"))
         self._try(problems, "prompts", lambda: self._check_prompts(home))
         if any(found.name == self.session for found in list_sessions(home)):

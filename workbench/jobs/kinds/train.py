@@ -1,5 +1,6 @@
 """Training: an objective, a tuner, and how long and how fast."""
 
+import shutil
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -7,18 +8,20 @@ from pydantic import Field
 
 from workbench.data import shelf as datasets
 from workbench.errors import Problems, UserError
-from workbench.hardware import Hardware
+from workbench.hardware import Hardware, known
 from workbench.home import Home, inside
 from workbench.jobs.job import JOBS, Job, JobContext
-from workbench.models.shelf import resolve
+from workbench.models.shelf import Resolved, human_size, resolve
 from workbench.registry import choice
 from workbench.training.objective import OBJECTIVES, Objective
+from workbench.training.objectives.distill import Distill
 from workbench.training.tuner import TUNERS
+from workbench.training.tuners.full import Full
 
 
 @JOBS.register
 class Train(Job):
-    """Fine-tunes a model on a dataset and puts the adapter on the shelf."""
+    """Fine-tunes a model on a dataset and puts the adapter, or the whole model, on the shelf."""
 
     method: ClassVar[str] = "train"
     title: ClassVar[str] = "Train"
@@ -26,7 +29,7 @@ class Train(Job):
 
     model: str = Field(description="The model to start from: a base, or an adapter to go on training.")
     dataset: str = Field(description="What to learn from. SFT takes conversations or text, DPO takes preference pairs.")
-    output: str = Field("", description="The adapter's name on the shelf; empty takes model-objective.")
+    output: str = Field("", description="The result's name on the shelf; empty takes model-objective.")
     objective: choice(OBJECTIVES) = Field({"method": "sft"}, validate_default=True, description="What to train for.")  # type: ignore[valid-type]
     tuner: choice(TUNERS) = Field({"method": "lora"}, validate_default=True, description="Which weights are trained.")  # type: ignore[valid-type]
     template: Literal["model", "chatml", "alpaca"] = Field(
@@ -73,7 +76,21 @@ class Train(Job):
             ["Tuner", self.tuner.title],
             ["Effective batch", batch],
             ["Learning rate", f"{self.objective.learning_rate:g}"],
+            *self._more_facts(home),
         ]
+
+    def _more_facts(self, home: Home) -> list[list[str]]:
+        tuner, objective = self.tuner, self.objective
+        found = []
+        try:
+            if isinstance(objective, Distill):
+                found.append(["Teacher", objective.teacher_name(home, self.model)])
+            if isinstance(tuner, Full):
+                need = tuner.memory(resolve(home, self.model).base)
+                found.append(["Memory", f"{human_size(need)} for weights, gradients and optimizer"])
+        except UserError:
+            pass  # check() says what is wrong
+        return found
 
     def check(self, home: Home, problems: Problems) -> None:
         for field, name in (("model", self.model), ("dataset", self.dataset)):
@@ -88,12 +105,32 @@ class Train(Job):
             problems.add("tuner", f"{self.tuner.title} cannot run here.", reason)
 
     def _check_model(self, home: Home, problems: Problems) -> None:
+        objective, tuner = self.objective, self.tuner
         try:
-            resolve(home, self.model)
+            found = resolve(home, self.model)
             if inside(home.models, self.output_name, "output").exists():
                 problems.add("output", f"{self.output_name!r} is on the shelf already.", "Choose another name.")
+            if isinstance(tuner, Full):
+                self._check_full(home, tuner, found, problems)
+            if isinstance(objective, Distill):
+                objective.check_teacher(home, found)
         except UserError as error:
             problems.collect("model", error)
+
+    def _check_full(self, home: Home, tuner: Full, found: Resolved, problems: Problems) -> None:
+        if reason := tuner.reason_against(found.base, found.adapter):
+            problems.collect("model", reason)
+        if self.keep_checkpoints:
+            problems.add("keep_checkpoints", "only adapters' checkpoints are kept for averaging.", "Set it to 0.")
+        hardware = known(home)
+        memory = hardware.ram if hardware.device in ("cpu", "mps") else hardware.memory
+        for need, have, what in (
+            (tuner.memory(found.base), memory, "memory"),
+            (tuner.disk(found.base), shutil.disk_usage(home.root).free, "free disk space"),
+        ):
+            if 0 < have < need:
+                told = f"training all weights takes {human_size(need)} of {what}, there are {human_size(have)}."
+                problems.add("tuner", told, "Use LoRA, or free some space.")
 
     def _check_dataset(self, home: Home, problems: Problems) -> None:
         objective: Objective = self.objective

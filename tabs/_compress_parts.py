@@ -1,0 +1,121 @@
+"""The ways of the Compress tab, one function each: quantize, prune, what it cost, GGUF files."""
+
+from typing import Any
+
+import gradio as gr
+
+from tabs._compress_gguf import gguf_list
+from tabs._compress_ladder import ladder
+from tabs._context import Context, guarded
+from tabs._form import Form
+from tabs._job_panel import QUIET, JobPanel
+from tabs._kit import Html, Static, chip, empty, heading, table
+from tabs._sections import Section, job_section, picker, shown
+from workbench.compressing.pruner import PRUNERS
+from workbench.errors import UserError
+from workbench.jobs.job import JOBS
+from workbench.jobs.kinds.quantize import Quantize
+
+NO_MODEL = ("No models yet", "This works on models of the shelf.", "Get one in the Models tab.")
+NO_GGUF = ("No GGUF files yet", "They come from the Quantize tab, or are imported above.", "")
+
+PRUNE = Section(
+    "prune", "Prune", {"model": "models", "calibration": "datasets"}, ("model", "pruner", "calibration", "output"),
+    empty=NO_MODEL,
+)  # fmt: skip
+COST = Section(
+    "cost", "Measure what it cost", {"original": "models", "variants": "single*", "dataset": "datasets"},
+    ("original", "variants", "dataset"), ("models", 1), NO_MODEL,
+)  # fmt: skip
+IMPORT = Section("import-gguf", "Import", {}, ("path", "name"), ("models", 0))
+PARITY = Section(
+    "parity", "Check", {"model": "ggufs", "source": "models", "prompts": "prompts"}, ("model", "source", "prompts"),
+    ("ggufs", 1), NO_GGUF,
+)  # fmt: skip
+PUSH = Section("push-gguf", "Push", {"models": "ggufs*"}, ("repo", "models", "private"), ("ggufs", 1), NO_GGUF)
+
+
+def quantize(ctx: Context, panel: JobPanel) -> None:
+    """The model, the ladder, the data for calibrating, and the button."""
+    Static(heading("Smaller copies", "Tick what you want to have; sizes are known before anything is made."))
+    every = tuple(Quantize.model_fields)
+    top = Form(Quantize, {"model": picker_of(ctx, "models", "compress-model", first=True)}, main=["model"],
+               skip=tuple(name for name in every if name != "model"))  # fmt: skip
+    rungs = ladder(ctx, elem_id="ladder")
+    rest = Form(
+        Quantize, {"calibration": picker(ctx, "datasets")}, main=["calibration"], skip=("model", "quantizers"),
+        more="Rows and names",
+    )  # fmt: skip
+    start = gr.Button("Quantize", variant="primary", elem_id="quantize-start")
+    top.widget("model").change(
+        None, [top.widget("model"), rungs], rungs, js="(model, value) => ({...(value || {}), model})", **QUIET
+    )
+
+    def submit(model: str | None, value: Any, *more: Any) -> Any:
+        chosen = value.get("quantizers") if isinstance(value, dict) else None
+        if not model or not chosen:
+            raise UserError("Nothing is chosen.", "Tick one quantizer or several.", "quantizers")
+        job = {"method": "quantize", **rest.data(more), "model": model, "quantizers": chosen}
+        return shown(ctx, ctx.queue.submit(JOBS.parse(job)))
+
+    start.click(guarded(submit), [top.widget("model"), rungs, *rest.inputs], panel.picker, **QUIET)
+
+
+def picker_of(ctx: Context, kind: str, elem_id: str, first: bool = False) -> Any:
+    """A picker with a name of its own; with `first` it takes the first choice by itself."""
+    make = picker(ctx, kind)
+    return lambda **options: make(elem_id=elem_id, first=first, **options)
+
+
+# ---- the other ways ----------------------------------------------------------------------------------------
+
+
+def prune(ctx: Context, panel: JobPanel) -> None:
+    """The form of the job, and in plain words what each pruner does to size and speed."""
+    if PRUNE.method not in JOBS.all():
+        return _missing("Pruning")
+    job_section(ctx, PRUNE, panel)
+    Static(heading("What becomes smaller, what becomes faster"))
+    Static(_pruners())
+    return None
+
+
+def _pruners() -> Html:
+    """The pruners, those of one effect together."""
+    kinds: dict[tuple[bool, bool, str], list[str]] = {}
+    for one in PRUNERS:
+        kinds.setdefault((one.smaller, one.faster, one.effect), []).append(one.title.split(":")[0])
+    rows = [
+        (", ".join(titles), _yes(smaller), _yes(faster), effect)
+        for (smaller, faster, effect), titles in sorted(kinds.items(), reverse=True)
+    ]
+    return table(["Pruner", "Smaller file", "Faster", "What you get"], rows)
+
+
+def _yes(flag: bool) -> Html:
+    return chip("done", "yes") if flag else chip("stopped", "no")
+
+
+def cost(ctx: Context, panel: JobPanel) -> Form | None:
+    """The form; returned so that a result can fill it."""
+    if COST.method not in JOBS.all():
+        return _missing("Measuring what it cost")
+    return job_section(ctx, COST, panel)
+
+
+def gguf_files(ctx: Context, panel: JobPanel) -> None:
+    """Importing, the list with what each file says of itself, whether it answers as its model does, and pushing."""
+    Static(heading("On the shelf", "One file each, for llama.cpp and what is built on it."))
+    gguf_list(ctx)
+    for section, title in (
+        (IMPORT, "Import a file"),
+        (PARITY, "Does it answer as its model does?"),
+        (PUSH, "To the hub"),
+    ):
+        if section.method in JOBS.all():
+            with gr.Accordion(title, open=False, elem_classes="wb-more"):
+                job_section(ctx, section, panel)
+
+
+def _missing(what: str) -> None:
+    Static(empty(f"{what} is not part of this installation", "Its job was not found.", ""))

@@ -1,0 +1,172 @@
+"""The Compress tab: a ladder of smaller copies, pruning, what it cost, and GGUF files."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from tabs import _compress_parts as parts
+from tabs._compress_result import Found, found_of, mark_of, nothing
+from tabs._context import Context, guarded
+from tabs._form import Form
+from tabs._job_panel import QUIET, JobPanel, job_panel
+from tabs._kit import Figure, Static, figure, heading
+from workbench.errors import UserError
+from workbench.hardware import known
+from workbench.home import free_name
+
+KINDS = ("quantize", "prune", "cost", "parity", "import-gguf", "push-gguf")
+
+
+@dataclass
+class CompressTab:
+    """What the wiring to other tabs needs: the job shown, and the button that leads there."""
+
+    panel: JobPanel
+    chat: gr.Button
+
+
+@dataclass
+class Shown:
+    """The places a job's result is shown in, and what can be done with what it made."""
+
+    memory: gr.Number
+    words: gr.HTML
+    which: gr.Dropdown
+    drawn: gr.Plot
+    chat: gr.Button
+    cost: gr.Button
+    heal: gr.Button
+
+    @property
+    def all(self) -> list[Any]:
+        return [self.memory, self.words, self.which, self.drawn, self.chat, self.cost, self.heal]
+
+
+def build(ctx: Context, train: Form, train_extra: list[Any]) -> CompressTab:
+    """Left: ways of making a model smaller. Right: the job, then what it made or found. `train` is filled to heal."""
+    with gr.Row(elem_classes="wb-cols is-merge"):
+        with gr.Column(elem_classes="wb-panel"):
+            left = gr.Column()
+        with gr.Column(elem_classes="wb-main"):
+            with gr.Column(elem_classes="wb-panel"):
+                panel = job_panel(
+                    ctx, KINDS, "Run",
+                    ("Nothing compressed yet", "Progress and log appear here, then the sizes and what they cost.",
+                     "Tick quantizers on the left, press Quantize."),
+                )  # fmt: skip
+            with gr.Column(elem_classes="wb-panel"):
+                shown = _result(ctx, panel)
+    with left, gr.Tabs(elem_classes="wb-subtabs", elem_id="compress-tabs") as tabs:
+        with gr.Tab("Quantize", id="quantize"):
+            parts.quantize(ctx, panel)
+        with gr.Tab("Prune", id="prune"):
+            parts.prune(ctx, panel)
+        with gr.Tab("What it cost", id="cost"):
+            cost = parts.cost(ctx, panel)
+        with gr.Tab("GGUF files", id="gguf"):
+            parts.gguf_files(ctx, panel)
+    if cost:
+        widgets = [cost.widget("original"), cost.widget("variants")]
+        shown.cost.click(guarded(lambda job: _to_cost(ctx, job)), panel.picker, [*widgets, tabs], **QUIET)
+    shown.heal.click(
+        guarded(lambda job: _to_train(ctx, job, train)), panel.picker,
+        [*train.inputs, *train.group_columns, *train_extra], **QUIET,
+    )  # fmt: skip
+    return CompressTab(panel, shown.chat)
+
+
+def connect(ctx: Context, tab: CompressTab, compare: gr.Dropdown, tabs: gr.Tabs) -> None:
+    """Wires the button that fills the Compare tab, once that is built."""
+
+    def fill(job: str | None) -> tuple[Any, Any]:
+        found = _made(ctx, job)
+        chosen = list(dict.fromkeys([found.original, *found.models]))[:4]
+        return gr.update(value=[name for name in chosen if name], choices=ctx.answering()), gr.Tabs(selected="compare")
+
+    tab.chat.click(guarded(fill), tab.panel.picker, [compare, tabs], **QUIET)
+
+
+def _to_cost(ctx: Context, job: str | None) -> tuple[Any, Any, Any]:
+    found = _made(ctx, job)
+    choices = ctx.answering()
+    return (
+        gr.update(value=found.original or None, choices=choices),
+        gr.update(value=found.models, choices=choices),
+        gr.Tabs(selected="cost"),
+    )
+
+
+def _to_train(ctx: Context, job: str | None, train: Form) -> list[Any]:
+    """Fills the Train form so that a pruned model learns again; masks only stay where all weights are trained."""
+    found = _made(ctx, job)
+    model = found.models[0]
+    settings: dict[str, Any] = {"model": model, "output": free_name(ctx.home.models, f"{model}-healed")}
+    if found.tuner == "full":
+        settings |= {"tuner": {"method": "full"}, "objective": {"method": "sft", "learning_rate": 5e-5}}
+    gr.Info("The Train form is filled. Choose a dataset like the one the model was trained on, then start.")
+    return [*train.updates(settings), *train.group_updates(settings), gr.Tabs(selected="train")]
+
+
+def _made(ctx: Context, job: str | None) -> Found:
+    found = _found(ctx, job, None)
+    if not found.models:
+        raise UserError("This job has put nothing on the shelf.", "Choose one that is done.", "Run")
+    return found
+
+
+# ---- result ------------------------------------------------------------------------------------------------
+
+
+def _result(ctx: Context, panel: JobPanel) -> Shown:
+    """Tables and figures of the job chosen, and where to go with what it made."""
+    with gr.Row(equal_height=True, elem_classes="wb-toolbar"):
+        Static(heading("Result"))
+        hidden: dict[str, Any] = {"size": "sm", "visible": False}
+        chat = gr.Button("Chat beside the original", variant="primary", elem_id="to-chat", **hidden)
+        cost = gr.Button("What did it cost?", elem_id="to-cost", **hidden)
+        heal = gr.Button("Heal in Train", elem_id="to-heal", **hidden)
+    machine = known(ctx.home)
+    memory = gr.Number(
+        round((machine.memory or machine.ram) / 1e9, 1), label="Memory for the model (GB)", minimum=0, visible=False,
+        interactive=True, elem_id="cost-memory",
+    )  # fmt: skip
+    words = Static(nothing(), elem_id="compress-result")
+    which = gr.Dropdown([], label="Figure", visible=False, interactive=True, elem_id="compress-figures")
+    shown = Shown(memory, words, which, Figure(elem_id="compress-figure"), chat, cost, heal)
+
+    def refresh(job: str | None, gigabytes: float | None) -> list[Any]:
+        return _updates(_found(ctx, job, gigabytes))
+
+    def tick(seen: str, job: str | None, gigabytes: float | None) -> list[Any]:
+        mark = mark_of(ctx, job)
+        return [gr.skip()] * (1 + len(shown.all)) if mark == seen else [mark, *refresh(job, gigabytes)]
+
+    def pick(job: str | None, title: str | None) -> Any:
+        return figure(dict(_found(ctx, job, None).figures).get(title or ""))
+
+    panel.picker.change(guarded(refresh), [panel.picker, memory], shown.all, queue=False, **QUIET)
+    memory.input(
+        guarded(lambda job, gigabytes: _found(ctx, job, gigabytes).html or nothing()), [panel.picker, memory], words,
+        queue=False, **QUIET,
+    )  # fmt: skip
+    which.input(guarded(pick), [panel.picker, which], shown.drawn, queue=False, **QUIET)
+    seen = gr.Textbox(visible=False)
+    ctx.on_tick.append((tick, [seen, panel.picker, memory], [seen, *shown.all]))
+    return shown
+
+
+def _updates(found: Found) -> list[Any]:
+    """What to return for the places of a result."""
+    titles = [title for title, _ in found.figures]
+    choice = gr.update(choices=titles, value=titles[0] if titles else None, visible=len(titles) > 1)
+    made = [gr.update(visible=flag) for flag in (bool(found.models), found.can_cost, found.can_heal)]
+    drawn = figure(found.figures[0][1] if titles else None)
+    return [gr.update(visible=found.asks_memory), found.html or nothing(), choice, drawn, *made]
+
+
+def _found(ctx: Context, job: str | None, gigabytes: float | None) -> Found:
+    try:
+        return found_of(ctx.home, ctx.queue.get(job or ""), gigabytes)
+    except UserError:
+        return Found()

@@ -1,0 +1,211 @@
+"""GGUF models as the chat engine's: run by llama.cpp, prompted by the same templates and sampled by the same code.
+
+The prompt is rendered by the chat template in the file, in the process that renders strangers' templates; the next
+token is chosen by the same processors and the same random numbers as with transformers. What differs from it: the
+arithmetic, and that every token llama.cpp knows as an end ends an answer.
+
+Imports torch: only job and chat processes import this.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from workbench.chat.gguf_lora import lora_file, pair_of
+from workbench.chat.llama_cpp import LlamaContext, LlamaModel
+from workbench.chat.spare import Spare
+from workbench.chat.streams import Stream
+from workbench.data.templates import Template, get_template, model_template
+from workbench.errors import UserError
+from workbench.gguf.reading import Header, read_header
+from workbench.home import Home
+from workbench.lineage import Manifest, read_manifest
+from workbench.models.shelf import gguf_file, model_folder
+
+MOST_ROWS = 8  # answers made side by side
+MOST_TOKENS = 16384  # that their contexts hold together
+SPECIAL = {
+    "bos_token": "bos",
+    "eos_token": "eos",
+    "unk_token": "unknown",
+    "pad_token": "padding",
+    "sep_token": "seperator",
+}
+
+
+class Gguf:
+    """A GGUF model under one name, with an adapter of the shelf on it or none. Stands in for a tokenizer, too."""
+
+    def __init__(self, name: str, model: LlamaModel, header: Header, digest: str, adapter: "Adapter | None"):
+        self.name, self.model, self.digest = name, model, digest
+        self.type, self.adapter = header.type, adapter
+        own = (
+            Template("model", header.chat_template, f"the one in {name}")
+            if header.chat_template
+            else get_template("model")
+        )
+        self.template = adapter.template or own if adapter else own
+        ids = {token: header.number(f"tokenizer.ggml.{key}_token_id", -1) for token, key in SPECIAL.items()}
+        self._special = {token: model.written(place) for token, place in ids.items() if 0 <= place < model.width}
+        self.stops = model.ends | self._end_of_turn()
+
+    def weights(self) -> str:
+        """Which file answers, its type and digest, and the adapter on it."""
+        name, _ = pair_of(self.name)
+        if self.adapter:
+            return f"{name} · GGUF {self.type} + adapter {self.adapter.name} on · {self.adapter.digest[:8]}"
+        return f"{name} · GGUF {self.type} · {self.digest[:8]}"
+
+    def prompt_text(self, messages: Sequence[dict[str, str]]) -> str:
+        """The conversation as the model reads it, ready for the assistant to go on; raises `UserError`."""
+        try:
+            return self.template.render(list(messages), self._special, add_generation_prompt=True)
+        except UserError as error:
+            raise UserError(error.message, "Try it without a system prompt.") from None
+
+    def prompt_ids(self, messages: Sequence[dict[str, str]]) -> list[int]:
+        """Its tokens; the template alone decides whether they begin with BOS."""
+        return self.model.tokenize(self.prompt_text(messages))
+
+    def decode(self, tokens: Sequence[int], skip_special_tokens: bool = True) -> str:
+        """As a tokenizer's; control tokens are always left out."""
+        return self.model.text_of(tokens)
+
+    def _end_of_turn(self) -> set[int]:
+        """The control token the chat template writes after an assistant's turn, if it writes one."""
+        turn = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "§§"}]
+        try:
+            tail = self.template.render(turn, self._special).split("§§")[-1]
+        except UserError:
+            return set()  # a template that wants other roles; the file's own end tokens still count
+        first = self.model.tokenize(tail)[:1]
+        return {token for token in first if self.model.is_control(token)}
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """A LoRA of the shelf in llama.cpp's memory; `template` is the chat template it was trained with."""
+
+    name: str
+    digest: str
+    pointer: int
+    template: Template | None
+
+
+class Ggufs:
+    """The GGUF models of one home that are in memory, by name; each file is loaded once."""
+
+    def __init__(self, home: Home, cores: int):
+        self.home, self.spare = home, Spare(cores)
+        self._models: dict[str, LlamaModel] = {}
+        self._adapters: dict[tuple[str, str], Adapter] = {}
+        self._names: dict[str, Gguf] = {}
+
+    def takes(self, name: str) -> bool:
+        """Whether this name is a GGUF model's, or one's with an adapter."""
+        gguf, adapter = pair_of(name)
+        return bool(adapter) or read_manifest(model_folder(self.home, gguf)).kind == "gguf"
+
+    def get(self, name: str) -> Gguf | None:
+        return self._names.get(name)
+
+    def load(self, names: Sequence[str]) -> Iterator[str]:
+        """Loads what is missing and drops what none of these need; yields what it is doing."""
+        wanted = {name: read_manifest(gguf_file(self.home, pair_of(name)[0]).parent) for name in names}
+        kept = {manifest.digest for manifest in wanted.values()}
+        self._models = {digest: model for digest, model in self._models.items() if digest in kept}
+        self._adapters = {key: adapter for key, adapter in self._adapters.items() if key[0] in kept}
+        self._names = {name: one for name, one in self._names.items() if name in wanted}
+        for name, manifest in wanted.items():
+            gguf, lora = pair_of(name)
+            path = gguf_file(self.home, gguf)
+            if manifest.digest not in self._models:
+                yield f"Loading {gguf} with llama.cpp"
+                self._models[manifest.digest] = LlamaModel(path)
+            adapter = None
+            if lora:
+                yield f"Loading adapter {lora}"
+                adapter = self._adapter(name, manifest)
+            self._names[name] = self._named(name, read_header(path), manifest, adapter)
+
+    def _named(self, name: str, header: Header, manifest: Manifest, adapter: Adapter | None) -> Gguf:
+        known = self._names.get(name)
+        if known and known.digest == manifest.digest and known.adapter == adapter:
+            return known
+        return Gguf(name, self._models[manifest.digest], header, manifest.digest, adapter)
+
+    def _adapter(self, name: str, manifest: Manifest) -> Adapter:
+        _, lora = pair_of(name)
+        folder = model_folder(self.home, lora)
+        key = (manifest.digest, read_manifest(folder).digest)
+        if key not in self._adapters:
+            pointer = self._models[manifest.digest].adapter(lora_file(self.home, name))
+            self._adapters[key] = Adapter(lora, key[1], pointer, model_template(folder))
+        return self._adapters[key]
+
+
+class GgufStream(Stream):
+    """An answer by llama.cpp, with memory of its own for the conversation until it is done."""
+
+    def __init__(self, gguf: Gguf, spare: Spare, *given: Any):
+        super().__init__(*given)
+        self.gguf, self._spare = gguf, spare
+        self._context: LlamaContext | None = None
+
+    @property
+    def length(self) -> int:
+        """The most tokens of prompt and answer."""
+        return len(self.prompt) + min(self.decoding.max_new_tokens, self.room)
+
+    def context(self, length: int, rows: int) -> LlamaContext:
+        """Memory for answers of this model."""
+        adapter = self.gguf.adapter.pointer if self.gguf.adapter else None
+        return LlamaContext(self.gguf.model, length, self._spare, rows, adapter)
+
+    def logits(self) -> torch.Tensor:
+        fresh = self._context is None
+        self._context = self._context or self.context(self.length, 1)
+        found = self._context.feed({0: self.prompt if fresh else self.made[-1:]})
+        return torch.from_numpy(found[0])[None]
+
+    def take(self, token: int) -> None:
+        super().take(token)
+        if self.done:
+            self._context = None
+
+    def take_from(self, logits: NDArray[np.float32]) -> None:
+        """Adds the token chosen by logits that were made elsewhere, (vocabulary,)."""
+        self.take(self._choose(self.shaped(torch.from_numpy(logits)[None])))
+        if self.done:
+            self._new_text()
+
+
+def answer_together(streams: Mapping[int, GgufStream], watch: Callable[[int], None]) -> None:
+    """Brings fresh answers of one model to their end, several side by side; `watch` hears the keys of those it begins
+    and, before each step, of the latest."""
+    if not streams:
+        return
+    some, length = next(iter(streams.values())), max(stream.length for stream in streams.values())
+    rows = max(1, min(MOST_ROWS, MOST_TOKENS // length, len(streams)))
+    context = some.context(length, rows)
+    waiting, free, live = deque(streams.items()), list(range(rows)), dict[int, GgufStream]()
+    latest = 0
+    while waiting or live:
+        fed: dict[int, Sequence[int]] = {row: stream.made[-1:] for row, stream in live.items()}
+        while free and waiting:
+            latest, stream = waiting.popleft()
+            watch(latest)
+            row = free.pop()
+            live[row], fed[row] = stream, stream.prompt
+        watch(latest)
+        for row, logits in context.feed(fed).items():
+            live[row].take_from(logits)
+            if live[row].done:
+                del live[row]
+                pass
+                free.append(row)

@@ -1,0 +1,99 @@
+"""Runs the converter in a process of its own. Started by `converting.py` as a script, isolated, one request on stdin.
+
+What it needs is imported first; then no network, no program and no file outside the target's folder can be opened.
+The last line of its output is JSON: {"architecture": …} or {"error": …, "kind": …}.
+"""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+FORBIDDEN = (
+    "socket.connect", "socket.bind", "socket.getaddrinfo", "socket.gethostbyname", "subprocess.Popen", "os.system",
+    "os.exec", "os.posix_spawn", "os.spawn", "os.fork", "os.forkpty", "os.startfile", "pty.spawn",
+)  # fmt: skip
+WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+
+
+def main() -> int:
+    request = json.load(sys.stdin)
+    try:
+        answer = convert(request)
+    except BaseException as error:
+        answer = {"error": str(error)[:2000] or type(error).__name__, "kind": type(error).__name__}
+    print("\n" + json.dumps(answer), flush=True)
+    return "error" in answer
+
+
+def convert(request: dict[str, Any]) -> dict[str, Any]:
+    import torch
+    import transformers
+
+    target = Path(request["target"])
+    _no_foreign_code(transformers)
+    _confine(target.parent)
+    sys.path.insert(0, request["wheel"])
+    import gguf
+    from conversion import ModelBase, ModelType, TextModel, get_model_architecture, get_model_class
+
+    _name_unknown_tokenizers(TextModel, request["pre_tokenizer"])
+    model = Path(request["model"])
+    types = {"F32": "ALL_F32", "F16": "MOSTLY_F16", "BF16": "MOSTLY_BF16"}
+    with torch.inference_mode():
+        name = get_model_architecture(ModelBase.load_hparams(model, False), ModelType.TEXT)
+        kind = gguf.LlamaFileType[types[request["type"]]]
+        made = get_model_class(name)(model, kind, target, model_name=request["name"])
+        made.write()
+    return {"architecture": name}
+
+
+def _no_foreign_code(transformers: Any) -> None:
+    """The converter asks for trust_remote_code in places; it does not get it."""
+
+    def refused(*_: object, **__: object) -> None:
+        raise PermissionError("the model wants to run its own Python code")
+
+    transformers.dynamic_module_utils.get_class_from_dynamic_module = refused
+    for loader in (transformers.AutoTokenizer, transformers.AutoConfig):
+        loader.from_pretrained = _untrusting(loader.from_pretrained)
+
+
+def _untrusting(load: Any) -> Any:
+    def from_pretrained(*given: Any, **settings: Any) -> Any:
+        return load(*given, **{**settings, "trust_remote_code": False, "local_files_only": True})
+
+    return from_pretrained
+
+
+def _confine(folder: Path) -> None:
+    allowed = (str(folder.resolve()) + os.sep, os.devnull)
+
+    def watch(event: str, details: tuple[Any, ...]) -> None:
+        if event in FORBIDDEN:
+            raise PermissionError(f"the converter tried {event}")
+        if event == "open" and isinstance(details[0], str | bytes) and details[2] & WRITING:
+            if not os.path.realpath(os.fsdecode(details[0])).startswith(allowed):  # noqa: PTH
+                raise PermissionError(f"the converter tried to write {os.fsdecode(details[0])}")
+
+    sys.addaudithook(watch)
+
+
+def _name_unknown_tokenizers(model: Any, name: str) -> None:
+    """A tokenizer the converter does not know gets this name, if there is one."""
+    original = model.get_vocab_base_pre
+
+    def get_vocab_base_pre(self: Any, tokenizer: Any) -> str:
+        try:
+            return str(original(self, tokenizer))
+        except NotImplementedError:
+            if not name:
+                raise
+            return name
+
+    model.get_vocab_base_pre = get_vocab_base_pre
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,137 @@
+"""A model folder as one GGUF of plain floats, made by the pinned converter in a confined process.
+
+The type is the one most weights have (BF16, F16 or F32), so nothing is lost before quantizing.
+"""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from workbench.errors import Problems, UserError
+from workbench.gguf.converter import architecture_of, checked_wheel, gguf_architecture, pre_tokenizer, supported
+from workbench.gguf.library import knows
+from workbench.models import tensors
+from workbench.models.shelf import Resolved
+
+RUNNER = Path(__file__).with_name("_convert.py")
+PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT", "OMP_NUM_THREADS", "LANG")
+POLL = 0.1  # seconds
+Tell = Callable[[float, float, str], None]
+
+
+def float_type(folder: Path) -> str:
+    """F32, F16 or BF16: what most weights of a folder are."""
+    named = {"float32": "F32", "float16": "F16", "bfloat16": "BF16"}
+    return named.get(tensors.summary(folder).dtype, "F32")
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """config.json; raises `UserError` when it is missing or damaged."""
+    try:
+        return dict(json.loads((folder / "config.json").read_text("utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise UserError(f"config.json of {folder.name} cannot be read ({error}).", "Get the model again.") from None
+
+
+def check(found: Resolved, problems: Problems, field: str = "model") -> None:
+    """Adds what would make the conversion fail, from the model's config and tokenizer."""
+    config = read_config(found.base)
+    name = architecture_of(config)
+    if name not in supported():
+        problems.add(field, f"llama.cpp's converter does not know {name or 'its architecture'}.", "Choose another one.")
+        return
+    inner = gguf_architecture(name)
+    if inner and not knows(inner):
+        problems.add(field, f"this llama.cpp cannot run {inner} models.", "Install a newer xllamacpp.")
+    if config.get("quantization_config"):
+        problems.add(field, f"{found.name!r} is quantized already.", "Choose the model it was made from.")
+    try:
+        pre_tokenizer(found.home_of_template)
+    except UserError as error:
+        problems.collect(field, error)
+
+
+def convert(
+    found: Resolved, target: Path, tell: Tell = lambda *_: None, stop: Callable[[], None] = lambda: None
+) -> dict[str, Any]:
+    """Writes `target`, whole or not at all, and proves that it reads text as the model does.
+
+    Returns {type, pre_tokenizer, texts, equal}: how many texts were tokenized and how many gave the same ids.
+    Raises `UserError` for models the converter refuses, and for a tokenizer llama.cpp cannot do.
+    """
+    kind = float_type(found.base)
+    known = pre_tokenizer(found.base)
+    partial = target.with_name(f"{target.name}.writing")
+    request = {
+        "wheel": str(checked_wheel()), "model": str(found.base.resolve()), "target": str(partial), "type": kind,
+        "name": found.name, "pre_tokenizer": known.name if known and not known.known else "",
+    }  # fmt: skip
+    size = tensors.summary(found.base).size
+    try:
+        _run(request, lambda: tell(min(_size(partial), size), size, f"Converting to {kind}"), stop, found.name)
+        proof = _proved(found, partial, known.known if known else True)
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)
+    return {"type": kind, "pre_tokenizer": known.name if known else "", **proof}
+
+
+def _proved(found: Resolved, path: Path, known: bool) -> dict[str, int]:
+    from workbench.gguf.tokenizing import compare
+
+    texts, equal, differing = compare(path, found.base)
+    if equal < texts and not known:
+        raise UserError(
+            f"llama.cpp does not know how {found.name} splits text before BPE: {differing!r} gives other tokens there.",
+            "It cannot become a GGUF. A model that keeps its base's tokenizer can.",
+            "model",
+        )
+    return {"texts": texts, "equal": equal}
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def _run(request: dict[str, Any], tell: Callable[[], None], stop: Callable[[], None], name: str) -> None:
+    with tempfile.TemporaryDirectory(prefix="gguf-") as empty, tempfile.TemporaryFile("w+") as log:
+        environment = {key: os.environ[key] for key in PASSED_ON if key in os.environ}
+        offline = {"HF_HUB_OFFLINE": "1", "HF_HOME": empty, "HOME": empty, "TMPDIR": empty, "CUDA_VISIBLE_DEVICES": ""}
+        process = subprocess.Popen(
+            [sys.executable, "-I", "-B", str(RUNNER)], stdin=subprocess.PIPE, stdout=log, stderr=log, text=True,
+            env={**environment, **offline}, cwd=empty, start_new_session=True,
+        )  # fmt: skip
+        try:
+            assert process.stdin
+            with contextlib.suppress(BrokenPipeError), process.stdin as given:
+                given.write(json.dumps(request))
+            while process.poll() is None:
+                tell()
+                stop()
+                time.sleep(POLL)
+        finally:
+            process.kill()
+            process.wait()
+        log.seek(0)
+        said = log.read()
+    print(said[-20_000:], flush=True)
+    if process.returncode:
+        raise _refusal(said, name, process.returncode)
+
+
+def _refusal(said: str, name: str, code: int) -> UserError:
+    try:
+        answer = json.loads(said.strip().splitlines()[-1])
+        reason = f"{answer['kind']}: {answer['error'].splitlines()[0][:300]}"
+    except (ValueError, LookupError, TypeError):
+        reason = "its process ended early" if code > 0 else f"its process was killed (signal {-code})"
+    return UserError(
+        f"llama.cpp's converter refuses {name} ({reason}).", "The log has the converter's own words.", "model"
+    )

@@ -1,0 +1,277 @@
+"""The header of a GGUF file, read as if a stranger had made it: bounded in memory, everything checked before use.
+
+Arrays longer than `KEPT_ITEMS` are counted and passed over, so vocabularies cost no memory. Format, version 2 and 3:
+https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
+"""
+
+import math
+import struct
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from workbench.errors import UserError
+from workbench.gguf.layout import ALIGNMENT, FILE_TYPE_NAMES, NAMES, TYPES, padded, tensor_bytes
+
+MOST_KEYS = 10_000
+MOST_TENSORS = 100_000
+MOST_ITEMS = 2**23
+MOST_TEXT = 4 * 2**20
+MOST_KEPT = 64 * 2**20
+MOST_HEADER = 2**30
+MOST_ALIGNMENT = 65_536
+MOST_WEIGHTS = 2**48
+KEPT_ITEMS = 2048
+NAMED = 100  # characters of a name that are kept
+NUMBERS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
+TEXT, ARRAY = 8, 9
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """One tensor: its shape begins with the width of a row; `start` is its first byte in the file."""
+
+    name: str
+    shape: tuple[int, ...]
+    type: str
+    start: int
+    size: int
+
+    @property
+    def weights(self) -> int:
+        return math.prod(self.shape)
+
+
+@dataclass(frozen=True)
+class Array:
+    """An array of `count` items of a type; `items` are there if it is short."""
+
+    type: int
+    count: int
+    items: list[Any] | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a GGUF says of itself. `spans` are the first and last byte (exclusive) of each key with its value."""
+
+    path: Path
+    version: int
+    values: dict[str, Any] = field(repr=False)
+    spans: dict[str, tuple[int, int]] = field(repr=False)
+    tensors: list[Tensor] = field(repr=False)
+    alignment: int
+    data_start: int
+
+    @property
+    def architecture(self) -> str:
+        return self.text("general.architecture")
+
+    @property
+    def parameters(self) -> int:
+        return sum(tensor.weights for tensor in self.tensors)
+
+    @property
+    def type(self) -> str:
+        """The file type, such as Q4_K_M; without one the type most weights have."""
+        named = FILE_TYPE_NAMES.get(self.number("general.file_type", -1))
+        weights: dict[str, int] = {}
+        for tensor in self.tensors:
+            weights[tensor.type] = weights.get(tensor.type, 0) + tensor.weights
+        return named or max(weights, key=lambda kind: weights[kind], default="")
+
+    @property
+    def tokenizer(self) -> str:
+        """Kind and pre-tokenizer, such as 'gpt2 (smollm)'."""
+        pre = self.text("tokenizer.ggml.pre")
+        return self.text("tokenizer.ggml.model") + (f" ({pre})" if pre else "")
+
+    @property
+    def chat_template(self) -> str:
+        return self.text("tokenizer.chat_template")
+
+    @property
+    def context_length(self) -> int:
+        return self.number(f"{self.architecture}.context_length", 0)
+
+    def text(self, key: str) -> str:
+        value = self.values.get(key)
+        return value if isinstance(value, str) else ""
+
+    def number(self, key: str, otherwise: int) -> int:
+        """A whole number; of an array with one for each layer, the first."""
+        value = self.values.get(key)
+        if isinstance(value, Array) and value.items:
+            value = value.items[0]
+        return int(value) if isinstance(value, int) else otherwise
+
+    def to_dict(self) -> dict[str, Any]:
+        """What a manifest keeps of it (JSON types)."""
+        return {
+            "architecture": self.architecture[:NAMED],
+            "type": self.type,
+            "parameters": self.parameters,
+            "context_length": self.context_length,
+            "chat_template": bool(self.chat_template),
+            "tokenizer": self.tokenizer[:NAMED],
+        }
+
+
+def read_header(path: Path) -> Header:
+    """The checked header of a GGUF file; raises `UserError` for whatever is not one, or is damaged."""
+    try:
+        with path.open("rb", buffering=2**20) as file:
+            return _read(path, _Cursor(file, path))
+    except OSError as error:
+        raise UserError(f"{path.name} cannot be read: {error.strerror}.", "Check the path.", "path") from None
+
+
+def _read(path: Path, cursor: "_Cursor") -> Header:
+    version = _version(cursor)
+    tensor_count = cursor.count(MOST_TENSORS, "tensors", room=24)
+    key_count = cursor.count(MOST_KEYS, "keys", room=12)
+    values: dict[str, Any] = {}
+    spans: dict[str, tuple[int, int]] = {}
+    for _ in range(key_count):
+        start = cursor.position
+        key = cursor.text(65_535)
+        if not key or key in values:
+            cursor.damaged(f"the key {key!r} is there twice" if key else "a key has no name")
+        values[key] = _value(cursor, cursor.number("I"))
+        spans[key] = (start, cursor.position)
+    alignment = values.get("general.alignment", ALIGNMENT)
+    if not isinstance(alignment, int) or not 1 <= alignment <= MOST_ALIGNMENT or alignment & (alignment - 1):
+        cursor.damaged(f"its alignment is {alignment!r}")
+    found = [_tensor(cursor) for _ in range(tensor_count)]
+    start = padded(cursor.position, alignment)
+    tensors = [Tensor(name, shape, kind, start + offset, size) for name, shape, kind, offset, size in found]
+    _check_places(cursor, tensors, start, alignment)
+    return Header(path, version, values, spans, tensors, alignment, start)
+
+
+def _version(cursor: "_Cursor") -> int:
+    magic = cursor.take(4)
+    if magic == b"FUGG":
+        raise UserError("This GGUF file is big-endian.", "Get the little-endian one.", "path")
+    if magic != b"GGUF":
+        raise UserError(f"{cursor.path.name} is no GGUF file.", "Choose a file that ends in .gguf.", "path")
+    version = cursor.number("I")
+    if version and not version & 0xFFFF:
+        raise UserError("This GGUF file is big-endian.", "Get the little-endian one.", "path")
+    if version not in (2, 3):
+        raise UserError(f"GGUF version {version} is not known here.", "Get a file of version 2 or 3.", "path")
+    return version
+
+
+def _value(cursor: "_Cursor", kind: int) -> Any:
+    if kind == TEXT:
+        return cursor.text(MOST_TEXT)
+    if kind != ARRAY:
+        return cursor.number(cursor.format(kind))
+    inner = cursor.number("I")
+    if inner == TEXT:
+        count = cursor.count(MOST_ITEMS, "items", room=8)
+        if count <= KEPT_ITEMS:
+            return Array(inner, count, [cursor.text(MOST_TEXT) for _ in range(count)])
+        for _ in range(count):
+            cursor.skip(cursor.number("Q"))
+        return Array(inner, count)
+    letter = cursor.format(inner)
+    width = struct.calcsize(letter)
+    count = cursor.count(MOST_ITEMS * 8, "items", room=width)
+    if count <= KEPT_ITEMS:
+        return Array(inner, count, list(struct.unpack(f"<{count}{letter}", cursor.take(count * width))))
+    cursor.skip(count * width)
+    return Array(inner, count)
+
+
+def _tensor(cursor: "_Cursor") -> tuple[str, tuple[int, ...], str, int, int]:
+    name = cursor.text(63)
+    dimensions = cursor.number("I")
+    if not 1 <= dimensions <= 4:
+        cursor.damaged(f"the tensor {name!r} has {dimensions} dimensions")
+    shape = tuple(cursor.number("Q") for _ in range(dimensions))
+    number, offset = cursor.number("I"), cursor.number("Q")
+    kind = NAMES.get(number)
+    if kind is None:
+        raise UserError(
+            f"The tensor {name!r} has the type {number}, which is not known here.", "Get another variant.", "path"
+        )
+    if 0 in shape or math.prod(shape) > MOST_WEIGHTS or shape[0] % TYPES[kind][1]:
+        cursor.damaged(f"the tensor {name!r} cannot have the shape {' × '.join(map(str, shape))} as {kind}")
+    return name, shape, kind, offset, tensor_bytes(shape, kind)
+
+
+def _check_places(cursor: "_Cursor", tensors: list[Tensor], start: int, alignment: int) -> None:
+    """Every tensor has a name of its own and bytes of its own inside the file."""
+    names: set[str] = set()
+    end = start
+    for tensor in sorted(tensors, key=lambda tensor: tensor.start):
+        if tensor.name in names:
+            cursor.damaged(f"the tensor {tensor.name!r} is there twice")
+        names.add(tensor.name)
+        if (tensor.start - start) % alignment:
+            cursor.damaged(f"the tensor {tensor.name!r} is not aligned")
+        if tensor.start < end:
+            cursor.damaged(f"the tensor {tensor.name!r} overlaps another")
+        end = tensor.start + tensor.size
+        if end > cursor.size:
+            cursor.damaged(f"the tensor {tensor.name!r} ends {end - cursor.size:,} bytes after the file")
+
+
+class _Cursor:
+    """Reads on through a file; raises `UserError` before it would pass the file's end or a limit."""
+
+    def __init__(self, file: BinaryIO, path: Path):
+        self.file, self.path = file, path
+        self.size = file.seek(0, 2)
+        file.seek(0)
+        self.end = min(self.size, MOST_HEADER)
+        self.position = self.kept = 0
+
+    def damaged(self, reason: str) -> None:
+        raise UserError(f"{self.path.name} is damaged: {reason}.", "Get a fresh copy of it.", "path")
+
+    def _advance(self, size: int) -> None:
+        self.position += size
+        if self.position > self.end:
+            self.damaged("it ends early" if self.end == self.size else "its header is too long")
+
+    def take(self, size: int) -> bytes:
+        self._advance(size)
+        data = self.file.read(size)
+        if len(data) != size:
+            self.damaged("it ends early")
+        return data
+
+    def skip(self, size: int) -> None:
+        self._advance(size)
+        self.file.seek(size, 1)
+
+    def number(self, letter: str) -> Any:
+        return struct.unpack(f"<{letter}", self.take(struct.calcsize(letter)))[0]
+
+    def format(self, kind: int) -> str:
+        if kind not in NUMBERS:
+            self.damaged("an array holds arrays" if kind == ARRAY else f"a value has the type {kind}")
+        return NUMBERS[kind]
+
+    def count(self, most: int, what: str, room: int) -> int:
+        """A number of things that take at least `room` bytes each."""
+        count = int(self.number("Q"))
+        if count > most or count * room > self.end - self.position:
+            self.damaged(f"it claims to hold {count:,} {what}")
+        return count
+
+    def text(self, most: int) -> str:
+        size = int(self.number("Q"))
+        self.kept += size
+        if size > most or self.kept > MOST_KEPT:
+            self.damaged(f"a text claims to have {size:,} bytes")
+        return self.take(size).decode("utf-8", "replace")
+
+
+def tensor_types(tensors: list[Tensor]) -> dict[str, int]:
+    """How many tensors have each type, the most common first."""
+    kinds = [tensor.type for tensor in tensors]
+    return {kind: kinds.count(kind) for kind in sorted(set(kinds), key=lambda kind: (-kinds.count(kind), kind))}

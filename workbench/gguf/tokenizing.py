@@ -1,0 +1,60 @@
+"""Texts tokenized by llama.cpp itself, held against the model's own tokenizer.
+
+llama.cpp runs in a process of its own (`_tokenize.py`): a file it cannot digest ends that process, not this one.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from workbench.data.tokenizer import Tokenizer
+from workbench.errors import UserError
+from workbench.gguf.converter import probe_text
+
+RUNNER = Path(__file__).with_name("_tokenize.py")
+SECONDS = 300
+TEXTS = (
+    "Hello, world! It's 3.14159 o'clock, isn't it?",
+    "The quick  brown   fox\tjumps\n\n  over 12345678 lazy dogs.\r\n",
+    "def add(a, b):\n    return a + b  # sum\n",
+    "Größe, naïve, Ελληνικά, русский текст, 日本語のテキスト, العربية, हिन्दी",
+    "🙂👩‍👩‍👧 ①② ½ ™ … “quotes” — dash",
+    "user@example.com https://example.com/a?b=c&d=1_000",
+    "CamelCaseWords and ALLCAPS don't can't WE'LL",
+)
+
+
+def tokenize(path: Path, texts: list[str]) -> list[list[int]]:
+    """The ids of texts without BOS; raises `UserError` when llama.cpp cannot open the file."""
+    done = subprocess.run(
+        [sys.executable, "-P", str(RUNNER)], input=json.dumps({"path": str(path), "texts": texts}),
+        capture_output=True, text=True, check=False, timeout=SECONDS, env={**os.environ, "CUDA_VISIBLE_DEVICES": ""},
+    )  # fmt: skip
+    lines = [line for line in done.stdout.splitlines() if line.startswith('{"ids"')]
+    if done.returncode or not lines:
+        print(done.stderr[-5000:], flush=True)
+        raise UserError(
+            f"llama.cpp cannot open {path.name}: {_reason(done.stderr)}.", "The log has its own words.", "path"
+        )
+    return [list(ids) for ids in json.loads(lines[-1])["ids"]]
+
+
+def _reason(said: str) -> str:
+    told = [line.strip() for line in said.splitlines() if "error" in line.lower()]
+    return told[0][:300] if told else "it ended without a word"
+
+
+def compare(path: Path, folder: Path) -> tuple[int, int, str]:
+    """(texts tried, texts with equal ids, the first that differs) of a GGUF and the tokenizer of a folder."""
+    tokenizer = Tokenizer.load(folder)
+    texts = [*TEXTS, *_pieces(probe_text()), *[f"{token}Hi{token}" for token in tokenizer.tokens.values()]]
+    ours = [encoding.ids for encoding in tokenizer.encode(texts)]
+    theirs = tokenize(path, texts)
+    differing = [text for text, one, other in zip(texts, ours, theirs, strict=True) if one != other]
+    return len(texts), len(texts) - len(differing), differing[0][:80] if differing else ""
+
+
+def _pieces(text: str, size: int = 60) -> list[str]:
+    return [text[start : start + size] for start in range(0, len(text), size)]

@@ -1,0 +1,278 @@
+"""Which type each tensor gets in a GGUF of some kind: llama.cpp's own mixtures, rule by rule.
+
+`mixture` follows llama_tensor_get_type of src/llama-quant.cpp, counters included: a rule may depend on how many
+tensors of its sort came before, in llama.cpp's order of names. https://github.com/ggml-org/llama.cpp (MIT)
+"""
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+from workbench.gguf.layout import FLOATS, TYPES
+from workbench.gguf.reading import Header
+
+Kind = Literal[
+    "Q4_K_M", "Q8_0", "Q6_K", "Q5_K_M", "Q5_K_S", "Q5_0", "Q4_K_S", "Q4_0", "Q3_K_M", "Q3_K_S", "Q2_K", "IQ4_XS",
+    "IQ4_NL", "IQ3_M", "IQ3_XXS", "IQ2_M", "IQ2_S", "IQ2_XXS", "F16", "BF16",
+]  # fmt: skip
+KINDS: tuple[str, ...] = get_args(Kind)
+# from the most faithful to the smallest
+BY_QUALITY = (
+    "BF16", "F16", "Q8_0", "Q6_K", "Q5_K_M", "Q5_K_S", "Q5_0", "Q4_K_M", "Q4_K_S", "IQ4_NL", "IQ4_XS", "Q4_0", "IQ3_M",
+    "Q3_K_M", "Q3_K_S", "IQ3_XXS", "Q2_K", "IQ2_M", "IQ2_S", "IQ2_XXS",
+)  # fmt: skip
+DEFAULT = {
+    **{kind: kind.rsplit("_", 1)[0] for kind in KINDS if "_K_" in kind},
+    "IQ3_M": "IQ3_S", "IQ2_M": "IQ2_S", "IQ2_S": "IQ2_XS",
+}  # fmt: skip
+NEEDS_IMPORTANCE = ("IQ3_XXS", "IQ2_XXS", "IQ2_XS", "IQ2_S", "IQ1_M", "IQ1_S")  # types of tensors
+FALLBACK = {
+    **dict.fromkeys(("IQ2_XXS", "IQ2_XS", "IQ2_S", "IQ3_XXS", "IQ3_S", "IQ4_XS"), "IQ4_NL"),
+    "Q2_K": "Q4_0", "Q3_K": "Q4_0", "Q4_K": "Q5_0", "Q5_K": "Q5_1", "Q6_K": "Q8_0",
+}  # fmt: skip
+TWO_BITS = ("IQ2_XXS", "IQ2_S", "IQ2_M")
+KEPT = (
+    "_norm.weight", "ffn_gate_inp.weight", "ffn_gate_tid2eid.weight", "altup", "laurel", "per_layer_model_proj",
+    "ssm_conv1d", "shortconv.conv.weight", "indexer.k_proj.weight", "indexer.q_proj.weight", "time_mix_first.weight",
+    *(f"time_mix_{name}.weight" for name in ("w0", "w1", "w2", "v0", "v1", "v2", "a0", "a1", "a2", "g1", "g2")),
+    "time_mix_decay_w1.weight", "time_mix_decay_w2.weight", "time_mix_lerp_fused.weight", "attn_rel_b.weight",
+    ".position_embd", "sam.pos_embd", "sam.neck.", "sam.net_", ".rel_pos", ".patch_embd", ".patch_merger",
+    "a.rvq.codebook", "mm.a.code_embd",
+)  # fmt: skip
+SORTS = (
+    ("attn_qkv.weight", "value"), ("attn_kv_b.weight", "value"), ("attn_v.weight", "value"), ("attn_k.weight", "key"),
+    ("attn_q.weight", "query"), ("attn_output.weight", "attention output"), ("ffn_up", "up"), ("ffn_gate", "gate"),
+    ("ffn_down", "down"),
+)  # fmt: skip
+LAYER = re.compile(r"blk\.(\d+)\.")
+
+
+@dataclass(frozen=True)
+class Traits:
+    """What the rules ask about a model."""
+
+    architecture: str
+    layers: int
+    heads: int
+    key_heads: int
+    experts: int = 0
+
+    @property
+    def sharing(self) -> int:
+        """How many query heads share a key head."""
+        return self.heads // self.key_heads if self.key_heads else 0
+
+    @property
+    def is_70b(self) -> bool:
+        shared = self.architecture == "llama" and self.heads != self.key_heads
+        return self.layers == 80 and (shared or self.architecture == "qwen2")
+
+    @classmethod
+    def of(cls, header: Header) -> "Traits":
+        name = header.architecture
+        heads = header.number(f"{name}.attention.head_count", 0)
+        return cls(
+            name, header.number(f"{name}.block_count", 0), heads,
+            header.number(f"{name}.attention.head_count_kv", heads), header.number(f"{name}.expert_count", 0),
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Weight:
+    """A tensor to be given a type: its shape begins with the width of a row, `type` is what it is now."""
+
+    name: str
+    shape: tuple[int, ...]
+    type: str
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The type a tensor gets; `wanted` differs when its width does not fit into the blocks of what it should get."""
+
+    weight: Weight
+    type: str
+    wanted: str
+
+    @property
+    def is_fallback(self) -> bool:
+        return self.type != self.wanted
+
+    @property
+    def needs_importance(self) -> bool:
+        return self.type in NEEDS_IMPORTANCE and self.weight.name not in ("token_embd.weight", "output.weight")
+
+
+def mixture(weights: Iterable[Weight], traits: Traits, kind: str, importance: bool = False) -> list[Choice]:
+    """The type of every tensor, in the order llama.cpp writes them."""
+    ordered = sorted(weights, key=lambda weight: _order(weight.name))
+    mixer = _Mixer(traits, kind, importance, ordered)
+    return [mixer.choose(weight) for weight in ordered]
+
+
+def _order(name: str) -> tuple[int, str]:
+    layer = LAYER.match(name)
+    return int(layer[1]) if layer else -1, name
+
+
+def is_quantized(weight: Weight) -> bool:
+    """Whether quantizing changes this tensor at all: matrices that are no norms, gates or small helpers."""
+    dimensions = max((place + 1 for place, size in enumerate(weight.shape) if size > 1), default=1)
+    if dimensions < 2 or not weight.name.endswith("weight"):
+        return False
+    names = ("position_embd.weight", "token_types.weight")
+    return weight.name not in names and not any(part in weight.name for part in KEPT)
+
+
+def more_bits(place: int, count: int) -> bool:
+    """The layers that get more bits: the first and last eighth, and every third between."""
+    return place < count // 8 or place >= 7 * count // 8 or (place - count // 8) % 3 == 2
+
+
+@dataclass
+class _Mixer:
+    """Chooses types one tensor after the other."""
+
+    traits: Traits
+    kind: str
+    importance: bool
+    weights: Sequence[Weight]
+    values: int = 0
+    downs: int = 0
+    rules: dict[str, Callable[[str, str], str]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        names = [weight.name for weight in self.weights]
+        self.value_count = sum(_sort(name) == "value" for name in names)
+        self.tied = "output.weight" not in names
+        self.default = DEFAULT.get(self.kind, self.kind)
+        self.eight = self.traits.experts == 8
+        self.shared = self.traits.sharing >= 4
+        self.falcon = self.traits.architecture == "falcon"
+        self.rules = {
+            "value": self._value, "key": self._key, "query": self._query, "attention output": self._attention_output,
+            "down": self._down,
+        }  # fmt: skip
+
+    def choose(self, weight: Weight) -> Choice:
+        if not is_quantized(weight):
+            return Choice(weight, weight.type, weight.type)
+        if self.default in FLOATS:
+            return Choice(weight, self.default, self.default)
+        sort = _sort(weight.name)
+        if sort == "output" or (self.tied and sort == "embedding"):
+            wanted = self._output(weight)
+        elif sort == "embedding":
+            wanted = self._embedding()
+        elif self.kind in TWO_BITS:
+            wanted = self._two_bits(sort)
+        else:
+            rule = self.rules.get(sort)
+            wanted = rule(self.default, weight.name) if rule else self.default
+        return Choice(weight, _fitting(wanted, weight.shape[0]), wanted)
+
+    def _output(self, weight: Weight) -> str:
+        if self.falcon or weight.shape[0] % TYPES[self.default][1]:
+            return "Q8_0"
+        if self.kind in (*TWO_BITS, "IQ3_XXS"):
+            return "Q5_K"
+        return "Q8_0" if self.default == "Q8_0" else "Q6_K"
+
+    def _embedding(self) -> str:
+        special = {"IQ2_XXS": "Q2_K", "IQ2_S": "IQ3_S", "IQ2_M": "IQ3_S", "IQ3_XXS": "IQ3_S"}
+        return special.get(self.kind, self.default)
+
+    def _two_bits(self, sort: str) -> str:
+        better = "Q2_K" if self.kind == "IQ2_XXS" else "IQ3_S"
+        if sort == "value":
+            self.values += 1
+            return "Q4_K" if self.shared or self.traits.experts >= 4 else better
+        if sort == "key" and self.eight:
+            return "Q4_K"
+        if sort == "down":
+            self.downs += 1
+            return better if self.downs - 1 < self.traits.layers // 8 else self.default
+        if sort == "attention output":
+            return "Q5_K" if self.eight else self.default if self.kind == "IQ2_XXS" else "IQ3_S"
+        return self.default
+
+    def _value(self, kept: str, name: str) -> str:
+        place, self.values = self.values, self.values + 1
+        chosen = self._value_by_kind(kept, place)
+        if self.traits.is_70b and chosen in ("Q3_K", "Q4_K"):
+            chosen = "Q5_K"  # eight heads share it, so it is small and worth the bits
+        return "Q8_0" if self.eight else chosen
+
+    def _value_by_kind(self, kept: str, place: int) -> str:
+        if self.kind == "Q2_K":
+            return "Q4_K" if self.shared else "Q3_K"
+        if self.kind == "IQ3_XXS":
+            return "Q4_K" if self.shared else kept if self.importance else "IQ3_S"
+        if self.kind == "IQ3_M":
+            return "Q4_K"
+        if self.kind == "Q3_K_M":
+            return "Q5_K" if place < 2 else "Q4_K"
+        if self.kind in ("IQ4_NL", "IQ4_XS"):
+            return "Q5_K" if self.shared else kept
+        if self.kind in ("Q4_K_M", "Q5_K_M"):
+            return "Q6_K" if more_bits(place, self.value_count) else kept
+        return "Q5_K" if self.kind == "Q4_K_S" and place < 4 else kept
+
+    def _key(self, kept: str, name: str) -> str:
+        return "Q8_0" if self.eight else self._query(kept, name)
+
+    def _query(self, kept: str, name: str) -> str:
+        return "IQ2_S" if self.kind == "IQ3_XXS" else kept
+
+    def _down(self, kept: str, name: str) -> str:
+        counted, self.downs = self.downs, self.downs + 1
+        count, layer = self.traits.layers, LAYER.match(name)
+        # experts may come in any order, so there the layer counts, not how many came before
+        place = int(layer[1]) if self.traits.experts > 1 and layer else counted
+        if self.kind in ("Q4_K_M", "Q5_K_M", "Q3_K_M"):
+            return self._down_medium(kept, place, count)
+        early = place < count // 8
+        if self.kind == "Q2_K":
+            return "Q3_K"
+        if self.kind == "IQ3_XXS":
+            return kept if self.importance else "Q4_K" if early else "Q3_K"
+        if self.kind == "IQ3_M":
+            return "Q4_K" if early or (self.eight and more_bits(place, count)) else kept
+        if self.kind in ("IQ4_NL", "IQ4_XS"):
+            return "Q5_K" if early and not self.importance else kept
+        if self.kind == "Q4_K_S":
+            return "Q5_K" if early and not self.falcon else kept
+        return kept.replace("_0", "_1") if self.kind in ("Q4_0", "Q5_0") and early and self.importance else kept
+
+    def _down_medium(self, kept: str, place: int, count: int) -> str:
+        more, first = more_bits(place, count), place < count // 16
+        if self.kind == "Q3_K_M":
+            return "Q5_K" if first else "Q4_K" if more or not self.falcon else "Q3_K"
+        if self.kind == "Q4_K_M" and self.falcon:
+            return "Q6_K" if first else "Q5_K" if more else "Q4_K"
+        return "Q6_K" if more else kept
+
+    def _attention_output(self, kept: str, name: str) -> str:
+        if self.falcon:
+            return kept
+        if self.eight:
+            kinds = ("Q2_K", "IQ3_XXS", "Q3_K_S", "Q3_K_M", "IQ4_NL", "Q4_K_S", "Q4_K_M", "IQ3_M", "IQ4_XS")
+            return "Q5_K" if self.kind in kinds else kept
+        return {"Q2_K": "Q3_K", "IQ3_XXS": "IQ3_S", "Q3_K_M": "Q4_K", "IQ3_M": "Q4_K"}.get(self.kind, kept)
+
+
+def _sort(name: str) -> str:
+    if name == "output.weight":
+        return "output"
+    if name in ("token_embd.weight", "per_layer_token_embd.weight"):
+        return "embedding"
+    return next((sort for part, sort in SORTS if part in name), "other")
+
+
+def _fitting(kind: str, width: int) -> str:
+    """The type itself, or what stands in for it when its blocks do not fill a row."""
+    if width % TYPES[kind][1] == 0:
+        return kind
+    other = FALLBACK.get(kind, "F16")
+    return other if width % TYPES[other][1] == 0 else "F16"

@@ -1,0 +1,166 @@
+"""Distillation: learning from what another model thinks of every next token."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from workbench.errors import UserError
+from workbench.hardware import Hardware
+from workbench.home import Home
+from workbench.lineage import read_manifest
+from workbench.models.ensembles import vocabulary
+from workbench.models.shelf import Resolved, model_folder, resolve
+from workbench.training.objective import OBJECTIVES, Setup
+from workbench.training.objectives.sft import Sft
+
+
+@dataclass
+class WithTeacher(Setup):
+    """A setup with the teacher, loaded and ready to answer."""
+
+    teacher: Any = None
+
+
+@OBJECTIVES.register
+class Distill(Sft):
+    """Learns the probabilities that a larger or unpruned model of the same vocabulary gives to every next token.
+
+    Hinton et al. 2015, https://arxiv.org/abs/1503.02531: α · T² · KL(teacher ‖ student), both softened by the
+    temperature T, and (1 - α) of the SFT loss, on the tokens that SFT trains. The best way to heal a pruned model. The
+    texts are the dataset's; learning from the student's own answers (TRL's DistillationTrainer) generates at every
+    step, which a CPU is too slow for.
+    """
+
+    method: ClassVar[str] = "distill"
+    title: ClassVar[str] = "Distillation: learn from a teacher"
+
+    teacher: str = Field("", description="The model to learn from; empty takes the one this was pruned from.")
+    alpha: float = Field(
+        0.5, ge=0, le=1, description="Weight of the teacher's probabilities; the rest is the SFT loss."
+    )
+    temperature: float = Field(1.0, gt=0, le=20, description="Above 1 the teacher's less likely tokens count for more.")
+
+    def teacher_name(self, home: Home, student: str) -> str:
+        """The teacher's name; raises `UserError` when none is chosen and the student was never pruned."""
+        if self.teacher:
+            return self.teacher
+        found = pruned_from(home, student)
+        if not found:
+            raise UserError(
+                f"{student!r} was not pruned from a model.", "Choose the teacher to learn from.", "objective.teacher"
+            )
+        return found
+
+    def check_teacher(self, home: Home, student: Resolved) -> Resolved:
+        """The teacher's folders; raises `UserError` unless it has the student's vocabulary."""
+        name = self.teacher_name(home, student.name)
+        found = resolve(home, name, "objective.teacher")
+        if name == student.name:
+            raise UserError(
+                "It would be its own teacher.", "Choose a larger model, or the one it was pruned from.",
+                "objective.teacher",
+            )  # fmt: skip
+        if vocabulary(found.home_of_template) != vocabulary(student.home_of_template):
+            raise UserError(
+                f"{name!r} and {student.name!r} have different vocabularies, so their probabilities do not line up.",
+                "Choose a teacher of the same family.",
+                "objective.teacher",
+            )
+        return found
+
+    def load_teacher(self, home: Home, student: Resolved, hardware: Hardware) -> Any:
+        from workbench.models.loading import load_base
+
+        found = self.check_teacher(home, student)
+        model: Any = load_base(found.base, hardware)
+        if found.adapter:
+            from peft import PeftModel
+
+            model = PeftModel.from_pretrained(model, str(found.adapter))
+        return model.eval().requires_grad_(False)
+
+    def trainer(self, setup: Setup) -> Any:
+        from trl import SFTConfig
+
+        assert isinstance(setup, WithTeacher)
+        encoded = {split: self._encode(setup, split) for split in setup.rows}
+        arguments = SFTConfig(
+            learning_rate=self.learning_rate,
+            max_length=None,
+            dataset_kwargs={"skip_prepare_dataset": True},
+            **setup.arguments,
+        )
+        return _distilling(setup.teacher, self.alpha, self.temperature)(
+            model=setup.model,
+            args=arguments,
+            train_dataset=encoded["train"],
+            eval_dataset=encoded.get("eval"),
+            processing_class=setup.tokenizer,
+        )
+
+
+def pruned_from(home: Home, name: str) -> str:
+    """The model that this one, or the one it was trained from, was pruned from; '' if there is none."""
+    seen: set[str] = set()
+    while name not in seen:
+        seen.add(name)
+        manifest = read_manifest(model_folder(home, name))
+        if pruned := manifest.parent("pruned"):
+            return pruned.name
+        before = manifest.parent("start") or manifest.parent("base")
+        if before and (home.models / before.name).is_dir():
+            name = before.name
+    return ""
+
+
+def _distilling(teacher: Any, alpha: float, temperature: float) -> Any:
+    """A trainer whose loss is that of distillation; it tells both parts of it, in nats a token."""
+    from transformers import Trainer
+    from trl import SFTTrainer
+
+    class Distilling(SFTTrainer):
+        def compute_loss(
+            self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
+        ) -> Any:
+            import torch
+
+            seen = {"input_ids": inputs["input_ids"], "attention_mask": inputs["attention_mask"], "use_cache": False}
+            outputs = model(**seen)
+            with torch.no_grad():
+                wanted = teacher(**seen).logits
+            kl, nll, tokens = divergence(outputs.logits, wanted, inputs["labels"], temperature)
+            self._tell(inputs, {"kl": kl / tokens, "nll": nll / tokens})
+            items = tokens if num_items_in_batch is None else torch.as_tensor(num_items_in_batch).to(kl.device)
+            loss = (alpha * temperature**2 * kl + (1 - alpha) * nll) / items
+            return (loss, outputs) if return_outputs else loss
+
+        def _tell(self, inputs: Any, parts: dict[str, Any]) -> None:
+            mode = "train" if self.model.training else "eval"  # type: ignore[union-attr]
+            for name, value in parts.items():
+                self._metrics[mode][name].append(float(value.detach()))
+            if mode == "train":
+                self._total_train_tokens += int(inputs["attention_mask"].sum())
+                self._metrics[mode]["num_tokens"] = [self._total_train_tokens]
+
+        def prediction_step(self, model: Any, inputs: Any, prediction_loss_only: bool, ignore_keys: Any = None) -> Any:
+            return Trainer.prediction_step(self, model, inputs, prediction_loss_only, ignore_keys)
+
+    return Distilling
+
+
+def divergence(student: Any, teacher: Any, labels: Any, temperature: float) -> tuple[Any, Any, Any]:
+    """(Σ KL(teacher ‖ student) at this temperature, Σ negative log-likelihood, tokens) over the trained tokens.
+
+    Logits of rows × width × vocabulary; where one model pads its vocabulary, only what both have counts.
+    """
+    import torch
+    from torch.nn import functional
+
+    kept = labels[:, 1:] != -100
+    size = min(student.shape[-1], teacher.shape[-1])
+    own, wanted = (logits[:, :-1][kept][:, :size].float() for logits in (student, teacher))
+    soft, goal = (torch.log_softmax(logits / temperature, dim=-1) for logits in (own, wanted))
+    kl = functional.kl_div(soft, goal, reduction="sum", log_target=True)
+    nll = functional.cross_entropy(own, labels[:, 1:][kept], reduction="sum")
+    return kl, nll, kept.sum().clamp(min=1)
