@@ -138,8 +138,7 @@ def _prune(home: Home, view: JobView, _: float | None) -> Found:
     if result.get("loss"):
         rows.append(("Loss", *(f"{loss:.3f}" for loss in result["loss"])))
     words = table(["", job.model, model], rows)
-    healing = "" if not job.pruner.smaller else hint("A little training afterwards heals most of the loss.")
-    html = Html(f'<div class="wb-result">{words}{_difference(result)}{hint(job.pruner.effect)}{healing}</div>')
+    html = Html(f'<div class="wb-result">{words}{_difference(result)}{hint(job.pruner.effect)}</div>')
     tuner = "" if job.pruner.smaller else "full"
     return Found(html, [], job.model, [model], can_cost=True, can_heal=True, tuner=tuner)
 

@@ -98,13 +98,15 @@ def _to_cost(ctx: Context, job: str | None) -> tuple[Any, Any, Any]:
 
 
 def _to_train(ctx: Context, job: str | None, train: Form) -> list[Any]:
-    """Fills the Train form so that a pruned model learns again; masks only stay where all weights are trained."""
+    """Fills the Train form so that a pruned model learns from its original; zeros stay where all weights learn."""
     found = _made(ctx, job)
     model = found.models[0]
-    settings: dict[str, Any] = {"model": model, "output": free_name(ctx.home.models, f"{model}-healed")}
-    if found.tuner == "full":
-        settings |= {"tuner": {"method": "full"}, "objective": {"method": "sft", "learning_rate": 5e-5}}
-    gr.Info("The Train form is filled. Choose a dataset like the one the model was trained on, then start.")
+    objective = {"method": "distill", "teacher": found.original, "learning_rate": 5e-5 if found.tuner else 2e-4}
+    settings: dict[str, Any] = {
+        "model": model, "output": free_name(ctx.home.models, f"{model}-healed"), "objective": objective,
+        "tuner": {"method": found.tuner or "lora"},
+    }  # fmt: skip
+    gr.Info(f"{model} will learn from {found.original}. Choose a dataset like what it is used for, then start.")
     return [*train.updates(settings), *train.group_updates(settings), gr.Tabs(selected="train")]
 
 

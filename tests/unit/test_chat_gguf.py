@@ -11,15 +11,17 @@ import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
+from transformers import TopPLogitsWarper
 
 from tests.toys import toy_dataset, toy_model
 from tests.waiting import end_processes_of, until
 from workbench.chat import engine as engine_module
+from workbench.chat import spare
 from workbench.chat.decoding import Decoding
 from workbench.chat.engine import Engine
 from workbench.chat.gguf_lora import can_answer, check_pair
 from workbench.chat.service import ChatService
-from workbench.chat.streams import Stream
+from workbench.chat.streams import Stream, TopP
 from workbench.compressing import parity
 from workbench.errors import Problems, SpecError, UserError
 from workbench.hardware import Hardware
@@ -289,6 +291,19 @@ def test_a_conversation_that_is_too_long_is_refused(engine: Engine) -> None:
     assert (first.finish, first.text, first.tokens) == ("error", "", 0) and second.text
 
 
+def test_a_long_prompt_is_read_in_parts_between_which_it_can_be_stopped(engine: Engine) -> None:
+    load(engine, "toy-f32")
+    long = [{"role": "user", "content": "Tell me of the red apple. " * 36 + "Of the quiet lake?"}]
+    stream = engine.open("toy-f32", long, GREEDY)
+    assert isinstance(stream, Stream) and 256 < len(stream.prompt) < 480
+    assert stream.advance() == "" and stream.made == []
+    assert stream.note == f"Reading the conversation: 256 of {len(stream.prompt)} tokens"
+    while not stream.done:
+        stream.advance()
+    (whole,) = engine.answer_batch("toy-f32", [long], GREEDY)
+    assert stream.note == "" and stream.text.strip() == whole.text != ""
+
+
 def test_an_answer_ends_where_the_model_ends(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     load(engine, "toy-f32")
     room = 512 - len(engine.prompt_ids("toy-f32", ASKED))
@@ -308,6 +323,46 @@ def test_a_character_of_several_tokens_appears_whole(engine: Engine, monkeypatch
     while not stream.done:
         parts.append(stream.advance(1))
     assert "".join(parts) == "né 🙂" and not any("\ufffd" in part for part in parts)
+
+
+# ---- how tokens are chosen and threads counted -------------------------------------------------------------
+
+
+@pytest.mark.parametrize("top_p", [0.1, 0.9, 0.999])
+@pytest.mark.parametrize("spread", [0.01, 1, 6])
+def test_top_p_keeps_what_transformers_keeps(spread: float, top_p: float) -> None:
+    torch.manual_seed(1)
+    scores = torch.randn(1, 5000) * spread
+    scores[0, ::3] = -torch.inf  # as top-k leaves them
+    whole = TopPLogitsWarper(top_p)
+    assert torch.equal(TopP(whole)(torch.zeros(1, 1), scores), whole(torch.zeros(1, 1), scores))
+
+
+@pytest.mark.parametrize(
+    ("used", "ours", "threads"), [([0, 0], 0, 2), ([95, 95], 190, 2), ([100, 100], 0, 1), ([90, 80], 60, 1)]
+)
+def test_threads_are_the_cores_others_leave(
+    used: list[float], ours: float, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = spare.Spare(2)
+    monkeypatch.setattr(spare, "LOOK_EVERY", 0)
+    monkeypatch.setattr(made._process, "cpu_affinity", lambda: [1, 2], raising=False)
+    monkeypatch.setattr(made._process, "cpu_percent", lambda: ours)
+    monkeypatch.setattr(spare.psutil, "cpu_percent", lambda percpu: [100, *used, 100])
+    assert made.threads() == threads
+
+
+def test_the_number_of_threads_changes_nothing(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    load(engine, "toy-f32")
+    found = []
+    for threads in (1, 2):
+        monkeypatch.setattr(engine._ggufs.spare, "threads", lambda threads=threads: threads)
+        stream = engine.open("toy-f32", [{"role": "user", "content": "Tell me of the red apple. " * 44}], GREEDY)
+        assert isinstance(stream, Stream)
+        stream.logits()
+        stream.made.append(50)
+        found.append(stream.logits())
+    assert torch.equal(*found)
 
 
 # ---- what is in memory -------------------------------------------------------------------------------------

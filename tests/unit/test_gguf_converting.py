@@ -107,7 +107,7 @@ def test_the_best_type_for_some_memory(home: Home) -> None:
     assert fit(toy, (sizes["Q8_0"] - 1) / 1e9, 512).kind == "Q6_K"
     assert fit(toy, sizes["Q2_K"] / 1e9, 512).kind == "Q2_K"
     assert fit(toy, sizes["Q2_K"] / 1e9 - 1e-6, 512, importance=True).kind.startswith("IQ")
-    with pytest.raises(UserError, match="Nothing fits into 0.0001 GB"):
+    with pytest.raises(UserError, match=r"Nothing fits into 0\.0001 GB"):
         fit(toy, 0.0001, 512)
 
 
@@ -298,7 +298,7 @@ def test_imports_that_cannot_answer_are_refused(fresh: Home, source: Path, tmp_p
 
 def test_a_file_llama_cpp_cannot_open_is_not_shelved(fresh: Home, source: Path, tmp_path: Path) -> None:
     broken = patched(source, tmp_path / "broken.gguf", b"blk.1.ffn_up.weight", b"blk.1.ffn_ap.weight")
-    with pytest.raises(UserError, match="llama.cpp cannot open broken.gguf"):
+    with pytest.raises(UserError, match=r"llama\.cpp cannot open broken\.gguf"):
         ImportGguf(path=str(broken), name="broken").run(context(fresh, "import"))
     assert not list(fresh.models.iterdir())
 

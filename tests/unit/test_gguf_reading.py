@@ -40,6 +40,11 @@ def built(
     return path
 
 
+def raw(path: Path, data: bytes) -> Path:
+    path.write_bytes(data)
+    return path
+
+
 def test_it_tells_what_a_file_is(tmp_path: Path) -> None:
     made = write(tmp_path / "plain.gguf", SORTS["plain"], template="{{ messages }}")
     header = read_header(tmp_path / "plain.gguf")
@@ -68,9 +73,9 @@ def test_it_reads_what_the_official_reader_reads(tmp_path: Path) -> None:
 
 ONE = [ARCHITECTURE]
 LIES: dict[str, tuple[Callable[[Path], Path], str]] = {
-    "no magic": (lambda path: path.write_bytes(b"PK\3\4" + bytes(60)) and path, "is no GGUF file"),
-    "empty": (lambda path: path.write_bytes(b"") or path, "ends early"),
-    "big-endian": (lambda path: path.write_bytes(b"GGUF" + struct.pack(">IQQ", 3, 0, 0)) and path, "big-endian"),
+    "no magic": (lambda path: raw(path, b"PK\3\4" + bytes(60)), "is no GGUF file"),
+    "empty": (lambda path: raw(path, b""), "ends early"),
+    "big-endian": (lambda path: raw(path, b"GGUF" + struct.pack(">IQQ", 3, 0, 0)), "big-endian"),
     "version 1": (lambda path: built(path, ONE, [], version=1), "version 1"),
     "version 99": (lambda path: built(path, ONE, [], version=99), "version 99"),
     "countless tensors": (lambda path: built(path, ONE, [], counts=(2**63, 1)), "claims to hold"),

@@ -20,7 +20,8 @@ from workbench.errors import UserError
 from workbench.gguf.layout import TYPES
 from workbench.gguf.quantizing import choices, quantize
 from workbench.gguf.reading import read_header
-from workbench.gguf.types import BY_QUALITY, KINDS, Traits, Weight, is_quantized, mixture, more_bits
+from workbench.gguf.types import BY_QUALITY, KINDS, mixture, more_bits
+from workbench.gguf.weights import Traits, Weight, is_quantized
 
 REFERENCE: dict[str, dict[str, str]] = json.loads((Path(__file__).parent / "gguf_reference.json").read_text())
 SAMPLE = [key for key in REFERENCE if key.split()[0] in ("plain", "odd", "experts") and "IQ" not in key] + [
@@ -84,7 +85,7 @@ def test_without_the_importance_matrix_small_types_are_refused(kind: str, tmp_pa
 
 
 def test_widths_no_block_fits_become_f16(tmp_path: Path) -> None:
-    write(tmp_path / "plain.gguf", Sort(layers=1, block={name: 40 for name in BLOCK}))
+    write(tmp_path / "plain.gguf", Sort(layers=1, block=dict.fromkeys(BLOCK, 40)))
     planned = choices(read_header(tmp_path / "plain.gguf"), "Q4_K_M")
     assert {choice.type for choice in planned if is_quantized(choice.weight)} == {"F16"}
     assert all(choice.is_fallback for choice in planned if is_quantized(choice.weight))
@@ -116,7 +117,7 @@ def test_weights_that_are_no_numbers_are_named(tmp_path: Path, value: float) -> 
 def test_a_matrix_that_does_not_fit_is_refused(tmp_path: Path) -> None:
     write(tmp_path / "plain.gguf", SORTS["plain"])
     wrong = {"blk.0.attn_q.weight": np.ones(128, np.float32)}
-    with pytest.raises(UserError, match="does not fit blk.0.attn_q.weight"):
+    with pytest.raises(UserError, match=r"does not fit blk\.0\.attn_q\.weight"):
         quantize(tmp_path / "plain.gguf", tmp_path / "made.gguf", "Q4_K_M", wrong)
 
 

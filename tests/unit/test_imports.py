@@ -13,9 +13,11 @@ HEAVY = ("torch", "mergekit", "optuna", "transformers", "trl", "peft", "bitsandb
 ONLY_IN_WORKERS = {
     f"workbench/{module}.py"
     for module in (
-        "chat/engine", "chat/streams", "compressing/backend_transformers", "merging/_adapter", "merging/_task_vectors", "merging/averaging",
-        "merging/combining", "merging/engine", "merging/extraction", "merging/moe", "models/loading", "models/weights",
-        "training/report",
+        "chat/batches", "chat/engine", "chat/gguf", "chat/streams",
+        "compressing/activations", "compressing/backend_transformers", "compressing/histograms", "compressing/masks",
+        "compressing/rewriting",
+        "merging/_adapter", "merging/_task_vectors", "merging/averaging", "merging/combining", "merging/engine",
+        "merging/extraction", "merging/moe", "models/loading", "models/weights", "training/report",
     )
 }  # fmt: skip
 

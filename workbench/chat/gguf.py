@@ -7,6 +7,7 @@ arithmetic, and that every token llama.cpp knows as an end ends an answer.
 Imports torch: only job and chat processes import this.
 """
 
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from workbench.chat.ensemble import SHARE
 from workbench.chat.gguf_lora import lora_file, pair_of
 from workbench.chat.llama_cpp import LlamaContext, LlamaModel
 from workbench.chat.spare import Spare
@@ -27,6 +29,7 @@ from workbench.home import Home
 from workbench.lineage import Manifest, read_manifest
 from workbench.models.shelf import gguf_file, model_folder
 
+PART = 256  # tokens of a prompt read in one turn
 MOST_ROWS = 8  # answers made side by side
 MOST_TOKENS = 16384  # that their contexts hold together
 SPECIAL = {
@@ -124,6 +127,7 @@ class Ggufs:
         for name, manifest in wanted.items():
             gguf, lora = pair_of(name)
             path = gguf_file(self.home, gguf)
+            header = read_header(path)  # what is damaged is refused before llama.cpp sees it
             if manifest.digest not in self._models:
                 yield f"Loading {gguf} with llama.cpp"
                 self._models[manifest.digest] = LlamaModel(path)
@@ -131,7 +135,7 @@ class Ggufs:
             if lora:
                 yield f"Loading adapter {lora}"
                 adapter = self._adapter(name, manifest)
-            self._names[name] = self._named(name, read_header(path), manifest, adapter)
+            self._names[name] = self._named(name, header, manifest, adapter)
 
     def _named(self, name: str, header: Header, manifest: Manifest, adapter: Adapter | None) -> Gguf:
         known = self._names.get(name)
@@ -156,6 +160,7 @@ class GgufStream(Stream):
         super().__init__(*given)
         self.gguf, self._spare = gguf, spare
         self._context: LlamaContext | None = None
+        self._read = 0  # tokens of the prompt
 
     @property
     def length(self) -> int:
@@ -167,11 +172,25 @@ class GgufStream(Stream):
         adapter = self.gguf.adapter.pointer if self.gguf.adapter else None
         return LlamaContext(self.gguf.model, length, self._spare, rows, adapter)
 
+    def advance(self, tokens: int = SHARE) -> str:
+        """As any stream; a long prompt is read in parts first, so that others get their turn and it can be stopped."""
+        if len(self.prompt) - self._read <= PART:
+            self.note = ""
+            return super().advance(tokens)
+        began = time.perf_counter()
+        self._feed(self.prompt[self._read : self._read + PART])
+        self._read += PART
+        self.seconds += time.perf_counter() - began
+        self.note = f"Reading the conversation: {self._read} of {len(self.prompt)} tokens"
+        return ""
+
     def logits(self) -> torch.Tensor:
-        fresh = self._context is None
+        unread, self._read = self.prompt[self._read :], len(self.prompt)
+        return self._feed(unread or self.made[-1:])
+
+    def _feed(self, tokens: Sequence[int]) -> torch.Tensor:
         self._context = self._context or self.context(self.length, 1)
-        found = self._context.feed({0: self.prompt if fresh else self.made[-1:]})
-        return torch.from_numpy(found[0])[None]
+        return torch.from_numpy(self._context.feed({0: tokens})[0])[None]
 
     def take(self, token: int) -> None:
         super().take(token)
@@ -207,5 +226,5 @@ def answer_together(streams: Mapping[int, GgufStream], watch: Callable[[int], No
             live[row].take_from(logits)
             if live[row].done:
                 del live[row]
-                pass
+                context.forget(row)
                 free.append(row)

@@ -42,11 +42,23 @@ def convert(request: dict[str, Any]) -> dict[str, Any]:
     model = Path(request["model"])
     types = {"F32": "ALL_F32", "F16": "MOSTLY_F16", "BF16": "MOSTLY_BF16"}
     with torch.inference_mode():
-        name = get_model_architecture(ModelBase.load_hparams(model, False), ModelType.TEXT)
+        settings = ModelBase.load_hparams(model, False)
+        name = get_model_architecture(settings, ModelType.TEXT)
         kind = gguf.LlamaFileType[types[request["type"]]]
-        made = get_model_class(name)(model, kind, target, model_name=request["name"])
+        renamed = {**_former_names(name, settings), **settings}
+        made = get_model_class(name)(model, kind, target, model_name=request["name"], hparams=renamed)
         made.write()
     return {"architecture": name}
+
+
+def _former_names(name: str, settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings the converter knows by the names they had before transformers 5."""
+    rope = settings.get("rope_parameters") or {}
+    former: dict[str, dict[str, Any]] = {
+        "GPT2LMHeadModel": {"n_ctx": settings.get("n_positions")},
+        "GPTNeoXForCausalLM": {"rotary_pct": rope.get("partial_rotary_factor", 1.0)},
+    }
+    return former.get(name, {})
 
 
 def _no_foreign_code(transformers: Any) -> None:
@@ -68,14 +80,15 @@ def _untrusting(load: Any) -> Any:
 
 
 def _confine(folder: Path) -> None:
-    allowed = (str(folder.resolve()) + os.sep, os.devnull)
+    inside, allowed = str(folder.resolve()) + os.sep, (os.devnull,)
 
     def watch(event: str, details: tuple[Any, ...]) -> None:
         if event in FORBIDDEN:
             raise PermissionError(f"the converter tried {event}")
         if event == "open" and isinstance(details[0], str | bytes) and details[2] & WRITING:
-            if not os.path.realpath(os.fsdecode(details[0])).startswith(allowed):  # noqa: PTH
-                raise PermissionError(f"the converter tried to write {os.fsdecode(details[0])}")
+            path = os.path.realpath(os.fsdecode(details[0]))
+            if path not in allowed and not path.startswith(inside):
+                raise PermissionError(f"the converter tried to write {path}")
 
     sys.addaudithook(watch)
 

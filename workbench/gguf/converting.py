@@ -23,6 +23,7 @@ from workbench.models.shelf import Resolved
 RUNNER = Path(__file__).with_name("_convert.py")
 PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT", "OMP_NUM_THREADS", "LANG")
 POLL = 0.1  # seconds
+SENTENCEPIECE = ("gemma", "gemma2")
 Tell = Callable[[float, float, str], None]
 
 
@@ -50,6 +51,12 @@ def check(found: Resolved, problems: Problems, field: str = "model") -> None:
     inner = gguf_architecture(name)
     if inner and not knows(inner):
         problems.add(field, f"this llama.cpp cannot run {inner} models.", "Install a newer xllamacpp.")
+    if inner in SENTENCEPIECE and not (found.base / "tokenizer.model").is_file():
+        problems.add(
+            field,
+            f"the converter reads {inner} models' tokenizer from tokenizer.model, which {found.base.name} has not.",
+            "Copy that file from the original model into the folder.",
+        )
     if config.get("quantization_config"):
         problems.add(field, f"{found.name!r} is quantized already.", "Choose the model it was made from.")
     try:

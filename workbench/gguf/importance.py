@@ -72,14 +72,14 @@ def _listen(model: Any, names: dict[str, str]) -> tuple[dict[str, Any], dict[str
 
 
 def _names(model: Any, source: Header) -> dict[str, str]:
-    """The GGUF tensor of each linear layer: those of the blocks, as llama-imatrix takes them, with that many columns."""
+    """The GGUF tensor of each linear layer in the blocks, which are the ones llama-imatrix takes."""
     columns = {tensor.name: tensor.shape[0] for tensor in source.tensors}
     mapped = tensor_names(source.architecture, source.number(f"{source.architecture}.block_count", 0))
     found = {}
     for path, module in model.named_modules():
-        weight = getattr(module, "weight", None)
-        name = mapped(f"{path}.weight") if weight is not None and weight.dim() == 2 else ""
-        if name.startswith("blk.") and columns.get(name) in tuple(weight.shape):
+        shape = tuple(getattr(getattr(module, "weight", None), "shape", ()))
+        name = mapped(f"{path}.weight") if len(shape) == 2 else ""
+        if name.startswith("blk.") and columns.get(name) in shape:
             found[path] = name
     return found
 
@@ -120,9 +120,11 @@ def load(path: Path) -> dict[str, NDArray[np.float32]]:
     data = {
         tensor.name: np.fromfile(path, np.float32, tensor.weights, offset=tensor.start) for tensor in header.tensors
     }
-    matrix = {}
+    matrix: dict[str, NDArray[np.float32]] = {}
     for name, sums in data.items():
         if name.endswith(SUMS):
             counts = np.maximum(data.get(name.removesuffix(SUMS) + COUNTS, np.ones(1, np.float32)), 1)
-            matrix[name.removesuffix(SUMS)] = (sums.reshape(len(counts), -1) / counts[:, None]).reshape(-1)
+            matrix[name.removesuffix(SUMS)] = np.divide(
+                sums.reshape(len(counts), -1), counts[:, None], dtype=np.float32
+            ).reshape(-1)
     return matrix

@@ -12,11 +12,13 @@ from workbench.gguf.converter import architecture_of, gguf_architecture
 from workbench.gguf.converting import float_type, read_config
 from workbench.gguf.importance import tensor_names
 from workbench.gguf.layout import padded, tensor_bytes
-from workbench.gguf.types import BY_QUALITY, Choice, Traits, Weight, mixture
+from workbench.gguf.types import BY_QUALITY, Choice, mixture
+from workbench.gguf.weights import Traits, Weight, is_quantized
 from workbench.models import tensors
 from workbench.models.shelf import Resolved, human_size
 
 EXPERT = re.compile(r"\.experts\.\d+\.")
+TURNED = ("c_attn.weight", "c_proj.weight", "c_fc.weight")  # GPT-2 keeps these the other way round
 IGNORED = ("inv_freq", "masked_bias", ".attn.bias")
 KEYS = 2_000  # bytes of the keys besides the tokenizer
 CONTEXT = 4096
@@ -127,9 +129,11 @@ def _weights(folder: Path, traits: Traits) -> list[Weight]:
         merged = EXPERT.sub(".experts.", name)  # the converter puts the matrices of all experts into one tensor
         ours = named(merged) or merged
         experts[ours] = experts.get(ours, 0) + (merged != name)
-        shapes[ours] = tuple(reversed(shape)) or (1,)
+        turned = traits.architecture == "gpt2" and name.endswith(TURNED)
+        shapes[ours] = (shape if turned else tuple(reversed(shape))) or (1,)
     wide = {name: (*shape, experts[name]) if experts[name] else shape for name, shape in shapes.items()}
-    return [Weight(name, shape, "F32" if len(shape) == 1 else plain) for name, shape in wide.items()]
+    made = [Weight(name, shape, plain) for name, shape in wide.items()]
+    return [one if is_quantized(one) else Weight(one.name, one.shape, "F32") for one in made]
 
 
 def _text_config(folder: Path) -> dict[str, Any]:

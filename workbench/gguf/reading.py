@@ -8,23 +8,20 @@ import math
 import struct
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from workbench.errors import UserError
+from workbench.gguf.cursor import ARRAY, TEXT, Cursor
 from workbench.gguf.layout import ALIGNMENT, FILE_TYPE_NAMES, NAMES, TYPES, padded, tensor_bytes
 
 MOST_KEYS = 10_000
 MOST_TENSORS = 100_000
 MOST_ITEMS = 2**23
 MOST_TEXT = 4 * 2**20
-MOST_KEPT = 64 * 2**20
-MOST_HEADER = 2**30
 MOST_ALIGNMENT = 65_536
 MOST_WEIGHTS = 2**48
 KEPT_ITEMS = 2048
 NAMED = 100  # characters of a name that are kept
-NUMBERS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
-TEXT, ARRAY = 8, 9
 
 
 @dataclass(frozen=True)
@@ -121,12 +118,12 @@ def read_header(path: Path) -> Header:
     """The checked header of a GGUF file; raises `UserError` for whatever is not one, or is damaged."""
     try:
         with path.open("rb", buffering=2**20) as file:
-            return _read(path, _Cursor(file, path))
+            return _read(path, Cursor(file, path))
     except OSError as error:
         raise UserError(f"{path.name} cannot be read: {error.strerror}.", "Check the path.", "path") from None
 
 
-def _read(path: Path, cursor: "_Cursor") -> Header:
+def _read(path: Path, cursor: Cursor) -> Header:
     version = _version(cursor)
     tensor_count = cursor.count(MOST_TENSORS, "tensors", room=24)
     key_count = cursor.count(MOST_KEYS, "keys", room=12)
@@ -149,7 +146,7 @@ def _read(path: Path, cursor: "_Cursor") -> Header:
     return Header(path, version, values, spans, tensors, alignment, start)
 
 
-def _version(cursor: "_Cursor") -> int:
+def _version(cursor: Cursor) -> int:
     magic = cursor.take(4)
     if magic == b"FUGG":
         raise UserError("This GGUF file is big-endian.", "Get the little-endian one.", "path")
@@ -163,7 +160,7 @@ def _version(cursor: "_Cursor") -> int:
     return version
 
 
-def _value(cursor: "_Cursor", kind: int) -> Any:
+def _value(cursor: Cursor, kind: int) -> Any:
     if kind == TEXT:
         return cursor.text(MOST_TEXT)
     if kind != ARRAY:
@@ -185,7 +182,7 @@ def _value(cursor: "_Cursor", kind: int) -> Any:
     return Array(inner, count)
 
 
-def _tensor(cursor: "_Cursor") -> tuple[str, tuple[int, ...], str, int, int]:
+def _tensor(cursor: Cursor) -> tuple[str, tuple[int, ...], str, int, int]:
     name = cursor.text(63)
     dimensions = cursor.number("I")
     if not 1 <= dimensions <= 4:
@@ -202,7 +199,7 @@ def _tensor(cursor: "_Cursor") -> tuple[str, tuple[int, ...], str, int, int]:
     return name, shape, kind, offset, tensor_bytes(shape, kind)
 
 
-def _check_places(cursor: "_Cursor", tensors: list[Tensor], start: int, alignment: int) -> None:
+def _check_places(cursor: Cursor, tensors: list[Tensor], start: int, alignment: int) -> None:
     """Every tensor has a name of its own and bytes of its own inside the file."""
     names: set[str] = set()
     end = start
@@ -217,61 +214,3 @@ def _check_places(cursor: "_Cursor", tensors: list[Tensor], start: int, alignmen
         end = tensor.start + tensor.size
         if end > cursor.size:
             cursor.damaged(f"the tensor {tensor.name!r} ends {end - cursor.size:,} bytes after the file")
-
-
-class _Cursor:
-    """Reads on through a file; raises `UserError` before it would pass the file's end or a limit."""
-
-    def __init__(self, file: BinaryIO, path: Path):
-        self.file, self.path = file, path
-        self.size = file.seek(0, 2)
-        file.seek(0)
-        self.end = min(self.size, MOST_HEADER)
-        self.position = self.kept = 0
-
-    def damaged(self, reason: str) -> None:
-        raise UserError(f"{self.path.name} is damaged: {reason}.", "Get a fresh copy of it.", "path")
-
-    def _advance(self, size: int) -> None:
-        self.position += size
-        if self.position > self.end:
-            self.damaged("it ends early" if self.end == self.size else "its header is too long")
-
-    def take(self, size: int) -> bytes:
-        self._advance(size)
-        data = self.file.read(size)
-        if len(data) != size:
-            self.damaged("it ends early")
-        return data
-
-    def skip(self, size: int) -> None:
-        self._advance(size)
-        self.file.seek(size, 1)
-
-    def number(self, letter: str) -> Any:
-        return struct.unpack(f"<{letter}", self.take(struct.calcsize(letter)))[0]
-
-    def format(self, kind: int) -> str:
-        if kind not in NUMBERS:
-            self.damaged("an array holds arrays" if kind == ARRAY else f"a value has the type {kind}")
-        return NUMBERS[kind]
-
-    def count(self, most: int, what: str, room: int) -> int:
-        """A number of things that take at least `room` bytes each."""
-        count = int(self.number("Q"))
-        if count > most or count * room > self.end - self.position:
-            self.damaged(f"it claims to hold {count:,} {what}")
-        return count
-
-    def text(self, most: int) -> str:
-        size = int(self.number("Q"))
-        self.kept += size
-        if size > most or self.kept > MOST_KEPT:
-            self.damaged(f"a text claims to have {size:,} bytes")
-        return self.take(size).decode("utf-8", "replace")
-
-
-def tensor_types(tensors: list[Tensor]) -> dict[str, int]:
-    """How many tensors have each type, the most common first."""
-    kinds = [tensor.type for tensor in tensors]
-    return {kind: kinds.count(kind) for kind in sorted(set(kinds), key=lambda kind: (-kinds.count(kind), kind))}

@@ -42,7 +42,8 @@ def tokenize(path: Path, texts: list[str]) -> list[list[int]]:
 
 
 def _reason(said: str) -> str:
-    told = [line.strip() for line in said.splitlines() if "error" in line.lower()]
+    signs = ("error", "assert", "failed")
+    told = [line.strip() for line in said.splitlines() if any(sign in line.lower() for sign in signs)]
     return told[0][:300] if told else "it ended without a word"
 
 

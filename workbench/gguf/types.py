@@ -4,13 +4,12 @@
 tensors of its sort came before, in llama.cpp's order of names. https://github.com/ggml-org/llama.cpp (MIT)
 """
 
-import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from workbench.gguf.layout import FLOATS, TYPES
-from workbench.gguf.reading import Header
+from workbench.gguf.weights import LAYER, Traits, Weight, is_quantized, order, sort_of
 
 Kind = Literal[
     "Q4_K_M", "Q8_0", "Q6_K", "Q5_K_M", "Q5_K_S", "Q5_0", "Q4_K_S", "Q4_0", "Q3_K_M", "Q3_K_S", "Q2_K", "IQ4_XS",
@@ -32,59 +31,6 @@ FALLBACK = {
     "Q2_K": "Q4_0", "Q3_K": "Q4_0", "Q4_K": "Q5_0", "Q5_K": "Q5_1", "Q6_K": "Q8_0",
 }  # fmt: skip
 TWO_BITS = ("IQ2_XXS", "IQ2_S", "IQ2_M")
-KEPT = (
-    "_norm.weight", "ffn_gate_inp.weight", "ffn_gate_tid2eid.weight", "altup", "laurel", "per_layer_model_proj",
-    "ssm_conv1d", "shortconv.conv.weight", "indexer.k_proj.weight", "indexer.q_proj.weight", "time_mix_first.weight",
-    *(f"time_mix_{name}.weight" for name in ("w0", "w1", "w2", "v0", "v1", "v2", "a0", "a1", "a2", "g1", "g2")),
-    "time_mix_decay_w1.weight", "time_mix_decay_w2.weight", "time_mix_lerp_fused.weight", "attn_rel_b.weight",
-    ".position_embd", "sam.pos_embd", "sam.neck.", "sam.net_", ".rel_pos", ".patch_embd", ".patch_merger",
-    "a.rvq.codebook", "mm.a.code_embd",
-)  # fmt: skip
-SORTS = (
-    ("attn_qkv.weight", "value"), ("attn_kv_b.weight", "value"), ("attn_v.weight", "value"), ("attn_k.weight", "key"),
-    ("attn_q.weight", "query"), ("attn_output.weight", "attention output"), ("ffn_up", "up"), ("ffn_gate", "gate"),
-    ("ffn_down", "down"),
-)  # fmt: skip
-LAYER = re.compile(r"blk\.(\d+)\.")
-
-
-@dataclass(frozen=True)
-class Traits:
-    """What the rules ask about a model."""
-
-    architecture: str
-    layers: int
-    heads: int
-    key_heads: int
-    experts: int = 0
-
-    @property
-    def sharing(self) -> int:
-        """How many query heads share a key head."""
-        return self.heads // self.key_heads if self.key_heads else 0
-
-    @property
-    def is_70b(self) -> bool:
-        shared = self.architecture == "llama" and self.heads != self.key_heads
-        return self.layers == 80 and (shared or self.architecture == "qwen2")
-
-    @classmethod
-    def of(cls, header: Header) -> "Traits":
-        name = header.architecture
-        heads = header.number(f"{name}.attention.head_count", 0)
-        return cls(
-            name, header.number(f"{name}.block_count", 0), heads,
-            header.number(f"{name}.attention.head_count_kv", heads), header.number(f"{name}.expert_count", 0),
-        )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Weight:
-    """A tensor to be given a type: its shape begins with the width of a row, `type` is what it is now."""
-
-    name: str
-    shape: tuple[int, ...]
-    type: str
 
 
 @dataclass(frozen=True)
@@ -106,23 +52,9 @@ class Choice:
 
 def mixture(weights: Iterable[Weight], traits: Traits, kind: str, importance: bool = False) -> list[Choice]:
     """The type of every tensor, in the order llama.cpp writes them."""
-    ordered = sorted(weights, key=lambda weight: _order(weight.name))
+    ordered = sorted(weights, key=lambda weight: order(weight.name))
     mixer = _Mixer(traits, kind, importance, ordered)
     return [mixer.choose(weight) for weight in ordered]
-
-
-def _order(name: str) -> tuple[int, str]:
-    layer = LAYER.match(name)
-    return int(layer[1]) if layer else -1, name
-
-
-def is_quantized(weight: Weight) -> bool:
-    """Whether quantizing changes this tensor at all: matrices that are no norms, gates or small helpers."""
-    dimensions = max((place + 1 for place, size in enumerate(weight.shape) if size > 1), default=1)
-    if dimensions < 2 or not weight.name.endswith("weight"):
-        return False
-    names = ("position_embd.weight", "token_types.weight")
-    return weight.name not in names and not any(part in weight.name for part in KEPT)
 
 
 def more_bits(place: int, count: int) -> bool:
@@ -144,7 +76,7 @@ class _Mixer:
 
     def __post_init__(self) -> None:
         names = [weight.name for weight in self.weights]
-        self.value_count = sum(_sort(name) == "value" for name in names)
+        self.value_count = sum(sort_of(name) == "value" for name in names)
         self.tied = "output.weight" not in names
         self.default = DEFAULT.get(self.kind, self.kind)
         self.eight = self.traits.experts == 8
@@ -160,7 +92,7 @@ class _Mixer:
             return Choice(weight, weight.type, weight.type)
         if self.default in FLOATS:
             return Choice(weight, self.default, self.default)
-        sort = _sort(weight.name)
+        sort = sort_of(weight.name)
         if sort == "output" or (self.tied and sort == "embedding"):
             wanted = self._output(weight)
         elif sort == "embedding":
@@ -205,12 +137,9 @@ class _Mixer:
         return "Q8_0" if self.eight else chosen
 
     def _value_by_kind(self, kept: str, place: int) -> str:
-        if self.kind == "Q2_K":
-            return "Q4_K" if self.shared else "Q3_K"
-        if self.kind == "IQ3_XXS":
-            return "Q4_K" if self.shared else kept if self.importance else "IQ3_S"
-        if self.kind == "IQ3_M":
-            return "Q4_K"
+        if self.kind in ("Q2_K", "IQ3_XXS", "IQ3_M"):
+            alone = {"Q2_K": "Q3_K", "IQ3_M": "Q4_K"}.get(self.kind, kept if self.importance else "IQ3_S")
+            return "Q4_K" if self.shared else alone
         if self.kind == "Q3_K_M":
             return "Q5_K" if place < 2 else "Q4_K"
         if self.kind in ("IQ4_NL", "IQ4_XS"):
@@ -233,10 +162,8 @@ class _Mixer:
         if self.kind in ("Q4_K_M", "Q5_K_M", "Q3_K_M"):
             return self._down_medium(kept, place, count)
         early = place < count // 8
-        if self.kind == "Q2_K":
-            return "Q3_K"
-        if self.kind == "IQ3_XXS":
-            return kept if self.importance else "Q4_K" if early else "Q3_K"
+        if self.kind == "Q2_K" or (self.kind == "IQ3_XXS" and not self.importance):
+            return "Q4_K" if early and self.kind == "IQ3_XXS" else "Q3_K"
         if self.kind == "IQ3_M":
             return "Q4_K" if early or (self.eight and more_bits(place, count)) else kept
         if self.kind in ("IQ4_NL", "IQ4_XS"):
@@ -260,14 +187,6 @@ class _Mixer:
             kinds = ("Q2_K", "IQ3_XXS", "Q3_K_S", "Q3_K_M", "IQ4_NL", "Q4_K_S", "Q4_K_M", "IQ3_M", "IQ4_XS")
             return "Q5_K" if self.kind in kinds else kept
         return {"Q2_K": "Q3_K", "IQ3_XXS": "IQ3_S", "Q3_K_M": "Q4_K", "IQ3_M": "Q4_K"}.get(self.kind, kept)
-
-
-def _sort(name: str) -> str:
-    if name == "output.weight":
-        return "output"
-    if name in ("token_embd.weight", "per_layer_token_embd.weight"):
-        return "embedding"
-    return next((sort for part, sort in SORTS if part in name), "other")
 
 
 def _fitting(kind: str, width: int) -> str:

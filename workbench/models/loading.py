@@ -31,7 +31,7 @@ def load_base(
 ) -> PreTrainedModel:
     """A base model on the device, in bfloat16 where the device computes it natively, else float32.
 
-    quantization: a config object of transformers, for plain folders; folders quantized before know theirs.
+    quantization: a config object of transformers; a folder that is quantized already keeps its own.
     dtype: in place of the device's own. answers_only: nothing will be trained, saved or merged, so that weights may
     be rearranged for speed. Raises `UserError` when the folder is no causal language model of this transformers.
     """
@@ -41,7 +41,7 @@ def load_base(
         options["device_map"] = {"": hardware.device}
     if packed == "compressed-tensors":
         options["quantization_config"] = _unpacked()
-    elif quantization:
+    elif quantization and not packed:
         options["quantization_config"] = quantization
     try:
         model = AutoModelForCausalLM.from_pretrained(

@@ -12,7 +12,7 @@ from workbench.compressing.quantizer import QUANTIZERS, Estimate, Quantizer, Wor
 from workbench.data.tokenizer import special_tokens
 from workbench.errors import Problems, UserError
 from workbench.gguf import converter, converting, library
-from workbench.gguf.preview import Preview, preview
+from workbench.gguf.preview import Preview, described, preview
 from workbench.gguf.types import Kind
 from workbench.home import Home, write_text
 from workbench.models.shelf import Resolved, human_size
@@ -24,9 +24,9 @@ Tell = Callable[[float, float, str], None]
 class Gguf(Quantizer):
     """One file for llama.cpp, Ollama and LM Studio, quantized exactly as llama-quantize does.
 
-    The model is converted once into a GGUF of plain floats by llama.cpp's converter; each type is made from that. Q4_K_M
-    is the usual choice, Q8_0 the careful one. The IQ types below 4 bits need an importance matrix: which columns matter,
-    from a calibration dataset (https://github.com/ggml-org/llama.cpp/tree/master/tools/quantize).
+    The model is converted once into a GGUF of plain floats by llama.cpp's converter; each type is made from that.
+    Q4_K_M is the usual choice, Q8_0 the careful one. Most IQ types below 4 bits need an importance matrix: which
+    columns matter, from a calibration dataset (https://github.com/ggml-org/llama.cpp/tree/master/tools/quantize).
     """
 
     method: ClassVar[str] = "gguf"
@@ -54,10 +54,17 @@ class Gguf(Quantizer):
         known = Problems()
         converting.check(found, known)
         problems.found += known.found
-        if not known.found and not self.importance and preview(found, self.type).needs_importance:
+        if known.found or not preview(found, self.type, self.importance).needs_importance:
+            return
+        if not self.importance:
             problems.add(
                 "quantizers", f"{self.type} needs an importance matrix.", "Switch importance on, or take a larger type."
             )
+        elif described(found)[1].experts > 1:
+            problems.add(
+                "quantizers", f"{self.type} needs an importance matrix, which is not computed for experts here.",
+                "Take a larger type.",
+            )  # fmt: skip
 
     def run(self, work: Work) -> dict[str, Any]:
         from workbench.gguf.quantizing import quantize
@@ -101,10 +108,9 @@ class Gguf(Quantizer):
                 raise UserError(
                     "An importance matrix needs rows to compute it from.", "Choose a dataset.", "calibration"
                 )
-            matrix = importance_of(
-                work.found, read_header(source), work.calibration, work.calibration_kind, _part(work, 0.3, 0.2), work.stop
-            )  # fmt: skip
-            save(path.with_suffix(".writing"), matrix, work.calibration_kind, len(work.calibration))
+            rows, tell = work.calibration, _part(work, 0.3, 0.2)
+            matrix = importance_of(work.found, read_header(source), rows, work.calibration_kind, tell, work.stop)
+            save(path.with_suffix(".writing"), matrix, "calibration", len(work.calibration))
             path.with_suffix(".writing").replace(path)
         return load(path)
 

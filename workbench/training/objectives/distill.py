@@ -27,9 +27,9 @@ class Distill(Sft):
     """Learns the probabilities that a larger or unpruned model of the same vocabulary gives to every next token.
 
     Hinton et al. 2015, https://arxiv.org/abs/1503.02531: α · T² · KL(teacher ‖ student), both softened by the
-    temperature T, and (1 - α) of the SFT loss, on the tokens that SFT trains. The best way to heal a pruned model. The
-    texts are the dataset's; learning from the student's own answers (TRL's DistillationTrainer) generates at every
-    step, which a CPU is too slow for.
+    temperature T, and (1 - α) of the SFT loss, on the tokens that SFT trains. A way to heal a pruned model. The texts
+    are the dataset's; learning from the student's own answers (TRL's DistillationTrainer) generates at every step,
+    which a CPU is too slow for.
     """
 
     method: ClassVar[str] = "distill"

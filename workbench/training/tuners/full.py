@@ -33,12 +33,12 @@ class Full(Tuner):
     keep_zeros: bool = Field(True, description="Keep the zeros of a pruned model, so that it stays as sparse.")
 
     def load(self, base: Path, adapter: Path | None, hardware: Hardware) -> Any:
+        import torch
+
         from workbench.models.loading import load_base
 
         assert adapter is None, "checked before the job is queued"
-        exact = hardware.model_copy(update={"device": "cpu", "bf16": False})  # float32, whatever the device prefers
-        model = load_base(base, exact).to(hardware.device)  # type: ignore[arg-type]
-        model.requires_grad_(True)
+        model = load_base(base, hardware, dtype=torch.float32).requires_grad_(True)
         for part in () if self.embeddings else (model.get_input_embeddings(), model.get_output_embeddings()):
             if part is not None:
                 part.requires_grad_(False)
