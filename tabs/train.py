@@ -89,7 +89,8 @@ def _fitting(ctx: Context, dataset: str | None, objective: str) -> Any:
     kinds = [kind for label, name in ctx.datasets() if name == dataset for kind in (label.rsplit(" · ", 1)[1],)]
     if not kinds or kinds[0] in OBJECTIVES.get(objective).dataset_kinds:
         return gr.skip()
-    return next((gr.update(value=found.method) for found in OBJECTIVES if kinds[0] in found.dataset_kinds), gr.skip())
+    fitting = [found.method for found in OBJECTIVES if kinds[0] in found.dataset_kinds]
+    return gr.update(value="sft" if "sft" in fitting else fitting[0]) if fitting else gr.skip()
 
 
 def _start(ctx: Context, form: Form, values: Any) -> Any:

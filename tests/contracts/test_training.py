@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from tests.toys import toy_home
+from tests.toys import toy_home, toy_model
 from workbench import hardware
 from workbench.data import shelf as datasets
 from workbench.data.templates import get_template
@@ -64,12 +64,23 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(hardware, "probe", lambda: EXACT)
         made = toy_home(tmp_path_factory.mktemp("training"))
+        toy_model(made, "teacher", seed=1)
         train(made, "taught", max_steps=4, objective={"method": "sft", "learning_rate": 0.02})
         yield made
 
 
 def dataset_for(objective: str) -> str:
     return "talks" if "conversation" in OBJECTIVES.get(objective).dataset_kinds else "pairs"
+
+
+def settings_for(objective: str, tuner: str) -> dict[str, Any]:
+    """Small and quick settings of each."""
+    teacher = {"teacher": "teacher"} if "teacher" in OBJECTIVES.get(objective).model_fields else {}
+    rank = {"r": 4} if "r" in TUNERS.get(tuner).model_fields else {}
+    return {
+        "objective": {"method": objective, "learning_rate": 0.01, **teacher},
+        "tuner": {"method": tuner, **rank},
+    }
 
 
 def losses(view: JobView) -> list[float]:
@@ -79,6 +90,12 @@ def losses(view: JobView) -> list[float]:
 @torch.no_grad()
 def logits(model: Any) -> torch.Tensor:
     return model.eval()(input_ids=torch.arange(3, 40)[None]).logits
+
+
+def trained(home: Home, name: str) -> Any:
+    """What a training made, ready to answer: a whole model, or the toy with an adapter."""
+    whole = read_manifest(home.models / name).kind == "model"
+    return load_base(home.models / name, EXACT) if whole else with_adapter(home, name)
 
 
 def with_adapter(home: Home, name: str, base: str = "toy") -> Any:
@@ -107,23 +124,23 @@ def setup_for(home: Home, folder: Path, batch_size: int = 3) -> Setup:
 
 @pytest.mark.parametrize("tuner", list(TUNERS.all()))
 @pytest.mark.parametrize("objective", list(OBJECTIVES.all()))
-def test_two_steps_make_an_adapter_that_changes_the_model(objective: str, tuner: str, home: Home) -> None:
+def test_two_steps_make_something_that_changes_the_model(objective: str, tuner: str, home: Home) -> None:
     if reason := TUNERS.get(tuner).unavailable():
         pytest.skip(reason)
     name = f"{objective}-{tuner}"
-    settings = {"objective": {"method": objective, "learning_rate": 0.01}, "tuner": {"method": tuner, "r": 4}}
-    view = train(home, name, dataset=dataset_for(objective), **settings)
+    view = train(home, name, dataset=dataset_for(objective), **settings_for(objective, tuner))
     assert [point["step"] for point in view.story.points if "loss" in point] == [1, 2]
     numbers = [value for point in view.story.points for value in point.values()]
     assert all(value is not None and math.isfinite(value) for value in numbers)
     assert {"eval_loss", "learning_rate", "grad_norm", "memory_mb"} <= {key for p in view.story.points for key in p}
     assert view.story.result["steps"] == 2 and view.story.result["model"] == name
-    change = logits(with_adapter(home, name)) - logits(load_base(home.models / "toy", EXACT))
+    assert read_manifest(home.models / name).kind == TUNERS.get(tuner).makes
+    change = logits(trained(home, name)) - logits(load_base(home.models / "toy", EXACT))
     assert change.isfinite().all() and change.abs().max() > 1e-4
 
 
 @pytest.mark.parametrize("tuner", list(TUNERS.all()))
-def test_the_adapter_says_what_it_was_made_from(tuner: str, home: Home) -> None:
+def test_the_result_says_what_it_was_made_from(tuner: str, home: Home) -> None:
     name = f"lineage-{tuner}"
     if reason := TUNERS.get(tuner).unavailable():
         pytest.skip(reason)
@@ -131,7 +148,7 @@ def test_the_adapter_says_what_it_was_made_from(tuner: str, home: Home) -> None:
     manifest = read_manifest(home.models / name)
     base, data = read_manifest(home.models / "toy"), read_manifest(home.datasets / "talks")
     assert {(p.role, p.name, p.digest) for p in manifest.parents} == {
-        ("base", "toy", base.digest),
+        ("base" if TUNERS.get(tuner).makes == "adapter" else "start", "toy", base.digest),
         ("dataset", "talks", data.digest),
     }
     assert manifest.made_by["job"] == view.id and manifest.info["steps"] == 1

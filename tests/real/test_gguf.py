@@ -22,15 +22,15 @@ ASK = """
 import json, sys, xllamacpp
 settings = xllamacpp.CommonParams()
 settings.model.path, settings.n_ctx, settings.n_parallel = sys.argv[1], 256, 1
-asked = {"prompt": sys.argv[2], "n_predict": 24, "temperature": 0}
-print(json.dumps(xllamacpp.Server(settings).handle_completions(asked)), flush=True)
+asked = {"prompt": sys.argv[2], "max_tokens": 24, "temperature": 0}
+print("\\n" + json.dumps(xllamacpp.Server(settings).handle_completions(asked)), flush=True)
 import os; os._exit(0)
 """
 
 
 def answer(path: Path) -> str:
     done = subprocess.run([sys.executable, "-c", ASK, str(path), PROMPT], capture_output=True, text=True, check=True)
-    return str(json.loads(done.stdout.splitlines()[-1])["content"])
+    return str(json.loads(done.stdout.splitlines()[-1])["choices"][0]["text"])
 
 
 def test_the_starter_answers_from_gguf(starter_home: Home) -> None:

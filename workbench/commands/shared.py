@@ -25,6 +25,8 @@ def add(commands: Commands, name: str, do: Callable[[Home, Args], None], help_: 
 def families() -> dict[str, Registry[Any]]:
     """Every registry of methods, by the name `list methods` and `new` use."""
     from workbench.chat.ensemble import ENSEMBLES
+    from workbench.compressing.pruner import PRUNERS
+    from workbench.compressing.quantizer import QUANTIZERS
     from workbench.data.format import FORMATS
     from workbench.merging.own import METHODS
     from workbench.training.objective import OBJECTIVES
@@ -37,6 +39,8 @@ def families() -> dict[str, Registry[Any]]:
         "format": FORMATS,
         "merge method": METHODS,
         "ensemble": ENSEMBLES,
+        "quantizer": QUANTIZERS,
+        "pruner": PRUNERS,
     }
 
 

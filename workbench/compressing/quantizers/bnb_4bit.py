@@ -24,7 +24,7 @@ class Bnb4Bit(Quantizer):
     """
 
     method: ClassVar[str] = "bnb-4bit"
-    title: ClassVar[str] = "bitsandbytes 4-bit"
+    title: ClassVar[str] = "Bitsandbytes 4-bit"
 
     type: Literal["nf4", "fp4"] = Field("nf4", description="The sixteen values a weight can take.")
     double_quantization: bool = Field(True, description="Quantize the scales too: saves another 0.4 bit a weight.")

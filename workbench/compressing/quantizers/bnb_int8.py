@@ -20,7 +20,7 @@ class BnbInt8(Quantizer):
     """
 
     method: ClassVar[str] = "bnb-int8"
-    title: ClassVar[str] = "bitsandbytes int8"
+    title: ClassVar[str] = "Bitsandbytes int8"
 
     threshold: float = Field(
         6.0, ge=0, le=100, description="Activations larger than this are multiplied in 16 bits; 0 for none of them."

@@ -24,7 +24,7 @@ class TorchaoInt4(Quantizer):
     """
 
     method: ClassVar[str] = "torchao-int4"
-    title: ClassVar[str] = "torchao int4"
+    title: ClassVar[str] = "Torchao int4"
 
     group: Literal["32", "64", "128", "256"] = Field("128", description="Weights that share a scale and a zero.")
 

@@ -18,7 +18,7 @@ class TorchaoInt8(Quantizer):
     """
 
     method: ClassVar[str] = "torchao-int8"
-    title: ClassVar[str] = "torchao int8"
+    title: ClassVar[str] = "Torchao int8"
 
     @classmethod
     def unavailable(cls) -> str:
