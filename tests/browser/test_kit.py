@@ -151,7 +151,7 @@ def test_hostile_text_is_only_text(page: Page) -> None:
         places["Merge"] = ".wb-merge-builder[data-checked]"
         for name, sign in {**places, "Pieces": ".wb-table"}.items():
             page.get_by_role("tab", name=name, exact=True).click()
-            expect(page.locator(sign).first).to_be_visible()
+            expect(page.locator(sign).first).to_be_visible(timeout=20_000)
             if name == "Label":
                 lab.fail_votes = 1
                 page.keyboard.press("b")
@@ -300,16 +300,19 @@ def test_keys_do_nothing_while_typing_repeating_or_on_another_tab(show: Open, la
 
 
 @pytest.fixture
-def builder(show: Open) -> Locator:
-    """The builder with its first recipe, checked."""
+def builder(show: Open) -> Iterator[Locator]:
+    """The builder with its first recipe, checked; patient, since every edit asks the server."""
+    expect.set_options(timeout=20_000)
     page = show("Merge")
+    page.set_default_timeout(20_000)
     found = page.locator(".wb-merge-builder")
     checked(found)
-    return found
+    yield found
+    expect.set_options(timeout=5_000)
 
 
 def checked(builder: Locator, state: str = "ready") -> None:
-    expect(builder).to_have_attribute("data-checked", state, timeout=20_000)
+    expect(builder).to_have_attribute("data-checked", state)
 
 
 def merged(builder: Locator, lab: Lab) -> dict[str, Any]:
@@ -485,9 +488,7 @@ def test_python_fills_the_builder_and_a_reload_keeps_the_recipe(builder: Locator
 
 def test_new_models_appear_while_the_builder_is_open(builder: Locator, lab: Lab) -> None:
     lab.shelf.append({**lab.shelf[1], "name": "newcomer", "base": ""})
-    expect(builder.get_by_label("Model", exact=True).first.locator("option[value=newcomer]")).to_be_attached(
-        timeout=20_000
-    )
+    expect(builder.get_by_label("Model", exact=True).first.locator("option[value=newcomer]")).to_be_attached()
 
 
 # ---- page --------------------------------------------------------------------------------------------------

@@ -48,17 +48,21 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
 
 
 @pytest.fixture
-def builder(app: App, page: Page) -> Locator:
+def builder(app: App, page: Page) -> Iterator[Locator]:
+    """The builder with a checked recipe; patient, since jobs run beside the page."""
+    page.set_default_timeout(30_000)
+    expect.set_options(timeout=30_000)
     page.goto(app.url)
     tab(page, "Merge")
     found = page.locator(".wb-merge-builder")
-    expect(found).to_have_attribute("data-checked", "ready", timeout=20_000)
-    return found
+    expect(found).to_have_attribute("data-checked", "ready")
+    yield found
+    expect.set_options(timeout=5_000)
 
 
 def finished(app: App, page: Page, label: str) -> Any:
     """The job of that label when it has ended; fails if it did not end well."""
-    expect(page.locator(".wb-live-title:visible")).to_have_text(label, timeout=20_000)
+    expect(page.locator(".wb-live-title:visible")).to_have_text(label)
     view = until(lambda: next((one for one in Queue(app.home).all() if one.label == label and one.final), None), 180)
     assert view.status == "done", view.story.error
     return view
@@ -73,7 +77,7 @@ def test_two_adapters_are_merged_by_slerp_and_proved(app: App, builder: Locator)
     finished(app, page, f"Merge {MADE}")
     expect(live(page)).to_have_attribute("data-status", "done")
     samples = page.locator(".wb-sample")
-    expect(samples).to_have_count(3, timeout=15_000)
+    expect(samples).to_have_count(3)
     names = samples.first.locator("b").all_inner_texts()
     assert set(names) == {MADE, "first", "second"}
     expect(page.locator("#merge-result .wb-table")).to_contain_text(MADE)
@@ -87,7 +91,7 @@ def test_the_tree_of_the_result_shows_its_parents(app: App, builder: Locator) ->
     page.locator("#to-tree").click()
     expect(page.locator("#tree-model input")).to_have_value(MADE)
     tree = page.locator("#tree .js-plotly-plot")
-    expect(tree).to_be_visible(timeout=20_000)
+    expect(tree).to_be_visible()
     for name in (MADE, "first", "second", "toy"):
         expect(tree).to_contain_text(name)
     shot(page, "family")
@@ -147,7 +151,7 @@ def test_adapters_are_combined_and_an_ensemble_is_made_from_their_tabs(app: App,
     page.keyboard.press("Escape")
     page.get_by_label("Name", exact=False).locator("visible=true").first.fill("choir")
     page.locator("#make-ensemble").click()
-    expect(page.locator(".wb-subtabs .wb-table")).to_contain_text("choir", timeout=15_000)
+    expect(page.locator(".wb-subtabs .wb-table")).to_contain_text("choir")
     tab(page, "Compare")
     choose(page, "#compare-models", "choir")
     expect(page.locator("#compare-models")).to_contain_text("choir")

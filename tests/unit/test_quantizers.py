@@ -30,6 +30,8 @@ from workbench.lineage import read_manifest
 from workbench.models.loading import load_base
 from workbench.models.measure import Encoded, encode, loss_of, rows_of
 from workbench.models.shelf import resolve
+from workbench.training.tuners.full import Full
+from workbench.training.tuners.qat import Qat
 
 EXACT = Hardware()
 WEIGHT = torch.tensor([[0.5, -1.0, 0.25], [2.54, 0.0, -0.02]])
@@ -247,6 +249,34 @@ def test_qlora_folded_after_an_answer_gives_the_same_loss(
 
 def four_bits() -> BitsAndBytesConfig:
     return BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=torch.bfloat16)
+
+
+# ---- quantization-aware training -------------------------------------------------------------------------------
+
+
+def test_trained_while_rounded_it_loses_less_by_rounding(home: Home, tmp_path: Path, rows: list[Encoded]) -> None:
+    aware, whole = Qat(bits=2, group=32), Full()
+    after: dict[str, float] = {}
+    for tuner in (aware, whole):
+        model = tuner.load(home.models / "toy", None, EXACT).train()
+        optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
+        for step in range(24):
+            row = rows[step % len(rows)]
+            ids, labels = torch.tensor([row["input_ids"]]), torch.tensor([row["labels"]])
+            model(input_ids=ids, labels=labels).loss.backward()
+            optimizer.step()
+            optimizer.zero_grad()
+        folder = tmp_path / tuner.method
+        tuner.save(model, home.models / "toy", folder)
+        plain = load_base(folder, EXACT)
+        assert {type(one) for one in plain.modules() if isinstance(one, torch.nn.Linear)} == {torch.nn.Linear}
+        after[tuner.method] = loss(aware.load(folder, None, EXACT), rows)  # rounded, as the next step would
+    assert after["qat"] < after["full"] - 0.01
+
+
+def test_quantization_aware_training_refuses_groups_that_do_not_divide(home: Home) -> None:
+    reason = Qat(group=48).reason_against(home.models / "toy", None)
+    assert reason and "48" in reason.message and Qat(group=32).reason_against(home.models / "toy", None) is None
 
 
 # ---- environments of their own ---------------------------------------------------------------------------------

@@ -70,7 +70,8 @@ def convert(
 ) -> dict[str, Any]:
     """Writes `target`, whole or not at all, and proves that it reads text as the model does.
 
-    Returns {type, pre_tokenizer, texts, equal}: how many texts were tokenized and how many gave the same ids.
+    Returns {type, pre_tokenizer, texts, equal, differing}: how many texts were tokenized, how many gave the same ids,
+    and the first that did not.
     Raises `UserError` for models the converter refuses, and for a tokenizer llama.cpp cannot do.
     """
     kind = float_type(found.base)
@@ -90,7 +91,7 @@ def convert(
     return {"type": kind, "pre_tokenizer": known.name if known else "", **proof}
 
 
-def _proved(found: Resolved, path: Path, known: bool) -> dict[str, int]:
+def _proved(found: Resolved, path: Path, known: bool) -> dict[str, Any]:
     from workbench.gguf.tokenizing import compare
 
     texts, equal, differing = compare(path, found.base)
@@ -100,7 +101,7 @@ def _proved(found: Resolved, path: Path, known: bool) -> dict[str, int]:
             "It cannot become a GGUF. A model that keeps its base's tokenizer can.",
             "model",
         )
-    return {"texts": texts, "equal": equal}
+    return {"texts": texts, "equal": equal, "differing": differing}
 
 
 def _size(path: Path) -> int:

@@ -79,7 +79,7 @@ class Gguf(Quantizer):
             "importance": bool(matrix),
             "fallbacks": len(made.fallbacks),
             "tensors": made.tensors,
-            "tokenizer_check": {key: converted[key] for key in ("texts", "equal")},
+            "tokenizer_check": {key: converted[key] for key in ("texts", "equal", "differing")},
             "toolchain": _toolchain(),
         }
         self._beside(work, info, target.stat().st_size, preview(work.found, self.type, self.importance))
@@ -94,7 +94,7 @@ class Gguf(Quantizer):
             if converted["equal"] < converted["texts"]:
                 work.ctx.note(
                     f"llama.cpp reads {converted['texts'] - converted['equal']} of {converted['texts']} test texts as "
-                    "other tokens than the model's own tokenizer."
+                    f"other tokens than the model's own tokenizer does, such as {converted['differing']!r}."
                 )
         return source, dict(json.loads(told.read_text("utf-8")))
 

@@ -59,5 +59,7 @@ class Qat(Full):
         found = super().reason_against(base, adapter)
         odd = [] if found else [width for width in Parts.of(base).widths() if width % self.group]
         if odd:
-            return UserError(f"Groups of {self.group} do not divide {odd[0]} columns.", "Take a smaller group.", "tuner")
+            return UserError(
+                f"Groups of {self.group} do not divide {odd[0]} columns.", "Take a smaller group.", "tuner"
+            )
         return found
