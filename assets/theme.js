@@ -31,9 +31,9 @@
 /* A reload comes back to the tab it left. */
 (() => {
   const KEY = "workbench.tab";
-  const tabs = () => [...document.querySelectorAll('#tabs button[role="tab"]')];
+  const tabs = () => [...document.querySelectorAll('#tabs > .tab-wrapper button[role="tab"]')];
   document.addEventListener("click", (event) => {
-    const tab = event.target.closest && event.target.closest('#tabs button[role="tab"]');
+    const tab = event.target.closest && event.target.closest('#tabs > .tab-wrapper button[role="tab"]');
     if (tab) try { localStorage.setItem(KEY, tab.textContent.trim()); } catch { /* storage is off */ }
   });
   let wanted = null;

@@ -99,7 +99,8 @@ def _yes(flag: bool) -> Html:
 def cost(ctx: Context, panel: JobPanel) -> Form | None:
     """The form; returned so that a result can fill it."""
     if COST.method not in JOBS.all():
-        return _missing("Measuring what it cost")
+        _missing("Measuring what it cost")
+        return None
     return job_section(ctx, COST, panel)
 
 

@@ -85,7 +85,7 @@ def test_the_shelves_are_listed(home: Home, cli: Cli) -> None:
 
 @pytest.mark.parametrize("kind", list(JOBS.all()))
 def test_a_new_job_is_yaml_that_can_be_run(kind: str, cli: Cli) -> None:
-    given = ["--set", "repo=owner/name"] if kind == "hub-model" else []
+    given = ["--set", "repo=owner/name"] if "repo" in JOBS.get(kind).model_fields else []
     code, out, err = cli("new", kind, *given)
     assert (code, err) == (0, "")
     assert JOBS.parse(load_yaml(out)).method == kind

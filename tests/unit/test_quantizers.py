@@ -26,7 +26,7 @@ from workbench.errors import Problems, UserError
 from workbench.hardware import Hardware, probe
 from workbench.home import Home
 from workbench.jobs.job import JOBS, JobStopped
-from workbench.lineage import read_manifest
+from workbench.lineage import Manifest, read_manifest, write_manifest
 from workbench.models.loading import load_base
 from workbench.models.measure import Encoded, encode, loss_of, rows_of
 from workbench.models.shelf import resolve
@@ -268,6 +268,7 @@ def test_trained_while_rounded_it_loses_less_by_rounding(home: Home, tmp_path: P
             optimizer.zero_grad()
         folder = tmp_path / tuner.method
         tuner.save(model, home.models / "toy", folder)
+        write_manifest(folder, Manifest(kind="model", name=tuner.method))
         plain = load_base(folder, EXACT)
         assert {type(one) for one in plain.modules() if isinstance(one, torch.nn.Linear)} == {torch.nn.Linear}
         after[tuner.method] = loss(aware.load(folder, None, EXACT), rows)  # rounded, as the next step would

@@ -78,7 +78,7 @@ def _install(folder: Path, python: Path, wanted: Environment, say: Say, stop: Ca
         run(command, lambda line: say(_said(line)), stop)
     except CommandFailed as error:
         raise UserError(
-            f"The environment {wanted.name} could not be installed: {_reason(error.lines)}",
+            f"The environment {wanted.name} could not be installed: {_reason(error.lines)}.",
             "Its packages come from PyPI once. Connect this machine to the internet, then resume the job.",
         ) from None
     write_text(folder / READY, "\n".join(wanted.pins))
@@ -173,4 +173,4 @@ def _said(line: str) -> str:
 def _reason(lines: list[str]) -> str:
     """The line that tells most of what pip wrote at last."""
     errors = [line for line in lines if line.startswith("ERROR:")] or lines or ["pip wrote nothing"]
-    return errors[-1].removeprefix("ERROR:").strip()[:300]
+    return errors[-1].removeprefix("ERROR:").strip()[:300].rstrip(".")

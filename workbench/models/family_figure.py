@@ -31,7 +31,7 @@ def figure(found: "Family") -> dict[str, Any]:
         "data": [*_lines(found, routes), _roles(found, routes), *nodes],
         "layout": {
             "height": int(min(1400, 130 + 58 * tall)),
-            "margin": {"l": 10, "r": 10, "t": 10, "b": 10},
+            "margin": {"l": 60, "r": 60, "t": 10, "b": 10},
             "paper_bgcolor": "rgba(0,0,0,0)",
             "plot_bgcolor": "rgba(0,0,0,0)",
             "font": {"family": "Inter, system-ui, sans-serif", "size": 12, "color": GREY},
