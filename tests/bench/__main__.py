@@ -6,7 +6,7 @@ import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-BENCHES = ("overhead", "start", "page", "merge", "merge-memory")
+BENCHES = ("overhead", "start", "page", "merge", "merge-memory", "gguf", "quantize")
 
 
 @dataclass

