@@ -133,6 +133,7 @@ def test_finished_files_survive_and_the_torn_one_is_made_again(tmp_path: Path) -
     for name in ("a", "b"):
         first.add(name, TENSORS[name])
     assert first.done == {"a"}  # 'b' opened the second file; then the process dies
+    first.settle()
     again = ShardWriter(tmp_path, 24, len(TENSORS))
     assert again.done == {"a"} and not list(tmp_path.glob("*.writing"))
     for name in set(TENSORS) - again.done:

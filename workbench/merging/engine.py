@@ -194,13 +194,17 @@ def merge_to(
     """
     writer = ShardWriter(folder, shard_bytes, len(plan))
     done = len(writer.done)
-    for name, tensor in plan.tensors(skip=frozenset(writer.done)):
-        if stop:
-            stop()
-        writer.add(name, tensor)
-        done += 1
-        if progress:
-            progress(done, len(plan), name)
+    try:
+        for name, tensor in plan.tensors(skip=frozenset(writer.done)):
+            if stop:
+                stop()
+            writer.add(name, tensor)
+            done += 1
+            if progress:
+                progress(done, len(plan), name)
+    except BaseException:
+        writer.settle()
+        raise
     return writer
 
 

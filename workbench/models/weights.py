@@ -191,6 +191,7 @@ class ShardWriter:
         self._header_size = 64
         self._background = ThreadPoolExecutor(1)
         self._syncing: Future[None] | None = None
+        self._settling: list[Future[None]] = []
 
     def add(self, name: str, tensor: torch.Tensor) -> None:
         """Appends one tensor; a full file is closed first."""
@@ -217,28 +218,36 @@ class ShardWriter:
             return
         self._file.flush()
         self._synced = self._offset
-        self._syncing = self._background.submit(os.fsync, self._file.fileno())
+        self._syncing = self._background.submit(_to_disk, os.dup(self._file.fileno()))
 
-    def _close(self) -> None:
+    def _close(self, last: bool = False) -> None:
+        """Writes the header. A file that is not the last gets its name when the disk has it, beside the next one's
+        computing; the last one's caller sees to that."""
         if self._file is None:
             return
-        if self._syncing:
-            self._syncing.result()
         header = json.dumps({"__metadata__": {"format": "pt"}, **self._entries}, separators=(",", ":")).encode()
         self._file.seek(0)
         self._file.write(self.room.to_bytes(8, "little") + header.ljust(self.room))
         self._file.flush()
-        os.fsync(self._file.fileno())
-        self._file.close()
-        path = Path(self._file.name)
-        self._shards.append(path.rename(path.with_suffix(".safetensors")))
+        path = Path(self._file.name).with_suffix(".safetensors")
+        self._shards.append(path)
+        if last:
+            _settle(self._file, path, sync=False)
+        else:
+            self._settling.append(self._background.submit(_settle, self._file, path, True))
         self.done |= set(self._entries)
         self._file, self._entries, self._offset, self._synced, self._header_size = None, {}, 0, 0, 64
 
+    def settle(self) -> None:
+        """Waits until every closed file has its name; raises `OSError` when one could not be written."""
+        for file in self._settling:
+            file.result()
+        self._background.shutdown(wait=False)
+
     def finish(self, target: Path | None = None) -> None:
         """Closes the last file and gives all of them their final names, as links in `target` if it is given."""
-        self._close()
-        self._background.shutdown()
+        self._close(last=True)
+        self.settle()
         target = target or self.folder
         count, total = len(self._shards), 0
         weight_map: dict[str, str] = {}
@@ -254,6 +263,20 @@ class ShardWriter:
         if count > 1:
             index = {"metadata": {"total_size": total}, "weight_map": weight_map}
             (target / "model.safetensors.index.json").write_text(json.dumps(index, indent=1), "utf-8")
+
+
+def _to_disk(descriptor: int) -> None:
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _settle(file: BinaryIO, path: Path, sync: bool) -> None:
+    if sync:
+        os.fsync(file.fileno())
+    file.close()
+    Path(file.name).rename(path)
 
 
 def _header(path: Path) -> dict[str, Any]:
