@@ -85,7 +85,9 @@ class Engine:
             found = one.found
             if one.base not in self._bases:
                 yield f"Loading {found.base.name} on {self.hardware.device}"
-                self._bases[one.base] = Base(load_base(found.base, self.hardware).eval(), active=None)
+                self._bases[one.base] = Base(
+                    load_base(found.base, self.hardware, answers_only=True).eval(), active=None
+                )
             if one.adapter and one.adapter not in self._bases[one.base].adapters:
                 yield f"Loading adapter {found.name}"
                 self._add_adapter(one)

@@ -70,14 +70,16 @@ def model_info(home: Home, name: str) -> ModelInfo:
     base = manifest.parent("base")
     weights = tensors.summary(folder)
     config = _read_json(folder / ("adapter_config.json" if manifest.kind == "adapter" else "config.json"))
+    said = manifest.info
+    packed = isinstance(said.get("parameters"), int) and "type" in said  # packed tensors do not tell their own number
     return ModelInfo(
         name=name,
         kind=manifest.kind,
         folder=folder,
         base=base.name if base else "",
         architecture=_architecture(config, manifest.kind),
-        dtype=weights.dtype,
-        parameters=weights.parameters,
+        dtype=str(said["type"]) if packed else weights.dtype,
+        parameters=int(said["parameters"]) if packed else weights.parameters,
         size=weights.size,
         made_by=str(manifest.made_by.get("method", "")),
         created=manifest.created,

@@ -4,6 +4,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
+from workbench.compressing.hf import config_of
 from workbench.errors import Problems, UserError
 from workbench.home import Home, inside, writing
 from workbench.jobs.job import JOBS, Job, JobContext
@@ -33,8 +34,15 @@ class Fold(Job):
 
     def check(self, home: Home, problems: Problems) -> None:
         try:
-            if resolve(home, self.adapter, "adapter").adapter is None:
+            found = resolve(home, self.adapter, "adapter")
+            if found.adapter is None:
                 problems.add("adapter", f"{self.adapter!r} is a whole model.", "Choose an adapter.")
+            elif config_of(found.base).get("quantization_config"):
+                problems.add(
+                    "adapter",
+                    f"its base {found.base.name!r} is quantized.",
+                    "Train the adapter on the model that was quantized, and fold it into that.",
+                )
             if inside(home.models, self.output_name, "output").exists():
                 problems.add("output", f"{self.output_name!r} is on the shelf already.", "Choose another name.")
         except UserError as error:
