@@ -115,7 +115,7 @@ def gguf_files(ctx: Context, panel: JobPanel) -> None:
     ):
         if section.method in JOBS.all():
             with gr.Accordion(title, open=False, elem_classes="wb-more"):
-                job_section(ctx, section, panel)
+                job_section(ctx, section, panel, titled=False)
 
 
 def _missing(what: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from tabs import _compress_cost
 from tabs._context import Context
 from tabs._kit import Html, hint, safe, table
-from tabs._merge_result import Figures, plain, titled
+from tabs._merge_result import Figures, plain, sample_of, titled
 from workbench.compressing.quantizer import Quantizer
 from workbench.errors import UserError
 from workbench.home import Home
@@ -20,6 +20,7 @@ from workbench.models import tensors
 from workbench.models.shelf import ModelInfo, human_count, human_size, model_info, resolve
 
 PARTS = ("layers", "heads", "groups", "width")
+BEFORE = 60  # characters of what both said before they part
 
 
 @dataclass
@@ -122,8 +123,8 @@ def _lessons(home: Home, view: JobView, names: list[str]) -> Figures:
     for lesson in lessons:
         layers = [pictures.histogram(lesson, layer["name"]) for layer in lesson["layers"]]
         which = f"{lesson['title']} · " if len(lessons) > 1 else ""
-        found += titled([pictures.errors(lesson)])
-        found += [(which + title, figure) for title, figure in titled(layers)]
+        whole, *each = titled([pictures.errors(lesson), *layers])
+        found += [whole, *((which + title, figure) for title, figure in each)]
     return found
 
 
@@ -178,11 +179,15 @@ def _parity(home: Home, view: JobView, _: float | None) -> Found:
     if not result.get("sentences"):
         return Found()
     said = "".join(f"<li>{safe(one)}</li>" for one in result["sentences"])
-    rows = [(one["prompt"], one["token"], one["source"], one["gguf"], one["gap"]) for one in result["differences"]]
-    columns = ["Prompt", "Token", f"{result['source']} said", f"{result['model']} said", "Nats apart"]
-    words = f'<ul class="wb-sentences">{said}</ul>' + (table(columns, rows) if rows else "")
-    models = [name for name in [result["model"]] if (home.models / name).is_dir()]
-    return Found(Html(words), [], str(result["source"]), models)
+    source, model = str(result["source"]), str(result["model"])
+    parts = [f'<ul class="wb-sentences">{said}</ul>']
+    for one in result["differences"]:
+        asked = f"{one['prompt']}\nFrom token {one['token']} on, {one['gap']:.2f} nats apart:"
+        before = f"… {one['before'][-BEFORE:]}" if one["before"] else ""
+        parts.append(sample_of({"prompt": asked, "answers": {name: before + one[key] for name, key in
+                     ((source, "source"), (model, "gguf"))}}))  # fmt: skip
+    models = [model] if (home.models / model).is_dir() else []
+    return Found(Html(f'<div class="wb-result">{"".join(parts)}</div>'), [], source, models)
 
 
 _SHOWN: dict[str, Callable[[Home, JobView, float | None], Found]] = {

@@ -63,7 +63,7 @@ def _proof(view: JobView) -> tuple[str, Figures]:
         parts += [heading("Perplexity", note), table(LOSSES, rows)]
     if samples:
         parts.append(heading("The same prompts, answered by each"))
-        parts += [_sample(sample) for sample in samples]
+        parts += [sample_of(sample) for sample in samples]
     return Html(f'<div class="wb-result">{"".join(parts)}</div>'), []
 
 
@@ -73,7 +73,8 @@ def _loss_row(name: str, found: dict[str, Any]) -> tuple[Any, ...]:
     return name, *(found[key] if found.get(key) is not None else "—" for key in ("loss", "perplexity")), interval
 
 
-def _sample(sample: dict[str, Any]) -> str:
+def sample_of(sample: dict[str, Any]) -> str:
+    """One prompt, and what each answered: {'prompt', 'answers': {name: text}}."""
     answers = "".join(
         f'<div class="wb-sample-answer"><b>{safe(name)}</b><div>{safe(text or "(empty)")}</div></div>'
         for name, text in sample["answers"].items()

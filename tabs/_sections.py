@@ -9,7 +9,7 @@ import gradio as gr
 from tabs._context import Choices, Context, guarded
 from tabs._form import Form
 from tabs._job_panel import QUIET, JobPanel
-from tabs._kit import Static, empty, heading
+from tabs._kit import Static, empty, heading, hint
 from workbench.jobs.job import JOBS
 from workbench.merging import catalogue
 from workbench.models.shelf import list_models
@@ -79,12 +79,12 @@ def written(kind: str, value: Any) -> Any:
     return text.replace(",", " ").split() if kind == "numbers" else [line for line in text.splitlines() if line.strip()]
 
 
-def job_section(ctx: Context, section: Section, panel: JobPanel) -> Form | None:
+def job_section(ctx: Context, section: Section, panel: JobPanel, titled: bool = True) -> Form | None:
     """The form and its button; the job it starts is shown in the panel. None when there is no such kind of job."""
     if section.method not in JOBS.all():
         return None
     job = JOBS.get(section.method)
-    Static(heading(job.title, job.summary()))
+    Static(heading(job.title, job.summary()) if titled else hint(job.summary()))
     missing = lacks(ctx, section)
     lacking = Static(missing, visible=bool(missing))
     ctx.follow(lacking, lambda: gr.update(value=(words := lacks(ctx, section)), visible=bool(words)))

@@ -83,7 +83,7 @@ def test_a_ladder_of_an_adapter_is_made_and_listed_with_real_sizes(app: App, lad
         ladder.get_by_label(name, exact=True).check()
     page.locator("#quantize-start").click()
     finished(app, "Quantize first")
-    expect(live(page)).to_have_attribute("data-status", "done")
+    expect(live(page)).to_have_attribute("data-status", "done", timeout=20_000)
     table = page.locator("#compress-result .wb-table")
     expect(table.locator("tbody tr")).to_have_count(3, timeout=15_000)
     for name in MADE:
@@ -110,10 +110,10 @@ def test_what_it_cost_as_a_table_and_a_scatter(app: App, ladder: Locator) -> Non
     finished(app, "What it cost: first")
     result = page.locator("#compress-result")
     expect(result.locator("table").first.locator("tbody tr")).to_have_count(3, timeout=15_000)
-    expect(result).to_contain_text("take this one")
+    expect(result).to_contain_text("take this one", timeout=20_000)
     expect(page.locator("#compress-figure .js-plotly-plot .scatterlayer .point").first).to_be_visible(timeout=20_000)
     fill(page, "Memory for the model (GB)", "0.001")
-    expect(result).to_contain_text("None fits")
+    expect(result).to_contain_text("None fits", timeout=15_000)
     shot(page, "cost")
 
 
