@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from html import escape
 from typing import Any
 
 import gradio as gr
@@ -131,9 +132,11 @@ def _model_label(info: ModelInfo) -> str:
 def shown(error: BaseException) -> gr.Error:
     """An engine error as the page's message: what is wrong, then what to do."""
     known = explain(error)
+    # The page draws messages as HTML, and they quote what people, files and models say.
     if isinstance(known, SpecError):
-        return gr.Error("\n\n".join(str(problem) for problem in known.problems), title="Please check", duration=15)
-    return gr.Error(str(known), title="That did not work", duration=15)
+        text = "\n\n".join(escape(str(problem), quote=False) for problem in known.problems)
+        return gr.Error(text, title="Please check", duration=15)
+    return gr.Error(escape(str(known), quote=False), title="That did not work", duration=15)
 
 
 def guarded(function: Callable[..., Any]) -> Callable[..., Any]:
