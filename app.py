@@ -40,11 +40,10 @@ def compose(ctx: Context) -> gr.Blocks:
             with gr.Tab("Compare", id="compare"):
                 compared = compare.build(ctx)
             with gr.Tab("Label", id="label"):
-                label.build(ctx, form, [tabs])
+                labelling = label.build(ctx, form, [tabs])
             with gr.Tab("Jobs", id="jobs"):
                 jobs.build(ctx)
-        labelled = next(block for block in demo.blocks.values() if block.elem_id == "label-models")
-        merge.connect(ctx, merging, compared, labelled, tabs)
+        merge.connect(ctx, merging, compared, labelling.widget("models"), tabs)
         compress.connect(ctx, compressing, compared, tabs)
         ctx.wire(demo, version)
     return demo

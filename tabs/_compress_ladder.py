@@ -8,8 +8,8 @@ import gradio as gr
 from pydantic.fields import FieldInfo
 
 from tabs._context import Context
-from tabs._form import _bounds
-from tabs._kit import _component
+from tabs._form import bounds
+from tabs._kit import component
 from workbench.compressing.quantizer import QUANTIZERS, Quantizer
 from workbench.compressing.quantizers.gguf import Gguf
 from workbench.errors import Problems, SpecError, UserError
@@ -52,7 +52,7 @@ def ladder(ctx: Context, **options: Any) -> gr.HTML:
     }
     functions = {"estimates": lambda query: estimates(ctx, query), "fit": lambda query: fitting(ctx, query)}
     lines = ("No models yet", "A smaller copy is made of a model of the shelf.", "Get one in the Models tab.")
-    return _component("ladder", None, functions, lines, catalogue=catalogue, **options)
+    return component("ladder", None, functions, lines, catalogue=catalogue, **options)
 
 
 def rungs_of(quantizer: type[Quantizer]) -> list[dict[str, Any]]:
@@ -89,7 +89,7 @@ def fields_of(method: type[Method]) -> list[dict[str, Any]]:
 
 
 def _field(name: str, info: FieldInfo) -> dict[str, Any]:
-    low, high = _bounds(info)
+    low, high = bounds(info)
     kinds: dict[Any, str] = {bool: "flag", int: "number", float: "number"}
     choices = typing.get_args(info.annotation) if typing.get_origin(info.annotation) is Literal else ()
     return {
@@ -130,7 +130,7 @@ def _estimate(ctx: Context, given: dict[str, Any], found: Any, parameters: int) 
         estimate = quantizer.estimate(found)
     except SpecError as error:
         return {"problem": " ".join(f"{one.message} {one.remedy}".strip() for one in error.problems)}
-    except (UserError, NotImplementedError, OSError, ValueError) as error:
+    except (UserError, OSError) as error:
         return {"problem": str(error)}
     bits = 8 * estimate.bytes / parameters if parameters else None
     notes = [told for note in estimate.notes if (told := SIZE.sub("", note))]

@@ -9,7 +9,7 @@ from tabs._compress_ladder import ladder
 from tabs._context import Context, guarded
 from tabs._form import Form
 from tabs._job_panel import QUIET, JobPanel
-from tabs._kit import Html, Static, chip, empty, heading, table
+from tabs._kit import Html, Static, chip, heading, table
 from tabs._sections import Section, job_section, picker, shown
 from workbench.compressing.pruner import PRUNERS
 from workbench.errors import UserError
@@ -72,12 +72,9 @@ def picker_of(ctx: Context, kind: str, elem_id: str, first: bool = False) -> Any
 
 def prune(ctx: Context, panel: JobPanel) -> None:
     """The form of the job, and in plain words what each pruner does to size and speed."""
-    if PRUNE.method not in JOBS.all():
-        return _missing("Pruning")
     job_section(ctx, PRUNE, panel)
     Static(heading("What becomes smaller, what becomes faster"))
     Static(_pruners())
-    return None
 
 
 def _pruners() -> Html:
@@ -96,11 +93,8 @@ def _yes(flag: bool) -> Html:
     return chip("done", "yes") if flag else chip("stopped", "no")
 
 
-def cost(ctx: Context, panel: JobPanel) -> Form | None:
+def cost(ctx: Context, panel: JobPanel) -> Form:
     """The form; returned so that a result can fill it."""
-    if COST.method not in JOBS.all():
-        _missing("Measuring what it cost")
-        return None
     return job_section(ctx, COST, panel)
 
 
@@ -113,10 +107,5 @@ def gguf_files(ctx: Context, panel: JobPanel) -> None:
         (PARITY, "Does it answer as its model does?"),
         (PUSH, "To the hub"),
     ):
-        if section.method in JOBS.all():
-            with gr.Accordion(title, open=False, elem_classes="wb-more"):
-                job_section(ctx, section, panel, titled=False)
-
-
-def _missing(what: str) -> None:
-    Static(empty(f"{what} is not part of this installation", "Its job was not found.", ""))
+        with gr.Accordion(title, open=False, elem_classes="wb-more"):
+            job_section(ctx, section, panel, titled=False)

@@ -8,7 +8,8 @@ from typing import Any
 from tabs import _compress_cost
 from tabs._context import Context
 from tabs._kit import Html, hint, safe, table
-from tabs._merge_result import Figures, plain, sample_of, titled
+from tabs._merge_result import plain, sample_of, titled
+from tabs._result_panel import Figures, view_of
 from workbench.compressing.quantizer import Quantizer
 from workbench.errors import UserError
 from workbench.home import Home
@@ -51,9 +52,8 @@ def found_of(home: Home, view: JobView, gigabytes: float | None = None) -> Found
 
 def mark_of(ctx: Context, job: str | None) -> str:
     """Changes when what a job found may have."""
-    try:
-        view = ctx.queue.get(job or "")
-    except UserError:
+    view = view_of(ctx, job)
+    if view is None:
         return ""
     made = len(_quantized(ctx.home, view)) if view.job and view.job.method == "quantize" else 0
     cost = view.folder / "cost.json"

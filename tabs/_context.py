@@ -18,6 +18,7 @@ from workbench.models.shelf import ModelInfo, list_models
 from workbench.preferences.sessions import list_sessions
 
 Choices = list[tuple[str, str]]
+FILL = "(firsts, ...values) => values.map((value, index) => value || (firsts || [])[index] || null)"
 
 
 @dataclass
@@ -30,7 +31,8 @@ class Context:
     chats: ChatService
     on_load: list[tuple[Callable[..., Any], Any, Any]] = field(default_factory=list)
     on_tick: list[tuple[Callable[..., Any], Any, Any]] = field(default_factory=list)
-    _followers: list[tuple[Any, Callable[[Any], Any], bool]] = field(default_factory=list)
+    _followers: list[tuple[Any, Callable[[], Any]]] = field(default_factory=list)
+    _defaults: list[tuple[Any, Callable[[], Choices]]] = field(default_factory=list)
 
     def models(self) -> Choices:
         """Whole models and adapters."""
@@ -76,35 +78,33 @@ class Context:
         """
         made = gr.Dropdown(choices=choices(), interactive=True, allow_custom_value=True, **options)
 
-        def update(value: Any) -> Any:
-            found = choices()
-            if first and not value and found:
-                return gr.update(choices=found, value=found[0][1])
-            return gr.update(choices=found)
-
-        self._followers.append((made, update, first))
+        self.follow(made, lambda: gr.update(choices=choices()))
+        if first:
+            self._defaults.append((made, choices))
         return made
 
     def follow(self, component: Any, update: Callable[[], Any]) -> None:
         """`update()` gives the component's new state whenever something on the shelves changed."""
-        self._followers.append((component, lambda _: update(), False))
+        self._followers.append((component, update))
 
     def wire(self, demo: gr.Blocks, version: gr.Textbox) -> None:
         """One timer for the whole page: compares a fingerprint of the shelves, redraws only what changed."""
-        outputs = [version, *(component for component, _, _ in self._followers)]
-        asking = [component for component, _, wants_value in self._followers if wants_value]
+        firsts = gr.JSON(visible=False)
+        outputs = [version, firsts, *(component for component, _ in self._followers)]
+        asking = [component for component, _ in self._defaults]
 
-        def refresh(seen: str, *values: Any) -> list[Any]:
+        def refresh(seen: str) -> list[Any]:
             current = self.fingerprint()
             if current == seen:
                 return [gr.skip()] * len(outputs)
-            given = iter(values)
-            return [current, *(update(next(given) if wants else None) for _, update, wants in self._followers)]
+            given = [next((value for _, value in choices()), None) for _, choices in self._defaults]
+            return [current, given, *(update() for _, update in self._followers)]
 
         options: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-        demo.load(refresh, [version, *asking], outputs, **options)
         timer = gr.Timer(3)
-        timer.tick(refresh, [version, *asking], outputs, **options)
+        for event in (demo.load, timer.tick):
+            # the page itself fills empty pickers: an answer under way would overwrite a choice made meanwhile
+            event(refresh, version, outputs, **options).then(None, [firsts, *asking], asking, js=FILL, **options)
         for function, inputs, outputs_ in self.on_load:
             demo.load(function, inputs, outputs_, **options)
         for function, inputs, outputs_ in self.on_tick:

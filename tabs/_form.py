@@ -180,7 +180,7 @@ def widget_of(info: FieldInfo, label: str, default: Any) -> Any:
     if kind is bool:
         return gr.Checkbox(value=default, **common)
     if kind in (int, float):
-        low, high = _bounds(info)
+        low, high = bounds(info)
         precision = 0 if kind is int else None
         return gr.Number(value=default, precision=precision, minimum=low, maximum=high, **common)
     if typing.get_origin(kind) is list:
@@ -192,7 +192,7 @@ def widget_of(info: FieldInfo, label: str, default: Any) -> Any:
     raise TypeError(f"No widget for {label}: {kind}")
 
 
-def _bounds(info: FieldInfo) -> tuple[Any, Any]:
+def bounds(info: FieldInfo) -> tuple[Any, Any]:
     """The inclusive bounds a number widget can enforce; exclusive ones are left to the spec's own check."""
     low: Any = next((part.ge for part in info.metadata if isinstance(part, Ge)), None)
     high: Any = next((part.le for part in info.metadata if isinstance(part, Le)), None)

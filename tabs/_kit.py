@@ -54,7 +54,7 @@ def LiveRun(
         reply["points"] = [_finite(point) for point in reply.get("points") or ()]
         return reply
 
-    return _component("live_run", value or "", {"points": clean}, empty, plotly=static_url(PLOTLY), **options)
+    return component("live_run", value or "", {"points": clean}, empty, plotly=static_url(PLOTLY), **options)
 
 
 def TokenView(
@@ -67,7 +67,7 @@ def TokenView(
     value: {"tokens": [{"text", "trained", "special", "cut", "id"?}], "warnings": [{"level", "text"}],
     "summary": [[name, value]], "note": str} or None.
     """
-    return _component("token_view", value, {}, empty, **options)
+    return component("token_view", value, {}, empty, **options)
 
 
 def ChatGrid(
@@ -81,7 +81,7 @@ def ChatGrid(
     value: {"chat": id}; when None the browser's remembered chat id is put in and reaches event handlers.
     poll: called with {"chat", "version"} every 100 ms while busy, else every second.
     """
-    return _component("chat_grid", value, {"poll": poll}, empty, **options)
+    return component("chat_grid", value, {"poll": poll}, empty, **options)
 
 
 def VotePad(
@@ -97,7 +97,7 @@ def VotePad(
     value: {"session": name, "annotator": str} or None.
     """
     functions = {"next_pair": next_pair, "cast_vote": vote, "undo_vote": undo}
-    return _component("vote_pad", value, functions, empty, **options)
+    return component("vote_pad", value, functions, empty, **options)
 
 
 def MergeBuilder(
@@ -122,7 +122,7 @@ def MergeBuilder(
     """
     functions = {"models": models, "check": check, "read": read, "export": export}
     parts = ("merge_curve", "merge_setting", "merge_recipe", "merge_models", "merge_layers")
-    return _component("merge_builder", value, functions, empty, parts, catalogue=list(catalogue), **options)
+    return component("merge_builder", value, functions, empty, parts, catalogue=list(catalogue), **options)
 
 
 def Figure(value: dict[str, Any] | None = None, **options: Any) -> gr.Plot:
@@ -156,7 +156,7 @@ def Static(value: str = "", **options: Any) -> gr.HTML:
     return gr.HTML(value, apply_default_css=False, js_on_load=None, **options)
 
 
-def _component(
+def component(
     name: str, value: Any, functions: dict[str, Answer], empty: Lines, parts: Sequence[str] = (), **options: Any
 ) -> gr.HTML:
     """The component whose script is assets/<name>.js, after its parts, and whose root element is of class wb-<name>."""

@@ -9,7 +9,6 @@ from tabs._job_panel import QUIET, JobPanel
 from tabs._kit import Figure, Static, empty, figure, heading, hint
 from tabs._sections import Section, job_section, picker
 from workbench.errors import UserError
-from workbench.jobs.job import JOBS
 from workbench.models import family_figure
 from workbench.models.family import family
 from workbench.spec import dump_yaml
@@ -58,15 +57,12 @@ MEASURE = Section(
 
 def mixture(ctx: Context, panel: JobPanel) -> None:
     """The form of a mixture of experts, whose recipe can be begun from models of the shelf."""
-    if MOE.method not in JOBS.all():
-        return
     with gr.Row():
         base = picker(ctx, "models")(label="Base", info="Gives all but the MLPs.", min_width=160)
         experts = picker(ctx, "models*")(label="Experts", info="Whole models trained from one base.", min_width=160)
     begin = gr.Button("Write a recipe to go on from", size="sm")
     form = job_section(ctx, MOE, panel)
-    if form:
-        begin.click(guarded(_moe_recipe), [base, experts], form.widget("recipe"), **QUIET)
+    begin.click(guarded(_moe_recipe), [base, experts], form.widget("recipe"), **QUIET)
 
 
 def _moe_recipe(base: str | None, experts: list[str]) -> str:

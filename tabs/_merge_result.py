@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tabs._kit import Html, facts, heading, hint, safe, table
+from tabs._result_panel import Figures
 from workbench.errors import UserError
 from workbench.home import Home
 from workbench.jobs.queue import JobView
@@ -14,7 +15,6 @@ from workbench.merging.proof import shelf_name
 from workbench.merging.recipe import Recipe
 from workbench.models.shelf import model_folder
 
-Figures = list[tuple[str, dict[str, Any]]]
 LOSSES = ["Model", "Loss", "Perplexity", "Interval"]
 
 

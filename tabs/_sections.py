@@ -79,10 +79,8 @@ def written(kind: str, value: Any) -> Any:
     return text.replace(",", " ").split() if kind == "numbers" else [line for line in text.splitlines() if line.strip()]
 
 
-def job_section(ctx: Context, section: Section, panel: JobPanel, titled: bool = True) -> Form | None:
-    """The form and its button; the job it starts is shown in the panel. None when there is no such kind of job."""
-    if section.method not in JOBS.all():
-        return None
+def job_section(ctx: Context, section: Section, panel: JobPanel, titled: bool = True) -> Form:
+    """The form and its button; the job it starts is shown in the panel."""
     job = JOBS.get(section.method)
     Static(heading(job.title, job.summary()) if titled else hint(job.summary()))
     missing = lacks(ctx, section)

@@ -10,7 +10,8 @@ from tabs._compress_result import Found, found_of, mark_of, nothing
 from tabs._context import Context, guarded
 from tabs._form import Form
 from tabs._job_panel import QUIET, JobPanel, job_panel
-from tabs._kit import Figure, Static, figure, heading
+from tabs._kit import Static, heading
+from tabs._result_panel import Drawn, result_panel, view_of
 from workbench.errors import UserError
 from workbench.hardware import known
 from workbench.home import free_name
@@ -27,20 +28,12 @@ class CompressTab:
 
 
 @dataclass
-class Shown:
-    """The places a job's result is shown in, and what can be done with what it made."""
+class Buttons:
+    """What can be done with what a job made."""
 
-    memory: gr.Number
-    words: gr.HTML
-    which: gr.Dropdown
-    drawn: gr.Plot
     chat: gr.Button
     cost: gr.Button
     heal: gr.Button
-
-    @property
-    def all(self) -> list[Any]:
-        return [self.memory, self.words, self.which, self.drawn, self.chat, self.cost, self.heal]
 
 
 def build(ctx: Context, train: Form, train_extra: list[Any]) -> CompressTab:
@@ -56,7 +49,7 @@ def build(ctx: Context, train: Form, train_extra: list[Any]) -> CompressTab:
                      "Tick quantizers on the left, press Quantize."),
                 )  # fmt: skip
             with gr.Column(elem_classes="wb-panel"):
-                shown = _result(ctx, panel)
+                buttons = _result(ctx, panel)
     with left, gr.Tabs(elem_classes="wb-subtabs", elem_id="compress-tabs") as tabs:
         with gr.Tab("Quantize", id="quantize"):
             parts.quantize(ctx, panel)
@@ -66,14 +59,13 @@ def build(ctx: Context, train: Form, train_extra: list[Any]) -> CompressTab:
             cost = parts.cost(ctx, panel)
         with gr.Tab("GGUF files", id="gguf"):
             parts.gguf_files(ctx, panel)
-    if cost:
-        widgets = [cost.widget("original"), cost.widget("variants")]
-        shown.cost.click(guarded(lambda job: _to_cost(ctx, job)), panel.picker, [*widgets, tabs], **QUIET)
-    shown.heal.click(
+    widgets = [cost.widget("original"), cost.widget("variants")]
+    buttons.cost.click(guarded(lambda job: _to_cost(ctx, job)), panel.picker, [*widgets, tabs], **QUIET)
+    buttons.heal.click(
         guarded(lambda job: _to_train(ctx, job, train)), panel.picker,
         [*train.inputs, *train.group_columns, *train_extra], **QUIET,
     )  # fmt: skip
-    return CompressTab(panel, shown.chat)
+    return CompressTab(panel, buttons.chat)
 
 
 def connect(ctx: Context, tab: CompressTab, compare: gr.Dropdown, tabs: gr.Tabs) -> None:
@@ -120,55 +112,32 @@ def _made(ctx: Context, job: str | None) -> Found:
 # ---- result ------------------------------------------------------------------------------------------------
 
 
-def _result(ctx: Context, panel: JobPanel) -> Shown:
+def _result(ctx: Context, panel: JobPanel) -> Buttons:
     """Tables and figures of the job chosen, and where to go with what it made."""
     with gr.Row(equal_height=True, elem_classes="wb-toolbar"):
         Static(heading("Result"))
         hidden: dict[str, Any] = {"size": "sm", "visible": False}
-        chat = gr.Button("Chat beside the original", variant="primary", elem_id="to-chat", **hidden)
-        cost = gr.Button("What did it cost?", elem_id="to-cost", **hidden)
-        heal = gr.Button("Heal in Train", elem_id="to-heal", **hidden)
+        buttons = Buttons(
+            gr.Button("Chat beside the original", variant="primary", elem_id="to-chat", **hidden),
+            gr.Button("What did it cost?", elem_id="to-cost", **hidden),
+            gr.Button("Heal in Train", elem_id="to-heal", **hidden),
+        )
     machine = known(ctx.home)
     memory = gr.Number(
         round((machine.memory or machine.ram) / 1e9, 1), label="Memory for the model (GB)", minimum=0, visible=False,
         interactive=True, elem_id="cost-memory",
     )  # fmt: skip
-    words = Static(nothing(), elem_id="compress-result")
-    which = gr.Dropdown([], label="Figure", visible=False, interactive=True, elem_id="compress-figures")
-    shown = Shown(memory, words, which, Figure(elem_id="compress-figure"), chat, cost, heal)
 
-    def refresh(job: str | None, gigabytes: float | None) -> list[Any]:
-        return _updates(_found(ctx, job, gigabytes))
+    def draw(job: str | None, gigabytes: float | None) -> Drawn:
+        found = _found(ctx, job, gigabytes)
+        visible = [found.asks_memory, bool(found.models), found.can_cost, found.can_heal]
+        return Drawn(found.html, found.figures, [gr.update(visible=flag) for flag in visible])
 
-    def tick(seen: str, job: str | None, gigabytes: float | None) -> list[Any]:
-        mark = mark_of(ctx, job)
-        return [gr.skip()] * (1 + len(shown.all)) if mark == seen else [mark, *refresh(job, gigabytes)]
-
-    def pick(job: str | None, title: str | None) -> Any:
-        return figure(dict(_found(ctx, job, None).figures).get(title or ""))
-
-    panel.picker.change(guarded(refresh), [panel.picker, memory], shown.all, queue=False, **QUIET)
-    memory.input(
-        guarded(lambda job, gigabytes: _found(ctx, job, gigabytes).html or nothing()), [panel.picker, memory], words,
-        queue=False, **QUIET,
-    )  # fmt: skip
-    which.input(guarded(pick), [panel.picker, which], shown.drawn, queue=False, **QUIET)
-    seen = gr.Textbox(visible=False)
-    ctx.on_tick.append((tick, [seen, panel.picker, memory], [seen, *shown.all]))
-    return shown
-
-
-def _updates(found: Found) -> list[Any]:
-    """What to return for the places of a result."""
-    titles = [title for title, _ in found.figures]
-    choice = gr.update(choices=titles, value=titles[0] if titles else None, visible=len(titles) > 1)
-    made = [gr.update(visible=flag) for flag in (bool(found.models), found.can_cost, found.can_heal)]
-    drawn = figure(found.figures[0][1] if titles else None)
-    return [gr.update(visible=found.asks_memory), found.html or nothing(), choice, drawn, *made]
+    more = [memory, buttons.chat, buttons.cost, buttons.heal]
+    result_panel(ctx, panel, "compress", nothing(), draw, lambda job: mark_of(ctx, job), more, [memory])
+    return buttons
 
 
 def _found(ctx: Context, job: str | None, gigabytes: float | None) -> Found:
-    try:
-        return found_of(ctx.home, ctx.queue.get(job or ""), gigabytes)
-    except UserError:
-        return Found()
+    view = view_of(ctx, job)
+    return found_of(ctx.home, view, gigabytes) if view else Found()

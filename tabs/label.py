@@ -22,8 +22,11 @@ from workbench.preferences.summary import report
 MAIN = ["session", "models", "prompts", "limit", "samples"]
 
 
-def build(ctx: Context, train: Form, train_extra: list[Any]) -> None:
-    """Left: new session. Right: the pair to judge, then the result. `train` is filled by 'Train DPO'."""
+def build(ctx: Context, train: Form, train_extra: list[Any]) -> Form:
+    """Left: new session. Right: the pair to judge, then the result. `train` is filled by 'Train DPO'.
+
+    Returns the new session's form, for other tabs to fill.
+    """
     with gr.Row(elem_classes="wb-cols"):
         with gr.Column(elem_classes="wb-panel wb-side", scale=0, min_width=340):
             form, start = _new_session(ctx)
@@ -38,6 +41,7 @@ def build(ctx: Context, train: Form, train_extra: list[Any]) -> None:
                     ("No answers under way", "Models answer in the background; labelling can begin meanwhile.", ""),
                 )  # fmt: skip
     start.click(guarded(lambda *values: _start(ctx, form, values)), form.inputs, [panel.picker, session], **QUIET)
+    return form
 
 
 def _new_session(ctx: Context) -> tuple[Form, gr.Button]:

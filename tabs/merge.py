@@ -9,12 +9,12 @@ from tabs import _merge_parts as parts
 from tabs._context import Context, guarded
 from tabs._ensembles import ensembles
 from tabs._job_panel import QUIET, JobPanel, job_panel
-from tabs._kit import Figure, Static, figure, heading
+from tabs._kit import Static, heading
 from tabs._merge_recipe import recipe
 from tabs._merge_result import Result, nothing, parents_of, result_of
+from tabs._result_panel import Drawn, result_panel, view_of
 from tabs._sections import Section, job_section
 from workbench.errors import UserError
-from workbench.jobs.job import JOBS
 from workbench.jobs.kinds.merge import Merge
 
 KINDS = (
@@ -76,9 +76,8 @@ def _ways(ctx: Context, panel: JobPanel, buttons: Buttons) -> None:
         _way(ctx, "Adapters", parts.COMBINE, panel)
         _way(ctx, "Extract LoRA", parts.EXTRACT, panel)
         _way(ctx, "Checkpoints", parts.AVERAGE, panel)
-        if parts.MOE.method in JOBS.all():
-            with gr.Tab("MoE", id="moe"):
-                parts.mixture(ctx, panel)
+        with gr.Tab("MoE", id="moe"):
+            parts.mixture(ctx, panel)
         with gr.Tab("Ensembles", id="ensembles"):
             ensembles(ctx, panel)
         _way(ctx, "Search", parts.SEARCH, panel)
@@ -95,11 +94,10 @@ def _ways(ctx: Context, panel: JobPanel, buttons: Buttons) -> None:
 
 
 def _way(ctx: Context, title: str, section: Section, panel: JobPanel, *more: Section) -> None:
-    """A tab with the form of a kind of job, if there is that kind."""
-    if section.method in JOBS.all():
-        with gr.Tab(title, id=section.method):
-            for one in (section, *more):
-                job_section(ctx, one, panel)
+    """A tab with the form of a kind of job."""
+    with gr.Tab(title, id=section.method):
+        for one in (section, *more):
+            job_section(ctx, one, panel)
 
 
 def connect(ctx: Context, tab: MergeTab, compare: gr.Dropdown, label: gr.Dropdown, tabs: gr.Tabs) -> None:
@@ -131,53 +129,25 @@ def _result(ctx: Context, panel: JobPanel) -> Buttons:
             gr.Button("Family tree", elem_id="to-tree", **hidden),
             gr.Button("Edit recipe", elem_id="to-recipe", **hidden),
         )
-    words = Static(nothing(), elem_id="merge-result")
-    which = gr.Dropdown([], label="Figure", visible=False, interactive=True, elem_id="merge-figures")
-    drawn = Figure(elem_id="merge-figure")
-    shown = [words, which, drawn, *buttons.all]
 
-    def refresh(job: str | None) -> list[Any]:
-        found = _result_of(ctx, job)
-        titles = [title for title, _ in found.figures]
-        choice = gr.update(choices=titles, value=titles[0] if titles else None, visible=len(titles) > 1)
-        updates = buttons.updates(bool(found.model), _is_merge(ctx, job))
-        return [found.html or nothing(), choice, figure(found.figures[0][1] if titles else None), *updates]
+    def draw(job: str | None) -> Drawn:
+        found, view = _result_of(ctx, job), view_of(ctx, job)
+        is_merge = bool(view and isinstance(view.job, Merge))
+        return Drawn(found.html, found.figures, buttons.updates(bool(found.model), is_merge))
 
-    def tick(seen: str, job: str | None) -> list[Any]:
-        mark = _mark(ctx, job)
-        return [gr.skip()] * (1 + len(shown)) if mark == seen else [mark, *refresh(job)]
-
-    def pick(job: str | None, title: str | None) -> Any:
-        return figure(dict(_result_of(ctx, job).figures).get(title or ""))
-
-    panel.picker.change(guarded(refresh), panel.picker, shown, queue=False, **QUIET)
-    which.input(guarded(pick), [panel.picker, which], drawn, queue=False, **QUIET)
-    seen = gr.Textbox(visible=False)
-    ctx.on_tick.append((tick, [seen, panel.picker], [seen, *shown]))
+    result_panel(ctx, panel, "merge", nothing(), draw, lambda job: _mark(ctx, job), buttons.all)
     return buttons
 
 
 def _result_of(ctx: Context, job: str | None) -> Result:
-    try:
-        return result_of(ctx.home, ctx.queue.get(job or ""))
-    except UserError:
-        return Result()
-
-
-def _is_merge(ctx: Context, job: str | None) -> bool:
-    try:
-        return isinstance(ctx.queue.get(job or "").job, Merge)
-    except UserError:
-        return False
+    view = view_of(ctx, job)
+    return result_of(ctx.home, view) if view else Result()
 
 
 def _mark(ctx: Context, job: str | None) -> str:
     """Changes when what a job found may have."""
-    try:
-        view = ctx.queue.get(job or "")
-    except UserError:
-        return ""
-    return f"{view.id}:{view.status}:{(view.folder / 'proof.json').exists()}"
+    view = view_of(ctx, job)
+    return f"{view.id}:{view.status}:{(view.folder / 'proof.json').exists()}" if view else ""
 
 
 def _made(ctx: Context, job: str | None) -> str:

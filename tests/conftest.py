@@ -18,3 +18,25 @@ def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     folder = tmp_path / "home"
     monkeypatch.setenv("WORKBENCH_HOME", str(folder))
     yield folder
+
+
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """Toys are too small to gain from threads, and threads of several processes hinder one another."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def exact(one_thread: None) -> Iterator[None]:
+    """Every model of the module's tests is computed on one thread of the processor, in float32."""
+    from tests.toys import EXACT
+    from workbench import hardware
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hardware, "probe", lambda: EXACT)
+        yield

@@ -8,9 +8,11 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from workbench.data.shelf import write_rows
 from workbench.data.templates import get_template
+from workbench.hardware import Hardware
 from workbench.home import Home, writing
-from workbench.lineage import Manifest, write_manifest
+from workbench.lineage import Manifest, parent_of, write_manifest
 
+EXACT = Hardware(device="cpu", cores=2, bf16=False)
 SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
 WORDS = ["red apple", "blue sky", "green leaf", "small wren", "old oak", "warm rain", "grey stone", "quiet lake"]
 
@@ -111,6 +113,45 @@ def _teach(model: Any, folder: Path, lessons: int) -> None:
         model(input_ids=ids, labels=ids).loss.backward()
         optimizer.step()
         optimizer.zero_grad()
+
+
+def wordy_model(home: Home, name: str, seed: int) -> None:
+    """A toy with large random weights: untrained ones repeat their last token, and alike."""
+    import torch
+
+    from workbench.models.loading import load_base
+
+    folder = toy_model(home, name, seed)
+    model = load_base(folder, EXACT)
+    with torch.no_grad():
+        for weight_name, weight in model.named_parameters():
+            if "proj" in weight_name:
+                weight.normal_(0, 0.2)
+    model.save_pretrained(folder)
+    write_manifest(folder, Manifest(kind="model", name=name))
+
+
+def toy_adapter(home: Home, name: str, seed: int = 5, base: str = "toy", spread: float = 0.3, **settings: Any) -> Path:
+    """A LoRA adapter with random weights on both sides, so that it changes every layer it has; returns its folder.
+
+    `spread` is their standard deviation, `settings` are LoraConfig's.
+    """
+    import torch
+    from peft import LoraConfig, get_peft_model
+
+    from workbench.models.loading import load_base, load_tokenizer
+
+    common = {"r": 4, "lora_alpha": 8, "target_modules": "all-linear", "task_type": "CAUSAL_LM"}
+    model: Any = get_peft_model(load_base(home.models / base, EXACT), LoraConfig(**{**common, **settings}))
+    torch.manual_seed(seed)
+    for weight in model.parameters():
+        if weight.requires_grad:
+            torch.nn.init.normal_(weight, std=spread)
+    with writing(home.models / name, replace=True) as folder:
+        model.save_pretrained(folder)
+        load_tokenizer(home.models / base).save_pretrained(folder)
+        write_manifest(folder, Manifest(kind="adapter", name=name, parents=[parent_of(home.models / base, "base")]))
+    return home.models / name
 
 
 def toy_dataset(home: Home, name: str = "talks", count: int = 40, held_out: int = 6) -> None:

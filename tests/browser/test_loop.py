@@ -245,6 +245,7 @@ def test_a_vote_is_there_after_the_server_is_killed_right_after_saved(app: App, 
     page = browser.new_context().new_page()  # of its own: its server dies under it
     page.goto(app.url)
     tab(page, "Label")
+    expect(page.locator("#session input")).to_have_value("round-one", timeout=20_000)
     page.locator("#annotator input, #annotator textarea").first.fill("ada")
     page.locator("#vote-start").click()
     expect(page.locator(".wb-vote-pad")).to_contain_text("Press U to take back")

@@ -8,22 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
-from tests.toys import toy_model
+from tests.toys import EXACT, wordy_model
 from workbench.chat import engine as engine_module
 from workbench.chat.decoding import Decoding
 from workbench.chat.engine import Engine
 from workbench.chat.ensemble import ENSEMBLES, AnyStream, Ensemble
 from workbench.chat.ensembles import _features
 from workbench.chat.worker import Worker
-from workbench.hardware import Hardware
 from workbench.home import Home
-from workbench.lineage import Manifest, write_manifest
 from workbench.models.ensembles import create_ensemble, read_ensemble
-from workbench.models.loading import load_base
 
-EXACT = Hardware(device="cpu", cores=2, bf16=False)
+pytestmark = pytest.mark.usefixtures("one_thread")
 ASKED = [{"role": "user", "content": "Tell me of the red apple."}]
 WARM = Decoding(temperature=1.5, max_new_tokens=12, seed=3)
 MEMBERS = ["toy", "other"]
@@ -34,32 +30,11 @@ SETTINGS: dict[str, dict[str, Any]] = {
 every_ensemble = pytest.mark.parametrize("method", [pytest.param(m, id=m.method) for m in ENSEMBLES])
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Toys are too small to gain from threads, and threads of several processes hinder one another."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-def wordy(home: Home, name: str, seed: int) -> None:
-    """A toy with large random weights: untrained ones repeat their last token, and alike."""
-    folder = toy_model(home, name, seed)
-    model = load_base(folder, EXACT)
-    with torch.no_grad():
-        for weight_name, weight in model.named_parameters():
-            if "proj" in weight_name:
-                weight.normal_(0, 0.2)
-    model.save_pretrained(folder)
-    write_manifest(folder, Manifest(kind="model", name=name))
-
-
 @pytest.fixture(scope="module")
 def toys(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = Home.at(tmp_path_factory.mktemp("ensembles"))
-    wordy(home, "toy", 0)
-    wordy(home, "other", 1)
+    wordy_model(home, "toy", 0)
+    wordy_model(home, "other", 1)
     for method in ENSEMBLES:
         create_ensemble(home, f"my-{method.method}", settings(method), MEMBERS)
     return home.root

@@ -1,18 +1,14 @@
 """What every pruner promises, held on a toy: the same again, a model that loads and answers, counts that add up."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
-from tests.toys import toy_home
-from workbench import hardware
+from tests.toys import EXACT, toy_home
 from workbench.compressing.anatomy import Anatomy
 from workbench.compressing.pruner import PRUNERS, Pruner
 from workbench.errors import Problems
-from workbench.hardware import Hardware
 from workbench.home import Home
 from workbench.jobs.job import JobContext
 from workbench.jobs.kinds.prune import Prune
@@ -21,19 +17,13 @@ from workbench.models import tensors
 from workbench.models.loading import load_base, load_tokenizer
 from workbench.models.shelf import resolve
 
-EXACT = Hardware(device="cpu", cores=2, bf16=False)
 FITTING = {"mlp-width": {"multiple": 8}}  # settings that suit a toy
 every_pruner = pytest.mark.parametrize("name", list(PRUNERS.all()))
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(hardware, "probe", lambda: EXACT)
-        yield toy_home(tmp_path_factory.mktemp("pruners"))
-    torch.set_num_threads(threads)
+def home(tmp_path_factory: pytest.TempPathFactory, exact: None) -> Home:
+    return toy_home(tmp_path_factory.mktemp("pruners"))
 
 
 def job(name: str, output: str, **settings: Any) -> Prune:

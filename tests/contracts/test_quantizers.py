@@ -114,9 +114,7 @@ def test_it_says_what_it_is_and_was_made_from(home: Home, name: str, method: str
     manifest, quantizer = read_manifest(home.models / name), QUANTIZERS.parse(method)
     assert manifest.kind == quantizer.makes and manifest.made_by["quantizers"] == [quantizer.to_dict()]
     assert next((parent.name, parent.role) for parent in manifest.parents) == ("toy", "quantized")
-    assert ("talks" in [parent.name for parent in manifest.parents]) == (
-        quantizer.calibrates and getattr(quantizer, "importance", True)
-    )
+    assert ("talks" in [parent.name for parent in manifest.parents]) == quantizer.reads_rows()
     assert next(one for one in list_models(home) if one.name == name).error == ""
     assert all(path.suffix not in (".bin", ".pt", ".pkl") for path in (home.models / name).iterdir())
     if quantizer.makes == "model":

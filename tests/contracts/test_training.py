@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 import torch
 
-from tests.toys import toy_home, toy_model
+from tests.running import carry
+from tests.toys import EXACT, toy_home, toy_model
 from workbench import hardware
 from workbench.data import shelf as datasets
 from workbench.data.templates import get_template
 from workbench.hardware import Hardware
 from workbench.home import Home
-from workbench.jobs.job import Job
 from workbench.jobs.kinds.fold import Fold
 from workbench.jobs.kinds.train import Train
 from workbench.jobs.queue import JobView, Queue
@@ -28,7 +28,6 @@ from workbench.training.objectives.sft import Sft
 from workbench.training.tuner import TUNERS
 from workbench.training.tuners.qlora import QLora
 
-EXACT = Hardware(device="cpu", cores=2, bf16=False)
 END_OF_TURN = 2
 needs_bitsandbytes = pytest.mark.skipif(bool(QLora.unavailable()), reason=QLora.unavailable())
 
@@ -39,34 +38,13 @@ def train(home: Home, output: str, **settings: Any) -> JobView:
     return carry(home, Train.parse({**common, "objective": {"method": "sft", "learning_rate": 0.01}, **settings}))
 
 
-def carry(home: Home, job: Job) -> JobView:
-    queue = Queue(home)
-    view = queue.get(queue.submit(job, here=True))
-    before = signal.getsignal(signal.SIGTERM)
-    status = carry_out(home, view.folder)
-    signal.signal(signal.SIGTERM, before)
-    assert status == "done", view.refresh().story.error
-    return view.refresh()
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Toys are too small to gain from threads, and threads of several processes hinder one another."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+def home(tmp_path_factory: pytest.TempPathFactory, exact: None) -> Home:
     """A home with toys and 'taught', an SFT adapter that has moved far from its base; computed in float32."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(hardware, "probe", lambda: EXACT)
-        made = toy_home(tmp_path_factory.mktemp("training"))
-        toy_model(made, "teacher", seed=1)
-        train(made, "taught", max_steps=4, objective={"method": "sft", "learning_rate": 0.02})
-        yield made
+    made = toy_home(tmp_path_factory.mktemp("training"))
+    toy_model(made, "teacher", seed=1)
+    train(made, "taught", max_steps=4, objective={"method": "sft", "learning_rate": 0.02})
+    return made
 
 
 def dataset_for(objective: str) -> str:

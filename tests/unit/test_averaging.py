@@ -1,8 +1,6 @@
 """Averaging checkpoints: the numbers, and which checkpoints a training run leaves behind."""
 
 import json
-import signal
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,32 +8,17 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from tests.toys import toy_dataset, toy_model
-from workbench import hardware
-from workbench.errors import Problems, SpecError
-from workbench.hardware import Hardware
+from tests.running import carry, wrong_with
+from tests.toys import EXACT, toy_dataset, toy_model
+from workbench.errors import SpecError
 from workbench.home import Home
 from workbench.jobs.events import EventLog
-from workbench.jobs.job import Job
 from workbench.jobs.kinds.average_checkpoints import AverageCheckpoints, kept, weights
 from workbench.jobs.kinds.train import Train
 from workbench.jobs.queue import JobView, Queue
-from workbench.jobs.worker import carry_out
 from workbench.lineage import read_manifest
 from workbench.models.loading import load_base
 from workbench.training.run import KEPT_FILES, thin_out
-
-EXACT = Hardware(device="cpu", cores=2, bf16=False)
-
-
-def carry(home: Home, job: Job) -> JobView:
-    queue = Queue(home)
-    view = queue.get(queue.submit(job, here=True))
-    before = signal.getsignal(signal.SIGTERM)
-    status = carry_out(home, view.folder)
-    signal.signal(signal.SIGTERM, before)
-    assert status == "done", view.refresh().story.error
-    return view.refresh()
 
 
 def training(output: str, **settings: Any) -> Train:
@@ -45,16 +28,11 @@ def training(output: str, **settings: Any) -> Train:
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(hardware, "probe", lambda: EXACT)
-        made = Home.at(tmp_path_factory.mktemp("averaging"))
-        toy_model(made)
-        toy_dataset(made, count=8, held_out=0)
-        yield made
-    torch.set_num_threads(threads)
+def home(tmp_path_factory: pytest.TempPathFactory, exact: None) -> Home:
+    made = Home.at(tmp_path_factory.mktemp("averaging"))
+    toy_model(made)
+    toy_dataset(made, count=8, held_out=0)
+    return made
 
 
 @pytest.fixture(scope="module")
@@ -68,9 +46,7 @@ def tensors(folder: Path) -> dict[str, torch.Tensor]:
 
 
 def problems_of(home: Home, **settings: Any) -> str:
-    found = Problems()
-    AverageCheckpoints.parse({"output": "new", **settings}).check(home, found)
-    return "\n".join(str(problem) for problem in found.found)
+    return wrong_with(home, AverageCheckpoints.parse({"output": "new", **settings}))
 
 
 def test_a_run_keeps_the_adapters_of_its_last_checkpoints_and_nothing_else(home: Home, run: JobView) -> None:

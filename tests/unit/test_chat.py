@@ -9,47 +9,18 @@ import psutil
 import pytest
 import torch
 
-from tests.toys import toy_model
+from tests.chatting import ASKED, GREEDY, load, say
+from tests.toys import EXACT, toy_adapter, toy_model
 from tests.waiting import end_processes_of, until
 from workbench.chat import engine as engine_module
 from workbench.chat.decoding import Decoding
 from workbench.chat.engine import Engine
 from workbench.chat.service import ChatService, Pane
 from workbench.errors import SpecError, UserError
-from workbench.hardware import Hardware
-from workbench.home import Home, writing
-from workbench.lineage import Manifest, parent_of, write_manifest
-from workbench.models.loading import load_base, load_tokenizer
+from workbench.home import Home
 
-EXACT = Hardware(device="cpu", cores=2, bf16=False)
-ASKED = [{"role": "user", "content": "Tell me of the red apple."}]
-GREEDY = Decoding(greedy=True, max_new_tokens=24)
+pytestmark = pytest.mark.usefixtures("one_thread")
 END_OF_TURN, WORD = 2, 50
-
-
-def toy_adapter(home: Home, name: str, seed: int, base: str = "toy") -> None:
-    """An adapter with large random weights, so that its answers differ from its base's and from each other's."""
-    from peft import LoraConfig, get_peft_model
-
-    model = get_peft_model(load_base(home.models / base, EXACT), LoraConfig(r=4, target_modules="all-linear"))
-    torch.manual_seed(seed)
-    with torch.no_grad():
-        for weight_name, weight in model.named_parameters():
-            if "lora_" in weight_name:
-                weight.normal_(0, 0.3)
-    with writing(home.models / name, replace=True) as folder:
-        model.save_pretrained(folder)
-        load_tokenizer(home.models / base).save_pretrained(folder)
-        write_manifest(folder, Manifest(kind="adapter", name=name, parents=[parent_of(home.models / base, "base")]))
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Toys are too small to gain from threads, and threads of several processes hinder one another."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
@@ -72,20 +43,6 @@ def home(toys: Path, own_home: Path) -> Home:
 def engine(home: Home, monkeypatch: pytest.MonkeyPatch) -> Engine:
     monkeypatch.setattr(engine_module, "probe", lambda: EXACT)
     return Engine(home)
-
-
-def load(engine: Engine, *names: str) -> Engine:
-    list(engine.load(names))
-    return engine
-
-
-def say(engine: Engine, name: str, decoding: Decoding = GREEDY, messages: Any = ASKED) -> str:
-    stream = engine.open(name, messages, decoding)
-    text = ""
-    while not stream.done:
-        text += stream.advance()
-    assert text == stream.text
-    return text
 
 
 @torch.inference_mode()

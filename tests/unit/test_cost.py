@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
+from tests.toy_gguf import toy_gguf
 from tests.toys import toy_dataset, toy_model, toy_pairs
-from tests.unit.test_chat_gguf import toy_gguf
 from workbench.compressing import cost, cost_child, cost_figures, cost_process, cost_text, cost_words, speed
 from workbench.compressing.backend import Backend
 from workbench.compressing.cost_text import Text, TextRow

@@ -2,8 +2,7 @@
 
 import json
 import shutil
-import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,7 +12,8 @@ import numpy as np
 import pytest
 import torch
 
-from tests.toys import toy_dataset, toy_model
+from tests.running import carry
+from tests.toys import EXACT, toy_adapter, toy_dataset, wordy_model
 from workbench.chat import engine as engine_module
 from workbench.chat.decoding import Decoding
 from workbench.chat.engine import Engine
@@ -24,59 +24,21 @@ from workbench.chat.ensembles.stacking import Stacking
 from workbench.chat.ensembles.vote import Vote, said
 from workbench.chat.service import ChatService, Pane
 from workbench.errors import SpecError, UserError
-from workbench.hardware import Hardware
-from workbench.home import Home, writing
-from workbench.jobs.job import STOP_FILE, Job, JobContext, JobStopped
+from workbench.home import Home
+from workbench.jobs.job import STOP_FILE, JobContext, JobStopped
 from workbench.jobs.kinds.fit_stacking import FitStacking
 from workbench.jobs.kinds.generate import Generate
-from workbench.jobs.queue import JobView, Queue
-from workbench.jobs.worker import carry_out
-from workbench.lineage import Manifest, parent_of, read_manifest, write_manifest
+from workbench.jobs.queue import Queue
+from workbench.lineage import read_manifest
 from workbench.models.ensembles import create_ensemble, read_ensemble
-from workbench.models.loading import load_base
 from workbench.models.shelf import delete_model
 from workbench.preferences import sessions, votes
 
-EXACT = Hardware(device="cpu", cores=2, bf16=False)
+pytestmark = pytest.mark.usefixtures("one_thread")
 ASKED = [{"role": "user", "content": "Tell me of the red apple."}]
 GREEDY = Decoding(greedy=True, max_new_tokens=16)
 WARM = Decoding(temperature=1.5, max_new_tokens=12, seed=3)
 PAIR = ["toy", "other"]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Toys are too small to gain from threads, and threads of several processes hinder one another."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-def wordy(home: Home, name: str, seed: int) -> None:
-    """A toy with large random weights: untrained ones repeat their last token, and alike."""
-    folder = toy_model(home, name, seed)
-    model = load_base(folder, EXACT)
-    with torch.no_grad():
-        for weight_name, weight in model.named_parameters():
-            if "proj" in weight_name:
-                weight.normal_(0, 0.2)
-    model.save_pretrained(folder)
-    write_manifest(folder, Manifest(kind="model", name=name))
-
-
-def toy_adapter(home: Home, name: str, seed: int) -> None:
-    from peft import LoraConfig, get_peft_model
-
-    model = get_peft_model(load_base(home.models / "toy", EXACT), LoraConfig(r=4, target_modules="all-linear"))
-    torch.manual_seed(seed)
-    with torch.no_grad():
-        for weight_name, weight in model.named_parameters():
-            if "lora_" in weight_name:
-                weight.normal_(0, 0.3)
-    with writing(home.models / name) as folder:
-        model.save_pretrained(str(folder))
-        write_manifest(folder, Manifest(kind="adapter", name=name, parents=[parent_of(home.models / "toy", "base")]))
 
 
 def foreign(home: Home) -> None:
@@ -93,8 +55,8 @@ def foreign(home: Home) -> None:
 @pytest.fixture(scope="module")
 def toys(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = Home.at(tmp_path_factory.mktemp("ensembles"))
-    wordy(home, "toy", 0)
-    wordy(home, "other", 1)
+    wordy_model(home, "toy", 0)
+    wordy_model(home, "other", 1)
     shutil.copytree(home.models / "toy", home.models / "twin")
     toy_adapter(home, "a", 1)
     toy_adapter(home, "b", 2)
@@ -468,16 +430,6 @@ def test_in_a_batch_an_answer_ends_where_the_model_ends(home: Home, monkeypatch:
 
 
 # ---- the jobs and the page's service -----------------------------------------------------------------------
-
-
-def carry(home: Home, job: Job) -> JobView:
-    queue = Queue(home)
-    view = queue.get(queue.submit(job, here=True))
-    before = signal.getsignal(signal.SIGTERM)
-    status = carry_out(home, view.folder)
-    signal.signal(signal.SIGTERM, before)
-    assert status == "done", view.refresh().story.error
-    return view.refresh()
 
 
 def answered(home: Home, models: list[str], prompts: int = 6) -> None:

@@ -1,6 +1,6 @@
 """Extracting an adapter: what was put in comes out, and what is left out is told."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -8,36 +8,29 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from tests.toys import toy_model, toy_tokenizer
-from workbench import hardware
-from workbench.errors import Problems, UserError
-from workbench.hardware import Hardware
+from tests.running import context, run, wrong_with
+from tests.toys import EXACT, toy_model, toy_tokenizer
+from workbench.errors import UserError
 from workbench.home import Home, writing
-from workbench.jobs.job import STOP_FILE, JobContext, JobStopped
+from workbench.jobs.job import STOP_FILE, JobStopped
 from workbench.jobs.kinds.extract_lora import ExtractLora
 from workbench.lineage import Manifest, read_manifest, write_manifest
 from workbench.merging import extraction
 from workbench.merging.extraction import low_rank
 from workbench.models.loading import load_base
 
-EXACT = Hardware(device="cpu", cores=2, bf16=False)
 IDS = torch.arange(3, 40)[None]
 LINEAR = 14
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+def home(tmp_path_factory: pytest.TempPathFactory, exact: None) -> Home:
     """'toy'; 'folded', which has a LoRA of rank 4 folded in; 'moved', whose every tensor was changed a little."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(hardware, "probe", lambda: EXACT)
-        made = Home.at(tmp_path_factory.mktemp("extraction"))
-        toy_model(made, "toy")
-        changed(made, "folded", with_lora)
-        changed(made, "moved", everywhere)
-        yield made
-    torch.set_num_threads(threads)
+    made = Home.at(tmp_path_factory.mktemp("extraction"))
+    toy_model(made, "toy")
+    changed(made, "folded", with_lora)
+    changed(made, "moved", everywhere)
+    return made
 
 
 def changed(home: Home, name: str, change: Callable[[Any], Any], base: str = "toy") -> Path:
@@ -70,24 +63,13 @@ def everywhere(model: Any) -> Any:
 
 def extract(home: Home, output: str, **settings: Any) -> dict[str, Any]:
     job = ExtractLora.parse({"base": "toy", "output": output, **settings})
-    problems = Problems()
-    job.check(home, problems)
-    problems.check()
-    result = job.run(context(home, output))
+    result = run(home, job, output)
     assert result["model"] == output and read_manifest(home.models / output).info == result
     return result
 
 
-def context(home: Home, name: str) -> JobContext:
-    folder = home.jobs / name
-    folder.mkdir(exist_ok=True)
-    return JobContext(home, folder)
-
-
 def found_wrong(home: Home, **settings: Any) -> str:
-    problems = Problems()
-    ExtractLora.parse({"base": "toy", "output": "new", **settings}).check(home, problems)
-    return "\n".join(str(problem) for problem in problems.found)
+    return wrong_with(home, ExtractLora.parse({"base": "toy", "output": "new", **settings}))
 
 
 @torch.no_grad()

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.running import context, run
 from tests.toys import conversations, toy_dataset, toy_model
 from workbench.compressing.quantizers.gguf import Gguf
 from workbench.errors import Problems, SpecError, UserError
@@ -19,7 +20,7 @@ from workbench.gguf.preview import cache_bytes, fit, preview
 from workbench.gguf.reading import read_header
 from workbench.gguf.types import KINDS
 from workbench.home import Home
-from workbench.jobs.job import STOP_FILE, JobContext, JobStopped
+from workbench.jobs.job import STOP_FILE, JobStopped
 from workbench.jobs.kinds.import_gguf import ImportGguf
 from workbench.jobs.kinds.quantize import Quantize
 from workbench.lineage import read_manifest
@@ -38,10 +39,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
         model="toy", quantizers=[Gguf(type="Q8_0"), Gguf(type="Q4_K_M", importance=True)], calibration="talks",
         calibration_rows=6,
     )  # fmt: skip
-    problems = Problems()
-    job.check(made, problems)
-    problems.check()
-    result = job.run(context(made, "quantize"))
+    result = run(made, job, "quantize")
     assert result["models"] == ["toy-q8_0", "toy-q4_k_m-imatrix"]
     return made
 
@@ -50,12 +48,6 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
 def source(home: Home, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The Q8_0 file, which keeps the toy's tokenizer."""
     return gguf_file(home, "toy-q8_0")
-
-
-def context(home: Home, name: str) -> JobContext:
-    folder = home.jobs / name
-    folder.mkdir()
-    return JobContext(home, folder)
 
 
 def test_a_quantized_model_tells_what_it_is(home: Home) -> None:

@@ -2,7 +2,6 @@
 
 import json
 import math
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,28 +10,19 @@ import pytest
 import torch
 from tokenizers import Tokenizer
 
-from tests.toys import conversations, toy_dataset, toy_model, toy_pairs
+from tests.running import context
+from tests.toys import EXACT, conversations, toy_adapter, toy_dataset, toy_model, toy_pairs
 from workbench.data.shelf import write_rows
 from workbench.errors import Problems, UserError
-from workbench.hardware import Hardware
-from workbench.home import Home, writing
-from workbench.jobs.job import JobContext, JobStopped
+from workbench.home import Home
+from workbench.jobs.job import JobStopped
 from workbench.jobs.kinds.measure import Measure
-from workbench.lineage import Manifest, parent_of, write_manifest
 from workbench.merging import proof
-from workbench.models.loading import load_base, load_tokenizer
+from workbench.models.loading import load_base
 from workbench.models.measure import Loss, batches, difference, encode, interval, loss_of, rows_of
 from workbench.models.shelf import resolve
 
-EXACT = Hardware(device="cpu", cores=2, bf16=False)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")
@@ -46,27 +36,6 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
     toy_pairs(made)
     write_rows(made, "lessons", "conversation", conversations(20, "It is so."))
     return made
-
-
-def toy_adapter(home: Home, name: str, base: str = "toy") -> None:
-    from peft import LoraConfig, get_peft_model
-
-    model = get_peft_model(load_base(home.models / base, EXACT), LoraConfig(r=4, target_modules="all-linear"))
-    torch.manual_seed(5)
-    with torch.no_grad():
-        for weight_name, weight in model.named_parameters():
-            if "lora_" in weight_name:
-                weight.normal_(0, 0.3)
-    with writing(home.models / name) as folder:
-        model.save_pretrained(str(folder))
-        load_tokenizer(home.models / base).save_pretrained(folder)
-        write_manifest(folder, Manifest(kind="adapter", name=name, parents=[parent_of(home.models / base, "base")]))
-
-
-def context(home: Home, name: str = "job") -> JobContext:
-    folder = home.jobs / name
-    folder.mkdir(exist_ok=True)
-    return JobContext(home, folder)
 
 
 def measured(home: Home, name: str, rows: list[dict[str, Any]], kind: str = "conversation") -> Loss:

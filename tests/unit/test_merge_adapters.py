@@ -1,84 +1,46 @@
 """Combining LoRA adapters: what comes out is what the paper's sums say, layer by layer."""
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, get_args
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
-from tests.toys import toy_model, toy_tokenizer
-from workbench import hardware
-from workbench.errors import Problems, SpecError
-from workbench.hardware import Hardware
-from workbench.home import Home, writing
-from workbench.jobs.job import STOP_FILE, JobContext, JobStopped
+from tests.running import context, run, wrong_with
+from tests.toys import EXACT, toy_adapter, toy_model
+from workbench.errors import SpecError
+from workbench.home import Home
+from workbench.jobs.job import STOP_FILE, JobStopped
 from workbench.jobs.kinds.combine_adapters import ANY_RANK, SVD, Combination, CombineAdapters
-from workbench.lineage import Manifest, parent_of, read_manifest, write_manifest
+from workbench.lineage import read_manifest
 from workbench.merging.combining import cut
 from workbench.models.loading import load_base
 
-EXACT = Hardware(device="cpu", cores=2, bf16=False)
 ATTENTION = ["q_proj", "v_proj"]
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+def home(tmp_path_factory: pytest.TempPathFactory, exact: None) -> Home:
     """'toy' and 'other' with adapters a and b (rank 4), wide (rank 8, rsLoRA), narrow (q_proj and v_proj) and far."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(hardware, "probe", lambda: EXACT)
-        made = Home.at(tmp_path_factory.mktemp("combining"))
-        toy_model(made, "toy")
-        toy_model(made, "other", seed=1)
-        lora_adapter(made, "a", seed=1)
-        lora_adapter(made, "b", seed=2, lora_alpha=4)
-        lora_adapter(made, "wide", seed=3, r=8, use_rslora=True)
-        lora_adapter(made, "narrow", seed=4, target_modules=ATTENTION)
-        lora_adapter(made, "far", seed=5, base="other")
-        yield made
-    torch.set_num_threads(threads)
-
-
-def lora_adapter(home: Home, name: str, seed: int, base: str = "toy", **settings: Any) -> Path:
-    """An adapter on the shelf with random matrices on both sides, so that it changes every layer it has."""
-    from peft import LoraConfig, get_peft_model
-
-    torch.manual_seed(seed)
-    common = {"r": 4, "lora_alpha": 8, "target_modules": "all-linear", "task_type": "CAUSAL_LM"}
-    model: Any = get_peft_model(load_base(home.models / base, EXACT), LoraConfig(**{**common, **settings}))
-    for weight in model.parameters():
-        if weight.requires_grad:
-            torch.nn.init.normal_(weight, std=0.1)
-    with writing(home.models / name) as folder:
-        model.save_pretrained(folder)
-        toy_tokenizer(folder)
-        parents = [parent_of(home.models / base, "base")]
-        write_manifest(folder, Manifest(kind="adapter", name=name, parents=parents))
-    return home.models / name
+    made = Home.at(tmp_path_factory.mktemp("combining"))
+    toy_model(made, "toy")
+    toy_model(made, "other", seed=1)
+    toy_adapter(made, "a", seed=1, spread=0.1)
+    toy_adapter(made, "b", seed=2, lora_alpha=4, spread=0.1)
+    toy_adapter(made, "wide", seed=3, r=8, use_rslora=True, spread=0.1)
+    toy_adapter(made, "narrow", seed=4, target_modules=ATTENTION, spread=0.1)
+    toy_adapter(made, "far", seed=5, base="other", spread=0.1)
+    return made
 
 
 def combine(home: Home, output: str, adapters: list[str], weights: list[float], **settings: Any) -> CombineAdapters:
     job = CombineAdapters(adapters=adapters, weights=weights, output=output, **settings)
-    problems = Problems()
-    job.check(home, problems)
-    problems.check()
-    assert job.run(context(home, output))["model"] == output
+    assert run(home, job, output)["model"] == output
     return job
 
 
-def context(home: Home, name: str) -> JobContext:
-    folder = home.jobs / name
-    folder.mkdir(exist_ok=True)
-    return JobContext(home, folder)
-
-
 def found_wrong(home: Home, adapters: list[str], **settings: Any) -> str:
-    problems = Problems()
-    CombineAdapters.parse({"adapters": adapters, "output": "new", **settings}).check(home, problems)
-    return "\n".join(str(problem) for problem in problems.found)
+    return wrong_with(home, CombineAdapters.parse({"adapters": adapters, "output": "new", **settings}))
 
 
 def loaded(home: Home, name: str) -> Any:
@@ -189,7 +151,7 @@ def test_it_says_what_it_was_made_from_and_talks_as_the_first(home: Home) -> Non
 
 
 def test_what_is_wrong_is_said_before_it_starts(home: Home) -> None:
-    lora_adapter(home, "dora", seed=6, use_dora=True)
+    toy_adapter(home, "dora", seed=6, use_dora=True, spread=0.1)
     assert "'toy' is a whole model" in found_wrong(home, ["toy", "a"])
     assert "uses DoRA" in found_wrong(home, ["a", "dora"])
     assert "different bases (a of toy, far of other)" in found_wrong(home, ["a", "far"])

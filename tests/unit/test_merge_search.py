@@ -2,16 +2,16 @@
 
 import json
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+from tests.running import context, wrong_with
 from tests.toys import conversations, toy_dataset, toy_model, toy_pairs
 from workbench.data.shelf import write_rows
-from workbench.errors import Problems, UserError
+from workbench.errors import UserError
 from workbench.home import Home
 from workbench.jobs.job import JobContext, JobStopped
 from workbench.jobs.kinds.measure import Measure
@@ -25,13 +25,7 @@ from workbench.merging.trial_model import TrialModel
 from workbench.models.shelf import resolve
 from workbench.models.weights import open_weights
 
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")
@@ -47,21 +41,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
     return made
 
 
-def context(home: Home, name: str, resume: bool = False) -> JobContext:
-    folder = home.jobs / name
-    folder.mkdir(exist_ok=True)
-    return JobContext(home, folder, resume)
-
-
 def job(output: str, **settings: Any) -> MergeSearch:
     given = {"models": ["toy", "taught"], "base": "toy", "dataset": "lessons", "rows": 6, "trials": 4}
     return MergeSearch(output=output, **{**given, **settings})
-
-
-def problems_of(home: Home, one: MergeSearch) -> str:
-    problems = Problems()
-    one.check(home, problems)
-    return " ".join(map(str, problems.found))
 
 
 # ---- what may be tried -------------------------------------------------------------------------------------
@@ -279,14 +261,14 @@ def test_importance_is_of_the_best_methods_parameters_alone() -> None:
 
 
 def test_everything_wrong_is_said_before_it_is_queued(home: Home) -> None:
-    assert problems_of(home, job("fine")) == ""
-    told = problems_of(home, job("toy", models=["toy", "toy", "tyo"], dataset="pairs", base="bace"))
+    assert wrong_with(home, job("fine")) == ""
+    told = wrong_with(home, job("toy", models=["toy", "toy", "tyo"], dataset="pairs", base="bace"))
     for word in ("twice", "Did you mean toy", "conversations or texts", "on the shelf already", "bace"):
         assert word in told
-    assert "needs a base model" in problems_of(home, job("x", base="", methods=["ties"]))
-    assert "No method fits" not in problems_of(home, job("x", base=""))
-    assert "no merge method" in problems_of(home, job("x", methods=["tise"]))
-    assert problems_of(home, job("x", models=["toy", "wide"], base=""))
+    assert "needs a base model" in wrong_with(home, job("x", base="", methods=["ties"]))
+    assert "No method fits" not in wrong_with(home, job("x", base=""))
+    assert "no merge method" in wrong_with(home, job("x", methods=["tise"]))
+    assert wrong_with(home, job("x", models=["toy", "wide"], base=""))
 
 
 def test_a_folder_of_trials_can_be_read_while_it_is_written(tmp_path: Path) -> None:

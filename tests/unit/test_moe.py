@@ -11,28 +11,23 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, Qwen2Config, Qwen2ForCausalLM, Qwen3Config, Qwen3ForCausalLM
 
-from tests.toys import toy_model, toy_tokenizer
-from workbench import hardware
-from workbench.errors import Problems, SpecError
-from workbench.hardware import Hardware
+from tests.running import context, run, wrong_with
+from tests.toys import EXACT, toy_model, toy_tokenizer
+from workbench.errors import SpecError
 from workbench.home import Home, writing
-from workbench.jobs.job import STOP_FILE, JobContext, JobStopped
+from workbench.jobs.job import STOP_FILE, JobStopped
 from workbench.jobs.kinds.assemble_moe import AssembleMoe
 from workbench.lineage import Manifest, parent_of, read_manifest, write_manifest
 from workbench.merging.moe import published
 from workbench.models.loading import load_base, load_tokenizer
 
-EXACT = Hardware(device="cpu", cores=2, bf16=False)
 IDS = torch.arange(3, 40)[None]
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+def home(tmp_path_factory: pytest.TempPathFactory, exact: None) -> Iterator[Home]:
     """Llamas toy, b and c, wide; Qwens of both kinds, each with a brother; and an adapter of the toy. No network."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(hardware, "probe", lambda: EXACT)
         patch.setattr(socket.socket, "connect", refuse)
         made = Home.at(tmp_path_factory.mktemp("moe"))
         for seed, name in enumerate(("toy", "b", "c")):
@@ -47,7 +42,6 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
             parents = [parent_of(made.models / "toy", "base")]
             write_manifest(folder, Manifest(kind="adapter", name="adapter", parents=parents))
         yield made
-    torch.set_num_threads(threads)
 
 
 def refuse(*_: Any) -> None:
@@ -72,23 +66,12 @@ def recipe(base: str, *experts: str, **settings: Any) -> dict[str, Any]:
 
 def assemble(home: Home, output: str, given: Any, **settings: Any) -> Path:
     job = AssembleMoe.parse({"recipe": given, "output": output, **settings})
-    problems = Problems()
-    job.check(home, problems)
-    problems.check()
-    assert job.run(context(home, output))["model"] == output
+    assert run(home, job, output)["model"] == output
     return home.models / output
 
 
-def context(home: Home, name: str) -> JobContext:
-    folder = home.jobs / name
-    folder.mkdir(exist_ok=True)
-    return JobContext(home, folder)
-
-
 def found_wrong(home: Home, given: Any, output: str = "new") -> str:
-    problems = Problems()
-    AssembleMoe.parse({"recipe": given, "output": output}).check(home, problems)
-    return "\n".join(str(problem) for problem in problems.found)
+    return wrong_with(home, AssembleMoe.parse({"recipe": given, "output": output}))
 
 
 @torch.no_grad()

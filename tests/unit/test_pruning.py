@@ -2,7 +2,6 @@
 
 import json
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +9,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from tests.toys import toy_dataset, toy_model, toy_pairs
-from workbench import hardware
+from tests.running import carry, context, run
+from tests.toys import EXACT, toy_dataset, toy_model, toy_pairs
 from workbench.compressing.activations import group_squares, influences, input_squares
 from workbench.compressing.anatomy import Anatomy, within
 from workbench.compressing.masks import Smallest, lowest, two_of_four
@@ -19,7 +18,7 @@ from workbench.compressing.pruner import PRUNERS, Cut
 from workbench.errors import Problems, SpecError, UserError
 from workbench.hardware import Hardware
 from workbench.home import Home, write_text
-from workbench.jobs.job import STOP_FILE, Job, JobContext, JobStopped
+from workbench.jobs.job import STOP_FILE, JobContext, JobStopped
 from workbench.jobs.kinds.prune import Prune
 from workbench.jobs.kinds.train import Train
 from workbench.jobs.queue import JobView, Queue
@@ -30,23 +29,16 @@ from workbench.models.shelf import model_info, resolve
 from workbench.training.objectives.distill import divergence, pruned_from
 from workbench.training.tuners.full import Full, hold_zeros
 
-EXACT = Hardware(device="cpu", cores=2, bf16=False)
-
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+def home(tmp_path_factory: pytest.TempPathFactory, exact: None) -> Home:
     """'toy' has learnt a little, 'deep' has four layers of which the third does nothing."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(hardware, "probe", lambda: EXACT)
-        made = Home.at(tmp_path_factory.mktemp("pruning"))
-        toy_model(made, lessons=20)
-        change(toy_model(made, "deep", layers=4), lambda name, weight: weight * (2 not in _silent(name)))
-        toy_dataset(made)
-        toy_pairs(made)
-        yield made
-    torch.set_num_threads(threads)
+    made = Home.at(tmp_path_factory.mktemp("pruning"))
+    toy_model(made, lessons=20)
+    change(toy_model(made, "deep", layers=4), lambda name, weight: weight * (2 not in _silent(name)))
+    toy_dataset(made)
+    toy_pairs(made)
+    return made
 
 
 def _silent(name: str) -> set[int]:
@@ -61,16 +53,7 @@ def change(folder: Path, to: Any) -> None:
 
 def prune(home: Home, output: str, pruner: Any, model: str = "toy", **settings: Any) -> dict[str, Any]:
     job = Prune.parse({"model": model, "pruner": pruner, "calibration": "talks", "output": output, **settings})
-    problems = Problems()
-    job.check(home, problems)
-    problems.check()
-    return job.run(context(home, output))
-
-
-def context(home: Home, name: str) -> JobContext:
-    folder = home.jobs / f"of-{name}"
-    folder.mkdir()
-    return JobContext(home, folder)
+    return run(home, job, f"of-{output}")
 
 
 def problems_of(home: Home, **settings: Any) -> str:
@@ -78,16 +61,6 @@ def problems_of(home: Home, **settings: Any) -> str:
     job = Train if "dataset" in settings else Prune
     job.parse({"model": "toy", "output": "new", **settings}).check(home, found)
     return "\n".join(str(problem) for problem in found.found)
-
-
-def carry(home: Home, job: Job) -> JobView:
-    queue = Queue(home)
-    view = queue.get(queue.submit(job, here=True))
-    before = signal.getsignal(signal.SIGTERM)
-    status = carry_out(home, view.folder)
-    signal.signal(signal.SIGTERM, before)
-    assert status == "done", view.refresh().story.error
-    return view.refresh()
 
 
 def train(home: Home, output: str, **settings: Any) -> JobView:

@@ -4,18 +4,17 @@ llama.cpp adds an adapter to a quantized model while it answers, so one file in 
 format for them: https://github.com/ggml-org/llama.cpp/blob/master/convert_lora_to_gguf.py.
 """
 
-import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from workbench.errors import UserError
 from workbench.gguf.reading import Header, read_header
 from workbench.home import Home
 from workbench.lineage import read_manifest
 from workbench.models.shelf import answerable, gguf_file, model_folder
-from workbench.models.tensors import cannot_fold
+from workbench.models.tensors import adapter_config, cannot_fold, lora_scaling
 
 if TYPE_CHECKING:
     import torch
@@ -78,7 +77,7 @@ def lora_file(home: Home, name: str) -> Path:
 def _write(path: Path, header: Header, adapter: Path) -> None:
     import gguf
 
-    config = json.loads((adapter / "adapter_config.json").read_text("utf-8"))
+    config = adapter_config(adapter)
     architecture = next(one for one, name in gguf.MODEL_ARCH_NAMES.items() if name == header.architecture)
     names = gguf.get_tensor_name_map(architecture, header.number(f"{header.architecture}.block_count", 0))
     alpha = float(config["lora_alpha"])
@@ -91,7 +90,7 @@ def _write(path: Path, header: Header, adapter: Path) -> None:
         if name is None:
             raise UserError(f"GGUF has no place for the adapter's {module}.", FOLD, "model")
         # llama.cpp scales by alpha / rank whatever the adapter's own scaling is
-        b = _reordered(b, name, header) * (_scaling(module, config, len(a)) * len(a) / alpha)
+        b = _reordered(b, name, header) * (lora_scaling(config, module, len(a)) * len(a) / alpha)
         writer.add_tensor(f"{name}.weight.lora_a", a.numpy())
         writer.add_tensor(f"{name}.weight.lora_b", b.contiguous().numpy())
     writer.write_header_to_file()
@@ -113,15 +112,6 @@ def _pairs(adapter: Path) -> "Iterator[tuple[str, torch.Tensor, torch.Tensor]]":
                     yield module, file.get_tensor(key).float(), file.get_tensor(other).float()
                 elif not key.endswith(".lora_B.weight"):
                     raise UserError(f"The adapter holds {key}, which is no LoRA.", FOLD, "model")
-
-
-def _scaling(module: str, config: dict[str, Any], rank: int) -> float:
-    """What PEFT multiplies this module's B·A by."""
-    from peft.utils.other import get_pattern_key
-
-    patterns: dict[str, float] = config.get("alpha_pattern") or {}
-    alpha = float(patterns.get(get_pattern_key(list(patterns), module), config["lora_alpha"]))
-    return alpha / rank**0.5 if config.get("use_rslora") else alpha / rank
 
 
 def _reordered(b: "torch.Tensor", name: str, header: Header) -> "torch.Tensor":

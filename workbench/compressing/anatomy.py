@@ -1,6 +1,5 @@
 """The parts of a model that pruning cuts, as its config and the headers of its weight files name them."""
 
-import json
 import math
 import re
 from collections.abc import Iterable
@@ -32,7 +31,7 @@ class Anatomy:
     @classmethod
     def of(cls, folder: Path) -> "Anatomy":
         """Read without torch; raises `UserError` for what cannot be pruned: quantized models, and no decoders."""
-        config = _config(folder)
+        config = tensors.model_config(folder)
         headers = list(tensors.shapes(folder))
         found = cls(
             folder, config, {name: shape for name, shape, _ in headers}, {name: dtype for name, _, dtype in headers}
@@ -124,13 +123,6 @@ def within(name: str) -> str:
     """A tensor's name inside its layer, as mlp.down_proj.weight; '' outside of layers."""
     found = IN_LAYER.search(name)
     return found[2] if found else ""
-
-
-def _config(folder: Path) -> dict[str, Any]:
-    try:
-        return dict(json.loads((folder / "config.json").read_text("utf-8")))
-    except (OSError, ValueError, TypeError) as error:
-        raise UserError(f"{folder.name}/config.json cannot be read ({error}).", "Get the model again.") from None
 
 
 def _other(reason: str) -> UserError:

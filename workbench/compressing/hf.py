@@ -3,7 +3,6 @@
 Headers and config alone tell before the work; torch is imported where a job loads the model.
 """
 
-import json
 import math
 import re
 import shutil
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.compressing.quantizer import Work
-from workbench.errors import Problems, UserError
+from workbench.errors import Problems
 from workbench.models import tensors
 from workbench.models.shelf import KEPT, Resolved, human_size
 
@@ -41,7 +40,7 @@ class Parts:
     @classmethod
     def of(cls, folder: Path) -> "Parts":
         """Raises `UserError` on a damaged folder."""
-        config = config_of(folder)
+        config = tensors.model_config(folder)
         headers = {name: (shape, dtype) for name, shape, dtype in tensors.shapes(folder)}
         if config.get("tie_word_embeddings") and any("embed_tokens" in name for name in headers):
             headers.pop("lm_head.weight", None)  # the same tensor again; it is saved once
@@ -80,14 +79,6 @@ class Parts:
         share = self.rest / max(self.parameters, 1)
         said = f"Embeddings and norms stay in 16 bits: {share:.0%} of the weights, {human_size(2 * self.rest)}."
         return [said] if share > 0.1 else []
-
-
-def config_of(folder: Path) -> dict[str, Any]:
-    """A model's config.json; raises `UserError`."""
-    try:
-        return dict(json.loads((folder / "config.json").read_text("utf-8")))
-    except (OSError, ValueError, TypeError) as error:
-        raise UserError(f"{folder.name}/config.json cannot be read ({error}).", "Get the model again.") from None
 
 
 def check_model(found: Resolved, problems: Problems, only_linear: bool = True) -> Parts | None:

@@ -43,8 +43,8 @@ class Work:
 class Quantizer(Method):
     """Base of every quantizer.
 
-    makes: 'model' for a folder transformers loads, 'gguf' for one file of llama.cpp's. calibrates: whether rows of a
-    dataset make it better. smaller: whether the file becomes smaller (a teaching one may only show the loss).
+    makes: 'model' for a folder transformers loads, 'gguf' for one file of llama.cpp's. calibrates: whether it can use
+    rows of a dataset. smaller: whether the file becomes smaller (a teaching one may only show the loss).
     """
 
     makes: ClassVar[Literal["model", "gguf"]] = "model"
@@ -54,6 +54,14 @@ class Quantizer(Method):
     def suffix(self) -> str:
         """What the result's name gets, such as q4_k_m."""
         return self.method
+
+    def reads_rows(self) -> bool:
+        """Whether it uses rows of a dataset as it is set."""
+        return self.calibrates
+
+    def needs_rows(self) -> bool:
+        """Whether it cannot do without rows of a dataset as it is set."""
+        return False
 
     def estimate(self, found: Resolved) -> Estimate:
         """The size of the result, from the headers of the model's files alone."""

@@ -24,7 +24,7 @@ def recommend(rows: Sequence[Row], memory_gb: float, paired: Sequence[Row] = ())
     the paired differences, overlapping intervals count as 'cannot be told apart'.
     """
     usable = [row for row in rows if "error" not in row]
-    variants = [row for row in usable if not row.get("original") and row.get("kl")]
+    variants = _smaller([row for row in usable if not row.get("original") and row.get("kl")], usable)
     if not variants:
         return Recommendation("No variant was measured against the original yet.", "")
     room = f"{memory_gb:.3g} GB"
@@ -36,6 +36,12 @@ def recommend(rows: Sequence[Row], memory_gb: float, paired: Sequence[Row] = ())
     best = min(fitting, key=lambda row: (row["kl"]["value"], row["bytes"]))
     said = [_praise(best, room), *_beside(best, fitting, paired), *_original(usable, memory_gb)]
     return Recommendation(" ".join(said), best["name"])
+
+
+def _smaller(variants: list[Row], usable: Sequence[Row]) -> list[Row]:
+    """The variants whose file is smaller than the original's; all of them where none is, or it was not measured."""
+    size = next((row["bytes"] for row in usable if row.get("original")), 0)
+    return [row for row in variants if row["bytes"] < size] or variants
 
 
 def nats(value: float) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from workbench.compressing.pruner import Cut
+from workbench.models import tensors
 from workbench.models.shelf import KEPT
 from workbench.models.weights import ShardWriter, open_weights
 
@@ -38,7 +39,7 @@ def rewrite(cut: Cut, change: Change, text: str) -> None:
 
 def write_config(cut: Cut, **changes: Any) -> None:
     """The model's config.json with these settings changed."""
-    config = json.loads((cut.found.base / "config.json").read_text("utf-8"))
+    config = tensors.model_config(cut.found.base)
     (cut.folder / "config.json").write_text(json.dumps(config | changes, indent=2), "utf-8")
 
 

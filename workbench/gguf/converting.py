@@ -33,17 +33,9 @@ def float_type(folder: Path) -> str:
     return named.get(tensors.summary(folder).dtype, "F32")
 
 
-def read_config(folder: Path) -> dict[str, Any]:
-    """config.json; raises `UserError` when it is missing or damaged."""
-    try:
-        return dict(json.loads((folder / "config.json").read_text("utf-8")))
-    except (OSError, ValueError, TypeError) as error:
-        raise UserError(f"config.json of {folder.name} cannot be read ({error}).", "Get the model again.") from None
-
-
 def check(found: Resolved, problems: Problems, field: str = "model") -> None:
     """Adds what would make the conversion fail, from the model's config and tokenizer."""
-    config = read_config(found.base)
+    config = tensors.model_config(found.base)
     name = architecture_of(config)
     if name not in supported():
         problems.add(field, f"llama.cpp's converter does not know {name or 'its architecture'}.", "Choose another one.")

@@ -9,7 +9,7 @@ from typing import Any
 
 from workbench.errors import UserError
 from workbench.gguf.converter import architecture_of, gguf_architecture
-from workbench.gguf.converting import float_type, read_config
+from workbench.gguf.converting import float_type
 from workbench.gguf.importance import tensor_names
 from workbench.gguf.layout import padded, tensor_bytes
 from workbench.gguf.types import BY_QUALITY, Choice, mixture
@@ -111,7 +111,7 @@ def _described(folder: Path, _: int) -> tuple[list[Weight], Traits]:
     config = _text_config(folder)
     heads = _number(config, "num_attention_heads", "n_head")
     traits = Traits(
-        gguf_architecture(architecture_of(read_config(folder))) or "llama",
+        gguf_architecture(architecture_of(tensors.model_config(folder))) or "llama",
         _number(config, "num_hidden_layers", "n_layer", "num_layers"), heads,
         _number(config, "num_key_value_heads") or heads,
         _number(config, "num_local_experts", "num_experts", "n_routed_experts"),
@@ -137,7 +137,7 @@ def _weights(folder: Path, traits: Traits) -> list[Weight]:
 
 
 def _text_config(folder: Path) -> dict[str, Any]:
-    config = read_config(folder)
+    config = tensors.model_config(folder)
     inner = config.get("text_config")
     return inner if isinstance(inner, dict) else config
 

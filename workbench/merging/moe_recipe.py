@@ -4,7 +4,6 @@ https://github.com/arcee-ai/mergekit/blob/main/docs/moe.md. The base gives atten
 its MLPs; a router before them is made from prompts (gate_mode hidden or cheap_embed) or drawn at random.
 """
 
-import json
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,6 +12,7 @@ from pydantic import Field, model_validator
 from workbench.errors import Problem, Problems, SpecError, UserError
 from workbench.home import Home
 from workbench.merging.recipe import Dtype, Reference, find
+from workbench.models import tensors
 from workbench.spec import Spec, load_yaml
 
 SAME = ("model_type", "hidden_size", "intermediate_size", "num_hidden_layers", "hidden_act")
@@ -92,7 +92,7 @@ class MoeRecipe(Spec):
 
     def output(self, folders: dict[str, Path]) -> str:
         """The architecture of the result; raises `SpecError` if these models cannot make one."""
-        configs = {name: json.loads((folder / "config.json").read_text("utf-8")) for name, folder in folders.items()}
+        configs = {name: tensors.model_config(folder) for name, folder in folders.items()}
         base, problems = configs[self.base_model], Problems()
         for name, config in configs.items():
             for key in SAME:
@@ -100,7 +100,7 @@ class MoeRecipe(Spec):
                     message = f"{name!r} has {key} {config.get(key)}, the base {base.get(key)}."
                     problems.add("recipe", message, "Choose models trained from the same base.")
         problems.check()
-        kind = base.get("model_type")
+        kind = str(base.get("model_type"))
         makes = {"qwen3": "qwen3", "qwen2": "qwen"}.get(kind, "qwen" if self.shared_experts else "mixtral")
         wanted = self.architecture or makes
         _check_output(wanted, kind, bool(self.shared_experts), problems)

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, Field, model_validator
 from workbench.errors import Problem, Problems, SpecError, UserError
 from workbench.home import Home, entries
 from workbench.lineage import read_manifest
+from workbench.models import tensors
 from workbench.models.shelf import Resolved, resolve
 from workbench.spec import Spec, dump_yaml, load_yaml
 
@@ -247,9 +248,7 @@ def _missing(written: str) -> str:
 
 def layers(folder: Path) -> int:
     """How many layers the model in a folder has, from its config; 0 if it does not say."""
-    import json
-
-    config = json.loads((folder / "config.json").read_text("utf-8"))
+    config = tensors.model_config(folder)
     return int(config.get("num_hidden_layers") or config.get("n_layer") or 0)
 
 

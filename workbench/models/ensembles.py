@@ -1,8 +1,5 @@
 """Ensembles on the shelf: a folder with a manifest and ensemble.yaml, which names the members and how they combine."""
 
-import functools
-import hashlib
-import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +10,8 @@ from workbench.chat.ensemble import ENSEMBLES, MOST_MEMBERS, Ensemble
 from workbench.errors import Problems, SpecError, UserError
 from workbench.home import Home, inside, write_text, writing
 from workbench.lineage import Manifest, Parent, parent_of, read_manifest, write_manifest
-from workbench.models.shelf import model_folder, resolve
+from workbench.merging.checking import vocabulary as tokenizers
+from workbench.models.shelf import check_free, model_folder, resolve
 from workbench.spec import dump_yaml, load_yaml
 
 ENSEMBLE = "ensemble.yaml"
@@ -62,7 +60,7 @@ def create_ensemble(
 def check_ensemble(home: Home, name: str, method: str | dict[str, Any], members: Sequence[str]) -> Ensemble:
     """The method as asked for; raises `SpecError` with everything wrong with it, the name and the members."""
     problems = Problems()
-    check_name(home, name, problems)
+    check_free(home, name, problems, "name")
     try:
         chosen = ENSEMBLES.parse(method)
     except SpecError as error:
@@ -72,15 +70,6 @@ def check_ensemble(home: Home, name: str, method: str | dict[str, Any], members:
     chosen.check_members(members, problems)
     problems.check()
     return chosen
-
-
-def check_name(home: Home, name: str, problems: Problems, field: str = "name") -> None:
-    """Adds a problem unless the shelf can take something new under this name."""
-    try:
-        if inside(home.models, name, field).exists():
-            problems.add(field, f"{name!r} is on the shelf already.", "Choose another name.")
-    except UserError as error:
-        problems.collect(field, error)
 
 
 def check_members(
@@ -152,20 +141,9 @@ def _check_vocabularies(home: Home, members: Sequence[str], field: str) -> None:
             )
 
 
-def vocabulary(folder: Path) -> str:
-    """SHA-256 over the tokens of a folder's tokenizer and their ids; raises `UserError` when it cannot be read."""
-    path = folder / "tokenizer.json"
-    try:
-        state = path.stat()
-        return _vocabulary(path, state.st_mtime_ns, state.st_size)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"The tokenizer of {folder.name} cannot be read: {error}", "Import that model again.") from None
-
-
-@functools.lru_cache(maxsize=64)
-def _vocabulary(path: Path, _changed: int, _size: int) -> str:
-    data = json.loads(path.read_text("utf-8"))
-    tokens = data["model"]["vocab"]
-    ids = {token: place for place, (token, _) in enumerate(tokens)} if isinstance(tokens, list) else dict(tokens)
-    ids |= {added["content"]: added["id"] for added in data.get("added_tokens", [])}
-    return hashlib.sha256(json.dumps(sorted(ids.items())).encode()).hexdigest()
+def vocabulary(folder: Path) -> dict[str, int]:
+    """The tokens of a folder's tokenizer and their ids; raises `UserError` when it cannot be read."""
+    found = tokenizers.vocabulary(folder)
+    if found is None:
+        raise UserError(f"The tokenizer of {folder.name} cannot be read.", "Import that model again.")
+    return found.ids

@@ -16,6 +16,7 @@ from workbench.registry import suggestion
 
 PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 KEPT = (".safetensors", ".json", ".jinja", ".txt", ".model", ".md")
+OF_WEIGHTS = ("config.json", "adapter_config.json", "model.safetensors.index.json", "README.md")
 
 
 @dataclass
@@ -57,6 +58,15 @@ def model_folder(home: Home, name: str, field_name: str = "model") -> Path:
         remedy = suggestion(name, known) if known else "Get the starter model first (Models tab, or `import-model`)."
         raise UserError(f"There is no model {name!r}.", remedy, field_name)
     return folder
+
+
+def check_free(home: Home, name: str, problems: Problems, field_name: str = "output") -> None:
+    """Adds a problem unless the shelf can take something new under this name."""
+    try:
+        if inside(home.models, name, field_name).exists():
+            problems.add(field_name, f"{name!r} is on the shelf already.", "Choose another name.")
+    except UserError as error:
+        problems.collect(field_name, error)
 
 
 def model_info(home: Home, name: str) -> ModelInfo:
@@ -224,6 +234,13 @@ def _link(source: Path, target: Path) -> None:
         os.link(source.resolve(), target)
     except OSError:
         shutil.copyfile(source, target)
+
+
+def copy_texts(source: Path, target: Path) -> None:
+    """Copies tokenizer, chat template and their like: all that belongs on the shelf but what describes the weights."""
+    for path in sorted(source.iterdir()):
+        if path.is_file() and path.suffix in KEPT and path.suffix != ".safetensors" and path.name not in OF_WEIGHTS:
+            shutil.copyfile(path, target / path.name)
 
 
 def check_folder(home: Home, source: Path, base: str = "") -> None:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
@@ -64,13 +65,35 @@ def check_shards(folder: Path) -> list[str]:
     return []
 
 
+def model_config(folder: Path) -> dict[str, Any]:
+    """A model's config.json; raises `UserError` when it cannot be read."""
+    return _json_object(folder / "config.json")
+
+
+def adapter_config(adapter: Path) -> dict[str, Any]:
+    """An adapter's adapter_config.json; raises `UserError` when it cannot be read."""
+    return _json_object(adapter / "adapter_config.json")
+
+
+def _json_object(path: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(path.read_text("utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise UserError(f"{path.parent.name}/{path.name} cannot be read ({error}).", "Get the model again.") from None
+
+
+def lora_scaling(config: dict[str, Any], module: str, rank: int) -> float:
+    """What PEFT multiplies B A of this module of the base by. Imports peft."""
+    from peft.utils.other import get_pattern_key
+
+    patterns: dict[str, float] = config.get("alpha_pattern") or {}
+    alpha = float(patterns.get(get_pattern_key(list(patterns), module), config["lora_alpha"]))
+    return alpha / (math.sqrt(rank) if config.get("use_rslora") else rank)
+
+
 def cannot_fold(adapter: Path) -> str:
     """Why an adapter cannot be added tensor by tensor, or '' if it can. Raises `UserError` on damaged files."""
-    try:
-        config = dict(json.loads((adapter / "adapter_config.json").read_text("utf-8")))
-    except (OSError, ValueError, TypeError) as error:
-        told = f"{adapter.name}/adapter_config.json cannot be read ({error})."
-        raise UserError(told, "Get the model again.") from None
+    config = adapter_config(adapter)
     if config.get("peft_type") != "LORA":
         return f"its type is {config.get('peft_type')}"
     for setting, name in (("use_dora", "DoRA"), ("lora_bias", "a LoRA bias"), ("fan_in_fan_out", "transposed weights")):

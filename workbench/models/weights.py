@@ -4,7 +4,6 @@ Imports torch: only job processes import this. File format: https://github.com/h
 """
 
 import json
-import math
 import os
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 
 from workbench.errors import UserError
 from workbench.models.shelf import Resolved
-from workbench.models.tensors import cannot_fold
+from workbench.models.tensors import adapter_config, cannot_fold, lora_scaling
 
 DTYPES = {
     torch.float64: "F64", torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16", torch.int64: "I64",
@@ -142,16 +141,8 @@ class Weights(Tensors):
         if name not in self._lora or not self._adapter:
             return weight
         down, up = (self._adapter.get(part).float() for part in self._lora[name])
-        folded = weight.float().addmm_(up, down, alpha=self._scaling(name, down.shape[0]))
-        return folded.to(weight.dtype)
-
-    def _scaling(self, name: str, rank: int) -> float:
-        from peft.utils.other import get_pattern_key
-
-        module = name.removesuffix(".weight")
-        patterns: dict[str, float] = self._config.get("alpha_pattern") or {}
-        alpha: float = patterns.get(get_pattern_key(list(patterns), module), self._config["lora_alpha"])
-        return float(alpha) / (math.sqrt(rank) if self._config.get("use_rslora") else rank)
+        scaling = lora_scaling(self._config, name.removesuffix(".weight"), len(down))
+        return weight.float().addmm_(up, down, alpha=scaling).to(weight.dtype)
 
 
 def open_weights(found: Resolved) -> Weights:
@@ -168,7 +159,7 @@ def _adapter_config(found: Resolved) -> dict[str, Any]:
             "Fold it into its base in the Models tab first, and use the folded model.",
             "model",
         )
-    return dict(json.loads((found.adapter / "adapter_config.json").read_text("utf-8")))
+    return adapter_config(found.adapter)
 
 
 class ShardWriter:

@@ -46,6 +46,12 @@ class Gguf(Quantizer):
     def suffix(self) -> str:
         return self.type.lower() + ("-imatrix" if self.importance else "")
 
+    def reads_rows(self) -> bool:
+        return self.importance
+
+    def needs_rows(self) -> bool:
+        return self.importance
+
     def estimate(self, found: Resolved) -> Estimate:
         size = preview(found, self.type, self.importance)
         return Estimate(size.bytes, [size.sentence()])

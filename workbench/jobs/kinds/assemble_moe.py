@@ -6,10 +6,11 @@ from typing import Any, ClassVar
 from pydantic import Field, field_validator
 
 from workbench.errors import Problems, SpecError, UserError
-from workbench.home import Home, inside, write_text, writing
+from workbench.home import Home, write_text, writing
 from workbench.jobs.job import JOBS, Job, JobContext
 from workbench.lineage import Manifest, parent_of, write_manifest
 from workbench.merging.moe_recipe import MoeRecipe
+from workbench.models.shelf import check_free
 from workbench.spec import NestedSpecError, dump_yaml, load_yaml
 
 TELL_EVERY = 0.2  # seconds between words of progress
@@ -53,11 +54,7 @@ class AssembleMoe(Job):
         return [["Base", recipe.base_model], ["Experts", experts], ["Router", recipe.gate_mode], ["Makes", self.output]]
 
     def check(self, home: Home, problems: Problems) -> None:
-        try:
-            if inside(home.models, self.output, "output").exists():
-                problems.add("output", f"{self.output!r} is on the shelf already.", "Choose another name.")
-        except UserError as error:
-            problems.collect("output", error)
+        check_free(home, self.output, problems)
         try:
             recipe = MoeRecipe.read(self.recipe)
             recipe.output(recipe.bind(home))

@@ -8,10 +8,10 @@ from pydantic import Field
 from workbench.errors import Problems, UserError
 from workbench.home import Home, inside, writing
 from workbench.jobs.job import JOBS, Job, JobContext
-from workbench.jobs.kinds.combine_adapters import copy_texts
 from workbench.jobs.kinds.train import Train
 from workbench.jobs.queue import Queue
 from workbench.lineage import Manifest, Parent, parent_of, read_manifest, write_manifest
+from workbench.models.shelf import check_free, copy_texts
 from workbench.training.run import KEPT_FILES, checkpoints
 
 
@@ -45,11 +45,7 @@ class AverageCheckpoints(Job):
         return [["Training", self.training], ["Checkpoints", which], ["Weighting", how], ["Makes", self.output]]
 
     def check(self, home: Home, problems: Problems) -> None:
-        try:
-            if inside(home.models, self.output, "output").exists():
-                problems.add("output", f"{self.output!r} is on the shelf already.", "Choose another name.")
-        except UserError as error:
-            problems.collect("output", error)
+        check_free(home, self.output, problems)
         try:
             self._chosen(home)
             self._adapter(home)

@@ -1,17 +1,16 @@
 """Combining LoRA adapters of one base into one adapter."""
 
-import json
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
 from workbench.errors import Problems, UserError
-from workbench.home import Home, inside, writing
+from workbench.home import Home, writing
 from workbench.jobs.job import JOBS, Job, JobContext
 from workbench.lineage import Manifest, parent_of, read_manifest, write_manifest
 from workbench.models import tensors
-from workbench.models.shelf import KEPT, model_folder, resolve
+from workbench.models.shelf import check_free, copy_texts, model_folder, resolve
 
 Combination = Literal[
     "cat", "svd", "linear", "ties", "ties_svd", "dare_ties", "dare_ties_svd", "dare_linear", "dare_linear_svd",
@@ -79,11 +78,7 @@ class CombineAdapters(Job):
             problems.add("weights", counts, "Give one weight for each adapter, in their order.")
         if self.weights and not all(-100 <= weight <= 100 for weight in self.weights):
             problems.add("weights", "a weight is not between -100 and 100.", "Weights usually lie between 0 and 1.")
-        try:
-            if inside(home.models, self.output, "output").exists():
-                problems.add("output", f"{self.output!r} is on the shelf already.", "Choose another name.")
-        except UserError as error:
-            problems.collect("output", error)
+        check_free(home, self.output, problems)
         folders = [folder for name in self.adapters if (folder := self._folder(home, name, problems))]
         if len(folders) == len(self.adapters):
             self._check_bases(folders, problems)
@@ -93,13 +88,13 @@ class CombineAdapters(Job):
         """The adapter's folder if it is plain LoRA, else None and a problem."""
         try:
             folder = resolve(home, name, "adapters").adapter
+            reason = not_plain_lora(folder) if folder else ""
         except UserError as error:
             problems.collect("adapters", error)
             return None
         if folder is None:
             problems.add("adapters", f"{name!r} is a whole model.", "Choose adapters, or merge whole models instead.")
             return None
-        reason = not_plain_lora(folder)
         if reason:
             problems.add("adapters", f"{name!r} {reason}.", "Fold each into its base, then merge the whole models.")
         return None if reason else folder
@@ -141,8 +136,8 @@ class CombineAdapters(Job):
 
 
 def not_plain_lora(folder: Path) -> str:
-    """Why an adapter is not low-rank matrices and nothing else, or ''."""
-    config = json.loads((folder / "adapter_config.json").read_text("utf-8"))
+    """Why an adapter is not low-rank matrices and nothing else, or ''. Raises `UserError` on a damaged config."""
+    config = tensors.adapter_config(folder)
     if config.get("peft_type") != "LORA":
         return f"is no LoRA adapter but {config.get('peft_type')}"
     if config.get("bias", "none") != "none":
@@ -167,11 +162,3 @@ def uneven(folders: list[Path]) -> list[str]:
     if not some:
         return []
     return [f"{len(some)} layers are changed by some of the adapters only ({min(some)}); there the others add nothing."]
-
-
-def copy_texts(source: Path, target: Path) -> None:
-    """Copies tokenizer, template and their like: all that belongs on the shelf but weights, adapter and manifest."""
-    for path in sorted(source.iterdir()):
-        kept = path.suffix in KEPT and path.suffix != ".safetensors" and path.name != "README.md"
-        if path.is_file() and kept and path.name not in ("adapter_config.json", "config.json"):
-            (target / path.name).write_bytes(path.read_bytes())

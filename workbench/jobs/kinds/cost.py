@@ -1,8 +1,6 @@
 """What compressing a model cost: size, memory, quality and speed of all its variants side by side."""
 
-import json
 import shutil
-from pathlib import Path
 from typing import Any, ClassVar
 
 from pydantic import Field
@@ -12,6 +10,7 @@ from workbench.compressing.variants import look
 from workbench.errors import Problems, UserError
 from workbench.home import Home
 from workbench.jobs.job import JOBS, Job, JobContext
+from workbench.models import tensors
 from workbench.models.measure import check_dataset
 from workbench.models.shelf import human_size, resolve
 
@@ -73,7 +72,7 @@ class Cost(Job):
 
     def _check_original(self, home: Home, problems: Problems) -> None:
         found = resolve(home, self.original, "original")
-        config = _config(found.base)
+        config = tensors.model_config(found.base)
         longest = int(config.get("max_position_embeddings") or 0)
         if longest and self.context > longest:
             problems.add("context", f"{self.original} takes {longest:,} tokens at most.", "Choose a shorter context.")
@@ -93,7 +92,3 @@ class Cost(Job):
             "original": self.original, "measured": len(data["rows"]) - len(failed), "failed": failed,
             "recommended": advice["name"], "recommendation": advice["sentence"],
         }  # fmt: skip
-
-
-def _config(folder: Path) -> dict[str, Any]:
-    return dict(json.loads((folder / "config.json").read_text("utf-8")))

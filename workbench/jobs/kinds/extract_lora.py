@@ -6,12 +6,11 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from workbench.errors import Problems, UserError
-from workbench.home import Home, inside, writing
+from workbench.home import Home, writing
 from workbench.jobs.job import JOBS, Job, JobContext
-from workbench.jobs.kinds.combine_adapters import copy_texts
 from workbench.lineage import Manifest, parent_of, write_manifest
 from workbench.models import tensors
-from workbench.models.shelf import model_folder, resolve
+from workbench.models.shelf import check_free, copy_texts, model_folder, resolve
 
 HEADS = ("lm_head.weight", "embed_out.weight")
 
@@ -51,11 +50,7 @@ class ExtractLora(Job):
         return [["Model", self.model], ["Base", self.base], ["Rank", rank], ["Makes", self.output_name]]
 
     def check(self, home: Home, problems: Problems) -> None:
-        try:
-            if inside(home.models, self.output_name, "output").exists():
-                problems.add("output", f"{self.output_name!r} is on the shelf already.", "Choose another name.")
-        except UserError as error:
-            problems.collect("output", error)
+        check_free(home, self.output_name, problems)
         found = {}
         for field, name in (("model", self.model), ("base", self.base)):
             try:

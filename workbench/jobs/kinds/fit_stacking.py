@@ -8,6 +8,7 @@ from workbench.errors import Problems, UserError
 from workbench.home import Home
 from workbench.jobs.job import JOBS, Job, JobContext
 from workbench.lineage import Parent
+from workbench.models.shelf import check_free
 
 if TYPE_CHECKING:
     from workbench.chat.ensembles._features import Candidate, Features
@@ -52,9 +53,9 @@ class FitStacking(Job):
 
     def check(self, home: Home, problems: Problems) -> None:
         from workbench.chat.ensembles.stacking import Stacking
-        from workbench.models.ensembles import check_members, check_name
+        from workbench.models.ensembles import check_members
 
-        check_name(home, self.output, problems, "output")
+        check_free(home, self.output, problems)
         try:
             check_members(home, Stacking, members_of(home, self.session), problems, "session")
             votes = decided(home, self.session)

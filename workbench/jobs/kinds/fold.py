@@ -4,12 +4,12 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from workbench.compressing.hf import config_of
 from workbench.errors import Problems, UserError
-from workbench.home import Home, inside, writing
+from workbench.home import Home, writing
 from workbench.jobs.job import JOBS, Job, JobContext
 from workbench.lineage import Manifest, parent_of, write_manifest
-from workbench.models.shelf import resolve
+from workbench.models.shelf import check_free, resolve
+from workbench.models.tensors import model_config
 
 
 @JOBS.register
@@ -37,16 +37,15 @@ class Fold(Job):
             found = resolve(home, self.adapter, "adapter")
             if found.adapter is None:
                 problems.add("adapter", f"{self.adapter!r} is a whole model.", "Choose an adapter.")
-            elif config_of(found.base).get("quantization_config"):
+            elif model_config(found.base).get("quantization_config"):
                 problems.add(
                     "adapter",
                     f"its base {found.base.name!r} is quantized.",
                     "Train the adapter on the model that was quantized, and fold it into that.",
                 )
-            if inside(home.models, self.output_name, "output").exists():
-                problems.add("output", f"{self.output_name!r} is on the shelf already.", "Choose another name.")
         except UserError as error:
             problems.collect("adapter", error)
+        check_free(home, self.output_name, problems)
 
     def run(self, ctx: JobContext) -> dict[str, Any]:
         from workbench.models.folding import fold_into

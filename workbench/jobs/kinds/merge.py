@@ -8,9 +8,9 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from workbench.errors import Problems, UserError
-from workbench.home import Home, inside, write_text, writing
+from workbench.home import Home, inside
 from workbench.jobs.job import JOBS, Job, JobContext, JobStopped
-from workbench.lineage import Manifest, Parent, parent_of, read_manifest, verify, write_manifest
+from workbench.lineage import Manifest, read_manifest, verify
 from workbench.merging import catalogue
 from workbench.merging.recipe import Recipe
 from workbench.models.shelf import Resolved
@@ -84,7 +84,7 @@ class Merge(Job):
         parents = recipe.bind(ctx.home)
         began = time.monotonic()
         if not (target.exists() and read_manifest(target).made_by.get("job") == ctx.folder.name):
-            self._merge(ctx, recipe, parents, target)
+            self._merge(ctx, recipe, parents)
         result: dict[str, Any] = {"model": self.output, "seconds": round(time.monotonic() - began, 1)}
         if self.proof.enabled:
             from workbench.merging.proof import prove
@@ -94,10 +94,10 @@ class Merge(Job):
             result |= prove(ctx, self.output, names, wanted.dataset, wanted.prompts, wanted.tokens, self.seed)
         return result
 
-    def _merge(self, ctx: JobContext, recipe: Recipe, parents: dict[str, Resolved], target: Path) -> None:
+    def _merge(self, ctx: JobContext, recipe: Recipe, parents: dict[str, Resolved]) -> None:
         from workbench.hardware import probe
         from workbench.merging.engine import Plan, merge_to
-        from workbench.models.card import model_card
+        from workbench.merging.shelving import parents_of, shelve
 
         for folder in sorted({part for one in parents.values() for part in (one.base, one.adapter) if part}):
             if self.verify:
@@ -109,15 +109,9 @@ class Merge(Job):
         shards = ctx.folder / "shards"
         writer = merge_to(plan, shards, int(self.shard_gb * 1e9), _teller(ctx), lambda: _stop(ctx, shards))
         ctx.progress(len(plan), len(plan), "Finishing the files")
-        with writing(target) as partial:
-            writer.finish(partial)
-            plan.save_rest(partial)
-            write_text(partial / "mergekit_config.yml", recipe.to_yaml())
-            made_by = {**self.to_dict(), "job": ctx.folder.name}
-            manifest = Manifest(kind="model", name=self.output, parents=_parents(recipe, parents), made_by=made_by)
-            write_text(partial / "README.md", model_card(manifest, home=ctx.home))
-            write_manifest(partial, manifest)
-        shutil.rmtree(shards, ignore_errors=True)
+        made_by = {**self.to_dict(), "job": ctx.folder.name}
+        manifest = Manifest(kind="model", name=self.output, parents=parents_of(recipe, parents), made_by=made_by)
+        shelve(ctx, recipe, plan, writer, manifest)
 
 
 def _teller(ctx: JobContext) -> Any:
@@ -138,14 +132,3 @@ def _stop(ctx: JobContext, shards: Path) -> None:
         shutil.rmtree(shards, ignore_errors=True)
     if how:
         raise JobStopped
-
-
-def _parents(recipe: Recipe, found: dict[str, Resolved]) -> list[Parent]:
-    """Every folder that goes in, once."""
-    entries: dict[str, Parent] = {}
-    for written, one in found.items():
-        role = "merge-base" if written == recipe.config.base_model else "merged"
-        for folder in (one.adapter, one.base):
-            if folder:
-                entries.setdefault(folder.name, parent_of(folder, role))
-    return list(entries.values())

@@ -8,13 +8,13 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from workbench.errors import Problems, UserError
-from workbench.home import Home, inside, write_text, writing
+from workbench.home import Home
 from workbench.jobs.job import JOBS, Job, JobContext, JobStopped
-from workbench.lineage import Manifest, Parent, parent_of, read_manifest, write_manifest
+from workbench.lineage import Manifest, parent_of, read_manifest
 from workbench.merging import catalogue
 from workbench.merging.recipe import Recipe
 from workbench.merging.search_space import DEFAULT, Space, Start
-from workbench.models.shelf import resolve
+from workbench.models.shelf import check_free, resolve
 
 
 @JOBS.register
@@ -76,7 +76,7 @@ class MergeSearch(Job):
             _collect(problems, "base", lambda: resolve(home, self.base, "base"))
         _collect(problems, "dataset", lambda: check_dataset(home, self.dataset))
         _collect(problems, "methods", self._check_methods)
-        _collect(problems, "output", lambda: self._check_output(home))
+        check_free(home, self.output, problems)
         if len(problems.found) == before:
             self._check_fit(home, problems)
 
@@ -88,10 +88,6 @@ class MergeSearch(Job):
                 "Leave them out, choose a base, or another number of models.",
                 "methods",
             )
-
-    def _check_output(self, home: Home) -> None:
-        if inside(home.models, self.output, "output").exists():
-            raise UserError(f"{self.output!r} is on the shelf already.", "Choose another name.", "output")
 
     def _check_fit(self, home: Home, problems: Problems) -> None:
         """Whether the models can be merged at all, asked of the first recipe."""
@@ -131,36 +127,17 @@ class MergeSearch(Job):
     def _shelve(self, ctx: JobContext, recipe: dict[str, Any], info: dict[str, Any]) -> None:
         """Merges the best recipe to the disk; a resumed search replaces what it kept when it was stopped."""
         from workbench.merging.engine import Plan, merge_to
-        from workbench.models.card import model_card
+        from workbench.merging.shelving import parents_of, shelve
 
-        plan = Plan(ctx.home, Recipe.read(recipe), self.seed, self.kernels)
-        shards, target = ctx.folder / "shards", ctx.home.models / self.output
+        read, shards, target = Recipe.read(recipe), ctx.folder / "shards", ctx.home.models / self.output
+        plan = Plan(ctx.home, read, self.seed, self.kernels)
         shutil.rmtree(shards, ignore_errors=True)
         writer = merge_to(plan, shards, progress=lambda done, total, _: ctx.progress(done, total, "Merging the best"))
         mine = target.exists() and read_manifest(target).made_by.get("job") == ctx.folder.name
+        parents = [*parents_of(read, plan.found), parent_of(ctx.home.datasets / self.dataset, "searched-on")]
         made_by = {**self.to_dict(), "job": ctx.folder.name}
-        with writing(target, replace=mine) as partial:
-            writer.finish(partial)
-            plan.save_rest(partial)
-            write_text(partial / "mergekit_config.yml", Recipe.read(recipe).to_yaml())
-            manifest = Manifest(
-                kind="model", name=self.output, parents=self._parents(ctx.home, recipe), made_by=made_by
-            )
-            manifest = manifest.model_copy(update={"info": info})
-            write_text(partial / "README.md", model_card(manifest, home=ctx.home))
-            write_manifest(partial, manifest)
-        shutil.rmtree(shards, ignore_errors=True)
-
-    def _parents(self, home: Home, recipe: dict[str, Any]) -> list[Parent]:
-        """The models of the recipe, adapters with their bases, and the dataset that chose it."""
-        read = Recipe.read(recipe)
-        entries: dict[str, Parent] = {}
-        for written, found in read.bind(home).items():
-            role = "merge-base" if written == read.config.base_model else "merged"
-            for folder in (found.adapter, found.base):
-                if folder:
-                    entries.setdefault(folder.name, parent_of(folder, role))
-        return [*entries.values(), parent_of(home.datasets / self.dataset, "searched-on")]
+        manifest = Manifest(kind="model", name=self.output, parents=parents, made_by=made_by, info=info)
+        shelve(ctx, read, plan, writer, manifest, replace=mine)
 
 
 def _verdict(comparison: dict[str, Any]) -> str:

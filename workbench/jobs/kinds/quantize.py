@@ -75,7 +75,7 @@ class Quantize(Job):
         except UserError as error:
             problems.collect("quantizers", error)
             return
-        if getattr(quantizer, "importance", False) and not self.calibration:
+        if quantizer.needs_rows() and not self.calibration:
             problems.add(
                 "calibration", f"{name} needs rows for its importance matrix.", "Choose a calibration dataset."
             )
@@ -134,7 +134,7 @@ class Quantize(Job):
     def _manifest(self, ctx: JobContext, quantizer: Quantizer, name: str, info: dict[str, Any]) -> Manifest:
         found = resolve(ctx.home, self.model)
         parents: list[Parent] = [parent_of(folder, "quantized") for folder in (found.adapter, found.base) if folder]
-        if self.calibration and quantizer.calibrates and getattr(quantizer, "importance", True):
+        if self.calibration and quantizer.reads_rows():
             parents.append(parent_of(ctx.home.datasets / self.calibration, "calibration"))
         made_by = {**self.to_dict(), "quantizers": [quantizer.to_dict()], "job": ctx.folder.name}
         return Manifest(kind=quantizer.makes, name=name, parents=parents, made_by=made_by, info=info)

@@ -4,7 +4,7 @@ from workbench.merging.checking.seen import BYTES
 from workbench.merging.checking.view import View
 from workbench.models import tensors
 
-FLOATS = {"float64": "F64", "float32": "F32", "float16": "F16", "bfloat16": "BF16"}
+FLOATS = {tensors.NAMES[kind]: kind for kind in BYTES}
 
 
 def precision(view: View) -> None:

@@ -6,14 +6,12 @@ from dataclasses import dataclass
 
 import psutil
 
-from workbench.errors import UserError
-from workbench.home import inside
 from workbench.merging.checking.precision import result_dtype
 from workbench.merging.checking.rows import result_rows
 from workbench.merging.checking.seen import BUFFERS, BYTES, is_vocabulary
 from workbench.merging.checking.view import View
 from workbench.merging.stack import Part, layer_of
-from workbench.models.shelf import human_size
+from workbench.models.shelf import check_free, human_size
 
 PROCESS = 600_000_000  # bytes the engine takes before it holds a tensor
 
@@ -55,11 +53,8 @@ def _layer_size(view: View, part: Part) -> int:
 
 def room(view: View, output: str, estimate: Estimate) -> None:
     """A free name, and room on the disk and in memory."""
-    try:
-        if output and inside(view.home.models, output, "output").exists():
-            view.problems.add("output", f"{output!r} is on the shelf already.", "Choose another name.")
-    except UserError as error:
-        view.problems.collect("output", error)
+    if output:
+        check_free(view.home, output, view.problems)
     free = shutil.disk_usage(view.home.root).free
     if estimate.bytes > free:
         view.problems.add(

@@ -1,6 +1,5 @@
 """Full training: every weight learns, and the result is a whole model."""
 
-import json
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -75,7 +74,7 @@ class Full(Tuner):
                 "Fold it into its base in the Models tab, and train the sum.",
                 "model",
             )
-        if json.loads((base / "config.json").read_text("utf-8")).get("quantization_config"):
+        if tensors.model_config(base).get("quantization_config"):
             return UserError(f"{base.name!r} is quantized.", "Train the model it was made from, or use LoRA.", "model")
         return None
 

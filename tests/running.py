@@ -1,0 +1,50 @@
+"""Jobs checked and carried out in the test's own process."""
+
+import signal
+from typing import Any
+
+from workbench.errors import Problems
+from workbench.home import Home
+from workbench.jobs.job import STOP_FILE, Job, JobContext
+from workbench.jobs.queue import JobView, Queue
+from workbench.jobs.worker import carry_out
+
+
+def context(home: Home, name: str = "job", resume: bool = False) -> JobContext:
+    """What a job of that name gets; when it is resumed, an earlier wish to stop is forgotten."""
+    folder = home.jobs / name
+    folder.mkdir(exist_ok=True)
+    if resume:
+        (folder / STOP_FILE).unlink(missing_ok=True)
+    return JobContext(home, folder, resume)
+
+
+def checked(home: Home, job: Job) -> None:
+    """Fails if the job's own check finds a problem."""
+    problems = Problems()
+    job.check(home, problems)
+    problems.check()
+
+
+def run(home: Home, job: Job, name: str = "") -> dict[str, Any]:
+    """Checks and runs a job in a folder of that name, or of a new one; its result."""
+    checked(home, job)
+    return job.run(context(home, name or f"job-{len(list(home.jobs.iterdir()))}"))
+
+
+def wrong_with(home: Home, job: Job) -> str:
+    """Everything the job's check finds, a line each."""
+    problems = Problems()
+    job.check(home, problems)
+    return "\n".join(map(str, problems.found))
+
+
+def carry(home: Home, job: Job) -> JobView:
+    """A job through the queue to its end, as the worker does it; fails if it did not end well."""
+    queue = Queue(home)
+    view = queue.get(queue.submit(job, here=True))
+    before = signal.getsignal(signal.SIGTERM)
+    status = carry_out(home, view.folder)
+    signal.signal(signal.SIGTERM, before)
+    assert status == "done", view.refresh().story.error
+    return view.refresh()

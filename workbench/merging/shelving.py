@@ -1,0 +1,40 @@
+"""A merge put on the shelf: weights, config, tokenizer, the recipe as mergekit reads it, card and manifest.
+
+Imports torch and mergekit: only job processes import this.
+"""
+
+import shutil
+from collections.abc import Mapping
+
+from workbench.home import inside, write_text, writing
+from workbench.jobs.job import JobContext
+from workbench.lineage import Manifest, Parent, parent_of, write_manifest
+from workbench.merging.engine import Plan
+from workbench.merging.recipe import Recipe
+from workbench.models.card import model_card
+from workbench.models.shelf import Resolved
+from workbench.models.weights import ShardWriter
+
+
+def shelve(
+    ctx: JobContext, recipe: Recipe, plan: Plan, writer: ShardWriter, manifest: Manifest, replace: bool = False
+) -> None:
+    """Gives what `merge_to` wrote its place, whole or not at all, and removes the files it came from."""
+    with writing(inside(ctx.home.models, manifest.name, "output"), replace) as partial:
+        writer.finish(partial)
+        plan.save_rest(partial)
+        write_text(partial / "mergekit_config.yml", recipe.to_yaml())
+        write_text(partial / "README.md", model_card(manifest, home=ctx.home))
+        write_manifest(partial, manifest)
+    shutil.rmtree(writer.folder, ignore_errors=True)
+
+
+def parents_of(recipe: Recipe, found: Mapping[str, Resolved]) -> list[Parent]:
+    """Every folder that goes in, once; adapters with their bases."""
+    entries: dict[str, Parent] = {}
+    for written, one in found.items():
+        role = "merge-base" if written == recipe.config.base_model else "merged"
+        for folder in (one.adapter, one.base):
+            if folder:
+                entries.setdefault(folder.name, parent_of(folder, role))
+    return list(entries.values())
