@@ -8,7 +8,7 @@ import gradio as gr
 from tabs._context import Context, guarded
 from tabs._job_panel import QUIET
 from tabs._kit import Html, Static, TokenView, empty, error_box, facts, heading, hint, safe, table
-from workbench.data import shelf
+from workbench.data import shelf, workshop
 from workbench.data.format import FORMATS
 from workbench.data.importing import Preview, import_dataset, import_sample, preview_source
 from workbench.data.templates import NAMES
@@ -205,7 +205,7 @@ def _dataset_panel(ctx: Context) -> gr.Dropdown:
 
 
 def _resplit(ctx: Context, name: str | None, fraction: float, seed: int) -> tuple[str, str]:
-    shelf.resplit(ctx.home, name or "", fraction or 0.0, int(seed or 0))
+    workshop.resplit(ctx.home, name or "", fraction or 0.0, int(seed or 0))
     return _about(ctx, name), _rows(ctx, name, "train", 1)
 
 

@@ -6,21 +6,24 @@ import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-BENCHES = ("overhead", "start", "page", "merge", "merge-memory", "gguf", "quantize")
+BENCHES = ("overhead", "start", "page", "merge", "merge-memory", "gguf", "quantize", "neardup", "import", "paging")
 
 
 @dataclass
 class Figure:
-    """One measured figure; `goal` is an upper bound in the same unit, None for a figure that only informs."""
+    """One measured figure; `goal` is an upper bound in the same unit (a lower one with `at_least`), None: no goal."""
 
     name: str
     value: float
     goal: float | None
     unit: str = ""
+    at_least: bool = False
 
     @property
     def verdict(self) -> str:
-        return "info" if self.goal is None else "ok" if self.value <= self.goal else "short"
+        if self.goal is None:
+            return "info"
+        return "ok" if (self.value >= self.goal if self.at_least else self.value <= self.goal) else "short"
 
     def line(self) -> str:
         goal = "-" if self.goal is None else f"{self.goal:g}{self.unit}"

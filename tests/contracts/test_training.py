@@ -1,5 +1,6 @@
 """What every objective and every tuner promises, held on toy models in this process."""
 
+import dataclasses
 import math
 import signal
 from collections.abc import Iterator
@@ -235,6 +236,22 @@ def test_training_on_all_tokens_trains_on_the_users_too(home: Home, tmp_path: Pa
 
 
 # ---- DPO ---------------------------------------------------------------------------------------------------
+
+
+def test_rows_count_as_their_weights_say(home: Home, tmp_path: Path) -> None:
+    rows = datasets.all_rows(home, "talks", "train")[:6]
+    weighed = [{**row, "metadata": {"weight": weight}} for row, weight in zip(rows, (0, 2, 0, 2, 0, 2), strict=True)]
+    lost = []
+    for name, made, size in (("weighed", weighed, 6), ("halved", rows[1::2], 3)):
+        datasets.write_rows(home, name, "conversation", made)
+        setup = setup_for(home, tmp_path / name, batch_size=size)
+        setup = dataclasses.replace(setup, rows={"train": made, "eval": made})
+        trainer = Sft(learning_rate=0.01).trainer(setup)
+        batch = next(iter(trainer.get_train_dataloader()))
+        tokens = int((batch["labels"][:, 1:] != -100).sum())
+        lost.append(float(trainer.compute_loss(trainer.model.train(), dict(batch))) * tokens)
+    # without its weightless rows the set has the same loss in all; what is left counts twice, one time each
+    assert lost[0] == pytest.approx(2 * lost[1], rel=1e-4)
 
 
 def test_dpo_after_sft_starts_at_its_reference_the_frozen_adapter(home: Home) -> None:

@@ -10,7 +10,7 @@ import tokenizers
 from tokenizers import decoders, models, pre_tokenizers, processors, trainers
 
 from workbench.data.rendering import Rendered, Tokenizer, encode_rows, for_view, render, render_text
-from workbench.data.templates import Template, TemplateStopped, get_template
+from workbench.data.templates import BUILT_IN, Template, TemplateStopped, get_template
 from workbench.errors import UserError
 
 PROSE = ["The wren sings in the hedge.", "Name a bird, please.", "assistant user system", "Hello! How are you today?"]
@@ -153,7 +153,8 @@ def test_all_tokens_can_be_trained(toy: Tokenizer) -> None:
 def test_templates_without_a_generation_prompt_or_end(toy: Tokenizer, template: Template, expected: list[str]) -> None:
     rendered = render([user("s a"), answer("a"), user("b"), answer("The wren.")], toy, template)
     assert trained_text(rendered) == expected
-    assert kinds(rendered) == ({"no end-of-turn token", "EOS added"} if template is PLAIN else set())
+    marks = {"template tokens are several tokens"} if template is LLAMA2 else set()
+    assert kinds(rendered) == ({"no end-of-turn token", "EOS added"} if template is PLAIN else marks)
 
 
 def test_a_template_that_rewrites_earlier_turns(toy: Tokenizer) -> None:
@@ -191,9 +192,10 @@ def test_truncation(toy: Tokenizer) -> None:
 
 def test_the_other_warnings(toy: Tokenizer, llama: Tokenizer) -> None:
     talk = [system("Be a bird."), user("q"), answer("a")]
-    assert kinds(render(talk, toy, LLAMA2)) == {"system prompt ignored"}
+    several = "template tokens are several tokens"
+    assert kinds(render(talk, toy, LLAMA2)) == {"system prompt ignored", several}
     foreign = render(talk, llama, CHATML)
-    assert kinds(foreign) == {"end of turn is not one token", "EOS added", "no BOS"}
+    assert kinds(foreign) == {"end of turn is not one token", "EOS added", "no BOS", several}
     assert foreign.text.endswith("<|im_end|></s>") and trained_text(foreign) == ["a<|im_end|></s>"]
     twice = Template("twice", "{{ bos_token }}{{ bos_token }}" + LLAMA2.text.removeprefix("{{ bos_token }}"))
     assert "double BOS" in kinds(render(talk, llama, twice))
@@ -270,3 +272,12 @@ def test_the_ids_are_those_of_transformers(folder: Path, toy: Tokenizer) -> None
         for template in (own, LLAMA2, THINKING):
             expected = theirs.apply_chat_template(talk, chat_template=template.text, tokenize=True)["input_ids"]
             assert render(talk, toy, template).ids == list(expected)
+    call = {"id": "abcdefghi", "type": "function", "function": {"name": "sky", "arguments": {"of": "Köln"}}}
+    told = {"role": "tool", "content": "grey", "tool_call_id": "abcdefghi"}
+    calling = [user("Rain?"), {"role": "assistant", "content": "", "tool_calls": [call]}, told, answer("No.")]
+    tools = [{"type": "function", "function": {"name": "sky", "description": "d", "parameters": {"type": "object"}}}]
+    for name in (*BUILT_IN[:2], "llama3", "mistral", "qwen", "vicuna", "zephyr"):
+        template, knows = get_template(name), name in ("llama3", "mistral", "qwen")
+        talk, given = (calling, tools) if knows else ([user("a"), answer("b")], [])
+        expected = theirs.apply_chat_template(talk, given or None, chat_template=template.text, tokenize=False)
+        assert template.render(talk, toy.tokens, tools=given) == expected

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from workbench.data import importing, shelf, store
+from workbench.data import importing, shelf, workshop
+from workbench.data import source as source_module
 from workbench.data.format import FORMATS
 from workbench.data.split import eval_mask
 from workbench.errors import UserError
@@ -73,13 +74,13 @@ def test_a_crash_in_the_middle_leaves_nothing_and_the_old_version(home: Home, mo
         raise OSError("disk gone")
 
     monkeypatch.setattr(importing, "write_splits", fail)
-    monkeypatch.setattr(store, "write_splits", fail)
+    monkeypatch.setattr(workshop, "write_splits", fail)
     with pytest.raises(OSError, match="disk gone"):
         shelf.import_dataset(home, as_jsonl([conversation(2)]), "kept", replace=True)
     with pytest.raises(OSError, match="disk gone"):
         shelf.import_dataset(home, as_jsonl([conversation(2)]), "new")
     with pytest.raises(OSError, match="disk gone"):
-        shelf.resplit(home, "kept", 0.5)
+        workshop.resplit(home, "kept", 0.5)
     assert names(home) == ["kept"] and digest_of(home.datasets / "kept") == before
 
 
@@ -128,14 +129,15 @@ def test_resplit(home: Home, tmp_path: Path) -> None:
     source.write_text(as_jsonl([conversation(n) for n in range(30)]) + "\n{bad")
     shelf.import_dataset(home, source, "a")
     first = {str(row) for row in shelf.all_rows(home, "a", "eval")}
-    assert shelf.resplit(home, "a", 0.5, 1).info["rows"] == {"train": 15, "eval": 15}
-    assert shelf.resplit(home, "a", 0.0).info["rows"] == {"train": 30, "eval": 0}
+    assert workshop.resplit(home, "a", 0.5, 1).info["rows"] == {"train": 15, "eval": 15}
+    assert workshop.resplit(home, "a", 0.0).info["rows"] == {"train": 30, "eval": 0}
     assert shelf.count(home, "a", "eval") == 0
-    again = shelf.resplit(home, "a", 0.1, 0)
+    again = workshop.resplit(home, "a", 0.1, 0)
     assert {str(row) for row in shelf.all_rows(home, "a", "eval")} == first and again.info["rejected"] == 1
     assert sorted(path.name for path in (home.datasets / "a").iterdir()) == [
-        *("eval.parquet", "manifest.yaml", "rejected.jsonl", "source", "train.parquet")
-    ]
+        "eval.parquet", "history.json", "manifest.yaml", "recipe.yaml", "rejected.jsonl", "rows.parquet", "source",
+        "steps.json", "train.parquet",
+    ]  # fmt: skip
 
 
 def test_pages_across_row_groups(home: Home) -> None:
@@ -200,7 +202,7 @@ def test_preview_shows_what_would_come_and_writes_nothing(home: Home) -> None:
 
 
 def test_large_originals_are_noted_and_not_copied(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(importing, "COPY_LIMIT", 10)
+    monkeypatch.setattr(source_module, "COPY_LIMIT", 10)
     source = tmp_path / "a.txt"
     source.write_text("A paragraph longer than ten bytes.")
     manifest = shelf.import_dataset(home, source, "a")

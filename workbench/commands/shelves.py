@@ -3,9 +3,11 @@
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from workbench.commands.jobs import run_here
 from workbench.commands.shared import Args, Commands, add, emit, families, pairs
+from workbench.data.templates import NAMES
 from workbench.home import Home
 from workbench.jobs.job import JOBS
 from workbench.jobs.queue import Queue
@@ -111,10 +113,19 @@ def tokens(home: Home, args: Args) -> None:
     """One row as the model sees it: trained tokens green, the rest grey, what is cut off struck through."""
     from workbench.data.viewing import row_as_seen
 
+    text = Path(args.template_file).read_text("utf-8") if args.template_file else ""
     view = row_as_seen(
-        home, args.dataset, args.model, split=args.split, row=args.row, template=args.template,
-        max_length=args.max_length, train_on="assistant",
+        home, args.dataset, args.model, split=args.split, row=args.row, template="custom" if text else args.template,
+        max_length=args.max_length, train_on="assistant", text=text,
     )  # fmt: skip
+    for side in view["sides"] or [view]:
+        print_seen(side)
+
+
+def print_seen(view: dict[str, Any]) -> None:
+    """The tokens of one side of a row, its figures and its warnings."""
+    if title := view.get("title"):
+        print(f"— {title} —")
     for token in view["tokens"]:
         color = "9;31" if token["cut"] else "32" if token["trained"] else "90"
         print(f"\033[{color}m{token['text']}\033[0m" if sys.stdout.isatty() else token["text"], end="")
@@ -155,7 +166,8 @@ def register(commands: Commands) -> None:
     seen.add_argument("--model", required=True)
     seen.add_argument("--row", type=int, default=1)
     seen.add_argument("--split", default="train", choices=["train", "eval"])
-    seen.add_argument("--template", default="model", choices=["model", "chatml", "alpaca"])
+    seen.add_argument("--template", default="model", choices=list(NAMES))
+    seen.add_argument("--template-file", help="a Jinja chat template of your own, in place of --template")
     seen.add_argument("--max-length", type=int, default=512)
     gone = add(commands, "delete", delete, "remove a model, dataset or labelling session")
     gone.add_argument("what", choices=["model", "dataset", "session"])

@@ -1,14 +1,22 @@
-"""The canonical rows: four kinds of dataset, how their messages are made, and what each kind demands."""
+"""The canonical rows: five kinds of dataset, how their messages are made, and what each kind demands.
 
-import json
+Every row may also have `tools` (a list of functions) and `metadata` (an object); a message may have `tool_calls`
+(assistant), `name`, and `tool_call_id` (tool). What is not used is absent, never None.
+"""
+
 from collections.abc import Callable
 from typing import Any, Literal, get_args
 
+from workbench.data.tools import tool_calls_of, tools_of
+from workbench.data.values import as_json, encodable, from_json, full_text, kind_of, short, text_of
 from workbench.errors import UserError
 
-Kind = Literal["conversation", "preference", "text", "prompts"]
+__all__ = ["as_json", "check", "from_json", "full_text", "message", "message_list", "short", "text_of", "with_system"]
+
+Kind = Literal["conversation", "preference", "unpaired", "text", "prompts"]
 KINDS: tuple[str, ...] = get_args(Kind)
-Message = dict[str, str]
+EXTRAS = ("tools", "metadata")
+Message = dict[str, Any]
 
 ROLES = {
     "system": "system",
@@ -21,70 +29,58 @@ ROLES = {
     "bot": "assistant",
     "model": "assistant",
     "chatgpt": "assistant",
+    "tool": "tool",
+    "function": "tool",
+    "observation": "tool",
 }
-
-
-def text_of(value: Any, what: str) -> str:
-    """The text of one cell: strings and numbers as they are, a list of text parts joined. Raises `UserError`."""
-    if isinstance(value, list) and value and all(isinstance(part, dict) for part in value):
-        value = "".join(_part(part, what) for part in value)
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise UserError(f"{what} is {_kind_of(value)}, not text.", "Put text there, or choose another column.")
-    text = str(value)
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        raise UserError(
-            f"{what} holds half of a surrogate pair (such as \\ud83d alone).", "Repair that character in the source."
-        ) from None
-    return text
-
-
-def full_text(value: Any, what: str) -> str:
-    """As `text_of`, and never blank."""
-    text = "" if value is None else text_of(value, what)
-    if not text.strip():
-        raise UserError(f"{what} is empty.", "Fill it in or leave the row out.")
-    return text
+OWN = frozenset(ROLES.values())
 
 
 def message(role: Any, content: Any, what: str = "message") -> Message:
     """One canonical message; roles are matched whole and by alias (human, gpt, …). Raises `UserError`."""
-    name = ROLES.get(role.strip().lower()) if isinstance(role, str) else None
-    if name is None:
-        known = ", ".join(ROLES)
-        raise UserError(f"{what} has the role {short(role)}.", f"Roles understood: {known}.")
+    name = _role(role, what)
     return {"role": name, "content": full_text(content, f"the {name} turn ({what})")}
 
 
 def message_list(value: Any, what: str, role_key: str = "role", content_key: str = "content") -> list[Message]:
     """Messages from a list of objects (or its JSON text, as in a CSV cell); blank system turns fall away.
 
-    Raises `UserError` naming the first wrong message.
+    Tool calls are taken from `tool_calls` (or OpenAI's old `function_call`). Raises `UserError` naming the first
+    wrong message.
     """
     items = from_json(value)
     if isinstance(items, dict):
         items = [items]
     if not isinstance(items, list) or not items:
         raise UserError(
-            f"{what} is {_kind_of(items)}, not a list of messages.", "Choose the column that holds the messages."
+            f"{what} is {kind_of(items)}, not a list of messages.", "Choose the column that holds the messages."
         )
     return [
-        message(item[role_key], item[content_key], f"{what}[{index}]")
+        turn(item, f"{what}[{index}]", role_key, content_key)
         for index, item in enumerate(items)
         if _has_keys(item, (role_key, content_key), f"{what}[{index}]")
         and not _blank_system(item, role_key, content_key)
     ]
 
 
-def from_json(value: Any) -> Any:
-    """The list or object written as JSON in a text cell; anything else as it is."""
-    if isinstance(value, str) and value.lstrip()[:1] in ("[", "{"):
-        try:
-            return json.loads(value)
-        except (ValueError, RecursionError):
-            return value
-    return value
+def turn(item: dict[str, Any], what: str, role_key: str = "role", content_key: str = "content") -> Message:
+    """One message from an object, with its tool calls, name and tool_call_id where it has them. Raises `UserError`."""
+    calls = tool_calls_of(item.get("tool_calls") or item.get("function_call"), f"{what}.tool_calls")
+    content = item.get(content_key)
+    if calls and (content is None or (isinstance(content, str) and not content.strip())):
+        made: Message = {"role": _role(item[role_key], what), "content": ""}
+    else:
+        made = message(item[role_key], content, what)
+    if calls and made["role"] != "assistant":
+        raise UserError(f"{what} calls tools as {made['role']}.", "Only assistant turns call tools.")
+    if calls:
+        made["tool_calls"] = calls
+    for key in ("name", "tool_call_id"):
+        if item.get(key) not in (None, "") and key not in (role_key, content_key):
+            made[key] = full_text(item[key], f"{what}.{key}")
+    if "tool_call_id" in made and made["role"] != "tool":
+        raise UserError(f"{what} has a tool_call_id as {made['role']}.", "Only tool turns answer a call.")
+    return made
 
 
 def with_system(system: Any, messages: list[Message]) -> list[Message]:
@@ -101,38 +97,44 @@ def check(kind: str, row: Any) -> dict[str, Any]:
     if kind not in CHECKS:
         raise UserError(f"There is no kind of dataset {kind!r}.", f"Known: {', '.join(KINDS)}.", "kind")
     if not isinstance(row, dict):
-        raise UserError(f"the row is {_kind_of(row)}, not an object.")
+        raise UserError(f"the row is {kind_of(row)}, not an object.")
+    wanted = COLUMNS[kind]
+    if row.keys() != wanted:
+        if row.keys() - wanted - {*EXTRAS} or wanted - row.keys():
+            raise UserError(f"the row has {sorted(map(str, row))} where {sorted(wanted)} belong.")
+        _extras(row)
     CHECKS[kind](row)
     return row
 
 
 def _conversation(row: dict[str, Any]) -> None:
-    _keys(row, {"messages"})
     messages = _canonical(row["messages"], "messages")
     if all(turn["role"] != "assistant" for turn in messages):
         raise UserError("there is no assistant turn.", "A row to train on needs an answer.")
 
 
 def _preference(row: dict[str, Any]) -> None:
-    _keys(row, {"prompt", "chosen", "rejected"})
-    _canonical(row["prompt"], "prompt")
+    _asked(row["prompt"])
     for side in ("chosen", "rejected"):
-        turns = _canonical(row[side], side)
-        if turns[0]["role"] != "assistant" or turns[-1]["role"] != "assistant":
-            raise UserError(f"{side} must begin and end with an assistant turn.", "Put earlier turns into the prompt.")
-    if row["prompt"][-1]["role"] == "assistant":
-        raise UserError("the prompt ends with an assistant turn.", "It must end where the answers begin.")
+        _answered(row[side], side)
     if row["chosen"] == row["rejected"]:
         raise UserError("chosen and rejected are the same.", "A pair needs two different answers.")
 
 
+def _unpaired(row: dict[str, Any]) -> None:
+    _asked(row["prompt"])
+    _answered(row["completion"], "completion")
+    if not isinstance(row["label"], bool):
+        raise UserError(f"the label is {short(row['label'])}, not true or false.", "true means a good completion.")
+
+
 def _text(row: dict[str, Any]) -> None:
-    _keys(row, {"text"})
+    if not isinstance(row["text"], str):
+        raise UserError(f"text is {kind_of(row['text'])}, not text.", "Put text there.")
     full_text(row["text"], "text")
 
 
 def _prompts(row: dict[str, Any]) -> None:
-    _keys(row, {"prompt"})
     if _canonical(row["prompt"], "prompt")[-1]["role"] != "user":
         raise UserError("the prompt does not end with a user turn.", "Leave out the answer.")
 
@@ -140,52 +142,77 @@ def _prompts(row: dict[str, Any]) -> None:
 CHECKS: dict[str, Callable[[dict[str, Any]], None]] = {
     "conversation": _conversation,
     "preference": _preference,
+    "unpaired": _unpaired,
     "text": _text,
     "prompts": _prompts,
 }
+COLUMNS: dict[str, set[str]] = {
+    "conversation": {"messages"},
+    "preference": {"prompt", "chosen", "rejected"},
+    "unpaired": {"prompt", "completion", "label"},
+    "text": {"text"},
+    "prompts": {"prompt"},
+}
 
 
-def _keys(row: dict[str, Any], wanted: set[str]) -> None:
-    if set(row) != wanted:
-        raise UserError(f"the row has {sorted(map(str, row))} where {sorted(wanted)} belong.")
+def _asked(prompt: Any) -> None:
+    if _canonical(prompt, "prompt")[-1]["role"] == "assistant":
+        raise UserError("the prompt ends with an assistant turn.", "It must end where the answers begin.")
+
+
+def _answered(messages: Any, side: str) -> None:
+    turns = _canonical(messages, side)
+    if turns[0]["role"] != "assistant" or turns[-1]["role"] != "assistant":
+        raise UserError(f"{side} must begin and end with an assistant turn.", "Put earlier turns into the prompt.")
+
+
+def _extras(row: dict[str, Any]) -> None:
+    if "tools" in row and (not row["tools"] or tools_of(row["tools"]) != row["tools"]):
+        raise UserError("tools is not a canonical list of functions.", "Leave it out where there are none.")
+    if "metadata" in row:
+        if not isinstance(row["metadata"], dict):
+            raise UserError(f"metadata is {kind_of(row['metadata'])}, not an object.", "Leave it out if unused.")
+        as_json(row["metadata"], "metadata")
 
 
 def _canonical(messages: Any, what: str) -> list[Message]:
-    made = message_list(messages, what)
-    if made != messages:
-        raise UserError(f"{what} is not a canonical list of role and content.")
-    if any(turn["role"] == "system" for turn in made[1:]):
+    if not (type(messages) is list and messages and all(map(_straight, messages))):
+        made = message_list(messages, what)
+        if made != messages:
+            raise UserError(f"{what} is not a canonical list of role and content.")
+    if any(turn["role"] == "system" for turn in messages[1:]):
         raise UserError(f"{what} has a system turn after the first message.", "Move it to the beginning.")
-    return made
+    return list(messages)
+
+
+def _straight(turn: Any) -> bool:
+    """Whether a message is canonical at first sight: nothing but an own role and text. Most are."""
+    if type(turn) is not dict or len(turn) != 2:
+        return False
+    role, content = turn.get("role"), turn.get("content")
+    if type(role) is not str or role not in OWN or type(content) is not str:
+        return False
+    return bool(content) and not content.isspace() and (content.isascii() or bool(encodable(content, "a message")))
+
+
+def _role(role: Any, what: str) -> str:
+    name = ROLES.get(role.strip().lower()) if isinstance(role, str) else None
+    if name is None:
+        raise UserError(f"{what} has the role {short(role)}.", f"Roles understood: {', '.join(ROLES)}.")
+    return name
 
 
 def _has_keys(item: Any, keys: tuple[str, str], what: str) -> bool:
     if not isinstance(item, dict):
-        raise UserError(f"{what} is {_kind_of(item)}, not an object with {keys[0]} and {keys[1]}.")
-    missing = [key for key in keys if key not in item]
+        raise UserError(f"{what} is {kind_of(item)}, not an object with {keys[0]} and {keys[1]}.")
+    calls = item.get("tool_calls") or item.get("function_call")
+    missing = [key for key in keys if key not in item and not (key == keys[1] and calls)]
     if missing:
         raise UserError(f"{what} has no {' and no '.join(map(repr, missing))}.", f"It has {sorted(map(str, item))}.")
     return True
 
 
 def _blank_system(item: dict[str, Any], role_key: str, content_key: str) -> bool:
-    role, content = item[role_key], item[content_key]
+    role, content = item[role_key], item.get(content_key)
     is_system = isinstance(role, str) and ROLES.get(role.strip().lower()) == "system"
     return is_system and (content is None or (isinstance(content, str) and not content.strip()))
-
-
-def _part(part: dict[str, Any], what: str) -> str:
-    if part.get("type", "text") != "text" or not isinstance(part.get("text"), str):
-        raise UserError(f"{what} holds a part of type {short(part.get('type'))}.", "Only text can be trained on here.")
-    return str(part["text"])
-
-
-def _kind_of(value: Any) -> str:
-    names = {type(None): "empty", bool: "true/false", int: "a number", float: "a number", str: "text"}
-    return names.get(type(value), "a list" if isinstance(value, list) else "an object")
-
-
-def short(value: Any) -> str:
-    """A value for an error message, 40 characters at most."""
-    text = repr(value)
-    return text if len(text) <= 40 else text[:39] + "…"

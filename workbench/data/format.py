@@ -2,13 +2,23 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self
 
-from workbench.data.canonical import Kind
+from pydantic import BeforeValidator, Field
+
+from workbench.data.canonical import Kind, check
+from workbench.data.straight import Layout
+from workbench.data.tools import tools_of
+from workbench.data.values import json_ready
 from workbench.errors import UserError
 from workbench.registry import Method, Registry
 
 Row = dict[str, Any]
+
+
+def _names(value: Any) -> Any:
+    """Column names from a list, or from one text with commas between them."""
+    return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
 
 
 class Format(Method):
@@ -21,6 +31,10 @@ class Format(Method):
     examples: ClassVar[list[Row]]
     rank: ClassVar[int] = 1
 
+    keep_columns: Annotated[list[str], BeforeValidator(_names)] = Field(
+        default_factory=list, description="Further columns to keep, under metadata; the others are left out."
+    )
+
     @classmethod
     def guess(cls, columns: list[str], sample: list[Row]) -> tuple[Self | None, str]:
         """This format with its columns filled in, or None; and the reason in either case."""
@@ -29,6 +43,21 @@ class Format(Method):
     def convert(self, row: Row) -> Row:
         """The canonical row. Raises `UserError` with the reason when the row cannot be one."""
         raise NotImplementedError
+
+    def layout(self) -> Layout | None:
+        """What `straight` may read without this format's `convert`, to the same result; None if nothing."""
+        return None
+
+    def made(self, source: Row, canonical: Row) -> Row:
+        """The canonical row, checked, with the row's tools and the columns to keep. Raises `UserError`."""
+        tools = tools_of(optional(source, getattr(self, "tools", "")))
+        if tools:
+            canonical["tools"] = tools
+        kept = {name: json_ready(source[name]) for name in self.keep_columns if source.get(name) is not None}
+        own = kept.pop("metadata", None) if isinstance(kept.get("metadata"), dict) else None
+        if kept or own:
+            canonical["metadata"] = {**(own or {}), **kept}
+        return check(self.kind, canonical)
 
     def columns_used(self) -> list[str]:
         """The column names its settings hold, blank ones left out."""
@@ -120,3 +149,12 @@ def optional(row: Row, column: str) -> Any:
 def first_value(sample: list[Row], column: str) -> Any:
     """The first filled value of a column in the sample, or None."""
     return next((row[column] for row in sample if row.get(column) not in (None, "", [])), None)
+
+
+def tools_column(columns: list[str], sample: list[Row]) -> str:
+    """The column `tools` if it holds tools; '' otherwise."""
+    column = pick(columns, "tools")
+    try:
+        return column if column and tools_of(first_value(sample, column)) else ""
+    except UserError:
+        return ""

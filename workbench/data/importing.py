@@ -1,31 +1,34 @@
-"""Makes a dataset from a file or pasted text, and shows beforehand what would become of it."""
+"""Makes a dataset from a source, and shows beforehand what would become of it."""
 
 import itertools
 import json
-import shutil
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
-from workbench.data.format import Detection, Format, columns_of, detect
-from workbench.data.lines import Item, ReadRow, Rejected, reject
-from workbench.data.reading import form_of, read_source
-from workbench.data.split import check_fraction, row_digest
-from workbench.data.store import dataset_manifest, row_counts, split_table, write_splits
-from workbench.data.table import Gathering
+from workbench.data.format import Format, columns_of, detect
+from workbench.data.gathering import SAMPLE, Readable, converted
+from workbench.data.lines import Item, ReadRow, Rejected
+from workbench.data.reading import read_source
+from workbench.data.source import SOURCES, Imported, Source
+from workbench.data.split import check_fraction
+from workbench.data.spread import Stop, Tell
+from workbench.data.store import ROWS, dataset_folder, dataset_manifest, row_counts, split_table, write_splits
+from workbench.data.table import write_table
 from workbench.errors import UserError
-from workbench.home import NAME, Home, inside, slug, writing
+from workbench.home import Home, inside, write_text, writing
 from workbench.lineage import Manifest, write_manifest
+from workbench.spec import dump_yaml
 
-SAMPLE = 50
 SHOWN = 20
 PREVIEW = 20_000
-COPY_LIMIT = 200 * 1024 * 1024
+RECIPE = "recipe.yaml"
+REJECTED = "rejected.jsonl"
 ASSETS = Path(__file__).parents[2] / "assets" / "samples"
 SAMPLES = (("field-guide", "field_guide.jsonl", 0.1), ("field-guide-prompts", "prompts.jsonl", 0.0))
+Given = Path | str | list[Path] | Source
 
 
 @dataclass(frozen=True)
@@ -47,16 +50,9 @@ class Preview:
     complete: bool
 
 
-@dataclass(frozen=True)
-class _Gathered:
-    table: pa.Table
-    digests: list[bytes]
-    rejected: int
-
-
 def import_dataset(
     home: Home,
-    source: Path | str,
+    source: Given,
     name: str,
     *,
     format: Format | None = None,
@@ -64,37 +60,62 @@ def import_dataset(
     seed: int = 0,
     encoding: str = "utf-8",
     replace: bool = False,
+    tell: Tell | None = None,
+    stop: Stop | None = None,
 ) -> Manifest:
-    """Reads a file (`Path`) or pasted text (`str`) into the dataset `name`, whole or not at all.
+    """Reads a file (`Path`), several, pasted text (`str`) or a `Source` into the dataset `name`, whole or not at all.
 
-    Rows that cannot be read are kept in rejected.jsonl. Raises `UserError` when none can, with the first reasons.
+    `format` and `encoding` are for files and pasted text; a `Source` has its own. Rows that cannot be read are kept
+    in rejected.jsonl. Raises `UserError` when none can, with the first reasons, and whatever `stop` raises.
     """
     target = inside(home.datasets, name)
     check_fraction(eval_fraction)
+    given = source_of(source, format, encoding)
+    split = {"eval_fraction": eval_fraction, "seed": seed}
     with writing(target, replace) as folder:
-        form, items = _with_format(source, format, encoding)
-        gathered = _gather(items, form, folder / "rejected.jsonl")
-        tables = split_table(gathered.table, eval_fraction, seed, gathered.digests)
-        write_splits(folder, tables)
-        how = {"format": form.to_dict(), "eval_fraction": eval_fraction, "seed": seed}
-        what = {"kind": form.kind, "rows": row_counts(tables), "rejected": gathered.rejected}
-        info = {**what, **how, "source": _keep_source(folder, source, encoding)}
-        made_by = {"action": "import", **how, "encoding": encoding}
-        return write_manifest(folder, Manifest(kind="dataset", name=target.name, made_by=made_by, info=info))
+        imported = given.gather(home, folder, tell, stop)
+        counts = _write_rows(folder, imported, eval_fraction, seed)
+        steps = [{"method": "split", **split}] if eval_fraction else []
+        recipe = {"name": target.name, "source": given.recipe(target), "steps": steps}
+        write_text(folder / RECIPE, dump_yaml(recipe))
+        info = {"kind": imported.kind, "rows": counts, "rejected": imported.rejected, **split, **imported.info}
+        how = {"format": imported.info["format"]} if "format" in imported.info else {}
+        made_by = {"action": "import", "source": given.method, **how, **split, "encoding": encoding}
+        manifest = Manifest(kind="dataset", name=target.name, parents=imported.parents, made_by=made_by, info=info)
+        return write_manifest(folder, manifest)
 
 
-def preview_source(source: Path | str, format: Format | None = None, encoding: str = "utf-8") -> Preview:
-    """Reads as `import_dataset` would (the first 20,000 rows at most) and writes nothing."""
-    items = read_source(source, encoding)
+def source_of(source: Given, format: Format | None = None, encoding: str = "utf-8") -> Source:
+    """The source that a path, several paths or pasted text stand for."""
+    if isinstance(source, Source):
+        return source
+    if isinstance(source, str):
+        return SOURCES.parse({"method": "pasted", "text": source, "format": format})
+    paths = [str(path.expanduser().absolute()) for path in ([source] if isinstance(source, Path) else source)]
+    return SOURCES.parse({"method": "files", "paths": paths, "format": format, "encoding": encoding})
+
+
+def preview_source(source: Given, format: Format | None = None, encoding: str = "utf-8") -> Preview:
+    """Reads as `import_dataset` would (the first 20,000 rows at most) and writes nothing.
+
+    Several files are looked at one after another, all in the format of the first. Raises `UserError` for a source
+    that is not read here (the hub).
+    """
+    given = source_of(source, format, encoding)
+    readable: list[Readable] = getattr(given, "files", lambda: [getattr(given, "text", "")])()
+    if given.method not in ("files", "pasted"):
+        raise UserError(f"{given.title} has no preview.", "Import it: what does not fit is kept aside.", "source")
+    items = _items(readable, getattr(given, "encoding", "utf-8"))
     head = list(itertools.islice(items, PREVIEW))
     complete = next(items, None) is None
     read = [item.data for item in head if isinstance(item, ReadRow)]
     found = detect(read[:SAMPLE])
-    form = format or found.format
-    made = [_convert(form, item) for item in head] if form else [i for i in head if isinstance(i, Rejected)]
+    chosen = getattr(given, "format", None)
+    form = chosen or found.format
+    made = [converted(form, item) for item in head] if form else [i for i in head if isinstance(i, Rejected)]
     good = [row for row in made if not isinstance(row, Rejected)]
     bad = [row for row in made if isinstance(row, Rejected)]
-    reason = "The format was chosen by hand." if format else found.reason
+    reason = "The format was chosen by hand." if chosen else found.reason
     columns = columns_of(read[:SAMPLE])
     shown = bad[:SHOWN]
     return Preview(
@@ -110,79 +131,33 @@ def import_sample(home: Home) -> Manifest:
     return dataset_manifest(home, SAMPLES[0][0])
 
 
-def _with_format(source: Path | str, format: Format | None, encoding: str) -> tuple[Format, Iterator[Item]]:
-    """The format given or detected from the first rows, and all rows."""
-    items = read_source(source, encoding)
-    if format:
-        return format, items
-    head = _first_rows(items)
-    found: Detection = detect(item.data for item in head if isinstance(item, ReadRow))
-    if found.format:
-        return found.format, itertools.chain(head, items)
-    reasons = [item.reason for item in head if isinstance(item, Rejected)][:3]
-    raise UserError(f"{found.reason} {' '.join(reasons)}".strip(), "Choose the format and its columns.", "format")
-
-
-def _first_rows(items: Iterator[Item]) -> list[Item]:
-    head: list[Item] = []
-    readable = 0
-    for item in items:
-        head.append(item)
-        readable += isinstance(item, ReadRow)
-        if readable == SAMPLE:
-            break
-    return head
-
-
-def _gather(items: Iterator[Item], form: Format, rejects: Path) -> _Gathered:
-    gathering = Gathering(form.kind)
-    digests: list[bytes] = []
-    reasons: list[str] = []
-    bad = 0
-    with rejects.open("w", encoding="utf-8") as file:
-        for row in (_convert(form, item) for item in items):
-            if isinstance(row, Rejected):
-                bad += 1
-                file.write(json.dumps(asdict(row)) + "\n")
-                reasons += [f"line {row.line}: {row.reason}"] if bad <= 3 else []
-            else:
-                gathering.add(row)
-                digests.append(row_digest(row))
-    if not bad:
-        rejects.unlink()
-    if not digests:
-        raise _nothing_readable(bad, form, reasons)
-    return _Gathered(gathering.table(), digests, bad)
-
-
-def _nothing_readable(bad: int, form: Format, reasons: list[str]) -> UserError:
-    first = "\n".join(reasons)
-    return UserError(
-        f"None of the {bad} rows can be read as {form.title}. The first reasons:\n{first}",
-        "Choose another format or other columns.",
-        "format",
-    )
-
-
-def _convert(form: Format, item: Item) -> dict[str, Any] | Rejected:
-    if isinstance(item, Rejected):
-        return item
+def rejected(home: Home, name: str, start: int = 0, count: int = 50) -> list[Rejected]:
+    """A page of the rows that could not be read; empty when there are none. Raises `UserError` when damaged."""
+    path = rejected_file(home, name)
+    if path is None:
+        return []
     try:
-        return form.convert(item.data)
-    except UserError as error:
-        return reject(item.line, str(error), item.data)
+        with path.open(encoding="utf-8") as file:
+            return [Rejected(**json.loads(line)) for line in itertools.islice(file, start, start + count)]
+    except (OSError, ValueError, TypeError):
+        raise UserError(f"{REJECTED} of {name} is damaged.", "Import the dataset again.", "dataset") from None
 
 
-def _keep_source(folder: Path, source: Path | str, encoding: str) -> dict[str, Any]:
-    """Copies the original, unchanged, into source/; one over 200 MB is only noted."""
-    kept = folder / "source"
-    kept.mkdir()
-    if isinstance(source, str):
-        file = kept / f"pasted.{form_of(source, encoding)}"
-        file.write_text(source, encoding="utf-8", newline="")
-        return {"file": file.name, "pasted": True, "bytes": file.stat().st_size, "copied": True}
-    size = source.stat().st_size
-    name = source.name if NAME.fullmatch(source.name) else slug(source.name)
-    if size <= COPY_LIMIT:
-        shutil.copyfile(source, kept / name)
-    return {"file": name, "pasted": False, "bytes": size, "copied": size <= COPY_LIMIT}
+def rejected_file(home: Home, name: str) -> Path | None:
+    """The file with every rejected row, for download; None when all could be read."""
+    path = dataset_folder(home, name) / REJECTED
+    return path if path.is_file() else None
+
+
+def _write_rows(folder: Path, imported: Imported, eval_fraction: float, seed: int) -> dict[str, int]:
+    """rows.parquet beside train.parquet and eval.parquet; how many rows each split has."""
+    with ThreadPoolExecutor(1) as pool:
+        whole = pool.submit(write_table, imported.table, folder / ROWS)
+        tables = split_table(imported.table, eval_fraction, seed)
+        write_splits(folder, tables)
+        whole.result()
+    return row_counts(tables)
+
+
+def _items(sources: list[Readable], encoding: str) -> Iterator[Item]:
+    return itertools.chain.from_iterable(read_source(source, encoding) for source in sources)

@@ -24,6 +24,12 @@ class Rejected:
     line: int
     reason: str
     raw: str
+    file: str = ""
+
+    @property
+    def where(self) -> str:
+        """'talks.jsonl line 17', or 'line 17' where there is no file."""
+        return f"{self.file} line {self.line}".strip()
 
 
 Item = ReadRow | Rejected
@@ -31,7 +37,7 @@ Item = ReadRow | Rejected
 
 def reject(line: int, reason: str, raw: Any) -> Rejected:
     """A `Rejected` with its raw text cut short and safe to write anywhere."""
-    text = raw if isinstance(raw, str) else json.dumps(raw, ensure_ascii=False, default=str)
+    text = raw if isinstance(raw, str) else _shown(raw)
     return Rejected(line, reason, text[:RAW].encode("utf-8", "replace").decode("utf-8"))
 
 
@@ -44,3 +50,10 @@ def bounded_lines(stream: TextIO) -> Iterator[tuple[int, str, bool]]:
         yield number, line, whole
         while not whole and (rest := stream.readline(MAX_LINE)):
             whole = rest.endswith(("\n", "\r"))
+
+
+def _shown(raw: Any) -> str:
+    try:
+        return json.dumps(raw, ensure_ascii=False, default=str)
+    except (TypeError, ValueError, RecursionError):  # keys that are no text, numbers of thousands of digits
+        return f"<{type(raw).__name__} that cannot be shown>"

@@ -1,19 +1,20 @@
 """Reads rows from files or pasted text; each comes with its line number, and what cannot be read is kept aside."""
 
-import codecs
-import io
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
-from workbench.data.canonical import short
+from workbench.data.compressed import ARCHIVES, PACKED, Seen
+from workbench.data.jsonlines import Chunk, chunks, read_chunk, row_of
 from workbench.data.lines import MAX_LINE, Item, ReadRow, Rejected, bounded_lines, reject
+from workbench.data.opening import blocks, check_encoding, decoding, name_of, open_text, undecodable
 from workbench.data.sniffing import json_or_jsonl, pasted
 from workbench.data.tabular import read_table
+from workbench.data.values import short
 from workbench.errors import UserError
 
-__all__ = ["ReadRow", "Rejected", "form_of", "read_all", "read_source"]
+__all__ = ["ReadRow", "Rejected", "form_of", "read_all", "read_chunks", "read_source"]
 
 MAX_JSON = 1024 * 1024 * 1024
 SUFFIXES = {
@@ -25,25 +26,23 @@ SUFFIXES = {
     ".parquet": "parquet",
     ".txt": "txt",
 }
-ENCODINGS = ("utf-8", "latin-1")
 ROW_LISTS = ("data", "rows", "train", "examples", "items", "records", "instances")
 ROW_PARTS = ("messages", "conversations", "conversation", "dialogue", "prompt", "completion", "chosen", "rejected")
 
 
-def read_source(source: Path | str, encoding: str = "utf-8") -> Iterator[Item]:
+def read_source(source: Path | str, encoding: str = "utf-8", seen: Seen | None = None) -> Iterator[Item]:
     """The rows of a file (by its suffix) or of pasted text (by its looks), one after another.
 
     Raises `UserError` for a source that cannot be read at all: missing, empty, of an unknown type, badly encoded,
-    not JSON, a header with two equal names.
+    not JSON, a header with two equal names, a decompression bomb.
     """
     form = form_of(source, encoding)
-    items = _parquet(source) if isinstance(source, Path) and form == "parquet" else _text(source, form, encoding)
     found = False
-    for item in items:
+    for item in _items(source, form, encoding, seen):
         found = True
         yield item
     if not found:
-        raise UserError(f"{_name(source)} holds no rows.", "Choose a source with data in it.", "source")
+        raise no_rows(source)
 
 
 def read_all(source: Path | str, encoding: str = "utf-8") -> tuple[list[ReadRow], list[Rejected]]:
@@ -52,106 +51,64 @@ def read_all(source: Path | str, encoding: str = "utf-8") -> tuple[list[ReadRow]
     return [item for item in items if isinstance(item, ReadRow)], [item for item in items if isinstance(item, Rejected)]
 
 
+def read_chunks(source: Path | str, encoding: str = "utf-8", seen: Seen | None = None) -> Iterator[Chunk]:
+    """The lines of a source of JSON lines, many at a time; `read_chunk` makes rows of them."""
+    return chunks(blocks(source, encoding, seen))
+
+
 def form_of(source: Path | str, encoding: str = "utf-8") -> str:
     """'json', 'jsonl', 'csv', 'tsv', 'parquet' or 'txt'; raises `UserError`."""
-    if encoding not in ENCODINGS:
-        raise UserError(f"{encoding!r} is not offered.", f"Choose one of: {', '.join(ENCODINGS)}.", "encoding")
+    check_encoding(encoding)
     if isinstance(source, str):
         return pasted(source)
-    form = SUFFIXES.get(source.suffix.lower(), "")
     if not source.is_file():
         raise UserError(f"There is no file {source}.", "Check the path.", "source")
+    form = suffix_form(source)
     if not form:
-        known = ", ".join(SUFFIXES)
-        raise UserError(f"{source.name} is of an unknown type.", f"Types that can be read: {known}.", "source")
+        raise _unknown(source)
     if source.stat().st_size == 0:
         raise UserError(f"{source.name} is empty.", "Choose a file with data in it.", "source")
     if form in ("json", "jsonl"):
-        with _opened(source, encoding) as stream:
-            return json_or_jsonl(_guarded(source, encoding, lambda: stream.read(65_536)), form)
+        with open_text(source, encoding) as stream, decoding(source, encoding):
+            return json_or_jsonl(stream.read(65_536), form)
     return form
 
 
-def _text(source: Path | str, form: str, encoding: str) -> Iterator[Item]:
-    readers: dict[str, Callable[[TextIO], Iterator[Item]]] = {
-        "json": _json,
-        "jsonl": _jsonl,
-        "txt": _paragraphs,
-        "csv": lambda stream: read_table(stream, ","),
-        "tsv": lambda stream: read_table(stream, "\t"),
-    }
-    with _opened(source, encoding) as stream:
-        items = readers[form](stream)
-        while (item := _guarded(source, encoding, lambda: next(items, None))) is not None:
-            yield item
+def suffix_form(path: Path) -> str:
+    """What a file is by the end of its name, .gz and .zst taken off; '' if it is nothing that can be read."""
+    if path.suffix.lower() not in PACKED:
+        return SUFFIXES.get(path.suffix.lower(), "")
+    form = SUFFIXES.get(Path(path.stem).suffix.lower(), "")
+    return "" if form == "parquet" else form
 
 
-def _opened(source: Path | str, encoding: str) -> TextIO:
-    """The source as text; a byte order mark decides over `encoding`."""
-    if isinstance(source, str):
-        return io.StringIO(source.removeprefix("\ufeff"), newline="")
-    return source.open(encoding=_by_mark(source, encoding), newline="")
+def no_rows(source: Path | str) -> UserError:
+    return UserError(f"{name_of(source)} holds no rows.", "Choose a source with data in it.", "source")
 
 
-def _by_mark(path: Path, encoding: str) -> str:
-    with path.open("rb") as file:
-        head = file.read(4)
-    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return "utf-16"
-    return "utf-8-sig" if head.startswith(codecs.BOM_UTF8) else encoding
+def _unknown(source: Path) -> UserError:
+    if source.suffix.lower() in ARCHIVES:
+        return UserError(f"{source.name} is an archive.", "Unpack it, and choose the files in it.", "source")
+    known = ", ".join(SUFFIXES)
+    return UserError(
+        f"{source.name} is of an unknown type.",
+        f"Types that can be read: {known}; all but Parquet also packed, as .gz or .zst.",
+        "source",
+    )
 
 
-def _guarded(source: Path | str, encoding: str, step: Callable[[], Any]) -> Any:
-    """The result of a step; a decoding error becomes a `UserError` that names the byte."""
-    try:
-        return step()
-    except UnicodeDecodeError as error:
-        at = _bad_byte(source, _by_mark(source, encoding)) if isinstance(source, Path) else error.start
-        raise UserError(
-            f"{_name(source)} is not {error.encoding.upper().removesuffix('-SIG')}: byte {at:,} cannot be decoded.",
-            "Save it as UTF-8, or choose the encoding latin-1.",
-            "encoding",
-        ) from None
-
-
-def _bad_byte(path: Path, encoding: str) -> int:
-    """The position of the first byte that does not decode, counted from 0."""
-    decoder, read = codecs.getincrementaldecoder(encoding.removesuffix("-sig"))(), 0
-    with path.open("rb") as file:
-        while True:
-            chunk = file.read(1 << 20)
-            pending = len(decoder.getstate()[0])
+def _items(source: Path | str, form: str, encoding: str, seen: Seen | None) -> Iterator[Item]:
+    if isinstance(source, Path) and form == "parquet":
+        yield from _parquet(source)
+    elif form == "jsonl":
+        for chunk in read_chunks(source, encoding, seen):
             try:
-                decoder.decode(chunk, final=not chunk)
+                yield from read_chunk(chunk)
             except UnicodeDecodeError as error:
-                return read - pending + error.start
-            if not chunk:
-                return read
-            read += len(chunk)
-
-
-def _jsonl(stream: TextIO) -> Iterator[Item]:
-    for number, line, whole in bounded_lines(stream):
-        if not line.strip():
-            continue
-        yield _json_line(number, line) if whole else reject(number, "the line is longer than 64 MB.", line)
-
-
-def _json_line(number: int, line: str) -> Item:
-    if "\0" in line:
-        return reject(number, "the line holds NUL bytes; the file may be damaged or binary.", line)
-    try:
-        return _row(number, json.loads(line))
-    except json.JSONDecodeError as error:
-        return reject(number, f"not valid JSON: {error.msg} (column {error.colno}).", line)
-    except (ValueError, RecursionError) as error:
-        return reject(number, f"not usable JSON: {str(error)[:100]}.", line)
-
-
-def _row(number: int, data: Any) -> Item:
-    if isinstance(data, dict):
-        return ReadRow(number, data)
-    return reject(number, f"{short(data)} is not an object with columns.", data)
+                raise undecodable(source, error, chunk.position + error.start) from None
+    else:
+        with open_text(source, encoding, seen) as stream, decoding(source, encoding):
+            yield from READERS[form](stream)
 
 
 def _json(stream: TextIO) -> Iterator[Item]:
@@ -167,7 +124,7 @@ def _json(stream: TextIO) -> Iterator[Item]:
         raise UserError(
             f"The JSON cannot be used: {str(error)[:100]}.", "Check its nesting and numbers.", "source"
         ) from None
-    yield from (_row(index, item) for index, item in enumerate(_list_in(data), start=1))
+    yield from (row_of(index, item) for index, item in enumerate(_list_in(data), start=1))
 
 
 def _list_in(data: Any) -> list[Any]:
@@ -235,5 +192,9 @@ def _parquet(path: Path) -> Iterator[Item]:
         ) from None
 
 
-def _name(source: Path | str) -> str:
-    return source.name if isinstance(source, Path) else "The pasted text"
+READERS: dict[str, Callable[[TextIO], Iterator[Item]]] = {
+    "json": _json,
+    "txt": _paragraphs,
+    "csv": lambda stream: read_table(stream, ","),
+    "tsv": lambda stream: read_table(stream, "\t"),
+}

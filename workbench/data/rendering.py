@@ -10,17 +10,28 @@ from typing import Any, Literal
 import tokenizers
 
 from workbench.data.canonical import Message
-from workbench.data.findings import Finding, findings_of
+from workbench.data.findings import Finding, Prepared, findings_of
 from workbench.data.masking import Layout, Span, lay_out, token_mask
-from workbench.data.templates import Template, TemplateStopped
+from workbench.data.templates import Template, TemplateStopped, Tools
 from workbench.data.tokenizer import Tokenizer
 from workbench.errors import UserError
 
-__all__ = ["Finding", "Rendered", "Report", "Tokenizer", "encode_rows", "for_view", "render", "render_text"]
+__all__ = [
+    "Finding",
+    "Rendered",
+    "Report",
+    "Tokenizer",
+    "encode_rows",
+    "for_view",
+    "render",
+    "render_prompt",
+    "render_text",
+]
 
 TrainOn = Literal["assistant", "all"]
 IGNORED = -100
 BATCH = 256
+PLAIN = Template("plain text", "")
 
 
 @dataclass(frozen=True)
@@ -77,10 +88,28 @@ def render(
     template: Template,
     max_length: int | None = None,
     train_on: TrainOn = "assistant",
+    tools: Tools = (),
+    first: int = 0,
 ) -> Rendered:
-    """A conversation as text, ids and the tokens trained on. Raises `UserError` when the template refuses it."""
-    prepared = _prepare(messages, tokenizer, template)
+    """A conversation as text, ids and the tokens trained on. Raises `UserError` when the template refuses it.
+
+    `tools` are the row's own; answers before message `first` are context and not trained on.
+    """
+    prepared = _prepare(messages, tokenizer, template, tools, first)
     return _finish(prepared, tokenizer.encode([prepared.layout.text])[0], tokenizer, max_length, train_on)
+
+
+def render_prompt(
+    messages: Sequence[Message],
+    tokenizer: Tokenizer,
+    template: Template,
+    max_length: int | None = None,
+    tools: Tools = (),
+) -> Rendered:
+    """A prompt with what the template writes before an answer; nothing of it is trained on. Raises `UserError`."""
+    text = template.render(messages, tokenizer.tokens, add_generation_prompt=True, tools=tools)
+    prepared = Prepared(list(messages), Layout(text, []), template, tools, asked=True)
+    return _finish(prepared, tokenizer.encode([text])[0], tokenizer, max_length, "assistant")
 
 
 def render_text(text: str, tokenizer: Tokenizer, max_length: int | None = None) -> Rendered:
@@ -99,6 +128,7 @@ def encode_rows(
 ) -> tuple[list[dict[str, list[int]]], Report]:
     """[{input_ids, labels}] for training, labels -100 where nothing is learnt, and the report.
 
+    Of a conversation the answers and their tool calls are learnt, never what a tool said.
     Rows with nothing to train on, or that the template refuses, are dropped and named in the report. Raises
     `UserError` for a kind that is not trained on this way, and when the template has to be stopped.
     """
@@ -135,20 +165,13 @@ def for_view(rendered: Rendered) -> dict[str, Any]:
     }
 
 
-@dataclass(frozen=True)
-class _Prepared:
-    """A row before it is tokenized."""
-
-    messages: list[Message]
-    layout: Layout
-    template: str
-    eos_added: bool
-
-
-def _prepare(messages: Sequence[Message], tokenizer: Tokenizer, template: Template) -> _Prepared:
-    layout = lay_out(messages, tokenizer, template)
+def _prepare(
+    messages: Sequence[Message], tokenizer: Tokenizer, template: Template, tools: Tools = (), first: int = 0
+) -> Prepared:
+    layout = lay_out(messages, tokenizer, template, tools)
     ended = _with_eos(layout, tokenizer) if messages and messages[-1]["role"] == "assistant" else layout
-    return _Prepared(list(messages), ended, template.note or template.name, ended is not layout)
+    context = sum(turn["role"] == "assistant" for turn in messages[:first])
+    return Prepared(list(messages), ended, template, tools, eos_added=ended is not layout, context=context)
 
 
 def _with_eos(layout: Layout, tokenizer: Tokenizer) -> Layout:
@@ -162,21 +185,23 @@ def _with_eos(layout: Layout, tokenizer: Tokenizer) -> Layout:
     return Layout(answered + tokenizer.eos, [*layout.spans[:-1], (last[0], last[1] + len(tokenizer.eos))])
 
 
-def _prepare_text(text: str, tokenizer: Tokenizer) -> _Prepared:
+def _prepare_text(text: str, tokenizer: Tokenizer) -> Prepared:
     first = tokenizer.bos if tokenizer.adds_bos and not text.startswith(tokenizer.bos) else ""
     last = "" if tokenizer.eos and text.endswith(tokenizer.eos) else tokenizer.eos
     whole = first + text + last
-    return _Prepared([], Layout(whole, [(0, len(whole))]), "plain text", False)
+    return Prepared([], Layout(whole, [(0, len(whole))]), PLAIN)
 
 
 def _prepare_batch(
     batch: list[tuple[int, dict[str, Any]]], kind: str, tokenizer: Tokenizer, template: Template, report: Report
-) -> list[tuple[int, _Prepared]]:
+) -> list[tuple[int, Prepared]]:
     prepared = []
     for number, row in batch:
         try:
-            text = kind == "text"
-            ready = _prepare_text(row["text"], tokenizer) if text else _prepare(row["messages"], tokenizer, template)
+            if kind == "text":
+                ready = _prepare_text(row["text"], tokenizer)
+            else:
+                ready = _prepare(row["messages"], tokenizer, template, row.get("tools", ()))
             prepared.append((number, ready))
         except TemplateStopped:
             raise
@@ -186,10 +211,10 @@ def _prepare_batch(
 
 
 def _finish(
-    prepared: _Prepared, encoding: tokenizers.Encoding, tokenizer: Tokenizer, max_length: int | None, train_on: TrainOn
+    prepared: Prepared, encoding: tokenizers.Encoding, tokenizer: Tokenizer, max_length: int | None, train_on: TrainOn
 ) -> Rendered:
     text, offsets, ids = prepared.layout.text, encoding.offsets, encoding.ids
-    spans = [span for span in prepared.layout.spans if span]
+    spans = [span for span in prepared.layout.spans[prepared.context :] if span]
     rendered = Rendered(
         text=text,
         ids=ids,
@@ -198,10 +223,9 @@ def _finish(
         special=[at in tokenizer.special_ids for at in ids],
         kept=len(ids) if max_length is None else min(len(ids), max_length),
         warnings=[],
-        template=prepared.template,
+        template=prepared.template.note or prepared.template.name,
     )
-    found = findings_of(prepared.messages, prepared.layout, rendered, tokenizer, max_length, prepared.eos_added)
-    return dataclasses.replace(rendered, warnings=found)
+    return dataclasses.replace(rendered, warnings=findings_of(prepared, rendered, tokenizer, max_length))
 
 
 def _count(rendered: Rendered, number: int, report: Report, encoded: list[dict[str, list[int]]]) -> None:

@@ -9,7 +9,6 @@ from workbench.data.store import (
     dataset_manifest,
     delete_dataset,
     list_datasets,
-    resplit,
     rows,
     write_rows,
 )
@@ -26,7 +25,6 @@ __all__ = [
     "import_sample",
     "list_datasets",
     "preview_source",
-    "resplit",
     "rows",
     "write_rows",
 ]

@@ -10,13 +10,26 @@ from typing import Any
 import pyarrow as pa
 
 from workbench.data.canonical import check
-from workbench.data.split import check_fraction, eval_mask, row_digest
-from workbench.data.table import SCHEMAS, Gathering, count_rows, page, read_table_file, write_table
+from workbench.data.digests import row_digests
+from workbench.data.rows import ID, SPLIT, Rows
+from workbench.data.split import check_fraction, eval_mask
+from workbench.data.table import (
+    SCHEMAS,
+    Gathering,
+    count_rows,
+    joined,
+    page,
+    page_table,
+    read_table_file,
+    rows_of,
+    write_table,
+)
 from workbench.errors import UserError
 from workbench.home import PARTIAL, Home, entries, inside, writing
-from workbench.lineage import MANIFEST, Manifest, Parent, read_manifest, write_manifest
+from workbench.lineage import Manifest, Parent, read_manifest, write_manifest
 
 SPLITS = ("train", "eval")
+ROWS = "rows.parquet"
 
 
 def write_rows(
@@ -44,7 +57,11 @@ def write_rows(
         info={**(info or {}), "kind": kind, "rows": row_counts(tables), "rejected": 0},
     )
     with writing(target, replace) as folder:
-        write_splits(folder, tables)
+        whole = joined(kind, list(tables.values()))
+        splits = pa.array([split for split, table in tables.items() for _ in range(table.num_rows)], pa.string())
+        write_table(whole.append_column(SPLIT, splits), folder / ROWS)
+        numbered = Rows.of(kind, whole, splits.to_pylist())
+        write_splits(folder, numbered.by_split())
         return write_manifest(folder, manifest)
 
 
@@ -59,7 +76,7 @@ def dataset_manifest(home: Home, name: str) -> Manifest:
 
 
 def dataset_kind(home: Home, name: str) -> str:
-    """'conversation', 'preference', 'text' or 'prompts'."""
+    """'conversation', 'preference', 'unpaired', 'text' or 'prompts'."""
     kind = str(dataset_manifest(home, name).info.get("kind"))
     if kind not in SCHEMAS:
         raise UserError(f"The manifest of {name!r} names no kind of dataset.", "Import it again.", "dataset")
@@ -76,10 +93,37 @@ def rows(home: Home, name: str, split: str = "train", start: int = 0, count: int
     return list(page(_split_file(home, name, split), max(start, 0), count))
 
 
+def numbered_rows(home: Home, name: str, split: str = "train", start: int = 0, count: int = 50) -> list[dict[str, Any]]:
+    """As `rows`, each as {'id', 'row'}: its number in rows.parquet, negative if a step added it."""
+    table = page_table(_split_file(home, name, split), max(start, 0), count)
+    if table is None:
+        return []
+    found = table.column(ID).to_pylist() if ID in table.column_names else range(start, start + table.num_rows)
+    return [{"id": number, "row": row} for number, row in zip(found, rows_of(table), strict=True)]
+
+
 def all_rows(home: Home, name: str, split: str = "train") -> list[dict[str, Any]]:
     """Every row of a split; empty when the dataset has no such split."""
     path = _split_file(home, name, split)
     return list(page(path, 0, count_rows(path)))
+
+
+def dataset_table(home: Home, name: str, part: str = "result") -> pa.Table:
+    """The canonical rows of a part as a table: 'result' (train, then eval), 'rows' (as read), 'train' or 'eval'.
+
+    A dataset without rows.parquet gives its result as its rows. Raises `UserError`.
+    """
+    folder = dataset_folder(home, name)
+    if part == "rows" and (folder / ROWS).is_file():
+        return bare(read_table_file(folder / ROWS))
+    splits = SPLITS if part in ("result", "rows") else (part,)
+    files = [path for split in splits if (path := _split_file(home, name, split)).is_file()]
+    return joined(dataset_kind(home, name), [bare(read_table_file(path)) for path in files])
+
+
+def bare(table: pa.Table) -> pa.Table:
+    """The canonical columns alone, without numbers and splits."""
+    return table.drop_columns([name for name in table.column_names if name.startswith("_")])
 
 
 def delete_dataset(home: Home, name: str) -> None:
@@ -88,20 +132,6 @@ def delete_dataset(home: Home, name: str) -> None:
     doomed = folder.with_name(f"{PARTIAL}{folder.name}-{os.getpid()}-{uuid.uuid4().hex[:6]}")
     folder.rename(doomed)
     shutil.rmtree(doomed, ignore_errors=True)
-
-
-def resplit(home: Home, name: str, eval_fraction: float, seed: int = 0) -> Manifest:
-    """Divides the rows anew and puts the new version in the old one's place, whole or not at all."""
-    old = dataset_folder(home, name)
-    manifest = read_manifest(old)
-    tables = split_table(_whole(old), eval_fraction, seed)
-    info = {**manifest.info, "rows": row_counts(tables), "eval_fraction": eval_fraction, "seed": seed}
-    renewed = manifest.model_copy(update={"info": info, "created": "", "versions": {}, "name": old.name})
-    kept = shutil.ignore_patterns(MANIFEST, "train.parquet", "eval.parquet")
-    with writing(old, replace=True) as folder:
-        shutil.copytree(old, folder, ignore=kept, dirs_exist_ok=True)
-        write_splits(folder, tables)
-        return write_manifest(folder, renewed)
 
 
 def dataset_folder(home: Home, name: str) -> Path:
@@ -116,11 +146,20 @@ def dataset_folder(home: Home, name: str) -> Path:
 def split_table(
     table: pa.Table, eval_fraction: float, seed: int, digests: list[bytes] | None = None
 ) -> dict[str, pa.Table]:
-    """{'train': …, 'eval': …} with the order of the rows kept."""
+    """{'train': …, 'eval': …} with the order of the rows kept, each row with its number."""
     check_fraction(eval_fraction)
-    marks = digests or [row_digest(row) for batch in table.to_batches() for row in batch.to_pylist()]
-    mask = eval_mask(marks, eval_fraction, seed)
-    return {"train": table.filter(pa.array([not held for held in mask])), "eval": table.filter(pa.array(mask))}
+    mask = eval_mask(digests or row_digests(table), eval_fraction, seed)
+    return Rows.of("", table, ["eval" if held else "train" for held in mask]).by_split()
+
+
+def base_rows(folder: Path) -> pa.Table:
+    """The rows of a dataset's splits below one another, with the column `_split`."""
+    found = []
+    for split in SPLITS:
+        if (path := folder / f"{split}.parquet").is_file():
+            table = bare(read_table_file(path))
+            found.append(table.append_column(SPLIT, pa.repeat(split, table.num_rows)))
+    return joined(str(read_manifest(folder).info.get("kind")), found)
 
 
 def write_splits(folder: Path, tables: dict[str, pa.Table]) -> None:
@@ -156,11 +195,6 @@ def _listed(folder: Path) -> Manifest:
         # Whatever one folder holds, the others must still be listed.
         return Manifest(kind="dataset", name=folder.name, info={"error": str(error)[:500]})
     return manifest.model_copy(update={"name": folder.name})
-
-
-def _whole(folder: Path) -> pa.Table:
-    files = [path for split in SPLITS if (path := folder / f"{split}.parquet").is_file()]
-    return pa.concat_tables([read_table_file(path) for path in files])
 
 
 def _split_file(home: Home, name: str, split: str) -> Path:

@@ -1,7 +1,7 @@
 """The process that renders chat templates: nothing a template does can hold up or fill the process that asked.
 
 Started by `workbench.data.templates` as a script of its own. One JSON request a line on standard input:
-{template, messages, cuts: [[n, add_generation_prompt], …], tokens}; one JSON answer a line for every cut, either
+{template, messages, cuts: [[n, add_generation_prompt], …], tokens, tools}; one JSON answer a line for every cut, either
 {"text": …} or {"error": …}. The environment is that of transformers' `utils/chat_template_utils.py`.
 """
 
@@ -92,7 +92,8 @@ def rendered(request: dict[str, Any], count: int, prompt: bool) -> str:
     """The template's output for the first `count` messages; raises jinja2's errors and `TooLong`."""
     template = compiled(request["template"])
     pieces, size = [], 0
-    values = {**request["tokens"], "tools": None, "documents": None, "add_generation_prompt": prompt}
+    tools = request.get("tools")
+    values = {**request["tokens"], "tools": tools, "documents": None, "add_generation_prompt": prompt}
     for piece in template.generate(messages=request["messages"][:count], **values):
         size += len(piece)
         if size > MAX_OUTPUT:

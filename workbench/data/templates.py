@@ -1,4 +1,4 @@
-"""Chat templates: the model's own and two that come with the workbench, rendered where they can do no harm.
+"""Chat templates: the model's own, published ones, and one typed in, rendered where they can do no harm.
 
 A template is a program from a model's author. It runs in jinja2's sandbox in a process of its own with bounded
 memory, output and time; one that does not end is killed with that process, and the next render starts a new one.
@@ -15,19 +15,22 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 from workbench.data.canonical import Message
 from workbench.errors import UserError
 
 FOLDER = Path(__file__).parents[2] / "assets" / "templates"
-BUILT_IN = ("alpaca", "chatml")
-NAMES = ("model", *BUILT_IN)
+TemplateName = Literal["model", "alpaca", "chatml", "gemma", "llama3", "mistral", "qwen", "vicuna", "zephyr"]
+NAMES: tuple[str, ...] = get_args(TemplateName)
+BUILT_IN = NAMES[1:]
+CUSTOM = "custom"
 MAX_TEMPLATE = 1_000_000
 SECONDS = 2.0
 START_SECONDS = 60.0
 
 Cut = tuple[int, bool]
+Tools = Sequence[dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -39,22 +42,31 @@ class Template:
     note: str = ""
 
     def render(
-        self, messages: Sequence[Message], tokens: dict[str, str] | None = None, add_generation_prompt: bool = False
+        self,
+        messages: Sequence[Message],
+        tokens: dict[str, str] | None = None,
+        add_generation_prompt: bool = False,
+        tools: Tools = (),
     ) -> str:
         """The text of these messages. `tokens` are special tokens by name (bos_token, …). Raises `UserError`."""
-        (result,) = self.render_cuts(messages, [(len(messages), add_generation_prompt)], tokens)
+        (result,) = self.render_cuts(messages, [(len(messages), add_generation_prompt)], tokens, tools)
         if isinstance(result, UserError):
             raise result
         return result
 
     def render_cuts(
-        self, messages: Sequence[Message], cuts: Sequence[Cut], tokens: dict[str, str] | None = None
+        self,
+        messages: Sequence[Message],
+        cuts: Sequence[Cut],
+        tokens: dict[str, str] | None = None,
+        tools: Tools = (),
     ) -> list[str | UserError]:
         """For every (n, add_generation_prompt), the text of the first n messages, or the error it ended with.
 
         Raises `TemplateStopped` when the template does not end within 2 seconds.
         """
-        request = {"template": self.text, "messages": list(messages), "cuts": list(cuts), "tokens": tokens or {}}
+        request: dict[str, Any] = {"template": self.text, "messages": list(messages), "cuts": list(cuts)}
+        request |= {"tokens": tokens or {}, "tools": list(tools) or None}
         return [
             answer["text"] if "text" in answer else self._refused(answer["error"])
             for answer in RENDERER.ask(request, len(cuts), self.note or self.name)
@@ -68,8 +80,13 @@ class Template:
         )
 
 
-def get_template(name: str, model_folder: Path | None = None) -> Template:
-    """'model' (the model's own; ChatML when it has none, which the note says), 'alpaca' or 'chatml'."""
+def get_template(name: str, model_folder: Path | None = None, text: str = "") -> Template:
+    """'model' (the model's own; ChatML when it has none, which the note says), a published one by name, or 'custom'.
+
+    `text` is the Jinja source of 'custom'. Raises `UserError` for other names and for a custom one without text.
+    """
+    if name == CUSTOM:
+        return custom_template(text)
     if name not in NAMES:
         raise UserError(f"There is no template {name!r}.", f"Choose one of: {', '.join(NAMES)}.", "template")
     if name in BUILT_IN:
@@ -78,6 +95,15 @@ def get_template(name: str, model_folder: Path | None = None) -> Template:
     if own:
         return own
     return Template("chatml", get_template("chatml").text, "chatml, as the model has no template of its own")
+
+
+def custom_template(text: str) -> Template:
+    """A template typed in by a person; raises `UserError` when there is nothing in it or far too much."""
+    if not text.strip():
+        raise UserError("The template is empty.", "Type in a Jinja template, or choose one by name.", "template")
+    if len(text) > MAX_TEMPLATE:
+        raise UserError(f"The template is longer than {MAX_TEMPLATE:,} characters.", "Shorten it.", "template")
+    return Template(CUSTOM, text, "typed in")
 
 
 def model_template(model_folder: Path) -> Template | None:

@@ -77,6 +77,10 @@ class Tokenizer:
         """One encoding a text, nothing added; `ids` and character `offsets` are lists of equal length."""
         return self.backend.encode_batch(texts, add_special_tokens=False)
 
+    def lengths(self, texts: list[str]) -> list[int]:
+        """How many tokens each text is, nothing added; faster than `encode`, as no offsets are kept."""
+        return [len(encoding.ids) for encoding in self.backend.encode_batch_fast(texts, add_special_tokens=False)]
+
 
 def special_tokens(folder: Path) -> dict[str, str]:
     """bos_token, eos_token, … as texts, from tokenizer_config.json and the older special_tokens_map.json."""

@@ -4,8 +4,9 @@ from typing import Any, ClassVar, Self
 
 from pydantic import Field
 
-from workbench.data.canonical import Kind, Message, check, from_json, full_text, message, short, text_of, with_system
-from workbench.data.format import FORMATS, Format, Row, cell, optional, pick
+from workbench.data.canonical import Kind, Message, from_json, full_text, message, short, with_system
+from workbench.data.format import FORMATS, Format, Row, cell, optional, pick, tools_column
+from workbench.data.formats._asking import with_input
 from workbench.errors import UserError
 
 
@@ -31,6 +32,7 @@ class Alpaca(Format):
     output: str = Field("output", description="Column with the answer.")
     system: str = Field("system", description="Column with the system prompt; may be missing.")
     history: str = Field("history", description="Column with earlier [question, answer] pairs; may be missing.")
+    tools: str = Field("", description="Column with the tools, a list of functions or its JSON text; may be empty.")
 
     @classmethod
     def guess(cls, columns: list[str], sample: list[Row]) -> tuple[Self | None, str]:
@@ -43,18 +45,17 @@ class Alpaca(Format):
             input=pick(columns, "input", "context"),
             system=pick(columns, "system", "system_prompt"),
             history=pick(columns, "history"),
+            tools=tools_column(columns, sample),
         )
         return found, f"The columns {instruction!r} and {output!r} are Alpaca's."
 
     def convert(self, row: Row) -> Row:
         question = full_text(cell(row, self.instruction), self.instruction)
-        extra = optional(row, self.input)
-        if extra is not None and (more := text_of(extra, self.input)).strip():
-            question = f"{question}\n\n{more}"
+        question = with_input(question, optional(row, self.input), self.input)
         answer = cell(row, self.output)
         turns = [message("user", question), message("assistant", answer, self.output)]
         messages = with_system(optional(row, self.system), self._earlier(row) + turns)
-        return check("conversation", {"messages": messages})
+        return self.made(row, {"messages": messages})
 
     def _earlier(self, row: Row) -> list[Message]:
         pairs: Any = from_json(optional(row, self.history))

@@ -4,8 +4,9 @@ from typing import ClassVar, Self
 
 from pydantic import Field
 
-from workbench.data.canonical import Kind, check, full_text
+from workbench.data.canonical import Kind, full_text
 from workbench.data.format import FORMATS, Format, Row, cell, pick
+from workbench.data.straight import Layout
 
 
 @FORMATS.register
@@ -30,5 +31,8 @@ class PlainText(Format):
             return None, "Plain text needs a column named text."
         return cls(text=column), f"The column {column!r} holds the text."
 
+    def layout(self) -> Layout | None:
+        return None if self.keep_columns else Layout(self.text)
+
     def convert(self, row: Row) -> Row:
-        return check("text", {"text": full_text(cell(row, self.text), self.text)})
+        return self.made(row, {"text": full_text(cell(row, self.text), self.text)})

@@ -5,9 +5,11 @@ from typing import Any, ClassVar, Self
 
 from pydantic import Field
 
-from workbench.data.canonical import Kind, Message, check, message, with_system
-from workbench.data.format import FORMATS, Format, Row, cell, optional, pick
+from workbench.data.canonical import Kind, Message, message, with_system
+from workbench.data.format import FORMATS, Format, Row, cell, optional, pick, tools_column
+from workbench.data.formats._asking import with_input
 from workbench.data.formats.prompt_completion import turns
+from workbench.data.values import full_text
 from workbench.errors import UserError
 
 TRANSCRIPT = re.compile(r"\n\n(Human|Assistant):")
@@ -56,12 +58,15 @@ class Preference(Format):
             "chosen": "\n\nHuman: Is ice cold?\n\nAssistant: Yes.",
             "rejected": "\n\nHuman: Is ice cold?\n\nAssistant: No.",
         },
+        {"instruction": "Add the numbers.", "input": "2 and 3", "chosen": "5", "rejected": "4"},
     ]
 
     prompt: str = Field("prompt", description="Column with the prompt; may be missing when both sides repeat it.")
+    input: str = Field("", description="Column whose text follows the prompt; may be empty or missing.")
     chosen: str = Field("chosen", description="Column with the preferred answer.")
     rejected: str = Field("rejected", description="Column with the other answer.")
     system: str = Field("system", description="Column with the system prompt; may be missing.")
+    tools: str = Field("", description="Column with the tools, a list of functions or its JSON text; may be empty.")
 
     @classmethod
     def guess(cls, columns: list[str], sample: list[Row]) -> tuple[Self | None, str]:
@@ -69,7 +74,11 @@ class Preference(Format):
         if not (chosen and rejected):
             return None, "Preference pairs need the columns chosen and rejected."
         prompt = pick(columns, "prompt", "question", "instruction", "query", "input")
-        found = cls(prompt=prompt, chosen=chosen, rejected=rejected, system=pick(columns, "system", "system_prompt"))
+        found = cls(
+            prompt=prompt, chosen=chosen, rejected=rejected, system=pick(columns, "system", "system_prompt"),
+            input=pick(columns, "input") if prompt.lower() == "instruction" else "",
+            tools=tools_column(columns, sample),
+        )  # fmt: skip
         return found, f"The columns {chosen!r} and {rejected!r} are a preference pair."
 
     def convert(self, row: Row) -> Row:
@@ -79,10 +88,15 @@ class Preference(Format):
             prompt = self._implicit(chosen, rejected)
             chosen, rejected = chosen[len(prompt) :], rejected[len(prompt) :]
         else:
-            prompt = turns(given, "user", self.prompt)
+            prompt = self._prompt(given, optional(row, self.input))
             chosen, rejected = _without(prompt, chosen), _without(prompt, rejected)
         prompt = with_system(optional(row, self.system), prompt)
-        return check("preference", {"prompt": prompt, "chosen": chosen, "rejected": rejected})
+        return self.made(row, {"prompt": prompt, "chosen": chosen, "rejected": rejected})
+
+    def _prompt(self, given: Any, extra: Any) -> list[Message]:
+        if extra is not None:
+            given = with_input(full_text(given, self.prompt), extra, self.input)
+        return turns(given, "user", self.prompt)
 
     def _side(self, row: Row, column: str) -> list[Message]:
         value: Any = cell(row, column)

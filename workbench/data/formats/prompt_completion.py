@@ -4,8 +4,8 @@ from typing import Any, ClassVar, Self
 
 from pydantic import Field
 
-from workbench.data.canonical import Kind, Message, check, from_json, message, message_list, with_system
-from workbench.data.format import FORMATS, Format, Row, cell, optional, pick
+from workbench.data.canonical import Kind, Message, from_json, message, message_list, with_system
+from workbench.data.format import FORMATS, Format, Row, cell, optional, pick, tools_column
 
 PAIRS = (
     ("prompt", "completion"),
@@ -54,17 +54,19 @@ class PromptCompletion(Format):
     prompt: str = Field("prompt", description="Column with the prompt or question.")
     completion: str = Field("completion", description="Column with the completion or answer.")
     system: str = Field("system", description="Column with the system prompt; may be missing.")
+    tools: str = Field("", description="Column with the tools, a list of functions or its JSON text; may be empty.")
 
     @classmethod
     def guess(cls, columns: list[str], sample: list[Row]) -> tuple[Self | None, str]:
         for asked, answered in PAIRS:
             prompt, completion = pick(columns, asked), pick(columns, answered)
             if prompt and completion:
-                found = cls(prompt=prompt, completion=completion, system=pick(columns, "system", "system_prompt"))
+                system, tools = pick(columns, "system", "system_prompt"), tools_column(columns, sample)
+                found = cls(prompt=prompt, completion=completion, system=system, tools=tools)
                 return found, f"The columns {prompt!r} and {completion!r} are a prompt and its completion."
         return None, "A prompt column and a completion column are needed, such as question and answer."
 
     def convert(self, row: Row) -> Row:
         asked = turns(cell(row, self.prompt), "user", self.prompt)
         answered = turns(cell(row, self.completion), "assistant", self.completion)
-        return check("conversation", {"messages": with_system(optional(row, self.system), asked + answered)})
+        return self.made(row, {"messages": with_system(optional(row, self.system), asked + answered)})

@@ -4,8 +4,8 @@ from typing import Any, ClassVar, Self
 
 from pydantic import Field
 
-from workbench.data.canonical import Kind, check, with_system
-from workbench.data.format import FORMATS, Format, Row, cell, first_value, optional, pick
+from workbench.data.canonical import Kind, with_system
+from workbench.data.format import FORMATS, Format, Row, cell, first_value, optional, pick, tools_column
 from workbench.data.formats.messages import turns_with
 from workbench.data.formats.prompt_completion import turns
 
@@ -28,6 +28,7 @@ class PromptsOnly(Format):
 
     prompt: str = Field("prompt", description="Column with the prompt: text, or messages ending with a user turn.")
     system: str = Field("system", description="Column with the system prompt; may be missing.")
+    tools: str = Field("", description="Column with the tools, a list of functions or its JSON text; may be empty.")
 
     @classmethod
     def guess(cls, columns: list[str], sample: list[Row]) -> tuple[Self | None, str]:
@@ -37,10 +38,9 @@ class PromptsOnly(Format):
         value: Any = first_value(sample, column) if column else None
         if value is None:
             return None, "Prompts need a column named prompt, instruction or question."
-        return cls(
-            prompt=column, system=pick(columns, "system", "system_prompt")
-        ), f"The column {column!r} holds prompts."
+        system, tools = pick(columns, "system", "system_prompt"), tools_column(columns, sample)
+        return cls(prompt=column, system=system, tools=tools), f"The column {column!r} holds prompts."
 
     def convert(self, row: Row) -> Row:
         asked = turns(cell(row, self.prompt), "user", self.prompt)
-        return check("prompts", {"prompt": with_system(optional(row, self.system), asked)})
+        return self.made(row, {"prompt": with_system(optional(row, self.system), asked)})

@@ -2,17 +2,18 @@
 
 from typing import ClassVar, Self
 
-from pydantic import Field
-
-from workbench.data.canonical import Kind, check, message_list, with_system
-from workbench.data.format import FORMATS, Format, Row, cell, optional, pick
+from workbench.data.canonical import Kind, with_system
+from workbench.data.format import FORMATS, Row, optional, pick, tools_column
+from workbench.data.formats._tagged import Tagged
 from workbench.data.formats.messages import turns_with
+from workbench.data.straight import SPECIAL, Layout
 
 
 @FORMATS.register
-class ShareGPT(Format):
-    """A list of turns with from (human, gpt, system) and value a row.
+class ShareGPT(Tagged):
+    """A list of turns with from (human, gpt, observation, function_call, system) and value a row.
 
+    Other keys and speakers are told by the tags.
     https://llamafactory.readthedocs.io/en/latest/getting_started/data_preparation.html
     """
 
@@ -29,24 +30,33 @@ class ShareGPT(Format):
                 {"from": "gpt", "value": "Larch."},
             ]
         },
+        {
+            "conversations": [
+                {"from": "human", "value": "How warm is it?"},
+                {"from": "function_call", "value": '{"name": "weather", "arguments": {"city": "Bonn"}}'},
+                {"from": "observation", "value": "21"},
+                {"from": "gpt", "value": "21 degrees."},
+            ],
+            "tools": '[{"name": "weather", "parameters": {"type": "object"}}]',
+        },
     ]
-
-    conversations: str = Field("conversations", description="Column with the list of turns.")
-    speaker: str = Field("from", description="Key of a turn that says who speaks.")
-    value: str = Field("value", description="Key of a turn that holds its text.")
-    system: str = Field("", description="Column with a system prompt beside the turns; may be empty.")
 
     @classmethod
     def guess(cls, columns: list[str], sample: list[Row]) -> tuple[Self | None, str]:
         column = turns_with(columns, sample, "from", "value")
         if not column:
             return None, "ShareGPT needs a column with a list of from and value."
-        found = cls(conversations=column, system=pick(columns, "system", "system_prompt"))
-        return found, f"The column {column!r} holds turns with from and value."
+        system, tools = pick(columns, "system", "system_prompt"), tools_column(columns, sample)
+        return cls(conversations=column, system=system, tools=tools), (
+            f"The column {column!r} holds turns with from and value."
+        )
 
-    def columns_used(self) -> list[str]:
-        return [name for name in (self.conversations, self.system) if name]
+    def layout(self) -> Layout | None:
+        if self.keep_columns or {self.role_tag, self.content_tag} & {*SPECIAL} or self.role_tag == self.content_tag:
+            return None
+        roles = {said: role for said, role in self.speakers().items() if said != self.function_tag.strip().lower()}
+        empty = tuple(name for name in (self.system, self.tools) if name)
+        return Layout(self.conversations, self.role_tag, self.content_tag, roles, empty)
 
     def convert(self, row: Row) -> Row:
-        messages = message_list(cell(row, self.conversations), self.conversations, self.speaker, self.value)
-        return check("conversation", {"messages": with_system(optional(row, self.system), messages)})
+        return self.made(row, {"messages": with_system(optional(row, self.system), self.turns(row))})

@@ -5,6 +5,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
+from workbench.data.templates import TemplateName
 from workbench.errors import Problems, UserError
 from workbench.home import Home
 from workbench.jobs.job import JOBS, Job, JobContext
@@ -22,7 +23,7 @@ class Measure(Job):
     models: list[str] = Field(description="The models to measure, adapters included.", min_length=1, max_length=8)
     dataset: str = Field(description="Conversations or texts; its eval split is measured if it has one.")
     rows: int = Field(200, ge=1, le=100_000, description="How many rows, from the start of the split.")
-    template: Literal["model", "chatml", "alpaca"] = Field(
+    template: TemplateName = Field(
         "model", description="How a conversation becomes text. 'model' is each model's own chat template."
     )
     max_length: int = Field(512, ge=16, le=131072, description="Longest row in tokens; what is longer is cut off.")

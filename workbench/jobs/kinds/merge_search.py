@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
+from workbench.data.templates import TemplateName
 from workbench.errors import Problems, UserError
 from workbench.home import Home
 from workbench.jobs.job import JOBS, Job, JobContext, JobStopped
@@ -38,7 +39,7 @@ class MergeSearch(Job):
     trials: int = Field(30, ge=1, le=2000, description="How many recipes to try.")
     minutes: float = Field(0, ge=0, le=100_000, description="Stop trying after so many minutes; 0 goes by trials.")
     rows: int = Field(64, ge=1, le=10_000, description="Rows each trial is measured on; as many others are held out.")
-    template: Literal["model", "chatml", "alpaca"] = Field(
+    template: TemplateName = Field(
         "model", description="How a conversation becomes text. 'model' is the first model's own chat template."
     )
     max_length: int = Field(512, ge=16, le=131072, description="Longest row in tokens; what is longer is cut off.")

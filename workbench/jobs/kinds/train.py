@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from workbench.data import shelf as datasets
+from workbench.data.templates import TemplateName
 from workbench.errors import Problems, UserError
 from workbench.hardware import Hardware, known
 from workbench.home import Home, inside
@@ -32,7 +33,7 @@ class Train(Job):
     output: str = Field("", description="The result's name on the shelf; empty takes model-objective.")
     objective: choice(OBJECTIVES) = Field({"method": "sft"}, validate_default=True, description="What to train for.")  # type: ignore[valid-type]
     tuner: choice(TUNERS) = Field({"method": "lora"}, validate_default=True, description="Which weights are trained.")  # type: ignore[valid-type]
-    template: Literal["model", "chatml", "alpaca"] = Field(
+    template: TemplateName = Field(
         "model", description="How a conversation becomes text. 'model' is the model's own chat template."
     )
     max_length: int = Field(512, ge=16, le=131072, description="Longest row in tokens; what is longer is cut off.")

@@ -47,7 +47,7 @@ class Dpo(Objective):
             **setup.arguments,
         )
         setup.tokenizer.chat_template = setup.template.text
-        sets = {split: Dataset.from_list(rows) for split, rows in setup.rows.items() if rows}
+        sets = {split: Dataset.from_list(list(map(_bare, rows))) for split, rows in setup.rows.items() if rows}
         return DPOTrainer(
             model=setup.model,
             args=arguments,
@@ -55,3 +55,8 @@ class Dpo(Objective):
             eval_dataset=sets.get("eval"),
             processing_class=setup.tokenizer,
         )
+
+
+def _bare(row: dict[str, Any]) -> dict[str, Any]:
+    """The row without its metadata, whose keys differ from row to row."""
+    return {name: value for name, value in row.items() if name != "metadata"}

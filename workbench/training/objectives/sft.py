@@ -29,20 +29,31 @@ class Sft(Objective):
         from trl import SFTConfig, SFTTrainer
 
         encoded = {split: self._encode(setup, split) for split in setup.rows}
+        has_weights = "weight" in encoded["train"].column_names
         arguments = SFTConfig(
             learning_rate=self.learning_rate,
             max_length=None,
             dataset_kwargs={"skip_prepare_dataset": True},
+            remove_unused_columns=not has_weights,
             **setup.arguments,
         )
         trainer = _whole_logits(SFTTrainer) if _fits_in_ram(setup) else SFTTrainer
-        return trainer(
+        if has_weights:
+            from workbench.training.weighting import weighted
+
+            trainer = weighted(SFTTrainer)
+        made = trainer(
             model=setup.model,
             args=arguments,
             train_dataset=encoded["train"],
             eval_dataset=encoded.get("eval"),
             processing_class=setup.tokenizer,
         )
+        if has_weights:
+            from workbench.training.weighting import WithWeights
+
+            made.data_collator = WithWeights(made.data_collator)
+        return made
 
     def _encode(self, setup: Setup, split: str) -> Any:
         from datasets import Dataset
@@ -57,7 +68,20 @@ class Sft(Objective):
         if not rows and split == "train":
             reason = report.dropped[0][1] if report.dropped else "the dataset is empty"
             raise UserError(f"No row has anything to train on: {reason}.", "Look at 'what the model sees'.", "dataset")
+        if split == "train":
+            self._weigh(setup, rows, {place for place, _ in report.dropped})
         return Dataset.from_list(rows) if rows else None
+
+    @staticmethod
+    def _weigh(setup: Setup, encoded: list[dict[str, Any]], dropped: set[int]) -> None:
+        """Puts the weights of the rows kept beside what is learnt from them, if they differ."""
+        from workbench.training.weighting import WEIGHT, weights_of
+
+        weights = weights_of([row for place, row in enumerate(setup.rows["train"]) if place not in dropped])
+        for row, weight in zip(encoded, weights or [], strict=False):
+            row[WEIGHT] = weight
+        if weights:
+            setup.notes.append(f"Rows count {min(weights):.2g} to {max(weights):.2g} times, as their metadata says.")
 
 
 def _fits_in_ram(setup: Setup) -> bool:

@@ -1,0 +1,81 @@
+"""Where a dataset's rows come from: the base class of sources, their registry, and what they give. One a file."""
+
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import pyarrow as pa
+from pydantic import BeforeValidator, PlainSerializer
+
+from workbench.data.format import FORMATS
+from workbench.data.spread import Stop, Tell
+from workbench.errors import Problems, SpecError
+from workbench.home import NAME, Home, free_name, slug
+from workbench.lineage import Parent
+from workbench.registry import Method, Registry
+from workbench.spec import NestedSpecError
+
+COPY_LIMIT = 200 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Imported:
+    """Canonical rows of one kind in the source's order, how many were rejected, and what the manifest says of them."""
+
+    kind: str
+    table: pa.Table
+    rejected: int = 0
+    info: dict[str, Any] = field(default_factory=dict)
+    parents: list[Parent] = field(default_factory=list)
+
+
+class Source(Method):
+    """Base of every source of rows."""
+
+    def check(self, home: Home, problems: Problems) -> None:
+        """Adds everything that would make gathering fail at once; it reads no rows."""
+
+    def gather(self, home: Home, folder: Path, tell: Tell | None = None, stop: Stop | None = None) -> Imported:
+        """The rows; writes rejected.jsonl and source/ (copies of the originals) into the dataset's folder.
+
+        Raises `UserError`, and whatever `stop` raises.
+        """
+        raise TypeError(f"{type(self).__name__} has no gather()")
+
+    def recipe(self, folder: Path) -> dict[str, Any]:
+        """The source as the recipe in the dataset's folder names it."""
+        return self.to_dict()
+
+
+SOURCES: Registry[Source] = Registry("source", "workbench.data.sources")
+
+
+def _read(value: Any) -> Any:
+    try:
+        return None if value in (None, "", "detect") else FORMATS.parse(value)
+    except SpecError as error:
+        raise NestedSpecError(error.problems) from None
+
+
+def _written(value: Method | None) -> Any:
+    return value.to_dict() if value else None
+
+
+FormatOrNone = Annotated[Method | None, BeforeValidator(_read), PlainSerializer(_written)]
+
+
+def keep_copies(folder: Path, paths: list[Path]) -> list[dict[str, Any]]:
+    """Copies the originals, unchanged, into source/, as long as they are 200 MB together; what each is called there."""
+    kept = folder / "source"
+    kept.mkdir()
+    left, found = COPY_LIMIT, []
+    for path in paths:
+        size = path.stat().st_size
+        name = free_name(kept, path.name if NAME.fullmatch(path.name) else slug(path.name))
+        fits = size <= left
+        if fits:
+            shutil.copyfile(path, kept / name)
+            left -= size
+        found.append({"file": name, "pasted": False, "bytes": size, "copied": fits})
+    return found

@@ -1,0 +1,49 @@
+"""Text pasted into the page."""
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from workbench.data.gathering import gather
+from workbench.data.reading import form_of
+from workbench.data.source import SOURCES, FormatOrNone, Imported, Source
+from workbench.data.spread import Stop, Tell
+from workbench.data.values import encodable
+from workbench.errors import Problems, UserError
+from workbench.home import Home
+
+IN_RECIPE = 20_000
+
+
+@SOURCES.register
+class Pasted(Source):
+    """Rows pasted as text: JSON, JSONL, CSV, TSV, or paragraphs."""
+
+    method = "pasted"
+    title = "Pasted text"
+
+    text: str = Field(description="The rows.")
+    format: FormatOrNone = Field(None, description="The format of the rows; empty detects it.")
+
+    def check(self, home: Home, problems: Problems) -> None:
+        try:
+            form_of(encodable(self.text, "The pasted text"))
+        except UserError as error:
+            problems.collect("text", error)
+
+    def gather(self, home: Home, folder: Path, tell: Tell | None = None, stop: Stop | None = None) -> Imported:
+        text = encodable(self.text, "The pasted text")
+        found = gather([text], self.format, "utf-8", folder / "rejected.jsonl", tell, stop)  # type: ignore[arg-type]
+        (folder / "source").mkdir()
+        file = folder / "source" / f"pasted.{form_of(text)}"
+        file.write_text(text, encoding="utf-8", newline="")
+        kept = {"file": file.name, "pasted": True, "bytes": file.stat().st_size, "copied": True}
+        return Imported(found.kind, found.table, found.rejected, {"format": found.formats[0].to_dict(), "source": kept})
+
+    def recipe(self, folder: Path) -> dict[str, Any]:
+        """The text itself where it is short, else the copy of it in the dataset's folder."""
+        if len(self.text) <= IN_RECIPE:
+            return self.to_dict()
+        path = folder / "source" / f"pasted.{form_of(self.text)}"
+        return {"method": "files", "paths": [str(path)], "format": self.to_dict()["format"], "encoding": "utf-8"}

@@ -1,0 +1,38 @@
+"""Keeping the rows with the longest answers."""
+
+from typing import ClassVar
+
+import numpy as np
+from pydantic import Field
+
+from workbench.data.rows import Rows
+from workbench.data.step import STEPS, Outcome, Step, StepWork, Verdict
+from workbench.data.turns import answer_texts, word_counts
+
+
+@STEPS.register
+class LongAnswers(Step):
+    """Keeps the share of rows with the longest answers, a hard rule of thumb to beat for quality.
+
+    Zhao et al. 2024, https://arxiv.org/abs/2402.04833: 1,000 longest answers of 52,000 taught more than chosen ones.
+    Of pairs the chosen side counts.
+    """
+
+    method: ClassVar[str] = "long_answers"
+    title: ClassVar[str] = "Longest answers"
+    kinds: ClassVar[tuple[str, ...]] = ("conversation", "preference", "unpaired", "text")
+
+    share: float = Field(0.25, gt=0, le=1, description="Share of the rows to keep.")
+
+    def apply(self, rows: Rows, work: StepWork) -> Outcome:
+        work.tell(0, len(rows), self.title)
+        words = word_counts(answer_texts(rows))
+        kept = max(1, round(self.share * len(rows))) if len(rows) else 0
+        order = np.lexsort((np.arange(len(rows)), -words))
+        least = words[order[kept - 1]] if kept else 0
+        return Outcome(
+            removed={
+                place: Verdict(f"{words[place]:,} words in the answer; the {kept:,} longest have {least:,} or more.")
+                for place in np.sort(order[kept:]).tolist()
+            }
+        )

@@ -1,0 +1,155 @@
+"""The texts of single turns as one array, and rows with some of their turns written anew: what steps look at."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from workbench.data.canonical import check
+from workbench.data.rows import ROLES, Rows
+from workbench.data.step import Outcome, Row, StepWork, Verdict
+from workbench.data.table import rows_of
+from workbench.errors import UserError
+
+Part = Literal["all", "prompt", "user", "assistant", "system", "answer"]
+Find = Callable[[pa.Array], dict[int, list[str]]]
+SLICE = 20_000
+ANSWERS = {"preference": ("chosen",), "unpaired": ("completion",), "conversation": ("messages",), "prompts": ()}
+COLUMNS = ("messages", "prompt", "chosen", "rejected", "completion")
+
+
+@dataclass(frozen=True)
+class Turns:
+    """texts: (turns,) strings. rows: (turns,) the position of the row each belongs to."""
+
+    texts: pa.Array
+    rows: NDArray[np.int64]
+
+
+def turn_texts(rows: Rows, part: Part) -> Turns:
+    """The contents of all turns of a part; 'answer' is the assistant's, of a pair only the chosen side.
+
+    A plain text is one turn, its own answer.
+    """
+    if rows.kind == "text":
+        texts = whole(rows.table.column("text"))
+        kept = len(texts) if part in ("all", "assistant", "answer") else 0
+        return Turns(texts.slice(0, kept), np.arange(kept))
+    columns, roles = _where(rows.kind, rows.columns, part)
+    found = [_flat(whole(rows.table.column(name)), roles) for name in columns]
+    if not found:
+        return Turns(pa.array([], pa.string()), np.arange(0))
+    return Turns(pa.concat_arrays([texts for texts, _ in found]), np.concatenate([owners for _, owners in found]))
+
+
+def edited(kind: str, row: Row, part: Part, change: Callable[[str], str]) -> Row:
+    """The row with the contents of a part's turns replaced by change(text); empty ones beside tool calls stay."""
+    if kind == "text":
+        return {**row, "text": change(row["text"])} if part in ("all", "assistant", "answer") else row
+    columns, roles = _where(kind, list(row), part)
+    made = dict(row)
+    for name in columns:
+        made[name] = [
+            {**turn, "content": change(turn["content"])}
+            if turn["content"] and (roles is None or turn["role"] in roles)
+            else turn
+            for turn in row[name]
+        ]
+    return made
+
+
+def answer_texts(rows: Rows) -> pa.ChunkedArray:
+    """(rows,) the answer of every row: the assistant's turns, of a pair the chosen side, a plain text itself."""
+    if rows.kind in ("preference", "unpaired"):
+        rows = Rows("conversation", pa.table({"messages": rows.table.column(ANSWERS[rows.kind][0])}))
+    return rows.texts("assistant")
+
+
+def slices(rows: Rows, work: StepWork, title: str) -> Iterator[tuple[int, Rows]]:
+    """(position of the first, rows), 20,000 at a time, telling of progress and stopping when asked."""
+    for start in range(0, len(rows), SLICE):
+        work.stop()
+        work.tell(start, len(rows), title)
+        yield start, Rows(rows.kind, rows.table.slice(start, SLICE))
+
+
+def scan(rows: Rows, part: Part, work: StepWork, title: str, find: Find) -> dict[int, list[str]]:
+    """The pieces of every row in which `find` finds some, by position; it gets an array of turns."""
+    found: dict[int, list[str]] = {}
+    for start, some in slices(rows, work, title):
+        turns = turn_texts(some, part)
+        for place, pieces in find(turns.texts).items():
+            found.setdefault(start + int(turns.rows[place]), []).extend(pieces)
+    return dict(sorted(found.items()))
+
+
+def rewrite(
+    rows: Rows, found: dict[int, list[str]], part: Part, change: Callable[[str], str], reason: Callable[[list[str]], str]
+) -> Outcome:
+    """The rows at these positions with their turns changed; those that leave no usable row are removed."""
+    outcome = Outcome()
+    for place, row in rows_at(rows, list(found)):
+        new = edited(rows.kind, row, part, change)
+        if new != row:
+            settle(outcome, rows.kind, place, new, Verdict(reason(found[place]), tuple(found[place])))
+    return outcome
+
+
+def settle(outcome: Outcome, kind: str, place: int, row: Row, verdict: Verdict) -> None:
+    """Puts a changed row into the outcome, or removes it when what is left is no row of its kind any more."""
+    try:
+        outcome.changed[place] = (check(kind, row), verdict)
+    except UserError as error:
+        outcome.removed[place] = Verdict(f"{verdict.reason} What is left is no usable row: {error.message}", verdict.found)
+
+
+def judged(action: str, verdicts: dict[int, Verdict]) -> Outcome:
+    """The outcome of 'drop' or 'flag'."""
+    return Outcome(flagged=verdicts) if action == "flag" else Outcome(removed=verdicts)
+
+
+def rows_at(rows: Rows, places: list[int]) -> Iterator[tuple[int, Row]]:
+    """(position, canonical row) for these positions."""
+    for start in range(0, len(places), 1000):
+        some = places[start : start + 1000]
+        yield from zip(some, rows_of(rows.table.take(pa.array(some, pa.int64()))), strict=True)
+
+
+def whole(column: pa.ChunkedArray | pa.Array) -> pa.Array:
+    """A column in one piece."""
+    if isinstance(column, pa.Array):
+        return column
+    return column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays(column.chunks or [pa.array([], column.type)])
+
+
+def row_name(number: int) -> str:
+    """How a reason speaks of another row."""
+    return f"row {number:,}" if number >= 0 else "an added row"
+
+
+def word_counts(texts: pa.Array | pa.ChunkedArray) -> NDArray[np.int64]:
+    """(texts,) words between white space."""
+    return np.asarray(pc.count_substring_regex(texts, r"\S+"), dtype=np.int64)
+
+
+def _where(kind: str, columns: list[str], part: Part) -> tuple[list[str], tuple[str, ...] | None]:
+    """The columns a part lies in and the roles it means, None for all."""
+    if part == "prompt" and "prompt" in columns:
+        return ["prompt"], None
+    if part == "answer":
+        return [name for name in ANSWERS[kind] if name in columns], ROLES["assistant"]
+    return [name for name in COLUMNS if name in columns], ROLES.get(part)
+
+
+def _flat(lists: Any, roles: tuple[str, ...] | None) -> tuple[pa.Array, NDArray[np.int64]]:
+    turns = lists.flatten()
+    owners = np.repeat(np.arange(len(lists)), np.diff(lists.offsets.to_numpy()))
+    texts = turns.field("content")
+    if roles is None:
+        return texts, owners
+    wanted = pc.is_in(turns.field("role"), pa.array(roles))
+    return texts.filter(wanted), owners[wanted.to_numpy(zero_copy_only=False)]

@@ -1,0 +1,279 @@
+"""The workshop: a dataset made anew from its recipe, what every step did, rows restored and edited, steps undone."""
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import filelock
+import pyarrow as pa
+
+from workbench.data.recipe import RECIPE, Recipe, brief
+from workbench.data.rows import SPLIT, Rows
+from workbench.data.stages import DONE, Stage, StepStage, digest, examples_of, stage_of
+from workbench.data.step import Step, StepWork
+from workbench.data.steps.edit_rows import EditRows
+from workbench.data.steps.split import Split
+from workbench.data.store import base_rows, dataset_folder, row_counts, write_splits
+from workbench.data.table import read_table_file, write_table
+from workbench.errors import Problems, UserError
+from workbench.home import PARTIAL, Home, inside, safe_name, sweep, write_text, writing
+from workbench.lineage import Manifest, parent_of, read_manifest, write_manifest
+
+ROWS, STEPS_DONE, HISTORY = "rows.parquet", "steps.json", "history.json"
+KEPT = ("source", "rejected.jsonl", ROWS)
+MOST_UNDONE = 50
+CACHE_LIMIT = 20 * 10**9  # bytes of results kept for going back
+Tell = Callable[[float, float, str], None]
+
+
+def prepare(
+    home: Home, recipe: Recipe, work: StepWork | None = None, *, past: list[Any] | None = None, job: str = ""
+) -> Manifest:
+    """Makes the dataset a recipe names, in the place of the one of that name, whole or not at all.
+
+    Rows that were read from the same source before are taken from the dataset; steps done before from the cache.
+    The steps there were are added to its history, or that is `past` if given. Raises `UserError`, `SpecError` or
+    `JobStopped`.
+    """
+    work = work or StepWork(home)
+    target = inside(home.datasets, recipe.name)
+    with locked(home, recipe.name), writing(target, replace=target.exists()) as folder:
+        info, parents = _with_rows(home, recipe, folder, work)
+        base = base_of(folder, info["kind"])
+        problems = Problems()
+        recipe.check(home, base.kind, problems)
+        problems.check()
+        stages = run_steps(base, recipe.steps, work)
+        last = stages[-1] if stages else base
+        tables = last.rows.by_split()
+        if not tables["train"].num_rows:
+            raise UserError("No rows are left to train on.", "Take a step out, or make it milder.", "steps")
+        write_splits(folder, tables)
+        write_text(folder / RECIPE, recipe.to_yaml())
+        write_text(folder / STEPS_DONE, json.dumps([_told(stage) for stage in stages], indent=1))
+        write_text(folder / HISTORY, json.dumps(_past(target, recipe) if past is None else past))
+        parents += [parent_of(home.datasets / name, "mixed-in") for step in recipe.steps for name in step.datasets()]
+        info |= {"rows": row_counts(tables), "steps": len(stages)}
+        made_by = {"action": "prepare", "recipe": recipe.written(), **({"job": job} if job else {})}
+        manifest = write_manifest(
+            folder, Manifest(kind="dataset", name=target.name, parents=parents, made_by=made_by, info=info)
+        )
+    prune_cache(home, {stage.folder.name for stage in stages})
+    return manifest
+
+
+def run_steps(base: Stage, steps: list[Step], work: StepWork) -> list[StepStage]:
+    """The rows after each step; each is told with its number."""
+    stages: list[StepStage] = []
+    before = base
+    for number, step in enumerate(steps):
+        work.stop()
+        work.tell(number, len(steps), step.title)
+
+        def told(done: float, total: float, text: str, number: int = number) -> None:
+            work.tell(number + (done / total if total else 0), len(steps), text)
+
+        try:
+            before = stage_of(before, step, StepWork(work.home, told, work.stop))
+        except UserError as error:
+            raise UserError(f"Step {number + 1}, {step.title}: {error.message}", error.remedy, "steps") from None
+        stages.append(before)
+    return stages
+
+
+def base_of(folder: Path, kind: str) -> Stage:
+    """The rows a dataset was read as, known by the SHA-256 of their file."""
+    path = folder / ROWS
+    with path.open("rb") as file:
+        key = hashlib.file_digest(file, "sha256").hexdigest()
+
+    def load() -> pa.Table:
+        table = read_table_file(path)
+        if SPLIT not in table.column_names:
+            return Rows.of(kind, table).table
+        splits = table.column(SPLIT).to_pylist()
+        return Rows.of(kind, table.drop_columns([SPLIT]), splits).table
+
+    return Stage(digest(key), kind, load)
+
+
+def _with_rows(home: Home, recipe: Recipe, folder: Path, work: StepWork) -> tuple[dict[str, Any], list[Any]]:
+    """Puts the rows as read into a new folder; what the manifest says of them, and their parents."""
+    target = home.datasets / recipe.name
+    if target.is_dir() and Recipe.at(target).source == recipe.source:
+        manifest = read_manifest(target)
+        for name in KEPT:
+            _link(target / name, folder / name)
+        if not (folder / ROWS).exists():
+            write_table(base_rows(target), folder / ROWS)
+        return dict(manifest.info), [one for one in manifest.parents if one.role != "mixed-in"]
+    if not recipe.source:
+        raise UserError(f"There is no dataset {recipe.name!r}.", "Name a source to read its rows from.", "source")
+    from workbench.data.source import SOURCES
+
+    source = SOURCES.parse(recipe.source)
+    imported = source.gather(home, folder, work.tell, work.stop)
+    write_table(imported.table, folder / ROWS)
+    info = {**imported.info, "kind": imported.kind, "rejected": imported.rejected}
+    return info, list(imported.parents)
+
+
+def _link(source: Path, target: Path) -> None:
+    if source.is_dir():
+        shutil.copytree(source, target, copy_function=os.link, dirs_exist_ok=True)
+    elif source.exists():
+        os.link(source, target)
+
+
+def _told(stage: StepStage) -> dict[str, Any]:
+    return {"step": brief(stage.step), "title": stage.step.title, "key": stage.folder.name, **asdict(stage.counts)}
+
+
+# ---- what the steps did ------------------------------------------------------------------------------------
+
+
+def report(home: Home, name: str) -> list[dict[str, Any]]:
+    """For every step of a dataset: step, title, given, left, removed, changed, flagged, added, seconds, notes."""
+    path = dataset_folder(home, name) / STEPS_DONE
+    return list(json.loads(path.read_text("utf-8"))) if path.is_file() else []
+
+
+def touched(home: Home, name: str, step: int, what: str, start: int = 0, count: int = 20) -> dict[str, Any]:
+    """{'total', 'rows'} of what a step (counted from 1) did: what is 'removed', 'changed' or 'flagged'.
+
+    Every row has id, reason, found, row, after (changed ones) and whether it was restored.
+    """
+    done = report(home, name)
+    _check_step(name, step, len(done))
+    if what not in ("removed", "changed", "flagged"):
+        raise UserError(f"There is nothing called {what!r}.", "Choose removed, changed or flagged.", "what")
+    folder = home.cache / "steps" / done[step - 1]["key"]
+    if not (folder / DONE).is_file():
+        raise UserError("What this step did is not kept any more.", "Apply the recipe again.", "step")
+    table = read_table_file(folder / f"{what}.parquet")
+    restored = set(done[step - 1]["step"].get("restored") or [])
+    rows = examples_of(table, max(start, 0), min(max(count, 0), 200))
+    return {"total": table.num_rows, "rows": [{**row, "restored": row["id"] in restored} for row in rows]}
+
+
+def _check_step(name: str, step: int, steps: int) -> None:
+    if not 1 <= step <= steps:
+        raise UserError(f"{name!r} has {steps} steps; there is no step {step}.", "Choose one of them.", "step")
+
+
+# ---- changing a recipe -------------------------------------------------------------------------------------
+
+
+def with_steps(home: Home, name: str, steps: list[Any]) -> Recipe:
+    """The recipe of a dataset with other steps; raises `SpecError`."""
+    recipe = Recipe.at(dataset_folder(home, name))
+    return Recipe.parse({"name": name, "source": recipe.source, "steps": steps})
+
+
+def restore(home: Home, name: str, step: int, ids: list[int], back: bool = True) -> Manifest:
+    """Keeps rows a step (counted from 1) took out or changed, or with `back` false lets it have them again."""
+    with locked(home, name):
+        steps = _steps(home, name)
+        _check_step(name, step, len(steps))
+        kept = set(steps[step - 1].get("restored") or [])
+        steps[step - 1]["restored"] = sorted(kept | set(ids) if back else kept - set(ids))
+        return prepare(home, with_steps(home, name, steps))
+
+
+def edit_rows(
+    home: Home,
+    name: str,
+    changed: dict[int, dict[str, Any]] | None = None,
+    deleted: list[int] | None = None,
+    added: list[dict[str, Any]] | None = None,
+) -> Manifest:
+    """Edits by hand, kept in the recipe's last step if that is one of edits, else in a new one at its end."""
+    with locked(home, name):
+        steps = _steps(home, name)
+        if not (steps and steps[-1]["method"] == EditRows.method):
+            steps.append({"method": EditRows.method})
+        last = steps[-1]
+        gone = {*(last.get("deleted") or []), *(deleted or [])}
+        news = {int(one): row for one, row in (last.get("changed") or {}).items()} | (changed or {})
+        last["changed"] = {one: row for one, row in news.items() if one not in gone}
+        last["deleted"] = sorted(gone)
+        last["added"] = [*(last.get("added") or []), *(added or [])]
+        return prepare(home, with_steps(home, name, steps))
+
+
+def resplit(home: Home, name: str, eval_fraction: float, seed: int = 0) -> Manifest:
+    """Divides the rows anew: its split step with these settings, or a new one at the end."""
+    with locked(home, name):
+        steps = _steps(home, name)
+        found = next((step for step in reversed(steps) if step["method"] == Split.method), None)
+        if found is None:
+            steps.append(found := {"method": Split.method})
+        found |= {"eval_fraction": eval_fraction, "seed": seed}
+        return prepare(home, with_steps(home, name, steps))
+
+
+def undo(home: Home, name: str, work: StepWork | None = None) -> Manifest:
+    """Goes back to the steps there were before the last change."""
+    with locked(home, name):
+        past = history(home, name)
+        if not past:
+            raise UserError("There is nothing to undo.", "Changes of the steps can be undone.", "dataset")
+        return prepare(home, with_steps(home, name, past[-1]), work, past=past[:-1])
+
+
+def history(home: Home, name: str) -> list[list[dict[str, Any]]]:
+    """The steps there were before, oldest first."""
+    path = dataset_folder(home, name) / HISTORY
+    return list(json.loads(path.read_text("utf-8"))) if path.is_file() else []
+
+
+def _steps(home: Home, name: str) -> list[dict[str, Any]]:
+    return [brief(step) for step in Recipe.at(dataset_folder(home, name)).steps]
+
+
+def _past(old: Path, recipe: Recipe) -> list[Any]:
+    """The history with the steps there were, if they are others."""
+    if not old.is_dir():
+        return []
+    path = old / HISTORY
+    past = list(json.loads(path.read_text("utf-8"))) if path.is_file() else []
+    before = [brief(step) for step in Recipe.at(old).steps]
+    if before != [brief(step) for step in recipe.steps]:
+        past.append(before)
+    return past[-MOST_UNDONE:]
+
+
+# ---- housekeeping ------------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def locked(home: Home, name: str) -> Iterator[None]:
+    """One change of a dataset at a time, over all processes; raises `UserError` when another takes long."""
+    folder = home.cache / "locks"
+    folder.mkdir(exist_ok=True)
+    try:
+        with filelock.FileLock(folder / f"{safe_name(name)}.lock", timeout=60, is_singleton=True):
+            yield
+    except filelock.Timeout:
+        raise UserError(f"{name!r} is being changed by somebody else.", "Try again in a minute.", "dataset") from None
+
+
+def prune_cache(home: Home, used: set[str], limit: int = CACHE_LIMIT) -> None:
+    """Removes the results used longest ago until the rest takes less than `limit` bytes; never those in `used`."""
+    folder = home.cache / "steps"
+    sweep(folder)
+    found = [path for path in folder.iterdir() if not path.name.startswith(PARTIAL)] if folder.is_dir() else []
+    sizes = {path: sum(file.stat().st_size for file in path.iterdir()) for path in found}
+    total = sum(sizes.values())
+    for path in sorted(found, key=lambda path: path.stat().st_mtime):
+        if total <= limit:
+            return
+        if path.name not in used:
+            shutil.rmtree(path, ignore_errors=True)
+            total -= sizes[path]

@@ -1,0 +1,84 @@
+"""A dataset made anew from its recipe."""
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from workbench.data.recipe import Recipe
+from workbench.errors import Problems, SpecError, UserError
+from workbench.home import Home, inside
+from workbench.jobs.job import JOBS, Job, JobContext, JobStopped
+from workbench.spec import NestedSpecError
+
+
+@JOBS.register
+class Prepare(Job):
+    """Makes a dataset from its recipe; steps done before are taken from the cache, and a stopped run goes on there."""
+
+    method: ClassVar[str] = "prepare"
+    title: ClassVar[str] = "Prepare a dataset"
+    uses_device: ClassVar[bool] = False
+    resumable: ClassVar[bool] = True
+
+    recipe: dict[str, Any] = Field(description="The recipe: name, source and steps.")
+
+    def model_post_init(self, _: Any) -> None:
+        try:
+            Recipe.parse(self.recipe)
+        except SpecError as error:
+            raise NestedSpecError(error.problems) from None
+
+    def read(self) -> Recipe:
+        return Recipe.parse(self.recipe)
+
+    def label(self) -> str:
+        return f"Prepare {self.recipe.get('name')}"
+
+    def facts(self, home: Home) -> list[list[str]]:
+        recipe = self.read()
+        titles = ", ".join(step.title for step in recipe.steps) or "none"
+        return [["Makes", recipe.name], ["Steps", titles]]
+
+    def check(self, home: Home, problems: Problems) -> None:
+        recipe = self.read()
+        try:
+            inside(home.datasets, recipe.name)
+            kind = _kind(home, recipe)
+        except UserError as error:
+            problems.collect("recipe", error)
+            return
+        recipe.check(home, kind, problems)
+
+    def run(self, ctx: JobContext) -> dict[str, Any]:
+        from workbench.data.step import StepWork
+        from workbench.data.workshop import prepare, report
+
+        def stop() -> None:
+            if ctx.stop_requested():
+                raise JobStopped
+
+        recipe = self.read()
+        manifest = prepare(ctx.home, recipe, StepWork(ctx.home, ctx.progress, stop), job=ctx.folder.name)
+        done = report(ctx.home, recipe.name)
+        for number, one in enumerate(done, start=1):
+            ctx.note(f"{number}. {one['title']}: {_counted(one)}")
+        ctx.progress(len(done), len(done), "Ready")
+        return {"dataset": manifest.name, "rows": manifest.info["rows"], "steps": done}
+
+
+def _kind(home: Home, recipe: Recipe) -> str:
+    """The kind of the rows as far as it is known before they are read, else ''."""
+    from workbench.data.store import dataset_kind
+
+    folder: Path = home.datasets / recipe.name
+    if folder.is_dir() and Recipe.at(folder).source == recipe.source:
+        return dataset_kind(home, recipe.name)
+    if not recipe.source:
+        raise UserError(f"There is no dataset {recipe.name!r}.", "Name a source to read its rows from.", "recipe")
+    return ""
+
+
+def _counted(one: dict[str, Any]) -> str:
+    words = [f"{one[name]:,} {name}" for name in ("removed", "changed", "flagged", "added") if one[name]]
+    return f"{one['given']:,} → {one['left']:,}" + (f" ({', '.join(words)})" if words else "")
