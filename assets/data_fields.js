@@ -1,18 +1,23 @@
 /* Part of DataSteps: a form made of the fields of a step, and its settings in a few words. */
 
 const LOW = /^(least|min|minimum|at_least|shortest|low)/, HIGH = /^(most|max|maximum|at_most|longest|limit|high)/;
-const same = (one, other) => JSON.stringify(one ?? null) === JSON.stringify(other ?? null);
-const isEmpty = (value) => value === null || value === undefined || value === "" || (Array.isArray(value) && !value.length);
+const sorted = (_, value) => (value && typeof value === "object" && !Array.isArray(value)
+  ? Object.fromEntries(Object.keys(value).sort().map((key) => [key, value[key]])) : value);
+const alike = (one, other) => JSON.stringify(one ?? null, sorted) === JSON.stringify(other ?? null, sorted);
+const isEmpty = (value) => value === null || value === undefined || value === "" || value === 0
+  || (typeof value === "object" && !sizeOf(value));
+const short = (value) => Number(Number(value).toPrecision(6)).toLocaleString("en-US", { maximumFractionDigits: 6 });
 let fieldIds = 0;
 
 /** A setting as words: 'tokens ≤ 512', 'keep first', 'without repeated'. */
 function settingWords(field, value) {
   const name = field.label.toLowerCase();
   if (field.kind === "flag") return value ? name : `without ${name}`;
-  if (field.kind === "number" && LOW.test(field.name)) return `${name} ≥ ${kit.number(value)}`;
-  if (field.kind === "number" && HIGH.test(field.name)) return `${name} ≤ ${kit.number(value)}`;
-  if (field.kind === "data") return `${name}: ${sizeOf(value)}`;
-  const text = Array.isArray(value) ? value.join(", ") : field.kind === "number" ? kit.number(value) : String(value);
+  if (field.kind === "number" && LOW.test(field.name)) return `${name} ≥ ${short(value)}`;
+  if (field.kind === "number" && HIGH.test(field.name)) return `${name} ≤ ${short(value)}`;
+  if (field.kind === "shares") return `${name} ${Object.entries(value).map(([one, share]) => `${one} × ${short(share)}`).join(", ")}`;
+  if (field.kind === "data" || field.kind === "pairs") return `${name}: ${sizeOf(value)}`;
+  const text = Array.isArray(value) ? value.join(", ") : field.kind === "number" ? short(value) : String(value);
   return `${name} ${text.length > 48 ? text.slice(0, 47) + "…" : text}`;
 }
 
@@ -20,16 +25,13 @@ const sizeOf = (value) => (Array.isArray(value) ? value.length : Object.keys(val
 
 /** What is set otherwise than usual; when nothing is, the first settings as they come. */
 function shortSettings(info, step) {
-  const given = info.fields.filter((field) => step[field.name] !== undefined && !same(step[field.name], field.default));
-  const usual = info.fields.filter((field) => field.kind !== "flag" && !isEmpty(field.default) && field.default !== 0);
+  const given = info.fields.filter((field) => step[field.name] !== undefined && !alike(step[field.name], field.default));
+  const usual = info.fields.filter((field) => field.kind !== "flag" && !isEmpty(field.default));
   const shown = given.length ? given.slice(0, 5) : usual.slice(0, 2);
   const words = shown.map((field) => settingWords(field, step[field.name] ?? field.default));
   if (given.length > 5) words.push(`${given.length - 5} more`);
   return words.join(" · ");
 }
-
-/** What is missing before the server is asked. */
-const missing = (field, step) => field.required && isEmpty(step[field.name]);
 
 /**
  * The control of one setting of `step`. `shelf()` gives {datasets, models}; `changed()` is called after every change.
@@ -37,7 +39,7 @@ const missing = (field, step) => field.required && isEmpty(step[field.name]);
  */
 function fieldControl(field, step, shelf, changed) {
   const set = (value) => {
-    if (value === undefined || (same(value, field.default) && !field.required)) delete step[field.name];
+    if (value === undefined || (alike(value, field.default) && !field.required)) delete step[field.name];
     else step[field.name] = value;
     changed();
   };
@@ -101,6 +103,41 @@ const CONTROLS = {
       if (!found.some(Number.isNaN)) set(found);
     });
     return { node: input, focus: input };
+  },
+  pairs(field, value, set) {
+    const area = area_(Object.entries(value || {}).map(([name, text]) => `${name}: ${text}`).join("\n"), "name: value, one a line");
+    area.addEventListener("input", () => {
+      const lines = area.value.split("\n").filter((line) => line.trim());
+      area.classList.toggle("is-bad", lines.some((line) => !/^[^:]+:./.test(line)));
+      set(Object.fromEntries(lines.filter((line) => line.includes(":")).map((line) => {
+        const at = line.indexOf(":");
+        return [line.slice(0, at).trim(), line.slice(at + 1).trim()];
+      })));
+    });
+    return { node: area, focus: area };
+  },
+  shares(field, value, set, shelf) {
+    const given = { ...(value || {}) }, names = [...new Set([...shelf.datasets.map(([name]) => name), ...Object.keys(given)])];
+    const node = h("div", "wb-ds-ticks");
+    let first = null;
+    for (const name of names) {
+      const line = h("label"), box = Object.assign(h("input"), { type: "checkbox", checked: name in given });
+      const share = Object.assign(h("input", "wb-mb-input is-number"), { type: "number", min: 0, step: "any",
+        value: given[name] ?? 1, disabled: !box.checked });
+      share.setAttribute("aria-label", `Weight of ${name}`);
+      const tell = () => {
+        share.disabled = !box.checked;
+        if (box.checked) given[name] = Number(share.value); else delete given[name];
+        set({ ...given });
+      };
+      box.addEventListener("change", tell);
+      share.addEventListener("input", tell);
+      line.append(box, name, share);
+      node.append(line);
+      first ||= box;
+    }
+    if (!first) node.append(h("span", "wb-hint", "There is no other dataset on the shelf."));
+    return { node, focus: first || node };
   },
   data(field, value, set) {
     const area = area_(isEmpty(value) || !sizeOf(value) ? "" : JSON.stringify(value, null, 1), "JSON");

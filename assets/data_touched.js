@@ -1,8 +1,8 @@
 /* Part of DataSteps: the rows a step removed, changed or flagged, a page at a time, each with a way back. */
 
 const PAGE_ROWS = 10;
-const BACK = { removed: ["Restore", "Take out again"], changed: ["Undo the change", "Change it again"],
-  flagged: ["Remove the flag", "Flag it again"] };
+const BACK = { removed: ["Restore", "Take out again", "Restore"], changed: ["Undo the change", "Change it again", "Undo"],
+  flagged: ["Remove the flag", "Flag it again", "Remove the flags of"] };
 
 /**
  * The page of one step. `ask(what, start, count)` resolves to {total, rows}; `restore(ids, back)` to an error text
@@ -49,7 +49,7 @@ function touchedPage({ ask, restore, close }) {
     next.disabled = last >= view.total;
     const left = view.rows.filter((row) => !row.restored).length;
     all.hidden = left < 2;
-    setText(all, `${BACK[view.what][0]}: all ${left} shown`);
+    setText(all, `${BACK[view.what][2]} all ${left} shown`);
   }
 
   function card(row) {

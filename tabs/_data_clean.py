@@ -32,11 +32,11 @@ def clean(ctx: Context, dataset: gr.Dropdown) -> JobPanel:
         "load": lambda query: load(ctx, query), "check": lambda query: check(ctx, query),
         "apply": lambda query: apply(ctx, query), "undo": lambda query: undo(ctx, query),
         "touched": lambda query: touched(ctx, query), "restore": lambda query: restore(ctx, query),
-        "read": lambda query: read(query), "save": lambda query: save(ctx, query),
+        "read": read, "save": lambda query: save(ctx, query),
     }  # fmt: skip
     lines = ("No dataset yet", "Its recipe is put together here: steps that clean, change and divide the rows.",
              "Import one on the left.")  # fmt: skip
-    parts = ("data_fields", "data_texts", "data_touched", "data_menu", "data_recipe")
+    parts = ("data_fields", "data_texts", "data_touched", "data_menu", "data_recipe", "data_step_row")
     steps = component("data_steps", None, functions, lines, parts, catalogue=catalogue(), elem_id="data-steps")
     dataset.change(
         None, [dataset, steps], steps, js="(dataset, value) => ({...(value || {}), dataset, job: ''})", **QUIET

@@ -1,9 +1,203 @@
-"""A dataset written in the format another trainer reads."""
+"""A dataset written as other programs read it: the format, a preview, the files, and the hub."""
+
+import functools
+import json
+import shutil
+import time
+from pathlib import Path
+from typing import Any
 
 import gradio as gr
+from gradio.utils import get_upload_folder
 
-from tabs._context import Context
+from tabs._context import Choices, Context, guarded
+from tabs._form import Form
+from tabs._job_panel import QUIET, job_panel
+from tabs._kit import Html, Static, error_box, heading, hint, table
+from tabs._sections import shown
+from workbench.data import exporting
+from workbench.data.exporting import EXPORTS, Count, Export
+from workbench.data.store import SPLITS, count, dataset_kind
+from workbench.errors import SpecError, UserError
+from workbench.home import Home
+from workbench.jobs.job import JOBS
+from workbench.jobs.kinds.push_dataset import PushDataset
+from workbench.jobs.kinds.push_hub import HOW_TO_LOG_IN
+from workbench.models.shelf import human_size
+from workbench.registry import choice
+from workbench.spec import Spec
+
+LONGEST = 4_000
+KEPT = 3600.0  # seconds files stay where a browser can fetch them
+LANGUAGES = {".json": "json", ".yaml": "yaml", ".yml": "yaml", ".py": "python", ".md": "markdown"}
+
+
+class Wanted(Spec):
+    """What to write."""
+
+    format: choice(EXPORTS) = {"method": "jsonl"}  # type: ignore[valid-type]
 
 
 def export(ctx: Context, dataset: gr.Dropdown) -> None:
     """Format, preview, files to download, and the hub."""
+    Static(heading("For another trainer", "The rows as the recipe leaves them, written as other programs read them."))
+    form = Form(Wanted)
+    fits = Static()
+    with gr.Row(equal_height=False, elem_classes="wb-preview"):
+        first = gr.Code(
+            language="json", label="The first rows", interactive=False, lines=12, max_lines=24, min_width=280
+        )
+        with gr.Column(min_width=280):
+            settings = gr.Code(
+                label="What tells a trainer about them", interactive=False, lines=12, max_lines=24,
+                elem_id="export-settings",
+            )  # fmt: skip
+    with gr.Row(elem_classes="wb-toolbar"):
+        start = gr.Button("Write the files", variant="primary", elem_id="export-write")
+    written = Static(elem_id="export-written")
+    files = gr.File(label="Files", file_count="multiple", interactive=False, visible=False, elem_id="export-files")
+    drawn, inputs = [first, settings, fits], [dataset, *form.inputs]
+    look = guarded(functools.partial(preview, ctx.home, form))
+    for event in (dataset.change, *(widget.change for widget in form.inputs)):
+        event(look, inputs, drawn, queue=False, **QUIET)
+    dataset.change(lambda name: offered(ctx.home, name), dataset, form.inputs[0], queue=False, **QUIET)
+    dataset.change(lambda: (gr.update(visible=False), ""), None, [files, written], queue=False, **QUIET)
+
+    def write(name: str | None, *values: Any, progress: Any = gr.Progress()) -> Any:  # noqa: B008
+        return written_files(ctx.home, name, parsed(form, values), progress)
+
+    start.click(
+        guarded(write), inputs, [files, written], show_progress="full", show_progress_on=written,
+        api_visibility="private",
+    )  # fmt: skip
+    with gr.Accordion("To the Hugging Face hub", open=False, elem_classes="wb-more"):
+        push(ctx, dataset)
+
+
+def push(ctx: Context, dataset: gr.Dropdown) -> None:
+    """Whether there is a login, the repository, and the upload as it goes."""
+    Static(hint(PushDataset.summary()))
+    login = Static(login_line())
+    ctx.follow(login, login_line)
+    form = Form(PushDataset, skip=("dataset",))
+    start = gr.Button("Push", variant="primary", elem_id="start-push-dataset")
+    panel = job_panel(ctx, (PushDataset.method,), "Run", ("Nothing pushed yet", "An upload is shown here.", ""))
+
+    def submit(name: str | None, *values: Any) -> Any:
+        job = {"method": PushDataset.method, **form.data(values), "dataset": name or ""}
+        return shown(ctx, ctx.queue.submit(JOBS.parse(job)))
+
+    start.click(guarded(submit), [dataset, *form.inputs], panel.picker, **QUIET)
+
+
+def login_line() -> Html:
+    """Whether this machine may write to the hub; never the token."""
+    from huggingface_hub import constants, get_token
+
+    if constants.HF_HUB_OFFLINE:
+        return hint("The hub is switched off here (HF_HUB_OFFLINE).")
+    return hint("A login for the hub is there." if get_token() else f"There is no login for the hub. {HOW_TO_LOG_IN}")
+
+
+def parsed(form: Form, values: Any) -> Export:
+    """The format chosen with its settings; raises `SpecError`."""
+    return EXPORTS.parse(form.data(values)["format"])
+
+
+def offered(home: Home, name: str | None) -> Any:
+    """The formats that write this kind of rows first, the others with what they are for."""
+    try:
+        kind = dataset_kind(home, name or "")
+    except UserError:
+        return gr.skip()
+    good: Choices = [(one.title, one.method) for one in EXPORTS if kind in one.kinds]
+    other = [
+        (f"{one.title} (only {', '.join(one.kinds)} rows)", one.method) for one in EXPORTS if kind not in one.kinds
+    ]
+    return gr.update(choices=[*good, *other])
+
+
+# ---- preview -----------------------------------------------------------------------------------------------
+
+
+def preview(home: Home, form: Form, name: str | None, *values: Any) -> list[Any]:
+    """The first rows as they will be written, the settings beside them, and what is left out or lost."""
+    if not name:
+        return ["", "", hint("Choose a dataset above.")]
+    try:
+        wanted = parsed(form, values)
+        split = next((one for one in SPLITS if count(home, name, one)), "train")
+        found, beside = exporting.preview_export(home, name, wanted, split), settings_of(home, name, wanted)
+    except SpecError as error:
+        return ["", "", error_box("Please check the settings.", "\n".join(map(str, error.problems)))]
+    except UserError as error:
+        return ["", "", error_box(error.message, error.remedy)]
+    text, language = beside_text(beside)
+    return [first_rows(found["rows"]), gr.update(value=text, language=language), told(found)]
+
+
+def settings_of(home: Home, name: str, wanted: Export) -> dict[str, str]:
+    """The further files the format writes, by name."""
+    given = exporting._given(home, name, wanted, "all", lambda *_: None, lambda: None)
+    about = next(iter(given.values()))
+    return wanted.settings(name, about.kind, {one: f"{name}-{one}{wanted.suffix}" for one in given}, about.uses)
+
+
+def first_rows(rows: list[dict[str, Any]]) -> str:
+    """Rows as indented JSON, long ones cut."""
+    texts = [json.dumps(row, ensure_ascii=False, indent=2) for row in rows]
+    return "\n".join(text if len(text) <= LONGEST else text[:LONGEST] + "\n…" for text in texts)
+
+
+def beside_text(settings: dict[str, str]) -> tuple[str, str | None]:
+    """The files written beside the rows below one another, and what they are written in."""
+    if not settings:
+        return "Nothing else is needed.", None
+    titled = len(settings) > 1
+    text = "\n".join(f"# {name}\n{body}" if titled else body for name, body in settings.items())
+    return text.rstrip() + "\n", LANGUAGES.get(Path(next(iter(settings))).suffix)
+
+
+def told(found: dict[str, Any]) -> Html:
+    """How many rows fit, of those looked at, and why the others do not."""
+    given, taken = found["count"]["given"], found["count"]["taken"]
+    parts = [hint(note) for note in found["notes"]]
+    if found["count"]["left_out"]:
+        parts.append(hint(f"Of the first {given:,} rows {taken:,} fit; the others are left out:"))
+        parts.append(table(["Left out because", "Rows"], list(found["count"]["left_out"].items())))
+    return Html("".join(parts))
+
+
+# ---- writing -----------------------------------------------------------------------------------------------
+
+
+def written_files(home: Home, name: str | None, wanted: Export, progress: Any) -> tuple[Any, Html]:
+    """Writes the files where the browser may fetch them, and says what is in them."""
+    if not name:
+        raise UserError("No dataset is chosen.", "Choose one above.", "dataset")
+    place = folder_for(name, wanted.method)
+
+    def tell(done: float, total: float, text: str) -> None:
+        progress((done, total), desc=text)
+
+    made = exporting.write_export(home, name, wanted, place, tell=tell)
+    sizes = {split: human_size(path.stat().st_size) for split, path in made.data.items()}
+    rows = [(split, *_counted(one), sizes.get(split, "–")) for split, one in made.counts.items()]
+    parts = [table(["Split", "Rows", "Written", "Left out", "Size"], rows), *(hint(note) for note in made.notes)]
+    reasons = {reason: times for one in made.counts.values() for reason, times in one.left_out.items()}
+    parts += [hint(f"{times:,} left out: {reason}") for reason, times in reasons.items()]
+    return gr.update(value=[str(path) for path in made.files], visible=True), Html("".join(parts))
+
+
+def _counted(one: Count) -> tuple[int, int, int]:
+    return one.given, one.written, sum(one.left_out.values())
+
+
+def folder_for(name: str, method: str) -> Path:
+    """A new folder in the cache Gradio serves files from; those of more than an hour ago are removed."""
+    whole = Path(get_upload_folder()) / "exports"
+    whole.mkdir(parents=True, exist_ok=True)
+    for old in whole.iterdir():
+        if time.time() - old.stat().st_mtime > KEPT:
+            shutil.rmtree(old, ignore_errors=True)
+    return whole / f"{name}-{method}-{time.time_ns()}"

@@ -7,18 +7,23 @@ from typing import Any, Literal
 from pydantic.fields import FieldInfo
 
 from tabs._form import bounds
-from workbench.data.step import STEPS, Edit, Filter, Step
+from workbench.data.step import STEPS, Step
 from workbench.data.steps.edit_rows import EditRows
 from workbench.registry import Method
 
 GROUPS = {
-    "Duplicates": ("exact_duplicates", "near_duplicates", "semantic_duplicates", "leakage", "decontaminate"),
-    "Order and share": ("split", "shuffle", "sample", "balance", "mix", "weight", "weights", "sort", "curriculum"),
-    "Turns": ("turns", "role_order", "empty_turns", "system_prompt", "merge_turns", "tools"),
-}
-"""Steps that belong together whatever they do to a row; the others are grouped by that."""
-FILTERS, EDITS, REST = "Take rows out", "Change text", "More"
-ORDER = ("Duplicates", FILTERS, EDITS, "Turns", "Order and share", REST)
+    "Duplicates and leaks": ("exact_duplicates", "near_duplicates", "semantic_duplicates", "leakage", "decontaminate"),
+    "Which rows stay": (
+        "refusals", "repetition", "language", "token_length", "long_answers", "turns", "pattern", "judge", "rules",
+    ),
+    "Text": ("unicode_repair", "markup", "pii", "replace", "template", "translate"),
+    "Conversations": ("role_order", "empty_turns", "system_prompt", "merge_turns", "cut_turns", "tools", "convert"),
+    "Split, order and share": (
+        "split", "shuffle", "sample", "balance", "mix", "upsample", "weight", "weights", "sort", "curriculum", "tag",
+    ),
+}  # fmt: skip
+"""Where the steps are offered; one that is not named here comes under `REST`."""
+REST = "More"
 FROM_SHELF = {
     "dataset": "dataset", "datasets": "datasets", "model": "model", "models": "models", "tokenizer": "model",
 }  # fmt: skip
@@ -27,17 +32,12 @@ FROM_SHELF = {
 
 def catalogue() -> dict[str, Any]:
     """{'groups': [{title, steps}], 'steps': {method: …}}; edits by hand are not in a group: they are made elsewhere."""
-    steps = {step.method: described(step) for step in STEPS}
-    groups = {title: [name for name in steps if group_of(STEPS.get(name)) == title] for title in ORDER}
-    return {"groups": [{"title": title, "steps": names} for title, names in groups.items() if names], "steps": steps}
-
-
-def group_of(step: type[Step]) -> str:
-    """The group a step is offered in; '' for edits by hand."""
-    if step.method == EditRows.method:
-        return ""
-    named = next((title for title, names in GROUPS.items() if step.method in names), "")
-    return named or (FILTERS if issubclass(step, Filter) else EDITS if issubclass(step, Edit) else REST)
+    steps = {step.method: described(step) for step in STEPS if step.method != EditRows.method}
+    named = {name for names in GROUPS.values() for name in names}
+    rest = tuple(name for name in steps if name not in named)
+    groups = [(title, [name for name in names if name in steps]) for title, names in (*GROUPS.items(), (REST, rest))]
+    steps[EditRows.method] = described(EditRows)
+    return {"groups": [{"title": title, "steps": names} for title, names in groups if names], "steps": steps}
 
 
 def described(step: type[Step]) -> dict[str, Any]:
@@ -68,25 +68,26 @@ def field(name: str, info: FieldInfo) -> dict[str, Any]:
 
 
 def kind_of(name: str, annotation: Any) -> tuple[str, list[Any]]:
-    """The control of a type: flag, number, choice, ticks, lines, text, data (JSON), or something of a shelf."""
+    """The control of a type, and its choices: flag, number, choice, text, ticks, lines, numbers, pairs (of texts),
+    data (JSON), or something of a shelf: dataset, datasets, shares (of datasets), model."""
     kind = _bare(annotation)
-    inner = typing.get_args(kind)
-    if kind is bool:
-        return "flag", []
-    if kind in (int, float):
-        return "number", []
+    simple = {bool: "flag", int: "number", float: "number", str: FROM_SHELF.get(name, "text")}
     if typing.get_origin(kind) is Literal:
-        return "choice", list(inner)
-    if kind is str:
-        return FROM_SHELF.get(name, "text"), []
-    if typing.get_origin(kind) in (list, tuple) and inner:
-        if typing.get_origin(_bare(inner[0])) is Literal:
-            return "ticks", list(typing.get_args(inner[0]))
-        if inner[0] is str:
-            return FROM_SHELF.get(name, "lines"), []
-        if inner[0] in (int, float):
-            return "numbers", []
-    return "data", []
+        return "choice", list(typing.get_args(kind))
+    if typing.get_origin(kind) in (list, tuple):
+        return _many(name, _bare(typing.get_args(kind)[0]))
+    if typing.get_origin(kind) is dict and typing.get_args(kind)[0] is str:
+        of = {str: "pairs", float: "shares", int: "shares"}
+        return of.get(_bare(typing.get_args(kind)[1]), "data"), []
+    return simple.get(kind, "data"), []
+
+
+def _many(name: str, inner: Any) -> tuple[str, list[Any]]:
+    """The control of a list."""
+    if typing.get_origin(inner) is Literal:
+        return "ticks", list(typing.get_args(inner))
+    of = {str: FROM_SHELF.get(name, "lines"), int: "numbers", float: "numbers"}
+    return of.get(inner, "data"), []
 
 
 def _bare(annotation: Any) -> Any:

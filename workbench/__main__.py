@@ -4,7 +4,7 @@ import argparse
 import sys
 
 from workbench import __version__
-from workbench.commands import jobs, judging, merging, shelves
+from workbench.commands import data, jobs, judging, merging, shelves
 from workbench.commands.shared import add, families
 from workbench.errors import UserError, explain
 from workbench.home import Home
@@ -30,7 +30,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=__version__)
     top.add_argument("--home", help="folder of models, datasets and jobs (default: WORKBENCH_HOME or ~/.llm-workbench)")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for group in (shelves, jobs, merging, judging):
+    for group in (shelves, data, jobs, merging, judging):
         group.register(commands)
     _whole(commands)
     return top

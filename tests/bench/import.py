@@ -13,11 +13,11 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 ROWS = 200_000
 ROUNDS = 3
-HEAD = "import json, sys, time; started = time.time(); source, folder = sys.argv[1:]\n"
+HEAD = "import json, os, sys, time; started = time.time(); source, folder = sys.argv[1:]\n"
 TAIL = """
 status = open('/proc/self/status').read()
 peak = int(status.split('VmHWM:')[1].split()[0]) * 1024 / 1e9
-print(json.dumps({'seconds': time.time() - started, 'peak': peak, 'rows': rows}))
+print(json.dumps({'seconds': time.time() - started, 'cpu': sum(os.times()[:2]), 'peak': peak, 'rows': rows}))
 """
 OURS = """
 from pathlib import Path
@@ -38,6 +38,7 @@ def measure() -> Iterator[tuple[Any, ...]]:
         turns = [(_run(OURS, source, folder), _run(THEIRS, source, folder)) for _ in range(ROUNDS)]
     ours, theirs = (min(side, key=lambda run: run["seconds"]) for side in zip(*turns, strict=True))
     yield "import_over_datasets", ours["seconds"] / theirs["seconds"], 1.5, ""
+    yield "import_cpu_over_datasets", ours["cpu"] / theirs["cpu"], None, ""
     yield "import_seconds", ours["seconds"], None, "s"
     yield "import_datasets_seconds", theirs["seconds"], None, "s"
     yield "import_peak_memory", ours["peak"], None, "GB"

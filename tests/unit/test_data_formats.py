@@ -41,6 +41,11 @@ def convert(method: str, row: dict[str, Any], **settings: str) -> dict[str, Any]
         ({"text": "a", "label": "b"}, "plain_text"),
         ({"prompt": "a", "id": 3}, "prompts_only"),
         ({"messages": [user("a")]}, "prompts_only"),
+        ({"prompt": "a", "completion": "b", "label": True}, "unpaired"),
+        ({"prompt": "a", "completion": "b", "label": "False"}, "unpaired"),
+        ({"prompt": "a", "completion": "b", "label": 1}, "prompt_completion"),
+        ({"instruction": "a", "output": "b", "kto_tag": 0}, "unpaired"),
+        ({"messages": [user("a"), answer("b")], "tools": ["hammer"]}, "messages"),
     ],
 )
 def test_detection(row: dict[str, Any], method: str) -> None:
@@ -100,7 +105,7 @@ def test_sides_that_repeat_the_prompt() -> None:
     [
         ("messages", {"messages": [user("a")]}, "no assistant turn"),
         ("messages", {"messages": [user("a"), system("s"), answer("b")]}, "system turn after the first"),
-        ("messages", {"messages": [user("a"), {"role": "tool", "content": "x"}]}, "role 'tool'"),
+        ("messages", {"messages": [user("a"), {"role": "robot", "content": "x"}]}, "role 'robot'"),
         ("messages", {"messages": [user("a"), answer(" ")]}, "is empty"),
         ("messages", {"messages": [user("a"), {"role": "assistant"}]}, "no 'content'"),
         ("messages", {"messages": []}, "not a list of messages"),
@@ -137,3 +142,29 @@ def test_check_refuses_other_kinds_and_other_columns() -> None:
         check("text", {"text": "a", "extra": 1})
     with pytest.raises(UserError, match="not a canonical"):
         check("conversation", {"messages": [{"role": "human", "content": "a"}, answer("b")]})
+
+
+def test_columns_to_keep_go_under_metadata() -> None:
+    row = {"text": "a", "id": 7, "metadata": {"lang": "de"}, "none": None, "more": [1]}
+    assert convert("plain_text", row, keep_columns="id, none, gone") == {"text": "a", "metadata": {"id": 7}}
+    kept = FORMATS.parse({"method": "plain_text", "keep_columns": ["metadata", "id"]}).convert(row)
+    assert kept == {"text": "a", "metadata": {"lang": "de", "id": 7}}
+    assert convert("plain_text", row) == {"text": "a"}
+    with pytest.raises(UserError, match="cannot be written as JSON"):
+        convert("plain_text", {"text": "a", "id": float("nan")}, keep_columns="id")
+
+
+def test_labels_are_true_or_false() -> None:
+    for label, good in ((True, True), ("false", False), (1, True), ("0", False)):
+        assert convert("unpaired", {"prompt": "a", "completion": "b", "label": label})["label"] is good
+    for label in (None, "good", 2, 0.5):
+        with pytest.raises(UserError, match="not true or false"):
+            convert("unpaired", {"prompt": "a", "completion": "b", "label": label})
+
+
+def test_tags_name_the_speakers() -> None:
+    turns = [{"who": "Frage", "says": "a"}, {"who": "Antwort", "says": "b"}]
+    tags = {"role_tag": "who", "content_tag": "says", "user_tag": "Frage", "assistant_tag": "Antwort"}
+    assert convert("sharegpt", {"conversations": turns}, **tags)["messages"] == [user("a"), answer("b")]
+    with pytest.raises(UserError, match="role 'Frage'"):
+        convert("sharegpt", {"conversations": turns}, role_tag="who", content_tag="says")

@@ -82,6 +82,9 @@ def test_the_bad_byte_is_found_far_into_the_file(tmp_path: Path) -> None:
         ("a.csv", "a,b,a\n1,2,3\n", "'a' more than once"),
         ("a.parquet", b"PAR1 not really", "not a readable Parquet"),
         ("a.exe", "x", "unknown type"),
+        ("a.zip", "PK", "is an archive"),
+        ("a.tar.gz", "x", "unknown type"),
+        ("a.parquet.gz", "x", "unknown type"),
     ],
 )
 def test_unusable_sources_are_refused(tmp_path: Path, name: str, content: str | bytes, reason: str) -> None:

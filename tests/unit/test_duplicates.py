@@ -2,6 +2,7 @@
 
 import random
 import time
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -79,7 +80,7 @@ def test_the_jaccard_similarity_is_exact() -> None:
     for _ in range(20):
         one, two = random.choices(range(len(TEXTS)), k=2)
         words = [TEXTS[n].lower().translate(str.maketrans("!\"'(),.:;?[]{}", " " * 14)).split() for n in (one, two)]
-        a, b = (set(zip(side, side[1:], strict=False)) for side in words)
+        a, b = (set(pairwise(side)) for side in words)
         found = similarity(pa.array(TEXTS), np.array([one]), np.array([two]))
         assert found == pytest.approx(len(a & b) / len(a | b))
 
@@ -109,17 +110,27 @@ def test_groups_depend_neither_on_order_nor_threads_nor_chunks() -> None:
     texts = pa.array(TEXTS)
     labels = near_groups(texts, threads=1)
     assert (near_groups(texts, threads=4) == labels).all()
-    cut = pa.chunked_array([texts[:1], texts[1:1], texts[1:1700], texts[1700:].cast(pa.large_string())])
+    cut = pa.chunked_array([texts[:1], texts[1:1], texts[1:1700], texts[1700:]])
     assert (near_groups(cut, threads=3) == labels).all()
+    assert (near_groups(texts.cast(pa.large_string())) == labels).all()
     shuffled = texts.take(pa.array(np.random.default_rng(5).permutation(len(texts))))
     assert sets(shuffled, near_groups(shuffled)) == sets(texts, labels)
 
 
 def test_chinese_japanese_and_thai_need_no_spaces() -> None:
-    chinese = "今天早上我在公园里看见一只小鸟站在老橡树上唱歌，湖面非常安静，远处的山被薄雾轻轻地盖住了，几个孩子在草地上放风筝。"
-    japanese = "今朝わたしは公園で小さな鳥が古い樫の木の上で歌っているのを見ました。湖はとても静かで、遠くの山は薄い霧に包まれていました。"
+    chinese = (
+        "今天早上我在公园里看见一只小鸟站在老橡树上唱歌，湖面非常安静，"
+        "远处的山被薄雾轻轻地盖住了，几个孩子在草地上放风筝。"
+    )
+    japanese = (
+        "今朝わたしは公園で小さな鳥が古い樫の木の上で歌っているのを見ました。"
+        "湖はとても静かで、遠くの山は薄い霧に包まれていました。"
+    )
     thai = "เช้านี้ฉันเห็นนกตัวเล็กร้องเพลงอยู่บนต้นโอ๊กเก่าในสวนสาธารณะ ทะเลสาบเงียบสงบมาก และภูเขาไกลออกไปมีหมอกบาง"
-    other = "量子计算机使用量子比特进行运算，它和传统计算机的工作原理完全不同，目前仍然处于研究阶段，需要极低的温度才能够稳定地运行。"
+    other = (
+        "量子计算机使用量子比特进行运算，它和传统计算机的工作原理完全不同，"
+        "目前仍然处于研究阶段，需要极低的温度才能够稳定地运行。"
+    )
     near = [chinese.replace("小鸟", "麻雀"), japanese.replace("静か", "穏やか"), thai.replace("เก่า", "ใหญ่")]
     assert groups([chinese, japanese, thai, other, *near]) == [0, 1, 2, 3, 0, 1, 2]
     assert exact([chinese, chinese.replace("，", " ").replace("。", "")]) == [0, 0]
@@ -137,10 +148,10 @@ def test_a_huge_text_among_small_ones() -> None:
 
 
 def test_many_identical_and_many_like_texts_take_no_quadratic_time() -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     assert set(groups([FOX] * 100_000)) == {0}
     assert set(groups([f"{FOX} {number}" for number in range(20_000)])) == {0}
-    assert time.perf_counter() - began < 20
+    assert time.process_time() - began < 20
 
 
 def test_copies_are_found_behind_the_same_long_opening() -> None:

@@ -18,6 +18,7 @@ ONLY_IN_WORKERS = {
         "compressing/rewriting",
         "merging/_adapter", "merging/_task_vectors", "merging/averaging", "merging/combining", "merging/engine",
         "merging/extraction", "merging/moe", "models/loading", "models/weights", "training/report",
+        "training/weighting",
     )
 }  # fmt: skip
 

@@ -14,7 +14,7 @@ from workbench.data.importing import import_dataset
 from workbench.data.recipe import Recipe
 from workbench.data.rows import Rows
 from workbench.data.step import STEPS, Edit, Filter, Outcome, Row, Step, StepWork, Verdict, rewritten
-from workbench.data.store import all_rows, dataset_folder, dataset_manifest, rows, write_rows
+from workbench.data.store import all_rows, dataset_folder, dataset_manifest, dataset_table, rows, write_rows
 from workbench.data.table import read_table_file
 from workbench.errors import SpecError, UserError
 from workbench.home import Home, entries
@@ -101,14 +101,14 @@ def numbers(home: Home) -> list[int]:
 
 
 def test_each_step_tells_what_it_did_and_the_rows_as_read_stay(home: Home) -> None:
-    before = read_table_file(dataset_folder(home, "talks") / "rows.parquet")
+    before = dataset_table(home, "talks", "rows")
     manifest = apply(home, "test_short", "test_loud")
     short, loud = workshop.report(home, "talks")
     assert (short["given"], short["removed"], short["left"]) == (8, 3, 5)
     assert (loud["given"], loud["changed"], loud["left"]) == (5, 5, 5)
     assert manifest.info["rows"] == {"train": 5, "eval": 0} and manifest.info["steps"] == 2
     assert numbers(home) == [1, 3, 4, 6, 7] and questions(home)[0] == "QUESTION 1?"
-    assert read_table_file(dataset_folder(home, "talks") / "rows.parquet").equals(before)
+    assert dataset_table(home, "talks", "rows").equals(before) and before.num_rows == 8
     found = workshop.touched(home, "talks", 1, "removed", 1, 1)
     assert found["total"] == 3
     assert found["rows"] == [

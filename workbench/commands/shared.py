@@ -27,7 +27,10 @@ def families() -> dict[str, Registry[Any]]:
     from workbench.chat.ensemble import ENSEMBLES
     from workbench.compressing.pruner import PRUNERS
     from workbench.compressing.quantizer import QUANTIZERS
+    from workbench.data.exporting import EXPORTS
     from workbench.data.format import FORMATS
+    from workbench.data.source import SOURCES
+    from workbench.data.step import STEPS
     from workbench.merging.own import METHODS
     from workbench.training.objective import OBJECTIVES
     from workbench.training.tuner import TUNERS
@@ -36,7 +39,10 @@ def families() -> dict[str, Registry[Any]]:
         "job": JOBS,
         "objective": OBJECTIVES,
         "tuner": TUNERS,
+        "source": SOURCES,
         "format": FORMATS,
+        "step": STEPS,
+        "export": EXPORTS,
         "merge method": METHODS,
         "ensemble": ENSEMBLES,
         "quantizer": QUANTIZERS,

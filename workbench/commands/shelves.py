@@ -3,15 +3,20 @@
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from workbench.commands.jobs import run_here
 from workbench.commands.shared import Args, Commands, add, emit, families, pairs
+from workbench.data.opening import ENCODINGS
 from workbench.data.templates import NAMES
+from workbench.errors import UserError
 from workbench.home import Home
 from workbench.jobs.job import JOBS
 from workbench.jobs.queue import Queue
 from workbench.spec import dump_yaml
+
+if TYPE_CHECKING:
+    from workbench.data.source import Source
 
 
 def list_models(home: Home, args: Args) -> None:
@@ -91,22 +96,43 @@ def import_model(home: Home, args: Args) -> None:
 
 
 def import_dataset(home: Home, args: Args) -> None:
-    """`sample`, a file, or - for standard input."""
-    from workbench.data.format import FORMATS
+    """`sample`, files, folders, hub:owner/name, an entry of another trainer's list, or - for standard input."""
     from workbench.data.importing import import_dataset as bring
     from workbench.data.importing import import_sample
     from workbench.home import slug
 
-    if args.source == "sample":
+    if args.source == ["sample"]:
         print(f"{import_sample(home).name} and field-guide-prompts are on the shelf.")
         return
-    source = sys.stdin.read() if args.source == "-" else Path(args.source)
-    form = FORMATS.parse({"method": args.format, **pairs(args.columns or [])}) if args.format else None
-    name = args.name or slug(Path(args.source).stem)
-    made = bring(
-        home, source, name, format=form, eval_fraction=args.eval_fraction, seed=args.seed, encoding=args.encoding
-    )
-    print(dump_yaml({"name": made.name, **{key: made.info[key] for key in ("kind", "format", "rows", "rejected")}}))
+    name = args.name or slug(args.entry or Path(args.source[0].removeprefix("hub:")).stem)
+    source = _source(args)
+    made = bring(home, source, name, eval_fraction=args.eval_fraction, seed=args.seed, replace=args.replace)
+    told = {key: made.info[key] for key in ("kind", "format", "rows", "rejected") if key in made.info}
+    print(dump_yaml({"name": made.name, **told}))
+
+
+def _source(args: Args) -> "Source":
+    """Where the rows come from, as the arguments say it."""
+    from workbench.data.external import source_of_entry
+    from workbench.data.source import SOURCES
+
+    settings = pairs(args.columns or [])
+    if settings and not args.format:
+        raise UserError("--columns belongs to a format.", "Name it with --format.", "--columns")
+    form = {"method": args.format, **settings} if args.format else None
+    first = args.source[0]
+    if args.entry:
+        listed = Path(first)
+        if not listed.is_file():
+            raise UserError(f"There is no file {first}.", "Give dataset_info.json or axolotl's YAML.", "source")
+        return source_of_entry(listed.read_text("utf-8"), args.entry, listed.resolve().parent)
+    if first == "-":
+        return SOURCES.parse({"method": "pasted", "text": sys.stdin.read(), "format": form})
+    if first.startswith("hub:"):
+        place = {"config": args.config, "split": args.split, "revision": args.revision}
+        return SOURCES.parse({"method": "hub", "dataset": first[4:], **place, "format": form})
+    paths = [str(Path(path).expanduser().absolute()) for path in args.source]
+    return SOURCES.parse({"method": "files", "paths": paths, "format": form, "encoding": args.encoding})
 
 
 def tokens(home: Home, args: Args) -> None:
@@ -154,13 +180,22 @@ def register(commands: Commands) -> None:
     model.add_argument("--base", help="for an adapter: its base model on the shelf")
     model.add_argument("--revision", default="main", help="hub: branch, tag or commit")
     data = add(commands, "import-dataset", import_dataset, "put a dataset on the shelf")
-    data.add_argument("source", help="'sample', a file (JSON, JSONL, CSV, TSV, Parquet, text), or - for standard input")
+    data.add_argument(
+        "source",
+        nargs="+",
+        help="'sample', files or folders (JSON, JSONL, CSV, TSV, Parquet, text), hub:owner/name, or - for stdin",
+    )
     data.add_argument("--name", help="its name on the shelf")
+    data.add_argument("--entry", help="the source is a dataset_info.json or axolotl's YAML: which dataset of it")
+    data.add_argument("--config", default="", help="hub: which configuration")
+    data.add_argument("--split", default="train", help="hub: which split")
+    data.add_argument("--revision", default="", help="hub: branch, tag or commit")
+    data.add_argument("--replace", action="store_true", help="put it in the place of a dataset of that name")
     data.add_argument("--format", help="format, if the detected one is wrong: see `list methods`")
     data.add_argument("--columns", nargs="*", metavar="SETTING=COLUMN", help="columns of that format")
     data.add_argument("--eval-fraction", type=float, default=0.1)
     data.add_argument("--seed", type=int, default=0)
-    data.add_argument("--encoding", default="utf-8", choices=["utf-8", "latin-1"])
+    data.add_argument("--encoding", default="utf-8", choices=list(ENCODINGS))
     seen = add(commands, "tokens", tokens, "show one row as the model sees it")
     seen.add_argument("dataset")
     seen.add_argument("--model", required=True)

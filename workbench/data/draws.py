@@ -9,7 +9,7 @@ FIRST, SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 
 def keys(numbers: NDArray[np.int64], seed: int) -> NDArray[np.uint64]:
     """(n,) a random 64-bit number for each of these numbers: SplitMix64, https://doi.org/10.1145/2714064.2660195."""
-    return _mixed(_mixed(numbers.astype(np.uint64)) + np.uint64(seed) * GOLDEN)
+    return _mixed(_mixed(numbers.astype(np.uint64)) + np.uint64(seed * int(GOLDEN) % 2**64))
 
 
 def shuffled(numbers: NDArray[np.int64], seed: int) -> NDArray[np.int64]:

@@ -8,6 +8,7 @@ of 2 words and a threshold of 0.5 find 99 % of those, 3 words and 0.7 less than 
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -17,10 +18,10 @@ from workbench.data.jaccard import batches as pair_batches
 from workbench.data.jaccard import jaccard
 from workbench.data.minhash import band_keys, band_pairs, multipliers, unpacked
 from workbench.data.minhash import batches as record_batches
-from workbench.data.shingles import Hashes, Ints, blocks, byte_digests, joined, shingled, word_digests
+from workbench.data.shingles import Hashes, Ints, Shingled, blocks, byte_digests, joined, shingled, word_digests
 from workbench.data.spread import Item, Made, Stop, Tell, spread
 
-Texts = pa.Array | pa.ChunkedArray
+Texts: TypeAlias = "pa.Array | pa.ChunkedArray"
 
 
 def exact_groups(texts: Texts, normalise: bool = True, threads: int = 0) -> Ints:
@@ -55,7 +56,7 @@ def near_groups(
     run = _Run(threads, tell or (lambda *_: None), stop or (lambda: None))
     whole = joined(run.all(0, 50, "Reading words", partial(shingled, shingle=shingle), list(blocks(texts))))
     equal = _first_of_equal(whole.digests)
-    one = _by_digest(whole.digests, np.flatnonzero(_is_first(equal) & (whole.words >= short) & (whole.count > 0)))
+    one = _ordered(whole, np.flatnonzero(_is_first(equal) & (whole.words >= short) & (whole.count > 0)))
     if len(one) < 2:
         return equal
     first, count = whole.first[one], whole.count[one]
@@ -114,10 +115,10 @@ def _is_first(labels: Ints) -> NDArray[np.bool_]:
     return labels == np.arange(len(labels))
 
 
-def _by_digest(digests: list[bytes], places: Ints) -> Ints:
-    """The places in the order of their digests, so that what follows does not depend on the order of the texts."""
-    halves = np.frombuffer(b"".join(digests[place] for place in places.tolist()), np.uint64).reshape(-1, 2)
-    return places[np.lexsort(halves.T)]
+def _ordered(whole: Shingled, places: Ints) -> Ints:
+    """The places by number of shingles, then by digest: what follows does not depend on the order of the texts."""
+    halves = np.frombuffer(b"".join([whole.digests[place] for place in places.tolist()]), np.uint64).reshape(-1, 2)
+    return places[np.lexsort((*halves.T, whole.count[places]))]
 
 
 def _candidates(

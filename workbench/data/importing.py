@@ -3,7 +3,6 @@
 import itertools
 import json
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,11 +11,10 @@ from workbench.data.format import Format, columns_of, detect
 from workbench.data.gathering import SAMPLE, Readable, converted
 from workbench.data.lines import Item, ReadRow, Rejected
 from workbench.data.reading import read_source
-from workbench.data.source import SOURCES, Imported, Source
+from workbench.data.source import SOURCES, Source
 from workbench.data.split import check_fraction
 from workbench.data.spread import Stop, Tell
-from workbench.data.store import ROWS, dataset_folder, dataset_manifest, row_counts, split_table, write_splits
-from workbench.data.table import write_table
+from workbench.data.store import dataset_folder, dataset_manifest, row_counts, split_table, write_splits
 from workbench.errors import UserError
 from workbench.home import Home, inside, write_text, writing
 from workbench.lineage import Manifest, write_manifest
@@ -74,11 +72,18 @@ def import_dataset(
     split = {"eval_fraction": eval_fraction, "seed": seed}
     with writing(target, replace) as folder:
         imported = given.gather(home, folder, tell, stop)
-        counts = _write_rows(folder, imported, eval_fraction, seed)
+        tables = split_table(imported.table, eval_fraction, seed)
+        write_splits(folder, tables)
         steps = [{"method": "split", **split}] if eval_fraction else []
         recipe = {"name": target.name, "source": given.recipe(target), "steps": steps}
         write_text(folder / RECIPE, dump_yaml(recipe))
-        info = {"kind": imported.kind, "rows": counts, "rejected": imported.rejected, **split, **imported.info}
+        info = {
+            "kind": imported.kind,
+            "rows": row_counts(tables),
+            "rejected": imported.rejected,
+            **split,
+            **imported.info,
+        }
         how = {"format": imported.info["format"]} if "format" in imported.info else {}
         made_by = {"action": "import", "source": given.method, **how, **split, "encoding": encoding}
         manifest = Manifest(kind="dataset", name=target.name, parents=imported.parents, made_by=made_by, info=info)
@@ -147,16 +152,6 @@ def rejected_file(home: Home, name: str) -> Path | None:
     """The file with every rejected row, for download; None when all could be read."""
     path = dataset_folder(home, name) / REJECTED
     return path if path.is_file() else None
-
-
-def _write_rows(folder: Path, imported: Imported, eval_fraction: float, seed: int) -> dict[str, int]:
-    """rows.parquet beside train.parquet and eval.parquet; how many rows each split has."""
-    with ThreadPoolExecutor(1) as pool:
-        whole = pool.submit(write_table, imported.table, folder / ROWS)
-        tables = split_table(imported.table, eval_fraction, seed)
-        write_splits(folder, tables)
-        whole.result()
-    return row_counts(tables)
 
 
 def _items(sources: list[Readable], encoding: str) -> Iterator[Item]:

@@ -21,7 +21,7 @@ def batches(width: Ints) -> Iterator[Ints]:
 
 
 def jaccard(hashes: Hashes, first: Ints, count: Ints, left: Ints, right: Ints) -> NDArray[np.float64]:
-    """(pairs,) similarities from 0 to 1; record n has the shingles hashes[first[n] : first[n] + count[n]], at least one.
+    """(pairs,) similarities from 0 to 1; the shingles of n are hashes[first[n] : first[n] + count[n]], at least one.
 
     Sorts the shingles of both sides together with the side as lowest bit. Then the union is the number of different
     hashes, and what the sides have in common the number of different (hash, side) beyond that.

@@ -9,7 +9,7 @@ import importlib.util
 import re
 from collections.abc import Callable
 
-LOOKED_AT = 400
+LOOKED_AT = 200
 FEWEST_LETTERS = 20
 CODE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]{1,200}`|https?://\S+", re.S)
 Detect = Callable[[str], tuple[str, float]]
@@ -33,10 +33,10 @@ NAMES = {
     "ur": "Urdu", "uz": "Uzbek", "vi": "Vietnamese", "yi": "Yiddish", "yo": "Yoruba", "zh": "Chinese",
 }  # fmt: skip
 OTHERS = (
-    "als an arz ast av azb ba bar bcl bh bpy bxr cbk ce co cv diq dsb dty dv eml frr gn gom gv hif hsb ia ie ilo io jbo "
-    "kv kw krc lez li lmo lrc mai mhr min mrj mwl myv mzn nah nap nds new os pam pfl pms pnb rm rue sah sc scn sco tyv "
-    "vec vep vls vo wa war wuu xal xmf yue"
-).split()
+    "als an arz ast av azb ba bar bcl bh bpy bxr cbk ce co cv diq dsb dty dv eml frr gn gom gv hif hsb ia ie ilo "
+    "io jbo kv kw krc lez li lmo lrc mai mhr min mrj mwl myv mzn nah nap nds new os pam pfl pms pnb rm rue sah sc "
+    "scn sco tyv vec vep vls vo wa war wuu xal xmf yue"
+)
 
 
 def name_of(code: str) -> str:
@@ -45,7 +45,7 @@ def name_of(code: str) -> str:
 
 
 def is_known(code: str) -> bool:
-    return code in NAMES or code in OTHERS
+    return code in NAMES or code in OTHERS.split()
 
 
 def missing() -> str:
@@ -69,7 +69,7 @@ def detector() -> Detect:
 
 
 def sample_of(text: str) -> str:
-    """The first 400 characters of prose, without code and addresses; '' when there are hardly any letters."""
+    """The first 200 characters of prose, without code and addresses; '' when there are hardly any letters."""
     head = text[: 10 * LOOKED_AT]
     prose = (CODE.sub(" ", head) if "`" in head or "://" in head else head)[:LOOKED_AT].replace("\n", " ")
     return prose if sum(map(str.isalpha, prose[:100])) >= FEWEST_LETTERS or _letters(prose) else ""

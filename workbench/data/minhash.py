@@ -12,19 +12,19 @@ from numpy.typing import NDArray
 
 from workbench.data.shingles import MIX, ODD, Hashes, Ints
 
-ROW = 32
-BATCH = 1 << 15
-TOGETHER = 4
+LINES = 512
+BATCH = 1 << 16
+TOGETHER = 2
 NEIGHBOURS = 4
 UPPER = np.uint64(32)
 
 
 def batches(count: Ints) -> Iterator[slice]:
-    """Records (by their number of shingles) in runs of about 32,768 shingles."""
-    ends, first = np.cumsum(count), 0
+    """Records, in the order of their number of shingles, in runs of about 65,536 shingles with the padding."""
+    first = 0
     while first < len(count):
-        reached = int(ends[first - 1]) if first else 0
-        last = max(first + 1, int(np.searchsorted(ends, reached + BATCH, "right")))
+        padded = count[first : first + BATCH] * np.arange(1, len(count[first : first + BATCH]) + 1)
+        last = first + max(1, int(np.searchsorted(padded, BATCH, "right")))
         yield slice(first, last)
         first = last
 
@@ -50,20 +50,21 @@ def band_keys(hashes: Hashes, first: Ints, count: Ints, factors: NDArray[np.uint
 
 
 def _minima(hashes: Hashes, first: Ints, count: Ints, factors: NDArray[np.uint32]) -> NDArray[np.uint32]:
-    """(permutations, records). Shingles lie in columns of 32, so that NumPy takes minima of whole lines at once."""
-    columns = -(-count // ROW)
-    begin = np.cumsum(columns) - columns
-    number = np.arange(columns.sum()) - np.repeat(begin, columns)
-    start, last = np.repeat(first, columns) + number * ROW, np.repeat(first + count - 1, columns)
-    places = np.minimum(start + np.arange(ROW)[:, None], last)
-    values = (hashes.take(places) >> UPPER).astype(np.uint32)
+    """(permutations, records). Records lie side by side, so that NumPy takes minima of whole lines at once.
+
+    A record of more than 512 shingles is folded into several columns.
+    """
+    lines = min(int(count.max()), LINES)
+    columns = -(-int(count.max()) // lines)
+    places = first + np.minimum(np.arange(lines * columns)[:, None], count - 1)
+    values = (hashes.take(places) >> UPPER).astype(np.uint32).reshape(lines, -1)
     product = np.empty((TOGETHER, *values.shape), np.uint32)
-    minima = np.empty((len(factors), len(start)), np.uint32)
+    minima = np.empty((len(factors), columns * len(first)), np.uint32)
     for at in range(0, len(factors), TOGETHER):
         some = factors[at : at + TOGETHER, None, None]
         np.multiply(values, some, out=product[: len(some)])
         np.minimum.reduce(product[: len(some)], axis=1, out=minima[at : at + TOGETHER])
-    return np.minimum.reduceat(minima, begin, axis=1)
+    return minima.reshape(len(factors), columns, -1).min(axis=1)
 
 
 def band_pairs(band: Hashes, records: int) -> Hashes:

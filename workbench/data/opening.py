@@ -55,11 +55,14 @@ def blocks(source: Path | str, encoding: str, seen: Seen | None = None) -> Itera
 
 
 def by_mark(path: Path, encoding: str) -> str:
-    """The encoding a byte order mark names, else the one given."""
+    """The encoding a byte order mark names, else the one given; UTF-16 without a mark is little-endian unless the
+    first letter says otherwise."""
     with open_bytes(path) as file:
         head = file.read(4)
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
+    if encoding == "utf-16":
+        return "utf-16-be" if head.startswith(b"\0") else "utf-16-le"
     return "utf-8-sig" if head.startswith(codecs.BOM_UTF8) else encoding
 
 

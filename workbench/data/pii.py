@@ -23,7 +23,8 @@ PHONE = re.compile(
     r"(?<![\w.+/-])(?:"
     r"\+\d{1,3}[ .-]?(?:\(\d{1,5}\)[ .-]?)?\d(?:[ ./-]?\d){5,12}"  # +49 30 123456, E.164 with separators
     r"|\(\d{3}\) ?\d{3}[ .-]\d{4}|\d{3}-\d{3}-\d{4}|\d{3}\.\d{3}\.\d{4}"  # North America
-    r"|\(0\d{1,5}\) ?\d(?:[ -]?\d){4,9}|0\d{1,4}[ /-]\d{2,4}(?:[ -]?\d{2,4}){1,4}"  # a national number with its zero
+    r"|(?<!\d )\(0\d{1,5}\) ?\d(?:[ -]?\d){4,9}"  # a national number with its zero
+    r"|(?<!\d )0\d{1,4}[ /-]\d{2,4}(?:[ -]?\d{2,4}){1,4}"
     r")(?![\w-]|\.\d)"
 )
 # the forms their makers write down, as collected in https://github.com/gitleaks/gitleaks/blob/master/config/gitleaks.toml

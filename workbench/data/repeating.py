@@ -3,6 +3,7 @@
 https://arxiv.org/abs/2112.11446 (table A1), with shares of words where the paper takes shares of characters.
 """
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,35 +54,33 @@ def fresh_words(texts: pa.Array) -> Ints:
 
 def _again(whole: Shingled, length: int) -> Ints:
     """(texts,) words that begin a run of `length` words that began earlier too."""
-    owners, hashes = _grams(whole, length)
-    order = np.lexsort((hashes, owners))
-    same = (hashes[order][1:] == hashes[order][:-1]) & (owners[order][1:] == owners[order][:-1])
-    return np.bincount(owners[order][1:][same], minlength=len(whole.count)).astype(np.int64)
+    runs, bits = _sorted_runs(whole, length)
+    owners = (runs[1:][runs[1:] == runs[:-1]] >> bits).astype(np.int64)
+    return np.bincount(owners, minlength=len(whole.count)).astype(np.int64)
 
 
 def _top(whole: Shingled, length: int) -> Shares:
     """(texts,) the share of words in the most frequent run of `length` words; 0 unless it comes three times."""
-    owners, hashes = _grams(whole, length)
-    order = np.lexsort((hashes, owners))
-    owners, hashes = owners[order], hashes[order]
-    opens = np.flatnonzero(np.concatenate([[True], (hashes[1:] != hashes[:-1]) | (owners[1:] != owners[:-1])]))
-    often = np.diff(np.append(opens, len(hashes))) if len(hashes) else np.zeros(0, np.int64)
+    runs, bits = _sorted_runs(whole, length)
     most = np.zeros(len(whole.count), np.int64)
-    if len(hashes):
-        np.maximum.at(most, owners[opens], often)
-    return np.where(most >= 3, np.minimum(most * length / np.maximum(whole.count, 1), 1), 0)
+    bounds = np.flatnonzero(np.concatenate([[True], runs[1:] != runs[:-1], [True]]))
+    counts = np.diff(bounds)
+    often = counts >= 3
+    np.maximum.at(most, (runs[bounds[:-1][often]] >> bits).astype(np.int64), counts[often])
+    return np.minimum(most * length / np.maximum(whole.count, 1), 1)
 
 
-def _grams(whole: Shingled, length: int) -> tuple[Ints, Hashes]:
-    """The text of every run of `length` words, and its hash."""
+def _sorted_runs(whole: Shingled, length: int) -> tuple[Hashes, np.uint64]:
+    """All runs of `length` words in order, each as its text's number followed by so many bits of hash."""
+    bits = np.uint64(64 - max(1, len(whole.count).bit_length()))
     valid = np.maximum(whole.count - length + 1, 0)
-    owners = np.repeat(np.arange(len(valid)), valid)
-    starts = np.arange(valid.sum()) - np.repeat(np.cumsum(valid) - valid, valid) + np.repeat(whole.first, valid)
+    owners = np.repeat(np.arange(len(valid), dtype=np.uint64), valid)
+    starts = np.arange(valid.sum()) + np.repeat(whole.first - (np.cumsum(valid) - valid), valid)
     hashes = np.zeros(len(starts), np.uint64)
     for ahead in range(length):
-        hashes = hashes * FACTOR + whole.hashes[starts + ahead]
+        hashes = hashes * FACTOR + whole.hashes.take(starts + ahead)
         hashes ^= hashes >> np.uint64(29)
-    return owners, hashes
+    return np.sort(owners << bits | hashes * FACTOR >> (np.uint64(64) - bits)), bits
 
 
 def _lines(texts: pa.Array) -> Shares:
@@ -90,10 +89,18 @@ def _lines(texts: pa.Array) -> Shares:
     many = np.flatnonzero(pc.match_substring(texts, "\n").to_numpy(zero_copy_only=False))
     for place in many.tolist():
         lines = [line.strip() for line in texts[place].as_py().split("\n")]
-        seen: set[str] = set()
-        repeated = sum(len(line) for line in lines if len(line) >= 10 and (line in seen or seen.add(line)))  # type: ignore[func-returns-value]
+        repeated = sum(len(line) for line in _later(line for line in lines if len(line) >= 10))
         shares[place] = repeated / max(sum(map(len, lines)), 1)
     return shares
+
+
+def _later(lines: Iterable[str]) -> Iterator[str]:
+    """Those that were there before."""
+    seen: set[str] = set()
+    for line in lines:
+        if line in seen:
+            yield line
+        seen.add(line)
 
 
 def _runs_of_one(texts: pa.Array) -> Ints:

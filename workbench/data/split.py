@@ -28,8 +28,12 @@ def eval_mask(digests: list[bytes], fraction: float, seed: int) -> list[bool]:
         target = max(1, target)
     groups = Counter(digests)
     chosen: set[bytes] = set()
-    for digest in sorted(groups, key=lambda digest: _order(digest, seed)):
-        if groups[digest] <= target and len(chosen) < len(groups) - 1:
+    salt, hashed = str(seed).encode()[:16], hashlib.blake2b
+    order = {digest: hashed(digest, digest_size=16, salt=salt).digest() for digest in groups}
+    for digest in sorted(order, key=order.__getitem__):
+        if not target or len(chosen) >= len(groups) - 1:
+            break
+        if groups[digest] <= target:
             chosen.add(digest)
             target -= groups[digest]
     return [digest in chosen for digest in digests]
@@ -39,7 +43,3 @@ def check_fraction(fraction: float) -> None:
     """Raises `UserError` unless 0 ≤ fraction < 1."""
     if not 0 <= fraction < 1:
         raise UserError(f"{fraction} is not a share.", "Give a number from 0 to below 1, such as 0.1.", "eval_fraction")
-
-
-def _order(digest: bytes, seed: int) -> bytes:
-    return hashlib.blake2b(digest, digest_size=16, salt=str(seed).encode()[:16]).digest()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from workbench.data.canonical import check
 from workbench.data.digests import row_digests
@@ -57,11 +58,8 @@ def write_rows(
         info={**(info or {}), "kind": kind, "rows": row_counts(tables), "rejected": 0},
     )
     with writing(target, replace) as folder:
-        whole = joined(kind, list(tables.values()))
-        splits = pa.array([split for split, table in tables.items() for _ in range(table.num_rows)], pa.string())
-        write_table(whole.append_column(SPLIT, splits), folder / ROWS)
-        numbered = Rows.of(kind, whole, splits.to_pylist())
-        write_splits(folder, numbered.by_split())
+        splits = [split for split, table in tables.items() for _ in range(table.num_rows)]
+        write_splits(folder, Rows.of(kind, joined(kind, list(tables.values())), splits).by_split())
         return write_manifest(folder, manifest)
 
 
@@ -111,12 +109,12 @@ def all_rows(home: Home, name: str, split: str = "train") -> list[dict[str, Any]
 def dataset_table(home: Home, name: str, part: str = "result") -> pa.Table:
     """The canonical rows of a part as a table: 'result' (train, then eval), 'rows' (as read), 'train' or 'eval'.
 
-    A dataset without rows.parquet gives its result as its rows. Raises `UserError`.
+    Raises `UserError`.
     """
     folder = dataset_folder(home, name)
-    if part == "rows" and (folder / ROWS).is_file():
-        return bare(read_table_file(folder / ROWS))
-    splits = SPLITS if part in ("result", "rows") else (part,)
+    if part == "rows":
+        return bare(read_table_file(folder / ROWS) if (folder / ROWS).is_file() else base_rows(folder))
+    splits = SPLITS if part == "result" else (part,)
     files = [path for split in splits if (path := _split_file(home, name, split)).is_file()]
     return joined(dataset_kind(home, name), [bare(read_table_file(path)) for path in files])
 
@@ -148,18 +146,23 @@ def split_table(
 ) -> dict[str, pa.Table]:
     """{'train': …, 'eval': …} with the order of the rows kept, each row with its number."""
     check_fraction(eval_fraction)
+    if not eval_fraction:
+        return Rows.of("", table).by_split()
     mask = eval_mask(digests or row_digests(table), eval_fraction, seed)
     return Rows.of("", table, ["eval" if held else "train" for held in mask]).by_split()
 
 
 def base_rows(folder: Path) -> pa.Table:
-    """The rows of a dataset's splits below one another, with the column `_split`."""
+    """The rows of a dataset no recipe was applied to yet, as they were read, with the column `_split`."""
     found = []
     for split in SPLITS:
         if (path := folder / f"{split}.parquet").is_file():
-            table = bare(read_table_file(path))
+            table = read_table_file(path)
             found.append(table.append_column(SPLIT, pa.repeat(split, table.num_rows)))
-    return joined(str(read_manifest(folder).info.get("kind")), found)
+    whole = joined(str(read_manifest(folder).info.get("kind")), found)
+    if ID not in whole.column_names:
+        return whole
+    return whole.take(pc.sort_indices(whole.column(ID))).drop_columns([ID])
 
 
 def write_splits(folder: Path, tables: dict[str, pa.Table]) -> None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from workbench.data.canonical import check
 from workbench.data.rows import ROLES, Rows
+from workbench.data.shingles import blocks
 from workbench.data.step import Outcome, Row, StepWork, Verdict
 from workbench.data.table import rows_of
 from workbench.errors import UserError
@@ -88,7 +89,11 @@ def scan(rows: Rows, part: Part, work: StepWork, title: str, find: Find) -> dict
 
 
 def rewrite(
-    rows: Rows, found: dict[int, list[str]], part: Part, change: Callable[[str], str], reason: Callable[[list[str]], str]
+    rows: Rows,
+    found: dict[int, list[str]],
+    part: Part,
+    change: Callable[[str], str],
+    reason: Callable[[list[str]], str],
 ) -> Outcome:
     """The rows at these positions with their turns changed; those that leave no usable row are removed."""
     outcome = Outcome()
@@ -104,7 +109,9 @@ def settle(outcome: Outcome, kind: str, place: int, row: Row, verdict: Verdict) 
     try:
         outcome.changed[place] = (check(kind, row), verdict)
     except UserError as error:
-        outcome.removed[place] = Verdict(f"{verdict.reason} What is left is no usable row: {error.message}", verdict.found)
+        outcome.removed[place] = Verdict(
+            f"{verdict.reason} What is left is no usable row: {error.message}", verdict.found
+        )
 
 
 def judged(action: str, verdicts: dict[int, Verdict]) -> Outcome:
@@ -132,8 +139,18 @@ def row_name(number: int) -> str:
 
 
 def word_counts(texts: pa.Array | pa.ChunkedArray) -> NDArray[np.int64]:
-    """(texts,) words between white space."""
-    return np.asarray(pc.count_substring_regex(texts, r"\S+"), dtype=np.int64)
+    """(texts,) words between ASCII white space."""
+    counts = [_words(block.cast(pa.large_string())) for block in blocks(texts)]
+    return np.concatenate(counts) if counts else np.zeros(0, np.int64)
+
+
+def _words(texts: pa.Array) -> NDArray[np.int64]:
+    spaced = pc.binary_join_element_wise(texts, *(pa.scalar(text, pa.large_string()) for text in ("", " ")))
+    ends = np.cumsum(pc.binary_length(spaced).to_numpy(), dtype=np.int64)
+    offsets = np.frombuffer(spaced.buffers()[1], np.int64, len(spaced) + 1, spaced.offset * 8)
+    blank = np.frombuffer(spaced.buffers()[2], np.uint8)[offsets[0] : offsets[-1]] <= 32
+    last = np.flatnonzero(blank[1:] & ~blank[:-1]) + 1
+    return np.diff(np.searchsorted(last, ends), prepend=0)
 
 
 def _where(kind: str, columns: list[str], part: Part) -> tuple[list[str], tuple[str, ...] | None]:

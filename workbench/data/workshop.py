@@ -19,13 +19,13 @@ from workbench.data.stages import DONE, Stage, StepStage, digest, examples_of, s
 from workbench.data.step import Step, StepWork
 from workbench.data.steps.edit_rows import EditRows
 from workbench.data.steps.split import Split
-from workbench.data.store import base_rows, dataset_folder, row_counts, write_splits
+from workbench.data.store import ROWS, bare, base_rows, dataset_folder, row_counts, write_splits
 from workbench.data.table import read_table_file, write_table
 from workbench.errors import Problems, UserError
 from workbench.home import PARTIAL, Home, inside, safe_name, sweep, write_text, writing
 from workbench.lineage import Manifest, parent_of, read_manifest, write_manifest
 
-ROWS, STEPS_DONE, HISTORY = "rows.parquet", "steps.json", "history.json"
+STEPS_DONE, HISTORY = "steps.json", "history.json"
 KEPT = ("source", "rejected.jsonl", ROWS)
 MOST_UNDONE = 50
 CACHE_LIMIT = 20 * 10**9  # bytes of results kept for going back
@@ -111,7 +111,9 @@ def _with_rows(home: Home, recipe: Recipe, folder: Path, work: StepWork) -> tupl
         for name in KEPT:
             _link(target / name, folder / name)
         if not (folder / ROWS).exists():
-            write_table(base_rows(target), folder / ROWS)
+            rows = base_rows(target)
+            # what was read is split by a step; what was made here has its split from there
+            write_table(rows.drop_columns([SPLIT]) if recipe.source else rows, folder / ROWS)
         return dict(manifest.info), [one for one in manifest.parents if one.role != "mixed-in"]
     if not recipe.source:
         raise UserError(f"There is no dataset {recipe.name!r}.", "Name a source to read its rows from.", "source")
@@ -119,7 +121,7 @@ def _with_rows(home: Home, recipe: Recipe, folder: Path, work: StepWork) -> tupl
 
     source = SOURCES.parse(recipe.source)
     imported = source.gather(home, folder, work.tell, work.stop)
-    write_table(imported.table, folder / ROWS)
+    write_table(bare(imported.table), folder / ROWS)
     info = {**imported.info, "kind": imported.kind, "rejected": imported.rejected}
     return info, list(imported.parents)
 

@@ -37,8 +37,7 @@ class Endpoint:
         remedy = "The operator sets WORKBENCH_ENDPOINT_URL and WORKBENCH_ENDPOINT_MODEL before starting the workbench."
         if not read["url"]:
             raise UserError("No endpoint is configured here.", f"Choose a model of the shelf. {remedy}", "model")
-        parts = urlsplit(read["url"])
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
+        if not _is_plain(read["url"]):
             raise UserError("WORKBENCH_ENDPOINT_URL is not a plain http(s) address.", remedy, "model")
         if not read["model"]:
             raise UserError("WORKBENCH_ENDPOINT_MODEL is not set.", remedy, "model")
@@ -58,6 +57,16 @@ class Endpoint:
         """A text of the server's without the key, should it send that back, and without broken characters."""
         safe = text.encode("utf-8", "replace").decode()
         return safe.replace(self.key, "[key]") if self.key else safe
+
+
+def _is_plain(url: str) -> bool:
+    """Whether it is an http(s) address without a password, query or impossible port."""
+    try:
+        parts = urlsplit(url)
+        odd = parts.username or parts.password or parts.query or parts.fragment or parts.port == 0
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and not odd
 
 
 def body_of(request: Request, model: str, without: set[str]) -> dict[str, Any]:
@@ -111,7 +120,7 @@ def reply_of(data: Any, request: Request, endpoint: Endpoint, without: set[str])
     if not request.scored:
         return Reply(text, ending, tokens, sampling=sampling)
     score = _expected(choice) or written_score(text)
-    return Reply(text, ending, tokens, "" if score else NO_SCORE, score, sampling)
+    return Reply(text, ending, tokens, "" if score else NO_SCORE, score=score, sampling=sampling)
 
 
 def _expected(choice: Mapping[str, Any]) -> float | None:

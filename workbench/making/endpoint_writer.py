@@ -1,6 +1,7 @@
 """Asking the operator's endpoint: several requests at once, each tried again while that may help."""
 
 import json
+import logging
 import threading
 import time
 from collections.abc import Sequence
@@ -38,6 +39,7 @@ class EndpointWriter(Writer):
     def __init__(self, endpoint: Endpoint, patience: Patience):
         import httpx
 
+        logging.getLogger("httpx").setLevel(logging.WARNING)  # it would write the address into the job's log
         self.endpoint, self.patience = endpoint, patience
         self.name = f"endpoint:{endpoint.model}"
         self._trouble = 0
@@ -54,8 +56,9 @@ class EndpointWriter(Writer):
         try:
             self._gather(asked, heard, stop)
         except BaseException:
-            self.close()
             executor.shutdown(wait=False, cancel_futures=True)
+            heard([(one, future.result()) for future, one in asked.items() if _has_come(future)])  # paid for
+            self.close()
             raise
         executor.shutdown()
 
@@ -64,19 +67,22 @@ class EndpointWriter(Writer):
         self._client.close()
 
     def _gather(self, asked: dict[Future[Reply], Request], heard: Heard, stop: Stop) -> None:
-        left = set(asked)
-        while left:
-            done, left = wait(left, timeout=LOOK, return_when=FIRST_COMPLETED)
-            for future in sorted(done, key=list(asked).index):
+        while asked:
+            done, _ = wait(asked, timeout=LOOK, return_when=FIRST_COMPLETED)
+            for future in done:
                 reply = future.result()
-                heard([(asked[future], reply)])
+                heard([(asked.pop(future), reply)])
                 self._count(reply)
             stop()
 
     def _count(self, reply: Reply) -> None:
         self._trouble = self._trouble + 1 if reply.trouble else 0
         if self._trouble >= MOST_TROUBLE:
-            raise UserError(f"{MOST_TROUBLE} requests in a row failed: {reply.failure}.", RESUME, "model")
+            raise UserError(
+                f"{MOST_TROUBLE} requests in a row failed: {' '.join([reply.failure, reply.detail]).strip()}.",
+                RESUME,
+                "model",
+            )
 
     def _reply(self, request: Request) -> Reply:
         """What becomes of one request after at most `tries` tries; raises `UserError` for all alike."""
@@ -107,7 +113,7 @@ class EndpointWriter(Writer):
             raise _Again(f"HTTP {status}", retry_after(header))
         self._refuse(status)
         if status != 200:
-            return Reply(failure=f"HTTP {status}{self._said(content)}", trouble=True)
+            return Reply(failure=f"HTTP {status}", detail=self._said(content), trouble=True)
         try:
             return reply_of(json.loads(content), request, self.endpoint, without)
         except RecursionError:
@@ -148,8 +154,13 @@ class EndpointWriter(Writer):
             )
 
     def _said(self, content: bytes) -> str:
-        found = " ".join(self.endpoint.cleaned(_complaint(content)).split())[:200]
-        return f": {found}" if found else ""
+        return " ".join(self.endpoint.cleaned(_complaint(content)).split())[:200]
+
+
+def _has_come(future: "Future[Reply]") -> bool:
+    """Whether a reply is there, and not the endpoint's trouble."""
+    come = future.done() and not future.cancelled() and not future.exception()
+    return come and not future.result().trouble
 
 
 def _read(response: "httpx.Response", deadline: float) -> bytes:

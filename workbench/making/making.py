@@ -155,11 +155,12 @@ class Making:
             if reason := self._wrong_answer(item, reply) or self.maker.objection(item):
                 self.drop(item, reason)
             else:
+                self._answered.setdefault(repr(item.prompt), set()).add(item.answer)
                 good.append(item)
         return good
 
     def _wrong_answer(self, item: Item, reply: Reply) -> str:
-        checks, told = self.plan.checks, self._answered.setdefault(repr(item.prompt), set())
+        checks, told = self.plan.checks, self._answered.get(repr(item.prompt), set())
         wrong = {
             "answer: cut off at the limit of tokens": reply.finish == CUT_OFF and not checks.keep_cut_off,
             "answer: nothing to take from the reply": not item.answer,
@@ -168,7 +169,6 @@ class Making:
             "answer: a refusal": checks.refusals and filters.refuses(item.answer),
             "answer: the same again": item.answer in told,
         }
-        told.add(item.answer)
         return next((reason for reason, is_so in wrong.items() if is_so), "")
 
     def _judge(self, items: list[Item]) -> list[Item]:

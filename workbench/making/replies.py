@@ -34,7 +34,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Reply:
-    """The text, or why there is none.
+    """The text, or why there is none: `failure` in words that are counted, `detail` as the endpoint puts it.
 
     finish: 'eos', 'length' or 'error'. score: the expected or the written score of a scored request. sampling: the
     settings it was made with. trouble: the failure is the endpoint's, not the model's.
@@ -44,6 +44,7 @@ class Reply:
     finish: str = "error"
     tokens: int = 0
     failure: str = ""
+    detail: str = ""
     score: float | None = None
     sampling: dict[str, Any] = field(default_factory=dict)
     trouble: bool = False

@@ -64,10 +64,13 @@ class ShelfWriter(Writer):
         ]
 
     def _scores(self, requests: Sequence[Request], stop: Stop) -> list[Reply]:
+        import torch
+
         found = []
-        for one in requests:
-            stop()
-            found.append(self._score(one))
+        with torch.inference_mode():
+            for one in requests:
+                stop()
+                found.append(self._score(one))
         return found
 
     def _score(self, request: Request) -> Reply:
@@ -85,7 +88,9 @@ class ShelfWriter(Writer):
             stream.advance()
         score = written_score(stream.text)
         failure = "" if score is not None else NO_SCORE
-        return Reply(stream.text, stream.done, len(stream.made), failure, score, request.decoding.to_dict())
+        return Reply(
+            stream.text, stream.done, len(stream.made), failure, score=score, sampling=request.decoding.to_dict()
+        )
 
     def _refusal(self, request: Request) -> str:
         """Why this prompt cannot be put to the model; '' if it can. An ensemble only finds out on its way."""

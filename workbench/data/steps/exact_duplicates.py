@@ -25,7 +25,9 @@ class ExactDuplicates(Step):
     title: ClassVar[str] = "Exact duplicates"
 
     keep: Literal["first", "longest", "last"] = Field("first", description="Which of the equal rows stays.")
-    compare: Compare = Field("all", description="What has to be equal: the whole row, or what comes before its answers.")
+    compare: Compare = Field(
+        "all", description="What has to be equal: the whole row, or what comes before its answers."
+    )
     normalise: bool = Field(True, description="Whether case, white space and the punctuation of sentences are ignored.")
 
     def check(self, home: Home, kind: str, problems: Problems) -> None:

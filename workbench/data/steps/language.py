@@ -14,7 +14,7 @@ from workbench.home import Home
 
 @STEPS.register
 class Language(Step):
-    """Keeps rows in these languages, told by fastText's small model from their first 400 characters.
+    """Keeps rows in these languages, told by fastText's small model from their first 200 characters.
 
     https://fasttext.cc/docs/en/language-identification.html. Code and web addresses are left out.
     """
@@ -41,7 +41,9 @@ class Language(Step):
             problems.add("languages", "there are none.", "Name at least one, such as en.")
         for place, code in enumerate(self.languages):
             if not is_known(code):
-                problems.add(f"languages.{place}", f"{code!r} is no language this model knows.", "Use codes as en, de, zh.")
+                problems.add(
+                    f"languages.{place}", f"{code!r} is no language this model knows.", "Use codes as en, de, zh."
+                )
 
     def apply(self, rows: Rows, work: StepWork) -> Outcome:
         detect, verdicts = detector(), {}
@@ -50,7 +52,9 @@ class Language(Step):
                 if place % 1000 == 0:
                     work.stop()
                 sample = sample_of(text)
-                verdict = self._verdict(*detect(sample)) if sample else self._unclear("Too few words to tell a language.")
+                verdict = (
+                    self._verdict(*detect(sample)) if sample else self._unclear("Too few words to tell a language.")
+                )
                 if verdict:
                     verdicts[place] = verdict
         return judged(self.action, verdicts)

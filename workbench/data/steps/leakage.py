@@ -28,7 +28,10 @@ class Leakage(Step):
 
     compare: Compare = Field("all", description="What is compared: the whole row, or what comes before its answers.")
     threshold: float = Field(
-        0.5, ge=0.1, le=1, description="Share of their runs of words in common from which a train row goes; 1 means all."
+        0.5,
+        ge=0.1,
+        le=1,
+        description="Share of their runs of words in common from which a train row goes; 1 means all.",
     )
     shingle: int = Field(2, ge=1, le=10, description="Words a run; longer runs find fewer, closer copies.")
     short: int = Field(20, ge=0, le=1000, description="Rows of fewer words go only when all their words are equal.")
@@ -60,7 +63,7 @@ class Leakage(Step):
 
 
 def _pairs(labels: Labels, held: np.ndarray, texts: pa.Array) -> tuple[Labels, Labels]:
-    """(pairs,) each train row of a group beside each of its eval rows, 100 of those at most; rows without text alone."""
+    """(pairs,) each train row with text beside each eval row of its group, 100 of those at most."""
     members: dict[int, list[int]] = {}
     for place in np.flatnonzero(held).tolist():
         members.setdefault(int(labels[place]), []).append(place)

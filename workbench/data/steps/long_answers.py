@@ -30,9 +30,6 @@ class LongAnswers(Step):
         kept = max(1, round(self.share * len(rows))) if len(rows) else 0
         order = np.lexsort((np.arange(len(rows)), -words))
         least = words[order[kept - 1]] if kept else 0
-        return Outcome(
-            removed={
-                place: Verdict(f"{words[place]:,} words in the answer; the {kept:,} longest have {least:,} or more.")
-                for place in np.sort(order[kept:]).tolist()
-            }
-        )
+        bar = f"the {kept:,} longest answers have {least:,} or more"
+        left = np.sort(order[kept:]).tolist()
+        return Outcome(removed={place: Verdict(f"{words[place]:,} words; {bar}.") for place in left})

@@ -26,7 +26,8 @@ class NearDuplicates(Step):
     title: ClassVar[str] = "Near duplicates"
 
     keep: Literal["first", "longest", "best"] = Field(
-        "first", description="Which row of a group stays; 'best' is the one with the longest answer, repetition left out."
+        "first",
+        description="Which row of a group stays; 'best' is the one with the longest answer, repetition left out.",
     )
     compare: Compare = Field("all", description="What is compared: the whole row, or what comes before its answers.")
     threshold: float = Field(
@@ -45,6 +46,8 @@ class NearDuplicates(Step):
     def apply(self, rows: Rows, work: StepWork) -> Outcome:
         from workbench.data.duplicates import near_groups, similarity
 
+        if not len(rows):
+            return Outcome()
         texts = compared(rows, self.compare)
         options: dict[str, Any] = {"shingle": self.shingle, "threshold": self.threshold, "short": self.short}
         labels = apart(rows, near_groups(texts, **options, tell=work.tell, stop=work.stop), texts)

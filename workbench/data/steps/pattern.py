@@ -27,7 +27,8 @@ class Pattern(Step):
     title: ClassVar[str] = "Pattern"
 
     patterns: list[str] = Field(
-        description="Regular expressions; a row counts when one of them matches.", examples=[["lorem ipsum", r"^\s*TODO"]]
+        description="Regular expressions; a row counts when one of them matches.",
+        examples=[["lorem ipsum", r"^\s*TODO"]],
     )
     action: Literal["drop", "keep", "flag", "replace"] = Field(
         "drop", description="What happens to rows that match: drop, keep only those, flag, or replace what matches."

@@ -34,7 +34,9 @@ class Repetition(Step):
     signs: float = Field(0.4, ge=0, le=1, description="Most of the characters that are no letters, digits or blanks.")
     run: int = Field(30, ge=4, le=100_000, description="Longest run of one letter, digit or sign.")
     least: int = Field(20, ge=0, le=10_000, description="Texts of fewer words are held to the longest run alone.")
-    part: Literal["answer", "all"] = Field("answer", description="Look at the answer (of a pair the chosen one) or all.")
+    part: Literal["answer", "all"] = Field(
+        "answer", description="Look at the answer (of a pair the chosen one) or all."
+    )
     action: Literal["drop", "flag"] = Field("drop", description="Take such rows out, or flag them for review.")
 
     def apply(self, rows: Rows, work: StepWork) -> Outcome:
@@ -54,7 +56,9 @@ class Repetition(Step):
 
     def _verdict(self, found: Measures, place: int, text: str) -> Verdict:
         if found.run[place] > self.run:
-            return Verdict(f"{found.run[place]:,} times the same character in a row, more than {self.run:,}.", _run(text))
+            return Verdict(
+                f"{found.run[place]:,} times the same character in a row, more than {self.run:,}.", _run(text)
+            )
         for share, most, what, piece in (
             (found.top[place], self.top, "of the words are one repeated phrase", _phrase(text, 3)),
             (found.again[place], self.again, "of the words were there before", _phrase(text, 5)),
@@ -84,7 +88,7 @@ def _line(text: str) -> tuple[str, ...]:
 
 def _run(text: str) -> tuple[str, ...]:
     """The longest run of one ASCII character that is no rule of Markdown."""
-    found = max(re.finditer(r"([!-~])\1{3,}", text), key=lambda run: len(run.group()) * (run.group()[0] not in "-=_*#~."))
+    found = max(
+        re.finditer(r"([!-~])\1{3,}", text), key=lambda run: len(run.group()) * (run.group()[0] not in "-=_*#~.")
+    )
     return (found.group()[:LONGEST_FOUND],)
-
-

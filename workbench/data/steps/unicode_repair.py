@@ -31,7 +31,9 @@ class UnicodeRepair(Step):
         "NFC", description="Unicode normal form: NFC joins letters and accents, NFKC also makes ² a 2 and ﬁ an fi."
     )
     quotes: bool = Field(False, description="Whether curly quotes become straight ones.")
-    entities: bool = Field(False, description="Whether HTML entities such as &amp; become characters where no tags are.")
+    entities: bool = Field(
+        False, description="Whether HTML entities such as &amp; become characters where no tags are."
+    )
     part: Part = Field("all", description="The turns that are mended.")
 
     @classmethod

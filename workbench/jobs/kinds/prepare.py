@@ -21,7 +21,9 @@ class Prepare(Job):
     uses_device: ClassVar[bool] = False
     resumable: ClassVar[bool] = True
 
-    recipe: dict[str, Any] = Field(description="The recipe: name, source and steps.")
+    recipe: dict[str, Any] = Field(
+        description="The recipe: name, source and steps.", examples=[{"name": "talks", "steps": ["exact_duplicates"]}]
+    )
 
     def model_post_init(self, _: Any) -> None:
         try:

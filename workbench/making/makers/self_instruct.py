@@ -20,6 +20,7 @@ NEEDS_MORE_THAN_TEXT = (
     "image, images, graph, graphs, picture, pictures, file, files, map, maps, draw, plot, go to, video, audio, music, "
     "flowchart, diagram"
 )
+COPIED = "more tasks, in the same way, without doing them, the tasks only"
 NUMBERED = re.compile(r"^[ \t*#]*(?:task[ \t]*)?\d+[ \t]*[.:)][ \t*]*", re.IGNORECASE | re.MULTILINE)
 
 
@@ -29,8 +30,8 @@ class SelfInstruct(Maker):
 
     https://arxiv.org/abs/2212.10560: in each request some examples are seeds and some were made so far, which keeps the
     tasks diverse; what is like an existing task (ROUGE-L 0.7), too short, too long, or needs more than text is left
-    out. Answers come in a second step. Left out of the paper's method: telling classification tasks apart, and
-    separate inputs.
+    out, and so is what repeats the request itself, as small models do. Answers come in a second step. Left out of the
+    paper's method: telling classification tasks apart, and separate inputs.
     """
 
     method: ClassVar[str] = "self_instruct"
@@ -104,6 +105,8 @@ class SelfInstruct(Maker):
             return "prompt: too short"
         if length > MOST_WORDS:
             return "prompt: too long"
+        if filters.one_of(text, COPIED):
+            return "prompt: copied words of the instructions"
         return "prompt: needs more than text" if filters.one_of(text, self.avoid) else ""
 
 

@@ -1,0 +1,143 @@
+"""What the import is given, as a source: files of the browser, pasted text, a dataset of the hub, a folder here."""
+
+import shutil
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tabs._data_format import chosen
+from tabs._serve import address
+from workbench.data.external import entries, source_of_entry
+from workbench.data.importing import Preview, preview_source
+from workbench.data.source import SOURCES, Source
+from workbench.errors import UserError
+from workbench.home import Home, free_name, slug
+
+WAYS = ("Files", "Paste", "Hub", "Folder")
+DESCRIPTION = "dataset_info.json"
+AT_ONCE = 20_000_000  # bytes imported while one waits; more goes into the background
+KEPT = 86_400  # seconds
+
+
+@dataclass(frozen=True)
+class Given:
+    """The widgets' values, in their order."""
+
+    way: str = "Files"
+    files: list[str] | None = None
+    text: str = ""
+    dataset: str = ""
+    config: str = ""
+    split: str = ""
+    revision: str = ""
+    folder: str = ""
+    encoding: str = "utf-8"
+    entry: str | None = None
+    format: dict[str, Any] | None = field(default=None)
+
+    @property
+    def is_empty(self) -> bool:
+        there = {"Files": self.files, "Paste": self.text, "Hub": self.dataset, "Folder": self.folder}[self.way]
+        return not (there and (not isinstance(there, str) or there.strip()))
+
+    @property
+    def name(self) -> str:
+        """What it may be called on the shelf."""
+        if self.entry:
+            return slug(self.entry.split("/")[-1])
+        if self.way == "Files" and self.files:
+            return slug(Path(self.files[0]).name.split(".")[0])
+        place = {"Hub": self.dataset, "Folder": self.folder.rstrip("/")}.get(self.way, "pasted")
+        return slug(place.split("/")[-1].split(".")[0])
+
+
+def is_local() -> bool:
+    """Whether only this machine can reach the page, so that it may name folders of it."""
+    return address()[0] in ("127.0.0.1", "localhost", "::1")
+
+
+def description(given: Given) -> Path | None:
+    """The dataset_info.json or axolotl YAML among what is given, if there is one."""
+    if given.way == "Files":
+        paths = [Path(path) for path in given.files or []]
+        return next((path for path in paths if path.name == DESCRIPTION or path.suffix in (".yaml", ".yml")), None)
+    if given.way == "Folder" and is_local() and given.folder.strip():
+        path = Path(given.folder.strip()).expanduser()
+        path = path / DESCRIPTION if path.is_dir() else path
+        return path if path.is_file() and (path.name == DESCRIPTION or path.suffix in (".yaml", ".yml")) else None
+    return None
+
+
+def entries_of(path: Path | None) -> list[str]:
+    """The datasets such a file describes. Raises `UserError` when it describes none."""
+    return entries(path.read_text("utf-8")) if path else []
+
+
+def source_of(home: Home, given: Given) -> Source:
+    """The source that is meant; raises `UserError` when there is nothing, or it may not be read."""
+    if given.is_empty:
+        remedy = {"Files": "Choose a file.", "Paste": "Paste some rows.", "Hub": "Give a hub id, such as owner/name.",
+                  "Folder": "Give a folder."}[given.way]  # fmt: skip
+        raise UserError("There is nothing to import.", remedy, given.way)
+    if given.way == "Folder" and not is_local():
+        raise UserError("Folders are read only where the page is served to this machine alone.", "Upload the files.")
+    if described := description(given):
+        return _described(home, given, described)
+    form = chosen(given.format)
+    if given.way == "Paste":
+        return SOURCES.parse({"method": "pasted", "text": given.text, "format": form})
+    if given.way == "Hub":
+        place = {"config": given.config.strip(), "split": given.split.strip() or "train"}
+        place["revision"] = given.revision.strip()
+        return SOURCES.parse({"method": "hub", "dataset": given.dataset.strip(), **place, "format": form})
+    paths = (given.files or []) if given.way == "Files" else [given.folder.strip()]
+    if given.way == "Folder" and not Path(paths[0]).expanduser().exists():
+        raise UserError(f"There is no folder {paths[0]}.", "Give its whole path.", "Folder")
+    return SOURCES.parse({"method": "files", "paths": paths, "format": form, "encoding": given.encoding})
+
+
+def _described(home: Home, given: Given, path: Path) -> Source:
+    """The source of the chosen entry; files from the browser are put beside their description first."""
+    if not given.entry:
+        raise UserError(f"{path.name} describes several datasets.", "Choose one of its entries.", "Entry")
+    folder = path.parent
+    if given.way == "Files":
+        folder = _together(home, given.files or [])
+    return source_of_entry(path.read_text("utf-8"), given.entry, folder)
+
+
+def _together(home: Home, files: list[str]) -> Path:
+    """A folder with these files under their own names: each comes from the browser in a folder of its own."""
+    place = home.cache / "uploads"
+    place.mkdir(exist_ok=True)
+    for old in place.iterdir():
+        if time.time() - old.stat().st_mtime > KEPT:
+            shutil.rmtree(old, ignore_errors=True)
+    folder = place / uuid.uuid4().hex[:12]
+    folder.mkdir()
+    for file in files:
+        shutil.copyfile(file, folder / free_name(folder, Path(file).name))
+    return folder
+
+
+def size_of(source: Source) -> int:
+    """Bytes to read; of the hub nobody knows, so that it counts as large."""
+    if source.method == "hub":
+        return AT_ONCE
+    if source.method == "pasted":
+        return len(getattr(source, "text", ""))
+    return sum(path.stat().st_size for path in _paths(source))
+
+
+def _paths(source: Source) -> Iterator[Path]:
+    yield from getattr(source, "files", list)()
+
+
+def look(home: Home, given: Given) -> tuple[Preview, bool]:
+    """What importing it would give, and whether the format is as detected. Raises `UserError`."""
+    source = source_of(home, given)
+    found = preview_source(source)
+    return found, getattr(source, "format", None) is None

@@ -1,0 +1,69 @@
+"""Taking HTML, and Markdown if wished, out of texts."""
+
+from typing import ClassVar
+
+import pyarrow as pa
+from pydantic import Field
+
+from workbench.data.expressions import matches
+from workbench.data.markup import (
+    CANDIDATE,
+    MARKDOWN,
+    outside_code,
+    read_entities,
+    tags_of,
+    without_html,
+    without_markdown,
+)
+from workbench.data.rows import Part, Rows
+from workbench.data.step import STEPS, Outcome, Step, StepWork
+from workbench.data.turns import rewrite, scan
+from workbench.errors import Problems
+from workbench.home import Home
+
+
+@STEPS.register
+class Markup(Step):
+    """Takes HTML tags, comments, scripts and entities out of texts, and Markdown if wished; code stays as it is.
+
+    Tags are those of https://html.spec.whatwg.org/multipage/indices.html#elements-3; List<int> and the like stay.
+    """
+
+    method: ClassVar[str] = "markup"
+    title: ClassVar[str] = "HTML and Markdown"
+
+    html: bool = Field(True, description="Whether HTML tags go; paragraphs and lists become lines.")
+    entities: bool = Field(True, description="Whether entities such as &amp; become characters.")
+    markdown: bool = Field(False, description="Whether emphasis, headings and the addresses of links go.")
+    part: Part = Field("all", description="The turns that are cleaned.")
+
+    def check(self, home: Home, kind: str, problems: Problems) -> None:
+        if not (self.html or self.entities or self.markdown):
+            problems.add("html", "nothing is taken out.", "Choose at least one of HTML, entities and Markdown.")
+
+    def apply(self, rows: Rows, work: StepWork) -> Outcome:
+        def find(texts: pa.Array) -> dict[int, list[str]]:
+            hits = set(matches(texts, CANDIDATE)) | (set(matches(texts, MARKDOWN)) if self.markdown else set())
+            old = {place: texts[place].as_py() for place in sorted(hits)}
+            return {place: _gone(text, new) for place, text in old.items() if (new := self.cleaned(text)) != text}
+
+        found = scan(rows, self.part, work, self.title, find)
+        return rewrite(rows, found, self.part, self.cleaned, _reason)
+
+    def cleaned(self, text: str) -> str:
+        """One text as this step writes it."""
+        if self.html:
+            text = without_html(text, self.entities)
+        elif self.entities:
+            text = outside_code(text, read_entities)
+        return without_markdown(text) if self.markdown else text
+
+
+def _gone(old: str, new: str) -> list[str]:
+    """The tags that went, or else the words."""
+    kept = set(new.split())
+    return tags_of(old) or [word for word in old.split() if word not in kept] or [old[:200]]
+
+
+def _reason(pieces: list[str]) -> str:
+    return f"{len(pieces):,} piece{'s' * (len(pieces) != 1)} of markup taken out."

@@ -1,0 +1,74 @@
+"""Adding, replacing or removing system prompts."""
+
+import hashlib
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field
+
+from workbench.data.digests import row_text
+from workbench.data.rows import Rows
+from workbench.data.step import STEPS, Outcome, Row, Step, StepWork, Verdict
+from workbench.data.turns import settle
+from workbench.errors import Problems
+from workbench.home import Home
+
+Message = dict[str, Any]
+
+
+@STEPS.register
+class SystemPrompt(Step):
+    """Puts a system prompt before rows, replaces the one they have, or removes it.
+
+    Of several texts one is drawn for each row, as Orca did to teach different manners: https://arxiv.org/abs/2306.02707.
+    """
+
+    method: ClassVar[str] = "system_prompt"
+    title: ClassVar[str] = "System prompt"
+    kinds: ClassVar[tuple[str, ...]] = ("conversation", "preference", "unpaired", "prompts")
+
+    action: Literal["add where missing", "replace where present", "set everywhere", "remove"] = Field(
+        "add where missing", description="Which rows get the prompt; 'remove' takes it from all."
+    )
+    texts: list[str] = Field(
+        default=["You are a helpful assistant."],
+        description="The system prompt; of several, one is drawn for each row.",
+    )
+    seed: int = Field(0, ge=0, le=2**31, description="Another seed draws other texts.")
+
+    def check(self, home: Home, kind: str, problems: Problems) -> None:
+        if self.action != "remove" and not any(self.texts):
+            problems.add("texts", "there is no system prompt.", "Write at least one.")
+        for place, text in enumerate(self.texts):
+            if self.action != "remove" and not text.strip():
+                problems.add(f"texts.{place}", "is empty.", "Write the system prompt, or leave it out.")
+
+    def apply(self, rows: Rows, work: StepWork) -> Outcome:
+        outcome = Outcome()
+        for start, batch in rows.batches():
+            work.stop()
+            work.tell(start, len(rows), self.title)
+            for place, row in enumerate(batch, start):
+                self._edit(outcome, rows.kind, place, row)
+        return outcome
+
+    def _edit(self, outcome: Outcome, kind: str, place: int, row: Row) -> None:
+        name = "messages" if kind == "conversation" else "prompt"
+        turns: list[Message] = row[name]
+        had = turns[0]["role"] == "system"
+        if self.action in ("replace where present", "remove") and not had:
+            return
+        if self.action == "add where missing" and had:
+            return
+        new = [] if self.action == "remove" else [{"role": "system", "content": self._drawn(row)}]
+        new += turns[1:] if had else turns
+        if new != turns:
+            said = "removed" if self.action == "remove" else "replaced" if had else "added"
+            found = (turns[0]["content"],) if had else ()
+            settle(outcome, kind, place, {**row, name: new}, Verdict(f"System prompt {said}.", found))
+
+    def _drawn(self, row: Row) -> str:
+        """The text for a row: hangs on what the row says and the seed, not on where it stands."""
+        if len(self.texts) == 1:
+            return self.texts[0]
+        mark = hashlib.blake2b(f"{self.seed} {row_text(row)}".encode(), digest_size=8).digest()
+        return self.texts[int.from_bytes(mark) % len(self.texts)]
