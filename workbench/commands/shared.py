@@ -31,6 +31,7 @@ def families() -> dict[str, Registry[Any]]:
     from workbench.data.format import FORMATS
     from workbench.data.source import SOURCES
     from workbench.data.step import STEPS
+    from workbench.making.maker import MAKERS
     from workbench.merging.own import METHODS
     from workbench.training.objective import OBJECTIVES
     from workbench.training.tuner import TUNERS
@@ -43,6 +44,7 @@ def families() -> dict[str, Registry[Any]]:
         "format": FORMATS,
         "step": STEPS,
         "export": EXPORTS,
+        "maker": MAKERS,
         "merge method": METHODS,
         "ensemble": ENSEMBLES,
         "quantizer": QUANTIZERS,

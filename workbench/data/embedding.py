@@ -10,6 +10,7 @@ import importlib.util
 import os
 from collections.abc import Callable
 from pathlib import Path
+
 import numpy as np
 from numpy.typing import NDArray
 

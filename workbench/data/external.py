@@ -97,14 +97,7 @@ def _factory_format(entry: Entry, columns: dict[str, str], tags: dict[str, str])
     beside = {key: columns.get(key) or "" for key in ("system", "tools")}
     sides = {key: columns.get(key, key) for key in ("chosen", "rejected")}
     if formatting == "alpaca":
-        asked = {"prompt": columns.get("prompt", "instruction"), "input": columns.get("query", "input")}
-        answer = columns.get("response", "output")
-        if ranking:
-            return {"method": "preference", **asked, **sides, **beside}
-        if columns.get("kto_tag"):
-            return {"method": "unpaired", **asked, "completion": answer, "label": columns["kto_tag"], **beside}
-        question = {"instruction": asked["prompt"], "input": asked["input"], "output": answer}
-        return {"method": "alpaca", **question, "history": columns.get("history") or "", **beside}
+        return _alpaca(columns, ranking, sides, beside)
     if formatting not in ("sharegpt", "openai"):
         raise UserError(f"The formatting {formatting!r} is unknown.", "Known: alpaca, sharegpt, openai.", "formatting")
     usual = {"role_tag": "role", "content_tag": "content", "user_tag": "user", "assistant_tag": "assistant"}
@@ -115,6 +108,20 @@ def _factory_format(entry: Entry, columns: dict[str, str], tags: dict[str, str])
     if columns.get("kto_tag"):
         return {"method": "sharegpt_unpaired", **told, "label": columns["kto_tag"]}
     return {"method": "sharegpt", **told}
+
+
+def _alpaca(columns: dict[str, str], ranking: bool, sides: dict[str, str], beside: dict[str, str]) -> dict[str, Any]:
+    """The settings for LLaMA-Factory's formatting alpaca, which serves pairs, single judgements and plain text too."""
+    asked = {"prompt": columns.get("prompt", "instruction"), "input": columns.get("query", "input")}
+    answer = columns.get("response", "output")
+    if ranking:
+        return {"method": "preference", **asked, **sides, **beside}
+    if columns.get("kto_tag"):
+        return {"method": "unpaired", **asked, "completion": answer, "label": columns["kto_tag"], **beside}
+    if not ranking and "prompt" in columns and not {"query", "response", "history"} & columns.keys():
+        return {"method": "plain_text", "text": columns["prompt"]}  # LLaMA-Factory's own way to name pre-training
+    question = {"instruction": asked["prompt"], "input": asked["input"], "output": answer}
+    return {"method": "alpaca", **question, "history": columns.get("history") or "", **beside}
 
 
 # ---- axolotl -----------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field
 from workbench.data.canonical import Kind, check
 from workbench.data.straight import Layout
 from workbench.data.tools import tools_of
-from workbench.data.values import json_ready
+from workbench.data.values import from_json, json_ready
 from workbench.errors import UserError
 from workbench.registry import Method, Registry
 
@@ -54,6 +54,8 @@ class Format(Method):
         if tools:
             canonical["tools"] = tools
         kept = {name: json_ready(source[name]) for name in self.keep_columns if source.get(name) is not None}
+        if "metadata" in kept:
+            kept["metadata"] = from_json(kept["metadata"])  # Parquet and CSV hold it as text
         own = kept.pop("metadata", None) if isinstance(kept.get("metadata"), dict) else None
         if kept or own:
             canonical["metadata"] = {**(own or {}), **kept}

@@ -50,6 +50,8 @@ def _tool(tool: Any, what: str) -> dict[str, Any]:
     whole = _object(tool, what)
     function = _function(whole, what)
     rest = {key: item for key, item in function.items() if item is not None}
+    if "parameters" in rest:
+        rest["parameters"] = from_json(rest["parameters"])  # axolotl has them as text
     return {"type": "function", "function": {**rest, "name": _name(function, what)}}
 
 

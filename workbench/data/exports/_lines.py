@@ -1,7 +1,6 @@
 """JSON lines, written one after another and put into another order afterwards without being held in memory."""
 
 import json
-import os
 from array import array
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -59,5 +58,6 @@ def _reorder(path: Path, starts: "array[int]", order: list[int]) -> None:
     partial = path.with_name(f".{path.name}.sorted")
     with path.open("rb") as lines, partial.open("wb") as file:
         for line in order:
-            file.write(os.pread(lines.fileno(), starts[line + 1] - starts[line], starts[line]))
+            lines.seek(starts[line])
+            file.write(lines.read(starts[line + 1] - starts[line]))
     partial.replace(path)

@@ -61,7 +61,9 @@ class Pattern(Step):
         found: dict[int, list[str]] = {}
         for pattern in self.patterns:
             hits = matches(texts, self._full(pattern))
-            for place, pieces in zip(hits, pieces_of(texts.take(pa.array(hits)), self._full(pattern)), strict=True):
+            for place, pieces in zip(
+                hits, pieces_of(texts.take(pa.array(hits, pa.int64())), self._full(pattern)), strict=True
+            ):
                 found.setdefault(place, []).extend(pieces)
         return found
 

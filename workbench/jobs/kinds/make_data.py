@@ -137,7 +137,11 @@ class MakeData(Job):
                 writer.close()
         if not making.kept:
             why = making.counts.reasons() or "nothing was asked"
-            raise UserError(f"No row was kept of {making.counts.asked}: {why}.", "Loosen the checks.", "checks")
+            raise UserError(
+                f"No row was kept of {making.counts.asked}: {why}.",
+                "Loosen the checks, allow longer answers, or choose a stronger model.",
+                "checks",
+            )
         return self._shelve(ctx, making)
 
     def _begin(self, home: Home, log: MakingLog) -> dict[str, Prompt]:

@@ -1,7 +1,7 @@
 """Measuring models on a dataset of the shelf."""
 
 import hashlib
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 from pydantic import Field
 

@@ -12,7 +12,7 @@ from pydantic import Field
 from workbench.errors import Problems, UserError
 from workbench.home import Home, write_text
 from workbench.jobs.job import JOBS, Job, JobContext
-from workbench.jobs.kinds.push_hub import _check_login, _explained
+from workbench.jobs.kinds.push_hub import check_login, explained
 from workbench.models.shelf import human_size
 
 
@@ -47,7 +47,7 @@ class PushDataset(Job):
             dataset_kind(home, self.dataset)
         except UserError as error:
             problems.collect("dataset", error)
-        _check_login(problems)
+        check_login(problems)
 
     def run(self, ctx: JobContext) -> dict[str, Any]:
         from huggingface_hub import HfApi
@@ -66,7 +66,7 @@ class PushDataset(Job):
                 commit_message=f"{self.dataset}, from LLM Workbench",
             )  # fmt: skip
         except Exception as error:
-            known = _explained(error, self.repo)
+            known = explained(error, self.repo)
             if known is None:
                 raise
             raise known from None

@@ -51,7 +51,7 @@ class PushGguf(Job):
                 gguf_file(home, name, "models")
             except UserError as error:
                 problems.collect("models", error)
-        _check_login(problems)
+        check_login(problems)
 
     def run(self, ctx: JobContext) -> dict[str, Any]:
         from huggingface_hub import HfApi
@@ -69,7 +69,7 @@ class PushGguf(Job):
             card = model_card(ctx.home, self.repo, self.models).encode()
             api.upload_file(path_or_fileobj=card, path_in_repo="README.md", repo_id=self.repo)
         except Exception as error:
-            known = _explained(error, self.repo)
+            known = explained(error, self.repo)
             if known is None:
                 raise
             raise known from None
@@ -108,7 +108,7 @@ def _front(folders: list[Path]) -> dict[str, Any]:
     return {**front, "pipeline_tag": "text-generation", "tags": ["gguf", "llm-workbench"]}
 
 
-def _check_login(problems: Problems) -> None:
+def check_login(problems: Problems) -> None:
     from huggingface_hub import constants, get_token
 
     if constants.HF_HUB_OFFLINE:
@@ -117,7 +117,7 @@ def _check_login(problems: Problems) -> None:
         problems.add("repo", "There is no login for the Hugging Face hub.", HOW_TO_LOG_IN)
 
 
-def _explained(error: Exception, repo: str) -> UserError | None:
+def explained(error: Exception, repo: str) -> UserError | None:
     """A refusal of the hub, or a hub that is not reached, in words; None for anything else."""
     from huggingface_hub import errors
 
