@@ -13,6 +13,7 @@ from tests.toys import conversations
 from workbench.data import workshop
 from workbench.data.importing import import_dataset
 from workbench.data.recipe import Recipe
+from workbench.data.store import delete_dataset
 from workbench.home import Home
 from workbench.jobs.queue import Queue
 
@@ -32,16 +33,23 @@ def talks(home: Home) -> None:
     import_dataset(home, file, "talks", eval_fraction=0.0)
 
 
-@pytest.fixture
-def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
-    home = Home.at(tmp_path_factory.mktemp("home"))
-    talks(home)
-    app = App(home)
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    app = App(Home.at(tmp_path_factory.mktemp("home")))
     app.start()
     yield app
-    for view in Queue(home).live():
-        Queue(home).stop(view.id, "kill")
+    for view in Queue(app.home).live():
+        Queue(app.home).stop(view.id, "kill")
     app.kill()
+
+
+@pytest.fixture
+def app(served: App) -> App:
+    """The app with 'talks' as it was imported."""
+    if (served.home.datasets / "talks").exists():
+        delete_dataset(served.home, "talks")
+    talks(served.home)
+    return served
 
 
 def opened(app: App, page: Page) -> Locator:
@@ -52,7 +60,7 @@ def opened(app: App, page: Page) -> Locator:
     tab(page, "Clean")
     expect(page.locator("#dataset input").first).to_have_value(re.compile("talks"), timeout=PATIENCE)
     steps = page.locator(".wb-data-steps")
-    expect(steps).to_have_attribute("data-state", "applied", timeout=PATIENCE)
+    expect(steps.locator(".wb-ds-said")).to_have_text("64 train rows, all applied", timeout=PATIENCE)
     return steps
 
 

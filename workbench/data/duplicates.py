@@ -53,6 +53,8 @@ def near_groups(
     Groups depend neither on the order of the texts nor on `threads`. `permutations` is a multiple of `bands`.
     `tell(done, total, text)` hears of progress out of 100; what `stop()` raises ends the work.
     """
+    if not len(texts):
+        return np.zeros(0, np.int64)
     run = _Run(threads, tell or (lambda *_: None), stop or (lambda: None))
     whole = joined(run.all(0, 50, "Reading words", partial(shingled, shingle=shingle), list(blocks(texts))))
     equal = _first_of_equal(whole.digests)

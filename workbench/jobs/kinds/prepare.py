@@ -1,5 +1,7 @@
 """A dataset made anew from its recipe."""
 
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -10,6 +12,8 @@ from workbench.errors import Problems, SpecError, UserError
 from workbench.home import Home, inside
 from workbench.jobs.job import JOBS, Job, JobContext, JobStopped
 from workbench.spec import NestedSpecError
+
+TELL_EVERY = 0.25  # seconds between words of progress
 
 
 @JOBS.register
@@ -61,12 +65,25 @@ class Prepare(Job):
                 raise JobStopped
 
         recipe = self.read()
-        manifest = prepare(ctx.home, recipe, StepWork(ctx.home, ctx.progress, stop), job=ctx.folder.name)
+        manifest = prepare(ctx.home, recipe, StepWork(ctx.home, _seldom(ctx), stop), job=ctx.folder.name)
         done = report(ctx.home, recipe.name)
         for number, one in enumerate(done, start=1):
             ctx.note(f"{number}. {one['title']}: {_counted(one)}")
         ctx.progress(len(done), len(done), "Ready")
-        return {"dataset": manifest.name, "rows": manifest.info["rows"], "steps": done}
+        return {"dataset": manifest.name, "rows": manifest.info["rows"]}
+
+
+def _seldom(ctx: JobContext) -> Callable[[float, float, str], None]:
+    """Progress, a few times a second at most."""
+    told = 0.0
+
+    def tell(done: float, total: float, text: str) -> None:
+        nonlocal told
+        if time.monotonic() - told > TELL_EVERY:
+            told = time.monotonic()
+            ctx.progress(round(done, 2), total, text)
+
+    return tell
 
 
 def _kind(home: Home, recipe: Recipe) -> str:
