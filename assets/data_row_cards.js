@@ -48,6 +48,12 @@ function foldsOf(card) {
   return folds;
 }
 
+/** Scrolls a long text to what was found in it. */
+function toMark(text) {
+  const mark = text.querySelector("mark");
+  text.scrollTop += mark.getBoundingClientRect().top - text.getBoundingClientRect().top - 40;
+}
+
 /** The card; `on` has what can be done with it: edit, remove, open. */
 function cardNode(card, on) {
   const node = h("article", "wb-row wb-dr-card"), head = h("div", "wb-dr-head"), list = h("dl");
@@ -67,6 +73,7 @@ function cardNode(card, on) {
   node.append(head, list);
   if (card.more) node.append(h("div", "wb-hint", `… ${many(card.more, "further turn")}`));
   node.append(...foldsOf(card));
+  requestAnimationFrame(() => list.querySelectorAll("dd:has(mark)").forEach(toMark));
   return node;
 }
 

@@ -20,6 +20,7 @@ from workbench.errors import UserError
 from workbench.home import Home
 
 Query = dict[str, Any]
+Answer = Callable[[Query], dict[str, Any]]
 Pieces = Callable[[str, str], list[str]]
 MOST = 50
 LONGEST, TURNS = 3_000, 40
@@ -30,7 +31,7 @@ ON, OFF = "\ue000", "\ue001"
 
 def rows_view(ctx: Context) -> gr.HTML:
     """The component; its value is {"dataset", "mark"}, and `mark` changes with the dataset's rows."""
-    functions = {
+    functions: dict[str, Answer] = {
         "cards": lambda query: page(ctx.home, query), "whole": lambda query: whole(ctx.home, query),
         "save": lambda query: save(ctx.home, query), "remove_row": lambda query: remove_row(ctx.home, query),
         "add_row": lambda query: add(ctx.home, query), "undo_last": lambda query: undo(ctx.home, query),
@@ -38,7 +39,20 @@ def rows_view(ctx: Context) -> gr.HTML:
     }  # fmt: skip
     lines = ("No dataset yet", "Rows are shown here as the trainer reads them.",
              "Press 'Load the sample data' on the left, or import a file.")  # fmt: skip
-    return component("data_rows", None, functions, lines, ("data_row_cards", "data_row_editor"), elem_id="rows")
+    told = {title: _told(function) for title, function in functions.items()}
+    return component("data_rows", None, told, lines, ("data_row_cards", "data_row_editor"), elem_id="rows")
+
+
+def _told(function: Answer) -> Answer:
+    """An error a person can act on becomes {"error": what is wrong and what to do}."""
+
+    def answer(query: Query) -> dict[str, Any]:
+        try:
+            return function(query)
+        except UserError as error:
+            return {"error": f"{error.message} {error.remedy}".strip()}
+
+    return answer
 
 
 def mark_of(home: Home, name: str | None) -> str:

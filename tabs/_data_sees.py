@@ -58,7 +58,7 @@ def sees(ctx: Context, dataset: gr.Dropdown, mark: gr.Textbox, opened: gr.Textbo
         )  # fmt: skip
 
 
-def _jinja(name: str, text: str) -> Any:
+def _jinja(name: str, text: str | None) -> Any:
     """The box for a template of one's own, filled with ChatML to begin with."""
     if name != CUSTOM:
         return gr.update(visible=False)
@@ -73,13 +73,13 @@ def _step(ctx: Context, name: str | None, split: str, row: float | None, step: i
 
 def _seen(
     ctx: Context, dataset: str | None, model: str | None, template: str, split: str, row: float, longest: float,
-    train_on: Any, text: str,
+    train_on: Any, text: str | None,
 ) -> list[Any]:  # fmt: skip
     """Updates of the two views and their titles: the second one is for the other answer of a pair."""
     hidden = gr.update(visible=False)
     if not dataset or not model:
         return [hidden, None, hidden, hidden]
-    text = text if text.strip() or template != CUSTOM else get_template("chatml").text
+    text = text or (get_template("chatml").text if template == CUSTOM else "")
     made = row_as_seen(
         ctx.home, dataset, model, split=split, row=int(row or 1), template=template, max_length=int(longest or 512),
         train_on=train_on, text=text,

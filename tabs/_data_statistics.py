@@ -45,12 +45,12 @@ def statistics_view(ctx: Context, dataset: gr.Dropdown, mark: gr.Textbox, opened
     progress = gr.Progress()  # as a default it makes Gradio hand in one of the event's own
 
     def asked(
-        name: str | None, model: str | None, template: str, longest: float, text: str, progress: Any = progress
+        name: str | None, model: str | None, template: str, longest: float, text: str | None, progress: Any = progress
     ) -> list[Any]:
         return _counted(ctx, name, model, template, longest, text, progress)
 
     def unasked(
-        view: str, name: str | None, model: str | None, template: str, longest: float, text: str,
+        view: str, name: str | None, model: str | None, template: str, longest: float, text: str | None,
         progress: Any = progress,
     ) -> list[Any]:  # fmt: skip
         if view != "statistics":
@@ -81,7 +81,7 @@ def _nothing(title: str = "") -> list[Any]:
 
 
 def _counted(
-    ctx: Context, name: str | None, model: str | None, template: str, longest: float, text: str, progress: Any
+    ctx: Context, name: str | None, model: str | None, template: str, longest: float, text: str | None, progress: Any
 ) -> list[Any]:
     """Words and figures of a dataset; `progress` is told how far it is."""
     if not name:
@@ -91,8 +91,18 @@ def _counted(
         progress((int(done), int(total) or 1), desc=what, unit="rows")
 
     data = statistics(ctx.home, name, model or None, template, int(longest or 512), tell, text=text or "")
-    drawn = [figure(one) for one in figures(data)[:PLACES]]
+    drawn = [figure(_narrow(one)) for one in figures(data)[:PLACES]]
     return [_words(ctx, data), *drawn, *[figure(None)] * (PLACES - len(drawn))]
+
+
+def _narrow(drawn: dict[str, Any]) -> dict[str, Any]:
+    """The figure for half the width of the page: smaller letters, fewer labels."""
+    layout = dict(drawn["layout"])
+    layout["title"] = {**layout["title"], "font": {"size": 13}}
+    layout["xaxis"] = {**layout["xaxis"], "tickfont": {"size": 10}, "nticks": 5}
+    layout["yaxis"] = {**layout["yaxis"], "tickfont": {"size": 10}}
+    layout["legend"] = {**layout["legend"], "font": {"size": 10}}
+    return {**drawn, "layout": layout}
 
 
 # ---- words ---------------------------------------------------------------------------------------------------
@@ -114,7 +124,7 @@ def _lengths(data: dict[str, Any]) -> Html:
         lengths, lost = found["lengths"], found["cut"]
         told = f"{lost['rows']:,} rows, {lost['tokens_share']:.1%} of the tokens" if lost else "–"
         at = [lengths["percentiles"].get(name, 0) for name in names]
-        rows.append((split, f"{found['rows']:,}", lengths["mean"], *at, lengths["max"], told))
+        rows.append((split, found["rows"], lengths["mean"], *at, lengths["max"], told))
     titles = ["Median" if name == "50" else f"{name} %" for name in names]
     cut = f"Cut at {data['max_length']:,}"
     return table(["Split", "Rows", f"Mean {data['unit']}", *titles, "Longest", cut], rows)

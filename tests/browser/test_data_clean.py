@@ -13,6 +13,7 @@ from tests.toys import conversations
 from workbench.data import workshop
 from workbench.data.importing import import_dataset
 from workbench.data.recipe import Recipe
+from workbench.data.step import STEPS
 from workbench.data.store import delete_dataset
 from workbench.home import Home
 from workbench.jobs.queue import Queue
@@ -177,6 +178,21 @@ def test_steps_are_moved_checked_discarded_and_pasted(app: App, page: Page) -> N
     expect(steps.locator(".wb-ds-short")).to_contain_text("keep last")
     apply(steps)
     assert applied(app) == ["exact_duplicates"]
+
+
+def test_every_step_of_the_menu_opens_its_form(app: App, page: Page) -> None:
+    steps = opened(app, page)
+    steps.get_by_role("button", name="Add a step").click()
+    names = [one.get_attribute("data-method") for one in steps.locator(".wb-dm-item:enabled").all()]
+    assert {"exact_duplicates", "near_duplicates", "split", "pii"} <= set(names)
+    assert "edit_rows" not in names
+    for number, name in enumerate(names, start=1):
+        steps.locator(f'.wb-dm-item[data-method="{name}"]').evaluate("node => node.click()")
+        expect(steps.locator(".wb-ds-step")).to_have_count(number)
+        form = steps.locator(".wb-ds-step").last.locator(".wb-ds-body")
+        expect(form).to_be_visible()
+        fields = len(STEPS.get(str(name)).model_fields) - 1  # restored rows are no setting
+        expect(form.locator(".wb-ds-field")).to_have_count(fields)
 
 
 def test_the_result_becomes_a_dataset_of_its_own(app: App, page: Page) -> None:

@@ -119,6 +119,7 @@ def test_upload_and_see_what_the_model_sees(app: App, page: Page, tmp_path: Path
     page.locator("#import-data").click()
     expect(page.locator("#dataset input")).to_have_value("my-talks.jsonl · conversation".replace(".jsonl", ""))
     expect(page.locator("#rows")).to_contain_text("It is good.")
+    tab(page, "What the model sees")
     choose(page, "#see-model", "toy")
     tokens = page.locator("#tokens .wb-token.is-trained")
     expect(tokens.first).to_be_visible()

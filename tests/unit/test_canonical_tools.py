@@ -6,9 +6,8 @@ from typing import Any
 import pytest
 
 from workbench.data.canonical import check
-from workbench.data.digests import row_digests
+from workbench.data.digests import row_digest, row_digests
 from workbench.data.format import FORMATS
-from workbench.data.split import row_digest
 from workbench.data.table import Gathering, count_rows, joined, page, read_table_file, rows_of, table_of, write_table
 from workbench.errors import UserError
 

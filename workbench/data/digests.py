@@ -1,41 +1,55 @@
 """Digests of canonical rows, a whole table at once: equal rows have equal digests, whatever table they lie in."""
 
-import hashlib
 import json
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import xxhash
 
 from workbench.data.arrays import EXTRAS, FIELDS, decoded
-from workbench.data.spread import spread
 
-SIZE = 16
-CONTROL = r"[\x00-\x1f]"
-ESCAPES = (("\\", "\\\\"), ('"', '\\"'), ("\n", "\\n"), ("\r", "\\r"), ("\t", "\\t"), ("\b", "\\b"), ("\f", "\\f"))
-OTHERS = {chr(code) for code in range(32)} - {*"\n\r\t\b\f"}
-ESCAPED = {*OTHERS, *(plain for plain, _ in ESCAPES)}
+THREADS = 2
 
 
 def row_digests(table: pa.Table) -> list[bytes]:
-    """16 bytes for every row: BLAKE2b of its JSON text with sorted keys, as `row_text` writes it.
+    """16 bytes for every row: XXH3 (128 bits) of its text as `row_text` writes it.
 
-    The texts are put together column by column, which takes a tenth of the time of `json.dumps` on every row.
+    The texts are put together column by column, which takes a tenth of the time that row by row does.
     """
     if any(_has_more(field) for field in table.schema):
-        return [_digest(row_text(row).encode()) for batch in table.to_batches() for row in _rows(batch)]
-    made = spread(_texts, table.to_batches())
-    return [_digest(text) for texts in made for text in texts.cast(pa.binary()).to_pylist()]
+        return [row_digest(row) for batch in table.to_batches() for row in _rows(batch)]
+    with ThreadPoolExecutor(THREADS) as pool:
+        return [digest for part in pool.map(_digests, table.to_batches()) for digest in part]
+
+
+def row_digest(row: dict[str, Any]) -> bytes:
+    """16 bytes that are equal for equal canonical rows."""
+    return xxhash.xxh3_128_digest(row_text(row).encode())
 
 
 def row_text(row: dict[str, Any]) -> str:
-    """A canonical row as JSON with sorted keys."""
-    return json.dumps(row, sort_keys=True, ensure_ascii=False)
+    """A canonical row as one text that no other row has: every piece of it stands behind its length in bytes."""
+    return "".join(f"{name}={_written(row[name])}" for name in sorted(row))
 
 
-def _digest(text: bytes) -> bytes:
-    return hashlib.blake2b(text, digest_size=SIZE).digest()
+def _written(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true;" if value else "false;"
+    if isinstance(value, str):
+        return f"{len(value.encode())}:{value};"
+    if isinstance(value, list) and value and "role" in value[0]:
+        return f"{len(value)}[{''.join(map(_turn, value))};"
+    return f"{json.dumps(value, sort_keys=True)};"
+
+
+def _turn(turn: dict[str, Any]) -> str:
+    more = {name: turn[name] for name in FIELDS if name in turn}
+    told = json.dumps(more, sort_keys=True) if more else ""
+    return f"{turn['role']}{told}={_written(turn['content'])}"
 
 
 def _rows(batch: pa.RecordBatch) -> list[dict[str, Any]]:
@@ -49,48 +63,36 @@ def _has_more(field: pa.Field) -> bool:
     return pa.types.is_list(field.type) and any(field.type.value_type.get_field_index(name) >= 0 for name in FIELDS)
 
 
+def _digests(batch: pa.RecordBatch) -> list[bytes]:
+    texts = _texts(batch)
+    _, offsets, data = texts.buffers()
+    if not len(texts) or data is None:
+        return []
+    bounds = np.frombuffer(offsets, np.int32)[texts.offset : texts.offset + len(texts) + 1].tolist()
+    view, digest = memoryview(data), xxhash.xxh3_128_digest
+    return [digest(view[first:last]) for first, last in pairwise(bounds)]
+
+
 def _texts(batch: pa.RecordBatch) -> pa.StringArray:
     parts: list[Any] = []
     for name in sorted(name for name in batch.schema.names if not name.startswith("_")):
-        parts += [f'{", " if parts else "{"}"{name}": ', _text_of(batch.column(name))]
-    return pc.binary_join_element_wise(*parts, "}", "")
+        parts += [f"{name}=", _text_of(batch.column(name))]
+    return pc.binary_join_element_wise(*parts, "")
 
 
 def _text_of(column: pa.Array) -> pa.StringArray:
     if pa.types.is_boolean(column.type):
-        return pc.if_else(column, "true", "false")
+        return pc.if_else(column, "true;", "false;")
     if pa.types.is_string(column.type):
-        return pc.binary_join_element_wise('"', _escaped(column), '"', "")
+        return pc.binary_join_element_wise(_lengths(column), ":", column, ";", "")
     turns = column.flatten()
-    content, role = _escaped(turns.field("content")), turns.field("role")
-    written = pc.binary_join_element_wise('{"content": "', content, '", "role": "', role, '"}', "")
+    content = turns.field("content")
+    written = pc.binary_join_element_wise(turns.field("role"), "=", _lengths(content), ":", content, ";", "")
     starts = pc.subtract(column.offsets, column.offsets[0])
-    return pc.binary_join_element_wise("[", pc.binary_join(pa.ListArray.from_arrays(starts, written), ", "), "]", "")
+    whole = pc.binary_join(pa.ListArray.from_arrays(starts, written), "")
+    counts = pc.cast(pc.list_value_length(column), pa.string())
+    return pc.binary_join_element_wise(counts, "[", whole, ";", "")
 
 
-def _escaped(texts: pa.StringArray) -> pa.StringArray:
-    """The texts as they stand between the quotes of a JSON string."""
-    letters = _letters(texts)
-    for plain, escaped in ESCAPES:
-        if plain in letters:
-            texts = pc.replace_substring(texts, plain, escaped)
-    if not letters & OTHERS:
-        return texts
-    rest = pc.match_substring_regex(texts, CONTROL)
-    found = [_controls(text) for text in pc.filter(texts, rest).to_pylist()]
-    return pc.replace_with_mask(texts, rest, pa.array(found, pa.string()))
-
-
-def _letters(texts: pa.StringArray) -> set[str]:
-    """Which of the letters that JSON escapes are in the texts, by a look at their bytes."""
-    _, offsets, data = texts.buffers()
-    if not len(texts) or data is None:
-        return set()
-    marks = np.frombuffer(offsets, np.int32)
-    first, last = marks[texts.offset], marks[texts.offset + len(texts)]
-    whole = bytes(memoryview(data)[first:last])
-    return {letter for letter in ESCAPED if letter.encode() in whole}
-
-
-def _controls(text: str) -> str:
-    return "".join(f"\\u{ord(letter):04x}" if letter < " " else letter for letter in text)
+def _lengths(texts: pa.StringArray) -> pa.StringArray:
+    return pc.cast(pc.binary_length(texts), pa.string())

@@ -1,6 +1,7 @@
 """The rows a step works on: a table of canonical rows, each with its number and the split it belongs to."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import Any, Literal
 
@@ -73,7 +74,9 @@ class Rows:
         """{'train': …, 'eval': …}, each with the numbers of its rows, in their order."""
         held = pc.equal(self.table.column(SPLIT), "eval")
         table = self.table.drop_columns([SPLIT])
-        return {"train": table.filter(pc.invert(held)), "eval": table.filter(held)}
+        with ThreadPoolExecutor(2) as pool:
+            train, evaluated = pool.map(table.filter, (pc.invert(held), held))
+        return {"train": train, "eval": evaluated}
 
     @property
     def columns(self) -> list[str]:

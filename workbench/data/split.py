@@ -1,19 +1,12 @@
 """Divides rows into train and eval: by seed, whatever their order, and never the same row on both sides."""
 
-import hashlib
-import json
 from collections import Counter
-from typing import Any
+
+import xxhash
 
 from workbench.errors import UserError
 
 SMALLEST = 5
-
-
-def row_digest(row: dict[str, Any]) -> bytes:
-    """16 bytes that are equal for equal canonical rows."""
-    text = json.dumps(row, sort_keys=True, ensure_ascii=False)
-    return hashlib.blake2b(text.encode("utf-8"), digest_size=16).digest()
 
 
 def eval_mask(digests: list[bytes], fraction: float, seed: int) -> list[bool]:
@@ -28,8 +21,7 @@ def eval_mask(digests: list[bytes], fraction: float, seed: int) -> list[bool]:
         target = max(1, target)
     groups = Counter(digests)
     chosen: set[bytes] = set()
-    salt, hashed = str(seed).encode()[:16], hashlib.blake2b
-    order = {digest: hashed(digest, digest_size=16, salt=salt).digest() for digest in groups}
+    order = {digest: xxhash.xxh3_128_intdigest(digest, seed) for digest in groups}
     for digest in sorted(order, key=order.__getitem__):
         if not target or len(chosen) >= len(groups) - 1:
             break
