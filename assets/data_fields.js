@@ -15,8 +15,10 @@ function settingWords(field, value) {
   if (field.kind === "flag") return value ? name : `without ${name}`;
   if (field.kind === "number" && LOW.test(field.name)) return `${name} ≥ ${short(value)}`;
   if (field.kind === "number" && HIGH.test(field.name)) return `${name} ≤ ${short(value)}`;
-  if (field.kind === "shares") return `${name} ${Object.entries(value).map(([one, share]) => `${one} × ${short(share)}`).join(", ")}`;
-  if (field.kind === "data" || field.kind === "pairs") return `${name}: ${sizeOf(value)}`;
+  if (field.kind === "shares") {
+    return `${name} ${Object.entries(value).map(([one, share]) => `${one} × ${short(share)}`).join(", ")}`;
+  }
+  if (field.kind === "data" || field.kind === "pairs" || field.kind === "weights") return `${name}: ${sizeOf(value)}`;
   const text = Array.isArray(value) ? value.join(", ") : field.kind === "number" ? short(value) : String(value);
   return `${name} ${text.length > 48 ? text.slice(0, 47) + "…" : text}`;
 }
@@ -25,7 +27,8 @@ const sizeOf = (value) => (Array.isArray(value) ? value.length : Object.keys(val
 
 /** What is set otherwise than usual; when nothing is, the first settings as they come. */
 function shortSettings(info, step) {
-  const given = info.fields.filter((field) => step[field.name] !== undefined && !alike(step[field.name], field.default));
+  const set = ({ name, default: usual }) => step[name] !== undefined && !alike(step[name], usual);
+  const given = info.fields.filter(set);
   const usual = info.fields.filter((field) => field.kind !== "flag" && !isEmpty(field.default));
   const shown = given.length ? given.slice(0, 5) : usual.slice(0, 2);
   const words = shown.map((field) => settingWords(field, step[field.name] ?? field.default));
@@ -105,19 +108,24 @@ const CONTROLS = {
     return { node: input, focus: input };
   },
   pairs(field, value, set) {
-    const area = area_(Object.entries(value || {}).map(([name, text]) => `${name}: ${text}`).join("\n"), "name: value, one a line");
+    const written = field.kind === "weights" ? /^[^:]+:\s*[\d.]+\s*$/ : /^[^:]+:./;
+    const lines = Object.entries(value || {}).map(([name, text]) => `${name}: ${text}`);
+    const area = area_(lines.join("\n"),
+      field.kind === "weights" ? "name: number, one a line" : "name: value, one a line");
     area.addEventListener("input", () => {
       const lines = area.value.split("\n").filter((line) => line.trim());
-      area.classList.toggle("is-bad", lines.some((line) => !/^[^:]+:./.test(line)));
+      area.classList.toggle("is-bad", lines.some((line) => !written.test(line)));
       set(Object.fromEntries(lines.filter((line) => line.includes(":")).map((line) => {
         const at = line.indexOf(":");
-        return [line.slice(0, at).trim(), line.slice(at + 1).trim()];
+        const text = line.slice(at + 1).trim();
+        return [line.slice(0, at).trim(), field.kind === "weights" && text !== "" ? Number(text) : text];
       })));
     });
     return { node: area, focus: area };
   },
   shares(field, value, set, shelf) {
-    const given = { ...(value || {}) }, names = [...new Set([...shelf.datasets.map(([name]) => name), ...Object.keys(given)])];
+    const given = { ...(value || {}) };
+    const names = [...new Set([...shelf.datasets.map(([name]) => name), ...Object.keys(given)])];
     const node = h("div", "wb-ds-ticks");
     let first = null;
     for (const name of names) {
@@ -150,7 +158,8 @@ const CONTROLS = {
   dataset(field, value, set, shelf) {
     const known = shelf.datasets.map(([name, kind]) => [name, `${name} · ${kind}`]);
     if (value && !known.some(([name]) => name === value)) known.push([value, `${value} · not on the shelf`]);
-    return dropdown([["", known.length ? "Choose a dataset" : "There is no other dataset"], ...known], value || "", set);
+    const none = known.length ? "Choose a dataset" : "There is no other dataset";
+    return dropdown([["", none], ...known], value || "", set);
   },
   datasets(field, value, set, shelf) {
     const known = shelf.datasets.map(([name, kind]) => [name, `${name} · ${kind}`]);
@@ -169,6 +178,8 @@ const CONTROLS = {
     return { node, focus: input };
   },
 };
+
+CONTROLS.weights = CONTROLS.pairs;
 
 function area_(text, placeholder) {
   return Object.assign(h("textarea", "wb-mb-input"), { rows: 3, value: text, placeholder, spellcheck: false });

@@ -66,6 +66,7 @@ function fieldNode(field) {
   if (field.kind === "keep" && !input.childElementCount) return null;
   node.append(h("span", "", field.label), input);
   node.title = field.help;
+  if (field.kind !== "keep") input.setAttribute("aria-label", field.label);
   return node;
 }
 

@@ -23,9 +23,10 @@ function turnNodes(turn) {
   pieces(text, turn.pieces);
   if (turn.after) text.append(h("span", "wb-dr-cut", `\n… ${many(turn.after, "character")} more …`));
   for (const call of turn.calls || []) {
-    const node = h("div", "wb-dr-call"), code = h("pre");
+    const node = h("div", "wb-dr-call"), name = h("b", "", "calls "), code = h("pre");
+    pieces(name, call.name);
     pieces(code, call.pieces);
-    node.append(h("b", "", `calls ${call.name}`), code);
+    node.append(name, code);
     text.append(node);
   }
   return [name, text];

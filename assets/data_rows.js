@@ -63,7 +63,9 @@ function pagerRow(ui) {
   ui.undo = button("wb-button", "Undo", undo);
   ui.add = button("wb-button", "Add a row", writeNew);
   ui.save = button("wb-button", "Download all", downloadBad);
-  line.append(ui.back, ui.forth, ui.where, ui.go, ui.count, ui.said, ui.undo, ui.add, ui.save);
+  const tools = h("span", "wb-dr-tools");
+  tools.append(ui.undo, ui.add, ui.save);
+  line.append(ui.back, ui.forth, ui.where, ui.go, ui.count, tools, ui.said);
   return line;
 }
 

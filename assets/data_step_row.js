@@ -41,7 +41,8 @@ function stepRow(step, info, act) {
     grid.append(...view.controls.map((one) => one.node));
     body.append(withLinks(h("p", "wb-ds-about"), [info.summary, info.more].filter(Boolean).join(" ")));
     if (info.by_hand) body.append(h("p", "wb-ds-about", "Rows are edited, deleted and added under Rows."));
-    if (step.restored?.length) body.append(h("p", "wb-ds-about", `${step.restored.length} rows are kept as they were.`));
+    const kept = step.restored?.length;
+    if (kept) body.append(h("p", "wb-ds-about", `${kept} rows are kept as they were.`));
     body.append(grid);
     if (!view.controls.length && !info.by_hand) grid.replaceWith(h("p", "wb-ds-about", "It has no settings."));
   }
@@ -80,8 +81,10 @@ function stepRow(step, info, act) {
       return;
     }
     const open = page.node.hidden ? "" : page.what;
-    const flow = h("span", "wb-ds-flow", `${done.given.toLocaleString("en-US")} → ${done.left.toLocaleString("en-US")}`);
-    const seen = WHAT.filter(([name]) => done[name] || (step.restored?.length && name === open)).map(([name, sign, words]) => {
+    const [given, left] = [done.given, done.left].map((number) => number.toLocaleString("en-US"));
+    const flow = h("span", "wb-ds-flow", `${given} → ${left}`);
+    const wanted = WHAT.filter(([name]) => done[name] || (step.restored?.length && name === open));
+    const seen = wanted.map(([name, sign, words]) => {
       const one = button(`wb-ds-count is-${name}`, `${sign}${done[name].toLocaleString("en-US")}`, () => look(name),
         `${done[name].toLocaleString("en-US")} ${words}: show them`);
       one.dataset.what = name;

@@ -25,7 +25,8 @@ function button(className, text, onClick, title = "") {
 }
 
 function build() {
-  const ui = { empty: h("div"), body: h("div", "wb-mb-body wb-ds"), list: h("ol", "wb-ds-list"), bar: h("div", "wb-ds-bar") };
+  const ui = { empty: h("div"), body: h("div", "wb-mb-body wb-ds"), list: h("ol", "wb-ds-list") };
+  ui.bar = h("div", "wb-ds-bar");
   ui.said = h("span", "wb-ds-said");
   ui.said.setAttribute("role", "status");
   ui.problem = h("div", "wb-note is-error");
@@ -176,7 +177,8 @@ async function check() {
   const mine = ++asked, draft = clone(state.draft);
   const reply = await ask("check", { steps: draft });
   if (mine !== asked || !alike(draft, state.draft)) return;
-  state.problems = reply.error ? [{ step: 0, field: "", message: reply.error, remedy: "" }] : dirty() ? reply.problems : [];
+  const found = reply.error ? [{ step: 0, field: "", message: reply.error, remedy: "" }] : reply.problems;
+  state.problems = reply.error || dirty() ? found : [];
   yaml.show(reply.yaml, state.dataset);
   draw();
 }
@@ -196,7 +198,8 @@ function add(method) {
 function firstValue(field) {
   if (field.kind === "number") return field.low ?? 0;
   if (field.kind === "choice") return field.choices[0];
-  return { flag: false, data: {}, pairs: {}, shares: {}, dataset: state.base.datasets[0]?.[0] || "" }[field.kind]
+  const first = state.base.datasets[0]?.[0] || "";
+  return { flag: false, data: {}, pairs: {}, weights: {}, shares: {}, dataset: first }[field.kind]
     ?? (["ticks", "lines", "numbers", "datasets"].includes(field.kind) ? [] : "");
 }
 

@@ -127,20 +127,13 @@ def preview(home: Home, form: Form, name: str | None, *values: Any) -> list[Any]
     try:
         wanted = parsed(form, values)
         split = next((one for one in SPLITS if count(home, name, one)), "train")
-        found, beside = exporting.preview_export(home, name, wanted, split), settings_of(home, name, wanted)
+        found, beside = exporting.preview_export(home, name, wanted, split), exporting.settings_of(home, name, wanted)
     except SpecError as error:
         return ["", "", error_box("Please check the settings.", "\n".join(map(str, error.problems)))]
     except UserError as error:
         return ["", "", error_box(error.message, error.remedy)]
     text, language = beside_text(beside)
     return [first_rows(found["rows"]), gr.update(value=text, language=language), told(found)]
-
-
-def settings_of(home: Home, name: str, wanted: Export) -> dict[str, str]:
-    """The further files the format writes, by name."""
-    given = exporting._given(home, name, wanted, "all", lambda *_: None, lambda: None)
-    about = next(iter(given.values()))
-    return wanted.settings(name, about.kind, {one: f"{name}-{one}{wanted.suffix}" for one in given}, about.uses)
 
 
 def first_rows(rows: list[dict[str, Any]]) -> str:

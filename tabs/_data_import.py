@@ -86,7 +86,11 @@ def _ways() -> tuple[list[Any], list[Any], gr.HTML]:
         lambda chosen: [gr.update(visible=one == chosen) for one in groups], way, list(groups.values()),
         queue=False, **QUIET,
     )  # fmt: skip
-    return [way, file, text, repo, config, split, revision, folder], [file.change, folder.submit], note
+    return (
+        [way, file, text, repo, config, split, revision, folder],
+        [file.upload, file.delete, file.clear, folder.submit],
+        note,
+    )
 
 
 def _way(way: str) -> list[Any]:
@@ -102,8 +106,10 @@ def _way(way: str) -> list[Any]:
 def _check(ctx: Context, how: str, name: str, *values: Any) -> list[Any]:
     """Updates of what was found, the format, the entries and the name; `how` 'new' detects the format again."""
     given = Given(*values)
-    if given.is_empty or given.way == "Hub":
-        return [gr.skip() if given.way == "Hub" else "", gr.skip(), gr.skip(), gr.skip()]
+    if given.way == "Hub":
+        return [gr.skip()] * 4
+    if given.is_empty:
+        return ["", value_of(None, [], False), gr.update(visible=False, value=None), gr.skip()]
     if how == "new":
         given = replace(given, entry=None, format=None)
     described = given_.description(given)

@@ -118,12 +118,17 @@ def told(home: Home, view: JobView | None) -> str:
     lost += [(reason, "left out", times) for reason, times in counts["dropped"].items()]
     if counts.get("unfinished"):
         lost.append(("under way when it was stopped", "unfinished", counts["unfinished"]))
+    lost.sort(key=_times, reverse=True)
     if lost:
-        parts.append(table(["Not kept because", "", "Items"], sorted(lost, key=lambda one: -one[2])))
+        parts.append(table(["Not kept because", "", "Items"], lost))
     if name := made_of(home, view):
         parts.append(heading(f"The first rows of {name}"))
         parts += [row_html(row) for row in rows(home, name, count=FIRST)]
     return Html(f'<div class="wb-result">{"".join(parts)}</div>')
+
+
+def _times(lost: tuple[str, str, int]) -> int:
+    return lost[2]
 
 
 def row_html(row: dict[str, Any]) -> Html:

@@ -136,7 +136,10 @@ def _turn(turn: dict[str, Any], part: str, label: Any, pieces: Pieces, longest: 
         side = "good" if label else "bad"
     role = turn["role"]
     calls = [
-        {"name": call["function"]["name"], "pieces": pieces(_indented(call["function"].get("arguments", {})), role)}
+        {
+            "name": pieces(call["function"]["name"], role),
+            "pieces": pieces(_indented(call["function"].get("arguments", {})), role),
+        }
         for call in turn.get("tool_calls", [])
     ]
     shown = side if side and role == "assistant" else f"{side} · {role}" if side else role

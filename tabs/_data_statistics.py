@@ -133,12 +133,12 @@ def _lengths(data: dict[str, Any]) -> Html:
 def _roles(data: dict[str, Any]) -> Html:
     """Who says how much."""
     rows = [
-        (split, role, said["messages"], said["units"], f"{said['share']:.1%}",
-         round(said["units"] / said["messages"], 1) if said["messages"] else 0)
+        (split, role, said["messages"], said["units"],
+         round(said["units"] / said["messages"], 1) if said["messages"] else 0, f"{said['share']:.1%}")
         for split, found in data["splits"].items() for role, said in found["roles"].items()
     ]  # fmt: skip
     unit = data["unit"].capitalize()
-    return table(["Split", "Role", "Messages", unit, "Share", f"{unit} each"], rows)
+    return table(["Split", "Role", "Messages", unit, f"{unit} each", "Share"], rows)
 
 
 def _facts(ctx: Context, data: dict[str, Any]) -> Html:

@@ -7,25 +7,13 @@ from typing import Any, Literal
 from pydantic.fields import FieldInfo
 
 from tabs._form import bounds
-from workbench.data.step import STEPS, Step
+from workbench.data.step import STEPS, Group, Step
 from workbench.data.steps.edit_rows import EditRows
 from workbench.registry import Method
 
-GROUPS = {
-    "Duplicates and leaks": ("exact_duplicates", "near_duplicates", "semantic_duplicates", "leakage", "decontaminate"),
-    "Which rows stay": (
-        "refusals", "repetition", "language", "token_length", "long_answers", "turns", "pattern", "judge", "rules",
-    ),
-    "Text": ("unicode_repair", "markup", "pii", "replace", "template", "translate"),
-    "Conversations": ("role_order", "empty_turns", "system_prompt", "merge_turns", "cut_turns", "tools", "convert"),
-    "Split, order and share": (
-        "split", "shuffle", "sample", "balance", "mix", "upsample", "weight", "weights", "sort", "curriculum", "tag",
-    ),
-}  # fmt: skip
-"""Where the steps are offered; one that is not named here comes under `REST`."""
-REST = "More"
 FROM_SHELF = {
-    "dataset": "dataset", "datasets": "datasets", "model": "model", "models": "models", "tokenizer": "model",
+    "dataset": "dataset", "datasets": "datasets", "model": "model", "tokenizer": "model",
+    "others": "shares",
 }  # fmt: skip
 """Fields that name something on a shelf, and which."""
 
@@ -33,9 +21,10 @@ FROM_SHELF = {
 def catalogue() -> dict[str, Any]:
     """{'groups': [{title, steps}], 'steps': {method: …}}; edits by hand are not in a group: they are made elsewhere."""
     steps = {step.method: described(step) for step in STEPS if step.method != EditRows.method}
-    named = {name for names in GROUPS.values() for name in names}
-    rest = tuple(name for name in steps if name not in named)
-    groups = [(title, [name for name in names if name in steps]) for title, names in (*GROUPS.items(), (REST, rest))]
+    groups = [
+        (title, [step.method for step in STEPS if step.method in steps and step.group == title])
+        for title in typing.get_args(Group)
+    ]
     steps[EditRows.method] = described(EditRows)
     return {"groups": [{"title": title, "steps": names} for title, names in groups if names], "steps": steps}
 
@@ -69,7 +58,7 @@ def field(name: str, info: FieldInfo) -> dict[str, Any]:
 
 def kind_of(name: str, annotation: Any) -> tuple[str, list[Any]]:
     """The control of a type, and its choices: flag, number, choice, text, ticks, lines, numbers, pairs (of texts),
-    data (JSON), or something of a shelf: dataset, datasets, shares (of datasets), model."""
+    weights (numbers by name), data (JSON), or something of a shelf: dataset, datasets, shares (of datasets), model."""
     kind = _bare(annotation)
     simple = {bool: "flag", int: "number", float: "number", str: FROM_SHELF.get(name, "text")}
     if typing.get_origin(kind) is Literal:
@@ -77,7 +66,8 @@ def kind_of(name: str, annotation: Any) -> tuple[str, list[Any]]:
     if typing.get_origin(kind) in (list, tuple):
         return _many(name, _bare(typing.get_args(kind)[0]))
     if typing.get_origin(kind) is dict and typing.get_args(kind)[0] is str:
-        of = {str: "pairs", float: "shares", int: "shares"}
+        number = FROM_SHELF.get(name, "weights")
+        of = {str: "pairs", float: number, int: number}
         return of.get(_bare(typing.get_args(kind)[1]), "data"), []
     return simple.get(kind, "data"), []
 

@@ -194,6 +194,13 @@ def preview_export(home: Home, name: str, export: Export, split: str = "train") 
     return {"rows": made[:SHOWN], "count": part.count.to_dict(), "notes": _notes(export, part.uses)}
 
 
+def settings_of(home: Home, name: str, export: Export) -> dict[str, str]:
+    """The further files it writes beside the rows, by name."""
+    given = _given(home, name, export, "all", lambda *_: None, lambda: None)
+    about = next(iter(given.values()))
+    return export.settings(name, about.kind, {one: f"{name}-{one}{export.suffix}" for one in given}, about.uses)
+
+
 def _given(home: Home, name: str, export: Export, split: str, tell: Tell, stop: Stop) -> dict[str, Given]:
     """The splits to write. Raises `UserError`."""
     folder, kind = dataset_folder(home, name), dataset_kind(home, name)

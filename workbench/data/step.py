@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import pyarrow as pa
 from pydantic import Field
@@ -15,6 +15,9 @@ from workbench.lineage import read_manifest
 from workbench.registry import Method, Registry
 
 Row = dict[str, Any]
+Group = Literal[
+    "Duplicates and leaks", "Which rows stay", "Text", "Conversations", "Split, order and share", "More"
+]  # fmt: skip
 MOST_FOUND, LONGEST_FOUND = 20, 200
 
 
@@ -60,10 +63,12 @@ class StepWork:
 class Step(Method):
     """Base of every step. The same rows and settings give the same outcome, however many threads there are.
 
-    kinds: the kinds of dataset it works on. reorders: whether rows change their order. version: raised when the
-    outcome for the same settings changes, so that results kept from before are not used any more.
+    group: where it is offered. kinds: the kinds of dataset it works on. reorders: whether rows change their order.
+    version: raised when the outcome for the same settings changes, so that results kept from before are not used any
+    more.
     """
 
+    group: ClassVar[Group] = "More"
     kinds: ClassVar[tuple[str, ...]] = KINDS
     reorders: ClassVar[bool] = False
     version: ClassVar[int] = 1

@@ -29,6 +29,7 @@ class CustomPython(Step):
 
     method: ClassVar[str] = "custom_python"
     title: ClassVar[str] = "Your own Python"
+    group: ClassVar = "Which rows stay"
 
     file: str = Field(description="Name of a file in the home's folder steps.", examples=["my_step.py"])
 

@@ -20,6 +20,7 @@ class EmptyTurns(Step):
 
     method: ClassVar[str] = "empty_turns"
     title: ClassVar[str] = "Blank and repeated turns"
+    group: ClassVar = "Conversations"
 
     blank: bool = Field(True, description="Whether turns of nothing but invisible characters, dots and dashes go.")
     repeated: bool = Field(True, description="Whether turns that repeat the one before them go.")

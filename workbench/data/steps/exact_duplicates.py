@@ -23,6 +23,7 @@ class ExactDuplicates(Step):
 
     method: ClassVar[str] = "exact_duplicates"
     title: ClassVar[str] = "Exact duplicates"
+    group: ClassVar = "Duplicates and leaks"
 
     keep: Literal["first", "longest", "last"] = Field("first", description="Which of the equal rows stays.")
     compare: Compare = Field(

@@ -21,6 +21,7 @@ class Language(Step):
 
     method: ClassVar[str] = "language"
     title: ClassVar[str] = "Language"
+    group: ClassVar = "Which rows stay"
 
     languages: list[str] = Field(default=["en"], description="ISO codes of the languages to keep: en, de, zh, ….")
     confidence: float = Field(

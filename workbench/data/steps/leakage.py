@@ -25,6 +25,7 @@ class Leakage(Step):
 
     method: ClassVar[str] = "leakage"
     title: ClassVar[str] = "Leakage from eval"
+    group: ClassVar = "Duplicates and leaks"
 
     compare: Compare = Field("all", description="What is compared: the whole row, or what comes before its answers.")
     threshold: float = Field(

@@ -20,6 +20,7 @@ class LongAnswers(Step):
 
     method: ClassVar[str] = "long_answers"
     title: ClassVar[str] = "Longest answers"
+    group: ClassVar = "Which rows stay"
     kinds: ClassVar[tuple[str, ...]] = ("conversation", "preference", "unpaired", "text")
 
     share: float = Field(0.25, gt=0, le=1, description="Share of the rows to keep.")

@@ -31,6 +31,7 @@ class Markup(Step):
 
     method: ClassVar[str] = "markup"
     title: ClassVar[str] = "HTML and Markdown"
+    group: ClassVar = "Text"
 
     html: bool = Field(True, description="Whether HTML tags go; paragraphs and lists become lines.")
     entities: bool = Field(True, description="Whether entities such as &amp; become characters.")

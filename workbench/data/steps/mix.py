@@ -28,6 +28,7 @@ class Mix(Step):
 
     method: ClassVar[str] = "mix"
     title: ClassVar[str] = "Mix with other datasets"
+    group: ClassVar = "Split, order and share"
     reorders: ClassVar[bool] = True
 
     others: dict[str, Weight] = Field(

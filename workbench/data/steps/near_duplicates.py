@@ -24,6 +24,7 @@ class NearDuplicates(Step):
 
     method: ClassVar[str] = "near_duplicates"
     title: ClassVar[str] = "Near duplicates"
+    group: ClassVar = "Duplicates and leaks"
 
     keep: Literal["first", "longest", "best"] = Field(
         "first",

@@ -28,6 +28,7 @@ class Pii(Step):
 
     method: ClassVar[str] = "pii"
     title: ClassVar[str] = "Personal data and secrets"
+    group: ClassVar = "Text"
 
     email: bool = Field(True, description="E-mail addresses.")
     phone: bool = Field(True, description="Phone numbers: international, North American, or with a leading zero.")

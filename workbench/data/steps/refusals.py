@@ -26,6 +26,7 @@ class Refusals(Step):
 
     method: ClassVar[str] = "refusals"
     title: ClassVar[str] = "Refusals and boilerplate"
+    group: ClassVar = "Which rows stay"
     kinds: ClassVar[tuple[str, ...]] = ("conversation", "preference", "unpaired", "text")
 
     phrases: list[str] = Field(

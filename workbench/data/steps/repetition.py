@@ -25,6 +25,7 @@ class Repetition(Step):
 
     method: ClassVar[str] = "repetition"
     title: ClassVar[str] = "Repetition and signs"
+    group: ClassVar = "Which rows stay"
 
     again: float = Field(
         0.15, ge=0, le=1, description="Most of the words that may belong to runs of five that were there before."

@@ -30,6 +30,7 @@ class RoleOrder(Step):
 
     method: ClassVar[str] = "role_order"
     title: ClassVar[str] = "Order of roles"
+    group: ClassVar = "Conversations"
     kinds: ClassVar[tuple[str, ...]] = ("conversation", "preference", "unpaired", "prompts")
 
     action: Literal["drop", "repair"] = Field(

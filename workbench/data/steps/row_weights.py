@@ -22,6 +22,7 @@ class RowWeights(Step):
 
     method: ClassVar[str] = "row_weights"
     title: ClassVar[str] = "Row weights"
+    group: ClassVar = "Split, order and share"
 
     by: Literal["all rows", "source", "tag", "metadata", "length"] = Field(
         "all rows",

@@ -19,6 +19,7 @@ class Sample(Step):
 
     method: ClassVar[str] = "sample"
     title: ClassVar[str] = "Sample"
+    group: ClassVar = "Split, order and share"
 
     count: int = Field(1000, ge=0, le=100_000_000, description="Rows to keep; 0 goes by the share instead.")
     share: float = Field(0.1, ge=0, le=1, description="Share of the rows to keep, where no number is given.")

@@ -19,6 +19,7 @@ class Shuffle(Step):
 
     method: ClassVar[str] = "shuffle"
     title: ClassVar[str] = "Shuffle"
+    group: ClassVar = "Split, order and share"
     reorders: ClassVar[bool] = True
 
     seed: int = Field(0, ge=0, le=2**31, description="Another seed gives another order.")

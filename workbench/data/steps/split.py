@@ -24,6 +24,7 @@ class Split(Step):
 
     method: ClassVar[str] = "split"
     title: ClassVar[str] = "Split into train and eval"
+    group: ClassVar = "Split, order and share"
 
     eval_fraction: float = Field(0.1, ge=0, lt=1, description="Share of the rows held back; 0 moves all to train.")
     seed: int = Field(0, ge=0, le=2**31, description="Another seed holds back other rows.")

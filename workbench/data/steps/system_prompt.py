@@ -24,6 +24,7 @@ class SystemPrompt(Step):
 
     method: ClassVar[str] = "system_prompt"
     title: ClassVar[str] = "System prompt"
+    group: ClassVar = "Conversations"
     kinds: ClassVar[tuple[str, ...]] = ("conversation", "preference", "unpaired", "prompts")
 
     action: Literal["add where missing", "replace where present", "set everywhere", "remove"] = Field(

@@ -31,6 +31,7 @@ class TokenLength(Step):
 
     method: ClassVar[str] = "token_length"
     title: ClassVar[str] = "Length"
+    group: ClassVar = "Which rows stay"
 
     model: str = Field("", description="The model whose tokens are counted; empty counts words.")
     least: int = Field(1, ge=0, le=10_000_000, description="Shortest length that stays.")

@@ -15,6 +15,7 @@ class Turns(Filter):
 
     method: ClassVar[str] = "turns"
     title: ClassVar[str] = "Number of turns"
+    group: ClassVar = "Which rows stay"
     kinds: ClassVar[tuple[str, ...]] = ("conversation", "preference", "unpaired", "prompts")
 
     least: int = Field(2, ge=0, le=100_000, description="Fewest turns a row may have.")
