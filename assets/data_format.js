@@ -1,11 +1,11 @@
 /* js_on_load of DataFormat: which format the rows have and which of their columns it reads.
-   props: value ({method, settings, columns, detected}), catalogue ([{method, title, kind, summary, fields}]), empty.
+   props: value ({method, settings, columns, detected, turn}), catalogue ([{method, title, kind, summary, fields}]), empty.
    A change by hand is followed by the event 'submit'. */
 const kit = window.wbKit;
 const { h, setText } = kit;
 const root = element.querySelector(".wb-data-format");
 const forms = new Map(props.catalogue.map((form) => [form.method, form]));
-let value = {}, sent = "";
+let value = {}, sent = "", turn = 0;
 
 const pick = h("select", "wb-mb-input"), summary = h("div", "wb-hint"), fields = h("div", "wb-df-fields");
 const body = h("div", "wb-mb-body wb-df");
@@ -19,11 +19,15 @@ body.append(label, summary, fields);
 root.append(body);
 
 function change(news) {
-  Object.assign(value, news, { detected: false });
-  sent = JSON.stringify(value);
-  props.value = JSON.parse(sent);
+  Object.assign(value, news, { detected: false, turn: ++turn });
+  publish();
   draw();
   trigger("submit");
+}
+
+function publish() {
+  sent = JSON.stringify(value);
+  props.value = JSON.parse(sent);
 }
 
 const set = (name, one) => change({ settings: { ...value.settings, [name]: one } });
@@ -94,8 +98,11 @@ function draw() {
   }
 }
 
+/** Take over a value from Python; an answer to an earlier change must not undo a later one. */
 function begin() {
+  if (props.value?.turn < turn) { publish(); return; }
   value = structuredClone(props.value || {});
+  turn = Math.max(turn, value.turn || 0);
   draw();
 }
 

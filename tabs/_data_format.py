@@ -15,7 +15,10 @@ SIDES = ("messages", "prompt", "chosen", "rejected", "completion")
 
 
 def format_choice() -> gr.HTML:
-    """The format and its columns; the value is {"method", "settings", "columns", "detected"}."""
+    """The format and its columns; the value is {"method", "settings", "columns", "detected", "turn"}.
+
+    `turn` counts the changes by hand, so that an answer to an earlier one does not undo a later one.
+    """
     catalogue = [
         {
             "method": form.method, "title": form.title, "kind": form.kind, "summary": form.summary(),

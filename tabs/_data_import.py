@@ -119,6 +119,7 @@ def _check(ctx: Context, how: str, name: str, *values: Any) -> list[Any]:
     else:
         entry = gr.skip() if described else gr.update(visible=False, value=None)
     found, form = _found(ctx, given, bool(described))
+    form["turn"] = (values[-1] or {}).get("turn", 0)
     suggested = free_name(ctx.home.datasets, given.name) if how == "new" or not name or described else name
     return [found, form, entry, suggested]
 

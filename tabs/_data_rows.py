@@ -39,20 +39,7 @@ def rows_view(ctx: Context) -> gr.HTML:
     }  # fmt: skip
     lines = ("No dataset yet", "Rows are shown here as the trainer reads them.",
              "Press 'Load the sample data' on the left, or import a file.")  # fmt: skip
-    told = {title: _told(function) for title, function in functions.items()}
-    return component("data_rows", None, told, lines, ("data_row_cards", "data_row_editor"), elem_id="rows")
-
-
-def _told(function: Answer) -> Answer:
-    """An error a person can act on becomes {"error": what is wrong and what to do}."""
-
-    def answer(query: Query) -> dict[str, Any]:
-        try:
-            return function(query)
-        except UserError as error:
-            return {"error": f"{error.message} {error.remedy}".strip()}
-
-    return answer
+    return component("data_rows", None, functions, lines, ("data_row_cards", "data_row_editor"), elem_id="rows")
 
 
 def mark_of(home: Home, name: str | None) -> str:

@@ -17,6 +17,7 @@ import gradio as gr
 import plotly
 
 from tabs._theme import ASSETS, static_url
+from workbench.errors import UserError
 
 log = logging.getLogger(__name__)
 
@@ -184,7 +185,7 @@ def _served(name: str, function: Answer) -> Answer:
         try:
             return _call(function, query, request)
         except Exception as error:
-            if getattr(error, "remedy", None) is None:
+            if not isinstance(error, UserError):
                 log.exception("%s failed", name)
             return {"error": _sentence(error)}
 
@@ -201,10 +202,9 @@ def _call(function: Answer, query: Query, request: gr.Request) -> dict[str, Any]
 
 def _sentence(error: Exception) -> str:
     """What to show for an exception: its own words with the remedy, or its kind when it is no user error."""
-    remedy = getattr(error, "remedy", None)
-    if remedy is None:
-        return f"Internal error ({type(error).__name__}). See the server log."
-    return f"{error} {remedy}".strip()
+    if isinstance(error, UserError):
+        return f"{error.message} {error.remedy}".strip()
+    return f"Internal error ({type(error).__name__}). See the server log."
 
 
 def _finite(point: dict[str, Any]) -> dict[str, Any]:

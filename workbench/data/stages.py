@@ -212,9 +212,9 @@ def _numbered(table: pa.Table, order: np.ndarray[Any, Any], step: Step) -> pa.Ta
 
 
 def _new_id(step: Step, what: str) -> int:
-    """A negative number, the same whenever the same step does the same."""
+    """A negative number that JavaScript holds exactly, the same whenever the same step does the same."""
     settings = json.dumps({name: value for name, value in step.to_dict().items() if name != "restored"}, sort_keys=True)
-    return -1 - int.from_bytes(hashlib.sha256(f"{settings}\0{what}".encode()).digest()[:7])
+    return -1 - (int.from_bytes(hashlib.sha256(f"{settings}\0{what}".encode()).digest()[:7]) >> 4)
 
 
 def _checked(kind: str, rows: list[dict[str, Any]]) -> pa.Table:
