@@ -136,7 +136,8 @@ class Form:
 
     def _methods(self, registry: Registry[Any], info: FieldInfo, path: Path) -> None:
         """A dropdown of the registry's methods, and for each the settings that show when it is chosen."""
-        default = info.default["method"] if isinstance(info.default, dict) else info.default.method
+        given = info.get_default(call_default_factory=True)
+        default = next(iter(registry.all())) if info.is_required() else _method_of(given)
         choices = [(_method_label(method), method.method) for method in registry]
         pick = gr.Dropdown(choices, value=default, label=path[-1].capitalize(), info=info.description, interactive=True)
         self.fields.append(Field((*path, "method"), pick, default))
@@ -169,6 +170,11 @@ class Form:
                     value = getattr(default, name)
                     widget = widget_of(spec.model_fields[name], label, value)
                     self.fields.append(Field((*path, name), widget, value))
+
+
+def _method_of(given: Any) -> str:
+    """The name of a method given as itself or as its settings."""
+    return str(given["method"] if isinstance(given, dict) else given.method)
 
 
 def widget_of(info: FieldInfo, label: str, default: Any) -> Any:
