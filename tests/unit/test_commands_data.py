@@ -81,7 +81,7 @@ def test_a_recipe_runs_from_anywhere(home: Home, recipe: Path, cli: Cli, monkeyp
     assert "status: done" in out and "30 → 28 (2 removed)" in out
     assert sum(dataset_manifest(home, "other").info["rows"].values()) == 28
     printed = load_yaml(cli("data", "recipe", "other")[1])
-    assert printed["source"]["paths"] == [str(recipe.parent / "rows" / "talks.jsonl")]
+    assert printed["source"]["paths"] == [str(home.datasets / "other" / "source" / "talks.jsonl")]
     assert [step["method"] for step in printed["steps"]] == ["edit_rows", "split"]
     (recipe.parents[1] / "again.yaml").write_text(cli("data", "recipe", "other")[1])
     assert cli("data", "run", "again.yaml", "--name", "again")[0] == 0
@@ -98,11 +98,11 @@ def test_a_wrong_recipe_is_refused_with_all_that_is_wrong(tmp_path: Path, cli: C
     assert code == 1 and "Did you mean split" in err and "seed" in err
 
 
-def test_only_settings_that_are_paths_are_made_absolute(tmp_path: Path) -> None:
-    given = {"source": {"method": "files", "paths": ["a.jsonl", "/b.jsonl", "~/c"]}, "steps": [{"path": "d", "x": "e"}]}
+def test_only_the_paths_of_the_source_are_made_absolute(tmp_path: Path) -> None:
+    given = {"source": {"method": "files", "paths": ["a.jsonl", "/b.jsonl", "~/c"]}, "steps": [{"file": "d"}]}
     found = located(given, tmp_path)
     assert found["source"]["paths"] == [str(tmp_path / "a.jsonl"), "/b.jsonl", "~/c"]
-    assert found["steps"] == [{"path": str(tmp_path / "d"), "x": "e"}] and found["source"]["method"] == "files"
+    assert found["steps"] == [{"file": "d"}] and found["source"]["method"] == "files"
 
 
 def test_steps_are_told_restored_and_undone(home: Home, guide: str, cli: Cli) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from workbench.data import shelf
 from workbench.data.importing import import_dataset, preview_source, rejected, rejected_file
-from workbench.data.source import SOURCES
+from workbench.data.source import SOURCES, Source
 from workbench.data.store import dataset_table
 from workbench.data.table import rows_of
 from workbench.errors import Problems, UserError
@@ -38,6 +38,14 @@ def recipe(home: Home, name: str) -> dict[str, Any]:
     return found
 
 
+def located(home: Home, name: str) -> Source:
+    """The source of a dataset's recipe, its paths counted from the recipe's folder."""
+    found = recipe(home, name)["source"]
+    if "paths" in found:
+        found["paths"] = [str(home.datasets / name / path) for path in found["paths"]]
+    return SOURCES.parse(found)
+
+
 def test_several_files_keep_order_names_and_lines(home: Home, tmp_path: Path) -> None:
     first = jsonl(tmp_path / "talks-1.jsonl", [conversation(f"a{n}") for n in range(30)])
     second = jsonl(tmp_path / "talks-2.jsonl.gz", [*[conversation(f"b{n}") for n in range(16)], "{bad"])
@@ -56,7 +64,7 @@ def test_several_files_keep_order_names_and_lines(home: Home, tmp_path: Path) ->
     assert sorted(path.name for path in (home.datasets / "all" / "source").iterdir()) == sorted(
         f["file"] for f in files
     )
-    paths = [str(path) for path in (first, second, third)]
+    paths = [f"source/{file['file']}" for file in files]
     assert recipe(home, "all") == {
         "name": "all",
         "source": {"method": "files", "paths": paths, "format": None, "encoding": "utf-8"},
@@ -64,7 +72,7 @@ def test_several_files_keep_order_names_and_lines(home: Home, tmp_path: Path) ->
     }  # fmt: skip
     kept = shelf.all_rows(home, "all", "train") + shelf.all_rows(home, "all", "eval")
     assert sorted(map(str, kept)) == sorted(map(str, rows)) and made.info["rows"] == {"train": 42, "eval": 5}
-    again = import_dataset(home, SOURCES.parse(recipe(home, "all")["source"]), "again", seed=3)
+    again = import_dataset(home, located(home, "all"), "again", seed=3)
     assert shelf.all_rows(home, "again", "eval") == shelf.all_rows(home, "all", "eval") and again.info["rejected"] == 2
 
 
@@ -105,7 +113,7 @@ def test_pasted_text_in_the_recipe(home: Home) -> None:
     import_dataset(home, '{"text": "short: \\u0007 é"}', "short", eval_fraction=0)
     import_dataset(home, long, "long", eval_fraction=0)
     for name in ("short", "long"):
-        again = SOURCES.parse(recipe(home, name)["source"])
+        again = located(home, name)
         import_dataset(home, again, f"{name}-again", eval_fraction=0)
         assert shelf.all_rows(home, f"{name}-again") == shelf.all_rows(home, name)
     assert recipe(home, "long")["source"]["method"] == "files"

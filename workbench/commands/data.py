@@ -13,7 +13,6 @@ from workbench.jobs.job import JOBS
 from workbench.spec import dump_yaml, load_yaml
 
 COUNTED = ("given", "left", "removed", "changed", "flagged", "added", "seconds")
-PATHS = ("paths", "path", "file", "files")
 
 
 def run(home: Home, args: Args) -> None:
@@ -31,15 +30,13 @@ def run(home: Home, args: Args) -> None:
     run_here(home, JOBS.parse({"method": "prepare", "recipe": recipe.written()}))
 
 
-def located(value: Any, folder: Path, key: str = "") -> Any:
-    """The recipe with its relative paths made absolute, counted from the recipe's folder."""
-    if isinstance(value, dict):
-        return {name: located(item, folder, name) for name, item in value.items()}
-    if isinstance(value, list):
-        return [located(item, folder, key) for item in value]
-    if key in PATHS and isinstance(value, str) and value and not value.startswith("~"):
-        return str(folder / value)
-    return value
+def located(data: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """The recipe with the relative paths of its source made absolute, counted from its own folder."""
+    source = data.get("source")
+    if not isinstance(source, dict) or not isinstance(source.get("paths"), list):
+        return data
+    paths = [path if str(path).startswith("~") else str(folder / str(path)) for path in source["paths"]]
+    return {**data, "source": {**source, "paths": paths}}
 
 
 def stats(home: Home, args: Args) -> None:
@@ -150,11 +147,12 @@ def export(home: Home, args: Args) -> None:
 
 
 def recipe(home: Home, args: Args) -> None:
-    """The recipe of a dataset as YAML."""
+    """The recipe of a dataset as YAML, to be run from anywhere."""
     from workbench.data.recipe import Recipe
     from workbench.data.store import dataset_folder
 
-    print(Recipe.at(dataset_folder(home, args.name)).to_yaml(), end="")
+    folder = dataset_folder(home, args.name)
+    print(dump_yaml(located(Recipe.at(folder).written(), folder)), end="")
 
 
 def card(home: Home, args: Args) -> None:

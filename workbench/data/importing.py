@@ -11,7 +11,7 @@ from workbench.data.format import Format, columns_of, detect
 from workbench.data.gathering import SAMPLE, Readable, converted
 from workbench.data.lines import Item, ReadRow, Rejected
 from workbench.data.reading import read_source
-from workbench.data.source import SOURCES, Source
+from workbench.data.source import SOURCES, Source, as_kept
 from workbench.data.split import check_fraction
 from workbench.data.spread import Stop, Tell
 from workbench.data.store import dataset_folder, dataset_manifest, row_counts, split_table, write_splits
@@ -75,7 +75,7 @@ def import_dataset(
         tables = split_table(imported.table, eval_fraction, seed)
         write_splits(folder, tables)
         steps = [{"method": "split", **split}] if eval_fraction else []
-        recipe = {"name": target.name, "source": given.recipe(target), "steps": steps}
+        recipe = {"name": target.name, "source": as_kept(given.recipe(target), imported.info), "steps": steps}
         write_text(folder / RECIPE, dump_yaml(recipe))
         info = {
             "kind": imported.kind,

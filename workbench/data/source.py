@@ -79,3 +79,15 @@ def keep_copies(folder: Path, paths: list[Path]) -> list[dict[str, Any]]:
             left -= size
         found.append({"file": name, "pasted": False, "bytes": size, "copied": fits})
     return found
+
+
+def as_kept(source: dict[str, Any], info: dict[str, Any]) -> dict[str, Any]:
+    """A source of files as read again from their copies in the dataset's folder, if all were copied.
+
+    `info` is what gathering told. The paths are relative to the folder, where the recipe lies too.
+    """
+    told = info.get("source") or {}
+    files = told.get("files") or [told]
+    if source.get("method") != "files" or not all(file.get("copied") for file in files):
+        return source
+    return {**source, "paths": [f"source/{file['file']}" for file in files]}

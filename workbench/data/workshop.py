@@ -44,7 +44,8 @@ def prepare(
     work = work or StepWork(home)
     target = inside(home.datasets, recipe.name)
     with locked(home, recipe.name), writing(target, replace=target.exists()) as folder:
-        info, parents = _with_rows(home, recipe, folder, work)
+        info, parents, origin = _with_rows(home, recipe, folder, work)
+        recipe = recipe.model_copy(update={"source": origin})
         base = base_of(folder, info["kind"])
         problems = Problems()
         recipe.check(home, base.kind, problems)
@@ -103,8 +104,10 @@ def base_of(folder: Path, kind: str) -> Stage:
     return Stage(digest(key), kind, load)
 
 
-def _with_rows(home: Home, recipe: Recipe, folder: Path, work: StepWork) -> tuple[dict[str, Any], list[Any]]:
-    """Puts the rows as read into a new folder; what the manifest says of them, and their parents."""
+def _with_rows(
+    home: Home, recipe: Recipe, folder: Path, work: StepWork
+) -> tuple[dict[str, Any], list[Any], dict[str, Any]]:
+    """Puts the rows as read into a new folder; what the manifest says of them, their parents, and their source."""
     target = home.datasets / recipe.name
     if target.is_dir() and Recipe.at(target).source == recipe.source:
         manifest = read_manifest(target)
@@ -114,16 +117,16 @@ def _with_rows(home: Home, recipe: Recipe, folder: Path, work: StepWork) -> tupl
             rows = base_rows(target)
             # what was read is split by a step; what was made here has its split from there
             write_table(rows.drop_columns([SPLIT]) if recipe.source else rows, folder / ROWS)
-        return dict(manifest.info), [one for one in manifest.parents if one.role != "mixed-in"]
+        return dict(manifest.info), [one for one in manifest.parents if one.role != "mixed-in"], recipe.source
     if not recipe.source:
         raise UserError(f"There is no dataset {recipe.name!r}.", "Name a source to read its rows from.", "source")
-    from workbench.data.source import SOURCES
+    from workbench.data.source import SOURCES, as_kept
 
     source = SOURCES.parse(recipe.source)
     imported = source.gather(home, folder, work.tell, work.stop)
     write_table(bare(imported.table), folder / ROWS)
     info = {**imported.info, "kind": imported.kind, "rejected": imported.rejected}
-    return info, list(imported.parents)
+    return info, list(imported.parents), as_kept(source.recipe(home.datasets / recipe.name), info)
 
 
 def _link(source: Path, target: Path) -> None:
