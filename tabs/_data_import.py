@@ -9,7 +9,7 @@ from tabs import _data_given as given_
 from tabs._context import Context, guarded
 from tabs._data_format import format_choice, guessed, preview_html, value_of
 from tabs._data_given import WAYS, Given
-from tabs._job_panel import QUIET, job_panel
+from tabs._job_panel import LAST, QUIET, job_panel
 from tabs._kit import Html, Static, heading, hint
 from tabs._result_panel import view_of
 from workbench.data.importing import import_dataset, import_sample, preview_source
@@ -52,7 +52,7 @@ def importing(ctx: Context) -> gr.Textbox:
     waiting: dict[str, Any] = {"show_progress": "minimal", "show_progress_on": found, "api_visibility": "private"}
     for event, how in (*((event, "new") for event in changed), (check.click, "check"), (encoding.input, "check"),
                        (entry.input, "check"), (form.submit, "check")):  # fmt: skip
-        event(guarded(lambda *values, how=how: _check(ctx, how, *values)), [name, *inputs], shown, **waiting)
+        event(guarded(lambda *values, how=how: _check(ctx, how, *values)), [name, *inputs], shown, **LAST, **waiting)
     widgets[0].change(_way, widgets[0], [note, encoding, check, entry, found, form], queue=False, **QUIET)
     sample.click(guarded(lambda: import_sample(ctx.home).name), None, imported, **QUIET)
     add.click(

@@ -13,6 +13,8 @@ from workbench.jobs.queue import JobView
 
 MOST_POINTS = 5_000
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+LAST: dict[str, Any] = {"trigger_mode": "always_last"}
+"""For events that follow one another quickly: Gradio would drop those that come while one is answered."""
 
 
 @dataclass

@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 
 from tabs._context import Context, guarded
-from tabs._job_panel import QUIET, JobPanel
+from tabs._job_panel import LAST, QUIET, JobPanel
 from tabs._kit import Figure, Static, figure
 from workbench.errors import UserError
 from workbench.jobs.queue import JobView
@@ -58,9 +58,9 @@ def result_panel(
         return figure(dict(draw(*values).figures).get(title or ""))
 
     panel.picker.change(guarded(refresh), inputs, shown, queue=False, **QUIET)
-    which.input(guarded(pick), [which, *inputs], picture, queue=False, **QUIET)
+    which.input(guarded(pick), [which, *inputs], picture, queue=False, **LAST, **QUIET)
     for one in asking:
-        one.input(guarded(lambda *values: draw(*values).html or nothing), inputs, words, queue=False, **QUIET)
+        one.input(guarded(lambda *values: draw(*values).html or nothing), inputs, words, queue=False, **LAST, **QUIET)
     seen = gr.Textbox(visible=False)
     ctx.on_tick.append((tick, [seen, *inputs], [seen, *shown]))
 
