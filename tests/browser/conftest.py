@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, Request, Route, sync_playwright
+from playwright.sync_api import Browser, Page, Request, Route, expect, sync_playwright
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 for folder in (Path(__file__).resolve().parents[2], Path(__file__).resolve().parent):
@@ -14,6 +14,7 @@ for folder in (Path(__file__).resolve().parents[2], Path(__file__).resolve().par
         sys.path.insert(0, str(folder))
 
 SYSTEM = Path("/usr/bin/chromium")
+expect.set_options(timeout=30_000)  # two busy cores make a quick page slow; what is right comes sooner
 FLAGS = [
     "--headless",
     "--no-sandbox",

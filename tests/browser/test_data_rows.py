@@ -33,14 +33,12 @@ def rows(app: App, page: Page, tmp_path: Path) -> Iterator[Locator]:
     file.write_text("\n".join([*map(json.dumps, conversations(30)), '{"messages": "broken"}']))
     import_dataset(app.home, file, "talks", eval_fraction=0.0)
     page.set_default_timeout(PATIENCE)
-    expect.set_options(timeout=PATIENCE)
     open_data(app, page)
     choose(page, "#dataset", "talks")
     found = page.locator("#rows")
     expect(found.locator(".wb-dr-where")).to_contain_text("1–10 of 30 rows")
     yield found
     delete_dataset(app.home, "talks")
-    expect.set_options(timeout=5_000)
 
 
 def open_data(app: App, page: Page) -> None:

@@ -300,15 +300,13 @@ def test_keys_do_nothing_while_typing_repeating_or_on_another_tab(show: Open, la
 
 
 @pytest.fixture
-def builder(show: Open) -> Iterator[Locator]:
+def builder(show: Open) -> Locator:
     """The builder with its first recipe, checked; patient, since every edit asks the server."""
-    expect.set_options(timeout=20_000)
     page = show("Merge")
     page.set_default_timeout(20_000)
     found = page.locator(".wb-merge-builder")
     checked(found)
-    yield found
-    expect.set_options(timeout=5_000)
+    return found
 
 
 def checked(builder: Locator, state: str = "ready") -> None:

@@ -48,16 +48,14 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
 
 
 @pytest.fixture
-def builder(app: App, page: Page) -> Iterator[Locator]:
+def builder(app: App, page: Page) -> Locator:
     """The builder with a checked recipe; patient, since jobs run beside the page."""
     page.set_default_timeout(30_000)
-    expect.set_options(timeout=30_000)
     page.goto(app.url)
     tab(page, "Merge")
     found = page.locator(".wb-merge-builder")
     expect(found).to_have_attribute("data-checked", "ready")
-    yield found
-    expect.set_options(timeout=5_000)
+    return found
 
 
 def finished(app: App, page: Page, label: str) -> Any:
