@@ -25,7 +25,6 @@ def compose(ctx: Context) -> gr.Blocks:
     with gr.Blocks(title="LLM Workbench", fill_width=True, analytics_enabled=False) as demo:
         top = Static(_header(ctx))
         ctx.follow(top, lambda: _header(ctx))
-        version = gr.Textbox(visible=False)
         with gr.Tabs(elem_id="tabs") as tabs:
             with gr.Tab("Models", id="models"):
                 models.build(ctx)
@@ -45,7 +44,7 @@ def compose(ctx: Context) -> gr.Blocks:
                 jobs.build(ctx)
         merge.connect(ctx, merging, compared, labelling.widget("models"), tabs)
         compress.connect(ctx, compressing, compared, tabs)
-        ctx.wire(demo, version)
+        ctx.wire(demo)
     return demo
 
 

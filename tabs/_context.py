@@ -4,10 +4,12 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from html import escape
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
+from tabs._kit import component
 from workbench.chat.service import ChatService
 from workbench.data.shelf import list_datasets
 from workbench.errors import SpecError, UserError, explain
@@ -30,7 +32,7 @@ class Context:
     runner: Runner
     chats: ChatService
     on_load: list[tuple[Callable[..., Any], Any, Any]] = field(default_factory=list)
-    on_tick: list[tuple[Callable[..., Any], Any, Any]] = field(default_factory=list)
+    on_change: list[tuple[Callable[..., Any], Any, Any]] = field(default_factory=list)
     _followers: list[tuple[Any, Callable[[], Any]]] = field(default_factory=list)
     _defaults: list[tuple[Any, Callable[[], Choices]]] = field(default_factory=list)
 
@@ -87,38 +89,43 @@ class Context:
         """`update()` gives the component's new state whenever something on the shelves changed."""
         self._followers.append((component, update))
 
-    def wire(self, demo: gr.Blocks, version: gr.Textbox) -> None:
-        """One timer for the whole page: compares a fingerprint of the shelves, redraws only what changed."""
+    def wire(self, demo: gr.Blocks) -> None:
+        """One pulse for the whole page: it asks for a fingerprint of the shelves, and redraws when that changed."""
+        lines = ("", "", "")
+        pulse = component("pulse", "", {"fingerprint": lambda query: {"mark": self.fingerprint()}}, lines)
         firsts = gr.JSON(visible=False)
-        outputs = [version, firsts, *(component for component, _ in self._followers)]
-        asking = [component for component, _ in self._defaults]
+        outputs = [firsts, *(follower for follower, _ in self._followers)]
+        asking = [picker for picker, _ in self._defaults]
 
-        def refresh(seen: str) -> list[Any]:
-            current = self.fingerprint()
-            if current == seen:
-                return [gr.skip()] * len(outputs)
+        def refresh() -> list[Any]:
             given = [next((value for _, value in choices()), None) for _, choices in self._defaults]
-            return [current, given, *(update() for _, update in self._followers)]
+            return [given, *(update() for _, update in self._followers)]
 
-        options: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-        timer = gr.Timer(3)
-        for event in (demo.load, timer.tick):
-            # the page itself fills empty pickers: an answer under way would overwrite a choice made meanwhile
-            event(refresh, version, outputs, **options).then(None, [firsts, *asking], asking, js=FILL, **options)
+        quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+        last = {**quiet, "trigger_mode": "always_last"}
+        # the page itself fills empty pickers: an answer under way would overwrite a choice made meanwhile
+        pulse.submit(refresh, None, outputs, **last).then(None, [firsts, *asking], asking, js=FILL, **quiet)
         for function, inputs, outputs_ in self.on_load:
-            demo.load(function, inputs, outputs_, **options)
-        for function, inputs, outputs_ in self.on_tick:
-            timer.tick(function, inputs, outputs_, **options)
+            demo.load(function, inputs, outputs_, **quiet)
+        for function, inputs, outputs_ in self.on_change:
+            pulse.submit(function, inputs, outputs_, **last)
 
     def fingerprint(self) -> str:
-        """Changes when a model, dataset, job, session or vote does."""
-        marks = [f"{view.id}:{view.status}" for view in self.queue.all()]
-        for folder in (self.home.models, self.home.datasets):
-            marks.append(str(folder.stat().st_mtime_ns))
-        for suffix in ("", "-wal"):
-            path = self.home.labels.with_name(self.home.labels.name + suffix)
-            marks.append(str(path.stat().st_mtime_ns) if path.exists() else "")
+        """Changes when a model, dataset, job, session or vote does, and when a running job writes a new file."""
+        views = self.queue.all()
+        marks = [f"{view.id}:{view.status}" for view in views]
+        live = [view.folder for view in views if not view.final]
+        labels = [self.home.labels.with_name(self.home.labels.name + suffix) for suffix in ("", "-wal")]
+        marks += [_stamp(path) for path in (self.home.models, self.home.datasets, *live, *labels)]
         return hashlib.sha1("|".join(marks).encode(), usedforsecurity=False).hexdigest()
+
+
+def _stamp(path: Path) -> str:
+    """When a file or folder changed; '' when it is not there."""
+    try:
+        return str(path.stat().st_mtime_ns)
+    except OSError:
+        return ""
 
 
 def _model_label(info: ModelInfo) -> str:

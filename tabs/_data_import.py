@@ -60,7 +60,7 @@ def importing(ctx: Context) -> gr.Textbox:
         [imported, awaited, panel.picker, found, form, entry, name, *widgets[1:]],
         show_progress="minimal", show_progress_on=add, api_visibility="private",
     )  # fmt: skip
-    ctx.on_tick.append((lambda job: _arrived(ctx, job), awaited, [awaited, imported]))
+    ctx.on_change.append((lambda job: _arrived(ctx, job), awaited, [awaited, imported]))
     return imported
 
 

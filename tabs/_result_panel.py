@@ -62,7 +62,7 @@ def result_panel(
     for one in asking:
         one.input(guarded(lambda *values: draw(*values).html or nothing), inputs, words, queue=False, **LAST, **QUIET)
     seen = gr.Textbox(visible=False)
-    ctx.on_tick.append((tick, [seen, *inputs], [seen, *shown]))
+    ctx.on_change.append((tick, [seen, *inputs], [seen, *shown]))
 
 
 def view_of(ctx: Context, job: str | None) -> JobView | None:

@@ -81,7 +81,7 @@ def _dataset(ctx: Context) -> tuple[gr.Dropdown, gr.Textbox]:
         now = mark_of(ctx.home, name)
         return [gr.skip()] * 2 if now == seen else [_about(ctx, name), now]
 
-    ctx.on_tick.append((tick, [mark, dataset], [about, mark]))
+    ctx.on_change.append((tick, [mark, dataset], [about, mark]))
     resplit.click(
         guarded(lambda name, fraction, seed: _resplit(ctx, name, fraction, seed)), [dataset, fraction, seed],
         [about, mark], show_progress="minimal", show_progress_on=resplit, api_visibility="private",

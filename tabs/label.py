@@ -166,7 +166,7 @@ def _result(ctx: Context, session: gr.Dropdown, train: Form, train_extra: list[A
     for event in (session.change, own.change):
         event(guarded(refresh), [session, own], shown, queue=False, **QUIET)
     seen = gr.Textbox(visible=False)
-    ctx.on_tick.append((lambda mark, *what: _changed(ctx, mark, what, refresh), [seen, session, own], [seen, *shown]))
+    ctx.on_change.append((lambda mark, *what: _changed(ctx, mark, what, refresh), [seen, session, own], [seen, *shown]))
     tune.click(
         guarded(lambda name, own: _to_dpo(ctx, name, own, train)),
         [session, own],
