@@ -210,6 +210,7 @@ function closeEditor() {
 }
 
 async function remove(card, node) {
+  if (node.classList.contains("is-going")) return;
   node.classList.add("is-going");
   setText(ui.said, "Deleting …");
   await after(await ask("remove_row", placeOf(card)), node);

@@ -68,10 +68,14 @@ function fail(text) {
   setText(ui.problem, text);
 }
 
-/** Takes over the recipe as it is applied; steps changed here but not applied stay as they are. */
+/** Takes over the recipe as it is applied; steps changed here but not applied stay as they are, save edits by hand made
+ *  since: those are never taken back by a draft begun before them. */
 function take(base) {
   const kept = state.base ? dirty() : Boolean(state.drafts[base.name]);
-  const draft = state.base ? state.draft : clone(state.drafts[base.name] || []);
+  let draft = state.base ? state.draft : clone(state.drafts[base.name] || []);
+  if (kept && state.base && !alike(hand(state.base.applied), hand(base.applied))) {
+    draft = [...draft.filter((one) => one.method !== "edit_rows"), ...clone(hand(base.applied))];
+  }
   state.base = base;
   root.dataset.mark = base.mark;
   state.draft = kept && !alike(draft, base.applied) ? draft : adopt(base.applied);
@@ -97,6 +101,7 @@ function adopt(steps) {
 
 const clone = (value) => JSON.parse(JSON.stringify(value));
 const dirty = () => Boolean(state.base) && !alike(state.draft, state.base.applied);
+const hand = (steps) => steps.filter((one) => one.method === "edit_rows");
 const infoOf = (step) => catalogue.steps[step.method];
 
 function publish() {
@@ -152,12 +157,12 @@ function drawBar(running, problems) {
 function viewOf(step) {
   const known = views.get(step);
   if (known) return known;
-  const place = () => state.draft.indexOf(step);
+  const place = () => state.draft.indexOf(step), key = () => state.base.report[place()]?.key;
   const unknown = { title: step.method, summary: "This workbench has no such step.", fields: [], kinds: [] };
   const view = stepRow(step, infoOf(step) || unknown, {
     move: (by) => move(step, by), remove: () => remove(step), changed: () => { changed(); },
     shelf: () => state.base,
-    ask: (what, start, count) => ask("touched", { step: place() + 1, what, start, count }),
+    ask: (what, start, count) => ask("touched", { step: place() + 1, what, start, count, key: key() }),
     restore: (ids, back) => restore(step, ids, back),
   });
   views.set(step, view);
@@ -199,7 +204,7 @@ function firstValue(field) {
   if (field.kind === "number") return field.low ?? 0;
   if (field.kind === "choice") return field.choices[0];
   const first = state.base.datasets[0]?.[0] || "";
-  return { flag: false, data: {}, pairs: {}, weights: {}, shares: {}, dataset: first }[field.kind]
+  return { flag: false, data: field.many ? [] : {}, pairs: {}, weights: {}, shares: {}, dataset: first }[field.kind]
     ?? (["ticks", "lines", "numbers", "datasets"].includes(field.kind) ? [] : "");
 }
 
@@ -255,7 +260,7 @@ function start(job) {
 }
 
 async function apply() {
-  const error = await busy("Starting …", "apply", { steps: state.draft });
+  const error = await busy("Starting …", "apply", { steps: state.draft, base: state.base.applied });
   if (error) fail(error);
 }
 
@@ -265,7 +270,8 @@ async function undo() {
 }
 
 async function restore(step, ids, back) {
-  const place = state.draft.indexOf(step), error = await busy("Restoring …", "restore", { step: place + 1, ids, back });
+  const place = state.draft.indexOf(step), key = state.base.report[place]?.key;
+  const error = await busy("Restoring …", "restore", { step: place + 1, ids, back, key });
   if (!error && dirty()) {
     step.restored = clone(state.base.applied[place]?.restored || []);
     if (!step.restored.length) delete step.restored;

@@ -132,10 +132,14 @@ def at_step(problem: Problem) -> dict[str, Any]:
 
 
 def apply(ctx: Context, query: Query) -> dict[str, Any]:
-    """Starts the job that makes the dataset anew with {'steps'}; {'job'} or {'problems'}."""
+    """Starts the job that makes the dataset anew with {'steps'}, unless it has others than {'base'} by then.
+
+    {'job'} or {'problems'}.
+    """
     try:
         recipe = workshop.with_steps(ctx.home, str(query.get("dataset") or ""), query.get("steps") or [])
-        return {"job": ctx.queue.submit(JOBS.parse({"method": Prepare.method, "recipe": recipe.written()}))}
+        job = {"method": Prepare.method, "recipe": recipe.written(), "after": query.get("base")}
+        return {"job": ctx.queue.submit(JOBS.parse(job))}
     except SpecError as error:
         return {"problems": [at_step(one) for one in error.problems]}
 
@@ -167,13 +171,18 @@ def save(ctx: Context, query: Query) -> dict[str, Any]:
 
 
 def touched(ctx: Context, query: Query) -> dict[str, Any]:
-    """A page of the rows {'step'}, from 1, has {'what'}: 'removed', 'changed' or 'flagged'; from {'start'} on."""
+    """A page of the rows {'step'}, from 1, has {'what'}: 'removed', 'changed' or 'flagged'; from {'start'} on.
+
+    With {'key'}, only if the report knows the step by it.
+    """
+    name, step, key = str(query["dataset"]), int(query["step"]), str(query.get("key") or "")
     start, count = int(query.get("start") or 0), min(int(query.get("count") or 10), MOST_SHOWN)
-    return workshop.touched(ctx.home, str(query["dataset"]), int(query["step"]), str(query["what"]), start, count)
+    return workshop.touched(ctx.home, name, step, str(query["what"]), start, count, key)
 
 
 def restore(ctx: Context, query: Query) -> dict[str, Any]:
     """Keeps the rows {'ids'} whatever {'step'} says, or lets it have them again; the recipe as it is then."""
     name, ids = str(query["dataset"]), [int(one) for one in query.get("ids") or []]
-    workshop.restore(ctx.home, name, int(query["step"]), ids, back=bool(query.get("back", True)))
+    key = str(query.get("key") or "")
+    workshop.restore(ctx.home, name, int(query["step"]), ids, back=bool(query.get("back", True)), key=key)
     return load(ctx, {"dataset": name})

@@ -5,6 +5,7 @@ from typing import Any
 
 from workbench.data import workshop
 from workbench.data.canonical import check
+from workbench.data.keeping import locked
 from workbench.data.recipe import Recipe, brief
 from workbench.data.step import PARTS, STEPS
 from workbench.data.steps.edit_rows import EditRows
@@ -84,7 +85,7 @@ def _addition(home: Home, name: str, split: str, place: int, number: int) -> int
 
 def _set_addition(home: Home, name: str, at: int, row: Row | None) -> None:
     """Changes a row the last step adds, or with None adds it no more."""
-    with workshop.locked(home, name):
+    with locked(home, name):
         steps = [brief(step) for step in Recipe.at(dataset_folder(home, name)).steps]
         added = list(steps[-1]["added"])
         added[at : at + 1] = [] if row is None else [row]

@@ -20,6 +20,7 @@ WAYS = ("Files", "Paste", "Hub", "Folder")
 DESCRIPTION = "dataset_info.json"
 AT_ONCE = 20_000_000  # bytes imported while one waits; more goes into the background
 KEPT = 86_400  # seconds
+LONGEST = 5_000_000  # bytes of a description
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,17 @@ def description(given: Given) -> Path | None:
 
 def entries_of(path: Path | None) -> list[str]:
     """The datasets such a file describes. Raises `UserError` when it describes none."""
-    return entries(path.read_text("utf-8")) if path else []
+    return entries(_text(path)) if path else []
+
+
+def _text(path: Path) -> str:
+    """What a description says; raises `UserError` when it is too large or not UTF-8."""
+    if path.stat().st_size > LONGEST:
+        raise UserError(f"{path.name} is over 5 MB.", "Give only the entries that are needed.", "Entry")
+    try:
+        return path.read_text("utf-8")
+    except UnicodeDecodeError:
+        raise UserError(f"{path.name} is not UTF-8.", "Save it as UTF-8.", "Entry") from None
 
 
 def source_of(home: Home, given: Given) -> Source:
@@ -106,7 +117,7 @@ def _described(home: Home, given: Given, path: Path) -> Source:
     folder = path.parent
     if given.way == "Files":
         folder = _together(home, given.files or [])
-    return source_of_entry(path.read_text("utf-8"), given.entry, folder)
+    return source_of_entry(_text(path), given.entry, folder)
 
 
 def _together(home: Home, files: list[str]) -> Path:

@@ -13,6 +13,7 @@ from tabs._data_edit import change, remove, row_from, undoing
 from tabs._kit import component
 from workbench.data import workshop
 from workbench.data.importing import rejected, rejected_file
+from workbench.data.keeping import locked
 from workbench.data.searching import search
 from workbench.data.step import PARTS
 from workbench.data.store import SPLITS, count, dataset_folder, dataset_kind, dataset_manifest, numbered_rows
@@ -179,18 +180,20 @@ def _cut(pieces: list[str], longest: int) -> dict[str, Any]:
 
 def save(home: Home, query: Query) -> dict[str, Any]:
     """Puts the edited {"row"} in the place of the one at {"dataset", "split", "place", "id"}."""
-    name, split, place, number = _asked(home, query)
-    made = row_from(dataset_kind(home, name), query["row"])
-    if made == numbered_rows(home, name, split, place, 1)[0]["row"]:
-        return {"said": f"Row {place + 1:,} is as it was."}
-    change(home, name, split, place, number, made)
+    with locked(home, str(query.get("dataset") or "")):
+        name, split, place, number = _asked(home, query)
+        made = row_from(dataset_kind(home, name), query["row"])
+        if made == numbered_rows(home, name, split, place, 1)[0]["row"]:
+            return {"said": f"Row {place + 1:,} is as it was."}
+        change(home, name, split, place, number, made)
     return {"said": f"Row {place + 1:,} is saved.", "changed": True}
 
 
 def remove_row(home: Home, query: Query) -> dict[str, Any]:
     """Takes the row at {"dataset", "split", "place", "id"} out."""
-    name, split, place, number = _asked(home, query)
-    remove(home, name, split, place, number)
+    with locked(home, str(query.get("dataset") or "")):
+        name, split, place, number = _asked(home, query)
+        remove(home, name, split, place, number)
     return {"said": f"Row {place + 1:,} is deleted.", "changed": True}
 
 

@@ -16,6 +16,8 @@ FROM_SHELF = {
     "others": "shares",
 }  # fmt: skip
 """Fields that name something on a shelf, and which."""
+AS_JSON = ("texts", "patterns")
+"""Lists whose texts may have lines or blanks at their ends, which a line each would lose."""
 
 
 def catalogue() -> dict[str, Any]:
@@ -51,6 +53,7 @@ def field(name: str, info: FieldInfo) -> dict[str, Any]:
     return {
         "name": name, "label": name.replace("_", " ").capitalize(), "help": info.description or "", "kind": kind,
         "choices": choices, "low": low, "high": high, "whole": _bare(info.annotation) is int,
+        "many": typing.get_origin(_bare(info.annotation)) in (list, tuple),
         "default": None if info.is_required() else info.get_default(call_default_factory=True),
         "required": info.is_required(), "optional": _bare(info.annotation) is not info.annotation,
     }  # fmt: skip
@@ -76,7 +79,7 @@ def _many(name: str, inner: Any) -> tuple[str, list[Any]]:
     """The control of a list."""
     if typing.get_origin(inner) is Literal:
         return "ticks", list(typing.get_args(inner))
-    of = {str: FROM_SHELF.get(name, "lines"), int: "numbers", float: "numbers"}
+    of = {str: FROM_SHELF.get(name, "data" if name in AS_JSON else "lines"), int: "numbers", float: "numbers"}
     return of.get(inner, "data"), []
 
 

@@ -55,6 +55,14 @@ def first(folder: Path, text: str, entry: str) -> dict[str, Any]:
     return rows(home, entry.replace(" ", "-"))[0]
 
 
+def test_values_of_a_wrong_type_are_told(folder: Path) -> None:
+    for entry in ({"file_name": "a.json", "columns": ["x"]}, {"file_name": "a.json", "columns": {"prompt": ["x"]}}):
+        with pytest.raises(UserError):
+            source_of_entry(json.dumps({"odd": entry}), "odd", folder)
+    with pytest.raises(UserError, match="not written as it should be"):
+        source_of_entry('{"odd": {"path": "a.json", "type": "chat_template", "roles": ["x"]}}', "odd", folder)
+
+
 def user(text: str) -> list[dict[str, str]]:
     return [{"role": "user", "content": text}]
 

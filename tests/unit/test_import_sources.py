@@ -12,7 +12,7 @@ from workbench.data.importing import import_dataset, preview_source, rejected, r
 from workbench.data.source import SOURCES, Source
 from workbench.data.store import dataset_table
 from workbench.data.table import rows_of
-from workbench.errors import Problems, UserError
+from workbench.errors import Problems, SpecError, UserError
 from workbench.home import Home
 from workbench.jobs.job import JOBS, JobContext, JobStopped
 from workbench.spec import load_yaml
@@ -167,6 +167,21 @@ def test_the_hub_switched_off(home: Home, monkeypatch: pytest.MonkeyPatch) -> No
         with pytest.raises(UserError, match="dataset"):
             SOURCES.parse({"method": "hub", "dataset": name})
     assert list(home.datasets.iterdir()) == []
+
+
+def test_a_file_type_is_no_dataset_of_the_hub(home: Home) -> None:
+    with pytest.raises(UserError, match="is a file type"):
+        import_dataset(home, SOURCES.parse({"method": "hub", "dataset": "json"}), "h")
+    assert list(home.datasets.iterdir()) == []
+
+
+def test_a_wrong_seed_is_refused_with_nothing_made(home: Home) -> None:
+    for seed in (-1, 2**32):
+        with pytest.raises(SpecError, match="seed"):
+            import_dataset(home, '{"text": "One."}', "x", seed=seed)
+    assert list(home.datasets.iterdir()) == []
+    text = "\n".join(json.dumps({"text": f"Number {n}."}) for n in range(9))
+    assert import_dataset(home, text, "x", seed=2**32 - 1).info["rows"] == {"train": 8, "eval": 1}
 
 
 def job(name: str, *paths: Path) -> Any:

@@ -11,6 +11,7 @@ from pydantic import Field
 from tests.toys import conversations
 from workbench.data import workshop
 from workbench.data.importing import import_dataset
+from workbench.data.keeping import prune_cache
 from workbench.data.recipe import Recipe
 from workbench.data.rows import Rows
 from workbench.data.step import STEPS, Edit, Filter, Outcome, Row, Step, StepWork, Verdict, rewritten
@@ -157,6 +158,19 @@ def test_rows_that_come_twice_or_anew_have_numbers_of_their_own(home: Home) -> N
     assert set(numbers(home)) < set(found)
 
 
+def test_the_same_step_twice_numbers_its_rows_anew(home: Home) -> None:
+    apply(home, "test_backwards")
+    once = numbers(home)[8:]
+    apply(home, "test_backwards", "test_backwards")
+    found = numbers(home)
+    assert len(set(found)) == len(found) == 12 and set(once) < set(found)
+
+
+def test_a_dataset_is_not_mixed_with_itself(home: Home) -> None:
+    with pytest.raises(SpecError, match="reads the dataset it makes"):
+        apply(home, {"method": "mix", "others": {"talks": 1}})
+
+
 def test_a_change_can_be_undone(home: Home) -> None:
     with pytest.raises(UserError, match="nothing to undo"):
         workshop.undo(home, "talks")
@@ -178,6 +192,49 @@ def test_rows_are_edited_deleted_and_added_by_hand(home: Home) -> None:
     with pytest.raises(SpecError, match="no assistant turn"):
         workshop.edit_rows(home, "talks", changed={6: {"messages": [{"role": "user", "content": "Only?"}]}})
     assert questions(home) == ["Question 6?"]
+
+
+def test_the_last_edit_of_a_row_counts(home: Home) -> None:
+    workshop.edit_rows(home, "talks", deleted=[1])
+    workshop.restore(home, "talks", 1, [1])
+    workshop.edit_rows(home, "talks", changed={1: talk("Once?", "Once.")})
+    assert questions(home)[:3] == ["Question 0?", "Once?", "Question 2?"]
+    workshop.restore(home, "talks", 1, [1, 2**53])
+    assert questions(home)[1] == "Question 1?" and workshop.report(home, "talks")[0]["step"]["restored"] == [1]
+    workshop.edit_rows(home, "talks", changed={1: talk("Twice?", "Twice.")})
+    assert questions(home)[1] == "Twice?"
+    workshop.edit_rows(home, "talks", deleted=[1])
+    workshop.edit_rows(home, "talks", deleted=[2])
+    assert questions(home)[:2] == ["Question 0?", "Question 3?"]
+
+
+def test_what_was_changed_meanwhile_is_not_written_over(home: Home) -> None:
+    recipe, before = workshop.with_steps(home, "talks", ["test_loud"]), [{"method": "test_short", "least": 5}]
+    apply(home, "test_short")
+    with pytest.raises(UserError, match="changed meanwhile"):
+        workshop.prepare(home, recipe, after=[])
+    assert "QUESTION 1?" not in questions(home) and numbers(home) == [1, 3, 4, 6, 7]
+    short = workshop.report(home, "talks")[0]["key"]
+    workshop.prepare(home, recipe, after=before)
+    assert questions(home)[1] == "QUESTION 1?" and len(questions(home)) == 8
+    with pytest.raises(UserError, match="changed meanwhile"):
+        workshop.restore(home, "talks", 1, [1], key=short)
+    with pytest.raises(UserError, match="changed meanwhile"):
+        workshop.touched(home, "talks", 1, "changed", key=short)
+    assert workshop.touched(home, "talks", 1, "changed", key=workshop.report(home, "talks")[0]["key"])["total"] == 8
+
+
+def test_a_dataset_imported_anew_meanwhile_stays(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = workshop.run_steps
+
+    def slow(*given: Any) -> Any:
+        import_dataset(home, "\n".join(map(json.dumps, TALKS[:6])), "talks", eval_fraction=0, replace=True)
+        return run(*given)
+
+    monkeypatch.setattr(workshop, "run_steps", slow)
+    with pytest.raises(UserError, match="imported anew"):
+        apply(home, "test_loud")
+    assert len(questions(home)) == 6 and len(entries(home.datasets)) == 1
 
 
 def test_an_edit_of_a_row_that_is_gone_is_told(home: Home) -> None:
@@ -247,7 +304,7 @@ def test_results_used_long_ago_make_room(home: Home) -> None:
     apply(home, "test_short")
     apply(home, "test_loud")
     kept = workshop.report(home, "talks")[0]["key"]
-    workshop.prune_cache(home, {kept}, limit=1)
+    prune_cache(home, {kept}, limit=1)
     assert [path.name for path in entries(home.cache / "steps")] == [kept]
     apply(home, "test_short")
     assert RUNS == ["short 5", "loud", "short 5"]

@@ -38,13 +38,19 @@ def entries(text: str) -> list[str]:
 def source_of_entry(text: str, name: str, folder: Path) -> Source:
     """The source one entry means: files in `folder` (where dataset_info.json lies), or a dataset of the hub.
 
-    Raises `UserError` naming every key that cannot be honoured here, and for files outside the folder.
+    Raises `UserError` naming every key that cannot be honoured here, for files outside the folder, and for values
+    of a wrong type.
     """
     found = _entries(text)
     if name not in found:
         raise UserError(f"There is no entry {name!r}.", f"There are: {', '.join(found) or 'none'}.", "entry")
     entry = found[name]
-    return _axolotl(entry, folder) if "path" in entry else _factory(entry, folder)
+    try:
+        return _axolotl(entry, folder) if "path" in entry else _factory(entry, folder)
+    except (TypeError, AttributeError):
+        raise UserError(
+            f"The entry {name!r} is not written as it should be.", "Compare it with the documentation.", "entry"
+        ) from None
 
 
 def _entries(text: str) -> dict[str, Entry]:

@@ -11,6 +11,7 @@ from workbench.data.format import Format, columns_of, detect
 from workbench.data.gathering import SAMPLE, Readable, converted
 from workbench.data.lines import Item, ReadRow, Rejected
 from workbench.data.reading import read_source
+from workbench.data.recipe import RECIPE, Recipe
 from workbench.data.source import SOURCES, Source, as_kept
 from workbench.data.split import check_fraction
 from workbench.data.spread import Stop, Tell
@@ -22,7 +23,6 @@ from workbench.spec import dump_yaml
 
 SHOWN = 20
 PREVIEW = 20_000
-RECIPE = "recipe.yaml"
 REJECTED = "rejected.jsonl"
 ASSETS = Path(__file__).parents[2] / "assets" / "samples"
 SAMPLES = (("field-guide", "field_guide.jsonl", 0.1), ("field-guide-prompts", "prompts.jsonl", 0.0))
@@ -64,17 +64,19 @@ def import_dataset(
     """Reads a file (`Path`), several, pasted text (`str`) or a `Source` into the dataset `name`, whole or not at all.
 
     `format` and `encoding` are for files and pasted text; a `Source` has its own. Rows that cannot be read are kept
-    in rejected.jsonl. Raises `UserError` when none can, with the first reasons, and whatever `stop` raises.
+    in rejected.jsonl. Raises `UserError` when none can, with the first reasons, `SpecError` for a wrong seed, and
+    whatever `stop` raises.
     """
     target = inside(home.datasets, name)
     check_fraction(eval_fraction)
     given = source_of(source, format, encoding)
     split = {"eval_fraction": eval_fraction, "seed": seed}
+    steps = [{"method": "split", **split}] if eval_fraction else []
+    Recipe.parse({"name": target.name, "source": given.recipe(target), "steps": steps})
     with writing(target, replace) as folder:
         imported = given.gather(home, folder, tell, stop)
         tables = split_table(imported.table, eval_fraction, seed)
         write_splits(folder, tables)
-        steps = [{"method": "split", **split}] if eval_fraction else []
         recipe = {"name": target.name, "source": as_kept(given.recipe(target), imported.info), "steps": steps}
         write_text(folder / RECIPE, dump_yaml(recipe))
         info = {

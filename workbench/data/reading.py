@@ -17,6 +17,8 @@ from workbench.errors import UserError
 __all__ = ["ReadRow", "Rejected", "form_of", "read_all", "read_chunks", "read_source"]
 
 MAX_JSON = 1024 * 1024 * 1024
+MANY, FEW = 1000, 16  # rows of a Parquet file read at once
+LARGE_GROUP = 256 * 1024 * 1024  # bytes of a row group from which on few are
 SUFFIXES = {
     ".json": "json",
     ".jsonl": "jsonl",
@@ -180,7 +182,10 @@ def _parquet(path: Path) -> Iterator[Item]:
     number = 0
     try:
         with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(1000):
+            size = _batch(file.metadata)
+            for batch in file.iter_batches(size):
+                if batch.nbytes > size * MAX_LINE:
+                    raise UserError(f"{path.name} holds rows of more than 64 MB.", "Divide them.", "source")
                 for data in batch.to_pylist():
                     number += 1
                     yield ReadRow(number, data)
@@ -190,6 +195,12 @@ def _parquet(path: Path) -> Iterator[Item]:
             "Save it again.",
             "source",
         ) from None
+
+
+def _batch(metadata: Any) -> int:
+    """How many rows are read at once: few where the row groups are large, since rows may be long then."""
+    sizes = [metadata.row_group(number).total_byte_size for number in range(metadata.num_row_groups)]
+    return FEW if max(sizes, default=0) >= LARGE_GROUP else MANY
 
 
 READERS: dict[str, Callable[[TextIO], Iterator[Item]]] = {

@@ -66,6 +66,8 @@ class Recipe(Spec):
                 found.add("", "cannot run here.", reason)
             elif kind and kind not in step.kinds:
                 found.add("", f"does not work on {kind} rows.", f"It works on: {', '.join(step.kinds)}.")
+            elif self.name in step.datasets():
+                found.add("", "reads the dataset it makes.", "Choose another dataset.")
             else:
                 try:
                     step.check(home, kind, found)

@@ -6,6 +6,7 @@ does no step again.
 """
 
 import hashlib
+import itertools
 import json
 import time
 from collections.abc import Callable
@@ -114,8 +115,12 @@ def digest(*parts: str) -> str:
 
 def key_of(before: Stage, step: Step, inputs: list[str]) -> str:
     """What the result of a step is known by: its settings, the rows it is given, and what else it reads."""
-    settings = {name: value for name, value in step.to_dict().items() if name != "restored"}
-    return digest(before.key, before.kind, json.dumps(settings, sort_keys=True), str(step.version), *inputs)
+    return digest(before.key, before.kind, _settings(step), str(step.version), *inputs)
+
+
+def _settings(step: Step) -> str:
+    """The settings of a step as JSON, without the rows that were restored."""
+    return json.dumps({name: value for name, value in step.to_dict().items() if name != "restored"}, sort_keys=True)
 
 
 def stage_of(before: Stage, step: Step, work: StepWork) -> StepStage:
@@ -164,13 +169,14 @@ def _after(rows: Rows, step: Step, outcome: Outcome) -> tuple[pa.Table, int]:
     order = np.flatnonzero(stays) if outcome.order is None else np.asarray(outcome.order, np.int64)
     if set(order.tolist()) != set(np.flatnonzero(stays).tolist()):
         raise AssertionError(f"{step.method}: its order does not hold just the rows that stay")
-    kept = _numbered(_split(whole, outcome.splits).take(pa.array(places[order])), order, step)
+    settings, taken = _settings(step), {int(one) for one in rows.ids}
+    kept = _numbered(_split(whole, outcome.splits).take(pa.array(places[order])), settings, taken)
     added = outcome.added
     new = added if isinstance(added, pa.Table) else _checked(rows.kind, added)
     repeated = len(order) - int(stays.sum())
     if not new.num_rows:
         return kept, repeated
-    ids = [_new_id(step, f"+{place}") for place in range(new.num_rows)]
+    ids = [_new_id(settings, f"+{place}", taken) for place in range(new.num_rows)]
     new = new.drop_columns([name for name in (ID, SPLIT) if name in new.column_names])
     new = new.append_column(ID, pa.array(ids, pa.int64())).append_column(SPLIT, pa.repeat("train", len(ids)))
     return _together(rows.kind, [kept, new]), repeated + len(ids)
@@ -198,8 +204,8 @@ def _split(table: pa.Table, splits: dict[int, str]) -> pa.Table:
     return table.set_column(table.column_names.index(SPLIT), SPLIT, pa.array(found, pa.string()))
 
 
-def _numbered(table: pa.Table, order: np.ndarray[Any, Any], step: Step) -> pa.Table:
-    """A row that comes again gets a number of its own."""
+def _numbered(table: pa.Table, settings: str, taken: set[int]) -> pa.Table:
+    """A row that comes again gets a number of its own, which is `taken` from then on."""
     seen: dict[int, int] = {}
     ids = table.column(ID).to_pylist()
     if len(set(ids)) == len(ids):
@@ -207,14 +213,20 @@ def _numbered(table: pa.Table, order: np.ndarray[Any, Any], step: Step) -> pa.Ta
     for place, one in enumerate(ids):
         seen[one] = seen.get(one, 0) + 1
         if seen[one] > 1:
-            ids[place] = _new_id(step, f"{one}*{seen[one]}")
+            ids[place] = _new_id(settings, f"{one}*{seen[one]}", taken)
     return table.set_column(table.column_names.index(ID), ID, pa.array(ids, pa.int64()))
 
 
-def _new_id(step: Step, what: str) -> int:
-    """A negative number that JavaScript holds exactly, the same whenever the same step does the same."""
-    settings = json.dumps({name: value for name, value in step.to_dict().items() if name != "restored"}, sort_keys=True)
-    return -1 - (int.from_bytes(hashlib.sha256(f"{settings}\0{what}".encode()).digest()[:7]) >> 4)
+def _new_id(settings: str, what: str, taken: set[int]) -> int:
+    """A negative number that JavaScript holds exactly, the same whenever the same step does the same; not in `taken`,
+    where it is then."""
+    for turn in itertools.count():
+        mark = f"{settings}\0{what}" + (f"\0{turn}" if turn else "")
+        made = -1 - (int.from_bytes(hashlib.sha256(mark.encode()).digest()[:7]) >> 4)
+        if made not in taken:
+            break
+    taken.add(made)
+    return made
 
 
 def _checked(kind: str, rows: list[dict[str, Any]]) -> pa.Table:

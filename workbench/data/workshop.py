@@ -3,16 +3,14 @@
 import contextlib
 import hashlib
 import json
-import os
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import filelock
 import pyarrow as pa
 
+from workbench.data.keeping import link, locked, prune_cache
 from workbench.data.recipe import RECIPE, Recipe, brief
 from workbench.data.rows import SPLIT, Rows
 from workbench.data.stages import DONE, Stage, StepStage, digest, examples_of, stage_of
@@ -22,51 +20,82 @@ from workbench.data.steps.split import Split
 from workbench.data.store import ROWS, bare, base_rows, dataset_folder, row_counts, write_splits
 from workbench.data.table import read_table_file, write_table
 from workbench.errors import Problems, UserError
-from workbench.home import PARTIAL, Home, inside, safe_name, sweep, write_text, writing
+from workbench.home import Home, inside, write_text, writing
 from workbench.lineage import Manifest, parent_of, read_manifest, write_manifest
 
 STEPS_DONE, HISTORY = "steps.json", "history.json"
 KEPT = ("source", "rejected.jsonl", ROWS)
 MOST_UNDONE = 50
-CACHE_LIMIT = 20 * 10**9  # bytes of results kept for going back
+LARGEST = 2**53  # from here on JavaScript rounds whole numbers, and no row has such a number
 Tell = Callable[[float, float, str], None]
 
 
 def prepare(
-    home: Home, recipe: Recipe, work: StepWork | None = None, *, past: list[Any] | None = None, job: str = ""
+    home: Home,
+    recipe: Recipe,
+    work: StepWork | None = None,
+    *,
+    past: list[Any] | None = None,
+    after: list[dict[str, Any]] | None = None,
+    job: str = "",
 ) -> Manifest:
     """Makes the dataset a recipe names, in the place of the one of that name, whole or not at all.
 
     Rows that were read from the same source before are taken from the dataset; steps done before from the cache.
-    The steps there were are added to its history, or that is `past` if given. Raises `UserError`, `SpecError` or
-    `JobStopped`.
+    The steps there were are added to its history, or that is `past` if given. With `after`, nothing is done unless the
+    dataset has those steps. Raises `UserError`, `SpecError` or `JobStopped`.
     """
     work = work or StepWork(home)
     target = inside(home.datasets, recipe.name)
-    with locked(home, recipe.name), writing(target, replace=target.exists()) as folder:
-        info, parents, origin = _with_rows(home, recipe, folder, work)
-        recipe = recipe.model_copy(update={"source": origin})
-        base = base_of(folder, info["kind"])
-        problems = Problems()
-        recipe.check(home, base.kind, problems)
-        problems.check()
-        stages = run_steps(base, recipe.steps, work)
-        last = stages[-1] if stages else base
-        tables = last.rows.by_split()
-        if not tables["train"].num_rows:
-            raise UserError("No rows are left to train on.", "Take a step out, or make it milder.", "steps")
-        write_splits(folder, tables)
-        write_text(folder / RECIPE, recipe.to_yaml())
-        write_text(folder / STEPS_DONE, json.dumps([_told(stage) for stage in stages], indent=1))
-        write_text(folder / HISTORY, json.dumps(_past(target, recipe) if past is None else past))
-        parents += [parent_of(home.datasets / name, "mixed-in") for step in recipe.steps for name in step.datasets()]
-        info |= {"rows": row_counts(tables), "steps": len(stages)}
-        made_by = {"action": "prepare", "recipe": recipe.written(), **({"job": job} if job else {})}
-        manifest = write_manifest(
-            folder, Manifest(kind="dataset", name=target.name, parents=parents, made_by=made_by, info=info)
-        )
-    prune_cache(home, {stage.folder.name for stage in stages})
+    with locked(home, recipe.name):
+        _check_steps(target, recipe, after)
+        begun = _number(target)
+        with writing(target, replace=begun is not None) as folder:
+            info, parents, origin = _with_rows(home, recipe, folder, work)
+            recipe = recipe.model_copy(update={"source": origin})
+            base = base_of(folder, info["kind"])
+            problems = Problems()
+            recipe.check(home, base.kind, problems)
+            problems.check()
+            stages = run_steps(base, recipe.steps, work)
+            last = stages[-1] if stages else base
+            tables = last.rows.by_split()
+            if not tables["train"].num_rows:
+                raise UserError("No rows are left to train on.", "Take a step out, or make it milder.", "steps")
+            write_splits(folder, tables)
+            write_text(folder / RECIPE, recipe.to_yaml())
+            write_text(folder / STEPS_DONE, json.dumps([_told(stage) for stage in stages], indent=1))
+            write_text(folder / HISTORY, json.dumps(_past(target, recipe) if past is None else past))
+            mixed = [name for step in recipe.steps for name in step.datasets()]
+            parents += [parent_of(home.datasets / name, "mixed-in") for name in mixed]
+            info |= {"rows": row_counts(tables), "steps": len(stages)}
+            made_by = {"action": "prepare", "recipe": recipe.written(), **({"job": job} if job else {})}
+            manifest = write_manifest(
+                folder, Manifest(kind="dataset", name=target.name, parents=parents, made_by=made_by, info=info)
+            )
+            if _number(target) != begun:
+                message = f"{target.name!r} was deleted or imported anew meanwhile."
+                raise UserError(message, "Apply the recipe again.", "dataset")
+    with contextlib.suppress(OSError):
+        prune_cache(home, {stage.folder.name for stage in stages})
     return manifest
+
+
+def _check_steps(target: Path, recipe: Recipe, after: list[dict[str, Any]] | None) -> None:
+    """Raises `UserError` when the dataset has other steps than those the recipe was made from."""
+    if after is None or not target.is_dir():
+        return
+    known = Recipe.parse({"name": recipe.name, "source": recipe.source, "steps": after}).steps
+    # those it would make are right too: it may have been killed after it had made them
+    if [brief(step) for step in Recipe.at(target).steps] not in [
+        list(map(brief, one)) for one in (known, recipe.steps)
+    ]:
+        raise UserError("The recipe was changed meanwhile.", "Look at it again, then apply.", "steps")
+
+
+def _number(target: Path) -> int | None:
+    """The number of the folder (inode): one made anew has another. None when there is none."""
+    return target.stat().st_ino if target.exists() else None
 
 
 def run_steps(base: Stage, steps: list[Step], work: StepWork) -> list[StepStage]:
@@ -112,7 +141,7 @@ def _with_rows(
     if target.is_dir() and Recipe.at(target).source == recipe.source:
         manifest = read_manifest(target)
         for name in KEPT:
-            _link(target / name, folder / name)
+            link(target / name, folder / name)
         if not (folder / ROWS).exists():
             rows = base_rows(target)
             # what was read is split by a step; what was made here has its split from there
@@ -129,13 +158,6 @@ def _with_rows(
     return info, list(imported.parents), as_kept(source.recipe(home.datasets / recipe.name), info)
 
 
-def _link(source: Path, target: Path) -> None:
-    if source.is_dir():
-        shutil.copytree(source, target, copy_function=os.link, dirs_exist_ok=True)
-    elif source.exists():
-        os.link(source, target)
-
-
 def _told(stage: StepStage) -> dict[str, Any]:
     return {"step": brief(stage.step), "title": stage.step.title, "key": stage.folder.name, **asdict(stage.counts)}
 
@@ -149,13 +171,17 @@ def report(home: Home, name: str) -> list[dict[str, Any]]:
     return list(json.loads(path.read_text("utf-8"))) if path.is_file() else []
 
 
-def touched(home: Home, name: str, step: int, what: str, start: int = 0, count: int = 20) -> dict[str, Any]:
+def touched(
+    home: Home, name: str, step: int, what: str, start: int = 0, count: int = 20, key: str = ""
+) -> dict[str, Any]:
     """{'total', 'rows'} of what a step (counted from 1) did: what is 'removed', 'changed' or 'flagged'.
 
-    Every row has id, reason, found, row, after (changed ones) and whether it was restored.
+    Every row has id, reason, found, row, after (changed ones) and whether it was restored. Raises `UserError`, also
+    when `key` is given and the report knows the step by another one.
     """
     done = report(home, name)
     _check_step(name, step, len(done))
+    _check_key(done, step, key)
     if what not in ("removed", "changed", "flagged"):
         raise UserError(f"There is nothing called {what!r}.", "Choose removed, changed or flagged.", "what")
     folder = home.cache / "steps" / done[step - 1]["key"]
@@ -172,6 +198,11 @@ def _check_step(name: str, step: int, steps: int) -> None:
         raise UserError(f"{name!r} has {steps} steps; there is no step {step}.", "Choose one of them.", "step")
 
 
+def _check_key(done: list[dict[str, Any]], step: int, key: str) -> None:
+    if key and (step > len(done) or done[step - 1]["key"] != key):
+        raise UserError("The recipe was changed meanwhile.", "Look at it again.", "step")
+
+
 # ---- changing a recipe -------------------------------------------------------------------------------------
 
 
@@ -181,13 +212,18 @@ def with_steps(home: Home, name: str, steps: list[Any]) -> Recipe:
     return Recipe.parse({"name": name, "source": recipe.source, "steps": steps})
 
 
-def restore(home: Home, name: str, step: int, ids: list[int], back: bool = True) -> Manifest:
-    """Keeps rows a step (counted from 1) took out or changed, or with `back` false lets it have them again."""
+def restore(home: Home, name: str, step: int, ids: list[int], back: bool = True, key: str = "") -> Manifest:
+    """Keeps rows a step (counted from 1) took out or changed, or with `back` false lets it have them again.
+
+    Raises `UserError`, also when `key` is given and the report knows the step by another one.
+    """
     with locked(home, name):
         steps = _steps(home, name)
         _check_step(name, step, len(steps))
+        _check_key(report(home, name), step, key)
         kept = set(steps[step - 1].get("restored") or [])
-        steps[step - 1]["restored"] = sorted(kept | set(ids) if back else kept - set(ids))
+        meant = {one for one in ids if abs(one) < LARGEST}
+        steps[step - 1]["restored"] = sorted(kept | meant if back else kept - meant)
         return prepare(home, with_steps(home, name, steps))
 
 
@@ -198,13 +234,18 @@ def edit_rows(
     deleted: list[int] | None = None,
     added: list[dict[str, Any]] | None = None,
 ) -> Manifest:
-    """Edits by hand, kept in the recipe's last step if that is one of edits, else in a new one at its end."""
+    """Edits by hand, kept in the recipe's last step if that is one of edits, else in a new one at its end.
+
+    The last edit of a row counts, whatever was restored or deleted before.
+    """
     with locked(home, name):
         steps = _steps(home, name)
         if not (steps and steps[-1]["method"] == EditRows.method):
             steps.append({"method": EditRows.method})
         last = steps[-1]
-        gone = {*(last.get("deleted") or []), *(deleted or [])}
+        edited = {*(changed or {}), *(deleted or [])}
+        last["restored"] = [one for one in last.get("restored") or [] if one not in edited]
+        gone = ({*(last.get("deleted") or [])} - {*(changed or {})}) | {*(deleted or [])}
         news = {int(one): row for one, row in (last.get("changed") or {}).items()} | (changed or {})
         last["changed"] = {one: row for one, row in news.items() if one not in gone}
         last["deleted"] = sorted(gone)
@@ -252,33 +293,3 @@ def _past(old: Path, recipe: Recipe) -> list[Any]:
     if before != [brief(step) for step in recipe.steps]:
         past.append(before)
     return past[-MOST_UNDONE:]
-
-
-# ---- housekeeping ------------------------------------------------------------------------------------------
-
-
-@contextlib.contextmanager
-def locked(home: Home, name: str) -> Iterator[None]:
-    """One change of a dataset at a time, over all processes; raises `UserError` when another takes long."""
-    folder = home.cache / "locks"
-    folder.mkdir(exist_ok=True)
-    try:
-        with filelock.FileLock(folder / f"{safe_name(name)}.lock", timeout=60, is_singleton=True):
-            yield
-    except filelock.Timeout:
-        raise UserError(f"{name!r} is being changed by somebody else.", "Try again in a minute.", "dataset") from None
-
-
-def prune_cache(home: Home, used: set[str], limit: int = CACHE_LIMIT) -> None:
-    """Removes the results used longest ago until the rest takes less than `limit` bytes; never those in `used`."""
-    folder = home.cache / "steps"
-    sweep(folder)
-    found = [path for path in folder.iterdir() if not path.name.startswith(PARTIAL)] if folder.is_dir() else []
-    sizes = {path: sum(file.stat().st_size for file in path.iterdir()) for path in found}
-    total = sum(sizes.values())
-    for path in sorted(found, key=lambda path: path.stat().st_mtime):
-        if total <= limit:
-            return
-        if path.name not in used:
-            shutil.rmtree(path, ignore_errors=True)
-            total -= sizes[path]

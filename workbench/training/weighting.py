@@ -3,6 +3,7 @@
 Imports torch: only job processes import this.
 """
 
+import sys
 from typing import Any
 
 import torch
@@ -12,12 +13,17 @@ WEIGHT = "weight"
 
 
 def weights_of(rows: list[dict[str, Any]]) -> list[float] | None:
-    """The weight in each row's metadata (1 where there is none), scaled to a mean of 1; None if all are equal."""
-    found = [float((row.get("metadata") or {}).get(WEIGHT, 1.0)) for row in rows]
+    """The weight in each row's metadata (1 where none is usable), scaled to a mean of 1; None if all are equal."""
+    found = [_weight((row.get("metadata") or {}).get(WEIGHT)) for row in rows]
     mean = sum(found) / len(found) if found else 0.0
     if mean <= 0 or min(found) == max(found):
         return None
     return [weight / mean for weight in found]
+
+
+def _weight(given: Any) -> float:
+    """A finite number from 0 on; 1 for anything else."""
+    return float(given) if type(given) in (int, float) and 0 <= given <= sys.float_info.max else 1.0
 
 
 def weighted_loss(

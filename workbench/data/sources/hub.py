@@ -69,7 +69,12 @@ class Hub(Source):
     def _loaded(self) -> tuple[Any, str]:
         """The rows and the commit they are of ('' when only the cache is there). Raises `UserError`."""
         import datasets
+        from datasets.packaged_modules import _PACKAGED_DATASETS_MODULES
 
+        if self.dataset in _PACKAGED_DATASETS_MODULES:
+            raise UserError(
+                f"{self.dataset!r} is a file type, not a dataset of the hub.", "Give owner/name.", "dataset"
+            )
         problems = Problems()
         self.check(Home(Path()), problems)
         problems.check()

@@ -1,6 +1,6 @@
 """Answers that refuse, or speak of being a language model."""
 
-import functools
+import hashlib
 import re
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -12,6 +12,7 @@ from workbench.data.expressions import matches, pieces_of
 from workbench.data.rows import Rows
 from workbench.data.step import STEPS, Outcome, Step, StepWork, Verdict
 from workbench.data.turns import judged, scan
+from workbench.home import Home
 
 PHRASES = Path(__file__).parents[3] / "assets" / "cleaning" / "refusals.txt"
 
@@ -36,6 +37,9 @@ class Refusals(Step):
     usual: bool = Field(True, description="Whether the phrases of the list count, or only your own.")
     action: Literal["drop", "flag"] = Field("drop", description="Take such rows out, or flag them for review.")
 
+    def inputs(self, home: Home) -> list[str]:
+        return [hashlib.sha256(PHRASES.read_bytes()).hexdigest()] if self.usual else []
+
     def apply(self, rows: Rows, work: StepWork) -> Outcome:
         patterns = expressions((usual_phrases() if self.usual else ()) + tuple(self.phrases))
 
@@ -52,7 +56,6 @@ class Refusals(Step):
         return judged(self.action, verdicts)
 
 
-@functools.cache
 def usual_phrases() -> tuple[str, ...]:
     """The phrases of the list."""
     lines = [line.strip() for line in PHRASES.read_text("utf-8").splitlines()]

@@ -27,7 +27,7 @@ class Split(Step):
     group: ClassVar = "Split, order and share"
 
     eval_fraction: float = Field(0.1, ge=0, lt=1, description="Share of the rows held back; 0 moves all to train.")
-    seed: int = Field(0, ge=0, le=2**31, description="Another seed holds back other rows.")
+    seed: int = Field(0, ge=0, le=2**32 - 1, description="Another seed holds back other rows.")
     together: By = Field(
         "same rows", description="What stays on one side: equal rows, equal prompts, near-duplicates, or rows with "
         "the same value of a metadata key.",

@@ -28,6 +28,9 @@ class Prepare(Job):
     recipe: dict[str, Any] = Field(
         description="The recipe: name, source and steps.", examples=[{"name": "talks", "steps": ["exact_duplicates"]}]
     )
+    after: list[dict[str, Any]] | None = Field(
+        None, description="The steps the recipe was made from; if the dataset has others by then, nothing is done."
+    )
 
     def model_post_init(self, _: Any) -> None:
         try:
@@ -65,7 +68,8 @@ class Prepare(Job):
                 raise JobStopped
 
         recipe = self.read()
-        manifest = prepare(ctx.home, recipe, StepWork(ctx.home, _seldom(ctx), stop), job=ctx.folder.name)
+        work = StepWork(ctx.home, _seldom(ctx), stop)
+        manifest = prepare(ctx.home, recipe, work, after=self.after, job=ctx.folder.name)
         done = report(ctx.home, recipe.name)
         for number, one in enumerate(done, start=1):
             ctx.note(f"{number}. {one['title']}: {_counted(one)}")

@@ -1,5 +1,6 @@
 """Direct preference optimisation."""
 
+import json
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
@@ -47,7 +48,7 @@ class Dpo(Objective):
             **setup.arguments,
         )
         setup.tokenizer.chat_template = setup.template.text
-        sets = {split: Dataset.from_list(list(map(_bare, rows))) for split, rows in setup.rows.items() if rows}
+        sets = {split: Dataset.from_list(_bare(rows)) for split, rows in setup.rows.items() if rows}
         return DPOTrainer(
             model=setup.model,
             args=arguments,
@@ -57,6 +58,14 @@ class Dpo(Objective):
         )
 
 
-def _bare(row: dict[str, Any]) -> dict[str, Any]:
-    """The row without its metadata, whose keys differ from row to row."""
-    return {name: value for name, value in row.items() if name != "metadata"}
+def _bare(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows, all with the same columns and without metadata, whose keys differ from row to row.
+
+    Tools are JSON text, as TRL reads them, or None.
+    """
+    names = sorted({name for row in rows for name in row} - {"metadata"})
+    made = [{name: row.get(name) for name in names} for row in rows]
+    if "tools" in names:
+        for row in made:
+            row["tools"] = json.dumps(row["tools"], ensure_ascii=False) if row["tools"] else None
+    return made
