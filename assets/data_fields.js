@@ -95,7 +95,7 @@ const CONTROLS = {
   },
   lines(field, value, set) {
     const area = area_((value || []).join("\n"), "one a line");
-    area.addEventListener("input", () => set(area.value.split("\n").map((one) => one.trim()).filter(Boolean)));
+    area.addEventListener("input", () => set(area.value.split("\n").filter((one) => one.trim())));
     return { node: area, focus: area };
   },
   numbers(field, value, set) {

@@ -16,8 +16,8 @@ FROM_SHELF = {
     "others": "shares",
 }  # fmt: skip
 """Fields that name something on a shelf, and which."""
-AS_JSON = ("texts", "patterns")
-"""Lists whose texts may have lines or blanks at their ends, which a line each would lose."""
+AS_JSON = ("texts",)
+"""Lists whose texts may have several lines, which a line each would part."""
 
 
 def catalogue() -> dict[str, Any]:
