@@ -14,7 +14,7 @@ from workbench.data.canonical import KINDS, check
 from workbench.data.rows import Rows
 from workbench.data.shelf import write_rows
 from workbench.data.stages import Stage, stage_of
-from workbench.data.step import STEPS, Outcome, Step, StepWork, Verdict, turns_of
+from workbench.data.step import PARTS, STEPS, Outcome, Step, StepWork, Verdict
 from workbench.data.table import table_of
 from workbench.errors import Problems
 from workbench.home import Home
@@ -184,7 +184,10 @@ def test_every_reason_is_a_sentence_and_what_is_found_stands_in_the_row(
     for place, verdict in [*outcome.removed.items(), *outcome.flagged.items(), *changed.items()]:
         assert isinstance(verdict, Verdict) and verdict.reason.strip()
         assert verdict.reason.endswith(".") or step.method == "custom_python"
-        said = [before[place].get("text", ""), *(turn["content"] for turn in turns_of(before[place]))]
+        said = [
+            before[place].get("text", ""),
+            *(turn["content"] for name in PARTS & before[place].keys() for turn in before[place][name]),
+        ]
         assert all(any(piece in text for text in said) for piece in verdict.found), verdict
 
 

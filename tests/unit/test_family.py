@@ -227,7 +227,8 @@ def test_plotly_takes_the_figure(home: Home) -> None:
     import plotly.graph_objects as go
 
     chain(home)
-    go.Figure(figure(family(home, "start")))
+    made = figure(family(home, "start"))
+    assert len(go.Figure(made).data) == len(made["data"]) > 0  # plotly checks every setting as it takes it
 
 
 def test_a_few_swaps_untangle_the_lines(home: Home) -> None:

@@ -1,6 +1,6 @@
 """A step of a recipe: rows in, rows out, with a reason for every row it takes out or changes. One a file in steps/."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
@@ -123,11 +123,9 @@ class Edit(Step):
 
     def apply(self, rows: Rows, work: StepWork) -> Outcome:
         outcome = Outcome()
-        for start, batch in rows.batches():
-            work.stop()
-            work.tell(start, len(rows), self.title)
-            edits = [self.edit(row) for row in batch]
-            outcome.changed |= {start + place: found for place, found in enumerate(edits) if found}
+        for place, row in each(rows, work, self.title):
+            if found := self.edit(row):
+                outcome.changed[place] = found
         return outcome
 
 
@@ -136,9 +134,12 @@ STEPS: Registry[Step] = Registry("step", "workbench.data.steps")
 PARTS = {"messages", "prompt", "chosen", "rejected", "completion"}
 
 
-def turns_of(row: Row) -> list[dict[str, Any]]:
-    """All messages of a row, whatever its kind, in its own order; none for a plain text."""
-    return [turn for name, value in row.items() if name in PARTS for turn in value]
+def each(rows: Rows, work: StepWork, title: str) -> Iterator[tuple[int, Row]]:
+    """Every row with its position; tells of progress, and stops when asked to."""
+    for start, batch in rows.batches():
+        work.stop()
+        work.tell(start, len(rows), title)
+        yield from enumerate(batch, start)
 
 
 def rewritten(row: Row, change: Callable[[str, str], str]) -> Row:

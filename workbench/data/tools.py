@@ -5,6 +5,7 @@ arguments}} with the arguments as an object. https://huggingface.co/docs/transfo
 """
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from workbench.data.values import as_json, encodable, from_json, kind_of, short
@@ -16,16 +17,7 @@ def tools_of(value: Any, what: str = "tools") -> list[dict[str, Any]]:
 
     Raises `UserError` naming the first wrong one.
     """
-    read = from_json(value)
-    if read is None or (isinstance(read, str) and not read.strip()):
-        return []
-    tools = [read] if isinstance(read, dict) else read
-    if not isinstance(tools, list):
-        raise UserError(f"{what} is {short(value)}, not a list of tools.", "Write the tools as a JSON list of objects.")
-    made = [_tool(tool, f"{what}[{place}]") for place, tool in enumerate(tools)]
-    if made:
-        as_json(made, what)
-    return made
+    return _several(value, what, _tool, "tools")
 
 
 def tool_calls_of(value: Any, what: str = "tool_calls") -> list[dict[str, Any]]:
@@ -33,13 +25,17 @@ def tool_calls_of(value: Any, what: str = "tool_calls") -> list[dict[str, Any]]:
 
     Raises `UserError` naming the first wrong one.
     """
+    return _several(value, what, _call, "tool calls")
+
+
+def _several(value: Any, what: str, read_one: Callable[[Any, str], dict[str, Any]], named: str) -> list[dict[str, Any]]:
     read = from_json(value)
     if read is None or (isinstance(read, str) and not read.strip()):
         return []
-    calls = [read] if isinstance(read, dict) else read
-    if not isinstance(calls, list):
-        raise UserError(f"{what} is {short(value)}, not a list of tool calls.", "Write the calls as a JSON list.")
-    made = [_call(call, f"{what}[{place}]") for place, call in enumerate(calls)]
+    found = [read] if isinstance(read, dict) else read
+    if not isinstance(found, list):
+        raise UserError(f"{what} is {short(value)}, not a list of {named}.", f"Write the {named} as a JSON list.")
+    made = [read_one(one, f"{what}[{place}]") for place, one in enumerate(found)]
     if made:
         as_json(made, what)
     return made

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from workbench.data.canonical import check
 from workbench.data.rows import Rows
-from workbench.data.step import STEPS, Outcome, Row, Step, StepWork, Verdict
+from workbench.data.step import STEPS, Outcome, Row, Step, StepWork, Verdict, each
 from workbench.errors import Problems, UserError
 from workbench.home import Home, inside
 
@@ -49,11 +49,8 @@ class CustomPython(Step):
 
     def apply(self, rows: Rows, work: StepWork) -> Outcome:
         step, outcome = self._loaded(work.home), Outcome()
-        for start, batch in rows.batches():
-            work.stop()
-            work.tell(start, len(rows), self.title)
-            for place, row in enumerate(batch, start):
-                self._judge(outcome, rows.kind, place, row, self._asked(step, row, int(rows.ids[place])))
+        for place, row in each(rows, work, self.title):
+            self._judge(outcome, rows.kind, place, row, self._asked(step, row, int(rows.ids[place])))
         return outcome
 
     def _judge(self, outcome: Outcome, kind: str, place: int, row: Row, answer: Any) -> None:

@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from workbench.data.rows import Rows
-from workbench.data.step import STEPS, Outcome, Row, Step, StepWork, Verdict
+from workbench.data.step import STEPS, Outcome, Row, Step, StepWork, Verdict, each
 from workbench.data.turns import COLUMNS, settle
 
 Message = dict[str, object]
@@ -30,11 +30,8 @@ class EmptyTurns(Step):
 
     def apply(self, rows: Rows, work: StepWork) -> Outcome:
         outcome = Outcome()
-        for start, batch in rows.batches():
-            work.stop()
-            work.tell(start, len(rows), self.title)
-            for place, row in enumerate(batch, start):
-                self._look(outcome, rows.kind, place, row)
+        for place, row in each(rows, work, self.title):
+            self._look(outcome, rows.kind, place, row)
         return outcome
 
     def _look(self, outcome: Outcome, kind: str, place: int, row: Row) -> None:

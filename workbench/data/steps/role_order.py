@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from workbench.data.rows import Rows
-from workbench.data.step import STEPS, Outcome, Row, Step, StepWork, Verdict
+from workbench.data.step import STEPS, Outcome, Row, Step, StepWork, Verdict, each
 from workbench.data.turns import settle
 
 Message = dict[str, Any]
@@ -40,13 +40,10 @@ class RoleOrder(Step):
 
     def apply(self, rows: Rows, work: StepWork) -> Outcome:
         outcome = Outcome()
-        for start, batch in rows.batches():
-            work.stop()
-            work.tell(start, len(rows), self.title)
-            for place, row in enumerate(batch, start):
-                fault = first_fault(row)
-                if fault:
-                    self._mend(outcome, rows.kind, place, row, fault)
+        for place, row in each(rows, work, self.title):
+            fault = first_fault(row)
+            if fault:
+                self._mend(outcome, rows.kind, place, row, fault)
         return outcome
 
     def _mend(self, outcome: Outcome, kind: str, place: int, row: Row, fault: Verdict) -> None:

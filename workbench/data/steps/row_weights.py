@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from workbench.data.rows import Rows
-from workbench.data.step import STEPS, Outcome, Row, Step, StepWork, Verdict
+from workbench.data.step import STEPS, Outcome, Row, Step, StepWork, Verdict, each
 from workbench.errors import Problems
 from workbench.home import Home
 
@@ -47,15 +47,12 @@ class RowWeights(Step):
 
     def apply(self, rows: Rows, work: StepWork) -> Outcome:
         outcome = Outcome()
-        for start, batch in rows.batches():
-            work.stop()
-            work.tell(start, len(rows), self.title)
-            for place, row in enumerate(batch, start):
-                weight, why = self._weight(row)
-                metadata = row.get("metadata") or {}
-                if metadata.get("weight") != weight:
-                    new = {**row, "metadata": {**metadata, "weight": weight}}
-                    outcome.changed[place] = (new, Verdict(f"Weight {weight:g}{why}."))
+        for place, row in each(rows, work, self.title):
+            weight, why = self._weight(row)
+            metadata = row.get("metadata") or {}
+            if metadata.get("weight") != weight:
+                new = {**row, "metadata": {**metadata, "weight": weight}}
+                outcome.changed[place] = (new, Verdict(f"Weight {weight:g}{why}."))
         return outcome
 
     def _weight(self, row: Row) -> tuple[float, str]:

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from workbench.data.digests import row_text
 from workbench.data.rows import Rows
-from workbench.data.step import STEPS, Outcome, Row, Step, StepWork, Verdict
+from workbench.data.step import STEPS, Outcome, Row, Step, StepWork, Verdict, each
 from workbench.data.turns import settle
 from workbench.errors import Problems
 from workbench.home import Home
@@ -45,11 +45,8 @@ class SystemPrompt(Step):
 
     def apply(self, rows: Rows, work: StepWork) -> Outcome:
         outcome = Outcome()
-        for start, batch in rows.batches():
-            work.stop()
-            work.tell(start, len(rows), self.title)
-            for place, row in enumerate(batch, start):
-                self._edit(outcome, rows.kind, place, row)
+        for place, row in each(rows, work, self.title):
+            self._edit(outcome, rows.kind, place, row)
         return outcome
 
     def _edit(self, outcome: Outcome, kind: str, place: int, row: Row) -> None:
