@@ -42,7 +42,7 @@ def compose(ctx: Context) -> gr.Blocks:
                 labelling = label.build(ctx, form, [tabs])
             with gr.Tab("Jobs", id="jobs"):
                 jobs.build(ctx)
-        merge.connect(ctx, merging, compared, labelling.widget("models"), tabs)
+        merge.connect(ctx, merging, compared, labelling, tabs)
         compress.connect(ctx, compressing, compared, tabs)
         ctx.wire(demo)
     return demo

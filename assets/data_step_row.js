@@ -36,7 +36,7 @@ function stepRow(step, info, act) {
   }
 
   function fill() {
-    const grid = h("div", "wb-ds-grid");
+    const grid = h("div", "wb-fields");
     view.controls = info.by_hand ? [] : info.fields.map((field) => fieldControl(field, step, act.shelf, act.changed));
     grid.append(...view.controls.map((one) => one.node));
     body.append(withLinks(h("p", "wb-ds-about"), [info.summary, info.more].filter(Boolean).join(" ")));

@@ -1,4 +1,4 @@
-/* js_on_load of the recipe of a dataset, after its parts (data_fields, data_texts, data_touched, data_menu, data_recipe,
+/* js_on_load of the recipe of a dataset, after its parts (fields, data_texts, data_touched, data_menu, data_recipe,
    data_step_row). props: value ({dataset, drafts: {name: steps}, job}), catalogue ({groups, steps}), empty.
    server.load tells the recipe and what its steps did, check what is wrong with a draft; apply and save start jobs. */
 const kit = window.wbKit;

@@ -60,6 +60,19 @@
     return scripts[url];
   }
 
+  const texts = {}, functions = {};
+  /** Run the files, joined, as a function of the things in `scope`; each file is loaded, and all compiled, once. */
+  async function begin(urls, scope) {
+    const key = urls.join(" "), names = Object.keys(scope);
+    functions[key] ||= Promise.all(urls.map((url) => (texts[url] ||= fetch(url).then((reply) => reply.text()))))
+      .then((parts) => new Function(...names, `${parts.join("\n")}\n//# sourceURL=${urls.at(-1)}`));
+    try { (await functions[key])(...Object.values(scope)); } catch (error) {
+      delete functions[key];
+      for (const url of urls) delete texts[url];
+      console.error(error);
+    }
+  }
+
   const ALLOWED = ["p", "br", "strong", "em", "del", "code", "pre", "ul", "ol", "li", "h1", "h2", "h3", "h4", "h5",
     "h6", "blockquote", "table", "thead", "tbody", "tr", "th", "td", "hr"];
 
@@ -143,5 +156,5 @@
     set(key, value) { try { localStorage.setItem(key, value); } catch { /* private window */ } },
   };
 
-  window.wbKit = { h, setText, visible, loop, script, markdown, chip, empty, duration, number, copy, uuid, store };
+  window.wbKit = { h, setText, visible, loop, begin, script, markdown, chip, empty, duration, number, copy, uuid, store };
 })();

@@ -1,4 +1,4 @@
-/* js_on_load of Ladder: every quantizer a row with what it would make of the chosen model, to be ticked.
+/* js_on_load of Ladder, after its part `fields`: every quantizer a row with what it would make of the chosen model, to be ticked.
    props: value ({model, quantizers: [{method, type?, …settings}]}), catalogue ({groups, rungs, methods, presets}), empty.
    server.estimates({model, settings}) tells sizes; server.fit({model, gigabytes, settings}) which rung fits. */
 const kit = window.wbKit;
@@ -114,51 +114,10 @@ function row(rung) {
 /* ---- settings of the methods chosen -------------------------------------------------------------------- */
 
 function block(name) {
-  const { title, fields } = methods[name], node = h("div", "wb-ladder-block"), grid = h("div", "wb-mb-grid");
-  grid.append(...fields.map((field) => control(name, field)));
-  node.append(h("div", "wb-h", title), grid);
+  const { title, fields } = methods[name], node = h("div", "wb-ladder-block"), own = (state.settings[name] ||= {});
+  const changed = () => { publish(); ask(); };
+  node.append(h("div", "wb-h", title), grid(fields.map((field) => fieldControl(field, own, () => ({}), changed))));
   return { name, node };
-}
-
-function control(method, field) {
-  const node = h("label", "wb-mb-field"), given = state.settings[method]?.[field.name];
-  const input = { choice: choiceInput, flag: flagInput, number: numberInput, text: textInput }[field.kind](field, given);
-  input.addEventListener("change", () => {
-    const value = read(field, input), place = (state.settings[method] ||= {});
-    if (value === undefined) delete place[field.name]; else place[field.name] = value;
-    publish();
-    ask();
-  });
-  const line = h("span", "wb-ladder-field");
-  line.append(...(field.kind === "flag" ? [input, field.label] : [field.label]));
-  node.append(line, h("small", "wb-hint", field.help), ...(field.kind === "flag" ? [] : [input]));
-  return node;
-}
-
-function choiceInput(field, given) {
-  const node = h("select", "wb-mb-input");
-  node.append(...field.choices.map((one) => Object.assign(h("option", "", one), { value: one })));
-  node.value = String(given ?? field.default);
-  return node;
-}
-
-function flagInput(field, given) {
-  return Object.assign(h("input"), { type: "checkbox", checked: given ?? field.default });
-}
-
-function textInput(field, given) {
-  return Object.assign(h("input", "wb-mb-input"), { value: given ?? field.default ?? "" });
-}
-
-function numberInput(field, given) {
-  return Object.assign(h("input", "wb-mb-input is-number"), { type: "number", min: field.low ?? "",
-    max: field.high ?? "", step: field.whole ? 1 : "any", value: given ?? field.default });
-}
-
-function read(field, input) {
-  if (field.kind === "flag") return input.checked;
-  if (field.kind === "number") return input.value.trim() === "" ? undefined : Number(input.value);
-  return field.kind === "choice" ? field.choices.find((one) => String(one) === input.value) : input.value;
 }
 
 /* ---- choosing ------------------------------------------------------------------------------------------ */

@@ -5,10 +5,9 @@ import typing
 from typing import Any, Literal
 
 import gradio as gr
-from pydantic.fields import FieldInfo
 
 from tabs._context import Context
-from tabs._form import bounds
+from tabs._fields import field
 from tabs._kit import component
 from workbench.compressing.quantizer import QUANTIZERS, Quantizer
 from workbench.compressing.quantizers.gguf import Gguf
@@ -52,7 +51,7 @@ def ladder(ctx: Context, **options: Any) -> gr.HTML:
     }
     functions = {"estimates": lambda query: estimates(ctx, query), "fit": lambda query: fitting(ctx, query)}
     lines = ("No models yet", "A smaller copy is made of a model of the shelf.", "Get one in the Models tab.")
-    return component("ladder", None, functions, lines, catalogue=catalogue, **options)
+    return component("ladder", None, functions, lines, ("fields",), catalogue=catalogue, **options)
 
 
 def rungs_of(quantizer: type[Quantizer]) -> list[dict[str, Any]]:
@@ -85,19 +84,7 @@ def presets(rungs: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def fields_of(method: type[Method]) -> list[dict[str, Any]]:
     """The settings of a method as the browser draws them, without the `type` that is a row of its own."""
-    return [_field(name, info) for name, info in method.model_fields.items() if name != "type"]
-
-
-def _field(name: str, info: FieldInfo) -> dict[str, Any]:
-    low, high = bounds(info)
-    kinds: dict[Any, str] = {bool: "flag", int: "number", float: "number"}
-    choices = typing.get_args(info.annotation) if typing.get_origin(info.annotation) is Literal else ()
-    return {
-        "name": name, "label": name.replace("_", " ").capitalize(), "help": info.description or "",
-        "kind": "choice" if choices else kinds.get(info.annotation, "text"), "choices": list(choices),
-        "default": info.get_default(call_default_factory=True), "low": low, "high": high,
-        "whole": info.annotation is int,
-    }  # fmt: skip
+    return [field(name, info) for name, info in method.model_fields.items() if name != "type"]
 
 
 # ---- estimates -----------------------------------------------------------------------------------------------

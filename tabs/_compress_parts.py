@@ -10,7 +10,7 @@ from tabs._context import Context, guarded
 from tabs._form import Form
 from tabs._job_panel import QUIET, JobPanel
 from tabs._kit import Html, Static, chip, heading, table
-from tabs._sections import Section, job_section, picker, shown
+from tabs._sections import Section, job_section, named, shown
 from workbench.compressing.pruner import PRUNERS
 from workbench.errors import UserError
 from workbench.jobs.job import JOBS
@@ -38,33 +38,27 @@ PUSH = Section("push-gguf", "Push", {"models": "ggufs*"}, ("repo", "models", "pr
 def quantize(ctx: Context, panel: JobPanel) -> None:
     """The model, the ladder, the data for calibrating, and the button."""
     Static(heading("Smaller copies", "Tick what you want to have; sizes are known before anything is made."))
-    every = tuple(Quantize.model_fields)
-    top = Form(Quantize, {"model": picker_of(ctx, "models", "compress-model", first=True)}, main=["model"],
-               skip=tuple(name for name in every if name != "model"))  # fmt: skip
+    others = tuple(name for name in Quantize.model_fields if name != "model")
+    models = named(ctx, {"model": "models"})
+    top = Form(Quantize, models, skip=others, first=("model",), elem_id="compress-model")
     rungs = ladder(ctx, elem_id="ladder")
     rest = Form(
-        Quantize, {"calibration": picker(ctx, "datasets")}, main=["calibration"], skip=("model", "quantizers"),
+        Quantize, named(ctx, {"calibration": "datasets"}), main=["calibration"], skip=("model", "quantizers"),
         more="Rows and names",
     )  # fmt: skip
     start = gr.Button("Quantize", variant="primary", elem_id="quantize-start")
-    top.widget("model").change(
-        None, [top.widget("model"), rungs], rungs, js="(model, value) => ({...(value || {}), model})", **QUIET
+    top.input.input(
+        None, [top.input, rungs], rungs, js="(top, value) => ({...(value || {}), model: top.model})", **QUIET
     )
 
-    def submit(model: str | None, value: Any, *more: Any) -> Any:
-        chosen = value.get("quantizers") if isinstance(value, dict) else None
+    def submit(value: Any, ticked: Any, more: Any) -> Any:
+        model, chosen = top.data(value)["model"], ticked.get("quantizers") if isinstance(ticked, dict) else None
         if not model or not chosen:
             raise UserError("Nothing is chosen.", "Tick one quantizer or several.", "quantizers")
         job = {"method": "quantize", **rest.data(more), "model": model, "quantizers": chosen}
         return shown(ctx, ctx.queue.submit(JOBS.parse(job)))
 
-    start.click(guarded(submit), [top.widget("model"), rungs, *rest.inputs], panel.picker, **QUIET)
-
-
-def picker_of(ctx: Context, kind: str, elem_id: str, first: bool = False) -> Any:
-    """A picker with a name of its own; with `first` it takes the first choice by itself."""
-    make = picker(ctx, kind)
-    return lambda **options: make(elem_id=elem_id, first=first, **options)
+    start.click(guarded(submit), [top.input, rungs, rest.input], panel.picker, **QUIET)
 
 
 # ---- the other ways ----------------------------------------------------------------------------------------

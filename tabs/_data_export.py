@@ -10,14 +10,14 @@ from typing import Any
 import gradio as gr
 from gradio.utils import get_upload_folder
 
-from tabs._context import Choices, Context, guarded
+from tabs._context import Context, guarded
 from tabs._form import Form
-from tabs._job_panel import QUIET, job_panel
+from tabs._job_panel import LAST, QUIET, job_panel
 from tabs._kit import Html, Static, error_box, heading, hint, table
-from tabs._sections import shown
+from tabs._sections import named, shown
 from workbench.data import exporting
 from workbench.data.exporting import EXPORTS, Count, Export
-from workbench.data.store import SPLITS, count, dataset_kind
+from workbench.data.store import SPLITS, count
 from workbench.errors import SpecError, UserError
 from workbench.home import Home
 from workbench.jobs.job import JOBS
@@ -35,13 +35,17 @@ LANGUAGES = {".json": "json", ".yaml": "yaml", ".yml": "yaml", ".py": "python", 
 class Wanted(Spec):
     """What to write."""
 
+    dataset: str = ""
     format: choice(EXPORTS) = {"method": "jsonl"}  # type: ignore[valid-type]
 
 
 def export(ctx: Context, dataset: gr.Dropdown) -> None:
     """Format, preview, files to download, and the hub."""
     Static(heading("For another trainer", "The rows as the recipe leaves them, written as other programs read them."))
-    form = Form(Wanted)
+    form = Form(
+        Wanted, named(ctx, {"dataset": "sets"}), hidden=("dataset",),
+        fits={"format": ("dataset", {one.method: list(one.kinds) for one in EXPORTS})}, elem_id="export-form",
+    )  # fmt: skip
     fits = Static()
     with gr.Row(equal_height=False, elem_classes="wb-preview"):
         first = gr.Code(
@@ -56,15 +60,14 @@ def export(ctx: Context, dataset: gr.Dropdown) -> None:
         start = gr.Button("Write the files", variant="primary", elem_id="export-write")
     written = Static(elem_id="export-written")
     files = gr.File(label="Files", file_count="multiple", interactive=False, visible=False, elem_id="export-files")
-    drawn, inputs = [first, settings, fits], [dataset, *form.inputs]
+    drawn, inputs = [first, settings, fits], [dataset, form.input]
     look = guarded(functools.partial(preview, ctx.home, form))
-    for event in (dataset.change, *(widget.change for widget in form.inputs)):
-        event(look, inputs, drawn, queue=False, **QUIET)
-    dataset.change(lambda name: offered(ctx.home, name), dataset, form.inputs[0], queue=False, **QUIET)
+    gr.on([dataset.change, form.input.input], look, inputs, drawn, queue=False, **QUIET, **LAST)
+    dataset.change(None, inputs, form.input, js="(dataset, value) => ({...(value || {}), dataset})", **QUIET)
     dataset.change(lambda: (gr.update(visible=False), ""), None, [files, written], queue=False, **QUIET)
 
-    def write(name: str | None, *values: Any, progress: Any = gr.Progress()) -> Any:  # noqa: B008
-        return written_files(ctx.home, name, parsed(form, values), progress)
+    def write(name: str | None, value: Any, progress: Any = gr.Progress()) -> Any:  # noqa: B008
+        return written_files(ctx.home, name, parsed(form, value), progress)
 
     start.click(
         guarded(write), inputs, [files, written], show_progress="full", show_progress_on=written,
@@ -79,15 +82,15 @@ def push(ctx: Context, dataset: gr.Dropdown) -> None:
     Static(hint(PushDataset.summary()))
     login = Static(login_line())
     ctx.follow(login, login_line)
-    form = Form(PushDataset, skip=("dataset",))
+    form = Form(PushDataset, skip=("dataset",), elem_id="push-form")
     start = gr.Button("Push", variant="primary", elem_id="start-push-dataset")
     panel = job_panel(ctx, (PushDataset.method,), "Run", ("Nothing pushed yet", "An upload is shown here.", ""))
 
-    def submit(name: str | None, *values: Any) -> Any:
-        job = {"method": PushDataset.method, **form.data(values), "dataset": name or ""}
+    def submit(name: str | None, value: Any) -> Any:
+        job = {"method": PushDataset.method, **form.data(value), "dataset": name or ""}
         return shown(ctx, ctx.queue.submit(JOBS.parse(job)))
 
-    start.click(guarded(submit), [dataset, *form.inputs], panel.picker, **QUIET)
+    start.click(guarded(submit), [dataset, form.input], panel.picker, **QUIET)
 
 
 def login_line() -> Html:
@@ -99,33 +102,20 @@ def login_line() -> Html:
     return hint("A login for the hub is there." if get_token() else f"There is no login for the hub. {HOW_TO_LOG_IN}")
 
 
-def parsed(form: Form, values: Any) -> Export:
+def parsed(form: Form, value: Any) -> Export:
     """The format chosen with its settings; raises `SpecError`."""
-    return EXPORTS.parse(form.data(values)["format"])
-
-
-def offered(home: Home, name: str | None) -> Any:
-    """The formats that write this kind of rows first, the others with what they are for."""
-    try:
-        kind = dataset_kind(home, name or "")
-    except UserError:
-        return gr.skip()
-    good: Choices = [(one.title, one.method) for one in EXPORTS if kind in one.kinds]
-    other = [
-        (f"{one.title} (only {', '.join(one.kinds)} rows)", one.method) for one in EXPORTS if kind not in one.kinds
-    ]
-    return gr.update(choices=[*good, *other])
+    return EXPORTS.parse(form.data(value)["format"])
 
 
 # ---- preview -----------------------------------------------------------------------------------------------
 
 
-def preview(home: Home, form: Form, name: str | None, *values: Any) -> list[Any]:
+def preview(home: Home, form: Form, name: str | None, value: Any) -> list[Any]:
     """The first rows as they will be written, the settings beside them, and what is left out or lost."""
     if not name:
         return ["", "", hint("Choose a dataset above.")]
     try:
-        wanted = parsed(form, values)
+        wanted = parsed(form, value)
         split = next((one for one in SPLITS if count(home, name, one)), "train")
         found, beside = exporting.preview_export(home, name, wanted, split), exporting.settings_of(home, name, wanted)
     except SpecError as error:

@@ -30,7 +30,7 @@ def make(ctx: Context, dataset: gr.Dropdown) -> None:
     Static(heading("New rows from those of the dataset above", MakeData.summary()))
     line = Static(endpoint_line())
     ctx.follow(line, endpoint_line)
-    form = Form(MakeData, pickers(ctx), main=MAIN, skip=("dataset",))
+    form = Form(MakeData, lists(ctx), main=MAIN, skip=("dataset",), first=("model",), elem_id="make-form")
     start = gr.Button("Make rows", variant="primary", elem_id="start-make-data")
     Static(heading("Runs"))
     empty = (
@@ -39,29 +39,25 @@ def make(ctx: Context, dataset: gr.Dropdown) -> None:
         "",
     )
     panel = job_panel(ctx, (MakeData.method,), "Run", empty)
-    started = guarded(lambda name, *values: submit(ctx, form, name, values))
-    start.click(started, [dataset, *form.inputs], panel.picker, **QUIET)
+    started = guarded(lambda name, value: submit(ctx, form, name, value))
+    start.click(started, [dataset, form.input], panel.picker, **QUIET)
     result(ctx, panel, dataset)
 
 
-def submit(ctx: Context, form: Form, dataset: str | None, values: Any) -> Any:
+def submit(ctx: Context, form: Form, dataset: str | None, value: Any) -> Any:
     """Starts the job on the chosen dataset; the panel shows it."""
-    job = {"method": MakeData.method, **form.data(values), "dataset": dataset or ""}
+    job = {"method": MakeData.method, **form.data(value), "dataset": dataset or ""}
     return shown(ctx, ctx.queue.submit(JOBS.parse(job)))
 
 
-def pickers(ctx: Context) -> dict[str, Any]:
-    """The dropdowns of the form: what can write, and what can judge."""
+def lists(ctx: Context) -> dict[str, Any]:
+    """What can write, and what can judge."""
     writers: Choices = [("the operator's endpoint", "")]
     judges: Choices = [("nobody", ""), ("the operator's endpoint", ENDPOINT)]
-
-    def writing(**options: Any) -> gr.Dropdown:
-        return ctx.picker(lambda: [*ctx.answering(), *writers], first=True, elem_id="make-model", **options)
-
-    def judging(**options: Any) -> gr.Dropdown:
-        return ctx.picker(lambda: [*judges, *ctx.answering()], elem_id="make-judge", **{**options, "value": ""})
-
-    return {"model": writing, "judge": judging}
+    return {
+        "model": ("writers", lambda: [*ctx.answering(), *writers]),
+        "judge": ("judges", lambda: [*judges, *ctx.answering()]),
+    }
 
 
 def endpoint_line() -> Html:

@@ -6,6 +6,7 @@ never put text of people or models into a template.
 """
 
 import inspect
+import json
 import logging
 import math
 from collections.abc import Callable, Iterable, Sequence
@@ -32,7 +33,7 @@ Lines = tuple[str, str, str]
 
 def static_paths() -> list[Path]:
     """Folders and files to hand to `gr.set_static_paths` before launching."""
-    return [ASSETS / "fonts", ASSETS / "vendor", ASSETS / "kit.js", ASSETS / "icon.svg", PLOTLY]
+    return [ASSETS / "fonts", ASSETS / "vendor", *sorted(ASSETS.glob("*.js")), ASSETS / "icon.svg", PLOTLY]
 
 
 # ---- components --------------------------------------------------------------------------------------------
@@ -164,13 +165,19 @@ def component(
     return gr.HTML(
         value=value,
         html_template=f'<div class="wb-{name.replace("_", "-")}"></div>',
-        js_on_load="\n".join((ASSETS / f"{part}.js").read_text(encoding="utf-8") for part in (*parts, name)),
+        js_on_load=_begin(*parts, name),
         head=_scripts(),
         apply_default_css=False,
         server_functions=[_served(title, function) for title, function in functions.items()],
         empty=list(empty),
         **options,
     )
+
+
+def _begin(*names: str) -> str:
+    """JavaScript that runs a component's files as one function; the browser loads each file once for all components."""
+    urls = json.dumps([static_url(ASSETS / f"{name}.js") for name in names])
+    return f"window.wbKit.begin({urls}, {{ element, trigger, props, server, upload, watch }});"
 
 
 def _scripts() -> str:

@@ -3,15 +3,17 @@
 from typing import Any
 
 import gradio as gr
+from pydantic import Field
 
 from tabs._context import Context, guarded
+from tabs._form import Form
 from tabs._job_panel import QUIET, JobPanel
 from tabs._kit import Figure, Static, empty, figure, heading, hint
-from tabs._sections import Section, job_section, picker
+from tabs._sections import Section, job_section, named
 from workbench.errors import UserError
 from workbench.models import family_figure
 from workbench.models.family import family
-from workbench.spec import dump_yaml
+from workbench.spec import Spec, dump_yaml
 
 ADAPTERS = ("Two adapters are needed", "They are joined without touching their base.", "Train adapters of one base.")
 FINETUNED = (
@@ -21,7 +23,7 @@ FINETUNED = (
 )
 
 COMBINE = Section(
-    "combine-adapters", "Combine adapters", {"adapters": "adapters*", "weights": "numbers"},
+    "combine-adapters", "Combine adapters", {"adapters": "adapters*"},
     ("adapters", "weights", "combination", "output"), ("adapters", 2), ADAPTERS,
 )  # fmt: skip
 EXTRACT = Section(
@@ -35,7 +37,7 @@ AVERAGE = Section(
      "Train with 'Keep checkpoints' above 1 (More settings)."),
 )  # fmt: skip
 MOE = Section(
-    "assemble-moe", "Assemble", {"recipe": "yaml"}, ("recipe", "output"), ("models", 2), FINETUNED,
+    "assemble-moe", "Assemble", {}, ("recipe", "output"), ("models", 2), FINETUNED,
 )  # fmt: skip
 SEARCH = Section(
     "merge-search", "Search", {"models": "models*", "base": "models", "dataset": "datasets", "methods": "methods*"},
@@ -52,20 +54,29 @@ MEASURE = Section(
 )  # fmt: skip
 
 
+class Mixture(Spec):
+    """What a recipe for a mixture of experts is begun from."""
+
+    base: str = Field("", description="Gives all but the MLPs.")
+    experts: list[str] = Field(default_factory=list, description="Whole models trained from one base.")
+
+
 # ---- mixture of experts --------------------------------------------------------------------------------------
 
 
 def mixture(ctx: Context, panel: JobPanel) -> None:
     """The form of a mixture of experts, whose recipe can be begun from models of the shelf."""
-    with gr.Row():
-        base = picker(ctx, "models")(label="Base", info="Gives all but the MLPs.", min_width=160)
-        experts = picker(ctx, "models*")(label="Experts", info="Whole models trained from one base.", min_width=160)
+    first = Form(Mixture, named(ctx, {"base": "models", "experts": "models*"}))
     begin = gr.Button("Write a recipe to go on from", size="sm")
     form = job_section(ctx, MOE, panel)
-    begin.click(guarded(_moe_recipe), [base, experts], form.widget("recipe"), **QUIET)
+
+    def write(chosen: Any, value: Any) -> dict[str, Any]:
+        return form.filled(value, {"recipe": _moe_recipe(**first.data(chosen))})
+
+    begin.click(guarded(write), [first.input, form.input], form.input, **QUIET)
 
 
-def _moe_recipe(base: str | None, experts: list[str]) -> str:
+def _moe_recipe(base: str, experts: list[str]) -> str:
     if not base or not experts:
         raise UserError("There is nothing to write yet.", "Choose a base and two experts or more.", "Experts")
     named = [{"source_model": name, "positive_prompts": [f"A prompt that {name} should answer."]} for name in experts]

@@ -11,7 +11,7 @@ from tabs._context import Context, guarded
 from tabs._form import Form
 from tabs._job_panel import QUIET, JobPanel
 from tabs._kit import MergeBuilder
-from tabs._sections import picker, shown
+from tabs._sections import named, shown
 from workbench.errors import SpecError, UserError
 from workbench.home import entries, free_name, slug
 from workbench.jobs.job import JOBS
@@ -39,18 +39,17 @@ def recipe(ctx: Context, panel: JobPanel) -> gr.HTML:
         elem_id="merge-builder",
     )  # fmt: skip
     with gr.Accordion("Proof and files", open=False, elem_classes="wb-more"):
-        proof = Form(Proof, {"dataset": picker(ctx, "datasets")})
-        files = Form(Merge, main=["shard_gb"], skip=("output", "recipe", "seed", "kernels", "proof"))
+        proof = Form(Proof, named(ctx, {"dataset": "datasets"}))
+        files = Form(Merge, skip=("output", "recipe", "seed", "kernels", "proof"))
     start = gr.Button("Merge", variant="primary", elem_id="merge-start")
 
-    def submit(value: Any, *rest: Any) -> Any:
+    def submit(value: Any, proved: Any, written: Any) -> Any:
         if not isinstance(value, dict) or not value.get("recipe"):
             raise UserError("There is no recipe yet.", "Get two models of one architecture first.", "recipe")
-        count = len(proof.inputs)
-        job = {"method": "merge", **value, "proof": proof.data(rest[:count]), **files.data(rest[count:])}
+        job = {"method": "merge", **value, "proof": proof.data(proved), **files.data(written)}
         return shown(ctx, ctx.queue.submit(JOBS.parse(job)))
 
-    start.click(guarded(submit), [builder, *proof.inputs, *files.inputs], panel.picker, **QUIET)
+    start.click(guarded(submit), [builder, proof.input, files.input], panel.picker, **QUIET)
     return builder
 
 

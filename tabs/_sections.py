@@ -1,13 +1,13 @@
 """The form of a kind of job with its button, for tabs that start several kinds."""
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
 
 from tabs._context import Choices, Context, guarded
-from tabs._form import Form
+from tabs._form import Form, List
 from tabs._job_panel import QUIET, JobPanel
 from tabs._kit import Static, empty, heading, hint
 from workbench.jobs.job import JOBS
@@ -19,22 +19,23 @@ from workbench.models.shelf import list_models
 class Section:
     """The form of one kind of job.
 
-    pickers: which list fills a field (see `choices_of`; with '*' several of it), or how it is written ('numbers',
-    'lines', 'yaml'). needs: what there must be, and how many, for the form to make sense; else `empty` says what to do.
+    lists: which list a field is chosen from (see `choices_of`; with '*' several of it). needs: what there must be, and
+    how many, for the form to make sense; else `empty` says what to do.
     """
 
     method: str
     button: str
-    pickers: dict[str, str]
+    lists: dict[str, str]
     main: tuple[str, ...]
     needs: tuple[str, int] = ("models", 1)
     empty: tuple[str, str, str] = ("No models yet", "This works on models of the shelf.", "Get one in the Models tab.")
 
 
-def choices_of(ctx: Context, kind: str) -> Callable[[], Choices]:
+def choices_of(ctx: Context, kind: str) -> List:
     """The list behind a kind of picker."""
-    lists: dict[str, Callable[[], Choices]] = {
+    lists: dict[str, List] = {
         "models": ctx.models,
+        "answering": ctx.answering,
         "adapters": ctx.adapters,
         "ggufs": lambda: ggufs(ctx),
         "single": lambda: [*ctx.models(), *ggufs(ctx)],
@@ -42,6 +43,8 @@ def choices_of(ctx: Context, kind: str) -> Callable[[], Choices]:
         "trainings": lambda: ctx.jobs(("train",)),
         "prompts": ctx.of_kind("prompts", "conversation", "preference"),
         "datasets": ctx.of_kind("conversation", "text"),
+        "lessons": lambda: tagged(ctx.of_kind("conversation", "text", "preference")()),
+        "sets": lambda: tagged(ctx.datasets()),
         "methods": lambda: [(method.title, name) for name, method in catalogue.methods().items()],
     }
     return lists[kind]
@@ -53,30 +56,14 @@ def ggufs(ctx: Context) -> Choices:
     return [(f"{info.name} · {info.dtype}", info.name) for info in reversed(found)]
 
 
-HINTS = {"numbers": (1, "0.5, 0.5"), "lines": (3, "one a line"), "yaml": (9, "base_model: …")}
+def tagged(datasets: Choices) -> list[tuple[str, str, str]]:
+    """Datasets with their kinds, by which methods are offered."""
+    return [(label, name, label.rsplit(" · ", 1)[1]) for label, name in datasets]
 
 
-def picker(ctx: Context, kind: str) -> Callable[..., Any]:
-    """What makes the widget of a field: a dropdown that follows a shelf, or a box for what is written."""
-    if kind in HINTS:
-        return lambda **options: _box(kind, **options)
-    many, choices = kind.endswith("*"), choices_of(ctx, kind.rstrip("*"))
-    blank: list[str] | None = [] if many else None
-    return lambda **options: ctx.picker(choices, multiselect=many, **{**options, "value": blank})
-
-
-def _box(kind: str, value: list[Any] | None = None, **options: Any) -> gr.Textbox:
-    lines, hint_ = HINTS[kind]
-    text = ("\n" if kind == "lines" else ", ").join(map(str, value or []))
-    return gr.Textbox(text, lines=lines, placeholder=hint_, elem_classes=f"wb-box-{kind}", **options)
-
-
-def written(kind: str, value: Any) -> Any:
-    """What a box holds: numbers, lines, or YAML as it is."""
-    text = str(value or "")
-    if kind == "yaml":
-        return text
-    return text.replace(",", " ").split() if kind == "numbers" else [line for line in text.splitlines() if line.strip()]
+def named(ctx: Context, lists: Mapping[str, str]) -> dict[str, tuple[str, List]]:
+    """The lists of a form's fields, as `Form` takes them."""
+    return {name: (kind, choices_of(ctx, kind.rstrip("*"))) for name, kind in lists.items()}
 
 
 def job_section(ctx: Context, section: Section, panel: JobPanel, titled: bool = True) -> Form:
@@ -86,17 +73,13 @@ def job_section(ctx: Context, section: Section, panel: JobPanel, titled: bool = 
     missing = lacks(ctx, section)
     lacking = Static(missing, visible=bool(missing))
     ctx.follow(lacking, lambda: gr.update(value=(words := lacks(ctx, section)), visible=bool(words)))
-    form = Form(job, {name: picker(ctx, kind) for name, kind in section.pickers.items()}, main=list(section.main))
+    form = Form(job, named(ctx, section.lists), main=list(section.main), elem_id=f"form-{section.method}")
     start = gr.Button(section.button, variant="primary", elem_id=f"start-{section.method}")
 
-    def submit(*values: Any) -> Any:
-        data = form.data(values)
-        for name, kind in section.pickers.items():
-            if kind in HINTS:
-                data[name] = written(kind, data[name])
-        return shown(ctx, ctx.queue.submit(JOBS.parse({"method": section.method, **data})))
+    def submit(value: Any) -> Any:
+        return shown(ctx, ctx.queue.submit(JOBS.parse({"method": section.method, **form.data(value)})))
 
-    start.click(guarded(submit), form.inputs, panel.picker, **QUIET)
+    start.click(guarded(submit), form.input, panel.picker, **QUIET)
     return form
 
 

@@ -40,13 +40,13 @@ def build(ctx: Context) -> gr.Dropdown:
                 stop = gr.Button("Stop", elem_id="chat-stop")
                 again = gr.Button("Regenerate", elem_id="chat-again")
                 clear = gr.Button("New conversation", elem_id="chat-clear")
-    inputs = [grid, models, message, system, *form.inputs]
+    inputs = [grid, models, message, system, form.input]
     gr.on(
         [send.click, message.submit], guarded(lambda *values: _send(ctx, form, *values)), inputs, message,
         concurrency_limit=None, **QUIET,
     ).success(None, None, None, js=POKE)  # fmt: skip
     again.click(
-        guarded(lambda grid, *values: ctx.chats.regenerate(_chat(grid), _decoding(form, values))), [grid, *form.inputs],
+        guarded(lambda grid, value: ctx.chats.regenerate(_chat(grid), _decoding(form, value))), [grid, form.input],
         None, **QUIET,
     ).success(None, None, None, js=POKE)  # fmt: skip
     stop.click(guarded(lambda grid: ctx.chats.stop(_chat(grid))), grid, None, queue=False, **QUIET)
@@ -54,13 +54,13 @@ def build(ctx: Context) -> gr.Dropdown:
     return models
 
 
-def _send(ctx: Context, form: Form, grid: Any, models: list[str], message: str, system: str, *values: Any) -> str:
-    ctx.chats.send(_chat(grid), list(models or []), message, (system or "").strip(), _decoding(form, values))
+def _send(ctx: Context, form: Form, grid: Any, models: list[str], message: str, system: str, value: Any) -> str:
+    ctx.chats.send(_chat(grid), list(models or []), message, (system or "").strip(), _decoding(form, value))
     return ""
 
 
-def _decoding(form: Form, values: Any) -> Decoding:
-    return Decoding.parse(form.data(values))
+def _decoding(form: Form, value: Any) -> Decoding:
+    return Decoding.parse(form.data(value))
 
 
 def _chat(grid: Any) -> str:

@@ -59,11 +59,13 @@ def build(ctx: Context, train: Form, train_extra: list[Any]) -> CompressTab:
             cost = parts.cost(ctx, panel)
         with gr.Tab("GGUF files", id="gguf"):
             parts.gguf_files(ctx, panel)
-    widgets = [cost.widget("original"), cost.widget("variants")]
-    buttons.cost.click(guarded(lambda job: _to_cost(ctx, job)), panel.picker, [*widgets, tabs], **QUIET)
+    buttons.cost.click(
+        guarded(lambda job, value: _to_cost(ctx, job, cost, value)), [panel.picker, cost.input], [cost.input, tabs],
+        **QUIET,
+    )  # fmt: skip
     buttons.heal.click(
-        guarded(lambda job: _to_train(ctx, job, train)), panel.picker,
-        [*train.inputs, *train.group_columns, *train_extra], **QUIET,
+        guarded(lambda job, value: _to_train(ctx, job, train, value)), [panel.picker, train.input],
+        [train.input, *train_extra], **QUIET,
     )  # fmt: skip
     return CompressTab(panel, buttons.chat)
 
@@ -79,17 +81,12 @@ def connect(ctx: Context, tab: CompressTab, compare: gr.Dropdown, tabs: gr.Tabs)
     tab.chat.click(guarded(fill), tab.panel.picker, [compare, tabs], **QUIET)
 
 
-def _to_cost(ctx: Context, job: str | None) -> tuple[Any, Any, Any]:
+def _to_cost(ctx: Context, job: str | None, cost: Form, value: Any) -> tuple[Any, Any]:
     found = _made(ctx, job)
-    choices = ctx.answering()
-    return (
-        gr.update(value=found.original or None, choices=choices),
-        gr.update(value=found.models, choices=choices),
-        gr.Tabs(selected="cost"),
-    )
+    return cost.filled(value, {"original": found.original, "variants": found.models}), gr.Tabs(selected="cost")
 
 
-def _to_train(ctx: Context, job: str | None, train: Form) -> list[Any]:
+def _to_train(ctx: Context, job: str | None, train: Form, value: Any) -> tuple[Any, Any]:
     """Fills the Train form so that a pruned model learns from its original; zeros stay where all weights learn."""
     found = _made(ctx, job)
     model = found.models[0]
@@ -99,7 +96,7 @@ def _to_train(ctx: Context, job: str | None, train: Form) -> list[Any]:
         "tuner": {"method": found.tuner or "lora"},
     }  # fmt: skip
     gr.Info(f"{model} will learn from {found.original}. Choose a dataset like what it is used for, then start.")
-    return [*train.updates(settings), *train.group_updates(settings), gr.Tabs(selected="train")]
+    return train.filled(value, settings), gr.Tabs(selected="train")
 
 
 def _made(ctx: Context, job: str | None) -> Found:

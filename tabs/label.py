@@ -10,6 +10,7 @@ from tabs._context import Context, guarded
 from tabs._form import Form
 from tabs._job_panel import QUIET, job_panel
 from tabs._kit import Html, Static, VotePad, empty, facts, heading, hint, safe, table
+from tabs._sections import named
 from workbench.errors import UserError
 from workbench.home import free_name
 from workbench.jobs.job import JOBS
@@ -40,7 +41,7 @@ def build(ctx: Context, train: Form, train_extra: list[Any]) -> Form:
                     ctx, ("generate",), "Answers under way",
                     ("No answers under way", "Models answer in the background; labelling can begin meanwhile.", ""),
                 )  # fmt: skip
-    start.click(guarded(lambda *values: _start(ctx, form, values)), form.inputs, [panel.picker, session], **QUIET)
+    start.click(guarded(lambda value: _start(ctx, form, value)), form.input, [panel.picker, session], **QUIET)
     return form
 
 
@@ -48,24 +49,13 @@ def _new_session(ctx: Context) -> tuple[Form, gr.Button]:
     Static(
         heading("New session", "Two or more models answer the same prompts; you judge without knowing which is which.")
     )
-    form = Form(
-        Generate,
-        {
-            "models": lambda **options: ctx.picker(
-                ctx.answering, multiselect=True, elem_id="label-models", **{**options, "value": []}
-            ),
-            "prompts": lambda **options: ctx.picker(
-                ctx.of_kind("prompts", "conversation", "preference"), elem_id="label-prompts", first=True, **options
-            ),
-        },
-        main=MAIN,
-        more="Sampling",
-    )
+    lists = named(ctx, {"models": "answering*", "prompts": "prompts"})
+    form = Form(Generate, lists, main=MAIN, first=("prompts",), more="Sampling", elem_id="label-form")
     return form, gr.Button("Let them answer", variant="primary", elem_id="label-start")
 
 
-def _start(ctx: Context, form: Form, values: Any) -> tuple[Any, Any]:
-    job = JOBS.parse({"method": "generate", **form.data(values)})
+def _start(ctx: Context, form: Form, value: Any) -> tuple[Any, Any]:
+    job = JOBS.parse({"method": "generate", **form.data(value)})
     job_id = ctx.queue.submit(job)
     view = ctx.queue.get(job_id)
     name = job.session  # type: ignore[attr-defined]
@@ -168,11 +158,9 @@ def _result(ctx: Context, session: gr.Dropdown, train: Form, train_extra: list[A
     seen = gr.Textbox(visible=False)
     ctx.on_change.append((lambda mark, *what: _changed(ctx, mark, what, refresh), [seen, session, own], [seen, *shown]))
     tune.click(
-        guarded(lambda name, own: _to_dpo(ctx, name, own, train)),
-        [session, own],
-        [*train.inputs, *train.group_columns, *train_extra],
-        **QUIET,
-    )
+        guarded(lambda name, own, value: _to_dpo(ctx, name, own, train, value)), [session, own, train.input],
+        [train.input, *train_extra], **QUIET,
+    )  # fmt: skip
     delete.click(
         guarded(lambda name: _delete(ctx, name)), session, session,
         js="(name) => confirm('Delete this session with its answers and votes for good?') ? name : null", **QUIET,
@@ -219,7 +207,7 @@ def _best(ctx: Context, name: str) -> str:
     return next((model for model in [*rated, *named] if model in known), "")
 
 
-def _to_dpo(ctx: Context, name: str | None, own: bool, train: Form) -> list[Any]:
+def _to_dpo(ctx: Context, name: str | None, own: bool, train: Form, value: Any) -> tuple[Any, Any]:
     """Exports the pairs as a dataset and fills the Train form with it."""
     if not name:
         raise UserError("No session is chosen.", "Choose one first.", "Session")
@@ -235,7 +223,7 @@ def _to_dpo(ctx: Context, name: str | None, own: bool, train: Form) -> list[Any]
         "eval_every": 5,
     }
     gr.Info(f"{manifest.info['rows']['train']} pairs are the dataset {manifest.name}. Check the settings, then start.")
-    return [*train.updates(settings), *train.group_updates(settings), gr.Tabs(selected="train")]
+    return train.filled(value, settings), gr.Tabs(selected="train")
 
 
 def _words(ctx: Context, name: str | None) -> str:

@@ -8,6 +8,7 @@ import gradio as gr
 from tabs import _merge_parts as parts
 from tabs._context import Context, guarded
 from tabs._ensembles import ensembles
+from tabs._form import Form
 from tabs._job_panel import QUIET, JobPanel, job_panel
 from tabs._kit import Static, heading
 from tabs._merge_recipe import recipe
@@ -100,19 +101,21 @@ def _way(ctx: Context, title: str, section: Section, panel: JobPanel, *more: Sec
             job_section(ctx, one, panel)
 
 
-def connect(ctx: Context, tab: MergeTab, compare: gr.Dropdown, label: gr.Dropdown, tabs: gr.Tabs) -> None:
+def connect(ctx: Context, tab: MergeTab, compare: gr.Dropdown, label: Form, tabs: gr.Tabs) -> None:
     """Wires the buttons that fill the Compare and Label tabs, once these are built."""
 
-    def go(where: str) -> Any:
-        def fill(job: str | None) -> tuple[Any, Any]:
-            made = _made(ctx, job)
-            chosen = [made, *parents_of(ctx.home, made)][:4]
-            return gr.update(value=chosen, choices=ctx.models()), gr.Tabs(selected=where)
+    def relatives(job: str | None) -> list[str]:
+        made = _made(ctx, job)
+        return [made, *parents_of(ctx.home, made)][:4]
 
-        return guarded(fill)
+    def to_compare(job: str | None) -> tuple[Any, Any]:
+        return gr.update(value=relatives(job), choices=ctx.models()), gr.Tabs(selected="compare")
 
-    tab.compare.click(go("compare"), tab.panel.picker, [compare, tabs], **QUIET)
-    tab.label.click(go("label"), tab.panel.picker, [label, tabs], **QUIET)
+    def to_label(job: str | None, value: Any) -> tuple[Any, Any]:
+        return label.filled(value, {"models": relatives(job)}), gr.Tabs(selected="label")
+
+    tab.compare.click(guarded(to_compare), tab.panel.picker, [compare, tabs], **QUIET)
+    tab.label.click(guarded(to_label), [tab.panel.picker, label.input], [label.input, tabs], **QUIET)
 
 
 # ---- result ------------------------------------------------------------------------------------------------

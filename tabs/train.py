@@ -9,6 +9,7 @@ from tabs._context import Context, guarded
 from tabs._form import Form
 from tabs._job_panel import QUIET, job_panel
 from tabs._kit import Static, heading
+from tabs._sections import named, shown
 from workbench.jobs.job import JOBS
 from workbench.jobs.kinds.train import Train
 from workbench.spec import load_yaml
@@ -42,19 +43,11 @@ def build(ctx: Context) -> Form:
             Static(heading("New run"))
             choices = [(preset["title"], name) for name, preset in found.items()]
             preset = gr.Dropdown(choices, value=None, label="Preset", info="Fills the form; change what you like.")
+            kinds = {objective.method: list(objective.dataset_kinds) for objective in OBJECTIVES}
             form = Form(
-                Train,
-                {
-                    "model": lambda **options: ctx.picker(ctx.models, elem_id="train-model", first=True, **options),
-                    "dataset": lambda **options: ctx.picker(
-                        ctx.of_kind("conversation", "text", "preference"),
-                        elem_id="train-dataset",
-                        first=True,
-                        **options,
-                    ),
-                },
-                main=MAIN,
-            )
+                Train, named(ctx, {"model": "models", "dataset": "lessons"}), main=MAIN, first=("model", "dataset"),
+                fits={"objective": ("dataset", kinds)}, elem_id="train-form",
+            )  # fmt: skip
             start = gr.Button("Start training", variant="primary", elem_id="train-start")
             with gr.Accordion("As YAML, for the command line", open=False):
                 show = gr.Button("Write it out", size="sm")
@@ -66,34 +59,14 @@ def build(ctx: Context) -> Form:
                  "Choose a model and a dataset on the left, take the preset 'Quick look', press Start."),
             )  # fmt: skip
     preset.change(
-        lambda name: [*form.updates(found[name]["settings"]), *form.group_updates(found[name]["settings"])]
-        if name
-        else [gr.skip()] * (len(form.inputs) + len(form.group_columns)),
-        preset, [*form.inputs, *form.group_columns], queue=False, **QUIET,
+        lambda name, value: form.filled(value, found[name]["settings"]) if name else gr.skip(),
+        [preset, form.input], form.input, queue=False, **QUIET,
     )  # fmt: skip
-    dataset, objective = form.widget("dataset"), form.widget("objective", "method")
-    dataset.change(
-        guarded(lambda *chosen: _fitting(ctx, *chosen)), [dataset, objective], objective, queue=False, **QUIET
-    )
-    start.click(guarded(lambda *values: _start(ctx, form, values)), form.inputs, panel.picker, **QUIET)
-    show.click(guarded(lambda *values: _job(form, values).to_yaml()), form.inputs, yaml, **QUIET)
+    begin = guarded(lambda value: shown(ctx, ctx.queue.submit(_job(form, value))))
+    start.click(begin, form.input, panel.picker, **QUIET)
+    show.click(guarded(lambda value: _job(form, value).to_yaml()), form.input, yaml, **QUIET)
     return form
 
 
-def _job(form: Form, values: Any) -> Any:
-    return JOBS.parse({"method": "train", **form.data(values)})
-
-
-def _fitting(ctx: Context, dataset: str | None, objective: str) -> Any:
-    """The objective that can learn from this dataset: the one chosen if it can, else the first that can."""
-    kinds = [kind for label, name in ctx.datasets() if name == dataset for kind in (label.rsplit(" · ", 1)[1],)]
-    if not kinds or kinds[0] in OBJECTIVES.get(objective).dataset_kinds:
-        return gr.skip()
-    fitting = [found.method for found in OBJECTIVES if kinds[0] in found.dataset_kinds]
-    return gr.update(value="sft" if "sft" in fitting else fitting[0]) if fitting else gr.skip()
-
-
-def _start(ctx: Context, form: Form, values: Any) -> Any:
-    job = ctx.queue.submit(_job(form, values))
-    view = ctx.queue.get(job)
-    return gr.update(choices=[(view.label, job)], value=job)
+def _job(form: Form, value: Any) -> Any:
+    return JOBS.parse({"method": "train", **form.data(value)})

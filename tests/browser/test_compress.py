@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
-from test_loop import App, choose, fill, live, shot, tab, until
+from test_loop import App, choose, fill, live, pick, shot, tab, until
 from test_merge import toy_adapter
 
 from tests.toys import toy_dataset, toy_model
@@ -38,7 +38,7 @@ def ladder(app: App, page: Page) -> Locator:
     tab(page, "Compress")
     found = page.locator(".wb-ladder")
     expect(found).to_have_attribute("data-model", re.compile("."), timeout=20_000)  # one of them by itself
-    choose(page, "#compress-model", "first")
+    pick(page, "#compress-model", "Model", "first")
     expect(found).to_have_attribute("data-model", "first", timeout=20_000)
     return found
 
@@ -101,8 +101,7 @@ def test_a_ladder_of_an_adapter_is_made_and_listed_with_real_sizes(app: App, lad
 def test_what_it_cost_as_a_table_and_a_scatter(app: App, ladder: Locator) -> None:
     page = ladder.page
     page.locator("#to-cost").click()
-    variants = page.get_by_label("Variants", exact=True).locator("visible=true")
-    expect(variants).to_be_visible()
+    expect(page.locator("#form-cost .wb-form-chip")).to_have_count(2)
     page.get_by_text("More settings").locator("visible=true").first.click()
     fill(page, "Rows", "6")
     fill(page, "Speed tokens", "4")
@@ -137,15 +136,14 @@ def test_zeros_are_healed_by_training_all_weights(app: App, ladder: Locator) -> 
     page = ladder.page
     tab(page, "Prune")
     expect(page.get_by_text("What becomes smaller, what becomes faster")).to_be_visible()
-    for label, value in (("Model", "toy"), ("Pruner", "Magnitude: smallest weights to zero")):
-        box = page.get_by_label(label, exact=True).locator("visible=true").first
-        box.fill(value)
-        box.press("Enter")
+    pick(page, "#form-prune", "Model", "toy")
+    pick(page, "#form-prune", "Pruner", "magnitude")
     page.locator("#start-prune").click()
     finished(app, "Prune toy")
     page.locator("#to-heal").click()
-    expect(page.locator("#train-model input")).to_have_value("toy-magnitude-50")
-    expect(page.get_by_label("Tuner", exact=True).locator("visible=true")).to_have_value("All weights")
+    form = page.locator("#train-form")
+    expect(form.get_by_label("Model", exact=True)).to_have_value("toy-magnitude-50")
+    expect(form.get_by_label("Tuner", exact=True)).to_have_value("full")
 
 
 def test_nothing_leaves_without_a_login(app: App, ladder: Locator) -> None:
@@ -154,10 +152,7 @@ def test_nothing_leaves_without_a_login(app: App, ladder: Locator) -> None:
     tab(page, "GGUF files")
     page.get_by_role("button", name="To the hub").click()
     fill(page, "Repo", "somebody/toy-GGUF")
-    box = page.get_by_label("Models", exact=True).locator("visible=true").first
-    box.fill(MADE[0])
-    box.press("Enter")
-    page.keyboard.press("Escape")
+    pick(page, "#form-push-gguf", "Models", MADE[0])
     page.locator("#start-push-gguf").click()
     expect(page.locator(".toast-body").first).to_contain_text("hub")
     assert len(Queue(app.home).all()) == before

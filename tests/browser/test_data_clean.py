@@ -154,7 +154,7 @@ def test_steps_are_moved_checked_discarded_and_pasted(app: App, page: Page) -> N
     add(steps, "personal data")
     add(steps, "pattern")
     steps.get_by_label("Patterns").fill("(")
-    wrong = steps.locator('[data-method="pattern"] .wb-ds-wrong:visible')
+    wrong = steps.locator('[data-method="pattern"] .wb-field-wrong:visible')
     expect(wrong).not_to_be_empty(timeout=PATIENCE)
     steps.get_by_label("Patterns").fill("small wren")
     expect(wrong).to_have_count(0, timeout=PATIENCE)
@@ -192,7 +192,7 @@ def test_every_step_of_the_menu_opens_its_form(app: App, page: Page) -> None:
         form = steps.locator(".wb-ds-step").last.locator(".wb-ds-body")
         expect(form).to_be_visible()
         fields = len(STEPS.get(str(name)).model_fields) - 1  # restored rows are no setting
-        expect(form.locator(".wb-ds-field")).to_have_count(fields)
+        expect(form.locator(".wb-field")).to_have_count(fields)
 
 
 def test_the_result_becomes_a_dataset_of_its_own(app: App, page: Page) -> None:

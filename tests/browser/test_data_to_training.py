@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 from test_data_clean import add, apply, count
-from test_loop import App, choose, fill, live, shot, tab
+from test_loop import App, choose, fill, live, pick, shot, tab
 
 from tests.toys import toy_model
 from workbench.data import workshop
@@ -81,8 +81,8 @@ def test_a_messy_file_becomes_a_training_run(app: App, page: Page, tmp_path: Pat
     assert "<|im_end|>" in (trained.last.text_content() or "")
 
     tab(page, "Train")
-    choose(page, "#train-model", "toy")
-    choose(page, "#train-dataset", "rivers")
+    pick(page, "#train-form", "Model", "toy")
+    pick(page, "#train-form", "Dataset", "rivers")
     fill(page, "Output", "rivered")
     fill(page, "Max steps", "4")
     page.locator("#train-start").click()

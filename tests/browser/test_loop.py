@@ -91,11 +91,16 @@ def choose(page: Page, where: str, *values: str) -> None:
     page.keyboard.press("Escape")
 
 
-def fill(page: Page, label: str, value: str) -> None:
-    named = page.locator("label").filter(has=page.get_by_text(label, exact=True))
-    box = named.locator("input, textarea").locator("visible=true").first
+def fill(page: Page, label: str, value: str, form: str = "body") -> None:
+    box = page.locator(form).get_by_label(label, exact=True).locator("visible=true").first
     box.fill(value)
     box.press("Tab")
+
+
+def pick(page: Page, form: str, label: str, *values: str) -> None:
+    """Chooses one value of a form's list after another."""
+    for value in values:
+        page.locator(form).get_by_label(label, exact=True).select_option(value)
 
 
 def shot(page: Page, name: str) -> None:
@@ -159,8 +164,8 @@ def test_train_survives_reload_and_shows_in_two_browsers(app: App, page: Page, b
 
 def start_training(page: Page, output: str, steps: str) -> None:
     tab(page, "Train")
-    choose(page, "#train-model", "toy")
-    choose(page, "#train-dataset", "talks")
+    pick(page, "#train-form", "Model", "toy")
+    pick(page, "#train-form", "Dataset", "talks")
     fill(page, "Output", output)
     fill(page, "Max steps", steps)
     fill(page, "Learning rate", "0.002")
@@ -182,8 +187,8 @@ def test_a_bad_setting_is_named_and_nothing_starts(app: App, page: Page) -> None
     before = len(Queue(app.home).all())
     page.goto(app.url)
     tab(page, "Train")
-    choose(page, "#train-model", "toy")
-    choose(page, "#train-dataset", "talks")
+    pick(page, "#train-form", "Model", "toy")
+    pick(page, "#train-form", "Dataset", "talks")
     fill(page, "Output", "../elsewhere")
     page.locator("#train-start").click()
     toast = page.locator(".toast-body").first
@@ -196,7 +201,7 @@ def test_compare_base_and_adapter_side_by_side(app: App, page: Page) -> None:
     page.goto(app.url)
     tab(page, "Compare")
     choose(page, "#compare-models", "toy", "tuned")
-    page.locator("label").filter(has=page.get_by_text("Greedy", exact=True)).locator("input:visible").first.check()
+    page.get_by_label("Greedy", exact=True).locator("visible=true").check()
     page.locator("#chat-message textarea").fill("Tell me of the small wren number 3.")
     page.locator("#chat-message textarea").press("Enter")
     panes = page.locator(".wb-pane")
@@ -215,9 +220,9 @@ def test_compare_base_and_adapter_side_by_side(app: App, page: Page) -> None:
 def test_vote_by_keyboard_then_dpo(app: App, page: Page) -> None:
     page.goto(app.url)
     tab(page, "Label")
-    fill(page, "Session", "round-one")
-    choose(page, "#label-models", "toy", "tuned")
-    choose(page, "#label-prompts", "talks")
+    fill(page, "Session", "round-one", "#label-form")
+    pick(page, "#label-form", "Models", "toy", "tuned")
+    pick(page, "#label-form", "Prompts", "talks")
     fill(page, "Limit", "8")
     page.locator("#label-start").click()
     until(lambda: any(v.label == "Answers for round-one" and v.status == "done" for v in Queue(app.home).all()), 120)
@@ -234,7 +239,7 @@ def test_vote_by_keyboard_then_dpo(app: App, page: Page) -> None:
         assert len(effective_votes(app.home, "round-one")) == count
     shot(page, "label")
     page.locator("#train-dpo").click()
-    expect(page.locator("#train-dataset input")).to_have_value("round-one-pairs · preference", timeout=15_000)
+    expect(page.locator("#train-form").get_by_label("Dataset", exact=True)).to_have_value("round-one-pairs")
     page.locator("#train-start").click()
     view = until(lambda: next((v for v in Queue(app.home).all() if v.label.startswith("DPO") and v.final), None), 120)
     assert view.status == "done", view.story.error

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
-from test_loop import App, choose, live, shot, tab, until
+from test_loop import App, choose, fill, live, pick, shot, tab, until
 
 from tests.toys import toy_home, toy_tokenizer
 from workbench.home import Home, writing
@@ -110,7 +110,7 @@ def test_it_is_compared_with_its_parents(app: App, builder: Locator) -> None:
 def test_it_goes_to_the_label_tab_and_back_into_the_builder(app: App, builder: Locator) -> None:
     page = builder.page
     page.locator("#to-label").click()
-    expect(page.locator("#label-models")).to_contain_text(MADE)
+    expect(page.locator("#label-form .wb-form-chip").first).to_contain_text(MADE)
     tab(page, "Merge")
     builder.get_by_label("Method").select_option("linear")
     page.locator("#to-recipe").click()
@@ -132,22 +132,15 @@ def test_a_recipe_that_cannot_work_says_why_before_anything_starts(app: App, bui
 def test_adapters_are_combined_and_an_ensemble_is_made_from_their_tabs(app: App, builder: Locator) -> None:
     page = builder.page
     tab(page, "Adapters")
-    boxes = page.locator(".wb-subtabs input:visible")
-    for name in ("first", "second"):
-        boxes.first.fill(name)
-        boxes.first.press("Enter")
-    page.keyboard.press("Escape")
-    page.locator(".wb-box-numbers").locator("input, textarea").locator("visible=true").first.fill("0.7, 0.3")
-    page.get_by_label("Output").locator("visible=true").first.fill("both")
+    pick(page, "#form-combine-adapters", "Adapters", "first", "second")
+    fill(page, "Weights", "0.7, 0.3")
+    fill(page, "Output", "both")
     page.locator("#start-combine-adapters").click()
     finished(app, page, "Combine first + second")
     assert read_manifest(app.home.models / "both").made_by["weights"] == [0.7, 0.3]
     tab(page, "Ensembles")
-    for name in ("first", "both"):
-        boxes.first.fill(name)
-        boxes.first.press("Enter")
-    page.keyboard.press("Escape")
-    page.get_by_label("Name", exact=False).locator("visible=true").first.fill("choir")
+    pick(page, "#ensemble-form", "Members", "first", "both")
+    fill(page, "Name", "choir")
     page.locator("#make-ensemble").click()
     expect(page.locator(".wb-subtabs .wb-table")).to_contain_text("choir")
     tab(page, "Compare")

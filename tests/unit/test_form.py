@@ -7,141 +7,175 @@ import gradio as gr
 import pytest
 from pydantic.fields import FieldInfo
 
+from tabs._fields import bounds, nested_of, registry_of
 from tabs._form import Form
 from workbench.chat.decoding import Decoding
 from workbench.commands.shared import families
 from workbench.errors import SpecError
 from workbench.jobs.job import JOBS
+from workbench.jobs.kinds.assemble_moe import AssembleMoe
+from workbench.jobs.kinds.combine_adapters import CombineAdapters
 from workbench.jobs.kinds.generate import Generate
 from workbench.jobs.kinds.train import Train
-from workbench.registry import Registry
+from workbench.registry import Registry, choice
 from workbench.spec import Spec
 from workbench.training.objective import OBJECTIVES
 from workbench.training.tuner import TUNERS
 
 FILLED = {"model": "toy", "dataset": "talks"}
 SPECS: list[type[Spec]] = [*JOBS, *OBJECTIVES, *TUNERS, *families()["format"], Decoding]
+CONTROLS = {
+    "flag", "number", "choice", "text", "ticks", "lines", "numbers", "pairs", "weights", "yaml", "data", "method",
+    "group", "one", "several",
+}  # fmt: skip
 
 
-def picker(**options: Any) -> gr.Dropdown:
-    return gr.Dropdown([], allow_custom_value=True, **options)
-
-
-def form_of(spec: type[Spec], **options: Any) -> Form:
+def form_of(spec: type[Spec], *lists: str, **options: Any) -> Form:
     with gr.Blocks():
-        return Form(spec, **options)
+        return Form(spec, {name: ("models", lambda: [("Toy", "toy")]) for name in lists}, **options)
 
 
 @pytest.fixture(scope="module")
 def train() -> Form:
-    return form_of(Train, pickers={"model": picker, "dataset": picker}, main=["model", "dataset", "objective", "tuner"])
-
-
-def values(form: Form, **chosen: Any) -> list[Any]:
-    """The widgets' values as they stand, with some chosen by their path: tuner__r."""
-    picked = {tuple(key.split("__")): value for key, value in chosen.items()}
-    assert set(picked) <= {field.path for field in form.fields}
-    return [picked.get(field.path, field.widget.value) for field in form.fields]
+    return form_of(Train, "model", "dataset", main=["model", "dataset", "objective", "tuner"], first=("model",))
 
 
 def leaves(spec: type[Spec], prefix: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], FieldInfo]]:
-    """Every setting of a spec by its path; those of a method under the method's field."""
+    """Every setting of a spec by its path; those of a method under the method's field and name."""
     for name, info in spec.model_fields.items():
-        registry = next((part for part in info.metadata if isinstance(part, Registry)), None)
-        if registry:
+        if registry := registry_of(info):
             for method in registry:
-                yield from leaves(method, (*prefix, name))
-        elif isinstance(info.annotation, type) and issubclass(info.annotation, Spec):
-            yield from leaves(info.annotation, (*prefix, name))
+                yield from leaves(method, (*prefix, name, method.method))
+        elif nested := nested_of(info):
+            yield from leaves(nested, (*prefix, name))
         else:
             yield (*prefix, name), info
 
 
+def drawn(fields: list[dict[str, Any]], prefix: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Every setting the browser is told of, by its path."""
+    for field in fields:
+        path = (*prefix, field["name"])
+        if field["kind"] == "method":
+            for method in field["methods"]:
+                yield from drawn(method["fields"], (*path, method["method"]))
+        elif field["kind"] == "group":
+            yield from drawn(field["fields"], path)
+        else:
+            yield path, field
+
+
 def test_the_untouched_form_is_the_spec_with_its_defaults(train: Form) -> None:
-    assert Train.parse(train.data(values(train, **FILLED))) == Train.parse(FILLED)
+    assert Train.parse(train.data(FILLED)) == Train.parse(FILLED)
 
 
 def test_the_untouched_form_gives_every_setting_of_the_chosen_methods(train: Form) -> None:
-    data = train.data(values(train, **FILLED))
-    assert {key for key in data if key not in FILLED} == set(Train.model_fields) - set(FILLED)
-    assert set(data["objective"]) == {"method", *OBJECTIVES.get("sft").model_fields}
+    data = train.data(FILLED)
+    assert set(data) == set(Train.model_fields)
+    assert Train.parse({**FILLED, **data}).objective.to_dict() == OBJECTIVES.parse("sft").to_dict()
 
 
-def test_settings_of_methods_not_chosen_are_left_out(train: Form) -> None:
-    data = train.data(values(train, **FILLED, objective__method="dpo", tuner__method="qlora"))
-    assert set(data["objective"]) == {"method", *OBJECTIVES.get("dpo").model_fields}
-    assert set(data["tuner"]) == {"method", *TUNERS.get("qlora").model_fields}
+def test_a_method_not_usual_gets_its_own_defaults(train: Form) -> None:
+    data = train.data({**FILLED, "objective": {"method": "dpo"}, "tuner": {"method": "qlora"}})
     assert Train.parse(data) == Train.parse({**FILLED, "objective": "dpo", "tuner": "qlora"})
 
 
-def test_an_emptied_number_keeps_its_default(train: Form) -> None:
-    data = train.data(values(train, **FILLED, max_length=None, tuner__r=None))
-    assert data["max_length"] == 512 and data["tuner"]["r"] == TUNERS.get("lora").model_fields["r"].default
+def test_a_usual_method_keeps_what_its_field_sets_of_it() -> None:
+    class Cooking(Spec):
+        tuner: choice(TUNERS) = {"method": "lora", "r": 3}  # type: ignore[valid-type]
+
+    form = form_of(Cooking)
+    assert form.data({"tuner": {"method": "lora", "alpha": 7}})["tuner"] == {"method": "lora", "r": 3, "alpha": 7}
+    assert form.data({"tuner": {"method": "qlora"}})["tuner"] == {"method": "qlora"}
+    lora = next(one for one in form.fields["tuner"]["methods"] if one["method"] == "lora")
+    assert {field["name"]: field["default"] for field in lora["fields"]}["r"] == 3
+
+
+def test_nothing_set_keeps_the_default_of_a_nested_spec() -> None:
+    form = form_of(Generate)
+    made = Generate.parse(form.data({"session": "s", "models": ["a", "b"], "prompts": "p", "decoding": {"top_k": 7}}))
+    assert made.decoding == Decoding(max_new_tokens=160, top_k=7)
+    assert {field["name"]: field["default"] for field in form.fields["decoding"]["fields"]}["max_new_tokens"] == 160
 
 
 def test_an_empty_choice_is_told_as_such_not_as_a_type(train: Form) -> None:
-    assert Train.parse(train.data(values(train))).model == ""
+    assert Train.parse(train.data({})).model == ""
+    with pytest.raises(SpecError, match="at least 2"):
+        CombineAdapters.parse(form_of(CombineAdapters, "adapters").data(None))
 
 
-def test_a_wrong_number_is_told_with_its_field(train: Form) -> None:
+@pytest.mark.parametrize("rate", [0, "fast", None])
+def test_a_wrong_number_is_told_with_its_field(train: Form, rate: Any) -> None:
     with pytest.raises(SpecError) as caught:
-        Train.parse(train.data(values(train, **FILLED, objective__learning_rate=0)))
+        Train.parse(train.data({**FILLED, "objective": {"method": "sft", "learning_rate": rate}}))
     assert [problem.field for problem in caught.value.problems] == ["objective.learning_rate"]
 
 
-def test_updates_fill_exactly_the_named_fields(train: Form) -> None:
-    settings = {"max_length": 99, "objective": {"method": "dpo", "beta": 0.5}, "tuner": {"r": 3}}
-    found = train.updates(settings)
-    filled = {
-        (field.path, field.owner and field.owner[1]): update["value"]
-        for field, update in zip(train.fields, found, strict=True)
-        if "value" in update
-    }
-    assert filled == {
-        (("max_length",), None): 99,
-        (("objective", "method"), None): "dpo",
-        (("objective", "beta"), "dpo"): 0.5,
-        (("tuner", "r"), "lora"): 3,
-        (("tuner", "r"), "qlora"): 3,
-    }
+def test_what_is_no_setting_is_refused(train: Form) -> None:
+    with pytest.raises(SpecError, match="no such setting"):
+        Train.parse(train.data({**FILLED, "modle": "x"}))
 
 
-def test_choosing_a_method_shows_its_settings_and_hides_the_others(train: Form) -> None:
-    found = train.group_updates({"objective": {"method": "dpo"}})
-    shown = {
-        method: update.get("visible")
-        for (path, method, _), update in zip(train.groups, found, strict=True)
-        if path == ("objective",)
-    }
-    assert shown == {method.method: method.method == "dpo" for method in OBJECTIVES}
-    assert all("visible" not in u for (p, _, _), u in zip(train.groups, found, strict=True) if p == ("tuner",))
+def test_a_mapping_is_written_as_yaml() -> None:
+    form = form_of(AssembleMoe)
+    assert form.data({"recipe": "base_model: toy\nexperts: []"})["recipe"] == {"base_model": "toy", "experts": []}
+    assert form.data({"recipe": {"base_model": "toy"}})["recipe"] == {"base_model": "toy"}
+    with pytest.raises(SpecError, match="not valid YAML"):
+        form.data({"recipe": "base_model: [toy"})
+
+
+def test_filling_changes_exactly_what_is_named() -> None:
+    old = {"epochs": 3, "objective": {"method": "sft", "train_on": "all"}, "tuner": {"method": "lora", "r": 3}}
+    new = {"max_length": 99, "objective": {"method": "dpo", "beta": 0.5}, "tuner": {"alpha": 4}}
+    assert Form.filled(old, new) == {
+        "epochs": 3, "max_length": 99, "objective": {"method": "dpo", "beta": 0.5},
+        "tuner": {"method": "lora", "r": 3, "alpha": 4},
+    }  # fmt: skip
+    assert Form.filled(None, new) == new
+    assert old["tuner"] == {"method": "lora", "r": 3}
 
 
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.__name__)
-def test_every_setting_has_a_widget_with_its_help(spec: type[Spec]) -> None:
+def test_every_setting_has_a_control_with_its_help_and_bounds(spec: type[Spec]) -> None:
+    wanted, told = dict(leaves(spec)), dict(drawn(list(form_of(spec).fields.values())))
+    assert set(told) == set(wanted)
+    for path, info in wanted.items():
+        assert told[path]["kind"] in CONTROLS
+        assert told[path]["help"] == (info.description or "")
+        assert (told[path]["low"], told[path]["high"]) == bounds(info)
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.__name__)
+def test_what_the_browser_shows_at_first_is_what_the_spec_gets(spec: type[Spec]) -> None:
     form = form_of(spec)
-    wanted = dict(leaves(spec))
-    made = {field.path: field.widget for field in form.fields if field.path[-1] != "method"}
-    assert set(made) == set(wanted)
-    assert all(made[path].info == info.description for path, info in wanted.items())
+    data = form.data({})
+    for name, field in form.fields.items():
+        if field["kind"] in ("flag", "number", "choice", "text", "lines", "numbers", "pairs", "weights", "ticks"):
+            assert data[name] == field["default"] or field["default"] is None, name
 
 
 @pytest.mark.parametrize("registry", [OBJECTIVES, TUNERS], ids=lambda registry: registry.family)
 def test_every_method_is_offered_by_its_title(registry: Registry[Any], train: Form) -> None:
-    pick = next(field.widget for field in train.fields if field.path == (registry.family, "method"))
-    assert [name for _, name in pick.choices] == list(registry.all())
-    assert all(label.startswith(registry.get(name).title) for label, name in pick.choices)
+    offered = {one["method"]: one["title"] for one in train.fields[registry.family]["methods"]}
+    assert offered == {method.method: method.title for method in registry}
 
 
 def test_numbers_are_bounded_as_the_spec_bounds_them(train: Form) -> None:
-    beta = next(field.widget for field in train.fields if field.path == ("objective", "beta"))
-    rank = next(field.widget for field in train.fields if field.path == ("tuner", "r"))
-    assert (rank.minimum, rank.maximum, rank.precision) == (1, 512, 0)
-    assert (beta.minimum, beta.maximum, beta.precision) == (0, 10, None)
+    told = dict(drawn(list(train.fields.values())))
+    beta, rank = told["objective", "dpo", "beta"], told["tuner", "lora", "r"]
+    assert (rank["low"], rank["high"], rank["whole"]) == (1, 512, True)
+    assert (beta["low"], beta["high"], beta["whole"]) == (0, 10, False)
 
 
-def test_nested_settings_are_filled_and_read(train: Form) -> None:
-    form = form_of(Generate)
-    filled = values(form, session="s", models=["a", "b"], prompts="p", decoding__top_k=7)
-    made = Generate.parse(form.data(filled))
-    assert made.decoding == Decoding(max_new_tokens=160, top_k=7)
+def test_lists_hidden_and_left_out_fields() -> None:
+    kinds = {method.method: list(method.dataset_kinds) for method in OBJECTIVES}
+    form = form_of(
+        Train, "model", "dataset", skip=("seed",), hidden=("dataset",), first=("model",),
+        without={"tuner": ("qlora",)}, fits={"objective": ("dataset", kinds)},
+    )  # fmt: skip
+    assert "seed" not in form.fields and "dataset" not in form.fields
+    assert form.fields["model"]["kind"] == "one" and form.fields["model"]["first"]
+    assert "qlora" not in [one["method"] for one in form.fields["tuner"]["methods"]]
+    assert form.fields["objective"]["fits"] == {"field": "dataset", "list": "models", "tags": kinds}
+    data = form.data({"dataset": "talks", "model": "toy"})
+    assert data["dataset"] == "talks" and "seed" not in data

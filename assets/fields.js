@@ -1,4 +1,4 @@
-/* Part of DataSteps: a form made of the fields of a step, and its settings in a few words. */
+/* Part of Form and of DataSteps: the controls of a spec's fields, and settings in a few words. */
 
 const LOW = /^(least|min|minimum|at_least|shortest|low)/, HIGH = /^(most|max|maximum|at_most|longest|limit|high)/;
 const sorted = (_, value) => (value && typeof value === "object" && !Array.isArray(value)
@@ -36,9 +36,17 @@ function shortSettings(info, step) {
   return words.join(" · ");
 }
 
+/** The fields' controls in columns. */
+function grid(controls) {
+  const node = h("div", "wb-fields");
+  node.append(...controls.map((one) => one.node));
+  return node;
+}
+
 /**
- * The control of one setting of `step`. `shelf()` gives {datasets, models}; `changed()` is called after every change.
- * Returns {node, name, say(text)}: say shows what is wrong with it, '' for nothing.
+ * The control of one setting of `step`. `shelf()` gives the lists things are chosen from: {datasets, models} for a step,
+ * {name: [[label, value, tag?], …]} for a form; `changed()` is called after every change.
+ * Returns {node, name, say(text), refresh()}: say shows what is wrong with it, '' for nothing; refresh looks at the lists.
  */
 function fieldControl(field, step, shelf, changed) {
   const set = (value) => {
@@ -47,22 +55,34 @@ function fieldControl(field, step, shelf, changed) {
     changed();
   };
   const value = step[field.name] ?? field.default, id = `wb-field-${++fieldIds}`;
-  const made = CONTROLS[field.kind](field, value, set, shelf());
-  const node = h("div", `wb-ds-field is-${field.kind}`), line = h("label", "wb-ds-label", field.label);
-  const help = h("small", "wb-hint", field.help), wrong = h("small", "wb-ds-wrong");
+  const made = CONTROLS[field.kind](field, value, set, shelf(), { step, shelf, changed });
+  const node = h("div", `wb-field is-${field.kind}`), line = h("label", "wb-field-label", field.label);
+  const help = h("small", "wb-hint", field.help), wrong = h("small", "wb-field-wrong");
   made.focus.id = id;
   line.htmlFor = id;
   help.id = `${id}-help`;
   made.focus.setAttribute("aria-describedby", help.id);
+  node.dataset.field = field.name;
+  help.hidden = !field.help;
   wrong.hidden = true;
   if (field.kind === "flag") line.prepend(made.node);
-  node.append(line, ...(field.kind === "flag" ? [] : [made.node]), help, wrong);
+  const above = ["method", "group"].includes(field.kind); // what it is for is read before its many settings
+  node.append(line, ...(above ? [help] : []), ...(field.kind === "flag" ? [] : [made.node]), ...(above ? [] : [help]), wrong);
   const say = (text) => {
     wrong.hidden = !text;
     setText(wrong, text);
     made.focus.classList.toggle("is-bad", Boolean(text));
   };
-  return { node, name: field.name, say, focus: made.focus };
+  if (field.kind === "number") {
+    made.focus.addEventListener("input", () => say(made.focus.validity.valid ? "" : withinWords(field)));
+  }
+  return { node, name: field.name, say, focus: made.focus, refresh: made.refresh };
+}
+
+/** What a number may be: 'A whole number from 1 to 512.' */
+function withinWords({ low, high, whole }) {
+  const bounds = [low === null ? "" : `from ${short(low)}`, high === null ? "" : `to ${short(high)}`];
+  return `${["A", whole ? "whole" : "", "number", ...bounds].filter(Boolean).join(" ")}.`;
 }
 
 const CONTROLS = {
@@ -126,7 +146,7 @@ const CONTROLS = {
   shares(field, value, set, shelf) {
     const given = { ...(value || {}) };
     const names = [...new Set([...shelf.datasets.map(([name]) => name), ...Object.keys(given)])];
-    const node = h("div", "wb-ds-ticks");
+    const node = h("div", "wb-ticks");
     let first = null;
     for (const name of names) {
       const line = h("label"), box = Object.assign(h("input"), { type: "checkbox", checked: name in given });
@@ -173,11 +193,140 @@ const CONTROLS = {
     input.setAttribute("list", list.id);
     input.placeholder = shelf.models.length ? "a model of the shelf" : "no models on the shelf yet";
     input.addEventListener("input", () => set(input.value.trim()));
-    const node = h("span", "wb-ds-with");
+    const node = h("span", "wb-field-with");
     node.append(input, list);
     return { node, focus: input };
   },
+  one(field, value, set, _, { step, shelf }) {
+    const node = h("select", "wb-mb-input");
+    const refresh = () => offer(node, known(field, shelf(), [step[field.name] ?? field.default]), step[field.name] ?? "",
+      nothing(field, shelf()));
+    node.addEventListener("change", () => set(node.value));
+    refresh();
+    return { node, focus: node, refresh };
+  },
+  several(field, value, set, _, { step, shelf }) {
+    const node = h("div", "wb-form-several"), add = h("select", "wb-mb-input");
+    const chosen = () => [...(step[field.name] ?? field.default ?? [])];
+    const put = (names) => { set(names); refresh(); };
+    function refresh() {
+      const options = known(field, shelf(), chosen());
+      const chips = chosen().map((name) => chip(options.find(([, one]) => one === name)[0], () => {
+        put(chosen().filter((one) => one !== name));
+        add.focus();
+      }));
+      for (const old of node.querySelectorAll(".wb-form-chip")) old.remove();
+      node.prepend(...chips);
+      const left = options.filter(([, one]) => !chosen().includes(one));
+      offer(add, left, "", left.length ? chips.length ? "Add another" : "Choose" : chips.length ? "All are chosen"
+        : nothing(field, shelf()));
+      add.disabled = !left.length;
+    }
+    add.addEventListener("change", () => put([...chosen(), add.value]));
+    node.append(add);
+    refresh();
+    return { node, focus: add, refresh };
+  },
+  method(field, value, set, _, context) {
+    const node = h("div", "wb-form-method"), pick = h("select", "wb-mb-input"), body = h("div", "wb-form-methods");
+    const kept = {}; // what was set of a method stays when another is looked at
+    const { step, shelf, changed } = context;
+    const current = () => step[field.name]?.method ?? usualMethod(field);
+    let shown = "";
+    function fill() {
+      const method = field.methods.find((one) => one.method === current());
+      shown = current();
+      if (!method) { body.replaceChildren(); return; }
+      const own = kept[shown] = { ...(step[field.name] || {}) };
+      delete own.method;
+      const tell = () => { step[field.name] = { method: method.method, ...own }; changed(); };
+      const why = method.unavailable ? h("div", "wb-note is-warning", method.unavailable) : null;
+      const controls = method.fields.map((one) => fieldControl(one, own, shelf, tell));
+      body.replaceChildren(h("div", "wb-hint", method.summary), ...[why].filter(Boolean), grid(controls));
+    }
+    function refresh() {
+      const fits = fitting(field, step, shelf());
+      const [good, other] = [true, false].map((wanted) => field.methods.filter((one) => fits(one.method) === wanted));
+      offer(pick, [...good, ...other].map((one) => [methodWords(field, one, fits), one.method]), current());
+      if (shown !== current()) fill();
+    }
+    pick.addEventListener("change", () => {
+      step[field.name] = { method: pick.value, ...(kept[pick.value] || {}) };
+      fill();
+      changed();
+    });
+    node.append(pick, body);
+    refresh();
+    return { node, focus: pick, refresh };
+  },
+  group(field, value, set, _, { step, shelf, changed }) {
+    const own = { ...(step[field.name] || {}) };
+    const tell = () => {
+      if (Object.keys(own).length) step[field.name] = own; else delete step[field.name];
+      changed();
+    };
+    const node = grid(field.fields.map((one) => fieldControl(one, own, shelf, tell)));
+    return { node, focus: node };
+  },
+  yaml(field, value, set) {
+    const area = area_(value || "", "YAML");
+    area.rows = 9;
+    area.addEventListener("input", () => set(area.value));
+    return { node: area, focus: area };
+  },
 };
+
+/** The options of a list, and what is chosen without being among them. */
+function known(field, lists, chosen) {
+  const options = [...(lists[field.list] || [])];
+  for (const name of chosen.filter(Boolean)) {
+    if (!options.some(([, one]) => one === name)) {
+      options.push([lists[field.list] ? `${name} · not on the shelf` : name, name]);
+    }
+  }
+  return options;
+}
+
+/** What an empty choice says; null when the list has an entry for it. */
+function nothing(field, lists) {
+  const options = lists[field.list] || [];
+  if (options.some(([, one]) => one === "")) return null;
+  if (!field.required && !field.many) return "none";
+  return options.length ? "Choose" : lists[field.list] ? "There is none yet" : "…";
+}
+
+/** Fills a select when its options changed; `blank` is the text of the empty choice. */
+function offer(node, options, value, blank = null) {
+  const wanted = [...(blank === null ? [] : [[blank, ""]]), ...options].map(([text, name]) => [text, name]);
+  const key = JSON.stringify(wanted);
+  if (node.dataset.key !== key) {
+    node.dataset.key = key;
+    node.replaceChildren(...wanted.map(([text, name]) => Object.assign(h("option", "", text), { value: name })));
+  }
+  node.value = value ?? "";
+}
+
+function chip(text, remove) {
+  const node = h("span", "wb-form-chip", text), cross = h("button", "", "✕");
+  Object.assign(cross, { type: "button", title: `Remove ${text}` });
+  cross.setAttribute("aria-label", `Remove ${text}`);
+  cross.addEventListener("click", remove);
+  node.append(cross);
+  return node;
+}
+
+const usualMethod = (field) => field.default?.method ?? field.default ?? field.methods[0].method;
+
+/** Whether a method can work on what is chosen in the field it depends on. */
+function fitting(field, step, lists) {
+  const { fits } = field, chosen = fits && (lists[fits.list] || []).find(([, name]) => name === step[fits.field]);
+  return (method) => !chosen?.[2] || fits.tags[method].includes(chosen[2]);
+}
+
+function methodWords(field, { method, title, unavailable }, fits) {
+  const of = fits(method) ? "" : ` (for ${field.fits.tags[method].join(" or ")} rows)`;
+  return `${title}${unavailable ? " (not here)" : ""}${of}`;
+}
 
 CONTROLS.weights = CONTROLS.pairs;
 
@@ -194,7 +343,7 @@ function dropdown(options, value, set) {
 }
 
 function ticks(options, value, set, none = "") {
-  const node = h("div", "wb-ds-ticks"), boxes = [];
+  const node = h("div", "wb-ticks"), boxes = [];
   for (const [name, text] of options) {
     const line = h("label"), box = Object.assign(h("input"), { type: "checkbox", checked: value.includes(name) });
     box.addEventListener("change", () => set(boxes.filter(([one]) => one.checked).map(([, of]) => of)));
