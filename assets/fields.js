@@ -7,7 +7,6 @@ const alike = (one, other) => JSON.stringify(one ?? null, sorted) === JSON.strin
 const isEmpty = (value) => value === null || value === undefined || value === "" || value === 0
   || (typeof value === "object" && !sizeOf(value));
 const short = (value) => Number(Number(value).toPrecision(6)).toLocaleString("en-US", { maximumFractionDigits: 6 });
-let fieldIds = 0;
 
 /** A setting as words: 'tokens ≤ 512', 'keep first', 'without repeated'. */
 function settingWords(field, value) {
@@ -54,7 +53,7 @@ function fieldControl(field, step, shelf, changed) {
     else step[field.name] = value;
     changed();
   };
-  const value = step[field.name] ?? field.default, id = `wb-field-${++fieldIds}`;
+  const value = step[field.name] ?? field.default, id = kit.id();
   const made = CONTROLS[field.kind](field, value, set, shelf(), { step, shelf, changed });
   const node = h("div", `wb-field is-${field.kind}`), line = h("label", "wb-field-label", field.label);
   const help = h("small", "wb-hint", field.help), wrong = h("small", "wb-field-wrong");
@@ -188,7 +187,7 @@ const CONTROLS = {
   },
   model(field, value, set, shelf) {
     const input = Object.assign(h("input", "wb-mb-input"), { type: "text", value: value ?? "" });
-    const list = Object.assign(h("datalist"), { id: `wb-models-${++fieldIds}` });
+    const list = Object.assign(h("datalist"), { id: kit.id() });
     list.append(...shelf.models.map((name) => Object.assign(h("option"), { value: name })));
     input.setAttribute("list", list.id);
     input.placeholder = shelf.models.length ? "a model of the shelf" : "no models on the shelf yet";

@@ -150,11 +150,15 @@
     return Array.from(bytes, (b) => b.toString(16).padStart(2, "0")).join("");
   }
 
+  let ids = 0;
+  /** An id no other element of the page has. */
+  const id = () => `wb-${++ids}`;
+
   /** Reads and writes localStorage; quietly does nothing where it is forbidden. */
   const store = {
     get(key) { try { return localStorage.getItem(key); } catch { return null; } },
     set(key, value) { try { localStorage.setItem(key, value); } catch { /* private window */ } },
   };
 
-  window.wbKit = { h, setText, visible, loop, begin, script, markdown, chip, empty, duration, number, copy, uuid, store };
+  window.wbKit = { h, setText, visible, loop, begin, script, markdown, chip, empty, duration, number, copy, uuid, id, store };
 })();
