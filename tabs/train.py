@@ -42,7 +42,9 @@ def build(ctx: Context) -> Form:
         with gr.Column(elem_classes="wb-panel wb-side", scale=0, min_width=380):
             Static(heading("New run"))
             choices = [(preset["title"], name) for name, preset in found.items()]
-            preset = gr.Dropdown(choices, value=None, label="Preset", info="Fills the form; change what you like.")
+            preset = gr.Dropdown(
+                choices, value=None, label="Preset", info="Fills the form; change what you like.", elem_id="train-preset"
+            )
             kinds = {objective.method: list(objective.dataset_kinds) for objective in OBJECTIVES}
             form = Form(
                 Train, named(ctx, {"model": "models", "dataset": "lessons"}), main=MAIN, first=("model", "dataset"),

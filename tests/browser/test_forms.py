@@ -1,0 +1,117 @@
+"""Forms as a person meets them: controls made from a spec, lists that follow the shelf, settings that stay."""
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+from test_loop import App, fill, pick, tab
+
+from tests.toys import toy_adapter, toy_dataset, toy_home
+from workbench.jobs.queue import Queue
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    """The app on a home with a model, two adapters, conversations and preference pairs."""
+    app = App(toy_home(tmp_path_factory.mktemp("home")))
+    for seed, name in enumerate(("first", "second")):
+        toy_adapter(app.home, name, seed)
+    app.start()
+    yield app
+    for view in Queue(app.home).live():
+        Queue(app.home).stop(view.id, "kill")
+    app.kill()
+
+
+@pytest.fixture
+def train(app: App, page: Page) -> Locator:
+    page.set_default_timeout(30_000)
+    page.goto(app.url)
+    tab(page, "Train")
+    form = page.locator("#train-form")
+    expect(form.get_by_label("Model", exact=True)).not_to_have_value("")  # it takes the first by itself
+    return form
+
+
+def options(select: Locator) -> list[str]:
+    return select.locator("option").all_inner_texts()
+
+
+def test_the_objective_follows_what_the_dataset_holds(train: Locator) -> None:
+    objective = train.get_by_label("Objective", exact=True)
+    pick(train.page, "#train-form", "Dataset", "pairs")
+    expect(objective).to_have_value("dpo")
+    assert "SFT: learn from examples (for conversation or text rows)" in options(objective)
+    expect(train.get_by_label("Beta", exact=True)).to_have_value("0.1")
+    pick(train.page, "#train-form", "Dataset", "talks")
+    expect(objective).to_have_value("sft")
+    expect(train.get_by_label("Beta", exact=True)).to_have_count(0)
+
+
+def test_settings_of_a_method_stay_while_another_is_looked_at(train: Locator) -> None:
+    page = train.page
+    fill(page, "Alpha", "48", "#train-form")
+    pick(page, "#train-form", "Tuner", "full")
+    expect(train.get_by_label("Alpha", exact=True)).to_have_count(0)
+    pick(page, "#train-form", "Tuner", "lora")
+    expect(train.get_by_label("Alpha", exact=True)).to_have_value("48")
+    tab(page, "Jobs")
+    tab(page, "Train")
+    expect(train.get_by_label("Alpha", exact=True)).to_have_value("48")
+    page.get_by_role("button", name="As YAML, for the command line").click()
+    page.get_by_role("button", name="Write it out").click()
+    expect(page.locator(".cm-content").last).to_contain_text("alpha: 48")
+
+
+def test_an_emptied_number_is_as_usual_and_a_wrong_one_says_what_it_may_be(train: Locator) -> None:
+    page, field = train.page, train.locator('[data-field="max_length"]')
+    fill(page, "Max length", "0", "#train-form")
+    expect(field.locator(".wb-field-wrong")).to_contain_text("A whole number from")
+    fill(page, "Max length", "", "#train-form")
+    expect(field.locator(".wb-field-wrong")).to_be_hidden()
+    page.get_by_role("button", name="As YAML, for the command line").click()
+    page.get_by_role("button", name="Write it out").click()
+    expect(page.locator(".cm-content").last).to_contain_text("max_length: 512")
+
+
+def test_a_preset_fills_what_it_names_and_leaves_the_rest(train: Locator) -> None:
+    page = train.page
+    fill(page, "Output", "mine", "#train-form")
+    page.locator("#train-preset input").first.click()
+    page.get_by_role("option", name="Quick look").click()
+    expect(train.get_by_label("Max steps", exact=True)).to_have_value("50")
+    expect(train.get_by_label("Output", exact=True)).to_have_value("mine")
+
+
+def test_labels_name_their_own_controls_on_a_page_of_many_forms(app: App, train: Locator) -> None:
+    page = train.page
+    tab(page, "Merge")
+    for name in ("Adapters", "Extract LoRA", "Search"):
+        tab(page, name)
+        expect(page.locator(".wb-form:visible").first).to_be_visible()
+    ids = page.evaluate("[...document.querySelectorAll('.wb-form [id]')].map((one) => one.id)")
+    assert len(ids) > 30 and len(set(ids)) == len(ids)
+
+
+def test_several_are_chosen_in_order_and_taken_back(app: App, train: Locator) -> None:
+    page = train.page
+    tab(page, "Merge")
+    tab(page, "Adapters")
+    form = page.locator("#form-combine-adapters")
+    chips = form.locator(".wb-form-chip")
+    pick(page, "#form-combine-adapters", "Adapters", "second", "first")
+    expect(chips).to_have_count(2)
+    expect(chips.first).to_contain_text("second")
+    expect(form.get_by_label("Adapters", exact=True)).to_be_disabled()  # nothing is left to add
+    chips.first.get_by_role("button").click()
+    expect(chips).to_have_count(1)
+    expect(chips.first).to_contain_text("first")
+    assert any("second" in text for text in options(form.get_by_label("Adapters", exact=True)))
+
+
+def test_lists_follow_the_shelf_while_something_is_typed(app: App, train: Locator) -> None:
+    page = train.page
+    fill(page, "Output", "half-typ", "#train-form")
+    toy_dataset(app.home, "newcomers")
+    expect(train.get_by_label("Dataset", exact=True).locator("option[value=newcomers]")).to_be_attached()
+    expect(train.get_by_label("Output", exact=True)).to_have_value("half-typ")
