@@ -89,8 +89,8 @@ def _whole(fields: Mapping[str, FieldInfo], given: Mapping[str, Any], usual: Any
             made[name] = _method(info, value, default)
         elif nested := nested_of(info):
             instance = getattr(usual, name) if usual is not None else info.get_default(call_default_factory=True)
-            inner = value if isinstance(value, Mapping) else {}
-            made[name] = _whole(nested.model_fields, inner, None if instance is None else instance)
+            known = isinstance(value, Mapping) or value is None
+            made[name] = _whole(nested.model_fields, value or {}, instance) if known else value
         elif value is None:
             made[name] = _parsed(name, info, _none(info) if default is None else default)
         else:

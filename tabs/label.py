@@ -20,6 +20,7 @@ from workbench.preferences.export import export_dataset, preference_pairs
 from workbench.preferences.sessions import delete_session, get_session, model_of
 from workbench.preferences.summary import report
 
+FEW_PAIRS = 1000  # below, the SFT loss on the chosen answers is added: alone, DPO mostly learns to be short
 MAIN = ["session", "models", "prompts", "limit", "samples"]
 
 
@@ -214,15 +215,16 @@ def _to_dpo(ctx: Context, name: str | None, own: bool, train: Form, value: Any) 
     start = _best(ctx, name)
     dataset = free_name(ctx.home.datasets, f"{name}-pairs")
     manifest = export_dataset(ctx.home, name, dataset, own=start if own else "")
+    pairs = manifest.info["rows"]["train"]
     settings = {
         "model": start,
         "dataset": manifest.name,
         "output": free_name(ctx.home.models, f"{name}-dpo"),
-        "objective": {"method": "dpo", "learning_rate": 1e-4},
+        "objective": {"method": "dpo", "learning_rate": 1e-4, "sft_weight": 1.0 if pairs < FEW_PAIRS else 0.0},
         "epochs": 1,
         "eval_every": 5,
     }
-    gr.Info(f"{manifest.info['rows']['train']} pairs are the dataset {manifest.name}. Check the settings, then start.")
+    gr.Info(f"{pairs} pairs are the dataset {manifest.name}. Check the settings, then start.")
     return train.filled(value, settings), gr.Tabs(selected="train")
 
 

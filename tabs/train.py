@@ -43,7 +43,11 @@ def build(ctx: Context) -> Form:
             Static(heading("New run"))
             choices = [(preset["title"], name) for name, preset in found.items()]
             preset = gr.Dropdown(
-                choices, value=None, label="Preset", info="Fills the form; change what you like.", elem_id="train-preset"
+                choices,
+                value=None,
+                label="Preset",
+                info="Fills the form; change what you like.",
+                elem_id="train-preset",
             )
             kinds = {objective.method: list(objective.dataset_kinds) for objective in OBJECTIVES}
             form = Form(

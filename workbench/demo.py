@@ -1,11 +1,13 @@
 """The whole loop without a person: `python -m workbench demo`.
 
-Sample data → LoRA SFT → base against tuned on fresh prompts → votes by a stated rule → DPO on the votes →
-tuned against DPO on prompts neither has seen → report. Every stage is the same job the page starts.
+Sample data → LoRA SFT → base against tuned → the tuned model against itself → votes by a stated rule → DPO on the
+votes → tuned against DPO on prompts neither has seen → report. Every stage is the same job the page starts.
 
-Each model answers every prompt several times, and its own answers meet too. DPO learns from those pairs: from
-base against tuned, which differ in every token, this small model only learned to break (win rate 49 % and falling
-with more steps), from its own better and worse answers it learned to keep to the manner.
+DPO learns from pairs of the tuned model's own answers. From base against tuned, which differ in every token, this
+small model only learned to break (win rate 49 % and falling with more steps). From its own, plain DPO learned to stop
+early: bad answers run on, so the shortest way from them is to be short, and what the rule wants went with the rest
+(47 %; 50 % with the loss divided by the length). With the SFT loss on the chosen answers added, as in RPO, it learned
+what the good answers have (62 % with a weight of 1, 73 % with 2 and a larger step).
 """
 
 import json
@@ -26,7 +28,7 @@ from workbench.preferences.summary import report
 
 BASE, TUNED, PREFERRED = starter.NAME, "field-guide-sft", "field-guide-dpo"
 
-# Short on purpose: after 20 steps the model keeps to the manner half of the time, so that votes can teach the rest.
+# Short on purpose: after 16 steps the model keeps to the manner a third of the time, so that votes can teach the rest.
 SFT: dict[str, Any] = {
     "method": "train",
     "model": BASE,
@@ -35,19 +37,19 @@ SFT: dict[str, Any] = {
     "objective": {"method": "sft", "learning_rate": 1e-3},
     "tuner": {"method": "lora", "r": 16},
     "max_length": 256,
-    "max_steps": 20,
+    "max_steps": 16,
     "batch_size": 4,
-    "eval_every": 20,
-    "checkpoint_every": 20,
+    "eval_every": 16,
+    "checkpoint_every": 16,
 }
 DPO: dict[str, Any] = {
     "method": "train",
     "model": TUNED,
-    "dataset": "first-round-pairs",
+    "dataset": "own-answers-pairs",
     "output": PREFERRED,
-    "objective": {"method": "dpo", "learning_rate": 1e-4, "beta": 0.1},
+    "objective": {"method": "dpo", "learning_rate": 3e-4, "beta": 0.1, "sft_weight": 2.0},
     "max_length": 384,
-    "max_steps": 20,
+    "max_steps": 16,
     "batch_size": 4,
     "eval_every": 50,
     "checkpoint_every": 50,
@@ -89,22 +91,19 @@ class _Run:
             self.stage("starter model", lambda: self.job({"method": "starter-model"}))
         self.stage("import sample data", lambda: import_sample(self.home))
         sft = self.stage("train: LoRA SFT", lambda: self.job(SFT))
-        first = self.answers("first-round", [TUNED, BASE], 0, samples=3)
-        self.stage("answer: base against tuned", lambda: self.job(first))
-        self.stage("vote by rule", lambda: vote_by_rule(self.home, "first-round", FIELD_GUIDE))
-        pairs = export_dataset(self.home, "first-round", "first-round-pairs", eval_fraction=0.1, own=TUNED).info["rows"]
+        self.round("base-or-tuned", [TUNED, BASE], limit=12)
+        self.round("own-answers", [TUNED], samples=3)
+        pairs = export_dataset(self.home, "own-answers", "own-answers-pairs", eval_fraction=0.05).info["rows"]
         dpo = self.stage("train: DPO on the votes", lambda: self.job(DPO))
-        second = self.answers("second-round", [PREFERRED, TUNED], 40, samples=2)
-        self.stage("answer: tuned against DPO", lambda: self.job(second))
-        self.stage("vote by rule, second round", lambda: vote_by_rule(self.home, "second-round", FIELD_GUIDE))
+        self.round("tuned-or-dpo", [PREFERRED, TUNED], skip=40, limit=30, samples=2)
         return {
             "home": str(self.home.root),
             "rule": FIELD_GUIDE.statement,
             "sft": sft,
             "pairs": pairs,
             "dpo": dpo,
-            "tuned_over_base": _rate(self.home, "first-round"),
-            "dpo_over_tuned": _rate(self.home, "second-round"),
+            "tuned_over_base": _rate(self.home, "base-or-tuned"),
+            "dpo_over_tuned": _rate(self.home, "tuned-or-dpo"),
             "seconds": self.seconds,
             "seconds_total": round(sum(self.seconds.values()), 1),
         }
@@ -123,9 +122,11 @@ class _Run:
             time.sleep(0.1)
         return job_result(self.queue, job_id)
 
-    @staticmethod
-    def answers(session: str, models: list[str], skip: int, samples: int) -> dict[str, Any]:
-        return {**ANSWERS, "session": session, "models": models, "skip": skip, "samples": samples}
+    def round(self, session: str, models: list[str], **settings: int) -> None:
+        """Answers of the models to the prompts, each pair voted on by the rule."""
+        asked = {**ANSWERS, "session": session, "models": models, **settings}
+        self.stage(f"answer and vote: {session}", lambda: self.job(asked))
+        vote_by_rule(self.home, session, FIELD_GUIDE)
 
 
 def _rate(home: Home, session: str) -> dict[str, Any]:
@@ -143,7 +144,7 @@ def _text(figures: dict[str, Any]) -> str:
         "",
         f"SFT loss   train {_fall(sft, 'train_loss')}, eval {_fall(sft, 'eval_loss')}",
         f"DPO        {figures['pairs']['train']} pairs, loss {_fall(dpo, 'train_loss')}, "
-        f"reward margin {dpo['rewards/margins']:.2f}",
+        f"reward margin on held-out pairs {dpo['eval_rewards/margins']:.2f}",
     ]
     for name, label in (("tuned_over_base", "tuned over base"), ("dpo_over_tuned", "DPO over tuned")):
         rate = figures[name]
