@@ -1,4 +1,5 @@
-/* js_on_load of LiveRun. props: value (job id), plotly (script address), empty ([title, sentence, next]). */
+/* js_on_load of LiveRun. props: value (job id), plotly (script address), empty ([title, sentence, next]).
+   server.points tells what is new; its `can` lists what may be done with the job as [how, label], server.act does it. */
 const { h, setText } = window.wbKit;
 const kit = window.wbKit;
 const root = element.querySelector(".wb-live-run");
@@ -33,7 +34,10 @@ function build() {
   ui.title = h("div", "wb-live-title");
   ui.chip = h("span");
   ui.time = h("span", "wb-live-time");
-  head.append(ui.title, ui.chip, ui.time);
+  ui.actions = h("span", "wb-live-actions");
+  ui.told = h("div", "wb-hint wb-live-note is-told");
+  ui.told.setAttribute("role", "status");
+  head.append(ui.title, ui.chip, ui.time, ui.actions);
   ui.progress = h("div", "wb-progress");
   ui.bar = h("i");
   ui.progress.append(ui.bar);
@@ -46,7 +50,7 @@ function build() {
   ui.chartBox = chartBox(ui);
   ui.tiles = h("div", "wb-tiles");
   ui.log = logBox(ui);
-  ui.body.append(head, ui.progress, ui.progressText, ui.note, ui.error, ui.figures, ui.chartBox, ui.tiles, ui.facts,
+  ui.body.append(head, ui.told, ui.progress, ui.progressText, ui.note, ui.error, ui.figures, ui.chartBox, ui.tiles, ui.facts,
     ui.log);
   root.append(ui.empty, ui.body);
   ui.tileList = new Map();
@@ -438,7 +442,7 @@ function showEmpty(lines) {
 
 async function step() {
   const job = String(props.value || "");
-  if (job !== run.job) { clear(job); showEmpty(job ? ["Loading …"] : props.empty); }
+  if (job !== run.job) { setText(ui.told, ""); clear(job); showEmpty(job ? ["Loading …"] : props.empty); }
   if (!job) return 1000;
   const { cursor, generation, log } = run;
   const reply = await server.points({ job, cursor, generation, log }).catch(() => undefined);
@@ -454,6 +458,29 @@ async function step() {
   return FINAL.includes(reply.status) ? 5000 : 1000;
 }
 
+/** The buttons for what may be done with the job now. */
+function drawActions(can, status) {
+  const key = JSON.stringify(can);
+  if (ui.actions.dataset.key === key) return;
+  ui.actions.dataset.key = key;
+  if (FINAL.includes(status)) setText(ui.told, ""); // what was to happen has happened
+  ui.actions.replaceChildren(...can.map(([how, label]) => {
+    const button = Object.assign(h("button", `wb-button is-${how}`, label), { type: "button" });
+    button.addEventListener("click", () => act(how));
+    return button;
+  }));
+}
+
+async function act(how) {
+  const { job } = run;
+  for (const button of ui.actions.children) button.disabled = true;
+  const reply = await server.act({ job, how }).catch(() => null);
+  for (const button of ui.actions.children) button.disabled = false;
+  if (run.job !== job) return;
+  setText(ui.told, reply?.text || reply?.error || "The server does not answer. Try again.");
+  document.dispatchEvent(new Event("wb-poke"));
+}
+
 function take(reply, job) {
   if (reply.reset) clear(job);
   setText(ui.note, "");
@@ -462,6 +489,7 @@ function take(reply, job) {
   run.cursor = reply.cursor ?? run.cursor;
   run.generation = reply.generation ?? run.generation;
   drawHead(reply);
+  drawActions(reply.can || [], reply.status);
   addPoints(reply.points || []);
   addLog(reply.log, reply.log_offset);
   Object.assign(root.dataset, { status: reply.status, points: run.points });

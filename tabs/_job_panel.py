@@ -6,8 +6,8 @@ from typing import Any
 
 import gradio as gr
 
-from tabs._context import Context, guarded
-from tabs._kit import POKE, LiveRun
+from tabs._context import Context
+from tabs._kit import LiveRun
 from workbench.errors import UserError
 from workbench.jobs.queue import JobView
 
@@ -50,6 +50,7 @@ def points_of(ctx: Context, query: dict[str, Any]) -> dict[str, Any]:
         "reset": fresh,
         "points": points,
         "cursor": start + len(points),
+        "can": actions(view),
         "facts": view.job.facts(ctx.home) if view.job else [],
         "log": log,
         "log_offset": offset,
@@ -70,34 +71,28 @@ def _elapsed(view: JobView) -> float:
     return (view.story.ended_at or time.time()) - view.story.started_at
 
 
+def actions(view: JobView) -> list[tuple[str, str]]:
+    """What may be done with a job as it is, and what the button says."""
+    if view.status == "queued":
+        return [("keep", "Take out of the queue")]
+    if view.status == "running":
+        return [("keep", "Stop and keep"), ("discard", "Stop and discard"), ("kill", "Kill now")]
+    return [("resume", "Resume")] if view.can_resume else []
+
+
+def act(ctx: Context, query: dict[str, Any]) -> dict[str, str]:
+    """Does {"how"} with {"job"}; says what happens next."""
+    job, how = str(query.get("job") or ""), str(query.get("how") or "")
+    if how != "resume":
+        return {"text": ctx.queue.stop(job, how)}
+    ctx.queue.resume(job)
+    return {"text": "Queued again; it goes on from its last checkpoint."}
+
+
 def job_panel(ctx: Context, methods: tuple[str, ...] = (), label: str = "Run", empty: Any = None) -> JobPanel:
     """Builds the panel. `methods` limits the picker to these kinds of job; empty shows all."""
-
-    with gr.Row(elem_classes="wb-toolbar"):
-        picker = ctx.picker(lambda: ctx.jobs(methods), first=True, label=label, value=None, scale=3, min_width=200)
-        keep = gr.Button("Stop and keep", size="sm", min_width=90)
-        discard = gr.Button("Stop and discard", size="sm", min_width=90)
-        kill = gr.Button("Kill now", size="sm", variant="stop", min_width=70)
-        resume = gr.Button("Resume", size="sm", min_width=70)
-    view = LiveRun(lambda query: points_of(ctx, query), value="", **({"empty": empty} if empty else {}))
+    picker = ctx.picker(lambda: ctx.jobs(methods), first=True, label=label, value=None)
+    told: dict[str, Any] = {"empty": empty} if empty else {}
+    view = LiveRun(lambda query: points_of(ctx, query), lambda query: act(ctx, query), value="", **told)
     picker.change(lambda job: job or "", picker, view, queue=False, **QUIET)
-    for button, how in ((keep, "keep"), (discard, "discard"), (kill, "kill")):
-        button.click(guarded(lambda job, how=how: _stop(ctx, job, how)), picker, None, **QUIET)
-        button.click(None, None, None, js=POKE)
-    resume.click(guarded(lambda job: _resume(ctx, job)), picker, None, **QUIET)
     return JobPanel(picker, view)
-
-
-def _stop(ctx: Context, job: str | None, how: str) -> None:
-    gr.Info(ctx.queue.stop(_chosen(job), how))
-
-
-def _resume(ctx: Context, job: str | None) -> None:
-    ctx.queue.resume(_chosen(job))
-    gr.Info("Queued again; it goes on from its last checkpoint.")
-
-
-def _chosen(job: str | None) -> str:
-    if not job:
-        raise UserError("No run is chosen.", "Choose one first.", "run")
-    return job

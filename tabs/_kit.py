@@ -41,6 +41,7 @@ def static_paths() -> list[Path]:
 
 def LiveRun(
     points: Answer,
+    act: Answer | None = None,
     value: str | None = None,
     empty: Lines = ("No run selected", "Progress, loss and log of a run appear here.", "Start a run or choose one."),
     **options: Any,
@@ -48,7 +49,8 @@ def LiveRun(
     """Live view of one job: status, progress, loss chart, other metrics, facts and log.
 
     value: the job's id, or "" / None for the empty state.
-    points: called with {"job", "cursor", "generation", "log"} about once a second while the view is seen.
+    points: called with {"job", "cursor", "generation", "log"} about once a second while the view is seen; its "can"
+    lists what may be done with the job as [how, label]. act: called with {"job", "how"} for one of those; {"text"}.
     """
 
     def clean(query: Query, request: gr.Request) -> dict[str, Any]:
@@ -56,7 +58,8 @@ def LiveRun(
         reply["points"] = [_finite(point) for point in reply.get("points") or ()]
         return reply
 
-    return component("live_run", value or "", {"points": clean}, empty, plotly=static_url(PLOTLY), **options)
+    functions = {"points": clean, **({"act": act} if act else {})}
+    return component("live_run", value or "", functions, empty, plotly=static_url(PLOTLY), **options)
 
 
 def TokenView(

@@ -183,6 +183,23 @@ def test_closing_the_tab_leaves_the_run_unharmed(app: App, page: Page, browser: 
     assert (app.home.models / "left-alone" / "adapter_model.safetensors").is_file()
 
 
+def test_a_run_is_stopped_resumed_and_killed_from_its_view(app: App, page: Page) -> None:
+    page.goto(app.url)
+    start_training(page, output="paused", steps="3000")
+    view = live(page)
+    expect(view).to_have_attribute("data-status", "running", timeout=60_000)
+    view.get_by_role("button", name="Stop and keep").click()
+    expect(view.locator(".is-told")).to_contain_text("Stopping after this step")
+    expect(view).to_have_attribute("data-status", "stopped", timeout=60_000)
+    assert (app.home.models / "paused" / "adapter_model.safetensors").is_file()
+    view.get_by_role("button", name="Resume").click()
+    expect(view.locator(".is-told")).to_contain_text("Queued again")
+    expect(view).to_have_attribute("data-status", "running", timeout=60_000)
+    view.get_by_role("button", name="Kill now").click()
+    expect(view).to_have_attribute("data-status", "interrupted", timeout=60_000)
+    assert view.locator(".wb-live-actions button").all_inner_texts() == ["Resume"]
+
+
 def test_a_bad_setting_is_named_and_nothing_starts(app: App, page: Page) -> None:
     before = len(Queue(app.home).all())
     page.goto(app.url)

@@ -1,0 +1,57 @@
+"""The view of a job: what may be done with it as it is, and that it is done."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from tabs._job_panel import act, actions
+from tests.toys import toy_home
+from workbench.errors import UserError
+from workbench.jobs.events import EventLog
+from workbench.jobs.job import JOBS
+from workbench.jobs.queue import Queue
+
+
+@pytest.fixture
+def queue(tmp_path: Any) -> Queue:
+    return Queue(toy_home(tmp_path))
+
+
+@pytest.fixture
+def job(queue: Queue) -> str:
+    return queue.submit(JOBS.parse({"method": "train", "model": "toy", "dataset": "talks", "output": "made"}))
+
+
+def ways(queue: Queue, job: str) -> list[str]:
+    return [how for how, _ in actions(queue.get(job))]
+
+
+@pytest.mark.parametrize(
+    ("status", "offered"),
+    [("queued", ["keep"]), ("stopped", ["resume"]), ("failed", ["resume"]), ("done", [])],
+)
+def test_what_may_be_done_follows_from_the_status(queue: Queue, job: str, status: str, offered: list[str]) -> None:
+    EventLog(queue.get(job).folder / "events.jsonl").status(status)
+    assert ways(queue, job) == offered
+
+
+def test_a_running_job_can_be_stopped_in_three_ways(queue: Queue, job: str) -> None:
+    running: Any = SimpleNamespace(status="running", can_resume=False)
+    assert [how for how, _ in actions(running)] == ["keep", "discard", "kill"]
+
+
+def test_a_job_taken_out_of_the_queue_can_go_back(queue: Queue, job: str) -> None:
+    ctx: Any = SimpleNamespace(queue=queue)
+    assert act(ctx, {"job": job, "how": "keep"})["text"] == "Taken out of the queue."
+    assert queue.get(job).status == "stopped" and ways(queue, job) == ["resume"]
+    assert "Queued again" in act(ctx, {"job": job, "how": "resume"})["text"]
+    assert queue.get(job).status == "queued"
+
+
+@pytest.mark.parametrize("query", [{}, {"job": "../x", "how": "keep"}, {"how": "explode"}, {"how": "resume"}])
+def test_what_cannot_be_done_is_said(queue: Queue, job: str, query: dict[str, str]) -> None:
+    EventLog(queue.get(job).folder / "events.jsonl").status("done")
+    ctx: Any = SimpleNamespace(queue=queue)
+    with pytest.raises(UserError):
+        act(ctx, {"job": job, **query})
