@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import gradio as gr
 import psutil
 from playwright.sync_api import Page, sync_playwright
 
@@ -26,7 +27,8 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "-
 
 
 def measure() -> Iterator[tuple[Any, ...]]:
-    """Seconds until the tabs are seen in a fresh browser; percent of a core the server uses; zoom kept (0 = yes)."""
+    """Seconds until the tabs are seen in a fresh browser, and how many times an empty page's that is; percent of a core
+    the server uses with nobody looking and with a live plot; zoom kept (0 = yes)."""
     import tempfile
 
     home = toy_home(Path(tempfile.mkdtemp(prefix="llm-workbench-bench-")))
@@ -35,8 +37,11 @@ def measure() -> Iterator[tuple[Any, ...]]:
     try:
         _wait()
         time.sleep(15)  # the warm worker has finished importing
+        yield "idle_server_cpu_percent", _cpu(server.pid), 5.0, "%"
         with sync_playwright() as playwright:
-            yield "page_seconds_cold", statistics.median(_cold(playwright) for _ in range(5)), 1.5, "s"
+            ours, bare = _beside_an_empty_page(playwright)
+            yield "page_seconds_cold", ours, 1.5, "s"
+            yield "page_cold_over_empty_gradio_page", ours / bare, 2.0, ""
             cpu, lost = _live(playwright, home, server.pid)
             yield "live_plot_server_cpu_percent", cpu, 5.0, "%"
             yield "live_plot_zoom_lost", float(lost), 0.0, ""
@@ -61,11 +66,27 @@ def _browser(playwright: Any) -> Any:
     return playwright.chromium.launch(executable_path=path, args=FLAGS)
 
 
-def _cold(playwright: Any) -> float:
+def _beside_an_empty_page(playwright: Any) -> tuple[float, float]:
+    """Medians of our page and of one of Gradio's with two empty tabs, in turns."""
+    empty = gr.Blocks(analytics_enabled=False)
+    with empty, gr.Tabs():
+        for name in ("Models", "Jobs"):
+            with gr.Tab(name):
+                gr.Textbox(label=name)
+    empty.launch(server_port=PORT + 1, prevent_thread_lock=True, quiet=True, ssr_mode=False)
+    try:
+        seconds = [(_cold(playwright, PORT), _cold(playwright, PORT + 1)) for _ in range(7)]
+    finally:
+        empty.close(verbose=False)
+    ours, bare = zip(*seconds, strict=True)
+    return statistics.median(ours), statistics.median(bare)
+
+
+def _cold(playwright: Any, port: int) -> float:
     browser = _browser(playwright)
     page = browser.new_page(viewport={"width": 1366, "height": 768})
     began = time.perf_counter()
-    page.goto(f"http://127.0.0.1:{PORT}/", wait_until="commit")
+    page.goto(f"http://127.0.0.1:{port}/", wait_until="commit")
     page.get_by_role("tab", name="Jobs", exact=True).wait_for()
     seconds = time.perf_counter() - began
     browser.close()
