@@ -44,23 +44,30 @@ function grid(controls) {
 
 /**
  * The control of one setting of `step`. `shelf()` gives the lists things are chosen from: {datasets, models} for a step,
- * {name: [[label, value, tag?], …]} for a form; `changed()` is called after every change.
+ * {name: [[label, value, tag?], …]} for a form; `changed()` is called after every change; `kept` holds what was set of
+ * methods not chosen, by field.
  * Returns {node, name, say(text), refresh()}: say shows what is wrong with it, '' for nothing; refresh looks at the lists.
  */
-function fieldControl(field, step, shelf, changed) {
+function fieldControl(field, step, shelf, changed, kept = {}) {
   const set = (value) => {
     if (value === undefined || (alike(value, field.default) && !field.required)) delete step[field.name];
     else step[field.name] = value;
     changed();
   };
   const value = step[field.name] ?? field.default, id = kit.id();
-  const made = CONTROLS[field.kind](field, value, set, shelf(), { step, shelf, changed });
+  const made = CONTROLS[field.kind](field, value, set, shelf(), { step, shelf, changed, kept });
   const node = h("div", `wb-field is-${field.kind}`), line = h("label", "wb-field-label", field.label);
   const help = h("small", "wb-hint", field.help), wrong = h("small", "wb-field-wrong");
   made.focus.id = id;
   line.htmlFor = id;
   help.id = `${id}-help`;
-  made.focus.setAttribute("aria-describedby", help.id);
+  wrong.id = `${id}-wrong`;
+  made.focus.setAttribute("aria-describedby", `${help.id} ${wrong.id}`);
+  if (field.kind === "group") {
+    line.id = `${id}-label`;
+    made.focus.setAttribute("role", "group");
+    made.focus.setAttribute("aria-labelledby", line.id);
+  }
   node.dataset.field = field.name;
   help.hidden = !field.help;
   wrong.hidden = true;
@@ -71,16 +78,16 @@ function fieldControl(field, step, shelf, changed) {
     wrong.hidden = !text;
     setText(wrong, text);
     made.focus.classList.toggle("is-bad", Boolean(text));
+    made.focus.setAttribute("aria-invalid", String(Boolean(text)));
   };
-  if (field.kind === "number") {
-    made.focus.addEventListener("input", () => say(made.focus.validity.valid ? "" : withinWords(field)));
-  }
+  if (made.wrong) made.focus.addEventListener("input", () => say(made.wrong()));
   return { node, name: field.name, say, focus: made.focus, refresh: made.refresh };
 }
 
 /** What a number may be: 'A whole number from 1 to 512.' */
-function withinWords({ low, high, whole }) {
-  const bounds = [low === null ? "" : `from ${short(low)}`, high === null ? "" : `to ${short(high)}`];
+function withinWords({ low, high, whole, above, below }) {
+  const bounds = [low === null ? "" : `${above ? "above" : "from"} ${low}`,
+    high === null ? "" : `${below ? "below" : "to"} ${high}`];
   return `${["A", whole ? "whole" : "", "number", ...bounds].filter(Boolean).join(" ")}.`;
 }
 
@@ -94,10 +101,10 @@ const CONTROLS = {
     const input = Object.assign(h("input", "wb-mb-input is-number"), { type: "number", min: field.low ?? "",
       max: field.high ?? "", step: field.whole ? 1 : "any", value: value ?? "" });
     input.addEventListener("input", () => {
-      input.classList.toggle("is-bad", !input.validity.valid);
-      set(input.value.trim() === "" ? undefined : Number(input.value));
+      if (input.validity.badInput) set("?"); // '1e' reads as empty, but is not meant as usual
+      else set(input.value.trim() === "" ? undefined : Number(input.value));
     });
-    return { node: input, focus: input };
+    return { node: input, focus: input, wrong: () => (input.validity.valid ? "" : withinWords(field)) };
   },
   choice(field, value, set) {
     const options = field.optional ? ["", ...field.choices] : field.choices;
@@ -119,12 +126,10 @@ const CONTROLS = {
   },
   numbers(field, value, set) {
     const input = Object.assign(h("input", "wb-mb-input"), { type: "text", value: (value || []).join(", ") });
-    input.addEventListener("input", () => {
-      const found = input.value.split(/[\s,;]+/).filter(Boolean).map(Number);
-      input.classList.toggle("is-bad", found.some(Number.isNaN));
-      if (!found.some(Number.isNaN)) set(found);
-    });
-    return { node: input, focus: input };
+    const read = () => input.value.split(/[\s,;]+/).filter(Boolean).map((one) => (isNaN(one) ? one : Number(one)));
+    input.addEventListener("input", () => set(read()));
+    const wrong = () => (read().some((one) => typeof one === "string") ? "Numbers with commas between them." : "");
+    return { node: input, focus: input, wrong };
   },
   pairs(field, value, set) {
     const written = field.kind === "weights" ? /^[^:]+:\s*[\d.]+\s*$/ : /^[^:]+:./;
@@ -169,10 +174,12 @@ const CONTROLS = {
   data(field, value, set) {
     const area = area_(isEmpty(value) || !sizeOf(value) ? "" : JSON.stringify(value, null, 1), "JSON");
     area.addEventListener("input", () => {
-      try { set(area.value.trim() ? JSON.parse(area.value) : undefined); area.classList.remove("is-bad"); }
-      catch { area.classList.add("is-bad"); }
+      try { set(area.value.trim() ? JSON.parse(area.value) : undefined); } catch { set(area.value); }
     });
-    return { node: area, focus: area };
+    const wrong = () => {
+      try { if (area.value.trim()) JSON.parse(area.value); return ""; } catch (error) { return error.message; }
+    };
+    return { node: area, focus: area, wrong };
   },
   dataset(field, value, set, shelf) {
     const known = shelf.datasets.map(([name, kind]) => [name, `${name} · ${kind}`]);
@@ -208,28 +215,39 @@ const CONTROLS = {
     const node = h("div", "wb-form-several"), add = h("select", "wb-mb-input");
     const chosen = () => [...(step[field.name] ?? field.default ?? [])];
     const put = (names) => { set(names); refresh(); };
+    const words = (left) => (left ? chosen().length ? "Add another" : "Choose"
+      : chosen().length ? "All are chosen" : nothing(field, shelf()));
     function refresh() {
       const options = known(field, shelf(), chosen());
-      const chips = chosen().map((name) => chip(options.find(([, one]) => one === name)[0], () => {
-        put(chosen().filter((one) => one !== name));
-        add.focus();
-      }));
-      for (const old of node.querySelectorAll(".wb-form-chip")) old.remove();
-      node.prepend(...chips);
+      drawChips(chosen().map((name) => options.find(([, one]) => one === name)));
       const left = options.filter(([, one]) => !chosen().includes(one));
-      offer(add, left, "", left.length ? chips.length ? "Add another" : "Choose" : chips.length ? "All are chosen"
-        : nothing(field, shelf()));
+      offer(add, left, "", words(left.length));
       add.disabled = !left.length;
     }
-    add.addEventListener("change", () => put([...chosen(), add.value]));
+    function drawChips(shown) {
+      const key = JSON.stringify(shown);
+      if (node.dataset.key === key) return;
+      node.dataset.key = key;
+      for (const old of node.querySelectorAll(".wb-form-chip")) old.remove();
+      node.prepend(...shown.map(([text, name]) => chip(text, () => {
+        put(chosen().filter((one) => one !== name));
+        add.focus();
+      })));
+    }
+    // With the arrow keys a closed list changes at every press: what is passed on the way is not meant.
+    let byKey = false;
+    const take = () => { byKey = false; if (add.value) put([...chosen(), add.value]); };
+    add.addEventListener("pointerdown", () => { byKey = false; });
+    add.addEventListener("keydown", ({ key }) => { if (key === "Enter") take(); else byKey = key !== "Tab"; });
+    add.addEventListener("change", () => { if (!byKey) take(); });
+    add.addEventListener("blur", take);
     node.append(add);
     refresh();
     return { node, focus: add, refresh };
   },
   method(field, value, set, _, context) {
     const node = h("div", "wb-form-method"), pick = h("select", "wb-mb-input"), body = h("div", "wb-form-methods");
-    const kept = {}; // what was set of a method stays when another is looked at
-    const { step, shelf, changed } = context;
+    const { step, shelf, changed } = context, kept = (context.kept[field.name] ||= {});
     const current = () => step[field.name]?.method ?? usualMethod(field);
     let shown = "";
     function fill() {
@@ -280,7 +298,7 @@ function known(field, lists, chosen) {
   const options = [...(lists[field.list] || [])];
   for (const name of chosen.filter(Boolean)) {
     if (!options.some(([, one]) => one === name)) {
-      options.push([lists[field.list] ? `${name} · not on the shelf` : name, name]);
+      options.push([lists[field.list] ? `${name} · gone` : name, name]);
     }
   }
   return options;
@@ -306,11 +324,11 @@ function offer(node, options, value, blank = null) {
 }
 
 function chip(text, remove) {
-  const node = h("span", "wb-form-chip", text), cross = h("button", "", "✕");
+  const node = h("span", "wb-form-chip"), cross = h("button", "", "✕");
   Object.assign(cross, { type: "button", title: `Remove ${text}` });
   cross.setAttribute("aria-label", `Remove ${text}`);
   cross.addEventListener("click", remove);
-  node.append(cross);
+  node.append(h("span", "", text), cross);
   return node;
 }
 

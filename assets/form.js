@@ -1,12 +1,14 @@
-/* js_on_load of a form made of the fields of a spec, after its part `fields`. props: value ({field: what was set}, without
-   what is as usual), form ({main, rest, more}). server.lists() gives {list: [[label, value, tag?], …]}.
-   Triggers 'input' after every change; a value set from elsewhere is drawn anew. */
+/* js_on_load of a form made of the fields of a spec, after its part `fields`. props: value ({field: what was set}; what is
+   as usual need not be there), form ({main, rest, more, lists}). server.lists() gives {list: [[label, value, tag?], …]}.
+   Triggers 'input' after every change; a value set from elsewhere is drawn anew and left as it is. */
 const kit = window.wbKit;
 const { h, setText } = kit;
 const root = element.querySelector(".wb-form");
-const all = [...props.form.main, ...props.form.rest];
+const all = [...props.form.main, ...props.form.rest], fitted = all.filter((field) => field.fits);
+const kept = {}; // {field: {method: what was set of it}}: it stays while another method is looked at
 
-let settings = clone(props.value || {}), lists = null, mark = null, sent = "", controls = [], open = false;
+let settings = clone(props.value || {}), lists = null, mark = null, stale = true, turn = 0;
+let sent = "", controls = [], open = false, suited = suitedNow();
 
 function clone(value) { return JSON.parse(JSON.stringify(value)); }
 
@@ -23,7 +25,7 @@ function draw() {
 }
 
 function controlsOf(fields) {
-  return fields.map((field) => fieldControl(field, settings, () => lists || {}, changed));
+  return fields.map((field) => fieldControl(field, settings, () => lists || {}, changed, kept));
 }
 
 function changed() {
@@ -37,19 +39,32 @@ function publish() {
   props.value = JSON.parse(sent);
 }
 
-/** Empty choices that fill themselves, and methods that cannot work on what is chosen; says whether it set anything. */
+/** What each method field was last made to fit. */
+function suitedNow() {
+  return Object.fromEntries(fitted.map((field) => [field.name, settings[field.fits.field] ?? ""]));
+}
+
+/** Empty choices fill themselves; a method that cannot work on what was just chosen gives way to one that can. A method
+ *  chosen by hand, or together with what it cannot work on, stays: the server says why. Says whether it set anything. */
 function suit() {
-  let set = false;
+  const filled = new Set();
   for (const field of all) {
-    const first = lists?.[field.list]?.[0];
-    if (field.first && !settings[field.name] && first) { settings[field.name] = first[1]; set = true; }
+    const options = lists?.[field.list] || [];
+    if (!field.first || settings[field.name] || !options.length) continue;
+    settings[field.name] = options[0][1];
+    filled.add(field.name);
   }
-  for (const field of all.filter((one) => one.fits)) {
-    const chosen = settings[field.name]?.method ?? usualMethod(field), fits = fitting(field, settings, lists || {});
-    const fit = field.methods.filter((one) => !one.unavailable && fits(one.method));
-    if (fits(chosen) || !fit.length) continue;
-    const usual = usualMethod(field);
-    settings[field.name] = { method: fit.some((one) => one.method === usual) ? usual : fit[0].method };
+  let set = filled.size > 0;
+  for (const field of fitted) {
+    const on = settings[field.fits.field] ?? "";
+    if (suited[field.name] === on) continue;
+    suited[field.name] = on;
+    if (filled.has(field.fits.field) && settings[field.name]) continue;
+    const usual = usualMethod(field), fits = fitting(field, settings, lists || {});
+    const fit = field.methods.filter((one) => !one.unavailable && fits(one.method)).map((one) => one.method);
+    if (fits(settings[field.name]?.method ?? usual) || !fit.length) continue;
+    const method = fit.includes(usual) ? usual : fit[0];
+    settings[field.name] = { method, ...(kept[field.name]?.[method] || {}) };
     set = true;
   }
   controls.forEach((one) => one.refresh?.());
@@ -57,10 +72,13 @@ function suit() {
 }
 
 async function refresh() {
-  if (window.wbMark === mark && lists) return 400;
-  const asked = window.wbMark ?? null, reply = await server.lists({}).catch(() => null);
+  const now = window.wbMark ?? null;
+  if (!stale && now === mark) return 400;
+  const mine = ++turn, reply = await server.lists({}).catch(() => null);
+  if (mine !== turn) return 1;
   if (!reply || reply.error) return 2000;
-  mark = asked;
+  mark = now;
+  stale = false;
   lists = reply;
   if (suit()) { publish(); trigger("input"); }
   return 400;
@@ -69,8 +87,10 @@ async function refresh() {
 function begin() {
   settings = clone(props.value || {});
   sent = JSON.stringify(settings);
+  suited = suitedNow();
   draw();
-  mark = null; // what was set from elsewhere may be newer than the lists
+  stale = true; // what was set from elsewhere may be newer than the lists
+  turn++;
   poke();
 }
 

@@ -1,4 +1,4 @@
-/* What the four live components share. Text reaches the page through textContent or safe markdown only. */
+/* What the live components share. Text reaches the page through textContent or safe markdown only. */
 (function () {
   if (window.wbKit) return;
 
@@ -61,16 +61,23 @@
   }
 
   const texts = {}, functions = {};
+  const pause = (milliseconds) => new Promise((resolve) => { setTimeout(resolve, milliseconds); });
+
+  /** The text of a file, asked for until it comes. */
+  async function load(url) {
+    for (let wait = 500; ; wait = Math.min(2 * wait, 8000)) {
+      const reply = await fetch(url).catch(() => null);
+      if (reply?.ok) return reply.text();
+      await pause(wait);
+    }
+  }
+
   /** Run the files, joined, as a function of the things in `scope`; each file is loaded, and all compiled, once. */
   async function begin(urls, scope) {
     const key = urls.join(" "), names = Object.keys(scope);
-    functions[key] ||= Promise.all(urls.map((url) => (texts[url] ||= fetch(url).then((reply) => reply.text()))))
+    functions[key] ||= Promise.all(urls.map((url) => (texts[url] ||= load(url))))
       .then((parts) => new Function(...names, `${parts.join("\n")}\n//# sourceURL=${urls.at(-1)}`));
-    try { (await functions[key])(...Object.values(scope)); } catch (error) {
-      delete functions[key];
-      for (const url of urls) delete texts[url];
-      console.error(error);
-    }
+    (await functions[key])(...Object.values(scope));
   }
 
   const ALLOWED = ["p", "br", "strong", "em", "del", "code", "pre", "ul", "ol", "li", "h1", "h2", "h3", "h4", "h5",

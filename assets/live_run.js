@@ -35,7 +35,7 @@ function build() {
   ui.chip = h("span");
   ui.time = h("span", "wb-live-time");
   ui.actions = h("span", "wb-live-actions");
-  ui.told = h("div", "wb-hint wb-live-note is-told");
+  ui.told = h("div", "wb-hint wb-live-told");
   ui.told.setAttribute("role", "status");
   head.append(ui.title, ui.chip, ui.time, ui.actions);
   ui.progress = h("div", "wb-progress");
@@ -463,7 +463,7 @@ function drawActions(can, status) {
   const key = JSON.stringify(can);
   if (ui.actions.dataset.key === key) return;
   ui.actions.dataset.key = key;
-  if (FINAL.includes(status)) setText(ui.told, ""); // what was to happen has happened
+  if (FINAL.includes(status) && run.saidWhile !== "queued") setText(ui.told, ""); // what was to happen has happened
   ui.actions.replaceChildren(...can.map(([how, label]) => {
     const button = Object.assign(h("button", `wb-button is-${how}`, label), { type: "button" });
     button.addEventListener("click", () => act(how));
@@ -473,6 +473,7 @@ function drawActions(can, status) {
 
 async function act(how) {
   const { job } = run;
+  run.saidWhile = root.dataset.status;
   for (const button of ui.actions.children) button.disabled = true;
   const reply = await server.act({ job, how }).catch(() => null);
   for (const button of ui.actions.children) button.disabled = false;

@@ -101,5 +101,5 @@ def gguf_files(ctx: Context, panel: JobPanel) -> None:
         (PARITY, "Does it answer as its model does?"),
         (PUSH, "To the hub"),
     ):
-        with gr.Accordion(title, open=False, elem_classes="wb-more"):
+        with gr.Accordion(title, open=False):
             job_section(ctx, section, panel, titled=False)

@@ -73,7 +73,7 @@ def export(ctx: Context, dataset: gr.Dropdown) -> None:
         guarded(write), inputs, [files, written], show_progress="full", show_progress_on=written,
         api_visibility="private",
     )  # fmt: skip
-    with gr.Accordion("To the Hugging Face hub", open=False, elem_classes="wb-more"):
+    with gr.Accordion("To the Hugging Face hub", open=False):
         push(ctx, dataset)
 
 

@@ -52,7 +52,7 @@ def submit(ctx: Context, form: Form, dataset: str | None, value: Any) -> Any:
 
 def lists(ctx: Context) -> dict[str, Any]:
     """What can write, and what can judge."""
-    writers: Choices = [("the operator's endpoint", "")]
+    writers: Choices = [("the operator's endpoint", ENDPOINT)]
     judges: Choices = [("nobody", ""), ("the operator's endpoint", ENDPOINT)]
     return {
         "model": ("writers", lambda: [*ctx.answering(), *writers]),

@@ -45,7 +45,7 @@ def ensembles(ctx: Context, panel: JobPanel) -> None:
     ctx.follow(listed, lambda: gr.update(value=(rows := _listed(ctx)), visible=bool(rows)))
     make.click(guarded(lambda value: _create(ctx, form.data(value))), form.input, None, **QUIET)
     if STACKING.method in JOBS.all():
-        with gr.Accordion("Fit one on votes", open=False, elem_classes="wb-more"):
+        with gr.Accordion("Fit one on votes", open=False):
             job_section(ctx, STACKING, panel)
 
 

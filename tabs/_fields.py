@@ -15,22 +15,24 @@ AS_JSON = ("texts",)
 """Lists whose texts may have several lines, which a line each would part."""
 
 
-def fields_of(spec: type[Spec], lists: Mapping[str, str] | None = None, given: Any = None) -> list[dict[str, Any]]:
-    """All settings of a spec. `lists` names the list a field is chosen from, with '*' for several of it.
-
-    `given` is an instance whose values are what is usual here, in place of the spec's own defaults.
-    """
-    return [field(name, info, lists, given) for name, info in spec.model_fields.items()]
+def fields_of(spec: type[Spec], given: Any = None) -> list[dict[str, Any]]:
+    """All settings of a spec; `given` is an instance whose values are what is usual here, not the spec's defaults."""
+    return [field(name, info, given=given) for name, info in spec.model_fields.items()]
 
 
 def field(name: str, info: FieldInfo, lists: Mapping[str, str] | None = None, given: Any = None) -> dict[str, Any]:
-    """One setting: its kind of control, choices, bounds and default; those of methods and nested specs with theirs."""
+    """One setting: its kind of control, choices, bounds and default; those of methods and nested specs with theirs.
+
+    `lists` names the list a field is chosen from, with '*' for several of it; `given` is as in `fields_of`.
+    """
     low, high = bounds(info)
     bare = bare_type(info.annotation)
     kind, choices = kind_of(name, info.annotation)
     found = {
         "name": name, "label": name.replace("_", " ").capitalize(), "help": info.description or "", "kind": kind,
         "choices": choices, "low": low, "high": high, "whole": bare is int,
+        "above": any(isinstance(part, Gt) for part in info.metadata),
+        "below": any(isinstance(part, Lt) for part in info.metadata),
         "many": typing.get_origin(bare) in (list, tuple), "default": default_of(name, info, given),
         "required": info.is_required(), "optional": bare is not info.annotation,
     }  # fmt: skip
@@ -40,7 +42,7 @@ def field(name: str, info: FieldInfo, lists: Mapping[str, str] | None = None, gi
     if registry:
         return {**found, "kind": "method", "methods": methods_of(registry, found["default"])}
     if nested := nested_of(info):
-        return {**found, "kind": "group", "fields": fields_of(nested, None, _value(name, info, given))}
+        return {**found, "kind": "group", "fields": fields_of(nested, _value(name, info, given))}
     return found
 
 
@@ -49,7 +51,7 @@ def methods_of(registry: Registry[Any], usual: Any) -> list[dict[str, Any]]:
     return [
         {
             "method": method.method, "title": method.title, "summary": method.summary(),
-            "unavailable": method.unavailable(), "fields": fields_of(method, None, _usual(method, usual)),
+            "unavailable": method.unavailable(), "fields": fields_of(method, _usual(method, usual)),
         }
         for method in registry
     ]  # fmt: skip

@@ -1,6 +1,6 @@
 """The page's own parts: live run, token view, chat grid, vote pad, merge builder, and small safe pieces of HTML.
 
-The five components are functions that return a `gr.HTML`, not subclasses: Gradio writes a `.pyi` file beside
+The components are functions that return a `gr.HTML`, not subclasses: Gradio writes a `.pyi` file beside
 the module of every subclass. Their JavaScript lies in `assets/`; they are fed through server functions and
 never put text of people or models into a template.
 """
@@ -41,9 +41,9 @@ def static_paths() -> list[Path]:
 
 def LiveRun(
     points: Answer,
-    act: Answer | None = None,
     value: str | None = None,
     empty: Lines = ("No run selected", "Progress, loss and log of a run appear here.", "Start a run or choose one."),
+    act: Answer | None = None,
     **options: Any,
 ) -> gr.HTML:
     """Live view of one job: status, progress, loss chart, other metrics, facts and log.

@@ -38,7 +38,7 @@ def recipe(ctx: Context, panel: JobPanel) -> gr.HTML:
                "Merging needs two models of one architecture: train an adapter first, or import one."),
         elem_id="merge-builder",
     )  # fmt: skip
-    with gr.Accordion("Proof and files", open=False, elem_classes="wb-more"):
+    with gr.Accordion("Proof and files", open=False):
         proof = Form(Proof, named(ctx, {"dataset": "datasets"}))
         files = Form(Merge, skip=("output", "recipe", "seed", "kernels", "proof"))
     start = gr.Button("Merge", variant="primary", elem_id="merge-start")

@@ -32,7 +32,7 @@ class Section:
 
 
 def choices_of(ctx: Context, kind: str) -> List:
-    """The list behind a kind of picker."""
+    """The list behind a name."""
     lists: dict[str, List] = {
         "models": ctx.models,
         "answering": ctx.answering,

@@ -10,8 +10,12 @@ _FACES = {"Inter": "inter.woff2", "JetBrains Mono": "jetbrains-mono.woff2"}
 
 
 def static_url(path: Path) -> str:
-    """Address of a file served by `gr.set_static_paths`, relative so that it survives a proxy prefix."""
-    return f"gradio_api/file={path.resolve().as_posix()}"
+    """Address of a file served by `gr.set_static_paths`, relative so that it survives a proxy prefix.
+
+    A file's address changes with the file: a browser that kept the old one would mix old and new scripts.
+    """
+    version = f"?v={path.stat().st_mtime_ns}" if path.is_file() else ""
+    return f"gradio_api/file={path.resolve().as_posix()}{version}"
 
 
 def _font_face(family: str, file: str) -> str:

@@ -68,7 +68,7 @@ def _dataset(ctx: Context) -> tuple[gr.Dropdown, gr.Textbox]:
     """The picker, the facts, splitting again and deleting; and a hidden mark that changes with the rows."""
     dataset = ctx.picker(ctx.datasets, first=True, label="Dataset", value=None, elem_id="dataset")
     about, mark = Static(elem_id="dataset-facts"), gr.Textbox(visible=False)
-    fold = gr.Accordion("Split again or delete", open=False, elem_classes="wb-more")
+    fold = gr.Accordion("Split again or delete", open=False)
     with fold, gr.Row(equal_height=True, elem_classes="wb-toolbar"):
         fraction = gr.Number(0.1, label="Eval share", minimum=0, maximum=0.9, step=0.05, min_width=100)
         seed = gr.Number(0, label="Seed", precision=0, minimum=0, min_width=80)

@@ -213,6 +213,8 @@ def _to_dpo(ctx: Context, name: str | None, own: bool, train: Form, value: Any) 
     if not name:
         raise UserError("No session is chosen.", "Choose one first.", "Session")
     start = _best(ctx, name)
+    if not start:
+        raise UserError("None of this session's models is on the shelf.", "Import one again, or use 'export-pairs'.")
     dataset = free_name(ctx.home.datasets, f"{name}-pairs")
     manifest = export_dataset(ctx.home, name, dataset, own=start if own else "")
     pairs = manifest.info["rows"]["train"]

@@ -125,8 +125,9 @@ class _Run:
     def round(self, session: str, models: list[str], **settings: int) -> None:
         """Answers of the models to the prompts, each pair voted on by the rule."""
         asked = {**ANSWERS, "session": session, "models": models, **settings}
-        self.stage(f"answer and vote: {session}", lambda: self.job(asked))
-        vote_by_rule(self.home, session, FIELD_GUIDE)
+        self.stage(
+            f"answer and vote: {session}", lambda: (self.job(asked), vote_by_rule(self.home, session, FIELD_GUIDE))
+        )
 
 
 def _rate(home: Home, session: str) -> dict[str, Any]:

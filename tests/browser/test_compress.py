@@ -119,7 +119,7 @@ def test_what_it_cost_as_a_table_and_a_scatter(app: App, ladder: Locator) -> Non
 
 def test_the_smallest_answers_beside_the_original(app: App, ladder: Locator) -> None:
     page = ladder.page
-    page.locator(".wb-toolbar input:visible").first.fill("Quantize first")
+    page.locator(".wb-job input:visible").first.fill("Quantize first")
     page.keyboard.press("Enter")
     page.locator("#to-chat").click()
     chosen = page.locator("#compare-models")

@@ -48,6 +48,35 @@ def test_the_objective_follows_what_the_dataset_holds(train: Locator) -> None:
     expect(train.get_by_label("Beta", exact=True)).to_have_count(0)
 
 
+def test_an_objective_that_does_not_fit_stays_when_it_is_chosen(app: App, train: Locator) -> None:
+    page, objective = train.page, train.get_by_label("Objective", exact=True)
+    pick(page, "#train-form", "Dataset", "talks")
+    pick(page, "#train-form", "Objective", "dpo")
+    fill(page, "Beta", "0.7", "#train-form")
+    expect(objective).to_have_value("dpo")
+    page.locator("#train-preset input").first.click()
+    page.get_by_role("option", name="Preferences (DPO on pairs)").click()
+    expect(train.get_by_label("Beta", exact=True)).to_have_value("0.1")
+    expect(objective).to_have_value("dpo")
+    page.locator("#train-start").click()
+    expect(page.locator(".toast-body").first).to_contain_text("holds conversation rows")
+    pick(page, "#train-form", "Dataset", "pairs")
+    expect(train.get_by_label("Learning rate", exact=True)).to_have_value("0.0001")  # the preset's
+
+
+def test_numbers_that_are_none_are_refused_not_dropped(app: App, train: Locator) -> None:
+    page, before = train.page, len(Queue(app.home).all())
+    tab(page, "Merge")
+    tab(page, "Adapters")
+    form = page.locator("#form-combine-adapters")
+    pick(page, "#form-combine-adapters", "Adapters", "first", "second")
+    fill(page, "Weights", "0.7, 0.3x", "#form-combine-adapters")
+    expect(form.locator('[data-field="weights"] .wb-field-wrong')).to_contain_text("Numbers with commas")
+    page.locator("#start-combine-adapters").click()
+    expect(page.locator(".toast-body").first).to_contain_text("weights")
+    assert len(Queue(app.home).all()) == before
+
+
 def test_settings_of_a_method_stay_while_another_is_looked_at(train: Locator) -> None:
     page = train.page
     fill(page, "Alpha", "48", "#train-form")
@@ -111,7 +140,10 @@ def test_several_are_chosen_in_order_and_taken_back(app: App, train: Locator) ->
 
 def test_lists_follow_the_shelf_while_something_is_typed(app: App, train: Locator) -> None:
     page = train.page
-    fill(page, "Output", "half-typ", "#train-form")
+    output = train.get_by_label("Output", exact=True)
+    output.press_sequentially("half-typ")
     toy_dataset(app.home, "newcomers")
     expect(train.get_by_label("Dataset", exact=True).locator("option[value=newcomers]")).to_be_attached()
-    expect(train.get_by_label("Output", exact=True)).to_have_value("half-typ")
+    expect(output).to_be_focused()
+    page.keyboard.type("ed")
+    expect(output).to_have_value("half-typed")

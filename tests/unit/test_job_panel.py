@@ -45,7 +45,7 @@ def test_a_job_taken_out_of_the_queue_can_go_back(queue: Queue, job: str) -> Non
     ctx: Any = SimpleNamespace(queue=queue)
     assert act(ctx, {"job": job, "how": "keep"})["text"] == "Taken out of the queue."
     assert queue.get(job).status == "stopped" and ways(queue, job) == ["resume"]
-    assert "Queued again" in act(ctx, {"job": job, "how": "resume"})["text"]
+    assert "Resumed" in act(ctx, {"job": job, "how": "resume"})["text"]
     assert queue.get(job).status == "queued"
 
 
