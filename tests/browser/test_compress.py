@@ -4,11 +4,10 @@ import re
 from collections.abc import Iterator
 
 import pytest
+from driving import App, choose, fill, live, pick, serving, shot, tab, until
 from playwright.sync_api import Locator, Page, expect
-from test_loop import App, choose, fill, live, pick, shot, tab, until
-from test_merge import toy_adapter
 
-from tests.toys import toy_dataset, toy_model
+from tests.toys import toy_adapter, toy_dataset, toy_model
 from workbench.home import Home
 from workbench.jobs.queue import Queue
 from workbench.lineage import read_manifest
@@ -22,13 +21,9 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     home = Home.at(tmp_path_factory.mktemp("home"))
     toy_model(home, hidden=256, lessons=30)
     toy_dataset(home)
-    app = App(home)
-    toy_adapter(app.home, "first", seed=0)
-    app.start()
-    yield app
-    for view in Queue(app.home).live():
-        Queue(app.home).stop(view.id, "kill")
-    app.kill()
+    toy_adapter(home, "first", seed=0, spread=0.02)
+    with serving(home) as app:
+        yield app
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from driving import App, choose, serving, shot, tab
 from playwright.sync_api import Locator, Page, expect
-from test_loop import App, choose, shot, tab
 
 from tests.toys import conversations
 from workbench.data import workshop
@@ -16,7 +16,6 @@ from workbench.data.recipe import Recipe
 from workbench.data.step import STEPS
 from workbench.data.store import delete_dataset
 from workbench.home import Home
-from workbench.jobs.queue import Queue
 
 PATIENCE = 30_000
 TWICE = (3, 7, 11, 12)
@@ -36,12 +35,8 @@ def talks(home: Home) -> None:
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
-    app = App(Home.at(tmp_path_factory.mktemp("home")))
-    app.start()
-    yield app
-    for view in Queue(app.home).live():
-        Queue(app.home).stop(view.id, "kill")
-    app.kill()
+    with serving(Home.at(tmp_path_factory.mktemp("home"))) as app:
+        yield app
 
 
 @pytest.fixture

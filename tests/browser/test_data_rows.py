@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from driving import App, choose, serving, shot, tab
 from playwright.sync_api import Locator, Page, expect
-from test_loop import App, choose, shot, tab
 
 from tests.toys import conversations, toy_model
 from workbench.data.importing import import_dataset
@@ -21,9 +21,8 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     """The app on a home with the model 'toy'."""
     home = Home.at(tmp_path_factory.mktemp("home"))
     toy_model(home)
-    app = App(home).start()
-    yield app
-    app.kill()
+    with serving(home) as app:
+        yield app
 
 
 @pytest.fixture

@@ -5,15 +5,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from driving import App, choose, fill, live, pick, serving, shot, tab
 from playwright.sync_api import Page, expect
 from test_data_clean import add, apply, count
-from test_loop import App, choose, fill, live, pick, shot, tab
 
 from tests.toys import toy_model
 from workbench.data import workshop
 from workbench.data.store import all_rows
 from workbench.home import Home
-from workbench.jobs.queue import Queue
 from workbench.lineage import read_manifest
 
 PATIENCE = 30_000
@@ -25,11 +24,8 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     """The app on a home with the model 'toy' and no data."""
     home = Home.at(tmp_path_factory.mktemp("home"))
     toy_model(home)
-    app = App(home).start()
-    yield app
-    for view in Queue(home).live():
-        Queue(home).stop(view.id, "kill")
-    app.kill()
+    with serving(home) as app:
+        yield app
 
 
 def messy(path: Path) -> Path:

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 import pytest
+from driving import App, fill, pick, serving, tab
 from playwright.sync_api import Locator, Page, expect
-from test_loop import App, fill, pick, tab
 
 from tests.toys import toy_adapter, toy_dataset, toy_home
 from workbench.jobs.queue import Queue
@@ -13,14 +13,11 @@ from workbench.jobs.queue import Queue
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     """The app on a home with a model, two adapters, conversations and preference pairs."""
-    app = App(toy_home(tmp_path_factory.mktemp("home")))
+    home = toy_home(tmp_path_factory.mktemp("home"))
     for seed, name in enumerate(("first", "second")):
-        toy_adapter(app.home, name, seed)
-    app.start()
-    yield app
-    for view in Queue(app.home).live():
-        Queue(app.home).stop(view.id, "kill")
-    app.kill()
+        toy_adapter(home, name, seed)
+    with serving(home) as app:
+        yield app
 
 
 @pytest.fixture

@@ -1,115 +1,22 @@
 """The whole loop as a person does it, on a toy model: data, train, compare, vote, DPO; reloads and two browsers."""
 
 import json
-import os
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
+from driving import App, choose, fill, live, pick, serving, shot, tab, until
 from playwright.sync_api import Browser, Page, expect
 
 from tests.toys import conversations, toy_home
-from workbench.home import Home
 from workbench.jobs.queue import Queue
 from workbench.preferences.votes import effective_votes
-
-ROOT = Path(__file__).resolve().parents[2]
-SCREENSHOTS = ROOT / "tests" / "screenshots"
-
-
-class App:
-    """The real app in a process of its own, killable."""
-
-    def __init__(self, home: Home):
-        self.home = home
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self.process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/"
-
-    def start(self) -> "App":
-        environment = {**os.environ, "WORKBENCH_HOME": str(self.home.root), "WORKBENCH_PORT": str(self.port)}
-        self.process = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=environment)
-        until(self._answers, 60)
-        return self
-
-    def _answers(self) -> bool:
-        try:
-            urllib.request.urlopen(self.url, timeout=2).close()
-        except OSError:
-            return False
-        return True
-
-    def kill(self) -> None:
-        if self.process:
-            self.process.kill()
-            self.process.wait()
-
-
-def until(true: Callable[[], Any], seconds: float = 60) -> Any:
-    """Waits for it; fails with the last value."""
-    deadline = time.time() + seconds
-    while time.time() < deadline:
-        value = true()
-        if value:
-            return value
-        time.sleep(0.1)
-    raise AssertionError(f"waited {seconds} s in vain: {true}")
 
 
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
-    app = App(toy_home(tmp_path_factory.mktemp("home"), lessons=160))
-    app.start()
-    yield app
-    for view in Queue(app.home).live():
-        Queue(app.home).stop(view.id, "kill")
-    app.kill()
-
-
-def tab(page: Page, name: str) -> None:
-    page.get_by_role("tab", name=name, exact=True).click()
-
-
-def choose(page: Page, where: str, *values: str) -> None:
-    """Picks from a dropdown as a person types."""
-    for value in values:
-        box = page.locator(f"{where} input").first
-        box.click()
-        box.fill(value)
-        box.press("Enter")
-    page.keyboard.press("Escape")
-
-
-def fill(page: Page, label: str, value: str, form: str = "body") -> None:
-    box = page.locator(form).get_by_label(label, exact=True).locator("visible=true").first
-    box.fill(value)
-    box.press("Tab")
-
-
-def pick(page: Page, form: str, label: str, *values: str) -> None:
-    """Chooses one value of a form's list after another."""
-    for value in values:
-        page.locator(form).get_by_label(label, exact=True).select_option(value)
-
-
-def shot(page: Page, name: str) -> None:
-    SCREENSHOTS.mkdir(exist_ok=True)
-    page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)
-
-
-def live(page: Page) -> Any:
-    return page.locator(".wb-live-run:visible").first
+    with serving(toy_home(tmp_path_factory.mktemp("home"), lessons=160)) as app:
+        yield app
 
 
 def test_upload_and_see_what_the_model_sees(app: App, page: Page, tmp_path: Path) -> None:

@@ -4,47 +4,24 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from driving import App, choose, fill, live, pick, serving, shot, tab, until
 from playwright.sync_api import Locator, Page, expect
-from test_loop import App, choose, fill, live, pick, shot, tab, until
 
-from tests.toys import toy_home, toy_tokenizer
-from workbench.home import Home, writing
+from tests.toys import toy_adapter, toy_home
 from workbench.jobs.queue import Queue
-from workbench.lineage import Manifest, parent_of, read_manifest, write_manifest
+from workbench.lineage import read_manifest
 
 MADE = "second-slerp"
-
-
-def toy_adapter(home: Home, name: str, seed: int) -> None:
-    """A LoRA adapter of 'toy' on the shelf, with random matrices on both sides."""
-    import torch
-    from peft import LoraConfig, get_peft_model
-    from transformers import AutoModelForCausalLM
-
-    torch.manual_seed(seed)
-    base = AutoModelForCausalLM.from_pretrained(home.models / "toy")
-    model: Any = get_peft_model(base, LoraConfig(r=4, target_modules="all-linear", task_type="CAUSAL_LM"))
-    for weight in model.parameters():
-        if weight.requires_grad:
-            torch.nn.init.normal_(weight, std=0.02)
-    with writing(home.models / name) as folder:
-        model.save_pretrained(folder)
-        toy_tokenizer(folder)
-        parents = [parent_of(home.models / "toy", "base")]
-        write_manifest(folder, Manifest(kind="adapter", name=name, parents=parents))
 
 
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     """The app on a home with 'toy' and its adapters first and second."""
-    app = App(toy_home(tmp_path_factory.mktemp("home"), lessons=60))
+    home = toy_home(tmp_path_factory.mktemp("home"), lessons=60)
     for seed, name in enumerate(("first", "second")):
-        toy_adapter(app.home, name, seed)
-    app.start()
-    yield app
-    for view in Queue(app.home).live():
-        Queue(app.home).stop(view.id, "kill")
-    app.kill()
+        toy_adapter(home, name, seed, spread=0.02)
+    with serving(home) as app:
+        yield app
 
 
 @pytest.fixture
