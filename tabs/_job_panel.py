@@ -60,6 +60,8 @@ def points_of(ctx: Context, query: dict[str, Any]) -> dict[str, Any]:
 def _status_text(view: JobView) -> str:
     if view.status == "queued":
         return str(view.story.progress.get("text") or "Waiting for its turn")
+    if view.status == "done":
+        return "Done"
     if view.status == "stopped" and view.story.result.get("model"):
         return f"Stopped; what it learned so far is {view.story.result['model']}"
     return str(view.story.progress.get("text") or "")

@@ -270,7 +270,7 @@ def test_the_report_of_a_decided_round(home):
     assert [row["name"] for row in shown["annotators"]] == ["ann", "bob"]
     assert shown["sentences"][0].startswith("tuned beats base: 87 % of 60 votes (95 % interval")
     assert any("Both answers were called bad in 16 of 60 votes" in text for text in shown["sentences"])
-    assert any("1 pairs with identical answers" in text for text in shown["sentences"])
+    assert any("1 pair with identical answers" in text for text in shown["sentences"])
     assert get_session(home, "round").identical == 1
 
 

@@ -158,7 +158,8 @@ def _tendency(share: Share, who: str, remark: str) -> str:
 def _left_out(info: SessionInfo) -> str:
     if not info.identical + info.unusable:
         return ""
-    return f"Never shown: {info.identical} pairs with identical answers, {info.unusable} with an empty or failed one."
+    pairs = "1 pair" if info.identical == 1 else f"{info.identical} pairs"
+    return f"Never shown: {pairs} with identical answers, {info.unusable} with an empty or failed one."
 
 
 def _votes(n: int) -> str:
