@@ -205,8 +205,8 @@ const CONTROLS = {
   },
   one(field, value, set, _, { step, shelf }) {
     const node = h("select", "wb-mb-input");
-    const refresh = () => offer(node, known(field, shelf(), [step[field.name] ?? field.default]), step[field.name] ?? "",
-      nothing(field, shelf()));
+    const chosen = () => step[field.name] ?? field.default ?? "";
+    const refresh = () => offer(node, known(field, shelf(), [chosen()]), chosen(), nothing(field, shelf()));
     node.addEventListener("change", () => set(node.value));
     refresh();
     return { node, focus: node, refresh };
@@ -304,10 +304,10 @@ function known(field, lists, chosen) {
   return options;
 }
 
-/** What an empty choice says; null when the list has an entry for it. */
+/** What an empty choice says; null when the list has an entry for it, or the first is taken anyway. */
 function nothing(field, lists) {
   const options = lists[field.list] || [];
-  if (options.some(([, one]) => one === "")) return null;
+  if (options.some(([, one]) => one === "") || (field.first && options.length)) return null;
   if (!field.required && !field.many) return "none";
   return options.length ? "Choose" : lists[field.list] ? "There is none yet" : "…";
 }

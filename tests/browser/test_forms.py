@@ -119,6 +119,18 @@ def test_labels_name_their_own_controls_on_a_page_of_many_forms(app: App, train:
     assert len(ids) > 30 and len(set(ids)) == len(ids)
 
 
+def test_the_operators_endpoint_can_be_chosen_where_the_first_model_is_usual(app: App, train: Locator) -> None:
+    page = train.page
+    tab(page, "Data")
+    tab(page, "Make more")
+    writer = page.locator("#make-form").get_by_label("Model", exact=True)
+    expect(writer).not_to_have_value("")
+    assert "" not in [option.get_attribute("value") for option in writer.locator("option").all()]
+    writer.select_option("the operator's endpoint")
+    page.wait_for_timeout(1000)  # what fills itself has had its turn
+    expect(writer).to_have_value("@endpoint")
+
+
 def test_several_are_chosen_in_order_and_taken_back(app: App, train: Locator) -> None:
     page = train.page
     tab(page, "Merge")
