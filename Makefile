@@ -4,7 +4,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 BENCH ?=
 
-.PHONY: run setup test check bench clean
+.PHONY: run setup test prove check bench clean
 
 run: $(VENV)/.installed
 	$(PY) app.py
@@ -28,6 +28,10 @@ check: setup
 
 test: setup
 	$(PY) -m pytest
+
+# What is too slow for every change: real trainings that must learn, grids of architectures.
+prove: setup
+	$(PY) -m pytest -m prove
 
 bench: setup
 	$(PY) -m tests.bench $(BENCH)

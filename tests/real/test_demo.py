@@ -56,19 +56,23 @@ def figures(starter_home: Home) -> dict[str, Any]:
     return json.loads(done.stdout.splitlines()[-1])
 
 
+@pytest.mark.prove
 def test_training_lowers_the_loss_on_unseen_rows(figures: dict[str, Any]) -> None:
     assert figures["sft"]["eval_loss_last"] < figures["sft"]["eval_loss_first"] - 0.5
     assert figures["dpo"]["eval_rewards/margins"] > 0.2
 
 
+@pytest.mark.prove
 def test_the_tuned_model_beats_the_base(figures: dict[str, Any]) -> None:
     assert figures["tuned_over_base"]["low"] > 0.5
 
 
+@pytest.mark.prove
 def test_dpo_beats_the_tuned_model(figures: dict[str, Any]) -> None:
     assert figures["dpo_over_tuned"]["rate"] > 0.5
 
 
+@pytest.mark.prove
 def test_the_lineage_leads_from_the_last_adapter_to_the_sample_data(
     figures: dict[str, Any], starter_home: Home
 ) -> None:
