@@ -8,7 +8,7 @@ import gradio as gr
 
 from tabs._context import Context
 from tabs._kit import static_paths
-from tabs._theme import CSS_PATHS, HEAD, theme
+from tabs.serving.server import bound_socket, mounted, run
 from workbench.chat.service import ChatService
 from workbench.errors import UserError
 from workbench.home import Home
@@ -46,19 +46,16 @@ def serve(compose: Callable[[Context], gr.Blocks]) -> None:
     Raises `UserError` when the port is taken. Jobs under way outlive this process.
     """
     home, (host, port) = Home.default(), address()
+    listening = bound_socket(host, port)
     queue = Queue(home)
     ctx = Context(home, queue, Runner(home, queue), ChatService(home))
     gr.set_static_paths(static_paths())
     demo = compose(ctx).queue(default_concurrency_limit=8)
     demo._queue.sleep_when_free = IDLE
-    try:
-        demo.launch(
-            server_name=host, server_port=port, prevent_thread_lock=True, theme=theme(), css_paths=CSS_PATHS, head=HEAD,
-            footer_links=[], run_history=False, ssr_mode=False, enable_monitoring=False, share=False, quiet=True,
-            max_file_size="4gb", state_session_capacity=200, auth=account(host),
-        )  # fmt: skip
-    except OSError as error:
-        raise UserError(f"Port {port} cannot be used: {error}", "Set WORKBENCH_PORT to a free one.") from None
-    ctx.runner.start()
-    print(f"LLM Workbench is at http://{host}:{port}  (home: {home.root})", flush=True)
-    demo.block_thread()
+
+    def started() -> None:
+        ctx.runner.start()
+        shown_host = f"[{host}]" if ":" in host else host
+        print(f"LLM Workbench is at http://{shown_host}:{port}  (home: {home.root})", flush=True)
+
+    run(mounted(demo, account(host)), listening, started)

@@ -1,0 +1,71 @@
+"""Who asks: the one place that says which browser and which person a request comes from.
+
+Accounts and roles belong here when they come: everything that depends on the person calls `asker`.
+"""
+
+import hashlib
+import re
+import secrets
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+from starlette.requests import HTTPConnection
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from tabs.serving.cookies import YEAR_SECONDS, Cookie
+
+BROWSER_COOKIE = "workbench-browser"
+STATE_KEY = "asker"
+_SECRET = re.compile(r"[A-Za-z0-9_-]{43}")
+
+
+@dataclass(frozen=True)
+class Asker:
+    """Whose request this is.
+
+    browser: opaque id of the browser session, the same for all its tabs and after a restart of the server; "" for a
+    call that came through no browser. It is derived from the cookie and of no use in its place, so it may be stored.
+    login: the name that was logged in with, "" where no login is asked for.
+    """
+
+    browser: str = ""
+    login: str = ""
+
+
+def asker(request: Any) -> Asker:
+    """Who sent this request; takes the `gr.Request` of an event and the plain one of a server function alike.
+
+    A request that did not pass the server's middleware, such as None in a direct call, is nobody's: `Asker()`.
+    """
+    connection = request.request if isinstance(request, gr.Request) else request
+    if not isinstance(connection, HTTPConnection):
+        return Asker()
+    found = connection.scope.get("state", {}).get(STATE_KEY)
+    return found if isinstance(found, Asker) else Asker()
+
+
+class BrowserSessions:
+    """ASGI middleware: gives every browser a random cookie and notes the `Asker` of every request."""
+
+    def __init__(self, app: ASGIApp, embedded: bool) -> None:
+        self.app = app
+        self.cookie = Cookie(BROWSER_COOKIE, YEAR_SECONDS, embedded)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            await self.app(scope, receive, send)
+            return
+        secret = HTTPConnection(scope).cookies.get(self.cookie.name, "")
+        new = not _SECRET.fullmatch(secret)
+        if new:
+            secret = secrets.token_urlsafe(32)
+        browser = hashlib.sha256(f"browser {secret}".encode()).hexdigest()[:32]
+        scope.setdefault("state", {})[STATE_KEY] = Asker(browser)
+
+        async def send_with_cookie(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", ()), self.cookie.header(secret, scope)]
+            await send(message)
+
+        await self.app(scope, receive, send_with_cookie if new else send)
