@@ -19,6 +19,7 @@ const many = (count, word) => `${count.toLocaleString("en-US")} ${word}${count =
 function turnNodes(turn) {
   const name = h("dt", "is-" + turn.look, turn.role), text = h("dd");
   if (turn.beside) name.append(h("small", "", turn.beside));
+  if (turn.thought) text.append(h("span", "wb-dr-thought", turn.thought));
   if (turn.before) text.append(h("span", "wb-dr-cut", `… ${many(turn.before, "character")} before …\n`));
   pieces(text, turn.pieces);
   if (turn.after) text.append(h("span", "wb-dr-cut", `\n… ${many(turn.after, "character")} more …`));

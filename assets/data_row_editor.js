@@ -37,23 +37,31 @@ function turnForm(turn, part, gone) {
   const calls = area(indented(turn.tool_calls), "Tool calls as JSON", "is-code");
   const name = Object.assign(h("input", "wb-mb-input"), { value: turn.name || "", placeholder: "name" });
   const answers = Object.assign(h("input", "wb-mb-input"), { value: turn.tool_call_id || "", placeholder: "tool_call_id" });
+  const thought = area(turn.reasoning_content || "", "Thought before the answer");
+  const weight = Object.assign(h("input", "wb-mb-input"), { value: turn.weight ?? "", placeholder: "weight in the loss: 1" });
+  weight.setAttribute("aria-label", "Weight in the loss; 0 is not learned");
   name.setAttribute("aria-label", "Name");
   answers.setAttribute("aria-label", "Id of the call it answers");
   calls.placeholder = '[{"function": {"name": "…", "arguments": {}}}]';
   const call = button("wb-mb-link", "Calls a tool …", () => { calls.hidden = false; call.hidden = true; calls.focus(); });
+  const think = button("wb-mb-link", "Thinks first …", () => { thought.hidden = false; think.hidden = true; thought.focus(); });
   const sync = () => {
     const calling = role.value === "assistant";
     calls.hidden = !calling || !calls.value.trim();
     call.hidden = !calling || !calls.hidden;
+    thought.hidden = !calling || !thought.value.trim();
+    think.hidden = !calling || !thought.hidden;
+    weight.hidden = !calling;
     answers.hidden = role.value !== "tool";
     name.hidden = !(role.value === "tool" || name.value);
   };
   role.addEventListener("change", sync);
   side.append(role, button("wb-mb-link is-bad", "Remove", gone, "Remove this turn"));
-  body.append(content, call, calls, name, answers);
+  body.append(thought, content, think, call, calls, weight, name, answers);
   node.append(side, body);
   sync();
   const read = () => ({ role: role.value, content: content.value, calls: role.value === "assistant" ? calls.value : "",
+    reasoning_content: role.value === "assistant" ? thought.value : "", weight: role.value === "assistant" ? weight.value : "",
     name: name.value, tool_call_id: role.value === "tool" ? answers.value : "" });
   return { node, read, focus: () => content.focus() };
 }

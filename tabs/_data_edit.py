@@ -12,6 +12,7 @@ from workbench.data.steps.edit_rows import EditRows
 from workbench.data.steps.split import Split
 from workbench.data.store import count, dataset_folder
 from workbench.data.tools import tool_calls_of, tools_of
+from workbench.data.turn_extras import weight_of
 from workbench.errors import UserError
 from workbench.home import Home
 
@@ -39,7 +40,20 @@ def _turn(given: Row, name: str) -> Row:
     turn = {"role": given.get("role"), "content": given.get("content") or ""}
     if calls := tool_calls_of(_json(given.get("calls"), f"{name}.tool_calls"), f"{name}.tool_calls"):
         turn["tool_calls"] = calls
+    if (given.get("reasoning_content") or "").strip():
+        turn["reasoning_content"] = given["reasoning_content"]
+    if (given.get("weight") or "").strip():
+        turn |= _weight(given["weight"], turn["role"], name)
     return turn | {key: given[key].strip() for key in ("name", "tool_call_id") if (given.get(key) or "").strip()}
+
+
+def _weight(text: str, role: Any, name: str) -> Row:
+    """The key `weight` of a turn; none for the usual 1. Raises `UserError`."""
+    try:
+        weight = weight_of({"weight": float(text)}, str(role), name)
+    except ValueError:
+        raise UserError(f"{name}.weight is {text!r}, not a number.", "Write 0 to learn nothing of it.", name) from None
+    return {} if weight is None else {"weight": weight}
 
 
 def _json(text: Any, what: str) -> Any:

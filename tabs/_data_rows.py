@@ -133,7 +133,10 @@ def _turn(turn: dict[str, Any], part: str, label: Any, pieces: Pieces, longest: 
     shown = side if side and role == "assistant" else f"{side} · {role}" if side else role
     text = _cut(pieces(turn["content"], role), longest)
     beside = " ".join(turn[key] for key in ("name", "tool_call_id") if key in turn)
-    return {"role": shown, "look": side or role, "beside": beside, "calls": calls, **text}
+    if "weight" in turn:
+        beside = f"{beside} weight {turn['weight']:g}" if turn["weight"] else f"{beside} not learned"
+    thought = turn.get("reasoning_content", "")[:longest]
+    return {"role": shown, "look": side or role, "beside": beside, "thought": thought, "calls": calls, **text}
 
 
 def _indented(value: Any) -> str:

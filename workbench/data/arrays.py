@@ -12,14 +12,19 @@ import pyarrow as pa
 
 from workbench.data.values import as_json
 
-FIELDS = ("tool_calls", "name", "tool_call_id")
+FIELDS = ("reasoning_content", "tool_calls", "weight", "name", "tool_call_id")
+NUMBERS = {"weight"}
 EXTRAS = ("tools", "metadata")
 AS_JSON = {"tool_calls", *EXTRAS}
 
 
 def messages_type(fields: Iterable[str]) -> pa.ListType:
-    """Lists of {role, content} and these optional fields, all of them text."""
-    return pa.list_(pa.struct([(name, pa.string()) for name in ("role", "content", *fields)]))
+    """Lists of {role, content} and these optional fields: text, the weight a number."""
+    return pa.list_(pa.struct([(name, _field_type(name)) for name in ("role", "content", *fields)]))
+
+
+def _field_type(name: str) -> pa.DataType:
+    return pa.float64() if name in NUMBERS else pa.string()
 
 
 def encoded(schema: pa.Schema, rows: list[dict[str, Any]]) -> pa.Table:
@@ -49,7 +54,7 @@ def _messages(values: list[list[dict[str, Any]]]) -> pa.ListArray:
     parts = [pa.array([turn[name] for turn in turns], pa.string()) for name in ("role", "content")]
     for name in used:
         found = (turn.get(name) for turn in turns)
-        parts.append(_json_texts(found) if name in AS_JSON else pa.array(found, pa.string()))
+        parts.append(_json_texts(found) if name in AS_JSON else pa.array(found, _field_type(name)))
     kind = messages_type(used)
     offsets = pa.array([0, *itertools.accumulate(map(len, values))], pa.int32())
     return pa.ListArray.from_arrays(offsets, pa.StructArray.from_arrays(parts, fields=list(kind.value_type)))

@@ -1,13 +1,20 @@
 """The canonical rows: five kinds of dataset, how their messages are made, and what each kind demands.
 
-Every row may also have `tools` (a list of functions) and `metadata` (an object); a message may have `tool_calls`
-(assistant), `name`, and `tool_call_id` (tool). What is not used is absent, never None.
+Every row may also have `tools` (a list of functions) and `metadata` (an object, whose `weight` says how much the row
+counts in the loss). A message is {role, content}, and may have
+
+- `weight` (assistant): how much the turn counts in the loss, a float from 0 on; absent is 1, and 0 is not learned;
+- `reasoning_content` (assistant): the thought before the answer, for chat templates that write it;
+- `tool_calls` (assistant), `name`, and `tool_call_id` (tool).
+
+What is not used is absent, never None.
 """
 
 from collections.abc import Callable
 from typing import Any, Literal, get_args
 
 from workbench.data.tools import tool_calls_of, tools_of
+from workbench.data.turn_extras import NAMES, check_media, thought_of, weight_of
 from workbench.data.values import as_json, encodable, from_json, full_text, kind_of, short, text_of
 from workbench.errors import UserError
 
@@ -64,7 +71,8 @@ def message_list(value: Any, what: str, role_key: str = "role", content_key: str
 
 
 def turn(item: dict[str, Any], what: str, role_key: str = "role", content_key: str = "content") -> Message:
-    """One message from an object, with its tool calls, name and tool_call_id where it has them. Raises `UserError`."""
+    """One message from an object, with all that the module's docstring names where it has it. Raises `UserError`."""
+    check_media(item, what)
     calls = tool_calls_of(item.get("tool_calls") or item.get("function_call"), f"{what}.tool_calls")
     content = item.get(content_key)
     if calls and (content is None or (isinstance(content, str) and not content.strip())):
@@ -73,9 +81,13 @@ def turn(item: dict[str, Any], what: str, role_key: str = "role", content_key: s
         made = message(item[role_key], content, what)
     if calls and made["role"] != "assistant":
         raise UserError(f"{what} calls tools as {made['role']}.", "Only assistant turns call tools.")
+    if thought := thought_of(item, made["role"], what):
+        made["reasoning_content"] = thought
     if calls:
         made["tool_calls"] = calls
-    for key in ("name", "tool_call_id"):
+    if (weight := weight_of(item, made["role"], what)) is not None:
+        made["weight"] = weight
+    for key in NAMES:
         if item.get(key) not in (None, "") and key not in (role_key, content_key):
             made[key] = full_text(item[key], f"{what}.{key}")
     if "tool_call_id" in made and made["role"] != "tool":
@@ -109,8 +121,11 @@ def check(kind: str, row: Any) -> dict[str, Any]:
 
 def _conversation(row: dict[str, Any]) -> None:
     messages = _canonical(row["messages"], "messages")
-    if all(turn["role"] != "assistant" for turn in messages):
+    answers = [turn for turn in messages if turn["role"] == "assistant"]
+    if not answers:
         raise UserError("there is no assistant turn.", "A row to train on needs an answer.")
+    if all(turn.get("weight") == 0 for turn in answers):
+        raise UserError("no assistant turn is to be learned.", "All of them are marked with the weight 0.")
 
 
 def _preference(row: dict[str, Any]) -> None:

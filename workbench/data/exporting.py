@@ -30,6 +30,8 @@ WORDS = {
     "tool_calls": "the ids of tool calls",
     "name": "the names of speakers",
     "tool_call_id": "which call a tool's answer belongs to",
+    "weight": "the weights of turns",
+    "reasoning_content": "thoughts beside the answers",
 }
 
 

@@ -14,8 +14,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from workbench.data import lines
+from workbench.data.turn_extras import MEDIA, READ, UNREADABLE
 
-SPECIAL = ("tool_calls", "function_call", "name", "tool_call_id")
+SPECIAL = (*sorted(READ), *MEDIA, *UNREADABLE)  # keys of a turn that need more than a quick look
 LONG_NUMBER = 2000
 DEEP = 500
 SHORT_INFINITY = re.compile(rb"Inf[\s,\]}]")

@@ -1,7 +1,7 @@
 """Canonical rows as Arrow tables with typed columns, and as Parquet: in groups of 1,000 rows, read a page at a time.
 
 Messages are lists of {role, content}; `tools`, `metadata` and `tool_calls` are JSON text. Those columns, and the
-fields tool_calls, name and tool_call_id of a message, are there only in tables where some row uses them.
+fields of a message beside role and content, are there only in tables where some row uses them.
 """
 
 from collections.abc import Iterator

@@ -52,6 +52,7 @@ def answer(messages: list[Message]) -> str:
         raise UserError("Its answer has several turns.")
     if messages[0]["role"] != "assistant":
         raise UserError("It does not end with an answer of the assistant.")
+    _check_weights(messages)
     return str(messages[0]["content"])
 
 
@@ -87,7 +88,14 @@ def one_turn(messages: list[Message], what: str) -> Message:
 
 def spoken(messages: list[Message]) -> list[dict[str, str]]:
     """ShareGPT turns. Raises `UserError` with the reason when there is no such turn."""
+    _check_weights(messages)
     return [_spoken(turn) for turn in messages]
+
+
+def _check_weights(messages: list[Message]) -> None:
+    """Raises `UserError`: without their weights, turns would be learned that are not to be."""
+    if any("weight" in turn for turn in messages):
+        raise UserError("A turn has a weight of its own.")
 
 
 def _spoken(turn: Message) -> dict[str, str]:

@@ -17,7 +17,7 @@ class Alpaca(Export):
     method: ClassVar[str] = "alpaca"
     title: ClassVar[str] = "Alpaca"
     kinds: ClassVar[tuple[str, ...]] = ("conversation",)
-    drops: ClassVar[tuple[str, ...]] = ("metadata", "name")
+    drops: ClassVar[tuple[str, ...]] = ("metadata", "name", "reasoning_content")
 
     def convert(self, kind: str, row: Row, uses: frozenset[str]) -> list[Row]:
         system, asked, answered = single(row)

@@ -40,7 +40,7 @@ class Csv(Export):
     byte_order_mark: bool = Field(False, description="Begins with a mark by which Excel knows the text as UTF-8.")
 
     def dropped(self) -> tuple[str, ...]:
-        return ("metadata", "name") if self.cells == "text" else ()
+        return ("metadata", "name", "reasoning_content") if self.cells == "text" else ()
 
     def convert(self, kind: str, row: Row, uses: frozenset[str]) -> list[Row]:
         return [_plain(kind, row) if self.cells == "text" else _as_json(kind, row, uses)]

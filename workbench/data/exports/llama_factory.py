@@ -27,7 +27,7 @@ class LlamaFactory(Export):
     method: ClassVar[str] = "llama_factory"
     title: ClassVar[str] = "LLaMA-Factory"
     kinds: ClassVar[tuple[str, ...]] = (*METHODS, "text")
-    drops: ClassVar[tuple[str, ...]] = ("metadata", "name", "tool_calls", "tool_call_id")
+    drops: ClassVar[tuple[str, ...]] = ("metadata", "name", "tool_calls", "tool_call_id", "reasoning_content")
 
     def convert(self, kind: str, row: Row, uses: frozenset[str]) -> list[Row]:
         if kind == "text":

@@ -20,7 +20,7 @@ class ShareGPT(Export):
     method: ClassVar[str] = "sharegpt"
     title: ClassVar[str] = "ShareGPT"
     kinds: ClassVar[tuple[str, ...]] = tuple(METHODS)
-    drops: ClassVar[tuple[str, ...]] = ("metadata", "name", "tool_calls", "tool_call_id")
+    drops: ClassVar[tuple[str, ...]] = ("metadata", "name", "tool_calls", "tool_call_id", "reasoning_content")
 
     def convert(self, kind: str, row: Row, uses: frozenset[str]) -> list[Row]:
         return [{**sharegpt(kind, row), **tools_cell(row, uses)}]

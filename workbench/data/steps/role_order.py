@@ -95,7 +95,7 @@ def _fault(turns: list[Message], ends: bool) -> Verdict | None:
 def _merged(turns: list[Message]) -> list[Message]:
     made: list[Message] = []
     for turn in turns:
-        plain = not {"tool_calls", "tool_call_id", "name"} & turn.keys()
+        plain = turn.keys() == {"role", "content"}
         if made and plain and made[-1].keys() == {"role", "content"} and made[-1]["role"] == turn["role"]:
             made[-1] = {**made[-1], "content": f"{made[-1]['content']}\n\n{turn['content']}"}
         else:
