@@ -70,8 +70,8 @@ class Context:
 
     def jobs(self, methods: tuple[str, ...] = ()) -> Choices:
         """Newest first; of these kinds, or all."""
-        views = [view for view in self.queue.all() if not methods or (view.job and view.job.method in methods)]
-        return [(f"{view.label} · {view.status}", view.id) for view in reversed(views)]
+        rows = [row for row in self.queue.all() if not methods or row.method in methods]
+        return [(f"{row.label} · {row.status}", row.id) for row in reversed(rows)]
 
     def picker(self, choices: Callable[[], Choices], first: bool = False, **options: Any) -> gr.Dropdown:
         """A dropdown whose choices follow the shelf, in every browser and in tabs not opened yet.
@@ -112,9 +112,8 @@ class Context:
 
     def fingerprint(self) -> str:
         """Changes when a model, dataset, job, session or vote does, and when a running job writes a new file."""
-        views = self.queue.all()
-        marks = [f"{view.id}:{view.status}" for view in views]
-        live = [view.folder for view in views if not view.final]
+        marks = [f"{row.id}:{row.status}" for row in self.queue.all()]
+        live = [view.folder for view in self.queue.live()]
         labels = [self.home.labels.with_name(self.home.labels.name + suffix) for suffix in ("", "-wal")]
         marks += [_stamp(path) for path in (self.home.models, self.home.datasets, *live, *labels)]
         return hashlib.sha1("|".join(marks).encode(), usedforsecurity=False).hexdigest()

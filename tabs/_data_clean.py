@@ -82,8 +82,9 @@ def load(ctx: Context, query: Query) -> dict[str, Any]:
 
 def _last(ctx: Context, name: str) -> JobView | None:
     """The newest job that prepares this dataset."""
-    views = reversed(ctx.queue.all())
-    return next((one for one in views if isinstance(one.job, Prepare) and one.job.recipe.get("name") == name), None)
+    rows = reversed(ctx.queue.all())
+    found = next((row.id for row in rows if row.method == Prepare.method and row.subject == name), None)
+    return ctx.queue.get(found) if found else None
 
 
 def _running(last: JobView | None) -> dict[str, Any] | None:

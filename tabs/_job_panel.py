@@ -1,6 +1,5 @@
 """The live view of any job with its buttons, used by every tab that starts work."""
 
-import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +9,7 @@ from tabs._context import Context
 from tabs._kit import LiveRun
 from workbench.errors import UserError
 from workbench.jobs.queue import JobView
+from workbench.jobs.runner import light_places
 
 MOST_POINTS = 5_000
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
@@ -40,10 +40,10 @@ def points_of(ctx: Context, query: dict[str, Any]) -> dict[str, Any]:
         "found": True,
         "title": view.label,
         "status": view.status,
-        "status_text": _status_text(view),
+        "status_text": _status_text(ctx, view),
         "progress": story.progress if story.progress.get("total") else None,
         "eta": story.eta(),
-        "elapsed": _elapsed(view),
+        "elapsed": story.elapsed(),
         "error": story.error if view.status in ("failed", "interrupted") else "",
         "remedy": story.remedy,
         "generation": story.generation,
@@ -57,9 +57,9 @@ def points_of(ctx: Context, query: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _status_text(view: JobView) -> str:
+def _status_text(ctx: Context, view: JobView) -> str:
     if view.status == "queued":
-        return str(view.story.progress.get("text") or "Waiting for its turn")
+        return str(view.story.progress.get("text") or _waits_for(ctx, view))
     if view.status == "done":
         return "Done"
     if view.status == "stopped" and view.story.result.get("model"):
@@ -67,10 +67,14 @@ def _status_text(view: JobView) -> str:
     return str(view.story.progress.get("text") or "")
 
 
-def _elapsed(view: JobView) -> float:
-    if not view.story.started_at:
-        return 0.0
-    return (view.story.ended_at or time.time()) - view.story.started_at
+def _waits_for(ctx: Context, view: JobView) -> str:
+    if view.job is None or view.job.uses_device:
+        return "Waiting for its turn"
+    running = [one for one in ctx.queue.live() if one.status == "running" and one.job and not one.job.uses_device]
+    most = light_places()
+    if len(running) < most:
+        return "Waiting for its turn"
+    return f"Waiting for a free place: {most} {'job' if most == 1 else 'jobs'} without the device run at a time"
 
 
 def actions(view: JobView) -> list[tuple[str, str]]:

@@ -9,7 +9,8 @@ from tabs._context import Context, guarded
 from tabs._job_panel import QUIET, job_panel
 from tabs._kit import Static, chip, empty, heading, table
 from workbench.errors import UserError
-from workbench.jobs.queue import JOB_FILE, JobView
+from workbench.jobs.listing import JobRow
+from workbench.jobs.queue import JOB_FILE
 
 
 def build(ctx: Context) -> None:
@@ -44,28 +45,24 @@ def _delete(ctx: Context, job: str | None) -> Any:
 
 
 def _list(ctx: Context) -> str:
-    views = list(reversed(ctx.queue.all()))[:100]
-    if not views:
+    rows = list(reversed(ctx.queue.all()))[:100]
+    if not rows:
         return empty(
             "No jobs yet",
             "Downloads, training runs and answering prompts are listed here.",
             "Start with the Models tab.",
         )
-    return table(["Job", "Kind", "Status", "Progress", "Queued", "Took", "Result"], [_row(view) for view in views])
+    return table(["Job", "Kind", "Status", "Progress", "Queued", "Took", "Result"], [_row(row) for row in rows])
 
 
-def _row(view: JobView) -> tuple[Any, ...]:
-    story = view.story
-    total, done = story.progress.get("total"), story.progress.get("done")
-    percent = f"{100 * done / total:.0f} %" if total and done is not None else "—"
-    took = (story.ended_at or time.time()) - story.started_at if story.started_at else 0
-    result = story.result.get("model") or story.result.get("session") or story.error[:60] or "—"
+def _row(row: JobRow) -> tuple[Any, ...]:
+    percent = f"{100 * row.done / row.total:.0f} %" if row.total and row.done is not None else "—"
     return (
-        view.label,
-        view.job.title if view.job else "?",
-        chip(view.status),
-        "100 %" if view.status == "done" else percent,
-        time.strftime("%m-%d %H:%M", time.localtime(story.queued_at)),
-        f"{took / 60:.1f} min" if took >= 60 else f"{took:.0f} s",
-        result,
+        row.label,
+        row.title,
+        chip(row.status),
+        "100 %" if row.status == "done" else percent,
+        time.strftime("%m-%d %H:%M", time.localtime(row.queued_at)),
+        f"{row.seconds / 60:.1f} min" if row.seconds >= 60 else f"{row.seconds:.0f} s",
+        row.result or row.error[:60] or "—",
     )

@@ -1,6 +1,8 @@
 """Errors a person can act on, and the translation of the ones libraries raise."""
 
+import contextlib
 import errno
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 
@@ -58,14 +60,34 @@ class Problems:
             raise SpecError(self.found)
 
 
+FULL = ("The disk is full", "Free some space, then start or resume it again.")
+REASONS = {
+    errno.ENOSPC: FULL,
+    errno.EDQUOT: FULL,
+    errno.EROFS: ("The disk can only be read", "Mount it for writing, or set WORKBENCH_HOME to another folder."),
+    errno.EFBIG: ("The file would be larger than is allowed here", "Raise the limit (ulimit -f), then try again."),
+    errno.EIO: ("The disk reports an error", "Check it, then try again."),
+}
+
+
+@contextlib.contextmanager
+def saying(what: str, more: str = "") -> Iterator[None]:
+    """Turns an error of the disk into a `UserError` that begins with `what` was not done."""
+    try:
+        yield
+    except OSError as error:
+        known = explain(error)
+        raise UserError(f"{what}: {known.message}", f"{known.remedy} {more}".strip()) from error
+
+
 def explain(error: BaseException) -> UserError:
     """Turns any exception into a `UserError`; what is unknown keeps its type and text, with the log as remedy."""
     if isinstance(error, UserError):
         return error
     text = f"{error}".strip() or type(error).__name__
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if isinstance(error, OSError) and error.errno in REASONS:
         where = f" ({error.filename})" if error.filename else ""
-        return UserError(f"The disk is full{where}.", "Free some space, then start or resume it again.")
+        return UserError(f"{REASONS[error.errno][0]}{where}.", REASONS[error.errno][1])
     if isinstance(error, PermissionError):
         return UserError(f"No permission: {text}.", "Check who owns that folder, or choose another one.")
     if isinstance(error, MemoryError) or "out of memory" in text.lower():

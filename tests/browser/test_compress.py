@@ -41,7 +41,7 @@ def ladder(app: App, page: Page) -> Locator:
 def finished(app: App, label: str) -> None:
     """Waits for the job of that label; fails if it did not end well."""
     view = until(lambda: next((one for one in Queue(app.home).all() if one.label == label and one.final), None), 180)
-    assert view.status == "done", view.story.error
+    assert view.status == "done", view.error
 
 
 def row(ladder: Locator, name: str) -> Locator:

@@ -61,10 +61,10 @@ def test_train_survives_reload_and_shows_in_two_browsers(app: App, page: Page, b
     for seen in (page, other):
         expect(live(seen)).to_have_attribute("data-status", "done", timeout=120_000)
     queue = Queue(app.home)
-    points = [point for point in queue.all()[-1].story.points if "loss" in point]
+    points = [point for point in queue.get(queue.all()[-1].id).story.points if "loss" in point]
     assert [point["step"] for point in points] == list(range(1, 61))
     drawn = int(live(page).get_attribute("data-points") or 0)
-    assert drawn == len(queue.all()[-1].story.points)
+    assert drawn == len(queue.get(queue.all()[-1].id).story.points)
     shot(page, "train")
     other.context.close()
 
@@ -166,7 +166,7 @@ def test_vote_by_keyboard_then_dpo(app: App, page: Page) -> None:
     expect(page.locator("#train-form").get_by_label("Dataset", exact=True)).to_have_value("round-one-pairs")
     page.locator("#train-start").click()
     view = until(lambda: next((v for v in Queue(app.home).all() if v.label.startswith("DPO") and v.final), None), 120)
-    assert view.status == "done", view.story.error
+    assert view.status == "done", view.error
     expect(live(page)).to_contain_text("Reward margin")
     shot(page, "dpo")
 

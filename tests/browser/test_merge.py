@@ -39,7 +39,7 @@ def finished(app: App, page: Page, label: str) -> Any:
     """The job of that label when it has ended; fails if it did not end well."""
     expect(page.locator(".wb-live-title:visible")).to_have_text(label)
     view = until(lambda: next((one for one in Queue(app.home).all() if one.label == label and one.final), None), 180)
-    assert view.status == "done", view.story.error
+    assert view.status == "done", view.error
     return view
 
 

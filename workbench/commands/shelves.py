@@ -51,7 +51,7 @@ def list_datasets(home: Home, args: Args) -> None:
 
 
 def list_jobs(home: Home, args: Args) -> None:
-    rows = [(v.id, v.status, v.label, v.story.progress.get("text") or v.story.error) for v in Queue(home).all()]
+    rows = [(row.id, row.status, row.label, row.text or row.error) for row in Queue(home).all()]
     emit(args, ["id", "status", "job", "last"], rows)
 
 

@@ -28,6 +28,7 @@ from workbench.data.table import (
 from workbench.errors import UserError
 from workbench.home import PARTIAL, Home, entries, inside, writing
 from workbench.lineage import Manifest, Parent, read_manifest, write_manifest
+from workbench.rowcache import RowCache
 
 SPLITS = ("train", "eval")
 ROWS = "rows.parquet"
@@ -65,7 +66,7 @@ def write_rows(
 
 def list_datasets(home: Home) -> list[Manifest]:
     """The manifest of every dataset by name; a damaged one is listed with the reason in `info['error']`."""
-    return [_listed(folder) for folder in entries(home.datasets)]
+    return _ROWS.rows(entries(home.datasets), _damaged)
 
 
 def dataset_manifest(home: Home, name: str) -> Manifest:
@@ -196,8 +197,15 @@ def _listed(folder: Path) -> Manifest:
         count_rows(folder / "train.parquet")
     except Exception as error:
         # Whatever one folder holds, the others must still be listed.
-        return Manifest(kind="dataset", name=folder.name, info={"error": str(error)[:500]})
+        return _damaged(folder, error)
     return manifest.model_copy(update={"name": folder.name})
+
+
+def _damaged(folder: Path, error: Exception) -> Manifest:
+    return Manifest(kind="dataset", name=folder.name, info={"error": str(error)[:500]})
+
+
+_ROWS = RowCache(_listed, lasting=lambda manifest: "error" not in manifest.info)
 
 
 def _split_file(home: Home, name: str, split: str) -> Path:

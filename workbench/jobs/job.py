@@ -26,6 +26,7 @@ class JobContext:
     def __init__(self, home: Home, folder: Path, resume: bool = False, echo: Callable[[str], None] | None = None):
         self.home, self.folder, self.resume = home, folder, resume
         self.events = EventLog(folder / "events.jsonl")
+        self.stop_asked = ""  # of this process itself, by a signal
         self._echo = echo
 
     def progress(self, done: float, total: float, text: str = "") -> None:
@@ -48,7 +49,7 @@ class JobContext:
         try:
             return (self.folder / STOP_FILE).read_text().strip() or "keep"
         except FileNotFoundError:
-            return ""
+            return self.stop_asked
 
     def checkpoint(self) -> None:
         """Raises `JobStopped` if somebody asked to stop; for jobs that keep nothing half-done."""
@@ -65,6 +66,10 @@ class Job(Method):
     def label(self) -> str:
         """The short name shown in lists."""
         return self.title
+
+    def subject(self) -> str:
+        """The artifact it works on, by which lists find its jobs; '' where there is no one such."""
+        return ""
 
     def check(self, home: Home, problems: Problems) -> None:
         """Adds everything that would make the job fail later; called before it is queued."""

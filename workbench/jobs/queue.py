@@ -2,26 +2,32 @@
 
 import datetime
 import os
+import re
 import secrets
 import shutil
 import signal
 import threading
+import time
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import psutil
+import filelock
 
-from workbench.errors import Problems, UserError
-from workbench.home import Home, entries, inside, slug, write_text
+from workbench.errors import Problems, UserError, saying
+from workbench.home import PARTIAL, Home, inside, slug, write_text
 from workbench.jobs.events import FINAL, EventLog, Story
 from workbench.jobs.job import JOBS, STOP_FILE, Job
+from workbench.jobs.listing import JobList, JobRow
 from workbench.spec import dump_yaml, load_yaml
 
 JOB_FILE = "job.yaml"
 DIED = "The worker process ended without a word (killed, out of memory, or the machine went down)."
 AFTER_DEATH = "Resume goes on from the last checkpoint. If it was memory, lower the batch size first."
+STAMP = re.compile(r"(\d{8}-\d{6}-\d{3})-")
+MOST_VIEWS = 64
+"""Whole stories of ended jobs held in memory, those looked at last; a story has every point of its curves."""
 
 
 @dataclass
@@ -39,7 +45,7 @@ class JobView:
     @property
     def status(self) -> str:
         """The status, where a 'running' whose process is gone reads 'interrupted'."""
-        if self.story.status == "running" and not alive(self.story.pid, self.story.process_started):
+        if self.story.status == "running" and not self.story.alive():
             self.refresh()  # it may have told its end after the last look
             return "interrupted" if self.story.status == "running" else self.story.status
         return self.story.status
@@ -65,42 +71,58 @@ class JobView:
         return self
 
 
-def alive(pid: int, started: float) -> bool:
-    """Whether that very process lives: same pid, same start time, not a zombie."""
-    try:
-        process = psutil.Process(pid)
-        return abs(process.create_time() - started) < 2 and process.status() != psutil.STATUS_ZOMBIE
-    except (psutil.Error, ValueError):
-        return False
-
-
 class Queue:
-    """Reads and asks. Keeps the folded events of recently seen jobs, so that a look costs only what is new."""
+    """Reads and asks. Keeps the rows of all jobs and some of their stories, so that a look costs what is new."""
 
     def __init__(self, home: Home):
         self.home = home
         self._views: OrderedDict[str, JobView] = OrderedDict()
         self._lock = threading.RLock()
+        self._list = JobList(home, self.get)
 
     def submit(self, job: Job, here: bool = False) -> str:
         """Checks the job, writes its folder and returns its id; raises `SpecError` with every problem found.
 
-        `here` marks it as running in this process, so that no runner takes it.
+        `here` marks it as running in this process, so that no runner takes it. Raises `UserError`, and leaves nothing
+        behind, when it cannot be written.
         """
         problems = Problems()
         job.check(self.home, problems)
         problems.check()
-        stamp = datetime.datetime.now().strftime("%Y%m%d-%H%M%S-%f")[:-3]
-        job_id = f"{stamp}-{slug(job.label())[:40]}-{secrets.token_hex(2)}"
-        partial = self.home.jobs / f".partial-{job_id}-{os.getpid()}-{secrets.token_hex(3)}"
-        partial.mkdir()
-        write_text(partial / JOB_FILE, dump_yaml(job.to_dict()))
-        events = EventLog(partial / "events.jsonl")
-        events.status("queued")
-        if here:
-            events.status("running", pid=os.getpid(), process_started=psutil.Process().create_time())
-        partial.rename(self.home.jobs / job_id)
+        with saying("The job was not queued"), self._submitting():
+            job_id = f"{self._stamp()}-{slug(job.label())[:40]}-{secrets.token_hex(2)}"
+            partial = self.home.jobs / f"{PARTIAL}{job_id}-{os.getpid()}-{secrets.token_hex(3)}"
+            try:
+                partial.mkdir()
+                write_text(partial / JOB_FILE, dump_yaml(job.to_dict()))
+                events = EventLog(partial / "events.jsonl")
+                events.status("queued", turn=self._turn())
+                if here:
+                    events.running()
+                partial.rename(self.home.jobs / job_id)
+            except BaseException:
+                shutil.rmtree(partial, ignore_errors=True)
+                raise
         return job_id
+
+    def _submitting(self) -> filelock.BaseFileLock:
+        """Held while a job takes its place: no two processes give the same one."""
+        return filelock.FileLock(self.home.cache / ".submit.lock", timeout=30)
+
+    def _stamp(self) -> str:
+        """The time as a job's id begins with it, later than that of every job: a clock set back changes no order."""
+        now = datetime.datetime.now()
+        newest = next((found[1] for row in reversed(self.all()) if (found := STAMP.match(row.id))), "")
+        stamp = _stamped(now)
+        if stamp <= newest:
+            last = datetime.datetime.strptime(f"{newest}000", "%Y%m%d-%H%M%S-%f")
+            stamp = _stamped(last + datetime.timedelta(milliseconds=1))
+        return stamp
+
+    def _turn(self) -> int:
+        """A place behind every job that waits: the time in milliseconds, or more where the clock was set back."""
+        waiting = [view.story.turn for view in self._list.live() if view.story.status == "queued"]
+        return max(time.time_ns() // 1_000_000, *(turn + 1 for turn in waiting), 0)
 
     def get(self, job_id: str) -> JobView:
         """The job of that id, refreshed; raises `UserError` if there is none."""
@@ -108,7 +130,7 @@ class Queue:
             view = self._views.get(job_id) or self._open(job_id)
             self._views[job_id] = view
             self._views.move_to_end(job_id)
-            while len(self._views) > 500:
+            while len(self._views) > MOST_VIEWS:
                 self._views.popitem(last=False)
             return view.refresh()
 
@@ -122,18 +144,22 @@ class Queue:
             job, error = None, str(problem)
         return JobView(job_id, folder, job, Story(), spec_error=error)
 
-    def all(self) -> list[JobView]:
-        """Every job, oldest first."""
-        views = []
-        for folder in entries(self.home.jobs):
-            try:
-                views.append(self.get(folder.name))
-            except (UserError, OSError):
-                continue  # deleted while we looked, or no job
-        return views
+    def all(self) -> list[JobRow]:
+        """The rows of every job, oldest first."""
+        return self._list.look()
+
+    @property
+    def revision(self) -> int:
+        """Grows when a look finds that a job came, went, or changed its status."""
+        return self._list.revision
+
+    def unsettled(self) -> list[JobView]:
+        """The jobs whose events tell no end, oldest first: those that wait, run, or died without a word."""
+        return self._list.live()
 
     def live(self) -> list[JobView]:
-        return [view for view in self.all() if view.status in ("queued", "running")]
+        """The jobs that wait or run, oldest first."""
+        return [view for view in self.unsettled() if view.status in ("queued", "running")]
 
     def stop(self, job_id: str, how: str = "keep") -> str:
         """Asks a job to stop: 'keep' its result so far, 'discard' it, or 'kill' now. Says what happens next."""
@@ -141,14 +167,16 @@ class Queue:
             raise UserError(f"There is no way of stopping called {how!r}.", "Use keep, discard or kill.", "how")
         view = self.get(job_id)
         if view.status == "queued":
-            EventLog(view.folder / "events.jsonl").status("stopped")
+            with saying("The job was not taken out of the queue"):
+                EventLog(view.folder / "events.jsonl").status("stopped")
             return "Taken out of the queue."
         if view.status != "running":
             raise UserError(f"{view.label} is not running.", "", "job")
         if how == "kill":
             kill(view)
             return "Killed. Resume it from its last checkpoint."
-        write_text(view.folder / STOP_FILE, how)
+        with saying("The job was not asked to stop", "'Kill now' needs no disk."):
+            write_text(view.folder / STOP_FILE, how)
         return "Stopping after this step, keeping the result." if how == "keep" else "Stopping, result discarded."
 
     def resume(self, job_id: str) -> None:
@@ -156,17 +184,22 @@ class Queue:
         view = self.get(job_id)
         if not view.can_resume:
             raise UserError(f"{view.label} is {view.status}; only an unfinished job can be resumed.", "", "job")
-        (view.folder / STOP_FILE).unlink(missing_ok=True)
-        EventLog(view.folder / "events.jsonl").status("queued", resume=True)
+        with saying("The job was not resumed"), self._submitting():
+            (view.folder / STOP_FILE).unlink(missing_ok=True)
+            EventLog(view.folder / "events.jsonl").status("queued", resume=True, turn=self._turn())
+        self._list.recheck(job_id)
 
     def delete(self, job_id: str) -> None:
         """Removes a job's folder, checkpoints and log; what it made stays on the shelves."""
         view = self.get(job_id)
         if view.status == "running":
             raise UserError(f"{view.label} is running.", "Stop it first.", "job")
+        doomed = view.folder.with_name(f"{PARTIAL}{job_id}-{os.getpid()}-{secrets.token_hex(3)}")
+        with saying("The job was not deleted"):
+            view.folder.rename(doomed)
         with self._lock:
             self._views.pop(job_id, None)
-        shutil.rmtree(view.folder)
+        shutil.rmtree(doomed, ignore_errors=True)  # what is left is swept when a runner starts
 
     def log(self, job_id: str, offset: int = 0, limit: int = 64_000) -> tuple[str, int]:
         """The log after a byte offset (its last `limit` bytes if there is more) and the new offset."""
@@ -180,9 +213,13 @@ class Queue:
             return file.read(max(0, size - start)).decode("utf-8", "replace"), size
 
 
+def _stamped(moment: datetime.datetime) -> str:
+    return moment.strftime("%Y%m%d-%H%M%S-%f")[:-3]
+
+
 def kill(view: JobView) -> None:
     """Kills the worker of a job with all it started, if it is still that process."""
-    if alive(view.story.pid, view.story.process_started):
+    if view.story.alive():
         try:
             os.killpg(os.getpgid(view.story.pid), signal.SIGKILL)
         except ProcessLookupError:

@@ -13,18 +13,35 @@ from pathlib import Path
 
 import filelock
 
+from workbench.errors import UserError, explain
+from workbench.hardware import quick
 from workbench.home import Home, sweep
 from workbench.jobs.events import EventLog
 from workbench.jobs.queue import AFTER_DEATH, DIED, JobView, Queue
 from workbench.jobs.worker import ALREADY_TAKEN
 
 TICK = 0.2
+LIGHT_VARIABLE = "WORKBENCH_LIGHT_JOBS"
+
+
+def light_places() -> int:
+    """How many jobs that need no device run at a time: WORKBENCH_LIGHT_JOBS, else half the cores, 2 to 8.
+
+    Raises `UserError` when that is no number from 1.
+    """
+    given = os.environ.get(LIGHT_VARIABLE, "").strip()
+    if not given:
+        return min(8, max(2, quick().cores // 2))
+    if not given.isdecimal() or int(given) < 1:
+        raise UserError(f"{given!r} is no number of jobs.", "Give a whole number from 1.", LIGHT_VARIABLE)
+    return int(given)
 
 
 class Runner:
-    """Starts one device job at a time and any number of others; keeps a warm spare worker if asked to."""
+    """Starts one device job and a few others at a time; keeps a warm spare worker if asked to."""
 
     def __init__(self, home: Home, queue: Queue | None = None, warm: bool = True):
+        light_places()  # a wrong setting is said at the start, not by a thread
         self.home, self.queue, self.warm = home, queue or Queue(home), warm
         # Taken in the runner's thread and given back in whichever thread halts it.
         self._lock = filelock.FileLock(home.jobs / ".runner.lock", thread_local=False)
@@ -32,7 +49,8 @@ class Runner:
         self._thread = threading.Thread(target=self._loop, name="runner", daemon=True)
         self._spare: subprocess.Popen[str] | None = None
         self._children: dict[str, subprocess.Popen[str]] = {}
-        self._queued_at: dict[str, float] = {}  # of each child's job, when it was launched
+        self._turns: dict[str, int] = {}  # of each child's job, when it was launched
+        self._said = ""
 
     def start(self) -> "Runner":
         self._thread.start()
@@ -62,9 +80,16 @@ class Runner:
             try:
                 if self._is_mine():
                     self.step()
+                self._said = ""
             except Exception as error:  # the thread must survive a full disk or a folder deleted meanwhile
-                print(f"runner: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
+                self._say(f"No job can be started or ended: {explain(error)}")
                 self._halt.wait(2)
+
+    def _say(self, text: str) -> None:
+        """Prints what is wrong, once for as long as it stays the same."""
+        if text != self._said:
+            print(f"runner: {text}", file=sys.stderr, flush=True)
+        self._said = text
 
     def _is_mine(self) -> bool:
         if not self._lock.is_locked:
@@ -79,7 +104,7 @@ class Runner:
 
     def step(self) -> None:
         """One look at the queue: mark what died, start what may start."""
-        views = self.queue.all()
+        views = self.queue.unsettled()
         for view in views:
             self._notice_death(view)
         self._reap(views)
@@ -99,9 +124,9 @@ class Runner:
                 continue
             del self._children[job_id]
             view = next((view for view in views if view.id == job_id), None)
-            queued_at = self._queued_at.pop(job_id)
+            turn = self._turns.pop(job_id)
             # A job that ran, died and was resumed before we looked is queued too, but newly.
-            unstarted = view and view.refresh().story.status == "queued" and view.story.queued_at == queued_at
+            unstarted = view and view.refresh().story.status == "queued" and view.story.turn == turn
             if view and unstarted and child.returncode != ALREADY_TAKEN:
                 EventLog(view.folder / "events.jsonl").status(
                     "failed",
@@ -111,20 +136,21 @@ class Runner:
                 view.refresh()  # or it would be started again below
 
     def _start_next(self, views: list[JobView]) -> None:
-        busy = any(
-            (view.status == "running" or view.id in self._children) and view.job and view.job.uses_device
-            for view in views
-        )
+        """Starts what there is room for, in the order of the queue; neither sort of job waits for the other."""
+        room = {True: 1, False: light_places()}
+        for view in views:
+            if view.job and (view.status == "running" or view.id in self._children):
+                room[view.job.uses_device] -= 1
         queued = [view for view in views if view.status == "queued" and view.id not in self._children]
-        for view in sorted(queued, key=lambda view: view.story.queued_at):
+        for view in sorted(queued, key=lambda view: view.story.turn):
             if view.job is None:
                 EventLog(view.folder / "events.jsonl").status("failed", error=view.spec_error)
-            elif not (busy and view.job.uses_device):
+            elif room[view.job.uses_device] > 0:
                 self._launch(view)
-                busy = busy or view.job.uses_device
+                room[view.job.uses_device] -= 1
 
     def _launch(self, view: JobView) -> None:
-        self._queued_at[view.id] = view.story.queued_at
+        self._turns[view.id] = view.story.turn
         spare = self._spare if self.is_warm and view.job and view.job.uses_device else None
         if spare and spare.stdin:
             try:

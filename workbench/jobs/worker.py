@@ -16,15 +16,15 @@ from pathlib import Path
 from typing import Any
 
 import filelock
-import psutil
 
 from workbench.errors import UserError, explain
-from workbench.home import Home, write_text
+from workbench.home import Home
 from workbench.jobs.events import EventLog, Story
-from workbench.jobs.job import JOBS, STOP_FILE, Job, JobContext, JobStopped
+from workbench.jobs.job import JOBS, Job, JobContext, JobStopped
 from workbench.spec import load_yaml
 
 ALREADY_TAKEN = 3
+PATIENCE_SECONDS = 3600.0
 
 
 def carry_out(home: Home, folder: Path, echo: Callable[[str], None] | None = None) -> str:
@@ -35,20 +35,20 @@ def carry_out(home: Home, folder: Path, echo: Callable[[str], None] | None = Non
     except filelock.Timeout:
         return "taken"  # a worker started by an earlier server has it
     events = EventLog(folder / "events.jsonl")
-    _stop_on_sigterm(folder)
+    ctx = JobContext(home, folder, echo=echo)
+    _stop_on_sigterm(ctx)
     try:
         job = JOBS.parse(load_yaml((folder / "job.yaml").read_text("utf-8")))
         with _device(home, job, events):
             story = _story(events)
             if story.status not in ("queued", "running"):
                 return "taken"  # stopped while it waited for the device
-            events.status("running", pid=os.getpid(), process_started=psutil.Process().create_time())
-            result = job.run(JobContext(home, folder, story.resume, echo))
-        events.status("done", result=result)
-        return "done"
+            events.running()
+            ctx.resume = story.resume
+            result = job.run(ctx)
+        return _record(events, "done", result=result)
     except JobStopped as stop:
-        events.status("stopped", result=stop.result)
-        return "stopped"
+        return _record(events, "stopped", result=stop.result)
     except BaseException as error:
         return _record_failure(events, error)
     finally:
@@ -60,10 +60,27 @@ def _record_failure(events: EventLog, error: BaseException) -> str:
         traceback.print_exc()
     known = UserError("Interrupted.", "Resume it.") if isinstance(error, KeyboardInterrupt) else explain(error)
     print(f"\n{known}", file=sys.stderr, flush=True)
-    # A full disk must not keep the failure from being told: whoever reads sees a dead process as interrupted.
-    with contextlib.suppress(OSError):
-        events.status("failed", error=known.message, remedy=known.remedy)
-    return "failed"
+    return _record(events, "failed", error=known.message, remedy=known.remedy)
+
+
+def _record(events: EventLog, status: str, **data: Any) -> str:
+    """Writes how the job ended; on a full disk as soon as there is room, so that no end goes untold. Returns `status`.
+
+    The device is free by then. After `PATIENCE_SECONDS` it gives up: whoever reads sees the dead process as
+    interrupted.
+    """
+    deadline, said = time.monotonic() + PATIENCE_SECONDS, ""
+    while True:
+        try:
+            events.status(status, **data)
+            return status
+        except OSError as error:
+            if not events.path.parent.is_dir() or time.monotonic() > deadline:
+                return status
+            if str(error) != said:
+                print(f"The end of this job ({status}) cannot be written yet: {explain(error)}", file=sys.stderr)
+            said = str(error)
+            time.sleep(1)
 
 
 def _story(events: EventLog) -> Story:
@@ -91,9 +108,9 @@ def _device(home: Home, job: Job, events: EventLog) -> Iterator[None]:
         lock.release()
 
 
-def _stop_on_sigterm(folder: Path) -> None:
+def _stop_on_sigterm(ctx: JobContext) -> None:
     def ask(*_: Any) -> None:
-        write_text(folder / STOP_FILE, "keep")
+        ctx.stop_asked = "keep"
 
     with contextlib.suppress(ValueError):  # only the main thread may set handlers
         signal.signal(signal.SIGTERM, ask)

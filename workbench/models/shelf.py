@@ -13,13 +13,14 @@ from workbench.home import PARTIAL, Home, entries, inside, safe_name, writing
 from workbench.lineage import Manifest, Parent, parent_of, read_manifest, write_manifest
 from workbench.models import tensors
 from workbench.registry import suggestion
+from workbench.rowcache import RowCache
 
 PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 KEPT = (".safetensors", ".json", ".jinja", ".txt", ".model", ".md")
 OF_WEIGHTS = ("config.json", "adapter_config.json", "model.safetensors.index.json", "README.md")
 
 
-@dataclass
+@dataclass(frozen=True)
 class ModelInfo:
     """One row of the shelf. Sizes in bytes; `base` is the shelf name of an adapter's base model."""
 
@@ -71,7 +72,10 @@ def check_free(home: Home, name: str, problems: Problems, field_name: str = "out
 
 def model_info(home: Home, name: str) -> ModelInfo:
     """Everything the list shows about one model; raises `UserError` if it is not there or damaged."""
-    folder = model_folder(home, name)
+    return _read_info(model_folder(home, name))
+
+
+def _read_info(folder: Path) -> ModelInfo:
     manifest = read_manifest(folder)
     if manifest.kind == "ensemble":
         return _ensemble_info(folder, manifest)
@@ -83,7 +87,7 @@ def model_info(home: Home, name: str) -> ModelInfo:
     said = manifest.info
     packed = isinstance(said.get("parameters"), int) and "type" in said  # packed tensors do not tell their own number
     return ModelInfo(
-        name=name,
+        name=folder.name,
         kind=manifest.kind,
         folder=folder,
         base=base.name if base else "",
@@ -138,14 +142,22 @@ def _architecture(config: dict[str, Any], kind: str) -> str:
 
 
 def list_models(home: Home) -> list[ModelInfo]:
-    """The shelf, oldest first; a damaged folder appears with its error."""
-    found = []
-    for folder in entries(home.models):
-        try:
-            found.append(model_info(home, folder.name))
-        except (UserError, OSError) as error:
-            found.append(ModelInfo(folder.name, "damaged", folder, error=str(error)))
-    return sorted(found, key=lambda info: info.created)
+    """The shelf, oldest first; a damaged folder appears with its error. What did not change is not read again."""
+    return sorted(_ROWS.rows(entries(home.models), _damaged), key=lambda info: info.created)
+
+
+def _row(folder: Path) -> ModelInfo:
+    try:
+        return _read_info(folder)
+    except UserError as error:
+        return _damaged(folder, error)
+
+
+def _damaged(folder: Path, error: Exception) -> ModelInfo:
+    return ModelInfo(folder.name, "damaged", folder, error=str(error))
+
+
+_ROWS = RowCache(_row, lasting=lambda info: not info.error)
 
 
 @dataclass(frozen=True)

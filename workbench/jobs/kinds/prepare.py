@@ -44,6 +44,9 @@ class Prepare(Job):
     def label(self) -> str:
         return f"Prepare {self.recipe.get('name')}"
 
+    def subject(self) -> str:
+        return str(self.recipe.get("name") or "")
+
     def facts(self, home: Home) -> list[list[str]]:
         recipe = self.read()
         titles = ", ".join(step.title for step in recipe.steps) or "none"
