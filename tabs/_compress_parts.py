@@ -96,8 +96,9 @@ def gguf_files(ctx: Context, panel: JobPanel) -> None:
     """Importing, the list with what each file says of itself, whether it answers as its model does, and pushing."""
     Static(heading("On the shelf", "One file each, for llama.cpp and what is built on it."))
     gguf_list(ctx)
+    importing = [(IMPORT, "Import a file")] if ctx.gate.is_open else []
     for section, title in (
-        (IMPORT, "Import a file"),
+        *importing,
         (PARITY, "Does it answer as its model does?"),
         (PUSH, "To the hub"),
     ):

@@ -17,6 +17,7 @@ from workbench.home import Home
 from workbench.jobs.queue import Queue
 from workbench.jobs.runner import Runner
 from workbench.models.shelf import ModelInfo, list_models
+from workbench.paths import PathGate
 from workbench.preferences.sessions import list_sessions
 
 Choices = list[tuple[str, str]]
@@ -25,12 +26,14 @@ FILL = "(firsts, ...values) => values.map((value, index) => value || (firsts || 
 
 @dataclass
 class Context:
-    """The home, its queue, runner and chats; and what must be redrawn when a shelf changes."""
+    """The home, its queue, runner and chats, which paths the page may name; and what must be redrawn when a shelf
+    changes."""
 
     home: Home
     queue: Queue
     runner: Runner
     chats: ChatService
+    gate: PathGate = field(default_factory=PathGate)
     on_load: list[tuple[Callable[..., Any], Any, Any]] = field(default_factory=list)
     on_change: list[tuple[Callable[..., Any], Any, Any]] = field(default_factory=list)
     _followers: list[tuple[Any, Callable[[], Any]]] = field(default_factory=list)

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from tabs._data_format import chosen
-from tabs._serve import address
 from workbench.data.external import entries, source_of_entry
 from workbench.data.importing import Preview, preview_source
 from workbench.data.source import SOURCES, Source
 from workbench.errors import UserError
 from workbench.home import Home, free_name, slug
+from workbench.paths import PathGate
 
 WAYS = ("Files", "Paste", "Hub", "Folder")
 DESCRIPTION = "dataset_info.json"
@@ -55,18 +55,16 @@ class Given:
         return slug(place.split("/")[-1].split(".")[0])
 
 
-def is_local() -> bool:
-    """Whether only this machine can reach the page, so that it may name folders of it."""
-    return address()[0] in ("127.0.0.1", "localhost", "::1")
+def description(gate: PathGate, given: Given) -> Path | None:
+    """The dataset_info.json or axolotl YAML among what is given, if there is one.
 
-
-def description(given: Given) -> Path | None:
-    """The dataset_info.json or axolotl YAML among what is given, if there is one."""
+    Raises `UserError` for a folder that may not be named.
+    """
     if given.way == "Files":
         paths = [Path(path) for path in given.files or []]
         return next((path for path in paths if path.name == DESCRIPTION or path.suffix in (".yaml", ".yml")), None)
-    if given.way == "Folder" and is_local() and given.folder.strip():
-        path = Path(given.folder.strip()).expanduser()
+    if given.way == "Folder" and given.folder.strip():
+        path = gate.path(given.folder, "Folder")
         path = path / DESCRIPTION if path.is_dir() else path
         return path if path.is_file() and (path.name == DESCRIPTION or path.suffix in (".yaml", ".yml")) else None
     return None
@@ -87,15 +85,19 @@ def _text(path: Path) -> str:
         raise UserError(f"{path.name} is not UTF-8.", "Save it as UTF-8.", "Entry") from None
 
 
-def source_of(home: Home, given: Given) -> Source:
+def source_of(home: Home, gate: PathGate, given: Given) -> Source:
     """The source that is meant; raises `UserError` when there is nothing, or it may not be read."""
+    source = _source(home, gate, given)
+    gate.check(source)
+    return source
+
+
+def _source(home: Home, gate: PathGate, given: Given) -> Source:
     if given.is_empty:
         remedy = {"Files": "Choose a file.", "Paste": "Paste some rows.", "Hub": "Give a hub id, such as owner/name.",
                   "Folder": "Give a folder."}[given.way]  # fmt: skip
         raise UserError("There is nothing to import.", remedy, given.way)
-    if given.way == "Folder" and not is_local():
-        raise UserError("Folders are read only where the page is served to this machine alone.", "Upload the files.")
-    if described := description(given):
+    if described := description(gate, given):
         return _described(home, given, described)
     form = chosen(given.format)
     if given.way == "Paste":
@@ -104,8 +106,8 @@ def source_of(home: Home, given: Given) -> Source:
         place = {"config": given.config.strip(), "split": given.split.strip() or "train"}
         place["revision"] = given.revision.strip()
         return SOURCES.parse({"method": "hub", "dataset": given.dataset.strip(), **place, "format": form})
-    paths = (given.files or []) if given.way == "Files" else [given.folder.strip()]
-    if given.way == "Folder" and not Path(paths[0]).expanduser().exists():
+    paths = (given.files or []) if given.way == "Files" else [str(gate.path(given.folder, "Folder"))]
+    if given.way == "Folder" and not Path(paths[0]).exists():
         raise UserError(f"There is no folder {paths[0]}.", "Give its whole path.", "Folder")
     return SOURCES.parse({"method": "files", "paths": paths, "format": form, "encoding": given.encoding})
 
@@ -147,8 +149,8 @@ def _paths(source: Source) -> Iterator[Path]:
     yield from getattr(source, "files", list)()
 
 
-def look(home: Home, given: Given) -> tuple[Preview, bool]:
+def look(home: Home, gate: PathGate, given: Given) -> tuple[Preview, bool]:
     """What importing it would give, and whether the format is as detected. Raises `UserError`."""
-    source = source_of(home, given)
+    source = source_of(home, gate, given)
     found = preview_source(source)
     return found, getattr(source, "format", None) is None

@@ -31,7 +31,7 @@ def importing(ctx: Context) -> gr.Textbox:
     Static(heading("Sample data", "240 conversations that teach a recognisable manner of answering, and 80 prompts."))
     sample = gr.Button("Load the sample data", variant="primary", elem_id="load-sample")
     Static(heading("Your own data"))
-    widgets, changed, note = _ways()
+    widgets, changed, note = _ways(ctx)
     with gr.Row():
         name = gr.Textbox(label="Name", max_lines=1, min_width=120, placeholder="the file's")
         encoding = gr.Dropdown(list(ENCODINGS), value="utf-8", label="Encoding", min_width=120)
@@ -64,9 +64,9 @@ def importing(ctx: Context) -> gr.Textbox:
     return imported
 
 
-def _ways() -> tuple[list[Any], list[Any], gr.HTML]:
+def _ways(ctx: Context) -> tuple[list[Any], list[Any], gr.HTML]:
     """The choice of where it comes from and the widgets of each; and the events after which there is new data."""
-    ways = [way for way in WAYS if way != "Folder" or given_.is_local()]
+    ways = [way for way in WAYS if way != "Folder" or ctx.gate.is_open]
     way = gr.Radio(ways, value="Files", show_label=False, container=False, elem_classes="wb-ways", elem_id="import-way")
     note = Static(hint(NOTES["Files"]))
     with gr.Column() as files:
@@ -112,7 +112,7 @@ def _check(ctx: Context, how: str, name: str, *values: Any) -> list[Any]:
         return ["", value_of(None, [], False), gr.update(visible=False, value=None), gr.skip()]
     if how == "new":
         given = replace(given, entry=None, format=None)
-    described = given_.description(given)
+    described = given_.description(ctx.gate, given)
     if described and (choices := given_.entries_of(described)) and given.entry not in choices:
         given = replace(given, entry=choices[0], format=None)
         entry = gr.update(choices=choices, value=choices[0], visible=True, label=f"Entry of {described.name}")
@@ -128,9 +128,9 @@ def _found(ctx: Context, given: Given, described: bool) -> tuple[Html, Any]:
     """What was found as HTML, and what the format shows."""
     picked = given.format or {}
     if picked.get("method") and picked.get("settings") is None:
-        seen = preview_source(given_.source_of(ctx.home, replace(given, format=None)))
+        seen = preview_source(given_.source_of(ctx.home, ctx.gate, replace(given, format=None)))
         given = replace(given, format=value_of(guessed(picked, seen), seen.columns, False))
-    found, detected = given_.look(ctx.home, given)
+    found, detected = given_.look(ctx.home, ctx.gate, given)
     return preview_html(found), value_of(found.format, found.columns, detected or described)
 
 
@@ -140,7 +140,7 @@ def _found(ctx: Context, given: Given, described: bool) -> tuple[Html, Any]:
 def _add(ctx: Context, name: str, fraction: float, seed: float, *values: Any) -> list[Any]:
     """Imports what is small at once; what is large, or of the hub, is queued and its job shown."""
     given = Given(*values)
-    source = given_.source_of(ctx.home, given)
+    source = given_.source_of(ctx.home, ctx.gate, given)
     name = name.strip() or free_name(ctx.home.datasets, given.name)
     settings: dict[str, Any] = {"eval_fraction": fraction or 0.0, "seed": int(seed or 0)}
     fresh = ["", value_of(None, [], False), gr.update(visible=False, value=None), "", None, *[""] * 6]

@@ -44,16 +44,8 @@ def _get(ctx: Context) -> list[Any]:
         name = gr.Textbox(label="Name on the shelf", placeholder="the repository's", max_lines=1, min_width=100)
     hub_base = ctx.picker(ctx.models, label="Base model, if it is an adapter", value=None)
     download = gr.Button("Download")
-    Static(heading("From a folder of this machine", "A model or adapter saved by transformers or peft."))
-    path = gr.Textbox(label="Folder", placeholder="/path/to/model", max_lines=1)
-    with gr.Row():
-        folder_name = gr.Textbox(label="Name on the shelf", max_lines=1, min_width=100)
-        base = ctx.picker(ctx.models, label="Base, if it is an adapter", value=None, min_width=100)
-    add = gr.Button("Add folder")
-    add.click(
-        guarded(lambda *values: _import(ctx, *values)), [path, folder_name, base], [path, folder_name],
-        api_visibility="private",
-    )  # fmt: skip
+    if ctx.gate.is_open:
+        _add_folder(ctx)
     submit = lambda job: _picked(ctx, ctx.queue.submit(job))  # noqa: E731
     return [
         (get.click, lambda: submit(JOBS.parse("starter-model")), None),
@@ -69,6 +61,20 @@ def _get(ctx: Context) -> list[Any]:
     ]
 
 
+def _add_folder(ctx: Context) -> None:
+    """Puts a folder of this machine on the shelf."""
+    Static(heading("From a folder of this machine", "A model or adapter saved by transformers or peft."))
+    path = gr.Textbox(label="Folder", placeholder="/path/to/model", max_lines=1)
+    with gr.Row():
+        folder_name = gr.Textbox(label="Name on the shelf", max_lines=1, min_width=100)
+        base = ctx.picker(ctx.models, label="Base, if it is an adapter", value=None, min_width=100)
+    add = gr.Button("Add folder")
+    add.click(
+        guarded(lambda *values: _import(ctx, *values)), [path, folder_name, base], [path, folder_name],
+        api_visibility="private",
+    )  # fmt: skip
+
+
 def _starter_button(ctx: Context) -> dict[str, Any]:
     """The offer, or, once taken, a quiet word that it is there."""
     if (ctx.home.models / starter.NAME).exists():
@@ -82,7 +88,7 @@ def _picked(ctx: Context, job: str) -> Any:
 
 
 def _import(ctx: Context, path: str, name: str, base: str | None) -> tuple[str, str]:
-    manifest = import_folder(ctx.home, path, name, base or "")
+    manifest = import_folder(ctx.home, ctx.gate.path(path, "Folder"), name, base or "")
     gr.Info(f"{manifest.name} is on the shelf.")
     return "", ""
 

@@ -12,6 +12,7 @@ from workbench.errors import Problems, UserError
 from workbench.home import PARTIAL, Home, entries, inside, safe_name, writing
 from workbench.lineage import Manifest, Parent, parent_of, read_manifest, write_manifest
 from workbench.models import tensors
+from workbench.paths import regular_files
 from workbench.registry import suggestion
 from workbench.rowcache import RowCache
 
@@ -235,10 +236,14 @@ def shelve(
 ) -> Manifest:
     """Links or copies the files that belong to a model into a new place on the shelf, whole or not at all."""
     with writing(home.models / safe_name(name)) as partial:
-        for path in sorted(source.iterdir()):
-            if path.is_file() and path.suffix in KEPT and path.name != "manifest.yaml":
-                _link(path, partial / path.name)
+        for path in regular_files(source, _is_kept):
+            _link(path, partial / path.name)
         return write_manifest(partial, Manifest(kind=kind, name=name, parents=parents, made_by=made_by))
+
+
+def _is_kept(path: Path) -> bool:
+    """Whether a file of a model's folder belongs on the shelf."""
+    return path.suffix in KEPT and path.name != "manifest.yaml"
 
 
 def _link(source: Path, target: Path) -> None:
@@ -260,6 +265,7 @@ def check_folder(home: Home, source: Path, base: str = "") -> None:
     problems = Problems()
     if not source.is_dir():
         raise UserError(f"{source} is not a folder.", "Give the folder that holds config.json.", "path")
+    regular_files(source, _is_kept)
     names = {path.name for path in source.iterdir()}
     adapter = "adapter_config.json" in names
     if not adapter and "config.json" not in names:

@@ -11,6 +11,7 @@ from workbench.data.source import SOURCES, FormatOrNone, Imported, Source, keep_
 from workbench.data.spread import Stop, Tell
 from workbench.errors import Problems, UserError
 from workbench.home import Home
+from workbench.paths import ServerPaths, regular_file, regular_files
 
 
 @SOURCES.register
@@ -23,7 +24,7 @@ class Files(Source):
     method = "files"
     title = "Files"
 
-    paths: list[str] = Field(description="The files, or folders of files.", min_length=1, max_length=10_000)
+    paths: ServerPaths = Field(description="The files, or folders of files.", min_length=1, max_length=10_000)
     format: FormatOrNone = Field(None, description="The format of all files; empty detects it file by file.")
     encoding: Encoding = Field("utf-8", description="How text is encoded; a byte order mark decides over it.")
 
@@ -50,14 +51,10 @@ class Files(Source):
 
 
 def _expanded(path: Path) -> list[Path]:
-    """The path itself, or the readable files of a folder by name; links out of the folder are refused."""
+    """The path itself, or the readable files of a folder by name; pipes, and links out of the folder are refused."""
     if not path.is_dir():
-        return [path]
-    found = [file for file in sorted(path.iterdir()) if not file.name.startswith(".") and suffix_form(file)]
-    found = [file for file in found if file.is_file()]
-    for file in found:
-        if not file.resolve().is_relative_to(path.resolve()):
-            raise UserError(f"{file.name} is a link out of {path.name}/.", "Name that file itself.", "source")
+        return [regular_file(path, "source")]
+    found = regular_files(path, lambda file: not file.name.startswith(".") and bool(suffix_form(file)), "source")
     if not found:
         raise UserError(f"The folder {path} holds no file that can be read.", "Choose the files themselves.", "source")
     return found

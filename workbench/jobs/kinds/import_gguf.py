@@ -14,6 +14,7 @@ from workbench.home import Home, inside, slug, write_text, writing
 from workbench.jobs.job import JOBS, Job, JobContext
 from workbench.lineage import Manifest, write_manifest
 from workbench.models.shelf import human_count, human_size
+from workbench.paths import ServerPath, regular_file
 
 CHUNK = 2**24
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
@@ -27,7 +28,7 @@ class ImportGguf(Job):
     title: ClassVar[str] = "Import a GGUF file"
     uses_device: ClassVar[bool] = False
 
-    path: str = Field(description="The file, a whole one: parts have to be joined first.")
+    path: ServerPath = Field(description="The file, a whole one: parts have to be joined first.")
     name: str = Field("", description="Its name on the shelf; empty takes the file's.")
 
     @property
@@ -43,7 +44,7 @@ class ImportGguf(Job):
 
     def facts(self, home: Home) -> list[list[str]]:
         try:
-            header = read_header(self.source)
+            header = read_header(regular_file(self.source))
         except UserError as error:
             return [["File", error.message]]
         size = human_size(self.source.stat().st_size)
@@ -88,9 +89,7 @@ class ImportGguf(Job):
 
 def _usable(path: Path) -> Header:
     """The header of a file that can answer here; raises `UserError` for parts, adapters and unknown models."""
-    if not path.is_file():
-        raise UserError(f"{path} is not a file.", "Give the path of a .gguf file.", "path")
-    header = read_header(path)
+    header = read_header(regular_file(path))
     parts = header.number("split.count", 1)
     if parts > 1:
         number = header.number("split.no", 0) + 1

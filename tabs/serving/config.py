@@ -1,0 +1,148 @@
+"""Where the page is served and who can reach it, as the environment says."""
+
+import ipaddress
+import os
+import re
+import secrets
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from workbench.errors import UserError
+from workbench.paths import PathGate
+
+USER = "workbench"
+_NAME = re.compile(r"(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
+
+
+@dataclass(frozen=True)
+class Serving:
+    """How this server is reached.
+
+    host, port: what it binds. hosts: further names, with or without a port, under which browsers reach it, such as a
+    reverse proxy's. password: what the login asks for, "" where there is no login. folders: what may be read of this
+    machine besides uploads. space: whether this is a Hugging Face Space, whose page lies in a frame of the hub.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 7860
+    hosts: tuple[str, ...] = ()
+    password: str = ""
+    folders: tuple[Path, ...] = ()
+    space: bool = False
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> "Serving":
+        """From WORKBENCH_HOST, _PORT, _HOSTS, _PASSWORD and _FOLDERS; a Space listens to everybody.
+
+        Where others can reach the page and no password is set, one is made up. Raises `UserError`.
+        """
+        given = os.environ if environment is None else environment
+        space = "SPACE_ID" in given
+        port = given.get("WORKBENCH_PORT") or "7860"
+        if not port.isdigit() or not 0 < int(port) < 65_536:
+            raise UserError(f"{port!r} is no port.", "Give a number such as 7860.", "WORKBENCH_PORT")
+        names = given.get("WORKBENCH_HOSTS", "").replace(",", " ").split()
+        names += given.get("SPACE_HOST", "").replace(",", " ").split() if space else []
+        host = given.get("WORKBENCH_HOST") or ("0.0.0.0" if space else "127.0.0.1")
+        serving = cls(
+            host.strip("[]"), int(port), tuple(_host(name) for name in names), given.get("WORKBENCH_PASSWORD", ""),
+            _folders(given.get("WORKBENCH_FOLDERS", "")), space,
+        )  # fmt: skip
+        if serving.is_private or serving.password:
+            return serving
+        return cls(**{**vars(serving), "password": secrets.token_urlsafe(12)})
+
+    @property
+    def is_private(self) -> bool:
+        """Whether only this machine reaches the page: bound to a loopback address, with no other name announced."""
+        return is_loopback(self.host) and not self.hosts
+
+    @property
+    def url(self) -> str:
+        """The address to print; that of this machine where every address is bound."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}"
+
+    def gate(self, uploads: tuple[Path, ...]) -> PathGate:
+        """Every path where only the owner of this machine reaches the page, else the operator's folders alone."""
+        return PathGate(self.is_private and not self.password, self.folders, uploads)
+
+    def knows(self, host: str) -> bool:
+        """Whether a `Host` header names this server, so that no other name can be pointed at it and read the page.
+
+        Loopback names on a loopback address. Elsewhere any IP address, which nobody can point anywhere, and this
+        machine's own name. The configured names always.
+        """
+        name, port = split_host(host)
+        if any(name == own and port_of in ("", port) for own, port_of in map(split_host, self.hosts)):
+            return True
+        if is_loopback(name) or is_loopback(self.host):
+            return is_loopback(name)
+        return _is_address(name) or name in _own_names()
+
+    def is_own_origin(self, origin: str, host: str) -> bool:
+        """Whether an `Origin` header is that of the page asked at `host`, or of a configured name."""
+        scheme, _, rest = origin.partition("://")
+        usual = {"http": "80", "https": "443"}.get(scheme)
+        if usual is None:
+            return False  # "null" too: a sandboxed frame or a file, which are nobody's page
+        name, port = split_host(rest)
+        port = port or usual
+        asked, asked_port = split_host(host)
+        if name == asked and port in ((asked_port,) if asked_port else ("80", "443")):
+            return True
+        return any(name == own and port == (port_of or usual) for own, port_of in map(split_host, self.hosts))
+
+
+def split_host(text: str) -> tuple[str, str]:
+    """`NAME:PORT` as name in lower case and port ("" if there is none); IPv6 addresses lose their brackets."""
+    text = text.strip().lower().rstrip(".")
+    if text.startswith("["):
+        name, _, rest = text[1:].partition("]")
+        return name, rest.removeprefix(":")
+    name, _, port = text.partition(":")
+    return name.rstrip("."), port
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a name or address is this machine's own, which nothing outside can answer to."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _own_names() -> set[str]:
+    name = socket.gethostname().lower()
+    return {name, name.partition(".")[0], f"{name.partition('.')[0]}.local"}
+
+
+def _host(name: str) -> str:
+    """A configured name; raises `UserError` when it is no host, such as a URL or a wildcard."""
+    host, port = split_host(name)
+    if not (_NAME.fullmatch(host) or _is_address(host)) or not (port.isdigit() or not port):
+        raise UserError(f"{name!r} is no host.", "Give names such as workbench.example.org.", "WORKBENCH_HOSTS")
+    return name.lower()
+
+
+def _folders(text: str) -> tuple[Path, ...]:
+    """The operator's folders, links resolved; raises `UserError` for one that is not there."""
+    found = []
+    for name in filter(None, (part.strip() for part in text.split(os.pathsep))):
+        path = Path(name).expanduser()
+        if not path.is_absolute() or not path.is_dir():
+            raise UserError(f"{name!r} is no folder.", "Give whole paths of folders.", "WORKBENCH_FOLDERS")
+        found.append(path.resolve())
+    return tuple(found)
