@@ -90,7 +90,7 @@ def test_what_a_row_says() -> None:
             {"role": "tool", "content": "t"},
         ]
     }
-    assert [role for role, _ in spoken(row)] == ["system", "user", "assistant", "tool"] and '"f"' in spoken(row)[2][1]
+    assert [role for role, _ in spoken(row)] == ["system", "user", "assistant", "tool"] and spoken(row)[2][1] == "f {}"
     assert turns(row) == 3 and turns({"text": "x"}) == 0
     unpaired = {"prompt": row["messages"][:2], "completion": [{"role": "assistant", "content": "a"}], "label": False}
     assert spoken(unpaired)[-1] == ("assistant", "a")

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from workbench.data.table import rows_of
+from workbench.data.turn_text import TOOLS, from_json, full_texts, tools_text
 
 ID, SPLIT = "_id", "_split"
 BATCH = 1000
@@ -57,10 +58,19 @@ class Rows:
             yield start, self.rows(start, BATCH)
 
     def texts(self, part: Part = "all") -> pa.ChunkedArray:
-        """One text a row: the contents of these turns joined by line breaks; '' where it has none.
+        """One text a row: what these turns say, thoughts and tool calls too, joined by line breaks; '' for nothing.
 
-        'prompt' is what comes before the answers; a plain text is all its own answer.
+        'prompt' is what comes before the answers; a plain text is all its own answer. 'all' and 'prompt' begin with
+        the definitions of tools.
         """
+        said = self.contents(part)
+        if part not in ("all", "prompt") or TOOLS not in self.columns:
+            return said
+        tools = [pc.fill_null(from_json(chunk, tools_text), "") for chunk in self.table.column(TOOLS).chunks]
+        return _beside([pa.chunked_array(tools, pa.string()), said])
+
+    def contents(self, part: Part = "all") -> pa.ChunkedArray:
+        """As `texts`, without the tools."""
         if self.kind == "text":
             column = self.table.column("text")
             return column if part in ("all", "assistant") else pa.chunked_array([pa.repeat("", len(self))])
@@ -90,7 +100,7 @@ def _contents(column: pa.ChunkedArray, roles: tuple[str, ...] | None) -> pa.Chun
 def _joined(lists: pa.ListArray, roles: tuple[str, ...] | None) -> pa.Array:
     turns = lists.flatten()
     offsets = lists.offsets.to_numpy() - lists.offsets[0].as_py()
-    contents = turns.field("content")
+    contents = full_texts(turns)
     if roles:
         wanted = pc.is_in(turns.field("role"), pa.array(roles))
         passed = np.concatenate([[0], np.cumsum(wanted.to_numpy(zero_copy_only=False))])

@@ -34,7 +34,7 @@ from workbench.models.shelf import resolve
 
 MOST = 50_000
 SEED = 0
-VERSION = 1
+VERSION = 2
 KEPT_FILES = 200
 BATCH = 500
 
@@ -54,9 +54,10 @@ def statistics(
 
     {dataset, kind, unit ('tokens', or 'words' without a model), model, template, max_length, edges (of the bins of
     lengths), splits, duplicates {exact, near, shared}, sampled, notes}; of every split {rows, looked_at,
-    refused_rows, refused, lengths {counts, mean, max, percentiles}, roles {role: {messages, units, characters,
-    share}}, cut {rows, rows_share, tokens, tokens_share, kept} or None, turns [[turns, rows]], first_words {prompts,
-    answers}, languages}. More than 50,000 rows are sampled by a fixed seed. `text` is a custom template's source.
+    refused_rows, refused, findings [[kind, rows]], lengths {counts, mean, max, percentiles}, roles {role: {messages,
+    units, characters, share}}, cut {rows, rows_share, tokens, tokens_share, kept} or None, turns [[turns, rows]],
+    first_words {prompts, answers}, languages}. More than 50,000 rows are sampled by a fixed seed. `text` is a custom
+    template's source.
 
     Raises `UserError` for an unknown dataset, model or template, and what `stop` raises.
     """
@@ -176,6 +177,7 @@ def _summary(found: dict[str, Any], rows: dict[str, int], measure: Measure, max_
         notes.append("Near duplicates are left out.")
     for split, data in splits.items():
         notes += [f"{times:,} rows of {split} are refused: {reason}" for reason, times in data["refused"]]
+        notes += [f"Rows of {split} with a {kind}: {times:,}." for kind, times in data["findings"]]
     return {"edges": edges, "splits": splits, "duplicates": found["duplicates"], "sampled": sampled, "notes": notes}
 
 
@@ -190,6 +192,7 @@ def _split(counted: dict[str, Any], rows: int, edges: list[int], measure: Measur
         "looked_at": counted["looked_at"],
         "refused_rows": counted["looked_at"] - len(counted["sides"]),
         "refused": counted["refused"],
+        "findings": counted["findings"],
         "lengths": length_table(counted["sides"], edges),
         "roles": roles,
         "cut": cut_table(counted["sides"], max_length) if measure.tokenizer else None,

@@ -4,12 +4,13 @@ import html
 import itertools
 from typing import Any
 
-from workbench.colours import BLUE, GREEN, GREY, LIGHT_GREY, ORANGE, PINK, SKY, VERMILION
+from workbench.colours import BLUE, GREEN, GREY, LIGHT_GREY, ORANGE, PINK, SKY, VERMILION, YELLOW
 
 GRID = "rgba(128,140,160,.2)"
 SPLITS = {"train": BLUE, "eval": ORANGE}
 ROLES = {
-    "system": LIGHT_GREY, "user": SKY, "assistant": GREEN, "rejected": VERMILION, "tool": PINK, "text": GREEN,
+    "tools": YELLOW, "system": LIGHT_GREY, "user": SKY, "assistant": GREEN, "rejected": VERMILION, "tool": PINK,
+    "text": GREEN,
 }  # fmt: skip
 SHOWN = 15
 

@@ -6,33 +6,37 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
+from workbench.data.row_findings import row_findings
 from workbench.data.templates import Template, TemplateStopped
 from workbench.data.tokenizer import Tokenizer
-from workbench.data.values import as_json
+from workbench.data.turn_text import tools_text, turn_text
+from workbench.data.turns import word_counts
 from workbench.errors import UserError
 
 Row = dict[str, Any]
 Spoken = tuple[str, str]
 PERCENTILES = (50, 90, 95, 99)
 BINS = 40
-ROLES = ("system", "user", "assistant", "rejected", "tool", "text")
+ROLES = ("tools", "system", "user", "assistant", "rejected", "tool", "text")
 
 
 def spoken(row: Row) -> list[Spoken]:
-    """(role, words) of everything a row says; tool calls are the assistant's, a pair's rejected side is 'rejected'."""
+    """(role, words) of everything a row says; thoughts and tool calls are the assistant's, a pair's rejected side is
+    'rejected', and the definitions of tools are 'tools'."""
     if "text" in row:
         return [("text", row["text"])]
     context = row.get("messages") or [*row["prompt"], *row.get("chosen", []), *row.get("completion", [])]
-    said = [(turn["role"], _words(turn)) for turn in context]
-    return said + [
-        ("rejected" if turn["role"] == "assistant" else turn["role"], _words(turn)) for turn in row.get("rejected", [])
+    tools = [("tools", tools_text(row["tools"]))] if "tools" in row else []
+    return [
+        *tools,
+        *((turn["role"], turn_text(turn)) for turn in context),
+        *(
+            ("rejected" if turn["role"] == "assistant" else turn["role"], turn_text(turn))
+            for turn in row.get("rejected", [])
+        ),
     ]
-
-
-def _words(turn: Row) -> str:
-    calls = turn.get("tool_calls")
-    return turn["content"] + (as_json(calls, "tool_calls") if calls else "")
 
 
 def turns(row: Row) -> int:
@@ -53,7 +57,9 @@ class Measure:
         return "tokens" if self.tokenizer else "words"
 
     def lengths(self, texts: list[str]) -> list[int]:
-        return self.tokenizer.lengths(texts) if self.tokenizer else [len(text.split()) for text in texts]
+        if self.tokenizer:
+            return self.tokenizer.lengths(texts)
+        return word_counts(pa.array(texts, pa.string())).tolist()
 
     def sides(self, row: Row) -> list[str]:
         """The texts a row is trained on, whole: two of a pair, else one. Raises `UserError` when refused."""
@@ -84,12 +90,13 @@ def _plain(text: str, tokenizer: Tokenizer) -> str:
 
 @dataclass
 class Lengths:
-    """What is counted of one split: the lengths of every row's sides, the roles, the turns, and what was refused."""
+    """What is counted of one split: lengths of rows' sides, roles, turns, what was refused and what was noticed."""
 
     sides: list[list[int]] = field(default_factory=list)
     roles: dict[str, list[int]] = field(default_factory=dict)  # messages, units, characters
     turns: Counter[int] = field(default_factory=Counter)
     refused: Counter[str] = field(default_factory=Counter)
+    findings: Counter[str] = field(default_factory=Counter)
 
     def add(self, rows: Sequence[Row], measure: Measure) -> None:
         """Counts a batch of rows. Raises `TemplateStopped`."""
@@ -98,6 +105,7 @@ class Lengths:
             known = self.roles.setdefault(role, [0, 0, 0])
             self.roles[role] = [known[0] + 1, known[1] + units, known[2] + len(words)]
         self.turns.update(turns(row) for row in rows)
+        self.findings.update(finding.kind for row in rows for finding in row_findings(row))
         texts = [sides for row in rows if (sides := self._sides(row, measure))]
         counted = iter(measure.lengths([text for sides in texts for text in sides]))
         self.sides += [[next(counted) for _ in sides] for sides in texts]
@@ -119,6 +127,7 @@ class Lengths:
             "roles": roles,
             "turns": sorted(([turns, rows] for turns, rows in self.turns.items())),
             "refused": self.refused.most_common(5),
+            "findings": sorted(self.findings.items()),
         }
 
 

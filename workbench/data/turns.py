@@ -11,9 +11,19 @@ from numpy.typing import NDArray
 
 from workbench.data.canonical import check
 from workbench.data.rows import ROLES, Rows
-from workbench.data.shingles import blocks
+from workbench.data.shingles import UNSPACED, blocks
 from workbench.data.step import Outcome, Row, StepWork, Verdict
 from workbench.data.table import rows_of
+from workbench.data.turn_text import (
+    CALLS,
+    THOUGHT,
+    TOOLS,
+    call_pieces,
+    changed_calls,
+    changed_tools,
+    pieces_of,
+    tool_pieces,
+)
 from workbench.errors import UserError
 
 Part = Literal["all", "prompt", "user", "assistant", "system", "answer"]
@@ -21,45 +31,63 @@ Find = Callable[[pa.Array], dict[int, list[str]]]
 SLICE = 20_000
 ANSWERS = {"preference": ("chosen",), "unpaired": ("completion",), "conversation": ("messages",), "prompts": ()}
 COLUMNS = ("messages", "prompt", "chosen", "rejected", "completion")
+OF_TOOLS = ("all", "prompt", "system")
+"""The parts that the definitions of tools belong to: chat templates write them before the conversation."""
 
 
 @dataclass(frozen=True)
 class Turns:
-    """texts: (turns,) strings. rows: (turns,) the position of the row each belongs to."""
+    """texts: (pieces,) strings. rows: (pieces,) the position of the row each belongs to."""
 
     texts: pa.Array
     rows: NDArray[np.int64]
 
 
-def turn_texts(rows: Rows, part: Part) -> Turns:
-    """The contents of all turns of a part; 'answer' is the assistant's, of a pair only the chosen side.
+def turn_texts(rows: Rows, part: Part, calls: bool = True) -> Turns:
+    """What all turns of a part say, piece by piece; 'answer' is the assistant's, of a pair only the chosen side.
 
-    A plain text is one turn, its own answer.
+    Pieces are contents and thoughts and, with `calls`, the names, texts and numbers in tool calls and in the
+    definitions of tools. A plain text is one turn, its own answer.
     """
     if rows.kind == "text":
         texts = whole(rows.table.column("text"))
         kept = len(texts) if part in ("all", "assistant", "answer") else 0
         return Turns(texts.slice(0, kept), np.arange(kept))
     columns, roles = _where(rows.kind, rows.columns, part)
-    found = [_flat(whole(rows.table.column(name)), roles) for name in columns]
+    found = [piece for name in columns for piece in _flat(whole(rows.table.column(name)), roles, calls)]
+    if calls and part in OF_TOOLS and TOOLS in rows.columns:
+        texts, owners = pieces_of(whole(rows.table.column(TOOLS)), tool_pieces)
+        found.append((pa.array(texts, pa.string()), np.array(owners, np.int64)))
     if not found:
         return Turns(pa.array([], pa.string()), np.arange(0))
     return Turns(pa.concat_arrays([texts for texts, _ in found]), np.concatenate([owners for _, owners in found]))
 
 
-def edited(kind: str, row: Row, part: Part, change: Callable[[str], str]) -> Row:
-    """The row with the contents of a part's turns replaced by change(text); empty ones beside tool calls stay."""
+def edited(kind: str, row: Row, part: Part, change: Callable[[str], str], calls: bool = True) -> Row:
+    """The row with every piece of a part that `turn_texts` gives replaced by change(text).
+
+    Empty contents beside tool calls stay, and so do the names of functions and the structure of their schemas.
+    """
     if kind == "text":
         return {**row, "text": change(row["text"])} if part in ("all", "assistant", "answer") else row
     columns, roles = _where(kind, list(row), part)
     made = dict(row)
     for name in columns:
+        wanted = (roles is None or turn["role"] in roles for turn in row[name])
         made[name] = [
-            {**turn, "content": change(turn["content"])}
-            if turn["content"] and (roles is None or turn["role"] in roles)
-            else turn
-            for turn in row[name]
+            _edited(turn, change, calls) if one else turn for turn, one in zip(row[name], wanted, strict=True)
         ]
+    if calls and part in OF_TOOLS and TOOLS in row:
+        made[TOOLS] = changed_tools(row[TOOLS], change)
+    return made
+
+
+def _edited(turn: Row, change: Callable[[str], str], calls: bool) -> Row:
+    made = {**turn, "content": change(turn["content"])} if turn["content"] else dict(turn)
+    if thought := turn.get(THOUGHT):
+        made[THOUGHT] = change(thought)
+    if calls and CALLS in turn:
+        made[CALLS] = changed_calls(turn[CALLS], change)
     return made
 
 
@@ -78,11 +106,11 @@ def slices(rows: Rows, work: StepWork, title: str) -> Iterator[tuple[int, Rows]]
         yield start, Rows(rows.kind, rows.table.slice(start, SLICE))
 
 
-def scan(rows: Rows, part: Part, work: StepWork, title: str, find: Find) -> dict[int, list[str]]:
-    """The pieces of every row in which `find` finds some, by position; it gets an array of turns."""
+def scan(rows: Rows, part: Part, work: StepWork, title: str, find: Find, calls: bool = True) -> dict[int, list[str]]:
+    """What `find` finds in every row, by position; it gets the array of pieces that `turn_texts` gives."""
     found: dict[int, list[str]] = {}
     for start, some in slices(rows, work, title):
-        turns = turn_texts(some, part)
+        turns = turn_texts(some, part, calls)
         for place, pieces in find(turns.texts).items():
             found.setdefault(start + int(turns.rows[place]), []).extend(pieces)
     return dict(sorted(found.items()))
@@ -94,11 +122,12 @@ def rewrite(
     part: Part,
     change: Callable[[str], str],
     reason: Callable[[list[str]], str],
+    calls: bool = True,
 ) -> Outcome:
     """The rows at these positions with their turns changed; those that leave no usable row are removed."""
     outcome = Outcome()
     for place, row in rows_at(rows, list(found)):
-        new = edited(rows.kind, row, part, change)
+        new = edited(rows.kind, row, part, change, calls)
         if new != row:
             settle(outcome, rows.kind, place, new, Verdict(reason(found[place]), tuple(found[place])))
     return outcome
@@ -139,9 +168,24 @@ def row_name(number: int) -> str:
 
 
 def word_counts(texts: pa.Array | pa.ChunkedArray) -> NDArray[np.int64]:
-    """(texts,) words between ASCII white space."""
-    counts = [_words(block.cast(pa.large_string())) for block in blocks(texts)]
+    """(texts,) words between white space; of scripts without spaces every two characters count as a word.
+
+    Those are Chinese, Japanese, Thai, Lao, Khmer and Burmese, counted as near duplicates count them.
+    """
+    counts = [_words_of_any_script(block.cast(pa.large_string())) for block in blocks(texts)]
     return np.concatenate(counts) if counts else np.zeros(0, np.int64)
+
+
+def _words_of_any_script(texts: pa.Array) -> NDArray[np.int64]:
+    if pc.all(pc.string_is_ascii(texts), min_count=0).as_py():
+        return _words(texts)
+    texts = pc.replace_substring_regex(texts, r"\p{Z}+", " ")
+    characters = np.asarray(pc.count_substring_regex(texts, UNSPACED), dtype=np.int64)
+    if not characters.any():
+        return _words(texts)
+    # Signs between those characters, such as their full stops, are no words.
+    apart = pc.replace_substring_regex(texts, rf"{UNSPACED}[\p{{P}}]*", r" \1 ")
+    return _words(apart) - characters // 2
 
 
 def _words(texts: pa.Array) -> NDArray[np.int64]:
@@ -162,11 +206,19 @@ def _where(kind: str, columns: list[str], part: Part) -> tuple[list[str], tuple[
     return [name for name in COLUMNS if name in columns], ROLES.get(part)
 
 
-def _flat(lists: Any, roles: tuple[str, ...] | None) -> tuple[pa.Array, NDArray[np.int64]]:
+def _flat(lists: Any, roles: tuple[str, ...] | None, calls: bool) -> Iterator[tuple[pa.Array, NDArray[np.int64]]]:
+    """The contents of a column's turns, then their thoughts, then the pieces of their calls, each with its rows."""
     turns = lists.flatten()
     owners = np.repeat(np.arange(len(lists)), np.diff(lists.offsets.to_numpy()))
-    texts = turns.field("content")
-    if roles is None:
-        return texts, owners
-    wanted = pc.is_in(turns.field("role"), pa.array(roles))
-    return texts.filter(wanted), owners[wanted.to_numpy(zero_copy_only=False)]
+    if roles is not None:
+        wanted = pc.is_in(turns.field("role"), pa.array(roles))
+        turns, owners = turns.filter(wanted), owners[wanted.to_numpy(zero_copy_only=False)]
+    yield turns.field("content"), owners
+    names = {field.name for field in turns.type}
+    if THOUGHT in names:
+        thoughts = turns.field(THOUGHT)
+        there = pc.is_valid(thoughts)
+        yield thoughts.filter(there), owners[there.to_numpy(zero_copy_only=False)]
+    if calls and CALLS in names:
+        texts, places = pieces_of(turns.field(CALLS), call_pieces)
+        yield pa.array(texts, pa.string()), owners[np.array(places, np.int64)]

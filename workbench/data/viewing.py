@@ -6,6 +6,7 @@ from typing import Any
 from workbench.data import shelf
 from workbench.data.canonical import Message
 from workbench.data.rendering import Rendered, Tokenizer, TrainOn, for_view, render, render_prompt, render_text
+from workbench.data.row_findings import row_findings
 from workbench.data.templates import Template, TemplateStopped, Tools, get_template
 from workbench.errors import UserError
 from workbench.home import Home
@@ -45,10 +46,12 @@ def seen(
 
     `sides` are the chosen and the rejected answer of a pair, each with a title and its own tokens, warnings and
     summary, the tokens of the answer marked trained; the tokens outside `sides` are those of the chosen one. A row
-    that the template refuses has no tokens and the reason as its warning. Raises `TemplateStopped`.
+    that the template refuses has no tokens and the reason as its warning. What is to be said of the row itself stands
+    among the warnings of the first side. Raises `TemplateStopped`.
     """
     made = {title: _view(make) for title, make in _renderings(row, tokenizer, template, max_length, train_on).items()}
     first = next(iter(made.values()))
+    first["warnings"] = [*first["warnings"], *({"level": one.level, "text": one.text} for one in row_findings(row))]
     return {**first, "sides": [{"title": title, **view} for title, view in made.items()] if len(made) > 1 else []}
 
 

@@ -23,6 +23,7 @@ class Decontaminate(Step):
     method: ClassVar[str] = "decontaminate"
     title: ClassVar[str] = "Benchmark overlap"
     group: ClassVar = "Duplicates and leaks"
+    version: ClassVar[int] = 2
 
     dataset: str = Field("", description="A dataset of the shelf whose prompts must not occur.")
     file: str = Field("", description="Or a file in the home's folder benchmarks: a prompt a line, or JSON lines.")

@@ -24,6 +24,7 @@ class ExactDuplicates(Step):
     method: ClassVar[str] = "exact_duplicates"
     title: ClassVar[str] = "Exact duplicates"
     group: ClassVar = "Duplicates and leaks"
+    version: ClassVar[int] = 2
 
     keep: Literal["first", "longest", "last"] = Field("first", description="Which of the equal rows stays.")
     compare: Compare = Field(

@@ -22,6 +22,7 @@ class Language(Step):
     method: ClassVar[str] = "language"
     title: ClassVar[str] = "Language"
     group: ClassVar = "Which rows stay"
+    version: ClassVar[int] = 2
 
     languages: list[str] = Field(default=["en"], description="ISO codes of the languages to keep: en, de, zh, ….")
     confidence: float = Field(

@@ -26,6 +26,7 @@ class Leakage(Step):
     method: ClassVar[str] = "leakage"
     title: ClassVar[str] = "Leakage from eval"
     group: ClassVar = "Duplicates and leaks"
+    version: ClassVar[int] = 2
 
     compare: Compare = Field("all", description="What is compared: the whole row, or what comes before its answers.")
     threshold: float = Field(
@@ -36,6 +37,10 @@ class Leakage(Step):
     )
     shingle: int = Field(2, ge=1, le=10, description="Words a run; longer runs find fewer, closer copies.")
     short: int = Field(20, ge=0, le=1000, description="Rows of fewer words go only when all their words are equal.")
+    numbers: float = Field(
+        0.85, ge=0, le=1, description="Rows whose numbers differ are copies only from this share on; 0 looks past "
+        "numbers.",
+    )  # fmt: skip
 
     def check(self, home: Home, kind: str, problems: Problems) -> None:
         if kind == "text" and self.compare == "prompt":
@@ -49,7 +54,13 @@ class Leakage(Step):
             return Outcome(notes=["There are no eval rows yet: put this step after the split."])
         texts = compared(rows, self.compare)
         labels = near_groups(
-            texts, shingle=self.shingle, threshold=self.threshold, short=self.short, tell=work.tell, stop=work.stop
+            texts,
+            shingle=self.shingle,
+            threshold=self.threshold,
+            short=self.short,
+            numbers=self.numbers,
+            tell=work.tell,
+            stop=work.stop,
         )
         train, other = _pairs(labels, held, texts)
         alike = similarity(texts, train, other, self.shingle) if len(train) else np.zeros(0)

@@ -22,6 +22,7 @@ class LongAnswers(Step):
     title: ClassVar[str] = "Longest answers"
     group: ClassVar = "Which rows stay"
     kinds: ClassVar[tuple[str, ...]] = ("conversation", "preference", "unpaired", "text")
+    version: ClassVar[int] = 2
 
     share: float = Field(0.25, gt=0, le=1, description="Share of the rows to keep.")
 

@@ -26,12 +26,14 @@ from workbench.home import Home
 class Markup(Step):
     """Takes HTML tags, comments, scripts and entities out of texts, and Markdown if wished; code stays as it is.
 
-    Tags are those of https://html.spec.whatwg.org/multipage/indices.html#elements-3; List<int> and the like stay.
+    Tags are those of https://html.spec.whatwg.org/multipage/indices.html#elements-3; List<int> and the like stay,
+    and so do tool calls and tools: markup in an argument is data.
     """
 
     method: ClassVar[str] = "markup"
     title: ClassVar[str] = "HTML and Markdown"
     group: ClassVar = "Text"
+    version: ClassVar[int] = 2
 
     html: bool = Field(True, description="Whether HTML tags go; paragraphs and lists become lines.")
     entities: bool = Field(True, description="Whether entities such as &amp; become characters.")
@@ -48,8 +50,8 @@ class Markup(Step):
             old = {place: texts[place].as_py() for place in sorted(hits)}
             return {place: _gone(text, new) for place, text in old.items() if (new := self.cleaned(text)) != text}
 
-        found = scan(rows, self.part, work, self.title, find)
-        return rewrite(rows, found, self.part, self.cleaned, _reason)
+        found = scan(rows, self.part, work, self.title, find, calls=False)
+        return rewrite(rows, found, self.part, self.cleaned, _reason, calls=False)
 
     def cleaned(self, text: str) -> str:
         """One text as this step writes it."""

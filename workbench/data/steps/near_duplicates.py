@@ -25,6 +25,7 @@ class NearDuplicates(Step):
     method: ClassVar[str] = "near_duplicates"
     title: ClassVar[str] = "Near duplicates"
     group: ClassVar = "Duplicates and leaks"
+    version: ClassVar[int] = 2
 
     keep: Literal["first", "longest", "best"] = Field(
         "first",
@@ -39,6 +40,10 @@ class NearDuplicates(Step):
         20, ge=0, le=1000, description="Rows of fewer words go only when all their words are equal: short ones are "
         "alike by chance.",
     )  # fmt: skip
+    numbers: float = Field(
+        0.85, ge=0, le=1, description="Rows whose numbers differ are copies only from this share on; 0 looks past "
+        "numbers.",
+    )  # fmt: skip
 
     def check(self, home: Home, kind: str, problems: Problems) -> None:
         if kind == "text" and self.compare == "prompt":
@@ -50,7 +55,12 @@ class NearDuplicates(Step):
         if not len(rows):
             return Outcome()
         texts = compared(rows, self.compare)
-        options: dict[str, Any] = {"shingle": self.shingle, "threshold": self.threshold, "short": self.short}
+        options: dict[str, Any] = {
+            "shingle": self.shingle,
+            "threshold": self.threshold,
+            "short": self.short,
+            "numbers": self.numbers,
+        }
         labels = apart(rows, near_groups(texts, **options, tell=work.tell, stop=work.stop), texts)
         kept = keepers(labels, scores(rows, self.keep))
         gone = np.flatnonzero(kept != np.arange(len(kept)))

@@ -26,6 +26,7 @@ class Pattern(Step):
     method: ClassVar[str] = "pattern"
     title: ClassVar[str] = "Pattern"
     group: ClassVar = "Which rows stay"
+    version: ClassVar[int] = 2
 
     patterns: list[str] = Field(
         description="Regular expressions; a row counts when one of them matches.",

@@ -23,12 +23,14 @@ class Pii(Step):
     """Masks e-mail addresses, phone numbers, IP addresses, card numbers, IBANs and secret keys, or drops their rows.
 
     Patterns with check digits where there are some: Luhn, https://en.wikipedia.org/wiki/Luhn_algorithm, and mod 97,
-    ISO 13616. Names and street addresses are not found. Arguments of tool calls are not looked at.
+    ISO 13616. Names and street addresses are not found. Thoughts, arguments of
+    tool calls and descriptions of tools are looked at too.
     """
 
     method: ClassVar[str] = "pii"
     title: ClassVar[str] = "Personal data and secrets"
     group: ClassVar = "Text"
+    version: ClassVar[int] = 2
 
     email: bool = Field(True, description="E-mail addresses.")
     phone: bool = Field(True, description="Phone numbers: international, North American, or with a leading zero.")

@@ -29,6 +29,7 @@ class Refusals(Step):
     title: ClassVar[str] = "Refusals and boilerplate"
     group: ClassVar = "Which rows stay"
     kinds: ClassVar[tuple[str, ...]] = ("conversation", "preference", "unpaired", "text")
+    version: ClassVar[int] = 2
 
     phrases: list[str] = Field(
         default_factory=list, description="Phrases of your own besides those of the list; ^ before one means that the "

@@ -26,6 +26,7 @@ class Repetition(Step):
     method: ClassVar[str] = "repetition"
     title: ClassVar[str] = "Repetition and signs"
     group: ClassVar = "Which rows stay"
+    version: ClassVar[int] = 2
 
     again: float = Field(
         0.15, ge=0, le=1, description="Most of the words that may belong to runs of five that were there before."

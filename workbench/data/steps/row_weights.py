@@ -2,10 +2,13 @@
 
 from typing import Annotated, Any, ClassVar, Literal
 
+import pyarrow as pa
 from pydantic import Field
 
 from workbench.data.rows import Rows
 from workbench.data.step import STEPS, Outcome, Row, Step, StepWork, Verdict, each
+from workbench.data.turn_text import turn_text
+from workbench.data.turns import word_counts
 from workbench.errors import Problems
 from workbench.home import Home
 
@@ -23,6 +26,7 @@ class RowWeights(Step):
     method: ClassVar[str] = "row_weights"
     title: ClassVar[str] = "Row weights"
     group: ClassVar = "Split, order and share"
+    version: ClassVar[int] = 2
 
     by: Literal["all rows", "source", "tag", "metadata", "length"] = Field(
         "all rows",
@@ -78,7 +82,6 @@ class RowWeights(Step):
 
 def answer_words(row: Row) -> int:
     """Words of a row's answers, of a pair the chosen one's; those of a plain text are all its answer."""
-    if "text" in row:
-        return len(row["text"].split())
     turns: list[dict[str, Any]] = row.get("messages") or row.get("chosen") or row.get("completion") or []
-    return sum(len(turn["content"].split()) for turn in turns if turn["role"] == "assistant")
+    texts = [row["text"]] if "text" in row else [turn_text(turn) for turn in turns if turn["role"] == "assistant"]
+    return int(word_counts(pa.array(texts, pa.string())).sum())

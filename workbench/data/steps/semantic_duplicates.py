@@ -29,6 +29,7 @@ class SemanticDuplicates(Step):
     method: ClassVar[str] = "semantic_duplicates"
     title: ClassVar[str] = "Semantic duplicates"
     group: ClassVar = "Duplicates and leaks"
+    version: ClassVar[int] = 2
 
     threshold: float = Field(0.88, ge=0.5, le=1, description="Cosine similarity from which a row is flagged.")
     compare: Compare = Field("prompt", description="What is compared: what comes before the answers, or the whole row.")

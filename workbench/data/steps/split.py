@@ -48,13 +48,14 @@ class Split(Step):
         if self.together == "same rows":
             return row_digests(rows.table)
         if self.together == "same prompt":
-            return _bytes(rows.texts("prompt").to_pylist())
+            return _bytes(rows.contents("prompt").to_pylist())
         if self.together == "metadata":
             return self._values(rows)
         from workbench.data.duplicates import near_groups
 
         texts = rows.texts("all").combine_chunks()
-        labels = near_groups(texts if isinstance(texts, pa.Array) else pa.array(texts.to_pylist()))
+        # rows that only differ in their numbers belong together here: they are no proof of having learned anything
+        labels = near_groups(texts if isinstance(texts, pa.Array) else pa.array(texts.to_pylist()), numbers=0)
         digests = row_digests(rows.table)
         # the smallest digest of a group stands for it, whatever the order of its rows
         least = dict.fromkeys(labels.tolist(), b"\xff" * 17)

@@ -25,15 +25,20 @@ BATCH = 1000
 class TokenLength(Step):
     """Takes out rows that are too short or too long, in tokens of a model or in words; nothing is cut.
 
-    What the chat template adds is not counted. Of pairs each side counts by itself, with the prompt where the whole row
-    is measured.
+    What the chat template adds is not counted; thoughts, tool calls and tools are. Words stand between spaces; in
+    scripts without spaces (Chinese, Japanese, Thai, …) two characters are one. Of pairs each side counts by itself,
+    with the prompt where the whole row is measured.
     """
 
     method: ClassVar[str] = "token_length"
     title: ClassVar[str] = "Length"
     group: ClassVar = "Which rows stay"
+    version: ClassVar[int] = 2
 
-    model: str = Field("", description="The model whose tokens are counted; empty counts words.")
+    model: str = Field(
+        "",
+        description="The model whose tokens are counted; empty counts words.",
+    )
     least: int = Field(1, ge=0, le=10_000_000, description="Shortest length that stays.")
     most: int = Field(2048, ge=0, le=10_000_000, description="Longest length that stays; 0 sets no limit.")
     part: Literal["all", "answer"] = Field("all", description="Measure the whole row, or its answers alone.")
@@ -75,11 +80,11 @@ class TokenLength(Step):
 
 def sides(rows: Rows, part: str) -> list[pa.Array]:
     """The texts that are measured: two a row of pairs, else one."""
-    if rows.kind in ("text", "prompts"):
+    if rows.kind in ("text", "prompts") or (rows.kind == "conversation" and part != "answer"):
         return [whole(rows.texts("all"))]
     role: Literal["assistant", "all"] = "assistant" if part == "answer" else "all"
     answers = [_alone(rows, name).texts(role) for name in ANSWERS[rows.kind]]
-    if part == "answer" or rows.kind == "conversation":
+    if part == "answer":
         return [whole(texts) for texts in answers]
     asked = whole(rows.texts("prompt"))
     return [pc.binary_join_element_wise(asked, whole(texts), "\n") for texts in answers]

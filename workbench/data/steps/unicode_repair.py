@@ -27,6 +27,7 @@ class UnicodeRepair(Step):
     method: ClassVar[str] = "unicode_repair"
     title: ClassVar[str] = "Broken characters"
     group: ClassVar = "Text"
+    version: ClassVar[int] = 2
 
     form: Literal["NFC", "NFKC", "as it is"] = Field(
         "NFC", description="Unicode normal form: NFC joins letters and accents, NFKC also makes ² a 2 and ﬁ an fi."
