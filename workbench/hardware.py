@@ -36,7 +36,7 @@ def quick() -> Hardware:
     return Hardware(
         device="cuda" if gpu else "cpu",
         name="NVIDIA GPU" if gpu else platform.processor() or platform.machine(),
-        cores=_cores(),
+        cores=cores(),
         ram=psutil.virtual_memory().total,
     )
 
@@ -45,7 +45,7 @@ def probe() -> Hardware:
     """What torch sees; imports torch."""
     import torch
 
-    common: dict[str, Any] = {"cores": _cores(), "ram": psutil.virtual_memory().total}
+    common: dict[str, Any] = {"cores": cores(), "ram": psutil.virtual_memory().total}
     if torch.cuda.is_available():
         properties = torch.cuda.get_device_properties(0)
         bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
@@ -73,7 +73,7 @@ def known(home: Home) -> Hardware:
         return quick()
 
 
-def _cores() -> int:
+def cores() -> int:
     try:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # not on macOS

@@ -60,7 +60,9 @@ def main() -> None:
         )
         for split in ("train", "eval")
     }
-    arguments = job.trainer_arguments(Path(sys.argv[1]) / "bare", hardware, True)  # type: ignore[attr-defined]
+    arguments = job.trainer_arguments(
+        Path(sys.argv[1]) / "bare", hardware, {split: len(found) for split, found in rows.items()}
+    )  # type: ignore[attr-defined]
     config = SFTConfig(learning_rate=3e-4, max_length=None, dataset_kwargs={"skip_prepare_dataset": True}, **arguments)
     clock = Clock()
     trainer = (SFTTrainer if loss == "trl" else _whole_logits(SFTTrainer))(

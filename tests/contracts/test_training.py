@@ -1,6 +1,5 @@
 """What every objective and every tuner promises, held on toy models in this process."""
 
-import dataclasses
 import math
 import signal
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from tests.running import carry
 from tests.toys import EXACT, toy_home, toy_model
 from workbench import hardware
 from workbench.data import shelf as datasets
+from workbench.data.encoded import encoded_rows
 from workbench.data.templates import get_template
 from workbench.hardware import Hardware
 from workbench.home import Home
@@ -83,18 +83,22 @@ def with_adapter(home: Home, name: str, base: str = "toy") -> Any:
     return PeftModel.from_pretrained(load_base(home.models / base, EXACT), str(home.models / name))
 
 
-def setup_for(home: Home, folder: Path, batch_size: int = 3) -> Setup:
+def setup_for(home: Home, folder: Path, batch_size: int = 3, dataset: str = "talks", **given: Any) -> Setup:
+    """What a trainer gets for the model 'taught'; `given` are settings of the job, its objective among them."""
     base = home.models / "toy"
-    job = Train(model="toy", dataset="talks", batch_size=batch_size)
+    job = Train.parse({"model": "toy", "dataset": dataset, "batch_size": batch_size, **given})
+    rules = job.objective.rules(datasets.dataset_kind(home, dataset), get_template("model", base), job.max_length)
+    encoded = {
+        split: encoded_rows(home, dataset, split, base, rules)
+        for split in ("train", "eval")
+        if datasets.count(home, dataset, split)
+    }
     return Setup(
         model=TUNERS.parse("lora").load(base, home.models / "taught", EXACT),
         tokenizer=load_tokenizer(base),
-        template=get_template("model", base),
-        folder=base,
-        rows={split: datasets.all_rows(home, "talks", split) for split in ("train", "eval")},
-        kind="conversation",
-        max_length=512,
-        arguments=job.trainer_arguments(folder, EXACT, True),
+        encoded=encoded,
+        max_length=job.max_length,
+        arguments=job.trainer_arguments(folder, EXACT, {split: len(rows) for split, rows in encoded.items()}),
     )
 
 
@@ -216,10 +220,10 @@ def test_only_the_assistants_tokens_are_trained_and_always_the_end_of_turn(
     encoded = list(trainers[0].train_dataset)
     assert len(rows) == len(encoded)
     for row, made in zip(rows, encoded, strict=True):
-        trained = [token for token in made["labels"] if token != -100]
+        (span,) = made["spans"]
+        trained = made["input_ids"][span["start"] : span["end"]]
         assert trained[-1] == END_OF_TURN
         assert tokenizer.decode(trained[:-1]).strip() == row["messages"][1]["content"]
-        assert all(label in (-100, token) for token, label in zip(made["input_ids"], made["labels"], strict=True))
 
 
 def test_the_end_of_turn_stays_trained_where_it_is_also_the_padding(home: Home, trainers: tuple[Any, Any]) -> None:
@@ -231,8 +235,10 @@ def test_the_end_of_turn_stays_trained_where_it_is_also_the_padding(home: Home, 
 
 
 def test_training_on_all_tokens_trains_on_the_users_too(home: Home, tmp_path: Path) -> None:
-    trainer = Sft(train_on="all").trainer(setup_for(home, tmp_path))
-    assert all(-100 not in row["labels"] for row in trainer.train_dataset)
+    objective = {"method": "sft", "train_on": "all"}
+    trainer = OBJECTIVES.parse(objective).trainer(setup_for(home, tmp_path, objective=objective))
+    for batch in trainer.get_train_dataloader():
+        assert torch.equal(batch["labels"] == -100, batch["attention_mask"] == 0)
 
 
 # ---- DPO ---------------------------------------------------------------------------------------------------
@@ -244,9 +250,7 @@ def test_rows_count_as_their_weights_say(home: Home, tmp_path: Path) -> None:
     lost = []
     for name, made, size in (("weighed", weighed, 6), ("halved", rows[1::2], 3)):
         datasets.write_rows(home, name, "conversation", made)
-        setup = setup_for(home, tmp_path / name, batch_size=size)
-        setup = dataclasses.replace(setup, rows={"train": made, "eval": made})
-        trainer = Sft(learning_rate=0.01).trainer(setup)
+        trainer = Sft(learning_rate=0.01).trainer(setup_for(home, tmp_path / name, size, name))
         batch = next(iter(trainer.get_train_dataloader()))
         tokens = int((batch["labels"][:, 1:] != -100).sum())
         lost.append(float(trainer.compute_loss(trainer.model.train(), dict(batch))) * tokens)

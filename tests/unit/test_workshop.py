@@ -304,7 +304,7 @@ def test_results_used_long_ago_make_room(home: Home) -> None:
     apply(home, "test_short")
     apply(home, "test_loud")
     kept = workshop.report(home, "talks")[0]["key"]
-    prune_cache(home, {kept}, limit=1)
+    prune_cache(home.cache / "steps", {kept}, limit=1)
     assert [path.name for path in entries(home.cache / "steps")] == [kept]
     apply(home, "test_short")
     assert RUNS == ["short 5", "loud", "short 5"]

@@ -26,9 +26,9 @@ def locked(home: Home, name: str) -> Iterator[None]:
         raise UserError(f"{name!r} is being changed by somebody else.", "Try again in a minute.", "dataset") from None
 
 
-def prune_cache(home: Home, used: set[str], limit: int = CACHE_LIMIT) -> None:
-    """Removes the results used longest ago until the rest takes less than `limit` bytes; never those in `used`."""
-    folder = home.cache / "steps"
+def prune_cache(folder: Path, used: set[str], limit: int = CACHE_LIMIT) -> None:
+    """Removes the results in a folder of the cache that were used longest ago until the rest takes less than `limit`
+    bytes; never those named in `used`."""
     sweep(folder)
     found = [path for path in folder.iterdir() if not path.name.startswith(PARTIAL)] if folder.is_dir() else []
     sizes = {path: sum(file.stat().st_size for file in path.iterdir()) for path in found}

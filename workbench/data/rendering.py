@@ -24,6 +24,7 @@ __all__ = [
     "encode_rows",
     "for_view",
     "render",
+    "render_batch",
     "render_prompt",
     "render_text",
 ]
@@ -32,6 +33,11 @@ TrainOn = Literal["assistant", "all"]
 IGNORED = -100
 BATCH = 256
 PLAIN = Template("plain text", "")
+SIDES: dict[str, tuple[str, ...]] = {
+    "text": ("text",),
+    "conversation": ("conversation",),
+    "preference": ("chosen", "rejected"),
+}
 
 
 @dataclass(frozen=True)
@@ -139,12 +145,50 @@ def encode_rows(
     numbered = enumerate(rows)
     while batch := list(itertools.islice(numbered, BATCH)):
         report.rows += len(batch)
-        prepared = _prepare_batch(batch, kind, tokenizer, template, report)
-        encodings = tokenizer.encode([ready.layout.text for _, ready in prepared])
-        for (number, ready), encoding in zip(prepared, encodings, strict=True):
-            rendered = _finish(ready, encoding, tokenizer, max_length, "all" if kind == "text" else train_on)
-            _count(rendered, number, report, encoded)
+        made = render_batch([row for _, row in batch], kind, tokenizer, template, max_length, train_on)
+        for (number, _), sides in zip(batch, made, strict=True):
+            (rendered,) = sides.values()
+            if isinstance(rendered, UserError):
+                report.dropped.append((number, rendered.message))
+            else:
+                _count(rendered, number, report, encoded)
     return encoded, report
+
+
+def render_batch(
+    rows: Sequence[dict[str, Any]],
+    kind: str,
+    tokenizer: Tokenizer,
+    template: Template,
+    max_length: int | None = None,
+    train_on: TrainOn = "assistant",
+) -> list[dict[str, Rendered | UserError]]:
+    """What there is to learn from each row by name: its 'text', its 'conversation', or both 'chosen' and 'rejected'.
+
+    The texts of all rows are tokenized together. What the template refuses is the `UserError` it is refused with.
+    Raises `TemplateStopped`.
+    """
+    prepared = [
+        {name: _prepare_side(row, name, tokenizer, template) for name in names_of(kind)} for row in rows
+    ]  # fmt: skip
+    ready = [side for sides in prepared for side in sides.values() if isinstance(side, Prepared)]
+    encodings = iter(tokenizer.encode([side.layout.text for side in ready]))
+    learnt: TrainOn = "all" if kind == "text" else train_on
+    return [
+        {
+            name: side if isinstance(side, UserError) else _finish(side, next(encodings), tokenizer, max_length, learnt)
+            for name, side in sides.items()
+        }
+        for sides in prepared
+    ]
+
+
+def names_of(kind: str) -> tuple[str, ...]:
+    """The names of what is learned from a row of a kind; raises `UserError` for a kind that is not trained on."""
+    if kind not in SIDES:
+        known = ", ".join(SIDES)
+        raise UserError(f"Rows of kind {kind!r} are not trained on.", f"Choose rows of kind {known}.", "dataset")
+    return SIDES[kind]
 
 
 def for_view(rendered: Rendered) -> dict[str, Any]:
@@ -192,22 +236,19 @@ def _prepare_text(text: str, tokenizer: Tokenizer) -> Prepared:
     return Prepared([], Layout(whole, [(0, len(whole))]), PLAIN)
 
 
-def _prepare_batch(
-    batch: list[tuple[int, dict[str, Any]]], kind: str, tokenizer: Tokenizer, template: Template, report: Report
-) -> list[tuple[int, Prepared]]:
-    prepared = []
-    for number, row in batch:
-        try:
-            if kind == "text":
-                ready = _prepare_text(row["text"], tokenizer)
-            else:
-                ready = _prepare(row["messages"], tokenizer, template, row.get("tools", ()))
-            prepared.append((number, ready))
-        except TemplateStopped:
-            raise
-        except UserError as error:
-            report.dropped.append((number, error.message))
-    return prepared
+def _prepare_side(row: dict[str, Any], name: str, tokenizer: Tokenizer, template: Template) -> Prepared | UserError:
+    """One text of a row before it is tokenized, or why the template refuses it."""
+    try:
+        if name == "text":
+            return _prepare_text(row["text"], tokenizer)
+        if name == "conversation":
+            return _prepare(row["messages"], tokenizer, template, row.get("tools", ()))
+        prompt = row["prompt"]
+        return _prepare([*prompt, *row[name]], tokenizer, template, row.get("tools", ()), len(prompt))
+    except TemplateStopped:
+        raise
+    except UserError as error:
+        return error
 
 
 def _finish(

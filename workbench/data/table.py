@@ -108,7 +108,7 @@ def read_table_file(path: Path) -> pa.Table:
     try:
         return pq.read_table(path)
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise _damaged(path, error) from None
+        raise damaged(path, error) from None
 
 
 def count_rows(path: Path) -> int:
@@ -118,7 +118,7 @@ def count_rows(path: Path) -> int:
     try:
         return int(pq.read_metadata(path).num_rows)
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise _damaged(path, error) from None
+        raise damaged(path, error) from None
 
 
 def page(path: Path, start: int, count: int) -> Iterator[dict[str, Any]]:
@@ -146,7 +146,7 @@ def _groups(path: Path, start: int, count: int) -> Iterator[pa.Table]:
                     yield file.read_row_group(group).slice(first, last - first)
                 passed += size
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise _damaged(path, error) from None
+        raise damaged(path, error) from None
 
 
 def _is_messages(kind: pa.DataType) -> bool:
@@ -172,6 +172,6 @@ def _wider(lists: pa.ListArray, kind: pa.ListType) -> pa.ListArray:
     return pa.ListArray.from_arrays(starts, pa.StructArray.from_arrays(parts, fields=list(kind.value_type)), type=kind)
 
 
-def _damaged(path: Path, error: Exception) -> UserError:
+def damaged(path: Path, error: Exception) -> UserError:
     reason = (str(error).splitlines() or ["unreadable"])[0][:200]
     return UserError(f"{path.parent.name}/{path.name} is damaged: {reason}.", "Import the dataset again.", "dataset")

@@ -77,7 +77,7 @@ def prepare(
                 message = f"{target.name!r} was deleted or imported anew meanwhile."
                 raise UserError(message, "Apply the recipe again.", "dataset")
     with contextlib.suppress(OSError):
-        prune_cache(home, {stage.folder.name for stage in stages})
+        prune_cache(home.cache / "steps", {stage.folder.name for stage in stages})
     return manifest
 
 

@@ -3,20 +3,19 @@
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from workbench.data.encoded import EncodedRows
+from workbench.data.encoding import Rules
 from workbench.data.templates import Template
 from workbench.registry import Method, Registry
 
 
 @dataclass
 class Setup:
-    """All a trainer needs: the model ready to train, its tokenizer and template, the rows and TRL's arguments."""
+    """All a trainer needs: the model ready to train, its tokenizer, the encoded rows by split and TRL's arguments."""
 
     model: Any
     tokenizer: Any
-    template: Template
-    folder: Any
-    rows: dict[str, list[dict[str, Any]]]
-    kind: str
+    encoded: dict[str, EncodedRows]
     max_length: int
     arguments: dict[str, Any]
     notes: list[str] = field(default_factory=list)
@@ -27,6 +26,10 @@ class Objective(Method):
 
     dataset_kinds: ClassVar[tuple[str, ...]]
     learning_rate: float
+
+    def rules(self, kind: str, template: Template, max_length: int) -> Rules:
+        """How rows of a kind are encoded for this objective."""
+        return Rules(kind, template, max_length)
 
     def trainer(self, setup: Setup) -> Any:
         """The TRL trainer, ready to train."""

@@ -1,6 +1,8 @@
 """The trainer's callback: metrics out to the job's events, stop requests in."""
 
+import math
 import time
+from collections import deque
 from typing import Any
 
 import psutil
@@ -10,6 +12,7 @@ from transformers import TrainerCallback
 from workbench.jobs.job import JobContext
 
 RENAMED = {"mean_token_accuracy": "token_accuracy", "eval_mean_token_accuracy": "eval_token_accuracy"}
+WINDOW = 5
 LEFT_OUT = ("runtime", "per_second", "num_tokens", "epoch", "total_flos", "num_input_tokens", "train_loss")
 
 
@@ -20,6 +23,7 @@ class Report(TrainerCallback):
         self.ctx = ctx
         self.stop = ""
         self.first_step_at = 0.0
+        self._runaway = Runaway()
         self._began = 0.0
         self._tokens = 0.0
         self._seconds = 0.0
@@ -45,6 +49,8 @@ class Report(TrainerCallback):
             if isinstance(value, int | float) and not any(part in key for part in LEFT_OUT)
         }
         if "loss" in values:
+            if said := self._runaway.after(values["loss"], state.global_step):
+                self.ctx.note(said)
             values |= self._pace(logs or {})
             self.ctx.progress(state.global_step, state.max_steps, f"Step {state.global_step} of {state.max_steps}")
         if values:
@@ -61,6 +67,32 @@ class Report(TrainerCallback):
 
     def on_evaluate(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self.ctx.progress(state.global_step, state.max_steps, f"Evaluated at step {state.global_step}")
+
+
+class Runaway:
+    """Notices once when the loss runs away: its mean over `WINDOW` steps is twice the lowest, and a nat above it."""
+
+    def __init__(self) -> None:
+        self._last: deque[float] = deque(maxlen=WINDOW)
+        self._lowest = math.inf
+        self._lowest_at = 0
+        self._said = False
+
+    def after(self, loss: float, step: int) -> str:
+        """What to say after a step's loss, mostly ''."""
+        self._last.append(loss)
+        if self._said or len(self._last) < WINDOW:
+            return ""
+        mean = sum(self._last) / WINDOW
+        if mean < self._lowest:
+            self._lowest, self._lowest_at = mean, step
+        self._said = mean > 2 * self._lowest and mean > self._lowest + 1
+        if not self._said:
+            return ""
+        return (
+            f"The loss runs away: {self._lowest:.3g} around step {self._lowest_at}, {mean:.3g} now at step {step}. "
+            "The learning rate is most likely too high."
+        )
 
 
 def memory_mb() -> float:

@@ -6,12 +6,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.data import shelf as datasets
-from workbench.data.templates import get_template
+from workbench.data.encoded import EncodedRows, encoded_rows
+from workbench.data.encoding import Tally
+from workbench.data.templates import Template, get_template
+from workbench.errors import UserError
 from workbench.home import writing
 from workbench.jobs.job import JobContext, JobStopped
 from workbench.lineage import Manifest, Parent, parent_of, read_manifest, write_manifest
 from workbench.models.shelf import Resolved, model_folder, resolve
-from workbench.training.objective import Setup
+from workbench.training.objective import Objective, Setup
 from workbench.training.objectives.distill import Distill, WithTeacher
 
 if TYPE_CHECKING:
@@ -30,21 +33,17 @@ def train(job: "Train", ctx: JobContext) -> dict[str, Any]:
     set_seed(job.seed)  # the fresh adapter's weights are drawn before the trainer seeds its own work
     hardware = remember(ctx.home)
     source = resolve(ctx.home, job.model)
+    template = get_template(job.template, source.home_of_template)
+    encoded = _encoded(job, ctx, source, template)  # before the model is loaded: it may be that nothing can be learned
+    counts = {split: len(rows) for split, rows in encoded.items()}
     ctx.progress(0, 0, f"Loading {job.model} on {hardware.device}")
-    tokenizer = load_tokenizer(source.home_of_template)
-    model = job.tuner.load(source.base, source.adapter, hardware)  # type: ignore[attr-defined]
-    ctx.progress(0, 0, f"Reading {job.dataset}")
-    rows = _rows(job, ctx)
     common: dict[str, Any] = {
-        "model": model,
-        "tokenizer": tokenizer,
-        "template": get_template(job.template, source.home_of_template),
-        "folder": source.home_of_template,
-        "rows": rows,
-        "kind": datasets.dataset_kind(ctx.home, job.dataset),
+        "model": job.tuner.load(source.base, source.adapter, hardware),  # type: ignore[attr-defined]
+        "tokenizer": load_tokenizer(source.home_of_template),
+        "encoded": encoded,
         "max_length": job.max_length,
-        "arguments": job.trainer_arguments(ctx.folder / "checkpoints", hardware, "eval" in rows),
-        "notes": _notes(job, source),
+        "arguments": job.trainer_arguments(ctx.folder / "checkpoints", hardware, counts),
+        "notes": _notes(job, source, counts["train"]),
     }
     objective: Any = job.objective
     if isinstance(objective, Distill):
@@ -52,24 +51,60 @@ def train(job: "Train", ctx: JobContext) -> dict[str, Any]:
         setup: Setup = WithTeacher(**common, teacher=objective.load_teacher(ctx.home, source, hardware))
     else:
         setup = Setup(**common)
+    setup.tokenizer.chat_template = template.text
     trainer = objective.trainer(setup)
     for note in setup.notes:
         ctx.note(note)
     return _fit(job, ctx, trainer, setup, source)
 
 
-def _notes(job: "Train", source: Resolved) -> list[str]:
+def _encoded(job: "Train", ctx: JobContext, source: Resolved, template: Template) -> dict[str, EncodedRows]:
+    """The rows to learn from by split, a split that has none left out; says what became of the others.
+
+    Raises `UserError` when there is nothing to train on.
+    """
+    objective: Objective = job.objective
+    rules = objective.rules(datasets.dataset_kind(ctx.home, job.dataset), template, job.max_length)
+    encoded: dict[str, EncodedRows] = {}
+    for split in ("train", "eval"):
+        if not datasets.count(ctx.home, job.dataset, split):
+            continue
+        ctx.progress(0, 0, f"Encoding the {split} rows of {job.dataset}")
+        found = encoded_rows(
+            ctx.home, job.dataset, split, source.home_of_template, rules, ctx.progress, ctx.checkpoint
+        )  # fmt: skip
+        for sentence in found.tally.sentences(split):
+            ctx.note(sentence)
+        if len(found):
+            encoded[split] = found
+        elif split == "train":
+            raise _nothing_to_learn(found.tally)
+        else:
+            ctx.note(
+                "No eval row can be used, so this run has no evaluation. Raise the maximum length, or look at them."
+            )
+    return encoded
+
+
+def _nothing_to_learn(tally: Tally) -> UserError:
+    reason = tally.reasons[0][0] if tally.reasons else "The dataset is empty."
+    return UserError(
+        f"None of the {tally.rows:,} rows can be learned from. {reason}",
+        "Raise the maximum length, choose another template, or look at 'what the model sees'.",
+        "dataset",
+    )
+
+
+def _notes(job: "Train", source: Resolved, rows: int) -> list[str]:
+    notes = []
     masked = read_manifest(source.base).info.get("masked")
     if masked and job.tuner.makes == "adapter":  # type: ignore[attr-defined]
-        return ["Folded in, this adapter fills the zeros of the pruned model; the tuner 'full' keeps them."]
-    return []
-
-
-def _rows(job: "Train", ctx: JobContext) -> dict[str, list[dict[str, Any]]]:
-    rows = {"train": datasets.all_rows(ctx.home, job.dataset, "train")}
-    if datasets.count(ctx.home, job.dataset, "eval"):
-        rows["eval"] = datasets.all_rows(ctx.home, job.dataset, "eval")
-    return rows
+        notes.append("Folded in, this adapter fills the zeros of the pruned model; the tuner 'full' keeps them.")
+    if job.warmup and not job.warmup_steps(rows):
+        steps = job.total_steps(rows)
+        run = "the only step" if steps == 1 else f"{steps} steps"
+        notes.append(f"A warm-up of {job.warmup:.0%} is too short for {run}: the learning rate starts at its highest.")
+    return notes
 
 
 def _fit(job: "Train", ctx: JobContext, trainer: Any, setup: Setup, source: Resolved) -> dict[str, Any]:
@@ -91,9 +126,14 @@ def _fit(job: "Train", ctx: JobContext, trainer: Any, setup: Setup, source: Reso
     if report.stop == "discard":
         shutil.rmtree(ctx.folder / "checkpoints", ignore_errors=True)
         raise JobStopped({"stopped_at": trainer.state.global_step})
-    if not report.stop and setup.rows.get("eval") and not _just_evaluated(trainer):
+    if not report.stop and "eval" in setup.encoded and not _just_evaluated(trainer):
         trainer.evaluate()
-    result = {"model": job.output_name, "steps": trainer.state.global_step, **losses(trainer.state.log_history)}
+    result = {
+        "model": job.output_name,
+        "steps": trainer.state.global_step,
+        **losses(trainer.state.log_history),
+        "rows": {split: rows.tally.summary() for split, rows in setup.encoded.items()},
+    }
     ctx.progress(trainer.state.global_step, trainer.state.max_steps, f"Saving the {job.tuner.makes}")  # type: ignore[attr-defined]
     _save(job, ctx, trainer, setup, source, result)
     if report.stop:
@@ -181,7 +221,6 @@ def _save(job: "Train", ctx: JobContext, trainer: Any, setup: Setup, source: Res
             info |= tuner.save(trainer.model, source.base, partial)
         else:
             trainer.model.save_pretrained(partial, selected_adapters=["default"])
-        setup.tokenizer.chat_template = setup.template.text
         setup.tokenizer.save_pretrained(partial)
         (partial / "README.md").unlink(missing_ok=True)  # peft's empty card; the manifest says more
         made_by = {**job.to_dict(), "job": ctx.folder.name}

@@ -1,5 +1,6 @@
 """Training: an objective, a tuner, and how long and how fast."""
 
+import math
 import shutil
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -147,8 +148,19 @@ class Train(Job):
         if rows == 0:
             problems.add("dataset", f"{self.dataset!r} has no rows to train on.", "Import it again.")
 
-    def trainer_arguments(self, folder: Path, hardware: Hardware, evaluate: bool) -> dict[str, Any]:
-        """What every objective hands to its TRL config; `evaluate` says whether there is an eval split."""
+    def total_steps(self, rows: int) -> int:
+        """The optimizer steps of a run on so many train rows."""
+        batches = math.ceil(rows / self.batch_size)
+        return self.max_steps or math.ceil(self.epochs * math.ceil(batches / self.gradient_accumulation))
+
+    def warmup_steps(self, rows: int) -> int:
+        """The steps in which the learning rate rises, the first of them at 0; none where that would be all of it."""
+        steps = math.floor(round(self.warmup * self.total_steps(rows), 6))
+        return steps if steps > 1 else 0
+
+    def trainer_arguments(self, folder: Path, hardware: Hardware, rows: dict[str, int]) -> dict[str, Any]:
+        """What every objective hands to its TRL config; `rows` are the rows to learn from, by split."""
+        evaluate = bool(rows.get("eval"))
         return {
             "output_dir": str(folder),
             "num_train_epochs": self.epochs,
@@ -157,7 +169,7 @@ class Train(Job):
             "per_device_eval_batch_size": self.batch_size,
             "gradient_accumulation_steps": self.gradient_accumulation,
             "lr_scheduler_type": self.scheduler,
-            "warmup_steps": self.warmup,
+            "warmup_steps": self.warmup_steps(rows["train"]),
             "weight_decay": self.weight_decay,
             "max_grad_norm": self.max_grad_norm,
             "logging_steps": 1,

@@ -81,23 +81,13 @@ class Distill(Sft):
         return model.eval().requires_grad_(False)
 
     def trainer(self, setup: Setup) -> Any:
-        from trl import SFTConfig
+        from workbench.training.collating import mean_weight
 
         assert isinstance(setup, WithTeacher)
-        encoded = {split: self._encode(setup, split) for split in setup.rows}
-        arguments = SFTConfig(
-            learning_rate=self.learning_rate,
-            max_length=None,
-            dataset_kwargs={"skip_prepare_dataset": True},
-            **setup.arguments,
-        )
-        return _distilling(setup.teacher, self.alpha, self.temperature)(
-            model=setup.model,
-            args=arguments,
-            train_dataset=encoded["train"],
-            eval_dataset=encoded.get("eval"),
-            processing_class=setup.tokenizer,
-        )
+        mean = mean_weight(setup.encoded["train"])
+        if mean:
+            setup.notes.append("Rows count as the weights in their metadata say, over the mean of all.")
+        return self.built(_distilling(setup.teacher, self.alpha, self.temperature), setup, mean)
 
 
 def pruned_from(home: Home, name: str) -> str:
@@ -129,7 +119,8 @@ def _distilling(teacher: Any, alpha: float, temperature: float) -> Any:
             outputs = model(**seen)
             with torch.no_grad():
                 wanted = teacher(**seen).logits
-            kl, nll, tokens = divergence(outputs.logits, wanted, inputs["labels"], temperature)
+            weights = inputs.get("weights") if self.model.training else None  # type: ignore[union-attr]
+            kl, nll, tokens = divergence(outputs.logits, wanted, inputs["labels"], temperature, weights)
             self._tell(inputs, {"kl": kl / tokens, "nll": nll / tokens})
             items = tokens if num_items_in_batch is None else torch.as_tensor(num_items_in_batch).to(kl.device)
             loss = (alpha * temperature**2 * kl + (1 - alpha) * nll) / items
@@ -149,10 +140,13 @@ def _distilling(teacher: Any, alpha: float, temperature: float) -> Any:
     return Distilling
 
 
-def divergence(student: Any, teacher: Any, labels: Any, temperature: float) -> tuple[Any, Any, Any]:
+def divergence(
+    student: Any, teacher: Any, labels: Any, temperature: float, weights: Any = None
+) -> tuple[Any, Any, Any]:
     """(Σ KL(teacher ‖ student) at this temperature, Σ negative log-likelihood, tokens) over the trained tokens.
 
-    Logits of rows × width × vocabulary; where one model pads its vocabulary, only what both have counts.
+    Logits of rows × width × vocabulary; where one model pads its vocabulary, only what both have counts. With
+    `weights`, rows × width, each token counts so many times in both sums.
     """
     import torch
     from torch.nn import functional
@@ -161,6 +155,8 @@ def divergence(student: Any, teacher: Any, labels: Any, temperature: float) -> t
     size = min(student.shape[-1], teacher.shape[-1])
     own, wanted = (logits[:, :-1][kept][:, :size].float() for logits in (student, teacher))
     soft, goal = (torch.log_softmax(logits / temperature, dim=-1) for logits in (own, wanted))
-    kl = functional.kl_div(soft, goal, reduction="sum", log_target=True)
-    nll = functional.cross_entropy(own, labels[:, 1:][kept], reduction="sum")
-    return kl, nll, kept.sum().clamp(min=1)
+    kl = functional.kl_div(soft, goal, reduction="none", log_target=True).sum(-1)
+    nll = functional.cross_entropy(own, labels[:, 1:][kept], reduction="none")
+    if weights is not None:
+        kl, nll = kl * weights[:, 1:][kept], nll * weights[:, 1:][kept]
+    return kl.sum(), nll.sum(), kept.sum().clamp(min=1)

@@ -1,6 +1,5 @@
 """Direct preference optimisation."""
 
-import json
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
@@ -35,37 +34,43 @@ class Dpo(Objective):
     )
 
     def trainer(self, setup: Setup) -> Any:
-        from datasets import Dataset
-        from trl import DPOConfig, DPOTrainer
+        from trl import DPOConfig
 
+        from workbench.training.collating import PairCollator, as_dataset, mean_weight
+        from workbench.training.finiteness import guarded
+
+        if mean_weight(setup.encoded["train"]):
+            setup.notes.append("The weights in the rows' metadata are not used: DPO counts every pair alike.")
         arguments = DPOConfig(
             learning_rate=self.learning_rate,
             beta=self.beta,
             loss_type=[self.loss, "sft"] if self.sft_weight else [self.loss],
             loss_weights=[1.0, self.sft_weight] if self.sft_weight else None,
             label_smoothing=self.label_smoothing,
-            max_length=setup.max_length,
+            max_length=None,
+            remove_unused_columns=False,
             **setup.arguments,
         )
-        setup.tokenizer.chat_template = setup.template.text
-        sets = {split: Dataset.from_list(_bare(rows)) for split, rows in setup.rows.items() if rows}
-        return DPOTrainer(
+        made = guarded(_on_encoded_pairs(self.sft_weight))(
             model=setup.model,
             args=arguments,
-            train_dataset=sets["train"],
-            eval_dataset=sets.get("eval"),
+            train_dataset=as_dataset(setup.encoded["train"]),
+            eval_dataset=as_dataset(setup.encoded["eval"]) if "eval" in setup.encoded else None,
             processing_class=setup.tokenizer,
         )
+        made.data_collator = PairCollator(made.data_collator.pad_token_id)
+        return made
 
 
-def _bare(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The rows, all with the same columns and without metadata, whose keys differ from row to row.
+def _on_encoded_pairs(sft_weight: float) -> type[Any]:
+    """TRL's trainer on pairs that are encoded already, with evaluations that do not depend on the batch size."""
+    from trl import DPOTrainer
 
-    Tools are JSON text, as TRL reads them, or None.
-    """
-    names = sorted({name for row in rows for name in row} - {"metadata"})
-    made = [{name: row.get(name) for name in names} for row in rows]
-    if "tools" in names:
-        for row in made:
-            row["tools"] = json.dumps(row["tools"], ensure_ascii=False) if row["tools"] else None
-    return made
+    from workbench.training.evaluating import exact_for_pairs
+
+    class OnEncodedPairs(DPOTrainer):
+        def _prepare_dataset(self, dataset: Any, *_: Any, **__: Any) -> Any:
+            """As it is: TRL would render and tokenize it again, otherwise than the token view shows."""
+            return dataset
+
+    return exact_for_pairs(OnEncodedPairs, sft_weight)

@@ -4,7 +4,8 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from workbench.errors import UserError
+from workbench.data.encoding import Rules
+from workbench.data.templates import Template
 from workbench.training.objective import OBJECTIVES, Objective, Setup
 
 
@@ -25,63 +26,46 @@ class Sft(Objective):
         "assistant", description="Learn only the assistant's turns, or every token of the conversation."
     )
 
-    def trainer(self, setup: Setup) -> Any:
-        from trl import SFTConfig, SFTTrainer
+    def rules(self, kind: str, template: Template, max_length: int) -> Rules:
+        return Rules(kind, template, max_length, self.train_on)
 
-        encoded = {split: self._encode(setup, split) for split in setup.rows}
-        has_weights = "weight" in encoded["train"].column_names
+    def trainer(self, setup: Setup) -> Any:
+        from trl import SFTTrainer
+
+        from workbench.training.collating import mean_weight
+        from workbench.training.weighting import weighted
+
+        mean = mean_weight(setup.encoded["train"])
+        if mean:
+            setup.notes.append("Rows count as the weights in their metadata say, over the mean of all.")
+            return self.built(weighted(SFTTrainer), setup, mean)
+        return self.built(_whole_logits(SFTTrainer) if _fits_in_ram(setup) else SFTTrainer, setup)
+
+    def built(self, trainer: type[Any], setup: Setup, mean: float | None = None) -> Any:
+        """A trainer of a class derived from SFTTrainer, on the encoded rows; `mean` is that of their weights."""
+        from trl import SFTConfig
+
+        from workbench.training.collating import AnswerCollator, as_dataset
+        from workbench.training.evaluating import exact
+        from workbench.training.finiteness import guarded
+
         arguments = SFTConfig(
             learning_rate=self.learning_rate,
             max_length=None,
             dataset_kwargs={"skip_prepare_dataset": True},
-            remove_unused_columns=not has_weights,
+            remove_unused_columns=False,
             **setup.arguments,
         )
-        trainer = _whole_logits(SFTTrainer) if _fits_in_ram(setup) else SFTTrainer
-        if has_weights:
-            from workbench.training.weighting import weighted
-
-            trainer = weighted(SFTTrainer)
-        made = trainer(
+        made = guarded(exact(trainer))(
             model=setup.model,
             args=arguments,
-            train_dataset=encoded["train"],
-            eval_dataset=encoded.get("eval"),
+            train_dataset=as_dataset(setup.encoded["train"]),
+            eval_dataset=as_dataset(setup.encoded["eval"]) if "eval" in setup.encoded else None,
             processing_class=setup.tokenizer,
         )
-        if has_weights:
-            from workbench.training.weighting import WithWeights
-
-            made.data_collator = WithWeights(made.data_collator)
+        # The trainer's own collator knows the padding token that was chosen for tokenizer and model.
+        made.data_collator = AnswerCollator(made.data_collator.pad_token_id, mean)
         return made
-
-    def _encode(self, setup: Setup, split: str) -> Any:
-        from datasets import Dataset
-
-        from workbench.data.rendering import Tokenizer, encode_rows
-
-        tokenizer = Tokenizer.load(setup.folder)
-        rows, report = encode_rows(
-            setup.rows[split], setup.kind, tokenizer, setup.template, setup.max_length, self.train_on
-        )
-        setup.notes.append(f"{split} rows: {report.to_dict()}")
-        if not rows and split == "train":
-            reason = report.dropped[0][1] if report.dropped else "the dataset is empty"
-            raise UserError(f"No row has anything to train on: {reason}.", "Look at 'what the model sees'.", "dataset")
-        if split == "train":
-            self._weigh(setup, rows, {place for place, _ in report.dropped})
-        return Dataset.from_list(rows) if rows else None
-
-    @staticmethod
-    def _weigh(setup: Setup, encoded: list[dict[str, Any]], dropped: set[int]) -> None:
-        """Puts the weights of the rows kept beside what is learnt from them, if they differ."""
-        from workbench.training.weighting import WEIGHT, weights_of
-
-        weights = weights_of([row for place, row in enumerate(setup.rows["train"]) if place not in dropped])
-        for row, weight in zip(encoded, weights or [], strict=False):
-            row[WEIGHT] = weight
-        if weights:
-            setup.notes.append(f"Rows count {min(weights):.2g} to {max(weights):.2g} times, as their metadata says.")
 
 
 def _fits_in_ram(setup: Setup) -> bool:

@@ -1,0 +1,89 @@
+"""Encoded rows as a trainer takes them: a memory-mapped dataset, and collators that pad rows into tensors.
+
+Imports torch and datasets: only job processes import this.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow.compute as pc
+import torch
+from datasets import Dataset
+from datasets.table import InMemoryTable
+
+from workbench.data.encoded import EncodedRows
+from workbench.data.rendering import IGNORED
+
+WEIGHTS = "weights"
+Row = dict[str, Any]
+
+
+def as_dataset(encoded: EncodedRows) -> Dataset:
+    """The rows as a dataset of Hugging Face's, without a copy: its pages stay in the files of the cache.
+
+    The fingerprint is given, as making one would read every row.
+    """
+    return Dataset(InMemoryTable(encoded.table), fingerprint=encoded.key)
+
+
+def mean_weight(encoded: EncodedRows) -> float | None:
+    """The mean of the rows' weights; None if all rows count alike, or none at all."""
+    weights = encoded.table.column("weight")
+    low, high = (pc.min_max(weights)[name].as_py() for name in ("min", "max"))
+    return float(pc.mean(weights).as_py()) if low != high else None
+
+
+class AnswerCollator:
+    """Pads conversations and texts: {input_ids, labels, attention_mask}, (rows, width) each.
+
+    Labels are -100 where nothing is learned. With `mean_weight` there are also `weights`, (rows, width) float32: how
+    much a token counts, its row's weight over the mean.
+    """
+
+    def __init__(self, pad_token_id: int, mean_weight: float | None = None):
+        self.pad_token_id, self.mean_weight = pad_token_id, mean_weight
+
+    def __call__(self, rows: Sequence[Row]) -> dict[str, torch.Tensor]:
+        ids, mask = padded([row["input_ids"] for row in rows], self.pad_token_id)
+        learned = learned_mask([row["spans"] for row in rows], ids.shape[1])
+        batch = {"input_ids": ids, "labels": ids.masked_fill(~learned, IGNORED), "attention_mask": mask}
+        if self.mean_weight:
+            weights = torch.tensor([row["weight"] / self.mean_weight for row in rows])
+            batch[WEIGHTS] = learned * weights[:, None]
+        return batch
+
+
+class PairCollator:
+    """Pads pairs as TRL's DPO trainer takes them: {input_ids, completion_mask, attention_mask}.
+
+    (2 × pairs, width) each: first the chosen answers with their prompts, then the rejected ones.
+    """
+
+    def __init__(self, pad_token_id: int):
+        self.pad_token_id = pad_token_id
+
+    def __call__(self, rows: Sequence[Row]) -> dict[str, torch.Tensor]:
+        sides = [(side, row) for side in ("chosen", "rejected") for row in rows]
+        ids, mask = padded([row[f"{side}_ids"] for side, row in sides], self.pad_token_id)
+        learned = learned_mask([row[f"{side}_spans"] for side, row in sides], ids.shape[1])
+        return {"input_ids": ids, "completion_mask": learned.long(), "attention_mask": mask}
+
+
+def padded(rows: Sequence[Sequence[int]], pad_token_id: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Ids padded at the right to the longest row, and the mask of those that are no padding; int64."""
+    width = max(map(len, rows))
+    ids = torch.full((len(rows), width), pad_token_id)
+    mask = torch.zeros_like(ids)
+    for place, row in enumerate(rows):
+        ids[place, : len(row)] = torch.tensor(row)
+        mask[place, : len(row)] = 1
+    return ids, mask
+
+
+def learned_mask(rows: Sequence[Sequence[dict[str, int]]], width: int) -> torch.Tensor:
+    """(rows, width) bool: which tokens lie in a learned span."""
+    mask = torch.zeros((len(rows), width), dtype=torch.bool)
+    for place, spans in enumerate(rows):
+        for span in spans:
+            mask[place, span["start"] : span["end"]] = True
+    return mask

@@ -1,0 +1,86 @@
+"""Stops a training at the first number that is none, with the step and what most likely caused it.
+
+Imports torch: only job processes import this.
+"""
+
+import math
+from typing import Any
+
+import torch
+
+from workbench.errors import UserError
+
+SKIPPED_AT_MOST = 25  # steps that float16's loss scaling may skip in a row: it halves the scale at each, from 65,536
+
+
+class NotFinite(UserError):
+    """A loss or a gradient is NaN or infinite."""
+
+
+def guarded(trainer: type[Any]) -> type[Any]:
+    """The trainer that raises `NotFinite` before a step that would put NaN into the weights, or right after one."""
+
+    class Guarded(trainer):
+        _skipped = 0
+
+        def training_step(self, *args: Any, **settings: Any) -> Any:
+            loss = super().training_step(*args, **settings)
+            if not torch.isfinite(loss).all():
+                raise not_finite(self, "loss", self.state.global_step + 1)
+            return loss
+
+        def log(self, logs: dict[str, float], *args: Any, **settings: Any) -> None:
+            if not math.isfinite(logs.get("eval_loss", 0.0)):
+                raise not_finite(self, "evaluation loss", self.state.global_step)
+            if "grad_norm" in logs:
+                self._check_gradient(logs["grad_norm"])
+            super().log(logs, *args, **settings)
+
+        def _check_gradient(self, norm: float) -> None:
+            """Infinite gradients are how float16's loss scaling finds its scale: those steps change no weights."""
+            self._skipped = self._skipped + 1 if self.accelerator.optimizer_step_was_skipped else 0
+            if not math.isfinite(norm) and not 0 < self._skipped <= SKIPPED_AT_MOST:
+                raise not_finite(self, "gradient", self.state.global_step)
+
+    return Guarded
+
+
+def not_finite(trainer: Any, what: str, step: int) -> NotFinite:
+    """The error that names the step and the likely cause: weights of the base, float16, or the learning rate.
+
+    Once a step has changed the weights that are trained, only the others tell of the base.
+    """
+    begun = f"The {what} is not a finite number at step {step}"
+    if broken := broken_weights(trainer.model, only_frozen=trainer.state.global_step > 0):
+        return NotFinite(
+            f"{begun}: the model it starts from has NaN or infinity in its weights ({broken}).",
+            "Import or make that model again; no training can mend it.",
+            "model",
+        )
+    if trainer.args.fp16:
+        return NotFinite(
+            f"{begun}: float16 has most likely overflowed.",
+            "Lower the learning rate, or train where bfloat16 is supported.",
+            "objective.learning_rate",
+        )
+    rate = trainer.args.learning_rate
+    return NotFinite(
+        f"{begun}: the learning rate of {rate:g} is most likely too high.",
+        f"Try {rate / 10:g}, or a lower limit for the gradient's norm.",
+        "objective.learning_rate",
+    )
+
+
+@torch.no_grad()
+def broken_weights(model: Any, only_frozen: bool = False) -> str:
+    """The first weights with NaN or infinity, by name, and how many more there are; '' when all are finite.
+
+    `only_frozen` looks at those alone that training does not change.
+    """
+    names = [
+        name
+        for name, weight in model.named_parameters()
+        if weight.is_floating_point() and not (only_frozen and weight.requires_grad)
+        if not bool(torch.isfinite(weight).all())
+    ]
+    return names[0] + (f" and {len(names) - 1} more" if len(names) > 1 else "") if names else ""
