@@ -169,6 +169,15 @@ def test_the_time_left_follows_the_pace() -> None:
     assert story.eta() == pytest.approx(80, abs=1)
 
 
+def test_the_time_left_of_the_next_piece_of_work_follows_its_own_pace() -> None:
+    """Encoding counts rows, training counts steps: the rows say nothing of the steps."""
+    story = folded({"type": "status", "status": "running"})
+    now = time.time()
+    for at, done in ((-60, 0), (-50, 5000), (-20, 0), (-10, 1), (0, 2)):
+        story.add({"t": now + at, "type": "progress", "done": done, "total": 10, "text": ""})
+    assert story.eta() == pytest.approx(80, abs=1)
+
+
 def test_the_time_left_is_unknown_without_a_pace() -> None:
     running = {"type": "status", "status": "running"}
     still = {"type": "progress", "done": 1, "total": 10, "text": ""}

@@ -116,11 +116,25 @@ def _make(folder: Path, source: Path, model_folder: Path, rules: Rules, tell: Te
         parts = parts_of(source, partial)
         tally = encode_parts(parts, model_folder, rules, tell, stop)
         files = [{"name": part.target.name, **_described(part.target)} for part in parts]
-        (partial / REPORT).write_text(json.dumps({"tally": tally.to_dict(), "files": files}))
+        _write_report(partial / REPORT, {"tally": tally.to_dict(), "files": files})
         with contextlib.suppress(OSError):
             partial.rename(folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def _write_report(path: Path, report: dict[str, Any]) -> None:
+    text = json.dumps(report)
+    path.write_text(json.dumps({"digest": xxhash.xxh3_128_hexdigest(text.encode()), "report": text}), "utf-8")
+
+
+def _read_report(path: Path) -> dict[str, Any]:
+    """What was written; raises `ValueError`, `KeyError`, `TypeError` or `OSError` when it is not that any more."""
+    whole = json.loads(path.read_text("utf-8"))
+    if xxhash.xxh3_128_hexdigest(whole["report"].encode()) != whole["digest"]:
+        raise ValueError(f"{path.name} is damaged")
+    found: dict[str, Any] = json.loads(whole["report"])
+    return found
 
 
 def _described(path: Path) -> dict[str, Any]:
@@ -135,7 +149,7 @@ def _described(path: Path) -> dict[str, Any]:
 def _opened(folder: Path, kind: str) -> EncodedRows | None:
     """What lies in a folder, or None when it is not there or not what was written."""
     try:
-        report = json.loads((folder / REPORT).read_text("utf-8"))
+        report = _read_report(folder / REPORT)
         tables = [_mapped(folder / file["name"], file) for file in report["files"]]
         found = EncodedRows(
             folder.name, pa.concat_tables([schema_of(kind).empty_table(), *tables]), Tally.from_dict(report["tally"])

@@ -96,7 +96,7 @@ class Tally:
         ]
         if self.cut:
             said.append(
-                f"{what}: {self.cut:,} rows are cut off at the maximum length; the longest has {self.longest:,}."
+                f"{what}: {self.cut:,} rows are cut off at the maximum length; the longest has {self.longest:,} tokens."
             )
         for reason, (count, rows) in self.reasons:
             named = ", ".join(str(row + 1) for row in rows) + (", …" if count > len(rows) else "")

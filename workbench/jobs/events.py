@@ -138,7 +138,10 @@ class Story:
         self.progress = {key: event.get(key) for key in ("done", "total", "text")}
         if event.get("done") is not None:
             at = event.get("m", 0.0) if self.started_uptime else event["t"]
-            self.progress_history = [*self.progress_history[-29:], (at, float(event["done"]))]
+            done = float(event["done"])
+            if self.progress_history and done < self.progress_history[-1][1]:
+                self.progress_history = []  # another piece of work begins
+            self.progress_history = [*self.progress_history[-29:], (at, done)]
 
     def _on_metrics(self, event: dict[str, Any]) -> None:
         self.points.append({key: value for key, value in event.items() if key not in ("t", "type")})

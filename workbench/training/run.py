@@ -20,6 +20,7 @@ from workbench.training.objectives.distill import Distill, WithTeacher
 if TYPE_CHECKING:
     from workbench.jobs.kinds.train import Train
 
+NO_EVALUATION = "No eval row can be used, so this run has no evaluation. Raise the maximum length, or mend those rows."
 KEPT_FILES = ("adapter_model.safetensors", "adapter_config.json", "trainer_state.json")
 
 
@@ -53,8 +54,7 @@ def train(job: "Train", ctx: JobContext) -> dict[str, Any]:
         setup = Setup(**common)
     setup.tokenizer.chat_template = template.text
     trainer = objective.trainer(setup)
-    for note in setup.notes:
-        ctx.note(note)
+    _note_once(ctx, setup.notes)
     return _fit(job, ctx, trainer, setup, source)
 
 
@@ -67,23 +67,27 @@ def _encoded(job: "Train", ctx: JobContext, source: Resolved, template: Template
     rules = objective.rules(datasets.dataset_kind(ctx.home, job.dataset), template, job.max_length)
     encoded: dict[str, EncodedRows] = {}
     for split in ("train", "eval"):
-        if not datasets.count(ctx.home, job.dataset, split):
+        if split == "eval" and not datasets.count(ctx.home, job.dataset, split):
             continue
         ctx.progress(0, 0, f"Encoding the {split} rows of {job.dataset}")
-        found = encoded_rows(
-            ctx.home, job.dataset, split, source.home_of_template, rules, ctx.progress, ctx.checkpoint
-        )  # fmt: skip
-        for sentence in found.tally.sentences(split):
-            ctx.note(sentence)
+        folder = source.home_of_template
+        found = encoded_rows(ctx.home, job.dataset, split, folder, rules, ctx.progress, ctx.checkpoint)
+        _note_once(ctx, found.tally.sentences(split))
         if len(found):
             encoded[split] = found
         elif split == "train":
             raise _nothing_to_learn(found.tally)
         else:
-            ctx.note(
-                "No eval row can be used, so this run has no evaluation. Raise the maximum length, or look at them."
-            )
+            _note_once(ctx, [NO_EVALUATION])
     return encoded
+
+
+def _note_once(ctx: JobContext, notes: list[str]) -> None:
+    """Notes what was not noted before the job was resumed."""
+    noted = {event["text"] for event in ctx.events.read()[0] if event["type"] == "note"}
+    for note in notes:
+        if note not in noted:
+            ctx.note(note)
 
 
 def _nothing_to_learn(tally: Tally) -> UserError:
