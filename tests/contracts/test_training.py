@@ -254,8 +254,31 @@ def test_rows_count_as_their_weights_say(home: Home, tmp_path: Path) -> None:
         batch = next(iter(trainer.get_train_dataloader()))
         tokens = int((batch["labels"][:, 1:] != -100).sum())
         lost.append(float(trainer.compute_loss(trainer.model.train(), dict(batch))) * tokens)
-    # without its weightless rows the set has the same loss in all; what is left counts twice, one time each
-    assert lost[0] == pytest.approx(2 * lost[1], rel=1e-4)
+    # rows without weight are left out, and what is left counts alike
+    assert lost[0] == pytest.approx(lost[1], rel=1e-4)
+
+
+def test_turns_and_rows_count_as_their_weights_say(home: Home, tmp_path: Path) -> None:
+    def turns(weight: float) -> list[dict[str, Any]]:
+        said = {"role": "assistant", "content": "The wren sings."}
+        asked = {"role": "user", "content": "Name a bird."}
+        return [asked, said, asked, {**said, "weight": weight}, asked, {**said, "weight": 0.0}]
+
+    rows = [{"messages": turns(0.5)}, {"messages": turns(1.5), "metadata": {"weight": 2}}]
+    datasets.write_rows(home, "marked", "conversation", rows)
+    trainer = Sft(learning_rate=0.01).trainer(setup_for(home, tmp_path, batch_size=2, dataset="marked"))
+    batch = next(iter(trainer.get_train_dataloader()))
+    loss = float(trainer.compute_loss(trainer.model.train(), dict(batch)))
+    logits = trainer.model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits
+    expected, counted = 0.0, 0.0
+    weights_of_turns = sorted(((1, 0.5), (2, 3)), reverse=bool(batch["weights"][0].max() > batch["weights"][1].max()))
+    for place, (row, weights) in enumerate(zip(batch["labels"], weights_of_turns, strict=True)):
+        learned = [at for at in range(1, len(row)) if row[at] != -100]
+        for number, at in enumerate(learned):
+            weight = weights[number >= len(learned) // 2]
+            expected -= weight * float(logits[place, at - 1].log_softmax(-1)[row[at]])
+            counted += weight
+    assert loss == pytest.approx(expected / counted, rel=1e-4)
 
 
 def test_dpo_after_sft_starts_at_its_reference_the_frozen_adapter(home: Home) -> None:

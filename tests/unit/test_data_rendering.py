@@ -163,19 +163,30 @@ def test_a_template_that_rewrites_earlier_turns(toy: Tokenizer) -> None:
     assert trained_text(rendered) == ["a<|im_end|>", "<think>\nx\n</think>\n\ns<|im_end|>"]
 
 
-def test_generation_markers_change_nothing(toy: Tokenizer) -> None:
-    text = CHATML.text.replace("{% for", "{% generation %}{% for").replace("endfor %}", "endfor %}{% endgeneration %}")
-    talk = [user("q"), answer("a")]
-    assert render(talk, toy, Template("marked", text)).trained == render(talk, toy, CHATML).trained
+def test_generation_markers_say_what_is_trained(toy: Tokenizer) -> None:
+    marked = Template(
+        "marked",
+        "{% for m in messages %}{% if m.role == 'assistant' %}{% generation %}{{ m.content }}{% endgeneration %}"
+        "{% else %}{{ m.content }}{% endif %}{{ eos_token }}{% endfor %}",
+    )
+    assert trained_text(render([user("a"), answer("a"), user("a"), answer("{% generation %}a")], toy, marked)) == [
+        *("a", "{% generation %}a")
+    ]
 
 
-def test_an_answer_that_cannot_be_found(toy: Tokenizer) -> None:
-    rendered = render(
-        [user("q"), answer("wren")], toy, Template("u", "{% for m in messages %}{{ m.content|upper }}{% endfor %}")
-    )
-    assert (
-        not any(rendered.trained) and rendered.warnings[0].level == "error" and "Answer 1" in rendered.warnings[0].text
-    )
+def test_words_a_template_changes_are_trained_where_they_stand(toy: Tokenizer) -> None:
+    for change, expected in (("upper", "WREN"), ("reverse", "nerw"), ("replace('w', 'r')", "rren")):
+        changing = Template("u", "{% for m in messages %}{{ m.content | " + change + " }}{% endfor %}")
+        assert trained_text(render([user("Wren"), answer("wren")], toy, changing)) == [f"{expected}<|im_end|>"]
+
+
+def test_a_span_that_cannot_be_proven_is_refused(toy: Tokenizer) -> None:
+    counting = Template("c", "{{ messages|length }}{% for m in messages %} {{ m.content|length }}{% endfor %}")
+    with pytest.raises(UserError, match=r"cannot be proven.*depends on the turn's own words.*generation %"):
+        render([user("q"), answer("wren")], toy, counting)
+    assert render([user("q"), answer("wren")], toy, counting, train_on="all").trained_kept
+    rows, report = encode_rows([{"messages": [user("q"), answer("a")]}], "conversation", toy, counting)
+    assert not rows and "cannot be proven" in report.dropped[0][1]
 
 
 def test_truncation(toy: Tokenizer) -> None:

@@ -279,7 +279,7 @@ def test_everything_learned_counts_the_whole_conversation_even_with_an_empty_ans
         [asked("a", "")], 0, Tokenizer.load(home.models / "toy"), Rules("conversation", CHATML, 64, "all")
     )
     (spans,) = batch.column("spans").to_pylist()
-    assert spans == [{"start": 0, "end": len(batch.column("input_ids")[0])}]
+    assert spans == [{"start": 0, "end": len(batch.column("input_ids")[0]), "weight": 1.0}]
 
 
 def test_counts_add_up_and_many_reasons_are_bounded() -> None:
@@ -307,8 +307,10 @@ def test_the_sentences_name_rows_as_the_page_counts_them() -> None:
 
 
 def test_learned_spans_are_the_runs_of_learned_tokens() -> None:
-    assert learned_spans([True, True, False, True]).tolist() == [[0, 2], [3, 4]]
-    assert learned_spans([False, False]).tolist() == [] and learned_spans([]).shape == (0, 2)
+    spans, weights = learned_spans([1, 1, 0, 1, 0.5, 0.5])
+    assert spans.tolist() == [[0, 2], [3, 4], [4, 6]] and weights.tolist() == [1, 1, 0.5]
+    for nothing in ([0, 0], []):
+        assert learned_spans(nothing)[0].shape == (0, 2) and not len(learned_spans(nothing)[1])
 
 
 # ---- the token view ----------------------------------------------------------------------------------------

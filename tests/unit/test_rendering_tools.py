@@ -134,9 +134,9 @@ def test_a_template_that_leaves_tools_out(knows: Tokenizer) -> None:
     rendered = render(TALK, knows, get_template("zephyr"), tools=TOOLS)
     assert {"tool turns ignored", "tool calls ignored", "tools ignored"} <= kinds(rendered)
     assert [run.strip() for run in trained(rendered)] == ["No rain.</s>", "Sun there.</s>"]
-    assert rendered.warnings[0].text.startswith("Answer 1, 3 could not be found")
+    assert rendered.warnings[0].text.startswith("The template leaves out answer 1, 3")
     chatml = render(TALK, knows, get_template("chatml"), tools=TOOLS)
-    assert kinds(chatml) == {"answer not found", "tool calls ignored", "tools ignored"} and "sunny" in chatml.text
+    assert kinds(chatml) == {"answer left out", "tool calls ignored", "tools ignored"} and "sunny" in chatml.text
 
 
 @pytest.mark.parametrize("name", BUILT_IN)
@@ -182,7 +182,7 @@ def test_an_end_of_turn_that_is_not_trained(knows: Tokenizer) -> None:
 def test_empty_answers(knows: Tokenizer) -> None:
     silent = custom_template("{% for m in messages %}{% if m.role == 'user' %}{{ m.content }}{% endif %}{% endfor %}")
     rendered = render(PLAIN_TALK, knows, silent)
-    assert not any(rendered.trained) and rendered.warnings[0].kind == "answer not found"
+    assert not any(rendered.trained) and rendered.warnings[0].kind == "answer left out"
 
 
 def test_double_bos(knows: Tokenizer) -> None:

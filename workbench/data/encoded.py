@@ -35,7 +35,10 @@ from workbench.lineage import read_manifest
 LIMIT = 20 * 10**9  # bytes of encoded rows kept for later runs
 REPORT = "report.json"
 CHUNK = 1 << 24  # bytes hashed at once
-MODULES = ("encoding", "findings", "masking", "rendering", "template_worker", "templates", "tokenizer", "tools")
+MODULES = (
+    *("encoding", "findings", "masking", "rendering", "template_spans", "template_worker", "templates", "tokenizer"),
+    "tools",
+)
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
 
 Tell = Callable[[float, float, str], None]

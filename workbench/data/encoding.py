@@ -3,7 +3,6 @@
 What one row gives is what the token view shows: both come from `workbench.data.rendering`.
 """
 
-import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +17,7 @@ from workbench.data.templates import Template
 from workbench.data.tokenizer import Tokenizer
 from workbench.errors import UserError
 
-SPAN = pa.struct([("start", pa.int32()), ("end", pa.int32())])
+SPAN = pa.struct([("start", pa.int32()), ("end", pa.int32()), ("weight", pa.float64())])
 EXAMPLES = 5  # rows named with each reason
 REASONS = 50  # different reasons kept; further ones are counted together
 OTHER = "Another reason."
@@ -106,13 +105,13 @@ class Tally:
 
 
 def schema_of(kind: str) -> pa.Schema:
-    """The columns of encoded rows: for each side its ids and learned spans; the row's number and its weight.
+    """The columns of encoded rows: the row's number, and for each side its ids and learned spans.
 
     A conversation and a text have input_ids and spans, a pair has chosen_ids, chosen_spans, rejected_ids and
-    rejected_spans. A span is the first token that is learned and the first that is not. The weight is the one in the
-    row's metadata, 1 where it has none.
+    rejected_spans. A span is the first token that is learned, the first that is not or counts otherwise, and the
+    weight of those between: the turn's times the one in the row's metadata.
     """
-    columns: list[tuple[str, pa.DataType]] = [("row", pa.int64()), ("weight", pa.float64())]
+    columns: list[tuple[str, pa.DataType]] = [("row", pa.int64())]
     for prefix in ("input",) if len(names_of(kind)) == 1 else names_of(kind):
         spans = "spans" if prefix == "input" else f"{prefix}_spans"
         columns += [(f"{prefix}_ids", pa.list_(pa.int32())), (spans, pa.list_(SPAN))]
@@ -139,10 +138,7 @@ def encode_batch(
         kept.append(place)
         sides.append(rendered)
         _count(rendered, tally)
-    columns: list[pa.Array] = [
-        pa.array([first + place for place in kept], pa.int64()),
-        pa.array([row_weight(rows[place]) for place in kept], pa.float64()),
-    ]
+    columns: list[pa.Array] = [pa.array([first + place for place in kept], pa.int64())]
     for number in range(len(names_of(rules.kind))):
         side = [one[number] for one in sides]
         columns += [_id_lists(side), _span_lists(side)]
@@ -207,16 +203,21 @@ def _id_lists(sides: Sequence[Rendered]) -> pa.ListArray:
 
 
 def _span_lists(sides: Sequence[Rendered]) -> pa.ListArray:
-    spans = [learned_spans(side.trained[: side.kept]) for side in sides]
-    bounds = _concatenated(spans, np.int32).reshape(-1, 2)
-    structs = pa.StructArray.from_arrays([bounds[:, 0].copy(), bounds[:, 1].copy()], fields=list(SPAN))
-    return pa.ListArray.from_arrays(_offsets(map(len, spans)), structs, type=pa.list_(SPAN))
+    found = [learned_spans(side.weights[: side.kept]) for side in sides]
+    bounds = _concatenated([spans for spans, _ in found], np.int32).reshape(-1, 2)
+    weights = _concatenated([weights for _, weights in found], np.float64)
+    parts = [pa.array(part) for part in (bounds[:, 0].copy(), bounds[:, 1].copy(), weights)]
+    structs = pa.StructArray.from_arrays(parts, fields=list(SPAN))
+    return pa.ListArray.from_arrays(_offsets(len(spans) for spans, _ in found), structs, type=pa.list_(SPAN))
 
 
-def learned_spans(trained: Sequence[bool]) -> NDArray[np.int32]:
-    """(spans, 2) first token and end of every run of learned tokens."""
-    edges = np.flatnonzero(np.diff(np.asarray(trained, np.int8), prepend=0, append=0))
-    return edges.astype(np.int32).reshape(-1, 2)
+def learned_spans(weights: Sequence[float]) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+    """(spans, 2) first token and end of every run of tokens that count alike and more than 0; (spans,) the weights."""
+    values = np.asarray(weights, np.float64)
+    edges = np.flatnonzero(np.diff(values, prepend=0, append=0))
+    starts, ends = edges[:-1], edges[1:]
+    learned = values[starts] > 0
+    return np.stack([starts[learned], ends[learned]], axis=1).astype(np.int32), values[starts[learned]]
 
 
 def _offsets(lengths: Iterable[int]) -> pa.Array:
@@ -225,9 +226,3 @@ def _offsets(lengths: Iterable[int]) -> pa.Array:
 
 def _concatenated(parts: Sequence[NDArray[Any]], kind: Any) -> NDArray[Any]:
     return np.concatenate(parts) if parts else np.zeros(0, kind)
-
-
-def row_weight(row: dict[str, Any]) -> float:
-    """How much a row counts in the loss: the weight in its metadata if that is a finite number from 0 on, else 1."""
-    given: Any = (row.get("metadata") or {}).get("weight")
-    return float(given) if type(given) in (int, float) and 0 <= given <= sys.float_info.max else 1.0

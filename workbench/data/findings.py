@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from workbench.data.canonical import Message
-from workbench.data.masking import Layout
-from workbench.data.templates import Template, Tools
+from workbench.data.masking import turn_weight
+from workbench.data.templates import Layout, Template, Tools
 from workbench.data.tokenizer import Tokenizer
 
+THOUGHT_START, THOUGHT_END = re.compile(r"<think(?:ing)?>"), re.compile(r"</think(?:ing)?>")
 Level = Literal["error", "warning", "info"]
 MARKER = re.compile(r"<\|[^|<>\s'\"]{1,40}\|>|\[/?[A-Z_]{3,20}\]|<(?:start|end)_of_turn>|</?s>|<[be]os>")
 
@@ -29,8 +30,8 @@ class Finding:
 class Prepared:
     """A row before it is tokenized: text with its answers, and what it was made from.
 
-    `eos_added` says that the EOS token after the last answer is ours; `context` is the number of answers at the
-    beginning that belong to a prompt and are not trained on; `asked` means the text ends where an answer begins.
+    `eos_added` says that the EOS token after the last answer is ours; messages before `first` belong to a prompt and
+    are not trained on; `asked` means the text ends where an answer begins; `weight` is the row's.
     """
 
     messages: list[Message]
@@ -38,8 +39,17 @@ class Prepared:
     template: Template
     tools: Tools = ()
     eos_added: bool = False
-    context: int = 0
+    first: int = 0
     asked: bool = False
+    weight: float = 1.0
+
+    @property
+    def answers(self) -> dict[int, str]:
+        """What stands in the spans of every assistant turn that the template writes, by its place in the messages."""
+        texts: dict[int, str] = {}
+        for start, end, turn in self.layout.answers:
+            texts[turn] = texts.get(turn, "") + self.layout.text[start:end]
+        return texts
 
 
 class HasTokens(Protocol):
@@ -59,6 +69,7 @@ def findings_of(prepared: Prepared, rendered: HasTokens, tokenizer: Tokenizer, m
         *_training(prepared, rendered, max_length),
         *_turn_ends(prepared, tokenizer),
         *_left_out(prepared),
+        *_thoughts(prepared),
         *_control_tokens(prepared, tokenizer),
         *_beginning(prepared, rendered, tokenizer),
     ]
@@ -68,19 +79,19 @@ def findings_of(prepared: Prepared, rendered: HasTokens, tokenizer: Tokenizer, m
 
 def _training(prepared: Prepared, rendered: HasTokens, max_length: int | None) -> Iterator[Finding]:
     total, left = sum(rendered.trained), sum(rendered.trained[: rendered.kept])
-    spans = prepared.layout.spans
-    missing = [number for number, span in enumerate(spans, start=1) if span is None]
-    if missing:
-        turns = ", ".join(map(str, missing))
-        text = f"Answer {turns} could not be found in what the template made of it; it is not trained on."
-        yield Finding("error", text, "answer not found")
+    turns = [number for number, turn in enumerate(prepared.messages) if turn["role"] == "assistant"]
+    missing = [number for number, turn in enumerate(turns, start=1) if turn not in prepared.answers]
     if prepared.asked:
         if rendered.kept < len(rendered.ids):
             yield Finding("warning", f"The prompt is longer than {max_length} tokens.", "prompt cut off")
-    elif not spans:
+        return
+    if missing and not prepared.layout.unproven:
+        text = f"The template leaves out answer {', '.join(map(str, missing))}: not trained on."
+        yield Finding("error" if len(missing) == len(turns) else "warning", text, "answer left out")
+    if prepared.messages and not turns:
         yield Finding("error", "There is no assistant turn: nothing to train on.", "no answer")
-    elif not total and not missing:
-        yield Finding("error", "The template writes empty answers: nothing to train on.", "nothing trained on")
+    elif not total and len(missing) < len(turns):
+        yield Finding("error", _weightless(prepared), "nothing trained on")
     elif total and not left:
         text = f"The prompt alone fills the {max_length} tokens of the maximum length: nothing left to train on."
         yield Finding("error", text, "prompt fills the maximum length")
@@ -89,34 +100,41 @@ def _training(prepared: Prepared, rendered: HasTokens, max_length: int | None) -
         yield Finding("warning", text, "answer cut off")
 
 
+def _weightless(prepared: Prepared) -> str:
+    """Why nothing is learnt although there are answers in the text."""
+    if not prepared.weight:
+        return "The row's weight is 0: nothing to train on."
+    learnt = [turn for turn in prepared.answers if turn >= prepared.first]
+    if learnt and not any(turn_weight(prepared.messages[turn]) for turn in learnt):
+        return "The weight of every answer is 0: nothing to train on."
+    return "The template writes empty answers: nothing to train on."
+
+
 def _turn_ends(prepared: Prepared, tokenizer: Tokenizer) -> Iterator[Finding]:
-    layout, eos_added = prepared.layout, prepared.eos_added
-    turns = [turn for turn in prepared.messages if turn["role"] == "assistant"]
+    layout, answers = prepared.layout, prepared.answers
+    ends = {turn: end for _, end, turn in layout.answers}
     open_ended = masked = 0
-    for number, (span, turn) in enumerate(zip(layout.spans, turns, strict=False)):
-        if span is None:
+    for turn, answer in answers.items():
+        closed = prepared.eos_added and turn == len(prepared.messages) - 1
+        said = (answer.removesuffix(tokenizer.eos) if closed else answer).rstrip()
+        if tokenizer.ends_with_special(said):
             continue
-        closed = eos_added and number == len(turns) - 1
-        answer = layout.text[span[0] : span[1]]
-        answer = answer.removesuffix(tokenizer.eos) if closed else answer
-        if tokenizer.ends_with_special(answer):
-            continue
-        if tokenizer.eos and layout.text[span[1] :].lstrip().startswith(tokenizer.eos):
+        if tokenizer.eos and layout.text[ends[turn] :].lstrip().startswith(tokenizer.eos):
             masked += 1
             continue
-        end = _after_words(answer, turn)
+        end = _after_words(said, prepared.messages[turn])
         if end and tokenizer.backend.token_to_id(end) is None:
             pieces = len(tokenizer.encode([end])[0].ids)
             text = f"The end of turn {end!r} is {pieces} tokens here, not one: the model may not learn to stop."
             yield Finding("warning", text, "end of turn is not one token")
         open_ended += not (end or closed)
     if masked:
-        text = f"{tokenizer.eos} after {masked} of the {len(turns)} answers is not trained on."
+        text = f"{tokenizer.eos} after {masked} of the {len(answers)} answers is not trained on."
         yield Finding("warning", f"{text} The model does not learn to stop there.", "end-of-turn token not trained")
     if open_ended:
-        text = f"The template ends {open_ended} of the {len(turns)} answers without an end-of-turn token."
+        text = f"The template ends {open_ended} of the {len(answers)} answers without an end-of-turn token."
         yield Finding("warning", f"{text} The model does not learn to stop there.", "no end-of-turn token")
-    if eos_added:
+    if prepared.eos_added:
         text = f"The template ends the answer with no token of its own; {tokenizer.eos} was added."
         yield Finding("info", text, "EOS added")
 
@@ -147,13 +165,37 @@ def _left_out(prepared: Prepared) -> Iterator[Finding]:
         yield Finding("warning", "The template leaves out the tools.", "tools ignored")
 
 
+def _thoughts(prepared: Prepared) -> Iterator[Finding]:
+    """Thoughts the template takes out; those of a prompt's own answers are not to be learnt anyway."""
+    lost = [
+        number
+        for number, (turn, message) in enumerate(_assistant_turns(prepared), start=1)
+        if turn >= prepared.first
+        and turn in prepared.answers
+        and not all(_written(thought, prepared.layout.text) for thought in thoughts(message))
+    ]
+    if lost:
+        text = f"The template leaves out the thought of answer {', '.join(map(str, lost))}: it is not trained on."
+        yield Finding("warning", text, "thoughts left out")
+
+
+def thoughts(message: Message) -> list[str]:
+    """What an assistant turn thinks before it answers: a field of its own, or what stands before </think>."""
+    *before, _ = THOUGHT_END.split(message["content"])
+    inside = [THOUGHT_START.split(words)[-1] for words in before]
+    return [words for words in (message.get("reasoning_content", ""), *inside) if words.strip()]
+
+
+def _assistant_turns(prepared: Prepared) -> Iterator[tuple[int, Message]]:
+    return ((turn, message) for turn, message in enumerate(prepared.messages) if message["role"] == "assistant")
+
+
 def _parted(layout: Layout) -> tuple[str, str]:
     """The text of the answers, and the text around them."""
-    spans = [span for span in layout.spans if span]
-    starts = [0, *(end for _, end in spans)]
-    ends = [*(start for start, _ in spans), len(layout.text)]
+    starts = [0, *(answer.end for answer in layout.answers)]
+    ends = [*(answer.start for answer in layout.answers), len(layout.text)]
     around = [layout.text[start:end] for start, end in zip(starts, ends, strict=True)]
-    return "\n".join(layout.text[start:end] for start, end in spans), "\n".join(around)
+    return "\n".join(layout.text[start:end] for start, end, _ in layout.answers), "\n".join(around)
 
 
 def _written(words: str, text: str) -> bool:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -11,8 +12,9 @@ import tokenizers
 
 from workbench.data.canonical import Message
 from workbench.data.findings import Finding, Prepared, findings_of
-from workbench.data.masking import Layout, Span, lay_out, token_mask
-from workbench.data.templates import Template, TemplateStopped, Tools
+from workbench.data.masking import Span, token_weights, weighted_spans
+from workbench.data.template_spans import Answer
+from workbench.data.templates import Conversation, Layout, Template, Tools
 from workbench.data.tokenizer import Tokenizer
 from workbench.errors import UserError
 
@@ -27,6 +29,7 @@ __all__ = [
     "render_batch",
     "render_prompt",
     "render_text",
+    "row_weight",
 ]
 
 TrainOn = Literal["assistant", "all"]
@@ -42,12 +45,16 @@ SIDES: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Rendered:
-    """One row as the model sees it: lists of equal length, one entry a token; `kept` tokens lie within max_length."""
+    """One row as the model sees it: lists of equal length, one entry a token; `kept` tokens lie within max_length.
+
+    `weights` are what each token's loss is multiplied with: its turn's weight times the row's, 0 where it is not
+    learnt.
+    """
 
     text: str = field(repr=False)
     ids: list[int]
     offsets: list[Span]
-    trained: list[bool]
+    weights: list[float]
     special: list[bool]
     kept: int
     warnings: list[Finding]
@@ -58,6 +65,11 @@ class Rendered:
         """The text each token covers; together they are `text`. A character of several tokens shows at the first."""
         ends = list(itertools.accumulate((end for _, end in self.offsets), max, initial=0))
         return [self.text[ends[index] : ends[index + 1]] for index in range(len(self.ids))]
+
+    @property
+    def trained(self) -> list[bool]:
+        """Whether each token is learnt."""
+        return [weight > 0 for weight in self.weights]
 
     @property
     def trained_kept(self) -> int:
@@ -96,13 +108,54 @@ def render(
     train_on: TrainOn = "assistant",
     tools: Tools = (),
     first: int = 0,
+    weight: float = 1.0,
 ) -> Rendered:
-    """A conversation as text, ids and the tokens trained on. Raises `UserError` when the template refuses it.
+    """A conversation as text, ids and the weights of its tokens.
 
-    `tools` are the row's own; answers before message `first` are context and not trained on.
+    `tools` and `weight` are the row's own; answers before message `first` are context and not trained on. Raises
+    `UserError` when the template refuses it, and when it cannot be proven which part of the text the assistant wrote.
     """
-    prepared = _prepare(messages, tokenizer, template, tools, first)
+    (layout,) = template.lay_out([_conversation(messages, tools, first)], tokenizer.tokens)
+    prepared = _prepare(layout, messages, tokenizer, template, train_on, tools, first, weight)
     return _finish(prepared, tokenizer.encode([prepared.layout.text])[0], tokenizer, max_length, train_on)
+
+
+def render_batch(
+    rows: Sequence[dict[str, Any]],
+    kind: str,
+    tokenizer: Tokenizer,
+    template: Template,
+    max_length: int | None = None,
+    train_on: TrainOn = "assistant",
+) -> list[dict[str, Rendered | UserError]]:
+    """What there is to learn from each row by name: its 'text', its 'conversation', or both 'chosen' and 'rejected'.
+
+    All rows are rendered in one round trip and tokenized together. What the template refuses, or cannot be masked, is
+    the `UserError` it is refused with. Raises `TemplateStopped`.
+    """
+    names = names_of(kind)
+    prepared = _prepare_sides(rows, names, tokenizer, template, train_on)
+    encodings = iter(tokenizer.encode([side.layout.text for side in prepared if isinstance(side, Prepared)]))
+    learnt: TrainOn = "all" if kind == "text" else train_on
+    rendered = iter(
+        side if isinstance(side, UserError) else _finish(side, next(encodings), tokenizer, max_length, learnt)
+        for side in prepared
+    )
+    return [{name: next(rendered) for name in names} for _ in rows]
+
+
+def names_of(kind: str) -> tuple[str, ...]:
+    """The names of what is learned from a row of a kind; raises `UserError` for a kind that is not trained on."""
+    if kind not in SIDES:
+        known = ", ".join(SIDES)
+        raise UserError(f"Rows of kind {kind!r} are not trained on.", f"Choose rows of kind {known}.", "dataset")
+    return SIDES[kind]
+
+
+def row_weight(row: dict[str, Any]) -> float:
+    """What a row's metadata says of its weight: a finite number from 0 on, 1 for anything else."""
+    given: Any = (row.get("metadata") or {}).get("weight")
+    return float(given) if type(given) in (int, float) and 0 <= given <= sys.float_info.max else 1.0
 
 
 def render_prompt(
@@ -118,9 +171,9 @@ def render_prompt(
     return _finish(prepared, tokenizer.encode([text])[0], tokenizer, max_length, "assistant")
 
 
-def render_text(text: str, tokenizer: Tokenizer, max_length: int | None = None) -> Rendered:
+def render_text(text: str, tokenizer: Tokenizer, max_length: int | None = None, weight: float = 1.0) -> Rendered:
     """A plain text with the tokenizer's own BOS, if it sets one, and EOS; all of it is trained on."""
-    prepared = _prepare_text(text, tokenizer)
+    prepared = _prepare_text(text, tokenizer, weight)
     return _finish(prepared, tokenizer.encode([prepared.layout.text])[0], tokenizer, max_length, "all")
 
 
@@ -142,53 +195,17 @@ def encode_rows(
         raise UserError(f"A dataset of kind {kind!r} is no training text.", "Choose conversations or texts.", "dataset")
     encoded: list[dict[str, list[int]]] = []
     report = Report()
-    numbered = enumerate(rows)
-    while batch := list(itertools.islice(numbered, BATCH)):
-        report.rows += len(batch)
-        made = render_batch([row for _, row in batch], kind, tokenizer, template, max_length, train_on)
-        for (number, _), sides in zip(batch, made, strict=True):
+    remaining = iter(rows)
+    while batch := list(itertools.islice(remaining, BATCH)):
+        made = render_batch(batch, kind, tokenizer, template, max_length, train_on)
+        for number, sides in enumerate(made, start=report.rows):
             (rendered,) = sides.values()
             if isinstance(rendered, UserError):
                 report.dropped.append((number, rendered.message))
             else:
                 _count(rendered, number, report, encoded)
+        report.rows += len(batch)
     return encoded, report
-
-
-def render_batch(
-    rows: Sequence[dict[str, Any]],
-    kind: str,
-    tokenizer: Tokenizer,
-    template: Template,
-    max_length: int | None = None,
-    train_on: TrainOn = "assistant",
-) -> list[dict[str, Rendered | UserError]]:
-    """What there is to learn from each row by name: its 'text', its 'conversation', or both 'chosen' and 'rejected'.
-
-    The texts of all rows are tokenized together. What the template refuses is the `UserError` it is refused with.
-    Raises `TemplateStopped`.
-    """
-    prepared = [
-        {name: _prepare_side(row, name, tokenizer, template) for name in names_of(kind)} for row in rows
-    ]  # fmt: skip
-    ready = [side for sides in prepared for side in sides.values() if isinstance(side, Prepared)]
-    encodings = iter(tokenizer.encode([side.layout.text for side in ready]))
-    learnt: TrainOn = "all" if kind == "text" else train_on
-    return [
-        {
-            name: side if isinstance(side, UserError) else _finish(side, next(encodings), tokenizer, max_length, learnt)
-            for name, side in sides.items()
-        }
-        for sides in prepared
-    ]
-
-
-def names_of(kind: str) -> tuple[str, ...]:
-    """The names of what is learned from a row of a kind; raises `UserError` for a kind that is not trained on."""
-    if kind not in SIDES:
-        known = ", ".join(SIDES)
-        raise UserError(f"Rows of kind {kind!r} are not trained on.", f"Choose rows of kind {known}.", "dataset")
-    return SIDES[kind]
 
 
 def for_view(rendered: Rendered) -> dict[str, Any]:
@@ -209,58 +226,92 @@ def for_view(rendered: Rendered) -> dict[str, Any]:
     }
 
 
+def _conversation(messages: Sequence[Message], tools: Tools, first: int = 0) -> Conversation:
+    return Conversation(messages, tools, owners=first > 0 or any("weight" in turn for turn in messages))
+
+
 def _prepare(
-    messages: Sequence[Message], tokenizer: Tokenizer, template: Template, tools: Tools = (), first: int = 0
+    layout: Layout | UserError,
+    messages: Sequence[Message],
+    tokenizer: Tokenizer,
+    template: Template,
+    train_on: TrainOn,
+    tools: Tools = (),
+    first: int = 0,
+    weight: float = 1.0,
 ) -> Prepared:
-    layout = lay_out(messages, tokenizer, template, tools)
-    ended = _with_eos(layout, tokenizer) if messages and messages[-1]["role"] == "assistant" else layout
-    context = sum(turn["role"] == "assistant" for turn in messages[:first])
-    return Prepared(list(messages), ended, template, tools, eos_added=ended is not layout, context=context)
+    if isinstance(layout, UserError):
+        raise layout
+    if layout.unproven and (train_on == "assistant" or any("weight" in turn for turn in messages)):
+        raise UserError(
+            f"Which part of the text the assistant wrote cannot be proven with the chat template "
+            f"({template.note or template.name}): {layout.unproven}.",
+            "Mark the answers in the template with {% generation %} and {% endgeneration %}, or choose another one.",
+            "template",
+        )
+    ended = _with_eos(layout, len(messages) - 1, tokenizer)
+    return Prepared(list(messages), ended, template, tools, eos_added=ended is not layout, first=first, weight=weight)
 
 
-def _with_eos(layout: Layout, tokenizer: Tokenizer) -> Layout:
+def _with_eos(layout: Layout, last_turn: int, tokenizer: Tokenizer) -> Layout:
     """The layout with EOS after its last answer, if the template ends that with no control token."""
-    last = layout.spans[-1]
-    if last is None or not tokenizer.eos or layout.text[last[1] :].strip():
+    last = layout.answers[-1] if layout.answers else None
+    if last is None or last.turn != last_turn or not tokenizer.eos or layout.text[last.end :].strip():
         return layout
-    answered = layout.text[: last[1]]
+    answered = layout.text[: last.end]
     if tokenizer.ends_with_special(answered):
         return layout
-    return Layout(answered + tokenizer.eos, [*layout.spans[:-1], (last[0], last[1] + len(tokenizer.eos))])
+    ended = Answer(last.start, last.end + len(tokenizer.eos), last.turn)
+    return Layout(answered + tokenizer.eos, [*layout.answers[:-1], ended])
 
 
-def _prepare_text(text: str, tokenizer: Tokenizer) -> Prepared:
+def _prepare_text(text: str, tokenizer: Tokenizer, weight: float) -> Prepared:
     first = tokenizer.bos if tokenizer.adds_bos and not text.startswith(tokenizer.bos) else ""
     last = "" if tokenizer.eos and text.endswith(tokenizer.eos) else tokenizer.eos
-    whole = first + text + last
-    return Prepared([], Layout(whole, [(0, len(whole))]), PLAIN)
+    return Prepared([], Layout(first + text + last, []), PLAIN, weight=weight)
 
 
-def _prepare_side(row: dict[str, Any], name: str, tokenizer: Tokenizer, template: Template) -> Prepared | UserError:
-    """One text of a row before it is tokenized, or why the template refuses it."""
-    try:
-        if name == "text":
-            return _prepare_text(row["text"], tokenizer)
-        if name == "conversation":
-            return _prepare(row["messages"], tokenizer, template, row.get("tools", ()))
-        prompt = row["prompt"]
-        return _prepare([*prompt, *row[name]], tokenizer, template, row.get("tools", ()), len(prompt))
-    except TemplateStopped:
-        raise
-    except UserError as error:
-        return error
+def _prepare_sides(
+    rows: Sequence[dict[str, Any]],
+    names: Sequence[str],
+    tokenizer: Tokenizer,
+    template: Template,
+    train_on: TrainOn,
+) -> list[Prepared | UserError]:
+    """Every side of every row before it is tokenized, or why there is none."""
+    if names == SIDES["text"]:
+        return [_prepare_text(row["text"], tokenizer, row_weight(row)) for row in rows]
+    sides = [(row, *_turns(row, name)) for row in rows for name in names]
+    asked = [_conversation(messages, row.get("tools", ()), first) for row, messages, first in sides]
+    prepared: list[Prepared | UserError] = []
+    for (row, messages, first), layout in zip(sides, template.lay_out(asked, tokenizer.tokens), strict=True):
+        tools, weight = row.get("tools", ()), row_weight(row)
+        try:
+            prepared.append(_prepare(layout, messages, tokenizer, template, train_on, tools, first, weight))
+        except UserError as error:
+            prepared.append(error)
+    return prepared
+
+
+def _turns(row: dict[str, Any], name: str) -> tuple[list[Message], int]:
+    """A side's whole conversation, and the message from which on it is learned."""
+    if name == "conversation":
+        return row["messages"], 0
+    return [*row["prompt"], *row[name]], len(row["prompt"])
 
 
 def _finish(
     prepared: Prepared, encoding: tokenizers.Encoding, tokenizer: Tokenizer, max_length: int | None, train_on: TrainOn
 ) -> Rendered:
     text, offsets, ids = prepared.layout.text, encoding.offsets, encoding.ids
-    spans = [span for span in prepared.layout.spans[prepared.context :] if span]
+    spans = weighted_spans(prepared.layout, prepared.messages, prepared.first, prepared.weight)
+    if train_on == "all":
+        spans = [(0, len(text), prepared.weight), *(span for span in spans if span[2] != prepared.weight)]
     rendered = Rendered(
         text=text,
         ids=ids,
         offsets=offsets,
-        trained=[True] * len(ids) if train_on == "all" else token_mask(text, offsets, spans),
+        weights=token_weights(offsets, spans),
         special=[at in tokenizer.special_ids for at in ids],
         kept=len(ids) if max_length is None else min(len(ids), max_length),
         warnings=[],
@@ -276,8 +327,8 @@ def _count(rendered: Rendered, number: int, report: Report, encoded: list[dict[s
         reasons = [found.text for found in rendered.warnings if found.level == "error"]
         report.dropped.append((number, reasons[0] if reasons else "There is nothing to train on."))
         return
-    ids, trained = rendered.ids[: rendered.kept], rendered.trained[: rendered.kept]
-    labels = [at if learnt else IGNORED for at, learnt in zip(ids, trained, strict=True)]
+    ids, weights = rendered.ids[: rendered.kept], rendered.weights[: rendered.kept]
+    labels = [at if weight else IGNORED for at, weight in zip(ids, weights, strict=True)]
     encoded.append({"input_ids": ids, "labels": labels})
     report.kept += 1
     report.tokens += len(ids)

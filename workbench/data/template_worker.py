@@ -1,8 +1,11 @@
 """The process that renders chat templates: nothing a template does can hold up or fill the process that asked.
 
-Started by `workbench.data.templates` as a script of its own. One JSON request a line on standard input:
-{template, messages, cuts: [[n, add_generation_prompt], …], tokens, tools}; one JSON answer a line for every cut, either
-{"text": …} or {"error": …}. The environment is that of transformers' `utils/chat_template_utils.py`.
+Started by `workbench.data.templates`. One JSON request a line on standard input: {template, tokens, rows: [{messages,
+tools, prompt, masked}, …]}; one JSON answer a line for every row, either {"text": …} or {"error": …}. `prompt` adds the
+generation prompt; a `masked` row's text comes with `answers`, [start, end, turn] of what the assistant wrote, or with
+the reason why that cannot be proven as `unproven`. A row that takes longer than it may in one piece is answered with
+empty objects first, one after every rendering it needs. The environment is that of transformers'
+`utils/chat_template_utils.py`.
 """
 
 import contextlib
@@ -11,15 +14,20 @@ import functools
 import json
 import signal
 import sys
+import time
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import jinja2
 import jinja2.ext
 import jinja2.sandbox
 
+from workbench.data.template_spans import Message, Refused, Splits, Text, Unproven, answers_of
+
 MAX_OUTPUT = 1_000_000
 MAX_MEMORY = 1 << 30
 MAX_SECONDS = 5
+SILENT_SECONDS = 0.5
 
 
 class TooLong(jinja2.TemplateError):
@@ -27,13 +35,26 @@ class TooLong(jinja2.TemplateError):
 
 
 class Generation(jinja2.ext.Extension):
-    """Lets {% generation %} … {% endgeneration %} through as it is."""
+    """{% generation %} … {% endgeneration %}: notes which characters of the output were written between them."""
 
     tags = {"generation"}
 
+    def __init__(self, environment: jinja2.Environment):
+        super().__init__(environment)
+        self.used = False
+        self.written = 0
+        self.spans: list[tuple[int, int]] = []
+
     def parse(self, parser: Any) -> Any:
-        next(parser.stream)
-        return parser.parse_statements(("name:endgeneration",), drop_needle=True)
+        line = next(parser.stream).lineno
+        self.used = True
+        body = parser.parse_statements(("name:endgeneration",), drop_needle=True)
+        return jinja2.nodes.CallBlock(self.call_method("_noted"), [], [], body).set_lineno(line)
+
+    def _noted(self, caller: Any) -> str:
+        text = str(caller())
+        self.spans.append((self.written, self.written + len(text)))
+        return text
 
 
 class Namespace(jinja2.utils.Namespace):
@@ -61,6 +82,9 @@ class Dict:
     def __call__(self, *args: Any, **kwargs: Any) -> dict[Any, Any]:
         return dict(*args, **kwargs)
 
+    def fromkeys(self, *args: Any) -> dict[Any, Any]:
+        return dict.fromkeys(*args)
+
 
 def raise_exception(message: str) -> None:
     raise jinja2.TemplateError(message)
@@ -76,42 +100,86 @@ def tojson(
     return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys)
 
 
+class Compiled:
+    """A compiled template, its generation markers, and what was proven about it with each set of special tokens."""
+
+    def __init__(self, text: str):
+        environment = jinja2.sandbox.ImmutableSandboxedEnvironment(
+            trim_blocks=True, lstrip_blocks=True, extensions=[Generation, jinja2.ext.loopcontrols]
+        )
+        environment.filters["tojson"] = tojson
+        environment.globals.update(
+            raise_exception=raise_exception, strftime_now=strftime_now, namespace=Namespace, dict=Dict()
+        )
+        self.template = environment.from_string(text)
+        self.markers: Any = environment.extensions[Generation.identifier]
+        self.splits: dict[str, Splits] = {}
+
+    def render(self, messages: Sequence[Message], prompt: bool, tools: Any, tokens: dict[str, Any]) -> Text:
+        """The output for these messages; raises jinja2's errors and `TooLong`."""
+        pieces, self.markers.written, self.markers.spans = [], 0, []
+        values = {**tokens, "tools": tools, "documents": None, "add_generation_prompt": prompt}
+        for piece in self.template.generate(messages=messages, **values):
+            self.markers.written += len(piece)
+            if self.markers.written > MAX_OUTPUT:
+                raise TooLong(f"its output is longer than {MAX_OUTPUT:,} characters")
+            pieces.append(piece)
+        return Text("".join(pieces), self.markers.spans)
+
+
 @functools.lru_cache(maxsize=32)
-def compiled(text: str) -> jinja2.Template:
-    environment = jinja2.sandbox.ImmutableSandboxedEnvironment(
-        trim_blocks=True, lstrip_blocks=True, extensions=[Generation, jinja2.ext.loopcontrols]
-    )
-    environment.filters["tojson"] = tojson
-    environment.globals.update(
-        raise_exception=raise_exception, strftime_now=strftime_now, namespace=Namespace, dict=Dict()
-    )
-    return environment.from_string(text)
+def compiled(text: str) -> Compiled:
+    return Compiled(text)
 
 
-def rendered(request: dict[str, Any], count: int, prompt: bool) -> str:
-    """The template's output for the first `count` messages; raises jinja2's errors and `TooLong`."""
-    template = compiled(request["template"])
-    pieces, size = [], 0
-    tools = request.get("tools")
-    values = {**request["tokens"], "tools": tools, "documents": None, "add_generation_prompt": prompt}
-    for piece in template.generate(messages=request["messages"][:count], **values):
-        size += len(piece)
-        if size > MAX_OUTPUT:
-            raise TooLong(f"its output is longer than {MAX_OUTPUT:,} characters")
-        pieces.append(piece)
-    return "".join(pieces)
+class Row:
+    """One row of a request, rendered as often as its answer needs, each time within the limit."""
+
+    def __init__(self, request: dict[str, Any], row: dict[str, Any]):
+        self.source, self.tokens = request["template"], request["tokens"]
+        self.row = row
+        self.begun = time.monotonic()
+
+    def render(self, messages: Sequence[Message], prompt: bool) -> Text:
+        """Raises `Refused` with the template's reason."""
+        if time.monotonic() - self.begun > SILENT_SECONDS:
+            reply({})
+            self.begun = time.monotonic()
+        limit_time(MAX_SECONDS)
+        try:
+            return compiled(self.source).render(messages, prompt, self.row.get("tools"), self.tokens)
+        except jinja2.TemplateSyntaxError as error:
+            raise Refused(f"line {error.lineno}: {error.message}") from None
+        except MemoryError:
+            raise Refused("it needs more than 1 GB of memory") from None
+        except Exception as error:
+            # A template can raise anything; the asking side shows it as the reason.
+            raise Refused(str(error)[:500] or type(error).__name__) from None
+        finally:
+            limit_time(0)
+
+    def answer(self) -> dict[str, Any]:
+        messages = self.row["messages"]
+        whole = self.render(messages, bool(self.row.get("prompt")))
+        if not self.row.get("masked"):
+            return {"text": whole.text}
+        template = compiled(self.source)
+        splits = template.splits.setdefault(json.dumps(self.tokens), Splits())
+        try:
+            owners = bool(self.row.get("owners"))
+            answers = answers_of(messages, whole, template.markers.used, self.render, splits, owners)
+        except (Unproven, Refused) as reason:
+            return {"text": whole.text, "unproven": str(reason)}
+        return {"text": whole.text, "answers": answers}
 
 
-def answer(request: dict[str, Any], count: int, prompt: bool) -> dict[str, str]:
-    try:
-        return {"text": rendered(request, count, prompt)}
-    except jinja2.TemplateSyntaxError as error:
-        return {"error": f"line {error.lineno}: {error.message}"}
-    except MemoryError:
-        return {"error": "it needs more than 1 GB of memory"}
-    except Exception as error:
-        # A template can raise anything; the asking side shows it as the reason.
-        return {"error": str(error)[:500] or type(error).__name__}
+def answers(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """One answer for every row of the request."""
+    for row in request["rows"]:
+        try:
+            yield Row(request, row).answer()
+        except Refused as error:
+            yield {"error": str(error)}
 
 
 def limit_memory() -> None:
@@ -128,17 +196,16 @@ def limit_time(seconds: int) -> None:
         signal.alarm(seconds)
 
 
+def reply(answer: dict[str, Any]) -> None:
+    print(json.dumps(answer), flush=True)
+
+
 def main() -> None:
     limit_memory()
-    replies = sys.stdout
-    print(json.dumps({"ready": True}), file=replies, flush=True)
+    reply({"ready": True})
     for line in sys.stdin:
-        request = json.loads(line)
-        for count, prompt in request["cuts"]:
-            limit_time(MAX_SECONDS)
-            reply = answer(request, count, prompt)
-            limit_time(0)
-            print(json.dumps(reply), file=replies, flush=True)
+        for answer in answers(json.loads(line)):
+            reply(answer)
 
 
 if __name__ == "__main__":

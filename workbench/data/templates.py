@@ -15,9 +15,10 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 from workbench.data.canonical import Message
+from workbench.data.template_spans import Answer
 from workbench.errors import UserError
 
 FOLDER = Path(__file__).parents[2] / "assets" / "templates"
@@ -29,8 +30,33 @@ MAX_TEMPLATE = 1_000_000
 SECONDS = 2.0
 START_SECONDS = 60.0
 
-Cut = tuple[int, bool]
 Tools = Sequence[dict[str, Any]]
+REASONING = ("reasoning_content", "thinking")
+PLAIN_KEYS, OWN_KEYS = {"role", "content"}, {"weight"}
+
+
+class Conversation(NamedTuple):
+    """What a template is given: messages, and the tools the row has.
+
+    `owners` demands a proof of whose words each span is, not only that they are the assistant's: where turns count
+    differently.
+    """
+
+    messages: Sequence[Message]
+    tools: Tools = ()
+    owners: bool = False
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A rendered text and the spans of it that assistant turns wrote, in order; a turn left out has none.
+
+    `unproven` is the reason why the spans cannot be told, '' where they are proven.
+    """
+
+    text: str
+    answers: list[Answer]
+    unproven: str = ""
 
 
 @dataclass(frozen=True)
@@ -49,27 +75,48 @@ class Template:
         tools: Tools = (),
     ) -> str:
         """The text of these messages. `tokens` are special tokens by name (bos_token, …). Raises `UserError`."""
-        (result,) = self.render_cuts(messages, [(len(messages), add_generation_prompt)], tokens, tools)
+        (result,) = self.render_all([Conversation(messages, tools)], tokens, add_generation_prompt)
         if isinstance(result, UserError):
             raise result
         return result
 
-    def render_cuts(
+    def render_all(
         self,
-        messages: Sequence[Message],
-        cuts: Sequence[Cut],
+        conversations: Sequence[Conversation],
         tokens: dict[str, str] | None = None,
-        tools: Tools = (),
+        add_generation_prompt: bool = False,
     ) -> list[str | UserError]:
-        """For every (n, add_generation_prompt), the text of the first n messages, or the error it ended with.
+        """The text of every conversation, or the error it ended with, in one round trip.
 
         Raises `TemplateStopped` when the template does not end within 2 seconds.
         """
-        request: dict[str, Any] = {"template": self.text, "messages": list(messages), "cuts": list(cuts)}
-        request |= {"tokens": tokens or {}, "tools": list(tools) or None}
+        answers = self._ask(conversations, tokens, {"prompt": add_generation_prompt})
+        return [answer if isinstance(answer, UserError) else answer["text"] for answer in answers]
+
+    def lay_out(
+        self, conversations: Sequence[Conversation], tokens: dict[str, str] | None = None
+    ) -> list[Layout | UserError]:
+        """As `render_all`, with the spans the assistant wrote: see `workbench.data.template_spans`."""
         return [
-            answer["text"] if "text" in answer else self._refused(answer["error"])
-            for answer in RENDERER.ask(request, len(cuts), self.note or self.name)
+            answer
+            if isinstance(answer, UserError)
+            else Layout(
+                answer["text"], [Answer(*span) for span in answer.get("answers", ())], answer.get("unproven", "")
+            )
+            for answer in self._ask(conversations, tokens, {"masked": True})
+        ]
+
+    def _ask(
+        self, conversations: Sequence[Conversation], tokens: dict[str, str] | None, settings: dict[str, bool]
+    ) -> list[dict[str, Any] | UserError]:
+        rows = [
+            {"messages": list(map(_as_given, messages)), "tools": list(tools) or None, "owners": owners, **settings}
+            for messages, tools, owners in conversations
+        ]
+        request = {"template": self.text, "tokens": tokens or {}, "rows": rows}
+        return [
+            answer if "text" in answer else self._refused(answer["error"])
+            for answer in RENDERER.ask(request, self.note or self.name)
         ]
 
     def _refused(self, reason: str) -> UserError:
@@ -78,6 +125,18 @@ class Template:
             "Change the messages, or choose another template.",
             "template",
         )
+
+
+def _as_given(message: Message) -> Message:
+    """A message as templates know it: without our own keys, a thought under both names in use.
+
+    https://github.com/huggingface/transformers/blob/main/src/transformers/utils/chat_template_utils.py
+    """
+    if message.keys() <= PLAIN_KEYS:
+        return message
+    given = {key: value for key, value in message.items() if key not in OWN_KEYS}
+    thought = next((message[key] for key in REASONING if message.get(key)), None)
+    return {**given, **dict.fromkeys(REASONING, thought)} if thought else given
 
 
 def get_template(name: str, model_folder: Path | None = None, text: str = "") -> Template:
@@ -149,19 +208,25 @@ class Renderer:
         self._answers: queue.Queue[str] = queue.Queue()
         self._owner = 0
 
-    def ask(self, request: dict[str, Any], answers: int, name: str) -> list[dict[str, str]]:
-        """One answer for every cut of the request. Raises `TemplateStopped` when one takes longer than 2 seconds."""
+    def ask(self, request: dict[str, Any], name: str) -> list[dict[str, Any]]:
+        """One answer for every row of the request. Raises `TemplateStopped` when nothing comes for 2 seconds."""
         with self._lock:
             process = self._alive()
             try:
                 self._send(process, request)
-                return [json.loads(self._next(SECONDS)) for _ in range(answers)]
+                return [self._answer() for _ in request["rows"]]
             except queue.Empty:
                 reason = f"did not end within {SECONDS:.0f} seconds"
             except (OSError, ValueError):
                 reason = "ended the process that rendered it"
             self.stop()
         raise TemplateStopped(f"The chat template ({name}) {reason}.", "Choose another template.", "template")
+
+    def _answer(self) -> dict[str, Any]:
+        """The next answer; empty ones only say that the process is at work."""
+        while not (answer := json.loads(self._next(SECONDS))):
+            pass
+        return dict(answer)
 
     def stop(self) -> None:
         """Ends the process; one inherited through a fork is only let go."""
@@ -192,9 +257,11 @@ class Renderer:
 
 
 def _start() -> "subprocess.Popen[str]":
-    # -P keeps this folder off the path: a file of ours must not stand in for a library's module of the same name.
+    # -P keeps the working folder off the path: a file in it must not stand in for a module of the same name.
+    root = str(Path(__file__).parents[2])
     return subprocess.Popen(
-        [sys.executable, "-P", str(Path(__file__).with_name("template_worker.py"))],
+        [sys.executable, "-P", "-m", "workbench.data.template_worker"],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         encoding="utf-8",

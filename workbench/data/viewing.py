@@ -5,7 +5,16 @@ from typing import Any
 
 from workbench.data import shelf
 from workbench.data.canonical import Message
-from workbench.data.rendering import Rendered, Tokenizer, TrainOn, for_view, render, render_prompt, render_text
+from workbench.data.rendering import (
+    Rendered,
+    Tokenizer,
+    TrainOn,
+    for_view,
+    render,
+    render_prompt,
+    render_text,
+    row_weight,
+)
 from workbench.data.row_findings import row_findings
 from workbench.data.templates import Template, TemplateStopped, Tools, get_template
 from workbench.errors import UserError
@@ -60,12 +69,13 @@ def _renderings(
 ) -> dict[str, Callable[[], Rendered]]:
     """What there is to render of a row, by title."""
     tools: Tools = row.get("tools", ())
+    weight = row_weight(row)
     if "text" in row:
-        return {"text": lambda: render_text(row["text"], tokenizer, max_length)}
+        return {"text": lambda: render_text(row["text"], tokenizer, max_length, weight)}
 
     def conversation(messages: list[Message], first: int = 0, learnt: TrainOn = "assistant") -> Rendered:
         try:
-            return render(messages, tokenizer, template, max_length, learnt, tools, first)
+            return render(messages, tokenizer, template, max_length, learnt, tools, first, weight)
         except TemplateStopped:
             raise
         except UserError as error:

@@ -46,9 +46,9 @@ class Prompt:
 
         It is rendered in jinja2's sandbox, in the process that renders chat templates: 2 seconds, 1 GB at most.
         """
-        request = {"template": self.text, "messages": [], "cuts": [[0, False]], "tokens": values, "tools": None}
+        request = {"template": self.text, "tokens": values, "rows": [{"messages": []}]}
         try:
-            (answer,) = RENDERER.ask(request, 1, self.name)
+            (answer,) = RENDERER.ask(request, self.name)
         except TemplateStopped:
             raise self._wrong("was stopped: it took more than 2 seconds, or too much memory") from None
         if "error" in answer:

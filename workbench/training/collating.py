@@ -3,10 +3,10 @@
 Imports torch and datasets: only job processes import this.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
-import pyarrow.compute as pc
 import torch
 from datasets import Dataset
 from datasets.table import InMemoryTable
@@ -27,17 +27,23 @@ def as_dataset(encoded: EncodedRows) -> Dataset:
 
 
 def mean_weight(encoded: EncodedRows) -> float | None:
-    """The mean of the rows' weights; None if all rows count alike, or none at all."""
-    weights = encoded.table.column("weight")
-    low, high = (pc.min_max(weights)[name].as_py() for name in ("min", "max"))
-    return float(pc.mean(weights).as_py()) if low != high else None
+    """The mean of the learned tokens' weights; None if all count alike, or there are none."""
+    name = next(name for name in encoded.table.column_names if name.endswith("spans"))
+    low, high, total, tokens = math.inf, 0.0, 0.0, 0
+    for chunk in encoded.table.column(name).chunks:
+        start, end, weight = (chunk.flatten().field(part).to_numpy() for part in ("start", "end", "weight"))
+        if len(weight):
+            low, high = min(low, float(weight.min())), max(high, float(weight.max()))
+            total += float(((end - start) * weight).sum())
+            tokens += int((end - start).sum())
+    return total / tokens if low < high else None
 
 
 class AnswerCollator:
     """Pads conversations and texts: {input_ids, labels, attention_mask}, (rows, width) each.
 
     Labels are -100 where nothing is learned. With `mean_weight` there are also `weights`, (rows, width) float32: how
-    much a token counts, its row's weight over the mean.
+    much a token counts, its weight over the mean.
     """
 
     def __init__(self, pad_token_id: int, mean_weight: float | None = None):
@@ -45,12 +51,9 @@ class AnswerCollator:
 
     def __call__(self, rows: Sequence[Row]) -> dict[str, torch.Tensor]:
         ids, mask = padded([row["input_ids"] for row in rows], self.pad_token_id)
-        learned = learned_mask([row["spans"] for row in rows], ids.shape[1])
-        batch = {"input_ids": ids, "labels": ids.masked_fill(~learned, IGNORED), "attention_mask": mask}
-        if self.mean_weight:
-            weights = torch.tensor([row["weight"] / self.mean_weight for row in rows])
-            batch[WEIGHTS] = learned * weights[:, None]
-        return batch
+        weights = learned_weights([row["spans"] for row in rows], ids.shape[1])
+        batch = {"input_ids": ids, "labels": ids.masked_fill(weights == 0, IGNORED), "attention_mask": mask}
+        return {**batch, WEIGHTS: weights / self.mean_weight} if self.mean_weight else batch
 
 
 class PairCollator:
@@ -65,8 +68,8 @@ class PairCollator:
     def __call__(self, rows: Sequence[Row]) -> dict[str, torch.Tensor]:
         sides = [(side, row) for side in ("chosen", "rejected") for row in rows]
         ids, mask = padded([row[f"{side}_ids"] for side, row in sides], self.pad_token_id)
-        learned = learned_mask([row[f"{side}_spans"] for side, row in sides], ids.shape[1])
-        return {"input_ids": ids, "completion_mask": learned.long(), "attention_mask": mask}
+        weights = learned_weights([row[f"{side}_spans"] for side, row in sides], ids.shape[1])
+        return {"input_ids": ids, "completion_mask": (weights > 0).long(), "attention_mask": mask}
 
 
 def padded(rows: Sequence[Sequence[int]], pad_token_id: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -80,10 +83,10 @@ def padded(rows: Sequence[Sequence[int]], pad_token_id: int) -> tuple[torch.Tens
     return ids, mask
 
 
-def learned_mask(rows: Sequence[Sequence[dict[str, int]]], width: int) -> torch.Tensor:
-    """(rows, width) bool: which tokens lie in a learned span."""
-    mask = torch.zeros((len(rows), width), dtype=torch.bool)
+def learned_weights(rows: Sequence[Sequence[dict[str, Any]]], width: int) -> torch.Tensor:
+    """(rows, width) float32: the weight of every token that lies in a learned span, 0 elsewhere."""
+    weights = torch.zeros((len(rows), width))
     for place, spans in enumerate(rows):
         for span in spans:
-            mask[place, span["start"] : span["end"]] = True
-    return mask
+            weights[place, span["start"] : span["end"]] = span["weight"]
+    return weights

@@ -86,7 +86,7 @@ class Distill(Sft):
         assert isinstance(setup, WithTeacher)
         mean = mean_weight(setup.encoded["train"])
         if mean:
-            setup.notes.append("Rows count as the weights in their metadata say, over the mean of all.")
+            setup.notes.append("Rows and turns count as their weights say, over the mean of all learned tokens.")
         return self.built(_distilling(setup.teacher, self.alpha, self.temperature), setup, mean)
 
 

@@ -40,7 +40,7 @@ class Dpo(Objective):
         from workbench.training.finiteness import guarded
 
         if mean_weight(setup.encoded["train"]):
-            setup.notes.append("The weights in the rows' metadata are not used: DPO counts every pair alike.")
+            setup.notes.append("The weights of rows and turns are not used: DPO counts every pair alike.")
         arguments = DPOConfig(
             learning_rate=self.learning_rate,
             beta=self.beta,

@@ -37,12 +37,12 @@ class Sft(Objective):
 
         mean = mean_weight(setup.encoded["train"])
         if mean:
-            setup.notes.append("Rows count as the weights in their metadata say, over the mean of all.")
+            setup.notes.append("Rows and turns count as their weights say, over the mean of all learned tokens.")
             return self.built(weighted(SFTTrainer), setup, mean)
         return self.built(_whole_logits(SFTTrainer) if _fits_in_ram(setup) else SFTTrainer, setup)
 
     def built(self, trainer: type[Any], setup: Setup, mean: float | None = None) -> Any:
-        """A trainer of a class derived from SFTTrainer, on the encoded rows; `mean` is that of their weights."""
+        """A trainer of a class derived from SFTTrainer, on the encoded rows; `mean` is that of the weights."""
         from trl import SFTConfig
 
         from workbench.training.collating import AnswerCollator, as_dataset

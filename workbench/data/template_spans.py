@@ -1,0 +1,346 @@
+"""Which characters of a rendered conversation each assistant turn wrote, proven by rendering it in other ways.
+
+Runs in the process of `workbench.data.template_worker`. A template is asked three things, and none of its words is
+looked for:
+
+1. Where it has generation markers ({% generation %} … {% endgeneration %}), they say it.
+2. Else the conversation is rendered once more with invisible marks in its turns. Taken out again, they must leave the
+   very same text: that proves that they changed nothing, and where every turn's own words stand. What the template
+   writes around an answer is told apart by rendering the conversation up to that turn: its generation prompt is the
+   part before, what it adds once the answer is there is the end of turn.
+3. Where marks change what the template does, the conversation's beginnings must be beginnings of the whole text.
+
+What neither proves is `Unproven`.
+"""
+
+import re
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+Message = dict[str, Any]
+Render = Callable[[Sequence[Message], bool], "Text"]
+PLANES = (0xF0000, 0x100000)  # private use: no text has a meaning for these characters
+MARKS = 0xFFFD
+PRIVATE = re.compile("[\U000f0000-\U0010ffff]")
+THOUGHT = re.compile(r"(</?think(?:ing)?>|\[/?THINK\])")
+UNIT = re.compile(r"<[^<>\s]{1,60}>|\[[^\[\]\s]{1,60}\]|\w+|.", re.DOTALL)
+THOUGHTS = ("reasoning_content", "thinking")
+MAX_LITERAL, MAX_CACHED = 400, 4096
+FULL, INSIDE, ENDS = "full", "inside", "ends"
+
+
+class Unproven(Exception):
+    """Why it cannot be told which part of the text is the assistant's."""
+
+
+class Refused(Exception):
+    """The template's own error."""
+
+
+class Text(NamedTuple):
+    """A rendering, with the characters its generation markers enclose."""
+
+    text: str
+    marked: list[tuple[int, int]]
+
+
+class Answer(NamedTuple):
+    """Characters start to end, written by the assistant in message `turn`."""
+
+    start: int
+    end: int
+    turn: int
+
+
+@dataclass
+class Splits:
+    """What was proven of one template: how the text between two turns is split, by that text and the turns' roles."""
+
+    known: dict[tuple[str, ...], int] = field(default_factory=dict)
+
+    def get(self, key: tuple[str, ...], prove: Callable[[], int]) -> int:
+        if len(key[-1]) > MAX_LITERAL:
+            return prove()
+        if key not in self.known:
+            if len(self.known) >= MAX_CACHED:
+                self.known.clear()
+            self.known[key] = prove()
+        return self.known[key]
+
+
+def answers_of(
+    messages: Sequence[Message], whole: Text, has_markers: bool, render: Render, splits: Splits, owners: bool
+) -> list[Answer]:
+    """The assistant's spans in `whole`, in order; a turn the template leaves out has none. Raises `Unproven`.
+
+    `owners`: generation markers that enclose as many passages as there are turns are no proof of whose each is.
+    """
+    turns = [index for index, message in enumerate(messages) if message["role"] == "assistant"]
+    if has_markers:
+        return _by_markers(messages, turns, whole, render, owners)
+    reasons = []
+    for style in (FULL, INSIDE, ENDS):
+        try:
+            return _Marked(messages, whole.text, style, render, splits).answers(turns)
+        except Unproven as reason:
+            reasons.append(str(reason))
+    try:
+        return _by_beginnings(messages, turns, whole.text, render)
+    except Unproven:
+        raise Unproven(reasons[0]) from None
+
+
+def _by_markers(
+    messages: Sequence[Message], turns: list[int], whole: Text, render: Render, owners: bool
+) -> list[Answer]:
+    """The markers' own spans. Whose they are is told by marks where the template does not mark every turn once."""
+    spans = [span for span in whole.marked if span[0] < span[1]]
+    if len(turns) <= 1 or not spans:
+        return [Answer(start, end, turns[0]) for start, end in spans if turns]
+    if len(spans) == len(turns) and not owners:
+        return [Answer(*span, turn) for span, turn in zip(spans, turns, strict=True)]
+    found = _owners(messages, whole, render)
+    if found is None and owners:
+        raise Unproven(
+            f"it marks {len(spans)} passages as generated, and whose of {len(turns)} answers they are is open"
+        )
+    found = found or [turns[min(place, len(turns) - 1)] for place in range(len(whole.marked))]
+    return [Answer(*span, turn) for span, turn in zip(whole.marked, found, strict=True) if span[0] < span[1]]
+
+
+def _owners(messages: Sequence[Message], whole: Text, render: Render) -> list[int] | None:
+    """The turn of every passage between markers; None where that cannot be told."""
+    for style in (FULL, INSIDE, ENDS):
+        probe = _Probe(messages, whole.text, style)
+        marked = render(probe.messages, False)
+        if probe.without(marked.text) == whole.text and len(marked.marked) == len(whole.marked):
+            return probe.owners(marked)
+    return None
+
+
+def _by_beginnings(messages: Sequence[Message], turns: list[int], whole: str, render: Render) -> list[Answer]:
+    """The spans of a template that writes every turn in the same way whatever follows it."""
+    answers = []
+    for turn in turns:
+        asked = render(messages[:turn], True).text if turn else ""
+        said = render(messages[: turn + 1], False).text.rstrip()
+        if not turn or not whole.startswith(asked) or not whole.startswith(said) or len(said) < len(asked):
+            raise Unproven("")
+        answers.append(Answer(len(asked), len(said), turn))
+    return answers
+
+
+class _Probe:
+    """A copy of a conversation with marks: single private-use characters, each belonging to one turn."""
+
+    def __init__(self, messages: Sequence[Message], whole: str, style: str):
+        used = {ord(letter) & 0x1F0000 for letter in PRIVATE.findall(whole)}
+        free = [plane for plane in PLANES if plane & 0x1F0000 not in used]
+        if not free:
+            raise Unproven("its text uses all of Unicode's private planes")
+        self._base, self._style = free[0], style
+        self._owner: list[int] = []
+        self.messages = [self._copy(message, turn) for turn, message in enumerate(messages)]
+        self._pattern = re.compile(f"[{chr(self._base)}-{chr(self._base + MARKS)}]")
+
+    def without(self, text: str) -> str:
+        return self._pattern.sub("", text)
+
+    def marks(self, text: str) -> list[tuple[int, int]]:
+        """(position, turn) of every mark."""
+        return [(found.start(), self.owner(found.group())) for found in self._pattern.finditer(text)]
+
+    def owner(self, mark: str) -> int:
+        number = ord(mark) - self._base
+        if number >= len(self._owner):
+            raise Unproven("it writes private-use characters of its own")
+        return self._owner[number]
+
+    def has(self, turn: int) -> bool:
+        """Whether this turn got a mark at all."""
+        return turn in self._owner
+
+    def tail(self, text: str) -> tuple[str, str]:
+        """The last mark ('' for none) and what follows it."""
+        last = max((found.end() for found in self._pattern.finditer(text)), default=0)
+        return text[last - 1 : last] if last else "", text[last:]
+
+    def another(self, turn: int) -> tuple[Message, str]:
+        """Another answer in this turn's place, nothing but a mark; and the mark."""
+        mark = self._mark(turn)
+        return {"role": "assistant", "content": mark}, mark
+
+    def owners(self, marked: Text) -> list[int] | None:
+        """The turn of every generated passage, that of the marks in it or of the one before; None if one holds several."""
+        marks, owners = self.marks(marked.text), list[int]()
+        for start, end in marked.marked:
+            inside = {turn for at, turn in marks if start <= at < end}
+            if len(inside) > 1 or not (inside or owners):
+                return None
+            owners.append(inside.pop() if inside else owners[-1])
+        return owners
+
+    def _mark(self, turn: int) -> str:
+        self._owner.append(turn)
+        if len(self._owner) > MARKS:
+            raise Unproven("it has too many turns")
+        return chr(self._base + len(self._owner) - 1)
+
+    def _copy(self, message: Message, turn: int) -> Message:
+        copy = {**message, "content": self._text(message["content"], turn, message["role"] == "assistant")}
+        copy |= {key: self._text(message[key], turn, True) for key in THOUGHTS if message.get(key)}
+        if message.get("tool_calls"):
+            copy["tool_calls"] = [self._call(call, turn) for call in message["tool_calls"]]
+        return copy
+
+    def _call(self, call: dict[str, Any], turn: int) -> dict[str, Any]:
+        function = call["function"]
+        arguments = {
+            key: value + self._mark(turn) if isinstance(value, str) and value else value
+            for key, value in function["arguments"].items()
+        }
+        name = function["name"] + (self._mark(turn) if self._style == FULL else "")
+        return {**call, "function": {**function, "name": name, "arguments": arguments}}
+
+    def _text(self, text: str, turn: int, answer: bool) -> str:
+        """Marks at the text's end; in an answer also where it, a thought and the words after a thought begin."""
+        if not isinstance(text, str) or not text.strip():
+            return text
+        if not answer or self._style == ENDS:
+            end = len(text.rstrip())
+            return text[:end] + self._mark(turn) + text[end:]
+        return "".join(self._pieces(text, turn))
+
+    def _pieces(self, text: str, turn: int) -> Iterator[str]:
+        opening = self._style == FULL
+        for place, piece in enumerate(THOUGHT.split(text)):
+            words = piece.strip()
+            if place % 2:
+                yield (self._mark(turn) if opening else "") + piece
+            elif words:
+                before = len(piece) - len(piece.lstrip())
+                yield piece[:before] + self._mark(turn) + words + self._mark(turn) + piece[before + len(words) :]
+            else:
+                yield piece
+            opening = opening and not words and not place % 2
+
+
+class _Marked:
+    """A conversation rendered with marks, and the proof of where its answers begin and end."""
+
+    def __init__(self, messages: Sequence[Message], whole: str, style: str, render: Render, splits: Splits):
+        self.probe = _Probe(messages, whole, style)
+        self.render, self.splits, self.whole = render, splits, whole
+        self.text = self._rendered(len(messages), False)
+        if self.probe.without(self.text) != whole:
+            raise Unproven("what it makes of a turn depends on the turn's own words")
+        self.marks = self.probe.marks(self.text)
+        system = messages[0]["content"] if messages and messages[0]["role"] == "system" else ""
+        self.key = (style, str(hash(system)))
+
+    def answers(self, turns: list[int]) -> list[Answer]:
+        spans = []
+        for turn in turns:
+            own = [place for place, (_, owner) in enumerate(self.marks) if owner == turn]
+            if not own and not self.probe.has(turn):
+                raise Unproven("an assistant turn has no words in it")
+            if own:
+                spans.append(self._span(turn, own[0], own[-1]))
+        # A mark is no character of the text itself: positions count those before them out.
+        places = [at for at, _ in self.marks]
+        return [
+            Answer(start - bisect_left(places, start), end - bisect_left(places, end), turn)
+            for start, end, turn in spans
+        ]
+
+    def _span(self, turn: int, first: int, last: int) -> Answer:
+        """The turn's span in the marked text; proven to hold all of its marks and nobody else's."""
+        number = sum(1 for message in self.probe.messages[: turn + 1] if message["role"] == "assistant")
+        if any(owner != turn for _, owner in self.marks[first : last + 1]):
+            raise Unproven(f"it writes the words of answer {number} in several places, or among those of another turn")
+        start, end = self._start(turn, first, number), self._end(turn, last, number)
+        following = self.marks[last + 1][0] if last + 1 < len(self.marks) else len(self.text)
+        if not start <= self.marks[first][0] < end <= following:
+            raise Unproven(f"the words of answer {number} do not stand between its prompt and its end")
+        return Answer(start, end, turn)
+
+    def _start(self, turn: int, first: int, number: int) -> int:
+        begin = self.marks[first - 1][0] + 1 if first else 0
+        own = self.marks[first][0]
+        before = self.probe.messages[self.marks[first - 1][1]]["role"] if first else ""
+        key = (*self.key, "start", before, self.text[begin:own])
+        return begin + self.splits.get(key, lambda: self._proven_start(turn, begin, own, number))
+
+    def _proven_start(self, turn: int, begin: int, own: int, number: int) -> int:
+        """How much of the text from `begin` is the prompt of the answer whose first mark is at `own`."""
+        try:
+            if not turn:
+                raise Refused
+            asked_mark, asked = self.probe.tail(self._rendered(turn, True))
+            mark, unasked = self.probe.tail(self._rendered(turn, False))
+        except Refused:
+            return self._after_own_prompt(begin, own, number)
+        if asked_mark != mark or (self.text[begin - 1 : begin] if begin else "") != mark:
+            raise Unproven(f"what stands before answer {number} is written elsewhere once the answer is there")
+        if not self.text.startswith(unasked.rstrip(), begin):
+            raise Unproven(f"what stands before answer {number} is written otherwise once the answer is there")
+        shared = _shared(asked, self.text, begin)
+        if shared < len(unasked.rstrip()):
+            raise Unproven(f"what stands before answer {number} is written otherwise when an answer is asked for")
+        if asked == unasked and self.text[begin + shared : own].strip():
+            return self._after_header(turn, begin, own, shared)
+        return shared
+
+    def _after_header(self, turn: int, begin: int, own: int, prompt: int) -> int:
+        """As above, for a template without generation prompts: what it writes before an answer of any other words."""
+        other, mark = self.probe.another(turn)
+        try:
+            text = self.render([*self.probe.messages[:turn], other], False).text
+        except Refused:
+            return own - begin
+        before = self.probe.tail(text.split(mark)[0])[1]
+        return _shared(before, self.text, begin) if before[prompt:].strip() else prompt
+
+    def _after_own_prompt(self, begin: int, own: int, number: int) -> int:
+        """As above, for a turn with nothing to render before it: by the prompt written after the whole."""
+        asked = self._rendered(len(self.probe.messages), True)
+        prompt = asked[len(self.text) :] if asked.startswith(self.text) else None
+        if prompt is None or not self.text.startswith(prompt, own - len(prompt)) or own - len(prompt) < begin:
+            raise Unproven(f"there is nothing to tell the beginning of answer {number} by")
+        return own - begin
+
+    def _end(self, turn: int, last: int, number: int) -> int:
+        begin = self.marks[last][0] + 1
+        if turn == len(self.probe.messages) - 1:
+            return begin + len(self.text[begin:].rstrip()) if last == len(self.marks) - 1 else begin
+        following = self.marks[last + 1] if last + 1 < len(self.marks) else (len(self.text), -1)
+        after = self.probe.messages[following[1]]["role"] if following[1] >= 0 else ""
+        key = (*self.key, "end", after, self.text[begin : following[0]])
+        return begin + self.splits.get(key, lambda: self._proven_end(turn, begin, number))
+
+    def _proven_end(self, turn: int, begin: int, number: int) -> int:
+        """How much of the text from `begin`, behind an answer's last mark, ends the answer."""
+        try:
+            mark, ending = self.probe.tail(self._rendered(turn + 1, False))
+        except Refused as error:
+            raise Unproven(f"it does not render the conversation up to answer {number}: {error}") from None
+        if mark != self.text[begin - 1]:
+            raise Unproven(f"the words of answer {number} stand in another order when more follows")
+        return _shared(ending.rstrip(), self.text, begin)
+
+    def _rendered(self, count: int, asked: bool) -> str:
+        return self.render(self.probe.messages[:count], asked).text
+
+
+def _shared(tail: str, text: str, at: int) -> int:
+    """How many characters two texts begin with alike, whole words and control tokens only."""
+    if text.startswith(tail, at):
+        return len(tail)
+    other = text[at : at + len(tail) + 61]
+    length = next(
+        (place for place, pair in enumerate(zip(tail, other, strict=False)) if pair[0] != pair[1]), len(other)
+    )
+    ends = [{found.end() for found in UNIT.finditer(one)} for one in (tail, other)]
+    return max((end for end in ends[0] & ends[1] if end <= length), default=0)
