@@ -47,6 +47,11 @@ class Context:
         """Everything that can answer a prompt: models, adapters, ensembles."""
         return [(_model_label(info), info.name) for info in list_models(self.home) if not info.error]
 
+    def shelved_models(self) -> Choices:
+        """Everything on the shelf, damaged models last."""
+        damaged = [(f"{info.name} · damaged", info.name) for info in list_models(self.home) if info.error]
+        return [*self.answering(), *damaged]
+
     def adapters(self) -> Choices:
         return [(_model_label(info), info.name) for info in list_models(self.home) if info.is_adapter]
 
@@ -55,6 +60,11 @@ class Context:
         found = [manifest for manifest in list_datasets(self.home) if "error" not in manifest.info]
         found.sort(key=lambda manifest: manifest.created, reverse=True)
         return [(f"{manifest.name} · {manifest.info['kind']}", manifest.name) for manifest in found]
+
+    def shelved_datasets(self) -> Choices:
+        """Everything on the shelf, newest first, damaged datasets last."""
+        damaged = [found.name for found in list_datasets(self.home) if "error" in found.info]
+        return [*self.datasets(), *((f"{name} · damaged", name) for name in damaged)]
 
     def of_kind(self, *kinds: str) -> Callable[[], Choices]:
         """The datasets of these kinds, in the order of the kinds, newest first."""

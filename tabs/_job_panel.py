@@ -44,14 +44,14 @@ def points_of(ctx: Context, query: dict[str, Any]) -> dict[str, Any]:
         "progress": story.progress if story.progress.get("total") else None,
         "eta": story.eta(),
         "elapsed": story.elapsed(),
-        "error": story.error if view.status in ("failed", "interrupted") else "",
+        "error": view.error if view.status in ("failed", "interrupted") else "",
         "remedy": story.remedy,
         "generation": story.generation,
         "reset": fresh,
         "points": points,
         "cursor": start + len(points),
         "can": actions(view),
-        "facts": view.job.facts(ctx.home) if view.job else [],
+        "facts": _facts(ctx, view),
         "log": log,
         "log_offset": offset,
     }
@@ -75,6 +75,14 @@ def _waits_for(ctx: Context, view: JobView) -> str:
     if len(running) < most:
         return "Waiting for its turn"
     return f"Waiting for a free place: {most} {'job' if most == 1 else 'jobs'} without the device run at a time"
+
+
+def _facts(ctx: Context, view: JobView) -> list[list[str]]:
+    """What the job works on; in its place what is damaged of that."""
+    try:
+        return view.job.facts(ctx.home) if view.job else []
+    except UserError as error:
+        return [["Cannot be told", str(error)]]
 
 
 def actions(view: JobView) -> list[tuple[str, str]]:

@@ -1,5 +1,6 @@
 """The Data tab: bring data in, look at it, clean it, count it, see it as the model will, make more, write it out."""
 
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -16,8 +17,9 @@ from tabs._job_panel import QUIET
 from tabs._kit import Html, Static, chip, facts, hint
 from workbench.data import shelf, workshop
 from workbench.data.format import FORMATS
-from workbench.data.recipe import Recipe
+from workbench.data.recipe import RECIPE, Recipe
 from workbench.errors import UserError
+from workbench.home import existing
 from workbench.lineage import Manifest
 
 
@@ -32,7 +34,7 @@ def build(ctx: Context) -> None:
             with gr.Column(elem_classes="wb-panel"):
                 _views(ctx, dataset, mark)
     imported.change(
-        lambda name: gr.update(value=name, choices=ctx.datasets()) if name else gr.skip(), imported, dataset,
+        lambda name: gr.update(value=name, choices=ctx.shelved_datasets()) if name else gr.skip(), imported, dataset,
         queue=False, **QUIET,
     )  # fmt: skip
 
@@ -66,7 +68,7 @@ def _views(ctx: Context, dataset: gr.Dropdown, mark: gr.Textbox) -> None:
 
 def _dataset(ctx: Context) -> tuple[gr.Dropdown, gr.Textbox]:
     """The picker, the facts, splitting again and deleting; and a hidden mark that changes with the rows."""
-    dataset = ctx.picker(ctx.datasets, first=True, label="Dataset", value=None, elem_id="dataset")
+    dataset = ctx.picker(ctx.shelved_datasets, first=True, label="Dataset", value=None, elem_id="dataset")
     about, mark = Static(elem_id="dataset-facts"), gr.Textbox(visible=False)
     fold = gr.Accordion("Split again or delete", open=False)
     with fold, gr.Row(equal_height=True, elem_classes="wb-toolbar"):
@@ -105,29 +107,40 @@ def _delete(ctx: Context, name: str | None) -> Any:
     if not name:
         raise UserError("Nothing was deleted.", "Choose a dataset and confirm.", "dataset")
     shelf.delete_dataset(ctx.home, name)
-    choices = ctx.datasets()
+    choices = ctx.shelved_datasets()
     return gr.update(value=choices[0][1] if choices else None, choices=choices)
 
 
 def _about(ctx: Context, name: str | None) -> str:
     """What a dataset is: kind, rows, where it is from, its steps."""
-    if not name or not mark_of(ctx.home, name):
+    path = existing(ctx.home.datasets, name or "")
+    if not name or path is None:
         return hint("The datasets of the shelf are chosen here.") if not name else hint(f"There is no dataset {name}.")
-    manifest = shelf.dataset_manifest(ctx.home, name)
+    manifest = shelf.dataset_row(path)
+    if error := manifest.info.get("error"):
+        return facts([("Damaged", str(error)), ("What helps", "Delete it below, and import or make it again.")])
     info, counts = manifest.info, manifest.info.get("rows", {})
     sizes = [f"{counts.get('train', 0):,} train", f"{counts.get('eval', 0):,} eval"]
     sizes += [f"{info['rejected']:,} could not be read"] if info.get("rejected") else []
-    steps = Recipe.at(shelf.dataset_folder(ctx.home, name)).steps
+    steps = _steps(path)
     kind = Html(f"{chip('ok', info.get('kind') or '')}")
     return facts(
         [
             ("Kind", kind),
             ("Rows", " · ".join(sizes)),
             ("From", _origin(manifest)),
-            ("Steps", ", ".join(step.title for step in steps) or "none"),
+            ("Steps", steps),
             ("Made", f"{manifest.created[:16].replace('T', ' ')} · digest {manifest.digest[:12]}"),
         ]
     )
+
+
+def _steps(folder: Path) -> str:
+    """The titles of a dataset's steps, or what is damaged of its recipe."""
+    try:
+        return ", ".join(step.title for step in Recipe.at(folder).steps) or "none"
+    except UserError as error:
+        return f"{RECIPE} is damaged: {error.message}"
 
 
 def _origin(manifest: Manifest) -> str:

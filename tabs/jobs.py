@@ -11,6 +11,7 @@ from tabs._kit import Static, chip, empty, heading, table
 from workbench.errors import UserError
 from workbench.jobs.listing import JobRow
 from workbench.jobs.queue import JOB_FILE
+from workbench.limits import bounded_text
 
 
 def build(ctx: Context) -> None:
@@ -24,13 +25,13 @@ def build(ctx: Context) -> None:
         with gr.Accordion("Settings", open=False):
             settings = gr.Code(language="yaml", interactive=False, label=JOB_FILE)
             show = gr.Button("Show settings", size="sm")
-        delete = gr.Button("Delete this job and its log", size="sm", variant="stop")
+        delete = gr.Button("Delete this job and its log", size="sm", variant="stop", elem_id="delete-job")
     show.click(guarded(lambda job: _settings(ctx, job)), panel.picker, settings, **QUIET)
     delete.click(guarded(lambda job: _delete(ctx, job)), panel.picker, panel.picker, js=_confirm(), **QUIET)
 
 
 def _settings(ctx: Context, job: str | None) -> str:
-    return (ctx.queue.get(job or "").folder / JOB_FILE).read_text("utf-8")
+    return bounded_text(ctx.queue.get(job or "").folder / JOB_FILE)
 
 
 def _confirm() -> str:

@@ -8,6 +8,8 @@ from tabs._context import Context, guarded
 from tabs._job_panel import QUIET, job_panel
 from tabs._kit import Static, empty, heading, table
 from workbench.jobs.job import JOBS
+from workbench.limits import bounded_text
+from workbench.lineage import MANIFEST
 from workbench.models import starter
 from workbench.models.shelf import delete_model, human_count, human_size, import_folder, list_models, model_folder
 
@@ -119,15 +121,15 @@ def _shelf(ctx: Context) -> str:
 def _details(ctx: Context) -> None:
     """One model's manifest, and what can be done with it."""
     with gr.Row(equal_height=True, elem_classes="wb-toolbar"):
-        model = ctx.picker(ctx.answering, label="Model", value=None, scale=3)
+        model = ctx.picker(ctx.shelved_models, label="Model", value=None, scale=3, elem_id="shelf-model")
         show = gr.Button("Show manifest", size="sm", min_width=90)
         fold = gr.Button("Fold into base", size="sm", min_width=90)
-        delete = gr.Button("Delete", size="sm", variant="stop", min_width=70)
+        delete = gr.Button("Delete", size="sm", variant="stop", min_width=70, elem_id="delete-model")
     manifest = gr.Code(language="yaml", label="manifest.yaml", visible=False, interactive=False)
 
     def read(name: str | None) -> Any:
         folder = model_folder(ctx.home, name or "")
-        return gr.update(value=(folder / "manifest.yaml").read_text("utf-8"), visible=True)
+        return gr.update(value=bounded_text(folder / MANIFEST), visible=True)
 
     def start_fold(name: str | None) -> None:
         ctx.queue.submit(JOBS.parse({"method": "fold-adapter", "adapter": name or ""}))

@@ -5,13 +5,22 @@ import errno
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+MOST_CHARACTERS = 2000  # of a message or a remedy: they quote what files hold
+MOST_PROBLEMS = 100
+
+
+def shortened(text: str, most: int) -> str:
+    """The text, cut to `most` characters; the cut is marked."""
+    return text if len(text) <= most else text[: most - 1] + "…"
+
 
 class UserError(Exception):
     """Something the person can put right: `message` says what is wrong, `remedy` what to do about it."""
 
     def __init__(self, message: str, remedy: str = "", field: str = ""):
-        super().__init__(message)
-        self.message, self.remedy, self.field = message, remedy, field
+        self.message, self.remedy = shortened(message, MOST_CHARACTERS), shortened(remedy, MOST_CHARACTERS)
+        self.field = shortened(field, MOST_CHARACTERS)
+        super().__init__(self.message)
 
     def __str__(self) -> str:
         where = f"{self.field}: " if self.field else ""
@@ -26,6 +35,10 @@ class Problem:
     message: str
     remedy: str = ""
 
+    def __post_init__(self) -> None:
+        for name in ("field", "message", "remedy"):
+            object.__setattr__(self, name, shortened(getattr(self, name), MOST_CHARACTERS))
+
     def __str__(self) -> str:
         return f"{self.field}: {self.message}" + (f" {self.remedy}" if self.remedy else "")
 
@@ -34,7 +47,9 @@ class SpecError(UserError):
     """All problems of a configuration at once, found before any work starts."""
 
     def __init__(self, problems: list[Problem]):
-        self.problems = problems
+        more = len(problems) - MOST_PROBLEMS
+        note = [Problem("settings", f"There are {more:,} more problems.", "Mend these first.")] if more > 0 else []
+        self.problems = problems = [*problems[:MOST_PROBLEMS], *note]
         super().__init__("\n".join(str(problem) for problem in problems))
 
 

@@ -10,6 +10,7 @@ import psutil
 
 from workbench.errors import UserError
 from workbench.home import Home, write_text
+from workbench.limits import bounded_object
 from workbench.spec import Spec
 
 
@@ -68,8 +69,8 @@ def remember(home: Home) -> Hardware:
 def known(home: Home) -> Hardware:
     """The last probe of this home if there was one, else the quick look."""
     try:
-        return Hardware.parse(json.loads((home.cache / "hardware.json").read_text()))
-    except (OSError, ValueError, UserError):  # none yet, torn, or of another version
+        return Hardware.parse(bounded_object(home.cache / "hardware.json"))
+    except UserError:  # none yet, torn, or of another version
         return quick()
 
 

@@ -1,6 +1,7 @@
 """WORKBENCH_HOME: the folder that holds models, datasets, jobs and labels. The folders are the truth."""
 
 import contextlib
+import hashlib
 import os
 import re
 import shutil
@@ -12,10 +13,14 @@ from pathlib import Path
 import psutil
 
 from workbench.errors import UserError
+from workbench.jobs.process import identity
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 PARTIAL = ".partial-"
 OLD = ".old-"
+OWNED = re.compile(
+    rf"(?:{re.escape(PARTIAL)}|{re.escape(OLD)})(?P<name>.+)-(?P<pid>\d{{1,9}})(?:\.(?P<token>[0-9a-f]*))?-[0-9a-f]+"
+)
 
 
 @dataclass(frozen=True)
@@ -102,6 +107,28 @@ def entries(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
 
 
+def all_entries(folder: Path) -> list[Path]:
+    """As `entries`, with what lies there in place of a folder too: files, and links that lead nowhere."""
+    return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+
+
+def existing(folder: Path, name: str) -> Path | None:
+    """What lies in the folder under exactly this name, whatever it is, damaged ones included; None if nothing does."""
+    plain = isinstance(name, str) and name and not name.startswith(".") and not {"/", "\0", os.sep} & set(name)
+    path = folder / name if plain else None
+    return path if path and os.path.lexists(path) else None
+
+
+def remove_entry(path: Path) -> None:
+    """Removes an entry of a shelf, gone at once for whoever looks. Of a link what it leads to stays."""
+    if path.is_symlink() or not path.is_dir():
+        path.unlink()
+        return
+    doomed = path.with_name(hidden_name(PARTIAL, "deleted"))
+    path.rename(doomed)
+    shutil.rmtree(doomed, ignore_errors=True)
+
+
 @contextlib.contextmanager
 def writing(target: Path, replace: bool = False) -> Iterator[Path]:
     """A fresh folder beside `target` that takes its name when the block ends well, and vanishes otherwise.
@@ -110,7 +137,7 @@ def writing(target: Path, replace: bool = False) -> Iterator[Path]:
     """
     if target.exists() and not replace:
         raise UserError(f"{target.name!r} exists already.", "Choose another name, or delete that one first.", "name")
-    partial = target.parent / f"{PARTIAL}{target.name}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
+    partial = target.parent / hidden_name(PARTIAL, target.name)
     partial.mkdir(parents=True)
     try:
         yield partial
@@ -126,7 +153,7 @@ def writing(target: Path, replace: bool = False) -> Iterator[Path]:
 
 def _swap(partial: Path, target: Path) -> None:
     """Puts `partial` in the place of `target`; a death between the two renames is mended by `sweep`."""
-    old = target.parent / f"{OLD}{target.name}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
+    old = target.parent / hidden_name(OLD, target.name)
     target.rename(old)
     partial.rename(target)
     shutil.rmtree(old, ignore_errors=True)
@@ -151,13 +178,32 @@ def write_text(path: Path, text: str) -> None:
 
 
 def sweep(folder: Path) -> None:
-    """Removes what dead processes left half-made, and gives back an artifact whose replacement never came."""
+    """Removes what dead processes left half-made, and gives back an artifact whose replacement never came.
+
+    What a living process is at is not touched.
+    """
     for path in [*folder.glob(f"{OLD}*"), *folder.glob(f"{PARTIAL}*")]:
-        name, pid, _ = path.name.rsplit("-", 2) if path.name.count("-") > 2 else ("", "", "")
-        if not pid.isdigit() or psutil.pid_exists(int(pid)):
-            continue  # alive, or no name of ours
-        target = folder / name.removeprefix(OLD)
+        owned = OWNED.fullmatch(path.name)
+        if owned is None or _lives(int(owned["pid"]), owned["token"]):
+            continue
+        target = folder / owned["name"]
         if path.name.startswith(OLD) and not target.exists():
             path.rename(target)
         else:
             shutil.rmtree(path, ignore_errors=True)
+
+
+def hidden_name(prefix: str, name: str) -> str:
+    """A name of its own for what this process is making (`PARTIAL`) or replacing (`OLD`); `sweep` knows whose it is."""
+    return f"{prefix}{name}-{os.getpid()}.{_token(os.getpid())}-{uuid.uuid4().hex[:6]}"
+
+
+def _lives(pid: int, token: str | None) -> bool:
+    """Whether that process lives. Where its name tells no more than the pid, whatever has the pid now counts."""
+    return _token(pid) == token if token else psutil.pid_exists(pid)
+
+
+def _token(pid: int) -> str:
+    """Which process has this pid now, in a form a file name can hold; '' where the system does not say."""
+    found = identity(pid)
+    return hashlib.sha256(found.encode()).hexdigest()[:12] if found else ""

@@ -8,8 +8,9 @@ from typing import Any
 
 from pydantic import Field
 
-from workbench.errors import SpecError, UserError
+from workbench.errors import UserError
 from workbench.home import write_text
+from workbench.limits import bounded_text
 from workbench.spec import Spec, dump_yaml, load_yaml
 
 MANIFEST = "manifest.yaml"
@@ -92,8 +93,8 @@ def read_manifest(folder: Path) -> Manifest:
     if not path.is_file():
         raise UserError(f"{folder.name} has no {MANIFEST}.", "Import it again.")
     try:
-        return Manifest.parse(load_yaml(path.read_text("utf-8")))
-    except (UnicodeDecodeError, SpecError) as error:
+        return Manifest.parse(load_yaml(bounded_text(path)))
+    except UserError as error:
         raise UserError(f"The manifest of {folder.name} is damaged: {error}", "Import it again.") from None
 
 

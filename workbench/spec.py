@@ -7,10 +7,13 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from workbench.errors import Problem, SpecError
+from workbench.limits import MOST_NESTED, SETTINGS_BYTES, too_deep
 
 MOST_NODES = 20_000
 QUICK_CHARACTERS = 16_000
 QUICK: Any = getattr(yaml, "CSafeLoader", None)  # not in every build of PyYAML
+# What PyYAML raises for odd values: impossible dates ValueError, `!!bool x` KeyError, `!!timestamp x` AttributeError.
+NOT_YAML = (yaml.YAMLError, ValueError, TypeError, AttributeError, LookupError)
 
 
 class Spec(BaseModel):
@@ -39,17 +42,28 @@ def dump_yaml(data: Any) -> str:
 
 
 def load_yaml(text: str, aliases: bool = False) -> Any:
-    """Parses one YAML document; raises `SpecError` with line and column when it is not YAML.
+    """Parses one YAML document; raises `SpecError` with line and column when it is not YAML, or is over 2 MB.
 
     With `aliases` they may be used as long as the whole stays small written out.
     """
+    if len(text) > SETTINGS_BYTES:
+        raise SpecError([Problem("YAML", "it is longer than 2 MB.", "Put what is long into a file of its own.")])
     try:
-        return _loaded(text, aliases)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # impossible dates raise ValueError
+        data = _loaded(text, aliases)
+    except RecursionError:
+        raise _too_deep() from None
+    except NOT_YAML as error:
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "YAML"
         reason = getattr(error, "problem", None) or str(error)
         raise SpecError([Problem(where, f"not valid YAML: {reason}.", "Check indentation and colons.")]) from None
+    if too_deep(data):
+        raise _too_deep()
+    return data
+
+
+def _too_deep() -> SpecError:
+    return SpecError([Problem("YAML", f"it is nested more than {MOST_NESTED} deep.", "Flatten it.")])
 
 
 def _loaded(text: str, aliases: bool) -> Any:

@@ -10,7 +10,22 @@ from pydantic import Field
 
 from workbench.errors import Problems, SpecError, UserError, explain
 from workbench.hardware import Hardware, known, quick
-from workbench.home import Home, entries, free_name, inside, safe_name, slug, sweep, writing
+from workbench.home import (
+    OLD,
+    PARTIAL,
+    Home,
+    all_entries,
+    entries,
+    existing,
+    free_name,
+    hidden_name,
+    inside,
+    remove_entry,
+    safe_name,
+    slug,
+    sweep,
+    writing,
+)
 from workbench.jobs.job import JOBS
 from workbench.lineage import Manifest, digest_of, read_manifest, write_manifest
 from workbench.registry import Method, Registry, choice
@@ -212,6 +227,37 @@ def test_sweeping_removes_what_the_dead_left_and_spares_the_living(tmp_path: Pat
         (tmp_path / name).mkdir()
     sweep(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {f".partial-c-{os.getpid()}-00aa", ".partial-odd", "kept"}
+
+
+@pytest.mark.parametrize("name", ["a", "a-b", "a-1-2", "1"])
+@pytest.mark.parametrize("prefix", [PARTIAL, OLD])
+def test_sweeping_knows_the_process_and_not_only_its_pid(prefix: str, name: str, tmp_path: Path) -> None:
+    mine = tmp_path / hidden_name(prefix, name)
+    earlier = tmp_path / f"{prefix}{name}-{os.getpid()}.000000000000-00aabb"  # had the pid before
+    for folder in (mine, earlier):
+        folder.mkdir()
+    sweep(tmp_path)
+    given_back = [name] if prefix == OLD else []
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([mine.name, *given_back])
+
+
+def test_what_lies_on_a_shelf_is_found_and_removed_whatever_it_is(tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    shelf = tmp_path / "shelf"
+    (shelf / "my model é").mkdir(parents=True)
+    (shelf / "my model é" / "file").write_text("x")
+    (shelf / "file").write_text("x")
+    (shelf / "link").symlink_to(outside)
+    (shelf / "nowhere").symlink_to(tmp_path / "gone")
+    (shelf / ("n" * 250)).mkdir()
+    (shelf / ".hidden").mkdir()
+    for path in all_entries(shelf):
+        assert existing(shelf, path.name) == path
+        remove_entry(path)
+    assert [path.name for path in shelf.iterdir()] == [".hidden"] and outside.is_dir()
+    for name in ("..", ".", "", ".hidden", "../outside", f"{outside}", "a\0b", "none"):
+        assert existing(shelf, name) is None
 
 
 def test_sweeping_gives_back_what_lost_its_replacement(tmp_path: Path) -> None:

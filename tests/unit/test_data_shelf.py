@@ -186,8 +186,10 @@ def test_links_out_of_the_home_are_refused(home: Home, tmp_path: Path) -> None:
     (tmp_path / "outside").mkdir()
     (home.datasets / "link").symlink_to(tmp_path / "outside")
     with pytest.raises(UserError, match="outside"):
-        shelf.delete_dataset(home, "link")
-    assert (tmp_path / "outside").is_dir()
+        shelf.rows(home, "link")
+    assert "outside" in shelf.list_datasets(home)[0].info["error"]
+    shelf.delete_dataset(home, "link")
+    assert names(home) == [] and (tmp_path / "outside").is_dir()
 
 
 def test_preview_shows_what_would_come_and_writes_nothing(home: Home) -> None:

@@ -385,14 +385,14 @@ def test_a_job_resumed_before_its_death_was_noticed_starts_again(home: Home, que
     assert statuses(view) == ["queued", "running", "queued", "running", "done"]
 
 
-def test_a_corrupt_job_is_marked_failed_with_the_reason(home: Home, queue: Queue) -> None:
+def test_a_corrupt_job_reads_failed_with_the_reason_and_is_not_started(home: Home, queue: Queue) -> None:
     job = queue.submit(naps.Nap())
     (home.jobs / job / "job.yaml").write_text("method: [")
     runner = Runner(home, warm=False)
     for _ in range(3):
         runner.step()
     view = Queue(home).get(job)
-    assert statuses(view) == ["queued", "failed"] and "not valid YAML" in view.story.error
+    assert view.status == "failed" and "not valid YAML" in view.error
     assert not runner._children
 
 

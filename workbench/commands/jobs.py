@@ -11,6 +11,7 @@ from workbench.errors import UserError
 from workbench.home import Home
 from workbench.jobs.job import JOBS, Job
 from workbench.jobs.queue import AFTER_DEATH, DIED, Queue
+from workbench.limits import bounded_text
 from workbench.spec import dump_yaml, load_yaml
 
 
@@ -120,7 +121,7 @@ def job_action(home: Home, args: Args) -> None:
         print(queue.log(args.id)[0], end="")
     else:
         view = queue.get(args.id)
-        print((view.folder / "job.yaml").read_text("utf-8"))
+        print(view.damage or bounded_text(view.folder / "job.yaml"))
         print(dump_yaml({"status": view.status, "result": view.story.result, "points": len(view.story.points)}), end="")
 
 

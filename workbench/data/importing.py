@@ -15,7 +15,7 @@ from workbench.data.recipe import RECIPE, Recipe
 from workbench.data.source import SOURCES, Source, as_kept
 from workbench.data.split import check_fraction
 from workbench.data.spread import Stop, Tell
-from workbench.data.store import dataset_folder, dataset_manifest, row_counts, split_table, write_splits
+from workbench.data.store import checked_row, dataset_folder, dataset_manifest, row_counts, split_table, write_splits
 from workbench.errors import UserError
 from workbench.home import Home, inside, write_text, writing
 from workbench.lineage import Manifest, write_manifest
@@ -89,7 +89,9 @@ def import_dataset(
         how = {"format": imported.info["format"]} if "format" in imported.info else {}
         made_by = {"action": "import", "source": given.method, **how, **split, "encoding": encoding}
         manifest = Manifest(kind="dataset", name=target.name, parents=imported.parents, made_by=made_by, info=info)
-        return write_manifest(folder, manifest)
+        written = write_manifest(folder, manifest)
+        checked_row(folder)
+        return written
 
 
 def source_of(source: Given, format: Format | None = None, encoding: str = "utf-8") -> Source:

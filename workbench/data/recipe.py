@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field
 from workbench.data.step import STEPS, Step
 from workbench.errors import Problems, SpecError, UserError
 from workbench.home import Home
+from workbench.limits import bounded_text
 from workbench.registry import choice
 from workbench.spec import NestedSpecError, Spec, dump_yaml, load_yaml
 
@@ -48,7 +49,7 @@ class Recipe(Spec):
     def at(cls, folder: Path) -> "Recipe":
         """The recipe of a dataset's folder; one without steps when it has none."""
         path = folder / RECIPE
-        return cls.read(path.read_text("utf-8")) if path.is_file() else cls(name=folder.name)
+        return cls.read(bounded_text(path)) if path.is_file() else cls(name=folder.name)
 
     def to_yaml(self) -> str:
         return dump_yaml(self.written())

@@ -7,6 +7,7 @@ from typing import Any
 from workbench.errors import UserError
 from workbench.home import Home, entries
 from workbench.jobs.events import EventLog, Story
+from workbench.limits import bounded_text
 from workbench.spec import load_yaml
 
 LOOKED_AT = 50
@@ -38,8 +39,8 @@ def speed_of(home: Home, model: str) -> tuple[float, str | None]:
     """Tokens a second of the newest finished training of that model, and the job; (0, None) when there is none."""
     for folder in sorted(entries(home.jobs), reverse=True)[:LOOKED_AT]:
         try:
-            job = load_yaml((folder / "job.yaml").read_text("utf-8"))
-        except (OSError, UnicodeDecodeError, UserError):
+            job = load_yaml(bounded_text(folder / "job.yaml"))
+        except UserError:
             continue  # whatever one folder holds, the others can still tell
         if not isinstance(job, dict) or (job.get("method"), job.get("model")) != ("train", model):
             continue

@@ -1,16 +1,14 @@
 """How datasets lie in a home: one folder each, with canonical rows, what they were read from, and a manifest."""
 
-import os
-import shutil
-import uuid
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from pydantic import BaseModel, Field, ValidationError
 
-from workbench.data.canonical import check
+from workbench.data.canonical import Kind, check
 from workbench.data.digests import row_digests
 from workbench.data.rows import ID, SPLIT, Rows
 from workbench.data.split import check_fraction, eval_mask
@@ -25,13 +23,42 @@ from workbench.data.table import (
     rows_of,
     write_table,
 )
-from workbench.errors import UserError
-from workbench.home import PARTIAL, Home, entries, inside, writing
+from workbench.errors import UserError, explain, shortened
+from workbench.home import Home, all_entries, entries, existing, inside, remove_entry, writing
 from workbench.lineage import Manifest, Parent, read_manifest, write_manifest
 from workbench.rowcache import RowCache
 
 SPLITS = ("train", "eval")
 ROWS = "rows.parquet"
+
+
+class FileInfo(BaseModel):
+    """What a manifest tells of one file that was imported."""
+
+    file: str = ""
+
+
+class SourceInfo(FileInfo):
+    """What a manifest tells of where the rows come from."""
+
+    dataset: str = ""
+    files: list[FileInfo] = []
+
+
+class FormatInfo(BaseModel):
+    """What a manifest tells of the format the rows were read in."""
+
+    method: str = ""
+
+
+class DatasetInfo(BaseModel):
+    """What the page and the commands read of a dataset's `manifest.info`; it may hold more."""
+
+    kind: Kind
+    rows: dict[str, Annotated[int, Field(ge=0)]] = {}
+    rejected: Annotated[int, Field(ge=0)] = 0
+    source: SourceInfo | None = None
+    format: FormatInfo | None = None
 
 
 def write_rows(
@@ -66,7 +93,7 @@ def write_rows(
 
 def list_datasets(home: Home) -> list[Manifest]:
     """The manifest of every dataset by name; a damaged one is listed with the reason in `info['error']`."""
-    return _ROWS.rows(entries(home.datasets), _damaged)
+    return _ROWS.rows(all_entries(home.datasets), _damaged)
 
 
 def dataset_manifest(home: Home, name: str) -> Manifest:
@@ -127,10 +154,7 @@ def bare(table: pa.Table) -> pa.Table:
 
 def delete_dataset(home: Home, name: str) -> None:
     """Removes a dataset, damaged ones included. Raises `UserError` when there is none of that name."""
-    folder = dataset_folder(home, name)
-    doomed = folder.with_name(f"{PARTIAL}{folder.name}-{os.getpid()}-{uuid.uuid4().hex[:6]}")
-    folder.rename(doomed)
-    shutil.rmtree(doomed, ignore_errors=True)
+    remove_entry(existing(home.datasets, name) or dataset_folder(home, name))
 
 
 def dataset_folder(home: Home, name: str) -> Path:
@@ -189,23 +213,41 @@ def _gathered(kind: str, canonical: Iterable[dict[str, Any]], split: str) -> pa.
     return gathering.table()
 
 
-def _listed(folder: Path) -> Manifest:
+def checked_row(folder: Path) -> Manifest:
+    """What the shelf shows of a dataset's folder, wherever it lies: its manifest, once its rows can be read.
+
+    Raises `UserError` when it is damaged; what is to come onto the shelf is tried with this first.
+    """
+    manifest = read_manifest(folder)
+    if manifest.kind != "dataset":
+        raise UserError(f"its manifest says {shortened(repr(manifest.kind), 40)}, not dataset.", "Import it again.")
     try:
-        manifest = read_manifest(folder)
-        if not (folder / "train.parquet").is_file():
-            raise UserError("train.parquet is missing.", "Import it again.")
-        count_rows(folder / "train.parquet")
-    except Exception as error:
-        # Whatever one folder holds, the others must still be listed.
-        return _damaged(folder, error)
+        DatasetInfo.model_validate(manifest.info)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(map(str, first["loc"]))
+        raise UserError(f"info.{field} of its manifest is wrong: {first['msg']}.", "Import it again.") from None
+    if not (folder / "train.parquet").is_file():
+        raise UserError("train.parquet is missing.", "Import it again.")
+    count_rows(folder / "train.parquet")
     return manifest.model_copy(update={"name": folder.name})
 
 
-def _damaged(folder: Path, error: Exception) -> Manifest:
-    return Manifest(kind="dataset", name=folder.name, info={"error": str(error)[:500]})
+def dataset_row(path: Path) -> Manifest:
+    """As `checked_row`, of an entry of the shelf; a damaged one comes with the reason in `info['error']`."""
+    try:
+        return checked_row(inside(path.parent, path.name))
+    except Exception as error:
+        # Whatever one folder holds, the others must still be listed.
+        return _damaged(path, error)
 
 
-_ROWS = RowCache(_listed, lasting=lambda manifest: "error" not in manifest.info)
+def _damaged(path: Path, error: Exception) -> Manifest:
+    reason = explain(error) if path.is_dir() else UserError("this is no folder, as a dataset is.", "Delete it.")
+    return Manifest(kind="dataset", name=path.name, info={"error": shortened(str(reason), 500)})
+
+
+_ROWS = RowCache(dataset_row, lasting=lambda manifest: "error" not in manifest.info)
 
 
 def _split_file(home: Home, name: str, split: str) -> Path:

@@ -4,14 +4,19 @@ import json
 import math
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import psutil
 
 from workbench.jobs.process import alive, boot, identity, uptime
+from workbench.limits import number, text, too_deep, whole
+
+MOST_LINE = 4 * 1024**2  # bytes of an event
+MOST_TEXT, MOST_NAME = 10_000, 200  # characters of a text and of a name in an event
+LAST_SECOND = 4e9  # of the times an event may have: the year 2096
 
 
 class EventLog:
@@ -47,25 +52,43 @@ class EventLog:
             return file.read(1) == b"\n"
 
     def read(self, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
-        """The complete events after a byte offset, and the offset to go on from."""
+        """The complete events after a byte offset, and the offset to go on from; lines that are no events are left out.
+
+        No events come of what is no regular file.
+        """
+        found = []
         try:
             with self.path.open("rb") as file:
                 file.seek(offset)
-                block = file.read()
-        except FileNotFoundError:
+                for size, line in _lines(file):
+                    offset += size
+                    event = _parsed(line)
+                    if event is not None:
+                        found.append(event)
+        except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
             return [], 0
-        end = block.rfind(b"\n") + 1
-        return list(_parse(block[:end])), offset + end
+        return found, offset
 
 
-def _parse(block: bytes) -> Iterator[dict[str, Any]]:
-    for line in block.splitlines():
-        try:
-            event = json.loads(line)
-        except ValueError:
-            continue  # the torn line of a writer that was killed
-        if isinstance(event, dict) and "type" in event:
-            yield event
+def _lines(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
+    """(bytes of the file, line) of every complete line; one that is too long to be an event comes empty."""
+    while line := file.readline(MOST_LINE):
+        size, torn = len(line), not line.endswith(b"\n")
+        while torn and (more := file.readline(MOST_LINE)):
+            line, size, torn = b"", size + len(more), not more.endswith(b"\n")
+        if torn:
+            return  # its writer is at it, or was killed
+        yield size, line
+
+
+def _parsed(line: bytes) -> dict[str, Any] | None:
+    """The event of a line; None for the torn line of a writer that was killed, or whatever else is none."""
+    try:
+        event = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    known = isinstance(event, dict) and isinstance(event.get("type"), str) and not too_deep(event)
+    return event if known else None
 
 
 def _finite(data: Any) -> Any:
@@ -79,6 +102,7 @@ def _finite(data: Any) -> Any:
 
 
 FINAL = frozenset({"done", "failed", "stopped", "interrupted"})
+STATUSES = FINAL | {"queued", "running"}
 
 
 @dataclass
@@ -91,6 +115,7 @@ class Story:
     """
 
     status: str = "queued"
+    has_status: bool = False  # whether any event told it
     pid: int = 0
     process_started: float = 0.0
     process: str = ""
@@ -112,48 +137,54 @@ class Story:
     resume: bool = False
 
     def add(self, event: dict[str, Any]) -> None:
-        handler = getattr(self, f"_on_{event['type']}", None)
-        if handler:
-            handler(event)
+        """Folds one event in. Whatever its values are: what is of another type than its writer writes is left out."""
+        if handler := HANDLERS.get(event["type"]):
+            handler(self, event)
 
     def _on_status(self, event: dict[str, Any]) -> None:
-        self.status = event["status"]
+        status = text(event.get("status"), MOST_TEXT)
+        if status not in STATUSES:
+            return
+        self.status, self.has_status = status, True
         if self.status == "queued":
-            self.queued_at, self.ended_at, self.ended_uptime = event["t"], 0.0, 0.0
-            self.turn = int(event.get("turn") or event["t"] * 1000)
-            self.resume, self.error, self.remedy = bool(event.get("resume")), "", ""
+            self.queued_at, self.ended_at, self.ended_uptime = _time(event, "t"), 0.0, 0.0
+            self.turn = whole(event.get("turn")) or int(self.queued_at * 1000)
+            self.resume, self.error, self.remedy = event.get("resume") is True, "", ""
         elif self.status == "running":
-            self.started_at = event["t"]
+            self.started_at = _time(event, "t")
             self.progress_history.clear()
-            self.pid, self.process_started = event.get("pid", 0), event.get("process_started", 0.0)
-            self.process, self.boot = event.get("process", ""), event.get("boot", "")
-            self.started_uptime = event.get("m", 0.0) if self.boot else 0.0
-        elif self.status in FINAL:
-            self.ended_at = event["t"]
-            self.ended_uptime = event.get("m", 0.0) if event.get("boot") == self.boot else 0.0
-            self.result = event.get("result", {})
-            self.error, self.remedy = event.get("error", ""), event.get("remedy", "")
+            self.pid, self.process_started = whole(event.get("pid")) or 0, _time(event, "process_started")
+            self.process, self.boot = text(event.get("process"), MOST_NAME), text(event.get("boot"), MOST_NAME)
+            self.started_uptime = _time(event, "m") if self.boot else 0.0
+        else:
+            self.ended_at = _time(event, "t")
+            self.ended_uptime = _time(event, "m") if event.get("boot") == self.boot else 0.0
+            self.result = event["result"] if isinstance(event.get("result"), dict) else {}
+            self.error, self.remedy = text(event.get("error"), MOST_TEXT), text(event.get("remedy"), MOST_TEXT)
 
     def _on_progress(self, event: dict[str, Any]) -> None:
-        self.progress = {key: event.get(key) for key in ("done", "total", "text")}
-        if event.get("done") is not None:
-            at = event.get("m", 0.0) if self.started_uptime else event["t"]
-            done = float(event["done"])
+        done, total = number(event.get("done")), number(event.get("total"))
+        self.progress = {"done": done, "total": total, "text": text(event.get("text"), MOST_TEXT)}
+        if done is not None:
+            at = _time(event, "m" if self.started_uptime else "t")
             if self.progress_history and done < self.progress_history[-1][1]:
                 self.progress_history = []  # another piece of work begins
-            self.progress_history = [*self.progress_history[-29:], (at, done)]
+            self.progress_history = [*self.progress_history[-29:], (at, float(done))]
 
     def _on_metrics(self, event: dict[str, Any]) -> None:
-        self.points.append({key: value for key, value in event.items() if key not in ("t", "type")})
+        values = {key: number(value) for key, value in event.items() if key not in ("t", "type")}
+        if values.get("step") is not None:
+            self.points.append(values)
 
     def _on_rewind(self, event: dict[str, Any]) -> None:
-        kept = [point for point in self.points if point["step"] <= event["step"]]
+        step = number(event.get("step"))
+        kept = [point for point in self.points if step is None or point["step"] <= step]
         if len(kept) < len(self.points):
             self.points = kept
             self.generation += 1
 
     def _on_note(self, event: dict[str, Any]) -> None:
-        self.notes.append(event["text"])
+        self.notes.append(text(event.get("text"), MOST_TEXT))
 
     def eta(self) -> float | None:
         """Seconds left by the pace of the last progress events, or None when it cannot be told."""
@@ -180,3 +211,18 @@ class Story:
     def alive(self) -> bool:
         """Whether the process that carries it out lives."""
         return alive(self.pid, self.process_started, self.process)
+
+
+HANDLERS: dict[str, Callable[[Story, dict[str, Any]], None]] = {
+    "status": Story._on_status,
+    "progress": Story._on_progress,
+    "metrics": Story._on_metrics,
+    "rewind": Story._on_rewind,
+    "note": Story._on_note,
+}
+
+
+def _time(event: dict[str, Any], name: str) -> float:
+    """Seconds since 1970 (or since boot); 0 where the event has no such time."""
+    found = number(event.get(name))
+    return float(found) if found is not None and 0 <= found < LAST_SECOND else 0.0

@@ -33,7 +33,7 @@ class JobIndex:
                     return {}
                 found = database.execute("SELECT id, signature, columns FROM job").fetchall()
             return {job_id: (signature, json.loads(columns)) for job_id, signature, columns in found}
-        except (sqlite3.Error, ValueError, OSError):
+        except (sqlite3.Error, ValueError, TypeError, OSError):
             return {}
 
     def save(self, rows: dict[str, Stored], gone: Iterable[str] = ()) -> bool:

@@ -9,15 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from workbench.errors import UserError
+from workbench.errors import UserError, shortened
 from workbench.home import Home
 from workbench.jobs.events import FINAL
 from workbench.jobs.index import JobIndex, Stored
+from workbench.limits import text
 from workbench.rowcache import Mark, mark, settled
 
 if TYPE_CHECKING:
     from workbench.jobs.queue import JobView
 
+SHOWN = 300  # characters of a text in a list
 FILES = ("events.jsonl", "job.yaml")
 RECHECKED = 250
 """Ended jobs looked at again at every look: one that another process resumed is noticed within (jobs / 250) looks."""
@@ -61,8 +63,10 @@ def row_of(view: "JobView") -> JobRow:
         id=view.id, method=job.method if job else "", title=job.title if job else "?", label=view.label,
         subject=job.subject() if job else "", status=view.status, queued_at=story.queued_at,
         started_at=story.started_at, seconds=story.elapsed(),
-        done=story.progress.get("done"), total=story.progress.get("total"), text=str(story.progress.get("text") or ""),
-        result=str(story.result.get("model") or story.result.get("session") or ""), error=story.error[:300],
+        done=story.progress.get("done"), total=story.progress.get("total"),
+        text=text(story.progress.get("text"), SHOWN),
+        result=text(story.result.get("model"), SHOWN) or text(story.result.get("session"), SHOWN),
+        error=shortened(view.error, SHOWN),
     )  # fmt: skip
 
 
@@ -120,7 +124,7 @@ class JobList:
         if before == self._seen:
             return False
         with os.scandir(self._folder) as entries:
-            names = {entry.name for entry in entries if not entry.name.startswith(".") and entry.is_dir()}
+            names = {entry.name for entry in entries if not entry.name.startswith(".")}
         self._seen = before if settled([before]) else None
         known = self._ended.keys() | self._live.keys()
         if self._stored is None:
@@ -145,7 +149,7 @@ class JobList:
             view = self._view(name)
         except UserError:
             return  # deleted meanwhile
-        if view.story.status in FINAL:
+        if view.is_settled:
             self._end(view)
         else:
             self._live[name] = view
@@ -172,7 +176,7 @@ class JobList:
 
     def _follow(self) -> bool:
         """Reads what live jobs said since; whether one ended."""
-        ended = [view for view in self._live.values() if view.refresh().story.status in FINAL]
+        ended = [view for view in self._live.values() if view.refresh().is_settled]
         for view in ended:
             self._end(view)
         return bool(ended)

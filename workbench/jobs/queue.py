@@ -1,5 +1,6 @@
 """The queue: folders under jobs/. Submit, look, stop, resume, delete; from any process."""
 
+import contextlib
 import datetime
 import os
 import re
@@ -15,11 +16,12 @@ from typing import Any
 
 import filelock
 
-from workbench.errors import Problems, UserError, saying
-from workbench.home import PARTIAL, Home, inside, slug, write_text
+from workbench.errors import Problems, UserError, explain, saying, shortened
+from workbench.home import PARTIAL, Home, existing, hidden_name, remove_entry, slug, write_text
 from workbench.jobs.events import FINAL, EventLog, Story
 from workbench.jobs.job import JOBS, STOP_FILE, Job
 from workbench.jobs.listing import JobList, JobRow
+from workbench.limits import bounded_text
 from workbench.spec import dump_yaml, load_yaml
 
 JOB_FILE = "job.yaml"
@@ -32,19 +34,24 @@ MOST_VIEWS = 64
 
 @dataclass
 class JobView:
-    """A job as its folder tells it: the id, the spec (None if it cannot be read any more) and the story."""
+    """A job as its folder tells it: the id, the spec (None if it cannot be read) and the story.
+
+    `damage` says why it cannot be read; such a job never starts, and can be looked at and deleted.
+    """
 
     id: str
     folder: Path
     job: Job | None
     story: Story
     offset: int = 0
-    spec_error: str = ""
+    damage: str = ""
     _reading: Any = field(default_factory=threading.RLock, repr=False)
 
     @property
     def status(self) -> str:
         """The status, where a 'running' whose process is gone reads 'interrupted'."""
+        if self.error and self.story.status == "queued":
+            return "failed"
         if self.story.status == "running" and not self.story.alive():
             self.refresh()  # it may have told its end after the last look
             return "interrupted" if self.story.status == "running" else self.story.status
@@ -53,6 +60,17 @@ class JobView:
     @property
     def label(self) -> str:
         return self.job.label() if self.job else self.id
+
+    @property
+    def error(self) -> str:
+        """What is damaged, or why it failed."""
+        silent = "" if self.story.has_status else "events.jsonl is missing, or says nothing of how far the job is."
+        return self.damage or silent or self.story.error
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether its events tell an end, or what is damaged keeps it from ever running."""
+        return self.story.status in FINAL or bool(self.error and self.story.status == "queued")
 
     @property
     def final(self) -> bool:
@@ -65,7 +83,11 @@ class JobView:
     def refresh(self) -> "JobView":
         """Folds in what is new; several threads look at the same view."""
         with self._reading:
-            events, self.offset = EventLog(self.folder / "events.jsonl").read(self.offset)
+            try:
+                events, self.offset = EventLog(self.folder / "events.jsonl").read(self.offset)
+            except OSError as error:
+                self.damage = f"events.jsonl cannot be read: {error.strerror}."
+                return self
             for event in events:
                 self.story.add(event)
         return self
@@ -91,7 +113,7 @@ class Queue:
         problems.check()
         with saying("The job was not queued"), self._submitting():
             job_id = f"{self._stamp()}-{slug(job.label())[:40]}-{secrets.token_hex(2)}"
-            partial = self.home.jobs / f"{PARTIAL}{job_id}-{os.getpid()}-{secrets.token_hex(3)}"
+            partial = self.home.jobs / hidden_name(PARTIAL, job_id)
             try:
                 partial.mkdir()
                 write_text(partial / JOB_FILE, dump_yaml(job.to_dict()))
@@ -115,8 +137,10 @@ class Queue:
         newest = next((found[1] for row in reversed(self.all()) if (found := STAMP.match(row.id))), "")
         stamp = _stamped(now)
         if stamp <= newest:
-            last = datetime.datetime.strptime(f"{newest}000", "%Y%m%d-%H%M%S-%f")
-            stamp = _stamped(last + datetime.timedelta(milliseconds=1))
+            # A folder somebody named may have digits that are no time.
+            with contextlib.suppress(ValueError, OverflowError):
+                last = datetime.datetime.strptime(f"{newest}000", "%Y%m%d-%H%M%S-%f")
+                stamp = _stamped(last + datetime.timedelta(milliseconds=1))
         return stamp
 
     def _turn(self) -> int:
@@ -127,7 +151,9 @@ class Queue:
     def get(self, job_id: str) -> JobView:
         """The job of that id, refreshed; raises `UserError` if there is none."""
         with self._lock:
-            view = self._views.get(job_id) or self._open(job_id)
+            view = self._views.get(job_id)
+            if view is None or view.damage:
+                view = self._open(job_id)
             self._views[job_id] = view
             self._views.move_to_end(job_id)
             while len(self._views) > MOST_VIEWS:
@@ -135,14 +161,20 @@ class Queue:
             return view.refresh()
 
     def _open(self, job_id: str) -> JobView:
-        folder = inside(self.home.jobs, job_id, "job")
-        if not (folder / JOB_FILE).is_file():
-            raise UserError(f"There is no job {job_id!r}.", "See `list jobs` or the Jobs tab.", "job")
+        folder = existing(self.home.jobs, job_id)
+        if folder is None:
+            raise UserError(
+                f"There is no job {shortened(repr(job_id), 100)}.", "See `list jobs` or the Jobs tab.", "job"
+            )
+        job, damage = None, ""
         try:
-            job, error = JOBS.parse(load_yaml((folder / JOB_FILE).read_text("utf-8"))), ""
-        except UserError as problem:
-            job, error = None, str(problem)
-        return JobView(job_id, folder, job, Story(), spec_error=error)
+            if not folder.is_dir():
+                raise UserError("a file lies where the folder of a job should be.", "Delete it.")
+            job = JOBS.parse(load_yaml(bounded_text(folder / JOB_FILE)))
+        except Exception as error:
+            # Whatever one folder holds, the others must still be listed and run.
+            damage = f"This job cannot be read: {shortened(str(explain(error)), 500)}"
+        return JobView(job_id, folder, job, Story(), damage=damage)
 
     def all(self) -> list[JobRow]:
         """The rows of every job, oldest first."""
@@ -194,12 +226,10 @@ class Queue:
         view = self.get(job_id)
         if view.status == "running":
             raise UserError(f"{view.label} is running.", "Stop it first.", "job")
-        doomed = view.folder.with_name(f"{PARTIAL}{job_id}-{os.getpid()}-{secrets.token_hex(3)}")
         with saying("The job was not deleted"):
-            view.folder.rename(doomed)
+            remove_entry(view.folder)
         with self._lock:
             self._views.pop(job_id, None)
-        shutil.rmtree(doomed, ignore_errors=True)  # what is left is swept when a runner starts
 
     def log(self, job_id: str, offset: int = 0, limit: int = 64_000) -> tuple[str, int]:
         """The log after a byte offset (its last `limit` bytes if there is more) and the new offset."""
@@ -230,5 +260,5 @@ def job_result(queue: Queue, job_id: str) -> dict[str, Any]:
     """The result of a finished job; raises `UserError` with its own error otherwise."""
     view = queue.get(job_id)
     if view.status != "done":
-        raise UserError(view.story.error or f"{view.label} is {view.status}.", view.story.remedy, "job")
+        raise UserError(view.error or f"{view.label} is {view.status}.", view.story.remedy, "job")
     return view.story.result

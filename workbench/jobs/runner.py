@@ -9,6 +9,7 @@ import select
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import filelock
@@ -21,6 +22,8 @@ from workbench.jobs.queue import AFTER_DEATH, DIED, JobView, Queue
 from workbench.jobs.worker import ALREADY_TAKEN
 
 TICK = 0.2
+SWEEP_EVERY_SECONDS = 60.0
+TELL_AGAIN_SECONDS = 30.0
 LIGHT_VARIABLE = "WORKBENCH_LIGHT_JOBS"
 
 
@@ -51,6 +54,9 @@ class Runner:
         self._children: dict[str, subprocess.Popen[str]] = {}
         self._turns: dict[str, int] = {}  # of each child's job, when it was launched
         self._said = ""
+        self._unstarted: dict[str, int] = {}  # the turns of jobs whose worker could not start
+        self._tell_again: dict[str, float] = {}  # jobs whose end could not be written down, on the monotonic clock
+        self._next_sweep = 0.0  # on the monotonic clock
 
     def start(self) -> "Runner":
         self._thread.start()
@@ -97,10 +103,14 @@ class Runner:
                 self._lock.acquire(timeout=0)
             except filelock.Timeout:
                 return False
-            sweep(self.home.jobs)
-            sweep(self.home.models)
-            sweep(self.home.datasets)
         return True
+
+    def _sweep(self) -> None:
+        """Removes what killed processes left half-made, now and then, and at once when a worker has died."""
+        if time.monotonic() >= self._next_sweep:
+            self._next_sweep = time.monotonic() + SWEEP_EVERY_SECONDS
+            for shelf in (self.home.jobs, self.home.models, self.home.datasets):
+                sweep(shelf)
 
     def step(self) -> None:
         """One look at the queue: mark what died, start what may start."""
@@ -108,14 +118,17 @@ class Runner:
         for view in views:
             self._notice_death(view)
         self._reap(views)
+        self._sweep()
         self._start_next(views)
         if self.warm and not self.is_warm:
             self._spare = _spawn("--spare")
 
     def _notice_death(self, view: JobView) -> None:
         if view.story.status == "running" and view.status == "interrupted":
-            EventLog(view.folder / "events.jsonl").status("interrupted", error=DIED, remedy=AFTER_DEATH)
-            view.refresh()
+            if time.monotonic() < self._tell_again.get(view.id, 0.0):
+                return
+            self._next_sweep = 0.0
+            self._tell(view, "interrupted", DIED, AFTER_DEATH)
 
     def _reap(self, views: list[JobView]) -> None:
         """Forgets ended children; one that ended before its job began would else be started for ever."""
@@ -128,12 +141,19 @@ class Runner:
             # A job that ran, died and was resumed before we looked is queued too, but newly.
             unstarted = view and view.refresh().story.status == "queued" and view.story.turn == turn
             if view and unstarted and child.returncode != ALREADY_TAKEN:
-                EventLog(view.folder / "events.jsonl").status(
-                    "failed",
-                    error=f"The worker could not start (exit code {child.returncode}).",
-                    remedy="See the log.",
+                self._unstarted[job_id] = turn
+                self._tell(
+                    view, "failed", f"The worker could not start (exit code {child.returncode}).", "See the log."
                 )
-                view.refresh()  # or it would be started again below
+
+    def _tell(self, view: JobView, status: str, error: str, remedy: str) -> None:
+        """Writes down how a job ended. A folder that cannot be written must not keep the other jobs from running."""
+        try:
+            EventLog(view.folder / "events.jsonl").status(status, error=error, remedy=remedy)
+        except OSError as problem:
+            self._tell_again[view.id] = time.monotonic() + TELL_AGAIN_SECONDS
+            self._say(f"{view.id} cannot be marked as {status}: {explain(problem)}")
+        view.refresh()
 
     def _start_next(self, views: list[JobView]) -> None:
         """Starts what there is room for, in the order of the queue; neither sort of job waits for the other."""
@@ -143,9 +163,8 @@ class Runner:
                 room[view.job.uses_device] -= 1
         queued = [view for view in views if view.status == "queued" and view.id not in self._children]
         for view in sorted(queued, key=lambda view: view.story.turn):
-            if view.job is None:
-                EventLog(view.folder / "events.jsonl").status("failed", error=view.spec_error)
-            elif room[view.job.uses_device] > 0:
+            tried = self._unstarted.get(view.id) == view.story.turn
+            if view.job and not tried and room[view.job.uses_device] > 0:
                 self._launch(view)
                 room[view.job.uses_device] -= 1
 

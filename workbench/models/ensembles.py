@@ -9,6 +9,7 @@ from typing import Any
 from workbench.chat.ensemble import ENSEMBLES, MOST_MEMBERS, Ensemble
 from workbench.errors import Problems, SpecError, UserError
 from workbench.home import Home, inside, write_text, writing
+from workbench.limits import bounded_text
 from workbench.lineage import Manifest, Parent, parent_of, read_manifest, write_manifest
 from workbench.merging.checking import vocabulary as tokenizers
 from workbench.models.shelf import check_free, model_folder, resolve
@@ -117,12 +118,12 @@ def read_ensemble(home: Home, name: str) -> ShelvedEnsemble:
 
 def _read(folder: Path) -> ShelvedEnsemble:
     try:
-        data = load_yaml((folder / ENSEMBLE).read_text("utf-8"))
+        data = load_yaml(bounded_text(folder / ENSEMBLE))
         members = data.pop("members")
         if not all(isinstance(member, str) for member in members):
             raise TypeError("members are names")
         return ShelvedEnsemble(folder.name, ENSEMBLES.parse(data), tuple(members))
-    except (OSError, UnicodeDecodeError, AttributeError, KeyError, TypeError, SpecError) as error:
+    except (AttributeError, KeyError, TypeError, UserError) as error:
         raise UserError(
             f"The ensemble {folder.name!r} is damaged: {error}", "Delete it and make it again.", "model"
         ) from None

@@ -1,21 +1,22 @@
 """The models of a home: folders of safetensors, whole models and adapters, listed without importing torch."""
 
-import json
 import os
 import shutil
-import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from workbench.errors import Problems, UserError
-from workbench.home import PARTIAL, Home, entries, inside, safe_name, writing
+from workbench.errors import Problems, UserError, explain, shortened
+from workbench.home import Home, all_entries, entries, existing, inside, remove_entry, safe_name, writing
+from workbench.limits import bounded_object, text, whole
 from workbench.lineage import Manifest, Parent, parent_of, read_manifest, write_manifest
 from workbench.models import tensors
 from workbench.paths import regular_files
 from workbench.registry import suggestion
 from workbench.rowcache import RowCache
 
+KINDS = ("model", "adapter", "ensemble", "gguf")
+SHOWN = 100  # characters of a name that files of a model hold
 PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 KEPT = (".safetensors", ".json", ".jinja", ".txt", ".model", ".md")
 OF_WEIGHTS = ("config.json", "adapter_config.json", "model.safetensors.index.json", "README.md")
@@ -73,11 +74,16 @@ def check_free(home: Home, name: str, problems: Problems, field_name: str = "out
 
 def model_info(home: Home, name: str) -> ModelInfo:
     """Everything the list shows about one model; raises `UserError` if it is not there or damaged."""
-    return _read_info(model_folder(home, name))
+    return row_of(model_folder(home, name))
 
 
-def _read_info(folder: Path) -> ModelInfo:
+def row_of(folder: Path) -> ModelInfo:
+    """As `model_info`, of a folder wherever it lies: what is to come onto the shelf is tried with this first."""
     manifest = read_manifest(folder)
+    if manifest.kind not in KINDS:
+        raise UserError(
+            f"its manifest says {shortened(repr(manifest.kind), 40)}, no kind of model.", "Import it again."
+        )
     if manifest.kind == "ensemble":
         return _ensemble_info(folder, manifest)
     if manifest.kind == "gguf":
@@ -86,18 +92,18 @@ def _read_info(folder: Path) -> ModelInfo:
     weights = tensors.summary(folder)
     config = _read_json(folder / ("adapter_config.json" if manifest.kind == "adapter" else "config.json"))
     said = manifest.info
-    packed = isinstance(said.get("parameters"), int) and "type" in said  # packed tensors do not tell their own number
+    told = whole(said.get("parameters")) if "type" in said else None  # packed tensors do not tell their own number
     return ModelInfo(
         name=folder.name,
         kind=manifest.kind,
         folder=folder,
         base=base.name if base else "",
         architecture=_architecture(config, manifest.kind),
-        dtype=str(said["type"]) if packed else weights.dtype,
-        parameters=int(said["parameters"]) if packed else weights.parameters,
+        dtype=weights.dtype if told is None else text(said["type"], SHOWN),
+        parameters=weights.parameters if told is None else told,
         size=weights.size,
-        made_by=str(manifest.made_by.get("method", "")),
-        created=manifest.created,
+        made_by=_method(manifest),
+        created=text(manifest.created, SHOWN),
         parents=[parent.name for parent in manifest.parents],
     )
 
@@ -105,8 +111,8 @@ def _read_info(folder: Path) -> ModelInfo:
 def _ensemble_info(folder: Path, manifest: Manifest) -> ModelInfo:
     members = [parent.name for parent in manifest.parents if parent.role == "member"]
     return ModelInfo(
-        manifest.name, "ensemble", folder, architecture=f"ensemble of {len(members)}", created=manifest.created,
-        made_by=str(manifest.made_by.get("method", "")), parents=members,
+        folder.name, "ensemble", folder, architecture=f"ensemble of {len(members)}",
+        created=text(manifest.created, SHOWN), made_by=_method(manifest), parents=members,
     )  # fmt: skip
 
 
@@ -114,10 +120,15 @@ def _gguf_info(folder: Path, manifest: Manifest) -> ModelInfo:
     """What a GGUF says of itself was written into its manifest when it was made or imported."""
     info = manifest.info
     return ModelInfo(
-        manifest.name, "gguf", folder, architecture=str(info.get("architecture", "")), dtype=str(info.get("type", "")),
-        parameters=int(info.get("parameters", 0)), size=gguf_in(folder).stat().st_size, created=manifest.created,
-        made_by=str(manifest.made_by.get("method", "")), parents=[parent.name for parent in manifest.parents],
+        folder.name, "gguf", folder, architecture=text(info.get("architecture"), SHOWN),
+        dtype=text(info.get("type"), SHOWN), parameters=whole(info.get("parameters")) or 0,
+        size=gguf_in(folder).stat().st_size, created=text(manifest.created, SHOWN), made_by=_method(manifest),
+        parents=[parent.name for parent in manifest.parents],
     )  # fmt: skip
+
+
+def _method(manifest: Manifest) -> str:
+    return text(manifest.made_by.get("method"), SHOWN)
 
 
 def gguf_in(folder: Path) -> Path:
@@ -137,25 +148,30 @@ def gguf_file(home: Home, name: str, field_name: str = "model") -> Path:
 
 
 def _architecture(config: dict[str, Any], kind: str) -> str:
+    """The name of the class, or type and rank of an adapter; '?' where the config has something else there."""
     if kind == "adapter":
-        return f"{config.get('peft_type', 'adapter')} r={config.get('r', '?')}"
-    return str((config.get("architectures") or ["?"])[0])
+        rank = whole(config.get("r"))
+        return f"{text(config.get('peft_type'), SHOWN) or 'adapter'} r={'?' if rank is None else rank}"
+    named = config.get("architectures")
+    return text(named[0], SHOWN) or "?" if isinstance(named, list) and named else "?"
 
 
 def list_models(home: Home) -> list[ModelInfo]:
-    """The shelf, oldest first; a damaged folder appears with its error. What did not change is not read again."""
-    return sorted(_ROWS.rows(entries(home.models), _damaged), key=lambda info: info.created)
+    """The shelf, oldest first; what is damaged appears with its error. What did not change is not read again."""
+    return sorted(_ROWS.rows(all_entries(home.models), _damaged), key=lambda info: info.created)
 
 
-def _row(folder: Path) -> ModelInfo:
+def _row(path: Path) -> ModelInfo:
     try:
-        return _read_info(folder)
-    except UserError as error:
-        return _damaged(folder, error)
+        return row_of(inside(path.parent, path.name))
+    except Exception as error:
+        # Whatever one folder holds, the others must still be listed.
+        return _damaged(path, error)
 
 
-def _damaged(folder: Path, error: Exception) -> ModelInfo:
-    return ModelInfo(folder.name, "damaged", folder, error=str(error))
+def _damaged(path: Path, error: Exception) -> ModelInfo:
+    reason = explain(error) if path.is_dir() else UserError("this is no folder, as a model is.", "Delete it.")
+    return ModelInfo(path.name, "damaged", path, error=shortened(str(reason), 500))
 
 
 _ROWS = RowCache(_row, lasting=lambda info: not info.error)
@@ -238,7 +254,9 @@ def shelve(
     with writing(home.models / safe_name(name)) as partial:
         for path in regular_files(source, _is_kept):
             _link(path, partial / path.name)
-        return write_manifest(partial, Manifest(kind=kind, name=name, parents=parents, made_by=made_by))
+        manifest = write_manifest(partial, Manifest(kind=kind, name=name, parents=parents, made_by=made_by))
+        row_of(partial)
+        return manifest
 
 
 def _is_kept(path: Path) -> bool:
@@ -315,30 +333,21 @@ def _config(source: Path, name: str, problems: Problems) -> dict[str, Any]:
 
 
 def _read_json(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        return {}
-    try:
-        data = json.loads(path.read_text("utf-8"))
-    except (ValueError, UnicodeDecodeError) as error:
-        raise UserError(f"{path.name} is not valid JSON ({error}).", "Get a fresh copy of that file.") from None
-    if not isinstance(data, dict):
-        raise UserError(f"{path.name} holds no JSON object.", "Get a fresh copy of that file.")
-    return data
+    return bounded_object(path) if os.path.lexists(path) else {}
 
 
 def delete_model(home: Home, name: str) -> None:
-    """Removes a model; raises `UserError` while adapters or ensembles on the shelf need it."""
-    folder = model_folder(home, name)
+    """Removes a model, damaged ones included; raises `UserError` while adapters or ensembles on the shelf need it."""
+    folder = existing(home.models, name) or model_folder(home, name)
     infos = list_models(home)
-    users = [info.name for info in infos if info.base == name]
+    damaged = any(info.name == name and info.error for info in infos)  # what needs it cannot have it anyway
+    users = [] if damaged else [info.name for info in infos if info.base == name]
     if users:
         raise UserError(f"{name!r} is the base of {', '.join(users)}.", "Delete those adapters first.", "model")
-    ensembles = [info.name for info in infos if info.is_ensemble and name in info.parents]
+    ensembles = [] if damaged else [info.name for info in infos if info.is_ensemble and name in info.parents]
     if ensembles:
         raise UserError(f"{name!r} is a member of {', '.join(ensembles)}.", "Delete those ensembles first.", "model")
-    doomed = folder.with_name(f"{PARTIAL}{folder.name}-{os.getpid()}-{uuid.uuid4().hex[:6]}")
-    folder.rename(doomed)
-    shutil.rmtree(doomed, ignore_errors=True)
+    remove_entry(folder)
 
 
 def human_size(size: float) -> str:

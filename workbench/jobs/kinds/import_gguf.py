@@ -13,7 +13,7 @@ from workbench.gguf.reading import Header, read_header
 from workbench.home import Home, inside, slug, write_text, writing
 from workbench.jobs.job import JOBS, Job, JobContext
 from workbench.lineage import Manifest, write_manifest
-from workbench.models.shelf import human_count, human_size
+from workbench.models.shelf import human_count, human_size, row_of
 from workbench.paths import ServerPath, regular_file
 
 CHUNK = 2**24
@@ -83,6 +83,7 @@ class ImportGguf(Job):
             write_text(partial / "README.md", card(self.target, info, size, [], [self.source.name]))
             made_by = {**self.to_dict(), "job": ctx.folder.name}
             write_manifest(partial, Manifest(kind="gguf", name=self.target, made_by=made_by, info=info))
+            row_of(partial)
         ctx.progress(size, size, "Ready")
         return {"model": self.target}
 
