@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from tests.running import carry
+from tests.toy_training import setup_for, train
 from tests.toys import EXACT, toy_home, toy_model
 from workbench import hardware
 from workbench.data import shelf as datasets
-from workbench.data.encoded import encoded_rows
 from workbench.data.templates import get_template
 from workbench.hardware import Hardware
 from workbench.home import Home
@@ -23,7 +23,7 @@ from workbench.jobs.queue import JobView, Queue
 from workbench.jobs.worker import carry_out
 from workbench.lineage import read_manifest
 from workbench.models.loading import load_base, load_tokenizer
-from workbench.training.objective import OBJECTIVES, Setup
+from workbench.training.objective import OBJECTIVES
 from workbench.training.objectives import sft
 from workbench.training.objectives.sft import Sft
 from workbench.training.tuner import TUNERS
@@ -31,12 +31,6 @@ from workbench.training.tuners.qlora import QLora
 
 END_OF_TURN = 2
 needs_bitsandbytes = pytest.mark.skipif(bool(QLora.unavailable()), reason=QLora.unavailable())
-
-
-def train(home: Home, output: str, **settings: Any) -> JobView:
-    """A training job of two steps, carried out here."""
-    common = {"model": "toy", "dataset": "talks", "output": output, "max_steps": 2, "batch_size": 2, "warmup": 0}
-    return carry(home, Train.parse({**common, "objective": {"method": "sft", "learning_rate": 0.01}, **settings}))
 
 
 @pytest.fixture(scope="module")
@@ -81,25 +75,6 @@ def with_adapter(home: Home, name: str, base: str = "toy") -> Any:
     from peft import PeftModel
 
     return PeftModel.from_pretrained(load_base(home.models / base, EXACT), str(home.models / name))
-
-
-def setup_for(home: Home, folder: Path, batch_size: int = 3, dataset: str = "talks", **given: Any) -> Setup:
-    """What a trainer gets for the model 'taught'; `given` are settings of the job, its objective among them."""
-    base = home.models / "toy"
-    job = Train.parse({"model": "toy", "dataset": dataset, "batch_size": batch_size, **given})
-    rules = job.objective.rules(datasets.dataset_kind(home, dataset), get_template("model", base), job.max_length)
-    encoded = {
-        split: encoded_rows(home, dataset, split, base, rules)
-        for split in ("train", "eval")
-        if datasets.count(home, dataset, split)
-    }
-    return Setup(
-        model=TUNERS.parse("lora").load(base, home.models / "taught", EXACT),
-        tokenizer=load_tokenizer(base),
-        encoded=encoded,
-        max_length=job.max_length,
-        arguments=job.trainer_arguments(folder, EXACT, {split: len(rows) for split, rows in encoded.items()}),
-    )
 
 
 # ---- every objective, every tuner --------------------------------------------------------------------------

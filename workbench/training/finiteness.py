@@ -51,7 +51,8 @@ def not_finite(trainer: Any, what: str, step: int) -> NotFinite:
     Once a step has changed the weights that are trained, only the others tell of the base.
     """
     begun = f"The {what} is not a finite number at step {step}"
-    if broken := broken_weights(trainer.model, only_frozen=trainer.state.global_step > 0):
+    untouched = trainer.state.global_step == 0
+    if broken := broken_weights(trainer.model, only_frozen=not untouched):
         return NotFinite(
             f"{begun}: the model it starts from has NaN or infinity in its weights ({broken}).",
             "Import or make that model again; no training can mend it.",
@@ -63,6 +64,12 @@ def not_finite(trainer: Any, what: str, step: int) -> NotFinite:
             "Lower the learning rate, or train where bfloat16 is supported.",
             "objective.learning_rate",
         )
+    if untouched:
+        return NotFinite(
+            f"{begun}, before any weight was changed: the model it starts from overflows by itself.",
+            "Check that it answers in Compare; import or make it again.",
+            "model",
+        )
     rate = trainer.args.learning_rate
     return NotFinite(
         f"{begun}: the learning rate of {rate:g} is most likely too high.",
@@ -73,12 +80,12 @@ def not_finite(trainer: Any, what: str, step: int) -> NotFinite:
 
 @torch.no_grad()
 def broken_weights(model: Any, only_frozen: bool = False) -> str:
-    """The first weights with NaN or infinity, by name, and how many more there are; '' when all are finite.
+    """The first weight with NaN or infinity, by its name in the base, and how many more there are; '' for none.
 
     `only_frozen` looks at those alone that training does not change.
     """
     names = [
-        name
+        name.removeprefix("base_model.model.").replace(".base_layer", "")
         for name, weight in model.named_parameters()
         if weight.is_floating_point() and not (only_frozen and weight.requires_grad)
         if not bool(torch.isfinite(weight).all())

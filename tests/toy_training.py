@@ -1,0 +1,52 @@
+"""Trainings of toys: whole jobs carried out in the test's process, and trainers that are only built."""
+
+from pathlib import Path
+from typing import Any
+
+from tests.running import carry
+from tests.toys import EXACT
+from workbench.data import shelf as datasets
+from workbench.data.encoded import encoded_rows
+from workbench.data.templates import get_template
+from workbench.home import Home
+from workbench.jobs.kinds.train import Train
+from workbench.jobs.queue import JobView
+from workbench.models.loading import load_tokenizer
+from workbench.models.shelf import resolve
+from workbench.training.objective import Setup
+from workbench.training.objectives.distill import Distill, WithTeacher
+from workbench.training.tuner import TUNERS
+
+
+def job(**settings: Any) -> Train:
+    """A training job of two steps of SFT on 'talks', unless the settings say otherwise."""
+    common = {"model": "toy", "dataset": "talks", "max_steps": 2, "batch_size": 2, "warmup": 0}
+    return Train.parse({**common, "objective": {"method": "sft", "learning_rate": 0.01}, **settings})
+
+
+def train(home: Home, output: str, **settings: Any) -> JobView:
+    """Such a job, carried out here; fails if it does not end well."""
+    return carry(home, job(output=output, **settings))
+
+
+def setup_for(home: Home, folder: Path, batch_size: int = 3, dataset: str = "talks", **given: Any) -> Setup:
+    """What a trainer gets; `given` are settings of the job, the objective and the model (toy+taught) among them."""
+    source = resolve(home, given.pop("model", "taught"))
+    job = Train.parse({"model": source.name, "dataset": dataset, "batch_size": batch_size, **given})
+    template = get_template(job.template, source.home_of_template)
+    rules = job.objective.rules(datasets.dataset_kind(home, dataset), template, job.max_length)
+    encoded = {
+        split: encoded_rows(home, dataset, split, source.home_of_template, rules)
+        for split in ("train", "eval")
+        if datasets.count(home, dataset, split)
+    }
+    common: dict[str, Any] = {
+        "model": TUNERS.parse("lora").load(source.base, source.adapter, EXACT),
+        "tokenizer": load_tokenizer(source.home_of_template),
+        "encoded": encoded,
+        "max_length": job.max_length,
+        "arguments": job.trainer_arguments(folder, EXACT, {split: len(rows) for split, rows in encoded.items()}),
+    }
+    if not isinstance(job.objective, Distill):
+        return Setup(**common)
+    return WithTeacher(**common, teacher=job.objective.load_teacher(home, source, EXACT))
