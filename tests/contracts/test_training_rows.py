@@ -47,10 +47,11 @@ def _turns(*contents: Any) -> list[dict[str, Any]]:
 
 def _varied() -> list[dict[str, Any]]:
     called = {"content": "", "tool_calls": [CALL]}
+    weightless, thrice = ({"content": "Hello.", "weight": weight} for weight in (0.0, 3.0))
     answered = [{"role": "tool", "name": "weather", "content": "rain"}, {"role": "assistant", "content": "It rains."}]
     return [
         {"messages": [*_turns("Bonn?", called), *answered], "tools": TOOLS},
-        {"messages": _turns("Hi", "Hello.", "Again", "Hello.", "And again", "Hello."), "metadata": {"weight": 2}},
+        {"messages": _turns("Hi", "Hello.", "Again", weightless, "And again", thrice), "metadata": {"weight": 2}},
         {"messages": [{"role": "system", "content": "Be brief."}, *_turns("Hi", "a")], "metadata": {"weight": 0.5}},
         {"messages": _turns("Tell me more.", LONG)},
         {"messages": _turns("Hi", "Hello, hello.")},
@@ -133,15 +134,20 @@ def test_every_objective_is_compared_with_the_token_view() -> None:
     assert {objective for objective, _, _ in CASES} == set(OBJECTIVES.all())
 
 
-def test_tokens_carry_the_weight_of_their_row(home: Home, tmp_path: Path) -> None:
+def test_tokens_carry_the_weight_of_their_turn_and_row(home: Home, tmp_path: Path) -> None:
     trainer = OBJECTIVES.parse("sft").trainer(setup_for(home, tmp_path, 5, "varied", model="toy"))
     (batch,) = trainer.get_train_dataloader()
     weights, learned = batch["weights"], batch["labels"] != -100
-    mean = (2 + 0.5 + 3) / 5
-    rows = sorted({round(float(one), 5) for one in row[mask]} for row, mask in zip(weights, learned, strict=True))
-    expected = sorted(weight / mean for weight in (2, 0.5, 1, 1, 1))
-    assert sorted(next(iter(row)) for row in rows) == pytest.approx(expected, abs=1e-4)
-    assert all(len(row) == 1 for row in rows) and not weights[~learned].any()
+    assert float(weights[learned].mean()) == pytest.approx(1) and not weights[~learned].any()
+    least = float(weights[learned].min())
+    rows = [{round(float(one) / least / 2, 4) for one in row[mask]} for row, mask in zip(weights, learned, strict=True)]
+    assert sorted(map(sorted, rows)) == [
+        [0.5],
+        [1],
+        [1],
+        [1],
+        [2, 6],
+    ]  # the row that counts twice has a turn that counts thrice
 
 
 # ---- rows that are left out --------------------------------------------------------------------------------
