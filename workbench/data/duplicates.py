@@ -14,6 +14,7 @@ from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from workbench.data.jaccard import batches as pair_batches
@@ -94,7 +95,10 @@ def similarity(texts: Texts, left: Ints, right: Ints, shingle: int = 2, threads:
 def _same_numbers(texts: Texts, left: Ints, right: Ints) -> NDArray[np.bool_]:
     """(pairs,) whether the same numbers stand in the texts at `left` and `right`, in any order."""
     used, places = np.unique(np.concatenate([left, right]), return_inverse=True)
-    sets = [frozenset(NUMBER.findall(text)) for text in texts.take(pa.array(used)).to_pylist()]
+    some = texts.take(pa.array(used))
+    with_digits = pc.match_substring_regex(some, r"\d").to_pylist()
+    numbers = zip(some.to_pylist(), with_digits, strict=True)
+    sets = [frozenset(NUMBER.findall(text)) if digits else frozenset[str]() for text, digits in numbers]
     known: dict[frozenset[str], int] = {}
     marks = np.array([known.setdefault(one, len(known)) for one in sets], np.int64)
     return marks[places[: len(left)]] == marks[places[len(left) :]]
