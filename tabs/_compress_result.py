@@ -84,7 +84,7 @@ def _quantize(home: Home, view: JobView, _: float | None) -> Found:
 def _quantized(home: Home, view: JobView) -> list[tuple[ModelInfo, Quantizer]]:
     """What a job has put on the shelf so far, and what made it."""
     found = []
-    for name, quantizer in view.job.outputs() if isinstance(view.job, Quantize) else []:
+    for name, quantizer in view.job.variants() if isinstance(view.job, Quantize) else []:
         folder = home.models / name
         if folder.is_dir() and read_manifest(folder).made_by.get("job") == view.id:
             found.append((model_info(home, name), quantizer))

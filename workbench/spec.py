@@ -11,7 +11,6 @@ from workbench.limits import MOST_NESTED, SETTINGS_BYTES, too_deep
 
 MOST_NODES = 20_000
 QUICK_CHARACTERS = 16_000
-QUICK: Any = getattr(yaml, "CSafeLoader", None)  # not in every build of PyYAML
 # What PyYAML raises for odd values: impossible dates ValueError, `!!bool x` KeyError, `!!timestamp x` AttributeError.
 NOT_YAML = (yaml.YAMLError, ValueError, TypeError, AttributeError, LookupError)
 
@@ -75,7 +74,27 @@ def _loaded(text: str, aliases: bool) -> Any:
     return yaml.load(text, Loader=_FewAliases if aliases else _NoAliases)
 
 
-class _NoAliases(yaml.SafeLoader):
+class _UniqueKeys:
+    """Refuses a key that stands twice in one mapping; of two values YAML would take the last without a word."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+        pairs = node.value if isinstance(node, yaml.MappingNode) else []
+        names: set[tuple[str, str]] = set()
+        for key, _ in pairs:
+            name = (key.tag, key.value) if isinstance(key, yaml.ScalarNode) else None
+            if name in names:
+                raise yaml.constructor.ConstructorError(None, None, f"{key.value!r} is given twice", key.start_mark)
+            if name:
+                names.add(name)
+        return super().construct_mapping(node, deep)  # type: ignore[misc]
+
+
+QUICK: Any = None
+if _C := getattr(yaml, "CSafeLoader", None):  # not in every build of PyYAML
+    QUICK = type("_Quick", (_UniqueKeys, _C), {})
+
+
+class _NoAliases(_UniqueKeys, yaml.SafeLoader):
     """Refuses aliases: no configuration here needs them, and nested ones make a 'YAML bomb'."""
 
     def compose_node(self, parent: Any, index: Any) -> Any:
@@ -85,7 +104,7 @@ class _NoAliases(yaml.SafeLoader):
         return super().compose_node(parent, index)
 
 
-class _FewAliases(yaml.SafeLoader):
+class _FewAliases(_UniqueKeys, yaml.SafeLoader):
     """Allows aliases in documents of at most `MOST_NODES` nodes when every alias is written out."""
 
     def get_single_node(self) -> Any:

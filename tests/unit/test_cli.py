@@ -100,7 +100,7 @@ def test_a_new_job_takes_settings(cli: Cli) -> None:
 
 def test_an_unknown_kind_of_job_is_told_with_the_nearest(cli: Cli) -> None:
     code, _, err = cli("new", "trian")
-    assert code == 1 and "Did you mean train?" in err
+    assert code == 1 and "Did you mean train" in err
 
 
 # ---- errors ------------------------------------------------------------------------------------------------

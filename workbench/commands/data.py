@@ -6,7 +6,7 @@ from typing import Any
 
 from workbench.commands.data_showing import on_one_line, print_rows, print_statistics, print_touched, rendered
 from workbench.commands.jobs import run_here
-from workbench.commands.shared import Args, Commands, add, emit, pairs
+from workbench.commands.shared import Args, Commands, add, emit, pairs, read_text_file
 from workbench.errors import UserError
 from workbench.home import Home, slug
 from workbench.jobs.job import JOBS
@@ -20,9 +20,7 @@ def run(home: Home, args: Args) -> None:
     from workbench.data.recipe import Recipe
 
     path = Path(args.recipe)
-    if not path.is_file():
-        raise UserError(f"There is no file {args.recipe}.", "`data recipe NAME` prints one to edit.", "recipe")
-    data = load_yaml(path.read_text("utf-8"))
+    data = load_yaml(read_text_file(path, "recipe"))
     if not isinstance(data, dict):
         raise UserError(f"{args.recipe} is no recipe.", "It has name, source and steps.", "recipe")
     name = args.name or data.get("name") or slug(path.stem)

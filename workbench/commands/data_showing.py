@@ -1,10 +1,9 @@
 """How commands print datasets: rows, what steps did to them, statistics."""
 
 import json
-from pathlib import Path
 from typing import Any
 
-from workbench.commands.shared import table
+from workbench.commands.shared import read_text_file, table
 
 LONGEST = 300
 
@@ -21,7 +20,7 @@ def rendered(row: dict[str, Any], name: str, file: str | None) -> str:
 
     if "text" in row:
         return str(row["text"])
-    own = Path(file).read_text("utf-8") if file else ""
+    own = read_text_file(file, "--template-file") if file else ""
     template = get_template("custom" if own else "chatml" if name == "model" else name, None, own)
     sides = {title: template.render(turns, tools=row.get("tools", ())) for title, turns in conversations(row).items()}
     return (

@@ -1,48 +1,125 @@
 """Commands for jobs: write one, run it here, queue it, stop and resume it."""
 
+import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+from pydantic import TypeAdapter
 from pydantic.fields import FieldInfo
 
-from workbench.commands.shared import Args, Commands, add, joined, pairs
-from workbench.errors import UserError
+from workbench.commands.shared import Args, Commands, add, families, joined, pairs, read_text_file
+from workbench.errors import Problems, SpecError, UserError
 from workbench.home import Home
 from workbench.jobs.job import JOBS, Job
 from workbench.jobs.queue import AFTER_DEATH, DIED, Queue
 from workbench.limits import bounded_text
+from workbench.registry import Method, Registry, suggestion
 from workbench.spec import dump_yaml, load_yaml
 
 
 def new(_home: Home, args: Args) -> None:
-    """A job's YAML with every default, to edit."""
-    method = JOBS.get(args.kind)
-    required = {name: _placeholder(field) for name, field in method.model_fields.items() if field.is_required()}
-    data = joined(required, pairs(args.set or []))
+    """The YAML of a job, or of any other method, with every default, to edit."""
+    registry, method = _method(args.kind)
+    data = with_default_methods({"method": method.method, **pairs(args.set or [])})
+    _check_all_but_missing(registry, data)
     print(f"# {method.summary()}")
-    for name, field in method.model_fields.items():
+    fields = {field.alias or name: field for name, field in method.model_fields.items()}
+    for name, field in fields.items():
         print(f"#   {name}: {field.description}")
-    print(JOBS.parse(with_default_methods({"method": args.kind, **data})).to_yaml(), end="")
+    settings = {name: _written(field, data.get(name)) for name, field in fields.items()}
+    print(dump_yaml({"method": method.method, **settings}), end="")
+
+
+def _check_all_but_missing(registry: Registry[Any], data: dict[str, Any]) -> None:
+    """Raises `SpecError` for what is wrong with the settings, but for those that are still to be filled in."""
+    try:
+        registry.parse(data)
+    except SpecError as error:
+        fields = registry.get(data["method"]).model_fields
+        missing = {name for name, field in fields.items() if field.is_required() and name not in data}
+        if wrong := [problem for problem in error.problems if problem.field not in missing]:
+            raise SpecError(wrong) from None
+
+
+def _written(field: FieldInfo, value: Any) -> Any:
+    """A setting as it stands in YAML: what was given, else the default, else a placeholder."""
+    if value is None and field.is_required():
+        return _placeholder(field)
+    type_: Any = field.annotation
+    for mark in field.metadata:
+        type_ = Annotated[type_, mark]
+    adapter: TypeAdapter[Any] = TypeAdapter(type_)
+    given = field.get_default(call_default_factory=True) if value is None else value  # type: ignore[call-arg]
+    return adapter.dump_python(adapter.validate_python(given), mode="json")
+
+
+def _method(name: str) -> tuple[Registry[Any], type[Method]]:
+    """A kind of job, or the method of another family of that name, which 'family:name' also names.
+
+    Raises `UserError` for names that are unknown or stand in several families.
+    """
+    family, colon, alone = name.rpartition(":")
+    named = {key: registry for key, registry in families().items() if not colon or key == family}
+    holders = {key: registry for key, registry in named.items() if alone in registry.all()}
+    if alone in JOBS.all() and "job" in holders:
+        return JOBS, JOBS.get(alone)
+    if len(holders) == 1:
+        registry = next(iter(holders.values()))
+        return registry, registry.get(alone)
+    if holders:
+        choices = " or ".join(f"'{key}:{alone}'" for key in holders)
+        raise UserError(f"Several families have a method {alone!r}.", f"Write {choices}.", "kind")
+    known = [method for registry in named.values() for method in registry.all()]
+    raise UserError(f"There is no method {name!r}.", suggestion(alone, known), "kind")
+
+
+PLACEHOLDER = "…"
 
 
 def _placeholder(field: FieldInfo) -> Any:
     """Something of the right shape for a setting that has no default."""
     if field.examples:
         return field.examples[0]
-    return ["…", "… "] if field.annotation == list[str] else "…"
+    return [PLACEHOLDER, f"{PLACEHOLDER} "] if field.annotation == list[str] else PLACEHOLDER
+
+
+def _check_filled_in(data: Any) -> None:
+    """Raises `SpecError` naming every setting that still holds the placeholder `new` wrote."""
+    problems = Problems()
+    for path in _unfilled(data):
+        problems.add(".".join(path), "is not filled in.", f"Write a value in place of {PLACEHOLDER}.")
+    problems.check()
+
+
+def _unfilled(data: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Where a placeholder stands; a list that holds some is named once."""
+    if isinstance(data, list) and any(_is_placeholder(item) for item in data):
+        yield path
+    elif isinstance(data, dict | list):
+        for key, item in data.items() if isinstance(data, dict) else enumerate(data):
+            yield from _unfilled(item, (*path, str(key)))
+    elif _is_placeholder(data):
+        yield path
+
+
+def _is_placeholder(value: Any) -> bool:
+    return isinstance(value, str) and value.strip() == PLACEHOLDER
 
 
 def read_job(args: Args) -> Job:
     """The job of a YAML file with --set laid over it."""
     path = Path(args.job)
     path = path / "job.yaml" if path.is_dir() else path
-    if not path.is_file():
+    if not path.exists():
         raise UserError(f"There is no file {args.job}.", "`new train > job.yaml` writes one to edit.", "job")
-    data = load_yaml(path.read_text("utf-8"))
+    data = load_yaml(read_text_file(path, "job"))
     if not isinstance(data, dict):
         raise UserError(f"{args.job} holds no settings.", "`new train` shows how a job reads.", "job")
-    return JOBS.parse(with_default_methods(joined(data, pairs(args.set or []))))
+    settings = joined(data, pairs(args.set or []))
+    _check_filled_in(settings)
+    return JOBS.parse(with_default_methods(settings))
 
 
 def with_default_methods(data: dict[str, Any]) -> dict[str, Any]:
@@ -75,11 +152,15 @@ def run_here(home: Home, job: Job) -> dict[str, Any]:
 
 def submit(home: Home, args: Args) -> None:
     """Queues a job. The app's runner takes it; with --wait this process becomes the runner if there is none."""
+    from workbench.jobs.runner import has_runner
+
     queue = Queue(home)
     job_id = queue.submit(read_job(args))
     print(job_id, flush=True)
     if args.wait:
         wait(home, queue, job_id)
+    elif not has_runner(home):
+        print("Nothing runs it yet: start the app (`python app.py`), or submit with --wait.", file=sys.stderr)
 
 
 def wait(home: Home, queue: Queue, job_id: str, echo: bool = True) -> dict[str, Any]:
@@ -126,8 +207,8 @@ def job_action(home: Home, args: Args) -> None:
 
 
 def register(commands: Commands) -> None:
-    written = add(commands, "new", new, "write the YAML of a job with its defaults")
-    written.add_argument("kind", help="train, generate, fold-adapter, …")
+    written = add(commands, "new", new, "write the YAML of a job or another method with its defaults")
+    written.add_argument("kind", help="train, generate, …, or any of `list methods`: lora, step:split")
     here = add(commands, "run", run, "run a job here, in the foreground")
     queued = add(commands, "submit", submit, "queue a job for the background")
     queued.add_argument("--wait", action="store_true", help="wait for its end; starts it if no app is running")

@@ -1,10 +1,9 @@
 """Commands for merging: a recipe's check and run, ensembles, the family of a model."""
 
 import sys
-from pathlib import Path
 
 from workbench.commands.jobs import run_here
-from workbench.commands.shared import Args, Commands, add, emit, pairs
+from workbench.commands.shared import Args, Commands, add, emit, pairs, read_text_file
 from workbench.errors import Problems, UserError
 from workbench.home import Home
 from workbench.jobs.job import JOBS
@@ -37,9 +36,7 @@ def merge(home: Home, args: Args) -> None:
 def _text(path: str) -> str:
     if path == "-":
         return sys.stdin.read()
-    if not Path(path).is_file():
-        raise UserError(f"There is no file {path}.", "Give mergekit's YAML, or - for standard input.", "recipe")
-    return Path(path).read_text("utf-8")
+    return read_text_file(path, "recipe")
 
 
 def methods(_home: Home, args: Args) -> None:

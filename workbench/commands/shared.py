@@ -1,13 +1,16 @@
 """What the commands share: tables, settings given as NAME=VALUE, the families of methods."""
 
 import argparse
+import codecs
 import json
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from workbench.errors import UserError
 from workbench.home import Home
 from workbench.jobs.job import JOBS
+from workbench.paths import regular_file
 from workbench.registry import Registry
 from workbench.spec import load_yaml
 
@@ -71,24 +74,64 @@ def emit(args: Args, columns: Sequence[str], rows: Sequence[Sequence[object]]) -
 
 
 def pairs(texts: Sequence[str]) -> dict[str, Any]:
-    """['r=16', 'objective.beta=0.2'] → nested settings, values read as YAML."""
+    """['r=16', 'objective.beta=0.2'] → nested settings, values read as YAML, whatever their order.
+
+    `tuner=qlora tuner.r=8` is {'tuner': {'method': 'qlora', 'r': 8}}. Raises `UserError` for what is no setting and for
+    one that is given twice.
+    """
     data: dict[str, Any] = {}
     for text in texts:
-        key, found, value = text.partition("=")
-        if not found:
+        key, equals, value = text.partition("=")
+        path = key.split(".")
+        if not equals or not all(path):
             raise UserError(f"{text!r} is no setting.", "Write name=value.", "--set")
-        place = data
-        *path, last = key.split(".")
-        for part in path:
-            place = place.setdefault(part, {})
-        place[last] = load_yaml(value) if value else ""
+        _put(data, path, load_yaml(value) if value else "", key)
     return data
 
 
+def _put(data: dict[str, Any], path: list[str], value: Any, key: str) -> None:
+    """Puts a value where its path leads; a method's name given by itself makes room for its settings."""
+    first, *rest = path
+    inner = data.get(first)
+    if first not in data:
+        data[first] = _nested(rest, value)
+    elif rest and isinstance(inner, str):
+        data[first] = {"method": inner}
+        _put(data[first], rest, value, key)
+    elif rest and isinstance(inner, dict):
+        _put(inner, rest, value, key)
+    elif isinstance(inner, dict) and isinstance(value, str) and "method" not in inner:
+        inner["method"] = value
+    elif isinstance(inner, dict) and isinstance(value, dict) and not inner.keys() & value.keys():
+        inner.update(value)
+    else:
+        raise UserError(f"{key} is given twice.", "Give each setting once.", "--set")
+
+
+def _nested(path: list[str], value: Any) -> Any:
+    return {path[0]: _nested(path[1:], value)} if path else value
+
+
+def read_text_file(path: str | Path, field: str) -> str:
+    """The text of a file a command was given. Raises `UserError` when it is missing, or no UTF-8 text."""
+    try:
+        data = regular_file(Path(path).expanduser(), field).read_bytes()
+    except FileNotFoundError:
+        raise UserError(f"There is no file {path}.", "Check the path.", field) from None
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise UserError(f"{path} is UTF-16 text.", "Save it as UTF-8.", field)
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise UserError(f"{path} is no UTF-8 text.", "Give a text file, saved as UTF-8.", field) from None
+
+
 def joined(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
-    """`over` laid on `base`, nested settings joined."""
-    found = dict(base)
+    """`over` laid on `base`, nested settings joined; settings of another method replace those of the one before."""
+    result = dict(base)
     for key, value in over.items():
-        inner = found.get(key)
-        found[key] = joined(inner, value) if isinstance(value, dict) and isinstance(inner, dict) else value
-    return found
+        inner = result.get(key)
+        if isinstance(value, dict) and isinstance(inner, dict) and value.get("method") in (None, inner.get("method")):
+            value = joined(inner, value)
+        result[key] = value
+    return result

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.commands.jobs import run_here
-from workbench.commands.shared import Args, Commands, add, emit, families, pairs
+from workbench.commands.shared import Args, Commands, add, emit, families, pairs, read_text_file
 from workbench.data.opening import ENCODINGS
 from workbench.data.templates import NAMES
 from workbench.errors import UserError
@@ -123,9 +123,7 @@ def _source(args: Args) -> "Source":
     first = args.source[0]
     if args.entry:
         listed = Path(first)
-        if not listed.is_file():
-            raise UserError(f"There is no file {first}.", "Give dataset_info.json or axolotl's YAML.", "source")
-        return source_of_entry(listed.read_text("utf-8"), args.entry, listed.resolve().parent)
+        return source_of_entry(read_text_file(listed, "source"), args.entry, listed.resolve().parent)
     if first == "-":
         return SOURCES.parse({"method": "pasted", "text": sys.stdin.read(), "format": form})
     if first.startswith("hub:"):
@@ -139,7 +137,7 @@ def tokens(home: Home, args: Args) -> None:
     """One row as the model sees it: trained tokens green, the rest grey, what is cut off struck through."""
     from workbench.data.viewing import row_as_seen
 
-    text = Path(args.template_file).read_text("utf-8") if args.template_file else ""
+    text = read_text_file(args.template_file, "--template-file") if args.template_file else ""
     view = row_as_seen(
         home, args.dataset, args.model, split=args.split, row=args.row, template="custom" if text else args.template,
         max_length=args.max_length, train_on="assistant", text=text,

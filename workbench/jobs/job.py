@@ -1,8 +1,9 @@
 """A job: a spec that does work in a process of its own, and the context it works in."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from workbench.errors import Problems
 from workbench.home import Home
@@ -57,6 +58,15 @@ class JobContext:
             raise JobStopped
 
 
+@dataclass(frozen=True)
+class Output:
+    """Something new that a job will put under a name: the setting the name comes from, and on which shelf."""
+
+    field: str
+    shelf: Literal["models", "datasets", "sessions"]
+    name: str
+
+
 class Job(Method):
     """Base of every kind of job. Subclasses live in workbench/jobs/kinds, one a file."""
 
@@ -70,6 +80,10 @@ class Job(Method):
     def subject(self) -> str:
         """The artifact it works on, by which lists find its jobs; '' where there is no one such."""
         return ""
+
+    def outputs(self) -> list[Output]:
+        """What it will make under names that nothing else may have; two jobs that wait or run never share one."""
+        return []
 
     def check(self, home: Home, problems: Problems) -> None:
         """Adds everything that would make the job fail later; called before it is queued."""

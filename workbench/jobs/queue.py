@@ -112,6 +112,7 @@ class Queue:
         job.check(self.home, problems)
         problems.check()
         with saying("The job was not queued"), self._submitting():
+            self._check_outputs(job)
             job_id = f"{self._stamp()}-{slug(job.label())[:40]}-{secrets.token_hex(2)}"
             partial = self.home.jobs / hidden_name(PARTIAL, job_id)
             try:
@@ -126,6 +127,17 @@ class Queue:
                 shutil.rmtree(partial, ignore_errors=True)
                 raise
         return job_id
+
+    def _check_outputs(self, job: Job) -> None:
+        """Raises `SpecError` when a job that waits or runs will already make something under one of its names."""
+        problems = Problems()
+        names = {(output.shelf, output.name): output.field for output in job.outputs()}
+        for view in self.live() if names else []:
+            for output in view.job.outputs() if view.job else []:
+                if field := names.get((output.shelf, output.name)):
+                    text = f"{output.name!r} is being made by the job {view.label} ({view.id})."
+                    problems.add(field, text, "Choose another name, or stop that job first.")
+        problems.check()
 
     def _submitting(self) -> filelock.BaseFileLock:
         """Held while a job takes its place: no two processes give the same one."""

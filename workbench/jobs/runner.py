@@ -21,6 +21,7 @@ from workbench.jobs.events import EventLog
 from workbench.jobs.queue import AFTER_DEATH, DIED, JobView, Queue
 from workbench.jobs.worker import ALREADY_TAKEN
 
+LOCK_FILE = ".runner.lock"
 TICK = 0.2
 SWEEP_EVERY_SECONDS = 60.0
 TELL_AGAIN_SECONDS = 30.0
@@ -40,6 +41,17 @@ def light_places() -> int:
     return int(given)
 
 
+def has_runner(home: Home) -> bool:
+    """Whether some process takes the queued jobs of this home."""
+    lock = filelock.FileLock(home.jobs / LOCK_FILE)
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        return True
+    lock.release()
+    return False
+
+
 class Runner:
     """Starts one device job and a few others at a time; keeps a warm spare worker if asked to."""
 
@@ -47,7 +59,7 @@ class Runner:
         light_places()  # a wrong setting is said at the start, not by a thread
         self.home, self.queue, self.warm = home, queue or Queue(home), warm
         # Taken in the runner's thread and given back in whichever thread halts it.
-        self._lock = filelock.FileLock(home.jobs / ".runner.lock", thread_local=False)
+        self._lock = filelock.FileLock(home.jobs / LOCK_FILE, thread_local=False)
         self._halt = threading.Event()
         self._thread = threading.Thread(target=self._loop, name="runner", daemon=True)
         self._spare: subprocess.Popen[str] | None = None

@@ -7,7 +7,7 @@ from pydantic import Field, field_validator
 
 from workbench.errors import Problems, SpecError, UserError
 from workbench.home import Home, write_text, writing
-from workbench.jobs.job import JOBS, Job, JobContext
+from workbench.jobs.job import JOBS, Job, JobContext, Output
 from workbench.lineage import Manifest, parent_of, write_manifest
 from workbench.merging.moe_recipe import MoeRecipe
 from workbench.models.shelf import check_free
@@ -52,6 +52,9 @@ class AssembleMoe(Job):
             return [["Recipe", error.message]]
         experts = ", ".join(expert.source_model for expert in recipe.experts)
         return [["Base", recipe.base_model], ["Experts", experts], ["Router", recipe.gate_mode], ["Makes", self.output]]
+
+    def outputs(self) -> list[Output]:
+        return [Output("output", "models", self.output)]
 
     def check(self, home: Home, problems: Problems) -> None:
         check_free(home, self.output, problems)

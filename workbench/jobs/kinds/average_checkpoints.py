@@ -7,7 +7,7 @@ from pydantic import Field
 
 from workbench.errors import Problems, UserError
 from workbench.home import Home, inside, writing
-from workbench.jobs.job import JOBS, Job, JobContext
+from workbench.jobs.job import JOBS, Job, JobContext, Output
 from workbench.jobs.kinds.train import Train
 from workbench.jobs.queue import Queue
 from workbench.lineage import Manifest, Parent, parent_of, read_manifest, write_manifest
@@ -43,6 +43,9 @@ class AverageCheckpoints(Job):
         which = f"the last {self.last}" if self.last else "all kept"
         how = "mean" if self.weighting == "mean" else f"EMA, decay {self.decay:g}"
         return [["Training", self.training], ["Checkpoints", which], ["Weighting", how], ["Makes", self.output]]
+
+    def outputs(self) -> list[Output]:
+        return [Output("output", "models", self.output)]
 
     def check(self, home: Home, problems: Problems) -> None:
         check_free(home, self.output, problems)

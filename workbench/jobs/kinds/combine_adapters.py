@@ -7,7 +7,7 @@ from pydantic import Field
 
 from workbench.errors import Problems, UserError
 from workbench.home import Home, writing
-from workbench.jobs.job import JOBS, Job, JobContext
+from workbench.jobs.job import JOBS, Job, JobContext, Output
 from workbench.lineage import Manifest, parent_of, read_manifest, write_manifest
 from workbench.models import tensors
 from workbench.models.shelf import check_free, copy_texts, model_folder, resolve
@@ -69,6 +69,9 @@ class CombineAdapters(Job):
     def facts(self, home: Home) -> list[list[str]]:
         shares = ", ".join(f"{name} × {share:g}" for name, share in zip(self.adapters, self.shares, strict=False))
         return [["Adapters", shares], ["Combination", self.combination], ["Makes", self.output]]
+
+    def outputs(self) -> list[Output]:
+        return [Output("output", "models", self.output)]
 
     def check(self, home: Home, problems: Problems) -> None:
         if len(set(self.adapters)) < len(self.adapters):

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from workbench.errors import Problems, UserError
 from workbench.home import Home, writing
-from workbench.jobs.job import JOBS, Job, JobContext
+from workbench.jobs.job import JOBS, Job, JobContext, Output
 from workbench.lineage import Manifest, parent_of, write_manifest
 from workbench.models import tensors
 from workbench.models.shelf import check_free, copy_texts, model_folder, resolve
@@ -48,6 +48,9 @@ class ExtractLora(Job):
     def facts(self, home: Home) -> list[list[str]]:
         rank = f"{self.rank}" if self.rank else f"for {self.energy:.0%} of the change, at most {self.max_rank}"
         return [["Model", self.model], ["Base", self.base], ["Rank", rank], ["Makes", self.output_name]]
+
+    def outputs(self) -> list[Output]:
+        return [Output("output", "models", self.output_name)]
 
     def check(self, home: Home, problems: Problems) -> None:
         check_free(home, self.output_name, problems)

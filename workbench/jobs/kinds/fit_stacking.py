@@ -6,7 +6,7 @@ from pydantic import Field
 
 from workbench.errors import Problems, UserError
 from workbench.home import Home
-from workbench.jobs.job import JOBS, Job, JobContext
+from workbench.jobs.job import JOBS, Job, JobContext, Output
 from workbench.lineage import Parent
 from workbench.models.shelf import check_free
 
@@ -50,6 +50,9 @@ class FitStacking(Job):
             ]
         except UserError as error:
             return [["Session", error.message]]
+
+    def outputs(self) -> list[Output]:
+        return [Output("output", "models", self.output)]
 
     def check(self, home: Home, problems: Problems) -> None:
         from workbench.chat.ensembles.stacking import Stacking

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from workbench.errors import Problems, UserError
 from workbench.home import Home, writing
-from workbench.jobs.job import JOBS, Job, JobContext
+from workbench.jobs.job import JOBS, Job, JobContext, Output
 from workbench.lineage import Manifest, parent_of, write_manifest
 from workbench.models.shelf import check_free, resolve
 from workbench.models.tensors import model_config
@@ -31,6 +31,9 @@ class Fold(Job):
 
     def label(self) -> str:
         return f"Fold {self.adapter}"
+
+    def outputs(self) -> list[Output]:
+        return [Output("output", "models", self.output_name)]
 
     def check(self, home: Home, problems: Problems) -> None:
         try:

@@ -11,7 +11,7 @@ from workbench.chat.gguf_lora import can_answer
 from workbench.data import shelf as datasets
 from workbench.errors import Problems, UserError
 from workbench.home import Home, safe_name
-from workbench.jobs.job import JOBS, Job, JobContext, JobStopped
+from workbench.jobs.job import JOBS, Job, JobContext, JobStopped, Output
 
 
 @JOBS.register
@@ -55,6 +55,9 @@ class Generate(Job):
             ["Models", ", ".join(self.models)],
             ["Prompts", f"{self.limit} of {self.prompts}"],
         ]
+
+    def outputs(self) -> list[Output]:
+        return [Output("session", "sessions", self.session)]
 
     def check(self, home: Home, problems: Problems) -> None:
         from workbench.preferences.sessions import list_sessions

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from workbench.errors import Problems, UserError
 from workbench.home import Home, inside, slug
-from workbench.jobs.job import JOBS, Job, JobContext
+from workbench.jobs.job import JOBS, Job, JobContext, Output
 from workbench.models import hub, shelf
 
 
@@ -31,6 +31,9 @@ class GetHubModel(Job):
 
     def label(self) -> str:
         return f"Get {self.repo}"
+
+    def outputs(self) -> list[Output]:
+        return [Output("name", "models", self.target)]
 
     def check(self, home: Home, problems: Problems) -> None:
         try:

@@ -8,7 +8,7 @@ from pydantic import Field
 from workbench.data.source import SOURCES
 from workbench.errors import Problems, UserError
 from workbench.home import Home, inside
-from workbench.jobs.job import JOBS, Job, JobContext
+from workbench.jobs.job import JOBS, Job, JobContext, Output
 from workbench.registry import choice
 
 
@@ -35,6 +35,9 @@ class ImportData(Job):
         paths = [Path(path).name for path in getattr(self.source, "paths", [])]
         what = ", ".join(paths[:5]) + (" …" if len(paths) > 5 else "") or getattr(self.source, "dataset", "")
         return [["From", f"{self.source.title}: {what}" if what else self.source.title], ["Makes", self.name]]
+
+    def outputs(self) -> list[Output]:
+        return [] if self.replace else [Output("name", "datasets", self.name)]
 
     def check(self, home: Home, problems: Problems) -> None:
         try:

@@ -11,7 +11,7 @@ from workbench.errors import Problems, UserError
 from workbench.gguf.library import knows, unavailable
 from workbench.gguf.reading import Header, read_header
 from workbench.home import Home, inside, slug, write_text, writing
-from workbench.jobs.job import JOBS, Job, JobContext
+from workbench.jobs.job import JOBS, Job, JobContext, Output
 from workbench.lineage import Manifest, write_manifest
 from workbench.models.shelf import human_count, human_size, row_of
 from workbench.paths import ServerPath, regular_file
@@ -53,6 +53,9 @@ class ImportGguf(Job):
             ["Model", f"{header.architecture}, {human_count(header.parameters)} weights, {header.type}"],
             ["Makes", self.target],
         ]
+
+    def outputs(self) -> list[Output]:
+        return [Output("name", "models", self.target)]
 
     def check(self, home: Home, problems: Problems) -> None:
         reason = unavailable()

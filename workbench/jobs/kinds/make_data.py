@@ -9,7 +9,7 @@ from workbench.chat.gguf_lora import can_answer, pair_of
 from workbench.data import shelf as datasets
 from workbench.errors import Problems, UserError
 from workbench.home import Home, inside
-from workbench.jobs.job import JOBS, Job, JobContext, JobStopped
+from workbench.jobs.job import JOBS, Job, JobContext, JobStopped, Output
 from workbench.lineage import Parent, parent_of
 from workbench.making.endpoint import Endpoint
 from workbench.making.log import NAME, MakingLog
@@ -84,6 +84,9 @@ class MakeData(Job):
             *judge,
             ["Makes", f"{self.output_name}, {self.limit} rows at most"],
         ]
+
+    def outputs(self) -> list[Output]:
+        return [Output("output", "datasets", self.output_name)]
 
     def check(self, home: Home, problems: Problems) -> None:
         for field, name in (("model", self.model or ENDPOINT), ("judge", self.judge)):

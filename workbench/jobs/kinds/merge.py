@@ -9,7 +9,7 @@ from pydantic import Field
 
 from workbench.errors import Problems, UserError
 from workbench.home import Home, inside
-from workbench.jobs.job import JOBS, Job, JobContext, JobStopped
+from workbench.jobs.job import JOBS, Job, JobContext, JobStopped, Output
 from workbench.lineage import Manifest, read_manifest, verify
 from workbench.merging import catalogue
 from workbench.merging.recipe import Recipe
@@ -63,6 +63,9 @@ class Merge(Job):
             ["Models", ", ".join(recipe.references())],
             ["Makes", self.output],
         ]
+
+    def outputs(self) -> list[Output]:
+        return [Output("output", "models", self.output)]
 
     def check(self, home: Home, problems: Problems) -> None:
         from workbench.data.shelf import dataset_kind

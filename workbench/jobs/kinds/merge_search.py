@@ -10,7 +10,7 @@ from pydantic import Field
 from workbench.data.templates import TemplateName
 from workbench.errors import Problems, UserError
 from workbench.home import Home
-from workbench.jobs.job import JOBS, Job, JobContext, JobStopped
+from workbench.jobs.job import JOBS, Job, JobContext, JobStopped, Output
 from workbench.lineage import Manifest, parent_of, read_manifest
 from workbench.merging import catalogue
 from workbench.merging.recipe import Recipe
@@ -64,6 +64,9 @@ class MergeSearch(Job):
             ["Budget", f"{self.trials} trials{limit}"],
             ["Makes", self.output],
         ]
+
+    def outputs(self) -> list[Output]:
+        return [Output("output", "models", self.output)]
 
     def check(self, home: Home, problems: Problems) -> None:
         from workbench.models.measure import check_dataset

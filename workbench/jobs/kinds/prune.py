@@ -12,7 +12,7 @@ from workbench.data import shelf as datasets
 from workbench.errors import Problems, UserError
 from workbench.hardware import Hardware
 from workbench.home import Home, inside, slug, writing
-from workbench.jobs.job import JOBS, Job, JobContext
+from workbench.jobs.job import JOBS, Job, JobContext, Output
 from workbench.jobs.kinds.quantize import folded
 from workbench.lineage import Manifest, Parent, parent_of, read_manifest, write_manifest
 from workbench.models.measure import Encoded, Loss, check_dataset, difference, encode, longest, loss_of
@@ -57,6 +57,9 @@ class Prune(Job):
         except UserError:
             return rows
         return [*rows, ["Size", human_size(estimate.bytes)], ["Effect", " ".join(estimate.notes)]]
+
+    def outputs(self) -> list[Output]:
+        return [Output("output", "models", self.output_name)]
 
     def check(self, home: Home, problems: Problems) -> None:
         pruner: Pruner = self.pruner

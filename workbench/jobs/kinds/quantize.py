@@ -10,7 +10,7 @@ from workbench.compressing.quantizer import QUANTIZERS, Quantizer, Work
 from workbench.data import shelf as datasets
 from workbench.errors import Problems, UserError
 from workbench.home import Home, inside, slug, write_text, writing
-from workbench.jobs.job import JOBS, Job, JobContext, JobStopped
+from workbench.jobs.job import JOBS, Job, JobContext, JobStopped, Output
 from workbench.lineage import Manifest, Parent, parent_of, read_manifest, write_manifest
 from workbench.models.shelf import Resolved, human_size, resolve
 from workbench.registry import choice
@@ -35,7 +35,7 @@ class Quantize(Job):
     calibration_rows: int = Field(64, ge=1, le=10_000, description="How many of its rows are used.")
     prefix: str = Field("", description="Names of the results start with this; empty takes the model's name.")
 
-    def outputs(self) -> list[tuple[str, Quantizer]]:
+    def variants(self) -> list[tuple[str, Quantizer]]:
         """(name on the shelf, quantizer), in order."""
         return [(f"{self.prefix or self.model}-{slug(one.suffix())}", one) for one in self.quantizers]  # type: ignore[attr-defined]
 
@@ -45,9 +45,12 @@ class Quantize(Job):
     def facts(self, home: Home) -> list[list[str]]:
         return [
             ["Model", self.model],
-            ["Makes", ", ".join(name for name, _ in self.outputs())],
+            ["Makes", ", ".join(name for name, _ in self.variants())],
             ["Calibration", self.calibration or "none"],
         ]
+
+    def outputs(self) -> list[Output]:
+        return [Output("prefix", "models", name) for name, _ in self.variants()]
 
     def check(self, home: Home, problems: Problems) -> None:
         try:
@@ -55,10 +58,10 @@ class Quantize(Job):
         except UserError as error:
             problems.collect("model", error)
             return
-        names = [name for name, _ in self.outputs()]
+        names = [name for name, _ in self.variants()]
         for name in {name for name in names if names.count(name) > 1}:
             problems.add("quantizers", f"{name!r} would be made twice.", "Take each quantizer once.")
-        for name, quantizer in self.outputs():
+        for name, quantizer in self.variants():
             self._check_one(home, found, name, quantizer, problems)
         if self.calibration:
             self._check_calibration(home, problems)
@@ -106,7 +109,7 @@ class Quantize(Job):
         made: list[dict[str, Any]] = []
         try:
             whole = folded(ctx, found, scratch / "folded") if found.adapter else found
-            for place, (name, quantizer) in enumerate(self.outputs()):
+            for place, (name, quantizer) in enumerate(self.variants()):
                 made.append(self._one(ctx, quantizer, name, place, Work(
                     ctx, ctx.home, whole, Path(), scratch, rows, kind, _teller(ctx, place, len(self.quantizers), name),
                     lambda: _stop(ctx),

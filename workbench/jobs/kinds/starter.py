@@ -4,7 +4,7 @@ from typing import Any, ClassVar
 
 from workbench.errors import Problems
 from workbench.home import Home
-from workbench.jobs.job import JOBS, Job, JobContext
+from workbench.jobs.job import JOBS, Job, JobContext, Output
 from workbench.models import starter
 
 
@@ -15,6 +15,9 @@ class GetStarter(Job):
     method: ClassVar[str] = "starter-model"
     title: ClassVar[str] = "Get the starter model"
     uses_device: ClassVar[bool] = False
+
+    def outputs(self) -> list[Output]:
+        return [Output("method", "models", starter.NAME)]
 
     def check(self, home: Home, problems: Problems) -> None:
         if (home.models / starter.NAME).exists():

@@ -12,7 +12,7 @@ from workbench.data.templates import TemplateName
 from workbench.errors import Problems, UserError
 from workbench.hardware import Hardware, known
 from workbench.home import Home, inside
-from workbench.jobs.job import JOBS, Job, JobContext
+from workbench.jobs.job import JOBS, Job, JobContext, Output
 from workbench.models.shelf import Resolved, human_size, resolve
 from workbench.registry import choice
 from workbench.training.objective import OBJECTIVES, Objective
@@ -93,6 +93,9 @@ class Train(Job):
         except UserError:
             pass  # check() says what is wrong
         return found
+
+    def outputs(self) -> list[Output]:
+        return [Output("output", "models", self.output_name)]
 
     def check(self, home: Home, problems: Problems) -> None:
         for field, name in (("model", self.model), ("dataset", self.dataset)):
