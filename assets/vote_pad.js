@@ -2,7 +2,7 @@
 const kit = window.wbKit;
 const { h, setText } = kit;
 const root = element.querySelector(".wb-vote-pad");
-const TIMEOUT = 10000;
+const TIMEOUT = 10000, HOLD = 20000, IDLE = 3000;
 const CHOICES = [
   ["left", "Left is better", "←"], ["tie", "Equally good", "↓"], ["both_bad", "Both bad", "B"],
   ["skip", "Skip", "S"], ["right", "Right is better", "→"],
@@ -10,7 +10,7 @@ const CHOICES = [
 const KEYS = { ArrowLeft: "left", 1: "left", a: "left", ArrowRight: "right", 2: "right", l: "right", ArrowDown: "tie",
   t: "tie", b: "both_bad", s: "skip", u: "undo", Backspace: "undo" };
 
-let item = null, canUndo = false, since = 0, busy = false, failed = null, session = null;
+let item = null, canUndo = false, since = 0, busy = false, failed = null, session = null, waiting = 0;
 const ui = build();
 
 function build() {
@@ -22,6 +22,7 @@ function build() {
   ui.saved = h("span", "wb-vote-saved");
   const top = h("div", "wb-vote-top");
   top.append(ui.count, ui.saved);
+  ui.note = h("div", "wb-hint wb-vote-note");
   ui.prompt = h("div", "wb-vote-prompt");
   ui.left = h("div", "wb-vote-text");
   ui.right = h("div", "wb-vote-text");
@@ -29,7 +30,7 @@ function build() {
   pair.append(side("Left", ui.left), side("Right", ui.right));
   ui.error = h("div", "wb-error");
   ui.buttons = buttons(ui);
-  ui.body.append(top, ui.progress, ui.prompt, pair, ui.error, ui.buttons);
+  ui.body.append(top, ui.progress, ui.note, ui.prompt, pair, ui.error, ui.buttons);
   root.append(ui.empty, ui.body);
   return ui;
 }
@@ -108,6 +109,7 @@ function send(vote) {
     }
     const total = reply.item ? `  (${reply.item.done} of ${reply.item.total})` : "";
     show(reply);
+    if (reply.next_error) fail(reply.next_error, load);
     setText(ui.saved, "Saved ✓" + total);
   });
 }
@@ -124,6 +126,35 @@ function undo() {
   });
   attempt();
 }
+
+/* ---- the pair lies open here --------------------------------------------------------------------------- */
+
+/** While the pair is seen, tell the server, so that it goes to nobody else; while there is none, ask for one. */
+async function keep() {
+  if (!session || busy || failed) return IDLE;
+  if (waiting && performance.now() - since >= waiting * 1000 - 200) await load();
+  if (waiting) return waiting * 1000;
+  if (!item) return HOLD;
+  const [asked, token] = [session, item.token];
+  const reply = await ask(server.hold_pair({ ...who(), token }));
+  if (reply.held === false && asked === session && item?.token === token && !busy) {
+    await load();
+    setText(ui.saved, "That pair was not held any longer; nothing was saved for it.");
+  }
+  return HOLD;
+}
+
+/** Give the pair back when the page closes. Gradio's client cannot ask for a request that outlives its page. */
+function giveBack() {
+  if (!item || !props.value) return;
+  const plain = window.fetch;
+  window.fetch = (url, options) => plain(url, { ...options, keepalive: true });
+  try { server.return_pair({ ...who(), token: item.token }).catch(() => {}); } finally { window.fetch = plain; }
+  item = null;
+}
+
+/** A page that comes back as it was left has given its pair back. */
+function onShow(event) { if (event.persisted && session) load(); }
 
 /* ---- drawing ------------------------------------------------------------------------------------------- */
 
@@ -166,8 +197,14 @@ function show(reply) {
   settle();
   item = reply.item || null;
   canUndo = Boolean(reply.can_undo);
+  waiting = item ? 0 : Number(reply.wait) || 0;
+  since = performance.now();
+  setText(ui.note, reply.note);
+  ui.note.hidden = !reply.note;
   root.dataset.item = item ? item.token : "";
-  if (item) drawItem(); else drawEnd(reply.message);
+  root.dataset.waiting = waiting > 0;
+  if (item) drawItem(); else drawEnd(reply);
+  poke();
   refresh();
 }
 
@@ -191,13 +228,13 @@ function drawItem() {
   since = performance.now();
 }
 
-function drawEnd(text) {
+function drawEnd(reply) {
   ui.bar.style.width = "100%";
   setText(ui.count, "");
   ui.body.classList.add("is-end");
   showBody();
   ui.empty.hidden = false;
-  ui.empty.replaceChildren(kit.empty(["Nothing left to judge", text || "Every pair of this session has your vote.",
+  ui.empty.replaceChildren(kit.empty([reply.title, reply.message,
     canUndo ? "Press U to take back the last vote." : ""]));
 }
 
@@ -219,7 +256,7 @@ function typing(target) {
 }
 
 function onKey(event) {
-  if (!root.isConnected) { document.removeEventListener("keydown", onKey); return; }
+  if (!root.isConnected) { leave(); return; }
   if (!kit.visible(element) || typing(event.target) || !session) return;
   if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
   const name = event.key.length === 1 ? event.key.toLowerCase() : event.key;
@@ -230,13 +267,28 @@ function onKey(event) {
   if (choice === "undo") undo(); else cast(choice);
 }
 
+function leave() {
+  document.removeEventListener("keydown", onKey);
+  window.removeEventListener("pagehide", giveBack);
+  window.removeEventListener("pageshow", onShow);
+}
+
+/** The pair of a session that is left goes back; under another name in the same one it stays open here. */
+function leaveSession(value) {
+  if (!item || !session) return;
+  const [name, annotator] = JSON.parse(session);
+  if (name !== value?.session) server.return_pair({ session: name, annotator, token: item.token }).catch(() => {});
+}
+
 function start() {
   const value = props.value && props.value.session ? props.value : null;
   const next = value ? JSON.stringify([value.session, value.annotator]) : "";
   if (next === session) return;
+  leaveSession(value);
   session = next;
   item = null;
   canUndo = busy = false;
+  waiting = 0;
   setText(ui.saved, "");
   settle();
   ui.body.hidden = true;
@@ -246,5 +298,8 @@ function start() {
 }
 
 document.addEventListener("keydown", onKey);
+window.addEventListener("pagehide", giveBack);
+window.addEventListener("pageshow", onShow);
+const poke = kit.loop(element, keep);
 watch("value", start);
 start();

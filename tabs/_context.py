@@ -78,8 +78,11 @@ class Context:
         )
 
     def sessions(self) -> Choices:
-        """Newest first."""
-        return [(found.name, found.name) for found in list_sessions(self.home)]
+        """Newest first; none while the label database cannot be read, which the Label tab says."""
+        try:
+            return [(found.name, found.name) for found in list_sessions(self.home)]
+        except UserError:
+            return []
 
     def jobs(self, methods: tuple[str, ...] = ()) -> Choices:
         """Newest first; of these kinds, or all."""

@@ -35,7 +35,8 @@ def points_of(ctx: Context, query: dict[str, Any]) -> dict[str, Any]:
     fresh = query.get("generation") != story.generation or int(query.get("cursor") or 0) > len(story.points)
     start = 0 if fresh else int(query.get("cursor") or 0)
     points = story.points[start : start + MOST_POINTS]
-    log, offset = ctx.queue.log(view.id, int(query.get("log") or 0))
+    blind = view.job is not None and view.job.blind(ctx.home)
+    log, offset = ("", 0) if blind else ctx.queue.log(view.id, int(query.get("log") or 0))
     return {
         "found": True,
         "title": view.label,

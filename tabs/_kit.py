@@ -93,15 +93,22 @@ def VotePad(
     next_pair: Answer,
     vote: Answer,
     undo: Answer,
+    hold: Answer,
+    give_back: Answer,
     value: dict[str, str] | None = None,
     empty: Lines = ("No session open", "Two answers appear side by side, without names.", "Open or create a session."),
     **options: Any,
 ) -> gr.HTML:
     """Blind voting by keyboard; a vote is shown as saved only after the server said so.
 
-    value: {"session": name, "annotator": str} or None.
+    value: {"session": name, "annotator": str} or None. Every function is called with it, and answers {"item", "title",
+    "message", "wait", "can_undo", "note"}: with no item, the pad asks again after `wait` seconds; a vote's answer has
+    "saved", and "next_error" when it was kept but no next pair came.
+    hold: called with {"token"} too while the pair is seen; {"held": bool}. give_back: the same, when the page closes.
     """
-    functions = {"next_pair": next_pair, "cast_vote": vote, "undo_vote": undo}
+    functions = {
+        "next_pair": next_pair, "cast_vote": vote, "undo_vote": undo, "hold_pair": hold, "return_pair": give_back,
+    }  # fmt: skip
     return component("vote_pad", value, functions, empty, **options)
 
 

@@ -31,7 +31,10 @@ def build(ctx: Context) -> None:
 
 
 def _settings(ctx: Context, job: str | None) -> str:
-    return bounded_text(ctx.queue.get(job or "").folder / JOB_FILE)
+    view = ctx.queue.get(job or "")
+    if view.job and view.job.blind(ctx.home):
+        return "# The settings name the models; they are shown when the labelling session is closed."
+    return bounded_text(view.folder / JOB_FILE)
 
 
 def _confirm() -> str:

@@ -22,6 +22,7 @@ from workbench.jobs.job import JOBS
 from workbench.jobs.queue import Queue, job_result
 from workbench.jobs.runner import Runner
 from workbench.models import starter
+from workbench.preferences.blinding import Voter, close_session
 from workbench.preferences.export import export_dataset
 from workbench.preferences.judges import FIELD_GUIDE, vote_by_rule
 from workbench.preferences.summary import report
@@ -125,9 +126,13 @@ class _Run:
     def round(self, session: str, models: list[str], **settings: int) -> None:
         """Answers of the models to the prompts, each pair voted on by the rule."""
         asked = {**ANSWERS, "session": session, "models": models, **settings}
-        self.stage(
-            f"answer and vote: {session}", lambda: (self.job(asked), vote_by_rule(self.home, session, FIELD_GUIDE))
-        )
+        self.stage(f"answer and vote: {session}", lambda: self.answer_and_judge(session, asked))
+
+    def answer_and_judge(self, session: str, asked: dict[str, Any]) -> None:
+        """The answers, a vote by the rule on every pair, and the session closed, so that its result may be seen."""
+        self.job(asked)
+        vote_by_rule(self.home, session, FIELD_GUIDE)
+        close_session(self.home, session, Voter(FIELD_GUIDE.name, FIELD_GUIDE.name))
 
 
 def _rate(home: Home, session: str) -> dict[str, Any]:

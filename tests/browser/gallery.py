@@ -42,6 +42,8 @@ class Lab:
         self.total, self.done, self.generation = total, done, 1
         self.status, self.fail_points = "running", False
         self.votes: list[dict[str, Any]] = []
+        self.held: list[str] = []
+        self.returned: list[str] = []
         self.undone: list[str] = []
         self.calls: list[dict[str, Any]] = []
         self.fail_votes = 0
@@ -162,6 +164,7 @@ class Lab:
         }
         return {
             "item": item if done < 6 else None,
+            "title": "Nothing left to judge",
             "message": self.text or "All six pairs are judged.",
             "error": None,
             "can_undo": done > 0,
@@ -183,6 +186,14 @@ class Lab:
         if self.votes:
             self.votes.pop()
         return self.next_pair(query)
+
+    def hold(self, query: dict[str, Any]) -> dict[str, Any]:
+        self.held.append(query["token"])
+        return {"held": True}
+
+    def give_back(self, query: dict[str, Any]) -> dict[str, Any]:
+        self.returned.append(query["token"])
+        return {}
 
     # -- merging
     def _shelf(self) -> list[dict[str, Any]]:
@@ -284,7 +295,9 @@ def build(lab: Lab) -> gr.Blocks:
             with gr.Tab("Compare", id="compare"):
                 _compare(lab)
             with gr.Tab("Label", id="label"), gr.Column(elem_classes="wb-panel"):
-                kit.VotePad(lab.next_pair, lab.vote, lab.undo, {"session": "first", "annotator": "ann"})
+                kit.VotePad(
+                    lab.next_pair, lab.vote, lab.undo, lab.hold, lab.give_back, {"session": "first", "annotator": "ann"}
+                )
                 gr.Textbox(label="Note", elem_id="note")
             with gr.Tab("Pieces", id="pieces"):
                 _pieces(lab)

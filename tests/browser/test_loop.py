@@ -158,10 +158,14 @@ def test_vote_by_keyboard_then_dpo(app: App, page: Page) -> None:
         # The voter does not know which model is which; the tuned one says it is good.
         left = page.locator('.wb-vote-side[data-side="left"]').inner_text()
         page.keyboard.press("ArrowLeft" if "It is good" in left else "ArrowRight")
-        expect(pad).to_contain_text("Nothing left to judge" if count == 8 else f"({count} of 8)")
+        expect(pad).to_contain_text("Every pair has its votes" if count == 8 else f"({count} of 8)")
         expect(pad).to_contain_text("Saved ✓")
         assert len(effective_votes(app.home, "round-one")) == count
     shot(page, "label")
+    expect(page.locator("#train-dpo")).to_be_hidden()
+    page.evaluate("window.confirm = () => true")
+    page.locator("#session-close").click()
+    expect(page.locator("#result")).to_contain_text("by ada")
     page.locator("#train-dpo").click()
     expect(page.locator("#train-form").get_by_label("Dataset", exact=True)).to_have_value("round-one-pairs")
     page.locator("#train-start").click()
@@ -169,23 +173,3 @@ def test_vote_by_keyboard_then_dpo(app: App, page: Page) -> None:
     assert view.status == "done", view.error
     expect(live(page)).to_contain_text("Reward margin")
     shot(page, "dpo")
-
-
-def test_a_vote_is_there_after_the_server_is_killed_right_after_saved(app: App, browser: Browser) -> None:
-    page = browser.new_context().new_page()  # of its own: its server dies under it
-    page.goto(app.url)
-    tab(page, "Label")
-    expect(page.locator("#session input")).to_have_value("round-one", timeout=20_000)
-    page.locator("#annotator input, #annotator textarea").first.fill("ada")
-    page.locator("#vote-start").click()
-    expect(page.locator(".wb-vote-pad")).to_contain_text("Press U to take back")
-    page.keyboard.press("u")
-    expect(page.locator(".wb-vote-pad")).to_contain_text("Tell me of")
-    assert len(effective_votes(app.home, "round-one")) == 7
-    page.keyboard.press("t")
-    expect(page.locator(".wb-vote-pad")).to_contain_text("Nothing left to judge")
-    expect(page.locator(".wb-vote-pad")).to_contain_text("Saved ✓")
-    app.kill()
-    assert [vote.choice for vote in effective_votes(app.home, "round-one")].count("tie") == 1
-    page.context.close()
-    app.start()

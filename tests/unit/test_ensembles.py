@@ -14,6 +14,7 @@ import torch
 
 from tests.running import carry
 from tests.toys import EXACT, toy_adapter, toy_dataset, wordy_model
+from tests.voting import by, close
 from workbench.chat import engine as engine_module
 from workbench.chat.decoding import Decoding
 from workbench.chat.engine import Engine
@@ -444,18 +445,18 @@ def cast(home: Home, count: int = 100) -> None:
     """Votes for the model 'other' whenever it is one of the two."""
     names = {text: name for name, text in _texts(home)}
     for n in range(count):
-        item = votes.next_item(home, "s", "me")
+        item = votes.next_item(home, "s", by("me"))
         if item is None:
             return
         choice = "left" if names[item.left] == "other" else "right"
-        votes.vote(home, "s", "me", item.token, choice, f"k{n}", 1.0)
+        votes.vote(home, "s", by("me"), item.token, choice, f"k{n}", 1.0)
 
 
 def _texts(home: Home) -> list[tuple[str, str]]:
-    from workbench.preferences import store
+    from workbench.preferences import store, tables
 
     with store.reading(home) as db:
-        return [(row.model, row.text) for row in db.execute(store.answers.select())]
+        return [(row.model, row.text) for row in db.execute(tables.answers.select())]
 
 
 def test_an_ensemble_answers_for_labelling(home: Home) -> None:
@@ -484,6 +485,7 @@ def test_labelling_stops_in_the_middle_of_an_ensemble_s_batch(home: Home) -> Non
 def test_votes_become_a_stacking_ensemble(home: Home) -> None:
     answered(home, PAIR, 20)
     cast(home)
+    close(home, "s")
     result = carry(home, FitStacking(session="s", output="stacked", folds=4)).story.result
     assert result["model"] == "stacked" and result["best_member"] == "other"
     assert result["accuracy"]["n"] == result["votes"] >= 8 and result["accuracy"]["share"] > 0.9
@@ -504,6 +506,9 @@ def test_a_fit_says_what_it_lacks(home: Home) -> None:
     assert {problem.field for problem in caught.value.problems} == {"output", "session"}
     answered(home, PAIR, 4)
     cast(home, 2)
+    with pytest.raises(SpecError, match="is open"):
+        Queue(home).submit(FitStacking(session="s", output="stacked"))
+    close(home, "s")
     with pytest.raises(SpecError, match="2 of its votes chose an answer"):
         Queue(home).submit(FitStacking(session="s", output="stacked"))
 
@@ -511,6 +516,7 @@ def test_a_fit_says_what_it_lacks(home: Home) -> None:
 def test_a_session_of_an_ensemble_cannot_be_stacked(home: Home) -> None:
     create_ensemble(home, "e", "average", PAIR)
     answered(home, ["toy", "e"], 2)
+    close(home, "s")
     with pytest.raises(SpecError, match="cannot contain an ensemble"):
         Queue(home).submit(FitStacking(session="s", output="stacked"))
 

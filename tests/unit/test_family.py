@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.voting import by, close
 from workbench.data.shelf import write_rows
 from workbench.errors import UserError
 from workbench.home import Home, entries, writing
@@ -15,7 +16,7 @@ from workbench.models.card import model_card
 from workbench.models.family import as_text, family, figure
 from workbench.models.family_figure import generations, layout
 from workbench.models.front_matter import declared
-from workbench.preferences import sessions
+from workbench.preferences import sessions, store, tables
 from workbench.preferences.export import export_dataset
 from workbench.preferences.votes import next_item, vote
 from workbench.spec import load_yaml
@@ -48,15 +49,22 @@ def chain(home: Home) -> None:
     sessions.add_answers(home, "votes", 0, [{"role": "user", "content": "Who?"}], answers)
     sessions.finish_session(home, "votes")
     cast(home)
+    close(home, "votes")
     export_dataset(home, "votes", "pairs", eval_fraction=0)
     parents = [parent_of(start, "base"), parent_of(home.datasets / "pairs", "dataset"), parent_of(sft, "start")]
     put(home, "dpo", parents, "adapter", method="train", job="job-3")
 
 
+def open_again(home: Home) -> None:
+    """As an earlier version left it, which made datasets of open sessions."""
+    with store.writing(home) as db:
+        db.execute(tables.session_events.delete())
+
+
 def cast(home: Home, annotator: str = "ann") -> None:
-    item = next_item(home, "votes", annotator)
+    item = next_item(home, "votes", by(annotator))
     assert item
-    vote(home, "votes", annotator, item.token, "left", f"key-{annotator}", 1.0)
+    vote(home, "votes", by(annotator), item.token, "left", f"key-{annotator}", 1.0)
 
 
 def names(found: object) -> set[str]:
@@ -118,8 +126,16 @@ def test_a_copy_under_another_name_is_found_by_its_digest(home: Home) -> None:
     assert names(found) == {"child", "renamed"} and not found.nodes[found.edges[0].parent].state
 
 
+def test_an_open_session_does_not_tell_which_models_meet_in_it(home: Home) -> None:
+    chain(home)
+    open_again(home)
+    compared = {role for role in roles(family(home, "dpo")) if role[1:] == ("compared", "votes")}
+    assert compared == set()
+
+
 def test_votes_added_later_are_told(home: Home) -> None:
     chain(home)
+    open_again(home)
     cast(home, "bob")
     states = {node.state for node in family(home, "dpo").nodes.values() if node.kind == "labels"}
     assert states == {"votes were added since"}

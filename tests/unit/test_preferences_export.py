@@ -5,6 +5,7 @@ import uuid
 
 import pytest
 
+from tests.voting import by, close
 from workbench.data import shelf
 from workbench.errors import UserError
 from workbench.home import Home
@@ -49,10 +50,10 @@ def make_round(home, answers, votes_per_pair=1, models=("base", "tuned")):
 
 def give_all(home, who, choose):
     """Votes on all this annotator's pairs; `choose(prompt number, left, right)` gives a side or word."""
-    while item := next_item(home, "round", who):
+    while item := next_item(home, "round", by(who)):
         number = int(item.prompt[-1]["content"].split()[-1])
         choice = choose(number, item.left, item.right)
-        vote(home, "round", who, item.token, choice, uuid.uuid4().hex, 1.0)
+        vote(home, "round", by(who), item.token, choice, uuid.uuid4().hex, 1.0)
 
 
 def prefer(text_start):
@@ -62,6 +63,7 @@ def prefer(text_start):
 def test_rows_carry_the_prompt_and_both_answers_as_messages(home):
     make_round(home, [("plain 0", "good 0"), ("plain 1", "good 1")])
     give_all(home, "ann", prefer("good"))
+    close(home, "round")
     assert preference_pairs(home, "round") == [
         {
             "prompt": ask(i),
@@ -82,12 +84,13 @@ def test_what_must_not_be_trained_on_is_left_out_and_counted(home):
     def choose(number, left, right):
         return words.get(number) or prefer("good")(number, left, right)
 
-    while item := next_item(home, "round", "ann"):
+    while item := next_item(home, "round", by("ann")):
         number = int(item.prompt[-1]["content"].split()[-1])
-        vote(home, "round", "ann", item.token, choose(number, item.left, item.right), uuid.uuid4().hex, 1.0)
+        vote(home, "round", by("ann"), item.token, choose(number, item.left, item.right), uuid.uuid4().hex, 1.0)
         if number == 6:
-            again = undo(home, "round", "ann", "u")
-            vote(home, "round", "ann", again.token, "skip", "after undo", 1.0)
+            again = undo(home, "round", by("ann"), "u")
+            vote(home, "round", by("ann"), again.token, "skip", "after undo", 1.0)
+    close(home, "round")
     rows = preference_pairs(home, "round")
     assert [int(row["prompt"][-1]["content"].split()[-1]) for row in rows] == [0, 4, 5, 8]
     assert all(row["chosen"][0]["content"] == "good" for row in rows)
@@ -111,6 +114,7 @@ def test_only_a_majority_decides(home, choices, result):
     make_round(home, [("plain", "good")], votes_per_pair=3)
     for who, choice in zip("xyz", choices, strict=True):
         give_all(home, who, (lambda *_: "tie") if choice == "tie" else prefer(choice))
+    close(home, "round")
     assert [row["chosen"][0]["content"] for row in preference_pairs(home, "round")] == ([result] if result else [])
 
 
@@ -118,6 +122,7 @@ def test_one_against_one_is_dropped_as_conflicting(home):
     make_round(home, [("plain", "good"), ("plain", "good")], votes_per_pair=2)
     give_all(home, "ann", prefer("good"))
     give_all(home, "bob", lambda n, left, right: prefer("good" if n else "plain")(n, left, right))
+    close(home, "round")
     assert export_dataset(home, "round", "pairs").info["left_out"] == {"conflicting": 1}
 
 
@@ -125,6 +130,7 @@ def test_the_dataset_is_split_by_prompt_and_names_its_parents(home):
     make_round(home, [(f"plain {i}", f"good {i}", f"best {i}") for i in range(20)], models=("a", "b", "gone/model"))
     create_session(home, "other", ["a", "b"], "questions", {})
     give_all(home, "ann", lambda n, left, right: "left" if left < right else "right")
+    close(home, "round")
     manifest = export_dataset(home, "round", "pairs", eval_fraction=0.25, seed=3)
     train, held_out = shelf.all_rows(home, "pairs"), shelf.all_rows(home, "pairs", "eval")
     prompts = [{json.dumps(row["prompt"]) for row in rows} for rows in (train, held_out)]
@@ -149,6 +155,7 @@ def test_equal_prompts_at_two_places_stay_on_one_side(home):
         texts = {"base": Answer(f"plain {i}", "eos", 1), "tuned": Answer(f"good {i}", "eos", 1)}
         add_answers(home, "round", i, ask(i % 3), texts)
     give_all(home, "ann", prefer("good"))
+    close(home, "round")
     for seed in range(4):
         export_dataset(home, "round", f"pairs-{seed}", eval_fraction=0.34, seed=seed)
         assert len(shelf.all_rows(home, f"pairs-{seed}")) == 8
@@ -158,18 +165,19 @@ def test_equal_prompts_at_two_places_stay_on_one_side(home):
 def test_the_digest_follows_votes_that_stand_and_nothing_else(home):
     make_round(home, [("plain", "good")] * 2)
     before = session_digest(home, "round")
-    next_item(home, "round", "ann")
+    next_item(home, "round", by("ann"))
     assert session_digest(home, "round") == before
-    item = next_item(home, "round", "ann")
-    vote(home, "round", "ann", item.token, "left", "k", 1.0)
+    item = next_item(home, "round", by("ann"))
+    vote(home, "round", by("ann"), item.token, "left", "k", 1.0)
     assert session_digest(home, "round") != before
-    undo(home, "round", "ann", "u")
+    undo(home, "round", by("ann"), "u")
     assert session_digest(home, "round") == before
 
 
 def test_longer_chosen_answers_are_warned_about(home):
     make_round(home, [(f"plain {i}", f"good {i} " + "and much longer " * 3) for i in range(6)])
     give_all(home, "ann", prefer("good"))
+    close(home, "round")
     info = export_dataset(home, "round", "pairs").info
     assert info["length_ratio"] > 1.2 and "times as long" in info["warnings"][0]
 
@@ -183,9 +191,12 @@ def test_the_length_ratio_of_mixed_lengths_is_one():
 
 def test_exporting_nothing_or_wrongly_is_refused(home):
     make_round(home, [("plain", "good")])
+    create_session(home, "empty", ["base", "tuned"], "questions", {})
+    close(home, "empty")
     with pytest.raises(UserError, match="No pair of this session is decided"):
-        export_dataset(home, "round", "pairs")
+        export_dataset(home, "empty", "pairs")
     give_all(home, "ann", prefer("good"))
+    close(home, "round")
     for field, name, fraction in [("eval_fraction", "pairs", 1.0), ("name", "../pairs", 0.1)]:
         with pytest.raises(UserError) as caught:
             export_dataset(home, "round", name, fraction)
@@ -238,6 +249,7 @@ def test_the_rule_votes_blind_for_the_field_guide_manner(home):
 
 def test_the_report_of_an_empty_round_is_json_and_says_what_is_missing(home):
     make_round(home, [("plain", "good")])
+    close(home, "round")
     shown = json.loads(json.dumps(report(home, "round"), allow_nan=False))
     assert shown["win_rates"][0]["n"] == 0 and shown["ratings"]["rows"] == []
     assert shown["sentences"] == [
@@ -250,6 +262,7 @@ def test_the_report_of_a_decided_round(home):
     make_round(home, [(f"plain {i}", f"good {i}") for i in range(30)] + [("same", "same")], votes_per_pair=2)
     give_all(home, "ann", lambda n, left, right: "both_bad" if n < 8 else prefer("good")(n, left, right))
     give_all(home, "bob", lambda n, left, right: "both_bad" if n < 8 else prefer("good")(n, left, right))
+    close(home, "round")
     shown = json.loads(json.dumps(report(home, "round"), allow_nan=False))
     assert shown["counts"] == {
         "prompts": 31,
@@ -258,6 +271,7 @@ def test_the_report_of_a_decided_round(home):
         "identical": 1,
         "unusable": 0,
         "votes": 60,
+        "unblinded": 0,
         "wanted": 60,
         "annotators": 2,
         "decided": 44,
@@ -277,6 +291,7 @@ def test_the_report_of_a_decided_round(home):
 def test_needing_more_votes_counts_what_the_votes_are_worth(home):
     make_round(home, [(f"plain {i}", f"good {i}") for i in range(40)])
     give_all(home, "ann", lambda n, left, right: prefer("good" if n % 2 else "plain")(n, left, right))
+    close(home, "round")
     row = report(home, "round")["win_rates"][0]
     assert (row["n"], row["more_needed"]) == (40, 154)
     assert "about 154 more needed" in row["sentence"]

@@ -1,14 +1,21 @@
 """Commands for talking to models and judging them."""
 
+import argparse
+import getpass
 import json
+import os
 import sys
 import time
 import uuid
+from typing import TYPE_CHECKING
 
 from workbench.chat.decoding import Decoding
 from workbench.commands.shared import Args, Commands, add, pairs, table
 from workbench.home import Home
 from workbench.spec import dump_yaml
+
+if TYPE_CHECKING:
+    from workbench.preferences.blinding import Voter
 
 
 def chat(home: Home, args: Args) -> None:
@@ -41,27 +48,71 @@ def chat(home: Home, args: Args) -> None:
             )
 
 
+def _terminal() -> str:
+    """What stands for the browser session on the command line: this account in this terminal."""
+    return f"terminal:{getpass.getuser()}:{os.getsid(0) if hasattr(os, 'getsid') else os.getppid()}"
+
+
 def label(home: Home, args: Args) -> None:
-    """Blind voting in the terminal."""
-    from workbench.preferences import votes
+    """Blind voting in the terminal; a pair that lies open goes back when it ends."""
+    from workbench.preferences import leases, votes
+    from workbench.preferences.blinding import Voter
 
     keys = {"l": "left", "r": "right", "t": "tie", "b": "both_bad", "s": "skip"}
-    item = votes.next_item(home, args.session, args.name)
-    while item:
-        print(f"\n[{item.done}/{item.total}]  " + " / ".join(message["content"] for message in item.prompt))
-        print(f"\n── left\n{item.left}\n\n── right\n{item.right}\n")
-        shown = time.time()
-        answer = input("(l)eft (r)ight (t)ie (b)oth bad (s)kip (u)ndo (q)uit > ").strip().lower()[:1]
-        if answer == "q":
-            return
-        if answer == "u":
-            item = votes.undo(home, args.session, args.name, uuid.uuid4().hex)
-        elif answer in keys:
-            seconds = time.time() - shown
-            votes.vote(home, args.session, args.name, item.token, keys[answer], uuid.uuid4().hex, seconds)
-            print("saved")
-            item = votes.next_item(home, args.session, args.name)
-    print("Nothing left to vote on.")
+    who = Voter(args.name, _terminal())
+    # asked twice: pairs that lie open where nobody looks at them are given to those who asked in vain
+    item = votes.next_item(home, args.session, who) or votes.next_item(home, args.session, who)
+    try:
+        while item:
+            # nobody sees whether the terminal is looked at: the pair is held for as long as it is leased
+            votes.hold(home, args.session, who.browser, item.token, leases.LEASE_SECONDS)
+            print(f"\n[{item.done}/{item.total}]  " + " / ".join(message["content"] for message in item.prompt))
+            print(f"\n── left\n{item.left}\n\n── right\n{item.right}\n")
+            shown = time.time()
+            answer = input("(l)eft (r)ight (t)ie (b)oth bad (s)kip (u)ndo (q)uit > ").strip().lower()[:1]
+            if answer == "q":
+                return
+            if answer == "u":
+                item = votes.undo(home, args.session, who, uuid.uuid4().hex)
+            elif answer in keys:
+                seconds = time.time() - shown
+                votes.vote(home, args.session, who, item.token, keys[answer], uuid.uuid4().hex, seconds)
+                print("saved")
+                item = votes.next_item(home, args.session, who)
+    finally:
+        if item:
+            votes.give_back(home, args.session, who.browser, item.token)
+    print(_ended(home, args.session, who))
+
+
+def _ended(home: Home, session: str, who: "Voter") -> str:
+    """Why there is no pair to judge."""
+    from workbench.preferences.standing import standing
+
+    stands = standing(home, session, who)
+    return {
+        "closed": "The session is closed; 'report' shows its result.",
+        "complete": "Every pair has its votes. 'close-session' ends the session, so that its result may be seen.",
+        "held": f"Others are judging the last pairs ({stands.pairs}). They come back if they are not voted on.",
+        "others": f"You have judged all you can; {stands.pairs} pairs lack votes of other people.",
+        "answering": "No pair now; further answers are to come.",
+        "unusable": "There is nothing to judge: all pairs are identical, empty or failed.",
+    }[stands.reason]
+
+
+def close(home: Home, args: Args) -> None:
+    """Ends a session's voting for good, so that its result may be seen."""
+    from workbench.preferences.blinding import Voter, close_session
+
+    closed = close_session(home, args.session, Voter(args.name, _terminal()))
+    print(f"{closed.name} is closed, with {closed.votes} votes.")
+
+
+def recover(home: Home, _args: Args) -> None:
+    """Sets a damaged label database aside and saves what can be read into a new one."""
+    from workbench.preferences.recovery import recover as recover_labels
+
+    print(recover_labels(home).sentence())
 
 
 def judge(home: Home, args: Args) -> None:
@@ -73,9 +124,13 @@ def judge(home: Home, args: Args) -> None:
 
 
 def report(home: Home, args: Args) -> None:
+    """Win rates and ratings of a closed session, or of an open one to somebody whose unblinding is recorded."""
+    from workbench.preferences.blinding import Voter, unblind
     from workbench.preferences.summary import report as summarise
 
-    found = summarise(home, args.session)
+    if args.unblind:
+        unblind(home, args.session, Voter(args.name, _terminal()))
+    found = summarise(home, args.session, _terminal(), args.with_unblinded)
     if args.json:
         print(json.dumps(found, ensure_ascii=False))
         return
@@ -94,12 +149,23 @@ def export_pairs(home: Home, args: Args) -> None:
     from workbench.preferences.export import export_dataset
 
     made = export_dataset(
-        home, args.session, args.name or f"{args.session}-pairs", args.eval_fraction, own=args.own or ""
+        home,
+        args.session,
+        args.name or f"{args.session}-pairs",
+        args.eval_fraction,
+        own=args.own or "",
+        with_unblinded=args.with_unblinded,
     )
     print(
         dump_yaml(
             {"dataset": made.name, **{k: made.info[k] for k in ("rows", "left_out", "warnings") if k in made.info}}
         )
+    )
+
+
+def _counting(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--with-unblinded", action="store_true", help="count votes that were given after seeing the result, too"
     )
 
 
@@ -112,13 +178,25 @@ def register(commands: Commands) -> None:
     voted = add(commands, "label", label, "vote blind in the terminal")
     voted.add_argument("session")
     voted.add_argument("--name", required=True, help="who votes")
+    closed = add(commands, "close-session", close, "end a session's voting for good, so that its result may be seen")
+    closed.add_argument("session")
+    closed.add_argument("--name", default=getpass.getuser(), help="who closes it")
+    add(commands, "recover-labels", recover, "save what can be read of a damaged label database into a new one")
     judged = add(commands, "judge", judge, "let the stated automatic rule vote on every open pair")
     judged.add_argument("session")
     reported = add(commands, "report", report, "win rates and ratings of a labelling session, with intervals")
     reported.add_argument("session")
     reported.add_argument("--json", action="store_true")
+    reported.add_argument(
+        "--unblind",
+        action="store_true",
+        help="show the result of an open session; it is recorded, and your later votes in it are left out",
+    )
+    reported.add_argument("--name", default=getpass.getuser(), help="with --unblind: who looks")
+    _counting(reported)
     export = add(commands, "export-pairs", export_pairs, "make a DPO dataset of a session's votes")
     export.add_argument("session")
+    _counting(export)
     export.add_argument("--name")
     export.add_argument("--eval-fraction", type=float, default=0.1)
     export.add_argument("--own", metavar="MODEL", help="only pairs whose two answers are both this model's")

@@ -17,6 +17,7 @@ from workbench.spec import dump_yaml
 
 if TYPE_CHECKING:
     from workbench.data.source import Source
+    from workbench.preferences.sessions import SessionInfo
 
 
 def list_models(home: Home, args: Args) -> None:
@@ -58,8 +59,16 @@ def list_jobs(home: Home, args: Args) -> None:
 def list_sessions(home: Home, args: Args) -> None:
     from workbench.preferences.sessions import list_sessions as sessions
 
-    rows = [(s.name, ", ".join(s.models), s.usable, s.votes, "yes" if s.complete else "no") for s in sessions(home)]
-    emit(args, ["name", "models", "pairs", "votes", "complete"], rows)
+    rows = [
+        (s.name, ", ".join(s.models) if s.closed else str(len(s.models)), s.usable, s.votes, *_states(s))
+        for s in sessions(home)
+    ]
+    emit(args, ["name", "models", "pairs", "votes", "complete", "state"], rows)
+
+
+def _states(session: "SessionInfo") -> tuple[str, str]:
+    """Whether all answers are in, and whether votes are still taken; an open session's models are not named."""
+    return "yes" if session.complete else "no", "closed" if session.closed else "open"
 
 
 def list_methods(_home: Home, args: Args) -> None:

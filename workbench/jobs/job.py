@@ -92,6 +92,10 @@ class Job(Method):
         """Rows of (label, value) that tell what the job works on."""
         return []
 
+    def blind(self, home: Home) -> bool:
+        """Whether its settings and log must not be shown now, because somebody is to judge what it makes."""
+        return False
+
     def run(self, ctx: JobContext) -> dict[str, Any]:
         """Does the work and returns its result (JSON types); raises `UserError`, `JobStopped` or anything."""
         raise TypeError(f"{type(self).__name__} has no run()")

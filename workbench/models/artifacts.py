@@ -128,7 +128,8 @@ def _sessions(home: Home) -> list[Manifest]:
 def _session(one: "SessionInfo", digest: str) -> Manifest:
     from workbench.preferences.sessions import model_of
 
-    compared = dict.fromkeys(map(model_of, one.models))
+    # which models meet in an open session is not shown to those who may vote in it
+    compared = dict.fromkeys(map(model_of, one.models)) if one.closed else {}
     return Manifest(
         kind="labels",
         name=one.name,

@@ -14,8 +14,9 @@ import sqlalchemy as sa
 from workbench.errors import UserError
 from workbench.home import Home, safe_name
 from workbench.lineage import Manifest, Parent, parent_of
-from workbench.preferences import sessions, store
+from workbench.preferences import sessions, store, tables
 from workbench.preferences.agreement import category
+from workbench.preferences.blinding import check_closed
 from workbench.preferences.votes import Vote, effective_votes
 
 LENGTH_RATIO = 1.2
@@ -39,18 +40,26 @@ class Judged:
     reason: str
 
 
-def preference_pairs(home: Home, session: str, own: str = "") -> list[Row]:
+def preference_pairs(home: Home, session: str, own: str = "", with_unblinded: bool = False) -> list[Row]:
     """Rows of `prompt`, `chosen` and `rejected`, each a list of messages, by prompt and pair.
 
     A pair counts when one answer has more than half of its votes. Never exported: ties, both-bad, skipped,
     undone, identical and unusable pairs, and pairs whose chosen answer was cut off or failed. With `own`, only
-    pairs whose two answers are both that model's.
+    pairs whose two answers are both that model's. Votes of people who had seen the result count only
+    `with_unblinded`. Raises `Blinded` when the session is open.
     """
-    return [judged.row for judged in _judge(home, session, own) if judged.row]
+    check_closed(home, session)
+    return [judged.row for judged in _judge(home, session, own, with_unblinded) if judged.row]
 
 
 def export_dataset(
-    home: Home, session: str, name: str, eval_fraction: float = 0.1, seed: int = 0, own: str = ""
+    home: Home,
+    session: str,
+    name: str,
+    eval_fraction: float = 0.1,
+    seed: int = 0,
+    own: str = "",
+    with_unblinded: bool = False,
 ) -> Manifest:
     """Writes the pairs as a dataset of kind 'preference', split by prompt, and returns its manifest.
 
@@ -58,19 +67,21 @@ def export_dataset(
     which DPO learns more than from answers it would never give.
 
     Parents are the session (with the digest of its votes and answers) and its models; `info` holds the counts
-    of what was left out and why, and warnings. Raises `UserError` when no pair is decided, a name is wrong or
-    taken, or `eval_fraction` is not in 0…0.9.
+    of what was left out and why, and warnings. Raises `UserError` when the session is open, since everybody sees
+    a dataset; when no pair is decided, a name is wrong or taken, or `eval_fraction` is not in 0…0.9.
     """
     from workbench.data import shelf
 
     safe_name(name)
     if not 0 <= eval_fraction <= 0.9:
         raise UserError(f"is {eval_fraction!r}.", "Choose a share from 0 to 0.9.", "eval_fraction")
-    judged = _judge(home, session, own)
+    check_closed(home, session)
+    judged = _judge(home, session, own, with_unblinded)
     rows = [one.row for one in judged if one.row]
     if not rows:
         raise UserError("No pair of this session is decided yet.", "Vote for a left or right answer first.", "session")
     train, held_out = _split(rows, eval_fraction, seed)
+    extra = {"with_unblinded": True} if with_unblinded else {}
     return shelf.write_rows(
         home,
         name,
@@ -78,7 +89,7 @@ def export_dataset(
         train,
         held_out,
         parents=_parents(home, session),
-        made_by={"export": session, "eval_fraction": eval_fraction, "seed": seed, "own": own},
+        made_by={"export": session, "eval_fraction": eval_fraction, "seed": seed, "own": own, **extra},
         info=_info(home, session, rows, Counter(one.reason for one in judged if one.reason)),
     )
 
@@ -97,19 +108,19 @@ def session_digest(home: Home, session: str) -> str:
 
 
 def _prompts(db: sa.Connection, session_id: int) -> Sequence[Any]:
-    mine = store.prompts.c.session_id == session_id
-    return db.execute(sa.select(store.prompts).where(mine).order_by(store.prompts.c.position)).all()
+    mine = tables.prompts.c.session_id == session_id
+    return db.execute(sa.select(tables.prompts).where(mine).order_by(tables.prompts.c.position)).all()
 
 
 def _answers(db: sa.Connection, prompt_id: int) -> list[list[Any]]:
-    mine = store.answers.c.prompt_id == prompt_id
-    found = db.execute(sa.select(store.answers).where(mine).order_by(store.answers.c.model))
+    mine = tables.answers.c.prompt_id == prompt_id
+    found = db.execute(sa.select(tables.answers).where(mine).order_by(tables.answers.c.model))
     return [[answer.model, answer.text, answer.finish] for answer in found]
 
 
-def _judge(home: Home, session: str, own: str = "") -> list[Judged]:
+def _judge(home: Home, session: str, own: str = "", with_unblinded: bool = False) -> list[Judged]:
     by_pair: dict[int, list[Vote]] = defaultdict(list)
-    for vote in effective_votes(home, session):
+    for vote in effective_votes(home, session, with_unblinded):
         by_pair[vote.pair].append(vote)
     pairs = [pair for pair in _pairs(home, session) if not own or {*_models(pair)} == {own}]
     return [_judge_pair(pair, by_pair.get(pair.id, [])) for pair in pairs]
@@ -120,19 +131,19 @@ def _models(pair: Any) -> tuple[str, str]:
 
 
 def _pairs(home: Home, session: str) -> Sequence[Any]:
-    a, b = store.answers.alias(), store.answers.alias()
+    a, b = tables.answers.alias(), tables.answers.alias()
     query = (
-        sa.select(store.pairs.c.id, store.pairs.c.state, store.prompts.c.messages)
+        sa.select(tables.pairs.c.id, tables.pairs.c.state, tables.prompts.c.messages)
         .add_columns(a.c.text.label("text_a"), a.c.finish.label("finish_a"), a.c.model.label("model_a"))
         .add_columns(b.c.text.label("text_b"), b.c.finish.label("finish_b"), b.c.model.label("model_b"))
-        .join(store.prompts, store.prompts.c.id == store.pairs.c.prompt_id)
-        .join(a, a.c.id == store.pairs.c.answer_a)
-        .join(b, b.c.id == store.pairs.c.answer_b)
-        .order_by(store.prompts.c.position, store.pairs.c.id)
+        .join(tables.prompts, tables.prompts.c.id == tables.pairs.c.prompt_id)
+        .join(a, a.c.id == tables.pairs.c.answer_a)
+        .join(b, b.c.id == tables.pairs.c.answer_b)
+        .order_by(tables.prompts.c.position, tables.pairs.c.id)
     )
     with store.reading(home) as db:
         row = sessions.find(db, session)
-        return db.execute(query.where(store.pairs.c.session_id == row.id)).all()
+        return db.execute(query.where(tables.pairs.c.session_id == row.id)).all()
 
 
 def _judge_pair(pair: Any, votes: Sequence[Vote]) -> Judged:
@@ -200,6 +211,7 @@ def _info(home: Home, session: str, rows: Sequence[Row], left_out: Mapping[str, 
         "answers_made_by": about.made_by,
         "pairs": about.pairs,
         "votes": about.votes,
+        "unblinded_votes": about.unblinded,
         "exported": len(rows),
         "left_out": dict(sorted(left_out.items())),
         "left_out_because": {reason: REASONS[reason] for reason in sorted(left_out)},

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from workbench.home import Home
+from workbench.preferences.blinding import Voter
 from workbench.preferences.votes import next_item, vote
 
 OPENING, BULLET, CLOSING = "**In short:**", "- ", "**Try it:**"
@@ -64,10 +65,10 @@ FIELD_GUIDE = Rule("field-guide", FIELD_GUIDE_STATEMENT, field_guide_rule)
 
 def vote_by_rule(home: Home, session: str, rule: Rule, annotator: str = "rule:field-guide") -> int:
     """Votes on every pair open to this annotator and returns how many votes that were; raises `UserError`."""
-    count = 0
-    while item := next_item(home, session, annotator):
+    count, who = 0, Voter(annotator, annotator)
+    while item := next_item(home, session, who):
         choice = rule.choose(item.left, item.right)
-        vote(home, session, annotator, item.token, choice, f"{annotator}:{uuid.uuid4().hex}", 0.0)
+        vote(home, session, who, item.token, choice, f"{annotator}:{uuid.uuid4().hex}", 0.0)
         count += 1
         time.sleep(YIELD_SECONDS)  # SQLite's lock is not fair: without a pause, people's votes wait for seconds
     return count

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from workbench import lineage
 from workbench.errors import Problems, UserError
 from workbench.home import Home, safe_name
-from workbench.preferences import store
+from workbench.preferences import store, tables
 from workbench.registry import suggestion
 
 OPEN, IDENTICAL, UNUSABLE = "open", "identical", "unusable"
@@ -31,7 +31,11 @@ class Answer:
 
 @dataclass(frozen=True)
 class SessionInfo:
-    """A session and its counts. `usable` pairs can be shown; `votes` leaves out skips and undone votes."""
+    """A session and its counts. `usable` pairs can be shown; `complete` when all answers are in.
+
+    `votes` leaves out skips, undone votes and the `unblinded` ones, which were given after seeing the result.
+    `closed` is when it was closed (ISO 8601, '' while it is open), `closed_by` who did it.
+    """
 
     name: str
     models: list[str]
@@ -47,6 +51,9 @@ class SessionInfo:
     prompts_name: str
     made_by: dict[str, Any]
     votes_per_pair: int
+    unblinded: int
+    closed: str
+    closed_by: str
 
 
 def contestant(model: str, sample: int) -> str:
@@ -81,9 +88,9 @@ def create_session(
         "complete": False,
     }
     with store.writing(home) as db:
-        if db.scalar(sa.select(store.sessions.c.id).where(store.sessions.c.name == name)):
+        if db.scalar(sa.select(tables.sessions.c.id).where(tables.sessions.c.name == name)):
             raise UserError(f"The session {name!r} exists already.", "Choose another name.", "name")
-        db.execute(store.sessions.insert().values(row))
+        db.execute(tables.sessions.insert().values(row))
     return get_session(home, name)
 
 
@@ -113,15 +120,15 @@ def add_answers(
     with store.writing(home) as db:
         row = find(db, session, lock=True)
         _check_answers(row, prompt_index, prompt, answers)
-        same = (store.prompts.c.session_id == row.id) & (store.prompts.c.position == prompt_index)
-        if db.scalar(sa.select(store.prompts.c.id).where(same)):
+        same = (tables.prompts.c.session_id == row.id) & (tables.prompts.c.position == prompt_index)
+        if db.scalar(sa.select(tables.prompts.c.id).where(same)):
             return False
-        new = store.prompts.insert().values(session_id=row.id, position=prompt_index, messages=list(prompt))
+        new = tables.prompts.insert().values(session_id=row.id, position=prompt_index, messages=list(prompt))
         prompt_id = _insert(db, new)
         ids = {model: _add_answer(db, prompt_id, model, answers[model]) for model in row.models}
         for a, b in itertools.combinations(row.models, 2):
             db.execute(
-                store.pairs.insert().values(
+                tables.pairs.insert().values(
                     session_id=row.id,
                     prompt_id=prompt_id,
                     answer_a=ids[a],
@@ -159,7 +166,7 @@ def _add_answer(db: sa.Connection, prompt_id: int, model: str, answer: Answer) -
     text = answer.text.replace("\x00", "")
     values = {"prompt_id": prompt_id, "model": model, "text": text}
     values |= {"finish": answer.finish, "tokens": answer.tokens}
-    return _insert(db, store.answers.insert().values(values))
+    return _insert(db, tables.answers.insert().values(values))
 
 
 def _insert(db: sa.Connection, statement: sa.Insert) -> int:
@@ -185,50 +192,83 @@ def finish_session(home: Home, session: str) -> SessionInfo:
     """Notes that all answers are in."""
     with store.writing(home) as db:
         row = find(db, session, lock=True)
-        db.execute(store.sessions.update().where(store.sessions.c.id == row.id).values(complete=True))
-        return _info(db, find(db, session))
+        db.execute(tables.sessions.update().where(tables.sessions.c.id == row.id).values(complete=True))
+        return info_of(db, find(db, session))
 
 
 def get_session(home: Home, session: str) -> SessionInfo:
     """One session; raises `UserError` when there is none of that name."""
     with store.reading(home) as db:
-        return _info(db, find(db, session))
+        return info_of(db, find(db, session))
 
 
 def list_sessions(home: Home) -> list[SessionInfo]:
     """All sessions, the newest first."""
     with store.reading(home) as db:
-        rows = db.execute(sa.select(store.sessions).order_by(store.sessions.c.id.desc())).all()
-        return [_info(db, row) for row in rows]
+        rows = db.execute(sa.select(tables.sessions).order_by(tables.sessions.c.id.desc())).all()
+        return [info_of(db, row) for row in rows]
+
+
+def finishes(home: Home, session: str) -> dict[str, dict[str, int]]:
+    """How many answers of each model ended in each way of `FINISHES`; names models, so for closed sessions."""
+    answers, prompts = tables.answers, tables.prompts
+    count = sa.func.count().label("n")
+    query = sa.select(answers.c.model, answers.c.finish, count).join(prompts, prompts.c.id == answers.c.prompt_id)
+    with store.reading(home) as db:
+        row = find(db, session)
+        mine = query.where(prompts.c.session_id == row.id).group_by(answers.c.model, answers.c.finish)
+        found: dict[str, dict[str, int]] = {model_of(model): dict.fromkeys(FINISHES, 0) for model in row.models}
+        for one in db.execute(mine):
+            found[model_of(one.model)][one.finish] += one.n
+    return found
 
 
 def delete_session(home: Home, session: str) -> None:
     """Deletes a session with its answers and all its votes."""
     with store.writing(home) as db:
         row = find(db, session, lock=True)
-        db.execute(store.sessions.delete().where(store.sessions.c.id == row.id))
+        db.execute(tables.sessions.delete().where(tables.sessions.c.id == row.id))
 
 
 def find(db: sa.Connection, session: str, lock: bool = False) -> Any:
     """The session's row, kept from other writers until the transaction ends if `lock`; raises `UserError`."""
-    query = sa.select(store.sessions).where(store.sessions.c.name == session)
+    query = sa.select(tables.sessions).where(tables.sessions.c.name == session)
     row = db.execute(query.with_for_update() if lock else query).one_or_none()
     if row is None:
-        known = list(db.scalars(sa.select(store.sessions.c.name)))
+        known = list(db.scalars(sa.select(tables.sessions.c.name)))
         raise UserError(f"There is no session {session!r}.", suggestion(str(session), known), "session")
     return row
 
 
-def effective() -> sa.ColumnElement[bool]:
-    """The condition that an event is a vote or skip which stands, not undone."""
-    undo = store.vote_events.alias()
-    undone = sa.exists().where(undo.c.undoes == store.vote_events.c.id)
-    return (store.vote_events.c.kind == "vote") & ~undone
+def closing(db: sa.Connection, session_id: int) -> Any:
+    """The event that closed the session, or None while it is open."""
+    events = tables.session_events
+    closed = (events.c.session_id == session_id) & (events.c.kind == "closed")
+    return db.execute(sa.select(events).where(closed).limit(1)).one_or_none()
+
+
+def is_closed(home: Home, session: str) -> bool:
+    """Whether the session's voting has ended; raises `UserError` when there is no such session."""
+    with store.reading(home) as db:
+        return closing(db, find(db, session).id) is not None
+
+
+def effective(with_unblinded: bool = False) -> sa.ColumnElement[bool]:
+    """The condition that an event is a vote or skip which stands: not undone, and given blind.
+
+    An undo by somebody who had seen the result leaves a blind vote standing. `with_unblinded` takes all events.
+    """
+    events, undo = tables.vote_events, tables.vote_events.alias()
+    undone = undo.c.undoes == events.c.id
+    if with_unblinded:
+        return (events.c.kind == "vote") & ~sa.exists().where(undone)
+    blind_undo = sa.exists().where(undone, undo.c.unblinded.is_(False))
+    return (events.c.kind == "vote") & events.c.unblinded.is_(False) & ~blind_undo
 
 
 def count_votes(db: sa.Connection, session_id: int) -> tuple[int, int]:
     """Votes that stand, and by how many annotators; skips are no votes."""
-    events = store.vote_events
+    events = tables.vote_events
     query = sa.select(sa.func.count(), sa.func.count(sa.distinct(events.c.annotator))).where(
         events.c.session_id == session_id, effective(), events.c.choice != "skip"
     )
@@ -236,12 +276,20 @@ def count_votes(db: sa.Connection, session_id: int) -> tuple[int, int]:
     return votes, annotators
 
 
-def _info(db: sa.Connection, row: Any) -> SessionInfo:
-    mine = store.pairs.c.session_id == row.id
-    states = sa.select(store.pairs.c.state, sa.func.count().label("n")).where(mine)
-    count = {found.state: found.n for found in db.execute(states.group_by(store.pairs.c.state))}
-    asked = sa.select(sa.func.count()).select_from(store.prompts).where(store.prompts.c.session_id == row.id)
+def _count_unblinded(db: sa.Connection, session_id: int) -> int:
+    events = tables.vote_events
+    mine = (events.c.session_id == session_id) & events.c.unblinded.is_(True) & (events.c.choice != "skip")
+    return db.scalar(sa.select(sa.func.count()).select_from(events).where(mine, effective(True))) or 0
+
+
+def info_of(db: sa.Connection, row: Any) -> SessionInfo:
+    """A session's row with its counts."""
+    mine = tables.pairs.c.session_id == row.id
+    states = sa.select(tables.pairs.c.state, sa.func.count().label("n")).where(mine)
+    count = {found.state: found.n for found in db.execute(states.group_by(tables.pairs.c.state))}
+    asked = sa.select(sa.func.count()).select_from(tables.prompts).where(tables.prompts.c.session_id == row.id)
     votes, annotators = count_votes(db, row.id)
+    closed = closing(db, row.id)
     return SessionInfo(
         name=row.name,
         models=list(row.models),
@@ -257,4 +305,7 @@ def _info(db: sa.Connection, row: Any) -> SessionInfo:
         prompts_name=row.prompts_name,
         made_by=dict(row.made_by),
         votes_per_pair=row.votes_per_pair,
+        unblinded=_count_unblinded(db, row.id),
+        closed=closed.created if closed else "",
+        closed_by=closed.annotator if closed else "",
     )

@@ -1,10 +1,16 @@
-"""The label store: tables, connections and transactions, on SQLite or PostgreSQL through the same code."""
+"""Connections to the label database and its transactions, on SQLite or PostgreSQL through the same code.
+
+The tables are in `tables`, upgrades of older files in `migrations`, what can go wrong with the file in `failures`.
+"""
 
 import contextlib
 import functools
 import os
+import threading
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,100 +18,10 @@ from sqlalchemy import event
 
 from workbench.errors import UserError
 from workbench.home import Home
+from workbench.preferences import failures, migrations, tables
 
-SCHEMA_VERSION = 1
 URL_VARIABLE = "WORKBENCH_LABELS_URL"
-CREATION_LOCK = 5_105_417
-
-metadata = sa.MetaData()
-
-
-def _reference(column: str) -> Any:
-    return sa.ForeignKey(column, ondelete="CASCADE")
-
-
-schema_version = sa.Table("schema_version", metadata, sa.Column("version", sa.Integer, primary_key=True))
-
-sessions = sa.Table(
-    "session",
-    metadata,
-    sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("name", sa.String(80), nullable=False, unique=True),
-    sa.Column("models", sa.JSON, nullable=False),
-    sa.Column("prompts_name", sa.Text, nullable=False),
-    sa.Column("made_by", sa.JSON, nullable=False),
-    sa.Column("votes_per_pair", sa.Integer, nullable=False),
-    sa.Column("seed", sa.String(32), nullable=False),
-    sa.Column("created", sa.String(40), nullable=False),
-    sa.Column("complete", sa.Boolean, nullable=False),
-)
-
-prompts = sa.Table(
-    "prompt",
-    metadata,
-    sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("session_id", _reference("session.id"), nullable=False),
-    sa.Column("position", sa.Integer, nullable=False),
-    sa.Column("messages", sa.JSON, nullable=False),
-    sa.UniqueConstraint("session_id", "position"),
-)
-
-answers = sa.Table(
-    "answer",
-    metadata,
-    sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("prompt_id", _reference("prompt.id"), nullable=False),
-    sa.Column("model", sa.Text, nullable=False),
-    sa.Column("text", sa.Text, nullable=False),
-    sa.Column("finish", sa.String(10), nullable=False),
-    sa.Column("tokens", sa.Integer, nullable=False),
-    sa.UniqueConstraint("prompt_id", "model"),
-)
-
-pairs = sa.Table(
-    "pair",
-    metadata,
-    sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("session_id", _reference("session.id"), nullable=False),
-    sa.Column("prompt_id", _reference("prompt.id"), nullable=False, index=True),
-    sa.Column("answer_a", _reference("answer.id"), nullable=False, index=True),
-    sa.Column("answer_b", _reference("answer.id"), nullable=False, index=True),
-    sa.Column("state", sa.String(10), nullable=False),
-    sa.Column("rank", sa.BigInteger, nullable=False),
-    sa.Index("pair_in_order", "session_id", "state", "rank"),
-)
-
-leases = sa.Table(
-    "lease",
-    metadata,
-    sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("session_id", _reference("session.id"), nullable=False),
-    sa.Column("pair_id", _reference("pair.id"), nullable=False, index=True),
-    sa.Column("annotator", sa.Text, nullable=False),
-    sa.Column("token", sa.String(64), nullable=False, unique=True),
-    sa.Column("left_answer", _reference("answer.id"), nullable=False),
-    sa.Column("right_answer", _reference("answer.id"), nullable=False),
-    sa.Column("expires", sa.Float(53), nullable=False),
-    sa.UniqueConstraint("session_id", "annotator"),
-)
-
-vote_events = sa.Table(
-    "vote_event",
-    metadata,
-    sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("session_id", _reference("session.id"), nullable=False),
-    sa.Column("pair_id", _reference("pair.id"), nullable=False, index=True),
-    sa.Column("annotator", sa.Text, nullable=False),
-    sa.Column("kind", sa.String(10), nullable=False),
-    sa.Column("choice", sa.String(10), nullable=False),
-    sa.Column("left_model", sa.Text, nullable=False),
-    sa.Column("right_model", sa.Text, nullable=False),
-    sa.Column("seconds", sa.Float(53), nullable=False),
-    sa.Column("key", sa.String(200), nullable=False, unique=True),
-    sa.Column("undoes", _reference("vote_event.id"), nullable=True, unique=True),
-    sa.Column("created", sa.String(40), nullable=False),
-    sa.Index("vote_event_of_annotator", "session_id", "annotator"),
-)
+_EXAMPLE = "Write it like postgresql+psycopg://user:password@host/labels, or unset it to use SQLite."
 
 
 def clock() -> float:
@@ -115,29 +31,87 @@ def clock() -> float:
 
 def location(home: Home) -> sa.URL:
     """Where the labels are: WORKBENCH_LABELS_URL if set, else labels.sqlite in the home; raises `UserError`."""
-    given = os.environ.get(URL_VARIABLE, "").strip()
-    if not given:
+    address = os.environ.get(URL_VARIABLE, "").strip()
+    if not address:
         return sa.URL.create("sqlite", database=str(home.labels))
     try:
-        return sa.make_url(given)
+        return sa.make_url(address)
     except sa.exc.ArgumentError:
         raise UserError("is not a database address.", _EXAMPLE, URL_VARIABLE) from None
 
 
-_EXAMPLE = "Write it like postgresql+psycopg://user:password@host/labels, or unset it to use SQLite."
+def file_of(home: Home) -> Path | None:
+    """The SQLite file of the labels; None when they are on a database server. Raises `UserError`."""
+    url = location(home)
+    return Path(url.database or "").absolute() if url.get_backend_name() == "sqlite" else None
+
+
+@dataclass
+class _OpenFile:
+    """A file this process has open: its engine, which file it is, and what is damaged in it, if anything."""
+
+    engine: sa.Engine
+    identity: failures.Identity
+    damage: str = ""
+
+
+_files: dict[tuple[Path, int], _OpenFile] = {}
+_lock = threading.Lock()
 
 
 def engine(home: Home) -> sa.Engine:
     """The engine of that home's labels, with the schema made if missing; one per address and process.
 
-    Raises `UserError` when the database cannot be opened or was made by a newer version.
+    A file that was replaced since is opened anew. Raises `UserError` when the database cannot be opened or was made
+    by a newer version, `LabelsUnusable` when its file is damaged, or gone while this process had it open.
     """
-    return _open(location(home), os.getpid())
+    file = file_of(home)
+    if file is None:
+        return _server(location(home), os.getpid())
+    with _lock:
+        return _current(file).engine
 
 
-@functools.lru_cache(maxsize=32)
-def _open(url: sa.URL, _process: int) -> sa.Engine:
-    """Cached by process too: a connection carried through a fork would corrupt the file."""
+def _current(file: Path) -> _OpenFile:
+    key = file, os.getpid()  # by process: a connection carried through a fork would corrupt the file
+    known, identity = _files.get(key), failures.identity(file)
+    if known and known.identity == identity:
+        return known
+    if identity is None and (known or failures.journal_remains(file)):
+        raise failures.missing(file)
+    if known:
+        del _files[key]
+        known.engine.dispose()
+    made = _connected(sa.URL.create("sqlite", database=str(file)))
+    with failures.explained(file):
+        failures.check_whole(file)
+        migrations.bring_up_to_date(made, file)
+    opened = failures.identity(file)
+    if opened is None or (identity is not None and opened != identity):
+        made.dispose()
+        raise failures.missing(file)
+    _files[key] = _OpenFile(made, opened)
+    return _files[key]
+
+
+def forget(home: Home) -> None:
+    """Closes this process's connections to the labels, so that the next call opens what is there then."""
+    file = file_of(home)
+    with _lock:
+        known = _files.pop((file, os.getpid()), None) if file else None
+    if known:
+        known.engine.dispose()
+
+
+@functools.lru_cache(maxsize=8)
+def _server(url: sa.URL, _process: int) -> sa.Engine:
+    made = _connected(url)
+    with failures.explained(None):
+        migrations.bring_up_to_date(made, None)
+    return made
+
+
+def _connected(url: sa.URL) -> sa.Engine:
     try:
         made = sa.create_engine(url)
     except ImportError as error:
@@ -148,8 +122,6 @@ def _open(url: sa.URL, _process: int) -> sa.Engine:
     if made.dialect.name == "sqlite":
         event.listen(made, "connect", _prepare_sqlite)
         event.listen(made, "begin", _begin_sqlite)
-    with _plain_errors():
-        _make_schema(made)
     return made
 
 
@@ -164,14 +136,14 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
 
 
 def _switch_to_wal(cursor: Any) -> None:
-    """Retries for 10 s: changing the mode of a new file does not wait for other openers as other locks do."""
+    """Retries for 10 s while others open the same new file: changing its mode does not wait as other locks do."""
     end = time.monotonic() + 10
     while True:
         try:
             cursor.execute("PRAGMA journal_mode = WAL")
             return
-        except Exception:
-            if time.monotonic() > end:
+        except Exception as error:
+            if not failures.is_busy(error) or time.monotonic() > end:
                 raise
             time.sleep(0.02)
 
@@ -181,51 +153,80 @@ def _begin_sqlite(connection: sa.Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
 
 
-def _make_schema(made: sa.Engine) -> None:
-    with made.connect().execution_options(immediate=True) as connection, connection.begin():
-        if made.dialect.name == "postgresql":
-            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(CREATION_LOCK)))
-        metadata.create_all(connection)
-        found = connection.scalar(sa.select(schema_version.c.version))
-        if found is None:
-            connection.execute(schema_version.insert().values(version=SCHEMA_VERSION))
-        elif found != SCHEMA_VERSION:
-            raise UserError(
-                f"The labels are in schema version {found}; this program reads version {SCHEMA_VERSION}.",
-                "Use the version of the workbench that wrote them.",
-                "labels",
-            )
-
-
 @contextlib.contextmanager
 def reading(home: Home) -> Iterator[sa.Connection]:
     """A connection that sees one consistent state; raises `UserError` when the database fails."""
-    with _plain_errors(), engine(home).connect() as connection, connection.begin():
+    with _failing_plainly(home), engine(home).connect() as connection, connection.begin():
         yield connection
+
+
+def check(home: Home) -> None:
+    """Raises `UserError` when labels cannot be read, or plainly could not be written."""
+    file = file_of(home)
+    if file:
+        _refuse_damaged(file)
+    with reading(home) as db:
+        db.execute(sa.select(tables.sessions.c.id).limit(1)).first()
+    if file and not all(os.access(path, os.W_OK) for path in (file, file.parent)):
+        raise failures.read_only(file)
 
 
 @contextlib.contextmanager
 def writing(home: Home) -> Iterator[sa.Connection]:
     """A transaction that holds the write lock from its start and is on the disk when the block has ended.
 
-    On PostgreSQL the lock is the session's row, which every writer selects FOR UPDATE first.
-    Raises `UserError` when the database fails; nothing is saved then.
+    On PostgreSQL the lock is the session's row, which every writer selects FOR UPDATE first. On SQLite the files
+    that were written must still be the ones their names lead to, before and after the commit: what went into a
+    file that was moved away or deleted meanwhile is not kept. Raises `UserError` when the database fails or its
+    files are gone: count on nothing of the block being saved then.
     """
-    with (
-        _plain_errors(),
-        engine(home).connect().execution_options(immediate=True) as connection,
-        connection.begin(),
-    ):
-        yield connection
+    file = file_of(home)
+    with _failing_plainly(home):
+        if file:
+            _refuse_damaged(file)
+        with engine(home).connect().execution_options(immediate=True) as connection:
+            with connection.begin():
+                _check_in_place(connection, file)
+                yield connection
+            _check_in_place(connection, file)
+
+
+def _refuse_damaged(file: Path) -> None:
+    known = _files.get((file, os.getpid()))
+    if known and known.damage and failures.identity(file) == known.identity:
+        raise failures.damaged(file, known.damage)
+
+
+def _check_in_place(connection: sa.Connection, file: Path | None) -> None:
+    """Raises when the file or its journal is not the one this connection has open.
+
+    SQLite keeps a journal's name and inode for as long as one connection is open, so any other was put there.
+    """
+    if file is None:
+        return
+    found = failures.identity(file), failures.identity(failures.journal(file))
+    if None in found or connection.info.setdefault("files", found) != found:
+        connection.invalidate()
+        _discard(file)
+        raise failures.missing(file)
+
+
+def _discard(file: Path) -> None:
+    """Closes the connections to files that were replaced; the entry stays, so that a missing file is noticed."""
+    with _lock:
+        if known := _files.get((file, os.getpid())):
+            known.engine.dispose()
 
 
 @contextlib.contextmanager
-def _plain_errors() -> Iterator[None]:
+def _failing_plainly(home: Home) -> Iterator[None]:
+    """Turns the driver's errors into `UserError`, and remembers damage: nothing is written to that file any more."""
+    file = file_of(home)
     try:
-        yield
-    except sa.exc.DBAPIError as error:
-        raise UserError(
-            f"The label database failed: {error.orig}.",
-            "Nothing was saved by this step. Check the disk and the database, then try again.",
-            "labels",
-        ) from error
+        with failures.explained(file):
+            yield
+    except failures.LabelsUnusable as error:
+        known = _files.get((file, os.getpid())) if file else None
+        if known and error.state == failures.DAMAGED:
+            known.damage = known.damage or error.detail
+        raise

@@ -9,6 +9,7 @@ from typing import Any
 
 from workbench.home import Home
 from workbench.preferences.agreement import Agreement, agreement
+from workbench.preferences.blinding import check_visible
 from workbench.preferences.intervals import Share
 from workbench.preferences.ratings import (
     Rate,
@@ -20,20 +21,23 @@ from workbench.preferences.ratings import (
     votes_needed,
     win_rate,
 )
-from workbench.preferences.sessions import SessionInfo, get_session, model_of
+from workbench.preferences.sessions import SessionInfo, finishes, get_session, model_of
 from workbench.preferences.votes import Vote, effective_votes
 
 TARGET = 0.6
 BOTH_BAD_SHARE = 0.2
 
 
-def report(home: Home, session: str) -> dict[str, Any]:
+def report(home: Home, session: str, viewer: str = "", with_unblinded: bool = False) -> dict[str, Any]:
     """Counts, win rates, ratings, agreement, length effect, side bias and sentences; `UserError` if unknown.
 
-    Shares are 0…1, ratings points (mean 1000), seconds medians; what is undefined is None.
+    Votes of people who had seen the result count only `with_unblinded`. Raises `Blinded` when the session is open
+    and was not unblinded for the browser `viewer`. Shares are 0…1, ratings points (mean 1000), seconds medians;
+    what is undefined is None.
     """
+    check_visible(home, session, viewer)
     info = get_session(home, session)
-    votes = effective_votes(home, session)
+    votes = effective_votes(home, session, with_unblinded)
     models = list(dict.fromkeys(model_of(name) for name in info.models))
     between = _between_models(votes)
     rates = [_rate_row(between, a, b) for a, b in itertools.combinations(models, 2)]
@@ -43,13 +47,15 @@ def report(home: Home, session: str) -> dict[str, Any]:
         "session": asdict(info),
         "counts": _counts(info, votes),
         "annotators": _annotators(votes),
+        "answers": finishes(home, session),
         "win_rates": rates,
         "ratings": asdict(ratings),
         "agreement": asdict(agreed),
         "length": asdict(length),
         "sides": asdict(sides),
         "sentences": [row["sentence"] for row in rates]
-        + [text for text in _remarks(info, votes, ratings, agreed, length, sides) if text],
+        + [text for text in _remarks(info, votes, ratings, agreed, length, sides) if text]
+        + _unblinded(info, with_unblinded),
     }
 
 
@@ -67,6 +73,7 @@ def _counts(info: SessionInfo, votes: Sequence[Vote]) -> dict[str, int]:
         "identical": info.identical,
         "unusable": info.unusable,
         "votes": len(votes),
+        "unblinded": info.unblinded,
         "wanted": info.usable * info.votes_per_pair,
         "annotators": info.annotators,
         "decided": sum(vote.outcome != 0.5 for vote in votes),
@@ -160,6 +167,14 @@ def _left_out(info: SessionInfo) -> str:
         return ""
     pairs = "1 pair" if info.identical == 1 else f"{info.identical} pairs"
     return f"Never shown: {pairs} with identical answers, {info.unusable} with an empty or failed one."
+
+
+def _unblinded(info: SessionInfo, counted: bool) -> list[str]:
+    if not info.unblinded:
+        return []
+    were = "was" if info.unblinded == 1 else "were"
+    what = "counted here" if counted else "left out"
+    return [f"{_votes(info.unblinded)} {were} given after seeing the result and {were} {what}."]
 
 
 def _votes(n: int) -> str:

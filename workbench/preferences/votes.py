@@ -1,7 +1,6 @@
 """Serving blind pairs and keeping votes: leases, idempotent votes, undo by a compensating event."""
 
 import math
-import secrets
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,11 +9,12 @@ import sqlalchemy as sa
 from workbench import lineage
 from workbench.errors import UserError
 from workbench.home import Home
-from workbench.preferences import leases, sessions, store
+from workbench.preferences import blinding, leases, sessions, store, tables
+from workbench.preferences.blinding import Voter
 from workbench.registry import suggestion
 
 CHOICES = ("left", "right", "tie", "both_bad", "skip")
-EVENTS, PAIRS = store.vote_events, store.pairs
+EVENTS, PAIRS = tables.vote_events, tables.pairs
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,14 @@ class Saved:
 
 
 @dataclass(frozen=True)
+class Rights:
+    """Whether there is a vote or skip to take back, and whether votes are marked since the result was seen."""
+
+    can_undo: bool
+    unblinded: bool
+
+
+@dataclass(frozen=True)
 class Vote:
     """One vote that stands. `outcome` is 1.0 if A's answer won, 0.0 if B's, 0.5 for a tie or both bad.
 
@@ -62,75 +70,111 @@ class Vote:
     length_b: int
 
 
-def next_item(home: Home, session: str, annotator: str) -> Item | None:
-    """The pair this annotator has open, else a newly leased one, else None when nothing is left for them.
+def next_item(home: Home, session: str, who: Voter) -> Item | None:
+    """The pair that lies open in this browser, else a newly leased one, else None; `standing` says why then.
 
-    A lease lasts 10 minutes from the last call. Raises `UserError` for an unknown session or no annotator.
+    Raises `UserError` for an unknown session.
     """
-    who = _annotator(annotator)
     with store.writing(home) as db:
         row = sessions.find(db, session, lock=True)
-        lease = leases.lease_of(db, row, who)
-        if lease and leases.wanted(db, row, who, lease.pair_id):
-            leases.renew(db, lease)
-            return _item(db, row, lease)
-        pair = db.execute(leases.open_pairs(row, who).order_by(PAIRS.c.rank).limit(1)).one_or_none()
-        if pair is None:
+        if sessions.closing(db, row.id):
             return None
-        sides = (pair.answer_a, pair.answer_b) if secrets.randbelow(2) else (pair.answer_b, pair.answer_a)
-        return _item(db, row, leases.grant(db, row, who, pair.id, sides))
+        unblinded = blinding.is_unblinded(db, row.id, who)
+        lease = leases.lease_of(db, row, who.browser)
+        if lease and lease.unblinded == unblinded and leases.is_open(db, row, who, unblinded, lease.pair_id):
+            return _item(db, row, who, leases.renew(db, row, who, lease))
+        pair = leases.find_pair(db, row, who, unblinded)
+        if pair is None:
+            if lease:
+                leases.release(db, lease)
+            return None
+        return _item(db, row, who, leases.grant(db, row, who, pair, unblinded))
 
 
-def vote(home: Home, session: str, annotator: str, token: str, choice: str, key: str, seconds: float) -> Saved:
+def vote(home: Home, session: str, who: Voter, token: str, choice: str, key: str, seconds: float) -> Saved:
     """Keeps one vote; it is on the disk when this returns. The same `key` again changes nothing.
 
-    Raises `UserError` for an unknown session or choice, no annotator, no key, or a token that is wrong,
-    expired or another annotator's.
+    Raises `UserError` for an unknown session or choice, a closed session, no key, or a token that is wrong, expired
+    or another's.
     """
-    who, key = _annotator(annotator), _key(key)
+    key = _key(key)
     if choice not in CHOICES:
         raise UserError(f"There is no choice {choice!r}.", suggestion(str(choice), list(CHOICES)), "choice")
     with store.writing(home) as db:
         row = sessions.find(db, session, lock=True)
         event = _earlier(db, row, who, key, "vote")
         if event is None:
+            _check_open(db, row)
             lease = leases.live_lease(db, row, who, token)
             event = _append(db, row, who, key, _content(db, lease, choice, seconds))
             leases.release(db, lease)
         return Saved(event.id, event.choice, event.created)
 
 
-def undo(home: Home, session: str, annotator: str, key: str) -> Item:
-    """Takes back this annotator's latest vote or skip by a compensating event and re-opens that pair.
+def undo(home: Home, session: str, who: Voter, key: str) -> Item:
+    """Takes back this person's latest vote or skip by a compensating event and re-opens that pair, sides drawn anew.
 
-    The pair comes back with the same sides. The same `key` again changes nothing. Raises `UserError` when
-    there is nothing to undo, or a skipped pair has gone to someone else since.
+    A vote is taken back in the browser it was given in, under its name. Once they have seen the result, the event is
+    marked like their votes: the blind vote stands. The same `key` again changes nothing. Raises `UserError` when
+    there is nothing to undo, the session is closed, or a skipped pair has gone to someone else since.
     """
-    who, key = _annotator(annotator), _key(key)
+    key = _key(key)
     with store.writing(home) as db:
         row = sessions.find(db, session, lock=True)
         if earlier := _earlier(db, row, who, key, "undo"):
             return _reopened(db, row, who, earlier.pair_id)
+        _check_open(db, row)
         last = _latest(db, row, who)
+        if last is None:
+            raise UserError("You have no vote to undo here.", "Vote first.", "undo")
+        unblinded = blinding.is_unblinded(db, row.id, who)
         content = {name: getattr(last, name) for name in ("pair_id", "choice", "left_model", "right_model")}
-        _append(db, row, who, key, content | {"kind": "undo", "seconds": 0.0, "undoes": last.id})
-        if not leases.wanted(db, row, who, last.pair_id):
+        content |= {"kind": "undo", "seconds": 0.0, "undoes": last.id, "unblinded": unblinded}
+        _append(db, row, who, key, content)
+        if not leases.is_open(db, row, who, unblinded, last.pair_id):
             raise UserError("The pair you skipped has gone to someone else since.", "Go on with the next pair.", "undo")
-        left, right = (_answer_id(db, last.pair_id, model) for model in (last.left_model, last.right_model))
-        return _item(db, row, leases.grant(db, row, who, last.pair_id, (left, right)))
+        pair = db.execute(sa.select(PAIRS).where(PAIRS.c.id == last.pair_id)).one()
+        return _item(db, row, who, leases.grant(db, row, who, pair, unblinded))
 
 
-def effective_votes(home: Home, session: str) -> list[Vote]:
-    """The votes that stand, in the order they were given: undone ones and skips are left out."""
-    a, b = store.answers.alias(), store.answers.alias()
+def rights_of(home: Home, session: str, who: Voter) -> Rights:
+    """What this person may do in the session here and now."""
+    with store.reading(home) as db:
+        row = sessions.find(db, session)
+        can_undo = not sessions.closing(db, row.id) and _latest(db, row, who) is not None
+        return Rights(can_undo, blinding.is_unblinded(db, row.id, who))
+
+
+def hold(home: Home, session: str, browser: str, token: str, seconds: float = leases.HELD_SECONDS) -> bool:
+    """Notes that the pair is being looked at, so that nobody takes it over; False if it is gone already."""
+    with store.writing(home) as db:
+        return leases.hold(db, sessions.find(db, session, lock=True), browser, token, seconds)
+
+
+def give_back(home: Home, session: str, browser: str, token: str) -> None:
+    """Ends the lease when its page is closed, so that the pair is free for others at once."""
+    with store.writing(home) as db:
+        row = sessions.find(db, session, lock=True)
+        lease = leases.lease_of(db, row, browser)
+        if lease is not None and lease.token == token:
+            leases.release(db, lease)
+
+
+def effective_votes(home: Home, session: str, with_unblinded: bool = False) -> list[Vote]:
+    """The votes that stand, in the order they were given: undone ones and skips are left out.
+
+    So is what people did after they had seen the result, unless `with_unblinded`. This is for computing, not for
+    showing: see `blinding.check_visible`.
+    """
+    a, b = tables.answers.alias(), tables.answers.alias()
     query = (
-        sa.select(EVENTS, store.prompts.c.position, a.c.model.label("model_a"), b.c.model.label("model_b"))
+        sa.select(EVENTS, tables.prompts.c.position, a.c.model.label("model_a"), b.c.model.label("model_b"))
         .add_columns(sa.func.length(a.c.text).label("length_a"), sa.func.length(b.c.text).label("length_b"))
         .join(PAIRS, PAIRS.c.id == EVENTS.c.pair_id)
-        .join(store.prompts, store.prompts.c.id == PAIRS.c.prompt_id)
+        .join(tables.prompts, tables.prompts.c.id == PAIRS.c.prompt_id)
         .join(a, a.c.id == PAIRS.c.answer_a)
         .join(b, b.c.id == PAIRS.c.answer_b)
-        .where(sessions.effective(), EVENTS.c.choice != "skip")
+        .where(sessions.effective(with_unblinded), EVENTS.c.choice != "skip")
         .order_by(EVENTS.c.id)
     )
     with store.reading(home) as db:
@@ -155,13 +199,13 @@ def _vote(row: Any) -> Vote:
     )
 
 
-def _annotator(name: str) -> str:
-    name = " ".join(name.split()) if isinstance(name, str) else ""
-    if not name or len(name) > 80 or not name.isprintable():
+def _check_open(db: sa.Connection, row: Any) -> None:
+    if closed := sessions.closing(db, row.id):
         raise UserError(
-            "is not a name." if name else "is empty.", "Say who is voting, in at most 80 letters.", "annotator"
+            f"This session was closed by {closed.annotator}: votes are no longer taken.",
+            "Nothing was saved by this step. The result is shown below.",
+            "session",
         )
-    return name
 
 
 def _key(key: str) -> str:
@@ -170,17 +214,17 @@ def _key(key: str) -> str:
     return key
 
 
-def _reopened(db: sa.Connection, row: Any, who: str, pair: int) -> Item:
-    lease = leases.lease_of(db, row, who)
+def _reopened(db: sa.Connection, row: Any, who: Voter, pair: int) -> Item:
+    lease = leases.lease_of(db, row, who.browser)
     if lease is None or lease.pair_id != pair:
         raise UserError("That vote was taken back already.", "Go on with the next pair.", "undo")
-    return _item(db, row, lease)
+    return _item(db, row, who, lease)
 
 
-def _item(db: sa.Connection, row: Any, lease: Any) -> Item:
-    prompt = sa.select(store.prompts.c.messages).join(PAIRS, PAIRS.c.prompt_id == store.prompts.c.id)
+def _item(db: sa.Connection, row: Any, who: Voter, lease: Any) -> Item:
+    prompt = sa.select(tables.prompts.c.messages).join(PAIRS, PAIRS.c.prompt_id == tables.prompts.c.id)
     usable = sa.select(sa.func.count(PAIRS.c.id)).where(PAIRS.c.session_id == row.id, PAIRS.c.state == sessions.OPEN)
-    open_pairs = sa.select(sa.func.count()).select_from(leases.open_pairs(row, lease.annotator).subquery())
+    open_pairs = sa.select(sa.func.count()).select_from(leases.open_pairs(row, who, lease.unblinded).subquery())
     return Item(
         token=lease.token,
         prompt=db.execute(prompt.where(PAIRS.c.id == lease.pair_id)).scalar_one(),
@@ -193,26 +237,21 @@ def _item(db: sa.Connection, row: Any, lease: Any) -> Item:
 
 
 def _answer(db: sa.Connection, answer: int) -> Any:
-    return db.execute(sa.select(store.answers).where(store.answers.c.id == answer)).one()
+    return db.execute(sa.select(tables.answers).where(tables.answers.c.id == answer)).one()
 
 
-def _answer_id(db: sa.Connection, pair: int, model: str) -> int:
-    query = sa.select(store.answers.c.id).join(PAIRS, PAIRS.c.prompt_id == store.answers.c.prompt_id)
-    return db.execute(query.where(PAIRS.c.id == pair, store.answers.c.model == model)).scalar_one()
+def _latest(db: sa.Connection, row: Any, who: Voter) -> Any:
+    """The latest vote or skip of this person that stands, or None. Votes from before browsers were noted have none."""
+    mine = (EVENTS.c.session_id == row.id) & (EVENTS.c.annotator == who.name)
+    here = EVENTS.c.browser.in_([who.browser, ""])
+    query = sa.select(EVENTS).where(mine, here, sessions.effective(with_unblinded=True))
+    return db.execute(query.order_by(EVENTS.c.id.desc()).limit(1)).one_or_none()
 
 
-def _latest(db: sa.Connection, row: Any, who: str) -> Any:
-    mine = (EVENTS.c.session_id == row.id) & (EVENTS.c.annotator == who) & sessions.effective()
-    last = db.execute(sa.select(EVENTS).where(mine).order_by(EVENTS.c.id.desc()).limit(1)).one_or_none()
-    if last is None:
-        raise UserError("You have no vote to undo here.", "Vote first.", "undo")
-    return last
-
-
-def _earlier(db: sa.Connection, row: Any, who: str, key: str, kind: str) -> Any:
+def _earlier(db: sa.Connection, row: Any, who: Voter, key: str, kind: str) -> Any:
     """The event already kept under this key, or None; raises `UserError` if the key was someone else's."""
     event = db.execute(sa.select(EVENTS).where(EVENTS.c.key == key)).one_or_none()
-    if event and (event.session_id, event.annotator, event.kind) != (row.id, who, kind):
+    if event and (event.session_id, event.annotator, event.kind) != (row.id, who.name, kind):
         raise UserError("was used for something else.", "Send a fresh random key.", "key")
     return event
 
@@ -227,10 +266,12 @@ def _content(db: sa.Connection, lease: Any, choice: str, seconds: float) -> dict
         "left_model": _answer(db, lease.left_answer).model,
         "right_model": _answer(db, lease.right_answer).model,
         "seconds": float(sane),
+        "unblinded": lease.unblinded,
     }
 
 
-def _append(db: sa.Connection, row: Any, who: str, key: str, content: dict[str, Any]) -> Any:
-    values = content | {"session_id": row.id, "annotator": who, "key": key, "created": lineage.now()}
+def _append(db: sa.Connection, row: Any, who: Voter, key: str, content: dict[str, Any]) -> Any:
+    values = content | {"session_id": row.id, "annotator": who.name, "browser": who.browser, "key": key}
+    values["created"] = lineage.now()
     db.execute(EVENTS.insert().values(values))
     return db.execute(sa.select(EVENTS).where(EVENTS.c.key == key)).one()

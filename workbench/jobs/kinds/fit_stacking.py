@@ -41,7 +41,11 @@ class FitStacking(Job):
         return f"Fit {self.output}"
 
     def facts(self, home: Home) -> list[list[str]]:
+        from workbench.preferences.sessions import is_closed
+
         try:
+            if not is_closed(home, self.session):
+                return [["Session", f"{self.session}, still open"], ["Makes", self.output]]
             return [
                 ["Session", self.session],
                 ["Members", ", ".join(members_of(home, self.session))],
@@ -57,9 +61,13 @@ class FitStacking(Job):
     def check(self, home: Home, problems: Problems) -> None:
         from workbench.chat.ensembles.stacking import Stacking
         from workbench.models.ensembles import check_members
+        from workbench.preferences.sessions import is_closed
 
         check_free(home, self.output, problems)
         try:
+            if not is_closed(home, self.session):
+                problems.add("session", "is open: what its votes say is not shown yet.", "Close it in the Label tab.")
+                return
             check_members(home, Stacking, members_of(home, self.session), problems, "session")
             votes = decided(home, self.session)
         except UserError as error:
@@ -131,15 +139,15 @@ def answers_of(home: Home, session: str, votes: "list[Vote]") -> "dict[Key, Aske
     import sqlalchemy as sa
 
     from workbench.chat.ensembles._features import Candidate
-    from workbench.preferences import sessions, store
+    from workbench.preferences import sessions, store, tables
 
     wanted = {(vote.prompt_index, name) for vote in votes for name in (vote.model_a, vote.model_b)}
     with store.reading(home) as db:
-        mine = store.prompts.c.session_id == sessions.find(db, session).id
-        query = sa.select(store.answers, store.prompts.c.position, store.prompts.c.messages).join(
-            store.prompts, store.prompts.c.id == store.answers.c.prompt_id
+        mine = tables.prompts.c.session_id == sessions.find(db, session).id
+        query = sa.select(tables.answers, tables.prompts.c.position, tables.prompts.c.messages).join(
+            tables.prompts, tables.prompts.c.id == tables.answers.c.prompt_id
         )
-        rows = db.execute(query.where(mine).order_by(store.answers.c.id)).all()
+        rows = db.execute(query.where(mine).order_by(tables.answers.c.id)).all()
     return {
         (row.position, row.model): (row.messages, Candidate(sessions.model_of(row.model), row.text, row.finish))
         for row in rows

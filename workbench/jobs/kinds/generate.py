@@ -49,10 +49,20 @@ class Generate(Job):
     def label(self) -> str:
         return f"Answers for {self.session}"
 
+    def blind(self, home: Home) -> bool:
+        """Until the session is closed, in a damaged database too: whoever votes there may see this job."""
+        from workbench.preferences.sessions import is_closed
+
+        try:
+            return not is_closed(home, self.session)
+        except UserError:
+            return True
+
     def facts(self, home: Home) -> list[list[str]]:
+        hidden = f"{len(self.models)}, named when the session is closed"
         return [
             ["Session", self.session],
-            ["Models", ", ".join(self.models)],
+            ["Models", hidden if self.blind(home) else ", ".join(self.models)],
             ["Prompts", f"{self.limit} of {self.prompts}"],
         ]
 
@@ -96,15 +106,17 @@ class Generate(Job):
             names = [sessions.contestant(*one) for one in self.contestants]
             sessions.create_session(ctx.home, self.session, names, self.prompts, made_by, self.votes_per_pair)
         engine = Engine(ctx.home)
-        ctx.progress(0, len(prompts), "Loading the models")
-        for doing in engine.load(self.models):
-            ctx.progress(0, len(prompts), doing)
+        for step, _ in enumerate(engine.load(self.models), 1):
+            ctx.progress(0, len(prompts), f"Loading the models, step {step}")
         counts = self._answer(ctx, engine, prompts)
         sessions.finish_session(ctx.home, self.session)
         return {"session": self.session, "prompts": len(prompts), **counts}
 
     def _answer(self, ctx: JobContext, engine: Any, prompts: list[list[dict[str, str]]]) -> dict[str, Any]:
-        """Batch by batch, all models each, so that labelling can begin with the first batch."""
+        """Batch by batch, all models each, so that labelling can begin with the first batch.
+
+        What is told meanwhile names no model and counts nothing by model: whoever votes may see it.
+        """
         from workbench.preferences import sessions
 
         counts: Counter[str] = Counter()
@@ -113,14 +125,15 @@ class Generate(Job):
             made: dict[str, list[Any]] = {}
             for place, (model, sample) in enumerate(self.contestants):
                 done = start + len(batch) * place / len(self.contestants)
-                ctx.progress(done, len(prompts), f"{model} answers prompts {start + 1}–{start + len(batch)}")
+                which = f"model {place + 1} of {len(self.contestants)}"
+                ctx.progress(done, len(prompts), f"Prompts {start + 1}–{start + len(batch)}: {which} answers")
                 seed = self.decoding.seed + start + 100_003 * sample
                 decoding = self.decoding.model_copy(update={"seed": seed})
                 found = engine.answer_batch(model, batch, decoding, self._stopper(ctx, start))
                 made[sessions.contestant(model, sample)] = found
-                counts[f"cut off at the limit ({model})"] += sum(answer.finish == "length" for answer in found)
+                counts["cut off at the limit"] += sum(answer.finish == "length" for answer in found)
                 if failed := sum(answer.finish == "error" for answer in found):
-                    counts[f"empty, or no room for the prompt ({model})"] += failed
+                    counts["empty, or no room for the prompt"] += failed
             for offset, prompt in enumerate(batch):
                 answers = {name: sessions.Answer(**vars(found[offset])) for name, found in made.items()}
                 sessions.add_answers(ctx.home, self.session, start + offset, prompt, answers)

@@ -1,0 +1,125 @@
+"""Bringing a label database of an earlier version up to date: numbered steps, one transaction, a backup before."""
+
+import contextlib
+import os
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from workbench.errors import UserError
+from workbench.preferences import tables
+
+CREATION_LOCK = 5_105_417
+
+
+def bring_up_to_date(made: sa.Engine, file: Path | None) -> None:
+    """Makes the tables of an empty database, or upgrades those of an older version; all of it or nothing.
+
+    `file` is the SQLite file, which is copied to `<name>.v<version>.bak` before its first change; on a database
+    server (None) backups are the operator's. Raises `UserError` when a newer version wrote it, or the copy fails.
+    """
+    with made.connect().execution_options(immediate=True) as db, db.begin():
+        if db.dialect.name == "postgresql":
+            db.execute(sa.select(sa.func.pg_advisory_xact_lock(CREATION_LOCK)))
+        version = _version(db)
+        if version is None:
+            tables.metadata.create_all(db)
+            db.execute(tables.schema_version.insert().values(version=tables.SCHEMA_VERSION))
+        elif version > tables.SCHEMA_VERSION:
+            raise UserError(
+                f"The labels are in schema version {version}; this program reads up to {tables.SCHEMA_VERSION}.",
+                "Use the version of the workbench that wrote them.",
+                "labels",
+            )
+        elif version < tables.SCHEMA_VERSION:
+            if file is not None:
+                back_up(file, version)
+            for step in range(version, tables.SCHEMA_VERSION):
+                UPGRADES[step](db)
+            db.execute(tables.schema_version.update().values(version=tables.SCHEMA_VERSION))
+
+
+def _version(db: sa.Connection) -> int | None:
+    """The schema's version; None for a database without tables."""
+    if not sa.inspect(db).has_table("schema_version"):
+        return None
+    return db.scalar(sa.select(tables.schema_version.c.version))
+
+
+def back_up(file: Path, version: int) -> Path:
+    """Copies a database whole, beside itself, without replacing an earlier copy; raises `UserError`."""
+    target = file.with_name(f"{file.name}.v{version}.bak")
+    number = 2
+    while target.exists():
+        target = file.with_name(f"{file.name}.v{version}-{number}.bak")
+        number += 1
+    partial = target.with_name(f".{target.name}.partial")
+    try:
+        with (
+            contextlib.closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as source,
+            contextlib.closing(sqlite3.connect(partial)) as copy,
+        ):
+            source.backup(copy)
+        with partial.open("rb") as written:
+            os.fsync(written.fileno())
+        partial.rename(target)
+    except (OSError, sqlite3.Error) as error:
+        partial.unlink(missing_ok=True)
+        raise UserError(
+            f"The labels could not be copied before their upgrade: {error}.",
+            "Nothing was changed. Make room beside them, then try again.",
+            "labels",
+        ) from error
+    return target
+
+
+def _to_2(db: sa.Connection) -> None:
+    """Sessions can be closed and unblinded; leases belong to browsers; events say whether they were given blind.
+
+    Leases last minutes and are not carried over: a pair that lay open is served again.
+    """
+    db.execute(sa.text("ALTER TABLE vote_event ADD COLUMN browser VARCHAR(100) NOT NULL DEFAULT ''"))
+    no = "false" if db.dialect.name == "postgresql" else "0"
+    db.execute(sa.text(f"ALTER TABLE vote_event ADD COLUMN unblinded BOOLEAN NOT NULL DEFAULT {no}"))
+    db.execute(sa.text("DROP TABLE lease"))
+    metadata = sa.MetaData()
+    for name in ("session", "pair", "answer"):
+        sa.Table(name, metadata, sa.Column("id", sa.Integer, primary_key=True))
+    lease = sa.Table(
+        "lease",
+        metadata,
+        sa.Column("id", sa.Integer, primary_key=True),
+        _reference("session_id", "session.id"),
+        _reference("pair_id", "pair.id", index=True),
+        sa.Column("annotator", sa.Text, nullable=False),
+        sa.Column("browser", sa.String(100), nullable=False),
+        sa.Column("token", sa.String(64), nullable=False, unique=True),
+        _reference("left_answer", "answer.id"),
+        _reference("right_answer", "answer.id"),
+        sa.Column("unblinded", sa.Boolean, nullable=False),
+        sa.Column("expires", sa.Float(53), nullable=False),
+        sa.Column("held_until", sa.Float(53), nullable=False),
+        sa.UniqueConstraint("session_id", "browser"),
+    )
+    session_event = sa.Table(
+        "session_event",
+        metadata,
+        sa.Column("id", sa.Integer, primary_key=True),
+        _reference("session_id", "session.id", index=True),
+        sa.Column("kind", sa.String(10), nullable=False),
+        sa.Column("annotator", sa.Text, nullable=False),
+        sa.Column("browser", sa.String(100), nullable=False),
+        sa.Column("created", sa.String(40), nullable=False),
+    )
+    metadata.create_all(db, tables=[lease, session_event])
+
+
+def _reference(name: str, column: str, **options: Any) -> sa.Column[Any]:
+    return sa.Column(name, sa.ForeignKey(column, ondelete="CASCADE"), nullable=False, **options)
+
+
+UPGRADES: dict[int, Callable[[sa.Connection], None]] = {1: _to_2}
+"""By the version a step starts from. A step spells out its own tables: those of `tables` move on."""

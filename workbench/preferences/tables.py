@@ -1,0 +1,114 @@
+"""The tables of the label database, as `SCHEMA_VERSION` has them; older files are brought here by `migrations`."""
+
+from typing import Any
+
+import sqlalchemy as sa
+
+SCHEMA_VERSION = 2
+BROWSER_LENGTH = 100
+
+metadata = sa.MetaData()
+
+
+def _reference(column: str) -> Any:
+    return sa.ForeignKey(column, ondelete="CASCADE")
+
+
+schema_version = sa.Table("schema_version", metadata, sa.Column("version", sa.Integer, primary_key=True))
+
+sessions = sa.Table(
+    "session",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("name", sa.String(80), nullable=False, unique=True),
+    sa.Column("models", sa.JSON, nullable=False),
+    sa.Column("prompts_name", sa.Text, nullable=False),
+    sa.Column("made_by", sa.JSON, nullable=False),
+    sa.Column("votes_per_pair", sa.Integer, nullable=False),
+    sa.Column("seed", sa.String(32), nullable=False),
+    sa.Column("created", sa.String(40), nullable=False),
+    sa.Column("complete", sa.Boolean, nullable=False),
+)
+
+prompts = sa.Table(
+    "prompt",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("session_id", _reference("session.id"), nullable=False),
+    sa.Column("position", sa.Integer, nullable=False),
+    sa.Column("messages", sa.JSON, nullable=False),
+    sa.UniqueConstraint("session_id", "position"),
+)
+
+answers = sa.Table(
+    "answer",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("prompt_id", _reference("prompt.id"), nullable=False),
+    sa.Column("model", sa.Text, nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("finish", sa.String(10), nullable=False),
+    sa.Column("tokens", sa.Integer, nullable=False),
+    sa.UniqueConstraint("prompt_id", "model"),
+)
+
+pairs = sa.Table(
+    "pair",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("session_id", _reference("session.id"), nullable=False),
+    sa.Column("prompt_id", _reference("prompt.id"), nullable=False, index=True),
+    sa.Column("answer_a", _reference("answer.id"), nullable=False, index=True),
+    sa.Column("answer_b", _reference("answer.id"), nullable=False, index=True),
+    sa.Column("state", sa.String(10), nullable=False),
+    sa.Column("rank", sa.BigInteger, nullable=False),
+    sa.Index("pair_in_order", "session_id", "state", "rank"),
+)
+
+leases = sa.Table(
+    "lease",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("session_id", _reference("session.id"), nullable=False),
+    sa.Column("pair_id", _reference("pair.id"), nullable=False, index=True),
+    sa.Column("annotator", sa.Text, nullable=False),
+    sa.Column("browser", sa.String(BROWSER_LENGTH), nullable=False),
+    sa.Column("token", sa.String(64), nullable=False, unique=True),
+    sa.Column("left_answer", _reference("answer.id"), nullable=False),
+    sa.Column("right_answer", _reference("answer.id"), nullable=False),
+    sa.Column("unblinded", sa.Boolean, nullable=False),
+    sa.Column("expires", sa.Float(53), nullable=False),
+    sa.Column("held_until", sa.Float(53), nullable=False),
+    sa.UniqueConstraint("session_id", "browser"),
+)
+
+vote_events = sa.Table(
+    "vote_event",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("session_id", _reference("session.id"), nullable=False),
+    sa.Column("pair_id", _reference("pair.id"), nullable=False, index=True),
+    sa.Column("annotator", sa.Text, nullable=False),
+    sa.Column("kind", sa.String(10), nullable=False),
+    sa.Column("choice", sa.String(10), nullable=False),
+    sa.Column("left_model", sa.Text, nullable=False),
+    sa.Column("right_model", sa.Text, nullable=False),
+    sa.Column("seconds", sa.Float(53), nullable=False),
+    sa.Column("key", sa.String(200), nullable=False, unique=True),
+    sa.Column("undoes", _reference("vote_event.id"), nullable=True, unique=True),
+    sa.Column("created", sa.String(40), nullable=False),
+    sa.Column("browser", sa.String(BROWSER_LENGTH), nullable=False, server_default=""),
+    sa.Column("unblinded", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Index("vote_event_of_annotator", "session_id", "annotator"),
+)
+
+session_events = sa.Table(
+    "session_event",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("session_id", _reference("session.id"), nullable=False, index=True),
+    sa.Column("kind", sa.String(10), nullable=False),
+    sa.Column("annotator", sa.Text, nullable=False),
+    sa.Column("browser", sa.String(BROWSER_LENGTH), nullable=False),
+    sa.Column("created", sa.String(40), nullable=False),
+)
