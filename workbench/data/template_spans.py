@@ -173,7 +173,7 @@ class _Probe:
         return {"role": "assistant", "content": mark}, mark
 
     def owners(self, marked: Text) -> list[int] | None:
-        """The turn of every generated passage, that of the marks in it or of the one before; None if one holds several."""
+        """The turn of every generated passage, by the marks in it or before it; None if one holds several turns."""
         marks, owners = self.marks(marked.text), list[int]()
         for start, end in marked.marked:
             inside = {turn for at, turn in marks if start <= at < end}
