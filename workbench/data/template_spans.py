@@ -124,12 +124,25 @@ def _by_beginnings(messages: Sequence[Message], turns: list[int], whole: str, re
     """The spans of a template that writes every turn in the same way whatever follows it."""
     answers = []
     for turn in turns:
-        asked = render(messages[:turn], True).text if turn else ""
+        start = len(_prompt(messages[:turn], whole, render)) if turn else 0
         said = render(messages[: turn + 1], False).text.rstrip()
-        if not turn or not whole.startswith(asked) or not whole.startswith(said) or len(said) < len(asked):
+        if not turn or not whole.startswith(said) or len(said) < start:
             raise Unproven("")
-        answers.append(Answer(len(asked), len(said), turn))
+        answers.append(Answer(start, len(said), turn))
     return answers
+
+
+def _prompt(messages: Sequence[Message], whole: str, render: Render) -> str:
+    """The text before an answer to these messages; without generation prompts, what stands before any other answer."""
+    asked = render(messages, True).text
+    if asked == render(messages, False).text:
+        mark = chr(PLANES[0])
+        before = render([*messages, {"role": "assistant", "content": mark}], False).text.split(mark)[0]
+        if before[len(asked) :].strip() and whole.startswith(before):
+            return before
+    if not whole.startswith(asked):
+        raise Unproven("")
+    return asked
 
 
 class _Probe:
@@ -142,6 +155,7 @@ class _Probe:
             raise Unproven("its text uses all of Unicode's private planes")
         self._base, self._style = free[0], style
         self._owner: list[int] = []
+        self._names: set[str] = set()
         self.messages = [self._copy(message, turn) for turn, message in enumerate(messages)]
         self._pattern = re.compile(f"[{chr(self._base)}-{chr(self._base + MARKS)}]")
 
@@ -151,6 +165,15 @@ class _Probe:
     def marks(self, text: str) -> list[tuple[int, int]]:
         """(position, turn) of every mark."""
         return [(found.start(), self.owner(found.group())) for found in self._pattern.finditer(text)]
+
+    def marks_once(self, text: str) -> list[tuple[int, int]]:
+        """As `marks`; of a called function's name only the call, where a template writes it again with the result."""
+        first: dict[str, tuple[int, int]] = {}
+        for at, turn in self.marks(text):
+            if text[at] in first and text[at] not in self._names:
+                raise Unproven("it writes some words of a turn twice")
+            first.setdefault(text[at], (at, turn))
+        return list(first.values())
 
     def owner(self, mark: str) -> int:
         number = ord(mark) - self._base
@@ -201,7 +224,10 @@ class _Probe:
             key: value + self._mark(turn) if isinstance(value, str) and value else value
             for key, value in function["arguments"].items()
         }
-        name = function["name"] + (self._mark(turn) if self._style == FULL else "")
+        name = function["name"]
+        if self._style == FULL:
+            self._names.add(mark := self._mark(turn))
+            name += mark
         return {**call, "function": {**function, "name": name, "arguments": arguments}}
 
     def _text(self, text: str, turn: int, answer: bool) -> str:
@@ -236,7 +262,7 @@ class _Marked:
         self.text = self._rendered(len(messages), False)
         if self.probe.without(self.text) != whole:
             raise Unproven("what it makes of a turn depends on the turn's own words")
-        self.marks = self.probe.marks(self.text)
+        self.marks = self.probe.marks_once(self.text)
         system = messages[0]["content"] if messages and messages[0]["role"] == "system" else ""
         self.key = (style, str(hash(system)))
 
@@ -249,7 +275,7 @@ class _Marked:
             if own:
                 spans.append(self._span(turn, own[0], own[-1]))
         # A mark is no character of the text itself: positions count those before them out.
-        places = [at for at, _ in self.marks]
+        places = [at for at, _ in self.probe.marks(self.text)]
         return [
             Answer(start - bisect_left(places, start), end - bisect_left(places, end), turn)
             for start, end, turn in spans
@@ -284,11 +310,11 @@ class _Marked:
             return self._after_own_prompt(begin, own, number)
         if asked_mark != mark or (self.text[begin - 1 : begin] if begin else "") != mark:
             raise Unproven(f"what stands before answer {number} is written elsewhere once the answer is there")
-        if not self.text.startswith(unasked.rstrip(), begin):
-            raise Unproven(f"what stands before answer {number} is written otherwise once the answer is there")
         shared = _shared(asked, self.text, begin)
-        if shared < len(unasked.rstrip()):
-            raise Unproven(f"what stands before answer {number} is written otherwise when an answer is asked for")
+        # A template may end an unfinished conversation with more than the end of its last turn (Phi-3: with EOS).
+        closed = unasked[: _shared(unasked, asked, 0)].rstrip()
+        if shared < len(closed):
+            raise Unproven(f"what stands before answer {number} is written otherwise once the answer is there")
         if asked == unasked and self.text[begin + shared : own].strip():
             return self._after_header(turn, begin, own, shared)
         return shared
@@ -328,7 +354,25 @@ class _Marked:
             raise Unproven(f"it does not render the conversation up to answer {number}: {error}") from None
         if mark != self.text[begin - 1]:
             raise Unproven(f"the words of answer {number} stand in another order when more follows")
-        return _shared(ending.rstrip(), self.text, begin)
+        shared = _shared(ending.rstrip(), self.text, begin)
+        if shared == len(ending.rstrip()):
+            return shared
+        return self._end_before_more(turn, begin) or len(ending[:shared].rstrip())
+
+    def _end_before_more(self, turn: int, begin: int) -> int:
+        """As above, for a template that ends the last answer in another way: by what stands before a prompt.
+
+        That is the text up to the answer with a generation prompt, less that prompt. 0 where it does not fit.
+        """
+        try:
+            mark, ending = self.probe.tail(self._rendered(turn + 1, True))
+            asked, unasked = (self.probe.tail(self._rendered(turn, prompt))[1] for prompt in (True, False))
+        except Refused:
+            return 0
+        prompt = asked[_shared(unasked, asked, 0) :]
+        closed = ending.removesuffix(prompt).rstrip()
+        fits = prompt and mark == self.text[begin - 1] and ending.endswith(prompt)
+        return len(closed) if fits and self.text.startswith(closed, begin) else 0
 
     def _rendered(self, count: int, asked: bool) -> str:
         return self.render(self.probe.messages[:count], asked).text
