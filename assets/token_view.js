@@ -6,7 +6,16 @@ const MOST = 8000;
 
 function state(token) {
   if (token.cut) return "cut off";
-  return token.trained ? "trained on" : "read, not trained on";
+  if (!token.trained) return "read, not trained on";
+  return token.weight === 1 || token.weight === undefined ? "trained on" : `trained on, weight ${token.weight}`;
+}
+
+/** The sign before the first of several tokens that count in the loss otherwise than once, or null. */
+function weight(token, before) {
+  const counts = (one) => (one && one.trained && !one.cut ? one.weight : undefined);
+  const own = counts(token);
+  if (own === undefined || own === counts(before) || (own === 1 && counts(before) === undefined)) return null;
+  return h("sup", "wb-token-weight", `×${Number(own.toPrecision(3))}`);
 }
 
 /** One token as an inline box; spaces, tabs and line breaks become visible. */
@@ -24,13 +33,18 @@ function box(token, index) {
   return node;
 }
 
-function legend() {
+function legend(weighted) {
   const line = h("div", "wb-token-legend");
   const samples = [["is-trained", "trained on"], ["is-context", "read only"], ["is-context is-special", "special token"],
     ["is-context is-cut", "cut off"]];
   for (const [look, text] of samples) {
     const item = h("span");
     item.append(h("span", "wb-token " + look, "abc"), document.createTextNode(text));
+    line.append(item);
+  }
+  if (weighted) {
+    const item = h("span");
+    item.append(h("span", "wb-token-weight", "×0.5"), document.createTextNode("weight in the loss"));
     line.append(item);
   }
   return line;
@@ -59,9 +73,13 @@ function render() {
   root.replaceChildren();
   if (!value || !value.tokens) { root.append(kit.empty(props.empty)); return; }
   const text = h("div", "wb-token-text");
-  value.tokens.slice(0, MOST).forEach((token, index) => text.append(box(token, index)));
+  value.tokens.slice(0, MOST).forEach((token, index) => {
+    const sign = weight(token, value.tokens[index - 1]);
+    if (sign) text.append(sign);
+    text.append(box(token, index));
+  });
   const status = h("div", "wb-token-status", "Point at a token to see its number.");
-  root.append(warnings(value.warnings), summary(value.summary), legend(), text, status);
+  root.append(warnings(value.warnings), summary(value.summary), legend(text.querySelector(".wb-token-weight")), text, status);
   if (value.tokens.length > MOST) root.append(h("div", "wb-hint", `The first ${MOST} of ${value.tokens.length} tokens.`));
   if (value.note) root.append(h("div", "wb-hint", value.note));
   text.addEventListener("mouseover", (event) => {

@@ -181,8 +181,20 @@ def test_a_dataset_is_imported_seen_and_deleted(home: Home, tmp_path: Path, cli:
     assert code == 0 and made["name"] == "my-rows" and sum(made["rows"].values()) == 20
     code, out, _ = cli("tokens", "my-rows", "--model", "toy", "--row", 2)
     assert code == 0 and "<|im_start|>assistant" in out and "Trained on" in out
+    assert out.count("⟦") == 1 and "It is " in out.split("⟦")[1].split("<|im_end|>⟧")[0]
+    code, out, _ = cli("tokens", "my-rows", "--model", "toy", "--row", 2, "--json")
+    trained = [token["text"] for token in json.loads(out)["tokens"] if token["trained"] and token["weight"] == 1]
+    assert code == 0 and "".join(trained).startswith("It is ") and trained[-1] == "<|im_end|>"
     assert cli("delete", "dataset", "my-rows")[0] == 0
     assert "my-rows" not in cli("list", "datasets")[1]
+
+
+def test_printed_tokens_show_weights_and_the_cut() -> None:
+    from workbench.commands.tokens import marked
+
+    weights = [("a", 0, False), ("b", 1, False), ("c", 1, False), ("d", 0.5, False), ("e", 0, False), ("f", 1, True)]
+    tokens = [{"text": text, "weight": weight, "cut": cut} for text, weight, cut in [*weights, ("g", 0, True)]]
+    assert marked(tokens) == "a⟦bc⟧⟦×0.5 d⟧e✂fg"
 
 
 def test_tokens_of_a_row_that_is_not_there_are_refused(home: Home, cli: Cli) -> None:

@@ -260,10 +260,39 @@ def test_240_rows_take_well_under_a_second(toy: Tokenizer) -> None:
 def test_the_view(toy: Tokenizer) -> None:
     view = for_view(render([user("Hi"), answer("The wren sings.")], toy, CHATML, max_length=10))
     assert set(view) == {"tokens", "warnings", "summary", "note"} and view["note"] == "chatml"
-    assert view["tokens"][0] == {"text": "<|im_start|>", "id": 1, "trained": False, "special": True, "cut": False}
+    first = {"text": "<|im_start|>", "id": 1, "trained": False, "weight": 0.0, "special": True, "cut": False}
+    assert view["tokens"][0] == first
     assert [token["cut"] for token in view["tokens"]].index(True) == 10
     assert dict(view["summary"])["Cut off"] == str(len(view["tokens"]) - 10)
     assert view["warnings"][0]["level"] == "error" and json.dumps(view)
+
+
+def test_the_weights_of_turns_and_of_the_row_are_those_of_their_tokens(toy: Tokenizer) -> None:
+    talk = [
+        user("Hi"),
+        answer("Yo"),
+        user("a"),
+        {**answer("b"), "weight": 0.5},
+        user("a"),
+        {**answer("c"), "weight": 0},
+    ]
+    for on, other in (("assistant", 0.0), ("all", 2.0)):
+        rendered = render(talk, toy, CHATML, train_on=on, weight=2.0)  # type: ignore[arg-type]
+        spans = {words: rendered.text.index(f"{words}<|im_end|>", 30) for words in ("Yo", "b", "c")}
+        found = {
+            words: {
+                weight
+                for (start, end), weight in zip(rendered.offsets, rendered.weights, strict=True)
+                if at <= start and end <= at + len(f"{words}<|im_end|>")
+            }
+            for words, at in spans.items()
+        }
+        assert found == {"Yo": {2.0}, "b": {1.0}, "c": {0.0}} and rendered.weights[0] == other
+        assert dict(for_view(rendered)["summary"])["Weights"] == "1 to 2"
+    assert "Weights" not in dict(for_view(render(talk[:2], toy, CHATML))["summary"])
+    unlearned = render([user("Hi"), {**answer("Yo"), "weight": 0.0}], toy, CHATML)
+    assert unlearned.warnings[0].text == "The weight of every answer is 0: nothing to train on."
+    assert render(talk, toy, CHATML, weight=0.0).warnings[0].text == "The row's weight is 0: nothing to train on."
 
 
 def test_tokenizers_that_cannot_be_read(tmp_path: Path) -> None:

@@ -1,9 +1,10 @@
 """Commands for what lies on the shelves: list, import, delete, look at a row."""
 
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from workbench.commands.jobs import run_here
 from workbench.commands.shared import Args, Commands, add, emit, families, pairs, read_text_file
@@ -143,28 +144,20 @@ def _source(args: Args) -> "Source":
 
 
 def tokens(home: Home, args: Args) -> None:
-    """One row as the model sees it: trained tokens green, the rest grey, what is cut off struck through."""
+    """One row as the model sees it: on a screen in colours, in a pipe with what is trained on between ⟦ and ⟧."""
+    from workbench.commands.tokens import print_seen
     from workbench.data.viewing import row_as_seen
 
     text = read_text_file(args.template_file, "--template-file") if args.template_file else ""
     view = row_as_seen(
         home, args.dataset, args.model, split=args.split, row=args.row, template="custom" if text else args.template,
-        max_length=args.max_length, train_on="assistant", text=text,
+        max_length=args.max_length, train_on=args.train_on, text=text,
     )  # fmt: skip
+    if args.json:
+        print(json.dumps(view, ensure_ascii=False))
+        return
     for side in view["sides"] or [view]:
         print_seen(side)
-
-
-def print_seen(view: dict[str, Any]) -> None:
-    """The tokens of one side of a row, its figures and its warnings."""
-    if title := view.get("title"):
-        print(f"— {title} —")
-    for token in view["tokens"]:
-        color = "9;31" if token["cut"] else "32" if token["trained"] else "90"
-        print(f"\033[{color}m{token['text']}\033[0m" if sys.stdout.isatty() else token["text"], end="")
-    print("\n\n" + "  ".join(f"{name}: {value}" for name, value in view["summary"]))
-    for warning in view["warnings"]:
-        print(f"{warning['level']}: {warning['text']}")
 
 
 def delete(home: Home, args: Args) -> None:
@@ -203,7 +196,9 @@ def register(commands: Commands) -> None:
     data.add_argument("--eval-fraction", type=float, default=0.1)
     data.add_argument("--seed", type=int, default=0)
     data.add_argument("--encoding", default="utf-8", choices=list(ENCODINGS))
-    seen = add(commands, "tokens", tokens, "show one row as the model sees it")
+    seen = add(
+        commands, "tokens", tokens, "show one row as the model sees it: ⟦ ⟧ around what is trained on, or colours"
+    )
     seen.add_argument("dataset")
     seen.add_argument("--model", required=True)
     seen.add_argument("--row", type=int, default=1)
@@ -211,6 +206,8 @@ def register(commands: Commands) -> None:
     seen.add_argument("--template", default="model", choices=list(NAMES))
     seen.add_argument("--template-file", help="a Jinja chat template of your own, in place of --template")
     seen.add_argument("--max-length", type=int, default=512)
+    seen.add_argument("--train-on", default="assistant", choices=["assistant", "all"])
+    seen.add_argument("--json", action="store_true", help="ids, weights and texts of the tokens as JSON")
     gone = add(commands, "delete", delete, "remove a model, dataset or labelling session")
     gone.add_argument("what", choices=["model", "dataset", "session"])
     gone.add_argument("name")

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
+from workbench.data.arrow_rows import python_rows
 from workbench.data.compressed import ARCHIVES, PACKED, Seen
 from workbench.data.jsonlines import Chunk, chunks, read_chunk, row_of
 from workbench.data.lines import MAX_LINE, Item, ReadRow, Rejected, bounded_lines, reject
@@ -186,7 +187,7 @@ def _parquet(path: Path) -> Iterator[Item]:
             for batch in file.iter_batches(size):
                 if batch.nbytes > size * MAX_LINE:
                     raise UserError(f"{path.name} holds rows of more than 64 MB.", "Divide them.", "source")
-                for data in batch.to_pylist():
+                for data in python_rows(batch):
                     number += 1
                     yield ReadRow(number, data)
     except (pa.ArrowException, OSError, ValueError) as error:

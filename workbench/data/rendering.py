@@ -209,15 +209,22 @@ def encode_rows(
 
 
 def for_view(rendered: Rendered) -> dict[str, Any]:
-    """What the page shows: tokens, warnings, a summary of [label, value] pairs, and the template's name."""
+    """What the page shows: tokens, warnings, a summary of [label, value] pairs, and the template's name.
+
+    A token's `weight` is what its loss is multiplied with, 0 where it is not trained on.
+    """
     tokens = [
-        {"text": piece, "id": at, "trained": trained, "special": special, "cut": index >= rendered.kept}
-        for index, (piece, at, trained, special) in enumerate(
-            zip(rendered.pieces, rendered.ids, rendered.trained, rendered.special, strict=True)
+        {"text": piece, "id": at, "trained": weight > 0, "weight": weight, "special": special}
+        | {"cut": index >= rendered.kept}
+        for index, (piece, at, weight, special) in enumerate(
+            zip(rendered.pieces, rendered.ids, rendered.weights, rendered.special, strict=True)
         )
     ]
     lost = len(rendered.ids) - rendered.kept
     summary = [["Tokens", f"{len(rendered.ids):,}"], ["Trained on", f"{rendered.trained_kept:,}"]]
+    weights = {weight for weight in rendered.weights[: rendered.kept] if weight}
+    if weights - {1.0}:
+        summary.append(["Weights", " to ".join(f"{weight:g}" for weight in sorted({min(weights), max(weights)}))])
     return {
         "tokens": tokens,
         "warnings": [{"level": found.level, "text": found.text} for found in rendered.warnings],

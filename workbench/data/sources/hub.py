@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import Field
 
+from workbench.data.arrow_rows import python_rows
 from workbench.data.format import Format, detect
 from workbench.data.gathering import SAMPLE, Gathered, gather_items
 from workbench.data.lines import Item, ReadRow
@@ -54,7 +55,7 @@ class Hub(Source):
             tell(0, 0, f"Downloading {self.dataset}")
         rows, commit = self._loaded()
         columns = rows.column_names
-        sample = rows.with_format("arrow")[: min(SAMPLE, len(rows))].to_pylist()
+        sample = python_rows(rows.with_format("arrow")[: min(SAMPLE, len(rows))])
         form = self.format or detect(sample).format
         if not isinstance(form, Format):
             remedy = f"Choose the format and its columns. There are: {', '.join(columns)}."
@@ -91,7 +92,7 @@ class Hub(Source):
 def _items(rows: Any) -> Any:
     number = 0
     for batch in rows.with_format("arrow").iter(BATCH):
-        for data in batch.to_pylist():
+        for data in python_rows(batch):
             number += 1
             item: Item = ReadRow(number, data)
             yield item
