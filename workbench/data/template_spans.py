@@ -28,7 +28,7 @@ THOUGHT = re.compile(r"(</?think(?:ing)?>|\[/?THINK\])")
 UNIT = re.compile(r"<[^<>\s]{1,60}>|\[[^\[\]\s]{1,60}\]|\w+|.", re.DOTALL)
 THOUGHTS = ("reasoning_content", "thinking")
 MAX_LITERAL, MAX_CACHED = 400, 4096
-FULL, INSIDE, ENDS = "full", "inside", "ends"
+STYLES = NAMED, UNNAMED, ENDS = "with functions' names", "without", "only at ends"
 
 
 class Unproven(Exception):
@@ -81,7 +81,7 @@ def answers_of(
     if has_markers:
         return _by_markers(messages, turns, whole, render, owners)
     reasons = []
-    for style in (FULL, INSIDE, ENDS):
+    for style in STYLES:
         try:
             return _Marked(messages, whole.text, style, render, splits).answers(turns)
         except Unproven as reason:
@@ -112,7 +112,7 @@ def _by_markers(
 
 def _owners(messages: Sequence[Message], whole: Text, render: Render) -> list[int] | None:
     """The turn of every passage between markers; None where that cannot be told."""
-    for style in (FULL, INSIDE, ENDS):
+    for style in STYLES:
         probe = _Probe(messages, whole.text, style)
         marked = render(probe.messages, False)
         if probe.without(marked.text) == whole.text and len(marked.marked) == len(whole.marked):
@@ -137,8 +137,8 @@ def _prompt(messages: Sequence[Message], whole: str, render: Render) -> str:
     asked = render(messages, True).text
     if asked == render(messages, False).text:
         mark = chr(PLANES[0])
-        before = render([*messages, {"role": "assistant", "content": mark}], False).text.split(mark)[0]
-        if before[len(asked) :].strip() and whole.startswith(before):
+        before, found, _ = render([*messages, {"role": "assistant", "content": mark}], False).text.partition(mark)
+        if found and before[len(asked) :].strip() and whole.startswith(before):
             return before
     if not whole.startswith(asked):
         raise Unproven("")
@@ -225,32 +225,28 @@ class _Probe:
             for key, value in function["arguments"].items()
         }
         name = function["name"]
-        if self._style == FULL:
+        if self._style == NAMED:
             self._names.add(mark := self._mark(turn))
             name += mark
         return {**call, "function": {**function, "name": name, "arguments": arguments}}
 
     def _text(self, text: str, turn: int, answer: bool) -> str:
-        """Marks at the text's end; in an answer also where it, a thought and the words after a thought begin."""
+        """Marks at the text's end; in an answer around a thought and around the words after it, not before <think>."""
         if not isinstance(text, str) or not text.strip():
             return text
-        if not answer or self._style == ENDS:
-            end = len(text.rstrip())
-            return text[:end] + self._mark(turn) + text[end:]
-        return "".join(self._pieces(text, turn))
+        if answer and self._style != ENDS and THOUGHT.sub("", text).strip():
+            return "".join(self._pieces(text, turn))
+        end = len(text.rstrip())
+        return text[:end] + self._mark(turn) + text[end:]
 
     def _pieces(self, text: str, turn: int) -> Iterator[str]:
-        opening = self._style == FULL
         for place, piece in enumerate(THOUGHT.split(text)):
             words = piece.strip()
-            if place % 2:
-                yield (self._mark(turn) if opening else "") + piece
-            elif words:
+            if place % 2 or not words:
+                yield piece
+            else:
                 before = len(piece) - len(piece.lstrip())
                 yield piece[:before] + self._mark(turn) + words + self._mark(turn) + piece[before + len(words) :]
-            else:
-                yield piece
-            opening = opening and not words and not place % 2
 
 
 class _Marked:
