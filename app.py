@@ -11,6 +11,7 @@ from tabs import compare, compress, data, jobs, label, merge, models, train
 from tabs._context import Context
 from tabs._kit import Static, header
 from tabs._serve import serve
+from tabs.serving.page import Page
 from workbench.errors import UserError
 from workbench.hardware import known
 
@@ -22,7 +23,7 @@ def _header(ctx: Context) -> str:
 
 def compose(ctx: Context) -> gr.Blocks:
     """The whole page, tabs in the order of the loop."""
-    with gr.Blocks(title="LLM Workbench", fill_width=True, analytics_enabled=False) as demo:
+    with Page(title="LLM Workbench", fill_width=True, analytics_enabled=False) as demo:
         top = Static(_header(ctx))
         ctx.follow(top, lambda: _header(ctx))
         with gr.Tabs(elem_id="tabs") as tabs:

@@ -11,6 +11,7 @@ from tabs._context import Context
 from tabs._kit import static_paths
 from tabs.serving.config import USER, Serving
 from tabs.serving.server import bound_socket, mounted, run
+from tabs.serving.stack import stack
 from workbench.chat.service import ChatService
 from workbench.home import Home
 from workbench.jobs.job import Job
@@ -36,13 +37,6 @@ class PageQueue(Queue):
         return super().submit(job, here)
 
 
-def account(serving: Serving) -> tuple[str, str] | None:
-    """The login asked for; None where there is none. A password made up is printed."""
-    if serving.password and not os.environ.get("WORKBENCH_PASSWORD"):
-        print(f"Login: {USER} / {serving.password}   (WORKBENCH_PASSWORD sets another)", flush=True)
-    return (USER, serving.password) if serving.password else None
-
-
 def serve(compose: Callable[[Context], gr.Blocks]) -> None:
     """Serves until interrupted; the runner and a warm worker start beside it.
 
@@ -59,6 +53,15 @@ def serve(compose: Callable[[Context], gr.Blocks]) -> None:
 
     def started() -> None:
         ctx.runner.start()
-        print(f"LLM Workbench is at {serving.url}  (home: {home.root})", flush=True)
+        announce(serving, home)
 
-    run(mounted(demo, account(serving)), listening, started)
+    run(stack(mounted(demo), serving, home.root), listening, started)
+
+
+def announce(serving: Serving, home: Home) -> None:
+    """Says where the page is, how to log in and under which names it can be reached."""
+    if serving.password and not os.environ.get("WORKBENCH_PASSWORD"):
+        print(f"Login: {USER} / {serving.password}   (WORKBENCH_PASSWORD sets another)", flush=True)
+    if not serving.is_private and not serving.hosts:
+        print("It answers under this machine's name and its IP addresses; WORKBENCH_HOSTS adds others.", flush=True)
+    print(f"LLM Workbench is at {serving.url}  (home: {home.root})", flush=True)

@@ -26,14 +26,17 @@ def _font_face(family: str, file: str) -> str:
     )
 
 
+EARLY_SCRIPT = (ASSETS / "theme.js").read_text(encoding="utf-8")
+"""The one script that stands in the page itself; the page's policy names it by its hash."""
+
+
 def _head() -> str:
     """Tags for `launch(head=)`: the remembered dark mode is applied before the first component is drawn."""
-    script = (ASSETS / "theme.js").read_text(encoding="utf-8")
     icon = static_url(ASSETS / "icon.svg")
     return (
         f'<link rel="icon" type="image/svg+xml" href="{icon}">'
         '<meta name="color-scheme" content="light dark">'
-        f"<script>{script}</script>"
+        f"<script>{EARLY_SCRIPT}</script>"
     )
 
 

@@ -6,7 +6,7 @@ Accounts and roles belong here when they come: everything that depends on the pe
 import hashlib
 import re
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import gradio as gr
@@ -43,6 +43,11 @@ def asker(request: Any) -> Asker:
         return Asker()
     found = connection.scope.get("state", {}).get(STATE_KEY)
     return found if isinstance(found, Asker) else Asker()
+
+
+def set_login(scope: Scope, login: str) -> None:
+    """Notes the name a request was logged in with; "" for none."""
+    scope["state"][STATE_KEY] = replace(scope["state"][STATE_KEY], login=login)
 
 
 class BrowserSessions:

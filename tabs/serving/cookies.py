@@ -1,16 +1,10 @@
 """How this server's cookies are written: never readable by scripts, never sent along from another site."""
 
-import os
 from dataclasses import dataclass
 
 from starlette.types import Scope
 
 YEAR_SECONDS = 365 * 24 * 3600
-
-
-def on_space() -> bool:
-    """Whether this runs on a Hugging Face Space, whose page lies in an iframe of the hub, behind TLS."""
-    return "SPACE_ID" in os.environ
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """The web server: Gradio's page as an ASGI app behind our own layers, on a socket of our own."""
 
 import contextlib
+import logging
 import socket
 from collections.abc import Callable
 
@@ -8,9 +9,10 @@ import fastapi
 import gradio as gr
 import uvicorn
 from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp
 
 from tabs._theme import CSS_PATHS, HEAD, theme
-from tabs.serving.stack import stack
+from tabs.serving.asking import asker
 from workbench.errors import UserError
 
 SHUTDOWN_SECONDS = 2
@@ -27,14 +29,15 @@ def bound_socket(host: str, port: int) -> socket.socket:
         raise UserError(f"Port {port} cannot be used: {reason}.", "Set WORKBENCH_PORT to a free one.") from None
 
 
-def mounted(demo: gr.Blocks, auth: tuple[str, str] | None) -> fastapi.FastAPI:
+def mounted(demo: gr.Blocks) -> fastapi.FastAPI:
     """The page with its routes, not yet behind its middleware."""
     # A parent that has its own CORS rules keeps Gradio from echoing any Origin with credentials; it allows none.
     parent = fastapi.FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     parent.add_middleware(CORSMiddleware)
     gr.mount_gradio_app(
-        parent, demo, "/", auth=auth, theme=theme(), css_paths=CSS_PATHS, head=HEAD, footer_links=[], run_history=False,
-        ssr_mode=False, enable_monitoring=False, show_error=True, max_file_size="4gb", mcp_server=False, pwa=False,
+        parent, demo, "/", auth_dependency=lambda request: asker(request).login, theme=theme(), css_paths=CSS_PATHS,
+        head=HEAD, footer_links=[], run_history=False, ssr_mode=False,
+        enable_monitoring=False, show_error=True, max_file_size="4gb", mcp_server=False, pwa=False,
     )  # fmt: skip
     demo.state_session_capacity = 200
     # Gradio checks where files named in a call lie only in what it calls launched, which a mounted page never becomes.
@@ -42,11 +45,11 @@ def mounted(demo: gr.Blocks, auth: tuple[str, str] | None) -> fastapi.FastAPI:
     return parent
 
 
-def run(app: fastapi.FastAPI, listening: socket.socket, started: Callable[[], None]) -> None:
+def run(app: ASGIApp, listening: socket.socket, started: Callable[[], None]) -> None:
     """Serves until interrupted; `started` is called when requests are answered."""
-    config = uvicorn.Config(
-        stack(app), log_level="warning", server_header=False, timeout_graceful_shutdown=SHUTDOWN_SECONDS
-    )
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s: %(message)s")
+    logging.getLogger("workbench").setLevel(logging.INFO)
+    config = uvicorn.Config(app, log_level="warning", server_header=False, timeout_graceful_shutdown=SHUTDOWN_SECONDS)
     server = uvicorn.Server(config)
     started()
     with contextlib.suppress(KeyboardInterrupt):  # raised again once the server has stopped as it should

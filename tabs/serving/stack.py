@@ -1,11 +1,33 @@
 """The order of the layers every request passes before Gradio sees it."""
 
-from starlette.types import ASGIApp
+from pathlib import Path
+
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tabs.serving.asking import BrowserSessions
-from tabs.serving.cookies import on_space
+from tabs.serving.config import Serving
+from tabs.serving.guard import Guard
+from tabs.serving.headers import SecurityHeaders
+from tabs.serving.login import Login, NoLogin
+from tabs.serving.routes import PAGE
+from tabs.serving.sessions import Sessions
 
 
-def stack(app: ASGIApp) -> ASGIApp:
-    """The app behind its middleware, outermost last."""
-    return BrowserSessions(app, embedded=on_space())
+def stack(app: ASGIApp, serving: Serving, folder: Path) -> ASGIApp:
+    """The app behind its layers: headers, guard, browser cookie, login. `folder` keeps the key of the logins."""
+    app = Login(app, serving, Sessions(folder, serving)) if serving.password else NoLogin(app)
+    app = BrowserSessions(app, serving.space)
+    app = Guard(app, serving)
+    return _PackedPage(SecurityHeaders(app, serving))
+
+
+class _PackedPage:
+    """Compresses the page, which `SecurityHeaders` needs unpacked; Gradio compresses the rest."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.plain, self.packed = app, GZipMiddleware(app, compresslevel=5)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        is_page = scope["type"] == "http" and scope["path"] == PAGE
+        await (self.packed if is_page else self.plain)(scope, receive, send)
