@@ -12,7 +12,7 @@ import pytest
 from tests.toys import conversations, toy_tokenizer
 from workbench.data import encoded, encoding_parts
 from workbench.data.encoded import EncodedRows, encoded_rows
-from workbench.data.encoding import EXAMPLES, OTHER, REASONS, Rules, Tally, encode_batch, learned_spans
+from workbench.data.encoding import EXAMPLES, OTHER, REASONS, Rules, Tally, encode_batch
 from workbench.data.store import dataset_folder, write_rows
 from workbench.data.templates import Template, get_template
 from workbench.data.tokenizer import Tokenizer
@@ -304,13 +304,6 @@ def test_the_sentences_name_rows_as_the_page_counts_them() -> None:
         "train: left out 3 (rows 1, 5, 9): It is empty.",
         "train: the token view has more on: answer cut off (2).",
     ]
-
-
-def test_learned_spans_are_the_runs_of_learned_tokens() -> None:
-    spans, weights = learned_spans([1, 1, 0, 1, 0.5, 0.5])
-    assert spans.tolist() == [[0, 2], [3, 4], [4, 6]] and weights.tolist() == [1, 1, 0.5]
-    for nothing in ([0, 0], []):
-        assert learned_spans(nothing)[0].shape == (0, 2) and not len(learned_spans(nothing)[1])
 
 
 # ---- the token view ----------------------------------------------------------------------------------------

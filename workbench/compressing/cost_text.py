@@ -170,6 +170,6 @@ def _retold(row: TextRow, tokenizer: Tokenizer) -> TextRow:
     encoding = tokenizer.encode([row.text])[0]
     bos = tokenizer.backend.token_to_id(tokenizer.bos) if tokenizer.adds_bos else None
     first = [] if bos is None else [bos]
-    mask = token_mask(encoding.offsets, row.spans)
+    mask = token_mask(encoding, row.spans)
     targets = [place + len(first) for place, scored in enumerate(mask) if scored and place + len(first)]
     return TextRow(row.text, [*first, *encoding.ids], targets, row.spans, row.bytes)

@@ -3,6 +3,7 @@
 What one row gives is what the token view shows: both come from `workbench.data.rendering`.
 """
 
+import itertools
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from workbench.data.rendering import Rendered, TrainOn, names_of, render_batch
 from workbench.data.templates import Template
@@ -169,7 +169,7 @@ def _reason_against_side(row: dict[str, Any], name: str, side: Rendered | UserEr
         return side.message
     if rules.train_on != "all" and _is_empty(row, name):
         return f"The {'text' if name == 'text' else 'answer'} is empty."
-    if any(side.trained[1 : side.kept]):
+    if any(end > 1 for _, end, _ in side.spans_kept):
         return ""
     errors = [finding.text for finding in side.warnings if finding.level == "error"]
     return errors[0] if errors else "It is too short: there is no token to learn after the first."
@@ -198,31 +198,19 @@ def _says_something(turn: dict[str, Any]) -> bool:
 
 
 def _id_lists(sides: Sequence[Rendered]) -> pa.ListArray:
-    ids = [np.asarray(side.ids[: side.kept], np.int32) for side in sides]
-    return pa.ListArray.from_arrays(_offsets(map(len, ids)), _concatenated(ids, np.int32), type=pa.list_(pa.int32()))
+    ids = itertools.chain.from_iterable(side.ids[: side.kept] for side in sides)
+    lengths = [side.kept for side in sides]
+    values = np.fromiter(ids, np.int32, sum(lengths))
+    return pa.ListArray.from_arrays(_offsets(lengths), pa.array(values), type=pa.list_(pa.int32()))
 
 
 def _span_lists(sides: Sequence[Rendered]) -> pa.ListArray:
-    found = [learned_spans(side.weights[: side.kept]) for side in sides]
-    bounds = _concatenated([spans for spans, _ in found], np.int32).reshape(-1, 2)
-    weights = _concatenated([weights for _, weights in found], np.float64)
-    parts = [pa.array(part) for part in (bounds[:, 0].copy(), bounds[:, 1].copy(), weights)]
+    spans = [side.spans_kept for side in sides]
+    flat = list(itertools.chain.from_iterable(spans))
+    parts = [pa.array([span[place] for span in flat], part.type) for place, part in enumerate(SPAN)]
     structs = pa.StructArray.from_arrays(parts, fields=list(SPAN))
-    return pa.ListArray.from_arrays(_offsets(len(spans) for spans, _ in found), structs, type=pa.list_(SPAN))
-
-
-def learned_spans(weights: Sequence[float]) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
-    """(spans, 2) first token and end of every run of tokens that count alike and more than 0; (spans,) the weights."""
-    values = np.asarray(weights, np.float64)
-    edges = np.flatnonzero(np.diff(values, prepend=0, append=0))
-    starts, ends = edges[:-1], edges[1:]
-    learned = values[starts] > 0
-    return np.stack([starts[learned], ends[learned]], axis=1).astype(np.int32), values[starts[learned]]
+    return pa.ListArray.from_arrays(_offsets(map(len, spans)), structs, type=pa.list_(SPAN))
 
 
 def _offsets(lengths: Iterable[int]) -> pa.Array:
     return pa.array(np.cumsum([0, *lengths], dtype=np.int32))
-
-
-def _concatenated(parts: Sequence[NDArray[Any]], kind: Any) -> NDArray[Any]:
-    return np.concatenate(parts) if parts else np.zeros(0, kind)

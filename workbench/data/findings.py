@@ -43,7 +43,7 @@ class Prepared:
     asked: bool = False
     weight: float = 1.0
 
-    @property
+    @functools.cached_property
     def answers(self) -> dict[int, str]:
         """What stands in the spans of every assistant turn that the template writes, by its place in the messages."""
         texts: dict[int, str] = {}
@@ -58,7 +58,9 @@ class HasTokens(Protocol):
     @property
     def ids(self) -> list[int]: ...
     @property
-    def trained(self) -> list[bool]: ...
+    def trained_total(self) -> int: ...
+    @property
+    def trained_kept(self) -> int: ...
     @property
     def kept(self) -> int: ...
 
@@ -78,7 +80,7 @@ def findings_of(prepared: Prepared, rendered: HasTokens, tokenizer: Tokenizer, m
 
 
 def _training(prepared: Prepared, rendered: HasTokens, max_length: int | None) -> Iterator[Finding]:
-    total, left = sum(rendered.trained), sum(rendered.trained[: rendered.kept])
+    total, left = rendered.trained_total, rendered.trained_kept
     turns = [number for number, turn in enumerate(prepared.messages) if turn["role"] == "assistant"]
     missing = [number for number, turn in enumerate(turns, start=1) if turn not in prepared.answers]
     if prepared.asked:
@@ -155,6 +157,8 @@ def _left_out(prepared: Prepared) -> Iterator[Finding]:
         if lost:
             yield Finding("warning", f"The template leaves out {len(lost)} {role} turns.", f"{role} turns ignored")
     calls = [call["function"]["name"] for turn in messages for call in turn.get("tool_calls", [])]
+    if not calls and not prepared.tools:
+        return
     answers, context = _parted(prepared.layout)
     if any(name not in answers for name in calls):
         yield Finding("warning", "The template leaves out the answers' tool calls.", "tool calls ignored")

@@ -1,44 +1,67 @@
 """The tokens to train on: those that hold a character of an assistant's span, each with its weight."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-import numpy as np
-from numpy.typing import NDArray
+import tokenizers
 
 from workbench.data.canonical import Message
 from workbench.data.templates import Layout
 
 Span = tuple[int, int]
+WeightedSpan = tuple[int, int, float]
 
 
-def token_mask(offsets: Sequence[Span], spans: Sequence[Span]) -> list[bool]:
-    """For every token (its characters, in order), whether it holds a character of one of the spans.
+def token_mask(encoding: tokenizers.Encoding, spans: Iterable[Span]) -> list[bool]:
+    """For every token, whether it holds a character of one of the spans."""
+    mask = [False] * len(encoding)
+    for start, end, _ in token_spans(encoding, [(*span, 1.0) for span in spans]):
+        mask[start:end] = [True] * (end - start)
+    return mask
+
+
+def token_spans(encoding: tokenizers.Encoding, spans: Iterable[WeightedSpan]) -> list[WeightedSpan]:
+    """Spans of characters (start, end, weight) as runs of tokens, in order; those that weigh 0 are left out.
 
     A token that holds the end of the prompt and the beginning of an answer counts: else a one-letter answer that a
-    tokenizer joins to what stands before it would never be learnt. transformers' assistant mask does the same.
+    tokenizer joins to what stands before it would never be learnt. transformers' assistant mask does the same. Of two
+    spans in one token the later one counts, as the token's end is what is learnt.
     """
-    return [weight > 0 for weight in token_weights(offsets, [(*span, 1.0) for span in spans])]
-
-
-def token_weights(offsets: Sequence[Span], spans: Sequence[tuple[int, int, float]]) -> list[float]:
-    """For every token the weight of the span (start, end, weight) it holds a character of; 0 outside all of them.
-
-    Of two spans in one token the later one counts, as the token's end is what is learnt.
-    """
-    weights: NDArray[np.float64] = np.zeros(len(offsets))
-    starts = np.fromiter((start for start, _ in offsets), dtype=np.int64, count=len(offsets))
-    ends = np.fromiter((end for _, end in offsets), dtype=np.int64, count=len(offsets))
-    reached = np.maximum.accumulate(ends)
+    runs: list[WeightedSpan] = []
+    reached = 0
     for start, end, weight in spans:
-        if start < end:
-            first, last = np.searchsorted(reached, start, "right"), np.searchsorted(starts, end, "left")
-            weights[first:last][ends[first:last] > starts[first:last]] = weight
-    return [float(weight) for weight in weights]
+        first, last = _tokens_of(encoding, start, end)
+        if first == last:
+            continue
+        if first < reached:
+            runs = _without(runs, first, last)
+        runs.append((first, last, weight))
+        reached = max(reached, last)
+    return [run for run in sorted(runs) if run[2] > 0]
 
 
-def weighted_spans(
-    layout: Layout, messages: Sequence[Message], first: int, weight: float
-) -> list[tuple[int, int, float]]:
+def _tokens_of(encoding: tokenizers.Encoding, start: int, end: int) -> Span:
+    """The first token that holds one of these characters, and the one after the last; equal when there is none.
+
+    A character that the tokenizer's normalizer drops is in no token; one of several bytes may be in several.
+    """
+    first = next((found for at in range(start, end) if (found := encoding.char_to_token(at)) is not None), None)
+    if first is None:
+        return 0, 0
+    last = next(found for at in range(end - 1, start - 1, -1) if (found := encoding.char_to_token(at)) is not None)
+    after = last + 1
+    while after < len(encoding) and (chars := encoding.token_to_chars(after)) and chars[0] < end:
+        after += 1
+    return first, after
+
+
+def _without(runs: Sequence[WeightedSpan], first: int, last: int) -> list[WeightedSpan]:
+    """The runs, tokens `first` to `last` cut out of them."""
+    before = [(start, min(end, first), weight) for start, end, weight in runs if start < first]
+    behind = [(max(start, last), end, weight) for start, end, weight in runs if end > last]
+    return before + behind
+
+
+def weighted_spans(layout: Layout, messages: Sequence[Message], first: int, weight: float) -> list[WeightedSpan]:
     """The answers with their turn's weight times the row's; those before message `first` are context and weigh 0."""
     return [
         (start, end, weight * turn_weight(messages[turn]) if turn >= first else 0.0)

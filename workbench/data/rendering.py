@@ -1,6 +1,7 @@
 """What the model sees: the one rendering used both to train and to show it, token by token."""
 
 import dataclasses
+import functools
 import itertools
 import sys
 from collections import Counter
@@ -12,7 +13,7 @@ import tokenizers
 
 from workbench.data.canonical import Message
 from workbench.data.findings import Finding, Prepared, findings_of
-from workbench.data.masking import Span, token_weights, weighted_spans
+from workbench.data.masking import Span, WeightedSpan, token_spans, weighted_spans
 from workbench.data.template_spans import Answer
 from workbench.data.templates import Conversation, Layout, Template, Tools
 from workbench.data.tokenizer import Tokenizer
@@ -45,20 +46,56 @@ SIDES: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Rendered:
-    """One row as the model sees it: lists of equal length, one entry a token; `kept` tokens lie within max_length.
+    """One row as the model sees it: its text, its tokens, and the runs of tokens that are learnt.
 
-    `weights` are what each token's loss is multiplied with: its turn's weight times the row's, 0 where it is not
-    learnt.
+    `spans` are runs [start, end) with the weight that their tokens' loss is multiplied with: the turn's times the
+    row's. `kept` tokens lie within `max_length`. Everything else is made of these when it is asked for, as training
+    asks for little of it; lists have one entry a token.
     """
 
-    text: str = field(repr=False)
+    prepared: Prepared = field(repr=False)
+    encoding: tokenizers.Encoding = field(repr=False)
+    tokenizer: Tokenizer = field(repr=False)
     ids: list[int]
-    offsets: list[Span]
-    weights: list[float]
-    special: list[bool]
+    spans: list[WeightedSpan]
     kept: int
-    warnings: list[Finding]
-    template: str
+    max_length: int | None
+
+    @property
+    def text(self) -> str:
+        return self.prepared.layout.text
+
+    @property
+    def template(self) -> str:
+        return self.prepared.template.note or self.prepared.template.name
+
+    @functools.cached_property
+    def offsets(self) -> list[Span]:
+        """The characters of `text` that each token stands for."""
+        return list(self.encoding.offsets)
+
+    @functools.cached_property
+    def weights(self) -> list[float]:
+        """What each token's loss is multiplied with; 0 where it is not learnt."""
+        weights = [0.0] * len(self.ids)
+        for start, end, weight in self.spans:
+            weights[start:end] = [weight] * (end - start)
+        return weights
+
+    @functools.cached_property
+    def trained(self) -> list[bool]:
+        """Whether each token is learnt."""
+        return [weight > 0 for weight in self.weights]
+
+    @functools.cached_property
+    def special(self) -> list[bool]:
+        """Whether each token is a control token."""
+        return [at in self.tokenizer.special_ids for at in self.ids]
+
+    @functools.cached_property
+    def warnings(self) -> list[Finding]:
+        """What a person should know about this row, errors first."""
+        return findings_of(self.prepared, self, self.tokenizer, self.max_length)
 
     @property
     def pieces(self) -> list[str]:
@@ -67,14 +104,19 @@ class Rendered:
         return [self.text[ends[index] : ends[index + 1]] for index in range(len(self.ids))]
 
     @property
-    def trained(self) -> list[bool]:
-        """Whether each token is learnt."""
-        return [weight > 0 for weight in self.weights]
+    def trained_total(self) -> int:
+        """How many tokens are trained on before the cut."""
+        return sum(end - start for start, end, _ in self.spans)
+
+    @functools.cached_property
+    def spans_kept(self) -> list[WeightedSpan]:
+        """What is left of the spans after the cut."""
+        return [(start, min(end, self.kept), weight) for start, end, weight in self.spans if start < self.kept]
 
     @property
     def trained_kept(self) -> int:
         """How many tokens are trained on after the cut."""
-        return sum(self.trained[: self.kept])
+        return sum(end - start for start, end, _ in self.spans_kept)
 
 
 @dataclass
@@ -310,21 +352,13 @@ def _turns(row: dict[str, Any], name: str) -> tuple[list[Message], int]:
 def _finish(
     prepared: Prepared, encoding: tokenizers.Encoding, tokenizer: Tokenizer, max_length: int | None, train_on: TrainOn
 ) -> Rendered:
-    text, offsets, ids = prepared.layout.text, encoding.offsets, encoding.ids
     spans = weighted_spans(prepared.layout, prepared.messages, prepared.first, prepared.weight)
     if train_on == "all":
-        spans = [(0, len(text), prepared.weight), *(span for span in spans if span[2] != prepared.weight)]
-    rendered = Rendered(
-        text=text,
-        ids=ids,
-        offsets=offsets,
-        weights=token_weights(offsets, spans),
-        special=[at in tokenizer.special_ids for at in ids],
-        kept=len(ids) if max_length is None else min(len(ids), max_length),
-        warnings=[],
-        template=prepared.template.note or prepared.template.name,
-    )
-    return dataclasses.replace(rendered, warnings=findings_of(prepared, rendered, tokenizer, max_length))
+        whole = (0, len(prepared.layout.text), prepared.weight)
+        spans = [whole, *(span for span in spans if span[2] != prepared.weight)]
+    ids = encoding.ids
+    kept = len(ids) if max_length is None else min(len(ids), max_length)
+    return Rendered(prepared, encoding, tokenizer, ids, token_spans(encoding, spans), kept, max_length)
 
 
 def _count(rendered: Rendered, number: int, report: Report, encoded: list[dict[str, list[int]]]) -> None:

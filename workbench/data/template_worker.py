@@ -27,7 +27,7 @@ from workbench.data.template_spans import Message, Refused, Splits, Text, Unprov
 MAX_OUTPUT = 1_000_000
 MAX_MEMORY = 1 << 30
 MAX_SECONDS = 5
-SILENT_SECONDS = 0.5
+SILENT_SECONDS = 0.25  # how long the asking process hears nothing, at most
 
 
 class TooLong(jinja2.TemplateError):
@@ -143,7 +143,8 @@ class Row:
     def render(self, messages: Sequence[Message], prompt: bool) -> Text:
         """Raises `Refused` with the template's reason."""
         if time.monotonic() - self.begun > SILENT_SECONDS:
-            reply({})
+            REPLIES.add({})
+            REPLIES.send()
             self.begun = time.monotonic()
         limit_time(MAX_SECONDS)
         try:
@@ -196,16 +197,34 @@ def limit_time(seconds: int) -> None:
         signal.alarm(seconds)
 
 
-def reply(answer: dict[str, Any]) -> None:
-    print(json.dumps(answer), flush=True)
+class Replies:
+    """Answers on standard output, sent several at a time: waking the reader for each takes as long as a rendering."""
+
+    def __init__(self) -> None:
+        self.sent = time.monotonic()
+
+    def add(self, answer: dict[str, Any]) -> None:
+        """Writes an answer; what was written goes out when some of it has waited for `SILENT_SECONDS`."""
+        sys.stdout.write(json.dumps(answer) + "\n")
+        if time.monotonic() - self.sent > SILENT_SECONDS:
+            self.send()
+
+    def send(self) -> None:
+        sys.stdout.flush()
+        self.sent = time.monotonic()
+
+
+REPLIES = Replies()
 
 
 def main() -> None:
     limit_memory()
-    reply({"ready": True})
+    REPLIES.add({"ready": True})
+    REPLIES.send()
     for line in sys.stdin:
         for answer in answers(json.loads(line)):
-            reply(answer)
+            REPLIES.add(answer)
+        REPLIES.send()
 
 
 if __name__ == "__main__":

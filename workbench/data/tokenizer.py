@@ -60,9 +60,14 @@ class Tokenizer:
     @functools.cached_property
     def special_pattern(self) -> re.Pattern[str]:
         """Matches any control token's text, the longest first; matches nothing when there are none."""
-        texts = {self.backend.id_to_token(at) for at in self.special_ids}
-        known = sorted((text for text in texts if text), key=len, reverse=True)
+        known = sorted(self.special_texts, key=len, reverse=True)
         return re.compile("|".join(map(re.escape, known)) or r"(?!)")
+
+    @functools.cached_property
+    def special_texts(self) -> tuple[str, ...]:
+        """The texts of the control tokens."""
+        texts = {self.backend.id_to_token(at) for at in self.special_ids}
+        return tuple(sorted(text for text in texts if text))
 
     @functools.cached_property
     def adds_bos(self) -> bool:
@@ -71,7 +76,7 @@ class Tokenizer:
         return bool(self.bos) and first == [self.backend.token_to_id(self.bos)]
 
     def ends_with_special(self, text: str) -> bool:
-        return any(match.end() == len(text) for match in self.special_pattern.finditer(text))
+        return text.endswith(self.special_texts)
 
     def encode(self, texts: list[str]) -> list[tokenizers.Encoding]:
         """One encoding a text, nothing added; `ids` and character `offsets` are lists of equal length."""
