@@ -6,7 +6,19 @@ import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-BENCHES = ("overhead", "start", "page", "merge", "merge-memory", "gguf", "quantize", "neardup", "import", "paging")
+BENCHES = (
+    "overhead",
+    "start",
+    "page",
+    "durability",
+    "merge",
+    "merge-memory",
+    "gguf",
+    "quantize",
+    "neardup",
+    "import",
+    "paging",
+)
 
 
 @dataclass

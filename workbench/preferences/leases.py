@@ -143,8 +143,9 @@ def hold(db: sa.Connection, row: Any, browser: str, token: str, seconds: float) 
     if lease is None or lease.token != token or lease.expires <= store.clock():
         return False
     now = store.clock()
-    values = {"expires": now + LEASE_SECONDS, "held_until": now + seconds}
-    db.execute(LEASES.update().where(LEASES.c.id == lease.id).values(values))
+    if lease.held_until < now + seconds / 2:  # every write has all open pages look for changes
+        values = {"expires": now + LEASE_SECONDS, "held_until": now + seconds}
+        db.execute(LEASES.update().where(LEASES.c.id == lease.id).values(values))
     return True
 
 
