@@ -17,8 +17,9 @@ ONLY_IN_WORKERS = {
         "compressing/activations", "compressing/backend_transformers", "compressing/histograms", "compressing/masks",
         "compressing/rewriting",
         "merging/_adapter", "merging/_task_vectors", "merging/averaging", "merging/combining", "merging/engine",
-        "merging/extraction", "merging/moe", "models/loading", "models/weights", "training/collating",
-        "training/finiteness", "training/report", "training/weighting",
+        "merging/extraction", "merging/moe",
+        "models/adapted", "models/fold_check", "models/hollow", "models/loading", "models/merged", "models/weights",
+        "training/collating", "training/finiteness", "training/report", "training/weighting",
     )
 }  # fmt: skip
 

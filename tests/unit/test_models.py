@@ -190,7 +190,10 @@ def test_an_adapter_without_its_base_is_refused(toy: Path, home: Home, adapter: 
 def test_an_adapter_of_another_base_is_refused(toy: Path, home: Home, adapter: Path) -> None:
     shelve_toys(toy, home, "wide")
     message = refused(home, adapter, base="wide")
-    assert "in the base, the adapter needs 64" in message and "another base than 'wide'" in message
+    assert (
+        "q_proj.lora_A.weight is 2 × 64 in the adapter, the base needs 2 × 128" in message
+        and "another base than 'wide'" in message
+    )
 
 
 # ---- the shelf ---------------------------------------------------------------------------------------------

@@ -12,7 +12,6 @@ from workbench.errors import UserError
 from workbench.home import Home, writing
 from workbench.lineage import Manifest, parent_of, write_manifest
 from workbench.models.shelf import resolve
-from workbench.models.tensors import cannot_fold
 from workbench.models.weights import ShardWriter, open_weights
 
 
@@ -72,17 +71,6 @@ def test_an_adapter_is_folded_as_peft_folds_it(home: Home, options: dict[str, ob
         torch.testing.assert_close(weights.get(name), expected[name], rtol=1e-5, atol=1e-6)
         changed += not torch.equal(weights.get(name), open_weights(resolve(home, "toy")).get(name))
     assert changed >= 4
-
-
-@pytest.mark.parametrize(
-    ("options", "reason"),
-    [({"use_dora": True}, "DoRA"), ({"bias": "all"}, "biases"), ({"target_modules": ["embed_tokens"]}, "embeddings")],
-)
-def test_what_is_more_than_lora_is_refused_with_a_way_out(home: Home, options: dict[str, object], reason: str) -> None:
-    lora(home, "style", **options)
-    assert reason in cannot_fold(home.models / "style")
-    with pytest.raises(UserError, match="Fold it into its base"):
-        open_weights(resolve(home, "style"))
 
 
 def test_reading_never_changes_the_base(home: Home) -> None:
@@ -159,7 +147,7 @@ def test_a_damaged_file_is_named(home: Home) -> None:
         open_weights(resolve(home, "toy"))
 
 
-def test_an_adapter_of_another_shape_is_told(home: Home) -> None:
+def test_an_adapter_of_another_base_is_told(home: Home) -> None:
     lora(home, "style")
     path = home.models / "style" / "adapter_model.safetensors"
     tensors = {name.replace("q_proj", "strange_proj"): tensor for name, tensor in load_file(path).items()}

@@ -13,8 +13,9 @@ from workbench.errors import UserError
 from workbench.gguf.reading import Header, read_header
 from workbench.home import Home
 from workbench.lineage import read_manifest
+from workbench.models.adapters import adapter_kind
 from workbench.models.shelf import answerable, gguf_file, model_folder
-from workbench.models.tensors import adapter_config, cannot_fold, lora_scaling
+from workbench.models.tensors import adapter_config, lora_scaling
 
 if TYPE_CHECKING:
     import torch
@@ -53,8 +54,11 @@ def check_pair(home: Home, name: str, field: str = "model") -> None:
         )
     if header.architecture not in PERMUTED:
         raise UserError(f"Adapters over GGUF files of {header.architecture!r} are not known here.", FOLD, field)
-    if reason := cannot_fold(folder):
-        raise UserError(f"llama.cpp cannot add {adapter!r} on the fly: {reason}.", FOLD, field)
+    kind = adapter_kind(folder)
+    kind.require_usable(adapter, field)
+    if reason := kind.beyond_lora:
+        remedy = "Chat with it over its own base." if kind.unfoldable else FOLD
+        raise UserError(f"llama.cpp cannot add {adapter!r} on the fly: it {reason}.", remedy, field)
 
 
 def lora_file(home: Home, name: str) -> Path:

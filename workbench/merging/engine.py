@@ -28,7 +28,7 @@ from workbench.home import Home
 from workbench.merging.own import register_with_mergekit
 from workbench.merging.recipe import Recipe
 from workbench.models.shelf import Resolved
-from workbench.models.weights import ShardWriter, Weights, open_weights
+from workbench.models.weights import ShardWriter, Tensors, open_weights
 
 Kernels = Literal["fast", "stock"]
 BY_ROWS = frozenset({"linear", "task_arithmetic", "nearswap", "passthrough"})
@@ -58,7 +58,7 @@ class Ordered(MergeConfiguration):
 class Folded:
     """What mergekit's loader cache holds for a model: our reader, under its names."""
 
-    def __init__(self, weights: Weights):
+    def __init__(self, weights: Tensors):
         self.weights = weights
         self.index = type("Index", (), {"tensor_paths": dict.fromkeys(weights.names(), "model.safetensors")})
 

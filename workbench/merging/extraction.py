@@ -19,7 +19,7 @@ from workbench.errors import UserError
 from workbench.jobs.job import JobContext
 from workbench.merging.combining import hollow
 from workbench.models.shelf import Resolved
-from workbench.models.weights import Weights, open_weights
+from workbench.models.weights import Tensors, open_weights
 
 if TYPE_CHECKING:
     from workbench.jobs.kinds.extract_lora import ExtractLora
@@ -139,12 +139,12 @@ def _config_of(folder: Path) -> Any:
     return AutoConfig.from_pretrained(folder, trust_remote_code=False)
 
 
-def _read(weights: Weights, name: str, roles: Roles) -> Tensor:
+def _read(weights: Tensors, name: str, roles: Roles) -> Tensor:
     """The tensor in float32; a tied model's head is its input embedding."""
     return weights.get(name if name in weights else f"{roles.inputs}.weight").float()
 
 
-def _add(found: Extraction, name: str, delta: Tensor, roles: Roles, job: "ExtractLora", new: Weights) -> None:
+def _add(found: Extraction, name: str, delta: Tensor, roles: Roles, job: "ExtractLora", new: Tensors) -> None:
     """Puts the change of one tensor, `delta` in float32, into the adapter as far as it goes, and counts its energy."""
     change, module = delta.double().square().sum().item(), name.removesuffix(".weight")
     held = 0.0

@@ -1,51 +1,73 @@
-"""An adapter added to its base: one whole model in a folder. LoRA is added tensor by tensor, others through PEFT."""
+"""An adapter added to its base: one whole model in a folder, tensor by tensor, held against PEFT when it is done."""
 
+import json
 import shutil
 from pathlib import Path
+from typing import Any
 
+from workbench.home import write_text
 from workbench.jobs.job import JobContext
 from workbench.models.shelf import Resolved
-from workbench.models.tensors import cannot_fold
+from workbench.models.tensors import model_config
+
+BESIDE = (
+    "generation_config.json", "tokenizer.model", "preprocessor_config.json", "processor_config.json",
+)  # fmt: skip
 
 
-def fold_into(ctx: JobContext, found: Resolved, folder: Path) -> None:
-    """Writes weights, config and tokenizer into an empty folder; raises `JobStopped` when asked to stop."""
+def fold_into(ctx: JobContext, found: Resolved, folder: Path) -> dict[str, Any]:
+    """Writes weights, config and tokenizer into an empty folder; returns what the comparison with PEFT measured.
+
+    Raises `UserError` for an adapter that cannot be folded and when base + adapter and the folded model differ by
+    more than rounding, `JobStopped` when asked to stop.
+    """
+    from workbench.models.fold_check import compare
     from workbench.models.loading import load_tokenizer
 
-    assert found.adapter
-    (_whole if cannot_fold(found.adapter) else _streamed)(ctx, found, folder)
+    changed = _write(ctx, found, folder)
     load_tokenizer(found.home_of_template).save_pretrained(folder)
+    return compare(ctx, found, folder, changed)
 
 
-def _streamed(ctx: JobContext, found: Resolved, folder: Path) -> None:
-    from workbench.models.weights import ShardWriter, open_weights
+def _write(ctx: JobContext, found: Resolved, folder: Path) -> set[str]:
+    """Streams the tensors and writes the config; returns the model's parameters that the adapter changes."""
+    from workbench.models.merged import MergedTensors
+    from workbench.models.weights import ShardWriter
 
-    weights = open_weights(found)
+    assert found.adapter
+    ctx.progress(0, 0, "Reading the adapter")
+    weights = MergedTensors(found.base, found.adapter)
     names = weights.names()
     writer = ShardWriter(folder, 2 * 10**9, len(names))
-    for place, name in enumerate(names):
+    for done, name in enumerate(names):
         ctx.checkpoint()
-        if place % 20 == 0:
-            ctx.progress(place, len(names), f"Adding {name}")
+        if done % 20 == 0:
+            ctx.progress(done, len(names), f"Adding {name}")
         writer.add(name, weights.get(name))
     writer.finish()
-    for name in ("config.json", "generation_config.json", "tokenizer.model"):
+    for note in _notes(weights.config_changes):
+        ctx.note(note)
+    config = changed_config(model_config(found.base), weights.config_changes)
+    write_text(folder / "config.json", json.dumps(config, indent=2) + "\n")
+    for name in BESIDE:
         if (found.base / name).is_file():
             shutil.copyfile(found.base / name, folder / name)
     ctx.progress(len(names), len(names), "Added")
+    return weights.changed()
 
 
-def _whole(ctx: JobContext, found: Resolved, folder: Path) -> None:
-    from peft import PeftModel
+def changed_config(config: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """A config.json with other settings, in the part that describes the language model too if it has one."""
+    if isinstance(text := config.get("text_config"), dict):
+        config = {**config, "text_config": {**text, **changes}}
+        changes = {name: value for name, value in changes.items() if name in config or name not in text}
+    return {**config, **changes}
 
-    from workbench.hardware import probe
-    from workbench.models.loading import load_base
 
-    ctx.progress(0, 3, f"Loading {found.base.name}")
-    model = PeftModel.from_pretrained(load_base(found.base, probe()), str(found.adapter))
-    ctx.checkpoint()
-    ctx.progress(1, 3, "Adding the adapter")
-    merged = model.merge_and_unload(safe_merge=True)
-    ctx.progress(2, 3, "Saving")
-    merged.save_pretrained(folder)
-    ctx.progress(3, 3, "Added")
+def _notes(changes: dict[str, Any]) -> list[str]:
+    found = []
+    if "tie_word_embeddings" in changes:
+        found.append("The adapter changes the embedding and the output head apart: they are two tensors now, not one.")
+    if rows := changes.get("vocab_size"):
+        found.append(f"The adapter brings an embedding of {rows} rows, and the tokenizer that goes with it.")
+    return found

@@ -10,6 +10,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
 from workbench.errors import UserError
 from workbench.hardware import Hardware
+from workbench.models.adapters import adapter_kind
 
 logging.getLogger("bitsandbytes.autograd._functions").setLevel(logging.ERROR)  # warns at every product of bfloat16
 
@@ -61,6 +62,21 @@ def load_base(
     if not answers_only:
         keep_4bit_weights_intact(model)
     return model
+
+
+def fit_rows(model: Any, adapter: Path) -> Any:
+    """The model with as many rows in its embedding as the adapter brings, whose file holds all of them."""
+    rows = adapter_kind(adapter).rows
+    if rows and rows != model.get_input_embeddings().weight.shape[0]:
+        model.resize_token_embeddings(rows, mean_resizing=False)
+    return model
+
+
+def attach_adapter(model: Any, adapter: Path, slot: str = "default", trainable: bool = False) -> Any:
+    """An adapter over its base, by PEFT; the base must have the rows it needs (`fit_rows`)."""
+    from peft import PeftModel
+
+    return PeftModel.from_pretrained(model, str(adapter), adapter_name=slot, is_trainable=trainable)
 
 
 def usual_dtype(hardware: Hardware) -> torch.dtype:

@@ -1,5 +1,6 @@
 """The models of a home: folders of safetensors, whole models and adapters, listed without importing torch."""
 
+import fcntl
 import os
 import shutil
 from dataclasses import dataclass, field
@@ -11,10 +12,14 @@ from workbench.home import Home, all_entries, entries, existing, inside, remove_
 from workbench.limits import bounded_object, text, whole
 from workbench.lineage import Manifest, Parent, parent_of, read_manifest, write_manifest
 from workbench.models import tensors
+from workbench.models.adapters import adapter_kind
+from workbench.models.inspection import inspect
+from workbench.models.model_kinds import ModelKind, kind_from, kind_of
 from workbench.paths import regular_files
 from workbench.registry import suggestion
 from workbench.rowcache import RowCache
 
+FICLONE = 0x40049409  # linux/fs.h
 KINDS = ("model", "adapter", "ensemble", "gguf")
 SHOWN = 100  # characters of a name that files of a model hold
 PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
@@ -38,6 +43,12 @@ class ModelInfo:
     created: str = ""
     parents: list[str] = field(default_factory=list)
     error: str = ""
+    family: ModelKind | None = None
+
+    @property
+    def generates(self) -> bool:
+        """Whether it answers prompts: what is no model of its own does, through the models it stands on."""
+        return self.family is None or self.family.generates
 
     @property
     def is_adapter(self) -> bool:
@@ -105,6 +116,7 @@ def row_of(folder: Path) -> ModelInfo:
         made_by=_method(manifest),
         created=text(manifest.created, SHOWN),
         parents=[parent.name for parent in manifest.parents],
+        family=kind_from(config) if manifest.kind == "model" else None,
     )
 
 
@@ -228,13 +240,14 @@ def answerable(home: Home, name: str, field_name: str = "model") -> None:
     if manifest.kind == "gguf":
         gguf_in(home.models / name)
     elif manifest.kind != "ensemble":
-        resolve(home, name, field_name)
+        kind_of(resolve(home, name, field_name).base).require_text(name, field_name)
 
 
 def import_folder(home: Home, source: str | Path, name: str, base: str = "") -> Manifest:
-    """Puts a local model or adapter folder on the shelf (hard links where the disk allows, else copies).
+    """Puts a copy of a local model or adapter folder on the shelf, which later writes to the source do not change.
 
-    Raises `SpecError` with every problem: no config, pickled weights, remote code, missing shards, wrong base.
+    Raises `SpecError` with every problem: no config, pickled weights, remote code, missing shards or tensors, a
+    tokenizer that does not fit, an adapter that its file or its base does not bear out.
     """
     source = Path(source).expanduser().resolve()
     name = safe_name(name)
@@ -243,18 +256,32 @@ def import_folder(home: Home, source: str | Path, name: str, base: str = "") -> 
     parents = [parent_of(model_folder(home, base, "base"), "base")] if is_adapter else []
     return shelve(
         home, name, source, kind="adapter" if is_adapter else "model", parents=parents,
-        made_by={"method": "import-folder", "source": str(source)},
+        made_by={"method": "import-folder", "source": str(source)}, info=told(source), link=False,
     )  # fmt: skip
 
 
+def told(source: Path) -> dict[str, Any]:
+    """What the manifest of an imported model says of its kind, and of what will not work with it."""
+    if (source / "adapter_config.json").is_file():
+        return {}
+    kind = kind_of(source)
+    return {"kind": kind.label} | ({"limits": kind.limits} if kind.limits else {})
+
+
 def shelve(
-    home: Home, name: str, source: Path, *, kind: str, parents: list[Parent], made_by: dict[str, Any]
-) -> Manifest:
-    """Links or copies the files that belong to a model into a new place on the shelf, whole or not at all."""
+    home: Home, name: str, source: Path, *, kind: str, parents: list[Parent], made_by: dict[str, Any],
+    info: dict[str, Any] | None = None, link: bool = True,
+) -> Manifest:  # fmt: skip
+    """Puts the files that belong to a model into a new place on the shelf, whole or not at all.
+
+    link: the source is ours, and nobody writes to it any more: hard links will do. Else each file is copied, by the
+    file system's own copy on write where it has that.
+    """
     with writing(home.models / safe_name(name)) as partial:
         for path in regular_files(source, _is_kept):
-            _link(path, partial / path.name)
-        manifest = write_manifest(partial, Manifest(kind=kind, name=name, parents=parents, made_by=made_by))
+            (_link if link else clone)(path, partial / path.name)
+        manifest = Manifest(kind=kind, name=name, parents=parents, made_by=made_by, info=info or {})
+        manifest = write_manifest(partial, manifest)
         row_of(partial)
         return manifest
 
@@ -269,6 +296,17 @@ def _link(source: Path, target: Path) -> None:
         os.link(source.resolve(), target)
     except OSError:
         shutil.copyfile(source, target)
+
+
+def clone(source: Path, target: Path) -> None:
+    """Copies a file, sharing its blocks until either is written to where the file system can (btrfs, XFS, APFS)."""
+    with source.open("rb") as old, target.open("wb") as new:
+        try:
+            fcntl.ioctl(new.fileno(), FICLONE, old.fileno())
+            return
+        except OSError:
+            pass
+    shutil.copyfile(source, target)
 
 
 def copy_texts(source: Path, target: Path) -> None:
@@ -306,22 +344,28 @@ def check_folder(home: Home, source: Path, base: str = "") -> None:
     problems.check()
     for problem in tensors.check_shards(source):
         problems.add("path", problem, "Copy the missing files, or download the model again.")
+    trained_on = _base_of(home, base, problems) if adapter else None
+    problems.check()
     if adapter:
-        _check_base(home, source, base, problems)
+        adapter_kind(source).require_usable(source.name, "path")
+    problems.found += inspect(source, trained_on)
     problems.check()
 
 
-def _check_base(home: Home, source: Path, base: str, problems: Problems) -> None:
+def _base_of(home: Home, base: str, problems: Problems) -> Path | None:
+    """The folder of an adapter's base; a problem is added if it cannot be that."""
     if not base:
         problems.add("base", "an adapter needs its base model.", "Name the model on the shelf it was trained on.")
-        return
+        return None
     try:
-        folder = model_folder(home, base, "base")
+        found = resolve(home, base, "base")
+        if found.adapter:
+            problems.add("base", f"{base!r} is an adapter itself.", f"Name the model {found.base.name!r} under it.")
+        kind_of(found.base).require_text(base, "base")
     except UserError as error:
         problems.collect("base", error)
-        return
-    for mismatch in tensors.adapter_mismatches(source, folder)[:3]:
-        problems.add("base", mismatch, f"This adapter was trained on another base than {base!r}.")
+        return None
+    return found.base
 
 
 def _config(source: Path, name: str, problems: Problems) -> dict[str, Any]:

@@ -115,33 +115,3 @@ def lora_scaling(config: dict[str, Any], module: str, rank: int) -> float:
     patterns: dict[str, float] = config.get("alpha_pattern") or {}
     alpha = float(patterns.get(get_pattern_key(list(patterns), module), config["lora_alpha"]))
     return alpha / (math.sqrt(rank) if config.get("use_rslora") else rank)
-
-
-def cannot_fold(adapter: Path) -> str:
-    """Why an adapter cannot be added tensor by tensor, or '' if it can. Raises `UserError` on damaged files."""
-    config = adapter_config(adapter)
-    if config.get("peft_type") != "LORA":
-        return f"its type is {config.get('peft_type')}"
-    for setting, name in (("use_dora", "DoRA"), ("lora_bias", "a LoRA bias"), ("fan_in_fan_out", "transposed weights")):
-        if config.get(setting):
-            return f"it uses {name}"
-    if config.get("bias", "none") != "none":
-        return "it trains biases"
-    return "it trains embeddings" if any("lora_embedding" in name for name, *_ in shapes(adapter)) else ""
-
-
-def adapter_mismatches(adapter: Path, base: Path) -> list[str]:
-    """Where a LoRA adapter's matrices do not fit the base model: one sentence each, none if it fits."""
-    known = {name: shape for name, shape, _ in shapes(base)}
-    found = []
-    for name, shape, _ in shapes(adapter):
-        if ".lora_A." not in name and ".lora_B." not in name:
-            continue
-        side = 1 if ".lora_A." in name else 0
-        target = name.split(".lora_")[0].removeprefix("base_model.model.") + ".weight"
-        expected = known.get(target)
-        if expected is None:
-            found.append(f"the base has no layer {target}.")
-        elif shape[side] != expected[side]:
-            found.append(f"{target} is {expected[0]} × {expected[1]} in the base, the adapter needs {shape[side]}.")
-    return found

@@ -16,7 +16,6 @@ from safetensors import SafetensorError, safe_open
 
 from workbench.errors import UserError
 from workbench.models.shelf import Resolved
-from workbench.models.tensors import adapter_config, cannot_fold, lora_scaling
 
 DTYPES = {
     torch.float64: "F64", torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16", torch.int64: "I64",
@@ -98,68 +97,25 @@ def _fill(file: FileIO, view: memoryview) -> None:
         view = view[count:]
 
 
-class Weights(Tensors):
-    """A model's tensors with its LoRA adapter added on the way.
+def open_weights(found: Resolved, any_config: bool = False) -> Tensors:
+    """The tensors of a model of the shelf, an adapter's merged in by PEFT.
 
-    W' = W + scaling · B A, computed in float32 and rounded once to W's dtype (https://arxiv.org/abs/2106.09685).
-    Raises `UserError` for adapters that are more than that.
+    any_config: take also what makes another config.json than the base's (more rows, an untied head). Raises
+    `UserError` for adapters that cannot be merged.
     """
+    if found.adapter is None:
+        return Tensors(found.base)
+    from workbench.models.merged import MergedTensors
 
-    def __init__(self, found: Resolved):
-        super().__init__(found.base)
-        self.found = found
-        self._adapter = Tensors(found.adapter) if found.adapter else None
-        self._config = _adapter_config(found) if found.adapter else {}
-        self._lora, self._replaced = self._targets()
-
-    def _targets(self) -> tuple[dict[str, tuple[str, str]], dict[str, str]]:
-        """Which base tensor each pair of LoRA matrices changes, and which are replaced whole (modules_to_save)."""
-        lora: dict[str, tuple[str, str]] = {}
-        replaced: dict[str, str] = {}
-        for name in self._adapter.names() if self._adapter else ():
-            plain = name.removeprefix("base_model.model.")
-            if plain.endswith(".lora_A.weight"):
-                target = plain.removesuffix(".lora_A.weight") + ".weight"
-                lora[target] = (name, name.replace(".lora_A.", ".lora_B."))
-            elif not plain.endswith(".lora_B.weight"):
-                replaced[plain] = name
-        if self._config.get("ensure_weight_tying"):  # a tied head stands there again under its own name
-            replaced = {plain: name for plain, name in replaced.items() if plain in self}
-        strange = [name for name in [*lora, *replaced] if name not in self]
-        if strange:
-            raise UserError(
-                f"{self.found.name} changes {strange[0]}, which {self.found.base.name} has not as a plain tensor.",
-                "Fold it into its base in the Models tab first, and use the folded model.",
-                "model",
-            )
-        return lora, replaced
-
-    def get(self, name: str) -> torch.Tensor:
-        if name in self._replaced and self._adapter:
-            return self._adapter.get(self._replaced[name]).to(self.dtype(name))
-        weight = super().get(name)
-        if name not in self._lora or not self._adapter:
-            return weight
-        down, up = (self._adapter.get(part).float() for part in self._lora[name])
-        scaling = lora_scaling(self._config, name.removesuffix(".weight"), len(down))
-        return weight.float().addmm_(up, down, alpha=scaling).to(weight.dtype)
-
-
-def open_weights(found: Resolved) -> Weights:
-    """The tensors of a model of the shelf, an adapter's folded in."""
-    return Weights(found)
-
-
-def _adapter_config(found: Resolved) -> dict[str, Any]:
-    assert found.adapter
-    reason = cannot_fold(found.adapter)
-    if reason:
+    merged = MergedTensors(found.base, found.adapter)
+    if merged.config_changes and not any_config:
+        settings = ", ".join(merged.config_changes)
         raise UserError(
-            f"{found.name} cannot be added to its base tensor by tensor: {reason}.",
+            f"{found.name!r} makes another model than its base ({settings}).",
             "Fold it into its base in the Models tab first, and use the folded model.",
             "model",
         )
-    return adapter_config(found.adapter)
+    return merged
 
 
 class ShardWriter:

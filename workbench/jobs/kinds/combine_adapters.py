@@ -10,6 +10,7 @@ from workbench.home import Home, writing
 from workbench.jobs.job import JOBS, Job, JobContext, Output
 from workbench.lineage import Manifest, parent_of, read_manifest, write_manifest
 from workbench.models import tensors
+from workbench.models.adapters import adapter_kind
 from workbench.models.shelf import check_free, copy_texts, model_folder, resolve
 
 Combination = Literal[
@@ -18,18 +19,6 @@ Combination = Literal[
 ]  # fmt: skip
 SVD = ("svd", "ties_svd", "dare_linear_svd", "dare_ties_svd", "magnitude_prune_svd")
 ANY_RANK = ("cat", *SVD)
-MORE_THAN_LORA = {
-    "use_dora": "uses DoRA, whose magnitudes cannot be summed",
-    "modules_to_save": "trains whole modules besides LoRA",
-    "trainable_token_indices": "trains single tokens besides LoRA",
-    "target_parameters": "changes parameters that are no layers",
-    "lora_bias": "has a LoRA bias",
-    "layer_replication": "repeats layers of its base",
-    "alora_invocation_tokens": "is switched on by tokens (aLoRA)",
-    "use_bdlora": "has block-diagonal matrices",
-    "use_qalora": "pools its inputs (QALoRA)",
-    "arrow_config": "routes between adapters (Arrow)",
-}
 
 
 @JOBS.register
@@ -140,12 +129,8 @@ class CombineAdapters(Job):
 
 def not_plain_lora(folder: Path) -> str:
     """Why an adapter is not low-rank matrices and nothing else, or ''. Raises `UserError` on a damaged config."""
-    config = tensors.adapter_config(folder)
-    if config.get("peft_type") != "LORA":
-        return f"is no LoRA adapter but {config.get('peft_type')}"
-    if config.get("bias", "none") != "none":
-        return "trains biases too"
-    return next((reason for setting, reason in MORE_THAN_LORA.items() if config.get(setting)), "")
+    kind = adapter_kind(folder)
+    return kind.refusal or kind.beyond_lora
 
 
 def ranks(folder: Path) -> dict[str, int]:

@@ -8,15 +8,18 @@ from workbench.errors import Problems, UserError
 from workbench.home import Home, writing
 from workbench.jobs.job import JOBS, Job, JobContext, Output
 from workbench.lineage import Manifest, parent_of, write_manifest
+from workbench.models.adapters import adapter_kind, misfits
+from workbench.models.model_kinds import kind_of
 from workbench.models.shelf import check_free, resolve
 from workbench.models.tensors import model_config
 
 
 @JOBS.register
 class Fold(Job):
-    """Adds an adapter's weights to its base's in full precision and saves the sum as a model.
+    """Adds an adapter's weights to its base's in float32 and saves the sum as a model, in the base's type.
 
-    LoRA is added tensor by tensor, a model of any size through little memory; other adapters through PEFT.
+    PEFT merges module by module, so that a model of any size passes through little memory. Then the same tokens go
+    through base + adapter and through the result: a difference beyond rounding fails the job, and nothing is shelved.
     """
 
     method: ClassVar[str] = "fold-adapter"
@@ -40,7 +43,13 @@ class Fold(Job):
             found = resolve(home, self.adapter, "adapter")
             if found.adapter is None:
                 problems.add("adapter", f"{self.adapter!r} is a whole model.", "Choose an adapter.")
-            elif model_config(found.base).get("quantization_config"):
+            else:
+                kind = adapter_kind(found.adapter)
+                kind.require_foldable(self.adapter, "adapter")
+                kind_of(found.base).require_text(found.base.name, "adapter")
+                for misfit in misfits(kind, found.adapter, found.base)[:1]:
+                    problems.add("adapter", misfit, f"Chat with it over its base, or train it on {found.base.name!r}.")
+            if found.adapter and model_config(found.base).get("quantization_config"):
                 problems.add(
                     "adapter",
                     f"its base {found.base.name!r} is quantized.",
@@ -56,8 +65,11 @@ class Fold(Job):
         found = resolve(ctx.home, self.adapter, "adapter")
         assert found.adapter
         with writing(ctx.home.models / self.output_name) as partial:
-            fold_into(ctx, found, partial)
+            compared = fold_into(ctx, found, partial)
             parents = [parent_of(found.base, "merged"), parent_of(found.adapter, "merged")]
             made_by = {**self.to_dict(), "job": ctx.folder.name}
-            write_manifest(partial, Manifest(kind="model", name=self.output_name, parents=parents, made_by=made_by))
-        return {"model": self.output_name}
+            info = {"compared": compared}
+            write_manifest(
+                partial, Manifest(kind="model", name=self.output_name, parents=parents, made_by=made_by, info=info)
+            )
+        return {"model": self.output_name, **compared}

@@ -53,6 +53,7 @@ class GetHubModel(Job):
         parents = [shelf.parent_of(shelf.model_folder(ctx.home, self.base), "base")] if adapter else []
         made_by = {"method": self.method, "repo": self.repo, "revision": self.revision, "commit": commit}
         kind = "adapter" if adapter else "model"
-        shelf.shelve(ctx.home, self.target, folder, kind=kind, parents=parents, made_by=made_by)
+        info = shelf.told(folder)
+        shelf.shelve(ctx.home, self.target, folder, kind=kind, parents=parents, made_by=made_by, info=info)
         ctx.progress(2, 2, "Ready")
         return {"model": self.target}

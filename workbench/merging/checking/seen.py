@@ -18,6 +18,7 @@ from workbench.merging.checking.vocabulary import Vocabulary, vocabulary
 from workbench.merging.recipe import find
 from workbench.merging.stack import group_of, layer_of
 from workbench.models import tensors
+from workbench.models.adapters import adapter_kind, misfits
 from workbench.models.shelf import PICKLED, Resolved
 
 BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}
@@ -122,16 +123,19 @@ def _plain(seen: Seen, problems: Problems) -> None:
 
 
 def _adapter(seen: Seen, problems: Problems) -> None:
-    """The same that `workbench.models.weights` refuses, and adapters that do not fit their base."""
+    """The same that `workbench.models.weights` refuses."""
     assert seen.found.adapter
     try:
-        reason = tensors.cannot_fold(seen.found.adapter)
-        if reason:
-            problems.add(
-                "models", f"the adapter of {seen.name!r} cannot be added tensor by tensor: {reason}.",
-                "Fold it into its base in the Models tab first, and use the folded model.",
-            )  # fmt: skip
-        for mismatch in tensors.adapter_mismatches(seen.found.adapter, seen.found.base)[:1]:
-            problems.add("models", f"{seen.name!r}: {mismatch}", "Choose the base this adapter was trained on.")
+        kind = adapter_kind(seen.found.adapter)
+        kind.require_foldable(seen.found.adapter.name, "models")
+        for misfit in misfits(kind, seen.found.adapter, seen.found.base)[:1]:
+            problems.add("models", f"{seen.name!r}: {misfit}", "Choose the base this adapter was trained on.")
     except UserError as error:
         problems.collect("models", error)
+        return
+    tied = seen.config.get("tie_word_embeddings", True)
+    if kind.embeddings and (tied or (kind.rows and kind.rows != seen.rows)):
+        problems.add(
+            "models", f"the adapter of {seen.name!r} trains {kind.embeddings}: another layout than its base's.",
+            "Fold it into its base in the Models tab first, and merge the folded model.",
+        )  # fmt: skip

@@ -1,0 +1,133 @@
+"""A whole look at a model's folder: every tensor that its architecture needs, its vocabulary, an adapter's promise.
+
+It needs torch, which the server never imports: there it runs as a process of its own,
+`python -m workbench.models.inspection FOLDER [BASE]`, which prints what is wrong as JSON.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from workbench.errors import Problem, Problems, UserError
+from workbench.models import tensors
+from workbench.models.model_kinds import kind_from
+
+LONGEST = 600  # seconds: transformers alone takes some to be imported
+NAMED = 3
+COPY = "Copy the missing files, or get the model again."
+
+
+def inspect(folder: Path, base: Path | None = None) -> list[Problem]:
+    """What is wrong with a model, or with an adapter of `base`, that can only be seen with its modules built."""
+    if "torch" in sys.modules:
+        return look(folder, base)
+    done = subprocess.run(
+        [sys.executable, "-m", "workbench.models.inspection", str(folder), *([str(base)] if base else [])],
+        capture_output=True, text=True, timeout=LONGEST, check=False, env={**os.environ, "HF_HUB_OFFLINE": "1"},
+        cwd=Path(__file__).parents[2],
+    )  # fmt: skip
+    last = done.stdout.strip().rpartition("\n")[2]
+    if done.returncode or not last.startswith("["):
+        why = (done.stderr.strip().splitlines() or ["it ended without a word"])[-1][:300]
+        raise UserError(f"{folder.name} could not be looked at: {why}", "Check its config.json.", "path")
+    return [Problem(**one) for one in json.loads(last)]
+
+
+def look(folder: Path, base: Path | None = None) -> list[Problem]:
+    """The same in this process; imports torch."""
+    problems = Problems()
+    try:
+        if base:
+            _adapter(folder, base, problems)
+        else:
+            _model(folder, problems)
+    except UserError as error:
+        problems.collect("path", error)
+    return problems.found
+
+
+def _model(folder: Path, problems: Problems) -> None:
+    import transformers
+    from transformers import AutoConfig
+
+    from workbench.models.hollow import hollow
+
+    written = tensors.model_config(folder)
+    try:
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+    except (ValueError, KeyError, TypeError, OSError) as error:
+        told = (str(error).splitlines() or ["?"])[0][:200]
+        raise UserError(
+            f"its config.json is none that transformers {transformers.__version__} knows: {told}",
+            "Get a model of an architecture that it has.", "path",
+        ) from None  # fmt: skip
+    kind = kind_from(written)
+    if not written.get("quantization_config"):
+        named = None if kind.generates else getattr(transformers, kind.architecture, None)
+        if named is None and not kind.generates:
+            raise UserError(
+                f"its architecture {kind.architecture} is none of transformers {transformers.__version__}.",
+                "Get a model of an architecture that it has.", "path",
+            )  # fmt: skip
+        found = hollow(folder, kind=named)
+        _tensors(kind.architecture, found.missing, found.mismatched, problems)
+    rows = int(getattr(config.get_text_config(), "vocab_size", 0) or 0)
+    _vocabulary(folder, rows, problems)
+
+
+def _tensors(
+    architecture: str, missing: list[str], mismatched: list[tuple[str, tuple[int, ...], tuple[int, ...]]],
+    problems: Problems,
+) -> None:  # fmt: skip
+    if missing:
+        named = ", ".join(missing[:NAMED]) + (", …" if len(missing) > NAMED else "")
+        lacks = f"{len(missing)} tensors" if len(missing) > 1 else "a tensor"
+        problems.add(
+            "path", f"{lacks} that {architecture} needs by its config.json {_are(missing)} missing: {named}.", COPY
+        )
+    for name, have, need in mismatched[:NAMED]:
+        problems.add(
+            "path", f"{name} is {_size(have)} in the files, and {_size(need)} by config.json.",
+            "Get the config.json and the weights of one and the same model.",
+        )  # fmt: skip
+
+
+def _are(names: list[str]) -> str:
+    return "are" if len(names) > 1 else "is"
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    return " × ".join(map(str, shape)) or "one number"
+
+
+def _vocabulary(folder: Path, rows: int, problems: Problems) -> None:
+    """A tokenizer must not give ids that the embedding has no row for."""
+    from tokenizers import Tokenizer
+
+    path = folder / "tokenizer.json"
+    if not path.is_file() or not rows:
+        return
+    try:
+        last = max(Tokenizer.from_file(str(path)).get_vocab(with_added_tokens=True).values(), default=-1)
+    except Exception as error:  # the library raises plain Exceptions
+        problems.add("path", f"tokenizer.json cannot be read ({error}).", "Get a fresh copy of that file.")
+        return
+    if last >= rows:
+        problems.add(
+            "path", f"the tokenizer has ids up to {last}, and the embedding only {rows} rows.",
+            "Resize the embedding to the tokenizer and save both, or take the tokenizer that the model came with.",
+        )  # fmt: skip
+
+
+def _adapter(folder: Path, base: Path, problems: Problems) -> None:
+    from workbench.models.adapted import Adapted
+
+    adapted = Adapted(base, folder)
+    _vocabulary(folder, adapted.kind.rows or adapted.hollow.rows, problems)
+
+
+if __name__ == "__main__":
+    found = look(Path(sys.argv[1]), Path(sys.argv[2]) if len(sys.argv) > 2 else None)
+    print(json.dumps([vars(one) for one in found]))
