@@ -7,11 +7,9 @@ Imports torch: only job and chat processes import this.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
-from peft import PeftModel
-
+from workbench.chat.bases import Base, Loaded
 from workbench.chat.batches import Answer, Watch, at_once, one_by_one, side_by_side
 from workbench.chat.decoding import Decoding
 from workbench.chat.ensemble import AnyStream
@@ -21,44 +19,9 @@ from workbench.data.templates import get_template
 from workbench.errors import UserError
 from workbench.hardware import probe
 from workbench.home import Home
-from workbench.lineage import read_manifest
 from workbench.models.ensembles import ShelvedEnsemble, is_ensemble, read_ensemble
 from workbench.models.loading import load_base, load_tokenizer
 from workbench.models.shelf import Resolved, resolve
-
-
-@dataclass
-class Base:
-    """A base model in memory and the adapters loaded over it, by digest: a name may come to mean other weights."""
-
-    model: Any
-    adapters: dict[str, str] = field(default_factory=dict)
-    active: str | None = ""
-
-    def activate(self, adapter: str | None) -> Any:
-        """Switches to one adapter, or truly off with None; returns the model to call."""
-        if adapter != self.active:
-            if adapter:
-                self.model.base_model.enable_adapter_layers()
-                self.model.set_adapter(self.adapters[adapter], inference_mode=True)
-            elif self.adapters:
-                self.model.base_model.disable_adapter_layers()
-            self.active = adapter
-        return self.model
-
-
-@dataclass(frozen=True)
-class Loaded:
-    """What stands in memory for a name of the shelf: digests of base and adapter, and the adapter's folder."""
-
-    found: Resolved
-    base: str
-    adapter: str | None
-
-    @classmethod
-    def of(cls, found: Resolved) -> "Loaded":
-        adapter = read_manifest(found.adapter).digest if found.adapter else None
-        return cls(found, read_manifest(found.base).digest, adapter)
 
 
 class Engine:
@@ -78,19 +41,17 @@ class Engine:
         models = list(dict.fromkeys(self._with_members(names)))
         ggufs = [name for name in models if self._ggufs.takes(name)]
         wanted = [Loaded.of(resolve(self.home, name)) for name in models if name not in ggufs]
-        for digest in set(self._bases) - {one.base for one in wanted}:
-            del self._bases[digest]
+        for key in set(self._bases) - {one.key for one in wanted}:
+            del self._bases[key]
         yield from self._ggufs.load(ggufs)
         for one in wanted:
             found = one.found
-            if one.base not in self._bases:
+            if one.key not in self._bases:
                 yield f"Loading {found.base.name} on {self.hardware.device}"
-                self._bases[one.base] = Base(
-                    load_base(found.base, self.hardware, answers_only=True).eval(), active=None
-                )
-            if one.adapter and one.adapter not in self._bases[one.base].adapters:
+                self._bases[one.key] = Base(load_base(found.base, self.hardware, answers_only=True).eval(), active=None)
+            if one.adapter and one.adapter not in self._bases[one.key].adapters:
                 yield f"Loading adapter {found.name}"
-                self._add_adapter(one)
+                self._bases[one.key].add(one)
             if self._loaded.get(found.name) != one:
                 self._tokenizers[found.name] = self._tokenizer(found)
                 self._loaded[found.name] = one
@@ -104,16 +65,6 @@ class Engine:
                 yield from self._ensembles[name].members
             else:
                 yield name
-
-    def _add_adapter(self, one: Loaded) -> None:
-        base, folder = self._bases[one.base], str(one.found.adapter)
-        slot = f"a{len(base.adapters)}"
-        if base.adapters:
-            base.model.load_adapter(folder, adapter_name=slot)
-        else:
-            base.model = PeftModel.from_pretrained(base.model, folder, adapter_name=slot).eval()
-        base.adapters[str(one.adapter)] = slot
-        base.active = "?"
 
     @staticmethod
     def _tokenizer(found: Resolved) -> Any:
@@ -131,7 +82,7 @@ class Engine:
         one = self._loaded[name]
         if one.adapter:
             return f"{one.found.base.name} + adapter {name} on · {one.adapter[:8]}"
-        others = "adapters off" if self._bases[one.base].adapters else "no adapter"
+        others = "adapters off" if self._bases[one.key].adapters else "no adapter"
         return f"{name} · {others} · {one.base[:8]}"
 
     def activate(self, name: str) -> Any:
@@ -139,7 +90,7 @@ class Engine:
         if self._ggufs.get(name):
             raise UserError(f"{name!r} is a GGUF model.", "Choose the model it was made from.", "model")
         one = self._loaded[name]
-        return self._bases[one.base].activate(one.adapter)
+        return self._bases[one.key].activate(one.adapter)
 
     def tokenizer(self, name: str) -> Any:
         """The tokenizer of a loaded model, with its chat template; of a GGUF, what decodes its tokens."""
@@ -151,6 +102,7 @@ class Engine:
             longest = gguf.model.longest
         else:
             longest = getattr(self.activate(name).config, "max_position_embeddings", None) or 2**31
+            longest -= self._loaded[name].virtual_tokens
         if len(prompt) + 1 > longest:
             raise TooLong(f"The conversation has {len(prompt)} tokens, {name} takes {longest}.", "Start a new one.")
         return int(longest - len(prompt))
