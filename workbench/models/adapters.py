@@ -9,8 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from workbench.errors import UserError
+from workbench.errors import UserError, shortened
+from workbench.limits import text
 from workbench.models import tensors
+
+SHOWN = 100  # characters of a name that an adapter holds
 
 
 def words(text: str) -> frozenset[str]:
@@ -128,7 +131,7 @@ class AdapterKind:
 def adapter_kind(folder: Path) -> AdapterKind:
     """What an adapter's folder holds; raises `UserError` on damaged files."""
     config = tensors.adapter_config(folder)
-    named = str(config.get("peft_type") or "")
+    named = text(config.get("peft_type"), SHOWN)
     shapes = {name: shape for name, shape, _ in tensors.shapes(folder)}
     refusal, remedy = _refusal(named, config, shapes)
     rows = _rows(shapes)
@@ -179,13 +182,16 @@ def _refusal(named: str, config: dict[str, Any], shapes: dict[str, tuple[int, ..
         return (f"is of the kind {named or '?'}, which is not known here", f"Known are: {known}.")
     unknown = sorted(name for name in config if name not in FIELDS[named] | COMMON and config[name])
     if unknown:
-        return (f"has the setting {unknown[0]}, which is not known here", "Save it with the PEFT that this uses.")
+        return (
+            f"has the setting {shortened(unknown[0], SHOWN)}, which is not known here",
+            "Save it with the PEFT that this uses.",
+        )
     for setting, reason in REFUSED.items():
         if config.get(setting):
             return (reason, "Fold it where it was trained, and import the whole model.")
     if lost := _lost_start(config.get("init_lora_weights")):
         return (lost, CONVERT)
-    marked = next(filter(MARKED.search, shapes), None)
+    marked = shortened(next(filter(MARKED.search, shapes), ""), SHOWN)
     if marked or not shapes:
         does = f"names its tensors so that PEFT does not read them ({marked})" if marked else "holds no tensor"
         return (f"{does}: it does nothing", SAVE_AGAIN)
@@ -197,7 +203,11 @@ def _lost_start(init: Any) -> str:
     if init in (*HARMLESS_INITS, *FROM_BASE):
         return ""
     lost = next((why for start, why in LOST_INITS.items() if str(init).startswith(start)), "")
-    return f"cannot be read alone: {lost}" if lost else f"starts from {init!r}, which is not known here"
+    return (
+        f"cannot be read alone: {lost}"
+        if lost
+        else f"starts from {shortened(repr(init), SHOWN)}, which is not known here"
+    )
 
 
 def _unfoldable(named: str, config: dict[str, Any]) -> str:

@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from workbench.errors import UserError
+from workbench.limits import text as text_of
 from workbench.models import tensors
+
+SHOWN = 100  # characters of a name that a config holds
 
 ENCODERS = (
     "ForMaskedLM", "ForPreTraining", "ForSequenceClassification", "ForTokenClassification", "ForQuestionAnswering",
@@ -74,7 +77,7 @@ def kind_of(folder: Path) -> ModelKind:
 def kind_from(config: dict[str, Any]) -> ModelKind:
     """The same from a config that has been read."""
     named = config.get("architectures")
-    architecture = str(named[0]) if isinstance(named, list) and named else ""
+    architecture = text_of(named[0], SHOWN) if isinstance(named, list) and named else ""
     inner = config.get("text_config")
     text = inner if isinstance(inner, dict) else config
     family = _family(architecture, config)
@@ -85,7 +88,7 @@ def kind_from(config: dict[str, Any]) -> ModelKind:
         traits.append("with vision")
     packed = config.get("quantization_config")
     if isinstance(packed, dict):
-        traits.append(f"quantized by {packed.get('quant_method', '?')}")
+        traits.append(f"quantized by {text_of(packed.get('quant_method'), SHOWN) or '?'}")
     return ModelKind(family, tuple(traits), architecture or "?")
 
 
