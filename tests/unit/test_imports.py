@@ -13,7 +13,7 @@ HEAVY = ("torch", "mergekit", "optuna", "transformers", "trl", "peft", "bitsandb
 ONLY_IN_WORKERS = {
     f"workbench/{module}.py"
     for module in (
-        "chat/bases", "chat/batches", "chat/engine", "chat/gguf", "chat/streams",
+        "chat/batches", "chat/gguf", "chat/streams",
         "compressing/activations", "compressing/backend_transformers", "compressing/histograms", "compressing/masks",
         "compressing/rewriting",
         "merging/_adapter", "merging/_task_vectors", "merging/averaging", "merging/combining", "merging/engine",
