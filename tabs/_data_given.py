@@ -1,25 +1,24 @@
 """What the import is given, as a source: files of the browser, pasted text, a dataset of the hub, a folder here."""
 
-import shutil
-import time
-import uuid
-from collections.abc import Iterator
+import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tabs._data_format import chosen
+from workbench.data.brief_preview import MOST_AT_ONCE, brief_preview
 from workbench.data.external import entries, source_of_entry
-from workbench.data.importing import Preview, preview_source
+from workbench.data.importing import Preview
+from workbench.data.reading import form_of
 from workbench.data.source import SOURCES, Source
+from workbench.data.values import encodable
 from workbench.errors import UserError
-from workbench.home import Home, free_name, slug
+from workbench.home import Home, slug, write_text
 from workbench.paths import PathGate
+from workbench.uploads import discard_uploads, together, upload_folder
 
 WAYS = ("Files", "Paste", "Hub", "Folder")
 DESCRIPTION = "dataset_info.json"
-AT_ONCE = 20_000_000  # bytes imported while one waits; more goes into the background
-KEPT = 86_400  # seconds
 LONGEST = 5_000_000  # bytes of a description
 
 
@@ -100,6 +99,8 @@ def _source(home: Home, gate: PathGate, given: Given) -> Source:
     if described := description(gate, given):
         return _described(home, given, described)
     form = chosen(given.format)
+    if given.way == "Paste" and len(given.text) > MOST_AT_ONCE:
+        return SOURCES.parse({"method": "files", "paths": [_pasted(home, given.text)], "format": form})
     if given.way == "Paste":
         return SOURCES.parse({"method": "pasted", "text": given.text, "format": form})
     if given.way == "Hub":
@@ -118,39 +119,27 @@ def _described(home: Home, given: Given, path: Path) -> Source:
         raise UserError(f"{path.name} describes several datasets.", "Choose one of its entries.", "Entry")
     folder = path.parent
     if given.way == "Files":
-        folder = _together(home, given.files or [])
+        folder = together(home, given.files or [])
     return source_of_entry(_text(path), given.entry, folder)
 
 
-def _together(home: Home, files: list[str]) -> Path:
-    """A folder with these files under their own names: each comes from the browser in a folder of its own."""
-    place = home.cache / "uploads"
-    place.mkdir(exist_ok=True)
-    for old in place.iterdir():
-        if time.time() - old.stat().st_mtime > KEPT:
-            shutil.rmtree(old, ignore_errors=True)
-    folder = place / uuid.uuid4().hex[:12]
-    folder.mkdir()
-    for file in files:
-        shutil.copyfile(file, folder / free_name(folder, Path(file).name))
-    return folder
+def _pasted(home: Home, text: str) -> str:
+    """The file a long text is put into, so that no job has to carry it in its settings."""
+    folder = upload_folder(home) / f"pasted-{hashlib.sha256(text.encode('utf-8', 'replace')).hexdigest()[:16]}"
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"pasted.{form_of(text)}"
+    if not path.exists():
+        write_text(path, encodable(text, "The pasted text"))
+    return str(path)
 
 
-def size_of(source: Source) -> int:
-    """Bytes to read; of the hub nobody knows, so that it counts as large."""
-    if source.method == "hub":
-        return AT_ONCE
-    if source.method == "pasted":
-        return len(getattr(source, "text", ""))
-    return sum(path.stat().st_size for path in _paths(source))
-
-
-def _paths(source: Source) -> Iterator[Path]:
-    yield from getattr(source, "files", list)()
+def discard(home: Home, given: Given, source: Source) -> None:
+    """Deletes what the browser sent for this source, which is on the shelf now."""
+    discard_uploads(home, [*((given.files or []) if given.way == "Files" else []), *getattr(source, "paths", [])])
 
 
 def look(home: Home, gate: PathGate, given: Given) -> tuple[Preview, bool]:
     """What importing it would give, and whether the format is as detected. Raises `UserError`."""
     source = source_of(home, gate, given)
-    found = preview_source(source)
+    found = brief_preview(source)
     return found, getattr(source, "format", None) is None

@@ -12,7 +12,8 @@ from tabs._data_given import WAYS, Given
 from tabs._job_panel import LAST, QUIET, job_panel
 from tabs._kit import Html, Static, heading, hint
 from tabs._result_panel import view_of
-from workbench.data.importing import import_dataset, import_sample, preview_source
+from workbench.data.brief_preview import brief_preview, is_large
+from workbench.data.importing import import_dataset, import_sample
 from workbench.data.opening import ENCODINGS
 from workbench.home import free_name
 from workbench.jobs.job import JOBS
@@ -128,7 +129,7 @@ def _found(ctx: Context, given: Given, described: bool) -> tuple[Html, Any]:
     """What was found as HTML, and what the format shows."""
     picked = given.format or {}
     if picked.get("method") and picked.get("settings") is None:
-        seen = preview_source(given_.source_of(ctx.home, ctx.gate, replace(given, format=None)))
+        seen = brief_preview(given_.source_of(ctx.home, ctx.gate, replace(given, format=None)))
         given = replace(given, format=value_of(guessed(picked, seen), seen.columns, False))
     found, detected = given_.look(ctx.home, ctx.gate, given)
     return preview_html(found), value_of(found.format, found.columns, detected or described)
@@ -144,8 +145,9 @@ def _add(ctx: Context, name: str, fraction: float, seed: float, *values: Any) ->
     name = name.strip() or free_name(ctx.home.datasets, given.name)
     settings: dict[str, Any] = {"eval_fraction": fraction or 0.0, "seed": int(seed or 0)}
     fresh = ["", value_of(None, [], False), gr.update(visible=False, value=None), "", None, *[""] * 6]
-    if given_.size_of(source) < given_.AT_ONCE:
+    if not is_large(source):
         rows = import_dataset(ctx.home, source, name, **settings).info["rows"]
+        given_.discard(ctx.home, given, source)
         gr.Info(f"{name}: {rows['train']:,} rows to train on, {rows.get('eval', 0):,} to evaluate on.")
         return [name, gr.skip(), gr.skip(), *fresh]
     job = ctx.queue.submit(JOBS.parse({"method": "import-data", "name": name, "source": source.to_dict(), **settings}))

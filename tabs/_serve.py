@@ -2,22 +2,22 @@
 
 import os
 from collections.abc import Callable
-from pathlib import Path
 
 import gradio as gr
-from gradio.utils import get_upload_folder
 
 from tabs._context import Context
 from tabs._kit import static_paths
 from tabs.serving.config import USER, Serving
 from tabs.serving.server import bound_socket, mounted, run
 from tabs.serving.stack import stack
+from tabs.serving.uploads import UploadQuota
 from workbench.chat.service import ChatService
 from workbench.home import Home
 from workbench.jobs.job import Job
 from workbench.jobs.queue import Queue
 from workbench.jobs.runner import Runner
 from workbench.paths import PathGate
+from workbench.uploads import upload_folder
 
 IDLE = 0.02
 """Seconds between looks of Gradio's queue when it is empty. It looks a thousand times a second by default (20 times on
@@ -44,7 +44,10 @@ def serve(compose: Callable[[Context], gr.Blocks]) -> None:
     """
     home, serving = Home.default(), Serving.from_environment()
     listening = bound_socket(serving.host, serving.port)
-    gate = serving.gate((Path(get_upload_folder()), home.cache / "uploads"))
+    uploads = upload_folder(home)
+    uploads.mkdir(exist_ok=True)
+    os.environ["GRADIO_TEMP_DIR"] = str(uploads)  # asked for when the page is composed
+    gate = serving.gate((uploads,))
     queue = PageQueue(home, gate)
     ctx = Context(home, queue, Runner(home, queue), ChatService(home), gate)
     gr.set_static_paths(static_paths())
@@ -55,7 +58,9 @@ def serve(compose: Callable[[Context], gr.Blocks]) -> None:
         ctx.runner.start()
         announce(serving, home)
 
-    run(stack(mounted(demo), serving, home.root), listening, started)
+    app = mounted(demo)
+    app.add_middleware(UploadQuota, home=home)
+    run(stack(app, serving, home.root), listening, started)
 
 
 def announce(serving: Serving, home: Home) -> None:

@@ -33,6 +33,15 @@ def open_bytes(path: Path, seen: Seen | None = None, limit: int | None = None) -
     return io.BufferedReader(_Bounded(inner, path, limit or MOST_BYTES), BUFFER)
 
 
+def too_much(path: Path) -> UserError:
+    """The error for a file that gives far more than it holds."""
+    return UserError(
+        f"{path.name} unpacks to more than {MOST_RATIO} times its size, as a decompression bomb does.",
+        "If it is no bomb, unpack it yourself and import the plain file.",
+        "source",
+    )
+
+
 def _zstd(raw: io.RawIOBase) -> Any:
     import pyarrow as pa
 
@@ -78,7 +87,7 @@ class _Bounded(io.RawIOBase):
             raise UserError(f"{self._path.name} is damaged: {reason}.", "Pack it again, or unpack it first.") from None
         self._read += len(piece)
         if self._read > min(self._limit, self._most):
-            raise self._too_much()
+            raise self._over()
         buffer[: len(piece)] = piece
         return len(piece)
 
@@ -86,14 +95,10 @@ class _Bounded(io.RawIOBase):
         self._inner.close()
         super().close()
 
-    def _too_much(self) -> UserError:
+    def _over(self) -> UserError:
         if self._read > self._limit:
             size = f"{self._limit / 1024**3:.3g} GB"
             return UserError(
                 f"{self._path.name} unpacks to more than {size}.", "Divide it into smaller files.", "source"
             )
-        return UserError(
-            f"{self._path.name} unpacks to more than {MOST_RATIO} times its size, as a decompression bomb does.",
-            "If it is no bomb, unpack it yourself and import the plain file.",
-            "source",
-        )
+        return too_much(self._path)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from workbench.data import lines
+from workbench.data.bounds import MOST_VALUES, refusal, too_many_values
 from workbench.data.lines import Item, ReadRow, bounded_lines, reject
 from workbench.data.values import short
 
@@ -74,8 +75,12 @@ def row_of(number: int, data: object) -> Item:
 def _read_line(number: int, line: str) -> Item:
     if "\0" in line:
         return reject(number, "the line holds NUL bytes; the file may be damaged or binary.", line)
+    if too_many_values(line):
+        return reject(number, f"the row holds more than {MOST_VALUES:,} values.", line)
     try:
-        return row_of(number, json.loads(line))
+        data = json.loads(line)
+        reason = refusal(data, line)
+        return reject(number, reason, line) if reason else row_of(number, data)
     except json.JSONDecodeError as error:
         return reject(number, f"not valid JSON: {error.msg} (column {error.colno}).", line)
     except (ValueError, RecursionError) as error:

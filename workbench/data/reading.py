@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from workbench.data.arrow_rows import python_rows
+from workbench.data.bounds import MOST_JSON_VALUES, too_many_values
 from workbench.data.compressed import ARCHIVES, PACKED, Seen
 from workbench.data.jsonlines import Chunk, chunks, read_chunk, row_of
 from workbench.data.lines import MAX_LINE, Item, ReadRow, Rejected, bounded_lines, reject
@@ -18,8 +19,6 @@ from workbench.errors import UserError
 __all__ = ["ReadRow", "Rejected", "form_of", "read_all", "read_chunks", "read_source"]
 
 MAX_JSON = 1024 * 1024 * 1024
-MANY, FEW = 1000, 16  # rows of a Parquet file read at once
-LARGE_GROUP = 256 * 1024 * 1024  # bytes of a row group from which on few are
 SUFFIXES = {
     ".json": "json",
     ".jsonl": "jsonl",
@@ -118,6 +117,12 @@ def _json(stream: TextIO) -> Iterator[Item]:
     text = stream.read(MAX_JSON + 1)
     if len(text) > MAX_JSON:
         raise UserError("A JSON file is read whole, and this one is over 1 GB.", "Save it as JSONL.", "source")
+    if too_many_values(text, MOST_JSON_VALUES):
+        raise UserError(
+            f"A JSON file is read whole, and this one holds more than {MOST_JSON_VALUES:,} values.",
+            "Save it as JSONL.",
+            "source",
+        )
     try:
         data = json.loads(text)
     except json.JSONDecodeError as error:
@@ -178,30 +183,21 @@ def _paragraph(start: int, lines: list[str]) -> Item:
 
 def _parquet(path: Path) -> Iterator[Item]:
     import pyarrow as pa
-    import pyarrow.parquet as pq
+
+    from workbench.data.parquet_batches import bounded_batches
 
     number = 0
     try:
-        with pq.ParquetFile(path) as file:
-            size = _batch(file.metadata)
-            for batch in file.iter_batches(size):
-                if batch.nbytes > size * MAX_LINE:
-                    raise UserError(f"{path.name} holds rows of more than 64 MB.", "Divide them.", "source")
-                for data in python_rows(batch):
-                    number += 1
-                    yield ReadRow(number, data)
+        for batch in bounded_batches(path):
+            for data in python_rows(batch):
+                number += 1
+                yield ReadRow(number, data)
     except (pa.ArrowException, OSError, ValueError) as error:
         raise UserError(
             f"{path.name} is not a readable Parquet file: {str(error).splitlines()[0][:200]}.",
             "Save it again.",
             "source",
         ) from None
-
-
-def _batch(metadata: Any) -> int:
-    """How many rows are read at once: few where the row groups are large, since rows may be long then."""
-    sizes = [metadata.row_group(number).total_byte_size for number in range(metadata.num_row_groups)]
-    return FEW if max(sizes, default=0) >= LARGE_GROUP else MANY
 
 
 READERS: dict[str, Callable[[TextIO], Iterator[Item]]] = {

@@ -14,11 +14,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from workbench.data import lines
+from workbench.data.bounds import MOST_COLUMNS
 from workbench.data.turn_extras import MEDIA, READ, UNREADABLE
+from workbench.limits import MOST_NESTED
 
 SPECIAL = (*sorted(READ), *MEDIA, *UNREADABLE)  # keys of a turn that need more than a quick look
 LONG_NUMBER = 2000
-DEEP = 500
+DEEP = MOST_NESTED
 SHORT_INFINITY = re.compile(rb"Inf[\s,\]}]")
 
 
@@ -58,7 +60,7 @@ def _count_rows(data: bytes) -> int:
 
     A line break between } and { cannot lie within an object, so as many objects as lines are one a line.
     """
-    if len(data) > lines.MAX_LINE or not data.startswith(b"{") or not data.endswith(b"}\n"):
+    if len(data) > lines.MAX_LINE or _wide(data) or not data.startswith(b"{") or not data.endswith(b"}\n"):
         return 0
     letters = np.frombuffer(data, np.uint8)
     ends = np.flatnonzero(letters < 32)
@@ -70,6 +72,11 @@ def _count_rows(data: bytes) -> int:
     except pa.ArrowInvalid:
         return 0
     return len(ends)
+
+
+def _wide(data: bytes) -> bool:
+    """Whether a line may have more columns than a row may, or more values."""
+    return data.count(b",") > MOST_COLUMNS and any(line.count(b",") > MOST_COLUMNS for line in data.split(b"\n"))
 
 
 def _parsed(data: bytes, layout: Layout) -> pa.Table | None:

@@ -2,9 +2,11 @@
 
 import csv
 import itertools
+from collections import Counter
 from collections.abc import Iterator
 from typing import TextIO
 
+from workbench.data.bounds import MOST_COLUMNS, MOST_VALUES
 from workbench.data.lines import MAX_LINE, Item, ReadRow, bounded_lines, reject
 from workbench.errors import UserError
 
@@ -46,6 +48,10 @@ def _lines(stream: TextIO) -> Iterator[str]:
     for number, line, whole in bounded_lines(stream):
         if not whole:
             raise UserError(f"Line {number} is longer than 64 MB.", "Check for a missing line end.", "source")
+        if max(line.count(delimiter) for delimiter in ",;\t|") > MOST_VALUES:
+            raise UserError(
+                f"Line {number} has more than {MOST_VALUES:,} cells.", "Check its delimiters and line ends.", "source"
+            )
         yield line
 
 
@@ -58,7 +64,13 @@ def _kept(first: list[str], rest: Iterator[str], seen: list[str]) -> Iterator[st
 
 def _header(record: list[str]) -> list[str]:
     names = [name.strip() or f"column_{index}" for index, name in enumerate(record, start=1)]
-    twice = sorted({name for name in names if names.count(name) > 1})
+    if len(names) > MOST_COLUMNS:
+        raise UserError(
+            f"The header has {len(names):,} columns, more than {MOST_COLUMNS:,}.",
+            "Leave out those not needed.",
+            "source",
+        )
+    twice = sorted(name for name, times in Counter(names).items() if times > 1)[:5]
     if twice:
         raise UserError(
             f"The header has {', '.join(map(repr, twice))} more than once.", "Give every column its own name.", "source"

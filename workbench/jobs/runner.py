@@ -20,6 +20,7 @@ from workbench.home import Home, sweep
 from workbench.jobs.events import EventLog
 from workbench.jobs.queue import AFTER_DEATH, DIED, JobView, Queue
 from workbench.jobs.worker import ALREADY_TAKEN
+from workbench.uploads import sweep_uploads
 
 LOCK_FILE = ".runner.lock"
 TICK = 0.2
@@ -123,6 +124,7 @@ class Runner:
             self._next_sweep = time.monotonic() + SWEEP_EVERY_SECONDS
             for shelf in (self.home.jobs, self.home.models, self.home.datasets):
                 sweep(shelf)
+            sweep_uploads(self.home)
 
     def step(self) -> None:
         """One look at the queue: mark what died, start what may start."""

@@ -3,13 +3,18 @@
 from pathlib import Path
 from typing import Any, ClassVar
 
+import psutil
 from pydantic import Field
 
 from workbench.data.source import SOURCES
 from workbench.errors import Problems, UserError
 from workbench.home import Home, inside
 from workbench.jobs.job import JOBS, Job, JobContext, Output
+from workbench.limited import bound_memory
 from workbench.registry import choice
+from workbench.uploads import discard_uploads
+
+MEMORY_SHARE = 0.8  # of this machine's memory that the rows of one dataset may take
 
 
 @JOBS.register
@@ -50,9 +55,14 @@ class ImportData(Job):
     def run(self, ctx: JobContext) -> dict[str, Any]:
         from workbench.data.importing import import_dataset
 
-        made = import_dataset(
-            ctx.home, self.source, self.name, eval_fraction=self.eval_fraction, seed=self.seed, replace=self.replace,
-            tell=ctx.progress, stop=ctx.checkpoint,
-        )  # fmt: skip
+        bound_memory(int(psutil.virtual_memory().total * MEMORY_SHARE))
+        try:
+            made = import_dataset(
+                ctx.home, self.source, self.name, eval_fraction=self.eval_fraction, seed=self.seed,
+                replace=self.replace, tell=ctx.progress, stop=ctx.checkpoint,
+            )  # fmt: skip
+        except MemoryError:
+            raise UserError("Its rows take more memory than there is.", "Divide it into several datasets.") from None
+        discard_uploads(ctx.home, getattr(self.source, "paths", []))
         ctx.progress(1, 1, "Ready")
         return {"dataset": made.name, "rows": made.info["rows"], "rejected": made.info["rejected"]}

@@ -1,0 +1,240 @@
+"""What a file unpacks to is bounded before it is made, in every format: short sentences, bounded memory and time."""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from tests.greedy import greedy
+from workbench import limited
+from workbench.data import compressed, lines
+from workbench.data.bounds import MOST_COLUMNS, too_many_values
+from workbench.data.brief_preview import MOST_CHARACTERS, brief_preview, is_large
+from workbench.data.importing import import_dataset, source_of
+from workbench.data.parquet_batches import MOST_BYTES, bounded_batches
+from workbench.data.reading import read_all
+from workbench.errors import UserError
+from workbench.home import Home
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    return Home.at(tmp_path / "home")
+
+
+def parquet(path: Path, table: pa.Table, **options: Any) -> Path:
+    pq.write_table(table, path, **{"compression": "zstd", **options})
+    return path
+
+
+def repeated(text: str, count: int) -> pa.DictionaryArray:
+    """A text written once and meant `count` times."""
+    return pa.DictionaryArray.from_arrays(pa.array([0] * count, pa.int32()), pa.array([text]))
+
+
+def refused(path: Path, says: str, seconds: float = 2.0) -> None:
+    start = time.monotonic()
+    with pytest.raises(UserError, match=says) as caught:
+        read_all(path)
+    assert time.monotonic() - start < seconds and len(str(caught.value)) < 300
+
+
+# ---- Parquet -------------------------------------------------------------------------------------------------
+
+
+def test_a_text_meant_millions_of_times_is_refused(tmp_path: Path) -> None:
+    path = parquet(tmp_path / "a.parquet", pa.table({"text": repeated("x" * 1000, 400_000)}))
+    assert path.stat().st_size < 100_000
+    refused(path, "unpacks to more than 200 times its size")
+
+
+def test_a_long_text_meant_often_comes_in_small_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compressed, "CALM", 10**9)
+    table = pa.table({"text": repeated("x" * 5_000_000, 20), "n": range(20)})
+    pieces = list(bounded_batches(parquet(tmp_path / "a.parquet", table)))
+    assert [piece.num_rows for piece in pieces] and sum(piece.num_rows for piece in pieces) == 20
+    assert all(piece.num_rows * 5_000_000 <= MOST_BYTES for piece in pieces)
+    assert [row["n"] for piece in pieces for row in piece.to_pylist()] == list(range(20))
+
+
+def test_a_long_text_meant_often_within_messages_comes_in_few_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compressed, "CALM", 10**9)
+    rows = [{"messages": [{"role": "user", "content": "x" * 4_000_000}, {"role": "assistant", "content": "a"}]}] * 40
+    path = parquet(tmp_path / "a.parquet", pa.Table.from_pylist(rows), dictionary_pagesize_limit=10**8)
+    pieces = list(bounded_batches(path))
+    assert sum(piece.num_rows for piece in pieces) == 40
+    assert max(piece.num_rows for piece in pieces) * 4_000_000 <= lines.MAX_LINE
+
+
+def test_usual_messages_are_read_many_rows_at_once(tmp_path: Path) -> None:
+    rows = [{"messages": [{"role": "user", "content": f"question {n}"}]} for n in range(5000)]
+    path = parquet(tmp_path / "a.parquet", pa.Table.from_pylist(rows), row_group_size=2000)
+    assert max(piece.num_rows for piece in bounded_batches(path)) > 200
+    assert [row.data for row in read_all(path)[0]] == rows
+
+
+@pytest.mark.parametrize("encoding", ["DELTA_BYTE_ARRAY", "DELTA_LENGTH_BYTE_ARRAY", "PLAIN"])
+def test_other_encodings_are_read_as_they_are(encoding: str, tmp_path: Path) -> None:
+    table = pa.table({"text": [f"text {n}" for n in range(2500)]})
+    path = parquet(tmp_path / "a.parquet", table, use_dictionary=False, column_encoding={"text": encoding})
+    assert [row.data["text"] for row in read_all(path)[0]] == table.column("text").to_pylist()
+
+
+def test_every_type_comes_out_as_it_went_in(tmp_path: Path) -> None:
+    rows = [
+        {
+            "messages": [{"role": "user", "content": "same"}, {"role": "assistant", "content": f"a{n}"}],
+            "tags": ["x", "y"] if n % 2 else [],
+            "text": None if n % 3 else "same",
+            "map": [("key", "same")],
+            "bytes": b"same",
+            "number": n,
+            "flag": True,
+        }
+        for n in range(1500)
+    ]
+    kinds = {
+        "messages": pa.list_(pa.struct([("role", pa.large_string()), ("content", pa.string())])),
+        "tags": pa.large_list(pa.string()),
+        "text": pa.dictionary(pa.int32(), pa.string()),
+        "map": pa.map_(pa.string(), pa.string()),
+        "bytes": pa.binary(4),
+        "number": pa.int64(),
+        "flag": pa.bool_(),
+    }
+    table = pa.table({name: pa.array([row[name] for row in rows], kind) for name, kind in kinds.items()})
+    read, bad = read_all(parquet(tmp_path / "a.parquet", table, row_group_size=400))
+    assert [row.data for row in read] == rows and not bad
+
+
+def test_rows_of_nothing_and_very_many_columns_are_refused(tmp_path: Path) -> None:
+    refused(parquet(tmp_path / "a.parquet", pa.table({"text": pa.nulls(5_000_000, pa.string())})), "200 times its size")
+    wide = pa.table({f"c{number}": pa.nulls(1) for number in range(MOST_COLUMNS + 1)})
+    refused(parquet(tmp_path / "b.parquet", wide), "10,001 columns, more than 10,000", 5)
+
+
+def test_a_row_over_its_limit_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lines, "MAX_LINE", 17 * 1024**2)
+    refused(parquet(tmp_path / "a.parquet", pa.table({"text": ["x" * 18 * 1024**2]})), "rows of more than 64 MB")
+
+
+# ---- text ----------------------------------------------------------------------------------------------------
+
+
+def test_very_many_columns_of_a_table_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(",".join(f"c{n}" for n in range(100_000)) + "\n" + ",".join("v" * 100_000) + "\n")
+    refused(path, "100,000 columns, more than 10,000", 1)
+    path.write_text("a,b\n1,2\n" + "," * 1_000_001 + "\n")
+    refused(path, "Line 3 has more than 1,000,000 cells", 1)
+
+
+@pytest.mark.parametrize(
+    ("row", "says"),
+    [
+        (json.dumps({"text": "x", **{f"k{n}": n for n in range(300_000)}}), "300,001 columns, more than 10,000"),
+        ('{"text": [' + "[]," * 1_000_001 + "[]]}", "more than 1,000,000 values"),
+        ('{"text": ' + '{"a":' * 150 + "1" + "}" * 151, "nested more than 100 deep"),
+        ('{"text": ' + '{"a":' * 50_000 + "1" + "}" * 50_001, "not usable JSON"),
+        ('{"text": ' + "9" * 100_000 + "}", "not usable JSON"),
+    ],
+)
+def test_a_row_of_odd_shape_is_kept_aside_and_the_others_are_read(
+    row: str, says: str, home: Home, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text(f'{{"text": "first", "more": 1}}\n{row}\n{{"text": "last"}}\n')
+    start = time.monotonic()
+    read, bad = read_all(path)
+    assert time.monotonic() - start < 2 and len(read) == 2
+    assert [one.line for one in bad] == [2] and says in bad[0].reason and len(bad[0].raw) <= lines.RAW
+    made = import_dataset(home, path, "a", eval_fraction=0)
+    assert made.info["rows"] == {"train": 2, "eval": 0} and made.info["rejected"] == 1
+
+
+def test_commas_within_texts_are_no_values() -> None:
+    text = json.dumps({"text": ', [{ "\\ ' * 5000})
+    assert not too_many_values(text, 10) and too_many_values("[" + "1," * 20 + "1]", 10)
+
+
+def test_a_json_file_of_very_many_values_is_refused_before_it_is_parsed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workbench.data.reading.MOST_JSON_VALUES", 1000)
+    path = tmp_path / "a.json"
+    path.write_text("[" + "[]," * 2000 + "[]]")
+    refused(path, "more than 1,000 values")
+
+
+# ---- previews ------------------------------------------------------------------------------------------------
+
+
+def test_a_preview_shows_the_beginnings_of_long_texts(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text(json.dumps({"prompt": "p" * 50_000, "completion": "c", "more": ["x" * 9999] * 500}) + "\n")
+    found = brief_preview(source_of(path))
+    assert len(found.raw[0]["prompt"]) == MOST_CHARACTERS and len(found.raw[0]["more"]) == 100
+    assert len(json.dumps(found.rows)) < 300_000
+
+
+def test_what_is_large_is_looked_at_by_another_process(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    row = {"prompt": "p" * 1000, "completion": "c"}
+    path.write_text((json.dumps(row) + "\n") * 5000)
+    source = source_of(path)
+    assert is_large(source)
+    found = brief_preview(source)
+    assert found.format is not None and found.format.method == "prompt_completion" and found.good == 5000
+    bad = tmp_path / "b.parquet"
+    bad.write_bytes(b"PAR1" + b"\xff" * 300_000)
+    with pytest.raises(UserError, match=r"b\.parquet is not a readable Parquet file"):
+        brief_preview(source_of(bad))
+
+
+@pytest.mark.parametrize(
+    ("what", "says"),
+    [("memory", "more memory than it may"), ("time", "longer than 2 seconds"), ("death", "exit code 7")],
+)
+def test_work_that_takes_too_much_ends_alone(what: str, says: str) -> None:
+    with pytest.raises(UserError, match=says):
+        limited.call(greedy, what, seconds=2 if what == "time" else 60)
+
+
+def test_what_another_process_returns_comes_back() -> None:
+    assert limited.call(greedy, "nothing") == 5
+
+
+PEAK = """
+import resource, sys
+from pathlib import Path
+from workbench.data.brief_preview import brief_preview
+from workbench.data.importing import source_of
+from workbench.errors import UserError
+brief_preview(source_of('{"text": "a"}'))
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+for name in sys.argv[1:]:
+    try:
+        brief_preview(source_of(Path(name)))
+    except UserError as error:
+        print(error)
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
+"""
+
+
+def test_the_process_that_looks_at_a_bomb_grows_by_less_than_200_mb(tmp_path: Path) -> None:
+    bomb = parquet(tmp_path / "a.parquet", pa.table({"text": repeated("x" * 1000, 3_000_000)}))
+    crowded = tmp_path / "b.jsonl"
+    crowded.write_text('{"text": [' + "[]," * 3_000_000 + "[]]}\n")
+    long = tmp_path / "c.csv"
+    long.write_text("text\n" + "x" * 60_000_000 + "\n")
+    command = [sys.executable, "-c", PEAK, str(bomb), str(crowded), str(long)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=limited.ROOT, check=True)
+    assert int(done.stdout.split()[-1]) < 200, done.stdout

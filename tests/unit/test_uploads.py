@@ -1,0 +1,136 @@
+"""Files sent by browsers go when they are used or after a day, are copied once, and have a quota."""
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+from starlette.testclient import TestClient
+
+from tabs._data_given import Given, discard, source_of
+from tabs.serving.uploads import PATH, UploadQuota
+from tests.running import run
+from workbench.data.brief_preview import MOST_AT_ONCE
+from workbench.errors import UserError
+from workbench.home import Home
+from workbench.jobs.job import JOBS
+from workbench.jobs.queue import Queue
+from workbench.jobs.runner import Runner
+from workbench.paths import PathGate
+from workbench.uploads import discard_uploads, quota_bytes, sweep_uploads, together, upload_folder, used_bytes
+
+ROW = '{"prompt": "q", "completion": "a"}\n'
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    return Home.at(tmp_path / "home")
+
+
+def sent(home: Home, name: str = "a.jsonl", content: str = ROW, folder: str = "f1") -> Path:
+    """A file as Gradio leaves it: in a folder named after its contents."""
+    path = upload_folder(home) / folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content)
+    return path
+
+
+def test_what_lies_there_for_a_day_goes_while_the_server_runs(home: Home) -> None:
+    old, new = sent(home, folder="old"), sent(home, folder="new")
+    os.utime(old.parent, (time.time() - 90_000,) * 2)
+    Runner(home, warm=False).step()
+    assert not old.exists() and new.exists()
+    sweep_uploads(home, older_than=-1)
+    assert list(upload_folder(home).iterdir()) == []
+
+
+def test_only_uploads_are_discarded(home: Home, tmp_path: Path) -> None:
+    mine, other, upload = tmp_path / "mine.jsonl", sent(home, folder="other"), sent(home)
+    mine.write_text(ROW)
+    (upload_folder(home) / "link.jsonl").symlink_to(mine)
+    discard_uploads(home, [upload, mine, upload_folder(home), upload_folder(home) / "link.jsonl", tmp_path / "none"])
+    assert not upload.parent.exists() and mine.exists() and other.exists()
+
+
+def test_files_put_together_twice_are_copied_once(home: Home) -> None:
+    files = [str(sent(home, "dataset_info.json", "{}", "f1")), str(sent(home, "a.jsonl", ROW, "f2"))]
+    before = used_bytes(home)
+    first = together(home, files)
+    assert together(home, files) == first and {path.name for path in first.iterdir()} == {
+        "dataset_info.json",
+        "a.jsonl",
+    }
+    assert used_bytes(home) == before and len(list(upload_folder(home).iterdir())) == 3
+    Path(files[1]).write_text(ROW * 2)
+    assert together(home, files) != first
+
+
+def test_an_import_deletes_what_was_sent_for_it(home: Home) -> None:
+    upload = sent(home)
+    given = Given(way="Files", files=[str(upload)])
+    source = source_of(home, PathGate(uploads=(upload_folder(home),)), given)
+    discard(home, given, source)
+    assert not upload.exists()
+    upload = sent(home)
+    settings = {"name": "a", "source": {"method": "files", "paths": [str(upload)]}}
+    run(home, JOBS.parse({"method": "import-data", **settings}))
+    assert not upload.exists() and (home.datasets / "a" / "source" / "a.jsonl").is_file()
+
+
+def test_a_long_pasted_text_is_put_into_a_file_once(home: Home) -> None:
+    text = ROW * (MOST_AT_ONCE // len(ROW) + 1)
+    gate = PathGate(uploads=(upload_folder(home),))
+    sources = [source_of(home, gate, Given(way="Paste", text=text)) for _ in range(2)]
+    assert sources[0] == sources[1] and sources[0].method == "files"
+    assert len(Path(sources[0].to_dict()["paths"][0]).read_text()) == len(text)
+    assert len(list(upload_folder(home).iterdir())) == 1
+
+
+def client(home: Home) -> TestClient:
+    async def receive(request: Request) -> PlainTextResponse:
+        return PlainTextResponse(str(len(await request.body())))
+
+    return TestClient(UploadQuota(Starlette(routes=[Route(PATH, receive, methods=["POST"])]), home))
+
+
+def test_an_upload_without_room_is_refused_with_what_helps(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORKBENCH_UPLOAD_GB", "0.000001")
+    asking = client(home)
+    assert asking.post(PATH, content=b"x" * 900).text == "900"
+    sent(home, content="y" * 500)
+    answer = asking.post(PATH, content=b"x" * 900)
+    assert answer.status_code == 413 and "1e-06 GB" in answer.text and "WORKBENCH_UPLOAD_GB" in answer.text
+    discard_uploads(home, [upload_folder(home) / "f1"])
+    assert asking.post(PATH, content=b"x" * 900).status_code == 200
+
+
+def test_an_upload_that_announces_no_length_is_cut_off(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORKBENCH_UPLOAD_GB", "0.000001")
+    pieces = (b"x" * 500 for _ in range(5))
+    with pytest.raises(Exception, match=r"^$"):  # starlette's ClientDisconnect, as of a browser that has gone
+        client(home).post(PATH, content=pieces)
+
+
+@pytest.mark.parametrize("given", ["none", "0", "-1", "nan", "1e9"])
+def test_a_quota_that_is_none_is_refused(given: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORKBENCH_UPLOAD_GB", given)
+    with pytest.raises(UserError, match="is no amount"):
+        quota_bytes()
+
+
+def test_a_worker_that_died_leaves_nothing_half_made(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the server runs, and never what a living process is at."""
+    dead, mine = home.models / ".partial-a-4194305.00aabbccddee-00aa", home.datasets / f".partial-b-{os.getpid()}-00aa"
+    runner = Runner(home, Queue(home), warm=False)
+    runner.step()
+    for folder in (dead, mine):
+        folder.mkdir()
+    runner.step()
+    assert dead.is_dir()  # not at every look
+    monkeypatch.setattr(runner, "_next_sweep", 0.0)
+    runner.step()
+    assert not dead.exists() and mine.is_dir()
