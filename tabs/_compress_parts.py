@@ -13,7 +13,6 @@ from tabs._kit import Html, Static, chip, heading, table
 from tabs._sections import Section, job_section, named, shown
 from workbench.compressing.pruner import PRUNERS
 from workbench.errors import UserError
-from workbench.jobs.job import JOBS
 from workbench.jobs.kinds.quantize import Quantize
 
 NO_MODEL = ("No models yet", "This works on models of the shelf.", "Get one in the Models tab.")
@@ -55,8 +54,7 @@ def quantize(ctx: Context, panel: JobPanel) -> None:
         model, chosen = top.data(value)["model"], ticked.get("quantizers") if isinstance(ticked, dict) else None
         if not model or not chosen:
             raise UserError("Nothing is chosen.", "Tick one quantizer or several.", "quantizers")
-        job = {"method": "quantize", **rest.data(more), "model": model, "quantizers": chosen}
-        return shown(ctx, ctx.queue.submit(JOBS.parse(job)))
+        return shown(ctx, ctx.queue.submit(rest.parsed(more, model=model, quantizers=chosen)))
 
     start.click(guarded(submit), [top.input, rungs, rest.input], panel.picker, **QUIET)
 

@@ -20,7 +20,6 @@ from workbench.data.exporting import EXPORTS, Count, Export
 from workbench.data.store import SPLITS, count
 from workbench.errors import SpecError, UserError
 from workbench.home import Home
-from workbench.jobs.job import JOBS
 from workbench.jobs.kinds.push_dataset import PushDataset
 from workbench.jobs.kinds.push_hub import HOW_TO_LOG_IN
 from workbench.models.shelf import human_size
@@ -87,8 +86,7 @@ def push(ctx: Context, dataset: gr.Dropdown) -> None:
     panel = job_panel(ctx, (PushDataset.method,), "Run", ("Nothing pushed yet", "An upload is shown here.", ""))
 
     def submit(name: str | None, value: Any) -> Any:
-        job = {"method": PushDataset.method, **form.data(value), "dataset": name or ""}
-        return shown(ctx, ctx.queue.submit(JOBS.parse(job)))
+        return shown(ctx, ctx.queue.submit(form.parsed(value, dataset=name or "")))
 
     start.click(guarded(submit), [dataset, form.input], panel.picker, **QUIET)
 

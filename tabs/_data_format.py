@@ -43,7 +43,7 @@ def chosen(value: Value | None) -> Format | None:
     """The format chosen by hand, None where it is to be detected. Raises `SpecError`."""
     if not value or not value.get("method") or value.get("detected"):
         return None
-    return FORMATS.parse({"method": value["method"], **(value.get("settings") or {})})
+    return FORMATS.get(str(value["method"])).parse(value.get("settings") or {})
 
 
 def guessed(value: Value, found: Preview) -> Format:

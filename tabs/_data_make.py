@@ -14,7 +14,6 @@ from tabs._sections import shown
 from workbench.data.store import rows
 from workbench.errors import UserError
 from workbench.home import Home
-from workbench.jobs.job import JOBS
 from workbench.jobs.kinds.make_data import ENDPOINT, MakeData
 from workbench.jobs.queue import JobView
 from workbench.making.endpoint import Endpoint
@@ -46,8 +45,7 @@ def make(ctx: Context, dataset: gr.Dropdown) -> None:
 
 def submit(ctx: Context, form: Form, dataset: str | None, value: Any) -> Any:
     """Starts the job on the chosen dataset; the panel shows it."""
-    job = {"method": MakeData.method, **form.data(value), "dataset": dataset or ""}
-    return shown(ctx, ctx.queue.submit(JOBS.parse(job)))
+    return shown(ctx, ctx.queue.submit(form.parsed(value, dataset=dataset or "")))
 
 
 def lists(ctx: Context) -> dict[str, Any]:

@@ -60,6 +60,14 @@ class Form:
         given = value if isinstance(value, dict) else {}
         return _whole({k: v for k, v in self.spec.model_fields.items() if k not in self.skip}, given)
 
+    def parsed(self, value: Any, **settings: Any) -> Any:
+        """The spec from the form's value, with settings of the page laid over it. Raises `SpecError`.
+
+        Which job it is decides the form: a value with a `method` of its own, as a call made by hand can have, is
+        refused as one with an unknown setting.
+        """
+        return self.spec.parse({**self.data(value), **settings})
+
     @staticmethod
     def filled(value: Any, settings: Mapping[str, Any]) -> dict[str, Any]:
         """The form's value with these settings; what they do not name stays, but for those of another method."""

@@ -14,7 +14,6 @@ from tabs._kit import MergeBuilder
 from tabs._sections import named, shown
 from workbench.errors import SpecError, UserError
 from workbench.home import entries, free_name, slug
-from workbench.jobs.job import JOBS
 from workbench.jobs.kinds.merge import Merge, Proof
 from workbench.merging import catalogue
 from workbench.merging.checks import check
@@ -46,8 +45,8 @@ def recipe(ctx: Context, panel: JobPanel) -> gr.HTML:
     def submit(value: Any, proved: Any, written: Any) -> Any:
         if not isinstance(value, dict) or not value.get("recipe"):
             raise UserError("There is no recipe yet.", "Get two models of one architecture first.", "recipe")
-        job = {"method": "merge", **value, "proof": proof.data(proved), **files.data(written)}
-        return shown(ctx, ctx.queue.submit(JOBS.parse(job)))
+        job = Merge.parse({**value, "proof": proof.data(proved), **files.data(written)})
+        return shown(ctx, ctx.queue.submit(job))
 
     start.click(guarded(submit), [builder, proof.input, files.input], panel.picker, **QUIET)
     return builder

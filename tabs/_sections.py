@@ -77,7 +77,7 @@ def job_section(ctx: Context, section: Section, panel: JobPanel, titled: bool = 
     start = gr.Button(section.button, variant="primary", elem_id=f"start-{section.method}")
 
     def submit(value: Any) -> Any:
-        return shown(ctx, ctx.queue.submit(JOBS.parse({"method": section.method, **form.data(value)})))
+        return shown(ctx, ctx.queue.submit(form.parsed(value)))
 
     start.click(guarded(submit), form.input, panel.picker, **QUIET)
     return form

@@ -12,7 +12,6 @@ from tabs._label_file import trouble_panel
 from tabs._label_result import result_panel
 from tabs._label_voting import voting_panel
 from tabs._sections import named
-from workbench.jobs.job import JOBS
 from workbench.jobs.kinds.generate import Generate
 
 MAIN = ["session", "models", "prompts", "limit", "samples"]
@@ -57,8 +56,8 @@ def _new_session(ctx: Context) -> tuple[Form, gr.Button]:
 
 
 def _start(ctx: Context, form: Form, value: Any) -> tuple[Any, Any]:
-    job = JOBS.parse({"method": "generate", **form.data(value)})
+    job = form.parsed(value)
     job_id = ctx.queue.submit(job)
     view = ctx.queue.get(job_id)
-    name = job.session  # type: ignore[attr-defined]
+    name = job.session
     return gr.update(choices=[(view.label, job_id)], value=job_id), gr.update(choices=[(name, name)], value=name)

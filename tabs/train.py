@@ -10,7 +10,6 @@ from tabs._form import Form
 from tabs._job_panel import QUIET, job_panel
 from tabs._kit import Static, heading
 from tabs._sections import named, shown
-from workbench.jobs.job import JOBS
 from workbench.jobs.kinds.train import Train
 from workbench.spec import load_yaml
 from workbench.training.objective import OBJECTIVES
@@ -75,4 +74,4 @@ def build(ctx: Context) -> Form:
 
 
 def _job(form: Form, value: Any) -> Any:
-    return JOBS.parse({"method": "train", **form.data(value)})
+    return form.parsed(value)

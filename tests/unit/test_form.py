@@ -12,7 +12,7 @@ from tabs._form import Form
 from workbench.chat.decoding import Decoding
 from workbench.commands.shared import families
 from workbench.errors import SpecError
-from workbench.jobs.job import JOBS
+from workbench.jobs.job import JOBS, Job
 from workbench.jobs.kinds.assemble_moe import AssembleMoe
 from workbench.jobs.kinds.combine_adapters import CombineAdapters
 from workbench.jobs.kinds.generate import Generate
@@ -182,3 +182,11 @@ def test_lists_hidden_and_left_out_fields() -> None:
     assert form.fields["objective"]["fits"] == {"field": "dataset", "list": "models", "tags": kinds}
     data = form.data({"dataset": "talks", "model": "toy"})
     assert data["dataset"] == "talks" and "seed" not in data
+
+
+@pytest.mark.parametrize("job", list(JOBS), ids=lambda job: job.method)
+def test_a_value_cannot_make_another_job_of_a_form(job: type[Job]) -> None:
+    form = form_of(job)
+    for other in ("import-gguf", job.method):
+        with pytest.raises(SpecError, match=r"method: there is no such setting"):
+            form.parsed({"method": other, "path": "/etc/passwd"})

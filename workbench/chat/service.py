@@ -1,7 +1,6 @@
 """The server's side of chatting: conversations, and the chat process that answers. Never imports torch."""
 
 import json
-import os
 import subprocess
 import sys
 import threading
@@ -13,6 +12,7 @@ from typing import Any
 
 from workbench.chat.decoding import Decoding
 from workbench.chat.gguf_lora import can_answer
+from workbench.children import child_environment
 from workbench.errors import Problems, UserError
 from workbench.home import Home
 
@@ -194,7 +194,7 @@ class ChatService:
                 stderr=(self.home.cache / "chat.log").open("ab"),
                 text=True,
                 cwd=Path(__file__).parent.parent.parent,
-                env={**os.environ, "WORKBENCH_HOME": str(self.home.root), "TOKENIZERS_PARALLELISM": "false"},
+                env=child_environment(extra={"WORKBENCH_HOME": str(self.home.root), "TOKENIZERS_PARALLELISM": "false"}),
                 start_new_session=True,
             )
             threading.Thread(target=self._listen, args=(self._process,), daemon=True).start()

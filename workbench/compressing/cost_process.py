@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 import queue
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from workbench.children import child_environment
 from workbench.errors import UserError
 from workbench.jobs.job import JobStopped
 
@@ -34,7 +34,9 @@ def run_child(request: Path, threads: int, tell: Tell, stop: Callable[[], object
         stdout=subprocess.PIPE,
         text=True,
         cwd=ROOT,
-        env={**os.environ, "OMP_NUM_THREADS": str(threads), "TOKENIZERS_PARALLELISM": "false", "HF_HUB_OFFLINE": "1"},
+        env=child_environment(
+            extra={"OMP_NUM_THREADS": str(threads), "TOKENIZERS_PARALLELISM": "false", "HF_HUB_OFFLINE": "1"}
+        ),
     )
     try:
         last = _listen(child, tell, stop)

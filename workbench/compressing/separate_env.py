@@ -18,6 +18,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from workbench.children import Credential, child_environment
 from workbench.errors import UserError
 from workbench.home import Home, write_text
 
@@ -75,7 +76,7 @@ def _install(folder: Path, python: Path, wanted: Environment, say: Say, stop: Ca
         "--no-deps", "--retries", "2", "--timeout", "30", *wanted.pins,
     ]  # fmt: skip
     try:
-        run(command, lambda line: say(_said(line)), stop)
+        run(command, lambda line: say(_said(line)), stop, needs=("index",))
     except CommandFailed as error:
         raise UserError(
             f"The environment {wanted.name} could not be installed: {_reason(error.lines)}.",
@@ -116,14 +117,17 @@ class CommandFailed(Exception):
         self.code, self.lines = code, lines
 
 
-def run(command: list[str], hear: Say, stop: Callable[[], None], more: dict[str, str] | None = None) -> None:
+def run(
+    command: list[str], hear: Say, stop: Callable[[], None], more: dict[str, str] | None = None,
+    needs: tuple[Credential, ...] = (),
+) -> None:  # fmt: skip
     """Runs a command, `hear` gets each line it writes; `stop` is asked twice a second and ends it by raising.
 
-    more: environment variables. Raises `CommandFailed`.
+    more: environment variables; needs: the credentials it gets. Raises `CommandFailed`.
     """
     process = subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        encoding="utf-8", errors="replace", env={**os.environ, **(more or {})},
+        encoding="utf-8", errors="replace", env=child_environment(*needs, extra=more),
     )  # fmt: skip
     last: list[str] = []
     try:

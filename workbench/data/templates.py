@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
+from workbench.children import child_environment
 from workbench.data.canonical import Message
 from workbench.data.template_spans import Answer
 from workbench.errors import UserError
@@ -259,9 +260,10 @@ class Renderer:
 def _start() -> "subprocess.Popen[str]":
     # -P keeps the working folder off the path: a file in it must not stand in for a module of the same name.
     root = str(Path(__file__).parents[2])
+    path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
     return subprocess.Popen(
         [sys.executable, "-P", "-m", "workbench.data.template_worker"],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))},
+        env=child_environment(extra={"PYTHONPATH": path}),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         encoding="utf-8",

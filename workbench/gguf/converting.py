@@ -5,7 +5,6 @@ The type is the one most weights have (BF16, F16 or F32), so nothing is lost bef
 
 import contextlib
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -14,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from workbench.children import child_environment
 from workbench.errors import Problems, UserError
 from workbench.gguf.converter import architecture_of, checked_wheel, gguf_architecture, pre_tokenizer, supported
 from workbench.gguf.library import knows
@@ -102,11 +102,10 @@ def _size(path: Path) -> int:
 
 def _run(request: dict[str, Any], tell: Callable[[], None], stop: Callable[[], None], name: str) -> None:
     with tempfile.TemporaryDirectory(prefix="gguf-") as empty, tempfile.TemporaryFile("w+") as log:
-        environment = {key: os.environ[key] for key in PASSED_ON if key in os.environ}
         offline = {"HF_HUB_OFFLINE": "1", "HF_HOME": empty, "HOME": empty, "TMPDIR": empty, "CUDA_VISIBLE_DEVICES": ""}
         process = subprocess.Popen(
             [sys.executable, "-I", "-B", str(RUNNER)], stdin=subprocess.PIPE, stdout=log, stderr=log, text=True,
-            env={**environment, **offline}, cwd=empty, start_new_session=True,
+            env=child_environment(only=PASSED_ON, extra=offline), cwd=empty, start_new_session=True,
         )  # fmt: skip
         try:
             assert process.stdin

@@ -4,11 +4,11 @@ llama.cpp runs in a process of its own (`_tokenize.py`): a file it cannot digest
 """
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 
+from workbench.children import child_environment
 from workbench.data.tokenizer import Tokenizer
 from workbench.errors import UserError
 from workbench.gguf.converter import probe_text
@@ -30,7 +30,8 @@ def tokenize(path: Path, texts: list[str]) -> list[list[int]]:
     """The ids of texts without BOS; raises `UserError` when llama.cpp cannot open the file."""
     done = subprocess.run(
         [sys.executable, "-P", str(RUNNER)], input=json.dumps({"path": str(path), "texts": texts}),
-        capture_output=True, text=True, check=False, timeout=SECONDS, env={**os.environ, "CUDA_VISIBLE_DEVICES": ""},
+        capture_output=True, text=True, check=False, timeout=SECONDS,
+        env=child_environment(extra={"CUDA_VISIBLE_DEVICES": ""}),
     )  # fmt: skip
     lines = [line for line in done.stdout.splitlines() if line.startswith('{"ids"')]
     if done.returncode or not lines:

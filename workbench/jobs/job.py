@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
+from workbench.children import Credential
 from workbench.errors import Problems
 from workbench.home import Home
 from workbench.jobs.events import EventLog
@@ -95,6 +96,10 @@ class Job(Method):
     def blind(self, home: Home) -> bool:
         """Whether its settings and log must not be shown now, because somebody is to judge what it makes."""
         return False
+
+    def credentials(self) -> tuple[Credential, ...]:
+        """Which of the operator's credentials its process gets; none unless it says so."""
+        return ()
 
     def run(self, ctx: JobContext) -> dict[str, Any]:
         """Does the work and returns its result (JSON types); raises `UserError`, `JobStopped` or anything."""

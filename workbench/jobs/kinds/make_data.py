@@ -6,6 +6,7 @@ from pydantic import Field
 
 from workbench.chat.decoding import Decoding
 from workbench.chat.gguf_lora import can_answer, pair_of
+from workbench.children import Credential
 from workbench.data import shelf as datasets
 from workbench.errors import Problems, UserError
 from workbench.home import Home, inside
@@ -87,6 +88,9 @@ class MakeData(Job):
 
     def outputs(self) -> list[Output]:
         return [Output("output", "datasets", self.output_name)]
+
+    def credentials(self) -> tuple[Credential, ...]:
+        return ("endpoint",) if ENDPOINT in self.names else ()
 
     def check(self, home: Home, problems: Problems) -> None:
         for field, name in (("model", self.model or ENDPOINT), ("judge", self.judge)):

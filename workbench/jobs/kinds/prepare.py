@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
+from workbench.children import Credential
 from workbench.data.recipe import Recipe
 from workbench.errors import Problems, SpecError, UserError
 from workbench.home import Home, inside
@@ -51,6 +52,9 @@ class Prepare(Job):
         recipe = self.read()
         titles = ", ".join(step.title for step in recipe.steps) or "none"
         return [["Makes", recipe.name], ["Steps", titles]]
+
+    def credentials(self) -> tuple[Credential, ...]:
+        return ("hub",) if self.read().source.get("method") == "hub" else ()
 
     def check(self, home: Home, problems: Problems) -> None:
         recipe = self.read()

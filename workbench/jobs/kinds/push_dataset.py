@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
+from workbench.children import Credential
 from workbench.errors import Problems, UserError
 from workbench.home import Home, write_text
 from workbench.jobs.job import JOBS, Job, JobContext
@@ -39,6 +40,9 @@ class PushDataset(Job):
 
     def facts(self, home: Home) -> list[list[str]]:
         return [["Repository", f"datasets/{self.repo}"], ["Dataset", self.dataset]]
+
+    def credentials(self) -> tuple[Credential, ...]:
+        return ("hub",)
 
     def check(self, home: Home, problems: Problems) -> None:
         from workbench.data.store import dataset_kind

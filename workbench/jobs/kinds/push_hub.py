@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
+from workbench.children import Credential
 from workbench.errors import Problems, UserError
 from workbench.home import Home
 from workbench.jobs.job import JOBS, Job, JobContext
@@ -42,6 +43,9 @@ class PushGguf(Job):
 
     def facts(self, home: Home) -> list[list[str]]:
         return [["Repository", self.repo], ["Files", ", ".join(f"{name}.gguf" for name in self.models)]]
+
+    def credentials(self) -> tuple[Credential, ...]:
+        return ("hub",)
 
     def check(self, home: Home, problems: Problems) -> None:
         if len(set(self.models)) < len(self.models):

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
+from workbench.children import Credential
 from workbench.compressing.quantizer import QUANTIZERS, Quantizer, Work
 from workbench.data import shelf as datasets
 from workbench.errors import Problems, UserError
@@ -51,6 +52,9 @@ class Quantize(Job):
 
     def outputs(self) -> list[Output]:
         return [Output("prefix", "models", name) for name, _ in self.variants()]
+
+    def credentials(self) -> tuple[Credential, ...]:
+        return ("index",)
 
     def check(self, home: Home, problems: Problems) -> None:
         try:

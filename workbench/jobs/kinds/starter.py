@@ -2,6 +2,7 @@
 
 from typing import Any, ClassVar
 
+from workbench.children import Credential
 from workbench.errors import Problems
 from workbench.home import Home
 from workbench.jobs.job import JOBS, Job, JobContext, Output
@@ -18,6 +19,9 @@ class GetStarter(Job):
 
     def outputs(self) -> list[Output]:
         return [Output("method", "models", starter.NAME)]
+
+    def credentials(self) -> tuple[Credential, ...]:
+        return ("index",)
 
     def check(self, home: Home, problems: Problems) -> None:
         if (home.models / starter.NAME).exists():
