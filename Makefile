@@ -3,8 +3,12 @@ PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
 BENCH ?=
+# LOCKED=1 installs exactly the files whose hashes lie in locks/; torch and what its builds need are left out there.
+LOCKED ?=
+LOCK := locks/$(if $(filter Windows_NT,$(OS)),windows,$(if $(filter Darwin,$(shell uname)),macos,linux)).txt
+INSTALL := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run setup test prove check bench clean
+.PHONY: run setup test prove check bench lock audit clean
 
 run: $(VENV)/.installed
 	$(PY) app.py
@@ -13,11 +17,16 @@ setup: $(VENV)/.installed-dev
 
 $(VENV)/.installed: requirements.txt
 	test -x $(PY) || $(PYTHON) -m venv $(VENV)
-	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.txt
+ifdef LOCKED
+	$(PY) $(INSTALL) $(shell grep '^torch==' requirements.txt)
+	$(PY) $(INSTALL) --require-hashes --no-deps -r $(LOCK)
+else
+	$(PY) $(INSTALL) -r requirements.txt
+endif
 	touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed tests/requirements.txt
-	$(PY) -m pip install --quiet --disable-pip-version-check -r tests/requirements.txt
+	$(PY) $(INSTALL) -r tests/requirements.txt
 	$(PY) tests/browser/install.py
 	touch $@
 
@@ -35,6 +44,14 @@ prove: setup
 
 bench: setup
 	$(PY) -m tests.bench $(BENCH)
+
+# Every package with the hashes of its files, for each platform: after a change of requirements.txt.
+lock: setup
+	$(PY) -m locks.locking lock
+
+# Whether a locked package is known to be vulnerable; offline it says 'not run'.
+audit: setup
+	$(PY) -m locks.locking audit
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache

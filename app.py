@@ -9,7 +9,7 @@ import gradio as gr
 
 from tabs import compare, compress, data, jobs, label, merge, models, train
 from tabs._context import Context
-from tabs._kit import Static, header
+from tabs._kit import Static, error_box, header
 from tabs._serve import serve
 from tabs.serving.page import Page
 from workbench.errors import UserError
@@ -21,11 +21,19 @@ def _header(ctx: Context) -> str:
     return header(known(ctx.home).describe(), live.label if live else "", "running")
 
 
+def _problem(ctx: Context) -> str:
+    """Why nothing can be kept, for as long as that is so."""
+    message, remedy = ctx.shelves.problem()
+    return error_box(message, remedy) if message else ""
+
+
 def compose(ctx: Context) -> gr.Blocks:
     """The whole page, tabs in the order of the loop."""
     with Page(title="LLM Workbench", fill_width=True, analytics_enabled=False) as demo:
         top = Static(_header(ctx))
         ctx.follow(top, lambda: _header(ctx))
+        problem = Static(_problem(ctx), visible=bool(_problem(ctx)), elem_id="home-problem")
+        ctx.follow(problem, lambda: gr.update(value=(words := _problem(ctx)), visible=bool(words)))
         with gr.Tabs(elem_id="tabs") as tabs:
             with gr.Tab("Models", id="models"):
                 models.build(ctx)

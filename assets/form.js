@@ -1,10 +1,12 @@
 /* js_on_load of a form made of the fields of a spec, after its part `fields`. props: value ({field: what was set}; what is
-   as usual need not be there), form ({main, rest, more, lists}). server.lists() gives {list: [[label, value, tag?], …]}.
+   as usual need not be there), form ({main, rest, more, lists}). server.lists({have: {list: tag}}) gives {list: {tag,
+   choices: [[label, value, tag?], …]}} for the lists that are not as they were.
    Triggers 'input' after every change; a value set from elsewhere is drawn anew and left as it is. */
 const kit = window.wbKit;
 const { h, setText } = kit;
 const root = element.querySelector(".wb-form");
 const all = [...props.form.main, ...props.form.rest], fitted = all.filter((field) => field.fits);
+const tags = {}; // {list: which state of it this form has}
 const kept = {}; // {field: {method: what was set of it}}: it stays while another method is looked at
 
 let settings = clone(props.value || {}), lists = null, mark = null, stale = true, turn = 0;
@@ -74,12 +76,16 @@ function suit() {
 async function refresh() {
   const now = window.wbMark ?? null;
   if (!stale && now === mark) return 400;
-  const mine = ++turn, reply = await server.lists({}).catch(() => null);
+  const mine = ++turn, reply = await server.lists({ have: tags }).catch(() => null);
   if (mine !== turn) return 1;
   if (!reply || reply.error) return 2000;
   mark = now;
   stale = false;
-  lists = reply;
+  for (const [name, list] of Object.entries(reply)) {
+    tags[name] = list.tag;
+    lists = { ...lists, [name]: list.choices };
+  }
+  lists ||= {};
   if (suit()) { publish(); trigger("input"); }
   return 400;
 }

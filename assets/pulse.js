@@ -1,12 +1,30 @@
-/* js_on_load of Pulse: asks whether anything on the shelves changed, and only then lets the page be redrawn.
-   server.fingerprint({}) gives {mark}; a new one is followed by the event 'submit'. */
+/* js_on_load of Pulse: asks what changed on the shelves, and only then redraws what shows it.
+   server.changes({mark}) gives {mark, parts: {tag: state}, places: {place: tag}}: the states of the page's parts that
+   are not as they were at that mark. Triggers 'submit', whose script calls window.wbTake for those states. */
 const PAUSE = 2000;
-let seen = null;
+const fresh = new Map(), choices = new Map();
+let seen = "";
+
+/** The new states by place, undefined for what stays; pickers at `firsts` that are empty take their first choice. */
+window.wbTake = (count, firsts, chosen) => {
+  const states = Array.from({ length: count }, (_, place) => fresh.get(place));
+  fresh.clear();
+  firsts.forEach((place, at) => {
+    const [first] = choices.get(place) || [];
+    if (!chosen[at] && first) states[place] = { ...(states[place] || { __type__: "update" }), value: first[1] };
+  });
+  return states;
+};
 
 window.wbKit.loop(element, async () => {
-  const answer = await server.fingerprint({});
+  const answer = await server.changes({ mark: seen });
   if (answer?.mark && answer.mark !== seen) {
-    seen = window.wbMark = answer.mark; // forms look at their lists when it changes
+    for (const [place, tag] of Object.entries(answer.places)) {
+      const state = answer.parts[tag];
+      fresh.set(+place, state);
+      if (state?.choices) choices.set(+place, state.choices);
+    }
+    seen = window.wbMark = answer.mark; // forms and tables look at their lists when it changes
     trigger("submit");
   }
   return PAUSE;

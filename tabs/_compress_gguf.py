@@ -12,7 +12,7 @@ from tabs._sections import ggufs
 from workbench.errors import UserError
 from workbench.home import Home
 from workbench.lineage import read_manifest
-from workbench.models.shelf import ModelInfo, gguf_file, human_count, human_size, list_models, model_folder
+from workbench.models.shelf import ModelInfo, gguf_file, human_count, human_size, model_folder
 
 NONE = (
     "No GGUF files yet",
@@ -58,13 +58,13 @@ def commands(home: Home, name: str) -> str:
     return "\n".join(lines)
 
 
-def _files(home: Home) -> list[ModelInfo]:
-    return [info for info in list_models(home) if info.kind == "gguf" and not info.error]
+def _files(ctx: Context) -> list[ModelInfo]:
+    return [info for info in ctx.infos() if info.kind == "gguf" and not info.error]
 
 
 def _listed(ctx: Context) -> Html:
     rows = []
-    for info in _files(ctx.home):
+    for info in _files(ctx):
         said = read_manifest(info.folder).info
         context = said.get("context_length")
         template = ("yes" if said["chat_template"] else "no") if "chat_template" in said else "?"

@@ -1,27 +1,30 @@
 """What every tab shares: the engine's handles, and dropdowns that follow the shelves in every browser."""
 
-import hashlib
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from html import escape
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from tabs._kit import component
+from tabs._shelves import Shelves, Updates
 from workbench.chat.service import ChatService
-from workbench.data.shelf import list_datasets
 from workbench.errors import SpecError, UserError, explain
 from workbench.home import Home
+from workbench.jobs.listing import JobRow
 from workbench.jobs.queue import Queue
 from workbench.jobs.runner import Runner
-from workbench.models.shelf import ModelInfo, list_models
+from workbench.lineage import Manifest
+from workbench.models.shelf import ModelInfo
 from workbench.paths import PathGate
-from workbench.preferences.sessions import list_sessions
+
+log = logging.getLogger(__name__)
 
 Choices = list[tuple[str, str]]
-FILL = "(firsts, ...values) => values.map((value, index) => value || (firsts || [])[index] || null)"
+MOST_JOBS = 200
+"""Jobs offered by a picker, the newest; the Jobs tab finds the others."""
 
 
 @dataclass
@@ -37,33 +40,44 @@ class Context:
     on_load: list[tuple[Callable[..., Any], Any, Any]] = field(default_factory=list)
     on_change: list[tuple[Callable[..., Any], Any, Any]] = field(default_factory=list)
     _followers: list[tuple[Any, Callable[[], Any]]] = field(default_factory=list)
-    _defaults: list[tuple[Any, Callable[[], Choices]]] = field(default_factory=list)
+    _firsts: list[Any] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.shelves = Shelves(self.home, self.queue)
+
+    def infos(self) -> list[ModelInfo]:
+        """Every row of the shelf of models, oldest first, damaged ones included."""
+        return self.shelves.models.look()[1]
 
     def models(self) -> Choices:
         """Whole models and adapters."""
-        return [(_model_label(info), info.name) for info in list_models(self.home) if info.has_weights]
+        return self._of_models("models", lambda info: info.has_weights)
 
     def answering(self) -> Choices:
         """Everything that can answer a prompt: models, adapters, ensembles."""
-        return [(_model_label(info), info.name) for info in list_models(self.home) if not info.error]
+        return self._of_models("answering", lambda info: not info.error)
 
     def shelved_models(self) -> Choices:
         """Everything on the shelf, damaged models last."""
-        damaged = [(f"{info.name} · damaged", info.name) for info in list_models(self.home) if info.error]
+        damaged = [(f"{info.name} · damaged", info.name) for info in self.infos() if info.error]
         return [*self.answering(), *damaged]
 
     def adapters(self) -> Choices:
-        return [(_model_label(info), info.name) for info in list_models(self.home) if info.is_adapter]
+        return self._of_models("adapters", lambda info: info.is_adapter)
+
+    def _of_models(self, key: str, fits: Callable[[ModelInfo], bool]) -> Choices:
+        def choices(infos: list[ModelInfo]) -> Choices:
+            return [(_model_label(info), info.name) for info in infos if fits(info)]
+
+        return self.shelves.made(key, self.shelves.models.look, choices)
 
     def datasets(self) -> Choices:
         """Newest first."""
-        found = [manifest for manifest in list_datasets(self.home) if "error" not in manifest.info]
-        found.sort(key=lambda manifest: manifest.created, reverse=True)
-        return [(f"{manifest.name} · {manifest.info['kind']}", manifest.name) for manifest in found]
+        return self.shelves.made("datasets", self.shelves.datasets.look, _datasets)
 
     def shelved_datasets(self) -> Choices:
         """Everything on the shelf, newest first, damaged datasets last."""
-        damaged = [found.name for found in list_datasets(self.home) if "error" in found.info]
+        damaged = [found.name for found in self.shelves.datasets.look()[1] if "error" in found.info]
         return [*self.datasets(), *((f"{name} · damaged", name) for name in damaged)]
 
     def of_kind(self, *kinds: str) -> Callable[[], Choices]:
@@ -72,75 +86,76 @@ class Context:
         def kind(choice: tuple[str, str]) -> str:
             return choice[0].rsplit(" · ", 1)[1]
 
-        return lambda: sorted(
-            (choice for choice in self.datasets() if kind(choice) in kinds),
-            key=lambda choice: kinds.index(kind(choice)),
-        )
+        def choices(found: list[Manifest]) -> Choices:
+            fitting = (choice for choice in _datasets(found) if kind(choice) in kinds)
+            return sorted(fitting, key=lambda choice: kinds.index(kind(choice)))
+
+        return lambda: self.shelves.made(("datasets", *kinds), self.shelves.datasets.look, choices)
 
     def sessions(self) -> Choices:
         """Newest first; none while the label database cannot be read, which the Label tab says."""
-        try:
-            return [(found.name, found.name) for found in list_sessions(self.home)]
-        except UserError:
-            return []
+        look = self.shelves.sessions.look
+        return self.shelves.made("sessions", look, lambda names: [(name, name) for name in names])
 
     def jobs(self, methods: tuple[str, ...] = ()) -> Choices:
-        """Newest first; of these kinds, or all."""
-        rows = [row for row in self.queue.all() if not methods or row.method in methods]
-        return [(f"{row.label} · {row.status}", row.id) for row in reversed(rows)]
+        """The newest, newest first; of these kinds, or all."""
+
+        def choices(rows: list[JobRow]) -> Choices:
+            fitting = [row for row in reversed(rows) if not methods or row.method in methods]
+            return [(f"{row.label} · {row.status}", row.id) for row in fitting[:MOST_JOBS]]
+
+        return self.shelves.made(("jobs", *methods), self.shelves.jobs, choices)
 
     def picker(self, choices: Callable[[], Choices], first: bool = False, **options: Any) -> gr.Dropdown:
         """A dropdown whose choices follow the shelf, in every browser and in tabs not opened yet.
 
-        With `first` an empty one takes the first choice by itself.
+        With `first` an empty one takes the first choice by itself. The choices come with the first pulse, not with
+        the page: it would carry them once for every dropdown, as they were when the server started.
         """
-        made = gr.Dropdown(choices=choices(), interactive=True, allow_custom_value=True, **options)
-
+        made = gr.Dropdown(choices=[], interactive=True, allow_custom_value=True, **options)
         self.follow(made, lambda: gr.update(choices=choices()))
         if first:
-            self._defaults.append((made, choices))
+            self._firsts.append(made)
         return made
 
     def follow(self, component: Any, update: Callable[[], Any]) -> None:
-        """`update()` gives the component's new state whenever something on the shelves changed."""
+        """`update()` gives the component's new state, as the browser takes it, whenever something on the shelves
+        changed; it is called once for all browsers, and sent to those that have another."""
         self._followers.append((component, update))
 
     def wire(self, demo: gr.Blocks) -> None:
-        """One pulse for the whole page: it asks for a fingerprint of the shelves, and redraws when that changed."""
+        """One pulse for the whole page: it asks what changed, and the page redraws that by itself."""
+        updates = Updates(self.shelves.version, lambda: [_state(update) for _, update in self._followers])
         lines = ("", "", "")
-        pulse = component("pulse", "", {"fingerprint": lambda query: {"mark": self.fingerprint()}}, lines)
-        firsts = gr.JSON(visible=False)
-        outputs = [firsts, *(follower for follower, _ in self._followers)]
-        asking = [picker for picker, _ in self._defaults]
-
-        def refresh() -> list[Any]:
-            given = [next((value for _, value in choices()), None) for _, choices in self._defaults]
-            return [given, *(update() for _, update in self._followers)]
-
+        changes = {"changes": lambda query: updates.since(str(query.get("mark") or ""))}
+        pulse = component("pulse", "", changes, lines)  # type: ignore[arg-type]
+        parts = [follower for follower, _ in self._followers]
+        places = {id(part): place for place, part in enumerate(parts)}
+        firsts = [places[id(picker)] for picker in self._firsts]
+        # what fills a picker is the page itself: an answer under way would overwrite a choice made meanwhile
+        take = f"(...chosen) => window.wbTake({len(parts)}, {firsts}, chosen)"
         quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
         last = {**quiet, "trigger_mode": "always_last"}
-        # the page itself fills empty pickers: an answer under way would overwrite a choice made meanwhile
-        pulse.submit(refresh, None, outputs, **last).then(None, [firsts, *asking], asking, js=FILL, **quiet)
+        pulse.submit(None, self._firsts, parts, js=take, **last)
         for function, inputs, outputs_ in self.on_load:
             demo.load(function, inputs, outputs_, **quiet)
         for function, inputs, outputs_ in self.on_change:
             pulse.submit(function, inputs, outputs_, **last)
 
-    def fingerprint(self) -> str:
-        """Changes when a model, dataset, job, session or vote does, and when a running job writes a new file."""
-        marks = [f"{row.id}:{row.status}" for row in self.queue.all()]
-        live = [view.folder for view in self.queue.live()]
-        labels = [self.home.labels.with_name(self.home.labels.name + suffix) for suffix in ("", "-wal")]
-        marks += [_stamp(path) for path in (self.home.models, self.home.datasets, *live, *labels)]
-        return hashlib.sha1("|".join(marks).encode(), usedforsecurity=False).hexdigest()
 
-
-def _stamp(path: Path) -> str:
-    """When a file or folder changed; '' when it is not there."""
+def _state(update: Callable[[], Any]) -> Any:
+    """What a part of the page shows now; one that fails stays as it is and keeps no other from being drawn."""
     try:
-        return str(path.stat().st_mtime_ns)
-    except OSError:
-        return ""
+        return update()
+    except Exception:
+        log.exception("a part of the page could not be drawn")
+        return gr.skip()
+
+
+def _datasets(found: list[Manifest]) -> Choices:
+    whole = [manifest for manifest in found if "error" not in manifest.info]
+    whole.sort(key=lambda manifest: manifest.created, reverse=True)
+    return [(f"{manifest.name} · {manifest.info['kind']}", manifest.name) for manifest in whole]
 
 
 def _model_label(info: ModelInfo) -> str:

@@ -12,7 +12,6 @@ from tabs._kit import Static, component, heading
 from tabs._sections import shown
 from workbench.data import workshop
 from workbench.data.recipe import Recipe, brief
-from workbench.data.shelf import list_datasets
 from workbench.data.store import dataset_folder, dataset_manifest
 from workbench.errors import Problem, Problems, SpecError, UserError
 from workbench.home import free_name, inside
@@ -70,7 +69,7 @@ def load(ctx: Context, query: Query) -> dict[str, Any]:
     if query.get("seen") == mark:
         return reply
     recipe, manifest = Recipe.at(folder), dataset_manifest(ctx.home, name)
-    sets = [one for one in list_datasets(ctx.home) if "error" not in one.info and one.name != name]
+    sets = [one for one in ctx.shelves.datasets.look()[1] if "error" not in one.info and one.name != name]
     return {
         **reply, "name": name, "kind": manifest.info.get("kind"), "rows": manifest.info.get("rows"),
         "applied": [brief(step) for step in recipe.steps], "report": workshop.report(ctx.home, name),

@@ -12,9 +12,8 @@ from tabs._kit import Static, heading, table
 from tabs._sections import Section, job_section, named
 from workbench.chat.ensemble import ENSEMBLES
 from workbench.errors import UserError
-from workbench.home import entries
 from workbench.jobs.job import JOBS
-from workbench.models.ensembles import create_ensemble, is_ensemble, read_ensemble
+from workbench.models.ensembles import create_ensemble, read_ensemble
 from workbench.registry import choice
 from workbench.spec import Spec
 
@@ -58,12 +57,13 @@ def _create(ctx: Context, given: dict[str, Any]) -> None:
 
 def _listed(ctx: Context) -> str:
     """The ensembles of the shelf."""
-    rows = []
-    for folder in entries(ctx.home.models):
-        try:
-            if is_ensemble(ctx.home, folder.name):
-                found = read_ensemble(ctx.home, folder.name)
-                rows.append((found.name, found.method.title, ", ".join(found.members)))
-        except UserError as error:
-            rows.append((folder.name, "—", error.message))
+    rows = [_listed_row(ctx, info.name) for info in ctx.infos() if info.is_ensemble]
     return table(["Ensemble", "How", "Members"], rows) if rows else ""
+
+
+def _listed_row(ctx: Context, name: str) -> tuple[str, str, str]:
+    try:
+        found = read_ensemble(ctx.home, name)
+    except UserError as error:
+        return name, "—", error.message
+    return found.name, found.method.title, ", ".join(found.members)

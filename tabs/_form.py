@@ -4,10 +4,13 @@ import typing
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import orjson
 from pydantic.fields import FieldInfo
+from starlette.responses import Response
 
 from tabs._fields import default_of, field, kind_of, nested_of, registry_of
-from tabs._kit import component
+from tabs._kit import Query, component
+from tabs._shelves import as_json, tag
 from workbench.spec import Spec, load_yaml
 
 List = Callable[[], Sequence[Sequence[str]]]
@@ -43,8 +46,8 @@ class Form:
         self.fields: dict[str, dict[str, Any]] = made
         asked = {title.rstrip("*"): choices for title, choices in lists.values()}
 
-        def offered(query: Any) -> dict[str, Any]:
-            return {name: list(choices()) for name, choices in asked.items()}
+        def offered(query: Query) -> Any:
+            return _lists(asked, query)
 
         drawn = {
             "main": [made[name] for name in main], "rest": [made[name] for name in rest],
@@ -72,6 +75,18 @@ class Form:
     def filled(value: Any, settings: Mapping[str, Any]) -> dict[str, Any]:
         """The form's value with these settings; what they do not name stays, but for those of another method."""
         return _over(value if isinstance(value, dict) else {}, settings)
+
+
+def _lists(asked: Mapping[str, List], query: Query) -> Any:
+    """JSON of {list: {"tag", "choices"}} for those whose tag is not the one in {"have": {list: tag}}."""
+    have = query.get("have")
+    known = have if isinstance(have, dict) else {}
+    reply = {}
+    for name, choices in asked.items():
+        data = as_json(choices())
+        if known.get(name) != tag(data):
+            reply[name] = {"tag": tag(data), "choices": orjson.Fragment(data)}
+    return Response(orjson.dumps(reply), media_type="application/json")
 
 
 def _over(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:

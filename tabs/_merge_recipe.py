@@ -20,7 +20,8 @@ from workbench.merging.checks import check
 from workbench.merging.recipe import Recipe, for_mergekit, layers
 from workbench.merging.stack import layer_of
 from workbench.models import tensors
-from workbench.models.shelf import ModelInfo, list_models, resolve
+from workbench.models.shelf import ModelInfo, resolve
+from workbench.rowcache import RowCache
 from workbench.spec import dump_yaml
 
 SHAPE = ("architectures", "hidden_size", "n_embd", "intermediate_size", "num_hidden_layers", "n_layer")
@@ -57,29 +58,35 @@ def models(ctx: Context, query: dict[str, Any]) -> dict[str, Any]:
     mark = f"{ctx.home.models.stat().st_mtime_ns}:{len(entries(ctx.home.models))}"
     if query.get("seen") == mark:
         return {"mark": mark, "models": None}
-    found = [info for info in list_models(ctx.home) if not info.error and info.kind in ("model", "adapter")]
+    found = [info for info in ctx.infos() if not info.error and info.kind in ("model", "adapter")]
+    FACTS.keep_only([info.folder for info in found])
     return {"mark": mark, "models": [told for info in found if (told := _told(ctx, info))]}
 
 
 def _told(ctx: Context, info: ModelInfo) -> dict[str, Any] | None:
     """One model; depth, size and shape of an adapter are its base's. None if its files cannot be read."""
     try:
-        folder = resolve(ctx.home, info.name).base
-        sizes = [(math.prod(shape), layer_of(name)) for name, shape, _ in tensors.shapes(folder)]
-        depth, shape = layers(folder), _shape(folder)
+        facts = FACTS.row(resolve(ctx.home, info.name).base)
     except (UserError, OSError, ValueError):
         return None
+    return {"name": info.name, "base": info.base if info.is_adapter else "", **facts}
+
+
+def _facts(folder: Path) -> dict[str, Any]:
+    """Depth, size and shape of a whole model."""
+    sizes = [(math.prod(shape), layer_of(name)) for name, shape, _ in tensors.shapes(folder)]
+    depth, shape = layers(folder), _shape(folder)
     per_layer = sum(size for size, layer in sizes if layer is not None) // max(1, depth)
-    return {
-        "name": info.name, "base": info.base if info.is_adapter else "", "layers": depth, "per_layer": per_layer,
-        "parameters": sum(size for size, _ in sizes), "shape": shape,
-    }  # fmt: skip
+    return {"layers": depth, "per_layer": per_layer, "parameters": sum(size for size, _ in sizes), "shape": shape}
 
 
 def _shape(folder: Path) -> str:
     """What two models must have in common to be merged."""
     config = json.loads((folder / "config.json").read_text("utf-8"))
     return json.dumps([config.get(key) for key in SHAPE])
+
+
+FACTS = RowCache(_facts)
 
 
 def checked(ctx: Context, query: dict[str, Any]) -> dict[str, Any]:

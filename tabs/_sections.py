@@ -12,7 +12,6 @@ from tabs._job_panel import QUIET, JobPanel
 from tabs._kit import Static, empty, heading, hint
 from workbench.jobs.job import JOBS
 from workbench.merging import catalogue
-from workbench.models.shelf import list_models
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,7 @@ def choices_of(ctx: Context, kind: str) -> List:
 
 def ggufs(ctx: Context) -> Choices:
     """The GGUF files of the shelf, newest first."""
-    found = [info for info in list_models(ctx.home) if info.kind == "gguf" and not info.error]
+    found = [info for info in ctx.infos() if info.kind == "gguf" and not info.error]
     return [(f"{info.name} · {info.dtype}", info.name) for info in reversed(found)]
 
 

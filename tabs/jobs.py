@@ -7,27 +7,45 @@ import gradio as gr
 
 from tabs._context import Context, guarded
 from tabs._job_panel import QUIET, job_panel
-from tabs._kit import Static, chip, empty, heading, table
+from tabs._kit import Static, heading
+from tabs._table import ShelfTable, TableRow
 from workbench.errors import UserError
 from workbench.jobs.listing import JobRow
 from workbench.jobs.queue import JOB_FILE
 from workbench.limits import bounded_text
+
+EMPTY = (
+    "No jobs yet",
+    "Downloads, training runs and answering prompts are listed here.",
+    "Start with the Models tab.",
+)
+COLUMNS = ("Job", "Kind", "Status", "Progress", "Queued", "Took", "Result")
 
 
 def build(ctx: Context) -> None:
     """The list on top, one job's live view, settings and deletion beneath."""
     with gr.Column(elem_classes="wb-panel"):
         Static(heading("All jobs", "Work goes on when the tab or the server closes. One job at a time has the device."))
-        listed = Static(_list(ctx))
-        ctx.follow(listed, lambda: _list(ctx))
+        listed = ShelfTable(
+            COLUMNS, lambda: ctx.shelves.jobs()[1][::-1], _row, _words, EMPTY, chip=2, elem_id="jobs-table"
+        )  # fmt: skip
     with gr.Column(elem_classes="wb-panel"):
         panel = job_panel(ctx, (), "Job")
         with gr.Accordion("Settings", open=False):
             settings = gr.Code(language="yaml", interactive=False, label=JOB_FILE)
             show = gr.Button("Show settings", size="sm")
         delete = gr.Button("Delete this job and its log", size="sm", variant="stop", elem_id="delete-job")
+    listed.input(guarded(lambda clicked: _chosen(ctx, clicked)), listed, panel.picker, **QUIET)
     show.click(guarded(lambda job: _settings(ctx, job)), panel.picker, settings, **QUIET)
     delete.click(guarded(lambda job: _delete(ctx, job)), panel.picker, panel.picker, js=_confirm(), **QUIET)
+
+
+def _chosen(ctx: Context, clicked: Any) -> Any:
+    """The picker with the job clicked in the list, which may be older than those it offers."""
+    view = ctx.queue.get(str((clicked or {}).get("key") or ""))
+    choices = ctx.jobs()
+    known = any(job == view.id for _, job in choices)
+    return gr.update(choices=choices if known else [(view.label, view.id), *choices], value=view.id)
 
 
 def _settings(ctx: Context, job: str | None) -> str:
@@ -48,25 +66,16 @@ def _delete(ctx: Context, job: str | None) -> Any:
     return gr.update(value=None)
 
 
-def _list(ctx: Context) -> str:
-    rows = list(reversed(ctx.queue.all()))[:100]
-    if not rows:
-        return empty(
-            "No jobs yet",
-            "Downloads, training runs and answering prompts are listed here.",
-            "Start with the Models tab.",
-        )
-    return table(["Job", "Kind", "Status", "Progress", "Queued", "Took", "Result"], [_row(row) for row in rows])
+def _words(row: JobRow) -> str:
+    return f"{row.label} {row.title} {row.status} {row.result} {row.error} {row.id}"
 
 
-def _row(row: JobRow) -> tuple[Any, ...]:
+def _row(row: JobRow) -> TableRow:
     percent = f"{100 * row.done / row.total:.0f} %" if row.total and row.done is not None else "—"
-    return (
-        row.label,
-        row.title,
-        chip(row.status),
-        "100 %" if row.status == "done" else percent,
+    cells = (
+        row.label, row.title, row.status, "100 %" if row.status == "done" else percent,
         time.strftime("%m-%d %H:%M", time.localtime(row.queued_at)),
         f"{row.seconds / 60:.1f} min" if row.seconds >= 60 else f"{row.seconds:.0f} s",
         row.result or row.error[:60] or "—",
-    )
+    )  # fmt: skip
+    return TableRow(row.id, cells, moving=not row.final)

@@ -6,12 +6,20 @@ import gradio as gr
 
 from tabs._context import Context, guarded
 from tabs._job_panel import QUIET, job_panel
-from tabs._kit import Static, empty, heading, table
+from tabs._kit import Static, heading
+from tabs._table import ShelfTable, TableRow
 from workbench.jobs.job import JOBS
 from workbench.limits import bounded_text
 from workbench.lineage import MANIFEST
 from workbench.models import starter
-from workbench.models.shelf import delete_model, human_count, human_size, import_folder, list_models, model_folder
+from workbench.models.shelf import ModelInfo, delete_model, human_count, human_size, import_folder, model_folder
+
+EMPTY = (
+    "No models yet",
+    "A model is the start of everything here.",
+    "Press 'Get the starter model' on the left: it needs no account and runs on any laptop.",
+)
+COLUMNS = ("Name", "Kind", "Architecture", "Parameters", "dtype", "Size", "Made (UTC)")
 
 
 def build(ctx: Context) -> None:
@@ -22,8 +30,7 @@ def build(ctx: Context) -> None:
         with gr.Column(elem_classes="wb-main"):
             with gr.Column(elem_classes="wb-panel"):
                 Static(heading("On the shelf"))
-                shelf = Static(_shelf(ctx))
-                ctx.follow(shelf, lambda: _shelf(ctx))
+                ShelfTable(COLUMNS, ctx.infos, _row, _words, EMPTY, numbers=(3, 5), elem_id="models-table")
                 _details(ctx)
             with gr.Column(elem_classes="wb-panel"):
                 panel = job_panel(
@@ -95,27 +102,16 @@ def _import(ctx: Context, path: str, name: str, base: str | None) -> tuple[str, 
     return "", ""
 
 
-def _shelf(ctx: Context) -> str:
-    found = list_models(ctx.home)
-    if not found:
-        return empty(
-            "No models yet",
-            "A model is the start of everything here.",
-            "Press 'Get the starter model' on the left: it needs no account and runs on any laptop.",
-        )
-    rows = [
-        (
-            info.name,
-            info.error or (f"adapter of {info.base}" if info.is_adapter else info.kind),
-            info.architecture,
-            human_count(info.parameters),
-            info.dtype,
-            human_size(info.size),
-            info.created[5:16].replace("T", " "),
-        )
-        for info in found
-    ]
-    return table(["Name", "Kind", "Architecture", "Parameters", "dtype", "Size", "Made (UTC)"], rows)
+def _row(info: ModelInfo) -> TableRow:
+    cells = (
+        info.name, info.error or (f"adapter of {info.base}" if info.is_adapter else info.kind), info.architecture,
+        human_count(info.parameters), info.dtype, human_size(info.size), info.created[5:16].replace("T", " "),
+    )  # fmt: skip
+    return TableRow(info.name, cells)
+
+
+def _words(info: ModelInfo) -> str:
+    return f"{info.name} {info.kind} {info.base} {info.architecture} {info.dtype} {info.error}"
 
 
 def _details(ctx: Context) -> None:

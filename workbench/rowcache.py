@@ -82,12 +82,13 @@ class RowCache(Generic[Row]):
                 rows.append(self.row(folder))
             except OSError as error:
                 rows.append(otherwise(folder, error))
-        if folders:
-            self._forget(folders)
+        self.keep_only(folders)
         return rows
 
-    def _forget(self, folders: Sequence[Path]) -> None:
-        """Drops what is kept of folders that are on the shelf no more."""
+    def keep_only(self, folders: Sequence[Path]) -> None:
+        """Drops the rows of a shelf's folders that are not among these; `folders` are of one shelf."""
+        if not folders:
+            return  # which shelf is not known; there is little to win
         names = {folder.name for folder in folders}
         with self._lock:
             shelf = self._shelf(folders[0])

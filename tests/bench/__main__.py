@@ -10,6 +10,8 @@ BENCHES = (
     "overhead",
     "start",
     "page",
+    "shelf",
+    "queue",
     "durability",
     "merge",
     "merge-memory",

@@ -278,12 +278,13 @@ class Page:
         self._compose(ctx)
 
     def refresh(self) -> None:
+        from tabs._shelves import Shelves, as_json
+
         self.ctx.queue = Queue(self.home)
-        self.ctx.fingerprint()
+        self.ctx.shelves = Shelves(self.home, self.ctx.queue)
+        self.ctx.shelves.version()
         for _, update in self.ctx._followers:
-            update()
-        for _, choices in self.ctx._defaults:
-            choices()
+            as_json(update())
 
     def files(self) -> list[Path]:
         """Every file and folder of the shelves, in a fixed order; labels.sqlite has tests of its own."""

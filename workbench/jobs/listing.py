@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 SHOWN = 300  # characters of a text in a list
 FILES = ("events.jsonl", "job.yaml")
-RECHECKED = 250
+RECHECKED = 50
 """Ended jobs looked at again at every look: one that another process resumed is noticed within (jobs / 250) looks."""
 UNSAVED = 100
 """Rows that are read anew when a process starts, at most; more are written to the index at once."""

@@ -145,7 +145,7 @@ class Queue:
 
     def _stamp(self) -> str:
         """The time as a job's id begins with it, later than that of every job: a clock set back changes no order."""
-        now = datetime.datetime.now()
+        now = datetime.datetime.fromtimestamp(time.time())
         newest = next((found[1] for row in reversed(self.all()) if (found := STAMP.match(row.id))), "")
         stamp = _stamped(now)
         if stamp <= newest:
@@ -158,7 +158,7 @@ class Queue:
     def _turn(self) -> int:
         """A place behind every job that waits: the time in milliseconds, or more where the clock was set back."""
         waiting = [view.story.turn for view in self._list.live() if view.story.status == "queued"]
-        return max(time.time_ns() // 1_000_000, *(turn + 1 for turn in waiting), 0)
+        return max(int(time.time() * 1000), *(turn + 1 for turn in waiting), 0)
 
     def get(self, job_id: str) -> JobView:
         """The job of that id, refreshed; raises `UserError` if there is none."""

@@ -17,7 +17,7 @@ import filelock
 
 from workbench.children import Credential, child_environment, withheld
 from workbench.errors import UserError, explain
-from workbench.hardware import quick
+from workbench.hardware import cores
 from workbench.home import Home, sweep
 from workbench.jobs.events import EventLog
 from workbench.jobs.queue import AFTER_DEATH, DIED, JobView, Queue
@@ -38,7 +38,7 @@ def light_places() -> int:
     """
     given = os.environ.get(LIGHT_VARIABLE, "").strip()
     if not given:
-        return min(8, max(2, quick().cores // 2))
+        return min(8, max(2, cores() // 2))
     if not given.isdecimal() or int(given) < 1:
         raise UserError(f"{given!r} is no number of jobs.", "Give a whole number from 1.", LIGHT_VARIABLE)
     return int(given)

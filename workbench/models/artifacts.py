@@ -1,5 +1,6 @@
 """Every artifact of a home by what its manifest says: which of them another manifest's entry means."""
 
+import itertools
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,6 +9,7 @@ from workbench.errors import UserError
 from workbench.home import Home, entries
 from workbench.lineage import Manifest, Parent, read_manifest
 from workbench.models.front_matter import declared
+from workbench.rowcache import RowCache
 
 if TYPE_CHECKING:
     from workbench.preferences.sessions import SessionInfo
@@ -17,6 +19,7 @@ VOTED = "votes were added since"
 SHELVES = {"model": "models", "adapter": "models", "dataset": "datasets"}
 
 Key = tuple[str, str, str]
+_MANIFESTS = RowCache(lambda folder: read_manifest(folder).model_copy(update={"name": folder.name}))
 
 
 @dataclass(frozen=True)
@@ -42,9 +45,12 @@ class Shelf:
     def __init__(self, home: Home):
         self.home = home
         self.manifests: dict[Key, Manifest] = {}
-        for folder in [*entries(home.models), *entries(home.datasets)]:
+        shelves = entries(home.models), entries(home.datasets)
+        for folders in shelves:
+            _MANIFESTS.keep_only(folders)
+        for folder in itertools.chain(*shelves):
             try:
-                manifest = read_manifest(folder).model_copy(update={"name": folder.name})
+                manifest = _MANIFESTS.row(folder)
             except (UserError, OSError):
                 continue
             self.manifests[node_of(manifest).key] = manifest
