@@ -20,6 +20,7 @@ BENCHES = (
     "neardup",
     "import",
     "paging",
+    "mask",
 )
 
 

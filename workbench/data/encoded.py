@@ -36,8 +36,8 @@ LIMIT = 20 * 10**9  # bytes of encoded rows kept for later runs
 REPORT = "report.json"
 CHUNK = 1 << 24  # bytes hashed at once
 MODULES = (
-    *("encoding", "findings", "masking", "rendering", "template_spans", "template_worker", "templates", "tokenizer"),
-    "tools",
+    *("encoding", "findings", "masking", "rendering", "template_marks", "template_spans", "template_worker"),
+    *("templates", "tokenizer", "tools"),
 )
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
 

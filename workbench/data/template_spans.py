@@ -15,35 +15,19 @@ What neither proves is `Unproven`.
 
 import re
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-Message = dict[str, Any]
+from workbench.data.template_marks import PLANES, STYLES, Message, Probe, Text, Unproven
+
 Render = Callable[[Sequence[Message], bool], "Text"]
-PLANES = (0xF0000, 0x100000)  # private use: no text has a meaning for these characters
-MARKS = 0xFFFD
-PRIVATE = re.compile("[\U000f0000-\U0010ffff]")
-THOUGHT = re.compile(r"(</?think(?:ing)?>|\[/?THINK\])")
 UNIT = re.compile(r"<[^<>\s]{1,60}>|\[[^\[\]\s]{1,60}\]|\w+|.", re.DOTALL)
-THOUGHTS = ("reasoning_content", "thinking")
 MAX_LITERAL, MAX_CACHED = 400, 4096
-STYLES = NAMED, UNNAMED, ENDS = "with functions' names", "without", "only at ends"
-
-
-class Unproven(Exception):
-    """Why it cannot be told which part of the text is the assistant's."""
 
 
 class Refused(Exception):
     """The template's own error."""
-
-
-class Text(NamedTuple):
-    """A rendering, with the characters its generation markers enclose."""
-
-    text: str
-    marked: list[tuple[int, int]]
 
 
 class Answer(NamedTuple):
@@ -113,7 +97,7 @@ def _by_markers(
 def _owners(messages: Sequence[Message], whole: Text, render: Render) -> list[int] | None:
     """The turn of every passage between markers; None where that cannot be told."""
     for style in STYLES:
-        probe = _Probe(messages, whole.text, style)
+        probe = Probe(messages, whole.text, style)
         marked = render(probe.messages, False)
         if probe.without(marked.text) == whole.text and len(marked.marked) == len(whole.marked):
             return probe.owners(marked)
@@ -145,125 +129,24 @@ def _prompt(messages: Sequence[Message], whole: str, render: Render) -> str:
     return asked
 
 
-class _Probe:
-    """A copy of a conversation with marks: single private-use characters, each belonging to one turn."""
-
-    def __init__(self, messages: Sequence[Message], whole: str, style: str):
-        used = {ord(letter) & 0x1F0000 for letter in PRIVATE.findall(whole)}
-        free = [plane for plane in PLANES if plane & 0x1F0000 not in used]
-        if not free:
-            raise Unproven("its text uses all of Unicode's private planes")
-        self._base, self._style = free[0], style
-        self._owner: list[int] = []
-        self._names: set[str] = set()
-        self.messages = [self._copy(message, turn) for turn, message in enumerate(messages)]
-        self._pattern = re.compile(f"[{chr(self._base)}-{chr(self._base + MARKS)}]")
-
-    def without(self, text: str) -> str:
-        return self._pattern.sub("", text)
-
-    def marks(self, text: str) -> list[tuple[int, int]]:
-        """(position, turn) of every mark."""
-        return [(found.start(), self.owner(found.group())) for found in self._pattern.finditer(text)]
-
-    def marks_once(self, text: str) -> list[tuple[int, int]]:
-        """As `marks`; of a called function's name only the call, where a template writes it again with the result."""
-        first: dict[str, tuple[int, int]] = {}
-        for at, turn in self.marks(text):
-            if text[at] in first and text[at] not in self._names:
-                raise Unproven("it writes some words of a turn twice")
-            first.setdefault(text[at], (at, turn))
-        return list(first.values())
-
-    def owner(self, mark: str) -> int:
-        number = ord(mark) - self._base
-        if number >= len(self._owner):
-            raise Unproven("it writes private-use characters of its own")
-        return self._owner[number]
-
-    def has(self, turn: int) -> bool:
-        """Whether this turn got a mark at all."""
-        return turn in self._owner
-
-    def tail(self, text: str) -> tuple[str, str]:
-        """The last mark ('' for none) and what follows it."""
-        last = max((found.end() for found in self._pattern.finditer(text)), default=0)
-        return text[last - 1 : last] if last else "", text[last:]
-
-    def another(self, turn: int) -> tuple[Message, str]:
-        """Another answer in this turn's place, nothing but a mark; and the mark."""
-        mark = self._mark(turn)
-        return {"role": "assistant", "content": mark}, mark
-
-    def owners(self, marked: Text) -> list[int] | None:
-        """The turn of every generated passage, by the marks in it or before it; None if one holds several turns."""
-        marks, owners = self.marks(marked.text), list[int]()
-        for start, end in marked.marked:
-            inside = {turn for at, turn in marks if start <= at < end}
-            if len(inside) > 1 or not (inside or owners):
-                return None
-            owners.append(inside.pop() if inside else owners[-1])
-        return owners
-
-    def _mark(self, turn: int) -> str:
-        self._owner.append(turn)
-        if len(self._owner) > MARKS:
-            raise Unproven("it has too many turns")
-        return chr(self._base + len(self._owner) - 1)
-
-    def _copy(self, message: Message, turn: int) -> Message:
-        copy = {**message, "content": self._text(message["content"], turn, message["role"] == "assistant")}
-        copy |= {key: self._text(message[key], turn, True) for key in THOUGHTS if message.get(key)}
-        if message.get("tool_calls"):
-            copy["tool_calls"] = [self._call(call, turn) for call in message["tool_calls"]]
-        return copy
-
-    def _call(self, call: dict[str, Any], turn: int) -> dict[str, Any]:
-        function = call["function"]
-        arguments = {
-            key: value + self._mark(turn) if isinstance(value, str) and value else value
-            for key, value in function["arguments"].items()
-        }
-        name = function["name"]
-        if self._style == NAMED:
-            self._names.add(mark := self._mark(turn))
-            name += mark
-        return {**call, "function": {**function, "name": name, "arguments": arguments}}
-
-    def _text(self, text: str, turn: int, answer: bool) -> str:
-        """Marks at the text's end; in an answer around a thought and around the words after it, not before <think>."""
-        if not isinstance(text, str) or not text.strip():
-            return text
-        if answer and self._style != ENDS and THOUGHT.sub("", text).strip():
-            return "".join(self._pieces(text, turn))
-        end = len(text.rstrip())
-        return text[:end] + self._mark(turn) + text[end:]
-
-    def _pieces(self, text: str, turn: int) -> Iterator[str]:
-        for place, piece in enumerate(THOUGHT.split(text)):
-            words = piece.strip()
-            if place % 2 or not words:
-                yield piece
-            else:
-                before = len(piece) - len(piece.lstrip())
-                yield piece[:before] + self._mark(turn) + words + self._mark(turn) + piece[before + len(words) :]
-
-
 class _Marked:
     """A conversation rendered with marks, and the proof of where its answers begin and end."""
 
     def __init__(self, messages: Sequence[Message], whole: str, style: str, render: Render, splits: Splits):
-        self.probe = _Probe(messages, whole, style)
+        self.probe = Probe(messages, whole, style)
         self.render, self.splits, self.whole = render, splits, whole
         self.text = self._rendered(len(messages), False)
         if self.probe.without(self.text) != whole:
             raise Unproven("what it makes of a turn depends on the turn's own words")
-        self.marks = self.probe.marks_once(self.text)
+        every = self.probe.marks(self.text)
+        self.places = [at for at, _ in every]
+        self.marks = self.probe.first_marks(self.text, every)
         system = messages[0]["content"] if messages and messages[0]["role"] == "system" else ""
         self.key = (style, str(hash(system)))
 
     def answers(self, turns: list[int]) -> list[Answer]:
         spans = []
+        self.numbers = {turn: number for number, turn in enumerate(turns, start=1)}
         for turn in turns:
             own = [place for place, (_, owner) in enumerate(self.marks) if owner == turn]
             if not own and not self.probe.has(turn):
@@ -271,7 +154,7 @@ class _Marked:
             if own:
                 spans.append(self._span(turn, own[0], own[-1]))
         # A mark is no character of the text itself: positions count those before them out.
-        places = [at for at, _ in self.probe.marks(self.text)]
+        places = self.places
         return [
             Answer(start - bisect_left(places, start), end - bisect_left(places, end), turn)
             for start, end, turn in spans
@@ -279,7 +162,7 @@ class _Marked:
 
     def _span(self, turn: int, first: int, last: int) -> Answer:
         """The turn's span in the marked text; proven to hold all of its marks and nobody else's."""
-        number = sum(1 for message in self.probe.messages[: turn + 1] if message["role"] == "assistant")
+        number = self.numbers[turn]
         if any(owner != turn for _, owner in self.marks[first : last + 1]):
             raise Unproven(f"it writes the words of answer {number} in several places, or among those of another turn")
         start, end = self._start(turn, first, number), self._end(turn, last, number)

@@ -22,7 +22,8 @@ import jinja2
 import jinja2.ext
 import jinja2.sandbox
 
-from workbench.data.template_spans import Message, Refused, Splits, Text, Unproven, answers_of
+from workbench.data.template_marks import Message, Text, Unproven
+from workbench.data.template_spans import Refused, Splits, answers_of
 
 MAX_OUTPUT = 1_000_000
 MAX_MEMORY = 1 << 30
@@ -113,7 +114,7 @@ class Compiled:
         )
         self.template = environment.from_string(text)
         self.markers: Any = environment.extensions[Generation.identifier]
-        self.splits: dict[str, Splits] = {}
+        self.splits: dict[Any, Splits] = {}
 
     def render(self, messages: Sequence[Message], prompt: bool, tools: Any, tokens: dict[str, Any]) -> Text:
         """The output for these messages; raises jinja2's errors and `TooLong`."""
@@ -165,7 +166,7 @@ class Row:
         if not self.row.get("masked"):
             return {"text": whole.text}
         template = compiled(self.source)
-        splits = template.splits.setdefault(json.dumps(self.tokens), Splits())
+        splits = template.splits.setdefault(tuple(self.tokens.items()), Splits())
         try:
             owners = bool(self.row.get("owners"))
             answers = answers_of(messages, whole, template.markers.used, self.render, splits, owners)
