@@ -2,6 +2,7 @@
 
 import functools
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -45,16 +46,13 @@ class Probe:
             raise Unproven("it writes private-use characters of its own")
         return [(at, self._owner[number]) for at, number in zip(places, numbers, strict=True)]
 
-    def first_marks(self, text: str, marks: list[tuple[int, int]]) -> list[tuple[int, int]]:
-        """Each mark once: a function's name counts where it is called, not where it is repeated with the result."""
-        if len({text[at] for at, _ in marks}) == len(marks):
-            return marks
-        first: dict[str, tuple[int, int]] = {}
-        for at, turn in marks:
-            if text[at] in first and text[at] not in self._names:
-                raise Unproven("it writes some words of a turn twice")
-            first.setdefault(text[at], (at, turn))
-        return list(first.values())
+    def repeated(self, text: str, marks: list[tuple[int, int]]) -> dict[str, int]:
+        """The marks written more than once, with their turn. Raises `Unproven` unless they are of functions' names."""
+        counted = Counter(text[at] for at, _ in marks) if len({text[at] for at, _ in marks}) < len(marks) else {}
+        several = {mark: self._owner[ord(mark) - self._base] for mark, count in counted.items() if count > 1}
+        if several.keys() - self._names:
+            raise Unproven("it writes some words of a turn twice")
+        return several
 
     def has(self, turn: int) -> bool:
         """Whether this turn got a mark at all."""
@@ -70,14 +68,19 @@ class Probe:
         mark = self._mark(turn)
         return {"role": "assistant", "content": mark}, mark
 
-    def owners(self, marked: Text) -> list[int] | None:
+    def owners(self, marked: Text, turns: list[int]) -> list[int] | None:
         """The turn of every generated passage, by the marks in it or before it; None if one holds several turns."""
-        marks, owners = self.marks(marked.text), list[int]()
-        for start, end in marked.marked:
-            inside = {turn for at, turn in marks if start <= at < end}
-            if len(inside) > 1 or not (inside or owners):
+        marks = self.marks(marked.text)
+        inside = [{turn for at, turn in marks if start <= at < end} for start, end in marked.marked]
+        if any(len(found) > 1 for found in inside):
+            return None
+        if len(inside) == len(turns) and all(found <= {turn} for found, turn in zip(inside, turns, strict=True)):
+            return turns
+        owners: list[int] = []
+        for found in inside:
+            if not (found or owners):
                 return None
-            owners.append(inside.pop() if inside else owners[-1])
+            owners.append(found.pop() if found else owners[-1])
         return owners
 
     def _mark(self, turn: int) -> str:

@@ -85,7 +85,7 @@ def _by_markers(
         return [Answer(start, end, turns[0]) for start, end in spans if turns]
     if len(spans) == len(turns) and not owners:
         return [Answer(*span, turn) for span, turn in zip(spans, turns, strict=True)]
-    found = _owners(messages, whole, render)
+    found = _owners(messages, turns, whole, render)
     if found is None and owners:
         raise Unproven(
             f"it marks {len(spans)} passages as generated, and whose of {len(turns)} answers they are is open"
@@ -94,13 +94,13 @@ def _by_markers(
     return [Answer(*span, turn) for span, turn in zip(whole.marked, found, strict=True) if span[0] < span[1]]
 
 
-def _owners(messages: Sequence[Message], whole: Text, render: Render) -> list[int] | None:
+def _owners(messages: Sequence[Message], turns: list[int], whole: Text, render: Render) -> list[int] | None:
     """The turn of every passage between markers; None where that cannot be told."""
     for style in STYLES:
         probe = Probe(messages, whole.text, style)
         marked = render(probe.messages, False)
         if probe.without(marked.text) == whole.text and len(marked.marked) == len(whole.marked):
-            return probe.owners(marked)
+            return probe.owners(marked, turns)
     return None
 
 
@@ -140,9 +140,30 @@ class _Marked:
             raise Unproven("what it makes of a turn depends on the turn's own words")
         every = self.probe.marks(self.text)
         self.places = [at for at, _ in every]
-        self.marks = self.probe.first_marks(self.text, every)
+        self.marks = self._own_marks(every)
         system = messages[0]["content"] if messages and messages[0]["role"] == "system" else ""
         self.key = (style, str(hash(system)))
+
+    def _own_marks(self, every: list[tuple[int, int]]) -> list[tuple[int, int]]:
+        """The marks without those of a function's name that stand where its result does, not where it is called."""
+        repeated = self.probe.repeated(self.text, every)
+        left = {mark: self._until(turn).count(mark) for mark, turn in repeated.items()}
+        own = []
+        for at, turn in every:
+            mark = self.text[at]
+            if mark not in left:
+                own.append((at, turn))
+            elif left[mark]:
+                left[mark] -= 1
+                own.append((at, turn))
+        return own
+
+    def _until(self, turn: int) -> str:
+        """The conversation up to an answer and with it."""
+        try:
+            return self._rendered(turn + 1, False)
+        except Refused as error:
+            raise Unproven(f"it does not render the conversation up to an answer: {error}") from None
 
     def answers(self, turns: list[int]) -> list[Answer]:
         spans = []
@@ -227,10 +248,7 @@ class _Marked:
 
     def _proven_end(self, turn: int, begin: int, number: int) -> int:
         """How much of the text from `begin`, behind an answer's last mark, ends the answer."""
-        try:
-            mark, ending = self.probe.tail(self._rendered(turn + 1, False))
-        except Refused as error:
-            raise Unproven(f"it does not render the conversation up to answer {number}: {error}") from None
+        mark, ending = self.probe.tail(self._until(turn))
         if mark != self.text[begin - 1]:
             raise Unproven(f"the words of answer {number} stand in another order when more follows")
         shared = _shared(ending.rstrip(), self.text, begin)
