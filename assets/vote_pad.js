@@ -3,6 +3,7 @@ const kit = window.wbKit;
 const { h, setText } = kit;
 const root = element.querySelector(".wb-vote-pad");
 const TIMEOUT = 10000, HOLD = 20000, IDLE = 3000;
+const NO_COOKIE = "This pair is not known as yours: your browser does not send the cookie of this page. Allow it, then retry.";
 const CHOICES = [
   ["left", "Left is better", "←"], ["tie", "Equally good", "↓"], ["both_bad", "Both bad", "B"],
   ["skip", "Skip", "S"], ["right", "Right is better", "→"],
@@ -138,6 +139,7 @@ async function keep() {
   const [asked, token] = [session, item.token];
   const reply = await ask(server.hold_pair({ ...who(), token }));
   if (reply.held === false && asked === session && item?.token === token && !busy) {
+    if (performance.now() - since < 5000) { fail(NO_COOKIE, load); return IDLE; }
     await load();
     setText(ui.saved, "That pair was not held any longer; nothing was saved for it.");
   }

@@ -121,6 +121,43 @@ def test_a_closed_page_gives_its_pair_back_at_once(app: App, browser: Browser) -
     waiting.context.close()
 
 
+def test_an_undone_pair_comes_back_with_sides_drawn_anew(app: App, browser: Browser) -> None:
+    make_session(app.home, "again", prompts=1, models=MODELS)
+    page = person(app, browser, "ann", "again")
+    left = page.locator('.wb-vote-side[data-side="left"] .wb-vote-text')
+    seen: set[str] = set()
+    for _ in range(20):  # all alike by chance once in half a million runs
+        expect(left).to_contain_text("Answer")
+        seen.add(left.inner_text())
+        if len(seen) == 2:
+            break
+        page.keyboard.press("t")
+        expect(pad(page)).to_contain_text("Every pair has its votes")
+        page.keyboard.press("u")
+        expect(pad(page)).to_contain_text("Undone. Vote again.")
+    assert len(seen) == 2
+    page.context.close()
+
+
+def test_a_vote_into_a_file_that_was_moved_away_is_kept_by_the_page_until_it_is_back(
+    app: App, browser: Browser
+) -> None:
+    make_session(app.home, "moved", prompts=2, models=MODELS)
+    page = person(app, browser, "ann", "moved")
+    expect(pad(page)).to_contain_text("question")
+    away = app.home.root / "away.sqlite"
+    app.home.labels.rename(away)
+    page.keyboard.press("ArrowLeft")
+    expect(pad(page).locator(".wb-error")).to_contain_text("was moved, deleted or replaced")
+    expect(pad(page).locator(".wb-error")).to_contain_text("Not saved yet. Your choice “Left is better” is kept.")
+    shot(page, "label-moved")
+    away.rename(app.home.labels)
+    page.keyboard.press("r")
+    expect(pad(page)).to_contain_text("Saved ✓")
+    assert len(effective_votes(app.home, "moved")) == 1
+    page.context.close()
+
+
 def test_a_vote_is_there_after_the_server_is_killed_right_after_saved(app: App, browser: Browser) -> None:
     make_session(app.home, "killed", prompts=2, models=MODELS)
     page = person(app, browser, "ada", "killed")

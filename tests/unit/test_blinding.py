@@ -332,6 +332,23 @@ def test_taking_over_never_gives_a_pair_too_many_votes(home: Home, clock: Clock)
     assert len(kept) == 2 and "cyd" in kept
 
 
+def test_a_clock_that_is_set_back_blocks_no_pair(home: Home, clock: Clock) -> None:
+    make_session(home, "round", 1, MODELS)
+    item = shown(home, ANN)
+    clock.now -= 86_400
+    assert shown(home, BOB).prompt == item.prompt
+    with pytest.raises(UserError, match="given back"):
+        vote(home, "round", ANN, item.token, "left", "k", 1.0)
+
+
+def test_a_closed_session_takes_no_further_answers(home: Home) -> None:
+    make_session(home, "round", 1, MODELS)
+    close(home, "round")
+    answers = {model: Answer(model, "eos", 1) for model in MODELS}
+    with pytest.raises(UserError, match="was closed"):
+        add_answers(home, "round", 1, [{"role": "user", "content": "late"}], answers)
+
+
 def test_without_a_browser_nobody_votes(home: Home) -> None:
     make_session(home, "round", 1, MODELS)
     with pytest.raises(UserError) as caught:

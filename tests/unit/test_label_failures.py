@@ -24,11 +24,11 @@ ANN = by("ann")
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
-    """Forty pairs, twelve of them voted on."""
+    """Sixteen pairs, six of them voted on."""
     monkeypatch.delenv(store.URL_VARIABLE, raising=False)
     made = Home.at(tmp_path / "home")
-    make_session(made, "round", 40)
-    for _ in range(12):
+    make_session(made, "round", 16)
+    for _ in range(6):
         give(made)
     return made
 
@@ -88,7 +88,7 @@ def test_a_file_that_is_put_back_goes_on(home: Home) -> None:
     (home.root / "elsewhere.sqlite").rename(home.labels)
     assert trouble(home) is None
     give(home)
-    assert len(effective_votes(home, "round")) == 13
+    assert len(effective_votes(home, "round")) == 7
 
 
 def test_a_file_that_is_replaced_is_opened_anew(home: Home) -> None:
@@ -98,9 +98,9 @@ def test_a_file_that_is_replaced_is_opened_anew(home: Home) -> None:
     (home.root / "backup.sqlite").replace(home.labels)
     for journal in files(home)[1:]:
         journal.unlink()
-    assert get_session(home, "round").votes == 12
+    assert get_session(home, "round").votes == 6
     give(home)
-    assert len(effective_votes(home, "round")) == 13
+    assert len(effective_votes(home, "round")) == 7
 
 
 def test_a_journal_without_its_database_is_not_thrown_away(home: Home) -> None:
@@ -191,7 +191,7 @@ def test_only_what_lay_on_the_damaged_page_is_lost(home: Home) -> None:
     found = {vote.prompt_index: (vote.outcome, vote.choice) for vote in effective_votes(home, "long")}
     assert done.dropped > 0 and 8 <= len(found) < 16 and 7 not in found
     assert found == {place: (before[place].outcome, before[place].choice) for place in found}
-    assert len(effective_votes(home, "round")) == 12
+    assert len(effective_votes(home, "round")) == 6
 
 
 def test_damage_that_is_found_later_stops_all_writing(home: Home) -> None:
@@ -218,7 +218,7 @@ def _raise_corrupt(db) -> None:
 def test_a_sound_database_is_not_set_aside(home: Home) -> None:
     with pytest.raises(UserError, match="Nothing is wrong"):
         recover(home)
-    assert len(effective_votes(home, "round")) == 12
+    assert len(effective_votes(home, "round")) == 6
 
 
 def test_rows_beyond_a_damaged_page_are_found(tmp_path: Path) -> None:
@@ -289,7 +289,7 @@ def test_on_a_full_disk_nothing_is_acknowledged_that_is_not_kept(home: Home, tmp
     (kept_home := tmp_path / "kept").mkdir()
     for path in tmp_path.glob("labels.sqlite*"):
         path.rename(kept_home / path.name)
-    assert len(effective_votes(Home(kept_home), "round")) == 12 + saved
+    assert len(effective_votes(Home(kept_home), "round")) == 6 + saved
 
 
 def test_a_read_only_home_says_so(home: Home, tmp_path: Path) -> None:
@@ -306,4 +306,4 @@ def test_a_file_that_may_not_grow_says_so(home: Home) -> None:
     prefix = ("sh", "-c", f'trap "" XFSZ; ulimit -f {limit // 512}; exec "$@"', "sh")
     saved, why = refused(home, prefix=prefix)
     assert "Nothing was saved by this step" in why
-    assert len(effective_votes(home, "round")) == 12 + saved
+    assert len(effective_votes(home, "round")) == 6 + saved

@@ -22,6 +22,8 @@ from workbench.preferences.blinding import Voter
 LEASE_SECONDS = 600.0
 UNCONFIRMED_SECONDS = 5.0
 HELD_SECONDS = 60.0
+LATEST = 2 * LEASE_SECONDS
+"""A lease that ends later than this from now was made before the clock was set back, and is over."""
 MOST_WAITING = 10_000
 EVENTS, PAIRS, LEASES = tables.vote_events, tables.pairs, tables.leases
 
@@ -40,7 +42,8 @@ def open_pairs(row: Any, who: Voter, unblinded: bool, take_over: bool = False) -
     votes = sa.select(sa.func.count(EVENTS.c.id)).where(
         here, sessions.effective(with_unblinded=unblinded), EVENTS.c.choice != "skip"
     )
-    live = (LEASES.c.held_until if take_over else LEASES.c.expires) > store.clock()
+    now = store.clock()
+    live = ((LEASES.c.held_until if take_over else LEASES.c.expires) > now) & (LEASES.c.expires <= now + LATEST)
     others = (LEASES.c.pair_id == PAIRS.c.id) & (LEASES.c.browser != who.browser) & live
     counted = others if unblinded else others & LEASES.c.unblinded.is_(False)
     taken = sa.select(sa.func.count(LEASES.c.id)).where(counted)
@@ -74,13 +77,17 @@ def live_lease(db: sa.Connection, row: Any, who: Voter, token: str) -> Any:
             "Nothing was saved. Go on with the next pair.",
             "token",
         )
-    if lease.expires <= store.clock():
+    if not _is_live(lease):
         raise UserError(
             "This pair lay open for more than 10 minutes and was given back.",
             "Nothing was saved. Go on with the next pair.",
             "token",
         )
     return lease
+
+
+def _is_live(lease: Any) -> bool:
+    return 0 < lease.expires - store.clock() <= LATEST
 
 
 def find_pair(db: sa.Connection, row: Any, who: Voter, unblinded: bool) -> Any:
@@ -140,7 +147,7 @@ def renew(db: sa.Connection, row: Any, who: Voter, lease: Any) -> Any:
 def hold(db: sa.Connection, row: Any, browser: str, token: str, seconds: float) -> bool:
     """Notes that the pair is being looked at, and holds it against others for so long; False if it is gone."""
     lease = lease_of(db, row, browser)
-    if lease is None or lease.token != token or lease.expires <= store.clock():
+    if lease is None or lease.token != token or not _is_live(lease):
         return False
     now = store.clock()
     if lease.held_until < now + seconds / 2:  # every write has all open pages look for changes

@@ -115,11 +115,16 @@ def add_answers(
 ) -> bool:
     """Stores all models' answers to one prompt with their pairs; False if that prompt has them already.
 
-    Raises `SpecError` when the prompt or an answer is malformed or a model's answer is missing.
+    Raises `SpecError` when the prompt or an answer is malformed or a model's answer is missing, `UserError` when the
+    session is closed.
     """
     with store.writing(home) as db:
         row = find(db, session, lock=True)
         _check_answers(row, prompt_index, prompt, answers)
+        if closing(db, row.id):
+            raise UserError(
+                "The session was closed: further answers are not taken.", "Make a new session for them.", "session"
+            )
         same = (tables.prompts.c.session_id == row.id) & (tables.prompts.c.position == prompt_index)
         if db.scalar(sa.select(tables.prompts.c.id).where(same)):
             return False
