@@ -11,7 +11,7 @@ const CHOICES = [
 const KEYS = { ArrowLeft: "left", 1: "left", a: "left", ArrowRight: "right", 2: "right", l: "right", ArrowDown: "tie",
   t: "tie", b: "both_bad", s: "skip", u: "undo", Backspace: "undo" };
 
-let item = null, canUndo = false, since = 0, busy = false, failed = null, session = null, waiting = 0;
+let item = null, canUndo = false, since = 0, busy = false, failed = null, session = null, waiting = 0, lost = 0;
 const ui = build();
 
 function build() {
@@ -138,11 +138,12 @@ async function keep() {
   if (!item) return HOLD;
   const [asked, token] = [session, item.token];
   const reply = await ask(server.hold_pair({ ...who(), token }));
-  if (reply.held === false && asked === session && item?.token === token && !busy) {
-    if (performance.now() - since < 5000) { fail(NO_COOKIE, load); return IDLE; }
-    await load();
-    setText(ui.saved, "That pair was not held any longer; nothing was saved for it.");
-  }
+  if (reply.held) lost = 0;
+  if (reply.held !== false || asked !== session || item?.token !== token || busy) return HOLD;
+  lost += 1;
+  if (lost > 2) { fail(NO_COOKIE, load); return IDLE; }
+  await load();
+  if (ui.note.hidden) setText(ui.saved, "The pair before went to someone else; nothing was saved for it.");
   return HOLD;
 }
 

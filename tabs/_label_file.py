@@ -14,7 +14,13 @@ REMEDY = (
     "Nothing can be voted on until this is settled; everything else works. The files can be set aside as they are, and "
     "what can be read of them saved into a new label database. Nothing is deleted."
 )
-QUESTION = "Set the files of the label database aside and save what can be read into a new one?"
+PUT_BACK = (
+    "Nothing can be voted on until this is settled; everything else works. Put the files back, or begin "
+    "a new label database: what is left of the old one is set aside. Nothing is deleted."
+)
+QUESTION = (
+    "Begin a new label database with what can be read of the old one? Its files are set aside as they are, not deleted."
+)
 BUTTONS = {DAMAGED: "Save what can be read into a new database", MISSING: "Begin a new label database"}
 
 
@@ -38,7 +44,7 @@ def _state(ctx: Context) -> tuple[Any, Any]:
         return gr.update(value="", visible=False), gr.update(visible=False)
     if not isinstance(error, LabelsUnusable):
         return gr.update(value=error_box(error.message, error.remedy), visible=True), gr.update(visible=False)
-    remedy = REMEDY if error.state == DAMAGED else error.remedy
+    remedy = REMEDY if error.state == DAMAGED else PUT_BACK
     button = gr.update(value=BUTTONS[error.state], visible=True)
     return gr.update(value=error_box(error.message, remedy), visible=True), button
 

@@ -7,7 +7,7 @@ import gradio as gr
 from tabs._context import Context, guarded
 from tabs._form import Form
 from tabs._job_panel import QUIET
-from tabs._kit import Html, Static, empty, facts, heading, hint
+from tabs._kit import POKE, Html, Static, empty, facts, heading, hint
 from tabs._label_report import ratings_figure, result_html
 from tabs.serving.asking import asker
 from workbench.errors import UserError
@@ -78,7 +78,8 @@ def result_panel(
         return refresh(name, own, request)
 
     for button, does, question in ((close, end, CLOSE), (look, see, LOOK)):
-        button.click(guarded(does), [session, own, annotator], shown, js=_confirmed(question), **QUIET)
+        done = button.click(guarded(does), [session, own, annotator], shown, js=_confirmed(question), **QUIET)
+        done.success(None, None, None, js=POKE, queue=False, **QUIET)  # the pad learns of it now
     tune.click(
         guarded(lambda name, own, value: _to_dpo(ctx, name, own, train, value)), [session, own, train.input],
         [train.input, *train_extra], **QUIET,
