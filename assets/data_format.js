@@ -1,5 +1,6 @@
-/* js_on_load of DataFormat: which format the rows have and which of their columns it reads.
-   props: value ({method, settings, columns, detected, turn}), catalogue ([{method, title, kind, summary, fields}]), empty.
+/* js_on_load of DataFormat: which format the rows have and what becomes of their columns.
+   props: value ({method, settings, columns, detected, account, turn}), catalogue ([{method, title, kind, summary, fields}]).
+   account: [{column, use, why, setting, rows}], one a column or key of messages.
    A change by hand is followed by the event 'submit'. */
 const kit = window.wbKit;
 const { h, setText } = kit;
@@ -49,29 +50,69 @@ function textInput(field, given) {
   return node;
 }
 
-/** The columns that are read by no setting, each to be kept. */
-function keepInput(field, given) {
-  const node = h("div", "wb-df-keep"), used = new Set(Object.values(value.settings || {}).filter((one) => typeof one === "string"));
-  for (const name of (value.columns || []).filter((one) => !used.has(one))) {
-    const line = h("label"), tick = Object.assign(h("input"), { type: "checkbox", checked: (given || []).includes(name) });
-    tick.addEventListener("change", () => {
-      const kept = (given || []).filter((one) => one !== name);
-      set(field.name, tick.checked ? [...kept, name] : kept);
-    });
-    line.append(tick, h("span", "", name));
-    node.append(line);
-  }
+/** A setting that is one of a few. */
+function choiceInput(field, given) {
+  const node = h("select", "wb-mb-input");
+  node.append(...field.choices.map((one) => Object.assign(h("option", "", String(one)), { value: String(one) })));
+  node.value = String(given);
+  node.addEventListener("change", () => set(field.name, field.choices.find((one) => String(one) === node.value)));
   return node;
 }
 
 function fieldNode(field) {
-  const node = h(field.kind === "keep" ? "div" : "label", "wb-mb-field"), given = value.settings?.[field.name] ?? field.default;
-  const input = { column: columnInput, text: textInput, keep: keepInput }[field.kind](field, given);
-  if (field.kind === "keep" && !input.childElementCount) return null;
+  const node = h("label", "wb-mb-field"), given = value.settings?.[field.name] ?? field.default;
+  const make = field.choices.length ? choiceInput : { column: columnInput, text: textInput }[field.kind];
+  const input = make(field, given);
   node.append(h("span", "", field.label), input);
   node.title = field.help;
-  if (field.kind !== "keep") input.setAttribute("aria-label", field.label);
+  input.setAttribute("aria-label", field.label);
   return node;
+}
+
+/** What a column is now: a setting of the format, or one of 'keep' and 'leave_out', or nothing decided. */
+const roleOf = (line) => line.use === "used" ? `=${line.setting}` : { kept: "keep", "left out": "leave_out" }[line.use] || "";
+
+/** The settings with a column read by another setting, kept or left out. */
+function withRole(form, column, role) {
+  const settings = { ...value.settings };
+  for (const field of form.fields) if (field.kind === "column" && settings[field.name] === column) settings[field.name] = "";
+  for (const list of ["keep_columns", "leave_out"]) settings[list] = (settings[list] || []).filter((one) => one !== column);
+  if (role.startsWith("=")) settings[role.slice(1)] = column;
+  else settings[role === "keep" ? "keep_columns" : "leave_out"].push(column);
+  return settings;
+}
+
+/** The list of roles a column can have; a key that messages always have cannot be given another. */
+function roleInput(form, line) {
+  const isColumn = (value.columns || []).includes(line.column), role = roleOf(line);
+  if (!isColumn && line.use === "used") return h("span", "", `used: ${line.setting.replaceAll("_", " ")}`);
+  const node = h("select", "wb-mb-input"), put = (text, one) => node.append(Object.assign(h("option", "", text), { value: one }));
+  if (!role) put(line.use === "undecided" ? "decide …" : "rows kept aside", "");
+  if (isColumn) for (const field of form.fields.filter((one) => one.kind === "column")) put(`used: ${field.label.toLowerCase()}`, `=${field.name}`);
+  put("kept as metadata", "keep");
+  put("left out", "leave_out");
+  node.value = role;
+  node.setAttribute("aria-label", `What becomes of ${line.column}`);
+  node.addEventListener("change", () => { if (node.value) change({ settings: withRole(form, line.column, node.value) }); });
+  return node;
+}
+
+/** The account: every column and every key of a message, with what becomes of it and why. */
+function accountNodes(form) {
+  const lines = value.account || [];
+  if (!lines.length) return [];
+  const list = h("ul", "wb-df-account");
+  for (const line of lines) {
+    const item = h("li", line.use === "undecided" ? "is-undecided" : ""), rows = line.rows.toLocaleString("en-US");
+    item.dataset.column = line.column;
+    item.append(h("b", "", line.column), roleInput(form, line),
+      h("small", "", `${rows} row${line.rows === 1 ? "" : "s"} · ${line.why}`));
+    list.append(item);
+  }
+  const open = lines.filter((line) => line.use === "undecided").length;
+  const title = open ? `${open} of ${lines.length} columns need${open === 1 ? "s" : ""} a decision` : "What becomes of every column";
+  list.setAttribute("aria-label", title);
+  return [h("div", open ? "wb-h wb-df-open" : "wb-h", title), list];
 }
 
 function fold(title, list, isOpen) {
@@ -88,13 +129,11 @@ function draw() {
   setText(summary, form ? form.summary : "");
   fields.replaceChildren();
   if (!form || !value.settings) return;
-  const grid = h("div", "wb-df-grid");
-  const nodes = (kind) => form.fields.filter((field) => field.kind === kind).map(fieldNode).filter(Boolean);
-  grid.append(...nodes("column"));
-  fields.append(grid);
-  for (const [title, kind] of [["Keys and names of roles", "text"], ["Keep further columns", "keep"]]) {
+  const nodes = (kind) => form.fields.filter((field) => field.kind === kind).map(fieldNode);
+  fields.append(...accountNodes(form));
+  for (const [title, kind, isOpen] of [["Columns of the format", "column", !value.account?.length || !value.detected], ["Keys, roles and more", "text", false]]) {
     const list = nodes(kind);
-    if (list.length) fields.append(fold(title, list, open.has(title)));
+    if (list.length) fields.append(fold(title, list, isOpen || open.has(title)));
   }
 }
 

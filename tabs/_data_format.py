@@ -1,11 +1,12 @@
 """The format of what is imported, and what a look at it found."""
 
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 import gradio as gr
 from pydantic.fields import FieldInfo
 
 from tabs._kit import Html, component, error_box, facts, safe
+from workbench.data.detecting import completed
 from workbench.data.format import FORMATS, Format
 from workbench.data.importing import Preview
 
@@ -15,7 +16,7 @@ SIDES = ("messages", "prompt", "chosen", "rejected", "completion")
 
 
 def format_choice() -> gr.HTML:
-    """The format and its columns; the value is {"method", "settings", "columns", "detected", "turn"}.
+    """The format, and what becomes of the columns; its value is {method, settings, columns, detected, account, turn}.
 
     `turn` counts the changes by hand, so that an answer to an earlier one does not undo a later one.
     """
@@ -31,10 +32,14 @@ def format_choice() -> gr.HTML:
 
 def _field(name: str, info: FieldInfo) -> Value:
     help_ = info.description or ""
-    kind = "keep" if name == "keep_columns" else "column" if help_.startswith("Column") else "text"
-    label = "" if kind == "keep" else name.replace("_", " ").capitalize()
+    kind = "column" if help_.startswith("Column with ") else "text"
+    choices = [*get_args(info.annotation)] if get_origin(info.annotation) is Literal else []
+    if info.annotation is bool:
+        choices = [False, True]
+    if name in ("keep_columns", "leave_out"):  # they are chosen in the account of columns
+        kind = "list"
     return {
-        "name": name, "label": label, "help": help_, "kind": kind,
+        "name": name, "label": name.replace("_", " ").capitalize(), "help": help_, "kind": kind, "choices": choices,
         "default": info.get_default(call_default_factory=True),
     }  # fmt: skip
 
@@ -48,15 +53,16 @@ def chosen(value: Value | None) -> Format | None:
 
 def guessed(value: Value, found: Preview) -> Format:
     """A format just picked by hand, its columns filled in from the first rows as far as they tell."""
-    form = FORMATS.get(value["method"])
-    return form.guess(found.columns, found.raw)[0] or form()
+    return completed(FORMATS.parse(value["method"]), found.raw)
 
 
 def value_of(form: Format | None, columns: list[str], detected: bool) -> Value:
     """What to show of a format."""
     if form is None:
-        return {"method": "", "settings": None, "columns": columns, "detected": False}
-    return {"method": form.method, "settings": form.settings(), "columns": columns, "detected": detected}
+        return {"method": "", "settings": None, "columns": columns, "detected": False, "account": []}
+    return {
+        "method": form.method, "settings": form.settings(), "columns": columns, "detected": detected, "account": [],
+    }  # fmt: skip
 
 
 # ---- what was found ------------------------------------------------------------------------------------------
@@ -75,6 +81,7 @@ def preview_html(found: Preview) -> Html:
         *([("Fits too", ", ".join(others))] if others else []),
         ("Good rows", f"{found.good:,}{more}"),
         ("Bad rows", f"{found.bad:,}{' – kept aside with their reasons' if found.bad else ''}"),
+        *[("Note", remark) for remark in found.remarks],
     ]
     parts: list[str] = [facts(rows), *(_bad(one) for one in found.rejected[:SHOWN])]
     if found.bad > SHOWN:
@@ -96,12 +103,16 @@ def row_html(row: dict[str, Any]) -> Html:
     parts = []
     for key in SIDES:
         for turn in row.get(key) or []:
+            not_learned = " · not learned" if turn.get("weight") == 0 else ""
             role = key if key in ("chosen", "rejected") else turn["role"]
             if key == "completion":
                 role = "good" if row.get("label") else "bad"
             calls = ", ".join(f"{call['function']['name']}()" for call in turn.get("tool_calls", []))
-            said = "\n".join(filter(None, [turn["content"][:2000], calls and f"calls {calls}"]))
-            parts.append(f'<dt class="is-{role}">{safe(role)}</dt><dd>{safe(said)}</dd>')
+            thought = turn.get("reasoning_content", "")[:2000]
+            said = "\n".join(
+                filter(None, [thought and f"thinks {thought}", turn["content"][:2000], calls and f"calls {calls}"])
+            )
+            parts.append(f'<dt class="is-{role}">{safe(role + not_learned)}</dt><dd>{safe(said)}</dd>')
     if "text" in row:
         parts.append(f"<dt>text</dt><dd>{safe(row['text'][:2000])}</dd>")
     return Html(f'<div class="wb-row"><dl>{"".join(parts)}</dl></div>')

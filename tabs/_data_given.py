@@ -11,6 +11,8 @@ from workbench.data.external import entries, source_of_entry
 from workbench.data.importing import Preview
 from workbench.data.reading import form_of
 from workbench.data.source import SOURCES, Source
+from workbench.data.sources.files import Files
+from workbench.data.sources.pasted import Pasted
 from workbench.data.values import encodable
 from workbench.errors import UserError
 from workbench.home import Home, slug, write_text
@@ -35,6 +37,8 @@ class Given:
     revision: str = ""
     folder: str = ""
     encoding: str = "utf-8"
+    documents: str = "auto"
+    header: str = "auto"
     entry: str | None = None
     format: dict[str, Any] | None = field(default=None)
 
@@ -99,10 +103,11 @@ def _source(home: Home, gate: PathGate, given: Given) -> Source:
     if described := description(gate, given):
         return _described(home, given, described)
     form = chosen(given.format)
+    text = {"documents": given.documents or "auto", "header": given.header or "auto"}
     if given.way == "Paste" and len(given.text) > MOST_AT_ONCE:
-        return SOURCES.parse({"method": "files", "paths": [_pasted(home, given.text)], "format": form})
+        return SOURCES.parse({"method": "files", "paths": [_pasted(home, given.text)], "format": form, **text})
     if given.way == "Paste":
-        return SOURCES.parse({"method": "pasted", "text": given.text, "format": form})
+        return SOURCES.parse({"method": "pasted", "text": given.text, "format": form, **text})
     if given.way == "Hub":
         place = {"config": given.config.strip(), "split": given.split.strip() or "train"}
         place["revision"] = given.revision.strip()
@@ -110,7 +115,7 @@ def _source(home: Home, gate: PathGate, given: Given) -> Source:
     paths = (given.files or []) if given.way == "Files" else [str(gate.path(given.folder, "Folder"))]
     if given.way == "Folder" and not Path(paths[0]).exists():
         raise UserError(f"There is no folder {paths[0]}.", "Give its whole path.", "Folder")
-    return SOURCES.parse({"method": "files", "paths": paths, "format": form, "encoding": given.encoding})
+    return SOURCES.parse({"method": "files", "paths": paths, "format": form, "encoding": given.encoding, **text})
 
 
 def _described(home: Home, given: Given, path: Path) -> Source:
@@ -136,6 +141,13 @@ def _pasted(home: Home, text: str) -> str:
 def discard(home: Home, given: Given, source: Source) -> None:
     """Deletes what the browser sent for this source, which is on the shelf now."""
     discard_uploads(home, [*((given.files or []) if given.way == "Files" else []), *getattr(source, "paths", [])])
+
+
+def text_forms(source: Source) -> set[str]:
+    """What the files of a source, or its text, are: 'txt', 'csv' and so on; of the hub nothing is known."""
+    if isinstance(source, Files):
+        return {form_of(path, source.reading()) for path in source.files()}
+    return {form_of(source.text, source.reading())} if isinstance(source, Pasted) else set()
 
 
 def look(home: Home, gate: PathGate, given: Given) -> tuple[Preview, bool]:

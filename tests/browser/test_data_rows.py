@@ -108,9 +108,9 @@ def test_columns_are_chosen_by_hand_and_further_ones_kept(app: App, page: Page, 
     expect(form.get_by_label("Completion", exact=True)).to_be_visible(timeout=PATIENCE)
     form.get_by_label("Prompt", exact=True).select_option("Frage")
     form.get_by_label("Completion", exact=True).select_option("Antwort")
-    form.get_by_text("Keep further columns").click()
-    form.get_by_role("checkbox", name="Quelle").check()
     expect(page.locator("#import-found")).to_contain_text("Good rows20", timeout=PATIENCE)
+    expect(form.get_by_label("What becomes of Frage")).to_have_value("=prompt")
+    expect(form.get_by_label("What becomes of Quelle")).to_have_value("keep")
     page.locator("#import-data").click()
     expect(page.locator("#dataset input")).to_have_value("fragen · conversation", timeout=PATIENCE)
     row = all_rows(app.home, "fragen")[0]

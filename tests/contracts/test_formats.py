@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from workbench.data.canonical import KINDS, check
-from workbench.data.format import FORMATS, Format, columns_of, detect
+from workbench.data.detecting import detect
+from workbench.data.format import FORMATS, Format, filled_columns
 from workbench.errors import UserError
 
 NAMES = list(FORMATS.all())
@@ -29,7 +30,7 @@ def test_there_are_formats() -> None:
 def test_guesses_and_converts_its_own_example(name: str, index: int) -> None:
     form = FORMATS.get(name)
     example = form.examples[index]
-    guessed, reason = form.guess(columns_of([example]), [example])
+    guessed, reason = form.guess(filled_columns([example]), [example])
     assert guessed is not None and reason
     row = guessed.convert(json.loads(json.dumps(example)))
     assert row == guessed.convert(example)

@@ -207,7 +207,9 @@ def test_several_files_become_one_dataset(home: Home, tmp_path: Path, cli: Cli) 
 
 def test_arguments_that_contradict_each_other_are_refused(tmp_path: Path, cli: Cli) -> None:
     path = write_lines(tmp_path / "a.jsonl", conversations(3))
-    assert "--format" in cli("import-dataset", path, "--columns", "role=who")[2]
+    assert "no 'who'" in cli("import-dataset", path, "--columns", "role=who")[2]
+    assert "changes no column" in cli("import-dataset", path, "--columns", "role")[2]
+    assert "no such setting" in cli("import-dataset", path, "--columns", "prompts=who")[2]
     assert "no file" in cli("import-dataset", tmp_path / "gone.json", "--entry", "x")[2]
 
 

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from workbench.data.canonical import check
-from workbench.data.format import FORMATS, detect, pick
+from workbench.data.detecting import detect
+from workbench.data.format import FORMATS, pick
 from workbench.errors import UserError
 
 
@@ -38,12 +39,13 @@ def convert(method: str, row: dict[str, Any], **settings: str) -> dict[str, Any]
         ({"Question": "a", "Answer": "b"}, "prompt_completion"),
         ({"prompt": "a", "chosen": "b", "rejected": "c", "messages": [user("a"), answer("b")]}, "preference"),
         ({"chosen": [user("a"), answer("b")], "rejected": [user("a"), answer("c")]}, "preference"),
-        ({"text": "a", "label": "b"}, "plain_text"),
+        ({"text": "a", "category": "b"}, "plain_text"),
         ({"prompt": "a", "id": 3}, "prompts_only"),
         ({"messages": [user("a")]}, "prompts_only"),
         ({"prompt": "a", "completion": "b", "label": True}, "unpaired"),
         ({"prompt": "a", "completion": "b", "label": "False"}, "unpaired"),
-        ({"prompt": "a", "completion": "b", "label": 1}, "prompt_completion"),
+        ({"prompt": "a", "completion": "b", "label": 1}, "unpaired"),
+        ({"prompt": "a", "completion": "b", "label": "topic"}, "prompt_completion"),
         ({"instruction": "a", "output": "b", "kto_tag": 0}, "unpaired"),
         ({"messages": [user("a"), answer("b")], "tools": ["hammer"]}, "messages"),
     ],
@@ -146,18 +148,28 @@ def test_check_refuses_other_kinds_and_other_columns() -> None:
 
 def test_columns_to_keep_go_under_metadata() -> None:
     row = {"text": "a", "id": 7, "metadata": {"lang": "de"}, "none": None, "more": [1]}
-    assert convert("plain_text", row, keep_columns="id, none, gone") == {"text": "a", "metadata": {"id": 7}}
-    kept = FORMATS.parse({"method": "plain_text", "keep_columns": ["metadata", "id"]}).convert(row)
-    assert kept == {"text": "a", "metadata": {"lang": "de", "id": 7}}
-    assert convert("plain_text", row) == {"text": "a"}
-    with pytest.raises(UserError, match="cannot be written as JSON"):
-        convert("plain_text", {"text": "a", "id": float("nan")}, keep_columns="id")
+    whole = {"text": "a", "metadata": {"lang": "de", "id": 7, "more": [1]}}
+    assert convert("plain_text", row) == whole == convert("plain_text", row, keep_columns="id, none, gone")
+    less = {"text": "a", "metadata": {"lang": "de", "id": 7}}
+    assert convert("plain_text", row, leave_out="more") == less
+    assert convert("plain_text", row, others="leave_out") == {"text": "a"}
+    assert convert("plain_text", row, others="leave_out", keep_columns="metadata, id") == less
+    assert convert("plain_text", {"text": "a", "id": float("nan")}) == {"text": "a"}
+    clash = {"text": "a", "metadata": {"id": 1}, "id": 2}
+    assert convert("plain_text", clash)["metadata"] == {"id": 2, "metadata.id": 1}
 
 
 def test_labels_are_true_or_false() -> None:
-    for label, good in ((True, True), ("false", False), (1, True), ("0", False)):
+    for label, good in (
+        (True, True),
+        ("false", False),
+        (1, True),
+        ("0", False),
+        ("good", True),
+        ("Thumbs down", False),
+    ):
         assert convert("unpaired", {"prompt": "a", "completion": "b", "label": label})["label"] is good
-    for label in (None, "good", 2, 0.5):
+    for label in (None, "fine", 2, 0.5):
         with pytest.raises(UserError, match="not true or false"):
             convert("unpaired", {"prompt": "a", "completion": "b", "label": label})
 

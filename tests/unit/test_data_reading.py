@@ -2,13 +2,14 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from workbench.data import lines
-from workbench.data.reading import form_of, read_all
+from workbench.data.reading import ReadingOptions, form_of, read_all
 from workbench.errors import UserError
 
 
@@ -18,8 +19,8 @@ def write(folder: Path, name: str, content: str | bytes) -> Path:
     return path
 
 
-def found(source: Path | str, **options: str) -> tuple[list[tuple[int, dict[str, object]]], list[tuple[int, str]]]:
-    rows, rejected = read_all(source, **options)
+def found(source: Path | str, **options: Any) -> tuple[list[tuple[int, dict[str, object]]], list[tuple[int, str]]]:
+    rows, rejected = read_all(source, ReadingOptions(**options))
     return [(row.line, row.data) for row in rows], [(bad.line, bad.reason) for bad in rejected]
 
 
@@ -59,7 +60,7 @@ def test_utf16_and_latin1(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"byte 7 cannot be decoded.*latin-1"):
         read_all(path)
     with pytest.raises(UserError, match="encoding"):
-        read_all(path, "rot13")
+        read_all(path, ReadingOptions("rot13"))
 
 
 def test_the_bad_byte_is_found_far_into_the_file(tmp_path: Path) -> None:
@@ -78,7 +79,7 @@ def test_the_bad_byte_is_found_far_into_the_file(tmp_path: Path) -> None:
         ("a.json", '[{"x": 1},\n 2', "line 2, column 3"),
         ("a.json", "[" * 100_000, "nesting"),
         ("a.json", "5", "not a list of rows"),
-        ("a.json", '{"a": [1], "b": [2]}', "several lists: 'a', 'b'"),
+        ("a.json", '{"a": [{"x": 1}], "b": [{"x": 2}]}', "several lists: 'a', 'b'"),
         ("a.csv", "a,b,a\n1,2,3\n", "'a' more than once"),
         ("a.parquet", b"PAR1 not really", "not a readable Parquet"),
         ("a.exe", "x", "unknown type"),
@@ -113,9 +114,12 @@ def test_semicolons_and_tabs(tmp_path: Path) -> None:
     assert found(write(tmp_path, "a.tsv", "a\tb\n1\t2\n"))[0] == [(2, {"a": "1", "b": "2"})]
 
 
-def test_an_unclosed_quote_is_reported(tmp_path: Path) -> None:
-    rows, rejected = found(write(tmp_path, "a.csv", 'a,b\n1,2\n3,"open\n4,5\n'))
-    assert rows == [(2, {"a": "1", "b": "2"})] and rejected[0][0] == 3 and "quotes" in rejected[0][1]
+def test_an_unclosed_quote_costs_its_own_line_alone(tmp_path: Path) -> None:
+    rows, rejected = found(write(tmp_path, "a.csv", 'a,b\n1,2\n3,"open\n4,5\n6,"closed"\n7,8\n9,"open\n'))
+    assert rows == [
+        (line, {"a": a, "b": b}) for line, a, b in ((2, "1", "2"), (4, "4", "5"), (5, "6", "closed"), (6, "7", "8"))
+    ]
+    assert [line for line, _ in rejected] == [3, 7] and "quotes" in rejected[0][1]
 
 
 def test_huge_lines_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -132,7 +132,10 @@ def test_axolotl(folder: Path) -> None:
     assert entries(AXOLOTL) == ["a.json", "t.json", "k.json", "owner/name", "other/name", "third/name"]
     assert first(folder, AXOLOTL, "a.json") == {"messages": user("i\n\nn") + answer("o")}
     assert first(folder, AXOLOTL, "t.json")["messages"][0]["role"] == "system"
-    assert first(folder, AXOLOTL, "k.json") == {"messages": user("i") + answer("o")}
+    assert first(folder, AXOLOTL, "k.json") == {
+        "messages": user("i") + answer("o"),
+        "metadata": {"input": "", "good": False},
+    }
     hub = source_of_entry(AXOLOTL, "owner/name", folder).to_dict()
     assert (hub["config"], hub["revision"], hub["format"]["text"]) == ("de", "v1", "body")
     with pytest.raises(UserError, match="'input_output' is not understood"):

@@ -67,7 +67,10 @@ def test_several_files_keep_order_names_and_lines(home: Home, tmp_path: Path) ->
     paths = [f"source/{file['file']}" for file in files]
     assert recipe(home, "all") == {
         "name": "all",
-        "source": {"method": "files", "paths": paths, "format": None, "encoding": "utf-8"},
+        "source": {
+            "method": "files", "paths": paths, "format": None, "columns": {}, "encoding": "utf-8", "header": "auto",
+            "documents": "auto",
+        },
         "steps": [{"method": "split", "eval_fraction": 0.1, "seed": 3}],
     }  # fmt: skip
     kept = shelf.all_rows(home, "all", "train") + shelf.all_rows(home, "all", "eval")
@@ -93,7 +96,7 @@ def test_a_folder_and_equal_names(home: Home, tmp_path: Path) -> None:
     for place in ("one", "two"):
         (tmp_path / place).mkdir()
         jsonl(tmp_path / place / "a.jsonl", [conversation(place)])
-        (tmp_path / place / "notes.md").write_text("no data")
+        (tmp_path / place / "notes.log").write_text("no data")
     import_dataset(home, [tmp_path / "two", tmp_path / "one"], "x", eval_fraction=0)
     assert [row["messages"][0]["content"] for row in shelf.rows(home, "x")] == ["two", "one"]
     assert sorted(path.name for path in (home.datasets / "x" / "source").iterdir()) == ["a.jsonl", "a.jsonl-2"]

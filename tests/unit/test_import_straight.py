@@ -9,6 +9,7 @@ import pytest
 
 from workbench.data import gathering, opening, straight
 from workbench.data.format import FORMATS, Format
+from workbench.data.reading import ReadingOptions
 from workbench.data.table import rows_of
 
 GOOD = '{"messages":[{"role":"user","content":"q"},{"role":"assistant","content":"a"}]}'
@@ -82,12 +83,12 @@ FORMS = {
     "sharegpt": FORMATS.parse(
         {"method": "sharegpt", "conversations": "messages", "role_tag": "role", "content_tag": "content"}
     ),
-    "plain_text": FORMATS.parse({"method": "plain_text", "text": "x"}),
+    "plain_text": FORMATS.parse({"method": "plain_text", "text": "x", "others": "keep"}),
 }
 
 
 def gathered(path: Path, form: Format, rejects: Path) -> tuple[object, ...]:
-    found = gathering.gather([path], form, "utf-8", rejects)
+    found = gathering.gather([path], gathering.Choice(form), ReadingOptions(), rejects)
     return rows_of(found.table), found.rejected, rejects.read_text() if rejects.exists() else ""
 
 
@@ -124,12 +125,16 @@ def test_all_together_in_small_chunks(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_plain_chunks_take_the_fast_way() -> None:
     layout = FORMS["messages"].layout()
     assert layout is not None
-    extra = turns(("system", "Information"), ("user", 'a "b"\n'), ("assistant", "é"), id=7, tags=["x", 1])
+    extra = turns(("system", "Information"), ("user", 'a "b"\n'), ("assistant", "é"), id=7, tag="x", good=None)
     data = "\n".join([GOOD, extra, turns(("human", "q"), ("gpt", "a")), ""]).encode()
-    table = straight.read_straight(data, layout)
-    assert table is not None and rows_of(table) == [
+    read = straight.read_straight(data, layout)
+    assert read is not None and read.others.keys() == {"id", "tag"}
+    part = gathering.straight_part(read, FORMS["messages"], {"id", "tag"}, 1)
+    assert part is not None and rows_of(part.table) == [
         FORMS["messages"].convert(json.loads(line)) for line in data.decode().splitlines()
     ]
+    assert part.keys.rows["id"] == 1 and part.keys.rows["messages.role"] == 3
+    assert gathering.straight_part(read, FORMS["messages"], {"id"}, 1) is None  # a column no row before has filled
 
 
 def test_line_numbers_after_fast_chunks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,11 +4,13 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from workbench.commands.jobs import run_here
-from workbench.commands.shared import Args, Commands, add, emit, families, pairs, read_text_file
+from workbench.commands.shared import Args, Commands, add, emit, families, read_text_file
+from workbench.data.documents import DOCUMENTS
 from workbench.data.opening import ENCODINGS
+from workbench.data.tabular import HEADERS
 from workbench.data.templates import NAMES
 from workbench.errors import UserError
 from workbench.home import Home
@@ -117,8 +119,36 @@ def import_dataset(home: Home, args: Args) -> None:
     name = args.name or slug(args.entry or Path(args.source[0].removeprefix("hub:")).stem)
     source = _source(args)
     made = bring(home, source, name, eval_fraction=args.eval_fraction, seed=args.seed, replace=args.replace)
-    told = {key: made.info[key] for key in ("kind", "format", "rows", "rejected") if key in made.info}
-    print(dump_yaml({"name": made.name, **told}))
+    if args.json:
+        print(json.dumps({"name": made.name, **made.info}, ensure_ascii=False))
+        return
+    keys = ("kind", "format", "rows", "rejected", "reasons", "remarks")
+    print(
+        dump_yaml({"name": made.name, **{key: made.info[key] for key in keys if made.info.get(key) not in (None, [])}})
+    )
+    print_account(made.info.get("columns", []))
+
+
+def print_account(account: list[dict[str, Any]]) -> None:
+    """Every column and every key of a message of what was imported: what it was used as, or why it was not.
+
+    As comments, so that the whole output is YAML.
+    """
+    lines = [
+        (entry["column"], f"used as {entry['setting']}" if entry["use"] == "used" else entry["use"], entry)
+        for entry in account
+    ]
+    first, second = (max((len(line[place]) for line in lines), default=0) for place in (0, 1))
+    for column, use, entry in lines:
+        print(f"# {column:<{first}}  {use:<{second}}  {entry['rows']:>9,} rows  {entry['why']}")
+
+
+def _change(text: str) -> tuple[str, str]:
+    """What --columns says of one column; its names are taken as they are, dots included."""
+    name, found, value = text.partition("=")
+    if not found or not name:
+        raise UserError(f"{text!r} changes no column.", "Write SETTING=COLUMN, COLUMN=keep or =leave_out.", "--columns")
+    return name, value
 
 
 def _source(args: Args) -> "Source":
@@ -126,21 +156,21 @@ def _source(args: Args) -> "Source":
     from workbench.data.external import source_of_entry
     from workbench.data.source import SOURCES
 
-    settings = pairs(args.columns or [])
-    if settings and not args.format:
-        raise UserError("--columns belongs to a format.", "Name it with --format.", "--columns")
-    form = {"method": args.format, **settings} if args.format else None
+    columns = dict(_change(text) for text in args.columns or [])
+    form = {"method": args.format} if args.format else None
+    how = {"format": form, "columns": columns}
+    text = {"header": args.header, "documents": args.documents}
     first = args.source[0]
     if args.entry:
         listed = Path(first)
         return source_of_entry(read_text_file(listed, "source"), args.entry, listed.resolve().parent)
     if first == "-":
-        return SOURCES.parse({"method": "pasted", "text": sys.stdin.read(), "format": form})
+        return SOURCES.parse({"method": "pasted", "text": sys.stdin.read(), **how, **text})
     if first.startswith("hub:"):
         place = {"config": args.config, "split": args.split, "revision": args.revision}
-        return SOURCES.parse({"method": "hub", "dataset": first[4:], **place, "format": form})
+        return SOURCES.parse({"method": "hub", "dataset": first[4:], **place, **how})
     paths = [str(Path(path).expanduser().absolute()) for path in args.source]
-    return SOURCES.parse({"method": "files", "paths": paths, "format": form, "encoding": args.encoding})
+    return SOURCES.parse({"method": "files", "paths": paths, **how, **text, "encoding": args.encoding})
 
 
 def tokens(home: Home, args: Args) -> None:
@@ -192,7 +222,15 @@ def register(commands: Commands) -> None:
     data.add_argument("--revision", default="", help="hub: branch, tag or commit")
     data.add_argument("--replace", action="store_true", help="put it in the place of a dataset of that name")
     data.add_argument("--format", help="format, if the detected one is wrong: see `list methods`")
-    data.add_argument("--columns", nargs="*", metavar="SETTING=COLUMN", help="columns of that format")
+    data.add_argument(
+        "--columns", nargs="*", metavar="NAME=WHAT", help="the column of a setting of the format (prompt=Ask), or what "
+        "becomes of a column or of a key of messages: topic=keep (under metadata) or messages.id=leave_out",
+    )  # fmt: skip
+    data.add_argument(
+        "--header", choices=HEADERS, default="auto", help="whether a table's first line names its columns"
+    )
+    data.add_argument("--documents", choices=DOCUMENTS, default="auto", help="what a document of plain text is")
+    data.add_argument("--json", action="store_true", help="everything that is known of it, as JSON")
     data.add_argument("--eval-fraction", type=float, default=0.1)
     data.add_argument("--seed", type=int, default=0)
     data.add_argument("--encoding", default="utf-8", choices=list(ENCODINGS))

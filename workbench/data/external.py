@@ -22,6 +22,7 @@ FACTORY = {
 FACTORY_COLUMNS = {
     *("prompt", "query", "response", "history", "messages", "system", "tools", "chosen", "rejected", "kto_tag"),
 }
+OTHERS = {"others": "keep"}  # an entry says which columns are read, and so that the others are not
 AXOLOTL = {
     *("path", "name", "split", "type", "data_files", "ds_type", "revision", "trust_remote_code", "conversation"),
     *("field_messages", "message_property_mappings", "message_field_role", "message_field_content", "field"),
@@ -88,7 +89,7 @@ def _factory(entry: Entry, folder: Path) -> Source:
     _known(problems, columns, FACTORY_COLUMNS, "columns.")
     _known(problems, tags, {*TAGS}, "tags.")
     problems.check()
-    form = FORMATS.parse(_factory_format(entry, columns, tags))
+    form = FORMATS.parse({**_factory_format(entry, columns, tags), **OTHERS})
     if "hf_hub_url" in entry:
         if entry.get("folder"):
             raise _unsupported("folder")
@@ -141,7 +142,7 @@ def _axolotl(entry: Entry, folder: Path) -> Source:
     if entry.get("trust_remote_code"):
         problems.add("trust_remote_code", "code of a dataset is never run here.", "Import its files instead.")
     problems.check()
-    form = FORMATS.parse(_axolotl_format(entry))
+    form = FORMATS.parse({**_axolotl_format(entry), **OTHERS})
     files = entry.get("data_files") or []
     files = [files] if isinstance(files, str) else files
     path = str(entry["path"])

@@ -2,17 +2,16 @@
 
 import itertools
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from workbench.data.format import Format, columns_of, detect
-from workbench.data.gathering import SAMPLE, Readable, converted
-from workbench.data.lines import Item, ReadRow, Rejected
-from workbench.data.reading import read_source
+from workbench.data.format import Format
+from workbench.data.gathering import Readable
+from workbench.data.lines import Rejected
+from workbench.data.previewing import Preview, previewed
 from workbench.data.recipe import RECIPE, Recipe
-from workbench.data.source import SOURCES, Source, as_kept
+from workbench.data.source import SOURCES, Source, as_kept, choice_of
+from workbench.data.sources.files import Files
+from workbench.data.sources.pasted import Pasted
 from workbench.data.split import check_fraction
 from workbench.data.spread import Stop, Tell
 from workbench.data.store import checked_row, dataset_folder, dataset_manifest, row_counts, split_table, write_splits
@@ -21,31 +20,10 @@ from workbench.home import Home, inside, write_text, writing
 from workbench.lineage import Manifest, write_manifest
 from workbench.spec import dump_yaml
 
-SHOWN = 20
-PREVIEW = 20_000
 REJECTED = "rejected.jsonl"
 ASSETS = Path(__file__).parents[2] / "assets" / "samples"
 SAMPLES = (("field-guide", "field_guide.jsonl", 0.1), ("field-guide-prompts", "prompts.jsonl", 0.0))
 Given = Path | str | list[Path] | Source
-
-
-@dataclass(frozen=True)
-class Preview:
-    """What an import would give. `raw` are the first rows as they are, `rows` the same made canonical.
-
-    `good` and `bad` count the rows looked at: all of them when `complete`, else the first 20,000.
-    """
-
-    format: Format | None
-    reason: str
-    candidates: list[Format]
-    columns: list[str]
-    raw: list[dict[str, Any]]
-    rows: list[dict[str, Any]]
-    good: int
-    bad: int
-    rejected: list[Rejected]
-    complete: bool
 
 
 def import_dataset(
@@ -86,8 +64,8 @@ def import_dataset(
             **split,
             **imported.info,
         }
-        how = {"format": imported.info["format"]} if "format" in imported.info else {}
-        made_by = {"action": "import", "source": given.method, **how, **split, "encoding": encoding}
+        made_by = {"action": "import", "source": given.method, **split, "encoding": encoding}
+        made_by |= {name: imported.info[name] for name in ("format", "columns") if name in imported.info}
         manifest = Manifest(kind="dataset", name=target.name, parents=imported.parents, made_by=made_by, info=info)
         written = write_manifest(folder, manifest)
         checked_row(folder)
@@ -111,25 +89,10 @@ def preview_source(source: Given, format: Format | None = None, encoding: str = 
     that is not read here (the hub).
     """
     given = source_of(source, format, encoding)
-    readable: list[Readable] = getattr(given, "files", lambda: [getattr(given, "text", "")])()
-    if given.method not in ("files", "pasted"):
+    if not isinstance(given, Files | Pasted):
         raise UserError(f"{given.title} has no preview.", "Import it: what does not fit is kept aside.", "source")
-    items = _items(readable, getattr(given, "encoding", "utf-8"))
-    head = list(itertools.islice(items, PREVIEW))
-    complete = next(items, None) is None
-    read = [item.data for item in head if isinstance(item, ReadRow)]
-    found = detect(read[:SAMPLE])
-    chosen = getattr(given, "format", None)
-    form = chosen or found.format
-    made = [converted(form, item) for item in head] if form else [i for i in head if isinstance(i, Rejected)]
-    good = [row for row in made if not isinstance(row, Rejected)]
-    bad = [row for row in made if isinstance(row, Rejected)]
-    reason = "The format was chosen by hand." if chosen else found.reason
-    columns = columns_of(read[:SAMPLE])
-    shown = bad[:SHOWN]
-    return Preview(
-        form, reason, found.candidates, columns, read[:SHOWN], good[:SHOWN], len(good), len(bad), shown, complete
-    )
+    readable: list[Readable] = [*given.files()] if isinstance(given, Files) else [given.text]
+    return previewed(readable, choice_of(given.format, given.columns), given.reading())
 
 
 def import_sample(home: Home) -> Manifest:
@@ -156,7 +119,3 @@ def rejected_file(home: Home, name: str) -> Path | None:
     """The file with every rejected row, for download; None when all could be read."""
     path = dataset_folder(home, name) / REJECTED
     return path if path.is_file() else None
-
-
-def _items(sources: list[Readable], encoding: str) -> Iterator[Item]:
-    return itertools.chain.from_iterable(read_source(source, encoding) for source in sources)

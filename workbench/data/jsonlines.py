@@ -10,6 +10,9 @@ from workbench.data.bounds import MOST_VALUES, refusal, too_many_values
 from workbench.data.lines import Item, ReadRow, bounded_lines, reject
 from workbench.data.values import short
 
+SPEAKERS = {"role", "from"}
+MESSAGES = "messages"  # the column of a chat that is a bare list
+
 
 @dataclass(frozen=True)
 class Chunk:
@@ -66,9 +69,11 @@ def read_chunk(chunk: Chunk) -> Iterator[Item]:
 
 
 def row_of(number: int, data: object) -> Item:
-    """A row, or its rejection when it is not an object."""
+    """A row, or its rejection when it is neither an object nor a list of messages."""
     if isinstance(data, dict):
         return ReadRow(number, data)
+    if isinstance(data, list) and data and all(isinstance(turn, dict) and SPEAKERS & turn.keys() for turn in data):
+        return ReadRow(number, {MESSAGES: data})
     return reject(number, f"{short(data)} is not an object with columns.", data)
 
 

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, TextIO
+from typing import Any, Protocol
 
 MAX_LINE = 64 * 1024 * 1024
 RAW = 500
@@ -32,7 +32,14 @@ class Rejected:
         return f"{self.file} line {self.line}".strip()
 
 
-Item = ReadRow | Rejected
+@dataclass(frozen=True)
+class Remark:
+    """What is worth knowing about a source as a whole, such as how a text was divided into rows."""
+
+    text: str
+
+
+Item = ReadRow | Rejected | Remark
 
 
 def reject(line: int, reason: str, raw: Any) -> Rejected:
@@ -41,7 +48,13 @@ def reject(line: int, reason: str, raw: Any) -> Rejected:
     return Rejected(line, reason, text[:RAW].encode("utf-8", "replace").decode("utf-8"))
 
 
-def bounded_lines(stream: TextIO) -> Iterator[tuple[int, str, bool]]:
+class LineReader(Protocol):
+    """What lines are read from: a text stream, or something like one."""
+
+    def readline(self, limit: int = -1, /) -> str: ...
+
+
+def bounded_lines(stream: LineReader) -> Iterator[tuple[int, str, bool]]:
     """(line number, text, whole) of every line; a line over 64 MB comes cut, with `whole` false."""
     number = 0
     while line := stream.readline(MAX_LINE):

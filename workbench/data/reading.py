@@ -1,22 +1,24 @@
 """Reads rows from files or pasted text; each comes with its line number, and what cannot be read is kept aside."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 from workbench.data.arrow_rows import python_rows
 from workbench.data.bounds import MOST_JSON_VALUES, too_many_values
 from workbench.data.compressed import ARCHIVES, PACKED, Seen
-from workbench.data.jsonlines import Chunk, chunks, read_chunk, row_of
-from workbench.data.lines import MAX_LINE, Item, ReadRow, Rejected, bounded_lines, reject
+from workbench.data.documents import Documents, read_documents
+from workbench.data.jsonlines import Chunk, chunks, read_chunk
+from workbench.data.jsonrows import rows_of_json
+from workbench.data.lines import Item, ReadRow, Rejected, Remark
 from workbench.data.opening import blocks, check_encoding, decoding, name_of, open_text, undecodable
-from workbench.data.sniffing import json_or_jsonl, pasted
-from workbench.data.tabular import read_table
-from workbench.data.values import short
+from workbench.data.sniffing import json_or_jsonl, pasted, text_or_table
+from workbench.data.tabular import Header, read_table
 from workbench.errors import UserError
 
-__all__ = ["ReadRow", "Rejected", "form_of", "read_all", "read_chunks", "read_source"]
+__all__ = ["USUAL", "ReadRow", "ReadingOptions", "Rejected", "form_of", "read_all", "read_chunks", "read_source"]
 
 MAX_JSON = 1024 * 1024 * 1024
 SUFFIXES = {
@@ -27,39 +29,52 @@ SUFFIXES = {
     ".tsv": "tsv",
     ".parquet": "parquet",
     ".txt": "txt",
+    ".md": "md",
+    ".markdown": "md",
 }
-ROW_LISTS = ("data", "rows", "train", "examples", "items", "records", "instances")
-ROW_PARTS = ("messages", "conversations", "conversation", "dialogue", "prompt", "completion", "chosen", "rejected")
 
 
-def read_source(source: Path | str, encoding: str = "utf-8", seen: Seen | None = None) -> Iterator[Item]:
+@dataclass(frozen=True)
+class ReadingOptions:
+    """How text files are read: their encoding, whether a table has a header, and what a document of plain text is."""
+
+    encoding: str = "utf-8"
+    header: Header = "auto"
+    documents: Documents = "auto"
+
+
+USUAL = ReadingOptions()
+
+
+def read_source(source: Path | str, options: ReadingOptions = USUAL, seen: Seen | None = None) -> Iterator[Item]:
     """The rows of a file (by its suffix) or of pasted text (by its looks), one after another.
 
     Raises `UserError` for a source that cannot be read at all: missing, empty, of an unknown type, badly encoded,
     not JSON, a header with two equal names, a decompression bomb.
     """
-    form = form_of(source, encoding)
+    form = form_of(source, options)
     found = False
-    for item in _items(source, form, encoding, seen):
-        found = True
+    for item in _items(source, form, options, seen):
+        found = found or not isinstance(item, Remark)
         yield item
     if not found:
         raise no_rows(source)
 
 
-def read_all(source: Path | str, encoding: str = "utf-8") -> tuple[list[ReadRow], list[Rejected]]:
+def read_all(source: Path | str, options: ReadingOptions = USUAL) -> tuple[list[ReadRow], list[Rejected]]:
     """Everything at once: the rows, and what was rejected."""
-    items = list(read_source(source, encoding))
+    items = list(read_source(source, options))
     return [item for item in items if isinstance(item, ReadRow)], [item for item in items if isinstance(item, Rejected)]
 
 
-def read_chunks(source: Path | str, encoding: str = "utf-8", seen: Seen | None = None) -> Iterator[Chunk]:
+def read_chunks(source: Path | str, options: ReadingOptions = USUAL, seen: Seen | None = None) -> Iterator[Chunk]:
     """The lines of a source of JSON lines, many at a time; `read_chunk` makes rows of them."""
-    return chunks(blocks(source, encoding, seen))
+    return chunks(blocks(source, options.encoding, seen))
 
 
-def form_of(source: Path | str, encoding: str = "utf-8") -> str:
-    """'json', 'jsonl', 'csv', 'tsv', 'parquet' or 'txt'; raises `UserError`."""
+def form_of(source: Path | str, options: ReadingOptions = USUAL) -> str:
+    """'json', 'jsonl', 'csv', 'tsv', 'cards', 'parquet', 'txt' or 'md'; raises `UserError`."""
+    encoding = options.encoding
     check_encoding(encoding)
     if isinstance(source, str):
         return pasted(source)
@@ -70,9 +85,10 @@ def form_of(source: Path | str, encoding: str = "utf-8") -> str:
         raise _unknown(source)
     if source.stat().st_size == 0:
         raise UserError(f"{source.name} is empty.", "Choose a file with data in it.", "source")
-    if form in ("json", "jsonl"):
+    if form in ("json", "jsonl", "txt"):
         with open_text(source, encoding) as stream, decoding(source, encoding):
-            return json_or_jsonl(stream.read(65_536), form)
+            head = stream.read(65_536)
+        return text_or_table(head) if form == "txt" else json_or_jsonl(head, form)
     return form
 
 
@@ -99,18 +115,18 @@ def _unknown(source: Path) -> UserError:
     )
 
 
-def _items(source: Path | str, form: str, encoding: str, seen: Seen | None) -> Iterator[Item]:
+def _items(source: Path | str, form: str, options: ReadingOptions, seen: Seen | None) -> Iterator[Item]:
     if isinstance(source, Path) and form == "parquet":
         yield from _parquet(source)
     elif form == "jsonl":
-        for chunk in read_chunks(source, encoding, seen):
+        for chunk in read_chunks(source, options, seen):
             try:
                 yield from read_chunk(chunk)
             except UnicodeDecodeError as error:
                 raise undecodable(source, error, chunk.position + error.start) from None
     else:
-        with open_text(source, encoding, seen) as stream, decoding(source, encoding):
-            yield from READERS[form](stream)
+        with open_text(source, options.encoding, seen) as stream, decoding(source, options.encoding):
+            yield from _read_text(stream, form, options)
 
 
 def _json(stream: TextIO) -> Iterator[Item]:
@@ -132,53 +148,7 @@ def _json(stream: TextIO) -> Iterator[Item]:
         raise UserError(
             f"The JSON cannot be used: {str(error)[:100]}.", "Check its nesting and numbers.", "source"
         ) from None
-    yield from (row_of(index, item) for index, item in enumerate(_list_in(data), start=1))
-
-
-def _list_in(data: Any) -> list[Any]:
-    """The list of rows: the array itself, the one list of an object, or the object as the only row."""
-    if isinstance(data, list):
-        return data
-    if not isinstance(data, dict):
-        raise UserError(f"The JSON is {short(data)}, not a list of rows.", "Wrap the rows in [ ].", "source")
-    for name in ROW_LISTS:
-        if isinstance(data.get(name), list):
-            return list(data[name])
-    lists = {name: value for name, value in data.items() if isinstance(value, list) and name not in ROW_PARTS}
-    only = next(iter(lists.values()), None)
-    if len(lists) == 1 and only and all(isinstance(item, dict) for item in only):
-        return only
-    if len(lists) > 1:
-        names = ", ".join(map(repr, lists))
-        raise UserError(
-            f"The JSON object has several lists: {names}.", "Save the rows as one list of objects.", "source"
-        )
-    return [data]
-
-
-def _paragraphs(stream: TextIO) -> Iterator[Item]:
-    """Paragraphs separated by blank lines, each a row of its own with the column `text`."""
-    held: list[str] = []
-    size = start = 0
-    for number, line, whole in bounded_lines(stream):
-        if line.strip():
-            start = start if held else number
-            held.append(line)
-            size += len(line)
-            if not whole or size > MAX_LINE:
-                raise UserError(f"The paragraph at line {start} is longer than 64 MB.", "Break it up.", "source")
-        elif held:
-            yield _paragraph(start, held)
-            held, size = [], 0
-    if held:
-        yield _paragraph(start, held)
-
-
-def _paragraph(start: int, lines: list[str]) -> Item:
-    text = "\n".join(line.rstrip("\r\n") for line in lines).strip()
-    if "\0" in text:
-        return reject(start, "the paragraph holds NUL bytes; the file may be damaged or binary.", text)
-    return ReadRow(start, {"text": text})
+    yield from rows_of_json(data)
 
 
 def _parquet(path: Path) -> Iterator[Item]:
@@ -200,9 +170,9 @@ def _parquet(path: Path) -> Iterator[Item]:
         ) from None
 
 
-READERS: dict[str, Callable[[TextIO], Iterator[Item]]] = {
-    "json": _json,
-    "txt": _paragraphs,
-    "csv": lambda stream: read_table(stream, ","),
-    "tsv": lambda stream: read_table(stream, "\t"),
-}
+def _read_text(stream: TextIO, form: str, options: ReadingOptions) -> Iterator[Item]:
+    if form == "json":
+        return _json(stream)
+    if form in ("csv", "tsv", "cards"):
+        return read_table(stream, "," if form == "csv" else "\t", options.header, form == "cards")
+    return read_documents(stream, options.documents, form == "md")

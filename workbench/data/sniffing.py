@@ -3,8 +3,10 @@
 import csv
 import json
 
+from workbench.data.tabular import ANKI
 from workbench.errors import UserError
 
+TABBED = 50
 COLUMNS = {
     *("messages", "conversations", "prompt", "completion", "response", "chosen", "rejected", "text"),
     *("instruction", "input", "output", "question", "answer", "query", "system"),
@@ -24,6 +26,16 @@ def pasted(text: str) -> str:
         if len(names) > 1 and names & COLUMNS:
             return form
     return "txt"
+
+
+def text_or_table(head: str) -> str:
+    """What a text file is by its beginning: 'cards' (Anki's, or lines of tabs) or 'txt'."""
+    text = head.removeprefix("\ufeff").lstrip("\r\n")
+    if text.lower().startswith(ANKI):
+        return "cards"
+    found = [line for line in text.splitlines()[:TABBED] if line.strip()]
+    tabs = {line.strip("\r\n").count("\t") for line in (found[:-1] or found)}  # the last one may be cut
+    return "cards" if len(tabs) == 1 and 0 not in tabs else "txt"
 
 
 def json_or_jsonl(head: str, form: str) -> str:

@@ -1,14 +1,16 @@
 """Where a dataset's rows come from: the base class of sources, their registry, and what they give. One a file."""
 
 import shutil
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from pathlib import Path
 from typing import Annotated, Any
 
 import pyarrow as pa
-from pydantic import BeforeValidator, PlainSerializer
+from pydantic import BeforeValidator, Field, PlainSerializer
 
-from workbench.data.format import FORMATS
+from workbench.data.format import FORMATS, Format
+from workbench.data.gathering import Choice
 from workbench.data.spread import Stop, Tell
 from workbench.errors import Problems, SpecError
 from workbench.home import NAME, Home, free_name, slug
@@ -26,8 +28,8 @@ class Imported:
     kind: str
     table: pa.Table
     rejected: int = 0
-    info: dict[str, Any] = field(default_factory=dict)
-    parents: list[Parent] = field(default_factory=list)
+    info: dict[str, Any] = dataclass_field(default_factory=dict)
+    parents: list[Parent] = dataclass_field(default_factory=list)
 
 
 class Source(Method):
@@ -59,9 +61,26 @@ def _read(value: Any) -> Any:
 
 
 def _written(value: Method | None) -> Any:
-    return value.to_dict() if value else None
+    """With the settings that were given; the others are filled in from the rows, now as then."""
+    return {"method": value.method, **value.model_dump(mode="json", exclude_unset=True)} if value else None
 
 
+def choice_of(format: Method | None, columns: dict[str, str]) -> Choice:
+    """What a source's settings choose."""
+    if format is not None and not isinstance(format, Format):
+        raise TypeError(f"{type(format).__name__} is no format")
+    return Choice(format, columns)
+
+
+def _columns(value: Any) -> Any:
+    return {} if value is None else value
+
+
+Columns = Annotated[dict[str, str], BeforeValidator(_columns)]
+COLUMNS: Any = Field(
+    default_factory=dict, description="Changes to the format's columns: a setting and its column, or a column and what "
+    "becomes of it, keep or leave_out.",
+)  # fmt: skip
 FormatOrNone = Annotated[Method | None, BeforeValidator(_read), PlainSerializer(_written)]
 
 

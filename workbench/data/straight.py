@@ -6,7 +6,6 @@ line by line: what comes out is the same either way.
 """
 
 import io
-import re
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -19,9 +18,6 @@ from workbench.data.turn_extras import MEDIA, READ, UNREADABLE
 from workbench.limits import MOST_NESTED
 
 SPECIAL = (*sorted(READ), *MEDIA, *UNREADABLE)  # keys of a turn that need more than a quick look
-LONG_NUMBER = 2000
-DEEP = MOST_NESTED
-SHORT_INFINITY = re.compile(rb"Inf[\s,\]}]")
 
 
 @dataclass(frozen=True)
@@ -38,21 +34,40 @@ class Layout:
     empty: tuple[str, ...] = ()
 
 
-def read_straight(data: bytes, layout: Layout) -> pa.Table | None:
-    """The canonical table of a chunk of JSON lines, one row a line; None when any row is not plainly canonical."""
+@dataclass(frozen=True)
+class Straight:
+    """A chunk that could be read: its canonical columns, and the other columns that some row fills, as they are."""
+
+    table: pa.Table
+    others: dict[str, pa.ChunkedArray]
+
+
+def read_straight(data: bytes, layout: Layout) -> Straight | None:
+    """The canonical table of a chunk of JSON lines, one row a line; None when any row is not plainly canonical.
+
+    Other columns are passed on when they hold only texts, whole numbers, or true and false.
+    """
     rows = _count_rows(data)
     table = _parsed(data, layout) if rows else None
     if table is None or table.num_rows != rows:
         return None
     if any(table.column(name).null_count < rows for name in layout.empty):
         return None
+    others = {name: table.column(name) for name in table.column_names if name not in (layout.column, *layout.empty)}
+    others = {name: column for name, column in others.items() if column.null_count < rows}
+    if not all(_is_simple(column.type) for column in others.values()):
+        return None
     column = table.column(layout.column).combine_chunks()
     if column.null_count:
         return None
     if not layout.roles:
-        return None if _blank(column) else pa.table({"text": column})
+        return None if _blank(column) else Straight(pa.table({"text": column}), others)
     messages = _messages(column, layout)
-    return None if messages is None else pa.table({"messages": messages})
+    return None if messages is None else Straight(pa.table({"messages": messages}), others)
+
+
+def _is_simple(kind: pa.DataType) -> bool:
+    return pa.types.is_string(kind) or pa.types.is_int64(kind) or pa.types.is_boolean(kind)
 
 
 def _count_rows(data: bytes) -> int:
@@ -80,40 +95,24 @@ def _wide(data: bytes) -> bool:
 
 
 def _parsed(data: bytes, layout: Layout) -> pa.Table | None:
-    """The columns of the layout alone; None when one is of another type or there twice, or the JSON is not valid.
+    """The columns of the chunk; None when one is of another type or there twice, or the JSON is not valid.
 
-    What stands in other columns may be valid for Arrow alone, so these are allowed only after a closer look.
+    The types of other columns are found out only where there are such.
     """
     try:
         return _arrow(data, layout, "error")
     except pa.ArrowInvalid:
-        if _strange_values(data):
+        if _deep(np.frombuffer(data, np.uint8)):
             return None
     try:
-        return _arrow(data, layout, "ignore")
+        return _arrow(data, layout, "infer")
     except pa.ArrowInvalid:
         return None
 
 
-def _strange_values(data: bytes) -> bool:
-    """Whether there may be values that Arrow skips over and Python's json refuses."""
-    letters = np.frombuffer(data, np.uint8)
-    if b"-NaN" in data or (b"Inf" in data and SHORT_INFINITY.search(data)):
-        return True
-    return _long_number(letters) or _deep(letters)
-
-
-def _long_number(letters: np.ndarray) -> bool:
-    """Whether there may be a number of more digits than Python reads (4,300): such a run covers two marks."""
-    marks = letters[::LONG_NUMBER]
-    digits = (marks >= 48) & (marks <= 57)
-    places = np.flatnonzero(digits[:-1] & digits[1:]) * LONG_NUMBER
-    return any(letters[place : place + LONG_NUMBER].tobytes().isdigit() for place in places)
-
-
 def _deep(letters: np.ndarray) -> bool:
-    """Whether a line opens so many lists and objects that Python's json might find it nested too deeply."""
-    opened = np.flatnonzero((letters | 32) == 123)[:: DEEP // 2]  # [ and {
+    """Whether a line may be nested deeper than a row may be."""
+    opened = np.flatnonzero((letters | 32) == 123)[:: MOST_NESTED // 2]  # [ and {
     ends = np.flatnonzero(letters == 10)
     rows = np.searchsorted(ends, opened)
     return bool((rows[:-1] == rows[1:]).any())
@@ -138,6 +137,8 @@ def _arrow(data: bytes, layout: Layout, others: str) -> pa.Table:
 def _messages(column: pa.ListArray, layout: Layout) -> pa.ListArray | None:
     """The canonical messages, or None when a turn has no text or no known role, or stands where it may not."""
     turns = column.flatten()
+    if any(turns.field(place).null_count < len(turns) for place in range(2, turns.type.num_fields)):
+        return None
     role, content = turns.field(layout.role), turns.field(layout.content)
     starts = column.offsets.to_numpy()[:-1]
     lengths = np.diff(column.offsets.to_numpy())

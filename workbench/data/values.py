@@ -1,5 +1,6 @@
 """Single values of a row: made text, read from JSON, checked to be JSON, and shown in errors."""
 
+import base64
 import datetime
 import decimal
 import json
@@ -7,6 +8,8 @@ import math
 from typing import Any
 
 from workbench.errors import UserError
+
+TEXT_PARTS = ("text", "input_text", "output_text")
 
 
 def text_of(value: Any, what: str) -> str:
@@ -63,11 +66,18 @@ def as_json(value: Any, what: str) -> str:
 
 
 def json_ready(value: Any) -> Any:
-    """The value with dates and decimals (as Parquet has them) written as text; everything else as it is."""
+    """The value with what JSON has no words for, such as Parquet's dates, decimals and bytes, written as text.
+
+    Within a value NaN is null, as pandas means it.
+    """
     if isinstance(value, dict):
-        return {key: json_ready(item) for key, item in value.items()}
-    if isinstance(value, list):
+        return {str(key): json_ready(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
         return [json_ready(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None if math.isnan(value) else str(value)
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode("ascii")
     if isinstance(value, datetime.date | datetime.time):
         return value.isoformat()
     return str(value) if isinstance(value, decimal.Decimal | datetime.timedelta) else value
@@ -96,6 +106,10 @@ def _written(value: str | float, what: str) -> str:
 
 
 def _part(part: dict[str, Any], what: str) -> str:
-    if part.get("type", "text") != "text" or not isinstance(part.get("text"), str):
+    """The text of a part, under `text` or, in version 1 of LLaMA-Factory, under `value`."""
+    if part.get("type") not in (None, *TEXT_PARTS):
         raise UserError(f"{what} holds a part of type {short(part.get('type'))}.", "Only text can be trained on here.")
-    return str(part["text"])
+    text = next((part[key] for key in ("text", "value") if isinstance(part.get(key), str)), None)
+    if text is None:
+        raise UserError(f"{what} holds a part of text without its text.", "Write it under the key text.")
+    return str(text)

@@ -30,8 +30,8 @@ class Tagged(Format):
     system: str = Field("", description="Column with a system prompt beside the turns; may be empty.")
     tools: str = Field("", description="Column with the tools, a list of functions or its JSON text; may be empty.")
 
-    def columns_used(self) -> list[str]:
-        return [name for name in (self.conversations, self.system, self.tools) if name]
+    def turn_keys(self) -> dict[str, tuple[str, str]]:
+        return {self.conversations: (self.role_tag, self.content_tag)}
 
     def speakers(self) -> dict[str, str]:
         """The canonical role of every speaker: the tags, and the usual aliases beside them."""
@@ -65,7 +65,7 @@ class Tagged(Format):
             calls = tool_calls_of(item.get(self.content_tag), what)
             if not calls:
                 raise UserError(f"{what} calls no tool.", "Write the call as {name, arguments}.")
-            return {self.role_tag: "assistant", self.content_tag: "", "tool_calls": calls}
+            return {**item, self.role_tag: "assistant", self.content_tag: "", "tool_calls": calls}
         return {**item, self.role_tag: self.speakers().get(name, said)}
 
 

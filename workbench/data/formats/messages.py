@@ -4,8 +4,9 @@ from typing import Any, ClassVar, Self
 
 from pydantic import Field
 
-from workbench.data.canonical import ROLES, Kind, from_json, message_list, with_system
-from workbench.data.format import FORMATS, Format, Row, cell, first_value, optional, pick, tools_column
+from workbench.data.account import turns_in
+from workbench.data.canonical import ROLES, Kind, message_list, with_system
+from workbench.data.format import FORMATS, Format, Row, cell, columns_beside, optional, pick, values_of
 from workbench.data.straight import SPECIAL, Layout
 
 NAMES = ("messages", "conversations", "conversation", "dialogue", "dialog")
@@ -15,11 +16,20 @@ def turns_with(columns: list[str], sample: list[Row], role_key: str, content_key
     """The column that holds turns with these two keys; '' if none does."""
     for name in NAMES:
         column = pick(columns, name)
-        value: Any = from_json(first_value(sample, column)) if column else None
-        first = value[0] if isinstance(value, list) and value else None
-        if isinstance(first, dict) and role_key in first and content_key in first:
+        if any(_is_spoken(value, role_key, content_key) for value in values_of(sample, column)):
             return column
     return ""
+
+
+def _is_spoken(value: Any, role_key: str, content_key: str) -> bool:
+    turns = turns_in(value)
+    return bool(turns) and role_key in turns[0] and any(content_key in turn for turn in turns)
+
+
+def has_answers(sample: list[Row], column: str, role_key: str) -> bool:
+    """Whether some row of the sample has a turn of the assistant."""
+    roles = {str(turn.get(role_key)).strip().lower() for value in values_of(sample, column) for turn in turns_in(value)}
+    return any(ROLES.get(role) == "assistant" for role in roles)
 
 
 @FORMATS.register
@@ -74,17 +84,18 @@ class Messages(Format):
         column = turns_with(columns, sample, "role", "content")
         if not column:
             return None, "Messages need a column with a list of role and content."
-        system, tools = pick(columns, "system", "system_prompt"), tools_column(columns, sample)
-        found = cls(messages=column, system=system, tools=tools)
+        if not has_answers(sample, column, "role"):
+            return None, f"No row has an answer in {column!r}."
+        found = cls(messages=column, **columns_beside(columns, sample))
         return found, f"The column {column!r} holds messages with role and content."
 
-    def columns_used(self) -> list[str]:
-        return [name for name in (self.messages, self.system, self.tools) if name]
+    def turn_keys(self) -> dict[str, tuple[str, str]]:
+        return {self.messages: (self.role, self.content)}
 
     def layout(self) -> Layout | None:
-        if self.keep_columns or {self.role, self.content} & {*SPECIAL} or self.role == self.content:
+        if {self.role, self.content} & {*SPECIAL} or self.role == self.content:
             return None
-        empty = tuple(name for name in (self.system, self.tools) if name)
+        empty = tuple(name for name in (self.system, self.tools, self.weight) if name)
         return Layout(self.messages, self.role, self.content, ROLES, empty)
 
     def convert(self, row: Row) -> Row:

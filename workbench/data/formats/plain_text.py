@@ -5,7 +5,9 @@ from typing import ClassVar, Self
 from pydantic import Field
 
 from workbench.data.canonical import Kind, full_text
-from workbench.data.format import FORMATS, Format, Row, cell, pick
+from workbench.data.columns import ROW_WEIGHTS
+from workbench.data.format import FORMATS, Format, Row, cell, pick, values_of
+from workbench.data.formats._asking import transcript
 from workbench.data.straight import Layout
 
 
@@ -20,6 +22,7 @@ class PlainText(Format):
     title = "Plain text"
     kind: ClassVar[Kind] = "text"
     rank: ClassVar[int] = 1
+    poor: ClassVar[bool] = True
     examples: ClassVar[list[Row]] = [{"text": "Moss grows where it is damp."}, {"text": "A second\nparagraph."}]
 
     text: str = Field("text", description="Column with the text.")
@@ -29,10 +32,13 @@ class PlainText(Format):
         column = pick(columns, "text", "content", "document")
         if not column:
             return None, "Plain text needs a column named text."
-        return cls(text=column), f"The column {column!r} holds the text."
+        texts = [value for value in values_of(sample, column) if isinstance(value, str)]
+        if texts and all(map(transcript, texts)):
+            return None, f"The texts in {column!r} are transcripts of conversations."
+        return cls(text=column, weight=pick(columns, *ROW_WEIGHTS)), f"The column {column!r} holds the text."
 
     def layout(self) -> Layout | None:
-        return None if self.keep_columns else Layout(self.text)
+        return Layout(self.text, empty=tuple(filter(None, (self.weight,))))
 
     def convert(self, row: Row) -> Row:
         return self.made(row, {"text": full_text(cell(row, self.text), self.text)})

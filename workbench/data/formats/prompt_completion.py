@@ -1,11 +1,13 @@
 """Prompt and completion: a question column and an answer column, as text or as messages."""
 
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 from pydantic import Field
 
-from workbench.data.canonical import Kind, Message, from_json, message, message_list, with_system
-from workbench.data.format import FORMATS, Format, Row, cell, optional, pick, tools_column
+from workbench.data.canonical import Kind, with_system
+from workbench.data.format import FORMATS, Format, Row, cell, columns_beside, optional, pick
+from workbench.data.formats._asking import JSON_TURNS, asked, holds_json_turns, turns, with_thought
+from workbench.data.turn_extras import THOUGHTS
 
 PAIRS = (
     ("prompt", "completion"),
@@ -14,28 +16,26 @@ PAIRS = (
     ("prompt", "output"),
     ("question", "answer"),
     ("question", "response"),
+    ("question", "output"),
     ("query", "response"),
     ("query", "answer"),
     ("instruction", "completion"),
     ("instruction", "answer"),
+    ("instruction", "solution"),
     ("input", "output"),
+    ("input", "response"),
     ("problem", "solution"),
+    ("problem", "answer"),
     ("user", "assistant"),
+    ("front", "back"),
 )
-
-
-def turns(value: Any, role: str, what: str) -> list[Message]:
-    """Messages as they are, or a text as the single message of that role. Raises `UserError`."""
-    read = from_json(value)
-    first = read[0] if isinstance(read, list) and read else read
-    spoken = isinstance(first, dict) and "role" in first
-    return message_list(read, what) if spoken else [message(role, value, what)]
 
 
 @FORMATS.register
 class PromptCompletion(Format):
     """A prompt and its completion (or question and answer) a row, each text or messages.
 
+    A context or input follows the question after a blank line.
     https://huggingface.co/docs/trl/dataset_formats#prompt-completion
     """
 
@@ -52,21 +52,34 @@ class PromptCompletion(Format):
     ]
 
     prompt: str = Field("prompt", description="Column with the prompt or question.")
+    input: str = Field("", description="Column with the text that follows the prompt; may be empty or missing.")
     completion: str = Field("completion", description="Column with the completion or answer.")
+    reasoning: str = Field("", description="Column with the thought before the answer; may be missing.")
     system: str = Field("system", description="Column with the system prompt; may be missing.")
     tools: str = Field("", description="Column with the tools, a list of functions or its JSON text; may be empty.")
+    json_turns: bool = Field(False, description=JSON_TURNS)
 
     @classmethod
     def guess(cls, columns: list[str], sample: list[Row]) -> tuple[Self | None, str]:
-        for asked, answered in PAIRS:
-            prompt, completion = pick(columns, asked), pick(columns, answered)
+        for question, answer in PAIRS:
+            prompt, completion = pick(columns, question), pick(columns, answer)
             if prompt and completion:
-                system, tools = pick(columns, "system", "system_prompt"), tools_column(columns, sample)
-                found = cls(prompt=prompt, completion=completion, system=system, tools=tools)
+                found = cls(
+                    prompt=prompt,
+                    completion=completion,
+                    input=next((name for name in (pick(columns, "input", "context"),) if name != prompt), ""),
+                    reasoning=pick(columns, *THOUGHTS),
+                    json_turns=holds_json_turns(sample, prompt, completion),
+                    **columns_beside(columns, sample),
+                )
                 return found, f"The columns {prompt!r} and {completion!r} are a prompt and its completion."
         return None, "A prompt column and a completion column are needed, such as question and answer."
 
+    def turn_keys(self) -> dict[str, tuple[str, str]]:
+        return dict.fromkeys((self.prompt, self.completion), ("role", "content"))
+
     def convert(self, row: Row) -> Row:
-        asked = turns(cell(row, self.prompt), "user", self.prompt)
-        answered = turns(cell(row, self.completion), "assistant", self.completion)
-        return self.made(row, {"messages": with_system(optional(row, self.system), asked + answered)})
+        question = asked(cell(row, self.prompt), optional(row, self.input), self.prompt, self.input, self.json_turns)
+        answer = turns(cell(row, self.completion), "assistant", self.completion, self.json_turns)
+        answer[-1] = with_thought(answer[-1], optional(row, self.reasoning), self.reasoning)
+        return self.made(row, {"messages": with_system(optional(row, self.system), question + answer)})

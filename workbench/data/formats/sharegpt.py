@@ -3,7 +3,7 @@
 from typing import ClassVar, Self
 
 from workbench.data.canonical import Kind, with_system
-from workbench.data.format import FORMATS, Row, optional, pick, tools_column
+from workbench.data.format import FORMATS, Row, columns_beside, optional
 from workbench.data.formats._tagged import Tagged
 from workbench.data.formats.messages import turns_with
 from workbench.data.straight import SPECIAL, Layout
@@ -46,16 +46,14 @@ class ShareGPT(Tagged):
         column = turns_with(columns, sample, "from", "value")
         if not column:
             return None, "ShareGPT needs a column with a list of from and value."
-        system, tools = pick(columns, "system", "system_prompt"), tools_column(columns, sample)
-        return cls(conversations=column, system=system, tools=tools), (
-            f"The column {column!r} holds turns with from and value."
-        )
+        found = cls(conversations=column, **columns_beside(columns, sample))
+        return found, f"The column {column!r} holds turns with from and value."
 
     def layout(self) -> Layout | None:
-        if self.keep_columns or {self.role_tag, self.content_tag} & {*SPECIAL} or self.role_tag == self.content_tag:
+        if {self.role_tag, self.content_tag} & {*SPECIAL} or self.role_tag == self.content_tag:
             return None
         roles = {said: role for said, role in self.speakers().items() if said != self.function_tag.strip().lower()}
-        empty = tuple(name for name in (self.system, self.tools) if name)
+        empty = tuple(name for name in (self.system, self.tools, self.weight) if name)
         return Layout(self.conversations, self.role_tag, self.content_tag, roles, empty)
 
     def convert(self, row: Row) -> Row:

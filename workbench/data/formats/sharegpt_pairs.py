@@ -5,7 +5,7 @@ from typing import ClassVar, Self
 from pydantic import Field
 
 from workbench.data.canonical import Kind, with_system
-from workbench.data.format import FORMATS, Row, cell, optional, pick, tools_column
+from workbench.data.format import FORMATS, Row, cell, columns_beside, optional, pick
 from workbench.data.formats._tagged import Tagged, single_turn, tagged_turns
 
 
@@ -39,12 +39,12 @@ class ShareGPTPairs(Tagged):
             return None, "ShareGPT pairs need a column of turns, and chosen and rejected with one turn each."
         found = cls(
             conversations=column, role_tag=role, content_tag=content, chosen=sides[0], rejected=sides[1],
-            system=pick(columns, "system", "system_prompt"), tools=tools_column(columns, sample),
+            **columns_beside(columns, sample),
         )  # fmt: skip
         return found, f"The columns {sides[0]!r} and {sides[1]!r} hold turns that follow {column!r}."
 
-    def columns_used(self) -> list[str]:
-        return [*super().columns_used(), self.chosen, self.rejected]
+    def turn_keys(self) -> dict[str, tuple[str, str]]:
+        return {**super().turn_keys(), **dict.fromkeys((self.chosen, self.rejected), (self.role_tag, self.content_tag))}
 
     def convert(self, row: Row) -> Row:
         prompt = with_system(optional(row, self.system), self.turns(row))

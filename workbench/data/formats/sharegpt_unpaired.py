@@ -5,9 +5,9 @@ from typing import ClassVar, Self
 from pydantic import Field
 
 from workbench.data.canonical import Kind, with_system
-from workbench.data.format import FORMATS, Row, cell, optional, pick, tools_column
+from workbench.data.columns import VERDICTS, verdict_of
+from workbench.data.format import FORMATS, Row, cell, columns_beside, optional, verdict_column
 from workbench.data.formats._tagged import Tagged, tagged_turns
-from workbench.data.formats.unpaired import label_of
 
 
 @FORMATS.register
@@ -32,23 +32,20 @@ class ShareGPTUnpaired(Tagged):
         },
     ]
 
-    label: str = Field("kto_tag", description="Column that says whether the last turn is good: true or false.")
+    label: str = Field("kto_tag", description="Column with the verdict, true or false: whether the last turn is good.")
 
     @classmethod
     def guess(cls, columns: list[str], sample: list[Row]) -> tuple[Self | None, str]:
-        (column, role, content), label = tagged_turns(columns, sample), pick(columns, "kto_tag")
+        (column, role, content), label = tagged_turns(columns, sample), verdict_column(columns, sample, *VERDICTS)
         if not (column and label):
-            return None, "ShareGPT unpaired needs a column of turns and one named kto_tag."
+            return None, "ShareGPT unpaired needs a column of turns, and one that says good or bad, such as kto_tag."
         found = cls(
             conversations=column, role_tag=role, content_tag=content, label=label,
-            system=pick(columns, "system", "system_prompt"), tools=tools_column(columns, sample),
+            **columns_beside(columns, sample),
         )  # fmt: skip
         return found, f"The column {column!r} holds turns, and {label!r} says whether the last is good."
 
-    def columns_used(self) -> list[str]:
-        return [*super().columns_used(), self.label]
-
     def convert(self, row: Row) -> Row:
         messages = with_system(optional(row, self.system), self.turns(row))
-        label = label_of(cell(row, self.label), self.label)
+        label = verdict_of(cell(row, self.label), self.label)
         return self.made(row, {"prompt": messages[:-1], "completion": messages[-1:], "label": label})

@@ -1,31 +1,14 @@
 """Unpaired preferences: a prompt, one completion, and whether it is a good one."""
 
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 from pydantic import Field
 
-from workbench.data.canonical import Kind, Message, with_system
-from workbench.data.format import FORMATS, Format, Row, cell, first_value, optional, pick, tools_column
-from workbench.data.formats._asking import with_input
-from workbench.data.formats.prompt_completion import turns
-from workbench.data.values import full_text, short
-from workbench.errors import UserError
-
-WORDS = {"true": True, "false": False, "1": True, "0": False}
-
-
-def label_of(value: Any, what: str) -> bool:
-    """True or false from true, false, 1, 0 or their text, as CSV has them. Raises `UserError`."""
-    word = str(value).strip().lower() if isinstance(value, bool | int | str) else ""
-    if word not in WORDS:
-        raise UserError(f"{what} is {short(value)}, not true or false.", "true means a good completion.")
-    return WORDS[word]
-
-
-def _is_label(column: str, value: Any) -> bool:
-    """Whether a column marks good and bad: one named label only when it says true or false in so many words."""
-    word = str(value).strip().lower()
-    return word in WORDS if column.strip().lower() == "kto_tag" else word in ("true", "false")
+from workbench.data.canonical import Kind, with_system
+from workbench.data.columns import VERDICTS, verdict_of
+from workbench.data.format import FORMATS, Format, Row, cell, columns_beside, optional, pick, verdict_column
+from workbench.data.formats._asking import JSON_TURNS, asked, holds_json_turns, turns
+from workbench.data.formats.prompt_completion import PAIRS
 
 
 @FORMATS.register
@@ -47,37 +30,41 @@ class Unpaired(Format):
             "label": False,
         },
         {"instruction": "Add the numbers.", "input": "2 and 3", "output": "5", "kto_tag": True},
+        {"question": "Is ice cold?", "answer": "No.", "rating": 0},
     ]
 
     prompt: str = Field("prompt", description="Column with the prompt.")
-    input: str = Field("", description="Column whose text follows the prompt; may be empty or missing.")
+    input: str = Field("", description="Column with the text that follows the prompt; may be empty or missing.")
     completion: str = Field("completion", description="Column with the completion.")
-    label: str = Field("label", description="Column that says whether the completion is good: true or false.")
+    label: str = Field("label", description="Column with the verdict, true or false: whether the completion is good.")
     system: str = Field("system", description="Column with the system prompt; may be missing.")
     tools: str = Field("", description="Column with the tools, a list of functions or its JSON text; may be empty.")
+    json_turns: bool = Field(False, description=JSON_TURNS)
 
     @classmethod
     def guess(cls, columns: list[str], sample: list[Row]) -> tuple[Self | None, str]:
-        label = pick(columns, "kto_tag", "label")
-        prompt = pick(columns, "prompt", "instruction", "question", "query")
-        completion = pick(columns, "completion", "output", "response", "answer")
-        if not (prompt and completion and label and _is_label(label, first_value(sample, label))):
+        label = verdict_column(columns, sample, *VERDICTS)
+        prompt = pick(columns, "prompt", "instruction", "question", "query", "problem")
+        completion = pick(columns, "completion", "output", "response", "answer", "solution")
+        if not prompt:
+            pairs = ((pick(columns, asks), pick(columns, answers)) for asks, answers in PAIRS)
+            prompt, completion = next((pair for pair in pairs if all(pair)), ("", ""))
+        if not (prompt and completion and label):
             return None, "Unpaired preferences need a prompt, a completion, and a label of true or false."
+        extra = pick(columns, "input", "context")
         found = cls(
-            prompt=prompt, completion=completion, label=label, system=pick(columns, "system", "system_prompt"),
-            input=pick(columns, "input") if prompt.lower() == "instruction" else "",
-            tools=tools_column(columns, sample),
+            prompt=prompt, completion=completion, label=label, input=extra if extra != prompt else "",
+            json_turns=holds_json_turns(sample, prompt, completion),
+            **columns_beside(columns, sample),
         )  # fmt: skip
         return found, f"The column {label!r} says which of the completions in {completion!r} are good."
 
-    def convert(self, row: Row) -> Row:
-        completion = turns(cell(row, self.completion), "assistant", self.completion)
-        label = label_of(cell(row, self.label), self.label)
-        prompt = with_system(optional(row, self.system), self._prompt(row))
-        return self.made(row, {"prompt": prompt, "completion": completion, "label": label})
+    def turn_keys(self) -> dict[str, tuple[str, str]]:
+        return dict.fromkeys((self.prompt, self.completion), ("role", "content"))
 
-    def _prompt(self, row: Row) -> list[Message]:
-        given, extra = cell(row, self.prompt), optional(row, self.input)
-        if extra is not None:
-            given = with_input(full_text(given, self.prompt), extra, self.input)
-        return turns(given, "user", self.prompt)
+    def convert(self, row: Row) -> Row:
+        completion = turns(cell(row, self.completion), "assistant", self.completion, self.json_turns)
+        label = verdict_of(cell(row, self.label), self.label)
+        prompt = asked(cell(row, self.prompt), optional(row, self.input), self.prompt, self.input, self.json_turns)
+        prompt = with_system(optional(row, self.system), prompt)
+        return self.made(row, {"prompt": prompt, "completion": completion, "label": label})

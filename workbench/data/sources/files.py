@@ -4,11 +4,13 @@ from pathlib import Path
 
 from pydantic import Field
 
+from workbench.data.documents import Documents
 from workbench.data.gathering import gather
 from workbench.data.opening import Encoding
-from workbench.data.reading import form_of, suffix_form
-from workbench.data.source import SOURCES, FormatOrNone, Imported, Source, keep_copies
+from workbench.data.reading import ReadingOptions, form_of, suffix_form
+from workbench.data.source import COLUMNS, SOURCES, Columns, FormatOrNone, Imported, Source, choice_of, keep_copies
 from workbench.data.spread import Stop, Tell
+from workbench.data.tabular import Header
 from workbench.errors import Problems, UserError
 from workbench.home import Home
 from workbench.paths import ServerPaths, regular_file, regular_files
@@ -16,9 +18,9 @@ from workbench.paths import ServerPaths, regular_file, regular_files
 
 @SOURCES.register
 class Files(Source):
-    """Files of rows: JSON, JSONL, CSV, TSV, Parquet or plain text, packed as .gz or .zst or not; several at once.
+    """Files of rows: JSON, JSONL, CSV, TSV, Anki, Parquet, Markdown or plain text, packed or not; several at once.
 
-    A folder stands for the files in it. All files must be of one kind; each may have its own format.
+    Packed are .gz and .zst. A folder stands for the files in it. All must be of one kind; each may have its own format.
     """
 
     method = "files"
@@ -26,24 +28,31 @@ class Files(Source):
 
     paths: ServerPaths = Field(description="The files, or folders of files.", min_length=1, max_length=10_000)
     format: FormatOrNone = Field(None, description="The format of all files; empty detects it file by file.")
+    columns: Columns = COLUMNS
     encoding: Encoding = Field("utf-8", description="How text is encoded; a byte order mark decides over it.")
+    header: Header = Field("auto", description="Whether the first line of a table names its columns.")
+    documents: Documents = Field("auto", description="What a document of plain text is: a line, a paragraph, or all.")
 
     def check(self, home: Home, problems: Problems) -> None:
         try:
             for path in self.files():
-                form_of(path, self.encoding)
+                form_of(path, self.reading())
         except UserError as error:
             problems.collect("paths", error)
 
     def gather(self, home: Home, folder: Path, tell: Tell | None = None, stop: Stop | None = None) -> Imported:
         paths = self.files()
-        found = gather([*paths], self.format, self.encoding, folder / "rejected.jsonl", tell, stop)  # type: ignore[arg-type]
+        rejects = folder / "rejected.jsonl"
+        found = gather([*paths], choice_of(self.format, self.columns), self.reading(), rejects, tell, stop)
         kept = keep_copies(folder, paths)
-        info = {"format": found.formats[0].to_dict(), "source": kept[0]}
+        info = {**found.told(), "source": kept[0]}
         if len(paths) > 1:
             files = [{**copy, **counts} for copy, counts in zip(kept, found.files, strict=True)]
             info["source"] = {"files": files, "pasted": False, "bytes": sum(copy["bytes"] for copy in kept)}
         return Imported(found.kind, found.table, found.rejected, info)
+
+    def reading(self) -> ReadingOptions:
+        return ReadingOptions(self.encoding, self.header, self.documents)
 
     def files(self) -> list[Path]:
         """Every file meant, folders replaced by what lies in them. Raises `UserError`."""

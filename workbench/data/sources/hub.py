@@ -6,10 +6,9 @@ from typing import Any
 from pydantic import Field
 
 from workbench.data.arrow_rows import python_rows
-from workbench.data.format import Format, detect
-from workbench.data.gathering import SAMPLE, Gathered, gather_items
+from workbench.data.gathering import Gathered, gather_items
 from workbench.data.lines import Item, ReadRow
-from workbench.data.source import SOURCES, FormatOrNone, Imported, Source
+from workbench.data.source import COLUMNS, SOURCES, Columns, FormatOrNone, Imported, Source, choice_of
 from workbench.data.spread import Stop, Tell
 from workbench.errors import Problems, UserError
 from workbench.home import Home
@@ -44,6 +43,7 @@ class Hub(Source):
     split: str = Field("train", description="Which split, such as train; parts as in train[:1000] work too.")
     revision: str = Field("", description="A branch, tag or commit; empty takes the newest.")
     format: FormatOrNone = Field(None, description="The format of the rows; empty detects it.")
+    columns: Columns = COLUMNS
 
     def check(self, home: Home, problems: Problems) -> None:
         if Path(self.dataset).exists():
@@ -54,18 +54,13 @@ class Hub(Source):
         if tell:
             tell(0, 0, f"Downloading {self.dataset}")
         rows, commit = self._loaded()
-        columns = rows.column_names
-        sample = python_rows(rows.with_format("arrow")[: min(SAMPLE, len(rows))])
-        form = self.format or detect(sample).format
-        if not isinstance(form, Format):
-            remedy = f"Choose the format and its columns. There are: {', '.join(columns)}."
-            raise UserError(f"No format fits {self.dataset}.", remedy, "format")
-        found = gather_items(_items(rows), form, len(rows), folder / "rejected.jsonl", tell, stop)
+        choice, rejects = choice_of(self.format, self.columns), folder / "rejected.jsonl"
+        found = gather_items(lambda: _items(rows), choice, len(rows), rejects, tell, stop)
         return Imported(found.kind, found.table, found.rejected, self._info(found, commit))
 
     def _info(self, found: Gathered, commit: str) -> dict[str, Any]:
         place = {"dataset": self.dataset, "config": self.config, "split": self.split, "revision": commit}
-        return {"format": found.formats[0].to_dict(), "source": place}
+        return {**found.told(), "source": place}
 
     def _loaded(self) -> tuple[Any, str]:
         """The rows and the commit they are of ('' when only the cache is there). Raises `UserError`."""

@@ -5,10 +5,12 @@ from typing import Any
 
 from pydantic import Field
 
+from workbench.data.documents import Documents
 from workbench.data.gathering import gather
-from workbench.data.reading import form_of
-from workbench.data.source import SOURCES, FormatOrNone, Imported, Source
+from workbench.data.reading import ReadingOptions, form_of
+from workbench.data.source import COLUMNS, SOURCES, Columns, FormatOrNone, Imported, Source, choice_of
 from workbench.data.spread import Stop, Tell
+from workbench.data.tabular import Header
 from workbench.data.values import encodable
 from workbench.errors import Problems, UserError
 from workbench.home import Home
@@ -25,6 +27,9 @@ class Pasted(Source):
 
     text: str = Field(description="The rows.")
     format: FormatOrNone = Field(None, description="The format of the rows; empty detects it.")
+    columns: Columns = COLUMNS
+    header: Header = Field("auto", description="Whether the first line of a table names its columns.")
+    documents: Documents = Field("auto", description="What a document of plain text is: a line, a paragraph, or all.")
 
     def check(self, home: Home, problems: Problems) -> None:
         try:
@@ -34,16 +39,21 @@ class Pasted(Source):
 
     def gather(self, home: Home, folder: Path, tell: Tell | None = None, stop: Stop | None = None) -> Imported:
         text = encodable(self.text, "The pasted text")
-        found = gather([text], self.format, "utf-8", folder / "rejected.jsonl", tell, stop)  # type: ignore[arg-type]
+        choice, rejects = choice_of(self.format, self.columns), folder / "rejected.jsonl"
+        found = gather([text], choice, self.reading(), rejects, tell, stop)
         (folder / "source").mkdir()
         file = folder / "source" / f"pasted.{form_of(text)}"
         file.write_text(text, encoding="utf-8", newline="")
         kept = {"file": file.name, "pasted": True, "bytes": file.stat().st_size, "copied": True}
-        return Imported(found.kind, found.table, found.rejected, {"format": found.formats[0].to_dict(), "source": kept})
+        return Imported(found.kind, found.table, found.rejected, {**found.told(), "source": kept})
+
+    def reading(self) -> ReadingOptions:
+        return ReadingOptions("utf-8", self.header, self.documents)
 
     def recipe(self, folder: Path) -> dict[str, Any]:
         """The text itself where it is short, else the copy of it in the dataset's folder."""
         if len(self.text) <= IN_RECIPE:
             return self.to_dict()
         path = folder / "source" / f"pasted.{form_of(self.text)}"
-        return {"method": "files", "paths": [str(path)], "format": self.to_dict()["format"], "encoding": "utf-8"}
+        same = {name: value for name, value in self.to_dict().items() if name not in ("method", "text")}
+        return {"method": "files", "paths": [str(path)], **same, "encoding": "utf-8"}
