@@ -45,7 +45,7 @@ def points_of(ctx: Context, query: dict[str, Any]) -> dict[str, Any]:
         "progress": story.progress if story.progress.get("total") else None,
         "eta": story.eta(),
         "elapsed": story.elapsed(),
-        "error": view.error if view.status in ("failed", "interrupted") else "",
+        "error": view.error if view.damage or view.status in ("failed", "interrupted") else "",
         "remedy": story.remedy,
         "generation": story.generation,
         "reset": fresh,

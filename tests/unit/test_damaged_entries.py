@@ -14,12 +14,13 @@ from hypothesis import strategies as st
 from tests import damaged
 from tests.naps.jobs import Nap
 from workbench.data.shelf import delete_dataset, list_datasets
+from workbench.errors import UserError
 from workbench.home import Home
 from workbench.jobs.events import EventLog, Story
 from workbench.jobs.job import JOBS
 from workbench.jobs.queue import Queue
 from workbench.jobs.runner import Runner
-from workbench.models.shelf import delete_model, list_models
+from workbench.models.shelf import delete_model, import_folder, list_models
 
 
 @pytest.fixture
@@ -40,10 +41,8 @@ def naps_registered() -> Iterator[None]:
 @pytest.mark.parametrize(
     ("config", "shown"),
     [
-        ({"architectures": 5}, "?"),
-        ({"architectures": {"a": 1}}, "?"),
-        ({"architectures": [5]}, "?"),
         ({"architectures": []}, "?"),
+        ({"architectures": None}, "?"),
         ({}, "?"),
         ({"architectures": ["L" * 3_000_000]}, "L" * 99 + "…"),
     ],
@@ -61,6 +60,9 @@ def test_an_odd_architecture_is_shown_shortly(config: object, shown: str, home: 
         ('{"a":' * 50_000 + "1" + "}" * 50_000, "nested too deeply"),
         ('{"architectures": ["' + "L" * 60_000_000 + '"]}', "larger than 4 MB"),
         ("[1]", "no JSON object"),
+        ('{"architectures": 5}', "no list of names"),
+        ('{"architectures": {"a": 1}}', "no list of names"),
+        ('{"architectures": [5]}', "no list of names"),
     ],
 )
 def test_a_config_that_cannot_be_read_is_said_beside_its_entry(config: str, says: str, home: Home) -> None:
@@ -71,6 +73,24 @@ def test_a_config_that_cannot_be_read_is_said_beside_its_entry(config: str, says
     assert found.kind == "damaged" and says in found.error and len(found.error) < 600
     delete_model(home, "odd")
     assert list_models(home) == []
+
+
+@pytest.mark.parametrize("architectures", [5, {"a": 1}, ["A", 5], "LlamaForCausalLM"])
+def test_a_model_of_odd_architectures_is_refused_at_import(architectures: object, home: Home, tmp_path: Path) -> None:
+    (tmp_path / "m").mkdir()
+    damaged.weights(tmp_path / "m", {"model_type": "llama", "architectures": architectures})
+    with pytest.raises(UserError, match="no list of names"):
+        import_folder(home, tmp_path / "m", "odd")
+    assert list(home.models.iterdir()) == []
+
+
+def test_a_tokenizer_of_absurd_size_is_refused_at_import(home: Home, tmp_path: Path) -> None:
+    (tmp_path / "m").mkdir()
+    damaged.weights(tmp_path / "m")
+    with (tmp_path / "m" / "tokenizer.json").open("wb") as file:
+        file.truncate(65 * 1024**2)  # a hole takes no room on the disk
+    with pytest.raises(UserError, match=r"tokenizer\.json is larger than 64 MB"):
+        import_folder(home, tmp_path / "m", "odd")
 
 
 def test_a_header_of_very_many_tensors_is_refused_in_bounded_time(home: Home) -> None:

@@ -65,7 +65,7 @@ def row_of(view: "JobView") -> JobRow:
         started_at=story.started_at, seconds=story.elapsed(),
         done=story.progress.get("done"), total=story.progress.get("total"),
         text=text(story.progress.get("text"), SHOWN),
-        result=text(story.result.get("model"), SHOWN) or text(story.result.get("session"), SHOWN),
+        result="" if view.damage else text(story.result.get("model") or story.result.get("session"), SHOWN),
         error=shortened(view.error, SHOWN),
     )  # fmt: skip
 

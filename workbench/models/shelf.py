@@ -21,6 +21,7 @@ from workbench.rowcache import RowCache
 
 FICLONE = 0x40049409  # linux/fs.h
 KINDS = ("model", "adapter", "ensemble", "gguf")
+TEXT_BYTES = 64 * 1024**2  # of a file beside the weights: the largest tokenizers have half of it
 SHOWN = 100  # characters of a name that files of a model hold
 PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 KEPT = (".safetensors", ".json", ".jinja", ".txt", ".model", ".md")
@@ -160,12 +161,17 @@ def gguf_file(home: Home, name: str, field_name: str = "model") -> Path:
 
 
 def _architecture(config: dict[str, Any], kind: str) -> str:
-    """The name of the class, or type and rank of an adapter; '?' where the config has something else there."""
+    """The name of the class, or type and rank of an adapter; '?' where the config does not tell.
+
+    Raises `UserError` for classes that are no list of names, as every library of models takes them for.
+    """
     if kind == "adapter":
         rank = whole(config.get("r"))
         return f"{text(config.get('peft_type'), SHOWN) or 'adapter'} r={'?' if rank is None else rank}"
-    named = config.get("architectures")
-    return text(named[0], SHOWN) or "?" if isinstance(named, list) and named else "?"
+    named = config.get("architectures") or []
+    if not isinstance(named, list) or not all(isinstance(name, str) for name in named):
+        raise UserError("architectures of config.json is no list of names.", "Get a fresh copy of that file.", "path")
+    return shortened(named[0], SHOWN) if named else "?"
 
 
 def list_models(home: Home) -> list[ModelInfo]:
@@ -333,6 +339,10 @@ def check_folder(home: Home, source: Path, base: str = "") -> None:
             "path", f"there are {found}.", "Save it as safetensors (save_pretrained does); pickles can run code."
         )
     config = _config(source, "adapter_config.json" if adapter else "config.json", problems)
+    try:
+        _architecture(config, "adapter" if adapter else "model")
+    except UserError as error:
+        problems.collect("path", error)
     if "auto_map" in config:
         problems.add(
             "path", "the model brings its own Python code (auto_map).", "Only architectures in transformers run."
@@ -341,6 +351,10 @@ def check_folder(home: Home, source: Path, base: str = "") -> None:
         problems.add(
             "path", "there is no tokenizer.json.", "Save the tokenizer with transformers into the same folder."
         )
+    texts = [path for path in source.iterdir() if _is_kept(path) and path.suffix != ".safetensors"]
+    large = [path.name for path in texts if path.stat().st_size > TEXT_BYTES]
+    if large:
+        problems.add("path", f"{large[0]} is larger than {TEXT_BYTES / 1024**2:g} MB.", "Get a fresh copy of it.")
     problems.check()
     for problem in tensors.check_shards(source):
         problems.add("path", problem, "Copy the missing files, or download the model again.")
