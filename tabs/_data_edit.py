@@ -114,8 +114,11 @@ def _set_addition(home: Home, name: str, at: int, row: Row | None) -> None:
 
 def undoing(home: Home, name: str) -> str:
     """What undoing would take back, in a few words; '' when there is nothing to undo."""
-    past = workshop.history(home, name)
-    now = [brief(step) for step in Recipe.at(dataset_folder(home, name)).steps]
+    try:
+        past = workshop.history(home, name)
+        now = [brief(step) for step in Recipe.at(dataset_folder(home, name)).steps] if past else []
+    except UserError:
+        return ""  # what is damaged of the recipe is said beside the dataset; its rows can be read without
     return _difference(past[-1], now) if past else ""
 
 

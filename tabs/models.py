@@ -103,8 +103,10 @@ def _import(ctx: Context, path: str, name: str, base: str | None) -> tuple[str, 
 
 
 def _row(info: ModelInfo) -> TableRow:
+    if info.error:
+        return TableRow(info.name, (info.name, f"Damaged. {info.error}", *["—"] * 5))
     cells = (
-        info.name, info.error or (f"adapter of {info.base}" if info.is_adapter else info.kind), info.architecture,
+        info.name, f"adapter of {info.base}" if info.is_adapter else info.kind, info.architecture,
         human_count(info.parameters), info.dtype, human_size(info.size), info.created[5:16].replace("T", " "),
     )  # fmt: skip
     return TableRow(info.name, cells)

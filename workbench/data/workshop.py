@@ -274,9 +274,24 @@ def undo(home: Home, name: str, work: StepWork | None = None) -> Manifest:
 
 
 def history(home: Home, name: str) -> list[list[dict[str, Any]]]:
-    """The steps there were before, oldest first."""
-    path = dataset_folder(home, name) / HISTORY
-    return list(json.loads(path.read_text("utf-8"))) if path.is_file() else []
+    """The steps there were before, oldest first. Raises `UserError` when the file is damaged."""
+    return _history(dataset_folder(home, name))
+
+
+def _history(folder: Path) -> list[list[dict[str, Any]]]:
+    path = folder / HISTORY
+    if not path.is_file():
+        return []
+    try:
+        found = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError, RecursionError):
+        found = None
+    known = isinstance(found, list) and all(isinstance(steps, list) for steps in found)
+    if not known or not all(isinstance(step, dict) and "method" in step for steps in found for step in steps):
+        raise UserError(
+            f"{HISTORY} of {folder.name} is damaged.", "Delete that file: nothing is lost but undoing.", "dataset"
+        )
+    return list(found)
 
 
 def _steps(home: Home, name: str) -> list[dict[str, Any]]:
@@ -287,8 +302,7 @@ def _past(old: Path, recipe: Recipe) -> list[Any]:
     """The history with the steps there were, if they are others."""
     if not old.is_dir():
         return []
-    path = old / HISTORY
-    past = list(json.loads(path.read_text("utf-8"))) if path.is_file() else []
+    past = _history(old)
     before = [brief(step) for step in Recipe.at(old).steps]
     if before != [brief(step) for step in recipe.steps]:
         past.append(before)
