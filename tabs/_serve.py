@@ -1,5 +1,6 @@
 """Serving the page: where, for whom, and with which runner and chats behind it."""
 
+import contextlib
 import os
 from collections.abc import Callable
 
@@ -45,7 +46,8 @@ def serve(compose: Callable[[Context], gr.Blocks]) -> None:
     home, serving = Home.default(), Serving.from_environment()
     listening = bound_socket(serving.host, serving.port)
     uploads = upload_folder(home)
-    uploads.mkdir(exist_ok=True)
+    with contextlib.suppress(OSError):  # a home that can only be read is shown all the same, and the page says so
+        uploads.mkdir(exist_ok=True)
     os.environ["GRADIO_TEMP_DIR"] = str(uploads)  # asked for when the page is composed
     gate = serving.gate((uploads,))
     queue = PageQueue(home, gate)

@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from driving import App, serving, tab
 from playwright.sync_api import Browser, Page, Response, expect
 
 from tests.bench.home_of_many import add_job, add_model, many
+from tests.small_disk import small_disk
 from workbench.home import Home
 
 COUNT = 230  # more jobs than a picker offers
@@ -84,3 +86,20 @@ def test_a_change_reaches_every_browser_and_only_what_shows_it(app: App, page: P
     parts = sent.parts()
     assert f"made-{COUNT:05}" in parts and "model-00045" not in parts
     other.context.close()
+
+
+@pytest.mark.prove
+def test_a_home_that_can_only_be_read_is_served_and_the_page_says_so(tmp_path: Path, page: Page) -> None:
+    with small_disk(tmp_path / "disk") as disk:
+        home = many(Home.at(disk.path / "home"), 2, 1, 2)
+        disk.read_only()
+        with serving(home) as app:
+            page.goto(app.url)
+            expect(page.locator("#home-problem")).to_contain_text("can only be read")
+            expect(page.locator("#models-table")).to_contain_text("model-00001")
+            page.locator("#get-starter").click()
+            expect(page.locator(".toast-body").first).to_contain_text(
+                "The job was not queued: The disk can only be read"
+            )
+            tab(page, "Jobs")
+            expect(page.locator("#jobs-table")).to_contain_text("made-00001")

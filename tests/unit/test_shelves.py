@@ -4,6 +4,7 @@ import json
 import os
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -160,6 +161,16 @@ def test_pickers_of_jobs_offer_the_newest(home: Home) -> None:
     ctx = context(many(home, jobs=MOST_JOBS + 5))
     offered = ctx.jobs()
     assert len(offered) == MOST_JOBS and offered[0][0] == f"SFT made-{MOST_JOBS + 4:05} · done"
+
+
+def test_a_home_that_cannot_be_written_is_said(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    ctx = context(home)
+    before = ctx.shelves.version()
+    assert ctx.shelves.problem() == ("", "")
+    monkeypatch.setattr(_shelves.shutil, "disk_usage", lambda _: SimpleNamespace(free=12_000))
+    assert "is full (12 kB free)" in ctx.shelves.problem()[0] and ctx.shelves.version() != before
+    monkeypatch.setattr(_shelves.os, "access", lambda *_: False)
+    assert "can only be read" in ctx.shelves.problem()[0]
 
 
 # ---- tables --------------------------------------------------------------------------------------------------
