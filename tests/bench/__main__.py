@@ -21,6 +21,7 @@ BENCHES = (
     "import",
     "paging",
     "mask",
+    "encode",
 )
 
 

@@ -142,10 +142,10 @@ def test_an_output_of_another_job_is_never_replaced(home: Home) -> None:
     queue = Queue(home)
     job = Train(model="toy", dataset="talks", output="contested", max_steps=1, batch_size=2)
     view = queue.get(queue.submit(job, here=True))
-    other = train(home, "contested", max_steps=1)
     from workbench.jobs.events import EventLog
 
     EventLog(view.folder / "events.jsonl").status("failed")
+    other = train(home, "contested", max_steps=1)
     queue.resume(view.id)
     before = signal.getsignal(signal.SIGTERM)
     assert carry_out(home, view.folder) == "failed"

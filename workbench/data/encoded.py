@@ -154,9 +154,8 @@ def _opened(folder: Path, kind: str) -> EncodedRows | None:
     try:
         report = _read_report(folder / REPORT)
         tables = [_mapped(folder / file["name"], file) for file in report["files"]]
-        found = EncodedRows(
-            folder.name, pa.concat_tables([schema_of(kind).empty_table(), *tables]), Tally.from_dict(report["tally"])
-        )
+        none = pa.Table.from_batches([], schema_of(kind))  # empty_table() would import pandas
+        found = EncodedRows(folder.name, pa.concat_tables([none, *tables]), Tally.from_dict(report["tally"]))
     except (OSError, ValueError, KeyError, TypeError):  # pyarrow's errors are ValueErrors or OSErrors
         return None
     with contextlib.suppress(OSError):
