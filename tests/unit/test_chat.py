@@ -16,6 +16,9 @@ from workbench.chat import engine as engine_module
 from workbench.chat.decoding import Decoding
 from workbench.chat.engine import Engine
 from workbench.chat.service import ChatService, Pane
+from workbench.data.templates import get_template
+from workbench.data.tokenizer import Tokenizer
+from workbench.data.viewing import seen
 from workbench.errors import SpecError, UserError
 from workbench.home import Home
 
@@ -49,6 +52,15 @@ def engine(home: Home, monkeypatch: pytest.MonkeyPatch) -> Engine:
 def logits(engine: Engine, name: str) -> torch.Tensor:
     model = engine.activate(name)
     return model(input_ids=torch.tensor([engine.prompt_ids(name, ASKED)])).logits.clone()
+
+
+def test_the_prompt_is_what_a_trained_row_begins_with(engine: Engine, home: Home) -> None:
+    row = {"messages": [*ASKED, {"role": "assistant", "content": "It is so."}]}
+    folder = home.models / "toy"
+    view = seen(row, Tokenizer.load(folder), get_template("model", folder), 512)["tokens"]
+    prompt = load(engine, "toy").prompt_ids("toy", ASKED)
+    assert [token["id"] for token in view if not token["trained"]][: len(prompt)] == prompt
+    assert view[len(prompt)]["trained"]
 
 
 # ---- which weights answer ----------------------------------------------------------------------------------

@@ -15,7 +15,8 @@ from workbench.chat.decoding import Decoding
 from workbench.chat.ensemble import AnyStream
 from workbench.chat.gguf import Ggufs, GgufStream
 from workbench.chat.streams import Messages, Stream, TooLong
-from workbench.data.templates import get_template
+from workbench.data.rendering import Rendered, Tokenizer, render_prompt
+from workbench.data.templates import Template, get_template
 from workbench.errors import UserError
 from workbench.hardware import probe
 from workbench.home import Home
@@ -33,6 +34,7 @@ class Engine:
         self._bases: dict[str, Base] = {}
         self._loaded: dict[str, Loaded] = {}
         self._tokenizers: dict[str, Any] = {}
+        self._renderings: dict[str, tuple[Tokenizer, Template]] = {}
         self._ensembles: dict[str, ShelvedEnsemble] = {}
         self._ggufs = Ggufs(home, self.hardware.cores)
 
@@ -53,7 +55,9 @@ class Engine:
                 yield f"Loading adapter {found.name}"
                 self._bases[one.key].add(one)
             if self._loaded.get(found.name) != one:
+                folder = found.home_of_template
                 self._tokenizers[found.name] = self._tokenizer(found)
+                self._renderings[found.name] = (Tokenizer.load(folder), get_template("model", folder))
                 self._loaded[found.name] = one
 
     def _with_members(self, names: Sequence[str]) -> Iterator[str]:
@@ -111,14 +115,18 @@ class Engine:
         """The prompt's tokens, ready for the assistant to go on; raises `UserError` from the template."""
         if gguf := self._ggufs.get(name):
             return gguf.prompt_ids(messages)
-        tokenizer = self._tokenizers[name]
+        return self.prompt(name, messages).ids
+
+    def prompt(self, name: str, messages: Messages) -> Rendered:
+        """The prompt of a model of transformers as training and the token view render it; raises `UserError`."""
+        tokenizer, template = self._renderings[name]
         try:
-            ids = tokenizer.apply_chat_template(list(messages), add_generation_prompt=True, return_dict=False)
-        except Exception as error:
+            return render_prompt(messages, tokenizer, template)
+        except UserError as error:
             raise UserError(
-                f"The chat template of {name} refused the conversation: {error}", "Try it without a system prompt."
+                f"The chat template of {name} refused the conversation: {error.message}",
+                "Try it without a system prompt.",
             ) from None
-        return list(ids)
 
     def stop_ids(self, name: str) -> set[int]:
         """Every token that ends an answer: the model's, the tokenizer's, and the template's end-of-turn token."""

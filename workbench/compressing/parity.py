@@ -40,10 +40,9 @@ def compare(
 ) -> Compared:
     """Lets both answer one prompt greedily, up to `most` tokens; both are loaded. `stop` may raise."""
     gguf, tokenizer = engine.tokenizer(model), engine.tokenizer(source)
-    text = tokenizer.apply_chat_template(list(messages), add_generation_prompt=True, tokenize=False)
-    written = gguf.prompt_text(messages) == text
-    ids = tokenizer(text, add_special_tokens=False)["input_ids"]
-    if gguf.model.tokenize(text) != ids:
+    prompt = engine.prompt(source, messages)
+    written, ids = gguf.prompt_text(messages) == prompt.text, prompt.ids
+    if gguf.model.tokenize(prompt.text) != ids:
         return Compared(written, False)
     ours, theirs = _streams(engine, (source, model), messages, ids, most)
     agreed, gap = _in_step(ours, theirs, stop)
