@@ -268,6 +268,7 @@ def tokens(lab: Lab) -> dict[str, Any]:
                 "text": text + (lab.text if index == 3 else ""),
                 "id": 300 + index,
                 "trained": 13 < index < 22,
+                "weight": 0 if not 13 < index < 22 else 1 if index < 18 else 0.5,
                 "special": text.startswith("<|"),
                 "cut": index > 21,
             }

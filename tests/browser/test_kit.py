@@ -189,6 +189,16 @@ def test_tokens_are_coloured_and_whitespace_is_visible(show: Open) -> None:
     expect(page.locator(".wb-token-status").first).to_contain_text('Token 5  ·  id 304  ·  " is"  ·  read')
 
 
+def test_tokens_show_where_their_weight_in_the_loss_changes(show: Open) -> None:
+    page = show("Tokens")
+    text = page.locator(".wb-token-text").first
+    expect(text.locator(".wb-token-weight")).to_have_text(["×0.5"])
+    expect(text.locator(".wb-token-weight + .wb-token")).to_have_attribute("data-index", "18")
+    text.locator(".wb-token").nth(20).hover()
+    expect(page.locator(".wb-token-status").first).to_contain_text("trained on, weight 0.5")
+    expect(page.locator(".wb-token-legend").first).to_contain_text("weight in the loss")
+
+
 # ---- chat --------------------------------------------------------------------------------------------------
 
 

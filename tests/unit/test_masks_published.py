@@ -90,6 +90,13 @@ FACTS: list[tuple[str, str, str]] = [
     ),
     ("deepseek_r1_distill", "think", f"<s>{R1}⟦\n\n5<｜end▁of▁sentence｜>⟧"),
     ("deepseekv3", "twice", "<s>" + "<｜User｜>a<｜Assistant｜>⟦a<｜end▁of▁sentence｜>⟧" * 2),
+    (
+        "deepseekv3",
+        "call",
+        "<｜User｜>2+3?<｜Assistant｜>⟦<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>add\n```json\n"
+        '{"a": 2, "b": 3}\n```<｜tool▁call▁end｜><｜tool▁calls▁end｜><｜end▁of▁sentence｜>⟧<｜tool▁outputs▁begin｜>'
+        "<｜tool▁output▁begin｜>5<｜tool▁output▁end｜><｜tool▁outputs▁end｜>⟦It is 5.<｜end▁of▁sentence｜>⟧",
+    ),
     ("deepseek_v2", "twice", "<s>" + "User: a\n\nAssistant:⟦ a</s>⟧" * 2),
     ("glm4moe", "twice", "[gMASK]<sop>" + "<|user|>\na<|assistant|>⟦\n<think></think>\na⟧" * 2),
     (

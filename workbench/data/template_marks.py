@@ -100,15 +100,21 @@ class Probe:
 
     def _call(self, call: dict[str, Any], turn: int) -> dict[str, Any]:
         function = call["function"]
-        arguments = {
-            key: value + self._mark(turn) if isinstance(value, str) and value else value
-            for key, value in function["arguments"].items()
-        }
+        arguments = self._arguments(function["arguments"], turn)
         name = function["name"]
         if self._style == NAMED:
             self._names.add(mark := self._mark(turn))
             name += mark
         return {**call, "function": {**function, "name": name, "arguments": arguments}}
+
+    def _arguments(self, arguments: Any, turn: int) -> Any:
+        """Marks at the end of texts among the arguments, or of the arguments as JSON text."""
+        if isinstance(arguments, str):
+            return arguments + self._mark(turn)
+        return {
+            key: value + self._mark(turn) if isinstance(value, str) and value else value
+            for key, value in arguments.items()
+        }
 
     def _text(self, text: str, turn: int, answer: bool) -> str:
         """Marks around the words, in an answer around a thought and around the words after it; or only at the end.

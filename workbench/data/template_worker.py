@@ -161,8 +161,7 @@ class Row:
             limit_time(0)
 
     def answer(self) -> dict[str, Any]:
-        messages = self.row["messages"]
-        whole = self.render(messages, bool(self.row.get("prompt")))
+        messages, whole = self.whole()
         if not self.row.get("masked"):
             return {"text": whole.text}
         template = compiled(self.source)
@@ -173,6 +172,35 @@ class Row:
         except (Unproven, Refused) as reason:
             return {"text": whole.text, "unproven": str(reason)}
         return {"text": whole.text, "answers": answers}
+
+    def whole(self) -> tuple[list[Message], Text]:
+        """The messages and their text; with the arguments of calls as JSON text where a template takes them only so.
+
+        Those of DeepSeek's models do: they were written for the messages of OpenAI's API.
+        """
+        messages, prompt = self.row["messages"], bool(self.row.get("prompt"))
+        try:
+            return messages, self.render(messages, prompt)
+        except Refused:
+            if not any(message.get("tool_calls") for message in messages):
+                raise
+            try:
+                written = [with_written_arguments(message) for message in messages]
+                return written, self.render(written, prompt)
+            except Refused:
+                pass
+            raise
+
+
+def with_written_arguments(message: Message) -> Message:
+    """The message with the arguments of its calls as JSON text."""
+    if not message.get("tool_calls"):
+        return message
+    calls = [
+        {**call, "function": {**call["function"], "arguments": tojson(call["function"]["arguments"])}}
+        for call in message["tool_calls"]
+    ]
+    return {**message, "tool_calls": calls}
 
 
 def answers(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
