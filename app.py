@@ -18,7 +18,7 @@ from workbench.hardware import known
 
 def _header(ctx: Context) -> str:
     live = next((view for view in ctx.queue.live() if view.status == "running"), None)
-    return header(known(ctx.home).describe(), live.label if live else "", "running")
+    return header(known(ctx.home).describe(), live.label if live else "", "running", ctx.asks_login)
 
 
 def _problem(ctx: Context) -> str:

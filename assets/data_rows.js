@@ -75,7 +75,7 @@ const query = (more = {}) => ({ dataset: state.dataset, ...state.view, ...more }
 
 async function ask(name, given) {
   const reply = await server[name](given).catch(() => null);
-  return reply || { error: "The server could not be reached." };
+  return reply || { error: kit.unreached() };
 }
 
 function look() {

@@ -48,7 +48,7 @@ function build() {
 /** The server's answer; {error} when it could not be reached. */
 async function ask(name, query) {
   const reply = await server[name]({ dataset: state.dataset, ...query }).catch(() => null);
-  return reply || { error: "The server could not be reached." };
+  return reply || { error: kit.unreached() };
 }
 
 async function refresh() {

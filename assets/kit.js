@@ -167,5 +167,10 @@
     set(key, value) { try { localStorage.setItem(key, value); } catch { /* private window */ } },
   };
 
-  window.wbKit = { h, setText, visible, loop, begin, script, markdown, chip, empty, duration, number, copy, uuid, id, store };
+  /** Why a call came to nothing. */
+  const unreached = () => (window.wbLogin.hasEnded()
+    ? "Your login has ended. Log in again in another tab." : "The server could not be reached.");
+
+  window.wbKit = { h, setText, unreached, visible, loop, begin, script, markdown, chip, empty, duration, number,
+    copy, uuid, id, store };
 })();

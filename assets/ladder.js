@@ -143,7 +143,7 @@ async function fit() {
   if (!(gigabytes > 0)) { ui.memory.focus(); return; }
   const reply = await server.fit({ model: state.model, gigabytes, settings: state.settings }).catch(() => null);
   if (reply?.keys) take(reply.keys.filter(usable));
-  setText(ui.fitted, reply?.text || reply?.error || "The server could not be reached.");
+  setText(ui.fitted, reply?.text || reply?.error || kit.unreached());
 }
 
 function quantizers() {
@@ -172,7 +172,7 @@ async function estimate() {
   ui.empty.hidden = Boolean(model) || reply?.waiting !== false;
   root.classList.toggle("is-waiting", false);
   ui.problem.hidden = Boolean(reply && !reply.error);
-  setText(ui.problem, reply ? reply.error || "" : "The server could not be reached.");
+  setText(ui.problem, reply ? reply.error || "" : kit.unreached());
   state.found = reply?.rows ? reply : null;
   for (const key of [...state.chosen]) if (state.found && !usable(key)) state.chosen.delete(key);
   if (state.found) root.dataset.model = model;

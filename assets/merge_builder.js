@@ -209,7 +209,7 @@ function say(words, wrong = false) {
 async function answer(call) {
   const reply = await call.catch(() => null);
   if (reply && !reply.error) return reply;
-  say(reply?.error || "The server could not be reached.", true);
+  say(reply?.error || kit.unreached(), true);
   return null;
 }
 
@@ -321,7 +321,7 @@ async function check() {
   const reply = await server.check({ ...current(), name: !app.named }).catch(() => null);
   if (mine !== asked) return;
   if (!reply || reply.error) {
-    const message = reply?.error || "The server could not be reached.";
+    const message = reply?.error || kit.unreached();
     showCheck({ problems: [{ message, remedy: "It is asked again at the next change." }] });
     return;
   }

@@ -72,7 +72,7 @@ function who() { return { session: props.value.session, annotator: props.value.a
 async function ask(call) {
   const late = new Promise((resolve) => setTimeout(() => resolve({ error: "The server did not answer in time." }), TIMEOUT));
   const reply = await Promise.race([call.catch((error) => ({ error: String(error?.message || error) })), late]);
-  return reply || { error: "The server could not be reached." };
+  return reply || { error: kit.unreached() };
 }
 
 /** Run a request; while one is under way, keys and buttons do nothing. */
@@ -300,7 +300,14 @@ function start() {
   if (value) load();
 }
 
+/** There is a login again: a vote that waits for it is sent as it was. */
+function onLogin() {
+  if (!root.isConnected) { document.removeEventListener("wb-login", onLogin); return; }
+  retryNow();
+}
+
 document.addEventListener("keydown", onKey);
+document.addEventListener("wb-login", onLogin);
 window.addEventListener("pagehide", giveBack);
 window.addEventListener("pageshow", onShow);
 const poke = kit.loop(element, keep);

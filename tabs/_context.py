@@ -29,14 +29,15 @@ MOST_JOBS = 200
 
 @dataclass
 class Context:
-    """The home, its queue, runner and chats, which paths the page may name; and what must be redrawn when a shelf
-    changes."""
+    """The home, its queue, runner and chats; which paths the page may name and whether it asks for a login; and what
+    must be redrawn when a shelf changes."""
 
     home: Home
     queue: Queue
     runner: Runner
     chats: ChatService
     gate: PathGate = field(default_factory=PathGate)
+    asks_login: bool = False
     on_load: list[tuple[Callable[..., Any], Any, Any]] = field(default_factory=list)
     on_change: list[tuple[Callable[..., Any], Any, Any]] = field(default_factory=list)
     _followers: list[tuple[Any, Callable[[], Any]]] = field(default_factory=list)

@@ -178,7 +178,7 @@ def component(
         js_on_load=_begin(*parts, name),
         head=_scripts(),
         apply_default_css=False,
-        server_functions=[_served(title, function) for title, function in functions.items()],
+        server_functions=[_served(name, title, function) for title, function in functions.items()],
         empty=list(empty),
         **options,
     )
@@ -191,11 +191,12 @@ def _begin(*names: str) -> str:
 
 
 def _scripts() -> str:
-    files = [ASSETS / "vendor" / "marked.umd.js", ASSETS / "vendor" / "purify.min.js", ASSETS / "kit.js"]
+    names = ("vendor/marked.umd.js", "vendor/purify.min.js", "login_ended.js", "kit.js")
+    files = [ASSETS / name for name in names]
     return "".join(f'<script src="{static_url(file)}"></script>' for file in files)
 
 
-def _served(name: str, function: Answer) -> Answer:
+def _served(component_name: str, name: str, function: Answer) -> Answer:
     """A server function called `name`; an exception becomes {"error": …}, since Gradio would answer nothing."""
 
     def answer(query: Query, request: gr.Request) -> dict[str, Any]:
@@ -206,7 +207,7 @@ def _served(name: str, function: Answer) -> Answer:
                 log.exception("%s failed", name)
             return {"error": _sentence(error)}
 
-    answer.__name__ = name
+    answer.__name__, answer.__qualname__ = name, f"{component_name}.{name}"
     return answer
 
 
@@ -291,15 +292,16 @@ def heading(text: str, note: str = "") -> Html:
     return Html(f'<div class="wb-h">{safe(text)}</div>{line}')
 
 
-def header(device_text: str, job_text: str = "", job_status: str = "running") -> Html:
-    """The bar at the top: brand, device, the running job if there is one, and the light/dark switch."""
+def header(device_text: str, job_text: str = "", job_status: str = "running", logged_in: bool = False) -> Html:
+    """The bar at the top: brand, device, the running job if there is one, the light/dark switch, and the way out."""
     job = chip(job_status, job_text) if job_text else chip("idle", "No job running")
+    out = '<form method="post" action="logout"><button class="wb-button">Log out</button></form>' if logged_in else ""
     device = f'<span class="wb-chip is-device">{safe(device_text)}</span>'
     return Html(
         f'<div class="wb-header"><div class="wb-brand"><i></i><span>LLM Workbench</span></div>'
         f'<div class="wb-header-right">{job}{device}'
         '<button type="button" class="wb-theme" data-wb-theme title="Light or dark" aria-label="Light or dark">'
-        "</button></div></div>"
+        f"</button>{out}</div></div>"
     )
 
 

@@ -51,7 +51,7 @@ def serve(compose: Callable[[Context], gr.Blocks]) -> None:
     os.environ["GRADIO_TEMP_DIR"] = str(uploads)  # asked for when the page is composed
     gate = serving.gate((uploads,))
     queue = PageQueue(home, gate)
-    ctx = Context(home, queue, Runner(home, queue), ChatService(home), gate)
+    ctx = Context(home, queue, Runner(home, queue), ChatService(home), gate, bool(serving.password))
     gr.set_static_paths(static_paths())
     demo = compose(ctx).queue(default_concurrency_limit=8)
     demo._queue.sleep_when_free = IDLE

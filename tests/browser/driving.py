@@ -23,8 +23,8 @@ SCREENSHOTS = ROOT / "tests" / "screenshots"
 class App:
     """The real app in a process of its own, killable."""
 
-    def __init__(self, home: Home):
-        self.home = home
+    def __init__(self, home: Home, **settings: str):
+        self.home, self.settings = home, settings
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
@@ -36,6 +36,7 @@ class App:
 
     def start(self) -> "App":
         environment = {**os.environ, "WORKBENCH_HOME": str(self.home.root), "WORKBENCH_PORT": str(self.port)}
+        environment |= self.settings
         self.process = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=environment)
         until(self._answers, 60)
         return self
@@ -65,9 +66,9 @@ def until(true: Callable[[], Any], seconds: float = 60) -> Any:
 
 
 @contextlib.contextmanager
-def serving(home: Home) -> Iterator[App]:
-    """The app on that home; in the end its jobs are killed with it."""
-    app = App(home).start()
+def serving(home: Home, **settings: str) -> Iterator[App]:
+    """The app on that home, with environment variables; in the end its jobs are killed with it."""
+    app = App(home, **settings).start()
     try:
         yield app
     finally:
