@@ -4,6 +4,7 @@ import contextlib
 import logging
 import socket
 from collections.abc import Callable
+from types import FrameType
 
 import fastapi
 import gradio as gr
@@ -15,7 +16,7 @@ from tabs._theme import CSS_PATHS, HEAD, theme
 from tabs.serving.asking import asker
 from workbench.errors import UserError
 
-SHUTDOWN_SECONDS = 2
+SHUTDOWN_SECONDS = 1
 """How long a stopped server waits for open streams; a page keeps one open for as long as it is shown."""
 
 
@@ -45,12 +46,20 @@ def mounted(demo: gr.Blocks) -> fastapi.FastAPI:
     return parent
 
 
+class _Server(uvicorn.Server):
+    """Does not complain of the streams it cuts when it stops: every open page has one that ends in no other way."""
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+        super().handle_exit(sig, frame)
+
+
 def run(app: ASGIApp, listening: socket.socket, started: Callable[[], None]) -> None:
     """Serves until interrupted; `started` is called when requests are answered."""
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s: %(message)s")
     logging.getLogger("workbench").setLevel(logging.INFO)
     config = uvicorn.Config(app, log_level="warning", server_header=False, timeout_graceful_shutdown=SHUTDOWN_SECONDS)
-    server = uvicorn.Server(config)
+    server = _Server(config)
     started()
     with contextlib.suppress(KeyboardInterrupt):  # raised again once the server has stopped as it should
         server.run(sockets=[listening])
