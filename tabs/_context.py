@@ -51,17 +51,17 @@ class Context:
         return self.shelves.models.look()[1]
 
     def models(self) -> Choices:
-        """Whole models and adapters."""
-        return self._of_models("models", lambda info: info.has_weights)
+        """Whole models that go on with a text, and adapters."""
+        return self._of_models("models", lambda info: info.has_weights and info.generates)
 
     def answering(self) -> Choices:
         """Everything that can answer a prompt: models, adapters, ensembles."""
-        return self._of_models("answering", lambda info: not info.error)
+        return self._of_models("answering", lambda info: not info.error and info.generates)
 
     def shelved_models(self) -> Choices:
         """Everything on the shelf, damaged models last."""
         damaged = [(f"{info.name} · damaged", info.name) for info in self.infos() if info.error]
-        return [*self.answering(), *damaged]
+        return [*self._of_models("shelved", lambda info: not info.error), *damaged]
 
     def adapters(self) -> Choices:
         return self._of_models("adapters", lambda info: info.is_adapter)

@@ -98,7 +98,7 @@ def _picked(ctx: Context, job: str) -> Any:
 
 def _import(ctx: Context, path: str, name: str, base: str | None) -> tuple[str, str]:
     manifest = import_folder(ctx.home, ctx.gate.path(path, "Folder"), name, base or "")
-    gr.Info(f"{manifest.name} is on the shelf.")
+    gr.Info(f"{manifest.name} is on the shelf. {manifest.info.get('limits', '')}".strip())
     return "", ""
 
 
@@ -106,14 +106,14 @@ def _row(info: ModelInfo) -> TableRow:
     if info.error:
         return TableRow(info.name, (info.name, f"Damaged. {info.error}", *["—"] * 5))
     cells = (
-        info.name, f"adapter of {info.base}" if info.is_adapter else info.kind, info.architecture,
+        info.name, info.described, info.architecture,
         human_count(info.parameters), info.dtype, human_size(info.size), info.created[5:16].replace("T", " "),
     )  # fmt: skip
     return TableRow(info.name, cells)
 
 
 def _words(info: ModelInfo) -> str:
-    return f"{info.name} {info.kind} {info.base} {info.architecture} {info.dtype} {info.error}"
+    return f"{info.name} {info.kind} {info.described} {info.architecture} {info.dtype} {info.error}"
 
 
 def _details(ctx: Context) -> None:

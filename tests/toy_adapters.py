@@ -41,18 +41,15 @@ BASES: dict[str, tuple[str, dict[str, Any]]] = {
 SPREAD = 0.08  # of the weights: untrained ones are so small that an adapter hardly shows
 
 
-def build(architecture: str, settings: dict[str, Any], seed: int = 0) -> Any:
-    """A causal language model of transformers with random weights that are not small."""
+def build(architecture: str, settings: dict[str, Any], seed: int = 0, kind: str = "") -> Any:
+    """A model of transformers with random weights that are not small; a causal one unless a class is named."""
     import torch
     import transformers
 
     torch.manual_seed(seed)
     config = getattr(transformers, f"{architecture}Config")(**settings)
-    names = (f"{architecture}{end}" for end in ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration"))
-    kind = next(found for name in names if (found := getattr(transformers, name, None)) is not None)
-    if architecture == "Gemma3":
-        kind = transformers.Gemma3ForConditionalGeneration
-    model = kind(config)
+    named = getattr(transformers, kind) if kind else transformers.AutoModelForCausalLM
+    model = named(config) if kind else named.from_config(config)
     with torch.no_grad():
         for weight in model.parameters():
             if weight.ndim > 1:

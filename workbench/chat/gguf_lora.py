@@ -14,7 +14,7 @@ from workbench.gguf.reading import Header, read_header
 from workbench.home import Home
 from workbench.lineage import read_manifest
 from workbench.models.adapters import adapter_kind
-from workbench.models.shelf import answerable, gguf_file, model_folder
+from workbench.models.shelf import answerable, gguf_file, model_folder, resolve
 from workbench.models.tensors import adapter_config, lora_scaling
 
 if TYPE_CHECKING:
@@ -71,16 +71,19 @@ def lora_file(home: Home, name: str) -> Path:
         path.parent.mkdir(exist_ok=True)
         partial = path.with_suffix(f".{os.getpid()}")
         try:
-            _write(partial, read_header(gguf_file(home, gguf)), home.models / adapter)
+            _write(partial, read_header(gguf_file(home, gguf)), home.models / adapter, resolve(home, adapter).base)
             partial.replace(path)
         finally:
             partial.unlink(missing_ok=True)
     return path
 
 
-def _write(path: Path, header: Header, adapter: Path) -> None:
+def _write(path: Path, header: Header, adapter: Path, base: Path) -> None:
     import gguf
 
+    from workbench.models.adapted import Adapted
+
+    Adapted(base, adapter)  # raises unless all that it promises is in its file
     config = adapter_config(adapter)
     architecture = next(one for one, name in gguf.MODEL_ARCH_NAMES.items() if name == header.architecture)
     names = gguf.get_tensor_name_map(architecture, header.number(f"{header.architecture}.block_count", 0))

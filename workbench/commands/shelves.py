@@ -26,11 +26,12 @@ if TYPE_CHECKING:
 def list_models(home: Home, args: Args) -> None:
     from workbench.models import shelf
 
-    columns = ["name", "kind", "base", "architecture", "parameters", "dtype", "size", "parents"]
+    columns = ["name", "kind", "family", "base", "architecture", "parameters", "dtype", "size", "parents"]
     rows = [
         (
             i.name,
             i.error or i.kind,
+            i.family.label if i.family else "",
             i.base,
             i.architecture,
             i.parameters,
@@ -104,7 +105,8 @@ def import_model(home: Home, args: Args) -> None:
         from workbench.models.shelf import import_folder
 
         name = args.name or slug(Path(args.source).resolve().name)
-        print(f"{import_folder(home, args.source, name, args.base or '').name} is on the shelf.")
+        made = import_folder(home, args.source, name, args.base or "")
+        print(f"{made.name} is on the shelf. {made.info.get('limits', '')}".strip())
 
 
 def import_dataset(home: Home, args: Args) -> None:

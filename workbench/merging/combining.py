@@ -16,6 +16,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
 from workbench.jobs.job import JobContext
 from workbench.jobs.kinds.combine_adapters import SVD, ranks
+from workbench.models.adapted import Adapted
 
 if TYPE_CHECKING:
     from workbench.jobs.kinds.combine_adapters import CombineAdapters
@@ -49,7 +50,7 @@ def combine(base: Path, folders: list[Path], job: "CombineAdapters", target: Pat
 
 def with_adapters(base: Path, folders: list[Path]) -> PeftModel:
     """The adapters, named adapter_0, adapter_1, …, on the hollow base."""
-    model: Any = hollow(base)
+    model: Any = weightless(base)
     for place, folder in enumerate(folders):
         config = LoraConfig.from_pretrained(str(folder))
         config.target_modules = set(ranks(folder))  # however it was written: a list, a regex, some layers only
@@ -60,11 +61,12 @@ def with_adapters(base: Path, folders: list[Path]) -> PeftModel:
             model.add_adapter(name, config)
         else:
             model = get_peft_model(model, config, adapter_name=name)
+        Adapted(base, folder)  # raises unless all that it promises is in its file
         set_peft_model_state_dict(model, load_file(folder / "adapter_model.safetensors"), adapter_name=name)
     return model  # type: ignore[no-any-return]
 
 
-def hollow(base: Path) -> PreTrainedModel:
+def weightless(base: Path) -> PreTrainedModel:
     """The base's modules with zeros that take no memory for weights: all that PEFT needs to place adapters."""
     with torch.device("meta"):
         model = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(base, trust_remote_code=False))

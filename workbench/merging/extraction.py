@@ -17,7 +17,7 @@ from transformers.pytorch_utils import Conv1D
 
 from workbench.errors import UserError
 from workbench.jobs.job import JobContext
-from workbench.merging.combining import hollow
+from workbench.merging.combining import weightless
 from workbench.models.shelf import Resolved
 from workbench.models.weights import Tensors, open_weights
 
@@ -77,7 +77,7 @@ class Roles:
     """Which part of the model a tensor is, from the base's modules built without weights."""
 
     def __init__(self, base: Path):
-        model = hollow(base)
+        model = weightless(base)
         modules = dict(model.named_modules())
         head, inputs = model.get_output_embeddings(), model.get_input_embeddings()
         self.tied = bool(model.config.tie_word_embeddings)

@@ -79,7 +79,7 @@ def _wrong(found: Resolved, comparison: Comparison) -> str:
 
 
 def _right(comparison: Comparison, tokens: int) -> str:
-    said = f"Compared on {tokens} tokens: the logits differ from base + adapter by {comparison.share:.2%} of its effect"
+    said = f"Compared on {tokens} tokens: the logits differ from base + adapter by {comparison.share:.2g} of its effect"
     if comparison.share < TOLERANCE.get(comparison.dtype, COARSE):
         return f"{said}."
     return f"{said}. That is the rounding to {comparison.dtype}, which is coarse against so small an effect."

@@ -32,7 +32,7 @@ LIMITS = {
     "encoder": NOT_TEXT,
     "sequence to sequence": NOT_TEXT,
     "vision": "It is loaded with its pictures only, which is not done here; it can be merged.",
-    "state space": "It can be merged and made a GGUF, which llama.cpp runs; it does not chat or train as it is here.",
+    "state space": "It does not chat or train as it is; it can be merged, and by `quantize` made a GGUF that chats.",
     "other": NOT_TEXT,
 }
 

@@ -52,6 +52,13 @@ class ModelInfo:
         return self.family is None or self.family.generates
 
     @property
+    def described(self) -> str:
+        """What it is in a few words: 'adapter of smollm2', 'encoder', 'causal, mixture of experts'."""
+        if self.is_adapter:
+            return f"adapter of {self.base}"
+        return self.family.label if self.family else self.kind
+
+    @property
     def is_adapter(self) -> bool:
         return self.kind == "adapter"
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any, ClassVar
 
+from workbench.errors import UserError
 from workbench.hardware import Hardware
 from workbench.registry import Method, Registry
 
@@ -15,6 +16,10 @@ class Tuner(Method):
     def load(self, base: Path, adapter: Path | None, hardware: Hardware) -> Any:
         """The model ready to train: the base with a fresh adapter, or with `adapter` to go on from."""
         raise TypeError(f"{type(self).__name__} has no load()")
+
+    def reason_against(self, base: Path, adapter: Path | None) -> UserError | None:
+        """Why this model cannot be trained this way, or None: found before the job starts."""
+        return None
 
 
 TUNERS: Registry[Tuner] = Registry("tuner", "workbench.training.tuners")

@@ -13,6 +13,8 @@ from workbench.errors import Problems, UserError
 from workbench.home import Home, inside, slug, write_text, writing
 from workbench.jobs.job import JOBS, Job, JobContext, JobStopped, Output
 from workbench.lineage import Manifest, Parent, parent_of, read_manifest, write_manifest
+from workbench.models.adapters import adapter_kind
+from workbench.models.model_kinds import kind_of
 from workbench.models.shelf import Resolved, human_size, resolve
 from workbench.registry import choice
 
@@ -59,6 +61,9 @@ class Quantize(Job):
     def check(self, home: Home, problems: Problems) -> None:
         try:
             found = resolve(home, self.model)
+            kind_of(found.base).require_text(self.model, gguf=True)
+            if found.adapter:
+                adapter_kind(found.adapter).require_foldable(self.model)
         except UserError as error:
             problems.collect("model", error)
             return

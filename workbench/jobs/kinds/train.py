@@ -13,6 +13,7 @@ from workbench.errors import Problems, UserError
 from workbench.hardware import Hardware, known
 from workbench.home import Home, inside
 from workbench.jobs.job import JOBS, Job, JobContext, Output
+from workbench.models.model_kinds import kind_of
 from workbench.models.shelf import Resolved, human_size, resolve
 from workbench.registry import choice
 from workbench.training.objective import OBJECTIVES, Objective
@@ -113,6 +114,9 @@ class Train(Job):
         objective, tuner = self.objective, self.tuner
         try:
             found = resolve(home, self.model)
+            kind_of(found.base).require_text(self.model)
+            if reason := tuner.reason_against(found.base, found.adapter):
+                problems.collect("model", reason)
             if inside(home.models, self.output_name, "output").exists():
                 problems.add("output", f"{self.output_name!r} is on the shelf already.", "Choose another name.")
             if isinstance(tuner, Full):
@@ -123,8 +127,6 @@ class Train(Job):
             problems.collect("model", error)
 
     def _check_full(self, home: Home, tuner: Full, found: Resolved, problems: Problems) -> None:
-        if reason := tuner.reason_against(found.base, found.adapter):
-            problems.collect("model", reason)
         if self.keep_checkpoints:
             problems.add("keep_checkpoints", "only adapters' checkpoints are kept for averaging.", "Set it to 0.")
         hardware = known(home)

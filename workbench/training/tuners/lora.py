@@ -5,7 +5,9 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
+from workbench.errors import UserError
 from workbench.hardware import Hardware
+from workbench.models.adapters import PROMPTS, adapter_kind
 from workbench.training.tuner import TUNERS, Tuner
 
 
@@ -36,10 +38,12 @@ class Lora(Tuner):
 
     def attach(self, model: Any, adapter: Path | None) -> Any:
         """Puts a fresh adapter on a base model, or loads one to go on training it."""
-        from peft import LoraConfig, PeftModel, get_peft_model
+        from peft import LoraConfig, get_peft_model
+
+        from workbench.models.loading import attach_adapter, fit_rows
 
         if adapter:
-            return PeftModel.from_pretrained(model, adapter, is_trainable=True)
+            return attach_adapter(fit_rows(model, adapter), adapter, trainable=True)
         config = LoraConfig(
             r=self.r,
             lora_alpha=self.alpha,  # type: ignore[arg-type]
@@ -63,3 +67,14 @@ class Lora(Tuner):
             if isinstance(module, torch.nn.Linear) and any(part in name.lower() for part in place)
         }
         return sorted(found) or "all-linear"
+
+    def reason_against(self, base: Path, adapter: Path | None) -> UserError | None:
+        if adapter is None:
+            return None
+        kind = adapter_kind(adapter)
+        if kind.refusal:
+            return UserError(f"The adapter {adapter.name!r} {kind.refusal}.", kind.remedy, "model")
+        if kind.is_prompt:
+            why = f"{adapter.name!r} is {PROMPTS[kind.type]}, which PEFT does not go on training."
+            return UserError(why, f"Start from its base, {base.name!r}.", "model")
+        return None
