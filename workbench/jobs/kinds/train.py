@@ -48,7 +48,9 @@ class Train(Job):
     scheduler: Literal["cosine", "linear", "constant_with_warmup"] = Field(
         "cosine", description="How the learning rate falls."
     )
-    warmup: float = Field(0.05, ge=0, le=0.5, description="Share of the steps in which the learning rate rises.")
+    warmup: float = Field(
+        0.05, ge=0, le=0.5, description="Share of the steps in which the learning rate rises; none where that is one."
+    )
     weight_decay: float = Field(0.0, ge=0, le=1, description="Pull of the trained weights towards zero.")
     max_grad_norm: float = Field(1.0, gt=0, le=1000, description="Longer gradients are scaled down to this norm.")
     eval_every: int = Field(
