@@ -1,15 +1,20 @@
 """The cache of encoded rows: made once, whole or not at all, never stale, mended when damaged; and what is left out."""
 
+import multiprocessing
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pyarrow as pa
 import pytest
 
 from tests.toys import conversations, toy_tokenizer
+from tests.waiting import until
 from workbench.data import encoded, encoding_parts
 from workbench.data.encoded import EncodedRows, encoded_rows
 from workbench.data.encoding import EXAMPLES, OTHER, REASONS, Rules, Tally, encode_batch
@@ -20,6 +25,7 @@ from workbench.data.viewing import seen
 from workbench.errors import UserError
 from workbench.home import Home
 
+ROOT = Path(__file__).resolve().parents[2]
 CHATML = get_template("chatml")
 
 
@@ -203,6 +209,65 @@ def test_processes_make_what_one_makes_in_order(home: Home, monkeypatch: pytest.
     assert (tally.rows, tally.kept, tally.cut) == (60, 59, 1)
     assert [(count, rows) for _, (count, rows) in tally.reasons] == [(1, [17])]
     assert told[-1][:2] == (60, 60) and [done for done, _, _ in told[:6]] == [10, 20, 30, 40, 50, 60]
+
+
+def test_a_stop_ends_the_processes(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Asked(Exception):
+        pass
+
+    def stop() -> None:
+        if told:
+            raise Asked
+
+    told: list[Any] = []
+    monkeypatch.setattr("workbench.data.table.GROUP", 10)
+    write_rows(home, "many", "conversation", conversations(60))
+    monkeypatch.setattr(encoding_parts, "PART", 1)
+    monkeypatch.setattr(encoding_parts, "cores", lambda: 2)
+    rules = Rules("conversation", CHATML, 64)
+    with pytest.raises(Asked):
+        encoded_rows(home, "many", "train", home.models / "toy", rules, lambda *given: told.append(given), stop)
+    assert not multiprocessing.active_children() and not list((home.cache / "encoded").iterdir())
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from workbench.data import encoding_parts
+from workbench.data.encoded import encoded_rows
+from workbench.data.encoding import Rules
+from workbench.data.templates import get_template
+from workbench.home import Home
+
+def tell(*_):
+    print("at work", flush=True)
+
+if __name__ == "__main__":
+    encoding_parts.PART, encoding_parts.cores = 1, lambda: 2
+    home = Home.at(sys.argv[1])
+    rules = Rules("conversation", get_template("chatml"), 512)
+    encoded_rows(home, "many", "train", home.models / "toy", rules, tell)
+"""
+
+
+@pytest.mark.prove
+def test_processes_end_with_a_job_that_is_killed(home: Home, tmp_path: Path) -> None:
+    write_rows(home, "many", "conversation", conversations(60_000))
+    (tmp_path / "encode.py").write_text(KILLED)
+    command = [sys.executable, str(tmp_path / "encode.py"), str(home.root)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(ROOT)}) as job:
+        assert job.stdout and job.stdout.readline() == b"at work\n"
+        children = psutil.Process(job.pid).children(recursive=True)
+        assert len(children) >= 4  # two workers, each with its process that renders templates
+        job.kill()
+    gone = until(lambda: not any(alive(child) for child in children), 60, "the end of its processes")
+    assert gone and [path.name[:9] for path in (home.cache / "encoded").iterdir()] == [".partial-"]
+    encoded_rows(home, "talks", "train", home.models / "toy", Rules("conversation", CHATML, 64))
+    assert all(not path.name.startswith(".partial-") for path in (home.cache / "encoded").iterdir())
+
+
+def alive(process: psutil.Process) -> bool:
+    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
 
 
 def test_a_damaged_dataset_is_named(home: Home) -> None:

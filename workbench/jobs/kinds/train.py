@@ -49,7 +49,10 @@ class Train(Job):
         "cosine", description="How the learning rate falls."
     )
     warmup: float = Field(
-        0.05, ge=0, le=0.5, description="Share of the steps in which the learning rate rises; none where that is one."
+        0.05,
+        ge=0,
+        le=0.5,
+        description="Share of the steps in which the learning rate rises; runs too short for two such steps have none.",
     )
     weight_decay: float = Field(0.0, ge=0, le=1, description="Pull of the trained weights towards zero.")
     max_grad_norm: float = Field(1.0, gt=0, le=1000, description="Longer gradients are scaled down to this norm.")
