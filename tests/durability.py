@@ -52,7 +52,9 @@ class Server:
 
     def start(self) -> None:
         environment = {**os.environ, "WORKBENCH_HOME": str(self.home.root), "WORKBENCH_PORT": str(self.port)}
-        self.process = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=environment)
+        self.process = subprocess.Popen(
+            [sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL
+        )
         until(self._answers, 120, "the server")
 
     def _answers(self) -> bool:

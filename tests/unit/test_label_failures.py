@@ -143,7 +143,22 @@ def damaged_page(file: Path) -> None:
         opened.write(b"\xff" * 4096)
 
 
-DAMAGES = [garbage, cut, damaged_page]
+def folder(file: Path) -> None:
+    file.unlink()
+    file.mkdir()
+
+
+def pipe(file: Path) -> None:
+    file.unlink()
+    os.mkfifo(file)
+
+
+DAMAGES = [garbage, cut, damaged_page, folder, pipe]
+
+
+def contents(file: Path) -> bytes | int:
+    """What is in a file; of what is none, its kind."""
+    return file.read_bytes() if file.is_file() else file.stat().st_mode
 
 
 @pytest.fixture(params=DAMAGES)
@@ -155,18 +170,18 @@ def damaged(request: pytest.FixtureRequest, home: Home) -> Home:
 
 
 def test_a_damaged_database_says_so_and_takes_no_vote(damaged: Home) -> None:
-    content = damaged.labels.read_bytes()
+    content = contents(damaged.labels)
     wrong = trouble(damaged)
     assert isinstance(wrong, failures.LabelsUnusable) and wrong.state == failures.DAMAGED
     with pytest.raises(UserError, match="is damaged"):
         next_item(damaged, "round", ANN)
-    assert damaged.labels.read_bytes() == content
+    assert contents(damaged.labels) == content
 
 
 def test_what_can_be_read_is_recovered_and_the_damaged_files_stay(damaged: Home) -> None:
-    content = damaged.labels.read_bytes()
+    content = contents(damaged.labels)
     done = recover(damaged)
-    assert done.aside and (done.aside / damaged.labels.name).read_bytes() == content
+    assert done.aside and contents(done.aside / damaged.labels.name) == content
     assert trouble(damaged) is None and not list(damaged.root.glob(".labels-recovery-*"))
     assert str(done.rows["vote_event"]) in done.sentence() or "nothing could be read" in done.sentence()
     make_session(damaged, "after", 1)

@@ -2,6 +2,7 @@
 
 import contextlib
 import sqlite3
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -74,11 +75,20 @@ def journal_remains(file: Path) -> bool:
 def check_whole(file: Path) -> None:
     """Raises `LabelsUnusable` when the file is no database, too short, or (up to 16 MiB) has a damaged page."""
     try:
-        size = file.stat().st_size
+        found = file.stat()
+        if not stat.S_ISREG(found.st_mode):
+            raise damaged(file, "it is not a regular file")  # reading a pipe would wait for ever
+        size = found.st_size
         with file.open("rb") as opened:
             header = opened.read(100)
     except FileNotFoundError:
         return
+    except OSError as error:
+        raise UserError(
+            f"The label database {file.name} cannot be read: {error.strerror}.",
+            f"{NOT_SAVED} Check who owns it.",
+            "labels",
+        ) from error
     if not size:
         return  # an empty file is a new database
     if not header.startswith(MAGIC):

@@ -85,7 +85,7 @@ def recover(home: Home) -> Recovered:
 def _new_database(folder: Path, damaged: Path, done: Recovered) -> Path:
     """A whole database in `folder` with the rows of a copy of the damaged one: reading may change a database."""
     (copy_folder := folder / "copy").mkdir()
-    for path in _files(damaged):
+    for path in filter(Path.is_file, _files(damaged)):
         shutil.copyfile(path, copy_folder / path.name)
     new = folder / damaged.name
     engine = sa.create_engine(sa.URL.create("sqlite", database=str(new)))
