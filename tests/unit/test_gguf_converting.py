@@ -104,8 +104,8 @@ def test_the_best_type_for_some_memory(home: Home) -> None:
 
 
 def test_llama_cpp_reads_text_as_the_model_does(home: Home, source: Path, tmp_path: Path) -> None:
-    texts, equal, _ = tokenizing.compare(source, home.models / "toy")
-    assert texts == equal
+    compared = tokenizing.compare(source, home.models / "toy")
+    assert compared.texts == compared.equal and not compared.chat
     other = tmp_path / "other"
     shutil.copytree(home.models / "toy", other)
     rules = json.loads((other / "tokenizer.json").read_text())
@@ -113,12 +113,18 @@ def test_llama_cpp_reads_text_as_the_model_does(home: Home, source: Path, tmp_pa
     rules["pre_tokenizer"] = {"type": "Sequence", "pretokenizers": [digits, rules["pre_tokenizer"]]}
     rules["model"]["merges"] = []
     (other / "tokenizer.json").write_text(json.dumps(rules))
-    texts, equal, differing = tokenizing.compare(source, other)
-    assert equal < texts and differing
+    compared = tokenizing.compare(source, other)
+    assert compared.equal < compared.texts and compared.differing and compared.chat
+
+
+def test_a_gguf_that_reads_chats_otherwise_is_refused(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tokenizing, "compare", lambda *_: tokenizing.Comparison(9, 9, "", "<|user|>Hi"))
+    with pytest.raises(UserError, match=r"would read chats as other tokens than toy does, such as '<\|user\|>Hi'"):
+        converting._proved(resolve(home, "toy"), Path("toy.gguf"), True)
 
 
 def test_an_unknown_tokenizer_that_differs_is_refused(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tokenizing, "compare", lambda *_: (9, 8, "3.14"))
+    monkeypatch.setattr(tokenizing, "compare", lambda *_: tokenizing.Comparison(9, 8, "3.14"))
     toy = resolve(home, "toy")
     with pytest.raises(UserError, match=r"how toy splits text before BPE: '3.14'"):
         converting._proved(toy, Path("toy.gguf"), known=False)
@@ -191,6 +197,7 @@ import os, socket, subprocess
 class ModelType: TEXT = 1
 class TextModel:
     def get_vocab_base_pre(self, tokenizer): ...
+    def prepare_metadata(self, vocab_only): ...
 class ModelBase: pass
 def _try(name, act):
     try:
@@ -216,7 +223,10 @@ def test_the_converter_is_confined(home: Home, tmp_path: Path, monkeypatch: pyte
     outside = tmp_path / "outside"
     with zipfile.ZipFile(tmp_path / "evil.whl", "w") as wheel:
         wheel.writestr("conversion/__init__.py", EVIL.replace("OUTSIDE", repr(str(outside))))
-        wheel.writestr("gguf/__init__.py", "LlamaFileType = {'ALL_F32': 0}")
+        wheel.writestr(
+            "gguf/__init__.py",
+            "LlamaFileType = {'ALL_F32': 0}\nclass Keys:\n    class Tokenizer:\n        EOT_ID = 'eot'",
+        )
     monkeypatch.setattr(converting, "checked_wheel", lambda: tmp_path / "evil.whl")
     monkeypatch.setenv("SECRET_TOKEN", "x")
     (tmp_path / "scratch").mkdir()
@@ -279,7 +289,7 @@ def test_imports_that_cannot_answer_are_refused(fresh: Home, source: Path, tmp_p
     writer.write_kv_data_to_file()
     writer.close()
     assert "part 1 of 3" in refused(fresh, tmp_path / "part.gguf")
-    assert "is not a file" in refused(fresh, tmp_path / "none.gguf")
+    assert "There is no file" in refused(fresh, tmp_path / "none.gguf")
     (tmp_path / "big.gguf").write_bytes(b"GGUF\0\0\0\3" + bytes(64))
     assert "big-endian" in refused(fresh, tmp_path / "big.gguf")
     unknown = patched(source, tmp_path / "unknown.gguf", b"\5\0\0\0\0\0\0\0llama", b"\5\0\0\0\0\0\0\0quuux")

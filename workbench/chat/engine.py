@@ -20,6 +20,7 @@ from workbench.data.templates import Template, get_template
 from workbench.errors import UserError
 from workbench.hardware import probe
 from workbench.home import Home
+from workbench.models.chat_tokens import stops_of
 from workbench.models.ensembles import ShelvedEnsemble, is_ensemble, read_ensemble
 from workbench.models.loading import load_base, load_tokenizer
 from workbench.models.shelf import Resolved, resolve
@@ -35,6 +36,7 @@ class Engine:
         self._loaded: dict[str, Loaded] = {}
         self._tokenizers: dict[str, Any] = {}
         self._renderings: dict[str, tuple[Tokenizer, Template]] = {}
+        self._stops: dict[str, set[int]] = {}
         self._ensembles: dict[str, ShelvedEnsemble] = {}
         self._ggufs = Ggufs(home, self.hardware.cores)
 
@@ -58,6 +60,7 @@ class Engine:
                 folder = found.home_of_template
                 self._tokenizers[found.name] = self._tokenizer(found)
                 self._renderings[found.name] = (Tokenizer.load(folder), get_template("model", folder))
+                self._stops[found.name] = stops_of(found)
                 self._loaded[found.name] = one
 
     def _with_members(self, names: Sequence[str]) -> Iterator[str]:
@@ -132,21 +135,7 @@ class Engine:
         """Every token that ends an answer: the model's, the tokenizer's, and the template's end-of-turn token."""
         if gguf := self._ggufs.get(name):
             return set(gguf.stops)
-        tokenizer, config = self._tokenizers[name], self.activate(name).generation_config
-        ends = config.eos_token_id if isinstance(config.eos_token_id, list) else [config.eos_token_id]
-        found = {*ends, tokenizer.eos_token_id, self._end_of_turn(tokenizer)}
-        return {token for token in found if token is not None}
-
-    @staticmethod
-    def _end_of_turn(tokenizer: Any) -> int | None:
-        """The special token the chat template writes after an assistant's turn, if it writes one."""
-        turn = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "§§"}]
-        try:
-            tail = tokenizer.apply_chat_template(turn, tokenize=False).split("§§")[-1]
-        except Exception:
-            return None  # a template that wants other roles; its model's own end token still counts
-        ids = tokenizer(tail, add_special_tokens=False)["input_ids"]
-        return ids[0] if ids and ids[0] in tokenizer.all_special_ids else None
+        return set(self._stops[name])
 
     def open(self, name: str, messages: Messages, decoding: Decoding) -> AnyStream:
         """An answer to be made token by token; raises `TooLong`."""

@@ -39,6 +39,7 @@ def convert(request: dict[str, Any]) -> dict[str, Any]:
     from conversion import ModelBase, ModelType, TextModel, get_model_architecture, get_model_class
 
     _name_unknown_tokenizers(TextModel, request["pre_tokenizer"])
+    _name_end_of_turn(TextModel, gguf, request["end_of_turn"])
     model = Path(request["model"])
     types = {"F32": "ALL_F32", "F16": "MOSTLY_F16", "BF16": "MOSTLY_BF16"}
     with torch.inference_mode():
@@ -106,6 +107,19 @@ def _name_unknown_tokenizers(model: Any, name: str) -> None:
             return name
 
     model.get_vocab_base_pre = get_vocab_base_pre
+
+
+def _name_end_of_turn(model: Any, gguf: Any, token: int | None) -> None:
+    """Writes the token that ends a turn, unless the model's own files name one."""
+    original, key = model.prepare_metadata, gguf.Keys.Tokenizer.EOT_ID
+
+    def prepare_metadata(self: Any, *given: Any, **settings: Any) -> Any:
+        result = original(self, *given, **settings)
+        if token is not None and not any(key in part for part in self.gguf_writer.kv_data):
+            self.gguf_writer.add_eot_token_id(token)
+        return result
+
+    model.prepare_metadata = prepare_metadata
 
 
 if __name__ == "__main__":

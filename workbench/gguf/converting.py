@@ -9,19 +9,24 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from workbench.children import child_environment
+from workbench.data.templates import get_template
+from workbench.data.tokenizer import Tokenizer
 from workbench.errors import Problems, UserError
 from workbench.gguf.converter import architecture_of, checked_wheel, gguf_architecture, pre_tokenizer, supported
 from workbench.gguf.library import knows
+from workbench.limits import bounded_object
 from workbench.models import tensors
+from workbench.models.chat_tokens import end_of_turn
 from workbench.models.shelf import Resolved
 
 RUNNER = Path(__file__).with_name("_convert.py")
 PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT", "OMP_NUM_THREADS", "LANG")
+CONFIG = "tokenizer_config.json"
 POLL = 0.1  # seconds
 SENTENCEPIECE = ("gemma", "gemma2")
 Tell = Callable[[float, float, str], None]
@@ -69,13 +74,15 @@ def convert(
     kind = float_type(found.base)
     known = pre_tokenizer(found.base)
     partial = target.with_name(f"{target.name}.writing")
-    request = {
-        "wheel": str(checked_wheel()), "model": str(found.base.resolve()), "target": str(partial), "type": kind,
-        "name": found.name, "pre_tokenizer": known.name if known and not known.known else "",
+    request: dict[str, Any] = {
+        "wheel": str(checked_wheel()), "target": str(partial), "type": kind, "name": found.name,
+        "pre_tokenizer": known.name if known and not known.known else "", "end_of_turn": _end_of_turn(found.base),
     }  # fmt: skip
     size = tensors.summary(found.base).size
     try:
-        _run(request, lambda: tell(min(_size(partial), size), size, f"Converting to {kind}"), stop, found.name)
+        with _readable(found.base) as folder:
+            request["model"] = str(folder)
+            _run(request, lambda: tell(min(_size(partial), size), size, f"Converting to {kind}"), stop, found.name)
         proof = _proved(found, partial, known.known if known else True)
         partial.replace(target)
     finally:
@@ -83,17 +90,57 @@ def convert(
     return {"type": kind, "pre_tokenizer": known.name if known else "", **proof}
 
 
+def _end_of_turn(folder: Path) -> int | None:
+    """The token that ends an answer besides EOS; llama.cpp is told of one, and knows most others by their text."""
+    tokenizer = Tokenizer.load(folder)
+    ends = end_of_turn(tokenizer, get_template("model", folder))
+    return next(iter(ends - {tokenizer.backend.token_to_id(tokenizer.eos) if tokenizer.eos else None}), None)
+
+
+@contextlib.contextmanager
+def _readable(folder: Path) -> Iterator[Path]:
+    """The folder as the converter can read it.
+
+    Beside a tokenizer.model it learns of added tokens from tokenizer_config.json alone, where transformers 5 does not
+    write them any more: it would take `<start_of_turn>` for letters.
+    """
+    added = Tokenizer.load(folder).backend.get_added_tokens_decoder()
+    config = bounded_object(folder / CONFIG) if (folder / CONFIG).is_file() else {}
+    listed = config.get("added_tokens_decoder")
+    if (
+        not (folder / "tokenizer.model").is_file()
+        or not added
+        or (isinstance(listed, dict) and len(listed) >= len(added))
+    ):
+        yield folder.resolve()
+        return
+    written = {str(at): {"content": token.content, "special": token.special} for at, token in sorted(added.items())}
+    with tempfile.TemporaryDirectory(prefix="gguf-") as made:
+        for path in folder.resolve().iterdir():
+            if path.name != CONFIG:
+                (Path(made) / path.name).symlink_to(path)
+        (Path(made) / CONFIG).write_text(json.dumps({**config, "added_tokens_decoder": written}), "utf-8")
+        yield Path(made)
+
+
 def _proved(found: Resolved, path: Path, known: bool) -> dict[str, Any]:
     from workbench.gguf.tokenizing import compare
 
-    texts, equal, differing = compare(path, found.base)
-    if equal < texts and not known:
+    compared = compare(path, found.base)
+    if compared.equal < compared.texts and not known:
         raise UserError(
-            f"llama.cpp does not know how {found.name} splits text before BPE: {differing!r} gives other tokens there.",
+            f"llama.cpp does not know how {found.name} splits text before BPE: {compared.differing!r} gives other "
+            "tokens there.",
             "It cannot become a GGUF. A model that keeps its base's tokenizer can.",
             "model",
         )
-    return {"texts": texts, "equal": equal, "differing": differing}
+    if compared.chat:
+        raise UserError(
+            f"llama.cpp would read chats as other tokens than {found.name} does, such as {compared.chat!r}.",
+            "Its answers would not be the model's. Get the tokenizer's original files, then import it again.",
+            "model",
+        )
+    return {"texts": compared.texts, "equal": compared.equal, "differing": compared.differing}
 
 
 def _size(path: Path) -> int:

@@ -101,15 +101,18 @@ def _cut(words: str, mark: str) -> tuple[str, str]:
     return before, after
 
 
-def modelfile(template: str, tokens: Mapping[str, str]) -> str:
-    """The Modelfile of a GGUF beside it. `tokens` are its special tokens by name, as far as they are known."""
+def modelfile(template: str, tokens: Mapping[str, str], stops: Sequence[str] = ()) -> str:
+    """The Modelfile of a GGUF beside it.
+
+    tokens: its special tokens by name, as far as they are known. stops: the texts of all tokens that end an answer;
+    without them EOS.
+    """
     lines = ["FROM ./model.gguf"]
     needs_eos = "eos_token" in template and not tokens.get("eos_token")
     found = pieces_of(Template("model", template, "the model's own"), tokens) if template and not needs_eos else None
     if found:
         lines.append(f'TEMPLATE """{found.for_ollama()}"""')
-    end = tokens.get("eos_token", "")
-    if end:
+    for end in stops or filter(None, [tokens.get("eos_token", "")]):
         lines.append(f"PARAMETER stop {json.dumps(end, ensure_ascii=False)}")
     return "\n".join(lines) + "\n"
 

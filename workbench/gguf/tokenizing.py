@@ -7,11 +7,14 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 from workbench.children import child_environment
+from workbench.data.templates import get_template
 from workbench.data.tokenizer import Tokenizer
 from workbench.errors import UserError
 from workbench.gguf.converter import probe_text
+from workbench.models.chat_tokens import sample_chats
 
 RUNNER = Path(__file__).with_name("_tokenize.py")
 SECONDS = 300
@@ -48,14 +51,36 @@ def _reason(said: str) -> str:
     return told[0][:300] if told else "it ended without a word"
 
 
-def compare(path: Path, folder: Path) -> tuple[int, int, str]:
-    """(texts tried, texts with equal ids, the first that differs) of a GGUF and the tokenizer of a folder."""
+class Comparison(NamedTuple):
+    """How a GGUF reads texts: how many were tried, how many had equal ids, and the first that differs, else ''.
+
+    chat: the first of the model's own chats that differs, else ''.
+    """
+
+    texts: int
+    equal: int
+    differing: str
+    chat: str = ""
+
+
+def compare(path: Path, folder: Path) -> Comparison:
+    """Holds llama.cpp's ids of a GGUF against those of the tokenizer of a folder, on texts and on chats."""
     tokenizer = Tokenizer.load(folder)
     texts = [*TEXTS, *_pieces(probe_text()), *[f"{token}Hi{token}" for token in tokenizer.tokens.values()]]
-    ours = [encoding.ids for encoding in tokenizer.encode(texts)]
-    theirs = tokenize(path, texts)
-    differing = [text for text, one, other in zip(texts, ours, theirs, strict=True) if one != other]
-    return len(texts), len(texts) - len(differing), differing[0][:80] if differing else ""
+    chats = sample_chats(tokenizer, get_template("model", folder))
+    ours = [encoding.ids for encoding in tokenizer.encode([*texts, *chats])]
+    theirs = tokenize(path, [*texts, *chats])
+    same = [one == other for one, other in zip(ours, theirs, strict=True)]
+    return Comparison(
+        len(texts),
+        sum(same[: len(texts)]),
+        _first_other(texts, same[: len(texts)])[:80],
+        _first_other(chats, same[len(texts) :])[:120],
+    )
+
+
+def _first_other(texts: list[str], same: list[bool]) -> str:
+    return next((text for text, equal in zip(texts, same, strict=True) if not equal), "")
 
 
 def _pieces(text: str, size: int = 60) -> list[str]:

@@ -27,16 +27,13 @@ from workbench.errors import UserError
 from workbench.home import Home
 from workbench.merging.own import register_with_mergekit
 from workbench.merging.recipe import Recipe
+from workbench.models.chat_tokens import copy_tokenizer
 from workbench.models.shelf import Resolved
 from workbench.models.weights import ShardWriter, Tensors, open_weights
 
 Kernels = Literal["fast", "stock"]
 BY_ROWS = frozenset({"linear", "task_arithmetic", "nearswap", "passthrough"})
 BLOCK = 2**24  # elements
-TOKENIZER_FILES = (
-    "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "tokenizer.model", "added_tokens.json",
-    "merges.txt", "vocab.json", "chat_template.jinja",
-)  # fmt: skip
 
 
 class Ordered(MergeConfiguration):
@@ -168,7 +165,7 @@ class Plan:
             _set_chat_template(made, self._config)
             made.save_pretrained(folder)
         else:
-            _copy(self.donor.home_of_template, folder, TOKENIZER_FILES)
+            copy_tokenizer(self.donor.home_of_template, folder)
         self._trim_layers()
         self.config.save_pretrained(folder)
         _copy(self.donor.base, folder, ("generation_config.json",))

@@ -12,6 +12,7 @@ from workbench.lineage import Manifest, Parent, parent_of, write_manifest
 from workbench.merging.engine import Plan
 from workbench.merging.recipe import Recipe
 from workbench.models.card import model_card
+from workbench.models.chat_tokens import write_stops
 from workbench.models.shelf import Resolved
 from workbench.models.weights import ShardWriter
 
@@ -23,6 +24,7 @@ def shelve(
     with writing(inside(ctx.home.models, manifest.name, "output"), replace) as partial:
         writer.finish(partial)
         plan.save_rest(partial)
+        write_stops(partial)
         write_text(partial / "mergekit_config.yml", recipe.to_yaml())
         write_text(partial / "README.md", model_card(manifest, home=ctx.home))
         write_manifest(partial, manifest)

@@ -5,8 +5,10 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from workbench.data.templates import get_template
 from workbench.home import write_text
 from workbench.jobs.job import JobContext
+from workbench.models.chat_tokens import copy_tokenizer, write_stops
 from workbench.models.shelf import Resolved
 from workbench.models.tensors import model_config
 
@@ -22,10 +24,12 @@ def fold_into(ctx: JobContext, found: Resolved, folder: Path) -> dict[str, Any]:
     more than rounding, `JobStopped` when asked to stop.
     """
     from workbench.models.fold_check import compare
-    from workbench.models.loading import load_tokenizer
 
     changed = _write(ctx, found, folder)
-    load_tokenizer(found.home_of_template).save_pretrained(folder)
+    copy_tokenizer(found.base, folder)
+    if found.home_of_template != found.base:
+        copy_tokenizer(found.home_of_template, folder, get_template("model", found.home_of_template))
+    write_stops(folder)
     return compare(ctx, found, folder, changed)
 
 

@@ -13,6 +13,7 @@ from workbench.errors import UserError
 from workbench.home import writing
 from workbench.jobs.job import JobContext, JobStopped
 from workbench.lineage import Manifest, Parent, parent_of, read_manifest, write_manifest
+from workbench.models.chat_tokens import copy_tokenizer, write_stops
 from workbench.models.shelf import Resolved, model_folder, resolve
 from workbench.training.objective import Objective, Setup
 from workbench.training.objectives.distill import Distill, WithTeacher
@@ -225,7 +226,9 @@ def _save(job: "Train", ctx: JobContext, trainer: Any, setup: Setup, source: Res
             info |= tuner.save(trainer.model, source.base, partial)
         else:
             trainer.model.save_pretrained(partial, selected_adapters=["default"])
-        setup.tokenizer.save_pretrained(partial)
+        copy_tokenizer(source.home_of_template, partial, get_template(job.template, source.home_of_template))
+        if tuner.makes == "model":
+            write_stops(partial)
         (partial / "README.md").unlink(missing_ok=True)  # peft's empty card; the manifest says more
         made_by = {**job.to_dict(), "job": ctx.folder.name}
         parents = _parents(job, ctx, source)

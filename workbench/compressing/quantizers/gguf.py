@@ -123,11 +123,13 @@ class Gguf(Quantizer):
     def _beside(self, work: Work, info: dict[str, Any], size: int, sized: Preview) -> None:
         from workbench.data.templates import model_template
         from workbench.gguf.modelfile import card, modelfile
+        from workbench.models.chat_tokens import stop_texts
         from workbench.models.front_matter import declared
 
         template = model_template(work.found.base)
         tokens = special_tokens(work.found.base)
-        write_text(work.folder / "Modelfile", modelfile(template.text if template else "", tokens))
+        stops = stop_texts(work.found.base)
+        write_text(work.folder / "Modelfile", modelfile(template.text if template else "", tokens, stops))
         told = [f"{self.type} made with llama.cpp's rules for mixing types, {human_size(size)}."]
         if sized.fallbacks:
             told.append(sized.sentence().split("; ", 1)[1].capitalize())

@@ -67,7 +67,7 @@ class AssembleMoe(Job):
     def run(self, ctx: JobContext) -> dict[str, Any]:
         from workbench.hardware import probe
         from workbench.merging.moe import assemble
-        from workbench.models.loading import load_tokenizer
+        from workbench.models.chat_tokens import copy_tokenizer, write_stops
 
         recipe = MoeRecipe.read(self.recipe)
         folders = recipe.bind(ctx.home)
@@ -87,7 +87,8 @@ class AssembleMoe(Job):
                     f"In {len(alike)} layers the router can hardly tell the experts apart ({alike[0]} is the first); "
                     "prompts that differ more would help."
                 )
-            load_tokenizer(folders[recipe.base_model]).save_pretrained(partial)
+            copy_tokenizer(folders[recipe.base_model], partial)
+            write_stops(partial)
             write_text(partial / "mergekit_moe_config.yml", dump_yaml(self.recipe))
             base = folders[recipe.base_model]
             parents = [parent_of(base, "merge-base")]

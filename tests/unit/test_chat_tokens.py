@@ -1,0 +1,189 @@
+"""One tokenizer, one template and one set of stops per model: the same ids everywhere, and every learned end ends."""
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.toys import conversations, toy_home, toy_model
+from workbench.chat.decoding import Decoding
+from workbench.chat.engine import Engine
+from workbench.data.rendering import Tokenizer, render_prompt
+from workbench.data.templates import get_template
+from workbench.errors import UserError
+from workbench.gguf import converting
+from workbench.gguf.modelfile import modelfile
+from workbench.gguf.reading import read_header
+from workbench.home import Home
+from workbench.jobs.job import JOBS, JobContext
+from workbench.models.chat_tokens import copy_tokenizer, end_of_turn, stop_ids, stop_texts, write_stops
+from workbench.models.shelf import resolve
+
+pytestmark = pytest.mark.usefixtures("exact")
+LESSONS = 80
+ASKED: list[dict[str, Any]] = [{"role": "user", "content": "Tell me about the sea."}]
+GEMMA = (
+    "{% for m in messages %}<start_of_turn>{{ 'model' if m['role'] == 'assistant' else m['role'] }}\n"
+    "{{ m['content'] }}<end_of_turn>\n{% endfor %}{% if add_generation_prompt %}<start_of_turn>model\n{% endif %}"
+)
+
+
+def change(path: Path, **settings: Any) -> None:
+    path.write_text(json.dumps({**(json.loads(path.read_text()) if path.is_file() else {}), **settings}))
+
+
+def base_with_template(folder: Path) -> Path:
+    """A base model whose own end is <|endoftext|>, taught with ChatML's turns, as it lies after a fine-tune."""
+    change(folder / "tokenizer_config.json", eos_token="<|endoftext|>", pad_token="<|endoftext|>")
+    change(folder / "config.json", eos_token_id=0)
+    change(folder / "generation_config.json", eos_token_id=0)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def taught(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    home = Home.at(tmp_path_factory.mktemp("taught"))
+    base_with_template(toy_model(home, lessons=LESSONS))
+    return home
+
+
+def test_the_end_of_turn_that_training_learns_is_a_stop_beside_eos(taught: Home) -> None:
+    folder = taught.models / "toy"
+    assert end_of_turn(Tokenizer.load(folder), get_template("model", folder)) == {2}
+    assert stop_ids(folder) == [0, 2] and stop_texts(folder) == ["<|endoftext|>", "<|im_end|>"]
+    assert end_of_turn(Tokenizer.load(folder), get_template("vicuna")) == {0}  # which ends its answers with EOS
+
+
+def test_a_base_with_another_eos_stops_at_the_end_of_its_turn_in_chat(taught: Home) -> None:
+    engine = Engine(taught)
+    list(engine.load(["toy"]))
+    (answer,) = engine.answer_batch("toy", [ASKED], Decoding(greedy=True, max_new_tokens=60))
+    assert answer.finish == "eos" and "<|im_" not in answer.text and 0 < answer.tokens < 59
+
+
+def test_it_stops_in_plain_transformers_once_the_stops_are_written(taught: Home, tmp_path: Path) -> None:
+    import shutil
+
+    from transformers import AutoModelForCausalLM
+
+    folder = tmp_path / "exported"
+    shutil.copytree(taught.models / "toy", folder)
+    ids = render_prompt(ASKED, Tokenizer.load(folder), get_template("model", folder)).ids
+
+    def ends() -> list[int]:
+        import torch
+
+        model = AutoModelForCausalLM.from_pretrained(folder)
+        return model.generate(torch.tensor([ids]), max_new_tokens=60, do_sample=False)[0].tolist()[-1:]
+
+    assert ends() != [2]
+    write_stops(folder)
+    assert json.loads((folder / "generation_config.json").read_text())["eos_token_id"] == [0, 2]
+    assert ends() == [2]
+
+
+def test_its_gguf_names_the_end_of_turn_and_stops_there(taught: Home, tmp_path: Path) -> None:
+    target = tmp_path / "toy.gguf"
+    converting.convert(resolve(taught, "toy"), target)
+    header = read_header(target)
+    assert (
+        header.number("tokenizer.ggml.eos_token_id", -1) == 0 and header.number("tokenizer.ggml.eot_token_id", -1) == 2
+    )
+    folder = taught.models / "toy"
+    said = modelfile(header.chat_template, Tokenizer.load(folder).tokens, stop_texts(folder))
+    assert 'PARAMETER stop "<|endoftext|>"' in said and 'PARAMETER stop "<|im_end|>"' in said and "TEMPLATE" in said
+
+
+def test_a_whole_fine_tune_carries_its_stops_template_and_tokenizer_files_as_published(own_home: Path) -> None:
+    home = toy_home(own_home)
+    folder = base_with_template(home.models / "toy")
+    (folder / "vocab.txt").write_text("kept as it was")
+    job = JOBS.parse(
+        {"method": "train", "model": "toy", "dataset": "talks", "tuner": "full", "max_steps": 1, "template": "zephyr"}
+    )
+    work = home.jobs / "j"
+    work.mkdir()
+    made = home.models / job.run(JobContext(home, work))["model"]
+    assert (made / "tokenizer.json").read_bytes() == (folder / "tokenizer.json").read_bytes()
+    assert (made / "vocab.txt").read_text() == "kept as it was"
+    assert (made / "chat_template.jinja").read_text() == get_template("zephyr").text
+    ends = json.loads((made / "generation_config.json").read_text())["eos_token_id"]
+    assert ends == stop_ids(made) and 0 in ends
+
+
+@pytest.mark.parametrize("kind", ["LlamaTokenizer", "Qwen2Tokenizer", "PreTrainedTokenizerFast"])
+def test_chat_reads_what_training_reads_whatever_class_the_tokenizer_says_it_is(own_home: Path, kind: str) -> None:
+    """transformers makes a tokenizer of such a class anew, and may split text otherwise than tokenizer.json says."""
+    home = toy_home(own_home)
+    folder = home.models / "toy"
+    rules = json.loads((folder / "tokenizer.json").read_text())
+    digits = {"type": "Digits", "individual_digits": True}
+    rules["pre_tokenizer"] = {"type": "Sequence", "pretokenizers": [digits, rules["pre_tokenizer"]]}
+    (folder / "tokenizer.json").write_text(json.dumps(rules))
+    change(folder / "tokenizer_config.json", tokenizer_class=kind)
+    engine = Engine(home)
+    list(engine.load(["toy"]))
+    talk = [{"role": "user", "content": "What is 1234 + 5678?  Größe 日本"}]
+    assert (
+        engine.prompt_ids("toy", talk) == render_prompt(talk, Tokenizer.load(folder), get_template("model", folder)).ids
+    )
+
+
+def test_a_template_given_to_a_copy_replaces_the_one_in_the_config(tmp_path: Path, own_home: Path) -> None:
+    folder = toy_home(own_home).models / "toy"
+    change(folder / "tokenizer_config.json", chat_template="{{ messages }}")
+    copy_tokenizer(folder, tmp_path, get_template("llama3"))
+    assert get_template("model", tmp_path).text == get_template("llama3").text
+    assert "chat_template" not in json.loads((tmp_path / "tokenizer_config.json").read_text())
+
+
+def sentencepiece_model(home: Home, name: str, prefix: bool, published: bool) -> Path:
+    """A toy with a SentencePiece tokenizer in Gemma's manner and two added tokens, as published or as saved anew."""
+    import sentencepiece
+    from transformers import AutoTokenizer
+
+    folder, out = toy_model(home, name), io.BytesIO()
+    texts = [turn["content"] for row in conversations(60) for turn in row["messages"]]
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(texts * 5), model_writer=out, vocab_size=380, model_type="bpe", byte_fallback=True,
+        character_coverage=1.0, normalization_rule_name="identity", remove_extra_whitespaces=False, unk_id=0, bos_id=1,
+        eos_id=2, pad_id=-1, allow_whitespace_only_pieces=True, split_digits=True, add_dummy_prefix=prefix,
+        minloglevel=2,
+    )  # fmt: skip
+    for path in folder.glob("*token*"):
+        path.unlink()
+    (folder / "tokenizer.model").write_bytes(out.getvalue())
+    names = {0: "<unk>", 1: "<s>", 2: "</s>", 380: "<start_of_turn>", 381: "<end_of_turn>"}
+    added = {str(at): {"content": text, "special": True, "normalized": False} for at, text in names.items()}
+    config = {"tokenizer_class": "LlamaTokenizer", "bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"}
+    config |= {"added_tokens_decoder": added, "legacy": False, "add_prefix_space": prefix}  # type: ignore[dict-item]
+    change(folder / "tokenizer_config.json", **config)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer.backend_tokenizer.save(str(folder / "tokenizer.json"))
+    if not published:
+        (folder / "tokenizer_config.json").unlink()
+        tokenizer.save_pretrained(folder)
+        assert "added_tokens_decoder" not in json.loads((folder / "tokenizer_config.json").read_text())
+    (folder / "chat_template.jinja").write_text(GEMMA)
+    return folder
+
+
+@pytest.mark.parametrize("published", [True, False])
+def test_added_tokens_beside_sentencepiece_stay_tokens(own_home: Path, tmp_path: Path, published: bool) -> None:
+    home = Home.at(own_home)
+    sentencepiece_model(home, "gemmalike", prefix=False, published=published)
+    target = tmp_path / "model.gguf"
+    told = converting.convert(resolve(home, "gemmalike"), target)
+    assert told["equal"] == told["texts"]
+    assert read_header(target).number("tokenizer.ggml.eot_token_id", -1) == 381
+
+
+def test_a_gguf_that_would_read_chats_otherwise_is_not_made(own_home: Path, tmp_path: Path) -> None:
+    """llama.cpp puts a blank before the words after a control token; this tokenizer does not."""
+    home = Home.at(own_home)
+    sentencepiece_model(home, "llamalike", prefix=True, published=True)
+    with pytest.raises(UserError, match="would read chats as other tokens than llamalike does"):
+        converting.convert(resolve(home, "llamalike"), tmp_path / "model.gguf")
+    assert not list(tmp_path.glob("model.gguf*"))
