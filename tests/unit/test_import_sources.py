@@ -199,7 +199,9 @@ def test_the_job(home: Home, tmp_path: Path) -> None:
     found = Problems()
     job("a", path).check(home, found)
     assert not found.found
-    assert job("a", path).run(ctx) == {"dataset": "a", "rows": {"train": 18, "eval": 2}, "rejected": 0}
+    made = job("a", path).run(ctx)
+    assert {line["column"] for line in made.pop("columns")} == {"messages", "messages.role", "messages.content"}
+    assert made == {"dataset": "a", "rows": {"train": 18, "eval": 2}, "rejected": 0, "remarks": []}
     progress = [event for event in ctx.events.read()[0] if event["type"] == "progress"]
     assert progress[0]["total"] == progress[0]["done"] == path.stat().st_size
     job("a", path, tmp_path / "none.jsonl").check(home, found)

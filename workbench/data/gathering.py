@@ -92,6 +92,14 @@ class Plan:
                 self.sample.append(row)
         self.seen.update(news)
 
+    def empty_keys(self, form: Format) -> Keys:
+        """The columns and keys of the rows known, none of them filled."""
+        found = Keys()
+        if not regroups(form):
+            for row in self.sample:
+                found.see(row, 0, form.turn_keys(), form.reads_json_turns)
+        return Keys(dict.fromkeys(found.rows, 0))
+
     def form(self) -> Format:
         """The format for the rows known. Raises `UserError` when none fits, `SpecError` for changes that do not fit."""
         if self.choice.format:
@@ -284,6 +292,7 @@ def straight_part(straight: Straight, form: Format, seen: set[str], line: int) -
     if layout is not None:
         for path in (layout.column, *(f"{layout.column}.{key}" for key in (layout.role, layout.content) if key)):
             keys.count(path, rows, line)
+    keys.rows.update(dict.fromkeys(straight.empty, 0))
     for name, column in straight.others.items():
         keys.count(name, rows - column.null_count, line)
     kept = {name: straight.others[name].to_pylist() for name, use in uses.items() if use == "kept"}
@@ -352,6 +361,7 @@ class _Rows:
             form = better
             self._rewind(start)
             progress.done = start[-1]
+        keys.merge(plan.empty_keys(form))
         good, bad = self.good - start[2], self.bad - start[3]
         self.formats.append(form)
         self._accounts.append(form.account(keys, plan.source))

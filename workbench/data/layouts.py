@@ -45,6 +45,13 @@ def _is_argilla(row: Row) -> bool:
     return isinstance(row.get("fields"), dict) and bool({"responses", "suggestions", "records"} & row.keys())
 
 
+def _is_tree(row: Row) -> bool:
+    """https://huggingface.co/datasets/OpenAssistant/oasst1"""
+    prompt = row.get("prompt")
+    has_replies = isinstance(prompt, dict) and "replies" in prompt
+    return has_replies or {"message_id", "parent_id", "role"} <= row.keys()
+
+
 def _is_ragged_pairs(row: Row) -> bool:
     """Several answers a row, with or without scores, none of them marked as chosen."""
     answers = next((from_json(row[name]) for name in ("completions", "responses", "answers") if name in row), None)
@@ -80,6 +87,12 @@ LAYOUTS = (
         "Argilla records (fields, responses)",
         "Export them from Argilla with Dataset.to_datasets(), which has one column a field and one a question.",
         _is_argilla,
+    ),
+    _Layout(
+        "trees of messages, as OpenAssistant's",
+        "One question has several answers there. Write each path from a question to the answer you want as a row of "
+        "messages; answers with a rank can be pairs of chosen and rejected.",
+        _is_tree,
     ),
     _Layout(
         "made of pictures, sound or video",

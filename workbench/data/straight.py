@@ -36,10 +36,14 @@ class Layout:
 
 @dataclass(frozen=True)
 class Straight:
-    """A chunk that could be read: its canonical columns, and the other columns that some row fills, as they are."""
+    """A chunk that could be read: its canonical columns, and the other columns that some row fills, as they are.
+
+    `empty` are the other columns, and keys of messages as paths, that are null in every row.
+    """
 
     table: pa.Table
     others: dict[str, pa.ChunkedArray]
+    empty: list[str]
 
 
 def read_straight(data: bytes, layout: Layout) -> Straight | None:
@@ -54,16 +58,19 @@ def read_straight(data: bytes, layout: Layout) -> Straight | None:
     if any(table.column(name).null_count < rows for name in layout.empty):
         return None
     others = {name: table.column(name) for name in table.column_names if name not in (layout.column, *layout.empty)}
-    others = {name: column for name, column in others.items() if column.null_count < rows}
+    empty = [name for name, column in others.items() if column.null_count == rows]
+    others = {name: column for name, column in others.items() if name not in empty}
     if not all(_is_simple(column.type) for column in others.values()):
         return None
     column = table.column(layout.column).combine_chunks()
     if column.null_count:
         return None
     if not layout.roles:
-        return None if _blank(column) else Straight(pa.table({"text": column}), others)
+        return None if _blank(column) else Straight(pa.table({"text": column}), others, empty)
+    keys = [key.name for key in column.type.value_type if key.name not in (layout.role, layout.content, *SPECIAL)]
+    empty += [f"{layout.column}.{key}" for key in keys]
     messages = _messages(column, layout)
-    return None if messages is None else Straight(pa.table({"messages": messages}), others)
+    return None if messages is None else Straight(pa.table({"messages": messages}), others, empty)
 
 
 def _is_simple(kind: pa.DataType) -> bool:

@@ -1,10 +1,12 @@
 """OpenAI's preference files: an input of messages, the preferred output and the other one."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import ClassVar, Self
 
 from pydantic import Field
 
+from workbench.data.account import Entry, Keys
 from workbench.data.canonical import Kind, message_list
 from workbench.data.format import FORMATS, Format, Row, cell, first_value, pick
 from workbench.data.lines import Item, ReadRow
@@ -58,6 +60,15 @@ class OpenaiPreference(Format):
         flat = self._flat(row)
         names = {"prompt": self.prompt, "chosen": self.chosen, "rejected": self.rejected}
         return self.made(flat, {part: message_list(cell(flat, name), name) for part, name in names.items()})
+
+    def account(self, keys: Keys, file: str = "") -> list[Entry]:
+        """With the input itself, whose keys are the columns read."""
+        found = super().account(keys, file)
+        inner = next((line for line in found if line.column == self.prompt), None)
+        outer = self.prompt.rpartition(".")[0]
+        if inner is None or outer in keys.rows:
+            return found
+        return [replace(inner, column=outer, why="As the object of the messages and tools."), *found]
 
     def _flat(self, row: Row) -> Row:
         outer = self.prompt.rpartition(".")[0]

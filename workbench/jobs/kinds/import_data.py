@@ -69,4 +69,5 @@ class ImportData(Job):
             raise UserError("Its rows take more memory than there is.", "Divide it into several datasets.") from None
         discard_uploads(ctx.home, getattr(self.source, "paths", []))
         ctx.progress(1, 1, "Ready")
-        return {"dataset": made.name, "rows": made.info["rows"], "rejected": made.info["rejected"]}
+        names = ("rows", "rejected", "columns", "remarks")
+        return {"dataset": made.name} | {name: made.info[name] for name in names if name in made.info}
