@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+from workbench.children import child_environment
 from workbench.errors import UserError, explain
 
 Result = TypeVar("Result")
@@ -29,11 +30,11 @@ def call(function: Callable[..., Result], *arguments: Any, seconds: float = SECO
     Raises the `UserError` that it raises, and `UserError` when it takes too much memory or time or dies.
     """
     asked = pickle.dumps((function.__module__, function.__qualname__, arguments))
-    environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     try:
         done = subprocess.run(
             [sys.executable, "-m", "workbench.limited"], input=asked, capture_output=True, check=False, cwd=ROOT,
-            env={**environment, "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}, timeout=seconds,
+            env=child_environment(only=PASSED_ON, extra={"OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}),
+            timeout=seconds,
         )  # fmt: skip
     except subprocess.TimeoutExpired:
         raise UserError(f"Reading it took longer than {seconds:g} seconds.", "Divide it into smaller files.") from None

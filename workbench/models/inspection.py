@@ -5,11 +5,11 @@ It needs torch, which the server never imports: there it runs as a process of it
 """
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 
+from workbench.children import child_environment
 from workbench.errors import Problem, Problems, UserError
 from workbench.models import tensors
 from workbench.models.model_kinds import kind_from
@@ -25,8 +25,8 @@ def inspect(folder: Path, base: Path | None = None) -> list[Problem]:
         return look(folder, base)
     done = subprocess.run(
         [sys.executable, "-m", "workbench.models.inspection", str(folder), *([str(base)] if base else [])],
-        capture_output=True, text=True, timeout=LONGEST, check=False, env={**os.environ, "HF_HUB_OFFLINE": "1"},
-        cwd=Path(__file__).parents[2],
+        capture_output=True, text=True, timeout=LONGEST, check=False, cwd=Path(__file__).parents[2],
+        env=child_environment(extra={"HF_HUB_OFFLINE": "1"}),
     )  # fmt: skip
     last = done.stdout.strip().rpartition("\n")[2]
     if done.returncode or not last.startswith("["):
