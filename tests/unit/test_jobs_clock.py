@@ -97,9 +97,10 @@ def test_a_resumed_job_waits_behind_those_that_waited_before(queue: Queue, step_
     assert turns[first] > turns[second]
 
 
-def test_folders_that_no_clock_named_do_not_disturb_the_order(queue: Queue) -> None:
-    (queue.home.jobs / "zzz").mkdir()
-    (queue.home.jobs / "zzz" / "job.yaml").write_text("method: nap\n")
+@pytest.mark.parametrize("name", ["zzz", "99991231-235959-999-nap-ffff", "20269999-999999-999-nap-ffff"])
+def test_folders_that_no_clock_named_do_not_disturb_the_order(name: str, queue: Queue) -> None:
+    (queue.home.jobs / name).mkdir()
+    (queue.home.jobs / name / "job.yaml").write_text("method: nap\n")
     first, second = queue.submit(naps.Nap()), queue.submit(naps.Nap())
     assert first < second and first[:4] == str(time.localtime().tm_year)
 

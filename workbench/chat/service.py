@@ -176,7 +176,7 @@ class ChatService:
 
     def _write(self, request: dict[str, Any]) -> None:
         with self._lock:
-            self._used = time.time()
+            self._used = time.monotonic()
             process = self._running()
             try:
                 assert process.stdin
@@ -207,8 +207,8 @@ class ChatService:
             time.sleep(5)
             with self._lock:
                 if any(chat.busy for chat in self._chats.values()):
-                    self._used = time.time()
-                elif time.time() - self._used > IDLE_SECONDS:
+                    self._used = time.monotonic()
+                elif time.monotonic() - self._used > IDLE_SECONDS:
                     self.close()
 
     def _listen(self, process: subprocess.Popen[str]) -> None:

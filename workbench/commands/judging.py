@@ -68,14 +68,14 @@ def label(home: Home, args: Args) -> None:
             votes.hold(home, args.session, who.browser, item.token, leases.LEASE_SECONDS)
             print(f"\n[{item.done}/{item.total}]  " + " / ".join(message["content"] for message in item.prompt))
             print(f"\n── left\n{item.left}\n\n── right\n{item.right}\n")
-            shown = time.time()
+            shown = time.monotonic()
             answer = input("(l)eft (r)ight (t)ie (b)oth bad (s)kip (u)ndo (q)uit > ").strip().lower()[:1]
             if answer == "q":
                 return
             if answer == "u":
                 item = votes.undo(home, args.session, who, uuid.uuid4().hex)
             elif answer in keys:
-                seconds = time.time() - shown
+                seconds = time.monotonic() - shown
                 votes.vote(home, args.session, who, item.token, keys[answer], uuid.uuid4().hex, seconds)
                 print("saved")
                 item = votes.next_item(home, args.session, who)

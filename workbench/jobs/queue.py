@@ -1,6 +1,5 @@
 """The queue: folders under jobs/. Submit, look, stop, resume, delete; from any process."""
 
-import contextlib
 import datetime
 import os
 import re
@@ -146,14 +145,10 @@ class Queue:
     def _stamp(self) -> str:
         """The time as a job's id begins with it, later than that of every job: a clock set back changes no order."""
         now = datetime.datetime.fromtimestamp(time.time())
-        newest = next((found[1] for row in reversed(self.all()) if (found := STAMP.match(row.id))), "")
-        stamp = _stamped(now)
-        if stamp <= newest:
-            # A folder somebody named may have digits that are no time.
-            with contextlib.suppress(ValueError, OverflowError):
-                last = datetime.datetime.strptime(f"{newest}000", "%Y%m%d-%H%M%S-%f")
-                stamp = _stamped(last + datetime.timedelta(milliseconds=1))
-        return stamp
+        newest = next((found for row in reversed(self.all()) if (found := _submitted_at(row.id))), None)
+        if newest is None or _stamped(newest) < _stamped(now):
+            return _stamped(now)
+        return _stamped(newest + datetime.timedelta(milliseconds=1))
 
     def _turn(self) -> int:
         """A place behind every job that waits: the time in milliseconds, or more where the clock was set back."""
@@ -253,6 +248,16 @@ class Queue:
         with path.open("rb") as file:
             file.seek(start)
             return file.read(max(0, size - start)).decode("utf-8", "replace"), size
+
+
+def _submitted_at(job_id: str) -> datetime.datetime | None:
+    """The time a job's id begins with; None for a folder that no clock named."""
+    found = STAMP.match(job_id)
+    try:
+        moment = datetime.datetime.strptime(f"{found[1]}000", "%Y%m%d-%H%M%S-%f") if found else None
+    except ValueError:
+        return None
+    return moment if moment and moment.year < datetime.MAXYEAR else None
 
 
 def _stamped(moment: datetime.datetime) -> str:
