@@ -174,6 +174,21 @@ def test_generation_markers_say_what_is_trained(toy: Tokenizer) -> None:
     ]
 
 
+def test_what_is_proven_of_one_row_is_not_taken_for_another(toy: Tokenizer) -> None:
+    """A prompt that closes the thought when asked to: the same text between the turns, another answer."""
+    text = (
+        "{% for m in messages %}{{ '<|im_start|>' + m.role + ':' }}{% if m.role == 'assistant' %}<think></think>"
+        "{% endif %}{{ m.content + '<|im_end|>' }}{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant:"
+        "{% if '/no_think' in messages[-1].content %}<think></think>{% endif %}{% endif %}"
+    )
+    switching = Template("switching", text)
+    asked, told = [user("a"), answer("b")], [user("a /no_think"), answer("b")]
+    for order in ([asked, told], [told, asked]):
+        learned = [trained_text(render(talk, toy, switching)) for talk in order]
+        assert learned == [["b<|im_end|>" if talk is told else "<think></think>b<|im_end|>"] for talk in order]
+        switching = Template("switching", text + "{# anew #}")
+
+
 def test_words_a_template_changes_are_trained_where_they_stand(toy: Tokenizer) -> None:
     for change, expected in (("upper", "WREN"), ("reverse", "nerw"), ("replace('w', 'r')", "rren")):
         changing = Template("u", "{% for m in messages %}{{ m.content | " + change + " }}{% endfor %}")

@@ -4,10 +4,11 @@ import json
 import multiprocessing
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from workbench.data.templates import NAMES, RENDERER, Template, TemplateStopped, get_template, model_template
+from workbench.data.templates import NAMES, RENDERER, Renderer, Template, TemplateStopped, get_template, model_template
 from workbench.errors import UserError
 
 TALK = [
@@ -153,3 +154,21 @@ def test_a_forked_child_has_a_process_of_its_own() -> None:
     assert answers.get(timeout=60) == "Hi"
     child.join(10)
     assert rendered("b") == "b"
+
+
+def test_a_row_rendered_several_times_is_heard_of_between_the_renderings(monkeypatch: pytest.MonkeyPatch) -> None:
+    from workbench.data import template_worker
+
+    said: list[dict[str, Any]] = []
+    monkeypatch.setattr(template_worker.REPLIES, "add", said.append)
+    monkeypatch.setattr(template_worker.REPLIES, "send", lambda: None)
+    monkeypatch.setattr(template_worker, "SILENT_SECONDS", -1.0)
+    monkeypatch.setattr(template_worker, "limit_time", lambda _: None)
+    text = get_template("chatml").text + "{# anew #}"
+    request = {"template": text, "tokens": {}, "rows": [{"messages": TALK, "masked": True}]}
+    (answer,) = template_worker.answers(request)
+    assert len(answer["answers"]) == 1 and said == [{}] * len(said) and len(said) >= 3
+    renderer = Renderer()
+    for line in ("{}", "{}", '{"text": "a"}'):
+        renderer._answers.put(line)
+    assert renderer._answer() == {"text": "a"}

@@ -6,6 +6,7 @@ the generation prompt writes to the answer; that is never learned here, as a mod
 
 import importlib.util
 import os
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -103,3 +104,14 @@ def test_answers_hold_their_words_and_nobody_elses(name: str, conversation: Any)
     for place, turn in enumerate(told):
         holders = [other for other, text in spans.items() if f"w{place}w" in text]
         assert holders == ([place] if turn["role"] == "assistant" and f"w{place}w" in layout.text else [])
+
+
+@pytest.mark.prove
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(conversation=conversations())
+@pytest.mark.parametrize("name", UNMARKED)
+def test_what_was_proven_before_changes_nothing(name: str, conversation: Any) -> None:
+    warm = template(name)
+    cold = Template(name, warm.text + "{# " + uuid.uuid4().hex + " #}")
+    laid = [each.lay_out([Conversation(*conversation)], TOKENS)[0] for each in (warm, cold)]
+    assert laid[0] == laid[1] or all(isinstance(each, UserError) for each in laid)

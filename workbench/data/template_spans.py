@@ -23,6 +23,7 @@ from workbench.data.template_marks import PLANES, STYLES, Message, Probe, Text, 
 
 Render = Callable[[Sequence[Message], bool], "Text"]
 UNIT = re.compile(r"<[^<>\s]{1,60}>|\[[^\[\]\s]{1,60}\]|\w+|.", re.DOTALL)
+SWITCH = re.compile(r"(?<!\S)/\w+(?!\S)|</?think(?:ing)?>|\[/?THINK\]|^\s*<[^<>\s]{1,60}>|<[^<>\s]{1,60}>\s*$")
 MAX_LITERAL, MAX_CACHED = 400, 4096
 
 
@@ -141,8 +142,7 @@ class _Marked:
         every = self.probe.marks(self.text)
         self.places = [at for at, _ in every]
         self.marks = self._own_marks(every)
-        system = messages[0]["content"] if messages and messages[0]["role"] == "system" else ""
-        self.key = (style, str(hash(system)))
+        self.key = (style, *_switches(messages))
 
     def _own_marks(self, every: list[tuple[int, int]]) -> list[tuple[int, int]]:
         """The marks without those of a function's name that stand where its result does, not where it is called."""
@@ -273,6 +273,18 @@ class _Marked:
 
     def _rendered(self, count: int, asked: bool) -> str:
         return self.render(self.probe.messages[:count], asked).text
+
+
+def _switches(messages: Sequence[Message]) -> list[str]:
+    """What a template may look at to write a prompt otherwise: a short system prompt, and marks such as /no_think.
+
+    What was proven holds for conversations with the same ones only.
+    """
+    system = messages[0]["content"] if messages and messages[0]["role"] == "system" else ""
+    contents = (message["content"] for message in messages)
+    marked = (text for text in contents if "/" in text or "<" in text or "[" in text)
+    found = {mark.strip() for text in marked for mark in SWITCH.findall(text)}
+    return [system if len(system) <= MAX_LITERAL else "", *sorted(found)]
 
 
 def _shared(tail: str, text: str, at: int) -> int:
