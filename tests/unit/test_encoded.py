@@ -95,6 +95,12 @@ def test_whatever_the_ids_depend_on_is_in_the_key(home: Home) -> None:
     assert len(set(keys)) == len(keys)
 
 
+def test_another_renderer_is_another_key(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = encode(home).key
+    monkeypatch.setattr(encoded, "_renderer_digest", lambda: "of a later version")
+    assert encode(home).key != first
+
+
 def test_another_day_is_another_key_where_the_template_writes_the_date(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -175,7 +181,7 @@ def test_what_is_mapped_stays_readable_when_the_cache_is_deleted(home: Home) -> 
 
     rows = encode(home)
     before = rows.table.to_pylist()
-    shutil.rmtree(home.cache / "encoded")
+    shutil.rmtree(home.cache)
     assert rows.table.to_pylist() == before == encode(home).table.to_pylist()
 
 

@@ -35,10 +35,6 @@ from workbench.lineage import read_manifest
 LIMIT = 20 * 10**9  # bytes of encoded rows kept for later runs
 REPORT = "report.json"
 CHUNK = 1 << 24  # bytes hashed at once
-MODULES = (
-    *("encoding", "findings", "masking", "rendering", "template_marks", "template_spans", "template_worker"),
-    *("templates", "tokenizer", "tools"),
-)
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
 
 Tell = Callable[[float, float, str], None]
@@ -75,7 +71,7 @@ def encoded_rows(
     key = _key(source, split, model_folder, rules)
     folder = home.cache / "encoded" / key
     if (found := _opened(folder, rules.kind)) is None:
-        folder.parent.mkdir(exist_ok=True)
+        folder.parent.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(folder, ignore_errors=True)  # whatever is there cannot be read
         _make(folder, source, model_folder, rules, tell, stop)
         prune_cache(folder.parent, {key}, LIMIT)
@@ -102,8 +98,12 @@ def _key(source: Path, split: str, model_folder: Path, rules: Rules) -> str:
 
 @functools.cache
 def _renderer_digest() -> str:
-    """Changes with whatever makes ids of rows: our own modules, Jinja and the tokenizers."""
-    sources = [Path(__file__).with_name(f"{name}.py").read_bytes() for name in MODULES]
+    """Changes with whatever makes ids of rows: the modules of this folder, Jinja and the tokenizers.
+
+    All of its modules, so that nobody has to remember to name a new one here: a cache that is made anew after an
+    upgrade costs less than one that is stale.
+    """
+    sources = [path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py"))]
     versions = [importlib.metadata.version(name) for name in ("jinja2", "tokenizers")]
     return hashlib.sha256(b"\0".join([*sources, *(version.encode() for version in versions)])).hexdigest()
 
