@@ -137,6 +137,29 @@ def test_very_many_columns_of_a_table_are_refused(tmp_path: Path) -> None:
     refused(path, "Line 3 has more than 1,000,000 cells", 1)
 
 
+def test_very_many_damaged_records_are_each_kept_aside(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("a,b\n" + '"x"y,1\n' * 50_000 + "1,2\n")
+    start = time.monotonic()
+    read, bad = read_all(path)
+    assert len(read) == 1 and len(bad) == 50_000 and time.monotonic() - start < 10
+
+
+def test_a_record_of_very_many_lines_is_kept_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("workbench.data.tabular.MAX_LINE", 10_000)
+    path = tmp_path / "a.csv"
+    path.write_text('a,b\n1,2\n3,"' + "open\n" * 5000 + "4,5\n")
+    read, bad = read_all(path)
+    assert [row.data for row in read if row.data["b"]] == [{"a": "1", "b": "2"}, {"a": "4", "b": "5"}]
+    assert "the record is longer than 64 MB" in bad[0].reason or "field larger" in bad[0].reason
+
+
+@pytest.mark.parametrize("named", ["#separator:abc", '#separator:"'])
+def test_a_separator_that_is_none_is_refused(named: str, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text(f"{named}\n1,2\n")
+    refused(tmp_path / "a.txt", "as its separator")
+
+
 @pytest.mark.parametrize(
     ("row", "says"),
     [

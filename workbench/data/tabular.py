@@ -6,7 +6,7 @@ rejected and those it swallowed are read again.
 
 import csv
 import itertools
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, TextIO, get_args
@@ -14,7 +14,8 @@ from typing import Literal, TextIO, get_args
 from workbench.data.bounds import MOST_COLUMNS, MOST_VALUES
 from workbench.data.columns import meaning_of, plain_name
 from workbench.data.lines import MAX_LINE, Item, ReadRow, Remark, bounded_lines, reject
-from workbench.errors import UserError
+from workbench.data.values import short
+from workbench.errors import UserError, shortened
 
 Header = Literal["auto", "yes", "no"]
 HEADERS: tuple[str, ...] = get_args(Header)
@@ -54,7 +55,7 @@ def read_table(stream: TextIO, delimiter: str, header: Header = "auto", is_cards
                 continue
             names, is_header = _names(record, header, table)
             if not is_header:
-                yield Remark(f"The first line is no header; the columns are called {', '.join(names)}")
+                yield Remark(f"The first line is no header; the columns are called {shortened(', '.join(names), 200)}")
                 yield _record(start, record, names)
         elif record:
             swallowing += _has_swallowed(raw, len(names), table.delimiter)
@@ -81,13 +82,15 @@ def _opened(stream: TextIO, delimiter: str, is_cards: bool) -> _Table:
         first = next(found, "")
     if delimiter == "," and "," not in first:
         delimiter = next((one for one in (";", "\t", "|") if one in first), ",")
+    if len(delimiter) != 1 or delimiter in '"\r\n\0':
+        raise UserError(f"The file names {short(delimiter)} as its separator.", "Name a single character.", "source")
     return _Table(delimiter, names, itertools.chain([first], found), skipped, is_cards)
 
 
 def _records(table: _Table) -> Iterator[tuple[int, list[str], str, list[str]]]:
     """(first line, cells, error, lines) of every record; cells are empty for a blank line and after an error."""
     csv.field_size_limit(MAX_LINE)
-    waiting, start = table.lines, table.skipped + 1
+    waiting, start = _Waiting(table.lines), table.skipped + 1
     while True:
         seen: list[str] = []
         reader = csv.reader(_kept(waiting, seen), delimiter=table.delimiter, strict=True)
@@ -98,7 +101,8 @@ def _records(table: _Table) -> Iterator[tuple[int, list[str], str, list[str]]]:
                 seen.clear()
         except csv.Error as error:
             yield start, [], str(error), seen
-            waiting, start = itertools.chain(seen[1:], waiting), start + 1
+            waiting.give_back(seen[1:])
+            start += 1
             continue
         return
 
@@ -114,10 +118,33 @@ def _lines(stream: TextIO) -> Iterator[str]:
         yield line
 
 
+class _Waiting:
+    """Lines to be read, and those given back to be read again."""
+
+    def __init__(self, lines: Iterator[str]):
+        self._lines, self._again = lines, deque[str]()
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        return self._again.popleft() if self._again else next(self._lines)
+
+    def give_back(self, lines: list[str]) -> None:
+        self._again.extendleft(reversed(lines))
+
+
 def _kept(waiting: Iterator[str], seen: list[str]) -> Iterator[str]:
-    """The lines, each noted in `seen` so that a record that cannot be parsed can be shown and its lines read again."""
+    """The lines, each noted in `seen` so that a record that cannot be parsed can be shown and its lines read again.
+
+    Raises `csv.Error` within a record longer than 64 MB.
+    """
+    size = 0
     for line in waiting:
+        size = len(line) + (size if seen else 0)
         seen.append(line)
+        if size > MAX_LINE and len(seen) > 1:
+            raise csv.Error("the record is longer than 64 MB")
         yield line
 
 
