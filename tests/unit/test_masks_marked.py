@@ -146,3 +146,24 @@ def test_the_mask_is_that_of_transformers(name: str, conversation: Any) -> None:
 @pytest.mark.parametrize("name", MARKED)
 def test_the_mask_is_that_of_transformers_on_many_conversations(name: str, conversation: Any) -> None:
     check(name, *conversation)
+
+
+@pytest.mark.parametrize("name", MARKED)
+def test_a_marked_passage_has_the_weight_of_its_turn(name: str) -> None:
+    """Where turns count differently, whose a passage is must be proven, also where a template marks several a turn."""
+    template = Template(name, (FOLDER / f"{name}.jinja").read_text("utf-8"))
+    said = {"role": "assistant", "reasoning_content": "Hm."}
+    asked = {"role": "user", "content": "a"}
+    messages = [asked, {**said, "content": "one", "weight": 0.5}, asked, {**said, "content": "two"}]
+    try:
+        rendered = render(messages, tokenizer()[0], template)
+    except UserError as refusal:
+        assert name == "llava_next_training", refusal  # it takes no content that is text
+        return
+    halves = rendered.text.index("a", rendered.text.rindex("one") + 3) if "one" in rendered.text else 0
+    counted = {
+        weight
+        for (start, _), weight in zip(rendered.offsets, rendered.weights, strict=True)
+        if weight and halves and start < halves
+    }
+    assert counted <= {0.5} and {weight for weight in rendered.weights if weight} == {0.5, 1.0}
