@@ -3,19 +3,26 @@
 import dataclasses
 import functools
 import itertools
-import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import tokenizers
 
 from workbench.data.canonical import Message
 from workbench.data.findings import Finding, Prepared, findings_of
 from workbench.data.masking import Span, WeightedSpan, token_spans, weighted_spans
-from workbench.data.template_spans import Answer
-from workbench.data.templates import Conversation, Layout, Template, Tools
+from workbench.data.preparing import (
+    SIDES,
+    TrainOn,
+    conversation_of,
+    prepare,
+    prepare_sides,
+    prepare_text,
+    row_weight,
+)
+from workbench.data.templates import Layout, Template, Tools
 from workbench.data.tokenizer import Tokenizer
 from workbench.errors import UserError
 
@@ -24,6 +31,7 @@ __all__ = [
     "Rendered",
     "Report",
     "Tokenizer",
+    "TrainOn",
     "encode_rows",
     "for_view",
     "render",
@@ -33,15 +41,8 @@ __all__ = [
     "row_weight",
 ]
 
-TrainOn = Literal["assistant", "all"]
 IGNORED = -100
 BATCH = 256
-PLAIN = Template("plain text", "")
-SIDES: dict[str, tuple[str, ...]] = {
-    "text": ("text",),
-    "conversation": ("conversation",),
-    "preference": ("chosen", "rejected"),
-}
 
 
 @dataclass(frozen=True)
@@ -157,8 +158,8 @@ def render(
     `tools` and `weight` are the row's own; answers before message `first` are context and not trained on. Raises
     `UserError` when the template refuses it, and when it cannot be proven which part of the text the assistant wrote.
     """
-    (layout,) = template.lay_out([_conversation(messages, tools, first)], tokenizer.tokens)
-    prepared = _prepare(layout, messages, tokenizer, template, train_on, tools, first, weight)
+    (layout,) = template.lay_out([conversation_of(messages, tools, first)], tokenizer.tokens)
+    prepared = prepare(layout, messages, tokenizer, template, train_on, tools, first, weight)
     return _finish(prepared, tokenizer.encode([prepared.layout.text])[0], tokenizer, max_length, train_on)
 
 
@@ -176,7 +177,7 @@ def render_batch(
     the `UserError` it is refused with. Raises `TemplateStopped`.
     """
     names = names_of(kind)
-    prepared = _prepare_sides(rows, names, tokenizer, template, train_on)
+    prepared = prepare_sides(rows, names, tokenizer, template, train_on)
     encodings = iter(tokenizer.encode([side.layout.text for side in prepared if isinstance(side, Prepared)]))
     learnt: TrainOn = "all" if kind == "text" else train_on
     rendered = iter(
@@ -194,12 +195,6 @@ def names_of(kind: str) -> tuple[str, ...]:
     return SIDES[kind]
 
 
-def row_weight(row: dict[str, Any]) -> float:
-    """What a row's metadata says of its weight: a finite number from 0 on, 1 for anything else."""
-    given: Any = (row.get("metadata") or {}).get("weight")
-    return float(given) if type(given) in (int, float) and 0 <= given <= sys.float_info.max else 1.0
-
-
 def render_prompt(
     messages: Sequence[Message],
     tokenizer: Tokenizer,
@@ -215,7 +210,7 @@ def render_prompt(
 
 def render_text(text: str, tokenizer: Tokenizer, max_length: int | None = None, weight: float = 1.0) -> Rendered:
     """A plain text with the tokenizer's own BOS, if it sets one, and EOS; all of it is trained on."""
-    prepared = _prepare_text(text, tokenizer, weight)
+    prepared = prepare_text(text, tokenizer, weight)
     return _finish(prepared, tokenizer.encode([prepared.layout.text])[0], tokenizer, max_length, "all")
 
 
@@ -273,80 +268,6 @@ def for_view(rendered: Rendered) -> dict[str, Any]:
         "summary": summary + ([["Cut off", f"{lost:,}"]] if lost else []),
         "note": rendered.template,
     }
-
-
-def _conversation(messages: Sequence[Message], tools: Tools, first: int = 0) -> Conversation:
-    return Conversation(messages, tools, owners=first > 0 or any("weight" in turn for turn in messages))
-
-
-def _prepare(
-    layout: Layout | UserError,
-    messages: Sequence[Message],
-    tokenizer: Tokenizer,
-    template: Template,
-    train_on: TrainOn,
-    tools: Tools = (),
-    first: int = 0,
-    weight: float = 1.0,
-) -> Prepared:
-    if isinstance(layout, UserError):
-        raise layout
-    if layout.unproven and (train_on == "assistant" or any("weight" in turn for turn in messages)):
-        raise UserError(
-            f"Which part of the text the assistant wrote cannot be proven with the chat template "
-            f"({template.note or template.name}): {layout.unproven}.",
-            "Mark the answers in the template with {% generation %} and {% endgeneration %}, or choose another one.",
-            "template",
-        )
-    ended = _with_eos(layout, len(messages) - 1, tokenizer)
-    return Prepared(list(messages), ended, template, tools, eos_added=ended is not layout, first=first, weight=weight)
-
-
-def _with_eos(layout: Layout, last_turn: int, tokenizer: Tokenizer) -> Layout:
-    """The layout with EOS after its last answer, if the template ends that with no control token."""
-    last = layout.answers[-1] if layout.answers else None
-    if last is None or last.turn != last_turn or not tokenizer.eos or layout.text[last.end :].strip():
-        return layout
-    answered = layout.text[: last.end]
-    if tokenizer.ends_with_special(answered):
-        return layout
-    ended = Answer(last.start, last.end + len(tokenizer.eos), last.turn)
-    return Layout(answered + tokenizer.eos, [*layout.answers[:-1], ended])
-
-
-def _prepare_text(text: str, tokenizer: Tokenizer, weight: float) -> Prepared:
-    first = tokenizer.bos if tokenizer.adds_bos and not text.startswith(tokenizer.bos) else ""
-    last = "" if tokenizer.eos and text.endswith(tokenizer.eos) else tokenizer.eos
-    return Prepared([], Layout(first + text + last, []), PLAIN, weight=weight)
-
-
-def _prepare_sides(
-    rows: Sequence[dict[str, Any]],
-    names: Sequence[str],
-    tokenizer: Tokenizer,
-    template: Template,
-    train_on: TrainOn,
-) -> list[Prepared | UserError]:
-    """Every side of every row before it is tokenized, or why there is none."""
-    if names == SIDES["text"]:
-        return [_prepare_text(row["text"], tokenizer, row_weight(row)) for row in rows]
-    sides = [(row, *_turns(row, name)) for row in rows for name in names]
-    asked = [_conversation(messages, row.get("tools", ()), first) for row, messages, first in sides]
-    prepared: list[Prepared | UserError] = []
-    for (row, messages, first), layout in zip(sides, template.lay_out(asked, tokenizer.tokens), strict=True):
-        tools, weight = row.get("tools", ()), row_weight(row)
-        try:
-            prepared.append(_prepare(layout, messages, tokenizer, template, train_on, tools, first, weight))
-        except UserError as error:
-            prepared.append(error)
-    return prepared
-
-
-def _turns(row: dict[str, Any], name: str) -> tuple[list[Message], int]:
-    """A side's whole conversation, and the message from which on it is learned."""
-    if name == "conversation":
-        return row["messages"], 0
-    return [*row["prompt"], *row[name]], len(row["prompt"])
 
 
 def _finish(
