@@ -218,3 +218,16 @@ def test_every_verb_says_what_it_does(capsys: pytest.CaptureFixture[str]) -> Non
         with pytest.raises(SystemExit) as ended:
             main(["data", verb, "--help"])
         assert ended.value.code == 0 and len(capsys.readouterr().out) > 100
+
+
+def test_the_account_of_columns_is_printed_and_changed(home: Home, tmp_path: Path, cli: Cli) -> None:
+    path = write_lines(tmp_path / "a.jsonl", [{**row, "label": "topic", "page": 1} for row in conversations(4)])
+    code, _, err = cli("import-dataset", path, "--name", "a")
+    assert code == 1 and "label: " in err and "label=keep" in err
+    code, out, err = cli("import-dataset", path, "--name", "a", "--columns", "label=keep", "page=leave_out")
+    assert code == 0, err
+    lines = {line.split()[1]: " ".join(line.split()[2:]) for line in out.splitlines() if line.startswith("# ")}
+    assert lines["label"] == "kept 4 rows Under metadata." and lines["page"] == "left out 4 rows Chosen so."
+    assert lines["messages.content"].startswith("used as content 4 rows") and load_yaml(out)["rows"]["train"] == 4
+    code, out, _ = cli("import-dataset", path, "--name", "b", "--columns", "label=keep", "--json")
+    assert {line["column"]: line["use"] for line in json.loads(out)["columns"]}["page"] == "kept"

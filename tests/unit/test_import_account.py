@@ -130,6 +130,7 @@ def test_all_splits_of_one_json_file_are_read(home: Home, tmp_path: Path) -> Non
         ({"instruction": "q", "output": "a", "answers": ["b"]}, "answers"),
         (chat(tools=["hammer"]), "tools"),
         (chat(thought="hm"), "thought"),
+        (chat(weight="70 kg"), "weight"),
         ({"messages": [user("q"), answer("a", rating=2)]}, "messages.rating"),
     ],
 )

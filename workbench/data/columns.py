@@ -126,6 +126,16 @@ def row_weight_of(value: Any, what: str) -> float:
     return weight
 
 
+def is_row_weight(value: Any) -> bool:
+    """Whether a cell is a number from 0 on, or true or false, also where it is written as text."""
+    if isinstance(value, bool) or (isinstance(value, str) and plain_name(value) in ("true", "false")):
+        return True
+    try:
+        return number_of(value, "") >= 0
+    except UserError:
+        return False
+
+
 def score_key(answer: dict[str, Any]) -> str:
     """The key of a scored answer that holds its score: `overall_score` before others; '' where none does."""
     names = [name for name in answer if meaning_of(name) == "score" and type(answer[name]) in (int, float)]

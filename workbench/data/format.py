@@ -15,6 +15,7 @@ from workbench.data.columns import (
     are_verdicts,
     is_empty,
     is_missing,
+    is_row_weight,
     meaning_of,
     plain_name,
     row_weight_of,
@@ -312,10 +313,17 @@ def verdict_column(columns: list[str], sample: list[Row], *names: str) -> str:
     return next((column for column in found if column and are_verdicts(values_of(sample, column))), "")
 
 
+def weight_column(columns: list[str], sample: list[Row]) -> str:
+    """The column that says how much a row counts, if at least half of its values are such; '' otherwise."""
+    column = pick(columns, *ROW_WEIGHTS)
+    values = values_of(sample, column)
+    return column if 2 * sum(map(is_row_weight, values)) >= len(values) > 0 else ""
+
+
 def columns_beside(columns: list[str], sample: list[Row]) -> dict[str, str]:
     """The settings for what many formats have beside their own columns: system prompt, tools, the row's weight."""
     return {
         "system": pick(columns, *SYSTEM),
         "tools": tools_column(columns, sample),
-        "weight": pick(columns, *ROW_WEIGHTS),
+        "weight": weight_column(columns, sample),
     }

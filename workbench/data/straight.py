@@ -82,11 +82,13 @@ def _count_rows(data: bytes) -> int:
 
     A line break between } and { cannot lie within an object, so as many objects as lines are one a line.
     """
-    if len(data) > lines.MAX_LINE or _wide(data) or not data.startswith(b"{") or not data.endswith(b"}\n"):
+    if len(data) > lines.MAX_LINE or not data.startswith(b"{") or not data.endswith(b"}\n"):
         return 0
     letters = np.frombuffer(data, np.uint8)
     ends = np.flatnonzero(letters < 32)
     if not ((letters[ends] == 10).all() and (letters[ends - 1] == 125).all() and (letters[ends[:-1] + 1] == 123).all()):
+        return 0
+    if (np.diff(ends, prepend=-1) > MOST_COLUMNS).any() and _wide(data):
         return 0
     try:
         offsets = pa.py_buffer(np.array([0, len(data)], np.int32))

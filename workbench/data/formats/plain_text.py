@@ -5,8 +5,7 @@ from typing import ClassVar, Self
 from pydantic import Field
 
 from workbench.data.canonical import Kind, full_text
-from workbench.data.columns import ROW_WEIGHTS
-from workbench.data.format import FORMATS, Format, Row, cell, pick, values_of
+from workbench.data.format import FORMATS, Format, Row, cell, pick, values_of, weight_column
 from workbench.data.formats._asking import transcript
 from workbench.data.straight import Layout
 
@@ -35,7 +34,7 @@ class PlainText(Format):
         texts = [value for value in values_of(sample, column) if isinstance(value, str)]
         if texts and all(map(transcript, texts)):
             return None, f"The texts in {column!r} are transcripts of conversations."
-        return cls(text=column, weight=pick(columns, *ROW_WEIGHTS)), f"The column {column!r} holds the text."
+        return cls(text=column, weight=weight_column(columns, sample)), f"The column {column!r} holds the text."
 
     def layout(self) -> Layout | None:
         return Layout(self.text, empty=tuple(filter(None, (self.weight,))))
