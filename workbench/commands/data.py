@@ -211,6 +211,9 @@ def _register_looking(verbs: Commands) -> None:
     shown.add_argument("--model", help="also show what this model is trained on, and what is cut off")
     shown.add_argument("--template-file", help="a Jinja chat template of your own, in place of --template")
     shown.add_argument("--row", type=int, default=1, help="which row, counted from 1")
+    shown.add_argument(
+        "--train-on", default="assistant", choices=["assistant", "all"], help="with --model: what is learned"
+    )
     for command in (counted, shown):
         command.add_argument("--template", default="model", choices=NAMES)
         command.add_argument("--max-length", type=int, default=512, help="tokens of a row at most")
