@@ -147,6 +147,19 @@ def test_what_may_change_what_is_learned_is_asked_about(home: Home, tmp_path: Pa
 
 
 @pytest.mark.parametrize(
+    "row",
+    [
+        {"text": "a", "score": 2.5},
+        {"prompt": "q", "score": 3},
+        {"prompt": "q", "chosen": "a", "rejected": "b", "rating": 4},
+    ],
+)
+def test_a_score_where_nothing_is_answered_or_all_is_compared_is_kept(home: Home, tmp_path: Path, row: Row) -> None:
+    name = [*row][-1]
+    assert read(home, tmp_path, "a.jsonl", [row]).rows[0]["metadata"] == {name: row[name]}
+
+
+@pytest.mark.parametrize(
     ("row", "label"),
     [
         ({"messages": [user("q"), answer("a")], "label": True}, True),
@@ -250,6 +263,7 @@ def test_reasons_are_given_where_the_richer_format_fails(home: Home, tmp_path: P
     [
         ({"text": "a", "label": "b"}, "'label' beside may be more"),
         ({"prompt": "q", "targets": ["a"]}, "'targets' beside may be more"),
+        ({"content": "a", "summary": "b"}, "'summary' beside may be more"),
         ({"prompt": "q", "completions": ["a", "b"], "labels": [True, False]}, "stepwise supervision"),
         ({"prompt": "q", "responses": ["a", "b"]}, "several answers to one prompt"),
         ({"data": {"prompt": "q"}, "annotations": [{}]}, "Label Studio"),

@@ -54,7 +54,7 @@ def show(home: Home, args: Args) -> None:
     from workbench.data.store import count, rows
 
     if args.model:
-        args.dataset = args.name
+        args.dataset, args.json = args.name, False
         tokens(home, args)
         return
     found = rows(home, args.name, args.split, args.row - 1, 1) if args.row > 0 else []

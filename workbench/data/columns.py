@@ -22,8 +22,8 @@ VERDICTS = (
     *("is_good", "thumbs", "thumb", "vote", "preferred", "is_preferred", "correct", "is_correct", "score"),
 )
 MEANINGS: dict[Meaning, tuple[str, ...]] = {
-    "label": (*VERDICTS, "labels", "verdicts", "class", "better", "winner", "choice", "preference", "judgement"),
     "score": ("score", "scores", "rating", "ratings", "reward", "rewards", "rank", "ranks", "stars", "grade"),
+    "label": (*VERDICTS, "labels", "verdicts", "class", "better", "winner", "choice", "preference", "judgement"),
     "weight": ROW_WEIGHTS,
     "question": (
         *("prompt", "instruction", "question", "query", "input", "context", "history", "problem", "passage"),
@@ -31,7 +31,21 @@ MEANINGS: dict[Meaning, tuple[str, ...]] = {
     ),
     "answer": (
         *("completion", "completions", "response", "responses", "answer", "answers", "output", "outputs", "solution"),
-        *("chosen", "rejected", "target", "targets", "reply", "replies", "assistant", "generation", "generations"),
+        *(
+            "chosen",
+            "rejected",
+            "target",
+            "targets",
+            "summary",
+            "summaries",
+            "highlights",
+            "translation",
+            "reply",
+            "replies",
+            "assistant",
+            "generation",
+            "generations",
+        ),
     ),
     "conversation": ("messages", "conversations", "conversation", "dialogue", "dialog", "role"),
     "tools": (*TOOLS, "tool_calls", "function_call", "available_tools"),

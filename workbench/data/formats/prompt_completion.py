@@ -28,6 +28,10 @@ PAIRS = (
     ("problem", "answer"),
     ("user", "assistant"),
     ("front", "back"),
+    ("document", "summary"),
+    ("article", "summary"),
+    ("article", "highlights"),
+    ("text", "summary"),
 )
 
 
