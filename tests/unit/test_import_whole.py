@@ -74,8 +74,10 @@ def refused(home: Home, source: Path, base: str = "") -> str:
         ("config.json", lambda has: {**has, "num_hidden_layers": 3}, "9 tensors that LlamaForCausalLM needs"),
         ("config.json", lambda has: {**has, "vocab_size": 402}, "is 400 × 64 in the files, and 402 × 64 by config"),
         ("config.json", lambda has: {**has, "model_type": "martian"}, "none that transformers"),
+        ("config.json", lambda has: {**has, "num_hidden_layers": 10**9}, "says num_hidden_layers: 1000000000"),
+        ("config.json", lambda has: {**has, "hidden_act": "none such"}, "no model can be built from its config"),
     ],
-    ids=["tensor", "head", "shape", "layers", "rows", "architecture"],
+    ids=["tensor", "head", "shape", "layers", "rows", "architecture", "too-many", "nonsense"],
 )
 def test_nothing_is_filled_at_random(home: Home, tmp_path: Path, file: str, change: Change, says: str) -> None:
     source = Path(shutil.copytree(home.models / "untied", tmp_path / "source"))
@@ -196,7 +198,7 @@ def test_what_does_not_answer_is_told_and_not_offered(
     made = import_folder(home, saved(tmp_path, name), name)
     assert made.info["kind"] == family and "it can be merged" in made.info["limits"]
     info = model_info(home, name)
-    assert info.described == family and not info.generates
+    assert info.described == f"{family}: no chat, no training" and not info.generates
     with pytest.raises(UserError) as caught:
         answerable(home, name)
     assert says in str(caught.value)

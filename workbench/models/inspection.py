@@ -14,6 +14,9 @@ from workbench.errors import Problem, Problems, UserError
 from workbench.models import tensors
 from workbench.models.model_kinds import kind_from
 
+ROOT = Path(__file__).parents[2]
+COUNTS = ("num_hidden_layers", "num_attention_heads", "num_experts", "num_local_experts", "n_routed_experts")
+MOST = 10_000  # of any of these: each is a module to be built
 LONGEST = 600  # seconds: transformers alone takes some to be imported
 NAMED = 3
 COPY = "Copy the missing files, or get the model again."
@@ -23,11 +26,16 @@ def inspect(folder: Path, base: Path | None = None) -> list[Problem]:
     """What is wrong with a model, or with an adapter of `base`, that can only be seen with its modules built."""
     if "torch" in sys.modules:
         return look(folder, base)
-    done = subprocess.run(
-        [sys.executable, "-m", "workbench.models.inspection", str(folder), *([str(base)] if base else [])],
-        capture_output=True, text=True, timeout=LONGEST, check=False, cwd=Path(__file__).parents[2],
-        env=child_environment(extra={"HF_HUB_OFFLINE": "1"}),
-    )  # fmt: skip
+    command = [sys.executable, "-m", "workbench.models.inspection", str(folder), *([str(base)] if base else [])]
+    offline = child_environment(extra={"HF_HUB_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": ""})
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=LONGEST, check=False, env=offline, cwd=ROOT
+        )
+    except subprocess.TimeoutExpired:
+        raise UserError(
+            f"{folder.name} took more than {LONGEST} s to look at.", "Check its config.json.", "path"
+        ) from None
     last = done.stdout.strip().rpartition("\n")[2]
     if done.returncode or not last.startswith("["):
         why = (done.stderr.strip().splitlines() or ["it ended without a word"])[-1][:300]
@@ -45,6 +53,9 @@ def look(folder: Path, base: Path | None = None) -> list[Problem]:
             _model(folder, problems)
     except UserError as error:
         problems.collect("path", error)
+    except Exception as error:  # architectures fail in many ways on settings that make no sense
+        told = f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:200]}"
+        problems.add("path", f"no model can be built from its config ({told}).", "Get a fresh copy of that file.")
     return problems.found
 
 
@@ -63,6 +74,10 @@ def _model(folder: Path, problems: Problems) -> None:
             f"its config.json is none that transformers {transformers.__version__} knows: {told}",
             "Get a model of an architecture that it has.", "path",
         ) from None  # fmt: skip
+    for part in (config, config.get_text_config()):
+        for setting in COUNTS:
+            if isinstance(count := getattr(part, setting, None), int) and count > MOST:
+                raise UserError(f"its config.json says {setting}: {count}.", "Get a fresh copy of that file.", "path")
     kind = kind_from(written)
     if not written.get("quantization_config"):
         named = None if kind.generates else getattr(transformers, kind.architecture, None)

@@ -11,6 +11,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 from workbench.errors import UserError
 from workbench.hardware import Hardware
 from workbench.models.adapters import adapter_kind
+from workbench.models.model_kinds import kind_of
 
 logging.getLogger("bitsandbytes.autograd._functions").setLevel(logging.ERROR)  # warns at every product of bfloat16
 
@@ -36,6 +37,7 @@ def load_base(
     dtype: in place of the device's own. answers_only: nothing will be trained, saved or merged, so that weights may
     be rearranged for speed. Raises `UserError` when the folder is no causal language model of this transformers.
     """
+    kind_of(folder).require_text(folder.name)
     packed = packed_by(folder)
     options: dict[str, Any] = {"dtype": dtype or usual_dtype(hardware)}
     if hardware.device != "cpu" or quantization:

@@ -1,6 +1,5 @@
 """The models of a home: folders of safetensors, whole models and adapters, listed without importing torch."""
 
-import fcntl
 import os
 import shutil
 from dataclasses import dataclass, field
@@ -53,10 +52,12 @@ class ModelInfo:
 
     @property
     def described(self) -> str:
-        """What it is in a few words: 'adapter of smollm2', 'encoder', 'causal, mixture of experts'."""
+        """What it is in a few words: 'adapter of smollm2', 'causal, mixture of experts', 'encoder: no chat, …'."""
         if self.is_adapter:
             return f"adapter of {self.base}"
-        return self.family.label if self.family else self.kind
+        if self.family is None:
+            return self.kind
+        return self.family.label if self.generates else f"{self.family.label}: no chat, no training"
 
     @property
     def is_adapter(self) -> bool:
@@ -313,13 +314,13 @@ def _link(source: Path, target: Path) -> None:
 
 def clone(source: Path, target: Path) -> None:
     """Copies a file, sharing its blocks until either is written to where the file system can (btrfs, XFS, APFS)."""
-    with source.open("rb") as old, target.open("wb") as new:
-        try:
+    try:
+        import fcntl
+
+        with source.open("rb") as old, target.open("wb") as new:
             fcntl.ioctl(new.fileno(), FICLONE, old.fileno())
-            return
-        except OSError:
-            pass
-    shutil.copyfile(source, target)
+    except (ImportError, OSError):  # Windows, or a file system that cannot
+        shutil.copyfile(source, target)
 
 
 def copy_texts(source: Path, target: Path) -> None:

@@ -13,6 +13,7 @@ from workbench.jobs.job import JOBS, Job, JobContext, JobStopped, Output
 from workbench.lineage import Manifest, read_manifest, verify
 from workbench.merging import catalogue
 from workbench.merging.recipe import Recipe
+from workbench.models.model_kinds import kind_of
 from workbench.models.shelf import Resolved
 from workbench.spec import Spec
 
@@ -89,7 +90,9 @@ class Merge(Job):
         if not (target.exists() and read_manifest(target).made_by.get("job") == ctx.folder.name):
             self._merge(ctx, recipe, parents)
         result: dict[str, Any] = {"model": self.output, "seconds": round(time.monotonic() - began, 1)}
-        if self.proof.enabled:
+        if self.proof.enabled and not kind_of(target).generates:
+            ctx.note("What was merged does not go on with a text, so that nothing is asked of it.")
+        elif self.proof.enabled:
             from workbench.merging.proof import prove
 
             names = [found.name for found in parents.values()]
