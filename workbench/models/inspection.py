@@ -27,11 +27,12 @@ def inspect(folder: Path, base: Path | None = None) -> list[Problem]:
     if "torch" in sys.modules:
         return look(folder, base)
     command = [sys.executable, "-m", "workbench.models.inspection", str(folder), *([str(base)] if base else [])]
-    offline = child_environment(extra={"HF_HUB_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": ""})
+    offline = {"HF_HUB_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": ""}
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, timeout=LONGEST, check=False, env=offline, cwd=ROOT
-        )
+            command, capture_output=True, text=True, timeout=LONGEST, check=False, cwd=ROOT,
+            env=child_environment(extra=offline),
+        )  # fmt: skip
     except subprocess.TimeoutExpired:
         raise UserError(
             f"{folder.name} took more than {LONGEST} s to look at.", "Check its config.json.", "path"
