@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from workbench.data import gathering, opening, straight
+from workbench.data import gathering, opening, source_parts, straight
 from workbench.data.format import FORMATS, Format
 from workbench.data.reading import ReadingOptions
+from workbench.data.source_plan import Choice
 from workbench.data.table import rows_of
 
 GOOD = '{"messages":[{"role":"user","content":"q"},{"role":"assistant","content":"a"}]}'
@@ -88,14 +89,14 @@ FORMS = {
 
 
 def gathered(path: Path, form: Format, rejects: Path) -> tuple[object, ...]:
-    found = gathering.gather([path], gathering.Choice(form), ReadingOptions(), rejects)
+    found = gathering.gather([path], Choice(form), ReadingOptions(), rejects)
     return rows_of(found.table), found.rejected, rejects.read_text() if rejects.exists() else ""
 
 
 def both(path: Path, form: Format, monkeypatch: pytest.MonkeyPatch) -> tuple[tuple[object, ...], tuple[object, ...]]:
     fast = gathered(path, form, path.with_suffix(".fast"))
     with monkeypatch.context() as patch:
-        patch.setattr(gathering, "read_straight", lambda *_: None)
+        patch.setattr(source_parts, "read_straight", lambda *_: None)
         return fast, gathered(path, form, path.with_suffix(".slow"))
 
 
@@ -129,12 +130,12 @@ def test_plain_chunks_take_the_fast_way() -> None:
     data = "\n".join([GOOD, extra, turns(("human", "q"), ("gpt", "a")), ""]).encode()
     read = straight.read_straight(data, layout)
     assert read is not None and read.others.keys() == {"id", "tag"}
-    part = gathering.straight_part(read, FORMS["messages"], {"id", "tag"}, 1)
+    part = source_parts.straight_part(read, FORMS["messages"], {"id", "tag"}, 1)
     assert part is not None and rows_of(part.table) == [
         FORMS["messages"].convert(json.loads(line)) for line in data.decode().splitlines()
     ]
     assert part.keys.rows["id"] == 1 and part.keys.rows["messages.role"] == 3
-    assert gathering.straight_part(read, FORMS["messages"], {"id"}, 1) is None  # a column no row before has filled
+    assert source_parts.straight_part(read, FORMS["messages"], {"id"}, 1) is None  # a column no row before has filled
 
 
 def test_line_numbers_after_fast_chunks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

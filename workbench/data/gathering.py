@@ -4,45 +4,27 @@ The format is detected from the first rows, and again whenever a row fills a col
 before it did: the whole source decides. When that gives other settings, the source is read again with them.
 """
 
-import itertools
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from workbench.data.account import Entry, Keys, joined_entries
-from workbench.data.columns import meaning_of
-from workbench.data.compressed import Seen
-from workbench.data.detecting import ASIDE, Detection, completed, detect, with_columns
-from workbench.data.format import METADATA, Format, Row
-from workbench.data.jsonlines import Chunk, read_chunk
-from workbench.data.lines import Item, ReadRow, Rejected, Remark, reject
-from workbench.data.opening import name_of, undecodable
-from workbench.data.reading import ReadingOptions, form_of, no_rows, read_chunks, read_source
-from workbench.data.spread import Stop, Tell, spread
-from workbench.data.straight import Straight, read_straight
-from workbench.data.table import joined, table_of
-from workbench.data.values import as_json
+from workbench.data.format import Format
+from workbench.data.lines import Item
+from workbench.data.opening import name_of
+from workbench.data.reading import ReadingOptions, no_rows, read_source
+from workbench.data.source_parts import Part, Readable, parts_of, source_parts
+from workbench.data.source_plan import Choice, Plan, plan_of
+from workbench.data.spread import Stop, Tell
+from workbench.data.table import joined
 from workbench.errors import UserError
 
-Readable = Path | str
-SAMPLE = 50
-LOOKED_AT = 1000
-TOGETHER = 1000
 MOST_TRIES = 100
-MOST_SAMPLE = 300
-
-
-@dataclass(frozen=True)
-class Choice:
-    """What a person chose: the format, or None to detect it; and changes of its columns, as for `with_columns`."""
-
-    format: Format | None = None
-    columns: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -69,66 +51,6 @@ class Gathered:
         }  # fmt: skip
 
 
-class Plan:
-    """The format of a source as far as its rows are known; `seen` are the columns and keys that some row has filled."""
-
-    def __init__(self, source: str, choice: Choice):
-        self.source, self.choice = source, choice
-        self.sample: list[Row] = []
-        self.seen: set[str] = set()
-        self.detection: Detection | None = None
-        self.failures: list[str] = []
-
-    def learn(self, keys: Keys, news: Iterable[str]) -> None:
-        """Adds the first rows that fill these columns and keys to those the format is detected from.
-
-        Where rows name columns as they please, there is no end of them: past a bound only names that mean something
-        for what is learned count.
-        """
-        for path in sorted(news):
-            row = keys.firsts.get(path)
-            is_wanted = len(self.sample) < MOST_SAMPLE or meaning_of(path.rpartition(".")[2])
-            if row is not None and is_wanted and not any(row is old for old in self.sample):
-                self.sample.append(row)
-        self.seen.update(news)
-
-    def empty_keys(self, form: Format) -> Keys:
-        """The columns and keys of the rows known, none of them filled."""
-        found = Keys()
-        if not regroups(form):
-            for row in self.sample:
-                found.see(row, 0, form.turn_keys(), form.reads_json_turns)
-        return Keys(dict.fromkeys(found.rows, 0))
-
-    def form(self) -> Format:
-        """The format for the rows known. Raises `UserError` when none fits, `SpecError` for changes that do not fit."""
-        if self.choice.format:
-            form = completed(self.choice.format, self.sample)
-        else:
-            aside = {name for name, use in self.choice.columns.items() if use in ASIDE}
-            known = [{name: cell for name, cell in row.items() if name not in aside} for row in self.sample]
-            self.detection = detect(known)
-            if self.detection.format is None:
-                where = f"{self.source}: " if self.source else ""
-                told = f"{where}{self.detection.reason} {' '.join(self.failures[:3])}".strip()
-                raise UserError(told, "Choose the format and its columns.", "format")
-            form = self.detection.format
-        return with_columns(form, self.choice.columns) if self.choice.columns else form
-
-
-def plan_of(items: Iterator[Item], source: str, choice: Choice) -> Plan:
-    """The plan made from the first rows of a source."""
-    plan, keys = Plan(source, choice), Keys()
-    for item in _head(items):
-        if isinstance(item, Rejected):
-            plan.failures.append(item.reason)
-        elif isinstance(item, ReadRow):
-            plan.sample.append(item.data)
-            keys.see(item.data, item.line)
-    plan.seen = keys.names
-    return plan
-
-
 def gather(
     sources: list[Readable],
     choice: Choice,
@@ -151,7 +73,7 @@ def gather(
             count = rows.good + rows.bad
 
             def parts(form: Format, source: Readable = source, plan: Plan = plan) -> Iterator[Part]:
-                return _parts(source, form, plan.seen, options, progress.seen, stop)
+                return source_parts(source, form, plan.seen, options, progress.seen, stop)
 
             rows.read(plan, parts, progress)
             if rows.good + rows.bad == count:
@@ -182,133 +104,6 @@ def gather_items(
     with _Rows(rejects) as rows:
         rows.read(plan, parts, progress)
         return rows.gathered()
-
-
-def converted(form: Format, item: ReadRow | Rejected) -> Row | Rejected:
-    """The canonical row, or why there is none."""
-    if isinstance(item, Rejected):
-        return item
-    try:
-        return form.convert(item.data)
-    except UserError as error:
-        return reject(item.line, str(error), item.data)
-
-
-# ---- pieces of a source --------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Part:
-    """Some rows of a source, in their order, with the columns and keys they fill.
-
-    `raw` are those of the rows as they are read, where several belong together.
-    """
-
-    table: pa.Table
-    rejected: list[Rejected]
-    keys: Keys
-    remarks: Counter[str]
-    about: list[str] = field(default_factory=list)
-    raw: Keys | None = None
-
-
-def part_of(items: Iterable[Item], form: Format, raw: Keys | None = None) -> Part:
-    """Items read one by one."""
-    good: list[Row] = []
-    bad: list[Rejected] = []
-    keys, remarks, about = Keys(), Counter[str](), []
-    turn_columns, json_too = list(form.turn_keys()), form.reads_json_turns
-    for item in items:
-        if isinstance(item, Remark):
-            about.append(item.text)
-            continue
-        if isinstance(item, ReadRow):
-            keys.see(item.data, item.line, turn_columns, json_too)
-        made = converted(form, item)
-        if isinstance(made, Rejected):
-            bad.append(made)
-        else:
-            good.append(made)
-            remarks.update(form.remarks(item.data) if isinstance(item, ReadRow) else ())
-    return Part(table_of(form.kind, good), bad, keys, remarks, about, raw)
-
-
-def parts_of(items: Iterator[Item], form: Format) -> Iterator[tuple[int, Part]]:
-    """(how many items, their part), a thousand at a time."""
-    raw = Keys() if regroups(form) else None
-    rows = form.gather_items(items if raw is None else _noted(items, raw))
-    while together := list(itertools.islice(rows, TOGETHER)):
-        yield len(together), part_of(together, form, raw)
-
-
-def regroups(form: Format) -> bool:
-    """Whether the rows a format converts are not those of the source."""
-    return type(form).gather_items is not Format.gather_items
-
-
-def _noted(items: Iterator[Item], keys: Keys) -> Iterator[Item]:
-    for item in items:
-        if isinstance(item, ReadRow):
-            keys.see(item.data, item.line)
-        yield item
-
-
-def _parts(
-    source: Readable, form: Format, seen: set[str], options: ReadingOptions, tell: Seen, stop: Stop | None
-) -> Iterator[Part]:
-    """The rows of one source in pieces, in their order."""
-    if form_of(source, options) == "jsonl" and not regroups(form):
-        chunks = read_chunks(source, options, tell)
-        yield from spread(lambda chunk: _of_chunk(chunk, form, seen, source), chunks, stop=stop)
-        return
-    for _, part in parts_of(read_source(source, options, tell), form):
-        yield part
-        if stop:
-            stop()
-
-
-def _of_chunk(chunk: Chunk, form: Format, seen: set[str], source: Readable) -> Part:
-    layout = form.layout()
-    straight = read_straight(chunk.data, layout) if layout and chunk.whole else None
-    part = straight_part(straight, form, seen, chunk.line) if straight else None
-    if part is not None:
-        return part
-    try:
-        return part_of(read_chunk(chunk), form)
-    except UnicodeDecodeError as error:
-        raise undecodable(source, error, chunk.position + error.start) from None
-
-
-def straight_part(straight: Straight, form: Format, seen: set[str], line: int) -> Part | None:
-    """The rows of a chunk read straight, their other columns as metadata; None when one of these needs a closer look.
-
-    Columns that no row before has filled do: the format may have to be detected again.
-    """
-    uses = {name: form.fate(name).use for name in straight.others}
-    if METADATA in uses or not all(name in seen and use in ("kept", "left out") for name, use in uses.items()):
-        return None
-    table, keys, rows = straight.table, Keys(), straight.table.num_rows
-    layout = form.layout()
-    if layout is not None:
-        for path in (layout.column, *(f"{layout.column}.{key}" for key in (layout.role, layout.content) if key)):
-            keys.count(path, rows, line)
-    keys.rows.update(dict.fromkeys(straight.empty, 0))
-    for name, column in straight.others.items():
-        keys.count(name, rows - column.null_count, line)
-    kept = {name: straight.others[name].to_pylist() for name, use in uses.items() if use == "kept"}
-    if kept:
-        table = table.append_column(METADATA, _metadata(kept))
-    return Part(table, [], keys, Counter())
-
-
-def _metadata(columns: dict[str, list[Any]]) -> pa.Array:
-    """Columns of plain values as JSON text, one object a row; null where a row fills none."""
-    names = list(columns)
-    texts = []
-    for values in zip(*columns.values(), strict=True):
-        filled = {name: value for name, value in zip(names, values, strict=True) if value is not None}
-        texts.append(as_json(filled, METADATA) if filled else None)
-    return pa.array(texts, pa.string())
 
 
 # ---- all together --------------------------------------------------------------------------------------------
@@ -444,16 +239,6 @@ def _one_kind(sources: list[Readable], formats: list[Format]) -> None:
         raise UserError(
             f"These files are of different kinds: {found}.", "Import each kind as a dataset of its own.", "source"
         )
-
-
-def _head(items: Iterator[Item]) -> Iterator[Item]:
-    """The items up to the 50th readable one, and no more than 1,000."""
-    readable = 0
-    for item in itertools.islice(items, LOOKED_AT):
-        yield item
-        readable += isinstance(item, ReadRow)
-        if readable == SAMPLE:
-            return
 
 
 def _name(source: Readable) -> str:

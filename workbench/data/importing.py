@@ -5,11 +5,11 @@ import json
 from pathlib import Path
 
 from workbench.data.format import Format
-from workbench.data.gathering import Readable
 from workbench.data.lines import Rejected
 from workbench.data.previewing import Preview, previewed
 from workbench.data.recipe import RECIPE, Recipe
 from workbench.data.source import SOURCES, Source, as_kept, choice_of
+from workbench.data.source_parts import Readable
 from workbench.data.sources.files import Files
 from workbench.data.sources.pasted import Pasted
 from workbench.data.split import check_fraction

@@ -7,10 +7,11 @@ from typing import Any
 
 from workbench.data.account import Entry, Keys, joined_entries
 from workbench.data.format import Format, columns_of
-from workbench.data.gathering import Choice, Plan, Readable, part_of, plan_of
 from workbench.data.lines import Item, ReadRow, Rejected, Remark
 from workbench.data.opening import name_of
 from workbench.data.reading import ReadingOptions, read_source
+from workbench.data.source_parts import Readable, part_of
+from workbench.data.source_plan import Choice, Plan, plan_of
 from workbench.data.table import rows_of
 from workbench.errors import UserError
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 from pydantic import BeforeValidator, Field, PlainSerializer
 
 from workbench.data.format import FORMATS, Format
-from workbench.data.gathering import Choice
+from workbench.data.source_plan import Choice
 from workbench.data.spread import Stop, Tell
 from workbench.errors import Problems, SpecError
 from workbench.home import NAME, Home, free_name, slug
