@@ -149,6 +149,23 @@ def test_an_overflow_is_not_blamed_on_a_model(home: Home, tmp_path: Path) -> Non
         merged(home, given, tmp_path)
 
 
+def test_values_beyond_the_type_of_the_file_are_refused_with_tensor_and_remedy(home: Home, tmp_path: Path) -> None:
+    toy_model(home, "large", seed=9)
+    path = home.models / "large" / "model.safetensors"
+    tensors = load_file(path)
+    tensors["model.layers.1.mlp.up_proj.weight"][0, 0] = -70_000.0
+    save_file(tensors, path, metadata={"format": "pt"})
+    models = [{"model": "large", "parameters": {"weight": 1}}]
+    given = {**recipe("linear"), "models": models, "out_dtype": "float16"}
+    with pytest.raises(
+        UserError, match=r"layers\.1\.mlp\.up_proj\.weight reaches 70000; float16 ends at 65504"
+    ) as told:
+        merged(home, given, tmp_path / "half")
+    assert "Set out_dtype: bfloat16" in told.value.remedy and told.value.field == "out_dtype"
+    made = merged(home, {**given, "out_dtype": "bfloat16"}, tmp_path / "brain")
+    assert all(tensor.isfinite().all() for tensor in made.values())
+
+
 def test_union_of_tokenizers_is_the_same_every_time(home: Home, tmp_path: Path) -> None:
     import json
 

@@ -122,7 +122,7 @@ class Plan:
             if not _finite(tensor):
                 self._blame(name)
             dtype = dtype_from_name(weight.force_dtype or self._config.out_dtype)
-            yield name, tensor.to("cpu", dtype or tensor.dtype)
+            yield name, _cast(name, tensor, dtype or tensor.dtype)
 
     def _value(self, task: Task[Any]) -> Any:
         """What a task of mergekit's graph gives; the graph under one output is a small tree."""
@@ -232,6 +232,19 @@ def _reference(found: Resolved) -> ModelReference:
 
 def _seed_of(seed: int, name: str) -> int:
     return int.from_bytes(hashlib.sha256(f"{seed}:{name}".encode()).digest()[:7], "little")
+
+
+def _cast(name: str, tensor: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """The tensor in the type of the file, on the CPU; raises `UserError` where that type ends before its values do."""
+    done = tensor.to("cpu", dtype)
+    if dtype != tensor.dtype and not _finite(done):
+        largest = max(float(part.abs().max()) for part in tensor.reshape(-1).split(BLOCK))
+        kind = str(dtype).removeprefix("torch.")
+        raise UserError(
+            f"{name} reaches {largest:.6g}; {kind} ends at {torch.finfo(dtype).max:.6g}, so it would become infinite.",
+            "Set out_dtype: " + ("bfloat16, or float32." if dtype == torch.float16 else "float32."), "out_dtype",
+        )  # fmt: skip
+    return done
 
 
 def _finite(tensor: torch.Tensor) -> bool:

@@ -15,6 +15,7 @@ from workbench.jobs.job import JobContext, JobStopped
 from workbench.lineage import Manifest, Parent, parent_of, read_manifest, write_manifest
 from workbench.models.chat_tokens import copy_tokenizer, write_stops
 from workbench.models.shelf import Resolved, model_folder, resolve
+from workbench.training.lora_targets import sentence
 from workbench.training.objective import Objective, Setup
 from workbench.training.objectives.distill import Distill, WithTeacher
 
@@ -54,6 +55,8 @@ def train(job: "Train", ctx: JobContext) -> dict[str, Any]:
     else:
         setup = Setup(**common)
     setup.tokenizer.chat_template = template.text
+    if targets := job.tuner.chosen(setup.model):  # type: ignore[attr-defined]
+        setup.notes.append(sentence(targets))
     trainer = objective.trainer(setup)
     _note_once(ctx, setup.notes)
     return _fit(job, ctx, trainer, setup, source)
@@ -137,6 +140,7 @@ def _fit(job: "Train", ctx: JobContext, trainer: Any, setup: Setup, source: Reso
         "model": job.output_name,
         "steps": trainer.state.global_step,
         **losses(trainer.state.log_history),
+        **({"targets": targets} if (targets := job.tuner.chosen(setup.model)) else {}),  # type: ignore[attr-defined]
         "rows": {split: rows.tally.summary() for split, rows in setup.encoded.items()},
     }
     ctx.progress(trainer.state.global_step, trainer.state.max_steps, f"Saving the {job.tuner.makes}")  # type: ignore[attr-defined]

@@ -21,5 +21,13 @@ class Tuner(Method):
         """Why this model cannot be trained this way, or None: found before the job starts."""
         return None
 
+    def disk(self, base: Path, adapter: Path | None, checkpoints: int) -> int:
+        """Bytes that so many checkpoints and the result take; raises `UserError` on files that cannot be read."""
+        raise TypeError(f"{type(self).__name__} has no disk()")
+
+    def chosen(self, model: Any) -> dict[str, int]:
+        """Which weights of the loaded model an adapter stands on: how many by their name in a layer; {} for all."""
+        return {}
+
 
 TUNERS: Registry[Tuner] = Registry("tuner", "workbench.training.tuners")

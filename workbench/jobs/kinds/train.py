@@ -18,7 +18,7 @@ from workbench.models.shelf import Resolved, human_size, resolve
 from workbench.registry import choice
 from workbench.training.objective import OBJECTIVES, Objective
 from workbench.training.objectives.distill import Distill
-from workbench.training.tuner import TUNERS
+from workbench.training.tuner import TUNERS, Tuner
 from workbench.training.tuners.full import Full
 
 
@@ -71,6 +71,11 @@ class Train(Job):
     @property
     def output_name(self) -> str:
         return self.output or f"{self.model}-{self.objective.method}"
+
+    @property
+    def checkpoints_kept(self) -> int:
+        """How many are there while it trains."""
+        return max(2, self.keep_checkpoints)
 
     def label(self) -> str:
         return f"{self.objective.method.upper()} {self.output_name}"
@@ -126,6 +131,7 @@ class Train(Job):
                 problems.add("output", f"{self.output_name!r} is on the shelf already.", "Choose another name.")
             if isinstance(tuner, Full):
                 self._check_full(home, tuner, found, problems)
+            self._check_room(home, found, problems)
             if isinstance(objective, Distill):
                 objective.check_teacher(home, found)
         except UserError as error:
@@ -136,13 +142,20 @@ class Train(Job):
             problems.add("keep_checkpoints", "only adapters' checkpoints are kept for averaging.", "Set it to 0.")
         hardware = known(home)
         memory = hardware.ram if hardware.device in ("cpu", "mps") else hardware.memory
-        for need, have, what in (
-            (tuner.memory(found.base), memory, "memory"),
-            (tuner.disk(found.base), shutil.disk_usage(home.root).free, "free disk space"),
-        ):
-            if 0 < have < need:
-                told = f"training all weights takes {human_size(need)} of {what}, there are {human_size(have)}."
-                problems.add("tuner", told, "Use LoRA, or free some space.")
+        need = tuner.memory(found.base)
+        if 0 < memory < need:
+            told = f"training all weights takes {human_size(need)} of memory, there are {human_size(memory)}."
+            problems.add("tuner", told, "Use LoRA, or free some space.")
+
+    def _check_room(self, home: Home, found: Resolved, problems: Problems) -> None:
+        """The trainer keeps so many checkpoints, writes another before it deletes the oldest, and then the result."""
+        tuner: Tuner = self.tuner
+        need = tuner.disk(found.base, found.adapter, self.checkpoints_kept + 1)
+        free = shutil.disk_usage(home.root).free
+        if free < need:
+            told = f"checkpoints and result take about {human_size(need)} of disk space, {human_size(free)} are free."
+            less = "Use LoRA" if tuner.makes == "model" else "Take a lower rank, keep fewer checkpoints"
+            problems.add("tuner", told, f"{less}, or free some space.")
 
     def _check_dataset(self, home: Home, problems: Problems) -> None:
         objective: Objective = self.objective
@@ -189,7 +202,7 @@ class Train(Job):
             "eval_on_start": evaluate,
             "save_strategy": "steps",
             "save_steps": self.checkpoint_every,
-            "save_total_limit": max(2, self.keep_checkpoints),
+            "save_total_limit": self.checkpoints_kept,
             "gradient_checkpointing": self.gradient_checkpointing,
             "bf16": hardware.bf16,
             "fp16": hardware.device == "cuda" and not hardware.bf16,

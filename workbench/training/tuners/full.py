@@ -52,10 +52,9 @@ class Full(Tuner):
         """Bytes that weights, gradients and optimizer take while it trains."""
         return tensors.summary(base).parameters * TRAINED
 
-    def disk(self, base: Path) -> int:
-        """Bytes that two checkpoints, another in the making, and the result take."""
+    def disk(self, base: Path, adapter: Path | None, checkpoints: int) -> int:
         found = tensors.summary(base)
-        return 3 * found.parameters * CHECKPOINT + found.size
+        return checkpoints * found.parameters * CHECKPOINT + found.size
 
     def save(self, model: Any, base: Path, folder: Path) -> dict[str, Any]:
         """Writes the model in the type of its start; returns what its manifest should say more."""

@@ -7,8 +7,12 @@ from pydantic import Field
 
 from workbench.errors import UserError
 from workbench.hardware import Hardware
+from workbench.models import tensors
 from workbench.models.adapters import PROMPTS, adapter_kind
+from workbench.training.lora_targets import chosen, group_of, in_layer, no_such, targets_of
 from workbench.training.tuner import TUNERS, Tuner
+
+CHECKPOINT, RESULT = 12, 4  # bytes a parameter of the adapter: float32 with Adam's two averages; float32 alone
 
 
 @TUNERS.register
@@ -27,7 +31,8 @@ class Lora(Tuner):
     alpha: float = Field(32, gt=0, le=2048, description="Scale: the update counts alpha / r times.")
     dropout: float = Field(0.0, ge=0, lt=1, description="Share of the adapter's inputs dropped while training.")
     targets: Literal["all-linear", "attention", "mlp"] = Field(
-        "all-linear", description="Which layers get an adapter. All linear layers is the usual best."
+        "all-linear",
+        description="Which layers get an adapter; mlp takes experts too. All linear layers is the usual best.",
     )
     rslora: bool = Field(False, description="Scale by alpha / √r instead, steadier at high rank (rsLoRA).")
 
@@ -44,33 +49,56 @@ class Lora(Tuner):
 
         if adapter:
             return attach_adapter(fit_rows(model, adapter), adapter, trainable=True)
+        modules, parameters = self._targets(model)
         config = LoraConfig(
             r=self.r,
             lora_alpha=self.alpha,  # type: ignore[arg-type]
             lora_dropout=self.dropout,
-            target_modules=self._modules(model),
+            target_modules=modules,
+            target_parameters=parameters or None,
             use_rslora=self.rslora,
             task_type="CAUSAL_LM",
         )
-        return get_peft_model(model, config)
+        try:
+            return get_peft_model(model, config)
+        except ValueError as error:
+            if "lora_dropout" in str(error):  # PEFT: "ParamWrapper does not work with lora_dropout != 0."
+                raise UserError(
+                    "Experts that are held as one parameter take no dropout.",
+                    "Set it to 0, or choose attention as targets.", "tuner.dropout",
+                ) from None  # fmt: skip
+            raise
 
-    def _modules(self, model: Any) -> str | list[str]:
-        """peft's word for all linear layers, or the names of the linear layers inside attention or MLP blocks."""
+    def _targets(self, model: Any) -> tuple[str | list[str], list[str]]:
+        """What PEFT is to put the adapter on: its word for all linear layers, or names of layers and of parameters."""
         if self.targets == "all-linear":
-            return "all-linear"
-        import torch
+            return "all-linear", []
+        found = targets_of(model, self.targets)
+        return found.modules, found.parameters
 
-        place = ("attn", "attention") if self.targets == "attention" else ("mlp", "feed_forward", "ffn")
-        found = {
-            name.rsplit(".", 1)[-1]
-            for name, module in model.named_modules()
-            if isinstance(module, torch.nn.Linear) and any(part in name.lower() for part in place)
-        }
-        return sorted(found) or "all-linear"
+    def chosen(self, model: Any) -> dict[str, int]:
+        return chosen(model)
+
+    def disk(self, base: Path, adapter: Path | None, checkpoints: int) -> int:
+        size = tensors.summary(adapter).parameters if adapter else self._parameters(base)
+        return checkpoints * size * CHECKPOINT + size * RESULT
+
+    def _parameters(self, base: Path) -> int:
+        """About how many a fresh adapter has: two matrices of rank r beside each matrix it stands on.
+
+        PEFT doubles the rank of experts whose two matrices transformers fuses; at most that is assumed.
+        """
+        count = 0
+        for name, shape, _ in tensors.shapes(base):
+            wanted = group_of(name) == self.targets if self.targets != "all-linear" else in_layer(name)
+            if wanted and len(shape) in (2, 3):
+                rank = self.r * (2 if "experts." in name and self.targets == "all-linear" else 1)
+                count += rank * (shape[-1] + shape[-2]) * (shape[0] if len(shape) == 3 else 1)
+        return count
 
     def reason_against(self, base: Path, adapter: Path | None) -> UserError | None:
         if adapter is None:
-            return None
+            return self._reason_against_targets(base)
         kind = adapter_kind(adapter)
         if kind.refusal:
             return UserError(f"The adapter {adapter.name!r} {kind.refusal}.", kind.remedy, "model")
@@ -78,3 +106,9 @@ class Lora(Tuner):
             why = f"{adapter.name!r} is {PROMPTS[kind.type]}, which PEFT does not go on training."
             return UserError(why, f"Start from its base, {base.name!r}.", "model")
         return None
+
+    def _reason_against_targets(self, base: Path) -> UserError | None:
+        if self.targets == "all-linear":
+            return None
+        named = (name for name, shape, _ in tensors.shapes(base) if len(shape) > 1)
+        return None if any(group_of(name) == self.targets for name in named) else no_such(self.targets, base.name)
