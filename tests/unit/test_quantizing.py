@@ -306,7 +306,7 @@ def test_a_silent_command_is_stopped_soon() -> None:
 def test_an_environment_that_cannot_be_installed_says_so_and_leaves_nothing(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def offline(command: list[str], hear: Any, stop: Any, more: Any = None) -> None:
+    def offline(command: list[str], hear: Any, stop: Any, needs: Any = ()) -> None:
         raise CommandFailed(1, ["Collecting x", "ERROR: No matching distribution found for x==1"])
 
     monkeypatch.setattr(separate_env, "run", offline)
@@ -319,7 +319,7 @@ def test_an_environment_that_cannot_be_installed_says_so_and_leaves_nothing(
 def test_an_environment_is_made_once_and_sees_this_one(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     installed: list[list[str]] = []
     real = separate_env.run
-    monkeypatch.setattr(separate_env, "run", lambda command, *_: installed.append(command))
+    monkeypatch.setattr(separate_env, "run", lambda command, *_, **__: installed.append(command))
     wanted = Environment("empty", ("x==1",))
     pythons = {separate_env.ensure(home, wanted, lambda text: None, lambda: None) for _ in range(2)}
     assert len(pythons) == 1 and len(installed) == 1 and installed[0][-1] == "x==1"
