@@ -16,8 +16,8 @@ ONLY_IN_WORKERS = {
         "chat/batches", "chat/gguf", "chat/streams",
         "compressing/activations", "compressing/backend_transformers", "compressing/histograms", "compressing/masks",
         "compressing/rewriting",
-        "merging/_adapter", "merging/_task_vectors", "merging/averaging", "merging/combining", "merging/engine",
-        "merging/extraction", "merging/moe",
+        "merging/_adapter", "merging/_task_vectors", "merging/averaging", "merging/by_names", "merging/combining",
+        "merging/engine", "merging/extraction", "merging/moe",
         "models/adapted", "models/fold_check", "models/hollow", "models/loading", "models/merged", "models/weights",
         "training/collating", "training/finiteness", "training/report", "training/weighting",
     )

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from mergekit.architecture import get_architecture_info
+from mergekit.architecture import ModelArchitecture, get_architecture_info
+from mergekit.architecture.conversion import can_convert_checkpoint_keys
 from mergekit.common import ModelPath, ModelReference, dtype_from_name, set_config_value
 from mergekit.config import MergeConfiguration
 from mergekit.graph import Task
@@ -25,10 +26,12 @@ from mergekit.tokenizer.build import BuildTokenizer
 
 from workbench.errors import UserError
 from workbench.home import Home
+from workbench.merging.by_names import by_names, lost, require_whole
 from workbench.merging.own import register_with_mergekit
 from workbench.merging.recipe import Recipe
 from workbench.models.chat_tokens import copy_tokenizer
 from workbench.models.shelf import Resolved
+from workbench.models.tensors import shapes as shapes_of
 from workbench.models.weights import ShardWriter, Tensors, open_weights
 
 Kernels = Literal["fast", "stock"]
@@ -82,6 +85,7 @@ class Plan:
         self.seed, self.device = seed, torch.device(device)
         self.found = recipe.bind(home)
         references = {written: _reference(found) for written, found in self.found.items()}
+        self._references = list(references.values())
         self.donor = next(iter(self.found.values()))
         for tokenizer in (recipe.config.tokenizer_source, recipe.config.tokenizer and recipe.config.tokenizer.source):
             self.donor = self.found.get(tokenizer or "", self.donor)
@@ -96,15 +100,54 @@ class Plan:
             raise UserError(f"mergekit cannot plan this: {error}", "Check the recipe.", "recipe") from error
 
     def _plan(self) -> None:
+        """By mergekit's description of the architecture, or by the files' own names where that does not fit them."""
         options = MergeOptions(device=str(self.device), quiet=True)
-        self._architecture = get_architecture_info(self._config, options)
-        self.config = _model_out_config(self._config, self._architecture)
-        planner = MergePlanner(self._config.model_copy(deep=True), self._architecture, options, self.config)
+        known = get_architecture_info(self._config, options)
+        shapes = [{name: shape for name, shape, _ in shapes_of(found.base)} for found in self.found.values()]
+        wanting = [
+            self._wanting(known, reference, set(one)) for reference, one in zip(self._references, shapes, strict=True)
+        ]
+        reason = next(filter(None, wanting), "")
+        if not reason:
+            self._plan_by(known, options)
+            left = [] if self._config.modules else lost(next(iter(self.found.values())), shapes[0], self._planned())
+            reason = left[0] if left else ""
+        if reason:
+            self._plan_by_names(reason, known, [set(one) for one in shapes], options)
+
+    def _wanting(self, known: ModelArchitecture, reference: ModelReference, names: set[str]) -> str:
+        """The first tensor that mergekit's description demands and a model's files have not; '' for none."""
+        config = reference.config()
+        for weight in known.all_weights(config):
+            called = {weight.name, *(weight.aliases or ()), *(weight.tied_names or ())}
+            if weight.optional or called & names:
+                continue
+            if not can_convert_checkpoint_keys(config.model_type, names, weight.name):
+                return weight.name
+        return ""
+
+    def _plan_by_names(
+        self, reason: str, known: ModelArchitecture, names: list[set[str]], options: MergeOptions
+    ) -> None:
+        if self._config.modules:
+            told = f"mergekit's description of these models does not fit their files: {reason}."
+            raise UserError(told, "Leave modules out of the recipe: the files' own names are followed then.", "modules")
+        for found in self.found.values():
+            require_whole(found)
+        self._plan_by(by_names(self._references[0].config(), names, known), options)
+
+    def _plan_by(self, architecture: ModelArchitecture, options: MergeOptions) -> None:
+        self._architecture = architecture
+        self.config = _model_out_config(self._config, architecture)
+        planner = MergePlanner(self._config.model_copy(deep=True), architecture, options, self.config)
         planner._plan()
         self._tasks = {weight.name: (weight, task) for weight, task in planner._tensors}
         self._tokenizer_task = planner._tokenizer_task
         self._tokenizer: Any = None
         self.names = list(self._tasks)
+
+    def _planned(self) -> set[str]:
+        return {name for weight, _ in self._tasks.values() for name in (weight.name, *(weight.aliases or ()))}
 
     def __len__(self) -> int:
         return len(self.names)

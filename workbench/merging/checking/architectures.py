@@ -3,19 +3,24 @@
 import functools
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from workbench.merging.checking.files import mergekit_files
-from workbench.merging.checking.seen import BUFFERS
-from workbench.merging.checking.view import View
+from workbench.merging.checking.seen import BUFFERS, Seen
+from workbench.merging.checking.view import MOST_LAYERS, View
+
+LAYER = "${layer_index}"  # in mergekit's names
 
 
 @dataclass
 class Described:
-    """An architecture in mergekit's words: its tensors (numbers as #; none if it has several parts) and parts."""
+    """An architecture in mergekit's words: its tensors (numbers as #) and parts."""
 
     tensors: set[str] = field(default_factory=set)
     modules: set[str] = field(default_factory=set)
+    required: list[tuple[str, ...]] = field(default_factory=list)  # each by its names, one of which must be there
 
 
 def described(view: View) -> None:
@@ -23,7 +28,7 @@ def described(view: View) -> None:
     first = view.first
     if not first or first.architecture == "?":
         return
-    known = _architectures().get(first.architecture)
+    known = _described(first)
     if known is None:
         view.note(
             "models", f"mergekit does not list {first.architecture}; it infers the layers from the tensors' names.",
@@ -36,28 +41,80 @@ def described(view: View) -> None:
         view.problems.add(f"modules.{name}", f"{first.architecture} has no part {name!r}.", remedy)
     for name in sorted(known.modules - given.keys()) if given else ():
         view.note("modules", f"the part {name!r} is left out of the result.", "Add it unless that is meant.")
-    names = {re.sub(r"\d+", "#", name) for name in first.shapes if not BUFFERS.search(name)}
+    names = {_kind(name) for name in first.shapes if not BUFFERS.search(name)}
     left = sorted(names - known.tensors)
-    if known.tensors and left and len(left) < len(names) / 2 and "expert" not in left[0]:
-        view.note(
-            "models", f"mergekit's {first.architecture} has no {left[0]}: {len(left)} kinds of tensor go missing.",
-            "Look at the answers after merging.",
-        )  # fmt: skip
+    told = _missing(view, known)
+    if not told and known.tensors and left and not any(map(_fused, left)):
+        told = f"mergekit's description of {first.architecture} leaves out {len(left)} kinds of tensor: {left[0]}."
+    if told and given:
+        view.problems.add("modules", told, "Leave modules out: the files' own names are followed then.")
+    elif told:
+        view.note("models", told, "The files' own names are followed instead; look at the answers after merging.")
+
+
+def _missing(view: View, known: Described) -> str:
+    """What is to be said of the first tensor that mergekit demands and none of a model's layers has, or ''.
+
+    One that only some layers of the first model have is a hole in it, and becomes a problem; holes in the others are
+    found where they are compared to it.
+    """
+    told = ""
+    for seen in view.models.values():
+        kinds = {_kind(name) for name in seen.shapes}
+        for names in known.required:
+            if not kinds & set(map(_kind, names)):
+                if not told and not _fused(names[0]):
+                    wanted = names[0].replace(LAYER, "0")
+                    told = f"mergekit's description of {seen.architecture} demands {wanted}; {seen.name!r} has none."
+            elif seen is view.first and LAYER in names[0] and "vision" not in names[0] and (hole := _hole(seen, names)):
+                view.problems.add("models", f"{seen.name!r} lacks {hole}.", "Get that model again.")
+    return told
+
+
+def _hole(seen: Seen, names: tuple[str, ...]) -> str:
+    """A tensor of these names that one of the model's layers lacks; '' for none."""
+    for index in range(min(seen.depth, MOST_LAYERS)):
+        called = [name.replace(LAYER, str(index)) for name in names]
+        if not any(name in seen.shapes for name in called):
+            return called[0]
+    return ""
+
+
+def _fused(name: str) -> bool:
+    """Whether transformers makes it from other tensors, or others from it, when a mixture of experts is loaded."""
+    return "expert" in name or "moe" in name or name.endswith(".mlp.gate.weight")
+
+
+def _kind(name: str) -> str:
+    return re.sub(r"\$\{[^}]*\}|\d+", "#", name)
+
+
+def _described(seen: Seen) -> Described | None:
+    """The description that mergekit takes for a model; None where it infers one."""
+    found = _architectures().get(seen.architecture, {})
+    return next(iter(found.values())) if len(found) == 1 else found.get(str(seen.config.get("model_type")))
 
 
 @functools.cache
-def _architectures() -> dict[str, Described]:
-    found: dict[str, Described] = {}
+def _architectures() -> dict[str, dict[str, Described]]:
+    """By architecture and type: some have several descriptions."""
+    found: dict[str, dict[str, Described]] = {}
     for path in mergekit_files("architectures/*.json"):
         data = json.loads(path.read_text("utf-8"))
-        lists = [data.get("pre_weights"), data.get("post_weights"), (data.get("layer_templates") or {}).get("weights")]
-        names = {
-            re.sub(r"\$\{[^}]*\}|\d+", "#", name)
-            for one in (one for entries in lists for one in entries or [])
-            for name in (one["name"], *(one.get("aliases") or ()))
-        }
+        weights = list(_weights(data, ""))
         for architecture in data.get("architectures") or []:
-            known = found.setdefault(architecture, Described())
-            known.tensors |= names
+            known = found.setdefault(architecture, {}).setdefault(str(data.get("model_type")), Described())
+            known.tensors |= {_kind(name) for names, _ in weights for name in names}
             known.modules |= set(data.get("modules") or ["default"])
+            known.required += [names for names, optional in weights if not optional]
     return found
+
+
+def _weights(data: dict[str, Any], prefix: str) -> Iterator[tuple[tuple[str, ...], bool]]:
+    """(names; whether it is optional) of every tensor of a description, its parts included."""
+    for part in (data.get("modules") or {}).values():
+        yield from _weights(part["architecture"], part.get("weight_prefix") or "")
+    lists = [data.get("pre_weights"), data.get("post_weights"), (data.get("layer_templates") or {}).get("weights")]
+    for one in (one for entries in lists for one in entries or []):
+        names = (one["name"], *(one.get("aliases") or ()), *(one.get("tied_names") or ()))
+        yield tuple(prefix + name for name in names), bool(one.get("optional"))

@@ -37,7 +37,8 @@ class Seen:
 
     @property
     def depth(self) -> int:
-        return _whole_number(self.config.get("num_hidden_layers") or self.config.get("n_layer"))
+        keys = ("num_hidden_layers", "n_layer", "num_layers", "n_layers")
+        return _whole_number(next((self.config[key] for key in keys if self.config.get(key)), 0))
 
     @property
     def architecture(self) -> str:
