@@ -103,6 +103,8 @@ def explain(error: BaseException) -> UserError:
     if isinstance(error, OSError) and error.errno in REASONS:
         where = f" ({error.filename})" if error.filename else ""
         return UserError(f"{REASONS[error.errno][0]}{where}.", REASONS[error.errno][1])
+    if isinstance(error, FileNotFoundError) and error.filename:
+        return UserError(f"There is no file {error.filename}.", "Check the path.")
     if isinstance(error, PermissionError):
         return UserError(f"No permission: {text}.", "Check who owns that folder, or choose another one.")
     if isinstance(error, MemoryError) or "out of memory" in text.lower():

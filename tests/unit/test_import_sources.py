@@ -69,7 +69,7 @@ def test_several_files_keep_order_names_and_lines(home: Home, tmp_path: Path) ->
         "name": "all",
         "source": {
             "method": "files", "paths": paths, "format": None, "columns": {}, "encoding": "utf-8", "header": "auto",
-            "documents": "auto",
+            "documents": "auto", "rows": "", "samples": 0, "notes": [],
         },
         "steps": [{"method": "split", "eval_fraction": 0.1, "seed": 3}],
     }  # fmt: skip

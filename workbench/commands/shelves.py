@@ -20,6 +20,7 @@ from workbench.spec import dump_yaml
 
 if TYPE_CHECKING:
     from workbench.data.source import Source
+    from workbench.lineage import Manifest
     from workbench.preferences.sessions import SessionInfo
 
 
@@ -118,12 +119,28 @@ def import_dataset(home: Home, args: Args) -> None:
     if args.source == ["sample"]:
         print(f"{import_sample(home).name} and field-guide-prompts are on the shelf.")
         return
-    name = args.name or slug(args.entry or Path(args.source[0].removeprefix("hub:")).stem)
-    source = _source(args)
-    made = bring(home, source, name, eval_fraction=args.eval_fraction, seed=args.seed, replace=args.replace)
+    sources = _listed_sources(args) or {args.name or slug(_stem(args.source[0])): _source(args)}
+    made = [
+        bring(home, source, name, eval_fraction=args.eval_fraction, seed=args.seed, replace=args.replace)
+        for name, source in sources.items()
+    ]
     if args.json:
-        print(json.dumps({"name": made.name, **made.info}, ensure_ascii=False))
+        told = [{"name": one.name, **one.info} for one in made]
+        print(json.dumps(told if len(told) > 1 else told[0], ensure_ascii=False))
         return
+    for one in made:
+        _print_imported(one)
+
+
+def _stem(source: str) -> str:
+    """What a dataset is called after: the name of a file without its type, the end of a hub id."""
+    from workbench.data.reading import suffix_form
+
+    path = Path(source.removeprefix("hub:"))
+    return path.name.split(".")[0] if suffix_form(path) else path.name
+
+
+def _print_imported(made: "Manifest") -> None:
     keys = ("kind", "format", "rows", "rejected", "reasons", "remarks")
     print(
         dump_yaml({"name": made.name, **{key: made.info[key] for key in keys if made.info.get(key) not in (None, [])}})
@@ -153,9 +170,35 @@ def _change(text: str) -> tuple[str, str]:
     return name, value
 
 
+def _listed_sources(args: Args) -> dict[str, "Source"]:
+    """The sources of the entries that are named, by the names of their datasets; {} where no list is given.
+
+    Raises `UserError` for a list of several of which none is named.
+    """
+    from workbench.data.external import ALL, entries_chosen, list_beside, source_of_entry
+    from workbench.home import slug
+
+    place = Path(args.source[0]).expanduser()
+    listed = list_beside(place) or (place if args.entry else None)
+    if listed is None or (not args.entry and (args.format or len(args.source) > 1)):
+        return {}
+    text = read_text_file(listed, "source")
+    chosen = entries_chosen(text, args.entry or [], listed.name)
+    if args.name and len(chosen) > 1:
+        raise UserError(
+            "--name is for one dataset, and several entries are chosen.", "Leave it out: each goes by its own name.",
+            "--name",
+        )  # fmt: skip
+    names = [args.name or slug(_stem(entry)) for entry in chosen]
+    if len(set(names)) < len(names):
+        raise UserError(f"Two of these entries would be called {max(names, key=names.count)}.",
+                        f"Import them one by one, each with its --name, in place of {ALL}.", "--entry")  # fmt: skip
+    folder = listed.resolve().parent
+    return {name: source_of_entry(text, entry, folder) for name, entry in zip(names, chosen, strict=True)}
+
+
 def _source(args: Args) -> "Source":
     """Where the rows come from, as the arguments say it."""
-    from workbench.data.external import source_of_entry
     from workbench.data.source import SOURCES
 
     columns = dict(_change(text) for text in args.columns or [])
@@ -163,9 +206,6 @@ def _source(args: Args) -> "Source":
     how = {"format": form, "columns": columns}
     text = {"header": args.header, "documents": args.documents}
     first = args.source[0]
-    if args.entry:
-        listed = Path(first)
-        return source_of_entry(read_text_file(listed, "source"), args.entry, listed.resolve().parent)
     if first == "-":
         return SOURCES.parse({"method": "pasted", "text": sys.stdin.read(), **how, **text})
     if first.startswith("hub:"):
@@ -218,7 +258,10 @@ def register(commands: Commands) -> None:
         help="'sample', files or folders (JSON, JSONL, CSV, TSV, Parquet, text), hub:owner/name, or - for stdin",
     )
     data.add_argument("--name", help="its name on the shelf")
-    data.add_argument("--entry", help="the source is a dataset_info.json or axolotl's YAML: which dataset of it")
+    data.add_argument(
+        "--entry", nargs="+", metavar="NAME",
+        help="the source is a dataset_info.json, its folder, or axolotl's YAML: which datasets of it, or 'all'",
+    )  # fmt: skip
     data.add_argument("--config", default="", help="hub: which configuration")
     data.add_argument("--split", default="train", help="hub: which split")
     data.add_argument("--revision", default="", help="hub: branch, tag or commit")

@@ -18,7 +18,8 @@ from workbench.data.format import Format
 from workbench.data.lines import Item
 from workbench.data.opening import name_of
 from workbench.data.reading import ReadingOptions, no_rows, read_source
-from workbench.data.source_parts import Part, Readable, parts_of, source_parts
+from workbench.data.selection import EVERYTHING, Selection, chosen_items, selected, selection_masks
+from workbench.data.source_parts import Part, Readable, parts_of, source_parts, stoppable
 from workbench.data.source_plan import Choice, Plan, plan_of
 from workbench.data.spread import Stop, Tell
 from workbench.data.table import joined
@@ -58,13 +59,18 @@ def gather(
     rejects: Path,
     tell: Tell | None = None,
     stop: Stop | None = None,
+    selection: Selection = EVERYTHING,
 ) -> Gathered:
     """Reads every source, by the format chosen or each by the one detected; `tell` hears of the bytes read.
+
+    A selection is of the rows of all sources together, counted before any is kept aside.
 
     Raises `UserError` when their kinds differ, when one cannot be read at all, when no row of any can, and when there
     are columns that may change what is learned and nobody said what to do with them.
     """
-    plans = [plan_of(read_source(source, options), _name(source), choice) for source in sources]
+    masks = selection_masks(sources, options, selection)
+    sources = [source for source in sources if source not in masks or masks[source].any()]
+    plans = [plan_of(chosen_items(source, options, masks), _name(source), choice) for source in sources]
     _one_kind(sources, [plan.form() for plan in plans])
     total = sum(source.stat().st_size if isinstance(source, Path) else len(source) for source in sources)
     progress = _Progress(total, tell)
@@ -73,6 +79,9 @@ def gather(
             count = rows.good + rows.bad
 
             def parts(form: Format, source: Readable = source, plan: Plan = plan) -> Iterator[Part]:
+                if source in masks:
+                    chosen = selected(read_source(source, options, progress.seen), masks[source])
+                    return stoppable(parts_of(chosen, form), stop)
                 return source_parts(source, form, plan.seen, options, progress.seen, stop)
 
             rows.read(plan, parts, progress)

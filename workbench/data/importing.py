@@ -1,5 +1,6 @@
 """Makes a dataset from a source, and shows beforehand what would become of it."""
 
+import dataclasses
 import itertools
 import json
 from pathlib import Path
@@ -8,6 +9,7 @@ from workbench.data.format import Format
 from workbench.data.lines import Rejected
 from workbench.data.previewing import Preview, previewed
 from workbench.data.recipe import RECIPE, Recipe
+from workbench.data.selection import EVERYTHING
 from workbench.data.source import SOURCES, Source, as_kept, choice_of
 from workbench.data.source_parts import Readable
 from workbench.data.sources.files import Files
@@ -92,7 +94,9 @@ def preview_source(source: Given, format: Format | None = None, encoding: str = 
     if not isinstance(given, Files | Pasted):
         raise UserError(f"{given.title} has no preview.", "Import it: what does not fit is kept aside.", "source")
     readable: list[Readable] = [*given.files()] if isinstance(given, Files) else [given.text]
-    return previewed(readable, choice_of(given.format, given.columns), given.reading())
+    selection = given.selection() if isinstance(given, Files) else EVERYTHING
+    found = previewed(readable, choice_of(given.format, given.columns), given.reading(), selection)
+    return dataclasses.replace(found, remarks=[*given.notes, *found.remarks]) if isinstance(given, Files) else found
 
 
 def import_sample(home: Home) -> Manifest:

@@ -9,7 +9,8 @@ from workbench.data.account import Entry, Keys, joined_entries
 from workbench.data.format import Format, columns_of
 from workbench.data.lines import Item, ReadRow, Rejected, Remark
 from workbench.data.opening import name_of
-from workbench.data.reading import ReadingOptions, read_source
+from workbench.data.reading import ReadingOptions
+from workbench.data.selection import EVERYTHING, Masks, Selection, chosen_items, selection_masks
 from workbench.data.source_parts import Readable, part_of
 from workbench.data.source_plan import Choice, Plan, plan_of
 from workbench.data.table import rows_of
@@ -41,9 +42,12 @@ class Preview:
     remarks: list[str]
 
 
-def previewed(sources: list[Readable], choice: Choice, options: ReadingOptions) -> Preview:
-    """Reads the first 20,000 rows of all sources together, each in its own format, and writes nothing."""
-    items = itertools.chain.from_iterable(_named(source, options) for source in sources)
+def previewed(
+    sources: list[Readable], choice: Choice, options: ReadingOptions, selection: Selection = EVERYTHING
+) -> Preview:
+    """Reads the first 20,000 selected rows of all sources together, each in its own format, and writes nothing."""
+    masks = selection_masks(sources, options, selection)
+    items = itertools.chain.from_iterable(_named(source, options, masks) for source in sources)
     head = list(itertools.islice(items, PREVIEW))
     complete = next(items, None) is None
     looked = _Looked()
@@ -57,9 +61,9 @@ def previewed(sources: list[Readable], choice: Choice, options: ReadingOptions) 
     )  # fmt: skip
 
 
-def _named(source: Readable, options: ReadingOptions) -> Iterator[tuple[str, Item]]:
+def _named(source: Readable, options: ReadingOptions, masks: Masks) -> Iterator[tuple[str, Item]]:
     name = name_of(source)
-    return ((name, item) for item in read_source(source, options))
+    return ((name, item) for item in chosen_items(source, options, masks))
 
 
 class _Looked:

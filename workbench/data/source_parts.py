@@ -86,7 +86,12 @@ def source_parts(
         chunks = read_chunks(source, options, tell)
         yield from spread(lambda chunk: _of_chunk(chunk, form, seen, source), chunks, stop=stop)
         return
-    for _, part in parts_of(read_source(source, options, tell), form):
+    yield from stoppable(parts_of(read_source(source, options, tell), form), stop)
+
+
+def stoppable(parts: Iterable[tuple[int, Part]], stop: Stop | None) -> Iterator[Part]:
+    """The parts one after another, until `stop` raises."""
+    for _, part in parts:
         yield part
         if stop:
             stop()

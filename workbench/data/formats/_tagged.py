@@ -22,11 +22,13 @@ class Tagged(Format):
     conversations: str = Field("conversations", description="Column with the list of turns.")
     role_tag: str = Field("from", description="Key of a turn that says who speaks.")
     content_tag: str = Field("value", description="Key of a turn that holds its text.")
-    user_tag: str = Field("human", description="Who the user is called.")
-    assistant_tag: str = Field("gpt", description="Who the assistant is called.")
-    observation_tag: str = Field("observation", description="Who gives the result of a tool.")
+    user_tag: str = Field("human", description="Who the user is called; several names with commas between.")
+    assistant_tag: str = Field("gpt", description="Who the assistant is called; several names with commas between.")
+    observation_tag: str = Field(
+        "observation", description="Who gives the result of a tool; several names with commas between."
+    )
     function_tag: str = Field("function_call", description="Who calls a tool: the turn's text is the call, as JSON.")
-    system_tag: str = Field("system", description="Who gives the system prompt.")
+    system_tag: str = Field("system", description="Who gives the system prompt; several names with commas between.")
     system: str = Field("", description="Column with a system prompt beside the turns; may be empty.")
     tools: str = Field("", description="Column with the tools, a list of functions or its JSON text; may be empty.")
 
@@ -41,7 +43,8 @@ class Tagged(Format):
             self.observation_tag: "tool",
             self.system_tag: "system",
         }
-        return {**ROLES, **{tag.strip().lower(): role for tag, role in tags.items() if tag}}
+        named = {name.strip().lower(): role for tag, role in tags.items() for name in tag.split(",")}
+        return {**ROLES, **{name: role for name, role in named.items() if name}}
 
     def turns(self, row: Row) -> list[Message]:
         """The messages of the conversation column. Raises `UserError`."""

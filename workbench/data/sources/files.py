@@ -8,7 +8,19 @@ from workbench.data.documents import Documents
 from workbench.data.gathering import gather
 from workbench.data.opening import Encoding
 from workbench.data.reading import ReadingOptions, form_of, suffix_form
-from workbench.data.source import COLUMNS, SOURCES, Columns, FormatOrNone, Imported, Source, choice_of, keep_copies
+from workbench.data.selection import Selection, bounds
+from workbench.data.source import (
+    COLUMNS,
+    NOTES,
+    SAMPLES,
+    SOURCES,
+    Columns,
+    FormatOrNone,
+    Imported,
+    Source,
+    choice_of,
+    keep_copies,
+)
 from workbench.data.spread import Stop, Tell
 from workbench.data.tabular import Header
 from workbench.errors import Problems, UserError
@@ -32,20 +44,27 @@ class Files(Source):
     encoding: Encoding = Field("utf-8", description="How text is encoded; a byte order mark decides over it.")
     header: Header = Field("auto", description="Whether the first line of a table names its columns.")
     documents: Documents = Field("auto", description="What a document of plain text is: a line, a paragraph, or all.")
+    rows: str = Field("", description="Which rows of all files together, such as [:20%] or [100:200]; empty takes all.")
+    samples: int = SAMPLES
+    notes: list[str] = NOTES
 
     def check(self, home: Home, problems: Problems) -> None:
         try:
             for path in self.files():
                 form_of(path, self.reading())
+            if self.rows:
+                bounds(self.rows, 0)
         except UserError as error:
             problems.collect("paths", error)
 
     def gather(self, home: Home, folder: Path, tell: Tell | None = None, stop: Stop | None = None) -> Imported:
         paths = self.files()
         rejects = folder / "rejected.jsonl"
-        found = gather([*paths], choice_of(self.format, self.columns), self.reading(), rejects, tell, stop)
+        choice = choice_of(self.format, self.columns)
+        found = gather([*paths], choice, self.reading(), rejects, tell, stop, self.selection())
         kept = keep_copies(folder, paths)
-        info = {**found.told(), "source": kept[0]}
+        told = found.told()
+        info = {**told, "remarks": [*self.notes, *told["remarks"]], "source": kept[0]}
         if len(paths) > 1:
             files = [{**copy, **counts} for copy, counts in zip(kept, found.files, strict=True)]
             info["source"] = {"files": files, "pasted": False, "bytes": sum(copy["bytes"] for copy in kept)}
@@ -53,6 +72,9 @@ class Files(Source):
 
     def reading(self) -> ReadingOptions:
         return ReadingOptions(self.encoding, self.header, self.documents)
+
+    def selection(self) -> Selection:
+        return Selection(self.rows, self.samples)
 
     def files(self) -> list[Path]:
         """Every file meant, folders replaced by what lies in them. Raises `UserError`."""

@@ -8,7 +8,8 @@ from pydantic import Field
 from workbench.data.arrow_rows import python_rows
 from workbench.data.gathering import Gathered, gather_items
 from workbench.data.lines import Item, ReadRow
-from workbench.data.source import COLUMNS, SOURCES, Columns, FormatOrNone, Imported, Source, choice_of
+from workbench.data.selection import Selection
+from workbench.data.source import COLUMNS, NOTES, SAMPLES, SOURCES, Columns, FormatOrNone, Imported, Source, choice_of
 from workbench.data.spread import Stop, Tell
 from workbench.errors import Problems, UserError
 from workbench.home import Home
@@ -44,6 +45,8 @@ class Hub(Source):
     revision: str = Field("", description="A branch, tag or commit; empty takes the newest.")
     format: FormatOrNone = Field(None, description="The format of the rows; empty detects it.")
     columns: Columns = COLUMNS
+    samples: int = SAMPLES
+    notes: list[str] = NOTES
 
     def check(self, home: Home, problems: Problems) -> None:
         if Path(self.dataset).exists():
@@ -54,13 +57,16 @@ class Hub(Source):
         if tell:
             tell(0, 0, f"Downloading {self.dataset}")
         rows, commit = self._loaded()
+        if self.samples:
+            rows = rows.select(Selection(samples=self.samples).mask(len(rows)).nonzero()[0])
         choice, rejects = choice_of(self.format, self.columns), folder / "rejected.jsonl"
         found = gather_items(lambda: _items(rows), choice, len(rows), rejects, tell, stop)
         return Imported(found.kind, found.table, found.rejected, self._info(found, commit))
 
     def _info(self, found: Gathered, commit: str) -> dict[str, Any]:
         place = {"dataset": self.dataset, "config": self.config, "split": self.split, "revision": commit}
-        return {**found.told(), "source": place}
+        told = found.told()
+        return {**told, "remarks": [*self.notes, *told["remarks"]], "source": place}
 
     def _loaded(self) -> tuple[Any, str]:
         """The rows and the commit they are of ('' when only the cache is there). Raises `UserError`."""
