@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+from anyascii import anyascii
 
 from workbench.errors import UserError
 from workbench.jobs.process import identity
@@ -84,8 +85,8 @@ def safe_name(text: str, field: str = "name") -> str:
 
 
 def slug(text: str) -> str:
-    """A name made from any text: 'My Data (v2).jsonl' → 'my-data-v2.jsonl'."""
-    return re.sub(r"[^A-Za-z0-9._]+", "-", text).strip("-._").lower()[:80] or "unnamed"
+    """A name made from any text, other scripts in Latin letters: 'My Data (v2).jsonl' → 'my-data-v2.jsonl'."""
+    return re.sub(r"[^A-Za-z0-9._]+", "-", anyascii(text)).strip("-._").lower()[:80] or "unnamed"
 
 
 def free_name(folder: Path, name: str) -> str:

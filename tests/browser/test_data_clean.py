@@ -110,7 +110,7 @@ def test_steps_are_added_applied_looked_at_restored_and_undone(app: App, page: P
     count(steps, "exact_duplicates", "removed").click()
     removed = steps.locator('[data-method="exact_duplicates"] .wb-dt')
     expect(removed.locator(".wb-dt-row")).to_have_count(4)
-    expect(removed.locator(".wb-dt-reason").first).to_contain_text("row 3")
+    expect(removed.locator(".wb-dt-reason").first).to_contain_text("row 4")
     removed.get_by_role("button", name="Restore", exact=True).first.click()
     expect(count(steps, "exact_duplicates", "removed")).to_have_text("−3", timeout=PATIENCE)
     assert workshop.report(app.home, "talks")[0]["left"] == 61

@@ -167,6 +167,10 @@ def test_a_link_out_of_the_folder_is_refused(tmp_path: Path) -> None:
         inside(tmp_path / "shelf", "link")
 
 
+def test_other_scripts_give_usable_names() -> None:
+    assert [slug(text) for text in ("数据", "Übung 1", "данные.jsonl")] == ["shuju", "ubung-1", "dannye.jsonl"]
+
+
 @pytest.mark.parametrize("text", ["My Data (v2).jsonl", "../../etc", "…", "日本", "a" * 200, "-x-"])
 def test_a_slug_is_a_safe_name(text: str) -> None:
     assert safe_name(slug(text)) == slug(text)

@@ -12,6 +12,7 @@ from tests.toys import conversations, preferences
 from workbench.data.card import dataset_card, shareable, size_category
 from workbench.data.exporting import EXPORTS, Export, preview_export, write_export
 from workbench.data.exports._lines import write_lines
+from workbench.data.exports.csv import GUARDED
 from workbench.data.external import entries, source_of_entry
 from workbench.data.importing import import_dataset
 from workbench.data.recipe import Recipe
@@ -136,10 +137,11 @@ def test_one_split_or_one_that_is_not_there(home: Home, tmp_path: Path) -> None:
 # ---- spreadsheets ------------------------------------------------------------------------------------------
 
 
-def test_a_cell_is_never_a_formula(home: Home, tmp_path: Path) -> None:
+def test_a_cell_is_never_a_formula_where_that_is_asked_for(home: Home, tmp_path: Path) -> None:
     texts = ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx", "plain = text", "'quoted"]
     write_rows(home, "cells", "text", [{"text": text} for text in texts])
-    made = write_export(home, "cells", form("csv"), tmp_path / "out")
+    made = write_export(home, "cells", form("csv", formula_guard=True), tmp_path / "out")
+    assert made.counts["train"].lost == {GUARDED: 6}
     with made.data["train"].open(encoding="utf-8", newline="") as file:
         cells = [row["text"] for row in csv.DictReader(file)]
     assert cells == [*(f"'{text}" for text in texts[:6]), *texts[6:]]

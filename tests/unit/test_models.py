@@ -20,6 +20,7 @@ from workbench.jobs.kinds.hub_model import GetHubModel
 from workbench.jobs.kinds.starter import GetStarter
 from workbench.jobs.queue import Queue
 from workbench.lineage import Manifest, parent_of, write_manifest
+from workbench.merging.recipe import find
 from workbench.models import hub, starter
 from workbench.models.shelf import (
     delete_model,
@@ -126,6 +127,14 @@ def test_a_model_is_imported_whole_and_listed(home: Home, source: Path) -> None:
     assert (made.name, info.kind, info.architecture, info.dtype) == ("mine", "model", "LlamaForCausalLM", "float32")
     assert info.parameters > 10_000 and info.size == (source / "model.safetensors").stat().st_size
     assert not (home.models / "mine" / "notes.py").exists()
+
+
+def test_recipes_that_name_a_hub_id_mean_the_local_copy_that_has_it(home: Home, source: Path) -> None:
+    import_folder(home, source, "mine", hub_id="owner/name-1.5B")
+    assert find(home, "owner/name-1.5B").base == home.models / "mine"
+    with pytest.raises(UserError, match="no hub id"):
+        import_folder(home, source, "other", hub_id="no id")
+    assert not (home.models / "other").exists()
 
 
 @pytest.mark.parametrize(

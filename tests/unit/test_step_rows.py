@@ -57,7 +57,7 @@ def test_exact_duplicates_keep_the_one_asked_for(home: Home) -> None:
     assert list(apply(home, "exact_duplicates", rows, keep="longest").removed) == [0, 1]
     assert not apply(home, "exact_duplicates", rows, normalise=False).removed
     same = apply(home, "exact_duplicates", [talk("q", "a"), talk("q", "b")], compare="prompt").removed
-    assert list(same) == [1] and "prompt as row 0" in same[1].reason
+    assert list(same) == [1] and "prompt as row 1" in same[1].reason
     assert faults(home, "exact_duplicates", "text", compare="prompt") == ["compare"]
 
 
@@ -71,7 +71,7 @@ def test_equal_answers_with_other_labels_are_no_copies(home: Home) -> None:
 def test_near_duplicates_name_the_row_and_what_differs(home: Home) -> None:
     rows = [talk("q", OAK), talk("q", f"{OAK}, they say"), talk("q", "Something else altogether, of no interest.")]
     removed = apply(home, "near_duplicates", rows).removed
-    assert list(removed) == [1] and "row 0: similarity 0." in removed[1].reason
+    assert list(removed) == [1] and "row 1: similarity 0." in removed[1].reason
     assert removed[1].found == ("again,", "they", "say")
     assert list(apply(home, "near_duplicates", rows, keep="longest").removed) == [0]
 
@@ -91,7 +91,7 @@ def test_leakage_takes_only_train_rows(home: Home) -> None:
     )
     step = STEPS.parse({"method": "leakage"})
     outcome = step.apply(rows, StepWork(home))
-    assert list(outcome.removed) == [0, 2] and "row 1 of eval" in outcome.removed[0].reason
+    assert list(outcome.removed) == [0, 2] and "row 2 of eval" in outcome.removed[0].reason
     assert list(STEPS.parse({"method": "leakage", "threshold": 1}).apply(rows, StepWork(home)).removed) == [0]
     assert "after the split" in step.apply(given(rows.rows()), StepWork(home)).notes[0]
 
@@ -347,7 +347,7 @@ def test_semantic_duplicates_are_flagged_for_the_nearest_earlier_row(
     )
     outcome = apply(home, "semantic_duplicates", [talk(text, "Done.") for text in known], threshold=0.9)
     assert list(outcome.flagged) == [1, 3] and not outcome.removed
-    assert "row 0: cosine similarity 0.95" in outcome.flagged[1].reason and "row 0" in outcome.flagged[3].reason
+    assert "row 1: cosine similarity 0.95" in outcome.flagged[1].reason and "row 1" in outcome.flagged[3].reason
 
 
 def test_a_sentence_model_is_looked_for_where_the_operator_says(

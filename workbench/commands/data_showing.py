@@ -62,8 +62,10 @@ def _said(turn: dict[str, Any]) -> str:
 
 def print_touched(found: dict[str, Any], what: str) -> None:
     """Rows that a step took out, changed or flagged, each with its id and the reason."""
+    from workbench.data.turns import row_name
+
     for one in found["rows"]:
-        print(f"── id {one['id']}: {one['reason']}{'  (restored)' if one['restored'] else ''}")
+        print(f"── {row_name(one['id'])} (id {one['id']}): {one['reason']}{'  (restored)' if one['restored'] else ''}")
         print("\n".join(_lines(one["row"])))
         if one.get("after"):
             print("now:")

@@ -16,7 +16,7 @@ from workbench.errors import UserError
 from workbench.home import Home
 from workbench.jobs.job import JOBS
 from workbench.jobs.queue import Queue
-from workbench.spec import dump_yaml
+from workbench.spec import dump_yaml, load_yaml
 
 if TYPE_CHECKING:
     from workbench.data.source import Source
@@ -102,11 +102,16 @@ def import_model(home: Home, args: Args) -> None:
         spec = {"method": "hub-model", "repo": args.source[4:], "revision": args.revision, "name": args.name or ""}
         run_here(home, JOBS.parse({**spec, "base": args.base or ""}))
     else:
+        from workbench.data.foreign_configuration import refuse_configuration
         from workbench.home import slug
         from workbench.models.shelf import import_folder
 
+        if Path(args.source).suffix.lower() in (".yaml", ".yml"):
+            written = load_yaml(read_text_file(args.source, "source"), aliases=True)
+            refuse_configuration(written, Path(args.source).name, "model")
+
         name = args.name or slug(Path(args.source).resolve().name)
-        made = import_folder(home, args.source, name, args.base or "")
+        made = import_folder(home, args.source, name, args.base or "", args.hub_id or "")
         print(f"{made.name} is on the shelf. {made.info.get('limits', '')}".strip())
 
 
@@ -251,6 +256,7 @@ def register(commands: Commands) -> None:
     model.add_argument("--name", help="its name on the shelf")
     model.add_argument("--base", help="for an adapter: its base model on the shelf")
     model.add_argument("--revision", default="main", help="hub: branch, tag or commit")
+    model.add_argument("--hub-id", help="a folder: the hub id it is a copy of, by which recipes may name it")
     data = add(commands, "import-dataset", import_dataset, "put a dataset on the shelf")
     data.add_argument(
         "source",

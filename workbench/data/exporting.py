@@ -37,15 +37,20 @@ WORDS = {
 
 @dataclass
 class Count:
-    """Rows of one split: taken + left out = given; `written` are those of the file, two where a pair makes two."""
+    """Rows of one split: taken + left out = given; `written` are those of the file, two where a pair makes two.
+
+    `lost` counts the rows written without something they have, by what that is.
+    """
 
     given: int = 0
     taken: int = 0
     written: int = 0
     left_out: dict[str, int] = field(default_factory=dict)
+    lost: dict[str, int] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        return {"given": self.given, "taken": self.taken, "written": self.written, "left_out": self.left_out}
+        counts = {"given": self.given, "taken": self.taken, "written": self.written}
+        return {**counts, "left_out": self.left_out, "lost": self.lost}
 
 
 @dataclass
@@ -126,6 +131,8 @@ class Export(Method):
                 continue
             given.count.taken += 1
             given.count.written += len(made)
+            for loss in self.losses(row, made):
+                given.count.lost[loss] = given.count.lost.get(loss, 0) + 1
             yield from made
 
     def order_seed(self, kind: str) -> int | None:
@@ -135,6 +142,10 @@ class Export(Method):
     def dropped(self) -> tuple[str, ...]:
         """The optional fields it leaves off with these settings."""
         return self.drops
+
+    def losses(self, row: Row, made: list[Row]) -> list[str]:
+        """What the row has and what was made of it does not, in the words of `WORDS`."""
+        return [WORDS[name] for name in self.dropped() if carries(row, name)]
 
     def settings(self, name: str, kind: str, files: dict[str, str], uses: frozenset[str]) -> dict[str, str]:
         """Texts of further files by name: what another program is told about the data. `files` are by split."""
@@ -220,6 +231,16 @@ def _given(home: Home, name: str, export: Export, split: str, tell: Tell, stop: 
         raise UserError(f"{name} has no rows in {split}.", "Choose the other split.", "split")
     uses = uses_of(schema)
     return {one: Given(kind, path, uses, schema, Count(), tell, stop) for one, path in wanted.items()}
+
+
+def carries(row: Row, name: str) -> bool:
+    """Whether a row has tools or metadata, a turn of it an optional field; of calls of tools their ids count."""
+    if name in row:
+        return True
+    turns = [turn for value in row.values() if isinstance(value, list) for turn in value]
+    if name == "tool_calls":
+        return any("id" in call for turn in turns for call in turn.get(name, ()))
+    return any(name in turn for turn in turns)
 
 
 def _free(target: Path) -> Path:

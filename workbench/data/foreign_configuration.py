@@ -51,8 +51,8 @@ def configuration_of(data: Any) -> tuple[str, str]:
     return next(((what, remedy) for signs, what, remedy in KNOWN if signs <= keys), ("", ""))
 
 
-def refuse_configuration(data: Any, name: str) -> None:
-    """Raises `UserError` when the data is a configuration of another program and lists no rows."""
+def refuse_configuration(data: Any, name: str, wanted: str = "dataset") -> None:
+    """Raises `UserError` when the data is a configuration of another program, where a dataset or a model is wanted."""
     what, remedy = configuration_of(data)
     if what:
-        raise UserError(f"{name} is {what}, not a dataset.", remedy, "source")
+        raise UserError(f"{name} is {what}, not a {wanted}.", remedy, "source")

@@ -131,7 +131,7 @@ class Format(Method):
         kept: Row = {}
         own: Row = {}
         for name, value in source.items():
-            if name in self.used or is_missing(value):
+            if name in self.used or is_missing(value) or (name == METADATA and is_empty(value)):
                 continue
             use = self.fate(name).use
             if use == "kept aside" and not is_empty(value):

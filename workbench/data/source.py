@@ -81,7 +81,9 @@ COLUMNS: Any = Field(
     default_factory=dict, description="Changes to the format's columns: a setting and its column, or a column and what "
     "becomes of it, keep or leave_out.",
 )  # fmt: skip
-SAMPLES: Any = Field(0, ge=0, description="How many of the rows, drawn at random; 0 takes all, and so do too many.")
+SAMPLES: Any = Field(
+    0, ge=0, le=10**9, description="How many of the rows, drawn at random; 0 takes all, and so do too many."
+)
 NOTES: Any = Field(default_factory=list, description="What is worth knowing of the source, told with the import.")
 FormatOrNone = Annotated[Method | None, BeforeValidator(_read), PlainSerializer(_written)]
 

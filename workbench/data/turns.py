@@ -163,8 +163,8 @@ def whole(column: pa.ChunkedArray | pa.Array) -> pa.Array:
 
 
 def row_name(number: int) -> str:
-    """How a reason speaks of another row."""
-    return f"row {number:,}" if number >= 0 else "an added row"
+    """How a reason speaks of another row, by its id: rows are counted from 1, as they are wherever they are shown."""
+    return f"row {number + 1:,}" if number >= 0 else "an added row"
 
 
 def word_counts(texts: pa.Array | pa.ChunkedArray) -> NDArray[np.int64]:

@@ -1,6 +1,7 @@
 """The models of a home: folders of safetensors, whole models and adapters, listed without importing torch."""
 
 import os
+import re
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -257,20 +258,27 @@ def answerable(home: Home, name: str, field_name: str = "model") -> None:
         kind_of(resolve(home, name, field_name).base).require_text(name, field_name)
 
 
-def import_folder(home: Home, source: str | Path, name: str, base: str = "") -> Manifest:
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+
+
+def import_folder(home: Home, source: str | Path, name: str, base: str = "", hub_id: str = "") -> Manifest:
     """Puts a copy of a local model or adapter folder on the shelf, which later writes to the source do not change.
 
     Raises `SpecError` with every problem: no config, pickled weights, remote code, missing shards or tensors, a
-    tokenizer that does not fit, an adapter that its file or its base does not bear out.
+    tokenizer that does not fit, an adapter that its file or its base does not bear out. With `hub_id` (owner/name)
+    recipes that name that model of the hub mean this copy.
     """
+    if hub_id and not HUB_ID.fullmatch(hub_id):
+        raise UserError(f"{hub_id!r} is no hub id.", "It reads owner/name.", "hub id")
     source = Path(source).expanduser().resolve()
     name = safe_name(name)
     check_folder(home, source, base)
     is_adapter = (source / "adapter_config.json").is_file()
+    made_by = {"method": "import-folder", "source": str(source)} | ({"repo": hub_id} if hub_id else {})
     parents = [parent_of(model_folder(home, base, "base"), "base")] if is_adapter else []
     return shelve(
         home, name, source, kind="adapter" if is_adapter else "model", parents=parents,
-        made_by={"method": "import-folder", "source": str(source)}, info=told(source), link=False,
+        made_by=made_by, info=told(source), link=False,
     )  # fmt: skip
 
 

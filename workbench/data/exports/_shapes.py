@@ -8,6 +8,7 @@ from workbench.errors import UserError
 
 Row = dict[str, Any]
 SPEAKERS = {"system": "system", "user": "human", "assistant": "gpt", "tool": "observation"}
+CALL = {"type", "function"}
 KINDS_FORMAT = {
     "conversation": "messages",
     "preference": "preference",
@@ -86,7 +87,20 @@ def one_turn(messages: list[Message], what: str) -> Message:
     return messages[0]
 
 
-def spoken(messages: list[Message]) -> list[dict[str, str]]:
+def with_extras(messages: list[Message]) -> list[Row]:
+    """ShareGPT turns with all that the messages have: what is no text of theirs stands under its own key."""
+    return [_with_extras(turn) for turn in messages]
+
+
+def _with_extras(turn: Message) -> Row:
+    extras = {name: value for name, value in turn.items() if name not in ("role", "content", "tool_calls")}
+    calls = turn.get("tool_calls")
+    if not calls or (not turn["content"] and not extras and not any(call.keys() - CALL for call in calls)):
+        return {**_spoken(turn), **extras}
+    return {"from": "gpt", "value": turn["content"], "tool_calls": json_text(calls), **extras}
+
+
+def spoken(messages: list[Message]) -> list[Row]:
     """ShareGPT turns. Raises `UserError` with the reason when there is no such turn."""
     _check_weights(messages)
     return [_spoken(turn) for turn in messages]

@@ -13,6 +13,7 @@ from workbench.data.table import SCHEMAS
 from workbench.errors import UserError
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
+GUARDED = "texts as they are: an apostrophe before what looks like a formula"
 PLAIN = {
     "conversation": ("system", "prompt", "completion"),
     "preference": ("system", "prompt", "chosen", "rejected"),
@@ -26,7 +27,8 @@ PLAIN = {
 class Csv(Export):
     """CSV: plain text cells for single questions and answers, or every part as JSON text.
 
-    A cell that a spreadsheet would take for a formula gets a leading apostrophe.
+    Cells are the texts as they are, and read back as they were. With `formula_guard` a cell that a spreadsheet would
+    take for a formula gets a leading apostrophe, which stays there when it is read back.
     https://owasp.org/www-community/attacks/CSV_Injection
     """
 
@@ -37,10 +39,21 @@ class Csv(Export):
     cells: Literal["text", "json"] = Field(
         "text", description="Plain text (rows of one question), or lists of messages as JSON text (every row)."
     )
+    formula_guard: bool = Field(
+        False,
+        description="Puts an apostrophe before cells that a spreadsheet would take for a formula; it changes them.",
+    )
     byte_order_mark: bool = Field(False, description="Begins with a mark by which Excel knows the text as UTF-8.")
 
     def dropped(self) -> tuple[str, ...]:
         return ("metadata", "name", "reasoning_content") if self.cells == "text" else ()
+
+    def losses(self, row: Row, made: list[Row]) -> list[str]:
+        guarded = self.formula_guard and any(escaped(cell) != cell for one in made for cell in one.values())
+        return [*super().losses(row, made), *([GUARDED] if guarded else [])]
+
+    def _cell(self, text: str) -> str:
+        return escaped(text) if self.formula_guard else text
 
     def convert(self, kind: str, row: Row, uses: frozenset[str]) -> list[Row]:
         return [_plain(kind, row) if self.cells == "text" else _as_json(kind, row, uses)]
@@ -51,7 +64,7 @@ class Csv(Export):
         with path.open("w", encoding=encoding, newline="") as file:
             table = csv.writer(file)  # ends lines with \r\n, which makes it quote cells with either
             table.writerow(names)
-            table.writerows([escaped(row[name]) for name in names] for row in self.converted(given))
+            table.writerows([self._cell(row[name]) for name in names] for row in self.converted(given))
 
     def settings(self, name: str, kind: str, files: dict[str, str], uses: frozenset[str]) -> dict[str, str]:
         named = ", ".join(f'"{split}": pandas.read_csv("{file}")' for split, file in files.items())
