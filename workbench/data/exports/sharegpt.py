@@ -16,8 +16,8 @@ METHODS = {"conversation": "sharegpt", "preference": "sharegpt_pairs", "unpaired
 class ShareGPT(Export):
     """Turns of from (human, gpt, system, observation, function_call) and value; pairs as chosen and rejected turns.
 
-    Calls of tools are turns of JSON text, the tools a column of JSON text. Weights, thoughts, names and ids of calls are
-    further keys of their turns, and metadata a column, all of which importing reads.
+    Calls of tools are turns of JSON text, the tools a column of JSON text. Weights, thoughts, names and ids of calls
+    are further keys of their turns, and metadata a column, all of which importing reads.
     https://llamafactory.readthedocs.io/en/latest/getting_started/data_preparation.html
     """
 
