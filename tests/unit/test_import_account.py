@@ -132,6 +132,11 @@ def test_all_splits_of_one_json_file_are_read(home: Home, tmp_path: Path) -> Non
         (chat(thought="hm"), "thought"),
         (chat(weight="70 kg"), "weight"),
         ({"messages": [user("q"), answer("a", rating=2)]}, "messages.rating"),
+        ({"messages": [user("q"), answer("a", mask=True)]}, "messages.mask"),
+        ({"prompt": "q", "response": "a", "helpfulness": 3}, "helpfulness"),
+        ({"prompt": "q", "response": "a", "is_toxic": True}, "is_toxic"),
+        ({"question": "q", "answer": "1", "choices": ["a", "b"]}, "choices"),
+        ({"question": "q", "answer": "a", "answer_2": "b"}, "answer_2"),
     ],
 )
 def test_what_may_change_what_is_learned_is_asked_about(home: Home, tmp_path: Path, row: Row, column: str) -> None:
@@ -140,7 +145,7 @@ def test_what_may_change_what_is_learned_is_asked_about(home: Home, tmp_path: Pa
         Read(home, path)
     assert f"{column}=keep" in caught.value.remedy and list(home.datasets.iterdir()) == []
     assert {line.column for line in preview_source(path).account if line.use == "undecided"} == {column}
-    value = [None, row["messages"][1]["rating"]] if "." in column else row[column]
+    value = [None, row["messages"][1][column.partition(".")[2]]] if "." in column else row[column]
     assert Read(home, path, {column: "keep"}).rows[0]["metadata"] == {column: value}
     left = Read(home, path, {column: "leave_out"})
     assert "metadata" not in left.rows[0] and left.uses[column] == ("left out", "")
@@ -168,6 +173,9 @@ def test_a_score_where_nothing_is_answered_or_all_is_compared_is_kept(home: Home
         ({"prompt": "q", "response": "a", "rating": 0}, False),
         ({"question": "q", "answer": "a", "status": "rejected"}, False),
         ({"instruction": "q", "output": "a", "feedback": "Thumbs up"}, True),
+        ({"instruction": "q", "output": "a", "desirable": False}, False),
+        ({"messages": [user("q"), answer("a")], "thumbs_up": True}, True),
+        ({"question": "q", "answer": "a", "quality": "bad"}, False),
     ],
 )
 def test_verdicts_make_unpaired_rows(home: Home, tmp_path: Path, row: Row, label: bool) -> None:
@@ -189,6 +197,18 @@ def test_turns_not_to_be_learned_are_marked(home: Home, tmp_path: Path) -> None:
     found = read(home, tmp_path, "b.json", [{"conversations": said}])
     assert [turn.get("weight") for turn in found.rows[0]["messages"]] == [None, 0, None, None]
     assert found.uses["conversations.train"] == ("used", "weight")
+
+
+@pytest.mark.parametrize("key", ["train", "train_on_turn", "training", "loss"])
+def test_every_name_of_a_mark_not_to_train_is_known(home: Home, tmp_path: Path, key: str) -> None:
+    turns = [user("q"), answer("draft", **{key: False}), user("better?"), answer("good", **{key: True})]
+    found = read(home, tmp_path, "a.jsonl", [{"messages": turns}])
+    assert [turn.get("weight") for turn in found.rows[0]["messages"]] == [None, 0, None, None]
+    assert found.uses[f"messages.{key}"] == ("used", "weight")
+
+
+def test_a_measured_loss_beside_a_row_is_no_weight(home: Home, tmp_path: Path) -> None:
+    assert read(home, tmp_path, "a.jsonl", [chat(loss=0.3)]).rows[0]["metadata"] == {"loss": 0.3}
 
 
 def test_rows_marked_not_to_be_trained_on_are_kept_aside(home: Home, tmp_path: Path) -> None:
@@ -295,6 +315,12 @@ def test_messages_one_a_row_become_conversations(home: Home, tmp_path: Path) -> 
     found = read(home, tmp_path, "b.jsonl", [numbered[0], numbered[2], numbered[1], numbered[3]])
     assert [row["messages"] for row in found.rows] == [turns[:2], turns[2:]]
     assert found.rows[1]["metadata"] == {"conversation_id": 1, "messages.mood": ["calm", "calm"]}
+    said = [
+        {"chat_id": place // 2, "sender": ["human", "bot"][place % 2], "text": turn["content"]}
+        for place, turn in enumerate(turns)
+    ]
+    found = read(home, tmp_path, "d.jsonl", said)
+    assert [row["messages"] for row in found.rows] == [turns[:2], turns[2:]]
     bare = read(home, tmp_path, "c.jsonl", [turns[:2], turns[2:]])
     assert [row["messages"] for row in bare.rows] == [turns[:2], turns[2:]]
 
@@ -330,6 +356,28 @@ def test_scores_make_pairs_with_margins_and_ties_are_said(home: Home, tmp_path: 
     assert found.rows[0]["metadata"]["completions"] == scored and "a tie" in found.rejected[0]
     row = {"prompt": "q", "response_0": "bad", "response_1": "good", "better_response_id": 1}
     assert read(home, tmp_path, "c.jsonl", [row]).rows[0]["chosen"] == [answer("good")]
+
+
+def test_of_ranks_the_smallest_is_the_best(home: Home, tmp_path: Path) -> None:
+    answers = [{"answer": text, "rank": rank} for text, rank in (("fair", 3), ("good", 1.0), ("bad", 7.0))]
+    beside = {"prompt": "q", "responses": ["bad", "good"], "ranks": [2, 1]}
+    for name, row in (("a.jsonl", {"prompt": "q", "answers": answers}), ("b.jsonl", beside)):
+        pair = read(home, tmp_path, name, [row]).rows[0]
+        assert (pair["chosen"], pair["rejected"]) == ([answer("good")], [answer("bad")])
+        assert pair["metadata"]["chosen_score"] == 1 and pair["metadata"]["margin"] > 0
+
+
+def test_answers_beside_a_prompt_are_never_prompts_alone(home: Home, tmp_path: Path) -> None:
+    for row in ({"question": "q", "answerKey": "B"}, {"prompt": "q", "response_a": "x", "response_b": "y"}):
+        with pytest.raises(UserError, match="beside may be more than that"):
+            read(home, tmp_path, "a.jsonl", [row])
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "json"])
+def test_a_placeholder_without_its_picture_is_said(home: Home, tmp_path: Path, suffix: str) -> None:
+    rows = [chat("<image>\nWhat is it?"), chat("What does <image> mean in HTML?"), chat("And <img>?")]
+    found = read(home, tmp_path, f"a.{suffix}", rows)
+    assert len(found.rows) == 3 and "learned as the text <image>: 1" in found.remarks
 
 
 def test_published_layouts_are_read(home: Home, tmp_path: Path) -> None:

@@ -15,18 +15,27 @@ from workbench.errors import UserError
 Meaning = Literal["label", "score", "weight", "question", "answer", "conversation", "tools", "thought", "media", ""]
 
 SYSTEM = ("system", "system_prompt", "system_message")
-TOOLS = ("tools", "functions")
+TOOLS = ("tools", "functions", "available_tools")
 ROW_WEIGHTS = (*WEIGHTS, "sample_weight", "row_weight", *TRAINS)
 VERDICTS = (
     *("kto_tag", "label", "verdict", "rating", "status", "feedback", "accepted", "is_accepted", "approved", "good"),
     *("is_good", "thumbs", "thumb", "vote", "preferred", "is_preferred", "correct", "is_correct", "score"),
+    *("desirable", "is_desirable", "thumbs_up", "liked", "helpful", "is_helpful", "acceptable", "quality"),
 )
+RANKS = ("rank", "ranks")  # 1 is the best
+ASPECTS = ("helpfulness", "correctness", "harmlessness", "honesty")
+SAFETY = ("is_toxic", "is_harmful", "harmful", "is_unsafe", "unsafe", "is_safe", "safe")
+MASKS = ("mask", "masked", "loss_mask", "loss_scale")
 MEANINGS: dict[Meaning, tuple[str, ...]] = {
-    "score": ("score", "scores", "rating", "ratings", "reward", "rewards", "rank", "ranks", "stars", "grade"),
-    "label": (*VERDICTS, "labels", "verdicts", "class", "better", "winner", "choice", "preference", "judgement"),
-    "weight": ROW_WEIGHTS,
+    "score": ("score", "scores", "rating", "ratings", "reward", "rewards", "rank", "ranks", "stars", "grade", *ASPECTS),
+    "label": (
+        *VERDICTS,
+        *("labels", "verdicts", "class", "better", "winner", "choice", "preference", "judgement", *SAFETY),
+    ),
+    "weight": (*ROW_WEIGHTS, *MASKS),
     "question": (
         *("prompt", "instruction", "question", "query", "input", "context", "history", "problem", "passage"),
+        *("inputs", "choices", "options"),
         *SYSTEM,
     ),
     "answer": (
@@ -45,10 +54,12 @@ MEANINGS: dict[Meaning, tuple[str, ...]] = {
             "assistant",
             "generation",
             "generations",
+            "generated_solution",
         ),
+        *("answer_key", "final_answer", "expected_answer", "correct_answer", "best_answer"),
     ),
     "conversation": ("messages", "conversations", "conversation", "dialogue", "dialog", "role"),
-    "tools": (*TOOLS, "tool_calls", "function_call", "available_tools"),
+    "tools": (*TOOLS, "tool_calls", "function_call"),
     "thought": (*THOUGHTS, "thought", "thoughts", "chain_of_thought", "cot", "rationale", "scratchpad"),
     "media": MEDIA,
 }
@@ -91,8 +102,11 @@ def plain_name(name: str) -> str:
 
 
 def meaning_of(name: str) -> Meaning:
-    """What a column or key of that name means for what is learned; '' when nothing is known of it."""
-    plain = plain_name(name)
+    """What a column or key of that name means for what is learned; '' when nothing is known of it.
+
+    `answerKey` is `answer_key`, and `response_a` or `response_1` one of several responses.
+    """
+    plain = re.sub(r"_(a|b|[0-9])$", "", plain_name(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name)))
     for meaning, names in MEANINGS.items():
         if plain in names:
             return meaning
@@ -152,7 +166,8 @@ def is_row_weight(value: Any) -> bool:
 
 def score_key(answer: dict[str, Any]) -> str:
     """The key of a scored answer that holds its score: `overall_score` before others; '' where none does."""
-    names = [name for name in answer if meaning_of(name) == "score" and type(answer[name]) in (int, float)]
+    scores = (name for name in answer if meaning_of(name) == "score" and plain_name(name) not in ASPECTS)
+    names = [name for name in scores if type(answer[name]) in (int, float)]
     return min(names, key=lambda name: (plain_name(name) != "overall_score", plain_name(name) != "score"), default="")
 
 

@@ -23,7 +23,7 @@ from workbench.data.columns import (
 from workbench.data.lines import Item
 from workbench.data.straight import Layout
 from workbench.data.tools import tools_of
-from workbench.data.turn_extras import MEDIA, READ, UNREADABLE, check_media
+from workbench.data.turn_extras import MEDIA, READ, TURN_TRAINS, UNREADABLE, WEIGHTS, check_media
 from workbench.data.values import from_json, json_ready
 from workbench.errors import UserError
 from workbench.registry import Method, Registry
@@ -249,7 +249,7 @@ def _fate_of_key(key: str, keys: tuple[str, str]) -> Fate:
         return Fate("used", "As the text of the turn.", "content")
     if key in MEDIA or key in UNREADABLE:
         return Fate("kept aside", "Rows that have it are kept aside: it cannot be learned here.")
-    if key in ROW_WEIGHTS:
+    if key in (*WEIGHTS, *TURN_TRAINS):
         return Fate("used", "As how much an assistant turn is learned; turns of others are not learned.", "weight")
     return Fate("used", "As it is, in the message.", key)
 

@@ -20,6 +20,7 @@ from workbench.data.source_plan import regroups
 from workbench.data.spread import Stop, spread
 from workbench.data.straight import Straight, read_straight
 from workbench.data.table import table_of
+from workbench.data.turn_extras import PLACEHOLDERS, placeholder_of
 from workbench.data.values import as_json
 from workbench.errors import UserError
 
@@ -60,6 +61,8 @@ def part_of(items: Iterable[Item], form: Format, raw: Keys | None = None) -> Par
         else:
             good.append(made)
             remarks.update(form.remarks(item.data) if isinstance(item, ReadRow) else ())
+            if mark := placeholder_of(made):
+                remarks[f"Rows with {mark} but without what it stands for, learned as the text {mark}"] += 1
     return Part(table_of(form.kind, good), bad, keys, remarks, about, raw)
 
 
@@ -99,7 +102,8 @@ def stoppable(parts: Iterable[tuple[int, Part]], stop: Stop | None) -> Iterator[
 
 def _of_chunk(chunk: Chunk, form: Format, seen: set[str], source: Readable) -> Part:
     layout = form.layout()
-    straight = read_straight(chunk.data, layout) if layout and chunk.whole else None
+    is_plain = not any(mark.encode() in chunk.data for mark in PLACEHOLDERS)
+    straight = read_straight(chunk.data, layout) if layout and chunk.whole and is_plain else None
     part = straight_part(straight, form, seen, chunk.line) if straight else None
     if part is not None:
         return part

@@ -1,8 +1,8 @@
 """What a message may carry beside role and content: how much its turn is learned, its thought, and media.
 
 OpenAI's `weight` (https://developers.openai.com/api/docs/guides/supervised-fine-tuning), axolotl's `train`
-(https://docs.axolotl.ai/docs/dataset-formats/conversation.html), LLaMA-Factory's `loss_weight`, and the thought as
-chat templates call it (`reasoning_content` or `thinking`).
+(https://docs.axolotl.ai/docs/dataset-formats/conversation.html), LLaMA-Factory's `loss_weight`, ms-swift's `loss`, and
+the thought as chat templates call it (`reasoning_content` or `thinking`).
 """
 
 import math
@@ -12,13 +12,15 @@ from workbench.data.values import encodable, short
 from workbench.errors import UserError
 
 WEIGHTS = ("weight", "loss_weight")
-TRAINS = ("train", "train_on_turn")
+TRAINS = ("train", "train_on_turn", "training")
+TURN_TRAINS = (*TRAINS, "loss")  # of a row, `loss` is a figure that somebody has measured
 THOUGHTS = ("reasoning_content", "thinking", "reasoning")
 CALLS = ("tool_calls", "function_call")
 NAMES = ("name", "tool_call_id")
 MEDIA = ("image", "images", "audio", "audios", "video", "videos")
+PLACEHOLDERS = ("<image>", "<video>", "<audio>")
 UNREADABLE = {"train_detail": "marks pieces of a turn", "refusal": "holds a refusal in place of an answer"}
-READ = frozenset((*WEIGHTS, *TRAINS, *THOUGHTS, *CALLS, *NAMES))
+READ = frozenset((*WEIGHTS, *TURN_TRAINS, *THOUGHTS, *CALLS, *NAMES))
 EMPTY: tuple[Any, ...] = (None, "", [], {})
 
 
@@ -28,7 +30,7 @@ def weight_of(item: dict[str, Any], role: str, what: str) -> float | None:
     `train: false` is the weight 0. Raises `UserError` for what is no number from 0 on, and for two that disagree.
     """
     given = {key: _number(item[key], f"{what}.{key}") for key in WEIGHTS if item.get(key) is not None}
-    given |= {key: float(_flag(item[key], f"{what}.{key}")) for key in TRAINS if item.get(key) is not None}
+    given |= {key: float(_flag(item[key], f"{what}.{key}")) for key in TURN_TRAINS if item.get(key) is not None}
     if role != "assistant" or not given:
         return None
     found = {value for key, value in given.items() if key in WEIGHTS} or set(given.values())
@@ -63,6 +65,17 @@ def check_media(holder: dict[str, Any], what: str) -> None:
     for key, means in UNREADABLE.items():
         if holder.get(key) not in EMPTY:
             raise UserError(f"{what} has {key}, which {means}.", "That is not learned from here; take it out.")
+
+
+def placeholder_of(row: dict[str, Any]) -> str:
+    """The placeholder of a picture, sound or video that begins or ends a user turn of a canonical row; '' if none.
+
+    In the middle of a text it may as well be HTML that is spoken of.
+    """
+    turns = row.get("messages") or row.get("prompt") or ()
+    texts = [turn["content"].strip() for turn in turns if turn["role"] == "user"]
+    marked = (mark for mark in PLACEHOLDERS for text in texts if text.startswith(mark) or text.endswith(mark))
+    return next(marked, "")
 
 
 def _number(value: Any, what: str) -> float:

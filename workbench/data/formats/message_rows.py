@@ -14,7 +14,11 @@ from workbench.data.lines import Item, ReadRow
 from workbench.data.values import json_ready
 
 CONVERSATIONS = ("conversation_id", "dialogue_id", "dialog_id", "chat_id", "session_id", "thread_id", "conversation")
-KEYS = (("role", "content"), ("from", "value"), ("role", "text"), ("speaker", "text"), ("role", "message"))
+KEYS = tuple(
+    (role, content)
+    for role in ("role", "from", "speaker", "sender", "author")
+    for content in ("content", "value", "text", "message", "utterance")
+)
 MESSAGES = "messages"
 
 

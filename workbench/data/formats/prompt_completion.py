@@ -32,6 +32,9 @@ PAIRS = (
     ("article", "summary"),
     ("article", "highlights"),
     ("text", "summary"),
+    ("dialogue", "summary"),
+    ("inputs", "targets"),
+    ("problem", "generated_solution"),
 )
 
 

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from workbench.data.account import turns_in
 from workbench.data.canonical import Kind, Message, with_system
-from workbench.data.columns import are_scored, meaning_of, number_of, plain_name, score_key
+from workbench.data.columns import RANKS, are_scored, meaning_of, number_of, plain_name, score_key
 from workbench.data.format import FORMATS, METADATA, Format, Row, cell, columns_beside, first_value, optional, pick
 from workbench.data.formats._asking import asked, turns
 from workbench.data.formats.preference import MARGIN, PROMPTS
@@ -22,7 +22,7 @@ BEST, WORST = "chosen_score", "rejected_score"
 class ScoredAnswers(Format):
     """A prompt and a list of answers with scores a row; the best and the worst are the pair, all stay in metadata.
 
-    Rows whose best and worst answers have the same score are ties, and kept aside.
+    Of ranks the smallest is the best. Rows whose best and worst answers have the same score are ties, and kept aside.
     https://huggingface.co/datasets/openbmb/UltraFeedback
     """
 
@@ -61,17 +61,23 @@ class ScoredAnswers(Format):
         return found, f"The answers in {answers!r} have scores."
 
     def convert(self, row: Row) -> Row:
-        scored = self._scored(row)
-        best, worst = max(scored, key=lambda one: one[0]), min(scored, key=lambda one: one[0])
+        scored = sorted(self._scored(row), key=lambda one: one[0])
+        worst, best = (scored[-1], scored[0]) if self._are_ranks(row) else (scored[0], scored[-1])
         if best[0] == worst[0]:
             raise UserError(f"all answers have the score {best[0]:g}: a tie.", "A pair needs a better and a worse one.")
         prompt = asked(cell(row, self.prompt), optional(row, self.input), self.prompt, self.input)
         kept = {self.answers: json_ready(from_json(row[self.answers]))}
         if self.scores:
             kept[self.scores] = json_ready(from_json(row[self.scores]))
-        metadata = {**kept, BEST: best[0], WORST: worst[0], MARGIN: best[0] - worst[0]}
+        metadata = {**kept, BEST: best[0], WORST: worst[0], MARGIN: abs(best[0] - worst[0])}
         sides = {"chosen": best[1], "rejected": worst[1]}
         return self.made(row, {"prompt": with_system(optional(row, self.system), prompt), **sides, METADATA: metadata})
+
+    def _are_ranks(self, row: Row) -> bool:
+        """Whether the smallest score is the best: ranks count from the first place."""
+        given: Any = from_json(row[self.answers])
+        key = score_key(given[0]) if isinstance(given[0], dict) else ""
+        return plain_name(key or self.scores) in RANKS
 
     def _scored(self, row: Row) -> list[tuple[float, list[Message]]]:
         """(score, answer) of every answer. Raises `UserError` where one has no score, or there are fewer than two."""
