@@ -3,7 +3,9 @@
 import os
 import sys
 
-os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+from workbench.telemetry import TELEMETRY_OFF
+
+os.environ.update(TELEMETRY_OFF)  # before Gradio is imported
 
 import gradio as gr
 

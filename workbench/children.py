@@ -9,6 +9,8 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Literal, get_args
 
+from workbench.telemetry import TELEMETRY_OFF
+
 Credential = Literal["hub", "endpoint", "index", "labels"]
 """The Hugging Face hub, the operator's endpoint, the package index, the database of the labels."""
 
@@ -50,7 +52,7 @@ def withheld(needs: Collection[Credential] = (), environment: Mapping[str, str] 
 def child_environment(
     *needs: Credential, only: Collection[str] | None = None, extra: Mapping[str, str] | None = None
 ) -> dict[str, str]:
-    """The environment for every child process: this one's without credentials, but for those it `needs`.
+    """The environment for every child process: this one's, without telemetry and credentials but those it `needs`.
 
     only: the names to pass on at all. extra: variables set besides. Raises `ValueError` for an unknown need.
     """
@@ -66,4 +68,4 @@ def child_environment(
         passed["HF_HUB_DISABLE_IMPLICIT_TOKEN"] = "1"  # nor the one in the user's own folder
     if only is None and LABELS_URL in left_out:
         passed[LABELS_URL] = WITHHELD  # is no address: with none at all, the home's own labels would be taken instead
-    return {**passed, **(extra or {})}
+    return {**passed, **TELEMETRY_OFF, **(extra or {})}

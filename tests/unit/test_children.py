@@ -15,6 +15,7 @@ from workbench.jobs import runner
 from workbench.jobs.job import JOBS
 from workbench.jobs.queue import Queue
 from workbench.jobs.runner import Runner
+from workbench.telemetry import TELEMETRY_OFF
 
 ROOT = Path(__file__).parents[2]
 SECRETS = {
@@ -65,7 +66,7 @@ def test_a_child_gets_the_credentials_of_its_work_alone(need: Any, names: set[st
 
 def test_only_what_is_named_is_passed_on() -> None:
     given = child_environment(only=("PATH", "HF_TOKEN"), extra={"HOME": "/empty"})
-    assert given == {"PATH": "/bin", "HOME": "/empty"}
+    assert given == {"PATH": "/bin", "HOME": "/empty", **TELEMETRY_OFF}
 
 
 def test_an_unknown_need_is_an_error() -> None:
