@@ -196,10 +196,15 @@ def _scripts() -> str:
     return "".join(f'<script src="{static_url(file)}"></script>' for file in files)
 
 
+ODD_QUERY = "This call has no named values. Reload the page."
+
+
 def _served(component_name: str, name: str, function: Answer) -> Answer:
     """A server function called `name`; an exception becomes {"error": …}, since Gradio would answer nothing."""
 
     def answer(query: Query, request: gr.Request) -> dict[str, Any]:
+        if not isinstance(query, dict):  # no page of ours sends it, and every function looks into it
+            return {"error": ODD_QUERY}
         try:
             return _call(function, query, request)
         except Exception as error:

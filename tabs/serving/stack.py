@@ -6,6 +6,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tabs.serving.asking import BrowserSessions
+from tabs.serving.calls import CallLimit
 from tabs.serving.config import Serving
 from tabs.serving.guard import Guard
 from tabs.serving.headers import SecurityHeaders
@@ -15,7 +16,8 @@ from tabs.serving.sessions import Sessions
 
 
 def stack(app: ASGIApp, serving: Serving, folder: Path) -> ASGIApp:
-    """The app behind its layers: headers, guard, browser cookie, login. `folder` keeps the key of the logins."""
+    """The app behind its layers: headers, guard, browser cookie, login, size. `folder` keeps the key of the logins."""
+    app = CallLimit(app)
     app = Login(app, serving, Sessions(folder, serving)) if serving.password else NoLogin(app)
     app = BrowserSessions(app, serving.space)
     app = Guard(app, serving)

@@ -1,5 +1,6 @@
 """Every route, asked by strangers: under a foreign name, from a foreign page, in a form no page of ours sends."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -7,6 +8,8 @@ from gradio import routes as gradio_routes
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
+from tabs._kit import ODD_QUERY
+from tabs.serving.calls import LONGEST_CALL, TOO_LONG
 from tabs.serving.config import Serving
 from tabs.serving.routes import FILE, LOGIN, LOGOUT, ROUTES, Who, find
 from tests.serving import LOCAL, SmallPage, routes
@@ -269,3 +272,35 @@ def test_a_websocket_is_refused(page: SmallPage) -> None:
     with pytest.raises(WebSocketDisconnect) as caught, client.websocket_connect("/gradio_api/queue/join"):
         pass
     assert caught.value.code == 1008
+
+
+@pytest.mark.parametrize("data", [None, 0, True, 1.5, "x", [], [{}]])
+def test_a_call_without_named_values_is_answered_in_a_sentence(page: SmallPage, data: Any, caplog: Any) -> None:
+    body = {"component_id": page.component._id, "fn_name": "who", "data": data, "session_hash": "s"}
+    answer = page.client().post("/gradio_api/component_server/", json=body)
+    assert answer.json() == {"error": ODD_QUERY}
+    assert caplog.records == []  # whoever sends many does not fill the log
+
+
+@pytest.mark.parametrize("announced", [True, False])
+def test_a_call_that_is_too_long_is_refused_before_it_is_in_memory(page: SmallPage, announced: bool) -> None:
+    read = 0
+
+    def pieces() -> Iterator[bytes]:
+        nonlocal read
+        start = f'{{"component_id": {page.component._id}, "fn_name": "who", "session_hash": "s", "data": {{"x": "'
+        yield start.encode()
+        while read < LONGEST_CALL + 20_000_000:
+            read += 1_000_000
+            yield b"x" * 1_000_000
+        yield b'"}}'
+
+    length = {"content-length": str(LONGEST_CALL + 1)} if announced else {}
+    headers = {"content-type": "application/json", **length}
+    answer = page.client().post("/gradio_api/component_server/", content=pieces(), headers=headers)
+    assert "browser" not in answer.text
+    assert answer.status_code == 413 if announced else answer.status_code >= 400
+    if announced:
+        assert answer.json()["error"] == TOO_LONG
+    body = {"component_id": page.component._id, "fn_name": "who", "data": {"x": "x" * 5_000_000}, "session_hash": "s"}
+    assert "browser" in page.client().post("/gradio_api/component_server/", json=body).json()
