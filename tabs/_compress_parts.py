@@ -9,7 +9,7 @@ from tabs._compress_ladder import ladder
 from tabs._context import Context, guarded
 from tabs._form import Form
 from tabs._job_panel import QUIET, JobPanel
-from tabs._kit import Html, Static, chip, heading, table
+from tabs._kit import REVEAL, Html, Static, chip, heading, table
 from tabs._sections import Section, job_section, named, shown
 from workbench.compressing.pruner import PRUNERS
 from workbench.errors import UserError
@@ -56,7 +56,8 @@ def quantize(ctx: Context, panel: JobPanel) -> None:
             raise UserError("Nothing is chosen.", "Tick one quantizer or several.", "quantizers")
         return shown(ctx, ctx.queue.submit(rest.parsed(more, model=model, quantizers=chosen)))
 
-    start.click(guarded(submit), [top.input, rungs, rest.input], panel.picker, **QUIET)
+    started = start.click(guarded(submit), [top.input, rungs, rest.input], panel.picker, **QUIET)
+    started.success(None, None, None, js=REVEAL, queue=False, **QUIET)
 
 
 # ---- the other ways ----------------------------------------------------------------------------------------

@@ -25,6 +25,9 @@ log = logging.getLogger(__name__)
 PLOTLY = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
 POKE = "() => { document.dispatchEvent(new Event('wb-poke')); }"
 """JavaScript for `event(js=POKE)`: every live component asks the server now instead of at its next turn."""
+REVEAL = """() => { [...document.querySelectorAll('.wb-job')].find(panel => panel.checkVisibility())
+  ?.scrollIntoView({ block: 'nearest' }); }"""
+"""JavaScript for `event(js=REVEAL)`: brings the job panel of the shown tab into view, from the end of a long form."""
 
 Query = dict[str, Any]
 Answer = Callable[..., dict[str, Any]]

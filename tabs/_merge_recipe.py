@@ -10,7 +10,7 @@ import gradio as gr
 from tabs._context import Context, guarded
 from tabs._form import Form
 from tabs._job_panel import QUIET, JobPanel
-from tabs._kit import MergeBuilder
+from tabs._kit import REVEAL, MergeBuilder
 from tabs._sections import named, shown
 from workbench.errors import SpecError, UserError
 from workbench.home import entries, free_name, slug
@@ -49,7 +49,8 @@ def recipe(ctx: Context, panel: JobPanel) -> gr.HTML:
         job = Merge.parse({**value, "proof": proof.data(proved), **files.data(written)})
         return shown(ctx, ctx.queue.submit(job))
 
-    start.click(guarded(submit), [builder, proof.input, files.input], panel.picker, **QUIET)
+    started = start.click(guarded(submit), [builder, proof.input, files.input], panel.picker, **QUIET)
+    started.success(None, None, None, js=REVEAL, queue=False, **QUIET)
     return builder
 
 

@@ -9,7 +9,7 @@ import gradio as gr
 from tabs._context import Choices, Context, guarded
 from tabs._form import Form, List
 from tabs._job_panel import QUIET, JobPanel
-from tabs._kit import Static, empty, heading, hint
+from tabs._kit import REVEAL, Static, empty, heading, hint
 from workbench.jobs.job import JOBS
 from workbench.merging import catalogue
 
@@ -78,7 +78,8 @@ def job_section(ctx: Context, section: Section, panel: JobPanel, titled: bool = 
     def submit(value: Any) -> Any:
         return shown(ctx, ctx.queue.submit(form.parsed(value)))
 
-    start.click(guarded(submit), form.input, panel.picker, **QUIET)
+    started = start.click(guarded(submit), form.input, panel.picker, **QUIET)
+    started.success(None, None, None, js=REVEAL, queue=False, **QUIET)
     return form
 
 

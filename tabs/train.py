@@ -8,7 +8,7 @@ import gradio as gr
 from tabs._context import Context, guarded
 from tabs._form import Form
 from tabs._job_panel import QUIET, job_panel
-from tabs._kit import Static, heading
+from tabs._kit import REVEAL, Static, heading
 from tabs._sections import named, shown
 from workbench.jobs.kinds.train import Train
 from workbench.spec import load_yaml
@@ -68,7 +68,8 @@ def build(ctx: Context) -> Form:
         [preset, form.input], form.input, queue=False, **QUIET,
     )  # fmt: skip
     begin = guarded(lambda value: shown(ctx, ctx.queue.submit(_job(form, value))))
-    start.click(begin, form.input, panel.picker, **QUIET)
+    started = start.click(begin, form.input, panel.picker, **QUIET)
+    started.success(None, None, None, js=REVEAL, queue=False, **QUIET)
     show.click(guarded(lambda value: _job(form, value).to_yaml()), form.input, yaml, **QUIET)
     return form
 

@@ -49,9 +49,26 @@ def test_bad_data_says_what_to_do_and_leaves_nothing(app: App, page: Page, tmp_p
     assert not (app.home.datasets / "broken").exists()
 
 
+def test_columns_that_no_format_knows_are_named_and_no_button_covers_a_field(
+    app: App, page: Page, tmp_path: Path
+) -> None:
+    file = tmp_path / "odd.csv"
+    file.write_text("Frage?,,Frage?\nwhat,x,y\nwhere,x,z\n", encoding="utf-8")
+    page.goto(app.url)
+    tab(page, "Data")
+    page.locator("input[type=file]").first.set_input_files(file)
+    expect(page.locator("#import-found")).to_contain_text("No format knows these columns")
+    share = page.get_by_label("Eval share", exact=True)
+    share.scroll_into_view_if_needed()
+    share.click(timeout=5_000)  # fails where something else would get the click
+
+
 def test_train_survives_reload_and_shows_in_two_browsers(app: App, page: Page, browser: Browser) -> None:
     page.goto(app.url)
     start_training(page, output="tuned", steps="60")
+    expect(
+        live(page).locator(".wb-live-actions, .wb-chip").first
+    ).to_be_in_viewport()  # though the form is longer than the page
     expect(live(page)).to_have_attribute("data-status", "running", timeout=60_000)
     page.reload()
     tab(page, "Train")
