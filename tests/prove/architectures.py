@@ -89,10 +89,10 @@ class Case:
 Column = Callable[[Case], None]
 
 
-def source(name: str, folder: Path) -> Path:
+def source(name: str, folder: Path, seed: int = 0) -> Path:
     """The model of that name, as transformers saves it."""
     architecture, settings = ARCHITECTURES[name]
-    build(architecture, settings, kind=CLASSES.get(name, "")).save_pretrained(folder)
+    build(architecture, settings, seed, kind=CLASSES.get(name, "")).save_pretrained(folder)
     toy_tokenizer(folder)
     return folder
 

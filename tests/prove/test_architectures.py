@@ -1,4 +1,4 @@
-"""Every architecture goes through import, chat, training and folding, or one sentence says why it does not.
+"""Every architecture goes through all roads, from import to GGUF, or one sentence says why it does not.
 
 `make prove` prints the table. A new column is a function and a line in `COLUMNS`.
 """
@@ -8,18 +8,19 @@ from collections.abc import Iterator
 import pytest
 
 from tests.prove.architectures import ARCHITECTURES, Case, Column, source, table, walk
-from tests.running import checked, context
-from tests.toys import EXACT, toy_dataset
-from workbench.chat.decoding import Decoding
-from workbench.chat.engine import Engine
+from tests.prove.columns import answers, merged, parity, quantized, reads, stops
+from tests.running import run
+from tests.toys import toy_dataset
 from workbench.home import Home
-from workbench.jobs.job import Job
 from workbench.jobs.kinds.fold import Fold
 from workbench.jobs.kinds.train import Train
-from workbench.models.shelf import answerable, import_folder
+from workbench.models.shelf import import_folder
 
 pytestmark = pytest.mark.prove
 NOT_ALL = {"mamba", "bert", "t5", "llava"}  # architectures that are told at import not to go on with a text here
+
+CERTAIN = ("import", "chat", "LoRA", "fold", "import again", "merge")  # ok wherever a text goes on
+READING = ("reads", "stops")  # ok wherever llama.cpp takes the architecture; what it refuses is told
 
 
 def imported(case: Case) -> None:
@@ -28,22 +29,23 @@ def imported(case: Case) -> None:
 
 
 def chats(case: Case) -> None:
-    _answers(case.home, case.needs("import"))
+    answers(case.home, case.needs("import"))
+    case.made["chat"] = case.name
 
 
 def trained(case: Case) -> None:
     settings = {"model": case.needs("import"), "dataset": "talks", "output": f"{case.name}-lora", "max_steps": 2}
     fast = {"batch_size": 2, "max_length": 64, "objective": {"method": "sft", "learning_rate": 0.01}}
-    _run(case.home, Train.parse({**settings, **fast, "tuner": {"method": "lora", "r": 4}}))
+    run(case.home, Train.parse({**settings, **fast, "tuner": {"method": "lora", "r": 4}}))
     case.made["LoRA"] = f"{case.name}-lora"
-    _answers(case.home, f"{case.name}-lora")
+    answers(case.home, f"{case.name}-lora")
 
 
 def folded(case: Case) -> None:
     job = Fold(adapter=case.needs("LoRA"), output=f"{case.name}-folded")
-    assert _run(case.home, job)["difference_of_effect"] < 1e-4
+    assert run(case.home, job)["difference_of_effect"] < 1e-4
     case.made["fold"] = job.output_name
-    _answers(case.home, job.output_name)
+    answers(case.home, job.output_name)
 
 
 def imported_again(case: Case) -> None:
@@ -54,22 +56,9 @@ def imported_again(case: Case) -> None:
 
 COLUMNS: dict[str, Column] = {
     "import": imported, "chat": chats, "LoRA": trained, "fold": folded, "import again": imported_again,
+    "merge": merged, "GGUF F16": quantized("F16"), "GGUF Q8_0": quantized("Q8_0"), "reads": reads, "parity": parity,
+    "stops": stops,
 }  # fmt: skip
-
-
-def _run(home: Home, job: Job) -> dict[str, float]:
-    checked(home, job)
-    return job.run(context(home, f"job-{len(list(home.jobs.iterdir()))}"))
-
-
-def _answers(home: Home, name: str) -> None:
-    answerable(home, name)
-    engine = Engine(home)
-    engine.hardware = EXACT
-    list(engine.load([name]))
-    stream = engine.open(name, [{"role": "user", "content": "Say something."}], Decoding(max_new_tokens=8))
-    while not stream.done:
-        stream.advance()
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +79,8 @@ def test_an_architecture_works_on_all_roads_or_is_told(name: str, cases: dict[st
     case = cases[name]
     source(name, case.source)
     walk(case, COLUMNS)
+    certain = {**dict.fromkeys(CERTAIN), **(dict.fromkeys(READING) if case.cells["GGUF F16"] == "ok" else {})}
     if name not in NOT_ALL:
-        assert set(case.cells.values()) == {"ok"}, case.cells
+        assert {case.cells[column] for column in certain} == {"ok"}, case.cells
     else:
         assert case.cells["import"] == "ok" and f"{name!r} is" in case.cells["chat"]
