@@ -128,7 +128,7 @@ def test_missing_damaged_and_pickled_weights(home: Home) -> None:
     stops(home, linear(), "2 of 2 weight files are missing", "Copy the missing files")
     path.unlink()
     (home.models / "b" / "model.safetensors").write_bytes(b"\xff" * 100)
-    stops(home, linear(), "'b': model.safetensors is damaged", "Copy the missing files")
+    stops(home, linear(), "'b': The header of model.safetensors is over 32 MB", "Copy the missing files")
     (home.models / "b" / "model.safetensors").rename(home.models / "b" / "pytorch_model.bin")
     stops(home, linear(), "'b' has only pickled weights", "safetensors")
     (home.models / "c" / "config.json").write_text("[1")
@@ -172,7 +172,7 @@ def test_adapters(home: Home) -> None:
     adapter(home, "prefix", peft_type="PREFIX_TUNING", r=0, lora_alpha=0)
     stops(home, linear("b", "prefix"), "there is nothing to fold", "Chat with it")
     (home.models / "prefix" / "adapter_config.json").write_text("[1")
-    stops(home, linear("b", "prefix"), "prefix/adapter_config.json cannot be read", "Get the model again")
+    stops(home, linear("b", "prefix"), "prefix: adapter_config.json is not valid JSON", "Get the model again")
     adapter(home, "other", width=32)
     stops(home, linear("b", "other"), "the adapter needs 32", "base this adapter was trained on")
 
