@@ -135,7 +135,10 @@ async function keep() {
   if (!session || busy || failed) return IDLE;
   if (waiting && performance.now() - since >= waiting * 1000 - 200) await load();
   if (waiting) return waiting * 1000;
-  if (!item) return HOLD;
+  if (!item) { // an end is not for good: the session is closed, or somebody takes a vote back
+    if (performance.now() - since >= 1000) await load();
+    return HOLD;
+  }
   const [asked, token] = [session, item.token];
   const reply = await ask(server.hold_pair({ ...who(), token }));
   if (reply.held) lost = 0;

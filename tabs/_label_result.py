@@ -148,7 +148,7 @@ def _pairs(ctx: Context, name: str, own: bool) -> int:
 
 
 def _dpo_label(pairs: int) -> str:
-    return f"Train DPO on these {pairs} pairs →"
+    return f"Train DPO on {'this pair' if pairs == 1 else f'these {pairs} pairs'} →"
 
 
 def _best(ctx: Context, name: str) -> str:

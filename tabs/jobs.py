@@ -9,7 +9,7 @@ from tabs._context import Context, guarded
 from tabs._job_panel import QUIET, job_panel
 from tabs._kit import Static, heading
 from tabs._table import ShelfTable, TableRow
-from workbench.errors import UserError
+from workbench.errors import UserError, shortened
 from workbench.jobs.listing import JobRow
 from workbench.jobs.queue import JOB_FILE
 from workbench.limits import bounded_text
@@ -76,6 +76,6 @@ def _row(row: JobRow) -> TableRow:
         row.label, row.title, row.status, "100 %" if row.status == "done" else percent,
         time.strftime("%m-%d %H:%M", time.localtime(row.queued_at)),
         f"{row.seconds / 60:.1f} min" if row.seconds >= 60 else f"{row.seconds:.0f} s",
-        row.result or row.error[:60] or "—",
+        row.result or shortened(row.error, 200) or "—",
     )  # fmt: skip
     return TableRow(row.id, cells, moving=not row.final)

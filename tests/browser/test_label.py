@@ -74,6 +74,8 @@ def test_two_browsers_label_and_neither_sees_names_or_counts_until_it_is_closed(
     for page in (ada, bob):
         expect(page.locator("#result")).to_contain_text("secret-alpha over secret-beta")
         expect(page.locator("#result")).to_contain_text("ada (3), bob (1)")
+        expect(pad(page)).to_contain_text("This session is closed")  # the pad of who did not close it learns of it too
+        expect(page.locator('[data-choice="undo"]')).to_be_disabled()
     shot(ada, "label-closed")
     for page in (ada, bob):
         page.context.close()
