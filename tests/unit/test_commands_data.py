@@ -109,7 +109,7 @@ def test_steps_are_told_restored_and_undone(home: Home, guide: str, cli: Cli) ->
     told = json.loads(cli("data", "steps", guide, "--json")[1])
     assert [(one["given"], one["left"], one["removed"]) for one in told] == [(30, 28, 2), (28, 28, 0)]
     code, out, _ = cli("data", "steps", guide, "--step", 1, "--what", "removed")
-    assert code == 0 and "── id 1: " in out and "number 2" in out and "2 rows removed." in out
+    assert code == 0 and "── row 2 (id 1): " in out and "number 2" in out and "2 rows removed." in out
     assert json.loads(cli("data", "steps", guide, "--step", 1, "--json")[1])["total"] == 2
     assert "there is no step 9" in cli("data", "steps", guide, "--step", 9)[2]
     code, out, err = cli("data", "restore", guide, "--step", 1, "--rows", 1)

@@ -75,9 +75,10 @@ def test_marks_come_back_from_the_disk_with_the_same_digest(tmp_path: Path) -> N
 
 def test_layouts_without_weights_leave_such_rows_out() -> None:
     row = {"messages": [ASKED, answer(weight=0.0), ASKED, GOOD]}
-    for method in ("sharegpt", "llama_factory"):
-        with pytest.raises(UserError, match="weight of its own"):
-            EXPORTS.parse(method).convert("conversation", row, frozenset({"weight"}))
+    with pytest.raises(UserError, match="weight of its own"):
+        EXPORTS.parse("llama_factory").convert("conversation", row, frozenset({"weight"}))
+    (written,) = EXPORTS.parse("sharegpt").convert("conversation", row, frozenset({"weight"}))
+    assert written["conversations"][1]["weight"] == 0.0 and "weight" not in written["conversations"][3]
     with pytest.raises(UserError, match="weight of its own"):
         EXPORTS.parse("alpaca").convert("conversation", {"messages": [ASKED, answer(weight=0.5)]}, frozenset())
     assert EXPORTS.parse("jsonl").convert("conversation", row, frozenset({"weight"})) == [row]
