@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, Request, Route, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Playwright, Request, Route, expect, sync_playwright
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 for folder in (Path(__file__).resolve().parents[2], Path(__file__).resolve().parent):
@@ -34,13 +34,24 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """One Chromium for all browser tests."""
+def driver() -> Iterator[Playwright]:
+    """The one Playwright of all browser tests: a second would find the first one's loop running."""
     with sync_playwright() as playwright:
-        path = str(SYSTEM) if SYSTEM.exists() else None
-        chromium = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        yield chromium
-        chromium.close()
+        yield playwright
+
+
+def launched(driver: Playwright, *flags: str) -> Browser:
+    """A Chromium of its own."""
+    path = str(SYSTEM) if SYSTEM.exists() else None
+    return driver.chromium.launch(executable_path=path, args=[*FLAGS, *flags])
+
+
+@pytest.fixture(scope="session")
+def browser(driver: Playwright) -> Iterator[Browser]:
+    """One Chromium for all browser tests."""
+    chromium = launched(driver)
+    yield chromium
+    chromium.close()
 
 
 class Watch:

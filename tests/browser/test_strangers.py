@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 from driving import App, serving, tab, until
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Playwright, expect
 
-from tests.browser.conftest import FLAGS, SYSTEM
+from tests.browser.conftest import launched
 from workbench.home import Home
 from workbench.preferences.sessions import Answer, add_answers, create_session, finish_session
 from workbench.preferences.votes import effective_votes
@@ -38,15 +38,12 @@ FRAME = "(url) => { const one = document.createElement('iframe'); one.src = url;
 
 
 @pytest.fixture(scope="module")
-def world() -> Iterator[Browser]:
+def world(driver: Playwright) -> Iterator[Browser]:
     """A Chromium in which every name of .example is this machine."""
-    path = str(SYSTEM) if SYSTEM.exists() else None
     rules = "--host-resolver-rules=MAP *.example 127.0.0.1"
-    flags = [*FLAGS, rules, "--disable-features=LocalNetworkAccessChecks,HttpsUpgrades"]
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=path, args=flags)
-        yield chromium
-        chromium.close()
+    chromium = launched(driver, rules, "--disable-features=LocalNetworkAccessChecks,HttpsUpgrades")
+    yield chromium
+    chromium.close()
 
 
 @pytest.fixture(scope="module")
