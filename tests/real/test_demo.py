@@ -59,7 +59,9 @@ def figures(starter_home: Home) -> dict[str, Any]:
 @pytest.mark.prove
 def test_training_lowers_the_loss_on_unseen_rows(figures: dict[str, Any]) -> None:
     assert figures["sft"]["eval_loss_last"] < figures["sft"]["eval_loss_first"] - 0.5
-    assert figures["dpo"]["eval_rewards/margins"] > 0.2
+    assert figures["dpo"]["eval_loss_last"] < figures["dpo"]["eval_loss_first"] - 0.05
+    # few pairs are held out, so that how wide their margin is says little; which way it points says something
+    assert figures["dpo"]["eval_rewards/margins"] > 0
 
 
 @pytest.mark.prove
