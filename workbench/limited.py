@@ -1,11 +1,13 @@
 """Calls a function in a process of its own, with bounded memory and time: for what reads files that strangers made.
 
 The process that asks keeps nothing of what the work took, whatever it was. `python -m workbench.limited` is that
-process: a pickled call comes in on standard input, the pickled outcome goes out on standard output. Both ends are this
-program; nothing else is ever unpickled.
+process: a pickled call comes in on standard input, the pickled outcome goes out on standard output. It is not believed
+more than the files it read: its outcome may hold plain values and records of this program, and no function is called.
 """
 
+import dataclasses
 import importlib
+import io
 import os
 import pickle
 import subprocess
@@ -14,6 +16,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+from pydantic import BaseModel
+
 from workbench.children import child_environment
 from workbench.errors import UserError, explain
 
@@ -21,6 +25,11 @@ Result = TypeVar("Result")
 MEMORY_BYTES = 3 * 1024**3  # what the process itself holds; files it maps do not count
 SECONDS = 120.0
 PASSED_ON = ("PATH", "PYTHONPATH", "HOME", "WORKBENCH_HOME", "LANG", "LC_ALL", "TMPDIR", "SYSTEMROOT")
+VALUES = {
+    *(("datetime", name) for name in ("date", "datetime", "time", "timedelta", "timezone")),
+    ("decimal", "Decimal"), ("uuid", "UUID"), ("builtins", "set"), ("builtins", "frozenset"), ("builtins", "bytearray"),
+}  # fmt: skip
+"""Classes of the standard library that values in rows may have."""
 ROOT = Path(__file__).parents[1]
 
 
@@ -41,11 +50,28 @@ def call(function: Callable[..., Result], *arguments: Any, seconds: float = SECO
     if done.returncode:
         said = done.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2]
         raise UserError(f"Reading it ended the process that read it (exit code {done.returncode}): {said[:200]}")
-    result, error = pickle.loads(done.stdout)
+    result, error = _Outcome(io.BytesIO(done.stdout)).load()
     if error:
         message, remedy, field = error
         raise UserError(message, remedy, field)
     return result  # type: ignore[no-any-return]
+
+
+class _Outcome(pickle.Unpickler):
+    """Reads an outcome; https://docs.python.org/3/library/pickle.html#restricting-globals."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) in VALUES:
+            return super().find_class(module, name)
+        if module.startswith("workbench.") and "." not in name:
+            found = getattr(importlib.import_module(module), name, None)
+            if isinstance(found, type) and found.__module__ == module and _is_record(found):
+                return found
+        raise UserError(f"Reading it gave something unexpected ({module}.{name}).", "Convert the file to JSON lines.")
+
+
+def _is_record(kind: type) -> bool:
+    return dataclasses.is_dataclass(kind) or issubclass(kind, BaseModel)
 
 
 def bound_memory(most: int = MEMORY_BYTES) -> None:

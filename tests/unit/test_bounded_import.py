@@ -1,6 +1,9 @@
 """What a file unpacks to is bounded before it is made, in every format: short sentences, bounded memory and time."""
 
+import io
 import json
+import os
+import pickle
 import subprocess
 import sys
 import time
@@ -229,6 +232,17 @@ def test_what_is_large_is_looked_at_by_another_process(tmp_path: Path) -> None:
 def test_work_that_takes_too_much_ends_alone(what: str, says: str) -> None:
     with pytest.raises(UserError, match=says):
         limited.call(greedy, what, seconds=2 if what == "time" else 60)
+
+
+class Evil:
+    def __reduce__(self) -> Any:
+        return os.system, ("exit 1",)
+
+
+@pytest.mark.parametrize("outcome", [Evil(), [os.system], limited.call, UserError])
+def test_an_outcome_calls_nothing(outcome: Any) -> None:
+    with pytest.raises(UserError, match="gave something unexpected"):
+        limited._Outcome(io.BytesIO(pickle.dumps((outcome, None)))).load()
 
 
 def test_what_another_process_returns_comes_back() -> None:
