@@ -30,9 +30,13 @@ SAMPLES = (
     "Write a function, please.\n\n```python\ndef add(a, b):\n    return a + b  # sum\n```",
     "Größe, naïve, русский текст, 日本語のテキスト, العربية",
     "It's 3.14159 o'clock on 12345678; isn't it?  Two  spaces.",
-    "🙂 ½ “quotes” — dash … user@example.com",
+    "🙂 “quotes” — dash … user@example.com",
 )
-"""What is said in the conversations that tokenizers are held against: prose, code, scripts, numbers, signs."""
+"""What is said in the conversations that tokenizers are held against: prose, code, scripts, numbers, signs.
+
+No numerals such as ½ or ①: llama.cpp splits them from the space before them where some tokenizers do not, in any text.
+The comparison of texts counts those; these conversations are about the template and its tokens.
+"""
 
 
 def stop_ids(folder: Path, template: Template | None = None) -> list[int]:
