@@ -12,7 +12,8 @@ from workbench.jobs.job import JOBS
 from workbench.limits import bounded_text
 from workbench.lineage import MANIFEST
 from workbench.models import starter
-from workbench.models.shelf import ModelInfo, delete_model, human_count, human_size, import_folder, model_folder
+from workbench.models.model_import import import_folder
+from workbench.models.shelf import ModelInfo, delete_model, human_count, human_size, model_folder
 
 EMPTY = (
     "No models yet",

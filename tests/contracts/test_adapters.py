@@ -13,7 +13,7 @@ from workbench.errors import UserError
 from workbench.home import Home
 from workbench.jobs.kinds.fold import Fold
 from workbench.models.loading import load_base
-from workbench.models.shelf import import_folder
+from workbench.models.model_import import import_folder
 
 OFF = 1e-4  # mean difference of the logits over the adapter's own effect
 ALWAYS = {

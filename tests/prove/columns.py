@@ -16,7 +16,8 @@ from workbench.jobs.kinds.merge import Merge
 from workbench.jobs.kinds.parity import Parity
 from workbench.jobs.kinds.quantize import Quantize
 from workbench.models.hollow import Layout, hollow
-from workbench.models.shelf import answerable, import_folder
+from workbench.models.model_import import import_folder
+from workbench.models.shelf import answerable
 
 
 def answers(home: Home, name: str) -> None:

@@ -14,7 +14,7 @@ from tests.toys import toy_dataset
 from workbench.home import Home
 from workbench.jobs.kinds.fold import Fold
 from workbench.jobs.kinds.train import Train
-from workbench.models.shelf import import_folder
+from workbench.models.model_import import import_folder
 
 pytestmark = pytest.mark.prove
 NOT_ALL = {"mamba", "bert", "t5", "llava"}  # architectures that are told at import not to go on with a text here

@@ -20,7 +20,8 @@ from workbench.jobs.events import EventLog, Story
 from workbench.jobs.job import JOBS
 from workbench.jobs.queue import Queue
 from workbench.jobs.runner import Runner
-from workbench.models.shelf import delete_model, import_folder, list_models
+from workbench.models.model_import import import_folder
+from workbench.models.shelf import delete_model, list_models
 
 
 @pytest.fixture

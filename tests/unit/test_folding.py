@@ -19,7 +19,8 @@ from workbench.merging.recipe import Recipe
 from workbench.models import merged
 from workbench.models.fold_check import Comparison
 from workbench.models.folding import changed_config
-from workbench.models.shelf import import_folder, resolve
+from workbench.models.model_import import import_folder
+from workbench.models.shelf import resolve
 from workbench.models.weights import Tensors, open_weights
 
 

@@ -21,8 +21,9 @@ from workbench.jobs.kinds.quantize import Quantize
 from workbench.jobs.kinds.train import Train
 from workbench.lineage import digest_of, read_manifest
 from workbench.models import inspection
+from workbench.models.model_import import import_folder
 from workbench.models.model_kinds import SEES_AND_SPEAKS, kind_from, kind_of
-from workbench.models.shelf import answerable, import_folder, model_info
+from workbench.models.shelf import answerable, model_info
 
 Change = Callable[[dict[str, Any]], dict[str, Any]]
 PREFIX = "base_model.model.model."

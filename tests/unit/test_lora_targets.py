@@ -20,7 +20,7 @@ from workbench.errors import UserError
 from workbench.home import Home
 from workbench.jobs.kinds.fold import Fold
 from workbench.lineage import read_manifest
-from workbench.models.shelf import import_folder
+from workbench.models.model_import import import_folder
 from workbench.training.lora_targets import Group, chosen, group_of, in_layer, targets_of
 from workbench.training.tuners.lora import Lora
 

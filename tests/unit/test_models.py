@@ -22,16 +22,8 @@ from workbench.jobs.queue import Queue
 from workbench.lineage import Manifest, parent_of, write_manifest
 from workbench.merging.recipe import find
 from workbench.models import hub, starter
-from workbench.models.shelf import (
-    delete_model,
-    human_count,
-    human_size,
-    import_folder,
-    list_models,
-    model_folder,
-    model_info,
-    resolve,
-)
+from workbench.models.model_import import import_folder
+from workbench.models.shelf import delete_model, human_count, human_size, list_models, model_folder, model_info, resolve
 
 Damage = Callable[[Path], None]
 

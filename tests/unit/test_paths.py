@@ -14,7 +14,7 @@ from workbench.data.step import STEPS
 from workbench.errors import SpecError, UserError
 from workbench.home import Home
 from workbench.jobs.job import JOBS
-from workbench.models.shelf import import_folder
+from workbench.models.model_import import import_folder
 from workbench.paths import SERVER_PATH, PathGate, ServerPath, ServerPaths, regular_file, regular_files, server_paths
 from workbench.spec import Spec
 

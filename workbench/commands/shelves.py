@@ -104,7 +104,7 @@ def import_model(home: Home, args: Args) -> None:
     else:
         from workbench.data.foreign_configuration import refuse_configuration
         from workbench.home import slug
-        from workbench.models.shelf import import_folder
+        from workbench.models.model_import import import_folder
 
         if Path(args.source).suffix.lower() in (".yaml", ".yml"):
             written = load_yaml(read_text_file(args.source, "source"), aliases=True)

@@ -15,7 +15,8 @@ from typing import Any
 from workbench.compressing.quantizer import Work
 from workbench.errors import Problems
 from workbench.models import tensors
-from workbench.models.shelf import KEPT, Resolved, human_size
+from workbench.models.shelf import Resolved, human_size
+from workbench.models.shelving import KEPT
 
 Shape = tuple[int, ...]
 

@@ -12,7 +12,7 @@ import torch
 
 from workbench.compressing.pruner import Cut
 from workbench.models import tensors
-from workbench.models.shelf import KEPT
+from workbench.models.shelving import KEPT
 from workbench.models.weights import ShardWriter, open_weights
 
 SHARD = 2 * 10**9

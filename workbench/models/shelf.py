@@ -1,31 +1,21 @@
 """The models of a home: folders of safetensors, whole models and adapters, listed without importing torch."""
 
 import os
-import re
-import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from workbench.errors import Problems, UserError, explain, shortened
-from workbench.home import Home, all_entries, entries, existing, inside, remove_entry, safe_name, writing
+from workbench.home import Home, all_entries, entries, existing, inside, remove_entry
 from workbench.limits import bounded_object, text, whole
-from workbench.lineage import Manifest, Parent, parent_of, read_manifest, write_manifest
+from workbench.lineage import Manifest, read_manifest
 from workbench.models import tensors
-from workbench.models.adapters import adapter_kind
-from workbench.models.inspection import inspect
 from workbench.models.model_kinds import ModelKind, kind_from, kind_of
-from workbench.paths import regular_files
 from workbench.registry import suggestion
 from workbench.rowcache import RowCache
 
-FICLONE = 0x40049409  # linux/fs.h
 KINDS = ("model", "adapter", "ensemble", "gguf")
-TEXT_BYTES = 64 * 1024**2  # of a file beside the weights: the largest tokenizers have half of it
 SHOWN = 100  # characters of a name that files of a model hold
-PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
-KEPT = (".safetensors", ".json", ".jinja", ".txt", ".model", ".md")
-OF_WEIGHTS = ("config.json", "adapter_config.json", "model.safetensors.index.json", "README.md")
 
 
 @dataclass(frozen=True)
@@ -111,7 +101,7 @@ def row_of(folder: Path) -> ModelInfo:
         return _gguf_info(folder, manifest)
     base = manifest.parent("base")
     weights = tensors.summary(folder)
-    config = _read_json(folder / ("adapter_config.json" if manifest.kind == "adapter" else "config.json"))
+    config = read_config(folder / ("adapter_config.json" if manifest.kind == "adapter" else "config.json"))
     said = manifest.info
     told = whole(said.get("parameters")) if "type" in said else None  # packed tensors do not tell their own number
     return ModelInfo(
@@ -119,7 +109,7 @@ def row_of(folder: Path) -> ModelInfo:
         kind=manifest.kind,
         folder=folder,
         base=base.name if base else "",
-        architecture=_architecture(config, manifest.kind),
+        architecture=architecture_of(config, manifest.kind),
         dtype=weights.dtype if told is None else text(said["type"], SHOWN),
         parameters=weights.parameters if told is None else told,
         size=weights.size,
@@ -169,7 +159,7 @@ def gguf_file(home: Home, name: str, field_name: str = "model") -> Path:
     return gguf_in(folder)
 
 
-def _architecture(config: dict[str, Any], kind: str) -> str:
+def architecture_of(config: dict[str, Any], kind: str) -> str:
     """The name of the class, or type and rank of an adapter; '?' where the config does not tell.
 
     Raises `UserError` for classes that are no list of names, as every library of models takes them for.
@@ -258,155 +248,8 @@ def answerable(home: Home, name: str, field_name: str = "model") -> None:
         kind_of(resolve(home, name, field_name).base).require_text(name, field_name)
 
 
-HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
-
-
-def import_folder(home: Home, source: str | Path, name: str, base: str = "", hub_id: str = "") -> Manifest:
-    """Puts a copy of a local model or adapter folder on the shelf, which later writes to the source do not change.
-
-    Raises `SpecError` with every problem: no config, pickled weights, remote code, missing shards or tensors, a
-    tokenizer that does not fit, an adapter that its file or its base does not bear out. With `hub_id` (owner/name)
-    recipes that name that model of the hub mean this copy.
-    """
-    if hub_id and not HUB_ID.fullmatch(hub_id):
-        raise UserError(f"{hub_id!r} is no hub id.", "It reads owner/name.", "hub id")
-    source = Path(source).expanduser().resolve()
-    name = safe_name(name)
-    check_folder(home, source, base)
-    is_adapter = (source / "adapter_config.json").is_file()
-    made_by = {"method": "import-folder", "source": str(source)} | ({"repo": hub_id} if hub_id else {})
-    parents = [parent_of(model_folder(home, base, "base"), "base")] if is_adapter else []
-    return shelve(
-        home, name, source, kind="adapter" if is_adapter else "model", parents=parents,
-        made_by=made_by, info=told(source), link=False,
-    )  # fmt: skip
-
-
-def told(source: Path) -> dict[str, Any]:
-    """What the manifest of an imported model says of its kind, and of what will not work with it."""
-    if (source / "adapter_config.json").is_file():
-        return {}
-    kind = kind_of(source)
-    return {"kind": kind.label} | ({"limits": kind.limits} if kind.limits else {})
-
-
-def shelve(
-    home: Home, name: str, source: Path, *, kind: str, parents: list[Parent], made_by: dict[str, Any],
-    info: dict[str, Any] | None = None, link: bool = True,
-) -> Manifest:  # fmt: skip
-    """Puts the files that belong to a model into a new place on the shelf, whole or not at all.
-
-    link: the source is ours, and nobody writes to it any more: hard links will do. Else each file is copied, by the
-    file system's own copy on write where it has that.
-    """
-    with writing(home.models / safe_name(name)) as partial:
-        for path in regular_files(source, _is_kept):
-            (_link if link else clone)(path, partial / path.name)
-        manifest = Manifest(kind=kind, name=name, parents=parents, made_by=made_by, info=info or {})
-        manifest = write_manifest(partial, manifest)
-        row_of(partial)
-        return manifest
-
-
-def _is_kept(path: Path) -> bool:
-    """Whether a file of a model's folder belongs on the shelf."""
-    return path.suffix in KEPT and path.name != "manifest.yaml"
-
-
-def _link(source: Path, target: Path) -> None:
-    try:
-        os.link(source.resolve(), target)
-    except OSError:
-        shutil.copyfile(source, target)
-
-
-def clone(source: Path, target: Path) -> None:
-    """Copies a file, sharing its blocks until either is written to where the file system can (btrfs, XFS, APFS)."""
-    try:
-        import fcntl
-
-        with source.open("rb") as old, target.open("wb") as new:
-            fcntl.ioctl(new.fileno(), FICLONE, old.fileno())
-    except (ImportError, OSError):  # Windows, or a file system that cannot
-        shutil.copyfile(source, target)
-
-
-def copy_texts(source: Path, target: Path) -> None:
-    """Copies tokenizer, chat template and their like: all that belongs on the shelf but what describes the weights."""
-    for path in sorted(source.iterdir()):
-        if path.is_file() and path.suffix in KEPT and path.suffix != ".safetensors" and path.name not in OF_WEIGHTS:
-            shutil.copyfile(path, target / path.name)
-
-
-def check_folder(home: Home, source: Path, base: str = "") -> None:
-    """Everything wrong with a model folder, at once."""
-    problems = Problems()
-    if not source.is_dir():
-        raise UserError(f"{source} is not a folder.", "Give the folder that holds config.json.", "path")
-    regular_files(source, _is_kept)
-    names = {path.name for path in source.iterdir()}
-    adapter = "adapter_config.json" in names
-    if not adapter and "config.json" not in names:
-        problems.add("path", "the folder has no config.json.", "Choose the folder transformers saved the model in.")
-    if not any(name.endswith(".safetensors") for name in names):
-        pickled = sorted(name for name in names if name.endswith(PICKLED))
-        found = f"only pickled weights ({pickled[0]})" if pickled else "no weights"
-        problems.add(
-            "path", f"there are {found}.", "Save it as safetensors (save_pretrained does); pickles can run code."
-        )
-    config = _config(source, "adapter_config.json" if adapter else "config.json", problems)
-    try:
-        _architecture(config, "adapter" if adapter else "model")
-    except UserError as error:
-        problems.collect("path", error)
-    if "auto_map" in config:
-        problems.add(
-            "path", "the model brings its own Python code (auto_map).", "Only architectures in transformers run."
-        )
-    if not adapter and "tokenizer.json" not in names:
-        problems.add(
-            "path", "there is no tokenizer.json.", "Save the tokenizer with transformers into the same folder."
-        )
-    texts = [path for path in source.iterdir() if _is_kept(path) and path.suffix != ".safetensors"]
-    large = [path.name for path in texts if path.stat().st_size > TEXT_BYTES]
-    if large:
-        problems.add("path", f"{large[0]} is larger than {TEXT_BYTES / 1024**2:g} MB.", "Get a fresh copy of it.")
-    problems.check()
-    for problem in tensors.check_shards(source):
-        problems.add("path", problem, "Copy the missing files, or download the model again.")
-    trained_on = _base_of(home, base, problems) if adapter else None
-    problems.check()
-    if adapter:
-        adapter_kind(source).require_usable(source.name, "path")
-    problems.found += inspect(source, trained_on)
-    problems.check()
-
-
-def _base_of(home: Home, base: str, problems: Problems) -> Path | None:
-    """The folder of an adapter's base; a problem is added if it cannot be that."""
-    if not base:
-        problems.add("base", "an adapter needs its base model.", "Name the model on the shelf it was trained on.")
-        return None
-    try:
-        found = resolve(home, base, "base")
-        if found.adapter:
-            problems.add("base", f"{base!r} is an adapter itself.", f"Name the model {found.base.name!r} under it.")
-        kind_of(found.base).require_text(base, "base")
-    except UserError as error:
-        problems.collect("base", error)
-        return None
-    return found.base
-
-
-def _config(source: Path, name: str, problems: Problems) -> dict[str, Any]:
-    try:
-        return _read_json(source / name)
-    except UserError as error:
-        problems.collect("path", error)
-        return {}
-
-
-def _read_json(path: Path) -> dict[str, Any]:
+def read_config(path: Path) -> dict[str, Any]:
+    """The settings in a model's JSON file, {} where it is not there; raises `UserError` when it cannot be read."""
     return bounded_object(path) if os.path.lexists(path) else {}
 
 

@@ -11,7 +11,8 @@ from workbench.jobs.job import JOBS, Job, JobContext, Output
 from workbench.jobs.kinds.train import Train
 from workbench.jobs.queue import Queue
 from workbench.lineage import Manifest, Parent, parent_of, read_manifest, write_manifest
-from workbench.models.shelf import check_free, copy_texts
+from workbench.models.shelf import check_free
+from workbench.models.shelving import copy_texts
 from workbench.training.run import KEPT_FILES, checkpoints
 
 

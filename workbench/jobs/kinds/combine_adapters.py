@@ -11,7 +11,8 @@ from workbench.jobs.job import JOBS, Job, JobContext, Output
 from workbench.lineage import Manifest, parent_of, read_manifest, write_manifest
 from workbench.models import tensors
 from workbench.models.adapters import adapter_kind
-from workbench.models.shelf import check_free, copy_texts, model_folder, resolve
+from workbench.models.shelf import check_free, model_folder, resolve
+from workbench.models.shelving import copy_texts
 
 Combination = Literal[
     "cat", "svd", "linear", "ties", "ties_svd", "dare_ties", "dare_ties_svd", "dare_linear", "dare_linear_svd",

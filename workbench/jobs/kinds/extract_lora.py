@@ -10,7 +10,8 @@ from workbench.home import Home, writing
 from workbench.jobs.job import JOBS, Job, JobContext, Output
 from workbench.lineage import Manifest, parent_of, write_manifest
 from workbench.models import tensors
-from workbench.models.shelf import check_free, copy_texts, model_folder, resolve
+from workbench.models.shelf import check_free, model_folder, resolve
+from workbench.models.shelving import copy_texts
 
 HEADS = ("lm_head.weight", "embed_out.weight")
 

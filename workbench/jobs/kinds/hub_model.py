@@ -8,7 +8,11 @@ from workbench.children import Credential
 from workbench.errors import Problems, UserError
 from workbench.home import Home, inside, slug
 from workbench.jobs.job import JOBS, Job, JobContext, Output
-from workbench.models import hub, shelf
+from workbench.lineage import parent_of
+from workbench.models import hub
+from workbench.models.model_import import check_folder, told
+from workbench.models.shelf import model_folder
+from workbench.models.shelving import shelve
 
 
 @JOBS.register
@@ -44,7 +48,7 @@ class GetHubModel(Job):
             if inside(home.models, self.target).exists():
                 problems.add("name", f"{self.target!r} is on the shelf already.", "Choose another name.")
             if self.base:
-                shelf.model_folder(home, self.base, "base")
+                model_folder(home, self.base, "base")
         except UserError as error:
             problems.collect("name", error)
 
@@ -52,12 +56,12 @@ class GetHubModel(Job):
         ctx.progress(0, 2, f"Downloading {self.repo}")
         folder, commit = hub.download(self.repo, self.revision, ctx.folder / "download")
         ctx.progress(1, 2, "Checking and shelving")
-        shelf.check_folder(ctx.home, folder, self.base)
+        check_folder(ctx.home, folder, self.base)
         adapter = (folder / "adapter_config.json").is_file()
-        parents = [shelf.parent_of(shelf.model_folder(ctx.home, self.base), "base")] if adapter else []
+        parents = [parent_of(model_folder(ctx.home, self.base), "base")] if adapter else []
         made_by = {"method": self.method, "repo": self.repo, "revision": self.revision, "commit": commit}
         kind = "adapter" if adapter else "model"
-        info = shelf.told(folder)
-        shelf.shelve(ctx.home, self.target, folder, kind=kind, parents=parents, made_by=made_by, info=info)
+        info = told(folder)
+        shelve(ctx.home, self.target, folder, kind=kind, parents=parents, made_by=made_by, info=info)
         ctx.progress(2, 2, "Ready")
         return {"model": self.target}

@@ -19,7 +19,8 @@ from workbench.merging.recipe import find
 from workbench.merging.stack import group_of, layer_of
 from workbench.models import tensors
 from workbench.models.adapters import adapter_kind, misfits
-from workbench.models.shelf import PICKLED, Resolved
+from workbench.models.model_import import PICKLED
+from workbench.models.shelf import Resolved
 
 BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}
 BUFFERS = re.compile(r"inv_freq|masked_bias|attn\.bias$|position_ids")
