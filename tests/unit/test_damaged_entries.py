@@ -105,7 +105,9 @@ def test_a_header_of_very_many_tensors_is_refused_in_bounded_time(home: Home) ->
 
 def test_a_header_of_a_hundred_megabytes_is_refused_before_it_is_read(home: Home) -> None:
     folder = damaged.model(home, "long")
-    (folder / "model.safetensors").write_bytes((100 * 1024**2).to_bytes(8, "little") + b"{")
+    with (folder / "model.safetensors").open("wb") as file:
+        file.write((100 * 1024**2).to_bytes(8, "little") + b"{")
+        file.truncate(8 + 100 * 1024**2)  # takes no room on the disk
     (found,) = list_models(home)
     assert "is over 32 MB" in found.error
 

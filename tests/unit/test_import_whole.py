@@ -19,6 +19,7 @@ from workbench.errors import UserError
 from workbench.home import Home
 from workbench.jobs.kinds.quantize import Quantize
 from workbench.jobs.kinds.train import Train
+from workbench.limited import MEMORY_BYTES
 from workbench.lineage import digest_of, read_manifest
 from workbench.models import inspection
 from workbench.models.model_import import import_folder
@@ -256,3 +257,20 @@ def test_a_server_looks_through_a_process_of_its_own(home: Home, lora: Path, tmp
     command = [sys.executable, "-c", code, str(source), str(home.models / "untied")]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines() == [*map(str, here), "False"]
+
+
+def test_the_process_has_no_more_memory_than_it_needs(
+    home: Home, lora: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bounds: list[int] = []
+    monkeypatch.setattr(inspection, "bound_memory", bounds.append)
+    monkeypatch.setattr(sys, "argv", ["", str(lora), str(home.models / "untied")])
+    inspection.main()
+    assert json.loads(capsys.readouterr().out) == []
+    assert bounds == [MEMORY_BYTES + inspection.LOADED * (lora / ADAPTER).stat().st_size]
+
+    def too_much(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(inspection, "_model", too_much)
+    assert "takes more memory than" in str(inspection.look(home.models / "untied")[0])

@@ -14,6 +14,7 @@ from workbench.gguf.reading import Header, read_header
 from workbench.home import Home
 from workbench.lineage import read_manifest
 from workbench.models.adapters import adapter_kind
+from workbench.models.safetensors_files import opened
 from workbench.models.shelf import answerable, gguf_file, model_folder, resolve
 from workbench.models.tensors import adapter_config, lora_scaling
 
@@ -108,10 +109,8 @@ def _write(path: Path, header: Header, adapter: Path, base: Path) -> None:
 
 def _pairs(adapter: Path) -> "Iterator[tuple[str, torch.Tensor, torch.Tensor]]":
     """(module of the base, A (rank, in), B (out, rank)) in float32."""
-    from safetensors import safe_open
-
     for path in sorted(adapter.glob("*.safetensors")):
-        with safe_open(path, framework="pt") as file:
+        with opened(path, "pt") as file:
             for key in sorted(file.keys()):
                 if key.endswith(".lora_A.weight"):
                     other = key.replace(".lora_A.", ".lora_B.")

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.errors import UserError
+from workbench.models.safetensors_files import check_header
 
 FOLDER = "WORKBENCH_EMBEDDER"
 LONGEST = 256
@@ -99,6 +100,7 @@ def _torch_model(folder: Path) -> Embed:
     import torch
     from transformers import AutoModel
 
+    check_header(folder / "model.safetensors")
     tokenize = _tokenizer(folder)
     model = AutoModel.from_pretrained(folder, local_files_only=True, trust_remote_code=False).eval()
 

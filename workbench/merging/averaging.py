@@ -2,14 +2,16 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import torch
-from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
 from workbench.errors import UserError
+from workbench.models.safetensors_files import opened
 
 WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
 
@@ -20,25 +22,29 @@ def average(checkpoints: list[Path], shares: list[float], target: Path) -> Itera
     Sums in float64, tensor by tensor, and rounds once to the last checkpoint's dtype. Raises `UserError` when the
     checkpoints do not hold the same tensors.
     """
-    files = [safe_open(checkpoint / WEIGHTS, framework="pt", device="cpu") for checkpoint in checkpoints]
-    last = files[-1]
-    for checkpoint, file in zip(checkpoints, files, strict=True):
-        if _shapes(file) != _shapes(last):
-            raise UserError(
-                f"{checkpoint.name} and {checkpoints[-1].name} do not hold the same tensors.",
-                "They are not of one run; train again with keep_checkpoints.",
-                "run",
-            )
-    averaged = {}
-    for done, name in enumerate(last.keys(), 1):
-        averaged[name] = _sum([file.get_tensor(name) for file in files], shares)
-        yield done
+    with ExitStack() as stack:
+        files = [stack.enter_context(opened(checkpoint / WEIGHTS, "pt")) for checkpoint in checkpoints]
+        _same_tensors(checkpoints, files)
+        averaged = {}
+        for done, name in enumerate(files[-1].keys(), 1):
+            averaged[name] = _sum([file.get_tensor(name) for file in files], shares)
+            yield done
     save_file(averaged, target / WEIGHTS, metadata={"format": "pt"})
     config = json.loads((checkpoints[-1] / CONFIG).read_text("utf-8"))
     (target / CONFIG).write_text(json.dumps({**config, "inference_mode": True}, indent=2), "utf-8")
 
 
-def _shapes(file: safe_open) -> dict[str, list[int]]:
+def _same_tensors(checkpoints: list[Path], files: list[Any]) -> None:
+    for checkpoint, file in zip(checkpoints, files, strict=True):
+        if _shapes(file) != _shapes(files[-1]):
+            raise UserError(
+                f"{checkpoint.name} and {checkpoints[-1].name} do not hold the same tensors.",
+                "They are not of one run; train again with keep_checkpoints.",
+                "run",
+            )
+
+
+def _shapes(file: Any) -> dict[str, list[int]]:
     return {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118  (safe_open is no dict)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from workbench.children import child_environment
 from workbench.errors import Problem, Problems, UserError
+from workbench.limited import MEMORY_BYTES, bound_memory
 from workbench.models import tensors
 from workbench.models.model_kinds import kind_from
 
@@ -19,6 +20,8 @@ COUNTS = ("num_hidden_layers", "num_attention_heads", "num_experts", "num_local_
 MOST = 10_000  # of any of these: each is a module to be built
 LONGEST = 600  # seconds: transformers alone takes some to be imported
 NAMED = 3
+LOADED = 3  # times the weights of an adapter, which are read, renamed and held
+TOO_MUCH = "building its modules takes more memory than a model of its size does."
 COPY = "Copy the missing files, or get the model again."
 
 
@@ -54,7 +57,12 @@ def look(folder: Path, base: Path | None = None) -> list[Problem]:
             _model(folder, problems)
     except UserError as error:
         problems.collect("path", error)
+    except MemoryError:
+        problems.add("path", TOO_MUCH, "Check its config.json.")
     except Exception as error:  # architectures fail in many ways on settings that make no sense
+        if "can't allocate memory" in str(error):  # torch's own
+            problems.add("path", TOO_MUCH, "Check its config.json.")
+            return problems.found
         told = f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:200]}"
         problems.add("path", f"no model can be built from its config ({told}).", "Get a fresh copy of that file.")
     return problems.found
@@ -144,6 +152,12 @@ def _adapter(folder: Path, base: Path, problems: Problems) -> None:
     _vocabulary(folder, adapted.kind.rows or adapted.hollow.rows, problems)
 
 
+def main() -> None:
+    """Looks at the folders named on the command line, in bounded memory."""
+    folder, base = Path(sys.argv[1]), Path(sys.argv[2]) if len(sys.argv) > 2 else None
+    bound_memory(MEMORY_BYTES + (LOADED * tensors.summary(folder).size if base else 0))
+    print(json.dumps([vars(one) for one in look(folder, base)]))
+
+
 if __name__ == "__main__":
-    found = look(Path(sys.argv[1]), Path(sys.argv[2]) if len(sys.argv) > 2 else None)
-    print(json.dumps([vars(one) for one in found]))
+    main()

@@ -10,6 +10,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
 from workbench.errors import UserError
 from workbench.hardware import Hardware
+from workbench.models import tensors
 from workbench.models.adapters import adapter_kind
 from workbench.models.model_kinds import kind_of
 
@@ -38,6 +39,7 @@ def load_base(
     be rearranged for speed. Raises `UserError` when the folder is no causal language model of this transformers.
     """
     kind_of(folder).require_text(folder.name)
+    tensors.summary(folder)  # says what a weight file is that cannot be read
     packed = packed_by(folder)
     options: dict[str, Any] = {"dtype": dtype or usual_dtype(hardware)}
     if hardware.device != "cpu" or quantization:

@@ -84,7 +84,7 @@ def check_folder(home: Home, source: Path, base: str = "") -> None:
         problems.add("path", f"{large[0]} is larger than {TEXT_BYTES / 1024**2:g} MB.", "Get a fresh copy of it.")
     problems.check()
     for problem in tensors.check_shards(source):
-        problems.add("path", problem, "Copy the missing files, or download the model again.")
+        problems.add("path", problem.message, problem.remedy)
     trained_on = _base_of(home, base, problems) if adapter else None
     problems.check()
     if adapter:

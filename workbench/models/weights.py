@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import torch
-from safetensors import SafetensorError, safe_open
 
 from workbench.errors import UserError
+from workbench.models.safetensors_files import opened
 from workbench.models.shelf import Resolved
 
 DTYPES = {
@@ -47,11 +47,8 @@ class Tensors:
         self.folder = folder
         self._places: dict[str, Place] = {}
         for path in sorted(folder.glob("*.safetensors")):
-            try:
-                with safe_open(path, framework="pt", device="cpu"):  # checks the header and the file's length
-                    pass
-            except (SafetensorError, OSError) as error:
-                raise UserError(f"{path.name} of {folder.name} is damaged: {error}.", "Get the model again.") from None
+            with opened(path, "pt"):  # checks the header and the file's length
+                pass
             self._places |= _places(path)
 
     def names(self) -> list[str]:

@@ -99,7 +99,7 @@ def see(found: Resolved, name: str, problems: Problems) -> Seen | None:
         )  # fmt: skip
         return None
     for problem in tensors.check_shards(found.base):
-        problems.add("models", f"{name!r}: {problem}", "Copy the missing files, or get the model again.")
+        problems.add("models", f"{name!r}: {problem.message}", problem.remedy)
     if len(problems.found) > before:
         return None
     shapes = {tensor: (shape, dtype) for tensor, shape, dtype in tensors.shapes(found.base)}
