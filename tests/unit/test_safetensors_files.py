@@ -61,7 +61,7 @@ def message(content: bytes, folder: Path) -> str:
         (struct.pack("<Q", 20) + b"{" * 40, "is damaged", "again"),
     ],
     ids=[
-        "empty", "zeros", "garbage", "pointer", "page", "page-with-mark", "reply", "xml", "torch-save", "pickle", "gguf",
+        "empty", "zeros", "garbage", "pointer", "page", "marked-page", "reply", "xml", "torch-save", "pickle", "gguf",
         "gzip", "half-a-header", "cut-off", "no-json",
     ],
 )  # fmt: skip
