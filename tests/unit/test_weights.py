@@ -143,7 +143,7 @@ def test_more_names_than_expected_only_make_more_files(tmp_path: Path) -> None:
 def test_a_damaged_file_is_named(home: Home) -> None:
     file = home.models / "toy" / "model.safetensors"
     file.write_bytes(file.read_bytes()[:100])
-    with pytest.raises(UserError, match=r"model\.safetensors of toy is damaged"):
+    with pytest.raises(UserError, match=r"toy: model\.safetensors ends within its header.*cut off"):
         open_weights(resolve(home, "toy"))
 
 

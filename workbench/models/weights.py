@@ -47,8 +47,11 @@ class Tensors:
         self.folder = folder
         self._places: dict[str, Place] = {}
         for path in sorted(folder.glob("*.safetensors")):
-            with opened(path, "pt"):  # checks the header and the file's length
-                pass
+            try:
+                with opened(path, "pt"):  # checks the header and the file's length
+                    pass
+            except UserError as error:
+                raise UserError(f"{folder.name}: {error.message}", error.remedy) from None
             self._places |= _places(path)
 
     def names(self) -> list[str]:
