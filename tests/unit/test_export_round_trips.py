@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from workbench.data.exporting import EXPORTS, Export, write_export
-from workbench.data.importing import import_dataset
+from workbench.data.importing import import_dataset, preview_source
 from workbench.data.store import all_rows, write_rows
 from workbench.errors import UserError
 from workbench.home import Home
@@ -114,17 +114,24 @@ def test_what_comes_back_is_what_was_or_its_loss_is_counted(
         assert sum(a != b for a, b in zip(back, rows, strict=True)) == max(count.lost.values())
 
 
-def test_files_that_nobody_tells_the_format_of_read_back_too(home: Home, tmp_path: Path) -> None:
-    for number, (name, (kind, rows)) in enumerate(DATASETS.items()):
-        if name in ("json", "metadata", "long pairs"):
-            continue  # their formats are told by the export, or asked for
-        write_rows(home, f"given-{number}", kind, rows)
-        for method in ("jsonl", "parquet"):
-            made = write_export(
-                home, f"given-{number}", EXPORTS.parse({"method": method}), tmp_path / f"{method}{number}"
-            )
-            import_dataset(home, made.data["train"], "back", eval_fraction=0, replace=True)
-            assert all_rows(home, "back") == rows, name
+@pytest.mark.parametrize(("name", "form"), CASES, ids=[f"{n}-{f.method}-{i}" for i, (n, f) in enumerate(CASES)])
+def test_files_that_nobody_tells_the_format_of_are_detected_and_read_the_same(
+    home: Home, tmp_path: Path, name: str, form: Export
+) -> None:
+    kind, rows = DATASETS[name]
+    write_rows(home, "given", kind, rows)
+    try:
+        made = write_export(home, "given", form, tmp_path / "out")
+    except UserError as error:
+        assert "No row can be written" in error.message
+        return
+    path = made.data["train"]
+    import_dataset(home, path, "told", format=form.format(kind, frozenset(made.uses)), eval_fraction=0)
+    detected = import_dataset(home, path, "detected", eval_fraction=0)
+    assert all_rows(home, "detected") == all_rows(home, "told")
+    seen = preview_source(path)
+    assert seen.format is not None and seen.format.title and seen.reason
+    assert (detected.info["kind"], detected.info["format"]["method"]) == (seen.format.kind, seen.format.method)
 
 
 def test_rows_written_without_something_are_counted(home: Home, tmp_path: Path) -> None:
