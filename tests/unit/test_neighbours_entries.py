@@ -18,6 +18,7 @@ from workbench.data.selection import Selection
 from workbench.data.store import all_rows
 from workbench.errors import UserError
 from workbench.home import Home
+from workbench.merging.recipe import Recipe
 from workbench.spec import dump_yaml
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "neighbours.md"
@@ -277,16 +278,63 @@ def test_a_list_of_several_asks_which_and_all_means_all() -> None:
         entries_chosen(text, ["a", "c"])
 
 
-@pytest.mark.parametrize(
-    ("data", "what"),
-    [
-        ({"model_name_or_path": "x", "stage": "sft", "dataset": "identity"}, "training configuration of LLaMA-Factory"),
-        ({"base_model": "x", "adapter": "lora"}, "training configuration of axolotl"),
-        ({"merge_method": "slerp", "slices": []}, "merge recipe of mergekit"),
-        ({"base_model": "x", "gate_mode": "hidden", "experts": []}, "mergekit-moe"),
-        ({"genome": {"models": []}, "tasks": []}, "mergekit-evolve"),
-    ],
-)
-def test_configurations_of_other_programs_are_told_apart(data: dict[str, Any], what: str) -> None:
+CONFIGURATIONS: list[tuple[dict[str, Any], str]] = [
+    ({"model_name_or_path": "x", "stage": "sft", "dataset": "identity"}, "training configuration of LLaMA-Factory"),
+    ({"model_name_or_path": "x", "adapter_name_or_path": "y", "export_dir": "z"}, "LLaMA-Factory that exports"),
+    ({"model_name_or_path": "x", "template": "llama3", "infer_backend": "vllm"}, "configuration of LLaMA-Factory"),
+    ({"model_name_or_path": "x", "dataset_name": "a/b"}, "training configuration of TRL"),
+    ({"base_model": "x", "adapter": "lora"}, "training configuration of axolotl"),
+    ({"base_model": "x", "gate_mode": "hidden", "experts": []}, "mergekit-moe"),
+    ({"genome": {"models": []}, "tasks": []}, "mergekit-evolve"),
+    ({"peft_type": "LORA", "base_model_name_or_path": "x"}, "configuration of an adapter"),
+    ({"model_type": "llama", "architectures": ["LlamaForCausalLM"]}, "configuration of a model"),
+]
+MERGES: list[tuple[dict[str, Any], str]] = [
+    ({"merge_method": "slerp", "models": []}, "merge recipe of mergekit"),
+    ({"slices": [], "dtype": "float16"}, "merge recipe of mergekit"),
+]
+
+
+@pytest.mark.parametrize(("data", "what"), [*CONFIGURATIONS, *MERGES])
+def test_configurations_of_other_programs_are_told_where_datasets_are_wanted(
+    tmp_path: Path, data: dict[str, Any], what: str
+) -> None:
     with pytest.raises(UserError, match=what):
         entries(dump_yaml(data))
+    rows = tmp_path / "args.json"
+    rows.write_text(json.dumps(data), "utf-8")
+    assert what in preview_source(rows).reason
+    with pytest.raises(UserError, match=what):
+        import_dataset(Home.at(tmp_path / "home"), rows, "made")
+
+
+@pytest.mark.parametrize(("data", "what"), CONFIGURATIONS)
+def test_configurations_of_other_programs_are_told_where_merge_recipes_are_wanted(
+    data: dict[str, Any], what: str
+) -> None:
+    for given in (data, dump_yaml(data), json.dumps(data)):
+        with pytest.raises(UserError, match=what):
+            Recipe.read(given)
+
+
+def test_a_recipe_that_lacks_its_method_is_a_recipe_still() -> None:
+    with pytest.raises(UserError, match="merge_method"):
+        Recipe.read({"base_model": "x", "models": [{"model": "y"}]})
+
+
+def test_several_recipes_in_one_file_are_told_as_what_they_are() -> None:
+    recipe = dump_yaml({"name": "first", "merge_method": "linear", "models": [{"model": "a/b"}]})
+    for text in (f"{recipe}---\n{recipe}", f"---\n{recipe}\n--- # the second\n{recipe}"):
+        for read in (entries, Recipe.read):
+            with pytest.raises(UserError, match="mergekit-multi"):
+                read(text)
+
+
+def test_datasets_of_a_training_configuration_are_read_and_the_rest_is_told(folder: Path) -> None:
+    text = dump_yaml({"base_model": "a/b", "adapter": "lora", "datasets": [SHAREGPT]})
+    source = source_of_entry(text, "ten.jsonl", folder)
+    made = import_dataset(Home.at(folder / "home"), source, "made", eval_fraction=0)
+    assert made.info["rows"]["train"] == 10
+    assert "training configuration of axolotl" in made.info["remarks"][0]
+    plain = source_of_entry(dump_yaml({"datasets": [SHAREGPT]}), "ten.jsonl", folder)
+    assert plain.to_dict()["notes"] == []

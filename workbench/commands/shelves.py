@@ -102,13 +102,14 @@ def import_model(home: Home, args: Args) -> None:
         spec = {"method": "hub-model", "repo": args.source[4:], "revision": args.revision, "name": args.name or ""}
         run_here(home, JOBS.parse({**spec, "base": args.base or ""}))
     else:
-        from workbench.data.foreign_configuration import refuse_configuration
+        from workbench.foreign_configuration import refuse_configuration, refuse_recipes
         from workbench.home import slug
         from workbench.models.model_import import import_folder
 
         if Path(args.source).suffix.lower() in (".yaml", ".yml"):
-            written = load_yaml(read_text_file(args.source, "source"), aliases=True)
-            refuse_configuration(written, Path(args.source).name, "model")
+            text = read_text_file(args.source, "source")
+            refuse_recipes(text, Path(args.source).name, "model")
+            refuse_configuration(load_yaml(text, aliases=True), Path(args.source).name, "model")
 
         name = args.name or slug(Path(args.source).resolve().name)
         made = import_folder(home, args.source, name, args.base or "", args.hub_id or "")
@@ -180,8 +181,7 @@ def _listed_sources(args: Args) -> dict[str, "Source"]:
 
     Raises `UserError` for a list of several of which none is named.
     """
-    from workbench.data.external import ALL, entries_chosen, list_beside, source_of_entry
-    from workbench.home import slug
+    from workbench.data.external import ALL, entries_chosen, list_beside, name_of_entry, source_of_entry
 
     place = Path(args.source[0]).expanduser()
     listed = list_beside(place) or (place if args.entry else None)
@@ -194,7 +194,7 @@ def _listed_sources(args: Args) -> dict[str, "Source"]:
             "--name is for one dataset, and several entries are chosen.", "Leave it out: each goes by its own name.",
             "--name",
         )  # fmt: skip
-    names = [args.name or slug(_stem(entry)) for entry in chosen]
+    names = [args.name or name_of_entry(entry) for entry in chosen]
     if len(set(names)) < len(names):
         raise UserError(f"Two of these entries would be called {max(names, key=names.count)}.",
                         f"Import them one by one, each with its --name, in place of {ALL}.", "--entry")  # fmt: skip

@@ -8,23 +8,29 @@ from typing import Any
 from workbench.data.entry import Entry
 from workbench.data.entry_axolotl import axolotl_source
 from workbench.data.entry_llama_factory import factory_source
-from workbench.data.foreign_configuration import refuse_configuration
-from workbench.data.source import Source
+from workbench.data.reading import suffix_form
+from workbench.data.source import SOURCES, Source
 from workbench.errors import UserError
+from workbench.foreign_configuration import configuration_of, refuse_configuration, refuse_recipes
+from workbench.home import slug
 from workbench.spec import load_yaml
 
 DESCRIPTION = "dataset_info.json"
 ALL = "all"
+TRAINING_NOTE = (
+    "{name} is a training configuration of axolotl: its datasets are read, and the rest of it is not taken over."
+)
 AXOLOTL_LISTS = ("datasets", "test_datasets", "pretraining_dataset")
 
 
 @dataclass(frozen=True)
 class _Listed:
-    """An entry, and of axolotl's the `rl` that its configuration trains with."""
+    """An entry, and of axolotl's the `rl` that its configuration trains with; `note` is what to tell of the list."""
 
     entry: Entry
     is_axolotl: bool
     rl: Any = None
+    note: str = ""
 
 
 def list_beside(path: Path) -> Path | None:
@@ -45,6 +51,12 @@ def entries(text: str, name: str = "The file") -> list[str]:
     it is.
     """
     return list(_listed(text, name))
+
+
+def name_of_entry(entry: str) -> str:
+    """What the dataset of an entry is called: its name, or that of its file without the type, as names are written."""
+    path = Path(entry)
+    return slug(path.name.split(".")[0] if suffix_form(path) else path.name)
 
 
 def entries_chosen(text: str, wanted: list[str], name: str = "The file") -> list[str]:
@@ -77,24 +89,29 @@ def source_of_entry(text: str, name: str, folder: Path) -> Source:
         raise UserError(f"There is no entry {name!r}.", f"There are: {', '.join(found) or 'none'}.", "entry")
     listed = found[name]
     try:
-        if listed.is_axolotl:
-            return axolotl_source(listed.entry, folder, listed.rl)
-        return factory_source(listed.entry, folder)
+        if not listed.is_axolotl:
+            return factory_source(listed.entry, folder)
+        source = axolotl_source(listed.entry, folder, listed.rl)
     except (TypeError, AttributeError):
         raise UserError(
             f"The entry {name!r} is not written as it should be.", "Compare it with the documentation.", "entry"
         ) from None
+    data = source.to_dict()
+    return SOURCES.parse({**data, "notes": [listed.note, *data["notes"]]}) if listed.note else source
 
 
 def _listed(text: str, name: str) -> dict[str, _Listed]:
     try:
         data = json.loads(text)
     except (ValueError, RecursionError):
+        refuse_recipes(text, name)
         data = load_yaml(text, aliases=True)
     if isinstance(data, dict) and any(_are_paths(data.get(key)) for key in AXOLOTL_LISTS):
-        return _of_axolotl([one for key in AXOLOTL_LISTS for one in _pathed(data.get(key), key)], data.get("rl"))
+        listed = [one for key in AXOLOTL_LISTS for one in _pathed(data.get(key), key)]
+        is_training = bool(configuration_of(data)[0])
+        return _of_axolotl(listed, data.get("rl"), TRAINING_NOTE.format(name=name) if is_training else "")
     if _are_paths(data):
-        return _of_axolotl(data, None)
+        return _of_axolotl(data)
     if isinstance(data, dict):
         refuse_configuration(data, name)
     if isinstance(data, dict) and data and all(isinstance(entry, dict) for entry in data.values()):
@@ -118,8 +135,8 @@ def _pathed(value: Any, key: str) -> list[Entry]:
     return [{**usual, **one} for one in value]
 
 
-def _of_axolotl(listed: list[Entry], rl: Any) -> dict[str, _Listed]:
-    return {_title(entry, listed): _Listed(entry, True, rl) for entry in listed}
+def _of_axolotl(listed: list[Entry], rl: Any = None, note: str = "") -> dict[str, _Listed]:
+    return {_title(entry, listed): _Listed(entry, True, rl, note) for entry in listed}
 
 
 def _title(entry: Entry, others: list[Entry]) -> str:

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from workbench.errors import Problem, Problems, SpecError, UserError
+from workbench.foreign_configuration import MERGE, refuse_configuration, refuse_recipes
 from workbench.home import Home, entries
 from workbench.lineage import read_manifest
 from workbench.models import tensors
@@ -131,10 +132,17 @@ class Recipe:
 
     @classmethod
     def read(cls, given: "str | dict[str, Any]") -> "Recipe":
-        """From YAML text or plain data; raises `SpecError` naming every wrong field."""
+        """From YAML text or plain data; raises `SpecError` naming every wrong field.
+
+        Raises `UserError` for configurations of other programs, with what they are.
+        """
+        if isinstance(given, str):
+            refuse_recipes(given, "This", MERGE)
         data = load_yaml(given, aliases=True) if isinstance(given, str) else given
         if not isinstance(data, dict):
             raise SpecError([Problem("recipe", "holds no settings.", "A recipe starts with merge_method: …")])
+        if not {"merge_method", "models", "modules"} & data.keys():
+            refuse_configuration(data, "This", MERGE)
         return cls(MergeConfig.parse(data))
 
     def to_dict(self) -> dict[str, Any]:
@@ -242,7 +250,8 @@ def _folder_name(home: Home, written: str) -> str:
 
 
 def _missing(written: str) -> str:
-    how = "Add that folder" if written.startswith((".", "/", "~")) else "Download it"
+    is_folder = written.startswith((".", "/", "~"))
+    how = "Add that folder" if is_folder else "Download it, or add a folder with this hub id,"
     raise UserError(f"{written!r} is not on the shelf.", f"{how} in the Models tab first, or with `import-model`.")
 
 
