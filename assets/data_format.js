@@ -1,5 +1,5 @@
 /* js_on_load of DataFormat: which format the rows have and what becomes of their columns.
-   props: value ({method, settings, columns, detected, account, turn}), catalogue ([{method, title, kind, summary, fields}]).
+   props: value ({method, settings, columns, detected, account, turn, hidden}), catalogue ([{method, title, kind, summary, fields}]).
    account: [{column, use, why, setting, rows}], one a column or key of messages.
    A change by hand is followed by the event 'submit'. */
 const kit = window.wbKit;
@@ -125,6 +125,7 @@ function fold(title, list, isOpen) {
 
 function draw() {
   const form = forms.get(value.method), open = new Set([...fields.querySelectorAll("details[open] > summary")].map((one) => one.textContent));
+  root.hidden = Boolean(value.hidden);
   pick.value = value.method || "";
   setText(summary, form ? form.summary : "");
   fields.replaceChildren();

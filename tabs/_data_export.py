@@ -4,6 +4,7 @@ import functools
 import json
 import shutil
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,7 @@ def export(ctx: Context, dataset: gr.Dropdown) -> None:
         Wanted, named(ctx, {"dataset": "sets"}), hidden=("dataset",),
         fits={"format": ("dataset", {one.method: list(one.kinds) for one in EXPORTS})}, elem_id="export-form",
     )  # fmt: skip
-    fits = Static()
+    fits = Static(elem_id="export-lost")
     with gr.Row(equal_height=False, elem_classes="wb-preview"):
         first = gr.Code(
             language="json", label="The first rows", interactive=False, lines=12, max_lines=24, min_width=280
@@ -140,13 +141,20 @@ def beside_text(settings: dict[str, str]) -> tuple[str, str | None]:
 
 
 def told(found: dict[str, Any]) -> Html:
-    """How many rows fit, of those looked at, and why the others do not."""
-    given, taken = found["count"]["given"], found["count"]["taken"]
+    """How many rows fit, of those looked at, why the others do not, and what those that fit are written without."""
+    count = found["count"]
     parts = [hint(note) for note in found["notes"]]
-    if found["count"]["left_out"]:
-        parts.append(hint(f"Of the first {given:,} rows {taken:,} fit; the others are left out:"))
-        parts.append(table(["Left out because", "Rows"], list(found["count"]["left_out"].items())))
-    return Html("".join(parts))
+    if count["left_out"]:
+        parts.append(hint(f"Of the first {count['given']:,} rows {count['taken']:,} fit; the others are left out:"))
+    elif count["lost"]:
+        parts.append(hint(f"Of the first {count['given']:,} rows all fit; some are written without what they have:"))
+    return Html("".join([*parts, losses(count["left_out"], count["lost"])]))
+
+
+def losses(left_out: dict[str, int], lost: dict[str, int]) -> Html:
+    """Rows that are left out by reason, and rows written without something they have by what that is."""
+    counted: list[tuple[str, dict[str, int]]] = [("Left out because", left_out), ("Written without", lost)]
+    return Html("".join(table([title, "Rows"], list(counts.items())) for title, counts in counted if counts))
 
 
 # ---- writing -----------------------------------------------------------------------------------------------
@@ -164,9 +172,13 @@ def written_files(home: Home, name: str | None, wanted: Export, progress: Any) -
     made = exporting.write_export(home, name, wanted, place, tell=tell)
     sizes = {split: human_size(path.stat().st_size) for split, path in made.data.items()}
     rows = [(split, *_counted(one), sizes.get(split, "–")) for split, one in made.counts.items()]
-    parts = [table(["Split", "Rows", "Written", "Left out", "Size"], rows), *(hint(note) for note in made.notes)]
-    reasons = {reason: times for one in made.counts.values() for reason, times in one.left_out.items()}
-    parts += [hint(f"{times:,} left out: {reason}") for reason, times in reasons.items()]
+    left_out, lost = Counter[str](), Counter[str]()
+    for one in made.counts.values():
+        left_out.update(one.left_out)
+        lost.update(one.lost)
+    parts = [table(["Split", "Rows", "Written", "Left out", "Size"], rows), losses(left_out, lost)]
+    if not left_out and not lost:
+        parts.append(hint("Every row is written whole."))
     return gr.update(value=[str(path) for path in made.files], visible=True), Html("".join(parts))
 
 

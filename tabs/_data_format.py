@@ -18,7 +18,8 @@ SIDES = ("messages", "prompt", "chosen", "rejected", "completion")
 def format_choice() -> gr.HTML:
     """The format, and what becomes of the columns; its value is {method, settings, columns, detected, account, turn}.
 
-    `turn` counts the changes by hand, so that an answer to an earlier one does not undo a later one.
+    With `hidden` it is not shown: of several datasets each has its own. `turn` counts the changes by hand, so that an
+    answer to an earlier one does not undo a later one.
     """
     catalogue = [
         {

@@ -7,7 +7,7 @@ from typing import Any
 
 from tabs._data_format import chosen
 from workbench.data.brief_preview import MOST_AT_ONCE, brief_preview
-from workbench.data.external import entries, source_of_entry
+from workbench.data.external import entries, is_list_of_datasets, list_beside, name_of_entry, source_of_entry
 from workbench.data.importing import Preview
 from workbench.data.reading import form_of
 from workbench.data.source import SOURCES, Source
@@ -20,7 +20,6 @@ from workbench.paths import PathGate
 from workbench.uploads import discard_uploads, together, upload_folder
 
 WAYS = ("Files", "Paste", "Hub", "Folder")
-DESCRIPTION = "dataset_info.json"
 LONGEST = 5_000_000  # bytes of a description
 
 
@@ -39,7 +38,7 @@ class Given:
     encoding: str = "utf-8"
     documents: str = "auto"
     header: str = "auto"
-    entry: str | None = None
+    entries: list[str] | None = None
     format: dict[str, Any] | None = field(default=None)
 
     @property
@@ -50,8 +49,8 @@ class Given:
     @property
     def name(self) -> str:
         """What it may be called on the shelf."""
-        if self.entry:
-            return slug(self.entry.split("/")[-1])
+        if self.entries:
+            return name_of_entry(self.entries[0])
         if self.way == "Files" and self.files:
             return slug(Path(self.files[0]).name.split(".")[0])
         place = {"Hub": self.dataset, "Folder": self.folder.rstrip("/")}.get(self.way, "pasted")
@@ -64,18 +63,15 @@ def description(gate: PathGate, given: Given) -> Path | None:
     Raises `UserError` for a folder that may not be named.
     """
     if given.way == "Files":
-        paths = [Path(path) for path in given.files or []]
-        return next((path for path in paths if path.name == DESCRIPTION or path.suffix in (".yaml", ".yml")), None)
+        return next((path for path in map(Path, given.files or []) if is_list_of_datasets(path)), None)
     if given.way == "Folder" and given.folder.strip():
-        path = gate.path(given.folder, "Folder")
-        path = path / DESCRIPTION if path.is_dir() else path
-        return path if path.is_file() and (path.name == DESCRIPTION or path.suffix in (".yaml", ".yml")) else None
+        return list_beside(gate.path(given.folder, "Folder"))
     return None
 
 
 def entries_of(path: Path | None) -> list[str]:
     """The datasets such a file describes. Raises `UserError` when it describes none."""
-    return entries(_text(path)) if path else []
+    return entries(_text(path), path.name) if path else []
 
 
 def _text(path: Path) -> str:
@@ -119,13 +115,18 @@ def _source(home: Home, gate: PathGate, given: Given) -> Source:
 
 
 def _described(home: Home, given: Given, path: Path) -> Source:
-    """The source of the chosen entry; files from the browser are put beside their description first."""
-    if not given.entry:
-        raise UserError(f"{path.name} describes several datasets.", "Choose one of its entries.", "Entry")
-    folder = path.parent
-    if given.way == "Files":
-        folder = together(home, given.files or [])
-    return source_of_entry(_text(path), given.entry, folder)
+    """The source of the one entry chosen, read as a person says; files of the browser lie beside the list then."""
+    if len(given.entries or []) != 1:
+        raise UserError(f"{path.name} lists several datasets.", "Choose those to import.", "Datasets")
+    (entry,) = given.entries or []
+    # a folder for each entry: what an import in the background has read, it deletes
+    folder = together(home, given.files or [], entry) if given.way == "Files" else path.parent
+    source = source_of_entry(_text(path), entry, folder).to_dict()
+    if form := chosen(given.format):
+        source["format"] = form
+    if source["method"] == "files":
+        source |= {"encoding": given.encoding, "documents": given.documents, "header": given.header}
+    return SOURCES.parse(source)
 
 
 def _pasted(home: Home, text: str) -> str:
@@ -138,8 +139,8 @@ def _pasted(home: Home, text: str) -> str:
     return str(path)
 
 
-def discard(home: Home, given: Given, source: Source) -> None:
-    """Deletes what the browser sent for this source, which is on the shelf now."""
+def discard(home: Home, given: Given, source: Source | None = None) -> None:
+    """Deletes what the browser sent for this source, or sent at all, which is on the shelf now."""
     discard_uploads(home, [*((given.files or []) if given.way == "Files" else []), *getattr(source, "paths", [])])
 
 

@@ -1,5 +1,6 @@
 """Importing a dataset: where it comes from, what was found in it, and the import itself, at once or as a job."""
 
+import contextlib
 from dataclasses import replace
 from typing import Any
 
@@ -7,18 +8,23 @@ import gradio as gr
 
 from tabs import _data_given as given_
 from tabs._context import Context, guarded
-from tabs._data_format import format_choice, guessed, preview_html, value_of
+from tabs._data_entries import Brought, bring, failures_html, looks, looks_html
+from tabs._data_format import chosen, format_choice, guessed, preview_html, value_of
 from tabs._data_given import WAYS, Given
 from tabs._job_panel import LAST, QUIET, job_panel
-from tabs._kit import Html, Static, heading, hint
+from tabs._kit import Html, Static, error_box, heading, hint
 from tabs._result_panel import view_of
 from workbench.data.brief_preview import brief_preview, is_large
 from workbench.data.gathering import question_of
 from workbench.data.importing import import_dataset, import_sample
 from workbench.data.opening import ENCODINGS
+from workbench.data.source import Source
+from workbench.errors import UserError
 from workbench.home import free_name
 from workbench.jobs.job import JOBS
 
+LISTED = "Datasets"  # of a list of them
+NO_LIST = (gr.update(visible=False, value=[]), gr.update(visible=False))  # no datasets to choose, and no button
 MOST_LINES = 500  # of the account that is shown
 DIVIDED = [("as found", "auto"), ("a line", "lines"), ("a paragraph", "paragraphs"), ("the whole text", "whole")]
 HEADED = [("as found", "auto"), ("names the columns", "yes"), ("is a row", "no")]
@@ -45,7 +51,8 @@ def importing(ctx: Context) -> gr.Textbox:
             DIVIDED, value="auto", label="A document is", visible=False, min_width=120, elem_id="import-documents"
         )
         header = gr.Dropdown(HEADED, value="auto", label="First line of a table", visible=False, min_width=120)
-    entry = gr.Dropdown([], label="Entry", visible=False, interactive=True, elem_id="import-entry")
+    entry = gr.Dropdown([], multiselect=True, label=LISTED, visible=False, interactive=True, elem_id="import-entry")
+    every = gr.Button("Choose all", size="sm", visible=False, elem_id="import-all")
     form = format_choice()
     check = gr.Button("Check what is in it", elem_id="check-data")
     found = Static(elem_id="import-found")
@@ -58,18 +65,18 @@ def importing(ctx: Context) -> gr.Textbox:
         panel = job_panel(ctx, ("import-data",), "Import in the background")
     ctx.follow(jobs, lambda: gr.update(visible=bool(ctx.jobs(("import-data",)))))
     inputs = [*widgets, encoding, documents, header, entry, form]
-    shown = [found, form, entry, name, documents, header]
+    shown = [found, form, entry, every, name, documents, header]
     waiting: dict[str, Any] = {"show_progress": "minimal", "show_progress_on": found, "api_visibility": "private"}
     for event, how in (*((event, "new") for event in changed), (check.click, "check"), (encoding.input, "check"),
-                       (documents.input, "again"), (header.input, "again"), (entry.input, "check"),
-                       (form.submit, "check")):  # fmt: skip
+                       (documents.input, "again"), (header.input, "again"), (entry.input, "entries"),
+                       (every.click, "all"), (form.submit, "check")):  # fmt: skip
         event(guarded(lambda *values, how=how: _check(ctx, how, *values)), [name, *inputs], shown, **LAST, **waiting)
-    changing = [note, encoding, check, entry, found, form, documents, header]
+    changing = [note, encoding, check, entry, every, found, form, name, documents, header]
     widgets[0].change(_way, widgets[0], changing, queue=False, **QUIET)
     sample.click(guarded(lambda: import_sample(ctx.home).name), None, imported, **QUIET)
     add.click(
         guarded(lambda *values: _add(ctx, *values)), [name, fraction, seed, *inputs],
-        [imported, awaited, panel.picker, found, form, entry, name, documents, header, *widgets[1:]],
+        [imported, awaited, panel.picker, *shown, *widgets[1:]],
         show_progress="minimal", show_progress_on=add, api_visibility="private",
     )  # fmt: skip
     ctx.on_change.append((lambda job: _arrived(ctx, job), awaited, [awaited, imported]))
@@ -108,8 +115,16 @@ def _ways(ctx: Context) -> tuple[list[Any], list[Any], gr.HTML]:
 def _way(way: str) -> list[Any]:
     """What else changes with where the data comes from; what was found before is of something else."""
     encoded, checked = way in ("Files", "Folder"), way != "Hub"
-    visible = [gr.update(visible=encoded), gr.update(visible=checked), gr.update(visible=False, value=None)]
-    return [hint(NOTES[way]), *visible, "", value_of(None, [], False), *_texts(set())]
+    visible = [gr.update(visible=encoded), gr.update(visible=checked)]
+    return [
+        hint(NOTES[way]),
+        *visible,
+        *NO_LIST,
+        "",
+        value_of(None, [], False),
+        gr.update(visible=True),
+        *_texts(set()),
+    ]
 
 
 def _texts(forms: set[str]) -> list[Any]:
@@ -124,30 +139,60 @@ def _texts(forms: set[str]) -> list[Any]:
 def _check(ctx: Context, how: str, name: str, *values: Any) -> list[Any]:
     """Updates of what was found, the format, the entries, the name, and what is asked about texts.
 
-    `how` 'new' is for other data, 'again' for the same read in another way: both detect the format again.
+    `how` 'new' is for other data, 'again' for the same read in another way, 'entries' and 'all' for others of a list:
+    all of them detect the format again.
     """
     given = Given(*values)
+    turn = {"turn": (given.format or {}).get("turn", 0)}
     if given.way == "Hub":
-        return [gr.skip()] * 6
+        return [gr.skip()] * 7
     if given.is_empty:
-        return ["", value_of(None, [], False), gr.update(visible=False, value=None), gr.skip(), *_texts(set())]
+        return ["", value_of(None, [], False), *NO_LIST, gr.update(visible=True), *_texts(set())]
     if how == "new":
-        given = replace(given, entry=None, format=None, documents="auto", header="auto")
-    elif how == "again":
+        given = replace(given, entries=None, format=None, documents="auto", header="auto")
+    elif how != "check":
         given = replace(given, format=None)
-    described = given_.description(ctx.gate, given)
-    if described and (choices := given_.entries_of(described)) and given.entry not in choices:
-        given = replace(given, entry=choices[0], format=None)
-        entry = gr.update(choices=choices, value=choices[0], visible=True, label=f"Entry of {described.name}")
-    else:
-        entry = gr.skip() if described else gr.update(visible=False, value=None)
-    found, form = _found(ctx, given, bool(described))
-    form["turn"] = (values[-1] or {}).get("turn", 0)
-    suggested = free_name(ctx.home.datasets, given.name) if how == "new" or not name or described else name
+    if described := given_.description(ctx.gate, given):
+        try:
+            choices = given_.entries_of(described)
+        except UserError as error:
+            none = [{**value_of(None, [], False), **turn}, *NO_LIST, gr.update(visible=True), *_texts(set())]
+            return [error_box(error.message, error.remedy), *none]
+        return _check_list(ctx, how, name, given, turn, described.name, choices)
+    found, form = _found(ctx, given, False)
+    suggested = free_name(ctx.home.datasets, given.name) if how == "new" or not name else name
     texts = _texts(given_.text_forms(given_.source_of(ctx.home, ctx.gate, given)))
     if how == "new":
         texts = [{**update, "value": "auto"} for update in texts]
-    return [found, form, entry, suggested, *texts]
+    return [found, {**form, **turn}, *NO_LIST, gr.update(value=suggested, visible=True), *texts]
+
+
+def _check_list(
+    ctx: Context, how: str, name: str, given: Given, turn: dict[str, int], listed: str, choices: list[str]
+) -> list[Any]:  # fmt: skip
+    """As `_check`, of the datasets that the file `listed` lists: those chosen, or the only one, and what is in each."""
+    before = given.entries or []
+    wanted = [entry for entry in before if entry in choices]
+    if how == "all" or len(choices) == 1:
+        wanted = choices
+    given = replace(given, entries=wanted)
+    # the value is left alone where it fits: meanwhile a person may have chosen more
+    value: dict[str, Any] = {} if wanted == before and how != "new" else {"value": wanted}
+    lists = [
+        gr.update(choices=choices, visible=True, label=f"{LISTED} of {listed}", **value),
+        gr.update(visible=len(wanted) < len(choices), value=f"Choose all {len(choices):,}"),
+    ]
+    if len(wanted) == 1:
+        with contextlib.suppress(UserError):  # told below
+            found, form = _found(ctx, given, True)
+            suggested = name if name and how in ("check", "again") else free_name(ctx.home.datasets, given.name)
+            texts = _texts(given_.text_forms(given_.source_of(ctx.home, ctx.gate, given)))
+            return [found, {**form, **turn}, *lists, gr.update(value=suggested, visible=True), *texts]
+    html = looks_html(listed, len(choices), len(wanted), looks(ctx, given))
+    by_hand = len(wanted) == 1 and chosen(given.format)
+    form = gr.skip() if by_hand else {**value_of(None, [], False), **turn, "hidden": True}
+    named = gr.update(visible=len(wanted) < 2, value=given.name if wanted else "")
+    return [html, form, *lists, named, *_texts(set())]
 
 
 def _found(ctx: Context, given: Given, described: bool) -> tuple[Html, Any]:
@@ -157,7 +202,7 @@ def _found(ctx: Context, given: Given, described: bool) -> tuple[Html, Any]:
         seen = brief_preview(given_.source_of(ctx.home, ctx.gate, replace(given, format=None)))
         given = replace(given, format=value_of(guessed(picked, seen), seen.columns, False))
     found, detected = given_.look(ctx.home, ctx.gate, given)
-    value = value_of(found.format, found.columns, detected or described)
+    value = value_of(found.format, found.columns, detected or (described and not chosen(given.format)))
     return preview_html(found), {**value, "account": [line.to_dict() for line in found.account[:MOST_LINES]]}
 
 
@@ -167,24 +212,55 @@ def _found(ctx: Context, given: Given, described: bool) -> tuple[Html, Any]:
 def _add(ctx: Context, name: str, fraction: float, seed: float, *values: Any) -> list[Any]:
     """Imports what is small at once; what is large, or of the hub, is queued and its job shown."""
     given = Given(*values)
+    settings: dict[str, Any] = {"eval_fraction": fraction or 0.0, "seed": int(seed or 0)}
+    if len(given.entries or []) > 1 and given_.description(ctx.gate, given):
+        return _add_several(ctx, given, settings)
     source = given_.source_of(ctx.home, ctx.gate, given)
     name = name.strip() or free_name(ctx.home.datasets, given.name)
-    settings: dict[str, Any] = {"eval_fraction": fraction or 0.0, "seed": int(seed or 0)}
-    fresh = ["", value_of(None, [], False), gr.update(visible=False, value=None), "", *_texts(set()), None, *[""] * 6]
     if not is_large(source):
         rows = import_dataset(ctx.home, source, name, **settings).info["rows"]
         given_.discard(ctx.home, given, source)
         gr.Info(f"{name}: {rows['train']:,} rows to train on, {rows.get('eval', 0):,} to evaluate on.")
-        return [name, gr.skip(), gr.skip(), *fresh]
-    _ask_first(ctx, given)
+        return [name, gr.skip(), gr.skip(), *_fresh()]
+    _ask_first(ctx, given, source)
     job = ctx.queue.submit(JOBS.parse({"method": "import-data", "name": name, "source": source.to_dict(), **settings}))
     gr.Info(f"{name} is imported in the background.")
-    return [gr.skip(), job, gr.update(choices=ctx.jobs(("import-data",)), value=job), *fresh]
+    return [gr.skip(), *_running(ctx, job), *_fresh()]
 
 
-def _ask_first(ctx: Context, given: Given) -> None:
+def _add_several(ctx: Context, given: Given, settings: dict[str, Any]) -> list[Any]:
+    """Imports several entries of a list; those that cannot be read stay chosen, each with its reason."""
+    brought = bring(ctx, given, settings)
+    gr.Info(_brought(brought))
+    shown = [brought.datasets[-1] if brought.datasets else gr.skip(), *_running(ctx, *brought.jobs[-1:])]
+    if not brought.failed:
+        return [*shown, *_fresh()]
+    left = [gr.update(value=list(brought.failed)), gr.update(visible=True)]
+    return [*shown, failures_html(brought.failed), gr.skip(), *left, *[gr.skip()] * 10]
+
+
+def _brought(brought: Brought) -> str:
+    """What became of several entries, in a sentence or two."""
+    parts = [f"Imported: {', '.join(brought.datasets)}." if brought.datasets else "Nothing is imported yet."]
+    parts += [f"In the background: {len(brought.jobs):,}."] if brought.jobs else []
+    parts += [f"Not read: {', '.join(brought.failed)}."] if brought.failed else []
+    return " ".join(parts)
+
+
+def _running(ctx: Context, job: str = "") -> list[Any]:
+    """The job whose dataset is waited for, and the picker that shows it."""
+    return [job, gr.update(choices=ctx.jobs(("import-data",)), value=job)] if job else [gr.skip()] * 2
+
+
+def _fresh() -> list[Any]:
+    """The form as it was before anything was given."""
+    empty = ["", value_of(None, [], False), *NO_LIST, gr.update(value="", visible=True), *_texts(set())]
+    return [*empty, None, *[""] * 6]
+
+
+def _ask_first(ctx: Context, given: Given, source: Source) -> None:
     """Raises `UserError` for columns that nobody has decided about, before a long import finds them."""
-    if given.way == "Hub":
+    if source.method == "hub":
         return
     account = given_.look(ctx.home, ctx.gate, given)[0].account
     if undecided := [line for line in account if line.use == "undecided"]:

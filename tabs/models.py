@@ -6,7 +6,7 @@ import gradio as gr
 
 from tabs._context import Context, guarded
 from tabs._job_panel import QUIET, job_panel
-from tabs._kit import Static, heading
+from tabs._kit import Static, heading, hint
 from tabs._table import ShelfTable, TableRow
 from workbench.jobs.job import JOBS
 from workbench.limits import bounded_text
@@ -77,10 +77,14 @@ def _add_folder(ctx: Context) -> None:
     path = gr.Textbox(label="Folder", placeholder="/path/to/model", max_lines=1)
     with gr.Row():
         folder_name = gr.Textbox(label="Name on the shelf", max_lines=1, min_width=100)
-        base = ctx.picker(ctx.models, label="Base, if it is an adapter", value=None, min_width=100)
+        hub_id = gr.Textbox(
+            label="Hub id", placeholder="owner/name", max_lines=1, min_width=100, elem_id="folder-hub-id"
+        )
+    Static(hint("With its hub id, recipes of others that name the model by it mean this copy."))
+    base = ctx.picker(ctx.models, label="Base, if it is an adapter", value=None, min_width=100)
     add = gr.Button("Add folder")
     add.click(
-        guarded(lambda *values: _import(ctx, *values)), [path, folder_name, base], [path, folder_name],
+        guarded(lambda *values: _import(ctx, *values)), [path, folder_name, base, hub_id], [path, folder_name, hub_id],
         api_visibility="private",
     )  # fmt: skip
 
@@ -97,10 +101,10 @@ def _picked(ctx: Context, job: str) -> Any:
     return gr.update(choices=[(view.label, job)], value=job)
 
 
-def _import(ctx: Context, path: str, name: str, base: str | None) -> tuple[str, str]:
-    manifest = import_folder(ctx.home, ctx.gate.path(path, "Folder"), name, base or "")
+def _import(ctx: Context, path: str, name: str, base: str | None, hub_id: str) -> tuple[str, str, str]:
+    manifest = import_folder(ctx.home, ctx.gate.path(path, "Folder"), name, base or "", hub_id.strip())
     gr.Info(f"{manifest.name} is on the shelf. {manifest.info.get('limits', '')}".strip())
-    return "", ""
+    return "", "", ""
 
 
 def _row(info: ModelInfo) -> TableRow:

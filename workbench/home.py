@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,10 +89,10 @@ def slug(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9._]+", "-", anyascii(text)).strip("-._").lower()[:80] or "unnamed"
 
 
-def free_name(folder: Path, name: str) -> str:
-    """`name`, or `name-2`, `name-3`, … if the folder has it already."""
-    taken = {path.name for path in folder.iterdir()}
-    return next(candidate for n in range(1, 10_000) if (candidate := name if n == 1 else f"{name}-{n}") not in taken)
+def free_name(folder: Path, name: str, taken: Collection[str] = ()) -> str:
+    """`name`, or `name-2`, `name-3`, … if the folder has it already, or it is among those `taken` besides."""
+    used = {path.name for path in folder.iterdir()}.union(taken)
+    return next(candidate for n in range(1, 10_000) if (candidate := name if n == 1 else f"{name}-{n}") not in used)
 
 
 def inside(folder: Path, name: str, field: str = "name") -> Path:

@@ -68,13 +68,17 @@ def discard_uploads(home: Home, paths: Iterable[str | Path]) -> None:
             _remove(place / found.relative_to(place).parts[0])
 
 
-def together(home: Home, files: list[str]) -> Path:
+def together(home: Home, files: list[str], purpose: str = "") -> Path:
     """A folder with these files under their own names: each comes from the browser in a folder of its own.
 
-    Asked again for the same files it gives the same folder. Nothing is copied where the disk has hard links.
+    Asked again for the same files and purpose it gives the same folder. Nothing is copied where the disk has hard
+    links.
     """
     marks = [f"{file}:{status.st_size}:{status.st_mtime_ns}" for file in files for status in (Path(file).stat(),)]
-    folder = upload_folder(home) / f"together-{hashlib.sha256('|'.join(marks).encode()).hexdigest()[:16]}"
+    folder = (
+        upload_folder(home)
+        / f"together-{hashlib.sha256('|'.join([purpose, *marks]).encode('utf-8', 'replace')).hexdigest()[:16]}"
+    )
     if not folder.is_dir():
         partial = folder.with_name(f"{folder.name}.{uuid.uuid4().hex[:6]}")
         partial.mkdir(parents=True)

@@ -1,9 +1,14 @@
 """Files sent by browsers go when they are used or after a day, are copied once, and have a quota."""
 
+import json
 import os
 import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -11,6 +16,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
+from tabs._data_entries import bring
 from tabs._data_given import Given, discard, source_of
 from tabs.serving.uploads import PATH, UploadQuota
 from tests.running import run
@@ -134,3 +140,23 @@ def test_a_worker_that_died_leaves_nothing_half_made(home: Home, monkeypatch: py
     monkeypatch.setattr(runner, "_next_sweep", 0.0)
     runner.step()
     assert not dead.exists() and mine.is_dir()
+
+
+def test_entries_imported_in_the_background_each_keep_their_own_copy_of_what_was_sent(home: Home) -> None:
+    frame = pa.table({"prompt": ["q"], "completion": ["a"]})
+    listed = {name: {"file_name": "rows.parquet", "columns": {"prompt": "prompt", "response": "completion"}}
+              for name in ("one", "two")} | {"gone": {"file_name": "gone.json"}}  # fmt: skip
+    rows = sent(home, "rows.parquet", "", "f1")
+    pq.write_table(frame, rows)
+    files = [str(sent(home, "dataset_info.json", json.dumps(listed), "f2")), str(rows)]
+    gate = PathGate(uploads=(upload_folder(home),))
+    ctx: Any = SimpleNamespace(home=home, gate=gate, queue=Queue(home))
+    brought = bring(ctx, Given(files=files, entries=[*listed]), {"eval_fraction": 0.0, "seed": 0})
+    assert [*brought.failed] == ["gone"] and rows.exists()  # to be tried again
+    jobs = [ctx.queue.get(job).job for job in brought.jobs]
+    (first,), (second,) = (job.source.paths for job in jobs)
+    assert [job.name for job in jobs] == ["one", "two"]
+    discard_uploads(home, [first])
+    assert not Path(first).exists() and Path(second).read_bytes() == rows.read_bytes()
+    again = bring(ctx, Given(files=files, entries=["one"]), {"eval_fraction": 0.0, "seed": 0})
+    assert "one" in again.failed  # a job under way already makes it
