@@ -169,7 +169,7 @@ def _model_label(info: ModelInfo) -> str:
 
 def shown(error: BaseException) -> gr.Error:
     """An engine error as the page's message: what is wrong, then what to do."""
-    known = explain(error)
+    known = explain(error, "The terminal in which the app runs has the whole story.")
     # The page draws messages as HTML, and they quote what people, files and models say.
     if isinstance(known, SpecError):
         text = "\n\n".join(escape(str(problem), quote=False) for problem in known.problems)

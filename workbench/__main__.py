@@ -5,8 +5,8 @@ import sys
 
 from workbench import __version__
 from workbench.commands import data, jobs, judging, merging, shelves
-from workbench.commands.shared import add, families
-from workbench.errors import UserError, explain
+from workbench.commands.screen import quiet
+from workbench.commands.shared import VERBOSE, add, families
 from workbench.home import Home
 
 
@@ -29,6 +29,7 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=__version__)
     top.add_argument("--home", help="folder of models, datasets and jobs (default: WORKBENCH_HOME or ~/.llm-workbench)")
+    top.add_argument("--verbose", action="store_true", help=VERBOSE)
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for group in (shelves, data, jobs, merging, judging):
         group.register(commands)
@@ -51,15 +52,20 @@ def _demo(home: Home, args: argparse.Namespace) -> None:
 def main(argv: list[str] | None = None) -> int:
     """Runs one command; returns the exit code: 0, 1 for an error that was explained, 130 when interrupted."""
     args = parser().parse_args(argv)
-    try:
-        args.do(Home.at(args.home) if args.home else Home.default(), args)
-    except (KeyboardInterrupt, EOFError):
-        return 130
-    except BrokenPipeError:
-        return 0
-    except (UserError, OSError) as error:
-        print(f"error: {explain(error)}", file=sys.stderr)
-        return 1
+    log_needed = False
+    with quiet(args.verbose) as screen:
+        try:
+            args.do(Home.at(args.home) if args.home else Home.default(), args)
+        except (KeyboardInterrupt, EOFError):
+            return 130
+        except BrokenPipeError:
+            return 0
+        except Exception as error:  # told with its type, and the traceback in a log
+            log_needed = screen.fail(error)
+            return 1
+        finally:
+            if not log_needed:
+                screen.log.unlink(missing_ok=True)
     return 0
 
 

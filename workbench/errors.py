@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 MOST_CHARACTERS = 2000  # of a message or a remedy: they quote what files hold
 MOST_PROBLEMS = 100
+SEE_LOG = "The log has the whole story."
 
 
 def shortened(text: str, most: int) -> str:
@@ -95,8 +96,11 @@ def saying(what: str, more: str = "") -> Iterator[None]:
         raise UserError(f"{what}: {known.message}", f"{known.remedy} {more}".strip()) from error
 
 
-def explain(error: BaseException) -> UserError:
-    """Turns any exception into a `UserError`; what is unknown keeps its type and text, with the log as remedy."""
+def explain(error: BaseException, log: str = "") -> UserError:
+    """Turns any exception into a `UserError`; what is unknown keeps its type and text.
+
+    log: the sentence that says where its traceback is, from those who write it down.
+    """
     if isinstance(error, UserError):
         return error
     text = f"{error}".strip() or type(error).__name__
@@ -112,4 +116,6 @@ def explain(error: BaseException) -> UserError:
             f"Out of memory: {text.splitlines()[0][:200]}",
             "Lower the batch size or the maximum length, choose QLoRA, or free the device; then resume.",
         )
-    return UserError(f"{type(error).__name__}: {text[:500]}", "The log has the whole story.")
+    name = type(error).__name__
+    sentence = name if text == name else f"{name}: {text[:500]}"
+    return UserError(sentence if sentence.endswith((".", "!", "?")) else f"{sentence}.", log)

@@ -12,6 +12,7 @@ import os
 import pickle
 import subprocess
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,7 +20,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 
 from workbench.children import child_environment
-from workbench.errors import UserError, explain
+from workbench.errors import SEE_LOG, UserError, explain
 
 Result = TypeVar("Result")
 MEMORY_BYTES = 3 * 1024**3  # what the process itself holds; files it maps do not count
@@ -53,6 +54,8 @@ def call(function: Callable[..., Result], *arguments: Any, seconds: float = SECO
     result, error = _Outcome(io.BytesIO(done.stdout)).load()
     if error:
         message, remedy, field = error
+        if remedy == SEE_LOG:
+            print(done.stderr.decode("utf-8", "replace"), end="", file=sys.stderr, flush=True)
         raise UserError(message, remedy, field)
     return result  # type: ignore[no-any-return]
 
@@ -98,7 +101,9 @@ def main() -> None:
     except MemoryError:
         error = ("Reading it takes more memory than it may.", "Divide it into smaller files.", "source")
     except Exception as raised:
-        known = explain(raised)
+        if not isinstance(raised, UserError):
+            traceback.print_exc()
+        known = explain(raised, SEE_LOG)
         error = (known.message, known.remedy, known.field)
     answer.write(pickle.dumps((result, error)))
     answer.flush()

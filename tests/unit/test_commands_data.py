@@ -109,17 +109,45 @@ def test_steps_are_told_restored_and_undone(home: Home, guide: str, cli: Cli) ->
     told = json.loads(cli("data", "steps", guide, "--json")[1])
     assert [(one["given"], one["left"], one["removed"]) for one in told] == [(30, 28, 2), (28, 28, 0)]
     code, out, _ = cli("data", "steps", guide, "--step", 1, "--what", "removed")
-    assert code == 0 and "── row 2 (id 1): " in out and "number 2" in out and "2 rows removed." in out
+    assert code == 0 and "── row 2: " in out and "number 2" in out and "2 rows removed." in out
     assert json.loads(cli("data", "steps", guide, "--step", 1, "--json")[1])["total"] == 2
     assert "there is no step 9" in cli("data", "steps", guide, "--step", 9)[2]
-    code, out, err = cli("data", "restore", guide, "--step", 1, "--rows", 1)
+    assert [row["number"] for row in json.loads(cli("data", "steps", guide, "--step", 1, "--json")[1])["rows"]] == [
+        2,
+        3,
+    ]
+    code, out, err = cli("data", "restore", guide, "--step", 1, "--rows", 2)
     assert code == 0, err
     assert sum(load_yaml(out)["rows"].values()) == 29
-    assert cli("data", "restore", guide, "--step", 1, "--rows", 1, "--again")[0] == 0
+    assert "row 2: Deleted by hand.  (restored)" in cli("data", "steps", guide, "--step", 1)[1]
+    assert cli("data", "restore", guide, "--step", 1, "--rows", 2, "--again")[0] == 0
     assert sum(dataset_manifest(home, guide).info["rows"].values()) == 28
     assert sum(load_yaml(cli("data", "undo", guide)[1])["rows"].values()) == 29
     assert sum(load_yaml(cli("data", "undo", guide)[1])["rows"].values()) == 28
     assert "nothing to undo" in cli("data", "undo", guide)[2]
+
+
+@pytest.mark.parametrize(("number", "says"), [(0, "counted from 1"), (1, "row 1"), (31, "row 31"), (-5, "row -5")])
+def test_rows_that_a_step_left_alone_are_not_restored(number: int, says: str, guide: str, cli: Cli) -> None:
+    code, _, err = cli("data", "restore", guide, "--step", 1, "--rows", number)
+    assert code == 1 and says in err
+
+
+def test_a_row_that_a_step_added_is_shown_and_restored_by_one_number(
+    home: Home, recipe: Path, guide: str, cli: Cli
+) -> None:
+    added = {"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]}
+    made = load_yaml(cli("data", "recipe", guide)[1])
+    steps = [{"method": "edit_rows", "added": [added]}, {"method": "exact_duplicates"}]
+    (recipe.parent / "more.yaml").write_text(json.dumps({**made, "name": "more", "steps": [*steps, *steps]}))
+    code, _, err = cli("data", "run", recipe.parent / "more.yaml")
+    assert code == 0, err
+    (gone,) = json.loads(cli("data", "steps", "more", "--step", 4, "--json")[1])["rows"]
+    assert gone["number"] < 0 and gone["row"] == added
+    assert f"(added, {gone['number']})" not in cli("data", "rows", "more", "--start", 31)[1]
+    code, _, err = cli("data", "restore", "more", "--step", 4, "--rows", gone["number"])
+    assert code == 0, err
+    assert f"(added, {gone['number']})" in cli("data", "rows", "more", "--start", 31)[1]
 
 
 # ---- looking -----------------------------------------------------------------------------------------------
@@ -129,7 +157,7 @@ def test_rows_are_listed_and_searched(guide: str, cli: Cli) -> None:
     code, out, _ = cli("data", "rows", guide, "--count", 2)
     assert code == 0 and out.count("── ") == 2 and "user: Tell me of" in out
     found = json.loads(cli("data", "rows", guide, "--start", 2, "--count", 1, "--json")[1])
-    assert found[0]["number"] == 2 and found[0]["id"] >= 0
+    assert found[0]["number"] == 2 and found[0]["source_row"] > 0
     hits = json.loads(cli("data", "rows", guide, "--search", "RED apple", "--part", "user", "--json")[1])
     assert hits and all("red apple" in hit["row"]["messages"][0]["content"] for hit in hits)
     assert "0 rows hold it" in cli("data", "rows", guide, "--search", "RED apple", "--case")[1]

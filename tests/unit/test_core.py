@@ -8,7 +8,7 @@ from typing import ClassVar
 import pytest
 from pydantic import Field
 
-from workbench.errors import Problems, SpecError, UserError, explain
+from workbench.errors import SEE_LOG, Problems, SpecError, UserError, explain
 from workbench.hardware import Hardware, known, quick
 from workbench.home import (
     OLD,
@@ -320,12 +320,12 @@ def test_a_damaged_manifest_is_a_users_error(damage: bytes | None, tmp_path: Pat
         (PermissionError(errno.EACCES, "Permission denied", "/root/x"), "No permission", "owns that folder"),
         (MemoryError(), "Out of memory", "batch size"),
         (RuntimeError("CUDA out of memory. Tried to allocate 2 GiB\nmore"), "Out of memory: CUDA", "batch size"),
-        (KeyError("x"), "KeyError: 'x'", "log"),
-        (ValueError(), "ValueError", "log"),
+        (KeyError("x"), "KeyError: 'x'.", SEE_LOG),
+        (ValueError(), "ValueError.", SEE_LOG),
     ],
 )
 def test_an_error_is_explained_with_a_remedy(error: Exception, says: str, remedy: str) -> None:
-    explained = explain(error)
+    explained = explain(error, SEE_LOG)
     assert says in explained.message and remedy in explained.remedy
     assert "\n" not in explained.message
 

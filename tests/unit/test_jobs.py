@@ -8,17 +8,18 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import filelock
 import psutil
 import pytest
 
 from tests.naps import jobs as naps
 from tests.waiting import end_processes_of, processes_of, until
-from workbench.errors import UserError
+from workbench.errors import SEE_LOG, UserError
 from workbench.home import Home
 from workbench.jobs.events import EventLog, Story
-from workbench.jobs.job import JOBS, Job
+from workbench.jobs.job import JOBS, STOP_FILE, Job
 from workbench.jobs.queue import JobView, Queue, job_result
-from workbench.jobs.runner import Runner
+from workbench.jobs.runner import Runner, _spawn
 from workbench.jobs.worker import carry_out
 
 ROOT = Path(__file__).parents[2]
@@ -355,6 +356,37 @@ def test_the_device_takes_one_job_after_another_and_the_rest_runs_beside(runner:
     assert queue.get(first).status == "running" and queue.get(second).status == "queued"
     queue.stop(first)
     assert ended(queue, second).story.started_at >= ended(queue, first).story.ended_at
+
+
+@pytest.mark.parametrize("how", ["by the queue", "by its stop file", "by a signal"])
+def test_a_worker_that_waits_for_the_device_sees_a_stop(how: str, home: Home, queue: Queue, naps_known: None) -> None:
+    device = filelock.FileLock(home.jobs / ".device.lock")
+    with device:
+        view = queue.get(queue.submit(naps.Nap()))
+        worker = _spawn(str(view.folder))
+        until(lambda: view.refresh().story.progress.get("text") == "Waiting for the device")
+        asked = time.monotonic()
+        if how == "by the queue":
+            queue.stop(view.id)
+        elif how == "by its stop file":
+            (view.folder / STOP_FILE).write_text("keep")
+        else:
+            worker.terminate()
+        worker.wait(10)
+        assert time.monotonic() - asked < 5  # a quarter of a second when the machine is at rest
+    assert statuses(view) == ["queued", "stopped"] and not view.story.points
+
+
+def test_what_keeps_a_worker_from_starting_is_in_the_log(
+    home: Home, queue: Queue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "filelock.py").write_text("raise ImportError('no locks on this machine')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    view = queue.get(queue.submit(naps.Nap()))
+    runner = Runner(home, warm=False)
+    until(lambda: (runner.step(), view.refresh().final)[1], what="the failure")
+    assert "could not start" in view.story.error and view.story.remedy == SEE_LOG
+    assert "no locks on this machine" in queue.log(view.id)[0]
 
 
 def test_stop_and_keep_keeps_and_stop_and_discard_does_not(runner: Runner, queue: Queue) -> None:

@@ -8,11 +8,12 @@ import os
 import queue
 import sys
 import threading
+import traceback
 from dataclasses import dataclass
 from typing import Any
 
 from workbench.chat.decoding import Decoding
-from workbench.errors import explain
+from workbench.errors import UserError, explain
 from workbench.home import Home
 
 
@@ -102,7 +103,9 @@ class Worker:
         return {"tokens": made, "tokens_per_second": round(made / seconds, 1) if seconds else 0.0}
 
     def _fail(self, chat: str, pane: int, error: BaseException) -> None:
-        known = explain(error)
+        if not isinstance(error, UserError):
+            traceback.print_exception(error)
+        known = explain(error, "cache/chat.log in the workbench's folder has the whole story.")
         self.say(event="error", chat=chat, pane=pane, error=known.message, remedy=known.remedy)
 
 

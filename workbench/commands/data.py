@@ -68,6 +68,7 @@ def rows(home: Home, args: Args) -> None:
     """Rows of a dataset, all or those that hold a text."""
     from workbench.data.searching import search
     from workbench.data.store import count, numbered_rows
+    from workbench.data.turns import row_number
 
     first, most = max(args.start, 1) - 1, args.count
     if args.search:
@@ -79,7 +80,7 @@ def rows(home: Home, args: Args) -> None:
         total = f"{found['total']:,}{'' if found['complete'] else ' or more'} rows hold it"
     else:
         numbered = enumerate(numbered_rows(home, args.name, args.split, first, most), start=first + 1)
-        listed = [{"number": place, **one} for place, one in numbered]
+        listed = [{"number": place, "source_row": row_number(one["id"]), "row": one["row"]} for place, one in numbered]
         total = f"{count(home, args.name, args.split):,} rows in {args.split}"
     if args.json:
         print(json.dumps(listed, ensure_ascii=False))
@@ -90,10 +91,12 @@ def rows(home: Home, args: Args) -> None:
 
 def steps(home: Home, args: Args) -> None:
     """What every step did, or the rows one of them took out, changed or flagged, with the reasons."""
+    from workbench.data.turns import row_number
     from workbench.data.workshop import report, touched
 
-    if args.step:
+    if args.step is not None:
         found = touched(home, args.name, args.step, args.what, max(args.start, 1) - 1, args.count)
+        found["rows"] = [{"number": row_number(one.pop("id")), **one} for one in found["rows"]]
         print(json.dumps(found, ensure_ascii=False)) if args.json else print_touched(found, args.what)
         return
     done = report(home, args.name)
@@ -113,8 +116,16 @@ def _numbered(done: list[dict[str, Any]]) -> list[tuple[int, dict[str, Any]]]:
 def restore(home: Home, args: Args) -> None:
     """Keeps rows that a step took out or changed, or with --again lets the step have them."""
     from workbench.data import workshop
+    from workbench.data.turns import row_id_of
 
-    _told(workshop.restore(home, args.name, args.step, args.rows, back=not args.again))
+    ids = {row_id_of(number): number for number in args.rows}
+    touched = workshop.restorable_ids(home, args.name, args.step)
+    if others := [number for row_id, number in ids.items() if row_id not in touched]:
+        raise UserError(
+            f"Step {args.step} neither took out nor changed {', '.join(f'row {number:,}' for number in others)}.",
+            f"`data steps {args.name} --step {args.step}` lists the rows it did.", "--rows",
+        )  # fmt: skip
+    _told(workshop.restore(home, args.name, args.step, list(ids), back=not args.again))
 
 
 def undo(home: Home, args: Args) -> None:
@@ -232,7 +243,7 @@ def _register_steps(verbs: Commands) -> None:
     back = _verb(verbs, "restore", restore, "keep rows that a step took out or changed")
     back.add_argument("--step", type=int, required=True, help="which step, counted from 1")
     back.add_argument(
-        "--rows", type=int, nargs="+", required=True, metavar="ID", help="ids, as `data steps` prints them"
+        "--rows", type=int, nargs="+", required=True, metavar="N", help="counted from 1, as `data steps` prints them"
     )
     back.add_argument("--again", action="store_true", help="let the step have them again")
     _verb(verbs, "undo", undo, "go back to the steps there were before the last change")

@@ -37,10 +37,11 @@ def conversations(row: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
 
 
 def print_rows(listed: list[dict[str, Any]]) -> None:
-    """Rows with their numbers (and ids where known), one turn a line."""
+    """Rows with their numbers, one turn a line; steps know a row by its number in the source, if that is another."""
     for one in listed:
-        known = f"  (id {one['id']})" if "id" in one and one["id"] != one["number"] - 1 else ""
-        print(f"── {one['number']}{known}")
+        source_row = one.get("source_row", one["number"])
+        known = f"  (row {source_row} of the source)" if source_row != one["number"] else ""
+        print(f"── {one['number']}{known if source_row > 0 else f'  (added, {source_row})'}")
         print("\n".join(_lines(one["row"])))
 
 
@@ -61,11 +62,9 @@ def _said(turn: dict[str, Any]) -> str:
 
 
 def print_touched(found: dict[str, Any], what: str) -> None:
-    """Rows that a step took out, changed or flagged, each with its id and the reason."""
-    from workbench.data.turns import row_name
-
+    """Rows that a step took out, changed or flagged, each with its number and the reason."""
     for one in found["rows"]:
-        print(f"── {row_name(one['id'])} (id {one['id']}): {one['reason']}{'  (restored)' if one['restored'] else ''}")
+        print(f"── row {one['number']}: {one['reason']}{'  (restored)' if one['restored'] else ''}")
         print("\n".join(_lines(one["row"])))
         if one.get("after"):
             print("now:")

@@ -1,6 +1,5 @@
 """Commands for jobs: write one, run it here, queue it, stop and resume it."""
 
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,11 +8,12 @@ from typing import Annotated, Any
 from pydantic import TypeAdapter
 from pydantic.fields import FieldInfo
 
+from workbench.commands.screen import logged, tell
 from workbench.commands.shared import Args, Commands, add, families, joined, pairs, read_text_file
-from workbench.errors import Problems, SpecError, UserError
+from workbench.errors import SEE_LOG, Problems, SpecError, UserError
 from workbench.home import Home
 from workbench.jobs.job import JOBS, Job
-from workbench.jobs.queue import AFTER_DEATH, DIED, Queue
+from workbench.jobs.queue import AFTER_DEATH, DIED, LOG_FILE, JobView, Queue
 from workbench.limits import bounded_text
 from workbench.registry import Method, Registry, suggestion
 from workbench.spec import dump_yaml, load_yaml
@@ -137,17 +137,31 @@ def run(home: Home, args: Args) -> None:
 
 
 def run_here(home: Home, job: Job) -> dict[str, Any]:
-    """Runs a job in this process, printing as it goes; returns its result, raises `UserError` when it failed."""
+    """Runs a job in this process, printing as it goes; returns its result, raises `UserError` when it failed.
+
+    What libraries print meanwhile goes to the job's log.
+    """
     from workbench.jobs.worker import carry_out
 
     queue = Queue(home)
     job_id = queue.submit(job, here=True)
-    status = carry_out(home, queue.get(job_id).folder, echo=print)
-    story = queue.get(job_id).story
+    folder = queue.get(job_id).folder
+    with logged(folder / LOG_FILE) as out:
+        status = carry_out(home, folder, echo=lambda text: print(text, file=out, flush=True))
+    view = queue.get(job_id)
     if status == "failed":
-        raise UserError(story.error, story.remedy)
-    print(dump_yaml({"job": job_id, "status": status, **story.result}), end="")
-    return story.result
+        raise _failure(view)
+    print(dump_yaml({"job": job_id, "status": status, **view.story.result}), end="")
+    return view.story.result
+
+
+def _failure(view: JobView) -> UserError:
+    """Why a job failed, with how to read its log where that is the remedy."""
+    story = view.story
+    remedy = story.remedy or ("" if story.error else AFTER_DEATH)
+    if remedy == SEE_LOG:
+        remedy = f"`job log {view.id}` prints the whole story."
+    return UserError(story.error or DIED, remedy)
 
 
 def submit(home: Home, args: Args) -> None:
@@ -160,7 +174,7 @@ def submit(home: Home, args: Args) -> None:
     if args.wait:
         wait(home, queue, job_id)
     elif not has_runner(home):
-        print("Nothing runs it yet: start the app (`python app.py`), or submit with --wait.", file=sys.stderr)
+        tell("Nothing runs it yet: start the app (`python app.py`), or submit with --wait.")
 
 
 def wait(home: Home, queue: Queue, job_id: str, echo: bool = True) -> dict[str, Any]:
@@ -179,7 +193,7 @@ def wait(home: Home, queue: Queue, job_id: str, echo: bool = True) -> dict[str, 
     finally:
         runner.halt()
     if view.status in ("failed", "interrupted"):
-        raise UserError(view.story.error or DIED, view.story.remedy or ("" if view.story.error else AFTER_DEATH))
+        raise _failure(view)
     if echo:
         print(dump_yaml({"status": view.status, **view.story.result}), end="")
     return view.story.result

@@ -4,12 +4,12 @@ import argparse
 import getpass
 import json
 import os
-import sys
 import time
 import uuid
 from typing import TYPE_CHECKING
 
 from workbench.chat.decoding import Decoding
+from workbench.commands.screen import tell
 from workbench.commands.shared import Args, Commands, add, pairs, table
 from workbench.home import Home
 from workbench.spec import dump_yaml
@@ -24,7 +24,7 @@ def chat(home: Home, args: Args) -> None:
 
     engine = Engine(home)
     for doing in engine.load(args.models):
-        print(doing, file=sys.stderr)
+        tell(doing)
     given = pairs(args.set or [])
     histories: dict[str, list[dict[str, str]]] = {
         model: [{"role": "system", "content": args.system}] if args.system else [] for model in args.models
@@ -40,7 +40,7 @@ def chat(home: Home, args: Args) -> None:
                 print(stream.advance(), end="", flush=True)
                 if stream.note != said:
                     said = stream.note
-                    print(f"   {said}", file=sys.stderr)
+                    tell(f"   {said}")
             history.append({"role": "assistant", "content": stream.text})
             pace = len(stream.made) / max(stream.seconds, 1e-9)
             print(

@@ -3,6 +3,7 @@
 import sys
 
 from workbench.commands.jobs import run_here
+from workbench.commands.screen import tell
 from workbench.commands.shared import Args, Commands, add, emit, pairs, read_text_file
 from workbench.errors import Problems, UserError
 from workbench.home import Home
@@ -20,7 +21,7 @@ def merge(home: Home, args: Args) -> None:
         return
     found = check(home, recipe, args.name or "")
     for note in found.notes:
-        print(f"note: {note}", file=sys.stderr)
+        tell(f"note: {note}")
     if args.check:
         emit(args, ["what", "value"], found.facts)
         problems = Problems()

@@ -14,6 +14,7 @@ from workbench.paths import regular_file
 from workbench.registry import Registry
 from workbench.spec import load_yaml
 
+VERBOSE = "show what libraries print, too"
 Args = argparse.Namespace
 Commands = argparse._SubParsersAction
 
@@ -22,6 +23,7 @@ def add(commands: Commands, name: str, do: Callable[[Home, Args], None], help_: 
     """A command: its name, what it does, and its line of help."""
     made: argparse.ArgumentParser = commands.add_parser(name, help=help_, description=help_)
     made.set_defaults(do=do)
+    made.add_argument("--verbose", action="store_true", default=argparse.SUPPRESS, help=VERBOSE)
     return made
 
 

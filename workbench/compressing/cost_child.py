@@ -23,7 +23,7 @@ from workbench.compressing.backend import Backend
 from workbench.compressing.cost_text import Text
 from workbench.compressing.quality import keep_reference, quality
 from workbench.data.tokenizer import Tokenizer
-from workbench.errors import UserError, explain
+from workbench.errors import SEE_LOG, UserError, explain
 from workbench.home import Home
 from workbench.models.shelf import gguf_file, model_folder, resolve
 from workbench.spec import Spec
@@ -165,7 +165,7 @@ def main() -> None:
         say(result=carry_out(request, lambda done, of, text: say(done=done, of=of, text=text)))
     except BaseException as error:
         traceback.print_exc()
-        known = explain(error)
+        known = explain(error, SEE_LOG)
         say(error=known.message, remedy=known.remedy)
     os._exit(0)
 

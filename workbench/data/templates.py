@@ -20,7 +20,7 @@ from typing import Any, Literal, NamedTuple, get_args
 from workbench.children import child_environment
 from workbench.data.canonical import Message
 from workbench.data.template_spans import Answer
-from workbench.errors import UserError
+from workbench.errors import SEE_LOG, UserError
 
 FOLDER = Path(__file__).parents[2] / "assets" / "templates"
 TemplateName = Literal["model", "alpaca", "chatml", "gemma", "llama3", "mistral", "qwen", "vicuna", "zephyr"]
@@ -244,7 +244,7 @@ class Renderer:
         self._process, self._owner, self._answers = _start(), os.getpid(), queue.Queue()
         threading.Thread(target=_listen, args=(self._process, self._answers), daemon=True).start()
         if "ready" not in self._next(START_SECONDS):
-            raise UserError("The process that renders templates did not start.", "The log has the whole story.")
+            raise UserError("The process that renders templates did not start.", SEE_LOG)
         return self._process
 
     def _send(self, process: "subprocess.Popen[str]", request: dict[str, Any]) -> None:

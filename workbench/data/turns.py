@@ -162,9 +162,21 @@ def whole(column: pa.ChunkedArray | pa.Array) -> pa.Array:
     return column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays(column.chunks or [pa.array([], column.type)])
 
 
-def row_name(number: int) -> str:
+def row_name(row_id: int) -> str:
     """How a reason speaks of another row, by its id: rows are counted from 1, as they are wherever they are shown."""
-    return f"row {number + 1:,}" if number >= 0 else "an added row"
+    return f"row {row_number(row_id):,}" if row_id >= 0 else "an added row"
+
+
+def row_number(row_id: int) -> int:
+    """How a row of the source is counted for people: from 1. Rows that a step added keep their negative id."""
+    return row_id + 1 if row_id >= 0 else row_id
+
+
+def row_id_of(number: int) -> int:
+    """The id of a row that `row_number` counts. Raises `UserError` for 0."""
+    if number == 0:
+        raise UserError("There is no row 0.", "Rows are counted from 1.", "--rows")
+    return number - 1 if number > 0 else number
 
 
 def word_counts(texts: pa.Array | pa.ChunkedArray) -> NDArray[np.int64]:

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from workbench.data.keeping import link, locked, prune_cache
 from workbench.data.recipe import RECIPE, Recipe, brief
-from workbench.data.rows import SPLIT, Rows
+from workbench.data.rows import ID, SPLIT, Rows
 from workbench.data.stages import DONE, Stage, StepStage, digest, examples_of, stage_of
 from workbench.data.step import Step, StepWork
 from workbench.data.steps.edit_rows import EditRows
@@ -184,13 +184,25 @@ def touched(
     _check_key(done, step, key)
     if what not in ("removed", "changed", "flagged"):
         raise UserError(f"There is nothing called {what!r}.", "Choose removed, changed or flagged.", "what")
-    folder = home.cache / "steps" / done[step - 1]["key"]
-    if not (folder / DONE).is_file():
-        raise UserError("What this step did is not kept any more.", "Apply the recipe again.", "step")
-    table = read_table_file(folder / f"{what}.parquet")
+    table = _touched_table(home, done[step - 1]["key"], what)
     restored = set(done[step - 1]["step"].get("restored") or [])
     rows = examples_of(table, max(start, 0), min(max(count, 0), 200))
     return {"total": table.num_rows, "rows": [{**row, "restored": row["id"] in restored} for row in rows]}
+
+
+def restorable_ids(home: Home, name: str, step: int) -> set[int]:
+    """The ids of the rows that a step (counted from 1) took out or changed. Raises `UserError` as `touched` does."""
+    done = report(home, name)
+    _check_step(name, step, len(done))
+    tables = (_touched_table(home, done[step - 1]["key"], what) for what in ("removed", "changed"))
+    return {one for table in tables for one in table.column(ID).to_pylist()}
+
+
+def _touched_table(home: Home, key: str, what: str) -> pa.Table:
+    folder = home.cache / "steps" / key
+    if not (folder / DONE).is_file():
+        raise UserError("What this step did is not kept any more.", "Apply the recipe again.", "step")
+    return read_table_file(folder / f"{what}.parquet")
 
 
 def _check_step(name: str, step: int, steps: int) -> None:

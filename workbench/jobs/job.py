@@ -36,6 +36,12 @@ class JobContext:
         if self._echo:
             self._echo(f"[{done:g}/{total:g}] {text}")
 
+    def waiting(self, text: str) -> None:
+        """Says what keeps it from going on."""
+        self.events.append("progress", done=None, total=None, text=text)
+        if self._echo:
+            self._echo(text)
+
     def metrics(self, step: int, **values: float | None) -> None:
         self.events.append("metrics", step=step, **values)
         if self._echo:
@@ -45,6 +51,8 @@ class JobContext:
     def note(self, text: str) -> None:
         self.events.append("note", text=text)
         print(text, flush=True)
+        if self._echo:
+            self._echo(text)
 
     def stop_requested(self) -> str:
         """'' while nobody asked, else 'keep' or 'discard'."""

@@ -23,7 +23,7 @@ from workbench.jobs.listing import JobList, JobRow
 from workbench.limits import bounded_text
 from workbench.spec import dump_yaml, load_yaml
 
-JOB_FILE = "job.yaml"
+JOB_FILE, LOG_FILE = "job.yaml", "log.txt"
 DIED = "The worker process ended without a word (killed, out of memory, or the machine went down)."
 AFTER_DEATH = "Resume goes on from the last checkpoint. If it was memory, lower the batch size first."
 STAMP = re.compile(r"(\d{8}-\d{6}-\d{3})-")
@@ -240,7 +240,7 @@ class Queue:
 
     def log(self, job_id: str, offset: int = 0, limit: int = 64_000) -> tuple[str, int]:
         """The log after a byte offset (its last `limit` bytes if there is more) and the new offset."""
-        path = self.get(job_id).folder / "log.txt"
+        path = self.get(job_id).folder / LOG_FILE
         if not path.is_file():
             return "", 0
         size = path.stat().st_size

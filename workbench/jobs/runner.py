@@ -16,11 +16,11 @@ from pathlib import Path
 import filelock
 
 from workbench.children import Credential, child_environment, withheld
-from workbench.errors import UserError, explain
+from workbench.errors import SEE_LOG, UserError, explain
 from workbench.hardware import cores
 from workbench.home import Home, sweep
 from workbench.jobs.events import EventLog
-from workbench.jobs.queue import AFTER_DEATH, DIED, JobView, Queue
+from workbench.jobs.queue import AFTER_DEATH, DIED, LOG_FILE, JobView, Queue
 from workbench.jobs.worker import ALREADY_TAKEN
 from workbench.uploads import sweep_uploads
 
@@ -158,9 +158,7 @@ class Runner:
             unstarted = view and view.refresh().story.status == "queued" and view.story.turn == turn
             if view and unstarted and child.returncode != ALREADY_TAKEN:
                 self._unstarted[job_id] = turn
-                self._tell(
-                    view, "failed", f"The worker could not start (exit code {child.returncode}).", "See the log."
-                )
+                self._tell(view, "failed", f"The worker could not start (exit code {child.returncode}).", SEE_LOG)
 
     def _tell(self, view: JobView, status: str, error: str, remedy: str) -> None:
         """Writes down how a job ended. A folder that cannot be written must not keep the other jobs from running."""
@@ -211,14 +209,26 @@ class Runner:
 
 def _spawn(argument: str, needs: Collection[Credential] = ()) -> subprocess.Popen[str]:
     """A worker in a session of its own, which outlives this process and its terminal; of the operator's credentials
-    it gets those the job works with."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "workbench.jobs.worker", argument],
-        stdin=subprocess.PIPE if argument == "--spare" else subprocess.DEVNULL,
-        stdout=subprocess.PIPE if argument == "--spare" else subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        start_new_session=True,
-        cwd=Path(__file__).parent.parent.parent,
-        env=child_environment(*needs, extra={"TOKENIZERS_PARALLELISM": "false", "PYTHONUNBUFFERED": "1"}),
-    )
+    it gets those the job works with. What keeps it from starting is in the job's log."""
+    spare = argument == "--spare"
+    with (Path(os.devnull) if spare else _log(Path(argument))).open("ab") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "workbench.jobs.worker", argument],
+            stdin=subprocess.PIPE if spare else subprocess.DEVNULL,
+            stdout=subprocess.PIPE if spare else subprocess.DEVNULL,
+            stderr=log,
+            text=True,
+            start_new_session=True,
+            cwd=Path(__file__).parent.parent.parent,
+            env=child_environment(*needs, extra={"TOKENIZERS_PARALLELISM": "false", "PYTHONUNBUFFERED": "1"}),
+        )
+
+
+def _log(folder: Path) -> Path:
+    """The log of a job, or nowhere when it cannot be written: the worker tells that as its end."""
+    log = folder / LOG_FILE
+    try:
+        log.open("ab").close()
+    except OSError:
+        return Path(os.devnull)
+    return log

@@ -17,7 +17,7 @@ from typing import Any
 
 import filelock
 
-from workbench.errors import UserError, explain
+from workbench.errors import SEE_LOG, UserError, explain
 from workbench.home import Home
 from workbench.jobs.events import EventLog, Story
 from workbench.jobs.job import JOBS, Job, JobContext, JobStopped
@@ -25,6 +25,7 @@ from workbench.spec import load_yaml
 
 ALREADY_TAKEN = 3
 PATIENCE_SECONDS = 3600.0
+DEVICE_POLL_SECONDS = 0.25  # how often a job that waits for the device looks whether it is free or a stop is asked for
 
 
 def carry_out(home: Home, folder: Path, echo: Callable[[str], None] | None = None) -> str:
@@ -34,12 +35,12 @@ def carry_out(home: Home, folder: Path, echo: Callable[[str], None] | None = Non
         mine.acquire(timeout=0)
     except filelock.Timeout:
         return "taken"  # a worker started by an earlier server has it
-    events = EventLog(folder / "events.jsonl")
     ctx = JobContext(home, folder, echo=echo)
+    events = ctx.events
     _stop_on_sigterm(ctx)
     try:
         job = JOBS.parse(load_yaml((folder / "job.yaml").read_text("utf-8")))
-        with _device(home, job, events):
+        with _device(job, ctx):
             story = _story(events)
             if story.status not in ("queued", "running"):
                 return "taken"  # stopped while it waited for the device
@@ -47,6 +48,8 @@ def carry_out(home: Home, folder: Path, echo: Callable[[str], None] | None = Non
             ctx.resume = story.resume
             result = job.run(ctx)
         return _record(events, "done", result=result)
+    except _Withdrawn:
+        return "taken"
     except JobStopped as stop:
         return _record(events, "stopped", result=stop.result)
     except BaseException as error:
@@ -58,7 +61,7 @@ def carry_out(home: Home, folder: Path, echo: Callable[[str], None] | None = Non
 def _record_failure(events: EventLog, error: BaseException) -> str:
     if not isinstance(error, UserError):
         traceback.print_exc()
-    known = UserError("Interrupted.", "Resume it.") if isinstance(error, KeyboardInterrupt) else explain(error)
+    known = UserError("Interrupted.", "Resume it.") if isinstance(error, KeyboardInterrupt) else explain(error, SEE_LOG)
     print(f"\n{known}", file=sys.stderr, flush=True)
     return _record(events, "failed", error=known.message, remedy=known.remedy)
 
@@ -90,22 +93,39 @@ def _story(events: EventLog) -> Story:
     return story
 
 
+class _Withdrawn(Exception):
+    """The job was taken out of the queue while it waited for the device."""
+
+
 @contextlib.contextmanager
-def _device(home: Home, job: Job, events: EventLog) -> Iterator[None]:
-    """Holds the device for this job: one at a time across all processes of this home."""
+def _device(job: Job, ctx: JobContext) -> Iterator[None]:
+    """Holds the device for this job: one at a time across all processes of this home.
+
+    Raises `JobStopped` or `_Withdrawn` when the job is stopped while it waits.
+    """
     if not job.uses_device:
         yield
         return
-    lock = filelock.FileLock(home.jobs / ".device.lock")
-    try:
-        lock.acquire(timeout=0)
-    except filelock.Timeout:
-        events.append("progress", done=None, total=None, text="Waiting for the device")
-        lock.acquire()
+    lock = filelock.FileLock(ctx.home.jobs / ".device.lock")
+    if not _acquired(lock):
+        ctx.waiting("Waiting for the device")
+        while not _acquired(lock):
+            ctx.checkpoint()
+            if _story(ctx.events).status not in ("queued", "running"):
+                raise _Withdrawn
+            time.sleep(DEVICE_POLL_SECONDS)
     try:
         yield
     finally:
         lock.release()
+
+
+def _acquired(lock: filelock.BaseFileLock) -> bool:
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        return False
+    return True
 
 
 def _stop_on_sigterm(ctx: JobContext) -> None:

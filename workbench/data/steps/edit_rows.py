@@ -23,6 +23,8 @@ class EditRows(Step):
     added: list[dict[str, Any]] = Field(default_factory=list, description="New rows, put at the end.")
 
     def check(self, home: Home, kind: str, problems: Problems) -> None:
+        if not kind:  # the source is not read yet; the rows are checked before the steps begin
+            return
         for name, rows in (("changed", self.changed.values()), ("added", self.added)):
             for row in rows:
                 try:
