@@ -6,7 +6,7 @@ from typing import Any
 from tabs._kit import Html, chip, hint, safe, table
 from workbench.compressing import cost_words
 from workbench.compressing.recommend import recommend
-from workbench.models.shelf import human_size
+from workbench.units import human_size
 
 Row = dict[str, Any]
 COLUMNS = ["Variant", "Size", "Memory", "KL from the original", "Same top token", "Tokens/s"]

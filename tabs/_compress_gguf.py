@@ -12,7 +12,8 @@ from tabs._sections import ggufs
 from workbench.errors import UserError
 from workbench.home import Home
 from workbench.lineage import read_manifest
-from workbench.models.shelf import ModelInfo, gguf_file, human_count, human_size, model_folder
+from workbench.models.shelf import ModelInfo, gguf_file, model_folder
+from workbench.units import human_count, human_size
 
 NONE = (
     "No GGUF files yet",

@@ -13,8 +13,9 @@ from workbench.compressing.quantizer import QUANTIZERS, Quantizer
 from workbench.compressing.quantizers.gguf import Gguf
 from workbench.errors import Problems, SpecError, UserError
 from workbench.models import tensors
-from workbench.models.shelf import human_size, resolve
+from workbench.models.shelf import resolve
 from workbench.registry import Method
+from workbench.units import human_size
 
 GROUPS = (
     ("gguf", "GGUF", "One file for llama.cpp, Ollama, LM Studio. Fast on a CPU; calibration helps the small ones."),

@@ -15,10 +15,11 @@ from workbench.errors import UserError
 from workbench.home import Home
 from workbench.jobs.kinds.prune import Prune
 from workbench.jobs.kinds.quantize import Quantize
-from workbench.jobs.queue import JobView
+from workbench.jobs.view import JobView
 from workbench.lineage import read_manifest
 from workbench.models import tensors
-from workbench.models.shelf import ModelInfo, human_count, human_size, model_info, resolve
+from workbench.models.shelf import ModelInfo, model_info, resolve
+from workbench.units import human_count, human_size
 
 PARTS = ("layers", "heads", "groups", "width")
 BEFORE = 60  # characters of what both said before they part

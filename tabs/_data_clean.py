@@ -17,7 +17,7 @@ from workbench.errors import Problem, Problems, SpecError, UserError
 from workbench.home import free_name, inside
 from workbench.jobs.job import JOBS
 from workbench.jobs.kinds.prepare import Prepare
-from workbench.jobs.queue import JobView
+from workbench.jobs.view import JobView
 
 Query = dict[str, Any]
 AT_STEP = re.compile(r"(?:recipe\.)?steps\.(\d+)( \(.*\))?[. ]*(.*)", re.DOTALL)

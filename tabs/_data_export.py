@@ -23,9 +23,9 @@ from workbench.errors import SpecError, UserError
 from workbench.home import Home
 from workbench.jobs.kinds.push_dataset import PushDataset
 from workbench.jobs.kinds.push_hub import HOW_TO_LOG_IN
-from workbench.models.shelf import human_size
 from workbench.registry import choice
 from workbench.spec import Spec
+from workbench.units import human_size
 
 LONGEST = 4_000
 KEPT = 3600.0  # seconds files stay where a browser can fetch them

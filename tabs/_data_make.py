@@ -15,7 +15,7 @@ from workbench.data.store import rows
 from workbench.errors import UserError
 from workbench.home import Home
 from workbench.jobs.kinds.make_data import ENDPOINT, MakeData
-from workbench.jobs.queue import JobView
+from workbench.jobs.view import JobView
 from workbench.making.endpoint import Endpoint
 
 MAIN = ["maker", "model", "judge", "output", "limit", "answers"]

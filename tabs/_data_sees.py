@@ -7,7 +7,7 @@ import gradio as gr
 from tabs._context import Context, guarded
 from tabs._job_panel import QUIET
 from tabs._kit import Static, TokenView, heading, hint
-from workbench.data import shelf
+from workbench.data import store
 from workbench.data.templates import CUSTOM, NAMES, get_template
 from workbench.data.viewing import row_as_seen
 
@@ -67,7 +67,7 @@ def _jinja(name: str, text: str | None) -> Any:
 
 def _step(ctx: Context, name: str | None, split: str, row: float | None, step: int) -> int:
     """The row before or after, within the split."""
-    total = shelf.count(ctx.home, name, split) if name else 1
+    total = store.count(ctx.home, name, split) if name else 1
     return max(1, min(max(1, total), int(row or 1) + step))
 
 

@@ -7,7 +7,7 @@ import gradio as gr
 from tabs._context import Context, guarded
 from tabs._job_panel import QUIET
 from tabs._kit import Figure, Html, Static, empty, facts, figure, heading, hint, safe, table
-from workbench.data import shelf
+from workbench.data import store
 from workbench.data.statistics import statistics
 from workbench.data.statistics_estimate import estimate
 from workbench.data.statistics_figures import figures
@@ -70,7 +70,7 @@ def statistics_view(ctx: Context, dataset: gr.Dropdown, mark: gr.Textbox, opened
 
 
 def _size(ctx: Context, name: str) -> int:
-    return sum(shelf.count(ctx.home, name, split) for split in ("train", "eval"))
+    return sum(store.count(ctx.home, name, split) for split in ("train", "eval"))
 
 
 def _nothing(title: str = "") -> list[Any]:

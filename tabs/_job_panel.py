@@ -8,8 +8,8 @@ import gradio as gr
 from tabs._context import Context
 from tabs._kit import LiveRun
 from workbench.errors import UserError
-from workbench.jobs.queue import JobView
 from workbench.jobs.runner import light_places
+from workbench.jobs.view import JobView
 
 MOST_POINTS = 5_000
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}

@@ -17,7 +17,8 @@ from typing import Any
 import gradio as gr
 import plotly
 
-from tabs._theme import ASSETS, static_url
+from tabs._theme import static_url
+from workbench.assets import ASSETS
 from workbench.errors import UserError
 
 log = logging.getLogger(__name__)

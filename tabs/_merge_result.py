@@ -9,7 +9,7 @@ from tabs._kit import Html, facts, heading, hint, safe, table
 from tabs._result_panel import Figures
 from workbench.errors import UserError
 from workbench.home import Home
-from workbench.jobs.queue import JobView
+from workbench.jobs.view import JobView
 from workbench.lineage import read_manifest
 from workbench.merging.proof import shelf_name
 from workbench.merging.recipe import Recipe

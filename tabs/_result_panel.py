@@ -10,7 +10,7 @@ from tabs._context import Context, guarded
 from tabs._job_panel import LAST, QUIET, JobPanel
 from tabs._kit import Figure, Static, figure
 from workbench.errors import UserError
-from workbench.jobs.queue import JobView
+from workbench.jobs.view import JobView
 
 Figures = list[tuple[str, dict[str, Any]]]
 

@@ -16,15 +16,16 @@ from typing import Any, Generic, TypeVar
 import orjson
 from starlette.responses import Response
 
-from workbench.data.shelf import list_datasets
+from workbench.data.store import list_datasets
 from workbench.errors import UserError
 from workbench.home import Home
 from workbench.jobs.listing import JobRow
 from workbench.jobs.queue import Queue
 from workbench.lineage import Manifest
-from workbench.models.shelf import ModelInfo, human_size, list_models
+from workbench.models.shelf import ModelInfo, list_models
 from workbench.preferences.sessions import session_names
 from workbench.preferences.store import URL_VARIABLE
+from workbench.units import human_size
 
 T = TypeVar("T")
 

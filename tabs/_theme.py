@@ -4,7 +4,8 @@ from pathlib import Path
 
 import gradio as gr
 
-ASSETS = Path(__file__).resolve().parent.parent / "assets"
+from workbench.assets import ASSETS
+
 CSS_PATHS = [ASSETS / "style.css"]
 _FACES = {"Inter": "inter.woff2", "JetBrains Mono": "jetbrains-mono.woff2"}
 

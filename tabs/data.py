@@ -15,7 +15,7 @@ from tabs._data_sees import sees
 from tabs._data_statistics import statistics_view
 from tabs._job_panel import QUIET
 from tabs._kit import Html, Static, chip, facts, hint
-from workbench.data import shelf, workshop
+from workbench.data import store, workshop
 from workbench.data.format import FORMATS
 from workbench.data.recipe import RECIPE, Recipe
 from workbench.errors import UserError
@@ -106,7 +106,7 @@ def _resplit(ctx: Context, name: str | None, fraction: float, seed: float) -> tu
 def _delete(ctx: Context, name: str | None) -> Any:
     if not name:
         raise UserError("Nothing was deleted.", "Choose a dataset and confirm.", "dataset")
-    shelf.delete_dataset(ctx.home, name)
+    store.delete_dataset(ctx.home, name)
     choices = ctx.shelved_datasets()
     return gr.update(value=choices[0][1] if choices else None, choices=choices)
 
@@ -116,7 +116,7 @@ def _about(ctx: Context, name: str | None) -> str:
     path = existing(ctx.home.datasets, name or "")
     if not name or path is None:
         return hint("The datasets of the shelf are chosen here.") if not name else hint(f"There is no dataset {name}.")
-    manifest = shelf.dataset_row(path)
+    manifest = store.dataset_row(path)
     if error := manifest.info.get("error"):
         return facts([("Damaged", str(error)), ("What helps", "Delete it below, and import or make it again.")])
     info, counts = manifest.info, manifest.info.get("rows", {})

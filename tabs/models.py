@@ -13,7 +13,8 @@ from workbench.limits import bounded_text
 from workbench.lineage import MANIFEST
 from workbench.models import starter
 from workbench.models.model_import import import_folder
-from workbench.models.shelf import ModelInfo, delete_model, human_count, human_size, model_folder
+from workbench.models.shelf import ModelInfo, delete_model, model_folder
+from workbench.units import human_count, human_size
 
 EMPTY = (
     "No models yet",

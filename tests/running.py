@@ -6,7 +6,8 @@ from typing import Any
 from workbench.errors import Problems
 from workbench.home import Home
 from workbench.jobs.job import STOP_FILE, Job, JobContext
-from workbench.jobs.queue import JobView, Queue
+from workbench.jobs.queue import Queue
+from workbench.jobs.view import JobView
 from workbench.jobs.worker import carry_out
 
 

@@ -5,12 +5,12 @@ from typing import Any
 
 from tests.running import carry
 from tests.toys import EXACT
-from workbench.data import shelf as datasets
+from workbench.data import store as datasets
 from workbench.data.encoded import encoded_rows
 from workbench.data.templates import get_template
 from workbench.home import Home
 from workbench.jobs.kinds.train import Train
-from workbench.jobs.queue import JobView
+from workbench.jobs.view import JobView
 from workbench.models.loading import load_tokenizer
 from workbench.models.shelf import resolve
 from workbench.training.objective import Setup

@@ -6,7 +6,7 @@ from typing import Any
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
-from workbench.data.shelf import write_rows
+from workbench.data.store import write_rows
 from workbench.data.templates import get_template
 from workbench.hardware import Hardware
 from workbench.home import Home, writing

@@ -1,6 +1,7 @@
 """Errors a person can act on, and the translation of the ones libraries raise."""
 
 import contextlib
+import difflib
 import errno
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -119,3 +120,19 @@ def explain(error: BaseException, log: str = "") -> UserError:
     name = type(error).__name__
     sentence = name if text == name else f"{name}: {text[:500]}"
     return UserError(sentence if sentence.endswith((".", "!", "?")) else f"{sentence}.", log)
+
+
+class NestedSpecError(ValueError):
+    """Carries a method's own problems through pydantic, which only passes on `ValueError`."""
+
+    def __init__(self, problems: list[Problem]):
+        super().__init__("; ".join(str(problem) for problem in problems))
+        self.problems = problems
+
+
+def suggestion(name: str, known: list[str]) -> str:
+    """'Did you mean …' with the nearest names, else the list of all."""
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    if near:
+        return f"Did you mean {' or '.join(near)}?"
+    return f"Known: {', '.join(known)}." if known else ""

@@ -14,11 +14,11 @@ import subprocess
 import sys
 import traceback
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
+from workbench.assets import ROOT
 from workbench.children import child_environment
 from workbench.errors import SEE_LOG, UserError, explain
 
@@ -31,7 +31,6 @@ VALUES = {
     ("decimal", "Decimal"), ("uuid", "UUID"), ("builtins", "set"), ("builtins", "frozenset"), ("builtins", "bytearray"),
 }  # fmt: skip
 """Classes of the standard library that values in rows may have."""
-ROOT = Path(__file__).parents[1]
 
 
 def call(function: Callable[..., Result], *arguments: Any, seconds: float = SECONDS) -> Result:

@@ -1,6 +1,5 @@
 """One registry for every family of methods: a method is one file, found by walking its folder."""
 
-import difflib
 import importlib
 import pkgutil
 from collections.abc import Callable, Iterator
@@ -8,8 +7,8 @@ from typing import Annotated, Any, ClassVar, Generic, TypeVar
 
 from pydantic import BeforeValidator, PlainSerializer
 
-from workbench.errors import Problem, SpecError, UserError
-from workbench.spec import NestedSpecError, Spec
+from workbench.errors import NestedSpecError, Problem, SpecError, UserError, suggestion
+from workbench.spec import Spec
 
 
 class Method(Spec):
@@ -98,11 +97,3 @@ def choice(registry: "Registry[Any]") -> Any:
 
     write: Callable[[Method], dict[str, Any]] = lambda method: method.to_dict()  # noqa: E731
     return Annotated[Method, BeforeValidator(read), PlainSerializer(write), registry]
-
-
-def suggestion(name: str, known: list[str]) -> str:
-    """'Did you mean …' with the nearest names, else the list of all."""
-    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-    if near:
-        return f"Did you mean {' or '.join(near)}?"
-    return f"Known: {', '.join(known)}." if known else ""

@@ -6,7 +6,7 @@ from typing import Any, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from workbench.errors import Problem, SpecError
+from workbench.errors import NestedSpecError, Problem, SpecError, suggestion
 from workbench.limits import MOST_NESTED, SETTINGS_BYTES, too_deep
 
 MOST_NODES = 20_000
@@ -127,8 +127,6 @@ def _written_out(node: Any, known: dict[int, int]) -> int:
 
 def problems_of(error: ValidationError, spec: type[BaseModel]) -> list[Problem]:
     """pydantic's findings as problems; an unknown field gets a 'did you mean'."""
-    from workbench.registry import suggestion
-
     problems = []
     for found in error.errors(include_url=False):
         path = [str(part) for part in found["loc"]]
@@ -159,14 +157,6 @@ def _nested(found: Any, field: str) -> list[Problem]:
         Problem(f"{field}.{problem.field}" if problem.field != field else field, problem.message, problem.remedy)
         for problem in inner.problems
     ]
-
-
-class NestedSpecError(ValueError):
-    """Carries a method's own problems through pydantic, which only passes on `ValueError`."""
-
-    def __init__(self, problems: list[Problem]):
-        super().__init__("; ".join(str(problem) for problem in problems))
-        self.problems = problems
 
 
 def _sentence(found: Any) -> str:

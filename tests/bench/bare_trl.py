@@ -14,7 +14,7 @@ from peft import LoraConfig, get_peft_model
 from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback
 from trl import SFTConfig, SFTTrainer
 
-from workbench.data import shelf
+from workbench.data import store
 from workbench.data.rendering import Tokenizer, encode_rows
 from workbench.data.templates import get_template
 from workbench.hardware import probe
@@ -51,7 +51,7 @@ def main() -> None:
     rows = {
         split: Dataset.from_list(
             encode_rows(
-                shelf.all_rows(home, spec["dataset"], split),
+                store.all_rows(home, spec["dataset"], split),
                 "conversation",
                 Tokenizer.load(folder),
                 get_template("model", folder),

@@ -18,7 +18,7 @@ from typing import Any
 
 from tests.bench._common import ROOT
 from tests.toys import toy_model
-from workbench.data.shelf import write_rows
+from workbench.data.store import write_rows
 from workbench.data.table import page
 from workbench.hardware import cores
 from workbench.home import Home

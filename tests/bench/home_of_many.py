@@ -8,7 +8,7 @@ import numpy as np
 from safetensors.numpy import save_file
 
 from tests.toys import conversations
-from workbench.data.shelf import write_rows
+from workbench.data.store import write_rows
 from workbench.home import Home
 from workbench.lineage import Manifest, now
 from workbench.spec import dump_yaml

@@ -95,7 +95,7 @@ def theirs(home: Home, recipe: dict[str, Any]) -> float:
     from mergekit.merge import run_merge
     from mergekit.options import MergeOptions
 
-    from workbench.merging.own import register_with_mergekit
+    from workbench.merging._adapter import register_with_mergekit
     from workbench.merging.recipe import Recipe, for_mergekit
     from workbench.spec import load_yaml
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from workbench.data.searching import search
-from workbench.data.shelf import rows, write_rows
+from workbench.data.store import rows, write_rows
 from workbench.home import Home
 
 ROWS, PAGES, PAGE = 200_000, 100, 20

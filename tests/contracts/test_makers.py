@@ -11,7 +11,7 @@ from tests.endpoint_server import KEY, last, serving
 from tests.running import run, wrong_with
 from tests.toys import conversations
 from workbench.data.canonical import check
-from workbench.data.shelf import all_rows, dataset_manifest, write_rows
+from workbench.data.store import all_rows, dataset_manifest, write_rows
 from workbench.errors import UserError
 from workbench.home import Home
 from workbench.jobs.kinds.make_data import MakeData

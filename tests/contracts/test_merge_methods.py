@@ -8,9 +8,9 @@ from mergekit.merge_methods import merge_state_dicts, registered_methods
 from torch import Tensor
 
 from workbench.merging import catalogue
-from workbench.merging._adapter import Adapter
-from workbench.merging.catalogue import MethodInfo
-from workbench.merging.own import METHODS, register_with_mergekit
+from workbench.merging._adapter import Adapter, register_with_mergekit
+from workbench.merging.own import METHODS
+from workbench.merging.parameters import MethodInfo
 
 SHAPES = {"embed": (40, 16), "proj": (16, 24), "norm": (16,)}
 CLOSE = {torch.float32: 1e-5, torch.float16: 4e-3, torch.bfloat16: 3e-2}

@@ -12,9 +12,9 @@ import pytest
 from workbench.data import embedding
 from workbench.data.canonical import KINDS, check
 from workbench.data.rows import Rows
-from workbench.data.shelf import write_rows
 from workbench.data.stages import Stage, stage_of
 from workbench.data.step import PARTS, STEPS, Outcome, Step, StepWork, Verdict
+from workbench.data.store import write_rows
 from workbench.data.table import table_of
 from workbench.errors import Problems
 from workbench.home import Home

@@ -13,13 +13,14 @@ from tests.running import carry
 from tests.toy_training import setup_for, train
 from tests.toys import EXACT, toy_home, toy_model
 from workbench import hardware
-from workbench.data import shelf as datasets
+from workbench.data import store as datasets
 from workbench.data.templates import get_template
 from workbench.hardware import Hardware
 from workbench.home import Home
 from workbench.jobs.kinds.fold import Fold
 from workbench.jobs.kinds.train import Train
-from workbench.jobs.queue import JobView, Queue
+from workbench.jobs.queue import Queue
+from workbench.jobs.view import JobView
 from workbench.jobs.worker import carry_out
 from workbench.lineage import read_manifest
 from workbench.models.loading import load_base, load_tokenizer

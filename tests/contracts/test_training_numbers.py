@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from tests.running import carried
 from tests.toy_training import job, setup_for, train
 from tests.toys import conversations, toy_home, toy_model
-from workbench.data import shelf as datasets
+from workbench.data import store as datasets
 from workbench.home import Home
 from workbench.lineage import read_manifest, write_manifest
 from workbench.training import run

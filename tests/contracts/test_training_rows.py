@@ -11,12 +11,12 @@ import torch
 from tests.running import carried
 from tests.toy_training import job, setup_for, train
 from tests.toys import conversations, preferences, toy_home, toy_model
-from workbench.data import shelf as datasets
+from workbench.data import store as datasets
 from workbench.data.templates import get_template
 from workbench.data.tokenizer import Tokenizer
 from workbench.data.viewing import seen
 from workbench.home import Home
-from workbench.jobs.queue import JobView
+from workbench.jobs.view import JobView
 from workbench.lineage import read_manifest
 from workbench.training import run
 from workbench.training.objective import OBJECTIVES

@@ -14,8 +14,9 @@ from tests.toys import toy_home
 from tests.waiting import end_processes_of, until
 from workbench.home import Home
 from workbench.jobs.kinds.train import Train
-from workbench.jobs.queue import JobView, Queue
+from workbench.jobs.queue import Queue
 from workbench.jobs.runner import Runner
+from workbench.jobs.view import JobView
 from workbench.models.shelf import resolve
 
 ROOT = Path(__file__).parents[2]

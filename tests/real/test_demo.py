@@ -10,7 +10,7 @@ import pytest
 
 from workbench.data.importing import import_sample
 from workbench.data.rendering import Tokenizer, render
-from workbench.data.shelf import all_rows
+from workbench.data.store import all_rows
 from workbench.data.templates import get_template
 from workbench.home import Home
 from workbench.lineage import read_manifest

@@ -8,7 +8,7 @@ import pytest
 
 from workbench.commands.jobs import run_here
 from workbench.data.importing import import_sample
-from workbench.data.shelf import all_rows, write_rows
+from workbench.data.store import all_rows, write_rows
 from workbench.home import Home
 from workbench.jobs.job import JOBS
 from workbench.models import starter

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from workbench.assets import ASSETS
 from workbench.commands.jobs import run_here
 from workbench.compressing.calibrated import Calibrated
 from workbench.compressing.quantizer import QUANTIZERS
-from workbench.data.importing import ASSETS
 from workbench.hardware import probe
 from workbench.home import Home
 from workbench.jobs.job import JOBS
@@ -27,7 +27,7 @@ SIZES = {"bnb-int8": 0.63, "torchao-int8": 0.63, "bnb-4bit": 0.43, "gptq": 0.43}
 
 @pytest.fixture(scope="module")
 def rows(starter_home: Home) -> list[Encoded]:
-    lines = (ASSETS.parent / "merging" / "held_out.jsonl").read_text("utf-8").splitlines()[:12]
+    lines = (ASSETS / "merging" / "held_out.jsonl").read_text("utf-8").splitlines()[:12]
     return encode(resolve(starter_home, starter.NAME), [json.loads(line) for line in lines], "conversation")
 
 

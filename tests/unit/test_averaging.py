@@ -15,7 +15,8 @@ from workbench.home import Home
 from workbench.jobs.events import EventLog
 from workbench.jobs.kinds.average_checkpoints import AverageCheckpoints, kept, weights
 from workbench.jobs.kinds.train import Train
-from workbench.jobs.queue import JobView, Queue
+from workbench.jobs.queue import Queue
+from workbench.jobs.view import JobView
 from workbench.lineage import read_manifest
 from workbench.models.loading import load_base
 from workbench.training.run import KEPT_FILES, thin_out

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tests import damaged
 from tests.naps.jobs import Nap
-from workbench.data.shelf import delete_dataset, list_datasets
+from workbench.data.store import delete_dataset, list_datasets
 from workbench.errors import UserError
 from workbench.home import Home
 from workbench.jobs.events import EventLog, Story

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from workbench.data import importing, shelf, workshop
+from workbench.data import importing, store, workshop
 from workbench.data import source as source_module
 from workbench.data.format import FORMATS
 from workbench.data.split import eval_mask
@@ -35,39 +35,39 @@ def names(home: Home) -> list[str]:
 def test_import_of_a_file(home: Home, tmp_path: Path) -> None:
     source = tmp_path / "My data.jsonl"
     source.write_text(as_jsonl([conversation(n) for n in range(20)]) + "\n{bad\n" + '{"messages": []}\n')
-    manifest = shelf.import_dataset(home, source, "mine")
+    manifest = importing.import_dataset(home, source, "mine")
     folder = home.datasets / "mine"
     assert manifest.info["kind"] == "conversation" and manifest.info["rows"] == {"train": 18, "eval": 2}
     assert manifest.info["rejected"] == 2 and manifest.info["format"]["method"] == "messages"
     assert (folder / "source" / "my-data.jsonl").read_bytes() == source.read_bytes()
     rejected = [json.loads(line) for line in (folder / "rejected.jsonl").read_text().splitlines()]
     assert [row["line"] for row in rejected] == [21, 22] and all(row["reason"] and row["raw"] for row in rejected)
-    assert manifest.digest == digest_of(folder) and shelf.dataset_kind(home, "mine") == "conversation"
-    both = shelf.all_rows(home, "mine", "train") + shelf.all_rows(home, "mine", "eval")
+    assert manifest.digest == digest_of(folder) and store.dataset_kind(home, "mine") == "conversation"
+    both = store.all_rows(home, "mine", "train") + store.all_rows(home, "mine", "eval")
     assert sorted(map(str, both)) == sorted(str(conversation(n)) for n in range(20))
 
 
 def test_import_of_pasted_text_with_a_chosen_format(home: Home) -> None:
     form = FORMATS.parse({"method": "prompt_completion", "prompt": "q", "completion": "a"})
-    manifest = shelf.import_dataset(home, "[" + '{"q": "x", "a": "y"}' + "]", "p", format=form)
+    manifest = importing.import_dataset(home, "[" + '{"q": "x", "a": "y"}' + "]", "p", format=form)
     assert manifest.info["source"] == {"file": "pasted.json", "pasted": True, "bytes": 22, "copied": True}
-    assert shelf.rows(home, "p") == [
+    assert store.rows(home, "p") == [
         {"messages": [{"role": "user", "content": "x"}, {"role": "assistant", "content": "y"}]}
     ]
-    assert not (home.datasets / "p" / "eval.parquet").exists() and shelf.rows(home, "p", "eval") == []
+    assert not (home.datasets / "p" / "eval.parquet").exists() and store.rows(home, "p", "eval") == []
 
 
 def test_nothing_readable_shows_the_first_reasons_and_leaves_nothing(home: Home) -> None:
     with pytest.raises(UserError) as caught:
-        shelf.import_dataset(home, as_jsonl([{"text": ""}] * 5), "x")
+        importing.import_dataset(home, as_jsonl([{"text": ""}] * 5), "x")
     assert "None of the 5 rows" in str(caught.value) and str(caught.value).count("line ") == 3
     with pytest.raises(UserError, match="No format knows these columns: foo"):
-        shelf.import_dataset(home, '{"foo": 1}', "x")
+        importing.import_dataset(home, '{"foo": 1}', "x")
     assert names(home) == []
 
 
 def test_a_crash_in_the_middle_leaves_nothing_and_the_old_version(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    shelf.import_dataset(home, as_jsonl([conversation(1)]), "kept")
+    importing.import_dataset(home, as_jsonl([conversation(1)]), "kept")
     before = digest_of(home.datasets / "kept")
 
     def fail(*_: object) -> None:
@@ -76,33 +76,33 @@ def test_a_crash_in_the_middle_leaves_nothing_and_the_old_version(home: Home, mo
     monkeypatch.setattr(importing, "write_splits", fail)
     monkeypatch.setattr(workshop, "write_splits", fail)
     with pytest.raises(OSError, match="disk gone"):
-        shelf.import_dataset(home, as_jsonl([conversation(2)]), "kept", replace=True)
+        importing.import_dataset(home, as_jsonl([conversation(2)]), "kept", replace=True)
     with pytest.raises(OSError, match="disk gone"):
-        shelf.import_dataset(home, as_jsonl([conversation(2)]), "new")
+        importing.import_dataset(home, as_jsonl([conversation(2)]), "new")
     with pytest.raises(OSError, match="disk gone"):
         workshop.resplit(home, "kept", 0.5)
     assert names(home) == ["kept"] and digest_of(home.datasets / "kept") == before
 
 
 def test_a_taken_name_and_bad_names(home: Home) -> None:
-    shelf.import_dataset(home, as_jsonl([conversation(1)]), "a")
+    importing.import_dataset(home, as_jsonl([conversation(1)]), "a")
     with pytest.raises(UserError, match="exists already"):
-        shelf.import_dataset(home, as_jsonl([conversation(2)]), "a")
-    shelf.import_dataset(home, as_jsonl([conversation(2)]), "a", replace=True)
-    assert shelf.rows(home, "a") == [conversation(2)]
+        importing.import_dataset(home, as_jsonl([conversation(2)]), "a")
+    importing.import_dataset(home, as_jsonl([conversation(2)]), "a", replace=True)
+    assert store.rows(home, "a") == [conversation(2)]
     for name in ("../x", ".hidden", "", "a/b"):
         with pytest.raises(UserError, match="name"):
-            shelf.import_dataset(home, as_jsonl([conversation(2)]), name)
+            importing.import_dataset(home, as_jsonl([conversation(2)]), name)
     with pytest.raises(UserError, match="eval_fraction"):
-        shelf.import_dataset(home, as_jsonl([conversation(2)]), "b", eval_fraction=1.0)
+        importing.import_dataset(home, as_jsonl([conversation(2)]), "b", eval_fraction=1.0)
 
 
 def test_the_split_depends_on_the_seed_alone(home: Home) -> None:
     rows = [conversation(n) for n in range(100)]
-    shelf.import_dataset(home, as_jsonl(rows), "a", seed=3)
-    shelf.import_dataset(home, as_jsonl(rows[::-1]), "b", seed=3)
-    shelf.import_dataset(home, as_jsonl(rows), "c", seed=4)
-    held = {name: {str(row) for row in shelf.all_rows(home, name, "eval")} for name in "abc"}
+    importing.import_dataset(home, as_jsonl(rows), "a", seed=3)
+    importing.import_dataset(home, as_jsonl(rows[::-1]), "b", seed=3)
+    importing.import_dataset(home, as_jsonl(rows), "c", seed=4)
+    held = {name: {str(row) for row in store.all_rows(home, name, "eval")} for name in "abc"}
     assert held["a"] == held["b"] != held["c"] and len(held["a"]) == 10
 
 
@@ -127,13 +127,13 @@ def test_small_sets(total: int, fraction: float, held: int) -> None:
 def test_resplit(home: Home, tmp_path: Path) -> None:
     source = tmp_path / "a.jsonl"
     source.write_text(as_jsonl([conversation(n) for n in range(30)]) + "\n{bad")
-    shelf.import_dataset(home, source, "a")
-    first = {str(row) for row in shelf.all_rows(home, "a", "eval")}
+    importing.import_dataset(home, source, "a")
+    first = {str(row) for row in store.all_rows(home, "a", "eval")}
     assert workshop.resplit(home, "a", 0.5, 1).info["rows"] == {"train": 15, "eval": 15}
     assert workshop.resplit(home, "a", 0.0).info["rows"] == {"train": 30, "eval": 0}
-    assert shelf.count(home, "a", "eval") == 0
+    assert store.count(home, "a", "eval") == 0
     again = workshop.resplit(home, "a", 0.1, 0)
-    assert {str(row) for row in shelf.all_rows(home, "a", "eval")} == first and again.info["rejected"] == 1
+    assert {str(row) for row in store.all_rows(home, "a", "eval")} == first and again.info["rejected"] == 1
     assert sorted(path.name for path in (home.datasets / "a").iterdir()) == [
         "eval.parquet", "history.json", "manifest.yaml", "recipe.yaml", "rejected.jsonl", "rows.parquet", "source",
         "steps.json", "train.parquet",
@@ -141,13 +141,13 @@ def test_resplit(home: Home, tmp_path: Path) -> None:
 
 
 def test_pages_across_row_groups(home: Home) -> None:
-    shelf.write_rows(home, "big", "text", [{"text": str(n)} for n in range(2500)])
-    assert shelf.count(home, "big") == 2500
-    assert [row["text"] for row in shelf.rows(home, "big", start=998, count=4)] == ["998", "999", "1000", "1001"]
-    assert [row["text"] for row in shelf.rows(home, "big", start=2498)] == ["2498", "2499"]
-    assert shelf.rows(home, "big", start=5000) == [] and len(shelf.rows(home, "big", start=-5, count=2)) == 2
+    store.write_rows(home, "big", "text", [{"text": str(n)} for n in range(2500)])
+    assert store.count(home, "big") == 2500
+    assert [row["text"] for row in store.rows(home, "big", start=998, count=4)] == ["998", "999", "1000", "1001"]
+    assert [row["text"] for row in store.rows(home, "big", start=2498)] == ["2498", "2499"]
+    assert store.rows(home, "big", start=5000) == [] and len(store.rows(home, "big", start=-5, count=2)) == 2
     with pytest.raises(UserError, match="split"):
-        shelf.rows(home, "big", "test")
+        store.rows(home, "big", "test")
 
 
 def test_rows_made_by_the_engine(home: Home) -> None:
@@ -157,49 +157,49 @@ def test_rows_made_by_the_engine(home: Home) -> None:
         "rejected": [{"role": "assistant", "content": "b"}],
     }
     parents = [Parent(kind="session", name="s", role="labels")]
-    manifest = shelf.write_rows(home, "p", "preference", [pair], [pair], parents=parents, info={"note": "n"})
+    manifest = store.write_rows(home, "p", "preference", [pair], [pair], parents=parents, info={"note": "n"})
     assert manifest.info == {"note": "n", "kind": "preference", "rows": {"train": 1, "eval": 1}, "rejected": 0}
-    assert shelf.rows(home, "p") == [pair] and manifest.parents == parents
+    assert store.rows(home, "p") == [pair] and manifest.parents == parents
     with pytest.raises(UserError, match="Row 2 of train"):
-        shelf.write_rows(home, "q", "preference", [pair, {"prompt": []}])
+        store.write_rows(home, "q", "preference", [pair, {"prompt": []}])
     with pytest.raises(UserError, match="no rows"):
-        shelf.write_rows(home, "q", "preference", [])
+        store.write_rows(home, "q", "preference", [])
     assert names(home) == ["p"]
 
 
 def test_the_list_survives_damage(home: Home) -> None:
     for name in ("a", "b", "c", "d"):
-        shelf.write_rows(home, name, "text", [{"text": "x"}])
+        store.write_rows(home, name, "text", [{"text": "x"}])
     (home.datasets / "a" / "manifest.yaml").write_bytes(b"\xff\xfe: [")
     (home.datasets / "b" / "train.parquet").write_bytes(b"PAR1")
     (home.datasets / "c" / "train.parquet").unlink()
-    listed = {manifest.name: manifest.info.get("error", "") for manifest in shelf.list_datasets(home)}
+    listed = {manifest.name: manifest.info.get("error", "") for manifest in store.list_datasets(home)}
     assert listed["a"] and "damaged" in listed["b"] and "missing" in listed["c"] and listed["d"] == ""
     for name in ("a", "b", "c", "d"):
-        shelf.delete_dataset(home, name)
+        store.delete_dataset(home, name)
     assert names(home) == []
     with pytest.raises(UserError, match=r"no dataset 'a'.*none yet"):
-        shelf.delete_dataset(home, "a")
+        store.delete_dataset(home, "a")
 
 
 def test_links_out_of_the_home_are_refused(home: Home, tmp_path: Path) -> None:
     (tmp_path / "outside").mkdir()
     (home.datasets / "link").symlink_to(tmp_path / "outside")
     with pytest.raises(UserError, match="outside"):
-        shelf.rows(home, "link")
-    assert "outside" in shelf.list_datasets(home)[0].info["error"]
-    shelf.delete_dataset(home, "link")
+        store.rows(home, "link")
+    assert "outside" in store.list_datasets(home)[0].info["error"]
+    store.delete_dataset(home, "link")
     assert names(home) == [] and (tmp_path / "outside").is_dir()
 
 
 def test_preview_shows_what_would_come_and_writes_nothing(home: Home) -> None:
-    preview = shelf.preview_source('{"prompt": "a", "answer": "b"}\n{"prompt": ""}\n{bad\n')
+    preview = importing.preview_source('{"prompt": "a", "answer": "b"}\n{"prompt": ""}\n{bad\n')
     assert preview.format is not None and preview.format.method == "prompt_completion" and preview.complete
     assert (preview.good, preview.bad) == (1, 2) and [bad.line for bad in preview.rejected] == [2, 3]
     assert preview.columns == ["prompt", "answer"] and preview.rows[0]["messages"][1]["content"] == "b"
-    unknown = shelf.preview_source('{"foo": 1}')
+    unknown = importing.preview_source('{"foo": 1}')
     assert unknown.format is None and unknown.raw == [{"foo": 1}] and "foo" in unknown.reason
-    chosen = shelf.preview_source('{"foo": "x"}', FORMATS.parse({"method": "plain_text", "text": "foo"}))
+    chosen = importing.preview_source('{"foo": "x"}', FORMATS.parse({"method": "plain_text", "text": "foo"}))
     assert chosen.rows == [{"text": "x"}] and names(home) == []
 
 
@@ -207,7 +207,7 @@ def test_large_originals_are_noted_and_not_copied(home: Home, tmp_path: Path, mo
     monkeypatch.setattr(source_module, "COPY_LIMIT", 10)
     source = tmp_path / "a.txt"
     source.write_text("A paragraph longer than ten bytes.")
-    manifest = shelf.import_dataset(home, source, "a")
+    manifest = importing.import_dataset(home, source, "a")
     assert manifest.info["source"]["copied"] is False and not list((home.datasets / "a" / "source").iterdir())
 
 
@@ -216,8 +216,8 @@ def test_samples(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     (tmp_path / "prompts.jsonl").write_text(
         as_jsonl([{"messages": conversation(n)["messages"][:1]} for n in range(10)])
     )
-    monkeypatch.setattr(importing, "ASSETS", tmp_path)
-    assert shelf.import_sample(home).info["rows"] == {"train": 9, "eval": 1}
-    assert shelf.dataset_kind(home, "field-guide-prompts") == "prompts"
-    assert shelf.count(home, "field-guide-prompts") == 10
-    assert shelf.import_sample(home).digest == shelf.dataset_manifest(home, "field-guide").digest
+    monkeypatch.setattr(importing, "SAMPLES", tmp_path)
+    assert importing.import_sample(home).info["rows"] == {"train": 9, "eval": 1}
+    assert store.dataset_kind(home, "field-guide-prompts") == "prompts"
+    assert store.count(home, "field-guide-prompts") == 10
+    assert importing.import_sample(home).digest == store.dataset_manifest(home, "field-guide").digest

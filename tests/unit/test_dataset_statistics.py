@@ -12,11 +12,11 @@ from tests.toys import conversations, preferences, toy_tokenizer
 from workbench.data import statistics as module
 from workbench.data import statistics_words
 from workbench.data.rendering import Tokenizer, encode_rows
-from workbench.data.shelf import write_rows
 from workbench.data.statistics import statistics
 from workbench.data.statistics_estimate import estimate
 from workbench.data.statistics_figures import figures
 from workbench.data.statistics_lengths import cut_table, edges_of, length_table, spoken, turns
+from workbench.data.store import write_rows
 from workbench.data.templates import get_template
 from workbench.errors import UserError
 from workbench.home import Home

@@ -8,7 +8,7 @@ import pytest
 
 from workbench.data.external import entries, source_of_entry
 from workbench.data.importing import import_dataset
-from workbench.data.shelf import rows
+from workbench.data.store import rows
 from workbench.errors import UserError
 from workbench.home import Home
 

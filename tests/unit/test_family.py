@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from tests.voting import by, close
-from workbench.data.shelf import write_rows
+from workbench.data.store import write_rows
 from workbench.errors import UserError
 from workbench.home import Home, entries, writing
 from workbench.lineage import Manifest, Parent, parent_of, read_manifest, write_manifest
 from workbench.models.card import model_card
-from workbench.models.family import as_text, family, figure
-from workbench.models.family_figure import generations, layout
+from workbench.models.family import as_text, family
+from workbench.models.family_figure import figure, generations, layout
 from workbench.models.front_matter import declared
 from workbench.preferences import sessions, store, tables
 from workbench.preferences.export import export_dataset

@@ -19,9 +19,10 @@ from workbench.merging.recipe import Recipe
 from workbench.models import merged
 from workbench.models.fold_check import Comparison
 from workbench.models.folding import changed_config
+from workbench.models.merged import open_weights
 from workbench.models.model_import import import_folder
 from workbench.models.shelf import resolve
-from workbench.models.weights import Tensors, open_weights
+from workbench.models.weights import Tensors
 
 
 @pytest.fixture

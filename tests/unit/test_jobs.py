@@ -18,8 +18,9 @@ from workbench.errors import SEE_LOG, UserError
 from workbench.home import Home
 from workbench.jobs.events import EventLog, Story
 from workbench.jobs.job import JOBS, STOP_FILE, Job
-from workbench.jobs.queue import JobView, Queue, job_result
+from workbench.jobs.queue import Queue, job_result
 from workbench.jobs.runner import Runner, _spawn
+from workbench.jobs.view import JobView
 from workbench.jobs.worker import carry_out
 
 ROOT = Path(__file__).parents[2]

@@ -13,8 +13,9 @@ from workbench.home import Home
 from workbench.jobs import runner as runner_module
 from workbench.jobs.events import EventLog
 from workbench.jobs.job import JOBS
-from workbench.jobs.queue import JobView, Queue
+from workbench.jobs.queue import Queue
 from workbench.jobs.runner import LIGHT_VARIABLE, Runner, light_places
+from workbench.jobs.view import JobView
 
 
 class Started(Runner):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from workbench.chat.decoding import Decoding
-from workbench.data.shelf import write_rows
+from workbench.data.store import write_rows
 from workbench.errors import UserError
 from workbench.home import Home
 from workbench.making import filters

@@ -16,7 +16,7 @@ from tests.endpoint_server import KEY, Bad, Server, completion, last, serving
 from tests.running import carry, context, run, wrong_with
 from tests.toys import conversations
 from tests.waiting import until
-from workbench.data.shelf import all_rows, dataset_kind, dataset_manifest, delete_dataset, write_rows
+from workbench.data.store import all_rows, dataset_kind, dataset_manifest, delete_dataset, write_rows
 from workbench.errors import UserError
 from workbench.home import Home
 from workbench.jobs.job import STOP_FILE, JobStopped

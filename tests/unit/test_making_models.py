@@ -12,7 +12,7 @@ from tests.toy_gguf import toy_gguf
 from tests.toys import conversations, toy_adapter, toy_home
 from workbench.chat.decoding import Decoding
 from workbench.chat.engine import Engine
-from workbench.data.shelf import all_rows, dataset_manifest, delete_dataset, write_rows
+from workbench.data.store import all_rows, dataset_manifest, delete_dataset, write_rows
 from workbench.home import Home
 from workbench.jobs.kinds.make_data import MakeData
 from workbench.lineage import read_manifest

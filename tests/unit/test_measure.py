@@ -2,7 +2,6 @@
 
 import json
 import math
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,8 @@ from tokenizers import Tokenizer
 
 from tests.running import context
 from tests.toys import EXACT, conversations, toy_adapter, toy_dataset, toy_model, toy_pairs
-from workbench.data.shelf import write_rows
+from workbench.data.prompts import built_in_prompts, held_out
+from workbench.data.store import write_rows
 from workbench.errors import Problems, UserError
 from workbench.home import Home
 from workbench.jobs.job import JobStopped
@@ -190,13 +190,9 @@ def test_a_parent_that_cannot_be_loaded_does_not_spoil_the_proof(home: Home) -> 
 
 
 def test_the_built_in_texts_are_what_they_should_be() -> None:
-    rows = proof.held_out()
-    assert len(rows) >= 20 and len(proof.built_in_prompts()) == 6
+    rows = held_out()
+    assert len(rows) >= 20 and len(built_in_prompts()) == 6
     for row in rows:
         assert [message["role"] for message in row["messages"]] == ["user", "assistant"]
         assert 30 <= len(row["messages"][1]["content"].split()) <= 100
     assert len({row["messages"][0]["content"] for row in rows}) == len(rows)
-
-
-def test_the_assets_lie_beside_the_others() -> None:
-    assert Path(proof.ASSETS).name == "merging"

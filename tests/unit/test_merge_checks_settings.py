@@ -8,7 +8,7 @@ import pytest
 from tests.merge_recipes import found, linear, notes, stops, three_models, ties
 from workbench.home import Home
 from workbench.merging import catalogue
-from workbench.merging.catalogue import Parameter
+from workbench.merging.parameters import Parameter
 
 
 @pytest.fixture

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from workbench.errors import UserError
 from workbench.merging import _task_vectors
-from workbench.merging.own import METHODS, register_with_mergekit
+from workbench.merging._adapter import register_with_mergekit
+from workbench.merging.own import METHODS
 
 BASE = torch.ones(2, 3)
 # what the two fine-tunes changed

@@ -10,7 +10,7 @@ import torch
 
 from tests.running import context, wrong_with
 from tests.toys import conversations, toy_dataset, toy_model, toy_pairs
-from workbench.data.shelf import write_rows
+from workbench.data.store import write_rows
 from workbench.errors import UserError
 from workbench.home import Home
 from workbench.jobs.job import JobContext, JobStopped
@@ -18,12 +18,13 @@ from workbench.jobs.kinds.measure import Measure
 from workbench.jobs.kinds.merge_search import MergeSearch
 from workbench.lineage import read_manifest
 from workbench.merging.recipe import Recipe
-from workbench.merging.search import Search, divide, figures
+from workbench.merging.search import Search, divide
+from workbench.merging.search_figures import figures
 from workbench.merging.search_space import Space, Start
 from workbench.merging.search_study import finished, importance, open_study
 from workbench.merging.trial_model import TrialModel
+from workbench.models.merged import open_weights
 from workbench.models.shelf import resolve
-from workbench.models.weights import open_weights
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -23,7 +23,8 @@ from workbench.lineage import Manifest, parent_of, write_manifest
 from workbench.merging.recipe import find
 from workbench.models import hub, starter
 from workbench.models.model_import import import_folder
-from workbench.models.shelf import delete_model, human_count, human_size, list_models, model_folder, model_info, resolve
+from workbench.models.shelf import delete_model, list_models, model_folder, model_info, resolve
+from workbench.units import human_count, human_size
 
 Damage = Callable[[Path], None]
 

@@ -6,7 +6,7 @@ import uuid
 import pytest
 
 from tests.voting import by, close
-from workbench.data import shelf
+from workbench.data import store as datasets
 from workbench.errors import UserError
 from workbench.home import Home
 from workbench.preferences import store
@@ -132,11 +132,11 @@ def test_the_dataset_is_split_by_prompt_and_names_its_parents(home):
     give_all(home, "ann", lambda n, left, right: "left" if left < right else "right")
     close(home, "round")
     manifest = export_dataset(home, "round", "pairs", eval_fraction=0.25, seed=3)
-    train, held_out = shelf.all_rows(home, "pairs"), shelf.all_rows(home, "pairs", "eval")
+    train, held_out = datasets.all_rows(home, "pairs"), datasets.all_rows(home, "pairs", "eval")
     prompts = [{json.dumps(row["prompt"]) for row in rows} for rows in (train, held_out)]
     assert (len(train), len(held_out)) == (45, 15)
     assert (len(prompts[0]), len(prompts[1]), prompts[0] & prompts[1]) == (15, 5, set())
-    assert shelf.dataset_kind(home, "pairs") == "preference"
+    assert datasets.dataset_kind(home, "pairs") == "preference"
     assert [(p.kind, p.name, p.role) for p in manifest.parents] == [
         ("labels", "round", "labels"),
         ("model", "a", "compared"),
@@ -158,8 +158,8 @@ def test_equal_prompts_at_two_places_stay_on_one_side(home):
     close(home, "round")
     for seed in range(4):
         export_dataset(home, "round", f"pairs-{seed}", eval_fraction=0.34, seed=seed)
-        assert len(shelf.all_rows(home, f"pairs-{seed}")) == 8
-        assert len(shelf.all_rows(home, f"pairs-{seed}", "eval")) == 4
+        assert len(datasets.all_rows(home, f"pairs-{seed}")) == 8
+        assert len(datasets.all_rows(home, f"pairs-{seed}", "eval")) == 4
 
 
 def test_the_digest_follows_votes_that_stand_and_nothing_else(home):
@@ -202,7 +202,7 @@ def test_exporting_nothing_or_wrongly_is_refused(home):
             export_dataset(home, "round", name, fraction)
         assert caught.value.field == field
     export_dataset(home, "round", "pairs")
-    assert shelf.count(home, "pairs") == 1
+    assert datasets.count(home, "pairs") == 1
     with pytest.raises(UserError, match="exists already"):
         export_dataset(home, "round", "pairs")
 

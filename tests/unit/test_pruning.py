@@ -21,7 +21,8 @@ from workbench.home import Home, write_text
 from workbench.jobs.job import STOP_FILE, JobContext, JobStopped
 from workbench.jobs.kinds.prune import Prune
 from workbench.jobs.kinds.train import Train
-from workbench.jobs.queue import JobView, Queue
+from workbench.jobs.queue import Queue
+from workbench.jobs.view import JobView
 from workbench.jobs.worker import carry_out
 from workbench.lineage import read_manifest
 from workbench.models.loading import load_base

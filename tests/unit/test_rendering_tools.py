@@ -10,7 +10,7 @@ import tokenizers
 from tokenizers import decoders, models, pre_tokenizers
 
 from workbench.data.rendering import Rendered, Tokenizer, encode_rows, render, render_prompt
-from workbench.data.shelf import write_rows
+from workbench.data.store import write_rows
 from workbench.data.templates import BUILT_IN, Template, TemplateStopped, custom_template, get_template
 from workbench.data.viewing import row_as_seen, seen
 from workbench.errors import UserError

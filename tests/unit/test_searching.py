@@ -8,7 +8,7 @@ import pytest
 
 from workbench.data import searching
 from workbench.data.searching import search
-from workbench.data.shelf import write_rows
+from workbench.data.store import write_rows
 from workbench.errors import UserError
 from workbench.home import Home
 

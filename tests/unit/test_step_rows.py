@@ -12,8 +12,8 @@ from workbench.data import embedding
 from workbench.data.draws import repeated, shuffled
 from workbench.data.repeating import fresh_words, measures
 from workbench.data.rows import Rows
-from workbench.data.shelf import write_rows
 from workbench.data.step import STEPS, Outcome, StepWork
+from workbench.data.store import write_rows
 from workbench.data.table import rows_of, table_of
 from workbench.data.turns import word_counts
 from workbench.errors import Problems, UserError

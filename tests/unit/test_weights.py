@@ -11,8 +11,9 @@ from tests.toys import toy_model
 from workbench.errors import UserError
 from workbench.home import Home, writing
 from workbench.lineage import Manifest, parent_of, write_manifest
+from workbench.models.merged import open_weights
 from workbench.models.shelf import resolve
-from workbench.models.weights import ShardWriter, open_weights
+from workbench.models.weights import ShardWriter
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import torch
 from workbench.chat.decoding import Decoding
 from workbench.chat.ensemble import AnyStream
 from workbench.chat.gguf import GgufStream, answer_together
-from workbench.chat.streams import Messages, TooLong
+from workbench.chat.stream import Messages, TooLong
 
 if TYPE_CHECKING:
     from workbench.chat.engine import Engine

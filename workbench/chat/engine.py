@@ -14,7 +14,8 @@ from workbench.chat.batches import Answer, Watch, at_once, one_by_one, side_by_s
 from workbench.chat.decoding import Decoding
 from workbench.chat.ensemble import AnyStream
 from workbench.chat.gguf import Ggufs, GgufStream
-from workbench.chat.streams import Messages, Stream, TooLong
+from workbench.chat.stream import Messages, TooLong
+from workbench.chat.streams import Stream
 from workbench.data.rendering import Rendered, Tokenizer, render_prompt
 from workbench.data.templates import Template, get_template
 from workbench.errors import UserError

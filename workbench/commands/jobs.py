@@ -13,9 +13,10 @@ from workbench.commands.shared import Args, Commands, add, families, joined, pai
 from workbench.errors import SEE_LOG, Problems, SpecError, UserError
 from workbench.home import Home
 from workbench.jobs.job import JOBS, Job
-from workbench.jobs.queue import AFTER_DEATH, DIED, LOG_FILE, JobView, Queue
+from workbench.jobs.queue import AFTER_DEATH, DIED, LOG_FILE, Queue
+from workbench.jobs.view import JobView
 from workbench.limits import bounded_text
-from workbench.registry import Method, Registry, suggestion
+from workbench.registry import Method, Registry
 from workbench.spec import dump_yaml, load_yaml
 
 

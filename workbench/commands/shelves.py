@@ -17,6 +17,7 @@ from workbench.home import Home
 from workbench.jobs.job import JOBS
 from workbench.jobs.queue import Queue
 from workbench.spec import dump_yaml, load_yaml
+from workbench.units import human_size
 
 if TYPE_CHECKING:
     from workbench.data.source import Source
@@ -37,7 +38,7 @@ def list_models(home: Home, args: Args) -> None:
             i.architecture,
             i.parameters,
             i.dtype,
-            shelf.human_size(i.size),
+            human_size(i.size),
             ",".join(i.parents),
         )
         for i in shelf.list_models(home)
@@ -46,10 +47,10 @@ def list_models(home: Home, args: Args) -> None:
 
 
 def list_datasets(home: Home, args: Args) -> None:
-    from workbench.data import shelf
+    from workbench.data import store
 
     rows = []
-    for found in shelf.list_datasets(home):
+    for found in store.list_datasets(home):
         counts = found.info.get("rows", {})
         kind = found.info.get("error") or found.info.get("kind")
         rows.append((found.name, kind, counts.get("train", 0), counts.get("eval", 0), found.info.get("rejected", 0)))
@@ -239,7 +240,7 @@ def tokens(home: Home, args: Args) -> None:
 
 def delete(home: Home, args: Args) -> None:
     """Removes a model, dataset or session."""
-    from workbench.data.shelf import delete_dataset
+    from workbench.data.store import delete_dataset
     from workbench.models.shelf import delete_model
     from workbench.preferences.sessions import delete_session
 

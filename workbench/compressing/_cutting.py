@@ -6,7 +6,8 @@ from workbench.compressing.anatomy import Anatomy, Shape
 from workbench.compressing.pruner import Pruner
 from workbench.compressing.quantizer import Estimate
 from workbench.errors import Problems, UserError
-from workbench.models.shelf import Resolved, human_count
+from workbench.models.shelf import Resolved
+from workbench.units import human_count
 
 if TYPE_CHECKING:
     from torch import Tensor

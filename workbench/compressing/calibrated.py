@@ -13,7 +13,7 @@ from pydantic import Field
 from workbench.compressing import hf
 from workbench.compressing.quantizer import Estimate, Quantizer, Work
 from workbench.compressing.separate_env import CommandFailed, Environment, ensure, run
-from workbench.data.importing import ASSETS
+from workbench.data.importing import SAMPLES
 from workbench.errors import Problems, UserError
 from workbench.home import Home, write_text
 from workbench.models.shelf import Resolved
@@ -111,7 +111,7 @@ class Calibrated(Quantizer):
 
         rows, kind, source = work.calibration, work.calibration_kind, f"{len(work.calibration)} rows of the dataset"
         if not rows:
-            lines = (ASSETS / SAMPLE).read_text("utf-8").splitlines()[:ROWS]
+            lines = (SAMPLES / SAMPLE).read_text("utf-8").splitlines()[:ROWS]
             rows, kind, source = [json.loads(line) for line in lines], "conversation", f"{ROWS} built-in conversations"
         ids = [row["input_ids"] for row in encode(work.found, rows, kind, "model", self.max_length)]
         path = work.scratch / f"{self.method}-rows.jsonl"

@@ -10,7 +10,7 @@ import shutil
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import psutil
@@ -25,10 +25,8 @@ from workbench.errors import UserError, explain
 from workbench.hardware import quick
 from workbench.home import write_text
 from workbench.jobs.job import JobContext, JobStopped
+from workbench.jobs.kinds.cost import Cost
 from workbench.models.shelf import resolve
-
-if TYPE_CHECKING:
-    from workbench.jobs.kinds.cost import Cost
 
 COST = "cost.json"
 FREE = "Free memory, or leave this variant out."
@@ -44,8 +42,11 @@ def read(folder: Path) -> dict[str, Any]:
         return {}
 
 
-def run(ctx: JobContext, job: "Cost") -> dict[str, Any]:
-    """Measures the original and all variants; returns cost.json's content. Raises `JobStopped` with what is kept."""
+def run(job: Cost, ctx: JobContext) -> dict[str, Any]:
+    """Measures the original and all variants; the result names what failed and what is recommended.
+
+    All figures are in cost.json. Raises `JobStopped` with what is kept.
+    """
     scratch = ctx.folder / "scratch"
     scratch.mkdir(exist_ok=True)
     ctx.progress(0, 0, "Preparing the text")
@@ -64,13 +65,19 @@ def run(ctx: JobContext, job: "Cost") -> dict[str, Any]:
             raise JobStopped from None
         raise JobStopped({"original": job.original, "measured": len(table.rows)}) from None
     shutil.rmtree(scratch, ignore_errors=True)
-    return table.data
+    failed = [row["name"] for row in table.data["rows"] if "error" in row]
+    advice = table.data["recommendation"]
+    ctx.note(advice["sentence"])
+    return {
+        "original": job.original, "measured": len(table.data["rows"]) - len(failed), "failed": failed,
+        "recommended": advice["name"], "recommendation": advice["sentence"],
+    }  # fmt: skip
 
 
 class _Table:
     """The rows so far, and what makes the next one."""
 
-    def __init__(self, ctx: JobContext, job: "Cost", text: Text, scratch: Path):
+    def __init__(self, ctx: JobContext, job: Cost, text: Text, scratch: Path):
         self.ctx, self.job, self.text, self.scratch = ctx, job, text, scratch
         self.names = list(dict.fromkeys([job.original, *job.variants]))
         self.threads = job.threads or quick().cores

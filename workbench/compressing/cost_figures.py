@@ -7,7 +7,7 @@ from typing import Any
 
 from workbench.colours import BLUE, GREEN, GREY, ORANGE, SKY
 from workbench.compressing.recommend import nats
-from workbench.models.shelf import human_size
+from workbench.units import human_size
 
 GRID = "rgba(128,140,160,.2)"
 LINE = "rgba(128,140,160,.8)"

@@ -11,12 +11,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from workbench.assets import ROOT
 from workbench.children import child_environment
 from workbench.errors import UserError
 from workbench.jobs.job import JobStopped
 
 COMMAND = (sys.executable, "-m", "workbench.compressing.cost_child")
-ROOT = Path(__file__).parents[2]
 TELL_EVERY = 0.3  # seconds between words of progress
 LOOK_EVERY = 0.2  # seconds between looks for a stop
 

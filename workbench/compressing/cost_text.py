@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.data import shelf as datasets
+from workbench.data import store as datasets
 from workbench.data.masking import token_mask
+from workbench.data.prompts import BUILT_IN, held_out
 from workbench.data.rendering import Rendered, render, render_text
 from workbench.data.templates import TemplateStopped, get_template
 from workbench.data.tokenizer import Tokenizer
 from workbench.errors import UserError
 from workbench.home import Home, write_text
-from workbench.merging.proof import BUILT_IN, held_out
 from workbench.models.measure import rows_of
 from workbench.models.shelf import Resolved
 

@@ -1,17 +1,15 @@
 """The words beside the figures of 'what it cost': how they were measured, and what to be careful with."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from workbench.compressing.cost_text import Text
 from workbench.compressing.divergence import FEW, ROUNDS
 from workbench.compressing.recommend import nats
 from workbench.compressing.speed import BUSY, RUNS
 from workbench.hardware import quick
-from workbench.models.shelf import human_count, human_size
-
-if TYPE_CHECKING:
-    from workbench.jobs.kinds.cost import Cost
+from workbench.jobs.kinds.cost import Cost
+from workbench.units import human_count, human_size
 
 Row = dict[str, Any]
 COLUMNS = [
@@ -21,7 +19,7 @@ COLUMNS = [
 NONE = "—"
 
 
-def protocol(job: "Cost", text: Text, reference: dict[str, Any], threads: int) -> dict[str, Any]:
+def protocol(job: Cost, text: Text, reference: dict[str, Any], threads: int) -> dict[str, Any]:
     """How everything was measured: plain figures, and `sentences` for the page."""
     scored = "the assistants' answers" if text.kind == "conversation" else "all but the first of every text"
     drawn = len(text.chosen) < text.tokens

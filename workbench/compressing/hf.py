@@ -15,8 +15,9 @@ from typing import Any
 from workbench.compressing.quantizer import Work
 from workbench.errors import Problems
 from workbench.models import tensors
-from workbench.models.shelf import Resolved, human_size
+from workbench.models.shelf import Resolved
 from workbench.models.shelving import KEPT
+from workbench.units import human_size
 
 Shape = tuple[int, ...]
 

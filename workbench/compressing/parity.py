@@ -13,7 +13,8 @@ from workbench.chat.decoding import Decoding
 
 if TYPE_CHECKING:
     from workbench.chat.engine import Engine
-    from workbench.chat.streams import Messages, Stream
+    from workbench.chat.stream import Messages
+    from workbench.chat.streams import Stream
 
 SHOWN = 12  # differences in the table
 AROUND = 160  # characters of what both said before

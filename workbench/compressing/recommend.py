@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from workbench.models.shelf import human_size
+from workbench.units import human_size
 
 Row = dict[str, Any]
 

@@ -12,8 +12,9 @@ import torch
 
 from workbench.compressing.pruner import Cut
 from workbench.models import tensors
+from workbench.models.merged import open_weights
 from workbench.models.shelving import KEPT
-from workbench.models.weights import ShardWriter, open_weights
+from workbench.models.weights import ShardWriter
 
 SHARD = 2 * 10**9
 OWN = ("config.json", "model.safetensors.index.json", "README.md")

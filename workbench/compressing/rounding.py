@@ -67,7 +67,8 @@ class Rounding(Quantizer):
         import shutil
 
         from workbench.compressing import histograms
-        from workbench.models.weights import ShardWriter, open_weights
+        from workbench.models.merged import open_weights
+        from workbench.models.weights import ShardWriter
 
         parts, weights = hf.Parts.of(work.found.base), open_weights(work.found)
         names, layers = list(parts.headers), []

@@ -12,7 +12,7 @@ from workbench.data.store import dataset_folder, dataset_manifest
 from workbench.data.workshop import report
 from workbench.home import Home
 from workbench.lineage import Manifest
-from workbench.models.card import fenced, text
+from workbench.markdown import fenced, text
 from workbench.spec import dump_yaml
 
 SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))

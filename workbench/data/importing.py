@@ -5,6 +5,7 @@ import itertools
 import json
 from pathlib import Path
 
+from workbench.assets import ASSETS
 from workbench.data.format import Format
 from workbench.data.lines import Rejected
 from workbench.data.previewing import Preview, previewed
@@ -23,8 +24,8 @@ from workbench.lineage import Manifest, write_manifest
 from workbench.spec import dump_yaml
 
 REJECTED = "rejected.jsonl"
-ASSETS = Path(__file__).parents[2] / "assets" / "samples"
-SAMPLES = (("field-guide", "field_guide.jsonl", 0.1), ("field-guide-prompts", "prompts.jsonl", 0.0))
+SAMPLES = ASSETS / "samples"
+FIELD_GUIDE = (("field-guide", "field_guide.jsonl", 0.1), ("field-guide-prompts", "prompts.jsonl", 0.0))
 Given = Path | str | list[Path] | Source
 
 
@@ -101,10 +102,10 @@ def preview_source(source: Given, format: Format | None = None, encoding: str = 
 
 def import_sample(home: Home) -> Manifest:
     """Imports the samples `field-guide` and `field-guide-prompts` unless they are there; the first one's manifest."""
-    for name, file, fraction in SAMPLES:
+    for name, file, fraction in FIELD_GUIDE:
         if not inside(home.datasets, name).exists():
-            import_dataset(home, ASSETS / file, name, eval_fraction=fraction)
-    return dataset_manifest(home, SAMPLES[0][0])
+            import_dataset(home, SAMPLES / file, name, eval_fraction=fraction)
+    return dataset_manifest(home, FIELD_GUIDE[0][0])
 
 
 def rejected(home: Home, name: str, start: int = 0, count: int = 50) -> list[Rejected]:

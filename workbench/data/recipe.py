@@ -6,11 +6,11 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field
 
 from workbench.data.step import STEPS, Step
-from workbench.errors import Problems, SpecError, UserError
+from workbench.errors import NestedSpecError, Problems, SpecError, UserError
 from workbench.home import Home
 from workbench.limits import bounded_text
 from workbench.registry import choice
-from workbench.spec import NestedSpecError, Spec, dump_yaml, load_yaml
+from workbench.spec import Spec, dump_yaml, load_yaml
 
 RECIPE = "recipe.yaml"
 MOST_STEPS = 100

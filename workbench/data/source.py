@@ -12,11 +12,10 @@ from pydantic import BeforeValidator, Field, PlainSerializer
 from workbench.data.format import FORMATS, Format
 from workbench.data.source_plan import Choice
 from workbench.data.spread import Stop, Tell
-from workbench.errors import Problems, SpecError
+from workbench.errors import NestedSpecError, Problems, SpecError
 from workbench.home import NAME, Home, free_name, slug
 from workbench.lineage import Parent
 from workbench.registry import Method, Registry
-from workbench.spec import NestedSpecError
 
 COPY_LIMIT = 200 * 1024 * 1024
 

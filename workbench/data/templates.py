@@ -17,12 +17,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
+from workbench.assets import ASSETS, ROOT
 from workbench.children import child_environment
 from workbench.data.canonical import Message
 from workbench.data.template_spans import Answer
 from workbench.errors import SEE_LOG, UserError
 
-FOLDER = Path(__file__).parents[2] / "assets" / "templates"
+FOLDER = ASSETS / "templates"
 TemplateName = Literal["model", "alpaca", "chatml", "gemma", "llama3", "mistral", "qwen", "vicuna", "zephyr"]
 NAMES: tuple[str, ...] = get_args(TemplateName)
 BUILT_IN = NAMES[1:]
@@ -259,7 +260,7 @@ class Renderer:
 
 def _start() -> "subprocess.Popen[str]":
     # -P keeps the working folder off the path: a file in it must not stand in for a module of the same name.
-    root = str(Path(__file__).parents[2])
+    root = str(ROOT)
     path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
     return subprocess.Popen(
         [sys.executable, "-P", "-m", "workbench.data.template_worker"],

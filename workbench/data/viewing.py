@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from workbench.data import shelf
+from workbench.data import store
 from workbench.data.canonical import Message
 from workbench.data.rendering import (
     Rendered,
@@ -41,9 +41,9 @@ def row_as_seen(
     Raises `UserError` when there is no such row, model, dataset or template.
     """
     folder = resolve(home, model).home_of_template
-    found = shelf.rows(home, dataset, split, row - 1, 1) if row > 0 else []
+    found = store.rows(home, dataset, split, row - 1, 1) if row > 0 else []
     if not found:
-        total = shelf.count(home, dataset, split)
+        total = store.count(home, dataset, split)
         raise UserError(f"{dataset} has no row {row} in {split}.", f"It has {total}.", "row")
     return seen(found[0], Tokenizer.load(folder), get_template(template, folder, text), max_length, train_on)
 

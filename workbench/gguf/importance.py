@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.errors import UserError
+from workbench.gguf.layout import tensor_names
 from workbench.gguf.reading import Header, read_header
 from workbench.models.measure import encode
 from workbench.models.shelf import Resolved
@@ -82,15 +83,6 @@ def _names(model: Any, source: Header) -> dict[str, str]:
         if name.startswith("blk.") and columns.get(name) in shape:
             found[path] = name
     return found
-
-
-def tensor_names(architecture: str, layers: int) -> Callable[[str], str]:
-    """From a tensor's name in transformers to its name in GGUF, '' where it has none; the official package's table."""
-    import gguf
-
-    known = {name: number for number, name in gguf.MODEL_ARCH_NAMES.items()}
-    table = gguf.get_tensor_name_map(known.get(architecture, gguf.MODEL_ARCH.LLAMA), layers)
-    return lambda name: table.get_name(name, try_suffixes=(".weight", ".bias")) or ""
 
 
 def save(path: Path, matrix: dict[str, NDArray[np.float32]], dataset: str, rows: int) -> None:

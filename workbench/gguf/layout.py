@@ -4,6 +4,7 @@ https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
 """
 
 import math
+from collections.abc import Callable
 
 # name: (number in the file, weights in a block, bytes of a block)
 TYPES = {
@@ -41,3 +42,12 @@ def tensor_bytes(shape: tuple[int, ...], kind: str) -> int:
 
 def padded(size: int, alignment: int = ALIGNMENT) -> int:
     return -(-size // alignment) * alignment
+
+
+def tensor_names(architecture: str, layers: int) -> Callable[[str], str]:
+    """From a tensor's name in transformers to its name in GGUF, '' where it has none; the official package's table."""
+    import gguf
+
+    known = {name: number for number, name in gguf.MODEL_ARCH_NAMES.items()}
+    table = gguf.get_tensor_name_map(known.get(architecture, gguf.MODEL_ARCH.LLAMA), layers)
+    return lambda name: table.get_name(name, try_suffixes=(".weight", ".bias")) or ""

@@ -13,9 +13,9 @@ from typing import Any
 from workbench.data.canonical import Message
 from workbench.data.templates import Template
 from workbench.errors import UserError
-from workbench.models.card import fenced, text
-from workbench.models.shelf import human_count, human_size
+from workbench.markdown import fenced, text
 from workbench.spec import dump_yaml
+from workbench.units import human_count, human_size
 
 SYSTEM, USER, ANSWER = "SYSTEMWORDS", "USERWORDS", "ANSWERWORDS"
 

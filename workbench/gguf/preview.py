@@ -10,12 +10,12 @@ from typing import Any
 from workbench.errors import UserError
 from workbench.gguf.converter import architecture_of, gguf_architecture
 from workbench.gguf.converting import float_type
-from workbench.gguf.importance import tensor_names
-from workbench.gguf.layout import padded, tensor_bytes
+from workbench.gguf.layout import padded, tensor_bytes, tensor_names
 from workbench.gguf.types import BY_QUALITY, Choice, mixture
 from workbench.gguf.weights import Traits, Weight, is_quantized
 from workbench.models import tensors
-from workbench.models.shelf import Resolved, human_size
+from workbench.models.shelf import Resolved
+from workbench.units import human_size
 
 EXPERT = re.compile(r"\.experts\.\d+\.")
 TURNED = ("c_attn.weight", "c_proj.weight", "c_fc.weight")  # GPT-2 keeps these the other way round

@@ -1,5 +1,6 @@
 """A job: a spec that does work in a process of its own, and the context it works in."""
 
+import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,6 +80,8 @@ class Output:
 class Job(Method):
     """Base of every kind of job. Subclasses live in workbench/jobs/kinds, one a file."""
 
+    runs: ClassVar[str]
+    """Its engine, 'module:function', imported only where it runs: specs stay light, and engines know their spec."""
     uses_device: ClassVar[bool] = True
     resumable: ClassVar[bool] = False
 
@@ -110,8 +113,13 @@ class Job(Method):
         return ()
 
     def run(self, ctx: JobContext) -> dict[str, Any]:
-        """Does the work and returns its result (JSON types); raises `UserError`, `JobStopped` or anything."""
-        raise TypeError(f"{type(self).__name__} has no run()")
+        """Does the work and returns its result (JSON types); raises `UserError`, `JobStopped` or anything.
+
+        Calls what `runs` names with this spec and `ctx`; a job of a few lines overrides it instead.
+        """
+        module, _, function = self.runs.partition(":")
+        result: dict[str, Any] = getattr(importlib.import_module(module), function)(self, ctx)
+        return result
 
 
 JOBS: Registry[Job] = Registry("kind of job", "workbench.jobs.kinds")

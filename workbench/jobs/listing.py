@@ -7,17 +7,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from workbench.errors import UserError, shortened
 from workbench.home import Home
 from workbench.jobs.events import FINAL
 from workbench.jobs.index import JobIndex, Stored
+from workbench.jobs.view import JobView
 from workbench.limits import text
 from workbench.rowcache import Mark, mark, settled
-
-if TYPE_CHECKING:
-    from workbench.jobs.queue import JobView
 
 SHOWN = 300  # characters of a text in a list
 FILES = ("events.jsonl", "job.yaml")
@@ -56,7 +53,7 @@ class JobRow:
         return self.status in FINAL
 
 
-def row_of(view: "JobView") -> JobRow:
+def row_of(view: JobView) -> JobRow:
     """The row of a job as its events tell it now."""
     story, job = view.story, view.job
     return JobRow(
@@ -76,7 +73,7 @@ class JobList:
     A look costs a listing of jobs/ when that folder changed, the new events of live jobs, and `RECHECKED` stats.
     """
 
-    def __init__(self, home: Home, view: Callable[[str], "JobView"]):
+    def __init__(self, home: Home, view: Callable[[str], JobView]):
         self.revision = 0
         self._folder, self._view = home.jobs, view
         self._index = JobIndex(home.cache / "jobs.sqlite")
@@ -106,7 +103,7 @@ class JobList:
                 self._save()
             return self._rows.copy()
 
-    def live(self) -> list["JobView"]:
+    def live(self) -> list[JobView]:
         """The jobs whose events tell no end, the oldest first; one whose process died is among them."""
         with self._lock:
             self.look()
@@ -154,7 +151,7 @@ class JobList:
         else:
             self._live[name] = view
 
-    def _end(self, view: "JobView") -> None:
+    def _end(self, view: JobView) -> None:
         self._live.pop(view.id, None)
         found, row = signature(view.folder), row_of(view)
         self._ended[view.id] = found, row

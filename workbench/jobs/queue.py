@@ -9,17 +9,16 @@ import signal
 import threading
 import time
 from collections import OrderedDict
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import filelock
 
 from workbench.errors import Problems, UserError, explain, saying, shortened
 from workbench.home import PARTIAL, Home, existing, hidden_name, remove_entry, slug, write_text
-from workbench.jobs.events import FINAL, EventLog, Story
+from workbench.jobs.events import EventLog, Story
 from workbench.jobs.job import JOBS, STOP_FILE, Job
 from workbench.jobs.listing import JobList, JobRow
+from workbench.jobs.view import JobView
 from workbench.limits import bounded_text
 from workbench.spec import dump_yaml, load_yaml
 
@@ -29,67 +28,6 @@ AFTER_DEATH = "Resume goes on from the last checkpoint. If it was memory, lower 
 STAMP = re.compile(r"(\d{8}-\d{6}-\d{3})-")
 MOST_VIEWS = 64
 """Whole stories of ended jobs held in memory, those looked at last; a story has every point of its curves."""
-
-
-@dataclass
-class JobView:
-    """A job as its folder tells it: the id, the spec (None if it cannot be read) and the story.
-
-    `damage` says why it cannot be read; such a job never starts, and can be looked at and deleted.
-    """
-
-    id: str
-    folder: Path
-    job: Job | None
-    story: Story
-    offset: int = 0
-    damage: str = ""
-    _reading: Any = field(default_factory=threading.RLock, repr=False)
-
-    @property
-    def status(self) -> str:
-        """The status, where a 'running' whose process is gone reads 'interrupted'."""
-        if self.error and self.story.status == "queued":
-            return "failed"
-        if self.story.status == "running" and not self.story.alive():
-            self.refresh()  # it may have told its end after the last look
-            return "interrupted" if self.story.status == "running" else self.story.status
-        return self.story.status
-
-    @property
-    def label(self) -> str:
-        return self.job.label() if self.job else self.id
-
-    @property
-    def error(self) -> str:
-        """What is damaged, or why it failed."""
-        silent = "" if self.story.has_status else "events.jsonl is missing, or says nothing of how far the job is."
-        return self.damage or silent or self.story.error
-
-    @property
-    def is_settled(self) -> bool:
-        """Whether its events tell an end, or what is damaged keeps it from ever running."""
-        return self.story.status in FINAL or bool(self.error and self.story.status == "queued")
-
-    @property
-    def final(self) -> bool:
-        return self.status in FINAL
-
-    @property
-    def can_resume(self) -> bool:
-        return bool(self.job and self.status in ("interrupted", "stopped", "failed") and self.status != "done")
-
-    def refresh(self) -> "JobView":
-        """Folds in what is new; several threads look at the same view."""
-        with self._reading:
-            try:
-                events, self.offset = EventLog(self.folder / "events.jsonl").read(self.offset)
-            except OSError as error:
-                self.damage = f"events.jsonl cannot be read: {error.strerror}."
-                return self
-            for event in events:
-                self.story.add(event)
-        return self
 
 
 class Queue:

@@ -20,7 +20,8 @@ from workbench.errors import SEE_LOG, UserError, explain
 from workbench.hardware import cores
 from workbench.home import Home, sweep
 from workbench.jobs.events import EventLog
-from workbench.jobs.queue import AFTER_DEATH, DIED, LOG_FILE, JobView, Queue
+from workbench.jobs.queue import AFTER_DEATH, DIED, LOG_FILE, Queue
+from workbench.jobs.view import JobView
 from workbench.jobs.worker import ALREADY_TAKEN
 from workbench.uploads import sweep_uploads
 

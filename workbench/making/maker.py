@@ -1,16 +1,14 @@
 """A maker: a way of making rows from rows. One a file in makers/."""
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from workbench.errors import Problems, UserError
 from workbench.home import Home
 from workbench.making.items import Item, Message
+from workbench.making.making import Making
 from workbench.making.prompts import get_prompt
 from workbench.making.seeds import Seed
 from workbench.registry import Method, Registry
-
-if TYPE_CHECKING:
-    from workbench.making.making import Making
 
 
 class Maker(Method):
@@ -39,11 +37,11 @@ class Maker(Method):
         """How many seeds it needs to make `limit` rows."""
         return limit
 
-    def make(self, work: "Making") -> None:
+    def make(self, work: Making) -> None:
         """Asks and finishes items through `work` until there are enough, or nothing more to try."""
         raise NotImplementedError
 
-    def question(self, item: Item, work: "Making") -> list[Message]:
+    def question(self, item: Item, work: Making) -> list[Message]:
         """What a model is asked for the item's answer: its prompt, the last turn put into the template 'answer'."""
         text = work.prompts["answer"].render(prompt=item.text)
         item.made["answer_prompt"] = work.prompts["answer"].provenance()

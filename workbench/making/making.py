@@ -2,13 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from workbench.chat.decoding import Decoding
 from workbench.making import filters
 from workbench.making.items import Counts, Item
 from workbench.making.log import MakingLog
-from workbench.making.maker import Maker
 from workbench.making.novelty import Novelty
 from workbench.making.prompts import Prompt
 from workbench.making.replies import CUT_OFF, Message, Reply, Request, seed_of
@@ -33,6 +32,19 @@ class Plan:
     seed: int
 
 
+class Rules(Protocol):
+    """What a run asks of the method it works for."""
+
+    @property
+    def makes_prompts(self) -> bool: ...
+
+    def question(self, item: Item, work: "Making") -> list[Message]: ...
+
+    def answer_in(self, text: str) -> str: ...
+
+    def objection(self, item: Item) -> str: ...
+
+
 @dataclass
 class Making:
     """What a maker works with. Run again over the log of an earlier run, it makes the same rows and goes on.
@@ -41,7 +53,7 @@ class Making:
     prompts so far. planned: items there will be, where the maker can tell.
     """
 
-    maker: Maker
+    maker: Rules
     plan: Plan
     seeds: list[Seed]
     prompts: dict[str, Prompt]

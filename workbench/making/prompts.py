@@ -2,14 +2,13 @@
 
 import hashlib
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
+from workbench.assets import ASSETS
 from workbench.data.templates import RENDERER, TemplateStopped
-from workbench.errors import UserError
-from workbench.registry import suggestion
+from workbench.errors import UserError, suggestion
 
-FOLDER = Path(__file__).parents[2] / "assets" / "prompts"
+FOLDER = ASSETS / "prompts"
 MOST_TEMPLATE, MOST_PROMPT = 20_000, 200_000  # characters
 
 # What each template is given. Those that a text of one's own may leave out are in brackets.

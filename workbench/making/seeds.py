@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from workbench.data import shelf as datasets
+from workbench.data import store as datasets
 from workbench.errors import UserError
 from workbench.home import Home
 

@@ -94,7 +94,7 @@ class ShelfWriter(Writer):
 
     def _refusal(self, request: Request) -> str:
         """Why this prompt cannot be put to the model; '' if it can. An ensemble only finds out on its way."""
-        from workbench.chat.streams import TooLong
+        from workbench.chat.stream import TooLong
 
         if self._combined:
             return ""

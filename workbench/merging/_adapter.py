@@ -1,7 +1,7 @@
 """One of our methods in the shape mergekit calls. Imports mergekit: only job processes import this."""
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from mergekit.merge_methods.base import (
@@ -16,10 +16,12 @@ from mergekit.merge_methods.base import (
     PerInputValues,
     TensorGroup,
 )
+from mergekit.merge_methods.registry import _METHODS as known
 
-from workbench.merging.catalogue import MethodInfo, Parameter
-from workbench.merging.own import MergeMethod
+from workbench.merging.own import METHODS, MergeMethod
+from workbench.merging.parameters import MethodInfo, Parameter
 
+_STOCK: dict[str, Any] = {}  # mergekit's methods that ours stand in for
 KINDS = {"bool": bool, "int": int, "float": float}
 
 
@@ -57,3 +59,15 @@ def _parameter(one: Parameter, base: str) -> ParameterSpec:
     per_input = ParameterScope.INPUT if base == "ignored" else ParameterScope.NON_BASE
     scope = ParameterScope.SHARED if one.scope == "shared" else per_input
     return ParameterSpec(one.name, KINDS[one.kind], scope, MISSING if one.required else one.default)
+
+
+def register_with_mergekit(kernels: Literal["fast", "stock"]) -> None:
+    """Makes mergekit know our methods, for this process.
+
+    `fast`: ours stand in for mergekit's of the same name. `stock`: those are its own again, only new ones are ours.
+    """
+    for method in METHODS:
+        name = method.method
+        if name in known and not isinstance(known[name], Adapter):
+            _STOCK[name] = known[name]
+        known[name] = _STOCK[name] if kernels == "stock" and name in _STOCK else Adapter(method, _STOCK.get(name))

@@ -10,65 +10,21 @@ import importlib.metadata
 import json
 import subprocess
 import sys
-from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
+from workbench.assets import ASSETS, ROOT
 from workbench.children import child_environment
-from workbench.errors import UserError
-from workbench.registry import suggestion
+from workbench.errors import UserError, suggestion
+from workbench.merging.own import METHODS
+from workbench.merging.parameters import MethodInfo, Parameter
 from workbench.spec import load_yaml
 
-ASSETS = Path(__file__).parents[2] / "assets" / "merging"
-LISTING = ASSETS / "mergekit.json"
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """One setting of a method. scope: 'shared' (one value), 'input' (one a model) or 'non_base' (not for the base)."""
-
-    name: str
-    kind: str  # float, int or bool
-    scope: str
-    default: Any = None
-    required: bool = False
-    low: float | None = None
-    high: float | None = None
-    help: str = ""
-
-
-@dataclass(frozen=True)
-class MethodInfo:
-    """One method. base: 'required', 'optional', 'forbidden' or 'ignored'.
-
-    Counts of models are inclusive, None is no limit; `least` and `most` count the base, the other two do not.
-    kernel: 'stock' (mergekit's own), 'fast' (ours for a method of mergekit's) or 'own' (ours alone).
-    """
-
-    name: str
-    title: str
-    summary: str
-    url: str
-    base: str
-    parameters: tuple[Parameter, ...]
-    least: int = 1
-    most: int | None = None
-    least_others: int | None = None
-    most_others: int | None = None
-    kernel: str = "stock"
-
-    def parameter(self, name: str) -> Parameter | None:
-        return next((one for one in self.parameters if one.name == name), None)
-
-    def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
+LISTING = ASSETS / "merging" / "mergekit.json"
 
 
 @functools.cache
 def methods() -> dict[str, MethodInfo]:
     """Every method by name: mergekit's, and our own over them."""
-    from workbench.merging.own import METHODS
-
     found = {info.name: info for info in map(_noted, _listing()["methods"])}
     for own in METHODS:
         found[own.method] = own.info("fast" if own.method in found else "own")
@@ -89,14 +45,14 @@ def _listing() -> dict[str, Any]:
         return dict(listing)
     asked = subprocess.run(
         [sys.executable, "-m", "workbench.merging.catalogue", "-"], capture_output=True, text=True, check=True,
-        cwd=ASSETS.parents[1], env=child_environment(),
+        cwd=ROOT, env=child_environment(),
     )  # fmt: skip
     return dict(json.loads(asked.stdout))
 
 
 @functools.cache
 def _notes() -> dict[str, Any]:
-    return dict(load_yaml((ASSETS / "notes.yaml").read_text("utf-8")))
+    return dict(load_yaml((ASSETS / "merging" / "notes.yaml").read_text("utf-8")))
 
 
 def _noted(listed: dict[str, Any]) -> MethodInfo:

@@ -7,7 +7,7 @@ NaN and infinity cannot be seen from there: the engine refuses them while mergin
 
 from dataclasses import dataclass
 
-from workbench.errors import Problem, Problems
+from workbench.errors import Problem, Problems, suggestion
 from workbench.home import Home
 from workbench.merging import catalogue
 from workbench.merging.checking.architectures import described
@@ -23,8 +23,7 @@ from workbench.merging.checking.tokenizers import padding, tokenizers
 from workbench.merging.checking.view import View, look
 from workbench.merging.recipe import Recipe
 from workbench.models import tensors
-from workbench.models.shelf import human_count, human_size
-from workbench.registry import suggestion
+from workbench.units import human_count, human_size
 
 
 @dataclass(frozen=True)

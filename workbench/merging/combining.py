@@ -6,7 +6,7 @@ https://github.com/huggingface/peft/blob/main/src/peft/tuners/lora/model.py
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model, set_peft_model_state_dict
@@ -14,17 +14,35 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
+from workbench.home import writing
 from workbench.jobs.job import JobContext
-from workbench.jobs.kinds.combine_adapters import SVD, ranks
+from workbench.jobs.kinds.combine_adapters import SVD, CombineAdapters, ranks, uneven
+from workbench.lineage import Manifest, parent_of, write_manifest
 from workbench.models.adapted import Adapted
-
-if TYPE_CHECKING:
-    from workbench.jobs.kinds.combine_adapters import CombineAdapters
+from workbench.models.shelf import model_folder, resolve
+from workbench.models.shelving import copy_texts
 
 NEW = "default"  # the one name that PEFT saves without a folder of its own
 
 
-def combine(base: Path, folders: list[Path], job: "CombineAdapters", target: Path, ctx: JobContext) -> int:
+def run(job: CombineAdapters, ctx: JobContext) -> dict[str, Any]:
+    """Combines the adapters and puts the result on the shelf: {'model', 'rank', 'weights'}."""
+    folders = [model_folder(ctx.home, name, "adapters") for name in job.adapters]
+    base = resolve(ctx.home, job.adapters[0], "adapters").base
+    for note in uneven(folders):
+        ctx.note(note)
+    with writing(ctx.home.models / job.output) as partial:
+        rank = combine(base, folders, job, partial, ctx)
+        copy_texts(folders[0], partial)
+        parents = [parent_of(base, "base"), *(parent_of(folder, "combined") for folder in folders)]
+        result = {"model": job.output, "rank": rank, "weights": job.shares}
+        made_by = {**job.to_dict(), "job": ctx.folder.name}
+        manifest = Manifest(kind="adapter", name=job.output, parents=parents, made_by=made_by, info=result)
+        write_manifest(partial, manifest)
+    return result
+
+
+def combine(base: Path, folders: list[Path], job: CombineAdapters, target: Path, ctx: JobContext) -> int:
     """Writes the combined adapter into `target`; returns its rank. Computed and kept in float32."""
     ctx.progress(0, 0, "Reading the adapters")
     model = with_adapters(base, folders)

@@ -26,13 +26,14 @@ from mergekit.tokenizer.build import BuildTokenizer
 
 from workbench.errors import UserError
 from workbench.home import Home
+from workbench.merging._adapter import register_with_mergekit
 from workbench.merging.by_names import by_names, lost, require_whole
-from workbench.merging.own import register_with_mergekit
 from workbench.merging.recipe import Recipe
 from workbench.models.chat_tokens import copy_tokenizer
+from workbench.models.merged import open_weights
 from workbench.models.shelf import Resolved
 from workbench.models.tensors import shapes as shapes_of
-from workbench.models.weights import ShardWriter, Tensors, open_weights
+from workbench.models.weights import ShardWriter, Tensors
 
 Kernels = Literal["fast", "stock"]
 BY_ROWS = frozenset({"linear", "task_arithmetic", "nearswap", "passthrough"})

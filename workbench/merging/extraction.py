@@ -7,7 +7,7 @@ https://github.com/arcee-ai/mergekit/blob/main/mergekit/scripts/extract_lora.py
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from safetensors.torch import save_file
@@ -16,13 +16,15 @@ from transformers import AutoConfig
 from transformers.pytorch_utils import Conv1D
 
 from workbench.errors import UserError
+from workbench.home import writing
 from workbench.jobs.job import JobContext
+from workbench.jobs.kinds.extract_lora import ExtractLora
+from workbench.lineage import Manifest, parent_of, write_manifest
 from workbench.merging.combining import weightless
-from workbench.models.shelf import Resolved
-from workbench.models.weights import Tensors, open_weights
-
-if TYPE_CHECKING:
-    from workbench.jobs.kinds.extract_lora import ExtractLora
+from workbench.models.merged import open_weights
+from workbench.models.shelf import Resolved, model_folder, resolve
+from workbench.models.shelving import copy_texts
+from workbench.models.weights import Tensors
 
 EXACT_UP_TO = 512
 OVERSAMPLING = 16
@@ -106,7 +108,20 @@ def _name_of(modules: dict[str, nn.Module], wanted: nn.Module | None) -> str:
     return next((name for name, module in modules.items() if wanted is not None and module is wanted), "")
 
 
-def extract(base: Resolved, tuned: Resolved, job: "ExtractLora", target: Path, ctx: JobContext) -> dict[str, Any]:
+def run(job: ExtractLora, ctx: JobContext) -> dict[str, Any]:
+    """Extracts the adapter and puts it on the shelf; its result has the figures of `extract`."""
+    tuned, base = resolve(ctx.home, job.model), resolve(ctx.home, job.base, "base")
+    with writing(ctx.home.models / job.output_name) as partial:
+        result = {"model": job.output_name, **extract(base, tuned, job, partial, ctx)}
+        copy_texts(tuned.home_of_template, partial)
+        parents = [parent_of(base.base, "base"), parent_of(model_folder(ctx.home, job.model), "extracted")]
+        made_by = {**job.to_dict(), "job": ctx.folder.name}
+        manifest = Manifest(kind="adapter", name=job.output_name, parents=parents, made_by=made_by, info=result)
+        write_manifest(partial, manifest)
+    return result
+
+
+def extract(base: Resolved, tuned: Resolved, job: ExtractLora, target: Path, ctx: JobContext) -> dict[str, Any]:
     """Writes the adapter into `target`; returns the report of what it holds. Raises `UserError` if nothing changed."""
     torch.manual_seed(0)
     ctx.progress(0, 0, "Reading the models")
@@ -144,7 +159,7 @@ def _read(weights: Tensors, name: str, roles: Roles) -> Tensor:
     return weights.get(name if name in weights else f"{roles.inputs}.weight").float()
 
 
-def _add(found: Extraction, name: str, delta: Tensor, roles: Roles, job: "ExtractLora", new: Tensors) -> None:
+def _add(found: Extraction, name: str, delta: Tensor, roles: Roles, job: ExtractLora, new: Tensors) -> None:
     """Puts the change of one tensor, `delta` in float32, into the adapter as far as it goes, and counts its energy."""
     change, module = delta.double().square().sum().item(), name.removesuffix(".weight")
     held = 0.0
@@ -161,7 +176,7 @@ def _add(found: Extraction, name: str, delta: Tensor, roles: Roles, job: "Extrac
     found.count(roles.group(name), change, held)
 
 
-def low_rank(delta: Tensor, job: "ExtractLora") -> tuple[Tensor, Tensor, float]:
+def low_rank(delta: Tensor, job: ExtractLora) -> tuple[Tensor, Tensor, float]:
     """(A (r, in), B (out, r), energy held) with B A the truncated SVD of `delta` (out, in).
 
     Exact where one side has at most `EXACT_UP_TO` rows; larger ones by a randomized SVD with four power iterations

@@ -3,13 +3,13 @@
 One that bears the name of a mergekit method takes its place (and must give what it gives); another is new.
 """
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import ConfigDict, Field
 from pydantic.fields import FieldInfo
 
-from workbench.merging.catalogue import MethodInfo, Parameter
+from workbench.merging.parameters import MethodInfo, Parameter
 from workbench.registry import Method, Registry
 
 if TYPE_CHECKING:
@@ -69,21 +69,3 @@ def _parameter(name: str, field: FieldInfo) -> Parameter:
 
 
 METHODS: Registry[MergeMethod] = Registry("merge method", "workbench.merging.methods")
-
-_STOCK: dict[str, Any] = {}  # mergekit's methods that ours stand in for
-
-
-def register_with_mergekit(kernels: Literal["fast", "stock"]) -> None:
-    """Makes mergekit know our methods, for this process.
-
-    `fast`: ours stand in for mergekit's of the same name. `stock`: those are its own again, only new ones are ours.
-    """
-    from mergekit.merge_methods.registry import _METHODS as known
-
-    from workbench.merging._adapter import Adapter
-
-    for method in METHODS:
-        name = method.method
-        if name in known and not isinstance(known[name], Adapter):
-            _STOCK[name] = known[name]
-        known[name] = _STOCK[name] if kernels == "stock" and name in _STOCK else Adapter(method, _STOCK.get(name))

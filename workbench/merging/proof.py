@@ -7,20 +7,16 @@ here it is noticed at once. Models are loaded one after the other.
 import json
 import re
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-from workbench.data import shelf as datasets
+from workbench.data import store as datasets
+from workbench.data.prompts import BUILT_IN, built_in_prompts, held_out, prompts_of
 from workbench.errors import UserError, explain
 from workbench.home import Home, write_text
 from workbench.jobs.job import JobContext
-from workbench.jobs.kinds.generate import prompts_of
 from workbench.models import measure
 from workbench.models.shelf import resolve
-from workbench.spec import load_yaml
 
-ASSETS = Path(__file__).parents[2] / "assets" / "merging"
-BUILT_IN = "built-in text"
 MOST_PARENTS = 4
 ROWS = 64
 MAX_LENGTH = 512
@@ -70,17 +66,6 @@ def shelf_name(home: Home, written: str) -> str:
     except UserError:
         return written
     return (found.adapter or found.base).name
-
-
-def built_in_prompts() -> list[list[dict[str, str]]]:
-    """A few general prompts, as conversations."""
-    asked = load_yaml((ASSETS / "prompts.yaml").read_text("utf-8"))
-    return [[{"role": "user", "content": text}] for text in asked]
-
-
-def held_out() -> Rows:
-    """Short conversations about general knowledge, written for this purpose."""
-    return [json.loads(line) for line in (ASSETS / "held_out.jsonl").read_text("utf-8").splitlines()]
 
 
 def _prompts(home: Home, dataset: str, count: int) -> list[list[dict[str, str]]]:

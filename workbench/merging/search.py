@@ -5,24 +5,25 @@ Every trial is in the journal in the job's folder before the next begins, so a c
 
 import json
 import random
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from workbench.data import shelf as datasets
+from workbench.data import store as datasets
 from workbench.errors import UserError
 from workbench.home import Home, write_text
 from workbench.jobs.job import JobContext, JobStopped
+from workbench.jobs.kinds.merge_search import MergeSearch
+from workbench.lineage import Manifest, parent_of, read_manifest
+from workbench.merging import catalogue
 from workbench.merging.recipe import Recipe, find
-from workbench.merging.search_figures import TRIALS, figures
 from workbench.merging.search_space import Space
-from workbench.merging.search_study import finished, give_up, importance, open_study, sampler
+from workbench.merging.search_study import TRIALS, finished, give_up, importance, open_study, sampler
 
 if TYPE_CHECKING:
-    from workbench.jobs.kinds.merge_search import MergeSearch
     from workbench.models.measure import Encoded, Loss
 
-__all__ = ["Search", "divide", "figures"]
 
 MOST_ROWS = 20_000  # of a split looked at when rows are drawn
 MOST_FAILURES = 5  # in a row without a single success
@@ -62,7 +63,7 @@ def _drawn(home: Home, dataset: str, split: str, seed: int) -> list[dict[str, An
 class Search:
     """One run of the search: the model trials are merged into, the rows they are measured on, and the study."""
 
-    def __init__(self, job: "MergeSearch", ctx: JobContext, space: Space):
+    def __init__(self, job: MergeSearch, ctx: JobContext, space: Space):
         from workbench.merging.trial_model import TrialModel
         from workbench.models.measure import encode, longest
 
@@ -92,7 +93,7 @@ class Search:
         """The loss of a model of the shelf, or of the merge by a recipe."""
         from workbench.merging.engine import Plan
         from workbench.models.measure import loss_of
-        from workbench.models.weights import open_weights
+        from workbench.models.merged import open_weights
 
         if isinstance(name_or_recipe, str):
             weights = open_weights(find(self.ctx.home, name_or_recipe))
@@ -210,3 +211,58 @@ def _watched(tensors: Any, stopped: Callable[[], bool]) -> Any:
         if stopped():
             raise JobStopped
         yield pair
+
+
+def run(job: MergeSearch, ctx: JobContext) -> dict[str, Any]:
+    """Tries, judges and shelves; the result has the best recipe, its comparison and what mattered."""
+    skipped = [catalogue.method(name).title for name in job.space.methods if name not in job.space.usable()]
+    if skipped:
+        ctx.note(f"Not tried, as they do not fit these models: {', '.join(skipped)}.")
+    search = Search(job, ctx, job.space)
+    search.run()
+    recipe = search.best()
+    comparison = search.judge(recipe)
+    found = search.finish(comparison)
+    warning = _verdict(comparison)
+    ctx.note(warning)
+    info = {"recipe": recipe, "trials": len(found["trials"]), "comparison": comparison}
+    _shelve(job, ctx, recipe, info)
+    result = {
+        "model": job.output,
+        "recipe": Recipe.read(recipe).to_yaml(),
+        "trials": len(found["trials"]),
+        "baselines": found["baselines"],
+        "comparison": comparison,
+        "importance": found["importance"],
+        "verdict": warning,
+    }
+    if ctx.stop_requested():
+        raise JobStopped(result)
+    return result
+
+
+def _shelve(job: MergeSearch, ctx: JobContext, recipe: dict[str, Any], info: dict[str, Any]) -> None:
+    """Merges the best recipe to the disk; a resumed search replaces what it kept when it was stopped."""
+    from workbench.merging.engine import Plan, merge_to
+    from workbench.merging.shelving import parents_of, shelve
+
+    read, shards, target = Recipe.read(recipe), ctx.folder / "shards", ctx.home.models / job.output
+    plan = Plan(ctx.home, read, job.seed, job.kernels)
+    shutil.rmtree(shards, ignore_errors=True)
+    writer = merge_to(plan, shards, progress=lambda done, total, _: ctx.progress(done, total, "Merging the best"))
+    mine = target.exists() and read_manifest(target).made_by.get("job") == ctx.folder.name
+    parents = [*parents_of(read, plan.found), parent_of(ctx.home.datasets / job.dataset, "searched-on")]
+    made_by = {**job.to_dict(), "job": ctx.folder.name}
+    manifest = Manifest(kind="model", name=job.output, parents=parents, made_by=made_by, info=info)
+    shelve(ctx, read, plan, writer, manifest, replace=mine)
+
+
+def _verdict(comparison: dict[str, Any]) -> str:
+    """One sentence on whether the merge is worth having, by the held-out rows alone."""
+    parent, found = comparison["best_parent"], comparison["against_best_parent"]
+    span = f"{found['loss']:+.4f} nats a token, 95 % interval {found['low']:+.4f} to {found['high']:+.4f}"
+    if found["high"] < 0:
+        return f"On held-out rows the best recipe beats {parent}, the best model alone ({span})."
+    if found["low"] > 0:
+        return f"On held-out rows {parent} alone is better than the best recipe ({span})."
+    return f"On held-out rows the best recipe and {parent} alone cannot be told apart ({span})."

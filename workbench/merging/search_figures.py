@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from workbench.colours import BLUE, GREEN, GREY, ORANGE, PINK, SKY, VERMILION, YELLOW
+from workbench.merging.search_study import TRIALS
 
-TRIALS = "trials.json"
 PALETTE = (BLUE, ORANGE, GREEN, PINK, SKY, VERMILION, YELLOW)
 GRID = "rgba(128,140,160,.2)"
 LINE = "rgba(128,140,160,.8)"

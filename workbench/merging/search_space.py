@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from workbench.merging import catalogue
-from workbench.merging.catalogue import MethodInfo
+from workbench.merging.parameters import MethodInfo
 
 DEFAULT = ("linear", "slerp", "task_arithmetic", "ties", "dare_ties", "della")
 GROUPS = (("attn", "attention"), ("mlp", "mlp"), ("", "rest"))  # part of a tensor's name, and the word for it

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 JOURNAL = "journal.log"
+TRIALS = "trials.json"
 FIRST_AT_RANDOM = 8
 FEWEST_FOR_IMPORTANCE = 8
 

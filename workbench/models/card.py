@@ -10,11 +10,10 @@ from typing import Any
 from workbench.errors import UserError
 from workbench.home import Home
 from workbench.lineage import Manifest, Parent, read_manifest
-from workbench.models.family import as_text, family, plain
+from workbench.markdown import fenced, text
+from workbench.models.family import as_text, family
 from workbench.models.front_matter import declared
 from workbench.spec import dump_yaml
-
-MARKUP = re.compile(r"([\\`*_\[\]<>|#~])")
 
 
 def model_card(
@@ -42,19 +41,6 @@ def model_card(
         *[part for title, words in (sections or {}).items() for part in _section(text(title), text(words, lines=True))],
     ]
     return "\n\n".join(parts) + "\n"
-
-
-def text(words: object, lines: bool = False) -> str:
-    """Words of people and models as text that Markdown and HTML leave alone."""
-    split = str(words).splitlines() if lines else [str(words)]
-    return "\n\n".join(MARKUP.sub(r"\\\1", plain(line, 2000)).replace("\\<", "&lt;") for line in split)
-
-
-def fenced(words: str, language: str = "") -> str:
-    """A code block whose fence is longer than any run of backticks in it."""
-    longest = max((len(run) for run in re.findall(r"`+", words)), default=0)
-    fence = "`" * max(3, longest + 1)
-    return f"{fence}{language}\n{words.rstrip()}\n{fence}"
 
 
 def _section(title: str, body: str) -> list[str]:

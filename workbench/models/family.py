@@ -5,10 +5,8 @@ from dataclasses import dataclass, field
 
 from workbench.home import Home
 from workbench.lineage import Manifest
+from workbench.markdown import plain
 from workbench.models.artifacts import Key, Node, Shelf, node_of
-from workbench.models.family_figure import figure
-
-__all__ = ["Edge", "Family", "Node", "as_text", "family", "figure", "plain"]
 
 MOST_NODES = 300
 MOST_EDGES = 2000
@@ -118,12 +116,6 @@ def _mark_circles(found: Family) -> None:
     if back:
         names = ", ".join(sorted({edge.parent[1] for edge in back}))
         found.notes.append(f"Its manifests go in a circle at {plain(names)}: at least one of them is not true.")
-
-
-def plain(text: str, most: int = 200) -> str:
-    """A name out of a manifest as one printable line."""
-    line = "".join(letter if letter.isprintable() else " " for letter in text)
-    return line if len(line) <= most else line[: most - 1] + "…"
 
 
 def as_text(found: Family) -> str:

@@ -9,13 +9,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+from workbench.assets import ROOT
 from workbench.children import child_environment
 from workbench.errors import Problem, Problems, UserError
 from workbench.limited import MEMORY_BYTES, bound_memory
 from workbench.models import tensors
 from workbench.models.model_kinds import kind_from
 
-ROOT = Path(__file__).parents[2]
 COUNTS = ("num_hidden_layers", "num_attention_heads", "num_experts", "num_local_experts", "n_routed_experts")
 MOST = 10_000  # of any of these: each is a module to be built
 LONGEST = 600  # seconds: transformers alone takes some to be imported

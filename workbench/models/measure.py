@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.data import shelf as datasets
+from workbench.data import store as datasets
 from workbench.data.rendering import IGNORED, Tokenizer, encode_rows
 from workbench.data.templates import get_template
 from workbench.errors import UserError

@@ -10,11 +10,32 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from workbench.errors import UserError
 from workbench.models.adapted import Adapted
 from workbench.models.hollow import Group
+from workbench.models.shelf import Resolved
 from workbench.models.weights import Tensors
 
 FUSED_HELD = 3  # fused parameters whose parts are kept until they are asked for
+
+
+def open_weights(found: Resolved, any_config: bool = False) -> Tensors:
+    """The tensors of a model of the shelf, an adapter's merged in by PEFT.
+
+    any_config: take also what makes another config.json than the base's (more rows, an untied head). Raises
+    `UserError` for adapters that cannot be merged.
+    """
+    if found.adapter is None:
+        return Tensors(found.base)
+    merged = MergedTensors(found.base, found.adapter)
+    if merged.config_changes and not any_config:
+        settings = ", ".join(merged.config_changes)
+        raise UserError(
+            f"{found.name!r} makes another model than its base ({settings}).",
+            "Fold it into its base in the Models tab first, and use the folded model.",
+            "model",
+        )
+    return merged
 
 
 class MergedTensors(Tensors):

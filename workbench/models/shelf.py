@@ -5,13 +5,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from workbench.errors import Problems, UserError, explain, shortened
+from workbench.errors import Problems, UserError, explain, shortened, suggestion
 from workbench.home import Home, all_entries, entries, existing, inside, remove_entry
 from workbench.limits import bounded_object, text, whole
 from workbench.lineage import Manifest, read_manifest
 from workbench.models import tensors
 from workbench.models.model_kinds import ModelKind, kind_from, kind_of
-from workbench.registry import suggestion
 from workbench.rowcache import RowCache
 
 KINDS = ("model", "adapter", "ensemble", "gguf")
@@ -265,21 +264,3 @@ def delete_model(home: Home, name: str) -> None:
     if ensembles:
         raise UserError(f"{name!r} is a member of {', '.join(ensembles)}.", "Delete those ensembles first.", "model")
     remove_entry(folder)
-
-
-def human_size(size: float) -> str:
-    """1536 → '1.5 kB' in decimal units, as disks are sold."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if size < 1000:
-            return f"{size:.0f} {unit}" if size >= 10 or unit == "B" else f"{size:.1f} {unit}"
-        size /= 1000
-    return f"{size:.1f} TB"
-
-
-def human_count(count: float) -> str:
-    """134515008 → '135M'."""
-    for unit in ("", "k", "M", "B"):
-        if count < 1000:
-            return f"{count:.3g}{unit}"
-        count /= 1000
-    return f"{count:.3g}T"

@@ -15,7 +15,6 @@ import torch
 
 from workbench.errors import UserError
 from workbench.models.safetensors_files import opened
-from workbench.models.shelf import Resolved
 
 DTYPES = {
     torch.float64: "F64", torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16", torch.int64: "I64",
@@ -95,27 +94,6 @@ def _fill(file: FileIO, view: memoryview) -> None:
         if not count:
             raise UserError("A weight file ended early.", "Get the model again.")
         view = view[count:]
-
-
-def open_weights(found: Resolved, any_config: bool = False) -> Tensors:
-    """The tensors of a model of the shelf, an adapter's merged in by PEFT.
-
-    any_config: take also what makes another config.json than the base's (more rows, an untied head). Raises
-    `UserError` for adapters that cannot be merged.
-    """
-    if found.adapter is None:
-        return Tensors(found.base)
-    from workbench.models.merged import MergedTensors
-
-    merged = MergedTensors(found.base, found.adapter)
-    if merged.config_changes and not any_config:
-        settings = ", ".join(merged.config_changes)
-        raise UserError(
-            f"{found.name!r} makes another model than its base ({settings}).",
-            "Fold it into its base in the Models tab first, and use the folded model.",
-            "model",
-        )
-    return merged
 
 
 class ShardWriter:

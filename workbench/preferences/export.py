@@ -70,7 +70,7 @@ def export_dataset(
     of what was left out and why, and warnings. Raises `UserError` when the session is open, since everybody sees
     a dataset; when no pair is decided, a name is wrong or taken, or `eval_fraction` is not in 0…0.9.
     """
-    from workbench.data import shelf
+    from workbench.data import store
 
     safe_name(name)
     if not 0 <= eval_fraction <= 0.9:
@@ -82,7 +82,7 @@ def export_dataset(
         raise UserError("No pair of this session is decided yet.", "Vote for a left or right answer first.", "session")
     train, held_out = _split(rows, eval_fraction, seed)
     extra = {"with_unblinded": True} if with_unblinded else {}
-    return shelf.write_rows(
+    return store.write_rows(
         home,
         name,
         "preference",

@@ -10,10 +10,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from workbench import lineage
-from workbench.errors import Problems, UserError
+from workbench.errors import Problems, UserError, suggestion
 from workbench.home import Home, safe_name
 from workbench.preferences import store, tables
-from workbench.registry import suggestion
 
 OPEN, IDENTICAL, UNUSABLE = "open", "identical", "unusable"
 FINISHES = ("eos", "length", "error")

@@ -7,11 +7,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from workbench import lineage
-from workbench.errors import UserError
+from workbench.errors import UserError, suggestion
 from workbench.home import Home
 from workbench.preferences import blinding, leases, sessions, store, tables
 from workbench.preferences.blinding import Voter
-from workbench.registry import suggestion
 
 CHOICES = ("left", "right", "tie", "both_bad", "skip")
 EVENTS, PAIRS = tables.vote_events, tables.pairs

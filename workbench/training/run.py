@@ -3,15 +3,16 @@
 import json
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from workbench.data import shelf as datasets
+from workbench.data import store as datasets
 from workbench.data.encoded import EncodedRows, encoded_rows
 from workbench.data.encoding import Tally
 from workbench.data.templates import Template, get_template
 from workbench.errors import UserError
 from workbench.home import writing
 from workbench.jobs.job import JobContext, JobStopped
+from workbench.jobs.kinds.train import Train
 from workbench.lineage import Manifest, Parent, parent_of, read_manifest, write_manifest
 from workbench.models.chat_tokens import copy_tokenizer, write_stops
 from workbench.models.shelf import Resolved, model_folder, resolve
@@ -19,14 +20,11 @@ from workbench.training.lora_targets import sentence
 from workbench.training.objective import Objective, Setup
 from workbench.training.objectives.distill import Distill, WithTeacher
 
-if TYPE_CHECKING:
-    from workbench.jobs.kinds.train import Train
-
 NO_EVALUATION = "No eval row can be used, so this run has no evaluation. Raise the maximum length, or mend those rows."
 KEPT_FILES = ("adapter_model.safetensors", "adapter_config.json", "trainer_state.json")
 
 
-def train(job: "Train", ctx: JobContext) -> dict[str, Any]:
+def train(job: Train, ctx: JobContext) -> dict[str, Any]:
     """Trains and returns the result: the new name, steps, first and last losses."""
     from transformers import set_seed
 
@@ -62,7 +60,7 @@ def train(job: "Train", ctx: JobContext) -> dict[str, Any]:
     return _fit(job, ctx, trainer, setup, source)
 
 
-def _encoded(job: "Train", ctx: JobContext, source: Resolved, template: Template) -> dict[str, EncodedRows]:
+def _encoded(job: Train, ctx: JobContext, source: Resolved, template: Template) -> dict[str, EncodedRows]:
     """The rows to learn from by split, a split that has none left out; says what became of the others.
 
     Raises `UserError` when there is nothing to train on.
@@ -103,7 +101,7 @@ def _nothing_to_learn(tally: Tally) -> UserError:
     )
 
 
-def _notes(job: "Train", source: Resolved, rows: int) -> list[str]:
+def _notes(job: Train, source: Resolved, rows: int) -> list[str]:
     notes = []
     masked = read_manifest(source.base).info.get("masked")
     if masked and job.tuner.makes == "adapter":  # type: ignore[attr-defined]
@@ -115,7 +113,7 @@ def _notes(job: "Train", source: Resolved, rows: int) -> list[str]:
     return notes
 
 
-def _fit(job: "Train", ctx: JobContext, trainer: Any, setup: Setup, source: Resolved) -> dict[str, Any]:
+def _fit(job: Train, ctx: JobContext, trainer: Any, setup: Setup, source: Resolved) -> dict[str, Any]:
     from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
     from workbench.training.report import Report
@@ -208,7 +206,7 @@ def _made_by(target: Path, ctx: JobContext) -> bool:
     return target.exists() and read_manifest(target).made_by.get("job") == ctx.folder.name
 
 
-def _parents(job: "Train", ctx: JobContext, source: Resolved) -> list[Parent]:
+def _parents(job: Train, ctx: JobContext, source: Resolved) -> list[Parent]:
     """What the result was made from: an adapter stands on its base, a whole model only started from it."""
     tuner, objective = job.tuner, job.objective
     role = "base" if tuner.makes == "adapter" else "start"  # type: ignore[attr-defined]
@@ -221,7 +219,7 @@ def _parents(job: "Train", ctx: JobContext, source: Resolved) -> list[Parent]:
     return parents
 
 
-def _save(job: "Train", ctx: JobContext, trainer: Any, setup: Setup, source: Resolved, result: dict[str, Any]) -> None:
+def _save(job: Train, ctx: JobContext, trainer: Any, setup: Setup, source: Resolved, result: dict[str, Any]) -> None:
     """Writes the adapter or model with the tokenizer and the chat template it was trained with."""
     tuner: Any = job.tuner
     target, info = ctx.home.models / job.output_name, dict(result)

@@ -74,7 +74,7 @@ class Heads(Cutting):
     def _scores(self, cut: Cut, anatomy: Anatomy) -> "list[Tensor]":
         """How important each group is, one tensor of shape (groups,) a layer."""
         from workbench.compressing.activations import group_squares
-        from workbench.models.weights import open_weights
+        from workbench.models.merged import open_weights
 
         if self.score == "random":
             return [drawn(anatomy.groups, cut.seed, layer) for layer in range(anatomy.layers)]

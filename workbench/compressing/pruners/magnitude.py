@@ -32,7 +32,7 @@ class Magnitude(Thinning):
 
     def run(self, cut: Cut) -> dict[str, Any]:
         from workbench.compressing.masks import Smallest, two_of_four, zero_out
-        from workbench.models.weights import open_weights
+        from workbench.models.merged import open_weights
 
         anatomy = Anatomy.of(cut.found.base)
         if self.pattern == "global":

@@ -77,7 +77,7 @@ class MlpWidth(Cutting):
     def _scores(self, cut: Cut, anatomy: Anatomy) -> "list[Tensor]":
         """How important each neuron is, one tensor of shape (width,) a layer."""
         from workbench.compressing.activations import input_squares
-        from workbench.models.weights import open_weights
+        from workbench.models.merged import open_weights
 
         if self.score == "random":
             return [drawn(anatomy.width, cut.seed, layer) for layer in range(anatomy.layers)]

@@ -15,7 +15,8 @@ from workbench.gguf import converter, converting, library
 from workbench.gguf.preview import Preview, described, preview
 from workbench.gguf.types import Kind
 from workbench.home import Home, write_text
-from workbench.models.shelf import Resolved, human_size
+from workbench.models.shelf import Resolved
+from workbench.units import human_size
 
 Tell = Callable[[float, float, str], None]
 

@@ -2,19 +2,19 @@
 
 import hashlib
 import re
-from pathlib import Path
 from typing import ClassVar, Literal
 
 import pyarrow as pa
 from pydantic import Field
 
+from workbench.assets import ASSETS
 from workbench.data.expressions import matches, pieces_of
 from workbench.data.rows import Rows
 from workbench.data.step import STEPS, Outcome, Step, StepWork, Verdict
 from workbench.data.turns import judged, scan
 from workbench.home import Home
 
-PHRASES = Path(__file__).parents[3] / "assets" / "cleaning" / "refusals.txt"
+PHRASES = ASSETS / "cleaning" / "refusals.txt"
 
 
 @STEPS.register

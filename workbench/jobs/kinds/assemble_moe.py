@@ -5,13 +5,13 @@ from typing import Any, ClassVar
 
 from pydantic import Field, field_validator
 
-from workbench.errors import Problems, SpecError, UserError
+from workbench.errors import NestedSpecError, Problems, SpecError, UserError
 from workbench.home import Home, write_text, writing
 from workbench.jobs.job import JOBS, Job, JobContext, Output
 from workbench.lineage import Manifest, parent_of, write_manifest
 from workbench.merging.moe_recipe import MoeRecipe
 from workbench.models.shelf import check_free
-from workbench.spec import NestedSpecError, dump_yaml, load_yaml
+from workbench.spec import dump_yaml, load_yaml
 
 TELL_EVERY = 0.2  # seconds between words of progress
 

@@ -1,18 +1,17 @@
 """Combining LoRA adapters of one base into one adapter."""
 
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from workbench.errors import Problems, UserError
-from workbench.home import Home, writing
-from workbench.jobs.job import JOBS, Job, JobContext, Output
-from workbench.lineage import Manifest, parent_of, read_manifest, write_manifest
+from workbench.home import Home
+from workbench.jobs.job import JOBS, Job, Output
+from workbench.lineage import read_manifest
 from workbench.models import tensors
 from workbench.models.adapters import adapter_kind
-from workbench.models.shelf import check_free, model_folder, resolve
-from workbench.models.shelving import copy_texts
+from workbench.models.shelf import check_free, resolve
 
 Combination = Literal[
     "cat", "svd", "linear", "ties", "ties_svd", "dare_ties", "dare_ties_svd", "dare_linear", "dare_linear_svd",
@@ -32,6 +31,7 @@ class CombineAdapters(Job):
     """
 
     method: ClassVar[str] = "combine-adapters"
+    runs: ClassVar[str] = "workbench.merging.combining:run"
     title: ClassVar[str] = "Combine adapters"
 
     adapters: list[str] = Field(min_length=2, max_length=16, description="The adapters, all of one base model.")
@@ -109,23 +109,6 @@ class CombineAdapters(Job):
                 "combination", f"{self.combination} needs one rank throughout, and they have {named}.",
                 f"These work with any ranks: {', '.join(ANY_RANK)}.",
             )  # fmt: skip
-
-    def run(self, ctx: JobContext) -> dict[str, Any]:
-        from workbench.merging.combining import combine
-
-        folders = [model_folder(ctx.home, name, "adapters") for name in self.adapters]
-        base = resolve(ctx.home, self.adapters[0], "adapters").base
-        for note in uneven(folders):
-            ctx.note(note)
-        with writing(ctx.home.models / self.output) as partial:
-            rank = combine(base, folders, self, partial, ctx)
-            copy_texts(folders[0], partial)
-            parents = [parent_of(base, "base"), *(parent_of(folder, "combined") for folder in folders)]
-            result = {"model": self.output, "rank": rank, "weights": self.shares}
-            made_by = {**self.to_dict(), "job": ctx.folder.name}
-            manifest = Manifest(kind="adapter", name=self.output, parents=parents, made_by=made_by, info=result)
-            write_manifest(partial, manifest)
-        return result
 
 
 def not_plain_lora(folder: Path) -> str:

@@ -5,14 +5,14 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from workbench.compressing.cost import run
 from workbench.compressing.variants import look
 from workbench.errors import Problems, UserError
 from workbench.home import Home
-from workbench.jobs.job import JOBS, Job, JobContext
+from workbench.jobs.job import JOBS, Job
 from workbench.models import tensors
 from workbench.models.measure import check_dataset
-from workbench.models.shelf import human_size, resolve
+from workbench.models.shelf import resolve
+from workbench.units import human_size
 
 
 @JOBS.register
@@ -23,6 +23,7 @@ class Cost(Job):
     """
 
     method: ClassVar[str] = "cost"
+    runs: ClassVar[str] = "workbench.compressing.cost:run"
     title: ClassVar[str] = "What it cost"
     resumable: ClassVar[bool] = True
 
@@ -82,13 +83,3 @@ class Cost(Job):
             problems.add(
                 "positions", f"they take {human_size(need)} of disk, {human_size(free)} are free.", "Choose fewer."
             )
-
-    def run(self, ctx: JobContext) -> dict[str, Any]:
-        data = run(ctx, self)
-        failed = [row["name"] for row in data["rows"] if "error" in row]
-        advice = data["recommendation"]
-        ctx.note(advice["sentence"])
-        return {
-            "original": self.original, "measured": len(data["rows"]) - len(failed), "failed": failed,
-            "recommended": advice["name"], "recommendation": advice["sentence"],
-        }  # fmt: skip

@@ -1,17 +1,15 @@
 """Extracting a LoRA adapter from a fully fine-tuned model."""
 
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from pydantic import Field
 
 from workbench.errors import Problems, UserError
-from workbench.home import Home, writing
-from workbench.jobs.job import JOBS, Job, JobContext, Output
-from workbench.lineage import Manifest, parent_of, write_manifest
+from workbench.home import Home
+from workbench.jobs.job import JOBS, Job, Output
 from workbench.models import tensors
-from workbench.models.shelf import check_free, model_folder, resolve
-from workbench.models.shelving import copy_texts
+from workbench.models.shelf import check_free, resolve
 
 HEADS = ("lm_head.weight", "embed_out.weight")
 
@@ -25,6 +23,7 @@ class ExtractLora(Job):
     """
 
     method: ClassVar[str] = "extract-lora"
+    runs: ClassVar[str] = "workbench.merging.extraction:run"
     title: ClassVar[str] = "Extract a LoRA adapter"
 
     model: str = Field(description="The fine-tuned model.")
@@ -91,16 +90,3 @@ class ExtractLora(Job):
                 "include_embeddings", "one of the two ties its output head to the embedding, the other does not.",
                 "Leave it off.",
             )  # fmt: skip
-
-    def run(self, ctx: JobContext) -> dict[str, Any]:
-        from workbench.merging.extraction import extract
-
-        tuned, base = resolve(ctx.home, self.model), resolve(ctx.home, self.base, "base")
-        with writing(ctx.home.models / self.output_name) as partial:
-            result = {"model": self.output_name, **extract(base, tuned, self, partial, ctx)}
-            copy_texts(tuned.home_of_template, partial)
-            parents = [parent_of(base.base, "base"), parent_of(model_folder(ctx.home, self.model), "extracted")]
-            made_by = {**self.to_dict(), "job": ctx.folder.name}
-            manifest = Manifest(kind="adapter", name=self.output_name, parents=parents, made_by=made_by, info=result)
-            write_manifest(partial, manifest)
-        return result

@@ -9,7 +9,7 @@ from pydantic import Field
 from workbench.chat.decoding import Decoding
 from workbench.chat.gguf_lora import can_answer
 from workbench.children import Credential
-from workbench.data import shelf as datasets
+from workbench.data.prompts import prompts_of
 from workbench.errors import Problems, UserError
 from workbench.home import Home, safe_name
 from workbench.jobs.job import JOBS, Job, JobContext, JobStopped, Output
@@ -152,22 +152,3 @@ class Generate(Job):
                 raise JobStopped({"session": self.session, "prompts": start})
 
         return stop_if_asked
-
-
-def prompts_of(home: Home, dataset: str, limit: int) -> list[list[dict[str, str]]]:
-    """The first `limit` prompts of a dataset: message lists that end in a user turn, none twice.
-
-    Prompt sets and preference sets give their prompts, conversations what comes before the first answer.
-    """
-    found: list[list[dict[str, str]]] = []
-    for split in ("train", "eval"):
-        for row in datasets.rows(home, dataset, split, 0, limit * 2) if datasets.count(home, dataset, split) else []:
-            prompt = row.get("prompt") or _before_answer(row.get("messages") or [])
-            if prompt and prompt not in found:
-                found.append(prompt)
-    return found[:limit]
-
-
-def _before_answer(messages: list[dict[str, str]]) -> list[dict[str, str]]:
-    end = next((place for place, message in enumerate(messages) if message["role"] == "assistant"), len(messages))
-    return messages[:end]

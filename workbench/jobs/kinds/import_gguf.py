@@ -13,8 +13,9 @@ from workbench.gguf.reading import Header, read_header
 from workbench.home import Home, inside, slug, write_text, writing
 from workbench.jobs.job import JOBS, Job, JobContext, Output
 from workbench.lineage import Manifest, write_manifest
-from workbench.models.shelf import human_count, human_size, row_of
+from workbench.models.shelf import row_of
 from workbench.paths import ServerPath, regular_file
+from workbench.units import human_count, human_size
 
 CHUNK = 2**24
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")

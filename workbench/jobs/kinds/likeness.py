@@ -40,7 +40,7 @@ class Likeness(Job):
 
     def run(self, ctx: JobContext) -> dict[str, Any]:
         from workbench.merging import likeness
-        from workbench.models.weights import open_weights
+        from workbench.models.merged import open_weights
 
         def told(done: int, total: int, words: str) -> None:
             ctx.progress(done, total, f"Compared {words}")

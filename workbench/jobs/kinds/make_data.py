@@ -7,7 +7,7 @@ from pydantic import Field
 from workbench.chat.decoding import Decoding
 from workbench.chat.gguf_lora import can_answer, pair_of
 from workbench.children import Credential
-from workbench.data import shelf as datasets
+from workbench.data import store as datasets
 from workbench.errors import Problems, UserError
 from workbench.home import Home, inside
 from workbench.jobs.job import JOBS, Job, JobContext, JobStopped, Output

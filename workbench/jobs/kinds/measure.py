@@ -51,7 +51,7 @@ class Measure(Job):
 
     def run(self, ctx: JobContext) -> dict[str, Any]:
         from workbench.chat.engine import Engine
-        from workbench.data.shelf import dataset_kind
+        from workbench.data.store import dataset_kind
         from workbench.models.measure import rows_of
 
         split, rows = rows_of(ctx.home, self.dataset, self.rows)

@@ -69,7 +69,7 @@ class Merge(Job):
         return [Output("output", "models", self.output)]
 
     def check(self, home: Home, problems: Problems) -> None:
-        from workbench.data.shelf import dataset_kind
+        from workbench.data.store import dataset_kind
         from workbench.merging.checks import check
 
         try:

@@ -1,18 +1,15 @@
 """Searching for a good merge recipe by trying many."""
 
 import functools
-import shutil
 from collections.abc import Callable
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from workbench.data.templates import TemplateName
 from workbench.errors import Problems, UserError
 from workbench.home import Home
-from workbench.jobs.job import JOBS, Job, JobContext, JobStopped, Output
-from workbench.lineage import Manifest, parent_of, read_manifest
-from workbench.merging import catalogue
+from workbench.jobs.job import JOBS, Job, Output
 from workbench.merging.recipe import Recipe
 from workbench.merging.search_space import DEFAULT, Space, Start
 from workbench.models.shelf import check_free, resolve
@@ -23,6 +20,7 @@ class MergeSearch(Job):
     """Tries many merge recipes in memory, measures each on a dataset, and puts the best merge on the shelf."""
 
     method: ClassVar[str] = "merge-search"
+    runs: ClassVar[str] = "workbench.merging.search:run"
     title: ClassVar[str] = "Search for a recipe"
     resumable: ClassVar[bool] = True
 
@@ -99,60 +97,6 @@ class MergeSearch(Job):
 
         recipe = Recipe.read(self.space.recipe(self.space.usable()[0], Start()))
         problems.found += check(home, recipe, self.output).problems
-
-    def run(self, ctx: JobContext) -> dict[str, Any]:
-        from workbench.merging.search import Search
-
-        skipped = [catalogue.method(name).title for name in self.space.methods if name not in self.space.usable()]
-        if skipped:
-            ctx.note(f"Not tried, as they do not fit these models: {', '.join(skipped)}.")
-        search = Search(self, ctx, self.space)
-        search.run()
-        recipe = search.best()
-        comparison = search.judge(recipe)
-        found = search.finish(comparison)
-        warning = _verdict(comparison)
-        ctx.note(warning)
-        info = {"recipe": recipe, "trials": len(found["trials"]), "comparison": comparison}
-        self._shelve(ctx, recipe, info)
-        result = {
-            "model": self.output,
-            "recipe": Recipe.read(recipe).to_yaml(),
-            "trials": len(found["trials"]),
-            "baselines": found["baselines"],
-            "comparison": comparison,
-            "importance": found["importance"],
-            "verdict": warning,
-        }
-        if ctx.stop_requested():
-            raise JobStopped(result)
-        return result
-
-    def _shelve(self, ctx: JobContext, recipe: dict[str, Any], info: dict[str, Any]) -> None:
-        """Merges the best recipe to the disk; a resumed search replaces what it kept when it was stopped."""
-        from workbench.merging.engine import Plan, merge_to
-        from workbench.merging.shelving import parents_of, shelve
-
-        read, shards, target = Recipe.read(recipe), ctx.folder / "shards", ctx.home.models / self.output
-        plan = Plan(ctx.home, read, self.seed, self.kernels)
-        shutil.rmtree(shards, ignore_errors=True)
-        writer = merge_to(plan, shards, progress=lambda done, total, _: ctx.progress(done, total, "Merging the best"))
-        mine = target.exists() and read_manifest(target).made_by.get("job") == ctx.folder.name
-        parents = [*parents_of(read, plan.found), parent_of(ctx.home.datasets / self.dataset, "searched-on")]
-        made_by = {**self.to_dict(), "job": ctx.folder.name}
-        manifest = Manifest(kind="model", name=self.output, parents=parents, made_by=made_by, info=info)
-        shelve(ctx, read, plan, writer, manifest, replace=mine)
-
-
-def _verdict(comparison: dict[str, Any]) -> str:
-    """One sentence on whether the merge is worth having, by the held-out rows alone."""
-    parent, found = comparison["best_parent"], comparison["against_best_parent"]
-    span = f"{found['loss']:+.4f} nats a token, 95 % interval {found['low']:+.4f} to {found['high']:+.4f}"
-    if found["high"] < 0:
-        return f"On held-out rows the best recipe beats {parent}, the best model alone ({span})."
-    if found["low"] > 0:
-        return f"On held-out rows {parent} alone is better than the best recipe ({span})."
-    return f"On held-out rows the best recipe and {parent} alone cannot be told apart ({span})."
 
 
 def _collect(problems: Problems, field: str, check: Callable[[], object]) -> None:

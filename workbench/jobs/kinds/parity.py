@@ -4,11 +4,11 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from workbench.data import shelf as datasets
+from workbench.data import store as datasets
+from workbench.data.prompts import built_in_prompts, prompts_of
 from workbench.errors import Problems, UserError
 from workbench.home import Home
 from workbench.jobs.job import JOBS, Job, JobContext
-from workbench.jobs.kinds.generate import prompts_of
 from workbench.lineage import read_manifest
 from workbench.models.shelf import gguf_file, model_folder, resolve
 
@@ -71,7 +71,6 @@ class Parity(Job):
     def run(self, ctx: JobContext) -> dict[str, Any]:
         from workbench.chat.engine import Engine
         from workbench.compressing.parity import Compared, compare, summary
-        from workbench.merging.proof import built_in_prompts
 
         source = self.source_of(ctx.home)
         asked = prompts_of(ctx.home, self.prompts, self.number) if self.prompts else built_in_prompts()[: self.number]

@@ -9,10 +9,9 @@ from pydantic import Field
 
 from workbench.children import Credential
 from workbench.data.recipe import Recipe
-from workbench.errors import Problems, SpecError, UserError
+from workbench.errors import NestedSpecError, Problems, SpecError, UserError
 from workbench.home import Home, inside
 from workbench.jobs.job import JOBS, Job, JobContext, JobStopped
-from workbench.spec import NestedSpecError
 
 TELL_EVERY = 0.25  # seconds between words of progress
 

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from workbench.compressing.anatomy import Anatomy
 from workbench.compressing.pruner import PRUNERS, Cut, Pruner
-from workbench.data import shelf as datasets
+from workbench.data import store as datasets
 from workbench.errors import Problems, UserError
 from workbench.hardware import Hardware
 from workbench.home import Home, inside, slug, writing
@@ -16,8 +16,9 @@ from workbench.jobs.job import JOBS, Job, JobContext, Output
 from workbench.jobs.kinds.quantize import folded
 from workbench.lineage import Manifest, Parent, parent_of, read_manifest, write_manifest
 from workbench.models.measure import Encoded, Loss, check_dataset, difference, encode, longest, loss_of
-from workbench.models.shelf import Resolved, human_size, resolve
+from workbench.models.shelf import Resolved, resolve
 from workbench.registry import choice
+from workbench.units import human_size
 
 Rows = list[dict[str, Any]]
 

@@ -14,7 +14,7 @@ from workbench.errors import Problems, UserError
 from workbench.home import Home, write_text
 from workbench.jobs.job import JOBS, Job, JobContext
 from workbench.jobs.kinds.push_hub import check_login, explained
-from workbench.models.shelf import human_size
+from workbench.units import human_size
 
 
 @JOBS.register

@@ -13,10 +13,11 @@ from workbench.errors import Problems, UserError
 from workbench.home import Home
 from workbench.jobs.job import JOBS, Job, JobContext
 from workbench.lineage import read_manifest
-from workbench.models.card import fenced, text
+from workbench.markdown import fenced, text
 from workbench.models.front_matter import declared
-from workbench.models.shelf import gguf_file, human_size
+from workbench.models.shelf import gguf_file
 from workbench.spec import dump_yaml
+from workbench.units import human_size
 
 HOW_TO_LOG_IN = "Run `hf auth login` on this machine, or start the workbench with HF_TOKEN set; it must allow writing."
 

@@ -8,15 +8,16 @@ from pydantic import Field
 
 from workbench.children import Credential
 from workbench.compressing.quantizer import QUANTIZERS, Quantizer, Work
-from workbench.data import shelf as datasets
+from workbench.data import store as datasets
 from workbench.errors import Problems, UserError
 from workbench.home import Home, inside, slug, write_text, writing
 from workbench.jobs.job import JOBS, Job, JobContext, JobStopped, Output
 from workbench.lineage import Manifest, Parent, parent_of, read_manifest, write_manifest
 from workbench.models.adapters import adapter_kind
 from workbench.models.model_kinds import kind_of
-from workbench.models.shelf import Resolved, human_size, resolve
+from workbench.models.shelf import Resolved, resolve
 from workbench.registry import choice
+from workbench.units import human_size
 
 
 @JOBS.register

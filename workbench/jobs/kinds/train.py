@@ -7,19 +7,20 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from workbench.data import shelf as datasets
+from workbench.data import store as datasets
 from workbench.data.templates import TemplateName
 from workbench.errors import Problems, UserError
 from workbench.hardware import Hardware, known
 from workbench.home import Home, inside
-from workbench.jobs.job import JOBS, Job, JobContext, Output
+from workbench.jobs.job import JOBS, Job, Output
 from workbench.models.model_kinds import kind_of
-from workbench.models.shelf import Resolved, human_size, resolve
+from workbench.models.shelf import Resolved, resolve
 from workbench.registry import choice
 from workbench.training.objective import OBJECTIVES, Objective
 from workbench.training.objectives.distill import Distill
 from workbench.training.tuner import TUNERS, Tuner
 from workbench.training.tuners.full import Full
+from workbench.units import human_size
 
 
 @JOBS.register
@@ -27,6 +28,7 @@ class Train(Job):
     """Fine-tunes a model on a dataset and puts the adapter, or the whole model, on the shelf."""
 
     method: ClassVar[str] = "train"
+    runs: ClassVar[str] = "workbench.training.run:train"
     title: ClassVar[str] = "Train"
     resumable: ClassVar[bool] = True
 
@@ -212,8 +214,3 @@ class Train(Job):
             "report_to": "none",
             "disable_tqdm": True,
         }
-
-    def run(self, ctx: JobContext) -> dict[str, Any]:
-        from workbench.training.run import train
-
-        return train(self, ctx)

@@ -2,9 +2,9 @@
 
 from collections import Counter
 
-from workbench.merging.catalogue import MethodInfo
 from workbench.merging.checking.seen import Seen
 from workbench.merging.checking.view import MOST_LAYERS, View
+from workbench.merging.parameters import MethodInfo
 from workbench.merging.stack import Part
 
 

@@ -3,9 +3,9 @@
 import re
 from collections.abc import Hashable
 
-from workbench.merging.catalogue import MethodInfo
 from workbench.merging.checking.values import values_of
 from workbench.merging.checking.view import View
+from workbench.merging.parameters import MethodInfo
 
 WHOLE_BY_DEFAULT = ("dare", "della", "ties", "breadcrumbs")
 

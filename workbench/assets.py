@@ -1,0 +1,6 @@
+"""Where this project lies, and the files it brings along."""
+
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+ASSETS = ROOT / "assets"
