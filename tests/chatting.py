@@ -17,7 +17,7 @@ def load(engine: Engine, *names: str) -> Engine:
 
 def say(engine: Engine, name: str, decoding: Decoding = GREEDY, messages: Any = ASKED) -> str:
     """The whole answer, which is the sum of its parts."""
-    stream = engine.open(name, messages, decoding)
+    stream = engine.answering(name).open(messages, decoding)
     text = ""
     while not stream.done:
         text += stream.advance()

@@ -82,11 +82,10 @@ def test_an_adapter_answers_and_folds_as_peft_has_it(base: str, kind: str, home:
         return
     import_folder(home, tmp_path / "source", name, base)
 
-    engine = Engine(home)
-    engine.hardware = EXACT
+    engine = Engine(home, EXACT)
     list(engine.load([base, name]))
-    assert off(engine.activate(name)(input_ids=probe()).logits[:, -24:], plain, truth) < OFF
-    assert torch.equal(engine.activate(base)(input_ids=probe()).logits, plain)
+    assert off(engine.model(name).torch_model()(input_ids=probe()).logits[:, -24:], plain, truth) < OFF
+    assert torch.equal(engine.model(base).torch_model()(input_ids=probe()).logits, plain)
 
     job = Fold(adapter=name, output=f"{name}-folded")
     if reason := refusal(kind, base):

@@ -12,9 +12,10 @@ import pytest
 from tests.toys import EXACT, wordy_model
 from workbench.chat import engine as engine_module
 from workbench.chat.decoding import Decoding
-from workbench.chat.engine import Engine
-from workbench.chat.ensemble import ENSEMBLES, AnyStream, Ensemble
+from workbench.chat.ensemble import ENSEMBLES, Ensemble
+from workbench.chat.ensemble_engine import EnsembleEngine
 from workbench.chat.ensembles import _features
+from workbench.chat.stream import TokenStream
 from workbench.chat.worker import Worker
 from workbench.home import Home
 from workbench.models.ensembles import create_ensemble, read_ensemble
@@ -41,11 +42,11 @@ def toys(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def engine(toys: Path) -> Iterator[Engine]:
+def engine(toys: Path) -> Iterator[EnsembleEngine]:
     """One engine with every ensemble loaded, as the chat process has."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(engine_module, "probe", lambda: EXACT)
-        made = Engine(Home.at(toys))
+        made = EnsembleEngine(Home.at(toys))
         list(made.load([*MEMBERS, *map(name_of, ENSEMBLES)]))
         yield made
 
@@ -58,7 +59,7 @@ def name_of(method: type[Ensemble]) -> str:
     return f"my-{method.method}"
 
 
-def run(stream: AnyStream) -> tuple[str, list[str]]:
+def run(stream: TokenStream) -> tuple[str, list[str]]:
     """The text that came in parts, and the notes on the way."""
     parts, notes = [], []
     while not stream.done:
@@ -68,8 +69,8 @@ def run(stream: AnyStream) -> tuple[str, list[str]]:
 
 
 @every_ensemble
-def test_it_answers_as_one_model_would(method: type[Ensemble], engine: Engine) -> None:
-    stream = engine.open(name_of(method), ASKED, WARM)
+def test_it_answers_as_one_model_would(method: type[Ensemble], engine: EnsembleEngine) -> None:
+    stream = engine.answering(name_of(method)).open(ASKED, WARM)
     text, _ = run(stream)
     assert text == stream.text and text.strip()
     assert (stream.done, stream.name) == ("length", name_of(method))
@@ -77,19 +78,23 @@ def test_it_answers_as_one_model_would(method: type[Ensemble], engine: Engine) -
 
 
 @every_ensemble
-def test_the_same_seed_gives_the_same_answer(method: type[Ensemble], engine: Engine) -> None:
+def test_the_same_seed_gives_the_same_answer(method: type[Ensemble], engine: EnsembleEngine) -> None:
     name = name_of(method)
     first, again, other = (
-        run(engine.open(name, ASKED, WARM.model_copy(update={"seed": seed})))[0] for seed in (3, 3, 4)
+        run(engine.answering(name).open(ASKED, WARM.model_copy(update={"seed": seed})))[0] for seed in (3, 3, 4)
     )
     assert first == again != other
 
 
 @every_ensemble
-def test_what_was_asked_before_changes_nothing(method: type[Ensemble], engine: Engine) -> None:
+def test_what_was_asked_before_changes_nothing(method: type[Ensemble], engine: EnsembleEngine) -> None:
     name = name_of(method)
-    alone = run(engine.open(name, ASKED, WARM))[0]
-    streams = [engine.open(name, ASKED, WARM), engine.open("toy", ASKED, WARM), engine.open(name, ASKED, WARM)]
+    alone = run(engine.answering(name).open(ASKED, WARM))[0]
+    streams = [
+        engine.answering(name).open(ASKED, WARM),
+        engine.answering("toy").open(ASKED, WARM),
+        engine.answering(name).open(ASKED, WARM),
+    ]
     while not all(stream.done for stream in streams):
         for stream in streams:
             if not stream.done:
@@ -98,15 +103,15 @@ def test_what_was_asked_before_changes_nothing(method: type[Ensemble], engine: E
 
 
 @every_ensemble
-def test_the_pane_says_who_answers_and_how(method: type[Ensemble], engine: Engine) -> None:
-    said = engine.weights(name_of(method))
+def test_the_pane_says_who_answers_and_how(method: type[Ensemble], engine: EnsembleEngine) -> None:
+    said = engine.answering(name_of(method)).weights()
     assert method.title in said
-    assert all(engine.weights(member) in said for member in MEMBERS)
+    assert all(engine.answering(member).weights() in said for member in MEMBERS)
 
 
 @every_ensemble
-def test_there_is_something_to_see_all_along(method: type[Ensemble], engine: Engine) -> None:
-    stream = engine.open(name_of(method), ASKED, WARM)
+def test_there_is_something_to_see_all_along(method: type[Ensemble], engine: EnsembleEngine) -> None:
+    stream = engine.answering(name_of(method)).open(ASKED, WARM)
     shown = [("", "")]
     while not stream.done:
         stream.advance()
@@ -115,7 +120,7 @@ def test_there_is_something_to_see_all_along(method: type[Ensemble], engine: Eng
 
 
 @every_ensemble
-def test_it_stops_when_asked(method: type[Ensemble], engine: Engine) -> None:
+def test_it_stops_when_asked(method: type[Ensemble], engine: EnsembleEngine) -> None:
     out = io.StringIO()
     worker = Worker(engine.home, out)
     pane = {"pane": 0, "model": name_of(method), "messages": ASKED}
@@ -129,24 +134,27 @@ def test_it_stops_when_asked(method: type[Ensemble], engine: Engine) -> None:
 
 
 @every_ensemble
-def test_a_batch_says_what_streams_say(method: type[Ensemble], engine: Engine) -> None:
+def test_a_batch_says_what_streams_say(method: type[Ensemble], engine: EnsembleEngine) -> None:
     name = name_of(method)
     asked = [ASKED, [{"role": "user", "content": "And of the lake?"}]]
     seen: list[int] = []
-    answers = engine.answer_batch(name, asked, WARM, seen.append)
-    streams = [engine.open(name, messages, WARM.model_copy(update={"seed": 3 + n})) for n, messages in enumerate(asked)]
+    answers = engine.answering(name).answer_batch(asked, WARM, seen.append)
+    streams = [
+        engine.answering(name).open(messages, WARM.model_copy(update={"seed": 3 + n}))
+        for n, messages in enumerate(asked)
+    ]
     assert [answer.text for answer in answers] == [run(stream)[0].strip() for stream in streams]
     assert [answer.finish for answer in answers] == ["length"] * 2 and set(seen) == {0, 1}
 
 
 @every_ensemble
-def test_a_conversation_that_is_too_long_is_an_error_of_its_own(method: type[Ensemble], engine: Engine) -> None:
+def test_a_conversation_that_is_too_long_is_an_error_of_its_own(method: type[Ensemble], engine: EnsembleEngine) -> None:
     long = [{"role": "user", "content": "red apple " * 400}]
-    answers = engine.answer_batch(name_of(method), [long, ASKED], WARM)
+    answers = engine.answering(name_of(method)).answer_batch([long, ASKED], WARM)
     assert [answer.finish for answer in answers] == ["error", "length"]
 
 
 @every_ensemble
-def test_it_comes_from_the_shelf_as_it_was_put_there(method: type[Ensemble], engine: Engine) -> None:
+def test_it_comes_from_the_shelf_as_it_was_put_there(method: type[Ensemble], engine: EnsembleEngine) -> None:
     found = read_ensemble(engine.home, name_of(method))
     assert found.method == ENSEMBLES.parse(settings(method)) and found.members == tuple(MEMBERS)

@@ -98,7 +98,7 @@ def test_it_is_as_large_as_it_said(home: Home, name: str, method: str) -> None:
 def test_it_loads_again_and_answers(home: Home, name: str, method: str) -> None:
     engine = Engine(home)
     list(engine.load([name]))
-    answer = engine.answer_batch(name, ASKED, Decoding(greedy=True, max_new_tokens=12))[0]
+    answer = engine.answering(name).answer_batch(ASKED, Decoding(greedy=True, max_new_tokens=12))[0]
     assert answer.tokens > 0 and answer.text
 
 

@@ -24,15 +24,14 @@ def answers(home: Home, name: str) -> None:
     """The model loads and makes a few tokens."""
     answerable(home, name)
     engine = opened(home, name)
-    stream = engine.open(name, [{"role": "user", "content": "Say something."}], Decoding(max_new_tokens=8))
+    stream = engine.answering(name).open([{"role": "user", "content": "Say something."}], Decoding(max_new_tokens=8))
     while not stream.done:
         stream.advance()
 
 
 def opened(home: Home, *names: str) -> Engine:
     """A chat engine with these loaded, in float32."""
-    engine = Engine(home)
-    engine.hardware = EXACT
+    engine = Engine(home, EXACT)
     list(engine.load(list(names)))
     return engine
 
@@ -84,10 +83,10 @@ def reads(case: Case) -> None:
     """The GGUF writes and reads 20 conversations as its source does."""
     gguf, model = case.needs("GGUF F16"), case.needs("import")
     engine = opened(case.home, gguf, model)
-    file = engine.tokenizer(gguf)
+    file = engine.model(gguf)
     for number, row in enumerate(conversations(20)):
         said = [*row["messages"], {"role": "user", "content": f"And é 🙂 {number}?"}]
-        prompt = engine.prompt(model, said)
+        prompt = engine.model(model).prompt(said)
         if file.prompt_text(said) != prompt.text or file.model.tokenize(prompt.text) != prompt.ids:
             raise UserError(f"Conversation {number + 1} is read as other tokens.")
 
@@ -108,7 +107,7 @@ def stops(case: Case) -> None:
     names = [case.needs(column) for column in ("import", "fold", "GGUF F16")]
     engine = opened(case.home, *names)
     said = [{"role": "user", "content": "Say something."}]
-    found = [set(engine.open(name, said, Decoding()).stops) for name in names]
+    found = [set(engine.answering(name).open(said, Decoding()).stops) for name in names]
     assert found[0]
     if found[0] != found[1] or not found[0] <= found[2]:
         raise UserError(f"They stop at {', '.join(map(str, map(sorted, found)))}.")

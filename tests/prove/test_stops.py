@@ -74,7 +74,7 @@ def run(home: Home, job: Job) -> str:
 def finish(home: Home, name: str) -> tuple[str, str]:
     engine = Engine(home)
     list(engine.load([name]))
-    (answer,) = engine.answer_batch(name, [ASKED], Decoding(greedy=True, max_new_tokens=MOST))
+    (answer,) = engine.answering(name).answer_batch([ASKED], Decoding(greedy=True, max_new_tokens=MOST))
     return answer.finish, answer.text
 
 

@@ -50,15 +50,15 @@ def engine(home: Home, monkeypatch: pytest.MonkeyPatch) -> Engine:
 
 @torch.inference_mode()
 def logits(engine: Engine, name: str) -> torch.Tensor:
-    model = engine.activate(name)
-    return model(input_ids=torch.tensor([engine.prompt_ids(name, ASKED)])).logits.clone()
+    model = engine.model(name).torch_model()
+    return model(input_ids=torch.tensor([engine.model(name).prompt_ids(ASKED)])).logits.clone()
 
 
 def test_the_prompt_is_what_a_trained_row_begins_with(engine: Engine, home: Home) -> None:
     row = {"messages": [*ASKED, {"role": "assistant", "content": "It is so."}]}
     folder = home.models / "toy"
     view = seen(row, Tokenizer.load(folder), get_template("model", folder), 512)["tokens"]
-    prompt = load(engine, "toy").prompt_ids("toy", ASKED)
+    prompt = load(engine, "toy").model("toy").prompt_ids(ASKED)
     assert [token["id"] for token in view if not token["trained"]][: len(prompt)] == prompt
     assert view[len(prompt)]["trained"]
 
@@ -89,7 +89,7 @@ def test_every_adapter_answers_as_alone(engine: Engine, home: Home) -> None:
 def test_answers_made_in_turns_are_those_made_one_by_one(engine: Engine) -> None:
     load(engine, "toy", "a", "b")
     alone = {name: say(engine, name) for name in ("toy", "a", "b")}
-    streams = {name: engine.open(name, ASKED, GREEDY) for name in alone}
+    streams = {name: engine.answering(name).open(ASKED, GREEDY) for name in alone}
     while any(not stream.done for stream in streams.values()):
         for stream in streams.values():
             if not stream.done:
@@ -100,27 +100,27 @@ def test_answers_made_in_turns_are_those_made_one_by_one(engine: Engine) -> None
 
 def test_a_name_that_came_to_mean_other_weights_answers_with_those(engine: Engine, home: Home) -> None:
     load(engine, "toy", "a")
-    old, named = logits(engine, "a"), engine.weights("a")
+    old, named = logits(engine, "a"), engine.answering("a").weights()
     toy_adapter(home, "a", seed=9)
     load(engine, "toy", "a")
     assert not torch.allclose(logits(engine, "a"), old, atol=0.1)
     assert torch.equal(logits(engine, "a"), logits(load(Engine(home), "a"), "a"))
-    assert engine.weights("a") != named
+    assert engine.answering("a").weights() != named
 
 
 def test_the_pane_says_which_weights_answer(engine: Engine) -> None:
     load(engine, "toy")
-    assert "toy · no adapter · " in engine.weights("toy")
+    assert "toy · no adapter · " in engine.answering("toy").weights()
     load(engine, "toy", "a")
-    assert "toy · adapters off · " in engine.weights("toy")
-    assert "toy + adapter a on · " in engine.weights("a")
+    assert "toy · adapters off · " in engine.answering("toy").weights()
+    assert "toy + adapter a on · " in engine.answering("a").weights()
 
 
 def test_bases_no_longer_asked_for_are_let_go(engine: Engine) -> None:
     load(engine, "toy", "other")
-    assert len(engine._bases) == 2
+    assert len(engine.transformers._bases) == 2
     load(engine, "other")
-    assert len(engine._bases) == 1 and say(engine, "other")
+    assert len(engine.transformers._bases) == 1 and say(engine, "other")
 
 
 # ---- how it answers ----------------------------------------------------------------------------------------
@@ -130,11 +130,18 @@ def test_bases_no_longer_asked_for_are_let_go(engine: Engine) -> None:
 @pytest.mark.parametrize("name", ["toy", "a"])
 def test_streamed_greedy_is_generated_greedy(decoding: Decoding, name: str, engine: Engine) -> None:
     load(engine, "toy", "a")
-    prompt = torch.tensor([engine.prompt_ids(name, ASKED)])
-    made = engine.activate(name).generate(
-        input_ids=prompt, eos_token_id=sorted(engine.stop_ids(name)), pad_token_id=2, **decoding.generate_arguments()
+    prompt = torch.tensor([engine.model(name).prompt_ids(ASKED)])
+    made = (
+        engine.model(name)
+        .torch_model()
+        .generate(
+            input_ids=prompt,
+            eos_token_id=sorted(engine.model(name).stops),
+            pad_token_id=2,
+            **decoding.generate_arguments(),
+        )
     )
-    text = engine._tokenizers[name].decode(made[0, prompt.shape[1] :], skip_special_tokens=True)
+    text = engine.model(name).tokenizer.decode(made[0, prompt.shape[1] :], skip_special_tokens=True)
     assert say(engine, name, decoding) == text != ""
 
 
@@ -149,7 +156,10 @@ def test_a_batch_is_repeatable_and_follows_its_seed(engine: Engine) -> None:
     load(engine, "a")
     warm = Decoding(temperature=1.5, max_new_tokens=12, seed=3)
     first, second, other = (
-        [answer.text for answer in engine.answer_batch("a", [ASKED] * 3, warm.model_copy(update={"seed": seed}))]
+        [
+            answer.text
+            for answer in engine.answering("a").answer_batch([ASKED] * 3, warm.model_copy(update={"seed": seed}))
+        ]
         for seed in (3, 3, 4)
     )
     assert first == second != other
@@ -158,14 +168,14 @@ def test_a_batch_is_repeatable_and_follows_its_seed(engine: Engine) -> None:
 def test_a_batch_says_the_same_as_a_stream(engine: Engine) -> None:
     load(engine, "toy")
     longer = [{"role": "user", "content": "Tell me of the red apple and of the quiet lake, at some length."}]
-    answers = engine.answer_batch("toy", [ASKED, longer], GREEDY)
+    answers = engine.answering("toy").answer_batch([ASKED, longer], GREEDY)
     assert [answer.text for answer in answers] == [say(engine, "toy", messages=m).strip() for m in (ASKED, longer)]
 
 
 def ending_with(engine: Engine, token: int, monkeypatch: pytest.MonkeyPatch, after: int) -> None:
     """Makes the toy say `token` after so many words."""
-    model = engine.activate("toy")
-    prompt, forward = len(engine.prompt_ids("toy", ASKED)), model.forward
+    model = engine.model("toy").torch_model()
+    prompt, forward = len(engine.model("toy").prompt_ids(ASKED)), model.forward
     seen = {"length": 0}
 
     def forced(*args: Any, **given: Any) -> Any:
@@ -188,7 +198,7 @@ def test_an_answer_says_how_it_ended(
 ) -> None:
     load(engine, "toy")
     ending_with(engine, token, monkeypatch, after)
-    answer = engine.answer_batch("toy", [ASKED], GREEDY.model_copy(update={"max_new_tokens": limit}))[0]
+    answer = engine.answering("toy").answer_batch([ASKED], GREEDY.model_copy(update={"max_new_tokens": limit}))[0]
     assert (answer.finish, answer.tokens) == (finish, tokens)
 
 
@@ -198,7 +208,7 @@ def test_a_stream_says_how_it_ended(
 ) -> None:
     load(engine, "toy")
     ending_with(engine, END_OF_TURN, monkeypatch, after)
-    stream = engine.open("toy", ASKED, GREEDY)
+    stream = engine.answering("toy").open(ASKED, GREEDY)
     while not stream.done:
         stream.advance()
     assert (stream.done, len(stream.made)) == (finish, made)
@@ -215,24 +225,26 @@ def test_the_end_of_turn_of_the_template_stops_an_answer(home: Home, engine: Eng
         path = home.models / "toy" / file
         path.write_text(json.dumps({**json.loads(path.read_text()), key: value}))
     load(engine, "toy")
-    assert engine._tokenizers["toy"].eos_token_id == 0
-    assert engine.stop_ids("toy") == {0, END_OF_TURN}
+    assert engine.model("toy").tokenizer.eos_token_id == 0
+    assert engine.model("toy").stops == {0, END_OF_TURN}
 
 
 def test_a_conversation_that_is_too_long_is_refused(engine: Engine) -> None:
     load(engine, "toy")
     with pytest.raises(UserError, match="toy takes 512") as caught:
-        engine.open("toy", [{"role": "user", "content": "red apple " * 400}], GREEDY)
+        engine.answering("toy").open([{"role": "user", "content": "red apple " * 400}], GREEDY)
     assert "Start a new one" in caught.value.remedy
 
 
 def test_an_answer_ends_where_the_model_ends(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     load(engine, "toy")
     monkeypatch.setattr(
-        engine.activate("toy").config, "max_position_embeddings", len(engine.prompt_ids("toy", ASKED)) + 5
+        engine.model("toy").torch_model().config,
+        "max_position_embeddings",
+        len(engine.model("toy").prompt_ids(ASKED)) + 5,
     )
     ending_with(engine, WORD, monkeypatch, 0)
-    stream = engine.open("toy", ASKED, GREEDY)
+    stream = engine.answering("toy").open(ASKED, GREEDY)
     while not stream.done:
         stream.advance()
     assert (stream.done, len(stream.made)) == ("length", 5)
@@ -240,8 +252,8 @@ def test_an_answer_ends_where_the_model_ends(engine: Engine, monkeypatch: pytest
 
 def test_a_character_of_several_tokens_appears_whole(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     load(engine, "toy")
-    stream = engine.open("toy", ASKED, GREEDY)
-    ids = iter(engine._tokenizers["toy"]("né 🙂", add_special_tokens=False)["input_ids"])
+    stream = engine.answering("toy").open(ASKED, GREEDY)
+    ids = iter(engine.model("toy").tokenizer("né 🙂", add_special_tokens=False)["input_ids"])
     monkeypatch.setattr(stream, "_choose", lambda _: next(ids, END_OF_TURN))
     parts = []
     while not stream.done:

@@ -35,10 +35,10 @@ def engine(home: Home, monkeypatch: pytest.MonkeyPatch) -> Engine:
 def test_prompt_and_logits_are_the_source_s(engine: Engine) -> None:
     load(engine, "toy", "toy-f32")
     for messages in (ASKED, LONGER, [{"role": "system", "content": "Be brief."}, *ASKED]):
-        ids = engine.prompt_ids("toy", messages)
-        assert engine.prompt_ids("toy-f32", messages) == ids
-        expected = engine.activate("toy")(input_ids=torch.tensor([ids])).logits[:, -1]
-        made = engine.open("toy-f32", messages, GREEDY).logits()
+        ids = engine.model("toy").prompt_ids(messages)
+        assert engine.model("toy-f32").prompt_ids(messages) == ids
+        expected = engine.model("toy").torch_model()(input_ids=torch.tensor([ids])).logits[:, -1]
+        made = engine.answering("toy-f32").open(messages, GREEDY).logits()
         assert (made - expected).abs().max() < 0.005  # llama.cpp remembers keys and values in 16 bits
 
 
@@ -60,7 +60,7 @@ def test_a_batch_says_what_streams_say(engine: Engine) -> None:
     load(engine, "toy-f32")
     asked = [ASKED, LONGER, [{"role": "user", "content": "Tell me of the red apple number 3."}]] * 4
     heard: list[int] = []
-    answers = engine.answer_batch("toy-f32", asked, GREEDY, heard.append)
+    answers = engine.answering("toy-f32").answer_batch(asked, GREEDY, heard.append)
     assert [answer.text for answer in answers] == [say(engine, "toy-f32", messages=one).strip() for one in asked]
     assert set(heard) == set(range(12))
 
@@ -69,7 +69,10 @@ def test_a_batch_follows_its_seed_and_its_answers_differ(engine: Engine) -> None
     load(engine, "toy-f32")
     warm = Decoding(temperature=2, max_new_tokens=12, seed=3)
     first, second, other = (
-        [answer.text for answer in engine.answer_batch("toy-f32", [ASKED] * 3, warm.model_copy(update={"seed": seed}))]
+        [
+            answer.text
+            for answer in engine.answering("toy-f32").answer_batch([ASKED] * 3, warm.model_copy(update={"seed": seed}))
+        ]
         for seed in (3, 3, 9)
     )
     assert first == second != other and len(set(first)) == 3
@@ -79,7 +82,7 @@ def test_answers_made_in_turns_are_those_made_one_by_one(engine: Engine) -> None
     load(engine, "toy", "toy-f32")
     asked = {("toy-f32", 0): ASKED, ("toy", 0): ASKED, ("toy-f32", 1): LONGER}
     alone = {key: say(engine, key[0], messages=messages) for key, messages in asked.items()}
-    streams = {key: engine.open(key[0], messages, GREEDY) for key, messages in asked.items()}
+    streams = {key: engine.answering(key[0]).open(messages, GREEDY) for key, messages in asked.items()}
     while any(not stream.done for stream in streams.values()):
         for stream in streams.values():
             if not stream.done:
@@ -95,7 +98,7 @@ def test_the_prompt_begins_with_bos_only_if_the_template_writes_it(home: Home, e
     toy_gguf(home, name="with", template="{{ bos_token }}" + plain, add_bos=True)
     toy_gguf(home, name="without", template=plain, add_bos=True)
     load(engine, "with", "without")
-    (begun, bare) = (engine.prompt_ids(name, ASKED) for name in ("with", "without"))
+    (begun, bare) = (engine.model(name).prompt_ids(ASKED) for name in ("with", "without"))
     assert begun == [1, *bare] and 1 not in bare
 
 
@@ -106,22 +109,22 @@ def test_a_template_that_refuses_or_never_ends_is_said(home: Home, engine: Engin
     )
     load(engine, "strict", "endless")
     with pytest.raises(UserError, match=r"one in strict.*no system role") as caught:
-        engine.open("strict", ASKED, GREEDY)
+        engine.answering("strict").open(ASKED, GREEDY)
     assert "without a system prompt" in caught.value.remedy
     with pytest.raises(UserError, match=r"one in endless.*did not end"):
-        engine.open("endless", ASKED, GREEDY)
+        engine.answering("endless").open(ASKED, GREEDY)
 
 
 def test_a_file_without_a_template_gets_chatml(home: Home, engine: Engine) -> None:
     toy_gguf(home, name="bare", template="")
     load(engine, "toy", "bare")
-    assert engine.prompt_ids("bare", ASKED) == engine.prompt_ids("toy", ASKED)
+    assert engine.model("bare").prompt_ids(ASKED) == engine.model("toy").prompt_ids(ASKED)
 
 
 def test_ends_of_the_file_and_of_the_template_stop_an_answer(engine: Engine) -> None:
     load(engine, "toy-f32")
-    assert engine.stop_ids("toy-f32") == {0, 2}  # <|endoftext|> and <|im_end|>
-    stream = engine.open("toy-f32", ASKED, GREEDY.model_copy(update={"max_new_tokens": 200}))
+    assert engine.model("toy-f32").stops == {0, 2}  # <|endoftext|> and <|im_end|>
+    stream = engine.answering("toy-f32").open(ASKED, GREEDY.model_copy(update={"max_new_tokens": 200}))
     while not stream.done:
         stream.advance()
     assert stream.done == "eos" and "<|im_end|>" not in stream.text
@@ -129,7 +132,7 @@ def test_ends_of_the_file_and_of_the_template_stop_an_answer(engine: Engine) -> 
 
 def test_an_answer_stops_at_the_limit_and_tells_its_pace(engine: Engine) -> None:
     load(engine, "toy-f32")
-    stream = engine.open("toy-f32", ASKED, GREEDY.model_copy(update={"max_new_tokens": 3}))
+    stream = engine.answering("toy-f32").open(ASKED, GREEDY.model_copy(update={"max_new_tokens": 3}))
     while not stream.done:
         stream.advance(1)
     assert (stream.done, len(stream.made)) == ("length", 3) and stream.seconds > 0 and stream.note == ""
@@ -139,29 +142,29 @@ def test_a_conversation_that_is_too_long_is_refused(engine: Engine) -> None:
     load(engine, "toy-f32")
     long = [{"role": "user", "content": "red apple " * 400}]
     with pytest.raises(UserError, match="toy-f32 takes 512") as caught:
-        engine.open("toy-f32", long, GREEDY)
+        engine.answering("toy-f32").open(long, GREEDY)
     assert "Start a new one" in caught.value.remedy
-    first, second = engine.answer_batch("toy-f32", [long, ASKED], GREEDY)
+    first, second = engine.answering("toy-f32").answer_batch([long, ASKED], GREEDY)
     assert (first.finish, first.text, first.tokens) == ("error", "", 0) and second.text
 
 
 def test_a_long_prompt_is_read_in_parts_between_which_it_can_be_stopped(engine: Engine) -> None:
     load(engine, "toy-f32")
     long = [{"role": "user", "content": "Tell me of the red apple. " * 36 + "Of the quiet lake?"}]
-    stream = engine.open("toy-f32", long, GREEDY)
+    stream = engine.answering("toy-f32").open(long, GREEDY)
     assert isinstance(stream, Stream) and 256 < len(stream.prompt) < 480
     assert stream.advance() == "" and stream.made == []
     assert stream.note == f"Reading the conversation: 256 of {len(stream.prompt)} tokens"
     while not stream.done:
         stream.advance()
-    (whole,) = engine.answer_batch("toy-f32", [long], GREEDY)
+    (whole,) = engine.answering("toy-f32").answer_batch([long], GREEDY)
     assert stream.note == "" and stream.text.strip() == whole.text != ""
 
 
 def test_an_answer_ends_where_the_model_ends(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     load(engine, "toy-f32")
-    room = 512 - len(engine.prompt_ids("toy-f32", ASKED))
-    stream = engine.open("toy-f32", ASKED, GREEDY.model_copy(update={"max_new_tokens": 4000}))
+    room = 512 - len(engine.model("toy-f32").prompt_ids(ASKED))
+    stream = engine.answering("toy-f32").open(ASKED, GREEDY.model_copy(update={"max_new_tokens": 4000}))
     monkeypatch.setattr(stream, "_choose", lambda _: 50)
     while not stream.done:
         stream.advance(64)
@@ -170,8 +173,8 @@ def test_an_answer_ends_where_the_model_ends(engine: Engine, monkeypatch: pytest
 
 def test_a_character_of_several_tokens_appears_whole(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     load(engine, "toy-f32")
-    stream = engine.open("toy-f32", ASKED, GREEDY)
-    ids = iter(engine.tokenizer("toy-f32").model.tokenize("né 🙂"))
+    stream = engine.answering("toy-f32").open(ASKED, GREEDY)
+    ids = iter(engine.model("toy-f32").model.tokenize("né 🙂"))
     monkeypatch.setattr(stream, "_choose", lambda _: next(ids, 2))
     parts = []
     while not stream.done:

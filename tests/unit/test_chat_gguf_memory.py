@@ -61,8 +61,10 @@ def test_the_number_of_threads_changes_nothing(engine: Engine, monkeypatch: pyte
     load(engine, "toy-f32")
     found = []
     for threads in (1, 2):
-        monkeypatch.setattr(engine._ggufs.spare, "threads", lambda threads=threads: threads)
-        stream = engine.open("toy-f32", [{"role": "user", "content": "Tell me of the red apple. " * 44}], GREEDY)
+        monkeypatch.setattr(engine.gguf._spare, "threads", lambda threads=threads: threads)
+        stream = engine.answering("toy-f32").open(
+            [{"role": "user", "content": "Tell me of the red apple. " * 44}], GREEDY
+        )
         assert isinstance(stream, Stream)
         stream.logits()
         stream.made.append(50)
@@ -76,14 +78,14 @@ def test_the_number_of_threads_changes_nothing(engine: Engine, monkeypatch: pyte
 def test_one_file_is_in_memory_once_and_dropped_when_no_longer_asked_for(home: Home, engine: Engine) -> None:
     toy_gguf(home, name="second", source="other")
     load(engine, "toy-f32", "second")
-    kept = engine._ggufs._models.copy()
+    kept = engine.gguf._models.copy()
     assert len(kept) == 2
     load(engine, "toy-f32")
-    assert list(engine._ggufs._models.values()) == [kept[engine.tokenizer("toy-f32").digest]]
-    with pytest.raises(KeyError):
-        engine.weights("second")
+    assert list(engine.gguf._models.values()) == [kept[engine.model("toy-f32").digest]]
+    with pytest.raises(UserError, match="not loaded"):
+        engine.answering("second").weights()
     load(engine, "toy")
-    assert not engine._ggufs._models and not engine._ggufs._names
+    assert not engine.gguf._models and not engine.gguf._names
 
 
 def test_memory_is_given_back(engine: Engine) -> None:
@@ -91,9 +93,9 @@ def test_memory_is_given_back(engine: Engine) -> None:
     import weakref
 
     load(engine, "toy-f32")
-    stream = engine.open("toy-f32", ASKED, GREEDY)
+    stream = engine.answering("toy-f32").open(ASKED, GREEDY)
     stream.advance(2)
-    model, context = weakref.ref(engine.tokenizer("toy-f32").model), weakref.ref(stream._context)
+    model, context = weakref.ref(engine.model("toy-f32").model), weakref.ref(stream._context)
     load(engine, "toy")
     assert stream.advance(1) is not None and model()  # an answer under way keeps its model
     del stream
@@ -103,15 +105,15 @@ def test_memory_is_given_back(engine: Engine) -> None:
 
 def test_a_name_that_came_to_mean_another_file_answers_with_that(home: Home, engine: Engine) -> None:
     load(engine, "toy-f32")
-    before, said = engine.weights("toy-f32"), say(engine, "toy-f32")
+    before, said = engine.answering("toy-f32").weights(), say(engine, "toy-f32")
     toy_gguf(home, source="other")
     load(engine, "toy-f32")
-    assert engine.weights("toy-f32") != before and say(engine, "toy-f32") != said
+    assert engine.answering("toy-f32").weights() != before and say(engine, "toy-f32") != said
 
 
 def test_the_pane_says_which_file_answers(engine: Engine) -> None:
     load(engine, "toy-f32")
-    assert engine.weights("toy-f32").startswith("toy-f32 · GGUF F32 · ")
+    assert engine.answering("toy-f32").weights().startswith("toy-f32 · GGUF F32 · ")
 
 
 def test_a_file_that_is_none_is_said_and_the_engine_goes_on(home: Home, engine: Engine) -> None:

@@ -50,7 +50,7 @@ def folded_gguf(home: Home, adapter: str, name: str) -> None:
 
 
 def logits(engine: Engine, name: str) -> torch.Tensor:
-    stream = engine.open(name, LONGER, GREEDY)
+    stream = engine.answering(name).open(LONGER, GREEDY)
     assert isinstance(stream, Stream)
     return stream.logits()
 
@@ -68,8 +68,8 @@ def test_an_adapter_on_a_gguf_answers_as_when_folded_in(changes: Any, home: Home
     assert (both[0] - both[1]).abs().max() < 0.02 * both[1].abs().max()
     assert (both[0] - logits(engine, "toy-f32")).abs().max() > 0.1 * both[1].abs().max()
     assert say(engine, "toy-f32+lora") == say(engine, "folded-f32") == say(engine, "lora") != say(engine, "toy-f32")
-    assert "toy-f32 · GGUF F32 + adapter lora on · " in engine.weights("toy-f32+lora")
-    assert len(engine._ggufs._models) == 2
+    assert "toy-f32 · GGUF F32 + adapter lora on · " in engine.answering("toy-f32+lora").weights()
+    assert len(engine.gguf._models) == 2
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_another_template_and_other_tokens_are_told(home: Home, monkeypatch: pyt
     result = run(home, Parity(model="turned", number=3, tokens=4))
     assert (result["written_alike"], result["read_alike"], result["same_answers"]) == (0, 3, 3)
     assert any("in a chat it reads something else" in said for said in result["sentences"])
-    monkeypatch.setattr(engine_module.Ggufs, "load", renamed(engine_module.Ggufs.load))
+    monkeypatch.setattr(engine_module.GgufRuntime, "load", renamed(engine_module.GgufRuntime.load))
     result = run(home, Parity(model="turned", number=3, tokens=4))
     assert (result["read_alike"], result["agreement"], result["tokens"]) == (0, 0, 0)
     assert "the tokenizers differ" in result["sentences"][1]

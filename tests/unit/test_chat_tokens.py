@@ -59,7 +59,7 @@ def test_the_end_of_turn_that_training_learns_is_a_stop_beside_eos(taught: Home)
 def test_a_base_with_another_eos_stops_at_the_end_of_its_turn_in_chat(taught: Home) -> None:
     engine = Engine(taught)
     list(engine.load(["toy"]))
-    (answer,) = engine.answer_batch("toy", [ASKED], Decoding(greedy=True, max_new_tokens=60))
+    (answer,) = engine.answering("toy").answer_batch([ASKED], Decoding(greedy=True, max_new_tokens=60))
     assert answer.finish == "eos" and "<|im_" not in answer.text and 0 < answer.tokens < 59
 
 
@@ -127,7 +127,8 @@ def test_chat_reads_what_training_reads_whatever_class_the_tokenizer_says_it_is(
     list(engine.load(["toy"]))
     talk = [{"role": "user", "content": "What is 1234 + 5678?  Größe 日本"}]
     assert (
-        engine.prompt_ids("toy", talk) == render_prompt(talk, Tokenizer.load(folder), get_template("model", folder)).ids
+        engine.model("toy").prompt_ids(talk)
+        == render_prompt(talk, Tokenizer.load(folder), get_template("model", folder)).ids
     )
 
 

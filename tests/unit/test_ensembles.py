@@ -17,9 +17,9 @@ from tests.toys import EXACT, toy_adapter, toy_dataset, wordy_model
 from tests.voting import by, close
 from workbench.chat import engine as engine_module
 from workbench.chat.decoding import Decoding
-from workbench.chat.engine import Engine
+from workbench.chat.ensemble_engine import EnsembleEngine
 from workbench.chat.ensembles import _features, _fitting
-from workbench.chat.ensembles._likelihood import answer_ids, mean_logprob
+from workbench.chat.ensembles._likelihood import mean_logprob
 from workbench.chat.ensembles.pipeline import Pipeline, fill
 from workbench.chat.ensembles.stacking import Stacking
 from workbench.chat.ensembles.vote import Vote, said
@@ -73,32 +73,32 @@ def home(toys: Path, own_home: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
     return Home.at(own_home)
 
 
-def loaded(home: Home, *names: str) -> Engine:
-    engine = Engine(home)
+def loaded(home: Home, *names: str) -> EnsembleEngine:
+    engine = EnsembleEngine(home)
     list(engine.load(names))
     return engine
 
 
-def say(engine: Engine, name: str, decoding: Decoding = GREEDY, messages: Any = ASKED) -> str:
-    stream = engine.open(name, messages, decoding)
+def say(engine: EnsembleEngine, name: str, decoding: Decoding = GREEDY, messages: Any = ASKED) -> str:
+    stream = engine.answering(name).open(messages, decoding)
     while not stream.done:
         stream.advance()
     return stream.text
 
 
-def ensemble(home: Home, method: str, members: Sequence[str] = PAIR, **settings: Any) -> Engine:
+def ensemble(home: Home, method: str, members: Sequence[str] = PAIR, **settings: Any) -> EnsembleEngine:
     """An engine with an ensemble 'e' and its members loaded."""
     create_ensemble(home, "e", {"method": method, **settings}, members)
     return loaded(home, "e")
 
 
-def by_hand(engine: Engine, members: Sequence[str], tokens: int) -> list[int]:
+def by_hand(engine: EnsembleEngine, members: Sequence[str], tokens: int) -> list[int]:
     """Greedy tokens of the mean of the probabilities, every step computed from the beginning."""
     made: list[int] = []
     for _ in range(tokens):
         heard = []
         for member in members:
-            model, prompt = engine.activate(member), engine.prompt_ids(member, ASKED)
+            model, prompt = engine.model(member).torch_model(), engine.model(member).prompt_ids(ASKED)
             heard.append(model(input_ids=torch.tensor([prompt + made])).logits[0, -1].double().softmax(-1))
         made.append(int(torch.stack(heard).mean(0).argmax()))
     return made
@@ -117,7 +117,7 @@ def test_the_average_of_a_model_with_itself_is_that_model(penalty: float, home: 
 @pytest.mark.parametrize("members", [PAIR, ["a", "b"], ["toy", "a", "other"]])
 def test_the_average_is_the_mean_of_the_probabilities(members: list[str], home: Home) -> None:
     engine = ensemble(home, "average", members)
-    stream = engine.open("e", ASKED, GREEDY)
+    stream = engine.answering("e").open(ASKED, GREEDY)
     while not stream.done:
         stream.advance()
     assert stream.made == by_hand(engine, members, 16)
@@ -128,13 +128,16 @@ def test_the_average_is_the_mean_of_the_probabilities(members: list[str], home: 
 def test_weights_are_shares_of_the_pool(pool: str, home: Home) -> None:
     engine = ensemble(home, "weighted", PAIR, weights=[6, 4], pool=pool)
     one, two = (
-        engine.activate(member)(input_ids=torch.tensor([engine.prompt_ids(member, ASKED)])).logits[0, -1].softmax(-1)
+        engine.model(member)
+        .torch_model()(input_ids=torch.tensor([engine.model(member).prompt_ids(ASKED)]))
+        .logits[0, -1]
+        .softmax(-1)
         for member in PAIR
     )
     expected = 0.6 * one + 0.4 * two if pool == "linear" else one**0.6 * two**0.4
-    stream: Any = engine.open("e", ASKED, GREEDY)
+    stream: Any = engine.answering("e").open(ASKED, GREEDY)
     assert torch.allclose(stream.logits()[0].softmax(-1).float(), expected / expected.sum(), atol=1e-6)
-    assert f"{pool}, 0.60 / 0.40" in engine.weights("e")
+    assert f"{pool}, 0.60 / 0.40" in engine.answering("e").weights()
 
 
 @pytest.mark.parametrize("pool", ["linear", "geometric"])
@@ -145,7 +148,7 @@ def test_a_member_without_weight_has_no_say(pool: str, home: Home) -> None:
 
 def test_tokens_beyond_the_vocabulary_are_no_choice(home: Home) -> None:
     engine = ensemble(home, "average")
-    plain, stream = say(engine, "e"), engine.open("e", ASKED, GREEDY)
+    plain, stream = say(engine, "e"), engine.answering("e").open(ASKED, GREEDY)
     part: Any = stream.parts[1]  # type: ignore[attr-defined]
     own = part.logits
     part.logits = lambda: torch.nn.functional.pad(own(), (0, 8), value=100.0)
@@ -156,11 +159,11 @@ def test_tokens_beyond_the_vocabulary_are_no_choice(home: Home) -> None:
 
 def test_a_token_that_ends_any_member_ends_all(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     engine = ensemble(home, "average")
-    stream = engine.open("e", ASKED, GREEDY)
+    stream = engine.answering("e").open(ASKED, GREEDY)
     full = by_hand(engine, PAIR, 16)
-    own, end = engine.stop_ids, full[5]
-    monkeypatch.setattr(engine, "stop_ids", lambda name: own(name) | ({end} if name == "other" else set()))
-    stream = engine.open("e", ASKED, GREEDY)
+    end, other = full[5], engine.model("other")
+    monkeypatch.setattr(other, "stops", other.stops | {end})
+    stream = engine.answering("e").open(ASKED, GREEDY)
     while not stream.done:
         stream.advance()
     assert (stream.done, stream.made) == ("eos", full[: full.index(end)])
@@ -192,10 +195,13 @@ class Told:
         self.texts = iter(texts)
         self.asked: list[tuple[str, Any, int]] = []
 
-    def open(self, name: str, messages: Any, decoding: Decoding) -> Any:
-        self.asked.append((name, messages, decoding.seed))
-        text = next(self.texts)
-        return SimpleNamespace(text=text, done="length" if text.endswith("…") else "eos", made=list(text))
+    def model(self, name: str) -> Any:
+        def answer(messages: Any, decoding: Decoding) -> Any:
+            self.asked.append((name, messages, decoding.seed))
+            text = next(self.texts)
+            return SimpleNamespace(text=text, done="length" if text.endswith("…") else "eos", made=list(text))
+
+        return SimpleNamespace(open=answer)
 
 
 def outcome(method: Any, engine: Any, members: Sequence[str] = ("m",), decoding: Decoding = WARM) -> Any:
@@ -271,13 +277,15 @@ def test_the_answer_with_the_higher_score_is_taken(member: str, home: Home) -> N
 
 def test_features_are_what_they_say(home: Home) -> None:
     engine, text = loaded(home, *PAIR), "aqqqq"
-    ids = answer_ids(engine, "toy", text)
+    ids = engine.model("toy").token_ids(text)
     found = _features.of_text(engine, PAIR, _features.Candidate("toy", text, "length"))
     assert found[_features.LENGTH] == pytest.approx(np.log(len(ids))) and found[_features.CUT] == 1
     assert found[_features.DISTINCT] == len(set(ids)) / len(ids) < 1
     assert (found[_features.by("toy")], found[_features.by("other")]) == (1, 0)
-    prompt = engine.prompt_ids("toy", ASKED)
-    logits = engine.activate("toy")(input_ids=torch.tensor([prompt + ids])).logits[0].detach().log_softmax(-1)
+    prompt = engine.model("toy").prompt_ids(ASKED)
+    logits = (
+        engine.model("toy").torch_model()(input_ids=torch.tensor([prompt + ids])).logits[0].detach().log_softmax(-1)
+    )
     expected = np.mean([float(logits[len(prompt) + n - 1, token]) for n, token in enumerate(ids)])
     assert mean_logprob(engine, "toy", ASKED, text) == pytest.approx(expected, abs=1e-5)
     assert set(found) | {_features.under(m) for m in PAIR} == set(_features.names(PAIR))
@@ -415,17 +423,17 @@ def test_a_name_that_came_to_mean_a_model_answers_as_it(home: Home) -> None:
 def test_in_a_batch_only_what_is_too_long_fails(home: Home) -> None:
     engine = loaded(home, "toy")
     long = [{"role": "user", "content": "red apple " * 400}]
-    alone = engine.answer_batch("toy", [ASKED], GREEDY)
-    failed, answer = engine.answer_batch("toy", [long, ASKED], GREEDY)
+    alone = engine.answering("toy").answer_batch([ASKED], GREEDY)
+    failed, answer = engine.answering("toy").answer_batch([long, ASKED], GREEDY)
     assert (failed.text, failed.finish) == ("", "error") and [answer] == alone
 
 
 def test_in_a_batch_an_answer_ends_where_the_model_ends(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     engine = loaded(home, "toy")
     short = [{"role": "user", "content": "Hi"}]
-    longest = len(engine.prompt_ids("toy", ASKED)) + 5
-    monkeypatch.setattr(engine.activate("toy").config, "max_position_embeddings", longest)
-    answers = engine.answer_batch("toy", [ASKED, short], GREEDY)
+    longest = len(engine.model("toy").prompt_ids(ASKED)) + 5
+    monkeypatch.setattr(engine.model("toy").torch_model().config, "max_position_embeddings", longest)
+    answers = engine.answering("toy").answer_batch([ASKED, short], GREEDY)
     assert answers[0].tokens == 5 < answers[1].tokens
     assert [answer.text for answer in answers] == [say(engine, "toy", messages=m).strip() for m in (ASKED, short)]
 
@@ -478,7 +486,7 @@ def test_labelling_stops_in_the_middle_of_an_ensemble_s_batch(home: Home) -> Non
         stop(place)
 
     with pytest.raises(JobStopped) as caught:
-        engine.answer_batch("e", [ASKED] * 3, WARM, watch)
+        engine.answering("e").answer_batch([ASKED] * 3, WARM, watch)
     assert caught.value.result == {"session": "s", "prompts": 16} and len(seen) == 9
 
 

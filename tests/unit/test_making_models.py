@@ -112,9 +112,14 @@ def test_a_judges_score_is_the_mean_by_its_own_probabilities(home: Home, monkeyp
     assert unsure.failure == NO_SCORE and unsure.score is None  # a toy writes no numbers: no score is made up
     monkeypatch.setattr(judging, "LEAST_MASS", 0.0)
     (reply,) = told(writer, [request])
-    tokenizer = engine.tokenizer("toy")
+    tokenizer = engine.model("toy")
     with torch.inference_mode():
-        logits = engine.activate("toy")(torch.tensor([engine.prompt_ids("toy", messages)])).logits[0, -1].float()
+        logits = (
+            engine.model("toy")
+            .torch_model()(torch.tensor([engine.model("toy").prompt_ids(messages)]))
+            .logits[0, -1]
+            .float()
+        )
     chances, written = logits.softmax(-1).tolist(), [tokenizer.decode([token]).strip() for token in range(400)]
     mass = {n: sum(chances[token] for token in range(400) if written[token] == str(n)) for n in range(1, 6)}
     expected = sum(n * chance for n, chance in mass.items()) / sum(mass.values())

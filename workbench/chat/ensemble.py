@@ -1,34 +1,17 @@
 """Ensembles: models that stay apart and answer together. One way of combining them a file in ensembles/."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar
 
 from workbench.chat.decoding import Decoding
+from workbench.chat.stream import Messages, TokenStream
 from workbench.errors import Problems
 from workbench.registry import Method, Registry
 
 if TYPE_CHECKING:
-    from workbench.chat.engine import Engine, Messages
+    from workbench.chat.engine import Engine
 
 MOST_MEMBERS = 8
-SHARE = 4  # tokens a pane makes before the next one's turn; switching adapters costs about a third of a token
-
-
-class AnyStream(Protocol):
-    """What the chat process and the jobs need of an answer in the making, one model's or an ensemble's.
-
-    `done` is '' until it ends ('eos' or 'length'); `made` are the tokens of the answer shown, `seconds` all the
-    time it took; `note` says what is under way or, at the end, how the answer was chosen.
-    """
-
-    name: str
-    text: str
-    done: str
-    note: str
-    made: list[int]
-    seconds: float
-
-    def advance(self, tokens: int = SHARE) -> str: ...
 
 
 class Ensemble(Method):
@@ -50,7 +33,7 @@ class Ensemble(Method):
         """How the members are combined, in a few words."""
         return self.title
 
-    def stream(self, engine: "Engine", members: Sequence[str], messages: "Messages", decoding: Decoding) -> AnyStream:
+    def stream(self, engine: "Engine", members: Sequence[str], messages: Messages, decoding: Decoding) -> TokenStream:
         """The answer in the making; the engine has loaded the members."""
         raise TypeError(f"{type(self).__name__} has no stream()")
 

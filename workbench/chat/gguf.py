@@ -17,10 +17,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from workbench.chat.ensemble import SHARE
+from workbench.chat.batches import answer_of, streams_of
+from workbench.chat.decoding import Decoding
 from workbench.chat.gguf_lora import lora_file, pair_of
 from workbench.chat.llama_cpp import LlamaContext, LlamaModel
+from workbench.chat.loaded_model import room_left
 from workbench.chat.spare import Spare
+from workbench.chat.stream import TOKENS_PER_TURN, Answer, Messages, Watch, unwatched
 from workbench.chat.streams import Stream
 from workbench.data.templates import Template, get_template, model_template
 from workbench.errors import UserError
@@ -41,11 +44,13 @@ SPECIAL = {
 }
 
 
-class Gguf:
-    """A GGUF model under one name, with an adapter of the shelf on it or none. Stands in for a tokenizer, too."""
+class GgufModel:
+    """A GGUF model under one name, with an adapter of the shelf on it or none."""
 
-    def __init__(self, name: str, model: LlamaModel, header: Header, digest: str, adapter: "Adapter | None"):
-        self.name, self.model, self.digest = name, model, digest
+    def __init__(
+        self, name: str, model: LlamaModel, header: Header, digest: str, adapter: "Adapter | None", spare: Spare
+    ):
+        self.name, self.model, self.digest, self.spare = name, model, digest, spare
         self.type, self.adapter = header.type, adapter
         own = (
             Template("model", header.chat_template, f"the one in {name}")
@@ -64,20 +69,42 @@ class Gguf:
             return f"{name} · GGUF {self.type} + adapter {self.adapter.name} on · {self.adapter.digest[:8]}"
         return f"{name} · GGUF {self.type} · {self.digest[:8]}"
 
-    def prompt_text(self, messages: Sequence[dict[str, str]]) -> str:
-        """The conversation as the model reads it, ready for the assistant to go on; raises `UserError`."""
+    def torch_model(self) -> Any:
+        raise UserError(f"{self.name!r} is a GGUF model.", "Choose the model it was made from.", "model")
+
+    def check_prompt(self, messages: Messages) -> None:
+        self.room(self.prompt_ids(messages))
+
+    def room(self, prompt: Sequence[int]) -> int:
+        return room_left(self.name, prompt, self.model.longest)
+
+    def prompt_text(self, messages: Messages) -> str:
         try:
             return self.template.render(list(messages), self._special, add_generation_prompt=True)
         except UserError as error:
             raise UserError(error.message, "Try it without a system prompt.") from None
 
-    def prompt_ids(self, messages: Sequence[dict[str, str]]) -> list[int]:
-        """Its tokens; the template alone decides whether they begin with BOS."""
+    def prompt_ids(self, messages: Messages) -> list[int]:
+        """The template alone decides whether they begin with BOS."""
         return self.model.tokenize(self.prompt_text(messages))
 
+    def token_ids(self, text: str) -> list[int]:
+        return self.model.tokenize(text)
+
     def decode(self, tokens: Sequence[int], skip_special_tokens: bool = True) -> str:
-        """As a tokenizer's; control tokens are always left out."""
+        """Control tokens are always left out."""
         return self.model.text_of(tokens)
+
+    def open(self, messages: Messages, decoding: Decoding) -> "GgufStream":
+        return GgufStream(self, messages, decoding)
+
+    def answer_batch(
+        self, conversations: Sequence[Messages], decoding: Decoding, watch: Watch = unwatched
+    ) -> list[Answer]:
+        """Several side by side."""
+        streams = list(streams_of(self, conversations, decoding))
+        answer_together({n: stream for n, stream in enumerate(streams) if isinstance(stream, GgufStream)}, watch)
+        return [answer_of(stream) for stream in streams]
 
     def _end_of_turn(self) -> set[int]:
         """The control token the chat template writes after an assistant's turn, if it writes one."""
@@ -100,25 +127,23 @@ class Adapter:
     template: Template | None
 
 
-class Ggufs:
+class GgufRuntime:
     """The GGUF models of one home that are in memory, by name; each file is loaded once."""
 
     def __init__(self, home: Home, cores: int):
-        self.home, self.spare = home, Spare(cores)
+        self.home, self._spare = home, Spare(cores)
         self._models: dict[str, LlamaModel] = {}
         self._adapters: dict[tuple[str, str], Adapter] = {}
-        self._names: dict[str, Gguf] = {}
+        self._names: dict[str, GgufModel] = {}
 
     def takes(self, name: str) -> bool:
-        """Whether this name is a GGUF model's, or one's with an adapter."""
         gguf, adapter = pair_of(name)
         return bool(adapter) or read_manifest(model_folder(self.home, gguf)).kind == "gguf"
 
-    def get(self, name: str) -> Gguf | None:
+    def get(self, name: str) -> GgufModel | None:
         return self._names.get(name)
 
     def load(self, names: Sequence[str]) -> Iterator[str]:
-        """Loads what is missing and drops what none of these need; yields what it is doing."""
         wanted = {name: read_manifest(gguf_file(self.home, pair_of(name)[0]).parent) for name in names}
         kept = {manifest.digest for manifest in wanted.values()}
         self._models = {digest: model for digest, model in self._models.items() if digest in kept}
@@ -137,11 +162,11 @@ class Ggufs:
                 adapter = self._adapter(name, manifest)
             self._names[name] = self._named(name, header, manifest, adapter)
 
-    def _named(self, name: str, header: Header, manifest: Manifest, adapter: Adapter | None) -> Gguf:
+    def _named(self, name: str, header: Header, manifest: Manifest, adapter: Adapter | None) -> GgufModel:
         known = self._names.get(name)
         if known and known.digest == manifest.digest and known.adapter == adapter:
             return known
-        return Gguf(name, self._models[manifest.digest], header, manifest.digest, adapter)
+        return GgufModel(name, self._models[manifest.digest], header, manifest.digest, adapter, self._spare)
 
     def _adapter(self, name: str, manifest: Manifest) -> Adapter:
         _, lora = pair_of(name)
@@ -156,9 +181,9 @@ class Ggufs:
 class GgufStream(Stream):
     """An answer by llama.cpp, with memory of its own for the conversation until it is done."""
 
-    def __init__(self, gguf: Gguf, spare: Spare, *given: Any):
-        super().__init__(*given)
-        self.gguf, self._spare = gguf, spare
+    def __init__(self, gguf: GgufModel, messages: Messages, decoding: Decoding):
+        super().__init__(gguf, messages, decoding)
+        self.gguf = gguf
         self._context: LlamaContext | None = None
         self._read = 0  # tokens of the prompt
 
@@ -170,9 +195,9 @@ class GgufStream(Stream):
     def context(self, length: int, rows: int) -> LlamaContext:
         """Memory for answers of this model."""
         adapter = self.gguf.adapter.pointer if self.gguf.adapter else None
-        return LlamaContext(self.gguf.model, length, self._spare, rows, adapter)
+        return LlamaContext(self.gguf.model, length, self.gguf.spare, rows, adapter)
 
-    def advance(self, tokens: int = SHARE) -> str:
+    def advance(self, tokens: int = TOKENS_PER_TURN) -> str:
         """As any stream; a long prompt is read in parts first, so that others get their turn and it can be stopped."""
         if len(self.prompt) - self._read <= PART:
             self.note = ""

@@ -1,25 +1,16 @@
 """An answer in the making, a few tokens at a time. Imports torch: only job and chat processes import this."""
 
 import time
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from transformers import TopPLogitsWarper
 
 from workbench.chat.decoding import Decoding
-from workbench.chat.ensemble import SHARE
-from workbench.errors import UserError
+from workbench.chat.loaded_model import LoadedModel
+from workbench.chat.stream import TOKENS_PER_TURN, Messages
 
-if TYPE_CHECKING:
-    from workbench.chat.engine import Engine
-
-Messages = Sequence[dict[str, str]]
 MANY = 1024  # tokens that nearly always make up the probability top-p asks for
-
-
-class TooLong(UserError):
-    """A conversation that a model has no room for."""
 
 
 class TopP:
@@ -44,12 +35,11 @@ class TopP:
 class Stream:
     """One model's answer. `advance` makes the next few tokens; `done` says how it ended."""
 
-    def __init__(self, engine: "Engine", name: str, messages: Messages, decoding: Decoding):
-        self.engine, self.name, self.decoding = engine, name, decoding
-        self.prompt = engine.prompt_ids(name, messages)
-        self.stops = engine.stop_ids(name)
-        self.tokenizer = engine.tokenizer(name)
-        self.room = engine.room(name, self.prompt)
+    def __init__(self, model: LoadedModel, messages: Messages, decoding: Decoding):
+        self.model, self.name, self.decoding = model, model.name, decoding
+        self.prompt = model.prompt_ids(messages)
+        self.stops = model.stops
+        self.room = model.room(self.prompt)
         self.made: list[int] = []
         self.text = self.done = self.note = ""
         self.seconds = 0.0
@@ -58,7 +48,7 @@ class Stream:
         self._processors = [TopP(one) if isinstance(one, TopPLogitsWarper) else one for one in decoding.processors()]
 
     @torch.inference_mode()
-    def advance(self, tokens: int = SHARE) -> str:
+    def advance(self, tokens: int = TOKENS_PER_TURN) -> str:
         """Makes up to `tokens` tokens; returns the new text (may be '' in the middle of a character)."""
         began = time.perf_counter()
         for _ in range(tokens):
@@ -81,7 +71,7 @@ class Stream:
 
     def logits(self) -> torch.Tensor:
         """The model's own logits of the next token in float32, (1, vocabulary)."""
-        model = self.engine.activate(self.name)
+        model = self.model.torch_model()
         feed = self.prompt if self._cache is None else self.made[-1:]
         out = model(
             input_ids=torch.tensor([feed], device=model.device), past_key_values=self._cache, use_cache=True,
@@ -107,7 +97,7 @@ class Stream:
         return int(torch.multinomial(scores.softmax(-1), 1, generator=self._generator))
 
     def _new_text(self) -> str:
-        text = self.tokenizer.decode(self.made, skip_special_tokens=True)
+        text = self.model.decode(self.made)
         if text.endswith("\ufffd") and not self.done:
             return ""  # the rest of this character is still to come
         new = text[len(self.text) :]

@@ -31,9 +31,9 @@ class Worker:
     """Takes requests as they come and gives every active answer its turn."""
 
     def __init__(self, home: Home, out: Any):
-        from workbench.chat.engine import Engine
+        from workbench.chat.ensemble_engine import EnsembleEngine
 
-        self.engine, self._out = Engine(home), out
+        self.engine, self._out = EnsembleEngine(home), out
         self.requests: queue.Queue[dict[str, Any] | None] = queue.Queue()
         self.active: list[Active] = []
 
@@ -65,9 +65,9 @@ class Worker:
             return
         for pane in panes:
             try:
-                stream = self.engine.open(pane["model"], pane["messages"], settings)
-                weights = self.engine.weights(pane["model"])
-                self.say(event="start", chat=chat, pane=pane["pane"], weights=weights)
+                model = self.engine.answering(pane["model"])
+                stream = model.open(pane["messages"], settings)
+                self.say(event="start", chat=chat, pane=pane["pane"], weights=model.weights())
                 self.active.append(Active(chat, pane["pane"], stream))
             except BaseException as error:
                 self._fail(chat, pane["pane"], error)

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 def chat(home: Home, args: Args) -> None:
     """Every model answers the prompt, or, without --prompt, a conversation typed in."""
-    from workbench.chat.engine import Engine
+    from workbench.chat.ensemble_engine import EnsembleEngine
 
-    engine = Engine(home)
+    engine = EnsembleEngine(home)
     for doing in engine.load(args.models):
         tell(doing)
     given = pairs(args.set or [])
@@ -33,8 +33,8 @@ def chat(home: Home, args: Args) -> None:
     for prompt in prompts:
         for model, history in histories.items():
             history.append({"role": "user", "content": prompt})
-            print(f"\n── {engine.weights(model)}")
-            stream = engine.open(model, history, Decoding.parse(given))
+            print(f"\n── {engine.answering(model).weights()}")
+            stream = engine.answering(model).open(history, Decoding.parse(given))
             said = ""
             while not stream.done:
                 print(stream.advance(), end="", flush=True)

@@ -40,10 +40,10 @@ def compare(
     engine: "Engine", model: str, source: str, messages: "Messages", most: int, stop: Callable[[], None]
 ) -> Compared:
     """Lets both answer one prompt greedily, up to `most` tokens; both are loaded. `stop` may raise."""
-    gguf, tokenizer = engine.tokenizer(model), engine.tokenizer(source)
-    prompt = engine.prompt(source, messages)
-    written, ids = gguf.prompt_text(messages) == prompt.text, prompt.ids
-    if gguf.model.tokenize(prompt.text) != ids:
+    gguf, reference = engine.model(model), engine.model(source)
+    text, ids = reference.prompt_text(messages), reference.prompt_ids(messages)
+    written = gguf.prompt_text(messages) == text
+    if gguf.token_ids(text) != ids:
         return Compared(written, False)
     ours, theirs = _streams(engine, (source, model), messages, ids, most)
     agreed, gap = _in_step(ours, theirs, stop)
@@ -57,7 +57,7 @@ def compare(
     words = {
         "prompt": messages[-1]["content"],
         "token": agreed + 1,
-        "before": tokenizer.decode(ours.made[:agreed], skip_special_tokens=True)[-AROUND:],
+        "before": reference.decode(ours.made[:agreed])[-AROUND:],
         "source": _next(ours, agreed),
         "gguf": _next(theirs, agreed),
         "gap": round(gap, 4),
@@ -68,7 +68,7 @@ def compare(
 def _streams(engine: "Engine", names: Sequence[str], messages: "Messages", ids: list[int], most: int) -> "list[Stream]":
     """Fresh answers to the same tokens, ended by the same tokens."""
     greedy = Decoding(greedy=True, max_new_tokens=most)
-    streams = [cast("Stream", engine.open(name, messages, greedy)) for name in names]
+    streams = [cast("Stream", engine.model(name).open(messages, greedy)) for name in names]
     for stream in streams:
         stream.prompt, stream.stops = ids, streams[0].stops | streams[1].stops
         stream.room = min(one.room for one in streams)
@@ -95,7 +95,7 @@ def _in_step(ours: "Stream", theirs: "Stream", stop: Callable[[], None]) -> tupl
 def _next(stream: "Stream", place: int) -> str:
     """What a stream said from a token on, or that it ended there."""
     part = stream.made[place : place + AFTER]
-    return stream.tokenizer.decode(part, skip_special_tokens=True) if part else "(ends here)"
+    return stream.model.decode(part) if part else "(ends here)"
 
 
 def summary(found: Sequence[Compared], kind: str) -> dict[str, Any]:

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from workbench.errors import UserError
 from workbench.making.judging import expected_score, written_score
 from workbench.making.replies import Reply, Request
-from workbench.models.ensembles import is_ensemble
 
 if TYPE_CHECKING:
     from workbench.chat.engine import Engine
+    from workbench.chat.loaded_model import LoadedModel
 
 Heard = Callable[[list[tuple[Request, Reply]]], None]
 Stop = Callable[[], None]
@@ -40,8 +40,7 @@ class ShelfWriter(Writer):
     whole: ClassVar[bool] = True
 
     def __init__(self, engine: "Engine", name: str):
-        self.engine, self.name = engine, name
-        self._combined = "+" not in name and is_ensemble(engine.home, name)
+        self.name, self._model = name, engine.answering(name)
 
     def write(self, requests: Sequence[Request], heard: Heard, stop: Stop) -> None:
         stop()
@@ -57,7 +56,7 @@ class ShelfWriter(Writer):
     def _texts(self, requests: Sequence[Request], stop: Stop) -> list[Reply]:
         """The whole batch at once, with the seed of its first request."""
         decoding = requests[0].decoding
-        answers = self.engine.answer_batch(self.name, [one.messages for one in requests], decoding, lambda _: stop())
+        answers = self._model.answer_batch([one.messages for one in requests], decoding, lambda _: stop())
         return [
             Reply(one.text, one.finish, one.tokens, "" if one.text else EMPTY, sampling=decoding.to_dict())
             for one in answers
@@ -77,10 +76,10 @@ class ShelfWriter(Writer):
         """The expected score from the first token's probabilities, else the one the judge goes on to write."""
         from workbench.chat.streams import Stream
 
-        stream = self.engine.open(self.name, request.messages, request.decoding)
+        stream = self._model.open(request.messages, request.decoding)
         if isinstance(stream, Stream):
             logits = stream.logits()
-            score = expected_score(_chances(logits[0].softmax(-1), self.engine.tokenizer(self.name)))
+            score = expected_score(_chances(logits[0].softmax(-1), stream.model))
             if score is not None:
                 return Reply(f"{score:.2f}", "eos", 1, score=score, sampling=request.decoding.to_dict())
             stream.take(int(logits[0].argmax()))
@@ -96,10 +95,8 @@ class ShelfWriter(Writer):
         """Why this prompt cannot be put to the model; '' if it can. An ensemble only finds out on its way."""
         from workbench.chat.stream import TooLong
 
-        if self._combined:
-            return ""
         try:
-            self.engine.room(self.name, self.engine.prompt_ids(self.name, request.messages))
+            self._model.check_prompt(request.messages)
         except TooLong:
             return NO_ROOM
         except UserError:
@@ -107,21 +104,12 @@ class ShelfWriter(Writer):
         return ""
 
 
-def _chances(probabilities: Any, tokenizer: Any) -> dict[int, float]:
+def _chances(probabilities: Any, model: "LoadedModel") -> dict[int, float]:
     """The probability of each number from 1 to 5, written with a space before it or without; (vocabulary,) given."""
-    return {
-        number: sum(float(probabilities[token]) for token in _tokens(tokenizer, str(number))) for number in range(1, 6)
-    }
+    return {number: sum(float(probabilities[token]) for token in _tokens(model, str(number))) for number in range(1, 6)}
 
 
-def _tokens(tokenizer: Any, number: str) -> set[int]:
+def _tokens(model: "LoadedModel", number: str) -> set[int]:
     """The tokens that are this number alone."""
-    from workbench.chat.gguf import Gguf
-
-    def ids(text: str) -> list[int]:
-        if isinstance(tokenizer, Gguf):
-            return tokenizer.model.tokenize(text)
-        return list(tokenizer(text, add_special_tokens=False)["input_ids"])
-
-    found = {ids(text)[-1] for text in (number, f" {number}")}
-    return {token for token in found if tokenizer.decode([token]).strip() == number}
+    found = {model.token_ids(text)[-1] for text in (number, f" {number}")}
+    return {token for token in found if model.decode([token]).strip() == number}

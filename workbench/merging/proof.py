@@ -93,8 +93,9 @@ def _look(
     for _ in engine.load([name]):
         pass
     decoding = Decoding(greedy=True, max_new_tokens=tokens, seed=seed)
-    answers = [answer.text for answer in engine.answer_batch(name, asked, decoding)] if asked else []
-    model = engine.activate(name)
+    loaded = engine.model(name)
+    answers = [answer.text for answer in loaded.answer_batch(asked, decoding)] if asked else []
+    model = loaded.torch_model()
     most = min(MAX_LENGTH, measure.longest(model) or MAX_LENGTH)
     encoded = measure.encode(resolve(ctx.home, name), rows, kind, max_length=most)
     return answers, measure.loss_of(model, encoded, seed=seed)

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from workbench.chat.ensembles._likelihood import answer_ids, mean_logprob
+from workbench.chat.ensembles._likelihood import mean_logprob
+from workbench.chat.stream import Messages
 
 if TYPE_CHECKING:
-    from workbench.chat.engine import Engine, Messages
+    from workbench.chat.engine import Engine
 
 LENGTH, DISTINCT, CUT = "log length", "distinct tokens", "cut off"
 Features = dict[str, float]
@@ -38,12 +39,12 @@ def names(members: Sequence[str]) -> list[str]:
 
 def of_text(engine: "Engine", members: Sequence[str], answer: Candidate) -> Features:
     """What the answer shows by itself: log of its length in tokens, share of distinct ones, whether cut, whose."""
-    ids = answer_ids(engine, answer.member, answer.text)
+    ids = engine.model(answer.member).token_ids(answer.text)
     mine = {by(member): float(member == answer.member) for member in members}
     distinct = len(set(ids)) / max(len(ids), 1)
     return {LENGTH: math.log(max(len(ids), 1)), DISTINCT: distinct, CUT: float(answer.finish != "eos"), **mine}
 
 
-def of_likelihood(engine: "Engine", member: str, messages: "Messages", answer: Candidate) -> Features:
+def of_likelihood(engine: "Engine", member: str, messages: Messages, answer: Candidate) -> Features:
     """How likely one member finds the answer, in nats a token."""
     return {under(member): mean_logprob(engine, member, messages, answer.text)}

@@ -4,7 +4,7 @@ import time
 from collections.abc import Generator
 from dataclasses import dataclass, field
 
-from workbench.chat.ensemble import SHARE, AnyStream
+from workbench.chat.stream import TOKENS_PER_TURN, TokenStream
 
 
 @dataclass(frozen=True)
@@ -15,7 +15,7 @@ class Step:
     """
 
     note: str
-    stream: AnyStream | None = None
+    stream: TokenStream | None = None
     live: bool = False
 
 
@@ -42,7 +42,7 @@ class Steps:
         self._work = work
         self._step = Step("")
 
-    def advance(self, tokens: int = SHARE) -> str:
+    def advance(self, tokens: int = TOKENS_PER_TURN) -> str:
         """Goes on with the step under way or to the next one; returns the new text of the answer, if any."""
         began = time.perf_counter()
         stream = self._step.stream
@@ -50,7 +50,7 @@ class Steps:
         self.seconds += time.perf_counter() - began
         return new
 
-    def _go_on(self, stream: AnyStream, tokens: int) -> str:
+    def _go_on(self, stream: TokenStream, tokens: int) -> str:
         new = stream.advance(tokens)
         self.note = f"{self._step.note} · {len(stream.made)} tokens"
         if not self._step.live:

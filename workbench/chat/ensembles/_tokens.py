@@ -4,12 +4,13 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from workbench.chat.decoding import Decoding
+from workbench.chat.stream import Messages
 from workbench.chat.streams import Stream
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from workbench.chat.engine import Engine, Messages
+    from workbench.chat.engine import Engine
 
 Combine = Callable[["Tensor"], "Tensor"]
 
@@ -23,11 +24,11 @@ class Pool(Stream):
     """
 
     def __init__(
-        self, engine: "Engine", members: Sequence[str], messages: "Messages", decoding: Decoding, combine: Combine
+        self, engine: "Engine", members: Sequence[str], messages: Messages, decoding: Decoding, combine: Combine
     ):
-        super().__init__(engine, members[0], messages, decoding.model_copy(update={"repetition_penalty": 1.0}))
+        super().__init__(engine.model(members[0]), messages, decoding.model_copy(update={"repetition_penalty": 1.0}))
         penalty = Decoding(greedy=True, repetition_penalty=decoding.repetition_penalty)
-        self.parts = [Stream(engine, member, messages, penalty) for member in members]
+        self.parts = [Stream(engine.model(member), messages, penalty) for member in members]
         self.stops = set().union(*(part.stops for part in self.parts))
         self.room = min(part.room for part in self.parts)
         self._combine = combine

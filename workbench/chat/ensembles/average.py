@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from workbench.chat.decoding import Decoding
-from workbench.chat.ensemble import ENSEMBLES, AnyStream, Ensemble
+from workbench.chat.ensemble import ENSEMBLES, Ensemble
+from workbench.chat.stream import Messages, TokenStream
 
 if TYPE_CHECKING:
-    from workbench.chat.engine import Engine, Messages
+    from workbench.chat.engine import Engine
 
 
 @ENSEMBLES.register
@@ -21,7 +22,7 @@ class Average(Ensemble):
     title: ClassVar[str] = "Average of probabilities"
     one_vocabulary: ClassVar[bool] = True
 
-    def stream(self, engine: "Engine", members: Sequence[str], messages: "Messages", decoding: Decoding) -> AnyStream:
+    def stream(self, engine: "Engine", members: Sequence[str], messages: Messages, decoding: Decoding) -> TokenStream:
         from workbench.chat.ensembles._tokens import Pool, linear
 
         return Pool(engine, members, messages, decoding, linear([1 / len(members)] * len(members)))

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from pydantic import Field
 
 from workbench.chat.decoding import Decoding
-from workbench.chat.ensemble import ENSEMBLES, MOST_MEMBERS, AnyStream, Ensemble
+from workbench.chat.ensemble import ENSEMBLES, MOST_MEMBERS, Ensemble
 from workbench.chat.ensembles._steps import Result, Step, Steps, Work
+from workbench.chat.stream import Messages, TokenStream
 from workbench.errors import Problems
 
 if TYPE_CHECKING:
-    from workbench.chat.engine import Engine, Messages
+    from workbench.chat.engine import Engine
 
 IMPROVE = """{prompt}
 
@@ -58,13 +59,13 @@ class Pipeline(Ensemble):
     def how(self, members: Sequence[str]) -> str:
         return f"{self.title}, {len(members)} stages"
 
-    def stream(self, engine: "Engine", members: Sequence[str], messages: "Messages", decoding: Decoding) -> AnyStream:
+    def stream(self, engine: "Engine", members: Sequence[str], messages: Messages, decoding: Decoding) -> TokenStream:
         return Steps(self._work(engine, members, messages, decoding))
 
-    def _work(self, engine: "Engine", members: Sequence[str], messages: "Messages", decoding: Decoding) -> Work:
+    def _work(self, engine: "Engine", members: Sequence[str], messages: Messages, decoding: Decoding) -> Work:
         result = Result("", "eos")
         for place, member in enumerate(members):
-            stream = engine.open(member, self._conversation(place, messages, result.text), decoding)
+            stream = engine.model(member).open(self._conversation(place, messages, result.text), decoding)
             last = place == len(members) - 1
             yield Step(f"stage {place + 1} of {len(members)} · {member}", stream, live=last)
             if stream.text.strip():  # one with nothing to say leaves the answer as it was
@@ -72,7 +73,7 @@ class Pipeline(Ensemble):
                 result = Result(text, stream.done, stream.made, f"{len(members)} stages")
         return result
 
-    def _conversation(self, place: int, messages: "Messages", answer: str) -> "Messages":
+    def _conversation(self, place: int, messages: Messages, answer: str) -> Messages:
         """The user's conversation, its last turn rewritten by the stage's instruction; as it is for the first."""
         if place == 0:
             return messages

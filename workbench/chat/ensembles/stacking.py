@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from pydantic import Field
 
 from workbench.chat.decoding import Decoding
-from workbench.chat.ensemble import ENSEMBLES, AnyStream, Ensemble
+from workbench.chat.ensemble import ENSEMBLES, Ensemble
 from workbench.chat.ensembles import _features as features
 from workbench.chat.ensembles._steps import Result, Step, Steps, Work
+from workbench.chat.stream import Messages, TokenStream
 from workbench.errors import Problems
 
 if TYPE_CHECKING:
-    from workbench.chat.engine import Engine, Messages
+    from workbench.chat.engine import Engine
 
 Coefficient = Annotated[float, Field(allow_inf_nan=False)]
 
@@ -47,13 +48,13 @@ class Stacking(Ensemble):
         """How good an answer with these features is, in logits: a difference of 1 is chosen with 73 %."""
         return sum(weight * values[name] for name, weight in self.coefficients.items())
 
-    def stream(self, engine: "Engine", members: Sequence[str], messages: "Messages", decoding: Decoding) -> AnyStream:
+    def stream(self, engine: "Engine", members: Sequence[str], messages: Messages, decoding: Decoding) -> TokenStream:
         return Steps(self._work(engine, members, messages, decoding))
 
-    def _work(self, engine: "Engine", members: Sequence[str], messages: "Messages", decoding: Decoding) -> Work:
+    def _work(self, engine: "Engine", members: Sequence[str], messages: Messages, decoding: Decoding) -> Work:
         made: dict[str, Result] = {}
         for place, member in enumerate(members, 1):
-            stream = engine.open(member, messages, decoding)
+            stream = engine.model(member).open(messages, decoding)
             yield Step(f"answer {place} of {len(members)} · {member}", stream)
             if text := stream.text.strip():
                 made[member] = Result(text, stream.done, stream.made)

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field
 
 from workbench.chat.decoding import Decoding
-from workbench.chat.ensemble import ENSEMBLES, AnyStream, Ensemble
+from workbench.chat.ensemble import ENSEMBLES, Ensemble
 from workbench.chat.ensembles._likelihood import mean_logprob
 from workbench.chat.ensembles._steps import Result, Step, Steps, Work
+from workbench.chat.stream import Messages, TokenStream
 
 if TYPE_CHECKING:
-    from workbench.chat.engine import Engine, Messages
+    from workbench.chat.engine import Engine
 
 STRIDE = 1_000_003  # between the seeds of one vote; far from those of a batch's prompts and samples
 NUMBER = re.compile(r"(?:(?<!\w)[-−])?[0-9]+(?:,[0-9]{3}(?![0-9]))*(?:\.[0-9]+)?")
@@ -41,16 +42,16 @@ class Vote(Ensemble):
     def how(self, members: Sequence[str]) -> str:
         return f"{self.title}, {self.samples} of each"
 
-    def stream(self, engine: "Engine", members: Sequence[str], messages: "Messages", decoding: Decoding) -> AnyStream:
+    def stream(self, engine: "Engine", members: Sequence[str], messages: Messages, decoding: Decoding) -> TokenStream:
         return Steps(self._work(engine, members, messages, decoding))
 
-    def _work(self, engine: "Engine", members: Sequence[str], messages: "Messages", decoding: Decoding) -> Work:
+    def _work(self, engine: "Engine", members: Sequence[str], messages: Messages, decoding: Decoding) -> Work:
         samples = 1 if decoding.greedy else self.samples
         asked = [(sample, member) for sample in range(samples) for member in members]
         ballots: list[Ballot] = []
         for place, (sample, member) in enumerate(asked, 1):
             settings = decoding.model_copy(update={"seed": decoding.seed + STRIDE * sample})
-            stream = engine.open(member, messages, settings)
+            stream = engine.model(member).open(messages, settings)
             yield Step(f"sample {place} of {len(asked)} · {member}", stream)
             ballots.append((member, Result(stream.text.strip(), stream.done, stream.made)))
         found = tally(ballots, self.final)
@@ -62,7 +63,7 @@ class Vote(Ensemble):
         return self._result(leading, len(asked))
 
     @staticmethod
-    def _likelihood(engine: "Engine", messages: "Messages", group: Sequence[Ballot]) -> float:
+    def _likelihood(engine: "Engine", messages: Messages, group: Sequence[Ballot]) -> float:
         """The mean log-probability a token of a group's answers, each under the model that gave it."""
         return sum(mean_logprob(engine, who, messages, answer.text) for who, answer in group) / len(group)
 

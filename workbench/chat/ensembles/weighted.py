@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from pydantic import Field
 
 from workbench.chat.decoding import Decoding
-from workbench.chat.ensemble import ENSEMBLES, MOST_MEMBERS, AnyStream, Ensemble
+from workbench.chat.ensemble import ENSEMBLES, MOST_MEMBERS, Ensemble
+from workbench.chat.stream import Messages, TokenStream
 from workbench.errors import Problems
 
 if TYPE_CHECKING:
-    from workbench.chat.engine import Engine, Messages
+    from workbench.chat.engine import Engine
 
 Weight = Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False)]
 
@@ -51,7 +52,7 @@ class Weighted(Ensemble):
         weights = self.weights or [1.0] * len(members)
         return [weight / sum(weights) for weight in weights]
 
-    def stream(self, engine: "Engine", members: Sequence[str], messages: "Messages", decoding: Decoding) -> AnyStream:
+    def stream(self, engine: "Engine", members: Sequence[str], messages: Messages, decoding: Decoding) -> TokenStream:
         from workbench.chat.ensembles._tokens import Pool, geometric, linear
 
         heard = {member: share for member, share in zip(members, self._shares(members), strict=True) if share}

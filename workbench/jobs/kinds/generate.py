@@ -101,7 +101,7 @@ class Generate(Job):
             problems.collect(field, error)
 
     def run(self, ctx: JobContext) -> dict[str, Any]:
-        from workbench.chat.engine import Engine
+        from workbench.chat.ensemble_engine import EnsembleEngine
         from workbench.preferences import sessions
 
         prompts = prompts_of(ctx.home, self.prompts, self.skip + self.limit)[self.skip :]
@@ -109,7 +109,7 @@ class Generate(Job):
             made_by = {**self.to_dict(), "job": ctx.folder.name}
             names = [sessions.contestant(*one) for one in self.contestants]
             sessions.create_session(ctx.home, self.session, names, self.prompts, made_by, self.votes_per_pair)
-        engine = Engine(ctx.home)
+        engine = EnsembleEngine(ctx.home)
         for step, _ in enumerate(engine.load(self.models), 1):
             ctx.progress(0, len(prompts), f"Loading the models, step {step}")
         counts = self._answer(ctx, engine, prompts)
@@ -133,7 +133,7 @@ class Generate(Job):
                 ctx.progress(done, len(prompts), f"Prompts {start + 1}–{start + len(batch)}: {which} answers")
                 seed = self.decoding.seed + start + 100_003 * sample
                 decoding = self.decoding.model_copy(update={"seed": seed})
-                found = engine.answer_batch(model, batch, decoding, self._stopper(ctx, start))
+                found = engine.answering(model).answer_batch(batch, decoding, self._stopper(ctx, start))
                 made[sessions.contestant(model, sample)] = found
                 counts["cut off at the limit"] += sum(answer.finish == "length" for answer in found)
                 if failed := sum(answer.finish == "error" for answer in found):

@@ -178,9 +178,9 @@ class MakeData(Job):
 
         found: dict[str, Writer] = {}
         if self.shelved:
-            from workbench.chat.engine import Engine
+            from workbench.chat.ensemble_engine import EnsembleEngine
 
-            engine = Engine(ctx.home)
+            engine = EnsembleEngine(ctx.home)
             for doing in engine.load(self.shelved):
                 ctx.progress(0, self.limit, doing)
             found = {name: ShelfWriter(engine, name) for name in self.shelved}

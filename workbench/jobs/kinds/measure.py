@@ -76,7 +76,7 @@ class Measure(Job):
     ) -> Any:
         from workbench.models.measure import encode, longest, loss_of
 
-        model = engine.activate(found.name)
+        model = engine.model(found.name).torch_model()
         most = min(self.max_length, longest(model) or self.max_length)
         encoded = encode(found, rows, kind, self.template, most)
 

@@ -71,19 +71,21 @@ class Parity(Job):
     def run(self, ctx: JobContext) -> dict[str, Any]:
         from workbench.chat.engine import Engine
         from workbench.compressing.parity import Compared, compare, summary
+        from workbench.gguf.reading import read_header
+        from workbench.hardware import probe
 
         source = self.source_of(ctx.home)
         asked = prompts_of(ctx.home, self.prompts, self.number) if self.prompts else built_in_prompts()[: self.number]
-        engine = Engine(ctx.home)
-        engine.hardware = engine.hardware.model_copy(update={"bf16": False})  # which alone would tip many a near tie
+        hardware = probe().model_copy(update={"bf16": False})  # which alone would tip many a near tie
+        engine = Engine(ctx.home, hardware)
         for doing in engine.load([self.model, source]):
             ctx.progress(0, len(asked), doing)
         found: list[Compared] = []
         for place, messages in enumerate(asked):
             ctx.progress(place, len(asked), f"Prompt {place + 1} of {len(asked)}")
             found.append(compare(engine, self.model, source, messages, self.tokens, ctx.checkpoint))
-        dtype = str(engine.activate(source).dtype).removeprefix("torch.")
-        kind = engine.tokenizer(self.model).type
+        dtype = str(engine.model(source).torch_model().dtype).removeprefix("torch.")
+        kind = read_header(gguf_file(ctx.home, self.model)).type
         result = {"model": self.model, "source": source, "type": kind, "source_dtype": dtype, **summary(found, kind)}
         for sentence in result["sentences"]:
             ctx.note(sentence)
