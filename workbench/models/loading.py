@@ -1,4 +1,4 @@
-"""Loading models of the shelf with transformers and peft. Only job and chat processes import this."""
+"""Loading models of the shelf with transformers and peft. Imports torch: only job and chat processes import this."""
 
 import json
 import logging

@@ -1,4 +1,7 @@
-"""The trainer's callback: metrics out to the job's events, stop requests in."""
+"""The trainer's callback: metrics out to the job's events, stop requests in.
+
+Imports transformers: only job processes import this.
+"""
 
 import math
 import time
