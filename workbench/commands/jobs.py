@@ -10,7 +10,7 @@ from pydantic.fields import FieldInfo
 
 from workbench.commands.screen import logged, tell
 from workbench.commands.shared import Args, Commands, add, families, joined, pairs, read_text_file
-from workbench.errors import SEE_LOG, Problems, SpecError, UserError
+from workbench.errors import SEE_LOG, Problems, SpecError, UserError, suggestion
 from workbench.home import Home
 from workbench.jobs.job import JOBS, Job
 from workbench.jobs.queue import AFTER_DEATH, DIED, LOG_FILE, Queue

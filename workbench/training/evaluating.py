@@ -2,7 +2,7 @@
 
 transformers averages the batches' losses as if all had as many tokens, the last and smaller one included.
 
-Imports torch: only job processes import this.
+
 """
 
 from collections import defaultdict
