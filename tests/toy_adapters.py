@@ -23,7 +23,7 @@ BASES: dict[str, tuple[str, dict[str, Any]]] = {
     "qwen2": ("Qwen2", SIZES),
     "gpt2": ("GPT2", GPT2),
     "mixtral": ("Mixtral", {**SIZES, "num_local_experts": 4}),
-    "qwen3-moe": ("Qwen3Moe", {**SIZES, **EXPERTS, "num_experts": 4, "head_dim": 16}),
+    "qwen3-moe": ("Qwen3Moe", {**SIZES, **EXPERTS, "num_experts": 4, "head_dim": 16, "norm_topk_prob": True}),
     "deepseek": ("DeepseekV2", {
         **SIZES, **EXPERTS, "num_key_value_heads": 4, "n_routed_experts": 4, "n_shared_experts": 1, "q_lora_rank": None,
         "first_k_dense_replace": 1, "kv_lora_rank": 16, "qk_nope_head_dim": 16, "qk_rope_head_dim": 16,

@@ -39,7 +39,10 @@ ARCHITECTURES: dict[str, tuple[str, dict[str, Any]]] = {
     "gpt2": BASES["gpt2"],
     "gpt-j": ("GPTJ", {**GPT, "rotary_dim": 8}),
     "gpt-neox": ("GPTNeoX", SMALL),
-    "gpt-oss": ("GptOss", {**HEAD, "num_local_experts": 4, "num_experts_per_tok": 2, "intermediate_size": 64}),
+    "gpt-oss": ("GptOss", {
+        **HEAD, "num_local_experts": 4, "num_experts_per_tok": 2, "intermediate_size": 64, "head_dim": 64,
+        "max_position_embeddings": 131072,
+    }),
     "opt": ("OPT", {
         "vocab_size": 400, "hidden_size": 64, "ffn_dim": 128, "num_hidden_layers": 2, "num_attention_heads": 4,
         "word_embed_proj_dim": 64, "max_position_embeddings": 512, "bos_token_id": 1, "eos_token_id": 2,

@@ -219,13 +219,16 @@ ModelBase.load_hparams = staticmethod(lambda *_: {})
 """
 
 
-def test_the_converter_is_confined(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_converter_is_confined(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     outside = tmp_path / "outside"
     with zipfile.ZipFile(tmp_path / "evil.whl", "w") as wheel:
         wheel.writestr("conversion/__init__.py", EVIL.replace("OUTSIDE", repr(str(outside))))
         wheel.writestr(
             "gguf/__init__.py",
-            "LlamaFileType = {'ALL_F32': 0}\nclass Keys:\n    class Tokenizer:\n        EOT_ID = 'eot'",
+            "LlamaFileType = {'ALL_F32': 0}\nclass MODEL_TENSOR: ...\n"
+            "class Keys:\n    class Tokenizer:\n        EOT_ID = 'eot'",
         )
     monkeypatch.setattr(converting, "checked_wheel", lambda: tmp_path / "evil.whl")
     monkeypatch.setenv("SECRET_TOKEN", "x")
@@ -233,7 +236,9 @@ def test_the_converter_is_confined(home: Home, tmp_path: Path, monkeypatch: pyte
     with pytest.raises(UserError) as told:
         converting.convert(resolve(home, "toy"), tmp_path / "scratch" / "toy.gguf")
     refused = ", ".join(f"{name} refused" for name in ("connect", "lookup", "program", "shell", "write"))
-    assert f"RuntimeError: {refused}, []" in told.value.message
+    said = capsys.readouterr().out
+    assert f"{refused}, []" in said and '"kind": "RuntimeError"' in said
+    assert "cannot write toy" in told.value.message and "RuntimeError" not in str(told.value)
     assert not outside.exists() and not list((tmp_path / "scratch").iterdir())
 
 

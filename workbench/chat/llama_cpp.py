@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from workbench.chat.spare import Spare
 from workbench.errors import UserError
 from workbench.gguf.library import library_path
+from workbench.gguf.refusals import opening_refusal
 
 INSTALL = "Install what requirements.txt names: it holds the version of xllamacpp that is known to work."
 # llama_context_params begins with: n_ctx, n_batch, n_ubatch, n_seq_max, two more, n_outputs_max, n_threads,
@@ -235,4 +236,5 @@ class LlamaContext:
 
 
 def _reason() -> str:
-    return " ".join(_told)[-400:] or "it does not say why."
+    """Why, by the last errors it spoke of; those are in the log."""
+    return f"{opening_refusal(chr(10).join(_told))}."

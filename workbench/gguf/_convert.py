@@ -14,6 +14,11 @@ FORBIDDEN = (
     "socket.connect", "socket.bind", "socket.getaddrinfo", "socket.gethostbyname", "subprocess.Popen", "os.system",
     "os.exec", "os.posix_spawn", "os.spawn", "os.fork", "os.forkpty", "os.startfile", "pty.spawn",
 )  # fmt: skip
+SENTENCEPIECE = ("GemmaForCausalLM", "Gemma2ForCausalLM", "Phi3ForCausalLM")
+WIDTHS = {
+    "PhiForCausalLM": "intermediate_size", "FalconForCausalLM": "ffn_hidden_size", "GPT2LMHeadModel": "n_inner",
+    "GPTBigCodeForCausalLM": "n_inner",
+}  # fmt: skip
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 
@@ -36,6 +41,8 @@ def convert(request: dict[str, Any]) -> dict[str, Any]:
     _confine(target.parent)
     sys.path.insert(0, request["wheel"])
     import gguf
+
+    _name_missing_tensors(gguf)
     from conversion import ModelBase, ModelType, TextModel, get_model_architecture, get_model_class
 
     _name_unknown_tokenizers(TextModel, request["pre_tokenizer"])
@@ -46,20 +53,99 @@ def convert(request: dict[str, Any]) -> dict[str, Any]:
         settings = ModelBase.load_hparams(model, False)
         name = get_model_architecture(settings, ModelType.TEXT)
         kind = gguf.LlamaFileType[types[request["type"]]]
-        renamed = {**_former_names(name, settings), **settings}
-        made = get_model_class(name)(model, kind, target, model_name=request["name"], hparams=renamed)
+        converter = get_model_class(name)
+        if request["byte_level"]:
+            _take_byte_level(converter, TextModel, name)
+        renamed = {**_former_names(name, settings), **settings, **_true_settings(name, settings)}
+        _scale_queries(converter, name, settings)
+        made = converter(model, kind, target, model_name=request["name"], hparams=renamed)
+        _tell_width(made, settings.get(WIDTHS.get(name, "")))
         made.write()
     return {"architecture": name}
 
 
 def _former_names(name: str, settings: dict[str, Any]) -> dict[str, Any]:
-    """Settings the converter knows by the names they had before transformers 5."""
+    """Settings the converter knows by the names they had before transformers 5, or wants though they may be left out.
+
+    BLOOM's positions have no end (ALiBi); what it was trained on is 2,048 tokens, where no file says otherwise.
+    """
     rope = settings.get("rope_parameters") or {}
     former: dict[str, dict[str, Any]] = {
         "GPT2LMHeadModel": {"n_ctx": settings.get("n_positions")},
         "GPTNeoXForCausalLM": {"rotary_pct": rope.get("partial_rotary_factor", 1.0)},
+        "Cohere2ForCausalLM": {"rotary_pct": 1.0},
+        "BloomForCausalLM": {"seq_length": 2048},
     }
     return former.get(name, {})
+
+
+def _true_settings(name: str, settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings the converter takes by their word, though transformers reads them together with others.
+
+    Falcon has one head for keys and values where `multi_query` says so, whatever `num_kv_heads` is.
+    """
+    if name == "FalconForCausalLM" and not settings.get("new_decoder_architecture"):
+        heads = settings.get("num_attention_heads") or settings.get("n_head")
+        return {"num_kv_heads": 1 if settings.get("multi_query", True) else heads}
+    return {}
+
+
+def _tell_width(made: Any, width: int | None) -> None:
+    """Writes the true width of the MLP where the converter takes four times the model's for granted."""
+    if width:
+        write = made.gguf_writer.add_feed_forward_length
+        made.gguf_writer.add_feed_forward_length = lambda _: write(width)
+
+
+def _take_byte_level(converter: Any, text_model: Any, name: str) -> None:
+    """Lets architectures whose own models have SentencePiece take a byte-level BPE: llama.cpp knows it in any file.
+
+    Gemma 3 then cuts its embedding to the tokens that tokenizer.json names, while its list of them has all rows.
+    """
+    if name in SENTENCEPIECE:
+        converter.set_vocab = text_model._set_vocab_gpt2
+    if name.startswith("Gemma3For"):
+        original = converter.modify_tensors
+
+        def modify_tensors(self: Any, data: Any, tensor: str, layer: int | None) -> Any:
+            modify = text_model.modify_tensors if "embed_tokens.weight" in tensor else original
+            return modify(self, data, tensor, layer)
+
+        converter.modify_tensors = modify_tensors
+
+
+def _scale_queries(converter: Any, name: str, settings: dict[str, Any]) -> None:
+    """Moves Gemma's own scaling of attention scores (`query_pre_attn_scalar`) into the weights that make the queries.
+
+    llama.cpp divides by the root of the head's size, in models of as many layers as those of 27B by that of
+    hidden_size / heads.
+    """
+    weights = {"Gemma2ForCausalLM": "q_proj.weight", "Gemma3ForCausalLM": "q_norm.weight"}
+    weight = weights.get(name.replace("ConditionalGeneration", "CausalLM"))
+    if not weight:
+        return
+    settings = {**settings, **settings.get("text_config", {})}
+    scalar = settings.get("query_pre_attn_scalar", 256)
+    size = settings.get("head_dim", 256)
+    if settings["num_hidden_layers"] == {"q_proj.weight": 46, "q_norm.weight": 62}[weight]:
+        size = settings["hidden_size"] // settings["num_attention_heads"]
+    if size == scalar:
+        return
+    original = converter.modify_tensors
+
+    def modify_tensors(self: Any, data: Any, tensor: str, layer: int | None) -> Any:
+        share = (size / scalar) ** 0.5 if tensor.endswith(weight) else None
+        for written, value in original(self, data, tensor, layer):
+            yield written, value if share is None else value * share
+
+    converter.modify_tensors = modify_tensors
+
+
+def _name_missing_tensors(gguf: Any) -> None:
+    """The module of all DeepSeek models names tensors of a draft model that its own gguf has not."""
+    for name in ("DSPARK_MARKOV_W1", "DSPARK_MARKOV_W2", "DSPARK_CONF_PROJ"):
+        if not hasattr(gguf.MODEL_TENSOR, name):
+            setattr(gguf.MODEL_TENSOR, name, None)
 
 
 def _no_foreign_code(transformers: Any) -> None:

@@ -5,6 +5,7 @@ The type is the one most weights have (BF16, F16 or F32), so nothing is lost bef
 
 import contextlib
 import json
+import re
 import subprocess
 import sys
 import tempfile
@@ -19,6 +20,8 @@ from workbench.data.tokenizer import Tokenizer
 from workbench.errors import Problems, UserError
 from workbench.gguf.converter import architecture_of, checked_wheel, gguf_architecture, pre_tokenizer, supported
 from workbench.gguf.library import knows
+from workbench.gguf.refusals import converter_refusal
+from workbench.gguf.support import computed_otherwise
 from workbench.limits import bounded_object
 from workbench.models import tensors
 from workbench.models.chat_tokens import end_of_turn
@@ -28,7 +31,8 @@ RUNNER = Path(__file__).with_name("_convert.py")
 PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT", "OMP_NUM_THREADS", "LANG")
 CONFIG = "tokenizer_config.json"
 POLL = 0.1  # seconds
-SENTENCEPIECE = ("gemma", "gemma2")
+SENTENCEPIECE = ("gemma", "gemma2", "gemma3", "phi3")
+PHI3 = re.compile("phi-?3", re.IGNORECASE)
 Tell = Callable[[float, float, str], None]
 
 
@@ -48,18 +52,37 @@ def check(found: Resolved, problems: Problems, field: str = "model") -> None:
     inner = gguf_architecture(name)
     if inner and not knows(inner):
         problems.add(field, f"this llama.cpp cannot run {inner} models.", "Install a newer xllamacpp.")
-    if inner in SENTENCEPIECE and not (found.base / "tokenizer.model").is_file():
+    if inner in SENTENCEPIECE and not _has_readable_tokens(found.base):
         problems.add(
             field,
             f"the converter reads {inner} models' tokenizer from tokenizer.model, which {found.base.name} has not.",
             "Copy that file from the original model into the folder.",
         )
+    if reason := computed_otherwise(name, {**config, **(config.get("text_config") or {})}):
+        problems.add(
+            field, f"llama.cpp {reason}: {found.base.name} would give other answers there.",
+            "Use it as it is, or make it smaller with another quantizer.",
+        )  # fmt: skip
     if config.get("quantization_config"):
         problems.add(field, f"{found.name!r} is quantized already.", "Choose the model it was made from.")
     try:
         pre_tokenizer(found.home_of_template)
     except UserError as error:
         problems.collect(field, error)
+
+
+def _safe_name(found: Resolved) -> str:
+    """The name that is written into the file: llama.cpp demands Phi-3's own tokens of every model with that name."""
+    own = (found.base / "tokenizer.model").is_file()
+    return found.name if own else PHI3.sub("Phi 3", found.name)
+
+
+def _has_readable_tokens(folder: Path) -> bool:
+    """Whether the converter reads this tokenizer in the place of SentencePiece's: that itself, or a byte-level BPE."""
+    try:
+        return (folder / "tokenizer.model").is_file() or pre_tokenizer(folder) is not None
+    except UserError:
+        return True  # it is told by itself
 
 
 def convert(
@@ -75,8 +98,9 @@ def convert(
     known = pre_tokenizer(found.base)
     partial = target.with_name(f"{target.name}.writing")
     request: dict[str, Any] = {
-        "wheel": str(checked_wheel()), "target": str(partial), "type": kind, "name": found.name,
+        "wheel": str(checked_wheel()), "target": str(partial), "type": kind, "name": _safe_name(found),
         "pre_tokenizer": known.name if known and not known.known else "", "end_of_turn": _end_of_turn(found.base),
+        "byte_level": known is not None,
     }  # fmt: skip
     size = tensors.summary(found.base).size
     try:
@@ -169,15 +193,4 @@ def _run(request: dict[str, Any], tell: Callable[[], None], stop: Callable[[], N
         said = log.read()
     print(said[-20_000:], flush=True)
     if process.returncode:
-        raise _refusal(said, name, process.returncode)
-
-
-def _refusal(said: str, name: str, code: int) -> UserError:
-    try:
-        answer = json.loads(said.strip().splitlines()[-1])
-        reason = f"{answer['kind']}: {answer['error'].splitlines()[0][:300]}"
-    except (ValueError, LookupError, TypeError):
-        reason = "its process ended early" if code > 0 else f"its process was killed (signal {-code})"
-    return UserError(
-        f"llama.cpp's converter refuses {name} ({reason}).", "The log has the converter's own words.", "model"
-    )
+        raise converter_refusal(said, process.returncode, name)

@@ -14,6 +14,7 @@ from workbench.data.templates import get_template
 from workbench.data.tokenizer import Tokenizer
 from workbench.errors import UserError
 from workbench.gguf.converter import probe_text
+from workbench.gguf.refusals import ELSEWHERE, opening_refusal
 from workbench.models.chat_tokens import sample_chats
 
 RUNNER = Path(__file__).with_name("_tokenize.py")
@@ -29,8 +30,11 @@ TEXTS = (
 )
 
 
-def tokenize(path: Path, texts: list[str]) -> list[list[int]]:
-    """The ids of texts without BOS; raises `UserError` when llama.cpp cannot open the file."""
+def tokenize(path: Path, texts: list[str], made_of: str = "") -> list[list[int]]:
+    """The ids of texts without BOS; raises `UserError` when llama.cpp cannot open the file.
+
+    made_of: the model that this file was just made of, if it was.
+    """
     done = subprocess.run(
         [sys.executable, "-P", str(RUNNER)], input=json.dumps({"path": str(path), "texts": texts}),
         capture_output=True, text=True, check=False, timeout=SECONDS,
@@ -39,16 +43,11 @@ def tokenize(path: Path, texts: list[str]) -> list[list[int]]:
     lines = [line for line in done.stdout.splitlines() if line.startswith('{"ids"')]
     if done.returncode or not lines:
         print(done.stderr[-5000:], flush=True)
-        raise UserError(
-            f"llama.cpp cannot open {path.name}: {_reason(done.stderr)}.", "The log has its own words.", "path"
-        )
+        reason = opening_refusal(done.stderr)
+        if made_of:
+            raise UserError(f"llama.cpp cannot open the GGUF made of {made_of}: {reason}.", ELSEWHERE, "model")
+        raise UserError(f"llama.cpp cannot open {path.name}: {reason}.", "The log has its own words.", "path")
     return [list(ids) for ids in json.loads(lines[-1])["ids"]]
-
-
-def _reason(said: str) -> str:
-    signs = ("error", "assert", "failed")
-    told = [line.strip() for line in said.splitlines() if any(sign in line.lower() for sign in signs)]
-    return told[0][:300] if told else "it ended without a word"
 
 
 class Comparison(NamedTuple):
@@ -69,7 +68,7 @@ def compare(path: Path, folder: Path) -> Comparison:
     texts = [*TEXTS, *_pieces(probe_text()), *[f"{token}Hi{token}" for token in tokenizer.tokens.values()]]
     chats = sample_chats(tokenizer, get_template("model", folder))
     ours = [encoding.ids for encoding in tokenizer.encode([*texts, *chats])]
-    theirs = tokenize(path, [*texts, *chats])
+    theirs = tokenize(path, [*texts, *chats], folder.name)
     same = [one == other for one, other in zip(ours, theirs, strict=True)]
     return Comparison(
         len(texts),

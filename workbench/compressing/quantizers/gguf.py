@@ -76,11 +76,13 @@ class Gguf(Quantizer):
     def run(self, work: Work) -> dict[str, Any]:
         from workbench.gguf.quantizing import quantize
         from workbench.gguf.reading import read_header
+        from workbench.gguf.tokenizing import tokenize
 
         source, converted = self._source(work)
         matrix = self._matrix(work, source) if self.importance else None
         target = work.folder / "model.gguf"
         made = quantize(source, target, self.type, matrix, _part(work, 0.5, 0.5), work.stop)
+        tokenize(target, ["Hello"], work.found.name)  # what llama.cpp cannot open never reaches the shelf
         info = {
             **read_header(target).to_dict(),
             "importance": bool(matrix),
