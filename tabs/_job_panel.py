@@ -42,7 +42,7 @@ def points_of(ctx: Context, query: dict[str, Any]) -> dict[str, Any]:
         "title": view.label,
         "status": view.status,
         "status_text": _status_text(ctx, view),
-        "progress": story.progress if story.progress.get("total") else None,
+        "progress": _progress(view) if story.progress.get("total") else None,
         "eta": story.eta(),
         "elapsed": story.elapsed(),
         "error": view.error if view.damage or view.status in ("failed", "interrupted") else "",
@@ -58,6 +58,18 @@ def points_of(ctx: Context, query: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _progress(view: JobView) -> dict[str, Any]:
+    """How far the job is; of one that has ended, how far it came, and never as if it still did something."""
+    progress, text = view.story.progress, str(view.story.progress.get("text") or "")
+    if view.status == "queued":
+        text = text or "Waiting"
+    elif view.status == "done":
+        text = "Finished"
+    elif view.final and text:
+        text = f"Last: {text}"
+    return {**progress, "text": text}
+
+
 def _status_text(ctx: Context, view: JobView) -> str:
     if view.status == "queued":
         return str(view.story.progress.get("text") or _waits_for(ctx, view))
@@ -65,7 +77,7 @@ def _status_text(ctx: Context, view: JobView) -> str:
         return "Done"
     if view.status == "stopped" and view.story.result.get("model"):
         return f"Stopped; what it learned so far is {view.story.result['model']}"
-    return str(view.story.progress.get("text") or "")
+    return view.status.capitalize() if view.final else str(view.story.progress.get("text") or "")
 
 
 def _waits_for(ctx: Context, view: JobView) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tabs._job_panel import act, actions
+from tabs._job_panel import act, actions, points_of
 from tests.toys import toy_home
 from workbench.errors import UserError
 from workbench.jobs.events import EventLog
@@ -39,6 +39,25 @@ def test_what_may_be_done_follows_from_the_status(queue: Queue, job: str, status
 def test_a_running_job_can_be_stopped_in_three_ways(queue: Queue, job: str) -> None:
     running: Any = SimpleNamespace(status="running", can_resume=False)
     assert [how for how, _ in actions(running)] == ["keep", "discard", "kill"]
+
+
+@pytest.mark.parametrize(
+    ("status", "chip", "text"),
+    [
+        ("done", "Done", "Finished"), ("failed", "Failed", "Last: Saving the adapter"),
+        ("stopped", "Stopped", "Last: Saving the adapter"), ("interrupted", "Interrupted", "Last: Saving the adapter"),
+        ("queued", "Waiting for its turn", "Waiting"),
+    ],
+)  # fmt: skip
+def test_an_ended_job_does_not_say_what_it_did_last_as_if_it_still_did(
+    queue: Queue, job: str, status: str, chip: str, text: str
+) -> None:
+    events = EventLog(queue.get(job).folder / "events.jsonl")
+    events.append("progress", done=3, total=3, text="Saving the adapter")
+    events.status(status)
+    ctx: Any = SimpleNamespace(queue=queue, home=queue.home)
+    reply = points_of(ctx, {"job": job})
+    assert (reply["status_text"], reply["progress"]["text"]) == (chip, text)
 
 
 def test_a_job_taken_out_of_the_queue_can_go_back(queue: Queue, job: str) -> None:

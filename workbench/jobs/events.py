@@ -150,6 +150,7 @@ class Story:
             self.queued_at, self.ended_at, self.ended_uptime = _time(event, "t"), 0.0, 0.0
             self.turn = whole(event.get("turn")) or int(self.queued_at * 1000)
             self.resume, self.error, self.remedy = event.get("resume") is True, "", ""
+            self.progress = {**self.progress, "text": ""} if self.progress else {}  # an earlier run's words
         elif self.status == "running":
             self.started_at = _time(event, "t")
             self.progress_history.clear()
