@@ -11,8 +11,10 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from workbench.errors import UserError
+from workbench.models.casting import cast
 from workbench.models.safetensors_files import opened
 
+DAMAGED = "A checkpoint is damaged, or the run went astray: average earlier ones."
 WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
 
 
@@ -27,7 +29,8 @@ def average(checkpoints: list[Path], shares: list[float], target: Path) -> Itera
         _same_tensors(checkpoints, files)
         averaged = {}
         for done, name in enumerate(files[-1].keys(), 1):
-            averaged[name] = _sum([file.get_tensor(name) for file in files], shares)
+            tensors = [file.get_tensor(name) for file in files]
+            averaged[name] = cast(name, _sum(tensors, shares), tensors[-1].dtype, DAMAGED, "run")
             yield done
     save_file(averaged, target / WEIGHTS, metadata={"format": "pt"})
     config = json.loads((checkpoints[-1] / CONFIG).read_text("utf-8"))
@@ -49,7 +52,8 @@ def _shapes(file: Any) -> dict[str, list[int]]:
 
 
 def _sum(tensors: list[Tensor], shares: list[float]) -> Tensor:
+    """In float64."""
     total = torch.zeros_like(tensors[0], dtype=torch.float64)
     for tensor, share in zip(tensors, shares, strict=True):
         total.add_(tensor, alpha=share)
-    return total.to(tensors[-1].dtype)
+    return total

@@ -19,6 +19,7 @@ from workbench.jobs.job import JobContext
 from workbench.jobs.kinds.combine_adapters import SVD, CombineAdapters, ranks, uneven
 from workbench.lineage import Manifest, parent_of, write_manifest
 from workbench.models.adapted import Adapted
+from workbench.models.casting import require_finite
 from workbench.models.shelf import model_folder, resolve
 from workbench.models.shelving import copy_texts
 
@@ -59,6 +60,9 @@ def combine(base: Path, folders: list[Path], job: CombineAdapters, target: Path,
     if job.combination in SVD:
         config.r = config.lora_alpha = min(rank, config.r)
         _cut(model, config.r, ctx)
+    for name, weight in model.named_parameters():
+        if f".{NEW}" in name:
+            require_finite(name, weight.detach(), "Combine them with smaller shares.", "shares")
     config.use_rslora = False  # the scalings are in the factors; PEFT's own would count on top of them
     config.base_model_name_or_path = str(base)
     model.save_pretrained(str(target), selected_adapters=[NEW], save_embedding_layers=False)
@@ -80,7 +84,10 @@ def with_adapters(base: Path, folders: list[Path]) -> PeftModel:
         else:
             model = get_peft_model(model, config, adapter_name=name)
         Adapted(base, folder)  # raises unless all that it promises is in its file
-        set_peft_model_state_dict(model, load_file(folder / "adapter_model.safetensors"), adapter_name=name)
+        weights = load_file(folder / "adapter_model.safetensors")
+        for tensor, value in weights.items():
+            require_finite(f"{tensor} of {folder.name}", value, "That adapter is damaged: train or get it again.")
+        set_peft_model_state_dict(model, weights, adapter_name=name)
     return model  # type: ignore[no-any-return]
 
 

@@ -14,8 +14,7 @@ from typing import Any, Literal
 import torch
 from mergekit.architecture import ModelArchitecture, get_architecture_info
 from mergekit.architecture.conversion import can_convert_checkpoint_keys
-from mergekit.common import ModelPath, ModelReference, dtype_from_name, set_config_value
-from mergekit.config import MergeConfiguration
+from mergekit.common import ModelReference, dtype_from_name, set_config_value
 from mergekit.graph import Task
 from mergekit.io.tasks import LoaderCache
 from mergekit.merge import _model_out_config, _set_chat_template, _update_config_vocab
@@ -29,50 +28,16 @@ from workbench.home import Home
 from workbench.merging._adapter import register_with_mergekit
 from workbench.merging.by_names import by_names, lost, require_whole
 from workbench.merging.recipe import Recipe
+from workbench.merging.sources import Folded, Ordered, reference
+from workbench.models.casting import all_finite, cast
 from workbench.models.chat_tokens import copy_tokenizer
 from workbench.models.merged import open_weights
-from workbench.models.shelf import Resolved
 from workbench.models.tensors import shapes as shapes_of
-from workbench.models.weights import ShardWriter, Tensors
+from workbench.models.weights import ShardWriter
 
 Kernels = Literal["fast", "stock"]
 BY_ROWS = frozenset({"linear", "task_arithmetic", "nearswap", "passthrough"})
 BLOCK = 2**24  # elements
-
-
-class Ordered(MergeConfiguration):
-    """mergekit lists a recipe's models in the order of a set, another in every process; this keeps the recipe's."""
-
-    def referenced_models(self) -> list[ModelReference]:
-        found = super().referenced_models()
-        known = [self.base_model, *(source.model for source in self._sources())]
-        return sorted(found, key=lambda model: known.index(model) if model in known else len(known))
-
-    def _sources(self) -> list[Any]:
-        parts = [self, *(self.modules or {}).values()]
-        slices = [part for owner in parts for part in owner.slices or []]
-        return [source for owner in parts for source in owner.models or []] + [
-            source for part in slices for source in part.sources
-        ]
-
-
-class Folded:
-    """What mergekit's loader cache holds for a model: our reader, under its names."""
-
-    def __init__(self, weights: Tensors):
-        self.weights = weights
-        self.index = type("Index", (), {"tensor_paths": dict.fromkeys(weights.names(), "model.safetensors")})
-
-    def get_tensor(self, key: str, device: str = "cpu", aliases: Any = None, raise_on_missing: bool = True) -> Any:
-        name = next((name for name in (key, *(aliases or ())) if name in self.weights), None)
-        if name is None:
-            if raise_on_missing:
-                raise KeyError(key)
-            return None
-        return self.weights.get(name).to(device)
-
-    def flush(self) -> None:
-        pass
 
 
 class Plan:
@@ -85,15 +50,15 @@ class Plan:
         register_with_mergekit(kernels)
         self.seed, self.device = seed, torch.device(device)
         self.found = recipe.bind(home)
-        references = {written: _reference(found) for written, found in self.found.items()}
+        references = {written: reference(found) for written, found in self.found.items()}
         self._references = list(references.values())
         self.donor = next(iter(self.found.values()))
         for tokenizer in (recipe.config.tokenizer_source, recipe.config.tokenizer and recipe.config.tokenizer.source):
             self.donor = self.found.get(tokenizer or "", self.donor)
         cache = LoaderCache()
         cache.loaders.clear()
-        for written, reference in references.items():
-            cache.loaders[reference] = Folded(open_weights(self.found[written]))  # type: ignore[assignment]
+        for written, one in references.items():
+            cache.loaders[one] = Folded(open_weights(self.found[written]))  # type: ignore[assignment]
         try:
             self._config = Ordered.model_validate(recipe.replaced(references))
             self._plan()
@@ -163,10 +128,13 @@ class Plan:
                 tensor = self._value(task)
             if tensor is None and weight.optional:
                 continue
-            if not _finite(tensor):
+            if not all_finite(tensor):
                 self._blame(name)
             dtype = dtype_from_name(weight.force_dtype or self._config.out_dtype)
-            yield name, _cast(name, tensor, dtype or tensor.dtype)
+            if dtype in (None, tensor.dtype):
+                yield name, tensor.to("cpu")
+            else:
+                yield name, cast(name, tensor, dtype, _wider(dtype), "out_dtype")
 
     def _value(self, task: Task[Any]) -> Any:
         """What a task of mergekit's graph gives; the graph under one output is a small tree."""
@@ -185,7 +153,7 @@ class Plan:
         """Says where a value that is no number comes from: a model, or the sum."""
         for written, found in self.found.items():
             weights = open_weights(found)
-            if name in weights and not _finite(weights.get(name)):
+            if name in weights and not all_finite(weights.get(name)):
                 raise UserError(f"{name} of {written!r} holds NaN or infinity.", "That model is damaged: get it again.")
         raise UserError(
             f"{name} came out as NaN or infinity, though no model holds any.",
@@ -267,35 +235,12 @@ def _by_rows(task: ExecuteMergeMethodTask, tensors: dict[Any, torch.Tensor], dev
     return result
 
 
-def _reference(found: Resolved) -> ModelReference:
-    lora = ModelPath.model_construct(path=str(found.adapter), revision=None) if found.adapter else None
-    return ModelReference.model_construct(
-        model=ModelPath.model_construct(path=str(found.base), revision=None), lora=lora, override_architecture=None
-    )
+def _wider(dtype: torch.dtype) -> str:
+    return "Set out_dtype: " + ("bfloat16, or float32." if dtype == torch.float16 else "float32.")
 
 
 def _seed_of(seed: int, name: str) -> int:
     return int.from_bytes(hashlib.sha256(f"{seed}:{name}".encode()).digest()[:7], "little")
-
-
-def _cast(name: str, tensor: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-    """The tensor in the type of the file, on the CPU; raises `UserError` where that type ends before its values do."""
-    done = tensor.to("cpu", dtype)
-    if dtype != tensor.dtype and not _finite(done):
-        largest = max(float(part.abs().max()) for part in tensor.reshape(-1).split(BLOCK))
-        kind = str(dtype).removeprefix("torch.")
-        raise UserError(
-            f"{name} reaches {largest:.6g}; {kind} ends at {torch.finfo(dtype).max:.6g}, so it would become infinite.",
-            "Set out_dtype: " + ("bfloat16, or float32." if dtype == torch.float16 else "float32."), "out_dtype",
-        )  # fmt: skip
-    return done
-
-
-def _finite(tensor: torch.Tensor) -> bool:
-    """Whether no element is NaN or infinite; a sum tells it without a mask as large as the tensor."""
-    if not tensor.is_floating_point() or bool(tensor.sum(dtype=torch.float32).isfinite()):
-        return True
-    return all(bool(part.isfinite().all()) for part in tensor.reshape(-1).split(BLOCK))
 
 
 def _moved(value: Any, device: torch.device) -> Any:

@@ -21,6 +21,7 @@ from workbench.jobs.job import JobContext
 from workbench.jobs.kinds.extract_lora import ExtractLora
 from workbench.lineage import Manifest, parent_of, write_manifest
 from workbench.merging.combining import weightless
+from workbench.models.casting import require_finite
 from workbench.models.merged import open_weights
 from workbench.models.shelf import Resolved, model_folder, resolve
 from workbench.models.shelving import copy_texts
@@ -137,7 +138,9 @@ def extract(base: Resolved, tuned: Resolved, job: ExtractLora, target: Path, ctx
     for done, name in enumerate(names):
         ctx.checkpoint()
         ctx.progress(done, len(names), name)
-        _add(found, name, _read(new, name, roles) - _read(old, name, roles), roles, job, new)
+        change = _read(new, name, roles) - _read(old, name, roles)
+        require_finite(f"The change of {name}", change, "One of the two models is damaged: get it again.", "model")
+        _add(found, name, change, roles, job, new)
     if not found.ranks:
         raise UserError(
             f"{tuned.name!r} has the linear layers of {base.name!r}, so there is nothing to extract.",

@@ -12,10 +12,12 @@ from torch import Tensor, nn
 
 from workbench.errors import UserError
 from workbench.models.adapted import Adapted
+from workbench.models.casting import cast
 from workbench.models.hollow import Group
 from workbench.models.shelf import Resolved
 from workbench.models.weights import Tensors
 
+LARGE = "The adapter changes the base beyond its type: use it over its base, or get a base in bfloat16."
 FUSED_HELD = 3  # fused parameters whose parts are kept until they are asked for
 
 
@@ -125,7 +127,7 @@ class MergedTensors(Tensors):
 
     def get(self, name: str) -> Tensor:
         if name in self._new:
-            return self._value(self._new[name]).to(self.dtype(name))
+            return cast(name, self._value(self._new[name]), self.dtype(name), LARGE)
         if not self._touched(name):
             return super().get(name)
         group = self._layout.of_file[name]
@@ -135,7 +137,7 @@ class MergedTensors(Tensors):
             self._waiting[group.files[0]] = files
             while len(self._waiting) > FUSED_HELD:
                 self._waiting.pop(next(iter(self._waiting)))
-        return tensor.to(super().dtype(name)).contiguous()
+        return cast(name, tensor, super().dtype(name), LARGE).contiguous()
 
     def _write(self, group: Group) -> dict[str, Tensor]:
         return self._layout.write(group, {one: self._value(one) for one in group.parameters})

@@ -11,6 +11,7 @@ from workbench.lineage import read_manifest
 from workbench.models import tensors
 from workbench.training.tuner import TUNERS, Tuner
 
+LARGE = "The run most likely ran away: lower the learning rate, or start from a model in bfloat16."
 TRAINED, CHECKPOINT = 16, 12  # bytes a parameter: float32 weight, gradient and Adam's two averages; without gradient
 
 
@@ -60,7 +61,11 @@ class Full(Tuner):
         """Writes the model in the type of its start; returns what its manifest should say more."""
         import torch
 
+        from workbench.models.casting import cast
+
         dtype = getattr(torch, tensors.summary(base).dtype)
+        for name, weight in model.named_parameters():
+            cast(name, weight.detach(), dtype, LARGE, "objective.learning_rate")
         model.to(dtype).save_pretrained(folder, max_shard_size="2GB")
         masked = self.masked(base)
         return {"masked": masked} if masked else {}
