@@ -18,8 +18,8 @@ from workbench.jobs.kinds.extract_lora import ExtractLora
 from workbench.merging.averaging import average
 from workbench.models import casting
 from workbench.models.casting import all_finite, cast
+from workbench.models.merged import open_weights
 from workbench.models.shelf import resolve
-from workbench.models.weights import open_weights
 from workbench.training.tuners.full import Full
 
 pytestmark = pytest.mark.usefixtures("exact")
