@@ -1,4 +1,4 @@
-"""The layer that refuses an upload for which there is no room, before it is received."""
+"""The layer that refuses an upload for which there is no room, before it is received, and one that holds no files."""
 
 from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
@@ -8,6 +8,8 @@ from workbench.home import Home
 from workbench.uploads import QUOTA_VARIABLE, quota_bytes, sweep_uploads, used_bytes
 
 PATH = "/gradio_api/upload"
+NO_FILE = "not an instance of GradioUploadFile"
+NAMELESS = "A part of this upload is no file: it has no file name. Send every file with its name."
 
 
 class UploadQuota:
@@ -34,7 +36,28 @@ class UploadQuota:
             # What was announced or not: a longer one is cut off as if the browser had gone.
             return message if room >= 0 else {"type": "http.disconnect"}
 
-        await self.app(scope, counted, send)
+        await self._received(scope, counted, send)
+
+    async def _received(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Passes the upload on; a part that comes as a field of text, which Gradio fails over, is refused as such."""
+        failure: list[Message] = []
+
+        async def answer(message: Message) -> None:
+            if failure or (message["type"] == "http.response.start" and message["status"] >= 500):
+                failure.append(message)  # its error comes after it
+            else:
+                await send(message)
+
+        try:
+            await self.app(scope, receive, answer)
+        except TypeError as error:
+            if NO_FILE not in str(error):
+                raise
+            failure.clear()
+            await PlainTextResponse(NAMELESS, 400)(scope, receive, send)
+        finally:
+            for message in failure:
+                await send(message)
 
     def _words(self) -> str:
         return (

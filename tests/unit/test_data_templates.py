@@ -4,6 +4,7 @@ import json
 import multiprocessing
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -172,3 +173,30 @@ def test_a_row_rendered_several_times_is_heard_of_between_the_renderings(monkeyp
     for line in ("{}", "{}", '{"text": "a"}'):
         renderer._answers.put(line)
     assert renderer._answer() == {"text": "a"}
+
+
+def test_an_answer_held_back_takes_no_time_from_the_next_rendering(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each rendering may take its two seconds, whatever was written before it and not sent yet."""
+    from workbench.data import template_worker, templates
+
+    clock = [0.0]
+    sent: list[float] = []
+    monkeypatch.setattr(template_worker.time, "monotonic", lambda: clock[0])
+    replies = template_worker.Replies()
+    monkeypatch.setattr(template_worker, "REPLIES", replies)
+    monkeypatch.setattr(template_worker.sys, "stdout", SimpleNamespace(write=len, flush=lambda: sent.append(clock[0])))
+
+    def render(seconds: float) -> None:
+        replies.alive()
+        clock[0] += seconds
+        replies.add({"text": "a"})
+
+    for seconds in (0.2, 1.9, 0.1, 0.1, 0.1, 1.9, 0.24, 1.9):
+        render(seconds)
+    silences = [after - before for before, after in zip([0.0, *sent], sent, strict=False)]
+    assert max(silences) <= templates.SECONDS + template_worker.SILENT_SECONDS
+    assert templates.SILENT_SECONDS == template_worker.SILENT_SECONDS
+    waited: list[float] = []
+    renderer = Renderer()
+    monkeypatch.setattr(renderer, "_next", lambda seconds: waited.append(seconds) or '{"text": "a"}')
+    assert renderer._answer() == {"text": "a"} and waited == [templates.SECONDS + template_worker.SILENT_SECONDS]

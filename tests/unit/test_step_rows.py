@@ -76,6 +76,23 @@ def test_near_duplicates_name_the_row_and_what_differs(home: Home) -> None:
     assert list(apply(home, "near_duplicates", rows, keep="longest").removed) == [0]
 
 
+def calling(function: str, answer: str, arguments: dict[str, Any] | None = None) -> Row:
+    call = {"type": "function", "function": {"name": function, "arguments": arguments or {"city": "Lyon"}}}
+    asked, told = talk("What is it like in Lyon?", answer)["messages"]
+    return {"messages": [asked, {"role": "assistant", "content": "", "tool_calls": [call]}, told]}
+
+
+def test_rows_that_call_other_tools_are_no_near_duplicates(home: Home) -> None:
+    rows = [calling(name, OAK) for name in ("get_weather", "get_news", "get_weather", "get_news")]
+    assert list(apply(home, "near_duplicates", rows).removed) == [2, 3]
+    assert list(apply(home, "near_duplicates", rows, compare="prompt", short=0).removed) == [1, 2, 3]
+    more = [calling("get_weather", OAK), calling("get_weather", f"{OAK}, they say"), talk("What is it like?", OAK)]
+    assert list(apply(home, "near_duplicates", more).removed) == [1]
+    turns = [row["messages"] for row in rows]
+    pair = [{"prompt": one[:1], "chosen": one[1:], "rejected": other[1:]} for one, other in (turns[:2], turns[1::-1])]
+    assert apply(home, "near_duplicates", pair, "preference").removed == {}
+
+
 def test_the_best_duplicate_is_long_without_repeating(home: Home) -> None:
     padded = f"{OAK} {'and again ' * 3}".strip()
     rows = [talk("q", OAK), talk("q", padded + " and again" * 9), talk("q", f"{OAK}, they say")]

@@ -123,6 +123,30 @@ def test_a_pattern_that_is_none_is_told_by_its_field(home: Home) -> None:
     assert faults(home, "pattern", patterns=[]) == ["patterns"]
 
 
+def test_personal_data_in_the_keys_of_arguments_is_masked_and_nothing_lost(home: Home) -> None:
+    arguments = {
+        "mails": {
+            "jane@example.org": "Hello",
+            "[EMAIL]": 1,
+            "joe@example.org": [{"ann@example.org": "joe@example.org"}],
+        },
+        "": "x",
+    }
+    call = {"type": "function", "function": {"name": "mail", "arguments": arguments}}
+    asked, told = talk("Write to them", "Done.")["messages"]
+    row = {"messages": [asked, {"role": "assistant", "content": "", "tool_calls": [call]}, told]}
+    outcome = apply(home, "pii", [row])
+    changed, verdict = outcome.changed[0]
+    assert changed["messages"][1]["tool_calls"][0]["function"]["arguments"] == {
+        "mails": {"[EMAIL] 2": "Hello", "[EMAIL]": 1, "[EMAIL] 3": [{"[EMAIL]": "[EMAIL]"}]}, "": "x",
+    }  # fmt: skip
+    assert verdict.reason == "Masked: 4 × e-mail address." and outcome.notes == ["Found 4 × e-mail address."]
+    assert list(apply(home, "pii", [row], action="drop").removed) == [0]
+    assert apply(home, "pii", [row], part="user").changed == {}
+    named = apply(home, "pattern", [row], patterns=["^mails$"])
+    assert named.removed == {}, "what is only the name of an argument is not what somebody said"
+
+
 def test_refusals_are_found_with_any_apostrophe_and_only_in_answers(home: Home) -> None:
     rows = [
         talk("Hi", "I’m sorry, but I can’t\nhelp with this."),

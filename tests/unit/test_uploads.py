@@ -18,7 +18,7 @@ from starlette.testclient import TestClient
 
 from tabs._data_entries import bring
 from tabs._data_given import Given, discard, source_of
-from tabs.serving.uploads import PATH, UploadQuota
+from tabs.serving.uploads import NAMELESS, PATH, UploadQuota
 from tests.running import run
 from workbench.data.brief_preview import MOST_AT_ONCE
 from workbench.errors import UserError
@@ -160,3 +160,42 @@ def test_entries_imported_in_the_background_each_keep_their_own_copy_of_what_was
     assert not Path(first).exists() and Path(second).read_bytes() == rows.read_bytes()
     again = bring(ctx, Given(files=files, entries=["one"]), {"eval_fraction": 0.0, "seed": 0})
     assert "one" in again.failed  # a job under way already makes it
+
+
+@pytest.mark.parametrize(
+    ("disposition", "status"),
+    [
+        ('form-data; name="files"; filename="a.jsonl"', 200),
+        ('form-data; name="files"; filename=""', 200),
+        ('form-data; name="files"', 400),
+        ("form-data; name=\"files\"; filename*=UTF-8''a.jsonl", 400),
+        ('form-data; name="files"; filename=".."', 400),
+        ('form-data; filename="a.jsonl"', 400),
+    ],
+)
+def test_an_upload_without_a_file_name_is_told(
+    disposition: str, status: int, home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import gradio
+    from fastapi import FastAPI
+
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    with gradio.Blocks() as page:
+        gradio.File()
+    app = gradio.mount_gradio_app(FastAPI(), page, path="/")
+    asking = TestClient(UploadQuota(app, home), raise_server_exceptions=False)
+    body = f"--B\r\nContent-Disposition: {disposition}\r\n\r\nx\r\n--B--\r\n"
+    answer = asking.post(PATH, content=body, headers={"content-type": "multipart/form-data; boundary=B"})
+    assert answer.status_code == status, answer.text
+    assert status == 200 or "name" in answer.text
+    assert disposition != 'form-data; name="files"' or answer.text == NAMELESS
+
+
+def test_another_failure_of_the_upload_route_stays_one(home: Home) -> None:
+    async def broken(_: Request) -> PlainTextResponse:
+        raise TypeError("something else")
+
+    app = UploadQuota(Starlette(routes=[Route(PATH, broken, methods=["POST"])]), home)
+    assert TestClient(app, raise_server_exceptions=False).post(PATH, content=b"x").status_code == 500
+    with pytest.raises(TypeError, match="something else"):
+        TestClient(app).post(PATH, content=b"x")

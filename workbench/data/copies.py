@@ -1,6 +1,6 @@
 """Which of several copies stays: choosing one of every group of equal or nearly equal rows."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from workbench.data.rows import Rows
-from workbench.data.turns import answer_texts, whole
+from workbench.data.turns import answer_texts, called_functions, whole
 
 Compare = Literal["all", "prompt"]
 Labels = NDArray[np.int64]
@@ -27,6 +27,14 @@ def apart(rows: Rows, labels: Labels, texts: pa.Array) -> Labels:
         return made
     good = whole(rows.table.column("label")).to_numpy(zero_copy_only=False)
     return np.where(good, made, made + len(labels))
+
+
+def by_call_names(rows: Rows, labels: Labels, compare: Compare) -> Labels:
+    """The groups taken apart by the functions that rows call, in their order: to call another one is to do another
+    thing, however alike the rest."""
+    firsts: dict[Any, int] = {}
+    groups = enumerate(zip(labels.tolist(), called_functions(rows, compare), strict=True))
+    return np.array([firsts.setdefault(group, place) for place, group in groups], np.int64)
 
 
 def keepers(labels: Labels, scores: NDArray[np.float64]) -> Labels:

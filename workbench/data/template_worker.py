@@ -28,7 +28,7 @@ from workbench.data.template_spans import Refused, Splits, answers_of
 MAX_OUTPUT = 1_000_000
 MAX_MEMORY = 1 << 30
 MAX_SECONDS = 5
-SILENT_SECONDS = 0.25  # how long the asking process hears nothing, at most
+SILENT_SECONDS = 0.25  # how long the asking process hears nothing when a rendering begins, at most
 
 
 class TooLong(jinja2.TemplateError):
@@ -139,14 +139,10 @@ class Row:
     def __init__(self, request: dict[str, Any], row: dict[str, Any]):
         self.source, self.tokens = request["template"], request["tokens"]
         self.row = row
-        self.begun = time.monotonic()
 
     def render(self, messages: Sequence[Message], prompt: bool) -> Text:
         """Raises `Refused` with the template's reason."""
-        if time.monotonic() - self.begun > SILENT_SECONDS:
-            REPLIES.add({})
-            REPLIES.send()
-            self.begun = time.monotonic()
+        REPLIES.alive()
         limit_time(MAX_SECONDS)
         try:
             return compiled(self.source).render(messages, prompt, self.row.get("tools"), self.tokens)
@@ -238,6 +234,11 @@ class Replies:
         if time.monotonic() - self.sent > SILENT_SECONDS:
             self.send()
 
+    def alive(self) -> None:
+        """Before a rendering: says that this process is at work if it has been silent, and sends what waits."""
+        if time.monotonic() - self.sent > SILENT_SECONDS:
+            self.add({})
+
     def send(self) -> None:
         sys.stdout.flush()
         self.sent = time.monotonic()
@@ -251,6 +252,7 @@ def main() -> None:
     REPLIES.add({"ready": True})
     REPLIES.send()
     for line in sys.stdin:
+        REPLIES.sent = time.monotonic()  # nobody waited before
         for answer in answers(json.loads(line)):
             REPLIES.add(answer)
         REPLIES.send()

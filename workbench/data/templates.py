@@ -30,6 +30,7 @@ BUILT_IN = NAMES[1:]
 CUSTOM = "custom"
 MAX_TEMPLATE = 1_000_000
 SECONDS = 2.0
+SILENT_SECONDS = 0.25  # how long the process may have been silent when a rendering begins: as in `template_worker`
 START_SECONDS = 60.0
 
 Tools = Sequence[dict[str, Any]]
@@ -226,7 +227,7 @@ class Renderer:
 
     def _answer(self) -> dict[str, Any]:
         """The next answer; empty ones only say that the process is at work."""
-        while not (answer := json.loads(self._next(SECONDS))):
+        while not (answer := json.loads(self._next(SECONDS + SILENT_SECONDS))):
             pass
         return dict(answer)
 

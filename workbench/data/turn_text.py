@@ -4,6 +4,7 @@ Duplicates, leaks and lengths compare the text of a whole turn; patterns and per
 since that is what can be written anew without breaking the JSON around it.
 """
 
+import itertools
 import json
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -41,18 +42,28 @@ def call_pieces(calls: list[dict[str, Any]]) -> list[str]:
     return [piece for function in functions for piece in (str(function["name"]), *_leaf_texts(function["arguments"]))]
 
 
+def argument_keys(calls: list[dict[str, Any]]) -> list[str]:
+    """The keys of objects among the arguments of calls, in their order: they may be data, as in {"jane@…": "Hello"}."""
+    return [key for call in calls for key in _keys(call["function"]["arguments"])]
+
+
+def function_names(calls: list[dict[str, Any]]) -> list[str]:
+    """The names of the functions called, in their order."""
+    return [str(call["function"]["name"]) for call in calls]
+
+
 def tool_pieces(tools: list[dict[str, Any]]) -> list[str]:
     """The names of the tools, and every text of their definitions."""
     return [piece for tool in tools for piece in _leaf_texts(tool["function"])]
 
 
-def changed_calls(calls: list[dict[str, Any]], change: Change) -> list[dict[str, Any]]:
-    """The calls with `change` applied to every text among the arguments.
+def changed_calls(calls: list[dict[str, Any]], change: Change, keys: bool = False) -> list[dict[str, Any]]:
+    """The calls with `change` applied to every text among the arguments, and with `keys` to the keys of objects.
 
     A whole number stays one unless its digits change: then the new text takes its place.
     """
     return [
-        {**call, "function": {**call["function"], "arguments": _changed(call["function"]["arguments"], change)}}
+        {**call, "function": {**call["function"], "arguments": _changed(call["function"]["arguments"], change, keys)}}
         for call in calls
     ]
 
@@ -106,17 +117,37 @@ def _leaf_texts(value: Any) -> Iterator[str]:
         yield str(value)
 
 
-def _changed(value: Any, change: Change) -> Any:
+def _keys(value: Any) -> Iterator[str]:
+    for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from _keys(item)
     if isinstance(value, dict):
-        return {key: _changed(item, change) for key, item in value.items()}
+        yield from value
+
+
+def _changed(value: Any, change: Change, keys: bool = False) -> Any:
+    if isinstance(value, dict):
+        names = _changed_keys(value, change) if keys else list(value)
+        return {name: _changed(item, change, keys) for name, item in zip(names, value.values(), strict=True)}
     if isinstance(value, list):
-        return [_changed(item, change) for item in value]
+        return [_changed(item, change, keys) for item in value]
     if isinstance(value, str):
         return change(value) if value else value
     if isinstance(value, int) and not isinstance(value, bool):
         new = change(str(value))
         return value if new == str(value) else new
     return value
+
+
+def _changed_keys(value: dict[str, Any], change: Change) -> list[str]:
+    """The keys with `change` applied; of two that would become the same the later one is numbered: both stay."""
+    names = {key: change(key) if key else key for key in value}
+    taken = {key for key, name in names.items() if name == key}
+    for key, name in names.items():
+        if name != key:
+            numbered = (f"{name} {number}" for number in itertools.count(2))
+            names[key] = next(free for free in itertools.chain([name], numbered) if free not in taken)
+            taken.add(names[key])
+    return list(names.values())
 
 
 def _changed_schema(value: Any, change: Change, key: str = "") -> Any:

@@ -18,9 +18,11 @@ from workbench.data.turn_text import (
     CALLS,
     THOUGHT,
     TOOLS,
+    argument_keys,
     call_pieces,
     changed_calls,
     changed_tools,
+    function_names,
     pieces_of,
     tool_pieces,
 )
@@ -43,18 +45,20 @@ class Turns:
     rows: NDArray[np.int64]
 
 
-def turn_texts(rows: Rows, part: Part, calls: bool = True) -> Turns:
+def turn_texts(rows: Rows, part: Part, calls: bool = True, keys: bool = False) -> Turns:
     """What all turns of a part say, piece by piece; 'answer' is the assistant's, of a pair only the chosen side.
 
     Pieces are contents and thoughts and, with `calls`, the names, texts and numbers in tool calls and in the
-    definitions of tools. A plain text is one turn, its own answer.
+    definitions of tools, with `keys` also the keys of arguments. A plain text is one turn, its own answer.
     """
     if rows.kind == "text":
         texts = whole(rows.table.column("text"))
         kept = len(texts) if part in ("all", "assistant", "answer") else 0
         return Turns(texts.slice(0, kept), np.arange(kept))
     columns, roles = _where(rows.kind, rows.columns, part)
-    found = [piece for name in columns for piece in _flat(whole(rows.table.column(name)), roles, calls)]
+    pieces = _pieces_and_keys if keys else call_pieces
+    of_calls = pieces if calls else None
+    found = [piece for name in columns for piece in _flat(whole(rows.table.column(name)), roles, of_calls)]
     if calls and part in OF_TOOLS and TOOLS in rows.columns:
         texts, owners = pieces_of(whole(rows.table.column(TOOLS)), tool_pieces)
         found.append((pa.array(texts, pa.string()), np.array(owners, np.int64)))
@@ -63,7 +67,22 @@ def turn_texts(rows: Rows, part: Part, calls: bool = True) -> Turns:
     return Turns(pa.concat_arrays([texts for texts, _ in found]), np.concatenate([owners for _, owners in found]))
 
 
-def edited(kind: str, row: Row, part: Part, change: Callable[[str], str], calls: bool = True) -> Row:
+def called_functions(rows: Rows, part: Part) -> list[tuple[tuple[str, str], ...]]:
+    """(rows,) the (column, function) of every tool call of a part, in their order."""
+    found: list[list[tuple[str, str]]] = [[] for _ in range(len(rows))]
+    columns, roles = ([], None) if rows.kind == "text" else _where(rows.kind, rows.columns, part)
+    for column in columns:
+        turns, owners = _turns(whole(rows.table.column(column)), roles)
+        if CALLS in {field.name for field in turns.type}:
+            functions, places = pieces_of(turns.field(CALLS), function_names)
+            for function, owner in zip(functions, owners[np.array(places, np.int64)].tolist(), strict=True):
+                found[owner].append((column, function))
+    return [tuple(calls) for calls in found]
+
+
+def edited(
+    kind: str, row: Row, part: Part, change: Callable[[str], str], calls: bool = True, keys: bool = False
+) -> Row:
     """The row with every piece of a part that `turn_texts` gives replaced by change(text).
 
     Empty contents beside tool calls stay, and so do the names of functions and the structure of their schemas.
@@ -75,19 +94,19 @@ def edited(kind: str, row: Row, part: Part, change: Callable[[str], str], calls:
     for name in columns:
         wanted = (roles is None or turn["role"] in roles for turn in row[name])
         made[name] = [
-            _edited(turn, change, calls) if one else turn for turn, one in zip(row[name], wanted, strict=True)
+            _edited(turn, change, calls, keys) if one else turn for turn, one in zip(row[name], wanted, strict=True)
         ]
     if calls and part in OF_TOOLS and TOOLS in row:
         made[TOOLS] = changed_tools(row[TOOLS], change)
     return made
 
 
-def _edited(turn: Row, change: Callable[[str], str], calls: bool) -> Row:
+def _edited(turn: Row, change: Callable[[str], str], calls: bool, keys: bool) -> Row:
     made = {**turn, "content": change(turn["content"])} if turn["content"] else dict(turn)
     if thought := turn.get(THOUGHT):
         made[THOUGHT] = change(thought)
     if calls and CALLS in turn:
-        made[CALLS] = changed_calls(turn[CALLS], change)
+        made[CALLS] = changed_calls(turn[CALLS], change, keys)
     return made
 
 
@@ -106,11 +125,13 @@ def slices(rows: Rows, work: StepWork, title: str) -> Iterator[tuple[int, Rows]]
         yield start, Rows(rows.kind, rows.table.slice(start, SLICE))
 
 
-def scan(rows: Rows, part: Part, work: StepWork, title: str, find: Find, calls: bool = True) -> dict[int, list[str]]:
+def scan(
+    rows: Rows, part: Part, work: StepWork, title: str, find: Find, calls: bool = True, keys: bool = False
+) -> dict[int, list[str]]:
     """What `find` finds in every row, by position; it gets the array of pieces that `turn_texts` gives."""
     found: dict[int, list[str]] = {}
     for start, some in slices(rows, work, title):
-        turns = turn_texts(some, part, calls)
+        turns = turn_texts(some, part, calls, keys)
         for place, pieces in find(turns.texts).items():
             found.setdefault(start + int(turns.rows[place]), []).extend(pieces)
     return dict(sorted(found.items()))
@@ -123,11 +144,12 @@ def rewrite(
     change: Callable[[str], str],
     reason: Callable[[list[str]], str],
     calls: bool = True,
+    keys: bool = False,
 ) -> Outcome:
     """The rows at these positions with their turns changed; those that leave no usable row are removed."""
     outcome = Outcome()
     for place, row in rows_at(rows, list(found)):
-        new = edited(rows.kind, row, part, change, calls)
+        new = edited(rows.kind, row, part, change, calls, keys)
         if new != row:
             settle(outcome, rows.kind, place, new, Verdict(reason(found[place]), tuple(found[place])))
     return outcome
@@ -218,19 +240,31 @@ def _where(kind: str, columns: list[str], part: Part) -> tuple[list[str], tuple[
     return [name for name in COLUMNS if name in columns], ROLES.get(part)
 
 
-def _flat(lists: Any, roles: tuple[str, ...] | None, calls: bool) -> Iterator[tuple[pa.Array, NDArray[np.int64]]]:
-    """The contents of a column's turns, then their thoughts, then the pieces of their calls, each with its rows."""
+def _turns(lists: Any, roles: tuple[str, ...] | None) -> tuple[Any, NDArray[np.int64]]:
+    """A column's turns of these roles one after another, each with its row."""
     turns = lists.flatten()
     owners = np.repeat(np.arange(len(lists)), np.diff(lists.offsets.to_numpy()))
-    if roles is not None:
-        wanted = pc.is_in(turns.field("role"), pa.array(roles))
-        turns, owners = turns.filter(wanted), owners[wanted.to_numpy(zero_copy_only=False)]
+    if roles is None:
+        return turns, owners
+    wanted = pc.is_in(turns.field("role"), pa.array(roles))
+    return turns.filter(wanted), owners[wanted.to_numpy(zero_copy_only=False)]
+
+
+def _pieces_and_keys(calls: list[dict[str, Any]]) -> list[str]:
+    return [*call_pieces(calls), *argument_keys(calls)]
+
+
+def _flat(
+    lists: Any, roles: tuple[str, ...] | None, of_calls: Callable[[list[dict[str, Any]]], list[str]] | None
+) -> Iterator[tuple[pa.Array, NDArray[np.int64]]]:
+    """The contents of a column's turns, then their thoughts, then the pieces of their calls, each with its rows."""
+    turns, owners = _turns(lists, roles)
     yield turns.field("content"), owners
     names = {field.name for field in turns.type}
     if THOUGHT in names:
         thoughts = turns.field(THOUGHT)
         there = pc.is_valid(thoughts)
         yield thoughts.filter(there), owners[there.to_numpy(zero_copy_only=False)]
-    if calls and CALLS in names:
-        texts, places = pieces_of(turns.field(CALLS), call_pieces)
+    if of_calls and CALLS in names:
+        texts, places = pieces_of(turns.field(CALLS), of_calls)
         yield pa.array(texts, pa.string()), owners[np.array(places, np.int64)]

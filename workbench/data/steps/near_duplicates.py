@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 from pydantic import Field
 
-from workbench.data.copies import Compare, apart, compared, keepers, scores
+from workbench.data.copies import Compare, apart, by_call_names, compared, keepers, scores
 from workbench.data.rows import Rows
 from workbench.data.step import MOST_FOUND, STEPS, Outcome, Step, StepWork, Verdict
 from workbench.data.turns import row_name
@@ -19,13 +19,14 @@ class NearDuplicates(Step):
     """Takes out rows that share most of their runs of words with another one.
 
     MinHash finds the candidates, the exact Jaccard similarity of their runs of words decides:
-    https://arxiv.org/abs/2107.06499. What is alike by way of a third row is one group, of which one row stays.
+    https://arxiv.org/abs/2107.06499. What is alike by way of a third row is one group, of which one row stays. Rows
+    that call other tools are no copies, however alike their words.
     """
 
     method: ClassVar[str] = "near_duplicates"
     title: ClassVar[str] = "Near duplicates"
     group: ClassVar = "Duplicates and leaks"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     keep: Literal["first", "longest", "best"] = Field(
         "first",
@@ -61,7 +62,8 @@ class NearDuplicates(Step):
             "short": self.short,
             "numbers": self.numbers,
         }
-        labels = apart(rows, near_groups(texts, **options, tell=work.tell, stop=work.stop), texts)
+        groups = near_groups(texts, **options, tell=work.tell, stop=work.stop)
+        labels = apart(rows, by_call_names(rows, groups, self.compare), texts)
         kept = keepers(labels, scores(rows, self.keep))
         gone = np.flatnonzero(kept != np.arange(len(kept)))
         alike = similarity(texts, gone, kept[gone], self.shingle) if len(gone) else np.zeros(0)

@@ -24,13 +24,13 @@ class Pii(Step):
 
     Patterns with check digits where there are some: Luhn, https://en.wikipedia.org/wiki/Luhn_algorithm, and mod 97,
     ISO 13616. Names and street addresses are not found. Thoughts, arguments of
-    tool calls and descriptions of tools are looked at too.
+    tool calls with their keys and descriptions of tools are looked at too.
     """
 
     method: ClassVar[str] = "pii"
     title: ClassVar[str] = "Personal data and secrets"
     group: ClassVar = "Text"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     email: bool = Field(True, description="E-mail addresses.")
     phone: bool = Field(True, description="Phone numbers: international, North American, or with a leading zero.")
@@ -63,9 +63,9 @@ class Pii(Step):
                 counts.update(kind for _, _, kind, _ in some)
             return {place: [piece for _, _, _, piece in some] for place, some in found.items()}
 
-        found = scan(rows, self.part, work, self.title, find)
+        found = scan(rows, self.part, work, self.title, find, keys=True)
         if self.action == "mask":
-            outcome = rewrite(rows, found, self.part, self._mask, self._reason)
+            outcome = rewrite(rows, found, self.part, self._mask, self._reason, keys=True)
         else:
             outcome = judged(self.action, {at: Verdict(self._reason(got), tuple(got)) for at, got in found.items()})
         told = [f"{count:,} × {NAMES.get(kind, kind)}" for kind, count in sorted(counts.items())]
