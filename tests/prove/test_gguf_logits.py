@@ -9,7 +9,8 @@ from tests.prove.gguf_logits import largest_difference
 from workbench.errors import Problems
 from workbench.gguf import converting
 from workbench.home import Home
-from workbench.models.shelf import import_folder, resolve
+from workbench.models.model_import import import_folder
+from workbench.models.shelf import resolve
 
 pytestmark = [pytest.mark.prove, pytest.mark.usefixtures("exact")]
 REFUSED = {

@@ -17,7 +17,8 @@ from workbench.gguf.refusals import converter_refusal, opening_refusal
 from workbench.gguf.support import computed_otherwise
 from workbench.home import Home
 from workbench.jobs.kinds.quantize import Quantize
-from workbench.models.shelf import import_folder, resolve
+from workbench.models.model_import import import_folder
+from workbench.models.shelf import resolve
 
 CONVERTER = {
     ("ValueError", "Can not map tensor 'model.layers.0.odd.weight'"): "no place for the tensor model.layers.0.odd",
