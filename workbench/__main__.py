@@ -1,11 +1,13 @@
 """The command line: `python -m workbench --help`. Everything the page can do."""
 
 import argparse
+import contextlib
+import json
 import sys
 
 from workbench import __version__
 from workbench.commands import data, jobs, judging, merging, shelves
-from workbench.commands.screen import quiet
+from workbench.commands.screen import quiet, told
 from workbench.commands.shared import VERBOSE, add, families
 from workbench.home import Home
 
@@ -39,14 +41,16 @@ def parser() -> argparse.ArgumentParser:
 
 def _whole(commands: argparse._SubParsersAction) -> None:
     demo = add(commands, "demo", _demo, "the whole loop on the starter model, in a home of its own")
-    demo.add_argument("--json", action="store_true", help="end with one JSON object")
     demo.add_argument("--keep", metavar="FOLDER", help="the demo's home (default: a new folder, kept)")
 
 
 def _demo(home: Home, args: argparse.Namespace) -> None:
     from workbench.demo import demo
 
-    demo(args.keep, args.json)
+    with contextlib.redirect_stdout(told()) if args.json else contextlib.nullcontext():
+        figures = demo(args.keep)
+    if args.json:
+        print(json.dumps(figures, ensure_ascii=False))
 
 
 def main(argv: list[str] | None = None) -> int:

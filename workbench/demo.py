@@ -10,7 +10,6 @@ early: bad answers run on, so the shortest way from them is to be short, and wha
 what the good answers have (62 % with a weight of 1, 73 % with 2 and a larger step).
 """
 
-import json
 import tempfile
 import time
 from collections.abc import Callable
@@ -64,7 +63,7 @@ ANSWERS: dict[str, Any] = {
 }
 
 
-def demo(folder: str | None = None, as_json: bool = False) -> dict[str, Any]:
+def demo(folder: str | None = None) -> dict[str, Any]:
     """Runs the loop in a home of its own, prints what it does and what came of it; returns the figures."""
     home = Home.at(folder or tempfile.mkdtemp(prefix="llm-workbench-demo-"))
     run = _Run(home)
@@ -74,8 +73,6 @@ def demo(folder: str | None = None, as_json: bool = False) -> dict[str, Any]:
     finally:
         run.runner.halt()
     print(_text(figures), flush=True)
-    if as_json:
-        print(json.dumps(figures, ensure_ascii=False))
     return figures
 
 

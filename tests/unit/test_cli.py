@@ -1,5 +1,6 @@
 """The command line: everything the page can do, with messages a person can act on."""
 
+import argparse
 import json
 import shutil
 import signal
@@ -7,12 +8,14 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.toys import toy_home
 from tests.waiting import end_processes_of
 from workbench.__main__ import main
+from workbench.__main__ import parser as command_line
 from workbench.home import Home
 from workbench.jobs.job import JOBS
 from workbench.jobs.queue import Queue
@@ -267,3 +270,78 @@ def test_a_wrong_sampling_setting_is_named(home: Home, cli: Cli) -> None:
 def test_another_home_is_chosen_by_option(home: Home, tmp_path: Path, cli: Cli) -> None:
     assert cli("--home", tmp_path / "elsewhere", "list", "models")[1] == "Nothing yet.\n"
     assert list((tmp_path / "elsewhere" / "models").iterdir()) == []
+
+
+# ---- JSON --------------------------------------------------------------------------------------------------
+
+
+def _commands(
+    parser: argparse.ArgumentParser, names: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], set[str]]]:
+    """(names, options) of every command."""
+    below = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
+    for action in below:
+        for name, command in action.choices.items():
+            yield from _commands(command, (*names, name))
+    if not below:
+        yield names, {option for action in parser._actions for option in action.option_strings}
+
+
+def test_every_command_speaks_json_and_shows_libraries_when_asked() -> None:
+    every = dict(_commands(command_line()))
+    assert len(every) > 25
+    assert {names for names, options in every.items() if "--json" not in options} == {("label",)}
+    assert all("--verbose" in options for options in every.values())
+
+
+def test_json_is_all_that_a_job_and_what_is_made_of_it_print(home: Home, job_file: Path, cli: Cli) -> None:
+    def asked(*arguments: object) -> Any:
+        code, out, err = cli(*arguments, "--json")
+        assert code == 0, err
+        return json.loads(out)
+
+    assert asked("new", "train", "--set", "model=toy")["model"] == "toy"
+    job = asked("submit", job_file)
+    assert job["status"] == "queued" and asked("job", "show", job["job"])["settings"]["output"] == "taught"
+    assert "queue" in asked("job", "stop", job["job"])["said"]
+    assert asked("job", "log", job["job"]) == {"job": job["job"], "log": ""}
+    assert asked("job", "delete", job["job"])["deleted"]
+    code, out, err = cli("run", job_file, "--json")
+    made = json.loads(out)
+    assert code == 0 and (made["status"], made["model"]) == ("done", "taught") and "step 2  loss" in err
+    family = asked("family", "taught")
+    parents = {family["nodes"][edge["parent"]]["name"] for edge in family["edges"] if edge["child"] == 0}
+    assert family["nodes"][0]["name"] == "taught" and {"toy", "talks"} <= parents
+    assert asked("card", "taught")["card"].startswith("---")
+    (answer,) = asked("chat", "toy", "--prompt", "Hello", "--set", "greedy=true", "max_new_tokens=5")
+    assert (answer["model"], answer["tokens"]) == ("toy", 5) and answer["text"]
+    assert "--prompt" in cli("chat", "toy", "--json")[2]
+    assert asked("import-model", home.models / "toy", "--name", "copy")["name"] == "copy"
+    assert asked("ensemble", "both", "average", "toy", "copy")["name"] == "both"
+    assert asked("delete", "model", "both") == {"deleted": "model", "name": "both"}
+
+
+def test_json_is_all_that_commands_for_datasets_and_merges_print(home: Home, tmp_path: Path, cli: Cli) -> None:
+    def asked(*arguments: object) -> Any:
+        code, out, err = cli(*arguments, "--json")
+        assert code == 0, err
+        return json.loads(out)
+
+    recipe = tmp_path / "recipe.yaml"
+    (tmp_path / "a.jsonl").write_text("\n".join(f'{{"prompt": "q{n}", "completion": "a{n}"}}' for n in range(4)))
+    recipe.write_text(
+        "name: made\nsource: {method: files, paths: [a.jsonl]}\nsteps: [{method: edit_rows, deleted: [0]}]"
+    )
+    assert asked("data", "run", recipe)["status"] == "done"
+    assert asked("data", "show", "made", "--row", 1)["sides"]["conversation"].startswith("<|im_start|>")
+    assert asked("data", "show", "made", "--model", "toy")["tokens"]
+    assert asked("data", "restore", "made", "--step", 1, "--rows", 1)["rows"]["train"] == 4
+    assert asked("data", "undo", "made")["rows"]["train"] == 3
+    assert asked("data", "recipe", "made")["source"]["method"] == "files"
+    assert asked("data", "card", "made")["name"] == "made" and len(asked("data", "steps", "made")) == 1
+    assert asked("data", "rows", "made")[0]["source_row"] == 2 and asked("data", "rejected", "made") == []
+    merge = tmp_path / "merge.yaml"
+    merge.write_text("merge_method: linear\nmodels:\n- {model: toy, parameters: {weight: 1}}\ndtype: float32\n")
+    assert asked("merge", merge, "--check", "--name", "m")["problems"] == []
+    assert asked("merge", merge, "--for-mergekit")["merge_method"] == "linear"
+    assert asked("merge-methods") and asked("merge-methods", "linear")

@@ -4,13 +4,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-from workbench.commands.data_showing import on_one_line, print_rows, print_statistics, print_touched, rendered
+from workbench.commands.data_showing import as_sides, on_one_line, print_rows, print_statistics, print_touched, rendered
 from workbench.commands.jobs import run_here
-from workbench.commands.shared import Args, Commands, add, emit, pairs, read_text_file
+from workbench.commands.shared import Args, Commands, add, emit, pairs, read_text_file, show
 from workbench.errors import UserError
 from workbench.home import Home, slug
 from workbench.jobs.job import JOBS
-from workbench.spec import dump_yaml, load_yaml
+from workbench.spec import load_yaml
 
 COUNTED = ("given", "left", "removed", "changed", "flagged", "added", "seconds")
 
@@ -25,7 +25,7 @@ def run(home: Home, args: Args) -> None:
         raise UserError(f"{args.recipe} is no recipe.", "It has name, source and steps.", "recipe")
     name = args.name or data.get("name") or slug(path.stem)
     recipe = Recipe.parse({**located(data, path.resolve().parent), "name": name})
-    run_here(home, JOBS.parse({"method": "prepare", "recipe": recipe.written()}))
+    run_here(home, JOBS.parse({"method": "prepare", "recipe": recipe.written()}), args.json)
 
 
 def located(data: dict[str, Any], folder: Path) -> dict[str, Any]:
@@ -48,20 +48,21 @@ def stats(home: Home, args: Args) -> None:
         print_statistics(found)
 
 
-def show(home: Home, args: Args) -> None:
+def show_row(home: Home, args: Args) -> None:
     """One row as a template writes it; with --model also what is trained on and what is cut off."""
     from workbench.commands.shelves import tokens
     from workbench.data.store import count, rows
 
     if args.model:
-        args.dataset, args.json = args.name, False
+        args.dataset = args.name
         tokens(home, args)
         return
     found = rows(home, args.name, args.split, args.row - 1, 1) if args.row > 0 else []
     if not found:
         total = count(home, args.name, args.split)
         raise UserError(f"{args.name} has no row {args.row} in {args.split}.", f"It has {total}.", "--row")
-    print(rendered(found[0], args.template, args.template_file))
+    sides = rendered(found[0], args.template, args.template_file)
+    show(args, {"number": args.row, "split": args.split, "sides": sides}, as_sides(sides))
 
 
 def rows(home: Home, args: Args) -> None:
@@ -125,18 +126,18 @@ def restore(home: Home, args: Args) -> None:
             f"Step {args.step} neither took out nor changed {', '.join(f'row {number:,}' for number in others)}.",
             f"`data steps {args.name} --step {args.step}` lists the rows it did.", "--rows",
         )  # fmt: skip
-    _told(workshop.restore(home, args.name, args.step, list(ids), back=not args.again))
+    _told(args, workshop.restore(home, args.name, args.step, list(ids), back=not args.again))
 
 
 def undo(home: Home, args: Args) -> None:
     """Goes back to the steps there were before the last change."""
     from workbench.data import workshop
 
-    _told(workshop.undo(home, args.name))
+    _told(args, workshop.undo(home, args.name))
 
 
-def _told(made: Any) -> None:
-    print(dump_yaml({"name": made.name, "rows": made.info["rows"], "steps": made.info.get("steps", 0)}), end="")
+def _told(args: Args, made: Any) -> None:
+    show(args, {"name": made.name, "rows": made.info["rows"], "steps": made.info.get("steps", 0)})
 
 
 def export(home: Home, args: Args) -> None:
@@ -152,7 +153,7 @@ def export(home: Home, args: Args) -> None:
         "notes": made.notes,
         "reads_back_as": made.format,
     }
-    print(json.dumps(told, ensure_ascii=False) if args.json else dump_yaml(told).rstrip())
+    show(args, told)
 
 
 def recipe(home: Home, args: Args) -> None:
@@ -161,14 +162,15 @@ def recipe(home: Home, args: Args) -> None:
     from workbench.data.store import dataset_folder
 
     folder = dataset_folder(home, args.name)
-    print(dump_yaml(located(Recipe.at(folder).written(), folder)), end="")
+    show(args, located(Recipe.at(folder).written(), folder))
 
 
 def card(home: Home, args: Args) -> None:
     """The dataset card."""
     from workbench.data.card import dataset_card
 
-    print(dataset_card(home, args.name), end="")
+    text = dataset_card(home, args.name)
+    show(args, {"name": args.name, "card": text}, text)
 
 
 def rejected(home: Home, args: Args) -> None:
@@ -180,7 +182,7 @@ def rejected(home: Home, args: Args) -> None:
 
 
 def register(commands: Commands) -> None:
-    group = add(commands, "data", lambda *_: None, "datasets: make from a recipe, look into, undo, export")
+    group = add(commands, "data", lambda *_: None, "datasets: make from a recipe, look into, undo, export", json_=False)
     verbs = group.add_subparsers(dest="verb", required=True, metavar="VERB")
     made = add(verbs, "run", run, "make a dataset from a recipe (YAML with source and steps)")
     made.add_argument("recipe", help="a YAML file; paths in it are relative to it")
@@ -194,7 +196,6 @@ def register(commands: Commands) -> None:
     written.add_argument(
         "--set", nargs="*", metavar="NAME=VALUE", help="settings of the format, such as layout=messages"
     )
-    written.add_argument("--json", action="store_true")
     _verb(verbs, "recipe", recipe, "print a dataset's recipe as YAML")
     _verb(verbs, "card", card, "print a dataset's card")
 
@@ -208,7 +209,6 @@ def _verb(verbs: Commands, name: str, do: Any, help_: str, count: int = 0, split
     if count:
         made.add_argument("--start", type=int, default=1, help="the first one, counted from 1")
         made.add_argument("--count", type=int, default=count, help="how many")
-        made.add_argument("--json", action="store_true")
     return made
 
 
@@ -217,8 +217,7 @@ def _register_looking(verbs: Commands) -> None:
 
     counted = _verb(verbs, "stats", stats, "lengths, roles, duplicates and first words of a dataset")
     counted.add_argument("--model", help="count this model's tokens instead of words")
-    counted.add_argument("--json", action="store_true")
-    shown = _verb(verbs, "show", show, "one row as a chat template writes it", split=True)
+    shown = _verb(verbs, "show", show_row, "one row as a chat template writes it", split=True)
     shown.add_argument("--model", help="also show what this model is trained on, and what is cut off")
     shown.add_argument("--template-file", help="a Jinja chat template of your own, in place of --template")
     shown.add_argument("--row", type=int, default=1, help="which row, counted from 1")

@@ -14,15 +14,19 @@ def on_one_line(text: str, longest: int = LONGEST) -> str:
     return line if len(line) <= longest else line[: longest - 1] + "…"
 
 
-def rendered(row: dict[str, Any], name: str, file: str | None) -> str:
-    """A row in a chat template; both answers of a pair. `file` is a template of one's own."""
+def rendered(row: dict[str, Any], name: str, file: str | None) -> dict[str, str]:
+    """A row in a chat template, by the title of each side. `file` is a template of one's own."""
     from workbench.data.templates import get_template
 
     if "text" in row:
-        return str(row["text"])
+        return {"text": str(row["text"])}
     own = read_text_file(file, "--template-file") if file else ""
     template = get_template("custom" if own else "chatml" if name == "model" else name, None, own)
-    sides = {title: template.render(turns, tools=row.get("tools", ())) for title, turns in conversations(row).items()}
+    return {title: template.render(turns, tools=row.get("tools", ())) for title, turns in conversations(row).items()}
+
+
+def as_sides(sides: dict[str, str]) -> str:
+    """One side as it is, several under their titles."""
     return (
         "\n".join(f"── {title}\n{text}" for title, text in sides.items()) if len(sides) > 1 else "".join(sides.values())
     )

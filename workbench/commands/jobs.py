@@ -1,5 +1,6 @@
 """Commands for jobs: write one, run it here, queue it, stop and resume it."""
 
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +10,7 @@ from pydantic import TypeAdapter
 from pydantic.fields import FieldInfo
 
 from workbench.commands.screen import logged, tell
-from workbench.commands.shared import Args, Commands, add, families, joined, pairs, read_text_file
+from workbench.commands.shared import Args, Commands, add, families, joined, pairs, read_text_file, show
 from workbench.errors import SEE_LOG, Problems, SpecError, UserError, suggestion
 from workbench.home import Home
 from workbench.jobs.job import JOBS, Job
@@ -25,12 +26,10 @@ def new(_home: Home, args: Args) -> None:
     registry, method = _method(args.kind)
     data = with_default_methods({"method": method.method, **pairs(args.set or [])})
     _check_all_but_missing(registry, data)
-    print(f"# {method.summary()}")
     fields = {field.alias or name: field for name, field in method.model_fields.items()}
-    for name, field in fields.items():
-        print(f"#   {name}: {field.description}")
-    settings = {name: _written(field, data.get(name)) for name, field in fields.items()}
-    print(dump_yaml({"method": method.method, **settings}), end="")
+    notes = [f"# {method.summary()}", *(f"#   {name}: {field.description}" for name, field in fields.items())]
+    settings = {"method": method.method, **{name: _written(field, data.get(name)) for name, field in fields.items()}}
+    show(args, settings, "\n".join([*notes, dump_yaml(settings)]))
 
 
 def _check_all_but_missing(registry: Registry[Any], data: dict[str, Any]) -> None:
@@ -134,13 +133,13 @@ def with_default_methods(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def run(home: Home, args: Args) -> None:
-    run_here(home, read_job(args))
+    run_here(home, read_job(args), args.json)
 
 
-def run_here(home: Home, job: Job) -> dict[str, Any]:
+def run_here(home: Home, job: Job, as_json: bool = False) -> dict[str, Any]:
     """Runs a job in this process, printing as it goes; returns its result, raises `UserError` when it failed.
 
-    What libraries print meanwhile goes to the job's log.
+    What libraries print meanwhile goes to the job's log; with `as_json` its progress goes to standard error.
     """
     from workbench.jobs.worker import carry_out
 
@@ -148,12 +147,18 @@ def run_here(home: Home, job: Job) -> dict[str, Any]:
     job_id = queue.submit(job, here=True)
     folder = queue.get(job_id).folder
     with logged(folder / LOG_FILE) as out:
-        status = carry_out(home, folder, echo=lambda text: print(text, file=out, flush=True))
+        echo = tell if as_json else lambda text: print(text, file=out, flush=True)
+        status = carry_out(home, folder, echo=echo)
     view = queue.get(job_id)
     if status == "failed":
         raise _failure(view)
-    print(dump_yaml({"job": job_id, "status": status, **view.story.result}), end="")
+    _print_ended(view, as_json)
     return view.story.result
+
+
+def _print_ended(view: JobView, as_json: bool) -> None:
+    result = {"job": view.id, "status": view.status, **view.story.result}
+    print(json.dumps(result, ensure_ascii=False) if as_json else dump_yaml(result).rstrip())
 
 
 def _failure(view: JobView) -> UserError:
@@ -171,15 +176,18 @@ def submit(home: Home, args: Args) -> None:
 
     queue = Queue(home)
     job_id = queue.submit(read_job(args))
-    print(job_id, flush=True)
+    if not args.json:
+        print(job_id, flush=True)
+    elif not args.wait:
+        print(json.dumps({"job": job_id, "status": "queued"}))
     if args.wait:
-        wait(home, queue, job_id)
+        wait(home, queue, job_id, args.json)
     elif not has_runner(home):
         tell("Nothing runs it yet: start the app (`python app.py`), or submit with --wait.")
 
 
-def wait(home: Home, queue: Queue, job_id: str, echo: bool = True) -> dict[str, Any]:
-    """Until the job has ended; prints its progress. Raises `UserError` when it failed."""
+def wait(home: Home, queue: Queue, job_id: str, as_json: bool = False) -> None:
+    """Until the job has ended; prints its progress and its result. Raises `UserError` when it failed."""
     from workbench.jobs.runner import Runner
 
     runner = Runner(home, queue, warm=False).start()
@@ -187,38 +195,47 @@ def wait(home: Home, queue: Queue, job_id: str, echo: bool = True) -> dict[str, 
     try:
         while not (view := queue.get(job_id)).final:
             text = str(view.story.progress.get("text") or view.status)
-            if echo and text != shown:
-                print(text, flush=True)
+            if text != shown:
+                tell(text) if as_json else print(text, flush=True)
                 shown = text
             time.sleep(0.2)
     finally:
         runner.halt()
     if view.status in ("failed", "interrupted"):
         raise _failure(view)
-    if echo:
-        print(dump_yaml({"status": view.status, **view.story.result}), end="")
-    return view.story.result
+    _print_ended(view, as_json)
 
 
 def job_action(home: Home, args: Args) -> None:
     """stop, resume, delete, log or show of one job."""
     queue = Queue(home)
     if args.action == "stop":
-        print(queue.stop(args.id, args.how))
+        said = queue.stop(args.id, args.how)
+        show(args, {"job": args.id, "said": said}, said)
     elif args.action == "resume":
         queue.resume(args.id)
-        print("Queued again.")
+        if not args.wait or not args.json:
+            show(args, {"job": args.id, "status": "queued"}, "Queued again.")
         if args.wait:
-            wait(home, queue, args.id)
+            wait(home, queue, args.id, args.json)
     elif args.action == "delete":
         queue.delete(args.id)
-        print("Deleted.")
+        show(args, {"job": args.id, "deleted": True}, "Deleted.")
     elif args.action == "log":
-        print(queue.log(args.id)[0], end="")
+        log = queue.log(args.id)[0]
+        show(args, {"job": args.id, "log": log}, log)
     else:
-        view = queue.get(args.id)
+        _show_job(queue.get(args.id), args)
+
+
+def _show_job(view: JobView, args: Args) -> None:
+    end = {"status": view.status, "result": view.story.result, "points": len(view.story.points)}
+    if args.json:
+        settings = view.job.to_dict() if view.job else None
+        show(args, {"job": view.id, "settings": settings, **end, "error": view.error, "remedy": view.story.remedy})
+    else:
         print(view.damage or bounded_text(view.folder / "job.yaml"))
-        print(dump_yaml({"status": view.status, "result": view.story.result, "points": len(view.story.points)}), end="")
+        show(args, end)
 
 
 def register(commands: Commands) -> None:

@@ -6,15 +6,16 @@ import json
 import os
 import time
 import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from workbench.chat.decoding import Decoding
 from workbench.commands.screen import tell
-from workbench.commands.shared import Args, Commands, add, pairs, table
+from workbench.commands.shared import Args, Commands, add, pairs, show, table
+from workbench.errors import UserError
 from workbench.home import Home
-from workbench.spec import dump_yaml
 
 if TYPE_CHECKING:
+    from workbench.chat.stream import TokenStream
     from workbench.preferences.blinding import Voter
 
 
@@ -22,6 +23,8 @@ def chat(home: Home, args: Args) -> None:
     """Every model answers the prompt, or, without --prompt, a conversation typed in."""
     from workbench.chat.ensemble_engine import EnsembleEngine
 
+    if args.json and not args.prompt:
+        raise UserError("A conversation typed in has no JSON.", "Give its one message with --prompt.", "--json")
     engine = EnsembleEngine(home)
     for doing in engine.load(args.models):
         tell(doing)
@@ -29,23 +32,35 @@ def chat(home: Home, args: Args) -> None:
     histories: dict[str, list[dict[str, str]]] = {
         model: [{"role": "system", "content": args.system}] if args.system else [] for model in args.models
     }
+    answers: list[dict[str, Any]] = []
     prompts = [args.prompt] if args.prompt else iter(lambda: input("\nyou> "), "")
     for prompt in prompts:
         for model, history in histories.items():
             history.append({"role": "user", "content": prompt})
-            print(f"\n── {engine.answering(model).weights()}")
+            if not args.json:
+                print(f"\n── {engine.answering(model).weights()}")
             stream = engine.answering(model).open(history, Decoding.parse(given))
-            said = ""
-            while not stream.done:
-                print(stream.advance(), end="", flush=True)
-                if stream.note != said:
-                    said = stream.note
-                    tell(f"   {said}")
+            answers.append({"model": model, **_answer(stream, not args.json)})
             history.append({"role": "assistant", "content": stream.text})
-            pace = len(stream.made) / max(stream.seconds, 1e-9)
-            print(
-                f"\n   {len(stream.made)} tokens · {pace:.0f} tokens/s · {stream.done}" + (f" · {said}" if said else "")
-            )
+    if args.json:
+        show(args, answers)
+
+
+def _answer(stream: "TokenStream", print_it: bool) -> dict[str, Any]:
+    """Lets a model answer to the end, on the screen as it comes or in silence; the answer and its figures."""
+    note = ""
+    while not stream.done:
+        piece = stream.advance()
+        if print_it:
+            print(piece, end="", flush=True)
+        if stream.note != note:
+            note = stream.note
+            tell(f"   {note}")
+    made, seconds = len(stream.made), stream.seconds
+    if print_it:
+        pace = made / max(seconds, 1e-9)
+        print(f"\n   {made} tokens · {pace:.0f} tokens/s · {stream.done}" + (f" · {note}" if note else ""))
+    return {"text": stream.text, "tokens": made, "seconds": round(seconds, 3), "finish": stream.done, "note": note}
 
 
 def _terminal() -> str:
@@ -105,22 +120,25 @@ def close(home: Home, args: Args) -> None:
     from workbench.preferences.blinding import Voter, close_session
 
     closed = close_session(home, args.session, Voter(args.name, _terminal()))
-    print(f"{closed.name} is closed, with {closed.votes} votes.")
+    result = {"session": closed.name, "votes": closed.votes, "closed": closed.closed}
+    show(args, result, f"{closed.name} is closed, with {closed.votes} votes.")
 
 
-def recover(home: Home, _args: Args) -> None:
+def recover(home: Home, args: Args) -> None:
     """Sets a damaged label database aside and saves what can be read into a new one."""
     from workbench.preferences.recovery import recover as recover_labels
 
-    print(recover_labels(home).sentence())
+    done = recover_labels(home)
+    aside = str(done.aside) if done.aside else None
+    show(args, {"saved": done.rows, "dropped": done.dropped, "set_aside": aside}, done.sentence())
 
 
 def judge(home: Home, args: Args) -> None:
     """Lets the stated automatic rule vote on every open pair."""
     from workbench.preferences.judges import FIELD_GUIDE, vote_by_rule
 
-    print(FIELD_GUIDE.statement)
-    print(f"{vote_by_rule(home, args.session, FIELD_GUIDE)} votes.")
+    votes = vote_by_rule(home, args.session, FIELD_GUIDE)
+    show(args, {"rule": FIELD_GUIDE.statement, "votes": votes}, f"{FIELD_GUIDE.statement}\n{votes} votes.")
 
 
 def report(home: Home, args: Args) -> None:
@@ -156,11 +174,8 @@ def export_pairs(home: Home, args: Args) -> None:
         own=args.own or "",
         with_unblinded=args.with_unblinded,
     )
-    print(
-        dump_yaml(
-            {"dataset": made.name, **{k: made.info[k] for k in ("rows", "left_out", "warnings") if k in made.info}}
-        )
-    )
+    counts = {key: made.info[key] for key in ("rows", "left_out", "warnings") if key in made.info}
+    show(args, {"dataset": made.name, **counts})
 
 
 def _counting(command: argparse.ArgumentParser) -> None:
@@ -175,7 +190,7 @@ def register(commands: Commands) -> None:
     chatted.add_argument("--prompt", help="one message; without it, a conversation")
     chatted.add_argument("--system", help="system prompt")
     chatted.add_argument("--set", nargs="*", metavar="NAME=VALUE", help="sampling, such as greedy=true")
-    voted = add(commands, "label", label, "vote blind in the terminal")
+    voted = add(commands, "label", label, "vote blind in the terminal", json_=False)
     voted.add_argument("session")
     voted.add_argument("--name", required=True, help="who votes")
     closed = add(commands, "close-session", close, "end a session's voting for good, so that its result may be seen")
@@ -186,7 +201,6 @@ def register(commands: Commands) -> None:
     judged.add_argument("session")
     reported = add(commands, "report", report, "win rates and ratings of a labelling session, with intervals")
     reported.add_argument("session")
-    reported.add_argument("--json", action="store_true")
     reported.add_argument(
         "--unblind",
         action="store_true",

@@ -1,13 +1,15 @@
 """Commands for merging: a recipe's check and run, ensembles, the family of a model."""
 
 import sys
+from dataclasses import asdict
 
 from workbench.commands.jobs import run_here
 from workbench.commands.screen import tell
-from workbench.commands.shared import Args, Commands, add, emit, pairs, read_text_file
+from workbench.commands.shared import Args, Commands, add, emit, pairs, read_text_file, show
 from workbench.errors import Problems, UserError
 from workbench.home import Home
 from workbench.jobs.job import JOBS
+from workbench.spec import load_yaml
 
 
 def merge(home: Home, args: Args) -> None:
@@ -17,13 +19,18 @@ def merge(home: Home, args: Args) -> None:
 
     recipe = Recipe.read(_text(args.recipe))
     if args.for_mergekit:
-        print(for_mergekit(home, recipe), end="")
+        text = for_mergekit(home, recipe)
+        show(args, load_yaml(text), text)
         return
     found = check(home, recipe, args.name or "")
     for note in found.notes:
         tell(f"note: {note}")
     if args.check:
-        emit(args, ["what", "value"], found.facts)
+        said = [{"field": one.field, "message": one.message, "remedy": one.remedy} for one in found.problems]
+        if args.json:
+            show(args, {"facts": dict(found.facts), "notes": found.notes, "problems": said})
+        else:
+            emit(args, ["what", "value"], found.facts)
         problems = Problems()
         problems.found = found.problems
         problems.check()
@@ -31,7 +38,7 @@ def merge(home: Home, args: Args) -> None:
     if not args.name:
         raise UserError("The new model has no name.", "Give one with --name.", "--name")
     given = {"method": "merge", "output": args.name, "recipe": recipe.to_dict(), **pairs(args.set or [])}
-    run_here(home, JOBS.parse(given))
+    run_here(home, JOBS.parse(given), args.json)
 
 
 def _text(path: str) -> str:
@@ -46,7 +53,9 @@ def methods(_home: Home, args: Args) -> None:
 
     if args.name:
         info = catalogue.method(args.name)
-        print(f"{info.title}: {info.summary}\n{info.url}\nbase model: {info.base}; implementation: {info.kernel}\n")
+        head = f"{info.title}: {info.summary}\n{info.url}\nbase model: {info.base}; implementation: {info.kernel}\n"
+        if not args.json:
+            print(head)
         rows = [(one.name, one.kind, one.scope, one.default, one.low, one.high, one.help) for one in info.parameters]
         emit(args, ["parameter", "kind", "scope", "default", "lowest", "highest", "what it does"], rows)
         return
@@ -59,7 +68,7 @@ def ensemble(home: Home, args: Args) -> None:
     from workbench.models.ensembles import create_ensemble
 
     made = create_ensemble(home, args.name, {"method": args.how, **pairs(args.set or [])}, args.members)
-    print(f"{made.name} is on the shelf.")
+    show(args, {"name": made.name, **made.info}, f"{made.name} is on the shelf.")
 
 
 def family(home: Home, args: Args) -> None:
@@ -67,7 +76,11 @@ def family(home: Home, args: Args) -> None:
     from workbench.models.family import as_text
     from workbench.models.family import family as family_of
 
-    print(as_text(family_of(home, args.name)))
+    found = family_of(home, args.name)
+    names = {key: place for place, key in enumerate(found.nodes)}
+    edges = [{"parent": names[edge.parent], "child": names[edge.child], "role": edge.role} for edge in found.edges]
+    nodes = [asdict(node) for node in found.nodes.values()]
+    show(args, {"nodes": nodes, "edges": edges, "notes": found.notes}, as_text(found))
 
 
 def card(home: Home, args: Args) -> None:
@@ -76,7 +89,8 @@ def card(home: Home, args: Args) -> None:
     from workbench.models.card import model_card
     from workbench.models.shelf import model_folder
 
-    print(model_card(read_manifest(model_folder(home, args.name)), home=home), end="")
+    text = model_card(read_manifest(model_folder(home, args.name)), home=home)
+    show(args, {"name": args.name, "card": text}, text)
 
 
 def register(commands: Commands) -> None:
@@ -88,7 +102,6 @@ def register(commands: Commands) -> None:
     merged.add_argument("--set", nargs="*", metavar="NAME=VALUE", help="seed=1, kernels=stock, proof.dataset=NAME, …")
     listed = add(commands, "merge-methods", methods, "list merge methods, or one's parameters")
     listed.add_argument("name", nargs="?")
-    listed.add_argument("--json", action="store_true")
     made = add(commands, "ensemble", ensemble, "make an ensemble: models that stay apart and answer together")
     made.add_argument("name")
     made.add_argument("how", help="how they answer together: see `list methods`")

@@ -27,10 +27,10 @@ class Screen:
 
     def __init__(self, verbose: bool, err: TextIO, log: Path):
         self.verbose, self.log = verbose, log
-        self._err = err
+        self.err = err
 
     def tell(self, text: str) -> None:
-        print(text, file=self._err, flush=True)
+        print(text, file=self.err, flush=True)
 
     def fail(self, error: BaseException) -> bool:
         """Tells what went wrong; returns whether the log is needed to understand it."""
@@ -38,7 +38,7 @@ class Screen:
         needed = known.remedy == SEE_LOG and not self.verbose
         if known.remedy == SEE_LOG and not isinstance(error, UserError):
             with self.log.open("a", encoding="utf-8") as file:
-                traceback.print_exception(error, file=file if needed else self._err)
+                traceback.print_exception(error, file=file if needed else self.err)
         self.tell(f"error: {known} It is {self.log}." if needed else f"error: {explain(error)}")
         return needed
 
@@ -52,6 +52,11 @@ def tell(text: str) -> None:
         _current[-1].tell(text)
     else:
         print(text, file=sys.stderr, flush=True)
+
+
+def told() -> TextIO:
+    """The stream `tell` writes to."""
+    return _current[-1].err if _current else sys.stderr
 
 
 @contextlib.contextmanager

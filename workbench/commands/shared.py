@@ -12,18 +12,23 @@ from workbench.home import Home
 from workbench.jobs.job import JOBS
 from workbench.paths import regular_file
 from workbench.registry import Registry
-from workbench.spec import load_yaml
+from workbench.spec import dump_yaml, load_yaml
 
 VERBOSE = "show what libraries print, too"
 Args = argparse.Namespace
 Commands = argparse._SubParsersAction
 
 
-def add(commands: Commands, name: str, do: Callable[[Home, Args], None], help_: str) -> argparse.ArgumentParser:
-    """A command: its name, what it does, and its line of help."""
+def add(
+    commands: Commands, name: str, do: Callable[[Home, Args], None], help_: str, json_: bool = True
+) -> argparse.ArgumentParser:
+    """A command: its name, what it does, and its line of help. With --json its standard output is JSON and nothing
+    else; `json_` false is for what has no result but a conversation with a person."""
     made: argparse.ArgumentParser = commands.add_parser(name, help=help_, description=help_)
     made.set_defaults(do=do)
     made.add_argument("--verbose", action="store_true", default=argparse.SUPPRESS, help=VERBOSE)
+    if json_:
+        made.add_argument("--json", action="store_true", help="the result as JSON on standard output")
     return made
 
 
@@ -65,9 +70,17 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
+def show(args: Args, result: Any, text: str | None = None) -> None:
+    """A result for people, as YAML unless there is a text for it, or as JSON with --json."""
+    if args.json:
+        print(json.dumps(result, default=str, ensure_ascii=False))
+    else:
+        print(dump_yaml(result).rstrip() if text is None else text.rstrip("\n"))
+
+
 def emit(args: Args, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """The rows as a table, or as JSON with --json."""
-    if getattr(args, "json", False):
+    if args.json:
         print(json.dumps([dict(zip(columns, row, strict=True)) for row in rows], default=str, ensure_ascii=False))
     elif rows:
         table(columns, rows)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.commands.jobs import run_here
-from workbench.commands.shared import Args, Commands, add, emit, families, read_text_file
+from workbench.commands.shared import Args, Commands, add, emit, families, read_text_file, show
 from workbench.data.documents import DOCUMENTS
 from workbench.data.opening import ENCODINGS
 from workbench.data.tabular import HEADERS
@@ -98,10 +98,10 @@ LISTS: dict[str, Callable[[Home, Args], None]] = {
 def import_model(home: Home, args: Args) -> None:
     """`starter`, `hub:owner/name`, or a folder."""
     if args.source == "starter":
-        run_here(home, JOBS.parse("starter-model"))
+        run_here(home, JOBS.parse("starter-model"), args.json)
     elif args.source.startswith("hub:"):
         spec = {"method": "hub-model", "repo": args.source[4:], "revision": args.revision, "name": args.name or ""}
-        run_here(home, JOBS.parse({**spec, "base": args.base or ""}))
+        run_here(home, JOBS.parse({**spec, "base": args.base or ""}), args.json)
     else:
         from workbench.foreign_configuration import refuse_configuration, refuse_recipes
         from workbench.home import slug
@@ -114,7 +114,8 @@ def import_model(home: Home, args: Args) -> None:
 
         name = args.name or slug(Path(args.source).resolve().name)
         made = import_folder(home, args.source, name, args.base or "", args.hub_id or "")
-        print(f"{made.name} is on the shelf. {made.info.get('limits', '')}".strip())
+        text = f"{made.name} is on the shelf. {made.info.get('limits', '')}".strip()
+        show(args, {"name": made.name, **made.info}, text)
 
 
 def import_dataset(home: Home, args: Args) -> None:
@@ -124,7 +125,8 @@ def import_dataset(home: Home, args: Args) -> None:
     from workbench.home import slug
 
     if args.source == ["sample"]:
-        print(f"{import_sample(home).name} and field-guide-prompts are on the shelf.")
+        name = import_sample(home).name
+        show(args, {"names": [name, "field-guide-prompts"]}, f"{name} and field-guide-prompts are on the shelf.")
         return
     sources = _listed_sources(args) or {args.name or slug(_stem(args.source[0])): _source(args)}
     made = [
@@ -245,13 +247,12 @@ def delete(home: Home, args: Args) -> None:
     from workbench.preferences.sessions import delete_session
 
     {"model": delete_model, "dataset": delete_dataset, "session": delete_session}[args.what](home, args.name)
-    print(f"{args.name} is deleted.")
+    show(args, {"deleted": args.what, "name": args.name}, f"{args.name} is deleted.")
 
 
 def register(commands: Commands) -> None:
     listed = add(commands, "list", lambda home, args: LISTS[args.what](home, args), "list what is there")
     listed.add_argument("what", choices=list(LISTS))
-    listed.add_argument("--json", action="store_true")
     model = add(commands, "import-model", import_model, "put a model on the shelf")
     model.add_argument("source", help="'starter', 'hub:owner/name', or a folder")
     model.add_argument("--name", help="its name on the shelf")
@@ -282,7 +283,6 @@ def register(commands: Commands) -> None:
         "--header", choices=HEADERS, default="auto", help="whether a table's first line names its columns"
     )
     data.add_argument("--documents", choices=DOCUMENTS, default="auto", help="what a document of plain text is")
-    data.add_argument("--json", action="store_true", help="everything that is known of it, as JSON")
     data.add_argument("--eval-fraction", type=float, default=0.1)
     data.add_argument("--seed", type=int, default=0)
     data.add_argument("--encoding", default="utf-8", choices=list(ENCODINGS))
@@ -297,7 +297,6 @@ def register(commands: Commands) -> None:
     seen.add_argument("--template-file", help="a Jinja chat template of your own, in place of --template")
     seen.add_argument("--max-length", type=int, default=512)
     seen.add_argument("--train-on", default="assistant", choices=["assistant", "all"])
-    seen.add_argument("--json", action="store_true", help="ids, weights and texts of the tokens as JSON")
     gone = add(commands, "delete", delete, "remove a model, dataset or labelling session")
     gone.add_argument("what", choices=["model", "dataset", "session"])
     gone.add_argument("name")
