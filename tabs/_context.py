@@ -54,6 +54,10 @@ class Context:
         """Whole models that go on with a text, and adapters."""
         return self._of_models("models", lambda info: info.has_weights and info.generates)
 
+    def newest_models(self) -> Choices:
+        """As `models`, newest first: what was made last is looked at first."""
+        return self.shelves.made("newest models", self.shelves.models.look, lambda _: [*reversed(self.models())])
+
     def answering(self) -> Choices:
         """Everything that can answer a prompt: models, adapters, ensembles."""
         return self._of_models("answering", lambda info: not info.error and info.generates)

@@ -121,7 +121,7 @@ def _described(home: Home, given: Given, path: Path) -> Source:
     (entry,) = given.entries or []
     # a folder for each entry: what an import in the background has read, it deletes
     folder = together(home, given.files or [], entry) if given.way == "Files" else path.parent
-    source = source_of_entry(_text(path), entry, folder).to_dict()
+    source = source_of_entry(_text(path), entry, folder, path.name).to_dict()
     if form := chosen(given.format):
         source["format"] = form
     if source["method"] == "files":

@@ -202,7 +202,9 @@ def _found(ctx: Context, given: Given, described: bool) -> tuple[Html, Any]:
         seen = brief_preview(given_.source_of(ctx.home, ctx.gate, replace(given, format=None)))
         given = replace(given, format=value_of(guessed(picked, seen), seen.columns, False))
     found, detected = given_.look(ctx.home, ctx.gate, given)
-    value = value_of(found.format, found.columns, detected or (described and not chosen(given.format)))
+    listed = described and not chosen(given.format)
+    value = value_of(found.format, found.columns, detected or listed)
+    found = replace(found, reason="Its entry in the list says so.") if listed and found.format else found
     return preview_html(found), {**value, "account": [line.to_dict() for line in found.account[:MOST_LINES]]}
 
 

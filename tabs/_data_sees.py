@@ -19,7 +19,7 @@ def sees(ctx: Context, dataset: gr.Dropdown, mark: gr.Textbox, opened: gr.Textbo
     """Builds it. `mark` changes with the dataset's rows, `opened` holds which view is seen: 'sees' is this one."""
     with gr.Row(equal_height=True, elem_classes="wb-toolbar"):
         model = ctx.picker(
-            ctx.models, first=True, label="Model", value=None, elem_id="see-model", scale=2, min_width=150
+            ctx.newest_models, first=True, label="Model", value=None, elem_id="see-model", scale=2, min_width=150
         )
         template = gr.Dropdown([*NAMES, CUSTOM], value="model", label="Template", min_width=100, elem_id="see-template")
         split = gr.Dropdown(["train", "eval"], value="train", label="Split", min_width=80)

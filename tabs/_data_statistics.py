@@ -25,7 +25,7 @@ def statistics_view(ctx: Context, dataset: gr.Dropdown, mark: gr.Textbox, opened
     """Builds it. `mark` changes with the dataset's rows, `opened` says which view is seen: 'statistics' is this one."""
     with gr.Row(equal_height=True, elem_classes="wb-toolbar"):
         model = ctx.picker(
-            ctx.models, first=True, label="Count the tokens of", value=None, elem_id="count-model", scale=2,
+            ctx.newest_models, first=True, label="Count the tokens of", value=None, elem_id="count-model", scale=2,
             min_width=150,
         )  # fmt: skip
         template = gr.Dropdown([*NAMES, CUSTOM], value="model", label="Template", min_width=100)

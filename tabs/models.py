@@ -81,7 +81,7 @@ def _add_folder(ctx: Context) -> None:
         hub_id = gr.Textbox(
             label="Hub id", placeholder="owner/name", max_lines=1, min_width=100, elem_id="folder-hub-id"
         )
-    Static(hint("With its hub id, recipes of others that name the model by it mean this copy."))
+    Static(hint("Recipes that name the model by its hub id mean this copy."))
     base = ctx.picker(ctx.models, label="Base, if it is an adapter", value=None, min_width=100)
     add = gr.Button("Add folder")
     add.click(

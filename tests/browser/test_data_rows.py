@@ -18,9 +18,10 @@ PATIENCE = 30_000
 
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
-    """The app on a home with the model 'toy'."""
+    """The app on a home with the models 'toy' and, newer, 'toy-newer'."""
     home = Home.at(tmp_path_factory.mktemp("home"))
-    toy_model(home)
+    for name in ("toy", "toy-newer"):
+        toy_model(home, name)
     with serving(home) as app:
         yield app
 
@@ -132,3 +133,29 @@ def test_an_entry_of_dataset_info_brings_unpaired_rows(app: App, page: Page, tmp
     assert dataset_kind(app.home, "mine") == "unpaired" and count(app.home, "mine") > 0
     tab(page, "What the model sees")
     expect(page.locator("#tokens .wb-token.is-trained").first).to_be_visible(timeout=PATIENCE)
+
+
+def test_the_views_that_need_a_model_open_on_the_newest(app: App, rows: Locator, page: Page) -> None:
+    tab(page, "What the model sees")
+    expect(page.locator("#see-model input")).to_have_value("toy-newer", timeout=PATIENCE)
+    expect(page.locator("#tokens .wb-token.is-trained").first).to_be_visible(timeout=PATIENCE)
+    tab(page, "Statistics")
+    expect(page.locator("#count-model input")).to_have_value("toy-newer", timeout=PATIENCE)
+
+
+def test_markdown_stays_as_it_is_written_where_rows_are_checked(app: App, page: Page, tmp_path: Path) -> None:
+    page.set_default_timeout(PATIENCE)
+    file = tmp_path / "marked.jsonl"
+    file.write_text(json.dumps({"prompt": "Q", "completion": "# Larch\n\n**bold** `code`"}))
+    import_dataset(app.home, file, "marked", eval_fraction=0.0)
+    open_data(app, page)
+    choose(page, "#dataset", "marked")
+    rows = page.locator("#rows")
+    expect(rows.locator("dd").nth(1)).to_have_text("# Larch\n\n**bold** `code`")
+    tab(page, "What the model sees")
+    tokens = page.locator("#tokens")
+    expect(tokens.locator(".wb-token.is-trained").first).to_be_visible(timeout=PATIENCE)
+    assert "**bold**" in "".join(tokens.locator(".wb-token").all_text_contents())
+    for view in (rows, tokens):
+        expect(view.locator("strong, h1, code")).to_have_count(0)
+    delete_dataset(app.home, "marked")

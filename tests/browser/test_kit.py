@@ -235,6 +235,7 @@ def test_chat_panes_stack_on_a_phone(show: Open, lab: Lab) -> None:
 def test_votes_by_keyboard_to_the_end_and_back(show: Open, lab: Lab) -> None:
     page = show("Label")
     pad = page.locator(".wb-vote-pad")
+    expect(pad.locator("strong").first).to_have_text("LoRA adapter")  # answers are read, not checked
     for number, key in enumerate(["ArrowLeft", "2", "t", "b", "s", "l"]):
         expect(pad).to_have_attribute("data-item", f"pair-{number}")
         expect(pad).to_have_attribute("data-busy", "false")

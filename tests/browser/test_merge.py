@@ -10,6 +10,7 @@ from playwright.sync_api import Locator, Page, expect
 from tests.toys import toy_adapter, toy_home
 from workbench.jobs.queue import Queue
 from workbench.lineage import read_manifest
+from workbench.models.shelf import delete_model
 
 MADE = "second-slerp"
 
@@ -104,6 +105,32 @@ def test_a_recipe_that_cannot_work_says_why_before_anything_starts(app: App, bui
     builder.page.locator("#merge-start").click()
     expect(builder.page.locator(".toast-body").first).to_contain_text("toy")
     assert len(Queue(app.home).all()) == before
+
+
+def test_a_recipe_of_others_finds_a_folder_by_its_hub_id_and_other_configurations_are_told(
+    app: App, builder: Locator
+) -> None:
+    page = builder.page
+    tab(page, "Models")
+    fill(page, "Folder", str(app.home.models / "toy"))
+    page.get_by_label("Name on the shelf", exact=True).locator("visible=true").last.fill("copy")
+    page.locator("#folder-hub-id input").fill("owner/model-1.5B")
+    page.get_by_role("button", name="Add folder").click()
+    expect(page.locator(".toast-body").first).to_contain_text("copy is on the shelf")
+    tab(page, "Merge")
+    builder.locator(".wb-mb-yaml summary").click()
+    box = builder.get_by_label("Recipe as YAML")
+    apply = builder.get_by_role("button", name="Apply")
+    box.fill("base_model: owner/model-1.5B\nadapter: lora\nmicro_batch_size: 2")
+    apply.click()
+    expect(builder.locator(".wb-mb-yaml .wb-hint")).to_contain_text("a training configuration of axolotl, not a merge")
+    box.fill("{merge_method: linear, models: [{model: owner/model-1.5B, parameters: {weight: 1}}, "
+             "{model: toy, parameters: {weight: 1}}], dtype: float32}")  # fmt: skip
+    apply.click()
+    expect(builder.locator(".wb-mb-check")).to_contain_text("owner/model-1.5B")
+    expect(builder).to_have_attribute("data-checked", "ready")
+    expect(builder.locator(".wb-note.is-error")).to_have_count(0)
+    delete_model(app.home, "copy")
 
 
 def test_adapters_are_combined_and_an_ensemble_is_made_from_their_tabs(app: App, builder: Locator) -> None:

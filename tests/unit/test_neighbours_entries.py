@@ -12,7 +12,7 @@ from workbench.data.entry_axolotl import ENTRY as AXOLOTL
 from workbench.data.entry_axolotl_types import FIELDS, PAIR_FIELDS, VERDICT_FIELDS
 from workbench.data.entry_llama_factory import COLUMNS, TAGS
 from workbench.data.entry_llama_factory import ENTRY as FACTORY
-from workbench.data.external import entries, entries_chosen, source_of_entry
+from workbench.data.external import entries, entries_chosen, name_of_entry, source_of_entry
 from workbench.data.importing import import_dataset, preview_source
 from workbench.data.selection import Selection
 from workbench.data.store import all_rows
@@ -266,6 +266,12 @@ def test_missing_files_are_told_by_name(folder: Path) -> None:
     ):
         with pytest.raises(UserError, match=r"There is no file gone\.jsonl\."):
             imported(folder, text)
+
+
+def test_datasets_are_called_after_their_entries() -> None:
+    names = {"alpaca_en": "alpaca_en", "data/ten.jsonl": "ten", "ten.jsonl train[:20%]": "ten-train-20"}
+    names |= {"owner/name-v1.5": "name-v1.5", "ten.jsonl 2": "ten-2", "数据.jsonl": "shuju"}
+    assert {entry: name_of_entry(entry) for entry in names} == names
 
 
 def test_a_list_of_several_asks_which_and_all_means_all() -> None:

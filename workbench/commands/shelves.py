@@ -202,7 +202,7 @@ def _listed_sources(args: Args) -> dict[str, "Source"]:
         raise UserError(f"Two of these entries would be called {max(names, key=names.count)}.",
                         f"Import them one by one, each with its --name, in place of {ALL}.", "--entry")  # fmt: skip
     folder = listed.resolve().parent
-    return {name: source_of_entry(text, entry, folder) for name, entry in zip(names, chosen, strict=True)}
+    return {name: source_of_entry(text, entry, folder, listed.name) for name, entry in zip(names, chosen, strict=True)}
 
 
 def _source(args: Args) -> "Source":

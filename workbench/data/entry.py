@@ -71,7 +71,11 @@ class Reading:
                 )
             if not path.exists():
                 where = path.relative_to(folder) if path.is_relative_to(folder) else path
-                raise UserError(f"There is no file {where}.", f"It should lie in {folder}.", "file_name")
+                raise UserError(
+                    f"There is no file {where}.",
+                    "It should lie beside the list. In the page give both together.",
+                    "file_name",
+                )
         rows = {"rows": part_of_split(self.split), "samples": self.samples, "notes": self.notes}
         return SOURCES.parse(
             {"method": "files", "paths": [str(path) for path in paths], "format": self.parsed(), **rows}

@@ -55,8 +55,8 @@ def entries(text: str, name: str = "The file") -> list[str]:
 
 def name_of_entry(entry: str) -> str:
     """What the dataset of an entry is called: its name, or that of its file without the type, as names are written."""
-    path = Path(entry)
-    return slug(path.name.split(".")[0] if suffix_form(path) else path.name)
+    path, _, part = Path(entry).name.partition(" ")
+    return slug(f"{path.split('.')[0]} {part}" if suffix_form(Path(path)) else Path(entry).name)
 
 
 def entries_chosen(text: str, wanted: list[str], name: str = "The file") -> list[str]:
@@ -78,13 +78,15 @@ def entries_chosen(text: str, wanted: list[str], name: str = "The file") -> list
     return list(dict.fromkeys(wanted or there))
 
 
-def source_of_entry(text: str, name: str, folder: Path) -> Source:
+def source_of_entry(text: str, name: str, folder: Path, listed_in: str = "The file") -> Source:
     """The source one entry means: files in `folder` (where dataset_info.json lies), or a dataset of the hub.
+
+    `listed_in` is what the file with the text is called.
 
     Raises `UserError` naming every key that cannot be honoured here, for files that are missing or outside the
     folder, and for values of a wrong type.
     """
-    found = _listed(text, "The file")
+    found = _listed(text, listed_in)
     if name not in found:
         raise UserError(f"There is no entry {name!r}.", f"There are: {', '.join(found) or 'none'}.", "entry")
     listed = found[name]
