@@ -3,6 +3,7 @@
 import contextlib
 import difflib
 import errno
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -112,14 +113,25 @@ def explain(error: BaseException, log: str = "") -> UserError:
         return UserError(f"There is no file {error.filename}.", "Check the path.")
     if isinstance(error, PermissionError):
         return UserError(f"No permission: {text}.", "Check who owns that folder, or choose another one.")
-    if isinstance(error, MemoryError) or "out of memory" in text.lower():
+    if told := _out_of_memory(error, text):
         return UserError(
-            f"Out of memory: {text.splitlines()[0][:200]}",
-            "Lower the batch size or the maximum length, choose QLoRA, or free the device; then resume.",
+            told, "Lower the batch size or the maximum length, choose QLoRA, or free the device; then resume."
         )
     name = type(error).__name__
     sentence = name if text == name else f"{name}: {text[:500]}"
     return UserError(sentence if sentence.endswith((".", "!", "?")) else f"{sentence}.", log)
+
+
+def _out_of_memory(error: BaseException, text: str) -> str:
+    """The sentence for an error of missing memory, however a library puts it; '' for any other."""
+    asked = re.search(r"can't allocate memory: you tried to allocate (\d+) bytes", text)  # torch, on the CPU
+    if asked:
+        return f"Out of memory: {int(asked[1]) / 1e9:,.3g} GB more were asked for than may be used."
+    known = isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
+    if known or re.search(r"out of memory|cannot allocate memory|std::bad_alloc|^bad allocation", text, re.IGNORECASE):
+        first = text.splitlines()[0][:200]
+        return "Out of memory." if first in ("MemoryError", "std::bad_alloc") else f"Out of memory: {first}"
+    return ""
 
 
 class NestedSpecError(ValueError):

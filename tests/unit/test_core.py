@@ -312,6 +312,12 @@ def test_a_damaged_manifest_is_a_users_error(damage: bytes | None, tmp_path: Pat
 # ---- Errors ------------------------------------------------------------------------------------------------
 
 
+CPU_FULL = (
+    "[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory: you tried to allocate "
+    "34359738368 bytes. Error code 12 (Cannot allocate memory)"
+)
+
+
 @pytest.mark.parametrize(
     ("error", "says", "remedy"),
     [
@@ -319,6 +325,9 @@ def test_a_damaged_manifest_is_a_users_error(damage: bytes | None, tmp_path: Pat
         (OSError(errno.EDQUOT, "Quota"), "The disk is full.", "Free some space"),
         (PermissionError(errno.EACCES, "Permission denied", "/root/x"), "No permission", "owns that folder"),
         (MemoryError(), "Out of memory", "batch size"),
+        (RuntimeError(CPU_FULL), "Out of memory: 34.4 GB more were asked for than may be used.", "batch size"),
+        (RuntimeError("std::bad_alloc"), "Out of memory.", "batch size"),
+        (OSError(errno.ENOMEM, "Cannot allocate memory"), "Out of memory: [Errno 12]", "batch size"),
         (RuntimeError("CUDA out of memory. Tried to allocate 2 GiB\nmore"), "Out of memory: CUDA", "batch size"),
         (KeyError("x"), "KeyError: 'x'.", SEE_LOG),
         (ValueError(), "ValueError.", SEE_LOG),

@@ -189,6 +189,23 @@ def test_the_length_ratio_of_mixed_lengths_is_one():
     ) == pytest.approx(1.0)
 
 
+def test_where_every_chosen_answer_was_cut_off_the_export_says_so(home):
+    make_round(home, [("plain", Answer("good but cut o", "length", 64))] * 5)
+    give_all(home, "ann", prefer("good but cut o"))
+    close(home, "round")
+    with pytest.raises(UserError, match=r"None of the 5 pairs .* cut off at the length limit \(5\)") as caught:
+        export_dataset(home, "round", "pairs")
+    assert "limit of new tokens" in caught.value.remedy and not (home.datasets / "pairs").exists()
+
+
+def test_where_nothing_but_ties_was_voted_the_export_says_so(home):
+    make_round(home, [("plain", "good")] * 3)
+    give_all(home, "ann", lambda *_: "tie")
+    close(home, "round")
+    with pytest.raises(UserError, match=r"None of the 3 pairs .*\(3\)\. Vote for a left or right"):
+        export_dataset(home, "round", "pairs")
+
+
 def test_exporting_nothing_or_wrongly_is_refused(home):
     make_round(home, [("plain", "good")])
     create_session(home, "empty", ["base", "tuned"], "questions", {})

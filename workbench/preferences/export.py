@@ -30,6 +30,12 @@ REASONS = {
     "conflicting": "no answer has more than half of the votes",
     "truncated": "the chosen answer was cut off at the length limit",
 }
+OTHER_ANSWERS = "Make a session of other answers: higher temperatures, or other models."
+REMEDIES = {
+    "truncated": "Make a session with a higher limit of new tokens, and vote there.",
+    "identical": OTHER_ANSWERS,
+    "unusable": OTHER_ANSWERS,
+}
 
 
 @dataclass(frozen=True)
@@ -79,7 +85,7 @@ def export_dataset(
     judged = _judge(home, session, own, with_unblinded)
     rows = [one.row for one in judged if one.row]
     if not rows:
-        raise UserError("No pair of this session is decided yet.", "Vote for a left or right answer first.", "session")
+        raise _none_left(Counter(one.reason for one in judged if one.reason))
     train, held_out = _split(rows, eval_fraction, seed)
     extra = {"with_unblinded": True} if with_unblinded else {}
     return store.write_rows(
@@ -92,6 +98,18 @@ def export_dataset(
         made_by={"export": session, "eval_fraction": eval_fraction, "seed": seed, "own": own, **extra},
         info=_info(home, session, rows, Counter(one.reason for one in judged if one.reason)),
     )
+
+
+def _none_left(reasons: Counter[str]) -> UserError:
+    """Why no pair is left, by what became of most of those that were voted on."""
+    voted = Counter({reason: count for reason, count in reasons.items() if reason != "unvoted"})
+    if not voted:
+        return UserError("No pair of this session is decided yet.", "Vote for a left or right answer first.", "session")
+    told = "; ".join(f"{REASONS[reason]} ({count:,})" for reason, count in voted.most_common())
+    if reasons["unvoted"]:
+        told += f"; {reasons['unvoted']:,} had no vote"
+    remedy = REMEDIES.get(voted.most_common(1)[0][0], "Vote for a left or right answer on more pairs.")
+    return UserError(f"None of the {sum(reasons.values()):,} pairs can be exported: {told}.", remedy, "session")
 
 
 def session_digest(home: Home, session: str) -> str:
