@@ -72,6 +72,14 @@ def configuration_of(data: Any) -> tuple[str, str]:
     return next(((what, remedy) for signs, what, remedy in KNOWN if signs <= keys), ("", ""))
 
 
+def single_object_of(data: dict[str, Any]) -> tuple[str, str]:
+    """As `configuration_of` for an object read as the only row of a dataset; lists of datasets are told too."""
+    listed = [one for one in data.values() if isinstance(one, dict) and {"file_name", "hf_hub_url"} & one.keys()]
+    if listed and len(listed) == len(data):
+        return "a list of LLaMA-Factory's datasets", "Call the file dataset_info.json, and its entries can be chosen."
+    return configuration_of(data)
+
+
 def refuse_configuration(data: Any, name: str, wanted: str = "dataset") -> None:
     """Raises `UserError` when the data is a configuration of another program, where a dataset or a model is wanted."""
     what, remedy = configuration_of(data)

@@ -314,6 +314,14 @@ def test_configurations_of_other_programs_are_told_where_datasets_are_wanted(
         import_dataset(Home.at(tmp_path / "home"), rows, "made")
 
 
+def test_a_list_of_datasets_by_another_name_is_told_as_one(folder: Path) -> None:
+    other = folder / "my_info.json"
+    other.write_text(json.dumps({"one": {"file_name": "ten.jsonl"}, "two": {"hf_hub_url": "a/b"}}), "utf-8")
+    assert "Call the file dataset_info.json" in preview_source(other).reason
+    other.write_text(json.dumps({"prompt": {"file_name": "x"}, "completion": "y"}), "utf-8")
+    assert "dataset_info" not in preview_source(other).reason
+
+
 @pytest.mark.parametrize(("data", "what"), CONFIGURATIONS)
 def test_configurations_of_other_programs_are_told_where_merge_recipes_are_wanted(
     data: dict[str, Any], what: str

@@ -13,7 +13,7 @@ from workbench.data.format import FORMATS, Format, Row, columns_beside, columns_
 from workbench.data.layouts import refusal_of
 from workbench.data.lines import ReadRow
 from workbench.errors import UserError
-from workbench.foreign_configuration import configuration_of
+from workbench.foreign_configuration import single_object_of
 
 TIERS = {"preference": 3, "unpaired": 3, "conversation": 2, "text": 1, "prompts": 1}
 BESIDE = ("label", "answer", "conversation")
@@ -64,7 +64,7 @@ def detect(rows: Iterable[Row]) -> Detection:
     trials = sorted(trials, key=_Trial.merit, reverse=True)
     candidates = [trial.format for trial in trials]
     if not trials:
-        what, remedy = configuration_of(sample[0]) if len(sample) == 1 else ("", "")
+        what, remedy = single_object_of(sample[0]) if len(sample) == 1 else ("", "")
         names = ", ".join(columns_of(sample)) or "none"
         told = f"This is {what}, not a dataset. {remedy}" if what else f"No format knows these columns: {names}."
         return Detection(None, told, [])
