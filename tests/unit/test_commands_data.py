@@ -259,3 +259,36 @@ def test_the_account_of_columns_is_printed_and_changed(home: Home, tmp_path: Pat
     assert lines["messages.content"].startswith("used as content 4 rows") and load_yaml(out)["rows"]["train"] == 4
     code, out, _ = cli("import-dataset", path, "--name", "b", "--columns", "label=keep", "--json")
     assert {line["column"]: line["use"] for line in json.loads(out)["columns"]}["page"] == "kept"
+
+
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [("数据集", "shujuji"), ("Данные", "dannye"), ("données été", "donnees-ete"), ("ملف", "mlf"), ("a b(1)", "a-b-1"),
+     ("...", "unnamed")],
+)  # fmt: skip
+def test_a_file_name_in_any_script_gives_a_usable_name(file: str, name: str, tmp_path: Path, cli: Cli) -> None:
+    path = write_lines(tmp_path / f"{file}.jsonl", conversations(2))
+    assert json.loads(cli("import-dataset", path, "--json")[1])["name"] == name
+    recipe = tmp_path / f"{file}.yaml"
+    recipe.write_text(json.dumps({"source": {"method": "files", "paths": [path.name]}}))
+    assert cli("delete", "dataset", name)[0] == 0
+    assert json.loads(cli("data", "run", recipe, "--json")[1])["dataset"] == name
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["import-dataset", "gone.x"],
+        ["run", "gone.x"],
+        ["submit", "gone.x"],
+        ["merge", "gone.x"],
+        ["data", "run", "gone.x"],
+        ["import-model", "gone.x"],
+        ["import-model", "gone.yaml"],
+        ["tokens", "guide", "--model", "m", "--template-file", "gone.x"],
+        ["data", "show", "guide", "--template-file", "gone.x"],
+    ],
+)
+def test_a_missing_file_is_told_by_its_name(command: list[str], guide: str, cli: Cli) -> None:
+    code, out, err = cli(*command)
+    assert code == 1 and out == "" and "gone." in err and "log" not in err and "Traceback" not in err

@@ -46,6 +46,8 @@ class Noisy(Nap):
         noise()
         print("printed by a library")
         ctx.note("a word of the job")
+        ctx.progress(0, 1, "The same")
+        ctx.progress(0, 1, "The same")
         return super().run(ctx)
 JOBS.register(Noisy)
 sys.exit(__main__.main(sys.argv[1:]))
@@ -94,8 +96,8 @@ def test_a_job_here_shows_its_progress_and_its_log_holds_the_rest(
     log = (own_home / "jobs" / row.id / "log.txt").read_text()
     assert done.returncode == code, done.stderr
     lines = done.stdout.splitlines()
-    assert lines[:3] == ["a word of the job", "step 1  loss 1", "[1/1] Step 1"]
-    assert lines[3:] == ([] if crash else [f"job: {row.id}", "status: done", "slept: 1"])
+    assert lines[:4] == ["a word of the job", "[0/1] The same", "step 1  loss 1", "[1/1] Step 1"]
+    assert lines[4:] == ([] if crash else [f"job: {row.id}", "status: done", "slept: 1"])
     hidden = [*HEARD, "printed by a library", "slept 1", *["Traceback"] * bool(crash)]
     assert all(text in log for text in hidden) and [text in done.stderr for text in hidden] == [verbose] * len(hidden)
     if crash:

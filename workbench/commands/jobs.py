@@ -1,8 +1,9 @@
 """Commands for jobs: write one, run it here, queue it, stop and resume it."""
 
+import functools
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -147,13 +148,26 @@ def run_here(home: Home, job: Job, as_json: bool = False) -> dict[str, Any]:
     job_id = queue.submit(job, here=True)
     folder = queue.get(job_id).folder
     with logged(folder / LOG_FILE) as out:
-        echo = tell if as_json else lambda text: print(text, file=out, flush=True)
-        status = carry_out(home, folder, echo=echo)
+        show_line = tell if as_json else functools.partial(print, file=out, flush=True)
+        status = carry_out(home, folder, echo=_without_repeats(show_line))
     view = queue.get(job_id)
     if status == "failed":
         raise _failure(view)
     _print_ended(view, as_json)
     return view.story.result
+
+
+def _without_repeats(show_line: Callable[[str], None]) -> Callable[[str], None]:
+    """Shows a line unless it is the one before: jobs tell of progress more often than it changes."""
+    last = ""
+
+    def show_new(line: str) -> None:
+        nonlocal last
+        if line != last:
+            show_line(line)
+        last = line
+
+    return show_new
 
 
 def _print_ended(view: JobView, as_json: bool) -> None:
