@@ -55,7 +55,8 @@ def load_yaml(text: str, aliases: bool = False) -> Any:
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "YAML"
         reason = getattr(error, "problem", None) or str(error)
-        raise SpecError([Problem(where, f"not valid YAML: {reason}.", "Check indentation and colons.")]) from None
+        remedy = "Leave one of them out." if "given twice" in reason else "Check indentation and colons."
+        raise SpecError([Problem(where, f"not valid YAML: {reason}.", remedy)]) from None
     if too_deep(data):
         raise _too_deep()
     return data
