@@ -67,8 +67,9 @@ def test_another_model_than_base_and_adapter_is_never_shelved(
 def test_an_adapter_that_changes_nothing_is_not_folded(home: Home) -> None:
     toy_model(home)
     toy_adapter(home, "nothing", spread=0.0)
+    assert "'nothing' does nothing: every weight of 'toy' stays" in wrong_with(home, Fold(adapter="nothing"))
     with pytest.raises(UserError, match="'nothing' changes no logit of 'toy'"):
-        run(home, Fold(adapter="nothing"))
+        Fold(adapter="nothing").run(context(home))
 
 
 def test_what_counts_as_the_same_model() -> None:

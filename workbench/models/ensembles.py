@@ -12,7 +12,7 @@ from workbench.home import Home, inside, write_text, writing
 from workbench.limits import bounded_text
 from workbench.lineage import Manifest, Parent, parent_of, read_manifest, write_manifest
 from workbench.merging.checking import vocabulary as tokenizers
-from workbench.models.shelf import check_free, model_folder, resolve
+from workbench.models.shelf import check_free, model_folder, resolve, usable
 from workbench.spec import dump_yaml, load_yaml
 
 ENSEMBLE = "ensemble.yaml"
@@ -102,7 +102,7 @@ def _check_member(home: Home, member: str, field: str) -> None:
             f"Choose its members instead: {inner}.",
             field,
         )
-    resolve(home, member, field)
+    usable(home, member, field)
 
 
 def read_ensemble(home: Home, name: str) -> ShelvedEnsemble:

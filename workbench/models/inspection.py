@@ -5,6 +5,7 @@ It needs torch, which the server never imports: there it runs as a process of it
 """
 
 import json
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -20,8 +21,10 @@ COUNTS = ("num_hidden_layers", "num_attention_heads", "num_experts", "num_local_
 MOST = 10_000  # of any of these: each is a module to be built
 LONGEST = 600  # seconds: transformers alone takes some to be imported
 NAMED = 3
-LOADED = 3  # times the weights of an adapter, which are read, renamed and held
+LOADED = 3  # times weights are held, which are read, renamed and merged
+MERGED = 4  # bytes a weight of the base takes, in float32
 TOO_MUCH = "building its modules takes more memory than a model of its size does."
+EFFECT = "effect"  # the field of what is said of an adapter that does nothing
 COPY = "Copy the missing files, or get the model again."
 
 
@@ -147,15 +150,27 @@ def _vocabulary(folder: Path, rows: int, problems: Problems) -> None:
 
 def _adapter(folder: Path, base: Path, problems: Problems) -> None:
     from workbench.models.adapted import Adapted
+    from workbench.models.adapter_effect import changes_nothing
 
     adapted = Adapted(base, folder)
+    if changes_nothing(adapted):
+        problems.add(
+            EFFECT, f"the adapter {folder.name!r} does nothing: every weight of {base.name!r} stays as it is.",
+            "It was saved before it was trained, or its training failed: take a later checkpoint, or use the base.",
+        )  # fmt: skip
     _vocabulary(folder, adapted.kind.rows or adapted.hollow.rows, problems)
+
+
+def _weights(adapter: Path, base: Path) -> int:
+    """Bytes that an adapter's weights may take, and one module of the base in float32 as it is merged."""
+    largest = max((math.prod(shape) for _, shape, _ in tensors.shapes(base)), default=0)
+    return LOADED * (tensors.summary(adapter).size + MERGED * largest)
 
 
 def main() -> None:
     """Looks at the folders named on the command line, in bounded memory."""
     folder, base = Path(sys.argv[1]), Path(sys.argv[2]) if len(sys.argv) > 2 else None
-    bound_memory(MEMORY_BYTES + (LOADED * tensors.summary(folder).size if base else 0))
+    bound_memory(MEMORY_BYTES + (_weights(folder, base) if base else 0))
     print(json.dumps([vars(one) for one in look(folder, base)]))
 
 

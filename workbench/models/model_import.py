@@ -8,6 +8,7 @@ from workbench.errors import Problems, UserError
 from workbench.home import Home, safe_name
 from workbench.lineage import Manifest, parent_of
 from workbench.models import tensors
+from workbench.models.adapter_judge import remember_sound
 from workbench.models.adapters import adapter_kind
 from workbench.models.inspection import inspect
 from workbench.models.model_kinds import kind_of
@@ -35,10 +36,13 @@ def import_folder(home: Home, source: str | Path, name: str, base: str = "", hub
     is_adapter = (source / "adapter_config.json").is_file()
     made_by = {"method": "import-folder", "source": str(source)} | ({"repo": hub_id} if hub_id else {})
     parents = [parent_of(model_folder(home, base, "base"), "base")] if is_adapter else []
-    return shelve(
+    manifest = shelve(
         home, name, source, kind="adapter" if is_adapter else "model", parents=parents,
         made_by=made_by, info=told(source), link=False,
     )  # fmt: skip
+    if is_adapter:
+        remember_sound(home, home.models / name, home.models / base)
+    return manifest
 
 
 def told(source: Path) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from workbench.home import Home, all_entries, entries, existing, inside, remove_
 from workbench.limits import bounded_object, text, whole
 from workbench.lineage import Manifest, read_manifest
 from workbench.models import tensors
+from workbench.models.adapter_judge import require_sound
 from workbench.models.model_kinds import ModelKind, kind_from, kind_of
 from workbench.rowcache import RowCache
 
@@ -236,15 +237,24 @@ def resolve(home: Home, name: str, field_name: str = "model") -> Resolved:
     return Resolved(name, model_folder(home, base.name, field_name), folder)
 
 
+def usable(home: Home, name: str, field_name: str = "model", idle_too: bool = False) -> Resolved:
+    """As `resolve`, and raises `UserError` for an adapter that its files or its base do not bear out, or that does
+    nothing; idle_too: that may be."""
+    found = resolve(home, name, field_name)
+    require_sound(home, found.adapter, found.base, field_name, idle_too)
+    return found
+
+
 def answerable(home: Home, name: str, field_name: str = "model") -> None:
     """Raises `UserError` unless this name can answer prompts: a model, an adapter whose base is there, an ensemble."""
     manifest = read_manifest(model_folder(home, name, field_name))
     for member in [parent.name for parent in manifest.parents if parent.role == "member"]:
-        resolve(home, member, field_name)
+        usable(home, member, field_name)
     if manifest.kind == "gguf":
         gguf_in(home.models / name)
     elif manifest.kind != "ensemble":
-        kind_of(resolve(home, name, field_name).base).require_text(name, field_name)
+        found = usable(home, name, field_name)
+        kind_of(found.base).require_text(name, field_name)
 
 
 def read_config(path: Path) -> dict[str, Any]:

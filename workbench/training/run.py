@@ -14,6 +14,7 @@ from workbench.home import writing
 from workbench.jobs.job import JobContext, JobStopped
 from workbench.jobs.kinds.train import Train
 from workbench.lineage import Manifest, Parent, parent_of, read_manifest, write_manifest
+from workbench.models.adapter_judge import judge
 from workbench.models.chat_tokens import copy_tokenizer, write_stops
 from workbench.models.shelf import Resolved, model_folder, resolve
 from workbench.training.lora_targets import sentence
@@ -219,6 +220,12 @@ def _parents(job: Train, ctx: JobContext, source: Resolved) -> list[Parent]:
     return parents
 
 
+def _judge(ctx: JobContext, adapter: Path, base: Path) -> None:
+    """Says at once, and not only where it is used, that a run changed nothing: it was stopped before its first step."""
+    if idle := judge(ctx.home, adapter, base).idle:
+        ctx.note(idle.message)
+
+
 def _save(job: Train, ctx: JobContext, trainer: Any, setup: Setup, source: Resolved, result: dict[str, Any]) -> None:
     """Writes the adapter or model with the tokenizer and the chat template it was trained with."""
     tuner: Any = job.tuner
@@ -237,3 +244,5 @@ def _save(job: Train, ctx: JobContext, trainer: Any, setup: Setup, source: Resol
         write_manifest(
             partial, Manifest(kind=tuner.makes, name=job.output_name, parents=parents, made_by=made_by, info=info)
         )
+    if tuner.makes == "adapter":
+        _judge(ctx, target, source.base)

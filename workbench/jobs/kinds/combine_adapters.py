@@ -10,6 +10,7 @@ from workbench.home import Home
 from workbench.jobs.job import JOBS, Job, Output
 from workbench.lineage import read_manifest
 from workbench.models import tensors
+from workbench.models.adapter_judge import require_sound
 from workbench.models.adapters import adapter_kind
 from workbench.models.shelf import check_free, resolve
 
@@ -80,8 +81,10 @@ class CombineAdapters(Job):
     def _folder(self, home: Home, name: str, problems: Problems) -> Path | None:
         """The adapter's folder if it is plain LoRA, else None and a problem."""
         try:
-            folder = resolve(home, name, "adapters").adapter
+            found = resolve(home, name, "adapters")
+            folder = found.adapter
             reason = not_plain_lora(folder) if folder else ""
+            require_sound(home, folder if not reason else None, found.base, "adapters")
         except UserError as error:
             problems.collect("adapters", error)
             return None

@@ -11,7 +11,7 @@ from workbench.home import Home
 from workbench.jobs.job import JOBS, Job
 from workbench.models import tensors
 from workbench.models.measure import check_dataset
-from workbench.models.shelf import resolve
+from workbench.models.shelf import usable
 from workbench.units import human_size
 
 
@@ -72,7 +72,7 @@ class Cost(Job):
             problems.add("stride", f"{self.stride} leaves tokens without context.", "Choose less than the context.")
 
     def _check_original(self, home: Home, problems: Problems) -> None:
-        found = resolve(home, self.original, "original")
+        found = usable(home, self.original, "original")
         config = tensors.model_config(found.base)
         longest = int(config.get("max_position_embeddings") or 0)
         if longest and self.context > longest:

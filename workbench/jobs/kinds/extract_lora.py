@@ -9,7 +9,7 @@ from workbench.errors import Problems, UserError
 from workbench.home import Home
 from workbench.jobs.job import JOBS, Job, Output
 from workbench.models import tensors
-from workbench.models.shelf import check_free, resolve
+from workbench.models.shelf import check_free, usable
 
 HEADS = ("lm_head.weight", "embed_out.weight")
 
@@ -57,7 +57,7 @@ class ExtractLora(Job):
         found = {}
         for field, name in (("model", self.model), ("base", self.base)):
             try:
-                found[field] = resolve(home, name, field)
+                found[field] = usable(home, name, field)
             except UserError as error:
                 problems.collect(field, error)
         if len(found) < 2:

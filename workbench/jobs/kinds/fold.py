@@ -8,6 +8,7 @@ from workbench.errors import Problems, UserError
 from workbench.home import Home, writing
 from workbench.jobs.job import JOBS, Job, JobContext, Output
 from workbench.lineage import Manifest, parent_of, write_manifest
+from workbench.models.adapter_judge import require_sound
 from workbench.models.adapters import adapter_kind, misfits
 from workbench.models.model_kinds import kind_of
 from workbench.models.shelf import check_free, resolve
@@ -49,6 +50,7 @@ class Fold(Job):
                 kind_of(found.base).require_text(found.base.name, "adapter")
                 for misfit in misfits(kind, found.adapter, found.base)[:1]:
                     problems.add("adapter", misfit, f"Chat with it over its base, or train it on {found.base.name!r}.")
+                require_sound(home, found.adapter, found.base, "adapter")
             if found.adapter and model_config(found.base).get("quantization_config"):
                 problems.add(
                     "adapter",

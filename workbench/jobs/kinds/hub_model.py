@@ -10,6 +10,7 @@ from workbench.home import Home, inside, slug
 from workbench.jobs.job import JOBS, Job, JobContext, Output
 from workbench.lineage import parent_of
 from workbench.models import hub
+from workbench.models.adapter_judge import remember_sound
 from workbench.models.model_import import check_folder, told
 from workbench.models.shelf import model_folder
 from workbench.models.shelving import shelve
@@ -63,5 +64,7 @@ class GetHubModel(Job):
         kind = "adapter" if adapter else "model"
         info = told(folder)
         shelve(ctx.home, self.target, folder, kind=kind, parents=parents, made_by=made_by, info=info)
+        if adapter:
+            remember_sound(ctx.home, ctx.home.models / self.target, ctx.home.models / self.base)
         ctx.progress(2, 2, "Ready")
         return {"model": self.target}

@@ -10,7 +10,7 @@ from workbench.errors import Problems, UserError
 from workbench.home import Home
 from workbench.jobs.job import JOBS, Job, JobContext
 from workbench.models.measure import check_dataset
-from workbench.models.shelf import Resolved, resolve
+from workbench.models.shelf import Resolved, resolve, usable
 
 
 @JOBS.register
@@ -42,7 +42,7 @@ class Measure(Job):
         if len(set(self.models)) < len(self.models):
             problems.add("models", "a model is chosen twice.", "Choose each model once.")
         checks: list[tuple[str, Any]] = [("dataset", lambda: check_dataset(home, self.dataset))]
-        checks += [("models", lambda name=name: resolve(home, name, "models")) for name in self.models]
+        checks += [("models", lambda name=name: usable(home, name, "models")) for name in self.models]
         for field, check in checks:
             try:
                 check()

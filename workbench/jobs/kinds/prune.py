@@ -16,7 +16,7 @@ from workbench.jobs.job import JOBS, Job, JobContext, Output
 from workbench.jobs.kinds.quantize import folded
 from workbench.lineage import Manifest, Parent, parent_of, read_manifest, write_manifest
 from workbench.models.measure import Encoded, Loss, check_dataset, difference, encode, longest, loss_of
-from workbench.models.shelf import Resolved, resolve
+from workbench.models.shelf import Resolved, resolve, usable
 from workbench.registry import choice
 from workbench.units import human_size
 
@@ -79,7 +79,7 @@ class Prune(Job):
                 "calibration", f"{pruner.title!r} looks at activations.", "Choose a dataset whose rows it can look at."
             )
         try:
-            self._check_model(resolve(home, self.model), home, problems)
+            self._check_model(usable(home, self.model), home, problems)
         except UserError as error:
             problems.collect("model", error)
 

@@ -13,6 +13,7 @@ from workbench.errors import Problems, UserError
 from workbench.home import Home, inside, slug, write_text, writing
 from workbench.jobs.job import JOBS, Job, JobContext, JobStopped, Output
 from workbench.lineage import Manifest, Parent, parent_of, read_manifest, write_manifest
+from workbench.models.adapter_judge import require_sound
 from workbench.models.adapters import adapter_kind
 from workbench.models.model_kinds import kind_of
 from workbench.models.shelf import Resolved, resolve
@@ -65,6 +66,7 @@ class Quantize(Job):
             kind_of(found.base).require_text(self.model, gguf=True)
             if found.adapter:
                 adapter_kind(found.adapter).require_foldable(self.model)
+                require_sound(home, found.adapter, found.base)
         except UserError as error:
             problems.collect("model", error)
             return

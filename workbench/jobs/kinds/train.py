@@ -13,6 +13,7 @@ from workbench.errors import Problems, UserError
 from workbench.hardware import Hardware, known
 from workbench.home import Home, inside
 from workbench.jobs.job import JOBS, Job, Output
+from workbench.models.adapter_judge import require_sound
 from workbench.models.model_kinds import kind_of
 from workbench.models.shelf import Resolved, resolve
 from workbench.registry import choice
@@ -129,6 +130,8 @@ class Train(Job):
             kind_of(found.base).require_text(self.model)
             if reason := tuner.reason_against(found.base, found.adapter):
                 problems.collect("model", reason)
+            else:
+                require_sound(home, found.adapter, found.base, idle_too=True)
             if inside(home.models, self.output_name, "output").exists():
                 problems.add("output", f"{self.output_name!r} is on the shelf already.", "Choose another name.")
             if isinstance(tuner, Full):

@@ -18,6 +18,7 @@ from workbench.merging.checking.vocabulary import Vocabulary, vocabulary
 from workbench.merging.recipe import find
 from workbench.merging.stack import group_of, layer_of
 from workbench.models import tensors
+from workbench.models.adapter_judge import require_sound
 from workbench.models.adapters import adapter_kind, misfits
 from workbench.models.model_import import PICKLED
 from workbench.models.shelf import Resolved
@@ -79,7 +80,10 @@ def see_all(home: Home, names: Iterable[str], problems: Problems) -> dict[str, S
     models: dict[str, Seen] = {}
     for name in names:
         try:
-            seen = see(find(home, name), name, problems)
+            found = find(home, name)
+            seen = see(found, name, problems)
+            if seen:
+                require_sound(home, found.adapter, found.base, "models")
         except UserError as error:
             problems.collect("models", error)
         else:

@@ -10,7 +10,7 @@ from workbench.hardware import Hardware
 from workbench.home import Home
 from workbench.lineage import read_manifest
 from workbench.models.ensembles import vocabulary
-from workbench.models.shelf import Resolved, model_folder, resolve
+from workbench.models.shelf import Resolved, model_folder, usable
 from workbench.training.objective import OBJECTIVES, Setup
 from workbench.training.objectives.sft import Sft
 
@@ -55,7 +55,7 @@ class Distill(Sft):
     def check_teacher(self, home: Home, student: Resolved) -> Resolved:
         """The teacher's folders; raises `UserError` unless it has the student's vocabulary."""
         name = self.teacher_name(home, student.name)
-        found = resolve(home, name, "objective.teacher")
+        found = usable(home, name, "objective.teacher")
         if name == student.name:
             raise UserError(
                 "It would be its own teacher.", "Choose a larger model, or the one it was pruned from.",

@@ -1,0 +1,87 @@
+"""Whether an adapter can be used over its base: one judgement for imports, jobs and chats, made once for its files.
+
+What `workbench.models.inspection` finds in them is kept in the home's cache by the files' identity, so that an adapter
+that was judged costs a look at its folder. Imports no torch.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from workbench.errors import Problem, Problems, UserError
+from workbench.home import Home, write_text
+from workbench.limits import bounded_object
+from workbench.models.inspection import EFFECT, inspect
+from workbench.rowcache import Mark, mark
+
+LOOKED_AT = ("*.safetensors", "config.json", "adapter_config.json", "tokenizer.json")
+LIBRARIES = ("peft", "transformers", "safetensors")
+REVISION = 1  # of what is looked at: judgements of other revisions count no more
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What is wrong with an adapter, and whether it does nothing: '' or the sentence that says so."""
+
+    problems: tuple[Problem, ...]
+    idle: Problem | None
+
+    @classmethod
+    def of(cls, found: list[Problem]) -> "Judgement":
+        idle = next((one for one in found if one.field == EFFECT), None)
+        return cls(tuple(one for one in found if one is not idle), idle)
+
+    def require(self, field: str, idle_too: bool = False) -> None:
+        """Raises `UserError` unless the adapter can be used; idle_too: one that does nothing may be."""
+        problems = Problems()
+        for one in (*self.problems, *([self.idle] if self.idle and not idle_too else [])):
+            problems.add(field, one.message, one.remedy)
+        if len(problems.found) == 1:
+            (one,) = problems.found
+            raise UserError(one.message, one.remedy, field)
+        problems.check()
+
+
+def judge(home: Home, adapter: Path, base: Path) -> Judgement:
+    """The judgement on an adapter of the shelf over its base; raises `UserError` when it cannot be looked at."""
+    marks = dict(_marks(adapter, base))
+    path = home.cache / "adapters" / f"{_key(marks)}.json"
+    try:
+        return Judgement.of([Problem(**one) for one in bounded_object(path)["found"]])
+    except (UserError, KeyError, TypeError):
+        pass  # it was not judged yet
+    found = inspect(adapter, base)
+    if dict(_marks(adapter, base)) == marks:
+        _write(path, adapter, found)
+    return Judgement.of(found)
+
+
+def remember_sound(home: Home, adapter: Path, base: Path) -> None:
+    """What was found sound elsewhere needs no judging when its files have come onto the shelf."""
+    _write(home.cache / "adapters" / f"{_key(dict(_marks(adapter, base)))}.json", adapter, [])
+
+
+def _write(path: Path, adapter: Path, found: list[Problem]) -> None:
+    path.parent.mkdir(exist_ok=True)
+    write_text(path, json.dumps({"adapter": adapter.name, "found": [vars(one) for one in found]}))
+
+
+def require_sound(home: Home, adapter: Path | None, base: Path, field: str = "model", idle_too: bool = False) -> None:
+    """Raises `UserError` for an adapter that cannot be used over its base; idle_too: one that does nothing may be."""
+    if adapter:
+        judge(home, adapter, base).require(field, idle_too)
+
+
+def _marks(*folders: Path) -> Iterator[tuple[str, Mark]]:
+    for folder in folders:
+        for pattern in LOOKED_AT:
+            for path in sorted(folder.glob(pattern)):
+                yield str(path), mark(path.stat())
+
+
+def _key(marks: dict[str, Mark]) -> str:
+    told = json.dumps([REVISION, [version(name) for name in LIBRARIES], sorted(marks.items())])
+    return hashlib.sha256(told.encode()).hexdigest()[:32]
