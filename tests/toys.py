@@ -11,6 +11,7 @@ from workbench.data.templates import get_template
 from workbench.hardware import Hardware
 from workbench.home import Home, writing
 from workbench.lineage import Manifest, parent_of, write_manifest
+from workbench.models.adapter_judge import judge
 
 EXACT = Hardware(device="cpu", cores=2, bf16=False)
 SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
@@ -151,6 +152,7 @@ def toy_adapter(home: Home, name: str, seed: int = 5, base: str = "toy", spread:
         model.save_pretrained(folder)
         load_tokenizer(home.models / base).save_pretrained(folder)
         write_manifest(folder, Manifest(kind="adapter", name=name, parents=[parent_of(home.models / base, "base")]))
+    judge(home, home.models / name, home.models / base)  # as an import does: no server has to look at it again
     return home.models / name
 
 

@@ -187,7 +187,6 @@ def test_over_a_quantized_base_ones_stand_in(home: Home, tmp_path: Path) -> None
     config = json.loads((base / "config.json").read_text())
     (base / "config.json").write_text(json.dumps({**config, "quantization_config": {"quant_method": "bitsandbytes"}}))
     fresh = untrained(home.models / "untied", "lora", tmp_path / "fresh")
-    found = inspection.look(fresh, base); print([str(x) for x in found])
-    assert [IDLE in str(one) for one in found] == [True]
+    assert [IDLE in str(one) for one in inspection.look(fresh, base)] == [True]
     save_adapter(home.models / "untied", "ia3", tmp_path / "trained")
     assert inspection.look(tmp_path / "trained", base) == []

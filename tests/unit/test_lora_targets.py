@@ -22,6 +22,7 @@ from workbench.jobs.kinds.fold import Fold
 from workbench.lineage import read_manifest
 from workbench.models.model_import import import_folder
 from workbench.training.lora_targets import Group, chosen, group_of, in_layer, targets_of
+from workbench.training.target_facts import CONVERTED
 from workbench.training.tuners.lora import Lora
 
 NONE = ("mamba", "bert", "t5", "llava")  # none of them is trained here
@@ -96,6 +97,8 @@ def test_gpt2_trains_its_attention_alone_and_says_so(home: Home) -> None:
     result = run(home, job(**settings), "attention")
     assert result["targets"] == {"attn.c_attn": 2, "attn.c_proj": 2}
     assert read_manifest(home.models / "only-attention").info["targets"] == result["targets"]
+    assert "Targets: attention: attn.c_attn, attn.c_proj." in (home.jobs / "attention" / "events.jsonl").read_text()
+    assert ["Targets", "attention: attn.c_attn, attn.c_proj."] in job(**settings).facts(home)
     assert "attn.c_attn (2), attn.c_proj (2)" in (home.jobs / "attention" / "events.jsonl").read_text()
     assert all(".attn." in name for name in load_file(home.models / "only-attention" / "adapter_model.safetensors"))
 
@@ -111,6 +114,42 @@ def test_experts_are_trained_as_the_mlp_and_fold(home: Home) -> None:
 def test_experts_take_no_dropout(targets: Any) -> None:
     with pytest.raises(UserError, match=r"take no dropout.*Set it to 0"):
         Lora(targets=targets, dropout=0.1).attach(build(*ARCHITECTURES["mixtral"]), None)
+
+
+@pytest.mark.parametrize(
+    ("name", "targets", "says", "never"),
+    [
+        ("deepseek-v2", "mlp", "the experts. PEFT takes the experts in place of mlp.down_proj", "self_attn"),
+        ("deepseek-v2", "all-linear", "mlp.shared_experts.up_proj, mlp.up_proj, which get none", "no layers"),
+        ("gpt-oss", "all-linear", "The experts are no layers and get none: choose mlp", "router"),
+        ("qwen2-moe", "all-linear", "The experts are no layers and get none: choose mlp", "mlp.gate,"),
+        ("qwen2-moe", "mlp", "mlp.shared_expert.up_proj, the experts.", "get none"),
+        ("mixtral", "all-linear", "self_attn.v_proj, the experts.", "get none"),
+        ("qwen3-moe", "mlp", "mlp: the experts.", "get none"),
+        ("gpt2", "attention", "attention: attn.c_attn, attn.c_proj.", "mlp"),
+        ("gemma3", "all-linear", "The vision tower's get one too, which no text trains.", "experts"),
+        ("gemma3", "mlp", "mlp: mlp.down_proj, mlp.gate_proj, mlp.up_proj.", "vision"),
+    ],
+)  # fmt: skip
+def test_what_an_adapter_stands_on_is_told_before_the_start(
+    name: str, targets: Any, says: str, never: str, tmp_path: Path
+) -> None:
+    model = build(*ARCHITECTURES[name])
+    model.save_pretrained(tmp_path)
+    ((title, told),) = Lora(targets=targets).facts(tmp_path, None)
+    assert title == "Targets" and says in told and never not in told
+    trained = " ".join(chosen(Lora(r=2, targets=targets).attach(model, None)))
+    assert ("the experts" in told.partition(".  ")[0].split(". PEFT")[0]) == (".experts." in trained)
+    assert ("vision" in told) == ("vision" in trained)
+    assert not ("which get none" in told and "mlp.up_proj" in trained)
+
+
+def test_the_types_whose_experts_peft_takes_are_those_of_the_library() -> None:
+    from peft.utils.transformers_weight_conversion import _MOE_FUSED_TARGETS
+    from transformers.conversion_mapping import _MODEL_TO_CONVERSION_PATTERN
+
+    library = {name for name, kind in _MODEL_TO_CONVERSION_PATTERN.items() if _MOE_FUSED_TARGETS.get(kind)}
+    assert library | {"mixtral"} == CONVERTED
 
 
 def test_a_model_without_such_layers_is_refused_before_the_start(tmp_path: Path) -> None:
@@ -146,7 +185,11 @@ def test_an_adapter_without_room_for_its_checkpoints_is_refused(home: Home, monk
 def test_going_on_from_an_adapter_takes_the_room_of_that_adapter(home: Home, tmp_path: Path) -> None:
     name = "going-on"
     tuner = Lora(r=8, targets="attention")
-    tuner.attach(build(*ARCHITECTURES["llama"]), None).save_pretrained(tmp_path)
+    model = tuner.attach(build(*ARCHITECTURES["llama"]), None)
+    for weight in model.parameters():
+        if weight.requires_grad:
+            torch.nn.init.normal_(weight)
+    model.save_pretrained(tmp_path)
     import_folder(home, tmp_path, name, "untied")
     base, adapter = home.models / "untied", home.models / name
     assert Lora(r=64).disk(base, adapter, 3) == tuner.disk(base, None, 3)

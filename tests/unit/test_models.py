@@ -38,7 +38,10 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = Home.at(tmp_path_factory.mktemp("toy"))
     base = toy_model(home)
     toy_model(home, "wide", hidden=128)
-    model = get_peft_model(AutoModelForCausalLM.from_pretrained(base), LoraConfig(r=2, target_modules="all-linear"))
+    model = get_peft_model(
+        AutoModelForCausalLM.from_pretrained(base),
+        LoraConfig(r=2, target_modules="all-linear", init_lora_weights=False),
+    )
     folder = home.models / "small"
     model.save_pretrained(folder)
     write_manifest(folder, Manifest(kind="adapter", name="small", parents=[parent_of(base, "base")]))

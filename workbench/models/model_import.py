@@ -10,7 +10,7 @@ from workbench.lineage import Manifest, parent_of
 from workbench.models import tensors
 from workbench.models.adapter_judge import remember_sound
 from workbench.models.adapters import adapter_kind
-from workbench.models.inspection import inspect
+from workbench.models.inspection import EFFECT, inspect
 from workbench.models.model_kinds import kind_of
 from workbench.models.shelf import architecture_of, model_folder, read_config, resolve
 from workbench.models.shelving import is_kept, shelve
@@ -93,7 +93,8 @@ def check_folder(home: Home, source: Path, base: str = "") -> None:
     problems.check()
     if adapter:
         adapter_kind(source).require_usable(source.name, "path")
-    problems.found += inspect(source, trained_on)
+    for one in inspect(source, trained_on):
+        problems.add("path", one.message, one.remedy) if one.field == EFFECT else problems.found.append(one)
     problems.check()
 
 

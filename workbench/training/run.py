@@ -55,6 +55,7 @@ def train(job: Train, ctx: JobContext) -> dict[str, Any]:
         setup = Setup(**common)
     setup.tokenizer.chat_template = template.text
     if targets := job.tuner.chosen(setup.model):  # type: ignore[attr-defined]
+        setup.notes += [": ".join(fact) for fact in job.tuner.facts(source.base, source.adapter)]  # type: ignore[attr-defined]
         setup.notes.append(sentence(targets))
     trainer = objective.trainer(setup)
     _note_once(ctx, setup.notes)

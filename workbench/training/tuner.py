@@ -21,6 +21,10 @@ class Tuner(Method):
         """Why this model cannot be trained this way, or None: found before the job starts."""
         return None
 
+    def facts(self, base: Path, adapter: Path | None) -> list[list[str]]:
+        """More lines for the check before the start, (name, value) each; raises `UserError` on damaged files."""
+        return []
+
     def disk(self, base: Path, adapter: Path | None, checkpoints: int) -> int:
         """Bytes that so many checkpoints and the result take; raises `UserError` on files that cannot be read."""
         raise TypeError(f"{type(self).__name__} has no disk()")

@@ -99,6 +99,9 @@ class Train(Job):
         tuner, objective = self.tuner, self.objective
         found = []
         try:
+            if self.model:
+                source = resolve(home, self.model)
+                found += tuner.facts(source.base, source.adapter)
             if isinstance(objective, Distill):
                 found.append(["Teacher", objective.teacher_name(home, self.model)])
             if isinstance(tuner, Full):

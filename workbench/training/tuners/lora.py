@@ -10,6 +10,7 @@ from workbench.hardware import Hardware
 from workbench.models import tensors
 from workbench.models.adapters import PROMPTS, adapter_kind
 from workbench.training.lora_targets import chosen, group_of, in_layer, no_such, targets_of
+from workbench.training.target_facts import target_fact
 from workbench.training.tuner import TUNERS, Tuner
 
 CHECKPOINT, RESULT = 12, 4  # bytes a parameter of the adapter: float32 with Adam's two averages; float32 alone
@@ -78,6 +79,11 @@ class Lora(Tuner):
 
     def chosen(self, model: Any) -> dict[str, int]:
         return chosen(model)
+
+    def facts(self, base: Path, adapter: Path | None) -> list[list[str]]:
+        if adapter:
+            return [["Targets", f"those of {adapter.name!r}, with its rank"]]
+        return [["Targets", target_fact(base, self.targets)]]
 
     def disk(self, base: Path, adapter: Path | None, checkpoints: int) -> int:
         size = tensors.summary(adapter).parameters if adapter else self._parameters(base)
