@@ -151,12 +151,14 @@ def test_quantised_models(home: Home) -> None:
 def adapter(home: Home, name: str = "lora", width: int = 64, **settings: Any) -> None:
     folder = home.models / name
     folder.mkdir()
-    (folder / "adapter_config.json").write_text(json.dumps({"peft_type": "LORA", "r": 2, "lora_alpha": 4, **settings}))
+    common = {"peft_type": "LORA", "r": 2, "lora_alpha": 4, "target_modules": ["layers.0.mlp.up_proj"]}
+    (folder / "adapter_config.json").write_text(json.dumps({**common, **settings}))
     start = "base_model.model.model.layers.0.mlp.up_proj"
     save_file(
         {
             f"{start}.lora_A.weight": np.ones((2, width), np.float32),
             f"{start}.lora_B.weight": np.ones((128, 2), np.float32),
+            **({f"{start}.lora_magnitude_vector": np.ones(128, np.float32)} if "use_dora" in settings else {}),
         },
         folder / "adapter_model.safetensors",
     )

@@ -81,8 +81,9 @@ def see_all(home: Home, names: Iterable[str], problems: Problems) -> dict[str, S
     for name in names:
         try:
             found = find(home, name)
+            before = len(problems.found)
             seen = see(found, name, problems)
-            if seen:
+            if seen and len(problems.found) == before:
                 require_sound(home, found.adapter, found.base, "models")
         except UserError as error:
             problems.collect("models", error)
