@@ -48,7 +48,10 @@ ARCHITECTURES: dict[str, tuple[str, dict[str, Any]]] = {
         "word_embed_proj_dim": 64, "max_position_embeddings": 512, "bos_token_id": 1, "eos_token_id": 2,
         "pad_token_id": 2,
     }),
-    "falcon": ("Falcon", {"vocab_size": 400, "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}),
+    "falcon": ("Falcon", {
+        "vocab_size": 400, "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "bos_token_id": 1,
+        "eos_token_id": 2,
+    }),
     "bloom": ("Bloom", {"vocab_size": 400, "hidden_size": 64, "n_layer": 2, "n_head": 4}),
     "starcoder2": ("Starcoder2", SIZES),
     "stablelm": ("StableLm", SIZES),
