@@ -100,6 +100,10 @@ def source(name: str, folder: Path, seed: int = 0) -> Path:
     architecture, settings = ARCHITECTURES[name]
     build(architecture, settings, seed, kind=CLASSES.get(name, "")).save_pretrained(folder)
     toy_tokenizer(folder)
+    if name == "qwen2":  # transformers takes Qwen2's own splitting for every model of that type
+        from transformers import AutoTokenizer
+
+        AutoTokenizer.from_pretrained(folder).save_pretrained(folder)
     return folder
 
 

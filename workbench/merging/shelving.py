@@ -14,6 +14,7 @@ from workbench.merging.recipe import Recipe
 from workbench.models.card import model_card
 from workbench.models.chat_tokens import write_stops
 from workbench.models.shelf import Resolved
+from workbench.models.tokenizer_check import check_tokenizer
 from workbench.models.weights import ShardWriter
 
 
@@ -24,6 +25,7 @@ def shelve(
     with writing(inside(ctx.home.models, manifest.name, "output"), replace) as partial:
         writer.finish(partial)
         plan.save_rest(partial)
+        check_tokenizer(partial, field="recipe")
         write_stops(partial)
         write_text(partial / "mergekit_config.yml", recipe.to_yaml())
         write_text(partial / "README.md", model_card(manifest, home=ctx.home))

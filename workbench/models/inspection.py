@@ -102,6 +102,7 @@ def _model(folder: Path, problems: Problems) -> None:
         _tensors(kind.architecture, found.missing, found.mismatched, problems)
     rows = int(getattr(config.get_text_config(), "vocab_size", 0) or 0)
     _vocabulary(folder, rows, problems)
+    _tokenizer(folder, problems)
 
 
 def _tensors(
@@ -148,6 +149,18 @@ def _vocabulary(folder: Path, rows: int, problems: Problems) -> None:
         )  # fmt: skip
 
 
+def _tokenizer(folder: Path, problems: Problems) -> None:
+    """transformers must read texts and chats as tokenizer.json does."""
+    from workbench.models.tokenizer_check import check_tokenizer
+
+    if problems.found:  # it may be the tokenizer already; the rest is told with what is left
+        return
+    try:
+        check_tokenizer(folder, imported=True)
+    except UserError as error:
+        problems.collect("path", error)
+
+
 def _adapter(folder: Path, base: Path, problems: Problems) -> None:
     from workbench.models.adapted import Adapted
     from workbench.models.adapter_effect import changes_nothing
@@ -159,6 +172,7 @@ def _adapter(folder: Path, base: Path, problems: Problems) -> None:
             "It was saved before it was trained, or its training failed: take a later checkpoint, or use the base.",
         )  # fmt: skip
     _vocabulary(folder, adapted.kind.rows or adapted.hollow.rows, problems)
+    _tokenizer(folder, problems)
 
 
 def _weights(adapter: Path, base: Path) -> int:

@@ -31,11 +31,13 @@ def train(job: Train, ctx: JobContext) -> dict[str, Any]:
 
     from workbench.hardware import remember
     from workbench.models.loading import load_tokenizer
+    from workbench.models.tokenizer_check import check_tokenizer
 
     set_seed(job.seed)  # the fresh adapter's weights are drawn before the trainer seeds its own work
     hardware = remember(ctx.home)
     source = resolve(ctx.home, job.model)
     template = get_template(job.template, source.home_of_template)
+    check_tokenizer(source.home_of_template, template, "model")
     encoded = _encoded(job, ctx, source, template)  # before the model is loaded: it may be that nothing can be learned
     counts = {split: len(rows) for split, rows in encoded.items()}
     ctx.progress(0, 0, f"Loading {job.model} on {hardware.device}")
@@ -229,6 +231,8 @@ def _judge(ctx: JobContext, adapter: Path, base: Path) -> None:
 
 def _save(job: Train, ctx: JobContext, trainer: Any, setup: Setup, source: Resolved, result: dict[str, Any]) -> None:
     """Writes the adapter or model with the tokenizer and the chat template it was trained with."""
+    from workbench.models.tokenizer_check import check_tokenizer
+
     tuner: Any = job.tuner
     target, info = ctx.home.models / job.output_name, dict(result)
     with writing(target, replace=ctx.resume and _made_by(target, ctx)) as partial:
@@ -237,6 +241,7 @@ def _save(job: Train, ctx: JobContext, trainer: Any, setup: Setup, source: Resol
         else:
             trainer.model.save_pretrained(partial, selected_adapters=["default"])
         copy_tokenizer(source.home_of_template, partial, get_template(job.template, source.home_of_template))
+        check_tokenizer(partial, field="model")
         if tuner.makes == "model":
             write_stops(partial)
         (partial / "README.md").unlink(missing_ok=True)  # peft's empty card; the manifest says more

@@ -68,6 +68,7 @@ class AssembleMoe(Job):
         from workbench.hardware import probe
         from workbench.merging.moe import assemble
         from workbench.models.chat_tokens import copy_tokenizer, write_stops
+        from workbench.models.tokenizer_check import check_tokenizer
 
         recipe = MoeRecipe.read(self.recipe)
         folders = recipe.bind(ctx.home)
@@ -88,6 +89,7 @@ class AssembleMoe(Job):
                     "prompts that differ more would help."
                 )
             copy_tokenizer(folders[recipe.base_model], partial)
+            check_tokenizer(partial, field="recipe")
             write_stops(partial)
             write_text(partial / "mergekit_moe_config.yml", dump_yaml(self.recipe))
             base = folders[recipe.base_model]

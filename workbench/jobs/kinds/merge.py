@@ -104,6 +104,7 @@ class Merge(Job):
         from workbench.hardware import probe
         from workbench.merging.engine import Plan, merge_to
         from workbench.merging.shelving import parents_of, shelve
+        from workbench.models.tokenizer_check import check_tokenizer
 
         for folder in sorted({part for one in parents.values() for part in (one.base, one.adapter) if part}):
             if self.verify:
@@ -112,6 +113,7 @@ class Merge(Job):
         ctx.progress(0, 0, "Reading the models")
         device = probe().device
         plan = Plan(ctx.home, recipe, self.seed, self.kernels, device if device == "cuda" else "cpu")
+        check_tokenizer(plan.donor.home_of_template, field="recipe")  # before the work, not only behind it
         shards = ctx.folder / "shards"
         writer = merge_to(plan, shards, int(self.shard_gb * 1e9), _teller(ctx), lambda: _stop(ctx, shards))
         ctx.progress(len(plan), len(plan), "Finishing the files")

@@ -15,6 +15,7 @@ from workbench.home import Home, inside, slug, writing
 from workbench.jobs.job import JOBS, Job, JobContext, Output
 from workbench.jobs.kinds.quantize import folded
 from workbench.lineage import Manifest, Parent, parent_of, read_manifest, write_manifest
+from workbench.models.chat_tokens import write_stops
 from workbench.models.measure import Encoded, Loss, check_dataset, difference, encode, longest, loss_of
 from workbench.models.shelf import Resolved, resolve, usable
 from workbench.registry import choice
@@ -102,6 +103,7 @@ class Prune(Job):
             whole = folded(ctx, found, scratch / "folded") if found.adapter else found
             with writing(ctx.home.models / self.output_name) as partial:
                 info = self._prune(ctx, whole, partial)
+                write_stops(partial)
                 write_manifest(partial, self._manifest(ctx, found, info))
         finally:
             shutil.rmtree(scratch, ignore_errors=True)

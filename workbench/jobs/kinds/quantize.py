@@ -15,6 +15,7 @@ from workbench.jobs.job import JOBS, Job, JobContext, JobStopped, Output
 from workbench.lineage import Manifest, Parent, parent_of, read_manifest, write_manifest
 from workbench.models.adapter_judge import require_sound
 from workbench.models.adapters import adapter_kind
+from workbench.models.chat_tokens import write_stops
 from workbench.models.model_kinds import kind_of
 from workbench.models.shelf import Resolved, resolve
 from workbench.registry import choice
@@ -141,6 +142,8 @@ class Quantize(Job):
             with writing(target) as partial:
                 work.folder = partial
                 info = quantizer.run(work)
+                if (partial / "config.json").is_file():  # a GGUF carries its stops in itself
+                    write_stops(partial)
                 write_manifest(partial, self._manifest(ctx, quantizer, name, info))
         size = sum(path.stat().st_size for path in target.iterdir() if path.suffix in (".safetensors", ".gguf"))
         ctx.note(f"{name}: {human_size(size)}")
