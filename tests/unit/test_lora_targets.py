@@ -152,6 +152,14 @@ def test_the_types_whose_experts_peft_takes_are_those_of_the_library() -> None:
     assert library | {"mixtral"} == CONVERTED
 
 
+def test_transposed_layers_are_not_trained_in_four_bits(home: Home) -> None:
+    told = wrong_with(home, job(model="gpt2", output="four-bits", tuner={"method": "qlora", "r": 2}))
+    assert "holds its weights transposed (Conv1D)" in told and "Use LoRA." in told
+    assert "transposed" not in wrong_with(
+        home, job(model="untied", output="four-bits", tuner={"method": "qlora", "r": 2})
+    )
+
+
 def test_a_model_without_such_layers_is_refused_before_the_start(tmp_path: Path) -> None:
     save_file({"backbone.layers.0.mixer.in_proj.weight": np.ones((2, 2), "f4")}, tmp_path / "model.safetensors")
     for group in ("attention", "mlp"):

@@ -6,9 +6,13 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
+from workbench.errors import UserError
 from workbench.hardware import Hardware
+from workbench.models import tensors
 from workbench.training.tuner import TUNERS
 from workbench.training.tuners.lora import Lora
+
+TRANSPOSED = ("gpt2", "openai-gpt")  # types whose layers are Conv1D, which bitsandbytes turns into Linear
 
 
 @TUNERS.register
@@ -46,3 +50,11 @@ class QLora(Lora):
         )
         model = load_base(base, hardware, config)
         return self.attach(prepare_model_for_kbit_training(model, use_gradient_checkpointing=False), adapter)
+
+    def reason_against(self, base: Path, adapter: Path | None) -> UserError | None:
+        if tensors.model_config(base).get("model_type") in TRANSPOSED:
+            return UserError(
+                f"{base.name!r} holds its weights transposed (Conv1D): an adapter trained over them in 4 bits fits the"
+                " 4-bit model alone.", "Use LoRA.", "tuner",
+            )  # fmt: skip
+        return super().reason_against(base, adapter)
