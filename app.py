@@ -3,19 +3,26 @@
 import os
 import sys
 
-from workbench.telemetry import TELEMETRY_OFF
+from workbench.core.telemetry import TELEMETRY_OFF
 
 os.environ.update(TELEMETRY_OFF)  # before Gradio is imported
 
 import gradio as gr
 
-from tabs import compare, compress, data, jobs, label, merge, models, train
-from tabs._context import Context
-from tabs._kit import Static, error_box, header
-from tabs._serve import serve
+from tabs.compare import tab as compare
+from tabs.compress import tab as compress
+from tabs.data import tab as data
+from tabs.jobs import tab as jobs
+from tabs.label import tab as label
+from tabs.merge import tab as merge
+from tabs.models import tab as models
 from tabs.serving.page import Page
-from workbench.errors import UserError
-from workbench.hardware import known
+from tabs.shell.context import Context
+from tabs.shell.kit import Static, error_box, header
+from tabs.shell.serve import serve
+from tabs.train import tab as train
+from workbench.core.errors import UserError
+from workbench.core.hardware import known
 
 
 def _header(ctx: Context) -> str:

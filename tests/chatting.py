@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from workbench.chat.decoding import Decoding
-from workbench.chat.engine import Engine
+from workbench.inference.decoding import Decoding
+from workbench.inference.engine import Engine
 
 ASKED = [{"role": "user", "content": "Tell me of the red apple."}]
 LONGER = [{"role": "user", "content": "Tell me of the blue sky and of the quiet lake, at some length, né 🙂."}]

@@ -35,7 +35,7 @@ def one_thread() -> Iterator[None]:
 def exact(one_thread: None) -> Iterator[None]:
     """Every model of the module's tests is computed on one thread of the processor, in float32."""
     from tests.toys import EXACT
-    from workbench import hardware
+    from workbench.core import hardware
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(hardware, "probe", lambda: EXACT)

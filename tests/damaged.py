@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from tests.naps.jobs import Nap
-from workbench.data.importing import import_dataset
-from workbench.home import Home, writing
+from workbench.core.home import Home, writing
+from workbench.core.lineage import Manifest, Parent, write_manifest
+from workbench.data.recipes.importing import import_dataset
 from workbench.jobs.events import EventLog
 from workbench.jobs.queue import Queue
-from workbench.lineage import Manifest, Parent, write_manifest
 
 ROWS = "\n".join(json.dumps({"prompt": f"q{n}", "completion": f"a{n}"}) for n in range(12))
 TENSOR = {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}

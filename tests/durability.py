@@ -22,12 +22,12 @@ import sqlalchemy as sa
 from tests.toys import toy_home
 from tests.voting import make_session
 from tests.waiting import until
-from workbench.home import Home
-from workbench.jobs.kinds.train import Train
+from workbench.core.home import Home
 from workbench.jobs.queue import Queue
 from workbench.models.shelf import list_models
 from workbench.preferences import store, tables
 from workbench.preferences.sessions import get_session
+from workbench.training.jobs.train import Train
 
 ROOT = Path(__file__).resolve().parents[1]
 SESSION = "round"

@@ -12,7 +12,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from tests.toys import toy_model
-from workbench.home import Home
+from workbench.core.home import Home
 from workbench.merging.checks import Findings, check
 from workbench.merging.recipe import Recipe
 

@@ -3,8 +3,8 @@
 import signal
 from typing import Any
 
-from workbench.errors import Problems
-from workbench.home import Home
+from workbench.core.errors import Problems
+from workbench.core.home import Home
 from workbench.jobs.job import STOP_FILE, Job, JobContext
 from workbench.jobs.queue import Queue
 from workbench.jobs.view import JobView

@@ -7,12 +7,12 @@ from typing import Any
 import gradio as gr
 from starlette.testclient import TestClient
 
-from tabs._kit import component
 from tabs.serving.asking import asker
 from tabs.serving.config import Serving
 from tabs.serving.page import Page
 from tabs.serving.server import mounted
 from tabs.serving.stack import stack
+from tabs.shell.kit import component
 
 LOCAL = "http://127.0.0.1:7860"
 

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.toys import toy_tokenizer
-from workbench.home import Home, writing
-from workbench.lineage import Manifest, write_manifest
+from workbench.core.home import Home, writing
+from workbench.core.lineage import Manifest, write_manifest
 
 SIZES: dict[str, Any] = {
     "vocab_size": 400, "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4,

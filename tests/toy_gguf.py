@@ -12,8 +12,8 @@ import pytest
 from safetensors import safe_open
 
 from tests.toys import toy_adapter, toy_dataset, toy_model
-from workbench.home import Home, writing
-from workbench.lineage import Manifest, parent_of, write_manifest
+from workbench.core.home import Home, writing
+from workbench.core.lineage import Manifest, parent_of, write_manifest
 
 HEADS, KV_HEADS = 4, 2
 

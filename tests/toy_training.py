@@ -5,14 +5,14 @@ from typing import Any
 
 from tests.running import carry
 from tests.toys import EXACT
-from workbench.data import store as datasets
-from workbench.data.encoded import encoded_rows
-from workbench.data.templates import get_template
-from workbench.home import Home
-from workbench.jobs.kinds.train import Train
+from workbench.core.home import Home
+from workbench.data.encoding.cache import encoded_rows
+from workbench.data.store import datasets
 from workbench.jobs.view import JobView
 from workbench.models.loading import load_tokenizer
 from workbench.models.shelf import resolve
+from workbench.rendering.templates import get_template
+from workbench.training.jobs.train import Train
 from workbench.training.objective import Setup
 from workbench.training.objectives.distill import Distill, WithTeacher
 from workbench.training.tuner import TUNERS

@@ -6,12 +6,12 @@ from typing import Any
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
-from workbench.data.store import write_rows
-from workbench.data.templates import get_template
-from workbench.hardware import Hardware
-from workbench.home import Home, writing
-from workbench.lineage import Manifest, parent_of, write_manifest
+from workbench.core.hardware import Hardware
+from workbench.core.home import Home, writing
+from workbench.core.lineage import Manifest, parent_of, write_manifest
+from workbench.data.store.datasets import write_rows
 from workbench.models.adapter_judge import judge
+from workbench.rendering.templates import get_template
 
 EXACT = Hardware(device="cpu", cores=2, bf16=False)
 SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from workbench.home import Home
+from workbench.core.home import Home
 from workbench.preferences.blinding import Voter, close_session
 from workbench.preferences.sessions import Answer, add_answers, create_session, finish_session
 

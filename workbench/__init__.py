@@ -2,7 +2,7 @@
 
 import os
 
-from workbench.telemetry import TELEMETRY_OFF
+from workbench.core.telemetry import TELEMETRY_OFF
 
 __version__ = "0.1.0"
 

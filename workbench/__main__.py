@@ -6,10 +6,10 @@ import json
 import sys
 
 from workbench import __version__
-from workbench.commands import data, jobs, judging, merging, shelves
-from workbench.commands.screen import quiet, told
-from workbench.commands.shared import VERBOSE, add, families
-from workbench.home import Home
+from workbench.cli import data, jobs, judging, merging, shelves
+from workbench.cli.screen import quiet, told
+from workbench.cli.shared import VERBOSE, add, families
+from workbench.core.home import Home
 
 
 def _methods() -> str:
@@ -45,7 +45,7 @@ def _whole(commands: argparse._SubParsersAction) -> None:
 
 
 def _demo(home: Home, args: argparse.Namespace) -> None:
-    from workbench.demo import demo
+    from workbench.cli.demo import demo
 
     with contextlib.redirect_stdout(told()) if args.json else contextlib.nullcontext():
         figures = demo(args.keep)

@@ -7,8 +7,8 @@ import secrets
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from tabs._theme import EARLY_SCRIPT
 from tabs.serving.config import Serving
+from tabs.shell.theme import EARLY_SCRIPT
 
 HUB = "https://huggingface.co https://*.huggingface.co"
 _SCRIPT = re.compile(rb"<script(?=[\s>])")

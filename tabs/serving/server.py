@@ -12,9 +12,9 @@ import uvicorn
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
-from tabs._theme import CSS_PATHS, HEAD, theme
 from tabs.serving.asking import asker
-from workbench.errors import UserError
+from tabs.shell.theme import CSS_PATHS, HEAD, theme
+from workbench.core.errors import UserError
 
 SHUTDOWN_SECONDS = 1
 """How long a stopped server waits for open streams; a page keeps one open for as long as it is shown."""

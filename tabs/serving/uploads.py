@@ -4,8 +4,8 @@ from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from workbench.home import Home
-from workbench.uploads import QUOTA_VARIABLE, quota_bytes, sweep_uploads, used_bytes
+from workbench.core.home import Home
+from workbench.core.uploads import QUOTA_VARIABLE, quota_bytes, sweep_uploads, used_bytes
 
 PATH = "/gradio_api/upload"
 NO_FILE = "not an instance of GradioUploadFile"

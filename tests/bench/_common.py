@@ -8,8 +8,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from workbench.data.importing import import_sample
-from workbench.home import Home
+from workbench.core.home import Home
+from workbench.data.recipes.importing import import_sample
 from workbench.models import starter
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -14,12 +14,12 @@ from peft import LoraConfig, get_peft_model
 from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback
 from trl import SFTConfig, SFTTrainer
 
-from workbench.data import store
-from workbench.data.rendering import Tokenizer, encode_rows
-from workbench.data.templates import get_template
-from workbench.hardware import probe
-from workbench.home import Home
+from workbench.core.hardware import probe
+from workbench.core.home import Home
+from workbench.data.store import datasets
 from workbench.jobs.job import JOBS
+from workbench.rendering.rendered import Tokenizer, encode_rows
+from workbench.rendering.templates import get_template
 from workbench.training.objectives.sft import _whole_logits
 
 
@@ -51,7 +51,7 @@ def main() -> None:
     rows = {
         split: Dataset.from_list(
             encode_rows(
-                store.all_rows(home, spec["dataset"], split),
+                datasets.all_rows(home, spec["dataset"], split),
                 "conversation",
                 Tokenizer.load(folder),
                 get_template("model", folder),

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.durability import training, voting
-from workbench.home import Home
+from workbench.core.home import Home
 
 ANNOTATORS, PAIRS, KILLS = 8, 208, 2
 

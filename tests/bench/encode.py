@@ -18,10 +18,10 @@ from typing import Any
 
 from tests.bench._common import ROOT
 from tests.toys import toy_model
-from workbench.data.store import write_rows
-from workbench.data.table import page
-from workbench.hardware import cores
-from workbench.home import Home
+from workbench.core.hardware import cores
+from workbench.core.home import Home
+from workbench.data.store.datasets import write_rows
+from workbench.rows.table import page
 
 ROWS, STEPS = int(os.environ.get("BENCH_ROWS", "200000")), 50
 WORDS = ["red", "blue", "green", "leaf", "sky", "old", "oak", "warm", "rain", "stone", "quiet", "lake", "is", "good"]
@@ -92,8 +92,8 @@ def _texts(path: Path) -> Iterator[dict[str, str]]:
 def _train(home: Home, name: str) -> dict[str, float]:
     """One job in this process, its encoding timed and its memory looked at after loading and at every step."""
     from tests.running import context
-    from workbench.jobs.kinds.train import Train
     from workbench.training import run
+    from workbench.training.jobs.train import Train
     from workbench.training.report import Report
     from workbench.training.tuners.lora import Lora
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench._common import ROOT, prepared_home
-from workbench.home import Home
+from workbench.core.home import Home
 from workbench.models import starter
 from workbench.models.shelf import resolve
 

@@ -8,10 +8,10 @@ import numpy as np
 from safetensors.numpy import save_file
 
 from tests.toys import conversations
-from workbench.data.store import write_rows
-from workbench.home import Home
-from workbench.lineage import Manifest, now
-from workbench.spec import dump_yaml
+from workbench.core.home import Home
+from workbench.core.lineage import Manifest, now
+from workbench.core.spec import dump_yaml
+from workbench.data.store.datasets import write_rows
 
 LONG_AGO = 1_700_000_000.0
 

@@ -21,8 +21,8 @@ print(json.dumps({'seconds': time.time() - started, 'cpu': sum(os.times()[:2]), 
 """
 OURS = """
 from pathlib import Path
-from workbench.data.importing import import_dataset
-from workbench.home import Home
+from workbench.data.recipes.importing import import_dataset
+from workbench.core.home import Home
 rows = sum(import_dataset(Home.at(folder), Path(source), 'talks').info['rows'].values())
 """
 THEIRS = """

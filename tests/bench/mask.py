@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from tests.unit.test_masks_published import TOKENS, template_named
-from workbench.data.templates import Conversation
+from workbench.rendering.templates import Conversation
 
 ROWS, ROUNDS = 2048, 5
 GOAL = 1.5  # with markers

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench._common import ROOT, peak_memory, prepared_home
-from workbench.home import Home
-from workbench.lineage import Manifest, now, versions
+from workbench.core.home import Home
+from workbench.core.lineage import Manifest, now, versions
+from workbench.core.spec import dump_yaml
 from workbench.models import starter
-from workbench.spec import dump_yaml
 
 ROUNDS = 3
 TUNED = ("one", "two")
@@ -95,9 +95,9 @@ def theirs(home: Home, recipe: dict[str, Any]) -> float:
     from mergekit.merge import run_merge
     from mergekit.options import MergeOptions
 
-    from workbench.merging._adapter import register_with_mergekit
+    from workbench.core.spec import load_yaml
+    from workbench.merging.mergekit_bridge import register_with_mergekit
     from workbench.merging.recipe import Recipe, for_mergekit
-    from workbench.spec import load_yaml
 
     register_with_mergekit("stock")
     LoaderCache().loaders.clear()

@@ -11,9 +11,9 @@ from typing import Any
 
 from tests.bench._common import ROOT, peak_memory
 from tests.toys import toy_tokenizer
-from workbench.home import Home
-from workbench.lineage import Manifest, now, versions
-from workbench.spec import dump_yaml
+from workbench.core.home import Home
+from workbench.core.lineage import Manifest, now, versions
+from workbench.core.spec import dump_yaml
 
 LAYERS, HIDDEN, INNER, HEADS, KEYS, HEAD, VOCABULARY = 36, 2560, 9728, 32, 8, 128, 151_936
 SETTINGS: dict[str, dict[str, Any]] = {

@@ -103,7 +103,7 @@ def _prepared(name: str, texts: Any) -> Callable[[int], Any]:
     if name == "ours":
         import scipy.sparse.csgraph  # noqa: F401
 
-        from workbench.data.duplicates import near_groups
+        from workbench.data.text.duplicates import near_groups
 
         return lambda count: near_groups(texts[:count]) != np.arange(count)
     strings = texts.to_pylist()

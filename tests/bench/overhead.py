@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from tests.bench._common import bare, prepared_home, settings
-from workbench.home import Home
+from workbench.core.home import Home
 from workbench.jobs.job import JOBS
 from workbench.jobs.queue import Queue
 from workbench.jobs.runner import Runner

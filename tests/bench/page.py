@@ -17,7 +17,7 @@ from playwright.sync_api import Page, sync_playwright
 
 from tests.bench._common import ROOT
 from tests.toys import toy_home
-from workbench.home import Home
+from workbench.core.home import Home
 from workbench.jobs.events import EventLog
 from workbench.jobs.job import JOBS
 from workbench.jobs.queue import Queue

@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from workbench.data.searching import search
-from workbench.data.store import rows, write_rows
-from workbench.home import Home
+from workbench.core.home import Home
+from workbench.data.store.datasets import rows, write_rows
+from workbench.data.store.search import search
 
 ROWS, PAGES, PAGE = 200_000, 100, 20
 GOAL = 300.0

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from tests.bench.home_of_many import add_job, many
-from workbench.home import Home
+from workbench.core.home import Home
 from workbench.jobs.events import EventLog
 from workbench.jobs.queue import Queue
 

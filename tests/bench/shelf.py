@@ -23,7 +23,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from tests.bench._common import ROOT
 from tests.bench.home_of_many import add_dataset, add_job, add_model, many
 from tests.waiting import end_processes_of
-from workbench.home import Home
+from workbench.core.home import Home
 
 SIZE, BROWSERS = 500, (1, 2, 5)
 SETTLE, WINDOW = 4.0, 6.0

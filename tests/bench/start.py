@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.bench._common import bare, prepared_home, settings
 from tests.bench.overhead import view_events
-from workbench.home import Home
+from workbench.core.home import Home
 from workbench.jobs.job import JOBS
 from workbench.jobs.queue import Queue
 from workbench.jobs.runner import Runner

@@ -13,7 +13,7 @@ from typing import Any
 
 from playwright.sync_api import Page
 
-from workbench.home import Home
+from workbench.core.home import Home
 from workbench.jobs.queue import Queue
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -11,9 +11,9 @@ import gradio as gr
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tabs import _kit as kit
-from tabs import _theme as look
-from workbench.errors import SpecError
+from tabs.shell import kit
+from tabs.shell import theme as look
+from workbench.core.errors import SpecError
 from workbench.merging.catalogue import methods
 from workbench.merging.recipe import Recipe
 

@@ -8,9 +8,9 @@ from driving import App, choose, fill, live, pick, serving, shot, tab, until
 from playwright.sync_api import Locator, Page, expect
 
 from tests.toys import toy_adapter, toy_dataset, toy_model
-from workbench.home import Home
+from workbench.core.home import Home
+from workbench.core.lineage import read_manifest
 from workbench.jobs.queue import Queue
-from workbench.lineage import read_manifest
 
 MADE = ["first-q8_0", "first-q4_k_m"]
 

@@ -6,7 +6,7 @@ from driving import App, serving, shot, tab
 from playwright.sync_api import Page, expect
 
 from tests import damaged
-from workbench.home import Home
+from workbench.core.home import Home
 from workbench.jobs.queue import Queue
 
 

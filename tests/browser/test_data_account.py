@@ -11,13 +11,13 @@ from driving import App, choose, serving, shot, tab
 from playwright.sync_api import Page, expect
 
 from tests.toys import toy_model
-from workbench.data.encoded import encoded_rows
-from workbench.data.encoding import Rules
-from workbench.data.store import all_rows
-from workbench.data.templates import get_template
-from workbench.data.viewing import row_as_seen
-from workbench.home import Home
+from workbench.core.home import Home
+from workbench.data.encoding.batches import Rules
+from workbench.data.encoding.cache import encoded_rows
+from workbench.data.encoding.token_view import row_as_seen
+from workbench.data.store.datasets import all_rows
 from workbench.models.shelf import resolve
+from workbench.rendering.templates import get_template
 
 PATIENCE = 30_000
 

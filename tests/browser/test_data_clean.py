@@ -10,12 +10,12 @@ from driving import App, choose, serving, shot, tab
 from playwright.sync_api import Locator, Page, expect
 
 from tests.toys import conversations
-from workbench.data import workshop
-from workbench.data.importing import import_dataset
-from workbench.data.recipe import Recipe
-from workbench.data.step import STEPS
-from workbench.data.store import delete_dataset
-from workbench.home import Home
+from workbench.core.home import Home
+from workbench.data.recipes import pipeline
+from workbench.data.recipes.importing import import_dataset
+from workbench.data.recipes.recipe import Recipe
+from workbench.data.recipes.step import STEPS
+from workbench.data.store.datasets import delete_dataset
 
 PATIENCE = 30_000
 TWICE = (3, 7, 11, 12)
@@ -98,7 +98,7 @@ def test_steps_are_added_applied_looked_at_restored_and_undone(app: App, page: P
     expect(page.locator(".wb-live-run:visible").first).to_have_attribute("data-status", "done", timeout=PATIENCE)
     expect(count(steps, "exact_duplicates", "removed")).to_have_text("−4")
     expect(count(steps, "pii", "changed")).to_have_text("~3")
-    report = workshop.report(app.home, "talks")
+    report = pipeline.report(app.home, "talks")
     assert [one["left"] for one in report] == [60, 60, 60]
     shot(page, "data-clean")
 
@@ -113,7 +113,7 @@ def test_steps_are_added_applied_looked_at_restored_and_undone(app: App, page: P
     expect(removed.locator(".wb-dt-reason").first).to_contain_text("row 4")
     removed.get_by_role("button", name="Restore", exact=True).first.click()
     expect(count(steps, "exact_duplicates", "removed")).to_have_text("−3", timeout=PATIENCE)
-    assert workshop.report(app.home, "talks")[0]["left"] == 61
+    assert pipeline.report(app.home, "talks")[0]["left"] == 61
     removed.get_by_role("button", name="Take out again").click()
     expect(count(steps, "exact_duplicates", "removed")).to_have_text("−4", timeout=PATIENCE)
 

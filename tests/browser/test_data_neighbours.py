@@ -9,8 +9,8 @@ import pytest
 from driving import App, choose, pick, serving, shot, tab
 from playwright.sync_api import Page, expect
 
-from workbench.data.store import all_rows, dataset_kind, write_rows
-from workbench.home import Home, entries
+from workbench.core.home import Home, entries
+from workbench.data.store.datasets import all_rows, dataset_kind, write_rows
 
 PATIENCE = 30_000
 INFO = {

@@ -9,9 +9,9 @@ from driving import App, choose, serving, shot, tab
 from playwright.sync_api import Locator, Page, expect
 
 from tests.toys import conversations, toy_model
-from workbench.data.importing import import_dataset
-from workbench.data.store import all_rows, count, dataset_kind, delete_dataset
-from workbench.home import Home
+from workbench.core.home import Home
+from workbench.data.recipes.importing import import_dataset
+from workbench.data.store.datasets import all_rows, count, dataset_kind, delete_dataset
 
 PATIENCE = 30_000
 

@@ -10,10 +10,10 @@ from playwright.sync_api import Page, expect
 from test_data_clean import add, apply, count
 
 from tests.toys import toy_model
-from workbench.data import workshop
-from workbench.data.store import all_rows
-from workbench.home import Home
-from workbench.lineage import read_manifest
+from workbench.core.home import Home
+from workbench.core.lineage import read_manifest
+from workbench.data.recipes import pipeline
+from workbench.data.store.datasets import all_rows
 
 PATIENCE = 30_000
 ANSWER = "It is river number {}, and it is quite long, so that nobody takes this answer for another one."
@@ -66,7 +66,7 @@ def test_a_messy_file_becomes_a_training_run(app: App, page: Page, tmp_path: Pat
     removed.locator(".wb-dt-row", has_text="here it is").get_by_role("button", name="Restore", exact=True).click()
     expect(count(steps, "refusals", "removed")).to_have_text("−1", timeout=PATIENCE)
     shot(page, "data-restored")
-    assert [one["left"] for one in workshop.report(app.home, "rivers")] == [33, 30, 29]
+    assert [one["left"] for one in pipeline.report(app.home, "rivers")] == [33, 30, 29]
     kept = str(all_rows(app.home, "rivers") + all_rows(app.home, "rivers", "eval"))
     assert "here it is" in kept and "I cannot help" not in kept
 

@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.toys import toy_home
 from tests.voting import by, make_session
-from workbench.home import Home
+from workbench.core.home import Home
 from workbench.preferences import store, tables
 from workbench.preferences.blinding import close_session
 from workbench.preferences.votes import effective_votes, next_item

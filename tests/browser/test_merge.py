@@ -8,8 +8,8 @@ from driving import App, choose, fill, live, pick, serving, shot, tab, until
 from playwright.sync_api import Locator, Page, expect
 
 from tests.toys import toy_adapter, toy_home
+from workbench.core.lineage import read_manifest
 from workbench.jobs.queue import Queue
-from workbench.lineage import read_manifest
 from workbench.models.shelf import delete_model
 
 MADE = "second-slerp"

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page, Response, expect
 
 from tests.bench.home_of_many import add_job, add_model, many
 from tests.small_disk import small_disk
-from workbench.home import Home
+from workbench.core.home import Home
 
 COUNT = 230  # more jobs than a picker offers
 

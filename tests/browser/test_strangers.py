@@ -11,7 +11,7 @@ from driving import App, serving, tab, until
 from playwright.sync_api import Browser, Page, Playwright, expect
 
 from tests.browser.conftest import launched
-from workbench.home import Home
+from workbench.core.home import Home
 from workbench.preferences.sessions import Answer, add_answers, create_session, finish_session
 from workbench.preferences.votes import effective_votes
 

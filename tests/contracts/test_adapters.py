@@ -8,10 +8,10 @@ import torch
 from tests.running import checked, context
 from tests.toy_adapters import ADAPTERS, BASES, probe, save_adapter, toy_base
 from tests.toys import EXACT
-from workbench.chat.engine import Engine
-from workbench.errors import UserError
-from workbench.home import Home
-from workbench.jobs.kinds.fold import Fold
+from workbench.core.errors import UserError
+from workbench.core.home import Home
+from workbench.inference.engine import Engine
+from workbench.models.jobs.fold_adapter import Fold
 from workbench.models.loading import load_base
 from workbench.models.model_import import import_folder
 

@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 
 from tests.toys import EXACT, wordy_model
-from workbench.chat import engine as engine_module
-from workbench.chat.decoding import Decoding
-from workbench.chat.ensemble import ENSEMBLES, Ensemble
-from workbench.chat.ensemble_engine import EnsembleEngine
-from workbench.chat.ensembles import _features
-from workbench.chat.stream import TokenStream
 from workbench.chat.worker import Worker
-from workbench.home import Home
-from workbench.models.ensembles import create_ensemble, read_ensemble
+from workbench.core.home import Home
+from workbench.ensembles.engine import EnsembleEngine
+from workbench.ensembles.method import ENSEMBLES, Ensemble
+from workbench.ensembles.methods import _features
+from workbench.ensembles.shelf import create_ensemble, read_ensemble
+from workbench.inference import engine as engine_module
+from workbench.inference.decoding import Decoding
+from workbench.inference.stream import TokenStream
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 ASKED = [{"role": "user", "content": "Tell me of the red apple."}]

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from tests.toys import conversations, preferences
-from workbench.data.canonical import KINDS
-from workbench.data.exporting import EXPORTS, Export, preview_export, write_export
-from workbench.data.importing import import_dataset
-from workbench.data.store import all_rows, write_rows
-from workbench.errors import UserError
-from workbench.home import Home
+from workbench.core.errors import UserError
+from workbench.core.home import Home
+from workbench.data.exports.export import EXPORTS, Export, preview_export, write_export
+from workbench.data.recipes.importing import import_dataset
+from workbench.data.store.datasets import all_rows, write_rows
 from workbench.jobs.job import JobStopped
+from workbench.rows.canonical import KINDS
 
 SETTINGS: list[dict[str, Any]] = [
     {"method": "jsonl", "layout": "messages"},

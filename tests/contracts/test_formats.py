@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from workbench.data.canonical import KINDS, check
-from workbench.data.detecting import detect
-from workbench.data.format import FORMATS, Format, filled_columns
-from workbench.errors import UserError
+from workbench.core.errors import UserError
+from workbench.data.reading.detection import detect
+from workbench.data.reading.format import FORMATS, Format, filled_columns
+from workbench.rows.canonical import KINDS, check
 
 NAMES = list(FORMATS.all())
 CASES = [(name, index) for name in NAMES for index in range(len(FORMATS.get(name).examples))]

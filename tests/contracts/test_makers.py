@@ -10,14 +10,14 @@ from tests.contracts.test_methods import bounds, example, settings
 from tests.endpoint_server import KEY, last, serving
 from tests.running import run, wrong_with
 from tests.toys import conversations
-from workbench.data.canonical import check
-from workbench.data.store import all_rows, dataset_manifest, write_rows
-from workbench.errors import UserError
-from workbench.home import Home
-from workbench.jobs.kinds.make_data import MakeData
-from workbench.making.maker import MAKERS, Maker
-from workbench.making.prompts import VARIABLES, get_prompt
-from workbench.spec import load_yaml
+from workbench.core.errors import UserError
+from workbench.core.home import Home
+from workbench.core.spec import load_yaml
+from workbench.data.store.datasets import all_rows, dataset_manifest, write_rows
+from workbench.rows.canonical import check
+from workbench.synthesis.generator import MAKERS, Maker
+from workbench.synthesis.jobs.make_data import MakeData
+from workbench.synthesis.prompts import VARIABLES, get_prompt
 
 every_maker = pytest.mark.parametrize("maker", list(MAKERS), ids=lambda maker: maker.method)
 ASKED = ["Why do zebras have stripes?", "How do banks earn money?", "Where did chess begin?", "When does bread rise?"]

@@ -8,8 +8,8 @@ from mergekit.merge_methods import merge_state_dicts, registered_methods
 from torch import Tensor
 
 from workbench.merging import catalogue
-from workbench.merging._adapter import Adapter, register_with_mergekit
-from workbench.merging.own import METHODS
+from workbench.merging.mergekit_bridge import Adapter, register_with_mergekit
+from workbench.merging.method import METHODS
 from workbench.merging.parameters import MethodInfo
 
 SHAPES = {"embed": (40, 16), "proj": (16, 24), "norm": (16,)}

@@ -8,9 +8,9 @@ from annotated_types import Ge, Gt, Le, Lt
 from pydantic.fields import FieldInfo
 
 from workbench.__main__ import parser
-from workbench.commands.shared import families
-from workbench.registry import Method, Registry
-from workbench.spec import Spec, load_yaml
+from workbench.cli.shared import families
+from workbench.core.registry import Method, Registry
+from workbench.core.spec import Spec, load_yaml
 
 METHODS = [
     pytest.param(registry, method, id=f"{family}-{method.method}")

@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 
 from tests.toys import EXACT, toy_home
-from workbench.compressing.anatomy import Anatomy
-from workbench.compressing.pruner import PRUNERS, Pruner
-from workbench.errors import Problems
-from workbench.home import Home
+from workbench.compression.jobs.prune import Prune
+from workbench.compression.pruner import PRUNERS, Pruner
+from workbench.core.errors import Problems
+from workbench.core.home import Home
+from workbench.core.lineage import digest_of, read_manifest
 from workbench.jobs.job import JobContext
-from workbench.jobs.kinds.prune import Prune
-from workbench.lineage import digest_of, read_manifest
 from workbench.models import tensors
+from workbench.models.anatomy import Anatomy
 from workbench.models.loading import load_base, load_tokenizer
 from workbench.models.shelf import resolve
 

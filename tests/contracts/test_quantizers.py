@@ -8,22 +8,22 @@ from typing import Any
 import pytest
 
 from tests.toys import toy_dataset, toy_model
-from workbench.chat.decoding import Decoding
-from workbench.chat.engine import Engine
-from workbench.commands.jobs import run_here
-from workbench.compressing.backend_transformers import TransformersBackend
-from workbench.compressing.calibrated import LLM_COMPRESSOR, Calibrated
-from workbench.compressing.quantizer import QUANTIZERS, Quantizer
-from workbench.compressing.quantizers.zeropoint import ZeroPoint
-from workbench.errors import Problems
-from workbench.hardware import Hardware
-from workbench.home import Home
+from workbench.cli.jobs import run_here
+from workbench.compression.calibrated import LLM_COMPRESSOR, Calibrated
+from workbench.compression.quantizer import QUANTIZERS, Quantizer
+from workbench.compression.quantizers.zeropoint import ZeroPoint
+from workbench.core.errors import Problems
+from workbench.core.hardware import Hardware
+from workbench.core.home import Home
+from workbench.core.lineage import read_manifest
+from workbench.inference.backend_transformers import TransformersBackend
+from workbench.inference.decoding import Decoding
+from workbench.inference.engine import Engine
+from workbench.inference.loss import Encoded, encode, loss_of, rows_of
 from workbench.jobs.job import JOBS, STOP_FILE
 from workbench.jobs.queue import Queue
 from workbench.jobs.worker import carry_out
-from workbench.lineage import read_manifest
 from workbench.models.loading import load_base
-from workbench.models.measure import Encoded, encode, loss_of, rows_of
 from workbench.models.shelf import gguf_file, list_models, resolve
 
 HEADER = 60_000  # bytes of headers, metadata and a GGUF's vocabulary: much for a toy, nothing for a model

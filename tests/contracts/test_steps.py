@@ -9,16 +9,16 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from workbench.data import embedding
-from workbench.data.canonical import KINDS, check
-from workbench.data.rows import Rows
-from workbench.data.stages import Stage, stage_of
-from workbench.data.step import PARTS, STEPS, Outcome, Step, StepWork, Verdict
-from workbench.data.store import write_rows
-from workbench.data.table import table_of
-from workbench.errors import Problems
-from workbench.home import Home
+from workbench.core.errors import Problems
+from workbench.core.home import Home
+from workbench.data.recipes.step import PARTS, STEPS, Outcome, Step, StepWork, Verdict
+from workbench.data.recipes.step_cache import Stage, stage_of
+from workbench.data.store.datasets import write_rows
+from workbench.data.text import embedding
 from workbench.jobs.job import JobStopped
+from workbench.rows.canonical import KINDS, check
+from workbench.rows.split_rows import Rows
+from workbench.rows.table import table_of
 
 LONG = "The old oak by the quiet lake has stood there for three hundred years and every spring its leaves come again"
 ANSWERS = [

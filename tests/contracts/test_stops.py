@@ -8,9 +8,9 @@ import pytest
 
 from tests.running import run
 from tests.toys import toy_adapter, toy_home, toy_model
-from workbench.home import Home
+from workbench.core.home import Home
+from workbench.core.lineage import read_manifest, write_manifest
 from workbench.jobs.job import JOBS
-from workbench.lineage import read_manifest, write_manifest
 from workbench.models.chat_tokens import stop_ids
 
 HALVES = [{"model": name, "parameters": {"weight": 0.5}} for name in ("toy", "other")]

@@ -12,18 +12,18 @@ import torch
 from tests.running import carry
 from tests.toy_training import setup_for, train
 from tests.toys import EXACT, toy_home, toy_model
-from workbench import hardware
-from workbench.data import store as datasets
-from workbench.data.templates import get_template
-from workbench.hardware import Hardware
-from workbench.home import Home
-from workbench.jobs.kinds.fold import Fold
-from workbench.jobs.kinds.train import Train
+from workbench.core import hardware
+from workbench.core.hardware import Hardware
+from workbench.core.home import Home
+from workbench.core.lineage import read_manifest
+from workbench.data.store import datasets
 from workbench.jobs.queue import Queue
 from workbench.jobs.view import JobView
 from workbench.jobs.worker import carry_out
-from workbench.lineage import read_manifest
+from workbench.models.jobs.fold_adapter import Fold
 from workbench.models.loading import load_base, load_tokenizer
+from workbench.rendering.templates import get_template
+from workbench.training.jobs.train import Train
 from workbench.training.objective import OBJECTIVES
 from workbench.training.objectives import sft
 from workbench.training.objectives.sft import Sft

@@ -13,9 +13,9 @@ from safetensors.torch import load_file, save_file
 from tests.running import carried
 from tests.toy_training import job, setup_for, train
 from tests.toys import conversations, toy_home, toy_model
-from workbench.data import store as datasets
-from workbench.home import Home
-from workbench.lineage import read_manifest, write_manifest
+from workbench.core.home import Home
+from workbench.core.lineage import read_manifest, write_manifest
+from workbench.data.store import datasets
 from workbench.training import run
 from workbench.training.finiteness import SKIPPED_AT_MOST, NotFinite, guarded
 from workbench.training.objective import OBJECTIVES

@@ -11,13 +11,13 @@ import torch
 from tests.running import carried
 from tests.toy_training import job, setup_for, train
 from tests.toys import conversations, preferences, toy_home, toy_model
-from workbench.data import store as datasets
-from workbench.data.templates import get_template
-from workbench.data.tokenizer import Tokenizer
-from workbench.data.viewing import seen
-from workbench.home import Home
+from workbench.core.home import Home
+from workbench.core.lineage import read_manifest
+from workbench.data.encoding.token_view import seen
+from workbench.data.store import datasets
 from workbench.jobs.view import JobView
-from workbench.lineage import read_manifest
+from workbench.rendering.templates import get_template
+from workbench.rendering.tokenizer import Tokenizer
 from workbench.training import run
 from workbench.training.objective import OBJECTIVES
 
@@ -233,6 +233,6 @@ def test_an_eval_split_that_yields_no_rows_is_said_and_the_run_goes_on(
 
 def test_a_second_run_encodes_nothing_and_says_the_same(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     first = train(home, "encoding")
-    monkeypatch.setattr("workbench.data.encoded.encode_parts", None)
+    monkeypatch.setattr("workbench.data.encoding.cache.encode_parts", None)
     second = train(home, "encoded")
     assert second.story.notes == first.story.notes and second.story.points[-1]["step"] == 2

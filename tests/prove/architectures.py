@@ -11,8 +11,8 @@ from typing import Any
 
 from tests.toy_adapters import BASES, SIZES, build
 from tests.toys import toy_tokenizer
-from workbench.errors import UserError
-from workbench.home import Home
+from workbench.core.errors import UserError
+from workbench.core.home import Home
 
 GPT: dict[str, Any] = {"vocab_size": 400, "n_embd": 64, "n_layer": 2, "n_head": 4, "n_positions": 512}
 SMALL: dict[str, Any] = {

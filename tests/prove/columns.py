@@ -8,13 +8,13 @@ from safetensors.torch import load_file
 from tests.prove.architectures import Case, source
 from tests.running import run
 from tests.toys import EXACT, conversations
-from workbench.chat.decoding import Decoding
-from workbench.chat.engine import Engine
-from workbench.errors import UserError
-from workbench.home import Home
-from workbench.jobs.kinds.merge import Merge
-from workbench.jobs.kinds.parity import Parity
-from workbench.jobs.kinds.quantize import Quantize
+from workbench.compression.jobs.parity import Parity
+from workbench.compression.jobs.quantize import Quantize
+from workbench.core.errors import UserError
+from workbench.core.home import Home
+from workbench.inference.decoding import Decoding
+from workbench.inference.engine import Engine
+from workbench.merging.jobs.merge import Merge
 from workbench.models.hollow import Layout, hollow
 from workbench.models.model_import import import_folder
 from workbench.models.shelf import answerable

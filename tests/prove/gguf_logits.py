@@ -5,8 +5,8 @@ from pathlib import Path
 import torch
 from transformers import AutoModelForCausalLM
 
-from workbench.chat.llama_cpp import LlamaContext, LlamaModel
-from workbench.chat.spare import Spare
+from workbench.inference.cpu_budget import Spare
+from workbench.inference.llama_cpp import LlamaContext, LlamaModel
 
 TOKENS = 24
 

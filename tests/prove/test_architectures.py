@@ -11,10 +11,10 @@ from tests.prove.architectures import ARCHITECTURES, Case, Column, source, table
 from tests.prove.columns import answers, merged, parity, quantized, reads, stops
 from tests.running import run
 from tests.toys import toy_dataset
-from workbench.home import Home
-from workbench.jobs.kinds.fold import Fold
-from workbench.jobs.kinds.train import Train
+from workbench.core.home import Home
+from workbench.models.jobs.fold_adapter import Fold
 from workbench.models.model_import import import_folder
+from workbench.training.jobs.train import Train
 
 pytestmark = pytest.mark.prove
 NOT_ALL = {"mamba", "bert", "t5", "llava"}  # architectures that are told at import not to go on with a text here

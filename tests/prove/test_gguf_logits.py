@@ -6,9 +6,9 @@ import pytest
 
 from tests.prove.architectures import ARCHITECTURES, source
 from tests.prove.gguf_logits import largest_difference
-from workbench.errors import Problems
+from workbench.core.errors import Problems
+from workbench.core.home import Home
 from workbench.gguf import converting
-from workbench.home import Home
 from workbench.models.model_import import import_folder
 from workbench.models.shelf import resolve
 

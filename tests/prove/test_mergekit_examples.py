@@ -14,10 +14,10 @@ from mergekit.options import MergeOptions
 from safetensors.torch import load_file
 
 from tests.toys import toy_model
-from workbench.home import Home
+from workbench.core.home import Home
+from workbench.core.spec import load_yaml
 from workbench.merging.engine import Plan, merge_to
 from workbench.merging.recipe import Recipe, for_mergekit
-from workbench.spec import load_yaml
 
 pytestmark = [pytest.mark.prove, pytest.mark.usefixtures("one_thread")]
 LAYERS = 4

@@ -13,17 +13,17 @@ from tokenizers import AddedToken, Tokenizer
 
 from tests.running import checked, context
 from tests.toys import toy_dataset, toy_model
-from workbench.chat.decoding import Decoding
-from workbench.chat.engine import Engine
-from workbench.data.rendering import Tokenizer as FolderTokenizer
-from workbench.data.rendering import render_prompt
-from workbench.data.templates import get_template
-from workbench.home import Home
+from workbench.compression.jobs.quantize import Quantize
+from workbench.core.home import Home
+from workbench.core.lineage import read_manifest, write_manifest
+from workbench.inference.decoding import Decoding
+from workbench.inference.engine import Engine
 from workbench.jobs.job import Job
-from workbench.jobs.kinds.fold import Fold
-from workbench.jobs.kinds.quantize import Quantize
-from workbench.jobs.kinds.train import Train
-from workbench.lineage import read_manifest, write_manifest
+from workbench.models.jobs.fold_adapter import Fold
+from workbench.rendering.rendered import Tokenizer as FolderTokenizer
+from workbench.rendering.rendered import render_prompt
+from workbench.rendering.templates import get_template
+from workbench.training.jobs.train import Train
 
 pytestmark = [pytest.mark.prove, pytest.mark.usefixtures("exact")]
 ENDS = {"chatml": "<|im_end|>", "llama3": "<|eot_id|>", "gemma": "<end_of_turn>"}

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from workbench.home import Home
+from workbench.core.home import Home
 from workbench.models import starter
 
 

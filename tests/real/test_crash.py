@@ -12,16 +12,16 @@ import pytest
 
 from tests.toys import toy_home
 from tests.waiting import end_processes_of, until
-from workbench.home import Home
-from workbench.jobs.kinds.train import Train
+from workbench.core.home import Home
 from workbench.jobs.queue import Queue
 from workbench.jobs.runner import Runner
 from workbench.jobs.view import JobView
 from workbench.models.shelf import resolve
+from workbench.training.jobs.train import Train
 
 ROOT = Path(__file__).parents[2]
 STEPS = 60
-SERVER = "import sys, threading; from workbench.home import Home; from workbench.jobs.runner import Runner; \
+SERVER = "import sys, threading; from workbench.core.home import Home; from workbench.jobs.runner import Runner; \
 Runner(Home.default(), warm=sys.argv[1] == 'warm').start(); threading.Event().wait()"
 
 

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from workbench.data.importing import import_sample
-from workbench.data.rendering import Tokenizer, render
-from workbench.data.store import all_rows
-from workbench.data.templates import get_template
-from workbench.home import Home
-from workbench.lineage import read_manifest
+from workbench.core.home import Home
+from workbench.core.lineage import read_manifest
+from workbench.data.recipes.importing import import_sample
+from workbench.data.store.datasets import all_rows
 from workbench.models import starter
 from workbench.models.shelf import model_info
+from workbench.rendering.rendered import Tokenizer, render
+from workbench.rendering.templates import get_template
 
 pytestmark = pytest.mark.timeout(1800)
 ROOT = Path(__file__).resolve().parents[2]

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.durability import training, voting
-from workbench.home import Home
+from workbench.core.home import Home
 
 
 def test_votes_of_eight_people_survive_two_kills_of_the_server(tmp_path: Path) -> None:

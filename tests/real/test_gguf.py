@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from workbench.compressing.quantizers.gguf import Gguf
+from workbench.compression.jobs.quantize import Quantize
+from workbench.compression.quantizers.gguf import Gguf
+from workbench.core.home import Home
+from workbench.core.lineage import read_manifest
 from workbench.gguf.preview import preview
-from workbench.home import Home
 from workbench.jobs.job import JobContext
-from workbench.jobs.kinds.quantize import Quantize
-from workbench.lineage import read_manifest
 from workbench.models import starter
 from workbench.models.shelf import gguf_file, resolve
 

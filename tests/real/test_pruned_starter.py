@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from workbench.commands.jobs import run_here
-from workbench.data.importing import import_sample
-from workbench.data.store import all_rows, write_rows
-from workbench.home import Home
+from workbench.cli.jobs import run_here
+from workbench.core.home import Home
+from workbench.data.recipes.importing import import_sample
+from workbench.data.store.datasets import all_rows, write_rows
 from workbench.jobs.job import JOBS
 from workbench.models import starter
 from workbench.models.shelf import model_info

@@ -6,16 +6,16 @@ from typing import Any
 
 import pytest
 
-from workbench.assets import ASSETS
-from workbench.commands.jobs import run_here
-from workbench.compressing.calibrated import Calibrated
-from workbench.compressing.quantizer import QUANTIZERS
-from workbench.hardware import probe
-from workbench.home import Home
+from workbench.cli.jobs import run_here
+from workbench.compression.calibrated import Calibrated
+from workbench.compression.quantizer import QUANTIZERS
+from workbench.core.assets import ASSETS
+from workbench.core.hardware import probe
+from workbench.core.home import Home
+from workbench.inference.loss import Encoded, encode, loss_of
 from workbench.jobs.job import JOBS
 from workbench.models import starter
 from workbench.models.loading import load_base
-from workbench.models.measure import Encoded, encode, loss_of
 from workbench.models.shelf import resolve
 
 pytestmark = pytest.mark.timeout(1800)

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from workbench.data.format import FORMATS, Format
-from workbench.data.importing import import_dataset, rejected
-from workbench.data.source import SOURCES
-from workbench.data.store import all_rows
-from workbench.errors import UserError
-from workbench.home import Home
+from workbench.core.errors import UserError
+from workbench.core.home import Home
+from workbench.data.reading.format import FORMATS, Format
+from workbench.data.recipes.importing import import_dataset, rejected
+from workbench.data.sources.source import SOURCES
+from workbench.data.store.datasets import all_rows
 
 ROWS = 60
 NEUTRAL = ["a", "b", "c", "Page No", "meta.x", "lang-id"]

@@ -16,21 +16,21 @@ from tests.running import run, wrong_with
 from tests.toy_adapters import ADAPTERS, save_adapter, toy_base
 from tests.toy_training import job, train
 from tests.toys import toy_dataset, toy_tokenizer
-from workbench.errors import UserError
-from workbench.home import Home
+from workbench.compression.jobs.prune import Prune
+from workbench.compression.jobs.quantize import Quantize
+from workbench.core.errors import UserError
+from workbench.core.home import Home
+from workbench.inference.jobs.measure import Measure
 from workbench.jobs.job import Job
-from workbench.jobs.kinds.combine_adapters import CombineAdapters
-from workbench.jobs.kinds.fold import Fold
-from workbench.jobs.kinds.generate import Generate
-from workbench.jobs.kinds.measure import Measure
-from workbench.jobs.kinds.prune import Prune
-from workbench.jobs.kinds.quantize import Quantize
 from workbench.merging.checks import check
+from workbench.merging.jobs.combine_adapters import CombineAdapters
 from workbench.merging.recipe import Recipe
 from workbench.models import adapter_judge, inspection
 from workbench.models.adapter_judge import judge
+from workbench.models.jobs.fold_adapter import Fold
 from workbench.models.model_import import import_folder
 from workbench.models.shelf import answerable, usable
+from workbench.preferences.jobs.generate import Generate
 
 UNKNOWN = ("fast pissa", "adalora")
 PROMPTED = ("prompt tuning", "prefix tuning", "p-tuning")

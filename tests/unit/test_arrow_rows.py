@@ -8,12 +8,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tests.toys import toy_tokenizer
-from workbench.data.arrow_rows import python_rows
-from workbench.data.formats.messages import Messages
-from workbench.data.reading import read_all
-from workbench.data.rendering import render_batch
-from workbench.data.templates import get_template
-from workbench.data.tokenizer import Tokenizer
+from workbench.data.reading.formats.messages import Messages
+from workbench.data.reading.readers import read_all
+from workbench.rendering.rendered import render_batch
+from workbench.rendering.templates import get_template
+from workbench.rendering.tokenizer import Tokenizer
+from workbench.rows.arrow_rows import python_rows
 
 
 def calling(name: str, arguments: dict[str, Any]) -> dict[str, Any]:

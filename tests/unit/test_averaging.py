@@ -10,15 +10,15 @@ from safetensors.torch import load_file, save_file
 
 from tests.running import carry, wrong_with
 from tests.toys import EXACT, toy_dataset, toy_model
-from workbench.errors import SpecError
-from workbench.home import Home
+from workbench.core.errors import SpecError
+from workbench.core.home import Home
+from workbench.core.lineage import read_manifest
 from workbench.jobs.events import EventLog
-from workbench.jobs.kinds.average_checkpoints import AverageCheckpoints, kept, weights
-from workbench.jobs.kinds.train import Train
 from workbench.jobs.queue import Queue
 from workbench.jobs.view import JobView
-from workbench.lineage import read_manifest
 from workbench.models.loading import load_base
+from workbench.training.jobs.average_checkpoints import AverageCheckpoints, kept, weights
+from workbench.training.jobs.train import Train
 from workbench.training.run import KEPT_FILES, thin_out
 
 

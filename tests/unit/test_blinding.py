@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from tests.voting import by, close, make_session
-from workbench.errors import UserError
-from workbench.home import Home
-from workbench.jobs.kinds.generate import Generate
+from workbench.core.errors import UserError
+from workbench.core.home import Home
 from workbench.preferences import leases, store
 from workbench.preferences.blinding import Blinded, Voter, close_session, may_see, unblind
 from workbench.preferences.export import export_dataset, preference_pairs, session_digest
+from workbench.preferences.jobs.generate import Generate
 from workbench.preferences.sessions import Answer, add_answers, create_session, get_session
 from workbench.preferences.standing import standing
 from workbench.preferences.summary import report

@@ -15,15 +15,15 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.greedy import greedy
-from workbench import limited
-from workbench.data import compressed, lines
-from workbench.data.bounds import MOST_COLUMNS, too_many_values
-from workbench.data.brief_preview import MOST_CHARACTERS, brief_preview, is_large
-from workbench.data.importing import import_dataset, source_of
-from workbench.data.parquet_batches import MOST_BYTES, bounded_batches
-from workbench.data.reading import read_all
-from workbench.errors import UserError
-from workbench.home import Home
+from workbench.core import limited
+from workbench.core.errors import UserError
+from workbench.core.home import Home
+from workbench.data.reading import compressed, lines
+from workbench.data.reading.parquet_batches import MOST_BYTES, bounded_batches
+from workbench.data.reading.readers import read_all
+from workbench.data.recipes.brief_preview import MOST_CHARACTERS, brief_preview, is_large
+from workbench.data.recipes.importing import import_dataset, source_of
+from workbench.rows.bounds import MOST_COLUMNS, too_many_values
 
 
 @pytest.fixture
@@ -149,7 +149,7 @@ def test_very_many_damaged_records_are_each_kept_aside(tmp_path: Path) -> None:
 
 
 def test_a_record_of_very_many_lines_is_kept_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("workbench.data.tabular.MAX_LINE", 10_000)
+    monkeypatch.setattr("workbench.data.reading.tabular.MAX_LINE", 10_000)
     path = tmp_path / "a.csv"
     path.write_text('a,b\n1,2\n3,"' + "open\n" * 5000 + "4,5\n")
     read, bad = read_all(path)
@@ -194,7 +194,7 @@ def test_commas_within_texts_are_no_values() -> None:
 def test_a_json_file_of_very_many_values_is_refused_before_it_is_parsed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("workbench.data.reading.MOST_JSON_VALUES", 1000)
+    monkeypatch.setattr("workbench.data.reading.readers.MOST_JSON_VALUES", 1000)
     path = tmp_path / "a.json"
     path.write_text("[" + "[]," * 2000 + "[]]")
     refused(path, "more than 1,000 values")
@@ -252,9 +252,9 @@ def test_what_another_process_returns_comes_back() -> None:
 PEAK = """
 import resource, sys
 from pathlib import Path
-from workbench.data.brief_preview import brief_preview
-from workbench.data.importing import source_of
-from workbench.errors import UserError
+from workbench.data.recipes.brief_preview import brief_preview
+from workbench.data.recipes.importing import source_of
+from workbench.core.errors import UserError
 brief_preview(source_of('{"text": "a"}'))
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 for name in sys.argv[1:]:

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from workbench.data.canonical import check
-from workbench.data.digests import row_digest, row_digests
-from workbench.data.format import FORMATS
-from workbench.data.table import Gathering, count_rows, joined, page, read_table_file, rows_of, table_of, write_table
-from workbench.errors import UserError
+from workbench.core.errors import UserError
+from workbench.data.reading.format import FORMATS
+from workbench.rows.canonical import check
+from workbench.rows.digests import row_digest, row_digests
+from workbench.rows.table import Gathering, count_rows, joined, page, read_table_file, rows_of, table_of, write_table
 
 CALL = {"id": "c1", "type": "function", "function": {"name": "add", "arguments": {"x": 10**30, "y": None}}}
 TOOL = {"type": "function", "function": {"name": "add", "parameters": {"type": "object"}}}

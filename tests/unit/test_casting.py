@@ -11,15 +11,15 @@ from safetensors.torch import load_file, save_file
 
 from tests.running import context
 from tests.toys import toy_adapter, toy_model
-from workbench.errors import UserError
-from workbench.home import Home
-from workbench.jobs.kinds.combine_adapters import CombineAdapters
-from workbench.jobs.kinds.extract_lora import ExtractLora
-from workbench.merging.averaging import average
+from workbench.core.errors import UserError
+from workbench.core.home import Home
+from workbench.merging.jobs.combine_adapters import CombineAdapters
+from workbench.merging.jobs.extract_lora import ExtractLora
 from workbench.models import casting
 from workbench.models.casting import all_finite, cast
 from workbench.models.merged import open_weights
 from workbench.models.shelf import resolve
+from workbench.training.averaging import average
 from workbench.training.tuners.full import Full
 
 pytestmark = pytest.mark.usefixtures("exact")

@@ -12,15 +12,15 @@ import torch
 from tests.chatting import ASKED, GREEDY, load, say
 from tests.toys import EXACT, toy_adapter, toy_model
 from tests.waiting import end_processes_of, until
-from workbench.chat import engine as engine_module
-from workbench.chat.decoding import Decoding
-from workbench.chat.engine import Engine
 from workbench.chat.service import ChatService, Pane
-from workbench.data.templates import get_template
-from workbench.data.tokenizer import Tokenizer
-from workbench.data.viewing import seen
-from workbench.errors import SpecError, UserError
-from workbench.home import Home
+from workbench.core.errors import SpecError, UserError
+from workbench.core.home import Home
+from workbench.data.encoding.token_view import seen
+from workbench.inference import engine as engine_module
+from workbench.inference.decoding import Decoding
+from workbench.inference.engine import Engine
+from workbench.rendering.templates import get_template
+from workbench.rendering.tokenizer import Tokenizer
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 END_OF_TURN, WORD = 2, 50

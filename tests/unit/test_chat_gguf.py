@@ -8,12 +8,12 @@ import torch
 from tests.chatting import ASKED, GREEDY, LONGER, load, say
 from tests.toy_gguf import gguf_home, toy_gguf
 from tests.toys import EXACT
-from workbench.chat import engine as engine_module
-from workbench.chat.decoding import Decoding
-from workbench.chat.engine import Engine
-from workbench.chat.streams import Stream
-from workbench.errors import UserError
-from workbench.home import Home
+from workbench.core.errors import UserError
+from workbench.core.home import Home
+from workbench.inference import engine as engine_module
+from workbench.inference.decoding import Decoding
+from workbench.inference.engine import Engine
+from workbench.inference.sampling_stream import Stream
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

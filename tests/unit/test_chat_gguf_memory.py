@@ -9,12 +9,12 @@ from transformers import TopPLogitsWarper
 from tests.chatting import ASKED, GREEDY, load, say
 from tests.toy_gguf import gguf_home, toy_gguf
 from tests.toys import EXACT
-from workbench.chat import engine as engine_module
-from workbench.chat import spare
-from workbench.chat.engine import Engine
-from workbench.chat.streams import Stream, TopP
-from workbench.errors import UserError
-from workbench.home import Home
+from workbench.core.errors import UserError
+from workbench.core.home import Home
+from workbench.inference import cpu_budget
+from workbench.inference import engine as engine_module
+from workbench.inference.engine import Engine
+from workbench.inference.sampling_stream import Stream, TopP
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -49,11 +49,11 @@ def test_top_p_keeps_what_transformers_keeps(spread: float, top_p: float) -> Non
 def test_threads_are_the_cores_others_leave(
     used: list[float], ours: float, threads: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made = spare.Spare(2)
-    monkeypatch.setattr(spare, "LOOK_EVERY", 0)
+    made = cpu_budget.Spare(2)
+    monkeypatch.setattr(cpu_budget, "LOOK_EVERY", 0)
     monkeypatch.setattr(made._process, "cpu_affinity", lambda: [1, 2], raising=False)
     monkeypatch.setattr(made._process, "cpu_percent", lambda: ours)
-    monkeypatch.setattr(spare.psutil, "cpu_percent", lambda percpu: [100, *used, 100])
+    monkeypatch.setattr(cpu_budget.psutil, "cpu_percent", lambda percpu: [100, *used, 100])
     assert made.threads() == threads
 
 

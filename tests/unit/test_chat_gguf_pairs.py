@@ -12,19 +12,19 @@ from tests.running import run, wrong_with
 from tests.toy_gguf import gguf_home, toy_gguf, toy_lora
 from tests.toys import EXACT
 from tests.waiting import end_processes_of, until
-from workbench.chat import engine as engine_module
-from workbench.chat.decoding import Decoding
-from workbench.chat.engine import Engine
-from workbench.chat.gguf_lora import can_answer, check_pair
 from workbench.chat.service import ChatService
-from workbench.chat.streams import Stream
-from workbench.compressing import parity
-from workbench.errors import SpecError, UserError
-from workbench.home import Home
-from workbench.jobs.kinds.fold import Fold
-from workbench.jobs.kinds.generate import Generate
-from workbench.jobs.kinds.parity import Parity
+from workbench.compression import parity
+from workbench.compression.jobs.parity import Parity
+from workbench.core.errors import SpecError, UserError
+from workbench.core.home import Home
+from workbench.inference import engine as engine_module
+from workbench.inference.decoding import Decoding
+from workbench.inference.engine import Engine
+from workbench.inference.gguf_lora import can_answer, check_pair
+from workbench.inference.sampling_stream import Stream
+from workbench.models.jobs.fold_adapter import Fold
 from workbench.models.shelf import delete_model
+from workbench.preferences.jobs.generate import Generate
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -8,18 +8,18 @@ from typing import Any
 import pytest
 
 from tests.toys import conversations, toy_home, toy_model
-from workbench.chat.decoding import Decoding
-from workbench.chat.engine import Engine
-from workbench.data.rendering import Tokenizer, render_prompt
-from workbench.data.templates import get_template
-from workbench.errors import UserError
+from workbench.core.errors import UserError
+from workbench.core.home import Home
 from workbench.gguf import converting
 from workbench.gguf.modelfile import modelfile
 from workbench.gguf.reading import read_header
-from workbench.home import Home
+from workbench.inference.decoding import Decoding
+from workbench.inference.engine import Engine
 from workbench.jobs.job import JOBS, JobContext
 from workbench.models.chat_tokens import copy_tokenizer, end_of_turn, stop_ids, stop_texts, write_stops
 from workbench.models.shelf import resolve
+from workbench.rendering.rendered import Tokenizer, render_prompt
+from workbench.rendering.templates import get_template
 
 pytestmark = pytest.mark.usefixtures("exact")
 LESSONS = 80

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from workbench.children import WITHHELD, child_environment, is_secret, withheld
-from workbench.home import Home
+from workbench.core.children import WITHHELD, child_environment, is_secret, withheld
+from workbench.core.home import Home
+from workbench.core.telemetry import TELEMETRY_OFF
 from workbench.jobs import runner
 from workbench.jobs.job import JOBS
 from workbench.jobs.queue import Queue
 from workbench.jobs.runner import Runner
-from workbench.telemetry import TELEMETRY_OFF
 
 ROOT = Path(__file__).parents[2]
 SECRETS = {
@@ -34,7 +34,7 @@ HARMLESS = {
 }  # fmt: skip
 STARTERS = ("Popen", "run", "call", "check_call", "check_output", "create_subprocess_exec", "create_subprocess_shell")
 OTHERS = ("ProcessPoolExecutor", "system", "execv", "execve", "spawnv", "posix_spawn", "fork", "popen")
-INHERIT = {"workbench/data/encoding_parts.py": "the processes of a job's own pool, which have its environment"}
+INHERIT = {"workbench/data/encoding/parts.py": "the processes of a job's own pool, which have its environment"}
 
 
 @pytest.fixture(autouse=True)
@@ -75,7 +75,7 @@ def test_an_unknown_need_is_an_error() -> None:
 
 
 def test_without_the_address_of_the_labels_no_other_ones_are_taken(tmp_path: Path, monkeypatch: Any) -> None:
-    from workbench.errors import UserError
+    from workbench.core.errors import UserError
     from workbench.preferences.store import location
 
     monkeypatch.setenv("WORKBENCH_LABELS_URL", WITHHELD)

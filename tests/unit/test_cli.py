@@ -16,11 +16,11 @@ from tests.toys import toy_home
 from tests.waiting import end_processes_of
 from workbench.__main__ import main
 from workbench.__main__ import parser as command_line
-from workbench.home import Home
+from workbench.core.home import Home
+from workbench.core.spec import load_yaml
 from workbench.jobs.job import JOBS
 from workbench.jobs.queue import Queue
 from workbench.models.shelf import resolve
-from workbench.spec import load_yaml
 
 ROOT = Path(__file__).parents[2]
 Cli = Callable[..., tuple[int, str, str]]
@@ -193,7 +193,7 @@ def test_a_dataset_is_imported_seen_and_deleted(home: Home, tmp_path: Path, cli:
 
 
 def test_printed_tokens_show_weights_and_the_cut() -> None:
-    from workbench.commands.tokens import marked
+    from workbench.cli.tokens import marked
 
     weights = [("a", 0, False), ("b", 1, False), ("c", 1, False), ("d", 0.5, False), ("e", 0, False), ("f", 1, True)]
     tokens = [{"text": text, "weight": weight, "cut": cut} for text, weight, cut in [*weights, ("g", 0, True)]]

@@ -8,14 +8,14 @@ from hypothesis import strategies as st
 
 from tests.toys import toy_home
 from workbench.__main__ import main
-from workbench.commands.jobs import _is_placeholder
-from workbench.commands.shared import families, joined, pairs
-from workbench.errors import SpecError, UserError
-from workbench.home import Home
+from workbench.cli.jobs import _is_placeholder
+from workbench.cli.shared import families, joined, pairs
+from workbench.core.errors import SpecError, UserError
+from workbench.core.home import Home
+from workbench.core.spec import load_yaml
 from workbench.jobs.job import JOBS
 from workbench.jobs.queue import Queue
 from workbench.jobs.runner import Runner, has_runner
-from workbench.spec import load_yaml
 
 JOB = "method: train\nmodel: toy\ndataset: talks\noutput: taught\nmax_steps: 1\n"
 

@@ -10,11 +10,11 @@ import pytest
 
 from tests.toys import conversations, preferences, toy_tokenizer
 from workbench.__main__ import main
-from workbench.commands.data import located
-from workbench.data.store import all_rows, dataset_manifest, write_rows
-from workbench.home import Home, writing
-from workbench.lineage import Manifest, write_manifest
-from workbench.spec import load_yaml
+from workbench.cli.data import located
+from workbench.core.home import Home, writing
+from workbench.core.lineage import Manifest, write_manifest
+from workbench.core.spec import load_yaml
+from workbench.data.store.datasets import all_rows, dataset_manifest, write_rows
 
 Cli = Callable[..., tuple[int, str, str]]
 RECIPE = """

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from tests.voting import by, make_session
 from workbench.__main__ import main
-from workbench.home import Home
+from workbench.core.home import Home
 from workbench.preferences import store, tables
 from workbench.preferences.votes import effective_votes, next_item
 

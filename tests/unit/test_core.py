@@ -8,9 +8,9 @@ from typing import ClassVar
 import pytest
 from pydantic import Field
 
-from workbench.errors import SEE_LOG, Problems, SpecError, UserError, explain
-from workbench.hardware import Hardware, known, quick
-from workbench.home import (
+from workbench.core.errors import SEE_LOG, Problems, SpecError, UserError, explain
+from workbench.core.hardware import Hardware, known, quick
+from workbench.core.home import (
     OLD,
     PARTIAL,
     Home,
@@ -26,10 +26,10 @@ from workbench.home import (
     sweep,
     writing,
 )
+from workbench.core.lineage import Manifest, digest_of, read_manifest, write_manifest
+from workbench.core.registry import Method, Registry, choice
+from workbench.core.spec import Spec, load_yaml
 from workbench.jobs.job import JOBS
-from workbench.lineage import Manifest, digest_of, read_manifest, write_manifest
-from workbench.registry import Method, Registry, choice
-from workbench.spec import Spec, load_yaml
 
 DEAD = 2**22 + 1  # above the largest pid Linux gives
 

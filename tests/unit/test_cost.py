@@ -13,12 +13,14 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
+from tabs.figures import cost as cost_figures
 from tests.toy_gguf import toy_gguf
 from tests.toys import toy_dataset, toy_model, toy_pairs
-from workbench.compressing import cost, cost_child, cost_figures, cost_process, cost_text, cost_words, speed
-from workbench.compressing.backend import Backend
-from workbench.compressing.cost_text import Text, TextRow
-from workbench.compressing.divergence import (
+from workbench.compression.evaluation import child as cost_child
+from workbench.compression.evaluation import child_process, speed, windows
+from workbench.compression.evaluation import run as cost
+from workbench.compression.evaluation import words as cost_words
+from workbench.compression.evaluation.divergence import (
     Reference,
     draws,
     kl_divergence,
@@ -26,16 +28,18 @@ from workbench.compressing.divergence import (
     mean_interval,
     quantile_interval,
 )
-from workbench.compressing.quality import keep_reference, quality, score
-from workbench.compressing.recommend import flagged, recommend
-from workbench.compressing.variants import look, quantization
-from workbench.data.tokenizer import Tokenizer
-from workbench.errors import Problems, UserError
-from workbench.home import Home, writing
+from workbench.compression.evaluation.quality import keep_reference, quality, score
+from workbench.compression.evaluation.recommend import flagged, recommend
+from workbench.compression.evaluation.variants import look, quantization
+from workbench.compression.evaluation.windows import Text, TextRow
+from workbench.compression.jobs.cost import Cost
+from workbench.core.errors import Problems, UserError
+from workbench.core.home import Home, writing
+from workbench.core.lineage import Manifest, parent_of, write_manifest
+from workbench.inference.backend import Backend
 from workbench.jobs.job import JobContext, JobStopped
-from workbench.jobs.kinds.cost import Cost
-from workbench.lineage import Manifest, parent_of, write_manifest
 from workbench.models.shelf import resolve
+from workbench.rendering.tokenizer import Tokenizer
 
 SILENT: Callable[..., None] = lambda *_: None  # noqa: E731
 SMALL = {"rows": 4, "threads": 1, "prompt_tokens": 12, "speed_tokens": 3}
@@ -122,19 +126,19 @@ def test_windows_without_anything_to_score_are_passed_over() -> None:
 
 
 def test_the_text_is_rendered_and_its_answers_counted(home: Home) -> None:
-    text = cost_text.prepare(home, resolve(home, "toy"), "talks", 4, 512, 256, 10, 0)
+    text = windows.prepare(home, resolve(home, "toy"), "talks", 4, 512, 256, 10, 0)
     answer = "It is good. The red apple is 0 years old.<|im_end|>"
     row = text.rows[0]
     assert row.text[row.spans[0][0] : row.spans[0][1]] == answer and row.bytes == len(answer)
     assert len(text.chosen) == 10 and text.tokens > 10 and text.source == "talks (eval split)"
-    again = cost_text.prepare(home, resolve(home, "toy"), "talks", 4, 512, 256, 10, 0)
+    again = windows.prepare(home, resolve(home, "toy"), "talks", 4, 512, 256, 10, 0)
     assert again.fingerprint() == text.fingerprint()
-    built_in = cost_text.prepare(home, resolve(home, "toy"), "", 3, 512, 256, 10, 0)
+    built_in = windows.prepare(home, resolve(home, "toy"), "", 3, 512, 256, 10, 0)
     assert len(built_in.rows) == 3 and built_in.source == "built-in text"
 
 
 def test_the_same_characters_are_scored_in_other_tokens(home: Home) -> None:
-    text = cost_text.prepare(home, resolve(home, "toy"), "talks", 4, 512, 256, 10, 0)
+    text = windows.prepare(home, resolve(home, "toy"), "talks", 4, 512, 256, 10, 0)
     other = text.with_tokenizer(letters())
     assert other.tokens == sum(row.bytes for row in text.rows) and not other.chosen
     assert [row.bytes for row in other.rows] == [row.bytes for row in text.rows]
@@ -223,7 +227,7 @@ def test_another_tokenizer_is_noticed(home: Home, tmp_path: Path) -> None:
 
 def talks(home: Home) -> tuple[Text, Tokenizer]:
     found = resolve(home, "toy")
-    return cost_text.prepare(home, found, "talks", 4, 512, 256, 10**6, 0), Tokenizer.load(found.home_of_template)
+    return windows.prepare(home, found, "talks", 4, 512, 256, 10**6, 0), Tokenizer.load(found.home_of_template)
 
 
 def test_speed_is_the_median_of_three(home: Home) -> None:
@@ -316,8 +320,8 @@ def test_labels_of_near_points_take_different_places() -> None:
 
 
 def child(monkeypatch: pytest.MonkeyPatch, code: str, stop: Callable[[], object] = lambda: "") -> dict[str, Any]:
-    monkeypatch.setattr(cost_process, "COMMAND", (sys.executable, "-c", code))
-    return cost_process.run_child(Path("request.json"), 1, SILENT, stop)
+    monkeypatch.setattr(child_process, "COMMAND", (sys.executable, "-c", code))
+    return child_process.run_child(Path("request.json"), 1, SILENT, stop)
 
 
 def test_a_child_that_is_killed_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -337,19 +341,19 @@ def test_a_child_is_killed_when_the_job_is_stopped(monkeypatch: pytest.MonkeyPat
 
 
 def test_a_child_dies_with_its_parent(tmp_path: Path) -> None:
-    code = "import threading, time\nfrom workbench.compressing import cost_child\n"
+    code = "import threading, time\nfrom workbench.compression import cost_child\n"
     code += "threading.Thread(target=cost_child._die_with_parent, daemon=True).start()\ntime.sleep(60)"
-    orphan = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, cwd=cost_process.ROOT)
+    orphan = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, cwd=child_process.ROOT)
     assert orphan.stdin
     orphan.stdin.close()
     assert orphan.wait(timeout=30) == 1
 
 
 def test_the_child_of_a_gguf_needs_no_torch() -> None:
-    code = "import sys, workbench.compressing.cost_child, workbench.compressing.backend_llama\n"
+    code = "import sys, workbench.compression.evaluation.child, workbench.inference.backend_llama\n"
     done = subprocess.run(
         [sys.executable, "-c", f"{code}print('torch' in sys.modules)"],
-        cwd=cost_process.ROOT, capture_output=True, text=True, check=True,
+        cwd=child_process.ROOT, capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert done.stdout.strip() == "False"
 
@@ -400,7 +404,7 @@ def in_process(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         started.append("" if asked.reference else asked.name)
         return cost_child.carry_out(asked, tell)
 
-    monkeypatch.setattr(cost_process, "run_child", run_child)
+    monkeypatch.setattr(child_process, "run_child", run_child)
     return started
 
 
@@ -513,7 +517,7 @@ def test_discarding_leaves_nothing(home: Home, in_process: list[str]) -> None:
 def test_without_logits_a_gguf_is_judged_by_its_weights(
     home: Home, in_process: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from workbench.compressing import backend_server
+    from workbench.inference import backend_server
 
     class Server(Backend):
         notes = (backend_server.NOTE,)
@@ -527,7 +531,7 @@ def test_without_logits_a_gguf_is_judged_by_its_weights(
     def missing() -> None:
         raise UserError("no functions")
 
-    monkeypatch.setattr("workbench.chat.llama_cpp.library", missing)
+    monkeypatch.setattr("workbench.inference.llama_cpp.library", missing)
     monkeypatch.setattr(backend_server, "ServerBackend", Server)
     Cost(original="toy", variants=["toy-f32"], dataset="talks", **SMALL).run(context(home, "no-logits"))
     row = cost.read(home.jobs / "no-logits")["rows"][1]
@@ -542,7 +546,7 @@ def test_a_real_child_measures_a_gguf(home: Home, tmp_path: Path) -> None:
     request = {"home": str(home.root), "scratch": str(tmp_path), "original": "toy", "name": "toy-f32", "gguf": True}
     (tmp_path / "request.json").write_text(json.dumps({**request, "prompt": 8, "tokens": 2}))
     told: list[str] = []
-    found = cost_process.run_child(tmp_path / "request.json", 1, lambda *word: told.append(word[2]), lambda: "")
+    found = child_process.run_child(tmp_path / "request.json", 1, lambda *word: told.append(word[2]), lambda: "")
     assert found["same_tokenizer"] and found["tokens"] == text.tokens and told
     assert 10**7 < found["memory_running"] < 250 * 10**6  # its own, not this process's
     with np.load(tmp_path / "of-toy-f32.npz") as arrays:

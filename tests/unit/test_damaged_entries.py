@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from tests import damaged
 from tests.naps.jobs import Nap
-from workbench.data.store import delete_dataset, list_datasets
-from workbench.errors import UserError
-from workbench.home import Home
+from workbench.core.errors import UserError
+from workbench.core.home import Home
+from workbench.data.store.datasets import delete_dataset, list_datasets
 from workbench.jobs.events import EventLog, Story
 from workbench.jobs.job import JOBS
 from workbench.jobs.queue import Queue
@@ -278,7 +278,7 @@ class Page:
 
     def __init__(self, root: Path):
         import app
-        from tabs._context import Context
+        from tabs.shell.context import Context
         from workbench.chat.service import ChatService
 
         self.pristine = damaged.home_with_everything(root / "pristine").root
@@ -295,13 +295,13 @@ class Page:
         shutil.copytree(self.pristine, self.home.root)
 
     def compose(self) -> None:
-        from tabs._context import Context
+        from tabs.shell.context import Context
 
         ctx = Context(self.home, Queue(self.home), self.ctx.runner, self.ctx.chats)
         self._compose(ctx)
 
     def refresh(self) -> None:
-        from tabs._shelves import Shelves, as_json
+        from tabs.shell.shelves import Shelves, as_json
 
         self.ctx.queue = Queue(self.home)
         self.ctx.shelves = Shelves(self.home, self.ctx.queue)

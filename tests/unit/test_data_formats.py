@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from workbench.data.canonical import check
-from workbench.data.detecting import detect
-from workbench.data.format import FORMATS, pick
-from workbench.errors import UserError
+from workbench.core.errors import UserError
+from workbench.data.reading.detection import detect
+from workbench.data.reading.format import FORMATS, pick
+from workbench.rows.canonical import check
 
 
 def user(text: str) -> dict[str, str]:

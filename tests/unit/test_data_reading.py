@@ -8,9 +8,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from workbench.data import lines
-from workbench.data.reading import ReadingOptions, form_of, read_all
-from workbench.errors import UserError
+from workbench.core.errors import UserError
+from workbench.data.reading import lines
+from workbench.data.reading.readers import ReadingOptions, form_of, read_all
 
 
 def write(folder: Path, name: str, content: str | bytes) -> Path:

@@ -9,9 +9,9 @@ import pytest
 import tokenizers
 from tokenizers import decoders, models, pre_tokenizers, processors, trainers
 
-from workbench.data.rendering import Rendered, Tokenizer, encode_rows, for_view, render, render_text
-from workbench.data.templates import BUILT_IN, Template, TemplateStopped, get_template
-from workbench.errors import UserError
+from workbench.core.errors import UserError
+from workbench.rendering.rendered import Rendered, Tokenizer, encode_rows, for_view, render, render_text
+from workbench.rendering.templates import BUILT_IN, Template, TemplateStopped, get_template
 
 PROSE = ["The wren sings in the hedge.", "Name a bird, please.", "assistant user system", "Hello! How are you today?"]
 CHATML = get_template("chatml")

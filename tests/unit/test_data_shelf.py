@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 
-from workbench.data import importing, store, workshop
-from workbench.data import source as source_module
-from workbench.data.format import FORMATS
-from workbench.data.split import eval_mask
-from workbench.errors import UserError
-from workbench.home import Home
-from workbench.lineage import Parent, digest_of
+from workbench.core.errors import UserError
+from workbench.core.home import Home
+from workbench.core.lineage import Parent, digest_of
+from workbench.data.reading.format import FORMATS
+from workbench.data.recipes import importing, pipeline
+from workbench.data.sources import source as source_module
+from workbench.data.store import datasets
+from workbench.rows.split import eval_mask
 
 
 @pytest.fixture
@@ -42,8 +43,8 @@ def test_import_of_a_file(home: Home, tmp_path: Path) -> None:
     assert (folder / "source" / "my-data.jsonl").read_bytes() == source.read_bytes()
     rejected = [json.loads(line) for line in (folder / "rejected.jsonl").read_text().splitlines()]
     assert [row["line"] for row in rejected] == [21, 22] and all(row["reason"] and row["raw"] for row in rejected)
-    assert manifest.digest == digest_of(folder) and store.dataset_kind(home, "mine") == "conversation"
-    both = store.all_rows(home, "mine", "train") + store.all_rows(home, "mine", "eval")
+    assert manifest.digest == digest_of(folder) and datasets.dataset_kind(home, "mine") == "conversation"
+    both = datasets.all_rows(home, "mine", "train") + datasets.all_rows(home, "mine", "eval")
     assert sorted(map(str, both)) == sorted(str(conversation(n)) for n in range(20))
 
 
@@ -51,10 +52,10 @@ def test_import_of_pasted_text_with_a_chosen_format(home: Home) -> None:
     form = FORMATS.parse({"method": "prompt_completion", "prompt": "q", "completion": "a"})
     manifest = importing.import_dataset(home, "[" + '{"q": "x", "a": "y"}' + "]", "p", format=form)
     assert manifest.info["source"] == {"file": "pasted.json", "pasted": True, "bytes": 22, "copied": True}
-    assert store.rows(home, "p") == [
+    assert datasets.rows(home, "p") == [
         {"messages": [{"role": "user", "content": "x"}, {"role": "assistant", "content": "y"}]}
     ]
-    assert not (home.datasets / "p" / "eval.parquet").exists() and store.rows(home, "p", "eval") == []
+    assert not (home.datasets / "p" / "eval.parquet").exists() and datasets.rows(home, "p", "eval") == []
 
 
 def test_nothing_readable_shows_the_first_reasons_and_leaves_nothing(home: Home) -> None:
@@ -74,13 +75,13 @@ def test_a_crash_in_the_middle_leaves_nothing_and_the_old_version(home: Home, mo
         raise OSError("disk gone")
 
     monkeypatch.setattr(importing, "write_splits", fail)
-    monkeypatch.setattr(workshop, "write_splits", fail)
+    monkeypatch.setattr(pipeline, "write_splits", fail)
     with pytest.raises(OSError, match="disk gone"):
         importing.import_dataset(home, as_jsonl([conversation(2)]), "kept", replace=True)
     with pytest.raises(OSError, match="disk gone"):
         importing.import_dataset(home, as_jsonl([conversation(2)]), "new")
     with pytest.raises(OSError, match="disk gone"):
-        workshop.resplit(home, "kept", 0.5)
+        pipeline.resplit(home, "kept", 0.5)
     assert names(home) == ["kept"] and digest_of(home.datasets / "kept") == before
 
 
@@ -89,7 +90,7 @@ def test_a_taken_name_and_bad_names(home: Home) -> None:
     with pytest.raises(UserError, match="exists already"):
         importing.import_dataset(home, as_jsonl([conversation(2)]), "a")
     importing.import_dataset(home, as_jsonl([conversation(2)]), "a", replace=True)
-    assert store.rows(home, "a") == [conversation(2)]
+    assert datasets.rows(home, "a") == [conversation(2)]
     for name in ("../x", ".hidden", "", "a/b"):
         with pytest.raises(UserError, match="name"):
             importing.import_dataset(home, as_jsonl([conversation(2)]), name)
@@ -102,7 +103,7 @@ def test_the_split_depends_on_the_seed_alone(home: Home) -> None:
     importing.import_dataset(home, as_jsonl(rows), "a", seed=3)
     importing.import_dataset(home, as_jsonl(rows[::-1]), "b", seed=3)
     importing.import_dataset(home, as_jsonl(rows), "c", seed=4)
-    held = {name: {str(row) for row in store.all_rows(home, name, "eval")} for name in "abc"}
+    held = {name: {str(row) for row in datasets.all_rows(home, name, "eval")} for name in "abc"}
     assert held["a"] == held["b"] != held["c"] and len(held["a"]) == 10
 
 
@@ -128,12 +129,12 @@ def test_resplit(home: Home, tmp_path: Path) -> None:
     source = tmp_path / "a.jsonl"
     source.write_text(as_jsonl([conversation(n) for n in range(30)]) + "\n{bad")
     importing.import_dataset(home, source, "a")
-    first = {str(row) for row in store.all_rows(home, "a", "eval")}
-    assert workshop.resplit(home, "a", 0.5, 1).info["rows"] == {"train": 15, "eval": 15}
-    assert workshop.resplit(home, "a", 0.0).info["rows"] == {"train": 30, "eval": 0}
-    assert store.count(home, "a", "eval") == 0
-    again = workshop.resplit(home, "a", 0.1, 0)
-    assert {str(row) for row in store.all_rows(home, "a", "eval")} == first and again.info["rejected"] == 1
+    first = {str(row) for row in datasets.all_rows(home, "a", "eval")}
+    assert pipeline.resplit(home, "a", 0.5, 1).info["rows"] == {"train": 15, "eval": 15}
+    assert pipeline.resplit(home, "a", 0.0).info["rows"] == {"train": 30, "eval": 0}
+    assert datasets.count(home, "a", "eval") == 0
+    again = pipeline.resplit(home, "a", 0.1, 0)
+    assert {str(row) for row in datasets.all_rows(home, "a", "eval")} == first and again.info["rejected"] == 1
     assert sorted(path.name for path in (home.datasets / "a").iterdir()) == [
         "eval.parquet", "history.json", "manifest.yaml", "recipe.yaml", "rejected.jsonl", "rows.parquet", "source",
         "steps.json", "train.parquet",
@@ -141,13 +142,13 @@ def test_resplit(home: Home, tmp_path: Path) -> None:
 
 
 def test_pages_across_row_groups(home: Home) -> None:
-    store.write_rows(home, "big", "text", [{"text": str(n)} for n in range(2500)])
-    assert store.count(home, "big") == 2500
-    assert [row["text"] for row in store.rows(home, "big", start=998, count=4)] == ["998", "999", "1000", "1001"]
-    assert [row["text"] for row in store.rows(home, "big", start=2498)] == ["2498", "2499"]
-    assert store.rows(home, "big", start=5000) == [] and len(store.rows(home, "big", start=-5, count=2)) == 2
+    datasets.write_rows(home, "big", "text", [{"text": str(n)} for n in range(2500)])
+    assert datasets.count(home, "big") == 2500
+    assert [row["text"] for row in datasets.rows(home, "big", start=998, count=4)] == ["998", "999", "1000", "1001"]
+    assert [row["text"] for row in datasets.rows(home, "big", start=2498)] == ["2498", "2499"]
+    assert datasets.rows(home, "big", start=5000) == [] and len(datasets.rows(home, "big", start=-5, count=2)) == 2
     with pytest.raises(UserError, match="split"):
-        store.rows(home, "big", "test")
+        datasets.rows(home, "big", "test")
 
 
 def test_rows_made_by_the_engine(home: Home) -> None:
@@ -157,38 +158,38 @@ def test_rows_made_by_the_engine(home: Home) -> None:
         "rejected": [{"role": "assistant", "content": "b"}],
     }
     parents = [Parent(kind="session", name="s", role="labels")]
-    manifest = store.write_rows(home, "p", "preference", [pair], [pair], parents=parents, info={"note": "n"})
+    manifest = datasets.write_rows(home, "p", "preference", [pair], [pair], parents=parents, info={"note": "n"})
     assert manifest.info == {"note": "n", "kind": "preference", "rows": {"train": 1, "eval": 1}, "rejected": 0}
-    assert store.rows(home, "p") == [pair] and manifest.parents == parents
+    assert datasets.rows(home, "p") == [pair] and manifest.parents == parents
     with pytest.raises(UserError, match="Row 2 of train"):
-        store.write_rows(home, "q", "preference", [pair, {"prompt": []}])
+        datasets.write_rows(home, "q", "preference", [pair, {"prompt": []}])
     with pytest.raises(UserError, match="no rows"):
-        store.write_rows(home, "q", "preference", [])
+        datasets.write_rows(home, "q", "preference", [])
     assert names(home) == ["p"]
 
 
 def test_the_list_survives_damage(home: Home) -> None:
     for name in ("a", "b", "c", "d"):
-        store.write_rows(home, name, "text", [{"text": "x"}])
+        datasets.write_rows(home, name, "text", [{"text": "x"}])
     (home.datasets / "a" / "manifest.yaml").write_bytes(b"\xff\xfe: [")
     (home.datasets / "b" / "train.parquet").write_bytes(b"PAR1")
     (home.datasets / "c" / "train.parquet").unlink()
-    listed = {manifest.name: manifest.info.get("error", "") for manifest in store.list_datasets(home)}
+    listed = {manifest.name: manifest.info.get("error", "") for manifest in datasets.list_datasets(home)}
     assert listed["a"] and "damaged" in listed["b"] and "missing" in listed["c"] and listed["d"] == ""
     for name in ("a", "b", "c", "d"):
-        store.delete_dataset(home, name)
+        datasets.delete_dataset(home, name)
     assert names(home) == []
     with pytest.raises(UserError, match=r"no dataset 'a'.*none yet"):
-        store.delete_dataset(home, "a")
+        datasets.delete_dataset(home, "a")
 
 
 def test_links_out_of_the_home_are_refused(home: Home, tmp_path: Path) -> None:
     (tmp_path / "outside").mkdir()
     (home.datasets / "link").symlink_to(tmp_path / "outside")
     with pytest.raises(UserError, match="outside"):
-        store.rows(home, "link")
-    assert "outside" in store.list_datasets(home)[0].info["error"]
-    store.delete_dataset(home, "link")
+        datasets.rows(home, "link")
+    assert "outside" in datasets.list_datasets(home)[0].info["error"]
+    datasets.delete_dataset(home, "link")
     assert names(home) == [] and (tmp_path / "outside").is_dir()
 
 
@@ -218,6 +219,6 @@ def test_samples(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     )
     monkeypatch.setattr(importing, "SAMPLES", tmp_path)
     assert importing.import_sample(home).info["rows"] == {"train": 9, "eval": 1}
-    assert store.dataset_kind(home, "field-guide-prompts") == "prompts"
-    assert store.count(home, "field-guide-prompts") == 10
-    assert importing.import_sample(home).digest == store.dataset_manifest(home, "field-guide").digest
+    assert datasets.dataset_kind(home, "field-guide-prompts") == "prompts"
+    assert datasets.count(home, "field-guide-prompts") == 10
+    assert importing.import_sample(home).digest == datasets.dataset_manifest(home, "field-guide").digest

@@ -9,8 +9,16 @@ from typing import Any
 
 import pytest
 
-from workbench.data.templates import NAMES, RENDERER, Renderer, Template, TemplateStopped, get_template, model_template
-from workbench.errors import UserError
+from workbench.core.errors import UserError
+from workbench.rendering.templates import (
+    NAMES,
+    RENDERER,
+    Renderer,
+    Template,
+    TemplateStopped,
+    get_template,
+    model_template,
+)
 
 TALK = [
     {"role": "system", "content": "Be brief."},
@@ -158,7 +166,7 @@ def test_a_forked_child_has_a_process_of_its_own() -> None:
 
 
 def test_a_row_rendered_several_times_is_heard_of_between_the_renderings(monkeypatch: pytest.MonkeyPatch) -> None:
-    from workbench.data import template_worker
+    from workbench.rendering import template_worker
 
     said: list[dict[str, Any]] = []
     monkeypatch.setattr(template_worker.REPLIES, "add", said.append)
@@ -177,7 +185,7 @@ def test_a_row_rendered_several_times_is_heard_of_between_the_renderings(monkeyp
 
 def test_an_answer_held_back_takes_no_time_from_the_next_rendering(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each rendering may take its two seconds, whatever was written before it and not sent yet."""
-    from workbench.data import template_worker, templates
+    from workbench.rendering import template_worker, templates
 
     clock = [0.0]
     sent: list[float] = []

@@ -8,21 +8,21 @@ import numpy as np
 import pytest
 from plotly import graph_objects
 
+from tabs.figures.statistics import figures
 from tests.toys import conversations, preferences, toy_tokenizer
-from workbench.data import statistics as module
-from workbench.data import statistics_words
-from workbench.data.rendering import Tokenizer, encode_rows
-from workbench.data.statistics import statistics
-from workbench.data.statistics_estimate import estimate
-from workbench.data.statistics_figures import figures
-from workbench.data.statistics_lengths import cut_table, edges_of, length_table, spoken, turns
-from workbench.data.store import write_rows
-from workbench.data.templates import get_template
-from workbench.errors import UserError
-from workbench.home import Home
+from workbench.core.errors import UserError
+from workbench.core.home import Home
+from workbench.core.lineage import Manifest, write_manifest
+from workbench.core.spec import dump_yaml
+from workbench.data.statistics import dataset_statistics as module
+from workbench.data.statistics import words as statistics_words
+from workbench.data.statistics.dataset_statistics import statistics
+from workbench.data.statistics.lengths import cut_table, edges_of, length_table, spoken, turns
+from workbench.data.store.datasets import write_rows
 from workbench.jobs.events import EventLog
-from workbench.lineage import Manifest, write_manifest
-from workbench.spec import dump_yaml
+from workbench.rendering.rendered import Tokenizer, encode_rows
+from workbench.rendering.templates import get_template
+from workbench.training.estimate import estimate
 
 
 def toy(home: Home, name: str = "toy") -> None:
@@ -114,14 +114,14 @@ def test_duplicates(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     shouted = [{"messages": [{**turn, "content": turn["content"].upper()} for turn in rows[0]["messages"]]}]
     write_rows(home, "twice", "conversation", [*rows[:10], rows[3]], [*rows[10:], *shouted])
     with monkeypatch.context() as patched:
-        patched.setitem(__import__("sys").modules, "workbench.data.duplicates", None)
+        patched.setitem(__import__("sys").modules, "workbench.data.text.duplicates", None)
         found = statistics(home, "twice")
     assert found["duplicates"] == {"exact": 2, "near": None, "shared": 1}
     assert "Near duplicates are left out." in found["notes"]
 
 
 def test_near_duplicates_where_they_can_be_told() -> None:
-    pytest.importorskip("workbench.data.duplicates")
+    pytest.importorskip("workbench.data.text.duplicates")
     words = [f"word{place}" for place in range(60)]
     near = " ".join([*words[:40], "changed", *words[41:]])
     other = " ".join(f"other{place}" for place in range(60))

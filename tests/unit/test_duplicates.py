@@ -9,9 +9,9 @@ import pyarrow as pa
 import pytest
 
 from tests.bench.corpus import corpus
-from workbench.data.duplicates import exact_groups, likeness, near_groups, similarity
-from workbench.data.minhash import band_pairs, unpacked
-from workbench.data.shingles import shingled
+from workbench.data.text.duplicates import exact_groups, likeness, near_groups, similarity
+from workbench.data.text.minhash import band_pairs, unpacked
+from workbench.data.text.shingles import shingled
 
 FOX = "the quick brown fox jumps over the lazy dog while seven small wrens watch from the old oak near the quiet lake"
 TEXTS, COPIES = corpus(3000, seed=7)

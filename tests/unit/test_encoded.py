@@ -15,15 +15,16 @@ import pytest
 
 from tests.toys import conversations, toy_tokenizer
 from tests.waiting import until
-from workbench.data import encoded, encoding_parts
-from workbench.data.encoded import EncodedRows, encoded_rows
-from workbench.data.encoding import EXAMPLES, OTHER, REASONS, Rules, Tally, encode_batch
-from workbench.data.store import dataset_folder, write_rows
-from workbench.data.templates import Template, get_template
-from workbench.data.tokenizer import Tokenizer
-from workbench.data.viewing import seen
-from workbench.errors import UserError
-from workbench.home import Home
+from workbench.core.errors import UserError
+from workbench.core.home import Home
+from workbench.data.encoding import cache
+from workbench.data.encoding import parts as encoding_parts
+from workbench.data.encoding.batches import EXAMPLES, OTHER, REASONS, Rules, Tally, encode_batch
+from workbench.data.encoding.cache import EncodedRows, encoded_rows
+from workbench.data.encoding.token_view import seen
+from workbench.data.store.datasets import dataset_folder, write_rows
+from workbench.rendering.templates import Template, get_template
+from workbench.rendering.tokenizer import Tokenizer
 
 ROOT = Path(__file__).resolve().parents[2]
 CHATML = get_template("chatml")
@@ -51,7 +52,7 @@ def never_again(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     def refuse(*_: Any) -> Tally:
         raise AssertionError("encoded again")
 
-    return lambda: monkeypatch.setattr(encoded, "encode_parts", refuse)
+    return lambda: monkeypatch.setattr(cache, "encode_parts", refuse)
 
 
 def pair(prompt: str, chosen: Any, rejected: Any, system: str = "", tools: list[Any] | None = None) -> dict[str, Any]:
@@ -97,7 +98,7 @@ def test_whatever_the_ids_depend_on_is_in_the_key(home: Home) -> None:
 
 def test_another_renderer_is_another_key(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     first = encode(home).key
-    monkeypatch.setattr(encoded, "_renderer_digest", lambda: "of a later version")
+    monkeypatch.setattr(cache, "_renderer_digest", lambda: "of a later version")
     assert encode(home).key != first
 
 
@@ -107,12 +108,12 @@ def test_another_day_is_another_key_where_the_template_writes_the_date(
     dated = Template("dated", "{{ strftime_now('%d') }}" + CHATML.text)
     keys = [encode(home, template=dated).key, encode(home).key]
 
-    class Tomorrow(encoded.datetime.date):
+    class Tomorrow(cache.datetime.date):
         @classmethod
         def today(cls) -> Any:
             return cls(2000, 1, 1)
 
-    monkeypatch.setattr(encoded.datetime, "date", Tomorrow)
+    monkeypatch.setattr(cache.datetime, "date", Tomorrow)
     assert encode(home, template=dated).key != keys[0] and encode(home).key == keys[1]
 
 
@@ -130,7 +131,7 @@ def forge(path: Path) -> None:
     path.write_text("{}")
 
 
-@pytest.mark.parametrize("name", ["part-00000.arrow", encoded.REPORT])
+@pytest.mark.parametrize("name", ["part-00000.arrow", cache.REPORT])
 @pytest.mark.parametrize("damage", [Path.unlink, shorten, flip, forge])
 def test_a_damaged_cache_is_made_anew(name: str, damage: Callable[[Path], None], home: Home) -> None:
     first = encode(home)
@@ -152,14 +153,14 @@ def test_a_stop_leaves_nothing_behind(home: Home) -> None:
 
 
 def test_of_two_jobs_at_once_both_have_the_rows(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    work, other = encoded.encode_parts, []
+    work, other = cache.encode_parts, []
 
     def overtaken(*given: Any) -> Tally:
-        monkeypatch.setattr(encoded, "encode_parts", work)
+        monkeypatch.setattr(cache, "encode_parts", work)
         other.append(encode(home))
         return work(*given)
 
-    monkeypatch.setattr(encoded, "encode_parts", overtaken)
+    monkeypatch.setattr(cache, "encode_parts", overtaken)
     assert encode(home).table.equals(other[0].table)
     assert [path.name for path in (home.cache / "encoded").iterdir()] == [other[0].key]
 
@@ -171,7 +172,7 @@ def test_what_was_used_longest_ago_makes_room(home: Home, monkeypatch: pytest.Mo
         os.utime(folder / key, (time.time() - 1000 + age,) * 2)
     assert encode(home, max_length=100).key == keys[0]  # used again just now
     size = sum(file.stat().st_size for file in (folder / keys[0]).iterdir())
-    monkeypatch.setattr(encoded, "LIMIT", 3.5 * size)
+    monkeypatch.setattr(cache, "LIMIT", 3.5 * size)
     last = encode(home, max_length=400).key
     assert {path.name for path in folder.iterdir()} == {keys[0], keys[2], last}
 
@@ -189,7 +190,7 @@ def test_what_is_mapped_stays_readable_when_the_cache_is_deleted(home: Home) -> 
 
 
 def test_processes_make_what_one_makes_in_order(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("workbench.data.table.GROUP", 10)
+    monkeypatch.setattr("workbench.rows.table.GROUP", 10)
     rows = conversations(60)
     rows[41]["messages"][1]["content"] = "x" * 4000
     rows[17]["messages"].insert(0, {"role": "tool", "content": "Nobody asked."})
@@ -226,7 +227,7 @@ def test_a_stop_ends_the_processes(home: Home, monkeypatch: pytest.MonkeyPatch) 
             raise Asked
 
     told: list[Any] = []
-    monkeypatch.setattr("workbench.data.table.GROUP", 10)
+    monkeypatch.setattr("workbench.rows.table.GROUP", 10)
     write_rows(home, "many", "conversation", conversations(60))
     monkeypatch.setattr(encoding_parts, "PART", 1)
     monkeypatch.setattr(encoding_parts, "cores", lambda: 2)
@@ -240,10 +241,10 @@ KILLED = """
 import sys
 from pathlib import Path
 from workbench.data import encoding_parts
-from workbench.data.encoded import encoded_rows
-from workbench.data.encoding import Rules
-from workbench.data.templates import get_template
-from workbench.home import Home
+from workbench.data.encoding.cache import encoded_rows
+from workbench.data.encoding.batches import Rules
+from workbench.rendering.templates import get_template
+from workbench.core.home import Home
 
 def tell(*_):
     print("at work", flush=True)

@@ -15,25 +15,25 @@ import torch
 from tests.running import carry
 from tests.toys import EXACT, toy_adapter, toy_dataset, wordy_model
 from tests.voting import by, close
-from workbench.chat import engine as engine_module
-from workbench.chat.decoding import Decoding
-from workbench.chat.ensemble_engine import EnsembleEngine
-from workbench.chat.ensembles import _features, _fitting
-from workbench.chat.ensembles._likelihood import mean_logprob
-from workbench.chat.ensembles.pipeline import Pipeline, fill
-from workbench.chat.ensembles.stacking import Stacking
-from workbench.chat.ensembles.vote import Vote, said
 from workbench.chat.service import ChatService, Pane
-from workbench.errors import SpecError, UserError
-from workbench.home import Home
+from workbench.core.errors import SpecError, UserError
+from workbench.core.home import Home
+from workbench.core.lineage import read_manifest
+from workbench.ensembles.engine import EnsembleEngine
+from workbench.ensembles.methods import _features
+from workbench.ensembles.methods._likelihood import mean_logprob
+from workbench.ensembles.methods.pipeline import Pipeline, fill
+from workbench.ensembles.methods.stacking import Stacking
+from workbench.ensembles.methods.vote import Vote, said
+from workbench.ensembles.shelf import create_ensemble, read_ensemble
+from workbench.inference import engine as engine_module
+from workbench.inference.decoding import Decoding
 from workbench.jobs.job import STOP_FILE, JobContext, JobStopped
-from workbench.jobs.kinds.fit_stacking import FitStacking
-from workbench.jobs.kinds.generate import Generate
 from workbench.jobs.queue import Queue
-from workbench.lineage import read_manifest
-from workbench.models.ensembles import create_ensemble, read_ensemble
 from workbench.models.shelf import delete_model
-from workbench.preferences import sessions, votes
+from workbench.preferences import sessions, stacking_fit, votes
+from workbench.preferences.jobs.fit_stacking import FitStacking
+from workbench.preferences.jobs.generate import Generate
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 ASKED = [{"role": "user", "content": "Tell me of the red apple."}]
@@ -220,7 +220,9 @@ def test_most_votes_win_and_the_note_counts_them() -> None:
 
 def test_a_tie_goes_to_the_likelier(monkeypatch: pytest.MonkeyPatch) -> None:
     likely = {"5": -2.0, "so 7": -0.5, "7": -1.0, "5.0": -1.5}
-    monkeypatch.setattr("workbench.chat.ensembles.vote.mean_logprob", lambda engine, who, messages, text: likely[text])
+    monkeypatch.setattr(
+        "workbench.ensembles.methods.vote.mean_logprob", lambda engine, who, messages, text: likely[text]
+    )
     stream = outcome(Vote(samples=4), Told("5", "so 7", "7", "5.0"))
     assert (stream.text, stream.note) == ("so 7", "2 of 4, the likelier of a tie")
 
@@ -306,19 +308,19 @@ def planted(count: int, noise: float = 0.5) -> tuple[list[votes.Vote], np.ndarra
 
 def test_the_fit_finds_what_decided_the_votes() -> None:
     _, design = planted(200)
-    theta = _fitting.fit(design, 1.0)
+    theta = stacking_fit.fit(design, 1.0)
     assert theta[0] > 1 and theta[1] < 0 and theta[2] == 0
-    assert np.abs(_fitting.fit(design, 1000.0)).max() < np.abs(theta).max() / 5
+    assert np.abs(stacking_fit.fit(design, 1000.0)).max() < np.abs(theta).max() / 5
 
 
 def test_the_measure_is_of_prompts_not_fitted_on() -> None:
     given, design = planted(200)
     prompts = [one.prompt_index for one in given]
-    assert _fitting.held_out(design, prompts, 1.0, 10, 0).mean() > 0.85
+    assert stacking_fit.held_out(design, prompts, 1.0, 10, 0).mean() > 0.85
     # random features, one for each prompt: what is learnt of one prompt says nothing about another
     memorised = np.zeros((40, 20))
     memorised[np.arange(40), np.arange(40) // 2] = 1
-    assert set(_fitting.held_out(memorised, [n // 2 for n in range(40)], 0.01, 10, 0)) == {0.5}
+    assert set(stacking_fit.held_out(memorised, [n // 2 for n in range(40)], 0.01, 10, 0)) == {0.5}
 
 
 @pytest.mark.parametrize(
@@ -329,14 +331,14 @@ def test_the_measure_is_of_prompts_not_fitted_on() -> None:
 def test_the_verdict_is_honest(count: int, right: float, wins: float, says: str) -> None:
     given = [vote(n, float(n % 2 == 0 or n == 1 or wins == 1)) for n in range(count)]
     choices = np.array([float(right == 1 or n // 2 % 2 == 0) for n in range(count)])
-    found = _fitting.verdict(given, choices)
+    found = stacking_fit.verdict(given, choices)
     assert says in found["verdict"] and found["accuracy"]["n"] == count == found["best_member_wins"]["n"]
     assert found["accuracy"]["low"] <= found["accuracy"]["share"] <= found["accuracy"]["high"]
 
 
 def test_votes_between_one_model_s_own_answers_are_no_win_of_it() -> None:
     given = [vote(n, 1.0, "toy", "toy#2") for n in range(40)]
-    found = _fitting.verdict(given, np.ones(40))
+    found = stacking_fit.verdict(given, np.ones(40))
     assert "best_member" not in found and found["accuracy"]["share"] == 1
 
 

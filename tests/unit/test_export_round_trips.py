@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from workbench.data.exporting import EXPORTS, Export, write_export
-from workbench.data.importing import import_dataset, preview_source
-from workbench.data.store import all_rows, write_rows
-from workbench.errors import UserError
-from workbench.home import Home
+from workbench.core.errors import UserError
+from workbench.core.home import Home
+from workbench.data.exports.export import EXPORTS, Export, write_export
+from workbench.data.recipes.importing import import_dataset, preview_source
+from workbench.data.store.datasets import all_rows, write_rows
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "neighbours.md"
 Row = dict[str, Any]

@@ -9,21 +9,21 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.toys import conversations, preferences
-from workbench.data.card import dataset_card, shareable, size_category
-from workbench.data.exporting import EXPORTS, Export, preview_export, write_export
-from workbench.data.exports._lines import write_lines
-from workbench.data.exports.csv import GUARDED
-from workbench.data.external import entries, source_of_entry
-from workbench.data.importing import import_dataset
-from workbench.data.recipe import Recipe
-from workbench.data.statistics import statistics
-from workbench.data.store import all_rows, write_rows
-from workbench.data.workshop import edit_rows, resplit
-from workbench.errors import Problems, UserError
-from workbench.home import Home
+from workbench.core.errors import Problems, UserError
+from workbench.core.home import Home
+from workbench.core.spec import load_yaml
+from workbench.data.exports.export import EXPORTS, Export, preview_export, write_export
+from workbench.data.exports.formats._lines import write_lines
+from workbench.data.exports.formats.csv import GUARDED
+from workbench.data.recipes.importing import import_dataset
+from workbench.data.recipes.pipeline import edit_rows, resplit
+from workbench.data.recipes.recipe import Recipe
+from workbench.data.sources.external import entries, source_of_entry
+from workbench.data.statistics.dataset_statistics import statistics
+from workbench.data.store.datasets import all_rows, write_rows
+from workbench.family.dataset_card import dataset_card, shareable, size_category
+from workbench.family.front_matter import declared
 from workbench.jobs.job import JOBS, Job, JobContext
-from workbench.models.front_matter import declared
-from workbench.spec import load_yaml
 
 CALL = {"type": "function", "function": {"name": "weather", "arguments": {"city": "Bonn"}}}
 TOOL = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from workbench.data.external import entries, source_of_entry
-from workbench.data.importing import import_dataset
-from workbench.data.store import rows
-from workbench.errors import UserError
-from workbench.home import Home
+from workbench.core.errors import UserError
+from workbench.core.home import Home
+from workbench.data.recipes.importing import import_dataset
+from workbench.data.sources.external import entries, source_of_entry
+from workbench.data.store.datasets import rows
 
 INFO: dict[str, Any] = {
     "alpaca": {"file_name": "a.json"},

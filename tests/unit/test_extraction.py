@@ -10,13 +10,13 @@ from safetensors.torch import load_file
 
 from tests.running import context, run, wrong_with
 from tests.toys import EXACT, toy_model, toy_tokenizer
-from workbench.errors import UserError
-from workbench.home import Home, writing
+from workbench.core.errors import UserError
+from workbench.core.home import Home, writing
+from workbench.core.lineage import Manifest, read_manifest, write_manifest
 from workbench.jobs.job import STOP_FILE, JobStopped
-from workbench.jobs.kinds.extract_lora import ExtractLora
-from workbench.lineage import Manifest, read_manifest, write_manifest
 from workbench.merging import extraction
 from workbench.merging.extraction import low_rank
+from workbench.merging.jobs.extract_lora import ExtractLora
 from workbench.models.loading import load_base
 
 IDS = torch.arange(3, 40)[None]

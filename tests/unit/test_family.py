@@ -7,19 +7,19 @@ from pathlib import Path
 
 import pytest
 
+from tabs.figures.family import figure, generations, layout
 from tests.voting import by, close
-from workbench.data.store import write_rows
-from workbench.errors import UserError
-from workbench.home import Home, entries, writing
-from workbench.lineage import Manifest, Parent, parent_of, read_manifest, write_manifest
-from workbench.models.card import model_card
-from workbench.models.family import as_text, family
-from workbench.models.family_figure import figure, generations, layout
-from workbench.models.front_matter import declared
+from workbench.core.errors import UserError
+from workbench.core.home import Home, entries, writing
+from workbench.core.lineage import Manifest, Parent, parent_of, read_manifest, write_manifest
+from workbench.core.spec import load_yaml
+from workbench.data.store.datasets import write_rows
+from workbench.family.front_matter import declared
+from workbench.family.model_card import model_card
+from workbench.family.tree import as_text, family
 from workbench.preferences import sessions, store, tables
 from workbench.preferences.export import export_dataset
 from workbench.preferences.votes import next_item, vote
-from workbench.spec import load_yaml
 
 
 @pytest.fixture
@@ -168,7 +168,7 @@ def test_a_manifest_of_thousands_of_parents_and_a_long_chain_stay_bounded(
     for n in range(60):
         put(home, f"m{n}", [Parent(kind="model", name=f"m{n - 1}", role="base")] if n else [])
     assert max(generations(family(home, "m59")).values()) == 59
-    monkeypatch.setattr("workbench.models.family.MOST_NODES", 30)
+    monkeypatch.setattr("workbench.family.tree.MOST_NODES", 30)
     found = family(home, "m59")
     assert len(found.nodes) == 30 and "goes on" in found.notes[0]
     assert as_text(found).count("base: ") == 29

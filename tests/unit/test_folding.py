@@ -9,16 +9,16 @@ import torch
 from tests.running import context, run, wrong_with
 from tests.toy_adapters import save_adapter, toy_base
 from tests.toys import toy_adapter, toy_model
-from workbench.errors import UserError
-from workbench.home import Home
-from workbench.jobs.kinds.fold import Fold
-from workbench.jobs.kinds.quantize import folded
-from workbench.lineage import read_manifest
+from workbench.compression.jobs.quantize import folded
+from workbench.core.errors import UserError
+from workbench.core.home import Home
+from workbench.core.lineage import read_manifest
 from workbench.merging.checks import check
 from workbench.merging.recipe import Recipe
 from workbench.models import merged
 from workbench.models.fold_check import Comparison
 from workbench.models.folding import changed_config
+from workbench.models.jobs.fold_adapter import Fold
 from workbench.models.merged import open_weights
 from workbench.models.model_import import import_folder
 from workbench.models.shelf import resolve

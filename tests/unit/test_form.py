@@ -7,18 +7,18 @@ import gradio as gr
 import pytest
 from pydantic.fields import FieldInfo
 
-from tabs._fields import bounds, nested_of, registry_of
-from tabs._form import Form
-from workbench.chat.decoding import Decoding
-from workbench.commands.shared import families
-from workbench.errors import SpecError
+from tabs.forms.fields import bounds, nested_of, registry_of
+from tabs.forms.form import Form
+from workbench.cli.shared import families
+from workbench.core.errors import SpecError
+from workbench.core.registry import Registry, choice
+from workbench.core.spec import Spec
+from workbench.inference.decoding import Decoding
 from workbench.jobs.job import JOBS, Job
-from workbench.jobs.kinds.assemble_moe import AssembleMoe
-from workbench.jobs.kinds.combine_adapters import CombineAdapters
-from workbench.jobs.kinds.generate import Generate
-from workbench.jobs.kinds.train import Train
-from workbench.registry import Registry, choice
-from workbench.spec import Spec
+from workbench.merging.jobs.assemble_moe import AssembleMoe
+from workbench.merging.jobs.combine_adapters import CombineAdapters
+from workbench.preferences.jobs.generate import Generate
+from workbench.training.jobs.train import Train
 from workbench.training.objective import OBJECTIVES
 from workbench.training.tuner import TUNERS
 

@@ -12,18 +12,18 @@ import pytest
 
 from tests.running import context, run
 from tests.toys import conversations, toy_dataset, toy_model
-from workbench.compressing.quantizers.gguf import Gguf
-from workbench.errors import Problems, SpecError, UserError
+from workbench.compression.importance import importance_of, load, save
+from workbench.compression.jobs.import_gguf import ImportGguf
+from workbench.compression.jobs.quantize import Quantize
+from workbench.compression.quantizers.gguf import Gguf
+from workbench.core.errors import Problems, SpecError, UserError
+from workbench.core.home import Home
+from workbench.core.lineage import read_manifest
 from workbench.gguf import converter, converting, tokenizing
-from workbench.gguf.importance import importance_of, load, save
 from workbench.gguf.preview import cache_bytes, fit, preview
 from workbench.gguf.reading import read_header
 from workbench.gguf.types import KINDS
-from workbench.home import Home
 from workbench.jobs.job import STOP_FILE, JobStopped
-from workbench.jobs.kinds.import_gguf import ImportGguf
-from workbench.jobs.kinds.quantize import Quantize
-from workbench.lineage import read_manifest
 from workbench.models.shelf import Resolved, gguf_file, model_info, resolve
 
 QUIET: Any = (lambda *_: None, lambda: None)
@@ -135,7 +135,7 @@ def test_importance_is_the_mean_square_of_what_goes_in(home: Home, source: Path,
     import torch
     from transformers import AutoModelForCausalLM
 
-    from workbench.models.measure import encode
+    from workbench.inference.loss import encode
 
     toy, rows = resolve(home, "toy"), conversations(3)
     matrix = importance_of(toy, read_header(source), rows, "conversation", *QUIET)
@@ -311,7 +311,7 @@ def test_a_file_llama_cpp_cannot_open_is_not_shelved(fresh: Home, source: Path, 
 
 
 def test_a_stopped_copy_leaves_nothing(fresh: Home, source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("workbench.jobs.kinds.import_gguf.os.link", lambda *_: (_ for _ in ()).throw(OSError()))
+    monkeypatch.setattr("workbench.compression.jobs.import_gguf.os.link", lambda *_: (_ for _ in ()).throw(OSError()))
     ctx = context(fresh, "import")
     (ctx.folder / STOP_FILE).write_text("discard")
     with pytest.raises(JobStopped):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.gguf_files import SORTS, Sort, write
-from workbench.errors import UserError
+from workbench.core.errors import UserError
 from workbench.gguf.reading import Array, read_header
 
 KEY = "general.architecture"

@@ -10,13 +10,13 @@ from tests.prove.architectures import source
 from tests.prove.gguf_logits import largest_difference
 from tests.running import run, wrong_with
 from tests.toys import toy_model
-from workbench.compressing.quantizers.gguf import Gguf
-from workbench.errors import UserError
+from workbench.compression.jobs.quantize import Quantize
+from workbench.compression.quantizers.gguf import Gguf
+from workbench.core.errors import UserError
+from workbench.core.home import Home
 from workbench.gguf import converting, quantizing
 from workbench.gguf.refusals import converter_refusal, opening_refusal
 from workbench.gguf.support import computed_otherwise
-from workbench.home import Home
-from workbench.jobs.kinds.quantize import Quantize
 from workbench.models.model_import import import_folder
 from workbench.models.shelf import resolve
 

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from tests.gguf_files import BLOCK, SORTS, Sort, importance, write
-from workbench.errors import UserError
+from workbench.core.errors import UserError
 from workbench.gguf.layout import TYPES
 from workbench.gguf.quantizing import choices, quantize
 from workbench.gguf.reading import read_header

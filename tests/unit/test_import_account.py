@@ -9,13 +9,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from workbench.data.detecting import detect
-from workbench.data.exporting import EXPORTS, write_export
-from workbench.data.importing import import_dataset, preview_source, rejected
-from workbench.data.source import SOURCES
-from workbench.data.store import all_rows
-from workbench.errors import UserError
-from workbench.home import Home
+from workbench.core.errors import UserError
+from workbench.core.home import Home
+from workbench.data.exports.export import EXPORTS, write_export
+from workbench.data.reading.detection import detect
+from workbench.data.recipes.importing import import_dataset, preview_source, rejected
+from workbench.data.sources.source import SOURCES
+from workbench.data.store.datasets import all_rows
 from workbench.jobs.job import JOBS, JobContext
 
 Row = dict[str, Any]

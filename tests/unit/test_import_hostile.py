@@ -7,11 +7,12 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from workbench.data import compressed, lines, opening, store
-from workbench.data.importing import import_dataset, rejected
-from workbench.data.source import SOURCES
-from workbench.errors import UserError
-from workbench.home import Home
+from workbench.core.errors import UserError
+from workbench.core.home import Home
+from workbench.data.reading import compressed, lines, opening
+from workbench.data.recipes.importing import import_dataset, rejected
+from workbench.data.sources.source import SOURCES
+from workbench.data.store import datasets
 
 ROW = '{"prompt": "q", "completion": "a"}\n'
 
@@ -68,7 +69,7 @@ def test_a_line_without_end(home: Home, tmp_path: Path, monkeypatch: pytest.Monk
     assert made.info["rows"]["train"] == 2 and made.info["rejected"] == 1
     found = rejected(home, "a")[0]
     assert found.where == "a.jsonl line 2" and "longer than 64 MB" in found.reason and len(found.raw) <= 500
-    store.delete_dataset(home, "a")
+    datasets.delete_dataset(home, "a")
     refused(home, write(tmp_path, "b.jsonl", endless), "longer than 64 MB")
 
 
@@ -97,14 +98,14 @@ def test_bad_lines_are_named_and_the_others_kept(
     for row in found:
         assert bad[row.line][1] in row.reason, row
     assert rejected(home, "a", 3, 2) == found[3:5] and rejected(home, "a", 99) == []
-    assert store.rows(home, "a")[-1]["messages"][1]["content"] == "2"
+    assert datasets.rows(home, "a")[-1]["messages"][1]["content"] == "2"
 
 
 def test_text_is_kept_literally(home: Home, tmp_path: Path) -> None:
     said = "${HOME} {{x}} <script>alert(1)</script> %s \u2028 \x7f \\n"
     row = {"messages": [{"role": "user", "content": said}, {"role": "assistant", "content": said + "\u0000"}]}
     import_dataset(home, write(tmp_path, "a.jsonl", json.dumps(row)), "a")
-    assert store.rows(home, "a") == [row]
+    assert datasets.rows(home, "a") == [row]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "latin-1", "cp1252"])
@@ -113,7 +114,7 @@ def test_encodings(home: Home, tmp_path: Path, encoding: str, name: str) -> None
     text = '{"prompt": "é", "completion": "ß"}\n' if name == "a.jsonl" else "prompt,completion\né,ß\n"
     chosen = encoding.removesuffix("-sig").removesuffix("-le").removesuffix("-be")
     import_dataset(home, write(tmp_path, name, text.encode(encoding)), "a", encoding=chosen)
-    assert [turn["content"] for turn in store.rows(home, "a")[0]["messages"]] == ["é", "ß"]
+    assert [turn["content"] for turn in datasets.rows(home, "a")[0]["messages"]] == ["é", "ß"]
 
 
 def test_wrong_encodings_name_the_byte(home: Home, tmp_path: Path) -> None:
@@ -129,7 +130,7 @@ def test_duplicate_keys_and_mixed_columns(home: Home, tmp_path: Path) -> None:
     text = '{"text": "first", "text": "second"}\n{"text": 5, "x": 1}\n{"text": "t", "x": [1]}\n{"x": {}, "text": "u"}\n'
     made = import_dataset(home, write(tmp_path, "a.jsonl", text), "a", eval_fraction=0)
     assert made.info["rejected"] == 0
-    assert [row["text"] for row in store.rows(home, "a")] == ["second", "5", "t", "u"]
+    assert [row["text"] for row in datasets.rows(home, "a")] == ["second", "5", "t", "u"]
 
 
 @pytest.mark.parametrize("name", ["../up", "/etc/x", "a/b", "..", "a\0b", "~"])

@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from workbench.data import store
-from workbench.data.importing import import_dataset, preview_source, rejected, rejected_file
-from workbench.data.source import SOURCES, Source
-from workbench.data.store import dataset_table
-from workbench.data.table import rows_of
-from workbench.errors import Problems, SpecError, UserError
-from workbench.home import Home
+from workbench.core.errors import Problems, SpecError, UserError
+from workbench.core.home import Home
+from workbench.core.spec import load_yaml
+from workbench.data.recipes.importing import import_dataset, preview_source, rejected, rejected_file
+from workbench.data.sources.source import SOURCES, Source
+from workbench.data.store import datasets
+from workbench.data.store.datasets import dataset_table
 from workbench.jobs.job import JOBS, JobContext, JobStopped
-from workbench.spec import load_yaml
+from workbench.rows.table import rows_of
 
 
 @pytest.fixture
@@ -73,10 +73,13 @@ def test_several_files_keep_order_names_and_lines(home: Home, tmp_path: Path) ->
         },
         "steps": [{"method": "split", "eval_fraction": 0.1, "seed": 3}],
     }  # fmt: skip
-    kept = store.all_rows(home, "all", "train") + store.all_rows(home, "all", "eval")
+    kept = datasets.all_rows(home, "all", "train") + datasets.all_rows(home, "all", "eval")
     assert sorted(map(str, kept)) == sorted(map(str, rows)) and made.info["rows"] == {"train": 42, "eval": 5}
     again = import_dataset(home, located(home, "all"), "again", seed=3)
-    assert store.all_rows(home, "again", "eval") == store.all_rows(home, "all", "eval") and again.info["rejected"] == 2
+    assert (
+        datasets.all_rows(home, "again", "eval") == datasets.all_rows(home, "all", "eval")
+        and again.info["rejected"] == 2
+    )
 
 
 def test_files_of_different_kinds_and_none(home: Home, tmp_path: Path) -> None:
@@ -98,7 +101,7 @@ def test_a_folder_and_equal_names(home: Home, tmp_path: Path) -> None:
         jsonl(tmp_path / place / "a.jsonl", [conversation(place)])
         (tmp_path / place / "notes.log").write_text("no data")
     import_dataset(home, [tmp_path / "two", tmp_path / "one"], "x", eval_fraction=0)
-    assert [row["messages"][0]["content"] for row in store.rows(home, "x")] == ["two", "one"]
+    assert [row["messages"][0]["content"] for row in datasets.rows(home, "x")] == ["two", "one"]
     assert sorted(path.name for path in (home.datasets / "x" / "source").iterdir()) == ["a.jsonl", "a.jsonl-2"]
     assert recipe(home, "x")["steps"] == [] and rejected_file(home, "x") is None and rejected(home, "x") == []
 
@@ -118,15 +121,17 @@ def test_pasted_text_in_the_recipe(home: Home) -> None:
     for name in ("short", "long"):
         again = located(home, name)
         import_dataset(home, again, f"{name}-again", eval_fraction=0)
-        assert store.all_rows(home, f"{name}-again") == store.all_rows(home, name)
+        assert datasets.all_rows(home, f"{name}-again") == datasets.all_rows(home, name)
     assert recipe(home, "long")["source"]["method"] == "files"
 
 
 def test_the_shelf_as_a_source(home: Home) -> None:
-    store.write_rows(home, "old", "text", [{"text": str(n)} for n in range(20)], [{"text": "e", "metadata": {"a": 1}}])
+    datasets.write_rows(
+        home, "old", "text", [{"text": str(n)} for n in range(20)], [{"text": "e", "metadata": {"a": 1}}]
+    )
     made = import_dataset(home, SOURCES.parse({"method": "shelf", "dataset": "old"}), "new", eval_fraction=0)
     assert made.parents[0].name == "old" and made.parents[0].digest and made.info["kind"] == "text"
-    assert store.all_rows(home, "new") == [*store.all_rows(home, "old"), {"text": "e", "metadata": {"a": 1}}]
+    assert datasets.all_rows(home, "new") == [*datasets.all_rows(home, "old"), {"text": "e", "metadata": {"a": 1}}]
     part = import_dataset(
         home, SOURCES.parse({"method": "shelf", "dataset": "old", "part": "eval"}), "e", eval_fraction=0
     )

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from workbench.data import gathering, opening, source_parts, straight
-from workbench.data.format import FORMATS, Format
-from workbench.data.reading import ReadingOptions
-from workbench.data.source_plan import Choice
-from workbench.data.table import rows_of
+from workbench.data.reading import ingest, jsonl_fast, opening, source_parts
+from workbench.data.reading.format import FORMATS, Format
+from workbench.data.reading.readers import ReadingOptions
+from workbench.data.reading.source_plan import Choice
+from workbench.rows.table import rows_of
 
 GOOD = '{"messages":[{"role":"user","content":"q"},{"role":"assistant","content":"a"}]}'
 
@@ -89,7 +89,7 @@ FORMS = {
 
 
 def gathered(path: Path, form: Format, rejects: Path) -> tuple[object, ...]:
-    found = gathering.gather([path], Choice(form), ReadingOptions(), rejects)
+    found = ingest.gather([path], Choice(form), ReadingOptions(), rejects)
     return rows_of(found.table), found.rejected, rejects.read_text() if rejects.exists() else ""
 
 
@@ -128,7 +128,7 @@ def test_plain_chunks_take_the_fast_way() -> None:
     assert layout is not None
     extra = turns(("system", "Information"), ("user", 'a "b"\n'), ("assistant", "é"), id=7, tag="x", good=None)
     data = "\n".join([GOOD, extra, turns(("human", "q"), ("gpt", "a")), ""]).encode()
-    read = straight.read_straight(data, layout)
+    read = jsonl_fast.read_straight(data, layout)
     assert read is not None and read.others.keys() == {"id", "tag"}
     part = source_parts.straight_part(read, FORMS["messages"], {"id", "tag"}, 1)
     assert part is not None and rows_of(part.table) == [

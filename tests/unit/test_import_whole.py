@@ -14,17 +14,17 @@ from safetensors.torch import load_file, save_file
 from tests.running import wrong_with
 from tests.toy_adapters import SIZES, build, save_adapter, toy_base
 from tests.toys import toy_dataset, toy_tokenizer
-from workbench.commands.shelves import LISTS
-from workbench.errors import UserError
-from workbench.home import Home
-from workbench.jobs.kinds.quantize import Quantize
-from workbench.jobs.kinds.train import Train
-from workbench.limited import MEMORY_BYTES
-from workbench.lineage import digest_of, read_manifest
+from workbench.cli.shelves import LISTS
+from workbench.compression.jobs.quantize import Quantize
+from workbench.core.errors import UserError
+from workbench.core.home import Home
+from workbench.core.limited import MEMORY_BYTES
+from workbench.core.lineage import digest_of, read_manifest
 from workbench.models import inspection
 from workbench.models.model_import import import_folder
 from workbench.models.model_kinds import SEES_AND_SPEAKS, kind_from, kind_of
 from workbench.models.shelf import answerable, model_info
+from workbench.training.jobs.train import Train
 
 Change = Callable[[dict[str, Any]], dict[str, Any]]
 PREFIX = "base_model.model.model."

@@ -63,13 +63,13 @@ def test_the_command_line_starts_without_the_heavy_packages() -> None:
 def test_the_page_is_composed_and_jobs_checked_without_the_heavy_packages(tmp_path: Path) -> None:
     code = f"""
 import app
-from tabs._context import Context
+from tabs.shell.context import Context
 from workbench.chat.service import ChatService
-from workbench.errors import UserError
-from workbench.home import Home
+from workbench.core.errors import UserError
+from workbench.core.home import Home
 from workbench.jobs.queue import Queue
 from workbench.jobs.runner import Runner
-from workbench.jobs.kinds.train import Train
+from workbench.training.jobs.train import Train
 home = Home.at({str(tmp_path)!r}); queue = Queue(home)
 app.compose(Context(home, queue, Runner(home, queue), ChatService(home)))
 try: queue.submit(Train(model="a", dataset="b", tuner="qlora"))

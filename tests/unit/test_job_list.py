@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.naps import jobs as naps
-from workbench.home import Home
+from workbench.core.home import Home
 from workbench.jobs import listing
 from workbench.jobs.events import EventLog
 from workbench.jobs.index import JobIndex

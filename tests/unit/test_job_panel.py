@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from tabs._job_panel import act, actions, points_of
+from tabs.shell.job_panel import act, actions, points_of
 from tests.toys import toy_home
-from workbench.errors import UserError
+from workbench.core.errors import UserError
 from workbench.jobs.events import EventLog
 from workbench.jobs.job import JOBS
 from workbench.jobs.queue import Queue

@@ -14,8 +14,8 @@ import pytest
 
 from tests.naps import jobs as naps
 from tests.waiting import end_processes_of, processes_of, until
-from workbench.errors import SEE_LOG, UserError
-from workbench.home import Home
+from workbench.core.errors import SEE_LOG, UserError
+from workbench.core.home import Home
 from workbench.jobs.events import EventLog, Story
 from workbench.jobs.job import JOBS, STOP_FILE, Job
 from workbench.jobs.queue import Queue, job_result
@@ -201,7 +201,7 @@ def test_a_submitted_job_is_a_folder_that_any_process_reads(queue: Queue, home: 
 
 
 def test_a_job_that_would_fail_is_refused_with_every_reason(queue: Queue, home: Home) -> None:
-    from workbench.jobs.kinds.train import Train
+    from workbench.training.jobs.train import Train
 
     with pytest.raises(UserError) as caught:
         queue.submit(Train(model="none", dataset="nothing"))

@@ -9,8 +9,8 @@ import psutil
 import pytest
 
 from tests.naps import jobs as naps
-from workbench.home import Home
-from workbench.jobs import process
+from workbench.core import process
+from workbench.core.home import Home
 from workbench.jobs.events import EventLog, Story
 from workbench.jobs.job import JOBS
 from workbench.jobs.queue import Queue

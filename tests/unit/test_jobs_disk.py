@@ -13,8 +13,8 @@ import pytest
 from tests.naps import jobs as naps
 from tests.small_disk import SmallDisk, small_disk
 from tests.waiting import until
-from workbench.errors import UserError, explain
-from workbench.home import Home
+from workbench.core.errors import UserError, explain
+from workbench.core.home import Home
 from workbench.jobs import worker
 from workbench.jobs.events import EventLog
 from workbench.jobs.job import JOBS, JobContext

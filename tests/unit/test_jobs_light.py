@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from tabs._job_panel import points_of
+from tabs.shell.job_panel import points_of
 from tests.naps import jobs as naps
-from workbench.errors import UserError
-from workbench.home import Home
+from workbench.core.errors import UserError
+from workbench.core.home import Home
 from workbench.jobs import runner as runner_module
 from workbench.jobs.events import EventLog
 from workbench.jobs.job import JOBS

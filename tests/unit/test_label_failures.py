@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.voting import by, make_session
-from workbench.errors import UserError
-from workbench.home import Home
+from workbench.core.errors import UserError
+from workbench.core.home import Home
 from workbench.preferences import failures, store
 from workbench.preferences.recovery import readable_rows, recover, trouble
 from workbench.preferences.sessions import Answer, add_answers, create_session, get_session, list_sessions
@@ -260,8 +260,8 @@ def test_rows_beyond_a_damaged_page_are_found(tmp_path: Path) -> None:
 VOTE_UNTIL_REFUSED = """
 import sys, uuid
 from tests.voting import by, make_session
-from workbench.errors import UserError
-from workbench.home import Home
+from workbench.core.errors import UserError
+from workbench.core.home import Home
 from workbench.preferences.votes import next_item, vote
 home = Home(__import__("pathlib").Path(sys.argv[1]))
 try:

@@ -7,8 +7,8 @@ import pytest
 import sqlalchemy as sa
 
 from tests.voting import by, close
-from workbench.errors import UserError
-from workbench.home import Home
+from workbench.core.errors import UserError
+from workbench.core.home import Home
 from workbench.preferences import migrations, store, tables
 from workbench.preferences.export import preference_pairs, session_digest
 from workbench.preferences.sessions import get_session, list_sessions

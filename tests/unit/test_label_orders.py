@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.voting import make_session
-from workbench.errors import UserError
-from workbench.home import Home
+from workbench.core.errors import UserError
+from workbench.core.home import Home
 from workbench.preferences import store, tables
 from workbench.preferences.blinding import Voter, close_session, unblind
 from workbench.preferences.standing import standing

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from workbench.errors import MOST_CHARACTERS, Problem, SpecError, UserError
-from workbench.limits import bounded_object, bounded_text, number, text, too_deep, whole
-from workbench.spec import load_yaml
+from workbench.core.errors import MOST_CHARACTERS, Problem, SpecError, UserError
+from workbench.core.limits import bounded_object, bounded_text, number, text, too_deep, whole
+from workbench.core.spec import load_yaml
 
 
 def test_a_file_over_its_limit_is_refused(tmp_path: Path) -> None:

@@ -16,10 +16,10 @@ from tests.running import run, wrong_with
 from tests.toy_adapters import build, toy_base
 from tests.toy_training import job
 from tests.toys import toy_dataset
-from workbench.errors import UserError
-from workbench.home import Home
-from workbench.jobs.kinds.fold import Fold
-from workbench.lineage import read_manifest
+from workbench.core.errors import UserError
+from workbench.core.home import Home
+from workbench.core.lineage import read_manifest
+from workbench.models.jobs.fold_adapter import Fold
 from workbench.models.model_import import import_folder
 from workbench.training.lora_targets import Group, chosen, group_of, in_layer, targets_of
 from workbench.training.target_facts import CONVERTED

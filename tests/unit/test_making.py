@@ -8,20 +8,20 @@ from pathlib import Path
 
 import pytest
 
-from workbench.chat.decoding import Decoding
-from workbench.data.store import write_rows
-from workbench.errors import UserError
-from workbench.home import Home
-from workbench.making import filters
-from workbench.making.judging import expected_score, written_score
-from workbench.making.log import MakingLog
-from workbench.making.makers.evol_instruct import finds_equal
-from workbench.making.makers.self_instruct import tasks_in
-from workbench.making.novelty import Novelty, words
-from workbench.making.prompts import FOLDER, Prompt, check_prompt, get_prompt
-from workbench.making.replies import Reply, Request, seed_of
-from workbench.making.retrying import back_off, retry_after
-from workbench.making.seeds import seeds_of
+from workbench.core.errors import UserError
+from workbench.core.home import Home
+from workbench.data.store.datasets import write_rows
+from workbench.inference.decoding import Decoding
+from workbench.synthesis import filters
+from workbench.synthesis.generation_log import MakingLog
+from workbench.synthesis.generators.evol_instruct import finds_equal
+from workbench.synthesis.generators.self_instruct import tasks_in
+from workbench.synthesis.judging import expected_score, written_score
+from workbench.synthesis.novelty import Novelty, words
+from workbench.synthesis.prompts import FOLDER, Prompt, check_prompt, get_prompt
+from workbench.synthesis.replies import Reply, Request, seed_of
+from workbench.synthesis.retrying import back_off, retry_after
+from workbench.synthesis.seeds import seeds_of
 
 ASK = [{"role": "user", "content": "Why?"}]
 

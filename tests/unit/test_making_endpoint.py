@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 
 from tests.endpoint_server import KEY, Bad, Server, completion, last, serving
-from workbench.chat.decoding import Decoding
-from workbench.errors import UserError
-from workbench.making import endpoint_writer, retrying
-from workbench.making.endpoint import Endpoint
-from workbench.making.endpoint_writer import EndpointWriter
-from workbench.making.replies import Reply, Request
-from workbench.making.rules import Patience
+from workbench.core.errors import UserError
+from workbench.inference.decoding import Decoding
+from workbench.synthesis import endpoint_writer, retrying
+from workbench.synthesis.endpoint import Endpoint
+from workbench.synthesis.endpoint_writer import EndpointWriter
+from workbench.synthesis.replies import Reply, Request
+from workbench.synthesis.rules import Patience
 
 
 @pytest.fixture(autouse=True)
@@ -261,7 +261,7 @@ def test_the_address_is_completed_and_never_shown(monkeypatch: pytest.MonkeyPatc
 
 
 def test_nothing_of_it_can_come_from_a_request() -> None:
-    from workbench.jobs.kinds.make_data import MakeData
+    from workbench.synthesis.jobs.make_data import MakeData
 
     for field in ("url", "key", "endpoint.url", "endpoint.key"):
         path = field.split(".")

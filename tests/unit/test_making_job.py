@@ -16,14 +16,14 @@ from tests.endpoint_server import KEY, Bad, Server, completion, last, serving
 from tests.running import carry, context, run, wrong_with
 from tests.toys import conversations
 from tests.waiting import until
-from workbench.data.store import all_rows, dataset_kind, dataset_manifest, delete_dataset, write_rows
-from workbench.errors import UserError
-from workbench.home import Home
+from workbench.core.errors import UserError
+from workbench.core.home import Home
+from workbench.data.store.datasets import all_rows, dataset_kind, dataset_manifest, delete_dataset, write_rows
 from workbench.jobs.job import STOP_FILE, JobStopped
-from workbench.jobs.kinds.make_data import MakeData
 from workbench.jobs.queue import Queue
-from workbench.making import retrying
-from workbench.making.prompts import get_prompt
+from workbench.synthesis import retrying
+from workbench.synthesis.jobs.make_data import MakeData
+from workbench.synthesis.prompts import get_prompt
 
 Say = Callable[[dict[str, Any], int], Any]
 
@@ -399,7 +399,7 @@ def test_an_edited_template_changes_no_job_under_way(home: Home, at: Any, monkey
         at(server)
         with pytest.raises(UserError):
             job(endpoint={"concurrency": 1}).run(context(home))
-    monkeypatch.setattr("workbench.making.prompts.FOLDER", home.root)
+    monkeypatch.setattr("workbench.synthesis.prompts.FOLDER", home.root)
     (home.root / "answer.jinja").write_text("Shout: {{ prompt }}")
     with serving(lambda body, n: "It is so.") as server:
         at(server)

@@ -10,15 +10,15 @@ from tests.chatting import load
 from tests.running import context, run
 from tests.toy_gguf import toy_gguf
 from tests.toys import conversations, toy_adapter, toy_home
-from workbench.chat.decoding import Decoding
-from workbench.chat.engine import Engine
-from workbench.data.store import all_rows, dataset_manifest, delete_dataset, write_rows
-from workbench.home import Home
-from workbench.jobs.kinds.make_data import MakeData
-from workbench.lineage import read_manifest
-from workbench.making import judging
-from workbench.making.replies import Reply, Request
-from workbench.making.writer import NO_ROOM, NO_SCORE, ShelfWriter
+from workbench.core.home import Home
+from workbench.core.lineage import read_manifest
+from workbench.data.store.datasets import all_rows, dataset_manifest, delete_dataset, write_rows
+from workbench.inference.decoding import Decoding
+from workbench.inference.engine import Engine
+from workbench.synthesis import judging
+from workbench.synthesis.jobs.make_data import MakeData
+from workbench.synthesis.replies import Reply, Request
+from workbench.synthesis.writer import NO_ROOM, NO_SCORE, ShelfWriter
 
 pytestmark = pytest.mark.usefixtures("exact")
 

@@ -14,9 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tokenizers import decoders, models, pre_tokenizers
 
-from workbench.data.rendering import Tokenizer, render
-from workbench.data.templates import Template
-from workbench.errors import UserError
+from workbench.core.errors import UserError
+from workbench.rendering.rendered import Tokenizer, render
+from workbench.rendering.templates import Template
 
 TRL = importlib.util.find_spec("trl")
 assert TRL and TRL.origin

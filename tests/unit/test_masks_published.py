@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from workbench.data.templates import BUILT_IN, Conversation, Layout, Template, get_template
+from workbench.rendering.templates import BUILT_IN, Conversation, Layout, Template, get_template
 
 OURS = Path(__file__).parents[1] / "templates"
 TOKENS = {"bos_token": "<s>", "eos_token": "</s>"}

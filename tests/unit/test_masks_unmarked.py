@@ -14,8 +14,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from tests.unit.test_masks_marked import conversations
-from workbench.data.templates import Conversation, Layout, Template
-from workbench.errors import UserError
+from workbench.core.errors import UserError
+from workbench.rendering.templates import Conversation, Layout, Template
 
 TRL = importlib.util.find_spec("trl")
 assert TRL and TRL.origin

@@ -11,15 +11,15 @@ from tokenizers import Tokenizer
 
 from tests.running import context
 from tests.toys import EXACT, conversations, toy_adapter, toy_dataset, toy_model, toy_pairs
-from workbench.data.prompts import built_in_prompts, held_out
-from workbench.data.store import write_rows
-from workbench.errors import Problems, UserError
-from workbench.home import Home
+from workbench.core.errors import Problems, UserError
+from workbench.core.home import Home
+from workbench.data.store.datasets import write_rows
+from workbench.data.store.prompts import built_in_prompts, held_out
+from workbench.inference.jobs.measure import Measure
+from workbench.inference.loss import Loss, batches, difference, encode, interval, loss_of, rows_of
 from workbench.jobs.job import JobStopped
-from workbench.jobs.kinds.measure import Measure
-from workbench.merging import proof
+from workbench.merging import sanity_check
 from workbench.models.loading import load_base
-from workbench.models.measure import Loss, batches, difference, encode, interval, loss_of, rows_of
 from workbench.models.shelf import resolve
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -73,7 +73,7 @@ def test_of_a_text_all_tokens_but_the_first_count(home: Home) -> None:
 def test_padding_and_batches_change_nothing(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [*conversations(5), {"messages": [*conversations(1)[0]["messages"], *conversations(2)[1]["messages"]]}]
     together = measured(home, "toy", rows)
-    monkeypatch.setattr("workbench.models.measure.BATCH", 1)
+    monkeypatch.setattr("workbench.inference.loss.BATCH", 1)
     alone = measured(home, "toy", rows)
     assert np.allclose(together.nll, alone.nll, rtol=1e-4) and np.array_equal(together.counts, alone.counts)
 
@@ -162,12 +162,12 @@ def test_the_job_says_everything_wrong_at_once(home: Home) -> None:
     ],
 )
 def test_repetition_is_seen(text: str, extreme: bool) -> None:
-    assert (proof.repetition(text) > proof.REPEATED) is extreme
+    assert (sanity_check.repetition(text) > sanity_check.REPEATED) is extreme
 
 
 def test_the_proof_warns_of_a_child_that_lost_its_words(home: Home) -> None:
     ctx = context(home, "proof")
-    found = proof.prove(ctx, "toy", ["taught"], "lessons", prompts=2, tokens=12, seed=0)
+    found = sanity_check.prove(ctx, "toy", ["taught"], "lessons", prompts=2, tokens=12, seed=0)
     assert list(found["perplexity"]) == ["toy", "taught"]
     assert found["perplexity"]["taught"]["perplexity"] < found["perplexity"]["toy"]["perplexity"]
     assert [set(sample["answers"]) for sample in found["samples"]] == [{"toy", "taught"}] * 2
@@ -177,14 +177,14 @@ def test_the_proof_warns_of_a_child_that_lost_its_words(home: Home) -> None:
 
 
 def test_a_good_child_gives_no_warning_and_the_built_in_text_serves_without_a_dataset(home: Home) -> None:
-    found = proof.prove(context(home, "fine"), "toy", ["taught", "loud"], "", prompts=1, tokens=8, seed=0)
+    found = sanity_check.prove(context(home, "fine"), "toy", ["taught", "loud"], "", prompts=1, tokens=8, seed=0)
     assert set(found["perplexity"]) == {"taught", "toy", "loud"}
     assert not any("nats" in warning for warning in found["warnings"])
     assert len(found["samples"]) == 1 and found["samples"][0]["prompt"]
 
 
 def test_a_parent_that_cannot_be_loaded_does_not_spoil_the_proof(home: Home) -> None:
-    found = proof.prove(context(home, "gone"), "taught", ["nowhere"], "pairs", prompts=1, tokens=8, seed=0)
+    found = sanity_check.prove(context(home, "gone"), "taught", ["nowhere"], "pairs", prompts=1, tokens=8, seed=0)
     assert set(found["perplexity"]) == {"taught"}
     assert any("nowhere" in warning for warning in found["warnings"])
 

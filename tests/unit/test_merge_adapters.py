@@ -8,12 +8,12 @@ from safetensors.torch import load_file
 
 from tests.running import context, run, wrong_with
 from tests.toys import EXACT, toy_adapter, toy_model
-from workbench.errors import SpecError
-from workbench.home import Home
+from workbench.core.errors import SpecError
+from workbench.core.home import Home
+from workbench.core.lineage import read_manifest
 from workbench.jobs.job import STOP_FILE, JobStopped
-from workbench.jobs.kinds.combine_adapters import ANY_RANK, SVD, Combination, CombineAdapters
-from workbench.lineage import read_manifest
 from workbench.merging.combining import cut
+from workbench.merging.jobs.combine_adapters import ANY_RANK, SVD, Combination, CombineAdapters
 from workbench.models.loading import load_base
 
 ATTENTION = ["q_proj", "v_proj"]

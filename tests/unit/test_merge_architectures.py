@@ -11,12 +11,12 @@ from tests.prove.architectures import ARCHITECTURES, CLASSES
 from tests.running import run, wrong_with
 from tests.toy_adapters import build
 from tests.toys import toy_tokenizer
-from workbench.errors import UserError
-from workbench.home import Home
-from workbench.jobs.kinds.merge import Merge
-from workbench.lineage import Manifest, write_manifest
+from workbench.core.errors import UserError
+from workbench.core.home import Home
+from workbench.core.lineage import Manifest, write_manifest
 from workbench.merging.checks import check
 from workbench.merging.engine import Plan
+from workbench.merging.jobs.merge import Merge
 from workbench.merging.recipe import Recipe
 from workbench.models.tensors import model_config
 

@@ -10,8 +10,8 @@ import pytest
 from safetensors.numpy import load_file
 
 from tests.merge_recipes import config, found, linear, notes, sliced, stops, three_models, ties, weights
-from workbench.errors import SpecError
-from workbench.home import Home
+from workbench.core.errors import SpecError
+from workbench.core.home import Home
 from workbench.merging.checks import sizes
 from workbench.merging.recipe import Recipe
 

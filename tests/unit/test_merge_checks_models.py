@@ -10,8 +10,8 @@ from safetensors.numpy import save_file
 
 from tests.merge_recipes import EMBED, HALF, config, found, linear, notes, sliced, stops, three_models, ties, weights
 from tests.toys import toy_model
-from workbench.home import Home
-from workbench.lineage import Manifest, parent_of, write_manifest
+from workbench.core.home import Home
+from workbench.core.lineage import Manifest, parent_of, write_manifest
 
 
 @pytest.fixture

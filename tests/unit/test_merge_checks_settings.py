@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.merge_recipes import found, linear, notes, stops, three_models, ties
-from workbench.home import Home
+from workbench.core.home import Home
 from workbench.merging import catalogue
 from workbench.merging.parameters import Parameter
 

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from tests.merge_recipes import add_token, edit, found, linear, notes, rows, sliced, stops, three_models
-from workbench.home import Home
-from workbench.merging.checking.vocabulary import vocabulary
+from workbench.core.home import Home
 from workbench.merging.checks import sizes
 from workbench.merging.recipe import Recipe
+from workbench.models.vocabulary import vocabulary
 
 
 @pytest.fixture

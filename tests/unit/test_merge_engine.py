@@ -8,8 +8,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from tests.toys import toy_model
-from workbench.errors import SpecError, UserError
-from workbench.home import Home
+from workbench.core.errors import SpecError, UserError
+from workbench.core.home import Home
 from workbench.merging.engine import Plan, merge_to
 from workbench.merging.recipe import Recipe, for_mergekit
 
@@ -65,7 +65,7 @@ def test_it_gives_what_mergekit_gives(home: Home, tmp_path: Path, given: dict[st
     from mergekit.merge import run_merge
     from mergekit.options import MergeOptions
 
-    from workbench.spec import load_yaml
+    from workbench.core.spec import load_yaml
 
     ours = merged(home, given, tmp_path / "ours", kernels="stock")
     theirs = MergeConfiguration.model_validate(load_yaml(for_mergekit(home, Recipe.read(given))))
@@ -223,7 +223,7 @@ def test_aliases_are_read_but_not_bombs() -> None:
 
 
 def test_names_are_found_by_shelf_hub_id_and_folder(home: Home) -> None:
-    from workbench.lineage import read_manifest, write_manifest
+    from workbench.core.lineage import read_manifest, write_manifest
     from workbench.merging.recipe import find
 
     folder = toy_model(home, "hubbed", seed=7)

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from tests.toys import toy_home, toy_model
-from workbench.commands.jobs import run_here
-from workbench.errors import SpecError, UserError
-from workbench.home import Home
+from workbench.cli.jobs import run_here
+from workbench.core.errors import SpecError, UserError
+from workbench.core.home import Home
+from workbench.core.lineage import digest_of, read_manifest
 from workbench.jobs.job import JOBS
 from workbench.jobs.queue import Queue
-from workbench.lineage import digest_of, read_manifest
 
 SLERP = {
     "merge_method": "slerp",

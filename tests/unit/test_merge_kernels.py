@@ -11,10 +11,10 @@ from mergekit.merge_methods import merge_tensors
 from mergekit.sparsify import RescaleNorm, della_magprune
 from torch import Tensor
 
-from workbench.errors import UserError
+from workbench.core.errors import UserError
 from workbench.merging import _task_vectors
-from workbench.merging._adapter import register_with_mergekit
-from workbench.merging.own import METHODS
+from workbench.merging.mergekit_bridge import register_with_mergekit
+from workbench.merging.method import METHODS
 
 BASE = torch.ones(2, 3)
 # what the two fine-tunes changed

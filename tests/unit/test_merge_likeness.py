@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 
+from tabs.figures import layers as pictures
 from tests.toys import toy_model
-from workbench.errors import SpecError, UserError
-from workbench.home import Home
+from workbench.core.errors import SpecError, UserError
+from workbench.core.home import Home
 from workbench.jobs.job import JobContext, JobStopped
-from workbench.jobs.kinds.likeness import Likeness
 from workbench.jobs.queue import Queue
-from workbench.merging import likeness, pictures
+from workbench.merging import similarity
+from workbench.merging.jobs.likeness import Likeness
 
 torch = pytest.importorskip("torch")
 
@@ -54,25 +55,25 @@ def moved(base: Reader, seed: int, scale: float) -> Reader:
 
 def test_a_model_is_like_itself() -> None:
     one = random(1)
-    data = likeness.compare({"a": one, "b": one}, random(2), "base")
+    data = similarity.compare({"a": one, "b": one}, random(2), "base")
     assert over(data) == {"weights": 1.0, "tasks": 1.0, "signs": 1.0, "strong_signs": 1.0}
     assert set(data["pairs"]["a · b"]["tasks"]["layers"]) == {1.0}
 
 
 def test_opposite_task_vectors() -> None:
     base = random(1)
-    data = likeness.compare({"a": moved(base, 2, 0.1), "b": moved(base, 2, -0.1)}, base, "base")
+    data = similarity.compare({"a": moved(base, 2, 0.1), "b": moved(base, 2, -0.1)}, base, "base")
     found = over(data)
     assert found["tasks"] == pytest.approx(-1.0, abs=1e-5)
     assert found["signs"] == found["strong_signs"] == 0.0
-    assert any("pull against each other" in text for text in likeness.sentences(data))
+    assert any("pull against each other" in text for text in similarity.sentences(data))
 
 
 def test_unrelated_task_vectors_are_orthogonal() -> None:
     base = random(1)
-    data = likeness.compare({"a": moved(base, 2, 0.1), "b": moved(base, 3, 0.1)}, base, "base")
+    data = similarity.compare({"a": moved(base, 2, 0.1), "b": moved(base, 3, 0.1)}, base, "base")
     assert abs(over(data)["tasks"]) < 0.1 and over(data)["signs"] == pytest.approx(0.5, abs=0.1)
-    said = " ".join(likeness.sentences(data))
+    said = " ".join(similarity.sentences(data))
     assert "nearly orthogonal" in said and "signs conflict in" in said and "rules of thumb" in said
 
 
@@ -80,7 +81,7 @@ def test_numbers_worked_out_by_hand() -> None:
     base = reader([1.0, 1.0, 1.0], [1.0, 1.0, 1.0])
     a = reader([2.0, 0.0, 1.0], [5.0, 1.5, 1.0])  # task vector  1 -1 0 / 4  0.5 0
     b = reader([3.0, 2.0, 2.0], [-1.0, 1.5, 1.0])  # task vector  2  1 1 / -2 0.5 0
-    data = likeness.compare({"a": a, "b": b}, base, "base")
+    data = similarity.compare({"a": a, "b": b}, base, "base")
     dot, one, other = 2 - 1 - 8 + 0.25, 1 + 1 + 16 + 0.25, 4 + 1 + 1 + 4 + 0.25
     found = over(data)
     assert found["tasks"] == pytest.approx(dot / (one * other) ** 0.5, abs=1e-5)
@@ -95,28 +96,28 @@ def test_numbers_worked_out_by_hand() -> None:
 
 def test_a_model_that_changed_nothing() -> None:
     base = random(1)
-    data = likeness.compare({"a": base, "b": moved(base, 2, 0.1)}, base, "base")
+    data = similarity.compare({"a": base, "b": moved(base, 2, 0.1)}, base, "base")
     assert over(data)["tasks"] is None and over(data)["signs"] is None
     assert data["changes"]["a"]["norm"]["all"] == 0.0
-    assert any("nothing to compare" in text for text in likeness.sentences(data))
+    assert any("nothing to compare" in text for text in similarity.sentences(data))
 
 
 def test_without_a_base_only_weights_are_compared() -> None:
-    data = likeness.compare({"a": random(1), "b": random(2), "c": random(3)})
+    data = similarity.compare({"a": random(1), "b": random(2), "c": random(3)})
     assert list(data["pairs"]) == ["a · b", "a · c", "b · c"] and list(data["pairs"]["a · b"]) == ["weights"]
     assert data["changes"] == {} and data["base"] == ""
-    assert all("far apart" in text for text in likeness.sentences(data))
+    assert all("far apart" in text for text in similarity.sentences(data))
 
 
 def test_large_tensors_go_through_in_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     base = random(1, torch.bfloat16)
     models = {"a": moved(base, 2, 0.1), "b": moved(base, 3, 0.1)}
-    whole = likeness.compare(models, base, "base")
-    monkeypatch.setattr(likeness, "CHUNK", 7)
-    pieces = likeness.compare(models, base, "base")
+    whole = similarity.compare(models, base, "base")
+    monkeypatch.setattr(similarity, "CHUNK", 7)
+    pieces = similarity.compare(models, base, "base")
     assert over(pieces) == pytest.approx(over(whole), abs=1e-5)
-    monkeypatch.setattr(likeness, "SAMPLE", 100)
-    assert over(likeness.compare(models, base, "base"))["strong_signs"] == pytest.approx(
+    monkeypatch.setattr(similarity, "SAMPLE", 100)
+    assert over(similarity.compare(models, base, "base"))["strong_signs"] == pytest.approx(
         over(whole)["strong_signs"], abs=0.2
     )
 
@@ -124,7 +125,7 @@ def test_large_tensors_go_through_in_chunks(monkeypatch: pytest.MonkeyPatch) -> 
 def test_tables_tell_layers_and_groups_apart() -> None:
     base = random(1)
     other = Reader({name: tensor + (0.5 if ".1.mlp" in name else 0) for name, tensor in base.items()})
-    data = likeness.compare({"a": other, "b": other}, base, "base")
+    data = similarity.compare({"a": other, "b": other}, base, "base")
     assert data["layers"] == ["outside the layers", "layer 0", "layer 1", "layer 2"]
     assert data["groups"] == ["embeddings", "attention", "mlp", "norms"]
     changed = data["changes"]["a"]["changed"]
@@ -136,16 +137,16 @@ def test_tensors_that_not_all_have_are_left_out() -> None:
     one, other = random(1), random(2)
     one["lm_head.weight"] = torch.ones(2)
     other["model.norm.weight"] = torch.ones(3)
-    data = likeness.compare({"a": one, "b": other})
+    data = similarity.compare({"a": one, "b": other})
     assert data["left_out"] == ["lm_head.weight", "model.norm.weight"]
-    assert any("2 tensors" in text for text in likeness.sentences(data))
+    assert any("2 tensors" in text for text in similarity.sentences(data))
     with pytest.raises(UserError, match="no tensor in common"):
-        likeness.compare({"a": one, "b": Reader({"x": torch.ones(1)})})
+        similarity.compare({"a": one, "b": Reader({"x": torch.ones(1)})})
 
 
 def test_figures_are_plain_and_transparent() -> None:
     base = random(1)
-    figures = pictures.figures(likeness.compare({"a": moved(base, 2, 0.1), "b": moved(base, 3, 0.1)}, base, "base"))
+    figures = pictures.figures(similarity.compare({"a": moved(base, 2, 0.1), "b": moved(base, 3, 0.1)}, base, "base"))
     assert json.loads(json.dumps(figures)) == figures and len(figures) == 6
     for figure in figures:
         (trace,) = figure["data"]
@@ -169,9 +170,9 @@ def test_the_job_writes_what_it_compared(home: Home) -> None:
     folder.mkdir()
     job = Likeness(models=["a", "b"], base="base")
     result = job.run(JobContext(home, folder))
-    data = likeness.read(folder)
+    data = similarity.read(folder)
     assert data["models"] == ["a", "b"] and data["layers"] == ["outside the layers", "layer 0", "layer 1"]
-    assert result["says"] == likeness.sentences(data) and data["left_out"] == []
+    assert result["says"] == similarity.sentences(data) and data["left_out"] == []
     events = [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()]
     told = [event["text"] for event in events if event.get("done")]
     assert len(told) == 3 and "Compared layer 0, cosine" in told[1]
@@ -184,10 +185,10 @@ def test_the_job_stops_between_layers(home: Home) -> None:
     with pytest.raises(JobStopped):
         Likeness(models=["a", "b"]).run(JobContext(home, folder))
     with pytest.raises(UserError, match="not compared yet"):
-        likeness.read(folder)
-    (folder / likeness.FILE).write_text("{")
+        similarity.read(folder)
+    (folder / similarity.FILE).write_text("{")
     with pytest.raises(UserError, match="damaged"):
-        likeness.read(folder)
+        similarity.read(folder)
 
 
 def test_the_job_finds_everything_wrong_beforehand(home: Home) -> None:

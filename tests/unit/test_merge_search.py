@@ -8,18 +8,18 @@ from typing import Any
 import pytest
 import torch
 
+from tabs.figures.merge_search import figures
 from tests.running import context, wrong_with
 from tests.toys import conversations, toy_dataset, toy_model, toy_pairs
-from workbench.data.store import write_rows
-from workbench.errors import UserError
-from workbench.home import Home
+from workbench.core.errors import UserError
+from workbench.core.home import Home
+from workbench.core.lineage import read_manifest
+from workbench.data.store.datasets import write_rows
+from workbench.inference.jobs.measure import Measure
 from workbench.jobs.job import JobContext, JobStopped
-from workbench.jobs.kinds.measure import Measure
-from workbench.jobs.kinds.merge_search import MergeSearch
-from workbench.lineage import read_manifest
+from workbench.merging.jobs.merge_search import MergeSearch
 from workbench.merging.recipe import Recipe
 from workbench.merging.search import Search, divide
-from workbench.merging.search_figures import figures
 from workbench.merging.search_space import Space, Start
 from workbench.merging.search_study import finished, importance, open_study
 from workbench.merging.trial_model import TrialModel

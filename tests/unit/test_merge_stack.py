@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from tabs.figures.layers import picture
 from tests.merge_recipes import EMBED, linear, sliced, three_models, ties
-from workbench.errors import UserError
-from workbench.home import Home
-from workbench.merging.pictures import picture
+from workbench.core.errors import UserError
+from workbench.core.home import Home
 from workbench.merging.recipe import Recipe
 from workbench.merging.stack import Layer, group_of, layer_of, stack_of, value_at
 

@@ -3,8 +3,8 @@
 import gradio as gr
 import pytest
 
-from tabs._context import guarded, shown
-from workbench.errors import Problem, SpecError, UserError
+from tabs.shell.context import guarded, shown
+from workbench.core.errors import Problem, SpecError, UserError
 
 EVIL = "<img src=x onerror=alert(1)>"
 

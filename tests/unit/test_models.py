@@ -14,17 +14,17 @@ import pytest
 
 from tests.toys import toy_model
 from workbench.__main__ import main
-from workbench.errors import UserError
-from workbench.home import Home
-from workbench.jobs.kinds.hub_model import GetHubModel
-from workbench.jobs.kinds.starter import GetStarter
+from workbench.core.errors import UserError
+from workbench.core.home import Home
+from workbench.core.lineage import Manifest, parent_of, write_manifest
+from workbench.core.units import human_count, human_size
 from workbench.jobs.queue import Queue
-from workbench.lineage import Manifest, parent_of, write_manifest
 from workbench.merging.recipe import find
 from workbench.models import hub, starter
+from workbench.models.jobs.hub_model import GetHubModel
+from workbench.models.jobs.starter_model import GetStarter
 from workbench.models.model_import import import_folder
 from workbench.models.shelf import delete_model, list_models, model_folder, model_info, resolve
-from workbench.units import human_count, human_size
 
 Damage = Callable[[Path], None]
 

@@ -13,11 +13,11 @@ from transformers import AutoModelForCausalLM, Qwen2Config, Qwen2ForCausalLM, Qw
 
 from tests.running import context, run, wrong_with
 from tests.toys import EXACT, toy_model, toy_tokenizer
-from workbench.errors import SpecError
-from workbench.home import Home, writing
+from workbench.core.errors import SpecError
+from workbench.core.home import Home, writing
+from workbench.core.lineage import Manifest, parent_of, read_manifest, write_manifest
 from workbench.jobs.job import STOP_FILE, JobStopped
-from workbench.jobs.kinds.assemble_moe import AssembleMoe
-from workbench.lineage import Manifest, parent_of, read_manifest, write_manifest
+from workbench.merging.jobs.assemble_moe import AssembleMoe
 from workbench.merging.moe import published
 from workbench.models.loading import load_base, load_tokenizer
 

@@ -7,19 +7,19 @@ from typing import Any
 
 import pytest
 
-from workbench.data.entry import Keys, part_of_split
-from workbench.data.entry_axolotl import ENTRY as AXOLOTL
-from workbench.data.entry_axolotl_types import FIELDS, PAIR_FIELDS, VERDICT_FIELDS
-from workbench.data.entry_llama_factory import COLUMNS, TAGS
-from workbench.data.entry_llama_factory import ENTRY as FACTORY
-from workbench.data.external import entries, entries_chosen, name_of_entry, source_of_entry
-from workbench.data.importing import import_dataset, preview_source
-from workbench.data.selection import Selection
-from workbench.data.store import all_rows
-from workbench.errors import UserError
-from workbench.home import Home
+from workbench.core.errors import UserError
+from workbench.core.home import Home
+from workbench.core.spec import dump_yaml
+from workbench.data.reading.selection import Selection
+from workbench.data.recipes.importing import import_dataset, preview_source
+from workbench.data.sources.entry import Keys, part_of_split
+from workbench.data.sources.entry_axolotl import ENTRY as AXOLOTL
+from workbench.data.sources.entry_axolotl_types import FIELDS, PAIR_FIELDS, VERDICT_FIELDS
+from workbench.data.sources.entry_llama_factory import COLUMNS, TAGS
+from workbench.data.sources.entry_llama_factory import ENTRY as FACTORY
+from workbench.data.sources.external import entries, entries_chosen, name_of_entry, source_of_entry
+from workbench.data.store.datasets import all_rows
 from workbench.merging.recipe import Recipe
-from workbench.spec import dump_yaml
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "neighbours.md"
 # https://github.com/hiyouga/LLaMA-Factory/blob/main/data/README.md

@@ -9,14 +9,22 @@ from typing import Any
 import pytest
 from pydantic import Field
 
-from workbench.data.source import SOURCES
-from workbench.data.step import STEPS
-from workbench.errors import SpecError, UserError
-from workbench.home import Home
+from workbench.core.errors import SpecError, UserError
+from workbench.core.home import Home
+from workbench.core.paths import (
+    SERVER_PATH,
+    PathGate,
+    ServerPath,
+    ServerPaths,
+    regular_file,
+    regular_files,
+    server_paths,
+)
+from workbench.core.spec import Spec
+from workbench.data.recipes.step import STEPS
+from workbench.data.sources.source import SOURCES
 from workbench.jobs.job import JOBS
 from workbench.models.model_import import import_folder
-from workbench.paths import SERVER_PATH, PathGate, ServerPath, ServerPaths, regular_file, regular_files, server_paths
-from workbench.spec import Spec
 
 LOOKS_LIKE_A_PATH = re.compile(r"path|folder|directory|\bfile")
 NO_PATHS = {

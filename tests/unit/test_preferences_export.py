@@ -6,9 +6,9 @@ import uuid
 import pytest
 
 from tests.voting import by, close
-from workbench.data import store as datasets
-from workbench.errors import UserError
-from workbench.home import Home
+from workbench.core.errors import UserError
+from workbench.core.home import Home
+from workbench.data.store import datasets
 from workbench.preferences import store
 from workbench.preferences.export import (
     export_dataset,

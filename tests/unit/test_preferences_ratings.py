@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.special import expit, stdtrit
 
-from workbench.errors import UserError
+from workbench.core.errors import UserError
 from workbench.preferences.agreement import agreement
 from workbench.preferences.intervals import inflation, wilson
 from workbench.preferences.ratings import (

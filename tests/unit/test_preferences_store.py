@@ -18,8 +18,8 @@ import pytest
 import sqlalchemy as sa
 
 from tests.voting import by
-from workbench.errors import UserError
-from workbench.home import Home
+from workbench.core.errors import UserError
+from workbench.core.home import Home
 from workbench.preferences import store, tables
 from workbench.preferences.sessions import Answer, add_answers, create_session, get_session, list_sessions
 from workbench.preferences.votes import effective_votes, next_item, vote
@@ -108,7 +108,7 @@ def test_a_wrong_address_names_its_variable(home, monkeypatch, url):
 SAVE_THEN_WAIT = """
 import sys, time
 from tests.voting import by
-from workbench.home import Home
+from workbench.core.home import Home
 from workbench.preferences.votes import next_item, vote
 home = Home.at(sys.argv[1])
 item = next_item(home, "round", by("ann"))
@@ -119,7 +119,7 @@ time.sleep(60)
 
 READ = """
 import sys
-from workbench.home import Home
+from workbench.core.home import Home
 from workbench.preferences.votes import effective_votes
 print([(v.annotator, v.choice, v.seconds) for v in effective_votes(Home.at(sys.argv[1]), "round")])
 """
@@ -138,7 +138,7 @@ def test_a_saved_vote_survives_kill_9(home):
 VOTE_ALL = """
 import sys, time
 from tests.voting import by
-from workbench.home import Home
+from workbench.core.home import Home
 from workbench.preferences.votes import next_item, vote
 home, who = Home.at(sys.argv[1]), sys.argv[2]
 print("ready", flush=True)
@@ -210,7 +210,7 @@ def test_one_annotator_in_many_tabs_and_repeated_requests_votes_once_a_pair(home
     assert get_session(home, "round").votes == event_count(home) == 12
 
 
-OPEN = "import sys; from workbench.home import Home; from workbench.preferences.sessions import list_sessions; "
+OPEN = "import sys; from workbench.core.home import Home; from workbench.preferences.sessions import list_sessions; "
 OPEN += "sys.stdin.readline(); print(list_sessions(Home.at(sys.argv[1])))"
 
 

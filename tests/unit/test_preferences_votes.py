@@ -9,8 +9,8 @@ import pytest
 import sqlalchemy as sa
 
 from tests.voting import by
-from workbench.errors import SpecError, UserError
-from workbench.home import Home
+from workbench.core.errors import SpecError, UserError
+from workbench.core.home import Home
 from workbench.preferences import store, tables
 from workbench.preferences.sessions import (
     Answer,

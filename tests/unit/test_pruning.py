@@ -11,22 +11,22 @@ from safetensors.torch import load_file, save_file
 
 from tests.running import carry, context, run
 from tests.toys import EXACT, toy_dataset, toy_model, toy_pairs
-from workbench.compressing.activations import group_squares, influences, input_squares
-from workbench.compressing.anatomy import Anatomy, within
-from workbench.compressing.masks import Smallest, lowest, two_of_four
-from workbench.compressing.pruner import PRUNERS, Cut
-from workbench.errors import Problems, SpecError, UserError
-from workbench.hardware import Hardware
-from workbench.home import Home, write_text
+from workbench.compression.activations import group_squares, influences, input_squares
+from workbench.compression.jobs.prune import Prune
+from workbench.compression.masks import Smallest, lowest, two_of_four
+from workbench.compression.pruner import PRUNERS, Cut
+from workbench.core.errors import Problems, SpecError, UserError
+from workbench.core.hardware import Hardware
+from workbench.core.home import Home, write_text
+from workbench.core.lineage import read_manifest
 from workbench.jobs.job import STOP_FILE, JobContext, JobStopped
-from workbench.jobs.kinds.prune import Prune
-from workbench.jobs.kinds.train import Train
 from workbench.jobs.queue import Queue
 from workbench.jobs.view import JobView
 from workbench.jobs.worker import carry_out
-from workbench.lineage import read_manifest
+from workbench.models.anatomy import Anatomy, within
 from workbench.models.loading import load_base
 from workbench.models.shelf import model_info, resolve
+from workbench.training.jobs.train import Train
 from workbench.training.objectives.distill import divergence, pruned_from
 from workbench.training.tuners.full import Full, hold_zeros
 
@@ -439,7 +439,7 @@ def test_training_all_weights_is_refused_where_it_cannot_work(home: Home, monkey
     assert "Fold it into its base" in problems_of(home, model="lora", dataset="talks", tuner="full")
     assert "checkpoints are kept" in problems_of(home, dataset="talks", tuner="full", keep_checkpoints=2)
     assert problems_of(home, dataset="talks", tuner="full") == ""
-    monkeypatch.setattr("workbench.jobs.kinds.train.known", lambda _: Hardware(ram=10**6))
+    monkeypatch.setattr("workbench.training.jobs.train.known", lambda _: Hardware(ram=10**6))
     assert "takes 1.6 MB of memory, there are 1.0 MB" in problems_of(home, dataset="talks", tuner="full")
 
 

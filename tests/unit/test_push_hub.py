@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from workbench.errors import Problems, UserError
-from workbench.home import Home, writing
+from workbench.core.errors import Problems, UserError
+from workbench.core.home import Home, writing
+from workbench.core.lineage import Manifest, write_manifest
+from workbench.family.front_matter import declared
+from workbench.family.jobs.push_gguf import model_card
 from workbench.jobs.job import JOBS, Job, JobContext
-from workbench.jobs.kinds.push_hub import model_card
-from workbench.lineage import Manifest, write_manifest
-from workbench.models.front_matter import declared
 
 NAMES = ["small-q8_0", "small-q4_k_m"]
 

@@ -12,23 +12,24 @@ from peft import LoraConfig, get_peft_model
 from safetensors.torch import load_file
 from transformers import BitsAndBytesConfig
 
+from tabs.figures import weight_histograms
 from tests.toys import toy_dataset, toy_model
-from workbench.commands.jobs import run_here
-from workbench.compressing import calibrated, histograms, pictures, separate_env
-from workbench.compressing.hf import Parts
-from workbench.compressing.quantizer import QUANTIZERS
-from workbench.compressing.quantizers.absmax import Absmax
-from workbench.compressing.quantizers.bnb_4bit import Bnb4Bit
-from workbench.compressing.quantizers.gptq import Gptq
-from workbench.compressing.quantizers.zeropoint import ZeroPoint
-from workbench.compressing.separate_env import CommandFailed, Environment
-from workbench.errors import Problems, UserError
-from workbench.hardware import Hardware, probe
-from workbench.home import Home
+from workbench.cli.jobs import run_here
+from workbench.compression import calibrated, histograms, separate_env
+from workbench.compression.hf import Parts
+from workbench.compression.quantizer import QUANTIZERS
+from workbench.compression.quantizers.absmax import Absmax
+from workbench.compression.quantizers.bnb_4bit import Bnb4Bit
+from workbench.compression.quantizers.gptq import Gptq
+from workbench.compression.quantizers.zeropoint import ZeroPoint
+from workbench.compression.separate_env import CommandFailed, Environment
+from workbench.core.errors import Problems, UserError
+from workbench.core.hardware import Hardware, probe
+from workbench.core.home import Home
+from workbench.core.lineage import Manifest, read_manifest, write_manifest
+from workbench.inference.loss import Encoded, encode, loss_of, rows_of
 from workbench.jobs.job import JOBS, JobStopped
-from workbench.lineage import Manifest, read_manifest, write_manifest
 from workbench.models.loading import load_base
-from workbench.models.measure import Encoded, encode, loss_of, rows_of
 from workbench.models.shelf import resolve
 from workbench.training.tuners.full import Full
 from workbench.training.tuners.qat import Qat
@@ -133,12 +134,12 @@ def test_rounding_leaves_histograms_and_a_model_of_the_same_type(home: Home, row
     job = next(path for path in home.jobs.iterdir() if list(path.glob("histograms-*.json")))
     data = json.loads((job / "histograms-absmax-int3.json").read_text())
     assert {layer["name"] for layer in data["layers"]} == set(Parts.of(home.models / "toy").matrices)
-    figures = pictures.figures(data)
+    figures = weight_histograms.figures(data)
     before, after = figures[1]["data"]
     assert sum(before["y"]) == sum(after["y"]) and sum(map(bool, after["y"])) <= sum(map(bool, before["y"]))
     assert figures[1]["layout"]["paper_bgcolor"] == "rgba(0,0,0,0)" and json.dumps(figures)
     with pytest.raises(KeyError):
-        pictures.histogram(data, "no such layer")
+        weight_histograms.histogram(data, "no such layer")
     eight, three = (read_manifest(home.models / name).info["rounding"]["median_snr_db"] for name in result["models"])
     assert 24 < eight - three < 36  # five bits of 6 dB each
     losses = [loss(load_base(home.models / name, EXACT), rows) for name in ("toy", result["models"][0])]

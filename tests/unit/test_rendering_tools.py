@@ -9,12 +9,12 @@ import pytest
 import tokenizers
 from tokenizers import decoders, models, pre_tokenizers
 
-from workbench.data.rendering import Rendered, Tokenizer, encode_rows, render, render_prompt
-from workbench.data.store import write_rows
-from workbench.data.templates import BUILT_IN, Template, TemplateStopped, custom_template, get_template
-from workbench.data.viewing import row_as_seen, seen
-from workbench.errors import UserError
-from workbench.home import Home
+from workbench.core.errors import UserError
+from workbench.core.home import Home
+from workbench.data.encoding.token_view import row_as_seen, seen
+from workbench.data.store.datasets import write_rows
+from workbench.rendering.rendered import Rendered, Tokenizer, encode_rows, render, render_prompt
+from workbench.rendering.templates import BUILT_IN, Template, TemplateStopped, custom_template, get_template
 
 CONTROL = [
     *("<s>", "</s>", "<|im_start|>", "<|im_end|>", "<|begin_of_text|>", "<|start_header_id|>", "<|end_header_id|>"),

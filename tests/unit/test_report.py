@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from transformers import TrainerControl
 
-from workbench.home import Home, write_text
+from workbench.core.home import Home, write_text
 from workbench.jobs.events import Story
 from workbench.jobs.job import STOP_FILE, JobContext
 from workbench.training.report import Report, memory_mb

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from tabs import _data_rows as view
-from tabs._data_edit import row_from, undoing
+from tabs.data import rows as view
+from tabs.data.edit import row_from, undoing
 from tests.toys import conversations
-from workbench.data import workshop
-from workbench.data.importing import import_dataset
-from workbench.data.store import all_rows, count
-from workbench.errors import UserError
-from workbench.home import Home
+from workbench.core.errors import UserError
+from workbench.core.home import Home
+from workbench.data.recipes import pipeline
+from workbench.data.recipes.importing import import_dataset
+from workbench.data.store.datasets import all_rows, count
 
 CALL = {"type": "function", "function": {"name": "weather", "arguments": {"city": "Bonn"}}}
 
@@ -59,7 +59,7 @@ def test_edit_delete_add_and_undo_say_what_they_do(home: Home) -> None:
     assert view.undo(home, {"dataset": "talks"})["said"] == "Undone: deleting 1 row."
     rows = all_rows(home, "talks")
     assert len(rows) == 30 and rows[3]["messages"][1]["content"] == "Edited."
-    workshop.resplit(home, "talks", 0.5)
+    pipeline.resplit(home, "talks", 0.5)
     assert undoing(home, "talks") == "adding “Split into train and eval”"
 
 

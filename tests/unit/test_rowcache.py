@@ -8,19 +8,19 @@ from pathlib import Path
 import pytest
 
 from tests.toys import conversations
-from workbench import rowcache
-from workbench.data.store import list_datasets, write_rows
-from workbench.errors import UserError
-from workbench.home import Home
-from workbench.lineage import Manifest, write_manifest
+from workbench.core import row_cache
+from workbench.core.errors import UserError
+from workbench.core.home import Home
+from workbench.core.lineage import Manifest, write_manifest
+from workbench.core.row_cache import RowCache
+from workbench.data.store.datasets import list_datasets, write_rows
 from workbench.models import shelf
-from workbench.rowcache import RowCache
 
 
 @pytest.fixture
 def settled(monkeypatch: pytest.MonkeyPatch) -> None:
     """Files written a moment ago count as if they had been written long ago."""
-    monkeypatch.setattr(rowcache, "RACY_NS", -1)
+    monkeypatch.setattr(row_cache, "RACY_NS", -1)
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def test_a_change_that_keeps_size_and_time_is_seen(change: object, folder: Path,
 
 
 def test_a_file_written_a_moment_ago_is_not_trusted_yet(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rowcache, "RACY_NS", 3600 * 10**9)
+    monkeypatch.setattr(row_cache, "RACY_NS", 3600 * 10**9)
     cache = RowCache(read := Reader())
     cache.row(folder), cache.row(folder)
     assert read.count == 2
@@ -85,7 +85,7 @@ def test_a_file_written_a_moment_ago_is_not_trusted_yet(folder: Path, monkeypatc
 def test_times_in_the_future_do_not_keep_rows_from_being_kept(folder: Path) -> None:
     """The clock was set back an hour: what is written from now on has other times."""
     ahead = time.time_ns() + 3600 * 10**9
-    assert rowcache.settled([(ahead, ahead, 5, 7)])
+    assert row_cache.settled([(ahead, ahead, 5, 7)])
 
 
 def test_what_changes_while_it_is_read_is_not_kept(folder: Path, settled: None) -> None:
@@ -181,7 +181,9 @@ def test_a_list_of_datasets_opens_no_file_twice(own_home: Path, settled: None, m
     for name in ("a", "b"):
         write_rows(home, name, "conversation", conversations(3))
     first = list_datasets(home)
-    monkeypatch.setattr("workbench.data.store.read_manifest", lambda folder: pytest.fail(f"{folder} was read again"))
+    monkeypatch.setattr(
+        "workbench.data.store.datasets.read_manifest", lambda folder: pytest.fail(f"{folder} was read again")
+    )
     assert list_datasets(home) == first and [one.name for one in first] == ["a", "b"]
     monkeypatch.undo()
     write_rows(home, "a", "conversation", conversations(4), replace=True)

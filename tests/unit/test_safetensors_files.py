@@ -14,12 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save
 
-from workbench.chat.gguf_lora import _pairs
-from workbench.errors import UserError
-from workbench.merging.averaging import average
+from workbench.core.errors import UserError
+from workbench.inference.gguf_lora import _pairs
 from workbench.models import tensors
 from workbench.models.safetensors_files import MOST_HEADER_BYTES, check_header, opened
 from workbench.models.weights import Tensors
+from workbench.training.averaging import average
 
 WHOLE = save({"a": np.ones((4, 8), np.float32), "b": np.zeros(3, np.float32)})
 HEADER = 8 + int.from_bytes(WHOLE[:8], "little")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.toys import toy_home
-from workbench.home import Home
+from workbench.core.home import Home
 from workbench.jobs.queue import Queue
 
 ROOT = Path(__file__).parents[2]
@@ -25,8 +25,8 @@ HEARD = ("a warning", "an error of a library", "of a child", "of C code")
 COMMAND = f"""
 {NOISE}
 from workbench import __main__, commands
-from workbench.commands import shelves
-from workbench.commands.screen import tell
+from workbench.cli import shelves
+from workbench.cli.screen import tell
 def listed(home, args):
     noise()
     tell("a word of our own")

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from workbench.data import searching
-from workbench.data.searching import search
-from workbench.data.store import write_rows
-from workbench.errors import UserError
-from workbench.home import Home
+from workbench.core.errors import UserError
+from workbench.core.home import Home
+from workbench.data.store import search as searching
+from workbench.data.store.datasets import write_rows
+from workbench.data.store.search import search
 
 
 def talk(number: int) -> dict[str, Any]:

@@ -6,13 +6,13 @@ import gradio as gr
 import pytest
 
 import app
-from tabs._context import Context
 from tabs.serving.callers import EVENTS, SERVER_FUNCTIONS, events, server_functions
+from tabs.shell.context import Context
 from workbench.chat.service import ChatService
-from workbench.home import Home
+from workbench.core.home import Home
+from workbench.core.paths import PathGate
 from workbench.jobs.queue import Queue
 from workbench.jobs.runner import Runner
-from workbench.paths import PathGate
 
 ADD = "new: say in tabs/serving/callers.py who may call it"
 REMOVE = "offered no more: take it out of tabs/serving/callers.py"

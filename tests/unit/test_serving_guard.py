@@ -8,10 +8,10 @@ from gradio import routes as gradio_routes
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
-from tabs._kit import ODD_QUERY
 from tabs.serving.calls import LONGEST_CALL, TOO_LONG
 from tabs.serving.config import Serving
 from tabs.serving.routes import FILE, LOGIN, LOGOUT, ROUTES, Who, find
+from tabs.shell.kit import ODD_QUERY
 from tests.serving import LOCAL, SmallPage, routes
 
 OURS = {("GET", LOGIN), ("HEAD", LOGIN), ("POST", LOGIN), ("POST", LOGOUT)}

@@ -14,7 +14,7 @@ from tabs.serving.sessions import KEY_FILE, Sessions
 from tabs.serving.throttle import LONGEST_WAIT_SECONDS, MOST_ADDRESSES, Throttle, network
 from tests.serving import LOCAL, SmallPage
 from tests.unit.test_serving_guard import address, everything
-from workbench.errors import UserError
+from workbench.core.errors import UserError
 
 PASSWORD = "correct horse"
 SERVING = Serving("0.0.0.0", password=PASSWORD)

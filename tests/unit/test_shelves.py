@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from tabs import _shelves
-from tabs._context import MOST_JOBS, Context
-from tabs._shelves import Look, Updates
-from tabs._table import ROWS, ShelfTable, TableRow
+from tabs.shell import shelves
+from tabs.shell.context import MOST_JOBS, Context
+from tabs.shell.shelves import Look, Updates
+from tabs.shell.table import ROWS, ShelfTable, TableRow
 from tests.bench.home_of_many import add_dataset, add_job, add_model, many
 from workbench.chat.service import ChatService
-from workbench.home import Home
+from workbench.core.home import Home
 from workbench.jobs.queue import Queue
 from workbench.jobs.runner import Runner
 
@@ -78,9 +78,9 @@ def test_marks_are_remembered_in_bounded_number() -> None:
     page = Counted()
     updates = Updates(lambda: page.version, page.make)
     old = reply(updates)["mark"]
-    for page.version in range(2, _shelves.MARKS + 10):
+    for page.version in range(2, shelves.MARKS + 10):
         reply(updates, old)
-    assert len(updates._tags) == _shelves.MARKS and len(reply(updates, old)["places"]) == 4
+    assert len(updates._tags) == shelves.MARKS and len(reply(updates, old)["places"]) == 4
 
 
 def test_replies_to_unknown_marks_do_not_pile_up() -> None:
@@ -88,7 +88,7 @@ def test_replies_to_unknown_marks_do_not_pile_up() -> None:
     updates = Updates(lambda: page.version, page.make)
     for number in range(1000):
         reply(updates, f"invented-{number}")
-    assert len(updates._replies) <= _shelves.MARKS
+    assert len(updates._replies) <= shelves.MARKS
 
 
 def test_a_look_reads_again_when_the_shelf_changed_or_some_time_passed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,7 +105,7 @@ def test_a_look_reads_again_when_the_shelf_changed_or_some_time_passed(monkeypat
     assert look.look() == (1, "a") and len(read) == 2  # looked again, and nothing is new
     state["value"] = "b"
     assert look.look() == (1, "a")
-    at = time.monotonic() + _shelves.SECONDS
+    at = time.monotonic() + shelves.SECONDS
     monkeypatch.setattr(time, "monotonic", lambda: at)
     assert look.look() == (2, "b") and len(read) == 3
 
@@ -167,9 +167,9 @@ def test_a_home_that_cannot_be_written_is_said(home: Home, monkeypatch: pytest.M
     ctx = context(home)
     before = ctx.shelves.version()
     assert ctx.shelves.problem() == ("", "")
-    monkeypatch.setattr(_shelves.shutil, "disk_usage", lambda _: SimpleNamespace(free=12_000))
+    monkeypatch.setattr(shelves.shutil, "disk_usage", lambda _: SimpleNamespace(free=12_000))
     assert "is full (12 kB free)" in ctx.shelves.problem()[0] and ctx.shelves.version() != before
-    monkeypatch.setattr(_shelves.os, "access", lambda *_: False)
+    monkeypatch.setattr(shelves.os, "access", lambda *_: False)
     assert "can only be read" in ctx.shelves.problem()[0]
 
 

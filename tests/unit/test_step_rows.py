@@ -8,16 +8,16 @@ import pyarrow as pa
 import pytest
 
 from tests.toys import conversations, toy_tokenizer
-from workbench.data import embedding
-from workbench.data.draws import repeated, shuffled
-from workbench.data.repeating import fresh_words, measures
-from workbench.data.rows import Rows
-from workbench.data.step import STEPS, Outcome, StepWork
-from workbench.data.store import write_rows
-from workbench.data.table import rows_of, table_of
-from workbench.data.turns import word_counts
-from workbench.errors import Problems, UserError
-from workbench.home import Home
+from workbench.core.errors import Problems, UserError
+from workbench.core.home import Home
+from workbench.data.recipes.draws import repeated, shuffled
+from workbench.data.recipes.step import STEPS, Outcome, StepWork
+from workbench.data.recipes.turns import word_counts
+from workbench.data.store.datasets import write_rows
+from workbench.data.text import embedding
+from workbench.data.text.repetition_measures import fresh_words, measures
+from workbench.rows.split_rows import Rows
+from workbench.rows.table import rows_of, table_of
 
 OAK = "The old oak by the quiet lake has stood there for three hundred years and every spring its leaves come again"
 Row = dict[str, Any]

@@ -5,15 +5,15 @@ from typing import Any
 
 import pytest
 
-from workbench.data import markup, pii_numbers
-from workbench.data.languages import sample_of
-from workbench.data.pii import masked, spans
-from workbench.data.rows import Rows
-from workbench.data.step import STEPS, Outcome, StepWork
-from workbench.data.steps.refusals import expressions, usual_phrases
-from workbench.data.table import table_of
-from workbench.errors import Problems
-from workbench.home import Home
+from workbench.core.errors import Problems
+from workbench.core.home import Home
+from workbench.data.recipes.step import STEPS, Outcome, StepWork
+from workbench.data.recipes.steps.refusals import expressions, usual_phrases
+from workbench.data.text import check_digits, html_and_markdown
+from workbench.data.text.languages import sample_of
+from workbench.data.text.personal_data import masked, spans
+from workbench.rows.split_rows import Rows
+from workbench.rows.table import table_of
 
 ALL = ("key", "email", "iban", "card", "ip", "phone")
 
@@ -73,8 +73,8 @@ def test_what_only_looks_like_personal_data_stays(text: str) -> None:
 
 @pytest.mark.parametrize("number", ["378282246310005", "6011111111111117", "5555 5555 5555 4444", "3530111333300000"])
 def test_card_numbers_of_every_maker(number: str) -> None:
-    assert pii_numbers.is_card(number)
-    assert not pii_numbers.is_card(number[:-1] + str((int(number[-1]) + 1) % 10))
+    assert check_digits.is_card(number)
+    assert not check_digits.is_card(number[:-1] + str((int(number[-1]) + 1) % 10))
 
 
 def test_your_own_patterns_are_masked_by_their_name(home: Home) -> None:
@@ -182,14 +182,14 @@ def test_the_list_of_refusals_is_read_without_its_comments() -> None:
     ],
 )
 def test_html_is_taken_out(text: str, expected: str) -> None:
-    assert markup.without_html(text) == expected
+    assert html_and_markdown.without_html(text) == expected
 
 
 def test_markdown_is_taken_out_outside_code() -> None:
     text = (
         "# Head\n**bold** and *soft*, 2*3*4, snake_case_name\n[here](https://x.org) `**a**`\n```\n# kept\n```\n> said"
     )
-    assert markup.without_markdown(text) == (
+    assert html_and_markdown.without_markdown(text) == (
         "Head\nbold and soft, 2*3*4, snake_case_name\nhere `**a**`\n```\n# kept\n```\nsaid"
     )
 
@@ -199,7 +199,7 @@ def test_markdown_is_taken_out_outside_code() -> None:
 )
 def test_broken_markup_takes_linear_time(text: str) -> None:
     begun = time.process_time()
-    markup.without_markdown(markup.without_html(text))
+    html_and_markdown.without_markdown(html_and_markdown.without_html(text))
     assert time.process_time() - begun < 8
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from workbench.children import child_environment
-from workbench.telemetry import TELEMETRY_OFF
+from workbench.core.children import child_environment
+from workbench.core.telemetry import TELEMETRY_OFF
 
 ROOT = Path(__file__).parents[2]
 SWITCHED_ON = dict.fromkeys(TELEMETRY_OFF, "0") | {"GRADIO_ANALYTICS_ENABLED": "True"}

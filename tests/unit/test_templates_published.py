@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from workbench.data.templates import BUILT_IN, CUSTOM, NAMES, Template, custom_template, get_template
-from workbench.errors import UserError
+from workbench.core.errors import UserError
+from workbench.rendering.templates import BUILT_IN, CUSTOM, NAMES, Template, custom_template, get_template
 
 TOKENS = {"bos_token": "<s>", "eos_token": "</s>"}
 SYSTEM = {"role": "system", "content": "Be brief."}

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 
-from workbench.data.masking import Span, token_mask, token_spans
+from workbench.rendering.masking import Span, token_mask, token_spans
 
 TEXTS = ["the wren sings", "a wren, an owl", "größer 🦉🦉 größer", "  two  blanks  ", "日本語 wren"]
 

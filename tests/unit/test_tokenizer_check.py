@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from tests.toys import toy_home, toy_model
-from workbench.data.templates import Template
-from workbench.errors import UserError
-from workbench.home import Home
+from workbench.core.errors import UserError
+from workbench.core.home import Home
 from workbench.jobs.job import JOBS, JobContext
 from workbench.models.shelf import import_folder
 from workbench.models.tokenizer_check import check_tokenizer
+from workbench.rendering.templates import Template
 
 pytestmark = pytest.mark.usefixtures("exact")
 CONFIG = "tokenizer_config.json"

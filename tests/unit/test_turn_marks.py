@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from tabs._data_edit import row_from
-from workbench.data.canonical import check
-from workbench.data.digests import row_digest, row_digests
-from workbench.data.exporting import EXPORTS
-from workbench.data.format import FORMATS
-from workbench.data.table import joined, read_table_file, rows_of, table_of, write_table
-from workbench.errors import UserError
+from tabs.data.edit import row_from
+from workbench.core.errors import UserError
+from workbench.data.exports.export import EXPORTS
+from workbench.data.reading.format import FORMATS
+from workbench.rows.canonical import check
+from workbench.rows.digests import row_digest, row_digests
+from workbench.rows.table import joined, read_table_file, rows_of, table_of, write_table
 
 ASKED = {"role": "user", "content": "Capital of France?"}
 GOOD = {"role": "assistant", "content": "Paris."}

@@ -16,18 +16,18 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from tabs._data_entries import bring
-from tabs._data_given import Given, discard, source_of
+from tabs.data.entries import bring
+from tabs.data.source import Given, discard, source_of
 from tabs.serving.uploads import NAMELESS, PATH, UploadQuota
 from tests.running import run
-from workbench.data.brief_preview import MOST_AT_ONCE
-from workbench.errors import UserError
-from workbench.home import Home
+from workbench.core.errors import UserError
+from workbench.core.home import Home
+from workbench.core.paths import PathGate
+from workbench.core.uploads import discard_uploads, quota_bytes, sweep_uploads, together, upload_folder, used_bytes
+from workbench.data.recipes.brief_preview import MOST_AT_ONCE
 from workbench.jobs.job import JOBS
 from workbench.jobs.queue import Queue
 from workbench.jobs.runner import Runner
-from workbench.paths import PathGate
-from workbench.uploads import discard_uploads, quota_bytes, sweep_uploads, together, upload_folder, used_bytes
 
 ROW = '{"prompt": "q", "completion": "a"}\n'
 

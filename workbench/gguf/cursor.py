@@ -4,7 +4,7 @@ import struct
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from workbench.errors import UserError
+from workbench.core.errors import UserError
 
 MOST_KEPT = 64 * 2**20
 MOST_HEADER = 2**30

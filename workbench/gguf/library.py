@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.errors import UserError
+from workbench.core.errors import UserError
 from workbench.gguf.layout import TYPES
 
 FUNCTIONS = ("ggml_quantize_chunk", "ggml_quantize_init", "ggml_row_size", "ggml_validate_row_data")

@@ -10,12 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from workbench.data.canonical import Message
-from workbench.data.templates import Template
-from workbench.errors import UserError
-from workbench.markdown import fenced, text
-from workbench.spec import dump_yaml
-from workbench.units import human_count, human_size
+from workbench.core.errors import UserError
+from workbench.core.markdown import fenced, text
+from workbench.core.spec import dump_yaml
+from workbench.core.units import human_count, human_size
+from workbench.rendering.templates import Template
+from workbench.rows.canonical import Message
 
 SYSTEM, USER, ANSWER = "SYSTEMWORDS", "USERWORDS", "ANSWERWORDS"
 

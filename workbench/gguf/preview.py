@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from workbench.errors import UserError
+from workbench.core.errors import UserError
+from workbench.core.units import human_size
 from workbench.gguf.converter import architecture_of, gguf_architecture
 from workbench.gguf.converting import float_type
 from workbench.gguf.layout import padded, tensor_bytes, tensor_names
@@ -15,7 +16,6 @@ from workbench.gguf.types import BY_QUALITY, Choice, mixture
 from workbench.gguf.weights import Traits, Weight, is_quantized
 from workbench.models import tensors
 from workbench.models.shelf import Resolved
-from workbench.units import human_size
 
 EXPERT = re.compile(r"\.experts\.\d+\.")
 TURNED = ("c_attn.weight", "c_proj.weight", "c_fc.weight")  # GPT-2 keeps these the other way round

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.errors import UserError
+from workbench.core.errors import UserError
 from workbench.gguf.layout import FLOATS
 from workbench.gguf.library import Library
 from workbench.gguf.reading import Header, Tensor, read_header

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from workbench.errors import UserError
+from workbench.core.errors import UserError
 from workbench.gguf.cursor import ARRAY, TEXT, Cursor
 from workbench.gguf.layout import ALIGNMENT, FILE_TYPE_NAMES, NAMES, TYPES, padded, tensor_bytes
 

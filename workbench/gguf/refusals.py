@@ -8,7 +8,7 @@ import re
 import signal
 from typing import NamedTuple
 
-from workbench.errors import UserError
+from workbench.core.errors import UserError
 
 ELSEWHERE = "It can be used as it is, or made smaller with another quantizer; the log has llama.cpp's own words."
 MEMORY = "Free memory, or convert it on a larger machine."

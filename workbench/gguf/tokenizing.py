@@ -9,13 +9,13 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-from workbench.children import child_environment
-from workbench.data.templates import get_template
-from workbench.data.tokenizer import Tokenizer
-from workbench.errors import UserError
+from workbench.core.children import child_environment
+from workbench.core.errors import UserError
 from workbench.gguf.converter import probe_text
 from workbench.gguf.refusals import ELSEWHERE, opening_refusal
 from workbench.models.chat_tokens import sample_chats
+from workbench.rendering.templates import get_template
+from workbench.rendering.tokenizer import Tokenizer
 
 RUNNER = Path(__file__).with_name("_tokenize.py")
 SECONDS = 300

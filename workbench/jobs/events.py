@@ -11,8 +11,8 @@ from typing import Any, BinaryIO
 
 import psutil
 
-from workbench.jobs.process import alive, boot, identity, uptime
-from workbench.limits import number, text, too_deep, whole
+from workbench.core.limits import number, text, too_deep, whole
+from workbench.core.process import alive, boot, identity, uptime
 
 MOST_LINE = 4 * 1024**2  # bytes of an event
 MOST_TEXT, MOST_NAME = 10_000, 200  # characters of a text and of a name in an event

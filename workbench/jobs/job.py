@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from workbench.children import Credential
-from workbench.errors import Problems
-from workbench.home import Home
+from workbench.core.children import Credential
+from workbench.core.errors import Problems
+from workbench.core.home import Home
+from workbench.core.registry import Method, Registry
 from workbench.jobs.events import EventLog
-from workbench.registry import Method, Registry
 
 STOP_FILE = "stop"
 

@@ -8,13 +8,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from workbench.errors import UserError, shortened
-from workbench.home import Home
+from workbench.core.errors import UserError, shortened
+from workbench.core.home import Home
+from workbench.core.limits import text
+from workbench.core.row_cache import Mark, mark, settled
 from workbench.jobs.events import FINAL
 from workbench.jobs.index import JobIndex, Stored
 from workbench.jobs.view import JobView
-from workbench.limits import text
-from workbench.rowcache import Mark, mark, settled
 
 SHOWN = 300  # characters of a text in a list
 FILES = ("events.jsonl", "job.yaml")

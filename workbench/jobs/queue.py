@@ -13,14 +13,14 @@ from typing import Any
 
 import filelock
 
-from workbench.errors import Problems, UserError, explain, saying, shortened
-from workbench.home import PARTIAL, Home, existing, hidden_name, remove_entry, slug, write_text
+from workbench.core.errors import Problems, UserError, explain, saying, shortened
+from workbench.core.home import PARTIAL, Home, existing, hidden_name, remove_entry, slug, write_text
+from workbench.core.limits import bounded_text
+from workbench.core.spec import dump_yaml, load_yaml
 from workbench.jobs.events import EventLog, Story
 from workbench.jobs.job import JOBS, STOP_FILE, Job
 from workbench.jobs.listing import JobList, JobRow
 from workbench.jobs.view import JobView
-from workbench.limits import bounded_text
-from workbench.spec import dump_yaml, load_yaml
 
 JOB_FILE, LOG_FILE = "job.yaml", "log.txt"
 DIED = "The worker process ended without a word (killed, out of memory, or the machine went down)."

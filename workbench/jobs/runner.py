@@ -15,15 +15,15 @@ from pathlib import Path
 
 import filelock
 
-from workbench.children import Credential, child_environment, withheld
-from workbench.errors import SEE_LOG, UserError, explain
-from workbench.hardware import cores
-from workbench.home import Home, sweep
+from workbench.core.children import Credential, child_environment, withheld
+from workbench.core.errors import SEE_LOG, UserError, explain
+from workbench.core.hardware import cores
+from workbench.core.home import Home, sweep
+from workbench.core.uploads import sweep_uploads
 from workbench.jobs.events import EventLog
 from workbench.jobs.queue import AFTER_DEATH, DIED, LOG_FILE, Queue
 from workbench.jobs.view import JobView
 from workbench.jobs.worker import ALREADY_TAKEN
-from workbench.uploads import sweep_uploads
 
 LOCK_FILE = ".runner.lock"
 TICK = 0.2

@@ -17,11 +17,11 @@ from typing import Any
 
 import filelock
 
-from workbench.errors import SEE_LOG, UserError, explain
-from workbench.home import Home
+from workbench.core.errors import SEE_LOG, UserError, explain
+from workbench.core.home import Home
+from workbench.core.spec import load_yaml
 from workbench.jobs.events import EventLog, Story
 from workbench.jobs.job import JOBS, Job, JobContext, JobStopped
-from workbench.spec import load_yaml
 
 ALREADY_TAKEN = 3
 PATIENCE_SECONDS = 3600.0

@@ -12,8 +12,8 @@ from mergekit.architecture import ModelArchitecture, ModuleDefinition, WeightInf
 from mergekit.architecture.json_definitions import JsonLayerTemplates, JsonModuleArchDef, JsonModuleArchitecture
 from transformers import PretrainedConfig
 
-from workbench.errors import UserError
-from workbench.merging.checking.seen import BUFFERS, is_vocabulary
+from workbench.core.errors import UserError
+from workbench.merging.checking.model_facts import BUFFERS, is_vocabulary
 from workbench.models.hollow import Layout, hollow
 from workbench.models.shelf import Resolved
 

@@ -12,12 +12,12 @@ import subprocess
 import sys
 from typing import Any
 
-from workbench.assets import ASSETS, ROOT
-from workbench.children import child_environment
-from workbench.errors import UserError, suggestion
-from workbench.merging.own import METHODS
+from workbench.core.assets import ASSETS, ROOT
+from workbench.core.children import child_environment
+from workbench.core.errors import UserError, suggestion
+from workbench.core.spec import load_yaml
+from workbench.merging.method import METHODS
 from workbench.merging.parameters import MethodInfo, Parameter
-from workbench.spec import load_yaml
 
 LISTING = ASSETS / "merging" / "mergekit.json"
 

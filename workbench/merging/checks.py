@@ -7,23 +7,23 @@ NaN and infinity cannot be seen from there: the engine refuses them while mergin
 
 from dataclasses import dataclass
 
-from workbench.errors import Problem, Problems, suggestion
-from workbench.home import Home
+from workbench.core.errors import Problem, Problems, suggestion
+from workbench.core.home import Home
+from workbench.core.units import human_count, human_size
 from workbench.merging import catalogue
 from workbench.merging.checking.architectures import described
+from workbench.merging.checking.context import View, look
 from workbench.merging.checking.inputs import inputs, layers
+from workbench.merging.checking.model_facts import see_all
 from workbench.merging.checking.precision import precision, result_dtype
 from workbench.merging.checking.room import Estimate, estimate_of, room
 from workbench.merging.checking.rows import result_tokens
-from workbench.merging.checking.seen import see_all
 from workbench.merging.checking.settings import settings
 from workbench.merging.checking.shapes import alike, all_alike, tied
 from workbench.merging.checking.templates import templates
 from workbench.merging.checking.tokenizers import padding, tokenizers
-from workbench.merging.checking.view import View, look
 from workbench.merging.recipe import Recipe
 from workbench.models import tensors
-from workbench.units import human_count, human_size
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,10 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
-from workbench.home import writing
+from workbench.core.home import writing
+from workbench.core.lineage import Manifest, parent_of, write_manifest
 from workbench.jobs.job import JobContext
-from workbench.jobs.kinds.combine_adapters import SVD, CombineAdapters, ranks, uneven
-from workbench.lineage import Manifest, parent_of, write_manifest
+from workbench.merging.jobs.combine_adapters import SVD, CombineAdapters, ranks, uneven
 from workbench.models.adapted import Adapted
 from workbench.models.casting import require_finite
 from workbench.models.shelf import model_folder, resolve

@@ -23,10 +23,10 @@ from mergekit.options import MergeOptions
 from mergekit.plan import MergePlanner
 from mergekit.tokenizer.build import BuildTokenizer
 
-from workbench.errors import UserError
-from workbench.home import Home
-from workbench.merging._adapter import register_with_mergekit
+from workbench.core.errors import UserError
+from workbench.core.home import Home
 from workbench.merging.by_names import by_names, lost, require_whole
+from workbench.merging.mergekit_bridge import register_with_mergekit
 from workbench.merging.recipe import Recipe
 from workbench.merging.sources import Folded, Ordered, reference
 from workbench.models.casting import all_finite, cast

@@ -15,12 +15,12 @@ from torch import Tensor, nn
 from transformers import AutoConfig
 from transformers.pytorch_utils import Conv1D
 
-from workbench.errors import UserError
-from workbench.home import writing
+from workbench.core.errors import UserError
+from workbench.core.home import writing
+from workbench.core.lineage import Manifest, parent_of, write_manifest
 from workbench.jobs.job import JobContext
-from workbench.jobs.kinds.extract_lora import ExtractLora
-from workbench.lineage import Manifest, parent_of, write_manifest
 from workbench.merging.combining import weightless
+from workbench.merging.jobs.extract_lora import ExtractLora
 from workbench.models.casting import require_finite
 from workbench.models.merged import open_weights
 from workbench.models.shelf import Resolved, model_folder, resolve

@@ -9,11 +9,11 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from workbench.errors import Problem, Problems, SpecError, UserError
-from workbench.home import Home
+from workbench.core.errors import Problem, Problems, SpecError, UserError
+from workbench.core.home import Home
+from workbench.core.spec import Spec, load_yaml
 from workbench.merging.recipe import Dtype, Reference, find
 from workbench.models import tensors
-from workbench.spec import Spec, load_yaml
 
 SAME = ("model_type", "hidden_size", "intermediate_size", "num_hidden_layers", "hidden_act")
 Prompts = list[str]

@@ -11,13 +11,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from workbench.errors import Problem, Problems, SpecError, UserError
-from workbench.foreign_configuration import MERGE, refuse_configuration, refuse_recipes
-from workbench.home import Home, entries
-from workbench.lineage import read_manifest
+from workbench.core.errors import Problem, Problems, SpecError, UserError
+from workbench.core.foreign_configuration import MERGE, refuse_configuration, refuse_recipes
+from workbench.core.home import Home, entries
+from workbench.core.lineage import read_manifest
+from workbench.core.spec import Spec, dump_yaml, load_yaml
 from workbench.models import tensors
 from workbench.models.shelf import Resolved, resolve
-from workbench.spec import Spec, dump_yaml, load_yaml
 
 MOST_MODELS = 64
 Scalar = bool | int | float | str

@@ -10,19 +10,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from workbench.data import store as datasets
-from workbench.errors import UserError
-from workbench.home import Home, write_text
+from workbench.core.errors import UserError
+from workbench.core.home import Home, write_text
+from workbench.core.lineage import Manifest, parent_of, read_manifest
+from workbench.data.store import datasets
 from workbench.jobs.job import JobContext, JobStopped
-from workbench.jobs.kinds.merge_search import MergeSearch
-from workbench.lineage import Manifest, parent_of, read_manifest
 from workbench.merging import catalogue
+from workbench.merging.jobs.merge_search import MergeSearch
 from workbench.merging.recipe import Recipe, find
 from workbench.merging.search_space import Space
 from workbench.merging.search_study import TRIALS, finished, give_up, importance, open_study, sampler
 
 if TYPE_CHECKING:
-    from workbench.models.measure import Encoded, Loss
+    from workbench.inference.loss import Encoded, Loss
 
 
 MOST_ROWS = 20_000  # of a split looked at when rows are drawn
@@ -64,8 +64,8 @@ class Search:
     """One run of the search: the model trials are merged into, the rows they are measured on, and the study."""
 
     def __init__(self, job: MergeSearch, ctx: JobContext, space: Space):
+        from workbench.inference.loss import encode, longest
         from workbench.merging.trial_model import TrialModel
-        from workbench.models.measure import encode, longest
 
         self.job, self.ctx, self.space = job, ctx, space
         self.rows = divide(ctx.home, job.dataset, job.rows, job.seed)
@@ -91,8 +91,8 @@ class Search:
 
     def measured(self, name_or_recipe: "str | dict[str, Any]", rows: "list[Encoded]") -> "Loss":
         """The loss of a model of the shelf, or of the merge by a recipe."""
+        from workbench.inference.loss import loss_of
         from workbench.merging.engine import Plan
-        from workbench.models.measure import loss_of
         from workbench.models.merged import open_weights
 
         if isinstance(name_or_recipe, str):
@@ -166,7 +166,7 @@ class Search:
 
     def judge(self, recipe: dict[str, Any]) -> dict[str, Any]:
         """Winner and parents on rows the search never saw: the best of many trials looks better than it is."""
-        from workbench.models.measure import difference
+        from workbench.inference.loss import difference
 
         searched = min(trial.value for trial in finished(self.study))
         best_parent = min(self.baselines, key=lambda name: self.baselines[name])

@@ -6,12 +6,12 @@ Imports torch and mergekit: only job processes import this.
 import shutil
 from collections.abc import Mapping
 
-from workbench.home import inside, write_text, writing
+from workbench.core.home import inside, write_text, writing
+from workbench.core.lineage import Manifest, Parent, parent_of, write_manifest
+from workbench.family.model_card import model_card
 from workbench.jobs.job import JobContext
-from workbench.lineage import Manifest, Parent, parent_of, write_manifest
 from workbench.merging.engine import Plan
 from workbench.merging.recipe import Recipe
-from workbench.models.card import model_card
 from workbench.models.chat_tokens import write_stops
 from workbench.models.shelf import Resolved
 from workbench.models.tokenizer_check import check_tokenizer

@@ -9,8 +9,8 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from workbench.errors import UserError
-from workbench.home import Home
+from workbench.core.errors import UserError
+from workbench.core.home import Home
 from workbench.merging import catalogue
 from workbench.merging.recipe import Filtered, Recipe, Scalar, Setting, Settings, Slice, SliceSource, layers
 

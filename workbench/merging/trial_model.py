@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from workbench.errors import UserError
-from workbench.home import Home
+from workbench.core.errors import UserError
+from workbench.core.home import Home
 from workbench.merging.recipe import find
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ class TrialModel:
     """A model of the shelf, loaded once; `take` overwrites its weights. Raises `UserError` when it cannot be loaded."""
 
     def __init__(self, home: Home, name: str):
-        from workbench.hardware import probe
+        from workbench.core.hardware import probe
         from workbench.models.loading import load_base
 
         self.hardware = probe()

@@ -19,7 +19,7 @@ from peft.utils.other import AuxiliaryTrainingWrapper, ModulesToSaveWrapper
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from workbench.errors import UserError
+from workbench.core.errors import UserError
 from workbench.models import tensors
 from workbench.models.adapters import FROM_BASE, SAVE_AGAIN, AdapterKind, adapter_kind
 from workbench.models.hollow import Hollow, Layout, Read, hollow

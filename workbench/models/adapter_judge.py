@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from workbench.errors import Problem, Problems, UserError
-from workbench.home import Home, write_text
-from workbench.limits import bounded_object
+from workbench.core.errors import Problem, Problems, UserError
+from workbench.core.home import Home, write_text
+from workbench.core.limits import bounded_object
+from workbench.core.row_cache import Mark, mark
 from workbench.models.inspection import EFFECT, inspect
-from workbench.rowcache import Mark, mark
 
 LOOKED_AT = ("*.safetensors", "config.json", "adapter_config.json", "tokenizer.json")
 LIBRARIES = ("peft", "transformers", "safetensors")

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from workbench.errors import UserError, shortened
-from workbench.limits import text
+from workbench.core.errors import UserError, shortened
+from workbench.core.limits import text
 from workbench.models import tensors
 
 SHOWN = 100  # characters of a name that an adapter holds

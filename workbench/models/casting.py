@@ -6,7 +6,7 @@ Imports torch: only job and child processes import this.
 import torch
 from torch import Tensor
 
-from workbench.errors import UserError
+from workbench.core.errors import UserError
 
 BLOCK = 2**24  # elements looked at together
 

@@ -9,14 +9,14 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from workbench.data.canonical import Message
-from workbench.data.rendering import render
-from workbench.data.templates import Template, TemplateStopped, get_template
-from workbench.data.tokenizer import Tokenizer
-from workbench.errors import UserError
-from workbench.home import write_text
-from workbench.limits import bounded_object
+from workbench.core.errors import UserError
+from workbench.core.home import write_text
+from workbench.core.limits import bounded_object
 from workbench.models.shelf import Resolved
+from workbench.rendering.rendered import render
+from workbench.rendering.templates import Template, TemplateStopped, get_template
+from workbench.rendering.tokenizer import Tokenizer
+from workbench.rows.canonical import Message
 
 TOKENIZER_FILES = (
     "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "tokenizer.model",

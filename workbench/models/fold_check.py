@@ -14,8 +14,8 @@ import psutil
 import torch
 from torch import Tensor
 
-from workbench.errors import UserError
-from workbench.hardware import Hardware, probe
+from workbench.core.errors import UserError
+from workbench.core.hardware import Hardware, probe
 from workbench.jobs.job import JobContext
 from workbench.models import tensors
 from workbench.models.adapters import adapter_kind

@@ -5,12 +5,12 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from workbench.data.templates import get_template
-from workbench.home import write_text
+from workbench.core.home import write_text
 from workbench.jobs.job import JobContext
 from workbench.models.chat_tokens import copy_tokenizer, write_stops
 from workbench.models.shelf import Resolved
 from workbench.models.tensors import model_config
+from workbench.rendering.templates import get_template
 
 BESIDE = (
     "generation_config.json", "tokenizer.model", "preprocessor_config.json", "processor_config.json",

@@ -25,7 +25,7 @@ from transformers.core_model_loading import (
 from transformers.models.auto.auto_factory import _get_model_class
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
 
-from workbench.errors import UserError
+from workbench.core.errors import UserError
 from workbench.models import tensors
 
 Read = Callable[[str], Tensor]

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from workbench.errors import UserError
+from workbench.core.errors import UserError
 
 FILES = ["*.safetensors", "*.safetensors.index.json", "*.json", "*.jinja", "*.txt", "*.model", "README.md"]
 

@@ -10,10 +10,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from workbench.assets import ROOT
-from workbench.children import child_environment
-from workbench.errors import Problem, Problems, UserError
-from workbench.limited import MEMORY_BYTES, bound_memory
+from workbench.core.assets import ROOT
+from workbench.core.children import child_environment
+from workbench.core.errors import Problem, Problems, UserError
+from workbench.core.limited import MEMORY_BYTES, bound_memory
 from workbench.models import tensors
 from workbench.models.model_kinds import kind_from
 

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
-from workbench.errors import UserError
-from workbench.hardware import Hardware
+from workbench.core.errors import UserError
+from workbench.core.hardware import Hardware
 from workbench.models import tensors
 from workbench.models.adapters import adapter_kind
 from workbench.models.model_kinds import kind_of

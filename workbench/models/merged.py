@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from workbench.errors import UserError
+from workbench.core.errors import UserError
 from workbench.models.adapted import Adapted
 from workbench.models.casting import cast
 from workbench.models.hollow import Group

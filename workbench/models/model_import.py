@@ -4,9 +4,10 @@ import re
 from pathlib import Path
 from typing import Any
 
-from workbench.errors import Problems, UserError
-from workbench.home import Home, safe_name
-from workbench.lineage import Manifest, parent_of
+from workbench.core.errors import Problems, UserError
+from workbench.core.home import Home, safe_name
+from workbench.core.lineage import Manifest, parent_of
+from workbench.core.paths import regular_files
 from workbench.models import tensors
 from workbench.models.adapter_judge import remember_sound
 from workbench.models.adapters import adapter_kind
@@ -14,7 +15,6 @@ from workbench.models.inspection import EFFECT, inspect
 from workbench.models.model_kinds import kind_of
 from workbench.models.shelf import architecture_of, model_folder, read_config, resolve
 from workbench.models.shelving import is_kept, shelve
-from workbench.paths import regular_files
 
 TEXT_BYTES = 64 * 1024**2  # of a file beside the weights: the largest tokenizers have half of it
 PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl")

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from workbench.errors import UserError
-from workbench.limits import text as text_of
+from workbench.core.errors import UserError
+from workbench.core.limits import text as text_of
 from workbench.models import tensors
 
 SHOWN = 100  # characters of a name that a config holds

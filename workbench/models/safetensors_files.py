@@ -12,7 +12,7 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
-from workbench.errors import UserError, shortened
+from workbench.core.errors import UserError, shortened
 
 MOST_HEADER_BYTES = 32 * 1024**2  # of one file; a tensor takes about 100 bytes there
 MOST_TENSORS = 100_000  # of one file; the largest published models have as many in over a hundred files

@@ -5,14 +5,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from workbench.errors import Problems, UserError, explain, shortened, suggestion
-from workbench.home import Home, all_entries, entries, existing, inside, remove_entry
-from workbench.limits import bounded_object, text, whole
-from workbench.lineage import Manifest, read_manifest
+from workbench.core.errors import Problems, UserError, explain, shortened, suggestion
+from workbench.core.home import Home, all_entries, entries, existing, inside, remove_entry
+from workbench.core.limits import bounded_object, text, whole
+from workbench.core.lineage import Manifest, read_manifest
+from workbench.core.row_cache import RowCache
 from workbench.models import tensors
 from workbench.models.adapter_judge import require_sound
 from workbench.models.model_kinds import ModelKind, kind_from, kind_of
-from workbench.rowcache import RowCache
 
 KINDS = ("model", "adapter", "ensemble", "gguf")
 SHOWN = 100  # characters of a name that files of a model hold

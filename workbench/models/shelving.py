@@ -5,10 +5,10 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from workbench.home import Home, safe_name, writing
-from workbench.lineage import Manifest, Parent, write_manifest
+from workbench.core.home import Home, safe_name, writing
+from workbench.core.lineage import Manifest, Parent, write_manifest
+from workbench.core.paths import regular_files
 from workbench.models.shelf import row_of
-from workbench.paths import regular_files
 
 FICLONE = 0x40049409  # linux/fs.h
 KEPT = (".safetensors", ".json", ".jinja", ".txt", ".model", ".md")

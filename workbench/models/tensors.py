@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from workbench.errors import UserError, shortened
-from workbench.limits import bounded_object
+from workbench.core.errors import UserError, shortened
+from workbench.core.limits import bounded_object
 from workbench.models.safetensors_files import MOST_HEADER_BYTES, opened
 
 

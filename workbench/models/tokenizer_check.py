@@ -8,11 +8,11 @@ anyhow call this.
 from pathlib import Path
 from typing import Any
 
-from workbench.data.templates import Template, TemplateStopped, get_template
-from workbench.data.tokenizer import NAMES, Tokenizer
-from workbench.errors import UserError
+from workbench.core.errors import UserError
 from workbench.models.chat_tokens import SAMPLES, sample_chats
 from workbench.models.tensors import model_config
+from workbench.rendering.templates import Template, TemplateStopped, get_template
+from workbench.rendering.tokenizer import NAMES, Tokenizer
 
 SHOWN = 100  # characters of a text that differs
 ANEW = "Get the tokenizer's original files, or save it with transformers into the same folder."

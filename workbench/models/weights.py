@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 
 import torch
 
-from workbench.errors import UserError
+from workbench.core.errors import UserError
 from workbench.models.safetensors_files import opened
 
 DTYPES = {

@@ -13,9 +13,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from workbench import lineage
-from workbench.errors import UserError
-from workbench.home import Home
+from workbench.core import lineage
+from workbench.core.errors import UserError
+from workbench.core.home import Home
 from workbench.preferences import sessions, store, tables
 
 CLOSED, UNBLINDED = "closed", "unblinded"

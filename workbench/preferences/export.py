@@ -11,9 +11,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from workbench.errors import UserError
-from workbench.home import Home, safe_name
-from workbench.lineage import Manifest, Parent, parent_of
+from workbench.core.errors import UserError
+from workbench.core.home import Home, safe_name
+from workbench.core.lineage import Manifest, Parent, parent_of
 from workbench.preferences import sessions, store, tables
 from workbench.preferences.agreement import category
 from workbench.preferences.blinding import check_closed
@@ -76,7 +76,7 @@ def export_dataset(
     of what was left out and why, and warnings. Raises `UserError` when the session is open, since everybody sees
     a dataset; when no pair is decided, a name is wrong or taken, or `eval_fraction` is not in 0…0.9.
     """
-    from workbench.data import store
+    from workbench.data.store import datasets as store
 
     safe_name(name)
     if not 0 <= eval_fraction <= 0.9:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from workbench.errors import UserError
+from workbench.core.errors import UserError
 
 DAMAGED, MISSING = "damaged", "missing"
 MAGIC = b"SQLite format 3\0"

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from workbench.home import Home
+from workbench.core.home import Home
 from workbench.preferences.blinding import Voter
 from workbench.preferences.votes import next_item, vote
 

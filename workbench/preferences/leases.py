@@ -15,7 +15,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from workbench.errors import UserError
+from workbench.core.errors import UserError
 from workbench.preferences import sessions, store, tables
 from workbench.preferences.blinding import Voter
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from workbench.errors import UserError
+from workbench.core.errors import UserError
 from workbench.preferences import tables
 
 CREATION_LOCK = 5_105_417

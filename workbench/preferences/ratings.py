@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.special import expit, ndtri
 
-from workbench.errors import UserError
+from workbench.core.errors import UserError
 from workbench.preferences.intervals import Z95, Array, Share, clusterings, inflation, share_of
 from workbench.preferences.votes import Vote
 

@@ -15,8 +15,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from workbench.errors import UserError
-from workbench.home import Home
+from workbench.core.errors import UserError
+from workbench.core.home import Home
 from workbench.preferences import failures, store, tables
 
 SAVED = ("session", "prompt", "answer", "pair", "vote_event", "session_event")

@@ -9,9 +9,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from workbench import lineage
-from workbench.errors import Problems, UserError, suggestion
-from workbench.home import Home, safe_name
+from workbench.core import lineage
+from workbench.core.errors import Problems, UserError, suggestion
+from workbench.core.home import Home, safe_name
 from workbench.preferences import store, tables
 
 OPEN, IDENTICAL, UNUSABLE = "open", "identical", "unusable"

@@ -5,7 +5,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from workbench.home import Home
+from workbench.core.home import Home
 from workbench.preferences import sessions, store, tables
 from workbench.preferences.blinding import Voter
 

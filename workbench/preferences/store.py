@@ -16,8 +16,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import event
 
-from workbench.errors import UserError
-from workbench.home import Home
+from workbench.core.errors import UserError
+from workbench.core.home import Home
 from workbench.preferences import failures, migrations, tables
 
 URL_VARIABLE = "WORKBENCH_LABELS_URL"

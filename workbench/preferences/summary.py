@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-from workbench.home import Home
+from workbench.core.home import Home
 from workbench.preferences.agreement import Agreement, agreement
 from workbench.preferences.blinding import check_visible
 from workbench.preferences.intervals import Share

@@ -6,9 +6,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from workbench import lineage
-from workbench.errors import UserError, suggestion
-from workbench.home import Home
+from workbench.core import lineage
+from workbench.core.errors import UserError, suggestion
+from workbench.core.home import Home
 from workbench.preferences import blinding, leases, sessions, store, tables
 from workbench.preferences.blinding import Voter
 

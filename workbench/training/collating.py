@@ -11,8 +11,8 @@ import torch
 from datasets import Dataset
 from datasets.table import InMemoryTable
 
-from workbench.data.encoded import EncodedRows
-from workbench.data.rendering import IGNORED
+from workbench.data.encoding.cache import EncodedRows
+from workbench.rendering.rendered import IGNORED
 
 WEIGHTS = "weights"
 Row = dict[str, Any]

@@ -8,7 +8,7 @@ transformers averages the batches' losses as if all had as many tokens, the last
 from collections import defaultdict
 from typing import Any
 
-from workbench.data.rendering import IGNORED
+from workbench.rendering.rendered import IGNORED
 
 NOT_AVERAGED = ("num_tokens",)
 PAIRS, CHOSEN, REJECTED = "pairs", "chosen", "rejected"

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from workbench.errors import UserError
+from workbench.core.errors import UserError
 
 SKIPPED_AT_MOST = 25  # steps that float16's loss scaling may skip in a row: it halves the scale at each, from 65,536
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from workbench.errors import UserError
+from workbench.core.errors import UserError
 
 Group = Literal["attention", "mlp"]
 LAYER = re.compile(r"(?:^|\.)\d+\.")

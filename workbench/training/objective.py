@@ -3,10 +3,10 @@
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from workbench.data.encoded import EncodedRows
-from workbench.data.encoding import Rules
-from workbench.data.templates import Template
-from workbench.registry import Method, Registry
+from workbench.core.registry import Method, Registry
+from workbench.data.encoding.batches import Rules
+from workbench.data.encoding.cache import EncodedRows
+from workbench.rendering.templates import Template
 
 
 @dataclass

@@ -5,18 +5,18 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from workbench.data import store as datasets
-from workbench.data.encoded import EncodedRows, encoded_rows
-from workbench.data.encoding import Tally
-from workbench.data.templates import Template, get_template
-from workbench.errors import UserError
-from workbench.home import writing
+from workbench.core.errors import UserError
+from workbench.core.home import writing
+from workbench.core.lineage import Manifest, Parent, parent_of, read_manifest, write_manifest
+from workbench.data.encoding.batches import Tally
+from workbench.data.encoding.cache import EncodedRows, encoded_rows
+from workbench.data.store import datasets
 from workbench.jobs.job import JobContext, JobStopped
-from workbench.jobs.kinds.train import Train
-from workbench.lineage import Manifest, Parent, parent_of, read_manifest, write_manifest
 from workbench.models.adapter_judge import judge
 from workbench.models.chat_tokens import copy_tokenizer, write_stops
 from workbench.models.shelf import Resolved, model_folder, resolve
+from workbench.rendering.templates import Template, get_template
+from workbench.training.jobs.train import Train
 from workbench.training.lora_targets import sentence
 from workbench.training.objective import Objective, Setup
 from workbench.training.objectives.distill import Distill, WithTeacher
@@ -29,7 +29,7 @@ def train(job: Train, ctx: JobContext) -> dict[str, Any]:
     """Trains and returns the result: the new name, steps, first and last losses."""
     from transformers import set_seed
 
-    from workbench.hardware import remember
+    from workbench.core.hardware import remember
     from workbench.models.loading import load_tokenizer
     from workbench.models.tokenizer_check import check_tokenizer
 

@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Any, ClassVar
 
-from workbench.errors import UserError
-from workbench.hardware import Hardware
-from workbench.registry import Method, Registry
+from workbench.core.errors import UserError
+from workbench.core.hardware import Hardware
+from workbench.core.registry import Method, Registry
 
 
 class Tuner(Method):

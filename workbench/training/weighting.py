@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch.nn.functional import cross_entropy
 
-from workbench.data.rendering import IGNORED
+from workbench.rendering.rendered import IGNORED
 from workbench.training.collating import WEIGHTS
 
 

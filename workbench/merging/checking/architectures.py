@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from workbench.merging.checking.files import mergekit_files
-from workbench.merging.checking.seen import BUFFERS, Seen
-from workbench.merging.checking.view import MOST_LAYERS, View
+from workbench.merging.checking.context import MOST_LAYERS, View
+from workbench.merging.checking.model_facts import BUFFERS, Seen
+from workbench.models.json_files import mergekit_files
 
 LAYER = "${layer_index}"  # in mergekit's names
 

@@ -2,8 +2,8 @@
 
 from collections import Counter
 
-from workbench.merging.checking.seen import Seen
-from workbench.merging.checking.view import MOST_LAYERS, View
+from workbench.merging.checking.context import MOST_LAYERS, View
+from workbench.merging.checking.model_facts import Seen
 from workbench.merging.parameters import MethodInfo
 from workbench.merging.stack import Part
 

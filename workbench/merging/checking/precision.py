@@ -1,7 +1,7 @@
 """The dtypes of the models, of the maths and of the result's file."""
 
-from workbench.merging.checking.seen import BYTES
-from workbench.merging.checking.view import View
+from workbench.merging.checking.context import View
+from workbench.merging.checking.model_facts import BYTES
 from workbench.models import tensors
 
 FLOATS = {tensors.NAMES[kind]: kind for kind in BYTES}

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 import psutil
 
+from workbench.core.units import human_size
+from workbench.merging.checking.context import View
+from workbench.merging.checking.model_facts import BUFFERS, BYTES, is_vocabulary
 from workbench.merging.checking.precision import result_dtype
 from workbench.merging.checking.rows import result_rows
-from workbench.merging.checking.seen import BUFFERS, BYTES, is_vocabulary
-from workbench.merging.checking.view import View
 from workbench.merging.stack import Part, layer_of
 from workbench.models.shelf import check_free
-from workbench.units import human_size
 
 PROCESS = 600_000_000  # bytes the engine takes before it holds a tensor
 

@@ -3,8 +3,8 @@
 import math
 from typing import Any
 
-from workbench.merging.checking.seen import Seen
-from workbench.merging.checking.view import View
+from workbench.merging.checking.context import View
+from workbench.merging.checking.model_facts import Seen
 
 
 def result_tokens(view: View) -> dict[str, int]:

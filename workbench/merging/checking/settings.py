@@ -6,10 +6,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from workbench.errors import suggestion
+from workbench.core.errors import suggestion
+from workbench.merging.checking.context import View
 from workbench.merging.checking.together import together
 from workbench.merging.checking.values import filter_texts, given_in, reader, uses
-from workbench.merging.checking.view import View
 from workbench.merging.parameters import MethodInfo, Parameter
 from workbench.merging.recipe import Setting, numbers
 from workbench.merging.stack import lookup

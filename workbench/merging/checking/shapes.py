@@ -4,9 +4,9 @@ import json
 import re
 from typing import Any
 
-from workbench.errors import Problems
-from workbench.merging.checking.seen import BUFFERS, Seen, is_vocabulary
-from workbench.merging.checking.view import View
+from workbench.core.errors import Problems
+from workbench.merging.checking.context import View
+from workbench.merging.checking.model_facts import BUFFERS, Seen, is_vocabulary
 from workbench.merging.stack import group_of, layer_of
 
 SIZES = (

@@ -2,9 +2,9 @@
 
 import functools
 
-from workbench.merging.checking.files import mergekit_files
-from workbench.merging.checking.view import View
-from workbench.merging.checking.vocabulary import SPECIAL
+from workbench.merging.checking.context import View
+from workbench.models.json_files import mergekit_files
+from workbench.models.vocabulary import SPECIAL
 
 
 def templates(view: View) -> None:

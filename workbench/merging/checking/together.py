@@ -3,8 +3,8 @@
 import re
 from collections.abc import Hashable
 
+from workbench.merging.checking.context import View
 from workbench.merging.checking.values import values_of
-from workbench.merging.checking.view import View
 from workbench.merging.parameters import MethodInfo
 
 WHOLE_BY_DEFAULT = ("dare", "della", "ties", "breadcrumbs")

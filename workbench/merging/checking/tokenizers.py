@@ -2,9 +2,9 @@
 
 from collections.abc import Hashable
 
+from workbench.merging.checking.context import View
+from workbench.merging.checking.model_facts import Seen
 from workbench.merging.checking.rows import result_rows, result_tokens, rows, token_sources
-from workbench.merging.checking.seen import Seen
-from workbench.merging.checking.view import View
 
 
 def tokenizers(view: View) -> None:

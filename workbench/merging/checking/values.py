@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from workbench.merging.checking.view import MOST_LAYERS, View
+from workbench.merging.checking.context import MOST_LAYERS, View
 from workbench.merging.parameters import MethodInfo, Parameter
 from workbench.merging.recipe import Filtered, Setting
 from workbench.merging.stack import Input, Part, layer_of, lookup

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from workbench.merging.own import MergeMethod, per_model
+from workbench.merging.method import MergeMethod, per_model
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
+from workbench.merging.method import METHODS
 from workbench.merging.methods._sparse import SparseMethod
-from workbench.merging.own import METHODS
 
 if TYPE_CHECKING:
     from torch import Tensor

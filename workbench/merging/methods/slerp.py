@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
-from workbench.merging.own import METHODS, MergeMethod
+from workbench.merging.method import METHODS, MergeMethod
 
 if TYPE_CHECKING:
     from torch import Tensor

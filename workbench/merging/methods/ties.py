@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
+from workbench.merging.method import METHODS, per_model
 from workbench.merging.methods._sparse import SparseMethod
-from workbench.merging.own import METHODS, per_model
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -5,11 +5,11 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from workbench.errors import UserError
-from workbench.hardware import Hardware
-from workbench.home import Home
-from workbench.lineage import read_manifest
-from workbench.models.ensembles import vocabulary
+from workbench.core.errors import UserError
+from workbench.core.hardware import Hardware
+from workbench.core.home import Home
+from workbench.core.lineage import read_manifest
+from workbench.ensembles.shelf import vocabulary
 from workbench.models.shelf import Resolved, model_folder, usable
 from workbench.training.objective import OBJECTIVES, Setup
 from workbench.training.objectives.sft import Sft

@@ -4,8 +4,8 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from workbench.data.encoding import Rules
-from workbench.data.templates import Template
+from workbench.data.encoding.batches import Rules
+from workbench.rendering.templates import Template
 from workbench.training.objective import OBJECTIVES, Objective, Setup
 
 
@@ -14,7 +14,7 @@ class Sft(Objective):
     """Learns to give the answers of the dataset.
 
     Cross-entropy on the assistant's turns, end-of-turn token included. What is trained on is exactly what
-    'what the model sees' shows: both come from `workbench.data.rendering`.
+    'what the model sees' shows: both come from `workbench.rendering.rendered`.
     """
 
     method: ClassVar[str] = "sft"

@@ -5,9 +5,9 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from workbench.errors import UserError
-from workbench.hardware import Hardware
-from workbench.lineage import read_manifest
+from workbench.core.errors import UserError
+from workbench.core.hardware import Hardware
+from workbench.core.lineage import read_manifest
 from workbench.models import tensors
 from workbench.training.tuner import TUNERS, Tuner
 
@@ -85,7 +85,7 @@ class Full(Tuner):
 
 def hold_zeros(model: Any, parts: list[str]) -> None:
     """Weights of these matrices that are zero get no gradient any more; raises `UserError` when one is not there."""
-    from workbench.compressing.anatomy import within
+    from workbench.models.anatomy import within
 
     missing = set(parts)
     for name, parameter in model.named_parameters():

@@ -5,8 +5,8 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from workbench.errors import UserError
-from workbench.hardware import Hardware
+from workbench.core.errors import UserError
+from workbench.core.hardware import Hardware
 from workbench.models import tensors
 from workbench.models.adapters import PROMPTS, adapter_kind
 from workbench.training.lora_targets import chosen, group_of, in_layer, no_such, targets_of

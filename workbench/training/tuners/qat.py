@@ -6,9 +6,9 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from workbench.compressing.hf import Parts
-from workbench.errors import UserError
-from workbench.hardware import Hardware
+from workbench.compression.hf import Parts
+from workbench.core.errors import UserError
+from workbench.core.hardware import Hardware
 from workbench.training.tuner import TUNERS
 from workbench.training.tuners.full import Full
 

@@ -6,8 +6,8 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from workbench.errors import UserError
-from workbench.hardware import Hardware
+from workbench.core.errors import UserError
+from workbench.core.hardware import Hardware
 from workbench.models import tensors
 from workbench.training.tuner import TUNERS
 from workbench.training.tuners.lora import Lora

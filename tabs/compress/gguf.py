@@ -1,0 +1,94 @@
+"""GGUF files of the shelf in the Compress tab: what their headers say, and how to run them elsewhere."""
+
+import shlex
+from typing import Any
+
+import gradio as gr
+
+from tabs.shell.context import Context, guarded
+from tabs.shell.job_panel import QUIET
+from tabs.shell.kit import Html, Static, empty, facts, hint, table
+from tabs.shell.sections import ggufs
+from workbench.core.errors import UserError
+from workbench.core.home import Home
+from workbench.core.lineage import read_manifest
+from workbench.core.units import human_count, human_size
+from workbench.models.shelf import ModelInfo, gguf_file, model_folder
+
+NONE = (
+    "No GGUF files yet",
+    "One file with weights, tokenizer and chat template.",
+    "Make one under Quantize, or import one below.",
+)
+
+
+def gguf_list(ctx: Context) -> gr.Dropdown:
+    """The list, and for the one chosen the commands of llama.cpp and Ollama; returns its picker."""
+    listed = Static(_listed(ctx))
+    ctx.follow(listed, lambda: _listed(ctx))
+    chosen = ctx.picker(
+        lambda: ggufs(ctx), label="Run it elsewhere", value=None, elem_id="gguf-file",
+        info="Commands for llama.cpp and Ollama.",
+    )  # fmt: skip
+    about = Static(visible=False)
+    options: dict[str, Any] = {"interactive": False, "visible": False, "lines": 2}
+    command = gr.Code(language="shell", label="Terminal", elem_id="gguf-command", **options)
+    modelfile = gr.Code(language="dockerfile", label="Modelfile", elem_id="gguf-modelfile", **options)
+
+    def show(name: str | None) -> list[Any]:
+        if not name:
+            return [gr.update(visible=False)] * 3
+        texts = [_about(ctx.home, name), commands(ctx.home, name), _modelfile(ctx.home, name)]
+        return [gr.update(value=text, visible=bool(text)) for text in texts]
+
+    chosen.change(guarded(show), chosen, [about, command, modelfile], queue=False, **QUIET)
+    return chosen
+
+
+def commands(home: Home, name: str) -> str:
+    """What to type to talk to the file with llama.cpp, serve it, or give it to Ollama."""
+    path = gguf_file(home, name)
+    file, folder = shlex.quote(str(path)), shlex.quote(str(path.parent))
+    lines = [
+        "# llama.cpp: talk to it, or serve it as an OpenAI-compatible API",
+        f"llama-cli -m {file} -cnv",
+        f"llama-server -m {file} --port 8080",
+    ]
+    if (path.parent / "Modelfile").is_file():
+        lines += ["# Ollama", f"cd {folder} && ollama create {shlex.quote(name)} -f Modelfile"]
+    return "\n".join(lines)
+
+
+def _files(ctx: Context) -> list[ModelInfo]:
+    return [info for info in ctx.infos() if info.kind == "gguf" and not info.error]
+
+
+def _listed(ctx: Context) -> Html:
+    rows = []
+    for info in _files(ctx):
+        said = read_manifest(info.folder).info
+        context = said.get("context_length")
+        template = ("yes" if said["chat_template"] else "no") if "chat_template" in said else "?"
+        rows.append((
+            info.name, info.dtype, human_size(info.size), human_count(info.parameters),
+            f"{context:,}" if isinstance(context, int) and context else "?", template,
+        ))  # fmt: skip
+    return table(["Name", "Type", "Size", "Weights", "Context", "Chat template"], rows) if rows else empty(*NONE)
+
+
+def _about(home: Home, name: str) -> Html:
+    """Where it lies, and what its header says beside the columns of the list."""
+    folder = model_folder(home, name)
+    said = read_manifest(folder).info
+    rows = [("File", str(folder / "model.gguf")), ("Architecture", said.get("architecture") or "?")]
+    if said.get("tokenizer"):
+        rows.append(("Tokenizer", said["tokenizer"]))
+    warning = "" if said.get("chat_template") else hint("It has no chat template: chats are put to it as plain text.")
+    return Html(facts(rows) + warning)
+
+
+def _modelfile(home: Home, name: str) -> str:
+    try:
+        return (model_folder(home, name) / "Modelfile").read_text("utf-8")[:20_000]
+    except (OSError, UnicodeDecodeError, UserError):
+        return ""

@@ -1,0 +1,119 @@
+"""The format of what is imported, and what a look at it found."""
+
+from typing import Any, Literal, get_args, get_origin
+
+import gradio as gr
+from pydantic.fields import FieldInfo
+
+from tabs.shell.kit import Html, component, error_box, facts, safe
+from workbench.data.reading.detection import completed
+from workbench.data.reading.format import FORMATS, Format
+from workbench.data.recipes.importing import Preview
+
+Value = dict[str, Any]
+SHOWN, RAW = 5, 300
+SIDES = ("messages", "prompt", "chosen", "rejected", "completion")
+
+
+def format_choice() -> gr.HTML:
+    """The format, and what becomes of the columns; its value is {method, settings, columns, detected, account, turn}.
+
+    With `hidden` it is not shown: of several datasets each has its own. `turn` counts the changes by hand, so that an
+    answer to an earlier one does not undo a later one.
+    """
+    catalogue = [
+        {
+            "method": form.method, "title": form.title, "kind": form.kind, "summary": form.summary(),
+            "fields": [_field(name, info) for name, info in form.model_fields.items()],
+        }
+        for form in FORMATS
+    ]  # fmt: skip
+    return component("data_format", {}, {}, ("", "", ""), catalogue=catalogue, elem_id="data-format")
+
+
+def _field(name: str, info: FieldInfo) -> Value:
+    help_ = info.description or ""
+    kind = "column" if help_.startswith("Column with ") else "text"
+    choices = [*get_args(info.annotation)] if get_origin(info.annotation) is Literal else []
+    if info.annotation is bool:
+        choices = [False, True]
+    if name in ("keep_columns", "leave_out"):  # they are chosen in the account of columns
+        kind = "list"
+    return {
+        "name": name, "label": name.replace("_", " ").capitalize(), "help": help_, "kind": kind, "choices": choices,
+        "default": info.get_default(call_default_factory=True),
+    }  # fmt: skip
+
+
+def chosen(value: Value | None) -> Format | None:
+    """The format chosen by hand, None where it is to be detected. Raises `SpecError`."""
+    if not value or not value.get("method") or value.get("detected"):
+        return None
+    return FORMATS.get(str(value["method"])).parse(value.get("settings") or {})
+
+
+def guessed(value: Value, found: Preview) -> Format:
+    """A format just picked by hand, its columns filled in from the first rows as far as they tell."""
+    return completed(FORMATS.parse(value["method"]), found.raw)
+
+
+def value_of(form: Format | None, columns: list[str], detected: bool) -> Value:
+    """What to show of a format."""
+    if form is None:
+        return {"method": "", "settings": None, "columns": columns, "detected": False, "account": []}
+    return {
+        "method": form.method, "settings": form.settings(), "columns": columns, "detected": detected, "account": [],
+    }  # fmt: skip
+
+
+# ---- what was found ------------------------------------------------------------------------------------------
+
+
+def preview_html(found: Preview) -> Html:
+    """Format, reason, counts, the first bad rows with line and reason, and the first good ones."""
+    if not found.format:
+        columns = f"Columns: {', '.join(found.columns) or 'none'}."
+        return error_box(found.reason, f"{columns} Choose the format and its columns above.")
+    more = "" if found.complete else " (of the first 20,000)"
+    others = [form.title for form in found.candidates if form.method != found.format.method]
+    rows = [
+        ("Format", f"{found.format.title} → {found.format.kind}"),
+        ("Why", found.reason),
+        *([("Fits too", ", ".join(others))] if others else []),
+        ("Good rows", f"{found.good:,}{more}"),
+        ("Bad rows", f"{found.bad:,}{' – kept aside with their reasons' if found.bad else ''}"),
+        *[("Note", remark) for remark in found.remarks],
+    ]
+    parts: list[str] = [facts(rows), *(_bad(one) for one in found.rejected[:SHOWN])]
+    if found.bad > SHOWN:
+        parts.append(f'<div class="wb-hint">… and {found.bad - SHOWN:,} more; all are listed after the import.</div>')
+    parts.extend(row_html(row) for row in found.rows[:2])
+    return Html("".join(parts))
+
+
+def _bad(one: Any) -> Html:
+    where = one.where[:1].upper() + one.where[1:] if not one.file else one.where
+    return Html(
+        f'<div class="wb-row wb-dr-bad"><div class="wb-dr-head"><b>{safe(where)}</b><span>{safe(one.reason)}</span>'
+        f"</div><pre>{safe(one.raw[:RAW])}</pre></div>"
+    )
+
+
+def row_html(row: dict[str, Any]) -> Html:
+    """One canonical row as a card: every turn with its role, sides of a pair marked."""
+    parts = []
+    for key in SIDES:
+        for turn in row.get(key) or []:
+            not_learned = " · not learned" if turn.get("weight") == 0 else ""
+            role = key if key in ("chosen", "rejected") else turn["role"]
+            if key == "completion":
+                role = "good" if row.get("label") else "bad"
+            calls = ", ".join(f"{call['function']['name']}()" for call in turn.get("tool_calls", []))
+            thought = turn.get("reasoning_content", "")[:2000]
+            said = "\n".join(
+                filter(None, [thought and f"thinks {thought}", turn["content"][:2000], calls and f"calls {calls}"])
+            )
+            parts.append(f'<dt class="is-{role}">{safe(role + not_learned)}</dt><dd>{safe(said)}</dd>')
+    if "text" in row:
+        parts.append(f"<dt>text</dt><dd>{safe(row['text'][:2000])}</dd>")
+    return Html(f'<div class="wb-row"><dl>{"".join(parts)}</dl></div>')

@@ -1,0 +1,277 @@
+"""Importing a dataset: where it comes from, what was found in it, and the import itself, at once or as a job."""
+
+import contextlib
+from dataclasses import replace
+from typing import Any
+
+import gradio as gr
+
+from tabs.data import source as given_
+from tabs.data.entries import Brought, bring, failures_html, looks, looks_html
+from tabs.data.format import chosen, format_choice, guessed, preview_html, value_of
+from tabs.data.source import WAYS, Given
+from tabs.shell.context import Context, guarded
+from tabs.shell.job_panel import LAST, QUIET, job_panel
+from tabs.shell.kit import Html, Static, error_box, heading, hint
+from tabs.shell.result_panel import view_of
+from workbench.core.errors import UserError
+from workbench.core.home import free_name
+from workbench.data.reading.ingest import question_of
+from workbench.data.reading.opening import ENCODINGS
+from workbench.data.recipes.brief_preview import brief_preview, is_large
+from workbench.data.recipes.importing import import_dataset, import_sample
+from workbench.data.sources.source import Source
+from workbench.jobs.job import JOBS
+
+LISTED = "Datasets"  # of a list of them
+NO_LIST = (gr.update(visible=False, value=[]), gr.update(visible=False))  # no datasets to choose, and no button
+MOST_LINES = 500  # of the account that is shown
+DIVIDED = [("as found", "auto"), ("a line", "lines"), ("a paragraph", "paragraphs"), ("the whole text", "whole")]
+HEADED = [("as found", "auto"), ("names the columns", "yes"), ("is a row", "no")]
+NOTES = {
+    "Files": "JSON, JSONL, CSV, TSV, Anki, Parquet, Markdown or text, several at once, packed (.gz, .zst) or not; a "
+    "dataset_info.json or an axolotl YAML beside them tells how to read them.",
+    "Paste": "JSON, JSONL, CSV, TSV, or text.",
+    "Hub": "Downloaded as a job and pinned to the commit it has now. No code of it is run.",
+    "Folder": "A file or folder of this machine; it stays where it is.",
+}
+
+
+def importing(ctx: Context) -> gr.Textbox:
+    """Builds it; returns a hidden textbox that takes the name of every dataset imported."""
+    Static(heading("Sample data", "240 conversations that teach a recognisable manner of answering, and 80 prompts."))
+    sample = gr.Button("Load the sample data", variant="primary", elem_id="load-sample")
+    Static(heading("Your own data"))
+    widgets, changed, note = _ways(ctx)
+    with gr.Row():
+        name = gr.Textbox(label="Name", max_lines=1, min_width=120, placeholder="the file's")
+        encoding = gr.Dropdown(list(ENCODINGS), value="utf-8", label="Encoding", min_width=120)
+    with gr.Row():
+        documents = gr.Dropdown(
+            DIVIDED, value="auto", label="A document is", visible=False, min_width=120, elem_id="import-documents"
+        )
+        header = gr.Dropdown(HEADED, value="auto", label="First line of a table", visible=False, min_width=120)
+    entry = gr.Dropdown([], multiselect=True, label=LISTED, visible=False, interactive=True, elem_id="import-entry")
+    every = gr.Button("Choose all", size="sm", visible=False, elem_id="import-all")
+    form = format_choice()
+    check = gr.Button("Check what is in it", elem_id="check-data")
+    found = Static(elem_id="import-found")
+    with gr.Row():
+        fraction = gr.Number(0.1, label="Eval share", minimum=0, maximum=0.9, step=0.05, min_width=120)
+        seed = gr.Number(0, label="Split seed", precision=0, minimum=0, min_width=120)
+    add = gr.Button("Import", variant="primary", elem_id="import-data")
+    awaited, imported = gr.Textbox(visible=False), gr.Textbox(visible=False)
+    with gr.Column(visible=bool(ctx.jobs(("import-data",)))) as jobs:
+        panel = job_panel(ctx, ("import-data",), "Import in the background")
+    ctx.follow(jobs, lambda: gr.update(visible=bool(ctx.jobs(("import-data",)))))
+    inputs = [*widgets, encoding, documents, header, entry, form]
+    shown = [found, form, entry, every, name, documents, header]
+    waiting: dict[str, Any] = {"show_progress": "minimal", "show_progress_on": found, "api_visibility": "private"}
+    for event, how in (*((event, "new") for event in changed), (check.click, "check"), (encoding.input, "check"),
+                       (documents.input, "again"), (header.input, "again"), (entry.input, "entries"),
+                       (every.click, "all"), (form.submit, "check")):  # fmt: skip
+        event(guarded(lambda *values, how=how: _check(ctx, how, *values)), [name, *inputs], shown, **LAST, **waiting)
+    changing = [note, encoding, check, entry, every, found, form, name, documents, header]
+    widgets[0].change(_way, widgets[0], changing, queue=False, **QUIET)
+    sample.click(guarded(lambda: import_sample(ctx.home).name), None, imported, **QUIET)
+    add.click(
+        guarded(lambda *values: _add(ctx, *values)), [name, fraction, seed, *inputs],
+        [imported, awaited, panel.picker, *shown, *widgets[1:]],
+        show_progress="minimal", show_progress_on=add, api_visibility="private",
+    )  # fmt: skip
+    ctx.on_change.append((lambda job: _arrived(ctx, job), awaited, [awaited, imported]))
+    return imported
+
+
+def _ways(ctx: Context) -> tuple[list[Any], list[Any], gr.HTML]:
+    """The choice of where it comes from and the widgets of each; and the events after which there is new data."""
+    ways = [way for way in WAYS if way != "Folder" or ctx.gate.is_open]
+    way = gr.Radio(ways, value="Files", show_label=False, container=False, elem_classes="wb-ways", elem_id="import-way")
+    note = Static(hint(NOTES["Files"]))
+    with gr.Column() as files:
+        file = gr.File(label="Files", file_count="multiple", type="filepath", height=120, elem_id="import-files")
+    with gr.Column(visible=False) as paste:
+        text = gr.Textbox(label="Rows", lines=5, max_lines=12, elem_id="import-text")
+    with gr.Column(visible=False) as hub:
+        repo = gr.Textbox(label="Hub id", placeholder="owner/name", max_lines=1)
+        with gr.Row():
+            config = gr.Textbox(label="Configuration", placeholder="the only one", max_lines=1, min_width=90)
+            split = gr.Textbox(label="Split", placeholder="train", max_lines=1, min_width=70)
+            revision = gr.Textbox(label="Revision", placeholder="newest", max_lines=1, min_width=80)
+    with gr.Column(visible=False) as local:
+        folder = gr.Textbox(label="File or folder", placeholder="/path/to/data", max_lines=1, elem_id="import-folder")
+    groups = dict(zip(WAYS, (files, paste, hub, local), strict=True))
+    way.change(
+        lambda chosen: [gr.update(visible=one == chosen) for one in groups], way, list(groups.values()),
+        queue=False, **QUIET,
+    )  # fmt: skip
+    return (
+        [way, file, text, repo, config, split, revision, folder],
+        [file.upload, file.delete, file.clear, folder.submit],
+        note,
+    )
+
+
+def _way(way: str) -> list[Any]:
+    """What else changes with where the data comes from; what was found before is of something else."""
+    encoded, checked = way in ("Files", "Folder"), way != "Hub"
+    visible = [gr.update(visible=encoded), gr.update(visible=checked)]
+    return [
+        hint(NOTES[way]),
+        *visible,
+        *NO_LIST,
+        "",
+        value_of(None, [], False),
+        gr.update(visible=True),
+        *_texts(set()),
+    ]
+
+
+def _texts(forms: set[str]) -> list[Any]:
+    """Updates of what is asked about plain text and about tables: only where there are such."""
+    shown = (forms & {"txt", "md"}, forms & {"csv", "tsv", "cards"})
+    return [gr.update(visible=True) if there else gr.update(visible=False, value="auto") for there in shown]
+
+
+# ---- looking -------------------------------------------------------------------------------------------------
+
+
+def _check(ctx: Context, how: str, name: str, *values: Any) -> list[Any]:
+    """Updates of what was found, the format, the entries, the name, and what is asked about texts.
+
+    `how` 'new' is for other data, 'again' for the same read in another way, 'entries' and 'all' for others of a list:
+    all of them detect the format again.
+    """
+    given = Given(*values)
+    turn = {"turn": (given.format or {}).get("turn", 0)}
+    if given.way == "Hub":
+        return [gr.skip()] * 7
+    if given.is_empty:
+        return ["", value_of(None, [], False), *NO_LIST, gr.update(visible=True), *_texts(set())]
+    if how == "new":
+        given = replace(given, entries=None, format=None, documents="auto", header="auto")
+    elif how != "check":
+        given = replace(given, format=None)
+    if described := given_.description(ctx.gate, given):
+        try:
+            choices = given_.entries_of(described)
+        except UserError as error:
+            none = [{**value_of(None, [], False), **turn}, *NO_LIST, gr.update(visible=True), *_texts(set())]
+            return [error_box(error.message, error.remedy), *none]
+        return _check_list(ctx, how, name, given, turn, described.name, choices)
+    found, form = _found(ctx, given, False)
+    suggested = free_name(ctx.home.datasets, given.name) if how == "new" or not name else name
+    texts = _texts(given_.text_forms(given_.source_of(ctx.home, ctx.gate, given)))
+    if how == "new":
+        texts = [{**update, "value": "auto"} for update in texts]
+    return [found, {**form, **turn}, *NO_LIST, gr.update(value=suggested, visible=True), *texts]
+
+
+def _check_list(
+    ctx: Context, how: str, name: str, given: Given, turn: dict[str, int], listed: str, choices: list[str]
+) -> list[Any]:  # fmt: skip
+    """As `_check`, of the datasets that the file `listed` lists: those chosen, or the only one, and what is in each."""
+    before = given.entries or []
+    wanted = [entry for entry in before if entry in choices]
+    if how == "all" or len(choices) == 1:
+        wanted = choices
+    given = replace(given, entries=wanted)
+    # the value is left alone where it fits: meanwhile a person may have chosen more
+    value: dict[str, Any] = {} if wanted == before and how != "new" else {"value": wanted}
+    lists = [
+        gr.update(choices=choices, visible=True, label=f"{LISTED} of {listed}", **value),
+        gr.update(visible=len(wanted) < len(choices), value=f"Choose all {len(choices):,}"),
+    ]
+    if len(wanted) == 1:
+        with contextlib.suppress(UserError):  # told below
+            found, form = _found(ctx, given, True)
+            suggested = name if name and how in ("check", "again") else free_name(ctx.home.datasets, given.name)
+            texts = _texts(given_.text_forms(given_.source_of(ctx.home, ctx.gate, given)))
+            return [found, {**form, **turn}, *lists, gr.update(value=suggested, visible=True), *texts]
+    html = looks_html(listed, len(choices), len(wanted), looks(ctx, given))
+    by_hand = len(wanted) == 1 and chosen(given.format)
+    form = gr.skip() if by_hand else {**value_of(None, [], False), **turn, "hidden": True}
+    named = gr.update(visible=len(wanted) < 2, value=given.name if wanted else "")
+    return [html, form, *lists, named, *_texts(set())]
+
+
+def _found(ctx: Context, given: Given, described: bool) -> tuple[Html, Any]:
+    """What was found as HTML, and what the format shows."""
+    picked = given.format or {}
+    if picked.get("method") and picked.get("settings") is None:
+        seen = brief_preview(given_.source_of(ctx.home, ctx.gate, replace(given, format=None)))
+        given = replace(given, format=value_of(guessed(picked, seen), seen.columns, False))
+    found, detected = given_.look(ctx.home, ctx.gate, given)
+    listed = described and not chosen(given.format)
+    value = value_of(found.format, found.columns, detected or listed)
+    found = replace(found, reason="Its entry in the list says so.") if listed and found.format else found
+    return preview_html(found), {**value, "account": [line.to_dict() for line in found.account[:MOST_LINES]]}
+
+
+# ---- importing -----------------------------------------------------------------------------------------------
+
+
+def _add(ctx: Context, name: str, fraction: float, seed: float, *values: Any) -> list[Any]:
+    """Imports what is small at once; what is large, or of the hub, is queued and its job shown."""
+    given = Given(*values)
+    settings: dict[str, Any] = {"eval_fraction": fraction or 0.0, "seed": int(seed or 0)}
+    if len(given.entries or []) > 1 and given_.description(ctx.gate, given):
+        return _add_several(ctx, given, settings)
+    source = given_.source_of(ctx.home, ctx.gate, given)
+    name = name.strip() or free_name(ctx.home.datasets, given.name)
+    if not is_large(source):
+        rows = import_dataset(ctx.home, source, name, **settings).info["rows"]
+        given_.discard(ctx.home, given, source)
+        gr.Info(f"{name}: {rows['train']:,} rows to train on, {rows.get('eval', 0):,} to evaluate on.")
+        return [name, gr.skip(), gr.skip(), *_fresh()]
+    _ask_first(ctx, given, source)
+    job = ctx.queue.submit(JOBS.parse({"method": "import-data", "name": name, "source": source.to_dict(), **settings}))
+    gr.Info(f"{name} is imported in the background.")
+    return [gr.skip(), *_running(ctx, job), *_fresh()]
+
+
+def _add_several(ctx: Context, given: Given, settings: dict[str, Any]) -> list[Any]:
+    """Imports several entries of a list; those that cannot be read stay chosen, each with its reason."""
+    brought = bring(ctx, given, settings)
+    gr.Info(_brought(brought))
+    shown = [brought.datasets[-1] if brought.datasets else gr.skip(), *_running(ctx, *brought.jobs[-1:])]
+    if not brought.failed:
+        return [*shown, *_fresh()]
+    left = [gr.update(value=list(brought.failed)), gr.update(visible=True)]
+    return [*shown, failures_html(brought.failed), gr.skip(), *left, *[gr.skip()] * 10]
+
+
+def _brought(brought: Brought) -> str:
+    """What became of several entries, in a sentence or two."""
+    parts = [f"Imported: {', '.join(brought.datasets)}." if brought.datasets else "Nothing is imported yet."]
+    parts += [f"In the background: {len(brought.jobs):,}."] if brought.jobs else []
+    parts += [f"Not read: {', '.join(brought.failed)}."] if brought.failed else []
+    return " ".join(parts)
+
+
+def _running(ctx: Context, job: str = "") -> list[Any]:
+    """The job whose dataset is waited for, and the picker that shows it."""
+    return [job, gr.update(choices=ctx.jobs(("import-data",)), value=job)] if job else [gr.skip()] * 2
+
+
+def _fresh() -> list[Any]:
+    """The form as it was before anything was given."""
+    empty = ["", value_of(None, [], False), *NO_LIST, gr.update(value="", visible=True), *_texts(set())]
+    return [*empty, None, *[""] * 6]
+
+
+def _ask_first(ctx: Context, given: Given, source: Source) -> None:
+    """Raises `UserError` for columns that nobody has decided about, before a long import finds them."""
+    if source.method == "hub":
+        return
+    account = given_.look(ctx.home, ctx.gate, given)[0].account
+    if undecided := [line for line in account if line.use == "undecided"]:
+        raise question_of(undecided)
+
+
+def _arrived(ctx: Context, job: str) -> list[Any]:
+    """Shows a dataset imported in the background once it is there."""
+    view = view_of(ctx, job) if job else None
+    if view is None or view.status not in ("done", "failed", "stopped", "interrupted"):
+        return [gr.skip(), gr.skip()]
+    return ["", view.story.result.get("dataset") or gr.skip()]

@@ -1,0 +1,147 @@
+"""Spec → form → Spec: one component made from the fields' types, bounds, defaults and sentences of help."""
+
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import orjson
+from pydantic.fields import FieldInfo
+from starlette.responses import Response
+
+from tabs.forms.fields import default_of, field, kind_of, nested_of, registry_of
+from tabs.shell.kit import Query, component
+from tabs.shell.shelves import as_json, tag
+from workbench.core.spec import Spec, load_yaml
+
+List = Callable[[], Sequence[Sequence[str]]]
+"""What a field is chosen from: (label, value) or (label, value, tag), asked anew whenever something changed."""
+
+
+class Form:
+    """The settings of a spec. `input` goes into an event and comes out of one; its value holds what was set."""
+
+    def __init__(self, spec: type[Spec], lists: Mapping[str, tuple[str, List]] | None = None, **options: Any):
+        """Draws the form where it is constructed.
+
+        lists: the list a named field is chosen from, by a name of its own ('models'; 'models*' for several of it).
+        options: `main` names the fields shown first, the rest folds away under `more`; `skip` those left out;
+        `hidden` those the page sets, not the person; `first` those that take the first of their list by themselves;
+        `without` {field: methods not offered}; `fits` {field of a method: (field of a list, {method: tags it is
+        for})}; `elem_id`.
+        """
+        self.spec, lists = spec, lists or {}
+        self.skip: tuple[str, ...] = options.get("skip", ())
+        hidden: tuple[str, ...] = options.get("hidden", ())
+        shown = [name for name in spec.model_fields if name not in self.skip]
+        main: list[str] = [name for name in options.get("main", shown) if name in shown and name not in hidden]
+        rest = [name for name in shown if name not in main and name not in hidden]
+        named = {name: title for name, (title, _) in lists.items()}
+        made = {name: field(name, spec.model_fields[name], named) for name in [*main, *rest]}
+        for name in options.get("first", ()):
+            made[name]["first"] = True
+        for name, left_out in options.get("without", {}).items():
+            made[name]["methods"] = [one for one in made[name]["methods"] if one["method"] not in left_out]
+        for name, (of, tags) in options.get("fits", {}).items():
+            made[name]["fits"] = {"field": of, "list": named[of].rstrip("*"), "tags": tags}
+        self.fields: dict[str, dict[str, Any]] = made
+        asked = {title.rstrip("*"): choices for title, choices in lists.values()}
+
+        def offered(query: Query) -> Any:
+            return _lists(asked, query)
+
+        drawn = {
+            "main": [made[name] for name in main], "rest": [made[name] for name in rest],
+            "more": options.get("more", "More settings"), "lists": bool(asked),
+        }  # fmt: skip
+        self.input = component(
+            "form", {}, {"lists": offered}, ("", "", ""), ("fields",), form=drawn, elem_id=options.get("elem_id")
+        )
+
+    def data(self, value: Any) -> dict[str, Any]:
+        """The spec as plain data from the form's value: settings not made keep their default, those of methods not
+        chosen are left out. Raises `SpecError` when a mapping is not YAML."""
+        given = value if isinstance(value, dict) else {}
+        return _whole({k: v for k, v in self.spec.model_fields.items() if k not in self.skip}, given)
+
+    def parsed(self, value: Any, **settings: Any) -> Any:
+        """The spec from the form's value, with settings of the page laid over it. Raises `SpecError`.
+
+        Which job it is decides the form: a value with a `method` of its own, as a call made by hand can have, is
+        refused as one with an unknown setting.
+        """
+        return self.spec.parse({**self.data(value), **settings})
+
+    @staticmethod
+    def filled(value: Any, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """The form's value with these settings; what they do not name stays, but for those of another method."""
+        return _over(value if isinstance(value, dict) else {}, settings)
+
+
+def _lists(asked: Mapping[str, List], query: Query) -> Any:
+    """JSON of {list: {"tag", "choices"}} for those whose tag is not the one in {"have": {list: tag}}."""
+    have = query.get("have")
+    known = have if isinstance(have, dict) else {}
+    reply = {}
+    for name, choices in asked.items():
+        data = as_json(choices())
+        if known.get(name) != tag(data):
+            reply[name] = {"tag": tag(data), "choices": orjson.Fragment(data)}
+    return Response(orjson.dumps(reply), media_type="application/json")
+
+
+def _over(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    """`new` laid over `old`, mappings within too; one that names a method replaces another method's."""
+    made = dict(old)
+    for name, value in new.items():
+        known = made.get(name)
+        both = isinstance(value, Mapping) and isinstance(known, Mapping)
+        other = both and "method" in value and value["method"] != known.get("method", value["method"])  # type: ignore[union-attr]
+        made[name] = _over(known, value) if both and not other else value  # type: ignore[arg-type]
+    return made
+
+
+def _whole(fields: Mapping[str, FieldInfo], given: Mapping[str, Any], usual: Any = None) -> dict[str, Any]:
+    """All settings of a spec: those given, else those of the instance `usual`, else their defaults.
+
+    What is no setting is passed on, so that the spec refuses it.
+    """
+    made = {name: value for name, value in given.items() if name not in fields}
+    for name, info in fields.items():
+        value, default = given.get(name), default_of(name, info, usual)
+        if registry_of(info):
+            made[name] = _method(info, value, default)
+        elif nested := nested_of(info):
+            instance = getattr(usual, name) if usual is not None else info.get_default(call_default_factory=True)
+            known = isinstance(value, Mapping) or value is None
+            made[name] = _whole(nested.model_fields, value or {}, instance) if known else value
+        elif value is None:
+            made[name] = _parsed(name, info, _none(info) if default is None else default)
+        else:
+            made[name] = _parsed(name, info, value)
+    return made
+
+
+def _method(info: FieldInfo, value: Any, default: Any) -> dict[str, Any]:
+    """The method chosen with what was set of it; those of the usual one as that sets them."""
+    registry: Any = registry_of(info)
+    given = dict(value) if isinstance(value, Mapping) else {"method": value} if value else {}
+    if isinstance(default, str):
+        default = {"method": default}
+    usual = default or {"method": next(iter(registry.all()))}
+    name = given.get("method") or usual["method"]
+    base = usual if name == usual["method"] else {}
+    return {**base, **given, "method": name}
+
+
+def _parsed(name: str, info: FieldInfo, value: Any) -> Any:
+    """A mapping is written as YAML in the form."""
+    if kind_of(name, info.annotation)[0] == "yaml" and isinstance(value, str):
+        return load_yaml(value, aliases=True) or {}
+    return value
+
+
+def _none(info: FieldInfo) -> Any:
+    """What stands for nothing chosen, so that the problem told is the choice, not its type."""
+    if not info.is_required():
+        return None
+    return [] if typing.get_origin(info.annotation) is list else ""

@@ -1,0 +1,81 @@
+"""The Jobs tab: everything that ran, runs or waits, the same in every browser."""
+
+import time
+from typing import Any
+
+import gradio as gr
+
+from tabs.shell.context import Context, guarded
+from tabs.shell.job_panel import QUIET, job_panel
+from tabs.shell.kit import Static, heading
+from tabs.shell.table import ShelfTable, TableRow
+from workbench.core.errors import UserError, shortened
+from workbench.core.limits import bounded_text
+from workbench.jobs.listing import JobRow
+from workbench.jobs.queue import JOB_FILE
+
+EMPTY = (
+    "No jobs yet",
+    "Downloads, training runs and answering prompts are listed here.",
+    "Start with the Models tab.",
+)
+COLUMNS = ("Job", "Kind", "Status", "Progress", "Queued", "Took", "Result")
+
+
+def build(ctx: Context) -> None:
+    """The list on top, one job's live view, settings and deletion beneath."""
+    with gr.Column(elem_classes="wb-panel"):
+        Static(heading("All jobs", "Work goes on when the tab or the server closes. One job at a time has the device."))
+        listed = ShelfTable(
+            COLUMNS, lambda: ctx.shelves.jobs()[1][::-1], _row, _words, EMPTY, chip=2, elem_id="jobs-table"
+        )  # fmt: skip
+    with gr.Column(elem_classes="wb-panel"):
+        panel = job_panel(ctx, (), "Job")
+        with gr.Accordion("Settings", open=False):
+            settings = gr.Code(language="yaml", interactive=False, label=JOB_FILE)
+            show = gr.Button("Show settings", size="sm")
+        delete = gr.Button("Delete this job and its log", size="sm", variant="stop", elem_id="delete-job")
+    listed.input(guarded(lambda clicked: _chosen(ctx, clicked)), listed, panel.picker, **QUIET)
+    show.click(guarded(lambda job: _settings(ctx, job)), panel.picker, settings, **QUIET)
+    delete.click(guarded(lambda job: _delete(ctx, job)), panel.picker, panel.picker, js=_confirm(), **QUIET)
+
+
+def _chosen(ctx: Context, clicked: Any) -> Any:
+    """The picker with the job clicked in the list, which may be older than those it offers."""
+    view = ctx.queue.get(str((clicked or {}).get("key") or ""))
+    choices = ctx.jobs()
+    known = any(job == view.id for _, job in choices)
+    return gr.update(choices=choices if known else [(view.label, view.id), *choices], value=view.id)
+
+
+def _settings(ctx: Context, job: str | None) -> str:
+    view = ctx.queue.get(job or "")
+    if view.job and view.job.blind(ctx.home):
+        return "# The settings name the models; they are shown when the labelling session is closed."
+    return bounded_text(view.folder / JOB_FILE)
+
+
+def _confirm() -> str:
+    return "(job) => confirm('Delete this job, its log and its checkpoints? What it made stays.') ? job : null"
+
+
+def _delete(ctx: Context, job: str | None) -> Any:
+    if not job:
+        raise UserError("Nothing was deleted.", "Choose a job and confirm.")
+    ctx.queue.delete(job)
+    return gr.update(value=None)
+
+
+def _words(row: JobRow) -> str:
+    return f"{row.label} {row.title} {row.status} {row.result} {row.error} {row.id}"
+
+
+def _row(row: JobRow) -> TableRow:
+    percent = f"{100 * row.done / row.total:.0f} %" if row.total and row.done is not None else "—"
+    cells = (
+        row.label, row.title, row.status, "100 %" if row.status == "done" else percent,
+        time.strftime("%m-%d %H:%M", time.localtime(row.queued_at)),
+        f"{row.seconds / 60:.1f} min" if row.seconds >= 60 else f"{row.seconds:.0f} s",
+        row.result or shortened(row.error, 200) or "—",
+    )  # fmt: skip
+    return TableRow(row.id, cells, moving=not row.final)

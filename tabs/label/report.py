@@ -1,0 +1,94 @@
+"""What a session's votes say, as HTML and a figure, for those who may see it."""
+
+from typing import Any
+
+import plotly.graph_objects as go
+
+from tabs.shell.kit import Html, empty, facts, hint, safe, table
+
+INTERVALS = "95 % intervals; votes of one annotator and on one prompt hang together and count less than their number."
+
+
+def result_html(found: dict[str, Any]) -> str:
+    """Sentences, counts, win rates and ratings of a report."""
+    counts = found["counts"]
+    if not counts["votes"] and not counts["unblinded"]:
+        return empty("No votes", f"{counts['usable']} pairs could be judged.")
+    sentences = "".join(f"<li>{safe(sentence)}</li>" for sentence in found["sentences"])
+    parts = [f'<ul class="wb-sentences">{sentences}</ul>', facts(_rows(found)), _rates(found), _ratings(found)]
+    return Html(f'<div class="wb-result">{"".join([*parts, hint(INTERVALS)])}</div>')
+
+
+def _rows(found: dict[str, Any]) -> list[tuple[str, object]]:
+    counts, about = found["counts"], found["session"]
+    cut = [f"{model} {ways['length']}" for model, ways in found["answers"].items() if ways["length"]]
+    rows: list[tuple[str, object]] = [
+        ("Votes", f"{counts['votes']} of {counts['wanted']} · {counts['ties']} ties · {counts['both_bad']} both bad"),
+        ("Annotators", ", ".join(f"{who['name']} ({who['votes']})" for who in found["annotators"]) or "none"),
+        ("Pairs", f"{counts['usable']} to judge · {counts['identical']} identical · {counts['unusable']} failed"),
+    ]
+    if counts["unblinded"]:
+        rows.append(("Left out", f"{counts['unblinded']} votes given after seeing the result"))
+    if cut:
+        rows.append(("Cut off at the limit", ", ".join(cut)))
+    if about["closed"]:
+        rows.append(("Closed", f"{about['closed'][:16].replace('T', ' ')} by {about['closed_by']}"))
+    return rows
+
+
+def _rates(found: dict[str, Any]) -> str:
+    rows = [
+        (
+            f"{row['a']} over {row['b']}",
+            f"{100 * row['rate']:.0f} %",
+            f"{100 * row['low']:.0f}–{100 * row['high']:.0f} %",
+            row["wins"],
+            row["losses"],
+            row["ties"],
+            row["both_bad"],
+            "—" if row["length_controlled"] is None else f"{100 * row['length_controlled']:.0f} %",
+        )
+        for row in found["win_rates"]
+        if row["n"]
+    ]
+    columns = ["Win rate", "Share", "Interval", "Won", "Lost", "Tie", "Both bad", "At equal length"]
+    return table(columns, rows) if rows else ""
+
+
+def _ratings(found: dict[str, Any]) -> str:
+    ratings = found["ratings"]
+    rows = [
+        (row["model"], f"{row['rating']:.0f}", f"{row['low']:.0f}–{row['high']:.0f}", row["votes"])
+        for row in ratings["rows"]
+    ]
+    return table(["Bradley–Terry rating", "Rating", "Interval", "Votes"], rows) if rows else hint(ratings["not_enough"])
+
+
+def ratings_figure(found: dict[str, Any]) -> go.Figure | None:
+    """Ratings as points with their intervals; None when there are none."""
+    rows = list(reversed(found["ratings"]["rows"]))
+    if not rows:
+        return None
+    figure = go.Figure(
+        go.Scatter(
+            x=[row["rating"] for row in rows],
+            y=[row["model"] for row in rows],
+            mode="markers",
+            marker={"size": 11, "color": "#6366f1"},
+            error_x={
+                "type": "data",
+                "array": [row["high"] - row["rating"] for row in rows],
+                "arrayminus": [row["rating"] - row["low"] for row in rows],
+                "thickness": 2,
+                "color": "#818cf8",
+            },
+            hovertemplate="%{y}: %{x:.0f}<extra></extra>",
+        )
+    )
+    figure.update_layout(
+        height=90 + 38 * len(rows), margin={"l": 10, "r": 20, "t": 10, "b": 40}, showlegend=False,
+        paper_bgcolor="rgba(0,0,0,0)", plot_bgcolor="rgba(0,0,0,0)", font={"family": "Inter", "color": "#8792a8"},
+        xaxis={"title": "Bradley–Terry rating (mean 1000)", "gridcolor": "rgba(128,140,160,.2)", "zeroline": False},
+        yaxis={"automargin": True},
+    )  # fmt: skip
+    return figure

@@ -1,0 +1,180 @@
+"""The result of a session in the Label tab: hidden while it is open, closing it, looking early, the step to DPO."""
+
+from typing import Any
+
+import gradio as gr
+
+from tabs.forms.form import Form
+from tabs.label.report import ratings_figure, result_html
+from tabs.serving.asking import asker
+from tabs.shell.context import Context, guarded
+from tabs.shell.job_panel import QUIET
+from tabs.shell.kit import POKE, Html, Static, empty, facts, heading, hint
+from workbench.core.errors import UserError
+from workbench.core.home import free_name
+from workbench.preferences.blinding import Voter, close_session, may_see, unblind
+from workbench.preferences.export import export_dataset, preference_pairs
+from workbench.preferences.sessions import SessionInfo, delete_session, get_session, model_of
+from workbench.preferences.summary import report
+
+FEW_PAIRS = 1000  # below, the SFT loss on the chosen answers is added: alone, DPO mostly learns to be short
+NOTHING = ("No result yet", "Win rate and rating with their intervals appear when a session is closed.", "")
+HIDDEN = (
+    "Names, win rates, ratings and who voted how are hidden from everyone who may vote in it, until the session is "
+    "closed. Close it when its votes are in."
+)
+SEEN = (
+    "You have seen this result while the session is open. Your later votes in it are kept, marked as unblinded and "
+    "left out; the others go on voting blind."
+)
+CLOSE = (
+    "Close this session for everybody? Nobody can vote in it afterwards, and names and counts are shown to all. "
+    "Pairs that are being judged go back without a vote. It cannot be opened again."
+)
+LOOK = (
+    "Show the result to you now, while others still vote? This is recorded. From now on the votes you give and take "
+    "back in this session are kept but marked as unblinded, and left out of the result and of exports."
+)
+DELETE = "Delete this session with its answers and votes for good?"
+
+
+def result_panel(
+    ctx: Context, session: gr.Dropdown, annotator: gr.Textbox, train: Form, train_extra: list[Any]
+) -> None:
+    """Win rates and ratings with intervals for those who may see them, and the step to DPO."""
+    with gr.Row(equal_height=True, elem_classes="wb-toolbar"):
+        Static(heading("Result"))
+        own = gr.Checkbox(
+            False, label="Only pairs of the best model's own answers", container=False, min_width=150, visible=False
+        )
+        look = gr.Button("Show the result now", size="sm", elem_id="session-look", min_width=140, visible=False)
+        close = gr.Button("Close session", size="sm", elem_id="session-close", min_width=110, visible=False)
+        tune = gr.Button(variant="primary", size="sm", elem_id="train-dpo", min_width=180, visible=False)
+        delete = gr.Button("Delete session", size="sm", variant="stop", min_width=110)
+    words = Static(empty(*NOTHING), elem_id="result")
+    plot = gr.Plot(show_label=False, elem_id="result-plot", visible=False)
+    shown = [words, plot, own, look, close, tune]
+
+    def refresh(name: str | None, own: bool, request: gr.Request) -> list[Any]:
+        return _shown(ctx, name, own, asker(request).browser)
+
+    for event in (session.change, own.change):
+        event(guarded(refresh), [session, own], shown, queue=False, **QUIET)
+    mark = gr.Textbox(visible=False)
+
+    def changed(before: str, name: str | None, own: bool, request: gr.Request) -> list[Any]:
+        """Redraws the result when votes came in or the session was closed, from any browser."""
+        now = _mark(ctx, name)
+        return [gr.skip()] * (1 + len(shown)) if now == before else [now, *refresh(name, own, request)]
+
+    ctx.on_change.append((changed, [mark, session, own], [mark, *shown]))
+
+    def end(name: str | None, own: bool, who: str, request: gr.Request) -> list[Any]:
+        close_session(ctx.home, _chosen(name), Voter(who, asker(request).browser))
+        return refresh(name, own, request)
+
+    def see(name: str | None, own: bool, who: str, request: gr.Request) -> list[Any]:
+        unblind(ctx.home, _chosen(name), Voter(who, asker(request).browser))
+        return refresh(name, own, request)
+
+    for button, does, question in ((close, end, CLOSE), (look, see, LOOK)):
+        done = button.click(guarded(does), [session, own, annotator], shown, js=_confirmed(question), **QUIET)
+        done.success(None, None, None, js=POKE, queue=False, **QUIET)  # the pad learns of it now
+    tune.click(
+        guarded(lambda name, own, value: _to_dpo(ctx, name, own, train, value)), [session, own, train.input],
+        [train.input, *train_extra], **QUIET,
+    )  # fmt: skip
+    delete.click(guarded(lambda name: _delete(ctx, name)), session, session, js=_confirmed(DELETE), **QUIET)
+
+
+def _confirmed(question: str) -> str:
+    """JavaScript that asks first, and sends no session when the answer is no."""
+    return f"(name, ...more) => [confirm({question!r}) ? name : null, ...more]"
+
+
+def _chosen(name: str | None) -> str:
+    if not name:
+        raise UserError("Nothing was changed.", "Choose a session and confirm.", "Session")
+    return name
+
+
+def _mark(ctx: Context, name: str | None) -> str:
+    """Changes with what the panel shows; says no more than the pad's own counts."""
+    try:
+        info = get_session(ctx.home, name or "")
+    except UserError:
+        return f"{name}:"
+    return f"{name}:{info.votes}/{info.usable}/{info.complete}/{info.unblinded}/{info.closed}"
+
+
+def _shown(ctx: Context, name: str | None, own: bool, browser: str) -> list[Any]:
+    """Updates of words, figure, checkbox and the buttons to look, to close and to train."""
+    hidden = gr.update(visible=False)
+    if not name:
+        return [empty(*NOTHING), hidden, hidden, hidden, hidden, hidden]
+    try:
+        info = get_session(ctx.home, name)
+        if not may_see(ctx.home, name, browser):
+            return [_progress(info), hidden, hidden, gr.update(visible=True), gr.update(visible=True), hidden]
+        found = report(ctx.home, name, browser)
+    except UserError as error:
+        return [empty("Not there yet", error.message, error.remedy), hidden, hidden, hidden, hidden, hidden]
+    figure, words = ratings_figure(found), result_html(found)
+    drawn = gr.update(value=figure, visible=figure is not None)
+    if not info.closed:
+        return [Html(hint(SEEN) + words), drawn, hidden, hidden, gr.update(visible=True), hidden]
+    button = gr.update(value=_dpo_label(_pairs(ctx, name, own)), visible=True)
+    return [words, drawn, gr.update(visible=True), hidden, hidden, button]
+
+
+def _progress(info: SessionInfo) -> str:
+    """What may be known of an open session: how far it has come."""
+    wanted = info.usable * info.votes_per_pair
+    state = "all answers are in" if info.complete else "answers still to come"
+    rows: list[tuple[str, object]] = [
+        ("Votes", f"{info.votes} of {wanted}"),
+        ("Pairs", f"{info.usable} to judge, {state}"),
+    ]
+    return Html(f'<div class="wb-result">{facts(rows)}{hint(HIDDEN)}</div>')
+
+
+def _delete(ctx: Context, name: str | None) -> Any:
+    delete_session(ctx.home, _chosen(name))
+    return gr.update(value=None, choices=ctx.sessions())
+
+
+def _pairs(ctx: Context, name: str, own: bool) -> int:
+    return len(preference_pairs(ctx.home, name, _best(ctx, name) if own else ""))
+
+
+def _dpo_label(pairs: int) -> str:
+    return f"Train DPO on {'this pair' if pairs == 1 else f'these {pairs} pairs'} →"
+
+
+def _best(ctx: Context, name: str) -> str:
+    """The best rated model of a closed session that is still on the shelf, else the first one that is."""
+    known = {model for _, model in ctx.answering()}
+    rated = [row["model"] for row in report(ctx.home, name)["ratings"]["rows"]]
+    named = [model_of(model) for model in get_session(ctx.home, name).models]
+    return next((model for model in [*rated, *named] if model in known), "")
+
+
+def _to_dpo(ctx: Context, name: str | None, own: bool, train: Form, value: Any) -> tuple[Any, Any]:
+    """Exports the pairs as a dataset and fills the Train form with it."""
+    name = _chosen(name)
+    start = _best(ctx, name)
+    if not start:
+        raise UserError("None of this session's models is on the shelf.", "Import one again, or use 'export-pairs'.")
+    dataset = free_name(ctx.home.datasets, f"{name}-pairs")
+    manifest = export_dataset(ctx.home, name, dataset, own=start if own else "")
+    pairs = manifest.info["rows"]["train"]
+    settings = {
+        "model": start,
+        "dataset": manifest.name,
+        "output": free_name(ctx.home.models, f"{name}-dpo"),
+        "objective": {"method": "dpo", "learning_rate": 1e-4, "sft_weight": 1.0 if pairs < FEW_PAIRS else 0.0},
+        "epochs": 1,
+        "eval_every": 5,
+    }
+    gr.Info(f"{pairs} pairs are the dataset {manifest.name}. Check the settings, then start.")
+    return train.filled(value, settings), gr.Tabs(selected="train")

@@ -1,0 +1,63 @@
+"""The Label tab: a new session, the pair to judge, and the result when it may be seen."""
+
+from typing import Any
+
+import gradio as gr
+
+from tabs.forms.form import Form
+from tabs.label.database_problem import trouble_panel
+from tabs.label.result import result_panel
+from tabs.label.voting import voting_panel
+from tabs.shell.context import Context, guarded
+from tabs.shell.job_panel import QUIET, job_panel
+from tabs.shell.kit import Static, heading, hint
+from tabs.shell.sections import named
+from workbench.preferences.jobs.generate import Generate
+
+MAIN = ["session", "models", "prompts", "limit", "samples"]
+MAKER = (
+    "You choose the models, so you know which ones meet; which answer is whose stays hidden from you as from everyone, "
+    "and sides are drawn at random for every pair. Others learn the names when the session is closed."
+)
+
+
+def build(ctx: Context, train: Form, train_extra: list[Any]) -> Form:
+    """Left: new session. Right: the pair to judge, then the result. `train` is filled by 'Train DPO'.
+
+    Returns the new session's form, for other tabs to fill.
+    """
+    trouble_panel(ctx)
+    with gr.Row(elem_classes="wb-cols"):
+        with gr.Column(elem_classes="wb-panel wb-side", scale=0, min_width=340):
+            form, start = _new_session(ctx)
+        with gr.Column(elem_classes="wb-main"):
+            with gr.Column(elem_classes="wb-panel"):
+                session, annotator = voting_panel(ctx)
+            with gr.Column(elem_classes="wb-panel"):
+                result_panel(ctx, session, annotator, train, train_extra)
+            with gr.Column(elem_classes="wb-panel"):
+                panel = job_panel(
+                    ctx, ("generate",), "Answers under way",
+                    ("No answers under way", "Models answer in the background; labelling can begin meanwhile.", ""),
+                )  # fmt: skip
+    start.click(guarded(lambda value: _start(ctx, form, value)), form.input, [panel.picker, session], **QUIET)
+    return form
+
+
+def _new_session(ctx: Context) -> tuple[Form, gr.Button]:
+    Static(
+        heading("New session", "Two or more models answer the same prompts; you judge without knowing which is which.")
+    )
+    lists = named(ctx, {"models": "answering*", "prompts": "prompts"})
+    form = Form(Generate, lists, main=MAIN, first=("prompts",), more="Sampling", elem_id="label-form")
+    start = gr.Button("Let them answer", variant="primary", elem_id="label-start")
+    Static(hint(MAKER))
+    return form, start
+
+
+def _start(ctx: Context, form: Form, value: Any) -> tuple[Any, Any]:
+    job = form.parsed(value)
+    job_id = ctx.queue.submit(job)
+    view = ctx.queue.get(job_id)
+    name = job.session
+    return gr.update(choices=[(view.label, job_id)], value=job_id), gr.update(choices=[(name, name)], value=name)

@@ -1,0 +1,69 @@
+"""Ensembles in the Merge tab: models that stay apart and answer together."""
+
+from typing import Any
+
+import gradio as gr
+from pydantic import Field
+
+from tabs.forms.form import Form
+from tabs.shell.context import Context, guarded
+from tabs.shell.job_panel import QUIET, JobPanel
+from tabs.shell.kit import Static, heading, table
+from tabs.shell.sections import Section, job_section, named
+from workbench.core.errors import UserError
+from workbench.core.registry import choice
+from workbench.core.spec import Spec
+from workbench.ensembles.method import ENSEMBLES
+from workbench.ensembles.shelf import create_ensemble, read_ensemble
+from workbench.jobs.job import JOBS
+
+STACKING = Section(
+    "fit-stacking", "Fit on votes", {"session": "sessions"}, ("session", "output"), ("sessions", 1),
+    ("No labelling session yet", "A stacking ensemble learns from votes which answer to take.",
+     "Make a session in the Label tab and vote."),
+)  # fmt: skip
+
+
+class NewEnsemble(Spec):
+    """An ensemble about to be put on the shelf."""
+
+    members: list[str] = Field(default_factory=list, description="Two to eight models, in the order they are asked.")
+    name: str = Field("", description="Name on the shelf.")
+    how: choice(ENSEMBLES) = Field({"method": "average"}, description="How they answer.")  # type: ignore[valid-type]
+
+
+def ensembles(ctx: Context, panel: JobPanel) -> None:
+    """Models that stay apart and answer together: making one, the list, and fitting one on votes."""
+    Static(heading("New ensemble", "The models stay as they are and answer together. Use it like any model."))
+    fitted = [way.method for way in ENSEMBLES if way.fitted]
+    form = Form(
+        NewEnsemble, named(ctx, {"members": "models*"}), without={"how": fitted}, elem_id="ensemble-form"
+    )  # fmt: skip
+    make = gr.Button("Put it on the shelf", variant="primary", elem_id="make-ensemble")
+    listed = Static(_listed(ctx), visible=bool(_listed(ctx)))
+    ctx.follow(listed, lambda: gr.update(value=(rows := _listed(ctx)), visible=bool(rows)))
+    make.click(guarded(lambda value: _create(ctx, form.data(value))), form.input, None, **QUIET)
+    if STACKING.method in JOBS.all():
+        with gr.Accordion("Fit one on votes", open=False):
+            job_section(ctx, STACKING, panel)
+
+
+def _create(ctx: Context, given: dict[str, Any]) -> None:
+    """Puts an ensemble on the shelf; settings left empty keep their default."""
+    settings = {name: value for name, value in given["how"].items() if value != []}
+    create_ensemble(ctx.home, given["name"], settings, given["members"])
+    gr.Info(f"{given['name']} is on the shelf: choose it in Compare or Label.")
+
+
+def _listed(ctx: Context) -> str:
+    """The ensembles of the shelf."""
+    rows = [_listed_row(ctx, info.name) for info in ctx.infos() if info.is_ensemble]
+    return table(["Ensemble", "How", "Members"], rows) if rows else ""
+
+
+def _listed_row(ctx: Context, name: str) -> tuple[str, str, str]:
+    try:
+        found = read_ensemble(ctx.home, name)
+    except UserError as error:
+        return name, "—", error.message
+    return found.name, found.method.title, ", ".join(found.members)

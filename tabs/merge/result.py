@@ -1,0 +1,142 @@
+"""What a job of the Merge tab found: tables and samples as safe HTML, and figures as plain JSON."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tabs.shell.kit import Html, facts, heading, hint, safe, table
+from tabs.shell.result_panel import Figures
+from workbench.core.errors import UserError
+from workbench.core.home import Home
+from workbench.core.lineage import read_manifest
+from workbench.jobs.view import JobView
+from workbench.merging.recipe import Recipe
+from workbench.merging.sanity_check import shelf_name
+from workbench.models.shelf import model_folder
+
+LOSSES = ["Model", "Loss", "Perplexity", "Interval"]
+
+
+@dataclass
+class Result:
+    """`model` is what a finished job put on the shelf, '' if nothing; `figures` are (title, plotly figure)."""
+
+    html: str = ""
+    figures: Figures = field(default_factory=list)
+    model: str = ""
+
+
+def result_of(home: Home, view: JobView) -> Result:
+    """What a job found so far; nothing while its files are missing or when they are damaged."""
+    method = view.job.method if view.job else ""
+    model = str(view.story.result.get("model") or "")
+    try:
+        html, figures = _SHOWN.get(method, plain)(view)
+    except (UserError, OSError, ValueError, KeyError, TypeError, AttributeError):
+        html, figures = "", []
+    return Result(html, figures, model if model and (home.models / model).is_dir() else "")
+
+
+def parents_of(home: Home, model: str) -> list[str]:
+    """The models it was made from that are on the shelf: those its recipe names, else those its manifest does."""
+    manifest = read_manifest(model_folder(home, model))
+    try:
+        written = Recipe.read(manifest.made_by["recipe"]).references()
+    except (KeyError, UserError):
+        written = [one.name for one in manifest.parents if one.kind in ("model", "adapter")]
+    named = [shelf_name(home, name) for name in written]
+    return [name for name in dict.fromkeys(named) if (home.models / name).is_dir()]
+
+
+def _proof(view: JobView) -> tuple[str, Figures]:
+    """The proof of a merge, as soon as it is written."""
+    proof = _read(view.folder / "proof.json") or view.story.result
+    parts: list[str] = [f'<div class="wb-note is-warn">{safe(text)}</div>' for text in proof.get("warnings") or []]
+    perplexity, samples = proof.get("perplexity") or {}, proof.get("samples") or []
+    if not (parts or perplexity or samples):
+        return "", []
+    if perplexity:
+        source = proof.get("measured_on")
+        note = f"On {source}; lower is better, 95 % intervals." if source else "Lower is better, 95 % intervals."
+        rows = [_loss_row(name, found) for name, found in perplexity.items()]
+        parts += [heading("Perplexity", note), table(LOSSES, rows)]
+    if samples:
+        parts.append(heading("The same prompts, answered by each"))
+        parts += [sample_of(sample) for sample in samples]
+    return Html(f'<div class="wb-result">{"".join(parts)}</div>'), []
+
+
+def _loss_row(name: str, found: dict[str, Any]) -> tuple[Any, ...]:
+    low, high = found.get("low"), found.get("high")
+    interval = f"{low:.4g}–{high:.4g}" if low is not None and high is not None else "—"
+    return name, *(found[key] if found.get(key) is not None else "—" for key in ("loss", "perplexity")), interval
+
+
+def sample_of(sample: dict[str, Any]) -> str:
+    """One prompt, and what each answered: {'prompt', 'answers': {name: text}}."""
+    answers = "".join(
+        f'<div class="wb-sample-answer"><b>{safe(name)}</b><div>{safe(text or "(empty)")}</div></div>'
+        for name, text in sample["answers"].items()
+    )
+    return f'<div class="wb-sample"><div class="wb-sample-prompt">{safe(sample["prompt"])}</div>{answers}</div>'
+
+
+def _likeness(view: JobView) -> tuple[str, Figures]:
+    from tabs.figures import layers
+    from workbench.merging import similarity
+
+    if view.status != "done":
+        return "", []
+    data = similarity.read(view.folder)
+    says = "".join(f"<li>{safe(one)}</li>" for one in similarity.sentences(data))
+    return Html(f'<ul class="wb-sentences">{says}</ul>'), titled(layers.figures(data))
+
+
+def _search(view: JobView) -> tuple[str, Figures]:
+    from tabs.figures import merge_search
+
+    return plain(view)[0], titled(merge_search.figures(view.folder))
+
+
+def _measure(view: JobView) -> tuple[str, Figures]:
+    result = view.story.result
+    rows = [_loss_row(row["model"], row) for row in result.get("table") or []]
+    if not rows:
+        return "", []
+    note = f"On the {result['split']} split of {result['dataset']}; lower is better, 95 % intervals."
+    parts = heading("Perplexity", note) + table(LOSSES, rows)
+    return Html(f'<div class="wb-result">{parts}</div>'), []
+
+
+def plain(view: JobView) -> tuple[str, Figures]:
+    """The plain values of a result, and its sentences."""
+    rows = [(name.replace("_", " ").capitalize(), value) for name, value in view.story.result.items()]
+    said = [(name, _words(value)) for name, value in rows if isinstance(value, str | int | float)]
+    return (Html(facts(said)), []) if said and view.status == "done" else ("", [])
+
+
+def _words(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    return dict(json.loads(path.read_text("utf-8"))) if path.is_file() else {}
+
+
+def titled(figures: list[dict[str, Any]]) -> Figures:
+    """The figures with their titles, which the dropdown shows when there are several."""
+    found = []
+    for place, one in enumerate(figures):
+        title = one["layout"].get("title") or {}
+        text = str(title.get("text") if isinstance(title, dict) else title)
+        layout = {name: value for name, value in one["layout"].items() if name != "title" or len(figures) == 1}
+        found.append((text or f"Figure {place + 1}", {**one, "layout": layout}))
+    return found
+
+
+_SHOWN = {"merge": _proof, "likeness": _likeness, "merge-search": _search, "measure": _measure}
+
+
+def nothing() -> Html:
+    return hint("What a run found is shown here when it is done: for a merge, how parents and child answer.")

@@ -1,0 +1,125 @@
+"""The live view of any job with its buttons, used by every tab that starts work."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from tabs.shell.context import Context
+from tabs.shell.kit import LiveRun
+from workbench.core.errors import UserError
+from workbench.jobs.runner import light_places
+from workbench.jobs.view import JobView
+
+MOST_POINTS = 5_000
+QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+LAST: dict[str, Any] = {"trigger_mode": "always_last"}
+"""For events that follow one another quickly: Gradio would drop those that come while one is answered."""
+
+
+@dataclass
+class JobPanel:
+    """`picker` chooses the job shown, `view` is its live picture; set `picker` to show another."""
+
+    picker: gr.Dropdown
+    view: gr.HTML
+
+
+def points_of(ctx: Context, query: dict[str, Any]) -> dict[str, Any]:
+    """What the live view asks for: status, progress, and only the points and log after its cursors."""
+    try:
+        view = ctx.queue.get(str(query.get("job") or ""))
+    except UserError as error:
+        return {"found": False, "error": error.message}
+    story = view.story
+    fresh = query.get("generation") != story.generation or int(query.get("cursor") or 0) > len(story.points)
+    start = 0 if fresh else int(query.get("cursor") or 0)
+    points = story.points[start : start + MOST_POINTS]
+    blind = view.job is not None and view.job.blind(ctx.home)
+    log, offset = ("", 0) if blind else ctx.queue.log(view.id, int(query.get("log") or 0))
+    return {
+        "found": True,
+        "title": view.label,
+        "status": view.status,
+        "status_text": _status_text(ctx, view),
+        "progress": _progress(view) if story.progress.get("total") else None,
+        "eta": story.eta(),
+        "elapsed": story.elapsed(),
+        "error": view.error if view.damage or view.status in ("failed", "interrupted") else "",
+        "remedy": story.remedy,
+        "generation": story.generation,
+        "reset": fresh,
+        "points": points,
+        "cursor": start + len(points),
+        "can": actions(view),
+        "facts": _facts(ctx, view),
+        "log": log,
+        "log_offset": offset,
+    }
+
+
+def _progress(view: JobView) -> dict[str, Any]:
+    """How far the job is; of one that has ended, how far it came, and never as if it still did something."""
+    progress, text = view.story.progress, str(view.story.progress.get("text") or "")
+    if view.status == "queued":
+        text = text or "Waiting"
+    elif view.status == "done":
+        text = "Finished"
+    elif view.final and text:
+        text = f"Last: {text}"
+    return {**progress, "text": text}
+
+
+def _status_text(ctx: Context, view: JobView) -> str:
+    if view.status == "queued":
+        return str(view.story.progress.get("text") or _waits_for(ctx, view))
+    if view.status == "done":
+        return "Done"
+    if view.status == "stopped" and view.story.result.get("model"):
+        return f"Stopped; what it learned so far is {view.story.result['model']}"
+    return view.status.capitalize() if view.final else str(view.story.progress.get("text") or "")
+
+
+def _waits_for(ctx: Context, view: JobView) -> str:
+    if view.job is None or view.job.uses_device:
+        return "Waiting for its turn"
+    running = [one for one in ctx.queue.live() if one.status == "running" and one.job and not one.job.uses_device]
+    most = light_places()
+    if len(running) < most:
+        return "Waiting for its turn"
+    return f"Waiting for a free place: {most} {'job' if most == 1 else 'jobs'} without the device run at a time"
+
+
+def _facts(ctx: Context, view: JobView) -> list[list[str]]:
+    """What the job works on; in its place what is damaged of that."""
+    try:
+        return view.job.facts(ctx.home) if view.job else []
+    except UserError as error:
+        return [["Cannot be told", str(error)]]
+
+
+def actions(view: JobView) -> list[tuple[str, str]]:
+    """What may be done with a job as it is, and what the button says."""
+    if view.status == "queued":
+        return [("keep", "Take out of the queue")]
+    if view.status == "running":
+        return [("keep", "Stop and keep"), ("discard", "Stop and discard"), ("kill", "Kill now")]
+    return [("resume", "Resume")] if view.can_resume else []
+
+
+def act(ctx: Context, query: dict[str, Any]) -> dict[str, str]:
+    """Does {"how"} with {"job"}; says what happens next."""
+    job, how = str(query.get("job") or ""), str(query.get("how") or "")
+    if how != "resume":
+        return {"text": ctx.queue.stop(job, how)}
+    ctx.queue.resume(job)
+    return {"text": "Resumed: it goes on from its last checkpoint when its turn comes."}
+
+
+def job_panel(ctx: Context, methods: tuple[str, ...] = (), label: str = "Run", empty: Any = None) -> JobPanel:
+    """Builds the panel. `methods` limits the picker to these kinds of job; empty shows all."""
+    picker = ctx.picker(lambda: ctx.jobs(methods), first=True, label=label, value=None, elem_classes="wb-job")
+    told: dict[str, Any] = {"empty": empty} if empty else {}
+    view = LiveRun(lambda query: points_of(ctx, query), "", act=lambda query: act(ctx, query), **told)
+    picker.change(lambda job: job or "", picker, view, queue=False, **QUIET)
+    return JobPanel(picker, view)

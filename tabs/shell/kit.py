@@ -1,0 +1,331 @@
+"""The page's own parts: live run, token view, chat grid, vote pad, merge builder, and small safe pieces of HTML.
+
+The components are functions that return a `gr.HTML`, not subclasses: Gradio writes a `.pyi` file beside
+the module of every subclass. Their JavaScript lies in `assets/`; they are fed through server functions and
+never put text of people or models into a template.
+"""
+
+import inspect
+import json
+import logging
+import math
+from collections.abc import Callable, Iterable, Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import plotly
+
+from tabs.shell.theme import static_url
+from workbench.core.assets import ASSETS
+from workbench.core.errors import UserError
+
+log = logging.getLogger(__name__)
+
+PLOTLY = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
+POKE = "() => { document.dispatchEvent(new Event('wb-poke')); }"
+"""JavaScript for `event(js=POKE)`: every live component asks the server now instead of at its next turn."""
+REVEAL = """() => { [...document.querySelectorAll('.wb-job')].find(panel => panel.checkVisibility())
+  ?.scrollIntoView({ block: 'nearest' }); }"""
+"""JavaScript for `event(js=REVEAL)`: brings the job panel of the shown tab into view, from the end of a long form."""
+
+Query = dict[str, Any]
+Answer = Callable[..., dict[str, Any]]
+Lines = tuple[str, str, str]
+
+
+def static_paths() -> list[Path]:
+    """Folders and files to hand to `gr.set_static_paths` before launching."""
+    return [ASSETS / "fonts", ASSETS / "vendor", *sorted(ASSETS.glob("*.js")), ASSETS / "icon.svg", PLOTLY]
+
+
+# ---- components --------------------------------------------------------------------------------------------
+
+
+def LiveRun(
+    points: Answer,
+    value: str | None = None,
+    empty: Lines = ("No run selected", "Progress, loss and log of a run appear here.", "Start a run or choose one."),
+    act: Answer | None = None,
+    **options: Any,
+) -> gr.HTML:
+    """Live view of one job: status, progress, loss chart, other metrics, facts and log.
+
+    value: the job's id, or "" / None for the empty state.
+    points: called with {"job", "cursor", "generation", "log"} about once a second while the view is seen; its "can"
+    lists what may be done with the job as [how, label]. act: called with {"job", "how"} for one of those; {"text"}.
+    """
+
+    def clean(query: Query, request: gr.Request) -> dict[str, Any]:
+        reply = dict(_call(points, query, request))
+        reply["points"] = [_finite(point) for point in reply.get("points") or ()]
+        return reply
+
+    functions = {"points": clean, **({"act": act} if act else {})}
+    return component("live_run", value or "", functions, empty, plotly=static_url(PLOTLY), **options)
+
+
+def TokenView(
+    value: dict[str, Any] | None = None,
+    empty: Lines = ("What the model sees", "The tokens of one example, and which of them are learned.", ""),
+    **options: Any,
+) -> gr.HTML:
+    """Tokens of one example, coloured by whether the loss counts them.
+
+    value: {"tokens": [{"text", "trained", "special", "cut", "id"?}], "warnings": [{"level", "text"}],
+    "summary": [[name, value]], "note": str} or None.
+    """
+    return component("token_view", value, {}, empty, **options)
+
+
+def ChatGrid(
+    poll: Answer,
+    value: dict[str, str] | None = None,
+    empty: Lines = ("Nothing asked yet", "Answers of one to four models stream here.", "Write a message to begin."),
+    **options: Any,
+) -> gr.HTML:
+    """Answers of up to four models side by side, streamed.
+
+    value: {"chat": id}; when None the browser's remembered chat id is put in and reaches event handlers.
+    poll: called with {"chat", "version"} every 100 ms while busy, else every second.
+    """
+    return component("chat_grid", value, {"poll": poll}, empty, **options)
+
+
+def VotePad(
+    next_pair: Answer,
+    vote: Answer,
+    undo: Answer,
+    hold: Answer,
+    give_back: Answer,
+    value: dict[str, str] | None = None,
+    empty: Lines = ("No session open", "Two answers appear side by side, without names.", "Open or create a session."),
+    **options: Any,
+) -> gr.HTML:
+    """Blind voting by keyboard; a vote is shown as saved only after the server said so.
+
+    value: {"session": name, "annotator": str} or None. Every function is called with it, and answers {"item", "title",
+    "message", "wait", "can_undo", "note"}: with no item, the pad asks again after `wait` seconds; a vote's answer has
+    "saved", and "next_error" when it was kept but no next pair came.
+    hold: called with {"token"} too while the pair is seen; {"held": bool}. give_back: the same, when the page closes.
+    """
+    functions = {
+        "next_pair": next_pair, "cast_vote": vote, "undo_vote": undo, "hold_pair": hold, "return_pair": give_back,
+    }  # fmt: skip
+    return component("vote_pad", value, functions, empty, **options)
+
+
+def MergeBuilder(
+    catalogue: Sequence[dict[str, Any]],
+    models: Answer,
+    check: Answer,
+    read: Answer,
+    export: Answer,
+    value: dict[str, Any] | None = None,
+    empty: Lines = ("No models yet", "A recipe is put together from models of the shelf.", "Get a model first."),
+    **options: Any,
+) -> gr.HTML:
+    """A merge recipe, put together by hand or as YAML, and checked while it is.
+
+    value: {"recipe": mergekit's configuration with names of the shelf, "output", "seed", "kernels"}; when None the
+    browser begins with two models that fit. catalogue: `MethodInfo.to_dict()` of every method.
+    models: called with {"seen": mark}; {"models": None} if nothing changed, else {"mark", "models": [{"name", "base",
+    "layers", "parameters", "per_layer", "shape"}]}, oldest first; only models of one shape can be merged.
+    check: called with the value and {"name": whether to suggest an output}; {"problems": [{"field", "message",
+    "remedy"}], "notes": [{"message", "remedy"}], "facts": [[label, text]], "yaml", "name"}.
+    read: called with {"yaml"}; {"recipe"}. export: called with {"recipe"}; {"yaml"} for mergekit itself.
+    """
+    functions = {"models": models, "check": check, "read": read, "export": export}
+    parts = ("merge_curve", "merge_setting", "merge_recipe", "merge_models", "merge_layers")
+    return component("merge_builder", value, functions, empty, parts, catalogue=list(catalogue), **options)
+
+
+def Figure(value: dict[str, Any] | None = None, **options: Any) -> gr.Plot:
+    """A place for a plotly figure given as plain JSON, hidden while there is none; `figure` makes its updates."""
+    return gr.Plot(_plotly(value), show_label=False, visible=value is not None, **options)
+
+
+def figure(value: dict[str, Any] | None) -> Any:
+    """What to return for a `Figure`."""
+    return gr.update(value=_plotly(value), visible=value is not None)
+
+
+def _plotly(value: dict[str, Any] | None) -> Any:
+    """The figure in colours that are read on light and dark ground; plotly is imported when there is one to draw."""
+    if value is None:
+        return None
+    import plotly.graph_objects as go
+
+    axes = {"gridcolor": "rgba(128,140,160,.2)", "zerolinecolor": "rgba(128,140,160,.3)", "automargin": True}
+    drawn = go.Figure(value)
+    clear, font = "rgba(0,0,0,0)", {"family": "Inter", "color": "#8792a8"}
+    margin = {"l": 10, "r": 10, "t": 30, "b": 30, **value.get("layout", {}).get("margin", {})}
+    drawn.update_layout(paper_bgcolor=clear, plot_bgcolor=clear, font=font, margin=margin)
+    drawn.update_xaxes(axes)
+    drawn.update_yaxes(axes)
+    return drawn
+
+
+def Static(value: str = "", **options: Any) -> gr.HTML:
+    """Plain HTML made by the helpers below, without Gradio's text styles around it."""
+    return gr.HTML(value, apply_default_css=False, js_on_load=None, **options)
+
+
+def component(
+    name: str, value: Any, functions: dict[str, Answer], empty: Lines, parts: Sequence[str] = (), **options: Any
+) -> gr.HTML:
+    """The component whose script is assets/<name>.js, after its parts, and whose root element is of class wb-<name>."""
+    return gr.HTML(
+        value=value,
+        html_template=f'<div class="wb-{name.replace("_", "-")}"></div>',
+        js_on_load=_begin(*parts, name),
+        head=_scripts(),
+        apply_default_css=False,
+        server_functions=[_served(name, title, function) for title, function in functions.items()],
+        empty=list(empty),
+        **options,
+    )
+
+
+def _begin(*names: str) -> str:
+    """JavaScript that runs a component's files as one function; the browser loads each file once for all components."""
+    urls = json.dumps([static_url(ASSETS / f"{name}.js") for name in names])
+    return f"window.wbKit.begin({urls}, {{ element, trigger, props, server, upload, watch }});"
+
+
+def _scripts() -> str:
+    names = ("vendor/marked.umd.js", "vendor/purify.min.js", "login_ended.js", "kit.js")
+    files = [ASSETS / name for name in names]
+    return "".join(f'<script src="{static_url(file)}"></script>' for file in files)
+
+
+ODD_QUERY = "This call has no named values. Reload the page."
+
+
+def _served(component_name: str, name: str, function: Answer) -> Answer:
+    """A server function called `name`; an exception becomes {"error": …}, since Gradio would answer nothing."""
+
+    def answer(query: Query, request: gr.Request) -> dict[str, Any]:
+        if not isinstance(query, dict):  # no page of ours sends it, and every function looks into it
+            return {"error": ODD_QUERY}
+        try:
+            return _call(function, query, request)
+        except Exception as error:
+            if not isinstance(error, UserError):
+                log.exception("%s failed", name)
+            return {"error": _sentence(error)}
+
+    answer.__name__, answer.__qualname__ = name, f"{component_name}.{name}"
+    return answer
+
+
+def _call(function: Answer, query: Query, request: gr.Request) -> dict[str, Any]:
+    """Call with the query, and with the HTTP request too if the function has a parameter named `request`."""
+    if "request" in inspect.signature(function).parameters:
+        return function(query, request=request)
+    return function(query)
+
+
+def _sentence(error: Exception) -> str:
+    """What to show for an exception: its own words with the remedy, or its kind when it is no user error."""
+    if isinstance(error, UserError):
+        return f"{error.message} {error.remedy}".strip()
+    return f"Internal error ({type(error).__name__}). See the server log."
+
+
+def _finite(point: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in point.items() if not (isinstance(value, float) and not math.isfinite(value))}
+
+
+# ---- safe HTML ---------------------------------------------------------------------------------------------
+
+
+class Html(str):
+    """A string that is already safe HTML; every helper returns one and lets one through unescaped."""
+
+
+def safe(text: object) -> Html:
+    """Any text as HTML that neither the browser, nor Handlebars, nor a JS template literal can run."""
+    if isinstance(text, Html):
+        return text
+    out = escape("" if text is None else str(text), quote=True)
+    for sign in "$`{}\\":
+        out = out.replace(sign, f"&#{ord(sign)};")
+    return Html(out)
+
+
+def chip(status: str, text: str = "") -> Html:
+    """Small coloured label; status: queued, running, done, failed, stopped, interrupted, or anything neutral."""
+    return Html(f'<span class="wb-chip is-{_word(status)}">{safe(text or status)}</span>')
+
+
+def empty(title: str, sentence: str = "", next_step: str = "") -> Html:
+    """What an empty place says: what belongs here, in a sentence, and what to do next."""
+    parts = (("title", title), ("text", sentence), ("next", next_step))
+    lines = "".join(f'<div class="wb-empty-{kind}">{safe(text)}</div>' for kind, text in parts if text)
+    return Html(f'<div class="wb-empty">{lines}</div>')
+
+
+def facts(rows: Iterable[tuple[str, object]]) -> Html:
+    """A list of names and values."""
+    lines = "".join(f"<dt>{safe(name)}</dt><dd>{safe(value)}</dd>" for name, value in rows)
+    return Html(f'<dl class="wb-kv">{lines}</dl>')
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Html:
+    """A table; numbers are set to the right, cells that are `Html` (chips, say) are kept as they are."""
+    cells = [list(row) for row in rows]
+    right = [bool(cells) and all(_is_number(row[i]) for row in cells) for i in range(len(columns))]
+    head = "".join(f"<th{_side(flag)}>{safe(name)}</th>" for name, flag in zip(columns, right, strict=True))
+    body = "".join("<tr>" + "".join(map(_cell, row)) + "</tr>" for row in cells)
+    return Html(
+        f'<div class="wb-table-box"><table class="wb-table"><thead><tr>{head}</tr></thead>'
+        f"<tbody>{body}</tbody></table></div>"
+    )
+
+
+def error_box(message: str, remedy: str = "") -> Html:
+    """A failure and what to do about it."""
+    return Html(f'<div class="wb-error"><strong>{safe(message)}</strong><div>{safe(remedy)}</div></div>')
+
+
+def hint(text: str) -> Html:
+    """A muted sentence of help."""
+    return Html(f'<div class="wb-hint">{safe(text)}</div>')
+
+
+def heading(text: str, note: str = "") -> Html:
+    """The heading of a section, with a muted sentence beneath."""
+    line = f'<div class="wb-hint">{safe(note)}</div>' if note else ""
+    return Html(f'<div class="wb-h">{safe(text)}</div>{line}')
+
+
+def header(device_text: str, job_text: str = "", job_status: str = "running", logged_in: bool = False) -> Html:
+    """The bar at the top: brand, device, the running job if there is one, the light/dark switch, and the way out."""
+    job = chip(job_status, job_text) if job_text else chip("idle", "No job running")
+    out = '<form method="post" action="logout"><button class="wb-button">Log out</button></form>' if logged_in else ""
+    device = f'<span class="wb-chip is-device">{safe(device_text)}</span>'
+    return Html(
+        f'<div class="wb-header"><div class="wb-brand"><i></i><span>LLM Workbench</span></div>'
+        f'<div class="wb-header-right">{job}{device}'
+        '<button type="button" class="wb-theme" data-wb-theme title="Light or dark" aria-label="Light or dark">'
+        f"</button>{out}</div></div>"
+    )
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _side(right: bool) -> str:
+    return ' class="is-number"' if right else ""
+
+
+def _cell(value: object) -> str:
+    text = f"{value:.4g}" if isinstance(value, float) else value
+    return f"<td{_side(_is_number(value))}>{safe(text)}</td>"
+
+
+def _word(text: str) -> str:
+    return "".join(letter for letter in text.lower() if letter.isascii() and letter.isalpha())

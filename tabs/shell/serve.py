@@ -1,0 +1,74 @@
+"""Serving the page: where, for whom, and with which runner and chats behind it."""
+
+import contextlib
+import os
+from collections.abc import Callable
+
+import gradio as gr
+
+from tabs.serving.config import USER, Serving
+from tabs.serving.server import bound_socket, mounted, run
+from tabs.serving.stack import stack
+from tabs.serving.uploads import UploadQuota
+from tabs.shell.context import Context
+from tabs.shell.kit import static_paths
+from workbench.chat.service import ChatService
+from workbench.core.home import Home
+from workbench.core.paths import PathGate
+from workbench.core.uploads import upload_folder
+from workbench.jobs.job import Job
+from workbench.jobs.queue import Queue
+from workbench.jobs.runner import Runner
+
+IDLE = 0.02
+"""Seconds between looks of Gradio's queue when it is empty. It looks a thousand times a second by default (20 times on
+Windows), which takes 7 % of a core for as long as the page is served."""
+
+
+class PageQueue(Queue):
+    """The queue as the page fills it: jobs that name paths of this machine are held to the gate."""
+
+    def __init__(self, home: Home, gate: PathGate):
+        super().__init__(home)
+        self.gate = gate
+
+    def submit(self, job: Job, here: bool = False) -> str:
+        """As `Queue.submit`; raises `SpecError` for a path that may not be named."""
+        self.gate.check(job)
+        return super().submit(job, here)
+
+
+def serve(compose: Callable[[Context], gr.Blocks]) -> None:
+    """Serves until interrupted; the runner and a warm worker start beside it.
+
+    Raises `UserError` when the port is taken. Jobs under way outlive this process.
+    """
+    home, serving = Home.default(), Serving.from_environment()
+    listening = bound_socket(serving.host, serving.port)
+    uploads = upload_folder(home)
+    with contextlib.suppress(OSError):  # a home that can only be read is shown all the same, and the page says so
+        uploads.mkdir(exist_ok=True)
+    os.environ["GRADIO_TEMP_DIR"] = str(uploads)  # asked for when the page is composed
+    gate = serving.gate((uploads,))
+    queue = PageQueue(home, gate)
+    ctx = Context(home, queue, Runner(home, queue), ChatService(home), gate, bool(serving.password))
+    gr.set_static_paths(static_paths())
+    demo = compose(ctx).queue(default_concurrency_limit=8)
+    demo._queue.sleep_when_free = IDLE
+
+    def started() -> None:
+        ctx.runner.start()
+        announce(serving, home)
+
+    app = mounted(demo)
+    app.add_middleware(UploadQuota, home=home)
+    run(stack(app, serving, home.root), listening, started)
+
+
+def announce(serving: Serving, home: Home) -> None:
+    """Says where the page is, how to log in and under which names it can be reached."""
+    if serving.password and not os.environ.get("WORKBENCH_PASSWORD"):
+        print(f"Login: {USER} / {serving.password}   (WORKBENCH_PASSWORD sets another)", flush=True)
+    if not serving.is_private and not serving.hosts:
+        print("It answers under this machine's name and its IP addresses; WORKBENCH_HOSTS adds others.", flush=True)
+    print(f"LLM Workbench is at {serving.url}  (home: {home.root})", flush=True)

@@ -1,0 +1,176 @@
+"""What lies on the shelves, read once a change for all browsers, and what of it the page does not have yet."""
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import threading
+import time
+import uuid
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Sequence
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import orjson
+from starlette.responses import Response
+
+from workbench.core.errors import UserError
+from workbench.core.home import Home
+from workbench.core.lineage import Manifest
+from workbench.core.units import human_size
+from workbench.data.store.datasets import list_datasets
+from workbench.jobs.listing import JobRow
+from workbench.jobs.queue import Queue
+from workbench.models.shelf import ModelInfo, list_models
+from workbench.preferences.sessions import session_names
+from workbench.preferences.store import URL_VARIABLE
+
+T = TypeVar("T")
+
+SECONDS = 2.0
+"""How old a shelf may be that looks unchanged from outside: what changes within its folders is seen that late."""
+LEAST_FREE = 20_000_000
+"""Bytes: with fewer the page says that the disk is full."""
+MARKS = 64
+"""States of the page that are remembered; a browser that comes from an older one is sent everything."""
+
+
+class Look(Generic[T]):
+    """One shelf. `version` grows with every change; a look in between costs one call of `outside`."""
+
+    def __init__(self, read: Callable[[], T], outside: Callable[[], Hashable]):
+        self._read, self._outside = read, outside
+        self._lock = threading.Lock()
+        self._seen: Hashable = None
+        self._until = float("-inf")
+        self._version, self._value = 0, None
+
+    def look(self) -> tuple[int, T]:
+        """(version, what lies there)."""
+        with self._lock:
+            seen = self._outside()
+            if seen != self._seen or time.monotonic() >= self._until:
+                value: Any = self._read()
+                if not self._version or value != self._value:
+                    self._version, self._value = self._version + 1, value
+                self._seen, self._until = seen, time.monotonic() + SECONDS
+            return self._version, self._value  # type: ignore[return-value]
+
+
+class Shelves:
+    """The shelves of a home as the page shows them, and lists made of them once a change."""
+
+    def __init__(self, home: Home, queue: Queue):
+        self._home, self._queue = home, queue
+        self.models: Look[list[ModelInfo]] = Look(lambda: list_models(home), lambda: _stamp(home.models))
+        self.datasets: Look[list[Manifest]] = Look(lambda: list_datasets(home), lambda: _stamp(home.datasets))
+        self.sessions: Look[list[str]] = Look(self._session_names, self._labels)
+        self._made: dict[Hashable, tuple[int, Any]] = {}
+
+    def jobs(self) -> tuple[int, list[JobRow]]:
+        """(version, every job, oldest first)."""
+        rows = self._queue.all()
+        return self._queue.revision, rows
+
+    def made(self, key: Hashable, look: Callable[[], tuple[int, T]], make: Callable[[T], Any]) -> Any:
+        """`make` of a shelf, called once a change of it; `key` names the result among others."""
+        version, value = look()
+        kept = self._made.get(key)
+        if kept is None or kept[0] != version:
+            kept = self._made[key] = version, make(value)
+        return kept[1]
+
+    def version(self) -> Hashable:
+        """Changes when a model, dataset, job, session or vote does, when a running job writes a new file, and when the
+        home can be written no more."""
+        live = tuple(_stamp(view.folder) for view in self._queue.live())
+        looks = (self.models.look, self.datasets.look, self.sessions.look, self.jobs)
+        return (*(look()[0] for look in looks), live, self._labels(), self.problem())
+
+    def problem(self) -> tuple[str, str]:
+        """(what keeps the home from being written, what to do about it); ('', '') when nothing does."""
+        root = self._home.root
+        if not os.access(self._home.jobs, os.W_OK):
+            return (
+                f"The home {root} can only be read.",
+                "Nothing new is kept. Mount it for writing, or check its owner.",
+            )
+        with contextlib.suppress(OSError):
+            if (free := shutil.disk_usage(root).free) < LEAST_FREE:
+                return f"The disk of the home {root} is full ({human_size(free)} free).", "Free some space."
+        return "", ""
+
+    def _session_names(self) -> list[str]:
+        try:
+            return session_names(self._home)
+        except UserError:
+            return []  # what is wrong with the labels is said where they are used
+
+    def _labels(self) -> Hashable:
+        if os.environ.get(URL_VARIABLE):
+            return None  # no file tells that another database changed: it is asked every few seconds
+        return tuple(_stamp(self._home.labels.with_name(self._home.labels.name + end)) for end in ("", "-wal"))
+
+
+class Updates:
+    """The state of the page's parts, made once a change and sent as what differs from the state a browser has."""
+
+    def __init__(self, version: Callable[[], Hashable], make: Callable[[], Sequence[Any]]):
+        self._version, self._make = version, make
+        self._lock = threading.Lock()
+        self._now: Hashable = None
+        self._mark = ""
+        self._parts: dict[str, bytes] = {}
+        self._tags: OrderedDict[str, list[str]] = OrderedDict()
+        self._replies: dict[str, bytes] = {}
+
+    def since(self, mark: str) -> Response:
+        """JSON of {"mark", "parts": {tag: state}, "places": {place: tag}} for the parts that differ from those at
+        `mark`; equal states are sent once."""
+        with self._lock:
+            self._look()
+            mark = mark if mark in self._tags else ""
+            if mark not in self._replies:
+                self._replies[mark] = self._difference(mark)
+            return Response(self._replies[mark], media_type="application/json")
+
+    def _look(self) -> None:
+        version = self._version()
+        if self._mark and version == self._now:
+            return
+        parts = [as_json(state) for state in self._make()]
+        tags = [tag(part) for part in parts]
+        self._now, self._mark = version, uuid.uuid4().hex[:12]
+        self._parts, self._replies = dict(zip(tags, parts, strict=True)), {}
+        self._tags[self._mark] = tags
+        while len(self._tags) > MARKS:
+            self._tags.popitem(last=False)
+
+    def _difference(self, mark: str) -> bytes:
+        now, before = self._tags[self._mark], self._tags.get(mark, [])
+        places = {str(place): name for place, name in enumerate(now) if before[place : place + 1] != [name]}
+        parts = {name: orjson.Fragment(self._parts[name]) for name in places.values()}
+        return orjson.dumps({"mark": self._mark, "parts": parts, "places": places})
+
+
+def as_json(value: Any) -> bytes:
+    """The value as JSON; names of files that are no UTF-8, which orjson refuses, keep their odd bytes as escapes."""
+    try:
+        return orjson.dumps(value)
+    except TypeError:
+        return json.dumps(value).encode("ascii")
+
+
+def tag(data: bytes) -> str:
+    """A short name of these bytes."""
+    return hashlib.blake2b(data, digest_size=9).hexdigest()
+
+
+def _stamp(path: Path) -> int:
+    """When a file or folder changed; 0 when it is not there."""
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0

@@ -1,0 +1,69 @@
+"""A table of a shelf that may have thousands of rows: searched and turned page by page on the server."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+from starlette.responses import Response
+
+from tabs.shell.kit import Lines, Query, component
+from tabs.shell.shelves import as_json, tag
+
+ROWS = 20
+"""Rows of a page of the table."""
+
+
+@dataclass(frozen=True)
+class TableRow:
+    """One row: its cells as texts, and the name or id it is chosen by. `moving` is for one that may change although
+    nothing came or went, such as a running job."""
+
+    key: str
+    cells: Sequence[str]
+    moving: bool = False
+
+
+def ShelfTable(
+    columns: Sequence[str],
+    rows: Callable[[], Sequence[Any]],
+    draw: Callable[[Any], TableRow],
+    words: Callable[[Any], str],
+    empty: Lines,
+    numbers: Sequence[int] = (),
+    chip: int | None = None,
+    **options: Any,
+) -> gr.HTML:
+    """The table; its value is {"key"} of the row clicked last, which triggers 'input'.
+
+    rows: what the shelf has, in the order shown. draw: makes a row of what is on the page asked for, and only of that.
+    words: the text of one that a search looks through. numbers: columns set to the right. chip: the column that has a
+    status, drawn as a chip.
+    """
+
+    def page(query: Query) -> Any:
+        found = _matching(rows(), words, str(query.get("search") or ""))
+        pages = max(1, -(-len(found) // ROWS))
+        asked = query.get("page")
+        number = min(max(0, asked), pages - 1) if isinstance(asked, int) else 0
+        drawn = [draw(one) for one in found[number * ROWS : (number + 1) * ROWS]]
+        reply = {
+            "total": len(found), "page": number, "pages": pages, "moving": any(row.moving for row in drawn),
+            "rows": [{"key": row.key, "cells": list(row.cells)} for row in drawn],
+        }  # fmt: skip
+        data = as_json(reply)
+        if tag(data) == query.get("have"):
+            return {"have": query["have"], "moving": reply["moving"]}
+        return Response(as_json({**reply, "have": tag(data)}), media_type="application/json")
+
+    drawing = {"columns": list(columns), "numbers": list(numbers), "chip": chip}
+    return component("shelf_table", None, {"rows_of": page}, empty, drawing=drawing, **options)
+
+
+def _matching(rows: Sequence[Any], words: Callable[[Any], str], search: str) -> Sequence[Any]:
+    """The rows that have every word of the search, in upper or lower case."""
+    wanted = search[:200].casefold().split()
+    if not wanted:
+        return rows
+    texts = ((row, words(row).casefold()) for row in rows)
+    return [row for row, text in texts if all(word in text for word in wanted)]

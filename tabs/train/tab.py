@@ -1,0 +1,78 @@
+"""The Train tab: a form made from the spec, and the run as it goes."""
+
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from tabs.forms.form import Form
+from tabs.shell.context import Context, guarded
+from tabs.shell.job_panel import QUIET, job_panel
+from tabs.shell.kit import REVEAL, Static, heading
+from tabs.shell.sections import named, shown
+from workbench.core.spec import load_yaml
+from workbench.training.jobs.train import Train
+from workbench.training.objective import OBJECTIVES
+
+PRESETS = Path(__file__).parent.parent / "assets" / "presets"
+MAIN = [
+    "model",
+    "dataset",
+    "objective",
+    "tuner",
+    "output",
+    "template",
+    "max_length",
+    "epochs",
+    "max_steps",
+    "batch_size",
+]
+
+
+def presets() -> dict[str, dict[str, Any]]:
+    """The presets by file name: title and settings."""
+    return {path.stem: load_yaml(path.read_text("utf-8")) for path in sorted(PRESETS.glob("*.yaml"))}
+
+
+def build(ctx: Context) -> Form:
+    """Left: the form. Right: live plots. Returns the form so that other tabs can fill it."""
+    found = presets()
+    with gr.Row(elem_classes="wb-cols"):
+        with gr.Column(elem_classes="wb-panel wb-side", scale=0, min_width=380):
+            Static(heading("New run"))
+            choices = [(preset["title"], name) for name, preset in found.items()]
+            preset = gr.Dropdown(
+                choices,
+                value=None,
+                label="Preset",
+                info="Fills the form; change what you like.",
+                elem_id="train-preset",
+            )
+            kinds = {objective.method: list(objective.dataset_kinds) for objective in OBJECTIVES}
+            form = Form(
+                Train, named(ctx, {"model": "models", "dataset": "lessons"}), main=MAIN, first=("model", "dataset"),
+                fits={"objective": ("dataset", kinds)}, elem_id="train-form",
+            )  # fmt: skip
+            start = gr.Button("Start training", variant="primary", elem_id="train-start")
+            with gr.Accordion("As YAML, for the command line", open=False):
+                show = gr.Button("Write it out", size="sm")
+                yaml = gr.Code(language="yaml", interactive=False, label="job.yaml")
+        with gr.Column(elem_classes="wb-panel wb-main"):
+            panel = job_panel(
+                ctx, ("train",), "Run",
+                ("No run yet", "Loss, learning rate, speed and memory are drawn here while a model learns.",
+                 "Choose a model and a dataset on the left, take the preset 'Quick look', press Start."),
+            )  # fmt: skip
+    preset.change(
+        lambda name, value: form.filled(value, found[name]["settings"]) if name else gr.skip(),
+        [preset, form.input], form.input, queue=False, **QUIET,
+    )  # fmt: skip
+    begin = guarded(lambda value: shown(ctx, ctx.queue.submit(_job(form, value))))
+    started = start.click(begin, form.input, panel.picker, **QUIET)
+    started.success(None, None, None, js=REVEAL, queue=False, **QUIET)
+    show.click(guarded(lambda value: _job(form, value).to_yaml()), form.input, yaml, **QUIET)
+    return form
+
+
+def _job(form: Form, value: Any) -> Any:
+    return form.parsed(value)

@@ -1,0 +1,269 @@
+"""Commands for jobs: write one, run it here, queue it, stop and resume it."""
+
+import functools
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import TypeAdapter
+from pydantic.fields import FieldInfo
+
+from workbench.cli.screen import logged, tell
+from workbench.cli.shared import Args, Commands, add, families, joined, pairs, read_text_file, show
+from workbench.core.errors import SEE_LOG, Problems, SpecError, UserError, suggestion
+from workbench.core.home import Home
+from workbench.core.limits import bounded_text
+from workbench.core.registry import Method, Registry
+from workbench.core.spec import dump_yaml, load_yaml
+from workbench.jobs.job import JOBS, Job
+from workbench.jobs.queue import AFTER_DEATH, DIED, LOG_FILE, Queue
+from workbench.jobs.view import JobView
+
+
+def new(_home: Home, args: Args) -> None:
+    """The YAML of a job, or of any other method, with every default, to edit."""
+    registry, method = _method(args.kind)
+    data = with_default_methods({"method": method.method, **pairs(args.set or [])})
+    _check_all_but_missing(registry, data)
+    fields = {field.alias or name: field for name, field in method.model_fields.items()}
+    notes = [f"# {method.summary()}", *(f"#   {name}: {field.description}" for name, field in fields.items())]
+    settings = {"method": method.method, **{name: _written(field, data.get(name)) for name, field in fields.items()}}
+    show(args, settings, "\n".join([*notes, dump_yaml(settings)]))
+
+
+def _check_all_but_missing(registry: Registry[Any], data: dict[str, Any]) -> None:
+    """Raises `SpecError` for what is wrong with the settings, but for those that are still to be filled in."""
+    try:
+        registry.parse(data)
+    except SpecError as error:
+        fields = registry.get(data["method"]).model_fields
+        missing = {name for name, field in fields.items() if field.is_required() and name not in data}
+        if wrong := [problem for problem in error.problems if problem.field not in missing]:
+            raise SpecError(wrong) from None
+
+
+def _written(field: FieldInfo, value: Any) -> Any:
+    """A setting as it stands in YAML: what was given, else the default, else a placeholder."""
+    if value is None and field.is_required():
+        return _placeholder(field)
+    type_: Any = field.annotation
+    for mark in field.metadata:
+        type_ = Annotated[type_, mark]
+    adapter: TypeAdapter[Any] = TypeAdapter(type_)
+    given = field.get_default(call_default_factory=True) if value is None else value  # type: ignore[call-arg]
+    return adapter.dump_python(adapter.validate_python(given), mode="json")
+
+
+def _method(name: str) -> tuple[Registry[Any], type[Method]]:
+    """A kind of job, or the method of another family of that name, which 'family:name' also names.
+
+    Raises `UserError` for names that are unknown or stand in several families.
+    """
+    family, colon, alone = name.rpartition(":")
+    named = {key: registry for key, registry in families().items() if not colon or key == family}
+    holders = {key: registry for key, registry in named.items() if alone in registry.all()}
+    if alone in JOBS.all() and "job" in holders:
+        return JOBS, JOBS.get(alone)
+    if len(holders) == 1:
+        registry = next(iter(holders.values()))
+        return registry, registry.get(alone)
+    if holders:
+        choices = " or ".join(f"'{key}:{alone}'" for key in holders)
+        raise UserError(f"Several families have a method {alone!r}.", f"Write {choices}.", "kind")
+    known = [method for registry in named.values() for method in registry.all()]
+    raise UserError(f"There is no method {name!r}.", suggestion(alone, known), "kind")
+
+
+PLACEHOLDER = "…"
+
+
+def _placeholder(field: FieldInfo) -> Any:
+    """Something of the right shape for a setting that has no default."""
+    if field.examples:
+        return field.examples[0]
+    return [PLACEHOLDER, f"{PLACEHOLDER} "] if field.annotation == list[str] else PLACEHOLDER
+
+
+def _check_filled_in(data: Any) -> None:
+    """Raises `SpecError` naming every setting that still holds the placeholder `new` wrote."""
+    problems = Problems()
+    for path in _unfilled(data):
+        problems.add(".".join(path), "is not filled in.", f"Write a value in place of {PLACEHOLDER}.")
+    problems.check()
+
+
+def _unfilled(data: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Where a placeholder stands; a list that holds some is named once."""
+    if isinstance(data, list) and any(_is_placeholder(item) for item in data):
+        yield path
+    elif isinstance(data, dict | list):
+        for key, item in data.items() if isinstance(data, dict) else enumerate(data):
+            yield from _unfilled(item, (*path, str(key)))
+    elif _is_placeholder(data):
+        yield path
+
+
+def _is_placeholder(value: Any) -> bool:
+    return isinstance(value, str) and value.strip() == PLACEHOLDER
+
+
+def read_job(args: Args) -> Job:
+    """The job of a YAML file with --set laid over it."""
+    path = Path(args.job)
+    path = path / "job.yaml" if path.is_dir() else path
+    if not path.exists():
+        raise UserError(f"There is no file {args.job}.", "`new train > job.yaml` writes one to edit.", "job")
+    data = load_yaml(read_text_file(path, "job"))
+    if not isinstance(data, dict):
+        raise UserError(f"{args.job} holds no settings.", "`new train` shows how a job reads.", "job")
+    settings = joined(data, pairs(args.set or []))
+    _check_filled_in(settings)
+    return JOBS.parse(with_default_methods(settings))
+
+
+def with_default_methods(data: dict[str, Any]) -> dict[str, Any]:
+    """`tuner.r=32` alone means the default tuner: settings that name no method get the field's default one."""
+    fields = JOBS.get(str(data["method"])).model_fields if data.get("method") in JOBS.all() else {}
+    defaults = {name: field.default for name, field in fields.items() if isinstance(field.default, dict)}
+    return {
+        key: {**defaults[key], **value} if key in defaults and isinstance(value, dict) else value
+        for key, value in data.items()
+    }
+
+
+def run(home: Home, args: Args) -> None:
+    run_here(home, read_job(args), args.json)
+
+
+def run_here(home: Home, job: Job, as_json: bool = False) -> dict[str, Any]:
+    """Runs a job in this process, printing as it goes; returns its result, raises `UserError` when it failed.
+
+    What libraries print meanwhile goes to the job's log; with `as_json` its progress goes to standard error.
+    """
+    from workbench.jobs.worker import carry_out
+
+    queue = Queue(home)
+    job_id = queue.submit(job, here=True)
+    folder = queue.get(job_id).folder
+    with logged(folder / LOG_FILE) as out:
+        show_line = tell if as_json else functools.partial(print, file=out, flush=True)
+        status = carry_out(home, folder, echo=_without_repeats(show_line))
+    view = queue.get(job_id)
+    if status == "failed":
+        raise _failure(view)
+    _print_ended(view, as_json)
+    return view.story.result
+
+
+def _without_repeats(show_line: Callable[[str], None]) -> Callable[[str], None]:
+    """Shows a line unless it is the one before: jobs tell of progress more often than it changes."""
+    last = ""
+
+    def show_new(line: str) -> None:
+        nonlocal last
+        if line != last:
+            show_line(line)
+        last = line
+
+    return show_new
+
+
+def _print_ended(view: JobView, as_json: bool) -> None:
+    result = {"job": view.id, "status": view.status, **view.story.result}
+    print(json.dumps(result, ensure_ascii=False) if as_json else dump_yaml(result).rstrip())
+
+
+def _failure(view: JobView) -> UserError:
+    """Why a job failed, with how to read its log where that is the remedy."""
+    story = view.story
+    remedy = story.remedy or ("" if story.error else AFTER_DEATH)
+    if remedy == SEE_LOG:
+        remedy = f"`job log {view.id}` prints the whole story."
+    return UserError(story.error or DIED, remedy)
+
+
+def submit(home: Home, args: Args) -> None:
+    """Queues a job. The app's runner takes it; with --wait this process becomes the runner if there is none."""
+    from workbench.jobs.runner import has_runner
+
+    queue = Queue(home)
+    job_id = queue.submit(read_job(args))
+    if not args.json:
+        print(job_id, flush=True)
+    elif not args.wait:
+        print(json.dumps({"job": job_id, "status": "queued"}))
+    if args.wait:
+        wait(home, queue, job_id, args.json)
+    elif not has_runner(home):
+        tell("Nothing runs it yet: start the app (`python app.py`), or submit with --wait.")
+
+
+def wait(home: Home, queue: Queue, job_id: str, as_json: bool = False) -> None:
+    """Until the job has ended; prints its progress and its result. Raises `UserError` when it failed."""
+    from workbench.jobs.runner import Runner
+
+    runner = Runner(home, queue, warm=False).start()
+    shown = ""
+    try:
+        while not (view := queue.get(job_id)).final:
+            text = str(view.story.progress.get("text") or view.status)
+            if text != shown:
+                tell(text) if as_json else print(text, flush=True)
+                shown = text
+            time.sleep(0.2)
+    finally:
+        runner.halt()
+    if view.status in ("failed", "interrupted"):
+        raise _failure(view)
+    _print_ended(view, as_json)
+
+
+def job_action(home: Home, args: Args) -> None:
+    """stop, resume, delete, log or show of one job."""
+    queue = Queue(home)
+    if args.action == "stop":
+        said = queue.stop(args.id, args.how)
+        show(args, {"job": args.id, "said": said}, said)
+    elif args.action == "resume":
+        queue.resume(args.id)
+        if not args.wait or not args.json:
+            show(args, {"job": args.id, "status": "queued"}, "Queued again.")
+        if args.wait:
+            wait(home, queue, args.id, args.json)
+    elif args.action == "delete":
+        queue.delete(args.id)
+        show(args, {"job": args.id, "deleted": True}, "Deleted.")
+    elif args.action == "log":
+        log = queue.log(args.id)[0]
+        show(args, {"job": args.id, "log": log}, log)
+    else:
+        _show_job(queue.get(args.id), args)
+
+
+def _show_job(view: JobView, args: Args) -> None:
+    end = {"status": view.status, "result": view.story.result, "points": len(view.story.points)}
+    if args.json:
+        settings = view.job.to_dict() if view.job else None
+        show(args, {"job": view.id, "settings": settings, **end, "error": view.error, "remedy": view.story.remedy})
+    else:
+        print(view.damage or bounded_text(view.folder / "job.yaml"))
+        show(args, end)
+
+
+def register(commands: Commands) -> None:
+    written = add(commands, "new", new, "write the YAML of a job or another method with its defaults")
+    written.add_argument("kind", help="train, generate, …, or any of `list methods`: lora, step:split")
+    here = add(commands, "run", run, "run a job here, in the foreground")
+    queued = add(commands, "submit", submit, "queue a job for the background")
+    queued.add_argument("--wait", action="store_true", help="wait for its end; starts it if no app is running")
+    for command in (here, queued):
+        command.add_argument("job", help="a YAML file (or the folder of an earlier job)")
+    for command in (written, here, queued):
+        command.add_argument("--set", nargs="*", metavar="NAME=VALUE", help="settings, such as tuner.r=32")
+    job = add(commands, "job", job_action, "look at, stop, resume or delete a job")
+    job.add_argument("action", choices=["show", "log", "stop", "resume", "delete"])
+    job.add_argument("id")
+    job.add_argument("--how", default="keep", choices=["keep", "discard", "kill"], help="how to stop")
+    job.add_argument("--wait", action="store_true", help="after resume: wait for its end")

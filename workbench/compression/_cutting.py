@@ -1,0 +1,59 @@
+"""What the structured pruners share: scores, checks, and the choice of what stays."""
+
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from workbench.compression.pruner import Pruner
+from workbench.compression.quantizer import Estimate
+from workbench.core.errors import Problems, UserError
+from workbench.core.units import human_count
+from workbench.models.anatomy import Anatomy, Shape
+from workbench.models.shelf import Resolved
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Score = Literal["activation", "magnitude", "random"]
+
+
+class Cutting(Pruner):
+    """Base of the pruners that take whole parts out: a smaller model of the usual kind is left."""
+
+    effect: ClassVar[str] = (
+        "The result is a smaller model of the usual kind: less memory, faster answers, and it trains, merges and "
+        "quantizes like any other. It usually needs healing: some training with LoRA."
+    )
+
+    score: str
+
+    def needs_rows(self) -> bool:
+        return self.score in ("activation", "influence")
+
+    def result(self, anatomy: Anatomy) -> dict[str, Shape]:
+        """Old name and shape of every tensor that is left. Raises `UserError` for what cannot be cut."""
+        raise NotImplementedError
+
+    def estimate(self, found: Resolved) -> Estimate:
+        anatomy = Anatomy.of(found.base)
+        parameters, size = anatomy.size(self.result(anatomy))
+        share = 1 - parameters / anatomy.size()[0]
+        return Estimate(size, [f"{human_count(parameters)} parameters are left, {share:.1%} fewer.", self.effect])
+
+    def check(self, found: Resolved, problems: Problems) -> None:
+        try:
+            self.result(Anatomy.of(found.base))
+        except UserError as error:
+            problems.collect("pruner", error)
+
+
+def best(scores: "Tensor", count: int) -> "Tensor":
+    """The places of the `count` highest scores, in their old order; of equal ones the first."""
+    import torch
+
+    return torch.sort(scores, descending=True, stable=True).indices[:count].sort().values
+
+
+def drawn(count: int, seed: int, layer: int = 0) -> "Tensor":
+    """A random score for each of `count` parts, of its own for each layer."""
+    import torch
+
+    return torch.rand(count, generator=torch.Generator().manual_seed(seed * 1_000_003 + layer))

@@ -1,0 +1,174 @@
+"""The child process that measures one variant: `python -m workbench.compression.evaluation.child REQUEST.json`.
+
+It has a memory of its own, and may die alone. Its standard output is one JSON object a line: {'done', 'of', 'text'}
+while it works, at last {'result'} or {'error', 'remedy'}. The end of its standard input (its parent died) ends it.
+torch is imported for variants that need it only.
+"""
+
+import contextlib
+import json
+import os
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from workbench.compression.evaluation import speed
+from workbench.compression.evaluation.quality import keep_reference, quality
+from workbench.compression.evaluation.windows import Text
+from workbench.core.errors import SEE_LOG, UserError, explain
+from workbench.core.home import Home
+from workbench.core.spec import Spec
+from workbench.inference.backend import Backend
+from workbench.models.shelf import gguf_file, model_folder, resolve
+from workbench.rendering.tokenizer import Tokenizer
+
+Tell = Callable[[float, float, str], None]
+PIECE = 16 * 2**20
+
+
+class Request(Spec):
+    """What one child does. `reference`: computes and keeps the original's log-probabilities; else measures `name`."""
+
+    home: str
+    scratch: str
+    original: str
+    name: str
+    gguf: bool = False
+    reference: bool = False
+    threads: int = 1
+    speed: bool = True
+    prompt: int = 256
+    tokens: int = 64
+
+
+def carry_out(request: Request, tell: Tell) -> dict[str, Any]:
+    """Does what is asked; returns plain figures. Arrays lie in scratch/of-NAME.npz, the original's in reference.npz."""
+    scratch = Path(request.scratch)
+    text = Text.load(scratch / "text.json")
+    return _reference(request, text, scratch, tell) if request.reference else _measured(request, text, scratch, tell)
+
+
+def _reference(request: Request, text: Text, scratch: Path, tell: Tell) -> dict[str, Any]:
+    from workbench.inference.backend_transformers import TransformersBackend
+
+    tell(0, 1, "Loading")
+    backend = TransformersBackend.of(resolve(Home(Path(request.home)), request.original), request.threads, exact=True)
+    nll, vocabulary = keep_reference(backend, text, scratch, tell)
+    _save(scratch, "reference", {"nll": nll})
+    return {"backend": backend.words, "vocabulary": vocabulary}
+
+
+def _measured(request: Request, text: Text, scratch: Path, tell: Tell) -> dict[str, Any]:
+    """Loads a variant, lets it write, then measures it on the text: its memory is told before that."""
+    home = Home(Path(request.home))
+    tell(0, 1, "Loading")
+    for folder in _folders(home, request):
+        _into_cache(folder)
+    room = max(text.context, request.prompt + request.tokens) + speed.WARM_UP
+    open_it = _opener(home, request, room)
+    began = time.perf_counter()
+    backend = open_it()
+    found: dict[str, Any] = {"load_seconds": round(time.perf_counter() - began, 3), "backend": backend.words}
+    found |= {"device": backend.device, "memory_loading": backend.peak()}
+    backend.forget_peak()
+    test = speed.SpeedTest.of(text, request.prompt, request.tokens, min(backend.longest, room))
+    if request.speed:
+        found["speed"] = speed.measure(backend, test, request.threads, lambda done, of: tell(done, of, "Speed"))
+    else:
+        backend.run(test.prompt, speed.WARM_UP)
+    found["memory_running"] = backend.peak()
+    judged = _judged(home, request, backend)
+    original = Tokenizer.load(resolve(home, request.original).home_of_template)
+    arrays, notes = quality(judged, text, original, scratch, tell)
+    _save(scratch, f"of-{request.name}", arrays)
+    return {
+        **found, "parameters": judged.parameters, "notes": [*backend.notes, *notes], "tokens": len(arrays["nll"]),
+        "same_tokenizer": "kl" in arrays,
+    }  # fmt: skip
+
+
+def _opener(home: Home, request: Request, room: int) -> Callable[[], Backend]:
+    """What loads the variant, with everything imported that needs time."""
+    if not request.gguf:
+        from workbench.inference.backend_transformers import TransformersBackend
+
+        found = resolve(home, request.name)
+        return lambda: TransformersBackend.of(found, request.threads)
+    from workbench.inference.backend_llama import LlamaBackend
+    from workbench.inference.backend_server import ServerBackend
+    from workbench.inference.llama_cpp import library
+
+    path = gguf_file(home, request.name)
+    try:
+        library()
+    except UserError:
+        return lambda: ServerBackend(path, request.threads, room)
+    return lambda: LlamaBackend(path, request.threads, room)
+
+
+def _judged(home: Home, request: Request, backend: Backend) -> Backend:
+    """What gives the logits: the backend itself, or the file's weights in transformers."""
+    if type(backend).logits is not Backend.logits:
+        return backend
+    from workbench.inference.backend_transformers import TransformersBackend
+
+    return TransformersBackend.of_gguf(gguf_file(home, request.name), request.threads)
+
+
+def _folders(home: Home, request: Request) -> list[Path]:
+    if request.gguf:
+        return [model_folder(home, request.name)]
+    found = resolve(home, request.name)
+    return [folder for folder in (found.base, found.adapter) if folder]
+
+
+def _into_cache(folder: Path) -> None:
+    """Reads the weights once, so that every variant is loaded from the system's cache and not one from the disk."""
+    for path in folder.iterdir():
+        if path.suffix in (".safetensors", ".gguf"):
+            with path.open("rb") as file:
+                while file.read(PIECE):
+                    pass
+
+
+def _save(scratch: Path, name: str, arrays: dict[str, Any]) -> None:
+    """Whole or not at all: a torn file must not count as measured."""
+    partial = scratch / f".{name}.npz"
+    np.savez(partial, **arrays)
+    partial.replace(scratch / f"{name}.npz")
+
+
+def _die_with_parent() -> None:
+    sys.stdin.read()
+    os._exit(1)
+
+
+def main() -> None:
+    out = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # what libraries print must not mix with what is said
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+    with contextlib.suppress(OSError):  # if memory runs out, this process goes and not the job
+        Path("/proc/self/oom_score_adj").write_text("1000")
+
+    def say(**said: Any) -> None:
+        out.write(json.dumps(said) + "\n")
+        out.flush()
+
+    try:
+        request = Request.parse(json.loads(Path(sys.argv[1]).read_text("utf-8")))
+        say(result=carry_out(request, lambda done, of, text: say(done=done, of=of, text=text)))
+    except BaseException as error:
+        traceback.print_exc()
+        known = explain(error, SEE_LOG)
+        say(error=known.message, remedy=known.remedy)
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,83 @@
+"""The variants of a model as the shelf knows them, without loading any: what they are and how large."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from workbench.core.errors import UserError
+from workbench.core.home import Home
+from workbench.core.lineage import read_manifest
+from workbench.ensembles.shelf import is_ensemble
+from workbench.gguf.reading import read_header
+from workbench.models import tensors
+from workbench.models.shelf import answerable, gguf_file, model_info, resolve
+
+WEIGHTS = (".safetensors", ".gguf")
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One variant: its kind ('model', 'adapter' or 'gguf'), the type of its weights, and the bytes of all files of
+    weights it needs. `digest` changes with any of them; `parameters` are 0 where files do not tell (packed weights)."""
+
+    name: str
+    kind: str
+    type: str
+    bytes: int
+    parameters: int
+    digest: str
+
+
+def look(home: Home, name: str, field: str = "variants") -> Variant:
+    """One name of the shelf; raises `UserError` for what cannot answer, and for ensembles."""
+    if is_ensemble(home, name, field):
+        raise UserError(f"{name!r} is an ensemble of several models.", "Choose its members.", field)
+    answerable(home, name, field)
+    info = model_info(home, name)
+    if info.kind == "gguf":
+        path = gguf_file(home, name, field)
+        header = read_header(path)
+        return Variant(name, "gguf", header.type, path.stat().st_size, header.parameters, _digest(info.folder))
+    found = resolve(home, name, field)
+    folders = [folder for folder in (found.base, found.adapter) if folder]
+    size = sum(path.stat().st_size for folder in folders for path in folder.iterdir() if path.suffix in WEIGHTS)
+    packed = quantization(found.base)
+    kind = "adapter" if found.adapter else "model"
+    type_ = packed or tensors.summary(found.base).dtype
+    type_ = f"{info.architecture} on {found.base.name} ({type_})" if found.adapter else type_
+    parameters = 0 if packed else sum(tensors.summary(folder).parameters for folder in folders)
+    return Variant(name, kind, type_, size, parameters, ":".join(map(_digest, folders)))
+
+
+def quantization(folder: Path) -> str:
+    """How a model's weights are packed according to its config: 'bitsandbytes nf4', …; '' for plain ones."""
+    try:
+        config: Any = json.loads((folder / "config.json").read_text("utf-8")).get("quantization_config")
+    except (OSError, ValueError, AttributeError):
+        return ""
+    if not isinstance(config, dict):
+        return ""
+    if config.get("load_in_4bit"):
+        bits = str(config.get("bnb_4bit_quant_type", "4 bit"))
+    elif config.get("load_in_8bit"):
+        bits = "int8"
+    else:
+        bits = f"{config['bits']} bit" if config.get("bits") else ""
+    return f"{config.get('quant_method', 'quantized')} {bits}".strip()
+
+
+def family(home: Home, original: str) -> list[str]:
+    """The models of the shelf made from this one, in any number of steps: what one would like to compare."""
+    from workbench.models.shelf import list_models
+
+    found = {original}
+    infos = [info for info in list_models(home) if not info.error and info.kind in ("model", "adapter", "gguf")]
+    for info in infos:  # oldest first, so that parents come before what was made from them
+        if found & {info.base, *info.parents}:
+            found.add(info.name)
+    return [info.name for info in infos if info.name in found and info.name != original]
+
+
+def _digest(folder: Path) -> str:
+    return read_manifest(folder).digest

@@ -1,0 +1,85 @@
+"""What compressing a model cost: size, memory, quality and speed of all its variants side by side."""
+
+import shutil
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from workbench.compression.evaluation.variants import look
+from workbench.core.errors import Problems, UserError
+from workbench.core.home import Home
+from workbench.core.units import human_size
+from workbench.inference.loss import check_dataset
+from workbench.jobs.job import JOBS, Job
+from workbench.models import tensors
+from workbench.models.shelf import usable
+
+
+@JOBS.register
+class Cost(Job):
+    """Measures what variants of a model cost: size, memory, speed, and distance from the original.
+
+    Each variant is loaded alone in a process of its own. What is finished is kept when the job is stopped.
+    """
+
+    method: ClassVar[str] = "cost"
+    runs: ClassVar[str] = "workbench.compression.evaluation.run:run"
+    title: ClassVar[str] = "What it cost"
+    resumable: ClassVar[bool] = True
+
+    original: str = Field(description="The model the variants were made from; a whole model or an adapter.")
+    variants: list[str] = Field(
+        description="Its variants: quantized or pruned models, adapters, GGUF files.", min_length=1, max_length=32
+    )
+    dataset: str = Field("", description="Conversations or texts to measure on; empty takes a small built-in text.")
+    rows: int = Field(100, ge=1, le=100_000, description="How many rows, from the start of the eval split.")
+    context: int = Field(512, ge=16, le=131072, description="Most tokens the model sees at once.")
+    stride: int = Field(256, ge=1, le=131071, description="Tokens by which the window moves on in longer rows.")
+    positions: int = Field(
+        2000, ge=1, le=100_000, description="At how many tokens whole distributions are compared; takes disk meanwhile."
+    )
+    speed: bool = Field(True, description="Measure prompt and generation speed.")
+    prompt_tokens: int = Field(256, ge=1, le=131072, description="Length of the speed test's prompt, in tokens.")
+    speed_tokens: int = Field(64, ge=1, le=4096, description="Tokens generated in the speed test.")
+    threads: int = Field(0, ge=0, le=1024, description="Processor threads for every variant; 0 takes all cores.")
+    seed: int = Field(0, ge=0, lt=2**31, description="Draws the positions and the rounds of the intervals.")
+
+    def label(self) -> str:
+        return f"What it cost: {self.original}"
+
+    def facts(self, home: Home) -> list[list[str]]:
+        return [
+            ["Original", self.original],
+            ["Variants", ", ".join(self.variants)],
+            ["Measured on", self.dataset or "a small built-in text"],
+        ]
+
+    def check(self, home: Home, problems: Problems) -> None:
+        checks: list[tuple[str, Any]] = [("original", lambda: self._check_original(home, problems))]
+        checks += [("variants", lambda name=name: look(home, name)) for name in self.variants if name != self.original]
+        if self.dataset:
+            checks.append(("dataset", lambda: check_dataset(home, self.dataset)))
+        for field, check in checks:
+            try:
+                check()
+            except UserError as error:
+                problems.collect(field, error)
+        if len(set(self.variants)) < len(self.variants):
+            problems.add("variants", "a variant is chosen twice.", "Choose each one once.")
+        if set(self.variants) == {self.original}:
+            problems.add("variants", "there is only the original.", "Choose what was made from it.")
+        if self.stride >= self.context:
+            problems.add("stride", f"{self.stride} leaves tokens without context.", "Choose less than the context.")
+
+    def _check_original(self, home: Home, problems: Problems) -> None:
+        found = usable(home, self.original, "original")
+        config = tensors.model_config(found.base)
+        longest = int(config.get("max_position_embeddings") or 0)
+        if longest and self.context > longest:
+            problems.add("context", f"{self.original} takes {longest:,} tokens at most.", "Choose a shorter context.")
+        need = 2 * int(config.get("vocab_size") or 0) * self.positions
+        free = shutil.disk_usage(home.root).free
+        if need > free * 0.9:
+            problems.add(
+                "positions", f"they take {human_size(need)} of disk, {human_size(free)} are free.", "Choose fewer."
+            )

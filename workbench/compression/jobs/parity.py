@@ -1,0 +1,93 @@
+"""Checking that a GGUF answers as the model it was made from."""
+
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from workbench.core.errors import Problems, UserError
+from workbench.core.home import Home
+from workbench.core.lineage import read_manifest
+from workbench.data.store import datasets
+from workbench.data.store.prompts import built_in_prompts, prompts_of
+from workbench.jobs.job import JOBS, Job, JobContext
+from workbench.models.shelf import gguf_file, model_folder, resolve
+
+
+@JOBS.register
+class Parity(Job):
+    """Lets a GGUF and the model it was made from read and answer the same prompts, and shows where they part.
+
+    Both answer greedily, the source in float32 where it runs on a CPU. A GGUF of 16 bits should nearly always agree;
+    for smaller types the table shows what changes first.
+    """
+
+    method: ClassVar[str] = "parity"
+    title: ClassVar[str] = "Check a GGUF against its source"
+
+    model: str = Field(description="The GGUF model to check.")
+    source: str = Field("", description="The model to hold it against; empty takes the one it was made from.")
+    prompts: str = Field("", description="The dataset whose prompts are answered; empty takes a few built-in ones.")
+    number: int = Field(20, ge=1, le=1000, description="How many prompts at most.")
+    tokens: int = Field(48, ge=1, le=1024, description="Longest answer in tokens.")
+
+    def label(self) -> str:
+        return f"Check {self.model}"
+
+    def facts(self, home: Home) -> list[list[str]]:
+        return [
+            ["GGUF", self.model],
+            ["Source", self.source or "the model it was made from"],
+            ["Prompts", f"{self.number} of {self.prompts}" if self.prompts else "built in"],
+        ]
+
+    def check(self, home: Home, problems: Problems) -> None:
+        from workbench.gguf.library import unavailable
+
+        if reason := unavailable():
+            problems.add("model", "GGUF models cannot run here.", reason)
+        for field, check in (("model", self._check_source), ("prompts", self._check_prompts)):
+            try:
+                check(home)
+            except UserError as error:
+                problems.collect(field, error)
+
+    def _check_source(self, home: Home) -> None:
+        resolve(home, self.source_of(home), "source")
+
+    def _check_prompts(self, home: Home) -> None:
+        if self.prompts and datasets.dataset_kind(home, self.prompts) and not prompts_of(home, self.prompts, 1):
+            raise UserError(f"{self.prompts!r} has no prompts.", "Choose another set.", "prompts")
+
+    def source_of(self, home: Home) -> str:
+        """The source's name; raises `UserError` when nobody knows it."""
+        folder = gguf_file(home, self.model).parent
+        made_from = read_manifest(folder).parent("quantized")
+        if not self.source and made_from is None:
+            raise UserError(f"What {self.model!r} was made from is not known.", "Name the source.", "source")
+        name = self.source or (made_from.name if made_from else "")
+        model_folder(home, name, "source")
+        return name
+
+    def run(self, ctx: JobContext) -> dict[str, Any]:
+        from workbench.compression.parity import Compared, compare, summary
+        from workbench.core.hardware import probe
+        from workbench.gguf.reading import read_header
+        from workbench.inference.engine import Engine
+
+        source = self.source_of(ctx.home)
+        asked = prompts_of(ctx.home, self.prompts, self.number) if self.prompts else built_in_prompts()[: self.number]
+        hardware = probe().model_copy(update={"bf16": False})  # which alone would tip many a near tie
+        engine = Engine(ctx.home, hardware)
+        for doing in engine.load([self.model, source]):
+            ctx.progress(0, len(asked), doing)
+        found: list[Compared] = []
+        for place, messages in enumerate(asked):
+            ctx.progress(place, len(asked), f"Prompt {place + 1} of {len(asked)}")
+            found.append(compare(engine, self.model, source, messages, self.tokens, ctx.checkpoint))
+        dtype = str(engine.model(source).torch_model().dtype).removeprefix("torch.")
+        kind = read_header(gguf_file(ctx.home, self.model)).type
+        result = {"model": self.model, "source": source, "type": kind, "source_dtype": dtype, **summary(found, kind)}
+        for sentence in result["sentences"]:
+            ctx.note(sentence)
+        ctx.progress(len(asked), len(asked), "Compared")
+        return result

@@ -1,0 +1,181 @@
+"""Pruning: a copy of a model with weights or whole parts taken out, and what that cost."""
+
+import shutil
+from pathlib import Path
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from workbench.compression.jobs.quantize import folded
+from workbench.compression.pruner import PRUNERS, Cut, Pruner
+from workbench.core.errors import Problems, UserError
+from workbench.core.hardware import Hardware
+from workbench.core.home import Home, inside, slug, writing
+from workbench.core.lineage import Manifest, Parent, parent_of, read_manifest, write_manifest
+from workbench.core.registry import choice
+from workbench.core.units import human_size
+from workbench.data.store import datasets
+from workbench.inference.loss import Encoded, Loss, check_dataset, difference, encode, longest, loss_of
+from workbench.jobs.job import JOBS, Job, JobContext, Output
+from workbench.models.anatomy import Anatomy
+from workbench.models.chat_tokens import write_stops
+from workbench.models.shelf import Resolved, resolve, usable
+
+Rows = list[dict[str, Any]]
+
+
+@JOBS.register
+class Prune(Job):
+    """Takes weights, neurons, heads or layers out of a model and measures what that cost."""
+
+    method: ClassVar[str] = "prune"
+    title: ClassVar[str] = "Prune"
+
+    model: str = Field(description="The model to prune; an adapter is folded into its base on the way.")
+    pruner: choice(PRUNERS) = Field({"method": "mlp-width"}, validate_default=True, description="What is taken out.")  # type: ignore[valid-type]
+    calibration: str = Field(
+        "", description="Dataset to look at activations with, and to measure the loss on; empty for neither."
+    )
+    calibration_rows: int = Field(64, ge=1, le=10_000, description="How many of its train rows are looked at.")
+    measured_rows: int = Field(
+        32, ge=1, le=10_000, description="How many other rows the loss is measured on, of its eval split if it has one."
+    )
+    max_length: int = Field(512, ge=16, le=131072, description="Longest row in tokens; what is longer is cut off.")
+    seed: int = Field(0, ge=0, lt=2**31, description="Which parts go where chance decides.")
+    output: str = Field("", description="Name of the new model; empty takes the model's name and what was done.")
+
+    @property
+    def output_name(self) -> str:
+        return self.output or f"{self.model}-{slug(self.pruner.suffix())}"
+
+    def label(self) -> str:
+        return f"Prune {self.model}"
+
+    def facts(self, home: Home) -> list[list[str]]:
+        pruner: Pruner = self.pruner
+        rows = [["Model", self.model], ["Pruner", pruner.title], ["Makes", self.output_name]]
+        try:
+            estimate = pruner.estimate(resolve(home, self.model))
+        except UserError:
+            return rows
+        return [*rows, ["Size", human_size(estimate.bytes)], ["Effect", " ".join(estimate.notes)]]
+
+    def outputs(self) -> list[Output]:
+        return [Output("output", "models", self.output_name)]
+
+    def check(self, home: Home, problems: Problems) -> None:
+        pruner: Pruner = self.pruner
+        try:
+            if inside(home.models, self.output_name, "output").exists():
+                problems.add("output", f"{self.output_name!r} is on the shelf already.", "Choose another name.")
+        except UserError as error:
+            problems.collect("output", error)
+        if self.calibration:
+            try:
+                check_dataset(home, self.calibration, "calibration")
+            except UserError as error:
+                problems.collect("calibration", error)
+        elif pruner.needs_rows():
+            problems.add(
+                "calibration", f"{pruner.title!r} looks at activations.", "Choose a dataset whose rows it can look at."
+            )
+        try:
+            self._check_model(usable(home, self.model), home, problems)
+        except UserError as error:
+            problems.collect("model", error)
+
+    def _check_model(self, found: Resolved, home: Home, problems: Problems) -> None:
+        before = len(problems.found)
+        self.pruner.check(found, problems)
+        if len(problems.found) > before:
+            return
+        need, free = self.pruner.estimate(found).bytes * 1.1, shutil.disk_usage(home.root).free
+        need += Anatomy.of(found.base).size()[1] if found.adapter else 0
+        if need > free:
+            told = f"this takes about {human_size(need)}, {human_size(free)} are free."
+            problems.add("output", told, "Free some space.")
+
+    def run(self, ctx: JobContext) -> dict[str, Any]:
+        found = resolve(ctx.home, self.model)
+        scratch = ctx.folder / "scratch"
+        scratch.mkdir(exist_ok=True)
+        try:
+            whole = folded(ctx, found, scratch / "folded") if found.adapter else found
+            with writing(ctx.home.models / self.output_name) as partial:
+                info = self._prune(ctx, whole, partial)
+                write_stops(partial)
+                write_manifest(partial, self._manifest(ctx, found, info))
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+        return {"model": self.output_name, **info}
+
+    def _prune(self, ctx: JobContext, whole: Resolved, folder: Path) -> dict[str, Any]:
+        """Fills the folder and says what was done and what it cost."""
+        from workbench.compression.rewriting import copy_texts
+        from workbench.core.hardware import remember
+
+        hardware = remember(ctx.home)
+        seen, measured, kind = self._rows(ctx)
+        cut = Cut(whole, folder, None, [], self.seed, ctx.progress, ctx.checkpoint)
+        before = after = None
+        if self.calibration:
+            ctx.progress(0, 0, f"Loading {self.model}")
+            cut.model = _load(whole.base, hardware)
+            cut.rows = self._encoded(cut.model, whole, seen, kind)
+            before = _loss(ctx, cut.model, self._encoded(cut.model, whole, measured, kind), "before")
+        info = self.pruner.run(cut)
+        cut.model = None
+        copy_texts(cut)
+        if self.calibration:
+            pruned = Resolved(self.output_name, folder, None)
+            model = _load(folder, hardware)
+            after = _loss(ctx, model, self._encoded(model, pruned, measured, kind), "after")
+        return {**info, **_figures(whole.base, folder, before, after)}
+
+    def _rows(self, ctx: JobContext) -> tuple[Rows, Rows, str]:
+        """The rows looked at, those measured on, and their kind."""
+        if not self.calibration:
+            return [], [], ""
+        name, count = self.calibration, self.calibration_rows
+        seen = datasets.rows(ctx.home, name, "train", 0, count)
+        measured = datasets.rows(ctx.home, name, "eval", 0, self.measured_rows)
+        measured = measured or datasets.rows(ctx.home, name, "train", count, self.measured_rows)
+        if not measured:
+            ctx.note(f"{name} has no other rows: the loss is measured on those that were looked at.")
+        return seen, measured or seen[: self.measured_rows], datasets.dataset_kind(ctx.home, name)
+
+    def _encoded(self, model: Any, found: Resolved, rows: Rows, kind: str) -> list[Encoded]:
+        most = min(self.max_length, longest(model) or self.max_length)
+        return encode(found, rows, kind, max_length=most)
+
+    def _manifest(self, ctx: JobContext, found: Resolved, info: dict[str, Any]) -> Manifest:
+        parents: list[Parent] = [parent_of(folder, "pruned") for folder in (found.adapter, found.base) if folder]
+        if self.calibration:
+            parents.append(parent_of(ctx.home.datasets / self.calibration, "calibration"))
+        if not found.adapter:  # zeros that an earlier pruning left are there still
+            info = {key: value for key, value in read_manifest(found.base).info.items() if key == "masked"} | info
+        made_by = {**self.to_dict(), "job": ctx.folder.name}
+        return Manifest(kind="model", name=self.output_name, parents=parents, made_by=made_by, info=info)
+
+
+def _load(folder: Path, hardware: Hardware) -> Any:
+    from workbench.models.loading import load_base
+
+    return load_base(folder, hardware).eval()
+
+
+def _loss(ctx: JobContext, model: Any, rows: list[Encoded], when: str) -> Loss:
+    found = loss_of(model, rows, lambda done, total: ctx.progress(done, total, f"Measuring {when}"), ctx.stop_requested)
+    ctx.note(f"Loss {when}: {found.loss:.4f}")
+    return found
+
+
+def _figures(base: Path, folder: Path, before: Loss | None, after: Loss | None) -> dict[str, Any]:
+    """Parameters, bytes and loss as [before, after], and the difference of the losses with its interval."""
+    (had, size), (has, left) = Anatomy.of(base).size(), Anatomy.of(folder).size()
+    found: dict[str, Any] = {"parameters": [had, has], "bytes": [size, left]}
+    if before and after:
+        found["loss"] = [round(before.loss, 5), round(after.loss, 5)]
+        found["difference"] = difference(after, before)
+        found["measured"] = {"tokens": after.tokens, "rows": after.rows}
+    return found

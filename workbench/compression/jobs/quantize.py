@@ -1,0 +1,182 @@
+"""Quantizing: smaller copies of a model, one or a ladder of them."""
+
+import shutil
+from pathlib import Path
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from workbench.compression.quantizer import QUANTIZERS, Quantizer, Work
+from workbench.core.children import Credential
+from workbench.core.errors import Problems, UserError
+from workbench.core.home import Home, inside, slug, write_text, writing
+from workbench.core.lineage import Manifest, Parent, parent_of, read_manifest, write_manifest
+from workbench.core.registry import choice
+from workbench.core.units import human_size
+from workbench.data.store import datasets
+from workbench.jobs.job import JOBS, Job, JobContext, JobStopped, Output
+from workbench.models.adapter_judge import require_sound
+from workbench.models.adapters import adapter_kind
+from workbench.models.chat_tokens import write_stops
+from workbench.models.model_kinds import kind_of
+from workbench.models.shelf import Resolved, resolve
+
+
+@JOBS.register
+class Quantize(Job):
+    """Makes smaller copies of a model, one for each quantizer, sharing the steps they have in common."""
+
+    method: ClassVar[str] = "quantize"
+    title: ClassVar[str] = "Quantize"
+    resumable: ClassVar[bool] = True
+
+    model: str = Field(description="The model to make smaller; an adapter is folded into its base on the way.")
+    quantizers: list[choice(QUANTIZERS)] = Field(  # type: ignore[valid-type]
+        description="One quantizer or several, each with its settings.",
+        min_length=1,
+        max_length=24,
+        examples=[[{"method": "gguf", "type": "Q4_K_M"}]],
+    )
+    calibration: str = Field("", description="Dataset for quantizers that look at activations; empty for none.")
+    calibration_rows: int = Field(64, ge=1, le=10_000, description="How many of its rows are used.")
+    prefix: str = Field("", description="Names of the results start with this; empty takes the model's name.")
+
+    def variants(self) -> list[tuple[str, Quantizer]]:
+        """(name on the shelf, quantizer), in order."""
+        return [(f"{self.prefix or self.model}-{slug(one.suffix())}", one) for one in self.quantizers]  # type: ignore[attr-defined]
+
+    def label(self) -> str:
+        return f"Quantize {self.model}"
+
+    def facts(self, home: Home) -> list[list[str]]:
+        return [
+            ["Model", self.model],
+            ["Makes", ", ".join(name for name, _ in self.variants())],
+            ["Calibration", self.calibration or "none"],
+        ]
+
+    def outputs(self) -> list[Output]:
+        return [Output("prefix", "models", name) for name, _ in self.variants()]
+
+    def credentials(self) -> tuple[Credential, ...]:
+        return ("index",)
+
+    def check(self, home: Home, problems: Problems) -> None:
+        try:
+            found = resolve(home, self.model)
+            kind_of(found.base).require_text(self.model, gguf=True)
+            if found.adapter:
+                adapter_kind(found.adapter).require_foldable(self.model)
+                require_sound(home, found.adapter, found.base)
+        except UserError as error:
+            problems.collect("model", error)
+            return
+        names = [name for name, _ in self.variants()]
+        for name in {name for name in names if names.count(name) > 1}:
+            problems.add("quantizers", f"{name!r} would be made twice.", "Take each quantizer once.")
+        for name, quantizer in self.variants():
+            self._check_one(home, found, name, quantizer, problems)
+        if self.calibration:
+            self._check_calibration(home, problems)
+
+    def _check_one(self, home: Home, found: Resolved, name: str, quantizer: Quantizer, problems: Problems) -> None:
+        reason = quantizer.unavailable()
+        if reason:
+            problems.add("quantizers", f"{quantizer.title} cannot run here.", reason)
+        try:
+            if inside(home.models, name, "prefix").exists():
+                problems.add("prefix", f"{name!r} is on the shelf already.", "Delete it, or choose another prefix.")
+            quantizer.check(home, found, problems)
+            need = quantizer.estimate(found).bytes * 1.1
+        except UserError as error:
+            problems.collect("quantizers", error)
+            return
+        if quantizer.needs_rows() and not self.calibration:
+            problems.add(
+                "calibration", f"{name} needs rows for its importance matrix.", "Choose a calibration dataset."
+            )
+        free = shutil.disk_usage(home.root).free
+        if need > free:
+            problems.add(
+                "quantizers", f"{name} takes about {human_size(need)}, {human_size(free)} are free.", "Free some space."
+            )
+
+    def _check_calibration(self, home: Home, problems: Problems) -> None:
+        try:
+            kind = datasets.dataset_kind(home, self.calibration)
+        except UserError as error:
+            problems.collect("calibration", error)
+            return
+        if kind not in ("conversation", "text"):
+            problems.add("calibration", f"{self.calibration!r} holds {kind} rows.", "Choose conversations or texts.")
+
+    def run(self, ctx: JobContext) -> dict[str, Any]:
+        found = resolve(ctx.home, self.model)
+        scratch = ctx.folder / "scratch"
+        scratch.mkdir(exist_ok=True)
+        rows: list[dict[str, Any]] = []
+        kind = ""
+        if self.calibration:
+            kind = datasets.dataset_kind(ctx.home, self.calibration)
+            rows = datasets.rows(ctx.home, self.calibration, "train", 0, self.calibration_rows)
+        made: list[dict[str, Any]] = []
+        try:
+            whole = folded(ctx, found, scratch / "folded") if found.adapter else found
+            for place, (name, quantizer) in enumerate(self.variants()):
+                made.append(self._one(ctx, quantizer, name, place, Work(
+                    ctx, ctx.home, whole, Path(), scratch, rows, kind, _teller(ctx, place, len(self.quantizers), name),
+                    lambda: _stop(ctx),
+                )))  # fmt: skip
+        except JobStopped:
+            if ctx.stop_requested() == "discard":
+                shutil.rmtree(scratch, ignore_errors=True)
+            raise JobStopped({"models": [one["model"] for one in made]}) from None
+        shutil.rmtree(scratch, ignore_errors=True)
+        ctx.progress(len(made), len(made), "Ready")
+        return {"models": [one["model"] for one in made], "made": made}
+
+    def _one(self, ctx: JobContext, quantizer: Quantizer, name: str, place: int, work: Work) -> dict[str, Any]:
+        """One result on the shelf; what an earlier part of this job finished is kept."""
+        target = ctx.home.models / name
+        if not (target.exists() and read_manifest(target).made_by.get("job") == ctx.folder.name):
+            with writing(target) as partial:
+                work.folder = partial
+                info = quantizer.run(work)
+                if (partial / "config.json").is_file():  # a GGUF carries its stops in itself
+                    write_stops(partial)
+                write_manifest(partial, self._manifest(ctx, quantizer, name, info))
+        size = sum(path.stat().st_size for path in target.iterdir() if path.suffix in (".safetensors", ".gguf"))
+        ctx.note(f"{name}: {human_size(size)}")
+        return {"model": name, "bytes": size, "quantizer": quantizer.to_dict()}
+
+    def _manifest(self, ctx: JobContext, quantizer: Quantizer, name: str, info: dict[str, Any]) -> Manifest:
+        found = resolve(ctx.home, self.model)
+        parents: list[Parent] = [parent_of(folder, "quantized") for folder in (found.adapter, found.base) if folder]
+        if self.calibration and quantizer.reads_rows():
+            parents.append(parent_of(ctx.home.datasets / self.calibration, "calibration"))
+        made_by = {**self.to_dict(), "quantizers": [quantizer.to_dict()], "job": ctx.folder.name}
+        return Manifest(kind=quantizer.makes, name=name, parents=parents, made_by=made_by, info=info)
+
+
+def folded(ctx: JobContext, found: Resolved, folder: Path) -> Resolved:
+    """An adapter's whole model in a folder of the job's, made once."""
+    from workbench.models.folding import fold_into
+
+    if not (folder / "done").exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        fold_into(ctx, found, folder)
+        write_text(folder / "done", "")
+    return Resolved(found.name, folder, None)
+
+
+def _teller(ctx: JobContext, place: int, total: int, name: str) -> Any:
+    def tell(done: float, of: float, text: str) -> None:
+        ctx.progress(place + (done / of if of else 0), total, f"{name}: {text}")
+
+    return tell
+
+
+def _stop(ctx: JobContext) -> None:
+    if ctx.stop_requested():
+        raise JobStopped

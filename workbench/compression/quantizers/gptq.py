@@ -1,0 +1,29 @@
+"""GPTQ: 4 bits a weight, each column's error made good by the columns after it."""
+
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from workbench.compression.calibrated import Calibrated
+from workbench.compression.quantizer import QUANTIZERS
+
+
+@QUANTIZERS.register
+class Gptq(Calibrated):
+    """4 bits a weight, rounded column by column; the columns to come make good the error on the calibration rows.
+
+    Frantar et al. 2022, https://arxiv.org/abs/2210.17323, by llm-compressor in an environment of its own. Without a
+    calibration dataset the built-in sample conversations are used. In memory it is as large as the original, since
+    transformers unpacks it to multiply; vLLM runs it packed. Minutes on a CPU for small models, a GPU for larger ones.
+    """
+
+    method: ClassVar[str] = "gptq"
+    title: ClassVar[str] = "GPTQ"
+
+    dampening: float = Field(
+        0.01, ge=1e-4, le=1, description="Added to the Hessian's diagonal, as a share of its mean."
+    )
+    order: bool = Field(True, description="Round the columns that matter most first (activation order).")
+
+    def settings(self) -> dict[str, Any]:
+        return {"method": self.method, "dampening": self.dampening, "order": self.order}

@@ -1,0 +1,56 @@
+"""A model written anew tensor by tensor, some of them cut, left out or renamed, with the config that fits.
+
+Imports torch: only job processes import this.
+"""
+
+import json
+import shutil
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from workbench.compression.pruner import Cut
+from workbench.models import tensors
+from workbench.models.merged import open_weights
+from workbench.models.shelving import KEPT
+from workbench.models.weights import ShardWriter
+
+SHARD = 2 * 10**9
+OWN = ("config.json", "model.safetensors.index.json", "README.md")
+
+Change = Callable[[str, torch.Tensor], tuple[str, torch.Tensor] | None]
+
+
+def rewrite(cut: Cut, change: Change, text: str) -> None:
+    """Streams every tensor through `change`, which gives its new name and values, or None to leave it out."""
+    weights = open_weights(cut.found)
+    names = weights.names()
+    writer = ShardWriter(cut.folder, SHARD, len(names))
+    for place, name in enumerate(names):
+        cut.stop()
+        if place % 10 == 0:
+            cut.tell(place, len(names), text)
+        changed = change(name, weights.get(name))
+        if changed:
+            writer.add(*changed)
+    writer.finish()
+    cut.tell(len(names), len(names), text)
+
+
+def write_config(cut: Cut, **changes: Any) -> None:
+    """The model's config.json with these settings changed."""
+    config = tensors.model_config(cut.found.base)
+    (cut.folder / "config.json").write_text(json.dumps(config | changes, indent=2), "utf-8")
+
+
+def copy_texts(cut: Cut) -> None:
+    """Tokenizer, chat template and generation settings, as they are."""
+    for path in cut.found.base.iterdir():
+        if path.is_file() and path.suffix in KEPT and path.suffix != ".safetensors" and path.name not in OWN:
+            shutil.copyfile(path, cut.folder / path.name)
+
+
+def taken(tensor: torch.Tensor, kept: torch.Tensor, dimension: int) -> torch.Tensor:
+    """The entries `kept` of one dimension, in memory of their own."""
+    return tensor.index_select(dimension, kept).contiguous()

@@ -1,0 +1,93 @@
+"""Rounding for teaching: every matrix to whole numbers and back, in its own type, so that the loss can be seen."""
+
+import math
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from workbench.compression import hf
+from workbench.compression.quantizer import Estimate, Quantizer, Work
+from workbench.core.errors import Problems
+from workbench.core.home import Home
+from workbench.models.shelf import Resolved
+
+if TYPE_CHECKING:
+    import torch
+
+SHARD = 2 * 10**9
+HEADER = 256  # bytes of a file's header that its writer keeps free for each tensor
+SAME_SIZE = "As large as the original: it shows the loss of rounding and makes nothing smaller."
+
+
+class Rounding(Quantizer):
+    """Base of the teaching quantizers: a subclass says which grid a matrix is rounded to."""
+
+    smaller: ClassVar[bool] = False
+
+    bits: int = Field(
+        8, ge=2, le=8, description="Bits of the whole numbers: 8 gives 255 or 256 steps, 4 gives 15 or 16."
+    )
+    scales: Literal["channel", "tensor"] = Field(
+        "channel", description="One scale for each row of a matrix, or one for the whole of it."
+    )
+
+    def suffix(self) -> str:
+        return f"{self.method}-int{self.bits}" + ("" if self.scales == "channel" else "-tensor")
+
+    @abstractmethod
+    def grid(self, weight: "torch.Tensor") -> tuple["torch.Tensor", "torch.Tensor"]:
+        """(scale, zero point) of a matrix in float32, rows × columns; both rows × 1, or 1 × 1 for the whole."""
+
+    @property
+    @abstractmethod
+    def limits(self) -> tuple[int, int]:
+        """The smallest and largest whole number."""
+
+    def rounded(self, weight: "torch.Tensor") -> tuple["torch.Tensor", "torch.Tensor", "torch.Tensor"]:
+        """(whole numbers, scale, zero point): a weight is about scale · (number − zero point)."""
+        scale, zero = self.grid(weight)
+        numbers = (weight / scale).round() + zero
+        return numbers.clamp(*self.limits), scale, zero
+
+    def extremes(self, weight: "torch.Tensor") -> tuple["torch.Tensor", "torch.Tensor"]:
+        """(smallest, largest) weight of each row, or of all as 1 × 1."""
+        flat = weight if self.scales == "channel" else weight.reshape(1, -1)
+        return flat.amin(1, keepdim=True), flat.amax(1, keepdim=True)
+
+    def estimate(self, found: Resolved) -> Estimate:
+        headers = hf.Parts.of(found.base).headers
+        size = sum(math.prod(shape) * hf.BYTES.get(dtype, 1) for shape, dtype in headers.values())
+        return Estimate(size + HEADER * (len(headers) + 4), [SAME_SIZE])
+
+    def check(self, home: Home, found: Resolved, problems: Problems) -> None:
+        hf.check_model(found, problems, only_linear=False)
+
+    def run(self, work: Work) -> dict[str, Any]:
+        import shutil
+
+        from workbench.compression import histograms
+        from workbench.models.merged import open_weights
+        from workbench.models.weights import ShardWriter
+
+        parts, weights = hf.Parts.of(work.found.base), open_weights(work.found)
+        names, layers = list(parts.headers), []
+        writer = ShardWriter(work.folder, SHARD, len(names))
+        for place, name in enumerate(names):
+            work.stop()
+            if place % 10 == 0:
+                work.tell(place, len(names), f"Rounding {name}")
+            tensor = weights.get(name)
+            if name in parts.matrices:
+                exact = tensor.float()
+                numbers, scale, zero = self.rounded(exact)
+                tensor = ((numbers - zero) * scale).to(tensor.dtype)
+                layers.append(histograms.measure(name, exact, tensor.float(), scale, zero))
+            writer.add(name, tensor)
+        writer.finish()
+        hf.copy_texts(work.found.base, work.folder)
+        shutil.copyfile(work.found.base / "config.json", work.folder / "config.json")
+        picture = f"histograms-{self.suffix()}.json"
+        histograms.write(work.ctx.folder / picture, f"{self.title}, {self.bits} bits, a scale a {self.scales}", layers)
+        info = {**hf.described(parts, work.folder), "notes": [SAME_SIZE]}
+        return {**info, "histograms": picture, "rounding": histograms.summary(layers)}

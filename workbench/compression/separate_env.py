@@ -1,0 +1,180 @@
+"""Environments for libraries that need other versions than this one, made when a job first needs them.
+
+Such an environment lies over this one: it holds the packages that clash and finds all others, torch above all, here.
+That makes it 150 MB instead of several GB. Every package is pinned; nothing is resolved.
+"""
+
+import hashlib
+import os
+import queue
+import shutil
+import subprocess
+import sys
+import threading
+import venv
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from workbench.core.children import Credential, child_environment
+from workbench.core.errors import UserError
+from workbench.core.home import Home, write_text
+
+READY = "ready"
+POLL = 0.5  # seconds between looks at whether somebody asked to stop
+KEPT_LINES = 30
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Environment:
+    """What is installed where. pins: name==version, everything that is not taken from the outer environment."""
+
+    name: str
+    pins: tuple[str, ...]
+
+    def folder(self, home: Home) -> Path:
+        """Another Python, other pins or another outer environment make another folder."""
+        told = "\n".join([*self.pins, sys.version, *_outer()])
+        return home.cache / "environments" / f"{self.name}-{hashlib.sha256(told.encode()).hexdigest()[:10]}"
+
+    def ready(self, home: Home) -> bool:
+        return (self.folder(home) / READY).is_file()
+
+
+def ensure(home: Home, wanted: Environment, say: Say, stop: Callable[[], None]) -> Path:
+    """The Python of the environment, installed first if needed.
+
+    say: hears what is going on. stop: raises to stop it, which leaves nothing. Raises `UserError` without internet.
+    """
+    folder = wanted.folder(home)
+    python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    if wanted.ready(home):
+        return python
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with _alone(folder, stop):
+        if not wanted.ready(home):
+            shutil.rmtree(folder, ignore_errors=True)
+            try:
+                _install(folder, python, wanted, say, stop)
+            except BaseException:
+                shutil.rmtree(folder, ignore_errors=True)
+                raise
+    return python
+
+
+def _install(folder: Path, python: Path, wanted: Environment, say: Say, stop: Callable[[], None]) -> None:
+    say(f"Making the environment {wanted.name}")
+    venv.create(folder, with_pip=False)
+    site = next(folder.glob("Lib/site-packages" if os.name == "nt" else "lib/python*/site-packages"))
+    write_text(site / "_outer.pth", "\n".join(_outer()) + "\n")
+    command = [
+        sys.executable, "-m", "pip", "--python", str(python), "--disable-pip-version-check", "--no-input", "install",
+        "--no-deps", "--retries", "2", "--timeout", "30", *wanted.pins,
+    ]  # fmt: skip
+    try:
+        run(command, lambda line: say(_said(line)), stop, needs=("index",))
+    except CommandFailed as error:
+        raise UserError(
+            f"The environment {wanted.name} could not be installed: {_reason(error.lines)}.",
+            "Its packages come from PyPI once. Connect this machine to the internet, then resume the job.",
+        ) from None
+    write_text(folder / READY, "\n".join(wanted.pins))
+
+
+def _outer() -> list[str]:
+    """The folders this environment's packages lie in."""
+    return [path for path in sys.path if Path(path).name in ("site-packages", "dist-packages")]
+
+
+class _alone:
+    """Holds the lock of a folder; while another process holds it, `stop` is asked."""
+
+    def __init__(self, folder: Path, stop: Callable[[], None]):
+        self._lock, self._stop = FileLock(f"{folder}.lock"), stop
+
+    def __enter__(self) -> None:
+        while True:
+            self._stop()
+            try:
+                self._lock.acquire(timeout=POLL)
+                return
+            except Timeout:
+                continue
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+
+class CommandFailed(Exception):
+    """A command ended badly; `lines` are the last it wrote."""
+
+    def __init__(self, code: int, lines: list[str]):
+        super().__init__(f"ended with {code}")
+        self.code, self.lines = code, lines
+
+
+def run(
+    command: list[str], hear: Say, stop: Callable[[], None], more: dict[str, str] | None = None,
+    needs: tuple[Credential, ...] = (),
+) -> None:  # fmt: skip
+    """Runs a command, `hear` gets each line it writes; `stop` is asked twice a second and ends it by raising.
+
+    more: environment variables; needs: the credentials it gets. Raises `CommandFailed`.
+    """
+    process = subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        encoding="utf-8", errors="replace", env=child_environment(*needs, extra=more),
+    )  # fmt: skip
+    last: list[str] = []
+    try:
+        for line in _lines(process, stop):
+            last = [*last, line][-KEPT_LINES:]
+            hear(line)
+    except BaseException:
+        process.kill()
+        raise
+    finally:
+        process.wait()
+    if process.returncode:
+        raise CommandFailed(process.returncode, last)
+
+
+def _lines(process: "subprocess.Popen[str]", stop: Callable[[], None]) -> Iterator[str]:
+    """What it writes, line by line as it comes, with `stop` asked in between."""
+    written: queue.Queue[str | None] = queue.Queue()
+
+    def read() -> None:
+        assert process.stdout
+        for line in process.stdout:
+            written.put(line.rstrip())
+        written.put(None)
+
+    threading.Thread(target=read, daemon=True).start()
+    while True:
+        stop()
+        try:
+            line = written.get(timeout=POLL)
+        except queue.Empty:
+            continue
+        if line is None:
+            return
+        if line:
+            yield line
+
+
+def _said(line: str) -> str:
+    """pip's line in a few words."""
+    words = line.split()
+    if words[:1] in (["Collecting"], ["Downloading"]) and len(words) > 1:
+        return f"{words[0]} {words[1]}"
+    return "Installing packages" if line.startswith("Installing") else "Installing"
+
+
+def _reason(lines: list[str]) -> str:
+    """The line that tells most of what pip wrote at last."""
+    errors = [line for line in lines if line.startswith("ERROR:")] or lines or ["pip wrote nothing"]
+    return errors[-1].removeprefix("ERROR:").strip()[:300].rstrip(".")

@@ -1,0 +1,113 @@
+"""Calls a function in a process of its own, with bounded memory and time: for what reads files that strangers made.
+
+The process that asks keeps nothing of what the work took, whatever it was. `python -m workbench.core.limited` is that
+process: a pickled call comes in on standard input, the pickled outcome goes out on standard output. It is not believed
+more than the files it read: its outcome may hold plain values and records of this program, and no function is called.
+"""
+
+import dataclasses
+import importlib
+import io
+import os
+import pickle
+import subprocess
+import sys
+import traceback
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
+
+from workbench.core.assets import ROOT
+from workbench.core.children import child_environment
+from workbench.core.errors import SEE_LOG, UserError, explain
+
+Result = TypeVar("Result")
+MEMORY_BYTES = 3 * 1024**3  # what the process itself holds; files it maps do not count
+SECONDS = 120.0
+PASSED_ON = ("PATH", "PYTHONPATH", "HOME", "WORKBENCH_HOME", "LANG", "LC_ALL", "TMPDIR", "SYSTEMROOT")
+VALUES = {
+    *(("datetime", name) for name in ("date", "datetime", "time", "timedelta", "timezone")),
+    ("decimal", "Decimal"), ("uuid", "UUID"), ("builtins", "set"), ("builtins", "frozenset"), ("builtins", "bytearray"),
+}  # fmt: skip
+"""Classes of the standard library that values in rows may have."""
+
+
+def call(function: Callable[..., Result], *arguments: Any, seconds: float = SECONDS) -> Result:
+    """What a module's function returns for these arguments, all of which can be pickled.
+
+    Raises the `UserError` that it raises, and `UserError` when it takes too much memory or time or dies.
+    """
+    asked = pickle.dumps((function.__module__, function.__qualname__, arguments))
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "workbench.core.limited"], input=asked, capture_output=True, check=False, cwd=ROOT,
+            env=child_environment(only=PASSED_ON, extra={"OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}),
+            timeout=seconds,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        raise UserError(f"Reading it took longer than {seconds:g} seconds.", "Divide it into smaller files.") from None
+    if done.returncode:
+        said = done.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2]
+        raise UserError(f"Reading it ended the process that read it (exit code {done.returncode}): {said[:200]}")
+    result, error = _Outcome(io.BytesIO(done.stdout)).load()
+    if error:
+        message, remedy, field = error
+        if remedy == SEE_LOG:
+            print(done.stderr.decode("utf-8", "replace"), end="", file=sys.stderr, flush=True)
+        raise UserError(message, remedy, field)
+    return result  # type: ignore[no-any-return]
+
+
+class _Outcome(pickle.Unpickler):
+    """Reads an outcome; https://docs.python.org/3/library/pickle.html#restricting-globals."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) in VALUES:
+            return super().find_class(module, name)
+        if module.startswith("workbench.") and "." not in name:
+            found = getattr(importlib.import_module(module), name, None)
+            if isinstance(found, type) and found.__module__ == module and _is_record(found):
+                return found
+        raise UserError(f"Reading it gave something unexpected ({module}.{name}).", "Convert the file to JSON lines.")
+
+
+def _is_record(kind: type) -> bool:
+    return dataclasses.is_dataclass(kind) or issubclass(kind, BaseModel)
+
+
+def bound_memory(most: int = MEMORY_BYTES) -> None:
+    """Has this process get a `MemoryError` rather than more memory than this. Where the system has no such bound (it
+    is Linux that counts memory that way) nothing happens."""
+    if not sys.platform.startswith("linux"):
+        return
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    lowest = min(limit for limit in (most, soft, hard) if limit != resource.RLIM_INFINITY)
+    resource.setrlimit(resource.RLIMIT_DATA, (lowest, hard))
+
+
+def main() -> None:
+    """Carries out the one call."""
+    answer = sys.stdout.buffer
+    sys.stdout = sys.stderr  # what libraries print must not get between
+    bound_memory()
+    module, name, arguments = pickle.load(sys.stdin.buffer)
+    result, error = None, None
+    try:
+        result = getattr(importlib.import_module(module), name)(*arguments)
+    except MemoryError:
+        error = ("Reading it takes more memory than it may.", "Divide it into smaller files.", "source")
+    except Exception as raised:
+        if not isinstance(raised, UserError):
+            traceback.print_exc()
+        known = explain(raised, SEE_LOG)
+        error = (known.message, known.remedy, known.field)
+    answer.write(pickle.dumps((result, error)))
+    answer.flush()
+    os._exit(0)  # libraries' threads need not be waited for
+
+
+if __name__ == "__main__":
+    main()

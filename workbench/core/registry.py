@@ -1,0 +1,99 @@
+"""One registry for every family of methods: a method is one file, found by walking its folder."""
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterator
+from typing import Annotated, Any, ClassVar, Generic, TypeVar
+
+from pydantic import BeforeValidator, PlainSerializer
+
+from workbench.core.errors import NestedSpecError, Problem, SpecError, UserError, suggestion
+from workbench.core.spec import Spec
+
+
+class Method(Spec):
+    """A spec that does something: `method` is its name in YAML, `title` its name in the page.
+
+    The class docstring is its help text: first line the short one, the rest the long one with sources.
+    """
+
+    method: ClassVar[str]
+    title: ClassVar[str]
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"method": self.method, **super().to_dict()}
+
+    @classmethod
+    def summary(cls) -> str:
+        return (cls.__doc__ or "").strip().split("\n")[0]
+
+    @classmethod
+    def unavailable(cls) -> str:
+        """Why this method cannot run on this machine, or '' if it can."""
+        return ""
+
+
+M = TypeVar("M", bound=Method)
+
+
+class Registry(Generic[M]):
+    """The methods of one family. `package` is the folder whose modules register them when first asked for."""
+
+    def __init__(self, family: str, package: str):
+        self.family, self.package = family, package
+        self._methods: dict[str, type[M]] = {}
+        self._discovered = False
+
+    def register(self, method: type[M]) -> type[M]:
+        """Class decorator. Raises `ValueError` if the name is taken."""
+        if method.method in self._methods:
+            raise ValueError(f"{self.family} {method.method!r} is registered twice")
+        self._methods[method.method] = method
+        return method
+
+    def all(self) -> dict[str, type[M]]:
+        """Every method by name, in the order of the names; imports the folder on first use."""
+        if not self._discovered:
+            self._discovered = True
+            folder = importlib.import_module(self.package)
+            for module in pkgutil.iter_modules(folder.__path__):
+                if not module.name.startswith("_"):
+                    importlib.import_module(f"{self.package}.{module.name}")
+        return dict(sorted(self._methods.items()))
+
+    def __iter__(self) -> Iterator[type[M]]:
+        return iter(self.all().values())
+
+    def get(self, name: str) -> type[M]:
+        """The method of that name; raises `UserError` with the nearest names."""
+        methods = self.all()
+        if name not in methods:
+            raise UserError(f"There is no {self.family} {name!r}.", suggestion(name, list(methods)), self.family)
+        return methods[name]
+
+    def parse(self, data: Any) -> M:
+        """A method from `'name'` or `{'method': 'name', …its settings}`; raises `SpecError`."""
+        if isinstance(data, Method):
+            return data  # type: ignore[return-value]
+        settings = {"method": data} if isinstance(data, str) else data
+        if not isinstance(settings, dict) or "method" not in settings:
+            names = ", ".join(self.all())
+            raise SpecError([Problem("method", "is missing.", f"Choose one of: {names}.")])
+        try:
+            method = self.get(str(settings["method"]))
+        except UserError as error:
+            raise SpecError([Problem("method", error.message, error.remedy)]) from None
+        return method.parse({key: value for key, value in settings.items() if key != "method"})
+
+
+def choice(registry: "Registry[Any]") -> Any:
+    """The annotation of a field that holds one method of a registry."""
+
+    def read(data: Any) -> Any:
+        try:
+            return registry.parse(data)
+        except SpecError as error:
+            raise NestedSpecError(error.problems) from None
+
+    write: Callable[[Method], dict[str, Any]] = lambda method: method.to_dict()  # noqa: E731
+    return Annotated[Method, BeforeValidator(read), PlainSerializer(write), registry]

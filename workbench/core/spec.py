@@ -1,0 +1,172 @@
+"""Spec: a frozen, strict configuration that reads and writes YAML and reports all its errors together."""
+
+import contextlib
+from typing import Any, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from workbench.core.errors import NestedSpecError, Problem, SpecError, suggestion
+from workbench.core.limits import MOST_NESTED, SETTINGS_BYTES, too_deep
+
+MOST_NODES = 20_000
+QUICK_CHARACTERS = 16_000
+# What PyYAML raises for odd values: impossible dates ValueError, `!!bool x` KeyError, `!!timestamp x` AttributeError.
+NOT_YAML = (yaml.YAMLError, ValueError, TypeError, AttributeError, LookupError)
+
+
+class Spec(BaseModel):
+    """Base of every configuration. Fields carry default, bounds and the sentence of help shown in the page."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON types, ready for YAML."""
+        return self.model_dump(mode="json")
+
+    def to_yaml(self) -> str:
+        return dump_yaml(self.to_dict())
+
+    @classmethod
+    def parse(cls, data: Any) -> Self:
+        """The spec made from plain data; raises `SpecError` naming every wrong field."""
+        try:
+            return cls.model_validate(data)
+        except ValidationError as error:
+            raise SpecError(problems_of(error, cls)) from None
+
+
+def dump_yaml(data: Any) -> str:
+    return yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=100)
+
+
+def load_yaml(text: str, aliases: bool = False) -> Any:
+    """Parses one YAML document; raises `SpecError` with line and column when it is not YAML, or is over 2 MB.
+
+    With `aliases` they may be used as long as the whole stays small written out.
+    """
+    if len(text) > SETTINGS_BYTES:
+        raise SpecError([Problem("YAML", "it is longer than 2 MB.", "Put what is long into a file of its own.")])
+    try:
+        data = _loaded(text, aliases)
+    except RecursionError:
+        raise _too_deep() from None
+    except NOT_YAML as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "YAML"
+        reason = getattr(error, "problem", None) or str(error)
+        remedy = "Leave one of them out." if "given twice" in reason else "Check indentation and colons."
+        raise SpecError([Problem(where, f"not valid YAML: {reason}.", remedy)]) from None
+    if too_deep(data):
+        raise _too_deep()
+    return data
+
+
+def _too_deep() -> SpecError:
+    return SpecError([Problem("YAML", f"it is nested more than {MOST_NESTED} deep.", "Flatten it.")])
+
+
+def _loaded(text: str, aliases: bool) -> Any:
+    """What the text says. Short texts without aliases, which are most, are read by libyaml, eight times as fast; it has
+    no bound on nesting but theirs, and what it refuses is read again for a message that says more."""
+    if QUICK and len(text) <= QUICK_CHARACTERS and "*" not in text:
+        with contextlib.suppress(yaml.YAMLError, ValueError):
+            return yaml.load(text, Loader=QUICK)
+    return yaml.load(text, Loader=_FewAliases if aliases else _NoAliases)
+
+
+class _UniqueKeys:
+    """Refuses a key that stands twice in one mapping; of two values YAML would take the last without a word."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+        pairs = node.value if isinstance(node, yaml.MappingNode) else []
+        names: set[tuple[str, str]] = set()
+        for key, _ in pairs:
+            name = (key.tag, key.value) if isinstance(key, yaml.ScalarNode) else None
+            if name in names:
+                raise yaml.constructor.ConstructorError(None, None, f"{key.value!r} is given twice", key.start_mark)
+            if name:
+                names.add(name)
+        return super().construct_mapping(node, deep)  # type: ignore[misc]
+
+
+QUICK: Any = None
+if _C := getattr(yaml, "CSafeLoader", None):  # not in every build of PyYAML
+    QUICK = type("_Quick", (_UniqueKeys, _C), {})
+
+
+class _NoAliases(_UniqueKeys, yaml.SafeLoader):
+    """Refuses aliases: no configuration here needs them, and nested ones make a 'YAML bomb'."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            event = self.peek_event()
+            raise yaml.YAMLError(f"aliases (*{event.anchor}) are not allowed")
+        return super().compose_node(parent, index)
+
+
+class _FewAliases(_UniqueKeys, yaml.SafeLoader):
+    """Allows aliases in documents of at most `MOST_NODES` nodes when every alias is written out."""
+
+    def get_single_node(self) -> Any:
+        node = super().get_single_node()
+        if _written_out(node, {}) > MOST_NODES:
+            raise yaml.YAMLError(f"its aliases unfold to more than {MOST_NODES} values")
+        return node
+
+
+def _written_out(node: Any, known: dict[int, int]) -> int:
+    """Nodes under a node when every alias is written out; one that contains itself counts as endless."""
+    if id(node) in known:
+        return known[id(node)]
+    known[id(node)] = MOST_NODES + 1  # until it is counted: an alias to it from within is a cycle
+    inner = node.value if isinstance(node, yaml.CollectionNode) else []
+    parts = [part for item in inner for part in (item if isinstance(item, tuple) else (item,))]
+    known[id(node)] = 1 + sum(_written_out(part, known) for part in parts)
+    return known[id(node)]
+
+
+def problems_of(error: ValidationError, spec: type[BaseModel]) -> list[Problem]:
+    """pydantic's findings as problems; an unknown field gets a 'did you mean'."""
+    problems = []
+    for found in error.errors(include_url=False):
+        path = [str(part) for part in found["loc"]]
+        field = ".".join(path) or spec.__name__
+        if found["type"] == "extra_forbidden":
+            problems.append(Problem(field, "there is no such setting.", suggestion(path[-1], _known(spec, path[:-1]))))
+        elif found["type"] == "missing":
+            problems.append(Problem(field, "is missing.", _help(spec, path)))
+        else:
+            problems.extend(_nested(found, field) or [Problem(field, _sentence(found), "")])
+    return problems
+
+
+def _known(spec: Any, path: list[str]) -> list[str]:
+    """The settings of the spec that `path` leads to; none where it leads to something else."""
+    for part in path:
+        field = getattr(spec, "model_fields", {}).get(part)
+        spec = field.annotation if field else None
+    return list(getattr(spec, "model_fields", {}))
+
+
+def _nested(found: Any, field: str) -> list[Problem]:
+    """A `SpecError` raised inside a validator of a method field keeps its own problems."""
+    inner = found.get("ctx", {}).get("error")
+    if not isinstance(inner, NestedSpecError):
+        return []
+    return [
+        Problem(f"{field}.{problem.field}" if problem.field != field else field, problem.message, problem.remedy)
+        for problem in inner.problems
+    ]
+
+
+def _sentence(found: Any) -> str:
+    text = found["msg"].removeprefix("Value error, ")
+    given = found.get("input")
+    short = f" (given: {given!r})" if isinstance(given, str | int | float | bool) and len(repr(given)) < 60 else ""
+    return text.rstrip(".") + short + "."
+
+
+def _help(spec: type[BaseModel], path: list[str]) -> str:
+    field = spec.model_fields.get(path[0]) if path else None
+    return f"It says: {field.description}" if field and field.description else ""

@@ -1,0 +1,264 @@
+"""Datasets written for other programs: the base class of export formats, their registry, and the writing itself."""
+
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pyarrow as pa
+
+from workbench.core.errors import UserError
+from workbench.core.home import Home, writing
+from workbench.core.registry import Method, Registry
+from workbench.data.exports.formats._columns import schema_of, uses_of
+from workbench.data.exports.formats._lines import write_lines
+from workbench.data.reading.format import FORMATS, Format
+from workbench.data.store.datasets import SPLITS, dataset_folder, dataset_kind
+from workbench.rows.canonical import KINDS
+from workbench.rows.table import count_rows, page
+
+Row = dict[str, Any]
+Tell = Callable[[float, float, str], None]
+Stop = Callable[[], None]
+OFTEN = 1000
+SHOWN = 5
+LOOKED_AT = 1000
+WORDS = {
+    "metadata": "metadata",
+    "tools": "tools",
+    "tool_calls": "the ids of tool calls",
+    "name": "the names of speakers",
+    "tool_call_id": "which call a tool's answer belongs to",
+    "weight": "the weights of turns",
+    "reasoning_content": "thoughts beside the answers",
+}
+
+
+@dataclass
+class Count:
+    """Rows of one split: taken + left out = given; `written` are those of the file, two where a pair makes two.
+
+    `lost` counts the rows written without something they have, by what that is.
+    """
+
+    given: int = 0
+    taken: int = 0
+    written: int = 0
+    left_out: dict[str, int] = field(default_factory=dict)
+    lost: dict[str, int] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        counts = {"given": self.given, "taken": self.taken, "written": self.written}
+        return {**counts, "left_out": self.left_out, "lost": self.lost}
+
+
+@dataclass
+class Given:
+    """One split to be written: the file of its rows, their kind, and the optional fields its dataset uses.
+
+    `schema` has the columns of all its splits. `count` is filled in as the rows are read.
+    """
+
+    kind: str
+    path: Path
+    uses: frozenset[str]
+    schema: pa.Schema
+    count: Count = field(default_factory=Count)
+    tell: Tell = lambda done, total, text: None
+    stop: Stop = lambda: None
+
+    def rows(self, most: int | None = None) -> Iterator[Row]:
+        """Its canonical rows, or the first of them, a row group in memory at a time."""
+        total = min(count_rows(self.path), most or sys.maxsize)
+        for number, row in enumerate(page(self.path, 0, total)):
+            if number % OFTEN == 0:
+                self.stop()
+                self.tell(number, total, f"Writing {self.path.stem}")
+            self.count.given += 1
+            yield row
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was written: the data file and the count of every split, the settings beside them, and what to know.
+
+    `format` are the settings with which importing gives the same rows back; `uses` are the optional fields of the rows.
+    """
+
+    data: dict[str, Path]
+    counts: dict[str, Count]
+    settings: list[Path]
+    notes: list[str]
+    format: dict[str, Any]
+    uses: list[str]
+
+    @property
+    def files(self) -> list[Path]:
+        return [*self.data.values(), *self.settings]
+
+
+class Export(Method):
+    """Base of every export format. `kinds` are the datasets it writes, `drops` the optional fields it leaves off.
+
+    `typed` is for files that the library datasets reads: it decides on the columns' types by the first megabytes.
+    """
+
+    kinds: ClassVar[tuple[str, ...]] = KINDS
+    suffix: ClassVar[str] = ".jsonl"
+    drops: ClassVar[tuple[str, ...]] = ()
+    typed: ClassVar[bool] = False
+
+    def refuses(self, kind: str) -> str:
+        """Why it does not write datasets of this kind, or '' if it does."""
+        return "" if kind in self.kinds else f"It writes {' and '.join(self.kinds)} rows."
+
+    def convert(self, kind: str, row: Row, uses: frozenset[str]) -> list[Row]:
+        """The row as it is written, or several. Raises `UserError` with the reason when it is left out."""
+        raise NotImplementedError
+
+    def write(self, given: Given, path: Path) -> None:
+        """Writes one split and counts its rows."""
+        write_lines(path, self.converted(given), self.order_seed(given.kind), self.typed and bool(given.uses))
+
+    def converted(self, given: Given, most: int | None = None) -> Iterator[Row]:
+        """The rows (or what the first of them give) as they are written; those left out are counted by reason."""
+        for row in given.rows(most):
+            try:
+                made = self.convert(given.kind, row, given.uses)
+            except UserError as error:
+                given.count.left_out[error.message] = given.count.left_out.get(error.message, 0) + 1
+                continue
+            given.count.taken += 1
+            given.count.written += len(made)
+            for loss in self.losses(row, made):
+                given.count.lost[loss] = given.count.lost.get(loss, 0) + 1
+            yield from made
+
+    def order_seed(self, kind: str) -> int | None:
+        """The seed its lines are shuffled with; None keeps their order."""
+        return None
+
+    def dropped(self) -> tuple[str, ...]:
+        """The optional fields it leaves off with these settings."""
+        return self.drops
+
+    def losses(self, row: Row, made: list[Row]) -> list[str]:
+        """What the row has and what was made of it does not, in the words of `WORDS`."""
+        return [WORDS[name] for name in self.dropped() if carries(row, name)]
+
+    def settings(self, name: str, kind: str, files: dict[str, str], uses: frozenset[str]) -> dict[str, str]:
+        """Texts of further files by name: what another program is told about the data. `files` are by split."""
+        return {}
+
+    def reads(self, kind: str, uses: frozenset[str]) -> dict[str, Any]:
+        """The settings of the format that reads its files back."""
+        raise NotImplementedError
+
+    def format(self, kind: str, uses: frozenset[str] = frozenset()) -> Format:
+        return FORMATS.parse(self.reads(kind, uses))
+
+
+EXPORTS: Registry[Export] = Registry("export", "workbench.data.exports.formats")
+
+
+def write_export(
+    home: Home,
+    name: str,
+    export: Export,
+    target: Path | str,
+    split: str = "all",
+    *,
+    tell: Tell = lambda done, total, text: None,
+    stop: Stop = lambda: None,
+) -> Exported:
+    """Writes a dataset into the folder `target`, which must be new or empty; whole or not at all.
+
+    There is one file a split (NAME-train.jsonl, …) and what else the format writes. Raises `UserError` when the
+    format does not fit, no row fits, or the folder is taken, and whatever `stop` raises.
+    """
+    given = _given(home, name, export, split, tell, stop)
+    place = _free(Path(target))
+    with writing(place, replace=place.is_dir()) as folder:
+        files = {one: f"{name}-{one}{export.suffix}" for one in given}
+        for one, part in given.items():
+            export.write(part, folder / files[one])
+        _check_any(export, given)
+        for one in [one for one, part in given.items() if not part.count.written]:
+            (folder / files.pop(one)).unlink()
+        about = next(iter(given.values()))
+        beside = export.settings(name, about.kind, files, about.uses)
+        for file, text in beside.items():
+            (folder / file).write_text(text, encoding="utf-8", newline="\n")
+    return Exported(
+        {one: place / file for one, file in files.items()},
+        {one: part.count for one, part in given.items()},
+        [place / file for file in beside],
+        _notes(export, about.uses),
+        export.reads(about.kind, about.uses),
+        sorted(about.uses),
+    )
+
+
+def preview_export(home: Home, name: str, export: Export, split: str = "train") -> dict[str, Any]:
+    """{'rows', 'count', 'notes'}: the first rows as they would be written, of the first 1,000, and what is left out."""
+    (part,) = _given(home, name, export, split, lambda *_: None, lambda: None).values()
+    made = list(export.converted(part, LOOKED_AT))
+    return {"rows": made[:SHOWN], "count": part.count.to_dict(), "notes": _notes(export, part.uses)}
+
+
+def settings_of(home: Home, name: str, export: Export) -> dict[str, str]:
+    """The further files it writes beside the rows, by name."""
+    given = _given(home, name, export, "all", lambda *_: None, lambda: None)
+    about = next(iter(given.values()))
+    return export.settings(name, about.kind, {one: f"{name}-{one}{export.suffix}" for one in given}, about.uses)
+
+
+def _given(home: Home, name: str, export: Export, split: str, tell: Tell, stop: Stop) -> dict[str, Given]:
+    """The splits to write. Raises `UserError`."""
+    folder, kind = dataset_folder(home, name), dataset_kind(home, name)
+    if split not in ("all", *SPLITS):
+        raise UserError(f"There is no split {split!r}.", "Choose all, train or eval.", "split")
+    if reason := export.refuses(kind):
+        fitting = ", ".join(one.method for one in EXPORTS if kind in one.kinds)
+        raise UserError(
+            f"{export.title} does not fit {name}, whose rows are {kind}. {reason}", f"These do: {fitting}.", "format"
+        )
+    there = {one: path for one in SPLITS if (path := folder / f"{one}.parquet").is_file()}
+    schema = schema_of(list(there.values()))
+    wanted = {one: path for one, path in there.items() if split in ("all", one)}
+    if not wanted:
+        raise UserError(f"{name} has no rows in {split}.", "Choose the other split.", "split")
+    uses = uses_of(schema)
+    return {one: Given(kind, path, uses, schema, Count(), tell, stop) for one, path in wanted.items()}
+
+
+def carries(row: Row, name: str) -> bool:
+    """Whether a row has tools or metadata, a turn of it an optional field; of calls of tools their ids count."""
+    if name in row:
+        return True
+    turns = [turn for value in row.values() if isinstance(value, list) for turn in value]
+    if name == "tool_calls":
+        return any("id" in call for turn in turns for call in turn.get(name, ()))
+    return any(name in turn for turn in turns)
+
+
+def _free(target: Path) -> Path:
+    """The folder to write, made absolute. Raises `UserError` when something is there."""
+    place = target.expanduser().absolute()
+    if place.is_symlink() or (place.exists() and (not place.is_dir() or any(place.iterdir()))):
+        raise UserError(f"{place} exists already and is not empty.", "Name a new folder.", "target")
+    return place
+
+
+def _check_any(export: Export, given: dict[str, Given]) -> None:
+    if any(part.count.written for part in given.values()):
+        return
+    reasons = {reason: times for part in given.values() for reason, times in part.count.left_out.items()}
+    told = "; ".join(f"{times:,}: {reason}" for reason, times in reasons.items())
+    raise UserError(f"No row can be written as {export.title}. {told}", "Choose another format.", "format")
+
+
+def _notes(export: Export, uses: frozenset[str]) -> list[str]:
+    lost = [WORDS[name] for name in export.dropped() if name in uses]
+    return [f"This format does not carry {', '.join(lost)}."] if lost else []

@@ -1,0 +1,73 @@
+"""Importing a dataset in the background: large files, or a dataset of the hub."""
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+import psutil
+from pydantic import Field
+
+from workbench.core.children import Credential
+from workbench.core.errors import Problems, UserError
+from workbench.core.home import Home, inside
+from workbench.core.limited import bound_memory
+from workbench.core.registry import choice
+from workbench.core.uploads import discard_uploads
+from workbench.data.sources.source import SOURCES
+from workbench.jobs.job import JOBS, Job, JobContext, Output
+
+MEMORY_SHARE = 0.8  # of this machine's memory that the rows of one dataset may take
+
+
+@JOBS.register
+class ImportData(Job):
+    """Puts a dataset on the shelf: from files, pasted text, the hub, or another dataset."""
+
+    method: ClassVar[str] = "import-data"
+    title: ClassVar[str] = "Import a dataset"
+    uses_device: ClassVar[bool] = False
+
+    name: str = Field(description="Its name on the shelf.")
+    source: choice(SOURCES) = Field(  # type: ignore[valid-type]
+        description="Where the rows come from.", examples=[{"method": "files", "paths": ["talks.jsonl"]}]
+    )
+    eval_fraction: float = Field(0.1, ge=0, lt=1, description="The share of rows held back for evaluation.")
+    seed: int = Field(0, ge=0, le=2**32 - 1, description="Decides which rows those are.")
+    replace: bool = Field(False, description="Puts it in the place of a dataset of that name.")
+
+    def label(self) -> str:
+        return f"Import {self.name}"
+
+    def facts(self, home: Home) -> list[list[str]]:
+        paths = [Path(path).name for path in getattr(self.source, "paths", [])]
+        what = ", ".join(paths[:5]) + (" …" if len(paths) > 5 else "") or getattr(self.source, "dataset", "")
+        return [["From", f"{self.source.title}: {what}" if what else self.source.title], ["Makes", self.name]]
+
+    def outputs(self) -> list[Output]:
+        return [] if self.replace else [Output("name", "datasets", self.name)]
+
+    def credentials(self) -> tuple[Credential, ...]:
+        return ("hub",) if self.source.method == "hub" else ()
+
+    def check(self, home: Home, problems: Problems) -> None:
+        try:
+            if inside(home.datasets, self.name).exists() and not self.replace:
+                problems.add("name", f"{self.name!r} exists already.", "Choose another name, or replace it.")
+        except UserError as error:
+            problems.collect("name", error)
+        self.source.check(home, problems)
+
+    def run(self, ctx: JobContext) -> dict[str, Any]:
+        from workbench.data.recipes.importing import import_dataset
+
+        bound_memory(int(psutil.virtual_memory().total * MEMORY_SHARE))
+        try:
+            made = import_dataset(
+                ctx.home, self.source, self.name, eval_fraction=self.eval_fraction, seed=self.seed,
+                replace=self.replace, tell=ctx.progress, stop=ctx.checkpoint,
+            )  # fmt: skip
+        except MemoryError:
+            raise UserError("Its rows take more memory than there is.", "Divide it into several datasets.") from None
+        discard_uploads(ctx.home, getattr(self.source, "paths", []))
+        ctx.progress(1, 1, "Ready")
+        names = ("rows", "rejected", "columns", "remarks")
+        return {"dataset": made.name} | {name: made.info[name] for name in names if name in made.info}

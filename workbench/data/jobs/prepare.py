@@ -1,0 +1,113 @@
+"""A dataset made anew from its recipe."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from workbench.core.children import Credential
+from workbench.core.errors import NestedSpecError, Problems, SpecError, UserError
+from workbench.core.home import Home, inside
+from workbench.data.recipes.recipe import Recipe
+from workbench.jobs.job import JOBS, Job, JobContext, JobStopped
+
+TELL_EVERY = 0.25  # seconds between words of progress
+
+
+@JOBS.register
+class Prepare(Job):
+    """Makes a dataset from its recipe; steps done before are taken from the cache, and a stopped run goes on there."""
+
+    method: ClassVar[str] = "prepare"
+    title: ClassVar[str] = "Prepare a dataset"
+    uses_device: ClassVar[bool] = False
+    resumable: ClassVar[bool] = True
+
+    recipe: dict[str, Any] = Field(
+        description="The recipe: name, source and steps.", examples=[{"name": "talks", "steps": ["exact_duplicates"]}]
+    )
+    after: list[dict[str, Any]] | None = Field(
+        None, description="The steps the recipe was made from; if the dataset has others by then, nothing is done."
+    )
+
+    def model_post_init(self, _: Any) -> None:
+        try:
+            Recipe.parse(self.recipe)
+        except SpecError as error:
+            raise NestedSpecError(error.problems) from None
+
+    def read(self) -> Recipe:
+        return Recipe.parse(self.recipe)
+
+    def label(self) -> str:
+        return f"Prepare {self.recipe.get('name')}"
+
+    def subject(self) -> str:
+        return str(self.recipe.get("name") or "")
+
+    def facts(self, home: Home) -> list[list[str]]:
+        recipe = self.read()
+        titles = ", ".join(step.title for step in recipe.steps) or "none"
+        return [["Makes", recipe.name], ["Steps", titles]]
+
+    def credentials(self) -> tuple[Credential, ...]:
+        return ("hub",) if self.read().source.get("method") == "hub" else ()
+
+    def check(self, home: Home, problems: Problems) -> None:
+        recipe = self.read()
+        try:
+            inside(home.datasets, recipe.name)
+            kind = _kind(home, recipe)
+        except UserError as error:
+            problems.collect("recipe", error)
+            return
+        recipe.check(home, kind, problems)
+
+    def run(self, ctx: JobContext) -> dict[str, Any]:
+        from workbench.data.recipes.pipeline import prepare, report
+        from workbench.data.recipes.step import StepWork
+
+        def stop() -> None:
+            if ctx.stop_requested():
+                raise JobStopped
+
+        recipe = self.read()
+        work = StepWork(ctx.home, _seldom(ctx), stop)
+        manifest = prepare(ctx.home, recipe, work, after=self.after, job=ctx.folder.name)
+        done = report(ctx.home, recipe.name)
+        for number, one in enumerate(done, start=1):
+            ctx.note(f"{number}. {one['title']}: {_counted(one)}")
+        ctx.progress(len(done), len(done), "Ready")
+        return {"dataset": manifest.name, "rows": manifest.info["rows"]}
+
+
+def _seldom(ctx: JobContext) -> Callable[[float, float, str], None]:
+    """Progress, a few times a second at most."""
+    told = 0.0
+
+    def tell(done: float, total: float, text: str) -> None:
+        nonlocal told
+        if time.monotonic() - told > TELL_EVERY:
+            told = time.monotonic()
+            ctx.progress(round(done, 2), total, text)
+
+    return tell
+
+
+def _kind(home: Home, recipe: Recipe) -> str:
+    """The kind of the rows as far as it is known before they are read, else ''."""
+    from workbench.data.store.datasets import dataset_kind
+
+    folder: Path = home.datasets / recipe.name
+    if folder.is_dir() and Recipe.at(folder).source == recipe.source:
+        return dataset_kind(home, recipe.name)
+    if not recipe.source:
+        raise UserError(f"There is no dataset {recipe.name!r}.", "Name a source to read its rows from.", "recipe")
+    return ""
+
+
+def _counted(one: dict[str, Any]) -> str:
+    words = [f"{one[name]:,} {name}" for name in ("removed", "changed", "flagged", "added") if one[name]]
+    return f"{one['given']:,} → {one['left']:,}" + (f" ({', '.join(words)})" if words else "")

@@ -1,0 +1,107 @@
+"""The account of columns: every column of a source and every key of its messages, and what became of it."""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from workbench.data.reading.columns import is_empty, is_missing
+from workbench.rows.values import from_json
+
+Use = Literal["used", "kept", "left out", "kept aside", "undecided"]
+KINDS_OF_USE: tuple[Use, ...] = ("undecided", "used", "kept", "kept aside", "left out")
+
+
+@dataclass(frozen=True)
+class Fate:
+    """What becomes of a column or a key (`messages.name`): `setting` is the format's setting that reads it."""
+
+    use: Use
+    why: str
+    setting: str = ""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of the account. `rows` have a value there, the first of them stands at `line` of `file`."""
+
+    column: str
+    use: Use
+    why: str
+    setting: str = ""
+    rows: int = 0
+    line: int = 0
+    file: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass
+class Keys:
+    """The columns, and keys of messages, of the rows seen so far: by path, how many rows have a value there.
+
+    A path without any is there too, with 0. `lines` and `firsts` tell of the first row in which it is neither missing
+    nor empty.
+    """
+
+    rows: dict[str, int] = field(default_factory=dict)
+    lines: dict[str, int] = field(default_factory=dict)
+    firsts: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def see(self, row: dict[str, Any], line: int, turn_columns: Iterable[str] = (), json_too: bool = True) -> None:
+        """Notes a row; the messages in `turn_columns` too, with `json_too` also where they are written as JSON."""
+        for name, cell in row.items():
+            self._note(str(name), cell, row, line)
+        for column in turn_columns:
+            value = row.get(column)
+            if isinstance(value, list | dict) or (json_too and isinstance(value, str)):
+                for path, item in keys_of_turns(value, column).items():
+                    self._note(path, item, row, line)
+
+    def _note(self, path: str, value: Any, row: dict[str, Any], line: int) -> None:
+        self.rows[path] = self.rows.get(path, 0) + (not is_missing(value))
+        if path not in self.lines and not is_empty(value):
+            self.firsts[path], self.lines[path] = row, line
+
+    def count(self, path: str, rows: int, line: int) -> None:
+        """Notes that many rows at once, none of them empty."""
+        self.rows[path] = self.rows.get(path, 0) + rows
+        self.lines.setdefault(path, line)
+
+    def merge(self, other: "Keys") -> None:
+        for path, rows in other.rows.items():
+            self.rows[path] = self.rows.get(path, 0) + rows
+        self.lines = {**other.lines, **self.lines}
+
+    @property
+    def names(self) -> set[str]:
+        """The paths that some row fills with something."""
+        return set(self.lines)
+
+
+def turns_in(value: Any) -> list[dict[str, Any]]:
+    """The messages of a cell: a list of them, a single one, or their JSON text; [] where there are none."""
+    read = from_json(value)
+    turns = read if isinstance(read, list) else [read]
+    return [turn for turn in turns if isinstance(turn, dict)]
+
+
+def keys_of_turns(value: Any, column: str) -> dict[str, Any]:
+    """The keys of a cell's messages as paths, with the fullest value a message has there."""
+    found: dict[str, Any] = {}
+    for turn in turns_in(value):
+        for key, item in turn.items():
+            path = f"{column}.{key}"
+            if is_missing(found.get(path)) or (is_empty(found[path]) and not is_missing(item)):
+                found[path] = item
+    return found
+
+
+def joined_entries(parts: Iterable[list[Entry]]) -> list[Entry]:
+    """The accounts of several files as one: lines that agree are added up, and name the first file they concern."""
+    found: dict[tuple[str, str, str], Entry] = {}
+    for entry in (entry for part in parts for entry in part):
+        key = (entry.column, entry.use, entry.setting)
+        old = found.get(key)
+        found[key] = entry if old is None else Entry(**{**asdict(old), "rows": old.rows + entry.rows})
+    return sorted(found.values(), key=lambda entry: KINDS_OF_USE.index(entry.use))

@@ -1,0 +1,1 @@
+"""One data format a file; each registers itself in `workbench.data.reading.format.FORMATS`."""

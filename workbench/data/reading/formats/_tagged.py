@@ -1,0 +1,86 @@
+"""Conversations whose keys and speakers go by names of their own, as LLaMA-Factory's `tags` describe them."""
+
+from typing import Any
+
+from pydantic import Field
+
+from workbench.core.errors import UserError
+from workbench.data.reading.format import Format, Row, cell, first_value
+from workbench.data.reading.formats.messages import turns_with
+from workbench.rows.canonical import ROLES, Message, from_json, message_list
+from workbench.rows.tools import tool_calls_of
+
+KEYS = (("from", "value"), ("role", "content"))
+
+
+class Tagged(Format):
+    """A column of turns, the keys in them, and what each speaker is called.
+
+    https://llamafactory.readthedocs.io/en/latest/getting_started/data_preparation.html
+    """
+
+    conversations: str = Field("conversations", description="Column with the list of turns.")
+    role_tag: str = Field("from", description="Key of a turn that says who speaks.")
+    content_tag: str = Field("value", description="Key of a turn that holds its text.")
+    user_tag: str = Field("human", description="Who the user is called; several names with commas between.")
+    assistant_tag: str = Field("gpt", description="Who the assistant is called; several names with commas between.")
+    observation_tag: str = Field(
+        "observation", description="Who gives the result of a tool; several names with commas between."
+    )
+    function_tag: str = Field("function_call", description="Who calls a tool: the turn's text is the call, as JSON.")
+    system_tag: str = Field("system", description="Who gives the system prompt; several names with commas between.")
+    system: str = Field("", description="Column with a system prompt beside the turns; may be empty.")
+    tools: str = Field("", description="Column with the tools, a list of functions or its JSON text; may be empty.")
+
+    def turn_keys(self) -> dict[str, tuple[str, str]]:
+        return {self.conversations: (self.role_tag, self.content_tag)}
+
+    def speakers(self) -> dict[str, str]:
+        """The canonical role of every speaker: the tags, and the usual aliases beside them."""
+        tags = {
+            self.user_tag: "user",
+            self.assistant_tag: "assistant",
+            self.observation_tag: "tool",
+            self.system_tag: "system",
+        }
+        named = {name.strip().lower(): role for tag, role in tags.items() for name in tag.split(",")}
+        return {**ROLES, **{name: role for name, role in named.items() if name}}
+
+    def turns(self, row: Row) -> list[Message]:
+        """The messages of the conversation column. Raises `UserError`."""
+        return self.messages_of(cell(row, self.conversations), self.conversations)
+
+    def messages_of(self, value: Any, what: str) -> list[Message]:
+        """Messages from a list of turns, a single one, or their JSON text. Raises `UserError`."""
+        read = from_json(value)
+        items = [read] if isinstance(read, dict) else read
+        if isinstance(items, list):
+            items = [self._renamed(item, f"{what}[{place}]") for place, item in enumerate(items)]
+        return message_list(items, what, self.role_tag, self.content_tag)
+
+    def _renamed(self, item: Any, what: str) -> Any:
+        """A turn with its speaker's canonical role, a call of a tool as `tool_calls`."""
+        said = item.get(self.role_tag) if isinstance(item, dict) else None
+        if not isinstance(said, str):
+            return item
+        name = said.strip().lower()
+        if self.function_tag and name == self.function_tag.strip().lower():
+            calls = tool_calls_of(item.get(self.content_tag), what)
+            if not calls:
+                raise UserError(f"{what} calls no tool.", "Write the call as {name, arguments}.")
+            return {**item, self.role_tag: "assistant", self.content_tag: "", "tool_calls": calls}
+        return {**item, self.role_tag: self.speakers().get(name, said)}
+
+
+def tagged_turns(columns: list[str], sample: list[Row]) -> tuple[str, str, str]:
+    """The column of turns with its two keys, from and value or role and content; empty texts when there is none."""
+    for role, content in KEYS:
+        if column := turns_with(columns, sample, role, content):
+            return column, role, content
+    return "", "", ""
+
+
+def single_turn(sample: list[Row], column: str, role: str, content: str) -> bool:
+    """Whether a column holds one turn a row, not a list."""
+    value = from_json(first_value(sample, column)) if column else None
+    return isinstance(value, dict) and role in value and content in value

@@ -1,0 +1,79 @@
+"""OpenAI's preference files: an input of messages, the preferred output and the other one."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import ClassVar, Self
+
+from pydantic import Field
+
+from workbench.data.reading.column_account import Entry, Keys
+from workbench.data.reading.format import FORMATS, Format, Row, cell, first_value, pick
+from workbench.data.reading.lines import Item, ReadRow
+from workbench.rows.canonical import Kind, message_list
+from workbench.rows.values import from_json
+
+
+@FORMATS.register
+class OpenaiPreference(Format):
+    """An input (messages and tools), a preferred and a non-preferred output a row, as OpenAI's DPO takes them.
+
+    https://platform.openai.com/docs/guides/direct-preference-optimization
+    """
+
+    method = "openai_preference"
+    title = "OpenAI preference (input, preferred_output, non_preferred_output)"
+    kind: ClassVar[Kind] = "preference"
+    rank: ClassVar[int] = 7
+    examples: ClassVar[list[Row]] = [
+        {
+            "input": {"messages": [{"role": "user", "content": "Name a tree."}], "tools": []},
+            "preferred_output": [{"role": "assistant", "content": "Larch."}],
+            "non_preferred_output": [{"role": "assistant", "content": "Granite."}],
+        }
+    ]
+
+    prompt: str = Field("input.messages", description="Column with the messages of the input.")
+    chosen: str = Field("preferred_output", description="Column with the messages of the preferred answer.")
+    rejected: str = Field("non_preferred_output", description="Column with the messages of the other answer.")
+    tools: str = Field("input.tools", description="Column with the tools of the input; may be missing.")
+
+    @classmethod
+    def guess(cls, columns: list[str], sample: list[Row]) -> tuple[Self | None, str]:
+        names = [pick(columns, name) for name in ("input", "preferred_output", "non_preferred_output")]
+        given = from_json(first_value(sample, names[0])) if all(names) else None
+        if not isinstance(given, dict) or "messages" not in given:
+            return None, "OpenAI's preferences need an input with messages, and two outputs."
+        found = cls(
+            prompt=f"{names[0]}.messages", tools=f"{names[0]}.tools", chosen=names[1], rejected=names[2],
+        )  # fmt: skip
+        return found, f"The columns {names[1]!r} and {names[2]!r} are those of OpenAI's preferences."
+
+    def gather_items(self, items: Iterator[Item]) -> Iterator[Item]:
+        """The rows with the keys of their input as columns of their own."""
+        for item in items:
+            yield ReadRow(item.line, self._flat(item.data)) if isinstance(item, ReadRow) else item
+
+    def turn_keys(self) -> dict[str, tuple[str, str]]:
+        return dict.fromkeys((self.prompt, self.chosen, self.rejected), ("role", "content"))
+
+    def convert(self, row: Row) -> Row:
+        flat = self._flat(row)
+        names = {"prompt": self.prompt, "chosen": self.chosen, "rejected": self.rejected}
+        return self.made(flat, {part: message_list(cell(flat, name), name) for part, name in names.items()})
+
+    def account(self, keys: Keys, file: str = "") -> list[Entry]:
+        """With the input itself, whose keys are the columns read."""
+        found = super().account(keys, file)
+        inner = next((line for line in found if line.column == self.prompt), None)
+        outer = self.prompt.rpartition(".")[0]
+        if inner is None or outer in keys.rows:
+            return found
+        return [replace(inner, column=outer, why="As the object of the messages and tools."), *found]
+
+    def _flat(self, row: Row) -> Row:
+        outer = self.prompt.rpartition(".")[0]
+        given = from_json(row.get(outer))
+        if not isinstance(given, dict):
+            return row
+        rest = {name: value for name, value in row.items() if name != outer}
+        return {**{f"{outer}.{name}": value for name, value in given.items()}, **rest}

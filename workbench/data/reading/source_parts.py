@@ -1,0 +1,155 @@
+"""The rows of a source in pieces, each with the columns and keys it fills: read straight, or one by one."""
+
+import itertools
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from workbench.core.errors import UserError
+from workbench.core.parallel import Stop, spread
+from workbench.data.reading.column_account import Keys
+from workbench.data.reading.compressed import Seen
+from workbench.data.reading.format import METADATA, Format, Row
+from workbench.data.reading.json_lines import Chunk, read_chunk
+from workbench.data.reading.jsonl_fast import Straight, read_straight
+from workbench.data.reading.lines import Item, ReadRow, Rejected, Remark, reject
+from workbench.data.reading.opening import undecodable
+from workbench.data.reading.readers import ReadingOptions, form_of, read_chunks, read_source
+from workbench.data.reading.source_plan import regroups
+from workbench.rows.table import table_of
+from workbench.rows.turn_extras import PLACEHOLDERS, placeholder_of
+from workbench.rows.values import as_json
+
+Readable = Path | str
+TOGETHER = 1000
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some rows of a source, in their order, with the columns and keys they fill.
+
+    `raw` are those of the rows as they are read, where several belong together.
+    """
+
+    table: pa.Table
+    rejected: list[Rejected]
+    keys: Keys
+    remarks: Counter[str]
+    about: list[str] = field(default_factory=list)
+    raw: Keys | None = None
+
+
+def part_of(items: Iterable[Item], form: Format, raw: Keys | None = None) -> Part:
+    """Items read one by one."""
+    good: list[Row] = []
+    bad: list[Rejected] = []
+    keys, remarks, about = Keys(), Counter[str](), []
+    turn_columns, json_too = list(form.turn_keys()), form.reads_json_turns
+    for item in items:
+        if isinstance(item, Remark):
+            about.append(item.text)
+            continue
+        if isinstance(item, ReadRow):
+            keys.see(item.data, item.line, turn_columns, json_too)
+        made = converted(form, item)
+        if isinstance(made, Rejected):
+            bad.append(made)
+        else:
+            good.append(made)
+            remarks.update(form.remarks(item.data) if isinstance(item, ReadRow) else ())
+            if mark := placeholder_of(made):
+                remarks[f"Rows with {mark} but without what it stands for, learned as the text {mark}"] += 1
+    return Part(table_of(form.kind, good), bad, keys, remarks, about, raw)
+
+
+def parts_of(items: Iterator[Item], form: Format) -> Iterator[tuple[int, Part]]:
+    """(how many items, their part), a thousand at a time."""
+    raw = Keys() if regroups(form) else None
+    rows = form.gather_items(items if raw is None else _noted(items, raw))
+    while together := list(itertools.islice(rows, TOGETHER)):
+        yield len(together), part_of(together, form, raw)
+
+
+def _noted(items: Iterator[Item], keys: Keys) -> Iterator[Item]:
+    for item in items:
+        if isinstance(item, ReadRow):
+            keys.see(item.data, item.line)
+        yield item
+
+
+def source_parts(
+    source: Readable, form: Format, seen: set[str], options: ReadingOptions, tell: Seen, stop: Stop | None
+) -> Iterator[Part]:
+    """The rows of one source in pieces, in their order."""
+    if form_of(source, options) == "jsonl" and not regroups(form):
+        chunks = read_chunks(source, options, tell)
+        yield from spread(lambda chunk: _of_chunk(chunk, form, seen, source), chunks, stop=stop)
+        return
+    yield from stoppable(parts_of(read_source(source, options, tell), form), stop)
+
+
+def stoppable(parts: Iterable[tuple[int, Part]], stop: Stop | None) -> Iterator[Part]:
+    """The parts one after another, until `stop` raises."""
+    for _, part in parts:
+        yield part
+        if stop:
+            stop()
+
+
+def _of_chunk(chunk: Chunk, form: Format, seen: set[str], source: Readable) -> Part:
+    layout = form.layout()
+    is_plain = not any(mark.encode() in chunk.data for mark in PLACEHOLDERS)
+    straight = read_straight(chunk.data, layout) if layout and chunk.whole and is_plain else None
+    part = straight_part(straight, form, seen, chunk.line) if straight else None
+    if part is not None:
+        return part
+    try:
+        return part_of(read_chunk(chunk), form)
+    except UnicodeDecodeError as error:
+        raise undecodable(source, error, chunk.position + error.start) from None
+
+
+def straight_part(straight: Straight, form: Format, seen: set[str], line: int) -> Part | None:
+    """The rows of a chunk read straight, their other columns as metadata; None when one of these needs a closer look.
+
+    Columns that no row before has filled do: the format may have to be detected again.
+    """
+    uses = {name: form.fate(name).use for name in straight.others}
+    if METADATA in uses or not all(name in seen and use in ("kept", "left out") for name, use in uses.items()):
+        return None
+    table, keys, rows = straight.table, Keys(), straight.table.num_rows
+    layout = form.layout()
+    if layout is not None:
+        for path in (layout.column, *(f"{layout.column}.{key}" for key in (layout.role, layout.content) if key)):
+            keys.count(path, rows, line)
+    keys.rows.update(dict.fromkeys(straight.empty, 0))
+    for name, column in straight.others.items():
+        keys.count(name, rows - column.null_count, line)
+    kept = {name: straight.others[name].to_pylist() for name, use in uses.items() if use == "kept"}
+    if kept:
+        table = table.append_column(METADATA, _metadata(kept))
+    return Part(table, [], keys, Counter())
+
+
+def _metadata(columns: dict[str, list[Any]]) -> pa.Array:
+    """Columns of plain values as JSON text, one object a row; null where a row fills none."""
+    names = list(columns)
+    texts = []
+    for values in zip(*columns.values(), strict=True):
+        filled = {name: value for name, value in zip(names, values, strict=True) if value is not None}
+        texts.append(as_json(filled, METADATA) if filled else None)
+    return pa.array(texts, pa.string())
+
+
+def converted(form: Format, item: ReadRow | Rejected) -> Row | Rejected:
+    """The canonical row, or why there is none."""
+    if isinstance(item, Rejected):
+        return item
+    try:
+        return form.convert(item.data)
+    except UserError as error:
+        return reject(item.line, str(error), item.data)

@@ -1,0 +1,99 @@
+"""What is known of a source before it is read: what a person chose, its first rows, and the format they mean."""
+
+import itertools
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from workbench.core.errors import UserError
+from workbench.data.reading.column_account import Keys
+from workbench.data.reading.columns import meaning_of
+from workbench.data.reading.detection import ASIDE, Detection, completed, detect, with_columns
+from workbench.data.reading.format import Format, Row
+from workbench.data.reading.lines import Item, ReadRow, Rejected
+
+SAMPLE = 50
+LOOKED_AT = 1000
+MOST_SAMPLE = 300
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a person chose: the format, or None to detect it; and changes of its columns, as for `with_columns`."""
+
+    format: Format | None = None
+    columns: dict[str, str] = field(default_factory=dict)
+
+
+class Plan:
+    """The format of a source as far as its rows are known; `seen` are the columns and keys that some row has filled."""
+
+    def __init__(self, source: str, choice: Choice):
+        self.source, self.choice = source, choice
+        self.sample: list[Row] = []
+        self.seen: set[str] = set()
+        self.detection: Detection | None = None
+        self.failures: list[str] = []
+
+    def learn(self, keys: Keys, news: Iterable[str]) -> None:
+        """Adds the first rows that fill these columns and keys to those the format is detected from.
+
+        Where rows name columns as they please, there is no end of them: past a bound only names that mean something
+        for what is learned count.
+        """
+        for path in sorted(news):
+            row = keys.firsts.get(path)
+            is_wanted = len(self.sample) < MOST_SAMPLE or meaning_of(path.rpartition(".")[2])
+            if row is not None and is_wanted and not any(row is old for old in self.sample):
+                self.sample.append(row)
+        self.seen.update(news)
+
+    def empty_keys(self, form: Format) -> Keys:
+        """The columns and keys of the rows known, none of them filled."""
+        found = Keys()
+        if not regroups(form):
+            for row in self.sample:
+                found.see(row, 0, form.turn_keys(), form.reads_json_turns)
+        return Keys(dict.fromkeys(found.rows, 0))
+
+    def form(self) -> Format:
+        """The format for the rows known. Raises `UserError` when none fits, `SpecError` for changes that do not fit."""
+        if self.choice.format:
+            form = completed(self.choice.format, self.sample)
+        else:
+            aside = {name for name, use in self.choice.columns.items() if use in ASIDE}
+            known = [{name: cell for name, cell in row.items() if name not in aside} for row in self.sample]
+            self.detection = detect(known)
+            if self.detection.format is None:
+                where = f"{self.source}: " if self.source else ""
+                told = f"{where}{self.detection.reason} {' '.join(self.failures[:3])}".strip()
+                raise UserError(told, "Choose the format and its columns.", "format")
+            form = self.detection.format
+        return with_columns(form, self.choice.columns) if self.choice.columns else form
+
+
+def plan_of(items: Iterator[Item], source: str, choice: Choice) -> Plan:
+    """The plan made from the first rows of a source."""
+    plan, keys = Plan(source, choice), Keys()
+    for item in _head(items):
+        if isinstance(item, Rejected):
+            plan.failures.append(item.reason)
+        elif isinstance(item, ReadRow):
+            plan.sample.append(item.data)
+            keys.see(item.data, item.line)
+    plan.seen = keys.names
+    return plan
+
+
+def regroups(form: Format) -> bool:
+    """Whether the rows a format converts are not those of the source."""
+    return type(form).gather_items is not Format.gather_items
+
+
+def _head(items: Iterator[Item]) -> Iterator[Item]:
+    """The items up to the 50th readable one, and no more than 1,000."""
+    readable = 0
+    for item in itertools.islice(items, LOOKED_AT):
+        yield item
+        readable += isinstance(item, ReadRow)
+        if readable == SAMPLE:
+            return

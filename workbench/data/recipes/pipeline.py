@@ -1,0 +1,321 @@
+"""The workshop: a dataset made anew from its recipe, what every step did, rows restored and edited, steps undone."""
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from workbench.core.errors import Problems, UserError
+from workbench.core.home import Home, inside, write_text, writing
+from workbench.core.lineage import Manifest, parent_of, read_manifest, write_manifest
+from workbench.data.recipes.recipe import RECIPE, Recipe, brief
+from workbench.data.recipes.step import Step, StepWork
+from workbench.data.recipes.step_cache import DONE, Stage, StepStage, digest, examples_of, stage_of
+from workbench.data.recipes.steps.edit_rows import EditRows
+from workbench.data.recipes.steps.split import Split
+from workbench.data.store.datasets import ROWS, bare, base_rows, dataset_folder, row_counts, write_splits
+from workbench.data.store.locks import link, locked, prune_cache
+from workbench.rows.split_rows import ID, SPLIT, Rows
+from workbench.rows.table import read_table_file, write_table
+
+STEPS_DONE, HISTORY = "steps.json", "history.json"
+KEPT = ("source", "rejected.jsonl", ROWS)
+MOST_UNDONE = 50
+LARGEST = 2**53  # from here on JavaScript rounds whole numbers, and no row has such a number
+Tell = Callable[[float, float, str], None]
+
+
+def prepare(
+    home: Home,
+    recipe: Recipe,
+    work: StepWork | None = None,
+    *,
+    past: list[Any] | None = None,
+    after: list[dict[str, Any]] | None = None,
+    job: str = "",
+) -> Manifest:
+    """Makes the dataset a recipe names, in the place of the one of that name, whole or not at all.
+
+    Rows that were read from the same source before are taken from the dataset; steps done before from the cache.
+    The steps there were are added to its history, or that is `past` if given. With `after`, nothing is done unless the
+    dataset has those steps. Raises `UserError`, `SpecError` or `JobStopped`.
+    """
+    work = work or StepWork(home)
+    target = inside(home.datasets, recipe.name)
+    with locked(home, recipe.name):
+        _check_steps(target, recipe, after)
+        begun = _number(target)
+        with writing(target, replace=begun is not None) as folder:
+            info, parents, origin = _with_rows(home, recipe, folder, work)
+            recipe = recipe.model_copy(update={"source": origin})
+            base = base_of(folder, info["kind"])
+            problems = Problems()
+            recipe.check(home, base.kind, problems)
+            problems.check()
+            stages = run_steps(base, recipe.steps, work)
+            last = stages[-1] if stages else base
+            tables = last.rows.by_split()
+            if not tables["train"].num_rows:
+                raise UserError("No rows are left to train on.", "Take a step out, or make it milder.", "steps")
+            write_splits(folder, tables)
+            write_text(folder / RECIPE, recipe.to_yaml())
+            write_text(folder / STEPS_DONE, json.dumps([_told(stage) for stage in stages], indent=1))
+            write_text(folder / HISTORY, json.dumps(_past(target, recipe) if past is None else past))
+            mixed = [name for step in recipe.steps for name in step.datasets()]
+            parents += [parent_of(home.datasets / name, "mixed-in") for name in mixed]
+            info |= {"rows": row_counts(tables), "steps": len(stages)}
+            made_by = {"action": "prepare", "recipe": recipe.written(), **({"job": job} if job else {})}
+            manifest = write_manifest(
+                folder, Manifest(kind="dataset", name=target.name, parents=parents, made_by=made_by, info=info)
+            )
+            if _number(target) != begun:
+                message = f"{target.name!r} was deleted or imported anew meanwhile."
+                raise UserError(message, "Apply the recipe again.", "dataset")
+    with contextlib.suppress(OSError):
+        prune_cache(home.cache / "steps", {stage.folder.name for stage in stages})
+    return manifest
+
+
+def _check_steps(target: Path, recipe: Recipe, after: list[dict[str, Any]] | None) -> None:
+    """Raises `UserError` when the dataset has other steps than those the recipe was made from."""
+    if after is None or not target.is_dir():
+        return
+    known = Recipe.parse({"name": recipe.name, "source": recipe.source, "steps": after}).steps
+    # those it would make are right too: it may have been killed after it had made them
+    if [brief(step) for step in Recipe.at(target).steps] not in [
+        list(map(brief, one)) for one in (known, recipe.steps)
+    ]:
+        raise UserError("The recipe was changed meanwhile.", "Look at it again, then apply.", "steps")
+
+
+def _number(target: Path) -> int | None:
+    """The number of the folder (inode): one made anew has another. None when there is none."""
+    return target.stat().st_ino if target.exists() else None
+
+
+def run_steps(base: Stage, steps: list[Step], work: StepWork) -> list[StepStage]:
+    """The rows after each step; each is told with its number."""
+    stages: list[StepStage] = []
+    before = base
+    for number, step in enumerate(steps):
+        work.stop()
+        work.tell(number, len(steps), step.title)
+
+        def told(done: float, total: float, text: str, number: int = number) -> None:
+            work.tell(number + (done / total if total else 0), len(steps), text)
+
+        try:
+            before = stage_of(before, step, StepWork(work.home, told, work.stop))
+        except UserError as error:
+            raise UserError(f"Step {number + 1}, {step.title}: {error.message}", error.remedy, "steps") from None
+        stages.append(before)
+    return stages
+
+
+def base_of(folder: Path, kind: str) -> Stage:
+    """The rows a dataset was read as, known by the SHA-256 of their file."""
+    path = folder / ROWS
+    with path.open("rb") as file:
+        key = hashlib.file_digest(file, "sha256").hexdigest()
+
+    def load() -> pa.Table:
+        table = read_table_file(path)
+        if SPLIT not in table.column_names:
+            return Rows.of(kind, table).table
+        splits = table.column(SPLIT).to_pylist()
+        return Rows.of(kind, table.drop_columns([SPLIT]), splits).table
+
+    return Stage(digest(key), kind, load)
+
+
+def _with_rows(
+    home: Home, recipe: Recipe, folder: Path, work: StepWork
+) -> tuple[dict[str, Any], list[Any], dict[str, Any]]:
+    """Puts the rows as read into a new folder; what the manifest says of them, their parents, and their source."""
+    target = home.datasets / recipe.name
+    if target.is_dir() and Recipe.at(target).source == recipe.source:
+        manifest = read_manifest(target)
+        for name in KEPT:
+            link(target / name, folder / name)
+        if not (folder / ROWS).exists():
+            rows = base_rows(target)
+            # what was read is split by a step; what was made here has its split from there
+            write_table(rows.drop_columns([SPLIT]) if recipe.source else rows, folder / ROWS)
+        return dict(manifest.info), [one for one in manifest.parents if one.role != "mixed-in"], recipe.source
+    if not recipe.source:
+        raise UserError(f"There is no dataset {recipe.name!r}.", "Name a source to read its rows from.", "source")
+    from workbench.data.sources.source import SOURCES, as_kept
+
+    source = SOURCES.parse(recipe.source)
+    imported = source.gather(home, folder, work.tell, work.stop)
+    write_table(bare(imported.table), folder / ROWS)
+    info = {**imported.info, "kind": imported.kind, "rejected": imported.rejected}
+    return info, list(imported.parents), as_kept(source.recipe(home.datasets / recipe.name), info)
+
+
+def _told(stage: StepStage) -> dict[str, Any]:
+    return {"step": brief(stage.step), "title": stage.step.title, "key": stage.folder.name, **asdict(stage.counts)}
+
+
+# ---- what the steps did ------------------------------------------------------------------------------------
+
+
+def report(home: Home, name: str) -> list[dict[str, Any]]:
+    """For every step of a dataset: step, title, given, left, removed, changed, flagged, added, seconds, notes."""
+    path = dataset_folder(home, name) / STEPS_DONE
+    return list(json.loads(path.read_text("utf-8"))) if path.is_file() else []
+
+
+def touched(
+    home: Home, name: str, step: int, what: str, start: int = 0, count: int = 20, key: str = ""
+) -> dict[str, Any]:
+    """{'total', 'rows'} of what a step (counted from 1) did: what is 'removed', 'changed' or 'flagged'.
+
+    Every row has id, reason, found, row, after (changed ones) and whether it was restored. Raises `UserError`, also
+    when `key` is given and the report knows the step by another one.
+    """
+    done = report(home, name)
+    _check_step(name, step, len(done))
+    _check_key(done, step, key)
+    if what not in ("removed", "changed", "flagged"):
+        raise UserError(f"There is nothing called {what!r}.", "Choose removed, changed or flagged.", "what")
+    table = _touched_table(home, done[step - 1]["key"], what)
+    restored = set(done[step - 1]["step"].get("restored") or [])
+    rows = examples_of(table, max(start, 0), min(max(count, 0), 200))
+    return {"total": table.num_rows, "rows": [{**row, "restored": row["id"] in restored} for row in rows]}
+
+
+def restorable_ids(home: Home, name: str, step: int) -> set[int]:
+    """The ids of the rows that a step (counted from 1) took out or changed. Raises `UserError` as `touched` does."""
+    done = report(home, name)
+    _check_step(name, step, len(done))
+    tables = (_touched_table(home, done[step - 1]["key"], what) for what in ("removed", "changed"))
+    return {one for table in tables for one in table.column(ID).to_pylist()}
+
+
+def _touched_table(home: Home, key: str, what: str) -> pa.Table:
+    folder = home.cache / "steps" / key
+    if not (folder / DONE).is_file():
+        raise UserError("What this step did is not kept any more.", "Apply the recipe again.", "step")
+    return read_table_file(folder / f"{what}.parquet")
+
+
+def _check_step(name: str, step: int, steps: int) -> None:
+    if not 1 <= step <= steps:
+        raise UserError(f"{name!r} has {steps} steps; there is no step {step}.", "Choose one of them.", "step")
+
+
+def _check_key(done: list[dict[str, Any]], step: int, key: str) -> None:
+    if key and (step > len(done) or done[step - 1]["key"] != key):
+        raise UserError("The recipe was changed meanwhile.", "Look at it again.", "step")
+
+
+# ---- changing a recipe -------------------------------------------------------------------------------------
+
+
+def with_steps(home: Home, name: str, steps: list[Any]) -> Recipe:
+    """The recipe of a dataset with other steps; raises `SpecError`."""
+    recipe = Recipe.at(dataset_folder(home, name))
+    return Recipe.parse({"name": name, "source": recipe.source, "steps": steps})
+
+
+def restore(home: Home, name: str, step: int, ids: list[int], back: bool = True, key: str = "") -> Manifest:
+    """Keeps rows a step (counted from 1) took out or changed, or with `back` false lets it have them again.
+
+    Raises `UserError`, also when `key` is given and the report knows the step by another one.
+    """
+    with locked(home, name):
+        steps = _steps(home, name)
+        _check_step(name, step, len(steps))
+        _check_key(report(home, name), step, key)
+        kept = set(steps[step - 1].get("restored") or [])
+        meant = {one for one in ids if abs(one) < LARGEST}
+        steps[step - 1]["restored"] = sorted(kept | meant if back else kept - meant)
+        return prepare(home, with_steps(home, name, steps))
+
+
+def edit_rows(
+    home: Home,
+    name: str,
+    changed: dict[int, dict[str, Any]] | None = None,
+    deleted: list[int] | None = None,
+    added: list[dict[str, Any]] | None = None,
+) -> Manifest:
+    """Edits by hand, kept in the recipe's last step if that is one of edits, else in a new one at its end.
+
+    The last edit of a row counts, whatever was restored or deleted before.
+    """
+    with locked(home, name):
+        steps = _steps(home, name)
+        if not (steps and steps[-1]["method"] == EditRows.method):
+            steps.append({"method": EditRows.method})
+        last = steps[-1]
+        edited = {*(changed or {}), *(deleted or [])}
+        last["restored"] = [one for one in last.get("restored") or [] if one not in edited]
+        gone = ({*(last.get("deleted") or [])} - {*(changed or {})}) | {*(deleted or [])}
+        news = {int(one): row for one, row in (last.get("changed") or {}).items()} | (changed or {})
+        last["changed"] = {one: row for one, row in news.items() if one not in gone}
+        last["deleted"] = sorted(gone)
+        last["added"] = [*(last.get("added") or []), *(added or [])]
+        return prepare(home, with_steps(home, name, steps))
+
+
+def resplit(home: Home, name: str, eval_fraction: float, seed: int = 0) -> Manifest:
+    """Divides the rows anew: its split step with these settings, or a new one at the end."""
+    with locked(home, name):
+        steps = _steps(home, name)
+        found = next((step for step in reversed(steps) if step["method"] == Split.method), None)
+        if found is None:
+            steps.append(found := {"method": Split.method})
+        found |= {"eval_fraction": eval_fraction, "seed": seed}
+        return prepare(home, with_steps(home, name, steps))
+
+
+def undo(home: Home, name: str, work: StepWork | None = None) -> Manifest:
+    """Goes back to the steps there were before the last change."""
+    with locked(home, name):
+        past = history(home, name)
+        if not past:
+            raise UserError("There is nothing to undo.", "Changes of the steps can be undone.", "dataset")
+        return prepare(home, with_steps(home, name, past[-1]), work, past=past[:-1])
+
+
+def history(home: Home, name: str) -> list[list[dict[str, Any]]]:
+    """The steps there were before, oldest first. Raises `UserError` when the file is damaged."""
+    return _history(dataset_folder(home, name))
+
+
+def _history(folder: Path) -> list[list[dict[str, Any]]]:
+    path = folder / HISTORY
+    if not path.is_file():
+        return []
+    try:
+        found = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError, RecursionError):
+        found = None
+    known = isinstance(found, list) and all(isinstance(steps, list) for steps in found)
+    if not known or not all(isinstance(step, dict) and "method" in step for steps in found for step in steps):
+        raise UserError(
+            f"{HISTORY} of {folder.name} is damaged.", "Delete that file: nothing is lost but undoing.", "dataset"
+        )
+    return list(found)
+
+
+def _steps(home: Home, name: str) -> list[dict[str, Any]]:
+    return [brief(step) for step in Recipe.at(dataset_folder(home, name)).steps]
+
+
+def _past(old: Path, recipe: Recipe) -> list[Any]:
+    """The history with the steps there were, if they are others."""
+    if not old.is_dir():
+        return []
+    past = _history(old)
+    before = [brief(step) for step in Recipe.at(old).steps]
+    if before != [brief(step) for step in recipe.steps]:
+        past.append(before)
+    return past[-MOST_UNDONE:]

@@ -1,0 +1,156 @@
+"""A step of a recipe: rows in, rows out, with a reason for every row it takes out or changes. One a file in steps/."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
+
+import pyarrow as pa
+from pydantic import Field
+
+from workbench.core.errors import Problems
+from workbench.core.home import Home, inside
+from workbench.core.lineage import read_manifest
+from workbench.core.registry import Method, Registry
+from workbench.rows.canonical import KINDS
+from workbench.rows.split_rows import Rows
+
+Row = dict[str, Any]
+Group = Literal[
+    "Duplicates and leaks", "Which rows stay", "Text", "Conversations", "Split, order and share", "More"
+]  # fmt: skip
+MOST_FOUND, LONGEST_FOUND = 20, 200
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Why a row is taken out, changed or flagged; `found` are the pieces of its text that are the reason."""
+
+    reason: str
+    found: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        pieces = dict.fromkeys(piece[:LONGEST_FOUND] for piece in self.found if piece)
+        object.__setattr__(self, "found", tuple(pieces)[:MOST_FOUND])
+
+
+@dataclass
+class Outcome:
+    """What a step did, by position in the rows it was given.
+
+    removed, flagged: the verdicts (a flagged row stays). changed: the new row and why. order: the positions of the
+    rows that stay, in their new order; one may come several times. added: new canonical rows, put at the end.
+    splits: 'train' or 'eval' for rows that move. notes: sentences worth knowing.
+    """
+
+    removed: dict[int, Verdict] = field(default_factory=dict)
+    changed: dict[int, tuple[Row, Verdict]] = field(default_factory=dict)
+    flagged: dict[int, Verdict] = field(default_factory=dict)
+    order: list[int] | None = None
+    added: list[Row] | pa.Table = field(default_factory=list)
+    splits: dict[int, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass
+class StepWork:
+    """What a step may use. tell hears (done, total, text); stop raises `JobStopped` if somebody asked to stop."""
+
+    home: Home
+    tell: Callable[[float, float, str], None] = lambda done, total, text: None
+    stop: Callable[[], None] = lambda: None
+
+
+class Step(Method):
+    """Base of every step. The same rows and settings give the same outcome, however many threads there are.
+
+    group: where it is offered. kinds: the kinds of dataset it works on. reorders: whether rows change their order.
+    version: raised when the outcome for the same settings changes, so that results kept from before are not used any
+    more.
+    """
+
+    group: ClassVar[Group] = "More"
+    kinds: ClassVar[tuple[str, ...]] = KINDS
+    reorders: ClassVar[bool] = False
+    version: ClassVar[int] = 1
+
+    restored: list[int] = Field(
+        default_factory=list, description="Numbers of rows kept as they are, whatever this step says."
+    )
+
+    def check(self, home: Home, kind: str, problems: Problems) -> None:
+        """Adds everything that would make it fail later."""
+
+    def datasets(self) -> list[str]:
+        """Names of the datasets of the shelf it reads."""
+        return []
+
+    def inputs(self, home: Home) -> list[str]:
+        """Digests of what it reads besides the rows and its settings: other datasets, files, a tokenizer."""
+        return [read_manifest(inside(home.datasets, name)).digest for name in self.datasets()]
+
+    def apply(self, rows: Rows, work: StepWork) -> Outcome:
+        """What it does with these rows. Raises `UserError` or `JobStopped`."""
+        raise NotImplementedError
+
+
+class Filter(Step):
+    """A step that takes rows out, each judged by itself."""
+
+    def judge(self, row: Row) -> Verdict | None:
+        """Why the row is taken out, or None if it stays."""
+        raise NotImplementedError
+
+    def judge_batch(self, rows: list[Row], work: StepWork) -> list[Verdict | None]:
+        """The verdicts on a thousand rows at a time, for what is faster together."""
+        return [self.judge(row) for row in rows]
+
+    def apply(self, rows: Rows, work: StepWork) -> Outcome:
+        outcome = Outcome()
+        for start, batch in rows.batches():
+            work.stop()
+            work.tell(start, len(rows), self.title)
+            verdicts = self.judge_batch(batch, work)
+            outcome.removed |= {start + place: found for place, found in enumerate(verdicts) if found}
+        return outcome
+
+
+class Edit(Step):
+    """A step that changes rows, each by itself."""
+
+    def edit(self, row: Row) -> tuple[Row, Verdict] | None:
+        """The new row and why, or None if it stays as it is. It must not change the row it is given."""
+        raise NotImplementedError
+
+    def apply(self, rows: Rows, work: StepWork) -> Outcome:
+        outcome = Outcome()
+        for place, row in each(rows, work, self.title):
+            if found := self.edit(row):
+                outcome.changed[place] = found
+        return outcome
+
+
+STEPS: Registry[Step] = Registry("step", "workbench.data.recipes.steps")
+
+PARTS = {"messages", "prompt", "chosen", "rejected", "completion"}
+
+
+def each(rows: Rows, work: StepWork, title: str) -> Iterator[tuple[int, Row]]:
+    """Every row with its position; tells of progress, and stops when asked to."""
+    for start, batch in rows.batches():
+        work.stop()
+        work.tell(start, len(rows), title)
+        yield from enumerate(batch, start)
+
+
+def rewritten(row: Row, change: Callable[[str, str], str]) -> Row:
+    """The row with every content replaced by change(text, role); the role of a plain text is 'text'."""
+    made = dict(row)
+    for name, value in row.items():
+        if name in PARTS:
+            made[name] = [
+                {**turn, "content": change(turn["content"], turn["role"])} if turn["content"] else turn
+                for turn in value
+            ]
+        elif name == "text":
+            made[name] = change(value, "text")
+    return made

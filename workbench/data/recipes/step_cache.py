@@ -1,0 +1,263 @@
+"""The rows after each step of a recipe, kept by digest: a step is done again only when it or what it was given changed.
+
+Each result is a folder `cache/steps/KEY`, there whole or not at all: rows.parquet, removed.parquet, changed.parquet,
+flagged.parquet and done.json. What a person restored is put back when the rows are loaded, so that restoring a row
+does no step again.
+"""
+
+import hashlib
+import itertools
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from workbench.core.errors import UserError
+from workbench.core.home import write_text, writing
+from workbench.data.recipes.step import Outcome, Step, StepWork, Verdict
+from workbench.rows.canonical import check
+from workbench.rows.split_rows import ID, SPLIT, Rows
+from workbench.rows.table import SCHEMAS, fitted, joined, read_table_file, rows_of, table_of, union, write_table
+
+WHY = [("_reason", pa.string()), ("_found", pa.list_(pa.string()))]
+DONE = "done.json"
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What a step did, in rows: given + added - removed = left."""
+
+    given: int
+    left: int
+    removed: int = 0
+    changed: int = 0
+    flagged: int = 0
+    added: int = 0
+    seconds: float = 0.0
+    notes: list[str] = field(default_factory=list)
+
+
+class Stage:
+    """Rows and the key they are known by."""
+
+    def __init__(self, key: str, kind: str, load: Callable[[], pa.Table]):
+        self.key, self.kind, self._load = key, kind, load
+
+    @cached_property
+    def rows(self) -> Rows:
+        return Rows(self.kind, self._load())
+
+
+class StepStage(Stage):
+    """The rows after a step. `counts` tell what it did, restored rows taken off."""
+
+    def __init__(self, before: Stage, step: Step, folder: Path):
+        restored = json.dumps(sorted(set(step.restored)))
+        key = digest(folder.name, restored) if step.restored else folder.name
+        super().__init__(key, before.kind, self._put_back)
+        self.before, self.step, self.folder = before, step, folder
+
+    @cached_property
+    def counts(self) -> Counts:
+        raw = Counts(**json.loads((self.folder / DONE).read_text("utf-8")))
+        if not self.step.restored:
+            return raw
+        back = {name: self._count(name) for name in ("removed", "changed", "flagged")}
+        less = {name: getattr(raw, name) - count for name, count in back.items()}
+        return Counts(**{**asdict(raw), **less, "left": raw.left + back["removed"]})
+
+    def _count(self, name: str) -> int:
+        return int(pc.sum(self._is_restored(self.touched(name))).as_py() or 0)
+
+    def touched(self, name: str) -> pa.Table:
+        """The rows 'removed', 'changed' or 'flagged', those restored included: row, `_id`, `_reason`, `_found`.
+
+        Changed rows are as they were before, `_after` holds the new row as JSON.
+        """
+        return read_table_file(self.folder / f"{name}.parquet")
+
+    def _is_restored(self, table: pa.Table) -> pa.ChunkedArray:
+        return pc.is_in(table.column(ID), pa.array(self.step.restored, pa.int64()))
+
+    def _put_back(self) -> pa.Table:
+        table = read_table_file(self.folder / "rows.parquet")
+        if not self.step.restored:
+            return table
+        found = [self.touched(name) for name in ("removed", "changed")]
+        back = joined(self.kind, [one.filter(self._is_restored(one)).drop_columns(_extra(one)) for one in found])
+        if not back.num_rows:
+            return table
+        kept = table.filter(pc.invert(pc.is_in(table.column(ID), back.column(ID).combine_chunks())))
+        whole = _together(self.kind, [kept, back])
+        if self.step.reorders:
+            return whole
+        return whole.take(self._places(whole))
+
+    def _places(self, whole: pa.Table) -> pa.Array:
+        """Rows in the order they had before the step; those it added stay at the end."""
+        before = {int(one): place for place, one in enumerate(self.before.rows.ids)}
+        ids = whole.column(ID).to_pylist()
+        order = [before.get(one, len(before) + place) for place, one in enumerate(ids)]
+        return pa.array(np.argsort(order, kind="stable"))
+
+
+def digest(*parts: str) -> str:
+    """32 hexadecimal digits."""
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
+
+
+def key_of(before: Stage, step: Step, inputs: list[str]) -> str:
+    """What the result of a step is known by: its settings, the rows it is given, and what else it reads."""
+    return digest(before.key, before.kind, _settings(step), str(step.version), *inputs)
+
+
+def _settings(step: Step) -> str:
+    """The settings of a step as JSON, without the rows that were restored."""
+    return json.dumps({name: value for name, value in step.to_dict().items() if name != "restored"}, sort_keys=True)
+
+
+def stage_of(before: Stage, step: Step, work: StepWork) -> StepStage:
+    """The rows after a step, from the cache or made now. Raises `UserError`."""
+    if before.kind not in step.kinds:
+        raise UserError(
+            f"{step.title} does not work on {before.kind} rows.", f"It works on: {', '.join(step.kinds)}.", "steps"
+        )
+    folder = work.home.cache / "steps" / key_of(before, step, step.inputs(work.home))
+    if not (folder / DONE).is_file():
+        folder.parent.mkdir(exist_ok=True)
+        begun = time.perf_counter()
+        outcome = step.apply(before.rows, work)
+        work.stop()
+        with writing(folder, replace=True) as partial:
+            _write(partial, before.rows, step, outcome, begun)
+    else:
+        folder.touch()
+    return StepStage(before, step, folder)
+
+
+def _write(folder: Path, rows: Rows, step: Step, outcome: Outcome, begun: float) -> None:
+    after, added = _after(rows, step, outcome)
+    write_table(after, folder / "rows.parquet")
+    write_table(_touched(rows, outcome.removed), folder / "removed.parquet")
+    write_table(_touched(rows, outcome.flagged), folder / "flagged.parquet")
+    changed = _touched(rows, {place: verdict for place, (_, verdict) in outcome.changed.items()})
+    news = [json.dumps(outcome.changed[place][0], ensure_ascii=False) for place in sorted(outcome.changed)]
+    write_table(changed.append_column("_after", pa.array(news, pa.string())), folder / "changed.parquet")
+    counts = Counts(
+        len(rows), after.num_rows, len(outcome.removed), len(outcome.changed), len(outcome.flagged), added,
+        round(time.perf_counter() - begun, 3), outcome.notes,
+    )  # fmt: skip
+    if counts.given + counts.added - counts.removed != counts.left:
+        raise AssertionError(f"{step.method}: {counts} do not add up")
+    write_text(folder / DONE, json.dumps(asdict(counts)))
+
+
+def _after(rows: Rows, step: Step, outcome: Outcome) -> tuple[pa.Table, int]:
+    """The table after a step, and how many rows it added (repeated ones too)."""
+    if outcome.order is not None and not step.reorders:
+        raise AssertionError(f"{step.method} gives an order but does not say that it reorders")
+    whole, places = _with_changes(rows, outcome)
+    stays = np.ones(len(rows), bool)
+    stays[list(outcome.removed)] = False
+    order = np.flatnonzero(stays) if outcome.order is None else np.asarray(outcome.order, np.int64)
+    if set(order.tolist()) != set(np.flatnonzero(stays).tolist()):
+        raise AssertionError(f"{step.method}: its order does not hold just the rows that stay")
+    settings, taken = _settings(step), {int(one) for one in rows.ids}
+    kept = _numbered(_split(whole, outcome.splits).take(pa.array(places[order])), settings, taken)
+    added = outcome.added
+    new = added if isinstance(added, pa.Table) else _checked(rows.kind, added)
+    repeated = len(order) - int(stays.sum())
+    if not new.num_rows:
+        return kept, repeated
+    ids = [_new_id(settings, f"+{place}", taken) for place in range(new.num_rows)]
+    new = new.drop_columns([name for name in (ID, SPLIT) if name in new.column_names])
+    new = new.append_column(ID, pa.array(ids, pa.int64())).append_column(SPLIT, pa.repeat("train", len(ids)))
+    return _together(rows.kind, [kept, new]), repeated + len(ids)
+
+
+def _with_changes(rows: Rows, outcome: Outcome) -> tuple[pa.Table, np.ndarray[Any, Any]]:
+    """The table with changed rows below the others, and where each position's row stands in it."""
+    places = np.arange(len(rows))
+    if not outcome.changed:
+        return rows.table, places
+    positions = sorted(outcome.changed)
+    new = _checked(rows.kind, [outcome.changed[place][0] for place in positions])
+    old = rows.table.take(pa.array(positions))
+    new = new.append_column(ID, old.column(ID)).append_column(SPLIT, old.column(SPLIT))
+    places[positions] = len(rows) + np.arange(len(positions))
+    return _together(rows.kind, [rows.table, new]), places
+
+
+def _split(table: pa.Table, splits: dict[int, str]) -> pa.Table:
+    if not splits:
+        return table
+    found = table.column(SPLIT).to_pylist()
+    for place, split in splits.items():
+        found[place] = split
+    return table.set_column(table.column_names.index(SPLIT), SPLIT, pa.array(found, pa.string()))
+
+
+def _numbered(table: pa.Table, settings: str, taken: set[int]) -> pa.Table:
+    """A row that comes again gets a number of its own, which is `taken` from then on."""
+    seen: dict[int, int] = {}
+    ids = table.column(ID).to_pylist()
+    if len(set(ids)) == len(ids):
+        return table
+    for place, one in enumerate(ids):
+        seen[one] = seen.get(one, 0) + 1
+        if seen[one] > 1:
+            ids[place] = _new_id(settings, f"{one}*{seen[one]}", taken)
+    return table.set_column(table.column_names.index(ID), ID, pa.array(ids, pa.int64()))
+
+
+def _new_id(settings: str, what: str, taken: set[int]) -> int:
+    """A negative number that JavaScript holds exactly, the same whenever the same step does the same; not in `taken`,
+    where it is then."""
+    for turn in itertools.count():
+        mark = f"{settings}\0{what}" + (f"\0{turn}" if turn else "")
+        made = -1 - (int.from_bytes(hashlib.sha256(mark.encode()).digest()[:7]) >> 4)
+        if made not in taken:
+            break
+    taken.add(made)
+    return made
+
+
+def _checked(kind: str, rows: list[dict[str, Any]]) -> pa.Table:
+    return table_of(kind, [check(kind, row) for row in rows]) if rows else SCHEMAS[kind].empty_table()
+
+
+def _touched(rows: Rows, verdicts: dict[int, Verdict]) -> pa.Table:
+    places = sorted(verdicts)
+    table = rows.table.take(pa.array(places, pa.int64()))
+    reasons = pa.array([verdicts[place].reason for place in places], pa.string())
+    found = pa.array([list(verdicts[place].found) for place in places], WHY[1][1])
+    return table.append_column(WHY[0][0], reasons).append_column(WHY[1][0], found)
+
+
+def _extra(table: pa.Table) -> list[str]:
+    return [name for name in table.column_names if name.startswith("_") and name not in (ID, SPLIT)]
+
+
+def _together(kind: str, tables: list[pa.Table]) -> pa.Table:
+    """Tables below one another, each with what only some rows of the others use."""
+    schema = union([table.schema for table in tables])
+    return pa.concat_tables([fitted(table, schema) for table in tables])
+
+
+def examples_of(table: pa.Table, start: int, count: int) -> list[dict[str, Any]]:
+    """A page of touched rows for showing: id, reason, found, row, and the row after the change where there is one."""
+    part = table.slice(start, count)
+    rows = rows_of(part)
+    after = part.column("_after").to_pylist() if "_after" in part.column_names else [None] * len(rows)
+    columns = (part.column(name).to_pylist() for name in (ID, "_reason", "_found"))
+    return [
+        {"id": one, "reason": reason, "found": found, "row": row, "after": json.loads(new) if new else None}
+        for one, reason, found, row, new in zip(*columns, rows, after, strict=True)
+    ]

@@ -1,0 +1,1 @@
+"""One step of a recipe a file; each registers itself in `workbench.data.recipes.step.STEPS`."""

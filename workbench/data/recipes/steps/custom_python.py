@@ -1,0 +1,108 @@
+"""A step of one's own in Python."""
+
+import ast
+import copy
+import hashlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from workbench.core.errors import Problems, UserError
+from workbench.core.home import Home, inside
+from workbench.data.recipes.step import STEPS, Outcome, Row, Step, StepWork, Verdict, each
+from workbench.rows.canonical import check
+from workbench.rows.split_rows import Rows
+
+FOLDER, ALLOW = "steps", "WORKBENCH_ALLOW_PYTHON"
+
+
+@STEPS.register
+class CustomPython(Step):
+    """Runs a Python file of yours from the home's folder steps on every row; allowed by whoever starts the workbench.
+
+    The file defines step(row), which gives back the row (changed or not), None to drop it, or a text that says why it
+    is dropped. Files run with all rights of the workbench, so only those in that folder can be named.
+    """
+
+    method: ClassVar[str] = "custom_python"
+    title: ClassVar[str] = "Your own Python"
+    group: ClassVar = "Which rows stay"
+
+    file: str = Field(description="Name of a file in the home's folder steps.", examples=["my_step.py"])
+
+    @classmethod
+    def unavailable(cls) -> str:
+        allowed = os.environ.get(ALLOW) == "1"
+        return "" if allowed else f"Start the workbench with {ALLOW}=1 to let recipes run Python files."
+
+    def check(self, home: Home, kind: str, problems: Problems) -> None:
+        try:
+            self._code(home)
+        except UserError as error:
+            problems.collect("file", error)
+
+    def inputs(self, home: Home) -> list[str]:
+        return [hashlib.sha256(self._path(home).read_bytes()).hexdigest()]
+
+    def apply(self, rows: Rows, work: StepWork) -> Outcome:
+        step, outcome = self._loaded(work.home), Outcome()
+        for place, row in each(rows, work, self.title):
+            self._judge(outcome, rows.kind, place, row, self._asked(step, row, int(rows.ids[place])))
+        return outcome
+
+    def _judge(self, outcome: Outcome, kind: str, place: int, row: Row, answer: Any) -> None:
+        if answer is None:
+            outcome.removed[place] = Verdict(f"Taken out by {self.file}.")
+        elif isinstance(answer, str):
+            outcome.removed[place] = Verdict(answer.strip()[:500] or f"Taken out by {self.file}.")
+        elif answer != row:
+            try:
+                outcome.changed[place] = (check(kind, answer), Verdict(f"Changed by {self.file}."))
+            except UserError as error:
+                wrong = f"{self.file} makes something of row {place:,} that is no {kind} row: {error.message}"
+                raise UserError(wrong, error.remedy, "file") from None
+
+    def _asked(self, step: Callable[[Row], Any], row: Row, number: int) -> Any:
+        try:
+            return step(copy.deepcopy(row))
+        except Exception as error:
+            # Whatever a file of somebody's own raises must name the row it happened on.
+            raise UserError(
+                f"{self.file} fails on row {number:,}: {type(error).__name__}: {error}", "", "file"
+            ) from error
+
+    def _path(self, home: Home) -> Path:
+        """The file; raises `UserError` when it may not run or is not there."""
+        if self.unavailable():
+            raise UserError("Python files may not run here.", self.unavailable(), "file")
+        folder = home.root / FOLDER
+        path = inside(folder, self.file, "file")
+        if path.suffix != ".py" or not path.is_file():
+            known = ", ".join(sorted(one.name for one in folder.glob("*.py"))) if folder.is_dir() else ""
+            raise UserError(f"There is no {self.file!r} in {folder}.", f"There are: {known or 'none yet'}.", "file")
+        return path
+
+    def _code(self, home: Home) -> Any:
+        """The file compiled, not run; raises `UserError` unless it is Python and defines step."""
+        path = self._path(home)
+        try:
+            tree = ast.parse(path.read_bytes(), str(path))
+        except (SyntaxError, ValueError) as error:
+            raise UserError(f"{self.file} is not Python: {error}.", "Mend the file.", "file") from None
+        if not any(isinstance(node, ast.FunctionDef) and node.name == "step" for node in tree.body):
+            raise UserError(f"{self.file} has no function step(row).", "Define one.", "file")
+        return compile(tree, str(path), "exec")
+
+    def _loaded(self, home: Home) -> Callable[[Row], Any]:
+        names: dict[str, Any] = {"__name__": f"workbench_step_{Path(self.file).stem}"}
+        try:
+            exec(self._code(home), names)
+        except UserError:
+            raise
+        except Exception as error:
+            # As above: the file's own fault, told as such.
+            raise UserError(f"{self.file} cannot be loaded: {type(error).__name__}: {error}", "", "file") from error
+        return names["step"]  # type: ignore[no-any-return]

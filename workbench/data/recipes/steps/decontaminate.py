@@ -1,0 +1,78 @@
+"""Taking out rows that contain questions of a benchmark."""
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from workbench.core.errors import Problems, UserError
+from workbench.core.home import Home
+from workbench.data.recipes.benchmarks import dataset_prompts, file_digest, file_prompts
+from workbench.data.recipes.step import STEPS, Outcome, Step, StepWork, Verdict
+from workbench.data.recipes.turns import slices, turn_texts
+from workbench.rows.split_rows import Part, Rows
+
+
+@STEPS.register
+class Decontaminate(Step):
+    """Takes out rows that share a run of words with a prompt of a benchmark, so that its score stays honest.
+
+    Overlap of word runs as in GPT-3's appendix C, https://arxiv.org/abs/2005.14165. Prompts shorter than a run count
+    where a whole turn is equal to them.
+    """
+
+    method: ClassVar[str] = "decontaminate"
+    title: ClassVar[str] = "Benchmark overlap"
+    group: ClassVar = "Duplicates and leaks"
+    version: ClassVar[int] = 2
+
+    dataset: str = Field("", description="A dataset of the shelf whose prompts must not occur.")
+    file: str = Field("", description="Or a file in the home's folder benchmarks: a prompt a line, or JSON lines.")
+    words: int = Field(8, ge=4, le=50, description="Words a run; 8 finds near copies too, 13 hardly any by chance.")
+    part: Part = Field("all", description="The turns that are looked at.")
+
+    def check(self, home: Home, kind: str, problems: Problems) -> None:
+        if not self.dataset and not self.file:
+            problems.add("dataset", "there is no benchmark.", "Name a dataset, or a file in the folder benchmarks.")
+            return
+        try:
+            if not self._prompts(home):
+                problems.add("file" if self.file else "dataset", "there are no prompts in it.", "Choose another one.")
+        except UserError as error:
+            problems.collect("dataset", error)
+
+    def datasets(self) -> list[str]:
+        return [self.dataset] if self.dataset else []
+
+    def inputs(self, home: Home) -> list[str]:
+        return super().inputs(home) + ([file_digest(home, self.file)] if self.file else [])
+
+    def apply(self, rows: Rows, work: StepWork) -> Outcome:
+        from workbench.data.text.overlap import Index, pieces
+        from workbench.data.text.shingles import blocks
+
+        prompts = self._prompts(work.home)
+        index, outcome = Index(prompts, self.words), Outcome()
+        for start, some in slices(rows, work, self.title):
+            turns, reached = turn_texts(some, self.part), 0
+            for block in blocks(turns.texts):
+                work.stop()
+                for found in index.overlaps(block):
+                    text = block[found.text].as_py()
+                    place = start + int(turns.rows[reached + found.text])
+                    got = pieces(text, found.words, self.words) if found.words else (text,)
+                    outcome.removed.setdefault(place, Verdict(self._reason(found.prompt, found.runs), got))
+                reached += len(block)
+        outcome.removed = dict(sorted(outcome.removed.items()))
+        outcome.notes.append(f"Compared with {len(prompts):,} prompts.")
+        return outcome
+
+    def _prompts(self, home: Home) -> list[str]:
+        found = dataset_prompts(home, self.dataset) if self.dataset else []
+        return found + (file_prompts(home, self.file) if self.file else [])
+
+    def _reason(self, prompt: int, runs: int) -> str:
+        name = " and ".join(name for name in (self.dataset, self.file) if name)
+        if not runs:
+            return f"A turn is prompt {prompt + 1:,} of {name} word for word."
+        many = f"{runs:,} runs of {self.words} words" if runs > 1 else f"a run of {self.words} words"
+        return f"Shares {many} with prompt {prompt + 1:,} of {name}."

@@ -1,0 +1,44 @@
+"""What a person changed by hand: rows edited, deleted and added."""
+
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from workbench.core.errors import Problems, UserError
+from workbench.core.home import Home
+from workbench.data.recipes.step import STEPS, Outcome, Step, StepWork, Verdict
+from workbench.rows.canonical import check
+from workbench.rows.split_rows import Rows
+
+
+@STEPS.register
+class EditRows(Step):
+    """Rows edited, deleted or added by hand, known by their numbers."""
+
+    method: ClassVar[str] = "edit_rows"
+    title: ClassVar[str] = "Edits by hand"
+
+    changed: dict[int, dict[str, Any]] = Field(default_factory=dict, description="The new row by a row's number.")
+    deleted: list[int] = Field(default_factory=list, description="Numbers of the rows taken out.")
+    added: list[dict[str, Any]] = Field(default_factory=list, description="New rows, put at the end.")
+
+    def check(self, home: Home, kind: str, problems: Problems) -> None:
+        if not kind:  # the source is not read yet; the rows are checked before the steps begin
+            return
+        for name, rows in (("changed", self.changed.values()), ("added", self.added)):
+            for row in rows:
+                try:
+                    check(kind, row)
+                except UserError as error:
+                    problems.add(name, error.message, error.remedy)
+
+    def apply(self, rows: Rows, work: StepWork) -> Outcome:
+        places = {int(one): place for place, one in enumerate(rows.ids)}
+        gone = [one for one in (*self.changed, *self.deleted) if one not in places]
+        changed = {places[one]: (row, Verdict("Edited by hand.")) for one, row in self.changed.items() if one in places}
+        removed = {places[one]: Verdict("Deleted by hand.") for one in self.deleted if one in places}
+        changed = {place: new for place, new in changed.items() if place not in removed}
+        notes = (
+            [f"{len(gone)} rows edited here are not there any more: an earlier step takes them out."] if gone else []
+        )
+        return Outcome(removed=removed, changed=changed, added=list(self.added), notes=notes)

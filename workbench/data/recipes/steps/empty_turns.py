@@ -1,0 +1,74 @@
+"""Turns with nothing in them, and turns that say the same again."""
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from workbench.data.recipes.step import STEPS, Outcome, Row, Step, StepWork, Verdict, each
+from workbench.data.recipes.turns import COLUMNS, settle
+from workbench.rows.split_rows import Rows
+
+Message = dict[str, object]
+
+
+@STEPS.register
+class EmptyTurns(Step):
+    """Takes out turns without a letter, digit or sign worth reading, and turns repeated word for word.
+
+    Repeated is a turn with the role and text of the one before it. Turns that call tools are never blank.
+    """
+
+    method: ClassVar[str] = "empty_turns"
+    title: ClassVar[str] = "Blank and repeated turns"
+    group: ClassVar = "Conversations"
+
+    blank: bool = Field(True, description="Whether turns of nothing but invisible characters, dots and dashes go.")
+    repeated: bool = Field(True, description="Whether turns that repeat the one before them go.")
+    action: Literal["drop turn", "drop row"] = Field(
+        "drop turn", description="Drop only the turn, or the whole row. A row that needs the turn goes as a whole."
+    )
+
+    def apply(self, rows: Rows, work: StepWork) -> Outcome:
+        outcome = Outcome()
+        for place, row in each(rows, work, self.title):
+            self._look(outcome, rows.kind, place, row)
+        return outcome
+
+    def _look(self, outcome: Outcome, kind: str, place: int, row: Row) -> None:
+        if kind == "text":
+            if self.blank and is_blank(row["text"]):
+                outcome.removed[place] = Verdict("There is nothing in the text.")
+            return
+        new, gone, reason = self._cleaned(row)
+        if not reason:
+            return
+        verdict = Verdict(reason, tuple(gone))
+        if self.action == "drop row":
+            outcome.removed[place] = verdict
+        else:
+            settle(outcome, kind, place, new, verdict)
+
+    def _cleaned(self, row: Row) -> tuple[Row, list[str], str]:
+        """The row without such turns, their texts, and what is said of them; '' when there are none."""
+        new, blank, repeated = dict(row), [], []
+        for name in [name for name in COLUMNS if name in row]:
+            kept: list[Message] = []
+            for turn in row[name]:
+                if self.blank and "tool_calls" not in turn and is_blank(turn["content"]):
+                    blank.append(turn["content"])
+                elif self.repeated and kept and kept[-1] == turn:
+                    repeated.append(turn["content"])
+                else:
+                    kept.append(turn)
+            new[name] = kept
+        counted = (("blank", blank), ("repeated", repeated))
+        said = " and ".join(f"{len(found)} {word} turn{'s' * (len(found) > 1)}" for word, found in counted if found)
+        return new, blank + repeated, f"{said[:1].upper()}{said[1:]}." if said else ""
+
+
+def is_blank(text: str) -> bool:
+    """Whether a text has nothing but white space, invisible characters, dots, dashes and underscores."""
+    return not any(letter not in BLANK and not letter.isspace() for letter in text)
+
+
+BLANK = frozenset(".…-–—_\u200b\u200c\u200d\u2060\ufeff\u00ad")

@@ -1,0 +1,73 @@
+"""Keeping rows in chosen languages."""
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from workbench.core.errors import Problems
+from workbench.core.home import Home
+from workbench.data.recipes.step import STEPS, Outcome, Step, StepWork, Verdict
+from workbench.data.recipes.turns import judged, slices
+from workbench.data.text.languages import detector, is_known, missing, name_of, sample_of
+from workbench.rows.split_rows import Part, Rows
+
+
+@STEPS.register
+class Language(Step):
+    """Keeps rows in these languages, told by fastText's small model from their first 200 characters.
+
+    https://fasttext.cc/docs/en/language-identification.html. Code and web addresses are left out.
+    """
+
+    method: ClassVar[str] = "language"
+    title: ClassVar[str] = "Language"
+    group: ClassVar = "Which rows stay"
+    version: ClassVar[int] = 2
+
+    languages: list[str] = Field(default=["en"], description="ISO codes of the languages to keep: en, de, zh, ….")
+    confidence: float = Field(
+        0.5, ge=0, le=1, description="How sure the model must be; rows it is less sure of count as unclear."
+    )
+    unclear: Literal["keep", "drop"] = Field(
+        "keep", description="What happens to rows with too few words to tell, or with mixed languages."
+    )
+    part: Part = Field("all", description="The turns that are looked at.")
+    action: Literal["drop", "flag"] = Field("drop", description="Take the other rows out, or flag them for review.")
+
+    @classmethod
+    def unavailable(cls) -> str:
+        return missing()
+
+    def check(self, home: Home, kind: str, problems: Problems) -> None:
+        if not self.languages:
+            problems.add("languages", "there are none.", "Name at least one, such as en.")
+        for place, code in enumerate(self.languages):
+            if not is_known(code):
+                problems.add(
+                    f"languages.{place}", f"{code!r} is no language this model knows.", "Use codes as en, de, zh."
+                )
+
+    def apply(self, rows: Rows, work: StepWork) -> Outcome:
+        detect, verdicts = detector(), {}
+        for start, some in slices(rows, work, self.title):
+            for place, text in enumerate(some.texts(self.part).to_pylist(), start):
+                if place % 1000 == 0:
+                    work.stop()
+                sample = sample_of(text)
+                verdict = (
+                    self._verdict(*detect(sample)) if sample else self._unclear("Too few words to tell a language.")
+                )
+                if verdict:
+                    verdicts[place] = verdict
+        return judged(self.action, verdicts)
+
+    def _verdict(self, code: str, sure: float) -> Verdict | None:
+        if sure < self.confidence:
+            return self._unclear(f"No clear language: {name_of(code)} with confidence {sure:.2f}.")
+        if code in self.languages:
+            return None
+        wanted = " or ".join(map(name_of, self.languages))
+        return Verdict(f"{name_of(code)} with confidence {sure:.2f}, not {wanted}.")
+
+    def _unclear(self, reason: str) -> Verdict | None:
+        return Verdict(reason) if self.unclear == "drop" else None

@@ -1,0 +1,87 @@
+"""Taking out of train what is in eval too."""
+
+from typing import ClassVar
+
+import numpy as np
+import pyarrow as pa
+from pydantic import Field
+
+from workbench.core.errors import Problems
+from workbench.core.home import Home
+from workbench.data.recipes.keep_policy import Compare, Labels, compared
+from workbench.data.recipes.step import STEPS, Outcome, Step, StepWork, Verdict
+from workbench.data.recipes.turns import row_name
+from workbench.rows.split_rows import Rows
+
+MOST_EVAL = 100
+
+
+@STEPS.register
+class Leakage(Step):
+    """Takes rows out of train that are copies or near copies of eval rows, which would make eval look too good.
+
+    https://arxiv.org/abs/2107.06499 found such overlap in most of the usual data sets. Put it after the split.
+    """
+
+    method: ClassVar[str] = "leakage"
+    title: ClassVar[str] = "Leakage from eval"
+    group: ClassVar = "Duplicates and leaks"
+    version: ClassVar[int] = 2
+
+    compare: Compare = Field("all", description="What is compared: the whole row, or what comes before its answers.")
+    threshold: float = Field(
+        0.5,
+        ge=0.1,
+        le=1,
+        description="Share of their runs of words in common from which a train row goes; 1 means all.",
+    )
+    shingle: int = Field(2, ge=1, le=10, description="Words a run; longer runs find fewer, closer copies.")
+    short: int = Field(20, ge=0, le=1000, description="Rows of fewer words go only when all their words are equal.")
+    numbers: float = Field(
+        0.85, ge=0, le=1, description="Rows whose numbers differ are copies only from this share on; 0 looks past "
+        "numbers.",
+    )  # fmt: skip
+
+    def check(self, home: Home, kind: str, problems: Problems) -> None:
+        if kind == "text" and self.compare == "prompt":
+            problems.add("compare", "plain texts have no prompt.", "Choose 'all'.")
+
+    def apply(self, rows: Rows, work: StepWork) -> Outcome:
+        from workbench.data.text.duplicates import near_groups, similarity
+
+        held = np.array(rows.splits) == "eval"
+        if not held.any():
+            return Outcome(notes=["There are no eval rows yet: put this step after the split."])
+        texts = compared(rows, self.compare)
+        labels = near_groups(
+            texts,
+            shingle=self.shingle,
+            threshold=self.threshold,
+            short=self.short,
+            numbers=self.numbers,
+            tell=work.tell,
+            stop=work.stop,
+        )
+        train, other = _pairs(labels, held, texts)
+        alike = similarity(texts, train, other, self.shingle) if len(train) else np.zeros(0)
+        outcome, best = Outcome(), np.lexsort((other, -alike, train))
+        for place in best.tolist():
+            share, row, name = float(alike[place]), int(train[place]), row_name(int(rows.ids[other[place]]))
+            if share >= self.threshold and row not in outcome.removed:
+                said = "The same words as" if share == 1 else "Nearly the same as"
+                figure = "" if share == 1 else f": similarity {share:.2f}"
+                outcome.removed[row] = Verdict(f"{said} {name} of eval{figure}.")
+        return outcome
+
+
+def _pairs(labels: Labels, held: np.ndarray, texts: pa.Array) -> tuple[Labels, Labels]:
+    """(pairs,) each train row with text beside each eval row of its group, 100 of those at most."""
+    members: dict[int, list[int]] = {}
+    for place in np.flatnonzero(held).tolist():
+        members.setdefault(int(labels[place]), []).append(place)
+    train, other = [], []
+    for place in np.flatnonzero(~held & np.isin(labels, list(members))).tolist():
+        found = members[int(labels[place])][:MOST_EVAL] if texts[place].as_py() else []
+        train += [place] * len(found)
+        other += found
+    return np.array(train, np.int64), np.array(other, np.int64)

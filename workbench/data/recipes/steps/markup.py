@@ -1,0 +1,72 @@
+"""Taking HTML, and Markdown if wished, out of texts."""
+
+from typing import ClassVar
+
+import pyarrow as pa
+from pydantic import Field
+
+from workbench.core.errors import Problems
+from workbench.core.home import Home
+from workbench.data.recipes.step import STEPS, Outcome, Step, StepWork
+from workbench.data.recipes.turns import rewrite, scan
+from workbench.data.text.expressions import matches
+from workbench.data.text.html_and_markdown import (
+    CANDIDATE,
+    MARKDOWN,
+    outside_code,
+    read_entities,
+    tags_of,
+    without_html,
+    without_markdown,
+)
+from workbench.rows.split_rows import Part, Rows
+
+
+@STEPS.register
+class Markup(Step):
+    """Takes HTML tags, comments, scripts and entities out of texts, and Markdown if wished; code stays as it is.
+
+    Tags are those of https://html.spec.whatwg.org/multipage/indices.html#elements-3; List<int> and the like stay,
+    and so do tool calls and tools: markup in an argument is data.
+    """
+
+    method: ClassVar[str] = "markup"
+    title: ClassVar[str] = "HTML and Markdown"
+    group: ClassVar = "Text"
+    version: ClassVar[int] = 2
+
+    html: bool = Field(True, description="Whether HTML tags go; paragraphs and lists become lines.")
+    entities: bool = Field(True, description="Whether entities such as &amp; become characters.")
+    markdown: bool = Field(False, description="Whether emphasis, headings and the addresses of links go.")
+    part: Part = Field("all", description="The turns that are cleaned.")
+
+    def check(self, home: Home, kind: str, problems: Problems) -> None:
+        if not (self.html or self.entities or self.markdown):
+            problems.add("html", "nothing is taken out.", "Choose at least one of HTML, entities and Markdown.")
+
+    def apply(self, rows: Rows, work: StepWork) -> Outcome:
+        def find(texts: pa.Array) -> dict[int, list[str]]:
+            hits = set(matches(texts, CANDIDATE)) | (set(matches(texts, MARKDOWN)) if self.markdown else set())
+            old = {place: texts[place].as_py() for place in sorted(hits)}
+            return {place: _gone(text, new) for place, text in old.items() if (new := self.cleaned(text)) != text}
+
+        found = scan(rows, self.part, work, self.title, find, calls=False)
+        return rewrite(rows, found, self.part, self.cleaned, _reason, calls=False)
+
+    def cleaned(self, text: str) -> str:
+        """One text as this step writes it."""
+        if self.html:
+            text = without_html(text, self.entities)
+        elif self.entities:
+            text = outside_code(text, read_entities)
+        return without_markdown(text) if self.markdown else text
+
+
+def _gone(old: str, new: str) -> list[str]:
+    """The tags that went, or else the words."""
+    kept = set(new.split())
+    return tags_of(old) or [word for word in old.split() if word not in kept] or [old[:200]]
+
+
+def _reason(pieces: list[str]) -> str:
+    return f"{len(pieces):,} piece{'s' * (len(pieces) != 1)} of markup taken out."

@@ -1,0 +1,88 @@
+"""Taking out rows that say nearly the same in nearly the same words."""
+
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import pyarrow as pa
+from pydantic import Field
+
+from workbench.core.errors import Problems
+from workbench.core.home import Home
+from workbench.data.recipes.keep_policy import Compare, apart, by_call_names, compared, keepers, scores
+from workbench.data.recipes.step import MOST_FOUND, STEPS, Outcome, Step, StepWork, Verdict
+from workbench.data.recipes.turns import row_name
+from workbench.rows.split_rows import Rows
+
+
+@STEPS.register
+class NearDuplicates(Step):
+    """Takes out rows that share most of their runs of words with another one.
+
+    MinHash finds the candidates, the exact Jaccard similarity of their runs of words decides:
+    https://arxiv.org/abs/2107.06499. What is alike by way of a third row is one group, of which one row stays. Rows
+    that call other tools are no copies, however alike their words.
+    """
+
+    method: ClassVar[str] = "near_duplicates"
+    title: ClassVar[str] = "Near duplicates"
+    group: ClassVar = "Duplicates and leaks"
+    version: ClassVar[int] = 3
+
+    keep: Literal["first", "longest", "best"] = Field(
+        "first",
+        description="Which row of a group stays; 'best' is the one with the longest answer, repetition left out.",
+    )
+    compare: Compare = Field("all", description="What is compared: the whole row, or what comes before its answers.")
+    threshold: float = Field(
+        0.5, ge=0.1, le=1, description="Share of all their runs of words that two rows must have in common."
+    )
+    shingle: int = Field(2, ge=1, le=10, description="Words a run; longer runs find fewer, closer copies.")
+    short: int = Field(
+        20, ge=0, le=1000, description="Rows of fewer words go only when all their words are equal: short ones are "
+        "alike by chance.",
+    )  # fmt: skip
+    numbers: float = Field(
+        0.85, ge=0, le=1, description="Rows whose numbers differ are copies only from this share on; 0 looks past "
+        "numbers.",
+    )  # fmt: skip
+
+    def check(self, home: Home, kind: str, problems: Problems) -> None:
+        if kind == "text" and self.compare == "prompt":
+            problems.add("compare", "plain texts have no prompt.", "Choose 'all'.")
+
+    def apply(self, rows: Rows, work: StepWork) -> Outcome:
+        from workbench.data.text.duplicates import near_groups, similarity
+
+        if not len(rows):
+            return Outcome()
+        texts = compared(rows, self.compare)
+        options: dict[str, Any] = {
+            "shingle": self.shingle,
+            "threshold": self.threshold,
+            "short": self.short,
+            "numbers": self.numbers,
+        }
+        groups = near_groups(texts, **options, tell=work.tell, stop=work.stop)
+        labels = apart(rows, by_call_names(rows, groups, self.compare), texts)
+        kept = keepers(labels, scores(rows, self.keep))
+        gone = np.flatnonzero(kept != np.arange(len(kept)))
+        alike = similarity(texts, gone, kept[gone], self.shingle) if len(gone) else np.zeros(0)
+        own, others = (texts.take(pa.array(places)).to_pylist() for places in (gone, kept[gone]))
+        names = rows.ids[kept[gone]].tolist()
+        verdicts = [
+            Verdict(self._reason(name, share), differing(mine, other))
+            for name, share, mine, other in zip(names, alike.tolist(), own, others, strict=True)
+        ]
+        return Outcome(removed=dict(zip(gone.tolist(), verdicts, strict=True)))
+
+    def _reason(self, name: int, share: float) -> str:
+        if share == 1:
+            return f"The same words as {row_name(name)}."
+        said = f"Nearly the same as {row_name(name)}: similarity {share:.2f}"
+        return f"{said}, linked by rows between them." if share < self.threshold else f"{said}."
+
+
+def differing(text: str, other: str) -> tuple[str, ...]:
+    """The words of a text that the other has not."""
+    known = set(other.split())
+    return tuple(dict.fromkeys(word for word in text.split() if word not in known))[:MOST_FOUND]

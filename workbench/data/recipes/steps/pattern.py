@@ -1,0 +1,85 @@
+"""Rows chosen, or texts replaced, by regular expressions."""
+
+from collections.abc import Callable
+from typing import ClassVar, Literal
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pydantic import Field
+
+from workbench.core.errors import Problems
+from workbench.core.home import Home
+from workbench.data.recipes.step import STEPS, Outcome, Step, StepWork, Verdict
+from workbench.data.recipes.turns import judged, rewrite, scan, turn_texts
+from workbench.data.text.expressions import compiled_problem, matches, pieces_of, replaced
+from workbench.rows.split_rows import Part, Rows
+
+
+@STEPS.register
+class Pattern(Step):
+    """Keeps, drops or flags rows in which a regular expression matches, or replaces what matches.
+
+    Expressions are those of RE2, https://github.com/google/re2/wiki/Syntax: no lookaround and no back-references, and
+    no expression takes more than linear time. Each turn is matched by itself.
+    """
+
+    method: ClassVar[str] = "pattern"
+    title: ClassVar[str] = "Pattern"
+    group: ClassVar = "Which rows stay"
+    version: ClassVar[int] = 2
+
+    patterns: list[str] = Field(
+        description="Regular expressions; a row counts when one of them matches.",
+        examples=[["lorem ipsum", r"^\s*TODO"]],
+    )
+    action: Literal["drop", "keep", "flag", "replace"] = Field(
+        "drop", description="What happens to rows that match: drop, keep only those, flag, or replace what matches."
+    )
+    replacement: str = Field("", description=r"What is put in the place of a match; \1 is the first group.")
+    part: Part = Field("all", description="The turns that are looked at.")
+    ignore_case: bool = Field(False, description="Whether capital and small letters are the same.")
+
+    def check(self, home: Home, kind: str, problems: Problems) -> None:
+        if not self.patterns:
+            problems.add("patterns", "there are none.", "Write at least one regular expression.")
+        for place, pattern in enumerate(self.patterns):
+            fault = compiled_problem(self._full(pattern), self.replacement)
+            if fault:
+                problems.add(f"patterns.{place}", f"{pattern!r} {fault}", "RE2 has no lookaround or back-references.")
+
+    def apply(self, rows: Rows, work: StepWork) -> Outcome:
+        found = scan(rows, self.part, work, self.title, self._find)
+        if self.action == "replace":
+            return rewrite(rows, found, self.part, self._change(rows, found), self._reason)
+        if self.action == "keep":
+            verdict = Verdict(f"Nothing matches {' or '.join(self.patterns)}.")
+            return Outcome(removed={place: verdict for place in range(len(rows)) if place not in found})
+        return judged(self.action, {place: Verdict(self._reason(got), tuple(got)) for place, got in found.items()})
+
+    def _full(self, pattern: str) -> str:
+        return f"(?i){pattern}" if self.ignore_case else pattern
+
+    def _find(self, texts: pa.Array) -> dict[int, list[str]]:
+        found: dict[int, list[str]] = {}
+        for pattern in self.patterns:
+            hits = matches(texts, self._full(pattern))
+            for place, pieces in zip(
+                hits, pieces_of(texts.take(pa.array(hits, pa.int64())), self._full(pattern)), strict=True
+            ):
+                found.setdefault(place, []).extend(pieces)
+        return found
+
+    def _change(self, rows: Rows, found: dict[int, list[str]]) -> Callable[[str], str]:
+        """The new text of every turn of the rows found, worked out for all of them at once."""
+        hits = Rows(rows.kind, rows.table.take(pa.array(list(found), pa.int64())))
+        old = turn_texts(hits, self.part).texts
+        new = old
+        for pattern in self.patterns:
+            new = replaced(new, self._full(pattern), self.replacement)
+        differ = pc.not_equal(old, new)
+        known = dict(zip(old.filter(differ).to_pylist(), new.filter(differ).to_pylist(), strict=True))
+        return lambda text: known.get(text, text)
+
+    def _reason(self, pieces: list[str]) -> str:
+        what = "replaced" if self.action == "replace" else "found"
+        return f"{max(len(pieces), 1)} match{'es' * (len(pieces) > 1)} of {' or '.join(self.patterns)} {what}."

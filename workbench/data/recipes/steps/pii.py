@@ -1,0 +1,114 @@
+"""Personal data and secrets: masked, or the rows taken out."""
+
+from collections import Counter
+from typing import ClassVar, Literal
+
+import pyarrow as pa
+from pydantic import Field
+
+from workbench.core.errors import Problems
+from workbench.core.home import Home
+from workbench.data.recipes.step import STEPS, Outcome, Step, StepWork, Verdict
+from workbench.data.recipes.turns import judged, rewrite, scan
+from workbench.data.text.expressions import compiled_problem, matches, pieces_of
+from workbench.data.text.personal_data import CANDIDATE, FINDERS, Span, masked, spans
+from workbench.rows.split_rows import Part, Rows
+
+NAMES = {"email": "e-mail address", "phone": "phone number", "ip": "IP address", "card": "card number", "iban": "IBAN",
+         "key": "secret key"}  # fmt: skip
+
+
+@STEPS.register
+class Pii(Step):
+    """Masks e-mail addresses, phone numbers, IP addresses, card numbers, IBANs and secret keys, or drops their rows.
+
+    Patterns with check digits where there are some: Luhn, https://en.wikipedia.org/wiki/Luhn_algorithm, and mod 97,
+    ISO 13616. Names and street addresses are not found. Thoughts, arguments of
+    tool calls with their keys and descriptions of tools are looked at too.
+    """
+
+    method: ClassVar[str] = "pii"
+    title: ClassVar[str] = "Personal data and secrets"
+    group: ClassVar = "Text"
+    version: ClassVar[int] = 3
+
+    email: bool = Field(True, description="E-mail addresses.")
+    phone: bool = Field(True, description="Phone numbers: international, North American, or with a leading zero.")
+    ip: bool = Field(True, description="IP addresses, those that mean the machine itself left out.")
+    card: bool = Field(True, description="Payment card numbers.")
+    iban: bool = Field(True, description="International bank account numbers.")
+    key: bool = Field(True, description="Keys and tokens known by how they begin, and private keys.")
+    own: dict[str, str] = Field(
+        default_factory=dict, description="Patterns of your own: a name for the mask and a regular expression (RE2)."
+    )
+    action: Literal["mask", "drop", "flag"] = Field(
+        "mask", description="Write [EMAIL] and the like in their place, drop the row, or flag it for review."
+    )
+    part: Part = Field("all", description="The turns that are looked at.")
+
+    def check(self, home: Home, kind: str, problems: Problems) -> None:
+        if not self._kinds() and not self.own:
+            problems.add("email", "nothing is looked for.", "Choose at least one kind of data.")
+        for name, pattern in self.own.items():
+            fault = compiled_problem(pattern)
+            if fault:
+                problems.add(f"own.{name}", f"{pattern!r} {fault}", "RE2 has no lookaround or back-references.")
+
+    def apply(self, rows: Rows, work: StepWork) -> Outcome:
+        counts: Counter[str] = Counter()
+
+        def find(texts: pa.Array) -> dict[int, list[str]]:
+            found = self._find(texts)
+            for some in found.values():
+                counts.update(kind for _, _, kind, _ in some)
+            return {place: [piece for _, _, _, piece in some] for place, some in found.items()}
+
+        found = scan(rows, self.part, work, self.title, find, keys=True)
+        if self.action == "mask":
+            outcome = rewrite(rows, found, self.part, self._mask, self._reason, keys=True)
+        else:
+            outcome = judged(self.action, {at: Verdict(self._reason(got), tuple(got)) for at, got in found.items()})
+        told = [f"{count:,} × {NAMES.get(kind, kind)}" for kind, count in sorted(counts.items())]
+        outcome.notes = [f"Found {', '.join(told)}."] if told else []
+        return outcome
+
+    def _kinds(self) -> list[str]:
+        return [kind for kind in FINDERS if getattr(self, kind)]
+
+    def _find(self, texts: pa.Array) -> dict[int, list[tuple[int, int, str, str]]]:
+        """By position: the spans of a text with the pieces they cover."""
+        hits = set(matches(texts, CANDIDATE)) if self._kinds() else set()
+        for pattern in self.own.values():
+            hits |= set(matches(texts, pattern))
+        found = {}
+        for place in sorted(hits):
+            text = texts[place].as_py()
+            some = [(first, last, kind, text[first:last]) for first, last, kind in self._spans(text)]
+            if some:
+                found[place] = some
+        return found
+
+    def _spans(self, text: str) -> list[Span]:
+        return spans(text, self._kinds(), self._own(text) if self.own else ())
+
+    def _own(self, text: str) -> list[Span]:
+        found: list[Span] = []
+        for name, pattern in self.own.items():
+            reached = 0
+            for piece in pieces_of(pa.array([text]), pattern)[0]:
+                first = text.index(piece, reached)
+                reached = first + len(piece)
+                found.append((first, reached, name))
+        return found
+
+    def _mask(self, text: str) -> str:
+        return masked(text, self._spans(text))
+
+    def _reason(self, pieces: list[str]) -> str:
+        kinds = Counter(self._kind_of(piece) for piece in pieces)
+        told = ", ".join(f"{count} × {NAMES.get(kind, kind)}" for kind, count in kinds.items())
+        return f"{'Masked' if self.action == 'mask' else 'Found'}: {told}."
+
+    def _kind_of(self, piece: str) -> str:
+        found = self._spans(piece)
+        return found[0][2] if found else "personal data"

@@ -1,0 +1,79 @@
+"""Answers that refuse, or speak of being a language model."""
+
+import hashlib
+import re
+from typing import ClassVar, Literal
+
+import pyarrow as pa
+from pydantic import Field
+
+from workbench.core.assets import ASSETS
+from workbench.core.home import Home
+from workbench.data.recipes.step import STEPS, Outcome, Step, StepWork, Verdict
+from workbench.data.recipes.turns import judged, scan
+from workbench.data.text.expressions import matches, pieces_of
+from workbench.rows.split_rows import Rows
+
+PHRASES = ASSETS / "cleaning" / "refusals.txt"
+
+
+@STEPS.register
+class Refusals(Step):
+    """Takes out rows whose answer refuses or says 'As an AI language model'; of pairs the chosen side counts.
+
+    The phrases are in assets/cleaning/refusals.txt, a list in the manner of
+    https://huggingface.co/datasets/ehartford/wizard_vicuna_70k_unfiltered.
+    """
+
+    method: ClassVar[str] = "refusals"
+    title: ClassVar[str] = "Refusals and boilerplate"
+    group: ClassVar = "Which rows stay"
+    kinds: ClassVar[tuple[str, ...]] = ("conversation", "preference", "unpaired", "text")
+    version: ClassVar[int] = 2
+
+    phrases: list[str] = Field(
+        default_factory=list, description="Phrases of your own besides those of the list; ^ before one means that the "
+        "answer begins with it.",
+    )  # fmt: skip
+    usual: bool = Field(True, description="Whether the phrases of the list count, or only your own.")
+    action: Literal["drop", "flag"] = Field("drop", description="Take such rows out, or flag them for review.")
+
+    def inputs(self, home: Home) -> list[str]:
+        return [hashlib.sha256(PHRASES.read_bytes()).hexdigest()] if self.usual else []
+
+    def apply(self, rows: Rows, work: StepWork) -> Outcome:
+        patterns = expressions((usual_phrases() if self.usual else ()) + tuple(self.phrases))
+
+        def find(texts: pa.Array) -> dict[int, list[str]]:
+            found: dict[int, list[str]] = {}
+            for pattern in patterns:
+                hits = matches(texts, pattern)
+                for place, pieces in zip(hits, pieces_of(texts.take(pa.array(hits, pa.int64())), pattern), strict=True):
+                    found.setdefault(place, []).extend(piece.strip() for piece in pieces)
+            return found
+
+        found = scan(rows, "answer", work, self.title, find)
+        verdicts = {place: Verdict(f"The answer says “{got[0]}”.", tuple(got)) for place, got in found.items()}
+        return judged(self.action, verdicts)
+
+
+def usual_phrases() -> tuple[str, ...]:
+    """The phrases of the list."""
+    lines = [line.strip() for line in PHRASES.read_text("utf-8").splitlines()]
+    return tuple(line for line in lines if line and not line.startswith("#"))
+
+
+def expressions(phrases: tuple[str, ...]) -> list[str]:
+    """At most two RE2 expressions: one for phrases that begin an answer, one for those anywhere."""
+    first = [_loose(phrase[1:]) for phrase in phrases if phrase.startswith("^") and phrase[1:].strip()]
+    anywhere = [_loose(phrase) for phrase in phrases if not phrase.startswith("^") and phrase.strip()]
+    made = [rf"(?i)^\s*(?:{'|'.join(first)})"] if first else []
+    return made + ([f"(?i)(?:{'|'.join(anywhere)})"] if anywhere else [])
+
+
+def _loose(phrase: str) -> str:
+    """Any white space between the words, either apostrophe, and whole words where they are ASCII (as RE2's \\b is)."""
+    words = phrase.split()
+    made = r"\s+".join(re.escape(word).replace("'", "['’]") for word in words)
+    before, after = (r"\b" if letter.isascii() and letter.isalnum() else "" for letter in (words[0][0], words[-1][-1]))
+    return f"{before}{made}{after}"

@@ -1,0 +1,96 @@
+"""Rows that repeat themselves, or are little but signs."""
+
+import re
+from collections import Counter
+from typing import ClassVar, Literal
+
+import numpy as np
+from pydantic import Field
+
+from workbench.data.recipes.step import LONGEST_FOUND, STEPS, Outcome, Step, StepWork, Verdict
+from workbench.data.recipes.turns import answer_texts, judged, slices, whole
+from workbench.data.text.repetition_measures import Measures, measures
+from workbench.data.text.shingles import blocks
+from workbench.rows.split_rows import Rows
+
+WORD = re.compile(r"\S+")
+
+
+@STEPS.register
+class Repetition(Step):
+    """Takes out rows that repeat words or lines, run on in one character, or consist of signs.
+
+    The quality filters of Gopher, https://arxiv.org/abs/2112.11446 (table A1), by shares of words.
+    """
+
+    method: ClassVar[str] = "repetition"
+    title: ClassVar[str] = "Repetition and signs"
+    group: ClassVar = "Which rows stay"
+    version: ClassVar[int] = 2
+
+    again: float = Field(
+        0.15, ge=0, le=1, description="Most of the words that may belong to runs of five that were there before."
+    )
+    top: float = Field(0.2, ge=0, le=1, description="Most of the words in the one most frequent run of two to four.")
+    lines: float = Field(0.3, ge=0, le=1, description="Most of the characters in lines that were there before.")
+    signs: float = Field(0.4, ge=0, le=1, description="Most of the characters that are no letters, digits or blanks.")
+    run: int = Field(30, ge=4, le=100_000, description="Longest run of one letter, digit or sign.")
+    least: int = Field(20, ge=0, le=10_000, description="Texts of fewer words are held to the longest run alone.")
+    part: Literal["answer", "all"] = Field(
+        "answer", description="Look at the answer (of a pair the chosen one) or all."
+    )
+    action: Literal["drop", "flag"] = Field("drop", description="Take such rows out, or flag them for review.")
+
+    def apply(self, rows: Rows, work: StepWork) -> Outcome:
+        verdicts: dict[int, Verdict] = {}
+        for start, some in slices(rows, work, self.title):
+            for block in blocks(answer_texts(some) if self.part == "answer" else some.texts("all")):
+                work.stop()
+                found = measures(whole(block))
+                for place in np.flatnonzero(self._over(found)).tolist():
+                    verdicts[start + place] = self._verdict(found, place, block[place].as_py())
+                start += len(block)
+        return judged(self.action, verdicts)
+
+    def _over(self, found: Measures) -> np.ndarray:
+        shares = (found.again > self.again) | (found.top > self.top) | (found.lines > self.lines)
+        return ((shares | (found.signs > self.signs)) & (found.words >= self.least)) | (found.run > self.run)
+
+    def _verdict(self, found: Measures, place: int, text: str) -> Verdict:
+        if found.run[place] > self.run:
+            return Verdict(
+                f"{found.run[place]:,} times the same character in a row, more than {self.run:,}.", _run(text)
+            )
+        for share, most, what, piece in (
+            (found.top[place], self.top, "of the words are one repeated phrase", _phrase(text, 3)),
+            (found.again[place], self.again, "of the words were there before", _phrase(text, 5)),
+            (found.lines[place], self.lines, "of the characters are in repeated lines", _line(text)),
+            (found.signs[place], self.signs, "of the characters are signs", ()),
+        ):
+            if share > most:
+                return Verdict(f"{share:.0%} {what}, more than {most:.0%}.", piece)
+        raise AssertionError("no figure is over its limit")
+
+
+def _phrase(text: str, length: int) -> tuple[str, ...]:
+    """The most frequent run of words, as it stands where it comes first."""
+    spans = [found.span() for found in WORD.finditer(text)]
+    words = [text[first:last].lower() for first, last in spans]
+    runs = [tuple(words[at : at + length]) for at in range(len(words) - length + 1)]
+    if not runs:
+        return ()
+    first = runs.index(Counter(runs).most_common(1)[0][0])
+    return (text[spans[first][0] : spans[first + length - 1][1]],)
+
+
+def _line(text: str) -> tuple[str, ...]:
+    counts = Counter(line.strip() for line in text.split("\n") if len(line.strip()) >= 10)
+    return (counts.most_common(1)[0][0],) if counts else ()
+
+
+def _run(text: str) -> tuple[str, ...]:
+    """The longest run of one ASCII character that is no rule of Markdown."""
+    found = max(
+        re.finditer(r"([!-~])\1{3,}", text), key=lambda run: len(run.group()) * (run.group()[0] not in "-=_*#~.")
+    )
+    return (found.group()[:LONGEST_FOUND],)

@@ -1,0 +1,91 @@
+"""Finding rows that ask or say the same in other words."""
+
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from workbench.core.errors import Problems, UserError
+from workbench.core.home import Home
+from workbench.data.recipes.keep_policy import Compare, compared
+from workbench.data.recipes.step import STEPS, Outcome, Step, StepWork, Verdict
+from workbench.data.recipes.turns import row_name
+from workbench.data.text import embedding
+from workbench.rows.split_rows import Rows
+
+BATCH, BLOCK = 32, 1024
+MOST = 100_000
+
+
+@STEPS.register
+class SemanticDuplicates(Step):
+    """Flags rows whose meaning is close to an earlier row's, for review; none is taken out.
+
+    Cosine similarity of sentence vectors, after SemDeDup, https://arxiv.org/abs/2303.09540. Sentence models also find
+    'open' and 'close' alike, so look before you delete.
+    """
+
+    method: ClassVar[str] = "semantic_duplicates"
+    title: ClassVar[str] = "Semantic duplicates"
+    group: ClassVar = "Duplicates and leaks"
+    version: ClassVar[int] = 2
+
+    threshold: float = Field(0.88, ge=0.5, le=1, description="Cosine similarity from which a row is flagged.")
+    compare: Compare = Field("prompt", description="What is compared: what comes before the answers, or the whole row.")
+
+    @classmethod
+    def unavailable(cls) -> str:
+        return embedding.missing()
+
+    def check(self, home: Home, kind: str, problems: Problems) -> None:
+        if kind == "text" and self.compare == "prompt":
+            problems.add("compare", "plain texts have no prompt.", "Choose 'all'.")
+
+    def inputs(self, home: Home) -> list[str]:
+        return [embedding.digest()]
+
+    def apply(self, rows: Rows, work: StepWork) -> Outcome:
+        if len(rows) > MOST:
+            raise UserError(
+                f"{len(rows):,} rows are too many to compare each with each.",
+                f"Sample {MOST:,} of them first.",
+                "method",
+            )
+        texts = compared(rows, self.compare).to_pylist()
+        used = np.array([place for place, text in enumerate(texts) if text.strip()], np.int64)
+        vectors = self._vectors([texts[place] for place in used.tolist()], work)
+        flagged = {}
+        for place, (other, alike) in nearest_before(vectors, self.threshold, work).items():
+            name = row_name(int(rows.ids[used[other]]))
+            flagged[int(used[place])] = Verdict(f"Means much the same as {name}: cosine similarity {alike:.2f}.")
+        return Outcome(flagged=flagged)
+
+    def _vectors(self, texts: list[str], work: StepWork) -> embedding.Vectors:
+        """(texts, size), embedded in batches of like length."""
+        embed = embedding.load()
+        order = sorted(range(len(texts)), key=lambda place: len(texts[place]))
+        made: list[NDArray[np.float32]] = []
+        for start in range(0, len(order), BATCH):
+            work.stop()
+            work.tell(start, len(order), "Embedding")
+            made.append(embed([texts[place] for place in order[start : start + BATCH]]))
+        whole = np.concatenate(made) if made else np.zeros((0, 1), np.float32)
+        back = np.empty_like(whole)
+        back[order] = whole
+        return back
+
+
+def nearest_before(vectors: embedding.Vectors, threshold: float, work: StepWork) -> dict[int, tuple[int, float]]:
+    """For each vector that is at least so like one before it: the most like of those and the cosine similarity."""
+    found = {}
+    for start in range(0, len(vectors), BLOCK):
+        work.stop()
+        work.tell(start, len(vectors), "Comparing")
+        alike = vectors[start : start + BLOCK] @ vectors[: start + BLOCK].T
+        own = np.arange(len(alike))[:, None] + start
+        alike[np.arange(alike.shape[1])[None, :] >= own] = -1
+        best = alike.argmax(1)
+        for row in np.flatnonzero(alike[np.arange(len(alike)), best] >= threshold).tolist():
+            found[start + row] = (int(best[row]), min(float(alike[row, best[row]]), 1.0))
+    return found

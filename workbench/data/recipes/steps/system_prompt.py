@@ -1,0 +1,72 @@
+"""Adding, replacing or removing system prompts."""
+
+import hashlib
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field
+
+from workbench.core.errors import Problems
+from workbench.core.home import Home
+from workbench.data.recipes.step import STEPS, Outcome, Row, Step, StepWork, Verdict, each
+from workbench.data.recipes.turns import settle
+from workbench.rows.digests import row_text
+from workbench.rows.split_rows import Rows
+
+Message = dict[str, Any]
+
+
+@STEPS.register
+class SystemPrompt(Step):
+    """Puts a system prompt before rows, replaces the one they have, or removes it.
+
+    Of several texts one is drawn for each row, as Orca did to teach different manners: https://arxiv.org/abs/2306.02707.
+    """
+
+    method: ClassVar[str] = "system_prompt"
+    title: ClassVar[str] = "System prompt"
+    group: ClassVar = "Conversations"
+    kinds: ClassVar[tuple[str, ...]] = ("conversation", "preference", "unpaired", "prompts")
+
+    action: Literal["add where missing", "replace where present", "set everywhere", "remove"] = Field(
+        "add where missing", description="Which rows get the prompt; 'remove' takes it from all."
+    )
+    texts: list[str] = Field(
+        default=["You are a helpful assistant."],
+        description="The system prompt; of several, one is drawn for each row.",
+    )
+    seed: int = Field(0, ge=0, le=2**31, description="Another seed draws other texts.")
+
+    def check(self, home: Home, kind: str, problems: Problems) -> None:
+        if self.action != "remove" and not any(self.texts):
+            problems.add("texts", "there is no system prompt.", "Write at least one.")
+        for place, text in enumerate(self.texts):
+            if self.action != "remove" and not text.strip():
+                problems.add(f"texts.{place}", "is empty.", "Write the system prompt, or leave it out.")
+
+    def apply(self, rows: Rows, work: StepWork) -> Outcome:
+        outcome = Outcome()
+        for place, row in each(rows, work, self.title):
+            self._edit(outcome, rows.kind, place, row)
+        return outcome
+
+    def _edit(self, outcome: Outcome, kind: str, place: int, row: Row) -> None:
+        name = "messages" if kind == "conversation" else "prompt"
+        turns: list[Message] = row[name]
+        had = turns[0]["role"] == "system"
+        if self.action in ("replace where present", "remove") and not had:
+            return
+        if self.action == "add where missing" and had:
+            return
+        new = [] if self.action == "remove" else [{"role": "system", "content": self._drawn(row)}]
+        new += turns[1:] if had else turns
+        if new != turns:
+            said = "removed" if self.action == "remove" else "replaced" if had else "added"
+            found = (turns[0]["content"],) if had else ()
+            settle(outcome, kind, place, {**row, name: new}, Verdict(f"System prompt {said}.", found))
+
+    def _drawn(self, row: Row) -> str:
+        """The text for a row: hangs on what the row says and the seed, not on where it stands."""
+        if len(self.texts) == 1:
+            return self.texts[0]
+        mark = hashlib.blake2b(f"{self.seed} {row_text(row)}".encode(), digest_size=8).digest()
+        return self.texts[int.from_bytes(mark) % len(self.texts)]

@@ -1,0 +1,105 @@
+"""Keeping rows by their length."""
+
+import hashlib
+from typing import ClassVar, Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+from pydantic import Field
+
+from workbench.core.errors import Problems, UserError
+from workbench.core.home import Home
+from workbench.data.recipes.step import STEPS, Outcome, Step, StepWork, Verdict
+from workbench.data.recipes.turns import judged, slices, whole, word_counts
+from workbench.models.shelf import model_folder
+from workbench.rendering.tokenizer import Tokenizer
+from workbench.rows.split_rows import Rows
+
+ANSWERS = {"preference": ("chosen", "rejected"), "unpaired": ("completion",), "conversation": ("messages",)}
+BATCH = 1000
+
+
+@STEPS.register
+class TokenLength(Step):
+    """Takes out rows that are too short or too long, in tokens of a model or in words; nothing is cut.
+
+    What the chat template adds is not counted; thoughts, tool calls and tools are. Words stand between spaces; in
+    scripts without spaces (Chinese, Japanese, Thai, …) two characters are one. Of pairs each side counts by itself,
+    with the prompt where the whole row is measured.
+    """
+
+    method: ClassVar[str] = "token_length"
+    title: ClassVar[str] = "Length"
+    group: ClassVar = "Which rows stay"
+    version: ClassVar[int] = 2
+
+    model: str = Field(
+        "",
+        description="The model whose tokens are counted; empty counts words.",
+    )
+    least: int = Field(1, ge=0, le=10_000_000, description="Shortest length that stays.")
+    most: int = Field(2048, ge=0, le=10_000_000, description="Longest length that stays; 0 sets no limit.")
+    part: Literal["all", "answer"] = Field("all", description="Measure the whole row, or its answers alone.")
+    action: Literal["drop", "flag"] = Field("drop", description="Take such rows out, or flag them for review.")
+
+    def check(self, home: Home, kind: str, problems: Problems) -> None:
+        if self.most and self.most < self.least:
+            problems.add("most", f"{self.most} is less than the shortest, {self.least}.", "Raise it, or lower that.")
+        if self.part == "answer" and kind == "prompts":
+            problems.add("part", "prompts have no answers.", "Choose 'all'.")
+        if self.model:
+            try:
+                Tokenizer.load(model_folder(home, self.model))
+            except UserError as error:
+                problems.collect("model", error)
+
+    def inputs(self, home: Home) -> list[str]:
+        if not self.model:
+            return []
+        path = model_folder(home, self.model) / "tokenizer.json"
+        return [hashlib.sha256(path.read_bytes()).hexdigest()] if path.is_file() else []
+
+    def apply(self, rows: Rows, work: StepWork) -> Outcome:
+        tokenizer = Tokenizer.load(model_folder(work.home, self.model)) if self.model else None
+        verdicts: dict[int, Verdict] = {}
+        for start, some in slices(rows, work, self.title):
+            for texts in sides(some, self.part):
+                lengths = _lengths(texts, tokenizer, start, len(rows), work)
+                off = (lengths < self.least) | ((lengths > self.most) if self.most else False)
+                for place in np.flatnonzero(off).tolist():
+                    verdicts.setdefault(start + place, self._verdict(int(lengths[place])))
+        return judged(self.action, dict(sorted(verdicts.items())))
+
+    def _verdict(self, length: int) -> Verdict:
+        unit = ("token" if self.model else "word") + "s" * (length != 1)
+        wrong = f"fewer than {self.least:,}" if length < self.least else f"more than {self.most:,}"
+        return Verdict(f"{length:,} {unit}, {wrong}.")
+
+
+def sides(rows: Rows, part: str) -> list[pa.Array]:
+    """The texts that are measured: two a row of pairs, else one."""
+    if rows.kind in ("text", "prompts") or (rows.kind == "conversation" and part != "answer"):
+        return [whole(rows.texts("all"))]
+    role: Literal["assistant", "all"] = "assistant" if part == "answer" else "all"
+    answers = [_alone(rows, name).texts(role) for name in ANSWERS[rows.kind]]
+    if part == "answer":
+        return [whole(texts) for texts in answers]
+    asked = whole(rows.texts("prompt"))
+    return [pc.binary_join_element_wise(asked, whole(texts), "\n") for texts in answers]
+
+
+def _alone(rows: Rows, column: str) -> Rows:
+    return Rows("conversation", pa.table({"messages": rows.table.column(column)}))
+
+
+def _lengths(texts: pa.Array, tokenizer: Tokenizer | None, start: int, total: int, work: StepWork) -> NDArray[np.int64]:
+    if tokenizer is None:
+        return word_counts(texts)
+    found: list[int] = []
+    for first in range(0, len(texts), BATCH):
+        work.stop()
+        work.tell(start + first, total, "Counting tokens")
+        found += tokenizer.lengths(texts.slice(first, BATCH).to_pylist())
+    return np.array(found, np.int64)

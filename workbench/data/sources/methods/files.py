@@ -1,0 +1,91 @@
+"""Files on this machine: one, several, or a folder of them."""
+
+from pathlib import Path
+
+from pydantic import Field
+
+from workbench.core.errors import Problems, UserError
+from workbench.core.home import Home
+from workbench.core.parallel import Stop, Tell
+from workbench.core.paths import ServerPaths, regular_file, regular_files
+from workbench.data.reading.documents import Documents
+from workbench.data.reading.ingest import gather
+from workbench.data.reading.opening import Encoding
+from workbench.data.reading.readers import ReadingOptions, form_of, suffix_form
+from workbench.data.reading.selection import Selection, bounds
+from workbench.data.reading.tabular import Header
+from workbench.data.sources.source import (
+    COLUMNS,
+    NOTES,
+    SAMPLES,
+    SOURCES,
+    Columns,
+    FormatOrNone,
+    Imported,
+    Source,
+    choice_of,
+    keep_copies,
+)
+
+
+@SOURCES.register
+class Files(Source):
+    """Files of rows: JSON, JSONL, CSV, TSV, Anki, Parquet, Markdown or plain text, packed or not; several at once.
+
+    Packed are .gz and .zst. A folder stands for the files in it. All must be of one kind; each may have its own format.
+    """
+
+    method = "files"
+    title = "Files"
+
+    paths: ServerPaths = Field(description="The files, or folders of files.", min_length=1, max_length=10_000)
+    format: FormatOrNone = Field(None, description="The format of all files; empty detects it file by file.")
+    columns: Columns = COLUMNS
+    encoding: Encoding = Field("utf-8", description="How text is encoded; a byte order mark decides over it.")
+    header: Header = Field("auto", description="Whether the first line of a table names its columns.")
+    documents: Documents = Field("auto", description="What a document of plain text is: a line, a paragraph, or all.")
+    rows: str = Field("", description="Which rows of all files together, such as [:20%] or [100:200]; empty takes all.")
+    samples: int = SAMPLES
+    notes: list[str] = NOTES
+
+    def check(self, home: Home, problems: Problems) -> None:
+        try:
+            for path in self.files():
+                form_of(path, self.reading())
+            if self.rows:
+                bounds(self.rows, 0)
+        except UserError as error:
+            problems.collect("paths", error)
+
+    def gather(self, home: Home, folder: Path, tell: Tell | None = None, stop: Stop | None = None) -> Imported:
+        paths = self.files()
+        rejects = folder / "rejected.jsonl"
+        choice = choice_of(self.format, self.columns)
+        found = gather([*paths], choice, self.reading(), rejects, tell, stop, self.selection())
+        kept = keep_copies(folder, paths)
+        told = found.told()
+        info = {**told, "remarks": [*self.notes, *told["remarks"]], "source": kept[0]}
+        if len(paths) > 1:
+            files = [{**copy, **counts} for copy, counts in zip(kept, found.files, strict=True)]
+            info["source"] = {"files": files, "pasted": False, "bytes": sum(copy["bytes"] for copy in kept)}
+        return Imported(found.kind, found.table, found.rejected, info)
+
+    def reading(self) -> ReadingOptions:
+        return ReadingOptions(self.encoding, self.header, self.documents)
+
+    def selection(self) -> Selection:
+        return Selection(self.rows, self.samples)
+
+    def files(self) -> list[Path]:
+        """Every file meant, folders replaced by what lies in them. Raises `UserError`."""
+        return [file for text in self.paths for file in _expanded(Path(text).expanduser())]
+
+
+def _expanded(path: Path) -> list[Path]:
+    """The path itself, or the readable files of a folder by name; pipes, and links out of the folder are refused."""
+    if not path.is_dir():
+        return [regular_file(path, "source")]
+    found = regular_files(path, lambda file: not file.name.startswith(".") and bool(suffix_form(file)), "source")
+    if not found:
+        raise UserError(f"The folder {path} holds no file that can be read.", "Choose the files themselves.", "source")
+    return found

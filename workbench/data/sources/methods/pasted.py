@@ -1,0 +1,59 @@
+"""Text pasted into the page."""
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from workbench.core.errors import Problems, UserError
+from workbench.core.home import Home
+from workbench.core.parallel import Stop, Tell
+from workbench.data.reading.documents import Documents
+from workbench.data.reading.ingest import gather
+from workbench.data.reading.readers import ReadingOptions, form_of
+from workbench.data.reading.tabular import Header
+from workbench.data.sources.source import COLUMNS, SOURCES, Columns, FormatOrNone, Imported, Source, choice_of
+from workbench.rows.values import encodable
+
+IN_RECIPE = 20_000
+
+
+@SOURCES.register
+class Pasted(Source):
+    """Rows pasted as text: JSON, JSONL, CSV, TSV, or paragraphs."""
+
+    method = "pasted"
+    title = "Pasted text"
+
+    text: str = Field(description="The rows.")
+    format: FormatOrNone = Field(None, description="The format of the rows; empty detects it.")
+    columns: Columns = COLUMNS
+    header: Header = Field("auto", description="Whether the first line of a table names its columns.")
+    documents: Documents = Field("auto", description="What a document of plain text is: a line, a paragraph, or all.")
+
+    def check(self, home: Home, problems: Problems) -> None:
+        try:
+            form_of(encodable(self.text, "The pasted text"))
+        except UserError as error:
+            problems.collect("text", error)
+
+    def gather(self, home: Home, folder: Path, tell: Tell | None = None, stop: Stop | None = None) -> Imported:
+        text = encodable(self.text, "The pasted text")
+        choice, rejects = choice_of(self.format, self.columns), folder / "rejected.jsonl"
+        found = gather([text], choice, self.reading(), rejects, tell, stop)
+        (folder / "source").mkdir()
+        file = folder / "source" / f"pasted.{form_of(text)}"
+        file.write_text(text, encoding="utf-8", newline="")
+        kept = {"file": file.name, "pasted": True, "bytes": file.stat().st_size, "copied": True}
+        return Imported(found.kind, found.table, found.rejected, {**found.told(), "source": kept})
+
+    def reading(self) -> ReadingOptions:
+        return ReadingOptions("utf-8", self.header, self.documents)
+
+    def recipe(self, folder: Path) -> dict[str, Any]:
+        """The text itself where it is short, else the copy of it in the dataset's folder."""
+        if len(self.text) <= IN_RECIPE:
+            return self.to_dict()
+        path = folder / "source" / f"pasted.{form_of(self.text)}"
+        same = {name: value for name, value in self.to_dict().items() if name not in ("method", "text")}
+        return {"method": "files", "paths": [str(path)], **same, "encoding": "utf-8"}

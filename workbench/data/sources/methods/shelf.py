@@ -1,0 +1,40 @@
+"""The rows of another dataset on the shelf."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from workbench.core.errors import Problems, UserError
+from workbench.core.home import Home
+from workbench.core.lineage import parent_of
+from workbench.core.parallel import Stop, Tell
+from workbench.data.sources.source import SOURCES, Imported, Source
+from workbench.data.store.datasets import dataset_folder, dataset_kind, dataset_table
+
+
+@SOURCES.register
+class Shelf(Source):
+    """The rows of a dataset that is on the shelf, as they were read or as its recipe left them."""
+
+    method = "shelf"
+    title = "A dataset on the shelf"
+
+    dataset: str = Field(description="The dataset.")
+    part: Literal["result", "rows", "train", "eval"] = Field(
+        "result", description="Its result (train and eval), its rows as they were read, or one split."
+    )
+
+    def check(self, home: Home, problems: Problems) -> None:
+        try:
+            dataset_kind(home, self.dataset)
+        except UserError as error:
+            problems.collect("dataset", error)
+
+    def gather(self, home: Home, folder: Path, tell: Tell | None = None, stop: Stop | None = None) -> Imported:
+        table = dataset_table(home, self.dataset, self.part)
+        if not table.num_rows:
+            raise UserError(f"{self.dataset} has no rows in {self.part}.", "Choose another part.", "part")
+        parent = parent_of(dataset_folder(home, self.dataset), "source")
+        info = {"source": {"dataset": self.dataset, "part": self.part}}
+        return Imported(dataset_kind(home, self.dataset), table, 0, info, [parent])

@@ -1,0 +1,115 @@
+"""Where a dataset's rows come from: the base class of sources, their registry, and what they give. One a file."""
+
+import shutil
+from dataclasses import dataclass
+from dataclasses import field as dataclass_field
+from pathlib import Path
+from typing import Annotated, Any
+
+import pyarrow as pa
+from pydantic import BeforeValidator, Field, PlainSerializer
+
+from workbench.core.errors import NestedSpecError, Problems, SpecError
+from workbench.core.home import NAME, Home, free_name, slug
+from workbench.core.lineage import Parent
+from workbench.core.parallel import Stop, Tell
+from workbench.core.registry import Method, Registry
+from workbench.data.reading.format import FORMATS, Format
+from workbench.data.reading.source_plan import Choice
+
+COPY_LIMIT = 200 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Imported:
+    """Canonical rows of one kind in the source's order, how many were rejected, and what the manifest says of them."""
+
+    kind: str
+    table: pa.Table
+    rejected: int = 0
+    info: dict[str, Any] = dataclass_field(default_factory=dict)
+    parents: list[Parent] = dataclass_field(default_factory=list)
+
+
+class Source(Method):
+    """Base of every source of rows."""
+
+    def check(self, home: Home, problems: Problems) -> None:
+        """Adds everything that would make gathering fail at once; it reads no rows."""
+
+    def gather(self, home: Home, folder: Path, tell: Tell | None = None, stop: Stop | None = None) -> Imported:
+        """The rows; writes rejected.jsonl and source/ (copies of the originals) into the dataset's folder.
+
+        Raises `UserError`, and whatever `stop` raises.
+        """
+        raise TypeError(f"{type(self).__name__} has no gather()")
+
+    def recipe(self, folder: Path) -> dict[str, Any]:
+        """The source as the recipe in the dataset's folder names it."""
+        return self.to_dict()
+
+
+SOURCES: Registry[Source] = Registry("source", "workbench.data.sources.methods")
+
+
+def _read(value: Any) -> Any:
+    try:
+        return None if value in (None, "", "detect") else FORMATS.parse(value)
+    except SpecError as error:
+        raise NestedSpecError(error.problems) from None
+
+
+def _written(value: Method | None) -> Any:
+    """With the settings that were given; the others are filled in from the rows, now as then."""
+    return {"method": value.method, **value.model_dump(mode="json", exclude_unset=True)} if value else None
+
+
+def choice_of(format: Method | None, columns: dict[str, str]) -> Choice:
+    """What a source's settings choose."""
+    if format is not None and not isinstance(format, Format):
+        raise TypeError(f"{type(format).__name__} is no format")
+    return Choice(format, columns)
+
+
+def _columns(value: Any) -> Any:
+    return {} if value is None else value
+
+
+Columns = Annotated[dict[str, str], BeforeValidator(_columns)]
+COLUMNS: Any = Field(
+    default_factory=dict, description="Changes to the format's columns: a setting and its column, or a column and what "
+    "becomes of it, keep or leave_out.",
+)  # fmt: skip
+SAMPLES: Any = Field(
+    0, ge=0, le=10**9, description="How many of the rows, drawn at random; 0 takes all, and so do too many."
+)
+NOTES: Any = Field(default_factory=list, description="What is worth knowing of the source, told with the import.")
+FormatOrNone = Annotated[Method | None, BeforeValidator(_read), PlainSerializer(_written)]
+
+
+def keep_copies(folder: Path, paths: list[Path]) -> list[dict[str, Any]]:
+    """Copies the originals, unchanged, into source/, as long as they are 200 MB together; what each is called there."""
+    kept = folder / "source"
+    kept.mkdir()
+    left, found = COPY_LIMIT, []
+    for path in paths:
+        size = path.stat().st_size
+        name = free_name(kept, path.name if NAME.fullmatch(path.name) else slug(path.name))
+        fits = size <= left
+        if fits:
+            shutil.copyfile(path, kept / name)
+            left -= size
+        found.append({"file": name, "pasted": False, "bytes": size, "copied": fits})
+    return found
+
+
+def as_kept(source: dict[str, Any], info: dict[str, Any]) -> dict[str, Any]:
+    """A source of files as read again from their copies in the dataset's folder, if all were copied.
+
+    `info` is what gathering told. The paths are relative to the folder, where the recipe lies too.
+    """
+    told = info.get("source") or {}
+    files = told.get("files") or [told]
+    if source.get("method") != "files" or not all(file.get("copied") for file in files):
+        return source
+    return {**source, "paths": [f"source/{file['file']}" for file in files]}

@@ -1,0 +1,121 @@
+"""Texts as vectors of meaning, by a sentence model that the operator provides: nothing is downloaded.
+
+WORKBENCH_EMBEDDER names a folder with tokenizer.json and a model that is pooled by the mean, such as all-MiniLM-L6-v2
+(https://huggingface.co/sentence-transformers/all-MiniLM-L6-v2): model.onnx (or onnx/model.onnx), which needs
+onnxruntime, or model.safetensors with config.json.
+"""
+
+import hashlib
+import importlib.util
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.core.errors import UserError
+from workbench.models.safetensors_files import check_header
+
+FOLDER = "WORKBENCH_EMBEDDER"
+LONGEST = 256
+Vectors = NDArray[np.float32]
+Embed = Callable[[list[str]], Vectors]
+
+
+def missing() -> str:
+    """Why texts cannot be embedded here and what to do, or ''."""
+    folder = _folder()
+    if folder is None:
+        return f"Set {FOLDER} to a folder with a sentence model such as all-MiniLM-L6-v2."
+    if _onnx(folder):
+        has = importlib.util.find_spec("onnxruntime")
+        return "" if has else "It needs the package onnxruntime: pip install onnxruntime."
+    wanted = ("tokenizer.json", "config.json", "model.safetensors")
+    lacking = [name for name in wanted if not (folder / name).is_file()]
+    return f"{FOLDER} names {folder}, which lacks {' and '.join(lacking)}." if lacking else ""
+
+
+def load() -> Embed:
+    """embed(texts) → (texts, size) float32 vectors of length 1. Raises `UserError` when there is no model."""
+    folder = _folder()
+    if folder is None or missing():
+        raise UserError("There is no sentence model here.", missing(), "method")
+    return _onnx_model(folder) if _onnx(folder) else _torch_model(folder)
+
+
+def digest() -> str:
+    """Changes when the model does; '' when there is none."""
+    folder = _folder()
+    path = folder and (_onnx(folder) or folder / "model.safetensors")
+    if not path or not path.is_file():
+        return ""
+    stat = path.stat()
+    return hashlib.sha256(f"{path} {stat.st_size} {stat.st_mtime_ns}".encode()).hexdigest()
+
+
+def _folder() -> Path | None:
+    named = os.environ.get(FOLDER, "")
+    return Path(named).expanduser() if named else None
+
+
+def _onnx(folder: Path) -> Path | None:
+    found = [path for path in (folder / "model.onnx", folder / "onnx" / "model.onnx") if path.is_file()]
+    return found[0] if found and (folder / "tokenizer.json").is_file() else None
+
+
+def _tokenizer(folder: Path) -> Callable[[list[str]], dict[str, NDArray[np.int64]]]:
+    """tokenize(texts) → input_ids, attention_mask, token_type_ids, (texts, tokens) each."""
+    import tokenizers
+
+    backend = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
+    backend.enable_truncation(LONGEST)
+    backend.enable_padding()
+
+    def tokenize(texts: list[str]) -> dict[str, NDArray[np.int64]]:
+        encodings = backend.encode_batch(texts)
+        mask = np.array([one.attention_mask for one in encodings], np.int64)
+        ids = np.array([one.ids for one in encodings], np.int64)
+        return {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(mask)}
+
+    return tokenize
+
+
+def _onnx_model(folder: Path) -> Embed:
+    import onnxruntime
+
+    tokenize = _tokenizer(folder)
+    session = onnxruntime.InferenceSession(str(_onnx(folder)), providers=["CPUExecutionProvider"])
+    names = {one.name for one in session.get_inputs()}
+
+    def embed(texts: list[str]) -> Vectors:
+        given = tokenize(texts)
+        states = session.run(None, {name: value for name, value in given.items() if name in names})[0]
+        return pooled(np.asarray(states, np.float32), given["attention_mask"])
+
+    return embed
+
+
+def _torch_model(folder: Path) -> Embed:
+    import torch
+    from transformers import AutoModel
+
+    check_header(folder / "model.safetensors")
+    tokenize = _tokenizer(folder)
+    model = AutoModel.from_pretrained(folder, local_files_only=True, trust_remote_code=False).eval()
+
+    def embed(texts: list[str]) -> Vectors:
+        given = tokenize(texts)
+        ids, mask = (torch.from_numpy(given[name]) for name in ("input_ids", "attention_mask"))
+        with torch.inference_mode():
+            states = model(input_ids=ids, attention_mask=mask).last_hidden_state
+        return pooled(states.float().numpy(), given["attention_mask"])
+
+    return embed
+
+
+def pooled(states: NDArray[np.float32], mask: NDArray[np.int64]) -> Vectors:
+    """The mean of the states (texts, tokens, size) under the mask (texts, tokens), scaled to length 1."""
+    weights = mask[:, :, None].astype(np.float32)
+    mean = (states * weights).sum(1) / np.maximum(weights.sum(1), 1)
+    return mean / np.maximum(np.linalg.norm(mean, axis=1, keepdims=True), 1e-12)

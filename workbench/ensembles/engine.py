@@ -1,0 +1,63 @@
+"""An engine that also knows ensembles: their members are loaded like any other models, and asked together.
+
+Imports torch: only job and chat processes import this.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from workbench.core.home import Home
+from workbench.ensembles.shelf import ShelvedEnsemble, is_ensemble, read_ensemble
+from workbench.inference.batches import one_by_one
+from workbench.inference.decoding import Decoding
+from workbench.inference.engine import Engine
+from workbench.inference.loaded_model import Answering
+from workbench.inference.stream import Answer, Messages, TokenStream, Watch, unwatched
+
+
+class LoadedEnsemble:
+    """An ensemble of the shelf over its loaded members."""
+
+    def __init__(self, engine: Engine, shelved: ShelvedEnsemble):
+        self.name, self._engine, self._shelved = shelved.name, engine, shelved
+
+    def weights(self) -> str:
+        method, members = self._shelved.method, self._shelved.members
+        return f"{method.how(members)}: {' | '.join(self._engine.model(member).weights() for member in members)}"
+
+    def check_prompt(self, messages: Messages) -> None:
+        """Nothing to say: an ensemble only finds out on its way."""
+
+    def open(self, messages: Messages, decoding: Decoding) -> TokenStream:
+        stream = self._shelved.method.stream(self._engine, self._shelved.members, messages, decoding)
+        stream.name = self.name
+        return stream
+
+    def answer_batch(
+        self, conversations: Sequence[Messages], decoding: Decoding, watch: Watch = unwatched
+    ) -> list[Answer]:
+        return one_by_one(self, conversations, decoding, watch)
+
+
+class EnsembleEngine(Engine):
+    """Models and ensembles of one home."""
+
+    def __init__(self, home: Home):
+        super().__init__(home)
+        self._ensembles: dict[str, LoadedEnsemble] = {}
+
+    def load(self, names: Sequence[str]) -> Iterator[str]:
+        yield from super().load(list(self._with_members(names)))
+
+    def _with_members(self, names: Sequence[str]) -> Iterator[str]:
+        """The names of models to load: an ensemble's members in its place."""
+        for name in names:
+            self._ensembles.pop(name, None)  # the name may have come to mean a model
+            if "+" not in name and is_ensemble(self.home, name):
+                shelved = read_ensemble(self.home, name)
+                self._ensembles[name] = LoadedEnsemble(self, shelved)
+                yield from shelved.members
+            else:
+                yield name
+
+    def answering(self, name: str) -> Answering:
+        return self._ensembles.get(name) or super().answering(name)

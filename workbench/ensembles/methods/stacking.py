@@ -1,0 +1,79 @@
+"""A small model fitted on votes picks among the members' answers."""
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
+from pydantic import Field
+
+from workbench.core.errors import Problems
+from workbench.ensembles.method import ENSEMBLES, Ensemble
+from workbench.ensembles.methods import _features as features
+from workbench.ensembles.methods._steps import Result, Step, Steps, Work
+from workbench.inference.decoding import Decoding
+from workbench.inference.stream import Messages, TokenStream
+
+if TYPE_CHECKING:
+    from workbench.inference.engine import Engine
+
+Coefficient = Annotated[float, Field(allow_inf_nan=False)]
+
+
+@ENSEMBLES.register
+class Stacking(Ensemble):
+    """Every member answers once; a logistic model fitted on the votes of a label session picks the answer.
+
+    Its score is a weighted sum of features: the log-probability under each member, length, repetition, whether it was
+    cut off, and whose it is. The weights come from the job fit-stacking. https://doi.org/10.1016/S0893-6080(05)80023-1
+    """
+
+    method: ClassVar[str] = "stacking"
+    title: ClassVar[str] = "Stacking on votes"
+    fitted: ClassVar[bool] = True
+
+    coefficients: dict[str, Coefficient] = Field(
+        default_factory=dict, description="Weight of each feature in an answer's score, as fit-stacking found them."
+    )
+
+    def check_members(self, members: Sequence[str], problems: Problems) -> None:
+        if set(self.coefficients) != set(features.names(members)):
+            problems.add(
+                "coefficients", "are not fitted for these members.", "Make the ensemble with the job fit-stacking."
+            )
+
+    def how(self, members: Sequence[str]) -> str:
+        return f"{self.title}, {len(members)} answers"
+
+    def score(self, values: features.Features) -> float:
+        """How good an answer with these features is, in logits: a difference of 1 is chosen with 73 %."""
+        return sum(weight * values[name] for name, weight in self.coefficients.items())
+
+    def stream(self, engine: "Engine", members: Sequence[str], messages: Messages, decoding: Decoding) -> TokenStream:
+        return Steps(self._work(engine, members, messages, decoding))
+
+    def _work(self, engine: "Engine", members: Sequence[str], messages: Messages, decoding: Decoding) -> Work:
+        made: dict[str, Result] = {}
+        for place, member in enumerate(members, 1):
+            stream = engine.model(member).open(messages, decoding)
+            yield Step(f"answer {place} of {len(members)} · {member}", stream)
+            if text := stream.text.strip():
+                made[member] = Result(text, stream.done, stream.made)
+        scores: dict[str, float] = {}
+        for place, (member, answer) in enumerate(made.items(), 1):
+            yield Step(f"weighing answer {place} of {len(made)}")
+            candidate = features.Candidate(member, answer.text, answer.finish)
+            values = features.of_text(engine, members, candidate)
+            for judge in members:
+                values |= features.of_likelihood(engine, judge, messages, candidate)
+            scores[member] = self.score(values)
+        return self._result(made, scores)
+
+    @staticmethod
+    def _result(made: dict[str, Result], scores: dict[str, float]) -> Result:
+        if not made:
+            return Result("", "eos", note="every answer was empty")
+        best, *others = sorted(scores, key=lambda member: -scores[member])
+        answer, note = made[best], f"by {best}"
+        if others:
+            note += f", {1 / (1 + math.exp(scores[others[0]] - scores[best])):.0%} against {others[0]}"
+        return Result(answer.text, answer.finish, answer.made, note)

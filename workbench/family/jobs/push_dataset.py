@@ -1,0 +1,99 @@
+"""Uploading a dataset of the shelf to the Hugging Face hub, as Parquet with a card, in one commit.
+
+The login is the one `hf auth login` keeps, or HF_TOKEN: it is never a setting, so that no job file holds it.
+"""
+
+import shutil
+from pathlib import Path
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from workbench.core.children import Credential
+from workbench.core.errors import Problems, UserError
+from workbench.core.home import Home, write_text
+from workbench.core.units import human_size
+from workbench.family.jobs.push_gguf import check_login, explained
+from workbench.jobs.job import JOBS, Job, JobContext
+
+
+@JOBS.register
+class PushDataset(Job):
+    """Uploads a dataset of the shelf to the Hugging Face hub: Parquet files and a dataset card."""
+
+    method: ClassVar[str] = "push-dataset"
+    title: ClassVar[str] = "Push a dataset to the hub"
+    uses_device: ClassVar[bool] = False
+
+    repo: str = Field(
+        description="The hub id, such as your-name/my-dataset; it is made if it is not there.",
+        pattern=r"^[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*$",
+    )
+    dataset: str = Field(description="The dataset of the shelf.")
+    private: bool = Field(True, description="Only you can see a repository that is made for this.")
+    license: str = Field(
+        "", description="The licence the card names, such as apache-2.0; empty names none.", pattern=r"^[\w.-]{0,60}$"
+    )
+
+    def label(self) -> str:
+        return f"Push {self.repo}"
+
+    def facts(self, home: Home) -> list[list[str]]:
+        return [["Repository", f"datasets/{self.repo}"], ["Dataset", self.dataset]]
+
+    def credentials(self) -> tuple[Credential, ...]:
+        return ("hub",)
+
+    def check(self, home: Home, problems: Problems) -> None:
+        from workbench.data.store.datasets import dataset_kind
+
+        try:
+            dataset_kind(home, self.dataset)
+        except UserError as error:
+            problems.collect("dataset", error)
+        check_login(problems)
+
+    def run(self, ctx: JobContext) -> dict[str, Any]:
+        from huggingface_hub import HfApi
+
+        folder = ctx.folder / "upload"
+        shutil.rmtree(folder, ignore_errors=True)  # of an earlier try
+        try:
+            files = self._written(ctx, folder)
+            ctx.checkpoint()
+            size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+            ctx.progress(1, 2, f"Uploading {human_size(size)} to {self.repo}")
+            api = HfApi()
+            url = str(api.create_repo(self.repo, repo_type="dataset", private=self.private, exist_ok=True))
+            api.upload_folder(
+                repo_id=self.repo, repo_type="dataset", folder_path=folder, delete_patterns=["data/*"],
+                commit_message=f"{self.dataset}, from LLM Workbench",
+            )  # fmt: skip
+        except Exception as error:
+            known = explained(error, self.repo)
+            if known is None:
+                raise
+            raise known from None
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+        ctx.progress(2, 2, "On the hub")
+        return {"repository": url, "files": [*files.values(), "README.md"]}
+
+    def _written(self, ctx: JobContext, folder: Path) -> dict[str, str]:
+        """The folder as it is uploaded; its data files by split."""
+        from workbench.data.exports.export import write_export
+        from workbench.data.exports.formats.parquet import Parquet
+        from workbench.family.dataset_card import dataset_card
+
+        def tell(done: float, total: float, text: str) -> None:
+            ctx.progress(done / total if total else 0, 2, text)
+
+        made = write_export(ctx.home, self.dataset, Parquet(), folder / "data", tell=tell, stop=ctx.checkpoint)
+        for path in made.settings:
+            path.unlink()
+        files = {split: f"data/{split}.parquet" for split in made.data}
+        for split, path in made.data.items():
+            path.rename(folder / files[split])
+        card = dataset_card(ctx.home, self.dataset, self.repo, self.license, files, made.uses)
+        write_text(folder / "README.md", card)
+        return files

@@ -1,0 +1,139 @@
+"""Uploading GGUF files of the shelf to the Hugging Face hub.
+
+The login is the one `hf auth login` keeps, or HF_TOKEN: it is never a setting, so that no job file holds it.
+"""
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from workbench.core.children import Credential
+from workbench.core.errors import Problems, UserError
+from workbench.core.home import Home
+from workbench.core.lineage import read_manifest
+from workbench.core.markdown import fenced, text
+from workbench.core.spec import dump_yaml
+from workbench.core.units import human_size
+from workbench.family.front_matter import declared
+from workbench.jobs.job import JOBS, Job, JobContext
+from workbench.models.shelf import gguf_file
+
+HOW_TO_LOG_IN = "Run `hf auth login` on this machine, or start the workbench with HF_TOKEN set; it must allow writing."
+
+
+@JOBS.register
+class PushGguf(Job):
+    """Uploads GGUF models of the shelf into one repository of the Hugging Face hub, with a model card."""
+
+    method: ClassVar[str] = "push-gguf"
+    title: ClassVar[str] = "Push GGUF to the hub"
+    uses_device: ClassVar[bool] = False
+
+    repo: str = Field(
+        description="The hub id, such as your-name/my-model-GGUF; it is made if it is not there.",
+        pattern=r"^[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*$",
+    )
+    models: list[str] = Field(
+        description="GGUF models of the shelf; each becomes one file.", min_length=1, max_length=24
+    )
+    private: bool = Field(True, description="Only you can see a repository that is made for this.")
+
+    def label(self) -> str:
+        return f"Push {self.repo}"
+
+    def facts(self, home: Home) -> list[list[str]]:
+        return [["Repository", self.repo], ["Files", ", ".join(f"{name}.gguf" for name in self.models)]]
+
+    def credentials(self) -> tuple[Credential, ...]:
+        return ("hub",)
+
+    def check(self, home: Home, problems: Problems) -> None:
+        if len(set(self.models)) < len(self.models):
+            problems.add("models", "a model is chosen twice.", "Choose each model once.")
+        for name in self.models:
+            try:
+                gguf_file(home, name, "models")
+            except UserError as error:
+                problems.collect("models", error)
+        check_login(problems)
+
+    def run(self, ctx: JobContext) -> dict[str, Any]:
+        from huggingface_hub import HfApi
+
+        api, total = HfApi(), len(self.models) + 1
+        ctx.progress(0, total, f"Opening {self.repo}")
+        try:
+            url = str(api.create_repo(self.repo, private=self.private, exist_ok=True))
+            for place, name in enumerate(self.models):
+                ctx.checkpoint()
+                path = gguf_file(ctx.home, name)
+                ctx.progress(place, total, f"Uploading {name}.gguf, {human_size(path.stat().st_size)}")
+                api.upload_file(path_or_fileobj=path, path_in_repo=f"{name}.gguf", repo_id=self.repo)
+            ctx.progress(total - 1, total, "Writing the model card")
+            card = model_card(ctx.home, self.repo, self.models).encode()
+            api.upload_file(path_or_fileobj=card, path_in_repo="README.md", repo_id=self.repo)
+        except Exception as error:
+            known = explained(error, self.repo)
+            if known is None:
+                raise
+            raise known from None
+        ctx.progress(total, total, "On the hub")
+        return {"repository": url, "files": [f"{name}.gguf" for name in self.models]}
+
+
+def model_card(home: Home, repo: str, models: list[str]) -> str:
+    """README.md of a repository of GGUF files: what they are, how large, and how to run one."""
+    folders = [home.models / name for name in models]
+    rows = [_row(folder) for folder in folders]
+    parts = [
+        f"---\n{dump_yaml(_front(folders))}---",
+        f"# {text(repo.split('/')[1])}",
+        "GGUF files for llama.cpp and what is built on it, made with LLM Workbench.",
+        "\n".join(["| File | Type | Size |", "| --- | --- | --- |", *rows]),
+        "## How to run it",
+        fenced(f"llama-cli --hf-repo {repo} --hf-file {models[0]}.gguf -cnv", "sh"),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _row(folder: Path) -> str:
+    kind, size = read_manifest(folder).info.get("type", ""), (folder / "model.gguf").stat().st_size
+    return f"| {text(folder.name)}.gguf | {text(kind)} | {human_size(size)} |"
+
+
+def _front(folders: list[Path]) -> dict[str, Any]:
+    """What the cards of the models agree on: the models they come from, and their licence."""
+    cards = [declared(folder) for folder in folders]
+    front: dict[str, Any] = {"library_name": "gguf"}
+    if len(licences := {card.license for card in cards}) == 1 and licences != {""}:
+        front["license"] = licences.pop()
+    if bases := list(dict.fromkeys(base for card in cards for base in card.base_model)):
+        front |= {"base_model": bases, "base_model_relation": "quantized"}
+    return {**front, "pipeline_tag": "text-generation", "tags": ["gguf", "llm-workbench"]}
+
+
+def check_login(problems: Problems) -> None:
+    from huggingface_hub import constants, get_token
+
+    if constants.HF_HUB_OFFLINE:
+        problems.add("repo", "The hub is switched off here (HF_HUB_OFFLINE).", "Start the workbench without it.")
+    elif not get_token():
+        problems.add("repo", "There is no login for the Hugging Face hub.", HOW_TO_LOG_IN)
+
+
+def explained(error: Exception, repo: str) -> UserError | None:
+    """A refusal of the hub, or a hub that is not reached, in words; None for anything else."""
+    from huggingface_hub import errors
+
+    if isinstance(error, errors.HFValidationError):
+        return UserError(f"{repo!r} is no hub id.", "It reads owner/name.", "repo")
+    if isinstance(error, errors.HfHubHTTPError):
+        status = error.response.status_code if error.response is not None else 0
+        if status in (401, 403, 404):
+            return UserError(f"The hub does not let you write to {repo} ({status}).", HOW_TO_LOG_IN, "repo")
+        return UserError(f"The hub answered {status}: {error}", "Try again in a while; what is there is kept.", "repo")
+    if isinstance(error, errors.HTTPError | ConnectionError | errors.OfflineModeIsEnabled):
+        remedy = "Check the connection, then start it again; files that are there are not sent twice."
+        return UserError(f"The Hugging Face hub is not reached ({type(error).__name__}).", remedy, "repo")
+    return None

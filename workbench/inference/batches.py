@@ -1,0 +1,44 @@
+"""Answers to many conversations."""
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+
+from workbench.inference.decoding import Decoding
+from workbench.inference.loaded_model import Answering
+from workbench.inference.stream import Answer, Messages, TokenStream, TooLong, Watch
+
+
+def one_by_one(model: Answering, conversations: Sequence[Messages], decoding: Decoding, watch: Watch) -> list[Answer]:
+    """Each by a stream of its own."""
+    return [
+        answer_of(_through(stream, partial(watch, index)))
+        for index, stream in enumerate(streams_of(model, conversations, decoding))
+    ]
+
+
+def _through(stream: TokenStream | None, watch: Callable[[], None]) -> TokenStream | None:
+    """Brings a stream to its end; None where there is no room, which an ensemble may only find on its way."""
+    try:
+        while stream and not stream.done:
+            watch()
+            stream.advance()
+    except TooLong:
+        return None
+    return stream
+
+
+def streams_of(model: Answering, conversations: Sequence[Messages], decoding: Decoding) -> Iterator[TokenStream | None]:
+    """A stream for each, with a seed of its own; None where there is no room."""
+    for index, messages in enumerate(conversations):
+        try:
+            yield model.open(messages, decoding.model_copy(update={"seed": decoding.seed + index}))
+        except TooLong:
+            yield None
+
+
+def answer_of(stream: TokenStream | None) -> Answer:
+    """The answer of a stream that has ended; None is one for which there was no room."""
+    if stream is None:
+        return Answer("", "error", 0)
+    text = stream.text.strip()
+    return Answer(text, stream.done if text else "error", len(stream.made))

@@ -1,0 +1,196 @@
+"""The loss of a model on rows of a dataset: what training lowers, measured without training."""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.core.errors import UserError
+from workbench.core.home import Home
+from workbench.data.store import datasets
+from workbench.jobs.job import JobStopped
+from workbench.models.shelf import Resolved
+from workbench.rendering.rendered import IGNORED, Tokenizer, encode_rows
+from workbench.rendering.templates import get_template
+
+KINDS = ("conversation", "text")
+LOGITS = 400 * 2**20  # most bytes of float32 logits held at once
+BATCH = 64
+ROUNDS = 1000
+
+Row = dict[str, Any]
+Encoded = dict[str, list[int]]
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Loss:
+    """Mean negative log-likelihood of the trained tokens in nats, with its 95 % interval over the rows.
+
+    `nll` and `counts` hold each row's sum and number of tokens. One row gives an interval without width.
+    """
+
+    loss: float
+    low: float
+    high: float
+    tokens: int
+    rows: int
+    nll: Array = field(repr=False)
+    counts: Array = field(repr=False)
+
+    @property
+    def perplexity(self) -> float:
+        return perplexity(self.loss)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON types, without the single rows."""
+        return {
+            "loss": round(self.loss, 5),
+            "loss_low": round(self.low, 5),
+            "loss_high": round(self.high, 5),
+            "perplexity": round(self.perplexity, 4),
+            "low": round(perplexity(self.low), 4),
+            "high": round(perplexity(self.high), 4),
+            "tokens": self.tokens,
+            "rows": self.rows,
+        }
+
+
+def perplexity(loss: float) -> float:
+    """exp(loss), kept finite."""
+    return math.exp(min(loss, 700.0))
+
+
+def check_dataset(home: Home, name: str, field_name: str = "dataset") -> None:
+    """Raises `UserError` unless the dataset has rows a loss can be measured on."""
+    kind = datasets.dataset_kind(home, name)
+    if kind not in KINDS:
+        raise UserError(
+            f"{name!r} holds {kind} rows, which have no answers to measure on."
+            if kind == "prompts"
+            else f"{name!r} holds {kind} rows.",
+            "Choose a dataset of conversations or texts.",
+            field_name,
+        )
+
+
+def rows_of(home: Home, name: str, limit: int) -> tuple[str, list[Row]]:
+    """The split measured on (eval if the dataset has one, else train) and its first `limit` rows."""
+    split = "eval" if datasets.count(home, name, "eval") else "train"
+    return split, datasets.rows(home, name, split, 0, limit)
+
+
+def encode(
+    found: Resolved, rows: Sequence[Row], kind: str, template: str = "model", max_length: int | None = 512
+) -> list[Encoded]:
+    """The rows as training would give them to this model: [{input_ids, labels}].
+
+    Rows with nothing to measure are left out; raises `UserError` when none is left.
+    """
+    folder = found.home_of_template
+    encoded, report = encode_rows(rows, kind, Tokenizer.load(folder), get_template(template, folder), max_length)
+    encoded = [row for row in encoded if any(label != IGNORED for label in row["labels"][1:])]
+    if not encoded:
+        reason = report.dropped[0][1] if report.dropped else "no row has an answer within the maximum length"
+        raise UserError(
+            f"Nothing can be measured on these rows: {reason}.",
+            "Look at 'what the model sees', or raise the maximum length.",
+            "dataset",
+        )
+    return encoded
+
+
+def longest(model: Any) -> int | None:
+    """How many tokens a model takes at most, if its config says so."""
+    found = getattr(model.config, "max_position_embeddings", None)
+    return int(found) if found else None
+
+
+def loss_of(
+    model: Any,
+    rows: Sequence[Encoded],
+    progress: Callable[[int, int], None] | None = None,
+    stop: Callable[[], object] | None = None,
+    seed: int = 0,
+) -> Loss:
+    """The loss of a loaded model on encoded rows; batches hold rows of like length, the longest first.
+
+    `progress` hears (rows done, rows in all). Raises `JobStopped` when `stop` gives something true before a batch.
+    """
+    nll, counts = np.zeros(len(rows)), np.zeros(len(rows))
+    done = 0
+    for places in batches([len(row["input_ids"]) for row in rows], _vocabulary(model)):
+        if stop and stop():
+            raise JobStopped
+        nll[places], counts[places] = _batch(model, [rows[place] for place in places])
+        done += len(places)
+        if progress:
+            progress(done, len(rows))
+    low, high = interval(nll, counts, seed)
+    return Loss(float(nll.sum() / counts.sum()), low, high, int(counts.sum()), len(rows), nll, counts)
+
+
+def batches(lengths: Sequence[int], vocabulary: int) -> Iterator[list[int]]:
+    """The places of the rows that go through the model together, so that their logits stay below `LOGITS` bytes."""
+    order = sorted(range(len(lengths)), key=lambda place: -lengths[place])
+    while order:
+        room = LOGITS // (4 * vocabulary * max(lengths[order[0]], 1))
+        size = max(1, min(BATCH, room))
+        yield order[:size]
+        order = order[size:]
+
+
+def _batch(model: Any, rows: Sequence[Encoded]) -> tuple[Array, Array]:
+    """Each row's sum of negative log-likelihoods in nats and its number of tokens."""
+    import torch
+
+    width = max(len(row["input_ids"]) for row in rows)
+    ids, labels, seen = (
+        torch.tensor([row + [pad] * (width - len(row)) for row in part])
+        for part, pad in (
+            ([row["input_ids"] for row in rows], 0),
+            ([row["labels"] for row in rows], IGNORED),
+            ([[1] * len(row["input_ids"]) for row in rows], 0),
+        )
+    )
+    with torch.inference_mode():
+        logits = model(
+            input_ids=ids.to(model.device), attention_mask=seen.to(model.device), use_cache=False
+        ).logits  # rows × width × vocabulary
+        wanted = labels[:, 1:].to(logits.device)
+        kept = wanted != IGNORED
+        each = torch.nn.functional.cross_entropy(logits[:, :-1][kept].float(), wanted[kept], reduction="none")
+    owner = kept.nonzero()[:, 0].cpu().numpy()
+    sums: Array = np.bincount(owner, weights=each.cpu().double().numpy(), minlength=len(rows)).astype(float)
+    return sums, np.bincount(owner, minlength=len(rows)).astype(float)
+
+
+def _vocabulary(model: Any) -> int:
+    config = model.config
+    return int(getattr(config, "vocab_size", 0) or getattr(config.get_text_config(), "vocab_size", 0) or 50_000)
+
+
+def interval(nll: Array, counts: Array, seed: int = 0) -> tuple[float, float]:
+    """95 % percentile interval of Σnll / Σcounts when rows are drawn anew with replacement.
+
+    https://doi.org/10.1214/aos/1176344552
+    """
+    picks = np.random.default_rng(seed)
+    drawn = (picks.integers(len(nll), size=len(nll)) for _ in range(ROUNDS))
+    means = [nll[rows].sum() / counts[rows].sum() for rows in drawn]
+    low, high = np.quantile(means, [0.025, 0.975])
+    return float(low), float(high)
+
+
+def difference(one: Loss, other: Loss, seed: int = 0) -> dict[str, float]:
+    """How much lower `one` is than `other` on the same rows, in nats, with its paired 95 % interval.
+
+    Raises `ValueError` when they were measured on different tokens.
+    """
+    if not np.array_equal(one.counts, other.counts):
+        raise ValueError("the losses were measured on different tokens")
+    low, high = interval(one.nll - other.nll, one.counts, seed)
+    return {"loss": round(one.loss - other.loss, 5), "low": round(low, 5), "high": round(high, 5)}

@@ -1,0 +1,165 @@
+"""Models that transformers and PEFT run: bases loaded once, adapters switched on and off over them.
+
+Imports torch: only job and chat processes import this.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+
+from workbench.core.errors import UserError
+from workbench.core.hardware import Hardware
+from workbench.core.home import Home
+from workbench.inference.bases import Base, Loaded
+from workbench.inference.decoding import Decoding
+from workbench.inference.loaded_model import LoadedModel, room_left
+from workbench.inference.sampling_stream import Stream
+from workbench.inference.stream import Answer, Messages, TooLong, Watch, unwatched
+from workbench.models.chat_tokens import stops_of
+from workbench.models.loading import load_base, load_tokenizer
+from workbench.models.shelf import resolve
+from workbench.rendering.rendered import Rendered, Tokenizer, render_prompt
+from workbench.rendering.templates import get_template
+
+
+class TransformersModel:
+    """A name of the shelf over a base in memory: the base alone, or with one adapter on."""
+
+    def __init__(self, loaded: Loaded, base: Base):
+        folder = loaded.found.home_of_template
+        self.name, self.loaded, self.base = loaded.found.name, loaded, base
+        self.stops = stops_of(loaded.found)
+        self._rendering = Tokenizer.load(folder), get_template("model", folder)
+        self.tokenizer = load_tokenizer(folder)
+        self.tokenizer.chat_template = self.tokenizer.chat_template or self._rendering[1].text
+        self.tokenizer.padding_side = "left"
+
+    def weights(self) -> str:
+        one = self.loaded
+        if one.adapter:
+            return f"{one.found.base.name} + adapter {self.name} on · {one.adapter[:8]}"
+        others = "adapters off" if self.base.adapters else "no adapter"
+        return f"{self.name} · {others} · {one.base[:8]}"
+
+    def torch_model(self) -> Any:
+        return self.base.activate(self.loaded.adapter)
+
+    def check_prompt(self, messages: Messages) -> None:
+        self.room(self.prompt_ids(messages))
+
+    def room(self, prompt: Sequence[int]) -> int:
+        longest = getattr(self.torch_model().config, "max_position_embeddings", None) or 2**31
+        return room_left(self.name, prompt, longest - self.loaded.virtual_tokens)
+
+    def prompt(self, messages: Messages) -> Rendered:
+        """The prompt as training and the token view render it; raises `UserError` from the template."""
+        try:
+            return render_prompt(messages, *self._rendering)
+        except UserError as error:
+            raise UserError(
+                f"The chat template of {self.name} refused the conversation: {error.message}",
+                "Try it without a system prompt.",
+            ) from None
+
+    def prompt_text(self, messages: Messages) -> str:
+        return self.prompt(messages).text
+
+    def prompt_ids(self, messages: Messages) -> list[int]:
+        return self.prompt(messages).ids
+
+    def token_ids(self, text: str) -> list[int]:
+        return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    def decode(self, tokens: Sequence[int], skip_special_tokens: bool = True) -> str:
+        return str(self.tokenizer.decode(tokens, skip_special_tokens=skip_special_tokens))
+
+    def open(self, messages: Messages, decoding: Decoding) -> Stream:
+        return Stream(self, messages, decoding)
+
+    def answer_batch(
+        self, conversations: Sequence[Messages], decoding: Decoding, watch: Watch = unwatched
+    ) -> list[Answer]:
+        return _answer_at_once(self, conversations, decoding, watch)
+
+
+class TransformersRuntime:
+    """The bases in memory by what may stand on them, and the names that answer from them."""
+
+    def __init__(self, home: Home, hardware: Hardware):
+        self.home, self.hardware = home, hardware
+        self._bases: dict[str, Base] = {}
+        self._models: dict[str, TransformersModel] = {}
+
+    def takes(self, name: str) -> bool:
+        resolve(self.home, name)
+        return True
+
+    def get(self, name: str) -> TransformersModel | None:
+        return self._models.get(name)
+
+    def load(self, names: Sequence[str]) -> Iterator[str]:
+        wanted = [Loaded.of(resolve(self.home, name)) for name in names]
+        keys = {one.key for one in wanted}
+        self._bases = {key: base for key, base in self._bases.items() if key in keys}
+        self._models = {name: model for name, model in self._models.items() if model.loaded.key in keys}
+        for one in wanted:
+            found = one.found
+            if one.key not in self._bases:
+                yield f"Loading {found.base.name} on {self.hardware.device}"
+                self._bases[one.key] = Base(load_base(found.base, self.hardware, answers_only=True).eval(), active=None)
+            base = self._bases[one.key]
+            if one.adapter and one.adapter not in base.adapters:
+                yield f"Loading adapter {found.name}"
+                base.add(one)
+            known = self._models.get(found.name)
+            if known is None or known.loaded != one:
+                self._models[found.name] = TransformersModel(one, base)
+
+
+def _answer_at_once(
+    model: TransformersModel, conversations: Sequence[Messages], decoding: Decoding, watch: Watch
+) -> list[Answer]:
+    """All in one batch, but for those the model has less room for."""
+    prompts = [model.prompt_ids(messages) for messages in conversations]
+    torch.manual_seed(decoding.seed)
+    answers: dict[int, Answer] = {}
+    for limit, indices in _by_room(model, prompts, decoding.max_new_tokens).items():
+        watch(indices[0])
+        settings = decoding.model_copy(update={"max_new_tokens": limit})
+        batch = _generate(model, [prompts[index] for index in indices], settings) if limit else []
+        answers |= dict(zip(indices, batch or [Answer("", "error", 0)] * len(indices), strict=True))
+    return [answers[index] for index in range(len(prompts))]
+
+
+def _by_room(model: LoadedModel, prompts: Sequence[Sequence[int]], most: int) -> dict[int, list[int]]:
+    """The indices of the prompts by how many tokens each may get: `most`, what room there is, or 0."""
+    indices = defaultdict(list)
+    for index, prompt in enumerate(prompts):
+        try:
+            indices[min(most, model.room(prompt))].append(index)
+        except TooLong:
+            indices[0].append(index)
+    return indices
+
+
+@torch.inference_mode()
+def _generate(model: TransformersModel, prompts: Sequence[list[int]], decoding: Decoding) -> list[Answer]:
+    torch_model, tokenizer = model.torch_model(), model.tokenizer
+    batch = tokenizer.pad([{"input_ids": prompt} for prompt in prompts], return_tensors="pt").to(torch_model.device)
+    generated = torch_model.generate(
+        **batch,
+        **decoding.generate_arguments(),
+        eos_token_id=sorted(model.stops),
+        pad_token_id=tokenizer.pad_token_id,
+    )[:, batch["input_ids"].shape[1] :]
+    return [_finished(model, row.tolist()) for row in generated]
+
+
+def _finished(model: LoadedModel, ids: list[int]) -> Answer:
+    end = next((index for index, token in enumerate(ids) if token in model.stops), None)
+    kept = ids if end is None else ids[:end]
+    text = model.decode(kept).strip()
+    finish = "error" if not text else "length" if end is None else "eos"
+    return Answer(text, finish, len(kept))

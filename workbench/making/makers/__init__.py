@@ -1,1 +1,0 @@
-"""One way of making rows a file; each registers itself in `workbench.making.maker.MAKERS`."""

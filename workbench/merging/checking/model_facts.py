@@ -1,0 +1,148 @@
+"""One model of a recipe as its files describe it, and what makes it unfit to be merged.
+
+Reads config.json, tokenizer.json and the headers of weight files.
+"""
+
+import functools
+import math
+import re
+from collections import Counter
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from workbench.core.errors import Problems, UserError
+from workbench.core.home import Home
+from workbench.merging.recipe import find
+from workbench.merging.stack import group_of, layer_of
+from workbench.models import tensors
+from workbench.models.adapter_judge import require_sound
+from workbench.models.adapters import adapter_kind, misfits
+from workbench.models.json_files import read_json
+from workbench.models.model_import import PICKLED
+from workbench.models.shelf import Resolved
+from workbench.models.vocabulary import Vocabulary, vocabulary
+
+BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}
+BUFFERS = re.compile(r"inv_freq|masked_bias|attn\.bias$|position_ids")
+
+
+@dataclass
+class Seen:
+    """One model of a recipe, as its files describe it. shapes: (shape, safetensors dtype) by tensor."""
+
+    name: str
+    found: Resolved
+    config: dict[str, Any]
+    shapes: dict[str, tuple[tuple[int, ...], str]]
+    vocabulary: Vocabulary | None = None
+
+    @property
+    def depth(self) -> int:
+        keys = ("num_hidden_layers", "n_layer", "num_layers", "n_layers")
+        return _whole_number(next((self.config[key] for key in keys if self.config.get(key)), 0))
+
+    @property
+    def architecture(self) -> str:
+        named = self.config.get("architectures")
+        return ", ".join(map(str, named)) if named and isinstance(named, list) else "?"
+
+    @functools.cached_property
+    def rows(self) -> int:
+        """Rows of the embedding, padding included."""
+        found = [shape[0] for name, (shape, _) in self.shapes.items() if is_vocabulary(name) and shape]
+        return max(found, default=_whole_number(self.config.get("vocab_size")))
+
+    @functools.cached_property
+    def dtype(self) -> str:
+        """The dtype most parameters have, as safetensors calls it."""
+        count: Counter[str] = Counter()
+        for shape, dtype in self.shapes.values():
+            count[dtype] += math.prod(shape)
+        return count.most_common(1)[0][0] if count else ""
+
+    @property
+    def identity(self) -> Hashable:
+        return self.found.base, self.found.adapter
+
+
+def _whole_number(value: Any) -> int:
+    return value if isinstance(value, int) else 0
+
+
+def is_vocabulary(name: str) -> bool:
+    """Whether a tensor has a row for each token."""
+    return layer_of(name) is None and group_of(name) in ("embeddings", "head") and "pos" not in name
+
+
+def see_all(home: Home, names: Iterable[str], problems: Problems) -> dict[str, Seen]:
+    """What the files of these models say, by name; those that cannot be read become problems and are left out."""
+    models: dict[str, Seen] = {}
+    for name in names:
+        try:
+            found = find(home, name)
+            before = len(problems.found)
+            seen = see(found, name, problems)
+            if seen and len(problems.found) == before:
+                require_sound(home, found.adapter, found.base, "models")
+        except UserError as error:
+            problems.collect("models", error)
+        else:
+            models |= {name: seen} if seen else {}
+    return models
+
+
+def see(found: Resolved, name: str, problems: Problems) -> Seen | None:
+    """What a model's files say, its problems added; None if they say too little to go on."""
+    before = len(problems.found)
+    config = read_json(found.base / "config.json", problems)
+    if not list(found.base.glob("*.safetensors")):
+        pickled = any(path.suffix in PICKLED for path in found.base.iterdir())
+        problems.add(
+            "models", f"{name!r} has {'only pickled weights' if pickled else 'no weights'}.",
+            "Save it as safetensors (save_pretrained does) and import it again; pickles can run code.",
+        )  # fmt: skip
+        return None
+    for problem in tensors.check_shards(found.base):
+        problems.add("models", f"{name!r}: {problem.message}", problem.remedy)
+    if len(problems.found) > before:
+        return None
+    shapes = {tensor: (shape, dtype) for tensor, shape, dtype in tensors.shapes(found.base)}
+    inner = config.get("text_config")
+    seen = Seen(name, found, {**config, **(inner if isinstance(inner, dict) else {})}, shapes)
+    seen.config["architectures"] = config.get("architectures")
+    if seen.architecture == "?" or "," in seen.architecture:
+        problems.add("models", f"the config.json of {name!r} names no one architecture.", "Write its class there.")
+    _plain(seen, problems)
+    if found.adapter:
+        _adapter(seen, problems)
+    seen.vocabulary = vocabulary(found.home_of_template)
+    return seen
+
+
+def _plain(seen: Seen, problems: Problems) -> None:
+    """Weights must be plain floats: packed ones cannot be added up."""
+    packed = [name for name, (_, dtype) in seen.shapes.items() if dtype not in BYTES and "weight" in name.lower()]
+    how = seen.config.get("quantization_config")
+    if how or packed:
+        kind = how.get("quant_method", "quantised") if isinstance(how, dict) else seen.shapes[packed[0]][1]
+        problems.add("models", f"{seen.name!r} is quantised ({kind}).", "Merge the unquantised model; quantise after.")
+
+
+def _adapter(seen: Seen, problems: Problems) -> None:
+    """The same that `workbench.models.weights` refuses."""
+    assert seen.found.adapter
+    try:
+        kind = adapter_kind(seen.found.adapter)
+        kind.require_foldable(seen.found.adapter.name, "models")
+        for misfit in misfits(kind, seen.found.adapter, seen.found.base)[:1]:
+            problems.add("models", f"{seen.name!r}: {misfit}", "Choose the base this adapter was trained on.")
+    except UserError as error:
+        problems.collect("models", error)
+        return
+    tied = seen.config.get("tie_word_embeddings", True)
+    if kind.embeddings and (tied or (kind.rows and kind.rows != seen.rows)):
+        problems.add(
+            "models", f"the adapter of {seen.name!r} trains {kind.embeddings}: another layout than its base's.",
+            "Fold it into its base in the Models tab first, and merge the folded model.",
+        )  # fmt: skip

@@ -1,0 +1,102 @@
+"""Assembling a mixture of experts from dense models."""
+
+import time
+from typing import Any, ClassVar
+
+from pydantic import Field, field_validator
+
+from workbench.core.errors import NestedSpecError, Problems, SpecError, UserError
+from workbench.core.home import Home, write_text, writing
+from workbench.core.lineage import Manifest, parent_of, write_manifest
+from workbench.core.spec import dump_yaml, load_yaml
+from workbench.jobs.job import JOBS, Job, JobContext, Output
+from workbench.merging.moe_recipe import MoeRecipe
+from workbench.models.shelf import check_free
+
+TELL_EVERY = 0.2  # seconds between words of progress
+
+
+@JOBS.register
+class AssembleMoe(Job):
+    """Makes a mixture of experts out of dense models of one architecture, with a router made from prompts.
+
+    mergekit's MoE assembly, https://github.com/arcee-ai/mergekit/blob/main/docs/moe.md. Llama and Mistral models give
+    a Mixtral, Qwen2 a Qwen2-MoE, Qwen3 a Qwen3-MoE. No training happens: an untrained router is a rough guess.
+    """
+
+    method: ClassVar[str] = "assemble-moe"
+    title: ClassVar[str] = "Assemble a mixture of experts"
+
+    recipe: dict[str, Any] = Field(
+        description="mergekit's MoE configuration, with names of the shelf as models.",
+        examples=[{"base_model": "…", "experts": [{"source_model": "…", "positive_prompts": ["…"]}]}],
+    )
+    seed: int = Field(0, ge=0, lt=2**31, description="Which random router and noise are drawn.")
+    output: str = Field(description="Name of the new model.")
+
+    @field_validator("recipe", mode="before")
+    @classmethod
+    def _from_text(cls, given: Any) -> Any:
+        try:
+            return load_yaml(given, aliases=True) if isinstance(given, str) else given
+        except SpecError as error:
+            raise NestedSpecError(error.problems) from None
+
+    def label(self) -> str:
+        return f"Assemble {self.output}"
+
+    def facts(self, home: Home) -> list[list[str]]:
+        try:
+            recipe = MoeRecipe.read(self.recipe)
+        except UserError as error:
+            return [["Recipe", error.message]]
+        experts = ", ".join(expert.source_model for expert in recipe.experts)
+        return [["Base", recipe.base_model], ["Experts", experts], ["Router", recipe.gate_mode], ["Makes", self.output]]
+
+    def outputs(self) -> list[Output]:
+        return [Output("output", "models", self.output)]
+
+    def check(self, home: Home, problems: Problems) -> None:
+        check_free(home, self.output, problems)
+        try:
+            recipe = MoeRecipe.read(self.recipe)
+            recipe.output(recipe.bind(home))
+        except UserError as error:
+            problems.collect("recipe", error)
+
+    def run(self, ctx: JobContext) -> dict[str, Any]:
+        from workbench.core.hardware import probe
+        from workbench.merging.moe import assemble
+        from workbench.models.chat_tokens import copy_tokenizer, write_stops
+        from workbench.models.tokenizer_check import check_tokenizer
+
+        recipe = MoeRecipe.read(self.recipe)
+        folders = recipe.bind(ctx.home)
+        told = 0.0
+
+        def tell(text: str) -> None:
+            nonlocal told
+            ctx.checkpoint()
+            if time.monotonic() - told > TELL_EVERY:
+                told = time.monotonic()
+                ctx.progress(0, 0, text)
+
+        with writing(ctx.home.models / self.output) as partial:
+            alike = assemble(recipe, folders, partial, self.seed, probe().device, tell)
+            if alike:
+                ctx.note(
+                    f"In {len(alike)} layers the router can hardly tell the experts apart ({alike[0]} is the first); "
+                    "prompts that differ more would help."
+                )
+            copy_tokenizer(folders[recipe.base_model], partial)
+            check_tokenizer(partial, field="recipe")
+            write_stops(partial)
+            write_text(partial / "mergekit_moe_config.yml", dump_yaml(self.recipe))
+            base = folders[recipe.base_model]
+            parents = [parent_of(base, "merge-base")]
+            parents += [parent_of(folder, "merged") for folder in dict.fromkeys(folders.values()) if folder != base]
+            result = {"model": self.output, "experts": len(recipe.experts), "alike_layers": len(alike)}
+            made_by = {**self.to_dict(), "job": ctx.folder.name}
+            manifest = Manifest(kind="model", name=self.output, parents=parents, made_by=made_by, info=result)
+            write_manifest(partial, manifest)
+        return result

@@ -1,0 +1,139 @@
+"""Combining LoRA adapters of one base into one adapter."""
+
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from workbench.core.errors import Problems, UserError
+from workbench.core.home import Home
+from workbench.core.lineage import read_manifest
+from workbench.jobs.job import JOBS, Job, Output
+from workbench.models import tensors
+from workbench.models.adapter_judge import require_sound
+from workbench.models.adapters import adapter_kind
+from workbench.models.shelf import check_free, resolve
+
+Combination = Literal[
+    "cat", "svd", "linear", "ties", "ties_svd", "dare_ties", "dare_ties_svd", "dare_linear", "dare_linear_svd",
+    "magnitude_prune", "magnitude_prune_svd",
+]  # fmt: skip
+SVD = ("svd", "ties_svd", "dare_linear_svd", "dare_ties_svd", "magnitude_prune_svd")
+ANY_RANK = ("cat", *SVD)
+
+
+@JOBS.register
+class CombineAdapters(Job):
+    """Makes one adapter out of several LoRA adapters of the same base, each with a weight.
+
+    PEFT's add_weighted_adapter, https://huggingface.co/docs/peft/developer_guides/model_merging. 'cat' and 'svd' work
+    on the changes Δ = scaling · B A and give Σ weight · Δ, exactly and cut to the rank. 'linear' and its kin work on
+    the factors A and B, which is cheap but gives cross terms too: a rough approximation.
+    """
+
+    method: ClassVar[str] = "combine-adapters"
+    runs: ClassVar[str] = "workbench.merging.combining:run"
+    title: ClassVar[str] = "Combine adapters"
+
+    adapters: list[str] = Field(min_length=2, max_length=16, description="The adapters, all of one base model.")
+    weights: list[float] = Field(
+        default_factory=list, description="One weight for each adapter; empty gives each an equal share of 1."
+    )
+    combination: Combination = Field(
+        "cat", description="How they are joined. cat is exact and adds the ranks up, svd is that cut to a rank."
+    )
+    density: float = Field(0.5, gt=0, le=1, description="Share of the values ties, dare and magnitude_prune keep.")
+    majority_sign_method: Literal["total", "frequency"] = Field(
+        "total", description="Whether ties elects a sign by the sum of the values or by their number."
+    )
+    rank: int = Field(0, ge=0, le=2048, description="Rank of the result of an svd type; 0 takes the adapters' largest.")
+    seed: int = Field(0, ge=0, lt=2**31, description="Which values dare drops.")
+    output: str = Field(description="Name of the new adapter.")
+
+    @property
+    def shares(self) -> list[float]:
+        return self.weights or [1 / len(self.adapters)] * len(self.adapters)
+
+    def label(self) -> str:
+        return f"Combine {' + '.join(self.adapters)}"
+
+    def facts(self, home: Home) -> list[list[str]]:
+        shares = ", ".join(f"{name} × {share:g}" for name, share in zip(self.adapters, self.shares, strict=False))
+        return [["Adapters", shares], ["Combination", self.combination], ["Makes", self.output]]
+
+    def outputs(self) -> list[Output]:
+        return [Output("output", "models", self.output)]
+
+    def check(self, home: Home, problems: Problems) -> None:
+        if len(set(self.adapters)) < len(self.adapters):
+            problems.add("adapters", "an adapter is chosen twice.", "Raise its weight instead.")
+        if self.weights and len(self.weights) != len(self.adapters):
+            counts = f"there are {len(self.weights)} weights for {len(self.adapters)} adapters."
+            problems.add("weights", counts, "Give one weight for each adapter, in their order.")
+        if self.weights and not all(-100 <= weight <= 100 for weight in self.weights):
+            problems.add("weights", "a weight is not between -100 and 100.", "Weights usually lie between 0 and 1.")
+        check_free(home, self.output, problems)
+        folders = [folder for name in self.adapters if (folder := self._folder(home, name, problems))]
+        if len(folders) == len(self.adapters):
+            self._check_bases(folders, problems)
+            self._check_ranks(folders, problems)
+
+    def _folder(self, home: Home, name: str, problems: Problems) -> Path | None:
+        """The adapter's folder if it is plain LoRA, else None and a problem."""
+        try:
+            found = resolve(home, name, "adapters")
+            folder = found.adapter
+            reason = not_plain_lora(folder) if folder else ""
+            require_sound(home, folder if not reason else None, found.base, "adapters")
+        except UserError as error:
+            problems.collect("adapters", error)
+            return None
+        if folder is None:
+            problems.add("adapters", f"{name!r} is a whole model.", "Choose adapters, or merge whole models instead.")
+            return None
+        if reason:
+            problems.add("adapters", f"{name!r} {reason}.", "Fold each into its base, then merge the whole models.")
+        return None if reason else folder
+
+    def _check_bases(self, folders: list[Path], problems: Problems) -> None:
+        bases = {folder.name: read_manifest(folder).parent("base") for folder in folders}
+        digests = {base.digest for base in bases.values() if base}
+        if len(digests) > 1:
+            named = ", ".join(f"{name} of {base.name}" for name, base in bases.items() if base)
+            problems.add("adapters", f"they belong to different bases ({named}).", "Choose adapters of one base model.")
+
+    def _check_ranks(self, folders: list[Path], problems: Problems) -> None:
+        if self.combination in ANY_RANK:
+            return
+        found = {folder.name: sorted(set(ranks(folder).values())) for folder in folders}
+        if len({rank for each in found.values() for rank in each}) > 1:
+            named = ", ".join(f"{name} {'/'.join(map(str, each))}" for name, each in found.items())
+            problems.add(
+                "combination", f"{self.combination} needs one rank throughout, and they have {named}.",
+                f"These work with any ranks: {', '.join(ANY_RANK)}.",
+            )  # fmt: skip
+
+
+def not_plain_lora(folder: Path) -> str:
+    """Why an adapter is not low-rank matrices and nothing else, or ''. Raises `UserError` on a damaged config."""
+    kind = adapter_kind(folder)
+    return kind.refusal or kind.beyond_lora
+
+
+def ranks(folder: Path) -> dict[str, int]:
+    """The rank of every layer that a LoRA adapter changes."""
+    found = {}
+    for name, shape, _ in tensors.shapes(folder):
+        for mark in (".lora_A", ".lora_embedding_A"):
+            if mark in name:
+                found[name.split(mark)[0].removeprefix("base_model.model.")] = shape[0]
+    return found
+
+
+def uneven(folders: list[Path]) -> list[str]:
+    """A sentence if the adapters change different layers."""
+    layers = [ranks(folder).keys() for folder in folders]
+    some = {name for each in layers for name in each if not all(name in other for other in layers)}
+    if not some:
+        return []
+    return [f"{len(some)} layers are changed by some of the adapters only ({min(some)}); there the others add nothing."]

@@ -1,0 +1,92 @@
+"""Extracting a LoRA adapter from a fully fine-tuned model."""
+
+from pathlib import Path
+from typing import ClassVar
+
+from pydantic import Field
+
+from workbench.core.errors import Problems, UserError
+from workbench.core.home import Home
+from workbench.jobs.job import JOBS, Job, Output
+from workbench.models import tensors
+from workbench.models.shelf import check_free, usable
+
+HEADS = ("lm_head.weight", "embed_out.weight")
+
+
+@JOBS.register
+class ExtractLora(Job):
+    """Turns the difference between a fine-tuned model and its base into a LoRA adapter.
+
+    Each linear layer's change is cut by SVD to the rank that keeps the wanted share of its energy (squared Frobenius
+    norm). What the adapter does not hold is measured and reported.
+    """
+
+    method: ClassVar[str] = "extract-lora"
+    runs: ClassVar[str] = "workbench.merging.extraction:run"
+    title: ClassVar[str] = "Extract a LoRA adapter"
+
+    model: str = Field(description="The fine-tuned model.")
+    base: str = Field(description="The whole model it was fine-tuned from.")
+    energy: float = Field(
+        0.95, gt=0, le=1, description="Share of each layer's change to keep; decides its rank unless a rank is given."
+    )
+    max_rank: int = Field(128, ge=1, le=4096, description="No layer gets a higher rank than this.")
+    rank: int = Field(0, ge=0, le=4096, description="The same rank for all layers; 0 goes by energy.")
+    include_embeddings: bool = Field(
+        False, description="Store changed embeddings, output head and norms whole beside it: exact there, and large."
+    )
+    output: str = Field("", description="Name of the adapter; empty takes the model's name and -lora.")
+
+    @property
+    def output_name(self) -> str:
+        return self.output or f"{self.model}-lora"
+
+    def label(self) -> str:
+        return f"Extract {self.output_name}"
+
+    def facts(self, home: Home) -> list[list[str]]:
+        rank = f"{self.rank}" if self.rank else f"for {self.energy:.0%} of the change, at most {self.max_rank}"
+        return [["Model", self.model], ["Base", self.base], ["Rank", rank], ["Makes", self.output_name]]
+
+    def outputs(self) -> list[Output]:
+        return [Output("output", "models", self.output_name)]
+
+    def check(self, home: Home, problems: Problems) -> None:
+        check_free(home, self.output_name, problems)
+        found = {}
+        for field, name in (("model", self.model), ("base", self.base)):
+            try:
+                found[field] = usable(home, name, field)
+            except UserError as error:
+                problems.collect(field, error)
+        if len(found) < 2:
+            return
+        if found["base"].adapter:
+            problems.add("base", f"{self.base!r} is an adapter.", "Choose a whole model, or fold it first.")
+        elif self.model == self.base:
+            problems.add("model", "is the base itself.", "Choose a model trained from it.")
+        else:
+            self._check_match(found["model"].base, found["base"].base, problems)
+
+    def _check_match(self, tuned: Path, base: Path, problems: Problems) -> None:
+        """The two must have the same tensors in the same shapes; one of them may tie its head to the embedding."""
+        new, old = ({name: shape for name, shape, _ in tensors.shapes(folder)} for folder in (tuned, base))
+        lone = {name for name in new.keys() ^ old.keys() if not name.endswith(HEADS)}
+        other = [name for name in new.keys() & old.keys() if new[name] != old[name]]
+        if lone or len(other) > 2:
+            example = min([*lone, *other])
+            problems.add(
+                "base", f"is another architecture than {self.model!r} ({example} differs).", "Choose its own base."
+            )
+        elif other:
+            sizes = " × ".join(map(str, new[other[0]])), " × ".join(map(str, old[other[0]]))
+            problems.add(
+                "base", f"has another size than {self.model!r}: {other[0]} is {sizes[0]}, in the base {sizes[1]}.",
+                "An adapter cannot resize its base: choose models with one vocabulary.",
+            )  # fmt: skip
+        elif self.include_embeddings and new.keys() != old.keys():
+            problems.add(
+                "include_embeddings", "one of the two ties its output head to the embedding, the other does not.",
+                "Leave it off.",
+            )  # fmt: skip

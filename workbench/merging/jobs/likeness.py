@@ -1,0 +1,54 @@
+"""Comparing the weights of models before merging them."""
+
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from workbench.core.errors import Problems
+from workbench.core.home import Home
+from workbench.jobs.job import JOBS, Job, JobContext
+from workbench.merging.recipe import find
+
+
+@JOBS.register
+class Likeness(Job):
+    """Measures how alike models are, layer by layer: cosines, task vectors, signs that conflict."""
+
+    method: ClassVar[str] = "likeness"
+    title: ClassVar[str] = "Compare weights"
+    uses_device: ClassVar[bool] = False
+
+    models: list[str] = Field(description="The models to compare, all of one architecture and size.", max_length=8)
+    base: str = Field("", description="The model they were fine-tuned from; with it their changes are compared too.")
+
+    def label(self) -> str:
+        return f"Compare {', '.join(self.models)}"
+
+    def facts(self, home: Home) -> list[list[str]]:
+        return [["Models", ", ".join(self.models)], ["Base", self.base or "none"]]
+
+    def check(self, home: Home, problems: Problems) -> None:
+        from workbench.merging.checks import mismatches
+
+        if len(set(self.models)) < len(self.models):
+            problems.add("models", "a model is chosen twice.", "Choose different models.")
+        if len(self.models) < 2:
+            problems.add("models", "there is nothing to compare.", "Choose two models or more.")
+        if self.base and self.base in self.models:
+            problems.add("base", f"the base {self.base!r} is among the models.", "Take it out of one of the two.")
+        problems.found += mismatches(home, [*self.models, *([self.base] if self.base else [])])
+
+    def run(self, ctx: JobContext) -> dict[str, Any]:
+        from workbench.merging import similarity
+        from workbench.models.merged import open_weights
+
+        def told(done: int, total: int, words: str) -> None:
+            ctx.progress(done, total, f"Compared {words}")
+            ctx.checkpoint()
+
+        readers = {name: open_weights(find(ctx.home, name)) for name in self.models}
+        base = open_weights(find(ctx.home, self.base)) if self.base else None
+        ctx.progress(0, 0, "Reading the models")
+        data = similarity.compare(readers, base, self.base, told)
+        similarity.save(ctx.folder, data)
+        return {"models": self.models, "base": self.base, "says": similarity.sentences(data)}

@@ -1,0 +1,142 @@
+"""Merging models by a recipe: mergekit's, with names of the shelf."""
+
+import shutil
+import time
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field
+
+from workbench.core.errors import Problems, UserError
+from workbench.core.home import Home, inside
+from workbench.core.lineage import Manifest, read_manifest, verify
+from workbench.core.spec import Spec
+from workbench.jobs.job import JOBS, Job, JobContext, JobStopped, Output
+from workbench.merging import catalogue
+from workbench.merging.recipe import Recipe
+from workbench.models.model_kinds import kind_of
+from workbench.models.shelf import Resolved
+
+TELL_EVERY = 0.2  # seconds between words of progress
+
+
+class Proof(Spec):
+    """What is looked at when the merge is done, so that gibberish is noticed at once."""
+
+    enabled: bool = Field(True, description="Let parents and child answer a few prompts, and measure their perplexity.")
+    dataset: str = Field("", description="Dataset to measure on; empty takes a small built-in text.")
+    prompts: int = Field(3, ge=0, le=50, description="Prompts that parents and child answer side by side.")
+    tokens: int = Field(48, ge=8, le=1024, description="Longest answer, in tokens.")
+
+
+@JOBS.register
+class Merge(Job):
+    """Merges models of one architecture into a new one, by any method of mergekit's or ours."""
+
+    method: ClassVar[str] = "merge"
+    title: ClassVar[str] = "Merge models"
+    resumable: ClassVar[bool] = True
+
+    output: str = Field(description="Name of the new model on the shelf.")
+    recipe: dict[str, Any] = Field(
+        description="mergekit's configuration, with names of the shelf as models.",
+        examples=[{"merge_method": "slerp", "base_model": "…", "models": [{"model": "… "}], "parameters": {"t": 0.5}}],
+    )
+    seed: int = Field(0, ge=0, lt=2**31, description="Same seed, same weights, bit by bit.")
+    kernels: Literal["fast", "stock"] = Field(
+        "fast", description="fast: our implementation where there is one; stock: mergekit's own throughout."
+    )
+    shard_gb: float = Field(2.0, gt=0, le=100, description="Largest weight file in gigabytes.")
+    verify: bool = Field(True, description="Hold the models' files against the SHA-256 in their manifests first.")
+    proof: Proof = Field(default_factory=Proof, description="What is measured when the merge is done.")
+
+    def label(self) -> str:
+        return f"Merge {self.output}"
+
+    def facts(self, home: Home) -> list[list[str]]:
+        try:
+            recipe = Recipe.read(self.recipe)
+        except UserError as error:
+            return [["Recipe", error.message]]
+        info = catalogue.methods().get(recipe.config.merge_method)
+        return [
+            ["Method", info.title if info else recipe.config.merge_method],
+            ["Models", ", ".join(recipe.references())],
+            ["Makes", self.output],
+        ]
+
+    def outputs(self) -> list[Output]:
+        return [Output("output", "models", self.output)]
+
+    def check(self, home: Home, problems: Problems) -> None:
+        from workbench.data.store.datasets import dataset_kind
+        from workbench.merging.checks import check
+
+        try:
+            problems.found += check(home, Recipe.read(self.recipe), self.output).problems
+        except UserError as error:
+            problems.collect("recipe", error)
+        if self.proof.enabled and self.proof.dataset:
+            try:
+                dataset_kind(home, self.proof.dataset)
+            except UserError as error:
+                problems.collect("proof.dataset", error)
+
+    def run(self, ctx: JobContext) -> dict[str, Any]:
+        recipe = Recipe.read(self.recipe)
+        target = inside(ctx.home.models, self.output, "output")
+        parents = recipe.bind(ctx.home)
+        began = time.monotonic()
+        if not (target.exists() and read_manifest(target).made_by.get("job") == ctx.folder.name):
+            self._merge(ctx, recipe, parents)
+        result: dict[str, Any] = {"model": self.output, "seconds": round(time.monotonic() - began, 1)}
+        if self.proof.enabled and not kind_of(target).generates:
+            ctx.note("What was merged does not go on with a text, so that nothing is asked of it.")
+        elif self.proof.enabled:
+            from workbench.merging.sanity_check import prove
+
+            names = [found.name for found in parents.values()]
+            wanted = self.proof
+            result |= prove(ctx, self.output, names, wanted.dataset, wanted.prompts, wanted.tokens, self.seed)
+        return result
+
+    def _merge(self, ctx: JobContext, recipe: Recipe, parents: dict[str, Resolved]) -> None:
+        from workbench.core.hardware import probe
+        from workbench.merging.engine import Plan, merge_to
+        from workbench.merging.shelving import parents_of, shelve
+        from workbench.models.tokenizer_check import check_tokenizer
+
+        for folder in sorted({part for one in parents.values() for part in (one.base, one.adapter) if part}):
+            if self.verify:
+                ctx.progress(0, 0, f"Checking {folder.name}")
+                verify(folder)
+        ctx.progress(0, 0, "Reading the models")
+        device = probe().device
+        plan = Plan(ctx.home, recipe, self.seed, self.kernels, device if device == "cuda" else "cpu")
+        check_tokenizer(plan.donor.home_of_template, field="recipe")  # before the work, not only behind it
+        shards = ctx.folder / "shards"
+        writer = merge_to(plan, shards, int(self.shard_gb * 1e9), _teller(ctx), lambda: _stop(ctx, shards))
+        ctx.progress(len(plan), len(plan), "Finishing the files")
+        made_by = {**self.to_dict(), "job": ctx.folder.name}
+        manifest = Manifest(kind="model", name=self.output, parents=parents_of(recipe, parents), made_by=made_by)
+        shelve(ctx, recipe, plan, writer, manifest)
+
+
+def _teller(ctx: JobContext) -> Any:
+    told = 0.0
+
+    def tell(done: int, total: int, name: str) -> None:
+        nonlocal told
+        if time.monotonic() - told > TELL_EVERY:
+            told = time.monotonic()
+            ctx.progress(done, total, f"Merging {name}")
+
+    return tell
+
+
+def _stop(ctx: JobContext, shards: Path) -> None:
+    how = ctx.stop_requested()
+    if how == "discard":
+        shutil.rmtree(shards, ignore_errors=True)
+    if how:
+        raise JobStopped

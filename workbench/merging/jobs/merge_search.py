@@ -1,0 +1,106 @@
+"""Searching for a good merge recipe by trying many."""
+
+import functools
+from collections.abc import Callable
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from workbench.core.errors import Problems, UserError
+from workbench.core.home import Home
+from workbench.jobs.job import JOBS, Job, Output
+from workbench.merging.recipe import Recipe
+from workbench.merging.search_space import DEFAULT, Space, Start
+from workbench.models.shelf import check_free, resolve
+from workbench.rendering.templates import TemplateName
+
+
+@JOBS.register
+class MergeSearch(Job):
+    """Tries many merge recipes in memory, measures each on a dataset, and puts the best merge on the shelf."""
+
+    method: ClassVar[str] = "merge-search"
+    runs: ClassVar[str] = "workbench.merging.search:run"
+    title: ClassVar[str] = "Search for a recipe"
+    resumable: ClassVar[bool] = True
+
+    output: str = Field(description="Name of the best merge on the shelf.")
+    models: list[str] = Field(description="The models to mix, adapters included.", min_length=1, max_length=8)
+    base: str = Field("", description="What the others were made from; most methods need it.")
+    dataset: str = Field(description="Conversations or texts the merge should be good at.")
+    methods: list[str] = Field(
+        default_factory=list, max_length=30, description="Methods to try; empty tries the common ones that fit."
+    )
+    groups: bool = Field(
+        False, description="Give attention and MLP weights of their own: more to find, longer to find."
+    )
+    trials: int = Field(30, ge=1, le=2000, description="How many recipes to try.")
+    minutes: float = Field(0, ge=0, le=100_000, description="Stop trying after so many minutes; 0 goes by trials.")
+    rows: int = Field(64, ge=1, le=10_000, description="Rows each trial is measured on; as many others are held out.")
+    template: TemplateName = Field(
+        "model", description="How a conversation becomes text. 'model' is the first model's own chat template."
+    )
+    max_length: int = Field(512, ge=16, le=131072, description="Longest row in tokens; what is longer is cut off.")
+    seed: int = Field(0, ge=0, lt=2**31, description="Same seed, same trials.")
+    kernels: Literal["fast", "stock"] = Field(
+        "fast", description="fast: our implementation where there is one; stock: mergekit's own throughout."
+    )
+
+    @property
+    def space(self) -> Space:
+        return Space(tuple(self.models), self.base, tuple(self.methods) or DEFAULT, self.groups)
+
+    def label(self) -> str:
+        return f"Search {self.output}"
+
+    def facts(self, home: Home) -> list[list[str]]:
+        limit = f" or {self.minutes:g} minutes" if self.minutes else ""
+        return [
+            ["Models", ", ".join(self.models)],
+            ["Base", self.base or "none"],
+            ["Dataset", self.dataset],
+            ["Budget", f"{self.trials} trials{limit}"],
+            ["Makes", self.output],
+        ]
+
+    def outputs(self) -> list[Output]:
+        return [Output("output", "models", self.output)]
+
+    def check(self, home: Home, problems: Problems) -> None:
+        from workbench.inference.loss import check_dataset
+
+        if len(set(self.models)) < len(self.models):
+            problems.add("models", "a model is chosen twice.", "Choose each model once.")
+        before = len(problems.found)
+        for name in self.models:
+            _collect(problems, "models", functools.partial(resolve, home, name, "models"))
+        if self.base:
+            _collect(problems, "base", lambda: resolve(home, self.base, "base"))
+        _collect(problems, "dataset", lambda: check_dataset(home, self.dataset))
+        _collect(problems, "methods", self._check_methods)
+        check_free(home, self.output, problems)
+        if len(problems.found) == before:
+            self._check_fit(home, problems)
+
+    def _check_methods(self) -> None:
+        wrong = [f"{name}: {reason}" for name in self.methods if (reason := self.space.reason(name))]
+        if wrong or not self.space.usable():
+            raise UserError(
+                f"These cannot be tried: {'; '.join(wrong)}." if wrong else "No method fits these models.",
+                "Leave them out, choose a base, or another number of models.",
+                "methods",
+            )
+
+    def _check_fit(self, home: Home, problems: Problems) -> None:
+        """Whether the models can be merged at all, asked of the first recipe."""
+        from workbench.merging.checks import check
+
+        recipe = Recipe.read(self.space.recipe(self.space.usable()[0], Start()))
+        problems.found += check(home, recipe, self.output).problems
+
+
+def _collect(problems: Problems, field: str, check: Callable[[], object]) -> None:
+    try:
+        check()
+    except UserError as error:
+        problems.collect(field, error)

@@ -1,0 +1,71 @@
+"""Merge methods of our own: a class a file in workbench/merging/methods, registered with mergekit when a merge runs.
+
+One that bears the name of a mergekit method takes its place (and must give what it gives); another is new.
+"""
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from annotated_types import Ge, Gt, Le, Lt
+from pydantic import ConfigDict, Field
+from pydantic.fields import FieldInfo
+
+from workbench.core.registry import Method, Registry
+from workbench.merging.parameters import MethodInfo, Parameter
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class MergeMethod(Method):
+    """Base of our methods. The fields are its parameters; `per_model` makes one that each model has its own value of.
+
+    url: the paper. base: 'required', 'optional' or 'ignored'. least: fewest models, the base counted.
+    """
+
+    model_config = ConfigDict(serialize_by_alias=True)  # `lambda` is no name for a field in Python
+
+    url: ClassVar[str]
+    base: ClassVar[str] = "required"
+    least: ClassVar[int] = 2
+    most: ClassVar[int | None] = None
+
+    @classmethod
+    def merge(cls, base: "Tensor | None", others: "list[Tensor]", **parameters: Any) -> "Tensor":
+        """One output tensor from the base's and the other models' tensors of one shape, dtype and device.
+
+        Per-model parameters come as lists in the order of `others`, the rest as plain values, under the names they
+        have in YAML.
+        """
+        raise NotImplementedError
+
+    @classmethod
+    def info(cls, kernel: str) -> MethodInfo:
+        parameters = tuple(_parameter(name, field) for name, field in cls.model_fields.items())
+        return MethodInfo(
+            cls.method, cls.title, cls.summary(), cls.url, cls.base, parameters, cls.least, cls.most, kernel=kernel
+        )
+
+
+def per_model(default: Any = ..., **options: Any) -> Any:
+    """A field with one value for each model but the base; without a default it must be given."""
+    return Field(default, json_schema_extra={"scope": "non_base"}, **options)
+
+
+def _parameter(name: str, field: FieldInfo) -> Parameter:
+    extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
+    bounds = {type(part): part for part in field.metadata}
+    low = next((bounds[kind] for kind in (Ge, Gt) if kind in bounds), None)
+    high = next((bounds[kind] for kind in (Le, Lt) if kind in bounds), None)
+    return Parameter(
+        name=field.alias or name,
+        kind=field.annotation.__name__ if field.annotation else "float",
+        scope=str(extra.get("scope", "shared")),
+        default=None if field.is_required() else field.default,
+        required=field.is_required(),
+        low=getattr(low, "ge", getattr(low, "gt", None)),
+        high=getattr(high, "le", getattr(high, "lt", None)),
+        help=field.description or "",
+    )
+
+
+METHODS: Registry[MergeMethod] = Registry("merge method", "workbench.merging.methods")

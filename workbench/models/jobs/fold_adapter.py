@@ -1,0 +1,77 @@
+"""Folding an adapter into its base: one whole model that needs no adapter any more."""
+
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from workbench.core.errors import Problems, UserError
+from workbench.core.home import Home, writing
+from workbench.core.lineage import Manifest, parent_of, write_manifest
+from workbench.jobs.job import JOBS, Job, JobContext, Output
+from workbench.models.adapter_judge import require_sound
+from workbench.models.adapters import adapter_kind, misfits
+from workbench.models.model_kinds import kind_of
+from workbench.models.shelf import check_free, resolve
+from workbench.models.tensors import model_config
+
+
+@JOBS.register
+class Fold(Job):
+    """Adds an adapter's weights to its base's in float32 and saves the sum as a model, in the base's type.
+
+    PEFT merges module by module, so that a model of any size passes through little memory. Then the same tokens go
+    through base + adapter and through the result: a difference beyond rounding fails the job, and nothing is shelved.
+    """
+
+    method: ClassVar[str] = "fold-adapter"
+    title: ClassVar[str] = "Fold an adapter into its base"
+
+    adapter: str = Field(description="The adapter to fold in.")
+    output: str = Field("", description="Name of the new model; empty takes the adapter's name and -merged.")
+
+    @property
+    def output_name(self) -> str:
+        return self.output or f"{self.adapter}-merged"
+
+    def label(self) -> str:
+        return f"Fold {self.adapter}"
+
+    def outputs(self) -> list[Output]:
+        return [Output("output", "models", self.output_name)]
+
+    def check(self, home: Home, problems: Problems) -> None:
+        try:
+            found = resolve(home, self.adapter, "adapter")
+            if found.adapter is None:
+                problems.add("adapter", f"{self.adapter!r} is a whole model.", "Choose an adapter.")
+            else:
+                kind = adapter_kind(found.adapter)
+                kind.require_foldable(self.adapter, "adapter")
+                kind_of(found.base).require_text(found.base.name, "adapter")
+                for misfit in misfits(kind, found.adapter, found.base)[:1]:
+                    problems.add("adapter", misfit, f"Chat with it over its base, or train it on {found.base.name!r}.")
+                require_sound(home, found.adapter, found.base, "adapter")
+            if found.adapter and model_config(found.base).get("quantization_config"):
+                problems.add(
+                    "adapter",
+                    f"its base {found.base.name!r} is quantized.",
+                    "Train the adapter on the model that was quantized, and fold it into that.",
+                )
+        except UserError as error:
+            problems.collect("adapter", error)
+        check_free(home, self.output_name, problems)
+
+    def run(self, ctx: JobContext) -> dict[str, Any]:
+        from workbench.models.folding import fold_into
+
+        found = resolve(ctx.home, self.adapter, "adapter")
+        assert found.adapter
+        with writing(ctx.home.models / self.output_name) as partial:
+            compared = fold_into(ctx, found, partial)
+            parents = [parent_of(found.base, "merged"), parent_of(found.adapter, "merged")]
+            made_by = {**self.to_dict(), "job": ctx.folder.name}
+            info = {"compared": compared}
+            write_manifest(
+                partial, Manifest(kind="model", name=self.output_name, parents=parents, made_by=made_by, info=info)
+            )
+        return {"model": self.output_name, **compared}

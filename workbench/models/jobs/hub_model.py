@@ -1,0 +1,70 @@
+"""Getting a model from the Hugging Face hub."""
+
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from workbench.core.children import Credential
+from workbench.core.errors import Problems, UserError
+from workbench.core.home import Home, inside, slug
+from workbench.core.lineage import parent_of
+from workbench.jobs.job import JOBS, Job, JobContext, Output
+from workbench.models import hub
+from workbench.models.adapter_judge import remember_sound
+from workbench.models.model_import import check_folder, told
+from workbench.models.shelf import model_folder
+from workbench.models.shelving import shelve
+
+
+@JOBS.register
+class GetHubModel(Job):
+    """Downloads a model or adapter from the Hugging Face hub, pinned to a commit, safetensors only."""
+
+    method: ClassVar[str] = "hub-model"
+    title: ClassVar[str] = "Get a model from the hub"
+    uses_device: ClassVar[bool] = False
+
+    repo: str = Field(
+        description="The hub id, such as HuggingFaceTB/SmolLM2-360M-Instruct.", pattern=r"^[^/\s]+/[^/\s]+$"
+    )
+    revision: str = Field("main", description="Branch, tag or commit; what it points at now is written down.")
+    name: str = Field("", description="Its name on the shelf; empty takes the repository's.")
+    base: str = Field("", description="For an adapter: the base model on the shelf.")
+
+    @property
+    def target(self) -> str:
+        return self.name or slug(self.repo.split("/")[1])
+
+    def label(self) -> str:
+        return f"Get {self.repo}"
+
+    def outputs(self) -> list[Output]:
+        return [Output("name", "models", self.target)]
+
+    def credentials(self) -> tuple[Credential, ...]:
+        return ("hub",)
+
+    def check(self, home: Home, problems: Problems) -> None:
+        try:
+            if inside(home.models, self.target).exists():
+                problems.add("name", f"{self.target!r} is on the shelf already.", "Choose another name.")
+            if self.base:
+                model_folder(home, self.base, "base")
+        except UserError as error:
+            problems.collect("name", error)
+
+    def run(self, ctx: JobContext) -> dict[str, Any]:
+        ctx.progress(0, 2, f"Downloading {self.repo}")
+        folder, commit = hub.download(self.repo, self.revision, ctx.folder / "download")
+        ctx.progress(1, 2, "Checking and shelving")
+        check_folder(ctx.home, folder, self.base)
+        adapter = (folder / "adapter_config.json").is_file()
+        parents = [parent_of(model_folder(ctx.home, self.base), "base")] if adapter else []
+        made_by = {"method": self.method, "repo": self.repo, "revision": self.revision, "commit": commit}
+        kind = "adapter" if adapter else "model"
+        info = told(folder)
+        shelve(ctx.home, self.target, folder, kind=kind, parents=parents, made_by=made_by, info=info)
+        if adapter:
+            remember_sound(ctx.home, ctx.home.models / self.target, ctx.home.models / self.base)
+        ctx.progress(2, 2, "Ready")
+        return {"model": self.target}

@@ -1,0 +1,160 @@
+"""Fitting an ensemble that picks among its members' answers as people voted."""
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import Field
+
+from workbench.core.children import Credential
+from workbench.core.errors import Problems, UserError
+from workbench.core.home import Home
+from workbench.core.lineage import Parent
+from workbench.jobs.job import JOBS, Job, JobContext, Output
+from workbench.models.shelf import check_free
+
+if TYPE_CHECKING:
+    from workbench.ensembles.methods._features import Candidate, Features
+    from workbench.preferences.stacking_fit import Key
+    from workbench.preferences.votes import Vote
+
+    Asked = tuple[list[dict[str, str]], Candidate]
+
+LEAST = 8
+
+
+@JOBS.register
+class FitStacking(Job):
+    """Fits a small model on a session's votes that picks the best of its models' answers, as an ensemble."""
+
+    method: ClassVar[str] = "fit-stacking"
+    title: ClassVar[str] = "Fit a stacking ensemble"
+
+    session: str = Field(
+        description="The labelling session whose models become the members, and whose votes are fitted."
+    )
+    output: str = Field(description="Name of the ensemble on the shelf.")
+    regularisation: float = Field(
+        1.0, ge=0.001, le=1000, description="Weight of the squared coefficients; higher trusts the votes less."
+    )
+    folds: int = Field(10, ge=2, le=100, description="Parts of the prompts that are each held out once, to measure.")
+    seed: int = Field(0, ge=0, lt=2**31, description="How the prompts are dealt out to the parts.")
+
+    def label(self) -> str:
+        return f"Fit {self.output}"
+
+    def facts(self, home: Home) -> list[list[str]]:
+        from workbench.preferences.sessions import is_closed
+
+        try:
+            if not is_closed(home, self.session):
+                return [["Session", f"{self.session}, still open"], ["Makes", self.output]]
+            return [
+                ["Session", self.session],
+                ["Members", ", ".join(members_of(home, self.session))],
+                ["Decided votes", str(len(decided(home, self.session)))],
+                ["Makes", self.output],
+            ]
+        except UserError as error:
+            return [["Session", error.message]]
+
+    def outputs(self) -> list[Output]:
+        return [Output("output", "models", self.output)]
+
+    def credentials(self) -> tuple[Credential, ...]:
+        return ("labels",)
+
+    def check(self, home: Home, problems: Problems) -> None:
+        from workbench.ensembles.methods.stacking import Stacking
+        from workbench.ensembles.shelf import check_members
+        from workbench.preferences.sessions import is_closed
+
+        check_free(home, self.output, problems)
+        try:
+            if not is_closed(home, self.session):
+                problems.add("session", "is open: what its votes say is not shown yet.", "Close it in the Label tab.")
+                return
+            check_members(home, Stacking, members_of(home, self.session), problems, "session")
+            votes = decided(home, self.session)
+        except UserError as error:
+            problems.collect("session", error)
+            return
+        if len(votes) < LEAST or len({vote.prompt_index for vote in votes}) < 2:
+            problems.add(
+                "session",
+                f"{len(votes)} of its votes chose an answer.",
+                f"Vote on: at least {LEAST} on two prompts or more are needed, and some hundred to learn anything.",
+            )
+
+    def run(self, ctx: JobContext) -> dict[str, Any]:
+        from workbench.ensembles.methods import _features
+        from workbench.ensembles.shelf import create_ensemble
+        from workbench.preferences import stacking_fit
+        from workbench.preferences.export import session_digest
+
+        members, votes = members_of(ctx.home, self.session), decided(ctx.home, self.session)
+        labels = Parent(kind="labels", name=self.session, digest=session_digest(ctx.home, self.session), role="labels")
+        names = _features.names(members)
+        design = stacking_fit.differences(votes, self._features(ctx, members, votes), names)
+        prompts = [vote.prompt_index for vote in votes]
+        right = stacking_fit.held_out(design, prompts, self.regularisation, self.folds, self.seed)
+        found = stacking_fit.verdict(votes, right)
+        theta = stacking_fit.fit(design, self.regularisation)
+        method = {"method": "stacking", "coefficients": dict(zip(names, theta.tolist(), strict=True))}
+        made_by = {**self.to_dict(), "job": ctx.folder.name}
+        create_ensemble(ctx.home, self.output, method, members, made_by, [labels], found)
+        ctx.note(found["verdict"])
+        return {"model": self.output, **found}
+
+    def _features(self, ctx: JobContext, members: list[str], votes: "list[Vote]") -> "dict[Key, Features]":
+        """The features of every answer in these votes. One member after another, so that one base is in memory."""
+        from workbench.ensembles.methods import _features
+        from workbench.inference.engine import Engine
+
+        answers = answers_of(ctx.home, self.session, votes)
+        values: dict[Key, Features] = {key: {} for key in answers}
+        engine, total = Engine(ctx.home), len(members) * len(answers)
+        for place, member in enumerate(members):
+            for doing in engine.load([member]):
+                ctx.progress(place * len(answers), total, doing)
+            for done, (key, (messages, answer)) in enumerate(answers.items(), place * len(answers)):
+                ctx.checkpoint()
+                ctx.progress(done, total, f"{member} reads the answers")
+                values[key] |= _features.of_likelihood(engine, member, messages, answer)
+                if answer.member == member:
+                    values[key] |= _features.of_text(engine, members, answer)
+        ctx.progress(total, total, "Fitting")
+        return values
+
+
+def members_of(home: Home, session: str) -> list[str]:
+    """The models compared in a session, each once; raises `UserError` when there is no such session."""
+    from workbench.preferences.sessions import get_session, model_of
+
+    return list(dict.fromkeys(map(model_of, get_session(home, session).models)))
+
+
+def decided(home: Home, session: str) -> "list[Vote]":
+    """The votes that chose an answer; ties say nothing about which one to take."""
+    from workbench.preferences.votes import effective_votes
+
+    return [vote for vote in effective_votes(home, session) if vote.outcome != 0.5]
+
+
+def answers_of(home: Home, session: str, votes: "list[Vote]") -> "dict[Key, Asked]":
+    """(prompt, answer) of the answers in these votes, by the prompt's place and whose the answer is."""
+    import sqlalchemy as sa
+
+    from workbench.ensembles.methods._features import Candidate
+    from workbench.preferences import sessions, store, tables
+
+    wanted = {(vote.prompt_index, name) for vote in votes for name in (vote.model_a, vote.model_b)}
+    with store.reading(home) as db:
+        mine = tables.prompts.c.session_id == sessions.find(db, session).id
+        query = sa.select(tables.answers, tables.prompts.c.position, tables.prompts.c.messages).join(
+            tables.prompts, tables.prompts.c.id == tables.answers.c.prompt_id
+        )
+        rows = db.execute(query.where(mine).order_by(tables.answers.c.id)).all()
+    return {
+        (row.position, row.model): (row.messages, Candidate(sessions.model_of(row.model), row.text, row.finish))
+        for row in rows
+        if (row.position, row.model) in wanted
+    }

@@ -1,0 +1,154 @@
+"""Answers of several models to one prompt set, for labelling."""
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from workbench.core.children import Credential
+from workbench.core.errors import Problems, UserError
+from workbench.core.home import Home, safe_name
+from workbench.data.store.prompts import prompts_of
+from workbench.inference.decoding import Decoding
+from workbench.inference.gguf_lora import can_answer
+from workbench.jobs.job import JOBS, Job, JobContext, JobStopped, Output
+
+
+@JOBS.register
+class Generate(Job):
+    """Lets two or more models answer a set of prompts, and opens a blind labelling session on the answers."""
+
+    method: ClassVar[str] = "generate"
+    title: ClassVar[str] = "Answer prompts for labelling"
+    resumable: ClassVar[bool] = True
+
+    session: str = Field(description="Name of the labelling session.")
+    models: list[str] = Field(
+        description="The models, GGUF files and ensembles to compare; one is enough with several samples.", max_length=8
+    )
+    prompts: str = Field(
+        description="The dataset whose prompts are answered; conversations give their first user turn."
+    )
+    limit: int = Field(40, ge=1, le=10_000, description="How many prompts.")
+    skip: int = Field(0, ge=0, le=1_000_000, description="How many prompts of the set to leave out at its start.")
+    samples: int = Field(
+        1,
+        ge=1,
+        le=4,
+        description="Answers of each model to a prompt; above 1 a model's own answers meet too, good for DPO.",
+    )
+    batch_size: int = Field(16, ge=1, le=512, description="Prompts answered at once.")
+    votes_per_pair: int = Field(1, ge=1, le=50, description="How many annotators see each pair.")
+    decoding: Decoding = Field(default_factory=lambda: Decoding(max_new_tokens=160), description="Sampling.")
+
+    @property
+    def contestants(self) -> list[tuple[str, int]]:
+        """(model, which of its samples), in the order they answer."""
+        return [(model, sample) for model in self.models for sample in range(self.samples)]
+
+    def label(self) -> str:
+        return f"Answers for {self.session}"
+
+    def blind(self, home: Home) -> bool:
+        """Until the session is closed, in a damaged database too: whoever votes there may see this job."""
+        from workbench.preferences.sessions import is_closed
+
+        try:
+            return not is_closed(home, self.session)
+        except UserError:
+            return True
+
+    def facts(self, home: Home) -> list[list[str]]:
+        hidden = f"{len(self.models)}, named when the session is closed"
+        return [
+            ["Session", self.session],
+            ["Models", hidden if self.blind(home) else ", ".join(self.models)],
+            ["Prompts", f"{self.limit} of {self.prompts}"],
+        ]
+
+    def outputs(self) -> list[Output]:
+        return [Output("session", "sessions", self.session)]
+
+    def credentials(self) -> tuple[Credential, ...]:
+        return ("labels",)
+
+    def check(self, home: Home, problems: Problems) -> None:
+        from workbench.preferences.sessions import list_sessions
+
+        if len(set(self.models)) < len(self.models):
+            problems.add("models", "a model is chosen twice.", "Choose different models, or raise the samples.")
+        if len(self.contestants) < 2:
+            problems.add("models", "there is nothing to compare.", "Choose two models, or let one give two samples.")
+        for model in self.models:
+            self._try(problems, "models", lambda model=model: can_answer(home, model, "models"))
+        self._try(problems, "session", lambda: safe_name(self.session, "session"))
+        self._try(problems, "prompts", lambda: self._check_prompts(home))
+        if any(found.name == self.session for found in list_sessions(home)):
+            problems.add("session", f"{self.session!r} exists already.", "Choose another name.")
+
+    def _check_prompts(self, home: Home) -> None:
+        if len(prompts_of(home, self.prompts, self.skip + 1)) <= self.skip:
+            raise UserError(
+                f"{self.prompts!r} has no prompt after the first {self.skip}.", "Skip fewer, or choose another set."
+            )
+
+    @staticmethod
+    def _try(problems: Problems, field: str, check: Any) -> None:
+        try:
+            check()
+        except UserError as error:
+            problems.collect(field, error)
+
+    def run(self, ctx: JobContext) -> dict[str, Any]:
+        from workbench.ensembles.engine import EnsembleEngine
+        from workbench.preferences import sessions
+
+        prompts = prompts_of(ctx.home, self.prompts, self.skip + self.limit)[self.skip :]
+        if not ctx.resume or not any(found.name == self.session for found in sessions.list_sessions(ctx.home)):
+            made_by = {**self.to_dict(), "job": ctx.folder.name}
+            names = [sessions.contestant(*one) for one in self.contestants]
+            sessions.create_session(ctx.home, self.session, names, self.prompts, made_by, self.votes_per_pair)
+        engine = EnsembleEngine(ctx.home)
+        for step, _ in enumerate(engine.load(self.models), 1):
+            ctx.progress(0, len(prompts), f"Loading the models, step {step}")
+        counts = self._answer(ctx, engine, prompts)
+        sessions.finish_session(ctx.home, self.session)
+        return {"session": self.session, "prompts": len(prompts), **counts}
+
+    def _answer(self, ctx: JobContext, engine: Any, prompts: list[list[dict[str, str]]]) -> dict[str, Any]:
+        """Batch by batch, all models each, so that labelling can begin with the first batch.
+
+        What is told meanwhile names no model and counts nothing by model: whoever votes may see it.
+        """
+        from workbench.preferences import sessions
+
+        counts: Counter[str] = Counter()
+        for start in range(0, len(prompts), self.batch_size):
+            batch = prompts[start : start + self.batch_size]
+            made: dict[str, list[Any]] = {}
+            for place, (model, sample) in enumerate(self.contestants):
+                done = start + len(batch) * place / len(self.contestants)
+                which = f"model {place + 1} of {len(self.contestants)}"
+                ctx.progress(done, len(prompts), f"Prompts {start + 1}–{start + len(batch)}: {which} answers")
+                seed = self.decoding.seed + start + 100_003 * sample
+                decoding = self.decoding.model_copy(update={"seed": seed})
+                found = engine.answering(model).answer_batch(batch, decoding, self._stopper(ctx, start))
+                made[sessions.contestant(model, sample)] = found
+                counts["cut off at the limit"] += sum(answer.finish == "length" for answer in found)
+                if failed := sum(answer.finish == "error" for answer in found):
+                    counts["empty, or no room for the prompt"] += failed
+            for offset, prompt in enumerate(batch):
+                answers = {name: sessions.Answer(**vars(found[offset])) for name, found in made.items()}
+                sessions.add_answers(ctx.home, self.session, start + offset, prompt, answers)
+        ctx.progress(len(prompts), len(prompts), "Ready to label")
+        return dict(counts)
+
+    def _stopper(self, ctx: JobContext, start: int) -> Callable[[int], None]:
+        """What the engine calls before each of its steps: an ensemble takes long over a batch."""
+
+        def stop_if_asked(_place: int) -> None:
+            if ctx.stop_requested():
+                raise JobStopped({"session": self.session, "prompts": start})
+
+        return stop_if_asked

@@ -1,0 +1,287 @@
+"""Chat templates: the model's own, published ones, and one typed in, rendered where they can do no harm.
+
+A template is a program from a model's author. It runs in jinja2's sandbox in a process of its own with bounded
+memory, output and time; one that does not end is killed with that process, and the next render starts a new one.
+"""
+
+import atexit
+import contextlib
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, get_args
+
+from workbench.core.assets import ASSETS, ROOT
+from workbench.core.children import child_environment
+from workbench.core.errors import SEE_LOG, UserError
+from workbench.rendering.template_spans import Answer
+from workbench.rows.canonical import Message
+
+FOLDER = ASSETS / "templates"
+TemplateName = Literal["model", "alpaca", "chatml", "gemma", "llama3", "mistral", "qwen", "vicuna", "zephyr"]
+NAMES: tuple[str, ...] = get_args(TemplateName)
+BUILT_IN = NAMES[1:]
+CUSTOM = "custom"
+MAX_TEMPLATE = 1_000_000
+SECONDS = 2.0
+SILENT_SECONDS = 0.25  # how long the process may have been silent when a rendering begins: as in `template_worker`
+START_SECONDS = 60.0
+
+Tools = Sequence[dict[str, Any]]
+REASONING = ("reasoning_content", "thinking")
+PLAIN_KEYS, OWN_KEYS = {"role", "content"}, {"weight"}
+
+
+class Conversation(NamedTuple):
+    """What a template is given: messages, and the tools the row has.
+
+    `owners` demands a proof of whose words each span is, not only that they are the assistant's: where turns count
+    differently.
+    """
+
+    messages: Sequence[Message]
+    tools: Tools = ()
+    owners: bool = False
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A rendered text and the spans of it that assistant turns wrote, in order; a turn left out has none.
+
+    `unproven` is the reason why the spans cannot be told, '' where they are proven.
+    """
+
+    text: str
+    answers: list[Answer]
+    unproven: str = ""
+
+
+@dataclass(frozen=True)
+class Template:
+    """A chat template. `note` says in words which one it is, and why when it is not the one asked for."""
+
+    name: str
+    text: str = field(repr=False)
+    note: str = ""
+
+    def render(
+        self,
+        messages: Sequence[Message],
+        tokens: dict[str, str] | None = None,
+        add_generation_prompt: bool = False,
+        tools: Tools = (),
+    ) -> str:
+        """The text of these messages. `tokens` are special tokens by name (bos_token, …). Raises `UserError`."""
+        (result,) = self.render_all([Conversation(messages, tools)], tokens, add_generation_prompt)
+        if isinstance(result, UserError):
+            raise result
+        return result
+
+    def render_all(
+        self,
+        conversations: Sequence[Conversation],
+        tokens: dict[str, str] | None = None,
+        add_generation_prompt: bool = False,
+    ) -> list[str | UserError]:
+        """The text of every conversation, or the error it ended with, in one round trip.
+
+        Raises `TemplateStopped` when the template does not end within 2 seconds.
+        """
+        answers = self._ask(conversations, tokens, {"prompt": add_generation_prompt})
+        return [answer if isinstance(answer, UserError) else answer["text"] for answer in answers]
+
+    def lay_out(
+        self, conversations: Sequence[Conversation], tokens: dict[str, str] | None = None
+    ) -> list[Layout | UserError]:
+        """As `render_all`, with the spans the assistant wrote: see `workbench.rendering.template_spans`."""
+        return [
+            answer
+            if isinstance(answer, UserError)
+            else Layout(
+                answer["text"], [Answer(*span) for span in answer.get("answers", ())], answer.get("unproven", "")
+            )
+            for answer in self._ask(conversations, tokens, {"masked": True})
+        ]
+
+    def _ask(
+        self, conversations: Sequence[Conversation], tokens: dict[str, str] | None, settings: dict[str, bool]
+    ) -> list[dict[str, Any] | UserError]:
+        rows = [
+            {"messages": list(map(_as_given, messages)), "tools": list(tools) or None, "owners": owners, **settings}
+            for messages, tools, owners in conversations
+        ]
+        request = {"template": self.text, "tokens": tokens or {}, "rows": rows}
+        return [
+            answer if "text" in answer else self._refused(answer["error"])
+            for answer in RENDERER.ask(request, self.note or self.name)
+        ]
+
+    def _refused(self, reason: str) -> UserError:
+        return UserError(
+            f"The chat template ({self.note or self.name}) cannot render this: {reason}.",
+            "Change the messages, or choose another template.",
+            "template",
+        )
+
+
+def _as_given(message: Message) -> Message:
+    """A message as templates know it: without our own keys, a thought under both names in use.
+
+    https://github.com/huggingface/transformers/blob/main/src/transformers/utils/chat_template_utils.py
+    """
+    if message.keys() <= PLAIN_KEYS:
+        return message
+    given = {key: value for key, value in message.items() if key not in OWN_KEYS}
+    thought = next((message[key] for key in REASONING if message.get(key)), None)
+    return {**given, **dict.fromkeys(REASONING, thought)} if thought else given
+
+
+def get_template(name: str, model_folder: Path | None = None, text: str = "") -> Template:
+    """'model' (the model's own; ChatML when it has none, which the note says), a published one by name, or 'custom'.
+
+    `text` is the Jinja source of 'custom'. Raises `UserError` for other names and for a custom one without text.
+    """
+    if name == CUSTOM:
+        return custom_template(text)
+    if name not in NAMES:
+        raise UserError(f"There is no template {name!r}.", f"Choose one of: {', '.join(NAMES)}.", "template")
+    if name in BUILT_IN:
+        return Template(name, (FOLDER / f"{name}.jinja").read_text("utf-8"), name)
+    own = model_template(model_folder) if model_folder else None
+    if own:
+        return own
+    return Template("chatml", get_template("chatml").text, "chatml, as the model has no template of its own")
+
+
+def custom_template(text: str) -> Template:
+    """A template typed in by a person; raises `UserError` when there is nothing in it or far too much."""
+    if not text.strip():
+        raise UserError("The template is empty.", "Type in a Jinja template, or choose one by name.", "template")
+    if len(text) > MAX_TEMPLATE:
+        raise UserError(f"The template is longer than {MAX_TEMPLATE:,} characters.", "Shorten it.", "template")
+    return Template(CUSTOM, text, "typed in")
+
+
+def model_template(model_folder: Path) -> Template | None:
+    """The template in a model's folder (chat_template.jinja, else tokenizer_config.json), or None."""
+    file = model_folder / "chat_template.jinja"
+    text = _read(file) if file.is_file() else _in_config(model_folder / "tokenizer_config.json")
+    return Template("model", text, "the model's own template") if text else None
+
+
+def _in_config(path: Path) -> str:
+    if not path.is_file():
+        return ""
+    try:
+        config = json.loads(_read(path, 64 * MAX_TEMPLATE))
+    except (ValueError, RecursionError):
+        raise UserError(f"{path.name} is not valid JSON.", "Import the model again.", "model") from None
+    found: Any = config.get("chat_template") if isinstance(config, dict) else None
+    if isinstance(found, list):
+        named = {item.get("name"): item.get("template") for item in found if isinstance(item, dict)}
+        found = named.get("default")
+    return found if isinstance(found, str) else ""
+
+
+def _read(path: Path, limit: int = MAX_TEMPLATE) -> str:
+    if path.stat().st_size > limit:
+        raise UserError(f"{path.name} is larger than {limit:,} bytes.", "Choose another template.", "template")
+    try:
+        return path.read_text("utf-8")
+    except UnicodeDecodeError:
+        raise UserError(f"{path.name} is not UTF-8.", "Import the model again.", "model") from None
+
+
+class TemplateStopped(UserError):
+    """The template had to be killed; it would be again with the next row."""
+
+
+class Renderer:
+    """The rendering process, started when first needed and again after it had to be killed."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[str] | None = None
+        self._answers: queue.Queue[str] = queue.Queue()
+        self._owner = 0
+
+    def ask(self, request: dict[str, Any], name: str) -> list[dict[str, Any]]:
+        """One answer for every row of the request. Raises `TemplateStopped` when nothing comes for 2 seconds."""
+        with self._lock:
+            process = self._alive()
+            try:
+                self._send(process, request)
+                return [self._answer() for _ in request["rows"]]
+            except queue.Empty:
+                reason = f"did not end within {SECONDS:.0f} seconds"
+            except (OSError, ValueError):
+                reason = "ended the process that rendered it"
+            self.stop()
+        raise TemplateStopped(f"The chat template ({name}) {reason}.", "Choose another template.", "template")
+
+    def _answer(self) -> dict[str, Any]:
+        """The next answer; empty ones only say that the process is at work."""
+        while not (answer := json.loads(self._next(SECONDS + SILENT_SECONDS))):
+            pass
+        return dict(answer)
+
+    def stop(self) -> None:
+        """Ends the process; one inherited through a fork is only let go."""
+        process, self._process = self._process, None
+        if process and self._owner == os.getpid():
+            with contextlib.suppress(OSError):
+                process.kill()
+                process.wait()
+
+    def _alive(self) -> "subprocess.Popen[str]":
+        if self._process and self._owner == os.getpid() and self._process.poll() is None:
+            return self._process
+        self.stop()
+        self._process, self._owner, self._answers = _start(), os.getpid(), queue.Queue()
+        threading.Thread(target=_listen, args=(self._process, self._answers), daemon=True).start()
+        if "ready" not in self._next(START_SECONDS):
+            raise UserError("The process that renders templates did not start.", SEE_LOG)
+        return self._process
+
+    def _send(self, process: "subprocess.Popen[str]", request: dict[str, Any]) -> None:
+        assert process.stdin
+        process.stdin.write(json.dumps(request) + "\n")
+        process.stdin.flush()
+
+    def _next(self, seconds: float) -> str:
+        """The next line of the process, or '' when it has ended; raises `queue.Empty` when it takes too long."""
+        return self._answers.get(timeout=seconds)
+
+
+def _start() -> "subprocess.Popen[str]":
+    # -P keeps the working folder off the path: a file in it must not stand in for a module of the same name.
+    root = str(ROOT)
+    path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
+    return subprocess.Popen(
+        [sys.executable, "-P", "-m", "workbench.rendering.template_worker"],
+        env=child_environment(extra={"PYTHONPATH": path}),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        encoding="utf-8",
+        start_new_session=True,
+    )
+
+
+def _listen(process: "subprocess.Popen[str]", answers: "queue.Queue[str]") -> None:
+    assert process.stdout
+    for line in process.stdout:
+        answers.put(line)
+    answers.put("")
+
+
+RENDERER = Renderer()
+atexit.register(RENDERER.stop)
+if hasattr(os, "register_at_fork"):
+    # A forked child must not wait for a lock or read from a pipe that belong to its parent.
+    os.register_at_fork(after_in_child=RENDERER.__init__)  # type: ignore[misc]

@@ -1,0 +1,92 @@
+"""What a message may carry beside role and content: how much its turn is learned, its thought, and media.
+
+OpenAI's `weight` (https://developers.openai.com/api/docs/guides/supervised-fine-tuning), axolotl's `train`
+(https://docs.axolotl.ai/docs/dataset-formats/conversation.html), LLaMA-Factory's `loss_weight`, ms-swift's `loss`, and
+the thought as chat templates call it (`reasoning_content` or `thinking`).
+"""
+
+import math
+from typing import Any
+
+from workbench.core.errors import UserError
+from workbench.rows.values import encodable, short
+
+WEIGHTS = ("weight", "loss_weight")
+TRAINS = ("train", "train_on_turn", "training")
+TURN_TRAINS = (*TRAINS, "loss")  # of a row, `loss` is a figure that somebody has measured
+THOUGHTS = ("reasoning_content", "thinking", "reasoning")
+CALLS = ("tool_calls", "function_call")
+NAMES = ("name", "tool_call_id")
+MEDIA = ("image", "images", "audio", "audios", "video", "videos")
+PLACEHOLDERS = ("<image>", "<video>", "<audio>")
+UNREADABLE = {"train_detail": "marks pieces of a turn", "refusal": "holds a refusal in place of an answer"}
+READ = frozenset((*WEIGHTS, *TURN_TRAINS, *THOUGHTS, *CALLS, *NAMES))
+EMPTY: tuple[Any, ...] = (None, "", [], {})
+
+
+def weight_of(item: dict[str, Any], role: str, what: str) -> float | None:
+    """How much an assistant turn counts in the loss; None for the usual 1, and for turns of others.
+
+    `train: false` is the weight 0. Raises `UserError` for what is no number from 0 on, and for two that disagree.
+    """
+    given = {key: _number(item[key], f"{what}.{key}") for key in WEIGHTS if item.get(key) is not None}
+    given |= {key: float(_flag(item[key], f"{what}.{key}")) for key in TURN_TRAINS if item.get(key) is not None}
+    if role != "assistant" or not given:
+        return None
+    found = {value for key, value in given.items() if key in WEIGHTS} or set(given.values())
+    if len(found) > 1 or (0.0 in given.values() and any(found - {0.0})):
+        told = ", ".join(f"{key} {value:g}" for key, value in given.items())
+        raise UserError(f"{what} has marks that disagree: {told}.", "Keep one of them.")
+    (weight,) = found
+    return None if weight == 1 else weight
+
+
+def thought_of(item: dict[str, Any], role: str, what: str) -> str:
+    """The thought before an answer, '' where there is none. Raises `UserError` for what is no text."""
+    for key in THOUGHTS:
+        value = item.get(key)
+        if value in EMPTY:
+            continue
+        if not isinstance(value, str):
+            raise UserError(f"{what}.{key} is {short(value)}, not text.", "Write the thought as text.")
+        if not value.strip():
+            continue
+        if role != "assistant":
+            raise UserError(f"{what} thinks as {role}.", "Only assistant turns think.")
+        return encodable(value, f"{what}.{key}")
+    return ""
+
+
+def check_media(holder: dict[str, Any], what: str) -> None:
+    """Raises `UserError` when a message or row carries pictures, sound, or marks that cannot be honoured here."""
+    for key in MEDIA:
+        if holder.get(key) not in EMPTY:
+            raise UserError(f"{what} has {key}.", "Only text can be trained on here; take such rows out.")
+    for key, means in UNREADABLE.items():
+        if holder.get(key) not in EMPTY:
+            raise UserError(f"{what} has {key}, which {means}.", "That is not learned from here; take it out.")
+
+
+def placeholder_of(row: dict[str, Any]) -> str:
+    """The placeholder of a picture, sound or video that begins or ends a user turn of a canonical row; '' if none.
+
+    In the middle of a text it may as well be HTML that is spoken of.
+    """
+    turns = row.get("messages") or row.get("prompt") or ()
+    texts = [turn["content"].strip() for turn in turns if turn["role"] == "user"]
+    marked = (mark for mark in PLACEHOLDERS for text in texts if text.startswith(mark) or text.endswith(mark))
+    return next(marked, "")
+
+
+def _number(value: Any, what: str) -> float:
+    if type(value) not in (int, float) or not math.isfinite(value) or value < 0:
+        raise UserError(
+            f"{what} is {short(value)}, not a number from 0 on.", "1 is the usual weight, 0 learns nothing."
+        )
+    return float(value)
+
+
+def _flag(value: Any, what: str) -> bool:
+    if type(value) is not bool and value not in (0, 1):
+        raise UserError(f"{what} is {short(value)}, not true or false.", "false learns nothing of that turn.")
+    return bool(value)

@@ -1,0 +1,81 @@
+"""Answers to the prompts of a dataset."""
+
+import random
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field
+
+from workbench.core.errors import Problems
+from workbench.core.home import Home
+from workbench.synthesis.generator import MAKERS, Maker
+from workbench.synthesis.items import Item, Message
+from workbench.synthesis.run import Making
+from workbench.synthesis.seeds import Seed
+
+MARK = "answer:"
+
+
+@MAKERS.register
+class Answers(Maker):
+    """Answers the prompts of a dataset, once or several times each.
+
+    The rows keep the prompts as they are; the style only decides how the model is asked. chain_of_thought
+    (https://arxiv.org/abs/2201.11903) asks for reasoning before the answer; few_shot shows it other rows' answers.
+    """
+
+    method: ClassVar[str] = "answers"
+    title: ClassVar[str] = "Answer the prompts"
+    makes_prompts: ClassVar[bool] = False
+
+    samples: int = Field(1, ge=1, le=16, description="Answers to each prompt.")
+    style: Literal["answer", "few_shot", "chain_of_thought"] = Field(
+        "answer", description="How the model is asked: the prompt as it is, after examples, or to reason first."
+    )
+    examples: int = Field(3, ge=1, le=16, description="Rows of the dataset shown as examples by few_shot.")
+    keep_reasoning: bool = Field(
+        True, description="With chain_of_thought: keep the reasoning in the row, not only what follows 'Answer:'."
+    )
+    template: str = Field("", description="A text of your own (Jinja) in place of the style's.")
+
+    def templates(self) -> dict[str, str]:
+        return {self.style: self.template}
+
+    def check(self, home: Home, seeds: list[Seed], problems: Problems) -> None:
+        answered = sum(bool(seed.answer) for seed in seeds)
+        if self.style == "few_shot" and answered < self.examples + 1:
+            remedy = "Choose a dataset with answers, fewer examples, or another style."
+            problems.add("maker.examples", f"only {answered} rows of the dataset have answers to show.", remedy)
+
+    def seeds_wanted(self, limit: int) -> int:
+        return -(-limit // self.samples)
+
+    def make(self, work: Making) -> None:
+        todo = [(seed, sample) for seed in work.seeds for sample in range(self.samples)][: work.plan.limit]
+        work.planned = len(todo)
+        for start in range(0, len(todo), work.plan.batch):
+            batch = todo[start : start + work.plan.batch]
+            work.finish([work.item(self._item(seed, sample, work)) for seed, sample in batch])
+
+    def _item(self, seed: Seed, sample: int, work: Making) -> Item:
+        made = {"prompt": work.prompts[self.style].provenance(), "operation": self.style, "sample": sample}
+        return Item(f"{seed.row}.{sample}", seed.prompt, (seed.row,), made)
+
+    def question(self, item: Item, work: Making) -> list[Message]:
+        values: dict[str, Any] = {"prompt": item.text}
+        if self.style == "few_shot":
+            shown = self._shown(item, work)
+            values["examples"] = [{"prompt": seed.text, "answer": seed.answer} for seed in shown]
+            item.made["examples"] = [seed.row for seed in shown]
+        text = work.prompts[self.style].render(**values)
+        return [*item.prompt[:-1], {"role": "user", "content": text}]
+
+    def _shown(self, item: Item, work: Making) -> list[Seed]:
+        """Other rows with answers, drawn anew for each item; never the row itself."""
+        pool = [seed for seed in [*work.seeds, *work.existing] if seed.answer and seed.row not in item.seeds]
+        return random.Random(f"{work.plan.seed}/examples/{item.id}").sample(pool, min(self.examples, len(pool)))
+
+    def answer_in(self, text: str) -> str:
+        if self.style != "chain_of_thought" or self.keep_reasoning:
+            return text
+        place = text.lower().rfind(MARK)
+        return text[place + len(MARK) :].strip(" *\n") if place >= 0 else ""

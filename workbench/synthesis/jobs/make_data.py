@@ -1,0 +1,246 @@
+"""Making more training rows: new prompts and answers written by a model."""
+
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from workbench.core.children import Credential
+from workbench.core.errors import Problems, UserError
+from workbench.core.home import Home, inside
+from workbench.core.lineage import Parent, parent_of
+from workbench.core.registry import choice
+from workbench.data.store import datasets
+from workbench.inference.decoding import Decoding
+from workbench.inference.gguf_lora import can_answer, pair_of
+from workbench.jobs.job import JOBS, Job, JobContext, JobStopped, Output
+from workbench.synthesis.endpoint import Endpoint
+from workbench.synthesis.generation_log import NAME, MakingLog
+from workbench.synthesis.generator import MAKERS
+from workbench.synthesis.prompts import Prompt, get_prompt
+from workbench.synthesis.rules import Checks, Patience
+from workbench.synthesis.run import Making, Plan
+from workbench.synthesis.seeds import SPLIT, seeds_of
+from workbench.synthesis.writer import Writer
+
+ENDPOINT = "@endpoint"  # no model of the shelf can have this name
+MOST_SEEDS = 200_000
+
+
+@JOBS.register
+class MakeData(Job):
+    """Lets a model write new rows from a dataset's: more tasks, harder ones, or answers; filtered and judged."""
+
+    method: ClassVar[str] = "make-data"
+    title: ClassVar[str] = "Make more rows"
+    resumable: ClassVar[bool] = True
+
+    maker: choice(MAKERS) = Field(  # type: ignore[valid-type]
+        {"method": "self_instruct"}, validate_default=True, description="How new rows are made."
+    )
+    dataset: str = Field(description="The rows to start from; only its train split is used.")
+    model: str = Field("", description="The model of the shelf that writes; empty takes the operator's endpoint.")
+    judge: str = Field(
+        "", description="The model that scores rows from 1 to 5, or '@endpoint'; empty leaves rows unjudged."
+    )
+    output: str = Field("", description="The new dataset's name; empty takes dataset-maker.")
+    limit: int = Field(100, ge=1, le=100_000, description="How many rows to make at most.")
+    skip: int = Field(0, ge=0, le=1_000_000, description="How many prompts to leave out at the dataset's start.")
+    answers: bool = Field(True, description="Have new prompts answered too; without, a set of prompts is made.")
+    attempts: int = Field(
+        4, ge=1, le=100, description="Requests for new prompts, for every row wanted, before it ends with fewer rows."
+    )
+    batch_size: int = Field(8, ge=1, le=512, description="Requests answered at once.")
+    decoding: Decoding = Field(default_factory=lambda: Decoding(max_new_tokens=512), description="Sampling.")
+    checks: Checks = Field(default_factory=Checks, description="What is left out.")
+    endpoint: Patience = Field(default_factory=Patience, description="How an endpoint is asked.")
+    rubric: str = Field(
+        "", description="A text of your own (Jinja: prompt, answer) in place of the judge's built-in rubric."
+    )
+    seed: int = Field(0, ge=0, lt=2**31, description="Same seed, same rows; sampling's own seed is not used.")
+
+    @property
+    def output_name(self) -> str:
+        return self.output or f"{self.dataset}-{self.maker.method}".replace("_", "-")
+
+    @property
+    def names(self) -> list[str]:
+        """Who writes and who judges, each once."""
+        return list(dict.fromkeys(name for name in (self.model or ENDPOINT, self.judge) if name))
+
+    @property
+    def shelved(self) -> list[str]:
+        """The models of the shelf among them."""
+        return [name for name in self.names if name != ENDPOINT]
+
+    def label(self) -> str:
+        return f"Make {self.output_name}"
+
+    def facts(self, home: Home) -> list[list[str]]:
+        shown = {ENDPOINT: "the operator's endpoint"}
+        judge = [["Judge", shown.get(self.judge, self.judge)]] if self.judge else []
+        return [
+            ["Method", self.maker.title],
+            ["From", self.dataset],
+            ["Writes", shown.get(self.names[0], self.names[0])],
+            *judge,
+            ["Makes", f"{self.output_name}, {self.limit} rows at most"],
+        ]
+
+    def outputs(self) -> list[Output]:
+        return [Output("output", "datasets", self.output_name)]
+
+    def credentials(self) -> tuple[Credential, ...]:
+        return ("endpoint",) if ENDPOINT in self.names else ()
+
+    def check(self, home: Home, problems: Problems) -> None:
+        for field, name in (("model", self.model or ENDPOINT), ("judge", self.judge)):
+            if name:
+                _try(problems, field, lambda name=name, field=field: self._check_model(home, name, field))
+        _try(problems, "output", lambda: self._check_output(home))
+        _try(problems, "dataset", lambda: self._check_seeds(home, problems))
+        self.maker.check_templates(problems)
+        if self.rubric:
+            _try(problems, "rubric", lambda: get_prompt("judge", self.rubric))
+        if not self.answers and not self.maker.makes_prompts:
+            problems.add("answers", f"{self.maker.title} makes nothing without answers.", "Switch answers on.")
+        if (self.model or ENDPOINT) == ENDPOINT:
+            self._check_sampling(problems)
+
+    def _check_model(self, home: Home, name: str, field: str) -> None:
+        if name == ENDPOINT:
+            Endpoint.configured()
+        else:
+            can_answer(home, name, field)
+
+    def _check_output(self, home: Home) -> None:
+        if inside(home.datasets, self.output_name, "output").exists():
+            raise UserError(f"{self.output_name!r} is on the shelf already.", "Choose another name.", "output")
+
+    def _check_seeds(self, home: Home, problems: Problems) -> None:
+        if not self.dataset:
+            raise UserError("is not chosen.", "Choose a dataset.", "dataset")
+        self.maker.check(home, seeds_of(home, self.dataset, MOST_SEEDS, self.skip), problems)
+
+    def _check_sampling(self, problems: Problems) -> None:
+        """An endpoint is given what the protocol has; nothing is left out unsaid."""
+        for name, off in (("top_k", 0), ("repetition_penalty", 1.0)):
+            if getattr(self.decoding, name) != off:
+                problems.add(f"decoding.{name}", "an endpoint does not take it.", f"Set it to {off:g}.")
+
+    def run(self, ctx: JobContext) -> dict[str, Any]:
+        log = MakingLog(ctx.folder / NAME)
+        prompts = self._begin(ctx.home, log)
+        ctx.progress(0, self.limit, "Loading")
+        writers = self._writers(ctx)
+        making = self._making(ctx, log, prompts, writers)
+        try:
+            self.maker.make(making)
+        except JobStopped:
+            if ctx.stop_requested() == "discard":
+                raise JobStopped from None
+            raise JobStopped(self._shelve(ctx, making) if making.kept else making.counts.to_dict()) from None
+        finally:
+            for writer in writers.values():
+                writer.close()
+        if not making.kept:
+            why = making.counts.reasons() or "nothing was asked"
+            raise UserError(
+                f"No row was kept of {making.counts.asked}: {why}.",
+                "Loosen the checks, allow longer answers, or choose a stronger model.",
+                "checks",
+            )
+        return self._shelve(ctx, making)
+
+    def _begin(self, home: Home, log: MakingLog) -> dict[str, Prompt]:
+        """The templates: those the job began with, so that a resumed one asks the same. Raises `UserError`."""
+        parents = {f"{one.kind} {one.name}": one.digest for one in self._parents(home)}
+        if not log.start:
+            found = [get_prompt(name, own) for name, own in self._templates().items()]
+            texts = {one.name: [one.text, one.own] for one in found}
+            log.begin(job=self.to_dict(), parents=parents, writers=self._shown(), templates=texts)
+        now = {**parents, **dict.fromkeys(self._shown(), "")}
+        began = {**log.start["parents"], **dict.fromkeys(log.start["writers"], "")}
+        if now != began:
+            what = ", ".join(sorted(name for name in {*now, *began} if now.get(name) != began.get(name)))
+            raise UserError(f"What this job began with has changed: {what}.", "Start a new job.", "dataset")
+        return {name: Prompt(name, text, own) for name, (text, own) in log.start["templates"].items()}
+
+    def _templates(self) -> dict[str, str]:
+        return {"answer": "", "judge": self.rubric, **self.maker.templates()}
+
+    def _shown(self) -> list[str]:
+        return [f"endpoint:{Endpoint.configured().model}" if name == ENDPOINT else name for name in self.names]
+
+    def _writers(self, ctx: JobContext) -> dict[str, Writer]:
+        """The writers by the names of the settings; models of the shelf are loaded together."""
+        from workbench.synthesis.endpoint_writer import EndpointWriter
+        from workbench.synthesis.writer import ShelfWriter
+
+        found: dict[str, Writer] = {}
+        if self.shelved:
+            from workbench.ensembles.engine import EnsembleEngine
+
+            engine = EnsembleEngine(ctx.home)
+            for doing in engine.load(self.shelved):
+                ctx.progress(0, self.limit, doing)
+            found = {name: ShelfWriter(engine, name) for name in self.shelved}
+        if ENDPOINT in self.names:
+            found[ENDPOINT] = EndpointWriter(Endpoint.configured(), self.endpoint)
+        return found
+
+    def _making(
+        self, ctx: JobContext, log: MakingLog, prompts: dict[str, Prompt], writers: dict[str, Writer]
+    ) -> Making:
+        existing = seeds_of(ctx.home, self.dataset, MOST_SEEDS)
+        return Making(
+            maker=self.maker,
+            plan=Plan(self.limit, self.attempts, self.batch_size, self.answers, self.decoding, self.checks, self.seed),
+            seeds=existing[self.skip :][: self.maker.seeds_wanted(self.limit)],
+            prompts=prompts,
+            log=log,
+            writer=writers[self.names[0]],
+            judge=writers[self.judge] if self.judge else None,
+            stop=ctx.checkpoint,
+            tell=ctx.progress,
+            existing=existing,
+        )
+
+    def _shelve(self, ctx: JobContext, making: Making) -> dict[str, Any]:
+        """Puts the rows on the shelf, in the place of what this same job has put there before."""
+        origin = {"made_by": self.maker.method, "model": making.writer.name, "dataset": self.dataset}
+        origin |= {"split": SPLIT, "judge": making.judge.name if making.judge else ""}
+        counts = making.counts.to_dict()
+        made_by = {**self.to_dict(), "job": ctx.folder.name}
+        templates = {name: prompt.provenance() for name, prompt in making.prompts.items()}
+        datasets.write_rows(
+            ctx.home,
+            self.output_name,
+            "conversation" if self.answers else "prompts",
+            [item.row(origin) for item in making.kept],
+            parents=self._parents(ctx.home),
+            made_by=made_by,
+            info={"making": counts, "writers": self._shown(), "templates": templates},
+            replace=self._is_mine(ctx),
+        )
+        return {"dataset": self.output_name, **counts}
+
+    def _is_mine(self, ctx: JobContext) -> bool:
+        """Whether the dataset of that name is what this job made before it was stopped or killed."""
+        if not inside(ctx.home.datasets, self.output_name).exists():
+            return False
+        return datasets.dataset_manifest(ctx.home, self.output_name).made_by.get("job") == ctx.folder.name
+
+    def _parents(self, home: Home) -> list[Parent]:
+        """The dataset and the models; of a GGUF with an adapter, both."""
+        found = [parent_of(datasets.dataset_folder(home, self.dataset), "dataset")]
+        for name in self.shelved:
+            role = "writer" if name == self.model else "judge"
+            found += [parent_of(home.models / part, role) for part in pair_of(name) if part]
+        return found
+
+
+def _try(problems: Problems, field: str, check: Any) -> None:
+    try:
+        check()
+    except UserError as error:
+        problems.collect(field, error)

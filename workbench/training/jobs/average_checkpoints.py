@@ -1,0 +1,129 @@
+"""Averaging the last checkpoints of a training run."""
+
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field
+
+from workbench.core.errors import Problems, UserError
+from workbench.core.home import Home, inside, writing
+from workbench.core.lineage import Manifest, Parent, parent_of, read_manifest, write_manifest
+from workbench.jobs.job import JOBS, Job, JobContext, Output
+from workbench.jobs.queue import Queue
+from workbench.models.shelf import check_free
+from workbench.models.shelving import copy_texts
+from workbench.training.jobs.train import Train
+from workbench.training.run import KEPT_FILES, checkpoints
+
+
+@JOBS.register
+class AverageCheckpoints(Job):
+    """Averages the last checkpoints of one training run into an adapter, as a mean or an EMA.
+
+    Stochastic weight averaging, Izmailov et al. 2018, https://arxiv.org/abs/1803.05407. What is averaged are the
+    trained parameters: for LoRA the factors A and B, not their product. That is sound within one run, whose
+    checkpoints lie near one another; adapters of different runs are for combine-adapters.
+    """
+
+    method: ClassVar[str] = "average-checkpoints"
+    title: ClassVar[str] = "Average checkpoints"
+    uses_device: ClassVar[bool] = False
+
+    training: str = Field(description="Id of the training job, run with keep_checkpoints, whose checkpoints these are.")
+    last: int = Field(0, ge=0, le=20, description="How many of its last checkpoints; 0 takes all that were kept.")
+    weighting: Literal["mean", "ema"] = Field("mean", description="The same weight for all, or more for later ones.")
+    decay: float = Field(
+        0.5, ge=0, lt=1, description="For ema: each checkpoint takes 1 - decay, what came before it keeps decay."
+    )
+    output: str = Field(description="Name of the new adapter.")
+
+    def label(self) -> str:
+        return f"Average {self.output}"
+
+    def facts(self, home: Home) -> list[list[str]]:
+        which = f"the last {self.last}" if self.last else "all kept"
+        how = "mean" if self.weighting == "mean" else f"EMA, decay {self.decay:g}"
+        return [["Training", self.training], ["Checkpoints", which], ["Weighting", how], ["Makes", self.output]]
+
+    def outputs(self) -> list[Output]:
+        return [Output("output", "models", self.output)]
+
+    def check(self, home: Home, problems: Problems) -> None:
+        check_free(home, self.output, problems)
+        try:
+            self._chosen(home)
+            self._adapter(home)
+        except UserError as error:
+            problems.collect("training", error)
+
+    def _chosen(self, home: Home) -> list[Path]:
+        """The checkpoints to average, oldest first; raises `UserError` when there are not enough."""
+        found = kept(home, self.training)
+        if len(found) < max(2, self.last):
+            wanted = f"{self.last} wanted" if self.last > len(found) else "two needed"
+            raise UserError(
+                f"{self.training} has {len(found)} of the {wanted} checkpoints.",
+                "Train with keep_checkpoints set to that many or more, and a checkpoint_every that makes as many.",
+                "last" if len(found) > 1 else "training",
+            )
+        return found[-self.last :]
+
+    def _adapter(self, home: Home) -> Path:
+        """The adapter the run made; its template and parents are those of the average."""
+        job = train_job(home, self.training)
+        folder = inside(home.models, job.output_name, "training")
+        if not folder.is_dir() or read_manifest(folder).made_by.get("job") != self.training:
+            raise UserError(
+                f"{job.output_name!r}, which this run made, is not on the shelf any more.",
+                "Train again, and keep the adapter until the average is made.",
+                "training",
+            )
+        return folder
+
+    def run(self, ctx: JobContext) -> dict[str, Any]:
+        from workbench.training.averaging import average
+
+        chosen, adapter = self._chosen(ctx.home), self._adapter(ctx.home)
+        shares = weights(len(chosen), self.decay if self.weighting == "ema" else None)
+        steps = [int(path.name.split("-")[-1]) for path in chosen]
+        ctx.progress(0, 0, f"Averaging steps {', '.join(map(str, steps))}")
+        result = {"model": self.output, "steps": steps, "weights": [round(share, 6) for share in shares]}
+        with writing(ctx.home.models / self.output) as partial:
+            for done in average(chosen, shares, partial):
+                if done % 100 == 1:
+                    ctx.checkpoint()
+            copy_texts(adapter, partial)
+            made_by = {**self.to_dict(), "job": ctx.folder.name}
+            parents = _parents(adapter)
+            manifest = Manifest(kind="adapter", name=self.output, parents=parents, made_by=made_by, info=result)
+            write_manifest(partial, manifest)
+        return result
+
+
+def _parents(adapter: Path) -> list[Parent]:
+    found = [parent for parent in read_manifest(adapter).parents if parent.role in ("base", "dataset")]
+    return [*found, parent_of(adapter, "averaged")]
+
+
+def train_job(home: Home, job_id: str) -> Train:
+    """The spec of a training job that has ended; raises `UserError` for anything else."""
+    view = Queue(home).get(job_id)
+    if not isinstance(view.job, Train):
+        raise UserError(f"{job_id} is no training job.", "Choose one that trained an adapter.", "training")
+    if view.status in ("queued", "running"):
+        raise UserError(f"{view.label} is {view.status}.", "Wait until it has ended.", "training")
+    return view.job
+
+
+def kept(home: Home, job_id: str) -> list[Path]:
+    """The checkpoints that a training job has left, oldest first."""
+    train_job(home, job_id)
+    found = checkpoints(inside(home.jobs, job_id, "training") / "checkpoints")
+    return [path for path in found if all((path / name).is_file() for name in KEPT_FILES)]
+
+
+def weights(count: int, decay: float | None = None) -> list[float]:
+    """What each of `count` checkpoints counts, oldest first: the same, or as an EMA that starts at the oldest."""
+    if decay is None:
+        return [1 / count] * count
+    return [decay ** (count - 1), *((1 - decay) * decay ** (count - 1 - place) for place in range(1, count))]

@@ -1,0 +1,222 @@
+"""Training: an objective, a tuner, and how long and how fast."""
+
+import math
+import shutil
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field
+
+from workbench.core.errors import Problems, UserError
+from workbench.core.hardware import Hardware, known
+from workbench.core.home import Home, inside
+from workbench.core.registry import choice
+from workbench.core.units import human_size
+from workbench.data.store import datasets
+from workbench.jobs.job import JOBS, Job, Output
+from workbench.models.adapter_judge import require_sound
+from workbench.models.model_kinds import kind_of
+from workbench.models.shelf import Resolved, resolve
+from workbench.rendering.templates import TemplateName
+from workbench.training.objective import OBJECTIVES, Objective
+from workbench.training.objectives.distill import Distill
+from workbench.training.tuner import TUNERS, Tuner
+from workbench.training.tuners.full import Full
+
+
+@JOBS.register
+class Train(Job):
+    """Fine-tunes a model on a dataset and puts the adapter, or the whole model, on the shelf."""
+
+    method: ClassVar[str] = "train"
+    runs: ClassVar[str] = "workbench.training.run:train"
+    title: ClassVar[str] = "Train"
+    resumable: ClassVar[bool] = True
+
+    model: str = Field(description="The model to start from: a base, or an adapter to go on training.")
+    dataset: str = Field(description="What to learn from. SFT takes conversations or text, DPO takes preference pairs.")
+    output: str = Field("", description="The result's name on the shelf; empty takes model-objective.")
+    objective: choice(OBJECTIVES) = Field({"method": "sft"}, validate_default=True, description="What to train for.")  # type: ignore[valid-type]
+    tuner: choice(TUNERS) = Field({"method": "lora"}, validate_default=True, description="Which weights are trained.")  # type: ignore[valid-type]
+    template: TemplateName = Field(
+        "model", description="How a conversation becomes text. 'model' is the model's own chat template."
+    )
+    max_length: int = Field(512, ge=16, le=131072, description="Longest row in tokens; what is longer is cut off.")
+    epochs: float = Field(1, gt=0, le=1000, description="How often every row is seen.")
+    max_steps: int = Field(0, ge=0, le=1_000_000, description="Stop after so many steps; 0 goes by epochs.")
+    batch_size: int = Field(4, ge=1, le=1024, description="Rows a forward pass.")
+    gradient_accumulation: int = Field(
+        1, ge=1, le=1024, description="Forward passes a step: the effective batch size is this times the batch size."
+    )
+    scheduler: Literal["cosine", "linear", "constant_with_warmup"] = Field(
+        "cosine", description="How the learning rate falls."
+    )
+    warmup: float = Field(
+        0.05,
+        ge=0,
+        le=0.5,
+        description="Share of the steps in which the learning rate rises; runs too short for two such steps have none.",
+    )
+    weight_decay: float = Field(0.0, ge=0, le=1, description="Pull of the trained weights towards zero.")
+    max_grad_norm: float = Field(1.0, gt=0, le=1000, description="Longer gradients are scaled down to this norm.")
+    eval_every: int = Field(
+        10, ge=1, le=1_000_000, description="Steps between evaluations on the dataset's eval split."
+    )
+    checkpoint_every: int = Field(
+        10, ge=1, le=1_000_000, description="Steps between checkpoints: the most a crash can cost."
+    )
+    keep_checkpoints: int = Field(
+        0, ge=0, le=20, description="How many of the last checkpoints to keep after the run, for averaging."
+    )
+    gradient_checkpointing: bool = Field(False, description="Recompute activations: less memory, about a third slower.")
+    seed: int = Field(0, ge=0, lt=2**31, description="Same seed, same run.")
+
+    @property
+    def output_name(self) -> str:
+        return self.output or f"{self.model}-{self.objective.method}"
+
+    @property
+    def checkpoints_kept(self) -> int:
+        """How many are there while it trains."""
+        return max(2, self.keep_checkpoints)
+
+    def label(self) -> str:
+        return f"{self.objective.method.upper()} {self.output_name}"
+
+    def facts(self, home: Home) -> list[list[str]]:
+        batch = f"{self.batch_size * self.gradient_accumulation}"
+        return [
+            ["Model", self.model],
+            ["Dataset", self.dataset],
+            ["Makes", self.output_name],
+            ["Tuner", self.tuner.title],
+            ["Effective batch", batch],
+            ["Learning rate", f"{self.objective.learning_rate:g}"],
+            *self._more_facts(home),
+        ]
+
+    def _more_facts(self, home: Home) -> list[list[str]]:
+        tuner, objective = self.tuner, self.objective
+        found = []
+        try:
+            if self.model:
+                source = resolve(home, self.model)
+                found += tuner.facts(source.base, source.adapter)
+            if isinstance(objective, Distill):
+                found.append(["Teacher", objective.teacher_name(home, self.model)])
+            if isinstance(tuner, Full):
+                need = tuner.memory(resolve(home, self.model).base)
+                found.append(["Memory", f"{human_size(need)} for weights, gradients and optimizer"])
+        except UserError:
+            pass  # check() says what is wrong
+        return found
+
+    def outputs(self) -> list[Output]:
+        return [Output("output", "models", self.output_name)]
+
+    def check(self, home: Home, problems: Problems) -> None:
+        for field, name in (("model", self.model), ("dataset", self.dataset)):
+            if not name:
+                problems.add(field, "is not chosen.", f"Choose a {field}.")
+        if self.model:
+            self._check_model(home, problems)
+        if self.dataset:
+            self._check_dataset(home, problems)
+        reason = self.tuner.unavailable()
+        if reason:
+            problems.add("tuner", f"{self.tuner.title} cannot run here.", reason)
+
+    def _check_model(self, home: Home, problems: Problems) -> None:
+        objective, tuner = self.objective, self.tuner
+        try:
+            found = resolve(home, self.model)
+            kind_of(found.base).require_text(self.model)
+            if reason := tuner.reason_against(found.base, found.adapter):
+                problems.collect("model", reason)
+            else:
+                require_sound(home, found.adapter, found.base, idle_too=True)
+            if inside(home.models, self.output_name, "output").exists():
+                problems.add("output", f"{self.output_name!r} is on the shelf already.", "Choose another name.")
+            if isinstance(tuner, Full):
+                self._check_full(home, tuner, found, problems)
+            self._check_room(home, found, problems)
+            if isinstance(objective, Distill):
+                objective.check_teacher(home, found)
+        except UserError as error:
+            problems.collect("model", error)
+
+    def _check_full(self, home: Home, tuner: Full, found: Resolved, problems: Problems) -> None:
+        if self.keep_checkpoints:
+            problems.add("keep_checkpoints", "only adapters' checkpoints are kept for averaging.", "Set it to 0.")
+        hardware = known(home)
+        memory = hardware.ram if hardware.device in ("cpu", "mps") else hardware.memory
+        need = tuner.memory(found.base)
+        if 0 < memory < need:
+            told = f"training all weights takes {human_size(need)} of memory, there are {human_size(memory)}."
+            problems.add("tuner", told, "Use LoRA, or free some space.")
+
+    def _check_room(self, home: Home, found: Resolved, problems: Problems) -> None:
+        """The trainer keeps so many checkpoints, writes another before it deletes the oldest, and then the result."""
+        tuner: Tuner = self.tuner
+        need = tuner.disk(found.base, found.adapter, self.checkpoints_kept + 1)
+        free = shutil.disk_usage(home.root).free
+        if free < need:
+            told = f"checkpoints and result take about {human_size(need)} of disk space, {human_size(free)} are free."
+            less = "Use LoRA" if tuner.makes == "model" else "Take a lower rank, keep fewer checkpoints"
+            problems.add("tuner", told, f"{less}, or free some space.")
+
+    def _check_dataset(self, home: Home, problems: Problems) -> None:
+        objective: Objective = self.objective
+        try:
+            kind = datasets.dataset_kind(home, self.dataset)
+            rows = datasets.count(home, self.dataset, "train")
+        except UserError as error:
+            problems.collect("dataset", error)
+            return
+        if kind not in objective.dataset_kinds:
+            wanted = " or ".join(objective.dataset_kinds)
+            problems.add("dataset", f"{self.dataset!r} holds {kind} rows.", f"{objective.title} needs {wanted} rows.")
+        if rows == 0:
+            problems.add("dataset", f"{self.dataset!r} has no rows to train on.", "Import it again.")
+
+    def total_steps(self, rows: int) -> int:
+        """The optimizer steps of a run on so many train rows."""
+        batches = math.ceil(rows / self.batch_size)
+        return self.max_steps or math.ceil(self.epochs * math.ceil(batches / self.gradient_accumulation))
+
+    def warmup_steps(self, rows: int) -> int:
+        """The steps in which the learning rate rises, the first of them at 0; none where that would be all of it."""
+        steps = math.floor(round(self.warmup * self.total_steps(rows), 6))
+        return steps if steps > 1 else 0
+
+    def trainer_arguments(self, folder: Path, hardware: Hardware, rows: dict[str, int]) -> dict[str, Any]:
+        """What every objective hands to its TRL config; `rows` are the rows to learn from, by split."""
+        evaluate = bool(rows.get("eval"))
+        return {
+            "output_dir": str(folder),
+            "num_train_epochs": self.epochs,
+            "max_steps": self.max_steps or -1,
+            "per_device_train_batch_size": self.batch_size,
+            "per_device_eval_batch_size": self.batch_size,
+            "gradient_accumulation_steps": self.gradient_accumulation,
+            "lr_scheduler_type": self.scheduler,
+            "warmup_steps": self.warmup_steps(rows["train"]),
+            "weight_decay": self.weight_decay,
+            "max_grad_norm": self.max_grad_norm,
+            "logging_steps": 1,
+            "logging_nan_inf_filter": False,
+            "eval_strategy": "steps" if evaluate else "no",
+            "eval_steps": self.eval_every,
+            "eval_on_start": evaluate,
+            "save_strategy": "steps",
+            "save_steps": self.checkpoint_every,
+            "save_total_limit": self.checkpoints_kept,
+            "gradient_checkpointing": self.gradient_checkpointing,
+            "bf16": hardware.bf16,
+            "fp16": hardware.device == "cuda" and not hardware.bf16,
+            "use_cpu": hardware.device == "cpu",
+            "dataloader_pin_memory": hardware.device == "cuda",
+            "seed": self.seed,
+            "report_to": "none",
+            "disable_tqdm": True,
+        }
