@@ -1,6 +1,7 @@
 """One registry for every family of methods: a method is one file, found by walking its folder."""
 
 import importlib
+import importlib.util
 import pkgutil
 from collections.abc import Callable, Iterator
 from typing import Annotated, Any, ClassVar, Generic, TypeVar
@@ -37,7 +38,10 @@ M = TypeVar("M", bound=Method)
 
 
 class Registry(Generic[M]):
-    """The methods of one family. `package` is the folder whose modules register them when first asked for."""
+    """The methods of one family, registered by the modules of a folder when they are first asked for.
+
+    package: the folder. `workbench.*.jobs` means the folder of that name in every package that has one.
+    """
 
     def __init__(self, family: str, package: str):
         self.family, self.package = family, package
@@ -55,10 +59,10 @@ class Registry(Generic[M]):
         """Every method by name, in the order of the names; imports the folder on first use."""
         if not self._discovered:
             self._discovered = True
-            folder = importlib.import_module(self.package)
-            for module in pkgutil.iter_modules(folder.__path__):
-                if not module.name.startswith("_"):
-                    importlib.import_module(f"{self.package}.{module.name}")
+            for package in packages(self.package):
+                for module in pkgutil.iter_modules(importlib.import_module(package).__path__):
+                    if not module.name.startswith("_"):
+                        importlib.import_module(f"{package}.{module.name}")
         return dict(sorted(self._methods.items()))
 
     def __iter__(self) -> Iterator[type[M]]:
@@ -84,6 +88,17 @@ class Registry(Generic[M]):
         except UserError as error:
             raise SpecError([Problem("method", error.message, error.remedy)]) from None
         return method.parse({key: value for key, value in settings.items() if key != "method"})
+
+
+def packages(pattern: str) -> list[str]:
+    """The packages a pattern such as `workbench.*.jobs` stands for; a name without `*` stands for itself."""
+    above, star, below = pattern.partition(".*")
+    if not star:
+        return [pattern]
+    rooms = pkgutil.iter_modules(importlib.import_module(above).__path__)
+    names = [f"{above}.{room.name}{below}" for room in rooms if room.ispkg]
+    specs = {name: importlib.util.find_spec(name) for name in names}
+    return [name for name, spec in specs.items() if spec and spec.submodule_search_locations]
 
 
 def choice(registry: "Registry[Any]") -> Any:

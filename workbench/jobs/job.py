@@ -78,7 +78,7 @@ class Output:
 
 
 class Job(Method):
-    """Base of every kind of job. Subclasses live in workbench/jobs/kinds, one a file."""
+    """Base of every kind of job. Subclasses live with what they work on: one a file in the folder `jobs` of a package."""
 
     runs: ClassVar[str]
     """Its engine, 'module:function', imported only where it runs: specs stay light, and engines know their spec."""
@@ -122,4 +122,4 @@ class Job(Method):
         return result
 
 
-JOBS: Registry[Job] = Registry("kind of job", "workbench.jobs.kinds")
+JOBS: Registry[Job] = Registry("kind of job", "workbench.*.jobs")
