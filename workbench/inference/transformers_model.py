@@ -30,7 +30,7 @@ class TransformersModel:
     def __init__(self, loaded: Loaded, base: Base):
         folder = loaded.found.home_of_template
         self.name, self.loaded, self.base = loaded.found.name, loaded, base
-        self.stops = stops_of(loaded.found)
+        self.stops = stops_of(folder, loaded.found.base)
         self._rendering = Tokenizer.load(folder), get_template("model", folder)
         self.tokenizer = load_tokenizer(folder)
         self.tokenizer.chat_template = self.tokenizer.chat_template or self._rendering[1].text

@@ -78,7 +78,7 @@ class Output:
 
 
 class Job(Method):
-    """Base of every kind of job. Subclasses live with what they work on: one a file in the folder `jobs` of a package."""
+    """Base of every kind of job. Subclasses lie with what they work on, a file each in the folder `jobs` of a room."""
 
     runs: ClassVar[str]
     """Its engine, 'module:function', imported only where it runs: specs stay light, and engines know their spec."""

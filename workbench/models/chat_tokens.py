@@ -12,7 +12,6 @@ from typing import Any
 from workbench.core.errors import UserError
 from workbench.core.home import write_text
 from workbench.core.limits import bounded_object
-from workbench.models.shelf import Resolved
 from workbench.rendering.rendered import render
 from workbench.rendering.templates import Template, TemplateStopped, get_template
 from workbench.rendering.tokenizer import Tokenizer
@@ -59,9 +58,9 @@ def stop_texts(folder: Path) -> list[str]:
     return [text for token in stop_ids(folder) if (text := backend.id_to_token(token))]
 
 
-def stops_of(found: Resolved) -> set[int]:
-    """The stops of a model of the shelf: an adapter's own tokenizer and template, and what its base's files name."""
-    return {*stop_ids(found.home_of_template), *(end for end in _configured(found.base) if end is not None)}
+def stops_of(template_folder: Path, base: Path) -> set[int]:
+    """The stops of a model of the shelf: those of the folder its template lies in, and what its base's files name."""
+    return {*stop_ids(template_folder), *(end for end in _configured(base) if end is not None)}
 
 
 def end_of_turn(tokenizer: Tokenizer, template: Template) -> set[int]:

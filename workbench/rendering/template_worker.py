@@ -1,10 +1,10 @@
 """The process that renders chat templates: nothing a template does can hold up or fill the process that asked.
 
-Started by `workbench.rendering.templates`. One JSON request a line on standard input: {template, tokens, rows: [{messages,
-tools, prompt, masked}, …]}; one JSON answer a line for every row, either {"text": …} or {"error": …}. `prompt` adds the
-generation prompt; a `masked` row's text comes with `answers`, [start, end, turn] of what the assistant wrote, or with
-the reason why that cannot be proven as `unproven`. A row that takes longer than it may in one piece is answered with
-empty objects first, one after every rendering it needs. The environment is that of transformers'
+Started by `workbench.rendering.templates`. One JSON request a line on standard input: {template, tokens, rows:
+[{messages, tools, prompt, masked}, …]}; one JSON answer a line for every row, either {"text": …} or {"error": …}.
+`prompt` adds the generation prompt; a `masked` row's text comes with `answers`, [start, end, turn] of what the
+assistant wrote, or with the reason why that cannot be proven as `unproven`. A row that takes longer than it may in one
+piece is answered with empty objects first, one after every rendering it needs. The environment is that of transformers'
 `utils/chat_template_utils.py`.
 """
 
