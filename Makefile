@@ -34,9 +34,13 @@ check: setup
 	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .
 	$(PY) -m mypy
+	$(VENV)/bin/lint-imports
+	$(PY) -m tests.words
 
+# A process for each core; what drives a browser or the starter model wants the machine for itself.
 test: setup
-	$(PY) -m pytest
+	$(PY) -m pytest tests/unit tests/contracts -n auto --dist loadfile
+	$(PY) -m pytest tests/real tests/browser
 
 # What is too slow for every change: real trainings that must learn, grids of architectures.
 prove: setup

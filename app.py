@@ -17,9 +17,9 @@ from tabs.label import tab as label
 from tabs.merge import tab as merge
 from tabs.models import tab as models
 from tabs.serving.page import Page
+from tabs.serving.serve import serve
 from tabs.shell.context import Context
 from tabs.shell.kit import Static, error_box, header
-from tabs.shell.serve import serve
 from tabs.train import tab as train
 from workbench.core.errors import UserError
 from workbench.core.hardware import known

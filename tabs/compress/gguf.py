@@ -5,10 +5,10 @@ from typing import Any
 
 import gradio as gr
 
+from tabs.forms.sections import ggufs
 from tabs.shell.context import Context, guarded
 from tabs.shell.job_panel import QUIET
 from tabs.shell.kit import Html, Static, empty, facts, hint, table
-from tabs.shell.sections import ggufs
 from workbench.core.errors import UserError
 from workbench.core.home import Home
 from workbench.core.lineage import read_manifest

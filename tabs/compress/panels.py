@@ -7,10 +7,10 @@ import gradio as gr
 from tabs.compress.gguf import gguf_list
 from tabs.compress.ladder import ladder
 from tabs.forms.form import Form
+from tabs.forms.sections import Section, job_section, named, shown
 from tabs.shell.context import Context, guarded
 from tabs.shell.job_panel import QUIET, JobPanel
 from tabs.shell.kit import REVEAL, Html, Static, chip, heading, table
-from tabs.shell.sections import Section, job_section, named, shown
 from workbench.compression.jobs.quantize import Quantize
 from workbench.compression.pruner import PRUNERS
 from workbench.core.errors import UserError

@@ -12,10 +12,10 @@ import gradio as gr
 from gradio.utils import get_upload_folder
 
 from tabs.forms.form import Form
+from tabs.forms.sections import named, shown
 from tabs.shell.context import Context, guarded
 from tabs.shell.job_panel import LAST, QUIET, job_panel
 from tabs.shell.kit import Html, Static, error_box, heading, hint, table
-from tabs.shell.sections import named, shown
 from workbench.core.errors import SpecError, UserError
 from workbench.core.home import Home
 from workbench.core.registry import choice

@@ -6,11 +6,11 @@ from typing import Any
 import gradio as gr
 
 from tabs.forms.form import Form
+from tabs.forms.sections import shown
 from tabs.shell.context import Choices, Context, guarded
 from tabs.shell.job_panel import QUIET, JobPanel, job_panel
 from tabs.shell.kit import Html, Static, facts, heading, hint, safe, table
 from tabs.shell.result_panel import Drawn, result_panel, view_of
-from tabs.shell.sections import shown
 from workbench.core.errors import UserError
 from workbench.core.home import Home
 from workbench.data.store.datasets import rows

@@ -5,13 +5,13 @@ from typing import Any
 import gradio as gr
 
 from tabs.forms.form import Form
+from tabs.forms.sections import named
 from tabs.label.database_problem import trouble_panel
 from tabs.label.result import result_panel
 from tabs.label.voting import voting_panel
 from tabs.shell.context import Context, guarded
 from tabs.shell.job_panel import QUIET, job_panel
 from tabs.shell.kit import Static, heading, hint
-from tabs.shell.sections import named
 from workbench.preferences.jobs.generate import Generate
 
 MAIN = ["session", "models", "prompts", "limit", "samples"]

@@ -6,10 +6,10 @@ import gradio as gr
 from pydantic import Field
 
 from tabs.forms.form import Form
+from tabs.forms.sections import Section, job_section, named
 from tabs.shell.context import Context, guarded
 from tabs.shell.job_panel import QUIET, JobPanel
 from tabs.shell.kit import Static, heading, table
-from tabs.shell.sections import Section, job_section, named
 from workbench.core.errors import UserError
 from workbench.core.registry import choice
 from workbench.core.spec import Spec

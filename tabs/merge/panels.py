@@ -7,10 +7,10 @@ from pydantic import Field
 
 from tabs.figures import family as family_figure
 from tabs.forms.form import Form
+from tabs.forms.sections import Section, job_section, named
 from tabs.shell.context import Context, guarded
 from tabs.shell.job_panel import QUIET, JobPanel
 from tabs.shell.kit import Figure, Static, empty, figure, heading, hint
-from tabs.shell.sections import Section, job_section, named
 from workbench.core.errors import UserError
 from workbench.core.spec import Spec, dump_yaml
 from workbench.family.tree import family

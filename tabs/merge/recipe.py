@@ -8,10 +8,10 @@ from typing import Any
 import gradio as gr
 
 from tabs.forms.form import Form
+from tabs.forms.sections import named, shown
 from tabs.shell.context import Context, guarded
 from tabs.shell.job_panel import QUIET, JobPanel
 from tabs.shell.kit import REVEAL, MergeBuilder
-from tabs.shell.sections import named, shown
 from workbench.core.errors import SpecError, UserError
 from workbench.core.home import entries, free_name, slug
 from workbench.core.row_cache import RowCache

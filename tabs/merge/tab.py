@@ -6,6 +6,7 @@ from typing import Any
 import gradio as gr
 
 from tabs.forms.form import Form
+from tabs.forms.sections import Section, job_section
 from tabs.merge import panels as parts
 from tabs.merge.ensembles import ensembles
 from tabs.merge.recipe import recipe
@@ -14,7 +15,6 @@ from tabs.shell.context import Context, guarded
 from tabs.shell.job_panel import QUIET, JobPanel, job_panel
 from tabs.shell.kit import Static, heading
 from tabs.shell.result_panel import Drawn, result_panel, view_of
-from tabs.shell.sections import Section, job_section
 from workbench.core.errors import UserError
 from workbench.merging.jobs.merge import Merge
 

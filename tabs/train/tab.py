@@ -6,10 +6,10 @@ from typing import Any
 import gradio as gr
 
 from tabs.forms.form import Form
+from tabs.forms.sections import named, shown
 from tabs.shell.context import Context, guarded
 from tabs.shell.job_panel import QUIET, job_panel
 from tabs.shell.kit import REVEAL, Static, heading
-from tabs.shell.sections import named, shown
 from workbench.core.spec import load_yaml
 from workbench.training.jobs.train import Train
 from workbench.training.objective import OBJECTIVES

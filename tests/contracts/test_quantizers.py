@@ -118,9 +118,9 @@ def test_it_says_what_it_is_and_was_made_from(home: Home, name: str, method: str
     assert next(one for one in list_models(home) if one.name == name).error == ""
     assert all(path.suffix not in (".bin", ".pt", ".pkl") for path in (home.models / name).iterdir())
     if quantizer.makes == "model":
-        kept = ("tokenizer.json", "chat_template.jinja", "generation_config.json")
         original = home.models / "toy"
-        assert all((home.models / name / one).read_bytes() == (original / one).read_bytes() for one in kept)
+        for file in ("tokenizer.json", "chat_template.jinja"):
+            assert (home.models / name / file).read_bytes() == (original / file).read_bytes()
 
 
 @every_quantizer

@@ -17,9 +17,9 @@ from workbench.jobs.events import EventLog
 from workbench.jobs.queue import Queue
 from workbench.jobs.view import JobView
 from workbench.models.loading import load_base
+from workbench.training.checkpoints import KEPT_FILES, thin_out
 from workbench.training.jobs.average_checkpoints import AverageCheckpoints, kept, weights
 from workbench.training.jobs.train import Train
-from workbench.training.run import KEPT_FILES, thin_out
 
 
 def training(output: str, **settings: Any) -> Train:

@@ -30,9 +30,9 @@ from workbench.compression.evaluation.divergence import (
 )
 from workbench.compression.evaluation.quality import keep_reference, quality, score
 from workbench.compression.evaluation.recommend import flagged, recommend
-from workbench.compression.evaluation.variants import look, quantization
 from workbench.compression.evaluation.windows import Text, TextRow
 from workbench.compression.jobs.cost import Cost
+from workbench.compression.variants import look, quantization
 from workbench.core.errors import Problems, UserError
 from workbench.core.home import Home, writing
 from workbench.core.lineage import Manifest, parent_of, write_manifest

@@ -13,8 +13,8 @@ from workbench.core.errors import Problems, UserError
 from workbench.core.home import Home
 from workbench.core.spec import load_yaml
 from workbench.data.exports.export import EXPORTS, Export, preview_export, write_export
-from workbench.data.exports.formats._lines import write_lines
 from workbench.data.exports.formats.csv import GUARDED
+from workbench.data.exports.json_lines_writer import write_lines
 from workbench.data.recipes.importing import import_dataset
 from workbench.data.recipes.pipeline import edit_rows, resplit
 from workbench.data.recipes.recipe import Recipe

@@ -11,8 +11,9 @@ from transformers import TrainerControl
 from workbench.core.home import Home, write_text
 from workbench.jobs.events import Story
 from workbench.jobs.job import STOP_FILE, JobContext
+from workbench.training.checkpoints import last_checkpoint
 from workbench.training.report import Report, memory_mb
-from workbench.training.run import last_checkpoint, losses
+from workbench.training.run import losses
 
 
 @pytest.fixture

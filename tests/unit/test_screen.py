@@ -24,7 +24,7 @@ def noise():
 HEARD = ("a warning", "an error of a library", "of a child", "of C code")
 COMMAND = f"""
 {NOISE}
-from workbench import __main__, commands
+from workbench import __main__
 from workbench.cli import shelves
 from workbench.cli.screen import tell
 def listed(home, args):

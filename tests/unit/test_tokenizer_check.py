@@ -12,7 +12,7 @@ from tests.toys import toy_home, toy_model
 from workbench.core.errors import UserError
 from workbench.core.home import Home
 from workbench.jobs.job import JOBS, JobContext
-from workbench.models.shelf import import_folder
+from workbench.models.model_import import import_folder
 from workbench.models.tokenizer_check import check_tokenizer
 from workbench.rendering.templates import Template
 

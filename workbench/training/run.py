@@ -1,6 +1,5 @@
 """Carries out a training job: load, train with TRL, save the adapter or model whole or not at all."""
 
-import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -16,13 +15,13 @@ from workbench.models.adapter_judge import judge
 from workbench.models.chat_tokens import copy_tokenizer, write_stops
 from workbench.models.shelf import Resolved, model_folder, resolve
 from workbench.rendering.templates import Template, get_template
+from workbench.training.checkpoints import last_checkpoint, thin_out
 from workbench.training.jobs.train import Train
 from workbench.training.lora_targets import sentence
 from workbench.training.objective import Objective, Setup
 from workbench.training.objectives.distill import Distill, WithTeacher
 
 NO_EVALUATION = "No eval row can be used, so this run has no evaluation. Raise the maximum length, or mend those rows."
-KEPT_FILES = ("adapter_model.safetensors", "adapter_config.json", "trainer_state.json")
 
 
 def train(job: Train, ctx: JobContext) -> dict[str, Any]:
@@ -170,39 +169,6 @@ def losses(history: list[dict[str, Any]]) -> dict[str, float]:
         if values:
             result[key] = round(values[-1], 4)
     return result
-
-
-def checkpoints(folder: Path) -> list[Path]:
-    """The complete checkpoints, oldest first. The trainer writes trainer_state.json last: without it one was torn."""
-    found = sorted(folder.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[-1]))
-    return [path for path in found if _is_complete(path)]
-
-
-def _is_complete(checkpoint: Path) -> bool:
-    try:
-        json.loads((checkpoint / "trainer_state.json").read_text())
-    except (OSError, ValueError):
-        return False
-    return True
-
-
-def last_checkpoint(folder: Path) -> Path | None:
-    """The newest complete checkpoint."""
-    return next(reversed(checkpoints(folder)), None)
-
-
-def thin_out(folder: Path, keep: int) -> None:
-    """Leaves the adapters of the last `keep` checkpoints; the optimizer's state, by far the most of it, goes."""
-    kept = checkpoints(folder)[-keep:] if keep else []
-    if not kept:
-        shutil.rmtree(folder, ignore_errors=True)
-        return
-    inside = [part for checkpoint in kept for part in checkpoint.iterdir() if part.name not in KEPT_FILES]
-    for path in [*(path for path in folder.iterdir() if path not in kept), *inside]:
-        if path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink()
 
 
 def _made_by(target: Path, ctx: JobContext) -> bool:

@@ -18,10 +18,10 @@ import psutil
 from workbench.compression.evaluation import child_process, divergence, windows
 from workbench.compression.evaluation.divergence import Interval, draws, mean_interval, per_row, quantile_interval
 from workbench.compression.evaluation.recommend import flagged, recommend
-from workbench.compression.evaluation.variants import Variant, look
 from workbench.compression.evaluation.windows import Text
 from workbench.compression.evaluation.words import note_of, protocol
 from workbench.compression.jobs.cost import Cost
+from workbench.compression.variants import Variant, look
 from workbench.core.errors import UserError, explain
 from workbench.core.hardware import quick
 from workbench.core.home import write_text

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from workbench.compression.evaluation.variants import look
+from workbench.compression.variants import look
 from workbench.core.errors import Problems, UserError
 from workbench.core.home import Home
 from workbench.core.units import human_size

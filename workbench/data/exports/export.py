@@ -11,8 +11,8 @@ import pyarrow as pa
 from workbench.core.errors import UserError
 from workbench.core.home import Home, writing
 from workbench.core.registry import Method, Registry
-from workbench.data.exports.formats._columns import schema_of, uses_of
-from workbench.data.exports.formats._lines import write_lines
+from workbench.data.exports.columns_used import schema_of, uses_of
+from workbench.data.exports.json_lines_writer import write_lines
 from workbench.data.reading.format import FORMATS, Format
 from workbench.data.store.datasets import SPLITS, dataset_folder, dataset_kind
 from workbench.rows.canonical import KINDS

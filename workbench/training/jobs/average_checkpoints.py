@@ -12,8 +12,8 @@ from workbench.jobs.job import JOBS, Job, JobContext, Output
 from workbench.jobs.queue import Queue
 from workbench.models.shelf import check_free
 from workbench.models.shelving import copy_texts
+from workbench.training.checkpoints import KEPT_FILES, checkpoints
 from workbench.training.jobs.train import Train
-from workbench.training.run import KEPT_FILES, checkpoints
 
 
 @JOBS.register

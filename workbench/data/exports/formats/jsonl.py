@@ -7,9 +7,9 @@ from pydantic import Field
 
 from workbench.core.errors import UserError
 from workbench.data.exports.export import EXPORTS, Export, Given, Row
-from workbench.data.exports.formats._lines import write_lines
 from workbench.data.exports.formats._shapes import canonical_format, with_tools
 from workbench.data.exports.formats._trl import trl_settings
+from workbench.data.exports.json_lines_writer import write_lines
 
 LOADING = """import json
 
