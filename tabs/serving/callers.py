@@ -55,7 +55,7 @@ EVENTS: dict[str, Who] = dict.fromkeys(
         "shell.result_panel.result_panel.pick",
         "shell.result_panel.result_panel.refresh",
         "shell.result_panel.result_panel.tick",
-        "shell.sections.job_section.submit",
+        "forms.sections.job_section.submit",
         "compare.tab.build.<lambda> _send",
         "compare.tab.build.<lambda> chats clear _chat",
         "compare.tab.build.<lambda> chats regenerate _chat _decoding",

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from tests.unit.test_masks_published import TOKENS, template_named
+from tests.unit.rendering.test_masks_published import TOKENS, template_named
 from workbench.rendering.templates import Conversation
 
 ROWS, ROUNDS = 2048, 5

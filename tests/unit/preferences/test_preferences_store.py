@@ -12,19 +12,17 @@ import time
 import uuid
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
 from tests.voting import by
+from workbench.core.assets import ROOT
 from workbench.core.errors import UserError
 from workbench.core.home import Home
 from workbench.preferences import store, tables
 from workbench.preferences.sessions import Answer, add_answers, create_session, get_session, list_sessions
 from workbench.preferences.votes import effective_votes, next_item, vote
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture

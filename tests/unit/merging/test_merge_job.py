@@ -12,6 +12,7 @@ import pytest
 
 from tests.toys import toy_home, toy_model
 from workbench.cli.jobs import run_here
+from workbench.core.assets import ROOT
 from workbench.core.errors import SpecError, UserError
 from workbench.core.home import Home
 from workbench.core.lineage import digest_of, read_manifest
@@ -91,7 +92,7 @@ def test_a_killed_merge_goes_on_and_gives_the_same_bits(home: Home, tmp_path: Pa
     job = queue.submit(JOBS.parse({**given, "output": "killed"}), here=True)
     folder = queue.get(job).folder
     command = [sys.executable, "-m", "workbench.jobs.worker", str(folder)]
-    process = subprocess.Popen(command, cwd=Path(__file__).parents[2], start_new_session=True)
+    process = subprocess.Popen(command, cwd=ROOT, start_new_session=True)
     deadline = time.time() + 120
     while len(list((folder / "shards").glob("*.safetensors"))) < 2 and time.time() < deadline:
         time.sleep(0.005)
@@ -101,7 +102,7 @@ def test_a_killed_merge_goes_on_and_gives_the_same_bits(home: Home, tmp_path: Pa
     kept = {path.name: path.stat().st_mtime_ns for path in (folder / "shards").glob("*.safetensors")}
     assert len(kept) >= 2
     queue.resume(job)
-    done = subprocess.run(command, cwd=Path(__file__).parents[2], check=False, timeout=300)
+    done = subprocess.run(command, cwd=ROOT, check=False, timeout=300)
     assert done.returncode == 0 and queue.get(job).status == "done", queue.log(job)[0]
     for path in sorted((big.models / "whole").glob("*.safetensors")):
         assert path.read_bytes() == (big.models / "killed" / path.name).read_bytes()

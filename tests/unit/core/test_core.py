@@ -104,7 +104,7 @@ def test_bad_yaml_is_located() -> None:
 
 
 def registry_of_one() -> Registry[Method]:
-    registry: Registry[Method] = Registry("thing", "tests.unit")
+    registry: Registry[Method] = Registry("thing", "tests.naps")
     registry._discovered = True
 
     @registry.register

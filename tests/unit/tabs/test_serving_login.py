@@ -13,7 +13,7 @@ from tabs.serving.routes import LOGIN
 from tabs.serving.sessions import KEY_FILE, Sessions
 from tabs.serving.throttle import LONGEST_WAIT_SECONDS, MOST_ADDRESSES, Throttle, network
 from tests.serving import LOCAL, SmallPage
-from tests.unit.test_serving_guard import address, everything
+from tests.unit.tabs.test_serving_guard import address, everything
 from workbench.core.errors import UserError
 
 PASSWORD = "correct horse"

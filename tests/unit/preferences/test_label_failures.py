@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.voting import by, make_session
+from workbench.core.assets import ROOT
 from workbench.core.errors import UserError
 from workbench.core.home import Home
 from workbench.preferences import failures, store
@@ -18,7 +19,6 @@ from workbench.preferences.recovery import readable_rows, recover, trouble
 from workbench.preferences.sessions import Answer, add_answers, create_session, get_session, list_sessions
 from workbench.preferences.votes import effective_votes, next_item, vote
 
-ROOT = Path(__file__).resolve().parents[2]
 ANN = by("ann")
 
 

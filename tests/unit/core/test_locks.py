@@ -2,13 +2,13 @@
 
 import json
 import re
-from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
 
 from locks import locking
 from locks.locking import PLATFORMS, Platform, audit, entries, left_out, pins, verdict
+from workbench.core.assets import ROOT
 
 REQUIRED = [
     Requirement(text)
@@ -81,6 +81,6 @@ def test_an_audit_without_its_tool_says_so(monkeypatch: pytest.MonkeyPatch, caps
 
 
 def test_the_makefile_installs_from_a_lock_there_is() -> None:
-    makefile = (Path(__file__).parents[2] / "Makefile").read_text("utf-8")
+    makefile = (ROOT / "Makefile").read_text("utf-8")
     named = re.search(r"LOCK := locks/(.*)\.txt", makefile)
     assert named and {platform.name for platform in PLATFORMS} == set(re.findall(r"windows|macos|linux", named[1]))

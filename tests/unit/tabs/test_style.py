@@ -1,9 +1,10 @@
 """The style sheet is one that Gradio's own prefixing of selectors leaves intact."""
 
 import re
-from pathlib import Path
 
-STYLE = Path(__file__).parents[2] / "assets" / "style.css"
+from workbench.core.assets import ROOT
+
+STYLE = ROOT / "assets" / "style.css"
 
 
 def test_no_selector_has_a_comma_in_parentheses_where_gradio_would_put_its_prefix() -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from workbench.core.assets import ROOT
+
 HEAVY = ("torch", "mergekit", "optuna", "transformers", "trl", "peft", "bitsandbytes", "datasets", "accelerate")
 
 
@@ -63,6 +64,7 @@ def test_the_command_line_starts_without_the_heavy_packages() -> None:
 def test_the_page_is_composed_and_jobs_checked_without_the_heavy_packages(tmp_path: Path) -> None:
     code = f"""
 import app
+from workbench.core.assets import ROOT
 from tabs.shell.context import Context
 from workbench.chat.service import ChatService
 from workbench.core.errors import UserError

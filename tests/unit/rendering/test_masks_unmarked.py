@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from tests.unit.test_masks_marked import conversations
+from tests.unit.rendering.test_masks_marked import conversations
 from workbench.core.errors import UserError
 from workbench.rendering.templates import Conversation, Layout, Template
 

@@ -14,6 +14,7 @@ import pytest
 
 from tests.naps import jobs as naps
 from tests.waiting import end_processes_of, processes_of, until
+from workbench.core.assets import ROOT
 from workbench.core.errors import SEE_LOG, UserError
 from workbench.core.home import Home
 from workbench.jobs.events import EventLog, Story
@@ -22,8 +23,6 @@ from workbench.jobs.queue import Queue, job_result
 from workbench.jobs.runner import Runner, _spawn
 from workbench.jobs.view import JobView
 from workbench.jobs.worker import carry_out
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(autouse=True)

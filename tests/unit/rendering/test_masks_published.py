@@ -12,7 +12,7 @@ import pytest
 
 from workbench.rendering.templates import BUILT_IN, Conversation, Layout, Template, get_template
 
-OURS = Path(__file__).parents[1] / "templates"
+OURS = Path(__file__).parents[2] / "templates"
 TOKENS = {"bos_token": "<s>", "eos_token": "</s>"}
 TOOLS = [{"type": "function", "function": {"name": "add", "description": "d", "parameters": {"type": "object"}}}]
 CALL = {"id": "abcdefghi", "type": "function", "function": {"name": "add", "arguments": {"a": 2, "b": 3}}}

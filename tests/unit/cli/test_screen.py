@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests.toys import toy_home
+from workbench.core.assets import ROOT
 from workbench.core.home import Home
 from workbench.jobs.queue import Queue
 
-ROOT = Path(__file__).parents[2]
 NOISE = """
 import logging, os, sys, warnings
 def noise():

@@ -5,13 +5,14 @@ from typing import Any
 
 import pytest
 
+from workbench.core.assets import ROOT
 from workbench.core.errors import UserError
 from workbench.core.home import Home
 from workbench.data.exports.export import EXPORTS, Export, write_export
 from workbench.data.recipes.importing import import_dataset, preview_source
 from workbench.data.store.datasets import all_rows, write_rows
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "neighbours.md"
+DOCUMENT = ROOT / "docs" / "neighbours.md"
 Row = dict[str, Any]
 
 

@@ -16,13 +16,13 @@ from tests.toys import toy_home
 from tests.waiting import end_processes_of
 from workbench.__main__ import main
 from workbench.__main__ import parser as command_line
+from workbench.core.assets import ROOT
 from workbench.core.home import Home
 from workbench.core.spec import load_yaml
 from workbench.jobs.job import JOBS
 from workbench.jobs.queue import Queue
 from workbench.models.shelf import resolve
 
-ROOT = Path(__file__).parents[2]
 Cli = Callable[..., tuple[int, str, str]]
 JOB = """
 method: train

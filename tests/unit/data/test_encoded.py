@@ -15,6 +15,7 @@ import pytest
 
 from tests.toys import conversations, toy_tokenizer
 from tests.waiting import until
+from workbench.core.assets import ROOT
 from workbench.core.errors import UserError
 from workbench.core.home import Home
 from workbench.data.encoding import cache
@@ -26,7 +27,6 @@ from workbench.data.store.datasets import dataset_folder, write_rows
 from workbench.rendering.templates import Template, get_template
 from workbench.rendering.tokenizer import Tokenizer
 
-ROOT = Path(__file__).resolve().parents[2]
 CHATML = get_template("chatml")
 
 

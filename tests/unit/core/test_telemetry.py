@@ -3,14 +3,13 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
+from workbench.core.assets import ROOT
 from workbench.core.children import child_environment
 from workbench.core.telemetry import TELEMETRY_OFF
 
-ROOT = Path(__file__).parents[2]
 SWITCHED_ON = dict.fromkeys(TELEMETRY_OFF, "0") | {"GRADIO_ANALYTICS_ENABLED": "True"}
 ASKED = (
     "import gradio.analytics, huggingface_hub.constants as hub, os;"

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from workbench.core.assets import ROOT
 from workbench.core.children import WITHHELD, child_environment, is_secret, withheld
 from workbench.core.home import Home
 from workbench.core.telemetry import TELEMETRY_OFF
@@ -17,7 +18,6 @@ from workbench.jobs.job import JOBS
 from workbench.jobs.queue import Queue
 from workbench.jobs.runner import Runner
 
-ROOT = Path(__file__).parents[2]
 SECRETS = {
     "HF_TOKEN": "hf_x", "HUGGING_FACE_HUB_TOKEN": "hf_y", "WORKBENCH_PASSWORD": "p", "WORKBENCH_ENDPOINT_KEY": "k",
     "AWS_SECRET_ACCESS_KEY": "a", "AWS_ACCESS_KEY_ID": "a", "OPENAI_API_KEY": "s", "GITHUB_PAT": "g", "PGPASSWORD": "p",

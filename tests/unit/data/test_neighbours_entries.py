@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from workbench.core.assets import ROOT
 from workbench.core.errors import UserError
 from workbench.core.home import Home
 from workbench.core.spec import dump_yaml
@@ -21,7 +22,7 @@ from workbench.data.sources.external import entries, entries_chosen, name_of_ent
 from workbench.data.store.datasets import all_rows
 from workbench.merging.recipe import Recipe
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "neighbours.md"
+DOCUMENT = ROOT / "docs" / "neighbours.md"
 # https://github.com/hiyouga/LLaMA-Factory/blob/main/data/README.md
 FACTORY_KEYS = (
     "hf_hub_url ms_hub_url om_hub_url script_url cloud_file_name file_name formatting ranking subset split folder "
