@@ -88,6 +88,8 @@ class EndpointWriter(Writer):
         """What becomes of one request after at most `tries` tries; raises `UserError` for all alike."""
         reason = ""
         for number in range(1, self.patience.tries + 1):
+            if self._halt.is_set():
+                return Reply(failure="stopped", trouble=True)
             try:
                 return self._try(request)
             except _Again as again:
@@ -139,7 +141,9 @@ class EndpointWriter(Writer):
             raise _Again("stopped") from None  # the client was closed
 
     def _refuse(self, status: int) -> None:
-        """Raises `UserError` for what concerns every request alike."""
+        """Raises `UserError` for what concerns every request alike, and has no more of them sent."""
+        if status in (401, 403, 404, 405) or 300 <= status < 400:
+            self._halt.set()
         if status in (401, 403):
             raise UserError(
                 f"The endpoint refused the key (HTTP {status}).",
