@@ -18,6 +18,7 @@ from workbench.preferences.sessions import SessionInfo, delete_session, get_sess
 from workbench.preferences.summary import report
 
 FEW_PAIRS = 1000  # below, the SFT loss on the chosen answers is added: alone, DPO mostly learns to be short
+OUTPUTS = 7  # the mark, words, figure, checkbox and three buttons
 NOTHING = ("No result yet", "Win rate and rating with their intervals appear when a session is closed.", "")
 HIDDEN = (
     "Names, win rates, ratings and who voted how are hidden from everyone who may vote in it, until the session is "
@@ -53,21 +54,19 @@ def result_panel(
         delete = gr.Button("Delete session", size="sm", variant="stop", min_width=110)
     words = Static(empty(*NOTHING), elem_id="result")
     plot = gr.Plot(show_label=False, elem_id="result-plot", visible=False)
-    shown = [words, plot, own, look, close, tune]
+    mark = gr.Textbox(visible=False)
+    outputs = [mark, words, plot, own, look, close, tune]
 
     def refresh(name: str | None, own: bool, request: gr.Request) -> list[Any]:
-        return _shown(ctx, name, own, asker(request).browser)
+        return redraw(ctx, name, own, asker(request).browser)
 
     for event in (session.change, own.change):
-        event(guarded(refresh), [session, own], shown, queue=False, **QUIET)
-    mark = gr.Textbox(visible=False)
+        event(guarded(refresh), [session, own], outputs, queue=False, **QUIET)
 
     def changed(before: str, name: str | None, own: bool, request: gr.Request) -> list[Any]:
-        """Redraws the result when votes came in or the session was closed, from any browser."""
-        now = _mark(ctx, name)
-        return [gr.skip()] * (1 + len(shown)) if now == before else [now, *refresh(name, own, request)]
+        return redraw_if_changed(ctx, before, name, own, asker(request).browser)
 
-    ctx.on_change.append((changed, [mark, session, own], [mark, *shown]))
+    ctx.on_change.append((changed, [mark, session, own], outputs))
 
     def end(name: str | None, own: bool, who: str, request: gr.Request) -> list[Any]:
         close_session(ctx.home, _chosen(name), Voter(who, asker(request).browser))
@@ -78,7 +77,7 @@ def result_panel(
         return refresh(name, own, request)
 
     for button, does, question in ((close, end, CLOSE), (look, see, LOOK)):
-        done = button.click(guarded(does), [session, own, annotator], shown, js=_confirmed(question), **QUIET)
+        done = button.click(guarded(does), [session, own, annotator], outputs, js=_confirmed(question), **QUIET)
         done.success(None, None, None, js=POKE, queue=False, **QUIET)  # the pad learns of it now
     tune.click(
         guarded(lambda name, own, value: _to_dpo(ctx, name, own, train, value)), [session, own, train.input],
@@ -98,6 +97,21 @@ def _chosen(name: str | None) -> str:
     return name
 
 
+def redraw(ctx: Context, name: str | None, own: bool, browser: str) -> list[Any]:
+    """The mark of what is drawn, and the updates of the whole panel.
+
+    The mark is read first: a vote that comes in between is drawn again, not missed.
+    """
+    return [_mark(ctx, name), *_updates(ctx, name, own, browser)]
+
+
+def redraw_if_changed(ctx: Context, mark: str, name: str | None, own: bool, browser: str) -> list[Any]:
+    """Redraws the panel when votes came in or the session was closed since `mark`, from any browser."""
+    if _mark(ctx, name) == mark:
+        return [gr.skip()] * OUTPUTS
+    return redraw(ctx, name, own, browser)
+
+
 def _mark(ctx: Context, name: str | None) -> str:
     """Changes with what the panel shows; says no more than the pad's own counts."""
     try:
@@ -107,7 +121,7 @@ def _mark(ctx: Context, name: str | None) -> str:
     return f"{name}:{info.votes}/{info.usable}/{info.complete}/{info.unblinded}/{info.closed}"
 
 
-def _shown(ctx: Context, name: str | None, own: bool, browser: str) -> list[Any]:
+def _updates(ctx: Context, name: str | None, own: bool, browser: str) -> list[Any]:
     """Updates of words, figure, checkbox and the buttons to look, to close and to train."""
     hidden = gr.update(visible=False)
     if not name:
@@ -116,14 +130,14 @@ def _shown(ctx: Context, name: str | None, own: bool, browser: str) -> list[Any]
         info = get_session(ctx.home, name)
         if not may_see(ctx.home, name, browser):
             return [_progress(info), hidden, hidden, gr.update(visible=True), gr.update(visible=True), hidden]
-        found = report(ctx.home, name, browser)
+        summary = report(ctx.home, name, browser)
     except UserError as error:
         return [empty("Not there yet", error.message, error.remedy), hidden, hidden, hidden, hidden, hidden]
-    figure, words = ratings_figure(found), result_html(found)
+    figure, words = ratings_figure(summary), result_html(summary)
     drawn = gr.update(value=figure, visible=figure is not None)
     if not info.closed:
         return [Html(hint(SEEN) + words), drawn, hidden, hidden, gr.update(visible=True), hidden]
-    button = gr.update(value=_dpo_label(_pairs(ctx, name, own)), visible=True)
+    button = gr.update(value=_dpo_label(_count_pairs(ctx, summary, own)), visible=True)
     return [words, drawn, gr.update(visible=True), hidden, hidden, button]
 
 
@@ -143,26 +157,26 @@ def _delete(ctx: Context, name: str | None) -> Any:
     return gr.update(value=None, choices=ctx.sessions())
 
 
-def _pairs(ctx: Context, name: str, own: bool) -> int:
-    return len(preference_pairs(ctx.home, name, _best(ctx, name) if own else ""))
+def _count_pairs(ctx: Context, summary: dict[str, Any], own: bool) -> int:
+    return len(preference_pairs(ctx.home, summary["session"]["name"], _best_model(ctx, summary) if own else ""))
 
 
 def _dpo_label(pairs: int) -> str:
     return f"Train DPO on {'this pair' if pairs == 1 else f'these {pairs} pairs'} →"
 
 
-def _best(ctx: Context, name: str) -> str:
-    """The best rated model of a closed session that is still on the shelf, else the first one that is."""
-    known = {model for _, model in ctx.answering()}
-    rated = [row["model"] for row in report(ctx.home, name)["ratings"]["rows"]]
-    named = [model_of(model) for model in get_session(ctx.home, name).models]
-    return next((model for model in [*rated, *named] if model in known), "")
+def _best_model(ctx: Context, summary: dict[str, Any]) -> str:
+    """The best rated model of a closed session's report that is still on the shelf, else the first one that is."""
+    on_shelf = {model for _, model in ctx.answering()}
+    rated = [row["model"] for row in summary["ratings"]["rows"]]
+    named = [model_of(model) for model in summary["session"]["models"]]
+    return next((model for model in [*rated, *named] if model in on_shelf), "")
 
 
 def _to_dpo(ctx: Context, name: str | None, own: bool, train: Form, value: Any) -> tuple[Any, Any]:
     """Exports the pairs as a dataset and fills the Train form with it."""
     name = _chosen(name)
-    start = _best(ctx, name)
+    start = _best_model(ctx, report(ctx.home, name))
     if not start:
         raise UserError("None of this session's models is on the shelf.", "Import one again, or use 'export-pairs'.")
     dataset = free_name(ctx.home.datasets, f"{name}-pairs")

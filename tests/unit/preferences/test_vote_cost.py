@@ -1,0 +1,89 @@
+"""What a vote costs the database: one transaction, whose statements and steps do not grow with the session."""
+
+import contextlib
+import uuid
+from collections import Counter
+
+import pytest
+import sqlalchemy as sa
+
+from tests.voting import by, make_session
+from workbench.core.home import Home
+from workbench.preferences import store
+from workbench.preferences.votes import next_item, rights_of, vote
+
+VOTER = by("ann")
+
+
+@contextlib.contextmanager
+def counted(home):
+    """Counts of statements, of commits, and of the steps SQLite takes, which grow with every row it reads."""
+    counts = Counter()
+    engine = store.engine(home)
+
+    def statement(_connection, _cursor, text, *_):
+        counts["statements"] += not text.startswith("BEGIN")
+
+    def commit(_connection):
+        counts["commits"] += 1
+
+    def step():
+        counts["steps"] += 1
+
+    def watch(dbapi_connection, *_):
+        dbapi_connection.set_progress_handler(step, 1)
+
+    def unwatch(dbapi_connection, *_):
+        dbapi_connection.set_progress_handler(None, 1)
+
+    listeners = {"before_cursor_execute": statement, "commit": commit, "checkout": watch, "checkin": unwatch}
+    for name, listener in listeners.items():
+        sa.event.listen(engine, name, listener)
+    try:
+        yield counts
+    finally:
+        for name, listener in listeners.items():
+            sa.event.remove(engine, name, listener)
+
+
+def vote_once(home, item):
+    return vote(home, "round", VOTER, item.token, "left", uuid.uuid4().hex, 1.0)
+
+
+def cost_of_a_vote(folder, pairs, votes_before):
+    home = Home.at(folder)
+    make_session(home, "round", pairs)
+    for _ in range(votes_before):
+        vote_once(home, next_item(home, "round", VOTER))
+    item = next_item(home, "round", VOTER)
+    with counted(home) as casting:
+        vote_once(home, item)
+    with counted(home) as rights:
+        rights_of(home, "round", VOTER)
+    return casting, rights
+
+
+@pytest.fixture(autouse=True)
+def on_sqlite(monkeypatch):
+    """The steps are SQLite's own."""
+    monkeypatch.delenv(store.URL_VARIABLE, raising=False)
+
+
+def test_a_vote_is_one_transaction_that_reads_nothing_of_the_rest_of_its_session(tmp_path):
+    small, small_rights = cost_of_a_vote(tmp_path / "small", pairs=5, votes_before=2)
+    large, large_rights = cost_of_a_vote(tmp_path / "large", pairs=100, votes_before=10)
+    assert small == large
+    assert small_rights == large_rights
+    assert small["commits"] == 1
+    assert 0 < small["statements"] <= 9
+    assert small["steps"] > 0
+
+
+def test_the_same_vote_again_writes_nothing(tmp_path):
+    home = Home.at(tmp_path)
+    make_session(home, "round", 3)
+    item, key = next_item(home, "round", VOTER), uuid.uuid4().hex
+    first = vote(home, "round", VOTER, item.token, "tie", key, 1.0)
+    with counted(home) as again:
+        assert vote(home, "round", VOTER, item.token, "tie", key, 1.0) == first
+    assert again["statements"] == 2
