@@ -38,7 +38,8 @@ def _problem(ctx: Context) -> str:
 
 def compose(ctx: Context) -> gr.Blocks:
     """The whole page, tabs in the order of the loop."""
-    with Page(title="LLM Workbench", fill_width=True, analytics_enabled=False) as demo:
+    demo = Page(title="LLM Workbench", fill_width=True, analytics_enabled=False)
+    with demo:
         top = Static(_header(ctx))
         ctx.follow(top, lambda: _header(ctx))
         problem = Static(_problem(ctx), visible=bool(_problem(ctx)), elem_id="home-problem")

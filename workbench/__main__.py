@@ -8,7 +8,7 @@ import sys
 from workbench import __version__
 from workbench.cli import data, jobs, judging, merging, shelves
 from workbench.cli.screen import quiet, told
-from workbench.cli.shared import VERBOSE, add, families
+from workbench.cli.shared import VERBOSE, Commands, add, families
 from workbench.core.home import Home
 
 
@@ -39,7 +39,7 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-def _whole(commands: argparse._SubParsersAction) -> None:
+def _whole(commands: Commands) -> None:
     demo = add(commands, "demo", _demo, "the whole loop on the starter model, in a home of its own")
     demo.add_argument("--keep", metavar="FOLDER", help="the demo's home (default: a new folder, kept)")
 

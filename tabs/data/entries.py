@@ -10,7 +10,8 @@ from tabs.shell.kit import Html, error_box, facts, hint
 from workbench.core.errors import SpecError, UserError, explain
 from workbench.core.home import free_name
 from workbench.data.recipes.brief_preview import brief_preview, is_large
-from workbench.data.recipes.importing import Preview, import_dataset
+from workbench.data.recipes.importing import import_dataset
+from workbench.data.recipes.previewing import Preview
 from workbench.data.sources.external import name_of_entry
 from workbench.data.sources.source import Source
 from workbench.jobs.job import JOBS

@@ -8,7 +8,7 @@ from pydantic.fields import FieldInfo
 from tabs.shell.kit import Html, component, error_box, facts, safe
 from workbench.data.reading.detection import completed
 from workbench.data.reading.format import FORMATS, Format
-from workbench.data.recipes.importing import Preview
+from workbench.data.recipes.previewing import Preview
 
 Value = dict[str, Any]
 SHOWN, RAW = 5, 300

@@ -12,7 +12,7 @@ from workbench.core.paths import PathGate
 from workbench.core.uploads import discard_uploads, together, upload_folder
 from workbench.data.reading.readers import form_of
 from workbench.data.recipes.brief_preview import MOST_AT_ONCE, brief_preview
-from workbench.data.recipes.importing import Preview
+from workbench.data.recipes.previewing import Preview
 from workbench.data.sources.external import entries, is_list_of_datasets, list_beside, name_of_entry, source_of_entry
 from workbench.data.sources.methods.files import Files
 from workbench.data.sources.methods.pasted import Pasted

@@ -11,7 +11,7 @@ from tabs.shell.table import ShelfTable, TableRow
 from workbench.core.limits import bounded_text
 from workbench.core.lineage import MANIFEST
 from workbench.core.units import human_count, human_size
-from workbench.jobs.job import JOBS
+from workbench.jobs.job import JOBS, Job
 from workbench.models import starter
 from workbench.models.model_import import import_folder
 from workbench.models.shelf import ModelInfo, delete_model, model_folder
@@ -57,7 +57,10 @@ def _get(ctx: Context) -> list[Any]:
     download = gr.Button("Download")
     if ctx.gate.is_open:
         _add_folder(ctx)
-    submit = lambda job: _picked(ctx, ctx.queue.submit(job))  # noqa: E731
+
+    def submit(job: Job) -> Any:
+        return _picked(ctx, ctx.queue.submit(job))
+
     return [
         (get.click, lambda: submit(JOBS.parse("starter-model")), None),
         (

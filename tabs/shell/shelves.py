@@ -28,6 +28,7 @@ from workbench.preferences.sessions import session_names
 from workbench.preferences.store import URL_VARIABLE
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 SECONDS = 2.0
 """How old a shelf may be that looks unchanged from outside: what changes within its folders is seen that late."""
@@ -74,13 +75,14 @@ class Shelves:
         rows = self._queue.all()
         return self._queue.revision, rows
 
-    def made(self, key: Hashable, look: Callable[[], tuple[int, T]], make: Callable[[T], Any]) -> Any:
+    def made(self, key: Hashable, look: Callable[[], tuple[int, T]], make: Callable[[T], R]) -> R:
         """`make` of a shelf, called once a change of it; `key` names the result among others."""
         version, value = look()
         kept = self._made.get(key)
         if kept is None or kept[0] != version:
             kept = self._made[key] = version, make(value)
-        return kept[1]
+        result: R = kept[1]
+        return result
 
     def version(self) -> Hashable:
         """Changes when a model, dataset, job, session or vote does, when a running job writes a new file, and when the

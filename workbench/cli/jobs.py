@@ -52,7 +52,7 @@ def _written(field: FieldInfo, value: Any) -> Any:
     for mark in field.metadata:
         type_ = Annotated[type_, mark]
     adapter: TypeAdapter[Any] = TypeAdapter(type_)
-    given = field.get_default(call_default_factory=True) if value is None else value  # type: ignore[call-arg]
+    given = field.get_default(call_default_factory=True) if value is None else value
     return adapter.dump_python(adapter.validate_python(given), mode="json")
 
 

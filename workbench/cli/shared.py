@@ -5,7 +5,7 @@ import codecs
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from workbench.core.errors import UserError
 from workbench.core.home import Home
@@ -16,7 +16,7 @@ from workbench.jobs.job import JOBS
 
 VERBOSE = "show what libraries print, too"
 Args = argparse.Namespace
-Commands = argparse._SubParsersAction
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def add(

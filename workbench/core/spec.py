@@ -100,8 +100,7 @@ class _NoAliases(_UniqueKeys, yaml.SafeLoader):
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.AliasEvent):
-            event = self.peek_event()
-            raise yaml.YAMLError(f"aliases (*{event.anchor}) are not allowed")
+            raise yaml.YAMLError(f"aliases (*{self.current_event.anchor}) are not allowed")
         return super().compose_node(parent, index)
 
 
@@ -161,7 +160,7 @@ def _nested(found: Any, field: str) -> list[Problem]:
 
 
 def _sentence(found: Any) -> str:
-    text = found["msg"].removeprefix("Value error, ")
+    text: str = found["msg"].removeprefix("Value error, ")
     given = found.get("input")
     short = f" (given: {given!r})" if isinstance(given, str | int | float | bool) and len(repr(given)) < 60 else ""
     return text.rstrip(".") + short + "."

@@ -152,7 +152,7 @@ def _version(cursor: Cursor) -> int:
         raise UserError("This GGUF file is big-endian.", "Get the little-endian one.", "path")
     if magic != b"GGUF":
         raise UserError(f"{cursor.path.name} is no GGUF file.", "Choose a file that ends in .gguf.", "path")
-    version = cursor.number("I")
+    version: int = cursor.number("I")
     if version and not version & 0xFFFF:
         raise UserError("This GGUF file is big-endian.", "Get the little-endian one.", "path")
     if version not in (2, 3):

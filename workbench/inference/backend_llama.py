@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.inference.backend import SHARE, Backend
-from workbench.inference.llama_cpp import LlamaContext, LlamaModel, Spare
+from workbench.inference.cpu_budget import Spare
+from workbench.inference.llama_cpp import LlamaContext, LlamaModel
 
 
 class LlamaBackend(Backend):

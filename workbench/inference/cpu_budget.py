@@ -30,4 +30,4 @@ class Spare:
         """Cores of this process's share that others used since the last look."""
         used = psutil.cpu_percent(percpu=True)
         ours = self._process.cpu_affinity() if hasattr(self._process, "cpu_affinity") else range(len(used))
-        return (sum(used[core] for core in ours if core < len(used)) - self._process.cpu_percent()) / 100
+        return float(sum(used[core] for core in ours if core < len(used)) - self._process.cpu_percent()) / 100

@@ -26,7 +26,8 @@ class TopP:
         chances = (likely.values - scores.logsumexp(-1, keepdim=True)).exp()
         reached = chances.cumsum(-1)
         if reached[0, -1] < self.whole.top_p and scores.shape[-1] > MANY:
-            return self.whole(ids, scores)
+            filtered: torch.Tensor = self.whole(ids, scores)
+            return filtered
         kept = int((reached - chances < self.whole.top_p).sum())
         out = torch.full_like(scores, self.whole.filter_value)
         return out.scatter(-1, likely.indices[:, :kept], likely.values[:, :kept])
@@ -78,7 +79,8 @@ class Stream:
             logits_to_keep=1,
         )  # fmt: skip
         self._cache = out.past_key_values
-        return out.logits[:, -1].float()
+        last: torch.Tensor = out.logits[:, -1].float()
+        return last
 
     def take(self, token: int) -> None:
         """Adds a token to the answer, or ends it."""

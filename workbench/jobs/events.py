@@ -197,7 +197,7 @@ class Story:
             return None
         pace = (last - first) / (end - start)
         now = uptime() if self.started_uptime else time.time()
-        return max(0.0, (total - done) * pace - (now - last))
+        return max(0.0, float(total - done) * pace - (now - last))
 
     def elapsed(self) -> float:
         """Seconds it has run, or ran, since it was started last; no step of the clock changes them."""

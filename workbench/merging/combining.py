@@ -56,7 +56,7 @@ def combine(base: Path, folders: list[Path], job: CombineAdapters, target: Path,
         names, job.shares, NEW, "cat" if job.combination == "svd" else job.combination,
         svd_rank=rank, svd_full_matrices=False, density=job.density, majority_sign_method=job.majority_sign_method,
     )  # fmt: skip
-    config: LoraConfig = lora.peft_config[NEW]  # type: ignore[index,union-attr,assignment]
+    config: LoraConfig = lora.peft_config[NEW]  # type: ignore[index,assignment]
     if job.combination in SVD:
         config.r = config.lora_alpha = min(rank, config.r)
         _cut(model, config.r, ctx)

@@ -58,7 +58,7 @@ class Plan:
         cache = LoaderCache()
         cache.loaders.clear()
         for written, one in references.items():
-            cache.loaders[one] = Folded(open_weights(self.found[written]))  # type: ignore[assignment]
+            cache.loaders[one] = Folded(open_weights(self.found[written]))
         try:
             self._config = Ordered.model_validate(recipe.replaced(references))
             self._plan()
@@ -89,7 +89,8 @@ class Plan:
             if weight.optional or called & names:
                 continue
             if not can_convert_checkpoint_keys(config.model_type, names, weight.name):
-                return weight.name
+                name: str = weight.name
+                return name
         return ""
 
     def _plan_by_names(

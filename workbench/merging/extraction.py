@@ -212,4 +212,4 @@ def _config(found: Extraction, roles: Roles, base: Path) -> Any:
         modules_to_save=found.whole or None, ensure_weight_tying=roles.tied and roles.inputs in found.whole,
         fan_in_fan_out=bool(roles.transposed), base_model_name_or_path=str(base), task_type="CAUSAL_LM",
         inference_mode=True,
-    )  # type: ignore[arg-type]  # fmt: skip
+    )  # fmt: skip

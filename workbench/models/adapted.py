@@ -58,7 +58,7 @@ class Adapted:
             config.init_lora_weights = True  # on weights that are not there nothing can be computed
         try:
             low = not self.kind.config.get("layer_replication")  # PEFT cannot share weights while it makes them empty
-            self._model = PeftModel(self.hollow.model, config, SLOT, low_cpu_mem_usage=low)  # type: ignore[arg-type]
+            self._model = PeftModel(self.hollow.model, config, SLOT, low_cpu_mem_usage=low)
         except ValueError as error:
             raise self._other_base(str(error).splitlines()[0][:300]) from error
         self._load()

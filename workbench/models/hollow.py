@@ -6,7 +6,7 @@ processes import this.
 """
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -141,7 +141,7 @@ class Layout:
         """The tensors of the files that a group's parameters go back to; raises `UserError` if they do not."""
         if group.pattern is None:
             return {group.files[0]: values[group.parameters[0]]}
-        files = revert_weight_conversion(self._model, values)
+        files: dict[str, torch.Tensor] = revert_weight_conversion(self._model, values)
         if set(files) != set(group.files):
             raise UserError(
                 f"{group.parameters[0]} cannot be written back as {group.files[0]}.",
@@ -151,4 +151,5 @@ class Layout:
 
     def file_name(self, parameter: str) -> str:
         """The name in files of a parameter that has none there yet."""
-        return next(iter(revert_weight_conversion(self._model, {parameter: torch.empty(0, device="meta")})))
+        names: Iterator[str] = iter(revert_weight_conversion(self._model, {parameter: torch.empty(0, device="meta")}))
+        return next(names)

@@ -102,7 +102,7 @@ def _unblindings(db: sa.Connection, session_id: int) -> list[Any]:
 
 
 def _is(row: Any, who: Voter) -> bool:
-    return row.browser == who.browser or row.annotator.casefold() == who.name.casefold()
+    return bool(row.browser == who.browser or row.annotator.casefold() == who.name.casefold())
 
 
 def may_see(home: Home, session: str, browser: str) -> bool:

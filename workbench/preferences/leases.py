@@ -87,7 +87,7 @@ def live_lease(db: sa.Connection, row: Any, who: Voter, token: str) -> Any:
 
 
 def _is_live(lease: Any) -> bool:
-    return 0 < lease.expires - store.clock() <= LATEST
+    return bool(0 < lease.expires - store.clock() <= LATEST)
 
 
 def find_pair(db: sa.Connection, row: Any, who: Voter, unblinded: bool) -> Any:

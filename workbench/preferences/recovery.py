@@ -160,7 +160,7 @@ def readable_rows(db: sqlite3.Connection, table: str, columns: list[str]) -> Ite
 
 def _next_readable(readable: Callable[[int], bool], damaged: int) -> int | None:
     """The least id after a damaged one from which rows can be read; None when there is none."""
-    steps = (damaged + 2**power for power in range(40))
+    steps = (damaged + (1 << power) for power in range(40))
     beyond = next((step for step in itertools.chain([damaged], steps) if readable(step)), None)
     if beyond is None:
         return None

@@ -176,7 +176,7 @@ def _add_answer(db: sa.Connection, prompt_id: int, model: str, answer: Answer) -
 def _insert(db: sa.Connection, statement: sa.Insert) -> int:
     key = db.execute(statement).inserted_primary_key
     assert key is not None
-    return key[0]
+    return int(key[0])
 
 
 def _state(a: Answer, b: Answer) -> str:

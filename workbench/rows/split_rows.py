@@ -42,7 +42,8 @@ class Rows:
 
     @cached_property
     def ids(self) -> np.ndarray[Any, np.dtype[np.int64]]:
-        return self.table.column(ID).to_numpy()
+        ids: np.ndarray[Any, np.dtype[np.int64]] = self.table.column(ID).to_numpy()
+        return ids
 
     @cached_property
     def splits(self) -> list[str]:

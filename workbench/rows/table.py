@@ -150,7 +150,7 @@ def _groups(path: Path, start: int, count: int) -> Iterator[pa.Table]:
 
 
 def _is_messages(kind: pa.DataType) -> bool:
-    return pa.types.is_list(kind) and pa.types.is_struct(kind.value_type)
+    return bool(pa.types.is_list(kind) and pa.types.is_struct(kind.value_type))
 
 
 def _has(kind: pa.DataType, name: str) -> bool:

@@ -52,7 +52,7 @@ class Prompt:
             raise self._wrong("was stopped: it took more than 2 seconds, or too much memory") from None
         if "error" in answer:
             raise self._wrong(f"cannot be rendered: {answer['error']}")
-        text = answer["text"].strip()
+        text: str = answer["text"].strip()
         if not text:
             raise self._wrong("renders to nothing")
         if len(text) > MOST_PROMPT:

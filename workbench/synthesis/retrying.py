@@ -14,7 +14,7 @@ def back_off(tries: int) -> float:
     Jitter keeps many clients from coming back at once:
     https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
     """
-    longest = min(LONGEST_BACK_OFF, FIRST_WAIT * 2 ** (tries - 1))
+    longest: float = min(LONGEST_BACK_OFF, FIRST_WAIT * 2 ** (tries - 1))
     return longest * random.uniform(0.5, 1)
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from workbench.inference.decoding import Decoding
-from workbench.synthesis import filters
+from workbench.synthesis import filters, novelty
 from workbench.synthesis.generation_log import MakingLog
 from workbench.synthesis.items import Counts, Item
 from workbench.synthesis.novelty import Novelty
@@ -177,7 +177,7 @@ class Making:
             "answer: cut off at the limit of tokens": reply.finish == CUT_OFF and not checks.keep_cut_off,
             "answer: nothing to take from the reply": not item.answer,
             "answer: only punctuation": filters.only_punctuation(item.answer),
-            "answer: too short": len(filters.words(item.answer)) < checks.least_words,
+            "answer: too short": len(novelty.words(item.answer)) < checks.least_words,
             "answer: a refusal": checks.refusals and filters.refuses(item.answer),
             "answer: the same again": item.answer in told,
         }

@@ -41,7 +41,7 @@ def train(job: Train, ctx: JobContext) -> dict[str, Any]:
     counts = {split: len(rows) for split, rows in encoded.items()}
     ctx.progress(0, 0, f"Loading {job.model} on {hardware.device}")
     common: dict[str, Any] = {
-        "model": job.tuner.load(source.base, source.adapter, hardware),  # type: ignore[attr-defined]
+        "model": job.tuner.load(source.base, source.adapter, hardware),
         "tokenizer": load_tokenizer(source.home_of_template),
         "encoded": encoded,
         "max_length": job.max_length,
@@ -55,8 +55,8 @@ def train(job: Train, ctx: JobContext) -> dict[str, Any]:
     else:
         setup = Setup(**common)
     setup.tokenizer.chat_template = template.text
-    if targets := job.tuner.chosen(setup.model):  # type: ignore[attr-defined]
-        setup.notes += [": ".join(fact) for fact in job.tuner.facts(source.base, source.adapter)]  # type: ignore[attr-defined]
+    if targets := job.tuner.chosen(setup.model):
+        setup.notes += [": ".join(fact) for fact in job.tuner.facts(source.base, source.adapter)]
         setup.notes.append(sentence(targets))
     trainer = objective.trainer(setup)
     _note_once(ctx, setup.notes)
@@ -107,7 +107,7 @@ def _nothing_to_learn(tally: Tally) -> UserError:
 def _notes(job: Train, source: Resolved, rows: int) -> list[str]:
     notes = []
     masked = read_manifest(source.base).info.get("masked")
-    if masked and job.tuner.makes == "adapter":  # type: ignore[attr-defined]
+    if masked and job.tuner.makes == "adapter":
         notes.append("Folded in, this adapter fills the zeros of the pruned model; the tuner 'full' keeps them.")
     if job.warmup and not job.warmup_steps(rows):
         steps = job.total_steps(rows)
@@ -141,10 +141,10 @@ def _fit(job: Train, ctx: JobContext, trainer: Any, setup: Setup, source: Resolv
         "model": job.output_name,
         "steps": trainer.state.global_step,
         **losses(trainer.state.log_history),
-        **({"targets": targets} if (targets := job.tuner.chosen(setup.model)) else {}),  # type: ignore[attr-defined]
+        **({"targets": targets} if (targets := job.tuner.chosen(setup.model)) else {}),
         "rows": {split: rows.tally.summary() for split, rows in setup.encoded.items()},
     }
-    ctx.progress(trainer.state.global_step, trainer.state.max_steps, f"Saving the {job.tuner.makes}")  # type: ignore[attr-defined]
+    ctx.progress(trainer.state.global_step, trainer.state.max_steps, f"Saving the {job.tuner.makes}")
     _save(job, ctx, trainer, setup, source, result)
     if report.stop:
         raise JobStopped(result)
@@ -179,7 +179,7 @@ def _made_by(target: Path, ctx: JobContext) -> bool:
 def _parents(job: Train, ctx: JobContext, source: Resolved) -> list[Parent]:
     """What the result was made from: an adapter stands on its base, a whole model only started from it."""
     tuner, objective = job.tuner, job.objective
-    role = "base" if tuner.makes == "adapter" else "start"  # type: ignore[attr-defined]
+    role = "base" if tuner.makes == "adapter" else "start"
     parents = [parent_of(model_folder(ctx.home, source.base.name), role)]
     parents.append(parent_of(ctx.home.datasets / job.dataset, "dataset"))
     if source.adapter:

@@ -31,7 +31,8 @@ def log_softmax(logits: NDArray[Any]) -> Floats:
         raise UserError("The model's outputs are no numbers (NaN or infinite).", "Its weights are damaged.")
     shifted = scores - top
     total = np.exp(shifted).sum(axis=1, keepdims=True, dtype=np.float64)
-    return shifted - np.log(total).astype(np.float32)
+    result: Floats = shifted - np.log(total).astype(np.float32)
+    return result
 
 
 def kl_divergence(original: NDArray[Any], variant: NDArray[Any]) -> Array:
@@ -43,7 +44,8 @@ def kl_divergence(original: NDArray[Any], variant: NDArray[Any]) -> Array:
     p, q = log_softmax(original[:, :shared]), log_softmax(variant[:, :shared])
     share = np.exp(p)
     apart = np.where(share > 0, share * (p - q), 0)
-    return np.maximum(apart.sum(axis=1, dtype=np.float64), 0)
+    result: Array = np.maximum(apart.sum(axis=1, dtype=np.float64), 0)
+    return result
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,7 @@ class Quantize(Job):
 
     def variants(self) -> list[tuple[str, Quantizer]]:
         """(name on the shelf, quantizer), in order."""
-        return [(f"{self.prefix or self.model}-{slug(one.suffix())}", one) for one in self.quantizers]  # type: ignore[attr-defined]
+        return [(f"{self.prefix or self.model}-{slug(one.suffix())}", one) for one in self.quantizers]
 
     def label(self) -> str:
         return f"Quantize {self.model}"

@@ -74,7 +74,7 @@ def read_straight(data: bytes, layout: Layout) -> Straight | None:
 
 
 def _is_simple(kind: pa.DataType) -> bool:
-    return pa.types.is_string(kind) or pa.types.is_int64(kind) or pa.types.is_boolean(kind)
+    return bool(pa.types.is_string(kind) or pa.types.is_int64(kind) or pa.types.is_boolean(kind))
 
 
 def _count_rows(data: bytes) -> int:

@@ -7,7 +7,8 @@ from typing import Any
 from workbench.core import limited
 from workbench.core.errors import shortened
 from workbench.data.reading.compressed import PACKED
-from workbench.data.recipes.importing import Preview, preview_source
+from workbench.data.recipes.importing import preview_source
+from workbench.data.recipes.previewing import Preview
 from workbench.data.sources.source import Source
 
 MOST_AT_ONCE = 4_000_000  # bytes, decoded, that are read in the process that asks

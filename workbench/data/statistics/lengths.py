@@ -59,7 +59,8 @@ class Measure:
     def lengths(self, texts: list[str]) -> list[int]:
         if self.tokenizer:
             return self.tokenizer.lengths(texts)
-        return word_counts(pa.array(texts, pa.string())).tolist()
+        result: list[int] = word_counts(pa.array(texts, pa.string())).tolist()
+        return result
 
     def sides(self, row: Row) -> list[str]:
         """The texts a row is trained on, whole: two of a pair, else one. Raises `UserError` when refused."""

@@ -76,7 +76,8 @@ class Scan:
     def _matches(self, texts: pa.Array) -> np.ndarray:
         match = pc.match_substring_regex if self.regex else pc.match_substring
         hits = match(texts, self.pattern, ignore_case=not self.case)
-        return hits.fill_null(False).to_numpy(zero_copy_only=False)
+        result: np.ndarray = hits.fill_null(False).to_numpy(zero_copy_only=False)
+        return result
 
 
 _SCANS: "OrderedDict[tuple[Any, ...], Scan]" = OrderedDict()

@@ -101,7 +101,8 @@ def _same_numbers(texts: Texts, left: Ints, right: Ints) -> NDArray[np.bool_]:
     sets = [frozenset(NUMBER.findall(text)) if digits else frozenset[str]() for text, digits in numbers]
     known: dict[frozenset[str], int] = {}
     marks = np.array([known.setdefault(one, len(known)) for one in sets], np.int64)
-    return marks[places[: len(left)]] == marks[places[len(left) :]]
+    result: NDArray[np.bool_] = marks[places[: len(left)]] == marks[places[len(left) :]]
+    return result
 
 
 def likeness(texts: Texts, labels: Ints, shingle: int = 2, threads: int = 0) -> NDArray[np.float64]:
@@ -135,7 +136,8 @@ def _first_of_equal(digests: list[bytes]) -> Ints:
 
 
 def _is_first(labels: Ints) -> NDArray[np.bool_]:
-    return labels == np.arange(len(labels))
+    result: NDArray[np.bool_] = labels == np.arange(len(labels))
+    return result
 
 
 def _ordered(whole: Shingled, places: Ints) -> Ints:
@@ -175,4 +177,5 @@ def _first_of_linked(places: Ints, left: Ints, right: Ints) -> Ints:
     number, group = connected_components(links, directed=False)
     smallest = np.full(number, places.max())
     np.minimum.at(smallest, group, places)
-    return smallest[group]
+    result: Ints = smallest[group]
+    return result

@@ -118,4 +118,5 @@ def pooled(states: NDArray[np.float32], mask: NDArray[np.int64]) -> Vectors:
     """The mean of the states (texts, tokens, size) under the mask (texts, tokens), scaled to length 1."""
     weights = mask[:, :, None].astype(np.float32)
     mean = (states * weights).sum(1) / np.maximum(weights.sum(1), 1)
-    return mean / np.maximum(np.linalg.norm(mean, axis=1, keepdims=True), 1e-12)
+    result: NDArray[np.float32] = mean / np.maximum(np.linalg.norm(mean, axis=1, keepdims=True), 1e-12)
+    return result

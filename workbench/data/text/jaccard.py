@@ -34,4 +34,5 @@ def jaccard(hashes: Hashes, first: Ints, count: Ints, left: Ints, right: Ints) -
     steps = values[:, 1:] ^ values[:, :-1]
     union = np.count_nonzero(steps > ONE, axis=1) + 1
     both = np.count_nonzero(steps, axis=1) + 1 - union
-    return both / union
+    result: NDArray[np.float64] = both / union
+    return result

@@ -64,7 +64,8 @@ def _minima(hashes: Hashes, first: Ints, count: Ints, factors: NDArray[np.uint32
         some = factors[at : at + TOGETHER, None, None]
         np.multiply(values, some, out=product[: len(some)])
         np.minimum.reduce(product[: len(some)], axis=1, out=minima[at : at + TOGETHER])
-    return minima.reshape(len(factors), columns, -1).min(axis=1)
+    result: NDArray[np.uint32] = minima.reshape(len(factors), columns, -1).min(axis=1)
+    return result
 
 
 def band_pairs(band: Hashes, records: int) -> Hashes:

@@ -27,7 +27,7 @@ def given_in(view: View) -> list[tuple[str, str, Setting]]:
 
 def filter_texts(setting: Setting) -> list[str]:
     entries = setting if isinstance(setting, list) else [setting]
-    return [one.filter for one in entries if isinstance(one, Filtered) and one.filter not in (None, "*")]  # type: ignore[misc]
+    return [one.filter for one in entries if isinstance(one, Filtered) and one.filter not in (None, "*")]
 
 
 def uses(view: View, parameter: Parameter) -> Iterable[tuple[Part, Input | None, str, float]]:

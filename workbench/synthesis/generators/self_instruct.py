@@ -8,7 +8,7 @@ from pydantic import Field
 
 from workbench.core.errors import Problems
 from workbench.core.home import Home
-from workbench.synthesis import filters
+from workbench.synthesis import filters, novelty
 from workbench.synthesis.generator import MAKERS, Maker
 from workbench.synthesis.items import Item
 from workbench.synthesis.replies import CUT_OFF, Reply, Request
@@ -100,7 +100,7 @@ class SelfInstruct(Maker):
         return good
 
     def _wrong(self, text: str) -> str:
-        length = len(filters.words(text))
+        length = len(novelty.words(text))
         if length < FEWEST_WORDS:
             return "prompt: too short"
         if length > MOST_WORDS:

@@ -82,7 +82,7 @@ def _whole_logits(trainer: Any) -> Any:
     """
     from transformers import Trainer
 
-    class WholeLogits(trainer):  # type: ignore[misc]
+    class WholeLogits(trainer):
         def compute_loss(
             self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
         ) -> Any:

@@ -38,7 +38,7 @@ def number_of_turns(row: Row) -> int:
     """The messages of a row that are no system prompts."""
     answers = max((len(row.get(name, ())) for name in ("chosen", "rejected", "completion")), default=0)
     asked = row.get("messages") or row.get("prompt") or []
-    return sum(turn["role"] != "system" for turn in asked) + answers
+    return int(sum(turn["role"] != "system" for turn in asked) + answers)
 
 
 def _turns(count: int) -> str:
