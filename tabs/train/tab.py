@@ -1,6 +1,5 @@
 """The Train tab: a form made from the spec, and the run as it goes."""
 
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -10,11 +9,12 @@ from tabs.forms.sections import named, shown
 from tabs.shell.context import Context, guarded
 from tabs.shell.job_panel import QUIET, job_panel
 from tabs.shell.kit import REVEAL, Static, heading
+from workbench.core.assets import ASSETS
 from workbench.core.spec import load_yaml
 from workbench.training.jobs.train import Train
 from workbench.training.objective import OBJECTIVES
 
-PRESETS = Path(__file__).parent.parent / "assets" / "presets"
+PRESETS = ASSETS / "presets"
 MAIN = [
     "model",
     "dataset",

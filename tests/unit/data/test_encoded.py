@@ -403,3 +403,8 @@ def test_ids_and_mask_are_those_of_the_token_view(home: Home) -> None:
             ids, mask = learned(made, side["title"])
             assert ids == [token["id"] for token in shown] and mask == [token["trained"] for token in shown]
             assert any(mask) and not all(mask)
+
+
+def test_a_cache_is_made_anew_when_what_renders_changes() -> None:
+    modules = {path.name for room in cache.ENCODING_ROOMS for path in (cache.ROOT / "workbench" / room).glob("*.py")}
+    assert {"templates.py", "template_spans.py", "tokenizer.py", "masking.py", "canonical.py", "batches.py"} <= modules

@@ -9,6 +9,7 @@ from pydantic.fields import FieldInfo
 
 from tabs.forms.fields import bounds, nested_of, registry_of
 from tabs.forms.form import Form
+from tabs.train.tab import presets
 from workbench.cli.shared import families
 from workbench.core.errors import SpecError
 from workbench.core.registry import Registry, choice
@@ -190,3 +191,10 @@ def test_a_value_cannot_make_another_job_of_a_form(job: type[Job]) -> None:
     for other in ("import-gguf", job.method):
         with pytest.raises(SpecError, match=r"method: there is no such setting"):
             form.parsed({"method": other, "path": "/etc/passwd"})
+
+
+def test_every_preset_of_the_train_tab_is_there_and_a_training_takes_its_settings() -> None:
+    found = presets()
+    assert {"quick", "balanced", "preferences", "small_gpu"} <= found.keys()
+    for preset in found.values():
+        assert preset["title"] and Train.parse({"model": "m", "dataset": "d", "output": "o", **preset["settings"]})

@@ -24,6 +24,7 @@ from typing import Any
 import pyarrow as pa
 import xxhash
 
+from workbench.core.assets import ROOT
 from workbench.core.errors import UserError
 from workbench.core.home import PARTIAL, Home
 from workbench.core.lineage import read_manifest
@@ -32,6 +33,7 @@ from workbench.data.encoding.parts import encode_parts, parts_of
 from workbench.data.store.datasets import dataset_folder
 from workbench.data.store.locks import prune_cache
 
+ENCODING_ROOMS = ("data/encoding", "rendering", "rows")
 LIMIT = 20 * 10**9  # bytes of encoded rows kept for later runs
 REPORT = "report.json"
 CHUNK = 1 << 24  # bytes hashed at once
@@ -98,12 +100,13 @@ def _key(source: Path, split: str, model_folder: Path, rules: Rules) -> str:
 
 @functools.cache
 def _renderer_digest() -> str:
-    """Changes with whatever makes ids of rows: the modules of this folder, Jinja and the tokenizers.
+    """Changes with whatever makes ids of rows: the modules of the rooms that do, Jinja and the tokenizers.
 
-    All of its modules, so that nobody has to remember to name a new one here: a cache that is made anew after an
+    All of their modules, so that nobody has to remember to name a new one here: a cache that is made anew after an
     upgrade costs less than one that is stale.
     """
-    sources = [path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py"))]
+    modules = [path for room in ENCODING_ROOMS for path in sorted((ROOT / "workbench" / room).glob("*.py"))]
+    sources = [path.read_bytes() for path in modules]
     versions = [importlib.metadata.version(name) for name in ("jinja2", "tokenizers")]
     return hashlib.sha256(b"\0".join([*sources, *(version.encode() for version in versions)])).hexdigest()
 
