@@ -19,6 +19,7 @@ from workbench.core.lineage import read_manifest, write_manifest
 from workbench.inference.decoding import Decoding
 from workbench.inference.engine import Engine
 from workbench.jobs.job import Job
+from workbench.merging.jobs.merge import Merge
 from workbench.models.jobs.fold_adapter import Fold
 from workbench.rendering.rendered import Tokenizer as FolderTokenizer
 from workbench.rendering.rendered import render_prompt
@@ -79,7 +80,7 @@ def finish(home: Home, name: str) -> tuple[str, str]:
 
 
 def generated(folder: Path) -> str:
-    """The last token that plain transformers makes with the folder's own settings."""
+    """The last token that plain transformers makes of a model folder, with the folder's own settings."""
     import torch
     from transformers import AutoModelForCausalLM
 
@@ -120,8 +121,28 @@ def trained(home: Home, template: str, model: str, settings: dict[str, Any]) -> 
     return run(home, Train.parse({**common, **settings, "output": f"{model}-taught"}))
 
 
+def quantized(home: Home, name: str) -> str:
+    """The model in eight bits, by absmax."""
+    job = Quantize.parse({"model": name, "quantizers": [{"method": "absmax"}]})
+    checked(home, job)
+    job.run(context(home, "quantize-absmax"))
+    return next(made for made, _ in job.variants())
+
+
+def merged(home: Home, name: str) -> str:
+    """The model merged with the base it was trained from, nearly all of it its own."""
+    recipe = {
+        "merge_method": "linear", "dtype": "float32",
+        "models": [
+            {"model": name, "parameters": {"weight": 0.98}}, {"model": "toy", "parameters": {"weight": 0.02}},
+        ],
+        "tokenizer_source": name,
+    }  # fmt: skip
+    return run(home, Merge.parse({"recipe": recipe, "output": f"{name}-merged"}))
+
+
 def stops_everywhere(home: Home, name: str, template: str) -> None:
-    """In chat, in plain transformers, and as a GGUF, whose Modelfile names the stop too."""
+    """In chat, in plain transformers also quantized and merged, and as a GGUF, whose Modelfile names the stop too."""
     assert finish(home, name)[0] == "eos", finish(home, name)
     assert generated(home.models / name) == ENDS[template]
     job = Quantize.parse({"model": name, "quantizers": [{"method": "gguf", "type": "F16"}]})
@@ -129,4 +150,6 @@ def stops_everywhere(home: Home, name: str, template: str) -> None:
     job.run(context(home, "quantize"))
     (made,) = [made for made, _ in job.variants()]
     assert finish(home, made)[0] == "eos"
+    for other in (quantized(home, name), merged(home, name)):
+        assert generated(home.models / other) == ENDS[template]
     assert f'PARAMETER stop "{ENDS[template]}"' in (home.models / made / "Modelfile").read_text()

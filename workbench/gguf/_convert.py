@@ -46,7 +46,7 @@ def convert(request: dict[str, Any]) -> dict[str, Any]:
     from conversion import ModelBase, ModelType, TextModel, get_model_architecture, get_model_class
 
     _name_unknown_tokenizers(TextModel, request["pre_tokenizer"])
-    _name_end_of_turn(TextModel, gguf, request["end_of_turn"])
+    _name_ends_and_blanks(TextModel, gguf, request)
     model = Path(request["model"])
     types = {"F32": "ALL_F32", "F16": "MOSTLY_F16", "BF16": "MOSTLY_BF16"}
     with torch.inference_mode():
@@ -56,6 +56,7 @@ def convert(request: dict[str, Any]) -> dict[str, Any]:
         converter = get_model_class(name)
         if request["byte_level"]:
             _take_byte_level(converter, TextModel, name)
+        _take_pieces(converter, TextModel, name, request)
         renamed = {**_former_names(name, settings), **settings, **_true_settings(name, settings)}
         _scale_queries(converter, name, settings)
         made = converter(model, kind, target, model_name=request["name"], hparams=renamed)
@@ -105,13 +106,17 @@ def _take_byte_level(converter: Any, text_model: Any, name: str) -> None:
     if name in SENTENCEPIECE:
         converter.set_vocab = text_model._set_vocab_gpt2
     if name.startswith("Gemma3For"):
-        original = converter.modify_tensors
+        _keep_all_rows(converter, text_model)
 
-        def modify_tensors(self: Any, data: Any, tensor: str, layer: int | None) -> Any:
-            modify = text_model.modify_tensors if "embed_tokens.weight" in tensor else original
-            return modify(self, data, tensor, layer)
 
-        converter.modify_tensors = modify_tensors
+def _keep_all_rows(converter: Any, text_model: Any) -> None:
+    original = converter.modify_tensors
+
+    def modify_tensors(self: Any, data: Any, tensor: str, layer: int | None) -> Any:
+        modify = text_model.modify_tensors if "embed_tokens.weight" in tensor else original
+        return modify(self, data, tensor, layer)
+
+    converter.modify_tensors = modify_tensors
 
 
 def _scale_queries(converter: Any, name: str, settings: dict[str, Any]) -> None:
@@ -195,14 +200,44 @@ def _name_unknown_tokenizers(model: Any, name: str) -> None:
     model.get_vocab_base_pre = get_vocab_base_pre
 
 
-def _name_end_of_turn(model: Any, gguf: Any, token: int | None) -> None:
-    """Writes the token that ends a turn, unless the model's own files name one."""
-    original, key = model.prepare_metadata, gguf.Keys.Tokenizer.EOT_ID
+def _take_pieces(converter: Any, text_model: Any, name: str, request: dict[str, Any]) -> None:
+    """Gives the converter the list of pieces that it looks for in tokenizer.model, and nothing that it only guesses.
+
+    The first Gemma's own numbers of control tokens are written into every model of its kind.
+    """
+    pieces = request["pieces"]
+    if pieces is not None:
+        text_model._create_vocab_sentencepiece = lambda self: _padded(pieces, self.hparams["vocab_size"])
+    own = name in SENTENCEPIECE or name.startswith("Gemma3For") or converter.set_vocab is text_model.set_vocab
+    foreign = name == "GemmaForCausalLM" and request["blank"] is not None and not request["gemma_turns"]
+    if foreign or (own and pieces is not None):
+        converter.set_vocab = text_model._set_vocab_sentencepiece
+    if pieces is not None and name.startswith("Gemma3For"):
+        _keep_all_rows(converter, text_model)
+
+
+def _padded(pieces: list[Any], rows: int) -> tuple[list[bytes], list[float], list[int]]:
+    """Texts, scores and kinds of all rows of an embedding; rows without a token get one that nothing is read as."""
+    unused = 5  # gguf.TokenType.UNUSED
+    tokens, scores, kinds = [f"[PAD{row}]".encode() for row in range(rows)], [-10000.0] * rows, [unused] * rows
+    for index, text, score, kind in pieces:
+        tokens[index], scores[index], kinds[index] = text.encode(), score, kind
+    return tokens, scores, kinds
+
+
+def _name_ends_and_blanks(model: Any, gguf: Any, request: dict[str, Any]) -> None:
+    """Writes the tokens that end an answer, unless the model's own files name some, and where blanks are put."""
+    original, names = model.prepare_metadata, gguf.Keys.Tokenizer
 
     def prepare_metadata(self: Any, *given: Any, **settings: Any) -> Any:
-        result = original(self, *given, **settings)
-        if token is not None and not any(key in part for part in self.gguf_writer.kv_data):
-            self.gguf_writer.add_eot_token_id(token)
+        result, writer = original(self, *given, **settings), self.gguf_writer
+        for key, token in ((names.EOT_ID, request["end_of_turn"]), (names.EOM_ID, request["other_end"])):
+            if token is not None and not any(key in part for part in writer.kv_data):
+                writer.add_uint32(key, token)
+        if request["blank"] is not None:
+            for part in writer.kv_data:
+                part.pop(names.ADD_PREFIX, None)
+            writer.add_add_space_prefix(request["blank"])
         return result
 
     model.prepare_metadata = prepare_metadata

@@ -19,10 +19,11 @@ from workbench.core.errors import Problems, UserError
 from workbench.core.limits import bounded_object
 from workbench.gguf.converter import architecture_of, checked_wheel, gguf_architecture, pre_tokenizer, supported
 from workbench.gguf.library import knows
+from workbench.gguf.pieces import blank_behind_control, model_type, pieces, require_pieces
 from workbench.gguf.refusals import converter_refusal
 from workbench.gguf.support import computed_otherwise
 from workbench.models import tensors
-from workbench.models.chat_tokens import end_of_turn
+from workbench.models.chat_tokens import end_of_turn, stop_ids
 from workbench.models.shelf import Resolved
 from workbench.rendering.templates import get_template
 from workbench.rendering.tokenizer import Tokenizer
@@ -31,7 +32,11 @@ RUNNER = Path(__file__).with_name("_convert.py")
 PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT", "OMP_NUM_THREADS", "LANG")
 CONFIG = "tokenizer_config.json"
 POLL = 0.1  # seconds
-SENTENCEPIECE = ("gemma", "gemma2", "gemma3", "phi3")
+GEMMA_TURN = 107  # <end_of_turn> of the first Gemma, which the converter names in every model of that kind
+KNOWN_ENDS = (  # llama.cpp takes control tokens of these names for ends in any file
+    "<|eot_id|>", "<|im_end|>", "<|end|>", "<|return|>", "<|call|>", "<|flush|>", "<|calls|>", "<end_of_turn>",
+    "<|endoftext|>", "</s>", "<|eom_id|>", "<EOT>", "_<EOT>", "[EOT]", "[EOS]", "<|end_of_text|>", "<end_of_utterance>",
+)  # fmt: skip
 PHI3 = re.compile("phi-?3", re.IGNORECASE)
 Tell = Callable[[float, float, str], None]
 
@@ -52,12 +57,6 @@ def check(found: Resolved, problems: Problems, field: str = "model") -> None:
     inner = gguf_architecture(name)
     if inner and not knows(inner):
         problems.add(field, f"this llama.cpp cannot run {inner} models.", "Install a newer xllamacpp.")
-    if inner in SENTENCEPIECE and not _has_readable_tokens(found.base):
-        problems.add(
-            field,
-            f"the converter reads {inner} models' tokenizer from tokenizer.model, which {found.base.name} has not.",
-            "Copy that file from the original model into the folder.",
-        )
     if reason := computed_otherwise(name, {**config, **(config.get("text_config") or {})}):
         problems.add(
             field, f"llama.cpp {reason}: {found.base.name} would give other answers there.",
@@ -66,6 +65,7 @@ def check(found: Resolved, problems: Problems, field: str = "model") -> None:
     if config.get("quantization_config"):
         problems.add(field, f"{found.name!r} is quantized already.", "Choose the model it was made from.")
     try:
+        require_pieces(found.base, field)
         pre_tokenizer(found.home_of_template)
     except UserError as error:
         problems.collect(field, error)
@@ -75,14 +75,6 @@ def _safe_name(found: Resolved) -> str:
     """The name that is written into the file: llama.cpp demands Phi-3's own tokens of every model with that name."""
     own = (found.base / "tokenizer.model").is_file()
     return found.name if own else PHI3.sub("Phi 3", found.name)
-
-
-def _has_readable_tokens(folder: Path) -> bool:
-    """Whether the converter reads this tokenizer in the place of SentencePiece's: that itself, or a byte-level BPE."""
-    try:
-        return (folder / "tokenizer.model").is_file() or pre_tokenizer(folder) is not None
-    except UserError:
-        return True  # it is told by itself
 
 
 def convert(
@@ -99,8 +91,8 @@ def convert(
     partial = target.with_name(f"{target.name}.writing")
     request: dict[str, Any] = {
         "wheel": str(checked_wheel()), "target": str(partial), "type": kind, "name": _safe_name(found),
-        "pre_tokenizer": known.name if known and not known.known else "", "end_of_turn": _end_of_turn(found.base),
-        "byte_level": known is not None,
+        "pre_tokenizer": known.name if known and not known.known else "", "byte_level": known is not None,
+        **_vocabulary(found.base),
     }  # fmt: skip
     size = tensors.summary(found.base).size
     try:
@@ -114,11 +106,29 @@ def convert(
     return {"type": kind, "pre_tokenizer": known.name if known else "", **proof}
 
 
-def _end_of_turn(folder: Path) -> int | None:
-    """The token that ends an answer besides EOS; llama.cpp is told of one, and knows most others by their text."""
+def _vocabulary(folder: Path) -> dict[str, Any]:
+    """What the converter is told of a tokenizer because it would not find it, or find something else.
+
+    {end_of_turn, other_end: tokens that end an answer besides EOS; llama.cpp is told of two, and knows most others by
+    their text; gemma_turns: whether the first Gemma's numbers are right; blank: whether a blank comes before the words
+    after a control token, None where that is no question; pieces: the list that tokenizer.model would hold}.
+    """
     tokenizer = Tokenizer.load(folder)
-    ends = end_of_turn(tokenizer, get_template("model", folder))
-    return next(iter(ends - {tokenizer.backend.token_to_id(tokenizer.eos) if tokenizer.eos else None}), None)
+    turn = end_of_turn(tokenizer, get_template("model", folder))
+    eos = tokenizer.backend.token_to_id(tokenizer.eos) if tokenizer.eos else None
+    others = [token for token in stop_ids(folder) if token not in {*turn, eos} and not _known_end(tokenizer, token)]
+    sentencepiece = model_type(folder) == "sentencepiece"
+    own_list = (folder / "tokenizer.model").is_file()
+    return {
+        "end_of_turn": next(iter(turn - {eos}), None), "other_end": next(iter(others), None),
+        "gemma_turns": tokenizer.backend.token_to_id("<end_of_turn>") == GEMMA_TURN,
+        "blank": blank_behind_control(folder) if sentencepiece else None,
+        "pieces": pieces(folder) if sentencepiece and not own_list else None,
+    }  # fmt: skip
+
+
+def _known_end(tokenizer: Tokenizer, token: int) -> bool:
+    return tokenizer.backend.id_to_token(token) in KNOWN_ENDS
 
 
 @contextlib.contextmanager

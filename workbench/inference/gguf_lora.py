@@ -15,7 +15,7 @@ from workbench.core.lineage import read_manifest
 from workbench.gguf.reading import Header, read_header
 from workbench.models.adapters import adapter_kind
 from workbench.models.safetensors_files import opened
-from workbench.models.shelf import answerable, gguf_file, model_folder, resolve
+from workbench.models.shelf import answerable, gguf_file, model_folder, resolve, usable
 from workbench.models.tensors import adapter_config, lora_scaling
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ def check_pair(home: Home, name: str, field: str = "model") -> None:
     if reason := kind.beyond_lora:
         remedy = "Chat with it over its own base." if kind.unfoldable else FOLD
         raise UserError(f"llama.cpp cannot add {adapter!r} on the fly: it {reason}.", remedy, field)
+    usable(home, adapter, field)
 
 
 def lora_file(home: Home, name: str) -> Path:

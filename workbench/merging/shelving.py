@@ -25,7 +25,7 @@ def shelve(
     with writing(inside(ctx.home.models, manifest.name, "output"), replace) as partial:
         writer.finish(partial)
         plan.save_rest(partial)
-        check_tokenizer(partial, field="recipe")
+        check_tokenizer(partial, field="recipe", note=print)
         write_stops(partial)
         write_text(partial / "mergekit_config.yml", recipe.to_yaml())
         write_text(partial / "README.md", model_card(manifest, home=ctx.home))

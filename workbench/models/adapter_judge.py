@@ -19,7 +19,7 @@ from workbench.models.inspection import EFFECT, inspect
 
 LOOKED_AT = ("*.safetensors", "config.json", "adapter_config.json", "tokenizer.json")
 LIBRARIES = ("peft", "transformers", "safetensors")
-REVISION = 1  # of what is looked at: judgements of other revisions count no more
+REVISION = 2  # of what is looked at: judgements of other revisions count no more
 
 
 @dataclass(frozen=True)

@@ -53,9 +53,9 @@ def stop_ids(folder: Path, template: Template | None = None) -> list[int]:
 
 
 def stop_texts(folder: Path) -> list[str]:
-    """The texts of the tokens of `stop_ids`."""
+    """The texts of the tokens of `stop_ids`, as they stand in an answer."""
     backend = Tokenizer.load(folder).backend
-    return [text for token in stop_ids(folder) if (text := backend.id_to_token(token))]
+    return [text for token in stop_ids(folder) if (text := backend.decode([token], skip_special_tokens=False))]
 
 
 def stops_of(template_folder: Path, base: Path) -> set[int]:

@@ -26,12 +26,12 @@ def fold_into(ctx: JobContext, found: Resolved, folder: Path) -> dict[str, Any]:
     from workbench.models.fold_check import compare
     from workbench.models.tokenizer_check import check_tokenizer
 
-    check_tokenizer(found.home_of_template, field="adapter")  # before the work, not only behind it
+    check_tokenizer(found.home_of_template, field="adapter", note=ctx.note, base=found.base)  # not only behind the work
     changed = _write(ctx, found, folder)
     copy_tokenizer(found.base, folder)
     if found.home_of_template != found.base:
         copy_tokenizer(found.home_of_template, folder, get_template("model", found.home_of_template))
-    check_tokenizer(folder, field="adapter")
+    check_tokenizer(folder, field="adapter", note=print)
     write_stops(folder)
     return compare(ctx, found, folder, changed)
 

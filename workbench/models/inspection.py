@@ -149,14 +149,14 @@ def _vocabulary(folder: Path, rows: int, problems: Problems) -> None:
         )  # fmt: skip
 
 
-def _tokenizer(folder: Path, problems: Problems) -> None:
+def _tokenizer(folder: Path, problems: Problems, base: Path | None = None) -> None:
     """transformers must read texts and chats as tokenizer.json does."""
     from workbench.models.tokenizer_check import check_tokenizer
 
     if problems.found:  # it may be the tokenizer already; the rest is told with what is left
         return
     try:
-        check_tokenizer(folder, imported=True)
+        check_tokenizer(folder, base=base)
     except UserError as error:
         problems.collect("path", error)
 
@@ -172,7 +172,7 @@ def _adapter(folder: Path, base: Path, problems: Problems) -> None:
             "It was saved before it was trained, or its training failed: take a later checkpoint, or use the base.",
         )  # fmt: skip
     _vocabulary(folder, adapted.kind.rows or adapted.hollow.rows, problems)
-    _tokenizer(folder, problems)
+    _tokenizer(folder, problems, base)
 
 
 def _weights(adapter: Path, base: Path) -> int:

@@ -5,6 +5,7 @@ some classes anew by their own rules and adds what tokenizer_config.json names. 
 anyhow call this.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,19 +24,24 @@ AS_IT_IS = (
 
 
 def check_tokenizer(
-    folder: Path, template: Template | None = None, field: str = "path", imported: bool = False
+    folder: Path,
+    template: Template | None = None,
+    field: str = "path",
+    note: Callable[[str], None] | None = None,
+    base: Path | None = None,
 ) -> None:
     """Raises `UserError` where transformers and tokenizer.json make other ids of a text or of a chat.
 
     Chats are written by `template`, the folder's own if None, each side with the special tokens it knows. Whether plain
     texts begin with BOS needs no look: transformers takes that from tokenizer.json. A folder without that file passes.
-    imported: also where transformers takes its own class whatever the folder names. What a job makes of such a model
-    passes: the model is on the shelf from before imports looked, and its owner could do nothing about it.
+    base: the model of an adapter, by whose kind transformers chooses the class. note: for jobs, told where it takes its
+    own class whatever the folder names. What a job makes of such a model passes: it is on the shelf from before imports
+    looked, and its owner could do nothing about it.
     """
     if not (folder / "tokenizer.json").is_file():
         return
     ours = Tokenizer.load(folder)
-    theirs = _by_transformers(folder, field)
+    theirs = _by_transformers(folder, base or folder, field)
     names = {name: str(text) for name in NAMES if (text := getattr(theirs, name, None))}
     template = template or get_template("model", folder)
     texts = [*SAMPLES, *_chats(ours, template)]
@@ -44,17 +50,22 @@ def check_tokenizer(
     other_ids = theirs(other_texts, add_special_tokens=False)["input_ids"]
     for number, text in enumerate(texts):
         if ids[number : number + 1] != other_ids[number : number + 1]:
-            forced = _forced(folder)
-            if forced and not imported:
-                return
-            raise _difference(text, ours, theirs, forced or AS_IT_IS, field)
+            forced = _forced(base or folder)
+            difference = _difference(text, ours, theirs, forced or AS_IT_IS, field)
+            if not forced or not note:
+                raise difference
+            note(f"{difference.message} This job takes those of tokenizer.json. {forced}")
+            return
 
 
-def _by_transformers(folder: Path, field: str) -> Any:
-    from transformers import AutoTokenizer
+def _by_transformers(folder: Path, model: Path, field: str) -> Any:
+    from transformers import AutoConfig, AutoTokenizer
 
     try:
-        return AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+        common: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True}
+        if model != folder:
+            common["config"] = AutoConfig.from_pretrained(model, **common)
+        return AutoTokenizer.from_pretrained(folder, **common)
     except Exception as error:  # each class fails in its own way on files that make no sense to it
         told = f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:200]}"
         raise UserError(f"transformers cannot read its tokenizer ({told}).", AS_IT_IS, field) from None

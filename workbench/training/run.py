@@ -36,7 +36,7 @@ def train(job: Train, ctx: JobContext) -> dict[str, Any]:
     hardware = remember(ctx.home)
     source = resolve(ctx.home, job.model)
     template = get_template(job.template, source.home_of_template)
-    check_tokenizer(source.home_of_template, template, "model")
+    check_tokenizer(source.home_of_template, template, "model", ctx.note, source.base)
     encoded = _encoded(job, ctx, source, template)  # before the model is loaded: it may be that nothing can be learned
     counts = {split: len(rows) for split, rows in encoded.items()}
     ctx.progress(0, 0, f"Loading {job.model} on {hardware.device}")
@@ -207,7 +207,8 @@ def _save(job: Train, ctx: JobContext, trainer: Any, setup: Setup, source: Resol
         else:
             trainer.model.save_pretrained(partial, selected_adapters=["default"])
         copy_tokenizer(source.home_of_template, partial, get_template(job.template, source.home_of_template))
-        check_tokenizer(partial, field="model")
+        base = source.base if tuner.makes == "adapter" else None
+        check_tokenizer(partial, field="model", note=print, base=base)
         if tuner.makes == "model":
             write_stops(partial)
         (partial / "README.md").unlink(missing_ok=True)  # peft's empty card; the manifest says more

@@ -1,14 +1,15 @@
 """One tokenizer, one template and one set of stops per model: the same ids everywhere, and every learned end ends."""
 
-import io
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.toys import conversations, toy_home, toy_model
-from workbench.core.errors import UserError
+from tests.reading_chats import one_reading
+from tests.toy_tokenizers import save_anew, sentencepiece_tokenizer, toy_weights
+from tests.toys import toy_home, toy_model
+from workbench.core.errors import Problems, UserError
 from workbench.core.home import Home
 from workbench.gguf import converting
 from workbench.gguf.modelfile import modelfile
@@ -17,6 +18,7 @@ from workbench.inference.decoding import Decoding
 from workbench.inference.engine import Engine
 from workbench.jobs.job import JOBS, JobContext
 from workbench.models.chat_tokens import copy_tokenizer, end_of_turn, stop_ids, stop_texts, write_stops
+from workbench.models.model_import import import_folder
 from workbench.models.shelf import resolve
 from workbench.rendering.rendered import Tokenizer, render_prompt
 from workbench.rendering.templates import get_template
@@ -24,10 +26,6 @@ from workbench.rendering.templates import get_template
 pytestmark = pytest.mark.usefixtures("exact")
 LESSONS = 80
 ASKED: list[dict[str, Any]] = [{"role": "user", "content": "Tell me about the sea."}]
-GEMMA = (
-    "{% for m in messages %}<start_of_turn>{{ 'model' if m['role'] == 'assistant' else m['role'] }}\n"
-    "{{ m['content'] }}<end_of_turn>\n{% endfor %}{% if add_generation_prompt %}<start_of_turn>model\n{% endif %}"
-)
 
 
 def change(path: Path, **settings: Any) -> None:
@@ -140,51 +138,66 @@ def test_a_template_given_to_a_copy_replaces_the_one_in_the_config(tmp_path: Pat
     assert "chat_template" not in json.loads((tmp_path / "tokenizer_config.json").read_text())
 
 
-def sentencepiece_model(home: Home, name: str, prefix: bool, published: bool) -> Path:
-    """A toy with a SentencePiece tokenizer in Gemma's manner and two added tokens, as published or as saved anew."""
-    import sentencepiece
-    from transformers import AutoTokenizer
-
-    folder, out = toy_model(home, name), io.BytesIO()
-    texts = [turn["content"] for row in conversations(60) for turn in row["messages"]]
-    sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(texts * 5), model_writer=out, vocab_size=380, model_type="bpe", byte_fallback=True,
-        character_coverage=1.0, normalization_rule_name="identity", remove_extra_whitespaces=False, unk_id=0, bos_id=1,
-        eos_id=2, pad_id=-1, allow_whitespace_only_pieces=True, split_digits=True, add_dummy_prefix=prefix,
-        minloglevel=2,
-    )  # fmt: skip
-    for path in folder.glob("*token*"):
-        path.unlink()
-    (folder / "tokenizer.model").write_bytes(out.getvalue())
-    names = {0: "<unk>", 1: "<s>", 2: "</s>", 380: "<start_of_turn>", 381: "<end_of_turn>"}
-    added = {str(at): {"content": text, "special": True, "normalized": False} for at, text in names.items()}
-    config = {"tokenizer_class": "LlamaTokenizer", "bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"}
-    config |= {"added_tokens_decoder": added, "legacy": False, "add_prefix_space": prefix}  # type: ignore[dict-item]
-    change(folder / "tokenizer_config.json", **config)
-    tokenizer = AutoTokenizer.from_pretrained(folder)
-    tokenizer.backend_tokenizer.save(str(folder / "tokenizer.json"))
-    if not published:
-        (folder / "tokenizer_config.json").unlink()
-        tokenizer.save_pretrained(folder)
-        assert "added_tokens_decoder" not in json.loads((folder / "tokenizer_config.json").read_text())
-    (folder / "chat_template.jinja").write_text(GEMMA)
-    return folder
+def sentencepiece_model(home: Home, family: str, saved: str = "", template: str = "") -> Path:
+    """A toy on the shelf with a SentencePiece tokenizer, as published or saved anew 'beside' its files or 'alone'."""
+    source = home.root / "source"
+    toy_weights(source, {"llama": "Llama", "gemma": "Gemma3Text"}[family])
+    sentencepiece_tokenizer(source, family, "gemma")
+    if saved:
+        save_anew(source, beside=saved == "beside")
+        assert "added_tokens_decoder" not in json.loads((source / "tokenizer_config.json").read_text())
+    if template:
+        (source / "chat_template.jinja").write_text(template)
+    import_folder(home, source, "pieces")
+    return home.models / "pieces"
 
 
-@pytest.mark.parametrize("published", [True, False])
-def test_added_tokens_beside_sentencepiece_stay_tokens(own_home: Path, tmp_path: Path, published: bool) -> None:
+@pytest.mark.parametrize(("family", "saved"), [("llama", "beside"), ("gemma", "beside"), ("gemma", "alone")])
+def test_added_tokens_beside_sentencepiece_stay_tokens(own_home: Path, tmp_path: Path, family: str, saved: str) -> None:
     home = Home.at(own_home)
-    sentencepiece_model(home, "gemmalike", prefix=False, published=published)
+    sentencepiece_model(home, family, saved)
     target = tmp_path / "model.gguf"
-    told = converting.convert(resolve(home, "gemmalike"), target)
-    assert told["equal"] == told["texts"]
-    assert read_header(target).number("tokenizer.ggml.eot_token_id", -1) == 381
+    told = converting.convert(resolve(home, "pieces"), target)
+    header = read_header(target)
+    assert told["equal"] == told["texts"] or (family == "llama" and told["equal"])  # which has no blank at the start
+    assert header.number("tokenizer.ggml.eot_token_id", -1) == 381
+    assert next(one for one in header.tensors if one.name == "token_embd.weight").shape[-1] == 384
+
+
+def test_chats_of_a_sentencepiece_tokenizer_have_the_same_ids_on_the_whole_road(own_home: Path) -> None:
+    """Trained, folded and converted without tokenizer.model, as transformers saves it."""
+    home = Home.at(own_home)
+    assert not (sentencepiece_model(home, "llama", "alone") / "tokenizer.model").exists()
+    one_reading(home, "pieces")
 
 
 def test_a_gguf_that_would_read_chats_otherwise_is_not_made(own_home: Path, tmp_path: Path) -> None:
-    """llama.cpp puts a blank before the words after a control token; this tokenizer does not."""
+    """This tokenizer puts a blank before the first word of a text alone; llama.cpp everywhere or nowhere."""
     home = Home.at(own_home)
-    sentencepiece_model(home, "llamalike", prefix=True, published=True)
-    with pytest.raises(UserError, match="would read chats as other tokens than llamalike does"):
-        converting.convert(resolve(home, "llamalike"), tmp_path / "model.gguf")
+    turns = "{% for m in messages %}{{ m['role'] }}: {{ m['content'] }}</s>{% endfor %}"
+    sentencepiece_model(home, "llama", template=turns)
+    with pytest.raises(UserError, match="would read chats as other tokens than pieces does"):
+        converting.convert(resolve(home, "pieces"), tmp_path / "model.gguf")
     assert not list(tmp_path.glob("model.gguf*"))
+
+
+def test_a_tokenizer_that_only_its_missing_file_could_explain_is_told_before_the_start(own_home: Path) -> None:
+    from tokenizers import Tokenizer as Backend
+    from tokenizers import models
+
+    home = toy_home(own_home)
+    backend = Backend(models.Unigram([("<unk>", 0.0), ("a", -1.0)], unk_id=0))
+    backend.save(str(home.models / "toy" / "tokenizer.json"))
+    problems = Problems()
+    converting.check(resolve(home, "toy"), problems)
+    assert "(Unigram) from tokenizer.model, which is not there" in str(problems.found[0])
+
+
+def test_an_end_that_only_the_settings_name_ends_answers_of_the_gguf_too(own_home: Path, tmp_path: Path) -> None:
+    home = toy_home(own_home)
+    folder = home.models / "toy"
+    (word,) = Tokenizer.load(folder).encode(["apple"])[0].ids[-1:]
+    change(folder / "generation_config.json", eos_token_id=[2, word])
+    converting.convert(resolve(home, "toy"), tmp_path / "model.gguf")
+    assert read_header(tmp_path / "model.gguf").number("tokenizer.ggml.eom_token_id", -1) == word
+    assert stop_texts(folder)[-1] == Tokenizer.load(folder).backend.decode([word])

@@ -81,7 +81,7 @@ def test_a_tokenizer_that_transformers_reads_otherwise_is_refused_with_the_text(
 ) -> None:
     harm(folder)
     with pytest.raises(UserError) as caught:
-        check_tokenizer(folder, imported=True)
+        check_tokenizer(folder)
     assert says in caught.value.message and remedy in caught.value.remedy
 
 
@@ -105,9 +105,11 @@ def test_saving_the_tokenizer_anew_helps(folder: Path) -> None:
     from transformers import AutoTokenizer
 
     qwen_layout(folder)
-    check_tokenizer(folder)  # a model that has been on the shelf goes on
+    notes: list[str] = []
+    check_tokenizer(folder, note=notes.append)  # a job with a model that has been on the shelf goes on, and says so
+    assert len(notes) == 1 and "This job takes those of tokenizer.json. It takes that class for every" in notes[0]
     AutoTokenizer.from_pretrained(folder).save_pretrained(folder)
-    check_tokenizer(folder, imported=True)
+    check_tokenizer(folder)
 
 
 def test_no_template_no_settings_or_no_tokenizer_are_nothing_that_differs(folder: Path) -> None:

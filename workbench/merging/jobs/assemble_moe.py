@@ -89,7 +89,7 @@ class AssembleMoe(Job):
                     "prompts that differ more would help."
                 )
             copy_tokenizer(folders[recipe.base_model], partial)
-            check_tokenizer(partial, field="recipe")
+            check_tokenizer(partial, field="recipe", note=ctx.note)
             write_stops(partial)
             write_text(partial / "mergekit_moe_config.yml", dump_yaml(self.recipe))
             base = folders[recipe.base_model]

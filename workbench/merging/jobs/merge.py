@@ -113,7 +113,8 @@ class Merge(Job):
         ctx.progress(0, 0, "Reading the models")
         device = probe().device
         plan = Plan(ctx.home, recipe, self.seed, self.kernels, device if device == "cuda" else "cpu")
-        check_tokenizer(plan.donor.home_of_template, field="recipe")  # before the work, not only behind it
+        donor = plan.donor  # its tokenizer is looked at before the work, not only behind it
+        check_tokenizer(donor.home_of_template, field="recipe", note=ctx.note, base=donor.base)
         shards = ctx.folder / "shards"
         writer = merge_to(plan, shards, int(self.shard_gb * 1e9), _teller(ctx), lambda: _stop(ctx, shards))
         ctx.progress(len(plan), len(plan), "Finishing the files")
