@@ -7,7 +7,7 @@ import sys
 
 from workbench import __version__
 from workbench.cli import data, jobs, judging, merging, shelves
-from workbench.cli.screen import quiet, told
+from workbench.cli.screen import quiet, tell, told
 from workbench.cli.shared import VERBOSE, Commands, add, families
 from workbench.core.home import Home
 
@@ -59,7 +59,7 @@ def main(argv: list[str] | None = None) -> int:
     log_needed = False
     with quiet(args.verbose) as screen:
         try:
-            args.do(Home.at(args.home) if args.home else Home.default(), args)
+            args.do(Home.at(args.home, tell) if args.home else Home.default(tell), args)
         except (KeyboardInterrupt, EOFError):
             return 130
         except BrokenPipeError:

@@ -11,8 +11,8 @@ from tabs.shell.kit import Static, heading
 from tabs.shell.table import ShelfTable, TableRow
 from workbench.core.errors import UserError, shortened
 from workbench.core.limits import bounded_text
+from workbench.jobs.job_file import JOB_FILE
 from workbench.jobs.listing import JobRow
-from workbench.jobs.queue import JOB_FILE
 
 EMPTY = (
     "No jobs yet",

@@ -11,6 +11,7 @@ from tabs.shell.job_panel import QUIET, job_panel
 from tabs.shell.kit import REVEAL, Static, heading
 from workbench.core.assets import ASSETS
 from workbench.core.spec import load_yaml
+from workbench.jobs.job_file import job_yaml
 from workbench.training.jobs.train import Train
 from workbench.training.objective import OBJECTIVES
 
@@ -70,7 +71,7 @@ def build(ctx: Context) -> Form:
     begin = guarded(lambda value: shown(ctx, ctx.queue.submit(_job(form, value))))
     started = start.click(begin, form.input, panel.picker, **QUIET)
     started.success(None, None, None, js=REVEAL, queue=False, **QUIET)
-    show.click(guarded(lambda value: _job(form, value).to_yaml()), form.input, yaml, **QUIET)
+    show.click(guarded(lambda value: job_yaml(_job(form, value))), form.input, yaml, **QUIET)
     return form
 
 

@@ -13,6 +13,7 @@ from pydantic.fields import FieldInfo
 from workbench.cli.screen import logged, tell
 from workbench.cli.shared import Args, Commands, add, families, joined, pairs, read_text_file, show
 from workbench.core.errors import SEE_LOG, Problems, SpecError, UserError, suggestion
+from workbench.core.formats import JOB_FORMAT
 from workbench.core.home import Home
 from workbench.core.limits import bounded_text
 from workbench.core.registry import Method, Registry
@@ -30,7 +31,8 @@ def new(_home: Home, args: Args) -> None:
     fields = {field.alias or name: field for name, field in method.model_fields.items()}
     notes = [f"# {method.summary()}", *(f"#   {name}: {field.description}" for name, field in fields.items())]
     settings = {"method": method.method, **{name: _written(field, data.get(name)) for name, field in fields.items()}}
-    show(args, settings, "\n".join([*notes, dump_yaml(settings)]))
+    written = JOB_FORMAT.stamp(settings) if registry is JOBS else settings
+    show(args, written, "\n".join([*notes, dump_yaml(written)]))
 
 
 def _check_all_but_missing(registry: Registry[Any], data: dict[str, Any]) -> None:
@@ -118,7 +120,7 @@ def read_job(args: Args) -> Job:
     data = load_yaml(read_text_file(path, "job"))
     if not isinstance(data, dict):
         raise UserError(f"{args.job} holds no settings.", "`new train` shows how a job reads.", "job")
-    settings = joined(data, pairs(args.set or []))
+    settings = joined(JOB_FORMAT.upgrade(data, args.job), pairs(args.set or []))
     _check_filled_in(settings)
     return JOBS.parse(with_default_methods(settings))
 

@@ -5,8 +5,9 @@ import hashlib
 import os
 import re
 import shutil
+import sys
 import uuid
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,8 @@ import psutil
 from anyascii import anyascii
 
 from workbench.core.errors import UserError
+from workbench.core.files import write_synced
+from workbench.core.home_upgrade import upgrade_home
 from workbench.core.process import identity
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
@@ -24,6 +27,10 @@ OWNED = re.compile(
 )
 
 
+def _print_error(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
 @dataclass(frozen=True)
 class Home:
     """The layout of one home. `Home.default()` makes the one of this process."""
@@ -31,14 +38,17 @@ class Home:
     root: Path
 
     @classmethod
-    def default(cls) -> "Home":
+    def default(cls, say: Callable[[str], None] = _print_error) -> "Home":
         """The home named by WORKBENCH_HOME, else ~/.llm-workbench; made if missing."""
         root = Path(os.environ.get("WORKBENCH_HOME") or Path.home() / ".llm-workbench")
-        return cls.at(root)
+        return cls.at(root, say)
 
     @classmethod
-    def at(cls, root: str | Path) -> "Home":
-        """The home in that folder, made if missing; raises `UserError` when it cannot be written."""
+    def at(cls, root: str | Path, say: Callable[[str], None] = _print_error) -> "Home":
+        """The home in that folder, made if missing, and upgraded if an older version wrote it, which `say` is told.
+
+        Raises `UserError` when it cannot be written, or a newer version wrote it.
+        """
         home = cls(Path(root).expanduser().resolve())
         try:
             for folder in (home.models, home.datasets, home.jobs, home.cache):
@@ -49,6 +59,7 @@ class Home:
                 "Set WORKBENCH_HOME to a folder of yours.",
                 "WORKBENCH_HOME",
             ) from None
+        upgrade_home(home.root, say)
         return home
 
     @property
@@ -171,10 +182,7 @@ def _sync(folder: Path) -> None:
 def write_text(path: Path, text: str) -> None:
     """Writes a file whole or not at all."""
     partial = path.with_name(f".{path.name}.{uuid.uuid4().hex[:6]}")
-    with partial.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
+    write_synced(partial, text)
     partial.replace(path)
 
 

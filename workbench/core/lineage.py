@@ -9,11 +9,12 @@ from typing import Any
 from pydantic import Field
 
 from workbench.core.errors import UserError
+from workbench.core.formats import MANIFEST_FORMAT, NewerVersion
 from workbench.core.home import write_text
 from workbench.core.limits import bounded_text
 from workbench.core.spec import Spec, dump_yaml, load_yaml
 
-MANIFEST = "manifest.yaml"
+MANIFEST = MANIFEST_FORMAT.file_name
 
 
 class Parent(Spec):
@@ -83,17 +84,19 @@ def write_manifest(folder: Path, manifest: Manifest) -> Manifest:
             "versions": manifest.versions or versions(),
         }
     )
-    write_text(folder / MANIFEST, dump_yaml(complete.to_dict()))
+    write_text(folder / MANIFEST, dump_yaml(MANIFEST_FORMAT.stamp(complete.to_dict())))
     return complete
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """The manifest of an artifact; raises `UserError` when it is missing or damaged."""
+    """The manifest of an artifact; raises `UserError` when it is missing or damaged, or a newer version wrote it."""
     path = folder / MANIFEST
     if not path.is_file():
         raise UserError(f"{folder.name} has no {MANIFEST}.", "Import it again.")
     try:
-        return Manifest.parse(load_yaml(bounded_text(path)))
+        return Manifest.parse(MANIFEST_FORMAT.upgrade(load_yaml(bounded_text(path)), folder.name))
+    except NewerVersion:
+        raise
     except UserError as error:
         raise UserError(f"The manifest of {folder.name} is damaged: {error}", "Import it again.") from None
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.core.errors import Problems, SpecError, UserError
+from workbench.core.formats import ENSEMBLE_FORMAT, NewerVersion
 from workbench.core.home import Home, inside, write_text, writing
 from workbench.core.limits import bounded_text
 from workbench.core.lineage import Manifest, Parent, parent_of, read_manifest, write_manifest
@@ -15,7 +16,7 @@ from workbench.ensembles.method import ENSEMBLES, MOST_MEMBERS, Ensemble
 from workbench.models import vocabulary as tokenizers
 from workbench.models.shelf import check_free, model_folder, resolve, usable
 
-ENSEMBLE = "ensemble.yaml"
+ENSEMBLE = ENSEMBLE_FORMAT.file_name
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ def create_ensemble(
     content = {**chosen.to_dict(), "members": list(members)}
     entries = [parent_of(home.models / member, "member") for member in dict.fromkeys(members)]
     with writing(inside(home.models, name)) as folder:
-        write_text(folder / ENSEMBLE, dump_yaml(content))
+        write_text(folder / ENSEMBLE, dump_yaml(ENSEMBLE_FORMAT.stamp(content)))
         return write_manifest(
             folder,
             Manifest(
@@ -118,11 +119,13 @@ def read_ensemble(home: Home, name: str) -> ShelvedEnsemble:
 
 def _read(folder: Path) -> ShelvedEnsemble:
     try:
-        data = load_yaml(bounded_text(folder / ENSEMBLE))
+        data = ENSEMBLE_FORMAT.upgrade(load_yaml(bounded_text(folder / ENSEMBLE)), folder.name)
         members = data.pop("members")
         if not all(isinstance(member, str) for member in members):
             raise TypeError("members are names")
         return ShelvedEnsemble(folder.name, ENSEMBLES.parse(data), tuple(members))
+    except NewerVersion:
+        raise
     except (AttributeError, KeyError, TypeError, UserError) as error:
         raise UserError(
             f"The ensemble {folder.name!r} is damaged: {error}", "Delete it and make it again.", "model"

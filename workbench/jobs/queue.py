@@ -15,14 +15,13 @@ import filelock
 
 from workbench.core.errors import Problems, UserError, explain, saying, shortened
 from workbench.core.home import PARTIAL, Home, existing, hidden_name, remove_entry, slug, write_text
-from workbench.core.limits import bounded_text
-from workbench.core.spec import dump_yaml, load_yaml
 from workbench.jobs.events import EventLog, Story
-from workbench.jobs.job import JOBS, STOP_FILE, Job
+from workbench.jobs.job import STOP_FILE, Job
+from workbench.jobs.job_file import JOB_FILE, job_yaml, read_job
 from workbench.jobs.listing import JobList, JobRow
 from workbench.jobs.view import JobView
 
-JOB_FILE, LOG_FILE = "job.yaml", "log.txt"
+LOG_FILE = "log.txt"
 DIED = "The worker process ended without a word (killed, out of memory, or the machine went down)."
 AFTER_DEATH = "Resume goes on from the last checkpoint. If it was memory, lower the batch size first."
 STAMP = re.compile(r"(\d{8}-\d{6}-\d{3})-")
@@ -54,7 +53,7 @@ class Queue:
             partial = self.home.jobs / hidden_name(PARTIAL, job_id)
             try:
                 partial.mkdir()
-                write_text(partial / JOB_FILE, dump_yaml(job.to_dict()))
+                write_text(partial / JOB_FILE, job_yaml(job))
                 events = EventLog(partial / "events.jsonl")
                 events.status("queued", turn=self._turn())
                 if here:
@@ -115,7 +114,7 @@ class Queue:
         try:
             if not folder.is_dir():
                 raise UserError("a file lies where the folder of a job should be.", "Delete it.")
-            job = JOBS.parse(load_yaml(bounded_text(folder / JOB_FILE)))
+            job = read_job(folder)
         except Exception as error:
             # Whatever one folder holds, the others must still be listed and run.
             damage = f"This job cannot be read: {shortened(str(explain(error)), 500)}"

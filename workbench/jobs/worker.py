@@ -19,9 +19,9 @@ import filelock
 
 from workbench.core.errors import SEE_LOG, UserError, explain
 from workbench.core.home import Home
-from workbench.core.spec import load_yaml
 from workbench.jobs.events import EventLog, Story
 from workbench.jobs.job import JOBS, Job, JobContext, JobStopped
+from workbench.jobs.job_file import read_job
 
 ALREADY_TAKEN = 3
 PATIENCE_SECONDS = 3600.0
@@ -39,7 +39,7 @@ def carry_out(home: Home, folder: Path, echo: Callable[[str], None] | None = Non
     events = ctx.events
     _stop_on_sigterm(ctx)
     try:
-        job = JOBS.parse(load_yaml((folder / "job.yaml").read_text("utf-8")))
+        job = read_job(folder)
         with _device(job, ctx):
             story = _story(events)
             if story.status not in ("queued", "running"):

@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from workbench.core.errors import UserError
+from workbench.core.formats import UPDATE
 from workbench.preferences import tables
 
 CREATION_LOCK = 5_105_417
@@ -30,8 +31,9 @@ def bring_up_to_date(made: sa.Engine, file: Path | None) -> None:
             db.execute(tables.schema_version.insert().values(version=tables.SCHEMA_VERSION))
         elif version > tables.SCHEMA_VERSION:
             raise UserError(
-                f"The labels are in schema version {version}; this program reads up to {tables.SCHEMA_VERSION}.",
-                "Use the version of the workbench that wrote them.",
+                f"The labels are in schema version {version}, this program reads up to {tables.SCHEMA_VERSION}: "
+                "they were written by a newer LLM Workbench.",
+                UPDATE,
                 "labels",
             )
         elif version < tables.SCHEMA_VERSION:

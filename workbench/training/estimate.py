@@ -5,6 +5,7 @@ import statistics as numbers
 from typing import Any
 
 from workbench.core.errors import UserError
+from workbench.core.formats import JOB_FORMAT
 from workbench.core.home import Home, entries
 from workbench.core.limits import bounded_text
 from workbench.core.spec import load_yaml
@@ -39,7 +40,7 @@ def speed_of(home: Home, model: str) -> tuple[float, str | None]:
     """Tokens a second of the newest finished training of that model, and the job; (0, None) when there is none."""
     for folder in sorted(entries(home.jobs), reverse=True)[:LOOKED_AT]:
         try:
-            job = load_yaml(bounded_text(folder / "job.yaml"))
+            job = JOB_FORMAT.upgrade(load_yaml(bounded_text(folder / JOB_FORMAT.file_name)), folder.name)
         except UserError:
             continue  # whatever one folder holds, the others can still tell
         if not isinstance(job, dict) or (job.get("method"), job.get("model")) != ("train", model):

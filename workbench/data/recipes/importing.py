@@ -7,6 +7,7 @@ from pathlib import Path
 
 from workbench.core.assets import ASSETS
 from workbench.core.errors import UserError
+from workbench.core.formats import RECIPE_FORMAT
 from workbench.core.home import Home, inside, write_text, writing
 from workbench.core.lineage import Manifest, write_manifest
 from workbench.core.parallel import Stop, Tell
@@ -66,7 +67,7 @@ def import_dataset(
         tables = split_table(imported.table, eval_fraction, seed)
         write_splits(folder, tables)
         recipe = {"name": target.name, "source": as_kept(given.recipe(target), imported.info), "steps": steps}
-        write_text(folder / RECIPE, dump_yaml(recipe))
+        write_text(folder / RECIPE, dump_yaml(RECIPE_FORMAT.stamp(recipe)))
         info = {
             "kind": imported.kind,
             "rows": row_counts(tables),

@@ -1,18 +1,19 @@
 """A recipe: where a dataset comes from, and the steps that make it what it is. YAML in and out."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, Field
 
-from workbench.core.errors import NestedSpecError, Problems, SpecError, UserError
+from workbench.core.errors import NestedSpecError, Problem, Problems, SpecError, UserError
+from workbench.core.formats import RECIPE_FORMAT
 from workbench.core.home import Home
 from workbench.core.limits import bounded_text
 from workbench.core.registry import choice
 from workbench.core.spec import Spec, dump_yaml, load_yaml
 from workbench.data.recipes.step import STEPS, Step
 
-RECIPE = "recipe.yaml"
+RECIPE = RECIPE_FORMAT.file_name
 MOST_STEPS = 100
 
 
@@ -38,6 +39,16 @@ class Recipe(Spec):
     )
 
     @classmethod
+    def parse(cls, data: Any) -> Self:
+        """From plain data of this version or an earlier one; raises `SpecError`."""
+        name = data.get("name") if isinstance(data, dict) else None
+        try:
+            data = RECIPE_FORMAT.upgrade(data, name if isinstance(name, str) else "")
+        except UserError as error:
+            raise SpecError([Problem("format", error.message, error.remedy)]) from None
+        return super().parse(data)
+
+    @classmethod
     def read(cls, text: str) -> "Recipe":
         """From YAML text; raises `SpecError`."""
         data = load_yaml(text)
@@ -56,7 +67,8 @@ class Recipe(Spec):
 
     def written(self) -> dict[str, Any]:
         """As it is written down: settings that are as usual are left out of the steps."""
-        return {"name": self.name, "source": self.source, "steps": [brief(step) for step in self.steps]}
+        steps = [brief(step) for step in self.steps]
+        return RECIPE_FORMAT.stamp({"name": self.name, "source": self.source, "steps": steps})
 
     def check(self, home: Home, kind: str, problems: Problems) -> None:
         """Adds what is wrong with the steps, each under steps.N, counted from 1."""
