@@ -71,7 +71,7 @@ def page(home: Home, query: Query) -> dict[str, Any]:
         cards = [card(start + at, one["id"], one["row"], _plain) for at, one in enumerate(found)]
         return {**about, "total": sizes.get(split, 0), "complete": True, "rows": cards}
     settings: dict[str, Any] = {one: bool(query.get(one)) for one in ("regex", "case")}
-    settings["part"] = query.get("part") or "all"
+    settings["scope"] = query.get("part") or "all"
     hits = search(home, name, split, str(query["words"]), start=start, count=wanted, seconds=1.0, **settings)
     pieces = marker(str(query["words"]), **settings)
     cards = [card(at, _number(home, name, split, at), row, pieces) for at, row in hits["rows"]]
@@ -147,7 +147,7 @@ def _plain(text: str, role: str) -> list[str]:
     return [text]
 
 
-def marker(words: str, regex: bool, case: bool, part: str) -> Pieces:
+def marker(words: str, regex: bool, case: bool, scope: str) -> Pieces:
     """Cuts a text where it was found, by the same expressions the search uses, so that it ends in time."""
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -155,7 +155,7 @@ def marker(words: str, regex: bool, case: bool, part: str) -> Pieces:
     pattern = f"{'' if case else '(?i)'}({words if regex else re.escape(words)})"
 
     def pieces(text: str, role: str) -> list[str]:
-        if part not in ("all", role) or ON in text or OFF in text:
+        if scope not in ("all", role) or ON in text or OFF in text:
             return [text]
         marked = pc.replace_substring_regex(pa.array([text]), pattern, f"{ON}\\1{OFF}")[0].as_py()
         return re.split(f"[{ON}{OFF}]", marked.replace(ON + OFF, ""))

@@ -7,7 +7,7 @@ import gradio as gr
 from tabs.shell.context import Context, guarded
 from tabs.shell.job_panel import QUIET
 from tabs.shell.kit import Static, TokenView, heading, hint
-from workbench.data.encoding.token_view import row_as_seen
+from workbench.data.encoding.token_view import row_token_view
 from workbench.data.store import datasets
 from workbench.rendering.templates import CUSTOM, NAMES, get_template
 
@@ -80,7 +80,7 @@ def _seen(
     if not dataset or not model:
         return [hidden, None, hidden, hidden]
     text = text or (get_template("chatml").text if template == CUSTOM else "")
-    made = row_as_seen(
+    made = row_token_view(
         ctx.home, dataset, model, split=split, row=int(row or 1), template=template, max_length=int(longest or 512),
         train_on=train_on, text=text,
     )  # fmt: skip

@@ -14,7 +14,7 @@ from tests.toys import toy_model
 from workbench.core.home import Home
 from workbench.data.encoding.batches import Rules
 from workbench.data.encoding.cache import encoded_rows
-from workbench.data.encoding.token_view import row_as_seen
+from workbench.data.encoding.token_view import row_token_view
 from workbench.data.store.datasets import all_rows
 from workbench.models.shelf import resolve
 from workbench.rendering.templates import get_template
@@ -76,7 +76,7 @@ def test_the_account_is_seen_and_changed_and_the_import_does_what_it_says(app: A
     assert len(rows) == 80 and sum(row["messages"][0]["role"] == "system" for row in rows) == 10
     assert all(row["metadata"].keys() == {"label", "messages.mood"} for row in rows)
     assert all(row["messages"][-3]["weight"] == 0 for row in rows)
-    view = row_as_seen(app.home, "stones", "toy", split="train", row=1, template="model", max_length=512)["tokens"]
+    view = row_token_view(app.home, "stones", "toy", split="train", row=1, template="model", max_length=512)["tokens"]
     signs = str.maketrans({" ": "·", "\n": "↵"})
     assert _seen(page) == [(token["text"].translate(signs), token["trained"]) for token in view]
     assert [(token["id"], token["trained"]) for token in view] == _trained(app.home, "stones")

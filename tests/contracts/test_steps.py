@@ -188,7 +188,7 @@ def test_every_reason_is_a_sentence_and_what_is_found_stands_in_the_row(
             before[place].get("text", ""),
             *(turn["content"] for name in PARTS & before[place].keys() for turn in before[place][name]),
         ]
-        assert all(any(piece in text for text in said) for piece in verdict.found), verdict
+        assert all(any(piece in text for text in said) for piece in verdict.excerpts), verdict
 
 
 @every_case

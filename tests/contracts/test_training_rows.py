@@ -13,7 +13,7 @@ from tests.toy_training import job, setup_for, train
 from tests.toys import conversations, preferences, toy_home, toy_model
 from workbench.core.home import Home
 from workbench.core.lineage import read_manifest
-from workbench.data.encoding.token_view import seen
+from workbench.data.encoding.token_view import token_view
 from workbench.data.store import datasets
 from workbench.jobs.view import JobView
 from workbench.rendering.templates import get_template
@@ -83,7 +83,7 @@ def shown(home: Home, dataset: str, split: str, settings: dict[str, Any]) -> lis
     tokenizer, template = Tokenizer.load(folder), get_template(settings["template"], folder)
     found = []
     for row in datasets.all_rows(home, dataset, split):
-        view = seen(row, tokenizer, template, settings["max_length"], settings["train_on"])
+        view = token_view(row, tokenizer, template, settings["max_length"], settings["train_on"])
         sides = [[token for token in side["tokens"] if not token["cut"]] for side in view["sides"] or [view]]
         if all(any(token["trained"] for token in tokens) for tokens in sides):
             found += [

@@ -75,7 +75,7 @@ def rows(home: Home, args: Args) -> None:
     if args.search:
         found = search(
             home, args.name, args.split, args.search, start=first, count=most, case=args.case, regex=args.regex,
-            part=args.part, seconds=3600,
+            scope=args.part, seconds=3600,
         )  # fmt: skip
         listed = [{"number": place + 1, "row": row} for place, row in found["rows"]]
         total = f"{found['total']:,}{'' if found['complete'] else ' or more'} rows hold it"

@@ -226,10 +226,10 @@ def _source(args: Args) -> "Source":
 def tokens(home: Home, args: Args) -> None:
     """One row as the model sees it: on a screen in colours, in a pipe with what is trained on between ⟦ and ⟧."""
     from workbench.cli.tokens import print_seen
-    from workbench.data.encoding.token_view import row_as_seen
+    from workbench.data.encoding.token_view import row_token_view
 
     text = read_text_file(args.template_file, "--template-file") if args.template_file else ""
-    view = row_as_seen(
+    view = row_token_view(
         home, args.dataset, args.model, split=args.split, row=args.row, template="custom" if text else args.template,
         max_length=args.max_length, train_on=args.train_on, text=text,
     )  # fmt: skip

@@ -44,10 +44,10 @@ def _tokens_of(encoding: tokenizers.Encoding, start: int, end: int) -> Span:
 
     A character that the tokenizer's normalizer drops is in no token; one of several bytes may be in several.
     """
-    first = next((found for at in range(start, end) if (found := encoding.char_to_token(at)) is not None), None)
+    first = next((token for at in range(start, end) if (token := encoding.char_to_token(at)) is not None), None)
     if first is None:
         return 0, 0
-    last = next(found for at in range(end - 1, start - 1, -1) if (found := encoding.char_to_token(at)) is not None)
+    last = next(token for at in range(end - 1, start - 1, -1) if (token := encoding.char_to_token(at)) is not None)
     after = last + 1
     while after < len(encoding) and (chars := encoding.token_to_chars(after)) and chars[0] < end:
         after += 1

@@ -50,7 +50,7 @@ class Rendered:
     """One row as the model sees it: its text, its tokens, and the runs of tokens that are learnt.
 
     `spans` are runs [start, end) with the weight that their tokens' loss is multiplied with: the turn's times the
-    row's. `kept` tokens lie within `max_length`. Everything else is made of these when it is asked for, as training
+    row's. `retained` tokens lie within `max_length`. Everything else is made of these when it is asked for, as training
     asks for little of it; lists have one entry a token.
     """
 
@@ -59,7 +59,7 @@ class Rendered:
     tokenizer: Tokenizer = field(repr=False)
     ids: list[int]
     spans: list[WeightedSpan]
-    kept: int
+    retained: int
     max_length: int | None
 
     @property
@@ -110,14 +110,14 @@ class Rendered:
         return sum(end - start for start, end, _ in self.spans)
 
     @functools.cached_property
-    def spans_kept(self) -> list[WeightedSpan]:
+    def retained_spans(self) -> list[WeightedSpan]:
         """What is left of the spans after the cut."""
-        return [(start, min(end, self.kept), weight) for start, end, weight in self.spans if start < self.kept]
+        return [(start, min(end, self.retained), weight) for start, end, weight in self.spans if start < self.retained]
 
     @property
-    def trained_kept(self) -> int:
+    def retained_trained(self) -> int:
         """How many tokens are trained on after the cut."""
-        return sum(end - start for start, end, _ in self.spans_kept)
+        return sum(end - start for start, end, _ in self.retained_spans)
 
 
 @dataclass
@@ -125,7 +125,7 @@ class Report:
     """What became of the rows: counts, tokens after the cut, the longest row before it, the reason for each drop."""
 
     rows: int = 0
-    kept: int = 0
+    retained: int = 0
     dropped: list[tuple[int, str]] = field(default_factory=list)
     tokens: int = 0
     trained: int = 0
@@ -190,8 +190,8 @@ def render_batch(
 def names_of(kind: str) -> tuple[str, ...]:
     """The names of what is learned from a row of a kind; raises `UserError` for a kind that is not trained on."""
     if kind not in SIDES:
-        known = ", ".join(SIDES)
-        raise UserError(f"Rows of kind {kind!r} are not trained on.", f"Choose rows of kind {known}.", "dataset")
+        kinds = ", ".join(SIDES)
+        raise UserError(f"Rows of kind {kind!r} are not trained on.", f"Choose rows of kind {kinds}.", "dataset")
     return SIDES[kind]
 
 
@@ -234,8 +234,8 @@ def encode_rows(
     report = Report()
     remaining = iter(rows)
     while batch := list(itertools.islice(remaining, BATCH)):
-        made = render_batch(batch, kind, tokenizer, template, max_length, train_on)
-        for number, sides in enumerate(made, start=report.rows):
+        rendered_rows = render_batch(batch, kind, tokenizer, template, max_length, train_on)
+        for number, sides in enumerate(rendered_rows, start=report.rows):
             (rendered,) = sides.values()
             if isinstance(rendered, UserError):
                 report.dropped.append((number, rendered.message))
@@ -252,19 +252,19 @@ def for_view(rendered: Rendered) -> dict[str, Any]:
     """
     tokens = [
         {"text": piece, "id": at, "trained": weight > 0, "weight": weight, "special": special}
-        | {"cut": index >= rendered.kept}
+        | {"cut": index >= rendered.retained}
         for index, (piece, at, weight, special) in enumerate(
             zip(rendered.pieces, rendered.ids, rendered.weights, rendered.special, strict=True)
         )
     ]
-    lost = len(rendered.ids) - rendered.kept
-    summary = [["Tokens", f"{len(rendered.ids):,}"], ["Trained on", f"{rendered.trained_kept:,}"]]
-    weights = {weight for weight in rendered.weights[: rendered.kept] if weight}
+    lost = len(rendered.ids) - rendered.retained
+    summary = [["Tokens", f"{len(rendered.ids):,}"], ["Trained on", f"{rendered.retained_trained:,}"]]
+    weights = {weight for weight in rendered.weights[: rendered.retained] if weight}
     if weights - {1.0}:
         summary.append(["Weights", " to ".join(f"{weight:g}" for weight in sorted({min(weights), max(weights)}))])
     return {
         "tokens": tokens,
-        "warnings": [{"level": found.level, "text": found.text} for found in rendered.warnings],
+        "warnings": [{"level": finding.level, "text": finding.text} for finding in rendered.warnings],
         "summary": summary + ([["Cut off", f"{lost:,}"]] if lost else []),
         "note": rendered.template,
     }
@@ -278,21 +278,21 @@ def _finish(
         whole = (0, len(prepared.layout.text), prepared.weight)
         spans = [whole, *(span for span in spans if span[2] != prepared.weight)]
     ids = encoding.ids
-    kept = len(ids) if max_length is None else min(len(ids), max_length)
-    return Rendered(prepared, encoding, tokenizer, ids, token_spans(encoding, spans), kept, max_length)
+    retained = len(ids) if max_length is None else min(len(ids), max_length)
+    return Rendered(prepared, encoding, tokenizer, ids, token_spans(encoding, spans), retained, max_length)
 
 
 def _count(rendered: Rendered, number: int, report: Report, encoded: list[dict[str, list[int]]]) -> None:
-    report.warnings.update({found.kind for found in rendered.warnings})
+    report.warnings.update({finding.kind for finding in rendered.warnings})
     report.longest = max(report.longest, len(rendered.ids))
-    if not rendered.trained_kept:
-        reasons = [found.text for found in rendered.warnings if found.level == "error"]
+    if not rendered.retained_trained:
+        reasons = [finding.text for finding in rendered.warnings if finding.level == "error"]
         report.dropped.append((number, reasons[0] if reasons else "There is nothing to train on."))
         return
-    ids, weights = rendered.ids[: rendered.kept], rendered.weights[: rendered.kept]
+    ids, weights = rendered.ids[: rendered.retained], rendered.weights[: rendered.retained]
     labels = [at if weight else IGNORED for at, weight in zip(ids, weights, strict=True)]
     encoded.append({"input_ids": ids, "labels": labels})
-    report.kept += 1
+    report.retained += 1
     report.tokens += len(ids)
-    report.trained += rendered.trained_kept
-    report.cut += rendered.kept < len(rendered.ids)
+    report.trained += rendered.retained_trained
+    report.cut += rendered.retained < len(rendered.ids)

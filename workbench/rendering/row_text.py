@@ -99,5 +99,5 @@ def _turns(row: dict[str, Any], name: str) -> tuple[list[Message], int]:
 
 def row_weight(row: dict[str, Any]) -> float:
     """What a row's metadata says of its weight: a finite number from 0 on, 1 for anything else."""
-    given: Any = (row.get("metadata") or {}).get("weight")
-    return float(given) if type(given) in (int, float) and 0 <= given <= sys.float_info.max else 1.0
+    weight: Any = (row.get("metadata") or {}).get("weight")
+    return float(weight) if type(weight) in (int, float) and 0 <= weight <= sys.float_info.max else 1.0

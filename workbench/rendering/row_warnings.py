@@ -60,14 +60,14 @@ class HasTokens(Protocol):
     @property
     def trained_total(self) -> int: ...
     @property
-    def trained_kept(self) -> int: ...
+    def retained_trained(self) -> int: ...
     @property
-    def kept(self) -> int: ...
+    def retained(self) -> int: ...
 
 
 def findings_of(prepared: Prepared, rendered: HasTokens, tokenizer: Tokenizer, max_length: int | None) -> list[Finding]:
     """Everything worth saying about one row, errors first."""
-    found = [
+    findings = [
         *_training(prepared, rendered, max_length),
         *_turn_ends(prepared, tokenizer),
         *_left_out(prepared),
@@ -76,15 +76,15 @@ def findings_of(prepared: Prepared, rendered: HasTokens, tokenizer: Tokenizer, m
         *_beginning(prepared, rendered, tokenizer),
     ]
     order = ("error", "warning", "info")
-    return sorted(found, key=lambda finding: order.index(finding.level))
+    return sorted(findings, key=lambda finding: order.index(finding.level))
 
 
 def _training(prepared: Prepared, rendered: HasTokens, max_length: int | None) -> Iterator[Finding]:
-    total, left = rendered.trained_total, rendered.trained_kept
+    total, left = rendered.trained_total, rendered.retained_trained
     turns = [number for number, turn in enumerate(prepared.messages) if turn["role"] == "assistant"]
     missing = [number for number, turn in enumerate(turns, start=1) if turn not in prepared.answers]
     if prepared.asked:
-        if rendered.kept < len(rendered.ids):
+        if rendered.retained < len(rendered.ids):
             yield Finding("warning", f"The prompt is longer than {max_length} tokens.", "prompt cut off")
         return
     if missing and not prepared.layout.unproven:
@@ -118,13 +118,13 @@ def _turn_ends(prepared: Prepared, tokenizer: Tokenizer) -> Iterator[Finding]:
     open_ended = masked = 0
     for turn, answer in answers.items():
         closed = prepared.eos_added and turn == len(prepared.messages) - 1
-        said = (answer.removesuffix(tokenizer.eos) if closed else answer).rstrip()
-        if tokenizer.ends_with_special(said):
+        answer_text = (answer.removesuffix(tokenizer.eos) if closed else answer).rstrip()
+        if tokenizer.ends_with_special(answer_text):
             continue
         if tokenizer.eos and layout.text[ends[turn] :].lstrip().startswith(tokenizer.eos):
             masked += 1
             continue
-        end = _after_words(said, prepared.messages[turn])
+        end = _after_words(answer_text, prepared.messages[turn])
         if end and tokenizer.backend.token_to_id(end) is None:
             pieces = len(tokenizer.encode([end])[0].ids)
             text = f"The end of turn {end!r} is {pieces} tokens here, not one: the model may not learn to stop."

@@ -40,7 +40,7 @@ class Probe:
 
     def marks(self, text: str) -> list[tuple[int, int]]:
         """(position, turn) of every mark."""
-        places = [found.start() for found in self._pattern.finditer(text)]
+        places = [match.start() for match in self._pattern.finditer(text)]
         numbers = [ord(text[at]) - self._base for at in places]
         if numbers and max(numbers) >= len(self._owner):
             raise Unproven("it writes private-use characters of its own")
@@ -72,15 +72,17 @@ class Probe:
         """The turn of every generated passage, by the marks in it or before it; None if one holds several turns."""
         marks = self.marks(marked.text)
         inside = [{turn for at, turn in marks if start <= at < end} for start, end in marked.marked]
-        if any(len(found) > 1 for found in inside):
+        if any(len(turns_inside) > 1 for turns_inside in inside):
             return None
-        if len(inside) == len(turns) and all(found <= {turn} for found, turn in zip(inside, turns, strict=True)):
+        if len(inside) == len(turns) and all(
+            turns_inside <= {turn} for turns_inside, turn in zip(inside, turns, strict=True)
+        ):
             return turns
         owners: list[int] = []
-        for found in inside:
-            if not (found or owners):
+        for turns_inside in inside:
+            if not (turns_inside or owners):
                 return None
-            owners.append(found.pop() if found else owners[-1])
+            owners.append(turns_inside.pop() if turns_inside else owners[-1])
         return owners
 
     def _mark(self, turn: int) -> str:
@@ -132,9 +134,9 @@ class Probe:
 
     def _marked(self, pieces: list[str], turn: int) -> Iterator[str]:
         """Words with a mark on either side; every second piece is a tag."""
-        for place, piece in enumerate(pieces):
+        for index, piece in enumerate(pieces):
             words = piece.strip()
-            if place % 2 or not words:
+            if index % 2 or not words:
                 yield piece
             else:
                 before = len(piece) - len(piece.lstrip())

@@ -43,16 +43,16 @@ class Answer(NamedTuple):
 class Splits:
     """What was proven of one template: how the text between two turns is split, by that text and the turns' roles."""
 
-    known: dict[tuple[str, ...], int] = field(default_factory=dict)
+    proven: dict[tuple[str, ...], int] = field(default_factory=dict)
 
     def get(self, key: tuple[str, ...], prove: Callable[[], int]) -> int:
         if len(key[-1]) > MAX_LITERAL:
             return prove()
-        if key not in self.known:
-            if len(self.known) >= MAX_CACHED:
-                self.known.clear()
-            self.known[key] = prove()
-        return self.known[key]
+        if key not in self.proven:
+            if len(self.proven) >= MAX_CACHED:
+                self.proven.clear()
+            self.proven[key] = prove()
+        return self.proven[key]
 
 
 def answers_of(
@@ -86,13 +86,13 @@ def _by_markers(
         return [Answer(start, end, turns[0]) for start, end in spans if turns]
     if len(spans) == len(turns) and not owners:
         return [Answer(*span, turn) for span, turn in zip(spans, turns, strict=True)]
-    found = _owners(messages, turns, whole, render)
-    if found is None and owners:
+    turn_owners = _owners(messages, turns, whole, render)
+    if turn_owners is None and owners:
         raise Unproven(
             f"it marks {len(spans)} passages as generated, and whose of {len(turns)} answers they are is open"
         )
-    found = found or [turns[min(place, len(turns) - 1)] for place in range(len(whole.marked))]
-    return [Answer(*span, turn) for span, turn in zip(whole.marked, found, strict=True) if span[0] < span[1]]
+    turn_owners = turn_owners or [turns[min(index, len(turns) - 1)] for index in range(len(whole.marked))]
+    return [Answer(*span, turn) for span, turn in zip(whole.marked, turn_owners, strict=True) if span[0] < span[1]]
 
 
 def _owners(messages: Sequence[Message], turns: list[int], whole: Text, render: Render) -> list[int] | None:
@@ -110,10 +110,10 @@ def _by_beginnings(messages: Sequence[Message], turns: list[int], whole: str, re
     answers = []
     for turn in turns:
         start = len(_prompt(messages[:turn], whole, render)) if turn else 0
-        said = render(messages[: turn + 1], False).text.rstrip()
-        if not turn or not whole.startswith(said) or len(said) < start:
+        rendered = render(messages[: turn + 1], False).text.rstrip()
+        if not turn or not whole.startswith(rendered) or len(rendered) < start:
             raise Unproven("")
-        answers.append(Answer(start, len(said), turn))
+        answers.append(Answer(start, len(rendered), turn))
     return answers
 
 
@@ -122,8 +122,8 @@ def _prompt(messages: Sequence[Message], whole: str, render: Render) -> str:
     asked = render(messages, True).text
     if asked == render(messages, False).text:
         mark = chr(PLANES[0])
-        before, found, _ = render([*messages, {"role": "assistant", "content": mark}], False).text.partition(mark)
-        if found and before[len(asked) :].strip() and whole.startswith(before):
+        before, separator, _ = render([*messages, {"role": "assistant", "content": mark}], False).text.partition(mark)
+        if separator and before[len(asked) :].strip() and whole.startswith(before):
             return before
     if not whole.startswith(asked):
         raise Unproven("")
@@ -169,7 +169,7 @@ class _Marked:
         spans = []
         self.numbers = {turn: number for number, turn in enumerate(turns, start=1)}
         for turn in turns:
-            own = [place for place, (_, owner) in enumerate(self.marks) if owner == turn]
+            own = [index for index, (_, owner) in enumerate(self.marks) if owner == turn]
             if not own and not self.probe.has(turn):
                 raise Unproven("an assistant turn has no words in it")
             if own:
@@ -283,8 +283,8 @@ def _switches(messages: Sequence[Message]) -> list[str]:
     system = messages[0]["content"] if messages and messages[0]["role"] == "system" else ""
     contents = (message["content"] for message in messages)
     marked = (text for text in contents if "/" in text or "<" in text or "[" in text)
-    found = {mark.strip() for text in marked for mark in SWITCH.findall(text)}
-    return [system if len(system) <= MAX_LITERAL else "", *sorted(found)]
+    switches = {mark.strip() for text in marked for mark in SWITCH.findall(text)}
+    return [system if len(system) <= MAX_LITERAL else "", *sorted(switches)]
 
 
 def _shared(tail: str, text: str, at: int) -> int:
@@ -293,7 +293,7 @@ def _shared(tail: str, text: str, at: int) -> int:
         return len(tail)
     other = text[at : at + len(tail) + 61]
     length = next(
-        (place for place, pair in enumerate(zip(tail, other, strict=False)) if pair[0] != pair[1]), len(other)
+        (index for index, pair in enumerate(zip(tail, other, strict=False)) if pair[0] != pair[1]), len(other)
     )
-    ends = [{found.end() for found in UNIT.finditer(one)} for one in (tail, other)]
+    ends = [{unit.end() for unit in UNIT.finditer(candidate)} for candidate in (tail, other)]
     return max((end for end in ends[0] & ends[1] if end <= length), default=0)

@@ -113,7 +113,12 @@ class Template:
         self, conversations: Sequence[Conversation], tokens: dict[str, str] | None, settings: dict[str, bool]
     ) -> list[dict[str, Any] | UserError]:
         rows = [
-            {"messages": list(map(_as_given, messages)), "tools": list(tools) or None, "owners": owners, **settings}
+            {
+                "messages": list(map(_exposed_message, messages)),
+                "tools": list(tools) or None,
+                "owners": owners,
+                **settings,
+            }
             for messages, tools, owners in conversations
         ]
         request = {"template": self.text, "tokens": tokens or {}, "rows": rows}
@@ -130,16 +135,16 @@ class Template:
         )
 
 
-def _as_given(message: Message) -> Message:
+def _exposed_message(message: Message) -> Message:
     """A message as templates know it: without our own keys, a thought under both names in use.
 
     https://github.com/huggingface/transformers/blob/main/src/transformers/utils/chat_template_utils.py
     """
     if message.keys() <= PLAIN_KEYS:
         return message
-    given = {key: value for key, value in message.items() if key not in OWN_KEYS}
+    exposed = {key: value for key, value in message.items() if key not in OWN_KEYS}
     thought = next((message[key] for key in REASONING if message.get(key)), None)
-    return {**given, **dict.fromkeys(REASONING, thought)} if thought else given
+    return {**exposed, **dict.fromkeys(REASONING, thought)} if thought else exposed
 
 
 def get_template(name: str, model_folder: Path | None = None, text: str = "") -> Template:
@@ -182,11 +187,11 @@ def _in_config(path: Path) -> str:
         config = json.loads(_read(path, 64 * MAX_TEMPLATE))
     except (ValueError, RecursionError):
         raise UserError(f"{path.name} is not valid JSON.", "Import the model again.", "model") from None
-    found: Any = config.get("chat_template") if isinstance(config, dict) else None
-    if isinstance(found, list):
-        named = {item.get("name"): item.get("template") for item in found if isinstance(item, dict)}
-        found = named.get("default")
-    return found if isinstance(found, str) else ""
+    template: Any = config.get("chat_template") if isinstance(config, dict) else None
+    if isinstance(template, list):
+        named = {item.get("name"): item.get("template") for item in template if isinstance(item, dict)}
+        template = named.get("default")
+    return template if isinstance(template, str) else ""
 
 
 def _read(path: Path, limit: int = MAX_TEMPLATE) -> str:

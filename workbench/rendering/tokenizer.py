@@ -60,8 +60,8 @@ class Tokenizer:
     @functools.cached_property
     def special_pattern(self) -> re.Pattern[str]:
         """Matches any control token's text, the longest first; matches nothing when there are none."""
-        known = sorted(self.special_texts, key=len, reverse=True)
-        return re.compile("|".join(map(re.escape, known)) or r"(?!)")
+        texts = sorted(self.special_texts, key=len, reverse=True)
+        return re.compile("|".join(map(re.escape, texts)) or r"(?!)")
 
     @functools.cached_property
     def special_texts(self) -> tuple[str, ...]:
@@ -90,8 +90,8 @@ class Tokenizer:
 def special_tokens(folder: Path) -> dict[str, str]:
     """bos_token, eos_token, … as texts, from tokenizer_config.json and the older special_tokens_map.json."""
     merged = {**_object(folder / "special_tokens_map.json"), **_object(folder / "tokenizer_config.json")}
-    found = {name: _text(merged.get(name)) for name in NAMES}
-    return {name: text for name, text in found.items() if text}
+    tokens = {name: _text(merged.get(name)) for name in NAMES}
+    return {name: text for name, text in tokens.items() if text}
 
 
 def _text(value: Any) -> str:

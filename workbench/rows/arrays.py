@@ -53,8 +53,8 @@ def _messages(values: list[list[dict[str, Any]]]) -> pa.ListArray:
     used = [name for name in FIELDS if any(name in turn for turn in turns)] if any(map(_more, turns)) else []
     parts = [pa.array([turn[name] for turn in turns], pa.string()) for name in ("role", "content")]
     for name in used:
-        found = (turn.get(name) for turn in turns)
-        parts.append(_json_texts(found) if name in AS_JSON else pa.array(found, _field_type(name)))
+        field_values = (turn.get(name) for turn in turns)
+        parts.append(_json_texts(field_values) if name in AS_JSON else pa.array(field_values, _field_type(name)))
     kind = messages_type(used)
     offsets = pa.array([0, *itertools.accumulate(map(len, values))], pa.int32())
     return pa.ListArray.from_arrays(offsets, pa.StructArray.from_arrays(parts, fields=list(kind.value_type)))
@@ -72,8 +72,8 @@ def _values(name: str, column: pa.ChunkedArray) -> list[Any]:
     """One column as Python values: lists of messages, JSON read, or as they are."""
     if pa.types.is_list(column.type):
         return [item for chunk in column.chunks for item in _lists(chunk)]
-    found = column.to_pylist()
-    return [None if item is None else json.loads(item) for item in found] if name in AS_JSON else found
+    values = column.to_pylist()
+    return [None if item is None else json.loads(item) for item in values] if name in AS_JSON else values
 
 
 def _lists(chunk: pa.ListArray) -> list[list[dict[str, Any]]]:
@@ -81,9 +81,9 @@ def _lists(chunk: pa.ListArray) -> list[list[dict[str, Any]]]:
     names = [field.name for field in turns.type]
     parts = [_values(name, pa.chunked_array([turns.field(name)])) for name in names]
     make = _filled if len(names) > 2 else _whole
-    made = [make(names, values) for values in zip(*parts, strict=True)]
+    messages = [make(names, values) for values in zip(*parts, strict=True)]
     offsets = chunk.offsets.to_pylist()
-    return [made[start - offsets[0] : end - offsets[0]] for start, end in itertools.pairwise(offsets)]
+    return [messages[start - offsets[0] : end - offsets[0]] for start, end in itertools.pairwise(offsets)]
 
 
 def _whole(names: list[str], values: tuple[Any, ...]) -> dict[str, Any]:

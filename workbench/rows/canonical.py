@@ -43,13 +43,13 @@ ROLES = {
 OWN = frozenset(ROLES.values())
 
 
-def message(role: Any, content: Any, what: str = "message") -> Message:
+def message(role: Any, content: Any, field_name: str = "message") -> Message:
     """One canonical message; roles are matched whole and by alias (human, gpt, …). Raises `UserError`."""
-    name = _role(role, what)
-    return {"role": name, "content": full_text(content, f"the {name} turn ({what})")}
+    name = _role(role, field_name)
+    return {"role": name, "content": full_text(content, f"the {name} turn ({field_name})")}
 
 
-def message_list(value: Any, what: str, role_key: str = "role", content_key: str = "content") -> list[Message]:
+def message_list(value: Any, field_name: str, role_key: str = "role", content_key: str = "content") -> list[Message]:
     """Messages from a list of objects (or its JSON text, as in a CSV cell); blank system turns fall away.
 
     Tool calls are taken from `tool_calls` (or OpenAI's old `function_call`). Raises `UserError` naming the first
@@ -60,39 +60,39 @@ def message_list(value: Any, what: str, role_key: str = "role", content_key: str
         items = [items]
     if not isinstance(items, list) or not items:
         raise UserError(
-            f"{what} is {kind_of(items)}, not a list of messages.", "Choose the column that holds the messages."
+            f"{field_name} is {kind_of(items)}, not a list of messages.", "Choose the column that holds the messages."
         )
     return [
-        turn(item, f"{what}[{index}]", role_key, content_key)
+        turn(item, f"{field_name}[{index}]", role_key, content_key)
         for index, item in enumerate(items)
-        if _has_keys(item, (role_key, content_key), f"{what}[{index}]")
+        if _has_keys(item, (role_key, content_key), f"{field_name}[{index}]")
         and not _blank_system(item, role_key, content_key)
     ]
 
 
-def turn(item: dict[str, Any], what: str, role_key: str = "role", content_key: str = "content") -> Message:
+def turn(item: dict[str, Any], field_name: str, role_key: str = "role", content_key: str = "content") -> Message:
     """One message from an object, with all that the module's docstring names where it has it. Raises `UserError`."""
-    check_media(item, what)
-    calls = tool_calls_of(item.get("tool_calls") or item.get("function_call"), f"{what}.tool_calls")
+    check_media(item, field_name)
+    calls = tool_calls_of(item.get("tool_calls") or item.get("function_call"), f"{field_name}.tool_calls")
     content = item.get(content_key)
     if calls and (content is None or (isinstance(content, str) and not content.strip())):
-        made: Message = {"role": _role(item[role_key], what), "content": ""}
+        canonical: Message = {"role": _role(item[role_key], field_name), "content": ""}
     else:
-        made = message(item[role_key], content, what)
-    if calls and made["role"] != "assistant":
-        raise UserError(f"{what} calls tools as {made['role']}.", "Only assistant turns call tools.")
-    if thought := thought_of(item, made["role"], what):
-        made["reasoning_content"] = thought
+        canonical = message(item[role_key], content, field_name)
+    if calls and canonical["role"] != "assistant":
+        raise UserError(f"{field_name} calls tools as {canonical['role']}.", "Only assistant turns call tools.")
+    if thought := thought_of(item, canonical["role"], field_name):
+        canonical["reasoning_content"] = thought
     if calls:
-        made["tool_calls"] = calls
-    if (weight := weight_of(item, made["role"], what)) is not None:
-        made["weight"] = weight
+        canonical["tool_calls"] = calls
+    if (weight := weight_of(item, canonical["role"], field_name)) is not None:
+        canonical["weight"] = weight
     for key in NAMES:
         if item.get(key) not in (None, "") and key not in (role_key, content_key):
-            made[key] = full_text(item[key], f"{what}.{key}")
-    if "tool_call_id" in made and made["role"] != "tool":
-        raise UserError(f"{what} has a tool_call_id as {made['role']}.", "Only tool turns answer a call.")
-    return made
+            canonical[key] = full_text(item[key], f"{field_name}.{key}")
+    if "tool_call_id" in canonical and canonical["role"] != "tool":
+        raise UserError(f"{field_name} has a tool_call_id as {canonical['role']}.", "Only tool turns answer a call.")
+    return canonical
 
 
 def with_system(system: Any, messages: list[Message]) -> list[Message]:
@@ -190,17 +190,17 @@ def _extras(row: dict[str, Any]) -> None:
         as_json(row["metadata"], "metadata")
 
 
-def _canonical(messages: Any, what: str) -> list[Message]:
-    if not (type(messages) is list and messages and all(map(_straight, messages))):
-        made = message_list(messages, what)
-        if made != messages:
-            raise UserError(f"{what} is not a canonical list of role and content.")
+def _canonical(messages: Any, field_name: str) -> list[Message]:
+    if not (type(messages) is list and messages and all(map(_is_plain, messages))):
+        canonical = message_list(messages, field_name)
+        if canonical != messages:
+            raise UserError(f"{field_name} is not a canonical list of role and content.")
     if any(turn["role"] == "system" for turn in messages[1:]):
-        raise UserError(f"{what} has a system turn after the first message.", "Move it to the beginning.")
+        raise UserError(f"{field_name} has a system turn after the first message.", "Move it to the beginning.")
     return list(messages)
 
 
-def _straight(turn: Any) -> bool:
+def _is_plain(turn: Any) -> bool:
     """Whether a message is canonical at first sight: nothing but an own role and text. Most are."""
     if type(turn) is not dict or len(turn) != 2:
         return False
@@ -210,20 +210,22 @@ def _straight(turn: Any) -> bool:
     return bool(content) and not content.isspace() and (content.isascii() or bool(encodable(content, "a message")))
 
 
-def _role(role: Any, what: str) -> str:
+def _role(role: Any, field_name: str) -> str:
     name = ROLES.get(role.strip().lower()) if isinstance(role, str) else None
     if name is None:
-        raise UserError(f"{what} has the role {short(role)}.", f"Roles understood: {', '.join(ROLES)}.")
+        raise UserError(f"{field_name} has the role {short(role)}.", f"Roles understood: {', '.join(ROLES)}.")
     return name
 
 
-def _has_keys(item: Any, keys: tuple[str, str], what: str) -> bool:
+def _has_keys(item: Any, keys: tuple[str, str], field_name: str) -> bool:
     if not isinstance(item, dict):
-        raise UserError(f"{what} is {kind_of(item)}, not an object with {keys[0]} and {keys[1]}.")
+        raise UserError(f"{field_name} is {kind_of(item)}, not an object with {keys[0]} and {keys[1]}.")
     calls = item.get("tool_calls") or item.get("function_call")
     missing = [key for key in keys if key not in item and not (key == keys[1] and calls)]
     if missing:
-        raise UserError(f"{what} has no {' and no '.join(map(repr, missing))}.", f"It has {sorted(map(str, item))}.")
+        raise UserError(
+            f"{field_name} has no {' and no '.join(map(repr, missing))}.", f"It has {sorted(map(str, item))}."
+        )
     return True
 
 

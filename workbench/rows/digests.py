@@ -23,7 +23,7 @@ def row_digests(table: pa.Table) -> list[bytes]:
     if any(_has_more(field) for field in table.schema):
         return [row_digest(row) for batch in table.to_batches() for row in _rows(batch)]
     with ThreadPoolExecutor(THREADS) as pool:
-        return [digest for part in pool.map(_digests, table.to_batches()) for digest in part]
+        return [digest for batch_digests in pool.map(_digests, table.to_batches()) for digest in batch_digests]
 
 
 def row_digest(row: dict[str, Any]) -> bytes:
@@ -48,8 +48,8 @@ def _written(value: Any) -> str:
 
 def _turn(turn: dict[str, Any]) -> str:
     more = {name: turn[name] for name in FIELDS if name in turn}
-    told = json.dumps(more, sort_keys=True) if more else ""
-    return f"{turn['role']}{told}={_written(turn['content'])}"
+    extras = json.dumps(more, sort_keys=True) if more else ""
+    return f"{turn['role']}{extras}={_written(turn['content'])}"
 
 
 def _rows(batch: pa.RecordBatch) -> list[dict[str, Any]]:

@@ -14,7 +14,7 @@ from workbench.rows.turn_text import TOOLS, from_json, full_texts, tools_text
 
 ID, SPLIT = "_id", "_split"
 BATCH = 1000
-Part = Literal["all", "prompt", "user", "assistant", "system"]
+TurnScope = Literal["all", "prompt", "user", "assistant", "system"]
 ROLES: dict[str, tuple[str, ...]] = {
     "prompt": ("system", "user"), "user": ("user",), "assistant": ("assistant",), "system": ("system",),
 }  # fmt: skip
@@ -33,9 +33,9 @@ class Rows:
     @classmethod
     def of(cls, kind: str, table: pa.Table, splits: list[str] | None = None) -> "Rows":
         """Rows from a table without ids: numbered from 0, all to train on unless `splits` says otherwise."""
-        found = pa.array(splits) if splits else pa.repeat("train", table.num_rows)
+        split_names = pa.array(splits) if splits else pa.repeat("train", table.num_rows)
         numbered = table.append_column(ID, pa.array(np.arange(table.num_rows, dtype=np.int64)))
-        return cls(kind, numbered.append_column(SPLIT, found))
+        return cls(kind, numbered.append_column(SPLIT, split_names))
 
     def __len__(self) -> int:
         return int(self.table.num_rows)
@@ -58,28 +58,28 @@ class Rows:
         for start in range(0, len(self), BATCH):
             yield start, self.rows(start, BATCH)
 
-    def texts(self, part: Part = "all") -> pa.ChunkedArray:
+    def texts(self, scope: TurnScope = "all") -> pa.ChunkedArray:
         """One text a row: what these turns say, thoughts and tool calls too, joined by line breaks; '' for nothing.
 
         'prompt' is what comes before the answers; a plain text is all its own answer. 'all' and 'prompt' begin with
         the definitions of tools.
         """
-        said = self.contents(part)
-        if part not in ("all", "prompt") or TOOLS not in self.columns:
-            return said
+        contents = self.contents(scope)
+        if scope not in ("all", "prompt") or TOOLS not in self.columns:
+            return contents
         tools = [pc.fill_null(from_json(chunk, tools_text), "") for chunk in self.table.column(TOOLS).chunks]
-        return _beside([pa.chunked_array(tools, pa.string()), said])
+        return _beside([pa.chunked_array(tools, pa.string()), contents])
 
-    def contents(self, part: Part = "all") -> pa.ChunkedArray:
+    def contents(self, scope: TurnScope = "all") -> pa.ChunkedArray:
         """As `texts`, without the tools."""
         if self.kind == "text":
             column = self.table.column("text")
-            return column if part in ("all", "assistant") else pa.chunked_array([pa.repeat("", len(self))])
+            return column if scope in ("all", "assistant") else pa.chunked_array([pa.repeat("", len(self))])
         names = [name for name in ("messages", "prompt", "chosen", "rejected", "completion") if name in self.columns]
-        if part == "prompt" and "prompt" in names:
+        if scope == "prompt" and "prompt" in names:
             return _contents(self.table.column("prompt"), None)
-        found = [_contents(self.table.column(name), ROLES.get(part)) for name in names]
-        return found[0] if len(found) == 1 else _beside(found)
+        columns = [_contents(self.table.column(name), ROLES.get(scope)) for name in names]
+        return columns[0] if len(columns) == 1 else _beside(columns)
 
     def by_split(self) -> dict[str, pa.Table]:
         """{'train': …, 'eval': …}, each with the numbers of its rows, in their order."""

@@ -75,14 +75,14 @@ def joined(kind: str, tables: list[pa.Table]) -> pa.Table:
 
 def union(schemas: list[pa.Schema]) -> pa.Schema:
     """The columns of all, messages with the fields of all; in the order of the first that has them."""
-    found: dict[str, pa.DataType] = {}
+    types: dict[str, pa.DataType] = {}
     for schema in schemas:
         for field in schema:
-            old = found.get(field.name, field.type)
+            old = types.get(field.name, field.type)
             used = {old, field.type}
             fields = [name for name in FIELDS if any(_has(kind, name) for kind in used)]
-            found[field.name] = messages_type(tuple(fields)) if _is_messages(field.type) else field.type
-    return pa.schema(list(found.items()))
+            types[field.name] = messages_type(tuple(fields)) if _is_messages(field.type) else field.type
+    return pa.schema(list(types.items()))
 
 
 def fitted(table: pa.Table, schema: pa.Schema) -> pa.Table:
@@ -129,8 +129,8 @@ def page(path: Path, start: int, count: int) -> Iterator[dict[str, Any]]:
 
 def page_table(path: Path, start: int, count: int) -> pa.Table | None:
     """As `page`, as a table with all its columns; None when there are no such rows."""
-    found = list(_groups(path, start, count))
-    return pa.concat_tables(found) if found else None
+    groups = list(_groups(path, start, count))
+    return pa.concat_tables(groups) if groups else None
 
 
 def _groups(path: Path, start: int, count: int) -> Iterator[pa.Table]:

@@ -24,47 +24,47 @@ READ = frozenset((*WEIGHTS, *TURN_TRAINS, *THOUGHTS, *CALLS, *NAMES))
 EMPTY: tuple[Any, ...] = (None, "", [], {})
 
 
-def weight_of(item: dict[str, Any], role: str, what: str) -> float | None:
+def weight_of(item: dict[str, Any], role: str, field_name: str) -> float | None:
     """How much an assistant turn counts in the loss; None for the usual 1, and for turns of others.
 
     `train: false` is the weight 0. Raises `UserError` for what is no number from 0 on, and for two that disagree.
     """
-    given = {key: _number(item[key], f"{what}.{key}") for key in WEIGHTS if item.get(key) is not None}
-    given |= {key: float(_flag(item[key], f"{what}.{key}")) for key in TURN_TRAINS if item.get(key) is not None}
-    if role != "assistant" or not given:
+    marks = {key: _number(item[key], f"{field_name}.{key}") for key in WEIGHTS if item.get(key) is not None}
+    marks |= {key: float(_flag(item[key], f"{field_name}.{key}")) for key in TURN_TRAINS if item.get(key) is not None}
+    if role != "assistant" or not marks:
         return None
-    found = {value for key, value in given.items() if key in WEIGHTS} or set(given.values())
-    if len(found) > 1 or (0.0 in given.values() and any(found - {0.0})):
-        told = ", ".join(f"{key} {value:g}" for key, value in given.items())
-        raise UserError(f"{what} has marks that disagree: {told}.", "Keep one of them.")
-    (weight,) = found
+    weights = {value for key, value in marks.items() if key in WEIGHTS} or set(marks.values())
+    if len(weights) > 1 or (0.0 in marks.values() and any(weights - {0.0})):
+        listed = ", ".join(f"{key} {value:g}" for key, value in marks.items())
+        raise UserError(f"{field_name} has marks that disagree: {listed}.", "Keep one of them.")
+    (weight,) = weights
     return None if weight == 1 else weight
 
 
-def thought_of(item: dict[str, Any], role: str, what: str) -> str:
+def thought_of(item: dict[str, Any], role: str, field_name: str) -> str:
     """The thought before an answer, '' where there is none. Raises `UserError` for what is no text."""
     for key in THOUGHTS:
         value = item.get(key)
         if value in EMPTY:
             continue
         if not isinstance(value, str):
-            raise UserError(f"{what}.{key} is {short(value)}, not text.", "Write the thought as text.")
+            raise UserError(f"{field_name}.{key} is {short(value)}, not text.", "Write the thought as text.")
         if not value.strip():
             continue
         if role != "assistant":
-            raise UserError(f"{what} thinks as {role}.", "Only assistant turns think.")
-        return encodable(value, f"{what}.{key}")
+            raise UserError(f"{field_name} thinks as {role}.", "Only assistant turns think.")
+        return encodable(value, f"{field_name}.{key}")
     return ""
 
 
-def check_media(holder: dict[str, Any], what: str) -> None:
+def check_media(holder: dict[str, Any], field_name: str) -> None:
     """Raises `UserError` when a message or row carries pictures, sound, or marks that cannot be honoured here."""
     for key in MEDIA:
         if holder.get(key) not in EMPTY:
-            raise UserError(f"{what} has {key}.", "Only text can be trained on here; take such rows out.")
+            raise UserError(f"{field_name} has {key}.", "Only text can be trained on here; take such rows out.")
     for key, means in UNREADABLE.items():
         if holder.get(key) not in EMPTY:
-            raise UserError(f"{what} has {key}, which {means}.", "That is not learned from here; take it out.")
+            raise UserError(f"{field_name} has {key}, which {means}.", "That is not learned from here; take it out.")
 
 
 def placeholder_of(row: dict[str, Any]) -> str:
@@ -78,15 +78,15 @@ def placeholder_of(row: dict[str, Any]) -> str:
     return next(marked, "")
 
 
-def _number(value: Any, what: str) -> float:
+def _number(value: Any, field_name: str) -> float:
     if type(value) not in (int, float) or not math.isfinite(value) or value < 0:
         raise UserError(
-            f"{what} is {short(value)}, not a number from 0 on.", "1 is the usual weight, 0 learns nothing."
+            f"{field_name} is {short(value)}, not a number from 0 on.", "1 is the usual weight, 0 learns nothing."
         )
     return float(value)
 
 
-def _flag(value: Any, what: str) -> bool:
+def _flag(value: Any, field_name: str) -> bool:
     if type(value) is not bool and value not in (0, 1):
-        raise UserError(f"{what} is {short(value)}, not true or false.", "false learns nothing of that turn.")
+        raise UserError(f"{field_name} is {short(value)}, not true or false.", "false learns nothing of that turn.")
     return bool(value)

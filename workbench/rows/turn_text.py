@@ -22,7 +22,7 @@ def turn_text(turn: dict[str, Any]) -> str:
     """The thought, the content and the calls of a turn, those it has, joined by line breaks."""
     calls = turn.get(CALLS)
     parts = (turn.get(THOUGHT), turn["content"], calls and calls_text(calls))
-    return "\n".join(part for part in parts if part)
+    return "\n".join(piece for piece in parts if piece)
 
 
 def calls_text(calls: list[dict[str, Any]]) -> str:
@@ -94,10 +94,10 @@ def from_json(column: pa.Array, text_of: Callable[[Any], str]) -> pa.Array:
 
 def pieces_of(column: pa.Array, pieces: Callable[[Any], list[str]]) -> tuple[list[str], list[int]]:
     """(pieces,) the pieces of a column of JSON texts, and for each the position it comes from."""
-    found = [
-        (piece, place) for place, item in enumerate(column.to_pylist()) if item for piece in pieces(json.loads(item))
+    located = [
+        (piece, index) for index, item in enumerate(column.to_pylist()) if item for piece in pieces(json.loads(item))
     ]
-    return [piece for piece, _ in found], [place for _, place in found]
+    return [piece for piece, _ in located], [index for _, index in located]
 
 
 def _sorted_json(value: Any) -> str:

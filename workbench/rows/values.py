@@ -12,32 +12,33 @@ from workbench.core.errors import UserError
 TEXT_PARTS = ("text", "input_text", "output_text")
 
 
-def text_of(value: Any, what: str) -> str:
+def text_of(value: Any, field_name: str) -> str:
     """The text of one cell: strings and numbers as they are, a list of text parts joined. Raises `UserError`."""
-    if isinstance(value, list) and value and all(isinstance(part, dict) for part in value):
-        value = "".join(_part(part, what) for part in value)
+    if isinstance(value, list) and value and all(isinstance(block, dict) for block in value):
+        value = "".join(_block_text(block, field_name) for block in value)
     if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise UserError(f"{what} is {kind_of(value)}, not text.", "Put text there, or choose another column.")
+        raise UserError(f"{field_name} is {kind_of(value)}, not text.", "Put text there, or choose another column.")
     if isinstance(value, float) and not math.isfinite(value):
-        raise UserError(f"{what} is {value}, not text.", "Put text or a finite number there.")
-    return encodable(_written(value, what), what)
+        raise UserError(f"{field_name} is {value}, not text.", "Put text or a finite number there.")
+    return encodable(_written(value, field_name), field_name)
 
 
-def full_text(value: Any, what: str) -> str:
+def full_text(value: Any, field_name: str) -> str:
     """As `text_of`, and never blank."""
-    text = "" if value is None else text_of(value, what)
+    text = "" if value is None else text_of(value, field_name)
     if not text.strip():
-        raise UserError(f"{what} is empty.", "Fill it in or leave the row out.")
+        raise UserError(f"{field_name} is empty.", "Fill it in or leave the row out.")
     return text
 
 
-def encodable(text: str, what: str) -> str:
+def encodable(text: str, field_name: str) -> str:
     """The text itself if UTF-8 can write it; raises `UserError`."""
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:
         raise UserError(
-            f"{what} holds half of a surrogate pair (such as \\ud83d alone).", "Repair that character in the source."
+            f"{field_name} holds half of a surrogate pair (such as \\ud83d alone).",
+            "Repair that character in the source.",
         ) from None
     return text
 
@@ -52,7 +53,7 @@ def from_json(value: Any) -> Any:
     return value
 
 
-def as_json(value: Any, what: str) -> str:
+def as_json(value: Any, field_name: str) -> str:
     """The JSON text that reads back as exactly this value; raises `UserError` when there is none."""
     try:
         text = json.dumps(value, ensure_ascii=False, allow_nan=False)
@@ -61,8 +62,8 @@ def as_json(value: Any, what: str) -> str:
         same, text = False, ""
     if not same:
         remedy = "Use text, finite numbers, true, false, null, lists, and objects with text as keys."
-        raise UserError(f"{what} cannot be written as JSON.", remedy)
-    return encodable(text, what)
+        raise UserError(f"{field_name} cannot be written as JSON.", remedy)
+    return encodable(text, field_name)
 
 
 def json_ready(value: Any) -> Any:
@@ -98,18 +99,20 @@ def short(value: Any) -> str:
     return text if len(text) <= 40 else text[:39] + "…"
 
 
-def _written(value: str | float, what: str) -> str:
+def _written(value: str | float, field_name: str) -> str:
     try:
         return str(value)
     except ValueError:
-        raise UserError(f"{what} is a number of thousands of digits.", "Write it as text.") from None
+        raise UserError(f"{field_name} is a number of thousands of digits.", "Write it as text.") from None
 
 
-def _part(part: dict[str, Any], what: str) -> str:
+def _block_text(block: dict[str, Any], field_name: str) -> str:
     """The text of a part, under `text` or, in version 1 of LLaMA-Factory, under `value`."""
-    if part.get("type") not in (None, *TEXT_PARTS):
-        raise UserError(f"{what} holds a part of type {short(part.get('type'))}.", "Only text can be trained on here.")
-    text = next((part[key] for key in ("text", "value") if isinstance(part.get(key), str)), None)
+    if block.get("type") not in (None, *TEXT_PARTS):
+        raise UserError(
+            f"{field_name} holds a part of type {short(block.get('type'))}.", "Only text can be trained on here."
+        )
+    text = next((block[key] for key in ("text", "value") if isinstance(block.get(key), str)), None)
     if text is None:
-        raise UserError(f"{what} holds a part of text without its text.", "Write it under the key text.")
+        raise UserError(f"{field_name} holds a part of text without its text.", "Write it under the key text.")
     return str(text)

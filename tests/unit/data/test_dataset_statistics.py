@@ -53,7 +53,7 @@ def test_lengths_are_those_of_training(home: Home) -> None:
         )
         lengths = [len(row["input_ids"]) for row in encoded]
         train = found["splits"]["train"]
-        assert (train["lengths"]["max"], report.kept) == (max(lengths), 50)
+        assert (train["lengths"]["max"], report.retained) == (max(lengths), 50)
         assert train["lengths"]["mean"] == pytest.approx(sum(lengths) / 50, abs=0.06)
         assert train["cut"]["kept"] == sum(min(length, 40) for length in lengths)
         assert train["cut"]["rows"] == sum(length > 40 for length in lengths)

@@ -18,11 +18,10 @@ from tests.waiting import until
 from workbench.core.assets import ROOT
 from workbench.core.errors import UserError
 from workbench.core.home import Home
-from workbench.data.encoding import cache
-from workbench.data.encoding import parts as encoding_parts
+from workbench.data.encoding import cache, shards
 from workbench.data.encoding.batches import EXAMPLES, OTHER, REASONS, Rules, Tally, encode_batch
 from workbench.data.encoding.cache import EncodedRows, encoded_rows
-from workbench.data.encoding.token_view import seen
+from workbench.data.encoding.token_view import token_view
 from workbench.data.store.datasets import dataset_folder, write_rows
 from workbench.rendering.templates import Template, get_template
 from workbench.rendering.tokenizer import Tokenizer
@@ -52,7 +51,7 @@ def never_again(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     def refuse(*_: Any) -> Tally:
         raise AssertionError("encoded again")
 
-    return lambda: monkeypatch.setattr(cache, "encode_parts", refuse)
+    return lambda: monkeypatch.setattr(cache, "encode_shards", refuse)
 
 
 def pair(prompt: str, chosen: Any, rejected: Any, system: str = "", tools: list[Any] | None = None) -> dict[str, Any]:
@@ -153,14 +152,14 @@ def test_a_stop_leaves_nothing_behind(home: Home) -> None:
 
 
 def test_of_two_jobs_at_once_both_have_the_rows(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    work, other = cache.encode_parts, []
+    work, other = cache.encode_shards, []
 
     def overtaken(*given: Any) -> Tally:
-        monkeypatch.setattr(cache, "encode_parts", work)
+        monkeypatch.setattr(cache, "encode_shards", work)
         other.append(encode(home))
         return work(*given)
 
-    monkeypatch.setattr(cache, "encode_parts", overtaken)
+    monkeypatch.setattr(cache, "encode_shards", overtaken)
     assert encode(home).table.equals(other[0].table)
     assert [path.name for path in (home.cache / "encoded").iterdir()] == [other[0].key]
 
@@ -201,13 +200,13 @@ def test_processes_make_what_one_makes_in_order(home: Home, monkeypatch: pytest.
     rules = Rules("conversation", refusing, 64)
     source = dataset_folder(home, "many") / "train.parquet"
     made, told = [], []
-    monkeypatch.setattr(encoding_parts, "PART", 1)
+    monkeypatch.setattr(shards, "SHARD_BYTES", 1)
     for name, count in (("alone", 1), ("pooled", 2)):
-        monkeypatch.setattr(encoding_parts, "cores", lambda count=count: count)
+        monkeypatch.setattr(shards, "cores", lambda count=count: count)
         (home.cache / name).mkdir()
-        parts = encoding_parts.parts_of(source, home.cache / name)
+        parts = shards.shards_of(source, home.cache / name)
         assert [part.first for part in parts] == [0, 10, 20, 30, 40, 50]
-        tally = encoding_parts.encode_parts(parts, home.models / "toy", rules, lambda *a: told.append(a), lambda: None)
+        tally = shards.encode_shards(parts, home.models / "toy", rules, lambda *a: told.append(a), lambda: None)
         files = [pa.ipc.open_file(part.target).read_all() for part in parts]
         made.append((pa.concat_tables(files).to_pylist(), tally))
     assert made[0] == made[1]
@@ -229,8 +228,8 @@ def test_a_stop_ends_the_processes(home: Home, monkeypatch: pytest.MonkeyPatch) 
     told: list[Any] = []
     monkeypatch.setattr("workbench.rows.table.GROUP", 10)
     write_rows(home, "many", "conversation", conversations(60))
-    monkeypatch.setattr(encoding_parts, "PART", 1)
-    monkeypatch.setattr(encoding_parts, "cores", lambda: 2)
+    monkeypatch.setattr(shards, "SHARD_BYTES", 1)
+    monkeypatch.setattr(shards, "cores", lambda: 2)
     rules = Rules("conversation", CHATML, 64)
     with pytest.raises(Asked):
         encoded_rows(home, "many", "train", home.models / "toy", rules, lambda *given: told.append(given), stop)
@@ -240,7 +239,7 @@ def test_a_stop_ends_the_processes(home: Home, monkeypatch: pytest.MonkeyPatch) 
 KILLED = """
 import sys
 from pathlib import Path
-from workbench.data import encoding_parts
+from workbench.data.encoding import shards
 from workbench.data.encoding.cache import encoded_rows
 from workbench.data.encoding.batches import Rules
 from workbench.rendering.templates import get_template
@@ -250,7 +249,7 @@ def tell(*_):
     print("at work", flush=True)
 
 if __name__ == "__main__":
-    encoding_parts.PART, encoding_parts.cores = 1, lambda: 2
+    shards.SHARD_BYTES, shards.cores = 1, lambda: 2
     home = Home.at(sys.argv[1])
     rules = Rules("conversation", get_template("chatml"), 512)
     encoded_rows(home, "many", "train", home.models / "toy", rules, tell)
@@ -398,7 +397,7 @@ def test_ids_and_mask_are_those_of_the_token_view(home: Home) -> None:
     batch, tally = encode_batch(rows, 0, tokenizer, Rules("preference", qwen, 700))
     assert (tally.kept, tally.cut) == (2, 1)
     for row, made in zip(rows, batch.to_pylist(), strict=True):
-        for side in seen(row, tokenizer, qwen, 700)["sides"]:
+        for side in token_view(row, tokenizer, qwen, 700)["sides"]:
             shown = [token for token in side["tokens"] if not token["cut"]]
             ids, mask = learned(made, side["title"])
             assert ids == [token["id"] for token in shown] and mask == [token["trained"] for token in shown]

@@ -48,11 +48,11 @@ def test_words_and_their_rows(home: Home) -> None:
 
 def test_case_and_part(home: Home) -> None:
     assert search(home, "talks", "train", "zebra", case=True)["total"] == 0
-    assert positions(search(home, "talks", "train", "lion", part="assistant")) == [9]
-    assert search(home, "talks", "train", "lion", part="user")["total"] == 0
+    assert positions(search(home, "talks", "train", "lion", scope="assistant")) == [9]
+    assert search(home, "talks", "train", "lion", scope="user")["total"] == 0
     assert positions(search(home, "pairs", "train", "cat")) == [0]
     assert positions(search(home, "words", "train", "owl")) == [1]
-    assert search(home, "words", "train", "owl", part="user")["total"] == 0
+    assert search(home, "words", "train", "owl", scope="user")["total"] == 0
 
 
 def test_patterns(home: Home) -> None:
@@ -90,7 +90,7 @@ def test_hits_are_remembered_until_the_file_changes(home: Home, monkeypatch: pyt
 
 def test_refusals(home: Home) -> None:
     assert search(home, "talks", "train", "") == {"total": 0, "rows": [], "complete": True}
-    for settings in ({"split": "test"}, {"part": "nobody"}, {"query": "x" * 1001}, {"name": "none"}):
+    for settings in ({"split": "test"}, {"scope": "nobody"}, {"query": "x" * 1001}, {"name": "none"}):
         with pytest.raises(UserError):
             search(home, **{"name": "talks", "split": "train", "query": "a", **settings})
     path = home.datasets / "words" / "train.parquet"
@@ -112,5 +112,5 @@ def test_rows_with_tool_calls(tmp_path: Path) -> None:
         }
     ]
     write_rows(home, "tools", "conversation", rows)
-    assert search(home, "tools", "train", "köln", part="assistant")["rows"] == [(0, rows[0])]
-    assert search(home, "tools", "train", "grey", part="tool")["total"] == 1
+    assert search(home, "tools", "train", "köln", scope="assistant")["rows"] == [(0, rows[0])]
+    assert search(home, "tools", "train", "grey", scope="tool")["total"] == 1

@@ -72,7 +72,7 @@ def test_near_duplicates_name_the_row_and_what_differs(home: Home) -> None:
     rows = [talk("q", OAK), talk("q", f"{OAK}, they say"), talk("q", "Something else altogether, of no interest.")]
     removed = apply(home, "near_duplicates", rows).removed
     assert list(removed) == [1] and "row 1: similarity 0." in removed[1].reason
-    assert removed[1].found == ("again,", "they", "say")
+    assert removed[1].excerpts == ("again,", "they", "say")
     assert list(apply(home, "near_duplicates", rows, keep="longest").removed) == [0]
 
 
@@ -162,7 +162,7 @@ def test_blank_turns_go_and_calls_stay(home: Home) -> None:
     }
     rows = [said(("user", "u"), ("assistant", "a"), ("user", "\u200b…"), ("assistant", "b")), calling]
     outcome = apply(home, "empty_turns", rows)
-    assert list(outcome.changed) == [0] and outcome.changed[0][1].found == ("\u200b…",)
+    assert list(outcome.changed) == [0] and outcome.changed[0][1].excerpts == ("\u200b…",)
     assert len(outcome.changed[0][0]["messages"]) == 3
     assert list(apply(home, "empty_turns", rows, action="drop row").removed) == [0]
     assert not apply(home, "role_order", rows).removed
@@ -199,7 +199,7 @@ def test_repetition_is_found_with_its_figure(home: Home, answer: str, reason: st
     rows = [talk("q", answer), talk("q", OAK), talk("q", "---" * 40 + "\nshort")]
     outcome = apply(home, "repetition", rows)
     assert list(outcome.removed) == [0] and reason in outcome.removed[0].reason
-    assert outcome.removed[0].found == ((found,) if found else ())
+    assert outcome.removed[0].excerpts == ((found,) if found else ())
 
 
 def test_figures_of_repetition_hang_on_their_own_text_alone() -> None:
@@ -234,7 +234,7 @@ def test_decontaminate_finds_runs_and_whole_short_prompts(home: Home) -> None:
     ]
     step = STEPS.parse({"method": "decontaminate", "dataset": "exam"})
     removed = step.apply(given(rows), StepWork(home)).removed
-    assert {place: verdict.found for place, verdict in removed.items()} == {0: (eight.upper(),), 1: ("why",)}
+    assert {place: verdict.excerpts for place, verdict in removed.items()} == {0: (eight.upper(),), 1: ("why",)}
     assert "prompt 1 of exam" in removed[0].reason and step.datasets() == ["exam"]
     assert faults(home, "decontaminate") == ["dataset"]
     assert faults(home, "decontaminate", file="../x") == ["file"]

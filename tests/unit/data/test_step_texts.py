@@ -97,7 +97,7 @@ def test_long_texts_take_linear_time(text: str) -> None:
 def test_patterns_look_at_each_turn_of_the_part(home: Home) -> None:
     rows = [talk("alpha one", "beta"), talk("beta", "alpha two alpha three")]
     outcome = apply(home, "pattern", rows, patterns=[r"alpha \w+"], part="assistant")
-    assert {place: verdict.found for place, verdict in outcome.removed.items()} == {1: ("alpha two", "alpha three")}
+    assert {place: verdict.excerpts for place, verdict in outcome.removed.items()} == {1: ("alpha two", "alpha three")}
     kept = apply(home, "pattern", rows, patterns=["^BETA$"], action="keep", part="user", ignore_case=True)
     assert list(kept.removed) == [0]
 
@@ -156,7 +156,7 @@ def test_refusals_are_found_with_any_apostrophe_and_only_in_answers(home: Home) 
     ]
     assert list(apply(home, "refusals", rows).removed) == [0]
     own = apply(home, "refusals", rows, usual=False, phrases=["^das kann ich nicht"], action="flag")
-    assert list(own.flagged) == [3] and own.flagged[3].found == ("Das kann ich nicht",)
+    assert list(own.flagged) == [3] and own.flagged[3].excerpts == ("Das kann ich nicht",)
 
 
 def test_the_list_of_refusals_is_read_without_its_comments() -> None:
@@ -208,7 +208,7 @@ def test_broken_characters_are_mended_and_quotes_left(home: Home) -> None:
     outcome = apply(home, "unicode_repair", rows)
     said = {place: [turn["content"] for turn in row["messages"]] for place, (row, _) in outcome.changed.items()}
     assert said == {0: ["It’s “fine”", "schön"], 1: ["ab", "é is é"]}
-    assert outcome.changed[0][1].found == ("schÃ¶n",)
+    assert outcome.changed[0][1].excerpts == ("schÃ¶n",)
     straight = apply(home, "unicode_repair", rows, quotes=True)
     assert straight.changed[0][0]["messages"][0]["content"] == 'It\'s "fine"'
 

@@ -107,7 +107,7 @@ def test_personal_data_is_masked_wherever_it_is_learned(home: Home) -> None:
     assert arguments == {"to": "[EMAIL]", "copies": ["[EMAIL]", "x"], "card": "[CARD]", "urgent": True, "again": 2}
     assert turn["reasoning_content"] == "Write to [EMAIL]."
     assert function["description"] == "Mails, from [EMAIL]." and function["name"] == "mail"
-    assert MAIL not in str(made) and MAIL in verdict.found
+    assert MAIL not in str(made) and MAIL in verdict.excerpts
 
 
 def test_a_pattern_finds_a_called_function_by_its_name_and_never_renames_it(home: Home) -> None:

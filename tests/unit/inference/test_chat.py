@@ -15,7 +15,7 @@ from tests.waiting import end_processes_of, until
 from workbench.chat.service import ChatService, Pane
 from workbench.core.errors import SpecError, UserError
 from workbench.core.home import Home
-from workbench.data.encoding.token_view import seen
+from workbench.data.encoding.token_view import token_view
 from workbench.inference import engine as engine_module
 from workbench.inference.decoding import Decoding
 from workbench.inference.engine import Engine
@@ -57,7 +57,7 @@ def logits(engine: Engine, name: str) -> torch.Tensor:
 def test_the_prompt_is_what_a_trained_row_begins_with(engine: Engine, home: Home) -> None:
     row = {"messages": [*ASKED, {"role": "assistant", "content": "It is so."}]}
     folder = home.models / "toy"
-    view = seen(row, Tokenizer.load(folder), get_template("model", folder), 512)["tokens"]
+    view = token_view(row, Tokenizer.load(folder), get_template("model", folder), 512)["tokens"]
     prompt = load(engine, "toy").model("toy").prompt_ids(ASKED)
     assert [token["id"] for token in view if not token["trained"]][: len(prompt)] == prompt
     assert view[len(prompt)]["trained"]

@@ -120,7 +120,7 @@ def test_a_hand_made_mask(toy: Tokenizer) -> None:
     assert [piece for piece, special in zip(rendered.pieces, rendered.special, strict=True) if special] == [
         *("<|im_start|>", "<|im_end|>", "<|im_start|>", "<|im_end|>")
     ]
-    assert rendered.warnings == [] and rendered.kept == len(rendered.ids)
+    assert rendered.warnings == [] and rendered.retained == len(rendered.ids)
 
 
 def test_every_answer_of_several_turns(toy: Tokenizer) -> None:
@@ -199,7 +199,7 @@ def test_a_span_that_cannot_be_proven_is_refused(toy: Tokenizer) -> None:
     counting = Template("c", "{{ messages|length }}{% for m in messages %} {{ m.content|length }}{% endfor %}")
     with pytest.raises(UserError, match=r"cannot be proven.*depends on the turn's own words.*generation %"):
         render([user("q"), answer("wren")], toy, counting)
-    assert render([user("q"), answer("wren")], toy, counting, train_on="all").trained_kept
+    assert render([user("q"), answer("wren")], toy, counting, train_on="all").retained_trained
     rows, report = encode_rows([{"messages": [user("q"), answer("a")]}], "conversation", toy, counting)
     assert not rows and "cannot be proven" in report.dropped[0][1]
 
@@ -209,9 +209,13 @@ def test_truncation(toy: Tokenizer) -> None:
     whole = render(talk, toy, CHATML)
     first = whole.trained.index(True)
     cut = render(talk, toy, CHATML, max_length=first + 2)
-    assert (cut.kept, cut.trained_kept, kinds(cut)) == (first + 2, 2, {"answer cut off"}) and cut.ids == whole.ids
+    assert (cut.retained, cut.retained_trained, kinds(cut)) == (
+        first + 2,
+        2,
+        {"answer cut off"},
+    ) and cut.ids == whole.ids
     filled = render(talk, toy, CHATML, max_length=first)
-    assert filled.trained_kept == 0 and filled.warnings[0].level == "error"
+    assert filled.retained_trained == 0 and filled.warnings[0].level == "error"
     assert "prompt alone fills" in filled.warnings[0].text
     assert kinds(render(talk, toy, CHATML, max_length=len(whole.ids) - 1)) == set()
 
@@ -245,7 +249,7 @@ def test_rows_for_training(toy: Tokenizer) -> None:
     one = render(talks[0], toy, refusing)
     labels = [at if trained else -100 for at, trained in zip(one.ids, one.trained, strict=True)]
     assert rows == [{"input_ids": one.ids, "labels": labels}]
-    assert (report.rows, report.kept, [row for row, _ in report.dropped]) == (3, 1, [1, 2])
+    assert (report.rows, report.retained, [row for row, _ in report.dropped]) == (3, 1, [1, 2])
     assert "not that" in report.dropped[0][1] and "prompt alone" in report.dropped[1][1]
     assert (report.tokens, report.trained, report.cut) == (len(one.ids), sum(one.trained), 0) and report.longest > 200
     assert json.loads(json.dumps(report.to_dict()))["dropped"][0]["row"] == 1

@@ -11,7 +11,7 @@ from tokenizers import decoders, models, pre_tokenizers
 
 from workbench.core.errors import UserError
 from workbench.core.home import Home
-from workbench.data.encoding.token_view import row_as_seen, seen
+from workbench.data.encoding.token_view import row_token_view, token_view
 from workbench.data.store.datasets import write_rows
 from workbench.rendering.rendered import Rendered, Tokenizer, encode_rows, render, render_prompt
 from workbench.rendering.templates import BUILT_IN, Template, TemplateStopped, custom_template, get_template
@@ -197,7 +197,7 @@ def test_a_pair_shows_both_sides(knows: Tokenizer) -> None:
         "chosen": [{"role": "assistant", "content": "Rain."}],
         "rejected": [{"role": "assistant", "content": "No."}],
     }
-    view = seen(pair, knows, get_template("mistral"), 512)
+    view = token_view(pair, knows, get_template("mistral"), 512)
     sides = {
         side["title"]: "".join(token["text"] for token in side["tokens"] if token["trained"]) for side in view["sides"]
     }
@@ -208,7 +208,7 @@ def test_a_pair_shows_both_sides(knows: Tokenizer) -> None:
 @pytest.mark.parametrize("label", [True, False])
 def test_an_unpaired_row(label: bool, knows: Tokenizer) -> None:
     row = {"prompt": PLAIN_TALK[:1], "completion": PLAIN_TALK[1:], "label": label}
-    view = seen(row, knows, get_template("mistral"), 512)
+    view = token_view(row, knows, get_template("mistral"), 512)
     assert "".join(token["text"] for token in view["tokens"] if token["trained"]).strip() == "Grey.</s>"
     assert view["sides"] == []
 
@@ -217,7 +217,7 @@ def test_a_prompt_ends_where_the_answer_begins(knows: Tokenizer) -> None:
     rendered = render_prompt(PLAIN_TALK[:1], knows, get_template("qwen"), tools=TOOLS)
     assert rendered.text.endswith("<|im_start|>assistant\n") and not any(rendered.trained) and not rendered.warnings
     assert kinds(render_prompt(PLAIN_TALK[:1], knows, get_template("qwen"), 5)) == {"prompt cut off"}
-    assert seen({"prompt": PLAIN_TALK[:1]}, knows, get_template("qwen"), 512)["warnings"] == []
+    assert token_view({"prompt": PLAIN_TALK[:1]}, knows, get_template("qwen"), 512)["warnings"] == []
 
 
 @pytest.mark.parametrize(
@@ -225,17 +225,17 @@ def test_a_prompt_ends_where_the_answer_begins(knows: Tokenizer) -> None:
     [("gemma", TALK[:1] + PLAIN_TALK, "the system prompt"), ("vicuna", TALK[1:5], "the tool turns")],
 )
 def test_a_refusal_says_what_is_refused(name: str, talk: list[Any], what: str, knows: Tokenizer) -> None:
-    view = seen({"messages": talk}, knows, get_template(name), 512)
+    view = token_view({"messages": talk}, knows, get_template(name), 512)
     assert view["tokens"] == [] and view["warnings"][0]["level"] == "error"
     assert f"refuses {what}" in view["warnings"][0]["text"]
 
 
 def test_faults_of_a_template_typed_in(knows: Tokenizer) -> None:
-    view = seen({"messages": PLAIN_TALK}, knows, custom_template("{% for %}"), 512)
+    view = token_view({"messages": PLAIN_TALK}, knows, custom_template("{% for %}"), 512)
     assert "line 1" in view["warnings"][0]["text"]
     endless = custom_template("{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}")
     with pytest.raises(TemplateStopped):
-        seen({"messages": PLAIN_TALK}, knows, endless, 512)
+        token_view({"messages": PLAIN_TALK}, knows, endless, 512)
 
 
 def test_a_row_on_the_shelf(tmp_path: Path) -> None:
@@ -246,8 +246,8 @@ def test_a_row_on_the_shelf(tmp_path: Path) -> None:
     write_rows(home, "talks", "conversation", [{"messages": PLAIN_TALK}])
     write_rows(home, "words", "text", [{"text": "The wren."}])
     settings: dict[str, Any] = {"split": "train", "row": 1, "max_length": 64}
-    view = row_as_seen(home, "talks", "toy", template="custom", text="{{ messages[1].content }}", **settings)
+    view = row_token_view(home, "talks", "toy", template="custom", text="{{ messages[1].content }}", **settings)
     assert "".join(token["text"] for token in view["tokens"]) == "Grey.<|im_end|>" and view["note"] == "typed in"
-    assert row_as_seen(home, "words", "toy", template="model", **settings)["note"] == "plain text"
+    assert row_token_view(home, "words", "toy", template="model", **settings)["note"] == "plain text"
     with pytest.raises(UserError, match="has no row 2"):
-        row_as_seen(home, "talks", "toy", template="qwen", **{**settings, "row": 2})
+        row_token_view(home, "talks", "toy", template="qwen", **{**settings, "row": 2})

@@ -79,9 +79,9 @@ def test_a_row_that_moved_is_not_changed(home: Home) -> None:
 
 
 def test_found_pieces_are_each_second_one_and_long_texts_begin_before_them() -> None:
-    pieces = view.marker("a.c", regex=False, case=False, part="all")
+    pieces = view.marker("a.c", regex=False, case=False, scope="all")
     assert pieces("xA.Cx abc", "user") == ["x", "A.C", "x abc"]
-    found = view.marker("a(b|c)*", regex=True, case=True, part="user")
+    found = view.marker("a(b|c)*", regex=True, case=True, scope="user")
     assert found("abcb x A", "user") == ["", "abcb", " x A"] and found("abc", "assistant") == ["abc"]
     cut = view._cut(["x" * 9000, "hit", "y" * 9000], 3000)
     assert cut["pieces"][1] == "hit" and cut["before"] == 9000 - view.BEFORE

@@ -80,7 +80,7 @@ class Tally:
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> "Tally":
-        left_out = {one["reason"]: (one["count"], one["rows"]) for one in data["left_out"]}
+        left_out = {entry["reason"]: (entry["count"], entry["rows"]) for entry in data["left_out"]}
         return cls(**{**data, "left_out": left_out, "warnings": Counter(data["warnings"])})
 
     @property
@@ -88,20 +88,21 @@ class Tally:
         """Why rows were left out, the most frequent reason first."""
         return sorted(self.left_out.items(), key=lambda item: -item[1][0])
 
-    def sentences(self, what: str) -> list[str]:
-        """What a person should know, with `what` naming the rows."""
-        said = [
-            f"{what}: {self.kept:,} of {self.rows:,} rows, {self.tokens:,} tokens, {self.trained:,} of them learned."
+    def sentences(self, subject: str) -> list[str]:
+        """What a person should know, with `subject` naming the rows."""
+        sentences = [
+            f"{subject}: {self.kept:,} of {self.rows:,} rows, {self.tokens:,} tokens, {self.trained:,} of them learned."
         ]
         if self.cut:
-            said.append(
-                f"{what}: {self.cut:,} rows are cut off at the maximum length; the longest has {self.longest:,} tokens."
+            sentences.append(
+                f"{subject}: {self.cut:,} rows are cut off at the maximum length; "
+                f"the longest has {self.longest:,} tokens."
             )
         for reason, (count, rows) in self.reasons:
             named = ", ".join(str(row + 1) for row in rows) + (", …" if count > len(rows) else "")
-            said.append(f"{what}: left out {count:,} ({'row' if count == 1 else 'rows'} {named}): {reason}")
+            sentences.append(f"{subject}: left out {count:,} ({'row' if count == 1 else 'rows'} {named}): {reason}")
         noticed = [f"{kind} ({count:,})" for kind, count in self.warnings.most_common()]
-        return said + ([f"{what}: the token view has more on: {', '.join(noticed)}."] if noticed else [])
+        return sentences + ([f"{subject}: the token view has more on: {', '.join(noticed)}."] if noticed else [])
 
 
 def schema_of(kind: str) -> pa.Schema:
@@ -126,41 +127,41 @@ def encode_batch(
     Raises `TemplateStopped`.
     """
     tally = Tally(rows=len(rows))
-    made = render_batch(rows, rules.kind, tokenizer, rules.template, rules.max_length, rules.train_on)
-    kept: list[int] = []
+    rendered_rows = render_batch(rows, rules.kind, tokenizer, rules.template, rules.max_length, rules.train_on)
+    indices: list[int] = []
     sides: list[list[Rendered]] = []
-    for place, (row, found) in enumerate(zip(rows, made, strict=True)):
-        rendered = [side for side in found.values() if isinstance(side, Rendered)]
+    for index, (row, rendered_sides) in enumerate(zip(rows, rendered_rows, strict=True)):
+        rendered = [side for side in rendered_sides.values() if isinstance(side, Rendered)]
         tally.warnings.update({warning.kind for side in rendered for warning in side.warnings})
-        if reason := _reason_against(row, found, rules):
-            tally.leave_out(reason, [first + place])
+        if reason := _reason_against(row, rendered_sides, rules):
+            tally.leave_out(reason, [first + index])
             continue
-        kept.append(place)
+        indices.append(index)
         sides.append(rendered)
         _count(rendered, tally)
-    columns: list[pa.Array] = [pa.array([first + place for place in kept], pa.int64())]
+    columns: list[pa.Array] = [pa.array([first + index for index in indices], pa.int64())]
     for number in range(len(names_of(rules.kind))):
-        side = [one[number] for one in sides]
+        side = [row_sides[number] for row_sides in sides]
         columns += [_id_lists(side), _span_lists(side)]
     return pa.RecordBatch.from_arrays(columns, schema=schema_of(rules.kind)), tally
 
 
 def _count(rendered: Sequence[Rendered], tally: Tally) -> None:
     tally.kept += 1
-    tally.tokens += sum(side.kept for side in rendered)
-    tally.trained += sum(side.trained_kept for side in rendered)
+    tally.tokens += sum(side.retained for side in rendered)
+    tally.trained += sum(side.retained_trained for side in rendered)
     tally.longest = max(tally.longest, *(len(side.ids) for side in rendered))
-    tally.cut += any(side.kept < len(side.ids) for side in rendered)
+    tally.cut += any(side.retained < len(side.ids) for side in rendered)
 
 
-def _reason_against(row: dict[str, Any], found: dict[str, Rendered | UserError], rules: Rules) -> str:
+def _reason_against(row: dict[str, Any], sides: dict[str, Rendered | UserError], rules: Rules) -> str:
     """Why a row is not learned from; '' if it is."""
-    for name, side in found.items():
+    for name, side in sides.items():
         if reason := _reason_against_side(row, name, side, rules):
-            return f"{name}: {reason}" if len(found) > 1 else reason
-    if len(found) == 1:
+            return f"{name}: {reason}" if len(sides) > 1 else reason
+    if len(sides) == 1:
         return ""
-    chosen, rejected = (side for side in found.values() if isinstance(side, Rendered))
+    chosen, rejected = (side for side in sides.values() if isinstance(side, Rendered))
     return _reason_against_pair(chosen, rejected, rules.max_length)
 
 
@@ -169,14 +170,14 @@ def _reason_against_side(row: dict[str, Any], name: str, side: Rendered | UserEr
         return side.message
     if rules.train_on != "all" and _is_empty(row, name):
         return f"The {'text' if name == 'text' else 'answer'} is empty."
-    if any(end > 1 for _, end, _ in side.spans_kept):
+    if any(end > 1 for _, end, _ in side.retained_spans):
         return ""
     errors = [finding.text for finding in side.warnings if finding.level == "error"]
     return errors[0] if errors else "It is too short: there is no token to learn after the first."
 
 
 def _reason_against_pair(chosen: Rendered, rejected: Rendered, max_length: int) -> str:
-    if chosen.ids[: chosen.kept] != rejected.ids[: rejected.kept]:
+    if chosen.ids[: chosen.retained] != rejected.ids[: rejected.retained]:
         return ""
     if chosen.ids == rejected.ids:
         return "Chosen and rejected are the same."
@@ -193,21 +194,21 @@ def _is_empty(row: dict[str, Any], name: str) -> bool:
 
 
 def _says_something(turn: dict[str, Any]) -> bool:
-    said = [turn.get(name) for name in SAYING]
-    return any(value.strip() if isinstance(value, str) else value for value in said)
+    values = [turn.get(name) for name in SAYING]
+    return any(value.strip() if isinstance(value, str) else value for value in values)
 
 
 def _id_lists(sides: Sequence[Rendered]) -> pa.ListArray:
-    ids = itertools.chain.from_iterable(side.ids[: side.kept] for side in sides)
-    lengths = [side.kept for side in sides]
+    ids = itertools.chain.from_iterable(side.ids[: side.retained] for side in sides)
+    lengths = [side.retained for side in sides]
     values = np.fromiter(ids, np.int32, sum(lengths))
     return pa.ListArray.from_arrays(_offsets(lengths), pa.array(values), type=pa.list_(pa.int32()))
 
 
 def _span_lists(sides: Sequence[Rendered]) -> pa.ListArray:
-    spans = [side.spans_kept for side in sides]
+    spans = [side.retained_spans for side in sides]
     flat = list(itertools.chain.from_iterable(spans))
-    parts = [pa.array([span[place] for span in flat], part.type) for place, part in enumerate(SPAN)]
+    parts = [pa.array([span[index] for span in flat], span_field.type) for index, span_field in enumerate(SPAN)]
     structs = pa.StructArray.from_arrays(parts, fields=list(SPAN))
     return pa.ListArray.from_arrays(_offsets(map(len, spans)), structs, type=pa.list_(SPAN))
 

@@ -29,7 +29,7 @@ from workbench.core.errors import UserError
 from workbench.core.home import PARTIAL, Home
 from workbench.core.lineage import read_manifest
 from workbench.data.encoding.batches import Rules, Tally, schema_of
-from workbench.data.encoding.parts import encode_parts, parts_of
+from workbench.data.encoding.shards import encode_shards, shards_of
 from workbench.data.store.datasets import dataset_folder
 from workbench.data.store.locks import prune_cache
 
@@ -61,7 +61,7 @@ def encoded_rows(
     split: str,
     model_folder: Path,
     rules: Rules,
-    tell: Tell = lambda done, total, text: None,
+    tell: Tell = lambda completed, total, text: None,
     stop: Stop = lambda: None,
 ) -> EncodedRows:
     """The rows of a split as the tokenizer in `model_folder` and the rules make them, from the cache or made now.
@@ -72,15 +72,15 @@ def encoded_rows(
     source = dataset_folder(home, dataset) / f"{split}.parquet"
     key = _key(source, split, model_folder, rules)
     folder = home.cache / "encoded" / key
-    if (found := _opened(folder, rules.kind)) is None:
+    if (encoded := _opened(folder, rules.kind)) is None:
         folder.parent.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(folder, ignore_errors=True)  # whatever is there cannot be read
         _make(folder, source, model_folder, rules, tell, stop)
         prune_cache(folder.parent, {key}, LIMIT)
-        found = _opened(folder, rules.kind)
-    if found is None:
+        encoded = _opened(folder, rules.kind)
+    if encoded is None:
         raise UserError("The encoded rows cannot be read back.", "Check the disk that holds the cache.", "dataset")
-    return found
+    return encoded
 
 
 def _key(source: Path, split: str, model_folder: Path, rules: Rules) -> str:
@@ -119,9 +119,9 @@ def _make(folder: Path, source: Path, model_folder: Path, rules: Rules, tell: Te
     partial = folder.with_name(f"{PARTIAL}{folder.name}-{os.getpid()}-{uuid.uuid4().hex[:6]}")
     partial.mkdir()
     try:
-        parts = parts_of(source, partial)
-        tally = encode_parts(parts, model_folder, rules, tell, stop)
-        files = [{"name": part.target.name, **_described(part.target)} for part in parts]
+        shards = shards_of(source, partial)
+        tally = encode_shards(shards, model_folder, rules, tell, stop)
+        files = [{"name": shard.target.name, **_described(shard.target)} for shard in shards]
         _write_report(partial / REPORT, {"tally": tally.to_dict(), "files": files})
         with contextlib.suppress(OSError):
             partial.rename(folder)
@@ -139,8 +139,8 @@ def _read_report(path: Path) -> dict[str, Any]:
     whole = json.loads(path.read_text("utf-8"))
     if xxhash.xxh3_128_hexdigest(whole["report"].encode()) != whole["digest"]:
         raise ValueError(f"{path.name} is damaged")
-    found: dict[str, Any] = json.loads(whole["report"])
-    return found
+    report: dict[str, Any] = json.loads(whole["report"])
+    return report
 
 
 def _described(path: Path) -> dict[str, Any]:
@@ -158,17 +158,17 @@ def _opened(folder: Path, kind: str) -> EncodedRows | None:
         report = _read_report(folder / REPORT)
         tables = [_mapped(folder / file["name"], file) for file in report["files"]]
         none = pa.Table.from_batches([], schema_of(kind))  # empty_table() would import pandas
-        found = EncodedRows(folder.name, pa.concat_tables([none, *tables]), Tally.from_dict(report["tally"]))
+        encoded = EncodedRows(folder.name, pa.concat_tables([none, *tables]), Tally.from_dict(report["tally"]))
     except (OSError, ValueError, KeyError, TypeError):  # pyarrow's errors are ValueErrors or OSErrors
         return None
     with contextlib.suppress(OSError):
         os.utime(folder)  # the last use
-    return found
+    return encoded
 
 
 def _mapped(path: Path, expected: dict[str, Any]) -> pa.Table:
-    found = _described(path)
-    if any(found[name] != expected[name] for name in found):
+    actual = _described(path)
+    if any(actual[name] != expected[name] for name in actual):
         raise ValueError(f"{path.name} is damaged")
     with pa.memory_map(str(path)) as file:
         return pa.ipc.open_file(file).read_all()

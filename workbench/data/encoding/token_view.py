@@ -24,7 +24,7 @@ from workbench.rows.canonical import Message
 Row = dict[str, Any]
 
 
-def row_as_seen(
+def row_token_view(
     home: Home,
     dataset: str,
     model: str,
@@ -36,19 +36,19 @@ def row_as_seen(
     train_on: TrainOn = "assistant",
     text: str = "",
 ) -> dict[str, Any]:
-    """Tokens, warnings and summary of row `row` (from 1), as `seen` gives them; `text` is a custom template's source.
+    """Tokens, warnings and summary of row `row` (from 1), as in `token_view`; `text` is the source of a custom template.
 
     Raises `UserError` when there is no such row, model, dataset or template.
     """
     folder = resolve(home, model).home_of_template
-    found = datasets.rows(home, dataset, split, row - 1, 1) if row > 0 else []
-    if not found:
+    rows = datasets.rows(home, dataset, split, row - 1, 1) if row > 0 else []
+    if not rows:
         total = datasets.count(home, dataset, split)
         raise UserError(f"{dataset} has no row {row} in {split}.", f"It has {total}.", "row")
-    return seen(found[0], Tokenizer.load(folder), get_template(template, folder, text), max_length, train_on)
+    return token_view(rows[0], Tokenizer.load(folder), get_template(template, folder, text), max_length, train_on)
 
 
-def seen(
+def token_view(
     row: Row, tokenizer: Tokenizer, template: Template, max_length: int | None, train_on: TrainOn = "assistant"
 ) -> dict[str, Any]:
     """A canonical row of any kind as {tokens, warnings, summary, note, sides}.
@@ -58,10 +58,13 @@ def seen(
     that the template refuses has no tokens and the reason as its warning. What is to be said of the row itself stands
     among the warnings of the first side. Raises `TemplateStopped`.
     """
-    made = {title: _view(make) for title, make in _renderings(row, tokenizer, template, max_length, train_on).items()}
-    first = next(iter(made.values()))
-    first["warnings"] = [*first["warnings"], *({"level": one.level, "text": one.text} for one in row_findings(row))]
-    return {**first, "sides": [{"title": title, **view} for title, view in made.items()] if len(made) > 1 else []}
+    views = {title: _view(make) for title, make in _renderings(row, tokenizer, template, max_length, train_on).items()}
+    first = next(iter(views.values()))
+    first["warnings"] = [
+        *first["warnings"],
+        *({"level": warning.level, "text": warning.text} for warning in row_findings(row)),
+    ]
+    return {**first, "sides": [{"title": title, **view} for title, view in views.items()] if len(views) > 1 else []}
 
 
 def _renderings(
@@ -112,7 +115,7 @@ def _refusal(
     """The template's refusal with what it is that it refuses, where leaving that out helps."""
     plain = [turn for turn in messages if turn["role"] != "tool" and not turn.get("tool_calls")]
     no_system = [turn for turn in messages if turn["role"] != "system"]
-    for what, left, remedy in (
+    for subject, left, remedy in (
         ("the system prompt", no_system, "Move it into the first user turn, or choose another template."),
         ("the tool turns", plain, "Choose a template that knows tools: llama3, mistral or qwen."),
     ):
@@ -124,5 +127,5 @@ def _refusal(
             raise
         except UserError:
             continue
-        return UserError(f"The template refuses {what}. {error.message}", remedy, "template")
+        return UserError(f"The template refuses {subject}. {error.message}", remedy, "template")
     return error

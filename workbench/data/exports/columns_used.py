@@ -23,6 +23,6 @@ def schema_of(paths: list[Path]) -> pa.Schema:
 
 def uses_of(schema: pa.Schema) -> frozenset[str]:
     """Which of tools, metadata and the optional fields of messages there are."""
-    found = {name for name in EXTRAS if name in schema.names}
+    used = {name for name in EXTRAS if name in schema.names}
     turns = [column.type.value_type for column in schema if pa.types.is_list(column.type)]
-    return frozenset(found | {name for name in FIELDS if any(kind.get_field_index(name) >= 0 for kind in turns)})
+    return frozenset(used | {name for name in FIELDS if any(kind.get_field_index(name) >= 0 for kind in turns)})

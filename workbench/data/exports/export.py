@@ -54,7 +54,7 @@ class Count:
 
 
 @dataclass
-class Given:
+class SplitInput:
     """One split to be written: the file of its rows, their kind, and the optional fields its dataset uses.
 
     `schema` has the columns of all its splits. `count` is filled in as the rows are read.
@@ -65,7 +65,7 @@ class Given:
     uses: frozenset[str]
     schema: pa.Schema
     count: Count = field(default_factory=Count)
-    tell: Tell = lambda done, total, text: None
+    tell: Tell = lambda completed, total, text: None
     stop: Stop = lambda: None
 
     def rows(self, most: int | None = None) -> Iterator[Row]:
@@ -117,23 +117,23 @@ class Export(Method):
         """The row as it is written, or several. Raises `UserError` with the reason when it is left out."""
         raise NotImplementedError
 
-    def write(self, given: Given, path: Path) -> None:
+    def write(self, split: SplitInput, path: Path) -> None:
         """Writes one split and counts its rows."""
-        write_lines(path, self.converted(given), self.order_seed(given.kind), self.typed and bool(given.uses))
+        write_lines(path, self.converted(split), self.order_seed(split.kind), self.typed and bool(split.uses))
 
-    def converted(self, given: Given, most: int | None = None) -> Iterator[Row]:
+    def converted(self, split: SplitInput, most: int | None = None) -> Iterator[Row]:
         """The rows (or what the first of them give) as they are written; those left out are counted by reason."""
-        for row in given.rows(most):
+        for row in split.rows(most):
             try:
-                made = self.convert(given.kind, row, given.uses)
+                written = self.convert(split.kind, row, split.uses)
             except UserError as error:
-                given.count.left_out[error.message] = given.count.left_out.get(error.message, 0) + 1
+                split.count.left_out[error.message] = split.count.left_out.get(error.message, 0) + 1
                 continue
-            given.count.taken += 1
-            given.count.written += len(made)
-            for loss in self.losses(row, made):
-                given.count.lost[loss] = given.count.lost.get(loss, 0) + 1
-            yield from made
+            split.count.taken += 1
+            split.count.written += len(written)
+            for loss in self.losses(row, written):
+                split.count.lost[loss] = split.count.lost.get(loss, 0) + 1
+            yield from written
 
     def order_seed(self, kind: str) -> int | None:
         """The seed its lines are shuffled with; None keeps their order."""
@@ -143,7 +143,7 @@ class Export(Method):
         """The optional fields it leaves off with these settings."""
         return self.drops
 
-    def losses(self, row: Row, made: list[Row]) -> list[str]:
+    def losses(self, row: Row, written: list[Row]) -> list[str]:
         """What the row has and what was made of it does not, in the words of `WORDS`."""
         return [WORDS[name] for name in self.dropped() if carries(row, name)]
 
@@ -169,7 +169,7 @@ def write_export(
     target: Path | str,
     split: str = "all",
     *,
-    tell: Tell = lambda done, total, text: None,
+    tell: Tell = lambda completed, total, text: None,
     stop: Stop = lambda: None,
 ) -> Exported:
     """Writes a dataset into the folder `target`, which must be new or empty; whole or not at all.
@@ -177,23 +177,23 @@ def write_export(
     There is one file a split (NAME-train.jsonl, …) and what else the format writes. Raises `UserError` when the
     format does not fit, no row fits, or the folder is taken, and whatever `stop` raises.
     """
-    given = _given(home, name, export, split, tell, stop)
-    place = _free(Path(target))
-    with writing(place, replace=place.is_dir()) as folder:
-        files = {one: f"{name}-{one}{export.suffix}" for one in given}
-        for one, part in given.items():
-            export.write(part, folder / files[one])
-        _check_any(export, given)
-        for one in [one for one, part in given.items() if not part.count.written]:
-            (folder / files.pop(one)).unlink()
-        about = next(iter(given.values()))
+    inputs = _split_inputs(home, name, export, split, tell, stop)
+    target_folder = _free(Path(target))
+    with writing(target_folder, replace=target_folder.is_dir()) as folder:
+        files = {split_name: f"{name}-{split_name}{export.suffix}" for split_name in inputs}
+        for split_name, split_input in inputs.items():
+            export.write(split_input, folder / files[split_name])
+        _check_any(export, inputs)
+        for split_name in [split_name for split_name, split_input in inputs.items() if not split_input.count.written]:
+            (folder / files.pop(split_name)).unlink()
+        about = next(iter(inputs.values()))
         beside = export.settings(name, about.kind, files, about.uses)
         for file, text in beside.items():
             (folder / file).write_text(text, encoding="utf-8", newline="\n")
     return Exported(
-        {one: place / file for one, file in files.items()},
-        {one: part.count for one, part in given.items()},
-        [place / file for file in beside],
+        {split_name: target_folder / file for split_name, file in files.items()},
+        {split_name: split_input.count for split_name, split_input in inputs.items()},
+        [target_folder / file for file in beside],
         _notes(export, about.uses),
         export.reads(about.kind, about.uses),
         sorted(about.uses),
@@ -202,35 +202,39 @@ def write_export(
 
 def preview_export(home: Home, name: str, export: Export, split: str = "train") -> dict[str, Any]:
     """{'rows', 'count', 'notes'}: the first rows as they would be written, of the first 1,000, and what is left out."""
-    (part,) = _given(home, name, export, split, lambda *_: None, lambda: None).values()
-    made = list(export.converted(part, LOOKED_AT))
-    return {"rows": made[:SHOWN], "count": part.count.to_dict(), "notes": _notes(export, part.uses)}
+    (split_input,) = _split_inputs(home, name, export, split, lambda *_: None, lambda: None).values()
+    rows = list(export.converted(split_input, LOOKED_AT))
+    return {"rows": rows[:SHOWN], "count": split_input.count.to_dict(), "notes": _notes(export, split_input.uses)}
 
 
 def settings_of(home: Home, name: str, export: Export) -> dict[str, str]:
     """The further files it writes beside the rows, by name."""
-    given = _given(home, name, export, "all", lambda *_: None, lambda: None)
-    about = next(iter(given.values()))
-    return export.settings(name, about.kind, {one: f"{name}-{one}{export.suffix}" for one in given}, about.uses)
+    inputs = _split_inputs(home, name, export, "all", lambda *_: None, lambda: None)
+    about = next(iter(inputs.values()))
+    return export.settings(
+        name, about.kind, {split_name: f"{name}-{split_name}{export.suffix}" for split_name in inputs}, about.uses
+    )
 
 
-def _given(home: Home, name: str, export: Export, split: str, tell: Tell, stop: Stop) -> dict[str, Given]:
+def _split_inputs(home: Home, name: str, export: Export, split: str, tell: Tell, stop: Stop) -> dict[str, SplitInput]:
     """The splits to write. Raises `UserError`."""
     folder, kind = dataset_folder(home, name), dataset_kind(home, name)
     if split not in ("all", *SPLITS):
         raise UserError(f"There is no split {split!r}.", "Choose all, train or eval.", "split")
     if reason := export.refuses(kind):
-        fitting = ", ".join(one.method for one in EXPORTS if kind in one.kinds)
+        fitting = ", ".join(split_name.method for split_name in EXPORTS if kind in split_name.kinds)
         raise UserError(
             f"{export.title} does not fit {name}, whose rows are {kind}. {reason}", f"These do: {fitting}.", "format"
         )
-    there = {one: path for one in SPLITS if (path := folder / f"{one}.parquet").is_file()}
+    there = {split_name: path for split_name in SPLITS if (path := folder / f"{split_name}.parquet").is_file()}
     schema = schema_of(list(there.values()))
-    wanted = {one: path for one, path in there.items() if split in ("all", one)}
+    wanted = {split_name: path for split_name, path in there.items() if split in ("all", split_name)}
     if not wanted:
         raise UserError(f"{name} has no rows in {split}.", "Choose the other split.", "split")
     uses = uses_of(schema)
-    return {one: Given(kind, path, uses, schema, Count(), tell, stop) for one, path in wanted.items()}
+    return {
+        split_name: SplitInput(kind, path, uses, schema, Count(), tell, stop) for split_name, path in wanted.items()
+    }
 
 
 def carries(row: Row, name: str) -> bool:
@@ -245,18 +249,18 @@ def carries(row: Row, name: str) -> bool:
 
 def _free(target: Path) -> Path:
     """The folder to write, made absolute. Raises `UserError` when something is there."""
-    place = target.expanduser().absolute()
-    if place.is_symlink() or (place.exists() and (not place.is_dir() or any(place.iterdir()))):
-        raise UserError(f"{place} exists already and is not empty.", "Name a new folder.", "target")
-    return place
+    path = target.expanduser().absolute()
+    if path.is_symlink() or (path.exists() and (not path.is_dir() or any(path.iterdir()))):
+        raise UserError(f"{path} exists already and is not empty.", "Name a new folder.", "target")
+    return path
 
 
-def _check_any(export: Export, given: dict[str, Given]) -> None:
-    if any(part.count.written for part in given.values()):
+def _check_any(export: Export, inputs: dict[str, SplitInput]) -> None:
+    if any(split_input.count.written for split_input in inputs.values()):
         return
-    reasons = {reason: times for part in given.values() for reason, times in part.count.left_out.items()}
-    told = "; ".join(f"{times:,}: {reason}" for reason, times in reasons.items())
-    raise UserError(f"No row can be written as {export.title}. {told}", "Choose another format.", "format")
+    reasons = {reason: times for split_input in inputs.values() for reason, times in split_input.count.left_out.items()}
+    counted = "; ".join(f"{times:,}: {reason}" for reason, times in reasons.items())
+    raise UserError(f"No row can be written as {export.title}. {counted}", "Choose another format.", "format")
 
 
 def _notes(export: Export, uses: frozenset[str]) -> list[str]:

@@ -31,8 +31,8 @@ def write_lines(path: Path, rows: Iterable[Row], seed: int | None = None, typed:
     order = np.arange(len(starts) - 1) if seed is None else shuffled(np.arange(len(starts) - 1), seed)
     late = _late(order, np.asarray(starts), set(first.values()))
     if seed is not None or late:
-        kept = order[~np.isin(order, late)] if late else order
-        _reorder(path, starts, [*late, *kept.tolist()])
+        others = order[~np.isin(order, late)] if late else order
+        _reorder(path, starts, [*late, *others.tolist()])
 
 
 def _late(order: np.ndarray, starts: np.ndarray, wanted: set[int]) -> list[int]:

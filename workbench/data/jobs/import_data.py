@@ -39,8 +39,8 @@ class ImportData(Job):
 
     def facts(self, home: Home) -> list[list[str]]:
         paths = [Path(path).name for path in getattr(self.source, "paths", [])]
-        what = ", ".join(paths[:5]) + (" …" if len(paths) > 5 else "") or getattr(self.source, "dataset", "")
-        return [["From", f"{self.source.title}: {what}" if what else self.source.title], ["Makes", self.name]]
+        origin = ", ".join(paths[:5]) + (" …" if len(paths) > 5 else "") or getattr(self.source, "dataset", "")
+        return [["From", f"{self.source.title}: {origin}" if origin else self.source.title], ["Makes", self.name]]
 
     def outputs(self) -> list[Output]:
         return [] if self.replace else [Output("name", "datasets", self.name)]
@@ -61,7 +61,7 @@ class ImportData(Job):
 
         bound_memory(int(psutil.virtual_memory().total * MEMORY_SHARE))
         try:
-            made = import_dataset(
+            manifest = import_dataset(
                 ctx.home, self.source, self.name, eval_fraction=self.eval_fraction, seed=self.seed,
                 replace=self.replace, tell=ctx.progress, stop=ctx.checkpoint,
             )  # fmt: skip
@@ -70,4 +70,4 @@ class ImportData(Job):
         discard_uploads(ctx.home, getattr(self.source, "paths", []))
         ctx.progress(1, 1, "Ready")
         names = ("rows", "rejected", "columns", "remarks")
-        return {"dataset": made.name} | {name: made.info[name] for name in names if name in made.info}
+        return {"dataset": manifest.name} | {name: manifest.info[name] for name in names if name in manifest.info}

@@ -76,22 +76,22 @@ class Prepare(Job):
         recipe = self.read()
         work = StepWork(ctx.home, _seldom(ctx), stop)
         manifest = prepare(ctx.home, recipe, work, after=self.after, job=ctx.folder.name)
-        done = report(ctx.home, recipe.name)
-        for number, one in enumerate(done, start=1):
-            ctx.note(f"{number}. {one['title']}: {_counted(one)}")
-        ctx.progress(len(done), len(done), "Ready")
+        records = report(ctx.home, recipe.name)
+        for number, record in enumerate(records, start=1):
+            ctx.note(f"{number}. {record['title']}: {_counted(record)}")
+        ctx.progress(len(records), len(records), "Ready")
         return {"dataset": manifest.name, "rows": manifest.info["rows"]}
 
 
 def _seldom(ctx: JobContext) -> Callable[[float, float, str], None]:
     """Progress, a few times a second at most."""
-    told = 0.0
+    last_report = 0.0
 
-    def tell(done: float, total: float, text: str) -> None:
-        nonlocal told
-        if time.monotonic() - told > TELL_EVERY:
-            told = time.monotonic()
-            ctx.progress(round(done, 2), total, text)
+    def tell(completed: float, total: float, text: str) -> None:
+        nonlocal last_report
+        if time.monotonic() - last_report > TELL_EVERY:
+            last_report = time.monotonic()
+            ctx.progress(round(completed, 2), total, text)
 
     return tell
 
@@ -108,6 +108,6 @@ def _kind(home: Home, recipe: Recipe) -> str:
     return ""
 
 
-def _counted(one: dict[str, Any]) -> str:
-    words = [f"{one[name]:,} {name}" for name in ("removed", "changed", "flagged", "added") if one[name]]
-    return f"{one['given']:,} → {one['left']:,}" + (f" ({', '.join(words)})" if words else "")
+def _counted(record: dict[str, Any]) -> str:
+    words = [f"{record[name]:,} {name}" for name in ("removed", "changed", "flagged", "added") if record[name]]
+    return f"{record['given']:,} → {record['left']:,}" + (f" ({', '.join(words)})" if words else "")

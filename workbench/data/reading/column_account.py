@@ -88,20 +88,20 @@ def turns_in(value: Any) -> list[dict[str, Any]]:
 
 def keys_of_turns(value: Any, column: str) -> dict[str, Any]:
     """The keys of a cell's messages as paths, with the fullest value a message has there."""
-    found: dict[str, Any] = {}
+    fullest: dict[str, Any] = {}
     for turn in turns_in(value):
         for key, item in turn.items():
             path = f"{column}.{key}"
-            if is_missing(found.get(path)) or (is_empty(found[path]) and not is_missing(item)):
-                found[path] = item
-    return found
+            if is_missing(fullest.get(path)) or (is_empty(fullest[path]) and not is_missing(item)):
+                fullest[path] = item
+    return fullest
 
 
 def joined_entries(parts: Iterable[list[Entry]]) -> list[Entry]:
     """The accounts of several files as one: lines that agree are added up, and name the first file they concern."""
-    found: dict[tuple[str, str, str], Entry] = {}
-    for entry in (entry for part in parts for entry in part):
+    joined: dict[tuple[str, str, str], Entry] = {}
+    for entry in (entry for account in parts for entry in account):
         key = (entry.column, entry.use, entry.setting)
-        old = found.get(key)
-        found[key] = entry if old is None else Entry(**{**asdict(old), "rows": old.rows + entry.rows})
-    return sorted(found.values(), key=lambda entry: KINDS_OF_USE.index(entry.use))
+        old = joined.get(key)
+        joined[key] = entry if old is None else Entry(**{**asdict(old), "rows": old.rows + entry.rows})
+    return sorted(joined.values(), key=lambda entry: KINDS_OF_USE.index(entry.use))

@@ -114,14 +114,14 @@ def meaning_of(name: str) -> Meaning:
     return ENDINGS.get(last) or ("score" if first in ("score", "rating") else "")
 
 
-def verdict_of(value: Any, what: str) -> bool:
+def verdict_of(value: Any, field_name: str) -> bool:
     """Whether a cell says good: true or false, 1 or 0, or one of their usual words. Raises `UserError`."""
     word = plain_name(str(value)) if isinstance(value, bool | int | float | str) else ""
     if word in GOOD:
         return True
     if word in BAD:
         return False
-    raise UserError(f"{what} is {short(value)}, not true or false.", "true means a good completion.")
+    raise UserError(f"{field_name} is {short(value)}, not true or false.", "true means a good completion.")
 
 
 def are_verdicts(values: Iterable[Any]) -> bool:
@@ -130,27 +130,31 @@ def are_verdicts(values: Iterable[Any]) -> bool:
     return bool(words) and words <= GOOD | BAD
 
 
-def number_of(value: Any, what: str) -> float:
+def number_of(value: Any, field_name: str) -> float:
     """The number of a cell, also where it is written as text, as in CSV. Raises `UserError`."""
     try:
-        found = float(value) if isinstance(value, int | float | str) and not isinstance(value, bool) else math.nan
+        number = float(value) if isinstance(value, int | float | str) and not isinstance(value, bool) else math.nan
     except (ValueError, OverflowError):
-        found = math.nan
-    if not math.isfinite(found):
-        raise UserError(f"{what} is {short(value)}, not a number.", "Write a number there, or leave the column out.")
-    return found
+        number = math.nan
+    if not math.isfinite(number):
+        raise UserError(
+            f"{field_name} is {short(value)}, not a number.", "Write a number there, or leave the column out."
+        )
+    return number
 
 
-def row_weight_of(value: Any, what: str) -> float:
+def row_weight_of(value: Any, field_name: str) -> float:
     """How much a row counts in the loss. Raises `UserError` for less than nothing, and for rows marked as not to be
     trained on."""
     if isinstance(value, bool) or (isinstance(value, str) and plain_name(value) in ("true", "false")):
         if value is False or (isinstance(value, str) and plain_name(value) == "false"):
-            raise UserError(f"the row is marked {what}: false.", "It is not to be trained on, so it is kept aside.")
+            raise UserError(
+                f"the row is marked {field_name}: false.", "It is not to be trained on, so it is kept aside."
+            )
         return 1.0
-    weight = number_of(value, what)
+    weight = number_of(value, field_name)
     if weight < 0:
-        raise UserError(f"{what} is {weight:g}.", "A weight is a number from 0 on.")
+        raise UserError(f"{field_name} is {weight:g}.", "A weight is a number from 0 on.")
     return weight
 
 
@@ -176,4 +180,4 @@ def are_scored(answers: list[Any], row: dict[str, Any]) -> bool:
     if all(isinstance(answer, dict) and score_key(answer) for answer in answers):
         return True
     beside = [value for name, value in row.items() if meaning_of(name) == "score" and isinstance(value, list)]
-    return any(len(value) == len(answers) for value in beside) and all(isinstance(one, str) for one in answers)
+    return any(len(value) == len(answers) for value in beside) and all(isinstance(answer, str) for answer in answers)

@@ -16,16 +16,16 @@ MOST_RATIO = 200
 CALM = 64 * 1024 * 1024
 BUFFER = 1024 * 1024
 
-Seen = Callable[[int], None]
+OnRead = Callable[[int], None]
 
 
-def open_bytes(path: Path, seen: Seen | None = None, limit: int | None = None) -> BinaryIO:
-    """The contents of a file, unpacked if its name ends in .gz or .zst; `seen` is told how many bytes were read of it.
+def open_bytes(path: Path, on_read: OnRead | None = None, limit: int | None = None) -> BinaryIO:
+    """The contents of a file, unpacked if its name ends in .gz or .zst; `on_read` gets the number of bytes read of it.
 
     While reading, raises `UserError` when a packed file is damaged, gives more than `limit` bytes (4 GB unless told),
     or, from 64 MB on, more than 200 times its own size.
     """
-    raw = _Watched(path.open("rb", buffering=0), seen)
+    raw = _Watched(path.open("rb", buffering=0), on_read)
     packed = path.suffix.lower()
     if packed not in PACKED:
         return io.BufferedReader(raw, BUFFER)
@@ -51,16 +51,16 @@ def _zstd(raw: io.RawIOBase) -> Any:
 class _Watched(io.RawIOBase):
     """A file that tells how many bytes were read of it."""
 
-    def __init__(self, file: io.RawIOBase | Any, seen: Seen | None):
-        self._file, self._seen = file, seen
+    def __init__(self, file: io.RawIOBase | Any, on_read: OnRead | None):
+        self._file, self._on_read = file, on_read
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
         count = int(self._file.readinto(buffer) or 0)
-        if self._seen:
-            self._seen(count)
+        if self._on_read:
+            self._on_read(count)
         return count
 
     def close(self) -> None:

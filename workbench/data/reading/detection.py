@@ -64,10 +64,10 @@ def detect(rows: Iterable[Row]) -> Detection:
     trials = sorted(trials, key=_Trial.merit, reverse=True)
     candidates = [trial.format for trial in trials]
     if not trials:
-        what, remedy = single_object_of(sample[0]) if len(sample) == 1 else ("", "")
+        layout, remedy = single_object_of(sample[0]) if len(sample) == 1 else ("", "")
         names = ", ".join(columns_of(sample)) or "none"
-        told = f"This is {what}, not a dataset. {remedy}" if what else f"No format knows these columns: {names}."
-        return Detection(None, told, [])
+        failure = f"This is {layout}, not a dataset. {remedy}" if layout else f"No format knows these columns: {names}."
+        return Detection(None, failure, [])
     best = trials[0]
     if best.format.poor and (doubt := _doubt(best.format, columns)):
         return Detection(None, doubt, candidates)
@@ -82,9 +82,9 @@ def completed(form: Format, sample: list[Row]) -> Format:
     beside = {
         name: column for name, column in columns_beside(columns, sample).items() if name in type(form).model_fields
     }
-    given = {name: getattr(form, name) for name in form.model_fields_set}
-    found = guessed.settings() if guessed else {**form.settings(), **beside}
-    return _without_repeated(type(form).parse({**found, **given}), sample)
+    settings = {name: getattr(form, name) for name in form.model_fields_set}
+    detected = guessed.settings() if guessed else {**form.settings(), **beside}
+    return _without_repeated(type(form).parse({**detected, **settings}), sample)
 
 
 def with_columns(form: Format, changes: dict[str, str]) -> Format:

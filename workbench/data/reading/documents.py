@@ -28,9 +28,9 @@ def read_documents(stream: TextIO, how: Documents = "auto", is_markdown: bool = 
     blocks = blocks_of(head)
     counts = {"lines": sum(map(len, blocks)), "paragraphs": len(blocks), "whole": 1}
     if counts["lines"] > 1:
-        part = "" if len(head) < HEAD else f" (of its first {HEAD:,} characters)"
-        others = ", ".join(f"{NAMES[one]} would be {count:,}" for one, count in counts.items() if one != chosen)
-        yield Remark(f"The text is read as {NAMES[chosen]}: {counts[chosen]:,}{part}; {others}")
+        extent = "" if len(head) < HEAD else f" (of its first {HEAD:,} characters)"
+        others = ", ".join(f"{NAMES[name]} would be {count:,}" for name, count in counts.items() if name != chosen)
+        yield Remark(f"The text is read as {NAMES[chosen]}: {counts[chosen]:,}{extent}; {others}")
     yield from READERS[chosen](bounded_lines(_Ahead(head, stream)))
 
 
@@ -40,10 +40,10 @@ def divided_by(head: str, is_markdown: bool = False) -> Literal["lines", "paragr
     if is_markdown or (SPEAKER.match(head) and "\nAssistant:" in head):
         return "whole"
     blocks = blocks_of(head)
-    found = [line for block in blocks for line in block]
+    lines = [line for block in blocks for line in block]
     if len(blocks) < 2:
-        return "whole" if len(found) < 2 or _is_wrapped(found) else "lines"
-    is_list = len(found) > MANY_LINES * len(blocks) and not _is_wrapped(found)
+        return "whole" if len(lines) < 2 or _is_wrapped(lines) else "lines"
+    is_list = len(lines) > MANY_LINES * len(blocks) and not _is_wrapped(lines)
     return "lines" if is_list else "paragraphs"
 
 
@@ -58,12 +58,12 @@ def blocks_of(text: str) -> list[list[str]]:
     return [block for block in blocks if block]
 
 
-def _is_wrapped(found: list[str]) -> bool:
+def _is_wrapped(lines: list[str]) -> bool:
     """Whether lines of about the same length break off in the middle of a sentence."""
-    longest = max(map(len, found))
-    full = sum(len(line) > 0.6 * longest for line in found)
-    open_ended = sum(not line.rstrip().endswith(TERMINAL) for line in found[:-1])
-    return 40 < longest <= WRAPPED_MOST and full >= 0.7 * len(found) and open_ended > 0.5 * (len(found) - 1)
+    longest = max(map(len, lines))
+    full = sum(len(line) > 0.6 * longest for line in lines)
+    open_ended = sum(not line.rstrip().endswith(TERMINAL) for line in lines[:-1])
+    return 40 < longest <= WRAPPED_MOST and full >= 0.7 * len(lines) and open_ended > 0.5 * (len(lines) - 1)
 
 
 Line = tuple[int, str, bool]
@@ -127,8 +127,8 @@ def _whole(source: Iterator[Line]) -> Iterator[Item]:
         yield _document(1, text)
 
 
-def _too_long(what: str) -> UserError:
-    return UserError(f"{what} is longer than 64 MB.", "Break it up.", "source")
+def _too_long(subject: str) -> UserError:
+    return UserError(f"{subject} is longer than 64 MB.", "Break it up.", "source")
 
 
 def _text(held: list[str]) -> str:

@@ -93,7 +93,7 @@ class Format(Method):
         raise NotImplementedError
 
     def layout(self) -> Layout | None:
-        """What `straight` may read without this format's `convert`, to the same result; None if nothing."""
+        """What `jsonl_fast` may read without this format's `convert`, to the same result; None if nothing."""
         return None
 
     def gather_items(self, items: Iterator[Item]) -> Iterator[Item]:
@@ -113,12 +113,12 @@ class Format(Method):
         """What is worth counting about a row that was read, in words."""
         return ()
 
-    def made(self, source: Row, canonical: Row) -> Row:
+    def complete_row(self, source: Row, canonical: Row) -> Row:
         """The canonical row, checked, with the row's tools, its weight and what is kept. Raises `UserError`."""
         tools = tools_of(optional(source, getattr(self, "tools", "")))
         if tools:
             canonical["tools"] = tools
-        metadata = {**canonical.pop(METADATA, {}), **self._kept(source)}
+        metadata = {**canonical.pop(METADATA, {}), **self._metadata_of(source)}
         weight = optional(source, self.weight)
         if not is_empty(weight):
             metadata[WEIGHT] = row_weight_of(weight, self.weight)
@@ -126,9 +126,9 @@ class Format(Method):
             canonical[METADATA] = metadata
         return check(self.kind, canonical)
 
-    def _kept(self, source: Row) -> Row:
+    def _metadata_of(self, source: Row) -> Row:
         """The columns and keys of messages to keep; those of a column `metadata` stay on their own level."""
-        kept: Row = {}
+        metadata: Row = {}
         own: Row = {}
         for name, value in source.items():
             if name in self.used or is_missing(value) or (name == METADATA and is_empty(value)):
@@ -141,17 +141,22 @@ class Format(Method):
                 if name == METADATA and isinstance(ready, dict):
                     own = ready
                 else:
-                    kept[name] = ready
+                    metadata[name] = ready
         for column in self.turn_keys():
-            kept |= self._kept_keys(source.get(column), column)
-        return {**{(f"{METADATA}.{name}" if name in kept else name): value for name, value in own.items()}, **kept}
+            metadata |= self._message_metadata(source.get(column), column)
+        return {
+            **{(f"{METADATA}.{name}" if name in metadata else name): value for name, value in own.items()},
+            **metadata,
+        }
 
-    def _kept_keys(self, value: Any, column: str) -> Row:
+    def _message_metadata(self, value: Any, column: str) -> Row:
         """The keys of messages to keep: for each the list of its values, one a message of the source."""
         if not isinstance(value, list | dict) and not (self.reads_json_turns and isinstance(value, str)):
             return {}
-        turns, known = turns_in(value), self._known_keys[column]
-        more = dict.fromkeys(key for turn in turns for key in turn if key not in known and not is_missing(turn[key]))
+        turns, read_keys = turns_in(value), self._known_keys[column]
+        more = dict.fromkeys(
+            key for turn in turns for key in turn if key not in read_keys and not is_missing(turn[key])
+        )
         return {
             f"{column}.{key}": [None if is_missing(turn.get(key)) else json_ready(turn[key]) for turn in turns]
             for key in more
@@ -215,15 +220,15 @@ class Format(Method):
 
     def account(self, keys: Keys, file: str = "") -> list[Entry]:
         """The account of the rows that `keys` has seen."""
-        found = []
+        account = []
         for path, rows in keys.rows.items():
             fate = self.fate(path)
             if path not in keys.lines and not (rows and fate.use == "kept"):
                 fate = Fate("left out", "It is empty in every row.")
             elif path not in keys.lines:
                 fate = Fate("kept", "Under metadata; it is empty in every row.")
-            found.append(Entry(path, fate.use, fate.why, fate.setting, rows, keys.lines.get(path, 0), file))
-        return found
+            account.append(Entry(path, fate.use, fate.why, fate.setting, rows, keys.lines.get(path, 0), file))
+        return account
 
     def columns_used(self) -> list[str]:
         """The column names its settings hold, blank ones left out."""
@@ -309,8 +314,8 @@ def tools_column(columns: list[str], sample: list[Row]) -> str:
 
 def verdict_column(columns: list[str], sample: list[Row], *names: str) -> str:
     """The first column of these names whose values all say good or bad; '' if there is none."""
-    found = (pick(columns, name) for name in names)
-    return next((column for column in found if column and are_verdicts(values_of(sample, column))), "")
+    candidates = (pick(columns, name) for name in names)
+    return next((column for column in candidates if column and are_verdicts(values_of(sample, column))), "")
 
 
 def weight_column(columns: list[str], sample: list[Row]) -> str:

@@ -20,8 +20,8 @@ from workbench.data.reading.format import Format
 from workbench.data.reading.lines import Item
 from workbench.data.reading.opening import name_of
 from workbench.data.reading.readers import ReadingOptions, no_rows, read_source
+from workbench.data.reading.row_batches import Readable, RowBatch, batches_of, source_batches, stoppable
 from workbench.data.reading.selection import EVERYTHING, Selection, chosen_items, selected, selection_masks
-from workbench.data.reading.source_parts import Part, Readable, parts_of, source_parts, stoppable
 from workbench.data.reading.source_plan import Choice, Plan, plan_of
 from workbench.rows.table import joined
 
@@ -44,7 +44,7 @@ class Gathered:
     remarks: list[str]
     reasons: list[str]
 
-    def told(self) -> dict[str, Any]:
+    def manifest_info(self) -> dict[str, Any]:
         """What the manifest says of it beside the source."""
         return {
             "format": self.formats[0].to_dict(), "columns": [entry.to_dict() for entry in self.account],
@@ -78,13 +78,13 @@ def gather(
         for source, plan in zip(sources, plans, strict=True):
             count = rows.good + rows.bad
 
-            def parts(form: Format, source: Readable = source, plan: Plan = plan) -> Iterator[Part]:
+            def batches(form: Format, source: Readable = source, plan: Plan = plan) -> Iterator[RowBatch]:
                 if source in masks:
-                    chosen = selected(read_source(source, options, progress.seen), masks[source])
-                    return stoppable(parts_of(chosen, form), stop)
-                return source_parts(source, form, plan.seen, options, progress.seen, stop)
+                    chosen = selected(read_source(source, options, progress.advance), masks[source])
+                    return stoppable(batches_of(chosen, form), stop)
+                return source_batches(source, form, plan.known_columns, options, progress.advance, stop)
 
-            rows.read(plan, parts, progress)
+            rows.read(plan, batches, progress)
             if rows.good + rows.bad == count:
                 raise no_rows(source)
         _one_kind(sources, rows.formats)
@@ -103,15 +103,15 @@ def gather_items(
     progress = _Progress(total, tell)
     plan = plan_of(items(), "", choice)
 
-    def parts(form: Format) -> Iterator[Part]:
-        for count, part in parts_of(items(), form):
-            progress.seen(count)
-            yield part
+    def batches(form: Format) -> Iterator[RowBatch]:
+        for count, batch in batches_of(items(), form):
+            progress.advance(count)
+            yield batch
             if stop:
                 stop()
 
     with _Rows(rejects) as rows:
-        rows.read(plan, parts, progress)
+        rows.read(plan, batches, progress)
         return rows.gathered()
 
 
@@ -124,10 +124,10 @@ class _Progress:
     def __init__(self, total: int, tell: Tell | None):
         self.total, self._tell, self.done = total, tell, 0
 
-    def seen(self, count: int) -> None:
+    def advance(self, count: int) -> None:
         self.done += count
 
-    def told(self, rows: int) -> None:
+    def report(self, rows: int) -> None:
         if self._tell:
             self._tell(min(self.done, self.total), self.total, f"Read {rows:,} rows")
 
@@ -153,13 +153,13 @@ class _Rows:
         if not self.bad:
             self._path.unlink()
 
-    def read(self, plan: Plan, parts: Callable[[Format], Iterator[Part]], progress: _Progress) -> None:
+    def read(self, plan: Plan, batches: Callable[[Format], Iterator[RowBatch]], progress: _Progress) -> None:
         """Reads a source by its plan, and again from its beginning each time the plan changes."""
         form = plan.form()
         start = (len(self._tables), len(self.reasons), self.good, self.bad, self._file.tell(), progress.done)
         for _ in range(MOST_TRIES):
             keys, remarks, about = Keys(), Counter[str](), list[str]()
-            better = self._try(plan, form, parts, progress, (keys, remarks, about))
+            better = self._try(plan, form, batches, progress, (keys, remarks, about))
             if better is None:
                 break
             form = better
@@ -177,29 +177,29 @@ class _Rows:
         self,
         plan: Plan,
         form: Format,
-        parts: Callable[[Format], Iterator[Part]],
+        batches: Callable[[Format], Iterator[RowBatch]],
         progress: _Progress,
-        found: tuple[Keys, Counter[str], list[str]],
+        totals: tuple[Keys, Counter[str], list[str]],
     ) -> Format | None:
-        """Reads all parts; the format to begin again with as soon as there is a better one."""
-        keys, remarks, about = found
-        for part in parts(form):
-            raw = part.raw or part.keys
-            if news := raw.names - plan.seen:
+        """Reads all batches; the format to begin again with as soon as there is a better one."""
+        keys, remarks, about = totals
+        for batch in batches(form):
+            raw = batch.raw or batch.keys
+            if news := raw.names - plan.known_columns:
                 plan.learn(raw, news)
                 if (better := plan.form()) != form:
                     return better
-            keys.merge(part.keys)
-            remarks.update(part.remarks)
-            about.extend(part.about)
-            self._add(part, plan.source)
-            progress.told(self.good)
+            keys.merge(batch.keys)
+            remarks.update(batch.remarks)
+            about.extend(batch.about)
+            self._add(batch, plan.source)
+            progress.report(self.good)
         return None
 
-    def _add(self, part: Part, name: str) -> None:
-        self._tables.append(part.table)
-        self.good += part.table.num_rows
-        for row in part.rejected:
+    def _add(self, batch: RowBatch, name: str) -> None:
+        self._tables.append(batch.table)
+        self.good += batch.table.num_rows
+        for row in batch.rejected:
             row = replace(row, file=name)
             self._file.write(json.dumps(asdict(row)) + "\n")
             if len(self.reasons) < 3:
@@ -230,13 +230,13 @@ class _Rows:
 
 def question_of(undecided: list[Entry]) -> UserError:
     """The error that asks what to do with columns that may change what is learned."""
-    told = "\n".join(
+    lines = "\n".join(
         f"{entry.column}: {entry.why} {entry.rows:,} rows have it, the first at line {entry.line:,}."
         for entry in undecided
     )
     names = " ".join(f"{entry.column}=keep" for entry in undecided)
     return UserError(
-        f"What is to become of these columns?\n{told}",
+        f"What is to become of these columns?\n{lines}",
         f"Choose another format, or say it: {names} keeps them as metadata, =leave_out drops them.",
         "columns",
     )
@@ -244,9 +244,9 @@ def question_of(undecided: list[Entry]) -> UserError:
 
 def _one_kind(sources: list[Readable], formats: list[Format]) -> None:
     if len({form.kind for form in formats}) > 1:
-        found = ", ".join(f"{name_of(source)} is {form.kind}" for source, form in zip(sources, formats, strict=True))
+        kinds = ", ".join(f"{name_of(source)} is {form.kind}" for source, form in zip(sources, formats, strict=True))
         raise UserError(
-            f"These files are of different kinds: {found}.", "Import each kind as a dataset of its own.", "source"
+            f"These files are of different kinds: {kinds}.", "Import each kind as a dataset of its own.", "source"
         )
 
 

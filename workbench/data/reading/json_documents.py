@@ -17,14 +17,14 @@ SPLIT = "split"
 def rows_of_json(data: Any) -> Iterator[Item]:
     """The rows, numbered from 1, and remarks on what else the document holds. Raises `UserError`."""
     if isinstance(data, list):
-        found, beside = data, list[str]()
+        rows, beside = data, list[str]()
     elif isinstance(data, dict):
-        found, beside = _in_object(data)
+        rows, beside = _in_object(data)
     else:
         raise UserError(f"The JSON is {short(data)}, not a list of rows.", "Wrap the rows in [ ].", "source")
-    if found and all(_is_article(row) for row in found):
-        found = [question for article in found for question in _questions(article)]
-    yield from (row_of(index, item) for index, item in enumerate(found, start=1))
+    if rows and all(_is_article(row) for row in rows):
+        rows = [question for article in rows for question in _questions(article)]
+    yield from (row_of(index, item) for index, item in enumerate(rows, start=1))
     if beside:
         yield Remark(f"Beside its rows the file has {', '.join(map(repr, beside))}, which belong to no row")
 
@@ -75,7 +75,7 @@ def _is_article(row: Any) -> bool:
     paragraphs = row.get("paragraphs") if isinstance(row, dict) else None
     if not isinstance(paragraphs, list):
         return False
-    return all(isinstance(part, dict) and isinstance(part.get("qas"), list) for part in paragraphs)
+    return all(isinstance(paragraph, dict) and isinstance(paragraph.get("qas"), list) for paragraph in paragraphs)
 
 
 def _questions(article: dict[str, Any]) -> Iterator[dict[str, Any]]:

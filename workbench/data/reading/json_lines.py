@@ -62,8 +62,8 @@ def read_chunk(chunk: Chunk) -> Iterator[Item]:
         yield _too_long(chunk.line, chunk.data[: lines.RAW].decode("utf-8", "replace"))
         return
     stream = io.StringIO(chunk.data.decode("utf-8"), newline="")
-    for place, line, whole in bounded_lines(stream):
-        number = chunk.line + place - 1
+    for offset, line, whole in bounded_lines(stream):
+        number = chunk.line + offset - 1
         if line.strip():
             yield _read_line(number, line) if whole else _too_long(number, line)
 

@@ -35,7 +35,7 @@ class Layout:
 
 
 @dataclass(frozen=True)
-class Straight:
+class FastTable:
     """A chunk that could be read: its canonical columns, and the other columns that some row fills, as they are.
 
     `empty` are the other columns, and keys of messages as paths, that are null in every row.
@@ -46,7 +46,7 @@ class Straight:
     empty: list[str]
 
 
-def read_straight(data: bytes, layout: Layout) -> Straight | None:
+def read_fast(data: bytes, layout: Layout) -> FastTable | None:
     """The canonical table of a chunk of JSON lines, one row a line; None when any row is not plainly canonical.
 
     Other columns are passed on when they hold only texts, whole numbers, or true and false.
@@ -66,11 +66,11 @@ def read_straight(data: bytes, layout: Layout) -> Straight | None:
     if column.null_count:
         return None
     if not layout.roles:
-        return None if _blank(column) else Straight(pa.table({"text": column}), others, empty)
+        return None if _blank(column) else FastTable(pa.table({"text": column}), others, empty)
     keys = [key.name for key in column.type.value_type if key.name not in (layout.role, layout.content, *SPECIAL)]
     empty += [f"{layout.column}.{key}" for key in keys]
     messages = _messages(column, layout)
-    return None if messages is None else Straight(pa.table({"messages": messages}), others, empty)
+    return None if messages is None else FastTable(pa.table({"messages": messages}), others, empty)
 
 
 def _is_simple(kind: pa.DataType) -> bool:
@@ -146,7 +146,7 @@ def _arrow(data: bytes, layout: Layout, others: str) -> pa.Table:
 def _messages(column: pa.ListArray, layout: Layout) -> pa.ListArray | None:
     """The canonical messages, or None when a turn has no text or no known role, or stands where it may not."""
     turns = column.flatten()
-    if any(turns.field(place).null_count < len(turns) for place in range(2, turns.type.num_fields)):
+    if any(turns.field(index).null_count < len(turns) for index in range(2, turns.type.num_fields)):
         return None
     role, content = turns.field(layout.role), turns.field(layout.content)
     starts = column.offsets.to_numpy()[:-1]
@@ -167,9 +167,9 @@ def _messages(column: pa.ListArray, layout: Layout) -> pa.ListArray | None:
 
 def _well_placed(names: list[str | None], places: np.ndarray, starts: np.ndarray) -> bool:
     """Whether every row has an assistant turn, and system turns only at its beginning."""
-    is_system = np.isin(places, [place for place, name in enumerate(names) if name == "system"])
+    is_system = np.isin(places, [index for index, name in enumerate(names) if name == "system"])
     is_system[starts] = False
-    is_answer = np.isin(places, [place for place, name in enumerate(names) if name == "assistant"])
+    is_answer = np.isin(places, [index for index, name in enumerate(names) if name == "assistant"])
     return not is_system.any() and bool(np.logical_or.reduceat(is_answer, starts).all())
 
 

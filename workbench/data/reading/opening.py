@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal, TextIO, get_args
 
 from workbench.core.errors import UserError
-from workbench.data.reading.compressed import Seen, open_bytes
+from workbench.data.reading.compressed import OnRead, open_bytes
 
 Encoding = Literal["utf-8", "utf-16", "latin-1", "cp1252"]
 ENCODINGS: tuple[str, ...] = get_args(Encoding)
@@ -25,14 +25,14 @@ def name_of(source: Path | str) -> str:
     return source.name if isinstance(source, Path) else "The pasted text"
 
 
-def open_text(source: Path | str, encoding: str, seen: Seen | None = None) -> TextIO:
+def open_text(source: Path | str, encoding: str, on_read: OnRead | None = None) -> TextIO:
     """The source as text, line ends unchanged; a byte order mark decides over `encoding`."""
     if isinstance(source, str):
         return io.StringIO(source.removeprefix("\ufeff"), newline="")
-    return io.TextIOWrapper(open_bytes(source, seen), encoding=by_mark(source, encoding), newline="")
+    return io.TextIOWrapper(open_bytes(source, on_read), encoding=by_mark(source, encoding), newline="")
 
 
-def blocks(source: Path | str, encoding: str, seen: Seen | None = None) -> Iterator[tuple[int, bytes]]:
+def blocks(source: Path | str, encoding: str, on_read: OnRead | None = None) -> Iterator[tuple[int, bytes]]:
     """(position in the file, block) of the whole source as UTF-8; UTF-8 itself is passed on unchecked.
 
     Positions count the source's own bytes where it is UTF-8, those handed out otherwise. Raises `UserError` for
@@ -41,13 +41,13 @@ def blocks(source: Path | str, encoding: str, seen: Seen | None = None) -> Itera
     position = 0
     actual = by_mark(source, encoding) if isinstance(source, Path) else ""
     if isinstance(source, Path) and actual.startswith("utf-8"):
-        with open_bytes(source, seen) as file:
+        with open_bytes(source, on_read) as file:
             position = len(file.read(3)) if actual == "utf-8-sig" else 0
             while block := file.read(BLOCK):
                 yield position, block
                 position += len(block)
         return
-    with open_text(source, encoding, seen) as stream, decoding(source, encoding):
+    with open_text(source, encoding, on_read) as stream, decoding(source, encoding):
         while text := stream.read(BLOCK):
             block = text.encode("utf-8")
             yield position, block

@@ -74,10 +74,10 @@ class _Column:
         groups = [metadata.row_group(group) for group in range(metadata.num_row_groups)]
         parts = [group.column(number) for group in groups]
         kind = metadata.schema.column(number).physical_type
-        encodings = {encoding for part in parts for encoding in part.encodings}
+        encodings = {encoding for chunk in parts for encoding in chunk.encodings}
         self.path = metadata.schema.column(number).path
-        self.stored = sum(part.total_uncompressed_size for part in parts)
-        self.least = sum(part.num_values for part in parts) * WIDTHS.get(kind, 4)
+        self.stored = sum(chunk.total_uncompressed_size for chunk in parts)
+        self.least = sum(chunk.num_values for chunk in parts) * WIDTHS.get(kind, 4)
         repeats = kind in BYTES and bool(encodings & {*DICTIONARY, "DELTA_BYTE_ARRAY"})
         # pyarrow reads no fixed widths that way, and within lists and objects not every file
         is_flat = kind == "BYTE_ARRAY" and "." not in self.path
@@ -85,16 +85,16 @@ class _Column:
         self.longest_row = 0
         if repeats and not self.as_dictionary:
             pairs = zip(groups, parts, strict=True)
-            self.longest_row = max((_row_bytes(group.num_rows, part, file) for group, part in pairs), default=0)
+            self.longest_row = max((_row_bytes(group.num_rows, chunk, file) for group, chunk in pairs), default=0)
 
 
-def _row_bytes(rows: int, part: Any, file: BinaryIO) -> int:
+def _row_bytes(rows: int, chunk: Any, file: BinaryIO) -> int:
     """What a row may take whose every value is the longest that is written once and meant often."""
-    longest = part.total_uncompressed_size
-    if part.dictionary_page_offset and "DELTA_BYTE_ARRAY" not in part.encodings:
-        file.seek(part.dictionary_page_offset)
+    longest = chunk.total_uncompressed_size
+    if chunk.dictionary_page_offset and "DELTA_BYTE_ARRAY" not in chunk.encodings:
+        file.seek(chunk.dictionary_page_offset)
         longest = min(longest, _page_bytes(file.read(32)) or longest)
-    return int(longest * max(1, -(-part.num_values // max(1, rows))))
+    return int(longest * max(1, -(-chunk.num_values // max(1, rows))))
 
 
 def _page_bytes(header: bytes) -> int:
@@ -145,7 +145,7 @@ def _decoded_bytes(array: pa.Array) -> int:
         lengths = pc.binary_length(array.dictionary).cast(pa.int64())
         return int(pc.sum(lengths.take(array.indices)).as_py() or 0) + 4 * len(array)
     if pa.types.is_struct(kind):
-        return sum(_decoded_bytes(part) for part in array.flatten())
+        return sum(_decoded_bytes(child) for child in array.flatten())
     if pa.types.is_list(kind) or pa.types.is_large_list(kind):
         return _decoded_bytes(array.flatten()) + 4 * len(array)
     return int(array.nbytes)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TextIO
 
 from workbench.core.errors import UserError
-from workbench.data.reading.compressed import ARCHIVES, PACKED, Seen
+from workbench.data.reading.compressed import ARCHIVES, PACKED, OnRead
 from workbench.data.reading.documents import Documents, read_documents
 from workbench.data.reading.json_documents import rows_of_json
 from workbench.data.reading.json_lines import Chunk, chunks, read_chunk
@@ -46,18 +46,18 @@ class ReadingOptions:
 USUAL = ReadingOptions()
 
 
-def read_source(source: Path | str, options: ReadingOptions = USUAL, seen: Seen | None = None) -> Iterator[Item]:
+def read_source(source: Path | str, options: ReadingOptions = USUAL, on_read: OnRead | None = None) -> Iterator[Item]:
     """The rows of a file (by its suffix) or of pasted text (by its looks), one after another.
 
     Raises `UserError` for a source that cannot be read at all: missing, empty, of an unknown type, badly encoded,
     not JSON, a header with two equal names, a decompression bomb.
     """
     form = form_of(source, options)
-    found = False
-    for item in _items(source, form, options, seen):
-        found = found or not isinstance(item, Remark)
+    has_rows = False
+    for item in _items(source, form, options, on_read):
+        has_rows = has_rows or not isinstance(item, Remark)
         yield item
-    if not found:
+    if not has_rows:
         raise no_rows(source)
 
 
@@ -67,9 +67,9 @@ def read_all(source: Path | str, options: ReadingOptions = USUAL) -> tuple[list[
     return [item for item in items if isinstance(item, ReadRow)], [item for item in items if isinstance(item, Rejected)]
 
 
-def read_chunks(source: Path | str, options: ReadingOptions = USUAL, seen: Seen | None = None) -> Iterator[Chunk]:
+def read_chunks(source: Path | str, options: ReadingOptions = USUAL, on_read: OnRead | None = None) -> Iterator[Chunk]:
     """The lines of a source of JSON lines, many at a time; `read_chunk` makes rows of them."""
-    return chunks(blocks(source, options.encoding, seen))
+    return chunks(blocks(source, options.encoding, on_read))
 
 
 def form_of(source: Path | str, options: ReadingOptions = USUAL) -> str:
@@ -107,25 +107,25 @@ def no_rows(source: Path | str) -> UserError:
 def _unknown(source: Path) -> UserError:
     if source.suffix.lower() in ARCHIVES:
         return UserError(f"{source.name} is an archive.", "Unpack it, and choose the files in it.", "source")
-    known = ", ".join(SUFFIXES)
+    suffixes = ", ".join(SUFFIXES)
     return UserError(
         f"{source.name} is of an unknown type.",
-        f"Types that can be read: {known}; all but Parquet also packed, as .gz or .zst.",
+        f"Types that can be read: {suffixes}; all but Parquet also packed, as .gz or .zst.",
         "source",
     )
 
 
-def _items(source: Path | str, form: str, options: ReadingOptions, seen: Seen | None) -> Iterator[Item]:
+def _items(source: Path | str, form: str, options: ReadingOptions, on_read: OnRead | None) -> Iterator[Item]:
     if isinstance(source, Path) and form == "parquet":
         yield from _parquet(source)
     elif form == "jsonl":
-        for chunk in read_chunks(source, options, seen):
+        for chunk in read_chunks(source, options, on_read):
             try:
                 yield from read_chunk(chunk)
             except UnicodeDecodeError as error:
                 raise undecodable(source, error, chunk.position + error.start) from None
     else:
-        with open_text(source, options.encoding, seen) as stream, decoding(source, options.encoding):
+        with open_text(source, options.encoding, on_read) as stream, decoding(source, options.encoding):
             yield from _read_text(stream, form, options)
 
 

@@ -67,8 +67,8 @@ def _is_classification(row: Row) -> bool:
 
 def _has_media(row: Row) -> bool:
     messages = [turn for value in row.values() if isinstance(value, list) for turn in turns_in(value)]
-    parts = [part for turn in messages for part in turns_in(turn.get("content"))]
-    return any(str(part.get("type", "text")).split("_")[-1] in ("image", "audio", "video", "url") for part in parts)
+    parts = [block for turn in messages for block in turns_in(turn.get("content"))]
+    return any(str(block.get("type", "text")).split("_")[-1] in ("image", "audio", "video", "url") for block in parts)
 
 
 LAYOUTS = (

@@ -10,28 +10,28 @@ from numpy.typing import NDArray
 from workbench.core.errors import UserError
 from workbench.data.reading.lines import Item, Remark
 from workbench.data.reading.readers import ReadingOptions, read_source
-from workbench.data.reading.source_parts import Readable
+from workbench.data.reading.row_batches import Readable
 
-PART = re.compile(r"\[(?P<first>-?\d+%?)?:(?P<last>-?\d+%?)?\]")
+ROW_RANGE = re.compile(r"\[(?P<first>-?\d+%?)?:(?P<last>-?\d+%?)?\]")
 SEED = 0
 
 
 @dataclass(frozen=True)
 class Selection:
-    """`part` is '' or such as [:20%] or [100:200]; of the rows in it `samples` are drawn at random, 0 takes all.
+    """`row_range` is '' or such as [:20%] or [100:200]; of the rows in it `samples` are drawn at random, 0 takes all.
 
     https://huggingface.co/docs/datasets/loading#slice-splits
     """
 
-    part: str = ""
+    row_range: str = ""
     samples: int = 0
 
     def __bool__(self) -> bool:
-        return bool(self.part or self.samples)
+        return bool(self.row_range or self.samples)
 
     def mask(self, total: int) -> NDArray[np.bool_]:
         """(total,) whether each row is read. Raises `UserError` for a part that is not written as one."""
-        first, last = bounds(self.part, total) if self.part else (0, total)
+        first, last = bounds(self.row_range, total) if self.row_range else (0, total)
         indices = np.arange(first, max(first, last))
         if 0 < self.samples < len(indices):
             indices = np.random.default_rng(SEED).choice(indices, self.samples, replace=False)
@@ -43,15 +43,15 @@ class Selection:
 EVERYTHING = Selection()
 
 
-def bounds(part: str, total: int) -> tuple[int, int]:
+def bounds(row_range: str, total: int) -> tuple[int, int]:
     """The first row of a part and the one after its last. Raises `UserError`.
 
     Percentages are rounded to the closest row, and counts below zero are from the end, as in `datasets`.
     """
-    found = PART.fullmatch(part.replace(" ", ""))
-    if found is None:
-        raise UserError(f"{part!r} is no part of the rows.", "Write it like [:20%] or [100:200].", "rows")
-    first, last = (_position(found[name], total) for name in ("first", "last"))
+    match = ROW_RANGE.fullmatch(row_range.replace(" ", ""))
+    if match is None:
+        raise UserError(f"{row_range!r} is no part of the rows.", "Write it like [:20%] or [100:200].", "rows")
+    first, last = (_position(match[name], total) for name in ("first", "last"))
     return first if first is not None else 0, last if last is not None else total
 
 
@@ -62,10 +62,10 @@ def _position(text: str | None, total: int) -> int | None:
         percent = int(text[:-1])
         if abs(percent) > 100:
             raise UserError(f"{text} is no part of the rows.", "Write 0% to 100%.", "rows")
-        place = round(percent * total / 100)
+        position = round(percent * total / 100)
     else:
-        place = int(text)
-    return min(max(place + total if place < 0 else place, 0), total)
+        position = int(text)
+    return min(max(position + total if position < 0 else position, 0), total)
 
 
 def row_count(items: Iterable[Item]) -> int:
@@ -75,14 +75,14 @@ def row_count(items: Iterable[Item]) -> int:
 
 def selected(items: Iterable[Item], mask: NDArray[np.bool_]) -> Iterator[Item]:
     """The rows that the mask chooses, and all remarks."""
-    place = 0
+    index = 0
     for item in items:
         if isinstance(item, Remark):
             yield item
             continue
-        if mask[place]:
+        if mask[index]:
             yield item
-        place += 1
+        index += 1
 
 
 Masks = dict[Readable, NDArray[np.bool_]]

@@ -33,8 +33,8 @@ def text_or_table(head: str) -> str:
     text = head.removeprefix("\ufeff").lstrip("\r\n")
     if text.lower().startswith(ANKI):
         return "cards"
-    found = [line for line in text.splitlines()[:TABBED] if line.strip()]
-    tabs = {line.strip("\r\n").count("\t") for line in (found[:-1] or found)}  # the last one may be cut
+    lines = [line for line in text.splitlines()[:TABBED] if line.strip()]
+    tabs = {line.strip("\r\n").count("\t") for line in (lines[:-1] or lines)}  # the last one may be cut
     return "cards" if len(tabs) == 1 and 0 not in tabs else "txt"
 
 

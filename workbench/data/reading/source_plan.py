@@ -25,12 +25,12 @@ class Choice:
 
 
 class Plan:
-    """The format of a source as far as its rows are known; `seen` are the columns and keys that some row has filled."""
+    """The format of a source as far as its rows are known; `known_columns`: columns and keys that a row has filled."""
 
     def __init__(self, source: str, choice: Choice):
         self.source, self.choice = source, choice
         self.sample: list[Row] = []
-        self.seen: set[str] = set()
+        self.known_columns: set[str] = set()
         self.detection: Detection | None = None
         self.failures: list[str] = []
 
@@ -45,15 +45,15 @@ class Plan:
             is_wanted = len(self.sample) < MOST_SAMPLE or meaning_of(path.rpartition(".")[2])
             if row is not None and is_wanted and not any(row is old for old in self.sample):
                 self.sample.append(row)
-        self.seen.update(news)
+        self.known_columns.update(news)
 
     def empty_keys(self, form: Format) -> Keys:
         """The columns and keys of the rows known, none of them filled."""
-        found = Keys()
+        keys = Keys()
         if not regroups(form):
             for row in self.sample:
-                found.see(row, 0, form.turn_keys(), form.reads_json_turns)
-        return Keys(dict.fromkeys(found.rows, 0))
+                keys.see(row, 0, form.turn_keys(), form.reads_json_turns)
+        return Keys(dict.fromkeys(keys.rows, 0))
 
     def form(self) -> Format:
         """The format for the rows known. Raises `UserError` when none fits, `SpecError` for changes that do not fit."""
@@ -61,12 +61,12 @@ class Plan:
             form = completed(self.choice.format, self.sample)
         else:
             aside = {name for name, use in self.choice.columns.items() if use in ASIDE}
-            known = [{name: cell for name, cell in row.items() if name not in aside} for row in self.sample]
-            self.detection = detect(known)
+            remaining = [{name: cell for name, cell in row.items() if name not in aside} for row in self.sample]
+            self.detection = detect(remaining)
             if self.detection.format is None:
                 where = f"{self.source}: " if self.source else ""
-                told = f"{where}{self.detection.reason} {' '.join(self.failures[:3])}".strip()
-                raise UserError(told, "Choose the format and its columns.", "format")
+                message = f"{where}{self.detection.reason} {' '.join(self.failures[:3])}".strip()
+                raise UserError(message, "Choose the format and its columns.", "format")
             form = self.detection.format
         return with_columns(form, self.choice.columns) if self.choice.columns else form
 
@@ -80,7 +80,7 @@ def plan_of(items: Iterator[Item], source: str, choice: Choice) -> Plan:
         elif isinstance(item, ReadRow):
             plan.sample.append(item.data)
             keys.see(item.data, item.line)
-    plan.seen = keys.names
+    plan.known_columns = keys.names
     return plan
 
 

@@ -68,10 +68,10 @@ def read_table(stream: TextIO, delimiter: str, header: Header = "auto", is_cards
 
 def _opened(stream: TextIO, delimiter: str, is_cards: bool) -> _Table:
     """Takes off the lines before the table that say how it is written."""
-    found, skipped, names = _lines(stream), 0, None
-    first = next(found, "")
+    lines, skipped, names = _lines(stream), 0, None
+    first = next(lines, "")
     if first.strip().lower().startswith("sep=") and len(first.strip()) <= 5:
-        return _Table(first.rstrip("\r\n")[4:] or delimiter, None, found, 1)
+        return _Table(first.rstrip("\r\n")[4:] or delimiter, None, lines, 1)
     while first.startswith("#") and (is_cards or first.lower().startswith(ANKI)):
         key, _, value = first[1:].strip().partition(":")
         is_cards, skipped = True, skipped + 1
@@ -79,12 +79,12 @@ def _opened(stream: TextIO, delimiter: str, is_cards: bool) -> _Table:
             delimiter = ANKI_NAMES.get(value.strip().lower(), value.strip() or delimiter)
         elif key.lower() == "columns":
             names = [name.strip() for name in value.split(delimiter)]
-        first = next(found, "")
+        first = next(lines, "")
     if delimiter == "," and "," not in first:
-        delimiter = next((one for one in (";", "\t", "|") if one in first), ",")
+        delimiter = next((separator for separator in (";", "\t", "|") if separator in first), ",")
     if len(delimiter) != 1 or delimiter in '"\r\n\0':
         raise UserError(f"The file names {short(delimiter)} as its separator.", "Name a single character.", "source")
-    return _Table(delimiter, names, itertools.chain([first], found), skipped, is_cards)
+    return _Table(delimiter, names, itertools.chain([first], lines), skipped, is_cards)
 
 
 def _records(table: _Table) -> Iterator[tuple[int, list[str], str, list[str]]]:
@@ -92,16 +92,16 @@ def _records(table: _Table) -> Iterator[tuple[int, list[str], str, list[str]]]:
     csv.field_size_limit(MAX_LINE)
     waiting, start = _Waiting(table.lines), table.skipped + 1
     while True:
-        seen: list[str] = []
-        reader = csv.reader(_kept(waiting, seen), delimiter=table.delimiter, strict=True)
+        record_lines: list[str] = []
+        reader = csv.reader(_recorded(waiting, record_lines), delimiter=table.delimiter, strict=True)
         try:
             for record in reader:
-                yield start, record, "", seen
-                start += len(seen)
-                seen.clear()
+                yield start, record, "", record_lines
+                start += len(record_lines)
+                record_lines.clear()
         except csv.Error as error:
-            yield start, [], str(error), seen
-            waiting.give_back(seen[1:])
+            yield start, [], str(error), record_lines
+            waiting.give_back(record_lines[1:])
             start += 1
             continue
         return
@@ -134,16 +134,16 @@ class _Waiting:
         self._again.extendleft(reversed(lines))
 
 
-def _kept(waiting: Iterator[str], seen: list[str]) -> Iterator[str]:
-    """The lines, each noted in `seen` so that a record that cannot be parsed can be shown and its lines read again.
+def _recorded(waiting: Iterator[str], record_lines: list[str]) -> Iterator[str]:
+    """The lines, each noted in `record_lines` so that a record that fails can be shown, its lines read again.
 
     Raises `csv.Error` within a record longer than 64 MB.
     """
     size = 0
     for line in waiting:
-        size = len(line) + (size if seen else 0)
-        seen.append(line)
-        if size > MAX_LINE and len(seen) > 1:
+        size = len(line) + (size if record_lines else 0)
+        record_lines.append(line)
+        if size > MAX_LINE and len(record_lines) > 1:
             raise csv.Error("the record is longer than 64 MB")
         yield line
 
@@ -165,7 +165,7 @@ def _names(record: list[str], header: Header, table: _Table) -> tuple[list[str],
         return _header(record), True
     if table.is_cards and len(record) <= len(CARD):
         return CARD[: len(record)], False
-    return [f"column_{place}" for place in range(1, len(record) + 1)], False
+    return [f"column_{number}" for number in range(1, len(record) + 1)], False
 
 
 def _is_header(record: list[str], is_cards: bool) -> bool:

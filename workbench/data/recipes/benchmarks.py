@@ -20,9 +20,9 @@ def dataset_prompts(home: Home, name: str) -> list[str]:
     """The prompts of a dataset of the shelf, train and eval; its texts where it is plain text. Raises `UserError`."""
     folder, kind = dataset_folder(home, name), dataset_kind(home, name)
     files = [path for split in ("train", "eval") if (path := folder / f"{split}.parquet").is_file()]
-    part: Any = "all" if kind == "text" else "user"
-    found = [whole(Rows(kind, read_table_file(path)).texts(part)).to_pylist() for path in files]
-    return [text for texts in found for text in texts if text.strip()]
+    scope: Any = "all" if kind == "text" else "user"
+    texts_by_split = [whole(Rows(kind, read_table_file(path)).texts(scope)).to_pylist() for path in files]
+    return [text for texts in texts_by_split for text in texts if text.strip()]
 
 
 def file_prompts(home: Home, name: str) -> list[str]:
@@ -50,8 +50,10 @@ def _file(home: Home, name: str) -> Any:
     folder = home.root / FOLDER
     path = inside(folder, name, "file")
     if not path.is_file():
-        known = ", ".join(sorted(one.name for one in folder.glob("*") if one.is_file())) if folder.is_dir() else ""
-        raise UserError(f"There is no file {name!r} in {folder}.", f"There are: {known or 'none yet'}.", "file")
+        names = (
+            ", ".join(sorted(entry.name for entry in folder.glob("*") if entry.is_file())) if folder.is_dir() else ""
+        )
+        raise UserError(f"There is no file {name!r} in {folder}.", f"There are: {names or 'none yet'}.", "file")
     if path.stat().st_size > MOST_BYTES:
         raise UserError(f"{name} is larger than {MOST_BYTES // 1_000_000} MB.", "Import it as a dataset.", "file")
     return path
@@ -66,6 +68,6 @@ def _prompt(line: str, number: int, name: str) -> str:
         return row
     texts = [row[field] for field in FIELDS if isinstance(row, dict) and isinstance(row.get(field), str)]
     if not texts:
-        known = ", ".join(FIELDS)
-        raise UserError(f"Line {number} of {name} has no prompt.", f"Name the field one of: {known}.", "file")
+        names = ", ".join(FIELDS)
+        raise UserError(f"Line {number} of {name} has no prompt.", f"Name the field one of: {names}.", "file")
     return str(texts[0])

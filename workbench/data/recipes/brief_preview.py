@@ -36,8 +36,8 @@ def brief_preview(source: Source) -> Preview:
 
 
 def _preview(source: Source) -> Preview:
-    found = preview_source(source)
-    return replace(found, raw=[_row(row) for row in found.raw], rows=[_row(row) for row in found.rows])
+    preview = preview_source(source)
+    return replace(preview, raw=[_row(row) for row in preview.raw], rows=[_row(row) for row in preview.rows])
 
 
 def _usual_bytes(path: Path) -> int:

@@ -14,13 +14,13 @@ from workbench.core.parallel import Stop, Tell
 from workbench.core.spec import dump_yaml
 from workbench.data.reading.format import Format
 from workbench.data.reading.lines import Rejected
+from workbench.data.reading.row_batches import Readable
 from workbench.data.reading.selection import EVERYTHING
-from workbench.data.reading.source_parts import Readable
 from workbench.data.recipes.previewing import Preview, previewed
 from workbench.data.recipes.recipe import RECIPE, Recipe
 from workbench.data.sources.methods.files import Files
 from workbench.data.sources.methods.pasted import Pasted
-from workbench.data.sources.source import SOURCES, Source, as_kept, choice_of
+from workbench.data.sources.source import SOURCES, Source, choice_of, source_of_copies
 from workbench.data.store.datasets import (
     checked_row,
     dataset_folder,
@@ -34,12 +34,12 @@ from workbench.rows.split import check_fraction
 REJECTED = "rejected.jsonl"
 SAMPLES = ASSETS / "samples"
 FIELD_GUIDE = (("field-guide", "field_guide.jsonl", 0.1), ("field-guide-prompts", "prompts.jsonl", 0.0))
-Given = Path | str | list[Path] | Source
+SourceLike = Path | str | list[Path] | Source
 
 
 def import_dataset(
     home: Home,
-    source: Given,
+    source: SourceLike,
     name: str,
     *,
     format: Format | None = None,
@@ -58,15 +58,19 @@ def import_dataset(
     """
     target = inside(home.datasets, name)
     check_fraction(eval_fraction)
-    given = source_of(source, format, encoding)
+    resolved = source_of(source, format, encoding)
     split = {"eval_fraction": eval_fraction, "seed": seed}
     steps = [{"method": "split", **split}] if eval_fraction else []
-    Recipe.parse({"name": target.name, "source": given.recipe(target), "steps": steps})
+    Recipe.parse({"name": target.name, "source": resolved.recipe(target), "steps": steps})
     with writing(target, replace) as folder:
-        imported = given.gather(home, folder, tell, stop)
+        imported = resolved.gather(home, folder, tell, stop)
         tables = split_table(imported.table, eval_fraction, seed)
         write_splits(folder, tables)
-        recipe = {"name": target.name, "source": as_kept(given.recipe(target), imported.info), "steps": steps}
+        recipe = {
+            "name": target.name,
+            "source": source_of_copies(resolved.recipe(target), imported.info),
+            "steps": steps,
+        }
         write_text(folder / RECIPE, dump_yaml(RECIPE_FORMAT.stamp(recipe)))
         info = {
             "kind": imported.kind,
@@ -75,7 +79,7 @@ def import_dataset(
             **split,
             **imported.info,
         }
-        made_by = {"action": "import", "source": given.method, **split, "encoding": encoding}
+        made_by = {"action": "import", "source": resolved.method, **split, "encoding": encoding}
         made_by |= {name: imported.info[name] for name in ("format", "columns") if name in imported.info}
         manifest = Manifest(kind="dataset", name=target.name, parents=imported.parents, made_by=made_by, info=info)
         written = write_manifest(folder, manifest)
@@ -83,7 +87,7 @@ def import_dataset(
         return written
 
 
-def source_of(source: Given, format: Format | None = None, encoding: str = "utf-8") -> Source:
+def source_of(source: SourceLike, format: Format | None = None, encoding: str = "utf-8") -> Source:
     """The source that a path, several paths or pasted text stand for."""
     if isinstance(source, Source):
         return source
@@ -93,19 +97,23 @@ def source_of(source: Given, format: Format | None = None, encoding: str = "utf-
     return SOURCES.parse({"method": "files", "paths": paths, "format": format, "encoding": encoding})
 
 
-def preview_source(source: Given, format: Format | None = None, encoding: str = "utf-8") -> Preview:
+def preview_source(source: SourceLike, format: Format | None = None, encoding: str = "utf-8") -> Preview:
     """Reads as `import_dataset` would (the first 20,000 rows at most) and writes nothing.
 
     Several files are looked at one after another, all in the format of the first. Raises `UserError` for a source
     that is not read here (the hub).
     """
-    given = source_of(source, format, encoding)
-    if not isinstance(given, Files | Pasted):
-        raise UserError(f"{given.title} has no preview.", "Import it: what does not fit is kept aside.", "source")
-    readable: list[Readable] = [*given.files()] if isinstance(given, Files) else [given.text]
-    selection = given.selection() if isinstance(given, Files) else EVERYTHING
-    found = previewed(readable, choice_of(given.format, given.columns), given.reading(), selection)
-    return dataclasses.replace(found, remarks=[*given.notes, *found.remarks]) if isinstance(given, Files) else found
+    resolved = source_of(source, format, encoding)
+    if not isinstance(resolved, Files | Pasted):
+        raise UserError(f"{resolved.title} has no preview.", "Import it: what does not fit is kept aside.", "source")
+    readable: list[Readable] = [*resolved.files()] if isinstance(resolved, Files) else [resolved.text]
+    selection = resolved.selection() if isinstance(resolved, Files) else EVERYTHING
+    preview = previewed(readable, choice_of(resolved.format, resolved.columns), resolved.reading(), selection)
+    return (
+        dataclasses.replace(preview, remarks=[*resolved.notes, *preview.remarks])
+        if isinstance(resolved, Files)
+        else preview
+    )
 
 
 def import_sample(home: Home) -> Manifest:

@@ -22,11 +22,11 @@ def compared(rows: Rows, compare: Compare) -> pa.Array:
 def apart(rows: Rows, labels: Labels, texts: pa.Array) -> Labels:
     """The groups without what is no copy: rows with nothing to compare, and equal answers with other labels."""
     alone = pc.equal(texts, "").to_numpy(zero_copy_only=False)
-    made = np.where(alone, np.arange(len(labels)), labels)
+    groups = np.where(alone, np.arange(len(labels)), labels)
     if rows.kind != "unpaired":
-        return made
+        return groups
     good = whole(rows.table.column("label")).to_numpy(zero_copy_only=False)
-    return np.where(good, made, made + len(labels))
+    return np.where(good, groups, groups + len(labels))
 
 
 def by_call_names(rows: Rows, labels: Labels, compare: Compare) -> Labels:
@@ -34,17 +34,17 @@ def by_call_names(rows: Rows, labels: Labels, compare: Compare) -> Labels:
     thing, however alike the rest."""
     firsts: dict[Any, int] = {}
     groups = enumerate(zip(labels.tolist(), called_functions(rows, compare), strict=True))
-    return np.array([firsts.setdefault(group, place) for place, group in groups], np.int64)
+    return np.array([firsts.setdefault(group, index) for index, group in groups], np.int64)
 
 
-def keepers(labels: Labels, scores: NDArray[np.float64]) -> Labels:
+def best_in_group(labels: Labels, scores: NDArray[np.float64]) -> Labels:
     """(rows,) for each row the position of its group's best one; of equal ones the first."""
     order = np.lexsort((np.arange(len(labels)), -scores, labels))
     opens = np.concatenate([[True], labels[order][1:] != labels[order][:-1]]) if len(order) else np.zeros(0, bool)
     best = order[opens]
-    kept = np.empty(len(labels), np.int64)
-    kept[order] = best[np.cumsum(opens) - 1]
-    return kept
+    best_of_row = np.empty(len(labels), np.int64)
+    best_of_row[order] = best[np.cumsum(opens) - 1]
+    return best_of_row
 
 
 def scores(rows: Rows, keep: str) -> NDArray[np.float64]:

@@ -15,7 +15,7 @@ from workbench.core.home import Home, inside, write_text, writing
 from workbench.core.lineage import Manifest, parent_of, read_manifest, write_manifest
 from workbench.data.recipes.recipe import RECIPE, Recipe, brief
 from workbench.data.recipes.step import Step, StepWork
-from workbench.data.recipes.step_cache import DONE, Stage, StepStage, digest, examples_of, stage_of
+from workbench.data.recipes.step_cache import COUNTS_FILE, Stage, StepStage, digest, examples_of, stage_of
 from workbench.data.recipes.steps.edit_rows import EditRows
 from workbench.data.recipes.steps.split import Split
 from workbench.data.store.datasets import ROWS, bare, base_rows, dataset_folder, row_counts, write_splits
@@ -23,8 +23,8 @@ from workbench.data.store.locks import link, locked, prune_cache
 from workbench.rows.split_rows import ID, SPLIT, Rows
 from workbench.rows.table import read_table_file, write_table
 
-STEPS_DONE, HISTORY = "steps.json", "history.json"
-KEPT = ("source", "rejected.jsonl", ROWS)
+STEPS_FILE, HISTORY = "steps.json", "history.json"
+SOURCE_FILES = ("source", "rejected.jsonl", ROWS)
 MOST_UNDONE = 50
 LARGEST = 2**53  # from here on JavaScript rounds whole numbers, and no row has such a number
 Tell = Callable[[float, float, str], None]
@@ -64,7 +64,7 @@ def prepare(
                 raise UserError("No rows are left to train on.", "Take a step out, or make it milder.", "steps")
             write_splits(folder, tables)
             write_text(folder / RECIPE, recipe.to_yaml())
-            write_text(folder / STEPS_DONE, json.dumps([_told(stage) for stage in stages], indent=1))
+            write_text(folder / STEPS_FILE, json.dumps([_stage_record(stage) for stage in stages], indent=1))
             write_text(folder / HISTORY, json.dumps(_past(target, recipe) if past is None else past))
             mixed = [name for step in recipe.steps for name in step.datasets()]
             parents += [parent_of(home.datasets / name, "mixed-in") for name in mixed]
@@ -85,10 +85,10 @@ def _check_steps(target: Path, recipe: Recipe, after: list[dict[str, Any]] | Non
     """Raises `UserError` when the dataset has other steps than those the recipe was made from."""
     if after is None or not target.is_dir():
         return
-    known = Recipe.parse({"name": recipe.name, "source": recipe.source, "steps": after}).steps
+    expected = Recipe.parse({"name": recipe.name, "source": recipe.source, "steps": after}).steps
     # those it would make are right too: it may have been killed after it had made them
     if [brief(step) for step in Recipe.at(target).steps] not in [
-        list(map(brief, one)) for one in (known, recipe.steps)
+        list(map(brief, steps)) for steps in (expected, recipe.steps)
     ]:
         raise UserError("The recipe was changed meanwhile.", "Look at it again, then apply.", "steps")
 
@@ -106,11 +106,11 @@ def run_steps(base: Stage, steps: list[Step], work: StepWork) -> list[StepStage]
         work.stop()
         work.tell(number, len(steps), step.title)
 
-        def told(done: float, total: float, text: str, number: int = number) -> None:
-            work.tell(number + (done / total if total else 0), len(steps), text)
+        def report_progress(completed: float, total: float, text: str, number: int = number) -> None:
+            work.tell(number + (completed / total if total else 0), len(steps), text)
 
         try:
-            before = stage_of(before, step, StepWork(work.home, told, work.stop))
+            before = stage_of(before, step, StepWork(work.home, report_progress, work.stop))
         except UserError as error:
             raise UserError(f"Step {number + 1}, {step.title}: {error.message}", error.remedy, "steps") from None
         stages.append(before)
@@ -140,25 +140,25 @@ def _with_rows(
     target = home.datasets / recipe.name
     if target.is_dir() and Recipe.at(target).source == recipe.source:
         manifest = read_manifest(target)
-        for name in KEPT:
+        for name in SOURCE_FILES:
             link(target / name, folder / name)
         if not (folder / ROWS).exists():
             rows = base_rows(target)
             # what was read is split by a step; what was made here has its split from there
             write_table(rows.drop_columns([SPLIT]) if recipe.source else rows, folder / ROWS)
-        return dict(manifest.info), [one for one in manifest.parents if one.role != "mixed-in"], recipe.source
+        return dict(manifest.info), [parent for parent in manifest.parents if parent.role != "mixed-in"], recipe.source
     if not recipe.source:
         raise UserError(f"There is no dataset {recipe.name!r}.", "Name a source to read its rows from.", "source")
-    from workbench.data.sources.source import SOURCES, as_kept
+    from workbench.data.sources.source import SOURCES, source_of_copies
 
     source = SOURCES.parse(recipe.source)
     imported = source.gather(home, folder, work.tell, work.stop)
     write_table(bare(imported.table), folder / ROWS)
     info = {**imported.info, "kind": imported.kind, "rejected": imported.rejected}
-    return info, list(imported.parents), as_kept(source.recipe(home.datasets / recipe.name), info)
+    return info, list(imported.parents), source_of_copies(source.recipe(home.datasets / recipe.name), info)
 
 
-def _told(stage: StepStage) -> dict[str, Any]:
+def _stage_record(stage: StepStage) -> dict[str, Any]:
     return {"step": brief(stage.step), "title": stage.step.title, "key": stage.folder.name, **asdict(stage.counts)}
 
 
@@ -167,42 +167,42 @@ def _told(stage: StepStage) -> dict[str, Any]:
 
 def report(home: Home, name: str) -> list[dict[str, Any]]:
     """For every step of a dataset: step, title, given, left, removed, changed, flagged, added, seconds, notes."""
-    path = dataset_folder(home, name) / STEPS_DONE
+    path = dataset_folder(home, name) / STEPS_FILE
     return list(json.loads(path.read_text("utf-8"))) if path.is_file() else []
 
 
 def touched(
-    home: Home, name: str, step: int, what: str, start: int = 0, count: int = 20, key: str = ""
+    home: Home, name: str, step: int, change: str, start: int = 0, count: int = 20, key: str = ""
 ) -> dict[str, Any]:
     """{'total', 'rows'} of what a step (counted from 1) did: what is 'removed', 'changed' or 'flagged'.
 
     Every row has id, reason, found, row, after (changed ones) and whether it was restored. Raises `UserError`, also
     when `key` is given and the report knows the step by another one.
     """
-    done = report(home, name)
-    _check_step(name, step, len(done))
-    _check_key(done, step, key)
-    if what not in ("removed", "changed", "flagged"):
-        raise UserError(f"There is nothing called {what!r}.", "Choose removed, changed or flagged.", "what")
-    table = _touched_table(home, done[step - 1]["key"], what)
-    restored = set(done[step - 1]["step"].get("restored") or [])
+    records = report(home, name)
+    _check_step(name, step, len(records))
+    _check_key(records, step, key)
+    if change not in ("removed", "changed", "flagged"):
+        raise UserError(f"There is nothing called {change!r}.", "Choose removed, changed or flagged.", "change")
+    table = _touched_table(home, records[step - 1]["key"], change)
+    restored = set(records[step - 1]["step"].get("restored") or [])
     rows = examples_of(table, max(start, 0), min(max(count, 0), 200))
     return {"total": table.num_rows, "rows": [{**row, "restored": row["id"] in restored} for row in rows]}
 
 
 def restorable_ids(home: Home, name: str, step: int) -> set[int]:
     """The ids of the rows that a step (counted from 1) took out or changed. Raises `UserError` as `touched` does."""
-    done = report(home, name)
-    _check_step(name, step, len(done))
-    tables = (_touched_table(home, done[step - 1]["key"], what) for what in ("removed", "changed"))
-    return {one for table in tables for one in table.column(ID).to_pylist()}
+    records = report(home, name)
+    _check_step(name, step, len(records))
+    tables = (_touched_table(home, records[step - 1]["key"], change) for change in ("removed", "changed"))
+    return {row_id for table in tables for row_id in table.column(ID).to_pylist()}
 
 
-def _touched_table(home: Home, key: str, what: str) -> pa.Table:
+def _touched_table(home: Home, key: str, change: str) -> pa.Table:
     folder = home.cache / "steps" / key
-    if not (folder / DONE).is_file():
+    if not (folder / COUNTS_FILE).is_file():
         raise UserError("What this step did is not kept any more.", "Apply the recipe again.", "step")
-    return read_table_file(folder / f"{what}.parquet")
+    return read_table_file(folder / f"{change}.parquet")
 
 
 def _check_step(name: str, step: int, steps: int) -> None:
@@ -210,8 +210,8 @@ def _check_step(name: str, step: int, steps: int) -> None:
         raise UserError(f"{name!r} has {steps} steps; there is no step {step}.", "Choose one of them.", "step")
 
 
-def _check_key(done: list[dict[str, Any]], step: int, key: str) -> None:
-    if key and (step > len(done) or done[step - 1]["key"] != key):
+def _check_key(records: list[dict[str, Any]], step: int, key: str) -> None:
+    if key and (step > len(records) or records[step - 1]["key"] != key):
         raise UserError("The recipe was changed meanwhile.", "Look at it again.", "step")
 
 
@@ -233,9 +233,9 @@ def restore(home: Home, name: str, step: int, ids: list[int], back: bool = True,
         steps = _steps(home, name)
         _check_step(name, step, len(steps))
         _check_key(report(home, name), step, key)
-        kept = set(steps[step - 1].get("restored") or [])
-        meant = {one for one in ids if abs(one) < LARGEST}
-        steps[step - 1]["restored"] = sorted(kept | meant if back else kept - meant)
+        restored = set(steps[step - 1].get("restored") or [])
+        meant = {row_id for row_id in ids if abs(row_id) < LARGEST}
+        steps[step - 1]["restored"] = sorted(restored | meant if back else restored - meant)
         return prepare(home, with_steps(home, name, steps))
 
 
@@ -256,10 +256,10 @@ def edit_rows(
             steps.append({"method": EditRows.method})
         last = steps[-1]
         edited = {*(changed or {}), *(deleted or [])}
-        last["restored"] = [one for one in last.get("restored") or [] if one not in edited]
+        last["restored"] = [row_id for row_id in last.get("restored") or [] if row_id not in edited]
         gone = ({*(last.get("deleted") or [])} - {*(changed or {})}) | {*(deleted or [])}
-        news = {int(one): row for one, row in (last.get("changed") or {}).items()} | (changed or {})
-        last["changed"] = {one: row for one, row in news.items() if one not in gone}
+        news = {int(row_id): row for row_id, row in (last.get("changed") or {}).items()} | (changed or {})
+        last["changed"] = {row_id: row for row_id, row in news.items() if row_id not in gone}
         last["deleted"] = sorted(gone)
         last["added"] = [*(last.get("added") or []), *(added or [])]
         return prepare(home, with_steps(home, name, steps))
@@ -269,10 +269,10 @@ def resplit(home: Home, name: str, eval_fraction: float, seed: int = 0) -> Manif
     """Divides the rows anew: its split step with these settings, or a new one at the end."""
     with locked(home, name):
         steps = _steps(home, name)
-        found = next((step for step in reversed(steps) if step["method"] == Split.method), None)
-        if found is None:
-            steps.append(found := {"method": Split.method})
-        found |= {"eval_fraction": eval_fraction, "seed": seed}
+        split_step = next((step for step in reversed(steps) if step["method"] == Split.method), None)
+        if split_step is None:
+            steps.append(split_step := {"method": Split.method})
+        split_step |= {"eval_fraction": eval_fraction, "seed": seed}
         return prepare(home, with_steps(home, name, steps))
 
 
@@ -295,15 +295,15 @@ def _history(folder: Path) -> list[list[dict[str, Any]]]:
     if not path.is_file():
         return []
     try:
-        found = json.loads(path.read_text("utf-8"))
+        history = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError, RecursionError):
-        found = None
-    known = isinstance(found, list) and all(isinstance(steps, list) for steps in found)
-    if not known or not all(isinstance(step, dict) and "method" in step for steps in found for step in steps):
+        history = None
+    is_list = isinstance(history, list) and all(isinstance(steps, list) for steps in history)
+    if not is_list or not all(isinstance(step, dict) and "method" in step for steps in history for step in steps):
         raise UserError(
             f"{HISTORY} of {folder.name} is damaged.", "Delete that file: nothing is lost but undoing.", "dataset"
         )
-    return list(found)
+    return list(history)
 
 
 def _steps(home: Home, name: str) -> list[dict[str, Any]]:

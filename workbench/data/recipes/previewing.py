@@ -11,8 +11,8 @@ from workbench.data.reading.format import Format, columns_of
 from workbench.data.reading.lines import Item, ReadRow, Rejected, Remark
 from workbench.data.reading.opening import name_of
 from workbench.data.reading.readers import ReadingOptions
+from workbench.data.reading.row_batches import Readable, batch_of
 from workbench.data.reading.selection import EVERYTHING, Masks, Selection, chosen_items, selection_masks
-from workbench.data.reading.source_parts import Readable, part_of
 from workbench.data.reading.source_plan import Choice, Plan, plan_of
 from workbench.rows.table import rows_of
 
@@ -93,12 +93,12 @@ class _Looked:
             self.format, self.reason = None, reason
             return
         self.format = self.format or form
-        part = part_of(form.gather_items(iter(items)), form)
-        self.good += part.table.num_rows
-        self.rows += rows_of(part.table.slice(0, SHOWN))
-        self.rejected += part.rejected
-        self.accounts.append(form.account(part.keys, name))
-        self.remarks += [f"{text}: {count:,}." for text, count in sorted(part.remarks.items())]
+        batch = batch_of(form.gather_items(iter(items)), form)
+        self.good += batch.table.num_rows
+        self.rows += rows_of(batch.table.slice(0, SHOWN))
+        self.rejected += batch.rejected
+        self.accounts.append(form.account(batch.keys, name))
+        self.remarks += [f"{text}: {count:,}." for text, count in sorted(batch.remarks.items())]
 
 
 def _form(plan: Plan, items: list[Item]) -> tuple[Format | None, str]:

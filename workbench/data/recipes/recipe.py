@@ -74,24 +74,24 @@ class Recipe(Spec):
         """Adds what is wrong with the steps, each under steps.N, counted from 1."""
         for number, step in enumerate(self.steps, start=1):
             field = f"steps.{number} ({step.title})"
-            found = Problems()
+            step_problems = Problems()
             if reason := step.unavailable():
-                found.add("", "cannot run here.", reason)
+                step_problems.add("", "cannot run here.", reason)
             elif kind and kind not in step.kinds:
-                found.add("", f"does not work on {kind} rows.", f"It works on: {', '.join(step.kinds)}.")
+                step_problems.add("", f"does not work on {kind} rows.", f"It works on: {', '.join(step.kinds)}.")
             elif self.name in step.datasets():
-                found.add("", "reads the dataset it makes.", "Choose another dataset.")
+                step_problems.add("", "reads the dataset it makes.", "Choose another dataset.")
             else:
                 try:
-                    step.check(home, kind, found)
+                    step.check(home, kind, step_problems)
                 except UserError as error:
-                    found.collect("", error)
-            for problem in found.found:
+                    step_problems.collect("", error)
+            for problem in step_problems.found:
                 problems.add(f"{field} {problem.field}".strip(), problem.message, problem.remedy)
 
 
 def brief(step: Step) -> dict[str, Any]:
     """A step without the settings that are as they come."""
     usual = {name: info.get_default(call_default_factory=True) for name, info in type(step).model_fields.items()}
-    given = step.to_dict()
-    return {name: value for name, value in given.items() if name == "method" or value != usual.get(name)}
+    settings = step.to_dict()
+    return {name: value for name, value in settings.items() if name == "method" or value != usual.get(name)}

@@ -18,19 +18,19 @@ Row = dict[str, Any]
 Group = Literal[
     "Duplicates and leaks", "Which rows stay", "Text", "Conversations", "Split, order and share", "More"
 ]  # fmt: skip
-MOST_FOUND, LONGEST_FOUND = 20, 200
+MOST_EXCERPTS, EXCERPT_CHARACTERS = 20, 200
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """Why a row is taken out, changed or flagged; `found` are the pieces of its text that are the reason."""
+    """Why a row is taken out, changed or flagged; `excerpts` are the pieces of its text that are the reason."""
 
     reason: str
-    found: tuple[str, ...] = ()
+    excerpts: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        pieces = dict.fromkeys(piece[:LONGEST_FOUND] for piece in self.found if piece)
-        object.__setattr__(self, "found", tuple(pieces)[:MOST_FOUND])
+        pieces = dict.fromkeys(piece[:EXCERPT_CHARACTERS] for piece in self.excerpts if piece)
+        object.__setattr__(self, "excerpts", tuple(pieces)[:MOST_EXCERPTS])
 
 
 @dataclass
@@ -56,7 +56,7 @@ class StepWork:
     """What a step may use. tell hears (done, total, text); stop raises `JobStopped` if somebody asked to stop."""
 
     home: Home
-    tell: Callable[[float, float, str], None] = lambda done, total, text: None
+    tell: Callable[[float, float, str], None] = lambda completed, total, text: None
     stop: Callable[[], None] = lambda: None
 
 
@@ -110,7 +110,7 @@ class Filter(Step):
             work.stop()
             work.tell(start, len(rows), self.title)
             verdicts = self.judge_batch(batch, work)
-            outcome.removed |= {start + place: found for place, found in enumerate(verdicts) if found}
+            outcome.removed |= {start + offset: verdict for offset, verdict in enumerate(verdicts) if verdict}
         return outcome
 
 
@@ -123,9 +123,9 @@ class Edit(Step):
 
     def apply(self, rows: Rows, work: StepWork) -> Outcome:
         outcome = Outcome()
-        for place, row in each(rows, work, self.title):
-            if found := self.edit(row):
-                outcome.changed[place] = found
+        for index, row in each(rows, work, self.title):
+            if edited := self.edit(row):
+                outcome.changed[index] = edited
         return outcome
 
 
@@ -144,13 +144,13 @@ def each(rows: Rows, work: StepWork, title: str) -> Iterator[tuple[int, Row]]:
 
 def rewritten(row: Row, change: Callable[[str, str], str]) -> Row:
     """The row with every content replaced by change(text, role); the role of a plain text is 'text'."""
-    made = dict(row)
+    new_row = dict(row)
     for name, value in row.items():
         if name in PARTS:
-            made[name] = [
+            new_row[name] = [
                 {**turn, "content": change(turn["content"], turn["role"])} if turn["content"] else turn
                 for turn in value
             ]
         elif name == "text":
-            made[name] = change(value, "text")
-    return made
+            new_row[name] = change(value, "text")
+    return new_row

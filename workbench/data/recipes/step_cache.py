@@ -27,7 +27,7 @@ from workbench.rows.split_rows import ID, SPLIT, Rows
 from workbench.rows.table import SCHEMAS, fitted, joined, read_table_file, rows_of, table_of, union, write_table
 
 WHY = [("_reason", pa.string()), ("_found", pa.list_(pa.string()))]
-DONE = "done.json"
+COUNTS_FILE = "done.json"
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class StepStage(Stage):
 
     @cached_property
     def counts(self) -> Counts:
-        raw = Counts(**json.loads((self.folder / DONE).read_text("utf-8")))
+        raw = Counts(**json.loads((self.folder / COUNTS_FILE).read_text("utf-8")))
         if not self.step.restored:
             return raw
         back = {name: self._count(name) for name in ("removed", "changed", "flagged")}
@@ -90,21 +90,24 @@ class StepStage(Stage):
         table = read_table_file(self.folder / "rows.parquet")
         if not self.step.restored:
             return table
-        found = [self.touched(name) for name in ("removed", "changed")]
-        back = joined(self.kind, [one.filter(self._is_restored(one)).drop_columns(_extra(one)) for one in found])
+        touched_tables = [self.touched(name) for name in ("removed", "changed")]
+        back = joined(
+            self.kind,
+            [touched.filter(self._is_restored(touched)).drop_columns(_extra(touched)) for touched in touched_tables],
+        )
         if not back.num_rows:
             return table
-        kept = table.filter(pc.invert(pc.is_in(table.column(ID), back.column(ID).combine_chunks())))
-        whole = _together(self.kind, [kept, back])
+        untouched = table.filter(pc.invert(pc.is_in(table.column(ID), back.column(ID).combine_chunks())))
+        whole = _together(self.kind, [untouched, back])
         if self.step.reorders:
             return whole
         return whole.take(self._places(whole))
 
     def _places(self, whole: pa.Table) -> pa.Array:
         """Rows in the order they had before the step; those it added stay at the end."""
-        before = {int(one): place for place, one in enumerate(self.before.rows.ids)}
+        before = {int(row_id): index for index, row_id in enumerate(self.before.rows.ids)}
         ids = whole.column(ID).to_pylist()
-        order = [before.get(one, len(before) + place) for place, one in enumerate(ids)]
+        order = [before.get(row_id, len(before) + index) for index, row_id in enumerate(ids)]
         return pa.array(np.argsort(order, kind="stable"))
 
 
@@ -130,7 +133,7 @@ def stage_of(before: Stage, step: Step, work: StepWork) -> StepStage:
             f"{step.title} does not work on {before.kind} rows.", f"It works on: {', '.join(step.kinds)}.", "steps"
         )
     folder = work.home.cache / "steps" / key_of(before, step, step.inputs(work.home))
-    if not (folder / DONE).is_file():
+    if not (folder / COUNTS_FILE).is_file():
         folder.parent.mkdir(exist_ok=True)
         begun = time.perf_counter()
         outcome = step.apply(before.rows, work)
@@ -147,8 +150,8 @@ def _write(folder: Path, rows: Rows, step: Step, outcome: Outcome, begun: float)
     write_table(after, folder / "rows.parquet")
     write_table(_touched(rows, outcome.removed), folder / "removed.parquet")
     write_table(_touched(rows, outcome.flagged), folder / "flagged.parquet")
-    changed = _touched(rows, {place: verdict for place, (_, verdict) in outcome.changed.items()})
-    news = [json.dumps(outcome.changed[place][0], ensure_ascii=False) for place in sorted(outcome.changed)]
+    changed = _touched(rows, {index: verdict for index, (_, verdict) in outcome.changed.items()})
+    news = [json.dumps(outcome.changed[index][0], ensure_ascii=False) for index in sorted(outcome.changed)]
     write_table(changed.append_column("_after", pa.array(news, pa.string())), folder / "changed.parquet")
     counts = Counts(
         len(rows), after.num_rows, len(outcome.removed), len(outcome.changed), len(outcome.flagged), added,
@@ -156,7 +159,7 @@ def _write(folder: Path, rows: Rows, step: Step, outcome: Outcome, begun: float)
     )  # fmt: skip
     if counts.given + counts.added - counts.removed != counts.left:
         raise AssertionError(f"{step.method}: {counts} do not add up")
-    write_text(folder / DONE, json.dumps(asdict(counts)))
+    write_text(folder / COUNTS_FILE, json.dumps(asdict(counts)))
 
 
 def _after(rows: Rows, step: Step, outcome: Outcome) -> tuple[pa.Table, int]:
@@ -169,17 +172,17 @@ def _after(rows: Rows, step: Step, outcome: Outcome) -> tuple[pa.Table, int]:
     order = np.flatnonzero(stays) if outcome.order is None else np.asarray(outcome.order, np.int64)
     if set(order.tolist()) != set(np.flatnonzero(stays).tolist()):
         raise AssertionError(f"{step.method}: its order does not hold just the rows that stay")
-    settings, taken = _settings(step), {int(one) for one in rows.ids}
-    kept = _numbered(_split(whole, outcome.splits).take(pa.array(places[order])), settings, taken)
+    settings, taken = _settings(step), {int(row_id) for row_id in rows.ids}
+    remaining = _numbered(_split(whole, outcome.splits).take(pa.array(places[order])), settings, taken)
     added = outcome.added
     new = added if isinstance(added, pa.Table) else _checked(rows.kind, added)
     repeated = len(order) - int(stays.sum())
     if not new.num_rows:
-        return kept, repeated
-    ids = [_new_id(settings, f"+{place}", taken) for place in range(new.num_rows)]
+        return remaining, repeated
+    ids = [_new_id(settings, f"+{number}", taken) for number in range(new.num_rows)]
     new = new.drop_columns([name for name in (ID, SPLIT) if name in new.column_names])
     new = new.append_column(ID, pa.array(ids, pa.int64())).append_column(SPLIT, pa.repeat("train", len(ids)))
-    return _together(rows.kind, [kept, new]), repeated + len(ids)
+    return _together(rows.kind, [remaining, new]), repeated + len(ids)
 
 
 def _with_changes(rows: Rows, outcome: Outcome) -> tuple[pa.Table, np.ndarray[Any, Any]]:
@@ -188,7 +191,7 @@ def _with_changes(rows: Rows, outcome: Outcome) -> tuple[pa.Table, np.ndarray[An
     if not outcome.changed:
         return rows.table, places
     positions = sorted(outcome.changed)
-    new = _checked(rows.kind, [outcome.changed[place][0] for place in positions])
+    new = _checked(rows.kind, [outcome.changed[position][0] for position in positions])
     old = rows.table.take(pa.array(positions))
     new = new.append_column(ID, old.column(ID)).append_column(SPLIT, old.column(SPLIT))
     places[positions] = len(rows) + np.arange(len(positions))
@@ -198,35 +201,35 @@ def _with_changes(rows: Rows, outcome: Outcome) -> tuple[pa.Table, np.ndarray[An
 def _split(table: pa.Table, splits: dict[int, str]) -> pa.Table:
     if not splits:
         return table
-    found = table.column(SPLIT).to_pylist()
-    for place, split in splits.items():
-        found[place] = split
-    return table.set_column(table.column_names.index(SPLIT), SPLIT, pa.array(found, pa.string()))
+    split_names = table.column(SPLIT).to_pylist()
+    for index, split in splits.items():
+        split_names[index] = split
+    return table.set_column(table.column_names.index(SPLIT), SPLIT, pa.array(split_names, pa.string()))
 
 
 def _numbered(table: pa.Table, settings: str, taken: set[int]) -> pa.Table:
     """A row that comes again gets a number of its own, which is `taken` from then on."""
-    seen: dict[int, int] = {}
+    occurrences: dict[int, int] = {}
     ids = table.column(ID).to_pylist()
     if len(set(ids)) == len(ids):
         return table
-    for place, one in enumerate(ids):
-        seen[one] = seen.get(one, 0) + 1
-        if seen[one] > 1:
-            ids[place] = _new_id(settings, f"{one}*{seen[one]}", taken)
+    for index, row_id in enumerate(ids):
+        occurrences[row_id] = occurrences.get(row_id, 0) + 1
+        if occurrences[row_id] > 1:
+            ids[index] = _new_id(settings, f"{row_id}*{occurrences[row_id]}", taken)
     return table.set_column(table.column_names.index(ID), ID, pa.array(ids, pa.int64()))
 
 
-def _new_id(settings: str, what: str, taken: set[int]) -> int:
+def _new_id(settings: str, label: str, taken: set[int]) -> int:
     """A negative number that JavaScript holds exactly, the same whenever the same step does the same; not in `taken`,
     where it is then."""
     for turn in itertools.count():
-        mark = f"{settings}\0{what}" + (f"\0{turn}" if turn else "")
-        made = -1 - (int.from_bytes(hashlib.sha256(mark.encode()).digest()[:7]) >> 4)
-        if made not in taken:
+        mark = f"{settings}\0{label}" + (f"\0{turn}" if turn else "")
+        new_id = -1 - (int.from_bytes(hashlib.sha256(mark.encode()).digest()[:7]) >> 4)
+        if new_id not in taken:
             break
-    taken.add(made)
-    return made
+    taken.add(new_id)
+    return new_id
 
 
 def _checked(kind: str, rows: list[dict[str, Any]]) -> pa.Table:
@@ -236,9 +239,9 @@ def _checked(kind: str, rows: list[dict[str, Any]]) -> pa.Table:
 def _touched(rows: Rows, verdicts: dict[int, Verdict]) -> pa.Table:
     places = sorted(verdicts)
     table = rows.table.take(pa.array(places, pa.int64()))
-    reasons = pa.array([verdicts[place].reason for place in places], pa.string())
-    found = pa.array([list(verdicts[place].found) for place in places], WHY[1][1])
-    return table.append_column(WHY[0][0], reasons).append_column(WHY[1][0], found)
+    reasons = pa.array([verdicts[index].reason for index in places], pa.string())
+    excerpts = pa.array([list(verdicts[index].excerpts) for index in places], WHY[1][1])
+    return table.append_column(WHY[0][0], reasons).append_column(WHY[1][0], excerpts)
 
 
 def _extra(table: pa.Table) -> list[str]:
@@ -253,11 +256,11 @@ def _together(kind: str, tables: list[pa.Table]) -> pa.Table:
 
 def examples_of(table: pa.Table, start: int, count: int) -> list[dict[str, Any]]:
     """A page of touched rows for showing: id, reason, found, row, and the row after the change where there is one."""
-    part = table.slice(start, count)
-    rows = rows_of(part)
-    after = part.column("_after").to_pylist() if "_after" in part.column_names else [None] * len(rows)
-    columns = (part.column(name).to_pylist() for name in (ID, "_reason", "_found"))
+    page = table.slice(start, count)
+    rows = rows_of(page)
+    after = page.column("_after").to_pylist() if "_after" in page.column_names else [None] * len(rows)
+    columns = (page.column(name).to_pylist() for name in (ID, "_reason", "_found"))
     return [
-        {"id": one, "reason": reason, "found": found, "row": row, "after": json.loads(new) if new else None}
-        for one, reason, found, row, new in zip(*columns, rows, after, strict=True)
+        {"id": row_id, "reason": reason, "found": excerpts, "row": row, "after": json.loads(new) if new else None}
+        for row_id, reason, excerpts, row, new in zip(*columns, rows, after, strict=True)
     ]

@@ -28,7 +28,7 @@ from workbench.rows.turn_text import (
     tool_pieces,
 )
 
-Part = Literal["all", "prompt", "user", "assistant", "system", "answer"]
+TextScope = Literal["all", "prompt", "user", "assistant", "system", "answer"]
 Find = Callable[[pa.Array], dict[int, list[str]]]
 SLICE = 20_000
 ANSWERS = {"preference": ("chosen",), "unpaired": ("completion",), "conversation": ("messages",), "prompts": ()}
@@ -45,7 +45,7 @@ class Turns:
     rows: NDArray[np.int64]
 
 
-def turn_texts(rows: Rows, part: Part, calls: bool = True, keys: bool = False) -> Turns:
+def turn_texts(rows: Rows, scope: TextScope, calls: bool = True, keys: bool = False) -> Turns:
     """What all turns of a part say, piece by piece; 'answer' is the assistant's, of a pair only the chosen side.
 
     Pieces are contents and thoughts and, with `calls`, the names, texts and numbers in tool calls and in the
@@ -53,61 +53,64 @@ def turn_texts(rows: Rows, part: Part, calls: bool = True, keys: bool = False) -
     """
     if rows.kind == "text":
         texts = whole(rows.table.column("text"))
-        kept = len(texts) if part in ("all", "assistant", "answer") else 0
-        return Turns(texts.slice(0, kept), np.arange(kept))
-    columns, roles = _where(rows.kind, rows.columns, part)
+        count = len(texts) if scope in ("all", "assistant", "answer") else 0
+        return Turns(texts.slice(0, count), np.arange(count))
+    columns, roles = _where(rows.kind, rows.columns, scope)
     pieces = _pieces_and_keys if keys else call_pieces
     of_calls = pieces if calls else None
-    found = [piece for name in columns for piece in _flat(whole(rows.table.column(name)), roles, of_calls)]
-    if calls and part in OF_TOOLS and TOOLS in rows.columns:
+    flattened = [piece for name in columns for piece in _flat(whole(rows.table.column(name)), roles, of_calls)]
+    if calls and scope in OF_TOOLS and TOOLS in rows.columns:
         texts, owners = pieces_of(whole(rows.table.column(TOOLS)), tool_pieces)
-        found.append((pa.array(texts, pa.string()), np.array(owners, np.int64)))
-    if not found:
+        flattened.append((pa.array(texts, pa.string()), np.array(owners, np.int64)))
+    if not flattened:
         return Turns(pa.array([], pa.string()), np.arange(0))
-    return Turns(pa.concat_arrays([texts for texts, _ in found]), np.concatenate([owners for _, owners in found]))
+    return Turns(
+        pa.concat_arrays([texts for texts, _ in flattened]), np.concatenate([owners for _, owners in flattened])
+    )
 
 
-def called_functions(rows: Rows, part: Part) -> list[tuple[tuple[str, str], ...]]:
+def called_functions(rows: Rows, scope: TextScope) -> list[tuple[tuple[str, str], ...]]:
     """(rows,) the (column, function) of every tool call of a part, in their order."""
-    found: list[list[tuple[str, str]]] = [[] for _ in range(len(rows))]
-    columns, roles = ([], None) if rows.kind == "text" else _where(rows.kind, rows.columns, part)
+    calls_by_row: list[list[tuple[str, str]]] = [[] for _ in range(len(rows))]
+    columns, roles = ([], None) if rows.kind == "text" else _where(rows.kind, rows.columns, scope)
     for column in columns:
         turns, owners = _turns(whole(rows.table.column(column)), roles)
         if CALLS in {field.name for field in turns.type}:
             functions, places = pieces_of(turns.field(CALLS), function_names)
             for function, owner in zip(functions, owners[np.array(places, np.int64)].tolist(), strict=True):
-                found[owner].append((column, function))
-    return [tuple(calls) for calls in found]
+                calls_by_row[owner].append((column, function))
+    return [tuple(calls) for calls in calls_by_row]
 
 
 def edited(
-    kind: str, row: Row, part: Part, change: Callable[[str], str], calls: bool = True, keys: bool = False
+    kind: str, row: Row, scope: TextScope, change: Callable[[str], str], calls: bool = True, keys: bool = False
 ) -> Row:
     """The row with every piece of a part that `turn_texts` gives replaced by change(text).
 
     Empty contents beside tool calls stay, and so do the names of functions and the structure of their schemas.
     """
     if kind == "text":
-        return {**row, "text": change(row["text"])} if part in ("all", "assistant", "answer") else row
-    columns, roles = _where(kind, list(row), part)
-    made = dict(row)
+        return {**row, "text": change(row["text"])} if scope in ("all", "assistant", "answer") else row
+    columns, roles = _where(kind, list(row), scope)
+    new_row = dict(row)
     for name in columns:
         wanted = (roles is None or turn["role"] in roles for turn in row[name])
-        made[name] = [
-            _edited(turn, change, calls, keys) if one else turn for turn, one in zip(row[name], wanted, strict=True)
+        new_row[name] = [
+            _edited(turn, change, calls, keys) if is_wanted else turn
+            for turn, is_wanted in zip(row[name], wanted, strict=True)
         ]
-    if calls and part in OF_TOOLS and TOOLS in row:
-        made[TOOLS] = changed_tools(row[TOOLS], change)
-    return made
+    if calls and scope in OF_TOOLS and TOOLS in row:
+        new_row[TOOLS] = changed_tools(row[TOOLS], change)
+    return new_row
 
 
 def _edited(turn: Row, change: Callable[[str], str], calls: bool, keys: bool) -> Row:
-    made = {**turn, "content": change(turn["content"])} if turn["content"] else dict(turn)
+    new_turn = {**turn, "content": change(turn["content"])} if turn["content"] else dict(turn)
     if thought := turn.get(THOUGHT):
-        made[THOUGHT] = change(thought)
+        new_turn[THOUGHT] = change(thought)
     if calls and CALLS in turn:
-        made[CALLS] = changed_calls(turn[CALLS], change, keys)
-    return made
+        new_turn[CALLS] = changed_calls(turn[CALLS], change, keys)
+    return new_turn
 
 
 def answer_texts(rows: Rows) -> pa.ChunkedArray:
@@ -126,21 +129,21 @@ def slices(rows: Rows, work: StepWork, title: str) -> Iterator[tuple[int, Rows]]
 
 
 def scan(
-    rows: Rows, part: Part, work: StepWork, title: str, find: Find, calls: bool = True, keys: bool = False
+    rows: Rows, scope: TextScope, work: StepWork, title: str, find: Find, calls: bool = True, keys: bool = False
 ) -> dict[int, list[str]]:
     """What `find` finds in every row, by position; it gets the array of pieces that `turn_texts` gives."""
-    found: dict[int, list[str]] = {}
+    matched_rows: dict[int, list[str]] = {}
     for start, some in slices(rows, work, title):
-        turns = turn_texts(some, part, calls, keys)
-        for place, pieces in find(turns.texts).items():
-            found.setdefault(start + int(turns.rows[place]), []).extend(pieces)
-    return dict(sorted(found.items()))
+        turns = turn_texts(some, scope, calls, keys)
+        for index, pieces in find(turns.texts).items():
+            matched_rows.setdefault(start + int(turns.rows[index]), []).extend(pieces)
+    return dict(sorted(matched_rows.items()))
 
 
 def rewrite(
     rows: Rows,
-    found: dict[int, list[str]],
-    part: Part,
+    matched_rows: dict[int, list[str]],
+    scope: TextScope,
     change: Callable[[str], str],
     reason: Callable[[list[str]], str],
     calls: bool = True,
@@ -148,20 +151,20 @@ def rewrite(
 ) -> Outcome:
     """The rows at these positions with their turns changed; those that leave no usable row are removed."""
     outcome = Outcome()
-    for place, row in rows_at(rows, list(found)):
-        new = edited(rows.kind, row, part, change, calls, keys)
+    for index, row in rows_at(rows, list(matched_rows)):
+        new = edited(rows.kind, row, scope, change, calls, keys)
         if new != row:
-            settle(outcome, rows.kind, place, new, Verdict(reason(found[place]), tuple(found[place])))
+            settle(outcome, rows.kind, index, new, Verdict(reason(matched_rows[index]), tuple(matched_rows[index])))
     return outcome
 
 
-def settle(outcome: Outcome, kind: str, place: int, row: Row, verdict: Verdict) -> None:
+def settle(outcome: Outcome, kind: str, index: int, row: Row, verdict: Verdict) -> None:
     """Puts a changed row into the outcome, or removes it when what is left is no row of its kind any more."""
     try:
-        outcome.changed[place] = (check(kind, row), verdict)
+        outcome.changed[index] = (check(kind, row), verdict)
     except UserError as error:
-        outcome.removed[place] = Verdict(
-            f"{verdict.reason} What is left is no usable row: {error.message}", verdict.found
+        outcome.removed[index] = Verdict(
+            f"{verdict.reason} What is left is no usable row: {error.message}", verdict.excerpts
         )
 
 
@@ -231,13 +234,13 @@ def _words(texts: pa.Array) -> NDArray[np.int64]:
     return np.diff(np.searchsorted(last, ends), prepend=0)
 
 
-def _where(kind: str, columns: list[str], part: Part) -> tuple[list[str], tuple[str, ...] | None]:
+def _where(kind: str, columns: list[str], scope: TextScope) -> tuple[list[str], tuple[str, ...] | None]:
     """The columns a part lies in and the roles it means, None for all."""
-    if part == "prompt" and "prompt" in columns:
+    if scope == "prompt" and "prompt" in columns:
         return ["prompt"], None
-    if part == "answer":
+    if scope == "answer":
         return [name for name in ANSWERS[kind] if name in columns], ROLES["assistant"]
-    return [name for name in COLUMNS if name in columns], ROLES.get(part)
+    return [name for name in COLUMNS if name in columns], ROLES.get(scope)
 
 
 def _turns(lists: Any, roles: tuple[str, ...] | None) -> tuple[Any, NDArray[np.int64]]:

@@ -26,13 +26,13 @@ class Keys:
     noted: dict[str, str] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
 
-    def check(self, problems: Problems, given: Any, prefix: str = "") -> list[str]:
+    def check(self, problems: Problems, settings: Any, prefix: str = "") -> list[str]:
         """The remarks; adds a problem for every key that is refused or unknown. Unset values ask for nothing."""
-        if not isinstance(given, dict):
+        if not isinstance(settings, dict):
             problems.add(prefix.rstrip("."), "is no object.", "Write names and values.")
             return []
         remarks = []
-        for key, value in given.items():
+        for key, value in settings.items():
             name = f"{prefix}{key}"
             if key in self.honoured or value in UNSET:
                 continue
@@ -58,9 +58,9 @@ class Reading:
 
     def hub(self, dataset: Any, config: Any = "", revision: Any = "") -> Source:
         """The dataset of the hub."""
-        place = {"dataset": str(dataset), "config": str(config or ""), "split": self.split}
+        location = {"dataset": str(dataset), "config": str(config or ""), "split": self.split}
         rest = {"revision": str(revision or ""), "samples": self.samples, "notes": self.notes}
-        return SOURCES.parse({"method": "hub", **place, **rest, "format": self.parsed()})
+        return SOURCES.parse({"method": "hub", **location, **rest, "format": self.parsed()})
 
     def files(self, paths: list[Path], folder: Path) -> Source:
         """These files, which must lie in the folder the description came with. Raises `UserError`."""
@@ -84,16 +84,16 @@ class Reading:
 
 def part_of_split(split: str) -> str:
     """Which rows of files a split means: files are one split, train. Raises `UserError`."""
-    found = SPLIT.fullmatch(split.strip())
-    if found is None:
+    match = SPLIT.fullmatch(split.strip())
+    if match is None:
         raise UserError(f"The split {split!r} is not understood.", "Write train, or a part as in train[:20%].", "split")
-    if found["name"] != "train":
+    if match["name"] != "train":
         raise UserError(
-            f"The split {found['name']!r} is none of these files, whose rows are all of the split train.",
+            f"The split {match['name']!r} is none of these files, whose rows are all of the split train.",
             "Name the file that holds the split, and train as its split.",
             "split",
         )
-    return (found["part"] or "").replace(" ", "")
+    return (match["part"] or "").replace(" ", "")
 
 
 def whole_number(value: Any, name: str) -> int:

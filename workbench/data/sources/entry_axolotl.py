@@ -103,13 +103,13 @@ def axolotl_source(entry: Entry, folder: Path, rl: Any = None) -> Source:
     return reading.hub(path, entry.get("name"), entry.get("revision"))
 
 
-def _names(given: Any) -> list[str]:
-    return [given] if isinstance(given, str) else [str(name) for name in given or []]
+def _names(value: Any) -> list[str]:
+    return [value] if isinstance(value, str) else [str(name) for name in value or []]
 
 
-def _local(reading: Reading, entry: Entry, place: Path, folder: Path, names: list[str]) -> Source:
+def _local(reading: Reading, entry: Entry, data_folder: Path, folder: Path, names: list[str]) -> Source:
     """The files, patterns spelled out; those of a folder may also be named from the configuration's own."""
-    paths = [path for name in names for path in _matching(name, place, folder)]
+    paths = [path for name in names for path in _matching(name, data_folder, folder)]
     builder = entry.get("ds_type") or (entry["path"] if entry["path"] in BUILDERS else "")
     for path in paths:
         if builder and path.is_file() and suffix_form(path) not in BUILDERS.get(str(builder), ()):
@@ -117,12 +117,12 @@ def _local(reading: Reading, entry: Entry, place: Path, folder: Path, names: lis
     return reading.files(paths, folder)
 
 
-def _matching(name: str, place: Path, folder: Path) -> list[Path]:
+def _matching(name: str, data_folder: Path, folder: Path) -> list[Path]:
     if not {*"*?["} & {*name}:
-        return [place / name if (place / name).exists() or not (folder / name).exists() else folder / name]
+        return [data_folder / name if (data_folder / name).exists() or not (folder / name).exists() else folder / name]
     if Path(name).is_absolute() or ".." in Path(name).parts:
         raise UserError(f"{name!r} leads outside the folder.", "Name files that lie beside the list.", "data_files")
-    found = sorted(path for path in place.glob(name) if path.is_file())
-    if not found:
-        raise UserError(f"There is no file {name} in {place}.", "Check the pattern.", "data_files")
-    return found
+    matches = sorted(path for path in data_folder.glob(name) if path.is_file())
+    if not matches:
+        raise UserError(f"There is no file {name} in {data_folder}.", "Check the pattern.", "data_files")
+    return matches

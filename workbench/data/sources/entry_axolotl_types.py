@@ -84,8 +84,8 @@ def axolotl_format(entry: Entry, rl: str) -> Form:
 def _by_fields(kind: dict[str, Any], rl: str) -> dict[str, Any]:
     """The settings for a type that is an object of column names."""
     problems, keys = Problems(), VERDICT_FIELDS if rl == "kto" else PAIR_FIELDS if rl else FIELDS
-    given = {name: value for name, value in kind.items() if not _is_plain(name, value)}
-    keys.check(problems, given, "type.")
+    settings = {name: value for name, value in kind.items() if not _is_plain(name, value)}
+    keys.check(problems, settings, "type.")
     problems.check()
     system = {"system": kind.get("field_system") or ""}
     if not rl:
@@ -114,7 +114,11 @@ def _pairs(entry: Entry, kind: str, rl: str) -> dict[str, Any]:
         return {**_turns(entry), "method": "sharegpt_pairs", **sides}
     if family in ("chatml", "llama3") and name in PAIRS:
         return {"method": "preference", **PAIRS[name]}
-    raise _unknown(kind, rl, ["chat_template.default", "chat_template.argilla", *(f"chatml.{one}" for one in PAIRS)])
+    raise _unknown(
+        kind,
+        rl,
+        ["chat_template.default", "chat_template.argilla", *(f"chatml.{dataset_type}" for dataset_type in PAIRS)],
+    )
 
 
 def _verdicts(kind: str) -> dict[str, Any]:
@@ -124,14 +128,14 @@ def _verdicts(kind: str) -> dict[str, Any]:
     if family in ("chatml", "llama3") and name == "argilla_chat":
         names = {"role_tag": "role", "content_tag": "content", "user_tag": "user", "assistant_tag": "assistant"}
         return {"method": "sharegpt_unpaired", "conversations": "completion", **names, "label": "label"}
-    raise _unknown(kind, "kto", [*(f"chatml.{one}" for one in VERDICTS), "chatml.argilla_chat"])
+    raise _unknown(kind, "kto", [*(f"chatml.{dataset_type}" for dataset_type in VERDICTS), "chatml.argilla_chat"])
 
 
-def _unknown(kind: str, rl: str, known: list[str]) -> UserError:
+def _unknown(kind: str, rl: str, dataset_types: list[str]) -> UserError:
     under = f" under rl: {rl}" if rl else ""
     return UserError(
         f"The type {kind!r} is not understood here{under}.",
-        f"Understood: {', '.join(known)}, or an object of field_… names.",
+        f"Understood: {', '.join(dataset_types)}, or an object of field_… names.",
         "type",
     )
 
@@ -171,11 +175,11 @@ def _turns(entry: Entry) -> dict[str, Any]:
 
 def _check_names(entry: Entry) -> None:
     """Raises `UserError` for keys of turns under names that are not read."""
-    known = {"field_thinking": THOUGHTS, "message_field_training": TRAINS, "message_field_training_detail": ()}
-    for key, names in known.items():
-        given = entry.get(key)
-        if given not in UNSET and given not in (*names, "train_detail" if not names else ""):
-            raise unsupported(key, f"it is {given!r}; read is {' or '.join(names or ('train_detail',))}.")
+    names_by_key = {"field_thinking": THOUGHTS, "message_field_training": TRAINS, "message_field_training_detail": ()}
+    for key, names in names_by_key.items():
+        value = entry.get(key)
+        if value not in UNSET and value not in (*names, "train_detail" if not names else ""):
+            raise unsupported(key, f"it is {value!r}; read is {' or '.join(names or ('train_detail',))}.")
     spoken = {ROLES.get(str(name).strip().lower()) for name in entry.get("roles_to_train") or ["assistant"]}
     assistants = {str(name) for name in _several((entry.get("roles") or {}).get("assistant"))}
     if spoken != {"assistant"} and not {*(entry.get("roles_to_train") or [])} <= {"assistant", *assistants}:
@@ -185,15 +189,15 @@ def _check_names(entry: Entry) -> None:
 def _roles(roles: Any) -> dict[str, str]:
     """The tags of the speakers; the canonical names and their usual aliases stay known."""
     tags = {"user_tag": "user", "assistant_tag": "assistant"}
-    for ours, given in roles.items():
+    for ours, speakers in roles.items():
         if ours not in OWN_ROLES:
             raise UserError(f"roles.{ours} is no role.", f"Roles: {', '.join(OWN_ROLES)}.", "roles")
-        names = [str(name) for name in _several(given)]
+        names = [str(name) for name in _several(speakers)]
         if any("," in name for name in names):
             raise UserError(f"roles.{ours} has a name with a comma.", "Rename that speaker in the file.", "roles")
         tags["observation_tag" if ours == "tool" else f"{ours}_tag"] = ",".join(names)
     return tags
 
 
-def _several(given: Any) -> list[Any]:
-    return list(given) if isinstance(given, list | tuple) else [given] if given not in UNSET else []
+def _several(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, list | tuple) else [value] if value not in UNSET else []

@@ -81,8 +81,8 @@ def factory_source(entry: Entry, folder: Path) -> Source:
         return reading.hub(entry["hf_hub_url"], entry.get("subset"), entry.get("revision"))
     if not entry.get("file_name"):
         raise UserError("The entry names neither a file nor a dataset of the hub.", "Give file_name.", "file_name")
-    place = folder / str(entry["folder"]) if entry.get("folder") else folder
-    return reading.files([place / str(entry["file_name"])], folder)
+    data_folder = folder / str(entry["folder"]) if entry.get("folder") else folder
+    return reading.files([data_folder / str(entry["file_name"])], folder)
 
 
 def _format(entry: Entry, columns: dict[str, str], tags: dict[str, str]) -> dict[str, Any]:

@@ -55,8 +55,8 @@ def entries(text: str, name: str = "The file") -> list[str]:
 
 def name_of_entry(entry: str) -> str:
     """What the dataset of an entry is called: its name, or that of its file without the type, as names are written."""
-    path, _, part = Path(entry).name.partition(" ")
-    return slug(f"{path.split('.')[0]} {part}" if suffix_form(Path(path)) else Path(entry).name)
+    path, _, suffix = Path(entry).name.partition(" ")
+    return slug(f"{path.split('.')[0]} {suffix}" if suffix_form(Path(path)) else Path(entry).name)
 
 
 def entries_chosen(text: str, wanted: list[str], name: str = "The file") -> list[str]:
@@ -67,7 +67,7 @@ def entries_chosen(text: str, wanted: list[str], name: str = "The file") -> list
     there = entries(text, name)
     if wanted == [ALL] and ALL not in there:
         return there
-    if missing := [one for one in wanted if one not in there]:
+    if missing := [entry for entry in wanted if entry not in there]:
         raise UserError(f"There is no entry {missing[0]!r}.", f"There are: {', '.join(there)}.", "entry")
     if not wanted and len(there) > 1:
         raise UserError(
@@ -86,10 +86,10 @@ def source_of_entry(text: str, name: str, folder: Path, listed_in: str = "The fi
     Raises `UserError` naming every key that cannot be honoured here, for files that are missing or outside the
     folder, and for values of a wrong type.
     """
-    found = _listed(text, listed_in)
-    if name not in found:
-        raise UserError(f"There is no entry {name!r}.", f"There are: {', '.join(found) or 'none'}.", "entry")
-    listed = found[name]
+    listed_entries = _listed(text, listed_in)
+    if name not in listed_entries:
+        raise UserError(f"There is no entry {name!r}.", f"There are: {', '.join(listed_entries) or 'none'}.", "entry")
+    listed = listed_entries[name]
     try:
         if not listed.is_axolotl:
             return factory_source(listed.entry, folder)
@@ -109,7 +109,7 @@ def _listed(text: str, name: str) -> dict[str, _Listed]:
         refuse_recipes(text, name)
         data = load_yaml(text, aliases=True)
     if isinstance(data, dict) and any(_are_paths(data.get(key)) for key in AXOLOTL_LISTS):
-        listed = [one for key in AXOLOTL_LISTS for one in _pathed(data.get(key), key)]
+        listed = [entry for key in AXOLOTL_LISTS for entry in _pathed(data.get(key), key)]
         is_training = bool(configuration_of(data)[0])
         return _of_axolotl(listed, data.get("rl"), TRAINING_NOTE.format(name=name) if is_training else "")
     if _are_paths(data):
@@ -126,7 +126,9 @@ def _listed(text: str, name: str) -> dict[str, _Listed]:
 
 
 def _are_paths(value: Any) -> bool:
-    return bool(value) and isinstance(value, list) and all(isinstance(one, dict) and "path" in one for one in value)
+    return (
+        bool(value) and isinstance(value, list) and all(isinstance(entry, dict) and "path" in entry for entry in value)
+    )
 
 
 def _pathed(value: Any, key: str) -> list[Entry]:
@@ -134,7 +136,7 @@ def _pathed(value: Any, key: str) -> list[Entry]:
     if not _are_paths(value):
         return []
     usual = {"type": "pretrain"} if key == "pretraining_dataset" else {}
-    return [{**usual, **one} for one in value]
+    return [{**usual, **entry} for entry in value]
 
 
 def _of_axolotl(listed: list[Entry], rl: Any = None, note: str = "") -> dict[str, _Listed]:
@@ -147,6 +149,6 @@ def _title(entry: Entry, others: list[Entry]) -> str:
     alike = [other for other in others if str(other["path"]) == path]
     if len(alike) == 1:
         return path
-    told = f"{entry.get('name') or ''}{entry.get('split') or ''}"
-    twice = sum(f"{one.get('name') or ''}{one.get('split') or ''}" == told for one in alike) > 1
-    return f"{path} {next(n for n, one in enumerate(others, 1) if one is entry) if twice or not told else told}"
+    label = f"{entry.get('name') or ''}{entry.get('split') or ''}"
+    twice = sum(f"{other.get('name') or ''}{other.get('split') or ''}" == label for other in alike) > 1
+    return f"{path} {next(n for n, other in enumerate(others, 1) if other is entry) if twice or not label else label}"

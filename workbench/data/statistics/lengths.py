@@ -41,8 +41,8 @@ def spoken(row: Row) -> list[Spoken]:
 
 def turns(row: Row) -> int:
     """The messages of a row without the system prompt, a pair's with the chosen side; 0 for a text."""
-    found = row.get("messages") or [*row.get("prompt", []), *row.get("chosen", []), *row.get("completion", [])]
-    return sum(turn["role"] != "system" for turn in found)
+    messages = row.get("messages") or [*row.get("prompt", []), *row.get("chosen", []), *row.get("completion", [])]
+    return sum(turn["role"] != "system" for turn in messages)
 
 
 @dataclass(frozen=True)
@@ -101,10 +101,10 @@ class Lengths:
 
     def add(self, rows: Sequence[Row], measure: Measure) -> None:
         """Counts a batch of rows. Raises `TemplateStopped`."""
-        said = [part for row in rows for part in spoken(row)]
-        for (role, words), units in zip(said, measure.lengths([words for _, words in said]), strict=True):
-            known = self.roles.setdefault(role, [0, 0, 0])
-            self.roles[role] = [known[0] + 1, known[1] + units, known[2] + len(words)]
+        utterances = [utterance for row in rows for utterance in spoken(row)]
+        for (role, words), units in zip(utterances, measure.lengths([words for _, words in utterances]), strict=True):
+            totals = self.roles.setdefault(role, [0, 0, 0])
+            self.roles[role] = [totals[0] + 1, totals[1] + units, totals[2] + len(words)]
         self.turns.update(turns(row) for row in rows)
         self.findings.update(finding.kind for row in rows for finding in row_findings(row))
         texts = [sides for row in rows if (sides := self._sides(row, measure))]
@@ -145,12 +145,12 @@ def length_table(sides: Sequence[Sequence[int]], edges: list[int]) -> dict[str, 
     longest = np.array([max(row) for row in sides], dtype=np.int64)
     if not len(longest):
         return {"counts": [0] * max(len(edges) - 1, 0), "mean": 0.0, "max": 0, "percentiles": {}}
-    found = np.percentile(longest, PERCENTILES, method="inverted_cdf")
+    percentiles = np.percentile(longest, PERCENTILES, method="inverted_cdf")
     return {
         "counts": np.histogram(longest, bins=edges)[0].tolist(),
         "mean": round(float(longest.mean()), 1),
         "max": int(longest.max()),
-        "percentiles": {str(at): int(value) for at, value in zip(PERCENTILES, found, strict=True)},
+        "percentiles": {str(at): int(value) for at, value in zip(PERCENTILES, percentiles, strict=True)},
     }
 
 
@@ -158,13 +158,13 @@ def cut_table(sides: Sequence[Sequence[int]], max_length: int) -> dict[str, Any]
     """What a maximum length leaves: rows and tokens cut off, with their shares, and the tokens kept."""
     lengths = [length for row in sides for length in row]
     rows = sum(max(row) > max_length for row in sides)
-    total, kept = sum(lengths), sum(min(length, max_length) for length in lengths)
+    total, remaining = sum(lengths), sum(min(length, max_length) for length in lengths)
     return {
         "rows": rows,
         "rows_share": rows / len(sides) if sides else 0.0,
-        "tokens": total - kept,
-        "tokens_share": (total - kept) / total if total else 0.0,
-        "kept": kept,
+        "tokens": total - remaining,
+        "tokens_share": (total - remaining) / total if total else 0.0,
+        "kept": remaining,
     }
 
 

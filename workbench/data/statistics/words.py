@@ -38,11 +38,11 @@ class Words:
 
     def add(self, rows: Sequence[Row], detect: Any) -> None:
         for row in rows:
-            said = spoken(row)
-            self.prompts.update(_first(said, ("user",)))
-            self.answers.update(_first(said, ("assistant", "text")))
+            utterances = spoken(row)
+            self.prompts.update(_first(utterances, ("user",)))
+            self.answers.update(_first(utterances, ("assistant", "text")))
             if detect:
-                self.languages[language(said, detect)] += 1
+                self.languages[language(utterances, detect)] += 1
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types: [[word, rows], …], the most frequent first."""
@@ -56,20 +56,22 @@ def _most(counter: Counter[str]) -> list[list[Any]]:
     return [[word, count] for word, count in sorted(counter.items(), key=lambda item: (-item[1], item[0]))[:SHOWN]]
 
 
-def _first(said: list[tuple[str, str]], roles: tuple[str, ...]) -> list[str]:
+def _first(utterances: list[tuple[str, str]], roles: tuple[str, ...]) -> list[str]:
     """The first word of the first of these roles in lower case; none where it begins with no word."""
-    words = next((words for role, words in said if role in roles), "")
-    found = FIRST.search(words[:200])
-    return [found.group().lower()] if found else []
+    words = next((words for role, words in utterances if role in roles), "")
+    match = FIRST.search(words[:200])
+    return [match.group().lower()] if match else []
 
 
-def language(said: list[tuple[str, str]], detect: Any) -> str:
+def language(utterances: list[tuple[str, str]], detect: Any) -> str:
     """The ISO code of a row's language, or 'unclear' where it is too short or mixed to tell."""
-    text = " ".join(words for role, words in said if role not in ("system", "tool"))[:LOOKED_AT].replace("\n", " ")
+    text = " ".join(words for role, words in utterances if role not in ("system", "tool"))[:LOOKED_AT].replace(
+        "\n", " "
+    )
     if sum(letter.isalpha() for letter in text) < 10:
         return UNCLEAR
-    found = detect(text, model="lite")[0]
-    return str(found["lang"]) if found["score"] >= SURE else UNCLEAR
+    detected = detect(text, model="lite")[0]
+    return str(detected["lang"]) if detected["score"] >= SURE else UNCLEAR
 
 
 def duplicates(texts: Sequence[str], trained: int, tell: Tell, stop: Stop) -> dict[str, Any]:
@@ -102,4 +104,4 @@ def _shared(labels: np.ndarray, trained: int) -> int:
 def _equal(texts: Sequence[str]) -> np.ndarray:
     first: dict[str, int] = {}
     plain = (" ".join(unicodedata.normalize("NFC", text).casefold().split()) for text in texts)
-    return np.array([first.setdefault(text, place) for place, text in enumerate(plain)], dtype=np.int64)
+    return np.array([first.setdefault(text, index) for index, text in enumerate(plain)], dtype=np.int64)

@@ -124,8 +124,8 @@ def numbered_rows(home: Home, name: str, split: str = "train", start: int = 0, c
     table = page_table(_split_file(home, name, split), max(start, 0), count)
     if table is None:
         return []
-    found = table.column(ID).to_pylist() if ID in table.column_names else range(start, start + table.num_rows)
-    return [{"id": number, "row": row} for number, row in zip(found, rows_of(table), strict=True)]
+    numbers = table.column(ID).to_pylist() if ID in table.column_names else range(start, start + table.num_rows)
+    return [{"id": number, "row": row} for number, row in zip(numbers, rows_of(table), strict=True)]
 
 
 def all_rows(home: Home, name: str, split: str = "train") -> list[dict[str, Any]]:
@@ -134,15 +134,15 @@ def all_rows(home: Home, name: str, split: str = "train") -> list[dict[str, Any]
     return list(page(path, 0, count_rows(path)))
 
 
-def dataset_table(home: Home, name: str, part: str = "result") -> pa.Table:
+def dataset_table(home: Home, name: str, subset: str = "result") -> pa.Table:
     """The canonical rows of a part as a table: 'result' (train, then eval), 'rows' (as read), 'train' or 'eval'.
 
     Raises `UserError`.
     """
     folder = dataset_folder(home, name)
-    if part == "rows":
+    if subset == "rows":
         return bare(read_table_file(folder / ROWS) if (folder / ROWS).is_file() else base_rows(folder))
-    splits = SPLITS if part == "result" else (part,)
+    splits = SPLITS if subset == "result" else (subset,)
     files = [path for split in splits if (path := _split_file(home, name, split)).is_file()]
     return joined(dataset_kind(home, name), [bare(read_table_file(path)) for path in files])
 
@@ -161,8 +161,8 @@ def dataset_folder(home: Home, name: str) -> Path:
     """The folder of a dataset that exists; raises `UserError` otherwise."""
     folder = inside(home.datasets, name, "dataset")
     if not folder.is_dir():
-        known = ", ".join(path.name for path in entries(home.datasets)) or "none yet"
-        raise UserError(f"There is no dataset {name!r}.", f"There are: {known}.", "dataset")
+        names = ", ".join(path.name for path in entries(home.datasets)) or "none yet"
+        raise UserError(f"There is no dataset {name!r}.", f"There are: {names}.", "dataset")
     return folder
 
 
@@ -179,12 +179,12 @@ def split_table(
 
 def base_rows(folder: Path) -> pa.Table:
     """The rows of a dataset no recipe was applied to yet, as they were read, with the column `_split`."""
-    found = []
+    tables = []
     for split in SPLITS:
         if (path := folder / f"{split}.parquet").is_file():
             table = read_table_file(path)
-            found.append(table.append_column(SPLIT, pa.repeat(split, table.num_rows)))
-    whole = joined(str(read_manifest(folder).info.get("kind")), found)
+            tables.append(table.append_column(SPLIT, pa.repeat(split, table.num_rows)))
+    whole = joined(str(read_manifest(folder).info.get("kind")), tables)
     if ID not in whole.column_names:
         return whole
     return whole.take(pc.sort_indices(whole.column(ID))).drop_columns([ID])

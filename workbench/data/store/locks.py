@@ -30,10 +30,10 @@ def prune_cache(folder: Path, used: set[str], limit: int = CACHE_LIMIT) -> None:
     """Removes the results in a folder of the cache that were used longest ago until the rest takes less than `limit`
     bytes; never those named in `used`."""
     sweep(folder)
-    found = [path for path in folder.iterdir() if not path.name.startswith(PARTIAL)] if folder.is_dir() else []
-    sizes = {path: sum(file.stat().st_size for file in path.iterdir()) for path in found}
+    folders = [path for path in folder.iterdir() if not path.name.startswith(PARTIAL)] if folder.is_dir() else []
+    sizes = {path: sum(file.stat().st_size for file in path.iterdir()) for path in folders}
     total = sum(sizes.values())
-    for path in sorted(found, key=lambda path: path.stat().st_mtime):
+    for path in sorted(folders, key=lambda path: path.stat().st_mtime):
         if total <= limit:
             return
         if path.name not in used:

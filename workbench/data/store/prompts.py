@@ -16,17 +16,17 @@ def prompts_of(home: Home, dataset: str, limit: int) -> list[list[dict[str, str]
 
     Prompt sets and preference sets give their prompts, conversations what comes before the first answer.
     """
-    found: list[list[dict[str, str]]] = []
+    prompts: list[list[dict[str, str]]] = []
     for split in ("train", "eval"):
         for row in datasets.rows(home, dataset, split, 0, limit * 2) if datasets.count(home, dataset, split) else []:
             prompt = row.get("prompt") or _before_answer(row.get("messages") or [])
-            if prompt and prompt not in found:
-                found.append(prompt)
-    return found[:limit]
+            if prompt and prompt not in prompts:
+                prompts.append(prompt)
+    return prompts[:limit]
 
 
 def _before_answer(messages: list[dict[str, str]]) -> list[dict[str, str]]:
-    end = next((place for place, message in enumerate(messages) if message["role"] == "assistant"), len(messages))
+    end = next((index for index, message in enumerate(messages) if message["role"] == "assistant"), len(messages))
     return messages[:end]
 
 

@@ -20,7 +20,7 @@ from workbench.core.home import Home
 from workbench.data.store.datasets import SPLITS, dataset_folder
 from workbench.rows.table import rows_of
 
-Part = Literal["all", "user", "assistant", "system", "tool"]
+SearchScope = Literal["all", "user", "assistant", "system", "tool"]
 MOST = 200
 LONGEST = 1000
 SECONDS = 2.0
@@ -35,8 +35,8 @@ class Scan:
     pattern: str
     regex: bool
     case: bool
-    part: str
-    found: list[int] = field(default_factory=list)
+    scope: str
+    hits: list[int] = field(default_factory=list)
     group: int = 0
     passed: int = 0
     complete: bool = False
@@ -44,11 +44,11 @@ class Scan:
 
     def advance(self, wanted: int, until: float) -> None:
         """Scans on until `wanted` positions are found, the file is read, or that time (monotonic) has come."""
-        if self.complete or len(self.found) >= wanted:
+        if self.complete or len(self.hits) >= wanted:
             return
         with pq.ParquetFile(self.path) as file:
-            columns = _columns(file.schema_arrow, self.part)
-            while not self.complete and len(self.found) < wanted and time.monotonic() < until:
+            columns = _columns(file.schema_arrow, self.scope)
+            while not self.complete and len(self.hits) < wanted and time.monotonic() < until:
                 if self.group < file.num_row_groups:
                     self._scan(file.read_row_group(self.group, columns=columns))
                 self.complete = self.group >= file.num_row_groups
@@ -58,7 +58,7 @@ class Scan:
         for name in table.column_names:
             column = table.column(name).combine_chunks()
             hits |= self._lists(column) if pa.types.is_list(column.type) else self._matches(column)
-        self.found.extend((np.flatnonzero(hits) + self.passed).tolist())
+        self.hits.extend((np.flatnonzero(hits) + self.passed).tolist())
         self.passed += table.num_rows
         self.group += 1
 
@@ -67,8 +67,8 @@ class Scan:
         turns = column.flatten()
         names = [name for name in ("content", "tool_calls") if turns.type.get_field_index(name) >= 0]
         hits = np.logical_or.reduce([self._matches(turns.field(name)) for name in names])
-        if self.part != "all":
-            hits &= pc.equal(turns.field("role"), self.part).to_numpy(zero_copy_only=False)
+        if self.scope != "all":
+            hits &= pc.equal(turns.field("role"), self.scope).to_numpy(zero_copy_only=False)
         rows = np.zeros(len(column), dtype=bool)
         rows[pc.list_parent_indices(column).to_numpy(zero_copy_only=False)[hits]] = True
         return rows
@@ -94,29 +94,29 @@ def search(
     count: int = 20,
     case: bool = False,
     regex: bool = False,
-    part: Part = "all",
+    scope: SearchScope = "all",
     seconds: float = SECONDS,
 ) -> dict[str, Any]:
     """{total, rows: [(position, row)], complete}: hits `start` to `start + count` (200 at most), in the rows' order.
 
     It reads on only until that page is filled or `seconds` have passed: `total` counts the hits so far, and
-    `complete` says whether all rows were looked at; asked again, it goes on from there. `part` limits the search to
+    `complete` says whether all rows were looked at; asked again, it goes on from there. `scope` limits the search to
     the messages of one role; a text counts as 'all'. An empty query finds nothing. Raises `UserError` for a pattern
-    that is none, an unknown split or part, and no such dataset.
+    that is none, an unknown split or scope, and no such dataset.
     """
     path = _split_file(home, name, split)
-    _check(query, regex, part)
+    _check(query, regex, scope)
     if not query or not path.is_file():
         return {"total": 0, "rows": [], "complete": True}
     start, count = max(start, 0), min(max(count, 0), MOST)
-    scan = _remembered(path, query, regex, case, part)
+    scan = _remembered(path, query, regex, case, scope)
     with scan.lock:
         try:
             scan.advance(start + count + 1, time.monotonic() + seconds)
-            rows = rows_at(path, scan.found[start : start + count])
+            rows = rows_at(path, scan.hits[start : start + count])
         except (pa.ArrowException, OSError, ValueError) as error:
             raise unreadable(path, error) from None
-        return {"total": len(scan.found), "rows": rows, "complete": scan.complete}
+        return {"total": len(scan.hits), "rows": rows, "complete": scan.complete}
 
 
 def rows_at(path: Path, positions: list[int]) -> list[tuple[int, dict[str, Any]]]:
@@ -133,9 +133,9 @@ def rows_at(path: Path, positions: list[int]) -> list[tuple[int, dict[str, Any]]
     return rows
 
 
-def _check(query: str, regex: bool, part: str) -> None:
-    if part not in get_args(Part):
-        raise UserError(f"There is no part {part!r}.", f"Choose one of: {', '.join(get_args(Part))}.", "part")
+def _check(query: str, regex: bool, scope: str) -> None:
+    if scope not in get_args(SearchScope):
+        raise UserError(f"There is no part {scope!r}.", f"Choose one of: {', '.join(get_args(SearchScope))}.", "part")
     if len(query) > LONGEST:
         raise UserError(f"The query is longer than {LONGEST:,} characters.", "Search for less.", "query")
     if regex:
@@ -149,31 +149,31 @@ def _check(query: str, regex: bool, part: str) -> None:
             ) from None
 
 
-def _remembered(path: Path, query: str, regex: bool, case: bool, part: str) -> Scan:
+def _remembered(path: Path, query: str, regex: bool, case: bool, scope: str) -> Scan:
     """The scan of that query in that very file, begun if it is new; the last 32 are kept."""
     status = path.stat()
-    key = (str(path), status.st_ino, status.st_mtime_ns, status.st_size, query, regex, case, part)
+    key = (str(path), status.st_ino, status.st_mtime_ns, status.st_size, query, regex, case, scope)
     with _LOCK:
-        scan = _SCANS.setdefault(key, Scan(path, query, regex, case, part))
+        scan = _SCANS.setdefault(key, Scan(path, query, regex, case, scope))
         _SCANS.move_to_end(key)
         while len(_SCANS) > REMEMBERED:
             _SCANS.popitem(last=False)
         return scan
 
 
-def _columns(schema: pa.Schema, part: str) -> list[str]:
+def _columns(schema: pa.Schema, scope: str) -> list[str]:
     """The leaves to read: contents and tool calls of messages with their roles, or the text."""
     leaves = []
     for column in schema:
         if pa.types.is_list(column.type):
-            wanted = ("role", "content", "tool_calls") if part != "all" else ("content", "tool_calls")
+            wanted = ("role", "content", "tool_calls") if scope != "all" else ("content", "tool_calls")
             inner = column.type.value_field.name
             leaves += [
                 f"{column.name}.list.{inner}.{name}"
                 for name in wanted
                 if column.type.value_type.get_field_index(name) >= 0
             ]
-        elif column.name == "text" and part == "all":
+        elif column.name == "text" and scope == "all":
             leaves.append(column.name)
     return leaves
 

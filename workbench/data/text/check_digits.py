@@ -25,7 +25,7 @@ LENGTHS = {
 
 
 def card_spans(text: str) -> list[tuple[int, int]]:
-    return [found.span() for found in CARD.finditer(text) if is_card(found.group())]
+    return [match.span() for match in CARD.finditer(text) if is_card(match.group())]
 
 
 def is_card(text: str) -> bool:
@@ -36,17 +36,17 @@ def is_card(text: str) -> bool:
 
 def luhn(digits: str) -> bool:
     """Whether the last digit checks the others."""
-    doubled = (int(digit) * (1 + place % 2) for place, digit in enumerate(reversed(digits)))
+    doubled = (int(digit) * (1 + index % 2) for index, digit in enumerate(reversed(digits)))
     return sum(value - 9 if value > 9 else value for value in doubled) % 10 == 0
 
 
 def iban_spans(text: str) -> list[tuple[int, int]]:
-    found = []
+    spans = []
     for begin in IBAN.finditer(text):
         last = _end(text, begin.start(), LENGTHS.get(begin.group()[:2], 0))
         if last and mod97(text[begin.start() : last]) == 1:
-            found.append((begin.start(), last))
-    return found
+            spans.append((begin.start(), last))
+    return spans
 
 
 def mod97(iban: str) -> int:
@@ -57,13 +57,13 @@ def mod97(iban: str) -> int:
 
 def _end(text: str, first: int, length: int) -> int:
     """Where an IBAN of that length ends that begins at `first`; 0 when there is none."""
-    place, seen = first, 0
-    while seen < length and place < len(text):
-        letter = text[place]
+    position, count = first, 0
+    while count < length and position < len(text):
+        letter = text[position]
         if letter.isascii() and (letter.isdigit() or letter.isupper()):
-            seen += 1
-        elif letter not in " -" or text[place - 1] in " -":
+            count += 1
+        elif letter not in " -" or text[position - 1] in " -":
             return 0
-        place += 1
-    goes_on = place < len(text) and text[place].isalnum()
-    return place if length and seen == length and not goes_on else 0
+        position += 1
+    goes_on = position < len(text) and text[position].isalnum()
+    return position if length and count == length and not goes_on else 0

@@ -34,7 +34,9 @@ def exact_groups(texts: Texts, normalise: bool = True, threads: int = 0) -> Ints
     `normalise` ignores case, white space and the punctuation of sentences; without it every byte counts.
     """
     work = partial(word_digests if normalise else byte_digests)
-    return _first_of_equal([digest for made in spread(work, blocks(texts), threads) for digest in made])
+    return _first_of_equal(
+        [digest for block_digests in spread(work, blocks(texts), threads) for digest in block_digests]
+    )
 
 
 def near_groups(
@@ -64,17 +66,17 @@ def near_groups(
     run = _Run(threads, tell or (lambda *_: None), stop or (lambda: None))
     whole = joined(run.all(0, 50, "Reading words", partial(shingled, shingle=shingle), list(blocks(texts))))
     equal = _first_of_equal(whole.digests)
-    one = _ordered(whole, np.flatnonzero(_is_first(equal) & (whole.words >= short) & (whole.count > 0)))
-    if len(one) < 2:
+    distinct = _ordered(whole, np.flatnonzero(_is_first(equal) & (whole.words >= short) & (whole.count > 0)))
+    if len(distinct) < 2:
         return equal
-    first, count = whole.first[one], whole.count[one]
+    first, count = whole.first[distinct], whole.count[distinct]
     left, right = _candidates(run, whole.hashes, first, count, multipliers(permutations, seed), bands)
     shares = _similarities(run, whole.hashes, first, count, left, right)
     alike = shares >= threshold
     doubtful = np.flatnonzero(alike & (shares < numbers))
-    alike[doubtful] = _same_numbers(texts, one[left[doubtful]], one[right[doubtful]])
+    alike[doubtful] = _same_numbers(texts, distinct[left[doubtful]], distinct[right[doubtful]])
     labels = equal.copy()
-    labels[one] = _first_of_linked(one, left[alike], right[alike])
+    labels[distinct] = _first_of_linked(distinct, left[alike], right[alike])
     run.tell(100, 100, "Compared")
     return labels[equal]
 
@@ -86,10 +88,10 @@ def similarity(texts: Texts, left: Ints, right: Ints, shingle: int = 2, threads:
     whole = joined(run.all(0, 100, "", partial(shingled, shingle=shingle), list(blocks(texts.take(pa.array(used))))))
     here, there = places[: len(left)], places[len(left) :]
     equal = _first_of_equal(whole.digests)
-    same, found = equal[here] == equal[there], np.zeros(len(left))
+    same, similarities = equal[here] == equal[there], np.zeros(len(left))
     rest = np.flatnonzero(~same & (whole.count[here] > 0) & (whole.count[there] > 0))
-    found[rest] = _similarities(run, whole.hashes, whole.first, whole.count, here[rest], there[rest])
-    return np.where(same, 1.0, found)
+    similarities[rest] = _similarities(run, whole.hashes, whole.first, whole.count, here[rest], there[rest])
+    return np.where(same, 1.0, similarities)
 
 
 def _same_numbers(texts: Texts, left: Ints, right: Ints) -> NDArray[np.bool_]:
@@ -99,8 +101,8 @@ def _same_numbers(texts: Texts, left: Ints, right: Ints) -> NDArray[np.bool_]:
     with_digits = pc.match_substring_regex(some, r"\d").to_pylist()
     numbers = zip(some.to_pylist(), with_digits, strict=True)
     sets = [frozenset(NUMBER.findall(text)) if digits else frozenset[str]() for text, digits in numbers]
-    known: dict[frozenset[str], int] = {}
-    marks = np.array([known.setdefault(one, len(known)) for one in sets], np.int64)
+    set_ids: dict[frozenset[str], int] = {}
+    marks = np.array([set_ids.setdefault(number_set, len(set_ids)) for number_set in sets], np.int64)
     result: NDArray[np.bool_] = marks[places[: len(left)]] == marks[places[len(left) :]]
     return result
 
@@ -108,9 +110,9 @@ def _same_numbers(texts: Texts, left: Ints, right: Ints) -> NDArray[np.bool_]:
 def likeness(texts: Texts, labels: Ints, shingle: int = 2, threads: int = 0) -> NDArray[np.float64]:
     """(records,) how like the first of its group each text is; in a chain that may be less than the threshold."""
     copies = np.flatnonzero(~_is_first(labels))
-    found = np.ones(len(labels))
-    found[copies] = similarity(texts, labels[copies], copies, shingle, threads)
-    return found
+    similarities = np.ones(len(labels))
+    similarities[copies] = similarity(texts, labels[copies], copies, shingle, threads)
+    return similarities
 
 
 @dataclass
@@ -124,15 +126,15 @@ class _Run:
     def all(self, begin: float, end: float, text: str, work: Callable[[Item], Made], items: list[Item]) -> list[Made]:
         """What `work` makes of every item, told as the share from `begin` to `end` of 100."""
 
-        def tell(done: int) -> None:
-            self.tell(begin + (end - begin) * done / len(items), 100, text)
+        def tell(completed: int) -> None:
+            self.tell(begin + (end - begin) * completed / len(items), 100, text)
 
         return list(spread(work, items, self.threads, tell, self.stop))
 
 
 def _first_of_equal(digests: list[bytes]) -> Ints:
-    seen: dict[bytes, int] = {}
-    return np.array([seen.setdefault(digest, place) for place, digest in enumerate(digests)], np.int64)
+    first_index: dict[bytes, int] = {}
+    return np.array([first_index.setdefault(digest, index) for index, digest in enumerate(digests)], np.int64)
 
 
 def _is_first(labels: Ints) -> NDArray[np.bool_]:
@@ -142,30 +144,30 @@ def _is_first(labels: Ints) -> NDArray[np.bool_]:
 
 def _ordered(whole: Shingled, places: Ints) -> Ints:
     """The places by number of shingles, then by digest: what follows does not depend on the order of the texts."""
-    halves = np.frombuffer(b"".join([whole.digests[place] for place in places.tolist()]), np.uint64).reshape(-1, 2)
+    halves = np.frombuffer(b"".join([whole.digests[index] for index in places.tolist()]), np.uint64).reshape(-1, 2)
     return places[np.lexsort((*halves.T, whole.count[places]))]
 
 
 def _candidates(
     run: _Run, hashes: Hashes, first: Ints, count: Ints, factors: NDArray[np.uint32], bands: int
 ) -> tuple[Ints, Ints]:
-    def keys(part: slice) -> Hashes:
-        return band_keys(hashes, first[part], count[part], factors, bands)
+    def keys(batch: slice) -> Hashes:
+        return band_keys(hashes, first[batch], count[batch], factors, bands)
 
     sketches = np.concatenate(run.all(50, 75, "Sketching", keys, list(record_batches(count))), axis=1)
-    found = run.all(75, 80, "Finding candidates", partial(band_pairs, records=len(first)), list(sketches))
-    return unpacked(np.unique(np.concatenate(found)), len(first))
+    candidates = run.all(75, 80, "Finding candidates", partial(band_pairs, records=len(first)), list(sketches))
+    return unpacked(np.unique(np.concatenate(candidates)), len(first))
 
 
 def _similarities(run: _Run, hashes: Hashes, first: Ints, count: Ints, left: Ints, right: Ints) -> NDArray[np.float64]:
     def compare(pairs: Ints) -> NDArray[np.float64]:
         return jaccard(hashes, first, count, left[pairs], right[pairs])
 
-    parts = list(pair_batches(count[left] + count[right]))
-    found = np.zeros(len(left))
-    for pairs, made in zip(parts, run.all(80, 100, "Comparing", compare, parts), strict=True):
-        found[pairs] = made
-    return found
+    batches = list(pair_batches(count[left] + count[right]))
+    similarities = np.zeros(len(left))
+    for pairs, shares in zip(batches, run.all(80, 100, "Comparing", compare, batches), strict=True):
+        similarities[pairs] = shares
+    return similarities
 
 
 def _first_of_linked(places: Ints, left: Ints, right: Ints) -> Ints:

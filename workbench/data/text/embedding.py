@@ -60,8 +60,8 @@ def _folder() -> Path | None:
 
 
 def _onnx(folder: Path) -> Path | None:
-    found = [path for path in (folder / "model.onnx", folder / "onnx" / "model.onnx") if path.is_file()]
-    return found[0] if found and (folder / "tokenizer.json").is_file() else None
+    models = [path for path in (folder / "model.onnx", folder / "onnx" / "model.onnx") if path.is_file()]
+    return models[0] if models and (folder / "tokenizer.json").is_file() else None
 
 
 def _tokenizer(folder: Path) -> Callable[[list[str]], dict[str, NDArray[np.int64]]]:
@@ -74,8 +74,8 @@ def _tokenizer(folder: Path) -> Callable[[list[str]], dict[str, NDArray[np.int64
 
     def tokenize(texts: list[str]) -> dict[str, NDArray[np.int64]]:
         encodings = backend.encode_batch(texts)
-        mask = np.array([one.attention_mask for one in encodings], np.int64)
-        ids = np.array([one.ids for one in encodings], np.int64)
+        mask = np.array([encoding.attention_mask for encoding in encodings], np.int64)
+        ids = np.array([encoding.ids for encoding in encodings], np.int64)
         return {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(mask)}
 
     return tokenize
@@ -86,12 +86,12 @@ def _onnx_model(folder: Path) -> Embed:
 
     tokenize = _tokenizer(folder)
     session = onnxruntime.InferenceSession(str(_onnx(folder)), providers=["CPUExecutionProvider"])
-    names = {one.name for one in session.get_inputs()}
+    names = {model_input.name for model_input in session.get_inputs()}
 
     def embed(texts: list[str]) -> Vectors:
-        given = tokenize(texts)
-        states = session.run(None, {name: value for name, value in given.items() if name in names})[0]
-        return pooled(np.asarray(states, np.float32), given["attention_mask"])
+        inputs = tokenize(texts)
+        states = session.run(None, {name: value for name, value in inputs.items() if name in names})[0]
+        return pooled(np.asarray(states, np.float32), inputs["attention_mask"])
 
     return embed
 
@@ -105,11 +105,11 @@ def _torch_model(folder: Path) -> Embed:
     model = AutoModel.from_pretrained(folder, local_files_only=True, trust_remote_code=False).eval()
 
     def embed(texts: list[str]) -> Vectors:
-        given = tokenize(texts)
-        ids, mask = (torch.from_numpy(given[name]) for name in ("input_ids", "attention_mask"))
+        inputs = tokenize(texts)
+        ids, mask = (torch.from_numpy(inputs[name]) for name in ("input_ids", "attention_mask"))
         with torch.inference_mode():
             states = model(input_ids=ids, attention_mask=mask).last_hidden_state
-        return pooled(states.float().numpy(), given["attention_mask"])
+        return pooled(states.float().numpy(), inputs["attention_mask"])
 
     return embed
 

@@ -38,5 +38,5 @@ def pieces_of(texts: pa.Array, pattern: str) -> list[list[str]]:
 
 
 def _pieces(marked: str) -> list[str]:
-    parts = [part.split(CLOSE) for part in marked.split(OPEN)[1:]]
-    return [part[0] for part in parts if part[0]] if all(len(part) == 2 for part in parts) else []
+    parts = [piece.split(CLOSE) for piece in marked.split(OPEN)[1:]]
+    return [piece[0] for piece in parts if piece[0]] if all(len(piece) == 2 for piece in parts) else []

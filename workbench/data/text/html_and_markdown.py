@@ -51,20 +51,20 @@ def without_markdown(text: str) -> str:
 
 def tags_of(text: str) -> list[str]:
     """The tags and entities of a text outside its code, as they stand there."""
-    found: list[str] = []
+    tags: list[str] = []
 
     def note(prose: str) -> str:
-        found.extend(one.group() for pattern in (TAG, ENTITY) for one in pattern.finditer(prose))
+        tags.extend(match.group() for pattern in (TAG, ENTITY) for match in pattern.finditer(prose))
         return prose
 
     outside_code(text, note)
-    return found
+    return tags
 
 
 def outside_code(text: str, change: Callable[[str], str]) -> str:
     """The text with everything but fenced blocks and `inline code` changed; an open fence reaches to the end."""
     parts, reached = [], 0
-    marks = [found.start() for found in FENCE.finditer(text)]
+    marks = [fence.start() for fence in FENCE.finditer(text)]
     for first, last in zip(marks[::2], [*marks[1::2], len(text)], strict=False):
         end = text.find("\n", last)
         end = len(text) if end < 0 else end
@@ -76,10 +76,10 @@ def outside_code(text: str, change: Callable[[str], str]) -> str:
 def _outside_inline(text: str, change: Callable[[str], str]) -> str:
     if "`" not in text:
         return change(text) if text else ""
-    kept = INLINE.findall(text)
+    code_spans = INLINE.findall(text)
     pieces = INLINE.split(text)
-    made = [change(piece) + code for piece, code in zip(pieces, [*kept, ""], strict=True)]
-    return "".join(made)
+    changed = [change(piece) + code for piece, code in zip(pieces, [*code_spans, ""], strict=True)]
+    return "".join(changed)
 
 
 def _plain(text: str, entities: bool) -> str:
@@ -104,20 +104,20 @@ def _plain(text: str, entities: bool) -> str:
         else:
             parts.append(_blank(name, closes))
     parts.append("" if hidden else read(text[reached:]))
-    made = "".join(parts) + ("\n```" if code else "")
-    return _framed(re.sub(r"\n{3,}", "\n\n", made), text) if reached else made
+    prose = "".join(parts) + ("\n```" if code else "")
+    return _framed(re.sub(r"\n{3,}", "\n\n", prose), text) if reached else prose
 
 
-def _framed(made: str, text: str) -> str:
+def _framed(prose: str, text: str) -> str:
     """What was made of a text, between the line breaks that stood around that text."""
     inner = len(text) - len(text.lstrip("\n"))
     after = len(text) - len(text.rstrip("\n")) if inner < len(text) else 0
-    return f"{text[:inner]}{made.strip(chr(10))}{text[len(text) - after :]}"
+    return f"{text[:inner]}{prose.strip(chr(10))}{text[len(text) - after :]}"
 
 
 def read_entities(text: str) -> str:
     """The text with entities as characters; a hard blank becomes a blank."""
-    return ENTITY.sub(lambda found: html.unescape(found.group()).replace("\xa0", " "), text)
+    return ENTITY.sub(lambda entity: html.unescape(entity.group()).replace("\xa0", " "), text)
 
 
 def _blank(name: str, closes: bool) -> str:

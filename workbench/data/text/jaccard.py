@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from workbench.data.text.shingles import Hashes, Ints
 
 BATCH = 1 << 18
-ONE = np.uint64(1)
+LOW_BIT = np.uint64(1)
 
 
 def batches(width: Ints) -> Iterator[Ints]:
@@ -30,9 +30,9 @@ def jaccard(hashes: Hashes, first: Ints, count: Ints, left: Ints, right: Ints) -
     column = np.minimum(np.arange(total.max()), total - 1)
     side = column >= mine
     places = np.where(side, first[right][:, None] + column - mine, first[left][:, None] + column)
-    values = np.sort((hashes.take(places) & ~ONE) | side, axis=1)
+    values = np.sort((hashes.take(places) & ~LOW_BIT) | side, axis=1)
     steps = values[:, 1:] ^ values[:, :-1]
-    union = np.count_nonzero(steps > ONE, axis=1) + 1
+    union = np.count_nonzero(steps > LOW_BIT, axis=1) + 1
     both = np.count_nonzero(steps, axis=1) + 1 - union
     result: NDArray[np.float64] = both / union
     return result

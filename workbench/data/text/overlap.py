@@ -32,31 +32,33 @@ class Index:
 
     def __init__(self, prompts: list[str], length: int):
         self.length = length
-        made = _shingled(pa.array(prompts, pa.large_string()), length)
-        places = _places(made)
-        hashes, owners = made.hashes[places], np.repeat(np.arange(len(prompts)), made.count)
+        shingles = _shingled(pa.array(prompts, pa.large_string()), length)
+        places = _places(shingles)
+        hashes, owners = shingles.hashes[places], np.repeat(np.arange(len(prompts)), shingles.count)
         order = np.argsort(hashes, kind="stable")
         self.hashes, self.owners = hashes[order], owners[order]
-        short = np.flatnonzero(made.count == 0).tolist()
-        self.short = {made.digests[at]: at for at in reversed(short) if prompts[at].strip()}
+        short = np.flatnonzero(shingles.count == 0).tolist()
+        self.short = {shingles.digests[at]: at for at in reversed(short) if prompts[at].strip()}
 
     def overlaps(self, texts: pa.Array) -> list[Overlap]:
         """One for each of these texts (a block of 1 MB or so) that shares a run, or is equal to a short prompt."""
-        made = shingled(texts.cast(pa.large_string()), self.length)
-        places, records = _places(made), np.repeat(np.arange(len(texts)), made.count)
-        hits, prompts = self._found(made.hashes[places])
-        found = [
-            Overlap(text, self.short[digest], 0, ()) for text, digest in enumerate(made.digests) if digest in self.short
+        shingles = shingled(texts.cast(pa.large_string()), self.length)
+        places, records = _places(shingles), np.repeat(np.arange(len(texts)), shingles.count)
+        hits, prompts = self._lookup(shingles.hashes[places])
+        overlaps = [
+            Overlap(text, self.short[digest], 0, ())
+            for text, digest in enumerate(shingles.digests)
+            if digest in self.short
         ]
         owners = records[hits]
         bounds = np.flatnonzero(np.diff(owners, prepend=-1, append=-1)).tolist() if len(hits) else []
         for first, last in itertools.pairwise(bounds):
             text = int(owners[first])
-            begins = places[hits[first:last]] - made.first[text]
-            found.append(Overlap(text, int(prompts[first]), last - first, tuple(begins.tolist())))
-        return sorted(found, key=lambda one: one.text)
+            begins = places[hits[first:last]] - shingles.first[text]
+            overlaps.append(Overlap(text, int(prompts[first]), last - first, tuple(begins.tolist())))
+        return sorted(overlaps, key=lambda overlap: overlap.text)
 
-    def _found(self, hashes: Hashes) -> tuple[Ints, Ints]:
+    def _lookup(self, hashes: Hashes) -> tuple[Ints, Ints]:
         """Where these hashes are among those of the prompts, and whose prompt each is."""
         if not len(self.hashes):
             return np.arange(0), np.arange(0)
@@ -67,22 +69,24 @@ class Index:
 
 def pieces(text: str, words: tuple[int, ...], length: int) -> tuple[str, ...]:
     """The text under runs of `length` words that begin at these words, those that touch as one piece."""
-    spans = [found.span() for found in WORD.finditer(text)]
-    found: list[list[int]] = []
+    spans = [runs.span() for runs in WORD.finditer(text)]
+    runs: list[list[int]] = []
     for word in words:
         if word + length > len(spans):
             return ()  # a script whose words are counted otherwise
-        if found and word <= found[-1][1]:
-            found[-1][1] = word + length
+        if runs and word <= runs[-1][1]:
+            runs[-1][1] = word + length
         else:
-            found.append([word, word + length])
-    return tuple(text[spans[first][0] : spans[last - 1][1]] for first, last in found)
+            runs.append([word, word + length])
+    return tuple(text[spans[first][0] : spans[last - 1][1]] for first, last in runs)
 
 
-def _places(made: Shingled) -> NDArray[np.int64]:
+def _places(shingles: Shingled) -> NDArray[np.int64]:
     """Where the valid runs of all texts lie, text by text."""
-    before = np.cumsum(made.count) - made.count
-    return np.arange(made.count.sum()) - np.repeat(before, made.count) + np.repeat(made.first, made.count)
+    before = np.cumsum(shingles.count) - shingles.count
+    return (
+        np.arange(shingles.count.sum()) - np.repeat(before, shingles.count) + np.repeat(shingles.first, shingles.count)
+    )
 
 
 def _shingled(texts: pa.Array, length: int) -> Shingled:

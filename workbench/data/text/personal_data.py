@@ -43,30 +43,32 @@ KEY = re.compile(
 def spans(text: str, kinds: Iterable[str], own: Iterable[Span] = ()) -> list[Span]:
     """(first, last, kind) of everything found, in order and without overlaps: keys, e-mail, numbers, then your own."""
     covered, taken = bytearray(len(text)), []
-    found = ((first, last, kind) for kind, find in FINDERS.items() if kind in kinds for first, last in find(text))
-    for first, last, kind in (*found, *own):
+    candidates = ((first, last, kind) for kind, find in FINDERS.items() if kind in kinds for first, last in find(text))
+    for first, last, kind in (*candidates, *own):
         if covered.find(1, first, last) < 0:
             covered[first:last] = b"\1" * (last - first)
             taken.append((first, last, kind))
     return sorted(taken)
 
 
-def masked(text: str, found: list[Span]) -> str:
+def masked(text: str, matches: list[Span]) -> str:
     """The text with each span replaced by its kind in brackets: [EMAIL]."""
     parts, reached = [], 0
-    for first, last, kind in found:
+    for first, last, kind in matches:
         parts += [text[reached:first], f"[{kind.upper()}]"]
         reached = last
     return "".join([*parts, text[reached:]])
 
 
 def _all(pattern: re.Pattern[str]) -> Callable[[str], list[tuple[int, int]]]:
-    return lambda text: [found.span() for found in pattern.finditer(text)]
+    return lambda text: [match.span() for match in pattern.finditer(text)]
 
 
 def _addresses(text: str) -> list[tuple[int, int]]:
-    found = [one.span() for one in IPV4.finditer(text) if _is_address(one.group())]
-    return found + [one.span() for one in IPV6.finditer(text) if _is_long(one.group()) and _is_address(one.group())]
+    ipv4_spans = [match.span() for match in IPV4.finditer(text) if _is_address(match.group())]
+    return ipv4_spans + [
+        match.span() for match in IPV6.finditer(text) if _is_long(match.group()) and _is_address(match.group())
+    ]
 
 
 def _is_long(text: str) -> bool:
@@ -85,8 +87,8 @@ def _is_address(text: str) -> bool:
 
 
 def _phones(text: str) -> list[tuple[int, int]]:
-    found = [one.span() for one in PHONE.finditer(text)]
-    return [(first, last) for first, last in found if not is_card(text[first:last])]
+    candidates = [match.span() for match in PHONE.finditer(text)]
+    return [(first, last) for first, last in candidates if not is_card(text[first:last])]
 
 
 FINDERS: dict[str, Callable[[str], list[tuple[int, int]]]] = {

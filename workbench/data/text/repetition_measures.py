@@ -43,13 +43,15 @@ def measures(texts: pa.Array) -> Measures:
     length = np.maximum(np.asarray(pc.utf8_length(texts), dtype=np.int64), 1)
     signs = np.asarray(pc.count_substring_regex(texts, SIGNS), dtype=np.int64)
     again = _again(whole, 5) / np.maximum(whole.count, 1)
-    return Measures(whole.count, again, np.max(tops, axis=0), _lines(texts), signs / length, _runs_of_one(texts))
+    return Measures(whole.count, again, np.max(tops, axis=0), _lines(texts), signs / length, _longest_runs(texts))
 
 
 def fresh_words(texts: pa.Array) -> Ints:
     """(texts,) words that do not belong to a run of five words that was there before."""
     parts = [shingled(block, 1) for block in blocks(texts.cast(pa.large_string()))]
-    return np.concatenate([part.count - _again(part, 5) for part in parts]) if parts else np.zeros(0, np.int64)
+    return (
+        np.concatenate([shingles.count - _again(shingles, 5) for shingles in parts]) if parts else np.zeros(0, np.int64)
+    )
 
 
 def _again(whole: Shingled, length: int) -> Ints:
@@ -87,23 +89,23 @@ def _lines(texts: pa.Array) -> Shares:
     """(texts,) the share of characters in lines of ten or more that were there before."""
     shares = np.zeros(len(texts))
     many = np.flatnonzero(pc.match_substring(texts, "\n").to_numpy(zero_copy_only=False))
-    for place in many.tolist():
-        lines = [line.strip() for line in texts[place].as_py().split("\n")]
+    for index in many.tolist():
+        lines = [line.strip() for line in texts[index].as_py().split("\n")]
         repeated = sum(len(line) for line in _later(line for line in lines if len(line) >= 10))
-        shares[place] = repeated / max(sum(map(len, lines)), 1)
+        shares[index] = repeated / max(sum(map(len, lines)), 1)
     return shares
 
 
 def _later(lines: Iterable[str]) -> Iterator[str]:
     """Those that were there before."""
-    seen: set[str] = set()
+    earlier: set[str] = set()
     for line in lines:
-        if line in seen:
+        if line in earlier:
             yield line
-        seen.add(line)
+        earlier.add(line)
 
 
-def _runs_of_one(texts: pa.Array) -> Ints:
+def _longest_runs(texts: pa.Array) -> Ints:
     """(texts,) the longest run of one ASCII letter, digit or sign; the rules of Markdown do not count."""
     longest = np.zeros(len(texts), np.int64)
     ends = np.cumsum(np.asarray(pc.binary_length(texts), dtype=np.int64))

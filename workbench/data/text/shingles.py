@@ -79,22 +79,22 @@ def shingled(texts: pa.Array, shingle: int) -> Shingled:
     plain, unspaced = _plain(texts)
     hashes, bounds = _words(plain)
     words = np.diff(bounds)
-    made = _digests(memoryview(hashes.data).cast("B"), (bounds * 8).tolist())
+    digests = _digests(memoryview(hashes.data).cast("B"), (bounds * 8).tolist())
     for record in np.flatnonzero(words == 0).tolist():
-        made[record] = xxhash.xxh3_128_digest(texts[record].as_py().strip().encode())
+        digests[record] = xxhash.xxh3_128_digest(texts[record].as_py().strip().encode())
     count = np.maximum(words - shingle + 1, 0)
-    return Shingled(_runs(hashes, shingle), bounds[:-1], count, words - unspaced // 2, made)
+    return Shingled(_runs(hashes, shingle), bounds[:-1], count, words - unspaced // 2, digests)
 
 
 def joined(parts: list[Shingled]) -> Shingled:
     """Blocks one after another as one."""
-    offsets = np.cumsum([0, *(len(part.hashes) for part in parts)])
+    offsets = np.cumsum([0, *(len(block.hashes) for block in parts)])
     return Shingled(
-        np.concatenate([part.hashes for part in parts]),
-        np.concatenate([part.first + offset for part, offset in zip(parts, offsets, strict=False)]),
-        np.concatenate([part.count for part in parts]),
-        np.concatenate([part.words for part in parts]),
-        [digest for part in parts for digest in part.digests],
+        np.concatenate([block.hashes for block in parts]),
+        np.concatenate([block.first + offset for block, offset in zip(parts, offsets, strict=False)]),
+        np.concatenate([block.count for block in parts]),
+        np.concatenate([block.words for block in parts]),
+        [digest for block in parts for digest in block.digests],
     )
 
 
@@ -105,11 +105,11 @@ def _plain(texts: pa.Array) -> tuple[pa.Array, Ints]:
     if pc.all(ascii, min_count=0).as_py():
         return texts, unspaced
     other = pc.invert(ascii)
-    made = pc.utf8_lower(pc.utf8_normalize(texts.filter(other), form="NFKC"))
-    made = pc.replace_substring_regex(made, NOT_ASCII_PUNCTUATION, " ")
-    unspaced[other.to_numpy(zero_copy_only=False)] = pc.count_substring_regex(made, UNSPACED).to_numpy()
-    made = pc.replace_substring_regex(made, UNSPACED, r" \1 ")
-    return pc.replace_with_mask(texts, other, made), unspaced
+    rewritten = pc.utf8_lower(pc.utf8_normalize(texts.filter(other), form="NFKC"))
+    rewritten = pc.replace_substring_regex(rewritten, NOT_ASCII_PUNCTUATION, " ")
+    unspaced[other.to_numpy(zero_copy_only=False)] = pc.count_substring_regex(rewritten, UNSPACED).to_numpy()
+    rewritten = pc.replace_substring_regex(rewritten, UNSPACED, r" \1 ")
+    return pc.replace_with_mask(texts, other, rewritten), unspaced
 
 
 def _words(texts: pa.Array) -> tuple[Hashes, Ints]:
@@ -150,13 +150,13 @@ def _hashed(data: bytes, starts: Ints, lengths: Ints) -> Hashes:
 
 def _eight(eights: Hashes, starts: Ints, lengths: Ints) -> Hashes:
     """Up to 8 bytes from each start, as one number; read as two aligned ones, which NumPy does four times faster."""
-    place, bits = starts >> 3, starts.astype(np.uint64)
+    word_index, bits = starts >> 3, starts.astype(np.uint64)
     bits &= np.uint64(7)
     bits <<= np.uint64(3)
-    low = eights.take(place)
+    low = eights.take(word_index)
     low >>= bits
-    place += 1
-    high = eights.take(place)
+    word_index += 1
+    high = eights.take(word_index)
     high <<= np.subtract(np.uint64(64), bits, out=bits)
     low |= high
     low &= KEEP.take(np.minimum(lengths, 8))

@@ -20,12 +20,12 @@ KINDS_FORMAT = {
 
 def canonical_format(kind: str, uses: frozenset[str]) -> dict[str, Any]:
     """The settings of the format that reads canonical columns back."""
-    found: dict[str, Any] = {"method": KINDS_FORMAT[kind]}
+    settings: dict[str, Any] = {"method": KINDS_FORMAT[kind]}
     if "tools" in uses and kind != "text":
-        found["tools"] = "tools"
+        settings["tools"] = "tools"
     if "metadata" in uses:
-        found["keep_columns"] = ["metadata"]
-    return found
+        settings["keep_columns"] = ["metadata"]
+    return settings
 
 
 def json_text(value: Any) -> str:
@@ -68,9 +68,9 @@ def single(row: Row) -> tuple[str, str, str]:
     return *question(row["messages"][:-1]), answer(row["messages"][-1:])
 
 
-def with_tools(made: Row, row: Row) -> Row:
+def with_tools(written: Row, row: Row) -> Row:
     """The row with its tools as JSON text, which TRL reads, and which has one type whatever the tools are."""
-    return {**made, "tools": json_text(row["tools"])} if "tools" in row else made
+    return {**written, "tools": json_text(row["tools"])} if "tools" in row else written
 
 
 def tools_cell(row: Row, uses: frozenset[str]) -> Row:
@@ -80,10 +80,10 @@ def tools_cell(row: Row, uses: frozenset[str]) -> Row:
     return {"tools": json_text([tool["function"] for tool in row["tools"]]) if "tools" in row else ""}
 
 
-def one_turn(messages: list[Message], what: str) -> Message:
+def one_turn(messages: list[Message], column: str) -> Message:
     """The only message. Raises `UserError` with the reason."""
     if len(messages) != 1:
-        raise UserError(f"{what} has several turns.")
+        raise UserError(f"{column} has several turns.")
     return messages[0]
 
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from workbench.core.errors import UserError
-from workbench.data.exports.export import EXPORTS, Export, Given, Row
+from workbench.data.exports.export import EXPORTS, Export, Row, SplitInput
 from workbench.data.exports.formats._shapes import answer, canonical_format, json_text, question, single
 from workbench.rows.table import SCHEMAS
 
@@ -48,9 +48,11 @@ class Csv(Export):
     def dropped(self) -> tuple[str, ...]:
         return ("metadata", "name", "reasoning_content") if self.cells == "text" else ()
 
-    def losses(self, row: Row, made: list[Row]) -> list[str]:
-        guarded = self.formula_guard and any(escaped(cell) != cell for one in made for cell in one.values())
-        return [*super().losses(row, made), *([GUARDED] if guarded else [])]
+    def losses(self, row: Row, written: list[Row]) -> list[str]:
+        guarded = self.formula_guard and any(
+            escaped(cell) != cell for cells_by_column in written for cell in cells_by_column.values()
+        )
+        return [*super().losses(row, written), *([GUARDED] if guarded else [])]
 
     def _cell(self, text: str) -> str:
         return escaped(text) if self.formula_guard else text
@@ -58,21 +60,23 @@ class Csv(Export):
     def convert(self, kind: str, row: Row, uses: frozenset[str]) -> list[Row]:
         return [_plain(kind, row) if self.cells == "text" else _as_json(kind, row, uses)]
 
-    def write(self, given: Given, path: Path) -> None:
-        names = PLAIN[given.kind] if self.cells == "text" else _columns(given.kind, given.uses)
+    def write(self, split: SplitInput, path: Path) -> None:
+        names = PLAIN[split.kind] if self.cells == "text" else _columns(split.kind, split.uses)
         encoding = "utf-8-sig" if self.byte_order_mark else "utf-8"
         with path.open("w", encoding=encoding, newline="") as file:
             table = csv.writer(file)  # ends lines with \r\n, which makes it quote cells with either
             table.writerow(names)
-            table.writerows([self._cell(row[name]) for name in names] for row in self.converted(given))
+            table.writerows([self._cell(row[name]) for name in names] for row in self.converted(split))
 
     def settings(self, name: str, kind: str, files: dict[str, str], uses: frozenset[str]) -> dict[str, str]:
         named = ", ".join(f'"{split}": pandas.read_csv("{file}")' for split, file in files.items())
         return {"load.py": f"import pandas\n\ndata = {{{named}}}\n"}
 
     def reads(self, kind: str, uses: frozenset[str]) -> dict[str, Any]:
-        found = canonical_format(kind, uses if self.cells == "json" else frozenset())
-        return {**found, "method": "prompt_completion"} if (kind, self.cells) == ("conversation", "text") else found
+        settings = canonical_format(kind, uses if self.cells == "json" else frozenset())
+        return (
+            {**settings, "method": "prompt_completion"} if (kind, self.cells) == ("conversation", "text") else settings
+        )
 
 
 def escaped(text: str) -> str:

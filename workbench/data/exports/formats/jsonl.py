@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from workbench.core.errors import UserError
-from workbench.data.exports.export import EXPORTS, Export, Given, Row
+from workbench.data.exports.export import EXPORTS, Export, Row, SplitInput
 from workbench.data.exports.formats._shapes import canonical_format, with_tools
 from workbench.data.exports.formats._trl import trl_settings
 from workbench.data.exports.json_lines_writer import write_lines
@@ -51,8 +51,8 @@ class Jsonl(Export):
         prompt, completion = _last_answer(row["messages"])
         return [with_tools({"prompt": prompt, "completion": completion}, row)]
 
-    def write(self, given: Given, path: Any) -> None:
-        write_lines(path, self.converted(given), None, self.layout != "canonical" and bool(given.uses))
+    def write(self, split: SplitInput, path: Any) -> None:
+        write_lines(path, self.converted(split), None, self.layout != "canonical" and bool(split.uses))
 
     def settings(self, name: str, kind: str, files: dict[str, str], uses: frozenset[str]) -> dict[str, str]:
         if self.layout == "canonical":

@@ -27,8 +27,8 @@ class Kto(Export):
 
     def convert(self, kind: str, row: Row, uses: frozenset[str]) -> list[Row]:
         sides = [("completion", row["label"])] if kind == "unpaired" else [("chosen", True), ("rejected", False)]
-        made = [{"prompt": row["prompt"], "completion": row[side], "label": label} for side, label in sides]
-        return [with_tools(one, row) for one in made]
+        rows = [{"prompt": row["prompt"], "completion": row[side], "label": label} for side, label in sides]
+        return [with_tools(labelled, row) for labelled in rows]
 
     def order_seed(self, kind: str) -> int | None:
         return self.seed if kind == "preference" else None

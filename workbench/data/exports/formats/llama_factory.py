@@ -32,9 +32,9 @@ class LlamaFactory(Export):
     def convert(self, kind: str, row: Row, uses: frozenset[str]) -> list[Row]:
         if kind == "text":
             return [{"text": row["text"]}]
-        made = sharegpt(kind, row)
-        _check_turns([turn["from"] for turn in made["conversations"]], ends_asking=kind == "preference")
-        return [{**made, **tools_cell(row, uses)}]
+        conversation = sharegpt(kind, row)
+        _check_turns([turn["from"] for turn in conversation["conversations"]], ends_asking=kind == "preference")
+        return [{**conversation, **tools_cell(row, uses)}]
 
     def settings(self, name: str, kind: str, files: dict[str, str], uses: frozenset[str]) -> dict[str, str]:
         entries = {
@@ -59,7 +59,7 @@ def _entry(kind: str, uses: frozenset[str]) -> dict[str, Any]:
 def _check_turns(speakers: list[str], ends_asking: bool) -> None:
     """Raises `UserError` unless question and answer alternate as LLaMA-Factory's converter demands."""
     turns = speakers[1:] if speakers[0] == "system" else speakers
-    if any(speaker not in (ASKS, ANSWERS)[place % 2] for place, speaker in enumerate(turns)):
+    if any(speaker not in (ASKS, ANSWERS)[index % 2] for index, speaker in enumerate(turns)):
         raise UserError("Question and answer do not alternate, beginning with a question.")
     if len(turns) % 2 != ends_asking:
         raise UserError("It does not end with a question." if ends_asking else "It does not end with an answer.")

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from workbench.core.errors import UserError
-from workbench.data.exports.export import EXPORTS, Export, Given, Row
+from workbench.data.exports.export import EXPORTS, Export, Row, SplitInput
 from workbench.data.exports.formats._shapes import canonical_format
 from workbench.data.exports.formats._trl import loading
 from workbench.data.store.datasets import bare
@@ -28,23 +28,23 @@ class Parquet(Export):
     def convert(self, kind: str, row: Row, uses: frozenset[str]) -> list[Row]:
         return [row]
 
-    def write(self, given: Given, path: Path) -> None:
+    def write(self, split: SplitInput, path: Path) -> None:
         """Copies the row groups; both splits get the columns either one uses."""
         try:
             with (
-                pq.ParquetFile(given.path) as source,
-                pq.ParquetWriter(path, given.schema, compression="zstd", use_dictionary=False) as file,
+                pq.ParquetFile(split.path) as source,
+                pq.ParquetWriter(path, split.schema, compression="zstd", use_dictionary=False) as file,
             ):
                 for group in range(source.num_row_groups):
-                    given.stop()
-                    given.tell(group, source.num_row_groups, f"Writing {given.path.stem}")
-                    table = fitted(bare(source.read_row_group(group)), given.schema)
+                    split.stop()
+                    split.tell(group, source.num_row_groups, f"Writing {split.path.stem}")
+                    table = fitted(bare(source.read_row_group(group)), split.schema)
                     file.write_table(table, row_group_size=GROUP)
-                    given.count.given += table.num_rows
+                    split.count.given += table.num_rows
         except (pa.ArrowException, ValueError) as error:
             reason = (str(error).splitlines() or ["unreadable"])[0][:200]
             raise UserError(f"The rows are damaged: {reason}.", "Import the dataset again.", "dataset") from None
-        given.count.taken = given.count.written = given.count.given
+        split.count.taken = split.count.written = split.count.given
 
     def settings(self, name: str, kind: str, files: dict[str, str], uses: frozenset[str]) -> dict[str, str]:
         return loading("parquet", files)

@@ -14,42 +14,42 @@ TRANSCRIPT = re.compile(r"\n\n(Human|Assistant):")
 JSON_TURNS = "Whether texts in these columns are JSON of messages, as in a CSV of conversations."
 
 
-def with_input(question: str, extra: Any, what: str) -> str:
+def with_input(question: str, extra: Any, field_name: str) -> str:
     """The question, and after a blank line the text of its input when there is one. Raises `UserError`."""
-    if is_empty(extra) or not (more := text_of(extra, what)).strip():
+    if is_empty(extra) or not (more := text_of(extra, field_name)).strip():
         return question
     return f"{question}\n\n{more}"
 
 
-def turns(value: Any, role: str, what: str, json_turns: bool = False) -> list[Message]:
+def turns(value: Any, role: str, field_name: str, json_turns: bool = False) -> list[Message]:
     """Messages as they are, or a text as the single message of that role; a transcript becomes its turns.
 
     A text stays a text whatever it holds, unless `json_turns` says that it is JSON of messages. Raises `UserError`.
     """
     read = from_json(value) if json_turns else value
     if isinstance(read, dict | list) and _spoken(read):
-        return message_list(read, what)
+        return message_list(read, field_name)
     if isinstance(value, str) and (spoken := transcript(value, role == "user")):
         return spoken
-    return [message(role, value, what)]
+    return [message(role, value, field_name)]
 
 
-def asked(given: Any, extra: Any, prompt: str, input: str, json_turns: bool = False) -> list[Message]:
+def asked(question: Any, extra: Any, prompt: str, input: str, json_turns: bool = False) -> list[Message]:
     """The messages of a prompt and of the input that follows it; `prompt` and `input` name their columns.
 
     Raises `UserError`, also where an input follows a list of messages.
     """
     if not is_empty(extra) and str(extra).strip():
-        given = with_input(full_text(given, prompt), extra, input)
-    return turns(given, "user", prompt, json_turns)
+        question = with_input(full_text(question, prompt), extra, input)
+    return turns(question, "user", prompt, json_turns)
 
 
-def with_thought(answer: Message, thought: Any, what: str) -> Message:
+def with_thought(answer: Message, thought: Any, field_name: str) -> Message:
     """The answer with the thought of a column before it, when there is one. Raises `UserError`."""
-    if is_empty(thought) or not (text := text_of(thought, what)).strip():
+    if is_empty(thought) or not (text := text_of(thought, field_name)).strip():
         return answer
     if "reasoning_content" in answer:
-        raise UserError("there are two thoughts.", f"Keep either the column {what} or that of the message.")
+        raise UserError("there are two thoughts.", f"Keep either the column {field_name} or that of the message.")
     return {**answer, "reasoning_content": text}
 
 
@@ -66,8 +66,10 @@ def holds_json_turns(sample: list[Row], *columns: str) -> bool:
 
 
 def _is_chat(text: str) -> bool:
-    found = turns_in(text)
-    return bool(found) and all(str(turn.get("role")).strip().lower() in ROLES and "content" in turn for turn in found)
+    messages = turns_in(text)
+    return bool(messages) and all(
+        str(turn.get("role")).strip().lower() in ROLES and "content" in turn for turn in messages
+    )
 
 
 def transcript(text: str, is_prompt: bool = False) -> list[Message] | None:
@@ -86,16 +88,20 @@ def transcript(text: str, is_prompt: bool = False) -> list[Message] | None:
     return [message(speaker, content.strip(), "transcript") for speaker, content in spoken]
 
 
-def earlier_turns(pairs: Any, what: str) -> list[Message]:
+def earlier_turns(pairs: Any, field_name: str) -> list[Message]:
     """The turns of a history of [question, answer] pairs, or of messages. Raises `UserError`."""
     read = from_json(pairs)
     if not isinstance(read, list | str | None) or (isinstance(read, str) and read.strip()):
-        raise UserError(f"{what} is {short(read)}, not a list of [question, answer] pairs.", "Write it as such a list.")
+        raise UserError(
+            f"{field_name} is {short(read)}, not a list of [question, answer] pairs.", "Write it as such a list."
+        )
     if isinstance(read, list) and read and all(isinstance(turn, dict) and "role" in turn for turn in read):
-        return message_list(read, what)
-    found: list[Message] = []
+        return message_list(read, field_name)
+    messages: list[Message] = []
     for pair in read or []:
         if not isinstance(pair, list | tuple) or len(pair) != 2:
-            raise UserError(f"{what} holds {short(pair)}, not a [question, answer] pair.", "Write two texts a pair.")
-        found += [message("user", pair[0], what), message("assistant", pair[1], what)]
-    return found
+            raise UserError(
+                f"{field_name} holds {short(pair)}, not a [question, answer] pair.", "Write two texts a pair."
+            )
+        messages += [message("user", pair[0], field_name), message("assistant", pair[1], field_name)]
+    return messages

@@ -50,26 +50,26 @@ class Tagged(Format):
         """The messages of the conversation column. Raises `UserError`."""
         return self.messages_of(cell(row, self.conversations), self.conversations)
 
-    def messages_of(self, value: Any, what: str) -> list[Message]:
+    def messages_of(self, value: Any, field_name: str) -> list[Message]:
         """Messages from a list of turns, a single one, or their JSON text. Raises `UserError`."""
         read = from_json(value)
         items = [read] if isinstance(read, dict) else read
         if isinstance(items, list):
-            items = [self._renamed(item, f"{what}[{place}]") for place, item in enumerate(items)]
-        return message_list(items, what, self.role_tag, self.content_tag)
+            items = [self._renamed(item, f"{field_name}[{index}]") for index, item in enumerate(items)]
+        return message_list(items, field_name, self.role_tag, self.content_tag)
 
-    def _renamed(self, item: Any, what: str) -> Any:
+    def _renamed(self, item: Any, field_name: str) -> Any:
         """A turn with its speaker's canonical role, a call of a tool as `tool_calls`."""
-        said = item.get(self.role_tag) if isinstance(item, dict) else None
-        if not isinstance(said, str):
+        speaker = item.get(self.role_tag) if isinstance(item, dict) else None
+        if not isinstance(speaker, str):
             return item
-        name = said.strip().lower()
+        name = speaker.strip().lower()
         if self.function_tag and name == self.function_tag.strip().lower():
-            calls = tool_calls_of(item.get(self.content_tag), what)
+            calls = tool_calls_of(item.get(self.content_tag), field_name)
             if not calls:
-                raise UserError(f"{what} calls no tool.", "Write the call as {name, arguments}.")
+                raise UserError(f"{field_name} calls no tool.", "Write the call as {name, arguments}.")
             return {**item, self.role_tag: "assistant", self.content_tag: "", "tool_calls": calls}
-        return {**item, self.role_tag: self.speakers().get(name, said)}
+        return {**item, self.role_tag: self.speakers().get(name, speaker)}
 
 
 def tagged_turns(columns: list[str], sample: list[Row]) -> tuple[str, str, str]:

@@ -45,7 +45,7 @@ class Alpaca(Format):
             instruction = pick(columns, "prompt", "question", "query")
         if not (instruction and output):
             return None, "Alpaca needs the columns instruction and output."
-        found = cls(
+        form = cls(
             instruction=instruction,
             output=output,
             input=pick(columns, "input", "context"),
@@ -53,7 +53,7 @@ class Alpaca(Format):
             history=history,
             **columns_beside(columns, sample),
         )
-        return found, f"The columns {instruction!r} and {output!r} are Alpaca's."
+        return form, f"The columns {instruction!r} and {output!r} are Alpaca's."
 
     def convert(self, row: Row) -> Row:
         question = full_text(cell(row, self.instruction), self.instruction)
@@ -62,4 +62,4 @@ class Alpaca(Format):
         answer = with_thought(answer, optional(row, self.reasoning), self.reasoning)
         earlier = earlier_turns(optional(row, self.history), self.history)
         turns = [*earlier, message("user", question), answer]
-        return self.made(row, {"messages": with_system(optional(row, self.system), turns)})
+        return self.complete_row(row, {"messages": with_system(optional(row, self.system), turns)})

@@ -63,16 +63,16 @@ class ComparedAnswers(Format):
     @classmethod
     def guess(cls, columns: list[str], sample: list[Row]) -> tuple[Self | None, str]:
         prompt, (first, second), scores = pick(columns, *PROMPTS), pair_of(columns, SIDES), pair_of(columns, SCORES)
-        found = cls(first=first, second=second)
+        form = cls(first=first, second=second)
         names = (name for name in (pick(columns, winner) for winner in WINNERS) if name and first)
-        winner = next((name for name in names if found.names_sides(values_of(sample, name))), "")
+        winner = next((name for name in names if form.names_sides(values_of(sample, name))), "")
         if not (prompt and first and (winner or all(scores))):
             return None, "Compared answers need a prompt, two answers, and which is better or a score of each."
-        found = cls(
+        form = cls(
             prompt=prompt, first=first, second=second, winner=winner, first_score=scores[0], second_score=scores[1],
             **columns_beside(columns, sample),
         )  # fmt: skip
-        return found, f"The columns {first!r} and {second!r} are compared."
+        return form, f"The columns {first!r} and {second!r} are compared."
 
     def turn_keys(self) -> dict[str, tuple[str, str]]:
         return dict.fromkeys((self.prompt, self.first, self.second), ("role", "content"))
@@ -98,7 +98,9 @@ class ComparedAnswers(Format):
         if scores:
             metadata[MARGIN] = (scores[0] - scores[1]) * (1 if side == 0 else -1)
         pair = {"chosen": sides[side], "rejected": sides[1 - side]}
-        return self.made(row, {"prompt": with_system(optional(row, self.system), prompt), **pair, METADATA: metadata})
+        return self.complete_row(
+            row, {"prompt": with_system(optional(row, self.system), prompt), **pair, METADATA: metadata}
+        )
 
     def remarks(self, row: Row) -> list[str]:
         scores = self._scores(row)
@@ -133,8 +135,8 @@ class ComparedAnswers(Format):
         word = plain_name(str(value))
         if word in TIES or word.startswith("tie"):
             return -1
-        for place, name in enumerate((self.first, self.second)):
+        for index, name in enumerate((self.first, self.second)):
             plain = plain_name(name)
             if word in (plain, plain.rpartition("_")[2], plain.replace("response", "model")):
-                return place
+                return index
         return None

@@ -44,9 +44,11 @@ class MessageRows(Format):
         for role, content in KEYS:
             named = pick(columns, role), pick(columns, content)
             if all(named) and _are_roles(values_of(sample, named[0])):
-                found = cls(role=named[0], content=named[1], conversation=pick(columns, *CONVERSATIONS))
-                told = f"those of one {found.conversation!r} together" if found.conversation else "all one conversation"
-                return found, f"The rows are messages, with {named[0]!r} and {named[1]!r}: {told}."
+                form = cls(role=named[0], content=named[1], conversation=pick(columns, *CONVERSATIONS))
+                grouping = (
+                    f"those of one {form.conversation!r} together" if form.conversation else "all one conversation"
+                )
+                return form, f"The rows are messages, with {named[0]!r} and {named[1]!r}: {grouping}."
         return None, "Messages one a row need a column that says who speaks and one with the text."
 
     def gather_items(self, items: Iterator[Item]) -> Iterator[Item]:
@@ -78,17 +80,17 @@ class MessageRows(Format):
         turns = row[MESSAGES] if MESSAGES in row else [{self.role: cell(row, self.role), **row}]
         filled = [{name: value for name, value in turn.items() if not is_missing(value)} for turn in turns]
         messages = message_list(filled, "the conversation", self.role, self.content)
-        made: Row = {"messages": messages}
+        canonical: Row = {"messages": messages}
         if (number := optional(row, self.conversation)) is not None:
-            made[METADATA] = {self.conversation: json_ready(number)}
-        return self.made(row, made)
+            canonical[METADATA] = {self.conversation: json_ready(number)}
+        return self.complete_row(row, canonical)
 
     def account(self, keys: Keys, file: str = "") -> list[Entry]:
         """As of the rows of the source: the keys of the messages are its columns."""
-        found = super().account(keys, file)
+        entries = super().account(keys, file)
         return [
             Entry(**{**entry.to_dict(), "column": entry.column.removeprefix(f"{MESSAGES}.")})
-            for entry in found
+            for entry in entries
             if entry.column != MESSAGES
         ]
 

@@ -86,8 +86,8 @@ class Messages(Format):
             return None, "Messages need a column with a list of role and content."
         if not has_answers(sample, column, "role"):
             return None, f"No row has an answer in {column!r}."
-        found = cls(messages=column, **columns_beside(columns, sample))
-        return found, f"The column {column!r} holds messages with role and content."
+        form = cls(messages=column, **columns_beside(columns, sample))
+        return form, f"The column {column!r} holds messages with role and content."
 
     def turn_keys(self) -> dict[str, tuple[str, str]]:
         return {self.messages: (self.role, self.content)}
@@ -100,4 +100,4 @@ class Messages(Format):
 
     def convert(self, row: Row) -> Row:
         messages = message_list(cell(row, self.messages), self.messages, self.role, self.content)
-        return self.made(row, {"messages": with_system(optional(row, self.system), messages)})
+        return self.complete_row(row, {"messages": with_system(optional(row, self.system), messages)})

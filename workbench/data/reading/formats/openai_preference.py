@@ -40,13 +40,13 @@ class OpenaiPreference(Format):
     @classmethod
     def guess(cls, columns: list[str], sample: list[Row]) -> tuple[Self | None, str]:
         names = [pick(columns, name) for name in ("input", "preferred_output", "non_preferred_output")]
-        given = from_json(first_value(sample, names[0])) if all(names) else None
-        if not isinstance(given, dict) or "messages" not in given:
+        request = from_json(first_value(sample, names[0])) if all(names) else None
+        if not isinstance(request, dict) or "messages" not in request:
             return None, "OpenAI's preferences need an input with messages, and two outputs."
-        found = cls(
+        form = cls(
             prompt=f"{names[0]}.messages", tools=f"{names[0]}.tools", chosen=names[1], rejected=names[2],
         )  # fmt: skip
-        return found, f"The columns {names[1]!r} and {names[2]!r} are those of OpenAI's preferences."
+        return form, f"The columns {names[1]!r} and {names[2]!r} are those of OpenAI's preferences."
 
     def gather_items(self, items: Iterator[Item]) -> Iterator[Item]:
         """The rows with the keys of their input as columns of their own."""
@@ -59,21 +59,21 @@ class OpenaiPreference(Format):
     def convert(self, row: Row) -> Row:
         flat = self._flat(row)
         names = {"prompt": self.prompt, "chosen": self.chosen, "rejected": self.rejected}
-        return self.made(flat, {part: message_list(cell(flat, name), name) for part, name in names.items()})
+        return self.complete_row(flat, {side: message_list(cell(flat, name), name) for side, name in names.items()})
 
     def account(self, keys: Keys, file: str = "") -> list[Entry]:
         """With the input itself, whose keys are the columns read."""
-        found = super().account(keys, file)
-        inner = next((line for line in found if line.column == self.prompt), None)
+        entries = super().account(keys, file)
+        inner = next((line for line in entries if line.column == self.prompt), None)
         outer = self.prompt.rpartition(".")[0]
         if inner is None or outer in keys.rows:
-            return found
-        return [replace(inner, column=outer, why="As the object of the messages and tools."), *found]
+            return entries
+        return [replace(inner, column=outer, why="As the object of the messages and tools."), *entries]
 
     def _flat(self, row: Row) -> Row:
         outer = self.prompt.rpartition(".")[0]
-        given = from_json(row.get(outer))
-        if not isinstance(given, dict):
+        request = from_json(row.get(outer))
+        if not isinstance(request, dict):
             return row
         rest = {name: value for name, value in row.items() if name != outer}
-        return {**{f"{outer}.{name}": value for name, value in given.items()}, **rest}
+        return {**{f"{outer}.{name}": value for name, value in request.items()}, **rest}

@@ -40,4 +40,4 @@ class PlainText(Format):
         return Layout(self.text, empty=tuple(filter(None, (self.weight,))))
 
     def convert(self, row: Row) -> Row:
-        return self.made(row, {"text": full_text(cell(row, self.text), self.text)})
+        return self.complete_row(row, {"text": full_text(cell(row, self.text), self.text)})

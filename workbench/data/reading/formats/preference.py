@@ -42,8 +42,8 @@ def common_prefix(left: list[Message], right: list[Message]) -> int:
 
 def pair_of(columns: list[str], names: tuple[tuple[str, str], ...]) -> tuple[str, str]:
     """The first pair of columns that is there as a whole; two empty texts if there is none."""
-    found = ((pick(columns, left), pick(columns, right)) for left, right in names)
-    return next((pair for pair in found if all(pair)), ("", ""))
+    pairs = ((pick(columns, left), pick(columns, right)) for left, right in names)
+    return next((pair for pair in pairs if all(pair)), ("", ""))
 
 
 @FORMATS.register
@@ -91,31 +91,31 @@ class Preference(Format):
         prompt = pick(columns, *PROMPTS)
         scores = pair_of(columns, SCORES)
         extra = pick(columns, "input", "context")
-        found = cls(
+        form = cls(
             prompt=prompt, chosen=chosen, rejected=rejected, input=extra if extra != prompt else "",
             chosen_score=scores[0], rejected_score=scores[1],
             json_turns=holds_json_turns(sample, *filter(None, (prompt, chosen, rejected))),
             **columns_beside(columns, sample),
         )  # fmt: skip
-        return found, f"The columns {chosen!r} and {rejected!r} are a preference pair."
+        return form, f"The columns {chosen!r} and {rejected!r} are a preference pair."
 
     def turn_keys(self) -> dict[str, tuple[str, str]]:
         return {name: ("role", "content") for name in (self.prompt, self.chosen, self.rejected) if name}
 
     def convert(self, row: Row) -> Row:
         chosen, rejected = self._side(row, self.chosen), self._side(row, self.rejected)
-        given = optional(row, self.prompt)
-        if given is None:
+        question = optional(row, self.prompt)
+        if question is None:
             prompt = self._implicit(chosen, rejected)
         else:
-            prompt = asked(given, optional(row, self.input), self.prompt, self.input, self.json_turns)
+            prompt = asked(question, optional(row, self.input), self.prompt, self.input, self.json_turns)
             prompt = _whole_prompt(prompt, chosen, rejected)
         chosen, rejected = _without(prompt, chosen), _without(prompt, rejected)
         prompt = with_system(optional(row, self.system), prompt)
-        made: Row = {"prompt": prompt, "chosen": chosen, "rejected": rejected}
+        canonical: Row = {"prompt": prompt, "chosen": chosen, "rejected": rejected}
         if scores := self._scores(row):
-            made[METADATA] = {**scores, MARGIN: scores[self.chosen_score] - scores[self.rejected_score]}
-        return self.made(row, made)
+            canonical[METADATA] = {**scores, MARGIN: scores[self.chosen_score] - scores[self.rejected_score]}
+        return self.complete_row(row, canonical)
 
     def remarks(self, row: Row) -> Iterator[str]:
         if scores := self._scores(row):

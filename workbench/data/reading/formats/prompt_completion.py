@@ -71,7 +71,7 @@ class PromptCompletion(Format):
         for question, answer in PAIRS:
             prompt, completion = pick(columns, question), pick(columns, answer)
             if prompt and completion:
-                found = cls(
+                form = cls(
                     prompt=prompt,
                     completion=completion,
                     input=next((name for name in (pick(columns, "input", "context"),) if name != prompt), ""),
@@ -79,7 +79,7 @@ class PromptCompletion(Format):
                     json_turns=holds_json_turns(sample, prompt, completion),
                     **columns_beside(columns, sample),
                 )
-                return found, f"The columns {prompt!r} and {completion!r} are a prompt and its completion."
+                return form, f"The columns {prompt!r} and {completion!r} are a prompt and its completion."
         return None, "A prompt column and a completion column are needed, such as question and answer."
 
     def turn_keys(self) -> dict[str, tuple[str, str]]:
@@ -89,4 +89,4 @@ class PromptCompletion(Format):
         question = asked(cell(row, self.prompt), optional(row, self.input), self.prompt, self.input, self.json_turns)
         answer = turns(cell(row, self.completion), "assistant", self.completion, self.json_turns)
         answer[-1] = with_thought(answer[-1], optional(row, self.reasoning), self.reasoning)
-        return self.made(row, {"messages": with_system(optional(row, self.system), question + answer)})
+        return self.complete_row(row, {"messages": with_system(optional(row, self.system), question + answer)})

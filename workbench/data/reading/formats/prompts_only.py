@@ -40,15 +40,15 @@ class PromptsOnly(Format):
         value: Any = first_value(sample, column) if column else None
         if value is None:
             return None, "Prompts need a column named prompt, instruction or question."
-        found = cls(
+        form = cls(
             prompt=column, input=pick(columns, "input", "context"),
             json_turns=holds_json_turns(sample, column), **columns_beside(columns, sample),
         )  # fmt: skip
-        return found, f"The column {column!r} holds prompts."
+        return form, f"The column {column!r} holds prompts."
 
     def turn_keys(self) -> dict[str, tuple[str, str]]:
         return {self.prompt: ("role", "content")}
 
     def convert(self, row: Row) -> Row:
         prompt = asked(cell(row, self.prompt), optional(row, self.input), self.prompt, self.input, self.json_turns)
-        return self.made(row, {"prompt": with_system(optional(row, self.system), prompt)})
+        return self.complete_row(row, {"prompt": with_system(optional(row, self.system), prompt)})

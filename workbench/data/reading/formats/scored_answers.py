@@ -59,57 +59,59 @@ class ScoredAnswers(Format):
     def guess(cls, columns: list[str], sample: list[Row]) -> tuple[Self | None, str]:
         prompt, answers = pick(columns, *PROMPTS), pick(columns, *ANSWERS)
         first = next((row for row in sample if answers in row), {})
-        given = from_json(first_value(sample, answers))
-        if not prompt or not isinstance(given, list) or not given or not are_scored(given, first):
+        candidates = from_json(first_value(sample, answers))
+        if not prompt or not isinstance(candidates, list) or not candidates or not are_scored(candidates, first):
             return None, "Scored answers need a prompt, and a list of answers with their scores."
         scores = next((name for name in columns if meaning_of(name) == "score" and name != answers), "")
         extra = pick(columns, "input", "context")
-        found = cls(
-            prompt=prompt, answers=answers, scores="" if isinstance(given[0], dict) else scores,
+        form = cls(
+            prompt=prompt, answers=answers, scores="" if isinstance(candidates[0], dict) else scores,
             input=extra if extra != prompt else "", **columns_beside(columns, sample),
         )  # fmt: skip
-        return found, f"The answers in {answers!r} have scores."
+        return form, f"The answers in {answers!r} have scores."
 
     def convert(self, row: Row) -> Row:
-        scored = sorted(self._scored(row), key=lambda one: one[0])
+        scored = sorted(self._scored(row), key=lambda score_and_answer: score_and_answer[0])
         worst, best = (scored[-1], scored[0]) if self._are_ranks(row) else (scored[0], scored[-1])
         if best[0] == worst[0]:
             raise UserError(f"all answers have the score {best[0]:g}: a tie.", "A pair needs a better and a worse one.")
         prompt = asked(cell(row, self.prompt), optional(row, self.input), self.prompt, self.input)
-        kept = {self.answers: json_ready(from_json(row[self.answers]))}
+        metadata_columns = {self.answers: json_ready(from_json(row[self.answers]))}
         if self.scores:
-            kept[self.scores] = json_ready(from_json(row[self.scores]))
-        metadata = {**kept, BEST: best[0], WORST: worst[0], MARGIN: abs(best[0] - worst[0])}
+            metadata_columns[self.scores] = json_ready(from_json(row[self.scores]))
+        metadata = {**metadata_columns, BEST: best[0], WORST: worst[0], MARGIN: abs(best[0] - worst[0])}
         sides = {"chosen": best[1], "rejected": worst[1]}
-        return self.made(row, {"prompt": with_system(optional(row, self.system), prompt), **sides, METADATA: metadata})
+        return self.complete_row(
+            row, {"prompt": with_system(optional(row, self.system), prompt), **sides, METADATA: metadata}
+        )
 
     def _are_ranks(self, row: Row) -> bool:
         """Whether the smallest score is the best: ranks count from the first place."""
-        given: Any = from_json(row[self.answers])
-        key = score_key(given[0]) if isinstance(given[0], dict) else ""
+        candidates: Any = from_json(row[self.answers])
+        key = score_key(candidates[0]) if isinstance(candidates[0], dict) else ""
         return plain_name(key or self.scores) in RANKS
 
     def _scored(self, row: Row) -> list[tuple[float, list[Message]]]:
         """(score, answer) of every answer. Raises `UserError` where one has no score, or there are fewer than two."""
-        given: Any = from_json(cell(row, self.answers))
+        candidates: Any = from_json(cell(row, self.answers))
         scores: Any = from_json(optional(row, self.scores))
-        if not isinstance(given, list) or len(given) < 2:
+        if not isinstance(candidates, list) or len(candidates) < 2:
             raise UserError(f"{self.answers} is no list of two answers or more.", "A pair needs two answers.")
-        if isinstance(scores, list) and len(scores) == len(given):
-            found = [number_of(score, f"{self.scores}[{place}]") for place, score in enumerate(scores)]
+        if isinstance(scores, list) and len(scores) == len(candidates):
+            numbers = [number_of(score, f"{self.scores}[{index}]") for index, score in enumerate(scores)]
         else:
-            found = [_own_score(answer, f"{self.answers}[{place}]") for place, answer in enumerate(given)]
+            numbers = [_own_score(answer, f"{self.answers}[{index}]") for index, answer in enumerate(candidates)]
         return [
             (score, turns(_own_text(answer), "assistant", self.answers))
-            for score, answer in zip(found, given, strict=True)
+            for score, answer in zip(numbers, candidates, strict=True)
         ]
 
 
-def _own_score(answer: Any, what: str) -> float:
+def _own_score(answer: Any, field_name: str) -> float:
     key = score_key(answer) if isinstance(answer, dict) else ""
     if not key:
-        raise UserError(f"{what} has no score.", "Every answer needs one.")
-    return number_of(answer[key], f"{what}.{key}")
+        raise UserError(f"{field_name} has no score.", "Every answer needs one.")
+    return number_of(answer[key], f"{field_name}.{key}")
 
 
 def _own_text(answer: Any) -> Any:

@@ -46,15 +46,17 @@ class ShareGPT(Tagged):
         column = turns_with(columns, sample, "from", "value")
         if not column:
             return None, "ShareGPT needs a column with a list of from and value."
-        found = cls(conversations=column, **columns_beside(columns, sample))
-        return found, f"The column {column!r} holds turns with from and value."
+        form = cls(conversations=column, **columns_beside(columns, sample))
+        return form, f"The column {column!r} holds turns with from and value."
 
     def layout(self) -> Layout | None:
         if {self.role_tag, self.content_tag} & {*SPECIAL} or self.role_tag == self.content_tag:
             return None
-        roles = {said: role for said, role in self.speakers().items() if said != self.function_tag.strip().lower()}
+        roles = {
+            speaker: role for speaker, role in self.speakers().items() if speaker != self.function_tag.strip().lower()
+        }
         empty = tuple(name for name in (self.system, self.tools, self.weight) if name)
         return Layout(self.conversations, self.role_tag, self.content_tag, roles, empty)
 
     def convert(self, row: Row) -> Row:
-        return self.made(row, {"messages": with_system(optional(row, self.system), self.turns(row))})
+        return self.complete_row(row, {"messages": with_system(optional(row, self.system), self.turns(row))})

@@ -37,11 +37,11 @@ class ShareGPTPairs(Tagged):
         sides = [pick(columns, name) for name in ("chosen", "rejected")]
         if not column or not all(single_turn(sample, side, role, content) for side in sides):
             return None, "ShareGPT pairs need a column of turns, and chosen and rejected with one turn each."
-        found = cls(
+        form = cls(
             conversations=column, role_tag=role, content_tag=content, chosen=sides[0], rejected=sides[1],
             **columns_beside(columns, sample),
         )  # fmt: skip
-        return found, f"The columns {sides[0]!r} and {sides[1]!r} hold turns that follow {column!r}."
+        return form, f"The columns {sides[0]!r} and {sides[1]!r} hold turns that follow {column!r}."
 
     def turn_keys(self) -> dict[str, tuple[str, str]]:
         return {**super().turn_keys(), **dict.fromkeys((self.chosen, self.rejected), (self.role_tag, self.content_tag))}
@@ -49,4 +49,4 @@ class ShareGPTPairs(Tagged):
     def convert(self, row: Row) -> Row:
         prompt = with_system(optional(row, self.system), self.turns(row))
         chosen, rejected = (self.messages_of(cell(row, side), side) for side in (self.chosen, self.rejected))
-        return self.made(row, {"prompt": prompt, "chosen": chosen, "rejected": rejected})
+        return self.complete_row(row, {"prompt": prompt, "chosen": chosen, "rejected": rejected})

@@ -39,13 +39,13 @@ class ShareGPTUnpaired(Tagged):
         (column, role, content), label = tagged_turns(columns, sample), verdict_column(columns, sample, *VERDICTS)
         if not (column and label):
             return None, "ShareGPT unpaired needs a column of turns, and one that says good or bad, such as kto_tag."
-        found = cls(
+        form = cls(
             conversations=column, role_tag=role, content_tag=content, label=label,
             **columns_beside(columns, sample),
         )  # fmt: skip
-        return found, f"The column {column!r} holds turns, and {label!r} says whether the last is good."
+        return form, f"The column {column!r} holds turns, and {label!r} says whether the last is good."
 
     def convert(self, row: Row) -> Row:
         messages = with_system(optional(row, self.system), self.turns(row))
         label = verdict_of(cell(row, self.label), self.label)
-        return self.made(row, {"prompt": messages[:-1], "completion": messages[-1:], "label": label})
+        return self.complete_row(row, {"prompt": messages[:-1], "completion": messages[-1:], "label": label})

@@ -40,13 +40,13 @@ class Squad(Format):
         return cls(question=question, context=context, answers=answers), f"The column {answers!r} is SQuAD's."
 
     def convert(self, row: Row) -> Row:
-        given = from_json(cell(row, self.answers))
-        texts = _texts(given)
+        answers = from_json(cell(row, self.answers))
+        texts = _texts(answers)
         if not texts:
             raise UserError("the question has no answer in the passage.", "Only answered questions are learned.")
         prompt = asked(cell(row, self.question), cell(row, self.context), self.question, self.context)
         turns = [*prompt, message("assistant", texts[0], self.answers)]
-        return self.made(row, {"messages": turns, METADATA: {self.answers: json_ready(given)}})
+        return self.complete_row(row, {"messages": turns, METADATA: {self.answers: json_ready(answers)}})
 
 
 def _texts(value: Any) -> list[Any] | None:
@@ -54,6 +54,6 @@ def _texts(value: Any) -> list[Any] | None:
     read = from_json(value)
     if isinstance(read, dict) and isinstance(read.get("text"), list):
         return list(read["text"])
-    if isinstance(read, list) and all(isinstance(one, dict) and "text" in one for one in read):
-        return [one["text"] for one in read if not is_empty(one["text"])]
+    if isinstance(read, list) and all(isinstance(answer, dict) and "text" in answer for answer in read):
+        return [answer["text"] for answer in read if not is_empty(answer["text"])]
     return None

@@ -47,7 +47,7 @@ class ToolQueries(Format):
             raise UserError(f"{self.calls} calls no tool.", "Write the calls as {name, arguments}.")
         answer = {"role": "assistant", "content": "", "tool_calls": calls}
         question = message("user", full_text(cell(row, self.query), self.query), self.query)
-        return self.made(row, {"messages": [question, answer]})
+        return self.complete_row(row, {"messages": [question, answer]})
 
 
 def _are_calls(value: Any) -> bool:

@@ -42,4 +42,4 @@ class Transcript(Format):
         messages = transcript(text)
         if messages is None:
             raise UserError(f"{self.text} is no transcript.", "Begin it with Human: after a blank line.")
-        return self.made(row, {"messages": with_system(optional(row, self.system), messages)})
+        return self.complete_row(row, {"messages": with_system(optional(row, self.system), messages)})

@@ -52,12 +52,12 @@ class Unpaired(Format):
         if not (prompt and completion and label):
             return None, "Unpaired preferences need a prompt, a completion, and a label of true or false."
         extra = pick(columns, "input", "context")
-        found = cls(
+        form = cls(
             prompt=prompt, completion=completion, label=label, input=extra if extra != prompt else "",
             json_turns=holds_json_turns(sample, prompt, completion),
             **columns_beside(columns, sample),
         )  # fmt: skip
-        return found, f"The column {label!r} says which of the completions in {completion!r} are good."
+        return form, f"The column {label!r} says which of the completions in {completion!r} are good."
 
     def turn_keys(self) -> dict[str, tuple[str, str]]:
         return dict.fromkeys((self.prompt, self.completion), ("role", "content"))
@@ -67,4 +67,4 @@ class Unpaired(Format):
         label = verdict_of(cell(row, self.label), self.label)
         prompt = asked(cell(row, self.prompt), optional(row, self.input), self.prompt, self.input, self.json_turns)
         prompt = with_system(optional(row, self.system), prompt)
-        return self.made(row, {"prompt": prompt, "completion": completion, "label": label})
+        return self.complete_row(row, {"prompt": prompt, "completion": completion, "label": label})

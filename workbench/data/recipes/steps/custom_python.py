@@ -49,20 +49,20 @@ class CustomPython(Step):
 
     def apply(self, rows: Rows, work: StepWork) -> Outcome:
         step, outcome = self._loaded(work.home), Outcome()
-        for place, row in each(rows, work, self.title):
-            self._judge(outcome, rows.kind, place, row, self._asked(step, row, int(rows.ids[place])))
+        for index, row in each(rows, work, self.title):
+            self._judge(outcome, rows.kind, index, row, self._asked(step, row, int(rows.ids[index])))
         return outcome
 
-    def _judge(self, outcome: Outcome, kind: str, place: int, row: Row, answer: Any) -> None:
+    def _judge(self, outcome: Outcome, kind: str, index: int, row: Row, answer: Any) -> None:
         if answer is None:
-            outcome.removed[place] = Verdict(f"Taken out by {self.file}.")
+            outcome.removed[index] = Verdict(f"Taken out by {self.file}.")
         elif isinstance(answer, str):
-            outcome.removed[place] = Verdict(answer.strip()[:500] or f"Taken out by {self.file}.")
+            outcome.removed[index] = Verdict(answer.strip()[:500] or f"Taken out by {self.file}.")
         elif answer != row:
             try:
-                outcome.changed[place] = (check(kind, answer), Verdict(f"Changed by {self.file}."))
+                outcome.changed[index] = (check(kind, answer), Verdict(f"Changed by {self.file}."))
             except UserError as error:
-                wrong = f"{self.file} makes something of row {place:,} that is no {kind} row: {error.message}"
+                wrong = f"{self.file} makes something of row {index:,} that is no {kind} row: {error.message}"
                 raise UserError(wrong, error.remedy, "file") from None
 
     def _asked(self, step: Callable[[Row], Any], row: Row, number: int) -> Any:
@@ -81,8 +81,8 @@ class CustomPython(Step):
         folder = home.root / FOLDER
         path = inside(folder, self.file, "file")
         if path.suffix != ".py" or not path.is_file():
-            known = ", ".join(sorted(one.name for one in folder.glob("*.py"))) if folder.is_dir() else ""
-            raise UserError(f"There is no {self.file!r} in {folder}.", f"There are: {known or 'none yet'}.", "file")
+            names = ", ".join(sorted(entry.name for entry in folder.glob("*.py"))) if folder.is_dir() else ""
+            raise UserError(f"There is no {self.file!r} in {folder}.", f"There are: {names or 'none yet'}.", "file")
         return path
 
     def _code(self, home: Home) -> Any:

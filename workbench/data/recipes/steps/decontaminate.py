@@ -9,7 +9,7 @@ from workbench.core.home import Home
 from workbench.data.recipes.benchmarks import dataset_prompts, file_digest, file_prompts
 from workbench.data.recipes.step import STEPS, Outcome, Step, StepWork, Verdict
 from workbench.data.recipes.turns import slices, turn_texts
-from workbench.rows.split_rows import Part, Rows
+from workbench.rows.split_rows import Rows, TurnScope
 
 
 @STEPS.register
@@ -28,7 +28,7 @@ class Decontaminate(Step):
     dataset: str = Field("", description="A dataset of the shelf whose prompts must not occur.")
     file: str = Field("", description="Or a file in the home's folder benchmarks: a prompt a line, or JSON lines.")
     words: int = Field(8, ge=4, le=50, description="Words a run; 8 finds near copies too, 13 hardly any by chance.")
-    part: Part = Field("all", description="The turns that are looked at.")
+    part: TurnScope = Field("all", description="The turns that are looked at.")
 
     def check(self, home: Home, kind: str, problems: Problems) -> None:
         if not self.dataset and not self.file:
@@ -56,19 +56,19 @@ class Decontaminate(Step):
             turns, reached = turn_texts(some, self.part), 0
             for block in blocks(turns.texts):
                 work.stop()
-                for found in index.overlaps(block):
-                    text = block[found.text].as_py()
-                    place = start + int(turns.rows[reached + found.text])
-                    got = pieces(text, found.words, self.words) if found.words else (text,)
-                    outcome.removed.setdefault(place, Verdict(self._reason(found.prompt, found.runs), got))
+                for overlap in index.overlaps(block):
+                    text = block[overlap.text].as_py()
+                    row_index = start + int(turns.rows[reached + overlap.text])
+                    got = pieces(text, overlap.words, self.words) if overlap.words else (text,)
+                    outcome.removed.setdefault(row_index, Verdict(self._reason(overlap.prompt, overlap.runs), got))
                 reached += len(block)
         outcome.removed = dict(sorted(outcome.removed.items()))
         outcome.notes.append(f"Compared with {len(prompts):,} prompts.")
         return outcome
 
     def _prompts(self, home: Home) -> list[str]:
-        found = dataset_prompts(home, self.dataset) if self.dataset else []
-        return found + (file_prompts(home, self.file) if self.file else [])
+        prompts = dataset_prompts(home, self.dataset) if self.dataset else []
+        return prompts + (file_prompts(home, self.file) if self.file else [])
 
     def _reason(self, prompt: int, runs: int) -> str:
         name = " and ".join(name for name in (self.dataset, self.file) if name)

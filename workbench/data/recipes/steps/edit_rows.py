@@ -33,11 +33,15 @@ class EditRows(Step):
                     problems.add(name, error.message, error.remedy)
 
     def apply(self, rows: Rows, work: StepWork) -> Outcome:
-        places = {int(one): place for place, one in enumerate(rows.ids)}
-        gone = [one for one in (*self.changed, *self.deleted) if one not in places]
-        changed = {places[one]: (row, Verdict("Edited by hand.")) for one, row in self.changed.items() if one in places}
-        removed = {places[one]: Verdict("Deleted by hand.") for one in self.deleted if one in places}
-        changed = {place: new for place, new in changed.items() if place not in removed}
+        places = {int(row_id): index for index, row_id in enumerate(rows.ids)}
+        gone = [row_id for row_id in (*self.changed, *self.deleted) if row_id not in places]
+        changed = {
+            places[row_id]: (row, Verdict("Edited by hand."))
+            for row_id, row in self.changed.items()
+            if row_id in places
+        }
+        removed = {places[row_id]: Verdict("Deleted by hand.") for row_id in self.deleted if row_id in places}
+        changed = {index: new for index, new in changed.items() if index not in removed}
         notes = (
             [f"{len(gone)} rows edited here are not there any more: an earlier step takes them out."] if gone else []
         )

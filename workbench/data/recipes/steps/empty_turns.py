@@ -30,40 +30,40 @@ class EmptyTurns(Step):
 
     def apply(self, rows: Rows, work: StepWork) -> Outcome:
         outcome = Outcome()
-        for place, row in each(rows, work, self.title):
-            self._look(outcome, rows.kind, place, row)
+        for index, row in each(rows, work, self.title):
+            self._look(outcome, rows.kind, index, row)
         return outcome
 
-    def _look(self, outcome: Outcome, kind: str, place: int, row: Row) -> None:
+    def _look(self, outcome: Outcome, kind: str, index: int, row: Row) -> None:
         if kind == "text":
             if self.blank and is_blank(row["text"]):
-                outcome.removed[place] = Verdict("There is nothing in the text.")
+                outcome.removed[index] = Verdict("There is nothing in the text.")
             return
         new, gone, reason = self._cleaned(row)
         if not reason:
             return
         verdict = Verdict(reason, tuple(gone))
         if self.action == "drop row":
-            outcome.removed[place] = verdict
+            outcome.removed[index] = verdict
         else:
-            settle(outcome, kind, place, new, verdict)
+            settle(outcome, kind, index, new, verdict)
 
     def _cleaned(self, row: Row) -> tuple[Row, list[str], str]:
         """The row without such turns, their texts, and what is said of them; '' when there are none."""
         new, blank, repeated = dict(row), [], []
         for name in [name for name in COLUMNS if name in row]:
-            kept: list[Message] = []
+            remaining: list[Message] = []
             for turn in row[name]:
                 if self.blank and "tool_calls" not in turn and is_blank(turn["content"]):
                     blank.append(turn["content"])
-                elif self.repeated and kept and kept[-1] == turn:
+                elif self.repeated and remaining and remaining[-1] == turn:
                     repeated.append(turn["content"])
                 else:
-                    kept.append(turn)
-            new[name] = kept
+                    remaining.append(turn)
+            new[name] = remaining
         counted = (("blank", blank), ("repeated", repeated))
-        said = " and ".join(f"{len(found)} {word} turn{'s' * (len(found) > 1)}" for word, found in counted if found)
-        return new, blank + repeated, f"{said[:1].upper()}{said[1:]}." if said else ""
+        summary = " and ".join(f"{len(texts)} {word} turn{'s' * (len(texts) > 1)}" for word, texts in counted if texts)
+        return new, blank + repeated, f"{summary[:1].upper()}{summary[1:]}." if summary else ""
 
 
 def is_blank(text: str) -> bool:

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from workbench.core.errors import Problems
 from workbench.core.home import Home
-from workbench.data.recipes.keep_policy import Compare, apart, compared, keepers, scores
+from workbench.data.recipes.keep_policy import Compare, apart, best_in_group, compared, scores
 from workbench.data.recipes.step import STEPS, Outcome, Step, StepWork, Verdict
 from workbench.data.recipes.turns import row_name
 from workbench.rows.split_rows import Rows
@@ -42,8 +42,8 @@ class ExactDuplicates(Step):
         work.tell(0, len(rows), self.title)
         texts = compared(rows, self.compare)
         labels = apart(rows, exact_groups(texts, self.normalise), texts)
-        kept = keepers(labels, scores(rows, self.keep))
-        what = "The same prompt as" if self.compare == "prompt" else "The same text as"
-        gone = np.flatnonzero(kept != np.arange(len(kept))).tolist()
-        names = rows.ids[kept].tolist()
-        return Outcome(removed={place: Verdict(f"{what} {row_name(names[place])}.") for place in gone})
+        best = best_in_group(labels, scores(rows, self.keep))
+        wording = "The same prompt as" if self.compare == "prompt" else "The same text as"
+        gone = np.flatnonzero(best != np.arange(len(best))).tolist()
+        names = rows.ids[best].tolist()
+        return Outcome(removed={index: Verdict(f"{wording} {row_name(names[index])}.") for index in gone})

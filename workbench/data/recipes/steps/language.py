@@ -8,8 +8,8 @@ from workbench.core.errors import Problems
 from workbench.core.home import Home
 from workbench.data.recipes.step import STEPS, Outcome, Step, StepWork, Verdict
 from workbench.data.recipes.turns import judged, slices
-from workbench.data.text.languages import detector, is_known, missing, name_of, sample_of
-from workbench.rows.split_rows import Part, Rows
+from workbench.data.text.languages import detector, is_language_code, missing, name_of, sample_of
+from workbench.rows.split_rows import Rows, TurnScope
 
 
 @STEPS.register
@@ -31,7 +31,7 @@ class Language(Step):
     unclear: Literal["keep", "drop"] = Field(
         "keep", description="What happens to rows with too few words to tell, or with mixed languages."
     )
-    part: Part = Field("all", description="The turns that are looked at.")
+    part: TurnScope = Field("all", description="The turns that are looked at.")
     action: Literal["drop", "flag"] = Field("drop", description="Take the other rows out, or flag them for review.")
 
     @classmethod
@@ -41,24 +41,24 @@ class Language(Step):
     def check(self, home: Home, kind: str, problems: Problems) -> None:
         if not self.languages:
             problems.add("languages", "there are none.", "Name at least one, such as en.")
-        for place, code in enumerate(self.languages):
-            if not is_known(code):
+        for index, code in enumerate(self.languages):
+            if not is_language_code(code):
                 problems.add(
-                    f"languages.{place}", f"{code!r} is no language this model knows.", "Use codes as en, de, zh."
+                    f"languages.{index}", f"{code!r} is no language this model knows.", "Use codes as en, de, zh."
                 )
 
     def apply(self, rows: Rows, work: StepWork) -> Outcome:
         detect, verdicts = detector(), {}
         for start, some in slices(rows, work, self.title):
-            for place, text in enumerate(some.texts(self.part).to_pylist(), start):
-                if place % 1000 == 0:
+            for index, text in enumerate(some.texts(self.part).to_pylist(), start):
+                if index % 1000 == 0:
                     work.stop()
                 sample = sample_of(text)
                 verdict = (
                     self._verdict(*detect(sample)) if sample else self._unclear("Too few words to tell a language.")
                 )
                 if verdict:
-                    verdicts[place] = verdict
+                    verdicts[index] = verdict
         return judged(self.action, verdicts)
 
     def _verdict(self, code: str, sure: float) -> Verdict | None:

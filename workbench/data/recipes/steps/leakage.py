@@ -65,23 +65,23 @@ class Leakage(Step):
         train, other = _pairs(labels, held, texts)
         alike = similarity(texts, train, other, self.shingle) if len(train) else np.zeros(0)
         outcome, best = Outcome(), np.lexsort((other, -alike, train))
-        for place in best.tolist():
-            share, row, name = float(alike[place]), int(train[place]), row_name(int(rows.ids[other[place]]))
+        for pair in best.tolist():
+            share, row, name = float(alike[pair]), int(train[pair]), row_name(int(rows.ids[other[pair]]))
             if share >= self.threshold and row not in outcome.removed:
-                said = "The same words as" if share == 1 else "Nearly the same as"
+                wording = "The same words as" if share == 1 else "Nearly the same as"
                 figure = "" if share == 1 else f": similarity {share:.2f}"
-                outcome.removed[row] = Verdict(f"{said} {name} of eval{figure}.")
+                outcome.removed[row] = Verdict(f"{wording} {name} of eval{figure}.")
         return outcome
 
 
 def _pairs(labels: Labels, held: np.ndarray, texts: pa.Array) -> tuple[Labels, Labels]:
     """(pairs,) each train row with text beside each eval row of its group, 100 of those at most."""
     members: dict[int, list[int]] = {}
-    for place in np.flatnonzero(held).tolist():
-        members.setdefault(int(labels[place]), []).append(place)
+    for index in np.flatnonzero(held).tolist():
+        members.setdefault(int(labels[index]), []).append(index)
     train, other = [], []
-    for place in np.flatnonzero(~held & np.isin(labels, list(members))).tolist():
-        found = members[int(labels[place])][:MOST_EVAL] if texts[place].as_py() else []
-        train += [place] * len(found)
-        other += found
+    for index in np.flatnonzero(~held & np.isin(labels, list(members))).tolist():
+        eval_rows = members[int(labels[index])][:MOST_EVAL] if texts[index].as_py() else []
+        train += [index] * len(eval_rows)
+        other += eval_rows
     return np.array(train, np.int64), np.array(other, np.int64)

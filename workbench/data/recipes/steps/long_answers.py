@@ -29,9 +29,9 @@ class LongAnswers(Step):
     def apply(self, rows: Rows, work: StepWork) -> Outcome:
         work.tell(0, len(rows), self.title)
         words = word_counts(answer_texts(rows))
-        kept = max(1, round(self.share * len(rows))) if len(rows) else 0
+        keep_count = max(1, round(self.share * len(rows))) if len(rows) else 0
         order = np.lexsort((np.arange(len(rows)), -words))
-        least = words[order[kept - 1]] if kept else 0
-        bar = f"the {kept:,} longest answers have {least:,} or more"
-        left = np.sort(order[kept:]).tolist()
-        return Outcome(removed={place: Verdict(f"{words[place]:,} words; {bar}.") for place in left})
+        least = words[order[keep_count - 1]] if keep_count else 0
+        bar = f"the {keep_count:,} longest answers have {least:,} or more"
+        left = np.sort(order[keep_count:]).tolist()
+        return Outcome(removed={index: Verdict(f"{words[index]:,} words; {bar}.") for index in left})

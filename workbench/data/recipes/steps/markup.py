@@ -19,7 +19,7 @@ from workbench.data.text.html_and_markdown import (
     without_html,
     without_markdown,
 )
-from workbench.rows.split_rows import Part, Rows
+from workbench.rows.split_rows import Rows, TurnScope
 
 
 @STEPS.register
@@ -38,7 +38,7 @@ class Markup(Step):
     html: bool = Field(True, description="Whether HTML tags go; paragraphs and lists become lines.")
     entities: bool = Field(True, description="Whether entities such as &amp; become characters.")
     markdown: bool = Field(False, description="Whether emphasis, headings and the addresses of links go.")
-    part: Part = Field("all", description="The turns that are cleaned.")
+    part: TurnScope = Field("all", description="The turns that are cleaned.")
 
     def check(self, home: Home, kind: str, problems: Problems) -> None:
         if not (self.html or self.entities or self.markdown):
@@ -47,11 +47,11 @@ class Markup(Step):
     def apply(self, rows: Rows, work: StepWork) -> Outcome:
         def find(texts: pa.Array) -> dict[int, list[str]]:
             hits = set(matches(texts, CANDIDATE)) | (set(matches(texts, MARKDOWN)) if self.markdown else set())
-            old = {place: texts[place].as_py() for place in sorted(hits)}
-            return {place: _gone(text, new) for place, text in old.items() if (new := self.cleaned(text)) != text}
+            old = {index: texts[index].as_py() for index in sorted(hits)}
+            return {index: _gone(text, new) for index, text in old.items() if (new := self.cleaned(text)) != text}
 
-        found = scan(rows, self.part, work, self.title, find, calls=False)
-        return rewrite(rows, found, self.part, self.cleaned, _reason, calls=False)
+        matched_rows = scan(rows, self.part, work, self.title, find, calls=False)
+        return rewrite(rows, matched_rows, self.part, self.cleaned, _reason, calls=False)
 
     def cleaned(self, text: str) -> str:
         """One text as this step writes it."""
@@ -64,8 +64,8 @@ class Markup(Step):
 
 def _gone(old: str, new: str) -> list[str]:
     """The tags that went, or else the words."""
-    kept = set(new.split())
-    return tags_of(old) or [word for word in old.split() if word not in kept] or [old[:200]]
+    remaining = set(new.split())
+    return tags_of(old) or [word for word in old.split() if word not in remaining] or [old[:200]]
 
 
 def _reason(pieces: list[str]) -> str:

@@ -58,7 +58,7 @@ class Mix(Step):
 
     def apply(self, rows: Rows, work: StepWork) -> Outcome:
         tables = {name: self._table(work.home, name, rows.kind) for name in self.others}
-        trained = [place for place, split in enumerate(rows.splits) if split == "train"]
+        trained = [index for index, split in enumerate(rows.splits) if split == "train"]
         wanted = self._counts([len(trained), *(table.num_rows for table in tables.values())])
         outcome = self._own_rows(rows, trained, wanted[0])
         added: list[pa.Table] = []
@@ -81,10 +81,10 @@ class Mix(Step):
             most = min(size * whole / weight for size, weight in zip(sizes, weights, strict=True))
             return [min(size, int(most * weight / whole + 1e-9)) for size, weight in zip(sizes, weights, strict=True)]
         exact = [self.total * weight / whole for weight in weights]
-        counts = [int(part) for part in exact]
-        rest = sorted(range(len(exact)), key=lambda place: (counts[place] - exact[place], place))
-        for place in rest[: self.total - sum(counts)]:
-            counts[place] += 1
+        counts = [int(amount) for amount in exact]
+        rest = sorted(range(len(exact)), key=lambda index: (counts[index] - exact[index], index))
+        for index in rest[: self.total - sum(counts)]:
+            counts[index] += 1
         return [count if size else 0 for count, size in zip(counts, sizes, strict=True)]
 
     def _own_rows(self, rows: Rows, trained: list[int], count: int) -> Outcome:
@@ -93,11 +93,11 @@ class Mix(Step):
             return Outcome()
         ids = rows.ids[trained]
         if count <= len(trained):
-            left = {trained[place] for place in repeated(ids, len(trained), self.seed)[count:].tolist()}
+            left = {trained[index] for index in repeated(ids, len(trained), self.seed)[count:].tolist()}
             verdict = Verdict(f"Not among the {count:,} of {len(trained):,} rows that this mix takes.")
             return Outcome(removed=dict.fromkeys(sorted(left), verdict))
-        again = [trained[place] for place in repeated(ids, count, self.seed).tolist()]
-        held = [place for place, split in enumerate(rows.splits) if split != "train"]
+        again = [trained[index] for index in repeated(ids, count, self.seed).tolist()]
+        held = [index for index, split in enumerate(rows.splits) if split != "train"]
         return Outcome(order=sorted(again + held), notes=[f"{count - len(trained):,} rows come again."])
 
     def _table(self, home: Home, name: str, kind: str) -> pa.Table:

@@ -8,8 +8,8 @@ from pydantic import Field
 
 from workbench.core.errors import Problems
 from workbench.core.home import Home
-from workbench.data.recipes.keep_policy import Compare, apart, by_call_names, compared, keepers, scores
-from workbench.data.recipes.step import MOST_FOUND, STEPS, Outcome, Step, StepWork, Verdict
+from workbench.data.recipes.keep_policy import Compare, apart, best_in_group, by_call_names, compared, scores
+from workbench.data.recipes.step import MOST_EXCERPTS, STEPS, Outcome, Step, StepWork, Verdict
 from workbench.data.recipes.turns import row_name
 from workbench.rows.split_rows import Rows
 
@@ -64,11 +64,11 @@ class NearDuplicates(Step):
         }
         groups = near_groups(texts, **options, tell=work.tell, stop=work.stop)
         labels = apart(rows, by_call_names(rows, groups, self.compare), texts)
-        kept = keepers(labels, scores(rows, self.keep))
-        gone = np.flatnonzero(kept != np.arange(len(kept)))
-        alike = similarity(texts, gone, kept[gone], self.shingle) if len(gone) else np.zeros(0)
-        own, others = (texts.take(pa.array(places)).to_pylist() for places in (gone, kept[gone]))
-        names = rows.ids[kept[gone]].tolist()
+        best = best_in_group(labels, scores(rows, self.keep))
+        gone = np.flatnonzero(best != np.arange(len(best)))
+        alike = similarity(texts, gone, best[gone], self.shingle) if len(gone) else np.zeros(0)
+        own, others = (texts.take(pa.array(places)).to_pylist() for places in (gone, best[gone]))
+        names = rows.ids[best[gone]].tolist()
         verdicts = [
             Verdict(self._reason(name, share), differing(mine, other))
             for name, share, mine, other in zip(names, alike.tolist(), own, others, strict=True)
@@ -78,11 +78,11 @@ class NearDuplicates(Step):
     def _reason(self, name: int, share: float) -> str:
         if share == 1:
             return f"The same words as {row_name(name)}."
-        said = f"Nearly the same as {row_name(name)}: similarity {share:.2f}"
-        return f"{said}, linked by rows between them." if share < self.threshold else f"{said}."
+        sentence = f"Nearly the same as {row_name(name)}: similarity {share:.2f}"
+        return f"{sentence}, linked by rows between them." if share < self.threshold else f"{sentence}."
 
 
 def differing(text: str, other: str) -> tuple[str, ...]:
     """The words of a text that the other has not."""
-    known = set(other.split())
-    return tuple(dict.fromkeys(word for word in text.split() if word not in known))[:MOST_FOUND]
+    other_words = set(other.split())
+    return tuple(dict.fromkeys(word for word in text.split() if word not in other_words))[:MOST_EXCERPTS]

@@ -12,7 +12,7 @@ from workbench.core.home import Home
 from workbench.data.recipes.step import STEPS, Outcome, Step, StepWork, Verdict
 from workbench.data.recipes.turns import judged, rewrite, scan, turn_texts
 from workbench.data.text.expressions import compiled_problem, matches, pieces_of, replaced
-from workbench.rows.split_rows import Part, Rows
+from workbench.rows.split_rows import Rows, TurnScope
 
 
 @STEPS.register
@@ -36,50 +36,52 @@ class Pattern(Step):
         "drop", description="What happens to rows that match: drop, keep only those, flag, or replace what matches."
     )
     replacement: str = Field("", description=r"What is put in the place of a match; \1 is the first group.")
-    part: Part = Field("all", description="The turns that are looked at.")
+    part: TurnScope = Field("all", description="The turns that are looked at.")
     ignore_case: bool = Field(False, description="Whether capital and small letters are the same.")
 
     def check(self, home: Home, kind: str, problems: Problems) -> None:
         if not self.patterns:
             problems.add("patterns", "there are none.", "Write at least one regular expression.")
-        for place, pattern in enumerate(self.patterns):
+        for index, pattern in enumerate(self.patterns):
             fault = compiled_problem(self._full(pattern), self.replacement)
             if fault:
-                problems.add(f"patterns.{place}", f"{pattern!r} {fault}", "RE2 has no lookaround or back-references.")
+                problems.add(f"patterns.{index}", f"{pattern!r} {fault}", "RE2 has no lookaround or back-references.")
 
     def apply(self, rows: Rows, work: StepWork) -> Outcome:
-        found = scan(rows, self.part, work, self.title, self._find)
+        matched_rows = scan(rows, self.part, work, self.title, self._find)
         if self.action == "replace":
-            return rewrite(rows, found, self.part, self._change(rows, found), self._reason)
+            return rewrite(rows, matched_rows, self.part, self._change(rows, matched_rows), self._reason)
         if self.action == "keep":
             verdict = Verdict(f"Nothing matches {' or '.join(self.patterns)}.")
-            return Outcome(removed={place: verdict for place in range(len(rows)) if place not in found})
-        return judged(self.action, {place: Verdict(self._reason(got), tuple(got)) for place, got in found.items()})
+            return Outcome(removed={index: verdict for index in range(len(rows)) if index not in matched_rows})
+        return judged(
+            self.action, {index: Verdict(self._reason(got), tuple(got)) for index, got in matched_rows.items()}
+        )
 
     def _full(self, pattern: str) -> str:
         return f"(?i){pattern}" if self.ignore_case else pattern
 
     def _find(self, texts: pa.Array) -> dict[int, list[str]]:
-        found: dict[int, list[str]] = {}
+        matched_texts: dict[int, list[str]] = {}
         for pattern in self.patterns:
             hits = matches(texts, self._full(pattern))
-            for place, pieces in zip(
+            for index, pieces in zip(
                 hits, pieces_of(texts.take(pa.array(hits, pa.int64())), self._full(pattern)), strict=True
             ):
-                found.setdefault(place, []).extend(pieces)
-        return found
+                matched_texts.setdefault(index, []).extend(pieces)
+        return matched_texts
 
-    def _change(self, rows: Rows, found: dict[int, list[str]]) -> Callable[[str], str]:
+    def _change(self, rows: Rows, matched_rows: dict[int, list[str]]) -> Callable[[str], str]:
         """The new text of every turn of the rows found, worked out for all of them at once."""
-        hits = Rows(rows.kind, rows.table.take(pa.array(list(found), pa.int64())))
+        hits = Rows(rows.kind, rows.table.take(pa.array(list(matched_rows), pa.int64())))
         old = turn_texts(hits, self.part).texts
         new = old
         for pattern in self.patterns:
             new = replaced(new, self._full(pattern), self.replacement)
         differ = pc.not_equal(old, new)
-        known = dict(zip(old.filter(differ).to_pylist(), new.filter(differ).to_pylist(), strict=True))
-        return lambda text: known.get(text, text)
+        replacements = dict(zip(old.filter(differ).to_pylist(), new.filter(differ).to_pylist(), strict=True))
+        return lambda text: replacements.get(text, text)
 
     def _reason(self, pieces: list[str]) -> str:
-        what = "replaced" if self.action == "replace" else "found"
-        return f"{max(len(pieces), 1)} match{'es' * (len(pieces) > 1)} of {' or '.join(self.patterns)} {what}."
+        participle = "replaced" if self.action == "replace" else "found"
+        return f"{max(len(pieces), 1)} match{'es' * (len(pieces) > 1)} of {' or '.join(self.patterns)} {participle}."

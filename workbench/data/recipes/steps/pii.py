@@ -12,7 +12,7 @@ from workbench.data.recipes.step import STEPS, Outcome, Step, StepWork, Verdict
 from workbench.data.recipes.turns import judged, rewrite, scan
 from workbench.data.text.expressions import compiled_problem, matches, pieces_of
 from workbench.data.text.personal_data import CANDIDATE, FINDERS, Span, masked, spans
-from workbench.rows.split_rows import Part, Rows
+from workbench.rows.split_rows import Rows, TurnScope
 
 NAMES = {"email": "e-mail address", "phone": "phone number", "ip": "IP address", "card": "card number", "iban": "IBAN",
          "key": "secret key"}  # fmt: skip
@@ -44,7 +44,7 @@ class Pii(Step):
     action: Literal["mask", "drop", "flag"] = Field(
         "mask", description="Write [EMAIL] and the like in their place, drop the row, or flag it for review."
     )
-    part: Part = Field("all", description="The turns that are looked at.")
+    part: TurnScope = Field("all", description="The turns that are looked at.")
 
     def check(self, home: Home, kind: str, problems: Problems) -> None:
         if not self._kinds() and not self.own:
@@ -58,18 +58,20 @@ class Pii(Step):
         counts: Counter[str] = Counter()
 
         def find(texts: pa.Array) -> dict[int, list[str]]:
-            found = self._find(texts)
-            for some in found.values():
+            spans_by_text = self._find(texts)
+            for some in spans_by_text.values():
                 counts.update(kind for _, _, kind, _ in some)
-            return {place: [piece for _, _, _, piece in some] for place, some in found.items()}
+            return {index: [piece for _, _, _, piece in some] for index, some in spans_by_text.items()}
 
-        found = scan(rows, self.part, work, self.title, find, keys=True)
+        matched_rows = scan(rows, self.part, work, self.title, find, keys=True)
         if self.action == "mask":
-            outcome = rewrite(rows, found, self.part, self._mask, self._reason, keys=True)
+            outcome = rewrite(rows, matched_rows, self.part, self._mask, self._reason, keys=True)
         else:
-            outcome = judged(self.action, {at: Verdict(self._reason(got), tuple(got)) for at, got in found.items()})
-        told = [f"{count:,} × {NAMES.get(kind, kind)}" for kind, count in sorted(counts.items())]
-        outcome.notes = [f"Found {', '.join(told)}."] if told else []
+            outcome = judged(
+                self.action, {at: Verdict(self._reason(got), tuple(got)) for at, got in matched_rows.items()}
+            )
+        totals = [f"{count:,} × {NAMES.get(kind, kind)}" for kind, count in sorted(counts.items())]
+        outcome.notes = [f"Found {', '.join(totals)}."] if totals else []
         return outcome
 
     def _kinds(self) -> list[str]:
@@ -80,35 +82,35 @@ class Pii(Step):
         hits = set(matches(texts, CANDIDATE)) if self._kinds() else set()
         for pattern in self.own.values():
             hits |= set(matches(texts, pattern))
-        found = {}
-        for place in sorted(hits):
-            text = texts[place].as_py()
+        spans_by_text = {}
+        for index in sorted(hits):
+            text = texts[index].as_py()
             some = [(first, last, kind, text[first:last]) for first, last, kind in self._spans(text)]
             if some:
-                found[place] = some
-        return found
+                spans_by_text[index] = some
+        return spans_by_text
 
     def _spans(self, text: str) -> list[Span]:
         return spans(text, self._kinds(), self._own(text) if self.own else ())
 
     def _own(self, text: str) -> list[Span]:
-        found: list[Span] = []
+        spans: list[Span] = []
         for name, pattern in self.own.items():
             reached = 0
             for piece in pieces_of(pa.array([text]), pattern)[0]:
                 first = text.index(piece, reached)
                 reached = first + len(piece)
-                found.append((first, reached, name))
-        return found
+                spans.append((first, reached, name))
+        return spans
 
     def _mask(self, text: str) -> str:
         return masked(text, self._spans(text))
 
     def _reason(self, pieces: list[str]) -> str:
         kinds = Counter(self._kind_of(piece) for piece in pieces)
-        told = ", ".join(f"{count} × {NAMES.get(kind, kind)}" for kind, count in kinds.items())
-        return f"{'Masked' if self.action == 'mask' else 'Found'}: {told}."
+        totals = ", ".join(f"{count} × {NAMES.get(kind, kind)}" for kind, count in kinds.items())
+        return f"{'Masked' if self.action == 'mask' else 'Found'}: {totals}."
 
     def _kind_of(self, piece: str) -> str:
-        found = self._spans(piece)
-        return found[0][2] if found else "personal data"
+        spans = self._spans(piece)
+        return spans[0][2] if spans else "personal data"

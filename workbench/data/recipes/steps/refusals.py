@@ -45,15 +45,15 @@ class Refusals(Step):
         patterns = expressions((usual_phrases() if self.usual else ()) + tuple(self.phrases))
 
         def find(texts: pa.Array) -> dict[int, list[str]]:
-            found: dict[int, list[str]] = {}
+            matched_texts: dict[int, list[str]] = {}
             for pattern in patterns:
                 hits = matches(texts, pattern)
-                for place, pieces in zip(hits, pieces_of(texts.take(pa.array(hits, pa.int64())), pattern), strict=True):
-                    found.setdefault(place, []).extend(piece.strip() for piece in pieces)
-            return found
+                for index, pieces in zip(hits, pieces_of(texts.take(pa.array(hits, pa.int64())), pattern), strict=True):
+                    matched_texts.setdefault(index, []).extend(piece.strip() for piece in pieces)
+            return matched_texts
 
-        found = scan(rows, "answer", work, self.title, find)
-        verdicts = {place: Verdict(f"The answer says “{got[0]}”.", tuple(got)) for place, got in found.items()}
+        matched_rows = scan(rows, "answer", work, self.title, find)
+        verdicts = {index: Verdict(f"The answer says “{got[0]}”.", tuple(got)) for index, got in matched_rows.items()}
         return judged(self.action, verdicts)
 
 
@@ -67,13 +67,13 @@ def expressions(phrases: tuple[str, ...]) -> list[str]:
     """At most two RE2 expressions: one for phrases that begin an answer, one for those anywhere."""
     first = [_loose(phrase[1:]) for phrase in phrases if phrase.startswith("^") and phrase[1:].strip()]
     anywhere = [_loose(phrase) for phrase in phrases if not phrase.startswith("^") and phrase.strip()]
-    made = [rf"(?i)^\s*(?:{'|'.join(first)})"] if first else []
-    return made + ([f"(?i)(?:{'|'.join(anywhere)})"] if anywhere else [])
+    patterns = [rf"(?i)^\s*(?:{'|'.join(first)})"] if first else []
+    return patterns + ([f"(?i)(?:{'|'.join(anywhere)})"] if anywhere else [])
 
 
 def _loose(phrase: str) -> str:
     """Any white space between the words, either apostrophe, and whole words where they are ASCII (as RE2's \\b is)."""
     words = phrase.split()
-    made = r"\s+".join(re.escape(word).replace("'", "['’]") for word in words)
+    pattern = r"\s+".join(re.escape(word).replace("'", "['’]") for word in words)
     before, after = (r"\b" if letter.isascii() and letter.isalnum() else "" for letter in (words[0][0], words[-1][-1]))
-    return f"{before}{made}{after}"
+    return f"{before}{pattern}{after}"

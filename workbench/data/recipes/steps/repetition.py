@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from workbench.data.recipes.step import LONGEST_FOUND, STEPS, Outcome, Step, StepWork, Verdict
+from workbench.data.recipes.step import EXCERPT_CHARACTERS, STEPS, Outcome, Step, StepWork, Verdict
 from workbench.data.recipes.turns import answer_texts, judged, slices, whole
 from workbench.data.text.repetition_measures import Measures, measures
 from workbench.data.text.shingles import blocks
@@ -46,35 +46,35 @@ class Repetition(Step):
         for start, some in slices(rows, work, self.title):
             for block in blocks(answer_texts(some) if self.part == "answer" else some.texts("all")):
                 work.stop()
-                found = measures(whole(block))
-                for place in np.flatnonzero(self._over(found)).tolist():
-                    verdicts[start + place] = self._verdict(found, place, block[place].as_py())
+                measured = measures(whole(block))
+                for index in np.flatnonzero(self._over(measured)).tolist():
+                    verdicts[start + index] = self._verdict(measured, index, block[index].as_py())
                 start += len(block)
         return judged(self.action, verdicts)
 
-    def _over(self, found: Measures) -> np.ndarray:
-        shares = (found.again > self.again) | (found.top > self.top) | (found.lines > self.lines)
-        return ((shares | (found.signs > self.signs)) & (found.words >= self.least)) | (found.run > self.run)
+    def _over(self, measured: Measures) -> np.ndarray:
+        shares = (measured.again > self.again) | (measured.top > self.top) | (measured.lines > self.lines)
+        return ((shares | (measured.signs > self.signs)) & (measured.words >= self.least)) | (measured.run > self.run)
 
-    def _verdict(self, found: Measures, place: int, text: str) -> Verdict:
-        if found.run[place] > self.run:
+    def _verdict(self, measured: Measures, index: int, text: str) -> Verdict:
+        if measured.run[index] > self.run:
             return Verdict(
-                f"{found.run[place]:,} times the same character in a row, more than {self.run:,}.", _run(text)
+                f"{measured.run[index]:,} times the same character in a row, more than {self.run:,}.", _run(text)
             )
-        for share, most, what, piece in (
-            (found.top[place], self.top, "of the words are one repeated phrase", _phrase(text, 3)),
-            (found.again[place], self.again, "of the words were there before", _phrase(text, 5)),
-            (found.lines[place], self.lines, "of the characters are in repeated lines", _line(text)),
-            (found.signs[place], self.signs, "of the characters are signs", ()),
+        for share, most, description, piece in (
+            (measured.top[index], self.top, "of the words are one repeated phrase", _phrase(text, 3)),
+            (measured.again[index], self.again, "of the words were there before", _phrase(text, 5)),
+            (measured.lines[index], self.lines, "of the characters are in repeated lines", _line(text)),
+            (measured.signs[index], self.signs, "of the characters are signs", ()),
         ):
             if share > most:
-                return Verdict(f"{share:.0%} {what}, more than {most:.0%}.", piece)
+                return Verdict(f"{share:.0%} {description}, more than {most:.0%}.", piece)
         raise AssertionError("no figure is over its limit")
 
 
 def _phrase(text: str, length: int) -> tuple[str, ...]:
     """The most frequent run of words, as it stands where it comes first."""
-    spans = [found.span() for found in WORD.finditer(text)]
+    spans = [match.span() for match in WORD.finditer(text)]
     words = [text[first:last].lower() for first, last in spans]
     runs = [tuple(words[at : at + length]) for at in range(len(words) - length + 1)]
     if not runs:
@@ -90,7 +90,7 @@ def _line(text: str) -> tuple[str, ...]:
 
 def _run(text: str) -> tuple[str, ...]:
     """The longest run of one ASCII character that is no rule of Markdown."""
-    found = max(
+    longest = max(
         re.finditer(r"([!-~])\1{3,}", text), key=lambda run: len(run.group()) * (run.group()[0] not in "-=_*#~.")
     )
-    return (found.group()[:LONGEST_FOUND],)
+    return (longest.group()[:EXCERPT_CHARACTERS],)

@@ -40,19 +40,19 @@ class RoleOrder(Step):
 
     def apply(self, rows: Rows, work: StepWork) -> Outcome:
         outcome = Outcome()
-        for place, row in each(rows, work, self.title):
+        for index, row in each(rows, work, self.title):
             fault = first_fault(row)
             if fault:
-                self._mend(outcome, rows.kind, place, row, fault)
+                self._mend(outcome, rows.kind, index, row, fault)
         return outcome
 
-    def _mend(self, outcome: Outcome, kind: str, place: int, row: Row, fault: Verdict) -> None:
+    def _mend(self, outcome: Outcome, kind: str, index: int, row: Row, fault: Verdict) -> None:
         new = repaired(row) if self.action == "repair" else row
         left = first_fault(new)
         if self.action == "drop" or left:
-            outcome.removed[place] = fault
+            outcome.removed[index] = fault
         else:
-            settle(outcome, kind, place, new, fault)
+            settle(outcome, kind, index, new, fault)
 
 
 def first_fault(row: Row) -> Verdict | None:
@@ -80,24 +80,24 @@ def repaired(row: Row) -> Row:
 
 def _fault(turns: list[Message], ends: bool) -> Verdict | None:
     state = ""
-    for place, turn in enumerate(turns, 1):
+    for number, turn in enumerate(turns, 1):
         role = turn["role"]
         if role not in AFTER[state]:
             before = {"": "at the beginning", "called": "after a tool call"}.get(state, f"after {state}")
-            return Verdict(f"Turn {place} is {role} {before}.", (turn["content"],))
+            return Verdict(f"Turn {number} is {role} {before}.", (turn["content"],))
         state = "called" if turn.get("tool_calls") else role
     if ends and state != "assistant":
-        what = "a tool call" if state == "called" else state or "nothing"
-        return Verdict(f"The last turn is {what}, not an answer.", (turns[-1]["content"],) if turns else ())
+        last_turn = "a tool call" if state == "called" else state or "nothing"
+        return Verdict(f"The last turn is {last_turn}, not an answer.", (turns[-1]["content"],) if turns else ())
     return None
 
 
 def _merged(turns: list[Message]) -> list[Message]:
-    made: list[Message] = []
+    merged: list[Message] = []
     for turn in turns:
         plain = turn.keys() == {"role", "content"}
-        if made and plain and made[-1].keys() == {"role", "content"} and made[-1]["role"] == turn["role"]:
-            made[-1] = {**made[-1], "content": f"{made[-1]['content']}\n\n{turn['content']}"}
+        if merged and plain and merged[-1].keys() == {"role", "content"} and merged[-1]["role"] == turn["role"]:
+            merged[-1] = {**merged[-1], "content": f"{merged[-1]['content']}\n\n{turn['content']}"}
         else:
-            made.append(dict(turn))
-    return made
+            merged.append(dict(turn))
+    return merged

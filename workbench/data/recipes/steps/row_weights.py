@@ -51,12 +51,12 @@ class RowWeights(Step):
 
     def apply(self, rows: Rows, work: StepWork) -> Outcome:
         outcome = Outcome()
-        for place, row in each(rows, work, self.title):
+        for index, row in each(rows, work, self.title):
             weight, why = self._weight(row)
             metadata = row.get("metadata") or {}
             if metadata.get("weight") != weight:
                 new = {**row, "metadata": {**metadata, "weight": weight}}
-                outcome.changed[place] = (new, Verdict(f"Weight {weight:g}{why}."))
+                outcome.changed[index] = (new, Verdict(f"Weight {weight:g}{why}."))
         return outcome
 
     def _weight(self, row: Row) -> tuple[float, str]:
@@ -69,8 +69,12 @@ class RowWeights(Step):
             weight = self._of(max(reached)) if reached else self.other
             return weight, f" for an answer of {words:,} word{'s' * (words != 1)}"
         key = KEYS.get(self.by, self.key)
-        given = (row.get("metadata") or {}).get(key)
-        named = [str(value) for value in (given if isinstance(given, list) else [given]) if str(value) in self.weights]
+        metadata_value = (row.get("metadata") or {}).get(key)
+        named = [
+            str(value)
+            for value in (metadata_value if isinstance(metadata_value, list) else [metadata_value])
+            if str(value) in self.weights
+        ]
         if not named:
             return self.other, f" for any other {key}"
         best = max(named, key=lambda value: self.weights[value])

@@ -53,24 +53,24 @@ class SemanticDuplicates(Step):
                 "method",
             )
         texts = compared(rows, self.compare).to_pylist()
-        used = np.array([place for place, text in enumerate(texts) if text.strip()], np.int64)
-        vectors = self._vectors([texts[place] for place in used.tolist()], work)
+        used = np.array([index for index, text in enumerate(texts) if text.strip()], np.int64)
+        vectors = self._vectors([texts[index] for index in used.tolist()], work)
         flagged = {}
-        for place, (other, alike) in nearest_before(vectors, self.threshold, work).items():
+        for index, (other, alike) in nearest_before(vectors, self.threshold, work).items():
             name = row_name(int(rows.ids[used[other]]))
-            flagged[int(used[place])] = Verdict(f"Means much the same as {name}: cosine similarity {alike:.2f}.")
+            flagged[int(used[index])] = Verdict(f"Means much the same as {name}: cosine similarity {alike:.2f}.")
         return Outcome(flagged=flagged)
 
     def _vectors(self, texts: list[str], work: StepWork) -> embedding.Vectors:
         """(texts, size), embedded in batches of like length."""
         embed = embedding.load()
-        order = sorted(range(len(texts)), key=lambda place: len(texts[place]))
-        made: list[NDArray[np.float32]] = []
+        order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
+        batches: list[NDArray[np.float32]] = []
         for start in range(0, len(order), BATCH):
             work.stop()
             work.tell(start, len(order), "Embedding")
-            made.append(embed([texts[place] for place in order[start : start + BATCH]]))
-        whole = np.concatenate(made) if made else np.zeros((0, 1), np.float32)
+            batches.append(embed([texts[index] for index in order[start : start + BATCH]]))
+        whole = np.concatenate(batches) if batches else np.zeros((0, 1), np.float32)
         back = np.empty_like(whole)
         back[order] = whole
         return back
@@ -78,7 +78,7 @@ class SemanticDuplicates(Step):
 
 def nearest_before(vectors: embedding.Vectors, threshold: float, work: StepWork) -> dict[int, tuple[int, float]]:
     """For each vector that is at least so like one before it: the most like of those and the cosine similarity."""
-    found = {}
+    nearest = {}
     for start in range(0, len(vectors), BLOCK):
         work.stop()
         work.tell(start, len(vectors), "Comparing")
@@ -87,5 +87,5 @@ def nearest_before(vectors: embedding.Vectors, threshold: float, work: StepWork)
         alike[np.arange(alike.shape[1])[None, :] >= own] = -1
         best = alike.argmax(1)
         for row in np.flatnonzero(alike[np.arange(len(alike)), best] >= threshold).tolist():
-            found[start + row] = (int(best[row]), min(float(alike[row, best[row]]), 1.0))
-    return found
+            nearest[start + row] = (int(best[row]), min(float(alike[row, best[row]]), 1.0))
+    return nearest

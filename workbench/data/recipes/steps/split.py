@@ -37,8 +37,8 @@ class Split(Step):
     def apply(self, rows: Rows, work: StepWork) -> Outcome:
         held = eval_mask(self._marks(rows), self.eval_fraction, self.seed)
         now = rows.splits
-        wanted = ["eval" if one else "train" for one in held]
-        moved = {place: split for place, split in enumerate(wanted) if split != now[place]}
+        wanted = ["eval" if is_eval else "train" for is_eval in held]
+        moved = {index: split for index, split in enumerate(wanted) if split != now[index]}
         return Outcome(
             splits=moved, notes=[f"{len(rows) - sum(held):,} rows to train on, {sum(held):,} to evaluate on."]
         )
@@ -59,8 +59,8 @@ class Split(Step):
         digests = row_digests(rows.table)
         # the smallest digest of a group stands for it, whatever the order of its rows
         least = dict.fromkeys(labels.tolist(), b"\xff" * 17)
-        for label, one in zip(labels.tolist(), digests, strict=True):
-            least[label] = min(least[label], one)
+        for label, digest in zip(labels.tolist(), digests, strict=True):
+            least[label] = min(least[label], digest)
         return [least[label] for label in labels.tolist()]
 
     def _values(self, rows: Rows) -> list[bytes]:
@@ -70,7 +70,9 @@ class Split(Step):
         if not any(value is not None for value in values):
             raise UserError(f"No row has {self.key!r} in its metadata.", "Choose another way to split.", "key")
         digests = row_digests(rows.table)
-        return [one if value is None else repr(value).encode() for value, one in zip(values, digests, strict=True)]
+        return [
+            digest if value is None else repr(value).encode() for value, digest in zip(values, digests, strict=True)
+        ]
 
 
 def _bytes(texts: Iterable[Any]) -> list[bytes]:

@@ -39,17 +39,17 @@ class SystemPrompt(Step):
     def check(self, home: Home, kind: str, problems: Problems) -> None:
         if self.action != "remove" and not any(self.texts):
             problems.add("texts", "there is no system prompt.", "Write at least one.")
-        for place, text in enumerate(self.texts):
+        for index, text in enumerate(self.texts):
             if self.action != "remove" and not text.strip():
-                problems.add(f"texts.{place}", "is empty.", "Write the system prompt, or leave it out.")
+                problems.add(f"texts.{index}", "is empty.", "Write the system prompt, or leave it out.")
 
     def apply(self, rows: Rows, work: StepWork) -> Outcome:
         outcome = Outcome()
-        for place, row in each(rows, work, self.title):
-            self._edit(outcome, rows.kind, place, row)
+        for index, row in each(rows, work, self.title):
+            self._edit(outcome, rows.kind, index, row)
         return outcome
 
-    def _edit(self, outcome: Outcome, kind: str, place: int, row: Row) -> None:
+    def _edit(self, outcome: Outcome, kind: str, index: int, row: Row) -> None:
         name = "messages" if kind == "conversation" else "prompt"
         turns: list[Message] = row[name]
         had = turns[0]["role"] == "system"
@@ -60,9 +60,9 @@ class SystemPrompt(Step):
         new = [] if self.action == "remove" else [{"role": "system", "content": self._drawn(row)}]
         new += turns[1:] if had else turns
         if new != turns:
-            said = "removed" if self.action == "remove" else "replaced" if had else "added"
-            found = (turns[0]["content"],) if had else ()
-            settle(outcome, kind, place, {**row, name: new}, Verdict(f"System prompt {said}.", found))
+            participle = "removed" if self.action == "remove" else "replaced" if had else "added"
+            old_prompt = (turns[0]["content"],) if had else ()
+            settle(outcome, kind, index, {**row, name: new}, Verdict(f"System prompt {participle}.", old_prompt))
 
     def _drawn(self, row: Row) -> str:
         """The text for a row: hangs on what the row says and the seed, not on where it stands."""

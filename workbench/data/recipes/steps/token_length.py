@@ -68,8 +68,8 @@ class TokenLength(Step):
             for texts in sides(some, self.part):
                 lengths = _lengths(texts, tokenizer, start, len(rows), work)
                 off = (lengths < self.least) | ((lengths > self.most) if self.most else False)
-                for place in np.flatnonzero(off).tolist():
-                    verdicts.setdefault(start + place, self._verdict(int(lengths[place])))
+                for index in np.flatnonzero(off).tolist():
+                    verdicts.setdefault(start + index, self._verdict(int(lengths[index])))
         return judged(self.action, dict(sorted(verdicts.items())))
 
     def _verdict(self, length: int) -> Verdict:
@@ -78,13 +78,13 @@ class TokenLength(Step):
         return Verdict(f"{length:,} {unit}, {wrong}.")
 
 
-def sides(rows: Rows, part: str) -> list[pa.Array]:
+def sides(rows: Rows, scope: str) -> list[pa.Array]:
     """The texts that are measured: two a row of pairs, else one."""
-    if rows.kind in ("text", "prompts") or (rows.kind == "conversation" and part != "answer"):
+    if rows.kind in ("text", "prompts") or (rows.kind == "conversation" and scope != "answer"):
         return [whole(rows.texts("all"))]
-    role: Literal["assistant", "all"] = "assistant" if part == "answer" else "all"
+    role: Literal["assistant", "all"] = "assistant" if scope == "answer" else "all"
     answers = [_alone(rows, name).texts(role) for name in ANSWERS[rows.kind]]
-    if part == "answer":
+    if scope == "answer":
         return [whole(texts) for texts in answers]
     asked = whole(rows.texts("prompt"))
     return [pc.binary_join_element_wise(asked, whole(texts), "\n") for texts in answers]
@@ -97,9 +97,9 @@ def _alone(rows: Rows, column: str) -> Rows:
 def _lengths(texts: pa.Array, tokenizer: Tokenizer | None, start: int, total: int, work: StepWork) -> NDArray[np.int64]:
     if tokenizer is None:
         return word_counts(texts)
-    found: list[int] = []
+    lengths: list[int] = []
     for first in range(0, len(texts), BATCH):
         work.stop()
         work.tell(start + first, total, "Counting tokens")
-        found += tokenizer.lengths(texts.slice(first, BATCH).to_pylist())
-    return np.array(found, np.int64)
+        lengths += tokenizer.lengths(texts.slice(first, BATCH).to_pylist())
+    return np.array(lengths, np.int64)

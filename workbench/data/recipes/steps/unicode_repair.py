@@ -11,7 +11,7 @@ from pydantic import Field
 
 from workbench.data.recipes.step import STEPS, Outcome, Step, StepWork
 from workbench.data.recipes.turns import rewrite, slices, turn_texts
-from workbench.rows.split_rows import Part, Rows
+from workbench.rows.split_rows import Rows, TurnScope
 
 SUSPECT = r"[\x00-\x08\x0b-\x1f\x7f]"
 ENTITY = r"&(?:#|[A-Za-z])"
@@ -36,7 +36,7 @@ class UnicodeRepair(Step):
     entities: bool = Field(
         False, description="Whether HTML entities such as &amp; become characters where no tags are."
     )
-    part: Part = Field("all", description="The turns that are mended.")
+    part: TurnScope = Field("all", description="The turns that are mended.")
 
     @classmethod
     def unavailable(cls) -> str:
@@ -44,19 +44,19 @@ class UnicodeRepair(Step):
 
     def apply(self, rows: Rows, work: StepWork) -> Outcome:
         fix, fixed = self._fixer(), {}
-        found: dict[int, list[str]] = {}
+        mended_rows: dict[int, list[str]] = {}
         for start, some in slices(rows, work, self.title):
             turns = turn_texts(some, self.part)
-            for count, place in enumerate(self._suspects(turns.texts)):
+            for count, index in enumerate(self._suspects(turns.texts)):
                 if count % 1000 == 0:
                     work.stop()
-                text = turns.texts[place].as_py()
+                text = turns.texts[index].as_py()
                 fixed[text] = fix(text)
                 if fixed[text] == text:
                     del fixed[text]
                 else:
-                    found.setdefault(start + int(turns.rows[place]), []).extend(_mended(text, fixed[text]))
-        return rewrite(rows, dict(sorted(found.items())), self.part, lambda text: fixed.get(text, text), _reason)
+                    mended_rows.setdefault(start + int(turns.rows[index]), []).extend(_mended(text, fixed[text]))
+        return rewrite(rows, dict(sorted(mended_rows.items())), self.part, lambda text: fixed.get(text, text), _reason)
 
     def _suspects(self, texts: pa.Array) -> list[int]:
         """Texts that may need it: all that are not ASCII, and those with control characters or entities."""
@@ -81,8 +81,8 @@ class UnicodeRepair(Step):
 
 def _mended(old: str, new: str) -> list[str]:
     """The words that are not there any more, as they stood."""
-    kept = set(new.split())
-    return [word for word in dict.fromkeys(old.split()) if word not in kept] or [old[:200]]
+    remaining = set(new.split())
+    return [word for word in dict.fromkeys(old.split()) if word not in remaining] or [old[:200]]
 
 
 def _reason(pieces: list[str]) -> str:

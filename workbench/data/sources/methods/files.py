@@ -61,14 +61,14 @@ class Files(Source):
         paths = self.files()
         rejects = folder / "rejected.jsonl"
         choice = choice_of(self.format, self.columns)
-        found = gather([*paths], choice, self.reading(), rejects, tell, stop, self.selection())
-        kept = keep_copies(folder, paths)
-        told = found.told()
-        info = {**told, "remarks": [*self.notes, *told["remarks"]], "source": kept[0]}
+        gathered = gather([*paths], choice, self.reading(), rejects, tell, stop, self.selection())
+        copies = keep_copies(folder, paths)
+        manifest_info = gathered.manifest_info()
+        info = {**manifest_info, "remarks": [*self.notes, *manifest_info["remarks"]], "source": copies[0]}
         if len(paths) > 1:
-            files = [{**copy, **counts} for copy, counts in zip(kept, found.files, strict=True)]
-            info["source"] = {"files": files, "pasted": False, "bytes": sum(copy["bytes"] for copy in kept)}
-        return Imported(found.kind, found.table, found.rejected, info)
+            files = [{**copy, **counts} for copy, counts in zip(copies, gathered.files, strict=True)]
+            info["source"] = {"files": files, "pasted": False, "bytes": sum(copy["bytes"] for copy in copies)}
+        return Imported(gathered.kind, gathered.table, gathered.rejected, info)
 
     def reading(self) -> ReadingOptions:
         return ReadingOptions(self.encoding, self.header, self.documents)
@@ -85,7 +85,7 @@ def _expanded(path: Path) -> list[Path]:
     """The path itself, or the readable files of a folder by name; pipes, and links out of the folder are refused."""
     if not path.is_dir():
         return [regular_file(path, "source")]
-    found = regular_files(path, lambda file: not file.name.startswith(".") and bool(suffix_form(file)), "source")
-    if not found:
+    files = regular_files(path, lambda file: not file.name.startswith(".") and bool(suffix_form(file)), "source")
+    if not files:
         raise UserError(f"The folder {path} holds no file that can be read.", "Choose the files themselves.", "source")
-    return found
+    return files

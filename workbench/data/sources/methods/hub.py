@@ -27,7 +27,7 @@ from workbench.rows.arrow_rows import python_rows
 BATCH = 1000
 NO_HUB = "Check the connection; or download its files on another machine and import them as files."
 # (names of exceptions, or words of their messages), what to say, the remedy, the field
-KNOWN = (
+EXPLANATIONS = (
     (("GatedRepoError",), "{name} asks for consent.", "Accept its terms on the hub, then log in.", "dataset"),
     (("Config name is", "BuilderConfig "), "{text}", "Choose one of its configurations.", "config"),
     (("Unknown split", "split should be"), "{text}", "Choose one of its splits.", "split"),
@@ -70,13 +70,13 @@ class Hub(Source):
         if self.samples:
             rows = rows.select(Selection(samples=self.samples).mask(len(rows)).nonzero()[0])
         choice, rejects = choice_of(self.format, self.columns), folder / "rejected.jsonl"
-        found = gather_items(lambda: _items(rows), choice, len(rows), rejects, tell, stop)
-        return Imported(found.kind, found.table, found.rejected, self._info(found, commit))
+        gathered = gather_items(lambda: _items(rows), choice, len(rows), rejects, tell, stop)
+        return Imported(gathered.kind, gathered.table, gathered.rejected, self._info(gathered, commit))
 
-    def _info(self, found: Gathered, commit: str) -> dict[str, Any]:
-        place = {"dataset": self.dataset, "config": self.config, "split": self.split, "revision": commit}
-        told = found.told()
-        return {**told, "remarks": [*self.notes, *told["remarks"]], "source": place}
+    def _info(self, gathered: Gathered, commit: str) -> dict[str, Any]:
+        location = {"dataset": self.dataset, "config": self.config, "split": self.split, "revision": commit}
+        manifest_info = gathered.manifest_info()
+        return {**manifest_info, "remarks": [*self.notes, *manifest_info["remarks"]], "source": location}
 
     def _loaded(self) -> tuple[Any, str]:
         """The rows and the commit they are of ('' when only the cache is there). Raises `UserError`."""
@@ -92,12 +92,12 @@ class Hub(Source):
         problems.check()
         commit = _commit(self.dataset, self.revision)
         try:
-            found = datasets.load_dataset(
+            rows = datasets.load_dataset(
                 self.dataset, self.config or None, split=self.split, revision=commit or self.revision or None
             )
         except Exception as error:
             raise _explained(error, self) from None
-        return found, commit
+        return rows, commit
 
 
 def _items(rows: Any) -> Any:
@@ -128,7 +128,7 @@ def _explained(error: Exception, source: Hub) -> UserError:
         message = f"{name} is not in the cache, and the hub is switched off here (HF_HUB_OFFLINE)."
         return UserError(message, "Start the workbench without it, or import files.", "dataset")
     kinds = {kind.__name__ for kind in type(error).__mro__}
-    for signs, message, remedy, field in KNOWN:
+    for signs, message, remedy, field in EXPLANATIONS:
         if any(sign in kinds or (" " in sign and sign in text) for sign in signs):
             return UserError(message.format(name=name, text=text), remedy, field)
     return UserError(f"{name} cannot be loaded: {type(error).__name__}: {text}", NO_HUB, "dataset")

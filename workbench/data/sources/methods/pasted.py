@@ -40,12 +40,12 @@ class Pasted(Source):
     def gather(self, home: Home, folder: Path, tell: Tell | None = None, stop: Stop | None = None) -> Imported:
         text = encodable(self.text, "The pasted text")
         choice, rejects = choice_of(self.format, self.columns), folder / "rejected.jsonl"
-        found = gather([text], choice, self.reading(), rejects, tell, stop)
+        gathered = gather([text], choice, self.reading(), rejects, tell, stop)
         (folder / "source").mkdir()
         file = folder / "source" / f"pasted.{form_of(text)}"
         file.write_text(text, encoding="utf-8", newline="")
-        kept = {"file": file.name, "pasted": True, "bytes": file.stat().st_size, "copied": True}
-        return Imported(found.kind, found.table, found.rejected, {**found.told(), "source": kept})
+        copy = {"file": file.name, "pasted": True, "bytes": file.stat().st_size, "copied": True}
+        return Imported(gathered.kind, gathered.table, gathered.rejected, {**gathered.manifest_info(), "source": copy})
 
     def reading(self) -> ReadingOptions:
         return ReadingOptions("utf-8", self.header, self.documents)

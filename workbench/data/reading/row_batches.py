@@ -12,10 +12,10 @@ import pyarrow as pa
 from workbench.core.errors import UserError
 from workbench.core.parallel import Stop, spread
 from workbench.data.reading.column_account import Keys
-from workbench.data.reading.compressed import Seen
+from workbench.data.reading.compressed import OnRead
 from workbench.data.reading.format import METADATA, Format, Row
 from workbench.data.reading.json_lines import Chunk, read_chunk
-from workbench.data.reading.jsonl_fast import Straight, read_straight
+from workbench.data.reading.jsonl_fast import FastTable, read_fast
 from workbench.data.reading.lines import Item, ReadRow, Rejected, Remark, reject
 from workbench.data.reading.opening import undecodable
 from workbench.data.reading.readers import ReadingOptions, form_of, read_chunks, read_source
@@ -29,7 +29,7 @@ TOGETHER = 1000
 
 
 @dataclass(frozen=True)
-class Part:
+class RowBatch:
     """Some rows of a source, in their order, with the columns and keys they fill.
 
     `raw` are those of the rows as they are read, where several belong together.
@@ -43,7 +43,7 @@ class Part:
     raw: Keys | None = None
 
 
-def part_of(items: Iterable[Item], form: Format, raw: Keys | None = None) -> Part:
+def batch_of(items: Iterable[Item], form: Format, raw: Keys | None = None) -> RowBatch:
     """Items read one by one."""
     good: list[Row] = []
     bad: list[Rejected] = []
@@ -55,23 +55,23 @@ def part_of(items: Iterable[Item], form: Format, raw: Keys | None = None) -> Par
             continue
         if isinstance(item, ReadRow):
             keys.see(item.data, item.line, turn_columns, json_too)
-        made = converted(form, item)
-        if isinstance(made, Rejected):
-            bad.append(made)
+        row = converted(form, item)
+        if isinstance(row, Rejected):
+            bad.append(row)
         else:
-            good.append(made)
+            good.append(row)
             remarks.update(form.remarks(item.data) if isinstance(item, ReadRow) else ())
-            if mark := placeholder_of(made):
+            if mark := placeholder_of(row):
                 remarks[f"Rows with {mark} but without what it stands for, learned as the text {mark}"] += 1
-    return Part(table_of(form.kind, good), bad, keys, remarks, about, raw)
+    return RowBatch(table_of(form.kind, good), bad, keys, remarks, about, raw)
 
 
-def parts_of(items: Iterator[Item], form: Format) -> Iterator[tuple[int, Part]]:
+def batches_of(items: Iterator[Item], form: Format) -> Iterator[tuple[int, RowBatch]]:
     """(how many items, their part), a thousand at a time."""
     raw = Keys() if regroups(form) else None
     rows = form.gather_items(items if raw is None else _noted(items, raw))
     while together := list(itertools.islice(rows, TOGETHER)):
-        yield len(together), part_of(together, form, raw)
+        yield len(together), batch_of(together, form, raw)
 
 
 def _noted(items: Iterator[Item], keys: Keys) -> Iterator[Item]:
@@ -81,58 +81,58 @@ def _noted(items: Iterator[Item], keys: Keys) -> Iterator[Item]:
         yield item
 
 
-def source_parts(
-    source: Readable, form: Format, seen: set[str], options: ReadingOptions, tell: Seen, stop: Stop | None
-) -> Iterator[Part]:
+def source_batches(
+    source: Readable, form: Format, known_columns: set[str], options: ReadingOptions, tell: OnRead, stop: Stop | None
+) -> Iterator[RowBatch]:
     """The rows of one source in pieces, in their order."""
     if form_of(source, options) == "jsonl" and not regroups(form):
         chunks = read_chunks(source, options, tell)
-        yield from spread(lambda chunk: _of_chunk(chunk, form, seen, source), chunks, stop=stop)
+        yield from spread(lambda chunk: _of_chunk(chunk, form, known_columns, source), chunks, stop=stop)
         return
-    yield from stoppable(parts_of(read_source(source, options, tell), form), stop)
+    yield from stoppable(batches_of(read_source(source, options, tell), form), stop)
 
 
-def stoppable(parts: Iterable[tuple[int, Part]], stop: Stop | None) -> Iterator[Part]:
-    """The parts one after another, until `stop` raises."""
-    for _, part in parts:
-        yield part
+def stoppable(batches: Iterable[tuple[int, RowBatch]], stop: Stop | None) -> Iterator[RowBatch]:
+    """The batches one after another, until `stop` raises."""
+    for _, batch in batches:
+        yield batch
         if stop:
             stop()
 
 
-def _of_chunk(chunk: Chunk, form: Format, seen: set[str], source: Readable) -> Part:
+def _of_chunk(chunk: Chunk, form: Format, known_columns: set[str], source: Readable) -> RowBatch:
     layout = form.layout()
     is_plain = not any(mark.encode() in chunk.data for mark in PLACEHOLDERS)
-    straight = read_straight(chunk.data, layout) if layout and chunk.whole and is_plain else None
-    part = straight_part(straight, form, seen, chunk.line) if straight else None
-    if part is not None:
-        return part
+    fast_table = read_fast(chunk.data, layout) if layout and chunk.whole and is_plain else None
+    batch = fast_batch(fast_table, form, known_columns, chunk.line) if fast_table else None
+    if batch is not None:
+        return batch
     try:
-        return part_of(read_chunk(chunk), form)
+        return batch_of(read_chunk(chunk), form)
     except UnicodeDecodeError as error:
         raise undecodable(source, error, chunk.position + error.start) from None
 
 
-def straight_part(straight: Straight, form: Format, seen: set[str], line: int) -> Part | None:
+def fast_batch(fast_table: FastTable, form: Format, known_columns: set[str], line: int) -> RowBatch | None:
     """The rows of a chunk read straight, their other columns as metadata; None when one of these needs a closer look.
 
     Columns that no row before has filled do: the format may have to be detected again.
     """
-    uses = {name: form.fate(name).use for name in straight.others}
-    if METADATA in uses or not all(name in seen and use in ("kept", "left out") for name, use in uses.items()):
+    uses = {name: form.fate(name).use for name in fast_table.others}
+    if METADATA in uses or not all(name in known_columns and use in ("kept", "left out") for name, use in uses.items()):
         return None
-    table, keys, rows = straight.table, Keys(), straight.table.num_rows
+    table, keys, rows = fast_table.table, Keys(), fast_table.table.num_rows
     layout = form.layout()
     if layout is not None:
         for path in (layout.column, *(f"{layout.column}.{key}" for key in (layout.role, layout.content) if key)):
             keys.count(path, rows, line)
-    keys.rows.update(dict.fromkeys(straight.empty, 0))
-    for name, column in straight.others.items():
+    keys.rows.update(dict.fromkeys(fast_table.empty, 0))
+    for name, column in fast_table.others.items():
         keys.count(name, rows - column.null_count, line)
-    kept = {name: straight.others[name].to_pylist() for name, use in uses.items() if use == "kept"}
-    if kept:
-        table = table.append_column(METADATA, _metadata(kept))
-    return Part(table, [], keys, Counter())
+    metadata = {name: fast_table.others[name].to_pylist() for name, use in uses.items() if use == "kept"}
+    if metadata:
+        table = table.append_column(METADATA, _metadata(metadata))
+    return RowBatch(table, [], keys, Counter())
 
 
 def _metadata(columns: dict[str, list[Any]]) -> pa.Array:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from workbench.data.reading import ingest, jsonl_fast, opening, source_parts
+from workbench.data.reading import ingest, jsonl_fast, opening, row_batches
 from workbench.data.reading.format import FORMATS, Format
 from workbench.data.reading.readers import ReadingOptions
 from workbench.data.reading.source_plan import Choice
@@ -96,7 +96,7 @@ def gathered(path: Path, form: Format, rejects: Path) -> tuple[object, ...]:
 def both(path: Path, form: Format, monkeypatch: pytest.MonkeyPatch) -> tuple[tuple[object, ...], tuple[object, ...]]:
     fast = gathered(path, form, path.with_suffix(".fast"))
     with monkeypatch.context() as patch:
-        patch.setattr(source_parts, "read_straight", lambda *_: None)
+        patch.setattr(row_batches, "read_fast", lambda *_: None)
         return fast, gathered(path, form, path.with_suffix(".slow"))
 
 
@@ -128,14 +128,14 @@ def test_plain_chunks_take_the_fast_way() -> None:
     assert layout is not None
     extra = turns(("system", "Information"), ("user", 'a "b"\n'), ("assistant", "é"), id=7, tag="x", good=None)
     data = "\n".join([GOOD, extra, turns(("human", "q"), ("gpt", "a")), ""]).encode()
-    read = jsonl_fast.read_straight(data, layout)
+    read = jsonl_fast.read_fast(data, layout)
     assert read is not None and read.others.keys() == {"id", "tag"}
-    part = source_parts.straight_part(read, FORMS["messages"], {"id", "tag"}, 1)
+    part = row_batches.fast_batch(read, FORMS["messages"], {"id", "tag"}, 1)
     assert part is not None and rows_of(part.table) == [
         FORMS["messages"].convert(json.loads(line)) for line in data.decode().splitlines()
     ]
     assert part.keys.rows["id"] == 1 and part.keys.rows["messages.role"] == 3
-    assert source_parts.straight_part(read, FORMS["messages"], {"id"}, 1) is None  # a column no row before has filled
+    assert row_batches.fast_batch(read, FORMS["messages"], {"id"}, 1) is None  # a column no row before has filled
 
 
 def test_line_numbers_after_fast_chunks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
