@@ -233,6 +233,6 @@ def test_an_eval_split_that_yields_no_rows_is_said_and_the_run_goes_on(
 
 def test_a_second_run_encodes_nothing_and_says_the_same(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     first = train(home, "encoding")
-    monkeypatch.setattr("workbench.data.encoding.cache.encode_parts", None)
+    monkeypatch.setattr("workbench.data.encoding.cache.encode_shards", None)
     second = train(home, "encoded")
     assert second.story.notes == first.story.notes and second.story.points[-1]["step"] == 2

@@ -36,7 +36,7 @@ def row_token_view(
     train_on: TrainOn = "assistant",
     text: str = "",
 ) -> dict[str, Any]:
-    """Tokens, warnings and summary of row `row` (from 1), as in `token_view`; `text` is the source of a custom template.
+    """Tokens, warnings and summary of row `row` (from 1), as in `token_view`; `text` is a custom template's source.
 
     Raises `UserError` when there is no such row, model, dataset or template.
     """
