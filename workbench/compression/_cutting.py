@@ -32,15 +32,15 @@ class Cutting(Pruner):
         """Old name and shape of every tensor that is left. Raises `UserError` for what cannot be cut."""
         raise NotImplementedError
 
-    def estimate(self, found: Resolved) -> Estimate:
-        anatomy = Anatomy.of(found.base)
+    def estimate(self, resolved: Resolved) -> Estimate:
+        anatomy = Anatomy.of(resolved.base)
         parameters, size = anatomy.size(self.result(anatomy))
         share = 1 - parameters / anatomy.size()[0]
         return Estimate(size, [f"{human_count(parameters)} parameters are left, {share:.1%} fewer.", self.effect])
 
-    def check(self, found: Resolved, problems: Problems) -> None:
+    def check(self, resolved: Resolved, problems: Problems) -> None:
         try:
-            self.result(Anatomy.of(found.base))
+            self.result(Anatomy.of(resolved.base))
         except UserError as error:
             problems.collect("pruner", error)
 

@@ -29,12 +29,12 @@ class Thinning(Pruner):
     def suffix(self) -> str:
         return f"{self.method}-2-4" if self.pattern == "2:4" else f"{self.method}-{self.sparsity * 100:g}"
 
-    def estimate(self, found: Resolved) -> Estimate:
-        return Estimate(Anatomy.of(found.base).size()[1], [self.effect])
+    def estimate(self, resolved: Resolved) -> Estimate:
+        return Estimate(Anatomy.of(resolved.base).size()[1], [self.effect])
 
-    def check(self, found: Resolved, problems: Problems) -> None:
+    def check(self, resolved: Resolved, problems: Problems) -> None:
         try:
-            anatomy = Anatomy.of(found.base)
+            anatomy = Anatomy.of(resolved.base)
         except UserError as error:
             problems.collect("model", error)
             return

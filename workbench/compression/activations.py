@@ -18,14 +18,14 @@ Statistic = Callable[[torch.nn.Module, torch.Tensor, torch.Tensor], torch.Tensor
 
 def input_squares(cut: Cut, modules: Iterable[str]) -> dict[str, torch.Tensor]:
     """Σ x² over all tokens for each input feature of these linear layers, by name: ‖X_j‖² of shape (in,)."""
-    return _gather(cut, modules, lambda _, given, __: given.float().pow(2).sum(0))
+    return _gather(cut, modules, lambda _, inputs, __: inputs.float().pow(2).sum(0))
 
 
 def group_squares(cut: Cut, modules: Iterable[str], groups: int) -> dict[str, torch.Tensor]:
     """Σ ‖W_g x_g‖² over all tokens for each of `groups` equal blocks of inputs: what each adds, of shape (groups,)."""
 
-    def statistic(module: Any, given: torch.Tensor, _: torch.Tensor) -> torch.Tensor:
-        blocks, weights = given.chunk(groups, dim=1), module.weight.chunk(groups, dim=1)
+    def statistic(module: Any, inputs: torch.Tensor, _: torch.Tensor) -> torch.Tensor:
+        blocks, weights = inputs.chunk(groups, dim=1), module.weight.chunk(groups, dim=1)
         added = [(block @ weight.T).float().pow(2).sum() for block, weight in zip(blocks, weights, strict=True)]
         return torch.stack(added)
 
@@ -40,20 +40,20 @@ def influences(cut: Cut) -> torch.Tensor:
     layers = [name for name, _ in cut.model.named_modules() if name.rpartition(".")[0].endswith("layers")]
     layers = [name for name in layers if layer_of(f"{name}.x") is not None]
 
-    def statistic(_: Any, given: torch.Tensor, made: torch.Tensor) -> torch.Tensor:
-        turned = 1 - torch.nn.functional.cosine_similarity(given.float(), made.float(), dim=-1)
+    def statistic(_: Any, inputs: torch.Tensor, outputs: torch.Tensor) -> torch.Tensor:
+        turned = 1 - torch.nn.functional.cosine_similarity(inputs.float(), outputs.float(), dim=-1)
         return turned.sum()[None]
 
-    found = _gather(cut, layers, statistic)
+    sums = _gather(cut, layers, statistic)
     tokens = sum(len(row["input_ids"]) for row in cut.rows)
-    return torch.cat([found[name] for name in sorted(layers, key=lambda name: layer_of(f"{name}.x") or 0)]) / tokens
+    return torch.cat([sums[name] for name in sorted(layers, key=lambda name: layer_of(f"{name}.x") or 0)]) / tokens
 
 
 def _gather(cut: Cut, names: Iterable[str], statistic: Statistic) -> dict[str, torch.Tensor]:
     """Runs every row alone, so that no padding counts, and sums the statistic of each named module."""
-    known = dict(cut.model.named_modules())
+    modules = dict(cut.model.named_modules())
     wanted = list(names)
-    missing = [name for name in wanted if name not in known]
+    missing = [name for name in wanted if name not in modules]
     if missing:
         raise UserError(
             f"{missing[0]} of the weight files is no layer of its own in the loaded model.",
@@ -61,11 +61,11 @@ def _gather(cut: Cut, names: Iterable[str], statistic: Statistic) -> dict[str, t
             "pruner",
         )
     sums: dict[str, torch.Tensor] = {}
-    with _watched({name: known[name] for name in wanted}, statistic, sums), torch.inference_mode():
-        for done, row in enumerate(cut.rows):
+    with _watched({name: modules[name] for name in wanted}, statistic, sums), torch.inference_mode():
+        for index, row in enumerate(cut.rows):
             cut.stop()
-            if done % 4 == 0:
-                cut.tell(done, len(cut.rows), "Looking at activations")
+            if index % 4 == 0:
+                cut.tell(index, len(cut.rows), "Looking at activations")
             cut.model(input_ids=torch.tensor([row["input_ids"]], device=cut.model.device), use_cache=False)
     strange = [name for name, value in sums.items() if not bool(value.isfinite().all())]
     if strange or len(sums) < len(wanted):
@@ -80,10 +80,10 @@ def _watched(
     modules: dict[str, torch.nn.Module], statistic: Statistic, sums: dict[str, torch.Tensor]
 ) -> Iterator[None]:
     def hook(name: str) -> Callable[..., None]:
-        def see(module: torch.nn.Module, args: Sequence[Any], options: dict[str, Any], made: Any) -> None:
-            given = args[0] if args else options["hidden_states"]
-            output = made[0] if isinstance(made, tuple) else made
-            value = statistic(module, given.flatten(0, -2), output.flatten(0, -2)).double().cpu()
+        def see(module: torch.nn.Module, args: Sequence[Any], options: dict[str, Any], result: Any) -> None:
+            inputs = args[0] if args else options["hidden_states"]
+            output = result[0] if isinstance(result, tuple) else result
+            value = statistic(module, inputs.flatten(0, -2), output.flatten(0, -2)).double().cpu()
             sums[name] = sums[name] + value if name in sums else value
 
         return see

@@ -57,8 +57,8 @@ class Calibrated(Quantizer):
             group //= 2
         return group if group >= SMALLEST else 0
 
-    def estimate(self, found: Resolved) -> Estimate:
-        parts = hf.Parts.of(found.base)
+    def estimate(self, resolved: Resolved) -> Estimate:
+        parts = hf.Parts.of(resolved.base)
         group = self.fitting(parts.widths()) or SMALLEST
 
         def packed(rows: int, columns: int) -> tuple[float, int]:
@@ -69,8 +69,8 @@ class Calibrated(Quantizer):
         smaller = [f"Groups of {group}: {self.group} do not divide its widths."] if group != self.group else []
         return Estimate(parts.bytes(packed), [*parts.notes(), *smaller, INSTALLS])
 
-    def check(self, home: Home, found: Resolved, problems: Problems) -> None:
-        parts = hf.check_model(found, problems)
+    def check(self, home: Home, resolved: Resolved, problems: Problems) -> None:
+        parts = hf.check_model(resolved, problems)
         if parts and not self.fitting(parts.widths()):
             problems.add("quantizers", f"No group of {SMALLEST} or more divides its widths.", "Quantize it to GGUF.")
 
@@ -82,12 +82,12 @@ class Calibrated(Quantizer):
         def say(text: str) -> None:
             work.tell(0, 1, text)
 
-        parts = hf.Parts.of(work.found.base)
+        parts = hf.Parts.of(work.resolved.base)
         rows, source = self._rows(work)
         python = ensure(work.home, LLM_COMPRESSOR, say, work.stop)
         spec = {
             **self.settings(),
-            "model": str(work.found.base),
+            "model": str(work.resolved.base),
             "dtype": str(hf.sixteen_bits(parts)).removeprefix("torch."),
             "rows": str(rows),
             "folder": str(work.folder),
@@ -96,7 +96,7 @@ class Calibrated(Quantizer):
         write_text(work.scratch / f"{self.method}.json", json.dumps(spec))
         self._carry_out(work, python, work.scratch / f"{self.method}.json")
         (work.folder / "recipe.yaml").unlink(missing_ok=True)
-        hf.copy_texts(work.found.base, work.folder)
+        hf.copy_texts(work.resolved.base, work.folder)
         info = {
             "type": self.suffix(),
             "group": spec["group"],
@@ -113,7 +113,7 @@ class Calibrated(Quantizer):
         if not rows:
             lines = (SAMPLES / SAMPLE).read_text("utf-8").splitlines()[:ROWS]
             rows, kind, source = [json.loads(line) for line in lines], "conversation", f"{ROWS} built-in conversations"
-        ids = [row["input_ids"] for row in encode(work.found, rows, kind, "model", self.max_length)]
+        ids = [row["input_ids"] for row in encode(work.resolved, rows, kind, "model", self.max_length)]
         path = work.scratch / f"{self.method}-rows.jsonl"
         write_text(path, "\n".join(map(json.dumps, ids)))
         return path, source
@@ -122,17 +122,17 @@ class Calibrated(Quantizer):
         def hear(line: str) -> None:
             print(line, flush=True)
             if line.startswith("PROGRESS "):
-                _, done, total, text = line.split(" ", 3)
-                work.tell(float(done), float(total), text)
+                _, completed, total, text = line.split(" ", 3)
+                work.tell(float(completed), float(total), text)
 
         offline = {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", "PYTHONUNBUFFERED": "1"}
         try:
             run([str(python), str(SCRIPT), str(spec)], hear, work.stop, offline)
         except CommandFailed as error:
-            told = next(
+            cause = next(
                 (line for line in reversed(error.lines) if "Error" in line), error.lines[-1] if error.lines else ""
             )
             raise UserError(
-                f"{self.title} failed: {told[:300] or error}",
+                f"{self.title} failed: {cause[:300] or error}",
                 "The log has the whole story; GGUF needs no such library.",
             ) from None

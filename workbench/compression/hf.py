@@ -17,7 +17,7 @@ from workbench.core.errors import Problems
 from workbench.core.units import human_size
 from workbench.models import tensors
 from workbench.models.shelf import Resolved
-from workbench.models.shelving import KEPT
+from workbench.models.shelving import MODEL_SUFFIXES
 
 Shape = tuple[int, ...]
 
@@ -79,20 +79,20 @@ class Parts:
     def notes(self) -> list[str]:
         """What a person should know of every such copy of this model."""
         share = self.rest / max(self.parameters, 1)
-        said = f"Embeddings and norms stay in 16 bits: {share:.0%} of the weights, {human_size(2 * self.rest)}."
-        return [said] if share > 0.1 else []
+        note = f"Embeddings and norms stay in 16 bits: {share:.0%} of the weights, {human_size(2 * self.rest)}."
+        return [note] if share > 0.1 else []
 
 
-def check_model(found: Resolved, problems: Problems, only_linear: bool = True) -> Parts | None:
+def check_model(resolved: Resolved, problems: Problems, only_linear: bool = True) -> Parts | None:
     """Adds why a model cannot be quantized; its parts if nothing stands against it.
 
     `only_linear`: the quantizer knows nn.Linear alone, so that experts and transposed matrices would stay as they are.
     """
-    parts = Parts.of(found.base)
+    parts = Parts.of(resolved.base)
     before, config = len(problems.found), parts.config
     architecture = str((config.get("architectures") or ["?"])[0])
     if config.get("quantization_config"):
-        problems.add("model", f"{found.base.name!r} is quantized already.", "Choose the model it was made from.")
+        problems.add("model", f"{resolved.base.name!r} is quantized already.", "Choose the model it was made from.")
     elif not architecture.endswith(CAUSAL):
         problems.add("model", f"{architecture} is no language model that answers.", "Choose a causal language model.")
     elif not parts.matrices:
@@ -112,13 +112,13 @@ def quantize_and_save(work: Work, quantization: Any) -> dict[str, Any]:
     from workbench.core.hardware import probe
     from workbench.models.loading import load_base
 
-    parts, hardware = Parts.of(work.found.base), probe()
+    parts, hardware = Parts.of(work.resolved.base), probe()
     work.tell(0, 3, f"Loading and quantizing on {hardware.device}")
-    model: Any = load_base(work.found.base, hardware, quantization, sixteen_bits(parts))
+    model: Any = load_base(work.resolved.base, hardware, quantization, sixteen_bits(parts))
     work.stop()
     work.tell(2, 3, "Saving")
     model.save_pretrained(work.folder, max_shard_size=SHARD)
-    copy_texts(work.found.base, work.folder)
+    copy_texts(work.resolved.base, work.folder)
     work.tell(3, 3, "Saved")
     return described(parts, work.folder)
 
@@ -146,5 +146,5 @@ def described(parts: Parts, folder: Path) -> dict[str, Any]:
 def copy_texts(source: Path, target: Path) -> None:
     """Tokenizer, chat template and generation settings, as they are."""
     for path in source.iterdir():
-        if path.is_file() and path.suffix in KEPT and path.suffix != ".safetensors" and path.name not in OWN:
+        if path.is_file() and path.suffix in MODEL_SUFFIXES and path.suffix != ".safetensors" and path.name not in OWN:
             shutil.copyfile(path, target / path.name)

@@ -58,7 +58,7 @@ def measure(name: str, weight: torch.Tensor, rounded: torch.Tensor, scale: torch
 def counts(weight: torch.Tensor, low: float, high: float) -> list[int]:
     """How many weights lie in each bin; all in the middle one when they are the same."""
     if low == high:
-        return [weight.numel() if place == BINS // 2 else 0 for place in range(BINS)]
+        return [weight.numel() if bin_index == BINS // 2 else 0 for bin_index in range(BINS)]
     return [int(count) for count in torch.histc(weight, BINS, low, high)]
 
 

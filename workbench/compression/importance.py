@@ -24,7 +24,7 @@ Rows = list[dict[str, Any]]
 
 
 def importance_of(
-    found: Resolved,
+    resolved: Resolved,
     source: Header,
     rows: Rows,
     kind: str,
@@ -40,14 +40,14 @@ def importance_of(
     from workbench.core.hardware import probe
     from workbench.models.loading import load_base
 
-    encoded = encode(found, rows, kind, max_length=LONGEST)
+    encoded = encode(resolved, rows, kind, max_length=LONGEST)
     tell(0, len(encoded), "Loading the model for the importance matrix")
-    model = load_base(found.base, probe()).eval()
+    model = load_base(resolved.base, probe()).eval()
     sums, counts = _listen(model, _names(model, source))
     with torch.inference_mode():
-        for place, row in enumerate(encoded):
+        for index, row in enumerate(encoded):
             stop()
-            tell(place, len(encoded), f"Importance: {place} of {len(encoded)} rows")
+            tell(index, len(encoded), f"Importance: {index} of {len(encoded)} rows")
             model(input_ids=torch.tensor([row["input_ids"]], device=model.device), use_cache=False)
     return {name: (total / max(counts[name], 1)).cpu().numpy().astype(np.float32) for name, total in sums.items()}
 
@@ -58,8 +58,8 @@ def _listen(model: Any, names: dict[str, str]) -> tuple[dict[str, Any], dict[str
     counts: dict[str, int] = {}
 
     def hook(name: str) -> Callable[..., None]:
-        def heard(_: Any, given: tuple[Any, ...]) -> None:
-            columns = given[0].detach().reshape(-1, given[0].shape[-1]).float()
+        def heard(_: Any, inputs: tuple[Any, ...]) -> None:
+            columns = inputs[0].detach().reshape(-1, inputs[0].shape[-1]).float()
             squared = columns.square().sum(0).double()
             sums[name] = sums[name] + squared if name in sums else squared
             counts[name] = counts.get(name, 0) + len(columns)
@@ -76,13 +76,13 @@ def _names(model: Any, source: Header) -> dict[str, str]:
     """The GGUF tensor of each linear layer in the blocks, which are the ones llama-imatrix takes."""
     columns = {tensor.name: tensor.shape[0] for tensor in source.tensors}
     mapped = tensor_names(source.architecture, source.number(f"{source.architecture}.block_count", 0))
-    found = {}
+    names = {}
     for path, module in model.named_modules():
         shape = tuple(getattr(getattr(module, "weight", None), "shape", ()))
         name = mapped(f"{path}.weight") if len(shape) == 2 else ""
         if name.startswith("blk.") and columns.get(name) in shape:
-            found[path] = name
-    return found
+            names[path] = name
+    return names
 
 
 def save(path: Path, matrix: dict[str, NDArray[np.float32]], dataset: str, rows: int) -> None:

@@ -41,26 +41,26 @@ class Smallest:
 
     def __init__(self, matrices: Callable[[], Iterable[torch.Tensor]], count: int):
         upper, count = self._limit((bits(matrix) >> 16 for matrix in matrices()), count)
-        inside = (found[found >> 16 == upper] & (HALF - 1) for found in map(bits, matrices()))
+        inside = (patterns[patterns >> 16 == upper] & (HALF - 1) for patterns in map(bits, matrices()))
         lower, self._left = self._limit(inside, count)
         self._bits = upper * HALF + lower
 
-    def _limit(self, parts: Iterable[torch.Tensor], count: int) -> tuple[int, int]:
+    def _limit(self, blocks: Iterable[torch.Tensor], count: int) -> tuple[int, int]:
         """The value that the `count`-th smallest has, and how many of that value are among them."""
         counts = torch.zeros(HALF, dtype=torch.int64)
-        for part in parts:
-            counts += torch.bincount(part.flatten(), minlength=HALF)
+        for block in blocks:
+            counts += torch.bincount(block.flatten(), minlength=HALF)
         total = counts.cumsum(0)
         value = int(torch.searchsorted(total, count))
         return value, count - int(total[value] - counts[value])
 
     def mask(self, matrix: torch.Tensor) -> torch.Tensor:
         """The mask of the next matrix; to be asked once for each, in the same order."""
-        found = bits(matrix)
-        equal = found == self._bits
+        patterns = bits(matrix)
+        equal = patterns == self._bits
         chosen = equal & (equal.flatten().cumsum(0).reshape(equal.shape) <= self._left)
         self._left -= int(chosen.sum())
-        return (found < self._bits) | chosen
+        return (patterns < self._bits) | chosen
 
 
 def bits(matrix: torch.Tensor) -> torch.Tensor:
@@ -70,7 +70,7 @@ def bits(matrix: torch.Tensor) -> torch.Tensor:
 
 def zero_out(cut: Cut, mask_of: Callable[[str, torch.Tensor], torch.Tensor], text: str) -> dict[str, Any]:
     """Writes the model with the masked weights of its linear layers at zero; returns how many zeros those hold."""
-    anatomy = Anatomy.of(cut.found.base)
+    anatomy = Anatomy.of(cut.resolved.base)
     chosen = set(anatomy.linear())
     zeros = total = 0
 

@@ -71,7 +71,7 @@ def _streams(engine: "Engine", names: Sequence[str], messages: "Messages", ids: 
     streams = [cast("Stream", engine.model(name).open(messages, greedy)) for name in names]
     for stream in streams:
         stream.prompt, stream.stops = ids, streams[0].stops | streams[1].stops
-        stream.room = min(one.room for one in streams)
+        stream.room = min(peer.room for peer in streams)
     return streams
 
 
@@ -92,25 +92,25 @@ def _in_step(ours: "Stream", theirs: "Stream", stop: Callable[[], None]) -> tupl
     return len(ours.made), None
 
 
-def _next(stream: "Stream", place: int) -> str:
+def _next(stream: "Stream", start: int) -> str:
     """What a stream said from a token on, or that it ended there."""
-    part = stream.made[place : place + AFTER]
-    return stream.model.decode(part) if part else "(ends here)"
+    continuation = stream.made[start : start + AFTER]
+    return stream.model.decode(continuation) if continuation else "(ends here)"
 
 
-def summary(found: Sequence[Compared], kind: str) -> dict[str, Any]:
+def summary(comparisons: Sequence[Compared], kind: str) -> dict[str, Any]:
     """Figures (JSON types), the first differences, and what they say in sentences; `kind` is the GGUF's type."""
-    read = [one for one in found if one.read]
-    differences = [one.difference for one in read if one.difference]
-    tokens = sum(one.tokens for one in read)
+    read = [comparison for comparison in comparisons if comparison.read]
+    differences = [comparison.difference for comparison in read if comparison.difference]
+    tokens = sum(comparison.tokens for comparison in read)
     figures = {
-        "prompts": len(found),
-        "written_alike": sum(one.written for one in found),
+        "prompts": len(comparisons),
+        "written_alike": sum(comparison.written for comparison in comparisons),
         "read_alike": len(read),
         "same_answers": len(read) - len(differences),
-        "agreement": sum(one.agreed for one in read) / tokens if tokens else float(bool(read)),
+        "agreement": sum(comparison.agreed for comparison in read) / tokens if tokens else float(bool(read)),
         "tokens": tokens,
-        "near_ties": sum(one["gap"] < NEAR for one in differences),
+        "near_ties": sum(difference["gap"] < NEAR for difference in differences),
     }
     return {**figures, "differences": differences[:SHOWN], "sentences": sentences(figures, kind)}
 
@@ -118,25 +118,25 @@ def summary(found: Sequence[Compared], kind: str) -> dict[str, Any]:
 def sentences(figures: dict[str, Any], kind: str) -> list[str]:
     """The figures in words, and what to make of them."""
     total, read, same = figures["prompts"], figures["read_alike"], figures["same_answers"]
-    said = [f"{read} of {total} prompts are read as the same tokens."]
+    lines = [f"{read} of {total} prompts are read as the same tokens."]
     if read < total:
-        said.append("Where they are not, the tokenizers differ, and answers cannot be compared token by token.")
+        lines.append("Where they are not, the tokenizers differ, and answers cannot be compared token by token.")
     if figures["written_alike"] < total:
-        said.append(
+        lines.append(
             f"{total - figures['written_alike']} of {total} prompts look different in the GGUF's own chat template: "
             "in a chat it reads something else than its source."
         )
     if read:
         share = f"{100 * figures['agreement']:.1f} %"
-        said.append(
+        lines.append(
             f"{same} of {read} answers are the same to the end; {share} of the tokens come before a difference."
         )
     if same < read:
-        said.append(
+        lines.append(
             f"In {figures['near_ties']} of {read - same} differences the source itself nearly tied between the two "
             f"tokens (less than {NEAR} nats apart)."
         )
-    return [*said, *_judged(figures, kind)]
+    return [*lines, *_judged(figures, kind)]
 
 
 def _judged(figures: dict[str, Any], kind: str) -> list[str]:

@@ -20,7 +20,7 @@ class Cut:
     text). stop: raises `JobStopped` if somebody asked to stop.
     """
 
-    found: Resolved
+    resolved: Resolved
     folder: Path
     model: Any
     rows: Sequence[dict[str, list[int]]]
@@ -47,11 +47,11 @@ class Pruner(Method):
         """Whether it looks at activations, and so cannot work without a calibration dataset."""
         return False
 
-    def estimate(self, found: Resolved) -> Estimate:
+    def estimate(self, resolved: Resolved) -> Estimate:
         """The size of the result, from the headers of the model's files alone. Raises `UserError`."""
         raise NotImplementedError
 
-    def check(self, found: Resolved, problems: Problems) -> None:
+    def check(self, resolved: Resolved, problems: Problems) -> None:
         """Adds everything that would make it fail later."""
         raise NotImplementedError
 

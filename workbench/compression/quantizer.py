@@ -31,7 +31,7 @@ class Work:
 
     ctx: JobContext
     home: Home
-    found: Resolved
+    resolved: Resolved
     folder: Path
     scratch: Path
     calibration: list[dict[str, Any]]
@@ -63,11 +63,11 @@ class Quantizer(Method):
         """Whether it cannot do without rows of a dataset as it is set."""
         return False
 
-    def estimate(self, found: Resolved) -> Estimate:
+    def estimate(self, resolved: Resolved) -> Estimate:
         """The size of the result, from the headers of the model's files alone."""
         raise NotImplementedError
 
-    def check(self, home: Home, found: Resolved, problems: Problems) -> None:
+    def check(self, home: Home, resolved: Resolved, problems: Problems) -> None:
         """Adds everything that would make it fail later."""
 
     def run(self, work: Work) -> dict[str, Any]:

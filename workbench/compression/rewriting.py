@@ -13,7 +13,7 @@ import torch
 from workbench.compression.pruner import Cut
 from workbench.models import tensors
 from workbench.models.merged import open_weights
-from workbench.models.shelving import KEPT
+from workbench.models.shelving import MODEL_SUFFIXES
 from workbench.models.weights import ShardWriter
 
 SHARD = 2 * 10**9
@@ -24,13 +24,13 @@ Change = Callable[[str, torch.Tensor], tuple[str, torch.Tensor] | None]
 
 def rewrite(cut: Cut, change: Change, text: str) -> None:
     """Streams every tensor through `change`, which gives its new name and values, or None to leave it out."""
-    weights = open_weights(cut.found)
+    weights = open_weights(cut.resolved)
     names = weights.names()
     writer = ShardWriter(cut.folder, SHARD, len(names))
-    for place, name in enumerate(names):
+    for index, name in enumerate(names):
         cut.stop()
-        if place % 10 == 0:
-            cut.tell(place, len(names), text)
+        if index % 10 == 0:
+            cut.tell(index, len(names), text)
         changed = change(name, weights.get(name))
         if changed:
             writer.add(*changed)
@@ -40,17 +40,17 @@ def rewrite(cut: Cut, change: Change, text: str) -> None:
 
 def write_config(cut: Cut, **changes: Any) -> None:
     """The model's config.json with these settings changed."""
-    config = tensors.model_config(cut.found.base)
+    config = tensors.model_config(cut.resolved.base)
     (cut.folder / "config.json").write_text(json.dumps(config | changes, indent=2), "utf-8")
 
 
 def copy_texts(cut: Cut) -> None:
     """Tokenizer, chat template and generation settings, as they are."""
-    for path in cut.found.base.iterdir():
-        if path.is_file() and path.suffix in KEPT and path.suffix != ".safetensors" and path.name not in OWN:
+    for path in cut.resolved.base.iterdir():
+        if path.is_file() and path.suffix in MODEL_SUFFIXES and path.suffix != ".safetensors" and path.name not in OWN:
             shutil.copyfile(path, cut.folder / path.name)
 
 
-def taken(tensor: torch.Tensor, kept: torch.Tensor, dimension: int) -> torch.Tensor:
+def taken(tensor: torch.Tensor, indices: torch.Tensor, dimension: int) -> torch.Tensor:
     """The entries `kept` of one dimension, in memory of their own."""
-    return tensor.index_select(dimension, kept).contiguous()
+    return tensor.index_select(dimension, indices).contiguous()

@@ -55,13 +55,13 @@ class Rounding(Quantizer):
         flat = weight if self.scales == "channel" else weight.reshape(1, -1)
         return flat.amin(1, keepdim=True), flat.amax(1, keepdim=True)
 
-    def estimate(self, found: Resolved) -> Estimate:
-        headers = hf.Parts.of(found.base).headers
+    def estimate(self, resolved: Resolved) -> Estimate:
+        headers = hf.Parts.of(resolved.base).headers
         size = sum(math.prod(shape) * hf.BYTES.get(dtype, 1) for shape, dtype in headers.values())
         return Estimate(size + HEADER * (len(headers) + 4), [SAME_SIZE])
 
-    def check(self, home: Home, found: Resolved, problems: Problems) -> None:
-        hf.check_model(found, problems, only_linear=False)
+    def check(self, home: Home, resolved: Resolved, problems: Problems) -> None:
+        hf.check_model(resolved, problems, only_linear=False)
 
     def run(self, work: Work) -> dict[str, Any]:
         import shutil
@@ -70,13 +70,13 @@ class Rounding(Quantizer):
         from workbench.models.merged import open_weights
         from workbench.models.weights import ShardWriter
 
-        parts, weights = hf.Parts.of(work.found.base), open_weights(work.found)
+        parts, weights = hf.Parts.of(work.resolved.base), open_weights(work.resolved)
         names, layers = list(parts.headers), []
         writer = ShardWriter(work.folder, SHARD, len(names))
-        for place, name in enumerate(names):
+        for index, name in enumerate(names):
             work.stop()
-            if place % 10 == 0:
-                work.tell(place, len(names), f"Rounding {name}")
+            if index % 10 == 0:
+                work.tell(index, len(names), f"Rounding {name}")
             tensor = weights.get(name)
             if name in parts.matrices:
                 exact = tensor.float()
@@ -85,8 +85,8 @@ class Rounding(Quantizer):
                 layers.append(histograms.measure(name, exact, tensor.float(), scale, zero))
             writer.add(name, tensor)
         writer.finish()
-        hf.copy_texts(work.found.base, work.folder)
-        shutil.copyfile(work.found.base / "config.json", work.folder / "config.json")
+        hf.copy_texts(work.resolved.base, work.folder)
+        shutil.copyfile(work.resolved.base / "config.json", work.folder / "config.json")
         picture = f"histograms-{self.suffix()}.json"
         histograms.write(work.ctx.folder / picture, f"{self.title}, {self.bits} bits, a scale a {self.scales}", layers)
         info = {**hf.described(parts, work.folder), "notes": [SAME_SIZE]}

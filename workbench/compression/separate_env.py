@@ -38,8 +38,8 @@ class Environment:
 
     def folder(self, home: Home) -> Path:
         """Another Python, other pins or another outer environment make another folder."""
-        told = "\n".join([*self.pins, sys.version, *_outer()])
-        return home.cache / "environments" / f"{self.name}-{hashlib.sha256(told.encode()).hexdigest()[:10]}"
+        identity = "\n".join([*self.pins, sys.version, *_outer()])
+        return home.cache / "environments" / f"{self.name}-{hashlib.sha256(identity.encode()).hexdigest()[:10]}"
 
     def ready(self, home: Home) -> bool:
         return (self.folder(home) / READY).is_file()
@@ -76,7 +76,7 @@ def _install(folder: Path, python: Path, wanted: Environment, say: Say, stop: Ca
         "--no-deps", "--retries", "2", "--timeout", "30", *wanted.pins,
     ]  # fmt: skip
     try:
-        run(command, lambda line: say(_said(line)), stop, needs=("index",))
+        run(command, lambda line: say(_shortened(line)), stop, needs=("index",))
     except CommandFailed as error:
         raise UserError(
             f"The environment {wanted.name} could not be installed: {_reason(error.lines)}.",
@@ -166,7 +166,7 @@ def _lines(process: "subprocess.Popen[str]", stop: Callable[[], None]) -> Iterat
             yield line
 
 
-def _said(line: str) -> str:
+def _shortened(line: str) -> str:
     """pip's line in a few words."""
     words = line.split()
     if words[:1] in (["Collecting"], ["Downloading"]) and len(words) > 1:

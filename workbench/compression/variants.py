@@ -39,13 +39,13 @@ def look(home: Home, name: str, field: str = "variants") -> Variant:
         path = gguf_file(home, name, field)
         header = read_header(path)
         return Variant(name, "gguf", header.type, path.stat().st_size, header.parameters, _digest(info.folder))
-    found = resolve(home, name, field)
-    folders = [folder for folder in (found.base, found.adapter) if folder]
+    resolved = resolve(home, name, field)
+    folders = [folder for folder in (resolved.base, resolved.adapter) if folder]
     size = sum(path.stat().st_size for folder in folders for path in folder.iterdir() if path.suffix in WEIGHTS)
-    packed = quantization(found.base)
-    kind = "adapter" if found.adapter else "model"
-    type_ = packed or tensors.summary(found.base).dtype
-    type_ = f"{info.architecture} on {found.base.name} ({type_})" if found.adapter else type_
+    packed = quantization(resolved.base)
+    kind = "adapter" if resolved.adapter else "model"
+    type_ = packed or tensors.summary(resolved.base).dtype
+    type_ = f"{info.architecture} on {resolved.base.name} ({type_})" if resolved.adapter else type_
     parameters = 0 if packed else sum(tensors.summary(folder).parameters for folder in folders)
     return Variant(name, kind, type_, size, parameters, ":".join(map(_digest, folders)))
 
@@ -71,12 +71,12 @@ def family(home: Home, original: str) -> list[str]:
     """The models of the shelf made from this one, in any number of steps: what one would like to compare."""
     from workbench.models.shelf import list_models
 
-    found = {original}
+    names = {original}
     infos = [info for info in list_models(home) if not info.error and info.kind in ("model", "adapter", "gguf")]
     for info in infos:  # oldest first, so that parents come before what was made from them
-        if found & {info.base, *info.parents}:
-            found.add(info.name)
-    return [info.name for info in infos if info.name in found and info.name != original]
+        if names & {info.base, *info.parents}:
+            names.add(info.name)
+    return [info.name for info in infos if info.name in names and info.name != original]
 
 
 def _digest(folder: Path) -> str:

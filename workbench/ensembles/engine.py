@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from workbench.core.home import Home
 from workbench.ensembles.shelf import ShelvedEnsemble, is_ensemble, read_ensemble
-from workbench.inference.batches import one_by_one
+from workbench.inference.batches import generate_sequential
 from workbench.inference.decoding import Decoding
 from workbench.inference.engine import Engine
 from workbench.inference.loaded_model import Answering
@@ -35,7 +35,7 @@ class LoadedEnsemble:
     def answer_batch(
         self, conversations: Sequence[Messages], decoding: Decoding, watch: Watch = unwatched
     ) -> list[Answer]:
-        return one_by_one(self, conversations, decoding, watch)
+        return generate_sequential(self, conversations, decoding, watch)
 
 
 class EnsembleEngine(Engine):

@@ -59,9 +59,9 @@ def convert(request: dict[str, Any]) -> dict[str, Any]:
         _take_pieces(converter, TextModel, name, request)
         renamed = {**_former_names(name, settings), **settings, **_true_settings(name, settings)}
         _scale_queries(converter, name, settings)
-        made = converter(model, kind, target, model_name=request["name"], hparams=renamed)
-        _tell_width(made, settings.get(WIDTHS.get(name, "")))
-        made.write()
+        conversion = converter(model, kind, target, model_name=request["name"], hparams=renamed)
+        _tell_width(conversion, settings.get(WIDTHS.get(name, "")))
+        conversion.write()
     return {"architecture": name}
 
 
@@ -91,11 +91,11 @@ def _true_settings(name: str, settings: dict[str, Any]) -> dict[str, Any]:
     return {}
 
 
-def _tell_width(made: Any, width: int | None) -> None:
+def _tell_width(conversion: Any, width: int | None) -> None:
     """Writes the true width of the MLP where the converter takes four times the model's for granted."""
     if width:
-        write = made.gguf_writer.add_feed_forward_length
-        made.gguf_writer.add_feed_forward_length = lambda _: write(width)
+        write = conversion.gguf_writer.add_feed_forward_length
+        conversion.gguf_writer.add_feed_forward_length = lambda _: write(width)
 
 
 def _take_byte_level(converter: Any, text_model: Any, name: str) -> None:
@@ -165,8 +165,8 @@ def _no_foreign_code(transformers: Any) -> None:
 
 
 def _untrusting(load: Any) -> Any:
-    def from_pretrained(*given: Any, **settings: Any) -> Any:
-        return load(*given, **{**settings, "trust_remote_code": False, "local_files_only": True})
+    def from_pretrained(*args: Any, **settings: Any) -> Any:
+        return load(*args, **{**settings, "trust_remote_code": False, "local_files_only": True})
 
     return from_pretrained
 

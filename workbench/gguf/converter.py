@@ -33,12 +33,12 @@ def checked_wheel() -> Path:
     """The converter's file; raises `UserError` unless it is the one that was reviewed."""
     try:
         with WHEEL.open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError:
-        found = "missing"
-    if found != SHA256:
+        digest = "missing"
+    if digest != SHA256:
         raise UserError(
-            f"The GGUF converter {WHEEL.name} is {'missing' if found == 'missing' else 'not the file it should be'}.",
+            f"The GGUF converter {WHEEL.name} is {'missing' if digest == 'missing' else 'not the file it should be'}.",
             "Restore assets/vendor from the repository.",
         )
     return WHEEL
@@ -62,8 +62,8 @@ def supported() -> dict[str, str]:
 def architecture_of(config: dict[str, Any]) -> str:
     """The transformers architecture that is converted: the language model's, where there are several."""
     inner = config.get("text_config")
-    for part in (inner, config):
-        names = part.get("architectures") if isinstance(part, dict) else None
+    for sub_config in (inner, config):
+        names = sub_config.get("architectures") if isinstance(sub_config, dict) else None
         if isinstance(names, list) and names and isinstance(names[0], str):
             return names[0]
     return ""
@@ -74,30 +74,30 @@ def gguf_architecture(name: str) -> str:
     """llama.cpp's name of an architecture of transformers, '' where the converter decides it while it runs."""
     module = supported().get(name)
     classes = _classes(module) if module else {}
-    found = next((node for node in classes.values() if name in _registered(node)), None)
-    while found is not None:
-        for line in found.body:
+    definition = next((node for node in classes.values() if name in _registered(node)), None)
+    while definition is not None:
+        for line in definition.body:
             if isinstance(line, ast.Assign) and ast.unparse(line.targets[0]) == "model_arch":
                 return _arch_names().get(ast.unparse(line.value).rsplit(".", 1)[-1], "")
-        parents = [ast.unparse(base).rsplit(".", 1)[-1] for base in found.bases]
-        found = next((classes[parent] for parent in parents if parent in classes), None)
+        parents = [ast.unparse(base).rsplit(".", 1)[-1] for base in definition.bases]
+        definition = next((classes[parent] for parent in parents if parent in classes), None)
     return ""
 
 
 def _classes(module: str) -> dict[str, ast.ClassDef]:
     """The classes of a module, and those it takes from others beside it."""
-    found: dict[str, ast.ClassDef] = {}
+    classes: dict[str, ast.ClassDef] = {}
     for node in _source(f"conversion/{module}.py").body:
         if isinstance(node, ast.ImportFrom) and node.level == 1 and node.module not in (None, "base"):
-            found = {**_classes(str(node.module)), **found}
+            classes = {**_classes(str(node.module)), **classes}
         elif isinstance(node, ast.ClassDef):
-            found[node.name] = node
-    return found
+            classes[node.name] = node
+    return classes
 
 
 def _registered(node: ast.ClassDef) -> list[str]:
     calls = [call for call in node.decorator_list if isinstance(call, ast.Call)]
-    return [str(given.value) for call in calls for given in call.args if isinstance(given, ast.Constant)]
+    return [str(argument.value) for call in calls for argument in call.args if isinstance(argument, ast.Constant)]
 
 
 @functools.cache

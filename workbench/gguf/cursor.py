@@ -6,8 +6,8 @@ from typing import Any, BinaryIO
 
 from workbench.core.errors import UserError
 
-MOST_KEPT = 64 * 2**20
-MOST_HEADER = 2**30
+MAX_TEXT_BYTES = 64 * 2**20
+MAX_HEADER_BYTES = 2**30
 NUMBERS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 TEXT, ARRAY = 8, 9
 
@@ -19,8 +19,8 @@ class Cursor:
         self.file, self.path = file, path
         self.size = file.seek(0, 2)
         file.seek(0)
-        self.end = min(self.size, MOST_HEADER)
-        self.position = self.kept = 0
+        self.end = min(self.size, MAX_HEADER_BYTES)
+        self.position = self.text_bytes = 0
 
     def damaged(self, reason: str) -> None:
         raise UserError(f"{self.path.name} is damaged: {reason}.", "Get a fresh copy of it.", "path")
@@ -49,16 +49,16 @@ class Cursor:
             self.damaged("an array holds arrays" if kind == ARRAY else f"a value has the type {kind}")
         return NUMBERS[kind]
 
-    def count(self, most: int, what: str, room: int) -> int:
+    def count(self, max_count: int, noun: str, room: int) -> int:
         """A number of things that take at least `room` bytes each."""
         count = int(self.number("Q"))
-        if count > most or count * room > self.end - self.position:
-            self.damaged(f"it claims to hold {count:,} {what}")
+        if count > max_count or count * room > self.end - self.position:
+            self.damaged(f"it claims to hold {count:,} {noun}")
         return count
 
     def text(self, most: int) -> str:
         size = int(self.number("Q"))
-        self.kept += size
-        if size > most or self.kept > MOST_KEPT:
+        self.text_bytes += size
+        if size > most or self.text_bytes > MAX_TEXT_BYTES:
             self.damaged(f"a text claims to have {size:,} bytes")
         return self.take(size).decode("utf-8", "replace")

@@ -48,6 +48,6 @@ def tensor_names(architecture: str, layers: int) -> Callable[[str], str]:
     """From a tensor's name in transformers to its name in GGUF, '' where it has none; the official package's table."""
     import gguf
 
-    known = {name: number for number, name in gguf.MODEL_ARCH_NAMES.items()}
-    table = gguf.get_tensor_name_map(known.get(architecture, gguf.MODEL_ARCH.LLAMA), layers)
+    architectures = {name: number for number, name in gguf.MODEL_ARCH_NAMES.items()}
+    table = gguf.get_tensor_name_map(architectures.get(architecture, gguf.MODEL_ARCH.LLAMA), layers)
     return lambda name: table.get_name(name, try_suffixes=(".weight", ".bias")) or ""

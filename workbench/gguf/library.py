@@ -21,8 +21,8 @@ INSTALL = "Install xllamacpp, which carries llama.cpp: pip install -r requiremen
 
 def library_path() -> Path | None:
     """The shared library, or None when xllamacpp is not installed."""
-    found = importlib.util.find_spec("xllamacpp")
-    folders = list(found.submodule_search_locations or []) if found else []
+    spec = importlib.util.find_spec("xllamacpp")
+    folders = list(spec.submodule_search_locations or []) if spec else []
     return next((path for folder in folders for path in sorted(Path(folder).glob("xllamacpp*.so"))), None)
 
 
@@ -70,12 +70,12 @@ class Library:
     ) -> NDArray[np.uint8]:
         """The bytes of float32 rows × width as a type; `importance` weighs the columns. Raises `ValueError` on NaN."""
         number, (count, width) = TYPES[kind][0], rows.shape
-        made = np.empty(count * self._row(number, width), np.uint8)
+        quantized = np.empty(count * self._row(number, width), np.uint8)
         weights = importance.ctypes.data if importance is not None else None
-        size = self._quantize(number, rows.ctypes.data, made.ctypes.data, 0, count, width, weights)
-        if size != made.nbytes or not self._validate(number, made.ctypes.data, made.nbytes):
+        size = self._quantize(number, rows.ctypes.data, quantized.ctypes.data, 0, count, width, weights)
+        if size != quantized.nbytes or not self._validate(number, quantized.ctypes.data, quantized.nbytes):
             raise ValueError(f"{kind} came out invalid")
-        return made
+        return quantized
 
     def valid(self, data: NDArray[np.uint8], kind: str) -> bool:
         """Whether these bytes hold numbers only: no NaN, no infinity."""

@@ -34,7 +34,7 @@ class Pieces:
 
     def render(self, messages: Sequence[Message], prompt: bool) -> str:
         system = messages[0]["role"] == "system"
-        made = "" if system else self.head
+        rendered = "" if system else self.head
         around = {
             "system": (self.before_system, self.after_system),
             "user": (self.before_user, self.after_user),
@@ -42,8 +42,8 @@ class Pieces:
         }
         for message in messages:
             before, after = around[message["role"]]
-            made += before + message["content"] + after
-        return made + (self.before_answer if prompt else "")
+            rendered += before + message["content"] + after
+        return rendered + (self.before_answer if prompt else "")
 
     def for_ollama(self) -> str:
         """As a template in Go's language."""
@@ -57,23 +57,23 @@ class Pieces:
 
 def pieces_of(template: Template, tokens: Mapping[str, str]) -> Pieces | None:
     """The pieces of a regular template, or None. Begin-of-text is left out: Ollama adds it."""
-    known = {**tokens, "bos_token": ""}
+    special_tokens = {**tokens, "bos_token": ""}
 
     def render(messages: list[Message], prompt: bool = False) -> str:
-        return template.render(messages, known, prompt)
+        return template.render(messages, special_tokens, prompt)
 
     try:
-        found = _taken_apart(render)
+        pieces = _taken_apart(render)
         talk = [*_talk(SYSTEM), *_talk(), *_talk()[:1]]
         same = all(
-            found.render(part, prompt) == render(part, prompt)
-            for part in (talk, talk[1:], talk[:2], talk[:3])
+            pieces.render(conversation, prompt) == render(conversation, prompt)
+            for conversation in (talk, talk[1:], talk[:2], talk[:3])
             for prompt in (True, False)
         )
     except (UserError, ValueError):
         return None
-    unsafe = any("{{" in piece or '"""' in piece for piece in vars(found).values())
-    return found if same and not unsafe else None
+    unsafe = any("{{" in piece or '"""' in piece for piece in vars(pieces).values())
+    return pieces if same and not unsafe else None
 
 
 def _talk(system: str = "") -> list[Message]:
@@ -109,9 +109,9 @@ def modelfile(template: str, tokens: Mapping[str, str], stops: Sequence[str] = (
     """
     lines = ["FROM ./model.gguf"]
     needs_eos = "eos_token" in template and not tokens.get("eos_token")
-    found = pieces_of(Template("model", template, "the model's own"), tokens) if template and not needs_eos else None
-    if found:
-        lines.append(f'TEMPLATE """{found.for_ollama()}"""')
+    pieces = pieces_of(Template("model", template, "the model's own"), tokens) if template and not needs_eos else None
+    if pieces:
+        lines.append(f'TEMPLATE """{pieces.for_ollama()}"""')
     for end in stops or filter(None, [tokens.get("eos_token", "")]):
         lines.append(f"PARAMETER stop {json.dumps(end, ensure_ascii=False)}")
     return "\n".join(lines) + "\n"

@@ -37,13 +37,13 @@ class Preview:
 
     def sentence(self) -> str:
         """'Q4_K_M will be about 105 MB; 180 of 272 tensors …'."""
-        told = f"{self.kind} will be about {human_size(self.bytes)}"
+        size = f"{self.kind} will be about {human_size(self.bytes)}"
         if not self.fallbacks:
-            return f"{told}."
+            return f"{size}."
         widths = sorted({choice.weight.shape[0] for choice in self.fallbacks})
         block = 256 if any(width % 32 == 0 for width in widths) else 32
         return (
-            f"{told}; {len(self.fallbacks)} of {self.tensors} tensors fall back to a larger type, because their width "
+            f"{size}; {len(self.fallbacks)} of {self.tensors} tensors fall back to a larger type, because their width "
             f"({', '.join(map(str, widths[:3]))}) is not divisible by {block}."
         )
 
@@ -58,31 +58,31 @@ class Fit:
     context: int
 
 
-def preview(found: Resolved, kind: str, importance: bool = False) -> Preview:
+def preview(resolved: Resolved, kind: str, importance: bool = False) -> Preview:
     """The size of one type; raises `UserError` on damaged folders."""
-    weights, traits = described(found)
+    weights, traits = described(resolved)
     chosen = mixture(weights, traits, kind, importance)
     places = sum(28 + len(choice.weight.name) + 8 * len(choice.weight.shape) for choice in chosen)
-    header = padded(KEYS + places + _vocabulary(found.home_of_template))
+    header = padded(KEYS + places + _vocabulary(resolved.home_of_template))
     data = sum(padded(tensor_bytes(choice.weight.shape, choice.type)) for choice in chosen)
     fallbacks = [choice for choice in chosen if choice.is_fallback]
     return Preview(kind, header + data, len(chosen), fallbacks, any(choice.needs_importance for choice in chosen))
 
 
-def fit(found: Resolved, gigabytes: float, context: int = CONTEXT, importance: bool = False) -> Fit:
+def fit(resolved: Resolved, gigabytes: float, context: int = CONTEXT, importance: bool = False) -> Fit:
     """The most faithful type that fits into so many GB together with its context.
 
     Types that need an importance matrix come in only with `importance`. Raises `UserError` when none fits.
     """
-    room, cache = gigabytes * 1e9, cache_bytes(found, context)
+    room, cache = gigabytes * 1e9, cache_bytes(resolved, context)
     smallest: Preview | None = None
     for kind in BY_QUALITY:
-        found_size = preview(found, kind, importance)
-        if found_size.needs_importance and not importance:
+        candidate = preview(resolved, kind, importance)
+        if candidate.needs_importance and not importance:
             continue
-        if found_size.bytes + cache <= room:
-            return Fit(kind, found_size.bytes, cache, context)
-        smallest = min(found_size, smallest or found_size, key=lambda one: one.bytes)
+        if candidate.bytes + cache <= room:
+            return Fit(kind, candidate.bytes, cache, context)
+        smallest = min(candidate, smallest or candidate, key=lambda option: option.bytes)
     assert smallest
     raise UserError(
         f"Nothing fits into {gigabytes:g} GB: {smallest.kind} takes {human_size(smallest.bytes)} and a context of "
@@ -92,18 +92,18 @@ def fit(found: Resolved, gigabytes: float, context: int = CONTEXT, importance: b
     )
 
 
-def cache_bytes(found: Resolved, context: int) -> int:
+def cache_bytes(resolved: Resolved, context: int) -> int:
     """Bytes of the keys and values of a context, all layers alike, in 16 bits."""
-    config, traits = _text_config(found.base), described(found)[1]
+    config, traits = _text_config(resolved.base), described(resolved)[1]
     wide = _number(config, "hidden_size", "n_embd") // max(traits.heads, 1)
     head = _number(config, "head_dim") or wide
     return 2 * CACHE_BYTES * context * traits.layers * traits.key_heads * head
 
 
-def described(found: Resolved) -> tuple[list[Weight], Traits]:
+def described(resolved: Resolved) -> tuple[list[Weight], Traits]:
     """The tensors the converter will write, by their GGUF names, and what the rules of mixing ask about the model."""
-    path = found.base / "config.json"
-    return _described(found.base, path.stat().st_mtime_ns if path.is_file() else 0)
+    path = resolved.base / "config.json"
+    return _described(resolved.base, path.stat().st_mtime_ns if path.is_file() else 0)
 
 
 @functools.lru_cache(16)
@@ -132,8 +132,8 @@ def _weights(folder: Path, traits: Traits) -> list[Weight]:
         turned = traits.architecture == "gpt2" and name.endswith(TURNED)
         shapes[ours] = (shape if turned else tuple(reversed(shape))) or (1,)
     wide = {name: (*shape, experts[name]) if experts[name] else shape for name, shape in shapes.items()}
-    made = [Weight(name, shape, plain) for name, shape in wide.items()]
-    return [one if is_quantized(one) else Weight(one.name, one.shape, "F32") for one in made]
+    weights = [Weight(name, shape, plain) for name, shape in wide.items()]
+    return [weight if is_quantized(weight) else Weight(weight.name, weight.shape, "F32") for weight in weights]
 
 
 def _text_config(folder: Path) -> dict[str, Any]:

@@ -74,8 +74,8 @@ def quantize(
     with Writer(target, header, places, numbers_of(kind)) as writer, ThreadPoolExecutor(count) as pool:
         work = _Work(Library(), os.open(source, os.O_RDONLY), pool, 2 * count)
         try:
-            for place, choice in enumerate(planned):
-                tell(place, len(planned), choice.weight.name)
+            for index, choice in enumerate(planned):
+                tell(index, len(planned), choice.weight.name)
                 columns = (importance or {}).get(choice.weight.name)
                 for data in work.run(tensors[choice.weight.name], choice, columns):
                     stop()
@@ -154,13 +154,13 @@ class _Work:
 
 
 def _read(file: int, size: int, start: int) -> bytes:
-    parts = bytearray()
-    while len(parts) < size:
-        part = os.pread(file, size - len(parts), start + len(parts))
-        if not part:
+    data = bytearray()
+    while len(data) < size:
+        block = os.pread(file, size - len(data), start + len(data))
+        if not block:
             raise UserError("The GGUF file ended early.", "Convert the model again.")
-        parts += part
-    return bytes(parts)
+        data += block
+    return bytes(data)
 
 
 def as_floats(data: NDArray[np.uint8], kind: str) -> NDArray[np.float32]:

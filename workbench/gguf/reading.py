@@ -139,9 +139,9 @@ def _read(path: Path, cursor: Cursor) -> Header:
     alignment = values.get("general.alignment", ALIGNMENT)
     if not isinstance(alignment, int) or not 1 <= alignment <= MOST_ALIGNMENT or alignment & (alignment - 1):
         cursor.damaged(f"its alignment is {alignment!r}")
-    found = [_tensor(cursor) for _ in range(tensor_count)]
+    tensor_infos = [_tensor(cursor) for _ in range(tensor_count)]
     start = padded(cursor.position, alignment)
-    tensors = [Tensor(name, shape, kind, start + offset, size) for name, shape, kind, offset, size in found]
+    tensors = [Tensor(name, shape, kind, start + offset, size) for name, shape, kind, offset, size in tensor_infos]
     _check_places(cursor, tensors, start, alignment)
     return Header(path, version, values, spans, tensors, alignment, start)
 

@@ -58,10 +58,10 @@ OPENING = (
 )
 
 
-def converter_refusal(said: str, code: int, name: str) -> UserError:
-    """What the converter's process ended with, `code` its exit code and `said` all it wrote."""
+def converter_refusal(output: str, code: int, name: str) -> UserError:
+    """What the converter's process ended with, `code` its exit code and `output` all it wrote."""
     try:
-        answer = json.loads(said.strip().splitlines()[-1])
+        answer = json.loads(output.strip().splitlines()[-1])
         words = f"{answer['kind']}: {answer['error']}"
     except (ValueError, LookupError, TypeError):
         return _ended(name, code)
@@ -83,14 +83,14 @@ def _ended(name: str, code: int) -> UserError:
     )
 
 
-def opening_refusal(said: str) -> str:
-    """Why llama.cpp did not open a file, as the rest of a sentence; `said` is what it wrote."""
-    found = _first(OPENING, said)
-    return found[0] if found else "it ended without a reason that is known here"
+def opening_refusal(output: str) -> str:
+    """Why llama.cpp did not open a file, as the rest of a sentence; `output` is what it wrote."""
+    refusal = _first(OPENING, output)
+    return refusal[0] if refusal else "it ended without a reason that is known here"
 
 
-def _first(reasons: tuple[_Reason, ...], said: str) -> tuple[str, str] | None:
+def _first(reasons: tuple[_Reason, ...], output: str) -> tuple[str, str] | None:
     for reason in reasons:
-        if match := re.search(reason.pattern, said):
+        if match := re.search(reason.pattern, output):
             return reason.message.format(*(group.strip("'\"") for group in match.groups() if group)), reason.remedy
     return None

@@ -38,11 +38,11 @@ LITE_LAYERS = (26, 27)  # of DeepSeek models whose queries are not compressed, b
 
 def computed_otherwise(architecture: str, config: dict[str, Any]) -> str:
     """What llama.cpp would do otherwise than this config says, as the rest of a sentence; '' for nothing known."""
-    for one in FIXED.get(architecture, ()):
-        value = config.get(one.setting, one.default)
-        if value not in one.values:
-            wanted, written = _yaml(one.values[0]), _yaml(value)
-            return f"runs every model of this architecture with {one.setting}: {wanted}; here it is {written}"
+    for fixed in FIXED.get(architecture, ()):
+        value = config.get(fixed.setting, fixed.default)
+        if value not in fixed.values:
+            wanted, written = _yaml(fixed.values[0]), _yaml(value)
+            return f"runs every model of this architecture with {fixed.setting}: {wanted}; here it is {written}"
     layers = config.get("num_hidden_layers")
     if architecture in DEEPSEEK and config.get("q_lora_rank") is None and layers not in LITE_LAYERS:
         return f"runs DeepSeek models without q_lora_rank only if they have 26 or 27 layers; here are {layers}"

@@ -35,15 +35,15 @@ def tokenize(path: Path, texts: list[str], made_of: str = "") -> list[list[int]]
 
     made_of: the model that this file was just made of, if it was.
     """
-    done = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, "-P", str(RUNNER)], input=json.dumps({"path": str(path), "texts": texts}),
         capture_output=True, text=True, check=False, timeout=SECONDS,
         env=child_environment(extra={"CUDA_VISIBLE_DEVICES": ""}),
     )  # fmt: skip
-    lines = [line for line in done.stdout.splitlines() if line.startswith('{"ids"')]
-    if done.returncode or not lines:
-        print(done.stderr[-5000:], flush=True)
-        reason = opening_refusal(done.stderr)
+    lines = [line for line in completed.stdout.splitlines() if line.startswith('{"ids"')]
+    if completed.returncode or not lines:
+        print(completed.stderr[-5000:], flush=True)
+        reason = opening_refusal(completed.stderr)
         if made_of:
             raise UserError(f"llama.cpp cannot open the GGUF made of {made_of}: {reason}.", ELSEWHERE, "model")
         raise UserError(f"llama.cpp cannot open {path.name}: {reason}.", "The log has its own words.", "path")
@@ -69,7 +69,7 @@ def compare(path: Path, folder: Path) -> Comparison:
     chats = sample_chats(tokenizer, get_template("model", folder))
     ours = [encoding.ids for encoding in tokenizer.encode([*texts, *chats])]
     theirs = tokenize(path, [*texts, *chats], folder.name)
-    same = [one == other for one, other in zip(ours, theirs, strict=True)]
+    same = [ids == other_ids for ids, other_ids in zip(ours, theirs, strict=True)]
     return Comparison(
         len(texts),
         sum(same[: len(texts)]),

@@ -57,9 +57,9 @@ def mixture(weights: Iterable[Weight], traits: Traits, kind: str, importance: bo
     return [mixer.choose(weight) for weight in ordered]
 
 
-def more_bits(place: int, count: int) -> bool:
+def more_bits(index: int, count: int) -> bool:
     """The layers that get more bits: the first and last eighth, and every third between."""
-    return place < count // 8 or place >= 7 * count // 8 or (place - count // 8) % 3 == 2
+    return index < count // 8 or index >= 7 * count // 8 or (index - count // 8) % 3 == 2
 
 
 @dataclass
@@ -129,64 +129,64 @@ class _Mixer:
             return "Q5_K" if self.eight else self.default if self.kind == "IQ2_XXS" else "IQ3_S"
         return self.default
 
-    def _value(self, kept: str, name: str) -> str:
-        place, self.values = self.values, self.values + 1
-        chosen = self._value_by_kind(kept, place)
+    def _value(self, default: str, name: str) -> str:
+        index, self.values = self.values, self.values + 1
+        chosen = self._value_by_kind(default, index)
         if self.traits.is_70b and chosen in ("Q3_K", "Q4_K"):
             chosen = "Q5_K"  # eight heads share it, so it is small and worth the bits
         return "Q8_0" if self.eight else chosen
 
-    def _value_by_kind(self, kept: str, place: int) -> str:
+    def _value_by_kind(self, default: str, index: int) -> str:
         if self.kind in ("Q2_K", "IQ3_XXS", "IQ3_M"):
-            alone = {"Q2_K": "Q3_K", "IQ3_M": "Q4_K"}.get(self.kind, kept if self.importance else "IQ3_S")
+            alone = {"Q2_K": "Q3_K", "IQ3_M": "Q4_K"}.get(self.kind, default if self.importance else "IQ3_S")
             return "Q4_K" if self.shared else alone
         if self.kind == "Q3_K_M":
-            return "Q5_K" if place < 2 else "Q4_K"
+            return "Q5_K" if index < 2 else "Q4_K"
         if self.kind in ("IQ4_NL", "IQ4_XS"):
-            return "Q5_K" if self.shared else kept
+            return "Q5_K" if self.shared else default
         if self.kind in ("Q4_K_M", "Q5_K_M"):
-            return "Q6_K" if more_bits(place, self.value_count) else kept
-        return "Q5_K" if self.kind == "Q4_K_S" and place < 4 else kept
+            return "Q6_K" if more_bits(index, self.value_count) else default
+        return "Q5_K" if self.kind == "Q4_K_S" and index < 4 else default
 
-    def _key(self, kept: str, name: str) -> str:
-        return "Q8_0" if self.eight else self._query(kept, name)
+    def _key(self, default: str, name: str) -> str:
+        return "Q8_0" if self.eight else self._query(default, name)
 
-    def _query(self, kept: str, name: str) -> str:
-        return "IQ2_S" if self.kind == "IQ3_XXS" else kept
+    def _query(self, default: str, name: str) -> str:
+        return "IQ2_S" if self.kind == "IQ3_XXS" else default
 
-    def _down(self, kept: str, name: str) -> str:
-        counted, self.downs = self.downs, self.downs + 1
+    def _down(self, default: str, name: str) -> str:
+        position, self.downs = self.downs, self.downs + 1
         count, layer = self.traits.layers, LAYER.match(name)
         # experts may come in any order, so there the layer counts, not how many came before
-        place = int(layer[1]) if self.traits.experts > 1 and layer else counted
+        index = int(layer[1]) if self.traits.experts > 1 and layer else position
         if self.kind in ("Q4_K_M", "Q5_K_M", "Q3_K_M"):
-            return self._down_medium(kept, place, count)
-        early = place < count // 8
+            return self._down_medium(default, index, count)
+        early = index < count // 8
         if self.kind == "Q2_K" or (self.kind == "IQ3_XXS" and not self.importance):
             return "Q4_K" if early and self.kind == "IQ3_XXS" else "Q3_K"
         if self.kind == "IQ3_M":
-            return "Q4_K" if early or (self.eight and more_bits(place, count)) else kept
+            return "Q4_K" if early or (self.eight and more_bits(index, count)) else default
         if self.kind in ("IQ4_NL", "IQ4_XS"):
-            return "Q5_K" if early and not self.importance else kept
+            return "Q5_K" if early and not self.importance else default
         if self.kind == "Q4_K_S":
-            return "Q5_K" if early and not self.falcon else kept
-        return kept.replace("_0", "_1") if self.kind in ("Q4_0", "Q5_0") and early and self.importance else kept
+            return "Q5_K" if early and not self.falcon else default
+        return default.replace("_0", "_1") if self.kind in ("Q4_0", "Q5_0") and early and self.importance else default
 
-    def _down_medium(self, kept: str, place: int, count: int) -> str:
-        more, first = more_bits(place, count), place < count // 16
+    def _down_medium(self, default: str, index: int, count: int) -> str:
+        more, first = more_bits(index, count), index < count // 16
         if self.kind == "Q3_K_M":
             return "Q5_K" if first else "Q4_K" if more or not self.falcon else "Q3_K"
         if self.kind == "Q4_K_M" and self.falcon:
             return "Q6_K" if first else "Q5_K" if more else "Q4_K"
-        return "Q6_K" if more else kept
+        return "Q6_K" if more else default
 
-    def _attention_output(self, kept: str, name: str) -> str:
+    def _attention_output(self, default: str, name: str) -> str:
         if self.falcon:
-            return kept
+            return default
         if self.eight:
             kinds = ("Q2_K", "IQ3_XXS", "Q3_K_S", "Q3_K_M", "IQ4_NL", "Q4_K_S", "Q4_K_M", "IQ3_M", "IQ4_XS")
-            return "Q5_K" if self.kind in kinds else kept
-        return {"Q2_K": "Q3_K", "IQ3_XXS": "IQ3_S", "Q3_K_M": "Q4_K", "IQ3_M": "Q4_K"}.get(self.kind, kept)
+            return "Q5_K" if self.kind in kinds else default
+        return {"Q2_K": "Q3_K", "IQ3_XXS": "IQ3_S", "Q3_K_M": "Q4_K", "IQ3_M": "Q4_K"}.get(self.kind, default)
 
 
 def _fitting(kind: str, width: int) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from workbench.gguf.reading import Header
 
-KEPT = (
+NEVER_QUANTIZED = (
     "_norm.weight", "ffn_gate_inp.weight", "ffn_gate_tid2eid.weight", "altup", "laurel", "per_layer_model_proj",
     "ssm_conv1d", "shortconv.conv.weight", "indexer.k_proj.weight", "indexer.q_proj.weight", "time_mix_first.weight",
     *(f"time_mix_{name}.weight" for name in ("w0", "w1", "w2", "v0", "v1", "v2", "a0", "a1", "a2", "g1", "g2")),
@@ -70,11 +70,11 @@ def order(name: str) -> tuple[int, str]:
 
 def is_quantized(weight: Weight) -> bool:
     """Whether quantizing changes this tensor at all: matrices that are no norms, gates or small helpers."""
-    dimensions = max((place + 1 for place, size in enumerate(weight.shape) if size > 1), default=1)
+    dimensions = max((axis + 1 for axis, size in enumerate(weight.shape) if size > 1), default=1)
     if dimensions < 2 or not weight.name.endswith("weight"):
         return False
     names = ("position_embd.weight", "token_types.weight")
-    return weight.name not in names and not any(part in weight.name for part in KEPT)
+    return weight.name not in names and not any(pattern in weight.name for pattern in NEVER_QUANTIZED)
 
 
 def sort_of(name: str) -> str:
@@ -82,4 +82,4 @@ def sort_of(name: str) -> str:
         return "output"
     if name in ("token_embd.weight", "per_layer_token_embd.weight"):
         return "embedding"
-    return next((sort for part, sort in SORTS if part in name), "other")
+    return next((sort for pattern, sort in SORTS if pattern in name), "other")

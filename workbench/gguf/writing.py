@@ -69,8 +69,8 @@ def text(words: str) -> bytes:
 
 def places(tensors: Sequence[Planned], alignment: int) -> bytes:
     """The part of the header that says where each tensor's data lies."""
-    made, offset = bytearray(), 0
+    encoded, offset = bytearray(), 0
     for name, shape, kind in tensors:
-        made += text(name) + struct.pack(f"<I{len(shape)}QIQ", len(shape), *shape, TYPES[kind][0], offset)
+        encoded += text(name) + struct.pack(f"<I{len(shape)}QIQ", len(shape), *shape, TYPES[kind][0], offset)
         offset += padded(tensor_bytes(shape, kind), alignment)
-    return bytes(made)
+    return bytes(encoded)

@@ -25,8 +25,8 @@ class Backend:
     longest: int = 2**31
     notes: tuple[str, ...] = ()
 
-    def logits(self, ids: Sequence[int], places: Sequence[int]) -> Iterator[NDArray[Any]]:
-        """The outputs at these places of a text, `SHARE` at a time: (positions, vocabulary), float32."""
+    def logits(self, ids: Sequence[int], positions: Sequence[int]) -> Iterator[NDArray[Any]]:
+        """The outputs at these positions of a text, `SHARE` at a time: (positions, vocabulary), float32."""
         raise NotImplementedError
 
     def prompt(self, ids: Sequence[int]) -> int:

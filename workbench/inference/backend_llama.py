@@ -23,9 +23,9 @@ class LlamaBackend(Backend):
         self.longest = self._model.longest
         self.words = f"llama.cpp (xllamacpp {importlib.metadata.version('xllamacpp')})"
 
-    def logits(self, ids: Sequence[int], places: Sequence[int]) -> Iterator[NDArray[Any]]:
+    def logits(self, ids: Sequence[int], positions: Sequence[int]) -> Iterator[NDArray[Any]]:
         self._context.forget(0)
-        yield from self._context.read(ids, places, self._spare.threads())
+        yield from self._context.read(ids, positions, self._spare.threads())
 
     def prompt(self, ids: Sequence[int]) -> int:
         self._context.forget(0)
@@ -51,18 +51,18 @@ class _Fixed(Spare):
 class _Reading(LlamaContext):
     """A context that also gives the logits in the middle of a text."""
 
-    def read(self, ids: Sequence[int], places: Sequence[int], threads: int) -> Iterator[NDArray[np.float32]]:
-        """Reads on in the first row; gives the logits at these places, those of `SHARE` tokens at a time."""
+    def read(self, ids: Sequence[int], positions: Sequence[int], threads: int) -> Iterator[NDArray[np.float32]]:
+        """Reads on in the first row; gives the logits at these positions, those of `SHARE` tokens at a time."""
         self._library.llama_set_n_threads(self.pointer, threads, threads)
         share = min(SHARE, self._batch)
-        wanted = set(places)
+        wanted = set(positions)
         for start in range(0, len(ids), share):
-            part = [
-                (token, self._used[0] + place, 0, start + place in wanted)
-                for place, token in enumerate(ids[start : start + share])
+            batch = [
+                (token, self._used[0] + offset, 0, start + offset in wanted)
+                for offset, token in enumerate(ids[start : start + share])
             ]
-            self._decode(part)
-            self._used[0] += len(part)
-            kept = [self._logits(place) for place, one in enumerate(part) if one[3]]
-            if kept:
-                yield np.stack(kept)
+            self._decode(batch)
+            self._used[0] += len(batch)
+            logits = [self._logits(offset) for offset, entry in enumerate(batch) if entry[3]]
+            if logits:
+                yield np.stack(logits)

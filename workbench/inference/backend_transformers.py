@@ -37,16 +37,16 @@ class TransformersBackend(Backend):
         self._cache: Any = None
 
     @classmethod
-    def of(cls, found: Resolved, threads: int, exact: bool = False) -> "TransformersBackend":
+    def of(cls, resolved: Resolved, threads: int, exact: bool = False) -> "TransformersBackend":
         """A model of the shelf, an adapter over its base. `exact`: computed in float32 where that has room."""
         hardware = probe()
-        exact = exact and 4 * summary(found.base).parameters < ROOM * _free(hardware)
-        model: Any = _in_float32(found.base, hardware) if exact else load_base(found.base, hardware)
-        if found.adapter:
+        exact = exact and 4 * summary(resolved.base).parameters < ROOM * _free(hardware)
+        model: Any = _in_float32(resolved.base, hardware) if exact else load_base(resolved.base, hardware)
+        if resolved.adapter:
             from peft import PeftModel
 
-            model = PeftModel.from_pretrained(model, str(found.adapter))
-        return cls(model, threads, Tokenizer.load(found.home_of_template))
+            model = PeftModel.from_pretrained(model, str(resolved.adapter))
+        return cls(model, threads, Tokenizer.load(resolved.home_of_template))
 
     @classmethod
     def of_gguf(cls, path: Path, threads: int) -> "TransformersBackend":
@@ -60,13 +60,13 @@ class TransformersBackend(Backend):
         return cls(model, threads, texts=GGUFReader(path).fields["tokenizer.ggml.tokens"].contents())
 
     @torch.inference_mode()
-    def logits(self, ids: Sequence[int], places: Sequence[int]) -> Iterator[NDArray[Any]]:
+    def logits(self, ids: Sequence[int], positions: Sequence[int]) -> Iterator[NDArray[Any]]:
         batch = torch.tensor([list(ids)], device=self.model.device)
-        wanted = torch.tensor(list(places), device=self.model.device)
+        wanted = torch.tensor(list(positions), device=self.model.device)
         out = self.model(input_ids=batch, use_cache=False, logits_to_keep=wanted).logits[0]
-        if len(out) != len(places):  # an architecture that gives them all
+        if len(out) != len(positions):  # an architecture that gives them all
             out = out[wanted]
-        for start in range(0, len(places), SHARE):
+        for start in range(0, len(positions), SHARE):
             yield as_floats(out[start : start + SHARE].float().cpu().numpy())
 
     def prompt(self, ids: Sequence[int]) -> int:

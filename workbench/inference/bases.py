@@ -14,17 +14,17 @@ from workbench.models.shelf import Resolved
 class Loaded:
     """What stands in memory for a name of the shelf: digests of base and adapter, and what the adapter is."""
 
-    found: Resolved
+    resolved: Resolved
     base: str
     adapter: str | None
     kind: AdapterKind | None = field(default=None, compare=False)
 
     @classmethod
-    def of(cls, found: Resolved) -> "Loaded":
-        base = read_manifest(found.base).digest
-        if found.adapter is None:
-            return cls(found, base, None)
-        return cls(found, base, read_manifest(found.adapter).digest, adapter_kind(found.adapter))
+    def of(cls, resolved: Resolved) -> "Loaded":
+        base = read_manifest(resolved.base).digest
+        if resolved.adapter is None:
+            return cls(resolved, base, None)
+        return cls(resolved, base, read_manifest(resolved.adapter).digest, adapter_kind(resolved.adapter))
 
     @property
     def key(self) -> str:
@@ -46,18 +46,18 @@ class Base:
     active: str | None = ""
     private: bool = False
 
-    def add(self, one: Loaded) -> None:
+    def add(self, loaded: Loaded) -> None:
         """Loads an adapter; raises `UserError` unless all that it promises is in its file, and nothing else."""
-        assert one.adapter and one.kind and one.found.adapter
-        Adapted(one.found.base, one.found.adapter)
+        assert loaded.adapter and loaded.kind and loaded.resolved.adapter
+        Adapted(loaded.resolved.base, loaded.resolved.adapter)
         slot = f"a{len(self.adapters)}"
         if self.adapters:
-            self.model.load_adapter(str(one.found.adapter), adapter_name=slot)
+            self.model.load_adapter(str(loaded.resolved.adapter), adapter_name=slot)
         else:
-            model = attach_adapter(fit_rows(self.model, one.found.adapter), one.found.adapter, slot).eval()
-            self.model = Prompted(model) if one.kind.is_prompt else model
-        self.adapters[one.adapter] = slot
-        self.active, self.private = "?", one.kind.private
+            model = attach_adapter(fit_rows(self.model, loaded.resolved.adapter), loaded.resolved.adapter, slot).eval()
+            self.model = Prompted(model) if loaded.kind.is_prompt else model
+        self.adapters[loaded.adapter] = slot
+        self.active, self.private = "?", loaded.kind.private
 
     def activate(self, adapter: str | None) -> Any:
         """Switches to one adapter, or truly off with None; returns the model to call."""

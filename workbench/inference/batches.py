@@ -8,7 +8,9 @@ from workbench.inference.loaded_model import Answering
 from workbench.inference.stream import Answer, Messages, TokenStream, TooLong, Watch
 
 
-def one_by_one(model: Answering, conversations: Sequence[Messages], decoding: Decoding, watch: Watch) -> list[Answer]:
+def generate_sequential(
+    model: Answering, conversations: Sequence[Messages], decoding: Decoding, watch: Watch
+) -> list[Answer]:
     """Each by a stream of its own."""
     return [
         answer_of(_through(stream, partial(watch, index)))

@@ -32,16 +32,16 @@ class Decoding(Spec):
             TopPLogitsWarper,
         )
 
-        found = LogitsProcessorList()
+        processors = LogitsProcessorList()
         if self.repetition_penalty != 1:
-            found.append(RepetitionPenaltyLogitsProcessor(self.repetition_penalty))
+            processors.append(RepetitionPenaltyLogitsProcessor(self.repetition_penalty))
         if not self.greedy:
-            found.append(TemperatureLogitsWarper(self.temperature))
+            processors.append(TemperatureLogitsWarper(self.temperature))
             if self.top_k:
-                found.append(TopKLogitsWarper(self.top_k))
+                processors.append(TopKLogitsWarper(self.top_k))
             if self.top_p < 1:
-                found.append(TopPLogitsWarper(self.top_p))
-        return found
+                processors.append(TopPLogitsWarper(self.top_p))
+        return processors
 
     def generate_arguments(self) -> dict[str, Any]:
         """The same settings in the words of `model.generate`."""

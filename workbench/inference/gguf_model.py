@@ -32,9 +32,9 @@ from workbench.inference.stream import TOKENS_PER_TURN, Answer, Messages, Watch,
 from workbench.models.shelf import gguf_file, model_folder
 from workbench.rendering.templates import Template, get_template, model_template
 
-PART = 256  # tokens of a prompt read in one turn
-MOST_ROWS = 8  # answers made side by side
-MOST_TOKENS = 16384  # that their contexts hold together
+PROMPT_CHUNK_TOKENS = 256  # tokens of a prompt read in one turn
+MAX_PARALLEL_ANSWERS = 8  # answers made side by side
+MAX_CONTEXT_TOKENS = 16384  # that their contexts hold together
 SPECIAL = {
     "bos_token": "bos",
     "eos_token": "eos",
@@ -59,7 +59,9 @@ class GgufModel:
         )
         self.template = adapter.template or own if adapter else own
         ids = {token: header.number(f"tokenizer.ggml.{key}_token_id", -1) for token, key in SPECIAL.items()}
-        self._special = {token: model.written(place) for token, place in ids.items() if 0 <= place < model.width}
+        self._special = {
+            token: model.written(token_id) for token, token_id in ids.items() if 0 <= token_id < model.width
+        }
         self.stops = model.ends | self._end_of_turn()
 
     def weights(self) -> str:
@@ -103,7 +105,7 @@ class GgufModel:
     ) -> list[Answer]:
         """Several side by side."""
         streams = list(streams_of(self, conversations, decoding))
-        answer_together({n: stream for n, stream in enumerate(streams) if isinstance(stream, GgufStream)}, watch)
+        generate_parallel({n: stream for n, stream in enumerate(streams) if isinstance(stream, GgufStream)}, watch)
         return [answer_of(stream) for stream in streams]
 
     def _end_of_turn(self) -> set[int]:
@@ -145,10 +147,10 @@ class GgufRuntime:
 
     def load(self, names: Sequence[str]) -> Iterator[str]:
         wanted = {name: read_manifest(gguf_file(self.home, pair_of(name)[0]).parent) for name in names}
-        kept = {manifest.digest for manifest in wanted.values()}
-        self._models = {digest: model for digest, model in self._models.items() if digest in kept}
-        self._adapters = {key: adapter for key, adapter in self._adapters.items() if key[0] in kept}
-        self._names = {name: one for name, one in self._names.items() if name in wanted}
+        digests = {manifest.digest for manifest in wanted.values()}
+        self._models = {digest: model for digest, model in self._models.items() if digest in digests}
+        self._adapters = {key: adapter for key, adapter in self._adapters.items() if key[0] in digests}
+        self._names = {name: model for name, model in self._names.items() if name in wanted}
         for name, manifest in wanted.items():
             gguf, lora = pair_of(name)
             path = gguf_file(self.home, gguf)
@@ -163,9 +165,9 @@ class GgufRuntime:
             self._names[name] = self._named(name, header, manifest, adapter)
 
     def _named(self, name: str, header: Header, manifest: Manifest, adapter: Adapter | None) -> GgufModel:
-        known = self._names.get(name)
-        if known and known.digest == manifest.digest and known.adapter == adapter:
-            return known
+        loaded = self._names.get(name)
+        if loaded and loaded.digest == manifest.digest and loaded.adapter == adapter:
+            return loaded
         return GgufModel(name, self._models[manifest.digest], header, manifest.digest, adapter, self._spare)
 
     def _adapter(self, name: str, manifest: Manifest) -> Adapter:
@@ -199,12 +201,12 @@ class GgufStream(Stream):
 
     def advance(self, tokens: int = TOKENS_PER_TURN) -> str:
         """As any stream; a long prompt is read in parts first, so that others get their turn and it can be stopped."""
-        if len(self.prompt) - self._read <= PART:
+        if len(self.prompt) - self._read <= PROMPT_CHUNK_TOKENS:
             self.note = ""
             return super().advance(tokens)
         began = time.perf_counter()
-        self._feed(self.prompt[self._read : self._read + PART])
-        self._read += PART
+        self._feed(self.prompt[self._read : self._read + PROMPT_CHUNK_TOKENS])
+        self._read += PROMPT_CHUNK_TOKENS
         self.seconds += time.perf_counter() - began
         self.note = f"Reading the conversation: {self._read} of {len(self.prompt)} tokens"
         return ""
@@ -229,13 +231,13 @@ class GgufStream(Stream):
             self._new_text()
 
 
-def answer_together(streams: Mapping[int, GgufStream], watch: Callable[[int], None]) -> None:
+def generate_parallel(streams: Mapping[int, GgufStream], watch: Callable[[int], None]) -> None:
     """Brings fresh answers of one model to their end, several side by side; `watch` hears the keys of those it begins
     and, before each step, of the latest."""
     if not streams:
         return
     some, length = next(iter(streams.values())), max(stream.length for stream in streams.values())
-    rows = max(1, min(MOST_ROWS, MOST_TOKENS // length, len(streams)))
+    rows = max(1, min(MAX_PARALLEL_ANSWERS, MAX_CONTEXT_TOKENS // length, len(streams)))
     context = some.context(length, rows)
     waiting, free, live = deque(streams.items()), list(range(rows)), dict[int, GgufStream]()
     latest = 0

@@ -78,7 +78,7 @@ SIGNATURES: dict[str, tuple[Any, ...]] = {  # what comes back, then what is give
     "llama_decode": (Int, Pointer, _Batch),
     "llama_get_logits_ith": (ctypes.POINTER(ctypes.c_float), Pointer, Int),
 }
-_told: deque[str] = deque(maxlen=4)  # the last errors llama.cpp spoke of
+_last_errors: deque[str] = deque(maxlen=4)  # the last errors llama.cpp spoke of
 
 
 @functools.cache
@@ -88,17 +88,17 @@ def library() -> Any:
     if path is None:
         raise UserError("xllamacpp, which runs GGUF models, is not installed.", INSTALL)
     try:
-        found = ctypes.CDLL(str(path))
+        llama = ctypes.CDLL(str(path))
         for name, (result, *arguments) in SIGNATURES.items():
-            function = getattr(found, name)
+            function = getattr(llama, name)
             function.restype, function.argtypes = result, arguments
     except (OSError, AttributeError) as error:
         raise UserError(f"This xllamacpp does not show llama.cpp's functions ({error}).", INSTALL) from None
-    if tuple(found.llama_context_default_params().head) != DEFAULTS:
+    if tuple(llama.llama_context_default_params().head) != DEFAULTS:
         raise UserError("This xllamacpp holds a llama.cpp whose settings lie elsewhere.", INSTALL)
-    found.llama_log_set(_LISTEN, None)
-    found.llama_backend_init()
-    return found
+    llama.llama_log_set(_LISTEN, None)
+    llama.llama_backend_init()
+    return llama
 
 
 def _listen(level: int, text: bytes, _: Any, before: list[int] = [0]) -> None:  # noqa: B006  (one memory for all calls)
@@ -108,7 +108,7 @@ def _listen(level: int, text: bytes, _: Any, before: list[int] = [0]) -> None:  
         words = text.decode("utf-8", "replace")
         print(words, end="", file=sys.stderr, flush=True)
         if level == ERROR and words.strip():
-            _told.append(words.strip())
+            _last_errors.append(words.strip())
 
 
 _LISTEN = _Log(_listen)  # kept for as long as the library may call it
@@ -122,7 +122,7 @@ class LlamaModel:
 
     def __init__(self, path: Path):
         self.library = library()
-        _told.clear()
+        _last_errors.clear()
         pointer = self.library.llama_model_load_from_file(str(path).encode(), self.library.llama_model_default_params())
         if not pointer:
             raise UserError(f"llama.cpp cannot load {path.parent.name}: {_reason()}", "Make or import it again.")
@@ -137,21 +137,21 @@ class LlamaModel:
     def tokenize(self, text: str) -> list[int]:
         """A text's tokens, special ones read as such, none added."""
         data = text.encode()
-        made = (Int * (len(data) + 8))()
-        count = self.library.llama_tokenize(self._vocabulary, data, len(data), made, len(made), False, True)
+        tokens = (Int * (len(data) + 8))()
+        count = self.library.llama_tokenize(self._vocabulary, data, len(data), tokens, len(tokens), False, True)
         if count < 0:
             raise UserError("llama.cpp could not read the text as tokens.", "Shorten it.")
-        return made[:count]
+        return tokens[:count]
 
     def text_of(self, tokens: Sequence[int]) -> str:
         """The text of these tokens, control tokens left out; bytes that make no character yet become '\ufffd'."""
-        given = (Int * len(tokens))(*tokens)
+        token_array = (Int * len(tokens))(*tokens)
         room = 16 * len(tokens) + 64
         while True:
-            made = ctypes.create_string_buffer(room)
-            size = self.library.llama_detokenize(self._vocabulary, given, len(tokens), made, room, False, False)
+            buffer = ctypes.create_string_buffer(room)
+            size = self.library.llama_detokenize(self._vocabulary, token_array, len(tokens), buffer, room, False, False)
             if size >= 0:
-                return made.raw[:size].decode("utf-8", "replace")
+                return buffer.raw[:size].decode("utf-8", "replace")
             room = -size
 
     def written(self, token: int) -> str:
@@ -168,13 +168,13 @@ class LlamaModel:
 
     def adapter(self, path: Path) -> int:
         """Loads a LoRA file; it is freed with the model."""
-        _told.clear()
-        found = self.library.llama_adapter_lora_init(self.pointer, str(path).encode())
-        if not found:
+        _last_errors.clear()
+        pointer = self.library.llama_adapter_lora_init(self.pointer, str(path).encode())
+        if not pointer:
             raise UserError(
                 f"llama.cpp cannot load the adapter: {_reason()}", "Fold it into its base and quantize that."
             )
-        return int(found)
+        return int(pointer)
 
 
 class LlamaContext:
@@ -192,8 +192,8 @@ class LlamaContext:
             raise UserError(f"llama.cpp has no memory for {length * rows} tokens: {_reason()}", "Shorten the answer.")
         weakref.finalize(self, self._library.llama_free, self.pointer)
         if adapter is not None:
-            one, full = (Pointer * 1)(adapter), (ctypes.c_float * 1)(1.0)
-            if code := self._library.llama_set_adapters_lora(self.pointer, one, 1, full):
+            pointers, scales = (Pointer * 1)(adapter), (ctypes.c_float * 1)(1.0)
+            if code := self._library.llama_set_adapters_lora(self.pointer, pointers, 1, scales):
                 raise UserError(f"llama.cpp could not switch the adapter on (code {code}).", "The log says why.")
         self._batch, self._rows = batch, np.arange(rows, dtype=np.int32)
         self._used = [0] * rows
@@ -201,33 +201,33 @@ class LlamaContext:
     def feed(self, texts: Mapping[int, Sequence[int]]) -> Logits:
         """Reads on in these rows; returns the logits after each one's last token, (vocabulary,), float32."""
         flat = [
-            (token, self._used[row] + place, row, place == len(tokens) - 1)
+            (token, self._used[row] + offset, row, offset == len(tokens) - 1)
             for row, tokens in texts.items()
-            for place, token in enumerate(tokens)
+            for offset, token in enumerate(tokens)
         ]
         threads = self._spare.threads()
         self._library.llama_set_n_threads(self.pointer, threads, threads)
-        found: Logits = {}
+        logits: Logits = {}
         for start in range(0, len(flat), self._batch):
-            found |= self._decode(flat[start : start + self._batch])
+            logits |= self._decode(flat[start : start + self._batch])
         for row, tokens in texts.items():
             self._used[row] += len(tokens)
-        return found
+        return logits
 
-    def _decode(self, part: Sequence[tuple[int, int, int, bool]]) -> Logits:
-        tokens, positions, rows = (np.array([one[n] for one in part], np.int32) for n in range(3))
-        wanted = np.array([one[3] for one in part], np.int8)
-        ones = np.ones(len(part), np.int32)
+    def _decode(self, batch: Sequence[tuple[int, int, int, bool]]) -> Logits:
+        tokens, positions, rows = (np.array([entry[n] for entry in batch], np.int32) for n in range(3))
+        wanted = np.array([entry[3] for entry in batch], np.int8)
+        ones = np.ones(len(batch), np.int32)
         where = self._rows.ctypes.data + 4 * rows.astype(np.uint64)  # the address of each token's row number
         data = [array.ctypes.data for array in (tokens, positions, ones, where, wanted)]
-        _told.clear()
-        if code := self._library.llama_decode(self.pointer, _Batch(len(part), data[0], None, *data[1:])):
+        _last_errors.clear()
+        if code := self._library.llama_decode(self.pointer, _Batch(len(batch), data[0], None, *data[1:])):
             raise UserError(f"llama.cpp could not go on (code {code}): {_reason()}", "Send again, or shorten the text.")
-        return {int(rows[place]): self._logits(int(place)) for place in np.flatnonzero(wanted)}
+        return {int(rows[index]): self._logits(int(index)) for index in np.flatnonzero(wanted)}
 
-    def _logits(self, place: int) -> NDArray[np.float32]:
-        found = self._library.llama_get_logits_ith(self.pointer, place)
-        return np.ctypeslib.as_array(found, (self.model.width,)).copy()
+    def _logits(self, index: int) -> NDArray[np.float32]:
+        values = self._library.llama_get_logits_ith(self.pointer, index)
+        return np.ctypeslib.as_array(values, (self.model.width,)).copy()
 
     def forget(self, row: int) -> None:
         """Empties a row for another text."""
@@ -237,4 +237,4 @@ class LlamaContext:
 
 def _reason() -> str:
     """Why, by the last errors it spoke of; those are in the log."""
-    return f"{opening_refusal(chr(10).join(_told))}."
+    return f"{opening_refusal(chr(10).join(_last_errors))}."

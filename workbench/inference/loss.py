@@ -84,13 +84,13 @@ def rows_of(home: Home, name: str, limit: int) -> tuple[str, list[Row]]:
 
 
 def encode(
-    found: Resolved, rows: Sequence[Row], kind: str, template: str = "model", max_length: int | None = 512
+    resolved: Resolved, rows: Sequence[Row], kind: str, template: str = "model", max_length: int | None = 512
 ) -> list[Encoded]:
     """The rows as training would give them to this model: [{input_ids, labels}].
 
     Rows with nothing to measure are left out; raises `UserError` when none is left.
     """
-    folder = found.home_of_template
+    folder = resolved.home_of_template
     encoded, report = encode_rows(rows, kind, Tokenizer.load(folder), get_template(template, folder), max_length)
     encoded = [row for row in encoded if any(label != IGNORED for label in row["labels"][1:])]
     if not encoded:
@@ -105,8 +105,8 @@ def encode(
 
 def longest(model: Any) -> int | None:
     """How many tokens a model takes at most, if its config says so."""
-    found = getattr(model.config, "max_position_embeddings", None)
-    return int(found) if found else None
+    limit = getattr(model.config, "max_position_embeddings", None)
+    return int(limit) if limit else None
 
 
 def loss_of(
@@ -121,21 +121,21 @@ def loss_of(
     `progress` hears (rows done, rows in all). Raises `JobStopped` when `stop` gives something true before a batch.
     """
     nll, counts = np.zeros(len(rows)), np.zeros(len(rows))
-    done = 0
-    for places in batches([len(row["input_ids"]) for row in rows], _vocabulary(model)):
+    processed = 0
+    for indices in batches([len(row["input_ids"]) for row in rows], _vocabulary(model)):
         if stop and stop():
             raise JobStopped
-        nll[places], counts[places] = _batch(model, [rows[place] for place in places])
-        done += len(places)
+        nll[indices], counts[indices] = _batch(model, [rows[index] for index in indices])
+        processed += len(indices)
         if progress:
-            progress(done, len(rows))
+            progress(processed, len(rows))
     low, high = interval(nll, counts, seed)
     return Loss(float(nll.sum() / counts.sum()), low, high, int(counts.sum()), len(rows), nll, counts)
 
 
 def batches(lengths: Sequence[int], vocabulary: int) -> Iterator[list[int]]:
-    """The places of the rows that go through the model together, so that their logits stay below `LOGITS` bytes."""
-    order = sorted(range(len(lengths)), key=lambda place: -lengths[place])
+    """The indices of the rows that go through the model together, so that their logits stay below `LOGITS` bytes."""
+    order = sorted(range(len(lengths)), key=lambda index: -lengths[index])
     while order:
         room = LOGITS // (4 * vocabulary * max(lengths[order[0]], 1))
         size = max(1, min(BATCH, room))
@@ -148,9 +148,9 @@ def _batch(model: Any, rows: Sequence[Encoded]) -> tuple[Array, Array]:
     import torch
 
     width = max(len(row["input_ids"]) for row in rows)
-    ids, labels, seen = (
-        torch.tensor([row + [pad] * (width - len(row)) for row in part])
-        for part, pad in (
+    ids, labels, attention_mask = (
+        torch.tensor([row + [pad] * (width - len(row)) for row in sequences])
+        for sequences, pad in (
             ([row["input_ids"] for row in rows], 0),
             ([row["labels"] for row in rows], IGNORED),
             ([[1] * len(row["input_ids"]) for row in rows], 0),
@@ -158,12 +158,12 @@ def _batch(model: Any, rows: Sequence[Encoded]) -> tuple[Array, Array]:
     )
     with torch.inference_mode():
         logits = model(
-            input_ids=ids.to(model.device), attention_mask=seen.to(model.device), use_cache=False
+            input_ids=ids.to(model.device), attention_mask=attention_mask.to(model.device), use_cache=False
         ).logits  # rows × width × vocabulary
         wanted = labels[:, 1:].to(logits.device)
-        kept = wanted != IGNORED
-        each = torch.nn.functional.cross_entropy(logits[:, :-1][kept].float(), wanted[kept], reduction="none")
-    owner = kept.nonzero()[:, 0].cpu().numpy()
+        scored = wanted != IGNORED
+        each = torch.nn.functional.cross_entropy(logits[:, :-1][scored].float(), wanted[scored], reduction="none")
+    owner = scored.nonzero()[:, 0].cpu().numpy()
     sums: Array = np.bincount(owner, weights=each.cpu().double().numpy(), minlength=len(rows)).astype(float)
     return sums, np.bincount(owner, minlength=len(rows)).astype(float)
 
@@ -185,12 +185,12 @@ def interval(nll: Array, counts: Array, seed: int = 0) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def difference(one: Loss, other: Loss, seed: int = 0) -> dict[str, float]:
+def difference(candidate: Loss, reference: Loss, seed: int = 0) -> dict[str, float]:
     """How much lower `one` is than `other` on the same rows, in nats, with its paired 95 % interval.
 
     Raises `ValueError` when they were measured on different tokens.
     """
-    if not np.array_equal(one.counts, other.counts):
+    if not np.array_equal(candidate.counts, reference.counts):
         raise ValueError("the losses were measured on different tokens")
-    low, high = interval(one.nll - other.nll, one.counts, seed)
-    return {"loss": round(one.loss - other.loss, 5), "low": round(low, 5), "high": round(high, 5)}
+    low, high = interval(candidate.nll - reference.nll, candidate.counts, seed)
+    return {"loss": round(candidate.loss - reference.loss, 5), "low": round(low, 5), "high": round(high, 5)}

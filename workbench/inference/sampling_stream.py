@@ -28,9 +28,9 @@ class TopP:
         if reached[0, -1] < self.whole.top_p and scores.shape[-1] > MANY:
             filtered: torch.Tensor = self.whole(ids, scores)
             return filtered
-        kept = int((reached - chances < self.whole.top_p).sum())
+        count = int((reached - chances < self.whole.top_p).sum())
         out = torch.full_like(scores, self.whole.filter_value)
-        return out.scatter(-1, likely.indices[:, :kept], likely.values[:, :kept])
+        return out.scatter(-1, likely.indices[:, :count], likely.values[:, :count])
 
 
 class Stream:
@@ -46,7 +46,10 @@ class Stream:
         self.seconds = 0.0
         self._cache: Any = None
         self._generator: Any = None
-        self._processors = [TopP(one) if isinstance(one, TopPLogitsWarper) else one for one in decoding.processors()]
+        self._processors = [
+            TopP(processor) if isinstance(processor, TopPLogitsWarper) else processor
+            for processor in decoding.processors()
+        ]
 
     @torch.inference_mode()
     def advance(self, tokens: int = TOKENS_PER_TURN) -> str:

@@ -28,20 +28,20 @@ class TransformersModel:
     """A name of the shelf over a base in memory: the base alone, or with one adapter on."""
 
     def __init__(self, loaded: Loaded, base: Base):
-        folder = loaded.found.home_of_template
-        self.name, self.loaded, self.base = loaded.found.name, loaded, base
-        self.stops = stops_of(folder, loaded.found.base)
+        folder = loaded.resolved.home_of_template
+        self.name, self.loaded, self.base = loaded.resolved.name, loaded, base
+        self.stops = stops_of(folder, loaded.resolved.base)
         self._rendering = Tokenizer.load(folder), get_template("model", folder)
         self.tokenizer = load_tokenizer(folder)
         self.tokenizer.chat_template = self.tokenizer.chat_template or self._rendering[1].text
         self.tokenizer.padding_side = "left"
 
     def weights(self) -> str:
-        one = self.loaded
-        if one.adapter:
-            return f"{one.found.base.name} + adapter {self.name} on · {one.adapter[:8]}"
+        loaded = self.loaded
+        if loaded.adapter:
+            return f"{loaded.resolved.base.name} + adapter {self.name} on · {loaded.adapter[:8]}"
         others = "adapters off" if self.base.adapters else "no adapter"
-        return f"{self.name} · {others} · {one.base[:8]}"
+        return f"{self.name} · {others} · {loaded.base[:8]}"
 
     def torch_model(self) -> Any:
         return self.base.activate(self.loaded.adapter)
@@ -81,7 +81,7 @@ class TransformersModel:
     def answer_batch(
         self, conversations: Sequence[Messages], decoding: Decoding, watch: Watch = unwatched
     ) -> list[Answer]:
-        return _answer_at_once(self, conversations, decoding, watch)
+        return _generate_batched(self, conversations, decoding, watch)
 
 
 class TransformersRuntime:
@@ -101,24 +101,26 @@ class TransformersRuntime:
 
     def load(self, names: Sequence[str]) -> Iterator[str]:
         wanted = [Loaded.of(resolve(self.home, name)) for name in names]
-        keys = {one.key for one in wanted}
+        keys = {loaded.key for loaded in wanted}
         self._bases = {key: base for key, base in self._bases.items() if key in keys}
         self._models = {name: model for name, model in self._models.items() if model.loaded.key in keys}
-        for one in wanted:
-            found = one.found
-            if one.key not in self._bases:
-                yield f"Loading {found.base.name} on {self.hardware.device}"
-                self._bases[one.key] = Base(load_base(found.base, self.hardware, answers_only=True).eval(), active=None)
-            base = self._bases[one.key]
-            if one.adapter and one.adapter not in base.adapters:
-                yield f"Loading adapter {found.name}"
-                base.add(one)
-            known = self._models.get(found.name)
-            if known is None or known.loaded != one:
-                self._models[found.name] = TransformersModel(one, base)
+        for loaded in wanted:
+            resolved = loaded.resolved
+            if loaded.key not in self._bases:
+                yield f"Loading {resolved.base.name} on {self.hardware.device}"
+                self._bases[loaded.key] = Base(
+                    load_base(resolved.base, self.hardware, answers_only=True).eval(), active=None
+                )
+            base = self._bases[loaded.key]
+            if loaded.adapter and loaded.adapter not in base.adapters:
+                yield f"Loading adapter {resolved.name}"
+                base.add(loaded)
+            model = self._models.get(resolved.name)
+            if model is None or model.loaded != loaded:
+                self._models[resolved.name] = TransformersModel(loaded, base)
 
 
-def _answer_at_once(
+def _generate_batched(
     model: TransformersModel, conversations: Sequence[Messages], decoding: Decoding, watch: Watch
 ) -> list[Answer]:
     """All in one batch, but for those the model has less room for."""
@@ -159,7 +161,7 @@ def _generate(model: TransformersModel, prompts: Sequence[list[int]], decoding: 
 
 def _finished(model: LoadedModel, ids: list[int]) -> Answer:
     end = next((index for index, token in enumerate(ids) if token in model.stops), None)
-    kept = ids if end is None else ids[:end]
-    text = model.decode(kept).strip()
+    answer_ids = ids if end is None else ids[:end]
+    text = model.decode(answer_ids).strip()
     finish = "error" if not text else "length" if end is None else "eos"
-    return Answer(text, finish, len(kept))
+    return Answer(text, finish, len(answer_ids))

@@ -77,13 +77,15 @@ class Adapted:
             except KeyError as error:
                 raise self._incomplete([str(error.args[0])]) from None
             except RuntimeError as error:
-                if not (found := SIZES.search(str(error))):
+                if not (match := SIZES.search(str(error))):
                     raise
-                name, have, need = found.groups()
+                name, have, need = match.groups()
                 have, need = (size.replace(", ", " × ") for size in (have, need))
                 raise self._other_base(f"{_short(name)} is {have} in the adapter, the base needs {need}.") from None
         modules = dict(self._model.named_modules())
-        copies = {f"{name}.modules_to_save" for name, one in modules.items() if isinstance(one, ModulesToSaveWrapper)}
+        copies = {
+            f"{name}.modules_to_save" for name, module in modules.items() if isinstance(module, ModulesToSaveWrapper)
+        }
         # PEFT saves a resized embedding twice, once under a name that it does not read itself
         if strange := sorted(name for name in result.unexpected_keys if name.rpartition(".")[0] not in copies):
             raise self._unexpected(strange)
@@ -157,25 +159,25 @@ class Adapted:
         """The base's own parameters that the adapter's file holds whole: biases, a resized embedding."""
         own: dict[int, str] = {}
         for name, unit in self.units():
-            own |= {id(one): "" for one in unit.parameters()}
-            own |= {id(one): f"{name}.{path}" for path, one in base_of(unit).named_parameters()}
-        found = {}
+            own |= {id(parameter): "" for parameter in unit.parameters()}
+            own |= {id(parameter): f"{name}.{path}" for path, parameter in base_of(unit).named_parameters()}
+        parameters = {}
         for name, parameter in self.hollow.model.named_parameters():
             if not parameter.is_meta and (path := own.get(id(parameter), name)):
-                found[path] = parameter.detach()
-        return found
+                parameters[path] = parameter.detach()
+        return parameters
 
     def changed(self, unit: Any, name: str) -> list[str]:
         """The base's parameters that a unit changes."""
         if isinstance(unit, ModulesToSaveWrapper):
-            return [f"{name}.{one}" for one, _ in unit.modules_to_save[SLOT].named_parameters()]
+            return [f"{name}.{path}" for path, _ in unit.modules_to_save[SLOT].named_parameters()]
         inner = base_of(unit)
-        return [f"{name}.{one}" for one, _ in inner.named_parameters()]
+        return [f"{name}.{path}" for path, _ in inner.named_parameters()]
 
     def merge(self, unit: Any, name: str, get: Read) -> dict[str, Tensor]:
         """The parameters of a unit with the adapter added, in float32; `get` reads one of the base's."""
         if isinstance(unit, ModulesToSaveWrapper):
-            return {f"{name}.{one}": value.detach() for one, value in unit.modules_to_save[SLOT].named_parameters()}
+            return {f"{name}.{path}": value.detach() for path, value in unit.modules_to_save[SLOT].named_parameters()}
         work: Any = copy.deepcopy(unit)
         layer = getattr(work, "token_adapter", work)
         for parameter in work.parameters():
@@ -183,16 +185,16 @@ class Adapted:
                 parameter.data = parameter.data.float()
         fill(base_of(layer), name, get)
         with torch.no_grad():
-            for one in reversed(layers_of(layer)):
+            for wrapper in reversed(layers_of(layer)):
                 if self._start in FROM_BASE:
-                    start(one, str(self._start))
-                one.merge(safe_merge=False, adapter_names=[SLOT])
-        return {f"{name}.{one}": value.detach() for one, value in base_of(layer).named_parameters()}
+                    start(wrapper, str(self._start))
+                wrapper.merge(safe_merge=False, adapter_names=[SLOT])
+        return {f"{name}.{path}": value.detach() for path, value in base_of(layer).named_parameters()}
 
     def check_biases(self) -> None:
         """Raises `UserError` where PEFT could not merge: a LoRA bias over a layer that has none."""
         for name, unit in self.units():
-            bias = any(getattr(part, "bias", None) is not None for part in getattr(unit, "lora_B", {}).values())
+            bias = any(getattr(lora_b, "bias", None) is not None for lora_b in getattr(unit, "lora_B", {}).values())
             if bias and getattr(base_of(unit), "bias", None) is None:
                 raise UserError(
                     f"{self.adapter.name!r} cannot be folded: it adds a bias to {name}, which has none in the base.",
@@ -210,11 +212,11 @@ def base_of(unit: Any) -> Any:
 
 def layers_of(layer: Any) -> list[Any]:
     """PEFT's layers around one module, outermost first: several where several of its parameters are changed."""
-    found = []
+    layers = []
     while isinstance(layer, BaseTunerLayer):
-        found.append(layer)
+        layers.append(layer)
         layer = getattr(layer, "base_layer")  # noqa: B009
-    return found
+    return layers
 
 
 def fill(module: nn.Module, name: str, get: Read) -> None:
@@ -229,8 +231,8 @@ def fill(module: nn.Module, name: str, get: Read) -> None:
 def start(layer: Any, how: str) -> None:
     """Takes out of the base what PiSSA and OLoRA start from, by PEFT's own code; the adapter's matrices stay."""
     held = {
-        name: part.weight.data.clone()
-        for name, part in (("lora_A", layer.lora_A[SLOT]), ("lora_B", layer.lora_B[SLOT]))
+        name: matrix.weight.data.clone()
+        for name, matrix in (("lora_A", layer.lora_A[SLOT]), ("lora_B", layer.lora_B[SLOT]))
     }
     layer.pissa_init(SLOT, how) if how == "pissa" else layer.olora_init(SLOT)
     for name, value in held.items():

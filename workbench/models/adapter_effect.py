@@ -35,7 +35,7 @@ def changes_nothing(adapted: Adapted) -> bool:
                 return False
             continue
         merged = adapted.merge(unit, name, base)
-        if not all(_same(adapted, value, base(one)) for one, value in merged.items()):
+        if not all(_same(adapted, value, base(parameter)) for parameter, value in merged.items()):
             return False
     return True
 
@@ -48,7 +48,7 @@ def _size(named: tuple[str, Any]) -> int:
 def _base(adapted: Adapted) -> Read:
     """Reads a parameter of the base by its name in the model."""
     if model_config(adapted.base).get("quantization_config"):
-        shapes = {name: one.shape for name, one in hollow(adapted.base).model.named_parameters()}
+        shapes = {name: parameter.shape for name, parameter in hollow(adapted.base).model.named_parameters()}
         return lambda name: torch.ones(shapes[name])
     files, layout = Tensors(adapted.base), adapted.layout
 
@@ -62,10 +62,10 @@ def _base(adapted: Adapted) -> Read:
 def _biased(unit: Any) -> bool | None:
     """Of a LoRA with a bias of its own, which PEFT does not merge where the base has none, whether it adds anything;
     None of others."""
-    parts = list(getattr(unit, "lora_B", {}).values())
-    if all(getattr(part, "bias", None) is None for part in parts):
+    modules = list(getattr(unit, "lora_B", {}).values())
+    if all(getattr(module, "bias", None) is None for module in modules):
         return None
-    return any(bool(one.any()) for part in parts for one in part.parameters())
+    return any(bool(parameter.any()) for module in modules for parameter in module.parameters())
 
 
 def _same(adapted: Adapted, value: Tensor, before: Tensor) -> bool:

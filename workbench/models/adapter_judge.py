@@ -30,18 +30,18 @@ class Judgement:
     idle: Problem | None
 
     @classmethod
-    def of(cls, found: list[Problem]) -> "Judgement":
-        idle = next((one for one in found if one.field == EFFECT), None)
-        return cls(tuple(one for one in found if one is not idle), idle)
+    def of(cls, problems: list[Problem]) -> "Judgement":
+        idle = next((problem for problem in problems if problem.field == EFFECT), None)
+        return cls(tuple(problem for problem in problems if problem is not idle), idle)
 
     def require(self, field: str, idle_too: bool = False) -> None:
         """Raises `UserError` unless the adapter can be used; idle_too: one that does nothing may be."""
         problems = Problems()
-        for one in (*self.problems, *([self.idle] if self.idle and not idle_too else [])):
-            problems.add(field, one.message, one.remedy)
+        for problem in (*self.problems, *([self.idle] if self.idle and not idle_too else [])):
+            problems.add(field, problem.message, problem.remedy)
         if len(problems.found) == 1:
-            (one,) = problems.found
-            raise UserError(one.message, one.remedy, field)
+            (problem,) = problems.found
+            raise UserError(problem.message, problem.remedy, field)
         problems.check()
 
 
@@ -50,13 +50,13 @@ def judge(home: Home, adapter: Path, base: Path) -> Judgement:
     marks = dict(_marks(adapter, base))
     path = home.cache / "adapters" / f"{_key(marks)}.json"
     try:
-        return Judgement.of([Problem(**one) for one in bounded_object(path)["found"]])
+        return Judgement.of([Problem(**fields) for fields in bounded_object(path)["found"]])
     except (UserError, KeyError, TypeError):
         pass  # it was not judged yet
-    found = inspect(adapter, base)
+    problems = inspect(adapter, base)
     if dict(_marks(adapter, base)) == marks:
-        _write(path, adapter, found)
-    return Judgement.of(found)
+        _write(path, adapter, problems)
+    return Judgement.of(problems)
 
 
 def remember_sound(home: Home, adapter: Path, base: Path) -> None:
@@ -64,9 +64,9 @@ def remember_sound(home: Home, adapter: Path, base: Path) -> None:
     _write(home.cache / "adapters" / f"{_key(dict(_marks(adapter, base)))}.json", adapter, [])
 
 
-def _write(path: Path, adapter: Path, found: list[Problem]) -> None:
+def _write(path: Path, adapter: Path, problems: list[Problem]) -> None:
     path.parent.mkdir(exist_ok=True)
-    write_text(path, json.dumps({"adapter": adapter.name, "found": [vars(one) for one in found]}))
+    write_text(path, json.dumps({"adapter": adapter.name, "found": [vars(problem) for problem in problems]}))
 
 
 def require_sound(home: Home, adapter: Path | None, base: Path, field: str = "model", idle_too: bool = False) -> None:
@@ -83,5 +83,5 @@ def _marks(*folders: Path) -> Iterator[tuple[str, Mark]]:
 
 
 def _key(marks: dict[str, Mark]) -> str:
-    told = json.dumps([REVISION, [version(name) for name in LIBRARIES], sorted(marks.items())])
-    return hashlib.sha256(told.encode()).hexdigest()[:32]
+    identity = json.dumps([REVISION, [version(name) for name in LIBRARIES], sorted(marks.items())])
+    return hashlib.sha256(identity.encode()).hexdigest()[:32]

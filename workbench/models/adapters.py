@@ -153,33 +153,35 @@ def misfits(kind: AdapterKind, adapter: Path, base: Path) -> list[str]:
 
     Layers that the base's files hold under other names are left to `workbench.models.adapted`.
     """
-    known = {name: shape for name, shape, _ in tensors.shapes(base)}
-    found = []
+    base_shapes = {name: shape for name, shape, _ in tensors.shapes(base)}
+    sentences = []
     for name, shape, _ in tensors.shapes(adapter):
-        module, _, part = name.removeprefix("base_model.model.").partition(".lora_")
-        weight = known.get(f"{module}.weight")
+        module, _, parameter = name.removeprefix("base_model.model.").partition(".lora_")
+        weight = base_shapes.get(f"{module}.weight")
         if weight is None or len(weight) != 2:
             continue
-        if part == "B.bias" and f"{module}.bias" not in known:
-            found.append(f"it adds a bias to {module}, which has none in the base.")
-        side = {"A.weight": 1, "B.weight": 0}.get(part)
+        if parameter == "B.bias" and f"{module}.bias" not in base_shapes:
+            sentences.append(f"it adds a bias to {module}, which has none in the base.")
+        side = {"A.weight": 1, "B.weight": 0}.get(parameter)
         have = shape[side] if side is not None else 0
         need = weight[1 - side if kind.config.get("fan_in_fan_out") else side] if side is not None else 0
         if have != need:
-            found.append(f"{module}.weight is {weight[0]} × {weight[1]} in the base, the adapter needs {have}.")
-    return found
+            sentences.append(f"{module}.weight is {weight[0]} × {weight[1]} in the base, the adapter needs {have}.")
+    return sentences
 
 
 def _is_private(named: str, config: dict[str, Any], rows: int) -> bool:
     if named != "LORA" or rows or config.get("init_lora_weights") in FROM_BASE:
         return True
-    return config.get("bias", "none") != "none" or any(config.get(one) for one in BEYOND_LORA if one not in SHARED)
+    return config.get("bias", "none") != "none" or any(
+        config.get(setting) for setting in BEYOND_LORA if setting not in SHARED
+    )
 
 
 def _refusal(named: str, config: dict[str, Any], shapes: dict[str, tuple[int, ...]]) -> tuple[str, str]:
     if named not in FIELDS:
-        known = ", ".join(FIELDS)
-        return (f"is of the kind {named or '?'}, which is not known here", f"Known are: {known}.")
+        kinds = ", ".join(FIELDS)
+        return (f"is of the kind {named or '?'}, which is not known here", f"Known are: {kinds}.")
     unknown = sorted(name for name in config if name not in FIELDS[named] | COMMON and config[name])
     if unknown:
         return (
@@ -232,8 +234,8 @@ def _beyond_lora(named: str, config: dict[str, Any], rows: int) -> str:
 
 def _embedding(name: str) -> str:
     """The embedding or output head that a tensor of an adapter belongs to, or ''."""
-    parts = name.removeprefix("base_model.model.").split(".")
-    return next((part for part in parts if part in EMBEDDINGS), "")
+    segments = name.removeprefix("base_model.model.").split(".")
+    return next((segment for segment in segments if segment in EMBEDDINGS), "")
 
 
 def _rows(shapes: dict[str, tuple[int, ...]]) -> int:

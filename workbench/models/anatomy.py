@@ -33,18 +33,18 @@ class Anatomy:
         """Read without torch; raises `UserError` for what cannot be pruned: quantized models, and no decoders."""
         config = tensors.model_config(folder)
         headers = list(tensors.shapes(folder))
-        found = cls(
+        anatomy = cls(
             folder, config, {name: shape for name, shape, _ in headers}, {name: dtype for name, _, dtype in headers}
         )
         if config.get("quantization_config"):
             raise UserError(f"{folder.name} is quantized already.", "Prune the model it was made from.", "model")
-        if not config.get("num_hidden_layers") or not found.linear():
+        if not config.get("num_hidden_layers") or not anatomy.linear():
             raise UserError(
                 f"{folder.name} is no plain language model: its layers have other names or parts.",
                 "Llama, Mistral, Qwen, Gemma, SmolLM and models built like them can be pruned.",
                 "model",
             )
-        return found
+        return anatomy
 
     @property
     def layers(self) -> int:
@@ -57,7 +57,7 @@ class Anatomy:
     @property
     def width(self) -> int:
         """Neurons of an MLP; raises `UserError` where it is not made of gate, up and down."""
-        wanted = [f"mlp.{part}_proj.weight" for part in ("gate", "up", "down")]
+        wanted = [f"mlp.{projection}_proj.weight" for projection in ("gate", "up", "down")]
         widths = {self.shapes[name][0] for name in self.each_layer(wanted[:2], "MLP")}
         widths |= {self.shapes[name][1] for name in self.each_layer(wanted[2:], "MLP")}
         if len(widths) > 1:
@@ -76,27 +76,31 @@ class Anatomy:
     @property
     def head_dim(self) -> int:
         """Width of a head; raises `UserError` where attention is not q, k, v and o of one size in all layers."""
-        found = int(self.config.get("head_dim") or self.hidden // self.heads)
-        rows = {"q_proj": self.heads * found, "k_proj": self.groups * found, "v_proj": self.groups * found}
-        for name in self.each_layer([f"self_attn.{part}.weight" for part in ATTENTION], "attention"):
-            part = name.split(".")[-2]
-            if rows.get(part, self.heads * found) != self.shapes[name][part == "o_proj"]:
+        head_width = int(self.config.get("head_dim") or self.hidden // self.heads)
+        rows = {
+            "q_proj": self.heads * head_width,
+            "k_proj": self.groups * head_width,
+            "v_proj": self.groups * head_width,
+        }
+        for name in self.each_layer([f"self_attn.{projection}.weight" for projection in ATTENTION], "attention"):
+            projection = name.split(".")[-2]
+            if rows.get(projection, self.heads * head_width) != self.shapes[name][projection == "o_proj"]:
                 raise _other(f"{name} has not the size its config says")
-        known = {f"self_attn.{part}.{kind}" for part in ATTENTION for kind in ("weight", "bias")}
+        divided = {f"self_attn.{projection}.{kind}" for projection in ATTENTION for kind in ("weight", "bias")}
         for name, shape in self.shapes.items():
-            part = within(name)
-            if part.startswith("self_attn.") and part not in known and shape != (found,):
-                raise _other(f"it has {part}, which is not divided by heads in a known way")
-        return found
+            inner_name = within(name)
+            if inner_name.startswith("self_attn.") and inner_name not in divided and shape != (head_width,):
+                raise _other(f"it has {inner_name}, which is not divided by heads in a known way")
+        return head_width
 
-    def each_layer(self, parts: Iterable[str], what: str) -> list[str]:
+    def each_layer(self, inner_names: Iterable[str], block: str) -> list[str]:
         """The names of these parts in all layers; raises `UserError` when one is missing."""
-        found = {(layer_of(name), within(name)): name for name in self.shapes}
-        names = [(layer, part) for layer in range(self.layers) for part in parts]
-        missing = [part for layer, part in names if (layer, part) not in found]
+        tensor_names = {(layer_of(name), within(name)): name for name in self.shapes}
+        names = [(layer, inner_name) for layer in range(self.layers) for inner_name in inner_names]
+        missing = [inner_name for layer, inner_name in names if (layer, inner_name) not in tensor_names]
         if missing:
-            raise _other(f"its {what} has no {missing[0]}")
-        return [found[place] for place in names]
+            raise _other(f"its {block} has no {missing[0]}")
+        return [tensor_names[key] for key in names]
 
     def linear(self) -> list[str]:
         """The matrices of its layers: what unstructured pruning thins out. Embeddings, head and routers are left."""
@@ -115,14 +119,14 @@ class Anatomy:
 
 def layer_of(name: str) -> int | None:
     """The layer a tensor belongs to; None for embeddings, last norm and head."""
-    found = IN_LAYER.search(name)
-    return int(found[1]) if found else None
+    match = IN_LAYER.search(name)
+    return int(match[1]) if match else None
 
 
 def within(name: str) -> str:
     """A tensor's name inside its layer, as mlp.down_proj.weight; '' outside of layers."""
-    found = IN_LAYER.search(name)
-    return found[2] if found else ""
+    match = IN_LAYER.search(name)
+    return match[2] if match else ""
 
 
 def _other(reason: str) -> UserError:

@@ -16,11 +16,11 @@ def cast(name: str, tensor: Tensor, dtype: torch.dtype, remedy: str = "", field:
 
     float16 ends at 65,504, bfloat16 where float32 does: what does not fit was most likely made in another type.
     """
-    done = tensor.to("cpu", dtype)
-    if all_finite(done):
-        return done
+    converted = tensor.to("cpu", dtype)
+    if all_finite(converted):
+        return converted
     require_finite(name, tensor, remedy, field)
-    largest = max(float(part.abs().max()) for part in tensor.reshape(-1).split(BLOCK))
+    largest = max(float(block.abs().max()) for block in tensor.reshape(-1).split(BLOCK))
     kind = str(dtype).removeprefix("torch.")
     raise UserError(
         f"{name} reaches {largest:.6g}; {kind} ends at {torch.finfo(dtype).max:.6g}, so it would become infinite.",
@@ -40,4 +40,4 @@ def all_finite(tensor: Tensor) -> bool:
     """Whether no element is NaN or infinite; a sum tells it without a mask as large as the tensor."""
     if not tensor.is_floating_point() or bool(tensor.sum(dtype=torch.float32).isfinite()):
         return True
-    return all(bool(part.isfinite().all()) for part in tensor.reshape(-1).split(BLOCK))
+    return all(bool(block.isfinite().all()) for block in tensor.reshape(-1).split(BLOCK))

@@ -48,14 +48,14 @@ class Comparison:
         return self.effect > 0 and (within or self.difference < ROUNDINGS * self.rounding)
 
 
-def compare(ctx: JobContext, found: Resolved, folder: Path, changed: set[str]) -> dict[str, Any]:
+def compare(ctx: JobContext, resolved: Resolved, folder: Path, changed: set[str]) -> dict[str, Any]:
     """What was measured, noted in the job too; raises `UserError` when the folded model is another."""
-    assert found.adapter
-    dtype = tensors.summary(found.base).dtype
-    cpu, compute = _cpu(found.base, dtype)
-    ids = probe_ids(found)
+    assert resolved.adapter
+    dtype = tensors.summary(resolved.base).dtype
+    cpu, compute = _cpu(resolved.base, dtype)
+    ids = probe_ids(resolved)
     ctx.progress(0, 2, "Asking base and adapter")
-    base, truth = _truth(found, cpu, compute, ids)
+    base, truth = _truth(resolved, cpu, compute, ids)
     ctx.checkpoint()
     ctx.progress(1, 2, "Asking the folded model")
     folded, moved = _folded(folder, cpu, compute, ids, changed, dtype)
@@ -64,35 +64,42 @@ def compare(ctx: JobContext, found: Resolved, folder: Path, changed: set[str]) -
         _mean(truth[..., :width] - base[..., :width]), _mean(folded - truth), _mean(moved - folded), dtype
     )
     if not comparison.holds():
-        raise UserError(_wrong(found, comparison), "Nothing was put on the shelf. Use the adapter over its base.")
+        raise UserError(_wrong(resolved, comparison), "Nothing was put on the shelf. Use the adapter over its base.")
     ctx.note(_right(comparison, ids.numel()))
     return {"difference_of_effect": float(f"{comparison.share:.2g}"), "tokens": ids.numel(), "dtype": dtype}
 
 
-def _wrong(found: Resolved, comparison: Comparison) -> str:
+def _wrong(resolved: Resolved, comparison: Comparison) -> str:
     if not comparison.effect:
-        return f"{found.name!r} changes no logit of {found.base.name!r}: it does nothing, and there is nothing to fold."
+        return (
+            f"{resolved.name!r} changes no logit of {resolved.base.name!r}: it does nothing, and there is nothing to"
+            " fold."
+        )
     return (
-        f"The folded model is not {found.base.name!r} with {found.name!r}: its logits are off by"
+        f"The folded model is not {resolved.base.name!r} with {resolved.name!r}: its logits are off by"
         f" {comparison.share:.2g} of the adapter's own effect."
     )
 
 
 def _right(comparison: Comparison, tokens: int) -> str:
-    said = f"Compared on {tokens} tokens: the logits differ from base + adapter by {comparison.share:.2g} of its effect"
+    message = (
+        f"Compared on {tokens} tokens: the logits differ from base + adapter by {comparison.share:.2g} of its effect"
+    )
     if comparison.share < TOLERANCE.get(comparison.dtype, COARSE):
-        return f"{said}."
-    return f"{said}. That is the rounding to {comparison.dtype}, which is coarse against so small an effect."
+        return f"{message}."
+    return f"{message}. That is the rounding to {comparison.dtype}, which is coarse against so small an effect."
 
 
-def probe_ids(found: Resolved) -> Tensor:
+def probe_ids(resolved: Resolved) -> Tensor:
     """Token ids (4, 32) from the whole vocabulary, with those that the adapter trains singly and the last ones."""
-    assert found.adapter
-    kind = adapter_kind(found.adapter)
-    config = tensors.model_config(found.base)
-    rows = kind.rows or int({**config, **(config.get("text_config") or {})}.get("vocab_size") or 0) or _rows(found.base)
+    assert resolved.adapter
+    kind = adapter_kind(resolved.adapter)
+    config = tensors.model_config(resolved.base)
+    rows = (
+        kind.rows or int({**config, **(config.get("text_config") or {})}.get("vocab_size") or 0) or _rows(resolved.base)
+    )
     single = kind.config.get("trainable_token_indices") or kind.config.get("token_indices") or []
-    single = [one for part in single.values() for one in part] if isinstance(single, dict) else list(single)
+    single = [index for indices in single.values() for index in indices] if isinstance(single, dict) else list(single)
     generator = torch.Generator().manual_seed(0)
     ids = torch.randint(0, rows, (ROWS, LENGTH), generator=generator)
     first = [*single[: LENGTH // 2], *range(max(0, rows - 4), rows)]
@@ -115,12 +122,12 @@ def _cpu(base: Path, dtype: str) -> tuple[Hardware, torch.dtype]:
 
 
 @torch.inference_mode()
-def _truth(found: Resolved, cpu: Hardware, dtype: torch.dtype, ids: Tensor) -> tuple[Tensor, Tensor]:
+def _truth(resolved: Resolved, cpu: Hardware, dtype: torch.dtype, ids: Tensor) -> tuple[Tensor, Tensor]:
     """Logits of the base alone, and of base + adapter by PEFT."""
-    assert found.adapter
-    model = fit_rows(load_base(found.base, cpu, dtype=dtype), found.adapter).eval()
+    assert resolved.adapter
+    model = fit_rows(load_base(resolved.base, cpu, dtype=dtype), resolved.adapter).eval()
     base = model(input_ids=ids).logits.float()
-    adapted = attach_adapter(model, found.adapter).eval()
+    adapted = attach_adapter(model, resolved.adapter).eval()
     truth = adapted(input_ids=ids).logits.float()
     del model, adapted
     gc.collect()

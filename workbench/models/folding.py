@@ -17,7 +17,7 @@ BESIDE = (
 )  # fmt: skip
 
 
-def fold_into(ctx: JobContext, found: Resolved, folder: Path) -> dict[str, Any]:
+def fold_into(ctx: JobContext, resolved: Resolved, folder: Path) -> dict[str, Any]:
     """Writes weights, config and tokenizer into an empty folder; returns what the comparison with PEFT measured.
 
     Raises `UserError` for an adapter that cannot be folded and when base + adapter and the folded model differ by
@@ -26,39 +26,41 @@ def fold_into(ctx: JobContext, found: Resolved, folder: Path) -> dict[str, Any]:
     from workbench.models.fold_check import compare
     from workbench.models.tokenizer_check import check_tokenizer
 
-    check_tokenizer(found.home_of_template, field="adapter", note=ctx.note, base=found.base)  # not only behind the work
-    changed = _write(ctx, found, folder)
-    copy_tokenizer(found.base, folder)
-    if found.home_of_template != found.base:
-        copy_tokenizer(found.home_of_template, folder, get_template("model", found.home_of_template))
+    check_tokenizer(
+        resolved.home_of_template, field="adapter", note=ctx.note, base=resolved.base
+    )  # not only behind the work
+    changed = _write(ctx, resolved, folder)
+    copy_tokenizer(resolved.base, folder)
+    if resolved.home_of_template != resolved.base:
+        copy_tokenizer(resolved.home_of_template, folder, get_template("model", resolved.home_of_template))
     check_tokenizer(folder, field="adapter", note=print)
     write_stops(folder)
-    return compare(ctx, found, folder, changed)
+    return compare(ctx, resolved, folder, changed)
 
 
-def _write(ctx: JobContext, found: Resolved, folder: Path) -> set[str]:
+def _write(ctx: JobContext, resolved: Resolved, folder: Path) -> set[str]:
     """Streams the tensors and writes the config; returns the model's parameters that the adapter changes."""
     from workbench.models.merged import MergedTensors
     from workbench.models.weights import ShardWriter
 
-    assert found.adapter
+    assert resolved.adapter
     ctx.progress(0, 0, "Reading the adapter")
-    weights = MergedTensors(found.base, found.adapter)
+    weights = MergedTensors(resolved.base, resolved.adapter)
     names = weights.names()
     writer = ShardWriter(folder, 2 * 10**9, len(names))
-    for done, name in enumerate(names):
+    for index, name in enumerate(names):
         ctx.checkpoint()
-        if done % 20 == 0:
-            ctx.progress(done, len(names), f"Adding {name}")
+        if index % 20 == 0:
+            ctx.progress(index, len(names), f"Adding {name}")
         writer.add(name, weights.get(name))
     writer.finish()
     for note in _notes(weights.config_changes):
         ctx.note(note)
-    config = changed_config(model_config(found.base), weights.config_changes)
+    config = changed_config(model_config(resolved.base), weights.config_changes)
     write_text(folder / "config.json", json.dumps(config, indent=2) + "\n")
     for name in BESIDE:
-        if (found.base / name).is_file():
-            shutil.copyfile(found.base / name, folder / name)
+        if (resolved.base / name).is_file():
+            shutil.copyfile(resolved.base / name, folder / name)
     ctx.progress(len(names), len(names), "Added")
     return weights.changed()
 
@@ -72,9 +74,9 @@ def changed_config(config: dict[str, Any], changes: dict[str, Any]) -> dict[str,
 
 
 def _notes(changes: dict[str, Any]) -> list[str]:
-    found = []
+    notes = []
     if "tie_word_embeddings" in changes:
-        found.append("The adapter changes the embedding and the output head apart: they are two tensors now, not one.")
+        notes.append("The adapter changes the embedding and the output head apart: they are two tensors now, not one.")
     if rows := changes.get("vocab_size"):
-        found.append(f"The adapter brings an embedding of {rows} rows, and the tokenizer that goes with it.")
-    return found
+        notes.append(f"The adapter brings an embedding of {rows} rows, and the tokenizer that goes with it.")
+    return notes

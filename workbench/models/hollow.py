@@ -50,9 +50,9 @@ def model_class(config: Any) -> tuple[type[PreTrainedModel], Any]:
             f"{config.model_type} is no causal language model of transformers {transformers.__version__}.",
             "Choose a model that generates text.", "model",
         )  # fmt: skip
-    found: Any = _get_model_class(config, MODEL_FOR_CAUSAL_LM_MAPPING)
+    generator: Any = _get_model_class(config, MODEL_FOR_CAUSAL_LM_MAPPING)
     text = config.sub_configs.get("text_config") if config.sub_configs else None
-    return found, config.get_text_config() if text is not None and found.config_class is text else config
+    return generator, config.get_text_config() if text is not None and generator.config_class is text else config
 
 
 def hollow(folder: Path, rows: int = 0, kind: type[PreTrainedModel] | None = None) -> Hollow:
@@ -62,9 +62,9 @@ def hollow(folder: Path, rows: int = 0, kind: type[PreTrainedModel] | None = Non
     Raises `UserError` when no class is known for it.
     """
     config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
-    for part in (config, config.get_text_config()):
-        if hasattr(part, "quantization_config"):
-            del part.quantization_config
+    for sub_config in (config, config.get_text_config()):
+        if hasattr(sub_config, "quantization_config"):
+            del sub_config.quantization_config
     if kind is None:
         kind, config = model_class(config)
     own_rows = int(getattr(config.get_text_config(), "vocab_size", 0) or 0)
@@ -101,16 +101,16 @@ class Layout:
     def __init__(self, hollow: Hollow, shapes: Mapping[str, tuple[int, ...]]):
         self._model = hollow.model
         transforms = getattr(hollow.model, "_weight_conversions", None) or []
-        renamings = [one for one in transforms if isinstance(one, WeightRenaming)]
-        converters = [one for one in transforms if isinstance(one, WeightConverter)]
-        self._converter = {pattern: one for one in converters for pattern in one.source_patterns}
-        prefix, known = hollow.model.base_model_prefix, hollow.model.state_dict()
+        renamings = [transform for transform in transforms if isinstance(transform, WeightRenaming)]
+        converters = [transform for transform in transforms if isinstance(transform, WeightConverter)]
+        self._converter = {pattern: transform for transform in converters for pattern in transform.source_patterns}
+        prefix, state_dict = hollow.model.base_model_prefix, hollow.model.state_dict()
         groups: dict[str, Group] = {}
         for name in sorted(shapes, key=dot_natural_key):
-            target, pattern = rename_source_key(name, renamings, converters, prefix, known)
-            if target not in known and name in known:
+            target, pattern = rename_source_key(name, renamings, converters, prefix, state_dict)
+            if target not in state_dict and name in state_dict:
                 target, pattern = name, None
-            if target in known:
+            if target in state_dict:
                 group = groups.setdefault(target, Group(pattern=pattern, parameters=[target]))
                 group.files.append(name)
                 group.patterns.append(pattern or name)
@@ -134,8 +134,8 @@ class Layout:
         converter = copy.deepcopy(self._converter[group.pattern])
         for name, pattern in zip(group.files, group.patterns, strict=True):
             converter.add_tensor(target, name, pattern, get(name))  # type: ignore[arg-type]
-        done = converter.convert(target, model=self._model, config=self._model.config)
-        return {name: value[0] if isinstance(value, list) else value for name, value in done.items()}
+        converted = converter.convert(target, model=self._model, config=self._model.config)
+        return {name: value[0] if isinstance(value, list) else value for name, value in converted.items()}
 
     def write(self, group: Group, values: dict[str, Tensor]) -> dict[str, Tensor]:
         """The tensors of the files that a group's parameters go back to; raises `UserError` if they do not."""

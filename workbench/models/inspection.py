@@ -35,7 +35,7 @@ def inspect(folder: Path, base: Path | None = None) -> list[Problem]:
     command = [sys.executable, "-m", "workbench.models.inspection", str(folder), *([str(base)] if base else [])]
     offline = {"HF_HUB_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": ""}
     try:
-        done = subprocess.run(
+        completed = subprocess.run(
             command, capture_output=True, text=True, timeout=LONGEST, check=False, cwd=ROOT,
             env=child_environment(extra=offline),
         )  # fmt: skip
@@ -43,11 +43,11 @@ def inspect(folder: Path, base: Path | None = None) -> list[Problem]:
         raise UserError(
             f"{folder.name} took more than {LONGEST} s to look at.", "Check its config.json.", "path"
         ) from None
-    last = done.stdout.strip().rpartition("\n")[2]
-    if done.returncode or not last.startswith("["):
-        why = (done.stderr.strip().splitlines() or ["it ended without a word"])[-1][:300]
+    last = completed.stdout.strip().rpartition("\n")[2]
+    if completed.returncode or not last.startswith("["):
+        why = (completed.stderr.strip().splitlines() or ["it ended without a word"])[-1][:300]
         raise UserError(f"{folder.name} could not be looked at: {why}", "Check its config.json.", "path")
-    return [Problem(**one) for one in json.loads(last)]
+    return [Problem(**fields) for fields in json.loads(last)]
 
 
 def look(folder: Path, base: Path | None = None) -> list[Problem]:
@@ -66,8 +66,8 @@ def look(folder: Path, base: Path | None = None) -> list[Problem]:
         if "can't allocate memory" in str(error):  # torch's own
             problems.add("path", TOO_MUCH, "Check its config.json.")
             return problems.found
-        told = f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:200]}"
-        problems.add("path", f"no model can be built from its config ({told}).", "Get a fresh copy of that file.")
+        cause = f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:200]}"
+        problems.add("path", f"no model can be built from its config ({cause}).", "Get a fresh copy of that file.")
     return problems.found
 
 
@@ -81,14 +81,14 @@ def _model(folder: Path, problems: Problems) -> None:
     try:
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
     except (ValueError, KeyError, TypeError, OSError) as error:
-        told = (str(error).splitlines() or ["?"])[0][:200]
+        cause = (str(error).splitlines() or ["?"])[0][:200]
         raise UserError(
-            f"its config.json is none that transformers {transformers.__version__} knows: {told}",
+            f"its config.json is none that transformers {transformers.__version__} knows: {cause}",
             "Get a model of an architecture that it has.", "path",
         ) from None  # fmt: skip
-    for part in (config, config.get_text_config()):
+    for sub_config in (config, config.get_text_config()):
         for setting in COUNTS:
-            if isinstance(count := getattr(part, setting, None), int) and count > MOST:
+            if isinstance(count := getattr(sub_config, setting, None), int) and count > MOST:
                 raise UserError(f"its config.json says {setting}: {count}.", "Get a fresh copy of that file.", "path")
     kind = kind_from(written)
     if not written.get("quantization_config"):
@@ -98,8 +98,8 @@ def _model(folder: Path, problems: Problems) -> None:
                 f"its architecture {kind.architecture} is none of transformers {transformers.__version__}.",
                 "Get a model of an architecture that it has.", "path",
             )  # fmt: skip
-        found = hollow(folder, kind=named)
-        _tensors(kind.architecture, found.missing, found.mismatched, problems)
+        hollow_model = hollow(folder, kind=named)
+        _tensors(kind.architecture, hollow_model.missing, hollow_model.mismatched, problems)
     rows = int(getattr(config.get_text_config(), "vocab_size", 0) or 0)
     _vocabulary(folder, rows, problems)
     _tokenizer(folder, problems)
@@ -185,7 +185,7 @@ def main() -> None:
     """Looks at the folders named on the command line, in bounded memory."""
     folder, base = Path(sys.argv[1]), Path(sys.argv[2]) if len(sys.argv) > 2 else None
     bound_memory(MEMORY_BYTES + (_weights(folder, base) if base else 0))
-    print(json.dumps([vars(one) for one in look(folder, base)]))
+    print(json.dumps([vars(problem) for problem in look(folder, base)]))
 
 
 if __name__ == "__main__":

@@ -55,9 +55,9 @@ def load_base(
     except torch.OutOfMemoryError:
         raise
     except _failures(packed) as error:
-        told = (str(error) or type(error).__name__).splitlines()[0][:300]
+        cause = (str(error) or type(error).__name__).splitlines()[0][:300]
         raise UserError(
-            f"{folder.name} cannot be loaded as a language model: {told}",
+            f"{folder.name} cannot be loaded as a language model: {cause}",
             f"It is quantized by {packed}, which may not run on this machine; choose the model it was made from."
             if packed
             else "Check that it is a causal language model that this version of transformers knows.",

@@ -21,19 +21,19 @@ LARGE = "The adapter changes the base beyond its type: use it over its base, or 
 FUSED_HELD = 3  # fused parameters whose parts are kept until they are asked for
 
 
-def open_weights(found: Resolved, any_config: bool = False) -> Tensors:
+def open_weights(resolved: Resolved, any_config: bool = False) -> Tensors:
     """The tensors of a model of the shelf, an adapter's merged in by PEFT.
 
     any_config: take also what makes another config.json than the base's (more rows, an untied head). Raises
     `UserError` for adapters that cannot be merged.
     """
-    if found.adapter is None:
-        return Tensors(found.base)
-    merged = MergedTensors(found.base, found.adapter)
+    if resolved.adapter is None:
+        return Tensors(resolved.base)
+    merged = MergedTensors(resolved.base, resolved.adapter)
     if merged.config_changes and not any_config:
         settings = ", ".join(merged.config_changes)
         raise UserError(
-            f"{found.name!r} makes another model than its base ({settings}).",
+            f"{resolved.name!r} makes another model than its base ({settings}).",
             "Fold it into its base in the Models tab first, and use the folded model.",
             "model",
         )
@@ -67,8 +67,8 @@ class MergedTensors(Tensors):
 
     def changed(self) -> set[str]:
         """The model's parameters that differ from the base's, or may."""
-        found = {*self._units, *self._replaced}
-        return found | {target for target, source in self.adapted.tied.items() if source in found}
+        names = {*self._units, *self._replaced}
+        return names | {target for target, source in self.adapted.tied.items() if source in names}
 
     def _untie(self) -> None:
         for target, source in self.adapted.tied.items():
@@ -140,7 +140,7 @@ class MergedTensors(Tensors):
         return cast(name, tensor, super().dtype(name), LARGE).contiguous()
 
     def _write(self, group: Group) -> dict[str, Tensor]:
-        return self._layout.write(group, {one: self._value(one) for one in group.parameters})
+        return self._layout.write(group, {parameter: self._value(parameter) for parameter in group.parameters})
 
     @property
     def config_changes(self) -> dict[str, Any]:

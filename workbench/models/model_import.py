@@ -14,7 +14,7 @@ from workbench.models.adapters import adapter_kind
 from workbench.models.inspection import EFFECT, inspect
 from workbench.models.model_kinds import kind_of
 from workbench.models.shelf import architecture_of, model_folder, read_config, resolve
-from workbench.models.shelving import is_kept, shelve
+from workbench.models.shelving import belongs_to_model, shelve
 
 TEXT_BYTES = 64 * 1024**2  # of a file beside the weights: the largest tokenizers have half of it
 PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
@@ -38,14 +38,14 @@ def import_folder(home: Home, source: str | Path, name: str, base: str = "", hub
     parents = [parent_of(model_folder(home, base, "base"), "base")] if is_adapter else []
     manifest = shelve(
         home, name, source, kind="adapter" if is_adapter else "model", parents=parents,
-        made_by=made_by, info=told(source), link=False,
+        made_by=made_by, info=kind_info(source), link=False,
     )  # fmt: skip
     if is_adapter:
         remember_sound(home, home.models / name, home.models / base)
     return manifest
 
 
-def told(source: Path) -> dict[str, Any]:
+def kind_info(source: Path) -> dict[str, Any]:
     """What the manifest of an imported model says of its kind, and of what will not work with it."""
     if (source / "adapter_config.json").is_file():
         return {}
@@ -58,16 +58,16 @@ def check_folder(home: Home, source: Path, base: str = "") -> None:
     problems = Problems()
     if not source.is_dir():
         raise UserError(f"{source} is not a folder.", "Give the folder that holds config.json.", "path")
-    regular_files(source, is_kept)
+    regular_files(source, belongs_to_model)
     names = {path.name for path in source.iterdir()}
     adapter = "adapter_config.json" in names
     if not adapter and "config.json" not in names:
         problems.add("path", "the folder has no config.json.", "Choose the folder transformers saved the model in.")
     if not any(name.endswith(".safetensors") for name in names):
         pickled = sorted(name for name in names if name.endswith(PICKLED))
-        found = f"only pickled weights ({pickled[0]})" if pickled else "no weights"
+        contents = f"only pickled weights ({pickled[0]})" if pickled else "no weights"
         problems.add(
-            "path", f"there are {found}.", "Save it as safetensors (save_pretrained does); pickles can run code."
+            "path", f"there are {contents}.", "Save it as safetensors (save_pretrained does); pickles can run code."
         )
     config = _config(source, "adapter_config.json" if adapter else "config.json", problems)
     try:
@@ -82,19 +82,22 @@ def check_folder(home: Home, source: Path, base: str = "") -> None:
         problems.add(
             "path", "there is no tokenizer.json.", "Save the tokenizer with transformers into the same folder."
         )
-    texts = [path for path in source.iterdir() if is_kept(path) and path.suffix != ".safetensors"]
+    texts = [path for path in source.iterdir() if belongs_to_model(path) and path.suffix != ".safetensors"]
     large = [path.name for path in texts if path.stat().st_size > TEXT_BYTES]
     if large:
         problems.add("path", f"{large[0]} is larger than {TEXT_BYTES / 1024**2:g} MB.", "Get a fresh copy of it.")
     problems.check()
-    for problem in tensors.check_shards(source):
-        problems.add("path", problem.message, problem.remedy)
+    for damage in tensors.check_shards(source):
+        problems.add("path", damage.message, damage.remedy)
     trained_on = _base_of(home, base, problems) if adapter else None
     problems.check()
     if adapter:
         adapter_kind(source).require_usable(source.name, "path")
-    for one in inspect(source, trained_on):
-        problems.add("path", one.message, one.remedy) if one.field == EFFECT else problems.found.append(one)
+    for problem in inspect(source, trained_on):
+        if problem.field == EFFECT:
+            problems.add("path", problem.message, problem.remedy)
+        else:
+            problems.found.append(problem)
     problems.check()
 
 
@@ -104,14 +107,14 @@ def _base_of(home: Home, base: str, problems: Problems) -> Path | None:
         problems.add("base", "an adapter needs its base model.", "Name the model on the shelf it was trained on.")
         return None
     try:
-        found = resolve(home, base, "base")
-        if found.adapter:
-            problems.add("base", f"{base!r} is an adapter itself.", f"Name the model {found.base.name!r} under it.")
-        kind_of(found.base).require_text(base, "base")
+        resolved = resolve(home, base, "base")
+        if resolved.adapter:
+            problems.add("base", f"{base!r} is an adapter itself.", f"Name the model {resolved.base.name!r} under it.")
+        kind_of(resolved.base).require_text(base, "base")
     except UserError as error:
         problems.collect("base", error)
         return None
-    return found.base
+    return resolved.base
 
 
 def _config(source: Path, name: str, problems: Problems) -> dict[str, Any]:

@@ -101,6 +101,9 @@ def _family(architecture: str, config: dict[str, Any]) -> str:
         (bool(config.get("is_encoder_decoder")), "sequence to sequence"),
         ("vision_config" in config, "vision"),
         (encodes and not config.get("is_decoder"), "encoder"),
-        (not architecture or architecture.endswith("Model") or any(one in architecture for one in DECODERS), "causal"),
+        (
+            not architecture or architecture.endswith("Model") or any(marker in architecture for marker in DECODERS),
+            "causal",
+        ),
     )
     return next((family for sign, family in signs if sign), "other")

@@ -101,7 +101,7 @@ def _foreign(start: bytes) -> tuple[str, str] | None:
         text = start.decode("utf-8-sig", "strict" if len(start) < START_BYTES else "ignore").strip()
     except UnicodeDecodeError:
         return None
-    if not text or not all(one.isprintable() or one.isspace() for one in text):
+    if not text or not all(character.isprintable() or character.isspace() for character in text):
         return None
     if text.lower().startswith(("<!doctype html", "<html")):
         return "a web page", PAGE
@@ -122,7 +122,7 @@ def _needed(path: Path) -> int:
         with path.open("rb") as file:
             length = int.from_bytes(file.read(LENGTH_BYTES), "little")
             header = json.loads(file.read(length))
-        ends = [int(one["data_offsets"][1]) for name, one in header.items() if name != "__metadata__"]
+        ends = [int(entry["data_offsets"][1]) for name, entry in header.items() if name != "__metadata__"]
     except (OSError, ValueError, AttributeError, KeyError, TypeError, IndexError, RecursionError):
         return 0
     return LENGTH_BYTES + length + max(ends, default=0)

@@ -68,8 +68,8 @@ def model_folder(home: Home, name: str, field_name: str = "model") -> Path:
     """The folder of a model on the shelf; raises `UserError` with the nearest names."""
     folder = inside(home.models, name, field_name)
     if not folder.is_dir():
-        known = [path.name for path in entries(home.models)]
-        remedy = suggestion(name, known) if known else "Get the starter model first (Models tab, or `import-model`)."
+        names = [path.name for path in entries(home.models)]
+        remedy = suggestion(name, names) if names else "Get the starter model first (Models tab, or `import-model`)."
         raise UserError(f"There is no model {name!r}.", remedy, field_name)
     return folder
 
@@ -102,16 +102,17 @@ def row_of(folder: Path) -> ModelInfo:
     base = manifest.parent("base")
     weights = tensors.summary(folder)
     config = read_config(folder / ("adapter_config.json" if manifest.kind == "adapter" else "config.json"))
-    said = manifest.info
-    told = whole(said.get("parameters")) if "type" in said else None  # packed tensors do not tell their own number
+    info = manifest.info
+    # packed tensors do not tell their own number
+    declared_parameters = whole(info.get("parameters")) if "type" in info else None
     return ModelInfo(
         name=folder.name,
         kind=manifest.kind,
         folder=folder,
         base=base.name if base else "",
         architecture=architecture_of(config, manifest.kind),
-        dtype=weights.dtype if told is None else text(said["type"], SHOWN),
-        parameters=weights.parameters if told is None else told,
+        dtype=weights.dtype if declared_parameters is None else text(info["type"], SHOWN),
+        parameters=weights.parameters if declared_parameters is None else declared_parameters,
         size=weights.size,
         made_by=_method(manifest),
         created=text(manifest.created, SHOWN),
@@ -240,9 +241,9 @@ def resolve(home: Home, name: str, field_name: str = "model") -> Resolved:
 def usable(home: Home, name: str, field_name: str = "model", idle_too: bool = False) -> Resolved:
     """As `resolve`, and raises `UserError` for an adapter that its files or its base do not bear out, or that does
     nothing; idle_too: that may be."""
-    found = resolve(home, name, field_name)
-    require_sound(home, found.adapter, found.base, field_name, idle_too)
-    return found
+    resolved = resolve(home, name, field_name)
+    require_sound(home, resolved.adapter, resolved.base, field_name, idle_too)
+    return resolved
 
 
 def answerable(home: Home, name: str, field_name: str = "model") -> None:
@@ -253,8 +254,8 @@ def answerable(home: Home, name: str, field_name: str = "model") -> None:
     if manifest.kind == "gguf":
         gguf_in(home.models / name)
     elif manifest.kind != "ensemble":
-        found = usable(home, name, field_name)
-        kind_of(found.base).require_text(name, field_name)
+        resolved = usable(home, name, field_name)
+        kind_of(resolved.base).require_text(name, field_name)
 
 
 def read_config(path: Path) -> dict[str, Any]:

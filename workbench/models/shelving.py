@@ -11,7 +11,7 @@ from workbench.core.paths import regular_files
 from workbench.models.shelf import row_of
 
 FICLONE = 0x40049409  # linux/fs.h
-KEPT = (".safetensors", ".json", ".jinja", ".txt", ".model", ".md")
+MODEL_SUFFIXES = (".safetensors", ".json", ".jinja", ".txt", ".model", ".md")
 OF_WEIGHTS = ("config.json", "adapter_config.json", "model.safetensors.index.json", "README.md")
 
 
@@ -25,7 +25,7 @@ def shelve(
     file system's own copy on write where it has that.
     """
     with writing(home.models / safe_name(name)) as partial:
-        for path in regular_files(source, is_kept):
+        for path in regular_files(source, belongs_to_model):
             (_link if link else clone)(path, partial / path.name)
         manifest = Manifest(kind=kind, name=name, parents=parents, made_by=made_by, info=info or {})
         manifest = write_manifest(partial, manifest)
@@ -33,9 +33,9 @@ def shelve(
         return manifest
 
 
-def is_kept(path: Path) -> bool:
+def belongs_to_model(path: Path) -> bool:
     """Whether a file of a model's folder belongs on the shelf."""
-    return path.suffix in KEPT and path.name != "manifest.yaml"
+    return path.suffix in MODEL_SUFFIXES and path.name != "manifest.yaml"
 
 
 def _link(source: Path, target: Path) -> None:
@@ -59,5 +59,10 @@ def clone(source: Path, target: Path) -> None:
 def copy_texts(source: Path, target: Path) -> None:
     """Copies tokenizer, chat template and their like: all that belongs on the shelf but what describes the weights."""
     for path in sorted(source.iterdir()):
-        if path.is_file() and path.suffix in KEPT and path.suffix != ".safetensors" and path.name not in OF_WEIGHTS:
+        if (
+            path.is_file()
+            and path.suffix in MODEL_SUFFIXES
+            and path.suffix != ".safetensors"
+            and path.name not in OF_WEIGHTS
+        ):
             shutil.copyfile(path, target / path.name)

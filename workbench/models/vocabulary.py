@@ -60,16 +60,18 @@ def _vocabulary(folder: Path, times: tuple[int, ...]) -> Vocabulary | None:
 
 def _ids(data: dict[str, Any]) -> Ids:
     listed = data["model"]["vocab"]
-    pairs = listed.items() if isinstance(listed, dict) else ((one[0], place) for place, one in enumerate(listed))
-    return _with_added(Ids(pairs), [one["content"] for one in data.get("added_tokens") or []])
+    pairs = (
+        listed.items() if isinstance(listed, dict) else ((entry[0], token_id) for token_id, entry in enumerate(listed))
+    )
+    return _with_added(Ids(pairs), [entry["content"] for entry in data.get("added_tokens") or []])
 
 
 def _with_added(ids: Ids, added: list[str]) -> Ids:
     """Gives added tokens their ids as the tokenizers library does, which closes gaps whatever the file says."""
     size, highest = len(ids), -1
     for text in added:
-        place = ids.setdefault(text, highest + 1 if highest >= size or not size else size)
-        highest = max(highest, place)
+        token_id = ids.setdefault(text, highest + 1 if highest >= size or not size else size)
+        highest = max(highest, token_id)
     return ids
 
 

@@ -26,7 +26,7 @@ SYNC_EVERY = 64 * 2**20
 
 
 @dataclass(frozen=True)
-class Place:
+class TensorLocation:
     """Where a tensor lies: its file, the first byte of its data and their number."""
 
     path: Path
@@ -44,48 +44,50 @@ class Tensors:
 
     def __init__(self, folder: Path):
         self.folder = folder
-        self._places: dict[str, Place] = {}
+        self._locations: dict[str, TensorLocation] = {}
         for path in sorted(folder.glob("*.safetensors")):
             try:
                 with opened(path, "pt"):  # checks the header and the file's length
                     pass
             except UserError as error:
                 raise UserError(f"{folder.name}: {error.message}", error.remedy) from None
-            self._places |= _places(path)
+            self._locations |= _locations(path)
 
     def names(self) -> list[str]:
-        return list(self._places)
+        return list(self._locations)
 
     def __contains__(self, name: str) -> bool:
-        return name in self._places
+        return name in self._locations
 
     def shape(self, name: str) -> tuple[int, ...]:
-        return self._places[name].shape
+        return self._locations[name].shape
 
     def dtype(self, name: str) -> torch.dtype:
-        return self._places[name].dtype
+        return self._locations[name].dtype
 
     def get(self, name: str) -> torch.Tensor:
         """The tensor on the CPU in the file's dtype, the caller's own."""
-        place = self._places[name]
-        data = torch.empty(place.size, dtype=torch.uint8)
-        with place.path.open("rb", buffering=0) as file:
-            file.seek(place.start)
+        location = self._locations[name]
+        data = torch.empty(location.size, dtype=torch.uint8)
+        with location.path.open("rb", buffering=0) as file:
+            file.seek(location.start)
             _fill(file, data.numpy().data)
-        return data.view(place.dtype).reshape(place.shape)
+        return data.view(location.dtype).reshape(location.shape)
 
 
-def _places(path: Path) -> dict[str, Place]:
+def _locations(path: Path) -> dict[str, TensorLocation]:
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
-    found = {}
+    locations = {}
     for name, entry in _header(path).items():
         if name != "__metadata__":
             if entry["dtype"] not in NAMED:
                 raise UserError(f"{name} of {path.parent.name} has the type {entry['dtype']}.", "Use a plain model.")
             start, end = entry["data_offsets"]
-            found[name] = Place(path, tuple(entry["shape"]), NAMED[entry["dtype"]], 8 + length + start, end - start)
-    return found
+            locations[name] = TensorLocation(
+                path, tuple(entry["shape"]), NAMED[entry["dtype"]], 8 + length + start, end - start
+            )
+    return locations
 
 
 def _fill(file: FileIO, view: memoryview) -> None:

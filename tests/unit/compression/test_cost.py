@@ -22,11 +22,11 @@ from workbench.compression.evaluation import run as cost
 from workbench.compression.evaluation import words as cost_words
 from workbench.compression.evaluation.divergence import (
     Reference,
-    draws,
     kl_divergence,
     log_softmax,
     mean_interval,
     quantile_interval,
+    resample_counts,
 )
 from workbench.compression.evaluation.quality import keep_reference, quality, score
 from workbench.compression.evaluation.recommend import flagged, recommend
@@ -79,24 +79,24 @@ def test_float16_on_the_disk_costs_no_accuracy(tmp_path: Path) -> None:
 
 def test_intervals_contain_their_value_and_shrink_with_rows() -> None:
     values = np.random.default_rng(3).exponential(1, 400)
-    wide = mean_interval(values[:20], np.ones(20), draws(20))
-    narrow = mean_interval(values, np.ones(400), draws(400))
+    wide = mean_interval(values[:20], np.ones(20), resample_counts(20))
+    narrow = mean_interval(values, np.ones(400), resample_counts(400))
     for found in (wide, narrow):
         assert found.low < found.value < found.high
     assert narrow.high - narrow.low < (wide.high - wide.low) / 2
-    tail = quantile_interval(values, np.arange(400), 0.99, draws(400))
+    tail = quantile_interval(values, np.arange(400), 0.99, resample_counts(400))
     assert tail.low <= tail.value <= tail.high and (values > tail.value).sum() == 4
 
 
 def test_an_interval_is_over_rows_not_tokens() -> None:
     """Two rows of a thousand equal tokens each are two observations."""
-    found = mean_interval(np.array([0.0, 1000.0]), np.array([1000.0, 1000.0]), draws(2))
+    found = mean_interval(np.array([0.0, 1000.0]), np.array([1000.0, 1000.0]), resample_counts(2))
     assert (found.low, found.value, found.high) == (0, 0.5, 1)
 
 
 def test_paired_differences_are_sharper_than_two_intervals() -> None:
     one = np.random.default_rng(4).exponential(1, 60)
-    difference = mean_interval(one + 0.01 - one, np.ones(60), draws(60))
+    difference = mean_interval(one + 0.01 - one, np.ones(60), resample_counts(60))
     assert difference.low == pytest.approx(0.01) and difference.high == pytest.approx(0.01)
 
 

@@ -74,21 +74,23 @@ def _measured(request: Request, text: Text, scratch: Path, tell: Tell) -> dict[s
     open_it = _opener(home, request, room)
     began = time.perf_counter()
     backend = open_it()
-    found: dict[str, Any] = {"load_seconds": round(time.perf_counter() - began, 3), "backend": backend.words}
-    found |= {"device": backend.device, "memory_loading": backend.peak()}
+    figures: dict[str, Any] = {"load_seconds": round(time.perf_counter() - began, 3), "backend": backend.words}
+    figures |= {"device": backend.device, "memory_loading": backend.peak()}
     backend.forget_peak()
     test = speed.SpeedTest.of(text, request.prompt, request.tokens, min(backend.longest, room))
     if request.speed:
-        found["speed"] = speed.measure(backend, test, request.threads, lambda done, of: tell(done, of, "Speed"))
+        figures["speed"] = speed.measure(
+            backend, test, request.threads, lambda completed, of: tell(completed, of, "Speed")
+        )
     else:
         backend.run(test.prompt, speed.WARM_UP)
-    found["memory_running"] = backend.peak()
+    figures["memory_running"] = backend.peak()
     judged = _judged(home, request, backend)
     original = Tokenizer.load(resolve(home, request.original).home_of_template)
     arrays, notes = quality(judged, text, original, scratch, tell)
     _save(scratch, f"of-{request.name}", arrays)
     return {
-        **found, "parameters": judged.parameters, "notes": [*backend.notes, *notes], "tokens": len(arrays["nll"]),
+        **figures, "parameters": judged.parameters, "notes": [*backend.notes, *notes], "tokens": len(arrays["nll"]),
         "same_tokenizer": "kl" in arrays,
     }  # fmt: skip
 
@@ -98,8 +100,8 @@ def _opener(home: Home, request: Request, room: int) -> Callable[[], Backend]:
     if not request.gguf:
         from workbench.inference.backend_transformers import TransformersBackend
 
-        found = resolve(home, request.name)
-        return lambda: TransformersBackend.of(found, request.threads)
+        resolved = resolve(home, request.name)
+        return lambda: TransformersBackend.of(resolved, request.threads)
     from workbench.inference.backend_llama import LlamaBackend
     from workbench.inference.backend_server import ServerBackend
     from workbench.inference.llama_cpp import library
@@ -124,8 +126,8 @@ def _judged(home: Home, request: Request, backend: Backend) -> Backend:
 def _folders(home: Home, request: Request) -> list[Path]:
     if request.gguf:
         return [model_folder(home, request.name)]
-    found = resolve(home, request.name)
-    return [folder for folder in (found.base, found.adapter) if folder]
+    resolved = resolve(home, request.name)
+    return [folder for folder in (resolved.base, resolved.adapter) if folder]
 
 
 def _into_cache(folder: Path) -> None:
@@ -156,17 +158,17 @@ def main() -> None:
     with contextlib.suppress(OSError):  # if memory runs out, this process goes and not the job
         Path("/proc/self/oom_score_adj").write_text("1000")
 
-    def say(**said: Any) -> None:
-        out.write(json.dumps(said) + "\n")
+    def say(**message: Any) -> None:
+        out.write(json.dumps(message) + "\n")
         out.flush()
 
     try:
         request = Request.parse(json.loads(Path(sys.argv[1]).read_text("utf-8")))
-        say(result=carry_out(request, lambda done, of, text: say(done=done, of=of, text=text)))
+        say(result=carry_out(request, lambda completed, of, text: say(done=completed, of=of, text=text)))
     except BaseException as error:
         traceback.print_exc()
-        known = explain(error, SEE_LOG)
-        say(error=known.message, remedy=known.remedy)
+        failure = explain(error, SEE_LOG)
+        say(error=failure.message, remedy=failure.remedy)
     os._exit(0)
 
 

@@ -55,23 +55,23 @@ def run_child(request: Path, threads: int, tell: Tell, stop: Callable[[], object
 
 def _listen(child: "subprocess.Popen[str]", tell: Tell, stop: Callable[[], object]) -> dict[str, Any]:
     """The child's last word, {} if it died without one."""
-    said: queue.Queue[str | None] = queue.Queue()
+    lines: queue.Queue[str | None] = queue.Queue()
     out = child.stdout
     assert out
 
     def hear() -> None:
         with contextlib.suppress(ValueError):  # closed while it is read
             for line in out:
-                said.put(line)
-        said.put(None)
+                lines.put(line)
+        lines.put(None)
 
     threading.Thread(target=hear, daemon=True).start()
-    told = 0.0
+    last_report = 0.0
     while True:
         if stop():
             raise JobStopped
         try:
-            line = said.get(timeout=LOOK_EVERY)
+            line = lines.get(timeout=LOOK_EVERY)
         except queue.Empty:
             continue
         if line is None:
@@ -80,8 +80,8 @@ def _listen(child: "subprocess.Popen[str]", tell: Tell, stop: Callable[[], objec
         word = json.loads(line)
         if "done" not in word:
             return dict(word)
-        if time.monotonic() - told > TELL_EVERY:
-            told = time.monotonic()
+        if time.monotonic() - last_report > TELL_EVERY:
+            last_report = time.monotonic()
             tell(word["done"], word["of"], word["text"])
 
 

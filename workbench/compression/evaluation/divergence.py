@@ -97,7 +97,7 @@ class Interval:
         return {name: float(f"{getattr(self, name):.6g}") for name in ("value", "low", "high")}
 
 
-def draws(rows: int, seed: int = 0, rounds: int = ROUNDS) -> Array:
+def resample_counts(rows: int, seed: int = 0, rounds: int = ROUNDS) -> Array:
     """How often each row is drawn in each round, (rounds, rows); the same draws serve all variants."""
     counts: Array = np.random.default_rng(seed).multinomial(rows, np.full(rows, 1 / rows), size=rounds).astype(float)
     return counts
@@ -119,8 +119,8 @@ def quantile_interval(values: Array, owner: NDArray[np.intp], share: float, draw
     """The value that `share` of the positions do not exceed, with its percentile interval."""
     order = np.argsort(values, kind="stable")
     ordered, owners = values[order], owner[order]
-    found = [_quantile(ordered, weights[owners], share) for weights in drawn]
-    return _interval(_quantile(ordered, np.ones(len(values)), share), np.array(found))
+    quantiles = [_quantile(ordered, weights[owners], share) for weights in drawn]
+    return _interval(_quantile(ordered, np.ones(len(values)), share), np.array(quantiles))
 
 
 def _quantile(ordered: Array, weights: Array, share: float) -> float:

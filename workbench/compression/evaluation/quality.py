@@ -21,16 +21,16 @@ OTHER = 0.01  # share of tokens that may be written in another way before it cou
 
 def keep_reference(backend: Backend, text: Text, scratch: Path, tell: Tell) -> tuple[Nll, int]:
     """The original's pass: writes its log-probabilities; gives every scored token's loss, and its vocabulary."""
-    kept: list[Reference] = []
+    references: list[Reference] = []
 
     def keep(places: NDArray[np.intp], log_probs: NDArray[np.float32]) -> None:
-        if not kept:
-            kept.append(Reference.create(scratch, len(text.chosen), log_probs.shape[1]))
-        kept[0].put(places, log_probs)
+        if not references:
+            references.append(Reference.create(scratch, len(text.chosen), log_probs.shape[1]))
+        references[0].put(places, log_probs)
 
     nll = score(backend, text, keep, tell)
-    kept[0].flush()
-    return nll, kept[0].log_probs.shape[1]
+    references[0].flush()
+    return nll, references[0].log_probs.shape[1]
 
 
 def quality(
@@ -71,19 +71,19 @@ def score(backend: Backend, text: Text, visit: Visit | None, tell: Tell) -> Nll:
     nll = np.zeros(text.tokens)
     chosen = np.full(text.tokens, -1)
     chosen[text.chosen] = np.arange(len(text.chosen))
-    done = 0
+    scored = 0
     for window in text.windows():
-        tell(done, text.tokens, f"{done:,} of {text.tokens:,} tokens")
+        tell(scored, text.tokens, f"{scored:,} of {text.tokens:,} tokens")
         targets = np.array(window.wanted)
-        for part in backend.logits(window.ids[:-1], window.places):
-            log_probs = log_softmax(part)
-            here = slice(done, done + len(part))
-            nll[here] = -log_probs[np.arange(len(part)), targets[: len(part)]]
-            targets = targets[len(part) :]
+        for logits in backend.logits(window.ids[:-1], window.places):
+            log_probs = log_softmax(logits)
+            here = slice(scored, scored + len(logits))
+            nll[here] = -log_probs[np.arange(len(logits)), targets[: len(logits)]]
+            targets = targets[len(logits) :]
             picked = chosen[here] >= 0
             if visit and picked.any():
                 visit(chosen[here][picked], log_probs[picked])
-            done += len(part)
+            scored += len(logits)
     return nll
 
 

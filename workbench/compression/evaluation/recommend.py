@@ -34,8 +34,8 @@ def recommend(rows: Sequence[Row], memory_gb: float, paired: Sequence[Row] = ())
         need = human_size(least["memory"])
         return Recommendation(f"None fits in {room}: {least['name']} takes the least, {need} while it writes.", "")
     best = min(fitting, key=lambda row: (row["kl"]["value"], row["bytes"]))
-    said = [_praise(best, room), *_beside(best, fitting, paired), *_original(usable, memory_gb)]
-    return Recommendation(" ".join(said), best["name"])
+    sentences = [_praise(best, room), *_beside(best, fitting, paired), *_original(usable, memory_gb)]
+    return Recommendation(" ".join(sentences), best["name"])
 
 
 def _smaller(variants: list[Row], usable: Sequence[Row]) -> list[Row]:
@@ -68,11 +68,11 @@ def _beside(best: Row, fitting: Sequence[Row], paired: Sequence[Row]) -> list[st
     return [f"{least['name']} is smaller ({human_size(least['bytes'])}) and cannot be told from it on this text."]
 
 
-def _apart(one: Row, other: Row, paired: Sequence[Row]) -> bool:
+def _apart(row: Row, other: Row, paired: Sequence[Row]) -> bool:
     for pair in paired:
-        if {pair["one"], pair["other"]} == {one["name"], other["name"]}:
+        if {pair["one"], pair["other"]} == {row["name"], other["name"]}:
             return not pair["low"] <= 0 <= pair["high"]
-    return bool(one["kl"]["high"] < other["kl"]["low"])
+    return bool(row["kl"]["high"] < other["kl"]["low"])
 
 
 def _original(rows: Sequence[Row], memory_gb: float) -> list[str]:
@@ -82,7 +82,7 @@ def _original(rows: Sequence[Row], memory_gb: float) -> list[str]:
 
 def front(rows: Sequence[Row], costs: Callable[[Row], tuple[float, float] | None]) -> set[str]:
     """Names on the Pareto front: no other row is as good in both costs and better in one. None is left out."""
-    points = [(row["name"], found) for row in rows if (found := costs(row)) is not None]
+    points = [(row["name"], point) for row in rows if (point := costs(row)) is not None]
     return {
         name
         for name, mine in points

@@ -16,7 +16,13 @@ import numpy as np
 import psutil
 
 from workbench.compression.evaluation import child_process, divergence, windows
-from workbench.compression.evaluation.divergence import Interval, draws, mean_interval, per_row, quantile_interval
+from workbench.compression.evaluation.divergence import (
+    Interval,
+    mean_interval,
+    per_row,
+    quantile_interval,
+    resample_counts,
+)
 from workbench.compression.evaluation.recommend import flagged, recommend
 from workbench.compression.evaluation.windows import Text
 from workbench.compression.evaluation.words import note_of, protocol
@@ -50,9 +56,9 @@ def run(job: Cost, ctx: JobContext) -> dict[str, Any]:
     scratch = ctx.folder / "scratch"
     scratch.mkdir(exist_ok=True)
     ctx.progress(0, 0, "Preparing the text")
-    found = resolve(ctx.home, job.original, "original")
+    resolved = resolve(ctx.home, job.original, "original")
     text = windows.prepare(
-        ctx.home, found, job.dataset, job.rows, job.context, job.stride, job.positions, job.seed
+        ctx.home, resolved, job.dataset, job.rows, job.context, job.stride, job.positions, job.seed
     )  # fmt: skip
     text.save(scratch / "text.json")
     table = _Table(ctx, job, text, scratch)
@@ -82,7 +88,7 @@ class _Table:
         self.names = list(dict.fromkeys([job.original, *job.variants]))
         self.threads = job.threads or quick().cores
         self.fingerprint = f"{text.fingerprint()}-{look(ctx.home, job.original).digest}"
-        self.drawn = draws(len(text.rows), job.seed)
+        self.drawn = resample_counts(len(text.rows), job.seed)
         old = read(ctx.folder)
         same = old.get("fingerprint") == self.fingerprint
         self.rows: list[Row] = [row for row in old["rows"] if "error" not in row] if same else []
@@ -95,12 +101,12 @@ class _Table:
         if not (self.reference and (self.scratch / "reference.npz").is_file()):
             self.rows = []
             self.reference = self._original()
-        for place, name in enumerate(self.names, 1):
+        for index, name in enumerate(self.names, 1):
             if not self._finished(name):
                 self.rows = [row for row in self.rows if row["name"] != name]
-                self.rows.append(self._row(name, place))
+                self.rows.append(self._row(name, index))
                 self._write()
-            self.ctx.progress(place + 1, total, f"{name} is measured")
+            self.ctx.progress(index + 1, total, f"{name} is measured")
         self._write()
 
     def _original(self) -> dict[str, Any]:
@@ -113,49 +119,49 @@ class _Table:
     def _finished(self, name: str) -> bool:
         """Whether this very variant has a row, with its arrays still there."""
         row = next((row for row in self.rows if row["name"] == name), None)
-        kept = (self.scratch / f"of-{name}.npz").is_file()
-        return bool(row and kept and row["digest"] == look(self.ctx.home, name).digest)
+        has_arrays = (self.scratch / f"of-{name}.npz").is_file()
+        return bool(row and has_arrays and row["digest"] == look(self.ctx.home, name).digest)
 
-    def _row(self, name: str, place: int) -> Row:
+    def _row(self, name: str, index: int) -> Row:
         began = time.monotonic()
         row: Row = {"name": name, "original": name == self.job.original}
         try:
             variant = look(self.ctx.home, name)
             row |= {"kind": variant.kind, "type": variant.type, "bytes": variant.bytes, "digest": variant.digest}
-            found = self._child(name, place, name, gguf=variant.kind == "gguf")
-            row |= self._figures(variant, found)
+            measured = self._child(name, index, name, gguf=variant.kind == "gguf")
+            row |= self._figures(variant, measured)
         except JobStopped:
             raise
         except Exception as error:  # one broken variant must not spoil the table
-            known = explain(error)
-            row |= {"error": known.message, "remedy": FREE if "ut of memory" in known.message else known.remedy}
-            self.ctx.note(f"{name} could not be measured: {known.message}")
+            failure = explain(error)
+            row |= {"error": failure.message, "remedy": FREE if "ut of memory" in failure.message else failure.remedy}
+            self.ctx.note(f"{name} could not be measured: {failure.message}")
         return {**row, "seconds": round(time.monotonic() - began, 1)}
 
-    def _figures(self, variant: Variant, found: dict[str, Any]) -> Row:
+    def _figures(self, variant: Variant, measured: dict[str, Any]) -> Row:
         """What the child found, with intervals."""
-        parameters = variant.parameters or found["parameters"]
-        pace = found.get("speed") or {}
-        peaks = found["memory_loading"], found["memory_running"]
+        parameters = variant.parameters or measured["parameters"]
+        pace = measured.get("speed") or {}
+        peaks = measured["memory_loading"], measured["memory_running"]
         row = {
             "parameters": parameters,
             "bits_per_weight": round(8 * variant.bytes / parameters, 3),
-            **{key: found[key] for key in ("backend", "device", "load_seconds", "memory_loading", "memory_running")},
+            **{key: measured[key] for key in ("backend", "device", "load_seconds", "memory_loading", "memory_running")},
             "memory": max(peaks),
             "prompt_speed": pace.get("prompt"),
             "generation_speed": pace.get("generation"),
             "speed_test": {key: pace[key] for key in ("prompt_tokens", "tokens", "threads", "busy") if key in pace},
-            "tokens": found["tokens"],
+            "tokens": measured["tokens"],
         }
-        return {**row, **self._quality(variant.name, found["same_tokenizer"]), "notes": found["notes"]}
+        return {**row, **self._quality(variant.name, measured["same_tokenizer"]), "notes": measured["notes"]}
 
     def _quality(self, name: str, same: bool) -> Row:
         with np.load(self.scratch / f"of-{name}.npz") as arrays, np.load(self.scratch / "reference.npz") as reference:
-            loss, kept, before = arrays["nll"], dict(arrays), reference["nll"]
-        if not all(np.isfinite(array).all() for array in kept.values()):
+            loss, variant_arrays, before = arrays["nll"], dict(arrays), reference["nll"]
+        if not all(np.isfinite(array).all() for array in variant_arrays.values()):
             raise UserError("The model gives a token of the text no chance at all.", "Its weights are damaged.")
         rows, owner = len(self.text.rows), self.text.owner
-        own = kept.get("owner", owner)
+        own = variant_arrays.get("owner", owner)
         count = np.array([row.bytes for row in self.text.rows], dtype=float)
         nats = per_row(loss, own, rows)
         bits = mean_interval(nats / math.log(2), count, self.drawn)
@@ -165,8 +171,8 @@ class _Table:
         if same:
             apart = per_row(loss - before, owner, rows)
             figures["ratio"] = mean_interval(apart, tokens, self.drawn).mapped(divergence.perplexity)
-            figures |= self._distance(kept["kl"], kept["same"])
-        return {"same_tokenizer": same, **{key: one.to_dict() for key, one in figures.items()}}
+            figures |= self._distance(variant_arrays["kl"], variant_arrays["same"])
+        return {"same_tokenizer": same, **{key: interval.to_dict() for key, interval in figures.items()}}
 
     def _distance(self, kl: Any, same: Any) -> dict[str, Interval]:
         owner, rows = self.text.owner[self.text.chosen], len(self.text.rows)
@@ -178,7 +184,7 @@ class _Table:
         }
 
     def _write(self) -> None:
-        order = {name: place for place, name in enumerate(self.names)}
+        order = {name: index for index, name in enumerate(self.names)}
         rows = flagged(sorted(self.rows, key=lambda row: order.get(row["name"], 0)))
         rows = [note_of(row, self.text, rows) for row in rows]
         paired = self._paired(rows)
@@ -205,11 +211,11 @@ class _Table:
                     sums[row["name"]] = per_row(arrays["kl"], owner, count)
         tokens = per_row(np.ones(len(owner)), owner, count)
         return [
-            {"one": one, "other": other, **mean_interval(sums[one] - sums[other], tokens, self.drawn).to_dict()}
-            for one, other in itertools.combinations(sums, 2)
+            {"one": first, "other": second, **mean_interval(sums[first] - sums[second], tokens, self.drawn).to_dict()}
+            for first, second in itertools.combinations(sums, 2)
         ]
 
-    def _child(self, name: str, place: int, words: str, **options: bool) -> dict[str, Any]:
+    def _child(self, name: str, index: int, words: str, **options: bool) -> dict[str, Any]:
         request = {
             "home": str(self.ctx.home.root), "scratch": str(self.scratch), "original": self.job.original, "name": name,
             "threads": self.threads, "speed": self.job.speed, "prompt": self.job.prompt_tokens,
@@ -218,7 +224,7 @@ class _Table:
         path = self.scratch / "request.json"
         write_text(path, json.dumps(request))
 
-        def tell(done: float, of: float, text: str) -> None:
-            self.ctx.progress(place + (done / of if of else 0) * 0.99, len(self.names) + 1, f"{words}: {text}")
+        def tell(completed: float, of: float, text: str) -> None:
+            self.ctx.progress(index + (completed / of if of else 0) * 0.99, len(self.names) + 1, f"{words}: {text}")
 
         return child_process.run_child(path, self.threads, tell, self.ctx.stop_requested)

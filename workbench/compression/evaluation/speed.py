@@ -32,7 +32,7 @@ class SpeedTest:
 
 
 def measure(
-    backend: Backend, test: SpeedTest, threads: int, tell: Callable[[int, int], None] = lambda done, of: None
+    backend: Backend, test: SpeedTest, threads: int, tell: Callable[[int, int], None] = lambda completed, of: None
 ) -> dict[str, Any]:
     """Tokens a second, each {'value': median, 'low', 'high'} of `RUNS`: {'prompt', 'generation', …}; JSON types.
 
@@ -41,8 +41,8 @@ def measure(
     backend.run(test.prompt, WARM_UP)
     watch = _Others()
     runs = []
-    for done in range(RUNS):
-        tell(done, RUNS)
+    for completed in range(RUNS):
+        tell(completed, RUNS)
         runs.append(backend.run(test.prompt, test.tokens))
     return {
         "prompt": _pace(len(test.prompt), [prompt for prompt, _ in runs]),
@@ -55,9 +55,9 @@ def measure(
 
 
 def _pace(tokens: int, seconds: Sequence[float]) -> dict[str, float]:
-    paces = [tokens / max(one, 1e-9) for one in seconds]
-    found = {"value": statistics.median(paces), "low": min(paces), "high": max(paces)}
-    return {name: float(f"{pace:.4g}") for name, pace in found.items()}
+    paces = [tokens / max(duration, 1e-9) for duration in seconds]
+    interval = {"value": statistics.median(paces), "low": min(paces), "high": max(paces)}
+    return {name: float(f"{pace:.4g}") for name, pace in interval.items()}
 
 
 class _Others:

@@ -104,30 +104,30 @@ class Text:
 
 
 def prepare(
-    home: Home, found: Resolved, dataset: str, rows: int, context: int, stride: int, positions: int, seed: int
+    home: Home, resolved: Resolved, dataset: str, rows: int, context: int, stride: int, positions: int, seed: int
 ) -> Text:
     """Renders the dataset ('': short built-in conversations) with this model's template and tokenizer.
 
     Raises `UserError` when nothing can be scored.
     """
-    source, kind, given = BUILT_IN, "conversation", held_out()[:rows]
+    source, kind, dataset_rows = BUILT_IN, "conversation", held_out()[:rows]
     if dataset:
         kind = datasets.dataset_kind(home, dataset)
-        split, given = rows_of(home, dataset, rows)
+        split, dataset_rows = rows_of(home, dataset, rows)
         source = f"{dataset} ({split} split)"
-    made, reason = _rendered(given, kind, found.home_of_template)
-    if not made:
+    text_rows, reason = _rendered(dataset_rows, kind, resolved.home_of_template)
+    if not text_rows:
         raise UserError(f"Nothing can be measured on {source}: {reason}.", "Choose other rows.", "dataset")
-    scored = sum(len(row.targets) for row in made)
+    scored = sum(len(row.targets) for row in text_rows)
     chosen = np.random.default_rng(seed).permutation(scored)[:positions]
-    return Text(made, context, stride, sorted(chosen.tolist()), source, kind)
+    return Text(text_rows, context, stride, sorted(chosen.tolist()), source, kind)
 
 
-def _rendered(given: Sequence[dict[str, Any]], kind: str, folder: Path) -> tuple[list[TextRow], str]:
+def _rendered(rows: Sequence[dict[str, Any]], kind: str, folder: Path) -> tuple[list[TextRow], str]:
     """The rows with something to score, and why the first of the others has nothing."""
     tokenizer, template = Tokenizer.load(folder), get_template("model", folder)
-    made, reason = [], "no row has an answer"
-    for row in given:
+    text_rows, reason = [], "no row has an answer"
+    for row in rows:
         try:
             shown = (
                 render_text(row["text"], tokenizer) if kind == "text" else render(row["messages"], tokenizer, template)
@@ -138,21 +138,21 @@ def _rendered(given: Sequence[dict[str, Any]], kind: str, folder: Path) -> tuple
             reason = error.message.rstrip(".")
             continue
         if any(shown.trained[1:]):
-            made.append(_row(shown))
-    return made, reason
+            text_rows.append(_row(shown))
+    return text_rows, reason
 
 
 def _row(shown: Rendered) -> TextRow:
-    targets = [place for place, trained in enumerate(shown.trained) if trained and place]
+    targets = [position for position, trained in enumerate(shown.trained) if trained and position]
     pieces = shown.pieces
     ends = list(itertools.accumulate(map(len, pieces), initial=0))
     spans: list[tuple[int, int]] = []
-    for place in targets:
-        if spans and spans[-1][1] == ends[place]:
-            spans[-1] = (spans[-1][0], ends[place + 1])
+    for position in targets:
+        if spans and spans[-1][1] == ends[position]:
+            spans[-1] = (spans[-1][0], ends[position + 1])
         else:
-            spans.append((ends[place], ends[place + 1]))
-    return TextRow(shown.text, shown.ids, targets, spans, sum(len(pieces[place].encode()) for place in targets))
+            spans.append((ends[position], ends[position + 1]))
+    return TextRow(shown.text, shown.ids, targets, spans, sum(len(pieces[position].encode()) for position in targets))
 
 
 def _windows(number: int, row: TextRow, context: int, stride: int) -> Iterator[Window]:
@@ -171,5 +171,5 @@ def _retold(row: TextRow, tokenizer: Tokenizer) -> TextRow:
     bos = tokenizer.backend.token_to_id(tokenizer.bos) if tokenizer.adds_bos else None
     first = [] if bos is None else [bos]
     mask = token_mask(encoding, row.spans)
-    targets = [place + len(first) for place, scored in enumerate(mask) if scored and place + len(first)]
+    targets = [position + len(first) for position, scored in enumerate(mask) if scored and position + len(first)]
     return TextRow(row.text, [*first, *encoding.ids], targets, row.spans, row.bytes)

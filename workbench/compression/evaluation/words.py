@@ -51,17 +51,19 @@ def protocol(job: Cost, text: Text, reference: dict[str, Any], threads: int) -> 
 
 def note_of(row: Row, text: Text, rows: Sequence[Row]) -> Row:
     """The row with everything its reader should mind under `remarks`; what the child said stays in `notes`."""
-    said = list(row.get("notes", []))
+    remarks = list(row.get("notes", []))
     if "error" in row:
         return {**row, "remarks": [f"{row['error']} {row.get('remedy', '')}".strip()]}
     if row.get("kl") and len(text.chosen) < FEW:
-        said.append(f"Only {len(text.chosen):,} positions: the interval is wide.")
+        remarks.append(f"Only {len(text.chosen):,} positions: the interval is wide.")
     if row["speed_test"].get("busy", 0) > BUSY:
-        said.append(f"Other programs took {row['speed_test']['busy']:.0%} of the processors: faster when it is alone.")
-    own = next((one["kl"] for one in rows if one.get("original") and one.get("kl")), None)
+        remarks.append(
+            f"Other programs took {row['speed_test']['busy']:.0%} of the processors: faster when it is alone."
+        )
+    own = next((other["kl"] for other in rows if other.get("original") and other.get("kl")), None)
     if own and row.get("kl") and not row["original"] and row["kl"]["value"] <= own["high"]:
-        said.append("No further from the original than its own arithmetic here.")
-    return {**row, "remarks": said}
+        remarks.append("No further from the original than its own arithmetic here.")
+    return {**row, "remarks": remarks}
 
 
 def table(data: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
@@ -96,16 +98,16 @@ def _shown(row: Row) -> list[str]:
     ]
 
 
-def _interval(found: dict[str, float] | None, digits: int) -> str:
-    if not found:
+def _interval(interval: dict[str, float] | None, digits: int) -> str:
+    if not interval:
         return NONE
-    value, low, high = (f"{found[key]:.{digits}f}" for key in ("value", "low", "high"))
+    value, low, high = (f"{interval[key]:.{digits}f}" for key in ("value", "low", "high"))
     return f"{value} ({low}–{high})"
 
 
-def _nats(found: dict[str, float] | None) -> str:
-    return f"{nats(found['value'])} ({nats(found['low'])}–{nats(found['high'])})" if found else NONE
+def _nats(interval: dict[str, float] | None) -> str:
+    return f"{nats(interval['value'])} ({nats(interval['low'])}–{nats(interval['high'])})" if interval else NONE
 
 
-def _share(found: dict[str, float] | None) -> str:
-    return f"{found['value']:.1%} ({found['low']:.1%}–{found['high']:.1%})" if found else NONE
+def _share(interval: dict[str, float] | None) -> str:
+    return f"{interval['value']:.1%} ({interval['low']:.1%}–{interval['high']:.1%})" if interval else NONE

@@ -72,8 +72,8 @@ class Cost(Job):
             problems.add("stride", f"{self.stride} leaves tokens without context.", "Choose less than the context.")
 
     def _check_original(self, home: Home, problems: Problems) -> None:
-        found = usable(home, self.original, "original")
-        config = tensors.model_config(found.base)
+        resolved = usable(home, self.original, "original")
+        config = tensors.model_config(resolved.base)
         longest = int(config.get("max_position_embeddings") or 0)
         if longest and self.context > longest:
             problems.add("context", f"{self.original} takes {longest:,} tokens at most.", "Choose a shorter context.")

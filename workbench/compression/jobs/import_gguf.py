@@ -123,10 +123,10 @@ def _take(ctx: JobContext, source: Path, target: Path, size: int) -> None:
         os.link(source, target)
         return
     except OSError:
-        done = 0
+        copied = 0
     with source.open("rb") as file, target.open("wb") as copy:
         while piece := file.read(CHUNK):
             ctx.checkpoint()
             copy.write(piece)
-            done += len(piece)
-            ctx.progress(done, size, "Copying")
+            copied += len(piece)
+            ctx.progress(copied, size, "Copying")

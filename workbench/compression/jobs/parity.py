@@ -80,13 +80,19 @@ class Parity(Job):
         engine = Engine(ctx.home, hardware)
         for doing in engine.load([self.model, source]):
             ctx.progress(0, len(asked), doing)
-        found: list[Compared] = []
-        for place, messages in enumerate(asked):
-            ctx.progress(place, len(asked), f"Prompt {place + 1} of {len(asked)}")
-            found.append(compare(engine, self.model, source, messages, self.tokens, ctx.checkpoint))
+        comparisons: list[Compared] = []
+        for index, messages in enumerate(asked):
+            ctx.progress(index, len(asked), f"Prompt {index + 1} of {len(asked)}")
+            comparisons.append(compare(engine, self.model, source, messages, self.tokens, ctx.checkpoint))
         dtype = str(engine.model(source).torch_model().dtype).removeprefix("torch.")
         kind = read_header(gguf_file(ctx.home, self.model)).type
-        result = {"model": self.model, "source": source, "type": kind, "source_dtype": dtype, **summary(found, kind)}
+        result = {
+            "model": self.model,
+            "source": source,
+            "type": kind,
+            "source_dtype": dtype,
+            **summary(comparisons, kind),
+        }
         for sentence in result["sentences"]:
             ctx.note(sentence)
         ctx.progress(len(asked), len(asked), "Compared")

@@ -84,27 +84,27 @@ class Prune(Job):
         except UserError as error:
             problems.collect("model", error)
 
-    def _check_model(self, found: Resolved, home: Home, problems: Problems) -> None:
+    def _check_model(self, resolved: Resolved, home: Home, problems: Problems) -> None:
         before = len(problems.found)
-        self.pruner.check(found, problems)
+        self.pruner.check(resolved, problems)
         if len(problems.found) > before:
             return
-        need, free = self.pruner.estimate(found).bytes * 1.1, shutil.disk_usage(home.root).free
-        need += Anatomy.of(found.base).size()[1] if found.adapter else 0
+        need, free = self.pruner.estimate(resolved).bytes * 1.1, shutil.disk_usage(home.root).free
+        need += Anatomy.of(resolved.base).size()[1] if resolved.adapter else 0
         if need > free:
-            told = f"this takes about {human_size(need)}, {human_size(free)} are free."
-            problems.add("output", told, "Free some space.")
+            message = f"this takes about {human_size(need)}, {human_size(free)} are free."
+            problems.add("output", message, "Free some space.")
 
     def run(self, ctx: JobContext) -> dict[str, Any]:
-        found = resolve(ctx.home, self.model)
+        resolved = resolve(ctx.home, self.model)
         scratch = ctx.folder / "scratch"
         scratch.mkdir(exist_ok=True)
         try:
-            whole = folded(ctx, found, scratch / "folded") if found.adapter else found
+            whole = folded(ctx, resolved, scratch / "folded") if resolved.adapter else resolved
             with writing(ctx.home.models / self.output_name) as partial:
                 info = self._prune(ctx, whole, partial)
                 write_stops(partial)
-                write_manifest(partial, self._manifest(ctx, found, info))
+                write_manifest(partial, self._manifest(ctx, resolved, info))
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
         return {"model": self.output_name, **info}
@@ -115,13 +115,13 @@ class Prune(Job):
         from workbench.core.hardware import remember
 
         hardware = remember(ctx.home)
-        seen, measured, kind = self._rows(ctx)
+        observed, measured, kind = self._rows(ctx)
         cut = Cut(whole, folder, None, [], self.seed, ctx.progress, ctx.checkpoint)
         before = after = None
         if self.calibration:
             ctx.progress(0, 0, f"Loading {self.model}")
             cut.model = _load(whole.base, hardware)
-            cut.rows = self._encoded(cut.model, whole, seen, kind)
+            cut.rows = self._encoded(cut.model, whole, observed, kind)
             before = _loss(ctx, cut.model, self._encoded(cut.model, whole, measured, kind), "before")
         info = self.pruner.run(cut)
         cut.model = None
@@ -137,23 +137,23 @@ class Prune(Job):
         if not self.calibration:
             return [], [], ""
         name, count = self.calibration, self.calibration_rows
-        seen = datasets.rows(ctx.home, name, "train", 0, count)
+        observed = datasets.rows(ctx.home, name, "train", 0, count)
         measured = datasets.rows(ctx.home, name, "eval", 0, self.measured_rows)
         measured = measured or datasets.rows(ctx.home, name, "train", count, self.measured_rows)
         if not measured:
             ctx.note(f"{name} has no other rows: the loss is measured on those that were looked at.")
-        return seen, measured or seen[: self.measured_rows], datasets.dataset_kind(ctx.home, name)
+        return observed, measured or observed[: self.measured_rows], datasets.dataset_kind(ctx.home, name)
 
-    def _encoded(self, model: Any, found: Resolved, rows: Rows, kind: str) -> list[Encoded]:
+    def _encoded(self, model: Any, resolved: Resolved, rows: Rows, kind: str) -> list[Encoded]:
         most = min(self.max_length, longest(model) or self.max_length)
-        return encode(found, rows, kind, max_length=most)
+        return encode(resolved, rows, kind, max_length=most)
 
-    def _manifest(self, ctx: JobContext, found: Resolved, info: dict[str, Any]) -> Manifest:
-        parents: list[Parent] = [parent_of(folder, "pruned") for folder in (found.adapter, found.base) if folder]
+    def _manifest(self, ctx: JobContext, resolved: Resolved, info: dict[str, Any]) -> Manifest:
+        parents: list[Parent] = [parent_of(folder, "pruned") for folder in (resolved.adapter, resolved.base) if folder]
         if self.calibration:
             parents.append(parent_of(ctx.home.datasets / self.calibration, "calibration"))
-        if not found.adapter:  # zeros that an earlier pruning left are there still
-            info = {key: value for key, value in read_manifest(found.base).info.items() if key == "masked"} | info
+        if not resolved.adapter:  # zeros that an earlier pruning left are there still
+            info = {key: value for key, value in read_manifest(resolved.base).info.items() if key == "masked"} | info
         made_by = {**self.to_dict(), "job": ctx.folder.name}
         return Manifest(kind="model", name=self.output_name, parents=parents, made_by=made_by, info=info)
 
@@ -165,17 +165,19 @@ def _load(folder: Path, hardware: Hardware) -> Any:
 
 
 def _loss(ctx: JobContext, model: Any, rows: list[Encoded], when: str) -> Loss:
-    found = loss_of(model, rows, lambda done, total: ctx.progress(done, total, f"Measuring {when}"), ctx.stop_requested)
-    ctx.note(f"Loss {when}: {found.loss:.4f}")
-    return found
+    loss = loss_of(
+        model, rows, lambda completed, total: ctx.progress(completed, total, f"Measuring {when}"), ctx.stop_requested
+    )
+    ctx.note(f"Loss {when}: {loss.loss:.4f}")
+    return loss
 
 
 def _figures(base: Path, folder: Path, before: Loss | None, after: Loss | None) -> dict[str, Any]:
     """Parameters, bytes and loss as [before, after], and the difference of the losses with its interval."""
     (had, size), (has, left) = Anatomy.of(base).size(), Anatomy.of(folder).size()
-    found: dict[str, Any] = {"parameters": [had, has], "bytes": [size, left]}
+    figures: dict[str, Any] = {"parameters": [had, has], "bytes": [size, left]}
     if before and after:
-        found["loss"] = [round(before.loss, 5), round(after.loss, 5)]
-        found["difference"] = difference(after, before)
-        found["measured"] = {"tokens": after.tokens, "rows": after.rows}
-    return found
+        figures["loss"] = [round(before.loss, 5), round(after.loss, 5)]
+        figures["difference"] = difference(after, before)
+        figures["measured"] = {"tokens": after.tokens, "rows": after.rows}
+    return figures

@@ -43,7 +43,7 @@ class Quantize(Job):
 
     def variants(self) -> list[tuple[str, Quantizer]]:
         """(name on the shelf, quantizer), in order."""
-        return [(f"{self.prefix or self.model}-{slug(one.suffix())}", one) for one in self.quantizers]
+        return [(f"{self.prefix or self.model}-{slug(quantizer.suffix())}", quantizer) for quantizer in self.quantizers]
 
     def label(self) -> str:
         return f"Quantize {self.model}"
@@ -63,11 +63,11 @@ class Quantize(Job):
 
     def check(self, home: Home, problems: Problems) -> None:
         try:
-            found = resolve(home, self.model)
-            kind_of(found.base).require_text(self.model, gguf=True)
-            if found.adapter:
-                adapter_kind(found.adapter).require_foldable(self.model)
-                require_sound(home, found.adapter, found.base)
+            resolved = resolve(home, self.model)
+            kind_of(resolved.base).require_text(self.model, gguf=True)
+            if resolved.adapter:
+                adapter_kind(resolved.adapter).require_foldable(self.model)
+                require_sound(home, resolved.adapter, resolved.base)
         except UserError as error:
             problems.collect("model", error)
             return
@@ -75,19 +75,21 @@ class Quantize(Job):
         for name in {name for name in names if names.count(name) > 1}:
             problems.add("quantizers", f"{name!r} would be made twice.", "Take each quantizer once.")
         for name, quantizer in self.variants():
-            self._check_one(home, found, name, quantizer, problems)
+            self._check_variant(home, resolved, name, quantizer, problems)
         if self.calibration:
             self._check_calibration(home, problems)
 
-    def _check_one(self, home: Home, found: Resolved, name: str, quantizer: Quantizer, problems: Problems) -> None:
+    def _check_variant(
+        self, home: Home, resolved: Resolved, name: str, quantizer: Quantizer, problems: Problems
+    ) -> None:
         reason = quantizer.unavailable()
         if reason:
             problems.add("quantizers", f"{quantizer.title} cannot run here.", reason)
         try:
             if inside(home.models, name, "prefix").exists():
                 problems.add("prefix", f"{name!r} is on the shelf already.", "Delete it, or choose another prefix.")
-            quantizer.check(home, found, problems)
-            need = quantizer.estimate(found).bytes * 1.1
+            quantizer.check(home, resolved, problems)
+            need = quantizer.estimate(resolved).bytes * 1.1
         except UserError as error:
             problems.collect("quantizers", error)
             return
@@ -111,7 +113,7 @@ class Quantize(Job):
             problems.add("calibration", f"{self.calibration!r} holds {kind} rows.", "Choose conversations or texts.")
 
     def run(self, ctx: JobContext) -> dict[str, Any]:
-        found = resolve(ctx.home, self.model)
+        resolved = resolve(ctx.home, self.model)
         scratch = ctx.folder / "scratch"
         scratch.mkdir(exist_ok=True)
         rows: list[dict[str, Any]] = []
@@ -119,23 +121,25 @@ class Quantize(Job):
         if self.calibration:
             kind = datasets.dataset_kind(ctx.home, self.calibration)
             rows = datasets.rows(ctx.home, self.calibration, "train", 0, self.calibration_rows)
-        made: list[dict[str, Any]] = []
+        finished: list[dict[str, Any]] = []
         try:
-            whole = folded(ctx, found, scratch / "folded") if found.adapter else found
-            for place, (name, quantizer) in enumerate(self.variants()):
-                made.append(self._one(ctx, quantizer, name, place, Work(
-                    ctx, ctx.home, whole, Path(), scratch, rows, kind, _teller(ctx, place, len(self.quantizers), name),
+            whole = folded(ctx, resolved, scratch / "folded") if resolved.adapter else resolved
+            for index, (name, quantizer) in enumerate(self.variants()):
+                finished.append(self._shelve_variant(ctx, quantizer, name, index, Work(
+                    ctx, ctx.home, whole, Path(), scratch, rows, kind, _teller(ctx, index, len(self.quantizers), name),
                     lambda: _stop(ctx),
                 )))  # fmt: skip
         except JobStopped:
             if ctx.stop_requested() == "discard":
                 shutil.rmtree(scratch, ignore_errors=True)
-            raise JobStopped({"models": [one["model"] for one in made]}) from None
+            raise JobStopped({"models": [entry["model"] for entry in finished]}) from None
         shutil.rmtree(scratch, ignore_errors=True)
-        ctx.progress(len(made), len(made), "Ready")
-        return {"models": [one["model"] for one in made], "made": made}
+        ctx.progress(len(finished), len(finished), "Ready")
+        return {"models": [entry["model"] for entry in finished], "made": finished}
 
-    def _one(self, ctx: JobContext, quantizer: Quantizer, name: str, place: int, work: Work) -> dict[str, Any]:
+    def _shelve_variant(
+        self, ctx: JobContext, quantizer: Quantizer, name: str, index: int, work: Work
+    ) -> dict[str, Any]:
         """One result on the shelf; what an earlier part of this job finished is kept."""
         target = ctx.home.models / name
         if not (target.exists() and read_manifest(target).made_by.get("job") == ctx.folder.name):
@@ -150,29 +154,31 @@ class Quantize(Job):
         return {"model": name, "bytes": size, "quantizer": quantizer.to_dict()}
 
     def _manifest(self, ctx: JobContext, quantizer: Quantizer, name: str, info: dict[str, Any]) -> Manifest:
-        found = resolve(ctx.home, self.model)
-        parents: list[Parent] = [parent_of(folder, "quantized") for folder in (found.adapter, found.base) if folder]
+        resolved = resolve(ctx.home, self.model)
+        parents: list[Parent] = [
+            parent_of(folder, "quantized") for folder in (resolved.adapter, resolved.base) if folder
+        ]
         if self.calibration and quantizer.reads_rows():
             parents.append(parent_of(ctx.home.datasets / self.calibration, "calibration"))
         made_by = {**self.to_dict(), "quantizers": [quantizer.to_dict()], "job": ctx.folder.name}
         return Manifest(kind=quantizer.makes, name=name, parents=parents, made_by=made_by, info=info)
 
 
-def folded(ctx: JobContext, found: Resolved, folder: Path) -> Resolved:
+def folded(ctx: JobContext, resolved: Resolved, folder: Path) -> Resolved:
     """An adapter's whole model in a folder of the job's, made once."""
     from workbench.models.folding import fold_into
 
     if not (folder / "done").exists():
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
-        fold_into(ctx, found, folder)
+        fold_into(ctx, resolved, folder)
         write_text(folder / "done", "")
-    return Resolved(found.name, folder, None)
+    return Resolved(resolved.name, folder, None)
 
 
-def _teller(ctx: JobContext, place: int, total: int, name: str) -> Any:
-    def tell(done: float, of: float, text: str) -> None:
-        ctx.progress(place + (done / of if of else 0), total, f"{name}: {text}")
+def _teller(ctx: JobContext, index: int, total: int, name: str) -> Any:
+    def tell(completed: float, of: float, text: str) -> None:
+        ctx.progress(index + (completed / of if of else 0), total, f"{name}: {text}")
 
     return tell
 

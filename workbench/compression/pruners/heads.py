@@ -12,7 +12,7 @@ from workbench.models.anatomy import Anatomy, Shape, layer_of, within
 if TYPE_CHECKING:
     from torch import Tensor
 
-CUT = {f"self_attn.{part}_proj.{kind}": 0 for part in "qkv" for kind in ("weight", "bias")}
+CUT = {f"self_attn.{projection}_proj.{kind}": 0 for projection in "qkv" for kind in ("weight", "bias")}
 CUT["self_attn.o_proj.weight"] = 1
 
 
@@ -56,15 +56,15 @@ class Heads(Cutting):
     def run(self, cut: Cut) -> dict[str, Any]:
         from workbench.compression.rewriting import rewrite, taken, write_config
 
-        anatomy = Anatomy.of(cut.found.base)
+        anatomy = Anatomy.of(cut.resolved.base)
         left = self.left(anatomy)
-        kept = {layer: best(scores, left) for layer, scores in enumerate(self._scores(cut, anatomy))}
+        retained = {layer: best(scores, left) for layer, scores in enumerate(self._scores(cut, anatomy))}
 
         def change(name: str, tensor: "Tensor") -> "tuple[str, Tensor]":
             layer, dimension = layer_of(name), CUT.get(within(name))
             if layer is None or dimension is None:
                 return name, tensor
-            return name, taken(tensor, _places(kept[layer], tensor.shape[dimension] // anatomy.groups), dimension)
+            return name, taken(tensor, _places(retained[layer], tensor.shape[dimension] // anatomy.groups), dimension)
 
         rewrite(cut, change, "Cutting attention")
         heads = anatomy.heads // anatomy.groups * left
@@ -83,16 +83,16 @@ class Heads(Cutting):
             modules = [name.removesuffix(".weight") for name in outputs]
             squares = group_squares(cut, modules, anatomy.groups)
             return [squares[name] for name in modules]
-        weights = open_weights(cut.found)
+        weights = open_weights(cut.resolved)
         return [_magnitude(weights, name, anatomy.groups) for name in outputs]
 
 
 def _magnitude(weights: Any, output: str, groups: int) -> "Tensor":
     """The sum of squares of each group's weights in q, k, v and o."""
-    rows = [weights.get(output.replace("o_proj", f"{part}_proj")).float() for part in "qkv"]
+    rows = [weights.get(output.replace("o_proj", f"{projection}_proj")).float() for projection in "qkv"]
     columns = weights.get(output).float().T
-    found: Tensor = sum(part.square().reshape(groups, -1).sum(1) for part in (*rows, columns))
-    return found
+    squares: Tensor = sum(matrix.square().reshape(groups, -1).sum(1) for matrix in (*rows, columns))
+    return squares
 
 
 def _places(groups: "Tensor", size: int) -> "Tensor":
@@ -102,8 +102,8 @@ def _places(groups: "Tensor", size: int) -> "Tensor":
     return (groups[:, None] * size + torch.arange(size)).flatten()
 
 
-def _shape(part: str, shape: Shape, left: int, groups: int) -> Shape:
-    dimension = CUT.get(part)
+def _shape(name: str, shape: Shape, left: int, groups: int) -> Shape:
+    dimension = CUT.get(name)
     if dimension is None:
         return shape
     return (*shape[:dimension], shape[dimension] // groups * left, *shape[dimension + 1 :])

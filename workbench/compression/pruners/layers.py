@@ -44,22 +44,22 @@ class Layers(Cutting):
     def run(self, cut: Cut) -> dict[str, Any]:
         from workbench.compression.rewriting import rewrite, write_config
 
-        anatomy = Anatomy.of(cut.found.base)
+        anatomy = Anatomy.of(cut.resolved.base)
         scores = self._scores(cut, anatomy)
-        kept: list[int] = best(scores, anatomy.layers - self.count).tolist()
-        places = {layer: place for place, layer in enumerate(kept)}
+        retained: list[int] = best(scores, anatomy.layers - self.count).tolist()
+        new_index = {layer: index for index, layer in enumerate(retained)}
 
         def change(name: str, tensor: "Tensor") -> "tuple[str, Tensor] | None":
             layer = layer_of(name)
             if layer is None:
                 return name, tensor
-            return (_renamed(name, layer, places[layer]), tensor) if layer in places else None
+            return (_renamed(name, layer, new_index[layer]), tensor) if layer in new_index else None
 
         rewrite(cut, change, "Taking layers out")
-        write_config(cut, num_hidden_layers=len(kept), **_lists(cut, kept, anatomy.layers))
-        gone = [layer for layer in range(anatomy.layers) if layer not in places]
+        write_config(cut, num_hidden_layers=len(retained), **_lists(cut, retained, anatomy.layers))
+        gone = [layer for layer in range(anatomy.layers) if layer not in new_index]
         return {
-            "layers": [anatomy.layers, len(kept)],
+            "layers": [anatomy.layers, len(retained)],
             "removed": gone,
             self.score: [round(float(score), 6) for score in scores],
         }
@@ -75,10 +75,10 @@ def _renamed(name: str, old: int, new: int) -> str:
     return name.replace(f"layers.{old}.", f"layers.{new}.", 1)
 
 
-def _lists(cut: Cut, kept: list[int], layers: int) -> dict[str, list[Any]]:
+def _lists(cut: Cut, retained: list[int], layers: int) -> dict[str, list[Any]]:
     """The settings that say something of each layer, for those that stay; what follows a pattern is written out."""
     from transformers import AutoConfig
 
-    config = AutoConfig.from_pretrained(cut.found.base, trust_remote_code=False, local_files_only=True).to_dict()
-    found = {name: config[name] for name in PER_LAYER if isinstance(config.get(name), list)}
-    return {name: [values[layer] for layer in kept] for name, values in found.items() if len(values) == layers}
+    config = AutoConfig.from_pretrained(cut.resolved.base, trust_remote_code=False, local_files_only=True).to_dict()
+    lists = {name: config[name] for name in PER_LAYER if isinstance(config.get(name), list)}
+    return {name: [values[layer] for layer in retained] for name, values in lists.items() if len(values) == layers}

@@ -34,9 +34,9 @@ class Magnitude(Thinning):
         from workbench.compression.masks import Smallest, two_of_four, zero_out
         from workbench.models.merged import open_weights
 
-        anatomy = Anatomy.of(cut.found.base)
+        anatomy = Anatomy.of(cut.resolved.base)
         if self.pattern == "global":
-            weights, names = open_weights(cut.found), anatomy.linear()
+            weights, names = open_weights(cut.resolved), anatomy.linear()
             count = round(self.share() * sum(anatomy.shapes[name][0] * anatomy.shapes[name][1] for name in names))
             smallest = Smallest(lambda: (weights.get(name) for name in names), count)
 

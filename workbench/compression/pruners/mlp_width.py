@@ -62,13 +62,13 @@ class MlpWidth(Cutting):
     def run(self, cut: Cut) -> dict[str, Any]:
         from workbench.compression.rewriting import rewrite, taken, write_config
 
-        anatomy = Anatomy.of(cut.found.base)
+        anatomy = Anatomy.of(cut.resolved.base)
         old, width = anatomy.width, self.width(anatomy)
-        kept = {layer: best(scores, width) for layer, scores in enumerate(self._scores(cut, anatomy))}
+        retained = {layer: best(scores, width) for layer, scores in enumerate(self._scores(cut, anatomy))}
 
         def change(name: str, tensor: "Tensor") -> "tuple[str, Tensor]":
             layer, dimension = layer_of(name), CUT.get(within(name))
-            return name, tensor if layer is None or dimension is None else taken(tensor, kept[layer], dimension)
+            return name, tensor if layer is None or dimension is None else taken(tensor, retained[layer], dimension)
 
         rewrite(cut, change, "Cutting MLPs")
         write_config(cut, intermediate_size=width)
@@ -82,7 +82,7 @@ class MlpWidth(Cutting):
         if self.score == "random":
             return [drawn(anatomy.width, cut.seed, layer) for layer in range(anatomy.layers)]
         downs = anatomy.each_layer(["mlp.down_proj.weight"], "MLP")
-        weights = open_weights(cut.found)
+        weights = open_weights(cut.resolved)
         if self.score == "activation":
             squares = input_squares(cut, [name.removesuffix(".weight") for name in downs])
             norms = (weights.get(name).float().norm(dim=0) for name in downs)
@@ -94,9 +94,9 @@ class MlpWidth(Cutting):
 
 def _magnitude(weights: Any, down: str) -> "Tensor":
     """The norm of all weights of each neuron: its row of gate and of up, its column of down."""
-    gate, up = (weights.get(down.replace("down_proj", part)).float() for part in ("gate_proj", "up_proj"))
-    found: Tensor = (gate.square().sum(1) + up.square().sum(1) + weights.get(down).float().square().sum(0)).sqrt()
-    return found
+    gate, up = (weights.get(down.replace("down_proj", projection)).float() for projection in ("gate_proj", "up_proj"))
+    norms: Tensor = (gate.square().sum(1) + up.square().sum(1) + weights.get(down).float().square().sum(0)).sqrt()
+    return norms
 
 
 def _shape(name: str, shape: Shape, width: int) -> Shape:

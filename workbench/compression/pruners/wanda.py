@@ -38,7 +38,7 @@ class Wanda(Thinning):
         from workbench.compression.activations import input_squares
         from workbench.compression.masks import lowest, two_of_four, zero_out
 
-        modules = [name.removesuffix(".weight") for name in Anatomy.of(cut.found.base).linear()]
+        modules = [name.removesuffix(".weight") for name in Anatomy.of(cut.resolved.base).linear()]
         norms = {name: squares.sqrt().float() for name, squares in input_squares(cut, modules).items()}
 
         def mask_of(name: str, weight: "Tensor") -> "Tensor":

@@ -39,8 +39,8 @@ class Bnb4Bit(Quantizer):
     def suffix(self) -> str:
         return self.type + ("" if self.double_quantization else "-single")
 
-    def estimate(self, found: Resolved) -> Estimate:
-        parts = hf.Parts.of(found.base)
+    def estimate(self, resolved: Resolved) -> Estimate:
+        parts = hf.Parts.of(resolved.base)
         return Estimate(parts.bytes(self._packed), parts.notes())
 
     def _packed(self, rows: int, columns: int) -> tuple[float, int]:
@@ -49,8 +49,8 @@ class Bnb4Bit(Quantizer):
         scales = blocks + 4 * -(-blocks // NESTED) + NESTED_BOOK if self.double_quantization else 4 * blocks
         return rows * columns / 2 + scales + BOOK + STATE, 6 if self.double_quantization else 4
 
-    def check(self, home: Home, found: Resolved, problems: Problems) -> None:
-        hf.check_model(found, problems)
+    def check(self, home: Home, resolved: Resolved, problems: Problems) -> None:
+        hf.check_model(resolved, problems)
 
     def run(self, work: Work) -> dict[str, Any]:
         from transformers import BitsAndBytesConfig

@@ -30,13 +30,13 @@ class BnbInt8(Quantizer):
     def unavailable(cls) -> str:
         return unavailable()
 
-    def estimate(self, found: Resolved) -> Estimate:
-        parts = hf.Parts.of(found.base)
+    def estimate(self, resolved: Resolved) -> Estimate:
+        parts = hf.Parts.of(resolved.base)
         size = parts.bytes(lambda rows, columns: (rows * columns + 4 * rows + 1, 3))
         return Estimate(size, parts.notes())
 
-    def check(self, home: Home, found: Resolved, problems: Problems) -> None:
-        hf.check_model(found, problems)
+    def check(self, home: Home, resolved: Resolved, problems: Problems) -> None:
+        hf.check_model(resolved, problems)
 
     def run(self, work: Work) -> dict[str, Any]:
         from transformers import BitsAndBytesConfig
@@ -47,5 +47,5 @@ class BnbInt8(Quantizer):
 
 def unavailable() -> str:
     """What bitsandbytes lacks here, or ''."""
-    found = importlib.util.find_spec("bitsandbytes")
-    return "" if found else "It needs bitsandbytes: pip install bitsandbytes"
+    spec = importlib.util.find_spec("bitsandbytes")
+    return "" if spec else "It needs bitsandbytes: pip install bitsandbytes"

@@ -53,21 +53,21 @@ class Gguf(Quantizer):
     def needs_rows(self) -> bool:
         return self.importance
 
-    def estimate(self, found: Resolved) -> Estimate:
-        size = preview(found, self.type, self.importance)
+    def estimate(self, resolved: Resolved) -> Estimate:
+        size = preview(resolved, self.type, self.importance)
         return Estimate(size.bytes, [size.sentence()])
 
-    def check(self, home: Home, found: Resolved, problems: Problems) -> None:
-        known = Problems()
-        converting.check(found, known)
-        problems.found += known.found
-        if known.found or not preview(found, self.type, self.importance).needs_importance:
+    def check(self, home: Home, resolved: Resolved, problems: Problems) -> None:
+        conversion_problems = Problems()
+        converting.check(resolved, conversion_problems)
+        problems.found += conversion_problems.found
+        if conversion_problems.found or not preview(resolved, self.type, self.importance).needs_importance:
             return
         if not self.importance:
             problems.add(
                 "quantizers", f"{self.type} needs an importance matrix.", "Switch importance on, or take a larger type."
             )
-        elif described(found)[1].experts > 1:
+        elif described(resolved)[1].experts > 1:
             problems.add(
                 "quantizers", f"{self.type} needs an importance matrix, which is not computed for experts here.",
                 "Take a larger type.",
@@ -81,31 +81,31 @@ class Gguf(Quantizer):
         source, converted = self._source(work)
         matrix = self._matrix(work, source) if self.importance else None
         target = work.folder / "model.gguf"
-        made = quantize(source, target, self.type, matrix, _part(work, 0.5, 0.5), work.stop)
-        tokenize(target, ["Hello"], work.found.name)  # what llama.cpp cannot open never reaches the shelf
+        quantized = quantize(source, target, self.type, matrix, _share_of(work, 0.5, 0.5), work.stop)
+        tokenize(target, ["Hello"], work.resolved.name)  # what llama.cpp cannot open never reaches the shelf
         info = {
             **read_header(target).to_dict(),
             "importance": bool(matrix),
-            "fallbacks": len(made.fallbacks),
-            "tensors": made.tensors,
+            "fallbacks": len(quantized.fallbacks),
+            "tensors": quantized.tensors,
             "tokenizer_check": {key: converted[key] for key in ("texts", "equal", "differing")},
             "toolchain": _toolchain(),
         }
-        self._beside(work, info, target.stat().st_size, preview(work.found, self.type, self.importance))
+        self._beside(work, info, target.stat().st_size, preview(work.resolved, self.type, self.importance))
         return info
 
     def _source(self, work: Work) -> tuple[Path, dict[str, Any]]:
         """The model as a GGUF of plain floats, made once for all variants of a job."""
-        source, told = work.scratch / "source.gguf", work.scratch / "source.json"
-        if not (source.is_file() and told.is_file()):
-            converted = converting.convert(work.found, source, _part(work, 0, 0.3), work.stop)
-            write_text(told, json.dumps(converted))
+        source, report = work.scratch / "source.gguf", work.scratch / "source.json"
+        if not (source.is_file() and report.is_file()):
+            converted = converting.convert(work.resolved, source, _share_of(work, 0, 0.3), work.stop)
+            write_text(report, json.dumps(converted))
             if converted["equal"] < converted["texts"]:
                 work.ctx.note(
                     f"llama.cpp reads {converted['texts'] - converted['equal']} of {converted['texts']} test texts as "
                     f"other tokens than the model's own tokenizer does, such as {converted['differing']!r}."
                 )
-        return source, dict(json.loads(told.read_text("utf-8")))
+        return source, dict(json.loads(report.read_text("utf-8")))
 
     def _matrix(self, work: Work, source: Path) -> dict[str, Any]:
         from workbench.compression.importance import importance_of, load, save
@@ -117,8 +117,8 @@ class Gguf(Quantizer):
                 raise UserError(
                     "An importance matrix needs rows to compute it from.", "Choose a dataset.", "calibration"
                 )
-            rows, tell = work.calibration, _part(work, 0.3, 0.2)
-            matrix = importance_of(work.found, read_header(source), rows, work.calibration_kind, tell, work.stop)
+            rows, tell = work.calibration, _share_of(work, 0.3, 0.2)
+            matrix = importance_of(work.resolved, read_header(source), rows, work.calibration_kind, tell, work.stop)
             save(path.with_suffix(".writing"), matrix, "calibration", len(work.calibration))
             path.with_suffix(".writing").replace(path)
         return load(path)
@@ -129,23 +129,23 @@ class Gguf(Quantizer):
         from workbench.models.chat_tokens import stop_texts
         from workbench.rendering.templates import model_template
 
-        template = model_template(work.found.base)
-        tokens = special_tokens(work.found.base)
-        stops = stop_texts(work.found.base)
+        template = model_template(work.resolved.base)
+        tokens = special_tokens(work.resolved.base)
+        stops = stop_texts(work.resolved.base)
         write_text(work.folder / "Modelfile", modelfile(template.text if template else "", tokens, stops))
-        told = [f"{self.type} made with llama.cpp's rules for mixing types, {human_size(size)}."]
+        sentences = [f"{self.type} made with llama.cpp's rules for mixing types, {human_size(size)}."]
         if sized.fallbacks:
-            told.append(sized.sentence().split("; ", 1)[1].capitalize())
+            sentences.append(sized.sentence().split("; ", 1)[1].capitalize())
         if info["importance"]:
-            told.append(f"Columns weighed by an importance matrix from {len(work.calibration)} rows.")
-        licence = declared(work.found.base).license
-        name = f"{work.found.name} {self.type}"
-        write_text(work.folder / "README.md", card(name, info, size, told, [work.found.name], licence))
+            sentences.append(f"Columns weighed by an importance matrix from {len(work.calibration)} rows.")
+        licence = declared(work.resolved.base).license
+        name = f"{work.resolved.name} {self.type}"
+        write_text(work.folder / "README.md", card(name, info, size, sentences, [work.resolved.name], licence))
 
 
-def _part(work: Work, start: float, share: float) -> Tell:
+def _share_of(work: Work, start: float, share: float) -> Tell:
     """Progress of a step that takes this share of the whole, from `start`."""
-    return lambda done, total, text: work.tell(start + share * (done / total if total else 0), 1, text)
+    return lambda completed, total, text: work.tell(start + share * (completed / total if total else 0), 1, text)
 
 
 def _toolchain() -> dict[str, str]:

@@ -32,8 +32,8 @@ class TorchaoInt4(Quantizer):
     def unavailable(cls) -> str:
         return torchao_int8.unavailable() or ("" if quick().device == "cuda" else NEEDS)
 
-    def estimate(self, found: Resolved) -> Estimate:
-        parts = hf.Parts.of(found.base)
+    def estimate(self, resolved: Resolved) -> Estimate:
+        parts = hf.Parts.of(resolved.base)
         size = parts.bytes(self._packed) + 100 * len(parts.headers)
         return Estimate(size, [*parts.notes(), "It answers on NVIDIA GPUs from Ampere on, nowhere else."])
 
@@ -44,8 +44,8 @@ class TorchaoInt4(Quantizer):
         weights = -(-columns // COLUMNS) * COLUMNS * -(-rows // ROWS) * ROWS
         return weights / 2 + 4 * weights / int(self.group) + 300, 2
 
-    def check(self, home: Home, found: Resolved, problems: Problems) -> None:
-        parts = hf.check_model(found, problems)
+    def check(self, home: Home, resolved: Resolved, problems: Problems) -> None:
+        parts = hf.check_model(resolved, problems)
         odd = [width for width in parts.widths() if width % int(self.group)] if parts else []
         if odd:
             problems.add(

@@ -24,14 +24,14 @@ class TorchaoInt8(Quantizer):
     def unavailable(cls) -> str:
         return unavailable()
 
-    def estimate(self, found: Resolved) -> Estimate:
-        parts = hf.Parts.of(found.base)
+    def estimate(self, resolved: Resolved) -> Estimate:
+        parts = hf.Parts.of(resolved.base)
         # each tensor's type stands in the file's metadata too, about 300 bytes for a packed one
         size = parts.bytes(lambda rows, columns: (rows * columns + 4 * rows + 300, 2))
         return Estimate(size + 100 * len(parts.headers), parts.notes())
 
-    def check(self, home: Home, found: Resolved, problems: Problems) -> None:
-        hf.check_model(found, problems)
+    def check(self, home: Home, resolved: Resolved, problems: Problems) -> None:
+        hf.check_model(resolved, problems)
 
     def run(self, work: Work) -> dict[str, Any]:
         from torchao.quantization import Int8WeightOnlyConfig

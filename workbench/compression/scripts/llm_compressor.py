@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 
-def tell(done: float, total: float, text: str) -> None:
-    print("PROGRESS", done, total, text, flush=True)
+def tell(completed: float, total: float, text: str) -> None:
+    print("PROGRESS", completed, total, text, flush=True)
 
 
 def recipe(spec: dict[str, Any]) -> list[Any]:
@@ -41,13 +41,13 @@ def count_layers(total: int) -> None:
     """Tells of every part of the model as the library logs that it begins with it."""
     from loguru import logger
 
-    done = 0
+    matrices = 0
 
     def hear(message: Any) -> None:
-        nonlocal done
+        nonlocal matrices
         if "Quantizing" in message.record["message"]:
-            done += 1
-            tell(min(done, total), total, f"Rounding matrix {min(done, total)} of {total}")
+            matrices += 1
+            tell(min(matrices, total), total, f"Rounding matrix {min(matrices, total)} of {total}")
 
     logger.remove()
     logger.add(hear, level="INFO")
@@ -68,7 +68,7 @@ def main(path: str) -> None:
         trust_remote_code=False, **device,
     )  # fmt: skip
     head = model.get_output_embeddings()
-    count_layers(sum(isinstance(one, torch.nn.Linear) and one is not head for one in model.modules()))
+    count_layers(sum(isinstance(module, torch.nn.Linear) and module is not head for module in model.modules()))
     rows = [json.loads(line) for line in Path(spec["rows"]).read_text("utf-8").splitlines()]
     dataset = Dataset.from_list([{"input_ids": row, "attention_mask": [1] * len(row)} for row in rows])
     oneshot(

@@ -57,34 +57,34 @@ class Measure(Job):
         split, rows = rows_of(ctx.home, self.dataset, self.rows)
         kind = dataset_kind(ctx.home, self.dataset)
         engine = Engine(ctx.home)
-        found = {name: resolve(ctx.home, name) for name in self.models}
+        resolved = {name: resolve(ctx.home, name) for name in self.models}
         table: dict[str, dict[str, Any]] = {}
-        for place, name in enumerate(sorted(found, key=lambda name: found[name].base.name)):
+        for index, name in enumerate(sorted(resolved, key=lambda name: resolved[name].base.name)):
             ctx.checkpoint()
             for doing in engine.load([name]):
-                ctx.progress(place, len(found), doing)
-            loss = self._measured(ctx, engine, found[name], rows, kind, place)
+                ctx.progress(index, len(resolved), doing)
+            loss = self._measured(ctx, engine, resolved[name], rows, kind, index)
             table[name] = {"model": name, **loss.to_dict()}
             ctx.note(f"{name}: perplexity {loss.perplexity:.2f} ({loss.tokens:,} tokens of {loss.rows:,} rows)")
-        if len({_tokenizer(one) for one in found.values()}) > 1:
+        if len({_tokenizer(model) for model in resolved.values()}) > 1:
             ctx.note("These models have different tokenizers: their losses per token cannot be compared.")
-        ctx.progress(len(found), len(found), "Measured")
+        ctx.progress(len(resolved), len(resolved), "Measured")
         return {"dataset": self.dataset, "split": split, "table": [table[name] for name in self.models]}
 
     def _measured(
-        self, ctx: JobContext, engine: Any, found: Resolved, rows: list[dict[str, Any]], kind: str, place: int
+        self, ctx: JobContext, engine: Any, resolved: Resolved, rows: list[dict[str, Any]], kind: str, index: int
     ) -> Any:
         from workbench.inference.loss import encode, longest, loss_of
 
-        model = engine.model(found.name).torch_model()
+        model = engine.model(resolved.name).torch_model()
         most = min(self.max_length, longest(model) or self.max_length)
-        encoded = encode(found, rows, kind, self.template, most)
+        encoded = encode(resolved, rows, kind, self.template, most)
 
-        def tell(done: int, total: int) -> None:
-            ctx.progress(place + done / total, len(self.models), f"{found.name}: {done} of {total} rows")
+        def tell(processed: int, total: int) -> None:
+            ctx.progress(index + processed / total, len(self.models), f"{resolved.name}: {processed} of {total} rows")
 
         return loss_of(model, encoded, tell, ctx.stop_requested)
 
 
-def _tokenizer(found: Resolved) -> str:
-    return hashlib.sha256((found.home_of_template / "tokenizer.json").read_bytes()).hexdigest()
+def _tokenizer(resolved: Resolved) -> str:
+    return hashlib.sha256((resolved.home_of_template / "tokenizer.json").read_bytes()).hexdigest()

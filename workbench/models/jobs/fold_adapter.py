@@ -41,20 +41,22 @@ class Fold(Job):
 
     def check(self, home: Home, problems: Problems) -> None:
         try:
-            found = resolve(home, self.adapter, "adapter")
-            if found.adapter is None:
+            resolved = resolve(home, self.adapter, "adapter")
+            if resolved.adapter is None:
                 problems.add("adapter", f"{self.adapter!r} is a whole model.", "Choose an adapter.")
             else:
-                kind = adapter_kind(found.adapter)
+                kind = adapter_kind(resolved.adapter)
                 kind.require_foldable(self.adapter, "adapter")
-                kind_of(found.base).require_text(found.base.name, "adapter")
-                for misfit in misfits(kind, found.adapter, found.base)[:1]:
-                    problems.add("adapter", misfit, f"Chat with it over its base, or train it on {found.base.name!r}.")
-                require_sound(home, found.adapter, found.base, "adapter")
-            if found.adapter and model_config(found.base).get("quantization_config"):
+                kind_of(resolved.base).require_text(resolved.base.name, "adapter")
+                for misfit in misfits(kind, resolved.adapter, resolved.base)[:1]:
+                    problems.add(
+                        "adapter", misfit, f"Chat with it over its base, or train it on {resolved.base.name!r}."
+                    )
+                require_sound(home, resolved.adapter, resolved.base, "adapter")
+            if resolved.adapter and model_config(resolved.base).get("quantization_config"):
                 problems.add(
                     "adapter",
-                    f"its base {found.base.name!r} is quantized.",
+                    f"its base {resolved.base.name!r} is quantized.",
                     "Train the adapter on the model that was quantized, and fold it into that.",
                 )
         except UserError as error:
@@ -64,11 +66,11 @@ class Fold(Job):
     def run(self, ctx: JobContext) -> dict[str, Any]:
         from workbench.models.folding import fold_into
 
-        found = resolve(ctx.home, self.adapter, "adapter")
-        assert found.adapter
+        resolved = resolve(ctx.home, self.adapter, "adapter")
+        assert resolved.adapter
         with writing(ctx.home.models / self.output_name) as partial:
-            compared = fold_into(ctx, found, partial)
-            parents = [parent_of(found.base, "merged"), parent_of(found.adapter, "merged")]
+            compared = fold_into(ctx, resolved, partial)
+            parents = [parent_of(resolved.base, "merged"), parent_of(resolved.adapter, "merged")]
             made_by = {**self.to_dict(), "job": ctx.folder.name}
             info = {"compared": compared}
             write_manifest(

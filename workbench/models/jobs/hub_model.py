@@ -11,7 +11,7 @@ from workbench.core.lineage import parent_of
 from workbench.jobs.job import JOBS, Job, JobContext, Output
 from workbench.models import hub
 from workbench.models.adapter_judge import remember_sound
-from workbench.models.model_import import check_folder, told
+from workbench.models.model_import import check_folder, kind_info
 from workbench.models.shelf import model_folder
 from workbench.models.shelving import shelve
 
@@ -62,7 +62,7 @@ class GetHubModel(Job):
         parents = [parent_of(model_folder(ctx.home, self.base), "base")] if adapter else []
         made_by = {"method": self.method, "repo": self.repo, "revision": self.revision, "commit": commit}
         kind = "adapter" if adapter else "model"
-        info = told(folder)
+        info = kind_info(folder)
         shelve(ctx.home, self.target, folder, kind=kind, parents=parents, made_by=made_by, info=info)
         if adapter:
             remember_sound(ctx.home, ctx.home.models / self.target, ctx.home.models / self.base)
