@@ -19,7 +19,7 @@ def say(engine: Engine, name: str, decoding: Decoding = GREEDY, messages: Any = 
     """The whole answer, which is the sum of its parts."""
     stream = engine.answering(name).open(messages, decoding)
     text = ""
-    while not stream.done:
+    while not stream.finish:
         text += stream.advance()
     assert text == stream.text
     return text

@@ -62,7 +62,7 @@ def name_of(method: type[Ensemble]) -> str:
 def run(stream: TokenStream) -> tuple[str, list[str]]:
     """The text that came in parts, and the notes on the way."""
     parts, notes = [], []
-    while not stream.done:
+    while not stream.finish:
         parts.append(stream.advance())
         notes.append(stream.note)
     return "".join(parts), notes
@@ -73,8 +73,8 @@ def test_it_answers_as_one_model_would(method: type[Ensemble], engine: EnsembleE
     stream = engine.answering(name_of(method)).open(ASKED, WARM)
     text, _ = run(stream)
     assert text == stream.text and text.strip()
-    assert (stream.done, stream.name) == ("length", name_of(method))
-    assert 0 < len(stream.made) <= 12 and stream.seconds > 0
+    assert (stream.finish, stream.name) == ("length", name_of(method))
+    assert 0 < len(stream.generated_ids) <= 12 and stream.seconds > 0
 
 
 @every_ensemble
@@ -95,9 +95,9 @@ def test_what_was_asked_before_changes_nothing(method: type[Ensemble], engine: E
         engine.answering("toy").open(ASKED, WARM),
         engine.answering(name).open(ASKED, WARM),
     ]
-    while not all(stream.done for stream in streams):
+    while not all(stream.finish for stream in streams):
         for stream in streams:
-            if not stream.done:
+            if not stream.finish:
                 stream.advance()
     assert streams[0].text == streams[2].text == alone
 
@@ -113,7 +113,7 @@ def test_the_pane_says_who_answers_and_how(method: type[Ensemble], engine: Ensem
 def test_there_is_something_to_see_all_along(method: type[Ensemble], engine: EnsembleEngine) -> None:
     stream = engine.answering(name_of(method)).open(ASKED, WARM)
     shown = [("", "")]
-    while not stream.done:
+    while not stream.finish:
         stream.advance()
         shown.append((stream.text, stream.note))
     assert all(before != after for before, after in itertools.pairwise(shown))

@@ -25,7 +25,7 @@ def answers(home: Home, name: str) -> None:
     answerable(home, name)
     engine = opened(home, name)
     stream = engine.answering(name).open([{"role": "user", "content": "Say something."}], Decoding(max_new_tokens=8))
-    while not stream.done:
+    while not stream.finish:
         stream.advance()
 
 

@@ -84,22 +84,22 @@ class Worker:
                 self.active.remove(answer)
                 self._fail(answer.chat, answer.pane, error)
                 continue
-            if answer.stream.note != answer.note and not answer.stream.done:
+            if answer.stream.note != answer.note and not answer.stream.finish:
                 answer.note = answer.stream.note
                 self.say(event="note", chat=answer.chat, pane=answer.pane, text=answer.note)
             if new:
                 self.say(event="text", chat=answer.chat, pane=answer.pane, text=new, **self._pace(answer))
-            if answer.stream.done:
-                self._end(answer, answer.stream.done)
+            if answer.stream.finish:
+                self._end(answer, answer.stream.finish)
 
     def _end(self, answer: Active, finish: str) -> None:
         self.active.remove(answer)
-        note = answer.stream.note if answer.stream.done else ""
+        note = answer.stream.note if answer.stream.finish else ""
         self.say(event="done", chat=answer.chat, pane=answer.pane, finish=finish, note=note, **self._pace(answer))
 
     @staticmethod
     def _pace(answer: Active) -> dict[str, Any]:
-        made, seconds = len(answer.stream.made), answer.stream.seconds
+        made, seconds = len(answer.stream.generated_ids), answer.stream.seconds
         return {"tokens": made, "tokens_per_second": round(made / seconds, 1) if seconds else 0.0}
 
     def _fail(self, chat: str, pane: int, error: BaseException) -> None:

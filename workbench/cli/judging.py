@@ -49,18 +49,18 @@ def chat(home: Home, args: Args) -> None:
 def _answer(stream: "TokenStream", print_it: bool) -> dict[str, Any]:
     """Lets a model answer to the end, on the screen as it comes or in silence; the answer and its figures."""
     note = ""
-    while not stream.done:
+    while not stream.finish:
         piece = stream.advance()
         if print_it:
             print(piece, end="", flush=True)
         if stream.note != note:
             note = stream.note
             tell(f"   {note}")
-    made, seconds = len(stream.made), stream.seconds
+    made, seconds = len(stream.generated_ids), stream.seconds
     if print_it:
         pace = made / max(seconds, 1e-9)
-        print(f"\n   {made} tokens · {pace:.0f} tokens/s · {stream.done}" + (f" · {note}" if note else ""))
-    return {"text": stream.text, "tokens": made, "seconds": round(seconds, 3), "finish": stream.done, "note": note}
+        print(f"\n   {made} tokens · {pace:.0f} tokens/s · {stream.finish}" + (f" · {note}" if note else ""))
+    return {"text": stream.text, "tokens": made, "seconds": round(seconds, 3), "finish": stream.finish, "note": note}
 
 
 def _terminal() -> str:

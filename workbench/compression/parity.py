@@ -48,16 +48,16 @@ def compare(
     ours, theirs = _streams(engine, (source, model), messages, ids, most)
     agreed, gap = _in_step(ours, theirs, stop)
     for stream in (ours, theirs):
-        while not stream.done:
+        while not stream.finish:
             stop()
             stream.advance()
-    tokens = len(ours.made) + (ours.done == "eos")
+    tokens = len(ours.generated_ids) + (ours.finish == "eos")
     if gap is None:
         return Compared(written, True, tokens, tokens)
     words = {
         "prompt": messages[-1]["content"],
         "token": agreed + 1,
-        "before": reference.decode(ours.made[:agreed])[-AROUND:],
+        "before": reference.decode(ours.generated_ids[:agreed])[-AROUND:],
         "source": _next(ours, agreed),
         "gguf": _next(theirs, agreed),
         "gap": round(gap, 4),
@@ -71,7 +71,7 @@ def _streams(engine: "Engine", names: Sequence[str], messages: "Messages", ids: 
     streams = [cast("Stream", engine.model(name).open(messages, greedy)) for name in names]
     for stream in streams:
         stream.prompt, stream.stops = ids, streams[0].stops | streams[1].stops
-        stream.room = min(peer.room for peer in streams)
+        stream.remaining_context = min(peer.remaining_context for peer in streams)
     return streams
 
 
@@ -80,21 +80,21 @@ def _in_step(ours: "Stream", theirs: "Stream", stop: Callable[[], None]) -> tupl
     import torch
 
     with torch.inference_mode():
-        while not ours.done:
+        while not ours.finish:
             stop()
             scores = ours.logits()[0].log_softmax(-1)
             first, second = int(scores.argmax()), int(theirs.logits()[0, : len(scores)].argmax())
-            agreed = len(ours.made)
+            agreed = len(ours.generated_ids)
             ours.take(first)
             theirs.take(second)
             if first != second:
                 return agreed, float(scores[first] - scores[second])
-    return len(ours.made), None
+    return len(ours.generated_ids), None
 
 
 def _next(stream: "Stream", start: int) -> str:
     """What a stream said from a token on, or that it ended there."""
-    continuation = stream.made[start : start + AFTER]
+    continuation = stream.generated_ids[start : start + AFTER]
     return stream.model.decode(continuation) if continuation else "(ends here)"
 
 

@@ -21,7 +21,7 @@ def generate_sequential(
 def _through(stream: TokenStream | None, watch: Callable[[], None]) -> TokenStream | None:
     """Brings a stream to its end; None where there is no room, which an ensemble may only find on its way."""
     try:
-        while stream and not stream.done:
+        while stream and not stream.finish:
             watch()
             stream.advance()
     except TooLong:
@@ -43,4 +43,4 @@ def answer_of(stream: TokenStream | None) -> Answer:
     if stream is None:
         return Answer("", "error", 0)
     text = stream.text.strip()
-    return Answer(text, stream.done if text else "error", len(stream.made))
+    return Answer(text, stream.finish if text else "error", len(stream.generated_ids))

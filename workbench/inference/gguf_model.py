@@ -192,7 +192,7 @@ class GgufStream(Stream):
     @property
     def length(self) -> int:
         """The most tokens of prompt and answer."""
-        return len(self.prompt) + min(self.decoding.max_new_tokens, self.room)
+        return len(self.prompt) + min(self.decoding.max_new_tokens, self.remaining_context)
 
     def context(self, length: int, rows: int) -> LlamaContext:
         """Memory for answers of this model."""
@@ -213,7 +213,7 @@ class GgufStream(Stream):
 
     def logits(self) -> torch.Tensor:
         unread, self._read = self.prompt[self._read :], len(self.prompt)
-        return self._feed(unread or self.made[-1:])
+        return self._feed(unread or self.generated_ids[-1:])
 
     def _feed(self, tokens: Sequence[int]) -> torch.Tensor:
         self._context = self._context or self.context(self.length, 1)
@@ -221,13 +221,13 @@ class GgufStream(Stream):
 
     def take(self, token: int) -> None:
         super().take(token)
-        if self.done:
+        if self.finish:
             self._context = None
 
     def take_from(self, logits: NDArray[np.float32]) -> None:
         """Adds the token chosen by logits that were made elsewhere, (vocabulary,)."""
         self.take(self._choose(self.shaped(torch.from_numpy(logits)[None])))
-        if self.done:
+        if self.finish:
             self._new_text()
 
 
@@ -242,7 +242,7 @@ def generate_parallel(streams: Mapping[int, GgufStream], watch: Callable[[int], 
     waiting, free, live = deque(streams.items()), list(range(rows)), dict[int, GgufStream]()
     latest = 0
     while waiting or live:
-        fed: dict[int, Sequence[int]] = {row: stream.made[-1:] for row, stream in live.items()}
+        fed: dict[int, Sequence[int]] = {row: stream.generated_ids[-1:] for row, stream in live.items()}
         while free and waiting:
             latest, stream = waiting.popleft()
             watch(latest)
@@ -251,7 +251,7 @@ def generate_parallel(streams: Mapping[int, GgufStream], watch: Callable[[int], 
         watch(latest)
         for row, logits in context.feed(fed).items():
             live[row].take_from(logits)
-            if live[row].done:
+            if live[row].finish:
                 del live[row]
                 context.forget(row)
                 free.append(row)

@@ -34,15 +34,15 @@ class TopP:
 
 
 class Stream:
-    """One model's answer. `advance` makes the next few tokens; `done` says how it ended."""
+    """One model's answer. `advance` makes the next few tokens; `finish` says how it ended."""
 
     def __init__(self, model: LoadedModel, messages: Messages, decoding: Decoding):
         self.model, self.name, self.decoding = model, model.name, decoding
         self.prompt = model.prompt_ids(messages)
         self.stops = model.stops
-        self.room = model.room(self.prompt)
-        self.made: list[int] = []
-        self.text = self.done = self.note = ""
+        self.remaining_context = model.room(self.prompt)
+        self.generated_ids: list[int] = []
+        self.text = self.finish = self.note = ""
         self.seconds = 0.0
         self._cache: Any = None
         self._generator: Any = None
@@ -57,7 +57,7 @@ class Stream:
         began = time.perf_counter()
         for _ in range(tokens):
             self.take(self._choose(self.scores()))
-            if self.done:
+            if self.finish:
                 break
         self.seconds += time.perf_counter() - began
         return self._new_text()
@@ -68,7 +68,7 @@ class Stream:
 
     def shaped(self, logits: torch.Tensor) -> torch.Tensor:
         """Logits after penalty, temperature, top-k and top-p, (1, vocabulary)."""
-        ids = torch.tensor([self.prompt + self.made], device=logits.device)
+        ids = torch.tensor([self.prompt + self.generated_ids], device=logits.device)
         for process in self._processors:
             logits = process(ids, logits)
         return logits
@@ -76,7 +76,7 @@ class Stream:
     def logits(self) -> torch.Tensor:
         """The model's own logits of the next token in float32, (1, vocabulary)."""
         model = self.model.torch_model()
-        feed = self.prompt if self._cache is None else self.made[-1:]
+        feed = self.prompt if self._cache is None else self.generated_ids[-1:]
         out = model(
             input_ids=torch.tensor([feed], device=model.device), past_key_values=self._cache, use_cache=True,
             logits_to_keep=1,
@@ -88,11 +88,11 @@ class Stream:
     def take(self, token: int) -> None:
         """Adds a token to the answer, or ends it."""
         if token in self.stops:
-            self.done = "eos"
+            self.finish = "eos"
             return
-        self.made.append(token)
-        if len(self.made) >= min(self.decoding.max_new_tokens, self.room):
-            self.done = "length"
+        self.generated_ids.append(token)
+        if len(self.generated_ids) >= min(self.decoding.max_new_tokens, self.remaining_context):
+            self.finish = "length"
 
     def _choose(self, scores: torch.Tensor) -> int:
         if self.decoding.greedy:
@@ -102,8 +102,8 @@ class Stream:
         return int(torch.multinomial(scores.softmax(-1), 1, generator=self._generator))
 
     def _new_text(self) -> str:
-        text = self.model.decode(self.made)
-        if text.endswith("\ufffd") and not self.done:
+        text = self.model.decode(self.generated_ids)
+        if text.endswith("\ufffd") and not self.finish:
             return ""  # the rest of this character is still to come
         new = text[len(self.text) :]
         self.text = text

@@ -31,15 +31,15 @@ class Answer:
 class TokenStream(Protocol):
     """What the chat process and the jobs need of an answer in the making, one model's or an ensemble's.
 
-    `done` is '' until it ends ('eos' or 'length'); `made` are the tokens of the answer shown, `seconds` all the
-    time it took; `note` says what is under way or, at the end, how the answer was chosen.
+    `finish` is '' until it ends ('eos' or 'length'); `generated_ids` are the tokens of the answer shown, `seconds` all
+    the time it took; `note` says what is under way or, at the end, how the answer was chosen.
     """
 
     name: str
     text: str
-    done: str
+    finish: str
     note: str
-    made: list[int]
+    generated_ids: list[int]
     seconds: float
 
     def advance(self, tokens: int = TOKENS_PER_TURN) -> str: ...

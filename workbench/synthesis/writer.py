@@ -83,12 +83,17 @@ class ShelfWriter(Writer):
             if score is not None:
                 return Reply(f"{score:.2f}", "eos", 1, score=score, sampling=request.decoding.to_dict())
             stream.take(int(logits[0].argmax()))
-        while not stream.done:
+        while not stream.finish:
             stream.advance()
         score = written_score(stream.text)
         failure = "" if score is not None else NO_SCORE
         return Reply(
-            stream.text, stream.done, len(stream.made), failure, score=score, sampling=request.decoding.to_dict()
+            stream.text,
+            stream.finish,
+            len(stream.generated_ids),
+            failure,
+            score=score,
+            sampling=request.decoding.to_dict(),
         )
 
     def _refusal(self, request: Request) -> str:

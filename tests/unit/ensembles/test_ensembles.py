@@ -81,7 +81,7 @@ def loaded(home: Home, *names: str) -> EnsembleEngine:
 
 def say(engine: EnsembleEngine, name: str, decoding: Decoding = GREEDY, messages: Any = ASKED) -> str:
     stream = engine.answering(name).open(messages, decoding)
-    while not stream.done:
+    while not stream.finish:
         stream.advance()
     return stream.text
 
@@ -118,9 +118,9 @@ def test_the_average_of_a_model_with_itself_is_that_model(penalty: float, home: 
 def test_the_average_is_the_mean_of_the_probabilities(members: list[str], home: Home) -> None:
     engine = ensemble(home, "average", members)
     stream = engine.answering("e").open(ASKED, GREEDY)
-    while not stream.done:
+    while not stream.finish:
         stream.advance()
-    assert stream.made == by_hand(engine, members, 16)
+    assert stream.generated_ids == by_hand(engine, members, 16)
     assert stream.text not in {say(engine, member) for member in members}
 
 
@@ -152,7 +152,7 @@ def test_tokens_beyond_the_vocabulary_are_no_choice(home: Home) -> None:
     part: Any = stream.parts[1]  # type: ignore[attr-defined]
     own = part.logits
     part.logits = lambda: torch.nn.functional.pad(own(), (0, 8), value=100.0)
-    while not stream.done:
+    while not stream.finish:
         stream.advance()
     assert stream.text == plain
 
@@ -164,9 +164,9 @@ def test_a_token_that_ends_any_member_ends_all(home: Home, monkeypatch: pytest.M
     end, other = full[5], engine.model("other")
     monkeypatch.setattr(other, "stops", other.stops | {end})
     stream = engine.answering("e").open(ASKED, GREEDY)
-    while not stream.done:
+    while not stream.finish:
         stream.advance()
-    assert (stream.done, stream.made) == ("eos", full[: full.index(end)])
+    assert (stream.finish, stream.generated_ids) == ("eos", full[: full.index(end)])
 
 
 # ---- vote --------------------------------------------------------------------------------------------------
@@ -206,7 +206,7 @@ class Told:
 
 def outcome(method: Any, engine: Any, members: Sequence[str] = ("m",), decoding: Decoding = WARM) -> Any:
     stream = method.stream(engine, members, ASKED, decoding)
-    while not stream.done:
+    while not stream.finish:
         stream.advance()
     return stream
 
@@ -214,7 +214,7 @@ def outcome(method: Any, engine: Any, members: Sequence[str] = ("m",), decoding:
 def test_most_votes_win_and_the_note_counts_them() -> None:
     engine = Told("so 5", "well 7…", "7", "")
     stream = outcome(Vote(samples=4), engine)
-    assert (stream.text, stream.done, stream.note) == ("7", "eos", "2 of 4")
+    assert (stream.text, stream.finish, stream.note) == ("7", "eos", "2 of 4")
     assert len({seed for _, _, seed in engine.asked}) == 4
 
 

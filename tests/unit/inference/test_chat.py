@@ -90,9 +90,9 @@ def test_answers_made_in_turns_are_those_made_one_by_one(engine: Engine) -> None
     load(engine, "toy", "a", "b")
     alone = {name: say(engine, name) for name in ("toy", "a", "b")}
     streams = {name: engine.answering(name).open(ASKED, GREEDY) for name in alone}
-    while any(not stream.done for stream in streams.values()):
+    while any(not stream.finish for stream in streams.values()):
         for stream in streams.values():
-            if not stream.done:
+            if not stream.finish:
                 stream.advance()
     assert {name: stream.text for name, stream in streams.items()} == alone
     assert len(set(alone.values())) == 3
@@ -209,9 +209,9 @@ def test_a_stream_says_how_it_ended(
     load(engine, "toy")
     ending_with(engine, END_OF_TURN, monkeypatch, after)
     stream = engine.answering("toy").open(ASKED, GREEDY)
-    while not stream.done:
+    while not stream.finish:
         stream.advance()
-    assert (stream.done, len(stream.made)) == (finish, made)
+    assert (stream.finish, len(stream.generated_ids)) == (finish, made)
 
 
 def test_the_end_of_turn_of_the_template_stops_an_answer(home: Home, engine: Engine) -> None:
@@ -245,9 +245,9 @@ def test_an_answer_ends_where_the_model_ends(engine: Engine, monkeypatch: pytest
     )
     ending_with(engine, WORD, monkeypatch, 0)
     stream = engine.answering("toy").open(ASKED, GREEDY)
-    while not stream.done:
+    while not stream.finish:
         stream.advance()
-    assert (stream.done, len(stream.made)) == ("length", 5)
+    assert (stream.finish, len(stream.generated_ids)) == ("length", 5)
 
 
 def test_a_character_of_several_tokens_appears_whole(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -256,7 +256,7 @@ def test_a_character_of_several_tokens_appears_whole(engine: Engine, monkeypatch
     ids = iter(engine.model("toy").tokenizer("né 🙂", add_special_tokens=False)["input_ids"])
     monkeypatch.setattr(stream, "_choose", lambda _: next(ids, END_OF_TURN))
     parts = []
-    while not stream.done:
+    while not stream.finish:
         parts.append(stream.advance(1))
     assert "".join(parts) == "né 🙂" and not any("\ufffd" in part for part in parts)
 

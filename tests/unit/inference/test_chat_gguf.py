@@ -83,9 +83,9 @@ def test_answers_made_in_turns_are_those_made_one_by_one(engine: Engine) -> None
     asked = {("toy-f32", 0): ASKED, ("toy", 0): ASKED, ("toy-f32", 1): LONGER}
     alone = {key: say(engine, key[0], messages=messages) for key, messages in asked.items()}
     streams = {key: engine.answering(key[0]).open(messages, GREEDY) for key, messages in asked.items()}
-    while any(not stream.done for stream in streams.values()):
+    while any(not stream.finish for stream in streams.values()):
         for stream in streams.values():
-            if not stream.done:
+            if not stream.finish:
                 stream.advance(1)
     assert {key: stream.text for key, stream in streams.items()} == alone
 
@@ -125,17 +125,17 @@ def test_ends_of_the_file_and_of_the_template_stop_an_answer(engine: Engine) -> 
     load(engine, "toy-f32")
     assert engine.model("toy-f32").stops == {0, 2}  # <|endoftext|> and <|im_end|>
     stream = engine.answering("toy-f32").open(ASKED, GREEDY.model_copy(update={"max_new_tokens": 200}))
-    while not stream.done:
+    while not stream.finish:
         stream.advance()
-    assert stream.done == "eos" and "<|im_end|>" not in stream.text
+    assert stream.finish == "eos" and "<|im_end|>" not in stream.text
 
 
 def test_an_answer_stops_at_the_limit_and_tells_its_pace(engine: Engine) -> None:
     load(engine, "toy-f32")
     stream = engine.answering("toy-f32").open(ASKED, GREEDY.model_copy(update={"max_new_tokens": 3}))
-    while not stream.done:
+    while not stream.finish:
         stream.advance(1)
-    assert (stream.done, len(stream.made)) == ("length", 3) and stream.seconds > 0 and stream.note == ""
+    assert (stream.finish, len(stream.generated_ids)) == ("length", 3) and stream.seconds > 0 and stream.note == ""
 
 
 def test_a_conversation_that_is_too_long_is_refused(engine: Engine) -> None:
@@ -153,9 +153,9 @@ def test_a_long_prompt_is_read_in_parts_between_which_it_can_be_stopped(engine: 
     long = [{"role": "user", "content": "Tell me of the red apple. " * 36 + "Of the quiet lake?"}]
     stream = engine.answering("toy-f32").open(long, GREEDY)
     assert isinstance(stream, Stream) and 256 < len(stream.prompt) < 480
-    assert stream.advance() == "" and stream.made == []
+    assert stream.advance() == "" and stream.generated_ids == []
     assert stream.note == f"Reading the conversation: 256 of {len(stream.prompt)} tokens"
-    while not stream.done:
+    while not stream.finish:
         stream.advance()
     (whole,) = engine.answering("toy-f32").answer_batch([long], GREEDY)
     assert stream.note == "" and stream.text.strip() == whole.text != ""
@@ -166,9 +166,9 @@ def test_an_answer_ends_where_the_model_ends(engine: Engine, monkeypatch: pytest
     room = 512 - len(engine.model("toy-f32").prompt_ids(ASKED))
     stream = engine.answering("toy-f32").open(ASKED, GREEDY.model_copy(update={"max_new_tokens": 4000}))
     monkeypatch.setattr(stream, "_choose", lambda _: 50)
-    while not stream.done:
+    while not stream.finish:
         stream.advance(64)
-    assert (stream.done, len(stream.made)) == ("length", room)
+    assert (stream.finish, len(stream.generated_ids)) == ("length", room)
 
 
 def test_a_character_of_several_tokens_appears_whole(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -177,6 +177,6 @@ def test_a_character_of_several_tokens_appears_whole(engine: Engine, monkeypatch
     ids = iter(engine.model("toy-f32").model.tokenize("né 🙂"))
     monkeypatch.setattr(stream, "_choose", lambda _: next(ids, 2))
     parts = []
-    while not stream.done:
+    while not stream.finish:
         parts.append(stream.advance(1))
     assert "".join(parts) == "né 🙂" and not any("\ufffd" in part for part in parts)

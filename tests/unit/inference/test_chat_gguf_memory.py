@@ -67,7 +67,7 @@ def test_the_number_of_threads_changes_nothing(engine: Engine, monkeypatch: pyte
         )
         assert isinstance(stream, Stream)
         stream.logits()
-        stream.made.append(50)
+        stream.generated_ids.append(50)
         found.append(stream.logits())
     assert torch.equal(*found)
 

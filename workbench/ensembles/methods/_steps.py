@@ -25,7 +25,7 @@ class Result:
 
     text: str
     finish: str
-    made: list[int] = field(default_factory=list)
+    generated_ids: list[int] = field(default_factory=list)
     note: str = ""
 
 
@@ -36,8 +36,8 @@ class Steps:
     """Runs such work a few tokens at a time. Dropped in the middle, it leaves nothing running."""
 
     def __init__(self, work: Work):
-        self.name = self.text = self.done = self.note = ""
-        self.made: list[int] = []
+        self.name = self.text = self.finish = self.note = ""
+        self.generated_ids: list[int] = []
         self.seconds = 0.0
         self._work = work
         self._step = Step("")
@@ -46,16 +46,16 @@ class Steps:
         """Goes on with the step under way or to the next one; returns the new text of the answer, if any."""
         began = time.perf_counter()
         stream = self._step.stream
-        new = self._go_on(stream, tokens) if stream and not stream.done else self._next()
+        new = self._go_on(stream, tokens) if stream and not stream.finish else self._next()
         self.seconds += time.perf_counter() - began
         return new
 
     def _go_on(self, stream: TokenStream, tokens: int) -> str:
         new = stream.advance(tokens)
-        self.note = f"{self._step.note} · {len(stream.made)} tokens"
+        self.note = f"{self._step.note} · {len(stream.generated_ids)} tokens"
         if not self._step.live:
             return ""
-        self.text, self.made = stream.text, stream.made
+        self.text, self.generated_ids = stream.text, stream.generated_ids
         return new
 
     def _next(self) -> str:
@@ -69,5 +69,5 @@ class Steps:
     def _finish(self, result: Result) -> str:
         new = result.text.removeprefix(self.text)
         self.text += new
-        self.done, self.made, self.note = result.finish, result.made, result.note
+        self.finish, self.generated_ids, self.note = result.finish, result.generated_ids, result.note
         return new

@@ -30,7 +30,7 @@ class Pool(Stream):
         penalty = Decoding(greedy=True, repetition_penalty=decoding.repetition_penalty)
         self.parts = [Stream(engine.model(member), messages, penalty) for member in members]
         self.stops = set().union(*(part.stops for part in self.parts))
-        self.room = min(part.room for part in self.parts)
+        self.remaining_context = min(part.remaining_context for part in self.parts)
         self._combine = combine
 
     def logits(self) -> "Tensor":
@@ -45,7 +45,7 @@ class Pool(Stream):
     def take(self, token: int) -> None:
         super().take(token)
         for part in self.parts:
-            part.made.append(token)
+            part.generated_ids.append(token)
 
 
 def linear(weights: Sequence[float]) -> Combine:

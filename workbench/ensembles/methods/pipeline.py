@@ -70,7 +70,7 @@ class Pipeline(Ensemble):
             yield Step(f"stage {place + 1} of {len(members)} · {member}", stream, live=last)
             if stream.text.strip():  # one with nothing to say leaves the answer as it was
                 text = stream.text if last else stream.text.strip()
-                result = Result(text, stream.done, stream.made, f"{len(members)} stages")
+                result = Result(text, stream.finish, stream.generated_ids, f"{len(members)} stages")
         return result
 
     def _conversation(self, place: int, messages: Messages, answer: str) -> Messages:

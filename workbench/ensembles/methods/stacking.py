@@ -57,7 +57,7 @@ class Stacking(Ensemble):
             stream = engine.model(member).open(messages, decoding)
             yield Step(f"answer {place} of {len(members)} · {member}", stream)
             if text := stream.text.strip():
-                made[member] = Result(text, stream.done, stream.made)
+                made[member] = Result(text, stream.finish, stream.generated_ids)
         scores: dict[str, float] = {}
         for place, (member, answer) in enumerate(made.items(), 1):
             yield Step(f"weighing answer {place} of {len(made)}")
@@ -76,4 +76,4 @@ class Stacking(Ensemble):
         answer, note = made[best], f"by {best}"
         if others:
             note += f", {1 / (1 + math.exp(scores[others[0]] - scores[best])):.0%} against {others[0]}"
-        return Result(answer.text, answer.finish, answer.made, note)
+        return Result(answer.text, answer.finish, answer.generated_ids, note)

@@ -53,7 +53,7 @@ class Vote(Ensemble):
             settings = decoding.model_copy(update={"seed": decoding.seed + STRIDE * sample})
             stream = engine.model(member).open(messages, settings)
             yield Step(f"sample {place} of {len(asked)} · {member}", stream)
-            ballots.append((member, Result(stream.text.strip(), stream.done, stream.made)))
+            ballots.append((member, Result(stream.text.strip(), stream.finish, stream.generated_ids)))
         found = tally(ballots, self.final)
         most = max(map(len, found), default=0)
         leading = [group for group in found if len(group) == most]
