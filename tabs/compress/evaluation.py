@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tabs.shell.kit import Html, chip, hint, safe, table
-from workbench.compression.evaluation import words as cost_words
+from workbench.compression.evaluation import remarks as cost_words
 from workbench.compression.evaluation.recommend import recommend
 from workbench.core.units import human_size
 

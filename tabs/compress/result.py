@@ -166,7 +166,7 @@ def _other(home: Home, view: JobView, _: float | None) -> Found:
 def _cost(home: Home, view: JobView, gigabytes: float | None) -> Found:
     """The variants measured so far."""
     from tabs.figures import cost as cost_figures
-    from workbench.compression.evaluation import run as cost
+    from workbench.compression.evaluation import variant_costs as cost
 
     data = cost.read(view.folder)
     if not data.get("rows"):

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 
 from workbench.core.home import Home
 from workbench.ensembles.shelf import ShelvedEnsemble, is_ensemble, read_ensemble
-from workbench.inference.batches import generate_sequential
 from workbench.inference.decoding import Decoding
 from workbench.inference.engine import Engine
+from workbench.inference.generation import generate_sequential
 from workbench.inference.loaded_model import Answering
 from workbench.inference.stream import Answer, Messages, TokenStream, Watch, unwatched
 

@@ -19,8 +19,8 @@ from workbench.core.errors import Problems, UserError
 from workbench.core.limits import bounded_object
 from workbench.gguf.converter import architecture_of, checked_wheel, gguf_architecture, pre_tokenizer, supported
 from workbench.gguf.library import knows
+from workbench.gguf.llama_errors import converter_refusal
 from workbench.gguf.pieces import blank_behind_control, model_type, pieces, require_pieces
-from workbench.gguf.refusals import converter_refusal
 from workbench.gguf.support import computed_otherwise
 from workbench.models import tensors
 from workbench.models.chat_tokens import end_of_turn, stop_ids

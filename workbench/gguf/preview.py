@@ -12,8 +12,8 @@ from workbench.core.units import human_size
 from workbench.gguf.converter import architecture_of, gguf_architecture
 from workbench.gguf.converting import float_type
 from workbench.gguf.layout import padded, tensor_bytes, tensor_names
+from workbench.gguf.tensor_traits import Traits, Weight, is_quantized
 from workbench.gguf.types import BY_QUALITY, Choice, mixture
-from workbench.gguf.weights import Traits, Weight, is_quantized
 from workbench.models import tensors
 from workbench.models.shelf import Resolved
 

@@ -18,8 +18,8 @@ from workbench.core.errors import UserError
 from workbench.gguf.layout import FLOATS
 from workbench.gguf.library import Library
 from workbench.gguf.reading import Header, Tensor, read_header
+from workbench.gguf.tensor_traits import Traits, Weight
 from workbench.gguf.types import Choice, mixture
-from workbench.gguf.weights import Traits, Weight
 from workbench.gguf.writing import Writer, numbers_of
 
 PIECE = 2**22  # weights quantized at once by a thread

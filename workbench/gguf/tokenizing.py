@@ -12,7 +12,7 @@ from typing import NamedTuple
 from workbench.core.children import child_environment
 from workbench.core.errors import UserError
 from workbench.gguf.converter import probe_text
-from workbench.gguf.refusals import ELSEWHERE, opening_refusal
+from workbench.gguf.llama_errors import ELSEWHERE, opening_refusal
 from workbench.models.chat_tokens import sample_chats
 from workbench.rendering.templates import get_template
 from workbench.rendering.tokenizer import Tokenizer

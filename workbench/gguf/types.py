@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from workbench.gguf.layout import FLOATS, TYPES
-from workbench.gguf.weights import LAYER, Traits, Weight, is_quantized, order, sort_of
+from workbench.gguf.tensor_traits import LAYER, Traits, Weight, is_quantized, order, sort_of
 
 Kind = Literal[
     "Q4_K_M", "Q8_0", "Q6_K", "Q5_K_M", "Q5_K_S", "Q5_0", "Q4_K_S", "Q4_0", "Q3_K_M", "Q3_K_S", "Q2_K", "IQ4_XS",

@@ -21,9 +21,9 @@ from workbench.core.errors import UserError
 from workbench.core.home import Home
 from workbench.core.lineage import Manifest, read_manifest
 from workbench.gguf.reading import Header, read_header
-from workbench.inference.batches import answer_of, streams_of
 from workbench.inference.cpu_budget import Spare
 from workbench.inference.decoding import Decoding
+from workbench.inference.generation import answer_of, streams_of
 from workbench.inference.gguf_lora import lora_file, pair_of
 from workbench.inference.llama_cpp import LlamaContext, LlamaModel
 from workbench.inference.loaded_model import room_left

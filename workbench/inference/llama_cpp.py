@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from workbench.core.errors import UserError
 from workbench.gguf.library import library_path
-from workbench.gguf.refusals import opening_refusal
+from workbench.gguf.llama_errors import opening_refusal
 from workbench.inference.cpu_budget import Spare
 
 INSTALL = "Install what requirements.txt names: it holds the version of xllamacpp that is known to work."

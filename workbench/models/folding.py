@@ -28,7 +28,7 @@ def fold_into(ctx: JobContext, resolved: Resolved, folder: Path) -> dict[str, An
 
     check_tokenizer(
         resolved.home_of_template, field="adapter", note=ctx.note, base=resolved.base
-    )  # not only behind the work
+    )
     changed = _write(ctx, resolved, folder)
     copy_tokenizer(resolved.base, folder)
     if resolved.home_of_template != resolved.base:

@@ -18,8 +18,8 @@ from tests.toy_gguf import toy_gguf
 from tests.toys import toy_dataset, toy_model, toy_pairs
 from workbench.compression.evaluation import child as cost_child
 from workbench.compression.evaluation import child_process, speed, windows
-from workbench.compression.evaluation import run as cost
-from workbench.compression.evaluation import words as cost_words
+from workbench.compression.evaluation import remarks as cost_words
+from workbench.compression.evaluation import variant_costs as cost
 from workbench.compression.evaluation.divergence import (
     Reference,
     kl_divergence,

@@ -15,7 +15,7 @@ from workbench.compression.quantizers.gguf import Gguf
 from workbench.core.errors import UserError
 from workbench.core.home import Home
 from workbench.gguf import converting, quantizing
-from workbench.gguf.refusals import converter_refusal, opening_refusal
+from workbench.gguf.llama_errors import converter_refusal, opening_refusal
 from workbench.gguf.support import computed_otherwise
 from workbench.models.model_import import import_folder
 from workbench.models.shelf import resolve

@@ -20,8 +20,8 @@ from workbench.core.errors import UserError
 from workbench.gguf.layout import TYPES
 from workbench.gguf.quantizing import choices, quantize
 from workbench.gguf.reading import read_header
+from workbench.gguf.tensor_traits import Traits, Weight, is_quantized
 from workbench.gguf.types import BY_QUALITY, KINDS, mixture, more_bits
-from workbench.gguf.weights import Traits, Weight, is_quantized
 
 REFERENCE: dict[str, dict[str, str]] = json.loads((Path(__file__).parent / "gguf_reference.json").read_text())
 SAMPLE = [key for key in REFERENCE if key.split()[0] in ("plain", "odd", "experts") and "IQ" not in key] + [

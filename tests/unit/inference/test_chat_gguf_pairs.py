@@ -13,7 +13,7 @@ from tests.toy_gguf import gguf_home, toy_gguf, toy_lora
 from tests.toys import EXACT
 from tests.waiting import end_processes_of, until
 from workbench.chat.service import ChatService
-from workbench.compression import parity
+from workbench.compression import token_parity
 from workbench.compression.jobs.parity import Parity
 from workbench.core.errors import SpecError, UserError
 from workbench.core.home import Home
@@ -163,9 +163,9 @@ def test_a_parity_check_that_cannot_be_is_refused(settings: Any, says: str, home
 
 def test_near_ties_of_a_float_file_are_no_fault() -> None:
     figures = {"prompts": 4, "written_alike": 4, "read_alike": 4, "same_answers": 3, "agreement": 0.7, "near_ties": 1}
-    assert "That is what to expect of F16" in parity.sentences(figures, "F16")[-1]
-    assert "the conversion may be at fault" in parity.sentences({**figures, "near_ties": 0}, "F16")[-1]
-    assert "Rounding to Q4_K_M" in parity.sentences({**figures, "near_ties": 0}, "Q4_K_M")[-1]
+    assert "That is what to expect of F16" in token_parity.sentences(figures, "F16")[-1]
+    assert "the conversion may be at fault" in token_parity.sentences({**figures, "near_ties": 0}, "F16")[-1]
+    assert "Rounding to Q4_K_M" in token_parity.sentences({**figures, "near_ties": 0}, "Q4_K_M")[-1]
 
 
 # ---- in Label and Compare ----------------------------------------------------------------------------------

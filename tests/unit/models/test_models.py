@@ -20,7 +20,7 @@ from workbench.core.lineage import Manifest, parent_of, write_manifest
 from workbench.core.units import human_count, human_size
 from workbench.jobs.queue import Queue
 from workbench.merging.recipe import find
-from workbench.models import hub, starter
+from workbench.models import hub_download, starter
 from workbench.models.jobs.hub_model import GetHubModel
 from workbench.models.jobs.starter_model import GetStarter
 from workbench.models.model_import import import_folder
@@ -254,7 +254,7 @@ def test_sizes_are_told_for_people() -> None:
 
 def test_the_hub_offline_fails_with_a_way_out(tmp_path: Path) -> None:
     with pytest.raises(UserError) as caught:
-        hub.download("owner/name", "main", tmp_path)
+        hub_download.download("owner/name", "main", tmp_path)
     assert "not reached" in caught.value.message and "add its folder" in caught.value.remedy
 
 

@@ -23,7 +23,7 @@ class Cost(Job):
     """
 
     method: ClassVar[str] = "cost"
-    runs: ClassVar[str] = "workbench.compression.evaluation.run:run"
+    runs: ClassVar[str] = "workbench.compression.evaluation.variant_costs:run"
     title: ClassVar[str] = "What it cost"
     resumable: ClassVar[bool] = True
 

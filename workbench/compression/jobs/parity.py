@@ -69,7 +69,7 @@ class Parity(Job):
         return name
 
     def run(self, ctx: JobContext) -> dict[str, Any]:
-        from workbench.compression.parity import Compared, compare, summary
+        from workbench.compression.token_parity import Compared, compare, summary
         from workbench.core.hardware import probe
         from workbench.gguf.reading import read_header
         from workbench.inference.engine import Engine

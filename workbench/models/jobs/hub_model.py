@@ -9,7 +9,7 @@ from workbench.core.errors import Problems, UserError
 from workbench.core.home import Home, inside, slug
 from workbench.core.lineage import parent_of
 from workbench.jobs.job import JOBS, Job, JobContext, Output
-from workbench.models import hub
+from workbench.models import hub_download
 from workbench.models.adapter_judge import remember_sound
 from workbench.models.model_import import check_folder, kind_info
 from workbench.models.shelf import model_folder
@@ -55,7 +55,7 @@ class GetHubModel(Job):
 
     def run(self, ctx: JobContext) -> dict[str, Any]:
         ctx.progress(0, 2, f"Downloading {self.repo}")
-        folder, commit = hub.download(self.repo, self.revision, ctx.folder / "download")
+        folder, commit = hub_download.download(self.repo, self.revision, ctx.folder / "download")
         ctx.progress(1, 2, "Checking and shelving")
         check_folder(ctx.home, folder, self.base)
         adapter = (folder / "adapter_config.json").is_file()

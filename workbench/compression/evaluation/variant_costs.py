@@ -24,8 +24,8 @@ from workbench.compression.evaluation.divergence import (
     resample_counts,
 )
 from workbench.compression.evaluation.recommend import flagged, recommend
+from workbench.compression.evaluation.remarks import note_of, protocol
 from workbench.compression.evaluation.windows import Text
-from workbench.compression.evaluation.words import note_of, protocol
 from workbench.compression.jobs.cost import Cost
 from workbench.compression.variants import Variant, look
 from workbench.core.errors import UserError, explain
