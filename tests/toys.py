@@ -10,7 +10,7 @@ from workbench.core.hardware import Hardware
 from workbench.core.home import Home, writing
 from workbench.core.lineage import Manifest, parent_of, write_manifest
 from workbench.data.store.datasets import write_rows
-from workbench.models.adapter_judge import judge
+from workbench.models.adapter_judge import judge_adapter
 from workbench.rendering.templates import get_template
 
 EXACT = Hardware(device="cpu", cores=2, bf16=False)
@@ -152,7 +152,7 @@ def toy_adapter(home: Home, name: str, seed: int = 5, base: str = "toy", spread:
         model.save_pretrained(folder)
         load_tokenizer(home.models / base).save_pretrained(folder)
         write_manifest(folder, Manifest(kind="adapter", name=name, parents=[parent_of(home.models / base, "base")]))
-    judge(home, home.models / name, home.models / base)  # as an import does: no server has to look at it again
+    judge_adapter(home, home.models / name, home.models / base)  # as an import does: no server has to look at it again
     return home.models / name
 
 

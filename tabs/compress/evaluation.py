@@ -24,7 +24,7 @@ def words(data: dict[str, Any], gigabytes: float | None) -> Html:
         table(COLUMNS, [_row(row, advice["name"]) for row in rows]),
         hint("With 95 % intervals. Best trade-off: nothing smaller, or nothing faster, is closer to the original."),
         _remarks(rows),
-        _fold("All figures", table(*cost_words.table(data))),
+        _fold("All figures", table(*cost_words.cost_table(data))),
         _fold("How it was measured", _list(data["protocol"]["sentences"])),
     ]
     return Html(f'<div class="wb-result wb-cost">{"".join(parts)}</div>')

@@ -127,10 +127,10 @@ def _estimate(ctx: Context, given: dict[str, Any], found: Any, parameters: int) 
 
 def fitting(ctx: Context, query: dict[str, Any]) -> dict[str, Any]:
     """The GGUF type for a model in so much memory: {"model", "gigabytes", "settings"} → {"keys", "text"}."""
-    from workbench.gguf.preview import fit
+    from workbench.gguf.preview import best_fit
 
     found = resolve(ctx.home, str(query.get("model") or ""))
     settings = (query.get("settings") or {}).get(Gguf.method) or {}
-    best = fit(found, float(query["gigabytes"]), importance=bool(settings.get("importance")))
+    best = best_fit(found, float(query["gigabytes"]), importance=bool(settings.get("importance")))
     text = f"{best.kind} is the best that fits: {human_size(best.bytes)}, and {human_size(best.cache)} for a chat of "
     return {"keys": [f"{Gguf.method}:{best.kind}"], "text": f"{text}{best.context:,} tokens."}

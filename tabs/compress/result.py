@@ -168,7 +168,7 @@ def _cost(home: Home, view: JobView, gigabytes: float | None) -> Found:
     from tabs.figures import cost as cost_figures
     from workbench.compression.evaluation import variant_costs as cost
 
-    data = cost.read(view.folder)
+    data = cost.read_costs(view.folder)
     if not data.get("rows"):
         return Found()
     figures = titled(cost_figures.figures(data))

@@ -17,7 +17,7 @@ import numpy as np
 
 from tests.bench._common import prepared_home
 from workbench.gguf.converting import convert
-from workbench.gguf.layout import TYPES, padded
+from workbench.gguf.layout import TYPES, padded_size
 from workbench.gguf.library import library_path
 from workbench.gguf.quantizing import as_floats, choices, quantize
 from workbench.gguf.reading import read_header
@@ -66,7 +66,7 @@ def _bare(source: Path, target: Path, ours: Path, kind: str) -> None:
             if choice.type != tensor.type:
                 data = _quantized(call, as_floats(data, tensor.type), tensor.shape, choice.type)
             out.write(data.data)
-            out.write(bytes(padded(data.nbytes) - data.nbytes))
+            out.write(bytes(padded_size(data.nbytes) - data.nbytes))
 
 
 def _quantized(call: Any, floats: Any, shape: tuple[int, ...], kind: str) -> Any:

@@ -15,7 +15,7 @@ from workbench.core.home import Home
 from workbench.inference.decoding import Decoding
 from workbench.inference.engine import Engine
 from workbench.merging.jobs.merge import Merge
-from workbench.models.hollow import Layout, hollow
+from workbench.models.hollow import ParameterLayout, hollow
 from workbench.models.model_import import import_folder
 from workbench.models.shelf import answerable
 
@@ -62,7 +62,7 @@ def _same_parameters(home: Home, *names: str) -> bool:
     found = []
     for name in names:
         shapes = {key: tuple(value.shape) for key, value in _tensors(home, name).items()}
-        found.append(set(Layout(hollow(home.models / name), shapes).of_parameter))
+        found.append(set(ParameterLayout(hollow(home.models / name), shapes).of_parameter))
     return found[0] == found[1]
 
 

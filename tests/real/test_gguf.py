@@ -11,7 +11,7 @@ from workbench.compression.jobs.quantize import Quantize
 from workbench.compression.quantizers.gguf import Gguf
 from workbench.core.home import Home
 from workbench.core.lineage import read_manifest
-from workbench.gguf.preview import preview
+from workbench.gguf.preview import preview_size
 from workbench.jobs.job import JobContext
 from workbench.models import starter
 from workbench.models.shelf import gguf_file, resolve
@@ -46,5 +46,5 @@ def test_the_starter_answers_from_gguf(starter_home: Home) -> None:
         assert info["tokenizer_check"]["equal"] >= info["tokenizer_check"]["texts"] - 1
         assert (info["type"], info["parameters"], info["context_length"]) == (kind, 134_515_008, 8192)
         assert info["fallbacks"] == (180 if kind == "Q4_K_M" else 0)
-        told = preview(resolve(starter_home, starter.NAME), kind)
+        told = preview_size(resolve(starter_home, starter.NAME), kind)
         assert told.bytes == pytest.approx(path.stat().st_size, rel=0.01)

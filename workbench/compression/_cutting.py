@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from workbench.compression.pruner import Pruner
-from workbench.compression.quantizer import Estimate
+from workbench.compression.quantizer import SizeEstimate
 from workbench.core.errors import Problems, UserError
 from workbench.core.units import human_count
 from workbench.models.anatomy import Anatomy, Shape
@@ -32,11 +32,11 @@ class Cutting(Pruner):
         """Old name and shape of every tensor that is left. Raises `UserError` for what cannot be cut."""
         raise NotImplementedError
 
-    def estimate(self, resolved: Resolved) -> Estimate:
+    def estimate(self, resolved: Resolved) -> SizeEstimate:
         anatomy = Anatomy.of(resolved.base)
         parameters, size = anatomy.size(self.result(anatomy))
         share = 1 - parameters / anatomy.size()[0]
-        return Estimate(size, [f"{human_count(parameters)} parameters are left, {share:.1%} fewer.", self.effect])
+        return SizeEstimate(size, [f"{human_count(parameters)} parameters are left, {share:.1%} fewer.", self.effect])
 
     def check(self, resolved: Resolved, problems: Problems) -> None:
         try:

@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 from workbench.compression.pruner import Pruner
-from workbench.compression.quantizer import Estimate
+from workbench.compression.quantizer import SizeEstimate
 from workbench.core.errors import Problems, UserError
 from workbench.models.anatomy import Anatomy
 from workbench.models.shelf import Resolved
@@ -29,8 +29,8 @@ class Thinning(Pruner):
     def suffix(self) -> str:
         return f"{self.method}-2-4" if self.pattern == "2:4" else f"{self.method}-{self.sparsity * 100:g}"
 
-    def estimate(self, resolved: Resolved) -> Estimate:
-        return Estimate(Anatomy.of(resolved.base).size()[1], [self.effect])
+    def estimate(self, resolved: Resolved) -> SizeEstimate:
+        return SizeEstimate(Anatomy.of(resolved.base).size()[1], [self.effect])
 
     def check(self, resolved: Resolved, problems: Problems) -> None:
         try:

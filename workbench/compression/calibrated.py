@@ -11,8 +11,8 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from workbench.compression import hf
-from workbench.compression.quantizer import Estimate, Quantizer, Work
-from workbench.compression.separate_env import CommandFailed, Environment, ensure, run
+from workbench.compression.quantizer import Quantizer, SizeEstimate, Work
+from workbench.compression.separate_env import CommandFailed, Environment, ensure, run_command
 from workbench.core.errors import Problems, UserError
 from workbench.core.home import Home, write_text
 from workbench.data.recipes.importing import SAMPLES
@@ -57,7 +57,7 @@ class Calibrated(Quantizer):
             group //= 2
         return group if group >= SMALLEST else 0
 
-    def estimate(self, resolved: Resolved) -> Estimate:
+    def estimate(self, resolved: Resolved) -> SizeEstimate:
         parts = hf.Parts.of(resolved.base)
         group = self.fitting(parts.widths()) or SMALLEST
 
@@ -67,7 +67,7 @@ class Calibrated(Quantizer):
             return 4 * rows * -(-columns // 8) + 2 * scales + zeros + 16, 4 if self.zeros else 3
 
         smaller = [f"Groups of {group}: {self.group} do not divide its widths."] if group != self.group else []
-        return Estimate(parts.bytes(packed), [*parts.notes(), *smaller, INSTALLS])
+        return SizeEstimate(parts.bytes(packed), [*parts.notes(), *smaller, INSTALLS])
 
     def check(self, home: Home, resolved: Resolved, problems: Problems) -> None:
         parts = hf.check_model(resolved, problems)
@@ -127,7 +127,7 @@ class Calibrated(Quantizer):
 
         offline = {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", "PYTHONUNBUFFERED": "1"}
         try:
-            run([str(python), str(SCRIPT), str(spec)], hear, work.stop, offline)
+            run_command([str(python), str(SCRIPT), str(spec)], hear, work.stop, offline)
         except CommandFailed as error:
             cause = next(
                 (line for line in reversed(error.lines) if "Error" in line), error.lines[-1] if error.lines else ""

@@ -17,7 +17,7 @@ BINS = 51
 
 
 @dataclass(frozen=True)
-class Layer:
+class LayerHistogram:
     """One matrix. Counts of weights in `BINS` equal bins from `low` to `high`, before and after; errors in the
     weights' own units; the signal-to-noise ratio in decibels, None when nothing was lost; ranges of scale and zero
     point over its rows."""
@@ -35,12 +35,14 @@ class Layer:
     zero_point: list[float]
 
 
-def measure(name: str, weight: torch.Tensor, rounded: torch.Tensor, scale: torch.Tensor, zero: torch.Tensor) -> Layer:
+def layer_histogram(
+    name: str, weight: torch.Tensor, rounded: torch.Tensor, scale: torch.Tensor, zero: torch.Tensor
+) -> LayerHistogram:
     """Compares a matrix with its rounded copy; both rows × columns in float32, scale and zero of any shape."""
     low, high = float(min(weight.min(), rounded.min())), float(max(weight.max(), rounded.max()))
     error = (weight - rounded).double()
     mse = float(error.square().mean())
-    return Layer(
+    return LayerHistogram(
         name,
         list(weight.shape),
         low,
@@ -66,12 +68,12 @@ def _range(values: torch.Tensor) -> list[float]:
     return [float(values.min()), float(values.max())]
 
 
-def write(path: Path, title: str, layers: list[Layer]) -> None:
+def write(path: Path, title: str, layers: list[LayerHistogram]) -> None:
     """{"title", "layers": [{name, shape, low, high, before, after, mse, …}]} as JSON, whole or not at all."""
     write_text(path, json.dumps({"title": title, "layers": [asdict(layer) for layer in layers]}))
 
 
-def summary(layers: list[Layer], most: int = 8) -> dict[str, Any]:
+def histogram_summary(layers: list[LayerHistogram], most: int = 8) -> dict[str, Any]:
     """The errors of all layers together, and the rows of those that lost most: plain JSON types, a few of them."""
     weights = [math.prod(layer.shape) for layer in layers]
     mse = sum(layer.mse * count for layer, count in zip(layers, weights, strict=True)) / max(sum(weights), 1)

@@ -85,7 +85,7 @@ def _names(model: Any, source: Header) -> dict[str, str]:
     return names
 
 
-def save(path: Path, matrix: dict[str, NDArray[np.float32]], dataset: str, rows: int) -> None:
+def save_importance(path: Path, matrix: dict[str, NDArray[np.float32]], dataset: str, rows: int) -> None:
     """Writes llama.cpp's format: sums of squares with their counts, here means with a count of one."""
     import gguf
 
@@ -104,7 +104,7 @@ def save(path: Path, matrix: dict[str, NDArray[np.float32]], dataset: str, rows:
     writer.close()
 
 
-def load(path: Path) -> dict[str, NDArray[np.float32]]:
+def load_importance(path: Path) -> dict[str, NDArray[np.float32]]:
     """The means by tensor name; raises `UserError` when the file is no importance matrix."""
     header = read_header(path)
     if header.text("general.type") != "imatrix":

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from workbench.compression.pruner import Cut
-from workbench.compression.rewriting import rewrite, write_config
+from workbench.compression.rewriting import rewrite_tensors, write_config
 from workbench.models.anatomy import Anatomy, within
 
 HALF = 2**16
@@ -82,7 +82,7 @@ def zero_out(cut: Cut, mask_of: Callable[[str, torch.Tensor], torch.Tensor], tex
             total += weight.numel()
         return name, weight
 
-    rewrite(cut, change, text)
+    rewrite_tensors(cut, change, text)
     write_config(cut)
     parts = sorted({within(name) for name in chosen})
     return {"sparsity": round(zeros / total, 6), "zeros": zeros, "of": total, MASKED: parts}

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from workbench.compression.quantizer import Estimate
+from workbench.compression.quantizer import SizeEstimate
 from workbench.core.errors import Problems
 from workbench.core.registry import Method, Registry
 from workbench.models.shelf import Resolved
@@ -47,7 +47,7 @@ class Pruner(Method):
         """Whether it looks at activations, and so cannot work without a calibration dataset."""
         return False
 
-    def estimate(self, resolved: Resolved) -> Estimate:
+    def estimate(self, resolved: Resolved) -> SizeEstimate:
         """The size of the result, from the headers of the model's files alone. Raises `UserError`."""
         raise NotImplementedError
 

@@ -13,7 +13,7 @@ from workbench.models.shelf import Resolved
 
 
 @dataclass(frozen=True)
-class Estimate:
+class SizeEstimate:
     """What a quantizer will make: bytes on the disk, and sentences worth knowing before."""
 
     bytes: int
@@ -63,7 +63,7 @@ class Quantizer(Method):
         """Whether it cannot do without rows of a dataset as it is set."""
         return False
 
-    def estimate(self, resolved: Resolved) -> Estimate:
+    def estimate(self, resolved: Resolved) -> SizeEstimate:
         """The size of the result, from the headers of the model's files alone."""
         raise NotImplementedError
 

@@ -22,7 +22,7 @@ OWN = ("config.json", "model.safetensors.index.json", "README.md")
 Change = Callable[[str, torch.Tensor], tuple[str, torch.Tensor] | None]
 
 
-def rewrite(cut: Cut, change: Change, text: str) -> None:
+def rewrite_tensors(cut: Cut, change: Change, text: str) -> None:
     """Streams every tensor through `change`, which gives its new name and values, or None to leave it out."""
     weights = open_weights(cut.resolved)
     names = weights.names()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from pydantic import Field
 
 from workbench.compression import hf
-from workbench.compression.quantizer import Estimate, Quantizer, Work
+from workbench.compression.quantizer import Quantizer, SizeEstimate, Work
 from workbench.core.errors import Problems
 from workbench.core.home import Home
 from workbench.models.shelf import Resolved
@@ -55,10 +55,10 @@ class Rounding(Quantizer):
         flat = weight if self.scales == "channel" else weight.reshape(1, -1)
         return flat.amin(1, keepdim=True), flat.amax(1, keepdim=True)
 
-    def estimate(self, resolved: Resolved) -> Estimate:
+    def estimate(self, resolved: Resolved) -> SizeEstimate:
         headers = hf.Parts.of(resolved.base).headers
         size = sum(math.prod(shape) * hf.BYTES.get(dtype, 1) for shape, dtype in headers.values())
-        return Estimate(size + HEADER * (len(headers) + 4), [SAME_SIZE])
+        return SizeEstimate(size + HEADER * (len(headers) + 4), [SAME_SIZE])
 
     def check(self, home: Home, resolved: Resolved, problems: Problems) -> None:
         hf.check_model(resolved, problems, only_linear=False)
@@ -82,7 +82,7 @@ class Rounding(Quantizer):
                 exact = tensor.float()
                 numbers, scale, zero = self.rounded(exact)
                 tensor = ((numbers - zero) * scale).to(tensor.dtype)
-                layers.append(histograms.measure(name, exact, tensor.float(), scale, zero))
+                layers.append(histograms.layer_histogram(name, exact, tensor.float(), scale, zero))
             writer.add(name, tensor)
         writer.finish()
         hf.copy_texts(work.resolved.base, work.folder)
@@ -90,4 +90,4 @@ class Rounding(Quantizer):
         picture = f"histograms-{self.suffix()}.json"
         histograms.write(work.ctx.folder / picture, f"{self.title}, {self.bits} bits, a scale a {self.scales}", layers)
         info = {**hf.described(parts, work.folder), "notes": [SAME_SIZE]}
-        return {**info, "histograms": picture, "rounding": histograms.summary(layers)}
+        return {**info, "histograms": picture, "rounding": histograms.histogram_summary(layers)}

@@ -76,7 +76,7 @@ def _install(folder: Path, python: Path, wanted: Environment, say: Say, stop: Ca
         "--no-deps", "--retries", "2", "--timeout", "30", *wanted.pins,
     ]  # fmt: skip
     try:
-        run(command, lambda line: say(_shortened(line)), stop, needs=("index",))
+        run_command(command, lambda line: say(_shortened(line)), stop, needs=("index",))
     except CommandFailed as error:
         raise UserError(
             f"The environment {wanted.name} could not be installed: {_reason(error.lines)}.",
@@ -117,7 +117,7 @@ class CommandFailed(Exception):
         self.code, self.lines = code, lines
 
 
-def run(
+def run_command(
     command: list[str], hear: Say, stop: Callable[[], None], more: dict[str, str] | None = None,
     needs: tuple[Credential, ...] = (),
 ) -> None:  # fmt: skip

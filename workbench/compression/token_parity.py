@@ -36,7 +36,7 @@ class Compared:
     difference: dict[str, Any] | None = None
 
 
-def compare(
+def compare_answers(
     engine: "Engine", model: str, source: str, messages: "Messages", most: int, stop: Callable[[], None]
 ) -> Compared:
     """Lets both answer one prompt greedily, up to `most` tokens; both are loaded. `stop` may raise."""
@@ -98,7 +98,7 @@ def _next(stream: "Stream", start: int) -> str:
     return stream.model.decode(continuation) if continuation else "(ends here)"
 
 
-def summary(comparisons: Sequence[Compared], kind: str) -> dict[str, Any]:
+def parity_summary(comparisons: Sequence[Compared], kind: str) -> dict[str, Any]:
     """Figures (JSON types), the first differences, and what they say in sentences; `kind` is the GGUF's type."""
     read = [comparison for comparison in comparisons if comparison.read]
     differences = [comparison.difference for comparison in read if comparison.difference]
@@ -112,10 +112,10 @@ def summary(comparisons: Sequence[Compared], kind: str) -> dict[str, Any]:
         "tokens": tokens,
         "near_ties": sum(difference["gap"] < NEAR for difference in differences),
     }
-    return {**figures, "differences": differences[:SHOWN], "sentences": sentences(figures, kind)}
+    return {**figures, "differences": differences[:SHOWN], "sentences": parity_sentences(figures, kind)}
 
 
-def sentences(figures: dict[str, Any], kind: str) -> list[str]:
+def parity_sentences(figures: dict[str, Any], kind: str) -> list[str]:
     """The figures in words, and what to make of them."""
     total, read, same = figures["prompts"], figures["read_alike"], figures["same_answers"]
     lines = [f"{read} of {total} prompts are read as the same tokens."]

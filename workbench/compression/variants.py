@@ -29,7 +29,7 @@ class Variant:
     digest: str
 
 
-def look(home: Home, name: str, field: str = "variants") -> Variant:
+def find_variant(home: Home, name: str, field: str = "variants") -> Variant:
     """One name of the shelf; raises `UserError` for what cannot answer, and for ensembles."""
     if is_ensemble(home, name, field):
         raise UserError(f"{name!r} is an ensemble of several models.", "Choose its members.", field)
@@ -67,7 +67,7 @@ def quantization(folder: Path) -> str:
     return f"{config.get('quant_method', 'quantized')} {bits}".strip()
 
 
-def family(home: Home, original: str) -> list[str]:
+def descendants(home: Home, original: str) -> list[str]:
     """The models of the shelf made from this one, in any number of steps: what one would like to compare."""
     from workbench.models.shelf import list_models
 

@@ -59,7 +59,7 @@ def supported() -> dict[str, str]:
     raise UserError("The GGUF converter has no table of architectures.", "Restore assets/vendor from the repository.")
 
 
-def architecture_of(config: dict[str, Any]) -> str:
+def language_architecture(config: dict[str, Any]) -> str:
     """The transformers architecture that is converted: the language model's, where there are several."""
     inner = config.get("text_config")
     for sub_config in (inner, config):

@@ -17,7 +17,7 @@ from typing import Any
 from workbench.core.children import child_environment
 from workbench.core.errors import Problems, UserError
 from workbench.core.limits import bounded_object
-from workbench.gguf.converter import architecture_of, checked_wheel, gguf_architecture, pre_tokenizer, supported
+from workbench.gguf.converter import checked_wheel, gguf_architecture, language_architecture, pre_tokenizer, supported
 from workbench.gguf.library import knows
 from workbench.gguf.llama_errors import converter_refusal
 from workbench.gguf.pieces import blank_behind_control, model_type, pieces, require_pieces
@@ -50,7 +50,7 @@ def float_type(folder: Path) -> str:
 def check(found: Resolved, problems: Problems, field: str = "model") -> None:
     """Adds what would make the conversion fail, from the model's config and tokenizer."""
     config = tensors.model_config(found.base)
-    name = architecture_of(config)
+    name = language_architecture(config)
     if name not in supported():
         problems.add(field, f"llama.cpp's converter does not know {name or 'its architecture'}.", "Choose another one.")
         return
@@ -158,9 +158,9 @@ def _readable(folder: Path) -> Iterator[Path]:
 
 
 def _proved(found: Resolved, path: Path, known: bool) -> dict[str, Any]:
-    from workbench.gguf.tokenizing import compare
+    from workbench.gguf.tokenizing import compare_tokenizers
 
-    compared = compare(path, found.base)
+    compared = compare_tokenizers(path, found.base)
     if compared.equal < compared.texts and not known:
         raise UserError(
             f"llama.cpp does not know how {found.name} splits text before BPE: {compared.differing!r} gives other "

@@ -40,7 +40,7 @@ def tensor_bytes(shape: tuple[int, ...], kind: str) -> int:
     return math.prod(shape) // block * size
 
 
-def padded(size: int, alignment: int = ALIGNMENT) -> int:
+def padded_size(size: int, alignment: int = ALIGNMENT) -> int:
     return -(-size // alignment) * alignment
 
 

@@ -55,7 +55,7 @@ class Pieces:
         )
 
 
-def pieces_of(template: Template, tokens: Mapping[str, str]) -> Pieces | None:
+def template_pieces(template: Template, tokens: Mapping[str, str]) -> Pieces | None:
     """The pieces of a regular template, or None. Begin-of-text is left out: Ollama adds it."""
     special_tokens = {**tokens, "bos_token": ""}
 
@@ -109,7 +109,9 @@ def modelfile(template: str, tokens: Mapping[str, str], stops: Sequence[str] = (
     """
     lines = ["FROM ./model.gguf"]
     needs_eos = "eos_token" in template and not tokens.get("eos_token")
-    pieces = pieces_of(Template("model", template, "the model's own"), tokens) if template and not needs_eos else None
+    pieces = (
+        template_pieces(Template("model", template, "the model's own"), tokens) if template and not needs_eos else None
+    )
     if pieces:
         lines.append(f'TEMPLATE """{pieces.for_ollama()}"""')
     for end in stops or filter(None, [tokens.get("eos_token", "")]):
@@ -117,7 +119,7 @@ def modelfile(template: str, tokens: Mapping[str, str], stops: Sequence[str] = (
     return "\n".join(lines) + "\n"
 
 
-def card(
+def gguf_card(
     name: str, info: Mapping[str, Any], size: int, sentences: Sequence[str], parents: Sequence[str], licence: str = ""
 ) -> str:
     """README.md of a GGUF: type, size, how to run it, what is worth knowing, what it was made from."""

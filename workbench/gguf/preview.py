@@ -9,11 +9,11 @@ from typing import Any
 
 from workbench.core.errors import UserError
 from workbench.core.units import human_size
-from workbench.gguf.converter import architecture_of, gguf_architecture
+from workbench.gguf.converter import gguf_architecture, language_architecture
 from workbench.gguf.converting import float_type
-from workbench.gguf.layout import padded, tensor_bytes, tensor_names
+from workbench.gguf.layout import padded_size, tensor_bytes, tensor_names
 from workbench.gguf.tensor_traits import Traits, Weight, is_quantized
-from workbench.gguf.types import BY_QUALITY, Choice, mixture
+from workbench.gguf.types import BY_QUALITY, TypeChoice, type_mixture
 from workbench.models import tensors
 from workbench.models.shelf import Resolved
 
@@ -26,13 +26,13 @@ CACHE_BYTES = 2  # of a number in the cache of keys and values
 
 
 @dataclass(frozen=True)
-class Preview:
+class SizePreview:
     """A GGUF before it is made: its bytes, and how many tensors cannot have the type they should."""
 
     kind: str
     bytes: int
     tensors: int
-    fallbacks: list[Choice] = field(repr=False)
+    fallbacks: list[TypeChoice] = field(repr=False)
     needs_importance: bool = False
 
     def sentence(self) -> str:
@@ -58,26 +58,26 @@ class Fit:
     context: int
 
 
-def preview(resolved: Resolved, kind: str, importance: bool = False) -> Preview:
+def preview_size(resolved: Resolved, kind: str, importance: bool = False) -> SizePreview:
     """The size of one type; raises `UserError` on damaged folders."""
-    weights, traits = described(resolved)
-    chosen = mixture(weights, traits, kind, importance)
+    weights, traits = described_tensors(resolved)
+    chosen = type_mixture(weights, traits, kind, importance)
     places = sum(28 + len(choice.weight.name) + 8 * len(choice.weight.shape) for choice in chosen)
-    header = padded(KEYS + places + _vocabulary(resolved.home_of_template))
-    data = sum(padded(tensor_bytes(choice.weight.shape, choice.type)) for choice in chosen)
+    header = padded_size(KEYS + places + _vocabulary(resolved.home_of_template))
+    data = sum(padded_size(tensor_bytes(choice.weight.shape, choice.type)) for choice in chosen)
     fallbacks = [choice for choice in chosen if choice.is_fallback]
-    return Preview(kind, header + data, len(chosen), fallbacks, any(choice.needs_importance for choice in chosen))
+    return SizePreview(kind, header + data, len(chosen), fallbacks, any(choice.needs_importance for choice in chosen))
 
 
-def fit(resolved: Resolved, gigabytes: float, context: int = CONTEXT, importance: bool = False) -> Fit:
+def best_fit(resolved: Resolved, gigabytes: float, context: int = CONTEXT, importance: bool = False) -> Fit:
     """The most faithful type that fits into so many GB together with its context.
 
     Types that need an importance matrix come in only with `importance`. Raises `UserError` when none fits.
     """
     room, cache = gigabytes * 1e9, cache_bytes(resolved, context)
-    smallest: Preview | None = None
+    smallest: SizePreview | None = None
     for kind in BY_QUALITY:
-        candidate = preview(resolved, kind, importance)
+        candidate = preview_size(resolved, kind, importance)
         if candidate.needs_importance and not importance:
             continue
         if candidate.bytes + cache <= room:
@@ -94,13 +94,13 @@ def fit(resolved: Resolved, gigabytes: float, context: int = CONTEXT, importance
 
 def cache_bytes(resolved: Resolved, context: int) -> int:
     """Bytes of the keys and values of a context, all layers alike, in 16 bits."""
-    config, traits = _text_config(resolved.base), described(resolved)[1]
+    config, traits = _text_config(resolved.base), described_tensors(resolved)[1]
     wide = _number(config, "hidden_size", "n_embd") // max(traits.heads, 1)
     head = _number(config, "head_dim") or wide
     return 2 * CACHE_BYTES * context * traits.layers * traits.key_heads * head
 
 
-def described(resolved: Resolved) -> tuple[list[Weight], Traits]:
+def described_tensors(resolved: Resolved) -> tuple[list[Weight], Traits]:
     """The tensors the converter will write, by their GGUF names, and what the rules of mixing ask about the model."""
     path = resolved.base / "config.json"
     return _described(resolved.base, path.stat().st_mtime_ns if path.is_file() else 0)
@@ -111,7 +111,7 @@ def _described(folder: Path, _: int) -> tuple[list[Weight], Traits]:
     config = _text_config(folder)
     heads = _number(config, "num_attention_heads", "n_head")
     traits = Traits(
-        gguf_architecture(architecture_of(tensors.model_config(folder))) or "llama",
+        gguf_architecture(language_architecture(tensors.model_config(folder))) or "llama",
         _number(config, "num_hidden_layers", "n_layer", "num_layers"), heads,
         _number(config, "num_key_value_heads") or heads,
         _number(config, "num_local_experts", "num_experts", "n_routed_experts"),

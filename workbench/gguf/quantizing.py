@@ -19,8 +19,8 @@ from workbench.gguf.layout import FLOATS
 from workbench.gguf.library import Library
 from workbench.gguf.reading import Header, Tensor, read_header
 from workbench.gguf.tensor_traits import Traits, Weight
-from workbench.gguf.types import Choice, mixture
-from workbench.gguf.writing import Writer, numbers_of
+from workbench.gguf.types import TypeChoice, type_mixture
+from workbench.gguf.writing import GgufWriter, numbers_of
 
 PIECE = 2**22  # weights quantized at once by a thread
 Importance = Mapping[str, NDArray[np.float32]]
@@ -45,10 +45,10 @@ class _Piece:
     weights: NDArray[np.float32] | None
 
 
-def choices(header: Header, kind: str, importance: bool = False) -> list[Choice]:
+def choices(header: Header, kind: str, importance: bool = False) -> list[TypeChoice]:
     """The type of every tensor of a file."""
     weights = [Weight(tensor.name, tensor.shape, tensor.type) for tensor in header.tensors]
-    return mixture(weights, Traits.of(header), kind, importance)
+    return type_mixture(weights, Traits.of(header), kind, importance)
 
 
 def quantize(
@@ -71,7 +71,7 @@ def quantize(
     _check(planned, tensors, importance)
     places = [(choice.weight.name, choice.weight.shape, choice.type) for choice in planned]
     count = threads or _cores()
-    with Writer(target, header, places, numbers_of(kind)) as writer, ThreadPoolExecutor(count) as pool:
+    with GgufWriter(target, header, places, numbers_of(kind)) as writer, ThreadPoolExecutor(count) as pool:
         work = _Work(Library(), os.open(source, os.O_RDONLY), pool, 2 * count)
         try:
             for index, choice in enumerate(planned):
@@ -92,7 +92,7 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _check(planned: list[Choice], tensors: dict[str, Tensor], importance: Importance | None) -> None:
+def _check(planned: list[TypeChoice], tensors: dict[str, Tensor], importance: Importance | None) -> None:
     for choice in planned:
         tensor = tensors[choice.weight.name]
         if choice.type != tensor.type and tensor.type not in FLOATS:
@@ -124,7 +124,9 @@ class _Work:
     pool: ThreadPoolExecutor
     ahead: int
 
-    def run(self, tensor: Tensor, choice: Choice, columns: NDArray[np.float32] | None) -> Iterator[NDArray[np.uint8]]:
+    def run(
+        self, tensor: Tensor, choice: TypeChoice, columns: NDArray[np.float32] | None
+    ) -> Iterator[NDArray[np.uint8]]:
         """The tensor's new bytes, in order. Raises `UserError` when it holds something that is no number."""
         self.library.prepare(choice.type)
         waiting: deque[Future[NDArray[np.uint8]]] = deque()

@@ -12,7 +12,7 @@ from typing import Any
 
 from workbench.core.errors import UserError
 from workbench.gguf.cursor import ARRAY, TEXT, Cursor
-from workbench.gguf.layout import ALIGNMENT, FILE_TYPE_NAMES, NAMES, TYPES, padded, tensor_bytes
+from workbench.gguf.layout import ALIGNMENT, FILE_TYPE_NAMES, NAMES, TYPES, padded_size, tensor_bytes
 
 MOST_KEYS = 10_000
 MOST_TENSORS = 100_000
@@ -140,7 +140,7 @@ def _read(path: Path, cursor: Cursor) -> Header:
     if not isinstance(alignment, int) or not 1 <= alignment <= MOST_ALIGNMENT or alignment & (alignment - 1):
         cursor.damaged(f"its alignment is {alignment!r}")
     tensor_infos = [_tensor(cursor) for _ in range(tensor_count)]
-    start = padded(cursor.position, alignment)
+    start = padded_size(cursor.position, alignment)
     tensors = [Tensor(name, shape, kind, start + offset, size) for name, shape, kind, offset, size in tensor_infos]
     _check_places(cursor, tensors, start, alignment)
     return Header(path, version, values, spans, tensors, alignment, start)

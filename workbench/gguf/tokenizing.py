@@ -50,7 +50,7 @@ def tokenize(path: Path, texts: list[str], made_of: str = "") -> list[list[int]]
     return [list(ids) for ids in json.loads(lines[-1])["ids"]]
 
 
-class Comparison(NamedTuple):
+class TokenizerComparison(NamedTuple):
     """How a GGUF reads texts: how many were tried, how many had equal ids, and the first that differs, else ''.
 
     chat: the first of the model's own chats that differs, else ''.
@@ -62,7 +62,7 @@ class Comparison(NamedTuple):
     chat: str = ""
 
 
-def compare(path: Path, folder: Path) -> Comparison:
+def compare_tokenizers(path: Path, folder: Path) -> TokenizerComparison:
     """Holds llama.cpp's ids of a GGUF against those of the tokenizer of a folder, on texts and on chats."""
     tokenizer = Tokenizer.load(folder)
     texts = [*TEXTS, *_pieces(probe_text()), *[f"{token}Hi{token}" for token in tokenizer.tokens.values()]]
@@ -70,7 +70,7 @@ def compare(path: Path, folder: Path) -> Comparison:
     ours = [encoding.ids for encoding in tokenizer.encode([*texts, *chats])]
     theirs = tokenize(path, [*texts, *chats], folder.name)
     same = [ids == other_ids for ids, other_ids in zip(ours, theirs, strict=True)]
-    return Comparison(
+    return TokenizerComparison(
         len(texts),
         sum(same[: len(texts)]),
         _first_other(texts, same[: len(texts)])[:80],

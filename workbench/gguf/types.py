@@ -34,7 +34,7 @@ TWO_BITS = ("IQ2_XXS", "IQ2_S", "IQ2_M")
 
 
 @dataclass(frozen=True)
-class Choice:
+class TypeChoice:
     """The type a tensor gets; `wanted` differs when its width does not fit into the blocks of what it should get."""
 
     weight: Weight
@@ -50,7 +50,7 @@ class Choice:
         return self.type in NEEDS_IMPORTANCE and self.weight.name not in ("token_embd.weight", "output.weight")
 
 
-def mixture(weights: Iterable[Weight], traits: Traits, kind: str, importance: bool = False) -> list[Choice]:
+def type_mixture(weights: Iterable[Weight], traits: Traits, kind: str, importance: bool = False) -> list[TypeChoice]:
     """The type of every tensor, in the order llama.cpp writes them."""
     ordered = sorted(weights, key=lambda weight: order(weight.name))
     mixer = _Mixer(traits, kind, importance, ordered)
@@ -87,11 +87,11 @@ class _Mixer:
             "down": self._down,
         }  # fmt: skip
 
-    def choose(self, weight: Weight) -> Choice:
+    def choose(self, weight: Weight) -> TypeChoice:
         if not is_quantized(weight):
-            return Choice(weight, weight.type, weight.type)
+            return TypeChoice(weight, weight.type, weight.type)
         if self.default in FLOATS:
-            return Choice(weight, self.default, self.default)
+            return TypeChoice(weight, self.default, self.default)
         sort = sort_of(weight.name)
         if sort == "output" or (self.tied and sort == "embedding"):
             wanted = self._output(weight)
@@ -102,7 +102,7 @@ class _Mixer:
         else:
             rule = self.rules.get(sort)
             wanted = rule(self.default, weight.name) if rule else self.default
-        return Choice(weight, _fitting(wanted, weight.shape[0]), wanted)
+        return TypeChoice(weight, _fitting(wanted, weight.shape[0]), wanted)
 
     def _output(self, weight: Weight) -> str:
         if self.falcon or weight.shape[0] % TYPES[self.default][1]:

@@ -4,7 +4,7 @@ import struct
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from workbench.gguf.layout import FILE_TYPES, QUANTIZATION_VERSION, TYPES, padded, tensor_bytes
+from workbench.gguf.layout import FILE_TYPES, QUANTIZATION_VERSION, TYPES, padded_size, tensor_bytes
 from workbench.gguf.reading import Header
 
 VERSION = 3
@@ -18,7 +18,7 @@ def numbers_of(kind: str) -> dict[str, int]:
     return {"general.quantization_version": QUANTIZATION_VERSION, "general.file_type": FILE_TYPES[kind]}
 
 
-class Writer:
+class GgufWriter:
     """Opens `path` with the keys of `source` and the places of `tensors`; their data follows in the same order."""
 
     def __init__(
@@ -33,9 +33,9 @@ class Writer:
         self._file.write(b"GGUF" + struct.pack("<IQQ", VERSION, len(tensors), count))
         self._copy(source.path, spans)
         for key, number in numbers.items():
-            self._file.write(text(key) + struct.pack("<II", UINT32, number))
+            self._file.write(encode_text(key) + struct.pack("<II", UINT32, number))
         for key, words in (texts or {}).items():
-            self._file.write(text(key) + struct.pack("<I", TEXT) + text(words))
+            self._file.write(encode_text(key) + struct.pack("<I", TEXT) + encode_text(words))
         self._file.write(places(tensors, self.alignment))
         self._pad()
 
@@ -53,16 +53,16 @@ class Writer:
         self._pad()
 
     def _pad(self) -> None:
-        self._file.write(bytes(padded(self._file.tell(), self.alignment) - self._file.tell()))
+        self._file.write(bytes(padded_size(self._file.tell(), self.alignment) - self._file.tell()))
 
-    def __enter__(self) -> "Writer":
+    def __enter__(self) -> "GgufWriter":
         return self
 
     def __exit__(self, *_: object) -> None:
         self._file.close()
 
 
-def text(words: str) -> bytes:
+def encode_text(words: str) -> bytes:
     data = words.encode()
     return struct.pack("<Q", len(data)) + data
 
@@ -71,6 +71,6 @@ def places(tensors: Sequence[Planned], alignment: int) -> bytes:
     """The part of the header that says where each tensor's data lies."""
     encoded, offset = bytearray(), 0
     for name, shape, kind in tensors:
-        encoded += text(name) + struct.pack(f"<I{len(shape)}QIQ", len(shape), *shape, TYPES[kind][0], offset)
-        offset += padded(tensor_bytes(shape, kind), alignment)
+        encoded += encode_text(name) + struct.pack(f"<I{len(shape)}QIQ", len(shape), *shape, TYPES[kind][0], offset)
+        offset += padded_size(tensor_bytes(shape, kind), alignment)
     return bytes(encoded)

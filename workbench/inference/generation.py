@@ -5,7 +5,7 @@ from functools import partial
 
 from workbench.inference.decoding import Decoding
 from workbench.inference.loaded_model import Answering
-from workbench.inference.stream import Answer, Messages, TokenStream, TooLong, Watch
+from workbench.inference.stream import Answer, Messages, PromptTooLong, TokenStream, Watch
 
 
 def generate_sequential(
@@ -24,7 +24,7 @@ def _through(stream: TokenStream | None, watch: Callable[[], None]) -> TokenStre
         while stream and not stream.finish:
             watch()
             stream.advance()
-    except TooLong:
+    except PromptTooLong:
         return None
     return stream
 
@@ -34,7 +34,7 @@ def streams_of(model: Answering, conversations: Sequence[Messages], decoding: De
     for index, messages in enumerate(conversations):
         try:
             yield model.open(messages, decoding.model_copy(update={"seed": decoding.seed + index}))
-        except TooLong:
+        except PromptTooLong:
             yield None
 
 

@@ -48,7 +48,7 @@ class GgufModel:
     """A GGUF model under one name, with an adapter of the shelf on it or none."""
 
     def __init__(
-        self, name: str, model: LlamaModel, header: Header, digest: str, adapter: "Adapter | None", spare: Spare
+        self, name: str, model: LlamaModel, header: Header, digest: str, adapter: "LoadedLora | None", spare: Spare
     ):
         self.name, self.model, self.digest, self.spare = name, model, digest, spare
         self.type, self.adapter = header.type, adapter
@@ -120,7 +120,7 @@ class GgufModel:
 
 
 @dataclass(frozen=True)
-class Adapter:
+class LoadedLora:
     """A LoRA of the shelf in llama.cpp's memory; `template` is the chat template it was trained with."""
 
     name: str
@@ -135,7 +135,7 @@ class GgufRuntime:
     def __init__(self, home: Home, cores: int):
         self.home, self._spare = home, Spare(cores)
         self._models: dict[str, LlamaModel] = {}
-        self._adapters: dict[tuple[str, str], Adapter] = {}
+        self._adapters: dict[tuple[str, str], LoadedLora] = {}
         self._names: dict[str, GgufModel] = {}
 
     def takes(self, name: str) -> bool:
@@ -164,19 +164,19 @@ class GgufRuntime:
                 adapter = self._adapter(name, manifest)
             self._names[name] = self._named(name, header, manifest, adapter)
 
-    def _named(self, name: str, header: Header, manifest: Manifest, adapter: Adapter | None) -> GgufModel:
+    def _named(self, name: str, header: Header, manifest: Manifest, adapter: LoadedLora | None) -> GgufModel:
         loaded = self._names.get(name)
         if loaded and loaded.digest == manifest.digest and loaded.adapter == adapter:
             return loaded
         return GgufModel(name, self._models[manifest.digest], header, manifest.digest, adapter, self._spare)
 
-    def _adapter(self, name: str, manifest: Manifest) -> Adapter:
+    def _adapter(self, name: str, manifest: Manifest) -> LoadedLora:
         _, lora = pair_of(name)
         folder = model_folder(self.home, lora)
         key = (manifest.digest, read_manifest(folder).digest)
         if key not in self._adapters:
             pointer = self._models[manifest.digest].adapter(lora_file(self.home, name))
-            self._adapters[key] = Adapter(lora, key[1], pointer, model_template(folder))
+            self._adapters[key] = LoadedLora(lora, key[1], pointer, model_template(folder))
         return self._adapters[key]
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 from workbench.inference.decoding import Decoding
-from workbench.inference.stream import Answer, Messages, TokenStream, TooLong, Watch, unwatched
+from workbench.inference.stream import Answer, Messages, PromptTooLong, TokenStream, Watch, unwatched
 
 
 class Answering(Protocol):
@@ -70,5 +70,5 @@ class Runtime(Protocol):
 def room_left(name: str, prompt: Sequence[int], longest: int) -> int:
     """How many of `longest` tokens a prompt leaves; raises `TooLong` when none."""
     if len(prompt) + 1 > longest:
-        raise TooLong(f"The conversation has {len(prompt)} tokens, {name} takes {longest}.", "Start a new one.")
+        raise PromptTooLong(f"The conversation has {len(prompt)} tokens, {name} takes {longest}.", "Start a new one.")
     return int(longest - len(prompt))

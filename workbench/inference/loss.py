@@ -122,7 +122,7 @@ def loss_of(
     """
     nll, counts = np.zeros(len(rows)), np.zeros(len(rows))
     processed = 0
-    for indices in batches([len(row["input_ids"]) for row in rows], _vocabulary(model)):
+    for indices in batch_indices([len(row["input_ids"]) for row in rows], _vocabulary(model)):
         if stop and stop():
             raise JobStopped
         nll[indices], counts[indices] = _batch(model, [rows[index] for index in indices])
@@ -133,7 +133,7 @@ def loss_of(
     return Loss(float(nll.sum() / counts.sum()), low, high, int(counts.sum()), len(rows), nll, counts)
 
 
-def batches(lengths: Sequence[int], vocabulary: int) -> Iterator[list[int]]:
+def batch_indices(lengths: Sequence[int], vocabulary: int) -> Iterator[list[int]]:
     """The indices of the rows that go through the model together, so that their logits stay below `LOGITS` bytes."""
     order = sorted(range(len(lengths)), key=lambda index: -lengths[index])
     while order:

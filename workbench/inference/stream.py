@@ -15,7 +15,7 @@ def unwatched(index: int) -> None:
     """The watch of who does not look."""
 
 
-class TooLong(UserError):
+class PromptTooLong(UserError):
     """A conversation that a model has no room for."""
 
 

@@ -16,7 +16,7 @@ from workbench.inference.bases import Base, Loaded
 from workbench.inference.decoding import Decoding
 from workbench.inference.loaded_model import LoadedModel, room_left
 from workbench.inference.sampling_stream import Stream
-from workbench.inference.stream import Answer, Messages, TooLong, Watch, unwatched
+from workbench.inference.stream import Answer, Messages, PromptTooLong, Watch, unwatched
 from workbench.models.chat_tokens import stops_of
 from workbench.models.loading import load_base, load_tokenizer
 from workbench.models.shelf import resolve
@@ -141,7 +141,7 @@ def _by_room(model: LoadedModel, prompts: Sequence[Sequence[int]], most: int) ->
     for index, prompt in enumerate(prompts):
         try:
             indices[min(most, model.room(prompt))].append(index)
-        except TooLong:
+        except PromptTooLong:
             indices[0].append(index)
     return indices
 

@@ -14,7 +14,7 @@ from transformers import PretrainedConfig
 
 from workbench.core.errors import UserError
 from workbench.merging.checking.model_facts import BUFFERS, is_vocabulary
-from workbench.models.hollow import Layout, hollow
+from workbench.models.hollow import ParameterLayout, hollow
 from workbench.models.shelf import Resolved
 
 NUMBERED = re.compile(r"^(.*?)\.(\d+)\.(.*)$")
@@ -98,7 +98,7 @@ def lost(found: Resolved, shapes: Mapping[str, tuple[int, ...]], planned: set[st
     if not left:
         return []
     try:
-        layout = Layout(hollow(found.base), shapes)
+        layout = ParameterLayout(hollow(found.base), shapes)
     except UserError:  # transformers knows no class that generates text from it: names are all there is
         return left
     becomes: dict[str, Any] = {name: layout.of_file[name].parameters for name in left if name in layout.of_file}

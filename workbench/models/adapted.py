@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from workbench.core.errors import UserError
 from workbench.models import tensors
 from workbench.models.adapters import FROM_BASE, SAVE_AGAIN, AdapterKind, adapter_kind
-from workbench.models.hollow import Hollow, Layout, Read, hollow
+from workbench.models.hollow import Hollow, ParameterLayout, Read, hollow
 
 SLOT = "default"
 SIZES = re.compile(r"size mismatch for (\S+): copying a param with shape torch.Size\(\[(.*?)\]\).*?Size\(\[(.*?)\]\)")
@@ -42,7 +42,7 @@ class Adapted:
         self.shapes = {name: shape for name, shape, _ in tensors.shapes(base)}
         self.hollow: Hollow = hollow(base, self.kind.rows)
         self.tied: dict[str, str] = dict(getattr(self.hollow.model, "all_tied_weights_keys", None) or {})
-        self.layout = Layout(self.hollow, self.shapes)
+        self.layout = ParameterLayout(self.hollow, self.shapes)
         self._model: Any = None
         if self.kind.is_prompt:
             self._check_prompt()
@@ -160,7 +160,7 @@ class Adapted:
         own: dict[int, str] = {}
         for name, unit in self.units():
             own |= {id(parameter): "" for parameter in unit.parameters()}
-            own |= {id(parameter): f"{name}.{path}" for path, parameter in base_of(unit).named_parameters()}
+            own |= {id(parameter): f"{name}.{path}" for path, parameter in base_module(unit).named_parameters()}
         parameters = {}
         for name, parameter in self.hollow.model.named_parameters():
             if not parameter.is_meta and (path := own.get(id(parameter), name)):
@@ -171,7 +171,7 @@ class Adapted:
         """The base's parameters that a unit changes."""
         if isinstance(unit, ModulesToSaveWrapper):
             return [f"{name}.{path}" for path, _ in unit.modules_to_save[SLOT].named_parameters()]
-        inner = base_of(unit)
+        inner = base_module(unit)
         return [f"{name}.{path}" for path, _ in inner.named_parameters()]
 
     def merge(self, unit: Any, name: str, get: Read) -> dict[str, Tensor]:
@@ -183,26 +183,26 @@ class Adapted:
         for parameter in work.parameters():
             if not parameter.is_meta:
                 parameter.data = parameter.data.float()
-        fill(base_of(layer), name, get)
+        fill_weights(base_module(layer), name, get)
         with torch.no_grad():
             for wrapper in reversed(layers_of(layer)):
                 if self._start in FROM_BASE:
-                    start(wrapper, str(self._start))
+                    take_start_out(wrapper, str(self._start))
                 wrapper.merge(safe_merge=False, adapter_names=[SLOT])
-        return {f"{name}.{path}": value.detach() for path, value in base_of(layer).named_parameters()}
+        return {f"{name}.{path}": value.detach() for path, value in base_module(layer).named_parameters()}
 
     def check_biases(self) -> None:
         """Raises `UserError` where PEFT could not merge: a LoRA bias over a layer that has none."""
         for name, unit in self.units():
             bias = any(getattr(lora_b, "bias", None) is not None for lora_b in getattr(unit, "lora_B", {}).values())
-            if bias and getattr(base_of(unit), "bias", None) is None:
+            if bias and getattr(base_module(unit), "bias", None) is None:
                 raise UserError(
                     f"{self.adapter.name!r} cannot be folded: it adds a bias to {name}, which has none in the base.",
                     "Chat with it as it is, over its base; or train it without lora_bias.", "model",
                 )  # fmt: skip
 
 
-def base_of(unit: Any) -> Any:
+def base_module(unit: Any) -> Any:
     """The base's own module under PEFT's layers."""
     unit = getattr(unit, "original_module", getattr(unit, "token_adapter", unit))
     while isinstance(unit, BaseTunerLayer):
@@ -219,7 +219,7 @@ def layers_of(layer: Any) -> list[Any]:
     return layers
 
 
-def fill(module: nn.Module, name: str, get: Read) -> None:
+def fill_weights(module: nn.Module, name: str, get: Read) -> None:
     """Puts real weights in float32, or float64 if they are that, in the place of those on the meta device."""
     for path, parameter in list(module.named_parameters()):
         value = get(f"{name}.{path}") if parameter.is_meta else parameter.data
@@ -228,7 +228,7 @@ def fill(module: nn.Module, name: str, get: Read) -> None:
         setattr(module.get_submodule(owner), last, nn.Parameter(wide, requires_grad=False))
 
 
-def start(layer: Any, how: str) -> None:
+def take_start_out(layer: Any, how: str) -> None:
     """Takes out of the base what PiSSA and OLoRA start from, by PEFT's own code; the adapter's matrices stay."""
     held = {
         name: matrix.weight.data.clone()

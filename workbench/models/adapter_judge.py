@@ -45,7 +45,7 @@ class Judgement:
         problems.check()
 
 
-def judge(home: Home, adapter: Path, base: Path) -> Judgement:
+def judge_adapter(home: Home, adapter: Path, base: Path) -> Judgement:
     """The judgement on an adapter of the shelf over its base; raises `UserError` when it cannot be looked at."""
     marks = dict(_marks(adapter, base))
     path = home.cache / "adapters" / f"{_key(marks)}.json"
@@ -72,7 +72,7 @@ def _write(path: Path, adapter: Path, problems: list[Problem]) -> None:
 def require_sound(home: Home, adapter: Path | None, base: Path, field: str = "model", idle_too: bool = False) -> None:
     """Raises `UserError` for an adapter that cannot be used over its base; idle_too: one that does nothing may be."""
     if adapter:
-        judge(home, adapter, base).require(field, idle_too)
+        judge_adapter(home, adapter, base).require(field, idle_too)
 
 
 def _marks(*folders: Path) -> Iterator[tuple[str, Mark]]:

@@ -29,7 +29,7 @@ ROUNDINGS = 2  # as often the measured rounding is allowed, where the adapter's 
 
 
 @dataclass(frozen=True)
-class Comparison:
+class FoldComparison:
     """Mean absolute differences of logits: of the adapter to its base, of the folded model to base + adapter, and of
     the folded model to itself with its weights moved within half a rounding step."""
 
@@ -48,7 +48,7 @@ class Comparison:
         return self.effect > 0 and (within or self.difference < ROUNDINGS * self.rounding)
 
 
-def compare(ctx: JobContext, resolved: Resolved, folder: Path, changed: set[str]) -> dict[str, Any]:
+def compare_with_adapter(ctx: JobContext, resolved: Resolved, folder: Path, changed: set[str]) -> dict[str, Any]:
     """What was measured, noted in the job too; raises `UserError` when the folded model is another."""
     assert resolved.adapter
     dtype = tensors.summary(resolved.base).dtype
@@ -60,7 +60,7 @@ def compare(ctx: JobContext, resolved: Resolved, folder: Path, changed: set[str]
     ctx.progress(1, 2, "Asking the folded model")
     folded, moved = _folded(folder, cpu, compute, ids, changed, dtype)
     width = min(base.shape[-1], truth.shape[-1])
-    comparison = Comparison(
+    comparison = FoldComparison(
         _mean(truth[..., :width] - base[..., :width]), _mean(folded - truth), _mean(moved - folded), dtype
     )
     if not comparison.holds():
@@ -69,7 +69,7 @@ def compare(ctx: JobContext, resolved: Resolved, folder: Path, changed: set[str]
     return {"difference_of_effect": float(f"{comparison.share:.2g}"), "tokens": ids.numel(), "dtype": dtype}
 
 
-def _wrong(resolved: Resolved, comparison: Comparison) -> str:
+def _wrong(resolved: Resolved, comparison: FoldComparison) -> str:
     if not comparison.effect:
         return (
             f"{resolved.name!r} changes no logit of {resolved.base.name!r}: it does nothing, and there is nothing to"
@@ -81,7 +81,7 @@ def _wrong(resolved: Resolved, comparison: Comparison) -> str:
     )
 
 
-def _right(comparison: Comparison, tokens: int) -> str:
+def _right(comparison: FoldComparison, tokens: int) -> str:
     message = (
         f"Compared on {tokens} tokens: the logits differ from base + adapter by {comparison.share:.2g} of its effect"
     )

@@ -23,7 +23,7 @@ def fold_into(ctx: JobContext, resolved: Resolved, folder: Path) -> dict[str, An
     Raises `UserError` for an adapter that cannot be folded and when base + adapter and the folded model differ by
     more than rounding, `JobStopped` when asked to stop.
     """
-    from workbench.models.fold_check import compare
+    from workbench.models.fold_check import compare_with_adapter
     from workbench.models.tokenizer_check import check_tokenizer
 
     check_tokenizer(
@@ -35,7 +35,7 @@ def fold_into(ctx: JobContext, resolved: Resolved, folder: Path) -> dict[str, An
         copy_tokenizer(resolved.home_of_template, folder, get_template("model", resolved.home_of_template))
     check_tokenizer(folder, field="adapter", note=print)
     write_stops(folder)
-    return compare(ctx, resolved, folder, changed)
+    return compare_with_adapter(ctx, resolved, folder, changed)
 
 
 def _write(ctx: JobContext, resolved: Resolved, folder: Path) -> set[str]:

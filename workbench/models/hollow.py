@@ -92,7 +92,7 @@ class Group:
     parameters: list[str] = field(default_factory=list)
 
 
-class Layout:
+class ParameterLayout:
     """Which tensors of the files make which parameters of the model, and back.
 
     Built from the conversions that transformers used while loading; made before anything else changes the modules.

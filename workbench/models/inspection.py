@@ -31,7 +31,7 @@ COPY = "Copy the missing files, or get the model again."
 def inspect(folder: Path, base: Path | None = None) -> list[Problem]:
     """What is wrong with a model, or with an adapter of `base`, that can only be seen with its modules built."""
     if "torch" in sys.modules:
-        return look(folder, base)
+        return inspect_here(folder, base)
     command = [sys.executable, "-m", "workbench.models.inspection", str(folder), *([str(base)] if base else [])]
     offline = {"HF_HUB_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": ""}
     try:
@@ -50,7 +50,7 @@ def inspect(folder: Path, base: Path | None = None) -> list[Problem]:
     return [Problem(**fields) for fields in json.loads(last)]
 
 
-def look(folder: Path, base: Path | None = None) -> list[Problem]:
+def inspect_here(folder: Path, base: Path | None = None) -> list[Problem]:
     """The same in this process; imports torch."""
     problems = Problems()
     try:
@@ -185,7 +185,7 @@ def main() -> None:
     """Looks at the folders named on the command line, in bounded memory."""
     folder, base = Path(sys.argv[1]), Path(sys.argv[2]) if len(sys.argv) > 2 else None
     bound_memory(MEMORY_BYTES + (_weights(folder, base) if base else 0))
-    print(json.dumps([vars(problem) for problem in look(folder, base)]))
+    print(json.dumps([vars(problem) for problem in inspect_here(folder, base)]))
 
 
 if __name__ == "__main__":

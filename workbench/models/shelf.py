@@ -85,10 +85,10 @@ def check_free(home: Home, name: str, problems: Problems, field_name: str = "out
 
 def model_info(home: Home, name: str) -> ModelInfo:
     """Everything the list shows about one model; raises `UserError` if it is not there or damaged."""
-    return row_of(model_folder(home, name))
+    return model_row(model_folder(home, name))
 
 
-def row_of(folder: Path) -> ModelInfo:
+def model_row(folder: Path) -> ModelInfo:
     """As `model_info`, of a folder wherever it lies: what is to come onto the shelf is tried with this first."""
     manifest = read_manifest(folder)
     if manifest.kind not in KINDS:
@@ -181,7 +181,7 @@ def list_models(home: Home) -> list[ModelInfo]:
 
 def _row(path: Path) -> ModelInfo:
     try:
-        return row_of(inside(path.parent, path.name))
+        return model_row(inside(path.parent, path.name))
     except Exception as error:
         # Whatever one folder holds, the others must still be listed.
         return _damaged(path, error)

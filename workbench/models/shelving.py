@@ -8,7 +8,7 @@ from typing import Any
 from workbench.core.home import Home, safe_name, writing
 from workbench.core.lineage import Manifest, Parent, write_manifest
 from workbench.core.paths import regular_files
-from workbench.models.shelf import row_of
+from workbench.models.shelf import model_row
 
 FICLONE = 0x40049409  # linux/fs.h
 MODEL_SUFFIXES = (".safetensors", ".json", ".jinja", ".txt", ".model", ".md")
@@ -29,7 +29,7 @@ def shelve(
             (_link if link else clone)(path, partial / path.name)
         manifest = Manifest(kind=kind, name=name, parents=parents, made_by=made_by, info=info or {})
         manifest = write_manifest(partial, manifest)
-        row_of(partial)
+        model_row(partial)
         return manifest
 
 

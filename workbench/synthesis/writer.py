@@ -98,11 +98,11 @@ class ShelfWriter(Writer):
 
     def _refusal(self, request: Request) -> str:
         """Why this prompt cannot be put to the model; '' if it can. An ensemble only finds out on its way."""
-        from workbench.inference.stream import TooLong
+        from workbench.inference.stream import PromptTooLong
 
         try:
             self._model.check_prompt(request.messages)
-        except TooLong:
+        except PromptTooLong:
             return NO_ROOM
         except UserError:
             return REFUSED

@@ -11,7 +11,7 @@ from workbench.data.encoding.batches import Tally
 from workbench.data.encoding.cache import EncodedRows, encoded_rows
 from workbench.data.store import datasets
 from workbench.jobs.job import JobContext, JobStopped
-from workbench.models.adapter_judge import judge
+from workbench.models.adapter_judge import judge_adapter
 from workbench.models.chat_tokens import copy_tokenizer, write_stops
 from workbench.models.shelf import Resolved, model_folder, resolve
 from workbench.rendering.templates import Template, get_template
@@ -191,7 +191,7 @@ def _parents(job: Train, ctx: JobContext, source: Resolved) -> list[Parent]:
 
 def _judge(ctx: JobContext, adapter: Path, base: Path) -> None:
     """Says at once, and not only where it is used, that a run changed nothing: it was stopped before its first step."""
-    if idle := judge(ctx.home, adapter, base).idle:
+    if idle := judge_adapter(ctx.home, adapter, base).idle:
         ctx.note(idle.message)
 
 

@@ -30,9 +30,9 @@ from workbench.compression.evaluation.divergence import (
 )
 from workbench.compression.evaluation.quality import keep_reference, quality, score
 from workbench.compression.evaluation.recommend import flagged, recommend
-from workbench.compression.evaluation.windows import Text, TextRow
+from workbench.compression.evaluation.windows import ScoredText, TextRow
 from workbench.compression.jobs.cost import Cost
-from workbench.compression.variants import look, quantization
+from workbench.compression.variants import find_variant, quantization
 from workbench.core.errors import Problems, UserError
 from workbench.core.home import Home, writing
 from workbench.core.lineage import Manifest, parent_of, write_manifest
@@ -103,10 +103,10 @@ def test_paired_differences_are_sharper_than_two_intervals() -> None:
 # ---- the text ----------------------------------------------------------------------------------------------
 
 
-def text_of(lengths: list[int], context: int, stride: int, targets: list[int] | None = None) -> Text:
+def text_of(lengths: list[int], context: int, stride: int, targets: list[int] | None = None) -> ScoredText:
     rows = [TextRow("x" * n, list(range(n)), targets or list(range(1, n)), [(1, n)], n - 1) for n in lengths]
     scored = sum(len(row.targets) for row in rows)
-    return Text(rows, context, stride, list(range(scored)), "here", "text")
+    return ScoredText(rows, context, stride, list(range(scored)), "here", "text")
 
 
 def test_every_token_is_scored_once_with_context() -> None:
@@ -126,19 +126,19 @@ def test_windows_without_anything_to_score_are_passed_over() -> None:
 
 
 def test_the_text_is_rendered_and_its_answers_counted(home: Home) -> None:
-    text = windows.prepare(home, resolve(home, "toy"), "talks", 4, 512, 256, 10, 0)
+    text = windows.prepare_text(home, resolve(home, "toy"), "talks", 4, 512, 256, 10, 0)
     answer = "It is good. The red apple is 0 years old.<|im_end|>"
     row = text.rows[0]
     assert row.text[row.spans[0][0] : row.spans[0][1]] == answer and row.bytes == len(answer)
     assert len(text.chosen) == 10 and text.tokens > 10 and text.source == "talks (eval split)"
-    again = windows.prepare(home, resolve(home, "toy"), "talks", 4, 512, 256, 10, 0)
+    again = windows.prepare_text(home, resolve(home, "toy"), "talks", 4, 512, 256, 10, 0)
     assert again.fingerprint() == text.fingerprint()
-    built_in = windows.prepare(home, resolve(home, "toy"), "", 3, 512, 256, 10, 0)
+    built_in = windows.prepare_text(home, resolve(home, "toy"), "", 3, 512, 256, 10, 0)
     assert len(built_in.rows) == 3 and built_in.source == "built-in text"
 
 
 def test_the_same_characters_are_scored_in_other_tokens(home: Home) -> None:
-    text = windows.prepare(home, resolve(home, "toy"), "talks", 4, 512, 256, 10, 0)
+    text = windows.prepare_text(home, resolve(home, "toy"), "talks", 4, 512, 256, 10, 0)
     other = text.with_tokenizer(letters())
     assert other.tokens == sum(row.bytes for row in text.rows) and not other.chosen
     assert [row.bytes for row in other.rows] == [row.bytes for row in text.rows]
@@ -225,9 +225,9 @@ def test_another_tokenizer_is_noticed(home: Home, tmp_path: Path) -> None:
         quality(Fake(None), text, own, tmp_path, SILENT)
 
 
-def talks(home: Home) -> tuple[Text, Tokenizer]:
+def talks(home: Home) -> tuple[ScoredText, Tokenizer]:
     found = resolve(home, "toy")
-    return windows.prepare(home, found, "talks", 4, 512, 256, 10**6, 0), Tokenizer.load(found.home_of_template)
+    return windows.prepare_text(home, found, "talks", 4, 512, 256, 10**6, 0), Tokenizer.load(found.home_of_template)
 
 
 def test_speed_is_the_median_of_three(home: Home) -> None:
@@ -240,7 +240,7 @@ def test_speed_is_the_median_of_three(home: Home) -> None:
     text, own = talks(home)
     test = speed.SpeedTest.of(text, 100, 8, 90)
     assert len(test.prompt) == 82 and test.tokens == 8 and test.prompt[:5] == text.rows[0].ids[:5]
-    found = speed.measure(Slow(own), test, 1)
+    found = speed.measure_speed(Slow(own), test, 1)
     assert found["generation"] == {"value": 4, "low": 2, "high": 8}
     assert found["prompt"] == {"value": 164, "low": 82, "high": 328}
     fake = Fake(own)
@@ -305,9 +305,9 @@ def test_figures_and_table_show_every_row() -> None:
     assert sorted(name for part in kl["data"][1:] for name in part["text"]) == ["bad", "q4", "q5", "q8"]
     assert kl["data"][0]["y"] == [0.05, 0.03, 0.002]  # the front, from the smallest on
     assert "original" in ratio["data"][1]["text"] and len(pace["data"][0]["y"]) == 5
-    columns, rows = cost_words.table(data)
+    columns, rows = cost_words.cost_table(data)
     assert all(len(one) == len(columns) for one in rows) and len(rows) == 6
-    assert cost_figures.figures({}) == [] and cost_words.table({}) == ([], [])
+    assert cost_figures.figures({}) == [] and cost_words.cost_table({}) == ([], [])
 
 
 def test_labels_of_near_points_take_different_places() -> None:
@@ -400,9 +400,9 @@ def in_process(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     def run_child(request: Path, threads: int, tell: Any, stop: Callable[[], object]) -> dict[str, Any]:
         if stop():
             raise JobStopped
-        asked = cost_child.Request.parse(json.loads(request.read_text()))
+        asked = cost_child.VariantRequest.parse(json.loads(request.read_text()))
         started.append("" if asked.reference else asked.name)
-        return cost_child.carry_out(asked, tell)
+        return cost_child.measure_variant(asked, tell)
 
     monkeypatch.setattr(child_process, "run_child", run_child)
     return started
@@ -415,7 +415,7 @@ def test_the_whole_table_of_a_toy(home: Home, in_process: list[str]) -> None:
     job.check(home, problems)
     problems.check()
     result = job.run(ctx)
-    data = cost.read(ctx.folder)
+    data = cost.read_costs(ctx.folder)
     own, noisy, gguf, torn = data["rows"]
     assert in_process == ["", "toy", "noisy", "toy-f32", "torn"]
     assert result["measured"] == 3 and result["failed"] == ["torn"] and "no numbers" in torn["error"]
@@ -431,7 +431,7 @@ def test_the_whole_table_of_a_toy(home: Home, in_process: list[str]) -> None:
     assert {(pair["one"], pair["other"]) for pair in data["paired"]} == {("noisy", "toy-f32")}
     assert data["paired"][0]["low"] > 0 and result["recommended"] == "toy-f32"
     assert not (ctx.folder / "scratch").exists() and "float32" in data["reference"]["backend"]
-    assert len(cost_words.table(data)[1]) == 4 and len(cost_figures.figures(data)) == 3
+    assert len(cost_words.cost_table(data)[1]) == 4 and len(cost_figures.figures(data)) == 3
     assert json.loads(json.dumps(data, allow_nan=False))
 
 
@@ -441,7 +441,7 @@ def test_the_original_is_measured_by_hand_too(home: Home, in_process: list[str])
 
     job = Cost(original="toy", variants=["noisy"], dataset="talks", speed=False, **SMALL)
     job.run(context(home, "by-hand"))
-    row = cost.read(home.jobs / "by-hand")["rows"][1]
+    row = cost.read_costs(home.jobs / "by-hand")["rows"][1]
     text, _ = talks(home)
     losses, apart = [], []
     models = [
@@ -474,11 +474,11 @@ def test_what_is_finished_is_kept_over_a_stop(
     monkeypatch.setattr(cost._Table, "_write", write_and_stop)
     with pytest.raises(JobStopped) as stopped:
         job.run(ctx)
-    assert stopped.value.result["measured"] == 2 and len(cost.read(ctx.folder)["rows"]) == 2
+    assert stopped.value.result["measured"] == 2 and len(cost.read_costs(ctx.folder)["rows"]) == 2
     monkeypatch.setattr(cost._Table, "_write", write)
     job.run(context(home, "stopped", resume=True))
     assert in_process == ["", "toy", "noisy", "toy-f32"]  # nothing twice
-    assert [one["name"] for one in cost.read(ctx.folder)["rows"]] == ["toy", "noisy", "toy-f32"]
+    assert [one["name"] for one in cost.read_costs(ctx.folder)["rows"]] == ["toy", "noisy", "toy-f32"]
 
 
 def test_other_settings_begin_anew_and_failures_are_tried_again(
@@ -497,11 +497,13 @@ def test_other_settings_begin_anew_and_failures_are_tried_again(
     monkeypatch.setattr(cost.shutil, "rmtree", lambda *given, **_: keep.append(given))  # as if the job had died
     job = Cost(original="toy", variants=["noisy"], dataset="talks", speed=False, **SMALL)
     job.run(context(home, "again"))
-    failed = cost.read(home.jobs / "again")["rows"][1]
+    failed = cost.read_costs(home.jobs / "again")["rows"][1]
     assert "Out of memory" in failed["error"] and "QLoRA" not in failed["remedy"]
     failing.clear()
     job.run(context(home, "again", resume=True))
-    assert in_process == ["", "toy", "noisy", "noisy"] and "error" not in cost.read(home.jobs / "again")["rows"][1]
+    assert (
+        in_process == ["", "toy", "noisy", "noisy"] and "error" not in cost.read_costs(home.jobs / "again")["rows"][1]
+    )
     job.model_copy(update={"rows": 3}).run(context(home, "again", resume=True))
     assert in_process[4:] == ["", "toy", "noisy"]
 
@@ -511,7 +513,7 @@ def test_discarding_leaves_nothing(home: Home, in_process: list[str]) -> None:
     (ctx.folder / "stop").write_text("discard")
     with pytest.raises(JobStopped):
         Cost(original="toy", variants=["noisy"], dataset="talks", **SMALL).run(ctx)
-    assert cost.read(ctx.folder) == {} and not (ctx.folder / "scratch").exists()
+    assert cost.read_costs(ctx.folder) == {} and not (ctx.folder / "scratch").exists()
 
 
 def test_without_logits_a_gguf_is_judged_by_its_weights(
@@ -534,7 +536,7 @@ def test_without_logits_a_gguf_is_judged_by_its_weights(
     monkeypatch.setattr("workbench.inference.llama_cpp.library", missing)
     monkeypatch.setattr(backend_server, "ServerBackend", Server)
     Cost(original="toy", variants=["toy-f32"], dataset="talks", **SMALL).run(context(home, "no-logits"))
-    row = cost.read(home.jobs / "no-logits")["rows"][1]
+    row = cost.read_costs(home.jobs / "no-logits")["rows"][1]
     assert row["backend"] == "a server" and row["kl"]["value"] < 1e-4 and row["generation_speed"]["value"] == 6
     assert backend_server.NOTE in row["notes"]
 
@@ -565,7 +567,7 @@ def test_what_would_fail_is_found_before(home: Home) -> None:
 
 
 def test_variants_are_described_without_loading_them(home: Home, tmp_path: Path) -> None:
-    model, gguf = look(home, "noisy"), look(home, "toy-f32")
+    model, gguf = find_variant(home, "noisy"), find_variant(home, "toy-f32")
     assert (model.kind, model.type, gguf.kind, gguf.type) == ("model", "float32", "gguf", "F32")
     assert model.parameters == gguf.parameters and model.bytes > 4 * model.parameters
     for config, words in (

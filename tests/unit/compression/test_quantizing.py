@@ -116,13 +116,13 @@ def test_zeros_stay_zeros() -> None:
 def test_what_rounding_lost_is_measured() -> None:
     weight = torch.tensor([[3.0, -4.0], [0.0, 0.0]])
     rounded = torch.tensor([[3.0, -4.5], [0.0, 0.0]])
-    layer = histograms.measure("a", weight, rounded, torch.tensor([[0.5], [1.0]]), torch.zeros(2, 1))
+    layer = histograms.layer_histogram("a", weight, rounded, torch.tensor([[0.5], [1.0]]), torch.zeros(2, 1))
     assert layer.mse == 0.0625 and layer.largest_error == 0.5
     assert layer.snr_db == 20.0  # 25 / 0.25 = 100
     assert (layer.low, layer.high) == (-4.5, 3.0) and sum(layer.before) == sum(layer.after) == 4
     assert layer.before[-1] == layer.after[-1] == 1 and (layer.before[0], layer.after[0]) == (0, 1)
-    same = histograms.measure("b", weight, weight, torch.ones(1), torch.zeros(1))
-    assert same.snr_db is None and histograms.summary([layer, same])["worst"][0]["layer"] == "a"
+    same = histograms.layer_histogram("b", weight, weight, torch.ones(1), torch.zeros(1))
+    assert same.snr_db is None and histograms.histogram_summary([layer, same])["worst"][0]["layer"] == "a"
 
 
 # ---- teaching quantizers as a job ------------------------------------------------------------------------------
@@ -286,10 +286,12 @@ def test_quantization_aware_training_refuses_groups_that_do_not_divide(home: Hom
 
 def test_a_command_is_heard_line_by_line_and_its_end_noticed() -> None:
     heard: list[str] = []
-    separate_env.run([sys.executable, "-c", "print('a'); print('b')"], heard.append, lambda: None)
+    separate_env.run_command([sys.executable, "-c", "print('a'); print('b')"], heard.append, lambda: None)
     assert heard == ["a", "b"]
     with pytest.raises(CommandFailed) as caught:
-        separate_env.run([sys.executable, "-c", "print('why'); raise SystemExit(3)"], heard.append, lambda: None)
+        separate_env.run_command(
+            [sys.executable, "-c", "print('why'); raise SystemExit(3)"], heard.append, lambda: None
+        )
     assert caught.value.code == 3 and caught.value.lines == ["why"]
 
 
@@ -301,7 +303,7 @@ def test_a_silent_command_is_stopped_soon() -> None:
             raise JobStopped
 
     with pytest.raises(JobStopped):
-        separate_env.run([sys.executable, "-c", "import time; time.sleep(60)"], print, stop)
+        separate_env.run_command([sys.executable, "-c", "import time; time.sleep(60)"], print, stop)
 
 
 def test_an_environment_that_cannot_be_installed_says_so_and_leaves_nothing(
@@ -310,7 +312,7 @@ def test_an_environment_that_cannot_be_installed_says_so_and_leaves_nothing(
     def offline(command: list[str], hear: Any, stop: Any, needs: Any = ()) -> None:
         raise CommandFailed(1, ["Collecting x", "ERROR: No matching distribution found for x==1"])
 
-    monkeypatch.setattr(separate_env, "run", offline)
+    monkeypatch.setattr(separate_env, "run_command", offline)
     wanted = Environment("nothing", ("x==1",))
     with pytest.raises(UserError, match=r"No matching distribution.*internet"):
         separate_env.ensure(home, wanted, print, lambda: None)
@@ -319,8 +321,8 @@ def test_an_environment_that_cannot_be_installed_says_so_and_leaves_nothing(
 
 def test_an_environment_is_made_once_and_sees_this_one(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     installed: list[list[str]] = []
-    real = separate_env.run
-    monkeypatch.setattr(separate_env, "run", lambda command, *_, **__: installed.append(command))
+    real = separate_env.run_command
+    monkeypatch.setattr(separate_env, "run_command", lambda command, *_, **__: installed.append(command))
     wanted = Environment("empty", ("x==1",))
     pythons = {separate_env.ensure(home, wanted, lambda text: None, lambda: None) for _ in range(2)}
     assert len(pythons) == 1 and len(installed) == 1 and installed[0][-1] == "x==1"

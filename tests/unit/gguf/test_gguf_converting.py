@@ -12,7 +12,7 @@ import pytest
 
 from tests.running import context, run
 from tests.toys import conversations, toy_dataset, toy_model
-from workbench.compression.importance import importance_of, load, save
+from workbench.compression.importance import importance_of, load_importance, save_importance
 from workbench.compression.jobs.import_gguf import ImportGguf
 from workbench.compression.jobs.quantize import Quantize
 from workbench.compression.quantizers.gguf import Gguf
@@ -20,7 +20,7 @@ from workbench.core.errors import Problems, SpecError, UserError
 from workbench.core.home import Home
 from workbench.core.lineage import read_manifest
 from workbench.gguf import converter, converting, tokenizing
-from workbench.gguf.preview import cache_bytes, fit, preview
+from workbench.gguf.preview import best_fit, cache_bytes, preview_size
 from workbench.gguf.reading import read_header
 from workbench.gguf.types import KINDS
 from workbench.jobs.job import STOP_FILE, JobStopped
@@ -77,34 +77,34 @@ def test_beside_it_lie_a_modelfile_and_a_card(home: Home) -> None:
 def test_the_preview_is_exact(home: Home, kind: str) -> None:
     name = {"Q8_0": "toy-q8_0", "Q4_K_M": "toy-q4_k_m-imatrix"}[kind]
     size = gguf_file(home, name).stat().st_size
-    assert preview(resolve(home, "toy"), kind).bytes == pytest.approx(size, rel=0.01)
+    assert preview_size(resolve(home, "toy"), kind).bytes == pytest.approx(size, rel=0.01)
 
 
 def test_previews_say_what_falls_back(tmp_path: Path) -> None:
     made = Home.at(tmp_path / "small")
     toy_model(made)
-    told = preview(resolve(made, "toy"), "Q4_K_M")
+    told = preview_size(resolve(made, "toy"), "Q4_K_M")
     assert (
         len(told.fallbacks) == 14 and "14 of 20 tensors fall back" in told.sentence() and "(64, 128)" in told.sentence()
     )
-    assert preview(resolve(made, "toy"), "Q8_0").fallbacks == []
-    assert not preview(resolve(made, "toy"), "IQ2_XXS").needs_importance  # none has a width that type can have
+    assert preview_size(resolve(made, "toy"), "Q8_0").fallbacks == []
+    assert not preview_size(resolve(made, "toy"), "IQ2_XXS").needs_importance  # none has a width that type can have
 
 
 def test_the_best_type_for_some_memory(home: Home) -> None:
     toy = resolve(home, "toy")
     assert cache_bytes(toy, 512) == 2 * 2 * 512 * 2 * 2 * 64
-    sizes = {kind: preview(toy, kind).bytes + cache_bytes(toy, 512) for kind in KINDS}
-    assert fit(toy, 1, 512).kind == "BF16"
-    assert fit(toy, (sizes["Q8_0"] - 1) / 1e9, 512).kind == "Q6_K"
-    assert fit(toy, sizes["Q2_K"] / 1e9, 512).kind == "Q2_K"
-    assert fit(toy, sizes["Q2_K"] / 1e9 - 1e-6, 512, importance=True).kind.startswith("IQ")
+    sizes = {kind: preview_size(toy, kind).bytes + cache_bytes(toy, 512) for kind in KINDS}
+    assert best_fit(toy, 1, 512).kind == "BF16"
+    assert best_fit(toy, (sizes["Q8_0"] - 1) / 1e9, 512).kind == "Q6_K"
+    assert best_fit(toy, sizes["Q2_K"] / 1e9, 512).kind == "Q2_K"
+    assert best_fit(toy, sizes["Q2_K"] / 1e9 - 1e-6, 512, importance=True).kind.startswith("IQ")
     with pytest.raises(UserError, match=r"Nothing fits into 0\.0001 GB"):
-        fit(toy, 0.0001, 512)
+        best_fit(toy, 0.0001, 512)
 
 
 def test_llama_cpp_reads_text_as_the_model_does(home: Home, source: Path, tmp_path: Path) -> None:
-    compared = tokenizing.compare(source, home.models / "toy")
+    compared = tokenizing.compare_tokenizers(source, home.models / "toy")
     assert compared.texts == compared.equal and not compared.chat
     other = tmp_path / "other"
     shutil.copytree(home.models / "toy", other)
@@ -113,18 +113,20 @@ def test_llama_cpp_reads_text_as_the_model_does(home: Home, source: Path, tmp_pa
     rules["pre_tokenizer"] = {"type": "Sequence", "pretokenizers": [digits, rules["pre_tokenizer"]]}
     rules["model"]["merges"] = []
     (other / "tokenizer.json").write_text(json.dumps(rules))
-    compared = tokenizing.compare(source, other)
+    compared = tokenizing.compare_tokenizers(source, other)
     assert compared.equal < compared.texts and compared.differing and compared.chat
 
 
 def test_a_gguf_that_reads_chats_otherwise_is_refused(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tokenizing, "compare", lambda *_: tokenizing.Comparison(9, 9, "", "<|user|>Hi"))
+    monkeypatch.setattr(
+        tokenizing, "compare_tokenizers", lambda *_: tokenizing.TokenizerComparison(9, 9, "", "<|user|>Hi")
+    )
     with pytest.raises(UserError, match=r"would read chats as other tokens than toy does, such as '<\|user\|>Hi'"):
         converting._proved(resolve(home, "toy"), Path("toy.gguf"), True)
 
 
 def test_an_unknown_tokenizer_that_differs_is_refused(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tokenizing, "compare", lambda *_: tokenizing.Comparison(9, 8, "3.14"))
+    monkeypatch.setattr(tokenizing, "compare_tokenizers", lambda *_: tokenizing.TokenizerComparison(9, 8, "3.14"))
     toy = resolve(home, "toy")
     with pytest.raises(UserError, match=r"how toy splits text before BPE: '3.14'"):
         converting._proved(toy, Path("toy.gguf"), known=False)
@@ -148,11 +150,11 @@ def test_importance_is_the_mean_square_of_what_goes_in(home: Home, source: Path,
     expected = torch.cat(heard).square().mean(0).numpy()
     assert np.corrcoef(matrix["blk.1.ffn_down.weight"], expected)[0, 1] > 0.99
     assert matrix["blk.1.ffn_down.weight"].mean() == pytest.approx(expected.mean(), rel=0.05)
-    save(tmp_path / "matrix.gguf", matrix, "talks", 3)
-    again = load(tmp_path / "matrix.gguf")
+    save_importance(tmp_path / "matrix.gguf", matrix, "talks", 3)
+    again = load_importance(tmp_path / "matrix.gguf")
     assert set(again) == set(matrix) and all(np.array_equal(again[name], matrix[name]) for name in matrix)
     with pytest.raises(UserError, match="no importance matrix"):
-        load(source)
+        load_importance(source)
 
 
 def problems_of(home: Home, found: Resolved, quantizer: Gguf) -> list[str]:
@@ -189,7 +191,7 @@ def test_the_converters_tables_are_read_without_running_it() -> None:
     names = [converter.gguf_architecture(f"{name}ForCausalLM") for name in ("Llama", "Qwen2", "Gemma2", "Quux")]
     assert names == ["llama", "qwen2", "gemma2", ""]
     assert len(converter.supported()) > 200
-    assert converter.architecture_of({"architectures": ["A"], "text_config": {"architectures": ["B"]}}) == "B"
+    assert converter.language_architecture({"architectures": ["A"], "text_config": {"architectures": ["B"]}}) == "B"
 
 
 EVIL = """

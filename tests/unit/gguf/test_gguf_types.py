@@ -21,7 +21,7 @@ from workbench.gguf.layout import TYPES
 from workbench.gguf.quantizing import choices, quantize
 from workbench.gguf.reading import read_header
 from workbench.gguf.tensor_traits import Traits, Weight, is_quantized
-from workbench.gguf.types import BY_QUALITY, KINDS, mixture, more_bits
+from workbench.gguf.types import BY_QUALITY, KINDS, more_bits, type_mixture
 
 REFERENCE: dict[str, dict[str, str]] = json.loads((Path(__file__).parent / "gguf_reference.json").read_text())
 SAMPLE = [key for key in REFERENCE if key.split()[0] in ("plain", "odd", "experts") and "IQ" not in key] + [
@@ -57,7 +57,7 @@ def runs(types: list[str]) -> str:
 def test_every_tensor_gets_the_type_llama_cpp_gives_it(key: str) -> None:
     name, kind, weighed = parts(key)
     tensors, traits = weights(name)
-    assert runs([choice.type for choice in mixture(tensors, traits, kind, weighed)]) == REFERENCE[key]["types"]
+    assert runs([choice.type for choice in type_mixture(tensors, traits, kind, weighed)]) == REFERENCE[key]["types"]
 
 
 @pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="the reference was made on x86-64")

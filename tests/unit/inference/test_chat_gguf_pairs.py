@@ -163,9 +163,9 @@ def test_a_parity_check_that_cannot_be_is_refused(settings: Any, says: str, home
 
 def test_near_ties_of_a_float_file_are_no_fault() -> None:
     figures = {"prompts": 4, "written_alike": 4, "read_alike": 4, "same_answers": 3, "agreement": 0.7, "near_ties": 1}
-    assert "That is what to expect of F16" in token_parity.sentences(figures, "F16")[-1]
-    assert "the conversion may be at fault" in token_parity.sentences({**figures, "near_ties": 0}, "F16")[-1]
-    assert "Rounding to Q4_K_M" in token_parity.sentences({**figures, "near_ties": 0}, "Q4_K_M")[-1]
+    assert "That is what to expect of F16" in token_parity.parity_sentences(figures, "F16")[-1]
+    assert "the conversion may be at fault" in token_parity.parity_sentences({**figures, "near_ties": 0}, "F16")[-1]
+    assert "Rounding to Q4_K_M" in token_parity.parity_sentences({**figures, "near_ties": 0}, "Q4_K_M")[-1]
 
 
 # ---- in Label and Compare ----------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from workbench.core.home import Home
 from workbench.data.store.datasets import write_rows
 from workbench.data.store.prompts import built_in_prompts, held_out
 from workbench.inference.jobs.measure import Measure
-from workbench.inference.loss import Loss, batches, difference, encode, interval, loss_of, rows_of
+from workbench.inference.loss import Loss, batch_indices, difference, encode, interval, loss_of, rows_of
 from workbench.jobs.job import JobStopped
 from workbench.merging import sanity_check
 from workbench.models.loading import load_base
@@ -80,10 +80,10 @@ def test_padding_and_batches_change_nothing(home: Home, monkeypatch: pytest.Monk
 
 def test_batches_hold_rows_of_like_length_within_the_memory() -> None:
     lengths = [3, 900, 5, 880, 4]
-    made = list(batches(lengths, 100_000))
+    made = list(batch_indices(lengths, 100_000))
     assert sorted(place for batch in made for place in batch) == [0, 1, 2, 3, 4]
     assert made[0] == [1]  # 900 × 100 000 × 4 bytes leave no room for a second row
-    assert len(list(batches([10] * 130, 400))) == 3
+    assert len(list(batch_indices([10] * 130, 400))) == 3
 
 
 def test_the_interval_covers_the_loss_and_narrows_with_rows(home: Home) -> None:

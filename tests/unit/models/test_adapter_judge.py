@@ -26,7 +26,7 @@ from workbench.merging.checks import check
 from workbench.merging.jobs.combine_adapters import CombineAdapters
 from workbench.merging.recipe import Recipe
 from workbench.models import adapter_judge, inspection
-from workbench.models.adapter_judge import judge
+from workbench.models.adapter_judge import judge_adapter
 from workbench.models.jobs.fold_adapter import Fold
 from workbench.models.model_import import import_folder
 from workbench.models.shelf import answerable, usable
@@ -77,26 +77,26 @@ def untrained(base: Path, kind: str, folder: Path) -> Path:
 @pytest.mark.parametrize("kind", [kind for kind in ADAPTERS if kind not in (*UNKNOWN, "experts")])
 def test_an_adapter_that_does_nothing_is_told_from_one_that_does(home: Home, tmp_path: Path, kind: str) -> None:
     base = home.models / "untied"
-    found = inspection.look(untrained(base, kind, tmp_path / "fresh"), base)
+    found = inspection.inspect_here(untrained(base, kind, tmp_path / "fresh"), base)
     assert [IDLE in one.message for one in found] == ([] if kind in ALWAYS_ON else [True])
     save_adapter(base, kind, tmp_path / "trained")
-    assert inspection.look(tmp_path / "trained", base) == []
+    assert inspection.inspect_here(tmp_path / "trained", base) == []
 
 
 @pytest.mark.parametrize(("name", "kind"), [("mixtral", "experts"), ("gpt2", "lora"), ("gpt2", "lora bias")])
 def test_experts_and_transposed_layers_are_looked_at_too(home: Home, tmp_path: Path, name: str, kind: str) -> None:
     base = home.models / name
-    (idle,) = inspection.look(untrained(base, kind, tmp_path / "fresh"), base)
+    (idle,) = inspection.inspect_here(untrained(base, kind, tmp_path / "fresh"), base)
     assert "does nothing" in idle.message and "before it was trained" in idle.remedy
     save_adapter(base, kind, tmp_path / "trained")
-    assert inspection.look(tmp_path / "trained", base) == []
+    assert inspection.inspect_here(tmp_path / "trained", base) == []
 
 
 def test_a_lora_bias_alone_is_something(home: Home, tmp_path: Path) -> None:
     base = home.models / "untied"
     folder = untrained(base, "lora bias", tmp_path / "bias")
     rewrite(folder, lambda name, one: one + 0.1 if name.endswith("lora_B.bias") else one)
-    assert inspection.look(folder, base) == []
+    assert inspection.inspect_here(folder, base) == []
 
 
 def test_an_adapter_that_does_nothing_is_not_imported(home: Home, tmp_path: Path) -> None:
@@ -166,7 +166,7 @@ def test_it_is_judged_once_for_its_files(home: Home, tmp_path: Path, monkeypatch
 
     def counted(adapter: Path, base: Path) -> Any:
         looks.append(adapter)
-        return inspection.look(adapter, base)
+        return inspection.inspect_here(adapter, base)
 
     monkeypatch.setattr(adapter_judge, "inspect", counted)
     folder = imported(home, tmp_path, "once")
@@ -179,7 +179,7 @@ def test_it_is_judged_once_for_its_files(home: Home, tmp_path: Path, monkeypatch
         assert "does nothing" in wrong_with(home, Fold(adapter="once"))
     assert looks == [folder]
     (next(iter((home.cache / "adapters").glob("*.json")))).write_text("[")
-    assert judge(home, folder, home.models / "untied").idle
+    assert judge_adapter(home, folder, home.models / "untied").idle
 
 
 def test_over_a_quantized_base_ones_stand_in(home: Home, tmp_path: Path) -> None:
@@ -187,6 +187,6 @@ def test_over_a_quantized_base_ones_stand_in(home: Home, tmp_path: Path) -> None
     config = json.loads((base / "config.json").read_text())
     (base / "config.json").write_text(json.dumps({**config, "quantization_config": {"quant_method": "bitsandbytes"}}))
     fresh = untrained(home.models / "untied", "lora", tmp_path / "fresh")
-    assert [IDLE in str(one) for one in inspection.look(fresh, base)] == [True]
+    assert [IDLE in str(one) for one in inspection.inspect_here(fresh, base)] == [True]
     save_adapter(home.models / "untied", "ia3", tmp_path / "trained")
-    assert inspection.look(tmp_path / "trained", base) == []
+    assert inspection.inspect_here(tmp_path / "trained", base) == []

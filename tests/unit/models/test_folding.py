@@ -16,7 +16,7 @@ from workbench.core.lineage import read_manifest
 from workbench.merging.checks import check
 from workbench.merging.recipe import Recipe
 from workbench.models import merged
-from workbench.models.fold_check import Comparison
+from workbench.models.fold_check import FoldComparison
 from workbench.models.folding import changed_config
 from workbench.models.jobs.fold_adapter import Fold
 from workbench.models.merged import open_weights
@@ -73,11 +73,18 @@ def test_an_adapter_that_changes_nothing_is_not_folded(home: Home) -> None:
 
 
 def test_what_counts_as_the_same_model() -> None:
-    assert Comparison(1.0, 0.00009, 0.0, "float32").holds() and not Comparison(1.0, 0.0002, 0.0, "float32").holds()
-    assert Comparison(1.0, 0.019, 0.0, "bfloat16").holds() and not Comparison(1.0, 0.021, 0.0, "bfloat16").holds()
-    assert Comparison(0.01, 0.005, 0.004, "bfloat16").holds()  # no more than what rounding alone does
-    assert not Comparison(0.01, 0.005, 0.002, "bfloat16").holds() and not Comparison(0.0, 0.0, 1.0, "bfloat16").holds()
-    assert not Comparison(1.0, float("nan"), 1.0, "bfloat16").holds()
+    assert (
+        FoldComparison(1.0, 0.00009, 0.0, "float32").holds() and not FoldComparison(1.0, 0.0002, 0.0, "float32").holds()
+    )
+    assert (
+        FoldComparison(1.0, 0.019, 0.0, "bfloat16").holds() and not FoldComparison(1.0, 0.021, 0.0, "bfloat16").holds()
+    )
+    assert FoldComparison(0.01, 0.005, 0.004, "bfloat16").holds()  # no more than what rounding alone does
+    assert (
+        not FoldComparison(0.01, 0.005, 0.002, "bfloat16").holds()
+        and not FoldComparison(0.0, 0.0, 1.0, "bfloat16").holds()
+    )
+    assert not FoldComparison(1.0, float("nan"), 1.0, "bfloat16").holds()
 
 
 def test_untied_and_grown_models_say_so_in_config_and_log(home: Home, tmp_path: Path) -> None:

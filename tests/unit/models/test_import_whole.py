@@ -249,7 +249,7 @@ def test_a_server_looks_through_a_process_of_its_own(home: Home, lora: Path, tmp
     """The server never imports torch; what is found out is the same."""
     source = Path(shutil.copytree(lora, tmp_path / "source"))
     rewrite(source / ADAPTER, lambda has: dict(list(has.items())[1:]))
-    here = inspection.look(source, home.models / "untied")
+    here = inspection.inspect_here(source, home.models / "untied")
     code = (
         "import sys; from pathlib import Path; from workbench.models.inspection import inspect;"
         "print(*inspect(Path(sys.argv[1]), Path(sys.argv[2])), sep='\\n'); print('torch' in sys.modules)"
@@ -274,4 +274,4 @@ def test_the_process_has_no_more_memory_than_it_needs(
         raise MemoryError
 
     monkeypatch.setattr(inspection, "_model", too_much)
-    assert "takes more memory than" in str(inspection.look(home.models / "untied")[0])
+    assert "takes more memory than" in str(inspection.inspect_here(home.models / "untied")[0])

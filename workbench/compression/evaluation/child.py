@@ -20,7 +20,7 @@ import numpy as np
 
 from workbench.compression.evaluation import speed
 from workbench.compression.evaluation.quality import keep_reference, quality
-from workbench.compression.evaluation.windows import Text
+from workbench.compression.evaluation.windows import ScoredText
 from workbench.core.errors import SEE_LOG, UserError, explain
 from workbench.core.home import Home
 from workbench.core.spec import Spec
@@ -32,7 +32,7 @@ Tell = Callable[[float, float, str], None]
 PIECE = 16 * 2**20
 
 
-class Request(Spec):
+class VariantRequest(Spec):
     """What one child does. `reference`: computes and keeps the original's log-probabilities; else measures `name`."""
 
     home: str
@@ -47,14 +47,14 @@ class Request(Spec):
     tokens: int = 64
 
 
-def carry_out(request: Request, tell: Tell) -> dict[str, Any]:
+def measure_variant(request: VariantRequest, tell: Tell) -> dict[str, Any]:
     """Does what is asked; returns plain figures. Arrays lie in scratch/of-NAME.npz, the original's in reference.npz."""
     scratch = Path(request.scratch)
-    text = Text.load(scratch / "text.json")
+    text = ScoredText.load(scratch / "text.json")
     return _reference(request, text, scratch, tell) if request.reference else _measured(request, text, scratch, tell)
 
 
-def _reference(request: Request, text: Text, scratch: Path, tell: Tell) -> dict[str, Any]:
+def _reference(request: VariantRequest, text: ScoredText, scratch: Path, tell: Tell) -> dict[str, Any]:
     from workbench.inference.backend_transformers import TransformersBackend
 
     tell(0, 1, "Loading")
@@ -64,7 +64,7 @@ def _reference(request: Request, text: Text, scratch: Path, tell: Tell) -> dict[
     return {"backend": backend.words, "vocabulary": vocabulary}
 
 
-def _measured(request: Request, text: Text, scratch: Path, tell: Tell) -> dict[str, Any]:
+def _measured(request: VariantRequest, text: ScoredText, scratch: Path, tell: Tell) -> dict[str, Any]:
     """Loads a variant, lets it write, then measures it on the text: its memory is told before that."""
     home = Home(Path(request.home))
     tell(0, 1, "Loading")
@@ -79,7 +79,7 @@ def _measured(request: Request, text: Text, scratch: Path, tell: Tell) -> dict[s
     backend.forget_peak()
     test = speed.SpeedTest.of(text, request.prompt, request.tokens, min(backend.longest, room))
     if request.speed:
-        figures["speed"] = speed.measure(
+        figures["speed"] = speed.measure_speed(
             backend, test, request.threads, lambda completed, of: tell(completed, of, "Speed")
         )
     else:
@@ -95,7 +95,7 @@ def _measured(request: Request, text: Text, scratch: Path, tell: Tell) -> dict[s
     }  # fmt: skip
 
 
-def _opener(home: Home, request: Request, room: int) -> Callable[[], Backend]:
+def _opener(home: Home, request: VariantRequest, room: int) -> Callable[[], Backend]:
     """What loads the variant, with everything imported that needs time."""
     if not request.gguf:
         from workbench.inference.backend_transformers import TransformersBackend
@@ -114,7 +114,7 @@ def _opener(home: Home, request: Request, room: int) -> Callable[[], Backend]:
     return lambda: LlamaBackend(path, request.threads, room)
 
 
-def _judged(home: Home, request: Request, backend: Backend) -> Backend:
+def _judged(home: Home, request: VariantRequest, backend: Backend) -> Backend:
     """What gives the logits: the backend itself, or the file's weights in transformers."""
     if type(backend).logits is not Backend.logits:
         return backend
@@ -123,7 +123,7 @@ def _judged(home: Home, request: Request, backend: Backend) -> Backend:
     return TransformersBackend.of_gguf(gguf_file(home, request.name), request.threads)
 
 
-def _folders(home: Home, request: Request) -> list[Path]:
+def _folders(home: Home, request: VariantRequest) -> list[Path]:
     if request.gguf:
         return [model_folder(home, request.name)]
     resolved = resolve(home, request.name)
@@ -163,8 +163,8 @@ def main() -> None:
         out.flush()
 
     try:
-        request = Request.parse(json.loads(Path(sys.argv[1]).read_text("utf-8")))
-        say(result=carry_out(request, lambda completed, of, text: say(done=completed, of=of, text=text)))
+        request = VariantRequest.parse(json.loads(Path(sys.argv[1]).read_text("utf-8")))
+        say(result=measure_variant(request, lambda completed, of, text: say(done=completed, of=of, text=text)))
     except BaseException as error:
         traceback.print_exc()
         failure = explain(error, SEE_LOG)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.compression.evaluation.divergence import Reference, log_softmax
-from workbench.compression.evaluation.windows import Text
+from workbench.compression.evaluation.windows import ScoredText
 from workbench.core.errors import UserError
 from workbench.inference.backend import Backend
 from workbench.rendering.tokenizer import Tokenizer
@@ -19,7 +19,7 @@ Nll = NDArray[np.float64]
 OTHER = 0.01  # share of tokens that may be written in another way before it counts as another tokenizer
 
 
-def keep_reference(backend: Backend, text: Text, scratch: Path, tell: Tell) -> tuple[Nll, int]:
+def keep_reference(backend: Backend, text: ScoredText, scratch: Path, tell: Tell) -> tuple[Nll, int]:
     """The original's pass: writes its log-probabilities; gives every scored token's loss, and its vocabulary."""
     references: list[Reference] = []
 
@@ -34,7 +34,7 @@ def keep_reference(backend: Backend, text: Text, scratch: Path, tell: Tell) -> t
 
 
 def quality(
-    backend: Backend, text: Text, original: Tokenizer, scratch: Path, tell: Tell
+    backend: Backend, text: ScoredText, original: Tokenizer, scratch: Path, tell: Tell
 ) -> tuple[dict[str, Any], list[str]]:
     """{'nll', 'kl', 'same'} in nats, and what should be noted.
 
@@ -63,7 +63,7 @@ def quality(
     return {"nll": nll, "kl": kl, "same": same}, notes
 
 
-def score(backend: Backend, text: Text, visit: Visit | None, tell: Tell) -> Nll:
+def score(backend: Backend, text: ScoredText, visit: Visit | None, tell: Tell) -> Nll:
     """The negative log-likelihood in nats of every scored token, in order.
 
     `visit` gets the chosen ones among them: their places in `text.chosen` and log-probabilities.
@@ -94,7 +94,7 @@ def same_tokenizer(backend: Backend, original: Tokenizer) -> bool:
     return other <= OTHER * size
 
 
-def split_otherwise(backend: Backend, text: Text) -> list[str]:
+def split_otherwise(backend: Backend, text: ScoredText) -> list[str]:
     """A note when its own tokenizer would split the text otherwise."""
     own = [backend.tokenize(row.text) for row in text.rows]
     other = sum(ids is not None and ids != row.ids for ids, row in zip(own, text.rows, strict=True))

@@ -6,7 +6,7 @@ from typing import Any
 from workbench.compression.evaluation.divergence import FEW, ROUNDS
 from workbench.compression.evaluation.recommend import nats
 from workbench.compression.evaluation.speed import BUSY, RUNS
-from workbench.compression.evaluation.windows import Text
+from workbench.compression.evaluation.windows import ScoredText
 from workbench.compression.jobs.cost import Cost
 from workbench.core.hardware import quick
 from workbench.core.units import human_count, human_size
@@ -19,7 +19,7 @@ COLUMNS = [
 NONE = "—"
 
 
-def protocol(job: Cost, text: Text, reference: dict[str, Any], threads: int) -> dict[str, Any]:
+def protocol(job: Cost, text: ScoredText, reference: dict[str, Any], threads: int) -> dict[str, Any]:
     """How everything was measured: plain figures, and `sentences` for the page."""
     scored = "the assistants' answers" if text.kind == "conversation" else "all but the first of every text"
     drawn = len(text.chosen) < text.tokens
@@ -49,7 +49,7 @@ def protocol(job: Cost, text: Text, reference: dict[str, Any], threads: int) -> 
     }  # fmt: skip
 
 
-def note_of(row: Row, text: Text, rows: Sequence[Row]) -> Row:
+def note_of(row: Row, text: ScoredText, rows: Sequence[Row]) -> Row:
     """The row with everything its reader should mind under `remarks`; what the child said stays in `notes`."""
     remarks = list(row.get("notes", []))
     if "error" in row:
@@ -66,7 +66,7 @@ def note_of(row: Row, text: Text, rows: Sequence[Row]) -> Row:
     return {**row, "remarks": remarks}
 
 
-def table(data: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
+def cost_table(data: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
     """Columns and rows for the page, all words; ([], []) before the first row."""
     rows = data.get("rows") or []
     return (list(COLUMNS), [_shown(row) for row in rows]) if rows else ([], [])

@@ -8,7 +8,7 @@ from typing import Any
 
 import psutil
 
-from workbench.compression.evaluation.windows import Text
+from workbench.compression.evaluation.windows import ScoredText
 from workbench.inference.backend import Backend
 
 RUNS = 3
@@ -24,14 +24,14 @@ class SpeedTest:
     tokens: int
 
     @classmethod
-    def of(cls, text: Text, prompt: int, tokens: int, longest: int) -> "SpeedTest":
+    def of(cls, text: ScoredText, prompt: int, tokens: int, longest: int) -> "SpeedTest":
         """The start of the measured text, repeated until it is long enough, both within what the model takes."""
         tokens = min(tokens, max(longest // 2, 1))
         ids = itertools.cycle(itertools.chain.from_iterable(row.ids for row in text.rows))
         return cls(list(itertools.islice(ids, min(prompt, longest - tokens))), tokens)
 
 
-def measure(
+def measure_speed(
     backend: Backend, test: SpeedTest, threads: int, tell: Callable[[int, int], None] = lambda completed, of: None
 ) -> dict[str, Any]:
     """Tokens a second, each {'value': median, 'low', 'high'} of `RUNS`: {'prompt', 'generation', …}; JSON types.

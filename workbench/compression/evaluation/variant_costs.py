@@ -25,9 +25,9 @@ from workbench.compression.evaluation.divergence import (
 )
 from workbench.compression.evaluation.recommend import flagged, recommend
 from workbench.compression.evaluation.remarks import note_of, protocol
-from workbench.compression.evaluation.windows import Text
+from workbench.compression.evaluation.windows import ScoredText
 from workbench.compression.jobs.cost import Cost
-from workbench.compression.variants import Variant, look
+from workbench.compression.variants import Variant, find_variant
 from workbench.core.errors import UserError, explain
 from workbench.core.hardware import quick
 from workbench.core.home import write_text
@@ -40,7 +40,7 @@ FREE = "Free memory, or leave this variant out."
 Row = dict[str, Any]
 
 
-def read(folder: Path) -> dict[str, Any]:
+def read_costs(folder: Path) -> dict[str, Any]:
     """What a job of this kind found so far: {'original', 'protocol', 'rows', 'paired', …}; {} before the first row."""
     try:
         return dict(json.loads((folder / COST).read_text("utf-8")))
@@ -48,7 +48,7 @@ def read(folder: Path) -> dict[str, Any]:
         return {}
 
 
-def run(job: Cost, ctx: JobContext) -> dict[str, Any]:
+def measure_variants(job: Cost, ctx: JobContext) -> dict[str, Any]:
     """Measures the original and all variants; the result names what failed and what is recommended.
 
     All figures are in cost.json. Raises `JobStopped` with what is kept.
@@ -57,7 +57,7 @@ def run(job: Cost, ctx: JobContext) -> dict[str, Any]:
     scratch.mkdir(exist_ok=True)
     ctx.progress(0, 0, "Preparing the text")
     resolved = resolve(ctx.home, job.original, "original")
-    text = windows.prepare(
+    text = windows.prepare_text(
         ctx.home, resolved, job.dataset, job.rows, job.context, job.stride, job.positions, job.seed
     )  # fmt: skip
     text.save(scratch / "text.json")
@@ -83,13 +83,13 @@ def run(job: Cost, ctx: JobContext) -> dict[str, Any]:
 class _Table:
     """The rows so far, and what makes the next one."""
 
-    def __init__(self, ctx: JobContext, job: Cost, text: Text, scratch: Path):
+    def __init__(self, ctx: JobContext, job: Cost, text: ScoredText, scratch: Path):
         self.ctx, self.job, self.text, self.scratch = ctx, job, text, scratch
         self.names = list(dict.fromkeys([job.original, *job.variants]))
         self.threads = job.threads or quick().cores
-        self.fingerprint = f"{text.fingerprint()}-{look(ctx.home, job.original).digest}"
+        self.fingerprint = f"{text.fingerprint()}-{find_variant(ctx.home, job.original).digest}"
         self.drawn = resample_counts(len(text.rows), job.seed)
-        old = read(ctx.folder)
+        old = read_costs(ctx.folder)
         same = old.get("fingerprint") == self.fingerprint
         self.rows: list[Row] = [row for row in old["rows"] if "error" not in row] if same else []
         self.reference: dict[str, Any] = old.get("reference") or {} if same else {}
@@ -120,13 +120,13 @@ class _Table:
         """Whether this very variant has a row, with its arrays still there."""
         row = next((row for row in self.rows if row["name"] == name), None)
         has_arrays = (self.scratch / f"of-{name}.npz").is_file()
-        return bool(row and has_arrays and row["digest"] == look(self.ctx.home, name).digest)
+        return bool(row and has_arrays and row["digest"] == find_variant(self.ctx.home, name).digest)
 
     def _row(self, name: str, index: int) -> Row:
         began = time.monotonic()
         row: Row = {"name": name, "original": name == self.job.original}
         try:
-            variant = look(self.ctx.home, name)
+            variant = find_variant(self.ctx.home, name)
             row |= {"kind": variant.kind, "type": variant.type, "bytes": variant.bytes, "digest": variant.digest}
             measured = self._child(name, index, name, gguf=variant.kind == "gguf")
             row |= self._figures(variant, measured)

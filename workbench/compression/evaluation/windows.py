@@ -58,7 +58,7 @@ class Window:
 
 
 @dataclass(frozen=True)
-class Text:
+class ScoredText:
     """Rows, how they are cut (`context` tokens, anew every `stride` < `context`), and which scored tokens get a KL."""
 
     rows: list[TextRow]
@@ -94,18 +94,18 @@ class Text:
         write_text(path, json.dumps(dataclasses.asdict(self), ensure_ascii=False))
 
     @classmethod
-    def load(cls, path: Path) -> "Text":
+    def load(cls, path: Path) -> "ScoredText":
         data = json.loads(path.read_text("utf-8"))
         return cls(**{**data, "rows": [TextRow(**row) for row in data["rows"]]})
 
-    def with_tokenizer(self, tokenizer: Tokenizer) -> "Text":
+    def with_tokenizer(self, tokenizer: Tokenizer) -> "ScoredText":
         """The same characters scored in another tokenizer's tokens; nothing is chosen for KL."""
         return dataclasses.replace(self, rows=[_retold(row, tokenizer) for row in self.rows], chosen=[])
 
 
-def prepare(
+def prepare_text(
     home: Home, resolved: Resolved, dataset: str, rows: int, context: int, stride: int, positions: int, seed: int
-) -> Text:
+) -> ScoredText:
     """Renders the dataset ('': short built-in conversations) with this model's template and tokenizer.
 
     Raises `UserError` when nothing can be scored.
@@ -120,7 +120,7 @@ def prepare(
         raise UserError(f"Nothing can be measured on {source}: {reason}.", "Choose other rows.", "dataset")
     scored = sum(len(row.targets) for row in text_rows)
     chosen = np.random.default_rng(seed).permutation(scored)[:positions]
-    return Text(text_rows, context, stride, sorted(chosen.tolist()), source, kind)
+    return ScoredText(text_rows, context, stride, sorted(chosen.tolist()), source, kind)
 
 
 def _rendered(rows: Sequence[dict[str, Any]], kind: str, folder: Path) -> tuple[list[TextRow], str]:

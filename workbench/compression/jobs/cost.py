@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from workbench.compression.variants import look
+from workbench.compression.variants import find_variant
 from workbench.core.errors import Problems, UserError
 from workbench.core.home import Home
 from workbench.core.units import human_size
@@ -23,7 +23,7 @@ class Cost(Job):
     """
 
     method: ClassVar[str] = "cost"
-    runs: ClassVar[str] = "workbench.compression.evaluation.variant_costs:run"
+    runs: ClassVar[str] = "workbench.compression.evaluation.variant_costs:measure_variants"
     title: ClassVar[str] = "What it cost"
     resumable: ClassVar[bool] = True
 
@@ -56,7 +56,9 @@ class Cost(Job):
 
     def check(self, home: Home, problems: Problems) -> None:
         checks: list[tuple[str, Any]] = [("original", lambda: self._check_original(home, problems))]
-        checks += [("variants", lambda name=name: look(home, name)) for name in self.variants if name != self.original]
+        checks += [
+            ("variants", lambda name=name: find_variant(home, name)) for name in self.variants if name != self.original
+        ]
         if self.dataset:
             checks.append(("dataset", lambda: check_dataset(home, self.dataset)))
         for field, check in checks:

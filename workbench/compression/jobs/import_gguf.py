@@ -15,7 +15,7 @@ from workbench.core.units import human_count, human_size
 from workbench.gguf.library import knows, unavailable
 from workbench.gguf.reading import Header, read_header
 from workbench.jobs.job import JOBS, Job, JobContext, Output
-from workbench.models.shelf import row_of
+from workbench.models.shelf import model_row
 
 CHUNK = 2**24
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
@@ -73,7 +73,7 @@ class ImportGguf(Job):
             problems.collect("path", error)
 
     def run(self, ctx: JobContext) -> dict[str, Any]:
-        from workbench.gguf.modelfile import card, modelfile
+        from workbench.gguf.modelfile import gguf_card, modelfile
         from workbench.gguf.tokenizing import tokenize
 
         header = _usable(self.source)
@@ -84,10 +84,10 @@ class ImportGguf(Job):
             _take(ctx, self.source.resolve(), partial / "model.gguf", size)
             info = read_header(partial / "model.gguf").to_dict()
             write_text(partial / "Modelfile", modelfile(header.chat_template, {}))
-            write_text(partial / "README.md", card(self.target, info, size, [], [self.source.name]))
+            write_text(partial / "README.md", gguf_card(self.target, info, size, [], [self.source.name]))
             made_by = {**self.to_dict(), "job": ctx.folder.name}
             write_manifest(partial, Manifest(kind="gguf", name=self.target, made_by=made_by, info=info))
-            row_of(partial)
+            model_row(partial)
         ctx.progress(size, size, "Ready")
         return {"model": self.target}
 

@@ -69,7 +69,7 @@ class Parity(Job):
         return name
 
     def run(self, ctx: JobContext) -> dict[str, Any]:
-        from workbench.compression.token_parity import Compared, compare, summary
+        from workbench.compression.token_parity import Compared, compare_answers, parity_summary
         from workbench.core.hardware import probe
         from workbench.gguf.reading import read_header
         from workbench.inference.engine import Engine
@@ -83,7 +83,7 @@ class Parity(Job):
         comparisons: list[Compared] = []
         for index, messages in enumerate(asked):
             ctx.progress(index, len(asked), f"Prompt {index + 1} of {len(asked)}")
-            comparisons.append(compare(engine, self.model, source, messages, self.tokens, ctx.checkpoint))
+            comparisons.append(compare_answers(engine, self.model, source, messages, self.tokens, ctx.checkpoint))
         dtype = str(engine.model(source).torch_model().dtype).removeprefix("torch.")
         kind = read_header(gguf_file(ctx.home, self.model)).type
         result = {
@@ -91,7 +91,7 @@ class Parity(Job):
             "source": source,
             "type": kind,
             "source_dtype": dtype,
-            **summary(comparisons, kind),
+            **parity_summary(comparisons, kind),
         }
         for sentence in result["sentences"]:
             ctx.note(sentence)

@@ -54,7 +54,7 @@ class Heads(Cutting):
         return {name: _shape(within(name), shape, left, anatomy.groups) for name, shape in anatomy.shapes.items()}
 
     def run(self, cut: Cut) -> dict[str, Any]:
-        from workbench.compression.rewriting import rewrite, taken, write_config
+        from workbench.compression.rewriting import rewrite_tensors, taken, write_config
 
         anatomy = Anatomy.of(cut.resolved.base)
         left = self.left(anatomy)
@@ -66,7 +66,7 @@ class Heads(Cutting):
                 return name, tensor
             return name, taken(tensor, _places(retained[layer], tensor.shape[dimension] // anatomy.groups), dimension)
 
-        rewrite(cut, change, "Cutting attention")
+        rewrite_tensors(cut, change, "Cutting attention")
         heads = anatomy.heads // anatomy.groups * left
         write_config(cut, num_attention_heads=heads, num_key_value_heads=left, head_dim=anatomy.head_dim)
         return {"heads": [anatomy.heads, heads], "groups": [anatomy.groups, left]}

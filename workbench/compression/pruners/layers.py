@@ -42,7 +42,7 @@ class Layers(Cutting):
         return {name: shape for name, shape in anatomy.shapes.items() if (layer_of(name) or 0) < left}
 
     def run(self, cut: Cut) -> dict[str, Any]:
-        from workbench.compression.rewriting import rewrite, write_config
+        from workbench.compression.rewriting import rewrite_tensors, write_config
 
         anatomy = Anatomy.of(cut.resolved.base)
         scores = self._scores(cut, anatomy)
@@ -55,7 +55,7 @@ class Layers(Cutting):
                 return name, tensor
             return (_renamed(name, layer, new_index[layer]), tensor) if layer in new_index else None
 
-        rewrite(cut, change, "Taking layers out")
+        rewrite_tensors(cut, change, "Taking layers out")
         write_config(cut, num_hidden_layers=len(retained), **_lists(cut, retained, anatomy.layers))
         gone = [layer for layer in range(anatomy.layers) if layer not in new_index]
         return {

@@ -60,7 +60,7 @@ class MlpWidth(Cutting):
         return {name: _shape(name, shape, width) for name, shape in anatomy.shapes.items()}
 
     def run(self, cut: Cut) -> dict[str, Any]:
-        from workbench.compression.rewriting import rewrite, taken, write_config
+        from workbench.compression.rewriting import rewrite_tensors, taken, write_config
 
         anatomy = Anatomy.of(cut.resolved.base)
         old, width = anatomy.width, self.width(anatomy)
@@ -70,7 +70,7 @@ class MlpWidth(Cutting):
             layer, dimension = layer_of(name), CUT.get(within(name))
             return name, tensor if layer is None or dimension is None else taken(tensor, retained[layer], dimension)
 
-        rewrite(cut, change, "Cutting MLPs")
+        rewrite_tensors(cut, change, "Cutting MLPs")
         write_config(cut, intermediate_size=width)
         return {"width": [old, width]}
 

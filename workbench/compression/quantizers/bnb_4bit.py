@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from workbench.compression import hf
-from workbench.compression.quantizer import QUANTIZERS, Estimate, Quantizer, Work
+from workbench.compression.quantizer import QUANTIZERS, Quantizer, SizeEstimate, Work
 from workbench.compression.quantizers import bnb_int8
 from workbench.core.errors import Problems
 from workbench.core.home import Home
@@ -39,9 +39,9 @@ class Bnb4Bit(Quantizer):
     def suffix(self) -> str:
         return self.type + ("" if self.double_quantization else "-single")
 
-    def estimate(self, resolved: Resolved) -> Estimate:
+    def estimate(self, resolved: Resolved) -> SizeEstimate:
         parts = hf.Parts.of(resolved.base)
-        return Estimate(parts.bytes(self._packed), parts.notes())
+        return SizeEstimate(parts.bytes(self._packed), parts.notes())
 
     def _packed(self, rows: int, columns: int) -> tuple[float, int]:
         """(bytes, tensors) that a matrix of so many rows and columns takes."""

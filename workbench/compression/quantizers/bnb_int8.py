@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from workbench.compression import hf
-from workbench.compression.quantizer import QUANTIZERS, Estimate, Quantizer, Work
+from workbench.compression.quantizer import QUANTIZERS, Quantizer, SizeEstimate, Work
 from workbench.core.errors import Problems
 from workbench.core.home import Home
 from workbench.models.shelf import Resolved
@@ -30,10 +30,10 @@ class BnbInt8(Quantizer):
     def unavailable(cls) -> str:
         return unavailable()
 
-    def estimate(self, resolved: Resolved) -> Estimate:
+    def estimate(self, resolved: Resolved) -> SizeEstimate:
         parts = hf.Parts.of(resolved.base)
         size = parts.bytes(lambda rows, columns: (rows * columns + 4 * rows + 1, 3))
-        return Estimate(size, parts.notes())
+        return SizeEstimate(size, parts.notes())
 
     def check(self, home: Home, resolved: Resolved, problems: Problems) -> None:
         hf.check_model(resolved, problems)

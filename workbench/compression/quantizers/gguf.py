@@ -8,12 +8,12 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from workbench.compression.quantizer import QUANTIZERS, Estimate, Quantizer, Work
+from workbench.compression.quantizer import QUANTIZERS, Quantizer, SizeEstimate, Work
 from workbench.core.errors import Problems, UserError
 from workbench.core.home import Home, write_text
 from workbench.core.units import human_size
 from workbench.gguf import converter, converting, library
-from workbench.gguf.preview import Preview, described, preview
+from workbench.gguf.preview import SizePreview, described_tensors, preview_size
 from workbench.gguf.types import Kind
 from workbench.models.shelf import Resolved
 from workbench.rendering.tokenizer import special_tokens
@@ -53,21 +53,21 @@ class Gguf(Quantizer):
     def needs_rows(self) -> bool:
         return self.importance
 
-    def estimate(self, resolved: Resolved) -> Estimate:
-        size = preview(resolved, self.type, self.importance)
-        return Estimate(size.bytes, [size.sentence()])
+    def estimate(self, resolved: Resolved) -> SizeEstimate:
+        size = preview_size(resolved, self.type, self.importance)
+        return SizeEstimate(size.bytes, [size.sentence()])
 
     def check(self, home: Home, resolved: Resolved, problems: Problems) -> None:
         conversion_problems = Problems()
         converting.check(resolved, conversion_problems)
         problems.found += conversion_problems.found
-        if conversion_problems.found or not preview(resolved, self.type, self.importance).needs_importance:
+        if conversion_problems.found or not preview_size(resolved, self.type, self.importance).needs_importance:
             return
         if not self.importance:
             problems.add(
                 "quantizers", f"{self.type} needs an importance matrix.", "Switch importance on, or take a larger type."
             )
-        elif described(resolved)[1].experts > 1:
+        elif described_tensors(resolved)[1].experts > 1:
             problems.add(
                 "quantizers", f"{self.type} needs an importance matrix, which is not computed for experts here.",
                 "Take a larger type.",
@@ -91,7 +91,7 @@ class Gguf(Quantizer):
             "tokenizer_check": {key: converted[key] for key in ("texts", "equal", "differing")},
             "toolchain": _toolchain(),
         }
-        self._beside(work, info, target.stat().st_size, preview(work.resolved, self.type, self.importance))
+        self._beside(work, info, target.stat().st_size, preview_size(work.resolved, self.type, self.importance))
         return info
 
     def _source(self, work: Work) -> tuple[Path, dict[str, Any]]:
@@ -108,7 +108,7 @@ class Gguf(Quantizer):
         return source, dict(json.loads(report.read_text("utf-8")))
 
     def _matrix(self, work: Work, source: Path) -> dict[str, Any]:
-        from workbench.compression.importance import importance_of, load, save
+        from workbench.compression.importance import importance_of, load_importance, save_importance
         from workbench.gguf.reading import read_header
 
         path = work.scratch / "importance.gguf"
@@ -119,13 +119,13 @@ class Gguf(Quantizer):
                 )
             rows, tell = work.calibration, _share_of(work, 0.3, 0.2)
             matrix = importance_of(work.resolved, read_header(source), rows, work.calibration_kind, tell, work.stop)
-            save(path.with_suffix(".writing"), matrix, "calibration", len(work.calibration))
+            save_importance(path.with_suffix(".writing"), matrix, "calibration", len(work.calibration))
             path.with_suffix(".writing").replace(path)
-        return load(path)
+        return load_importance(path)
 
-    def _beside(self, work: Work, info: dict[str, Any], size: int, sized: Preview) -> None:
+    def _beside(self, work: Work, info: dict[str, Any], size: int, sized: SizePreview) -> None:
         from workbench.family.front_matter import declared
-        from workbench.gguf.modelfile import card, modelfile
+        from workbench.gguf.modelfile import gguf_card, modelfile
         from workbench.models.chat_tokens import stop_texts
         from workbench.rendering.templates import model_template
 
@@ -140,7 +140,7 @@ class Gguf(Quantizer):
             sentences.append(f"Columns weighed by an importance matrix from {len(work.calibration)} rows.")
         licence = declared(work.resolved.base).license
         name = f"{work.resolved.name} {self.type}"
-        write_text(work.folder / "README.md", card(name, info, size, sentences, [work.resolved.name], licence))
+        write_text(work.folder / "README.md", gguf_card(name, info, size, sentences, [work.resolved.name], licence))
 
 
 def _share_of(work: Work, start: float, share: float) -> Tell:

@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from workbench.compression import hf
-from workbench.compression.quantizer import QUANTIZERS, Estimate, Quantizer, Work
+from workbench.compression.quantizer import QUANTIZERS, Quantizer, SizeEstimate, Work
 from workbench.compression.quantizers import torchao_int8
 from workbench.core.errors import Problems, UserError
 from workbench.core.hardware import quick
@@ -32,10 +32,10 @@ class TorchaoInt4(Quantizer):
     def unavailable(cls) -> str:
         return torchao_int8.unavailable() or ("" if quick().device == "cuda" else NEEDS)
 
-    def estimate(self, resolved: Resolved) -> Estimate:
+    def estimate(self, resolved: Resolved) -> SizeEstimate:
         parts = hf.Parts.of(resolved.base)
         size = parts.bytes(self._packed) + 100 * len(parts.headers)
-        return Estimate(size, [*parts.notes(), "It answers on NVIDIA GPUs from Ampere on, nowhere else."])
+        return SizeEstimate(size, [*parts.notes(), "It answers on NVIDIA GPUs from Ampere on, nowhere else."])
 
     def _packed(self, rows: int, columns: int) -> tuple[float, int]:
         """(bytes, tensors) of a matrix; one whose width the group does not divide stays in 16 bits."""

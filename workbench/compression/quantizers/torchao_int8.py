@@ -4,7 +4,7 @@ import importlib.util
 from typing import Any, ClassVar
 
 from workbench.compression import hf
-from workbench.compression.quantizer import QUANTIZERS, Estimate, Quantizer, Work
+from workbench.compression.quantizer import QUANTIZERS, Quantizer, SizeEstimate, Work
 from workbench.core.errors import Problems
 from workbench.core.home import Home
 from workbench.models.shelf import Resolved
@@ -24,11 +24,11 @@ class TorchaoInt8(Quantizer):
     def unavailable(cls) -> str:
         return unavailable()
 
-    def estimate(self, resolved: Resolved) -> Estimate:
+    def estimate(self, resolved: Resolved) -> SizeEstimate:
         parts = hf.Parts.of(resolved.base)
         # each tensor's type stands in the file's metadata too, about 300 bytes for a packed one
         size = parts.bytes(lambda rows, columns: (rows * columns + 4 * rows + 300, 2))
-        return Estimate(size + 100 * len(parts.headers), parts.notes())
+        return SizeEstimate(size + 100 * len(parts.headers), parts.notes())
 
     def check(self, home: Home, resolved: Resolved, problems: Problems) -> None:
         hf.check_model(resolved, problems)
