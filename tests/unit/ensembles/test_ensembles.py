@@ -199,7 +199,9 @@ class Told:
         def answer(messages: Any, decoding: Decoding) -> Any:
             self.asked.append((name, messages, decoding.seed))
             text = next(self.texts)
-            return SimpleNamespace(text=text, done="length" if text.endswith("…") else "eos", made=list(text))
+            return SimpleNamespace(
+                text=text, finish="length" if text.endswith("…") else "eos", generated_ids=list(text)
+            )
 
         return SimpleNamespace(open=answer)
 
