@@ -36,8 +36,8 @@ class Pane:
 
     def view(self, color: str) -> dict[str, Any]:
         shown = [
-            {"role": message["role"], "text": message["content"], "stats": self.stats.get(place, "")}
-            for place, message in enumerate(self.messages)
+            {"role": message["role"], "text": message["content"], "stats": self.stats.get(index, "")}
+            for index, message in enumerate(self.messages)
             if message["role"] != "system"
         ]
         return {
@@ -169,7 +169,7 @@ class ChatService:
                 pane.state, pane.error = "waiting", ""
                 pane.note = "" if self._process else "Starting the chat process"
             panes = [
-                {"pane": place, "model": pane.model, "messages": pane.messages} for place, pane in enumerate(chat.panes)
+                {"pane": index, "model": pane.model, "messages": pane.messages} for index, pane in enumerate(chat.panes)
             ]
             chat.version += 1
             self._write({"op": "chat", "chat": chat.key, "panes": panes, "decoding": decoding.to_dict()})
@@ -245,8 +245,8 @@ class ChatService:
         pane = self._pane(chat, event)
         if pane:
             pane.state, pane.note = "stopped" if event["finish"] == "stopped" else "done", ""
-            told = [_stats(event), FINISHED[event["finish"]], event["note"]]
-            pane.stats[len(pane.messages) - 1] = " · ".join(part for part in told if part)
+            remarks = [_stats(event), FINISHED[event["finish"]], event["note"]]
+            pane.stats[len(pane.messages) - 1] = " · ".join(remark for remark in remarks if remark)
 
     def _on_note(self, chat: Chat, event: dict[str, Any]) -> None:
         pane = self._pane(chat, event)
@@ -261,23 +261,23 @@ class ChatService:
 
     @staticmethod
     def _pane(chat: Chat, event: dict[str, Any]) -> Pane | None:
-        place = event["pane"]
-        return chat.panes[place] if place < len(chat.panes) else None
+        index = event["pane"]
+        return chat.panes[index] if index < len(chat.panes) else None
 
     def _died(self) -> bool:
         """Tells every waiting pane when the chat process has ended; True if it told somebody."""
         if self._process is not None and self._process.poll() is None:
             return False
-        told = False
+        changed = False
         for chat in self._chats.values():
             for pane in chat.panes:
                 if pane.state in ("waiting", "streaming"):
-                    pane.state, pane.note, told = "error", "", True
+                    pane.state, pane.note, changed = "error", "", True
                     pane.error = (
                         "The chat process ended (out of memory?). Send again, or choose fewer or smaller models."
                     )
-            chat.version += told
-        return told
+            chat.version += changed
+        return changed
 
     def close(self) -> None:
         """Ends the chat process."""

@@ -99,14 +99,14 @@ class Worker:
 
     @staticmethod
     def _pace(answer: Active) -> dict[str, Any]:
-        made, seconds = len(answer.stream.generated_ids), answer.stream.seconds
-        return {"tokens": made, "tokens_per_second": round(made / seconds, 1) if seconds else 0.0}
+        tokens, seconds = len(answer.stream.generated_ids), answer.stream.seconds
+        return {"tokens": tokens, "tokens_per_second": round(tokens / seconds, 1) if seconds else 0.0}
 
     def _fail(self, chat: str, pane: int, error: BaseException) -> None:
         if not isinstance(error, UserError):
             traceback.print_exception(error)
-        known = explain(error, "cache/chat.log in the workbench's folder has the whole story.")
-        self.say(event="error", chat=chat, pane=pane, error=known.message, remedy=known.remedy)
+        explained = explain(error, "cache/chat.log in the workbench's folder has the whole story.")
+        self.say(event="error", chat=chat, pane=pane, error=explained.message, remedy=explained.remedy)
 
 
 def main() -> None:

@@ -108,13 +108,13 @@ def _check_member(home: Home, member: str, field: str) -> None:
 
 def read_ensemble(home: Home, name: str) -> ShelvedEnsemble:
     """The ensemble of that name; raises `UserError` when it is damaged or cannot answer with what is on the shelf."""
-    found = _read(model_folder(home, name))
+    ensemble = _read(model_folder(home, name))
     problems = Problems()
-    check_members(home, type(found.method), found.members, problems)
+    check_members(home, type(ensemble.method), ensemble.members, problems)
     if problems.found:
         first = problems.found[0]
         raise UserError(f"The ensemble {name!r} cannot answer: {first.message}", first.remedy, "model")
-    return found
+    return ensemble
 
 
 def _read(folder: Path) -> ShelvedEnsemble:
@@ -134,10 +134,10 @@ def _read(folder: Path) -> ShelvedEnsemble:
 
 def _check_vocabularies(home: Home, members: Sequence[str], field: str) -> None:
     """Raises `UserError` unless every token means the same in all of them."""
-    found = {member: vocabulary(resolve(home, member, field).home_of_template) for member in members}
-    first, *others = found
+    vocabularies = {member: vocabulary(resolve(home, member, field).home_of_template) for member in members}
+    first, *others = vocabularies
     for other in others:
-        if found[other] != found[first]:
+        if vocabularies[other] != vocabularies[first]:
             raise UserError(
                 f"{first!r} and {other!r} have different vocabularies, so their probabilities do not line up.",
                 "Choose models of one family, or combine whole answers: vote, stacking or pipeline.",
@@ -147,7 +147,7 @@ def _check_vocabularies(home: Home, members: Sequence[str], field: str) -> None:
 
 def vocabulary(folder: Path) -> dict[str, int]:
     """The tokens of a folder's tokenizer and their ids; raises `UserError` when it cannot be read."""
-    found = tokenizers.vocabulary(folder)
-    if found is None:
+    content = tokenizers.vocabulary(folder)
+    if content is None:
         raise UserError(f"The tokenizer of {folder.name} cannot be read.", "Import that model again.")
-    return found.ids
+    return content.ids

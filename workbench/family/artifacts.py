@@ -85,8 +85,8 @@ class Shelf:
         if manifest is None:
             return []
         folder = self.home.root / SHELVES[manifest.kind] / manifest.name if manifest.kind in SHELVES else None
-        told = [] if folder is None else [self._local(parent) for parent in _declared(folder, manifest)]
-        return [*manifest.parents, *told]
+        named_parents = [] if folder is None else [self._local(parent) for parent in _declared(folder, manifest)]
+        return [*manifest.parents, *named_parents]
 
     def _local(self, parent: Parent) -> Parent:
         """A hub id as the name it has on the shelf, if it was downloaded from there."""
@@ -112,9 +112,9 @@ def shelf_of(kind: str) -> str:
 def _declared(folder: Path, manifest: Manifest) -> list[Parent]:
     if manifest.made_by.get("method") not in ("hub-model", "import-folder"):
         return []
-    found = declared(folder)
-    bases = [] if manifest.parent("base") else found.base_model
-    named = [("model", name, "base") for name in bases] + [("dataset", name, "dataset") for name in found.datasets]
+    card = declared(folder)
+    bases = [] if manifest.parent("base") else card.base_model
+    named = [("model", name, "base") for name in bases] + [("dataset", name, "dataset") for name in card.datasets]
     return [Parent(kind=kind, name=name, role=role) for kind, name, role in named]
 
 
@@ -126,24 +126,24 @@ def _sessions(home: Home) -> list[Manifest]:
     from workbench.preferences.sessions import list_sessions
 
     try:
-        return [_session(one, session_digest(home, one.name)) for one in list_sessions(home)]
+        return [_session(session, session_digest(home, session.name)) for session in list_sessions(home)]
     except UserError:
         return []
 
 
-def _session(one: "SessionInfo", digest: str) -> Manifest:
+def _session(session: "SessionInfo", digest: str) -> Manifest:
     from workbench.preferences.sessions import model_of
 
     # which models meet in an open session is not shown to those who may vote in it
-    compared = dict.fromkeys(map(model_of, one.models)) if one.closed else {}
+    compared = dict.fromkeys(map(model_of, session.models)) if session.closed else {}
     return Manifest(
         kind="labels",
-        name=one.name,
+        name=session.name,
         digest=digest,
-        created=one.created,
-        made_by=one.made_by,
+        created=session.created,
+        made_by=session.made_by,
         parents=[
             *(Parent(kind="model", name=name, role="compared") for name in compared),
-            Parent(kind="dataset", name=one.prompts_name, role="prompts"),
+            Parent(kind="dataset", name=session.prompts_name, role="prompts"),
         ],
     )

@@ -82,8 +82,8 @@ def _cell(value: Any) -> str:
 def _front(manifest: Manifest, license: str, files: dict[str, str]) -> dict[str, Any]:
     kind = str(manifest.info.get("kind"))
     front: dict[str, Any] = {"pretty_name": manifest.name}
-    if known := license or manifest.info.get("license"):
-        front["license"] = known
+    if license_id := license or manifest.info.get("license"):
+        front["license"] = license_id
     front["task_categories"] = ["text-generation"]
     front["size_categories"] = [size_category(sum(_rows(manifest).values()))]
     front["tags"] = [*TAGS.get(kind, []), "llm-workbench"]
@@ -103,11 +103,11 @@ def _loading(name: str, repo: str, files: dict[str, str], uses: Sequence[str]) -
     return "\n\n".join([fenced(code, "python"), *words])
 
 
-def _steps(done: list[dict[str, Any]]) -> str:
+def _steps(steps: list[dict[str, Any]]) -> str:
     names = ("given", "left", "removed", "changed", "flagged", "added")
     rows = [
-        [number, one["title"], *(one[name] for name in names), " ".join(one.get("notes") or [])]
-        for number, one in enumerate(done, start=1)
+        [number, step["title"], *(step[name] for name in names), " ".join(step.get("notes") or [])]
+        for number, step in enumerate(steps, start=1)
     ]
     return _table(["", "Step", *(name.capitalize() for name in names), "Notes"], rows) if rows else ""
 
@@ -149,19 +149,19 @@ def _figures(home: Home, name: str) -> str:
     from workbench.data.statistics import dataset_statistics
 
     try:
-        found = dataset_statistics.statistics(home, name, stop=_not_now)
+        statistics = dataset_statistics.statistics(home, name, stop=_not_now)
     except _NotCounted:
         return ""
     rows = []
-    for split, data in found["splits"].items():
+    for split, data in statistics["splits"].items():
         points = data["lengths"]["percentiles"]
         middle, most = points.get("50", ""), points.get("95", "")
         mean = data["lengths"]["mean"]
         rows.append([split, f"{mean:.1f}" if mean is not None else "", middle, most, data["lengths"]["max"]])
-    columns = ["Split", f"Mean {found['unit']}", "Median", "95 %", "Longest"]
-    twice = found["duplicates"]
+    columns = ["Split", f"Mean {statistics['unit']}", "Median", "95 %", "Longest"]
+    twice = statistics["duplicates"]
     words = ", ".join(f"{label}: {_cell(count)}" for label, count in twice.items() if isinstance(count, int))
-    return "\n\n".join([_table(columns, rows), f"Duplicates: {words}.", *(text(note) for note in found["notes"])])
+    return "\n\n".join([_table(columns, rows), f"Duplicates: {words}.", *(text(note) for note in statistics["notes"])])
 
 
 class _NotCounted(Exception):
@@ -173,11 +173,11 @@ def _not_now() -> None:
 
 
 def _sources(manifest: Manifest) -> str:
-    told = manifest.info.get("source")
-    source = {key: value for key, value in told.items() if key != "path"} if isinstance(told, dict) else {}
+    recorded = manifest.info.get("source")
+    source = {key: value for key, value in recorded.items() if key != "path"} if isinstance(recorded, dict) else {}
     parts = []
     if manifest.parents:
-        rows = [[one.role, one.name, one.kind, one.digest[:12]] for one in manifest.parents]
+        rows = [[parent.role, parent.name, parent.kind, parent.digest[:12]] for parent in manifest.parents]
         parts.append(_table(["Role", "Name", "Kind", "Digest"], rows))
     about = {
         "source": _shortened(source),

@@ -44,8 +44,8 @@ def declared(folder: Path) -> FrontMatter:
     return FrontMatter(_names(data.get("base_model")), _names(data.get("datasets")), licence[0] if licence else "")
 
 
-def _names(given: Any) -> list[str]:
+def _names(value: Any) -> list[str]:
     """One name or a list of names, without what cannot be one."""
-    listed = given if isinstance(given, list) else [given]
-    names = [one.strip() for one in listed if isinstance(one, str)]
+    listed = value if isinstance(value, list) else [value]
+    names = [entry.strip() for entry in listed if isinstance(entry, str)]
     return list(dict.fromkeys(name for name in names if 0 < len(name) <= LONGEST and name.isprintable()))[:MOST_NAMES]

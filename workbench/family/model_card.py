@@ -38,7 +38,11 @@ def model_card(
         *_section("Measured", _figures(proof or {})),
         *_section("How to load it", fenced(_loading(manifest), "python")),
         *_section("How it was made", _made_by(manifest, recipe)),
-        *[part for title, words in (sections or {}).items() for part in _section(text(title), text(words, lines=True))],
+        *[
+            section
+            for title, words in (sections or {}).items()
+            for section in _section(text(title), text(words, lines=True))
+        ],
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -50,9 +54,9 @@ def _section(title: str, body: str) -> list[str]:
 def _front(manifest: Manifest, home: Home | None, recipe: Any) -> dict[str, Any]:
     merged = bool(recipe)
     bases = [parent for parent in manifest.parents if parent.kind in ("model", "adapter")]
-    known = [_known(home, parent) for parent in bases] if home else []
-    ids = list(dict.fromkeys(repo for repo, _ in known if repo))
-    licences = {licence for _, licence in known}
+    origins = [_hub_origin(home, parent) for parent in bases] if home else []
+    ids = list(dict.fromkeys(repo for repo, _ in origins if repo))
+    licences = {licence for _, licence in origins}
     tags = ["merge", "mergekit"] if merged else []
     front: dict[str, Any] = {"library_name": "peft" if manifest.kind == "adapter" else "transformers"}
     if len(licences) == 1 and licences != {""}:
@@ -63,19 +67,19 @@ def _front(manifest: Manifest, home: Home | None, recipe: Any) -> dict[str, Any]
     return {**front, "pipeline_tag": "text-generation", "tags": [*tags, "llm-workbench"]}
 
 
-def _known(home: Home | None, parent: Parent) -> tuple[str, str]:
+def _hub_origin(home: Home | None, parent: Parent) -> tuple[str, str]:
     """A parent's hub id and licence, each '' where it is not known."""
     if home is None:
         return "", ""
     try:
         folder = home.models / parent.name
-        found = read_manifest(folder)
+        manifest = read_manifest(folder)
     except (UserError, OSError, ValueError):
         return "", ""
-    if parent.digest and found.digest != parent.digest:
+    if parent.digest and manifest.digest != parent.digest:
         return "", ""
-    licence = str(found.made_by.get("license") or declared(folder).license).lower()
-    return str(found.made_by.get("repo") or ""), licence
+    licence = str(manifest.made_by.get("license") or declared(folder).license).lower()
+    return str(manifest.made_by.get("repo") or ""), licence
 
 
 def _about(manifest: Manifest) -> str:
@@ -91,8 +95,8 @@ def _parents(parents: list[Parent]) -> str:
 
 def _figures(proof: Mapping[str, Any]) -> str:
     rows = [
-        (name, *(f"{float(found[key]):.2f}" for key in ("perplexity", "low", "high")))
-        for name, found in (proof.get("perplexity") or {}).items()
+        (name, *(f"{float(figures[key]):.2f}" for key in ("perplexity", "low", "high")))
+        for name, figures in (proof.get("perplexity") or {}).items()
     ]
     if not rows:
         return ""

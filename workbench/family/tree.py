@@ -48,58 +48,58 @@ def family(home: Home, name: str | Manifest, kind: str = "") -> Family:
         shelf.manifests[start.key] = name
     else:
         start = shelf.here(kind or "model", name)
-    found = Family(start.key, {start.key: start})
-    _ancestors(shelf, found, start)
-    _descendants(shelf, found, start)
-    _mark_circles(found)
-    return found
+    tree = Family(start.key, {start.key: start})
+    _ancestors(shelf, tree, start)
+    _descendants(shelf, tree, start)
+    _mark_circles(tree)
+    return tree
 
 
-def _ancestors(shelf: Shelf, found: Family, start: Node) -> None:
+def _ancestors(shelf: Shelf, tree: Family, start: Node) -> None:
     waiting = deque([start.key])
-    while waiting and _room(found):
+    while waiting and _room(tree):
         child = waiting.popleft()
         for parent in shelf.parents(child)[:MOST_NODES]:
             node = shelf.resolve(parent)
-            if node.key not in found.nodes:
-                found.nodes[node.key] = node
+            if node.key not in tree.nodes:
+                tree.nodes[node.key] = node
                 waiting.append(node.key)
-            found.edges.append(Edge(node.key, child, parent.role))
+            tree.edges.append(Edge(node.key, child, parent.role))
     if waiting:
-        found.notes.append(f"The tree goes on: only {len(found.nodes)} of its members are shown.")
+        tree.notes.append(f"The tree goes on: only {len(tree.nodes)} of its members are shown.")
 
 
-def _descendants(shelf: Shelf, found: Family, start: Node) -> None:
+def _descendants(shelf: Shelf, tree: Family, start: Node) -> None:
     """Everything on the shelf that names a member of the line down from `start`."""
-    made: dict[Key, list[tuple[Key, str]]] = {}
+    children: dict[Key, list[tuple[Key, str]]] = {}
     for key in shelf.manifests:
         for parent in shelf.parents(key):
-            made.setdefault(shelf.resolve(parent).key, []).append((key, parent.role))
-    waiting, seen = deque([start.key]), {start.key}
-    known = set(found.edges)
-    while waiting and _room(found):
+            children.setdefault(shelf.resolve(parent).key, []).append((key, parent.role))
+    waiting, visited = deque([start.key]), {start.key}
+    known_edges = set(tree.edges)
+    while waiting and _room(tree):
         parent_key = waiting.popleft()
-        for child, role in made.get(parent_key, []):
+        for child, role in children.get(parent_key, []):
             edge = Edge(parent_key, child, role)
-            if edge not in known:
-                found.edges.append(edge)
-                known.add(edge)
-            found.nodes.setdefault(child, node_of(shelf.manifests[child]))
-            if child not in seen:
-                seen.add(child)
+            if edge not in known_edges:
+                tree.edges.append(edge)
+                known_edges.add(edge)
+            tree.nodes.setdefault(child, node_of(shelf.manifests[child]))
+            if child not in visited:
+                visited.add(child)
                 waiting.append(child)
 
 
-def _room(found: Family) -> bool:
-    return len(found.nodes) < MOST_NODES and len(found.edges) < MOST_EDGES
+def _room(tree: Family) -> bool:
+    return len(tree.nodes) < MOST_NODES and len(tree.edges) < MOST_EDGES
 
 
-def _mark_circles(found: Family) -> None:
+def _mark_circles(tree: Family) -> None:
     """Marks the edges that close a circle, so that what is left has a beginning; no recursion, chains may be long."""
     state: dict[Key, int] = {}  # 1 while its ancestors are looked at, 2 after
     back: set[Edge] = set()
-    for root in found.nodes:
-        stack = [] if root in state else [(root, iter(found.parents(root)))]
+    for root in tree.nodes:
+        stack = [] if root in state else [(root, iter(tree.parents(root)))]
         state.setdefault(root, 1)
         while stack:
             key, edges = stack[-1]
@@ -111,46 +111,46 @@ def _mark_circles(found: Family) -> None:
                 back.add(edge)
             elif edge.parent not in state:
                 state[edge.parent] = 1
-                stack.append((edge.parent, iter(found.parents(edge.parent))))
-    found.edges = [Edge(edge.parent, edge.child, edge.role, edge in back) for edge in dict.fromkeys(found.edges)]
+                stack.append((edge.parent, iter(tree.parents(edge.parent))))
+    tree.edges = [Edge(edge.parent, edge.child, edge.role, edge in back) for edge in dict.fromkeys(tree.edges)]
     if back:
         names = ", ".join(sorted({edge.parent[1] for edge in back}))
-        found.notes.append(f"Its manifests go in a circle at {plain(names)}: at least one of them is not true.")
+        tree.notes.append(f"Its manifests go in a circle at {plain(names)}: at least one of them is not true.")
 
 
-def as_text(found: Family) -> str:
+def as_text(tree: Family) -> str:
     """The ancestors as an indented tree under the artifact, then what was made of it."""
-    lines = [_words(found.nodes[found.focus])]
-    lines += _branches(found, found.focus, up=True)
-    below = _branches(found, found.focus, up=False)
+    lines = [_words(tree.nodes[tree.focus])]
+    lines += _branches(tree, tree.focus, up=True)
+    below = _branches(tree, tree.focus, up=False)
     if below:
         lines += ["made from it:", *below]
-    return "\n".join([*lines, *found.notes])
+    return "\n".join([*lines, *tree.notes])
 
 
-def _branches(found: Family, start: Key, up: bool) -> list[str]:
+def _branches(tree: Family, start: Key, up: bool) -> list[str]:
     """One line a member, each member's own relatives once."""
     lines: list[str] = []
     shown = {start}
-    stack = [(edge, 1) for edge in reversed(_next(found, start, up))]
+    stack = [(edge, 1) for edge in reversed(_next(tree, start, up))]
     while stack:
         edge, depth = stack.pop()
         key = edge.parent if up else edge.child
-        onward = _next(found, key, up)
+        onward = _next(tree, key, up)
         again = key in shown and bool(onward)
         remark = " (closes a circle)" if edge.back else " (see above)" if again else ""
-        lines.append("  " * depth + f"{plain(edge.role) or 'parent'}: {_words(found.nodes[key])}{remark}")
+        lines.append("  " * depth + f"{plain(edge.role) or 'parent'}: {_words(tree.nodes[key])}{remark}")
         if key not in shown and not edge.back:
             shown.add(key)
-            stack += [(one, depth + 1) for one in reversed(onward)]
+            stack += [(relative, depth + 1) for relative in reversed(onward)]
     return lines
 
 
-def _next(found: Family, key: Key, up: bool) -> list[Edge]:
-    return found.parents(key) if up else found.children(key)
+def _next(tree: Family, key: Key, up: bool) -> list[Edge]:
+    return tree.parents(key) if up else tree.children(key)
 
 
 def _words(node: Node) -> str:
     about = [plain(node.kind), plain(node.method), node.created[:10], node.digest[:8]]
     state = f" · {node.state}" if node.state else ""
-    return f"{plain(node.name)} ({', '.join(part for part in about if part)}){state}"
+    return f"{plain(node.name)} ({', '.join(detail for detail in about if detail)}){state}"

@@ -63,9 +63,9 @@ def combine(
     factors = torch.stack(scales).unsqueeze(1)
     flat, merged = base.reshape(-1), base.new_empty(base.numel())
 
-    def add_up(part: slice) -> None:
-        change = _elected(deltas[:, part].mul_(factors).mul_(weights), weights, normalize)
-        torch.add(flat[part], change.mul_(lambda_), out=merged[part])
+    def add_up(block: slice) -> None:
+        change = _elected(deltas[:, block].mul_(factors).mul_(weights), weights, normalize)
+        torch.add(flat[block], change.mul_(lambda_), out=merged[block])
 
     on_blocks(add_up, base.device, blocks(flat.numel()))
     return merged.view(base.shape)
@@ -87,9 +87,9 @@ def _elected(deltas: Tensor, weights: Tensor, normalize: bool) -> Tensor:
     return change
 
 
-def keep(values: Tensor, kept: Tensor) -> None:
+def keep(values: Tensor, mask: Tensor) -> None:
     """Zeroes all but the kept values, in place; by their bits, which is faster than by their numbers."""
-    values.view(BITS[values.element_size()]).mul_(kept)
+    values.view(BITS[values.element_size()]).mul_(mask)
 
 
 def _mass(values: Tensor) -> Tensor:
@@ -104,17 +104,17 @@ def ratio(before: Tensor, after: Tensor, dtype: torch.dtype) -> Tensor:
     return (before / after).to(dtype)
 
 
-def thin_out(delta: Tensor, rescale: bool, kept: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
-    """Zeroes what `kept` does not keep of some rows of [rows, columns], in place; returns the scale for the rest.
+def thin_out(delta: Tensor, rescale: bool, mask_of: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+    """Zeroes what `mask_of` does not keep of some rows of [rows, columns], in place; returns the scale for the rest.
 
-    `kept` gets the rows and as many random levels. torch's generator is the seed; threads change nothing.
+    `mask_of` gets the rows and as many random levels. torch's generator is the seed; threads change nothing.
     """
     flat, columns, draw = delta.view(-1), delta.shape[1], random_levels(delta.device)
 
-    def thin(part: slice) -> Tensor:
-        piece = flat[part].view(-1, columns)
+    def thin(block: slice) -> Tensor:
+        piece = flat[block].view(-1, columns)
         before = _mass(piece) if rescale else None
-        keep(piece, kept(piece, draw(part).view(piece.shape)))
+        keep(piece, mask_of(piece, draw(block).view(piece.shape)))
         return piece.new_zeros(2) if before is None else torch.stack((before, _mass(piece)))
 
     masses = on_blocks(thin, delta.device, blocks(flat.numel(), columns))
@@ -149,12 +149,12 @@ def random_levels(device: torch.device) -> Callable[[slice], Tensor]:
     On the CPU by SFC64 (https://pracrand.sourceforge.net/RNG_engines.txt), many times faster than torch there.
     """
     if device.type != "cpu":
-        return lambda part: torch.randint(-LEVELS // 2, LEVELS // 2, (part.stop - part.start,), device=device)
+        return lambda block: torch.randint(-LEVELS // 2, LEVELS // 2, (block.stop - block.start,), device=device)
     seed = int(torch.randint(2**62, ()))
 
-    def draw(part: slice) -> Tensor:
-        count = part.stop - part.start
-        words = np.random.SFC64([seed, part.start]).random_raw(-(-count // 4))
+    def draw(block: slice) -> Tensor:
+        count = block.stop - block.start
+        words = np.random.SFC64([seed, block.start]).random_raw(-(-count // 4))
         return torch.from_numpy(words.view(np.int16)[:count])
 
     return draw

@@ -21,36 +21,38 @@ NUMBERED = re.compile(r"^(.*?)\.(\d+)\.(.*)$")
 LAYERS = ("num_hidden_layers", "n_layer", "num_layers", "n_layers")
 
 
-def by_names(config: PretrainedConfig, names: Iterable[set[str]], known: ModelArchitecture) -> ModelArchitecture:
+def by_names(config: PretrainedConfig, names: Iterable[set[str]], architecture: ModelArchitecture) -> ModelArchitecture:
     """One module with the tensors that these models have, `names` each; what some layers have not is optional.
 
     Only the text's layers are numbered: those of a vision tower stay what they are. Raises `UserError` when no list of
     layers is as long as the config says.
     """
-    models = [{name for name in one if not BUFFERS.search(name)} for one in names]
+    models = [{name for name in model_names if not BUFFERS.search(name)} for model_names in names]
     every = set.union(*models)
     key, depth = _depth(config)
     prefix = _layers_of(every, depth)
     inner: dict[str, None] = {}
     for name in sorted(every):
-        parts = NUMBERED.match(name)
-        if parts and parts[1] == prefix:
-            inner[parts[3]] = None
-    own = [f"{prefix}.{index}.{part}" for part in inner for index in range(depth)]
+        match = NUMBERED.match(name)
+        if match and match[1] == prefix:
+            inner[match[3]] = None
+    own = [f"{prefix}.{index}.{suffix}" for suffix in inner for index in range(depth)]
     loose = sorted(every - set(own))
     weights = [
         WeightInfo(
-            name=f"{prefix}.${{layer_index}}.{part}",
-            optional=not all(f"{prefix}.{index}.{part}" in one for one in models for index in range(depth)),
+            name=f"{prefix}.${{layer_index}}.{suffix}",
+            optional=not all(
+                f"{prefix}.{index}.{suffix}" in model_names for model_names in models for index in range(depth)
+            ),
         )
-        for part in inner
+        for suffix in inner
     ]
     definition = JsonModuleArchDef(
         model_type="", architectures=[], num_layers_config_key=key, post_weights=[],
         layer_templates=JsonLayerTemplates(weights=weights),
         pre_weights=[
             WeightInfo(
-                name=name, optional=not all(name in one for one in models),
+                name=name, optional=not all(name in model_names for model_names in models),
                 vocabulary_axis=0 if is_vocabulary(name) else None,
             )
             for name in loose
@@ -58,8 +60,8 @@ def by_names(config: PretrainedConfig, names: Iterable[set[str]], known: ModelAr
     )  # fmt: skip
     module = ModuleDefinition(architecture=JsonModuleArchitecture(definition=definition))
     return ModelArchitecture(
-        modules={"default": module}, architectures=[], model_type="", tagalong_files=known.tagalong_files,
-        vocab_size_config_key=known.vocab_size_config_key,
+        modules={"default": module}, architectures=[], model_type="", tagalong_files=architecture.tagalong_files,
+        vocab_size_config_key=architecture.vocab_size_config_key,
     )  # fmt: skip
 
 
@@ -88,7 +90,7 @@ def _layers_of(names: set[str], depth: int) -> str:
     return min(text, key=len)
 
 
-def lost(found: Resolved, shapes: Mapping[str, tuple[int, ...]], planned: set[str]) -> list[str]:
+def lost(model: Resolved, shapes: Mapping[str, tuple[int, ...]], planned: set[str]) -> list[str]:
     """Tensors of a model's files that a plan of outputs leaves out, layers not told apart.
 
     One that transformers turns into a planned one under another name, as experts are fused, is not lost.
@@ -98,23 +100,23 @@ def lost(found: Resolved, shapes: Mapping[str, tuple[int, ...]], planned: set[st
     if not left:
         return []
     try:
-        layout = ParameterLayout(hollow(found.base), shapes)
+        layout = ParameterLayout(hollow(model.base), shapes)
     except UserError:  # transformers knows no class that generates text from it: names are all there is
         return left
     becomes: dict[str, Any] = {name: layout.of_file[name].parameters for name in left if name in layout.of_file}
-    return [name for name in left if not any(_kind(one) in kinds for one in becomes.get(name, ()))]
+    return [name for name in left if not any(_kind(target) in kinds for target in becomes.get(name, ()))]
 
 
 def _kind(name: str) -> str:
     return re.sub(r"\.\d+\.", ".#.", name, count=1)
 
 
-def require_whole(found: Resolved) -> None:
+def require_whole(model: Resolved) -> None:
     """Raises `UserError` for a model whose files lack a tensor that transformers needs."""
     try:
-        missing = hollow(found.base).missing
+        missing = hollow(model.base).missing
     except UserError:
         return
     if missing:
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-        raise UserError(f"{found.name!r} lacks {missing[0]}{more}.", "Get that model again.", "models")
+        raise UserError(f"{model.name!r} lacks {missing[0]}{more}.", "Get that model again.", "models")

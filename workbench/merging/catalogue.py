@@ -25,10 +25,10 @@ LISTING = ASSETS / "merging" / "mergekit.json"
 @functools.cache
 def methods() -> dict[str, MethodInfo]:
     """Every method by name: mergekit's, and our own over them."""
-    found = {info.name: info for info in map(_noted, _listing()["methods"])}
+    infos = {info.name: info for info in map(_noted, _listing()["methods"])}
     for own in METHODS:
-        found[own.method] = own.info("fast" if own.method in found else "own")
-    return dict(sorted(found.items()))
+        infos[own.method] = own.info("fast" if own.method in infos else "own")
+    return dict(sorted(infos.items()))
 
 
 def method(name: str) -> MethodInfo:
@@ -60,20 +60,23 @@ def _noted(listed: dict[str, Any]) -> MethodInfo:
     notes = _notes()
     about = notes["methods"].get(listed["name"], {})
     parameters = []
-    for one in listed["parameters"]:
-        said = {**notes["parameters"].get(one["name"], {}), **about.get("parameters", {}).get(one["name"], {})}
-        parameters.append(Parameter(**{**one, **said}))
+    for parameter in listed["parameters"]:
+        remarks = {
+            **notes["parameters"].get(parameter["name"], {}),
+            **about.get("parameters", {}).get(parameter["name"], {}),
+        }
+        parameters.append(Parameter(**{**parameter, **remarks}))
     summary = about.get("summary", f"{listed['title']}, by mergekit.")
-    given = {key: about[key] for key in ("url", "title") if key in about}
-    return MethodInfo(**{**listed, **given, "summary": summary, "parameters": tuple(parameters)})
+    overrides = {key: about[key] for key in ("url", "title") if key in about}
+    return MethodInfo(**{**listed, **overrides, "summary": summary, "parameters": tuple(parameters)})
 
 
 def ask_mergekit() -> dict[str, Any]:
     """The listing, from the installed mergekit (imports torch)."""
     from mergekit.merge_methods import registered_methods
 
-    found = [_described(one.spec) for one in sorted(registered_methods(), key=lambda one: one.spec.name)]
-    return {"mergekit": importlib.metadata.version("mergekit"), "methods": found}
+    methods = [_described(method.spec) for method in sorted(registered_methods(), key=lambda method: method.spec.name)]
+    return {"mergekit": importlib.metadata.version("mergekit"), "methods": methods}
 
 
 def _described(spec: Any) -> dict[str, Any]:
@@ -89,13 +92,13 @@ def _described(spec: Any) -> dict[str, Any]:
         "most_others": contract.max_non_base,
         "parameters": [
             {
-                "name": one.name,
-                "kind": next(kind for kind in ("bool", "int", "float") if kind in str(one.value_type)),
-                "scope": one.scope.value,
-                "required": one.required,
-                "default": None if one.required else one.default,
+                "name": parameter.name,
+                "kind": next(kind for kind in ("bool", "int", "float") if kind in str(parameter.value_type)),
+                "scope": parameter.scope.value,
+                "required": parameter.required,
+                "default": None if parameter.required else parameter.default,
             }
-            for one in spec.parameters
+            for parameter in spec.parameters
         ],
     }
 

@@ -12,9 +12,9 @@ from workbench.core.home import Home
 from workbench.core.units import human_count, human_size
 from workbench.merging import catalogue
 from workbench.merging.checking.architectures import described
-from workbench.merging.checking.context import View, look
+from workbench.merging.checking.context import View, read_context
 from workbench.merging.checking.inputs import inputs, layers
-from workbench.merging.checking.model_facts import see_all
+from workbench.merging.checking.model_facts import read_all_facts
 from workbench.merging.checking.precision import precision, result_dtype
 from workbench.merging.checking.room import Estimate, estimate_of, room
 from workbench.merging.checking.rows import result_tokens
@@ -37,11 +37,11 @@ class Findings:
 
 def check(home: Home, recipe: Recipe, output: str = "") -> Findings:
     """Everything wrong with a recipe at once, what to know about it, and what it makes."""
-    view = look(home, recipe)
+    view = read_context(home, recipe)
     info = catalogue.methods().get(recipe.config.merge_method)
     if info is None:
-        known = suggestion(recipe.config.merge_method, list(catalogue.methods()))
-        view.problems.add("merge_method", f"there is no merge method {recipe.config.merge_method!r}.", known)
+        remedy = suggestion(recipe.config.merge_method, list(catalogue.methods()))
+        view.problems.add("merge_method", f"there is no merge method {recipe.config.merge_method!r}.", remedy)
     else:
         inputs(view, info)
         settings(view, info)
@@ -54,26 +54,26 @@ def check(home: Home, recipe: Recipe, output: str = "") -> Findings:
 
 def sizes(home: Home, recipe: Recipe) -> Estimate:
     """How big the result is and about how much memory merging takes, from headers alone."""
-    return estimate_of(look(home, recipe))
+    return estimate_of(read_context(home, recipe))
 
 
 def mismatches(home: Home, names: list[str]) -> list[Problem]:
     """Why the tensors of these models cannot be compared one by one: not there, not readable, not alike."""
     problems = Problems()
-    found = list(see_all(home, dict.fromkeys(names), problems).values())
-    for other in found[1:]:
-        alike(problems, found[0], other)
-        if other.depth != found[0].depth:
-            told = f"{other.name!r} has {other.depth} layers, {found[0].name!r} {found[0].depth}."
-            problems.add("models", told, "Choose models of one size.")
+    models = list(read_all_facts(home, dict.fromkeys(names), problems).values())
+    for other in models[1:]:
+        alike(problems, models[0], other)
+        if other.depth != models[0].depth:
+            message = f"{other.name!r} has {other.depth} layers, {models[0].name!r} {models[0].depth}."
+            problems.add("models", message, "Choose models of one size.")
     return list(dict.fromkeys(problems.found))
 
 
 def _facts(view: View, estimate: Estimate) -> list[list[str]]:
     config = view.recipe.config
     info = catalogue.methods().get(config.merge_method)
-    layers = sum(part.length for part in view.parts)
-    made_of = "" if any(part.whole for part in view.parts) else f" from {len(view.parts)} slices"
+    layers = sum(segment.length for segment in view.segments)
+    made_of = "" if any(segment.whole for segment in view.segments) else f" from {len(view.segments)} slices"
     tokens = f"{len(result_tokens(view))} tokens" if view.donor and view.donor.vocabulary else "?"
     whose = {"union": "union of all", None: f"that of {view.donor.name}" if view.donor else "?"}
     kinds = [tensors.NAMES[result_dtype(view)], tensors.NAMES[result_dtype(view, maths=True)]]

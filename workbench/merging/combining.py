@@ -48,7 +48,7 @@ def combine(base: Path, folders: list[Path], job: CombineAdapters, target: Path,
     ctx.progress(0, 0, "Reading the adapters")
     model = with_adapters(base, folders)
     lora = model.base_model
-    names = [f"adapter_{place}" for place in range(len(folders))]
+    names = [f"adapter_{index}" for index in range(len(folders))]
     rank = job.rank or max(rank for folder in folders for rank in ranks(folder).values())
     _report(lora, ctx, len(set().union(*(ranks(folder) for folder in folders))))
     torch.manual_seed(job.seed)
@@ -73,13 +73,13 @@ def combine(base: Path, folders: list[Path], job: CombineAdapters, target: Path,
 def with_adapters(base: Path, folders: list[Path]) -> PeftModel:
     """The adapters, named adapter_0, adapter_1, …, on the hollow base."""
     model: Any = weightless(base)
-    for place, folder in enumerate(folders):
+    for index, folder in enumerate(folders):
         config = LoraConfig.from_pretrained(str(folder))
         config.target_modules = set(ranks(folder))  # however it was written: a list, a regex, some layers only
         config.layers_to_transform = config.layers_pattern = config.exclude_modules = None
         config.init_lora_weights = True
-        name = f"adapter_{place}"
-        if place:
+        name = f"adapter_{index}"
+        if index:
             model.add_adapter(name, config)
         else:
             model = get_peft_model(model, config, adapter_name=name)
@@ -103,15 +103,15 @@ def weightless(base: Path) -> PreTrainedModel:
 
 def _report(lora: Any, ctx: JobContext, layers: int) -> None:
     """Tells progress and heeds a stop at every layer: PEFT does all in one call, but each layer in one of these two."""
-    done = 0
+    completed = 0
 
     def watched(work: Callable[..., Any]) -> Callable[..., Any]:
-        def one_layer(*given: Any, **named: Any) -> Any:
-            nonlocal done
+        def one_layer(*arguments: Any, **named: Any) -> Any:
+            nonlocal completed
             ctx.checkpoint()
-            ctx.progress(done, layers, f"Combining layer {done + 1} of {layers}")
-            done += 1
-            return work(*given, **named)
+            ctx.progress(completed, layers, f"Combining layer {completed + 1} of {layers}")
+            completed += 1
+            return work(*arguments, **named)
 
         return one_layer
 
@@ -128,7 +128,7 @@ def _cut(model: PeftModel, rank: int, ctx: JobContext) -> None:
                 continue
             ctx.checkpoint()
             first, second = held[NEW], getattr(module, up)[NEW]
-            first, second = (getattr(part, "weight", part) for part in (first, second))
+            first, second = (getattr(factor, "weight", factor) for factor in (first, second))
             first.data, second.data = cut(first.data, second.data, rank)
 
 

@@ -49,16 +49,16 @@ class Plan:
     def __init__(self, home: Home, recipe: Recipe, seed: int = 0, kernels: Kernels = "fast", device: str = "cpu"):
         register_with_mergekit(kernels)
         self.seed, self.device = seed, torch.device(device)
-        self.found = recipe.bind(home)
-        references = {written: reference(found) for written, found in self.found.items()}
+        self.models = recipe.bind(home)
+        references = {written: reference(model) for written, model in self.models.items()}
         self._references = list(references.values())
-        self.donor = next(iter(self.found.values()))
+        self.donor = next(iter(self.models.values()))
         for tokenizer in (recipe.config.tokenizer_source, recipe.config.tokenizer and recipe.config.tokenizer.source):
-            self.donor = self.found.get(tokenizer or "", self.donor)
+            self.donor = self.models.get(tokenizer or "", self.donor)
         cache = LoaderCache()
         cache.loaders.clear()
-        for written, one in references.items():
-            cache.loaders[one] = Folded(open_weights(self.found[written]))
+        for written, model_reference in references.items():
+            cache.loaders[model_reference] = Folded(open_weights(self.models[written]))
         try:
             self._config = Ordered.model_validate(recipe.replaced(references))
             self._plan()
@@ -68,23 +68,24 @@ class Plan:
     def _plan(self) -> None:
         """By mergekit's description of the architecture, or by the files' own names where that does not fit them."""
         options = MergeOptions(device=str(self.device), quiet=True)
-        known = get_architecture_info(self._config, options)
-        shapes = [{name: shape for name, shape, _ in shapes_of(found.base)} for found in self.found.values()]
+        architecture = get_architecture_info(self._config, options)
+        shapes = [{name: shape for name, shape, _ in shapes_of(model.base)} for model in self.models.values()]
         wanting = [
-            self._wanting(known, reference, set(one)) for reference, one in zip(self._references, shapes, strict=True)
+            self._wanting(architecture, reference, set(tensors))
+            for reference, tensors in zip(self._references, shapes, strict=True)
         ]
         reason = next(filter(None, wanting), "")
         if not reason:
-            self._plan_by(known, options)
-            left = [] if self._config.modules else lost(next(iter(self.found.values())), shapes[0], self._planned())
+            self._plan_by(architecture, options)
+            left = [] if self._config.modules else lost(next(iter(self.models.values())), shapes[0], self._planned())
             reason = left[0] if left else ""
         if reason:
-            self._plan_by_names(reason, known, [set(one) for one in shapes], options)
+            self._plan_by_names(reason, architecture, [set(tensors) for tensors in shapes], options)
 
-    def _wanting(self, known: ModelArchitecture, reference: ModelReference, names: set[str]) -> str:
+    def _wanting(self, architecture: ModelArchitecture, reference: ModelReference, names: set[str]) -> str:
         """The first tensor that mergekit's description demands and a model's files have not; '' for none."""
         config = reference.config()
-        for weight in known.all_weights(config):
+        for weight in architecture.all_weights(config):
             called = {weight.name, *(weight.aliases or ()), *(weight.tied_names or ())}
             if weight.optional or called & names:
                 continue
@@ -94,14 +95,16 @@ class Plan:
         return ""
 
     def _plan_by_names(
-        self, reason: str, known: ModelArchitecture, names: list[set[str]], options: MergeOptions
+        self, reason: str, architecture: ModelArchitecture, names: list[set[str]], options: MergeOptions
     ) -> None:
         if self._config.modules:
-            told = f"mergekit's description of these models does not fit their files: {reason}."
-            raise UserError(told, "Leave modules out of the recipe: the files' own names are followed then.", "modules")
-        for found in self.found.values():
-            require_whole(found)
-        self._plan_by(by_names(self._references[0].config(), names, known), options)
+            message = f"mergekit's description of these models does not fit their files: {reason}."
+            raise UserError(
+                message, "Leave modules out of the recipe: the files' own names are followed then.", "modules"
+            )
+        for model in self.models.values():
+            require_whole(model)
+        self._plan_by(by_names(self._references[0].config(), names, architecture), options)
 
     def _plan_by(self, architecture: ModelArchitecture, options: MergeOptions) -> None:
         self._architecture = architecture
@@ -141,19 +144,21 @@ class Plan:
         """What a task of mergekit's graph gives; the graph under one output is a small tree."""
         if isinstance(task, BuildTokenizer):
             if self._tokenizer is None:
-                self._tokenizer = task.execute(**{key: self._value(one) for key, one in task.arguments().items()})
+                self._tokenizer = task.execute(
+                    **{key: self._value(argument) for key, argument in task.arguments().items()}
+                )
             return self._tokenizer
-        given = {key: self._value(one) for key, one in task.arguments().items()}
+        arguments = {key: self._value(argument) for key, argument in task.arguments().items()}
         if isinstance(task, ExecuteMergeMethodTask) and task.method_name in BY_ROWS:
-            return _by_rows(task, given["tensors"], self.device)
+            return _by_rows(task, arguments["tensors"], self.device)
         if self.device.type != "cpu" and task.uses_accelerator():
-            given = {key: _moved(value, self.device) for key, value in given.items()}
-        return task.execute(**given)
+            arguments = {key: _moved(value, self.device) for key, value in arguments.items()}
+        return task.execute(**arguments)
 
     def _blame(self, name: str) -> None:
         """Says where a value that is no number comes from: a model, or the sum."""
-        for written, found in self.found.items():
-            weights = open_weights(found)
+        for written, model in self.models.items():
+            weights = open_weights(model)
             if name in weights and not all_finite(weights.get(name)):
                 raise UserError(f"{name} of {written!r} holds NaN or infinity.", "That model is damaged: get it again.")
         raise UserError(
@@ -166,17 +171,17 @@ class Plan:
         """Writes the config, the tokenizer with its chat template, and the generation config."""
         settings = self._config.tokenizer
         if self._tokenizer_task:
-            made = self._value(self._tokenizer_task).tokenizer
+            tokenizer = self._value(self._tokenizer_task).tokenizer
             multiple = settings.pad_to_multiple_of if settings else None
-            _update_config_vocab(self.config, self._architecture, made, pad_to_multiple_of=multiple)
-            _set_chat_template(made, self._config)
-            made.save_pretrained(folder)
+            _update_config_vocab(self.config, self._architecture, tokenizer, pad_to_multiple_of=multiple)
+            _set_chat_template(tokenizer, self._config)
+            tokenizer.save_pretrained(folder)
         elif self._config.chat_template:
             from workbench.models.loading import load_tokenizer
 
-            made = load_tokenizer(self.donor.home_of_template)
-            _set_chat_template(made, self._config)
-            made.save_pretrained(folder)
+            tokenizer = load_tokenizer(self.donor.home_of_template)
+            _set_chat_template(tokenizer, self._config)
+            tokenizer.save_pretrained(folder)
         else:
             copy_tokenizer(self.donor.home_of_template, folder)
         self._trim_layers()
@@ -188,7 +193,7 @@ class Plan:
         count = getattr(self.config, "num_hidden_layers", None)
         kinds = getattr(self.config, "layer_types", None)
         if count and kinds and len(kinds) != count:
-            set_config_value(self.config, "layer_types", [kinds[place % len(kinds)] for place in range(count)])
+            set_config_value(self.config, "layer_types", [kinds[index % len(kinds)] for index in range(count)])
 
 
 def merge_to(
@@ -203,15 +208,15 @@ def merge_to(
     The caller gives the files their names with `finish(target)`. `stop` may raise to end early.
     """
     writer = ShardWriter(folder, shard_bytes, len(plan))
-    done = len(writer.done)
+    completed = len(writer.done)
     try:
         for name, tensor in plan.tensors(skip=frozenset(writer.done)):
             if stop:
                 stop()
             writer.add(name, tensor)
-            done += 1
+            completed += 1
             if progress:
-                progress(done, len(plan), name)
+                progress(completed, len(plan), name)
     except BaseException:
         writer.settle()
         raise
@@ -221,18 +226,18 @@ def merge_to(
 def _by_rows(task: ExecuteMergeMethodTask, tensors: dict[Any, torch.Tensor], device: torch.device) -> Any:
     """A method that looks at each element alone, over blocks of rows: the same values with little scratch memory."""
     first = next(iter(tensors.values()), None)
-    same = first is not None and all(one.shape == first.shape for one in tensors.values())
+    same = first is not None and all(tensor.shape == first.shape for tensor in tensors.values())
     if first is None or not same or first.ndim < 2 or first.numel() <= BLOCK:
         return task.execute(tensors=_moved(tensors, device))
     rows = max(1, BLOCK // first[0].numel())
     result: torch.Tensor | None = None
     for start in range(0, len(first), rows):
-        part = {model: one[start : start + rows] for model, one in tensors.items()}
-        made = task.execute(tensors=_moved(part, device))
-        assert made is not None
+        block = {model: tensor[start : start + rows] for model, tensor in tensors.items()}
+        merged = task.execute(tensors=_moved(block, device))
+        assert merged is not None
         if result is None:
-            result = torch.empty(first.shape, dtype=made.dtype)
-        result[start : start + rows] = made
+            result = torch.empty(first.shape, dtype=merged.dtype)
+        result[start : start + rows] = merged
     return result
 
 
@@ -247,7 +252,7 @@ def _seed_of(seed: int, name: str) -> int:
 def _moved(value: Any, device: torch.device) -> Any:
     if isinstance(value, torch.Tensor):
         return value.to(device)
-    return {key: _moved(one, device) for key, one in value.items()} if isinstance(value, dict) else value
+    return {key: _moved(item, device) for key, item in value.items()} if isinstance(value, dict) else value
 
 
 def _copy(source: Path, target: Path, names: tuple[str, ...]) -> None:

@@ -63,7 +63,9 @@ class Extraction:
 
     def report(self) -> dict[str, Any]:
         """Shares of the change's energy: what the adapter holds in all and of each group, and how it is spread."""
-        total = Energy(*(sum(getattr(one, part) for one in self.energies.values()) for part in ("change", "held")))
+        total = Energy(
+            *(sum(getattr(energy, field) for energy in self.energies.values()) for field in ("change", "held"))
+        )
         ranks = list(self.ranks.values())
         return {
             "held": total.share(),
@@ -126,7 +128,7 @@ def extract(base: Resolved, tuned: Resolved, job: ExtractLora, target: Path, ctx
     """Writes the adapter into `target`; returns the report of what it holds. Raises `UserError` if nothing changed."""
     torch.manual_seed(0)
     ctx.progress(0, 0, "Reading the models")
-    old, new, roles, found = open_weights(base), open_weights(tuned), Roles(base.base), Extraction()
+    old, new, roles, extraction = open_weights(base), open_weights(tuned), Roles(base.base), Extraction()
     if new.dtype(new.names()[0]) != torch.float32:
         ctx.note(ROUNDED)
     both_tied = roles.tied and _config_of(tuned.base).tie_word_embeddings
@@ -135,22 +137,22 @@ def extract(base: Resolved, tuned: Resolved, job: ExtractLora, target: Path, ctx
         for name in dict.fromkeys([*old.names(), *new.names()])
         if not (both_tied and name == f"{roles.head}.weight")
     ]
-    for done, name in enumerate(names):
+    for completed, name in enumerate(names):
         ctx.checkpoint()
-        ctx.progress(done, len(names), name)
+        ctx.progress(completed, len(names), name)
         change = _read(new, name, roles) - _read(old, name, roles)
         require_finite(f"The change of {name}", change, "One of the two models is damaged: get it again.", "model")
-        _add(found, name, change, roles, job, new)
-    if not found.ranks:
+        _add(extraction, name, change, roles, job, new)
+    if not extraction.ranks:
         raise UserError(
             f"{tuned.name!r} has the linear layers of {base.name!r}, so there is nothing to extract.",
             "Choose a model that was trained further from that base.",
             "model",
         )
-    save_file(found.tensors, target / "adapter_model.safetensors", metadata={"format": "pt"})
-    _config(found, roles, base.base).save_pretrained(str(target))
+    save_file(extraction.tensors, target / "adapter_model.safetensors", metadata={"format": "pt"})
+    _config(extraction, roles, base.base).save_pretrained(str(target))
     ctx.progress(len(names), len(names), "Ready")
-    return found.report()
+    return extraction.report()
 
 
 def _config_of(folder: Path) -> Any:
@@ -162,21 +164,21 @@ def _read(weights: Tensors, name: str, roles: Roles) -> Tensor:
     return weights.get(name if name in weights else f"{roles.inputs}.weight").float()
 
 
-def _add(found: Extraction, name: str, delta: Tensor, roles: Roles, job: ExtractLora, new: Tensors) -> None:
+def _add(extraction: Extraction, name: str, delta: Tensor, roles: Roles, job: ExtractLora, new: Tensors) -> None:
     """Puts the change of one tensor, `delta` in float32, into the adapter as far as it goes, and counts its energy."""
     change, module = delta.double().square().sum().item(), name.removesuffix(".weight")
     held = 0.0
     if change and name in roles.linear:
         down, up, held = low_rank(delta.T if name in roles.transposed else delta, job)
-        found.tensors |= {f"{PREFIX}{module}.lora_A.weight": down, f"{PREFIX}{module}.lora_B.weight": up}
-        found.ranks[module] = len(down)
+        extraction.tensors |= {f"{PREFIX}{module}.lora_A.weight": down, f"{PREFIX}{module}.lora_B.weight": up}
+        extraction.ranks[module] = len(down)
     elif change and job.include_embeddings and name in roles.whole:
-        found.tensors[PREFIX + name] = new.get(name).clone()
-        found.whole.append(module)
+        extraction.tensors[PREFIX + name] = new.get(name).clone()
+        extraction.whole.append(module)
         if roles.tied and module == roles.inputs:  # PEFT wants a tied head by its own name too
-            found.tensors[f"{PREFIX}{roles.head}.weight"] = new.get(name).clone()
+            extraction.tensors[f"{PREFIX}{roles.head}.weight"] = new.get(name).clone()
         held = change
-    found.count(roles.group(name), change, held)
+    extraction.count(roles.group(name), change, held)
 
 
 def low_rank(delta: Tensor, job: ExtractLora) -> tuple[Tensor, Tensor, float]:
@@ -201,15 +203,15 @@ def low_rank(delta: Tensor, job: ExtractLora) -> tuple[Tensor, Tensor, float]:
     return (root[:, None] * v[:rank]).contiguous(), (u[:, :rank] * root).contiguous(), energies[rank - 1].item()
 
 
-def _config(found: Extraction, roles: Roles, base: Path) -> Any:
+def _config(extraction: Extraction, roles: Roles, base: Path) -> Any:
     """alpha = r for every layer, so that the scaling is 1."""
     from peft import LoraConfig
 
-    usual = Counter(found.ranks.values()).most_common(1)[0][0]
-    other = {module: rank for module, rank in found.ranks.items() if rank != usual}
+    usual = Counter(extraction.ranks.values()).most_common(1)[0][0]
+    other = {module: rank for module, rank in extraction.ranks.items() if rank != usual}
     return LoraConfig(
-        r=usual, lora_alpha=usual, rank_pattern=other, alpha_pattern=dict(other), target_modules=list(found.ranks),
-        modules_to_save=found.whole or None, ensure_weight_tying=roles.tied and roles.inputs in found.whole,
+        r=usual, lora_alpha=usual, rank_pattern=other, alpha_pattern=dict(other), target_modules=list(extraction.ranks),
+        modules_to_save=extraction.whole or None, ensure_weight_tying=roles.tied and roles.inputs in extraction.whole,
         fan_in_fan_out=bool(roles.transposed), base_model_name_or_path=str(base), task_type="CAUSAL_LM",
         inference_mode=True,
     )  # fmt: skip

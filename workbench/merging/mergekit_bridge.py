@@ -16,7 +16,7 @@ from mergekit.merge_methods.base import (
     PerInputValues,
     TensorGroup,
 )
-from mergekit.merge_methods.registry import _METHODS as known
+from mergekit.merge_methods.registry import _METHODS as registered
 
 from workbench.merging.method import METHODS, MergeMethod
 from workbench.merging.parameters import MethodInfo, Parameter
@@ -50,15 +50,17 @@ def _spec(info: MethodInfo) -> MergeMethodSpec:
         name=info.name,
         pretty_name=info.title,
         reference_url=info.url,
-        parameters=tuple(_parameter(one, info.base) for one in info.parameters),
+        parameters=tuple(_parameter(parameter, info.base) for parameter in info.parameters),
         contract=InputContract(BasePolicy(info.base), info.least, info.most, info.least_others, info.most_others),
     )
 
 
-def _parameter(one: Parameter, base: str) -> ParameterSpec:
+def _parameter(parameter: Parameter, base: str) -> ParameterSpec:
     per_input = ParameterScope.INPUT if base == "ignored" else ParameterScope.NON_BASE
-    scope = ParameterScope.SHARED if one.scope == "shared" else per_input
-    return ParameterSpec(one.name, KINDS[one.kind], scope, MISSING if one.required else one.default)
+    scope = ParameterScope.SHARED if parameter.scope == "shared" else per_input
+    return ParameterSpec(
+        parameter.name, KINDS[parameter.kind], scope, MISSING if parameter.required else parameter.default
+    )
 
 
 def register_with_mergekit(kernels: Literal["fast", "stock"]) -> None:
@@ -68,6 +70,6 @@ def register_with_mergekit(kernels: Literal["fast", "stock"]) -> None:
     """
     for method in METHODS:
         name = method.method
-        if name in known and not isinstance(known[name], Adapter):
-            _STOCK[name] = known[name]
-        known[name] = _STOCK[name] if kernels == "stock" and name in _STOCK else Adapter(method, _STOCK.get(name))
+        if name in registered and not isinstance(registered[name], Adapter):
+            _STOCK[name] = registered[name]
+        registered[name] = _STOCK[name] if kernels == "stock" and name in _STOCK else Adapter(method, _STOCK.get(name))

@@ -53,7 +53,7 @@ def per_model(default: Any = ..., **options: Any) -> Any:
 
 def _parameter(name: str, field: FieldInfo) -> Parameter:
     extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
-    bounds = {type(part): part for part in field.metadata}
+    bounds = {type(constraint): constraint for constraint in field.metadata}
     low = next((bounds[kind] for kind in (Ge, Gt) if kind in bounds), None)
     high = next((bounds[kind] for kind in (Le, Lt) if kind in bounds), None)
     return Parameter(

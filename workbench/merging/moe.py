@@ -36,7 +36,7 @@ def assemble(
     """
     config = MoEMergeConfig.model_validate(_with_folders(recipe, folders))
     output = recipe.output(folders)
-    makes = next(made for made in ALL_OUTPUT_ARCHITECTURES if made.name() == NAMES[output])
+    makes = next(architecture for architecture in ALL_OUTPUT_ARCHITECTURES if architecture.name() == NAMES[output])
     torch.manual_seed(seed)
     tell("Reading the prompts")
     tokenizer = load_tokenizer(folders[recipe.base_model])
@@ -68,8 +68,8 @@ def _writing_through(output: str, tell: Callable[[str], None]) -> Iterator[None]
 
         def save_tensor(self, name: str, tensor: Tensor, **_: Any) -> None:
             tell(f"Writing {name}")
-            for part, weight in published(output, name, tensor):
-                self.shards.add(part, weight)
+            for key, weight in published(output, name, tensor):
+                self.shards.add(key, weight)
 
         def finalize(self) -> None:
             self.shards.finish()
@@ -87,7 +87,7 @@ def published(output: str, name: str, tensor: Tensor) -> Iterator[tuple[str, Ten
     layer, _, rest = name.partition(".mlp.")
     for expert, weight in enumerate(tensor if rest in ("experts.gate_up_proj", "experts.down_proj") else ()):
         parts = zip((gate, up), weight.chunk(2), strict=True) if "gate_up" in rest else [(down, weight)]
-        for part, values in parts:
-            yield f"{layer}.{block}.experts.{expert}.{part}.weight", values
+        for projection, values in parts:
+            yield f"{layer}.{block}.experts.{expert}.{projection}.weight", values
     if rest not in ("experts.gate_up_proj", "experts.down_proj"):
         yield f"{layer}.{block}.{rest}" if rest else name, tensor

@@ -61,9 +61,9 @@ class MoeRecipe(Spec):
         return self
 
     @classmethod
-    def read(cls, given: "str | dict[str, Any]") -> "MoeRecipe":
+    def read(cls, source: "str | dict[str, Any]") -> "MoeRecipe":
         """From YAML text or plain data; raises `SpecError` naming every wrong field."""
-        data = load_yaml(given, aliases=True) if isinstance(given, str) else given
+        data = load_yaml(source, aliases=True) if isinstance(source, str) else source
         if not isinstance(data, dict):
             raise SpecError([Problem("recipe", "holds no settings.", "It starts with base_model: …")])
         return cls.parse(data)
@@ -78,12 +78,12 @@ class MoeRecipe(Spec):
         problems, folders = Problems(), {}
         for written in self.references():
             try:
-                found = find(home, written)
+                resolved = find(home, written)
             except UserError as error:
                 problems.collect("recipe", error)
                 continue
-            folders[written] = found.base
-            if found.adapter:
+            folders[written] = resolved.base
+            if resolved.adapter:
                 problems.add(
                     "recipe", f"{written!r} is an adapter.", "Fold it into its base first and name the result."
                 )

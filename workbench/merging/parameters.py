@@ -39,7 +39,7 @@ class MethodInfo:
     kernel: str = "stock"
 
     def parameter(self, name: str) -> Parameter | None:
-        return next((one for one in self.parameters if one.name == name), None)
+        return next((parameter for parameter in self.parameters if parameter.name == name), None)
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

@@ -79,7 +79,7 @@ class Module(Spec):
     parameters: Settings | None = Field(None, description="Values for this part.")
 
     @model_validator(mode="after")
-    def _one(self) -> "Module":
+    def _models_or_slices(self) -> "Module":
         if bool(self.models) == bool(self.slices):
             raise ValueError("give either models or slices")
         return self
@@ -116,8 +116,8 @@ class MergeConfig(Spec):
     chat_template: str | None = Field(None, max_length=100_000, description="auto, a name, or a Jinja template.")
 
     @model_validator(mode="after")
-    def _one(self) -> "MergeConfig":
-        if sum(bool(part) for part in (self.models, self.slices, self.modules)) != 1:
+    def _one_kind_of_source(self) -> "MergeConfig":
+        if sum(bool(sources) for sources in (self.models, self.slices, self.modules)) != 1:
             raise ValueError("give exactly one of models, slices and modules")
         if self.tokenizer and self.tokenizer_source:
             raise ValueError("give tokenizer or tokenizer_source, not both")
@@ -131,14 +131,14 @@ class Recipe:
     config: MergeConfig
 
     @classmethod
-    def read(cls, given: "str | dict[str, Any]") -> "Recipe":
+    def read(cls, source: "str | dict[str, Any]") -> "Recipe":
         """From YAML text or plain data; raises `SpecError` naming every wrong field.
 
         Raises `UserError` for configurations of other programs, with what they are.
         """
-        if isinstance(given, str):
-            refuse_recipes(given, "This", MERGE)
-        data = load_yaml(given, aliases=True) if isinstance(given, str) else given
+        if isinstance(source, str):
+            refuse_recipes(source, "This", MERGE)
+        data = load_yaml(source, aliases=True) if isinstance(source, str) else source
         if not isinstance(data, dict):
             raise SpecError([Problem("recipe", "holds no settings.", "A recipe starts with merge_method: …")])
         if not {"merge_method", "models", "modules"} & data.keys():
@@ -154,25 +154,25 @@ class Recipe:
 
     def outputs(self) -> list[Slice]:
         """The slices of the result in order; a merge of whole models has none."""
-        found = list(self.config.slices or [])
+        slices = list(self.config.slices or [])
         for module in (self.config.modules or {}).values():
-            found += module.slices or []
-        return found
+            slices += module.slices or []
+        return slices
 
     def sources(self) -> list[Source]:
         """Every source as it stands in the recipe."""
-        found: list[Source] = list(self.config.models or [])
+        sources: list[Source] = list(self.config.models or [])
         for module in (self.config.modules or {}).values():
-            found += module.models or []
-        for part in self.outputs():
-            found += part.sources
-        return found
+            sources += module.models or []
+        for output_slice in self.outputs():
+            sources += output_slice.sources
+        return sources
 
     def references(self) -> list[str]:
         """Every model named, the base first, then in the order of the recipe, none twice."""
         config = self.config
         named = [config.base_model, *(source.model for source in self.sources())]
-        named += [part.base_model for part in self.outputs()]
+        named += [output_slice.base_model for output_slice in self.outputs()]
         tokenizer = config.tokenizer_source or (config.tokenizer.source if config.tokenizer else None)
         if tokenizer not in ("base", "union"):
             named.append(tokenizer)
@@ -180,14 +180,14 @@ class Recipe:
 
     def bind(self, home: Home) -> dict[str, Resolved]:
         """The folders behind every reference; raises `SpecError` with all that are not on the shelf."""
-        problems, found = Problems(), {}
+        problems, resolved = Problems(), {}
         for written in self.references():
             try:
-                found[written] = find(home, written)
+                resolved[written] = find(home, written)
             except UserError as error:
                 problems.collect("models", error)
         problems.check()
-        return found
+        return resolved
 
     def replaced(self, names: dict[str, Any]) -> dict[str, Any]:
         """The recipe as plain data with every model name exchanged for what `names` has for it."""
@@ -211,10 +211,10 @@ def find(home: Home, written: str) -> Resolved:
     """
     base, plus, adapter = written.partition("+")
     if plus:
-        whole, part = find(home, base), find(home, adapter)
-        if whole.adapter or not part.adapter:
+        base_model, adapter_model = find(home, base), find(home, adapter)
+        if base_model.adapter or not adapter_model.adapter:
             raise UserError(f"{written!r} is not BASE+ADAPTER.", "Put the whole model first, the adapter second.")
-        return Resolved(written, whole.base, part.adapter)
+        return Resolved(written, base_model.base, adapter_model.adapter)
     if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", base):
         return resolve(home, base)
     return resolve(home, _from_hub(home, base) or _folder_name(home, base) or _missing(base))
@@ -263,11 +263,11 @@ def layers(folder: Path) -> int:
 
 def for_mergekit(home: Home, recipe: Recipe) -> str:
     """The recipe as YAML that mergekit runs by itself: hub ids where the shelf knows them, else folders."""
-    return dump_yaml(recipe.replaced({name: _address(found) for name, found in recipe.bind(home).items()}))
+    return dump_yaml(recipe.replaced({name: _address(model) for name, model in recipe.bind(home).items()}))
 
 
-def _address(found: Resolved) -> str:
-    return "+".join(_hub_or_path(folder) for folder in (found.base, found.adapter) if folder)
+def _address(model: Resolved) -> str:
+    return "+".join(_hub_or_path(folder) for folder in (model.base, model.adapter) if folder)
 
 
 def _hub_or_path(folder: Path) -> str:
@@ -282,7 +282,7 @@ def numbers(setting: Setting | None) -> Iterator[Scalar]:
     if isinstance(setting, Filtered):
         yield from numbers(setting.value)
     elif isinstance(setting, list):
-        for one in setting:
-            yield from numbers(one)
+        for entry in setting:
+            yield from numbers(entry)
     elif setting is not None:
         yield setting

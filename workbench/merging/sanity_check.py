@@ -41,11 +41,11 @@ def prove(
     losses: dict[str, measure.Loss] = {}
     answers: dict[str, list[str]] = {}
     warnings = []
-    for place, name in enumerate(names):
+    for index, name in enumerate(names):
         if ctx.stop_requested():
             warnings.append("Stopped before the proof was complete.")
             break
-        ctx.progress(place, len(names), f"Proof: {name}")
+        ctx.progress(index, len(names), f"Proof: {name}")
         try:
             answers[name], losses[name] = _look(ctx, name, asked, rows, kind, tokens, seed)
         except Exception as error:  # a parent too large for the memory must not spoil the merge
@@ -62,10 +62,10 @@ def shelf_name(home: Home, written: str) -> str:
     from workbench.merging.recipe import find
 
     try:
-        found = find(home, written)
+        resolved = find(home, written)
     except UserError:
         return written
-    return (found.adapter or found.base).name
+    return (resolved.adapter or resolved.base).name
 
 
 def _prompts(home: Home, dataset: str, count: int) -> list[list[dict[str, str]]]:
@@ -117,14 +117,14 @@ def _worse(output: str, losses: dict[str, measure.Loss]) -> list[str]:
 
 def _garbled(output: str, answers: dict[str, list[str]]) -> list[str]:
     """Answers that are empty or repeat themselves, where the child has more of them than every parent."""
-    found = []
+    remarks = []
     for words, test in (("are empty", lambda text: not text.strip()), ("repeat themselves", _repeats)):
         counts = {name: sum(map(test, texts)) for name, texts in answers.items()}
         mine = counts.pop(output, 0)
         if mine and mine > max(counts.values(), default=0):
             most = f"; of its parents' at most {max(counts.values())}" if counts else ""
-            found.append(f"{mine} of {len(answers[output])} answers of {output} {words}{most}.")
-    return found
+            remarks.append(f"{mine} of {len(answers[output])} answers of {output} {words}{most}.")
+    return remarks
 
 
 def _repeats(text: str) -> bool:
@@ -134,7 +134,7 @@ def _repeats(text: str) -> bool:
 def repetition(text: str) -> float:
     """The share of a text's 4-grams of words that stood there before; 0 for texts of fewer than 8 words."""
     units = UNIT.findall(text.lower())
-    grams = [tuple(units[place : place + 4]) for place in range(len(units) - 3)]
+    grams = [tuple(units[index : index + 4]) for index in range(len(units) - 3)]
     return 1 - len(set(grams)) / len(grams) if len(units) >= 8 else 0.0
 
 
@@ -147,14 +147,14 @@ def _saved(
     source: str,
 ) -> dict[str, Any]:
     samples = [
-        {"prompt": prompt[-1]["content"], "answers": {name: texts[place] for name, texts in answers.items()}}
-        for place, prompt in enumerate(asked)
+        {"prompt": prompt[-1]["content"], "answers": {name: texts[index] for name, texts in answers.items()}}
+        for index, prompt in enumerate(asked)
     ]
-    found = {
+    proof = {
         "warnings": warnings,
         "perplexity": {name: loss.to_dict() for name, loss in losses.items()},
         "samples": samples,
         "measured_on": source,
     }
-    write_text(ctx.folder / "proof.json", json.dumps(found, ensure_ascii=False, indent=1))
-    return found
+    write_text(ctx.folder / "proof.json", json.dumps(proof, ensure_ascii=False, indent=1))
+    return proof

@@ -97,8 +97,8 @@ class Search:
 
         if isinstance(name_or_recipe, str):
             weights = open_weights(find(self.ctx.home, name_or_recipe))
-            known = self.trial_model.model.state_dict()
-            self.trial_model.take((name, weights.get(name)) for name in weights.names() if name in known)
+            state = self.trial_model.model.state_dict()
+            self.trial_model.take((name, weights.get(name)) for name in weights.names() if name in state)
         else:
             device = "cuda" if self.trial_model.hardware.device == "cuda" else "cpu"
             recipe = Recipe.read(name_or_recipe)
@@ -126,25 +126,25 @@ class Search:
         self.ending = True
 
     def _budget_left(self) -> bool:
-        done = finished(self.study)
-        spent = sum(trial.duration.total_seconds() for trial in done)
-        return len(done) < self.job.trials and not (self.job.minutes and spent >= 60 * self.job.minutes)
+        completed = finished(self.study)
+        spent = sum(trial.duration.total_seconds() for trial in completed)
+        return len(completed) < self.job.trials and not (self.job.minutes and spent >= 60 * self.job.minutes)
 
     def _trial(self) -> None:
-        done = finished(self.study)
+        completed = finished(self.study)
         self.study.sampler = sampler(self.job.seed, len(self.study.get_trials(deepcopy=False)))
         trial = self.study.ask()
         recipe = self.space.draw(trial)
         trial.set_user_attr("recipe", recipe)
-        self.ctx.progress(len(done), self.job.trials, f"Trial {trial.number + 1}: {recipe['merge_method']}")
-        same = [one.value for one in done if one.user_attrs.get("recipe") == recipe]
+        self.ctx.progress(len(completed), self.job.trials, f"Trial {trial.number + 1}: {recipe['merge_method']}")
+        same = [earlier.value for earlier in completed if earlier.user_attrs.get("recipe") == recipe]
         try:
             loss = same[0] if same else self.measured(recipe, self.searched).loss
         except UserError as error:
             self._failed(trial, error)
             return
         self.study.tell(trial, loss)
-        best = min([loss, *(one.value for one in done)])
+        best = min([loss, *(earlier.value for earlier in completed)])
         self.ctx.metrics(trial.number + 1, loss=loss, best_loss=best)
         self._write()
 
@@ -159,10 +159,10 @@ class Search:
 
     def best(self) -> dict[str, Any]:
         """The recipe with the lowest loss; raises `UserError` when no trial came to an end."""
-        done = finished(self.study)
-        if not done:
+        completed = finished(self.study)
+        if not completed:
             raise UserError("No trial has finished, so there is no recipe.", "Give it more trials or time.", "trials")
-        return dict(min(done, key=lambda trial: trial.value).user_attrs["recipe"])
+        return dict(min(completed, key=lambda trial: trial.value).user_attrs["recipe"])
 
     def judge(self, recipe: dict[str, Any]) -> dict[str, Any]:
         """Winner and parents on rows the search never saw: the best of many trials looks better than it is."""
@@ -174,12 +174,13 @@ class Search:
         for name in self.space.models:
             self.ctx.progress(self.job.trials, self.job.trials, f"Judging {name} on held-out rows")
             losses[name] = self.measured(name, self.held_out)
-        known = {"best recipe": searched, **self.baselines}
+        search_losses = {"best recipe": searched, **self.baselines}
         return {
             "searched_on": f"{len(self.searched)} rows, {self.rows.searched_on}",
             "judged_on": f"{len(self.held_out)} rows, {self.rows.judged_on}",
             "table": [
-                {"model": name, "searched": round(known[name], 5), **loss.to_dict()} for name, loss in losses.items()
+                {"model": name, "searched": round(search_losses[name], 5), **loss.to_dict()}
+                for name, loss in losses.items()
             ],
             "best_parent": best_parent,
             "against_best_parent": difference(losses["best recipe"], losses[best_parent], self.job.seed),
@@ -201,9 +202,9 @@ class Search:
             }
             for trial in finished(self.study)
         ]
-        found = {"baselines": self.baselines, "trials": trials, **more}
-        write_text(self.ctx.folder / TRIALS, json.dumps(found, ensure_ascii=False, indent=1))
-        return found
+        content = {"baselines": self.baselines, "trials": trials, **more}
+        write_text(self.ctx.folder / TRIALS, json.dumps(content, ensure_ascii=False, indent=1))
+        return content
 
 
 def _watched(tensors: Any, stopped: Callable[[], bool]) -> Any:
@@ -222,18 +223,18 @@ def run(job: MergeSearch, ctx: JobContext) -> dict[str, Any]:
     search.run()
     recipe = search.best()
     comparison = search.judge(recipe)
-    found = search.finish(comparison)
+    report = search.finish(comparison)
     warning = _verdict(comparison)
     ctx.note(warning)
-    info = {"recipe": recipe, "trials": len(found["trials"]), "comparison": comparison}
+    info = {"recipe": recipe, "trials": len(report["trials"]), "comparison": comparison}
     _shelve(job, ctx, recipe, info)
     result = {
         "model": job.output,
         "recipe": Recipe.read(recipe).to_yaml(),
-        "trials": len(found["trials"]),
-        "baselines": found["baselines"],
+        "trials": len(report["trials"]),
+        "baselines": report["baselines"],
         "comparison": comparison,
-        "importance": found["importance"],
+        "importance": report["importance"],
         "verdict": warning,
     }
     if ctx.stop_requested():
@@ -249,9 +250,11 @@ def _shelve(job: MergeSearch, ctx: JobContext, recipe: dict[str, Any], info: dic
     read, shards, target = Recipe.read(recipe), ctx.folder / "shards", ctx.home.models / job.output
     plan = Plan(ctx.home, read, job.seed, job.kernels)
     shutil.rmtree(shards, ignore_errors=True)
-    writer = merge_to(plan, shards, progress=lambda done, total, _: ctx.progress(done, total, "Merging the best"))
+    writer = merge_to(
+        plan, shards, progress=lambda completed, total, _: ctx.progress(completed, total, "Merging the best")
+    )
     mine = target.exists() and read_manifest(target).made_by.get("job") == ctx.folder.name
-    parents = [*parents_of(read, plan.found), parent_of(ctx.home.datasets / job.dataset, "searched-on")]
+    parents = [*parents_of(read, plan.models), parent_of(ctx.home.datasets / job.dataset, "searched-on")]
     made_by = {**job.to_dict(), "job": ctx.folder.name}
     manifest = Manifest(kind="model", name=job.output, parents=parents, made_by=made_by, info=info)
     shelve(ctx, read, plan, writer, manifest, replace=mine)
@@ -259,10 +262,12 @@ def _shelve(job: MergeSearch, ctx: JobContext, recipe: dict[str, Any], info: dic
 
 def _verdict(comparison: dict[str, Any]) -> str:
     """One sentence on whether the merge is worth having, by the held-out rows alone."""
-    parent, found = comparison["best_parent"], comparison["against_best_parent"]
-    span = f"{found['loss']:+.4f} nats a token, 95 % interval {found['low']:+.4f} to {found['high']:+.4f}"
-    if found["high"] < 0:
+    parent, difference = comparison["best_parent"], comparison["against_best_parent"]
+    span = (
+        f"{difference['loss']:+.4f} nats a token, 95 % interval {difference['low']:+.4f} to {difference['high']:+.4f}"
+    )
+    if difference["high"] < 0:
         return f"On held-out rows the best recipe beats {parent}, the best model alone ({span})."
-    if found["low"] > 0:
+    if difference["low"] > 0:
         return f"On held-out rows {parent} alone is better than the best recipe ({span})."
     return f"On held-out rows the best recipe and {parent} alone cannot be told apart ({span})."

@@ -61,7 +61,11 @@ class Space:
     def reason(self, name: str) -> str:
         """Why this method cannot be tried with these models, or ''."""
         info = catalogue.method(name)
-        unknown = [one.name for one in info.parameters if one.required and one.name not in ("weight", "t")]
+        unknown = [
+            parameter.name
+            for parameter in info.parameters
+            if parameter.required and parameter.name not in ("weight", "t")
+        ]
         if info.name == "passthrough" or unknown:
             return "it is not for mixing whole models"
         if self._is_pair(info):
@@ -83,12 +87,12 @@ class Space:
 
     def starts(self) -> list[dict[str, Any]]:
         """For every method the middle of the road, which the search tries first: {'method', parameter: value}."""
-        found = []
+        starts = []
         for name in self.usable():
             start = Start()
             self.recipe(name, start)
-            found.append({"method": name, **start.given})
-        return found
+            starts.append({"method": name, **start.given})
+        return starts
 
     def recipe(self, name: str, choices: Choices) -> dict[str, Any]:
         """mergekit's configuration of one method with the values that `choices` gives."""
@@ -108,17 +112,17 @@ class Space:
         return {**recipe, "parameters": shared} if shared else recipe
 
     def _shared(self, info: MethodInfo, choices: Choices) -> dict[str, Any]:
-        found: dict[str, Any] = {}
+        values: dict[str, Any] = {}
         if info.parameter("t"):
-            found["t"] = self._by_group(info.name, "t", choices, 0.0, 1.0, 0.5)
+            values["t"] = self._by_group(info.name, "t", choices, 0.0, 1.0, 0.5)
         for name, (low, high, start) in SHARED.items():
             if info.parameter(name) and (info.name, name) not in INERT:
-                found[name] = choices.number(f"{info.name}.{name}", low, high, start)
+                values[name] = choices.number(f"{info.name}.{name}", low, high, start)
         if info.parameter("epsilon") and info.parameter("density"):
-            found["epsilon"] = EPSILON
+            values["epsilon"] = EPSILON
         if info.parameter("lambda") and _relative(info):  # without normalizing, lambda does what the weights do
-            found["lambda"] = choices.number(f"{info.name}.lambda", 0.3, 1.5, 1.0)
-        return found
+            values["lambda"] = choices.number(f"{info.name}.lambda", 0.3, 1.5, 1.0)
+        return values
 
     def _weights(self, info: MethodInfo, choices: Choices) -> dict[str, Any]:
         """Each model's weight. Of two relative ones only the second's share is free, of a single one nothing."""
@@ -141,9 +145,12 @@ class Space:
         if not self.groups:
             return choices.number(f"{method}.{name}", low, high, start)
         values = [
-            (part, choices.number(f"{method}.{name}.{word}", low, high, start)) for part, word in GROUPS
+            (filter_text, choices.number(f"{method}.{name}.{word}", low, high, start)) for filter_text, word in GROUPS
         ]  # the first that fits counts, so the rest comes last
-        return [{"filter": part, "value": value} if part else {"value": value} for part, value in values]
+        return [
+            {"filter": filter_text, "value": value} if filter_text else {"value": value}
+            for filter_text, value in values
+        ]
 
     def _with_base(self, info: MethodInfo) -> bool:
         return info.base == "required" and bool(self.base)
@@ -173,5 +180,5 @@ def _relative(info: MethodInfo) -> bool:
 
 def _rest_of(share: Any) -> Any:
     if isinstance(share, list):
-        return [{**one, "value": round(1 - one["value"], 2)} for one in share]
+        return [{**entry, "value": round(1 - entry["value"], 2)} for entry in share]
     return round(1 - share, 2)

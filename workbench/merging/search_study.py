@@ -69,8 +69,8 @@ def importance(study: Any) -> dict[str, float]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
         evaluator = PedAnovaImportanceEvaluator(target_quantile=0.25)
-        found = get_param_importances(study, evaluator=evaluator, params=free)
-    return {name.removeprefix(f"{best}."): round(float(share), 4) for name, share in found.items()}
+        shares = get_param_importances(study, evaluator=evaluator, params=free)
+    return {name.removeprefix(f"{best}."): round(float(share), 4) for name, share in shares.items()}
 
 
 def sampler(seed: int, number: int) -> Any:

@@ -33,12 +33,12 @@ def shelve(
     shutil.rmtree(writer.folder, ignore_errors=True)
 
 
-def parents_of(recipe: Recipe, found: Mapping[str, Resolved]) -> list[Parent]:
+def parents_of(recipe: Recipe, models: Mapping[str, Resolved]) -> list[Parent]:
     """Every folder that goes in, once; adapters with their bases."""
     entries: dict[str, Parent] = {}
-    for written, one in found.items():
+    for written, model in models.items():
         role = "merge-base" if written == recipe.config.base_model else "merged"
-        for folder in (one.adapter, one.base):
+        for folder in (model.adapter, model.base):
             if folder:
                 entries.setdefault(folder.name, parent_of(folder, role))
     return list(entries.values())

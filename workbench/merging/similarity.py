@@ -49,31 +49,35 @@ class Sums:
         """The sums over both's elements."""
         total = Sums(base=self.base + other.base, count=self.count + other.count)
         for name in ("dots", "task_dots", "both", "agree", "strong_both", "strong_agree", "changed"):
-            for part in (self, other):
-                for key, value in getattr(part, name).items():
+            for sums in (self, other):
+                for key, value in getattr(sums, name).items():
                     getattr(total, name)[key] += value
         return total
 
     def pair(self, pair: Pair) -> dict[str, float | None]:
         """The measures of two models: 'weights', and with a base 'tasks', 'signs' and 'strong_signs'."""
-        one, other = pair
+        first, second = pair
         return {
-            "weights": _cosine(self.dots[pair], self.dots[one, one], self.dots[other, other]),
-            "tasks": _cosine(self.task_dots[pair], self.task_dots[one, one], self.task_dots[other, other]),
+            "weights": _cosine(self.dots[pair], self.dots[first, first], self.dots[second, second]),
+            "tasks": _cosine(self.task_dots[pair], self.task_dots[first, first], self.task_dots[second, second]),
             "signs": self.agree[pair] / self.both[pair] if self.both[pair] else None,
             "strong_signs": self.strong_agree[pair] / self.strong_both[pair] if self.strong_both[pair] else None,
         }
 
-    def model(self, one: int) -> dict[str, float | None]:
+    def model(self, index: int) -> dict[str, float | None]:
         """'norm' of its task vector, relative to the base's; share of elements 'changed'."""
         return {
-            "norm": (self.task_dots[one, one] / self.base) ** 0.5 if self.base else None,
-            "changed": self.changed[one] / self.count if self.base and self.count else None,
+            "norm": (self.task_dots[index, index] / self.base) ** 0.5 if self.base else None,
+            "changed": self.changed[index] / self.count if self.base and self.count else None,
         }
 
 
-def _cosine(dot: float, one: float, other: float) -> float | None:
-    return max(-1.0, min(1.0, dot / (one * other) ** 0.5)) if one > 0 and other > 0 else None
+def _cosine(dot: float, first_squared: float, second_squared: float) -> float | None:
+    return (
+        max(-1.0, min(1.0, dot / (first_squared * second_squared) ** 0.5))
+        if first_squared > 0 and second_squared > 0
+        else None
+    )
 
 
 def measure(weights: "list[Tensor]", base: "Tensor | None") -> Sums:
@@ -83,55 +87,58 @@ def measure(weights: "list[Tensor]", base: "Tensor | None") -> Sums:
     """
     flat = [tensor.reshape(-1) for tensor in weights]
     start = base.reshape(-1) if base is not None else None
-    found = Sums(count=flat[0].numel())
-    limits = [_limit(one, start) for one in flat] if start is not None else []
-    for at in range(0, found.count, CHUNK):
-        parts = [one[at : at + CHUNK].float() for one in flat]
-        _dots(found.dots, parts)
+    sums = Sums(count=flat[0].numel())
+    limits = [_limit(vector, start) for vector in flat] if start is not None else []
+    for at in range(0, sums.count, CHUNK):
+        parts = [vector[at : at + CHUNK].float() for vector in flat]
+        _dots(sums.dots, parts)
         if start is not None:
             below = start[at : at + CHUNK].float()
-            found.base += float(below @ below)
-            _tasks(found, [part - below for part in parts], limits)
-    return found
+            sums.base += float(below @ below)
+            _tasks(sums, [chunk - below for chunk in parts], limits)
+    return sums
 
 
 def _dots(into: dict[Pair, float], parts: "list[Tensor]") -> None:
-    for one, other in itertools.combinations_with_replacement(range(len(parts)), 2):
-        into[one, other] += float(parts[one] @ parts[other])
+    for first, second in itertools.combinations_with_replacement(range(len(parts)), 2):
+        into[first, second] += float(parts[first] @ parts[second])
 
 
-def _limit(one: "Tensor", base: "Tensor") -> float:
+def _limit(tuned: "Tensor", base: "Tensor") -> float:
     """The size from which an element belongs to the strongest of a task vector."""
-    step = -(-one.numel() // SAMPLE)
-    sizes = (one[::step].float() - base[::step].float()).abs()
-    kept = max(1, int(sizes.numel() * STRONGEST))
-    return float(sizes.topk(kept).values[-1]) if sizes.numel() else 0.0
+    step = -(-tuned.numel() // SAMPLE)
+    sizes = (tuned[::step].float() - base[::step].float()).abs()
+    count = max(1, int(sizes.numel() * STRONGEST))
+    return float(sizes.topk(count).values[-1]) if sizes.numel() else 0.0
 
 
-def _tasks(found: Sums, deltas: "list[Tensor]", limits: list[float]) -> None:
+def _tasks(sums: Sums, deltas: "list[Tensor]", limits: list[float]) -> None:
     """Task vectors against each other: dot products, and where their signs meet."""
     import torch
 
-    _dots(found.task_dots, deltas)
+    _dots(sums.task_dots, deltas)
     up = [delta > 0 for delta in deltas]
     moved = [delta != 0 for delta in deltas]
     strong = [(delta.abs() >= limit) & there for delta, limit, there in zip(deltas, limits, moved, strict=True)]
-    for place, there in enumerate(moved):
-        found.changed[place] += int(torch.count_nonzero(there))
-    for one, other in itertools.combinations(range(len(deltas)), 2):
-        alike = up[one] == up[other]
-        for masks, both, agree in ((moved, found.both, found.agree), (strong, found.strong_both, found.strong_agree)):
-            shared = masks[one] & masks[other]
-            both[one, other] += int(torch.count_nonzero(shared))
-            agree[one, other] += int(torch.count_nonzero(shared & alike))
+    for index, there in enumerate(moved):
+        sums.changed[index] += int(torch.count_nonzero(there))
+    for first, second in itertools.combinations(range(len(deltas)), 2):
+        alike = up[first] == up[second]
+        for masks, both, agree in ((moved, sums.both, sums.agree), (strong, sums.strong_both, sums.strong_agree)):
+            shared = masks[first] & masks[second]
+            both[first, second] += int(torch.count_nonzero(shared))
+            agree[first, second] += int(torch.count_nonzero(shared & alike))
 
 
 def compare(
-    models: dict[str, Any], base: Any = None, base_name: str = "", told: Callable[[int, int, str], None] | None = None
+    models: dict[str, Any],
+    base: Any = None,
+    base_name: str = "",
+    progress: Callable[[int, int, str], None] | None = None,
 ) -> dict[str, Any]:
     """Compares models given as readers (`workbench.models.weights.open_weights`), one tensor of each at a time.
 
-    Tensors that not all have, or have in other shapes, are left out and named under 'left_out'. `told` hears
+    Tensors that not all have, or have in other shapes, are left out and named under 'left_out'. `progress` hears
     (layers done, layers in all, words) after each layer and may raise to stop.
     """
     readers = [*models.values(), *([base] if base is not None else [])]
@@ -144,13 +151,13 @@ def compare(
     if not by_layer:
         raise UserError("These models have no tensor in common.", "Choose models of one architecture and size.")
     cells: dict[tuple[int, str], Sums] = defaultdict(Sums)
-    for done, layer in enumerate(sorted(by_layer), 1):
+    for completed, layer in enumerate(sorted(by_layer), 1):
         for name in by_layer[layer]:
             tensors = [reader.get(name) for reader in readers]
             start = tensors.pop() if base is not None else None
             cells[layer, group_of(name)] += measure(tensors, start)
-        if told:
-            told(done, len(by_layer), _words(layer, list(models), base is not None, cells))
+        if progress:
+            progress(completed, len(by_layer), _words(layer, list(models), base is not None, cells))
     left_out = sorted(set(itertools.chain.from_iterable(reader.names() for reader in readers)) - set(alike))
     return {**_tables(list(models), base_name if base is not None else "", cells), "left_out": left_out}
 
@@ -168,7 +175,7 @@ def _row(layer: int) -> str:
 def _tables(models: list[str], base: str, cells: dict[tuple[int, str], Sums]) -> dict[str, Any]:
     """Every measure by pair or model, each as {'all', 'groups', 'layers', 'cells'}."""
     layers = sorted({layer for layer, _ in cells})
-    groups = [group for group in GROUPS if any(group == found for _, found in cells)]
+    groups = [group for group in GROUPS if any(group == cell_group for _, cell_group in cells)]
     totals = {
         "all": _total(cells),
         "groups": {group: _total(cells, group=group) for group in groups},
@@ -183,11 +190,11 @@ def _tables(models: list[str], base: str, cells: dict[tuple[int, str], Sums]) ->
         "layers": [_row(layer) for layer in layers],
         "groups": groups,
         "pairs": {
-            f"{models[one]} · {models[other]}": _each(totals, partial(Sums.pair, pair=(one, other)), measures)
-            for one, other in pairs
+            f"{models[first]} · {models[second]}": _each(totals, partial(Sums.pair, pair=(first, second)), measures)
+            for first, second in pairs
         },
         "changes": {
-            model: _each(totals, partial(Sums.model, one=at), ("norm", "changed")) for at, model in enumerate(models)
+            model: _each(totals, partial(Sums.model, index=at), ("norm", "changed")) for at, model in enumerate(models)
         }
         if base
         else {},
@@ -196,7 +203,7 @@ def _tables(models: list[str], base: str, cells: dict[tuple[int, str], Sums]) ->
 
 def _total(cells: dict[tuple[int, str], Sums], layer: int | None = None, group: str = "") -> Sums:
     """The sums over all cells, or those of a layer, of a group, or of both."""
-    wanted = (found for (at, name), found in cells.items() if layer in (None, at) and group in ("", name))
+    wanted = (sums for (at, name), sums in cells.items() if layer in (None, at) and group in ("", name))
     return sum(wanted, Sums())
 
 
@@ -218,21 +225,21 @@ def _numbers(totals: Any, read: Callable[[Sums], float | None]) -> Any:
 
 def sentences(data: dict[str, Any]) -> list[str]:
     """What the numbers mean for a merge, by rules of thumb."""
-    found = []
+    texts = []
     for model, change in data["changes"].items():
         share = change["changed"]["all"] or 0.0
-        found.append(
+        texts.append(
             f"{model} changed {share:.0%} of the weights; its task vector is "
             f"{(change['norm']['all'] or 0.0):.2%} as long as {data['base']}'s weights."
         )
     for pair, measures in data["pairs"].items():
         names = pair.replace(" · ", " and ")
-        found.extend(_of_tasks(names, measures) if data["base"] else _of_weights(names, measures["weights"]["all"]))
+        texts.extend(_of_tasks(names, measures) if data["base"] else _of_weights(names, measures["weights"]["all"]))
     if data["left_out"]:
-        found.append(f"{len(data['left_out'])} tensors are not in all models in one shape and were left out.")
+        texts.append(f"{len(data['left_out'])} tensors are not in all models in one shape and were left out.")
     if data["base"]:
-        found.append("These are rules of thumb from the TIES, DARE and task arithmetic papers: measure the merge.")
-    return found
+        texts.append("These are rules of thumb from the TIES, DARE and task arithmetic papers: measure the merge.")
+    return texts
 
 
 def _of_weights(names: str, cosine: float | None) -> Iterator[str]:

@@ -16,15 +16,17 @@ class Ordered(MergeConfiguration):
     """mergekit lists a recipe's models in the order of a set, another in every process; this keeps the recipe's."""
 
     def referenced_models(self) -> list[ModelReference]:
-        found = super().referenced_models()
-        known = [self.base_model, *(source.model for source in self._sources())]
-        return sorted(found, key=lambda model: known.index(model) if model in known else len(known))
+        references = super().referenced_models()
+        written_order = [self.base_model, *(source.model for source in self._sources())]
+        return sorted(
+            references, key=lambda model: written_order.index(model) if model in written_order else len(written_order)
+        )
 
     def _sources(self) -> list[Any]:
         parts = [self, *(self.modules or {}).values()]
-        slices = [part for owner in parts for part in owner.slices or []]
+        slices = [output_slice for owner in parts for output_slice in owner.slices or []]
         return [source for owner in parts for source in owner.models or []] + [
-            source for part in slices for source in part.sources
+            source for output_slice in slices for source in output_slice.sources
         ]
 
 
@@ -47,9 +49,9 @@ class Folded:
         pass
 
 
-def reference(found: Resolved) -> ModelReference:
+def reference(model: Resolved) -> ModelReference:
     """mergekit's name of a model of the shelf."""
-    lora = ModelPath.model_construct(path=str(found.adapter), revision=None) if found.adapter else None
+    lora = ModelPath.model_construct(path=str(model.adapter), revision=None) if model.adapter else None
     return ModelReference.model_construct(
-        model=ModelPath.model_construct(path=str(found.base), revision=None), lora=lora, override_architecture=None
+        model=ModelPath.model_construct(path=str(model.base), revision=None), lora=lora, override_architecture=None
     )

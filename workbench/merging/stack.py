@@ -1,6 +1,6 @@
 """The layers of a result and where each comes from, laid out as mergekit does.
 
-`parts_of` follows MergePlanner.normalize_config and plan_slice of mergekit 0.1.5, `value_at` its evaluate_setting.
+`segments_of` follows MergePlanner.normalize_config and plan_slice of mergekit 0.1.5, `value_at` its evaluate_setting.
 """
 
 import re
@@ -38,7 +38,7 @@ class Input:
 
 
 @dataclass(frozen=True)
-class Part:
+class Segment:
     """Layers of the result that are made alike. `scopes` are the settings shared by its inputs, nearest first."""
 
     label: str
@@ -54,10 +54,10 @@ class Part:
 
     def settings(self, model: str | None = None) -> Iterator[Settings | None]:
         """Settings from the nearest to the farthest, of one model or of none in particular."""
-        yield from (one.parameters for one in self.inputs if model is not None and one.model == model)
+        yield from (source.parameters for source in self.inputs if model is not None and source.model == model)
         yield from self.scopes
 
-    def place(self, offset: int) -> float:
+    def position(self, offset: int) -> float:
         """How far along its gradients a layer of this part lies, from 0 to 1."""
         return offset / (self.length - 1) if self.length > 1 else 1.0
 
@@ -77,8 +77,8 @@ class Layer:
 
 def layer_of(tensor: str) -> int | None:
     """The layer a tensor belongs to; None for embeddings, last norm and head."""
-    found = NUMBER.search(tensor)
-    return int(found[1]) if found else None
+    match = NUMBER.search(tensor)
+    return int(match[1]) if match else None
 
 
 def group_of(tensor: str) -> str:
@@ -86,20 +86,24 @@ def group_of(tensor: str) -> str:
     return next((group for group, pattern in GROUPS if pattern.search(tensor)), "other")
 
 
-def parts_of(recipe: Recipe, depth: Callable[[str], int], same: Mapping[str, Hashable] | None = None) -> list[Part]:
+def segments_of(
+    recipe: Recipe, depth: Callable[[str], int], same: Mapping[str, Hashable] | None = None
+) -> list[Segment]:
     """A recipe as mergekit sees it: a merge of whole models is one part, to which it adds the base.
 
     depth: how many layers a model has. same: what identifies a model, where one may be written in several ways.
     """
     config = recipe.config
     if config.modules:
-        found = []
+        segments = []
         for name, module in config.modules.items():
             scopes = (module.parameters, config.parameters)
             label = f"modules.{name}."
-            found += _whole(module.models, recipe, depth, same, f"{label}models", name, scopes) if module.models else []
-            found += _sliced(module.slices or [], recipe, f"{label}slices", name, scopes)
-        return found
+            segments += (
+                _whole(module.models, recipe, depth, same, f"{label}models", name, scopes) if module.models else []
+            )
+            segments += _sliced(module.slices or [], recipe, f"{label}slices", name, scopes)
+        return segments
     if config.models:
         return _whole(config.models, recipe, depth, same, "models", "", (config.parameters,))
     return _sliced(config.slices or [], recipe, "slices", "", (config.parameters,))
@@ -108,59 +112,59 @@ def parts_of(recipe: Recipe, depth: Callable[[str], int], same: Mapping[str, Has
 def _whole(
     sources: list[Any], recipe: Recipe, depth: Callable[[str], int], same: Mapping[str, Hashable] | None,
     label: str, module: str, scopes: tuple[Settings | None, ...],
-) -> list[Part]:  # fmt: skip
+) -> list[Segment]:  # fmt: skip
     base, same = recipe.config.base_model, same or {}
-    inputs = [Input(one.model, 0, depth(one.model), one.parameters) for one in sources]
-    if base and same.get(base, base) not in [same.get(one.model, one.model) for one in inputs]:
+    inputs = [Input(source.model, 0, depth(source.model), source.parameters) for source in sources]
+    if base and same.get(base, base) not in [same.get(source.model, source.model) for source in inputs]:
         inputs.append(Input(base, 0, depth(base)))
-    return [Part(label, module, inputs, base, (None, *scopes), whole=True)]
+    return [Segment(label, module, inputs, base, (None, *scopes), whole=True)]
 
 
 def _sliced(
     slices: list[Slice], recipe: Recipe, label: str, module: str, scopes: tuple[Settings | None, ...]
-) -> list[Part]:
+) -> list[Segment]:
     def read(source: SliceSource) -> Input:
         return Input(source.model, *source.layer_range, source.parameters)
 
     return [
-        Part(
-            f"{label}[{place}]", module, [read(source) for source in part.sources],
-            part.base_model or recipe.config.base_model, (part.parameters, *scopes), whole=False,
+        Segment(
+            f"{label}[{index}]", module, [read(source) for source in output_slice.sources],
+            output_slice.base_model or recipe.config.base_model, (output_slice.parameters, *scopes), whole=False,
         )
-        for place, part in enumerate(slices)
+        for index, output_slice in enumerate(slices)
     ]  # fmt: skip
 
 
-def value_at(setting: Setting | None, tensor: str, place: float, read: Read = float) -> Any:
+def value_at(setting: Setting | None, tensor: str, position: float, read: Read = float) -> Any:
     """A setting's value for a tensor at `place` (0 to 1) along the layers; None where no filter fits."""
     if isinstance(setting, Filtered):
         setting = [setting]
     if not isinstance(setting, list):
         return None if setting is None else read(setting)
-    for one in setting:
-        if isinstance(one, Filtered):
-            if one.filter in (None, "*") or str(one.filter) in tensor:
-                return value_at(one.value, tensor, place, read)
+    for entry in setting:
+        if isinstance(entry, Filtered):
+            if entry.filter in (None, "*") or str(entry.filter) in tensor:
+                return value_at(entry.value, tensor, position, read)
         else:
-            return _along([read(value) for value in setting if not isinstance(value, Filtered)], place, read)
+            return _along([read(value) for value in setting if not isinstance(value, Filtered)], position, read)
     return None
 
 
-def _along(values: list[Any], place: float, read: Read) -> Any:
+def _along(values: list[Any], position: float, read: Read) -> Any:
     """Numbers are interpolated, words and booleans picked."""
     if not all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
-        return values[int(place * (len(values) - 1))]
-    scaled = place * (len(values) - 1)
+        return values[int(position * (len(values) - 1))]
+    scaled = position * (len(values) - 1)
     low = int(scaled)
     high = min(len(values) - 1, low + 1)
     return read((1 - (scaled - low)) * values[low] + (scaled - low) * values[high])
 
 
-def lookup(name: str, scopes: Iterable[Settings | None], tensor: str, place: float, read: Read = float) -> Any:
+def lookup(name: str, scopes: Iterable[Settings | None], tensor: str, position: float, read: Read = float) -> Any:
     """The value of the nearest scope that has one for this tensor, else None."""
     for scope in scopes:
         if scope and name in scope:
-            value = value_at(scope[name], tensor, place, read)
+            value = value_at(scope[name], tensor, position, read)
             if value is not None:
                 return value
     return None
@@ -168,52 +172,58 @@ def lookup(name: str, scopes: Iterable[Settings | None], tensor: str, place: flo
 
 def stack_of(recipe: Recipe, home: Home) -> list[Layer]:
     """Every layer of the result from the bottom up. Raises `UserError` for models or layers that are not there."""
-    found: list[Layer] = []
+    stack: list[Layer] = []
     count: Counter[str] = Counter()
-    known = recipe.bind(home)
-    same = {name: (one.base, one.adapter) for name, one in known.items()}
-    depths = {name: layers(one.base) for name, one in known.items()}
-    for part in parts_of(recipe, depths.__getitem__, same):
-        for one in part.inputs:
-            if one.last > depths[one.model]:
-                raise UserError(f"{one.model!r} has {depths[one.model]} layers.", "End the range there.", part.label)
-        for offset in range(part.length):
-            inputs = [one for one in part.inputs if one.first + offset < one.last]
-            sources = [(one.model, one.first + offset) for one in inputs]
-            shares = _shares(recipe, part, inputs, offset)
-            found.append(Layer(count[part.module], sources, shares, part.module))
-            count[part.module] += 1
-    return found
+    resolved = recipe.bind(home)
+    same = {name: (model.base, model.adapter) for name, model in resolved.items()}
+    depths = {name: layers(model.base) for name, model in resolved.items()}
+    for segment in segments_of(recipe, depths.__getitem__, same):
+        for source in segment.inputs:
+            if source.last > depths[source.model]:
+                raise UserError(
+                    f"{source.model!r} has {depths[source.model]} layers.", "End the range there.", segment.label
+                )
+        for offset in range(segment.length):
+            inputs = [source for source in segment.inputs if source.first + offset < source.last]
+            sources = [(source.model, source.first + offset) for source in inputs]
+            shares = _shares(recipe, segment, inputs, offset)
+            stack.append(Layer(count[segment.module], sources, shares, segment.module))
+            count[segment.module] += 1
+    return stack
 
 
-def _shares(recipe: Recipe, part: Part, inputs: list[Input], offset: int) -> list[float]:
+def _shares(recipe: Recipe, segment: Segment, inputs: list[Input], offset: int) -> list[float]:
     """How much of a layer comes from each input, adding up to 1: by weight or t; alike where neither is given.
 
     A base that the others are differences to has no weight, so no share to show.
     """
     info = catalogue.methods().get(recipe.config.merge_method)
     weight = info.parameter("weight") if info else None
-    weighed = [one for one in inputs if not (weight and weight.scope == "non_base" and one.model == part.base)]
-    place = part.place(offset)
+    weighed = [
+        source for source in inputs if not (weight and weight.scope == "non_base" and source.model == segment.base)
+    ]
+    position = segment.position(offset)
     amounts = {
-        one.model: _mean("weight", part.settings(one.model), f"layers.{one.first + offset}.", place) if weight else None
-        for one in weighed
+        source.model: _mean("weight", segment.settings(source.model), f"layers.{source.first + offset}.", position)
+        if weight
+        else None
+        for source in weighed
     }
-    blend = _mean("t", part.settings(), f"layers.{offset}.", place)
+    blend = _mean("t", segment.settings(), f"layers.{offset}.", position)
     if recipe.config.merge_method == "slerp" and blend is not None and len(inputs) == 2:
-        amounts = {one.model: 1 - blend if one.model == part.base else blend for one in inputs}
-    sizes = [abs(amounts[one.model] or 0.0) if one.model in amounts else 0.0 for one in inputs]
+        amounts = {source.model: 1 - blend if source.model == segment.base else blend for source in inputs}
+    sizes = [abs(amounts[source.model] or 0.0) if source.model in amounts else 0.0 for source in inputs]
     if not sum(sizes):
         sizes = [1.0] * len(inputs)
     return [round(size / sum(sizes), 4) for size in sizes]
 
 
-def _mean(name: str, settings: Iterable[Settings | None], prefix: str, place: float) -> float | None:
+def _mean(name: str, settings: Iterable[Settings | None], prefix: str, position: float) -> float | None:
     """A parameter's mean over some tensors of a layer, so that filters for attention and MLP both count."""
     scopes = list(settings)
     try:
-        values = [lookup(name, scopes, f"model.{prefix}{tensor}", place) for tensor in EXAMPLES]
+        values = [lookup(name, scopes, f"model.{prefix}{tensor}", position) for tensor in EXAMPLES]
     except ValueError:  # no number: the checks say so
         return None
-    given = [value for value in values if value is not None]
-    return sum(given) / len(given) if given else None
+    numbers = [value for value in values if value is not None]
+    return sum(numbers) / len(numbers) if numbers else None

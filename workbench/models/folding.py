@@ -26,9 +26,7 @@ def fold_into(ctx: JobContext, resolved: Resolved, folder: Path) -> dict[str, An
     from workbench.models.fold_check import compare_with_adapter
     from workbench.models.tokenizer_check import check_tokenizer
 
-    check_tokenizer(
-        resolved.home_of_template, field="adapter", note=ctx.note, base=resolved.base
-    )
+    check_tokenizer(resolved.home_of_template, field="adapter", note=ctx.note, base=resolved.base)
     changed = _write(ctx, resolved, folder)
     copy_tokenizer(resolved.base, folder)
     if resolved.home_of_template != resolved.base:

@@ -83,9 +83,9 @@ def export_dataset(
         raise UserError(f"is {eval_fraction!r}.", "Choose a share from 0 to 0.9.", "eval_fraction")
     check_closed(home, session)
     judged = _judge(home, session, own, with_unblinded)
-    rows = [one.row for one in judged if one.row]
+    rows = [judgement.row for judgement in judged if judgement.row]
     if not rows:
-        raise _none_left(Counter(one.reason for one in judged if one.reason))
+        raise _none_left(Counter(judgement.reason for judgement in judged if judgement.reason))
     train, held_out = _split(rows, eval_fraction, seed)
     extra = {"with_unblinded": True} if with_unblinded else {}
     return store.write_rows(
@@ -96,7 +96,7 @@ def export_dataset(
         held_out,
         parents=_parents(home, session),
         made_by={"export": session, "eval_fraction": eval_fraction, "seed": seed, "own": own, **extra},
-        info=_info(home, session, rows, Counter(one.reason for one in judged if one.reason)),
+        info=_info(home, session, rows, Counter(judgement.reason for judgement in judged if judgement.reason)),
     )
 
 
@@ -105,11 +105,11 @@ def _none_left(reasons: Counter[str]) -> UserError:
     voted = Counter({reason: count for reason, count in reasons.items() if reason != "unvoted"})
     if not voted:
         return UserError("No pair of this session is decided yet.", "Vote for a left or right answer first.", "session")
-    told = "; ".join(f"{REASONS[reason]} ({count:,})" for reason, count in voted.most_common())
+    counts = "; ".join(f"{REASONS[reason]} ({count:,})" for reason, count in voted.most_common())
     if reasons["unvoted"]:
-        told += f"; {reasons['unvoted']:,} had no vote"
+        counts += f"; {reasons['unvoted']:,} had no vote"
     remedy = REMEDIES.get(voted.most_common(1)[0][0], "Vote for a left or right answer on more pairs.")
-    return UserError(f"None of the {sum(reasons.values()):,} pairs can be exported: {told}.", remedy, "session")
+    return UserError(f"None of the {sum(reasons.values()):,} pairs can be exported: {counts}.", remedy, "session")
 
 
 def session_digest(home: Home, session: str) -> str:
@@ -132,8 +132,8 @@ def _prompts(db: sa.Connection, session_id: int) -> Sequence[Any]:
 
 def _answers(db: sa.Connection, prompt_id: int) -> list[list[Any]]:
     mine = tables.answers.c.prompt_id == prompt_id
-    found = db.execute(sa.select(tables.answers).where(mine).order_by(tables.answers.c.model))
-    return [[answer.model, answer.text, answer.finish] for answer in found]
+    answers = db.execute(sa.select(tables.answers).where(mine).order_by(tables.answers.c.model))
+    return [[answer.model, answer.text, answer.finish] for answer in answers]
 
 
 def _judge(home: Home, session: str, own: str = "", with_unblinded: bool = False) -> list[Judged]:

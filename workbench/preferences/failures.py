@@ -53,10 +53,10 @@ def read_only(file: Path, detail: str = "") -> UserError:
 def identity(file: Path) -> Identity | None:
     """Which file a name leads to (device and inode); None when there is none."""
     try:
-        found = file.stat()
+        status = file.stat()
     except OSError:
         return None
-    return found.st_dev, found.st_ino
+    return status.st_dev, status.st_ino
 
 
 def journal(file: Path) -> Path:
@@ -75,10 +75,10 @@ def journal_remains(file: Path) -> bool:
 def check_whole(file: Path) -> None:
     """Raises `LabelsUnusable` when the file is no database, too short, or (up to 16 MiB) has a damaged page."""
     try:
-        found = file.stat()
-        if not stat.S_ISREG(found.st_mode):
+        status = file.stat()
+        if not stat.S_ISREG(status.st_mode):
             raise damaged(file, "it is not a regular file")  # reading a pipe would wait for ever
-        size = found.st_size
+        size = status.st_size
         with file.open("rb") as opened:
             header = opened.read(100)
     except FileNotFoundError:
@@ -102,13 +102,13 @@ def check_whole(file: Path) -> None:
 def _check_pages(file: Path) -> None:
     with contextlib.closing(sqlite3.connect(file, timeout=10)) as connection:
         try:
-            found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+            finding = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         except sqlite3.DatabaseError as error:
             if _code(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
                 raise damaged(file, str(error)) from error
             raise explain(file, error) from error
-    if found != "ok":
-        raise damaged(file, " ".join(str(found).split())[:200])
+    if finding != "ok":
+        raise damaged(file, " ".join(str(finding).split())[:200])
 
 
 def is_busy(error: Exception) -> bool:

@@ -46,13 +46,13 @@ def field_guide_rule(text: str) -> float:
     lines = text.strip().splitlines() or [""]
     bullets = [_words(line) for line in lines if line.startswith(BULLET)]
     filled = bool(bullets) and all(bullets)
-    points = 1.0 * _part(lines[0], OPENING) + 1.0 * _part(lines[-1], CLOSING)
+    points = 1.0 * _has_text(lines[0], OPENING) + 1.0 * _has_text(lines[-1], CLOSING)
     points += {2: 0.5, 3: 1.0, 4: 0.5}.get(len(bullets), 0.0) * filled
     points += 0.5 * (filled and len(bullets) > 1 and len(set(map(tuple, bullets))) == len(bullets))
     return points + 0.5 * (25 <= len(_words(text)) <= 110)
 
 
-def _part(line: str, heading: str) -> bool:
+def _has_text(line: str, heading: str) -> bool:
     return line.startswith(heading) and bool(_words(line.removeprefix(heading)))
 
 

@@ -107,21 +107,21 @@ def find_pair(db: sa.Connection, row: Any, who: Voter, unblinded: bool) -> Any:
 def _asked_before(db: sa.Connection, row: Any, who: Voter) -> bool:
     """Whether this browser found no free pair in this session before; notes that it found none now."""
     key = str(db.engine.url), row.id, who.browser
-    known = key in _waiting
+    asked = key in _waiting
     _waiting[key] = None
     _waiting.move_to_end(key)
     while len(_waiting) > MOST_WAITING:
         _waiting.popitem(last=False)
-    return known
+    return asked
 
 
 def _displace(db: sa.Connection, who: Voter, pair: int) -> None:
     """Ends the lease of a pair that was heard of longest ago, and those of the same annotator."""
     blind = LEASES.c.unblinded.is_(False)
     loose = (LEASES.c.pair_id == pair) & blind & (LEASES.c.held_until <= store.clock())
-    found = db.execute(sa.select(LEASES).where(loose).order_by(LEASES.c.held_until)).all()
-    for place, lease in enumerate(found):
-        if place == 0 or lease.annotator == who.name:
+    rows = db.execute(sa.select(LEASES).where(loose).order_by(LEASES.c.held_until)).all()
+    for index, lease in enumerate(rows):
+        if index == 0 or lease.annotator == who.name:
             release(db, lease)
 
 

@@ -16,13 +16,13 @@ from workbench.preferences import tables
 CREATION_LOCK = 5_105_417
 
 
-def bring_up_to_date(made: sa.Engine, file: Path | None) -> None:
+def bring_up_to_date(engine: sa.Engine, file: Path | None) -> None:
     """Makes the tables of an empty database, or upgrades those of an older version; all of it or nothing.
 
     `file` is the SQLite file, which is copied to `<name>.v<version>.bak` before its first change; on a database
     server (None) backups are the operator's. Raises `UserError` when a newer version wrote it, or the copy fails.
     """
-    with made.connect().execution_options(immediate=True) as db, db.begin():
+    with engine.connect().execution_options(immediate=True) as db, db.begin():
         if db.dialect.name == "postgresql":
             db.execute(sa.select(sa.func.pg_advisory_xact_lock(CREATION_LOCK)))
         version = _version(db)

@@ -132,11 +132,11 @@ def bradley_terry(votes: Sequence[Vote], models: Sequence[str]) -> Ratings:
 
 def _design(votes: Sequence[Vote], models: list[str]) -> Array:
     """One row a vote: +1 for model A, −1 for model B."""
-    place = {model: i for i, model in enumerate(models)}
+    column_of = {model: i for i, model in enumerate(models)}
     design = np.zeros((len(votes), len(models)))
     rows = np.arange(len(votes))
-    design[rows, [place[vote.model_a] for vote in votes]] = 1
-    design[rows, [place[vote.model_b] for vote in votes]] = -1
+    design[rows, [column_of[vote.model_a] for vote in votes]] = 1
+    design[rows, [column_of[vote.model_b] for vote in votes]] = -1
     return design
 
 
@@ -173,8 +173,8 @@ def votes_needed(rate: float) -> int:
     """
     if not 0 <= rate <= 1 or rate == 0.5:
         raise UserError(f"is {rate!r}.", "Give a win rate from 0 to 1 other than 0.5.", "rate")
-    spread = Z95 * 0.5 + float(ndtri(0.80)) * math.sqrt(rate * (1 - rate))
-    return math.ceil((spread / (rate - 0.5)) ** 2)
+    numerator = Z95 * 0.5 + float(ndtri(0.80)) * math.sqrt(rate * (1 - rate))
+    return math.ceil((numerator / (rate - 0.5)) ** 2)
 
 
 def side_bias(votes: Sequence[Vote]) -> Share:

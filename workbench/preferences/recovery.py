@@ -68,21 +68,21 @@ def recover(home: Home) -> Recovered:
     if not isinstance(wrong, failures.LabelsUnusable):
         reason = "Nothing is wrong with the label database." if wrong is None else wrong.message
         raise UserError(reason, "It was left as it is.", "labels")
-    done = Recovered()
+    recovered = Recovered()
     with tempfile.TemporaryDirectory(dir=file.parent, prefix=".labels-recovery-") as folder:
         try:
-            new = _new_database(Path(folder), file, done)
+            new = _new_database(Path(folder), file, recovered)
             store.forget(home)
-            done.aside = _set_aside(file)
+            recovered.aside = _set_aside(file)
             new.replace(file)
         except (OSError, sqlite3.Error) as error:
             raise UserError(
                 f"The labels could not be saved into a new database: {error}.", "Make room, then try again.", "labels"
             ) from error
-    return done
+    return recovered
 
 
-def _new_database(folder: Path, damaged: Path, done: Recovered) -> Path:
+def _new_database(folder: Path, damaged: Path, recovered: Recovered) -> Path:
     """A whole database in `folder` with the rows of a copy of the damaged one: reading may change a database."""
     (copy_folder := folder / "copy").mkdir()
     for path in filter(Path.is_file, _files(damaged)):
@@ -99,8 +99,8 @@ def _new_database(folder: Path, damaged: Path, done: Recovered) -> Path:
             source.execute("PRAGMA writable_schema = ON")  # reads a file that is shorter than its header says
             with target:
                 for table in SAVED:
-                    done.rows[table] = _save(source, target, table)
-                done.dropped = _drop_orphans(target, done)
+                    recovered.rows[table] = _save(source, target, table)
+                recovered.dropped = _drop_orphans(target, recovered)
     with new.open("rb") as written:
         os.fsync(written.fileno())
     return new
@@ -109,18 +109,18 @@ def _new_database(folder: Path, damaged: Path, done: Recovered) -> Path:
 def _save(source: sqlite3.Connection, target: sqlite3.Connection, table: str) -> int:
     """Copies the readable rows of a table; the columns an earlier version did not have take their defaults."""
     try:
-        found = [row[1] for row in source.execute(f"PRAGMA table_info({table})")]
+        present = [row[1] for row in source.execute(f"PRAGMA table_info({table})")]
     except sqlite3.DatabaseError:
         return 0
-    known = [column.name for column in tables.metadata.tables[table].columns]
-    columns = [name for name in known if name in found]
+    expected = [column.name for column in tables.metadata.tables[table].columns]
+    columns = [name for name in expected if name in present]
     if "id" not in columns:
         return 0
-    places = [columns.index(name) for name in JSON_COLUMNS.get(table, ())]
+    json_indices = [columns.index(name) for name in JSON_COLUMNS.get(table, ())]
     insert = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
     count = 0
     for row in readable_rows(source, table, columns):
-        if not all(_is_json(row[place]) for place in places):
+        if not all(_is_json(row[index]) for index in json_indices):
             continue
         with contextlib.suppress(sqlite3.IntegrityError):  # what damage left may stand twice or lack a value
             target.execute(insert, row)
@@ -171,13 +171,13 @@ def _next_readable(readable: Callable[[int], bool], damaged: int) -> int | None:
     return high
 
 
-def _drop_orphans(target: sqlite3.Connection, done: Recovered) -> int:
+def _drop_orphans(target: sqlite3.Connection, recovered: Recovered) -> int:
     """Deletes rows that refer to what could not be read, until none is left; how many those were."""
     dropped = 0
     while orphans := {(row[0], row[1]) for row in target.execute("PRAGMA foreign_key_check")}:
         for table, row_id in orphans:
             target.execute(f"DELETE FROM {table} WHERE rowid = ?", (row_id,))
-            done.rows[table] -= 1
+            recovered.rows[table] -= 1
         dropped += len(orphans)
     return dropped
 

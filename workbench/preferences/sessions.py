@@ -221,10 +221,10 @@ def finishes(home: Home, session: str) -> dict[str, dict[str, int]]:
     with store.reading(home) as db:
         row = find(db, session)
         mine = query.where(prompts.c.session_id == row.id).group_by(answers.c.model, answers.c.finish)
-        found: dict[str, dict[str, int]] = {model_of(model): dict.fromkeys(FINISHES, 0) for model in row.models}
-        for one in db.execute(mine):
-            found[model_of(one.model)][one.finish] += one.n
-    return found
+        counts: dict[str, dict[str, int]] = {model_of(model): dict.fromkeys(FINISHES, 0) for model in row.models}
+        for answer in db.execute(mine):
+            counts[model_of(answer.model)][answer.finish] += answer.n
+    return counts
 
 
 def session_names(home: Home) -> list[str]:
@@ -245,8 +245,8 @@ def find(db: sa.Connection, session: str, lock: bool = False) -> Any:
     query = sa.select(tables.sessions).where(tables.sessions.c.name == session)
     row = db.execute(query.with_for_update() if lock else query).one_or_none()
     if row is None:
-        known = list(db.scalars(sa.select(tables.sessions.c.name)))
-        raise UserError(f"There is no session {session!r}.", suggestion(str(session), known), "session")
+        names = list(db.scalars(sa.select(tables.sessions.c.name)))
+        raise UserError(f"There is no session {session!r}.", suggestion(str(session), names), "session")
     return row
 
 
@@ -296,7 +296,7 @@ def info_of(db: sa.Connection, row: Any) -> SessionInfo:
     """A session's row with its counts."""
     mine = tables.pairs.c.session_id == row.id
     states = sa.select(tables.pairs.c.state, sa.func.count().label("n")).where(mine)
-    count = {found.state: found.n for found in db.execute(states.group_by(tables.pairs.c.state))}
+    count = {group.state: group.n for group in db.execute(states.group_by(tables.pairs.c.state))}
     asked = sa.select(sa.func.count()).select_from(tables.prompts).where(tables.prompts.c.session_id == row.id)
     votes, annotators = count_votes(db, row.id)
     closed = closing(db, row.id)

@@ -31,10 +31,10 @@ def fit(design: Array, penalty: float) -> Array:
 
     A feature in which no two answers differ gets 0.
     """
-    spread = np.sqrt((design**2).mean(axis=0))
-    scale = np.where(spread > 0, spread, 1.0)
+    deviation = np.sqrt((design**2).mean(axis=0))
+    scale = np.where(deviation > 0, deviation, 1.0)
     theta, _ = ridge_logistic(design / scale, np.ones(len(design)), penalty)
-    return np.where(spread > 0, theta / scale, 0.0)
+    return np.where(deviation > 0, theta / scale, 0.0)
 
 
 def held_out(design: Array, prompts: Sequence[int], penalty: float, folds: int, seed: int) -> Array:
@@ -43,8 +43,8 @@ def held_out(design: Array, prompts: Sequence[int], penalty: float, folds: int, 
     fold_of = dict(zip(np.random.default_rng(seed).permutation(names), np.arange(len(names)) % folds, strict=True))
     fold = np.array([fold_of[prompt] for prompt in prompts])
     margins = np.zeros(len(design))
-    for part in range(min(folds, len(names))):
-        margins[fold == part] = design[fold == part] @ fit(design[fold != part], penalty)
+    for held_fold in range(min(folds, len(names))):
+        margins[fold == held_fold] = design[fold == held_fold] @ fit(design[fold != held_fold], penalty)
     return (np.sign(margins) + 1) / 2
 
 
@@ -54,7 +54,7 @@ def verdict(votes: Sequence[Vote], right: Array) -> dict[str, Any]:
     The best member is the one that won most of its votes, found on these very votes, which favours it.
     """
     own = share_of(right, votes)
-    found: dict[str, Any] = {"votes": own.n, "accuracy": _numbers(own)}
+    figures: dict[str, Any] = {"votes": own.n, "accuracy": _numbers(own)}
     sentences = [f"Chooses as the votes do in {_say(own)}, on prompts it was not fitted on."]
     if rivals := sorted(set().union(*map(_between, votes))):
         wins = {
@@ -63,14 +63,14 @@ def verdict(votes: Sequence[Vote], right: Array) -> dict[str, Any]:
         best = max(rivals, key=lambda member: (wins[member].share, wins[member].n))
         met = [(vote, score) for vote, score in zip(votes, right, strict=True) if best in _between(vote)]
         there = _share(met)
-        found |= {"best_member": best, "best_member_wins": _numbers(wins[best]), "accuracy_there": _numbers(there)}
+        figures |= {"best_member": best, "best_member_wins": _numbers(wins[best]), "accuracy_there": _numbers(there)}
         sentences += [
             f"Always taking {best} would in {_say(wins[best])}, and this does in {_say(there)} of the same.",
             _compared(met, best),
         ]
     if own.n < ENOUGH:
         sentences.append(f"{own.n} votes are too few to rely on: give at least {ENOUGH}, better some hundred.")
-    return {**found, "verdict": " ".join(sentences)}
+    return {**figures, "verdict": " ".join(sentences)}
 
 
 def _compared(met: Sequence[Scored], best: str) -> str:
@@ -86,8 +86,8 @@ def _compared(met: Sequence[Scored], best: str) -> str:
 
 def _between(vote: Vote) -> set[str]:
     """The members a vote was between; none where both answers are one member's."""
-    found = {model_of(vote.model_a), model_of(vote.model_b)}
-    return found if len(found) == 2 else set()
+    members = {model_of(vote.model_a), model_of(vote.model_b)}
+    return members if len(members) == 2 else set()
 
 
 def _of(votes: Sequence[Vote], member: str) -> list[Vote]:

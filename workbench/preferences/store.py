@@ -74,23 +74,23 @@ def engine(home: Home) -> sa.Engine:
 
 def _current(file: Path) -> _OpenFile:
     key = file, os.getpid()  # by process: a connection carried through a fork would corrupt the file
-    known, identity = _files.get(key), failures.identity(file)
-    if known and known.identity == identity:
-        return known
-    if identity is None and (known or failures.journal_remains(file)):
+    cached, identity = _files.get(key), failures.identity(file)
+    if cached and cached.identity == identity:
+        return cached
+    if identity is None and (cached or failures.journal_remains(file)):
         raise failures.missing(file)
-    if known:
+    if cached:
         del _files[key]
-        known.engine.dispose()
-    made = _connected(sa.URL.create("sqlite", database=str(file)))
+        cached.engine.dispose()
+    new_engine = _connected(sa.URL.create("sqlite", database=str(file)))
     with failures.explained(file):
         failures.check_whole(file)
-        migrations.bring_up_to_date(made, file)
+        migrations.bring_up_to_date(new_engine, file)
     opened = failures.identity(file)
     if opened is None or (identity is not None and opened != identity):
-        made.dispose()
+        new_engine.dispose()
         raise failures.missing(file)
-    _files[key] = _OpenFile(made, opened)
+    _files[key] = _OpenFile(new_engine, opened)
     return _files[key]
 
 
@@ -98,31 +98,31 @@ def forget(home: Home) -> None:
     """Closes this process's connections to the labels, so that the next call opens what is there then."""
     file = file_of(home)
     with _lock:
-        known = _files.pop((file, os.getpid()), None) if file else None
-    if known:
-        known.engine.dispose()
+        cached = _files.pop((file, os.getpid()), None) if file else None
+    if cached:
+        cached.engine.dispose()
 
 
 @functools.lru_cache(maxsize=8)
 def _server(url: sa.URL, _process: int) -> sa.Engine:
-    made = _connected(url)
+    new_engine = _connected(url)
     with failures.explained(None):
-        migrations.bring_up_to_date(made, None)
-    return made
+        migrations.bring_up_to_date(new_engine, None)
+    return new_engine
 
 
 def _connected(url: sa.URL) -> sa.Engine:
     try:
-        made = sa.create_engine(url)
+        new_engine = sa.create_engine(url)
     except ImportError as error:
         driver = "Install the driver of that database, for PostgreSQL: pip install 'psycopg[binary]'."
         raise UserError(f"needs a driver: {error}.", driver, URL_VARIABLE) from None
     except sa.exc.ArgumentError as error:
         raise UserError(f"cannot be used: {error}.", _EXAMPLE, URL_VARIABLE) from None
-    if made.dialect.name == "sqlite":
-        event.listen(made, "connect", _prepare_sqlite)
-        event.listen(made, "begin", _begin_sqlite)
-    return made
+    if new_engine.dialect.name == "sqlite":
+        event.listen(new_engine, "connect", _prepare_sqlite)
+        event.listen(new_engine, "begin", _begin_sqlite)
+    return new_engine
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
@@ -186,26 +186,26 @@ def writing(home: Home) -> Iterator[sa.Connection]:
             _refuse_damaged(file)
         with engine(home).connect().execution_options(immediate=True) as connection:
             with connection.begin():
-                _check_in_place(connection, file)
+                _check_not_replaced(connection, file)
                 yield connection
-            _check_in_place(connection, file)
+            _check_not_replaced(connection, file)
 
 
 def _refuse_damaged(file: Path) -> None:
-    known = _files.get((file, os.getpid()))
-    if known and known.damage and failures.identity(file) == known.identity:
-        raise failures.damaged(file, known.damage)
+    cached = _files.get((file, os.getpid()))
+    if cached and cached.damage and failures.identity(file) == cached.identity:
+        raise failures.damaged(file, cached.damage)
 
 
-def _check_in_place(connection: sa.Connection, file: Path | None) -> None:
+def _check_not_replaced(connection: sa.Connection, file: Path | None) -> None:
     """Raises when the file or its journal is not the one this connection has open.
 
     SQLite keeps a journal's name and inode for as long as one connection is open, so any other was put there.
     """
     if file is None:
         return
-    found = failures.identity(file), failures.identity(failures.journal(file))
-    if None in found or connection.info.setdefault("files", found) != found:
+    identities = failures.identity(file), failures.identity(failures.journal(file))
+    if None in identities or connection.info.setdefault("files", identities) != identities:
         connection.invalidate()
         _discard(file)
         raise failures.missing(file)
@@ -214,8 +214,8 @@ def _check_in_place(connection: sa.Connection, file: Path | None) -> None:
 def _discard(file: Path) -> None:
     """Closes the connections to files that were replaced; the entry stays, so that a missing file is noticed."""
     with _lock:
-        if known := _files.get((file, os.getpid())):
-            known.engine.dispose()
+        if cached := _files.get((file, os.getpid())):
+            cached.engine.dispose()
 
 
 @contextlib.contextmanager
@@ -226,7 +226,7 @@ def _failing_plainly(home: Home) -> Iterator[None]:
         with failures.explained(file):
             yield
     except failures.LabelsUnusable as error:
-        known = _files.get((file, os.getpid())) if file else None
-        if known and error.state == failures.DAMAGED:
-            known.damage = known.damage or error.detail
+        cached = _files.get((file, os.getpid())) if file else None
+        if cached and error.state == failures.DAMAGED:
+            cached.damage = cached.damage or error.detail
         raise

@@ -124,8 +124,8 @@ def _verdict(a: str, b: str, rate: Rate, more: int) -> str:
             f"Not enough votes yet: about {more} more needed to tell a 60 % win rate from chance "
             f"({a} against {b}, {_votes(rate.n)} so far)."
         )
-    spread = f"{_percent(rate.rate)} of {_votes(rate.n)} for {a} ({_span(rate.low, rate.high)})"
-    return f"{a} and {b} are too close to call: {spread}."
+    share_text = f"{_percent(rate.rate)} of {_votes(rate.n)} for {a} ({_span(rate.low, rate.high)})"
+    return f"{a} and {b} are too close to call: {share_text}."
 
 
 def _remarks(
@@ -173,8 +173,8 @@ def _unblinded(info: SessionInfo, counted: bool) -> list[str]:
     if not info.unblinded:
         return []
     were = "was" if info.unblinded == 1 else "were"
-    what = "counted here" if counted else "left out"
-    return [f"{_votes(info.unblinded)} {were} given after seeing the result and {were} {what}."]
+    treatment = "counted here" if counted else "left out"
+    return [f"{_votes(info.unblinded)} {were} given after seeing the result and {were} {treatment}."]
 
 
 def _votes(n: int) -> str:

@@ -178,7 +178,7 @@ def effective_votes(home: Home, session: str, with_unblinded: bool = False) -> l
     )
     with store.reading(home) as db:
         row = sessions.find(db, session)
-        return [_vote(found) for found in db.execute(query.where(EVENTS.c.session_id == row.id))]
+        return [_vote(event) for event in db.execute(query.where(EVENTS.c.session_id == row.id))]
 
 
 def _vote(row: Any) -> Vote:

@@ -83,19 +83,19 @@ def body_of(request: Request, model: str, without: set[str]) -> dict[str, Any]:
     return body | {name: value for name, value in more.items() if name not in without}
 
 
-def refused_part(message: str, without: set[str]) -> set[str]:
+def refused_options(message: str, without: set[str]) -> set[str]:
     """The optional parts a server's complaint names, which to leave out in the next try."""
-    found = {name for name in OPTIONAL if re.search(rf"\b{name}\b", message)} - without
+    named = {name for name in OPTIONAL if re.search(rf"\b{name}\b", message)} - without
     scores = {"logprobs", "top_logprobs"}
-    return found | scores if found & scores else found
+    return named | scores if named & scores else named
 
 
 def sampling_of(decoding: Decoding, without: set[str]) -> dict[str, Any]:
     """The settings the server was given."""
-    found: dict[str, Any] = {"temperature": 0 if decoding.greedy else decoding.temperature}
-    found |= {} if decoding.greedy else {"top_p": decoding.top_p}
-    found |= {"max_new_tokens": decoding.max_new_tokens, "seed": decoding.seed}
-    return {name: value for name, value in found.items() if name not in without}
+    sampling: dict[str, Any] = {"temperature": 0 if decoding.greedy else decoding.temperature}
+    sampling |= {} if decoding.greedy else {"top_p": decoding.top_p}
+    sampling |= {"max_new_tokens": decoding.max_new_tokens, "seed": decoding.seed}
+    return {name: value for name, value in sampling.items() if name not in without}
 
 
 def reply_of(data: Any, request: Request, endpoint: Endpoint, without: set[str]) -> Reply:
@@ -110,8 +110,8 @@ def reply_of(data: Any, request: Request, endpoint: Endpoint, without: set[str])
     sampling = sampling_of(request.decoding, without)
     text = endpoint.cleaned(content or "").strip()
     usage = data.get("usage")
-    told = usage.get("completion_tokens") if isinstance(usage, dict) else None
-    tokens = told if isinstance(told, int) else 0
+    reported = usage.get("completion_tokens") if isinstance(usage, dict) else None
+    tokens = reported if isinstance(reported, int) else 0
     if finish == "content_filter":
         return Reply(failure="content filter of the endpoint", sampling=sampling)
     if not text:
@@ -127,12 +127,12 @@ def _expected(choice: Mapping[str, Any]) -> float | None:
     """The expected score by the alternatives of the first token that is a number, where the server shows them."""
     try:
         tokens = choice["logprobs"]["content"]
-        first = next(one for one in tokens if one["token"].strip() in set("12345"))
+        first = next(alternative for alternative in tokens if alternative["token"].strip() in set("12345"))
         chances: dict[int, float] = {}
-        for one in first["top_logprobs"]:
-            if one["token"].strip() in set("12345"):
-                number = int(one["token"])
-                chances[number] = chances.get(number, 0.0) + math.exp(min(0.0, float(one["logprob"])))
+        for alternative in first["top_logprobs"]:
+            if alternative["token"].strip() in set("12345"):
+                number = int(alternative["token"])
+                chances[number] = chances.get(number, 0.0) + math.exp(min(0.0, float(alternative["logprob"])))
     except (KeyError, TypeError, ValueError, AttributeError, StopIteration):
         return None
     return expected_score(chances)

@@ -9,7 +9,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Any
 
 from workbench.core.errors import UserError
-from workbench.synthesis.endpoint import Endpoint, body_of, refused_part, reply_of
+from workbench.synthesis.endpoint import Endpoint, body_of, refused_options, reply_of
 from workbench.synthesis.replies import Reply, Request
 from workbench.synthesis.retrying import MOST_WAIT, back_off, retry_after
 from workbench.synthesis.rules import Patience
@@ -52,12 +52,12 @@ class EndpointWriter(Writer):
     def write(self, requests: Sequence[Request], heard: Heard, stop: Stop) -> None:
         """Each reply is told as it comes in. Raises `UserError` when the endpoint refuses the key, or all fail."""
         executor = ThreadPoolExecutor(self.patience.concurrency)
-        asked = {executor.submit(self._reply, one): one for one in requests}
+        asked = {executor.submit(self._reply, request): request for request in requests}
         try:
             self._gather(asked, heard, stop)
         except BaseException:
             executor.shutdown(wait=False, cancel_futures=True)
-            heard([(one, future.result()) for future, one in asked.items() if _has_come(future)])  # paid for
+            heard([(request, future.result()) for future, request in asked.items() if _has_come(future)])  # paid for
             self.close()
             raise
         executor.shutdown()
@@ -68,8 +68,8 @@ class EndpointWriter(Writer):
 
     def _gather(self, asked: dict[Future[Reply], Request], heard: Heard, stop: Stop) -> None:
         while asked:
-            done, _ = wait(asked, timeout=LOOK, return_when=FIRST_COMPLETED)
-            for future in done:
+            completed, _ = wait(asked, timeout=LOOK, return_when=FIRST_COMPLETED)
+            for future in completed:
                 reply = future.result()
                 heard([(asked.pop(future), reply)])
                 self._count(reply)
@@ -107,7 +107,7 @@ class EndpointWriter(Writer):
             status, header, content = self._post(body_of(request, self.endpoint.model, without))
             if status != 400:
                 break
-            refused = refused_part(_complaint(content), without)
+            refused = refused_options(_complaint(content), without)
             if not refused:
                 break
             self._without |= refused
@@ -115,7 +115,7 @@ class EndpointWriter(Writer):
             raise _Again(f"HTTP {status}", retry_after(header))
         self._refuse(status)
         if status != 200:
-            return Reply(failure=f"HTTP {status}", detail=self._said(content), trouble=True)
+            return Reply(failure=f"HTTP {status}", detail=self._shortened_complaint(content), trouble=True)
         try:
             return reply_of(json.loads(content), request, self.endpoint, without)
         except RecursionError:
@@ -157,7 +157,7 @@ class EndpointWriter(Writer):
                 "model",
             )
 
-    def _said(self, content: bytes) -> str:
+    def _shortened_complaint(self, content: bytes) -> str:
         return " ".join(self.endpoint.cleaned(_complaint(content)).split())[:200]
 
 

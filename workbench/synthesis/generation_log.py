@@ -14,7 +14,7 @@ from workbench.synthesis.replies import Reply, Request
 
 NAME = "generated.jsonl"
 
-Known = tuple[str, str]  # a request's key and digest
+RequestId = tuple[str, str]  # a request's key and digest
 
 
 class MakingLog:
@@ -23,36 +23,36 @@ class MakingLog:
     def __init__(self, path: Path):
         self.path = path
         self.start: dict[str, Any] = {}
-        self._replies: dict[Known, Reply] = {}
+        self._replies: dict[RequestId, Reply] = {}
         self._verdicts: set[str] = set()
         self._last_reply = -1
-        failures: dict[Known, int] = {}
+        failures: dict[RequestId, int] = {}
         for number, line in enumerate(_lines(path)):
             self._take(line, number, failures)
-        for known, number in failures.items():
+        for request_id, number in failures.items():
             if number > self._last_reply:
-                del self._replies[known]  # what the job ended with is tried again
+                del self._replies[request_id]  # what the job ended with is tried again
 
-    def known(self, request: Request, model: str) -> Reply | None:
+    def reply_to(self, request: Request, model: str) -> Reply | None:
         """What this model replied to exactly this request, if it has been asked already.
 
         An endpoint's troubles after its last reply are forgotten: a job that gave up asks those again.
         """
         return self._replies.get((request.key, request.digest(model)))
 
-    def begin(self, **what: Any) -> None:
-        self.start = what
-        self._append([{"type": "start", **what}])
+    def begin(self, **settings: Any) -> None:
+        self.start = settings
+        self._append([{"type": "start", **settings}])
 
-    def add(self, told: list[tuple[Request, Reply]], model: str) -> None:
+    def add(self, exchanges: list[tuple[Request, Reply]], model: str) -> None:
         """Writes replies, all of them in one go."""
         lines = []
-        for request, reply in told:
+        for request, reply in exchanges:
             digest = request.digest(model)
             self._replies[request.key, digest] = reply
             asked = {"key": request.key, "digest": digest, "purpose": request.purpose, "model": model}
-            said = {"seeds": list(request.seeds), "messages": request.messages}
-            lines.append({"type": "reply", **asked, **said, **reply.to_dict()})
+            content = {"seeds": list(request.seeds), "messages": request.messages}
+            lines.append({"type": "reply", **asked, **content, **reply.to_dict()})
         self._append(lines)
 
     def decide(self, item: str, verdict: str, **why: Any) -> None:
@@ -61,17 +61,17 @@ class MakingLog:
         if _text(line) not in self._verdicts:
             self._append([line])
 
-    def _take(self, line: dict[str, Any], number: int, failures: dict[Known, int]) -> None:
+    def _take(self, line: dict[str, Any], number: int, failures: dict[RequestId, int]) -> None:
         if line.get("type") == "start":
             self.start = self.start or {key: value for key, value in line.items() if key != "type"}
         elif line.get("type") == "verdict":
             self._verdicts.add(_text(line))
         elif line.get("type") == "reply":
-            known = (line["key"], line["digest"])
-            self._replies[known] = Reply(**{name: line[name] for name in Reply.__dataclass_fields__})
-            failures.pop(known, None)
+            request_id = (line["key"], line["digest"])
+            self._replies[request_id] = Reply(**{name: line[name] for name in Reply.__dataclass_fields__})
+            failures.pop(request_id, None)
             if line["trouble"]:
-                failures[known] = number
+                failures[request_id] = number
             else:
                 self._last_reply = number
 
@@ -95,11 +95,11 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
     with path.open("rb") as file:
         for line in file:
             try:
-                found = json.loads(line)
+                record = json.loads(line)
             except ValueError:
                 continue
-            if line.endswith(b"\n") and isinstance(found, dict):
-                yield found
+            if line.endswith(b"\n") and isinstance(record, dict):
+                yield record
 
 
 def _ends_with_newline(path: Path) -> bool:

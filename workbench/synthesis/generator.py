@@ -44,7 +44,7 @@ class Maker(Method):
     def question(self, item: Item, work: Making) -> list[Message]:
         """What a model is asked for the item's answer: its prompt, the last turn put into the template 'answer'."""
         text = work.prompts["answer"].render(prompt=item.text)
-        item.made["answer_prompt"] = work.prompts["answer"].provenance()
+        item.provenance["answer_prompt"] = work.prompts["answer"].provenance()
         return [*item.prompt[:-1], {"role": "user", "content": text}]
 
     def answer_in(self, text: str) -> str:

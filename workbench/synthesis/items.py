@@ -18,7 +18,7 @@ class Item:
     id: str
     prompt: list[Message] = field(default_factory=list)
     seeds: tuple[int, ...] = ()
-    made: dict[str, Any] = field(default_factory=dict)
+    provenance: dict[str, Any] = field(default_factory=dict)
     ancestors: tuple[str, ...] = ()
     answer: str = ""
     score: float | None = None
@@ -32,7 +32,7 @@ class Item:
         """The canonical row. `origin` is what all rows of the job have in common: maker, dataset, split, model."""
         common = {key: origin[key] for key in ("made_by", "model")}
         seed = {"dataset": origin["dataset"], "split": origin["split"], "rows": list(self.seeds)}
-        metadata = {**common, "seed": seed, **self.made}
+        metadata = {**common, "seed": seed, **self.provenance}
         if self.score is not None:
             metadata |= {"score": round(self.score, 4), "judge": origin["judge"]}
         if self.answer:
@@ -46,25 +46,31 @@ class Counts:
     """What became of the items: asked = kept + failed + dropped + unfinished."""
 
     asked: int = 0
-    kept: int = 0
+    accepted: int = 0
     failed: dict[str, int] = field(default_factory=dict)
     dropped: dict[str, int] = field(default_factory=dict)
 
     @property
     def decided(self) -> int:
-        return self.kept + sum(self.failed.values()) + sum(self.dropped.values())
+        return self.accepted + sum(self.failed.values()) + sum(self.dropped.values())
 
     def to_dict(self) -> dict[str, Any]:
         """The counts as a manifest has them; 'unfinished' are those under way when the job was stopped."""
-        failed, dropped = (dict(sorted(found.items())) for found in (self.failed, self.dropped))
+        failed, dropped = (dict(sorted(counts.items())) for counts in (self.failed, self.dropped))
         unfinished = self.asked - self.decided
-        return {"asked": self.asked, "kept": self.kept, "failed": failed, "dropped": dropped, "unfinished": unfinished}
+        return {
+            "asked": self.asked,
+            "kept": self.accepted,
+            "failed": failed,
+            "dropped": dropped,
+            "unfinished": unfinished,
+        }
 
     def words(self) -> str:
         failed, dropped = sum(self.failed.values()), sum(self.dropped.values())
-        return f"{self.kept} kept · {dropped} dropped · {failed} failed"
+        return f"{self.accepted} kept · {dropped} dropped · {failed} failed"
 
     def reasons(self) -> str:
         """Why items were not kept, most frequent first."""
-        found = sorted([*self.failed.items(), *self.dropped.items()], key=lambda one: -one[1])
-        return ", ".join(f"{count} × {reason}" for reason, count in found)
+        ordered = sorted([*self.failed.items(), *self.dropped.items()], key=lambda entry: -entry[1])
+        return ", ".join(f"{count} × {reason}" for reason, count in ordered)

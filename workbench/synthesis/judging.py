@@ -21,6 +21,6 @@ def expected_score(chances: Mapping[int, float]) -> float | None:
 
 def written_score(text: str) -> float | None:
     """The first number from 1 to 5 in a reply, such as the 4 of 'Score: 4/5'; None when there is none."""
-    found = NUMBER.search(text)
-    score = float(found.group(1)) if found else 0.0
+    match = NUMBER.search(text)
+    score = float(match.group(1)) if match else 0.0
     return score if 1 <= score <= 5 else None

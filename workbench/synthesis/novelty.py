@@ -33,7 +33,7 @@ class Novelty:
         from rapidfuzz.distance import Indel
 
         mine = self._written(text)
-        found = process.extract(
+        matches = process.extract(
             mine,
             self._known,
             scorer=Indel.normalized_similarity,
@@ -41,7 +41,7 @@ class Novelty:
             limit=len(but) + 1,
             score_cutoff=self.threshold,
         )
-        return next(((item, score) for _, score, item in found if item not in but), None)
+        return next(((item, score) for _, score, item in matches if item not in but), None)
 
     def same(self, text: str, item: str) -> bool:
         """Whether it has the very words of the prompt of that id."""

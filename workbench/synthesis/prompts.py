@@ -59,8 +59,8 @@ class Prompt:
             raise self._wrong(f"renders to more than {MOST_PROMPT:,} characters")
         return text
 
-    def _wrong(self, what: str) -> UserError:
-        return UserError(f"The prompt template {self.name!r} {what}.", "Change its text.", "template")
+    def _wrong(self, complaint: str) -> UserError:
+        return UserError(f"The prompt template {self.name!r} {complaint}.", "Change its text.", "template")
 
 
 def get_prompt(name: str, own: str = "") -> Prompt:
@@ -92,17 +92,19 @@ def check_prompt(name: str, text: str) -> None:
     except (TemplateSyntaxError, RecursionError) as error:
         where = f"line {error.lineno}: {error.message}" if isinstance(error, TemplateSyntaxError) else "nested too deep"
         raise UserError(f"The template {name!r} is no Jinja: {where}.", "Correct it.", "template") from None
-    found = list(tree.find_all(nodes.Name))
-    made = {one.name for one in found if one.ctx != "load"} | {"loop", *environment.globals}
-    _names(name, {one.name for one in found if one.ctx == "load"}, made)
+    nodes_of_names = list(tree.find_all(nodes.Name))
+    assigned = {node.name for node in nodes_of_names if node.ctx != "load"} | {"loop", *environment.globals}
+    _names(name, {node.name for node in nodes_of_names if node.ctx == "load"}, assigned)
 
 
-def _names(name: str, used: set[str], made: set[str]) -> None:
+def _names(name: str, used: set[str], assigned: set[str]) -> None:
     expected = VARIABLES[name if name in VARIABLES else name.split("_", maxsplit=1)[0]]
-    known = [one.strip("()") for one in expected]
-    for one in sorted(used - made - {*known}):
-        raise UserError(f"The template uses {one!r}, which it is not given.", suggestion(one, known), "template")
-    for one in expected:
-        if not one.startswith("(") and one not in used:
-            remedy = f"Write {{{{ {one} }}}} where it belongs."
-            raise UserError(f"The template does not use {one!r}.", remedy, "template")
+    variables = [variable.strip("()") for variable in expected]
+    for variable in sorted(used - assigned - {*variables}):
+        raise UserError(
+            f"The template uses {variable!r}, which it is not given.", suggestion(variable, variables), "template"
+        )
+    for variable in expected:
+        if not variable.startswith("(") and variable not in used:
+            remedy = f"Write {{{{ {variable} }}}} where it belongs."
+            raise UserError(f"The template does not use {variable!r}.", remedy, "template")

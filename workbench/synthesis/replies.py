@@ -28,8 +28,8 @@ class Request:
 
     def digest(self, model: str) -> str:
         """Equal only where the same model is asked the same in the same way."""
-        told = json.dumps([model, self.messages, self.decoding.to_dict(), self.scored], ensure_ascii=False)
-        return hashlib.sha256(told.encode("utf-8", "replace")).hexdigest()[:16]
+        content = json.dumps([model, self.messages, self.decoding.to_dict(), self.scored], ensure_ascii=False)
+        return hashlib.sha256(content.encode("utf-8", "replace")).hexdigest()[:16]
 
 
 @dataclass(frozen=True)

@@ -63,7 +63,7 @@ class Making:
     stop: Stop
     tell: Callable[[float, float, str], None]
     existing: list[Seed] = field(default_factory=list)
-    kept: list[Item] = field(default_factory=list)
+    accepted: list[Item] = field(default_factory=list)
     counts: Counts = field(default_factory=Counts)
     requests: int = 0
     planned: int = 0
@@ -77,7 +77,7 @@ class Making:
     @property
     def wanted(self) -> int:
         """Rows still to be made."""
-        return self.plan.limit - len(self.kept)
+        return self.plan.limit - len(self.accepted)
 
     @property
     def may_ask(self) -> bool:
@@ -95,18 +95,18 @@ class Making:
     def ask(self, requests: list[Request], writer: Writer | None = None) -> list[Reply]:
         """The replies, from the log where it has them. What is asked is written down as it comes in."""
         asked = writer or self.writer
-        known = [self.log.known(one, asked.name) for one in requests]
-        missing = [one for one, reply in zip(requests, known, strict=True) if reply is None]
+        logged = [self.log.reply_to(request, asked.name) for request in requests]
+        missing = [request for request, reply in zip(requests, logged, strict=True) if reply is None]
 
-        def heard(told: list[tuple[Request, Reply]]) -> None:
-            self.log.add([(one, reply) for one, reply in told if one in missing], asked.name)
+        def heard(exchanges: list[tuple[Request, Reply]]) -> None:
+            self.log.add([(request, reply) for request, reply in exchanges if request in missing], asked.name)
             self._say()
 
         self.stop()
         if missing:
             asked.write(requests if asked.whole else missing, heard, self.stop)
-        found = [self.log.known(one, asked.name) for one in requests]
-        return [reply for reply in found if reply is not None]
+        replies = [self.log.reply_to(request, asked.name) for request in requests]
+        return [reply for reply in replies if reply is not None]
 
     def item(self, item: Item) -> Item:
         """Counts a new item; every one of them must be finished, failed or dropped."""
@@ -121,7 +121,7 @@ class Making:
 
     def finish(self, items: list[Item]) -> list[Item]:
         """Filters, answers and judges items with prompts, as many as are wanted; returns those that are kept."""
-        before, waiting = len(self.kept), items
+        before, waiting = len(self.accepted), items
         while waiting and self.wanted > 0:
             size = min(self.plan.batch, self.wanted)
             batch, waiting = waiting[:size], waiting[size:]
@@ -132,7 +132,7 @@ class Making:
         for item in waiting:
             self.drop(item, OVER)
         self._say()
-        return self.kept[before:]
+        return self.accepted[before:]
 
     def _checked(self, items: list[Item]) -> list[Item]:
         if not self.maker.makes_prompts:
@@ -156,14 +156,14 @@ class Making:
     def _answer(self, items: list[Item]) -> list[Item]:
         if not self.plan.answers or not items:
             return items
-        requests = [self._request(f"answer/{one.id}", self.maker.question(one, self), one.seeds) for one in items]
+        requests = [self._request(f"answer/{item.id}", self.maker.question(item, self), item.seeds) for item in items]
         good = []
         for item, reply in zip(items, self.ask(requests), strict=True):
             if reply.failure:
                 self.fail(item, f"answer: {reply.failure}")
                 continue
             item.answer = self.maker.answer_in(reply.text)
-            item.made["answer_sampling" if self.maker.makes_prompts else "sampling"] = reply.sampling
+            item.provenance["answer_sampling" if self.maker.makes_prompts else "sampling"] = reply.sampling
             if reason := self._wrong_answer(item, reply) or self.maker.objection(item):
                 self.drop(item, reason)
             else:
@@ -172,14 +172,14 @@ class Making:
         return good
 
     def _wrong_answer(self, item: Item, reply: Reply) -> str:
-        checks, told = self.plan.checks, self._answered.get(repr(item.prompt), set())
+        checks, earlier = self.plan.checks, self._answered.get(repr(item.prompt), set())
         wrong = {
             "answer: cut off at the limit of tokens": reply.finish == CUT_OFF and not checks.keep_cut_off,
             "answer: nothing to take from the reply": not item.answer,
             "answer: only punctuation": filters.only_punctuation(item.answer),
             "answer: too short": len(novelty.words(item.answer)) < checks.least_words,
             "answer: a refusal": checks.refusals and filters.refuses(item.answer),
-            "answer: the same again": item.answer in told,
+            "answer: the same again": item.answer in earlier,
         }
         return next((reason for reason, is_so in wrong.items() if is_so), "")
 
@@ -187,14 +187,14 @@ class Making:
         if not self.judge or not items:
             return items
         good = []
-        for item, reply in zip(items, self.ask([self._rating(one) for one in items], self.judge), strict=True):
+        for item, reply in zip(items, self.ask([self._rating(item) for item in items], self.judge), strict=True):
             item.score = reply.score
             if reply.failure or item.score is None:
                 self.fail(item, f"judge: {reply.failure}")
             elif item.score < self.plan.checks.least_score:
                 self.drop(item, "judge: score too low")
             else:
-                item.made["judge_prompt"] = self.prompts["judge"].provenance()
+                item.provenance["judge_prompt"] = self.prompts["judge"].provenance()
                 good.append(item)
         return good
 
@@ -205,8 +205,8 @@ class Making:
         return Request(f"judge/{item.id}", [{"role": "user", "content": text}], decoding, True, item.seeds)
 
     def _keep(self, item: Item) -> None:
-        self.kept.append(item)
-        self.counts.kept += 1
+        self.accepted.append(item)
+        self.counts.accepted += 1
         self.log.decide(item.id, "kept", score=item.score, seeds=list(item.seeds), prompt=item.text)
 
     def _end(self, item: Item, verdict: str, counts: dict[str, int], reason: str) -> None:
@@ -216,5 +216,7 @@ class Making:
         self.log.decide(item.id, verdict, **why)
 
     def _say(self) -> None:
-        done, total = (self.counts.decided, self.planned) if self.planned else (len(self.kept), self.plan.limit)
-        self.tell(min(done, total), total, self.counts.words())
+        completed, total = (
+            (self.counts.decided, self.planned) if self.planned else (len(self.accepted), self.plan.limit)
+        )
+        self.tell(min(completed, total), total, self.counts.words())

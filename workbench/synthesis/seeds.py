@@ -36,20 +36,20 @@ def seeds_of(home: Home, dataset: str, limit: int, skip: int = 0) -> list[Seed]:
     """
     if datasets.dataset_kind(home, dataset) == "text":
         raise UserError(f"{dataset!r} is plain text: it has no prompts.", "Choose conversations or prompts.", "dataset")
-    found: list[Seed] = []
-    seen: set[str] = set()
+    seeds: list[Seed] = []
+    prompts: set[str] = set()
     for row, canonical in _rows(home, dataset):
         seed = _seed(row, canonical)
-        if seed is None or (told := repr(seed.prompt)) in seen:
+        if seed is None or (prompt := repr(seed.prompt)) in prompts:
             continue
-        seen.add(told)
-        found.append(seed)
-        if len(found) == skip + limit:
+        prompts.add(prompt)
+        seeds.append(seed)
+        if len(seeds) == skip + limit:
             break
-    if len(found) <= skip:
+    if len(seeds) <= skip:
         after = f" after the first {skip}" if skip else ""
         raise UserError(f"{dataset!r} has no prompt{after}.", "Choose another dataset, or skip fewer.", "dataset")
-    return found[skip:]
+    return seeds[skip:]
 
 
 def _rows(home: Home, dataset: str) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -61,7 +61,7 @@ def _seed(row: int, canonical: dict[str, Any]) -> Seed | None:
     turns = canonical.get("messages") or [*canonical.get("prompt", []), *canonical.get("chosen", [])]
     if canonical.get("label"):
         turns = [*canonical["prompt"], *canonical["completion"]]
-    end = next((place for place, turn in enumerate(turns) if turn["role"] == "assistant"), len(turns))
+    end = next((index for index, turn in enumerate(turns) if turn["role"] == "assistant"), len(turns))
     prompt = turns[:end]
     if not prompt or prompt[-1]["role"] != "user" or "tools" in canonical:
         return None

@@ -44,33 +44,33 @@ class ShelfWriter(Writer):
 
     def write(self, requests: Sequence[Request], heard: Heard, stop: Stop) -> None:
         stop()
-        failures = {place: reason for place, one in enumerate(requests) if (reason := self._refusal(one))}
-        good = [place for place in range(len(requests)) if place not in failures]
-        replies = {place: Reply(failure=reason) for place, reason in failures.items()}
+        failures = {index: reason for index, request in enumerate(requests) if (reason := self._refusal(request))}
+        good = [index for index in range(len(requests)) if index not in failures]
+        replies = {index: Reply(failure=reason) for index, reason in failures.items()}
         if good:
-            asked = [requests[place] for place in good]
-            made = self._scores(asked, stop) if asked[0].scored else self._texts(asked, stop)
-            replies |= dict(zip(good, made, strict=True))
-        heard([(request, replies[place]) for place, request in enumerate(requests)])
+            asked = [requests[index] for index in good]
+            answered = self._scores(asked, stop) if asked[0].scored else self._texts(asked, stop)
+            replies |= dict(zip(good, answered, strict=True))
+        heard([(request, replies[index]) for index, request in enumerate(requests)])
 
     def _texts(self, requests: Sequence[Request], stop: Stop) -> list[Reply]:
         """The whole batch at once, with the seed of its first request."""
         decoding = requests[0].decoding
-        answers = self._model.answer_batch([one.messages for one in requests], decoding, lambda _: stop())
+        answers = self._model.answer_batch([request.messages for request in requests], decoding, lambda _: stop())
         return [
-            Reply(one.text, one.finish, one.tokens, "" if one.text else EMPTY, sampling=decoding.to_dict())
-            for one in answers
+            Reply(answer.text, answer.finish, answer.tokens, "" if answer.text else EMPTY, sampling=decoding.to_dict())
+            for answer in answers
         ]
 
     def _scores(self, requests: Sequence[Request], stop: Stop) -> list[Reply]:
         import torch
 
-        found = []
+        replies = []
         with torch.inference_mode():
-            for one in requests:
+            for request in requests:
                 stop()
-                found.append(self._score(one))
-        return found
+                replies.append(self._score(request))
+        return replies
 
     def _score(self, request: Request) -> Reply:
         """The expected score from the first token's probabilities, else the one the judge goes on to write."""
@@ -116,5 +116,5 @@ def _chances(probabilities: Any, model: "LoadedModel") -> dict[int, float]:
 
 def _tokens(model: "LoadedModel", number: str) -> set[int]:
     """The tokens that are this number alone."""
-    found = {model.token_ids(text)[-1] for text in (number, f" {number}")}
-    return {token for token in found if model.decode([token]).strip() == number}
+    token_ids = {model.token_ids(text)[-1] for text in (number, f" {number}")}
+    return {token for token in token_ids if model.decode([token]).strip() == number}

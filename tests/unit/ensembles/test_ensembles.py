@@ -24,7 +24,7 @@ from workbench.ensembles.methods import _features
 from workbench.ensembles.methods._likelihood import mean_logprob
 from workbench.ensembles.methods.pipeline import Pipeline, fill
 from workbench.ensembles.methods.stacking import Stacking
-from workbench.ensembles.methods.vote import Vote, said
+from workbench.ensembles.methods.vote import Vote, final_answer
 from workbench.ensembles.shelf import create_ensemble, read_ensemble
 from workbench.inference import engine as engine_module
 from workbench.inference.decoding import Decoding
@@ -185,7 +185,7 @@ def test_a_token_that_ends_any_member_ends_all(home: Home, monkeypatch: pytest.M
     ],
 )
 def test_what_an_answer_comes_to(text: str, final: str, expected: object) -> None:
-    assert said(text, final) == expected
+    assert final_answer(text, final) == expected
 
 
 class Told:

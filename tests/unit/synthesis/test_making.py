@@ -197,9 +197,9 @@ def test_the_log_gives_back_what_it_was_told(tmp_path: Path) -> None:
     log.decide("1", "kept", score=None)
     again = MakingLog(path)
     assert again.start == {"parents": {"a": "1"}}
-    assert again.known(asked("a/1"), "toy") == reply
-    assert again.known(asked("a/2"), "toy") == Reply(failure="empty reply")
-    assert again.known(asked("a/1"), "other") is None and again.known(asked("a/1", seed=1), "toy") is None
+    assert again.reply_to(asked("a/1"), "toy") == reply
+    assert again.reply_to(asked("a/2"), "toy") == Reply(failure="empty reply")
+    assert again.reply_to(asked("a/1"), "other") is None and again.known(asked("a/1", seed=1), "toy") is None
     again.decide("1", "kept", score=None)
     again.decide("1", "dropped", score=None)
     types = [json.loads(line)["type"] for line in path.read_text("utf-8").splitlines()]
@@ -231,7 +231,7 @@ def test_troubles_at_the_end_are_forgotten_and_others_stand(tmp_path: Path) -> N
     for key, reply in (("a/1", trouble), ("a/2", Reply("Yes", "eos")), ("a/3", trouble), ("a/4", trouble)):
         log.add([(asked(key), reply)], "toy")
     again = MakingLog(path)
-    assert [bool(again.known(asked(f"a/{n}"), "toy")) for n in (1, 2, 3, 4)] == [True, True, False, False]
+    assert [bool(again.reply_to(asked(f"a/{n}"), "toy")) for n in (1, 2, 3, 4)] == [True, True, False, False]
 
 
 def test_seeds_are_different_and_lasting() -> None:

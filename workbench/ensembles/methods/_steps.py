@@ -25,7 +25,7 @@ class Result:
 
     text: str
     finish: str
-    generated_ids: list[int] = field(default_factory=list)
+    token_ids: list[int] = field(default_factory=list)
     note: str = ""
 
 
@@ -69,5 +69,5 @@ class Steps:
     def _finish(self, result: Result) -> str:
         new = result.text.removeprefix(self.text)
         self.text += new
-        self.finish, self.generated_ids, self.note = result.finish, result.generated_ids, result.note
+        self.finish, self.generated_ids, self.note = result.finish, result.token_ids, result.note
         return new

@@ -29,8 +29,8 @@ class Pool(Stream):
         super().__init__(engine.model(members[0]), messages, decoding.model_copy(update={"repetition_penalty": 1.0}))
         penalty = Decoding(greedy=True, repetition_penalty=decoding.repetition_penalty)
         self.parts = [Stream(engine.model(member), messages, penalty) for member in members]
-        self.stops = set().union(*(part.stops for part in self.parts))
-        self.remaining_context = min(part.remaining_context for part in self.parts)
+        self.stops = set().union(*(stream.stops for stream in self.parts))
+        self.remaining_context = min(stream.remaining_context for stream in self.parts)
         self._combine = combine
 
     def logits(self) -> "Tensor":
@@ -38,14 +38,14 @@ class Pool(Stream):
         import torch
 
         # in float64 on the CPU, as not every device has it
-        heard = [part.scores().cpu().double() for part in self.parts]
+        heard = [stream.scores().cpu().double() for stream in self.parts]
         width = min(scores.shape[-1] for scores in heard)  # beyond the vocabulary some models are padded
         return self._combine(torch.cat([scores[:, :width].log_softmax(-1) for scores in heard]))[None]
 
     def take(self, token: int) -> None:
         super().take(token)
-        for part in self.parts:
-            part.generated_ids.append(token)
+        for stream in self.parts:
+            stream.generated_ids.append(token)
 
 
 def linear(weights: Sequence[float]) -> Combine:

@@ -50,10 +50,10 @@ class Pipeline(Ensemble):
                 f"{len(self.instructions)} are given for {len(members) - 1} members after the first.",
                 "Give one for each of them, or one for all.",
             )
-        for place, instruction in enumerate(self.instructions):
+        for index, instruction in enumerate(self.instructions):
             if not PLACES.search(instruction):
                 problems.add(
-                    f"instructions.{place}", "has neither {prompt} nor {answer}.", "Say where they belong in it."
+                    f"instructions.{index}", "has neither {prompt} nor {answer}.", "Say where they belong in it."
                 )
 
     def how(self, members: Sequence[str]) -> str:
@@ -64,24 +64,24 @@ class Pipeline(Ensemble):
 
     def _work(self, engine: "Engine", members: Sequence[str], messages: Messages, decoding: Decoding) -> Work:
         result = Result("", "eos")
-        for place, member in enumerate(members):
-            stream = engine.model(member).open(self._conversation(place, messages, result.text), decoding)
-            last = place == len(members) - 1
-            yield Step(f"stage {place + 1} of {len(members)} · {member}", stream, live=last)
+        for index, member in enumerate(members):
+            stream = engine.model(member).open(self._conversation(index, messages, result.text), decoding)
+            last = index == len(members) - 1
+            yield Step(f"stage {index + 1} of {len(members)} · {member}", stream, live=last)
             if stream.text.strip():  # one with nothing to say leaves the answer as it was
                 text = stream.text if last else stream.text.strip()
                 result = Result(text, stream.finish, stream.generated_ids, f"{len(members)} stages")
         return result
 
-    def _conversation(self, place: int, messages: Messages, answer: str) -> Messages:
+    def _conversation(self, index: int, messages: Messages, answer: str) -> Messages:
         """The user's conversation, its last turn rewritten by the stage's instruction; as it is for the first."""
-        if place == 0:
+        if index == 0:
             return messages
-        instruction = self.instructions[min(place, len(self.instructions)) - 1]
+        instruction = self.instructions[min(index, len(self.instructions)) - 1]
         filled = fill(instruction, prompt=messages[-1]["content"], answer=answer)
         return [*messages[:-1], {**messages[-1], "content": filled}]
 
 
 def fill(instruction: str, **values: str) -> str:
     """The instruction with {prompt} and {answer} put in, all at once: what stands in them is left alone."""
-    return PLACES.sub(lambda found: values[found[1]], instruction)
+    return PLACES.sub(lambda match: values[match[1]], instruction)

@@ -52,28 +52,28 @@ class Stacking(Ensemble):
         return Steps(self._work(engine, members, messages, decoding))
 
     def _work(self, engine: "Engine", members: Sequence[str], messages: Messages, decoding: Decoding) -> Work:
-        made: dict[str, Result] = {}
-        for place, member in enumerate(members, 1):
+        answers: dict[str, Result] = {}
+        for number, member in enumerate(members, 1):
             stream = engine.model(member).open(messages, decoding)
-            yield Step(f"answer {place} of {len(members)} · {member}", stream)
+            yield Step(f"answer {number} of {len(members)} · {member}", stream)
             if text := stream.text.strip():
-                made[member] = Result(text, stream.finish, stream.generated_ids)
+                answers[member] = Result(text, stream.finish, stream.generated_ids)
         scores: dict[str, float] = {}
-        for place, (member, answer) in enumerate(made.items(), 1):
-            yield Step(f"weighing answer {place} of {len(made)}")
+        for number, (member, answer) in enumerate(answers.items(), 1):
+            yield Step(f"weighing answer {number} of {len(answers)}")
             candidate = features.Candidate(member, answer.text, answer.finish)
             values = features.of_text(engine, members, candidate)
             for judge in members:
                 values |= features.of_likelihood(engine, judge, messages, candidate)
             scores[member] = self.score(values)
-        return self._result(made, scores)
+        return self._result(answers, scores)
 
     @staticmethod
-    def _result(made: dict[str, Result], scores: dict[str, float]) -> Result:
-        if not made:
+    def _result(answers: dict[str, Result], scores: dict[str, float]) -> Result:
+        if not answers:
             return Result("", "eos", note="every answer was empty")
         best, *others = sorted(scores, key=lambda member: -scores[member])
-        answer, note = made[best], f"by {best}"
+        answer, note = answers[best], f"by {best}"
         if others:
             note += f", {1 / (1 + math.exp(scores[others[0]] - scores[best])):.0%} against {others[0]}"
-        return Result(answer.text, answer.finish, answer.generated_ids, note)
+        return Result(answer.text, answer.finish, answer.token_ids, note)

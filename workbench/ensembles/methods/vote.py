@@ -49,14 +49,14 @@ class Vote(Ensemble):
         samples = 1 if decoding.greedy else self.samples
         asked = [(sample, member) for sample in range(samples) for member in members]
         ballots: list[Ballot] = []
-        for place, (sample, member) in enumerate(asked, 1):
+        for number, (sample, member) in enumerate(asked, 1):
             settings = decoding.model_copy(update={"seed": decoding.seed + STRIDE * sample})
             stream = engine.model(member).open(messages, settings)
-            yield Step(f"sample {place} of {len(asked)} · {member}", stream)
+            yield Step(f"sample {number} of {len(asked)} · {member}", stream)
             ballots.append((member, Result(stream.text.strip(), stream.finish, stream.generated_ids)))
-        found = tally(ballots, self.final)
-        most = max(map(len, found), default=0)
-        leading = [group for group in found if len(group) == most]
+        groups = tally(ballots, self.final)
+        most = max(map(len, groups), default=0)
+        leading = [group for group in groups if len(group) == most]
         if len(leading) > 1:
             yield Step("breaking a tie")
             leading.sort(key=lambda group: -self._likelihood(engine, messages, group))
@@ -83,13 +83,13 @@ def tally(ballots: Sequence[Ballot], final: str) -> list[list[Ballot]]:
     groups: dict[object, list[Ballot]] = defaultdict(list)
     for who, answer in ballots:
         if answer.text:
-            groups[said(answer.text, final)].append((who, answer))
+            groups[final_answer(answer.text, final)].append((who, answer))
     return list(groups.values())
 
 
-def said(text: str, final: str) -> object:
+def final_answer(text: str, final: str) -> object:
     """An answer's last number ('1,200.0' is 1200), its last line, or all of it; spaces and case aside."""
-    if final == "number" and (found := NUMBER.findall(text)):
-        return Decimal(found[-1].replace(",", "").replace("−", "-"))
+    if final == "number" and (numbers := NUMBER.findall(text)):
+        return Decimal(numbers[-1].replace(",", "").replace("−", "-"))
     last = text.strip().splitlines()[-1] if final != "text" and text.strip() else text
     return " ".join(last.split()).casefold()

@@ -70,10 +70,10 @@ class PushDataset(Job):
                 commit_message=f"{self.dataset}, from LLM Workbench",
             )  # fmt: skip
         except Exception as error:
-            known = explained(error, self.repo)
-            if known is None:
+            explanation = explained(error, self.repo)
+            if explanation is None:
                 raise
-            raise known from None
+            raise explanation from None
         finally:
             shutil.rmtree(folder, ignore_errors=True)
         ctx.progress(2, 2, "On the hub")
@@ -85,15 +85,15 @@ class PushDataset(Job):
         from workbench.data.exports.formats.parquet import Parquet
         from workbench.family.dataset_card import dataset_card
 
-        def tell(done: float, total: float, text: str) -> None:
-            ctx.progress(done / total if total else 0, 2, text)
+        def tell(completed: float, total: float, text: str) -> None:
+            ctx.progress(completed / total if total else 0, 2, text)
 
-        made = write_export(ctx.home, self.dataset, Parquet(), folder / "data", tell=tell, stop=ctx.checkpoint)
-        for path in made.settings:
+        export = write_export(ctx.home, self.dataset, Parquet(), folder / "data", tell=tell, stop=ctx.checkpoint)
+        for path in export.settings:
             path.unlink()
-        files = {split: f"data/{split}.parquet" for split in made.data}
-        for split, path in made.data.items():
+        files = {split: f"data/{split}.parquet" for split in export.data}
+        for split, path in export.data.items():
             path.rename(folder / files[split])
-        card = dataset_card(ctx.home, self.dataset, self.repo, self.license, files, made.uses)
+        card = dataset_card(ctx.home, self.dataset, self.repo, self.license, files, export.uses)
         write_text(folder / "README.md", card)
         return files

@@ -65,19 +65,19 @@ class PushGguf(Job):
         ctx.progress(0, total, f"Opening {self.repo}")
         try:
             url = str(api.create_repo(self.repo, private=self.private, exist_ok=True))
-            for place, name in enumerate(self.models):
+            for index, name in enumerate(self.models):
                 ctx.checkpoint()
                 path = gguf_file(ctx.home, name)
-                ctx.progress(place, total, f"Uploading {name}.gguf, {human_size(path.stat().st_size)}")
+                ctx.progress(index, total, f"Uploading {name}.gguf, {human_size(path.stat().st_size)}")
                 api.upload_file(path_or_fileobj=path, path_in_repo=f"{name}.gguf", repo_id=self.repo)
             ctx.progress(total - 1, total, "Writing the model card")
             card = model_card(ctx.home, self.repo, self.models).encode()
             api.upload_file(path_or_fileobj=card, path_in_repo="README.md", repo_id=self.repo)
         except Exception as error:
-            known = explained(error, self.repo)
-            if known is None:
+            explanation = explained(error, self.repo)
+            if explanation is None:
                 raise
-            raise known from None
+            raise explanation from None
         ctx.progress(total, total, "On the hub")
         return {"repository": url, "files": [f"{name}.gguf" for name in self.models]}
 

@@ -28,11 +28,11 @@ BUFFERS = re.compile(r"inv_freq|masked_bias|attn\.bias$|position_ids")
 
 
 @dataclass
-class Seen:
+class ModelFacts:
     """One model of a recipe, as its files describe it. shapes: (shape, safetensors dtype) by tensor."""
 
     name: str
-    found: Resolved
+    resolved: Resolved
     config: dict[str, Any]
     shapes: dict[str, tuple[tuple[int, ...], str]]
     vocabulary: Vocabulary | None = None
@@ -50,8 +50,8 @@ class Seen:
     @functools.cached_property
     def rows(self) -> int:
         """Rows of the embedding, padding included."""
-        found = [shape[0] for name, (shape, _) in self.shapes.items() if is_vocabulary(name) and shape]
-        return max(found, default=_whole_number(self.config.get("vocab_size")))
+        counts = [shape[0] for name, (shape, _) in self.shapes.items() if is_vocabulary(name) and shape]
+        return max(counts, default=_whole_number(self.config.get("vocab_size")))
 
     @functools.cached_property
     def dtype(self) -> str:
@@ -63,7 +63,7 @@ class Seen:
 
     @property
     def identity(self) -> Hashable:
-        return self.found.base, self.found.adapter
+        return self.resolved.base, self.resolved.adapter
 
 
 def _whole_number(value: Any) -> int:
@@ -75,74 +75,74 @@ def is_vocabulary(name: str) -> bool:
     return layer_of(name) is None and group_of(name) in ("embeddings", "head") and "pos" not in name
 
 
-def see_all(home: Home, names: Iterable[str], problems: Problems) -> dict[str, Seen]:
+def read_all_facts(home: Home, names: Iterable[str], problems: Problems) -> dict[str, ModelFacts]:
     """What the files of these models say, by name; those that cannot be read become problems and are left out."""
-    models: dict[str, Seen] = {}
+    models: dict[str, ModelFacts] = {}
     for name in names:
         try:
-            found = find(home, name)
+            resolved = find(home, name)
             before = len(problems.found)
-            seen = see(found, name, problems)
-            if seen and len(problems.found) == before:
-                require_sound(home, found.adapter, found.base, "models")
+            facts = read_facts(resolved, name, problems)
+            if facts and len(problems.found) == before:
+                require_sound(home, resolved.adapter, resolved.base, "models")
         except UserError as error:
             problems.collect("models", error)
         else:
-            models |= {name: seen} if seen else {}
+            models |= {name: facts} if facts else {}
     return models
 
 
-def see(found: Resolved, name: str, problems: Problems) -> Seen | None:
+def read_facts(resolved: Resolved, name: str, problems: Problems) -> ModelFacts | None:
     """What a model's files say, its problems added; None if they say too little to go on."""
     before = len(problems.found)
-    config = read_json(found.base / "config.json", problems)
-    if not list(found.base.glob("*.safetensors")):
-        pickled = any(path.suffix in PICKLED for path in found.base.iterdir())
+    config = read_json(resolved.base / "config.json", problems)
+    if not list(resolved.base.glob("*.safetensors")):
+        pickled = any(path.suffix in PICKLED for path in resolved.base.iterdir())
         problems.add(
             "models", f"{name!r} has {'only pickled weights' if pickled else 'no weights'}.",
             "Save it as safetensors (save_pretrained does) and import it again; pickles can run code.",
         )  # fmt: skip
         return None
-    for problem in tensors.check_shards(found.base):
+    for problem in tensors.check_shards(resolved.base):
         problems.add("models", f"{name!r}: {problem.message}", problem.remedy)
     if len(problems.found) > before:
         return None
-    shapes = {tensor: (shape, dtype) for tensor, shape, dtype in tensors.shapes(found.base)}
+    shapes = {tensor: (shape, dtype) for tensor, shape, dtype in tensors.shapes(resolved.base)}
     inner = config.get("text_config")
-    seen = Seen(name, found, {**config, **(inner if isinstance(inner, dict) else {})}, shapes)
-    seen.config["architectures"] = config.get("architectures")
-    if seen.architecture == "?" or "," in seen.architecture:
+    facts = ModelFacts(name, resolved, {**config, **(inner if isinstance(inner, dict) else {})}, shapes)
+    facts.config["architectures"] = config.get("architectures")
+    if facts.architecture == "?" or "," in facts.architecture:
         problems.add("models", f"the config.json of {name!r} names no one architecture.", "Write its class there.")
-    _plain(seen, problems)
-    if found.adapter:
-        _adapter(seen, problems)
-    seen.vocabulary = vocabulary(found.home_of_template)
-    return seen
+    _plain(facts, problems)
+    if resolved.adapter:
+        _adapter(facts, problems)
+    facts.vocabulary = vocabulary(resolved.home_of_template)
+    return facts
 
 
-def _plain(seen: Seen, problems: Problems) -> None:
+def _plain(facts: ModelFacts, problems: Problems) -> None:
     """Weights must be plain floats: packed ones cannot be added up."""
-    packed = [name for name, (_, dtype) in seen.shapes.items() if dtype not in BYTES and "weight" in name.lower()]
-    how = seen.config.get("quantization_config")
+    packed = [name for name, (_, dtype) in facts.shapes.items() if dtype not in BYTES and "weight" in name.lower()]
+    how = facts.config.get("quantization_config")
     if how or packed:
-        kind = how.get("quant_method", "quantised") if isinstance(how, dict) else seen.shapes[packed[0]][1]
-        problems.add("models", f"{seen.name!r} is quantised ({kind}).", "Merge the unquantised model; quantise after.")
+        kind = how.get("quant_method", "quantised") if isinstance(how, dict) else facts.shapes[packed[0]][1]
+        problems.add("models", f"{facts.name!r} is quantised ({kind}).", "Merge the unquantised model; quantise after.")
 
 
-def _adapter(seen: Seen, problems: Problems) -> None:
+def _adapter(facts: ModelFacts, problems: Problems) -> None:
     """The same that `workbench.models.weights` refuses."""
-    assert seen.found.adapter
+    assert facts.resolved.adapter
     try:
-        kind = adapter_kind(seen.found.adapter)
-        kind.require_foldable(seen.found.adapter.name, "models")
-        for misfit in misfits(kind, seen.found.adapter, seen.found.base)[:1]:
-            problems.add("models", f"{seen.name!r}: {misfit}", "Choose the base this adapter was trained on.")
+        kind = adapter_kind(facts.resolved.adapter)
+        kind.require_foldable(facts.resolved.adapter.name, "models")
+        for misfit in misfits(kind, facts.resolved.adapter, facts.resolved.base)[:1]:
+            problems.add("models", f"{facts.name!r}: {misfit}", "Choose the base this adapter was trained on.")
     except UserError as error:
         problems.collect("models", error)
         return
-    tied = seen.config.get("tie_word_embeddings", True)
-    if kind.embeddings and (tied or (kind.rows and kind.rows != seen.rows)):
+    tied = facts.config.get("tie_word_embeddings", True)
+    if kind.embeddings and (tied or (kind.rows and kind.rows != facts.rows)):
         problems.add(
-            "models", f"the adapter of {seen.name!r} trains {kind.embeddings}: another layout than its base's.",
+            "models", f"the adapter of {facts.name!r} trains {kind.embeddings}: another layout than its base's.",
             "Fold it into its base in the Models tab first, and merge the folded model.",
         )  # fmt: skip

@@ -10,11 +10,13 @@ FLOATS = {tensors.NAMES[kind]: kind for kind in BYTES}
 def precision(view: View) -> None:
     config = view.recipe.config
     kinds: dict[str, list[str]] = {}
-    for seen in view.models.values():
-        kinds.setdefault(tensors.NAMES.get(seen.dtype, seen.dtype), []).append(seen.name)
+    for facts in view.models.values():
+        kinds.setdefault(tensors.NAMES.get(facts.dtype, facts.dtype), []).append(facts.name)
     if len(kinds) > 1:
-        told = ", ".join(f"{dtype} in {' and '.join(names)}" for dtype, names in kinds.items())
-        view.note("dtype", f"{told}; the result gets {tensors.NAMES[result_dtype(view)]}.", "Set dtype and out_dtype.")
+        listing = ", ".join(f"{dtype} in {' and '.join(names)}" for dtype, names in kinds.items())
+        view.note(
+            "dtype", f"{listing}; the result gets {tensors.NAMES[result_dtype(view)]}.", "Set dtype and out_dtype."
+        )
     wide = [dtype for dtype in kinds if dtype != "float16"]
     for where, dtype in (("dtype", config.dtype), ("out_dtype", config.out_dtype)):
         if dtype == "float16" and wide:
@@ -22,7 +24,7 @@ def precision(view: View) -> None:
                 where, f"float16 ends at 65504, {wide[0]} far beyond: large values become infinite.",
                 "Use bfloat16 or float32.",
             )  # fmt: skip
-    widest = max((BYTES.get(seen.dtype, 4) for seen in view.models.values()), default=8)
+    widest = max((BYTES.get(facts.dtype, 4) for facts in view.models.values()), default=8)
     if BYTES[result_dtype(view)] > widest and not config.out_dtype:
         view.note("out_dtype", f"the file gets {config.dtype}, larger than the models.", "Set out_dtype: bfloat16.")
 
@@ -33,5 +35,5 @@ def result_dtype(view: View, maths: bool = False) -> str:
     named = config.dtype if maths else config.out_dtype or config.dtype
     if named:
         return FLOATS[named]
-    kinds = {seen.dtype for seen in view.models.values()} & set(BYTES)
+    kinds = {facts.dtype for facts in view.models.values()} & set(BYTES)
     return next(iter(kinds)) if len(kinds) == 1 else "F64" if "F64" in kinds else "F32"

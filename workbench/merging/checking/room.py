@@ -11,7 +11,7 @@ from workbench.merging.checking.context import View
 from workbench.merging.checking.model_facts import BUFFERS, BYTES, is_vocabulary
 from workbench.merging.checking.precision import result_dtype
 from workbench.merging.checking.rows import result_rows
-from workbench.merging.stack import Part, layer_of
+from workbench.merging.stack import Segment, layer_of
 from workbench.models.shelf import check_free
 
 PROCESS = 600_000_000  # bytes the engine takes before it holds a tensor
@@ -30,26 +30,26 @@ def estimate_of(view: View) -> Estimate:
     """Memory: (models + 2) times the largest tensor in the precision of the maths, and the process itself."""
     loose: dict[str, int] = {}
     largest = 0
-    for seen in view.models.values():
-        for name, (shape, _) in seen.shapes.items():
+    for facts in view.models.values():
+        for name, (shape, _) in facts.shapes.items():
             size = math.prod(shape)
             if is_vocabulary(name) and shape:
                 size = size // max(1, shape[0]) * result_rows(view)
             if layer_of(name) is None and not BUFFERS.search(name):
                 loose.setdefault(name, size)
             largest = max(largest, size)
-    parameters = sum(loose.values()) + sum(_layer_size(view, part) for part in view.parts)
-    models = max((len(part.inputs) for part in view.parts), default=0)
+    parameters = sum(loose.values()) + sum(_layer_size(view, segment) for segment in view.segments)
+    models = max((len(segment.inputs) for segment in view.segments), default=0)
     memory = PROCESS + (models + 2) * largest * BYTES[result_dtype(view, maths=True)]
     return Estimate(parameters, parameters * BYTES[result_dtype(view)], memory)
 
 
-def _layer_size(view: View, part: Part) -> int:
+def _layer_size(view: View, segment: Segment) -> int:
     """Parameters of a part's layers, counted in its first source."""
-    one = part.inputs[0]
-    seen = view.models.get(one.model)
-    inner = ((layer_of(name), shape) for name, (shape, _) in (seen.shapes.items() if seen else ()))
-    return sum(math.prod(shape) for layer, shape in inner if layer is not None and one.first <= layer < one.last)
+    source = segment.inputs[0]
+    facts = view.models.get(source.model)
+    inner = ((layer_of(name), shape) for name, (shape, _) in (facts.shapes.items() if facts else ()))
+    return sum(math.prod(shape) for layer, shape in inner if layer is not None and source.first <= layer < source.last)
 
 
 def room(view: View, output: str, estimate: Estimate) -> None:

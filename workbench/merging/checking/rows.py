@@ -4,23 +4,25 @@ import math
 from typing import Any
 
 from workbench.merging.checking.context import View
-from workbench.merging.checking.model_facts import Seen
+from workbench.merging.checking.model_facts import ModelFacts
 
 
 def result_tokens(view: View) -> dict[str, int]:
     """Tokens of the result by id, nearly: those a union adds come after the base's."""
     config, donor = view.recipe.config, view.donor
-    found = dict(donor.vocabulary.ids) if donor and donor.vocabulary else {}
+    ids = dict(donor.vocabulary.ids) if donor and donor.vocabulary else {}
     if donor and view.tokenizer in ("base", "union"):
-        found = {token: place for token, place in found.items() if place < donor.rows}
+        ids = {token: token_id for token, token_id in ids.items() if token_id < donor.rows}
     added: list[str] = list((config.tokenizer.tokens if config.tokenizer else None) or {})
-    for seen in view.models.values() if view.tokenizer == "union" else ():
+    for facts in view.models.values() if view.tokenizer == "union" else ():
         added += [
-            token for token, place in (seen.vocabulary.ids if seen.vocabulary else {}).items() if place < seen.rows
+            token
+            for token, token_id in (facts.vocabulary.ids if facts.vocabulary else {}).items()
+            if token_id < facts.rows
         ]
     for token in added:
-        found.setdefault(token, len(found))
-    return found
+        ids.setdefault(token, len(ids))
+    return ids
 
 
 def result_rows(view: View) -> int:
@@ -34,19 +36,19 @@ def result_rows(view: View) -> int:
 def rows(view: View) -> None:
     """Every token needs a row: in the result, and in each model that is said to have the token."""
     result, rows = result_tokens(view), result_rows(view)
-    beyond = [token for token, place in result.items() if place >= rows]
+    beyond = [token for token, token_id in result.items() if token_id >= rows]
     if beyond:
         view.problems.add(
             "tokenizer", f"ids have gaps: {len(beyond)} tokens, such as {beyond[0]!r}, would have no row of {rows}.",
             f"Set pad_to_multiple_of so that {max(result.values()) + 1} rows or more are made, or leave tokenizer out.",
         )  # fmt: skip
-    for seen in view.models.values():
-        ids = seen.vocabulary.ids if seen.vocabulary else {}
-        rowless = [token for token, place in ids.items() if place >= seen.rows and token in result]
-        if rowless and seen is not view.first:
+    for facts in view.models.values():
+        ids = facts.vocabulary.ids if facts.vocabulary else {}
+        rowless = [token for token, token_id in ids.items() if token_id >= facts.rows and token in result]
+        if rowless and facts is not view.first:
             view.problems.add(
                 "tokenizer",
-                f"{len(rowless)} tokens of {seen.name!r}, such as {rowless[0]!r}, have no row in its embedding.",
+                f"{len(rowless)} tokens of {facts.name!r}, such as {rowless[0]!r}, have no row in its embedding.",
                 "Take them out of its tokenizer, or resize its embedding.",
             )  # fmt: skip
 
@@ -54,8 +56,12 @@ def rows(view: View) -> None:
 def token_sources(view: View) -> None:
     """Where single tokens' rows come from: zero, a model of the recipe, or a token of one."""
     config = view.recipe.config.tokenizer
-    for token, one in ((config.tokens if config else None) or {}).items():
-        source = one.source if isinstance(one.source, dict) else {"kind": "model", "model": one.source, "token": token}
+    for token, setting in ((config.tokens if config else None) or {}).items():
+        source = (
+            setting.source
+            if isinstance(setting.source, dict)
+            else {"kind": "model", "model": setting.source, "token": token}
+        )
         kind, model = source.get("kind"), source.get("model")
         where = f"tokenizer.tokens.{token}"
         if kind not in ("zero", "model_token", "model") or (kind != "zero" and _ambiguous(source)):
@@ -64,15 +70,15 @@ def token_sources(view: View) -> None:
         elif kind != "zero" and str(model) not in view.models:
             view.problems.add(where, f"{model!r} is not among the models merged.", "Take one of the recipe's models.")
         elif kind != "zero" and not _has_token(view.models[str(model)], source):
-            told = source.get("token", source.get("token_id"))
-            view.problems.add(where, f"{model!r} has no token {told!r}.", "Choose another token or model.")
+            missing_token = source.get("token", source.get("token_id"))
+            view.problems.add(where, f"{model!r} has no token {missing_token!r}.", "Choose another token or model.")
 
 
 def _ambiguous(source: dict[str, Any]) -> bool:
     return not source.get("model") or (source.get("token") is None) == (source.get("token_id") is None)
 
 
-def _has_token(seen: Seen, source: dict[str, Any]) -> bool:
+def _has_token(facts: ModelFacts, source: dict[str, Any]) -> bool:
     if source.get("token") is not None:
-        return seen.vocabulary is not None and source["token"] in seen.vocabulary.ids
-    return isinstance(source["token_id"], int) and 0 <= source["token_id"] < seen.rows
+        return facts.vocabulary is not None and source["token"] in facts.vocabulary.ids
+    return isinstance(source["token_id"], int) and 0 <= source["token_id"] < facts.rows

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from workbench.core.errors import suggestion
 from workbench.merging.checking.context import View
 from workbench.merging.checking.together import together
-from workbench.merging.checking.values import filter_texts, given_in, reader, uses
+from workbench.merging.checking.values import filter_texts, reader, settings_in, uses
 from workbench.merging.parameters import MethodInfo, Parameter
 from workbench.merging.recipe import Setting, numbers
 from workbench.merging.stack import lookup
@@ -18,16 +18,16 @@ SHARES = ("density", "gamma", "select_topk")
 
 
 def settings(view: View, info: MethodInfo) -> None:
-    given = given_in(view)
-    for name in sorted({name for name, *_ in given} - {one.name for one in info.parameters}):
-        near = suggestion(name, [one.name for one in info.parameters])
+    entries = settings_in(view)
+    for name in sorted({name for name, *_ in entries} - {parameter.name for parameter in info.parameters}):
+        near = suggestion(name, [parameter.name for parameter in info.parameters])
         view.note(f"parameters.{name}", f"{info.name} ignores it.", near if near.startswith("Did") else "Leave it out.")
     for parameter in info.parameters:
-        mine = [(model, setting) for name, model, setting in given if name == parameter.name]
+        mine = [(model, setting) for name, model, setting in entries if name == parameter.name]
         _misplaced(view, info, parameter, [model for model, _ in mine if model])
         if _readable(view, parameter, [setting for _, setting in mine]):
             _resolved(view, info, parameter)
-    _filters(view, [(name, setting) for name, _, setting in given])
+    _filters(view, [(name, setting) for name, _, setting in entries])
     together(view, info)
 
 
@@ -37,7 +37,7 @@ def _misplaced(view: View, info: MethodInfo, parameter: Parameter, models: list[
             f"parameters.{parameter.name}", f"it is one value for all models: the one under {models[0]!r} is not read.",
             "Put it under the recipe's parameters.",
         )  # fmt: skip
-    bases = [part.base for part in view.parts]
+    bases = [segment.base for segment in view.segments]
     if parameter.scope == "non_base" and any(view.same(model, base) for model in models for base in bases):
         view.note(f"parameters.{parameter.name}", f"{info.name} reads none for the base.", "Leave it out there.")
 
@@ -61,11 +61,11 @@ def _resolved(view: View, info: MethodInfo, parameter: Parameter) -> None:
     values: set[Any] = set()
     missing: dict[str, list[str]] = {}
     total: Counter[str] = Counter()
-    for part, one, tensor, place in uses(view, parameter):
-        model = one.model if one else ""
+    for segment, source, tensor, position in uses(view, parameter):
+        model = source.model if source else ""
         total[model] += 1
         try:
-            value = lookup(parameter.name, part.settings(model or None), tensor, place, reader(parameter))
+            value = lookup(parameter.name, segment.settings(model or None), tensor, position, reader(parameter))
         except ValidationError:
             view.problems.add(
                 f"parameters.{parameter.name}", "its gradient gives no whole number in between.", "Give one value."
@@ -115,11 +115,11 @@ def _span(low: float | None, high: float | None) -> str:
 
 def _filters(view: View, settings: list[tuple[str, Setting]]) -> None:
     """A filter that no tensor's name holds does nothing; mergekit says nothing."""
-    known = [name for seen in view.models.values() for name in seen.shapes]
-    words = sorted({word for name in known for word in name.split(".") if not word.isdigit()})
+    tensor_names = [name for facts in view.models.values() for name in facts.shapes]
+    words = sorted({word for name in tensor_names for word in name.split(".") if not word.isdigit()})
     for name, setting in settings:
         for text in filter_texts(setting):
-            if known and not any(text in tensor for tensor in known):
+            if tensor_names and not any(text in tensor for tensor in tensor_names):
                 near = suggestion(text, words)
                 remedy = near if near.startswith("Did") else "Use part of a tensor's name, such as self_attn or mlp."
                 view.note(f"parameters.{name}", f"no tensor has {text!r} in its name.", remedy)

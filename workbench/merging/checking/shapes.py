@@ -6,7 +6,7 @@ from typing import Any
 
 from workbench.core.errors import Problems
 from workbench.merging.checking.context import View
-from workbench.merging.checking.model_facts import BUFFERS, Seen, is_vocabulary
+from workbench.merging.checking.model_facts import BUFFERS, ModelFacts, is_vocabulary
 from workbench.merging.stack import group_of, layer_of
 
 SIZES = (
@@ -43,7 +43,7 @@ def all_alike(view: View) -> None:
             )
 
 
-def alike(problems: Problems, first: Seen, other: Seen) -> bool:
+def alike(problems: Problems, first: ModelFacts, other: ModelFacts) -> bool:
     """Whether two models have one architecture, its sizes and its tensors; adds the first reasons why not."""
     before = len(problems.found)
     wrong = [key for key in SIZES if _differ(first, other, key)]
@@ -54,10 +54,10 @@ def alike(problems: Problems, first: Seen, other: Seen) -> bool:
             "Only models of one architecture can be merged; choose fine-tunes of one base.",
         )
     elif wrong:
-        told = ", ".join(f"{key} {other.config[key]} against {first.config[key]}" for key in wrong)
+        differences = ", ".join(f"{key} {other.config[key]} against {first.config[key]}" for key in wrong)
         problems.add(
             "models",
-            f"{other.name!r} has other sizes than {first.name!r}: {told}.",
+            f"{other.name!r} has other sizes than {first.name!r}: {differences}.",
             "Choose models of one size, best fine-tunes of one base.",
         )
     else:
@@ -65,7 +65,7 @@ def alike(problems: Problems, first: Seen, other: Seen) -> bool:
     return len(problems.found) == before
 
 
-def _differ(first: Seen, other: Seen, key: str) -> bool:
+def _differ(first: ModelFacts, other: ModelFacts, key: str) -> bool:
     return key in first.config and key in other.config and first.config[key] != other.config[key]
 
 
@@ -74,7 +74,7 @@ def _short(value: Any) -> str:
     return text if len(text) < 60 else f"{text[:57]}…"
 
 
-def _tensors(problems: Problems, first: Seen, other: Seen) -> None:
+def _tensors(problems: Problems, first: ModelFacts, other: ModelFacts) -> None:
     """Tensor by tensor, from headers."""
     mine, theirs = _keyed(first, other), _keyed(other, first)
     missing = sorted(mine.keys() - theirs.keys())
@@ -94,23 +94,24 @@ def _tensors(problems: Problems, first: Seen, other: Seen) -> None:
         )
 
 
-def _keyed(seen: Seen, other: Seen) -> dict[str, set[tuple[int, ...]]]:
+def _keyed(facts: ModelFacts, other: ModelFacts) -> dict[str, set[tuple[int, ...]]]:
     """Shapes by tensor name, or by kind of tensor where two models differ in layers.
 
     Without buffers and the head, which may be tied; rows of vocabulary tensors are dealt with on their own.
     """
-    found: dict[str, set[tuple[int, ...]]] = {}
-    for name, (shape, _) in seen.shapes.items():
+    shapes: dict[str, set[tuple[int, ...]]] = {}
+    for name, (shape, _) in facts.shapes.items():
         if not BUFFERS.search(name) and not (layer_of(name) is None and group_of(name) == "head"):
-            key = name if seen.depth == other.depth else re.sub(r"\.\d+\.", ".N.", name, count=1)
-            found.setdefault(key, set()).add(shape[1:] if is_vocabulary(name) else shape)
-    return found
+            key = name if facts.depth == other.depth else re.sub(r"\.\d+\.", ".N.", name, count=1)
+            shapes.setdefault(key, set()).add(shape[1:] if is_vocabulary(name) else shape)
+    return shapes
 
 
 def tied(view: View) -> None:
     """Output heads: tied to the embedding in some models, of their own in others."""
     ties = {
-        seen.name: bool(seen.config.get("tie_word_embeddings", not _has_head(seen))) for seen in view.models.values()
+        facts.name: bool(facts.config.get("tie_word_embeddings", not _has_head(facts)))
+        for facts in view.models.values()
     }
     for name, tied in ties.items():
         if not tied and not _has_head(view.models[name]):
@@ -130,5 +131,5 @@ def tied(view: View) -> None:
         )  # fmt: skip
 
 
-def _has_head(seen: Seen) -> bool:
-    return any(layer_of(name) is None and group_of(name) == "head" for name in seen.shapes)
+def _has_head(facts: ModelFacts) -> bool:
+    return any(layer_of(name) is None and group_of(name) == "head" for name in facts.shapes)

@@ -12,21 +12,23 @@ def templates(view: View) -> None:
     donor = view.donor
     if not donor or not donor.vocabulary:
         return
-    others = [seen for seen in view.models.values() if seen.vocabulary and seen is not donor]
-    unlike = [seen.name for seen in others if seen.vocabulary and seen.vocabulary.template != donor.vocabulary.template]
-    given = view.recipe.config.chat_template
-    if given and not _is_template(given):
+    others = [facts for facts in view.models.values() if facts.vocabulary and facts is not donor]
+    unlike = [
+        facts.name for facts in others if facts.vocabulary and facts.vocabulary.template != donor.vocabulary.template
+    ]
+    template = view.recipe.config.chat_template
+    if template and not _is_template(template):
         view.problems.add(
             "chat_template", "it is no template.", f"Give auto, a Jinja template, or one of: {', '.join(_named())}."
         )
-    elif unlike and not given:
+    elif unlike and not template:
         gets = f"that of {donor.name!r}" if donor.vocabulary.template else f"none, as {donor.name!r} has none"
         view.note("chat_template", f"{', '.join(unlike)} have another chat template; the result gets {gets}.",
                   "Set chat_template: auto for the most common one, or give one.")  # fmt: skip
     for name in SPECIAL:
         mine = donor.vocabulary.special[name]
-        theirs = [f"{one.vocabulary.special[name] or 'none'} in {one.name}" for one in others
-                  if one.vocabulary and one.vocabulary.special[name] != mine]  # fmt: skip
+        theirs = [f"{facts.vocabulary.special[name] or 'none'} in {facts.name}" for facts in others
+                  if facts.vocabulary and facts.vocabulary.special[name] != mine]  # fmt: skip
         if theirs:
             view.note(
                 "tokenizer",

@@ -12,7 +12,7 @@ WHOLE_BY_DEFAULT = ("dare", "della", "ties", "breadcrumbs")
 
 def together(view: View, info: MethodInfo) -> None:
     """Values that break the maths only together."""
-    names = {one.name for one in info.parameters}
+    names = {parameter.name for parameter in info.parameters}
     if info.name.startswith("della"):
         _della(view, info)
     if "density" in names and info.name.startswith(WHOLE_BY_DEFAULT) and _all_whole(view, info):
@@ -38,19 +38,19 @@ def _sums(view: View, info: MethodInfo, norm: str) -> list[float]:
     if not all(values_of(view, info, norm).values()):
         return []
     totals: dict[Hashable, float] = {}
-    for (part, _, tensor, place), value in values_of(view, info, "weight").items():
+    for (label, _, tensor, position), value in values_of(view, info, "weight").items():
         if value is None:
             return []
-        name = re.sub(r"\d+", "#", tensor), place
-        totals[part, name] = totals.get((part, name), 0.0) + value
+        name = re.sub(r"\d+", "#", tensor), position
+        totals[label, name] = totals.get((label, name), 0.0) + value
     return list(totals.values())
 
 
 def _della(view: View, info: MethodInfo) -> None:
     density, epsilon = values_of(view, info, "density"), values_of(view, info, "epsilon")
-    spread = {(part, model): value for (part, model, *_), value in epsilon.items()}
-    for (part, model, tensor, place), value in density.items():
-        margin = epsilon.get((part, model, tensor, place), spread.get((part, model), 0.0))
+    margins = {(label, model): value for (label, model, *_), value in epsilon.items()}
+    for (label, model, tensor, position), value in density.items():
+        margin = epsilon.get((label, model, tensor, position), margins.get((label, model), 0.0))
         if 0 < value < 1 and not margin < min(value, 1 - value):
             view.problems.add(
                 "parameters.epsilon", f"density ± epsilon leaves 0 to 1: {value:g} ± {margin:g} for {model!r}.",

@@ -3,18 +3,18 @@
 from collections.abc import Hashable
 
 from workbench.merging.checking.context import View
-from workbench.merging.checking.model_facts import Seen
+from workbench.merging.checking.model_facts import ModelFacts
 from workbench.merging.checking.rows import result_rows, result_tokens, rows, token_sources
 
 
 def tokenizers(view: View) -> None:
     """Rows of one token must meet: by position unless the recipe names a tokenizer, else by the token's text."""
-    for seen in view.models.values():
-        if seen.vocabulary is None:
-            view.problems.add("models", f"{seen.name!r} has no tokenizer.json.", "Save its tokenizer into its folder.")
+    for facts in view.models.values():
+        if facts.vocabulary is None:
+            view.problems.add("models", f"{facts.name!r} has no tokenizer.json.", "Save its tokenizer into its folder.")
     if not view.first or not view.first.vocabulary:
         return
-    others = [seen for seen in list(view.models.values())[1:] if seen.vocabulary]
+    others = [facts for facts in list(view.models.values())[1:] if facts.vocabulary]
     if view.tokenizer is None:
         for other in others:
             if other.identity in _at_the_ends(view):
@@ -28,16 +28,16 @@ def tokenizers(view: View) -> None:
 
 def _at_the_ends(view: View) -> set[Hashable]:
     """Models whose embeddings or heads go in: the sources of the first and the last part."""
-    return {view.key(one.model) for part in (view.parts[0], view.parts[-1]) for one in part.inputs}
+    return {view.key(source.model) for segment in (view.segments[0], view.segments[-1]) for source in segment.inputs}
 
 
-def _by_position(view: View, first: Seen, other: Seen) -> None:
+def _by_position(view: View, first: ModelFacts, other: ModelFacts) -> None:
     assert first.vocabulary and other.vocabulary
     mine, theirs = first.vocabulary.ids, other.vocabulary.ids
     if mine != theirs:
-        places = {place: token for token, place in mine.items()}
-        moved = sum(token in mine and mine[token] != place for token, place in theirs.items())
-        renamed = sum(token not in mine and place in places for token, place in theirs.items())
+        token_of = {token_id: token for token, token_id in mine.items()}
+        moved = sum(token in mine and mine[token] != token_id for token, token_id in theirs.items())
+        renamed = sum(token not in mine and token_id in token_of for token, token_id in theirs.items())
         missing, extra = len(mine.keys() - theirs.keys()), len(theirs.keys() - mine.keys())
         if moved or renamed > len(mine) / 100:
             view.problems.add(
@@ -58,16 +58,18 @@ def _by_position(view: View, first: Seen, other: Seen) -> None:
         )  # fmt: skip
 
 
-def _by_text(view: View, first: Seen, other: Seen) -> None:
+def _by_text(view: View, first: ModelFacts, other: ModelFacts) -> None:
     assert first.vocabulary and other.vocabulary
     mine, theirs, result = first.vocabulary.ids, other.vocabulary.ids, result_tokens(view)
     if mine == theirs:
         return
     lost, filled = len(theirs.keys() - result.keys()), len(result.keys() - theirs.keys())
-    told = [f"{lost} of its tokens are dropped"] * bool(lost)
-    told += [f"the {filled} it lacks take their rows from the models that have them, the base first"] * bool(filled)
-    if told:
-        view.note("tokenizer", f"{other.name!r}: {'; '.join(told)}.", "Use source: union to drop none." if lost else "")
+    effects = [f"{lost} of its tokens are dropped"] * bool(lost)
+    effects += [f"the {filled} it lacks take their rows from the models that have them, the base first"] * bool(filled)
+    if effects:
+        view.note(
+            "tokenizer", f"{other.name!r}: {'; '.join(effects)}.", "Use source: union to drop none." if lost else ""
+        )
     if len(mine.keys() & theirs.keys()) < len(mine) / 2:
         view.note(
             "tokenizer", f"{other.name!r} shares fewer than half of its tokens with {first.name!r}.",
@@ -80,7 +82,7 @@ def padding(view: View) -> None:
     if view.tokenizer is None or not view.first:
         donor = view.donor
         beyond = (
-            [t for t, place in donor.vocabulary.ids.items() if place >= donor.rows]
+            [t for t, token_id in donor.vocabulary.ids.items() if token_id >= donor.rows]
             if donor and donor.vocabulary
             else []
         )

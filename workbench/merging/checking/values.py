@@ -8,7 +8,7 @@ from pydantic import TypeAdapter
 from workbench.merging.checking.context import MOST_LAYERS, View
 from workbench.merging.parameters import MethodInfo, Parameter
 from workbench.merging.recipe import Filtered, Setting
-from workbench.merging.stack import Input, Part, layer_of, lookup
+from workbench.merging.stack import Input, Segment, layer_of, lookup
 
 _readers = {kind.__name__: TypeAdapter(kind).validate_python for kind in (float, int, bool)}
 
@@ -18,54 +18,55 @@ def reader(parameter: Parameter) -> Callable[[Any], Any]:
     return _readers[parameter.kind]
 
 
-def given_in(view: View) -> list[tuple[str, str, Setting]]:
+def settings_in(view: View) -> list[tuple[str, str, Setting]]:
     """(name, model or '', setting) of everything set anywhere."""
-    scopes = [(one.model, one.parameters) for part in view.parts for one in part.inputs]
-    scopes += [("", scope) for part in view.parts for scope in part.scopes]
+    scopes = [(source.model, source.parameters) for segment in view.segments for source in segment.inputs]
+    scopes += [("", scope) for segment in view.segments for scope in segment.scopes]
     return [(name, model, setting) for model, scope in scopes for name, setting in (scope or {}).items()]
 
 
 def filter_texts(setting: Setting) -> list[str]:
     entries = setting if isinstance(setting, list) else [setting]
-    return [one.filter for one in entries if isinstance(one, Filtered) and one.filter not in (None, "*")]
+    return [entry.filter for entry in entries if isinstance(entry, Filtered) and entry.filter not in (None, "*")]
 
 
-def uses(view: View, parameter: Parameter) -> Iterable[tuple[Part, Input | None, str, float]]:
-    """(part, model, tensor, place along the layers) of every use; one a layer where no filter tells tensors apart."""
-    scoped = [setting for name, _, setting in given_in(view) if name == parameter.name]
+def uses(view: View, parameter: Parameter) -> Iterable[tuple[Segment, Input | None, str, float]]:
+    """(segment, model, tensor, position in the layers) of every use; one a layer where filters tell none apart."""
+    scoped = [setting for name, _, setting in settings_in(view) if name == parameter.name]
     filtered = not view.recipe.config.modules and any(filter_texts(setting) for setting in scoped)
-    for part in view.parts:
-        for one in part.inputs if parameter.scope != "shared" else [None]:
-            if one and parameter.scope == "non_base" and view.same(one.model, part.base):
+    for segment in view.segments:
+        for source in segment.inputs if parameter.scope != "shared" else [None]:
+            if source and parameter.scope == "non_base" and view.same(source.model, segment.base):
                 continue
-            source = one or part.inputs[0]
-            for tensor, place in _places(view, part, source) if filtered else _plain_places(part):
-                yield part, one, tensor, place
+            layout = source or segment.inputs[0]
+            for tensor, position in _positions(view, segment, layout) if filtered else _plain_positions(segment):
+                yield segment, source, tensor, position
 
 
-def _plain_places(part: Part) -> list[tuple[str, float]]:
-    return [("", 0.0), *(("", part.place(offset)) for offset in range(min(part.length, MOST_LAYERS)))]
+def _plain_positions(segment: Segment) -> list[tuple[str, float]]:
+    return [("", 0.0), *(("", segment.position(offset)) for offset in range(min(segment.length, MOST_LAYERS)))]
 
 
-def _places(view: View, part: Part, one: Input) -> list[tuple[str, float]]:
-    seen = view.models.get(one.model)
-    found = []
-    for name in seen.shapes if seen else ():
+def _positions(view: View, segment: Segment, source: Input) -> list[tuple[str, float]]:
+    facts = view.models.get(source.model)
+    positions = []
+    for name in facts.shapes if facts else ():
         layer = layer_of(name)
-        if layer is None or one.first <= layer < one.last:
-            found.append((name, 0.0 if layer is None else part.place(layer - one.first)))
-    return found
+        if layer is None or source.first <= layer < source.last:
+            positions.append((name, 0.0 if layer is None else segment.position(layer - source.first)))
+    return positions
 
 
 def values_of(view: View, info: MethodInfo, name: str) -> dict[tuple[str, str, str, float], Any]:
-    """Values by (part, model, tensor, place); the default where none is given."""
+    """Values by (segment, model, tensor, position); the default where none is given."""
     parameter = info.parameter(name)
-    found = {}
-    for part, one, tensor, place in uses(view, parameter) if parameter else ():
-        scopes = part.settings(one.model if one else None)
+    values = {}
+    for segment, source, tensor, position in uses(view, parameter) if parameter else ():
+        scopes = segment.settings(source.model if source else None)
         try:
-            value = lookup(name, scopes, tensor, place, reader(parameter))  # type: ignore[arg-type]
+            value = lookup(name, scopes, tensor, position, reader(parameter))  # type: ignore[arg-type]
         except ValueError:
             continue
-        found[part.label, one.model if one else "", tensor, place] = parameter.default if value is None else value  # type: ignore[union-attr]
-    return found
+        key = segment.label, source.model if source else "", tensor, position
+        values[key] = parameter.default if value is None else value  # type: ignore[union-attr]
+    return values

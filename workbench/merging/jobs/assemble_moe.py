@@ -36,9 +36,9 @@ class AssembleMoe(Job):
 
     @field_validator("recipe", mode="before")
     @classmethod
-    def _from_text(cls, given: Any) -> Any:
+    def _from_text(cls, value: Any) -> Any:
         try:
-            return load_yaml(given, aliases=True) if isinstance(given, str) else given
+            return load_yaml(value, aliases=True) if isinstance(value, str) else value
         except SpecError as error:
             raise NestedSpecError(error.problems) from None
 
@@ -72,13 +72,13 @@ class AssembleMoe(Job):
 
         recipe = MoeRecipe.read(self.recipe)
         folders = recipe.bind(ctx.home)
-        told = 0.0
+        last_report = 0.0
 
         def tell(text: str) -> None:
-            nonlocal told
+            nonlocal last_report
             ctx.checkpoint()
-            if time.monotonic() - told > TELL_EVERY:
-                told = time.monotonic()
+            if time.monotonic() - last_report > TELL_EVERY:
+                last_report = time.monotonic()
                 ctx.progress(0, 0, text)
 
         with writing(ctx.home.models / self.output) as partial:

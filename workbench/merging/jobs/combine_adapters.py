@@ -81,10 +81,10 @@ class CombineAdapters(Job):
     def _folder(self, home: Home, name: str, problems: Problems) -> Path | None:
         """The adapter's folder if it is plain LoRA, else None and a problem."""
         try:
-            found = resolve(home, name, "adapters")
-            folder = found.adapter
+            resolved = resolve(home, name, "adapters")
+            folder = resolved.adapter
             reason = not_plain_lora(folder) if folder else ""
-            require_sound(home, folder if not reason else None, found.base, "adapters")
+            require_sound(home, folder if not reason else None, resolved.base, "adapters")
         except UserError as error:
             problems.collect("adapters", error)
             return None
@@ -105,9 +105,9 @@ class CombineAdapters(Job):
     def _check_ranks(self, folders: list[Path], problems: Problems) -> None:
         if self.combination in ANY_RANK:
             return
-        found = {folder.name: sorted(set(ranks(folder).values())) for folder in folders}
-        if len({rank for each in found.values() for rank in each}) > 1:
-            named = ", ".join(f"{name} {'/'.join(map(str, each))}" for name, each in found.items())
+        ranks_of = {folder.name: sorted(set(ranks(folder).values())) for folder in folders}
+        if len({rank for each in ranks_of.values() for rank in each}) > 1:
+            named = ", ".join(f"{name} {'/'.join(map(str, each))}" for name, each in ranks_of.items())
             problems.add(
                 "combination", f"{self.combination} needs one rank throughout, and they have {named}.",
                 f"These work with any ranks: {', '.join(ANY_RANK)}.",
@@ -122,12 +122,12 @@ def not_plain_lora(folder: Path) -> str:
 
 def ranks(folder: Path) -> dict[str, int]:
     """The rank of every layer that a LoRA adapter changes."""
-    found = {}
+    rank_of = {}
     for name, shape, _ in tensors.shapes(folder):
         for mark in (".lora_A", ".lora_embedding_A"):
             if mark in name:
-                found[name.split(mark)[0].removeprefix("base_model.model.")] = shape[0]
-    return found
+                rank_of[name.split(mark)[0].removeprefix("base_model.model.")] = shape[0]
+    return rank_of
 
 
 def uneven(folders: list[Path]) -> list[str]:

@@ -54,20 +54,20 @@ class ExtractLora(Job):
 
     def check(self, home: Home, problems: Problems) -> None:
         check_free(home, self.output_name, problems)
-        found = {}
+        resolved = {}
         for field, name in (("model", self.model), ("base", self.base)):
             try:
-                found[field] = usable(home, name, field)
+                resolved[field] = usable(home, name, field)
             except UserError as error:
                 problems.collect(field, error)
-        if len(found) < 2:
+        if len(resolved) < 2:
             return
-        if found["base"].adapter:
+        if resolved["base"].adapter:
             problems.add("base", f"{self.base!r} is an adapter.", "Choose a whole model, or fold it first.")
         elif self.model == self.base:
             problems.add("model", "is the base itself.", "Choose a model trained from it.")
         else:
-            self._check_match(found["model"].base, found["base"].base, problems)
+            self._check_match(resolved["model"].base, resolved["base"].base, problems)
 
     def _check_match(self, tuned: Path, base: Path, problems: Problems) -> None:
         """The two must have the same tensors in the same shapes; one of them may tie its head to the embedding."""

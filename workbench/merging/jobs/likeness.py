@@ -42,13 +42,13 @@ class Likeness(Job):
         from workbench.merging import similarity
         from workbench.models.merged import open_weights
 
-        def told(done: int, total: int, words: str) -> None:
-            ctx.progress(done, total, f"Compared {words}")
+        def progress(completed: int, total: int, words: str) -> None:
+            ctx.progress(completed, total, f"Compared {words}")
             ctx.checkpoint()
 
         readers = {name: open_weights(find(ctx.home, name)) for name in self.models}
         base = open_weights(find(ctx.home, self.base)) if self.base else None
         ctx.progress(0, 0, "Reading the models")
-        data = similarity.compare(readers, base, self.base, told)
+        data = similarity.compare(readers, base, self.base, progress)
         similarity.save(ctx.folder, data)
         return {"models": self.models, "base": self.base, "says": similarity.sentences(data)}

@@ -95,7 +95,7 @@ class Merge(Job):
         elif self.proof.enabled:
             from workbench.merging.sanity_check import prove
 
-            names = [found.name for found in parents.values()]
+            names = [model.name for model in parents.values()]
             wanted = self.proof
             result |= prove(ctx, self.output, names, wanted.dataset, wanted.prompts, wanted.tokens, self.seed)
         return result
@@ -106,7 +106,7 @@ class Merge(Job):
         from workbench.merging.shelving import parents_of, shelve
         from workbench.models.tokenizer_check import check_tokenizer
 
-        for folder in sorted({part for one in parents.values() for part in (one.base, one.adapter) if part}):
+        for folder in sorted({path for model in parents.values() for path in (model.base, model.adapter) if path}):
             if self.verify:
                 ctx.progress(0, 0, f"Checking {folder.name}")
                 verify(folder)
@@ -124,13 +124,13 @@ class Merge(Job):
 
 
 def _teller(ctx: JobContext) -> Any:
-    told = 0.0
+    last_report = 0.0
 
-    def tell(done: int, total: int, name: str) -> None:
-        nonlocal told
-        if time.monotonic() - told > TELL_EVERY:
-            told = time.monotonic()
-            ctx.progress(done, total, f"Merging {name}")
+    def tell(completed: int, total: int, name: str) -> None:
+        nonlocal last_report
+        if time.monotonic() - last_report > TELL_EVERY:
+            last_report = time.monotonic()
+            ctx.progress(completed, total, f"Merging {name}")
 
     return tell
 

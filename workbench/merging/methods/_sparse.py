@@ -44,8 +44,8 @@ class SparseMethod(MergeMethod):
             return base
         deltas = differences(base, others)
         scales = []
-        for place, delta in enumerate(deltas):
-            own = {name: value[place] for name, value in parameters.items() if isinstance(value, list)}
+        for index, delta in enumerate(deltas):
+            own = {name: value[index] for name, value in parameters.items() if isinstance(value, list)}
             rows = delta.view(base.shape[0], -1) if base.ndim > 1 and delta.numel() else delta.unsqueeze(0)
             scales.append(cls._thinned(rows, parameters["rescale"], own))
         return combine(base, deltas, scales, parameters["weight"], parameters["normalize"], parameters["lambda"])

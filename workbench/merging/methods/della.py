@@ -37,11 +37,11 @@ class Della(SparseMethod):
                 f"Choose an epsilon below {min(density, 1 - density):g}, or a density nearer to 0.5.",
                 "epsilon",
             )
-        spread = 2 * epsilon if delta.shape[1] > 1 else 0.0  # a row of one has no ranks
-        return thin_out(delta, rescale, lambda piece, luck: _kept(piece, luck, density, spread))
+        width = 2 * epsilon if delta.shape[1] > 1 else 0.0  # a row of one has no ranks
+        return thin_out(delta, rescale, lambda piece, luck: _survivors(piece, luck, density, width))
 
 
-def _kept(piece: "Tensor", luck: "Tensor", density: float, spread: float) -> "Tensor":
+def _survivors(piece: "Tensor", luck: "Tensor", density: float, width: float) -> "Tensor":
     """Which values of [rows, columns] stay: each whose magnitude beats the one on the rung its luck leads to.
 
     The ladder of a row: a rung below everything, the magnitudes upwards without the largest, a rung above everything.
@@ -56,7 +56,7 @@ def _kept(piece: "Tensor", luck: "Tensor", density: float, spread: float) -> "Te
     ladder[:, 1:] = sizes
     sort_rows(ladder[:, 1:])
     ladder[:, 0], ladder[:, -1] = -2, torch.iinfo(sizes.dtype).max
-    certain = LEVELS * (density - spread / 2 - 0.5)  # luck below it beats everything
-    step = max(columns - 1, 1) / max(LEVELS * spread, 1e-3)
+    certain = LEVELS * (density - width / 2 - 0.5)  # luck below it beats everything
+    step = max(columns - 1, 1) / max(LEVELS * width, 1e-3)
     rung = luck.float().sub_(certain).mul_(step).add_(1).clamp_(0, columns)
     return sizes.add_(luck & 1) > ladder.gather(1, rung.long())

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 CHUNK = 2**20  # elements, as mergekit has it: the sums are taken chunk by chunk
-STRAIGHT = 0.9995  # cosine above which the arc is as good as its chord
+CHORD_COSINE = 0.9995  # cosine above which the arc is as good as its chord
 SMALLEST = 1e-8
 
 
@@ -44,22 +44,22 @@ class Slerp(MergeMethod):
         chunks = [slice(start, start + CHUNK) for start in range(0, a.numel(), CHUNK)]
 
         def loaded() -> Any:
-            for part in chunks:
-                size = len(a[part])
-                yield part, x[:size].copy_(a[part]), y[:size].copy_(b[part])
+            for chunk in chunks:
+                size = len(a[chunk])
+                yield chunk, x[:size].copy_(a[chunk]), y[:size].copy_(b[chunk])
 
         lengths = torch.empty(2, len(chunks), dtype=dtype, device=a.device)
-        for place, (_, one, other) in enumerate(loaded()):
-            torch.linalg.vector_norm(one, out=lengths[0, place])
-            torch.linalg.vector_norm(other, out=lengths[1, place])
+        for index, (_, left, right) in enumerate(loaded()):
+            torch.linalg.vector_norm(left, out=lengths[0, index])
+            torch.linalg.vector_norm(right, out=lengths[1, index])
         norms = torch.linalg.vector_norm(lengths, dim=1)
         norms = torch.where(norms > SMALLEST, norms, 1)
         dots = torch.empty(len(chunks), dtype=dtype, device=a.device)
-        for place, (_, one, other) in enumerate(loaded()):
-            torch.sum(one.div_(norms[0]).mul_(other.div_(norms[1])), dim=0, out=dots[place])
+        for index, (_, left, right) in enumerate(loaded()):
+            torch.sum(left.div_(norms[0]).mul_(right.div_(norms[1])), dim=0, out=dots[index])
         first, second = _shares(parameters["t"], dots.sum().clamp(-1, 1))
-        for part, one, other in loaded():
-            result[part] = one.mul_(first).add_(other.mul_(second))
+        for chunk, left, right in loaded():
+            result[chunk] = left.mul_(first).add_(right.mul_(second))
         return result.reshape(base.shape)
 
 
@@ -68,7 +68,7 @@ def _shares(t: float, cosine: "Tensor") -> "tuple[Tensor, Tensor]":
     import torch
 
     at = torch.tensor(t, dtype=cosine.dtype, device=cosine.device)
-    if abs(float(cosine)) > STRAIGHT or math.isnan(float(cosine)):
+    if abs(float(cosine)) > CHORD_COSINE or math.isnan(float(cosine)):
         return 1 - at, at
     angle = torch.acos(cosine)
     return torch.sin((1 - at) * angle) / torch.sin(angle), torch.sin(at * angle) / torch.sin(angle)

@@ -46,19 +46,19 @@ def _keep_largest(delta: "Tensor", count: int) -> None:
     threshold = int(top[0])
     spare = int((top == threshold).sum())  # of those that equal the threshold, so many stay
 
-    def equal(part: slice) -> int:
-        return int((magnitude_bits(delta[part]) == threshold).sum())
+    def equal(block: slice) -> int:
+        return int((magnitude_bits(delta[block]) == threshold).sum())
 
-    def trim(part: slice, here: int, before: int) -> None:
-        sizes, left = magnitude_bits(delta[part]), max(0, spare - before)
-        kept = sizes >= threshold
+    def trim(block: slice, here: int, before: int) -> None:
+        sizes, left = magnitude_bits(delta[block]), max(0, spare - before)
+        mask = sizes >= threshold
         if here > left:
-            kept[(sizes == threshold).nonzero()[left:]] = False
-        keep(delta[part], kept)
+            mask[(sizes == threshold).nonzero()[left:]] = False
+        keep(delta[block], mask)
 
     parts = blocks(delta.numel())
-    found = on_blocks(equal, delta.device, parts)
-    on_blocks(trim, delta.device, parts, found, accumulate(found, initial=0))
+    counts = on_blocks(equal, delta.device, parts)
+    on_blocks(trim, delta.device, parts, counts, accumulate(counts, initial=0))
 
 
 def _mass(delta: "Tensor") -> "Tensor":

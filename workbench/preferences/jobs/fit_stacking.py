@@ -96,13 +96,13 @@ class FitStacking(Job):
         design = stacking_fit.differences(votes, self._features(ctx, members, votes), names)
         prompts = [vote.prompt_index for vote in votes]
         right = stacking_fit.held_out(design, prompts, self.regularisation, self.folds, self.seed)
-        found = stacking_fit.verdict(votes, right)
+        assessment = stacking_fit.verdict(votes, right)
         theta = stacking_fit.fit(design, self.regularisation)
         method = {"method": "stacking", "coefficients": dict(zip(names, theta.tolist(), strict=True))}
         made_by = {**self.to_dict(), "job": ctx.folder.name}
-        create_ensemble(ctx.home, self.output, method, members, made_by, [labels], found)
-        ctx.note(found["verdict"])
-        return {"model": self.output, **found}
+        create_ensemble(ctx.home, self.output, method, members, made_by, [labels], assessment)
+        ctx.note(assessment["verdict"])
+        return {"model": self.output, **assessment}
 
     def _features(self, ctx: JobContext, members: list[str], votes: "list[Vote]") -> "dict[Key, Features]":
         """The features of every answer in these votes. One member after another, so that one base is in memory."""
@@ -112,12 +112,12 @@ class FitStacking(Job):
         answers = answers_of(ctx.home, self.session, votes)
         values: dict[Key, Features] = {key: {} for key in answers}
         engine, total = Engine(ctx.home), len(members) * len(answers)
-        for place, member in enumerate(members):
+        for index, member in enumerate(members):
             for doing in engine.load([member]):
-                ctx.progress(place * len(answers), total, doing)
-            for done, (key, (messages, answer)) in enumerate(answers.items(), place * len(answers)):
+                ctx.progress(index * len(answers), total, doing)
+            for completed, (key, (messages, answer)) in enumerate(answers.items(), index * len(answers)):
                 ctx.checkpoint()
-                ctx.progress(done, total, f"{member} reads the answers")
+                ctx.progress(completed, total, f"{member} reads the answers")
                 values[key] |= _features.of_likelihood(engine, member, messages, answer)
                 if answer.member == member:
                     values[key] |= _features.of_text(engine, members, answer)

@@ -84,7 +84,7 @@ class Generate(Job):
             self._try(problems, "models", lambda model=model: can_answer(home, model, "models"))
         self._try(problems, "session", lambda: safe_name(self.session, "session"))
         self._try(problems, "prompts", lambda: self._check_prompts(home))
-        if any(found.name == self.session for found in list_sessions(home)):
+        if any(session.name == self.session for session in list_sessions(home)):
             problems.add("session", f"{self.session!r} exists already.", "Choose another name.")
 
     def _check_prompts(self, home: Home) -> None:
@@ -105,9 +105,9 @@ class Generate(Job):
         from workbench.preferences import sessions
 
         prompts = prompts_of(ctx.home, self.prompts, self.skip + self.limit)[self.skip :]
-        if not ctx.resume or not any(found.name == self.session for found in sessions.list_sessions(ctx.home)):
+        if not ctx.resume or not any(session.name == self.session for session in sessions.list_sessions(ctx.home)):
             made_by = {**self.to_dict(), "job": ctx.folder.name}
-            names = [sessions.contestant(*one) for one in self.contestants]
+            names = [sessions.contestant(*contestant) for contestant in self.contestants]
             sessions.create_session(ctx.home, self.session, names, self.prompts, made_by, self.votes_per_pair)
         engine = EnsembleEngine(ctx.home)
         for step, _ in enumerate(engine.load(self.models), 1):
@@ -126,20 +126,20 @@ class Generate(Job):
         counts: Counter[str] = Counter()
         for start in range(0, len(prompts), self.batch_size):
             batch = prompts[start : start + self.batch_size]
-            made: dict[str, list[Any]] = {}
-            for place, (model, sample) in enumerate(self.contestants):
-                done = start + len(batch) * place / len(self.contestants)
-                which = f"model {place + 1} of {len(self.contestants)}"
-                ctx.progress(done, len(prompts), f"Prompts {start + 1}–{start + len(batch)}: {which} answers")
+            replies_of: dict[str, list[Any]] = {}
+            for index, (model, sample) in enumerate(self.contestants):
+                completed = start + len(batch) * index / len(self.contestants)
+                which = f"model {index + 1} of {len(self.contestants)}"
+                ctx.progress(completed, len(prompts), f"Prompts {start + 1}–{start + len(batch)}: {which} answers")
                 seed = self.decoding.seed + start + 100_003 * sample
                 decoding = self.decoding.model_copy(update={"seed": seed})
-                found = engine.answering(model).answer_batch(batch, decoding, self._stopper(ctx, start))
-                made[sessions.contestant(model, sample)] = found
-                counts["cut off at the limit"] += sum(answer.finish == "length" for answer in found)
-                if failed := sum(answer.finish == "error" for answer in found):
+                replies = engine.answering(model).answer_batch(batch, decoding, self._stopper(ctx, start))
+                replies_of[sessions.contestant(model, sample)] = replies
+                counts["cut off at the limit"] += sum(answer.finish == "length" for answer in replies)
+                if failed := sum(answer.finish == "error" for answer in replies):
                     counts["empty, or no room for the prompt"] += failed
             for offset, prompt in enumerate(batch):
-                answers = {name: sessions.Answer(**vars(found[offset])) for name, found in made.items()}
+                answers = {name: sessions.Answer(**vars(replies[offset])) for name, replies in replies_of.items()}
                 sessions.add_answers(ctx.home, self.session, start + offset, prompt, answers)
         ctx.progress(len(prompts), len(prompts), "Ready to label")
         return dict(counts)
@@ -147,7 +147,7 @@ class Generate(Job):
     def _stopper(self, ctx: JobContext, start: int) -> Callable[[int], None]:
         """What the engine calls before each of its steps: an ensemble takes long over a batch."""
 
-        def stop_if_asked(_place: int) -> None:
+        def stop_if_asked(_step: int) -> None:
             if ctx.stop_requested():
                 raise JobStopped({"session": self.session, "prompts": start})
 

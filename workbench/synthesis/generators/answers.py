@@ -57,15 +57,15 @@ class Answers(Maker):
             work.finish([work.item(self._item(seed, sample, work)) for seed, sample in batch])
 
     def _item(self, seed: Seed, sample: int, work: Making) -> Item:
-        made = {"prompt": work.prompts[self.style].provenance(), "operation": self.style, "sample": sample}
-        return Item(f"{seed.row}.{sample}", seed.prompt, (seed.row,), made)
+        provenance = {"prompt": work.prompts[self.style].provenance(), "operation": self.style, "sample": sample}
+        return Item(f"{seed.row}.{sample}", seed.prompt, (seed.row,), provenance)
 
     def question(self, item: Item, work: Making) -> list[Message]:
         values: dict[str, Any] = {"prompt": item.text}
         if self.style == "few_shot":
             shown = self._shown(item, work)
             values["examples"] = [{"prompt": seed.text, "answer": seed.answer} for seed in shown]
-            item.made["examples"] = [seed.row for seed in shown]
+            item.provenance["examples"] = [seed.row for seed in shown]
         text = work.prompts[self.style].render(**values)
         return [*item.prompt[:-1], {"role": "user", "content": text}]
 
@@ -77,5 +77,5 @@ class Answers(Maker):
     def answer_in(self, text: str) -> str:
         if self.style != "chain_of_thought" or self.keep_reasoning:
             return text
-        place = text.lower().rfind(MARK)
-        return text[place + len(MARK) :].strip(" *\n") if place >= 0 else ""
+        index = text.lower().rfind(MARK)
+        return text[index + len(MARK) :].strip(" *\n") if index >= 0 else ""

@@ -63,8 +63,8 @@ class EvolInstruct(Maker):
         return [name for name in OPERATIONS if getattr(self, name)]
 
     def templates(self) -> dict[str, str]:
-        found = {f"evolve_{name}": self.template for name in self.operations}
-        return {**found, NO_GAIN: ""} if self.ask_gain else found
+        templates = {f"evolve_{name}": self.template for name in self.operations}
+        return {**templates, NO_GAIN: ""} if self.ask_gain else templates
 
     def check(self, home: Home, seeds: list[Seed], problems: Problems) -> None:
         if not self.operations:
@@ -93,19 +93,23 @@ class EvolInstruct(Maker):
         for line, item, reply in zip(lines, items, work.ask(requests), strict=True):
             if self._written(line, item, reply, work):
                 written.append((line, item))
-        kept = {item.id: item for item in work.finish(self._gained(written, work))}
+        accepted = {item.id: item for item in work.finish(self._gained(written, work))}
         return [
-            Line(item.id, item.prompt, line.seed, (*line.ancestors, item.id)) if item.id in kept else line
+            Line(item.id, item.prompt, line.seed, (*line.ancestors, item.id)) if item.id in accepted else line
             for line, item in zip(lines, items, strict=True)
         ]
 
     def _item(self, line: Line, number: int, work: Making) -> Item:
         operation = random.Random(f"{work.plan.seed}/evolve/{number}/{line.seed}").choice(self.operations)
-        made = {"prompt": work.prompts[f"evolve_{operation}"].provenance(), "operation": operation, "round": number}
-        return Item(f"{line.seed}.{number}", [], (line.seed,), made, line.ancestors)
+        provenance = {
+            "prompt": work.prompts[f"evolve_{operation}"].provenance(),
+            "operation": operation,
+            "round": number,
+        }
+        return Item(f"{line.seed}.{number}", [], (line.seed,), provenance, line.ancestors)
 
     def _request(self, line: Line, item: Item, work: Making) -> Request:
-        operation = item.made["operation"]
+        operation = item.provenance["operation"]
         text = work.prompts[f"evolve_{operation}"].render(prompt=line.text, operation=operation)
         return work.request(f"evolve/{item.id}", text, item.seeds)
 
@@ -119,7 +123,7 @@ class EvolInstruct(Maker):
             work.drop(item, "evolve: cut off at the limit of tokens" if text else "evolve: nothing in the reply")
             return False
         item.prompt = [*line.prompt[:-1], {"role": "user", "content": text}]
-        item.made["sampling"] = reply.sampling
+        item.provenance["sampling"] = reply.sampling
         if filters.copied_words(text):
             work.drop(item, "evolve: copied words of the instructions")
         elif filters.only_stop_words(text):

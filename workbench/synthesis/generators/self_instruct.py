@@ -71,9 +71,9 @@ class SelfInstruct(Maker):
     def _request(self, work: Making, number: int) -> Request:
         """Examples for request `number`: seeds, some replaced by tasks made so far, in random order."""
         draw = random.Random(f"{work.plan.seed}/self_instruct/{number}")
-        made = draw.sample(work.kept, min(self.made_examples, len(work.kept)))
-        seeds = draw.sample(work.seeds, min(self.examples - len(made), len(work.seeds)))
-        shown = [seed.text for seed in seeds] + [item.text for item in made]
+        generated = draw.sample(work.accepted, min(self.made_examples, len(work.accepted)))
+        seeds = draw.sample(work.seeds, min(self.examples - len(generated), len(work.seeds)))
+        shown = [seed.text for seed in seeds] + [item.text for item in generated]
         draw.shuffle(shown)
         text = work.prompts["self_instruct"].render(examples=shown, wanted=self.tasks)
         return work.request(f"tasks/{number}", text, tuple(sorted(seed.row for seed in seeds)))
@@ -81,18 +81,18 @@ class SelfInstruct(Maker):
     def _items(self, request: Request, reply: Reply, work: Making) -> list[Item]:
         """The tasks in a reply that pass the paper's rules; the others are dropped here."""
         number = request.key.split("/")[1]
-        made: dict[str, Any] = {"prompt": work.prompts["self_instruct"].provenance(), "sampling": reply.sampling}
-        made |= {"operation": "self_instruct", "round": int(number)}
+        provenance: dict[str, Any] = {"prompt": work.prompts["self_instruct"].provenance(), "sampling": reply.sampling}
+        provenance |= {"operation": "self_instruct", "round": int(number)}
         if reply.failure:
             work.fail(work.item(Item(number, seeds=request.seeds)), f"tasks: {reply.failure}")
             return []
-        found = tasks_in(reply.text, reply.finish == CUT_OFF)[: self.tasks]
-        if not found:
+        tasks = tasks_in(reply.text, reply.finish == CUT_OFF)[: self.tasks]
+        if not tasks:
             work.drop(work.item(Item(number, seeds=request.seeds)), "tasks: none in the reply")
         good = []
-        for place, text in enumerate(found):
+        for index, text in enumerate(tasks):
             prompt = [{"role": "user", "content": text}]
-            item = work.item(Item(f"{number}.{place}", prompt, request.seeds, dict(made)))
+            item = work.item(Item(f"{number}.{index}", prompt, request.seeds, dict(provenance)))
             if reason := self._wrong(text):
                 work.drop(item, reason)
             else:
@@ -116,7 +116,7 @@ def tasks_in(text: str, cut_off: bool = False) -> list[str]:
     The last one of a reply that was cut off is left out, as it may be unfinished.
     """
     first, *rest = NUMBERED.split(text)
-    found = [piece.strip().strip("*").strip() for piece in rest]
+    tasks = [piece.strip().strip("*").strip() for piece in rest]
     if first.strip() and not first.rstrip().rstrip("*").endswith(":"):
-        found.insert(0, first.strip())
-    return [piece for piece in (found[:-1] if cut_off else found) if piece]
+        tasks.insert(0, first.strip())
+    return [piece for piece in (tasks[:-1] if cut_off else tasks) if piece]

@@ -138,11 +138,11 @@ class MakeData(Job):
         except JobStopped:
             if ctx.stop_requested() == "discard":
                 raise JobStopped from None
-            raise JobStopped(self._shelve(ctx, making) if making.kept else making.counts.to_dict()) from None
+            raise JobStopped(self._shelve(ctx, making) if making.accepted else making.counts.to_dict()) from None
         finally:
             for writer in writers.values():
                 writer.close()
-        if not making.kept:
+        if not making.accepted:
             why = making.counts.reasons() or "nothing was asked"
             raise UserError(
                 f"No row was kept of {making.counts.asked}: {why}.",
@@ -153,16 +153,16 @@ class MakeData(Job):
 
     def _begin(self, home: Home, log: MakingLog) -> dict[str, Prompt]:
         """The templates: those the job began with, so that a resumed one asks the same. Raises `UserError`."""
-        parents = {f"{one.kind} {one.name}": one.digest for one in self._parents(home)}
+        parents = {f"{parent.kind} {parent.name}": parent.digest for parent in self._parents(home)}
         if not log.start:
-            found = [get_prompt(name, own) for name, own in self._templates().items()]
-            texts = {one.name: [one.text, one.own] for one in found}
+            prompts = [get_prompt(name, own) for name, own in self._templates().items()]
+            texts = {prompt.name: [prompt.text, prompt.own] for prompt in prompts}
             log.begin(job=self.to_dict(), parents=parents, writers=self._shown(), templates=texts)
         now = {**parents, **dict.fromkeys(self._shown(), "")}
         began = {**log.start["parents"], **dict.fromkeys(log.start["writers"], "")}
         if now != began:
-            what = ", ".join(sorted(name for name in {*now, *began} if now.get(name) != began.get(name)))
-            raise UserError(f"What this job began with has changed: {what}.", "Start a new job.", "dataset")
+            changed = ", ".join(sorted(name for name in {*now, *began} if now.get(name) != began.get(name)))
+            raise UserError(f"What this job began with has changed: {changed}.", "Start a new job.", "dataset")
         return {name: Prompt(name, text, own) for name, (text, own) in log.start["templates"].items()}
 
     def _templates(self) -> dict[str, str]:
@@ -176,17 +176,17 @@ class MakeData(Job):
         from workbench.synthesis.endpoint_writer import EndpointWriter
         from workbench.synthesis.writer import ShelfWriter
 
-        found: dict[str, Writer] = {}
+        writers: dict[str, Writer] = {}
         if self.shelved:
             from workbench.ensembles.engine import EnsembleEngine
 
             engine = EnsembleEngine(ctx.home)
             for doing in engine.load(self.shelved):
                 ctx.progress(0, self.limit, doing)
-            found = {name: ShelfWriter(engine, name) for name in self.shelved}
+            writers = {name: ShelfWriter(engine, name) for name in self.shelved}
         if ENDPOINT in self.names:
-            found[ENDPOINT] = EndpointWriter(Endpoint.configured(), self.endpoint)
-        return found
+            writers[ENDPOINT] = EndpointWriter(Endpoint.configured(), self.endpoint)
+        return writers
 
     def _making(
         self, ctx: JobContext, log: MakingLog, prompts: dict[str, Prompt], writers: dict[str, Writer]
@@ -216,7 +216,7 @@ class MakeData(Job):
             ctx.home,
             self.output_name,
             "conversation" if self.answers else "prompts",
-            [item.row(origin) for item in making.kept],
+            [item.row(origin) for item in making.accepted],
             parents=self._parents(ctx.home),
             made_by=made_by,
             info={"making": counts, "writers": self._shown(), "templates": templates},
@@ -232,11 +232,11 @@ class MakeData(Job):
 
     def _parents(self, home: Home) -> list[Parent]:
         """The dataset and the models; of a GGUF with an adapter, both."""
-        found = [parent_of(datasets.dataset_folder(home, self.dataset), "dataset")]
+        parents = [parent_of(datasets.dataset_folder(home, self.dataset), "dataset")]
         for name in self.shelved:
             role = "writer" if name == self.model else "judge"
-            found += [parent_of(home.models / part, role) for part in pair_of(name) if part]
-        return found
+            parents += [parent_of(home.models / model, role) for model in pair_of(name) if model]
+        return parents
 
 
 def _try(problems: Problems, field: str, check: Any) -> None:
