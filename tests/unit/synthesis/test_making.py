@@ -199,7 +199,7 @@ def test_the_log_gives_back_what_it_was_told(tmp_path: Path) -> None:
     assert again.start == {"parents": {"a": "1"}}
     assert again.reply_to(asked("a/1"), "toy") == reply
     assert again.reply_to(asked("a/2"), "toy") == Reply(failure="empty reply")
-    assert again.reply_to(asked("a/1"), "other") is None and again.known(asked("a/1", seed=1), "toy") is None
+    assert again.reply_to(asked("a/1"), "other") is None and again.reply_to(asked("a/1", seed=1), "toy") is None
     again.decide("1", "kept", score=None)
     again.decide("1", "dropped", score=None)
     types = [json.loads(line)["type"] for line in path.read_text("utf-8").splitlines()]
@@ -218,10 +218,10 @@ def test_a_torn_last_line_is_passed_over_wherever_it_is_torn(tmp_path: Path) -> 
         path = tmp_path / "torn.jsonl"
         path.write_bytes(content[:cut])
         torn = MakingLog(path)
-        assert torn.known(asked("a/0"), "toy") and torn.known(asked("a/1"), "toy") is None
+        assert torn.reply_to(asked("a/0"), "toy") and torn.reply_to(asked("a/1"), "toy") is None
         torn.add([(asked("a/1"), Reply("né", "eos", 1))], "toy")
         mended = MakingLog(path)
-        assert mended.known(asked("a/0"), "toy") and mended.known(asked("a/1"), "toy")
+        assert mended.reply_to(asked("a/0"), "toy") and mended.reply_to(asked("a/1"), "toy")
         path.unlink()
 
 
