@@ -14,7 +14,7 @@ from workbench.models.shelf import resolve
 from workbench.rendering.templates import get_template
 from workbench.training.jobs.train import Train
 from workbench.training.objective import Setup
-from workbench.training.objectives.distill import Distill, WithTeacher
+from workbench.training.run import load_frozen
 from workbench.training.tuner import TUNERS
 
 
@@ -40,13 +40,11 @@ def setup_for(home: Home, folder: Path, batch_size: int = 3, dataset: str = "tal
         for split in ("train", "eval")
         if datasets.count(home, dataset, split)
     }
-    common: dict[str, Any] = {
-        "model": TUNERS.parse("lora").load(source.base, source.adapter, EXACT),
-        "tokenizer": load_tokenizer(source.home_of_template),
-        "encoded": encoded,
-        "max_length": job.max_length,
-        "arguments": job.trainer_arguments(folder, EXACT, {split: len(rows) for split, rows in encoded.items()}),
-    }
-    if not isinstance(job.objective, Distill):
-        return Setup(**common)
-    return WithTeacher(**common, teacher=job.objective.load_teacher(home, source, EXACT))
+    return Setup(
+        model=TUNERS.parse("lora").load(source.base, source.adapter, EXACT),
+        tokenizer=load_tokenizer(source.home_of_template),
+        encoded=encoded,
+        max_length=job.max_length,
+        arguments=job.trainer_arguments(folder, EXACT, {split: len(rows) for split, rows in encoded.items()}),
+        models={role: load_frozen(needed, EXACT) for role, needed in job.objective.models_needed(home, source).items()},
+    )

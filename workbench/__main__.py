@@ -9,7 +9,9 @@ from workbench import __version__
 from workbench.cli import data, jobs, judging, merging, shelves
 from workbench.cli.screen import quiet, tell, told
 from workbench.cli.shared import VERBOSE, Commands, add, families
+from workbench.core.errors import UserError
 from workbench.core.home import Home
+from workbench.core.plugins import load_plugins
 
 
 def _methods() -> str:
@@ -55,6 +57,11 @@ def _demo(home: Home, args: argparse.Namespace) -> None:
 
 def main(argv: list[str] | None = None) -> int:
     """Runs one command; returns the exit code: 0, 1 for an error that was explained, 130 when interrupted."""
+    try:
+        load_plugins()
+    except UserError as error:  # before there is a screen, since the commands are made from the methods
+        print(f"error: {error}", file=sys.stderr)
+        return 1
     args = parser().parse_args(argv)
     log_needed = False
     with quiet(args.verbose) as screen:

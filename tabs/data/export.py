@@ -6,10 +6,11 @@ import shutil
 import time
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import gradio as gr
 from gradio.utils import get_upload_folder
+from pydantic import Field
 
 from tabs.forms.form import Form
 from tabs.forms.sections import named, shown
@@ -18,7 +19,6 @@ from tabs.shell.job_panel import LAST, QUIET, job_panel
 from tabs.shell.kit import Html, Static, error_box, heading, hint, table
 from workbench.core.errors import SpecError, UserError
 from workbench.core.home import Home
-from workbench.core.registry import choice
 from workbench.core.spec import Spec
 from workbench.core.units import human_size
 from workbench.data.exports import export as exporting
@@ -36,7 +36,7 @@ class Wanted(Spec):
     """What to write."""
 
     dataset: str = ""
-    format: choice(EXPORTS) = {"method": "jsonl"}  # type: ignore[valid-type]
+    format: Annotated[Export, EXPORTS] = Field({"method": "jsonl"}, validate_default=True)
 
 
 def export(ctx: Context, dataset: gr.Dropdown) -> None:

@@ -1,6 +1,6 @@
 """Ensembles in the Merge tab: models that stay apart and answer together."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import gradio as gr
 from pydantic import Field
@@ -11,9 +11,8 @@ from tabs.shell.context import Context, guarded
 from tabs.shell.job_panel import QUIET, JobPanel
 from tabs.shell.kit import Static, heading, table
 from workbench.core.errors import UserError
-from workbench.core.registry import choice
 from workbench.core.spec import Spec
-from workbench.ensembles.method import ENSEMBLES
+from workbench.ensembles.method import ENSEMBLES, Ensemble
 from workbench.ensembles.shelf import create_ensemble, read_ensemble
 from workbench.jobs.job import JOBS
 
@@ -29,7 +28,9 @@ class NewEnsemble(Spec):
 
     members: list[str] = Field(default_factory=list, description="Two to eight models, in the order they are asked.")
     name: str = Field("", description="Name on the shelf.")
-    how: choice(ENSEMBLES) = Field({"method": "average"}, description="How they answer.")  # type: ignore[valid-type]
+    how: Annotated[Ensemble, ENSEMBLES] = Field(
+        {"method": "average"}, validate_default=True, description="How they answer."
+    )
 
 
 def ensembles(ctx: Context, panel: JobPanel) -> None:

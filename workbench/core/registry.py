@@ -3,12 +3,14 @@
 import importlib
 import importlib.util
 import pkgutil
-from collections.abc import Callable, Iterator
-from typing import Annotated, Any, ClassVar, Generic, TypeVar
+from collections.abc import Iterator
+from typing import Any, ClassVar, Generic, TypeVar
 
-from pydantic import BeforeValidator, PlainSerializer
+from pydantic import GetCoreSchemaHandler
+from pydantic_core import CoreSchema, core_schema
 
 from workbench.core.errors import NestedSpecError, Problem, SpecError, UserError, suggestion
+from workbench.core.plugins import load_plugins
 from workbench.core.spec import Spec
 
 
@@ -40,7 +42,8 @@ M = TypeVar("M", bound=Method)
 class Registry(Generic[M]):
     """The methods of one family, registered by the modules of a folder when they are first asked for.
 
-    package: the folder. `workbench.*.jobs` means the folder of that name in every package that has one.
+    package: the folder. `workbench.*.jobs` means the folder of that name in every package that has one; plugins add
+    theirs. A field `Annotated[Objective, OBJECTIVES]` holds one method, read by `parse` and written as `to_dict`.
     """
 
     def __init__(self, family: str, package: str):
@@ -56,7 +59,11 @@ class Registry(Generic[M]):
         return method
 
     def all(self) -> dict[str, type[M]]:
-        """Every method by name, in the order of the names; imports the folder on first use."""
+        """Every method by name, in the order of the names; imports the folder on first use.
+
+        Raises `UserError` when a plugin of the operator's cannot be imported.
+        """
+        load_plugins()
         if not self._discovered:
             self._discovered = True
             for package in packages(self.package):
@@ -89,6 +96,20 @@ class Registry(Generic[M]):
             raise SpecError([Problem("method", error.message, error.remedy)]) from None
         return method.parse({key: value for key, value in settings.items() if key != "method"})
 
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Of a field annotated with this registry."""
+        return core_schema.no_info_before_validator_function(
+            self._read,
+            handler(source),
+            serialization=core_schema.plain_serializer_function_ser_schema(lambda method: method.to_dict()),
+        )
+
+    def _read(self, data: Any) -> M:
+        try:
+            return self.parse(data)
+        except SpecError as error:
+            raise NestedSpecError(error.problems) from None
+
 
 def packages(pattern: str) -> list[str]:
     """The packages a pattern such as `workbench.*.jobs` stands for; a name without `*` stands for itself."""
@@ -99,16 +120,3 @@ def packages(pattern: str) -> list[str]:
     names = [f"{above}.{room.name}{below}" for room in rooms if room.ispkg]
     specs = {name: importlib.util.find_spec(name) for name in names}
     return [name for name, spec in specs.items() if spec and spec.submodule_search_locations]
-
-
-def choice(registry: "Registry[Any]") -> Any:
-    """The annotation of a field that holds one method of a registry."""
-
-    def read(data: Any) -> Any:
-        try:
-            return registry.parse(data)
-        except SpecError as error:
-            raise NestedSpecError(error.problems) from None
-
-    write: Callable[[Method], dict[str, Any]] = lambda method: method.to_dict()  # noqa: E731
-    return Annotated[Method, BeforeValidator(read), PlainSerializer(write), registry]

@@ -1,23 +1,31 @@
 """Objectives: what the model is trained for. One a file in objectives/."""
 
+from abc import abstractmethod
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from workbench.core.errors import Problems
+from workbench.core.home import Home
 from workbench.core.registry import Method, Registry
 from workbench.data.encoding.batches import Rules
 from workbench.data.encoding.cache import EncodedRows
+from workbench.models.shelf import Resolved
 from workbench.rendering.templates import Template
 
 
 @dataclass
 class Setup:
-    """All a trainer needs: the model ready to train, its tokenizer, the encoded rows by split and TRL's arguments."""
+    """All a trainer needs: the model ready to train, its tokenizer, the encoded rows by split and TRL's arguments.
+
+    models: what `models_needed` named, by role, frozen and ready to answer.
+    """
 
     model: Any
     tokenizer: Any
     encoded: dict[str, EncodedRows]
     max_length: int
     arguments: dict[str, Any]
+    models: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
 
@@ -31,9 +39,24 @@ class Objective(Method):
         """How rows of a kind are encoded for this objective."""
         return Rules(kind, template, max_length)
 
+    def models_needed(self, home: Home, student: Resolved) -> dict[str, Resolved]:
+        """The other models that training `student` needs, by the role they have among the result's parents.
+
+        They are loaded into `Setup.models`. Raises `UserError` when one is missing or does not fit.
+        """
+        return {}
+
+    def check(self, home: Home, student: Resolved, problems: Problems) -> None:
+        """Adds what keeps this model from being trained for this; raises `UserError` too."""
+        self.models_needed(home, student)
+
+    def facts(self, home: Home, student: Resolved) -> list[list[str]]:
+        """More lines for the check before the start, (name, value) each; raises `UserError`."""
+        return [[role.capitalize(), needed.name] for role, needed in self.models_needed(home, student).items()]
+
+    @abstractmethod
     def trainer(self, setup: Setup) -> Any:
         """The TRL trainer, ready to train."""
-        raise TypeError(f"{type(self).__name__} has no trainer()")
 
 
 OBJECTIVES: Registry[Objective] = Registry("objective", "workbench.training.objectives")

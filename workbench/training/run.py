@@ -5,21 +5,20 @@ from pathlib import Path
 from typing import Any
 
 from workbench.core.errors import UserError
+from workbench.core.hardware import Hardware, remember
 from workbench.core.home import writing
 from workbench.core.lineage import Manifest, Parent, parent_of, read_manifest, write_manifest
 from workbench.data.encoding.batches import Tally
 from workbench.data.encoding.cache import EncodedRows, encoded_rows
 from workbench.data.store import datasets
 from workbench.jobs.job import JobContext, JobStopped
-from workbench.models.adapter_judge import judge_adapter
-from workbench.models.chat_tokens import copy_tokenizer, write_stops
-from workbench.models.shelf import Resolved, model_folder, resolve
+from workbench.models.chat_tokens import copy_tokenizer
+from workbench.models.shelf import Resolved, resolve
 from workbench.rendering.templates import Template, get_template
 from workbench.training.checkpoints import last_checkpoint, thin_out
 from workbench.training.jobs.train import Train
 from workbench.training.lora_targets import sentence
-from workbench.training.objective import Objective, Setup
-from workbench.training.objectives.distill import Distill, WithTeacher
+from workbench.training.objective import Setup
 
 NO_EVALUATION = "No eval row can be used, so this run has no evaluation. Raise the maximum length, or mend those rows."
 
@@ -28,7 +27,6 @@ def train(job: Train, ctx: JobContext) -> dict[str, Any]:
     """Trains and returns the result: the new name, steps, first and last losses."""
     from transformers import set_seed
 
-    from workbench.core.hardware import remember
     from workbench.models.loading import load_tokenizer
     from workbench.models.tokenizer_check import check_tokenizer
 
@@ -40,27 +38,34 @@ def train(job: Train, ctx: JobContext) -> dict[str, Any]:
     encoded = _encoded(job, ctx, source, template)  # before the model is loaded: it may be that nothing can be learned
     counts = {split: len(rows) for split, rows in encoded.items()}
     ctx.progress(0, 0, f"Loading {job.model} on {hardware.device}")
-    common: dict[str, Any] = {
-        "model": job.tuner.load(source.base, source.adapter, hardware),
-        "tokenizer": load_tokenizer(source.home_of_template),
-        "encoded": encoded,
-        "max_length": job.max_length,
-        "arguments": job.trainer_arguments(ctx.folder / "checkpoints", hardware, counts),
-        "notes": _notes(job, source, counts["train"]),
-    }
-    objective: Any = job.objective
-    if isinstance(objective, Distill):
-        ctx.progress(0, 0, "Loading the teacher")
-        setup: Setup = WithTeacher(**common, teacher=objective.load_teacher(ctx.home, source, hardware))
-    else:
-        setup = Setup(**common)
+    setup = Setup(
+        model=job.tuner.load(source.base, source.adapter, hardware),
+        tokenizer=load_tokenizer(source.home_of_template),
+        encoded=encoded,
+        max_length=job.max_length,
+        arguments=job.trainer_arguments(ctx.folder / "checkpoints", hardware, counts),
+        notes=_notes(job, source, counts["train"]),
+    )
+    for role, needed in job.objective.models_needed(ctx.home, source).items():
+        ctx.progress(0, 0, f"Loading the {role}")
+        setup.models[role] = load_frozen(needed, hardware)
     setup.tokenizer.chat_template = template.text
     if targets := job.tuner.chosen(setup.model):
         setup.notes += [": ".join(fact) for fact in job.tuner.facts(source.base, source.adapter)]
         setup.notes.append(sentence(targets))
-    trainer = objective.trainer(setup)
+    trainer = job.objective.trainer(setup)
     _note_once(ctx, setup.notes)
     return _fit(job, ctx, trainer, setup, source)
+
+
+def load_frozen(source: Resolved, hardware: Hardware) -> Any:
+    """A model, with its adapter if it has one, that answers and is not trained."""
+    from workbench.models.loading import attach_adapter, fit_rows, load_base
+
+    model: Any = load_base(source.base, hardware)
+    if source.adapter:
+        model = attach_adapter(fit_rows(model, source.adapter), source.adapter)
+    return model.eval().requires_grad_(False)
 
 
 def _encoded(job: Train, ctx: JobContext, source: Resolved, template: Template) -> dict[str, EncodedRows]:
@@ -68,8 +73,7 @@ def _encoded(job: Train, ctx: JobContext, source: Resolved, template: Template) 
 
     Raises `UserError` when there is nothing to train on.
     """
-    objective: Objective = job.objective
-    rules = objective.rules(datasets.dataset_kind(ctx.home, job.dataset), template, job.max_length)
+    rules = job.objective.rules(datasets.dataset_kind(ctx.home, job.dataset), template, job.max_length)
     encoded: dict[str, EncodedRows] = {}
     for split in ("train", "eval"):
         if split == "eval" and not datasets.count(ctx.home, job.dataset, split):
@@ -105,10 +109,7 @@ def _nothing_to_learn(tally: Tally) -> UserError:
 
 
 def _notes(job: Train, source: Resolved, rows: int) -> list[str]:
-    notes = []
-    masked = read_manifest(source.base).info.get("masked")
-    if masked and job.tuner.makes == "adapter":
-        notes.append("Folded in, this adapter fills the zeros of the pruned model; the tuner 'full' keeps them.")
+    notes = job.tuner.remarks(source.base)
     if job.warmup and not job.warmup_steps(rows):
         steps = job.total_steps(rows)
         run = "the only step" if steps == 1 else f"{steps} steps"
@@ -177,45 +178,32 @@ def _made_by(target: Path, ctx: JobContext) -> bool:
 
 
 def _parents(job: Train, ctx: JobContext, source: Resolved) -> list[Parent]:
-    """What the result was made from: an adapter stands on its base, a whole model only started from it."""
-    tuner, objective = job.tuner, job.objective
-    role = "base" if tuner.makes == "adapter" else "start"
-    parents = [parent_of(model_folder(ctx.home, source.base.name), role)]
-    parents.append(parent_of(ctx.home.datasets / job.dataset, "dataset"))
-    if source.adapter:
-        parents.append(parent_of(source.adapter, "start"))
-    if isinstance(objective, Distill):
-        parents.append(parent_of(ctx.home.models / objective.teacher_name(ctx.home, job.model), "teacher"))
-    return parents
-
-
-def _judge(ctx: JobContext, adapter: Path, base: Path) -> None:
-    """Says at once, and not only where it is used, that a run changed nothing: it was stopped before its first step."""
-    if idle := judge_adapter(ctx.home, adapter, base).idle:
-        ctx.note(idle.message)
+    """What the result was made from."""
+    first, *others = job.tuner.parents(source)
+    needed = job.objective.models_needed(ctx.home, source)
+    return [
+        first,
+        parent_of(ctx.home.datasets / job.dataset, "dataset"),
+        *others,
+        *(parent_of(model.adapter or model.base, role) for role, model in needed.items()),
+    ]
 
 
 def _save(job: Train, ctx: JobContext, trainer: Any, setup: Setup, source: Resolved, result: dict[str, Any]) -> None:
     """Writes the adapter or model with the tokenizer and the chat template it was trained with."""
     from workbench.models.tokenizer_check import check_tokenizer
 
-    tuner: Any = job.tuner
-    target, info = ctx.home.models / job.output_name, dict(result)
+    tuner, target, info = job.tuner, ctx.home.models / job.output_name, dict(result)
     with writing(target, replace=ctx.resume and _made_by(target, ctx)) as partial:
-        if tuner.makes == "model":
-            info |= tuner.save(trainer.model, source.base, partial)
-        else:
-            trainer.model.save_pretrained(partial, selected_adapters=["default"])
+        info |= tuner.save(trainer.model, source.base, partial)
         copy_tokenizer(source.home_of_template, partial, get_template(job.template, source.home_of_template))
-        base = source.base if tuner.makes == "adapter" else None
-        check_tokenizer(partial, field="model", note=print, base=base)
-        if tuner.makes == "model":
-            write_stops(partial)
+        check_tokenizer(partial, field="model", note=print, base=tuner.base_of_result(source.base))
+        tuner.complete(partial)
         (partial / "README.md").unlink(missing_ok=True)  # peft's empty card; the manifest says more
         made_by = {**job.to_dict(), "job": ctx.folder.name}
         parents = _parents(job, ctx, source)
         write_manifest(
             partial, Manifest(kind=tuner.makes, name=job.output_name, parents=parents, made_by=made_by, info=info)
         )
-    if tuner.makes == "adapter":
-        _judge(ctx, target, source.base)
+    for note in tuner.judged(ctx.home, source.base, target):
+        ctx.note(note)

@@ -3,7 +3,7 @@
 import errno
 import os
 from pathlib import Path
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import pytest
 from pydantic import Field
@@ -27,7 +27,7 @@ from workbench.core.home import (
     writing,
 )
 from workbench.core.lineage import Manifest, digest_of, read_manifest, write_manifest
-from workbench.core.registry import Method, Registry, choice
+from workbench.core.registry import Method, Registry
 from workbench.core.spec import Spec, load_yaml
 from workbench.jobs.job import JOBS
 
@@ -137,7 +137,7 @@ def test_what_is_no_method_is_a_problem_of_the_method(data: object) -> None:
 
 def test_a_method_field_reads_and_writes_through_its_registry() -> None:
     class Holder(Spec):
-        thing: choice(registry_of_one())  # type: ignore[valid-type]
+        thing: Annotated[Method, registry_of_one()]
 
     holder = Holder.parse({"thing": {"method": "thing", "size": 2}})
     assert Holder.parse(load_yaml(holder.to_yaml())) == holder

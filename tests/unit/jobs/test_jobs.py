@@ -17,6 +17,7 @@ from tests.waiting import end_processes_of, processes_of, until
 from workbench.core.assets import ROOT
 from workbench.core.errors import SEE_LOG, UserError
 from workbench.core.home import Home
+from workbench.core.plugins import VARIABLE
 from workbench.jobs.events import EventLog, Story
 from workbench.jobs.job import JOBS, STOP_FILE, Job
 from workbench.jobs.queue import Queue, job_result
@@ -28,6 +29,7 @@ from workbench.jobs.worker import carry_out
 @pytest.fixture(autouse=True)
 def naps_registered(monkeypatch: pytest.MonkeyPatch) -> None:
     """In this process they are kinds of job only while these tests run."""
+    JOBS.all()  # before the plugins of the worker processes are named
     for nap in (naps.Nap, naps.NapBeside):
         monkeypatch.setitem(JOBS._methods, nap.method, nap)
 
@@ -45,7 +47,7 @@ def queue(home: Home) -> Queue:
 @pytest.fixture
 def naps_known(monkeypatch: pytest.MonkeyPatch, own_home: Path) -> Iterator[None]:
     """Worker processes know the naps; none outlives the test."""
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT / "tests" / "naps"), str(ROOT)]))
+    monkeypatch.setenv(VARIABLE, str(ROOT / "tests" / "naps" / "plugins"))
     yield
     end_processes_of(own_home)
 

@@ -1,10 +1,11 @@
 """Forms made from specs: what a person sees is what the spec says, and what they choose is what it gets."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Annotated, Any
 
 import gradio as gr
 import pytest
+from pydantic import Field
 from pydantic.fields import FieldInfo
 
 from tabs.forms.fields import bounds, nested_of, registry_of
@@ -12,7 +13,7 @@ from tabs.forms.form import Form
 from tabs.train.tab import presets
 from workbench.cli.shared import families
 from workbench.core.errors import SpecError
-from workbench.core.registry import Registry, choice
+from workbench.core.registry import Registry
 from workbench.core.spec import Spec
 from workbench.inference.decoding import Decoding
 from workbench.jobs.job import JOBS, Job
@@ -21,7 +22,7 @@ from workbench.merging.jobs.combine_adapters import CombineAdapters
 from workbench.preferences.jobs.generate import Generate
 from workbench.training.jobs.train import Train
 from workbench.training.objective import OBJECTIVES
-from workbench.training.tuner import TUNERS
+from workbench.training.tuner import TUNERS, Tuner
 
 FILLED = {"model": "toy", "dataset": "talks"}
 SPECS: list[type[Spec]] = [*JOBS, *OBJECTIVES, *TUNERS, *families()["format"], Decoding]
@@ -83,7 +84,7 @@ def test_a_method_not_usual_gets_its_own_defaults(train: Form) -> None:
 
 def test_a_usual_method_keeps_what_its_field_sets_of_it() -> None:
     class Cooking(Spec):
-        tuner: choice(TUNERS) = {"method": "lora", "r": 3}  # type: ignore[valid-type]
+        tuner: Annotated[Tuner, TUNERS] = Field({"method": "lora", "r": 3}, validate_default=True)
 
     form = form_of(Cooking)
     assert form.data({"tuner": {"method": "lora", "alpha": 7}})["tuner"] == {"method": "lora", "r": 3, "alpha": 7}

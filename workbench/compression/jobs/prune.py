@@ -2,7 +2,7 @@
 
 import shutil
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
@@ -12,7 +12,6 @@ from workbench.core.errors import Problems, UserError
 from workbench.core.hardware import Hardware
 from workbench.core.home import Home, inside, slug, writing
 from workbench.core.lineage import Manifest, Parent, parent_of, read_manifest, write_manifest
-from workbench.core.registry import choice
 from workbench.core.units import human_size
 from workbench.data.store import datasets
 from workbench.inference.loss import Encoded, Loss, check_dataset, difference, encode, longest, loss_of
@@ -32,7 +31,9 @@ class Prune(Job):
     title: ClassVar[str] = "Prune"
 
     model: str = Field(description="The model to prune; an adapter is folded into its base on the way.")
-    pruner: choice(PRUNERS) = Field({"method": "mlp-width"}, validate_default=True, description="What is taken out.")  # type: ignore[valid-type]
+    pruner: Annotated[Pruner, PRUNERS] = Field(
+        {"method": "mlp-width"}, validate_default=True, description="What is taken out."
+    )
     calibration: str = Field(
         "", description="Dataset to look at activations with, and to measure the loss on; empty for neither."
     )

@@ -2,7 +2,7 @@
 
 import shutil
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
@@ -11,7 +11,6 @@ from workbench.core.children import Credential
 from workbench.core.errors import Problems, UserError
 from workbench.core.home import Home, inside, slug, write_text, writing
 from workbench.core.lineage import Manifest, Parent, parent_of, read_manifest, write_manifest
-from workbench.core.registry import choice
 from workbench.core.units import human_size
 from workbench.data.store import datasets
 from workbench.jobs.job import JOBS, Job, JobContext, JobStopped, Output
@@ -31,7 +30,7 @@ class Quantize(Job):
     resumable: ClassVar[bool] = True
 
     model: str = Field(description="The model to make smaller; an adapter is folded into its base on the way.")
-    quantizers: list[choice(QUANTIZERS)] = Field(  # type: ignore[valid-type]
+    quantizers: list[Annotated[Quantizer, QUANTIZERS]] = Field(
         description="One quantizer or several, each with its settings.",
         min_length=1,
         max_length=24,

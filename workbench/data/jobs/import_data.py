@@ -1,7 +1,7 @@
 """Importing a dataset in the background: large files, or a dataset of the hub."""
 
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import psutil
 from pydantic import Field
@@ -10,9 +10,8 @@ from workbench.core.children import Credential
 from workbench.core.errors import Problems, UserError
 from workbench.core.home import Home, inside
 from workbench.core.limited import bound_memory
-from workbench.core.registry import choice
 from workbench.core.uploads import discard_uploads
-from workbench.data.sources.source import SOURCES
+from workbench.data.sources.source import SOURCES, Source
 from workbench.jobs.job import JOBS, Job, JobContext, Output
 
 MEMORY_SHARE = 0.8  # of this machine's memory that the rows of one dataset may take
@@ -27,7 +26,7 @@ class ImportData(Job):
     uses_device: ClassVar[bool] = False
 
     name: str = Field(description="Its name on the shelf.")
-    source: choice(SOURCES) = Field(  # type: ignore[valid-type]
+    source: Annotated[Source, SOURCES] = Field(
         description="Where the rows come from.", examples=[{"method": "files", "paths": ["talks.jsonl"]}]
     )
     eval_fraction: float = Field(0.1, ge=0, lt=1, description="The share of rows held back for evaluation.")

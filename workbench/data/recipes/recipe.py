@@ -9,7 +9,6 @@ from workbench.core.errors import NestedSpecError, Problem, Problems, SpecError,
 from workbench.core.formats import RECIPE_FORMAT
 from workbench.core.home import Home
 from workbench.core.limits import bounded_text
-from workbench.core.registry import choice
 from workbench.core.spec import Spec, dump_yaml, load_yaml
 from workbench.data.recipes.step import STEPS, Step
 
@@ -34,7 +33,7 @@ class Recipe(Spec):
     source: Annotated[dict[str, Any], BeforeValidator(_source)] = Field(
         default_factory=dict, description="Where its rows come from; empty for rows made here, such as votes."
     )
-    steps: list[choice(STEPS)] = Field(  # type: ignore[valid-type]
+    steps: list[Annotated[Step, STEPS]] = Field(
         default_factory=list, description="What is done to the rows, in this order.", max_length=MOST_STEPS
     )
 

@@ -1,6 +1,6 @@
 """Making more training rows: new prompts and answers written by a model."""
 
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
@@ -8,14 +8,13 @@ from workbench.core.children import Credential
 from workbench.core.errors import Problems, UserError
 from workbench.core.home import Home, inside
 from workbench.core.lineage import Parent, parent_of
-from workbench.core.registry import choice
 from workbench.data.store import datasets
 from workbench.inference.decoding import Decoding
 from workbench.inference.gguf_lora import can_answer, pair_of
 from workbench.jobs.job import JOBS, Job, JobContext, JobStopped, Output
 from workbench.synthesis.endpoint import Endpoint
 from workbench.synthesis.generation_log import NAME, MakingLog
-from workbench.synthesis.generator import MAKERS
+from workbench.synthesis.generator import MAKERS, Maker
 from workbench.synthesis.prompts import Prompt, get_prompt
 from workbench.synthesis.rules import Checks, Patience
 from workbench.synthesis.run import Making, Plan
@@ -34,7 +33,7 @@ class MakeData(Job):
     title: ClassVar[str] = "Make more rows"
     resumable: ClassVar[bool] = True
 
-    maker: choice(MAKERS) = Field(  # type: ignore[valid-type]
+    maker: Annotated[Maker, MAKERS] = Field(
         {"method": "self_instruct"}, validate_default=True, description="How new rows are made."
     )
     dataset: str = Field(description="The rows to start from; only its train split is used.")

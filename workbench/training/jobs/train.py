@@ -3,25 +3,21 @@
 import math
 import shutil
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from workbench.core.errors import Problems, UserError
-from workbench.core.hardware import Hardware, known
+from workbench.core.hardware import Hardware
 from workbench.core.home import Home, inside
-from workbench.core.registry import choice
 from workbench.core.units import human_size
 from workbench.data.store import datasets
 from workbench.jobs.job import JOBS, Job, Output
-from workbench.models.adapter_judge import require_sound
 from workbench.models.model_kinds import kind_of
 from workbench.models.shelf import Resolved, resolve
 from workbench.rendering.templates import TemplateName
 from workbench.training.objective import OBJECTIVES, Objective
-from workbench.training.objectives.distill import Distill
 from workbench.training.tuner import TUNERS, Tuner
-from workbench.training.tuners.full import Full
 
 
 @JOBS.register
@@ -36,8 +32,12 @@ class Train(Job):
     model: str = Field(description="The model to start from: a base, or an adapter to go on training.")
     dataset: str = Field(description="What to learn from. SFT takes conversations or text, DPO takes preference pairs.")
     output: str = Field("", description="The result's name on the shelf; empty takes model-objective.")
-    objective: choice(OBJECTIVES) = Field({"method": "sft"}, validate_default=True, description="What to train for.")  # type: ignore[valid-type]
-    tuner: choice(TUNERS) = Field({"method": "lora"}, validate_default=True, description="Which weights are trained.")  # type: ignore[valid-type]
+    objective: Annotated[Objective, OBJECTIVES] = Field(
+        {"method": "sft"}, validate_default=True, description="What to train for."
+    )
+    tuner: Annotated[Tuner, TUNERS] = Field(
+        {"method": "lora"}, validate_default=True, description="Which weights are trained."
+    )
     template: TemplateName = Field(
         "model", description="How a conversation becomes text. 'model' is the model's own chat template."
     )
@@ -96,20 +96,14 @@ class Train(Job):
         ]
 
     def _more_facts(self, home: Home) -> list[list[str]]:
-        tuner, objective = self.tuner, self.objective
-        found = []
+        facts: list[list[str]] = []
         try:
-            if self.model:
-                source = resolve(home, self.model)
-                found += tuner.facts(source.base, source.adapter)
-            if isinstance(objective, Distill):
-                found.append(["Teacher", objective.teacher_name(home, self.model)])
-            if isinstance(tuner, Full):
-                need = tuner.memory(resolve(home, self.model).base)
-                found.append(["Memory", f"{human_size(need)} for weights, gradients and optimizer"])
+            source = resolve(home, self.model)
+            facts += self.tuner.facts(source.base, source.adapter)
+            facts += self.objective.facts(home, source)
         except UserError:
             pass  # check() says what is wrong
-        return found
+        return facts
 
     def outputs(self) -> list[Output]:
         return [Output("output", "models", self.output_name)]
@@ -127,46 +121,31 @@ class Train(Job):
             problems.add("tuner", f"{self.tuner.title} cannot run here.", reason)
 
     def _check_model(self, home: Home, problems: Problems) -> None:
-        objective, tuner = self.objective, self.tuner
         try:
-            found = resolve(home, self.model)
-            kind_of(found.base).require_text(self.model)
-            if reason := tuner.reason_against(found.base, found.adapter):
-                problems.collect("model", reason)
-            else:
-                require_sound(home, found.adapter, found.base, idle_too=True)
+            source = resolve(home, self.model)
+            kind_of(source.base).require_text(self.model)
+            self.tuner.check(home, source, problems)
             if inside(home.models, self.output_name, "output").exists():
                 problems.add("output", f"{self.output_name!r} is on the shelf already.", "Choose another name.")
-            if isinstance(tuner, Full):
-                self._check_full(home, tuner, found, problems)
-            self._check_room(home, found, problems)
-            if isinstance(objective, Distill):
-                objective.check_teacher(home, found)
+            if self.keep_checkpoints and not self.tuner.averages:
+                problems.add("keep_checkpoints", "only adapters' checkpoints are kept for averaging.", "Set it to 0.")
+            self._check_disk(home, source, problems)
+            self.objective.check(home, source, problems)
         except UserError as error:
             problems.collect("model", error)
 
-    def _check_full(self, home: Home, tuner: Full, found: Resolved, problems: Problems) -> None:
-        if self.keep_checkpoints:
-            problems.add("keep_checkpoints", "only adapters' checkpoints are kept for averaging.", "Set it to 0.")
-        hardware = known(home)
-        memory = hardware.ram if hardware.device in ("cpu", "mps") else hardware.memory
-        need = tuner.memory(found.base)
-        if 0 < memory < need:
-            told = f"training all weights takes {human_size(need)} of memory, there are {human_size(memory)}."
-            problems.add("tuner", told, "Use LoRA, or free some space.")
-
-    def _check_room(self, home: Home, found: Resolved, problems: Problems) -> None:
+    def _check_disk(self, home: Home, source: Resolved, problems: Problems) -> None:
         """The trainer keeps so many checkpoints, writes another before it deletes the oldest, and then the result."""
-        tuner: Tuner = self.tuner
-        need = tuner.disk(found.base, found.adapter, self.checkpoints_kept + 1)
+        required = self.tuner.disk(source.base, source.adapter, self.checkpoints_kept + 1)
         free = shutil.disk_usage(home.root).free
-        if free < need:
-            told = f"checkpoints and result take about {human_size(need)} of disk space, {human_size(free)} are free."
-            less = "Use LoRA" if tuner.makes == "model" else "Take a lower rank, keep fewer checkpoints"
-            problems.add("tuner", told, f"{less}, or free some space.")
+        if free < required:
+            sizes = f"about {human_size(required)} of disk space, {human_size(free)} are free"
+            problems.add(
+                "tuner", f"checkpoints and result take {sizes}.", f"{self.tuner.saves_disk}, or free some space."
+            )
 
     def _check_dataset(self, home: Home, problems: Problems) -> None:
-        objective: Objective = self.objective
+        objective = self.objective
         try:
             kind = datasets.dataset_kind(home, self.dataset)
             rows = datasets.count(home, self.dataset, "train")

@@ -1,25 +1,16 @@
 """Distillation: learning from what another model thinks of every next token."""
 
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from pydantic import Field
 
 from workbench.core.errors import UserError
-from workbench.core.hardware import Hardware
 from workbench.core.home import Home
 from workbench.core.lineage import read_manifest
 from workbench.ensembles.shelf import vocabulary
 from workbench.models.shelf import Resolved, model_folder, usable
 from workbench.training.objective import OBJECTIVES, Setup
 from workbench.training.objectives.sft import Sft
-
-
-@dataclass
-class WithTeacher(Setup):
-    """A setup with the teacher, loaded and ready to answer."""
-
-    teacher: Any = None
 
 
 @OBJECTIVES.register
@@ -41,53 +32,35 @@ class Distill(Sft):
     )
     temperature: float = Field(1.0, gt=0, le=20, description="Above 1 the teacher's less likely tokens count for more.")
 
-    def teacher_name(self, home: Home, student: str) -> str:
-        """The teacher's name; raises `UserError` when none is chosen and the student was never pruned."""
-        if self.teacher:
-            return self.teacher
-        found = pruned_from(home, student)
-        if not found:
+    def models_needed(self, home: Home, student: Resolved) -> dict[str, Resolved]:
+        """The teacher; raises `UserError` unless there is one with the student's vocabulary."""
+        name = self.teacher or pruned_from(home, student.name)
+        if not name:
             raise UserError(
-                f"{student!r} was not pruned from a model.", "Choose the teacher to learn from.", "objective.teacher"
-            )
-        return found
-
-    def check_teacher(self, home: Home, student: Resolved) -> Resolved:
-        """The teacher's folders; raises `UserError` unless it has the student's vocabulary."""
-        name = self.teacher_name(home, student.name)
-        found = usable(home, name, "objective.teacher")
+                f"{student.name!r} was not pruned from a model.", "Choose the teacher to learn from.",
+                "objective.teacher",
+            )  # fmt: skip
+        teacher = usable(home, name, "objective.teacher")
         if name == student.name:
             raise UserError(
                 "It would be its own teacher.", "Choose a larger model, or the one it was pruned from.",
                 "objective.teacher",
             )  # fmt: skip
-        if vocabulary(found.home_of_template) != vocabulary(student.home_of_template):
+        if vocabulary(teacher.home_of_template) != vocabulary(student.home_of_template):
             raise UserError(
                 f"{name!r} and {student.name!r} have different vocabularies, so their probabilities do not line up.",
                 "Choose a teacher of the same family.",
                 "objective.teacher",
             )
-        return found
-
-    def load_teacher(self, home: Home, student: Resolved, hardware: Hardware) -> Any:
-        from workbench.models.loading import load_base
-
-        found = self.check_teacher(home, student)
-        model: Any = load_base(found.base, hardware)
-        if found.adapter:
-            from peft import PeftModel
-
-            model = PeftModel.from_pretrained(model, str(found.adapter))
-        return model.eval().requires_grad_(False)
+        return {"teacher": teacher}
 
     def trainer(self, setup: Setup) -> Any:
         from workbench.training.collating import mean_weight
 
-        assert isinstance(setup, WithTeacher)
         mean = mean_weight(setup.encoded["train"])
         if mean:
             setup.notes.append("Rows and turns count as their weights say, over the mean of all learned tokens.")
-        return self.built(_distilling(setup.teacher, self.alpha, self.temperature), setup, mean)
+        return self.built(_distilling(setup.models["teacher"], self.alpha, self.temperature), setup, mean)
 
 
 def pruned_from(home: Home, name: str) -> str:

@@ -8,15 +8,11 @@ from pydantic import Field
 from workbench.core.errors import UserError
 from workbench.core.hardware import Hardware
 from workbench.core.lineage import read_manifest
-from workbench.models import tensors
-from workbench.training.tuner import TUNERS, Tuner
-
-LARGE = "The run most likely ran away: lower the learning rate, or start from a model in bfloat16."
-TRAINED, CHECKPOINT = 16, 12  # bytes a parameter: float32 weight, gradient and Adam's two averages; without gradient
+from workbench.training.tuner import TUNERS, WholeModelTuner
 
 
 @TUNERS.register
-class Full(Tuner):
+class Full(WholeModelTuner):
     """Trains all weights and saves a whole model. It takes 16 bytes of memory a parameter, and small learning rates.
 
     Weights, gradients and AdamW's averages are float32 (2.2 GB for 135M parameters), products bfloat16 where the
@@ -27,7 +23,6 @@ class Full(Tuner):
 
     method: ClassVar[str] = "full"
     title: ClassVar[str] = "All weights"
-    makes: ClassVar[str] = "model"
 
     embeddings: bool = Field(True, description="Train embeddings and head too; without them it takes less memory.")
     keep_zeros: bool = Field(True, description="Keep the zeros of a pruned model, so that it stays as sparse.")
@@ -39,9 +34,9 @@ class Full(Tuner):
 
         assert adapter is None, "checked before the job is queued"
         model = load_base(base, hardware, dtype=torch.float32).requires_grad_(True)
-        for part in () if self.embeddings else (model.get_input_embeddings(), model.get_output_embeddings()):
-            if part is not None:
-                part.requires_grad_(False)
+        for module in () if self.embeddings else (model.get_input_embeddings(), model.get_output_embeddings()):
+            if module is not None:
+                module.requires_grad_(False)
         hold_zeros(model, self.masked(base))
         return model
 
@@ -49,38 +44,9 @@ class Full(Tuner):
         """The matrices whose zeros stay, as their names within a layer; none unless the model was pruned so."""
         return list(read_manifest(base).info.get("masked", [])) if self.keep_zeros else []
 
-    def memory(self, base: Path) -> int:
-        """Bytes that weights, gradients and optimizer take while it trains."""
-        return tensors.summary(base).parameters * TRAINED
-
-    def disk(self, base: Path, adapter: Path | None, checkpoints: int) -> int:
-        found = tensors.summary(base)
-        return checkpoints * found.parameters * CHECKPOINT + found.size
-
     def save(self, model: Any, base: Path, folder: Path) -> dict[str, Any]:
-        """Writes the model in the type of its start; returns what its manifest should say more."""
-        import torch
-
-        from workbench.models.casting import cast
-
-        dtype = getattr(torch, tensors.summary(base).dtype)
-        for name, weight in model.named_parameters():
-            cast(name, weight.detach(), dtype, LARGE, "objective.learning_rate")
-        model.to(dtype).save_pretrained(folder, max_shard_size="2GB")
         masked = self.masked(base)
-        return {"masked": masked} if masked else {}
-
-    def reason_against(self, base: Path, adapter: Path | None) -> UserError | None:
-        """Why a model cannot be trained whole, or None."""
-        if adapter:
-            return UserError(
-                f"{adapter.name!r} is an adapter.",
-                "Fold it into its base in the Models tab, and train the sum.",
-                "model",
-            )
-        if tensors.model_config(base).get("quantization_config"):
-            return UserError(f"{base.name!r} is quantized.", "Train the model it was made from, or use LoRA.", "model")
-        return None
+        return {**super().save(model, base, folder), **({"masked": masked} if masked else {})}
 
 
 def hold_zeros(model: Any, parts: list[str]) -> None:

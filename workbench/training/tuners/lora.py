@@ -11,13 +11,13 @@ from workbench.models import tensors
 from workbench.models.adapters import PROMPTS, adapter_kind
 from workbench.training.lora_targets import chosen, group_of, in_layer, no_such, targets_of
 from workbench.training.target_facts import target_fact
-from workbench.training.tuner import TUNERS, Tuner
+from workbench.training.tuner import TUNERS, AdapterTuner
 
 CHECKPOINT, RESULT = 12, 4  # bytes a parameter of the adapter: float32 with Adam's two averages; float32 alone
 
 
 @TUNERS.register
-class Lora(Tuner):
+class Lora(AdapterTuner):
     """Trains small low-rank matrices beside the frozen weights.
 
     Hu et al. 2021, https://arxiv.org/abs/2106.09685. Going on from an adapter keeps that adapter's own rank and layers.

@@ -1,4 +1,4 @@
-"""Python imports this at its start when its folder is on PYTHONPATH."""
+"""Makes the naps kinds of job in every process whose WORKBENCH_PLUGINS names this folder."""
 
 from tests.naps.jobs import Nap, NapBeside
 from workbench.jobs.job import JOBS
