@@ -28,10 +28,10 @@ def average(checkpoints: list[Path], shares: list[float], target: Path) -> Itera
         files = [stack.enter_context(opened(checkpoint / WEIGHTS, "pt")) for checkpoint in checkpoints]
         _same_tensors(checkpoints, files)
         averaged = {}
-        for done, name in enumerate(files[-1].keys(), 1):
+        for count, name in enumerate(files[-1].keys(), 1):
             tensors = [file.get_tensor(name) for file in files]
             averaged[name] = cast(name, _sum(tensors, shares), tensors[-1].dtype, DAMAGED, "run")
-            yield done
+            yield count
     save_file(averaged, target / WEIGHTS, metadata={"format": "pt"})
     config = json.loads((checkpoints[-1] / CONFIG).read_text("utf-8"))
     (target / CONFIG).write_text(json.dumps({**config, "inference_mode": True}, indent=2), "utf-8")

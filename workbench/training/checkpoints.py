@@ -9,8 +9,8 @@ KEPT_FILES = ("adapter_model.safetensors", "adapter_config.json", "trainer_state
 
 def checkpoints(folder: Path) -> list[Path]:
     """The complete checkpoints, oldest first. The trainer writes trainer_state.json last: without it one was torn."""
-    found = sorted(folder.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[-1]))
-    return [path for path in found if _is_complete(path)]
+    folders = sorted(folder.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[-1]))
+    return [path for path in folders if _is_complete(path)]
 
 
 def _is_complete(checkpoint: Path) -> bool:
@@ -28,12 +28,12 @@ def last_checkpoint(folder: Path) -> Path | None:
 
 def thin_out(folder: Path, keep: int) -> None:
     """Leaves the adapters of the last `keep` checkpoints; the optimizer's state, by far the most of it, goes."""
-    kept = checkpoints(folder)[-keep:] if keep else []
-    if not kept:
+    remaining = checkpoints(folder)[-keep:] if keep else []
+    if not remaining:
         shutil.rmtree(folder, ignore_errors=True)
         return
-    inside = [part for checkpoint in kept for part in checkpoint.iterdir() if part.name not in KEPT_FILES]
-    for path in [*(path for path in folder.iterdir() if path not in kept), *inside]:
+    inside = [path for checkpoint in remaining for path in checkpoint.iterdir() if path.name not in KEPT_FILES]
+    for path in [*(path for path in folder.iterdir() if path not in remaining), *inside]:
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
         else:

@@ -31,7 +31,7 @@ def mean_weight(encoded: EncodedRows) -> float | None:
     name = next(name for name in encoded.table.column_names if name.endswith("spans"))
     low, high, total, tokens = math.inf, 0.0, 0.0, 0
     for chunk in encoded.table.column(name).chunks:
-        start, end, weight = (chunk.flatten().field(part).to_numpy() for part in ("start", "end", "weight"))
+        start, end, weight = (chunk.flatten().field(field).to_numpy() for field in ("start", "end", "weight"))
         if len(weight):
             low, high = min(low, float(weight.min())), max(high, float(weight.max()))
             total += float(((end - start) * weight).sum())
@@ -77,16 +77,16 @@ def padded(rows: Sequence[Sequence[int]], pad_token_id: int) -> tuple[torch.Tens
     width = max(map(len, rows))
     ids = torch.full((len(rows), width), pad_token_id)
     mask = torch.zeros_like(ids)
-    for place, row in enumerate(rows):
-        ids[place, : len(row)] = torch.tensor(row)
-        mask[place, : len(row)] = 1
+    for index, row in enumerate(rows):
+        ids[index, : len(row)] = torch.tensor(row)
+        mask[index, : len(row)] = 1
     return ids, mask
 
 
 def learned_weights(rows: Sequence[Sequence[dict[str, Any]]], width: int) -> torch.Tensor:
     """(rows, width) float32: the weight of every token that lies in a learned span, 0 elsewhere."""
     weights = torch.zeros((len(rows), width))
-    for place, spans in enumerate(rows):
+    for index, spans in enumerate(rows):
         for span in spans:
-            weights[place, span["start"] : span["end"]] = span["weight"]
+            weights[index, span["start"] : span["end"]] = span["weight"]
     return weights

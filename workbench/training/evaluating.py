@@ -78,14 +78,14 @@ def exact(trainer: type[Any]) -> type[Any]:
             return output
 
         def prediction_step(self, model: Any, inputs: Any, *args: Any, **settings: Any) -> Any:
-            found = super().prediction_step(model, dict(inputs), *args, **settings)
+            prediction = super().prediction_step(model, dict(inputs), *args, **settings)
             last = {
                 name: values.pop()
                 for name, values in self._metrics["eval"].items()
                 if values and name not in NOT_AVERAGED
             }
-            self._count(inputs, float(found[0]), last)
-            return found
+            self._count(inputs, float(prediction[0]), last)
+            return prediction
 
         def _count(self, inputs: Any, loss: float, metrics: dict[str, float]) -> None:
             self._evaluation.add_tokens(inputs, loss, metrics)

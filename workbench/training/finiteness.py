@@ -45,12 +45,12 @@ def guarded(trainer: type[Any]) -> type[Any]:
     return Guarded
 
 
-def not_finite(trainer: Any, what: str, step: int) -> NotFinite:
+def not_finite(trainer: Any, quantity: str, step: int) -> NotFinite:
     """The error that names the step and the likely cause: weights of the base, float16, or the learning rate.
 
     Once a step has changed the weights that are trained, only the others tell of the base.
     """
-    begun = f"The {what} is not a finite number at step {step}"
+    begun = f"The {quantity} is not a finite number at step {step}"
     untouched = trainer.state.global_step == 0
     if broken := broken_weights(trainer.model, only_frozen=not untouched):
         return NotFinite(

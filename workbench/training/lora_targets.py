@@ -61,7 +61,7 @@ def targets_of(model: Any, group: Group) -> Targets:
     from transformers.pytorch_utils import Conv1D
 
     classes = {name: type(module).__name__ for name, module in model.named_modules()}
-    around = {name: " ".join(classes[one] for one in _holders(name)) for name in classes}
+    around = {name: " ".join(classes[holder] for holder in _holders(name)) for name in classes}
     modules = [
         name
         for name, module in model.named_modules()
@@ -81,15 +81,15 @@ def targets_of(model: Any, group: Group) -> Targets:
 def _holders(name: str) -> list[str]:
     """The modules that a module lies in, below its layer: the layer's own class says nothing of its parts."""
     layer = LAYER.search(name)
-    places = [place.start() for place in re.finditer(r"\.", name)]
-    return [name[:place] for place in places if layer and place >= layer.end()]
+    dots = [dot.start() for dot in re.finditer(r"\.", name)]
+    return [name[:dot] for dot in dots if layer and dot >= layer.end()]
 
 
-def _shortest(chosen: list[str], known: Iterable[str]) -> list[str]:
+def _shortest(chosen: list[str], names: Iterable[str]) -> list[str]:
     """The ends of names that PEFT finds these by and no others; a whole name where no end will do."""
-    others = set(known) - set(chosen)
-    found = dict.fromkeys(next(end for end in _ends(name) if not _ending(end, others)) for name in chosen)
-    return sorted(found)
+    others = set(names) - set(chosen)
+    ends = dict.fromkeys(next(end for end in _ends(name) if not _ending(end, others)) for name in chosen)
+    return sorted(ends)
 
 
 def _ends(name: str) -> list[str]:
@@ -115,5 +115,5 @@ def chosen(model: Any) -> dict[str, int]:
 
 def sentence(counts: dict[str, int]) -> str:
     """The same for the log."""
-    told = ", ".join(f"{name} ({count})" for name, count in sorted(counts.items()))
-    return f"The adapter stands on {sum(counts.values())} weights: {told}."
+    listed = ", ".join(f"{name} ({count})" for name, count in sorted(counts.items()))
+    return f"The adapter stands on {sum(counts.values())} weights: {listed}."

@@ -49,11 +49,11 @@ class Report(TrainerCallback):
         values = {
             RENAMED.get(key, key): float(value)
             for key, value in (logs or {}).items()
-            if isinstance(value, int | float) and not any(part in key for part in LEFT_OUT)
+            if isinstance(value, int | float) and not any(fragment in key for fragment in LEFT_OUT)
         }
         if "loss" in values:
-            if said := self._runaway.after(values["loss"], state.global_step):
-                self.ctx.note(said)
+            if warning := self._runaway.after(values["loss"], state.global_step):
+                self.ctx.note(warning)
             values |= self._pace(logs or {})
             self.ctx.progress(state.global_step, state.max_steps, f"Step {state.global_step} of {state.max_steps}")
         if values:

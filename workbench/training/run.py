@@ -80,12 +80,12 @@ def _encoded(job: Train, ctx: JobContext, source: Resolved, template: Template) 
             continue
         ctx.progress(0, 0, f"Encoding the {split} rows of {job.dataset}")
         folder = source.home_of_template
-        found = encoded_rows(ctx.home, job.dataset, split, folder, rules, ctx.progress, ctx.checkpoint)
-        _note_once(ctx, found.tally.sentences(split))
-        if len(found):
-            encoded[split] = found
+        rows = encoded_rows(ctx.home, job.dataset, split, folder, rules, ctx.progress, ctx.checkpoint)
+        _note_once(ctx, rows.tally.sentences(split))
+        if len(rows):
+            encoded[split] = rows
         elif split == "train":
-            raise _nothing_to_learn(found.tally)
+            raise _nothing_to_learn(rows.tally)
         else:
             _note_once(ctx, [NO_EVALUATION])
     return encoded

@@ -43,8 +43,8 @@ def target_fact(base: Path, targets: str) -> str:
             remark = "The experts are no layers and get none: choose mlp for them."
     if targets == "all-linear" and "vision_config" in config:
         remark = f"{remark} The vision tower's get one too, which no text trains.".strip()
-    told = f"{targets}: {_listed(others + (['the experts'] if experts else []))}."
-    return f"{told} {remark}".strip()
+    sentence = f"{targets}: {_listed(others + (['the experts'] if experts else []))}."
+    return f"{sentence} {remark}".strip()
 
 
 def is_mixture(config: dict[str, Any]) -> bool:

@@ -18,7 +18,7 @@ from workbench.jobs.queue import Queue
 from workbench.jobs.view import JobView
 from workbench.models.loading import load_base
 from workbench.training.checkpoints import KEPT_FILES, thin_out
-from workbench.training.jobs.average_checkpoints import AverageCheckpoints, kept, weights
+from workbench.training.jobs.average_checkpoints import AverageCheckpoints, remaining_checkpoints, weights
 from workbench.training.jobs.train import Train
 
 
@@ -51,7 +51,8 @@ def problems_of(home: Home, **settings: Any) -> str:
 
 
 def test_a_run_keeps_the_adapters_of_its_last_checkpoints_and_nothing_else(home: Home, run: JobView) -> None:
-    assert [path.name for path in kept(home, run.id)] == ["checkpoint-2", "checkpoint-3", "checkpoint-4"]
+    names = [path.name for path in remaining_checkpoints(home, run.id)]
+    assert names == ["checkpoint-2", "checkpoint-3", "checkpoint-4"]
     for checkpoint in (run.folder / "checkpoints").iterdir():
         assert {path.name for path in checkpoint.iterdir()} == set(KEPT_FILES)
     last, shelf = tensors(run.folder / "checkpoints" / "checkpoint-4"), tensors(home.models / "taught")
@@ -60,7 +61,7 @@ def test_a_run_keeps_the_adapters_of_its_last_checkpoints_and_nothing_else(home:
 
 def test_a_run_keeps_nothing_unless_told(home: Home) -> None:
     view = carry(home, training("plain", max_steps=1))
-    assert not (view.folder / "checkpoints").exists() and kept(home, view.id) == []
+    assert not (view.folder / "checkpoints").exists() and remaining_checkpoints(home, view.id) == []
     assert "0 of the two needed" in problems_of(home, training=view.id)
 
 

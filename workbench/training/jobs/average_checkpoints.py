@@ -58,15 +58,15 @@ class AverageCheckpoints(Job):
 
     def _chosen(self, home: Home) -> list[Path]:
         """The checkpoints to average, oldest first; raises `UserError` when there are not enough."""
-        found = kept(home, self.training)
-        if len(found) < max(2, self.last):
-            wanted = f"{self.last} wanted" if self.last > len(found) else "two needed"
+        folders = remaining_checkpoints(home, self.training)
+        if len(folders) < max(2, self.last):
+            wanted = f"{self.last} wanted" if self.last > len(folders) else "two needed"
             raise UserError(
-                f"{self.training} has {len(found)} of the {wanted} checkpoints.",
+                f"{self.training} has {len(folders)} of the {wanted} checkpoints.",
                 "Train with keep_checkpoints set to that many or more, and a checkpoint_every that makes as many.",
-                "last" if len(found) > 1 else "training",
+                "last" if len(folders) > 1 else "training",
             )
-        return found[-self.last :]
+        return folders[-self.last :]
 
     def _adapter(self, home: Home) -> Path:
         """The adapter the run made; its template and parents are those of the average."""
@@ -89,8 +89,8 @@ class AverageCheckpoints(Job):
         ctx.progress(0, 0, f"Averaging steps {', '.join(map(str, steps))}")
         result = {"model": self.output, "steps": steps, "weights": [round(share, 6) for share in shares]}
         with writing(ctx.home.models / self.output) as partial:
-            for done in average(chosen, shares, partial):
-                if done % 100 == 1:
+            for count in average(chosen, shares, partial):
+                if count % 100 == 1:
                     ctx.checkpoint()
             copy_texts(adapter, partial)
             made_by = {**self.to_dict(), "job": ctx.folder.name}
@@ -101,8 +101,8 @@ class AverageCheckpoints(Job):
 
 
 def _parents(adapter: Path) -> list[Parent]:
-    found = [parent for parent in read_manifest(adapter).parents if parent.role in ("base", "dataset")]
-    return [*found, parent_of(adapter, "averaged")]
+    inherited = [parent for parent in read_manifest(adapter).parents if parent.role in ("base", "dataset")]
+    return [*inherited, parent_of(adapter, "averaged")]
 
 
 def train_job(home: Home, job_id: str) -> Train:
@@ -115,15 +115,15 @@ def train_job(home: Home, job_id: str) -> Train:
     return view.job
 
 
-def kept(home: Home, job_id: str) -> list[Path]:
+def remaining_checkpoints(home: Home, job_id: str) -> list[Path]:
     """The checkpoints that a training job has left, oldest first."""
     train_job(home, job_id)
-    found = checkpoints(inside(home.jobs, job_id, "training") / "checkpoints")
-    return [path for path in found if all((path / name).is_file() for name in KEPT_FILES)]
+    folders = checkpoints(inside(home.jobs, job_id, "training") / "checkpoints")
+    return [path for path in folders if all((path / name).is_file() for name in KEPT_FILES)]
 
 
 def weights(count: int, decay: float | None = None) -> list[float]:
     """What each of `count` checkpoints counts, oldest first: the same, or as an EMA that starts at the oldest."""
     if decay is None:
         return [1 / count] * count
-    return [decay ** (count - 1), *((1 - decay) * decay ** (count - 1 - place) for place in range(1, count))]
+    return [decay ** (count - 1), *((1 - decay) * decay ** (count - 1 - index) for index in range(1, count))]

@@ -76,7 +76,7 @@ class Train(Job):
         return self.output or f"{self.model}-{self.objective.method}"
 
     @property
-    def checkpoints_kept(self) -> int:
+    def checkpoint_limit(self) -> int:
         """How many are there while it trains."""
         return max(2, self.keep_checkpoints)
 
@@ -136,7 +136,7 @@ class Train(Job):
 
     def _check_disk(self, home: Home, source: Resolved, problems: Problems) -> None:
         """The trainer keeps so many checkpoints, writes another before it deletes the oldest, and then the result."""
-        required = self.tuner.disk(source.base, source.adapter, self.checkpoints_kept + 1)
+        required = self.tuner.disk(source.base, source.adapter, self.checkpoint_limit + 1)
         free = shutil.disk_usage(home.root).free
         if free < required:
             sizes = f"about {human_size(required)} of disk space, {human_size(free)} are free"
@@ -189,7 +189,7 @@ class Train(Job):
             "eval_on_start": evaluate,
             "save_strategy": "steps",
             "save_steps": self.checkpoint_every,
-            "save_total_limit": self.checkpoints_kept,
+            "save_total_limit": self.checkpoint_limit,
             "gradient_checkpointing": self.gradient_checkpointing,
             "bf16": hardware.bf16,
             "fp16": hardware.device == "cuda" and not hardware.bf16,

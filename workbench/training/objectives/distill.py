@@ -65,9 +65,9 @@ class Distill(Sft):
 
 def pruned_from(home: Home, name: str) -> str:
     """The model that this one, or the one it was trained from, was pruned from; '' if there is none."""
-    seen: set[str] = set()
-    while name not in seen:
-        seen.add(name)
+    visited: set[str] = set()
+    while name not in visited:
+        visited.add(name)
         manifest = read_manifest(model_folder(home, name))
         if pruned := manifest.parent("pruned"):
             return pruned.name
@@ -88,12 +88,16 @@ def _distilling(teacher: Any, alpha: float, temperature: float) -> Any:
         ) -> Any:
             import torch
 
-            seen = {"input_ids": inputs["input_ids"], "attention_mask": inputs["attention_mask"], "use_cache": False}
-            outputs = model(**seen)
+            model_inputs = {
+                "input_ids": inputs["input_ids"],
+                "attention_mask": inputs["attention_mask"],
+                "use_cache": False,
+            }
+            outputs = model(**model_inputs)
             with torch.no_grad():
-                wanted = teacher(**seen).logits
+                teacher_logits = teacher(**model_inputs).logits
             weights = inputs.get("weights") if self.model.training else None  # type: ignore[union-attr]
-            kl, nll, tokens = divergence(outputs.logits, wanted, inputs["labels"], temperature, weights)
+            kl, nll, tokens = divergence(outputs.logits, teacher_logits, inputs["labels"], temperature, weights)
             self._tell(inputs, {"kl": kl / tokens, "nll": nll / tokens})
             items = tokens if num_items_in_batch is None else torch.as_tensor(num_items_in_batch).to(kl.device)
             loss = (alpha * temperature**2 * kl + (1 - alpha) * nll) / items
@@ -124,12 +128,12 @@ def divergence(
     import torch
     from torch.nn import functional
 
-    kept = labels[:, 1:] != -100
+    learned = labels[:, 1:] != -100
     size = min(student.shape[-1], teacher.shape[-1])
-    own, wanted = (logits[:, :-1][kept][:, :size].float() for logits in (student, teacher))
+    own, wanted = (logits[:, :-1][learned][:, :size].float() for logits in (student, teacher))
     soft, goal = (torch.log_softmax(logits / temperature, dim=-1) for logits in (own, wanted))
     kl = functional.kl_div(soft, goal, reduction="none", log_target=True).sum(-1)
-    nll = functional.cross_entropy(own, labels[:, 1:][kept], reduction="none")
+    nll = functional.cross_entropy(own, labels[:, 1:][learned], reduction="none")
     if weights is not None:
-        kl, nll = kl * weights[:, 1:][kept], nll * weights[:, 1:][kept]
-    return kl.sum(), nll.sum(), kept.sum().clamp(min=1)
+        kl, nll = kl * weights[:, 1:][learned], nll * weights[:, 1:][learned]
+    return kl.sum(), nll.sum(), learned.sum().clamp(min=1)

@@ -51,15 +51,15 @@ class Dpo(Objective):
             remove_unused_columns=False,
             **setup.arguments,
         )
-        made = guarded(_on_encoded_pairs(self.sft_weight))(
+        trainer = guarded(_on_encoded_pairs(self.sft_weight))(
             model=setup.model,
             args=arguments,
             train_dataset=as_dataset(setup.encoded["train"]),
             eval_dataset=as_dataset(setup.encoded["eval"]) if "eval" in setup.encoded else None,
             processing_class=setup.tokenizer,
         )
-        made.data_collator = PairCollator(made.data_collator.pad_token_id)
-        return made
+        trainer.data_collator = PairCollator(trainer.data_collator.pad_token_id)
+        return trainer
 
 
 def _on_encoded_pairs(sft_weight: float) -> type[Any]:

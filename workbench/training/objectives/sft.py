@@ -56,7 +56,7 @@ class Sft(Objective):
             remove_unused_columns=False,
             **setup.arguments,
         )
-        made = guarded(exact(trainer))(
+        result = guarded(exact(trainer))(
             model=setup.model,
             args=arguments,
             train_dataset=as_dataset(setup.encoded["train"]),
@@ -64,8 +64,8 @@ class Sft(Objective):
             processing_class=setup.tokenizer,
         )
         # The trainer's own collator knows the padding token that was chosen for tokenizer and model.
-        made.data_collator = AnswerCollator(made.data_collator.pad_token_id, mean)
-        return made
+        result.data_collator = AnswerCollator(result.data_collator.pad_token_id, mean)
+        return result
 
 
 def _fits_in_ram(setup: Setup) -> bool:

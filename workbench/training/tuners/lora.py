@@ -74,8 +74,8 @@ class Lora(AdapterTuner):
         """What PEFT is to put the adapter on: its word for all linear layers, or names of layers and of parameters."""
         if self.targets == "all-linear":
             return "all-linear", []
-        found = targets_of(model, self.targets)
-        return found.modules, found.parameters
+        matching = targets_of(model, self.targets)
+        return matching.modules, matching.parameters
 
     def chosen(self, model: Any) -> dict[str, int]:
         return chosen(model)

@@ -56,10 +56,10 @@ class Qat(Full):
         return {**super().save(model, base, folder), "trained_for": trained_for}
 
     def reason_against(self, base: Path, adapter: Path | None) -> UserError | None:
-        found = super().reason_against(base, adapter)
-        odd = [] if found else [width for width in Parts.of(base).widths() if width % self.group]
+        reason = super().reason_against(base, adapter)
+        odd = [] if reason else [width for width in Parts.of(base).widths() if width % self.group]
         if odd:
             return UserError(
                 f"Groups of {self.group} do not divide {odd[0]} columns.", "Take a smaller group.", "tuner"
             )
-        return found
+        return reason
