@@ -4,6 +4,8 @@ from abc import abstractmethod
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from pydantic import Field
+
 from workbench.core.errors import Problems
 from workbench.core.home import Home
 from workbench.core.registry import Method, Registry
@@ -33,7 +35,7 @@ class Objective(Method):
     """Base of every objective. `learning_rate` is a field of each, as its good values differ by objective."""
 
     dataset_kinds: ClassVar[tuple[str, ...]]
-    learning_rate: float
+    learning_rate: float = Field(gt=0, le=1, description="Step size at its highest.")
 
     def rules(self, kind: str, template: Template, max_length: int) -> Rules:
         """How rows of a kind are encoded for this objective."""
