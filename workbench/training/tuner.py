@@ -15,7 +15,7 @@ from workbench.core.lineage import Parent, parent_of, read_manifest
 from workbench.core.registry import Method, Registry
 from workbench.core.units import human_size
 from workbench.models import tensors
-from workbench.models.adapter_judge import judge, require_sound
+from workbench.models.adapter_judge import judge_adapter, require_sound
 from workbench.models.chat_tokens import write_stops
 from workbench.models.shelf import Resolved
 
