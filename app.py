@@ -9,18 +9,11 @@ os.environ.update(TELEMETRY_OFF)  # before Gradio is imported
 
 import gradio as gr
 
-from tabs.compare import tab as compare
-from tabs.compress import tab as compress
-from tabs.data import tab as data
-from tabs.jobs import tab as jobs
-from tabs.label import tab as label
-from tabs.merge import tab as merge
-from tabs.models import tab as models
 from tabs.serving.page import Page
 from tabs.serving.serve import serve
 from tabs.shell.context import Context
 from tabs.shell.kit import Static, error_box, header
-from tabs.train import tab as train
+from tabs.shell.tab_registry import all_tabs
 from workbench.core.errors import UserError
 from workbench.core.hardware import known
 
@@ -37,7 +30,7 @@ def _problem(ctx: Context) -> str:
 
 
 def compose(ctx: Context) -> gr.Blocks:
-    """The whole page, tabs in the order of the loop."""
+    """The whole page: every tab there is, in their order."""
     demo = Page(title="LLM Workbench", fill_width=True, analytics_enabled=False)
     with demo:
         top = Static(_header(ctx))
@@ -45,24 +38,9 @@ def compose(ctx: Context) -> gr.Blocks:
         problem = Static(_problem(ctx), visible=bool(_problem(ctx)), elem_id="home-problem")
         ctx.follow(problem, lambda: gr.update(value=(words := _problem(ctx)), visible=bool(words)))
         with gr.Tabs(elem_id="tabs") as tabs:
-            with gr.Tab("Models", id="models"):
-                models.build(ctx)
-            with gr.Tab("Data", id="data"):
-                data.build(ctx)
-            with gr.Tab("Train", id="train"):
-                form = train.build(ctx)
-            with gr.Tab("Merge", id="merge"):
-                merging = merge.build(ctx)
-            with gr.Tab("Compress", id="compress"):
-                compressing = compress.build(ctx, form, [tabs])
-            with gr.Tab("Compare", id="compare"):
-                compared = compare.build(ctx)
-            with gr.Tab("Label", id="label"):
-                labelling = label.build(ctx, form, [tabs])
-            with gr.Tab("Jobs", id="jobs"):
-                jobs.build(ctx)
-        merge.connect(ctx, merging, compared, labelling, tabs)
-        compress.connect(ctx, compressing, compared, tabs)
+            for tab in all_tabs():
+                with ctx.links.tab(tabs, tab.title, tab.id):
+                    tab.build(ctx)
         ctx.wire(demo)
     return demo
 

@@ -8,12 +8,13 @@ from tabs.forms.form import Form
 from tabs.shell.context import Context, guarded
 from tabs.shell.job_panel import QUIET
 from tabs.shell.kit import POKE, ChatGrid, Static, heading
+from tabs.shell.tab_registry import Tab
 from workbench.core.errors import UserError
 from workbench.inference.decoding import Decoding
 
 
-def build(ctx: Context) -> gr.Dropdown:
-    """Left: models and sampling. Right: the conversation. Returns the model picker for other tabs to fill."""
+def build(ctx: Context) -> None:
+    """Left: models and sampling. Right: the conversation."""
     with gr.Row(elem_classes="wb-cols"):
         with gr.Column(elem_classes="wb-panel wb-side", scale=0, min_width=320):
             Static(heading("Models"))
@@ -51,7 +52,7 @@ def build(ctx: Context) -> gr.Dropdown:
     ).success(None, None, None, js=POKE)  # fmt: skip
     stop.click(guarded(lambda grid: ctx.chats.stop(_chat(grid))), grid, None, queue=False, **QUIET)
     clear.click(guarded(lambda grid: ctx.chats.clear(_chat(grid))), grid, None, **QUIET).success(None, js=POKE)
-    return models
+    ctx.links.offer("compare", models, lambda _, names: gr.update(value=names, choices=ctx.answering()))
 
 
 def _send(ctx: Context, form: Form, grid: Any, models: list[str], message: str, system: str, value: Any) -> str:
@@ -68,3 +69,6 @@ def _chat(grid: Any) -> str:
     if not isinstance(grid, dict) or not grid.get("chat"):
         raise UserError("The page has not finished loading.", "Try again in a moment.")
     return str(grid["chat"])
+
+
+TAB = Tab("compare", "Compare", 60, build)

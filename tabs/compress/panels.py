@@ -1,4 +1,4 @@
-"""The ways of the Compress tab, one function each: quantize, prune, what it cost, GGUF files."""
+"""What the Compress tab draws by hand: quantizing, what pruners do, the GGUF files."""
 
 from typing import Any
 
@@ -7,31 +7,13 @@ import gradio as gr
 from tabs.compress.gguf import gguf_list
 from tabs.compress.ladder import ladder
 from tabs.forms.form import Form
-from tabs.forms.sections import Section, job_section, named, shown
+from tabs.forms.sections import named, shown
 from tabs.shell.context import Context, guarded
 from tabs.shell.job_panel import QUIET, JobPanel
 from tabs.shell.kit import REVEAL, Html, Static, chip, heading, table
 from workbench.compression.jobs.quantize import Quantize
 from workbench.compression.pruner import PRUNERS
 from workbench.core.errors import UserError
-
-NO_MODEL = ("No models yet", "This works on models of the shelf.", "Get one in the Models tab.")
-NO_GGUF = ("No GGUF files yet", "They come from the Quantize tab, or are imported above.", "")
-
-PRUNE = Section(
-    "prune", "Prune", {"model": "models", "calibration": "datasets"}, ("model", "pruner", "calibration", "output"),
-    empty=NO_MODEL,
-)  # fmt: skip
-COST = Section(
-    "cost", "Measure what it cost", {"original": "models", "variants": "single*", "dataset": "datasets"},
-    ("original", "variants", "dataset"), ("models", 1), NO_MODEL,
-)  # fmt: skip
-IMPORT = Section("import-gguf", "Import", {}, ("path", "name"), ("models", 0))
-PARITY = Section(
-    "parity", "Check", {"model": "ggufs", "source": "models", "prompts": "prompts"}, ("model", "source", "prompts"),
-    ("ggufs", 1), NO_GGUF,
-)  # fmt: skip
-PUSH = Section("push-gguf", "Push", {"models": "ggufs*"}, ("repo", "models", "private"), ("ggufs", 1), NO_GGUF)
 
 
 def quantize(ctx: Context, panel: JobPanel) -> None:
@@ -63,9 +45,8 @@ def quantize(ctx: Context, panel: JobPanel) -> None:
 # ---- the other ways ----------------------------------------------------------------------------------------
 
 
-def prune(ctx: Context, panel: JobPanel) -> None:
-    """The form of the job, and in plain words what each pruner does to size and speed."""
-    job_section(ctx, PRUNE, panel)
+def pruners(ctx: Context, panel: JobPanel) -> None:
+    """In plain words what each pruner does to size and speed."""
     Static(heading("What becomes smaller, what becomes faster"))
     Static(_pruners())
 
@@ -86,20 +67,7 @@ def _yes(flag: bool) -> Html:
     return chip("done", "yes") if flag else chip("stopped", "no")
 
 
-def cost(ctx: Context, panel: JobPanel) -> Form:
-    """The form; returned so that a result can fill it."""
-    return job_section(ctx, COST, panel)
-
-
 def gguf_files(ctx: Context, panel: JobPanel) -> None:
-    """Importing, the list with what each file says of itself, whether it answers as its model does, and pushing."""
+    """The list, with what each file says of itself."""
     Static(heading("On the shelf", "One file each, for llama.cpp and what is built on it."))
     gguf_list(ctx)
-    importing = [(IMPORT, "Import a file")] if ctx.gate.is_open else []
-    for section, title in (
-        *importing,
-        (PARITY, "Does it answer as its model does?"),
-        (PUSH, "To the hub"),
-    ):
-        with gr.Accordion(title, open=False):
-            job_section(ctx, section, panel, titled=False)

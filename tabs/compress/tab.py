@@ -1,30 +1,29 @@
 """The Compress tab: a ladder of smaller copies, pruning, what it cost, and GGUF files."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import gradio as gr
 
-from tabs.compress import panels as parts
+from tabs.compress.panels import gguf_files, pruners, quantize
 from tabs.compress.result import Found, found_of, mark_of, nothing
-from tabs.forms.form import Form
-from tabs.shell.context import Context, guarded
-from tabs.shell.job_panel import QUIET, JobPanel, job_panel
+from tabs.forms.sections import Part, kinds_of, sections
+from tabs.shell.context import Context
+from tabs.shell.job_panel import JobPanel, job_panel
 from tabs.shell.kit import Static, heading
 from tabs.shell.result_panel import Drawn, result_panel, view_of
+from tabs.shell.tab_registry import Tab
 from workbench.core.errors import UserError
 from workbench.core.hardware import known
 from workbench.core.home import free_name
 
-KINDS = ("quantize", "prune", "cost", "parity", "import-gguf", "push-gguf")
-
-
-@dataclass
-class CompressTab:
-    """What the wiring to other tabs needs: the job shown, and the button that leads there."""
-
-    panel: JobPanel
-    chat: gr.Button
+PARTS = (
+    Part("quantize", 10, quantize, "Quantize"),
+    Part("prune", 21, pruners),
+    Part("gguf", 40, gguf_files, "GGUF files"),
+)
+"""Beside the forms of the kinds of job, see their `page`."""
 
 
 @dataclass
@@ -36,67 +35,51 @@ class Buttons:
     heal: gr.Button
 
 
-def build(ctx: Context, train: Form, train_extra: list[Any]) -> CompressTab:
-    """Left: ways of making a model smaller. Right: the job, then what it made or found. `train` is filled to heal."""
+def build(ctx: Context) -> None:
+    """Left: ways of making a model smaller. Right: the job, then what it made or found."""
     with gr.Row(elem_classes="wb-cols is-merge"):
         with gr.Column(elem_classes="wb-panel"):
             left = gr.Column()
         with gr.Column(elem_classes="wb-main"):
             with gr.Column(elem_classes="wb-panel"):
                 panel = job_panel(
-                    ctx, KINDS, "Run",
+                    ctx, kinds_of("compress"), "Run",
                     ("Nothing compressed yet", "Progress and log appear here, then the sizes and what they cost.",
                      "Tick quantizers on the left, press Quantize."),
                 )  # fmt: skip
             with gr.Column(elem_classes="wb-panel"):
                 buttons = _result(ctx, panel)
-    with left, gr.Tabs(elem_classes="wb-subtabs", elem_id="compress-tabs") as tabs:
-        with gr.Tab("Quantize", id="quantize"):
-            parts.quantize(ctx, panel)
-        with gr.Tab("Prune", id="prune"):
-            parts.prune(ctx, panel)
-        with gr.Tab("What it cost", id="cost"):
-            cost = parts.cost(ctx, panel)
-        with gr.Tab("GGUF files", id="gguf"):
-            parts.gguf_files(ctx, panel)
-    buttons.cost.click(
-        guarded(lambda job, value: _to_cost(ctx, job, cost, value)), [panel.picker, cost.input], [cost.input, tabs],
-        **QUIET,
-    )  # fmt: skip
-    buttons.heal.click(
-        guarded(lambda job, value: _to_train(ctx, job, train, value)), [panel.picker, train.input],
-        [train.input, *train_extra], **QUIET,
-    )  # fmt: skip
-    return CompressTab(panel, buttons.chat)
+    with left:
+        sections(ctx, "compress", panel, PARTS, "compress-tabs")
+    for button, name, data in (
+        (buttons.chat, "compare", _to_compare),
+        (buttons.cost, "cost", _to_cost),
+        (buttons.heal, "train", _to_train),
+    ):
+        ctx.links.on(button.click, name, partial(data, ctx), [panel.picker])
 
 
-def connect(ctx: Context, tab: CompressTab, compare: gr.Dropdown, tabs: gr.Tabs) -> None:
-    """Wires the button that fills the Compare tab, once that is built."""
-
-    def fill(job: str | None) -> tuple[Any, Any]:
-        found = _made(ctx, job)
-        chosen = list(dict.fromkeys([found.original, *found.models]))[:4]
-        return gr.update(value=[name for name in chosen if name], choices=ctx.answering()), gr.Tabs(selected="compare")
-
-    tab.chat.click(guarded(fill), tab.panel.picker, [compare, tabs], **QUIET)
-
-
-def _to_cost(ctx: Context, job: str | None, cost: Form, value: Any) -> tuple[Any, Any]:
+def _to_compare(ctx: Context, job: str | None) -> list[str]:
+    """The original and what was made of it, as many as can answer side by side."""
     found = _made(ctx, job)
-    return cost.filled(value, {"original": found.original, "variants": found.models}), gr.Tabs(selected="cost")
+    return [name for name in dict.fromkeys([found.original, *found.models]) if name][:4]
 
 
-def _to_train(ctx: Context, job: str | None, train: Form, value: Any) -> tuple[Any, Any]:
-    """Fills the Train form so that a pruned model learns from its original; zeros stay where all weights learn."""
+def _to_cost(ctx: Context, job: str | None) -> dict[str, Any]:
+    found = _made(ctx, job)
+    return {"original": found.original, "variants": found.models}
+
+
+def _to_train(ctx: Context, job: str | None) -> dict[str, Any]:
+    """Settings by which a pruned model learns from its original; zeros stay where all weights learn."""
     found = _made(ctx, job)
     model = found.models[0]
     objective = {"method": "distill", "teacher": found.original, "learning_rate": 5e-5 if found.tuner else 2e-4}
-    settings: dict[str, Any] = {
+    gr.Info(f"{model} will learn from {found.original}. Choose a dataset like what it is used for, then start.")
+    return {
         "model": model, "output": free_name(ctx.home.models, f"{model}-healed"), "objective": objective,
         "tuner": {"method": found.tuner or "lora"},
     }  # fmt: skip
-    gr.Info(f"{model} will learn from {found.original}. Choose a dataset like what it is used for, then start.")
-    return train.filled(value, settings), gr.Tabs(selected="train")
 
 
 def _made(ctx: Context, job: str | None) -> Found:
@@ -138,3 +121,6 @@ def _result(ctx: Context, panel: JobPanel) -> Buttons:
 def _found(ctx: Context, job: str | None, gigabytes: float | None) -> Found:
     view = view_of(ctx, job)
     return found_of(ctx.home, view, gigabytes) if view else Found()
+
+
+TAB = Tab("compress", "Compress", 50, build)

@@ -15,6 +15,7 @@ from tabs.data.token_view import sees
 from tabs.shell.context import Context, guarded
 from tabs.shell.job_panel import QUIET
 from tabs.shell.kit import Html, Static, chip, facts, hint
+from tabs.shell.tab_registry import Tab
 from workbench.core.errors import UserError
 from workbench.core.home import existing
 from workbench.core.lineage import Manifest
@@ -154,3 +155,6 @@ def _origin(manifest: Manifest) -> str:
     title = FORMATS.get(form["method"]).title if form.get("method") else ""
     made = ", ".join(parent.name for parent in manifest.parents)
     return " · ".join(filter(None, ["pasted" if source.get("pasted") else place, title])) or made or "made here"
+
+
+TAB = Tab("data", "Data", 20, build)

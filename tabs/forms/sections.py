@@ -1,7 +1,8 @@
-"""The form of a kind of job with its button, for tabs that start several kinds."""
+"""The forms of the kinds of job that say themselves in which tab they stand, among the parts a tab draws by hand."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -10,24 +11,57 @@ from tabs.forms.form import Form, List
 from tabs.shell.context import Choices, Context, guarded
 from tabs.shell.job_panel import QUIET, JobPanel
 from tabs.shell.kit import REVEAL, Static, empty, heading, hint
-from workbench.jobs.job import JOBS
+from workbench.jobs.job import JOBS, Job
+from workbench.jobs.page import JobPage
 from workbench.merging import catalogue
 
 
 @dataclass(frozen=True)
-class Section:
-    """The form of one kind of job.
+class Part:
+    """Something drawn in a section of a tab: `build` is called inside it; the first title of a section names it."""
 
-    lists: which list a field is chosen from (see `choices_of`; with '*' several of it). needs: what there must be, and
-    how many, for the form to make sense; else `empty` says what to do.
+    section: str
+    order: int
+    build: Callable[[Context, JobPanel], Any]
+    title: str = ""
+
+
+def sections(ctx: Context, tab: str, panel: JobPanel, by_hand: Sequence[Part], elem_id: str) -> None:
+    """The tabs within a tab: the parts it draws by hand, and the form of every kind of job that is placed in it.
+
+    The jobs they start are shown in `panel`. Each section can be filled or opened by others, see `job_section`.
     """
+    grouped: dict[str, list[Part]] = {}
+    for part in sorted([*by_hand, *_forms(ctx, tab)], key=lambda part: part.order):
+        grouped.setdefault(part.section, []).append(part)
+    with gr.Tabs(elem_classes="wb-subtabs", elem_id=elem_id) as tabs:
+        for section, parts in grouped.items():
+            title = next((part.title for part in parts if part.title), section)
+            with ctx.links.tab(tabs, title, section):
+                for part in parts:
+                    part.build(ctx, panel)
 
-    method: str
-    button: str
-    lists: dict[str, str]
-    main: tuple[str, ...]
-    needs: tuple[str, int] = ("models", 1)
-    empty: tuple[str, str, str] = ("No models yet", "This works on models of the shelf.", "Get one in the Models tab.")
+
+def kinds_of(tab: str) -> tuple[str, ...]:
+    """The ids of the kinds of job that are started in a tab."""
+    return tuple(kind.method for kind in JOBS.of_tab(tab))
+
+
+def _forms(ctx: Context, tab: str) -> Iterator[Part]:
+    """The form of every kind of job placed in a tab that is not drawn by hand, and may be shown here."""
+    for kind in JOBS.of_tab(tab):
+        page = kind.page
+        if page is None or page.by_hand or (page.takes_paths and not ctx.gate.is_open):
+            continue
+        title = page.title or ("" if page.section else kind.title)
+        yield Part(page.section or kind.method, page.order, partial(_form, kind, page), title)
+
+
+def _form(kind: type[Job], page: JobPage, ctx: Context, panel: JobPanel) -> None:
+    if not page.fold:
+        return job_section(ctx, kind, page, panel)
+    with gr.Accordion(page.fold, open=False):
+        return job_section(ctx, kind, page, panel)
 
 
 def choices_of(ctx: Context, kind: str) -> List:
@@ -65,27 +99,30 @@ def named(ctx: Context, lists: Mapping[str, str]) -> dict[str, tuple[str, List]]
     return {name: (kind, choices_of(ctx, kind.rstrip("*"))) for name, kind in lists.items()}
 
 
-def job_section(ctx: Context, section: Section, panel: JobPanel, titled: bool = True) -> Form:
-    """The form and its button; the job it starts is shown in the panel."""
-    job = JOBS.get(section.method)
-    Static(heading(job.title, job.summary()) if titled else hint(job.summary()))
-    missing = lacks(ctx, section)
+def job_section(ctx: Context, job: type[Job], page: JobPage, panel: JobPanel) -> None:
+    """The form of a kind of job and its button; the job it starts is shown in the panel.
+
+    Others may fill it by the kind's id.
+    """
+    Static(hint(job.summary()) if page.fold else heading(job.title, job.summary()))
+    missing = lacks(ctx, page)
     lacking = Static(missing, visible=bool(missing))
-    ctx.follow(lacking, lambda: gr.update(value=(words := lacks(ctx, section)), visible=bool(words)))
-    form = Form(job, named(ctx, section.lists), main=list(section.main), elem_id=f"form-{section.method}")
-    start = gr.Button(section.button, variant="primary", elem_id=f"start-{section.method}")
+    ctx.follow(lacking, lambda: gr.update(value=(words := lacks(ctx, page)), visible=bool(words)))
+    form = Form(job, named(ctx, page.lists), main=list(page.main), elem_id=f"form-{job.method}")
+    start = gr.Button(page.button, variant="primary", elem_id=f"start-{job.method}")
 
     def submit(value: Any) -> Any:
         return shown(ctx, ctx.queue.submit(form.parsed(value)))
 
     started = start.click(guarded(submit), form.input, panel.picker, **QUIET)
     started.success(None, None, None, js=REVEAL, queue=False, **QUIET)
-    return form
+    ctx.links.offer(job.method, form.input, form.filled)
 
 
-def lacks(ctx: Context, section: Section) -> str:
-    kind, least = section.needs
-    return "" if len(choices_of(ctx, kind)()) >= least else empty(*section.empty)
+def lacks(ctx: Context, page: JobPage) -> str:
+    """What has to be there first, as HTML; '' if nothing is missing."""
+    shelf, least = page.needs
+    return "" if len(choices_of(ctx, shelf)()) >= least else empty(*page.empty)
 
 
 def shown(ctx: Context, job: str) -> Any:

@@ -8,6 +8,7 @@ import gradio as gr
 from tabs.shell.context import Context, guarded
 from tabs.shell.job_panel import QUIET, job_panel
 from tabs.shell.kit import Static, heading
+from tabs.shell.tab_registry import Tab
 from tabs.shell.table import ShelfTable, TableRow
 from workbench.core.errors import UserError, shortened
 from workbench.core.limits import bounded_text
@@ -79,3 +80,6 @@ def _row(row: JobRow) -> TableRow:
         row.result or shortened(row.error, 200) or "—",
     )  # fmt: skip
     return TableRow(row.id, cells, moving=not row.final)
+
+
+TAB = Tab("jobs", "Jobs", 80, build)

@@ -4,7 +4,6 @@ from typing import Any
 
 import gradio as gr
 
-from tabs.forms.form import Form
 from tabs.label.report import ratings_figure, result_html
 from tabs.serving.asking import asker
 from tabs.shell.context import Context, guarded
@@ -39,9 +38,7 @@ LOOK = (
 DELETE = "Delete this session with its answers and votes for good?"
 
 
-def result_panel(
-    ctx: Context, session: gr.Dropdown, annotator: gr.Textbox, train: Form, train_extra: list[Any]
-) -> None:
+def result_panel(ctx: Context, session: gr.Dropdown, annotator: gr.Textbox) -> None:
     """Win rates and ratings with intervals for those who may see them, and the step to DPO."""
     with gr.Row(equal_height=True, elem_classes="wb-toolbar"):
         Static(heading("Result"))
@@ -79,10 +76,7 @@ def result_panel(
     for button, does, question in ((close, end, CLOSE), (look, see, LOOK)):
         done = button.click(guarded(does), [session, own, annotator], outputs, js=_confirmed(question), **QUIET)
         done.success(None, None, None, js=POKE, queue=False, **QUIET)  # the pad learns of it now
-    tune.click(
-        guarded(lambda name, own, value: _to_dpo(ctx, name, own, train, value)), [session, own, train.input],
-        [train.input, *train_extra], **QUIET,
-    )  # fmt: skip
+    ctx.links.on(tune.click, "train", lambda name, own: _to_dpo(ctx, name, own), [session, own])
     delete.click(guarded(lambda name: _delete(ctx, name)), session, session, js=_confirmed(DELETE), **QUIET)
 
 
@@ -173,8 +167,8 @@ def _best_model(ctx: Context, summary: dict[str, Any]) -> str:
     return next((model for model in [*rated, *named] if model in on_shelf), "")
 
 
-def _to_dpo(ctx: Context, name: str | None, own: bool, train: Form, value: Any) -> tuple[Any, Any]:
-    """Exports the pairs as a dataset and fills the Train form with it."""
+def _to_dpo(ctx: Context, name: str | None, own: bool) -> dict[str, Any]:
+    """Exports the pairs as a dataset; the settings for the Train form that go with it."""
     name = _chosen(name)
     start = _best_model(ctx, report(ctx.home, name))
     if not start:
@@ -191,4 +185,4 @@ def _to_dpo(ctx: Context, name: str | None, own: bool, train: Form, value: Any) 
         "eval_every": 5,
     }
     gr.Info(f"{pairs} pairs are the dataset {manifest.name}. Check the settings, then start.")
-    return train.filled(value, settings), gr.Tabs(selected="train")
+    return settings

@@ -12,6 +12,7 @@ from tabs.label.voting import voting_panel
 from tabs.shell.context import Context, guarded
 from tabs.shell.job_panel import QUIET, job_panel
 from tabs.shell.kit import Static, heading, hint
+from tabs.shell.tab_registry import Tab
 from workbench.preferences.jobs.generate import Generate
 
 MAIN = ["session", "models", "prompts", "limit", "samples"]
@@ -21,11 +22,8 @@ MAKER = (
 )
 
 
-def build(ctx: Context, train: Form, train_extra: list[Any]) -> Form:
-    """Left: new session. Right: the pair to judge, then the result. `train` is filled by 'Train DPO'.
-
-    Returns the new session's form, for other tabs to fill.
-    """
+def build(ctx: Context) -> None:
+    """Left: new session. Right: the pair to judge, then the result."""
     trouble_panel(ctx)
     with gr.Row(elem_classes="wb-cols"):
         with gr.Column(elem_classes="wb-panel wb-side", scale=0, min_width=340):
@@ -34,14 +32,14 @@ def build(ctx: Context, train: Form, train_extra: list[Any]) -> Form:
             with gr.Column(elem_classes="wb-panel"):
                 session, annotator = voting_panel(ctx)
             with gr.Column(elem_classes="wb-panel"):
-                result_panel(ctx, session, annotator, train, train_extra)
+                result_panel(ctx, session, annotator)
             with gr.Column(elem_classes="wb-panel"):
                 panel = job_panel(
                     ctx, ("generate",), "Answers under way",
                     ("No answers under way", "Models answer in the background; labelling can begin meanwhile.", ""),
                 )  # fmt: skip
     start.click(guarded(lambda value: _start(ctx, form, value)), form.input, [panel.picker, session], **QUIET)
-    return form
+    ctx.links.offer("label", form.input, form.filled)
 
 
 def _new_session(ctx: Context) -> tuple[Form, gr.Button]:
@@ -61,3 +59,6 @@ def _start(ctx: Context, form: Form, value: Any) -> tuple[Any, Any]:
     view = ctx.queue.get(job_id)
     name = job.session
     return gr.update(choices=[(view.label, job_id)], value=job_id), gr.update(choices=[(name, name)], value=name)
+
+
+TAB = Tab("label", "Label", 70, build)

@@ -6,7 +6,7 @@ import gradio as gr
 from pydantic import Field
 
 from tabs.forms.form import Form
-from tabs.forms.sections import Section, job_section, named
+from tabs.forms.sections import named
 from tabs.shell.context import Context, guarded
 from tabs.shell.job_panel import QUIET, JobPanel
 from tabs.shell.kit import Static, heading, table
@@ -14,13 +14,6 @@ from workbench.core.errors import UserError
 from workbench.core.spec import Spec
 from workbench.ensembles.method import ENSEMBLES, Ensemble
 from workbench.ensembles.shelf import create_ensemble, read_ensemble
-from workbench.jobs.job import JOBS
-
-STACKING = Section(
-    "fit-stacking", "Fit on votes", {"session": "sessions"}, ("session", "output"), ("sessions", 1),
-    ("No labelling session yet", "A stacking ensemble learns from votes which answer to take.",
-     "Make a session in the Label tab and vote."),
-)  # fmt: skip
 
 
 class NewEnsemble(Spec):
@@ -33,8 +26,8 @@ class NewEnsemble(Spec):
     )
 
 
-def ensembles(ctx: Context, panel: JobPanel) -> None:
-    """Models that stay apart and answer together: making one, the list, and fitting one on votes."""
+def ensembles(ctx: Context, _: JobPanel) -> None:
+    """Models that stay apart and answer together: making one, and the list."""
     Static(heading("New ensemble", "The models stay as they are and answer together. Use it like any model."))
     fitted = [way.method for way in ENSEMBLES if way.fitted]
     form = Form(
@@ -44,9 +37,6 @@ def ensembles(ctx: Context, panel: JobPanel) -> None:
     listed = Static(_listed(ctx), visible=bool(_listed(ctx)))
     ctx.follow(listed, lambda: gr.update(value=(rows := _listed(ctx)), visible=bool(rows)))
     make.click(guarded(lambda value: _create(ctx, form.data(value))), form.input, None, **QUIET)
-    if STACKING.method in JOBS.all():
-        with gr.Accordion("Fit one on votes", open=False):
-            job_section(ctx, STACKING, panel)
 
 
 def _create(ctx: Context, given: dict[str, Any]) -> None:

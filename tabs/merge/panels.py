@@ -7,51 +7,13 @@ from pydantic import Field
 
 from tabs.figures import family as family_figure
 from tabs.forms.form import Form
-from tabs.forms.sections import Section, job_section, named
+from tabs.forms.sections import named
 from tabs.shell.context import Context, guarded
 from tabs.shell.job_panel import QUIET, JobPanel
 from tabs.shell.kit import Figure, Static, empty, figure, heading, hint
 from workbench.core.errors import UserError
 from workbench.core.spec import Spec, dump_yaml
 from workbench.family.tree import family
-
-ADAPTERS = ("Two adapters are needed", "They are joined without touching their base.", "Train adapters of one base.")
-FINETUNED = (
-    "Two models are needed",
-    "A fine-tuned model, and the base it came from.",
-    "Import both in the Models tab.",
-)
-
-COMBINE = Section(
-    "combine-adapters", "Combine adapters", {"adapters": "adapters*"},
-    ("adapters", "weights", "combination", "output"), ("adapters", 2), ADAPTERS,
-)  # fmt: skip
-EXTRACT = Section(
-    "extract-lora", "Extract adapter", {"model": "models", "base": "models"},
-    ("model", "base", "energy", "max_rank", "output"), ("models", 2), FINETUNED,
-)  # fmt: skip
-AVERAGE = Section(
-    "average-checkpoints", "Average checkpoints", {"training": "trainings"},
-    ("training", "last", "weighting", "output"), ("trainings", 1),
-    ("No training run yet", "The checkpoints of one run can be averaged.",
-     "Train with 'Keep checkpoints' above 1 (More settings)."),
-)  # fmt: skip
-MOE = Section(
-    "assemble-moe", "Assemble", {}, ("recipe", "output"), ("models", 2), FINETUNED,
-)  # fmt: skip
-SEARCH = Section(
-    "merge-search", "Search", {"models": "models*", "base": "models", "dataset": "datasets", "methods": "methods*"},
-    ("models", "base", "dataset", "output", "trials", "minutes"), ("datasets", 1),
-    ("No dataset yet", "A search needs something to be good at.", "Add texts or conversations in the Data tab."),
-)  # fmt: skip
-LIKENESS = Section(
-    "likeness", "Compare weights", {"models": "models*", "base": "models"}, ("models", "base"), ("models", 2),
-    ("Two models are needed", "Their weights are compared layer by layer.", "Train or import another one."),
-)  # fmt: skip
-MEASURE = Section(
-    "measure", "Measure perplexity", {"models": "models*", "dataset": "datasets"}, ("models", "dataset", "rows"),
-    ("datasets", 1), ("No dataset yet", "Models are measured on texts or conversations.", "Add one in the Data tab."),
-)  # fmt: skip
 
 
 class Mixture(Spec):
@@ -64,16 +26,13 @@ class Mixture(Spec):
 # ---- mixture of experts --------------------------------------------------------------------------------------
 
 
-def mixture(ctx: Context, panel: JobPanel) -> None:
-    """The form of a mixture of experts, whose recipe can be begun from models of the shelf."""
+def mixture(ctx: Context, _: JobPanel) -> None:
+    """What begins the recipe of a mixture of experts from models of the shelf; it goes into the form beneath."""
     first = Form(Mixture, named(ctx, {"base": "models", "experts": "models*"}))
     begin = gr.Button("Write a recipe to go on from", size="sm")
-    form = job_section(ctx, MOE, panel)
-
-    def write(chosen: Any, value: Any) -> dict[str, Any]:
-        return form.filled(value, {"recipe": _moe_recipe(**first.data(chosen))})
-
-    begin.click(guarded(write), [first.input, form.input], form.input, **QUIET)
+    ctx.links.on(
+        begin.click, "assemble-moe", lambda chosen: {"recipe": _moe_recipe(**first.data(chosen))}, [first.input]
+    )
 
 
 def _moe_recipe(base: str, experts: list[str]) -> str:
@@ -87,8 +46,8 @@ def _moe_recipe(base: str, experts: list[str]) -> str:
 # ---- family ------------------------------------------------------------------------------------------------
 
 
-def family_tree(ctx: Context) -> gr.Dropdown:
-    """An artifact's ancestors and descendants; returns the picker for others to fill."""
+def family_tree(ctx: Context, _: JobPanel) -> None:
+    """An artifact's ancestors and descendants; others may fill its picker as `family-tree`."""
     Static(heading("Family tree", "What a model was made from, and what was made of it."))
     chosen = ctx.picker(ctx.models, first=True, label="Model", value=None, elem_id="tree-model")
     drawn, words = Figure(elem_id="tree"), Static(elem_id="tree-words")
@@ -102,4 +61,4 @@ def family_tree(ctx: Context) -> gr.Dropdown:
         return figure(family_figure.figure(found)), "".join(hint(note) for note in found.notes)
 
     chosen.change(guarded(draw), chosen, [drawn, words], queue=False, **QUIET)
-    return chosen
+    ctx.links.offer("family-tree", chosen, lambda _, name: gr.update(value=name, choices=ctx.models()))

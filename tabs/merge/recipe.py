@@ -27,8 +27,8 @@ from workbench.models.shelf import ModelInfo, resolve
 SHAPE = ("architectures", "hidden_size", "n_embd", "intermediate_size", "num_hidden_layers", "n_layer")
 
 
-def recipe(ctx: Context, panel: JobPanel) -> gr.HTML:
-    """The builder, the settings of the proof, and the button; returns the builder for others to fill."""
+def recipe(ctx: Context, panel: JobPanel) -> None:
+    """The builder, the settings of the proof, and the button; others may fill the builder as `merge`."""
     builder = MergeBuilder(
         [method.to_dict() for method in catalogue.methods().values()],
         lambda query: models(ctx, query), lambda query: checked(ctx, query),
@@ -51,7 +51,7 @@ def recipe(ctx: Context, panel: JobPanel) -> gr.HTML:
 
     started = start.click(guarded(submit), [builder, proof.input, files.input], panel.picker, **QUIET)
     started.success(None, None, None, js=REVEAL, queue=False, **QUIET)
-    return builder
+    ctx.links.offer("merge", builder, lambda _, value: value)
 
 
 def models(ctx: Context, query: dict[str, Any]) -> dict[str, Any]:

@@ -5,32 +5,26 @@ from typing import Any
 
 import gradio as gr
 
-from tabs.forms.form import Form
-from tabs.forms.sections import Section, job_section
-from tabs.merge import panels as parts
+from tabs.forms.sections import Part, kinds_of, sections
 from tabs.merge.ensembles import ensembles
+from tabs.merge.panels import family_tree, mixture
 from tabs.merge.recipe import recipe
 from tabs.merge.result import Result, nothing, parents_of, result_of
-from tabs.shell.context import Context, guarded
-from tabs.shell.job_panel import QUIET, JobPanel, job_panel
+from tabs.shell.context import Context
+from tabs.shell.job_panel import JobPanel, job_panel
 from tabs.shell.kit import Static, heading
 from tabs.shell.result_panel import Drawn, result_panel, view_of
+from tabs.shell.tab_registry import Tab
 from workbench.core.errors import UserError
 from workbench.merging.jobs.merge import Merge
 
-KINDS = (
-    "merge", "merge-search", "combine-adapters", "extract-lora", "average-checkpoints", "assemble-moe", "likeness",
-    "fit-stacking", "measure",
-)  # fmt: skip
-
-
-@dataclass
-class MergeTab:
-    """What the wiring to other tabs needs: the job shown, and the buttons that lead there."""
-
-    panel: JobPanel
-    compare: gr.Button
-    label: gr.Button
+PARTS = (
+    Part("recipe", 10, recipe, "Recipe"),
+    Part("moe", 50, mixture, "MoE"),
+    Part("ensembles", 60, ensembles, "Ensembles"),
+    Part("tree", 90, family_tree, "Family"),
+)
+"""Beside the forms of the kinds of job, see their `page`."""
 
 
 @dataclass
@@ -50,7 +44,7 @@ class Buttons:
         return [self.compare, self.label, self.tree, self.edit]
 
 
-def build(ctx: Context) -> MergeTab:
+def build(ctx: Context) -> None:
     """Left: ways of merging. Right: the job, then what it found."""
     with gr.Row(elem_classes="wb-cols is-merge"):
         with gr.Column(elem_classes="wb-panel"):
@@ -58,64 +52,31 @@ def build(ctx: Context) -> MergeTab:
         with gr.Column(elem_classes="wb-main"):
             with gr.Column(elem_classes="wb-panel"):
                 panel = job_panel(
-                    ctx, KINDS, "Run",
+                    ctx, kinds_of("merge"), "Run",
                     ("No merge yet", "Progress and log appear here, then how parents and child answer.",
                      "Put a recipe together on the left, press Merge."),
                 )  # fmt: skip
             with gr.Column(elem_classes="wb-panel"):
                 buttons = _result(ctx, panel)
     with left:
-        _ways(ctx, panel, buttons)
-    return MergeTab(panel, buttons.compare, buttons.label)
+        sections(ctx, "merge", panel, PARTS, "merge-tabs")
+    _lead_on(ctx, panel, buttons)
 
 
-def _ways(ctx: Context, panel: JobPanel, buttons: Buttons) -> None:
-    """The recipe first, then a tab for every other way."""
-    with gr.Tabs(elem_classes="wb-subtabs", elem_id="merge-tabs") as tabs:
-        with gr.Tab("Recipe", id="recipe"):
-            builder = recipe(ctx, panel)
-        _way(ctx, "Adapters", parts.COMBINE, panel)
-        _way(ctx, "Extract LoRA", parts.EXTRACT, panel)
-        _way(ctx, "Checkpoints", parts.AVERAGE, panel)
-        with gr.Tab("MoE", id="moe"):
-            parts.mixture(ctx, panel)
-        with gr.Tab("Ensembles", id="ensembles"):
-            ensembles(ctx, panel)
-        _way(ctx, "Search", parts.SEARCH, panel)
-        _way(ctx, "Likeness", parts.LIKENESS, panel, parts.MEASURE)
-        with gr.Tab("Family", id="tree"):
-            tree = parts.family_tree(ctx)
-    buttons.tree.click(
-        guarded(lambda job: (gr.update(value=_made(ctx, job), choices=ctx.models()), gr.Tabs(selected="tree"))),
-        panel.picker, [tree, tabs], **QUIET,
-    )  # fmt: skip
-    buttons.edit.click(
-        guarded(lambda job: (_recipe_of(ctx, job), gr.Tabs(selected="recipe"))), panel.picker, [builder, tabs], **QUIET
-    )
-
-
-def _way(ctx: Context, title: str, section: Section, panel: JobPanel, *more: Section) -> None:
-    """A tab with the form of a kind of job."""
-    with gr.Tab(title, id=section.method):
-        for one in (section, *more):
-            job_section(ctx, one, panel)
-
-
-def connect(ctx: Context, tab: MergeTab, compare: gr.Dropdown, label: Form, tabs: gr.Tabs) -> None:
-    """Wires the buttons that fill the Compare and Label tabs, once these are built."""
+def _lead_on(ctx: Context, panel: JobPanel, buttons: Buttons) -> None:
+    """Where the buttons lead with what a job made."""
 
     def relatives(job: str | None) -> list[str]:
-        made = _made(ctx, job)
-        return [made, *parents_of(ctx.home, made)][:4]
+        model = _made(ctx, job)
+        return [model, *parents_of(ctx.home, model)][:4]
 
-    def to_compare(job: str | None) -> tuple[Any, Any]:
-        return gr.update(value=relatives(job), choices=ctx.models()), gr.Tabs(selected="compare")
-
-    def to_label(job: str | None, value: Any) -> tuple[Any, Any]:
-        return label.filled(value, {"models": relatives(job)}), gr.Tabs(selected="label")
-
-    tab.compare.click(guarded(to_compare), tab.panel.picker, [compare, tabs], **QUIET)
-    tab.label.click(guarded(to_label), [tab.panel.picker, label.input], [label.input, tabs], **QUIET)
+    for button, name, data in (
+        (buttons.compare, "compare", relatives),
+        (buttons.label, "label", lambda job: {"models": relatives(job)}),
+        (buttons.tree, "family-tree", lambda job: _made(ctx, job)),
+        (buttons.edit, "merge", lambda job: _recipe_of(ctx, job)),
+    ):
+        ctx.links.on(button.click, name, data, [panel.picker])
 
 
 # ---- result ------------------------------------------------------------------------------------------------
@@ -166,3 +127,6 @@ def _recipe_of(ctx: Context, job: str | None) -> dict[str, Any]:
     if not isinstance(spec, Merge):
         raise UserError("This job has no recipe.", "Choose a merge.", "Run")
     return {"recipe": spec.recipe, "output": "", "seed": spec.seed, "kernels": spec.kernels}
+
+
+TAB = Tab("merge", "Merge", 40, build)

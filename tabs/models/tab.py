@@ -7,6 +7,7 @@ import gradio as gr
 from tabs.shell.context import Context, guarded
 from tabs.shell.job_panel import QUIET, job_panel
 from tabs.shell.kit import Static, heading, hint
+from tabs.shell.tab_registry import Tab
 from tabs.shell.table import ShelfTable, TableRow
 from workbench.core.limits import bounded_text
 from workbench.core.lineage import MANIFEST
@@ -154,3 +155,6 @@ def _details(ctx: Context) -> None:
 def _confirm(question: str) -> str:
     """JavaScript that asks before an event goes on; a refused event is sent with nothing chosen."""
     return f"(...values) => confirm({question!r}) ? values : values.map(() => null)"
+
+
+TAB = Tab("models", "Models", 10, build)

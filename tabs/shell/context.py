@@ -9,6 +9,7 @@ from typing import Any
 import gradio as gr
 
 from tabs.shell.kit import component
+from tabs.shell.links import Links
 from tabs.shell.shelves import Shelves, Updates
 from workbench.chat.service import ChatService
 from workbench.core.errors import SpecError, UserError, explain
@@ -29,8 +30,8 @@ MOST_JOBS = 200
 
 @dataclass
 class Context:
-    """The home, its queue, runner and chats; which paths the page may name and whether it asks for a login; and what
-    must be redrawn when a shelf changes."""
+    """The home, its queue, runner and chats; which paths the page may name and whether it asks for a login; how
+    its parts fill one another; and what must be redrawn when a shelf changes."""
 
     home: Home
     queue: Queue
@@ -38,6 +39,7 @@ class Context:
     chats: ChatService
     gate: PathGate = field(default_factory=PathGate)
     asks_login: bool = False
+    links: Links = field(default_factory=Links)
     on_load: list[tuple[Callable[..., Any], Any, Any]] = field(default_factory=list)
     on_change: list[tuple[Callable[..., Any], Any, Any]] = field(default_factory=list)
     _followers: list[tuple[Any, Callable[[], Any]]] = field(default_factory=list)
@@ -129,7 +131,9 @@ class Context:
         self._followers.append((component, update))
 
     def wire(self, demo: gr.Blocks) -> None:
-        """One pulse for the whole page: it asks what changed, and the page redraws that by itself."""
+        """The links between the tabs, and one pulse for the whole page: it asks what changed, and the page redraws
+        that by itself."""
+        self.links.wire(guarded)
         updates = Updates(self.shelves.version, lambda: [_state(update) for _, update in self._followers])
         lines = ("", "", "")
         changes = {"changes": lambda query: updates.since(str(query.get("mark") or ""))}

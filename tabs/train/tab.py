@@ -9,6 +9,7 @@ from tabs.forms.sections import named, shown
 from tabs.shell.context import Context, guarded
 from tabs.shell.job_panel import QUIET, job_panel
 from tabs.shell.kit import REVEAL, Static, heading
+from tabs.shell.tab_registry import Tab
 from workbench.core.assets import ASSETS
 from workbench.core.spec import load_yaml
 from workbench.jobs.job_file import job_yaml
@@ -35,8 +36,8 @@ def presets() -> dict[str, dict[str, Any]]:
     return {path.stem: load_yaml(path.read_text("utf-8")) for path in sorted(PRESETS.glob("*.yaml"))}
 
 
-def build(ctx: Context) -> Form:
-    """Left: the form. Right: live plots. Returns the form so that other tabs can fill it."""
+def build(ctx: Context) -> None:
+    """Left: the form. Right: live plots."""
     found = presets()
     with gr.Row(elem_classes="wb-cols"):
         with gr.Column(elem_classes="wb-panel wb-side", scale=0, min_width=380):
@@ -72,8 +73,11 @@ def build(ctx: Context) -> Form:
     started = start.click(begin, form.input, panel.picker, **QUIET)
     started.success(None, None, None, js=REVEAL, queue=False, **QUIET)
     show.click(guarded(lambda value: job_yaml(_job(form, value))), form.input, yaml, **QUIET)
-    return form
+    ctx.links.offer("train", form.input, form.filled)
 
 
 def _job(form: Form, value: Any) -> Any:
     return form.parsed(value)
+
+
+TAB = Tab("train", "Train", 30, build)

@@ -11,6 +11,7 @@ from workbench.core.errors import Problems
 from workbench.core.home import Home
 from workbench.core.registry import Method, Registry
 from workbench.jobs.events import EventLog
+from workbench.jobs.page import JobPage
 
 STOP_FILE = "stop"
 
@@ -84,6 +85,8 @@ class Job(Method):
     """Its engine, 'module:function', imported only where it runs: specs stay light, and engines know their spec."""
     uses_device: ClassVar[bool] = True
     resumable: ClassVar[bool] = False
+    page: ClassVar[JobPage | None] = None
+    """Which tab shows its form; None for kinds that no form of their own starts."""
 
     def label(self) -> str:
         """The short name shown in lists."""
@@ -122,4 +125,13 @@ class Job(Method):
         return result
 
 
-JOBS: Registry[Job] = Registry("kind of job", "workbench.*.jobs")
+class JobRegistry(Registry[Job]):
+    """The kinds of job."""
+
+    def of_tab(self, tab: str) -> list[type[Job]]:
+        """Those whose `page` names the tab, in its order; those of one order by their ids."""
+        placed = [(kind.page.order, kind.method, kind) for kind in self if kind.page and kind.page.tab == tab]
+        return [kind for _, _, kind in sorted(placed, key=lambda entry: entry[:2])]
+
+
+JOBS = JobRegistry("kind of job", "workbench.*.jobs")

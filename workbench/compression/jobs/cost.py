@@ -11,6 +11,7 @@ from workbench.core.home import Home
 from workbench.core.units import human_size
 from workbench.inference.loss import check_dataset
 from workbench.jobs.job import JOBS, Job
+from workbench.jobs.page import JobPage
 from workbench.models import tensors
 from workbench.models.shelf import usable
 
@@ -26,6 +27,11 @@ class Cost(Job):
     runs: ClassVar[str] = "workbench.compression.evaluation.variant_costs:measure_variants"
     title: ClassVar[str] = "What it cost"
     resumable: ClassVar[bool] = True
+    page: ClassVar[JobPage | None] = JobPage(
+        "compress", button="Measure what it cost", order=30,
+        lists={"original": "models", "variants": "single*", "dataset": "datasets"},
+        main=("original", "variants", "dataset"),
+    )  # fmt: skip
 
     original: str = Field(description="The model the variants were made from; a whole model or an adapter.")
     variants: list[str] = Field(

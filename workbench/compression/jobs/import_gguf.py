@@ -15,6 +15,7 @@ from workbench.core.units import human_count, human_size
 from workbench.gguf.library import knows, unavailable
 from workbench.gguf.reading import Header, read_header
 from workbench.jobs.job import JOBS, Job, JobContext, Output
+from workbench.jobs.page import JobPage
 from workbench.models.shelf import model_row
 
 CHUNK = 2**24
@@ -28,6 +29,10 @@ class ImportGguf(Job):
     method: ClassVar[str] = "import-gguf"
     title: ClassVar[str] = "Import a GGUF file"
     uses_device: ClassVar[bool] = False
+    page: ClassVar[JobPage | None] = JobPage(
+        "compress", section="gguf", button="Import", order=41, fold="Import a file", main=("path", "name"),
+        needs=("models", 0), takes_paths=True,
+    )  # fmt: skip
 
     path: ServerPath = Field(description="The file, a whole one: parts have to be joined first.")
     name: str = Field("", description="Its name on the shelf; empty takes the file's.")

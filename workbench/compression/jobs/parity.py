@@ -10,6 +10,7 @@ from workbench.core.lineage import read_manifest
 from workbench.data.store import datasets
 from workbench.data.store.prompts import built_in_prompts, prompts_of
 from workbench.jobs.job import JOBS, Job, JobContext
+from workbench.jobs.page import NO_GGUF, JobPage
 from workbench.models.shelf import gguf_file, model_folder, resolve
 
 
@@ -23,6 +24,11 @@ class Parity(Job):
 
     method: ClassVar[str] = "parity"
     title: ClassVar[str] = "Check a GGUF against its source"
+    page: ClassVar[JobPage | None] = JobPage(
+        "compress", section="gguf", button="Check", order=42, fold="Does it answer as its model does?",
+        lists={"model": "ggufs", "source": "models", "prompts": "prompts"}, main=("model", "source", "prompts"),
+        needs=("ggufs", 1), empty=NO_GGUF,
+    )  # fmt: skip
 
     model: str = Field(description="The GGUF model to check.")
     source: str = Field("", description="The model to hold it against; empty takes the one it was made from.")

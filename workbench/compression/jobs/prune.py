@@ -16,6 +16,7 @@ from workbench.core.units import human_size
 from workbench.data.store import datasets
 from workbench.inference.loss import Encoded, Loss, check_dataset, difference, encode, longest, loss_of
 from workbench.jobs.job import JOBS, Job, JobContext, Output
+from workbench.jobs.page import JobPage
 from workbench.models.anatomy import Anatomy
 from workbench.models.chat_tokens import write_stops
 from workbench.models.shelf import Resolved, resolve, usable
@@ -29,6 +30,10 @@ class Prune(Job):
 
     method: ClassVar[str] = "prune"
     title: ClassVar[str] = "Prune"
+    page: ClassVar[JobPage | None] = JobPage(
+        "compress", button="Prune", order=20, lists={"model": "models", "calibration": "datasets"},
+        main=("model", "pruner", "calibration", "output"),
+    )  # fmt: skip
 
     model: str = Field(description="The model to prune; an adapter is folded into its base on the way.")
     pruner: Annotated[Pruner, PRUNERS] = Field(

@@ -14,6 +14,7 @@ from workbench.core.lineage import Manifest, Parent, parent_of, read_manifest, w
 from workbench.core.units import human_size
 from workbench.data.store import datasets
 from workbench.jobs.job import JOBS, Job, JobContext, JobStopped, Output
+from workbench.jobs.page import JobPage
 from workbench.models.adapter_judge import require_sound
 from workbench.models.adapters import adapter_kind
 from workbench.models.chat_tokens import write_stops
@@ -28,6 +29,7 @@ class Quantize(Job):
     method: ClassVar[str] = "quantize"
     title: ClassVar[str] = "Quantize"
     resumable: ClassVar[bool] = True
+    page: ClassVar[JobPage | None] = JobPage("compress", by_hand=True)
 
     model: str = Field(description="The model to make smaller; an adapter is folded into its base on the way.")
     quantizers: list[Annotated[Quantizer, QUANTIZERS]] = Field(

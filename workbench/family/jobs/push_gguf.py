@@ -17,6 +17,7 @@ from workbench.core.spec import dump_yaml
 from workbench.core.units import human_size
 from workbench.family.front_matter import declared
 from workbench.jobs.job import JOBS, Job, JobContext
+from workbench.jobs.page import NO_GGUF, JobPage
 from workbench.models.shelf import gguf_file
 
 HOW_TO_LOG_IN = "Run `hf auth login` on this machine, or start the workbench with HF_TOKEN set; it must allow writing."
@@ -29,6 +30,10 @@ class PushGguf(Job):
     method: ClassVar[str] = "push-gguf"
     title: ClassVar[str] = "Push GGUF to the hub"
     uses_device: ClassVar[bool] = False
+    page: ClassVar[JobPage | None] = JobPage(
+        "compress", section="gguf", button="Push", order=43, fold="To the hub", lists={"models": "ggufs*"},
+        main=("repo", "models", "private"), needs=("ggufs", 1), empty=NO_GGUF,
+    )  # fmt: skip
 
     repo: str = Field(
         description="The hub id, such as your-name/my-model-GGUF; it is made if it is not there.",

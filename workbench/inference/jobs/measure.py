@@ -9,6 +9,7 @@ from workbench.core.errors import Problems, UserError
 from workbench.core.home import Home
 from workbench.inference.loss import check_dataset
 from workbench.jobs.job import JOBS, Job, JobContext
+from workbench.jobs.page import JobPage
 from workbench.models.shelf import Resolved, resolve, usable
 from workbench.rendering.templates import TemplateName
 
@@ -19,6 +20,11 @@ class Measure(Job):
 
     method: ClassVar[str] = "measure"
     title: ClassVar[str] = "Measure on a dataset"
+    page: ClassVar[JobPage | None] = JobPage(
+        "merge", section="likeness", button="Measure perplexity", order=81,
+        lists={"models": "models*", "dataset": "datasets"}, main=("models", "dataset", "rows"), needs=("datasets", 1),
+        empty=("No dataset yet", "Models are measured on texts or conversations.", "Add one in the Data tab."),
+    )  # fmt: skip
 
     models: list[str] = Field(description="The models to measure, adapters included.", min_length=1, max_length=8)
     dataset: str = Field(description="Conversations or texts; its eval split is measured if it has one.")

@@ -10,6 +10,7 @@ from workbench.core.home import Home, write_text, writing
 from workbench.core.lineage import Manifest, parent_of, write_manifest
 from workbench.core.spec import dump_yaml, load_yaml
 from workbench.jobs.job import JOBS, Job, JobContext, Output
+from workbench.jobs.page import TWO_MODELS, JobPage
 from workbench.merging.moe_recipe import MoeRecipe
 from workbench.models.shelf import check_free
 
@@ -26,6 +27,10 @@ class AssembleMoe(Job):
 
     method: ClassVar[str] = "assemble-moe"
     title: ClassVar[str] = "Assemble a mixture of experts"
+    page: ClassVar[JobPage | None] = JobPage(
+        "merge", section="moe", button="Assemble", order=51, main=("recipe", "output"), needs=("models", 2),
+        empty=TWO_MODELS,
+    )  # fmt: skip
 
     recipe: dict[str, Any] = Field(
         description="mergekit's MoE configuration, with names of the shelf as models.",

@@ -9,6 +9,7 @@ from workbench.core.errors import Problems, UserError
 from workbench.core.home import Home
 from workbench.core.lineage import read_manifest
 from workbench.jobs.job import JOBS, Job, Output
+from workbench.jobs.page import JobPage
 from workbench.models import tensors
 from workbench.models.adapter_judge import require_sound
 from workbench.models.adapters import adapter_kind
@@ -34,6 +35,12 @@ class CombineAdapters(Job):
     method: ClassVar[str] = "combine-adapters"
     runs: ClassVar[str] = "workbench.merging.combining:run"
     title: ClassVar[str] = "Combine adapters"
+    page: ClassVar[JobPage | None] = JobPage(
+        "merge", title="Adapters", button="Combine adapters", order=20, lists={"adapters": "adapters*"},
+        main=("adapters", "weights", "combination", "output"), needs=("adapters", 2),
+        empty=("Two adapters are needed", "They are joined without touching their base.",
+               "Train adapters of one base."),
+    )  # fmt: skip
 
     adapters: list[str] = Field(min_length=2, max_length=16, description="The adapters, all of one base model.")
     weights: list[float] = Field(

@@ -8,6 +8,7 @@ from pydantic import Field
 from workbench.core.errors import Problems, UserError
 from workbench.core.home import Home
 from workbench.jobs.job import JOBS, Job, Output
+from workbench.jobs.page import TWO_MODELS, JobPage
 from workbench.models import tensors
 from workbench.models.shelf import check_free, usable
 
@@ -25,6 +26,10 @@ class ExtractLora(Job):
     method: ClassVar[str] = "extract-lora"
     runs: ClassVar[str] = "workbench.merging.extraction:run"
     title: ClassVar[str] = "Extract a LoRA adapter"
+    page: ClassVar[JobPage | None] = JobPage(
+        "merge", title="Extract LoRA", button="Extract adapter", order=30, lists={"model": "models", "base": "models"},
+        main=("model", "base", "energy", "max_rank", "output"), needs=("models", 2), empty=TWO_MODELS,
+    )  # fmt: skip
 
     model: str = Field(description="The fine-tuned model.")
     base: str = Field(description="The whole model it was fine-tuned from.")

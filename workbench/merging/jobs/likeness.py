@@ -7,6 +7,7 @@ from pydantic import Field
 from workbench.core.errors import Problems
 from workbench.core.home import Home
 from workbench.jobs.job import JOBS, Job, JobContext
+from workbench.jobs.page import JobPage
 from workbench.merging.recipe import find
 
 
@@ -17,6 +18,11 @@ class Likeness(Job):
     method: ClassVar[str] = "likeness"
     title: ClassVar[str] = "Compare weights"
     uses_device: ClassVar[bool] = False
+    page: ClassVar[JobPage | None] = JobPage(
+        "merge", title="Likeness", button="Compare weights", order=80, lists={"models": "models*", "base": "models"},
+        main=("models", "base"), needs=("models", 2),
+        empty=("Two models are needed", "Their weights are compared layer by layer.", "Train or import another one."),
+    )  # fmt: skip
 
     models: list[str] = Field(description="The models to compare, all of one architecture and size.", max_length=8)
     base: str = Field("", description="The model they were fine-tuned from; with it their changes are compared too.")

@@ -12,6 +12,7 @@ from workbench.core.home import Home, inside
 from workbench.core.lineage import Manifest, read_manifest, verify
 from workbench.core.spec import Spec
 from workbench.jobs.job import JOBS, Job, JobContext, JobStopped, Output
+from workbench.jobs.page import JobPage
 from workbench.merging import catalogue
 from workbench.merging.recipe import Recipe
 from workbench.models.model_kinds import kind_of
@@ -36,6 +37,7 @@ class Merge(Job):
     method: ClassVar[str] = "merge"
     title: ClassVar[str] = "Merge models"
     resumable: ClassVar[bool] = True
+    page: ClassVar[JobPage | None] = JobPage("merge", by_hand=True)
 
     output: str = Field(description="Name of the new model on the shelf.")
     recipe: dict[str, Any] = Field(

@@ -9,6 +9,7 @@ from pydantic import Field
 from workbench.core.errors import Problems, UserError
 from workbench.core.home import Home
 from workbench.jobs.job import JOBS, Job, Output
+from workbench.jobs.page import JobPage
 from workbench.merging.recipe import Recipe
 from workbench.merging.search_space import DEFAULT, Space, Start
 from workbench.models.shelf import check_free, resolve
@@ -23,6 +24,13 @@ class MergeSearch(Job):
     runs: ClassVar[str] = "workbench.merging.search:run"
     title: ClassVar[str] = "Search for a recipe"
     resumable: ClassVar[bool] = True
+    page: ClassVar[JobPage | None] = JobPage(
+        "merge", title="Search", button="Search", order=70,
+        lists={"models": "models*", "base": "models", "dataset": "datasets", "methods": "methods*"},
+        main=("models", "base", "dataset", "output", "trials", "minutes"), needs=("datasets", 1),
+        empty=("No dataset yet", "A search needs something to be good at.",
+               "Add texts or conversations in the Data tab."),
+    )  # fmt: skip
 
     output: str = Field(description="Name of the best merge on the shelf.")
     models: list[str] = Field(description="The models to mix, adapters included.", min_length=1, max_length=8)

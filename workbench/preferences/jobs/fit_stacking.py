@@ -9,6 +9,7 @@ from workbench.core.errors import Problems, UserError
 from workbench.core.home import Home
 from workbench.core.lineage import Parent
 from workbench.jobs.job import JOBS, Job, JobContext, Output
+from workbench.jobs.page import JobPage
 from workbench.models.shelf import check_free
 
 if TYPE_CHECKING:
@@ -27,6 +28,12 @@ class FitStacking(Job):
 
     method: ClassVar[str] = "fit-stacking"
     title: ClassVar[str] = "Fit a stacking ensemble"
+    page: ClassVar[JobPage | None] = JobPage(
+        "merge", section="ensembles", button="Fit on votes", order=61, fold="Fit one on votes",
+        lists={"session": "sessions"}, main=("session", "output"), needs=("sessions", 1),
+        empty=("No labelling session yet", "A stacking ensemble learns from votes which answer to take.",
+               "Make a session in the Label tab and vote."),
+    )  # fmt: skip
 
     session: str = Field(
         description="The labelling session whose models become the members, and whose votes are fitted."
