@@ -110,10 +110,28 @@ def _measure(view: JobView) -> tuple[str, Figures]:
 
 
 def plain(view: JobView) -> tuple[str, Figures]:
-    """The plain values of a result, and its sentences."""
-    rows = [(name.replace("_", " ").capitalize(), value) for name, value in view.story.result.items()]
-    said = [(name, _words(value)) for name, value in rows if isinstance(value, str | int | float)]
-    return (Html(facts(said)), []) if said and view.status == "done" else ("", [])
+    """The plain values of a result, its `sentences` as a list and its `table`, one dict a row, as a table."""
+    result = view.story.result
+    if view.status != "done":
+        return "", []
+    rows = [(_title(name), _words(value)) for name, value in result.items() if isinstance(value, str | int | float)]
+    sentences = "".join(f"<li>{safe(text)}</li>" for text in result.get("sentences") or [])
+    records = list(result.get("table") or [])
+    parts = [facts(rows)] if rows else []
+    parts += [f'<ul class="wb-sentences">{sentences}</ul>'] if sentences else []
+    parts += [_records(records)] if records else []
+    return (Html("".join(parts)), []) if parts else ("", [])
+
+
+def _records(records: list[dict[str, Any]]) -> Html:
+    """A table of rows that name their own columns."""
+    columns = list(dict.fromkeys(name for record in records for name in record))
+    rows = [[record.get(name, "—") for name in columns] for record in records]
+    return table([_title(name) for name in columns], rows)
+
+
+def _title(name: str) -> str:
+    return name.replace("_", " ").capitalize()
 
 
 def _words(value: object) -> str:

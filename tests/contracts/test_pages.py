@@ -12,14 +12,17 @@ import pytest
 import app
 import tabs
 from tabs.forms.sections import choices_of
+from tabs.merge.result import plain
 from tabs.serving.callers import EVENTS, events
 from tabs.shell.context import Context
 from tabs.shell.tab_registry import all_tabs
 from workbench.chat.service import ChatService
 from workbench.core.home import Home
+from workbench.jobs.events import Story
 from workbench.jobs.job import JOBS, Job
 from workbench.jobs.queue import Queue
 from workbench.jobs.runner import Runner
+from workbench.jobs.view import JobView
 
 KIND = '''
 from typing import ClassVar
@@ -113,14 +116,23 @@ def test_its_button_queues_the_job_without_a_new_entry_for_callers(page: gr.Bloc
     submit = next(event for event in page.fns.values() if event.fn and (start._id, "click") in event.targets)
     assert submit.fn is not None
     submit.fn({"text": "one two three"})
-    [queued] = ctx.queue.all()
-    assert queued.job and queued.job.to_dict() == {"method": "count-words", "text": "one two three"}
+    [row] = ctx.queue.all()
+    job = ctx.queue.get(row.id).job
+    assert job and job.to_dict() == {"method": "count-words", "text": "one two three"}
     assert set(events(page)) <= set(EVENTS)
 
 
 def test_the_tab_of_a_folder_outside_stands_in_its_order(page: gr.Blocks) -> None:
     assert titles(page, "tabs")[2:5] == ["Train", "Greeting", "Merge"]
     assert block(page, "greeting").value == "Hello"
+
+
+def test_its_result_is_shown_as_values_sentences_and_a_table() -> None:
+    result = {"words": 3, "sentences": ["Three <words>."], "table": [{"word": "one", "count": 1}, {"word": "two"}]}
+    html, figures = plain(JobView("id", Path(), None, Story(status="done", result=result, has_status=True)))
+    assert figures == []
+    for text in ("<dt>Words</dt><dd>3</dd>", "<li>Three &lt;words&gt;.</li>", "<th>Word</th>", ">two</td>", "—"):
+        assert text in html, html
 
 
 def placed() -> list[type[Job]]:
