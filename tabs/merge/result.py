@@ -117,7 +117,7 @@ def plain(view: JobView) -> tuple[str, Figures]:
     rows = [(_title(name), _words(value)) for name, value in result.items() if isinstance(value, str | int | float)]
     sentences = "".join(f"<li>{safe(text)}</li>" for text in result.get("sentences") or [])
     records = list(result.get("table") or [])
-    parts = [facts(rows)] if rows else []
+    parts: list[str] = [facts(rows)] if rows else []
     parts += [f'<ul class="wb-sentences">{sentences}</ul>'] if sentences else []
     parts += [_records(records)] if records else []
     return (Html("".join(parts)), []) if parts else ("", [])
