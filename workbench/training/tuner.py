@@ -108,7 +108,7 @@ class AdapterTuner(Tuner):
 
     def judged(self, home: Home, base: Path, folder: Path) -> list[str]:
         """That a run changed nothing: it was stopped before its first step."""
-        idle = judge(home, folder, base).idle
+        idle = judge_adapter(home, folder, base).idle
         return [idle.message] if idle else []
 
 
