@@ -60,10 +60,13 @@ def build(architecture: str, settings: dict[str, Any], seed: int = 0, kind: str 
 def toy_base(home: Home, name: str, dtype: str = "float32") -> Path:
     """One of `BASES` on the shelf."""
     import torch
+    from transformers import AutoTokenizer
 
     with writing(home.models / name) as folder:
         build(*BASES[name]).to(getattr(torch, dtype)).save_pretrained(folder)
         toy_tokenizer(folder)
+        if name == "qwen2":  # transformers takes Qwen2's own splitting for every model of that type
+            AutoTokenizer.from_pretrained(folder).save_pretrained(folder)
         write_manifest(folder, Manifest(kind="model", name=name, made_by={"method": "toy"}))
     return home.models / name
 

@@ -79,7 +79,14 @@ def _marks(*folders: Path) -> Iterator[tuple[str, Mark]]:
     for folder in folders:
         for pattern in LOOKED_AT:
             for path in sorted(folder.glob(pattern)):
-                yield str(path), mark(path.stat())
+                try:
+                    yield str(path), mark(path.stat())
+                except OSError as error:
+                    raise UserError(
+                        f"{path.name} of {folder.name} cannot be read: {error.strerror}.",
+                        "Get the model again.",
+                        "model",
+                    ) from None
 
 
 def _key(marks: dict[str, Mark]) -> str:

@@ -17,6 +17,7 @@ from tests.waiting import end_processes_of
 from workbench.__main__ import main
 from workbench.__main__ import parser as command_line
 from workbench.core.assets import ROOT
+from workbench.core.formats import JOB_FORMAT
 from workbench.core.home import Home
 from workbench.core.spec import load_yaml
 from workbench.jobs.job import JOBS
@@ -91,7 +92,7 @@ def test_a_new_job_is_yaml_that_can_be_run(kind: str, cli: Cli) -> None:
     given = ["--set", "repo=owner/name"] if "repo" in JOBS.get(kind).model_fields else []
     code, out, err = cli("new", kind, *given)
     assert (code, err) == (0, "")
-    assert JOBS.parse(load_yaml(out)).method == kind
+    assert JOBS.parse(JOB_FORMAT.upgrade(load_yaml(out), kind)).method == kind
 
 
 def test_a_new_job_takes_settings(cli: Cli) -> None:

@@ -103,6 +103,8 @@ def test_new_writes_every_method_of_every_family(family: str, method: str, capsy
     assert main(["new", f"{family}:{method}"]) == 0
     data = load_yaml(capsys.readouterr().out)
     assert data.pop("method") == method
+    if family == "job":
+        assert data.pop("format") == 1
     registered = families()[family].get(method)
     assert data.keys() == {field.alias or name for name, field in registered.model_fields.items()}
     filled = {name: value for name, value in data.items() if not _is_placeholder(value) and value != ["…", "… "]}

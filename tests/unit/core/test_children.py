@@ -34,7 +34,7 @@ HARMLESS = {
 }  # fmt: skip
 STARTERS = ("Popen", "run", "call", "check_call", "check_output", "create_subprocess_exec", "create_subprocess_shell")
 OTHERS = ("ProcessPoolExecutor", "system", "execv", "execve", "spawnv", "posix_spawn", "fork", "popen")
-INHERIT = {"workbench/data/encoding/parts.py": "the processes of a job's own pool, which have its environment"}
+INHERIT = {"workbench/data/encoding/shards.py": "the processes of a job's own pool, which have its environment"}
 
 
 @pytest.fixture(autouse=True)

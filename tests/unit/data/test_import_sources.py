@@ -66,6 +66,7 @@ def test_several_files_keep_order_names_and_lines(home: Home, tmp_path: Path) ->
     )
     paths = [f"source/{file['file']}" for file in files]
     assert recipe(home, "all") == {
+        "format": 1,
         "name": "all",
         "source": {
             "method": "files", "paths": paths, "format": None, "columns": {}, "encoding": "utf-8", "header": "auto",
