@@ -7,6 +7,7 @@ from typing import Any
 from tests.toys import toy_tokenizer
 from workbench.core.home import Home, writing
 from workbench.core.lineage import Manifest, write_manifest
+from workbench.models.chat_tokens import copy_tokenizer
 
 SIZES: dict[str, Any] = {
     "vocab_size": 400, "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4,
@@ -178,7 +179,7 @@ def save_adapter(base: Path, name: str, folder: Path) -> tuple[Any, Any]:
                 _draw(name, path, weight)
         truth = adapted(input_ids=ids).logits[:, -ids.shape[1] :]
     adapted.save_pretrained(folder)
-    toy_tokenizer(folder)
+    copy_tokenizer(base, folder)
     return plain, truth
 
 
