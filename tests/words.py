@@ -88,7 +88,7 @@ def main(argv: list[str]) -> int:
             twice = {name: files for name, files in names.items() if len(files) > 1}
             print(f"{len(twice)} {title} stand twice:")
             print(*(f"  {name}: {', '.join(files)}" for name, files in sorted(twice.items())), sep="\n")
-    return 0
+    return int(share > MOST_SHARE)
 
 
 if __name__ == "__main__":

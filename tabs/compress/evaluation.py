@@ -17,8 +17,8 @@ def words(data: dict[str, Any], gigabytes: float | None) -> Html:
     rows = data["rows"]
     advice = data["recommendation"]
     if gigabytes:
-        found = recommend(rows, gigabytes, data.get("paired") or [])
-        advice = {"name": found.name, "sentence": found.sentence}
+        row = recommend(rows, gigabytes, data.get("paired") or [])
+        advice = {"name": row.name, "sentence": row.sentence}
     parts = [
         f'<div class="wb-note is-ok">{safe(advice["sentence"])}</div>',
         table(COLUMNS, [_row(row, advice["name"]) for row in rows]),
@@ -47,11 +47,11 @@ def _row(row: Row, best: str) -> list[object]:
     ]  # fmt: skip
 
 
-def _interval(found: dict[str, float] | None, form: str) -> Html | str:
+def _interval(interval: dict[str, float] | None, form: str) -> Html | str:
     """The value, its interval in small beneath."""
-    if not found:
+    if not interval:
         return "—"
-    value, low, high = (form.format(found[key]) for key in ("value", "low", "high"))
+    value, low, high = (form.format(interval[key]) for key in ("value", "low", "high"))
     return _two(safe(value), safe(f"{low}–{high}"))
 
 
@@ -61,17 +61,17 @@ def _two(first: Html, second: Html, *marks: Html) -> Html:
 
 def _remarks(rows: Sequence[Row]) -> str:
     """What to mind, with the names it holds for."""
-    told: dict[str, list[str]] = {}
+    remarks: dict[str, list[str]] = {}
     for row in rows:
         for remark in row.get("remarks") or []:
             if "error" not in row:
-                told.setdefault(remark, []).append(row["name"])
-    said = [text if len(names) == len(rows) else f"{', '.join(names)}: {text}" for text, names in told.items()]
-    return _fold(f"Remarks ({len(said)})", _list(said)) if said else ""
+                remarks.setdefault(remark, []).append(row["name"])
+    sentences = [text if len(names) == len(rows) else f"{', '.join(names)}: {text}" for text, names in remarks.items()]
+    return _fold(f"Remarks ({len(sentences)})", _list(sentences)) if sentences else ""
 
 
 def _list(sentences: Sequence[str]) -> str:
-    return f'<ul class="wb-cost-list">{"".join(f"<li>{safe(one)}</li>" for one in sentences)}</ul>'
+    return f'<ul class="wb-cost-list">{"".join(f"<li>{safe(remark)}</li>" for remark in sentences)}</ul>'
 
 
 def _fold(title: str, body: str) -> str:

@@ -66,9 +66,9 @@ def _files(ctx: Context) -> list[ModelInfo]:
 def _listed(ctx: Context) -> Html:
     rows = []
     for info in _files(ctx):
-        said = read_manifest(info.folder).info
-        context = said.get("context_length")
-        template = ("yes" if said["chat_template"] else "no") if "chat_template" in said else "?"
+        text = read_manifest(info.folder).info
+        context = text.get("context_length")
+        template = ("yes" if text["chat_template"] else "no") if "chat_template" in text else "?"
         rows.append((
             info.name, info.dtype, human_size(info.size), human_count(info.parameters),
             f"{context:,}" if isinstance(context, int) and context else "?", template,
@@ -79,11 +79,13 @@ def _listed(ctx: Context) -> Html:
 def _about(home: Home, name: str) -> Html:
     """Where it lies, and what its header says beside the columns of the list."""
     folder = model_folder(home, name)
-    said = read_manifest(folder).info
-    rows = [("File", str(folder / "model.gguf")), ("Architecture", said.get("architecture") or "?")]
-    if said.get("tokenizer"):
-        rows.append(("Tokenizer", said["tokenizer"]))
-    warning = "" if said.get("chat_template") else hint("It has no chat template: chats are put to it as plain text.")
+    sentences = read_manifest(folder).info
+    rows = [("File", str(folder / "model.gguf")), ("Architecture", sentences.get("architecture") or "?")]
+    if sentences.get("tokenizer"):
+        rows.append(("Tokenizer", sentences["tokenizer"]))
+    warning = (
+        "" if sentences.get("chat_template") else hint("It has no chat template: chats are put to it as plain text.")
+    )
     return Html(facts(rows) + warning)
 
 

@@ -47,7 +47,7 @@ def ladder(ctx: Context, **options: Any) -> gr.HTML:
     catalogue = {
         "groups": [{"id": id_, "title": title, "note": note} for id_, title, note in GROUPS],
         "rungs": rungs,
-        "methods": {one.method: {"title": one.title, "fields": fields_of(one)} for one in QUANTIZERS},
+        "methods": {rung.method: {"title": rung.title, "fields": fields_of(rung)} for rung in QUANTIZERS},
         "presets": presets(rungs),
     }
     functions = {"estimates": lambda query: estimates(ctx, query), "fit": lambda query: fitting(ctx, query)}
@@ -68,11 +68,11 @@ def rungs_of(quantizer: type[Quantizer]) -> list[dict[str, Any]]:
     ranks, mixed = list(TOLD), quantizer.makes == "gguf"
     return [
         {
-            **row, "key": f"{quantizer.method}:{one}", "given": {"method": quantizer.method, "type": one},
-            "name": one if mixed else f"{quantizer.title} {one}", "what": TOLD.get(one, row["what"]),
-            "more": row["more"] or (mixed and one not in COMMON),
+            **row, "key": f"{quantizer.method}:{rung}", "given": {"method": quantizer.method, "type": rung},
+            "name": rung if mixed else f"{quantizer.title} {rung}", "what": TOLD.get(rung, row["what"]),
+            "more": row["more"] or (mixed and rung not in COMMON),
         }
-        for one in sorted(types, key=lambda one: ranks.index(one) if one in ranks else len(ranks))
+        for rung in sorted(types, key=lambda rung: ranks.index(rung) if rung in ranks else len(ranks))
     ]  # fmt: skip
 
 
@@ -95,14 +95,14 @@ def estimates(ctx: Context, query: dict[str, Any]) -> dict[str, Any]:
     """What every rung would make of the model {"model"} with the {"settings"} of each method, from headers alone."""
     if not query.get("model"):
         return {"waiting": bool(ctx.models())}
-    found = resolve(ctx.home, str(query["model"]))
-    weights = tensors.summary(found.base)
+    resolved = resolve(ctx.home, str(query["model"]))
+    weights = tensors.summary(resolved.base)
     settings = query.get("settings") or {}
     rows: dict[str, Any] = {}
     for quantizer in QUANTIZERS:
         for rung in rungs_of(quantizer):
-            given = {**rung["given"], **(settings.get(quantizer.method) or {})}
-            rows[rung["key"]] = _estimate(ctx, given, found, weights.parameters)
+            rungs = {**rung["given"], **(settings.get(quantizer.method) or {})}
+            rows[rung["key"]] = _estimate(ctx, rungs, resolved, weights.parameters)
     words = f"{human_size(weights.size)}, {weights.dtype}"
     return {"bytes": weights.size, "parameters": weights.parameters, "words": words, "rows": rows}
 

@@ -54,8 +54,8 @@ def pruners(ctx: Context, panel: JobPanel) -> None:
 def _pruners() -> Html:
     """The pruners, those of one effect together."""
     kinds: dict[tuple[bool, bool, str], list[str]] = {}
-    for one in PRUNERS:
-        kinds.setdefault((one.smaller, one.faster, one.effect), []).append(one.title.split(":")[0])
+    for pruner in PRUNERS:
+        kinds.setdefault((pruner.smaller, pruner.faster, pruner.effect), []).append(pruner.title.split(":")[0])
     rows = [
         (", ".join(titles), _yes(smaller), _yes(faster), effect)
         for (smaller, faster, effect), titles in sorted(kinds.items(), reverse=True)

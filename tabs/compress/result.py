@@ -84,12 +84,12 @@ def _quantize(home: Home, view: JobView, _: float | None) -> Found:
 
 def _quantized(home: Home, view: JobView) -> list[tuple[ModelInfo, Quantizer]]:
     """What a job has put on the shelf so far, and what made it."""
-    found = []
+    info = []
     for name, quantizer in view.job.variants() if isinstance(view.job, Quantize) else []:
         folder = home.models / name
         if folder.is_dir() and read_manifest(folder).made_by.get("job") == view.id:
-            found.append((model_info(home, name), quantizer))
-    return found
+            info.append((model_info(home, name), quantizer))
+    return info
 
 
 def _kind(quantizer: Quantizer) -> str:
@@ -103,15 +103,15 @@ def _size(size: int, whole: tensors.Weights) -> tuple[str, str, str]:
 
 def _notes(home: Home, names: list[str]) -> str:
     """What the manifests tell beyond sizes, each sentence once."""
-    told: list[str] = []
+    notes: list[str] = []
     for info in (read_manifest(home.models / name).info for name in names):
-        told += [str(note) for note in info.get("notes") or []]
+        notes += [str(note) for note in info.get("notes") or []]
         tokens = info.get("tokenizer_check") or {}
         if tokens.get("equal", 0) < tokens.get("texts", 0):
-            told.append(
+            notes.append(
                 f"llama.cpp splits {tokens['texts'] - tokens['equal']} of {tokens['texts']} test texts otherwise."
             )
-    return "".join(hint(note) for note in dict.fromkeys(told))
+    return "".join(hint(note) for note in dict.fromkeys(notes))
 
 
 def _lessons(home: Home, view: JobView, names: list[str]) -> Figures:
@@ -146,10 +146,10 @@ def _prune(home: Home, view: JobView, _: float | None) -> Found:
 
 
 def _difference(result: dict[str, Any]) -> str:
-    found, measured = result.get("difference") or {}, result.get("measured") or {}
-    if not found:
+    difference, measured = result.get("difference") or {}, result.get("measured") or {}
+    if not difference:
         return hint("Without a calibration dataset the loss was not measured.")
-    text = f"The loss changed by {found['loss']:+.3f} ({found['low']:+.3f} to {found['high']:+.3f})"
+    text = f"The loss changed by {difference['loss']:+.3f} ({difference['low']:+.3f} to {difference['high']:+.3f})"
     return hint(f"{text}, on {measured.get('tokens', 0):,} tokens of {measured.get('rows', 0)} rows it was not cut by.")
 
 
@@ -180,13 +180,13 @@ def _parity(home: Home, view: JobView, _: float | None) -> Found:
     result = view.story.result
     if not result.get("sentences"):
         return Found()
-    said = "".join(f"<li>{safe(one)}</li>" for one in result["sentences"])
+    sentences = "".join(f"<li>{safe(difference)}</li>" for difference in result["sentences"])
     source, model = str(result["source"]), str(result["model"])
-    parts = [f'<ul class="wb-sentences">{said}</ul>']
-    for one in result["differences"]:
-        asked = f"{one['prompt']}\nFrom token {one['token']} on, {one['gap']:.2f} nats apart:"
-        before = f"… {one['before'][-BEFORE:]}" if one["before"] else ""
-        parts.append(sample_of({"prompt": asked, "answers": {name: before + one[key] for name, key in
+    parts = [f'<ul class="wb-sentences">{sentences}</ul>']
+    for difference in result["differences"]:
+        asked = f"{difference['prompt']}\nFrom token {difference['token']} on, {difference['gap']:.2f} nats apart:"
+        before = f"… {difference['before'][-BEFORE:]}" if difference["before"] else ""
+        parts.append(sample_of({"prompt": asked, "answers": {name: before + difference[key] for name, key in
                      ((source, "source"), (model, "gguf"))}}))  # fmt: skip
     models = [model] if (home.models / model).is_dir() else []
     return Found(Html(f'<div class="wb-result">{"".join(parts)}</div>'), [], source, models)

@@ -27,8 +27,8 @@ Box = tuple[float, float, float, float]
 def figures(data: dict[str, Any]) -> list[Figure]:
     """[{'data', 'layout'}]: size against KL, size against perplexity, speeds; those with nothing to show left out."""
     rows = [row for row in data.get("rows") or [] if "error" not in row]
-    made = [by_kl(rows), by_perplexity(rows), by_speed(rows)]
-    return [figure for figure in made if figure]
+    drawn = [by_kl(rows), by_perplexity(rows), by_speed(rows)]
+    return [figure for figure in drawn if figure]
 
 
 def by_kl(rows: Sequence[Row]) -> Figure:
@@ -93,11 +93,11 @@ def _scatter(shown: Sequence[Row], rows: Sequence[Row], key: str, axis: str, tit
     labels = label_places(spots, names, sizes)
     data = [_front(shown, key)]
     for kind, (colour, words) in KINDS.items():
-        mine = [place for place, row in enumerate(shown) if row["kind"] == kind]
+        mine = [position for position, row in enumerate(shown) if row["kind"] == kind]
         if mine:
             parts: Row = {"sizes": sizes, "labels": labels, "names": names}
-            drawn = {part: [values[place] for place in mine] for part, values in parts.items()}
-            data.append(_dots([shown[place] for place in mine], key, colour, words, drawn))
+            drawn = {rows_of_group: [values[position] for position in mine] for rows_of_group, values in parts.items()}
+            data.append(_dots([shown[position] for position in mine], key, colour, words, drawn))
     layout = _layout(title, 440)
     layout |= {"xaxis": _axis("Size on the disk (MB)") | {"range": across}, "yaxis": _axis(axis) | {"range": up}}
     if logarithmic:
@@ -193,7 +193,7 @@ def _bubbles(rows: Sequence[Row]) -> list[float]:
 
 def _hover(row: Row) -> str:
     kl, same, speed = row.get("kl"), row.get("agreement"), row.get("generation_speed")
-    said = [
+    text = [
         f"<b>{html.escape(row['name'])}</b>",
         f"{html.escape(str(row['type']))}, {row['bits_per_weight']:.2f} bits a weight, {human_size(row['bytes'])}",
         f"{human_size(row['memory'])} in memory",
@@ -201,7 +201,7 @@ def _hover(row: Row) -> str:
         f"same top token {same['value']:.1%}" if same else "",
         f"{speed['value']:.1f} tokens/s ({speed['low']:.1f}–{speed['high']:.1f})" if speed else "",
     ]
-    return "<br>".join(part for part in said if part)
+    return "<br>".join(line for line in text if line)
 
 
 def label_places(spots: Sequence[tuple[float, float]], names: Sequence[str], sizes: Sequence[float]) -> list[str]:
@@ -214,10 +214,10 @@ def label_places(spots: Sequence[tuple[float, float]], names: Sequence[str], siz
         (x - size / 2, y - size / 2, x + size / 2, y + size / 2) for (x, y), size in zip(spots, sizes, strict=True)
     ]
     chosen = [""] * len(spots)
-    for place in sorted(range(len(spots)), key=lambda place: spots[place]):
-        boxes = {word: _box(spots[place], names[place], sizes[place], at) for word, at in PLACES.items()}
-        chosen[place] = min(boxes, key=lambda word: _covered(boxes[word], taken))
-        taken.append(boxes[chosen[place]])
+    for position in sorted(range(len(spots)), key=lambda position: spots[position]):
+        boxes = {word: _box(spots[position], names[position], sizes[position], at) for word, at in PLACES.items()}
+        chosen[position] = min(boxes, key=lambda word: _covered(boxes[word], taken))
+        taken.append(boxes[chosen[position]])
     return chosen
 
 
@@ -235,9 +235,9 @@ def _covered(box: Box, taken: Sequence[Box]) -> float:
     return out + sum(_overlap(box, other) for other in taken)
 
 
-def _overlap(one: Box, other: Box) -> float:
-    wide = min(one[2], other[2]) - max(one[0], other[0])
-    high = min(one[3], other[3]) - max(one[1], other[1])
+def _overlap(first: Box, other: Box) -> float:
+    wide = min(first[2], other[2]) - max(first[0], other[0])
+    high = min(first[3], other[3]) - max(first[1], other[1])
     return max(wide, 0) * max(high, 0)
 
 

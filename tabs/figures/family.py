@@ -19,16 +19,16 @@ LONGEST = 22
 Point = tuple[float, float]
 
 
-def figure(found: "Family") -> dict[str, Any]:
+def figure(family: "Family") -> dict[str, Any]:
     """{'data', 'layout'} for plotly. A node's customdata is [kind, name, state]: a click can open what is here."""
-    places, routes = layout(found)
-    kinds = sorted({key[0] for key in found.nodes}, key=lambda kind: [*COLOURS, kind].index(kind))
-    nodes = [_nodes(found, kind, places) for kind in kinds]
+    places, routes = layout(family)
+    kinds = sorted({key[0] for key in family.nodes}, key=lambda kind: [*COLOURS, kind].index(kind))
+    nodes = [_nodes(family, kind, places) for kind in kinds]
     wide = 1 + max(x for x, _ in places.values())
     heights = [y for points in [places.values(), *routes] for _, y in points]
     tall = 1 + max(heights) - min(heights)
     return {
-        "data": [*_lines(found, routes), _roles(found, routes), *nodes],
+        "data": [*_lines(family, routes), _roles(family, routes), *nodes],
         "layout": {
             "height": int(min(1400, 130 + 58 * tall)),
             "margin": {"l": 60, "r": 60, "t": 10, "b": 10},
@@ -43,27 +43,27 @@ def figure(found: "Family") -> dict[str, Any]:
     }
 
 
-def layout(found: "Family") -> tuple[dict["Key", Point], list[list[Point]]]:
+def layout(family: "Family") -> tuple[dict["Key", Point], list[list[Point]]]:
     """Each node's (generation, height), and for every edge the points it runs through.
 
     The edges of a parent over several generations share half a place in each, so that they run behind no node.
     Crossings are kept few by moving everything to the mean of its neighbours, left to right and back:
     https://doi.org/10.1109/TSMC.1981.4308636
     """
-    generation = generations(found)
+    generation = generations(family)
     routes: list[list[Any]] = []
-    for edge in found.edges:
+    for edge in family.edges:
         between = range(generation[edge.parent] + 1, generation[edge.child])
         routes.append([edge.parent, *((edge.parent, step) for step in between), edge.child])
     column = {spot: spot[1] for route in routes for spot in route[1:-1]} | generation
     near: dict[Any, list[Any]] = defaultdict(list)
     for route in routes:
-        for one, other in itertools.pairwise(route):
-            near[one].append(other)
-            near[other].append(one)
-    height = _heights(column, near, {spot: 1.0 if spot in found.nodes else 0.5 for spot in column})
+        for key, other in itertools.pairwise(route):
+            near[key].append(other)
+            near[other].append(key)
+    height = _heights(column, near, {spot: 1.0 if spot in family.nodes else 0.5 for spot in column})
     points = {spot: (float(column[spot]), -height[spot]) for spot in column}
-    return {key: points[key] for key in found.nodes}, [[points[spot] for spot in route] for route in routes]
+    return {key: points[key] for key in family.nodes}, [[points[spot] for spot in route] for route in routes]
 
 
 def _heights(column: dict[Any, int], near: dict[Any, list[Any]], room: dict[Any, float]) -> dict[Any, float]:
@@ -71,11 +71,11 @@ def _heights(column: dict[Any, int], near: dict[Any, list[Any]], room: dict[Any,
     rows: dict[int, list[Any]] = defaultdict(list)
     for spot, number in column.items():
         rows[number].append(spot)
-    height = {spot: float(place) for row in rows.values() for place, spot in enumerate(row)}
+    height = {spot: float(height) for row in rows.values() for height, spot in enumerate(row)}
     for sweep in range(SWEEPS):
         for number in sorted(rows, reverse=bool(sweep % 2)):
             row = rows[number]
-            wish = {spot: sum(height[one] for one in near[spot] or [spot]) / len(near[spot] or [spot]) for spot in row}
+            wish = {spot: sum(height[key] for key in near[spot] or [spot]) / len(near[spot] or [spot]) for spot in row}
             row.sort(key=lambda spot: wish[spot])
             top = -sum(room[spot] for spot in row) / 2
             for spot in row:
@@ -84,19 +84,19 @@ def _heights(column: dict[Any, int], near: dict[Any, list[Any]], room: dict[Any,
     return height
 
 
-def generations(found: "Family") -> dict["Key", int]:
+def generations(family: "Family") -> dict["Key", int]:
     """How far right each node stands: one behind its last parent; edges that close a circle do not count.
 
     A node without parents stands right before its first child.
     """
-    forward = [edge for edge in found.edges if not edge.back]
-    waiting: dict[Key, int] = dict.fromkeys(found.nodes, 0)
+    forward = [edge for edge in family.edges if not edge.back]
+    waiting: dict[Key, int] = dict.fromkeys(family.nodes, 0)
     below: dict[Key, list[Key]] = defaultdict(list)
     for edge in forward:
         waiting[edge.child] += 1
         below[edge.parent].append(edge.child)
     first = [key for key, count in waiting.items() if not count]
-    ready, number = list(first), dict.fromkeys(found.nodes, 0)
+    ready, number = list(first), dict.fromkeys(family.nodes, 0)
     while ready:
         key = ready.pop()
         for child in below[key]:
@@ -109,8 +109,8 @@ def generations(found: "Family") -> dict["Key", int]:
     return number
 
 
-def _nodes(found: "Family", kind: str, places: dict["Key", Point]) -> dict[str, Any]:
-    mine = [node for node in found.nodes.values() if node.kind == kind]
+def _nodes(family: "Family", kind: str, places: dict["Key", Point]) -> dict[str, Any]:
+    mine = [node for node in family.nodes.values() if node.kind == kind]
     colour = COLOURS.get(kind, LIGHT_GREY)
     return {
         "type": "scatter",
@@ -118,14 +118,14 @@ def _nodes(found: "Family", kind: str, places: dict["Key", Point]) -> dict[str, 
         "name": NAMES.get(kind, html.escape(kind[:LONGEST])),
         "x": [places[node.key][0] for node in mine],
         "y": [places[node.key][1] for node in mine],
-        "text": [_short(node, found) for node in mine],
+        "text": [_short(node, family) for node in mine],
         "textposition": "bottom center",
         "hovertext": [_hover(node) for node in mine],
         "hovertemplate": "%{hovertext}<extra></extra>",
         "customdata": [[node.kind, node.name, node.state] for node in mine],
         "cliponaxis": False,
         "marker": {
-            "size": [22 if node.key == found.focus else 15 for node in mine],
+            "size": [22 if node.key == family.focus else 15 for node in mine],
             "symbol": ["square-open" if node.state else "square" for node in mine],
             "color": colour,
             "opacity": 1,
@@ -134,9 +134,9 @@ def _nodes(found: "Family", kind: str, places: dict["Key", Point]) -> dict[str, 
     }
 
 
-def _short(node: "Node", found: "Family") -> str:
+def _short(node: "Node", family: "Family") -> str:
     name = node.name if len(node.name) <= LONGEST else node.name[: LONGEST - 1] + "…"
-    return f"<b>{html.escape(name)}</b>" if node.key == found.focus else html.escape(name)
+    return f"<b>{html.escape(name)}</b>" if node.key == family.focus else html.escape(name)
 
 
 def _hover(node: "Node") -> str:
@@ -149,25 +149,25 @@ def _hover(node: "Node") -> str:
         f"digest {html.escape(node.digest[:12])}" if node.digest else "",
         node.state,
     ]
-    return "<br>".join(part for part in parts if part)
+    return "<br>".join(line for line in parts if line)
 
 
-def _lines(found: "Family", routes: list[list[Point]]) -> list[dict[str, Any]]:
+def _lines(family: "Family", routes: list[list[Point]]) -> list[dict[str, Any]]:
     """Two traces: the plain edges, and dashed those that close a circle."""
-    made = []
+    traces = []
     for back, dash in ((False, "solid"), (True, "dash")):
         points: list[Any] = []
-        for edge, route in zip(found.edges, routes, strict=True):
+        for edge, route in zip(family.edges, routes, strict=True):
             points += [*route, (None, None)] if edge.back == back else []
         if points:
             line = {"width": 1.5, "color": "rgba(128,140,160,.6)", "dash": dash}
             xy = {"x": [x for x, _ in points], "y": [y for _, y in points]}
             common = {"type": "scatter", "mode": "lines", "hoverinfo": "skip", "showlegend": False}
-            made.append({**common, **xy, "line": line})
-    return made
+            traces.append({**common, **xy, "line": line})
+    return traces
 
 
-def _roles(found: "Family", routes: list[list[Point]]) -> dict[str, Any]:
+def _roles(family: "Family", routes: list[list[Point]]) -> dict[str, Any]:
     """Arrows half way along the edges' last parts that say what role the parent had."""
     middles = [((x0 + x1) / 2, (y0 + y1) / 2) for *_, (x0, y0), (x1, y1) in routes]
     return {
@@ -176,7 +176,7 @@ def _roles(found: "Family", routes: list[list[Point]]) -> dict[str, Any]:
         "x": [x for x, _ in middles],
         "y": [y for _, y in middles],
         "marker": {"size": 8, "symbol": "triangle-right", "color": GREY},
-        "hovertext": [_relation(edge) for edge in found.edges],
+        "hovertext": [_relation(edge) for edge in family.edges],
         "hovertemplate": "%{hovertext}<extra></extra>",
         "showlegend": False,
     }

@@ -26,7 +26,7 @@ def picture(stack: list[Layer]) -> dict[str, Any]:
     models = list(dict.fromkeys(name for layer in stack for name, _ in layer.sources))
     used = Counter(source for layer in stack for source in layer.sources)
     rows = [f"{layer.module} {layer.index}".strip() for layer in stack]
-    data = [_bars(model, place, stack, rows, used) for place, model in enumerate(models)]
+    data = [_bars(model, index, stack, rows, used) for index, model in enumerate(models)]
     layout = {
         **PLAIN,
         "barmode": "stack",
@@ -48,7 +48,7 @@ def picture(stack: list[Layer]) -> dict[str, Any]:
 
 
 def _bars(
-    model: str, place: int, stack: list[Layer], rows: list[str], used: Counter[tuple[str, int]]
+    model: str, index: int, stack: list[Layer], rows: list[str], used: Counter[tuple[str, int]]
 ) -> dict[str, Any]:
     shown = [
         (row, layer, share, at)
@@ -72,7 +72,7 @@ def _bars(
         "customdata": [str(layer) for _, layer, *_ in shown],
         "hovertemplate": "%{customdata}<br>" + model + " %{x:.0%}<extra></extra>",
         "marker": {
-            "color": OKABE_ITO[place % len(OKABE_ITO)],
+            "color": OKABE_ITO[index % len(OKABE_ITO)],
             "pattern": {
                 "shape": ["/" if times > 1 else "" for times in repeats],
                 "fillmode": "overlay",
@@ -85,8 +85,8 @@ def _bars(
 def figures(data: dict[str, Any]) -> list[dict[str, Any]]:
     """plotly heatmaps as plain JSON: layers by pairs for each measure, layers by groups for each model's change."""
     pairs = data["pairs"]
-    made = [
-        _heatmap(title, data["layers"], {pair: found[name]["layers"] for pair, found in pairs.items()}, signed)
+    titled = [
+        _heatmap(title, data["layers"], {pair: drawn[name]["layers"] for pair, drawn in pairs.items()}, signed)
         for name, title, signed in (
             ("weights", "Cosine of the weights", True), ("tasks", "Cosine of the task vectors", True),
             ("signs", "Signs that agree", False), ("strong_signs", "Signs that agree, strongest fifth", False),
@@ -94,10 +94,10 @@ def figures(data: dict[str, Any]) -> list[dict[str, Any]]:
         if pairs and name in next(iter(pairs.values()))
     ]  # fmt: skip
     for model, change in data["changes"].items():
-        made.append(
+        titled.append(
             _heatmap(f"Task vector of {model}, relative to the base", data["layers"], change["norm"]["cells"], None)
         )
-    return made
+    return titled
 
 
 def _heatmap(
@@ -111,7 +111,7 @@ def _heatmap(
                 "type": "heatmap",
                 "x": list(columns),
                 "y": rows,
-                "z": [[column[place] for column in columns.values()] for place in range(len(rows))],
+                "z": [[column[index] for column in columns.values()] for index in range(len(rows))],
                 "colorscale": BLUE_TO_ORANGE if signed else TO_BLUE,
                 "texttemplate": "%{z:.2f}",
                 "hovertemplate": "%{y}<br>%{x}: %{z:.3f}<extra></extra>",

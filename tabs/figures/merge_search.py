@@ -21,22 +21,22 @@ def figures(folder: Path) -> list[dict[str, Any]]:
     Those there is nothing to show in are left out; empty before the first trial.
     """
     try:
-        found = json.loads((folder / TRIALS).read_text("utf-8"))
+        search = json.loads((folder / TRIALS).read_text("utf-8"))
     except (OSError, ValueError):
         return []
-    if not found.get("trials"):
+    if not search.get("trials"):
         return []
-    made = [by_trial(found), by_parameter(found), by_importance(found)]
-    return [figure for figure in made if figure]
+    drawn = [by_trial(search), by_parameter(search), by_importance(search)]
+    return [figure for figure in drawn if figure]
 
 
-def by_trial(found: dict[str, Any]) -> dict[str, Any]:
+def by_trial(search: dict[str, Any]) -> dict[str, Any]:
     """Each trial's loss coloured by method, the best so far as steps, and the models alone as dotted lines."""
-    trials = found["trials"]
+    trials = search["trials"]
     methods = sorted({trial["method"] for trial in trials})
-    data = [_dots(trials, method, PALETTE[place % len(PALETTE)]) for place, method in enumerate(methods)]
+    data = [_dots(trials, method, PALETTE[index % len(PALETTE)]) for index, method in enumerate(methods)]
     numbers = [trial["number"] for trial in trials]
-    best = [min(trial["loss"] for trial in trials[: place + 1]) for place in range(len(trials))]
+    best = [min(trial["loss"] for trial in trials[: index + 1]) for index in range(len(trials))]
     data.append(
         {
             "type": "scatter",
@@ -52,12 +52,12 @@ def by_trial(found: dict[str, Any]) -> dict[str, Any]:
     layout["shapes"] = [
         {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": loss, "y1": loss}
         | {"line": {"dash": "dot", "width": 1, "color": LINE}}
-        for loss in found.get("baselines", {}).values()
+        for loss in search.get("baselines", {}).values()
     ]
     layout["annotations"] = [
         {"xref": "paper", "x": 1, "y": loss, "text": html.escape(f"{name} alone"), "showarrow": False}
         | {"xanchor": "right", "yanchor": "bottom", "font": {"size": 11, "color": GREY}}
-        for name, loss in found.get("baselines", {}).items()
+        for name, loss in search.get("baselines", {}).items()
     ]
     return {"data": data, "layout": layout | {"xaxis": _axis("Trial"), "yaxis": _axis("Loss (nats a token)")}}
 
@@ -81,27 +81,27 @@ def _hover(trial: dict[str, Any]) -> str:
     return "<br>".join(html.escape(line) for line in [f"{trial['method']}: {trial['loss']:.4f}", *params])
 
 
-def by_parameter(found: dict[str, Any]) -> dict[str, Any]:
+def by_parameter(search: dict[str, Any]) -> dict[str, Any]:
     """Small pictures side by side: each parameter of the best method against the loss, later trials stronger."""
-    best = min(found["trials"], key=lambda trial: trial["loss"])["method"]
-    mine = [trial for trial in found["trials"] if trial["method"] == best]
+    best = min(search["trials"], key=lambda trial: trial["loss"])["method"]
+    mine = [trial for trial in search["trials"] if trial["method"] == best]
     names = list(dict.fromkeys(name for trial in mine for name in trial["params"]))[:MOST_PARAMETERS]
     if not names or len(mine) < 2:
         return {}
     rows = -(-len(names) // COLUMNS)
     layout = _layout(f"Parameters of {html.escape(best)}", 90 + 220 * rows) | {"showlegend": False}
     data = []
-    for place, name in enumerate(names):
-        axis = str(place + 1) if place else ""
-        layout |= _cell(place, rows, min(COLUMNS, len(names)), html.escape(short(name, best)))
+    for index, name in enumerate(names):
+        axis = str(index + 1) if index else ""
+        layout |= _cell(index, rows, min(COLUMNS, len(names)), html.escape(short(name, best)))
         data.append(_against(mine, name, axis))
     return {"data": data, "layout": layout}
 
 
-def _cell(place: int, rows: int, columns: int, title: str) -> dict[str, Any]:
+def _cell(index: int, rows: int, columns: int, title: str) -> dict[str, Any]:
     """The pair of axes of one small picture."""
-    row, column = divmod(place, columns)
-    axis = str(place + 1) if place else ""
+    row, column = divmod(index, columns)
+    axis = str(index + 1) if index else ""
     wide, high = 1 / columns, 1 / rows
     across = [column * wide + (0.06 if column else 0), (column + 1) * wide - 0.02]
     up = [1 - (row + 1) * high + 0.3 * high, 1 - row * high - 0.04 * high]
@@ -127,12 +127,12 @@ def _against(trials: list[dict[str, Any]], name: str, axis: str) -> dict[str, An
 
 
 def _fading(count: int) -> list[float]:
-    return [0.5 + 0.5 * (place + 1) / count for place in range(count)]
+    return [0.5 + 0.5 * (index + 1) / count for index in range(count)]
 
 
-def by_importance(found: dict[str, Any]) -> dict[str, Any]:
+def by_importance(search: dict[str, Any]) -> dict[str, Any]:
     """Bars: what share of the differences in loss each parameter of the best method explains."""
-    shares = sorted((found.get("importance") or {}).items(), key=lambda pair: pair[1])
+    shares = sorted((search.get("importance") or {}).items(), key=lambda pair: pair[1])
     if not shares:
         return {}
     bars = {

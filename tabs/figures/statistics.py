@@ -21,11 +21,11 @@ Figure = dict[str, Any]
 def figures(data: Data) -> list[Figure]:
     """[{'data', 'layout'}] of what `statistics` gives: lengths, roles, turns, first words of prompts and of answers,
     languages; those with nothing to show left out."""
-    made = [
+    drawn = [
         lengths(data), roles(data), turns(data), first_words(data, "prompts"), first_words(data, "answers"),
         languages(data),
     ]  # fmt: skip
-    return [figure for figure in made if figure]
+    return [figure for figure in drawn if figure]
 
 
 def lengths(data: Data) -> Figure:
@@ -36,9 +36,9 @@ def lengths(data: Data) -> Figure:
     bins = [f"{low:,}" if high == low + 1 else f"{low:,}–{high - 1:,}" for low, high in itertools.pairwise(edges)]
     bars = []
     for split, colour in SPLITS.items():
-        found = data["splits"].get(split)
-        if found and any(found["lengths"]["counts"]):
-            bar = _bars(split, bins, found["lengths"]["counts"], colour)
+        histogram = data["splits"].get(split)
+        if histogram and any(histogram["lengths"]["counts"]):
+            bar = _bars(split, bins, histogram["lengths"]["counts"], colour)
             bars.append({**bar, "hovertemplate": f"%{{y:,}} rows of %{{x}} {unit}<extra>{split}</extra>"})
     layout = _layout(f"Length of the rows in {unit}", unit, "rows") | {"bargap": 0.04, "barmode": "group"}
     layout["xaxis"] |= {"type": "category", "nticks": 10, "tickangle": 0}
@@ -51,9 +51,9 @@ def _mark_cut(layout: Data, edges: list[int], max_length: int) -> None:
     """A line at the maximum length, in its bin by share; none where every row is shorter."""
     if not edges[0] <= max_length < edges[-1] - 1:
         return
-    place = next(at for at, high in enumerate(edges[1:]) if max_length < high)
-    low, high = edges[place], edges[place + 1]
-    at = place - 0.5 + (max_length + 1 - low) / (high - low)
+    tokens = next(at for at, high in enumerate(edges[1:]) if max_length < high)
+    low, high = edges[tokens], edges[tokens + 1]
+    at = tokens - 0.5 + (max_length + 1 - low) / (high - low)
     line = {"dash": "dash", "width": 1.5, "color": VERMILION}
     layout["shapes"] = [{"type": "line", "yref": "paper", "x0": at, "x1": at, "y0": 0, "y1": 1, "line": line}]
     layout["annotations"] = [
@@ -84,18 +84,18 @@ def turns(data: Data) -> Figure:
     """How many rows have how many messages, the system prompt left out."""
     bars = []
     for split, colour in SPLITS.items():
-        found = [(count, rows) for count, rows in data["splits"].get(split, {}).get("turns", []) if count]
-        if found:
-            bar = _bars(split, [count for count, _ in found], [rows for _, rows in found], colour)
+        counts = [(count, rows) for count, rows in data["splits"].get(split, {}).get("turns", []) if count]
+        if counts:
+            bar = _bars(split, [count for count, _ in counts], [rows for _, rows in counts], colour)
             bars.append({**bar, "hovertemplate": f"%{{y:,}} rows of %{{x}} messages<extra>{split}</extra>"})
     layout = _layout("Messages a row", "messages without the system prompt", "rows")
     return {"data": bars, "layout": layout} if bars else {}
 
 
-def first_words(data: Data, part: str) -> Figure:
+def first_words(data: Data, bars: str) -> Figure:
     """The most frequent first words of 'prompts' or 'answers', in both splits together."""
-    found = _together([split["first_words"][part] for split in data["splits"].values()])
-    return _lying(found, f"First words of the {part}", BLUE if part == "prompts" else GREEN)
+    counts = _together([split["first_words"][bars] for split in data["splits"].values()])
+    return _lying(counts, f"First words of the {bars}", BLUE if bars == "prompts" else GREEN)
 
 
 def languages(data: Data) -> Figure:

@@ -22,16 +22,16 @@ def figures(data: dict[str, Any]) -> list[dict[str, Any]]:
 
 def histogram(data: dict[str, Any], layer: str) -> dict[str, Any]:
     """The weights of one matrix before and after, one over the other; raises `KeyError` for an unknown name."""
-    found = next((one for one in data["layers"] if one["name"] == layer), None)
-    if found is None:
+    layer_data = next((bins for bins in data["layers"] if bins["name"] == layer), None)
+    if layer_data is None:
         raise KeyError(layer)
-    step = (found["high"] - found["low"]) / len(found["before"])
-    middles = [found["low"] + step * (place + 0.5) for place in range(len(found["before"]))]
-    snr = "nothing lost" if found["snr_db"] is None else f"{found['snr_db']:.1f} dB"
+    step = (layer_data["high"] - layer_data["low"]) / len(layer_data["before"])
+    middles = [layer_data["low"] + step * (index + 0.5) for index in range(len(layer_data["before"]))]
+    snr = "nothing lost" if layer_data["snr_db"] is None else f"{layer_data['snr_db']:.1f} dB"
     return {
         "data": [
-            _bars("before", middles, found["before"], step, SKY, 0.75),
-            _bars("after", middles, found["after"], step, ORANGE, 0.55),
+            _bars("before", middles, layer_data["before"], step, SKY, 0.75),
+            _bars("after", middles, layer_data["after"], step, ORANGE, 0.55),
         ],
         "layout": {
             **PLAIN,

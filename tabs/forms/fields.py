@@ -15,9 +15,9 @@ AS_JSON = ("texts",)
 """Lists whose texts may have several lines, which a line each would part."""
 
 
-def fields_of(spec: type[Spec], given: Any = None) -> list[dict[str, Any]]:
+def fields_of(spec: type[Spec], settings: Any = None) -> list[dict[str, Any]]:
     """All settings of a spec; `given` is an instance whose values are what is usual here, not the spec's defaults."""
-    return [field(name, info, given=given) for name, info in spec.model_fields.items()]
+    return [field(name, info, given=settings) for name, info in spec.model_fields.items()]
 
 
 def field(name: str, info: FieldInfo, lists: Mapping[str, str] | None = None, given: Any = None) -> dict[str, Any]:
@@ -63,9 +63,9 @@ def _usual(method: type[Method], usual: Any) -> Any:
     return method.parse({name: value for name, value in usual.items() if name != "method"})
 
 
-def default_of(name: str, info: FieldInfo, given: Any = None) -> Any:
+def default_of(name: str, info: FieldInfo, default: Any = None) -> Any:
     """What a setting is when nobody sets it, as plain data; None where it must be set."""
-    value = _value(name, info, given)
+    value = _value(name, info, default)
     if isinstance(value, Spec):
         return value.to_dict()
     if kind_of(name, info.annotation)[0] == "yaml":
@@ -81,7 +81,7 @@ def _value(name: str, info: FieldInfo, given: Any) -> Any:
 
 def registry_of(info: FieldInfo) -> Registry[Any] | None:
     """The family a field holds one method of."""
-    return next((part for part in info.metadata if isinstance(part, Registry)), None)
+    return next((metadata for metadata in info.metadata if isinstance(metadata, Registry)), None)
 
 
 def nested_of(info: FieldInfo) -> type[Spec] | None:
@@ -125,10 +125,10 @@ def bare_type(annotation: Any) -> Any:
 
 def bounds(info: FieldInfo) -> tuple[Any, Any]:
     """The inclusive bounds a number's control can enforce; exclusive ones are left to the spec's own check."""
-    low: Any = next((part.ge for part in info.metadata if isinstance(part, Ge)), None)
-    high: Any = next((part.le for part in info.metadata if isinstance(part, Le)), None)
-    if low is None and any(isinstance(part, Gt) for part in info.metadata):
+    low: Any = next((constraint.ge for constraint in info.metadata if isinstance(constraint, Ge)), None)
+    high: Any = next((constraint.le for constraint in info.metadata if isinstance(constraint, Le)), None)
+    if low is None and any(isinstance(constraint, Gt) for constraint in info.metadata):
         low = 0
     if high is None:
-        high = next((part.lt for part in info.metadata if isinstance(part, Lt)), None)
+        high = next((constraint.lt for constraint in info.metadata if isinstance(constraint, Lt)), None)
     return low, high

@@ -85,8 +85,8 @@ def choices_of(ctx: Context, kind: str) -> List:
 
 def ggufs(ctx: Context) -> Choices:
     """The GGUF files of the shelf, newest first."""
-    found = [info for info in ctx.infos() if info.kind == "gguf" and not info.error]
-    return [(f"{info.name} · {info.dtype}", info.name) for info in reversed(found)]
+    names = [info for info in ctx.infos() if info.kind == "gguf" and not info.error]
+    return [(f"{info.name} · {info.dtype}", info.name) for info in reversed(names)]
 
 
 def tagged(datasets: Choices) -> list[tuple[str, str, str]]:

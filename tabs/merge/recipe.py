@@ -109,7 +109,7 @@ def checked(ctx: Context, query: dict[str, Any]) -> dict[str, Any]:
 
 def _suggested(ctx: Context, data: dict[str, Any]) -> str:
     """A free name made of the first model that is not the base, and the method."""
-    sources = [*(data.get("models") or []), *(one for part in data.get("slices") or [] for one in part["sources"])]
-    names = [str(one.get("model")) for one in sources]
+    sources = [*(data.get("models") or []), *(model for name in data.get("slices") or [] for model in name["sources"])]
+    names = [str(model.get("model")) for model in sources]
     others = [name for name in names if name != data.get("base_model")] or names or ["merged"]
     return free_name(ctx.home.models, slug(f"{others[0]}-{data.get('merge_method', 'merge')}"))

@@ -44,7 +44,7 @@ def parents_of(home: Home, model: str) -> list[str]:
     try:
         written = Recipe.read(manifest.made_by["recipe"]).references()
     except (KeyError, UserError):
-        written = [one.name for one in manifest.parents if one.kind in ("model", "adapter")]
+        written = [parent.name for parent in manifest.parents if parent.kind in ("model", "adapter")]
     named = [shelf_name(home, name) for name in written]
     return [name for name in dict.fromkeys(named) if (home.models / name).is_dir()]
 
@@ -59,7 +59,7 @@ def _proof(view: JobView) -> tuple[str, Figures]:
     if perplexity:
         source = proof.get("measured_on")
         note = f"On {source}; lower is better, 95 % intervals." if source else "Lower is better, 95 % intervals."
-        rows = [_loss_row(name, found) for name, found in perplexity.items()]
+        rows = [_loss_row(name, proof) for name, proof in perplexity.items()]
         parts += [heading("Perplexity", note), table(LOSSES, rows)]
     if samples:
         parts.append(heading("The same prompts, answered by each"))
@@ -67,10 +67,10 @@ def _proof(view: JobView) -> tuple[str, Figures]:
     return Html(f'<div class="wb-result">{"".join(parts)}</div>'), []
 
 
-def _loss_row(name: str, found: dict[str, Any]) -> tuple[Any, ...]:
-    low, high = found.get("low"), found.get("high")
+def _loss_row(name: str, loss: dict[str, Any]) -> tuple[Any, ...]:
+    low, high = loss.get("low"), loss.get("high")
     interval = f"{low:.4g}–{high:.4g}" if low is not None and high is not None else "—"
-    return name, *(found[key] if found.get(key) is not None else "—" for key in ("loss", "perplexity")), interval
+    return name, *(loss[key] if loss.get(key) is not None else "—" for key in ("loss", "perplexity")), interval
 
 
 def sample_of(sample: dict[str, Any]) -> str:
@@ -89,7 +89,7 @@ def _likeness(view: JobView) -> tuple[str, Figures]:
     if view.status != "done":
         return "", []
     data = similarity.read(view.folder)
-    says = "".join(f"<li>{safe(one)}</li>" for one in similarity.sentences(data))
+    says = "".join(f"<li>{safe(sentence)}</li>" for sentence in similarity.sentences(data))
     return Html(f'<ul class="wb-sentences">{says}</ul>'), titled(layers.figures(data))
 
 
@@ -145,11 +145,11 @@ def _read(path: Path) -> dict[str, Any]:
 def titled(figures: list[dict[str, Any]]) -> Figures:
     """The figures with their titles, which the dropdown shows when there are several."""
     found = []
-    for place, one in enumerate(figures):
-        title = one["layout"].get("title") or {}
+    for index, figure_data in enumerate(figures):
+        title = figure_data["layout"].get("title") or {}
         text = str(title.get("text") if isinstance(title, dict) else title)
-        layout = {name: value for name, value in one["layout"].items() if name != "title" or len(figures) == 1}
-        found.append((text or f"Figure {place + 1}", {**one, "layout": layout}))
+        layout = {name: value for name, value in figure_data["layout"].items() if name != "title" or len(figures) == 1}
+        found.append((text or f"Figure {index + 1}", {**figure_data, "layout": layout}))
     return found
 
 

@@ -41,11 +41,11 @@ def stats(home: Home, args: Args) -> None:
     """Lengths, roles, duplicates and first words of a dataset."""
     from workbench.data.statistics.dataset_statistics import statistics
 
-    found = statistics(home, args.name, args.model, args.template, args.max_length)
+    figures = statistics(home, args.name, args.model, args.template, args.max_length)
     if args.json:
-        print(json.dumps(found, ensure_ascii=False))
+        print(json.dumps(figures, ensure_ascii=False))
     else:
-        print_statistics(found)
+        print_statistics(figures)
 
 
 def show_row(home: Home, args: Args) -> None:
@@ -57,11 +57,11 @@ def show_row(home: Home, args: Args) -> None:
         args.dataset = args.name
         tokens(home, args)
         return
-    found = rows(home, args.name, args.split, args.row - 1, 1) if args.row > 0 else []
-    if not found:
+    matching = rows(home, args.name, args.split, args.row - 1, 1) if args.row > 0 else []
+    if not matching:
         total = count(home, args.name, args.split)
         raise UserError(f"{args.name} has no row {args.row} in {args.split}.", f"It has {total}.", "--row")
-    sides = rendered(found[0], args.template, args.template_file)
+    sides = rendered(matching[0], args.template, args.template_file)
     show(args, {"number": args.row, "split": args.split, "sides": sides}, as_sides(sides))
 
 
@@ -73,15 +73,17 @@ def rows(home: Home, args: Args) -> None:
 
     first, most = max(args.start, 1) - 1, args.count
     if args.search:
-        found = search(
+        hits = search(
             home, args.name, args.split, args.search, start=first, count=most, case=args.case, regex=args.regex,
             scope=args.part, seconds=3600,
         )  # fmt: skip
-        listed = [{"number": place + 1, "row": row} for place, row in found["rows"]]
-        total = f"{found['total']:,}{'' if found['complete'] else ' or more'} rows hold it"
+        listed = [{"number": index + 1, "row": row} for index, row in hits["rows"]]
+        total = f"{hits['total']:,}{'' if hits['complete'] else ' or more'} rows hold it"
     else:
         numbered = enumerate(numbered_rows(home, args.name, args.split, first, most), start=first + 1)
-        listed = [{"number": place, "source_row": row_number(one["id"]), "row": one["row"]} for place, one in numbered]
+        listed = [
+            {"number": index, "source_row": row_number(entry["id"]), "row": entry["row"]} for index, entry in numbered
+        ]
         total = f"{count(home, args.name, args.split):,} rows in {args.split}"
     if args.json:
         print(json.dumps(listed, ensure_ascii=False))
@@ -96,22 +98,24 @@ def steps(home: Home, args: Args) -> None:
     from workbench.data.recipes.turns import row_number
 
     if args.step is not None:
-        found = touched(home, args.name, args.step, args.what, max(args.start, 1) - 1, args.count)
-        found["rows"] = [{"number": row_number(one.pop("id")), **one} for one in found["rows"]]
-        print(json.dumps(found, ensure_ascii=False)) if args.json else print_touched(found, args.what)
+        changes = touched(home, args.name, args.step, args.what, max(args.start, 1) - 1, args.count)
+        changes["rows"] = [{"number": row_number(entry.pop("id")), **entry} for entry in changes["rows"]]
+        print(json.dumps(changes, ensure_ascii=False)) if args.json else print_touched(changes, args.what)
         return
-    done = report(home, args.name)
+    step_reports = report(home, args.name)
     emit(
-        args, ["step", "title", *COUNTED], [(n, one["title"], *(one[c] for c in COUNTED)) for n, one in _numbered(done)]
+        args,
+        ["step", "title", *COUNTED],
+        [(n, entry["title"], *(entry[c] for c in COUNTED)) for n, entry in _numbered(step_reports)],
     )
     if not args.json:
-        for number, one in _numbered(done):
-            for note in one.get("notes") or []:
+        for number, entry in _numbered(step_reports):
+            for note in entry.get("notes") or []:
                 print(f"{number}: {note}")
 
 
-def _numbered(done: list[dict[str, Any]]) -> list[tuple[int, dict[str, Any]]]:
-    return list(enumerate(done, start=1))
+def _numbered(step_reports: list[dict[str, Any]]) -> list[tuple[int, dict[str, Any]]]:
+    return list(enumerate(step_reports, start=1))
 
 
 def restore(home: Home, args: Args) -> None:
@@ -136,24 +140,24 @@ def undo(home: Home, args: Args) -> None:
     _told(args, pipeline.undo(home, args.name))
 
 
-def _told(args: Args, made: Any) -> None:
-    show(args, {"name": made.name, "rows": made.info["rows"], "steps": made.info.get("steps", 0)})
+def _told(args: Args, manifest: Any) -> None:
+    show(args, {"name": manifest.name, "rows": manifest.info["rows"], "steps": manifest.info.get("steps", 0)})
 
 
 def export(home: Home, args: Args) -> None:
     """Writes a dataset as another program reads it."""
     from workbench.data.exports.export import EXPORTS, write_export
 
-    made = write_export(
+    exported = write_export(
         home, args.name, EXPORTS.parse({"method": args.format, **pairs(args.set or [])}), args.to, args.split
     )
-    told = {
-        "files": [str(path) for path in made.files],
-        "rows": {split: count.to_dict() for split, count in made.counts.items()},
-        "notes": made.notes,
-        "reads_back_as": made.format,
+    summary = {
+        "files": [str(path) for path in exported.files],
+        "rows": {split: count.to_dict() for split, count in exported.counts.items()},
+        "notes": exported.notes,
+        "reads_back_as": exported.format,
     }
-    show(args, told)
+    show(args, summary)
 
 
 def recipe(home: Home, args: Args) -> None:
@@ -177,16 +181,16 @@ def rejected(home: Home, args: Args) -> None:
     """The rows that could not be read, each with the reason."""
     from workbench.data.recipes.importing import rejected as page
 
-    found = page(home, args.name, max(args.start, 1) - 1, args.count)
-    emit(args, ["where", "reason", "row"], [(one.where, one.reason, on_one_line(one.raw, 80)) for one in found])
+    rejected_rows = page(home, args.name, max(args.start, 1) - 1, args.count)
+    emit(args, ["where", "reason", "row"], [(row.where, row.reason, on_one_line(row.raw, 80)) for row in rejected_rows])
 
 
 def register(commands: Commands) -> None:
     group = add(commands, "data", lambda *_: None, "datasets: make from a recipe, look into, undo, export", json_=False)
     verbs = group.add_subparsers(dest="verb", required=True, metavar="VERB")
-    made = add(verbs, "run", run, "make a dataset from a recipe (YAML with source and steps)")
-    made.add_argument("recipe", help="a YAML file; paths in it are relative to it")
-    made.add_argument("--name", help="the dataset's name (default: the recipe's)")
+    command = add(verbs, "run", run, "make a dataset from a recipe (YAML with source and steps)")
+    command.add_argument("recipe", help="a YAML file; paths in it are relative to it")
+    command.add_argument("--name", help="the dataset's name (default: the recipe's)")
     _register_looking(verbs)
     _register_steps(verbs)
     written = _verb(verbs, "export", export, "write a dataset as another program reads it")
@@ -202,14 +206,14 @@ def register(commands: Commands) -> None:
 
 def _verb(verbs: Commands, name: str, do: Any, help_: str, count: int = 0, split: bool = False) -> Any:
     """A verb on one dataset; with `count` a page of rows, beginning at --start, counted from 1."""
-    made = add(verbs, name, do, help_)
-    made.add_argument("name", help="the dataset")
+    command = add(verbs, name, do, help_)
+    command.add_argument("name", help="the dataset")
     if split:
-        made.add_argument("--split", default="train", choices=["train", "eval"])
+        command.add_argument("--split", default="train", choices=["train", "eval"])
     if count:
-        made.add_argument("--start", type=int, default=1, help="the first one, counted from 1")
-        made.add_argument("--count", type=int, default=count, help="how many")
-    return made
+        command.add_argument("--start", type=int, default=1, help="the first one, counted from 1")
+        command.add_argument("--count", type=int, default=count, help="how many")
+    return command
 
 
 def _register_looking(verbs: Commands) -> None:
@@ -236,9 +240,9 @@ def _register_looking(verbs: Commands) -> None:
 
 
 def _register_steps(verbs: Commands) -> None:
-    told = _verb(verbs, "steps", steps, "what every step did, or with --step what one took out and why", count=20)
-    told.add_argument("--step", type=int, help="which step, counted from 1")
-    told.add_argument("--what", default="removed", choices=["removed", "changed", "flagged"])
+    command = _verb(verbs, "steps", steps, "what every step did, or with --step what one took out and why", count=20)
+    command.add_argument("--step", type=int, help="which step, counted from 1")
+    command.add_argument("--what", default="removed", choices=["removed", "changed", "flagged"])
     back = _verb(verbs, "restore", restore, "keep rows that a step took out or changed")
     back.add_argument("--step", type=int, required=True, help="which step, counted from 1")
     back.add_argument(

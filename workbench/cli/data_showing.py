@@ -42,22 +42,22 @@ def conversations(row: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
 
 def print_rows(listed: list[dict[str, Any]]) -> None:
     """Rows with their numbers, one turn a line; steps know a row by its number in the source, if that is another."""
-    for one in listed:
-        source_row = one.get("source_row", one["number"])
-        known = f"  (row {source_row} of the source)" if source_row != one["number"] else ""
-        print(f"── {one['number']}{known if source_row > 0 else f'  (added, {source_row})'}")
-        print("\n".join(_lines(one["row"])))
+    for entry in listed:
+        source_row = entry.get("source_row", entry["number"])
+        columns = f"  (row {source_row} of the source)" if source_row != entry["number"] else ""
+        print(f"── {entry['number']}{columns if source_row > 0 else f'  (added, {source_row})'}")
+        print("\n".join(_lines(entry["row"])))
 
 
 def _lines(row: dict[str, Any]) -> list[str]:
-    found = []
+    lines = []
     for name, value in row.items():
         if name in ("messages", "prompt", "chosen", "rejected", "completion"):
             side = "" if name in ("messages", "prompt") else f"{name} "
-            found += [f"{side}{turn['role']}: {_said(turn)}" for turn in value]
+            lines += [f"{side}{turn['role']}: {_said(turn)}" for turn in value]
         else:
-            found.append(f"{name}: {on_one_line(value if isinstance(value, str) else json.dumps(value))}")
-    return found
+            lines.append(f"{name}: {on_one_line(value if isinstance(value, str) else json.dumps(value))}")
+    return lines
 
 
 def _said(turn: dict[str, Any]) -> str:
@@ -65,41 +65,40 @@ def _said(turn: dict[str, Any]) -> str:
     return on_one_line(turn["content"] + calls)
 
 
-def print_touched(found: dict[str, Any], what: str) -> None:
+def print_touched(changes: dict[str, Any], change: str) -> None:
     """Rows that a step took out, changed or flagged, each with its number and the reason."""
-    for one in found["rows"]:
-        print(f"── row {one['number']}: {one['reason']}{'  (restored)' if one['restored'] else ''}")
-        print("\n".join(_lines(one["row"])))
-        if one.get("after"):
+    for entry in changes["rows"]:
+        print(f"── row {entry['number']}: {entry['reason']}{'  (restored)' if entry['restored'] else ''}")
+        print("\n".join(_lines(entry["row"])))
+        if entry.get("after"):
             print("now:")
-            print("\n".join(_lines(one["after"])))
-    print(f"\n{found['total']:,} rows {what}.")
+            print("\n".join(_lines(entry["after"])))
+    print(f"\n{changes['total']:,} rows {change}.")
 
 
-def print_statistics(found: dict[str, Any]) -> None:
+def print_statistics(figures: dict[str, Any]) -> None:
     """Lengths and roles by split, what is cut off, duplicates, notes."""
-    unit = found["unit"]
+    unit = figures["unit"]
     rows = []
-    for split, data in found["splits"].items():
+    for split, data in figures["splits"].items():
         points = data["lengths"]["percentiles"]
         row = (split, data["rows"], data["lengths"]["mean"], points.get("50", ""), points.get("95", ""))
         rows.append((*row, data["lengths"]["max"], data["refused_rows"]))
     table(["split", "rows", f"mean {unit}", "median", "95 %", "longest", "refused"], rows)
     roles = [
-        (split, role, said["messages"], said["units"], f"{100 * said['share']:.1f} %")
-        for split, data in found["splits"].items()
-        for role, said in data["roles"].items()
+        (split, role, text["messages"], text["units"], f"{100 * text['share']:.1f} %")
+        for split, data in figures["splits"].items()
+        for role, text in data["roles"].items()
     ]
     print()
     table(["split", "role", "messages", unit, "share"], roles)
-    for split, data in found["splits"].items():
+    for split, data in figures["splits"].items():
         if cut := data["cut"]:
-            print(
-                f"\n{split}: {cut['rows']:,} rows are cut at {found['max_length']:,} tokens ({cut['tokens']:,} tokens)."
-            )
+            limit = figures["max_length"]
+            print(f"\n{split}: {cut['rows']:,} rows are cut at {limit:,} tokens ({cut['tokens']:,} tokens).")
         if data["languages"]:
             print(f"{split}: languages {json.dumps(data['languages'], ensure_ascii=False)}")
-    twice = {name: count for name, count in found["duplicates"].items() if count is not None}
+    twice = {name: count for name, count in figures["duplicates"].items() if count is not None}
     print("\nduplicates: " + ", ".join(f"{name} {count:,}" for name, count in twice.items()))
-    for note in found["notes"]:
+    for note in figures["notes"]:
         print(f"note: {note}")

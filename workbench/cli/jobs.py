@@ -54,8 +54,8 @@ def _written(field: FieldInfo, value: Any) -> Any:
     for mark in field.metadata:
         type_ = Annotated[type_, mark]
     adapter: TypeAdapter[Any] = TypeAdapter(type_)
-    given = field.get_default(call_default_factory=True) if value is None else value
-    return adapter.dump_python(adapter.validate_python(given), mode="json")
+    settings = field.get_default(call_default_factory=True) if value is None else value
+    return adapter.dump_python(adapter.validate_python(settings), mode="json")
 
 
 def _method(name: str) -> tuple[Registry[Any], type[Method]]:
@@ -74,8 +74,8 @@ def _method(name: str) -> tuple[Registry[Any], type[Method]]:
     if holders:
         choices = " or ".join(f"'{key}:{alone}'" for key in holders)
         raise UserError(f"Several families have a method {alone!r}.", f"Write {choices}.", "kind")
-    known = [method for registry in named.values() for method in registry.all()]
-    raise UserError(f"There is no method {name!r}.", suggestion(alone, known), "kind")
+    names = [method for registry in named.values() for method in registry.all()]
+    raise UserError(f"There is no method {name!r}.", suggestion(alone, names), "kind")
 
 
 PLACEHOLDER = "…"
@@ -226,8 +226,8 @@ def job_action(home: Home, args: Args) -> None:
     """stop, resume, delete, log or show of one job."""
     queue = Queue(home)
     if args.action == "stop":
-        said = queue.stop(args.id, args.how)
-        show(args, {"job": args.id, "said": said}, said)
+        message = queue.stop(args.id, args.how)
+        show(args, {"job": args.id, "said": message}, message)
     elif args.action == "resume":
         queue.resume(args.id)
         if not args.wait or not args.json:

@@ -28,7 +28,7 @@ def chat(home: Home, args: Args) -> None:
     engine = EnsembleEngine(home)
     for doing in engine.load(args.models):
         tell(doing)
-    given = pairs(args.set or [])
+    settings = pairs(args.set or [])
     histories: dict[str, list[dict[str, str]]] = {
         model: [{"role": "system", "content": args.system}] if args.system else [] for model in args.models
     }
@@ -39,7 +39,7 @@ def chat(home: Home, args: Args) -> None:
             history.append({"role": "user", "content": prompt})
             if not args.json:
                 print(f"\n── {engine.answering(model).weights()}")
-            stream = engine.answering(model).open(history, Decoding.parse(given))
+            stream = engine.answering(model).open(history, Decoding.parse(settings))
             answers.append({"model": model, **_answer(stream, not args.json)})
             history.append({"role": "assistant", "content": stream.text})
     if args.json:
@@ -56,11 +56,11 @@ def _answer(stream: "TokenStream", print_it: bool) -> dict[str, Any]:
         if stream.note != note:
             note = stream.note
             tell(f"   {note}")
-    made, seconds = len(stream.generated_ids), stream.seconds
+    tokens, seconds = len(stream.generated_ids), stream.seconds
     if print_it:
-        pace = made / max(seconds, 1e-9)
-        print(f"\n   {made} tokens · {pace:.0f} tokens/s · {stream.finish}" + (f" · {note}" if note else ""))
-    return {"text": stream.text, "tokens": made, "seconds": round(seconds, 3), "finish": stream.finish, "note": note}
+        pace = tokens / max(seconds, 1e-9)
+        print(f"\n   {tokens} tokens · {pace:.0f} tokens/s · {stream.finish}" + (f" · {note}" if note else ""))
+    return {"text": stream.text, "tokens": tokens, "seconds": round(seconds, 3), "finish": stream.finish, "note": note}
 
 
 def _terminal() -> str:
@@ -128,9 +128,9 @@ def recover(home: Home, args: Args) -> None:
     """Sets a damaged label database aside and saves what can be read into a new one."""
     from workbench.preferences.recovery import recover as recover_labels
 
-    done = recover_labels(home)
-    aside = str(done.aside) if done.aside else None
-    show(args, {"saved": done.rows, "dropped": done.dropped, "set_aside": aside}, done.sentence())
+    recovered = recover_labels(home)
+    aside = str(recovered.aside) if recovered.aside else None
+    show(args, {"saved": recovered.rows, "dropped": recovered.dropped, "set_aside": aside}, recovered.sentence())
 
 
 def judge(home: Home, args: Args) -> None:
@@ -148,17 +148,17 @@ def report(home: Home, args: Args) -> None:
 
     if args.unblind:
         unblind(home, args.session, Voter(args.name, _terminal()))
-    found = summarise(home, args.session, _terminal(), args.with_unblinded)
+    summary = summarise(home, args.session, _terminal(), args.with_unblinded)
     if args.json:
-        print(json.dumps(found, ensure_ascii=False))
+        print(json.dumps(summary, ensure_ascii=False))
         return
-    print("\n".join(found["sentences"]))
+    print("\n".join(summary["sentences"]))
     rows = [
         (f"{r['a']} over {r['b']}", f"{100 * r['rate']:.0f} %", f"{100 * r['low']:.0f}–{100 * r['high']:.0f} %", r["n"])
-        for r in found["win_rates"]
+        for r in summary["win_rates"]
     ]
     table(["win rate", "share", "95 % interval", "votes"], rows)
-    ratings = [(r["model"], round(r["rating"]), f"{r['low']:.0f}–{r['high']:.0f}") for r in found["ratings"]["rows"]]
+    ratings = [(r["model"], round(r["rating"]), f"{r['low']:.0f}–{r['high']:.0f}") for r in summary["ratings"]["rows"]]
     if ratings:
         table(["model", "rating", "95 % interval"], ratings)
 
@@ -166,7 +166,7 @@ def report(home: Home, args: Args) -> None:
 def export_pairs(home: Home, args: Args) -> None:
     from workbench.preferences.export import export_dataset
 
-    made = export_dataset(
+    exported = export_dataset(
         home,
         args.session,
         args.name or f"{args.session}-pairs",
@@ -174,8 +174,8 @@ def export_pairs(home: Home, args: Args) -> None:
         own=args.own or "",
         with_unblinded=args.with_unblinded,
     )
-    counts = {key: made.info[key] for key in ("rows", "left_out", "warnings") if key in made.info}
-    show(args, {"dataset": made.name, **counts})
+    counts = {key: exported.info[key] for key in ("rows", "left_out", "warnings") if key in exported.info}
+    show(args, {"dataset": exported.name, **counts})
 
 
 def _counting(command: argparse.ArgumentParser) -> None:

@@ -22,23 +22,26 @@ def merge(home: Home, args: Args) -> None:
         text = for_mergekit(home, recipe)
         show(args, load_yaml(text), text)
         return
-    found = check(home, recipe, args.name or "")
-    for note in found.notes:
+    findings = check(home, recipe, args.name or "")
+    for note in findings.notes:
         tell(f"note: {note}")
     if args.check:
-        said = [{"field": one.field, "message": one.message, "remedy": one.remedy} for one in found.problems]
+        message = [
+            {"field": problem.field, "message": problem.message, "remedy": problem.remedy}
+            for problem in findings.problems
+        ]
         if args.json:
-            show(args, {"facts": dict(found.facts), "notes": found.notes, "problems": said})
+            show(args, {"facts": dict(findings.facts), "notes": findings.notes, "problems": message})
         else:
-            emit(args, ["what", "value"], found.facts)
+            emit(args, ["what", "value"], findings.facts)
         problems = Problems()
-        problems.found = found.problems
+        problems.found = findings.problems
         problems.check()
         return
     if not args.name:
         raise UserError("The new model has no name.", "Give one with --name.", "--name")
-    given = {"method": "merge", "output": args.name, "recipe": recipe.to_dict(), **pairs(args.set or [])}
-    run_here(home, JOBS.parse(given), args.json)
+    settings = {"method": "merge", "output": args.name, "recipe": recipe.to_dict(), **pairs(args.set or [])}
+    run_here(home, JOBS.parse(settings), args.json)
 
 
 def _text(path: str) -> str:
@@ -56,19 +59,30 @@ def methods(_home: Home, args: Args) -> None:
         head = f"{info.title}: {info.summary}\n{info.url}\nbase model: {info.base}; implementation: {info.kernel}\n"
         if not args.json:
             print(head)
-        rows = [(one.name, one.kind, one.scope, one.default, one.low, one.high, one.help) for one in info.parameters]
+        rows = [
+            (
+                parameter.name,
+                parameter.kind,
+                parameter.scope,
+                parameter.default,
+                parameter.low,
+                parameter.high,
+                parameter.help,
+            )
+            for parameter in info.parameters
+        ]
         emit(args, ["parameter", "kind", "scope", "default", "lowest", "highest", "what it does"], rows)
         return
-    found = catalogue.methods().values()
-    emit(args, ["method", "base", "kernel", "what it does"], [(m.name, m.base, m.kernel, m.summary) for m in found])
+    listed = catalogue.methods().values()
+    emit(args, ["method", "base", "kernel", "what it does"], [(m.name, m.base, m.kernel, m.summary) for m in listed])
 
 
 def ensemble(home: Home, args: Args) -> None:
     """Puts an ensemble on the shelf: models that stay apart and answer together."""
     from workbench.ensembles.shelf import create_ensemble
 
-    made = create_ensemble(home, args.name, {"method": args.how, **pairs(args.set or [])}, args.members)
-    show(args, {"name": made.name, **made.info}, f"{made.name} is on the shelf.")
+    manifest = create_ensemble(home, args.name, {"method": args.how, **pairs(args.set or [])}, args.members)
+    show(args, {"name": manifest.name, **manifest.info}, f"{manifest.name} is on the shelf.")
 
 
 def family(home: Home, args: Args) -> None:
@@ -76,11 +90,11 @@ def family(home: Home, args: Args) -> None:
     from workbench.family.tree import as_text
     from workbench.family.tree import family as family_of
 
-    found = family_of(home, args.name)
-    names = {key: place for place, key in enumerate(found.nodes)}
-    edges = [{"parent": names[edge.parent], "child": names[edge.child], "role": edge.role} for edge in found.edges]
-    nodes = [asdict(node) for node in found.nodes.values()]
-    show(args, {"nodes": nodes, "edges": edges, "notes": found.notes}, as_text(found))
+    tree = family_of(home, args.name)
+    names = {key: index for index, key in enumerate(tree.nodes)}
+    edges = [{"parent": names[edge.parent], "child": names[edge.child], "role": edge.role} for edge in tree.edges]
+    nodes = [asdict(node) for node in tree.nodes.values()]
+    show(args, {"nodes": nodes, "edges": edges, "notes": tree.notes}, as_text(tree))
 
 
 def card(home: Home, args: Args) -> None:
@@ -102,11 +116,11 @@ def register(commands: Commands) -> None:
     merged.add_argument("--set", nargs="*", metavar="NAME=VALUE", help="seed=1, kernels=stock, proof.dataset=NAME, …")
     listed = add(commands, "merge-methods", methods, "list merge methods, or one's parameters")
     listed.add_argument("name", nargs="?")
-    made = add(commands, "ensemble", ensemble, "make an ensemble: models that stay apart and answer together")
-    made.add_argument("name")
-    made.add_argument("how", help="how they answer together: see `list methods`")
-    made.add_argument("members", nargs="+")
-    made.add_argument("--set", nargs="*", metavar="NAME=VALUE", help="its settings, such as weights='[1, 2]'")
+    command = add(commands, "ensemble", ensemble, "make an ensemble: models that stay apart and answer together")
+    command.add_argument("name")
+    command.add_argument("how", help="how they answer together: see `list methods`")
+    command.add_argument("members", nargs="+")
+    command.add_argument("--set", nargs="*", metavar="NAME=VALUE", help="its settings, such as weights='[1, 2]'")
     tree = add(commands, "family", family, "the family tree of a model")
     tree.add_argument("name")
     carded = add(commands, "card", card, "the model card of a model")

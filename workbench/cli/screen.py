@@ -134,14 +134,14 @@ def _flush() -> None:
 @contextlib.contextmanager
 def _followed(log: Path) -> Iterator[None]:
     """Shows on standard error what is added to the log meanwhile; a file, since a full pipe would hold the job up."""
-    done, begin = threading.Event(), log.stat().st_size
+    ended, begin = threading.Event(), log.stat().st_size
 
     def follow(shown: TextIO) -> None:
         with log.open("rb") as file:
             file.seek(begin)
             ending = False
             while not ending:
-                ending = done.wait(FOLLOW_SECONDS)
+                ending = ended.wait(FOLLOW_SECONDS)
                 if data := file.read():
                     shown.write(data.decode("utf-8", "replace"))
                     shown.flush()
@@ -152,5 +152,5 @@ def _followed(log: Path) -> Iterator[None]:
         try:
             yield
         finally:
-            done.set()
+            ended.set()
             thread.join()

@@ -24,12 +24,12 @@ def add(
 ) -> argparse.ArgumentParser:
     """A command: its name, what it does, and its line of help. With --json its standard output is JSON and nothing
     else; `json_` false is for what has no result but a conversation with a person."""
-    made: argparse.ArgumentParser = commands.add_parser(name, help=help_, description=help_)
-    made.set_defaults(do=do)
-    made.add_argument("--verbose", action="store_true", default=argparse.SUPPRESS, help=VERBOSE)
+    command: argparse.ArgumentParser = commands.add_parser(name, help=help_, description=help_)
+    command.set_defaults(do=do)
+    command.add_argument("--verbose", action="store_true", default=argparse.SUPPRESS, help=VERBOSE)
     if json_:
-        made.add_argument("--json", action="store_true", help="the result as JSON on standard output")
-    return made
+        command.add_argument("--json", action="store_true", help="the result as JSON on standard output")
+    return command
 
 
 def families() -> dict[str, Registry[Any]]:
@@ -65,7 +65,7 @@ def families() -> dict[str, Registry[Any]]:
 def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Prints aligned columns."""
     cells = [list(columns), *[[str(cell) for cell in row] for row in rows]]
-    widths = [max(len(row[place]) for row in cells) for place in range(len(columns))]
+    widths = [max(len(row[index]) for row in cells) for index in range(len(columns))]
     for row in cells:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 

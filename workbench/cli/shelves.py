@@ -50,10 +50,12 @@ def list_datasets(home: Home, args: Args) -> None:
     from workbench.data.store import datasets
 
     rows = []
-    for found in datasets.list_datasets(home):
-        counts = found.info.get("rows", {})
-        kind = found.info.get("error") or found.info.get("kind")
-        rows.append((found.name, kind, counts.get("train", 0), counts.get("eval", 0), found.info.get("rejected", 0)))
+    for manifest in datasets.list_datasets(home):
+        counts = manifest.info.get("rows", {})
+        kind = manifest.info.get("error") or manifest.info.get("kind")
+        rows.append(
+            (manifest.name, kind, counts.get("train", 0), counts.get("eval", 0), manifest.info.get("rejected", 0))
+        )
     emit(args, ["name", "kind", "train", "eval", "rejected"], rows)
 
 
@@ -113,9 +115,9 @@ def import_model(home: Home, args: Args) -> None:
             refuse_configuration(load_yaml(text, aliases=True), Path(args.source).name, "model")
 
         name = args.name or slug(Path(args.source).resolve().name)
-        made = import_folder(home, args.source, name, args.base or "", args.hub_id or "")
-        text = f"{made.name} is on the shelf. {made.info.get('limits', '')}".strip()
-        show(args, {"name": made.name, **made.info}, text)
+        manifest = import_folder(home, args.source, name, args.base or "", args.hub_id or "")
+        text = f"{manifest.name} is on the shelf. {manifest.info.get('limits', '')}".strip()
+        show(args, {"name": manifest.name, **manifest.info}, text)
 
 
 def import_dataset(home: Home, args: Args) -> None:
@@ -129,15 +131,15 @@ def import_dataset(home: Home, args: Args) -> None:
         show(args, {"names": [name, "field-guide-prompts"]}, f"{name} and field-guide-prompts are on the shelf.")
         return
     sources = _listed_sources(args) or {args.name or slug(_stem(args.source[0])): _source(args)}
-    made = [
+    manifest = [
         bring(home, source, name, eval_fraction=args.eval_fraction, seed=args.seed, replace=args.replace)
         for name, source in sources.items()
     ]
     if args.json:
-        told = [{"name": one.name, **one.info} for one in made]
-        print(json.dumps(told if len(told) > 1 else told[0], ensure_ascii=False))
+        message = [{"name": name.name, **name.info} for name in manifest]
+        print(json.dumps(message if len(message) > 1 else message[0], ensure_ascii=False))
         return
-    for one in made:
+    for one in manifest:
         _print_imported(one)
 
 
@@ -149,12 +151,17 @@ def _stem(source: str) -> str:
     return path.name.split(".")[0] if suffix_form(path) else path.name
 
 
-def _print_imported(made: "Manifest") -> None:
+def _print_imported(manifest: "Manifest") -> None:
     keys = ("kind", "format", "rows", "rejected", "reasons", "remarks")
     print(
-        dump_yaml({"name": made.name, **{key: made.info[key] for key in keys if made.info.get(key) not in (None, [])}})
+        dump_yaml(
+            {
+                "name": manifest.name,
+                **{key: manifest.info[key] for key in keys if manifest.info.get(key) not in (None, [])},
+            }
+        )
     )
-    print_account(made.info.get("columns", []))
+    print_account(manifest.info.get("columns", []))
 
 
 def print_account(account: list[dict[str, Any]]) -> None:
@@ -166,15 +173,15 @@ def print_account(account: list[dict[str, Any]]) -> None:
         (entry["column"], f"used as {entry['setting']}" if entry["use"] == "used" else entry["use"], entry)
         for entry in account
     ]
-    first, second = (max((len(line[place]) for line in lines), default=0) for place in (0, 1))
+    first, second = (max((len(line[index]) for line in lines), default=0) for index in (0, 1))
     for column, use, entry in lines:
         print(f"# {column:<{first}}  {use:<{second}}  {entry['rows']:>9,} rows  {entry['why']}")
 
 
 def _change(text: str) -> tuple[str, str]:
     """What --columns says of one column; its names are taken as they are, dots included."""
-    name, found, value = text.partition("=")
-    if not found or not name:
+    name, match, value = text.partition("=")
+    if not match or not name:
         raise UserError(f"{text!r} changes no column.", "Write SETTING=COLUMN, COLUMN=keep or =leave_out.", "--columns")
     return name, value
 
@@ -186,8 +193,8 @@ def _listed_sources(args: Args) -> dict[str, "Source"]:
     """
     from workbench.data.sources.external import ALL, entries_chosen, list_beside, name_of_entry, source_of_entry
 
-    place = Path(args.source[0]).expanduser()
-    listed = list_beside(place) or (place if args.entry else None)
+    path = Path(args.source[0]).expanduser()
+    listed = list_beside(path) or (path if args.entry else None)
     if listed is None or (not args.entry and (args.format or len(args.source) > 1)):
         return {}
     text = read_text_file(listed, "source")
@@ -217,8 +224,8 @@ def _source(args: Args) -> "Source":
     if first == "-":
         return SOURCES.parse({"method": "pasted", "text": sys.stdin.read(), **how, **text})
     if first.startswith("hub:"):
-        place = {"config": args.config, "split": args.split, "revision": args.revision}
-        return SOURCES.parse({"method": "hub", "dataset": first[4:], **place, **how})
+        path = {"config": args.config, "split": args.split, "revision": args.revision}
+        return SOURCES.parse({"method": "hub", "dataset": first[4:], **path, **how})
     paths = [str(Path(path).expanduser().absolute()) for path in args.source]
     return SOURCES.parse({"method": "files", "paths": paths, **how, **text, "encoding": args.encoding})
 
@@ -286,17 +293,17 @@ def register(commands: Commands) -> None:
     data.add_argument("--eval-fraction", type=float, default=0.1)
     data.add_argument("--seed", type=int, default=0)
     data.add_argument("--encoding", default="utf-8", choices=list(ENCODINGS))
-    seen = add(
+    command = add(
         commands, "tokens", tokens, "show one row as the model sees it: ⟦ ⟧ around what is trained on, or colours"
     )
-    seen.add_argument("dataset")
-    seen.add_argument("--model", required=True)
-    seen.add_argument("--row", type=int, default=1)
-    seen.add_argument("--split", default="train", choices=["train", "eval"])
-    seen.add_argument("--template", default="model", choices=list(NAMES))
-    seen.add_argument("--template-file", help="a Jinja chat template of your own, in place of --template")
-    seen.add_argument("--max-length", type=int, default=512)
-    seen.add_argument("--train-on", default="assistant", choices=["assistant", "all"])
+    command.add_argument("dataset")
+    command.add_argument("--model", required=True)
+    command.add_argument("--row", type=int, default=1)
+    command.add_argument("--split", default="train", choices=["train", "eval"])
+    command.add_argument("--template", default="model", choices=list(NAMES))
+    command.add_argument("--template-file", help="a Jinja chat template of your own, in place of --template")
+    command.add_argument("--max-length", type=int, default=512)
+    command.add_argument("--train-on", default="assistant", choices=["assistant", "all"])
     gone = add(commands, "delete", delete, "remove a model, dataset or labelling session")
     gone.add_argument("what", choices=["model", "dataset", "session"])
     gone.add_argument("name")

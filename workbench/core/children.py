@@ -41,11 +41,11 @@ def is_secret(name: str, value: str) -> bool:
 
 def withheld(needs: Collection[Credential] = (), environment: Mapping[str, str] | None = None) -> set[str]:
     """The names of the variables a child with these needs does not get."""
-    given = os.environ if environment is None else environment
+    credentials = os.environ if environment is None else environment
     patterns = [_OF[need] for need in needs]
     if {"hub", "endpoint", "index"} & set(needs):
         patterns.append(_PROXIES)
-    secrets = (name for name, value in given.items() if is_secret(name, value))
+    secrets = (name for name, value in credentials.items() if is_secret(name, value))
     return {name for name in secrets if not any(pattern.fullmatch(name) for pattern in patterns)}
 
 

@@ -89,13 +89,13 @@ REASONS = {
 
 
 @contextlib.contextmanager
-def saying(what: str, more: str = "") -> Iterator[None]:
+def saying(failure: str, more: str = "") -> Iterator[None]:
     """Turns an error of the disk into a `UserError` that begins with `what` was not done."""
     try:
         yield
     except OSError as error:
-        known = explain(error)
-        raise UserError(f"{what}: {known.message}", f"{known.remedy} {more}".strip()) from error
+        explained = explain(error)
+        raise UserError(f"{failure}: {explained.message}", f"{explained.remedy} {more}".strip()) from error
 
 
 def explain(error: BaseException, log: str = "") -> UserError:
@@ -113,9 +113,9 @@ def explain(error: BaseException, log: str = "") -> UserError:
         return UserError(f"There is no file {error.filename}.", "Check the path.")
     if isinstance(error, PermissionError):
         return UserError(f"No permission: {text}.", "Check who owns that folder, or choose another one.")
-    if told := _out_of_memory(error, text):
+    if message := _out_of_memory(error, text):
         return UserError(
-            told, "Lower the batch size or the maximum length, choose QLoRA, or free the device; then resume."
+            message, "Lower the batch size or the maximum length, choose QLoRA, or free the device; then resume."
         )
     name = type(error).__name__
     sentence = name if text == name else f"{name}: {text[:500]}"
@@ -127,8 +127,8 @@ def _out_of_memory(error: BaseException, text: str) -> str:
     asked = re.search(r"can't allocate memory: you tried to allocate (\d+) bytes", text)  # torch, on the CPU
     if asked:
         return f"Out of memory: {int(asked[1]) / 1e9:,.3g} GB more were asked for than may be used."
-    known = isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
-    if known or re.search(r"out of memory|cannot allocate memory|std::bad_alloc|^bad allocation", text, re.IGNORECASE):
+    sign = isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
+    if sign or re.search(r"out of memory|cannot allocate memory|std::bad_alloc|^bad allocation", text, re.IGNORECASE):
         first = text.splitlines()[0][:200]
         return "Out of memory." if first in ("MemoryError", "std::bad_alloc") else f"Out of memory: {first}"
     return ""
@@ -142,9 +142,9 @@ class NestedSpecError(ValueError):
         self.problems = problems
 
 
-def suggestion(name: str, known: list[str]) -> str:
+def suggestion(name: str, names: list[str]) -> str:
     """'Did you mean …' with the nearest names, else the list of all."""
-    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
     if near:
         return f"Did you mean {' or '.join(near)}?"
-    return f"Known: {', '.join(known)}." if known else ""
+    return f"Known: {', '.join(names)}." if names else ""

@@ -69,12 +69,16 @@ KNOWN: tuple[tuple[frozenset[str], str, str], ...] = (
 def configuration_of(data: Any) -> tuple[str, str]:
     """(what it is, what to do with it) of a configuration read from YAML or JSON; two empty texts for anything else."""
     keys = {str(key) for key in data} if isinstance(data, dict) else set()
-    return next(((what, remedy) for signs, what, remedy in KNOWN if signs <= keys), ("", ""))
+    return next(((kind, remedy) for signs, kind, remedy in KNOWN if signs <= keys), ("", ""))
 
 
 def single_object_of(data: dict[str, Any]) -> tuple[str, str]:
     """As `configuration_of` for an object read as the only row of a dataset; lists of datasets are told too."""
-    listed = [one for one in data.values() if isinstance(one, dict) and {"file_name", "hf_hub_url"} & one.keys()]
+    listed = [
+        document
+        for document in data.values()
+        if isinstance(document, dict) and {"file_name", "hf_hub_url"} & document.keys()
+    ]
     if listed and len(listed) == len(data):
         return "a list of LLaMA-Factory's datasets", "Call the file dataset_info.json, and its entries can be chosen."
     return configuration_of(data)
@@ -82,9 +86,9 @@ def single_object_of(data: dict[str, Any]) -> tuple[str, str]:
 
 def refuse_configuration(data: Any, name: str, wanted: str = "dataset") -> None:
     """Raises `UserError` when the data is a configuration of another program, where a dataset or a model is wanted."""
-    what, remedy = configuration_of(data)
-    if what and what != wanted:
-        raise UserError(f"{name} is {what}, not {_article(wanted)}.", remedy, "source")
+    kind, remedy = configuration_of(data)
+    if kind and kind != wanted:
+        raise UserError(f"{name} is {kind}, not {_article(wanted)}.", remedy, "source")
 
 
 def refuse_recipes(text: str, name: str, wanted: str = "dataset") -> None:
@@ -99,10 +103,10 @@ def refuse_recipes(text: str, name: str, wanted: str = "dataset") -> None:
 
 def _documents(text: str) -> Iterator[Any]:
     """The documents of a YAML file that has several, those that can be read."""
-    parts = [part for part in NEXT_DOCUMENT.split(text) if part.strip()]
-    for part in parts if len(parts) > 1 else []:
+    parts = [document for document in NEXT_DOCUMENT.split(text) if document.strip()]
+    for document in parts if len(parts) > 1 else []:
         try:
-            yield load_yaml(part, aliases=True)
+            yield load_yaml(document, aliases=True)
         except SpecError:
             continue
 

@@ -61,9 +61,9 @@ def probe() -> Hardware:
 
 def remember(home: Home) -> Hardware:
     """Probes and leaves the answer where `known` finds it."""
-    found = probe()
-    write_text(home.cache / "hardware.json", json.dumps(found.to_dict()))
-    return found
+    hardware = probe()
+    write_text(home.cache / "hardware.json", json.dumps(hardware.to_dict()))
+    return hardware
 
 
 def known(home: Home) -> Hardware:

@@ -214,5 +214,5 @@ def _lives(pid: int, token: str | None) -> bool:
 
 def _token(pid: int) -> str:
     """Which process has this pid now, in a form a file name can hold; '' where the system does not say."""
-    found = identity(pid)
-    return hashlib.sha256(found.encode()).hexdigest()[:12] if found else ""
+    match = identity(pid)
+    return hashlib.sha256(match.encode()).hexdigest()[:12] if match else ""

@@ -30,7 +30,7 @@ def upgrade_home(root: Path, say: Callable[[str], None], formats: Sequence[FileF
     replaced, so a full disk changes nothing. Raises `NewerVersion` for a home of a newer program, and `UserError` when
     version.yaml is damaged or an older home cannot be upgraded.
     """
-    current = {one.file_name: one.version for one in formats}
+    current = {each.file_name: each.version for each in formats}
     recorded = _recorded(root, current)
     if recorded == current:
         return
@@ -48,10 +48,10 @@ def upgrade_home(root: Path, say: Callable[[str], None], formats: Sequence[FileF
     except OSError as error:
         if not _outdated(root, recorded, formats):
             return  # only the mark is missing: a home on a full or read-only disk can still be looked at
-        known = explain(error)
+        explained = explain(error)
         raise UserError(
-            f"The home {root} was written by an older version and cannot be upgraded: {known.message}",
-            known.remedy,
+            f"The home {root} was written by an older version and cannot be upgraded: {explained.message}",
+            explained.remedy,
             "WORKBENCH_HOME",
         ) from error
 
@@ -91,7 +91,7 @@ def _outdated(root: Path, recorded: dict[str, int], formats: Sequence[FileFormat
     for one in formats:
         if recorded.get(one.file_name, UNVERSIONED) == one.version:
             continue
-        for path in sorted(found for pattern in one.patterns for found in root.glob(pattern)):
+        for path in sorted(match for pattern in one.patterns for match in root.glob(pattern)):
             try:
                 data = load_yaml(bounded_text(path))
                 if isinstance(data, dict) and one.version_of(data, path.parent.name) < one.version:
@@ -132,6 +132,6 @@ def _keep(before: Path, backups: Path) -> Path:
     """Puts the copies under a name that tells the time."""
     backups.mkdir(exist_ok=True)
     name = datetime.datetime.now(datetime.UTC).strftime("%Y%m%d-%H%M%S")
-    target = next(one for n in range(1, 1000) if not (one := backups / (name if n == 1 else f"{name}-{n}")).exists())
+    target = next(path for n in range(1, 1000) if not (path := backups / (name if n == 1 else f"{name}-{n}")).exists())
     before.rename(target)
     return target

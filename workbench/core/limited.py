@@ -40,21 +40,21 @@ def call(function: Callable[..., Result], *arguments: Any, seconds: float = SECO
     """
     asked = pickle.dumps((function.__module__, function.__qualname__, arguments))
     try:
-        done = subprocess.run(
+        process = subprocess.run(
             [sys.executable, "-m", "workbench.core.limited"], input=asked, capture_output=True, check=False, cwd=ROOT,
             env=child_environment(only=PASSED_ON, extra={"OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}),
             timeout=seconds,
         )  # fmt: skip
     except subprocess.TimeoutExpired:
         raise UserError(f"Reading it took longer than {seconds:g} seconds.", "Divide it into smaller files.") from None
-    if done.returncode:
-        said = done.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2]
-        raise UserError(f"Reading it ended the process that read it (exit code {done.returncode}): {said[:200]}")
-    result, error = _Outcome(io.BytesIO(done.stdout)).load()
+    if process.returncode:
+        output = process.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2]
+        raise UserError(f"Reading it ended the process that read it (exit code {process.returncode}): {output[:200]}")
+    result, error = _Outcome(io.BytesIO(process.stdout)).load()
     if error:
         message, remedy, field = error
         if remedy == SEE_LOG:
-            print(done.stderr.decode("utf-8", "replace"), end="", file=sys.stderr, flush=True)
+            print(process.stderr.decode("utf-8", "replace"), end="", file=sys.stderr, flush=True)
         raise UserError(message, remedy, field)
     return result  # type: ignore[no-any-return]
 
@@ -102,8 +102,8 @@ def main() -> None:
     except Exception as raised:
         if not isinstance(raised, UserError):
             traceback.print_exc()
-        known = explain(raised, SEE_LOG)
-        error = (known.message, known.remedy, known.field)
+        explained = explain(raised, SEE_LOG)
+        error = (explained.message, explained.remedy, explained.field)
     answer.write(pickle.dumps((result, error)))
     answer.flush()
     os._exit(0)  # libraries' threads need not be waited for

@@ -52,7 +52,7 @@ def too_deep(value: Any, most: int = MOST_NESTED) -> bool:
     """Whether lists and objects (of JSON) lie in one another more than `most` times."""
     level = [value]
     for _ in range(most + 1):
-        level = [inner for one in level for inner in _inner(one)]
+        level = [inner for value in level for inner in _inner(value)]
         if not level:
             return False
     return True

@@ -66,10 +66,10 @@ def digest_of(folder: Path) -> str:
 def verify(folder: Path) -> None:
     """Raises `UserError` when an artifact's files are no longer those its manifest was written for."""
     expected = read_manifest(folder).digest
-    found = digest_of(folder) if expected else ""
-    if found != expected:
+    changed = digest_of(folder) if expected else ""
+    if changed != expected:
         raise UserError(
-            f"{folder.name} has changed since it was put on the shelf (SHA-256 {found[:12]}, not {expected[:12]}).",
+            f"{folder.name} has changed since it was put on the shelf (SHA-256 {changed[:12]}, not {expected[:12]}).",
             "Get or make it again; what was changed by hand belongs on the shelf under a name of its own.",
             "models",
         )

@@ -28,14 +28,14 @@ def spread(
     waiting: deque[Future[Made]] = deque()
     pool = ThreadPoolExecutor(count)
     try:
-        for done, item in enumerate(items, 1):
+        for completed, item in enumerate(items, 1):
             waiting.append(pool.submit(work, item))
             if len(waiting) > 2 * count:
                 yield waiting.popleft().result()
             if stop:
                 stop()
             if tell:
-                tell(done)
+                tell(completed)
         while waiting:
             yield waiting.popleft().result()
     finally:

@@ -52,14 +52,14 @@ def regular_files(folder: Path, wanted: Callable[[Path], bool], field: str = "pa
     Raises `UserError` for one that is a pipe, socket or device, or a link that leads out of the folder. The links of
     a snapshot in the hub's cache, which lead to the blobs beside it, are fine.
     """
-    roots, found = [folder.resolve(), *_blobs(folder.resolve())], []
+    roots, files = [folder.resolve(), *_blobs(folder.resolve())], []
     for path in sorted(folder.iterdir()):
         if not wanted(path) or path.is_dir():
             continue
-        found.append(regular_file(path, field))  # before it is resolved: a loop of links cannot be
+        files.append(regular_file(path, field))  # before it is resolved: a loop of links cannot be
         if path.is_symlink() and not any(path.resolve().is_relative_to(root) for root in roots):
             raise UserError(f"{path.name} is a link out of {folder.name}/.", "Put the file itself in its place.", field)
-    return found
+    return files
 
 
 def _blobs(folder: Path) -> list[Path]:

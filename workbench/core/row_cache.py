@@ -42,7 +42,7 @@ def settled(marks: Iterable[Mark]) -> bool:
     A time in the future (the clock was set back) counts: the next change gets another one.
     """
     now = time.time_ns()
-    return all(abs(now - max(found[:2])) > RACY_NS for found in marks)
+    return all(abs(now - max(marks[:2])) > RACY_NS for marks in marks)
 
 
 class RowCache(Generic[Row]):

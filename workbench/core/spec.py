@@ -114,43 +114,43 @@ class _FewAliases(_UniqueKeys, yaml.SafeLoader):
         return node
 
 
-def _written_out(node: Any, known: dict[int, int]) -> int:
+def _written_out(node: Any, counted: dict[int, int]) -> int:
     """Nodes under a node when every alias is written out; one that contains itself counts as endless."""
-    if id(node) in known:
-        return known[id(node)]
-    known[id(node)] = MOST_NODES + 1  # until it is counted: an alias to it from within is a cycle
+    if id(node) in counted:
+        return counted[id(node)]
+    counted[id(node)] = MOST_NODES + 1  # until it is counted: an alias to it from within is a cycle
     inner = node.value if isinstance(node, yaml.CollectionNode) else []
-    parts = [part for item in inner for part in (item if isinstance(item, tuple) else (item,))]
-    known[id(node)] = 1 + sum(_written_out(part, known) for part in parts)
-    return known[id(node)]
+    parts = [child for item in inner for child in (item if isinstance(item, tuple) else (item,))]
+    counted[id(node)] = 1 + sum(_written_out(child, counted) for child in parts)
+    return counted[id(node)]
 
 
 def problems_of(error: ValidationError, spec: type[BaseModel]) -> list[Problem]:
     """pydantic's findings as problems; an unknown field gets a 'did you mean'."""
     problems = []
-    for found in error.errors(include_url=False):
-        path = [str(part) for part in found["loc"]]
+    for detail in error.errors(include_url=False):
+        path = [str(step) for step in detail["loc"]]
         field = ".".join(path) or spec.__name__
-        if found["type"] == "extra_forbidden":
+        if detail["type"] == "extra_forbidden":
             problems.append(Problem(field, "there is no such setting.", suggestion(path[-1], _known(spec, path[:-1]))))
-        elif found["type"] == "missing":
+        elif detail["type"] == "missing":
             problems.append(Problem(field, "is missing.", _help(spec, path)))
         else:
-            problems.extend(_nested(found, field) or [Problem(field, _sentence(found), "")])
+            problems.extend(_nested(detail, field) or [Problem(field, _sentence(detail), "")])
     return problems
 
 
 def _known(spec: Any, path: list[str]) -> list[str]:
     """The settings of the spec that `path` leads to; none where it leads to something else."""
-    for part in path:
-        field = getattr(spec, "model_fields", {}).get(part)
+    for step in path:
+        field = getattr(spec, "model_fields", {}).get(step)
         spec = field.annotation if field else None
     return list(getattr(spec, "model_fields", {}))
 
 
-def _nested(found: Any, field: str) -> list[Problem]:
+def _nested(detail: Any, field: str) -> list[Problem]:
     """A `SpecError` raised inside a validator of a method field keeps its own problems."""
-    inner = found.get("ctx", {}).get("error")
+    inner = detail.get("ctx", {}).get("error")
     if not isinstance(inner, NestedSpecError):
         return []
     return [
@@ -159,10 +159,10 @@ def _nested(found: Any, field: str) -> list[Problem]:
     ]
 
 
-def _sentence(found: Any) -> str:
-    text: str = found["msg"].removeprefix("Value error, ")
-    given = found.get("input")
-    short = f" (given: {given!r})" if isinstance(given, str | int | float | bool) and len(repr(given)) < 60 else ""
+def _sentence(detail: Any) -> str:
+    text: str = detail["msg"].removeprefix("Value error, ")
+    value = detail.get("input")
+    short = f" (given: {value!r})" if isinstance(value, str | int | float | bool) and len(repr(value)) < 60 else ""
     return text.rstrip(".") + short + "."
 
 

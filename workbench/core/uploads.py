@@ -27,33 +27,33 @@ def upload_folder(home: Home) -> Path:
 
 def quota_bytes() -> int:
     """What all uploads together may take: WORKBENCH_UPLOAD_GB, else 20 GB. Raises `UserError` for a wrong setting."""
-    given = os.environ.get(QUOTA_VARIABLE, "").strip()
+    text = os.environ.get(QUOTA_VARIABLE, "").strip()
     try:
-        amount = float(given) if given else QUOTA_GB
+        amount = float(text) if text else QUOTA_GB
     except ValueError:
         amount = 0.0
     if not 0 < amount < 1e6:
-        raise UserError(f"{given!r} is no amount.", "Give a number of GB such as 20.", QUOTA_VARIABLE)
+        raise UserError(f"{text!r} is no amount.", "Give a number of GB such as 20.", QUOTA_VARIABLE)
     return int(amount * 1e9)
 
 
 def used_bytes(home: Home) -> int:
     """What the uploads that lie there take; links to one file count once."""
-    found: dict[tuple[int, int], int] = {}
+    total: dict[tuple[int, int], int] = {}
     for folder, _, names in os.walk(upload_folder(home)):
         for name in names:
             with contextlib.suppress(OSError):  # deleted meanwhile
                 status = os.lstat(Path(folder) / name)
-                found[status.st_dev, status.st_ino] = status.st_size
-    return sum(found.values())
+                total[status.st_dev, status.st_ino] = status.st_size
+    return sum(total.values())
 
 
 def sweep_uploads(home: Home, older_than: float = KEPT_SECONDS) -> None:
     """Deletes what has lain there for longer than this, in seconds since it came or was last asked for."""
-    place = upload_folder(home)
-    if not place.is_dir():
+    folder = upload_folder(home)
+    if not folder.is_dir():
         return
-    for path in place.iterdir():
+    for path in folder.iterdir():
         with contextlib.suppress(OSError):  # deleted meanwhile
             if time.time() - path.lstat().st_mtime > older_than:
                 _remove(path)
@@ -63,9 +63,9 @@ def discard_uploads(home: Home, paths: Iterable[str | Path]) -> None:
     """Deletes those of the paths that are uploads, with the folders they lie in; every other path is left alone."""
     place = upload_folder(home).resolve()
     for path in paths:
-        found = Path(path).resolve()
-        if found.is_relative_to(place) and found != place:
-            _remove(place / found.relative_to(place).parts[0])
+        folders = Path(path).resolve()
+        if folders.is_relative_to(place) and folders != place:
+            _remove(place / folders.relative_to(place).parts[0])
 
 
 def together(home: Home, files: list[str], purpose: str = "") -> Path:

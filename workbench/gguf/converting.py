@@ -71,10 +71,10 @@ def check(found: Resolved, problems: Problems, field: str = "model") -> None:
         problems.collect(field, error)
 
 
-def _safe_name(found: Resolved) -> str:
+def _safe_name(match: Resolved) -> str:
     """The name that is written into the file: llama.cpp demands Phi-3's own tokens of every model with that name."""
-    own = (found.base / "tokenizer.model").is_file()
-    return found.name if own else PHI3.sub("Phi 3", found.name)
+    own = (match.base / "tokenizer.model").is_file()
+    return match.name if own else PHI3.sub("Phi 3", match.name)
 
 
 def convert(

@@ -52,19 +52,19 @@ def pieces(folder: Path) -> list[Piece]:
     merges, ranks = model["merges"], dict[str, int]()
     for rank, pair in enumerate(merges):
         ranks.setdefault("".join(pair), rank)
-    found = [
+    listed = [
         Piece(index, text, -float(ranks.get(text, len(merges))), _kind(text, model))
         for text, index in model["vocab"].items()
         if index not in added
     ]
     for index, token in added.items():
         if token.content == model.get("unk_token"):
-            found.append(Piece(index, token.content, 0.0, UNKNOWN))
+            listed.append(Piece(index, token.content, 0.0, UNKNOWN))
         elif token.special:
-            found.append(Piece(index, token.content, -1000.0, CONTROL))
+            listed.append(Piece(index, token.content, -1000.0, CONTROL))
         else:  # llama.cpp looks for these in the text before it turns blanks into its own
-            found.append(Piece(index, token.content.replace(BLANK, " "), -1000.0, USER_DEFINED))
-    return sorted(found)
+            listed.append(Piece(index, token.content.replace(BLANK, " "), -1000.0, USER_DEFINED))
+    return sorted(listed)
 
 
 def _kind(text: str, model: dict[str, Any]) -> int:

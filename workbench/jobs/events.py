@@ -56,7 +56,7 @@ class EventLog:
 
         No events come of what is no regular file.
         """
-        found = []
+        events = []
         try:
             with self.path.open("rb") as file:
                 file.seek(offset)
@@ -64,10 +64,10 @@ class EventLog:
                     offset += size
                     event = _parsed(line)
                     if event is not None:
-                        found.append(event)
+                        events.append(event)
         except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
             return [], 0
-        return found, offset
+        return events, offset
 
 
 def _lines(file: BinaryIO) -> Iterator[tuple[int, bytes]]:

@@ -31,8 +31,8 @@ class JobIndex:
             with self._connection() as database:
                 if database.execute("PRAGMA user_version").fetchone()[0] != VERSION:
                     return {}
-                found = database.execute("SELECT id, signature, columns FROM job").fetchall()
-            return {job_id: (signature, json.loads(columns)) for job_id, signature, columns in found}
+                rows_by_id = database.execute("SELECT id, signature, columns FROM job").fetchall()
+            return {job_id: (signature, json.loads(columns)) for job_id, signature, columns in rows_by_id}
         except (sqlite3.Error, ValueError, TypeError, OSError):
             return {}
 

@@ -123,24 +123,24 @@ class JobList:
         with os.scandir(self._folder) as entries:
             names = {entry.name for entry in entries if not entry.name.startswith(".")}
         self._seen = before if settled([before]) else None
-        known = self._ended.keys() | self._live.keys()
+        names_before = self._ended.keys() | self._live.keys()
         if self._stored is None:
             self._stored = self._index.load()
-        for name in sorted(names - known):
+        for name in sorted(names - names_before):
             self._add(name)
         self._stored = {}
-        for name in known - names:
+        for name in names_before - names:
             self._ended.pop(name, None)
             self._live.pop(name, None)
             self._unsaved.pop(name, None)
             self._gone.add(name)
-        return names != known
+        return names != names_before
 
     def _add(self, name: str) -> None:
-        found = signature(self._folder / name)
+        marks = signature(self._folder / name)
         stored = self._stored.get(name) if self._stored else None
-        if stored and stored[0] == found and len(stored[1]) == len(dataclasses.fields(JobRow)):
-            self._ended[name] = found, JobRow(*stored[1])
+        if stored and stored[0] == marks and len(stored[1]) == len(dataclasses.fields(JobRow)):
+            self._ended[name] = marks, JobRow(*stored[1])
             return
         try:
             view = self._view(name)
@@ -153,9 +153,9 @@ class JobList:
 
     def _end(self, view: JobView) -> None:
         self._live.pop(view.id, None)
-        found, row = signature(view.folder), row_of(view)
-        self._ended[view.id] = found, row
-        self._unsaved[view.id] = found, list(dataclasses.astuple(row))
+        marks, row = signature(view.folder), row_of(view)
+        self._ended[view.id] = marks, row
+        self._unsaved[view.id] = marks, list(dataclasses.astuple(row))
 
     def _recheck(self) -> bool:
         """Looks whether ended jobs go on: some at every look, all in turn."""
@@ -200,11 +200,11 @@ class JobList:
 
 def signature(folder: Path) -> str:
     """Tells the state of a job's files; '' for one that is missing."""
-    found = []
+    marks = []
     for name in FILES:
         try:
             status = os.stat(f"{folder}/{name}")  # noqa: PTH116  a Path takes three times as long, of hundreds a look
-            found.append(":".join(map(str, mark(status))))
+            marks.append(":".join(map(str, mark(status))))
         except OSError:
-            found.append("")
-    return " ".join(found)
+            marks.append("")
+    return " ".join(marks)

@@ -82,7 +82,7 @@ class Queue:
     def _stamp(self) -> str:
         """The time as a job's id begins with it, later than that of every job: a clock set back changes no order."""
         now = datetime.datetime.fromtimestamp(time.time())
-        newest = next((found for row in reversed(self.all()) if (found := _submitted_at(row.id))), None)
+        newest = next((submitted for row in reversed(self.all()) if (submitted := _submitted_at(row.id))), None)
         if newest is None or _stamped(newest) < _stamped(now):
             return _stamped(now)
         return _stamped(newest + datetime.timedelta(milliseconds=1))
@@ -189,9 +189,9 @@ class Queue:
 
 def _submitted_at(job_id: str) -> datetime.datetime | None:
     """The time a job's id begins with; None for a folder that no clock named."""
-    found = STAMP.match(job_id)
+    match = STAMP.match(job_id)
     try:
-        moment = datetime.datetime.strptime(f"{found[1]}000", "%Y%m%d-%H%M%S-%f") if found else None
+        moment = datetime.datetime.strptime(f"{match[1]}000", "%Y%m%d-%H%M%S-%f") if match else None
     except ValueError:
         return None
     return moment if moment and moment.year < datetime.MAXYEAR else None

@@ -37,12 +37,12 @@ def light_places() -> int:
 
     Raises `UserError` when that is no number from 1.
     """
-    given = os.environ.get(LIGHT_VARIABLE, "").strip()
-    if not given:
+    text = os.environ.get(LIGHT_VARIABLE, "").strip()
+    if not text:
         return min(8, max(2, cores() // 2))
-    if not given.isdecimal() or int(given) < 1:
-        raise UserError(f"{given!r} is no number of jobs.", "Give a whole number from 1.", LIGHT_VARIABLE)
-    return int(given)
+    if not text.isdecimal() or int(text) < 1:
+        raise UserError(f"{text!r} is no number of jobs.", "Give a whole number from 1.", LIGHT_VARIABLE)
+    return int(text)
 
 
 def has_runner(home: Home) -> bool:
