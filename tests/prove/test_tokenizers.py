@@ -35,8 +35,6 @@ WAYS = ("published", "saved beside", "saved alone")
 REFUSED = {  # transformers forgets `legacy` when it saves: what it then reads is not what it saved
     ("llama-legacy", "saved beside"): "makes other ids of",
     ("llama-legacy", "saved alone"): "makes other ids of",
-    ("phi3", "saved beside"): "makes other ids of",
-    ("phi3", "saved alone"): "makes other ids of",
 }
 
 
