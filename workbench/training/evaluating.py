@@ -1,8 +1,6 @@
 """Evaluation losses that do not depend on the batch size: means over tokens or pairs, not means of batch means.
 
 transformers averages the batches' losses as if all had as many tokens, the last and smaller one included.
-
-
 """
 
 from collections import defaultdict
