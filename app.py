@@ -15,12 +15,12 @@ from tabs.shell.context import Context
 from tabs.shell.kit import Static, error_box, header
 from tabs.shell.tab_registry import all_tabs
 from workbench.core.errors import UserError
-from workbench.core.hardware import known
+from workbench.core.hardware import cached_hardware
 
 
 def _header(ctx: Context) -> str:
     live = next((view for view in ctx.queue.live() if view.status == "running"), None)
-    return header(known(ctx.home).describe(), live.label if live else "", "running", ctx.asks_login)
+    return header(cached_hardware(ctx.home).describe(), live.label if live else "", "running", ctx.asks_login)
 
 
 def _problem(ctx: Context) -> str:

@@ -38,5 +38,5 @@ def exact(one_thread: None) -> Iterator[None]:
     from workbench.core import hardware
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(hardware, "probe", lambda: EXACT)
+        patch.setattr(hardware, "detect_hardware", lambda: EXACT)
         yield

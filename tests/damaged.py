@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.naps.jobs import Nap
-from workbench.core.home import Home, writing
+from workbench.core.home import Home, atomic_dir
 from workbench.core.lineage import Manifest, Parent, write_manifest
 from workbench.data.recipes.importing import import_dataset
 from workbench.jobs.events import EventLog
@@ -82,10 +82,10 @@ def home_with_everything(folder: Path) -> Home:
     home = Home.at(folder)
     model(home, "toy")
     model(home, "lora", kind="adapter")
-    with writing(home.models / "packed") as partial:
+    with atomic_dir(home.models / "packed") as partial:
         (partial / "model.gguf").write_bytes(b"GGUF" + b"\0" * 60)
         write_manifest(partial, Manifest(kind="gguf", name="packed", info={"architecture": "llama", "parameters": 5}))
-    with writing(home.models / "both") as partial:
+    with atomic_dir(home.models / "both") as partial:
         (partial / "ensemble.yaml").write_text("method: vote\nmembers: [toy, lora]\n")
         members = [Parent(kind="model", name=name, role="member") for name in ("toy", "lora")]
         write_manifest(partial, Manifest(kind="ensemble", name="both", parents=members))

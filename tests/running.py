@@ -7,8 +7,8 @@ from workbench.core.errors import Problems
 from workbench.core.home import Home
 from workbench.jobs.job import STOP_FILE, Job, JobContext
 from workbench.jobs.queue import Queue
-from workbench.jobs.view import JobView
-from workbench.jobs.worker import carry_out
+from workbench.jobs.view import JobRecord
+from workbench.jobs.worker import execute_job
 
 
 def context(home: Home, name: str = "job", resume: bool = False) -> JobContext:
@@ -40,18 +40,18 @@ def wrong_with(home: Home, job: Job) -> str:
     return "\n".join(map(str, problems.found))
 
 
-def carry(home: Home, job: Job) -> JobView:
+def carry(home: Home, job: Job) -> JobRecord:
     """A job through the queue to its end, as the worker does it; fails if it did not end well."""
     view = carried(home, job)
-    assert view.story.status == "done", view.story.error
+    assert view.state.status == "done", view.state.error
     return view
 
 
-def carried(home: Home, job: Job) -> JobView:
+def carried(home: Home, job: Job) -> JobRecord:
     """A job through the queue to its end, however it ends."""
     queue = Queue(home)
     view = queue.get(queue.submit(job, here=True))
     before = signal.getsignal(signal.SIGTERM)
-    carry_out(home, view.folder)
+    execute_job(home, view.folder)
     signal.signal(signal.SIGTERM, before)
     return view.refresh()

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.toys import toy_tokenizer
-from workbench.core.home import Home, writing
+from workbench.core.home import Home, atomic_dir
 from workbench.core.lineage import Manifest, write_manifest
 from workbench.models.chat_tokens import copy_tokenizer
 
@@ -63,7 +63,7 @@ def toy_base(home: Home, name: str, dtype: str = "float32") -> Path:
     import torch
     from transformers import AutoTokenizer
 
-    with writing(home.models / name) as folder:
+    with atomic_dir(home.models / name) as folder:
         build(*BASES[name]).to(getattr(torch, dtype)).save_pretrained(folder)
         toy_tokenizer(folder)
         if name == "qwen2":  # transformers takes Qwen2's own splitting for every model of that type

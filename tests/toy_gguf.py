@@ -12,7 +12,7 @@ import pytest
 from safetensors import safe_open
 
 from tests.toys import toy_adapter, toy_dataset, toy_model
-from workbench.core.home import Home, writing
+from workbench.core.home import Home, atomic_dir
 from workbench.core.lineage import Manifest, parent_of, write_manifest
 
 HEADS, KV_HEADS = 4, 2
@@ -48,7 +48,7 @@ def toy_gguf(home: Home, source: str = "toy", name: str = "toy-f32", **changes: 
     """The toy Llama as a GGUF in float32, rows of q and k in llama.cpp's order."""
     folder = home.models / source
     config = json.loads((folder / "config.json").read_text())
-    with writing(home.models / name, replace=True) as made:
+    with atomic_dir(home.models / name, replace=True) as made:
         writer = gguf.GGUFWriter(made / "model.gguf", "llama")
         writer.add_context_length(config["max_position_embeddings"])
         writer.add_embedding_length(config["hidden_size"])

@@ -8,7 +8,7 @@ from tests.toys import EXACT
 from workbench.core.home import Home
 from workbench.data.encoding.cache import encoded_rows
 from workbench.data.store import datasets
-from workbench.jobs.view import JobView
+from workbench.jobs.view import JobRecord
 from workbench.models.loading import load_tokenizer
 from workbench.models.shelf import resolve
 from workbench.rendering.templates import get_template
@@ -24,7 +24,7 @@ def job(**settings: Any) -> Train:
     return Train.parse({**common, "objective": {"method": "sft", "learning_rate": 0.01}, **settings})
 
 
-def train(home: Home, output: str, **settings: Any) -> JobView:
+def train(home: Home, output: str, **settings: Any) -> JobRecord:
     """Such a job, carried out here; fails if it does not end well."""
     return carry(home, job(output=output, **settings))
 

@@ -7,7 +7,7 @@ from typing import Any
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from workbench.core.hardware import Hardware
-from workbench.core.home import Home, writing
+from workbench.core.home import Home, atomic_dir
 from workbench.core.lineage import Manifest, parent_of, write_manifest
 from workbench.data.store.datasets import write_rows
 from workbench.models.adapter_judge import judge_adapter
@@ -90,7 +90,7 @@ def toy_model(
         pad_token_id=2,
         tie_word_embeddings=True,
     )
-    with writing(home.models / name) as folder:
+    with atomic_dir(home.models / name) as folder:
         toy_tokenizer(folder)
         model = LlamaForCausalLM(config)
         _teach(model, folder, lessons)
@@ -148,7 +148,7 @@ def toy_adapter(home: Home, name: str, seed: int = 5, base: str = "toy", spread:
     for weight in model.parameters():
         if weight.requires_grad:
             torch.nn.init.normal_(weight, std=spread)
-    with writing(home.models / name, replace=True) as folder:
+    with atomic_dir(home.models / name, replace=True) as folder:
         model.save_pretrained(folder)
         load_tokenizer(home.models / base).save_pretrained(folder)
         write_manifest(folder, Manifest(kind="adapter", name=name, parents=[parent_of(home.models / base, "base")]))

@@ -17,7 +17,7 @@ from workbench.core.errors import UserError
 from workbench.core.home import Home
 from workbench.core.lineage import read_manifest
 from workbench.core.units import human_count, human_size
-from workbench.jobs.view import JobView
+from workbench.jobs.view import JobRecord
 from workbench.models import tensors
 from workbench.models.shelf import ModelInfo, model_info, resolve
 
@@ -42,7 +42,7 @@ class Found:
     tuner: str = ""
 
 
-def found_of(home: Home, view: JobView, gigabytes: float | None = None) -> Found:
+def found_of(home: Home, view: JobRecord, gigabytes: float | None = None) -> Found:
     """What a job found so far; nothing while its files are missing or when they are damaged."""
     method = view.job.method if view.job else ""
     try:
@@ -68,7 +68,7 @@ def nothing() -> Html:
 # ---- quantize and prune ------------------------------------------------------------------------------------
 
 
-def _quantize(home: Home, view: JobView, _: float | None) -> Found:
+def _quantize(home: Home, view: JobRecord, _: float | None) -> Found:
     """The results on the shelf so far, with their sizes beside the original's."""
     job, made = view.job, _quantized(home, view)
     if not isinstance(job, Quantize) or not made:
@@ -82,7 +82,7 @@ def _quantize(home: Home, view: JobView, _: float | None) -> Found:
     return Found(html, _lessons(home, view, names), job.model, names, can_cost=True)
 
 
-def _quantized(home: Home, view: JobView) -> list[tuple[ModelInfo, Quantizer]]:
+def _quantized(home: Home, view: JobRecord) -> list[tuple[ModelInfo, Quantizer]]:
     """What a job has put on the shelf so far, and what made it."""
     info = []
     for name, quantizer in view.job.variants() if isinstance(view.job, Quantize) else []:
@@ -114,7 +114,7 @@ def _notes(home: Home, names: list[str]) -> str:
     return "".join(hint(note) for note in dict.fromkeys(notes))
 
 
-def _lessons(home: Home, view: JobView, names: list[str]) -> Figures:
+def _lessons(home: Home, view: JobRecord, names: list[str]) -> Figures:
     """The pictures teaching quantizers left: the error by layer, then the weights of each layer before and after."""
     from tabs.figures import weight_histograms
 
@@ -129,9 +129,9 @@ def _lessons(home: Home, view: JobView, names: list[str]) -> Figures:
     return found
 
 
-def _prune(home: Home, view: JobView, _: float | None) -> Found:
+def _prune(home: Home, view: JobRecord, _: float | None) -> Found:
     """Size and loss before and after."""
-    result, job = view.story.result, view.job
+    result, job = view.state.result, view.job
     model = str(result.get("model") or "")
     if not isinstance(job, Prune) or not (home.models / model).is_dir() or not model:
         return Found()
@@ -156,14 +156,14 @@ def _difference(result: dict[str, Any]) -> str:
 # ---- the others --------------------------------------------------------------------------------------------
 
 
-def _other(home: Home, view: JobView, _: float | None) -> Found:
+def _other(home: Home, view: JobRecord, _: float | None) -> Found:
     """The plain values of a result."""
-    model = str(view.story.result.get("model") or "")
+    model = str(view.state.result.get("model") or "")
     html, figures = plain(view)
     return Found(html, figures, "", [model] if model and (home.models / model).is_dir() else [])
 
 
-def _cost(home: Home, view: JobView, gigabytes: float | None) -> Found:
+def _cost(home: Home, view: JobRecord, gigabytes: float | None) -> Found:
     """The variants measured so far."""
     from tabs.figures import cost as cost_figures
     from workbench.compression.evaluation import variant_costs as cost
@@ -175,9 +175,9 @@ def _cost(home: Home, view: JobView, gigabytes: float | None) -> Found:
     return Found(evaluation.words(data, gigabytes), figures, asks_memory=True)
 
 
-def _parity(home: Home, view: JobView, _: float | None) -> Found:
+def _parity(home: Home, view: JobRecord, _: float | None) -> Found:
     """Where a GGUF and its source part."""
-    result = view.story.result
+    result = view.state.result
     if not result.get("sentences"):
         return Found()
     sentences = "".join(f"<li>{safe(difference)}</li>" for difference in result["sentences"])
@@ -192,6 +192,6 @@ def _parity(home: Home, view: JobView, _: float | None) -> Found:
     return Found(Html(f'<div class="wb-result">{"".join(parts)}</div>'), [], source, models)
 
 
-_SHOWN: dict[str, Callable[[Home, JobView, float | None], Found]] = {
+_SHOWN: dict[str, Callable[[Home, JobRecord, float | None], Found]] = {
     "quantize": _quantize, "prune": _prune, "cost": _cost, "parity": _parity,
 }  # fmt: skip

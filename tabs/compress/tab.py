@@ -15,7 +15,7 @@ from tabs.shell.kit import Static, heading
 from tabs.shell.result_panel import Drawn, result_panel, view_of
 from tabs.shell.tab_registry import Tab
 from workbench.core.errors import UserError
-from workbench.core.hardware import known
+from workbench.core.hardware import cached_hardware
 from workbench.core.home import free_name
 
 PARTS = (
@@ -102,7 +102,7 @@ def _result(ctx: Context, panel: JobPanel) -> Buttons:
             gr.Button("What did it cost?", elem_id="to-cost", **hidden),
             gr.Button("Heal in Train", elem_id="to-heal", **hidden),
         )
-    machine = known(ctx.home)
+    machine = cached_hardware(ctx.home)
     memory = gr.Number(
         round((machine.memory or machine.ram) / 1e9, 1), label="Memory for the model (GB)", minimum=0, visible=False,
         interactive=True, elem_id="cost-memory",

@@ -11,13 +11,13 @@ from tabs.shell.context import Context, guarded
 from tabs.shell.job_panel import QUIET, JobPanel, job_panel
 from tabs.shell.kit import Static, component, heading
 from workbench.core.errors import Problem, Problems, SpecError, UserError
-from workbench.core.home import free_name, inside
+from workbench.core.home import free_name, safe_join
 from workbench.data.jobs.prepare import Prepare
 from workbench.data.recipes import pipeline
 from workbench.data.recipes.recipe import Recipe, brief
 from workbench.data.store.datasets import dataset_folder, dataset_manifest
 from workbench.jobs.job import JOBS
-from workbench.jobs.view import JobView
+from workbench.jobs.view import JobRecord
 
 Query = dict[str, Any]
 AT_STEP = re.compile(r"(?:recipe\.)?steps\.(\d+)( \(.*\))?[. ]*(.*)", re.DOTALL)
@@ -79,27 +79,27 @@ def load(ctx: Context, query: Query) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _last(ctx: Context, name: str) -> JobView | None:
+def _last(ctx: Context, name: str) -> JobRecord | None:
     """The newest job that prepares this dataset."""
     rows = reversed(ctx.queue.all())
     found = next((row.id for row in rows if row.method == Prepare.method and row.subject == name), None)
     return ctx.queue.get(found) if found else None
 
 
-def _running(last: JobView | None) -> dict[str, Any] | None:
+def _running(last: JobRecord | None) -> dict[str, Any] | None:
     """Which job is applying a recipe, and how far it is."""
     if last is None or last.final:
         return None
-    progress = last.story.progress
+    progress = last.state.progress
     return {"job": last.id, "status": last.status, "text": str(progress.get("text") or "Waiting for its turn")}
 
 
-def _failed(last: JobView | None) -> dict[str, Any] | None:
+def _failed(last: JobRecord | None) -> dict[str, Any] | None:
     """Where the last run broke off, and with which steps."""
     if last is None or not isinstance(last.job, Prepare) or last.status != "failed":
         return None
-    found = FAILED_STEP.search(last.story.error)
-    problem = {"message": found[2] if found else last.story.error, "remedy": last.story.remedy, "field": ""}
+    found = FAILED_STEP.search(last.state.error)
+    problem = {"message": found[2] if found else last.state.error, "remedy": last.state.remedy, "field": ""}
     steps = [brief(step) for step in last.job.read().steps]
     return {"steps": steps, "problem": {**problem, "step": int(found[1]) if found else 0}}
 
@@ -160,7 +160,7 @@ def read(query: Query) -> dict[str, Any]:
 def save(ctx: Context, query: Query) -> dict[str, Any]:
     """Starts the job that makes a dataset {'name'} of the rows of this one: 'result', 'rows', 'train' or 'eval'."""
     name = str(query.get("name") or "").strip()
-    if inside(ctx.home.datasets, name).exists():
+    if safe_join(ctx.home.datasets, name).exists():
         raise UserError(f"There is a dataset {name!r} already.", "Choose another name.", "name")
     source = {"method": "shelf", "dataset": str(query.get("dataset") or ""), "part": query.get("part") or "result"}
     recipe = Recipe.parse({"name": name, "source": source})

@@ -14,7 +14,7 @@ from tabs.shell.result_panel import Drawn, result_panel, view_of
 from workbench.core.errors import UserError
 from workbench.core.home import Home
 from workbench.data.store.datasets import rows
-from workbench.jobs.view import JobView
+from workbench.jobs.view import JobRecord
 from workbench.synthesis.endpoint import Endpoint
 from workbench.synthesis.jobs.make_data import ENDPOINT, MakeData
 
@@ -96,15 +96,15 @@ def _open(ctx: Context, job: str | None) -> Any:
     return gr.update(value=name, choices=ctx.datasets())
 
 
-def made_of(home: Home, view: JobView | None) -> str:
+def made_of(home: Home, view: JobRecord | None) -> str:
     """The dataset a run has put on the shelf; '' when there is none."""
-    name = str(view.story.result.get("dataset") or "") if view else ""
+    name = str(view.state.result.get("dataset") or "") if view else ""
     return name if name and (home.datasets / name).is_dir() else ""
 
 
-def told(home: Home, view: JobView | None) -> str:
+def told(home: Home, view: JobRecord | None) -> str:
     """Asked, kept, failed and dropped by reason, and the first rows with where each came from; '' before the end."""
-    counts = view.story.result if view else {}
+    counts = view.state.result if view else {}
     if "asked" not in counts:
         return ""
     parts = [facts([("Asked for", f"{counts['asked']:,}"), ("Kept", f"{counts['kept']:,}")])]

@@ -274,4 +274,4 @@ def _arrived(ctx: Context, job: str) -> list[Any]:
     view = view_of(ctx, job) if job else None
     if view is None or view.status not in ("done", "failed", "stopped", "interrupted"):
         return [gr.skip(), gr.skip()]
-    return ["", view.story.result.get("dataset") or gr.skip()]
+    return ["", view.state.result.get("dataset") or gr.skip()]

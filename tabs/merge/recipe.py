@@ -13,7 +13,7 @@ from tabs.shell.context import Context, guarded
 from tabs.shell.job_panel import QUIET, JobPanel
 from tabs.shell.kit import REVEAL, MergeBuilder
 from workbench.core.errors import SpecError, UserError
-from workbench.core.home import entries, free_name, slug
+from workbench.core.home import free_name, list_artifacts, slug
 from workbench.core.row_cache import RowCache
 from workbench.core.spec import dump_yaml
 from workbench.merging import catalogue
@@ -56,7 +56,7 @@ def recipe(ctx: Context, panel: JobPanel) -> None:
 
 def models(ctx: Context, query: dict[str, Any]) -> dict[str, Any]:
     """The models a recipe can name, as the builder wants them; None if the shelf is as the query saw it."""
-    mark = f"{ctx.home.models.stat().st_mtime_ns}:{len(entries(ctx.home.models))}"
+    mark = f"{ctx.home.models.stat().st_mtime_ns}:{len(list_artifacts(ctx.home.models))}"
     if query.get("seen") == mark:
         return {"mark": mark, "models": None}
     found = [info for info in ctx.infos() if not info.error and info.kind in ("model", "adapter")]

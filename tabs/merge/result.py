@@ -10,7 +10,7 @@ from tabs.shell.result_panel import Figures
 from workbench.core.errors import UserError
 from workbench.core.home import Home
 from workbench.core.lineage import read_manifest
-from workbench.jobs.view import JobView
+from workbench.jobs.view import JobRecord
 from workbench.merging.recipe import Recipe
 from workbench.merging.sanity_check import shelf_name
 from workbench.models.shelf import model_folder
@@ -27,10 +27,10 @@ class Result:
     model: str = ""
 
 
-def result_of(home: Home, view: JobView) -> Result:
+def result_of(home: Home, view: JobRecord) -> Result:
     """What a job found so far; nothing while its files are missing or when they are damaged."""
     method = view.job.method if view.job else ""
-    model = str(view.story.result.get("model") or "")
+    model = str(view.state.result.get("model") or "")
     try:
         html, figures = _SHOWN.get(method, plain)(view)
     except (UserError, OSError, ValueError, KeyError, TypeError, AttributeError):
@@ -49,9 +49,9 @@ def parents_of(home: Home, model: str) -> list[str]:
     return [name for name in dict.fromkeys(named) if (home.models / name).is_dir()]
 
 
-def _proof(view: JobView) -> tuple[str, Figures]:
+def _proof(view: JobRecord) -> tuple[str, Figures]:
     """The proof of a merge, as soon as it is written."""
-    proof = _read(view.folder / "proof.json") or view.story.result
+    proof = _read(view.folder / "proof.json") or view.state.result
     parts: list[str] = [f'<div class="wb-note is-warn">{safe(text)}</div>' for text in proof.get("warnings") or []]
     perplexity, samples = proof.get("perplexity") or {}, proof.get("samples") or []
     if not (parts or perplexity or samples):
@@ -82,7 +82,7 @@ def sample_of(sample: dict[str, Any]) -> str:
     return f'<div class="wb-sample"><div class="wb-sample-prompt">{safe(sample["prompt"])}</div>{answers}</div>'
 
 
-def _likeness(view: JobView) -> tuple[str, Figures]:
+def _likeness(view: JobRecord) -> tuple[str, Figures]:
     from tabs.figures import layers
     from workbench.merging import similarity
 
@@ -93,14 +93,14 @@ def _likeness(view: JobView) -> tuple[str, Figures]:
     return Html(f'<ul class="wb-sentences">{says}</ul>'), titled(layers.figures(data))
 
 
-def _search(view: JobView) -> tuple[str, Figures]:
+def _search(view: JobRecord) -> tuple[str, Figures]:
     from tabs.figures import merge_search
 
     return plain(view)[0], titled(merge_search.figures(view.folder))
 
 
-def _measure(view: JobView) -> tuple[str, Figures]:
-    result = view.story.result
+def _measure(view: JobRecord) -> tuple[str, Figures]:
+    result = view.state.result
     rows = [_loss_row(row["model"], row) for row in result.get("table") or []]
     if not rows:
         return "", []
@@ -109,9 +109,9 @@ def _measure(view: JobView) -> tuple[str, Figures]:
     return Html(f'<div class="wb-result">{parts}</div>'), []
 
 
-def plain(view: JobView) -> tuple[str, Figures]:
+def plain(view: JobRecord) -> tuple[str, Figures]:
     """The plain values of a result, its `sentences` as a list and its `table`, one dict a row, as a table."""
-    result = view.story.result
+    result = view.state.result
     if view.status != "done":
         return "", []
     rows = [(_title(name), _words(value)) for name, value in result.items() if isinstance(value, str | int | float)]

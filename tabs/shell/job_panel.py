@@ -9,7 +9,7 @@ from tabs.shell.context import Context
 from tabs.shell.kit import LiveRun
 from workbench.core.errors import UserError
 from workbench.jobs.runner import light_places
-from workbench.jobs.view import JobView
+from workbench.jobs.view import JobRecord
 
 MOST_POINTS = 5_000
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
@@ -31,10 +31,10 @@ def points_of(ctx: Context, query: dict[str, Any]) -> dict[str, Any]:
         view = ctx.queue.get(str(query.get("job") or ""))
     except UserError as error:
         return {"found": False, "error": error.message}
-    story = view.story
-    fresh = query.get("generation") != story.generation or int(query.get("cursor") or 0) > len(story.points)
+    state = view.state
+    fresh = query.get("generation") != state.generation or int(query.get("cursor") or 0) > len(state.points)
     start = 0 if fresh else int(query.get("cursor") or 0)
-    points = story.points[start : start + MOST_POINTS]
+    points = state.points[start : start + MOST_POINTS]
     blind = view.job is not None and view.job.blind(ctx.home)
     log, offset = ("", 0) if blind else ctx.queue.log(view.id, int(query.get("log") or 0))
     return {
@@ -42,12 +42,12 @@ def points_of(ctx: Context, query: dict[str, Any]) -> dict[str, Any]:
         "title": view.label,
         "status": view.status,
         "status_text": _status_text(ctx, view),
-        "progress": _progress(view) if story.progress.get("total") else None,
-        "eta": story.eta(),
-        "elapsed": story.elapsed(),
+        "progress": _progress(view) if state.progress.get("total") else None,
+        "eta": state.eta(),
+        "elapsed": state.elapsed(),
         "error": view.error if view.damage or view.status in ("failed", "interrupted") else "",
-        "remedy": story.remedy,
-        "generation": story.generation,
+        "remedy": state.remedy,
+        "generation": state.generation,
         "reset": fresh,
         "points": points,
         "cursor": start + len(points),
@@ -58,9 +58,9 @@ def points_of(ctx: Context, query: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _progress(view: JobView) -> dict[str, Any]:
+def _progress(view: JobRecord) -> dict[str, Any]:
     """How far the job is; of one that has ended, how far it came, and never as if it still did something."""
-    progress, text = view.story.progress, str(view.story.progress.get("text") or "")
+    progress, text = view.state.progress, str(view.state.progress.get("text") or "")
     if view.status == "queued":
         text = text or "Waiting"
     elif view.status == "done":
@@ -70,17 +70,17 @@ def _progress(view: JobView) -> dict[str, Any]:
     return {**progress, "text": text}
 
 
-def _status_text(ctx: Context, view: JobView) -> str:
+def _status_text(ctx: Context, view: JobRecord) -> str:
     if view.status == "queued":
-        return str(view.story.progress.get("text") or _waits_for(ctx, view))
+        return str(view.state.progress.get("text") or _waits_for(ctx, view))
     if view.status == "done":
         return "Done"
-    if view.status == "stopped" and view.story.result.get("model"):
-        return f"Stopped; what it learned so far is {view.story.result['model']}"
-    return view.status.capitalize() if view.final else str(view.story.progress.get("text") or "")
+    if view.status == "stopped" and view.state.result.get("model"):
+        return f"Stopped; what it learned so far is {view.state.result['model']}"
+    return view.status.capitalize() if view.final else str(view.state.progress.get("text") or "")
 
 
-def _waits_for(ctx: Context, view: JobView) -> str:
+def _waits_for(ctx: Context, view: JobRecord) -> str:
     if view.job is None or view.job.uses_device:
         return "Waiting for its turn"
     running = [one for one in ctx.queue.live() if one.status == "running" and one.job and not one.job.uses_device]
@@ -90,7 +90,7 @@ def _waits_for(ctx: Context, view: JobView) -> str:
     return f"Waiting for a free place: {most} {'job' if most == 1 else 'jobs'} without the device run at a time"
 
 
-def _facts(ctx: Context, view: JobView) -> list[list[str]]:
+def _facts(ctx: Context, view: JobRecord) -> list[list[str]]:
     """What the job works on; in its place what is damaged of that."""
     try:
         return view.job.facts(ctx.home) if view.job else []
@@ -98,7 +98,7 @@ def _facts(ctx: Context, view: JobView) -> list[list[str]]:
         return [["Cannot be told", str(error)]]
 
 
-def actions(view: JobView) -> list[tuple[str, str]]:
+def actions(view: JobRecord) -> list[tuple[str, str]]:
     """What may be done with a job as it is, and what the button says."""
     if view.status == "queued":
         return [("keep", "Take out of the queue")]

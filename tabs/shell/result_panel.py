@@ -10,7 +10,7 @@ from tabs.shell.context import Context, guarded
 from tabs.shell.job_panel import LAST, QUIET, JobPanel
 from tabs.shell.kit import Figure, Static, figure
 from workbench.core.errors import UserError
-from workbench.jobs.view import JobView
+from workbench.jobs.view import JobRecord
 
 Figures = list[tuple[str, dict[str, Any]]]
 
@@ -65,7 +65,7 @@ def result_panel(
     ctx.on_change.append((tick, [seen, *inputs], [seen, *shown]))
 
 
-def view_of(ctx: Context, job: str | None) -> JobView | None:
+def view_of(ctx: Context, job: str | None) -> JobRecord | None:
     """A job by its id, None when there is none."""
     try:
         return ctx.queue.get(job or "")

@@ -14,7 +14,7 @@ from peft import LoraConfig, get_peft_model
 from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback
 from trl import SFTConfig, SFTTrainer
 
-from workbench.core.hardware import probe
+from workbench.core.hardware import detect_hardware
 from workbench.core.home import Home
 from workbench.data.store import datasets
 from workbench.jobs.job import JOBS
@@ -42,7 +42,7 @@ def main() -> None:
     job = JOBS.parse(spec)
     started = time.time()
     folder = home.models / spec["model"]
-    hardware = probe()
+    hardware = detect_hardware()
     dtype = torch.bfloat16 if hardware.bf16 else torch.float32
     tokenizer = AutoTokenizer.from_pretrained(folder)
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype)

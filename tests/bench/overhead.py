@@ -38,7 +38,7 @@ def _ours(home: Home, job: dict[str, Any]) -> float:
         time.sleep(0.5)
     runner.halt()
     view = queue.get(job_id)
-    assert view.status == "done", view.story.error
+    assert view.status == "done", view.state.error
     events = view_events(queue, job_id)
     began = next(event["t"] for event in events if event.get("text") == "Training")
     last = [event["t"] for event in events if event["type"] == "metrics" and "loss" in event][-1]

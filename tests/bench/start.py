@@ -37,6 +37,6 @@ def _ours(home: Home, job: dict[str, Any]) -> float:
     while not queue.get(job_id).final:
         time.sleep(0.1)
     runner.halt()
-    assert queue.get(job_id).status == "done", queue.get(job_id).story.error
+    assert queue.get(job_id).status == "done", queue.get(job_id).state.error
     first = next(event["t"] for event in view_events(queue, job_id) if event["type"] == "metrics" and "loss" in event)
     return first - started

@@ -9,7 +9,7 @@ import pytest
 from driving import App, choose, pick, serving, shot, tab
 from playwright.sync_api import Page, expect
 
-from workbench.core.home import Home, entries
+from workbench.core.home import Home, list_artifacts
 from workbench.data.store.datasets import all_rows, dataset_kind, write_rows
 
 PATIENCE = 30_000
@@ -63,7 +63,7 @@ def give(app: App, page: Page, place: Path) -> None:
 
 
 def shelved(home: Home) -> list[str]:
-    return [path.name for path in entries(home.datasets)]
+    return [path.name for path in list_artifacts(home.datasets)]
 
 
 def test_entries_of_a_folder_are_chosen_imported_exported_to_axolotl_and_read_back_equal(

@@ -78,10 +78,10 @@ def test_train_survives_reload_and_shows_in_two_browsers(app: App, page: Page, b
     for seen in (page, other):
         expect(live(seen)).to_have_attribute("data-status", "done", timeout=120_000)
     queue = Queue(app.home)
-    points = [point for point in queue.get(queue.all()[-1].id).story.points if "loss" in point]
+    points = [point for point in queue.get(queue.all()[-1].id).state.points if "loss" in point]
     assert [point["step"] for point in points] == list(range(1, 61))
     drawn = int(live(page).get_attribute("data-points") or 0)
-    assert drawn == len(queue.get(queue.all()[-1].id).story.points)
+    assert drawn == len(queue.get(queue.all()[-1].id).state.points)
     shot(page, "train")
     other.context.close()
 

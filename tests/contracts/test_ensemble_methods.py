@@ -45,7 +45,7 @@ def toys(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def engine(toys: Path) -> Iterator[EnsembleEngine]:
     """One engine with every ensemble loaded, as the chat process has."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engine_module, "probe", lambda: EXACT)
+        patch.setattr(engine_module, "detect_hardware", lambda: EXACT)
         made = EnsembleEngine(Home.at(toys))
         list(made.load([*MEMBERS, *map(name_of, ENSEMBLES)]))
         yield made

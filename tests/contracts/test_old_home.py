@@ -21,7 +21,7 @@ from workbench.family.tree import as_text, family
 from workbench.jobs.job import JOBS
 from workbench.jobs.job_file import job_yaml, read_job
 from workbench.jobs.queue import Queue
-from workbench.jobs.worker import carry_out
+from workbench.jobs.worker import execute_job
 from workbench.models.shelf import list_models
 from workbench.preferences.sessions import list_sessions
 from workbench.preferences.summary import report
@@ -91,7 +91,7 @@ def test_every_job_is_listed_with_its_status_and_result(home: Home) -> None:
     assert [(row.method, row.status) for row in rows] == JOBS_BEFORE
     views = [Queue(home).get(row.id) for row in rows]
     assert not [view.damage for view in views if view.damage]
-    results = {view.label: view.story.result for view in views if view.status == "done"}
+    results = {view.label: view.state.result for view in views if view.status == "done"}
     assert results["SFT taught"]["steps"] == 2 and results["Merge blend"]["model"] == "blend"
     assert rows[9].error == "There is no dataset 'lost'."
 
@@ -129,7 +129,7 @@ def test_a_recipe_run_again_gives_the_same_rows(home: Home) -> None:
 def test_a_queued_job_of_then_is_carried_out_now(home: Home, sigterm: None) -> None:
     queue = Queue(home)
     job_id = job_of(home, "Prepare later")
-    assert carry_out(home, home.jobs / job_id) == "done", queue.get(job_id).error
+    assert execute_job(home, home.jobs / job_id) == "done", queue.get(job_id).error
     assert count(home, "later") == 24 and queue.get(job_id).refresh().status == "done"
 
 
@@ -139,8 +139,8 @@ def test_a_stopped_training_of_then_goes_on_or_says_that_it_starts_again(
     queue = Queue(home)
     job_id = job_of(home, "SFT half")
     queue.resume(job_id)
-    assert carry_out(home, home.jobs / job_id) == "done", queue.get(job_id).error
-    assert "No checkpoint was left; starting again." in queue.get(job_id).refresh().story.notes
+    assert execute_job(home, home.jobs / job_id) == "done", queue.get(job_id).error
+    assert "No checkpoint was left; starting again." in queue.get(job_id).refresh().state.notes
     assert read_manifest(home.models / "half").parents[0].name == "toy"
 
 

@@ -187,14 +187,14 @@ def test_a_step_from_outside_cleans_a_dataset(home: Home) -> None:
     datasets_before = datasets.count(home, "talks", "train") + datasets.count(home, "talks", "eval")
     recipe = {"name": "talks", "steps": [{"method": "every_other"}]}
     view = carry(home, Prepare.parse({"recipe": recipe}))
-    assert sum(view.story.result["rows"].values()) * 2 == datasets_before
+    assert sum(view.state.result["rows"].values()) * 2 == datasets_before
     carry(home, Prepare.parse({"recipe": {"name": "talks", "steps": []}}))
 
 
 def test_an_objective_from_outside_gets_its_teacher_and_names_it_among_the_parents(home: Home) -> None:
     job = training(output="pupil", objective={"method": "imitate", "tutor": "teacher"})
     assert ["Tutor", "teacher"] in job.facts(home)
-    losses = [point["loss"] for point in carry(home, job).story.points if "loss" in point]
+    losses = [point["loss"] for point in carry(home, job).state.points if "loss" in point]
     assert len(losses) == 2 and losses[0] > 0
     parents = {(parent.role, parent.name, parent.digest) for parent in read_manifest(home.models / "pupil").parents}
     assert parents == {
@@ -236,5 +236,5 @@ def test_a_kind_of_job_from_outside_runs_in_a_worker(
     finally:
         runner.halt()
         end_processes_of(own_home)
-    assert view.story.status == "done", (view.folder / "log.txt").read_text("utf-8")
-    assert view.story.result == {"models": len(list(home.models.iterdir())) + 10}
+    assert view.state.status == "done", (view.folder / "log.txt").read_text("utf-8")
+    assert view.state.result == {"models": len(list(home.models.iterdir())) + 10}

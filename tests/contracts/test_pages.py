@@ -18,11 +18,11 @@ from tabs.shell.context import Context
 from tabs.shell.tab_registry import all_tabs
 from workbench.chat.service import ChatService
 from workbench.core.home import Home
-from workbench.jobs.events import Story
+from workbench.jobs.events import JobState
 from workbench.jobs.job import JOBS, Job
 from workbench.jobs.queue import Queue
 from workbench.jobs.runner import Runner
-from workbench.jobs.view import JobView
+from workbench.jobs.view import JobRecord
 
 KIND = '''
 from typing import ClassVar
@@ -129,7 +129,7 @@ def test_the_tab_of_a_folder_outside_stands_in_its_order(page: gr.Blocks) -> Non
 
 def test_its_result_is_shown_as_values_sentences_and_a_table() -> None:
     result = {"words": 3, "sentences": ["Three <words>."], "table": [{"word": "one", "count": 1}, {"word": "two"}]}
-    html, figures = plain(JobView("id", Path(), None, Story(status="done", result=result, has_status=True)))
+    html, figures = plain(JobRecord("id", Path(), None, JobState(status="done", result=result, has_status=True)))
     assert figures == []
     for text in ("<dt>Words</dt><dd>3</dd>", "<li>Three &lt;words&gt;.</li>", "<th>Word</th>", ">two</td>", "—"):
         assert text in html, html

@@ -22,7 +22,7 @@ from workbench.inference.engine import Engine
 from workbench.inference.loss import Encoded, encode, loss_of, rows_of
 from workbench.jobs.job import JOBS, STOP_FILE
 from workbench.jobs.queue import Queue
-from workbench.jobs.worker import carry_out
+from workbench.jobs.worker import execute_job
 from workbench.models.loading import load_base
 from workbench.models.shelf import gguf_file, list_models, resolve
 
@@ -160,11 +160,11 @@ def test_stopped_it_leaves_nothing_half_made_and_resumed_it_keeps_what_is_finish
         return real(self, weight)
 
     monkeypatch.setattr(ZeroPoint, "grid", asked_to_stop)
-    assert carry_out(fresh, folder) == "stopped"
+    assert execute_job(fresh, folder) == "stopped"
     assert sorted(path.name for path in fresh.models.iterdir()) == ["toy", "toy-absmax-int8"]
     first = read_manifest(fresh.models / "toy-absmax-int8")
     monkeypatch.setattr(ZeroPoint, "grid", real)
     queue.resume(folder.name)
-    assert carry_out(fresh, folder) == "done"
+    assert execute_job(fresh, folder) == "done"
     assert sorted(path.name for path in fresh.models.iterdir()) == ["toy", "toy-absmax-int8", "toy-zeropoint-int8"]
     assert read_manifest(fresh.models / "toy-absmax-int8") == first

@@ -18,8 +18,8 @@ from workbench.core.home import Home
 from workbench.core.lineage import read_manifest
 from workbench.data.store import datasets
 from workbench.jobs.queue import Queue
-from workbench.jobs.view import JobView
-from workbench.jobs.worker import carry_out
+from workbench.jobs.view import JobRecord
+from workbench.jobs.worker import execute_job
 from workbench.models.jobs.fold_adapter import Fold
 from workbench.models.loading import load_base, load_tokenizer
 from workbench.rendering.templates import get_template
@@ -57,8 +57,8 @@ def settings_for(objective: str, tuner: str) -> dict[str, Any]:
     }
 
 
-def losses(view: JobView) -> list[float]:
-    return [point["loss"] for point in view.story.points if "loss" in point]
+def losses(view: JobRecord) -> list[float]:
+    return [point["loss"] for point in view.state.points if "loss" in point]
 
 
 @torch.no_grad()
@@ -88,11 +88,11 @@ def test_two_steps_make_something_that_changes_the_model(objective: str, tuner: 
         pytest.skip(reason)
     name = f"{objective}-{tuner}"
     view = train(home, name, dataset=dataset_for(objective), **settings_for(objective, tuner))
-    assert [point["step"] for point in view.story.points if "loss" in point] == [1, 2]
-    numbers = [value for point in view.story.points for value in point.values()]
+    assert [point["step"] for point in view.state.points if "loss" in point] == [1, 2]
+    numbers = [value for point in view.state.points for value in point.values()]
     assert all(value is not None and math.isfinite(value) for value in numbers)
-    assert {"eval_loss", "learning_rate", "grad_norm", "memory_mb"} <= {key for p in view.story.points for key in p}
-    assert view.story.result["steps"] == 2 and view.story.result["model"] == name
+    assert {"eval_loss", "learning_rate", "grad_norm", "memory_mb"} <= {key for p in view.state.points for key in p}
+    assert view.state.result["steps"] == 2 and view.state.result["model"] == name
     assert read_manifest(home.models / name).kind == TUNERS.get(tuner).makes
     change = logits(trained(home, name)) - logits(load_base(home.models / "toy", EXACT))
     assert change.isfinite().all() and change.abs().max() > 1e-4
@@ -149,9 +149,9 @@ def test_an_output_of_another_job_is_never_replaced(home: Home) -> None:
     other = train(home, "contested", max_steps=1)
     queue.resume(view.id)
     before = signal.getsignal(signal.SIGTERM)
-    assert carry_out(home, view.folder) == "failed"
+    assert execute_job(home, view.folder) == "failed"
     signal.signal(signal.SIGTERM, before)
-    assert "exists already" in view.refresh().story.error
+    assert "exists already" in view.refresh().state.error
     assert read_manifest(home.models / "contested").made_by["job"] == other.id
 
 
@@ -260,7 +260,7 @@ def test_turns_and_rows_count_as_their_weights_say(home: Home, tmp_path: Path) -
 def test_dpo_after_sft_starts_at_its_reference_the_frozen_adapter(home: Home) -> None:
     objective = {"method": "dpo", "learning_rate": 0.01}
     view = train(home, "preferring", model="taught", dataset="pairs", objective=objective)
-    points = view.story.points
+    points = view.state.points
     start = next(point for point in points if "eval_rewards/margins" in point)
     assert start["step"] == 0 and start["eval_rewards/margins"] == pytest.approx(0, abs=1e-4)
     assert start["eval_loss"] == pytest.approx(math.log(2), abs=1e-3)

@@ -96,15 +96,15 @@ def test_steps_are_counted_as_the_trainer_does(home: Home, tmp_path: Path) -> No
     settings = {"epochs": 2.5, "gradient_accumulation": 2, "batch_size": 3, "max_steps": 0}
     counted = job(**settings).total_steps(34)
     view = train(home, "counted", **settings)
-    assert view.story.result["steps"] == counted == math.ceil(2.5 * 6)
+    assert view.state.result["steps"] == counted == math.ceil(2.5 * 6)
 
 
 @pytest.mark.parametrize("scheduler", ["cosine", "linear", "constant_with_warmup"])
 def test_the_only_step_of_a_run_learns_something(scheduler: str, home: Home) -> None:
     view = train(home, f"one-step-{scheduler}", max_steps=1, warmup=0.05, scheduler=scheduler)
-    (rate,) = [point["learning_rate"] for point in view.story.points if "loss" in point]
+    (rate,) = [point["learning_rate"] for point in view.state.points if "loss" in point]
     assert rate == pytest.approx(0.01)
-    assert any("warm-up of 5% is too short for the only step" in note for note in view.story.notes)
+    assert any("warm-up of 5% is too short for the only step" in note for note in view.state.notes)
     weights = load_file(home.models / f"one-step-{scheduler}" / "adapter_model.safetensors")
     assert any(bool(weight.any()) for name, weight in weights.items() if "lora_B" in name)
 
@@ -127,10 +127,10 @@ def test_nan_in_the_base_is_found_at_once_and_nothing_is_shelved(dataset: str, t
         datasets.write_rows(home, "no-eval", "conversation", conversations(8))
     objective = {"method": "dpo" if dataset == "pairs" else "sft"}
     view = carried(home, job(model="spoiled", dataset=dataset, output="never", objective=objective, tuner=tuner))
-    assert view.story.status == "failed" and not (home.models / "never").exists()
-    assert "weights (model.layers.1.mlp.up_proj.weight)" in view.story.error
-    assert f"step {1 if dataset == 'no-eval' else 0}" in view.story.error and "Import or make" in view.story.remedy
-    assert not any(value is None for point in view.story.points for value in point.values())
+    assert view.state.status == "failed" and not (home.models / "never").exists()
+    assert "weights (model.layers.1.mlp.up_proj.weight)" in view.state.error
+    assert f"step {1 if dataset == 'no-eval' else 0}" in view.state.error and "Import or make" in view.state.remedy
+    assert not any(value is None for point in view.state.points for value in point.values())
 
 
 def test_numbers_that_break_in_training_stop_it_with_the_step_and_leave_good_checkpoints(
@@ -146,10 +146,10 @@ def test_numbers_that_break_in_training_stop_it_with_the_step_and_leave_good_che
 
     monkeypatch.setattr(Report, "on_step_begin", breaking)
     view = carried(home, job(output="broken", max_steps=8, checkpoint_every=1, eval_every=100))
-    assert view.story.status == "failed" and not (home.models / "broken").exists()
-    assert view.story.error.startswith("The loss is not a finite number at step 4: the learning rate of 0.01")
-    assert "0.001" in view.story.remedy
-    assert [point["step"] for point in view.story.points if "loss" in point] == [1, 2, 3]
+    assert view.state.status == "failed" and not (home.models / "broken").exists()
+    assert view.state.error.startswith("The loss is not a finite number at step 4: the learning rate of 0.01")
+    assert "0.001" in view.state.remedy
+    assert [point["step"] for point in view.state.points if "loss" in point] == [1, 2, 3]
     last = run.last_checkpoint(view.folder / "checkpoints")
     assert last and last.name == "checkpoint-3"
     weights = load_file(last / "adapter_model.safetensors").values()
@@ -163,7 +163,7 @@ def test_weights_that_overflow_by_themselves_are_no_fault_of_the_learning_rate(h
     save_file(weights, folder / "model.safetensors", {"format": "pt"})
     write_manifest(folder, read_manifest(folder))
     view = carried(home, job(model="huge", output="never"))
-    assert view.story.status == "failed" and "overflows by itself" in view.story.error
+    assert view.state.status == "failed" and "overflows by itself" in view.state.error
 
 
 class FakeTrainer:

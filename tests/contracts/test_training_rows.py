@@ -15,7 +15,7 @@ from workbench.core.home import Home
 from workbench.core.lineage import read_manifest
 from workbench.data.encoding.token_view import token_view
 from workbench.data.store import datasets
-from workbench.jobs.view import JobView
+from workbench.jobs.view import JobRecord
 from workbench.rendering.templates import get_template
 from workbench.rendering.tokenizer import Tokenizer
 from workbench.training import run
@@ -153,7 +153,7 @@ def test_tokens_carry_the_weight_of_their_turn_and_row(home: Home, tmp_path: Pat
 # ---- rows that are left out --------------------------------------------------------------------------------
 
 
-def run_with(home: Home, kind: str, rows: list[Any], held_out: list[Any] = [], **settings: Any) -> JobView:  # noqa: B006
+def run_with(home: Home, kind: str, rows: list[Any], held_out: list[Any] = [], **settings: Any) -> JobRecord:  # noqa: B006
     """A job on a dataset of these rows, however it ends."""
     name = f"data-{len(list(home.datasets.iterdir()))}"
     datasets.write_rows(home, name, kind, rows, held_out)
@@ -178,11 +178,11 @@ def test_pairs_that_cannot_be_learned_are_counted_and_the_others_trained_on(
     bad: Any, settings: dict[str, Any], reason: str, home: Home
 ) -> None:
     view = run_with(home, "preference", [bad, *preferences(4), bad], **settings)
-    assert view.story.status == "done", view.story.error
-    assert any("left out 2 (rows 1, 6)" in note and reason in note for note in view.story.notes)
-    (found,) = view.story.result["rows"].values()
+    assert view.state.status == "done", view.state.error
+    assert any("left out 2 (rows 1, 6)" in note and reason in note for note in view.state.notes)
+    (found,) = view.state.result["rows"].values()
     assert (found["rows"], found["learned"]) == (6, 4) and list(found["left_out"].values()) == [2]
-    assert read_manifest(home.models / view.story.result["model"]).info["rows"] == view.story.result["rows"]
+    assert read_manifest(home.models / view.state.result["model"]).info["rows"] == view.state.result["rows"]
 
 
 @pytest.mark.parametrize(
@@ -197,8 +197,8 @@ def test_where_none_is_left_one_sentence_says_so_before_the_model_is_loaded(
     kind: str, bad: Any, settings: dict[str, Any], reason: str, home: Home
 ) -> None:
     view = run_with(home, kind, [bad, bad], **settings, model="toy")
-    assert view.story.status == "failed" and "None of the 2 rows can be learned from." in view.story.error
-    assert reason in view.story.error and view.story.remedy and "\n" not in view.story.error
+    assert view.state.status == "failed" and "None of the 2 rows can be learned from." in view.state.error
+    assert reason in view.state.error and view.state.remedy and "\n" not in view.state.error
     assert "Loading toy" not in (view.folder / "events.jsonl").read_text()
 
 
@@ -210,8 +210,8 @@ def test_arguments_of_any_names_and_types_train(home: Home) -> None:
         rows.append({**pair("Go.", "x", "Dunno"), "tools": TOOLS})
         rows[-1]["chosen"] = [{"role": "assistant", "content": "", "tool_calls": [call]}]
     view = run_with(home, "preference", rows, template="qwen", max_length=900)
-    assert view.story.status == "done", view.story.error
-    assert view.story.result["rows"]["train"]["learned"] == 4
+    assert view.state.status == "done", view.state.error
+    assert view.state.result["rows"]["train"]["learned"] == 4
 
 
 @pytest.mark.parametrize(
@@ -225,14 +225,14 @@ def test_an_eval_split_that_yields_no_rows_is_said_and_the_run_goes_on(
     kind: str, row: Any, others: list[Any], home: Home
 ) -> None:
     view = run_with(home, kind, others, [row], max_length=64)
-    assert view.story.status == "done", view.story.error
-    notes = view.story.notes
+    assert view.state.status == "done", view.state.error
+    notes = view.state.notes
     assert run.NO_EVALUATION in notes and any("eval: left out 1 (row 1)" in note for note in notes)
-    assert not any("eval_loss" in point for point in view.story.points)
+    assert not any("eval_loss" in point for point in view.state.points)
 
 
 def test_a_second_run_encodes_nothing_and_says_the_same(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     first = train(home, "encoding")
     monkeypatch.setattr("workbench.data.encoding.cache.encode_shards", None)
     second = train(home, "encoded")
-    assert second.story.notes == first.story.notes and second.story.points[-1]["step"] == 2
+    assert second.state.notes == first.state.notes and second.state.points[-1]["step"] == 2

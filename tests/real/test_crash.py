@@ -15,7 +15,7 @@ from tests.waiting import end_processes_of, until
 from workbench.core.home import Home
 from workbench.jobs.queue import Queue
 from workbench.jobs.runner import Runner
-from workbench.jobs.view import JobView
+from workbench.jobs.view import JobRecord
 from workbench.models.shelf import resolve
 from workbench.training.jobs.train import Train
 
@@ -65,24 +65,24 @@ def training(output: str) -> Train:
     )
 
 
-def ended(queue: Queue, job: str) -> JobView:
-    return until(lambda: view if (view := queue.get(job)).story.ended_at else None, 240, "the end")
+def ended(queue: Queue, job: str) -> JobRecord:
+    return until(lambda: view if (view := queue.get(job)).state.ended_at else None, 240, "the end")
 
 
-def reaches(queue: Queue, job: str, step: int) -> JobView:
+def reaches(queue: Queue, job: str, step: int) -> JobRecord:
     """The job when it has made that step, and is still far from its last."""
     view = until(lambda: found if steps_of(found := queue.get(job)) >= step else None, 120, f"step {step}")
     assert view.status == "running" and steps_of(view) < STEPS - 10
     return view
 
 
-def steps_of(view: JobView) -> int:
-    return max((point["step"] for point in view.story.points if "loss" in point), default=0)
+def steps_of(view: JobRecord) -> int:
+    return max((point["step"] for point in view.state.points if "loss" in point), default=0)
 
 
-def assert_whole(view: JobView) -> None:
+def assert_whole(view: JobRecord) -> None:
     """Every step once, every evaluation once, in order."""
-    points = view.story.points
+    points = view.state.points
     assert [point["step"] for point in points if "loss" in point] == list(range(1, STEPS + 1))
     evaluated = Counter(point["step"] for point in points if "eval_loss" in point)
     assert evaluated == {0: 1, 20: 1, 40: 1, 60: 1}
@@ -90,7 +90,7 @@ def assert_whole(view: JobView) -> None:
 
 
 @pytest.fixture(scope="module")
-def uninterrupted(home: Home) -> JobView:
+def uninterrupted(home: Home) -> JobRecord:
     """The same run, never disturbed, in the process of a runner of its own."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("WORKBENCH_HOME", str(home.root))
@@ -98,27 +98,27 @@ def uninterrupted(home: Home) -> JobView:
         runner = Runner(home, warm=True).start()
         view = ended(queue, queue.submit(training("undisturbed")))
         runner.halt()
-    assert view.status == "done", view.story.error
+    assert view.status == "done", view.state.error
     assert_whole(view)
     return view
 
 
 def test_a_worker_killed_in_training_resumes_to_the_same_end(
-    uninterrupted: JobView, queue: Queue, runner: Runner
+    uninterrupted: JobRecord, queue: Queue, runner: Runner
 ) -> None:
     job = queue.submit(training("killed"))
     view = reaches(queue, job, 25)
-    os.kill(view.story.pid, signal.SIGKILL)
+    os.kill(view.state.pid, signal.SIGKILL)
     assert ended(queue, job).status == "interrupted"
     assert not (queue.home.models / "killed").exists()
     queue.resume(job)
     view = ended(queue, job)
-    assert view.status == "done", view.story.error
+    assert view.status == "done", view.state.error
     assert_whole(view)
-    assert view.story.generation == 1 and any("Going on from step" in note for note in view.story.notes)
-    expected = uninterrupted.story.result
+    assert view.state.generation == 1 and any("Going on from step" in note for note in view.state.notes)
+    expected = uninterrupted.state.result
     assert expected["eval_loss_last"] < expected["eval_loss_first"] - 0.1
-    assert view.story.result["eval_loss_last"] == pytest.approx(expected["eval_loss_last"], abs=0.02)
+    assert view.state.result["eval_loss_last"] == pytest.approx(expected["eval_loss_last"], abs=0.02)
     assert resolve(queue.home, "killed").adapter
 
 
@@ -127,19 +127,19 @@ def test_a_run_stopped_and_kept_goes_on_when_resumed(queue: Queue, runner: Runne
     reaches(queue, job, 12)
     queue.stop(job, "keep")
     view = ended(queue, job)
-    assert view.status == "stopped" and resolve(queue.home, view.story.result["model"]).adapter
+    assert view.status == "stopped" and resolve(queue.home, view.state.result["model"]).adapter
     queue.resume(job)
     view = ended(queue, job)
-    assert view.status == "done", view.story.error
+    assert view.status == "done", view.state.error
     assert_whole(view)
-    assert view.story.result["steps"] == STEPS
+    assert view.state.result["steps"] == STEPS
 
 
 def test_training_goes_on_when_the_server_is_killed(queue: Queue, home: Home) -> None:
     job = queue.submit(training("orphan"))
     after = queue.submit(training("after"))
     server = subprocess.Popen([sys.executable, "-c", SERVER, "cold"], cwd=ROOT)
-    pid = reaches(queue, job, 5).story.pid
+    pid = reaches(queue, job, 5).state.pid
     server.kill()
     server.wait()
     step = steps_of(queue.get(job))
@@ -147,12 +147,12 @@ def test_training_goes_on_when_the_server_is_killed(queue: Queue, home: Home) ->
     assert queue.get(after).status == "queued"
     successor = Runner(home, warm=False).start()
     view = ended(queue, job)
-    assert (view.status, view.story.pid) == ("done", pid)
+    assert (view.status, view.state.pid) == ("done", pid)
     assert_whole(view)
     assert queue.log(job)[0].count(" starts ") == 1
     until(lambda: queue.get(after).status == "running", 60, "the next job")
     queue.stop(after, "kill")
-    until(lambda: queue.get(after).story.status == "interrupted", 30, "its end")
+    until(lambda: queue.get(after).state.status == "interrupted", 30, "its end")
     successor.halt()
 
 

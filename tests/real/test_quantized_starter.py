@@ -10,7 +10,7 @@ from workbench.cli.jobs import run_here
 from workbench.compression.calibrated import Calibrated
 from workbench.compression.quantizer import QUANTIZERS
 from workbench.core.assets import ASSETS
-from workbench.core.hardware import probe
+from workbench.core.hardware import detect_hardware
 from workbench.core.home import Home
 from workbench.inference.loss import Encoded, encode, loss_of
 from workbench.jobs.job import JOBS
@@ -37,7 +37,7 @@ def original(starter_home: Home, rows: list[Encoded]) -> float:
 
 
 def perplexity(home: Home, name: str, rows: list[Encoded]) -> float:
-    model: Any = load_base(resolve(home, name).base, probe()).eval()
+    model: Any = load_base(resolve(home, name).base, detect_hardware()).eval()
     return loss_of(model, rows).perplexity
 
 

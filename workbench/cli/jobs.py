@@ -20,7 +20,7 @@ from workbench.core.registry import Method, Registry
 from workbench.core.spec import dump_yaml, load_yaml
 from workbench.jobs.job import JOBS, Job
 from workbench.jobs.queue import AFTER_DEATH, DIED, LOG_FILE, Queue
-from workbench.jobs.view import JobView
+from workbench.jobs.view import JobRecord
 
 
 def new(_home: Home, args: Args) -> None:
@@ -144,19 +144,19 @@ def run_here(home: Home, job: Job, as_json: bool = False) -> dict[str, Any]:
 
     What libraries print meanwhile goes to the job's log; with `as_json` its progress goes to standard error.
     """
-    from workbench.jobs.worker import carry_out
+    from workbench.jobs.worker import execute_job
 
     queue = Queue(home)
     job_id = queue.submit(job, here=True)
     folder = queue.get(job_id).folder
     with logged(folder / LOG_FILE) as out:
         show_line = tell if as_json else functools.partial(print, file=out, flush=True)
-        status = carry_out(home, folder, echo=_without_repeats(show_line))
+        status = execute_job(home, folder, echo=_without_repeats(show_line))
     view = queue.get(job_id)
     if status == "failed":
         raise _failure(view)
     _print_ended(view, as_json)
-    return view.story.result
+    return view.state.result
 
 
 def _without_repeats(show_line: Callable[[str], None]) -> Callable[[str], None]:
@@ -172,14 +172,14 @@ def _without_repeats(show_line: Callable[[str], None]) -> Callable[[str], None]:
     return show_new
 
 
-def _print_ended(view: JobView, as_json: bool) -> None:
-    result = {"job": view.id, "status": view.status, **view.story.result}
+def _print_ended(view: JobRecord, as_json: bool) -> None:
+    result = {"job": view.id, "status": view.status, **view.state.result}
     print(json.dumps(result, ensure_ascii=False) if as_json else dump_yaml(result).rstrip())
 
 
-def _failure(view: JobView) -> UserError:
+def _failure(view: JobRecord) -> UserError:
     """Why a job failed, with how to read its log where that is the remedy."""
-    story = view.story
+    story = view.state
     remedy = story.remedy or ("" if story.error else AFTER_DEATH)
     if remedy == SEE_LOG:
         remedy = f"`job log {view.id}` prints the whole story."
@@ -210,7 +210,7 @@ def wait(home: Home, queue: Queue, job_id: str, as_json: bool = False) -> None:
     shown = ""
     try:
         while not (view := queue.get(job_id)).final:
-            text = str(view.story.progress.get("text") or view.status)
+            text = str(view.state.progress.get("text") or view.status)
             if text != shown:
                 tell(text) if as_json else print(text, flush=True)
                 shown = text
@@ -244,11 +244,11 @@ def job_action(home: Home, args: Args) -> None:
         _show_job(queue.get(args.id), args)
 
 
-def _show_job(view: JobView, args: Args) -> None:
-    end = {"status": view.status, "result": view.story.result, "points": len(view.story.points)}
+def _show_job(view: JobRecord, args: Args) -> None:
+    end = {"status": view.status, "result": view.state.result, "points": len(view.state.points)}
     if args.json:
         settings = view.job.to_dict() if view.job else None
-        show(args, {"job": view.id, "settings": settings, **end, "error": view.error, "remedy": view.story.remedy})
+        show(args, {"job": view.id, "settings": settings, **end, "error": view.error, "remedy": view.state.remedy})
     else:
         print(view.damage or bounded_text(view.folder / "job.yaml"))
         show(args, end)

@@ -109,10 +109,10 @@ def quantize_and_save(work: Work, quantization: Any) -> dict[str, Any]:
 
     quantization: a config object of transformers. Raises `JobStopped`.
     """
-    from workbench.core.hardware import probe
+    from workbench.core.hardware import detect_hardware
     from workbench.models.loading import load_base
 
-    parts, hardware = Parts.of(work.resolved.base), probe()
+    parts, hardware = Parts.of(work.resolved.base), detect_hardware()
     work.tell(0, 3, f"Loading and quantizing on {hardware.device}")
     model: Any = load_base(work.resolved.base, hardware, quantization, sixteen_bits(parts))
     work.stop()

@@ -37,12 +37,12 @@ def importance_of(
     """
     import torch
 
-    from workbench.core.hardware import probe
+    from workbench.core.hardware import detect_hardware
     from workbench.models.loading import load_base
 
     encoded = encode(resolved, rows, kind, max_length=LONGEST)
     tell(0, len(encoded), "Loading the model for the importance matrix")
-    model = load_base(resolved.base, probe()).eval()
+    model = load_base(resolved.base, detect_hardware()).eval()
     sums, counts = _listen(model, _names(model, source))
     with torch.inference_mode():
         for index, row in enumerate(encoded):

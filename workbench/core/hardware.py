@@ -31,7 +31,7 @@ class Hardware(Spec):
         return f"{self.name} · {self.memory / 2**30:.0f} GB · {ram}"
 
 
-def quick() -> Hardware:
+def hardware_from_os() -> Hardware:
     """What the operating system says, in milliseconds."""
     gpu = Path("/proc/driver/nvidia/version").exists()
     return Hardware(
@@ -42,7 +42,7 @@ def quick() -> Hardware:
     )
 
 
-def probe() -> Hardware:
+def detect_hardware() -> Hardware:
     """What torch sees; imports torch."""
     import torch
 
@@ -59,19 +59,19 @@ def probe() -> Hardware:
     return Hardware(device="cpu", name=platform.processor(), bf16=_cpu_has_bf16(), **common)
 
 
-def remember(home: Home) -> Hardware:
+def detect_and_cache(home: Home) -> Hardware:
     """Probes and leaves the answer where `known` finds it."""
-    hardware = probe()
+    hardware = detect_hardware()
     write_text(home.cache / "hardware.json", json.dumps(hardware.to_dict()))
     return hardware
 
 
-def known(home: Home) -> Hardware:
+def cached_hardware(home: Home) -> Hardware:
     """The last probe of this home if there was one, else the quick look."""
     try:
         return Hardware.parse(bounded_object(home.cache / "hardware.json"))
     except UserError:  # none yet, torn, or of another version
-        return quick()
+        return hardware_from_os()
 
 
 def cores() -> int:

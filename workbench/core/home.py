@@ -106,7 +106,7 @@ def free_name(folder: Path, name: str, taken: Collection[str] = ()) -> str:
     return next(candidate for n in range(1, 10_000) if (candidate := name if n == 1 else f"{name}-{n}") not in used)
 
 
-def inside(folder: Path, name: str, field: str = "name") -> Path:
+def safe_join(folder: Path, name: str, field: str = "name") -> Path:
     """`folder/name`, checked to lie in the folder after resolving links; raises `UserError`."""
     path = (folder / safe_name(name, field)).resolve()
     if not path.is_relative_to(folder.resolve()):
@@ -114,12 +114,12 @@ def inside(folder: Path, name: str, field: str = "name") -> Path:
     return path
 
 
-def entries(folder: Path) -> list[Path]:
+def list_artifacts(folder: Path) -> list[Path]:
     """The complete artifacts in a shelf's folder, without hidden or half-made ones."""
     return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
 
 
-def all_entries(folder: Path) -> list[Path]:
+def list_all_artifacts(folder: Path) -> list[Path]:
     """As `entries`, with what lies there in place of a folder too: files, and links that lead nowhere."""
     return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
 
@@ -142,7 +142,7 @@ def remove_entry(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def writing(target: Path, replace: bool = False) -> Iterator[Path]:
+def atomic_dir(target: Path, replace: bool = False) -> Iterator[Path]:
     """A fresh folder beside `target` that takes its name when the block ends well, and vanishes otherwise.
 
     Raises `UserError` at once if the name is taken and `replace` is false.
@@ -186,7 +186,7 @@ def write_text(path: Path, text: str) -> None:
     partial.replace(path)
 
 
-def sweep(folder: Path) -> None:
+def remove_stale(folder: Path) -> None:
     """Removes what dead processes left half-made, and gives back an artifact whose replacement never came.
 
     What a living process is at is not touched.

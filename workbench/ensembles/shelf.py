@@ -8,7 +8,7 @@ from typing import Any
 
 from workbench.core.errors import Problems, SpecError, UserError
 from workbench.core.formats import ENSEMBLE_FORMAT, NewerVersion
-from workbench.core.home import Home, inside, write_text, writing
+from workbench.core.home import Home, atomic_dir, safe_join, write_text
 from workbench.core.limits import bounded_text
 from workbench.core.lineage import Manifest, Parent, parent_of, read_manifest, write_manifest
 from workbench.core.spec import dump_yaml, load_yaml
@@ -49,7 +49,7 @@ def create_ensemble(
     chosen = check_ensemble(home, name, method, members)
     content = {**chosen.to_dict(), "members": list(members)}
     entries = [parent_of(home.models / member, "member") for member in dict.fromkeys(members)]
-    with writing(inside(home.models, name)) as folder:
+    with atomic_dir(safe_join(home.models, name)) as folder:
         write_text(folder / ENSEMBLE, dump_yaml(ENSEMBLE_FORMAT.stamp(content)))
         return write_manifest(
             folder,

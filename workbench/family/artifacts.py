@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.core.errors import UserError
-from workbench.core.home import Home, entries
+from workbench.core.home import Home, list_artifacts
 from workbench.core.lineage import Manifest, Parent, read_manifest
 from workbench.core.row_cache import RowCache
 from workbench.family.front_matter import declared
@@ -45,7 +45,7 @@ class Shelf:
     def __init__(self, home: Home):
         self.home = home
         self.manifests: dict[Key, Manifest] = {}
-        shelves = entries(home.models), entries(home.datasets)
+        shelves = list_artifacts(home.models), list_artifacts(home.datasets)
         for folders in shelves:
             _MANIFESTS.keep_only(folders)
         for folder in itertools.chain(*shelves):

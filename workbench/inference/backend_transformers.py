@@ -12,7 +12,7 @@ import torch
 import transformers
 from numpy.typing import NDArray
 
-from workbench.core.hardware import Hardware, probe
+from workbench.core.hardware import Hardware, detect_hardware
 from workbench.inference.backend import SHARE, Backend, as_floats
 from workbench.inference.loss import longest
 from workbench.models.loading import load_base
@@ -39,7 +39,7 @@ class TransformersBackend(Backend):
     @classmethod
     def of(cls, resolved: Resolved, threads: int, exact: bool = False) -> "TransformersBackend":
         """A model of the shelf, an adapter over its base. `exact`: computed in float32 where that has room."""
-        hardware = probe()
+        hardware = detect_hardware()
         exact = exact and 4 * summary(resolved.base).parameters < ROOM * _free(hardware)
         model: Any = _in_float32(resolved.base, hardware) if exact else load_base(resolved.base, hardware)
         if resolved.adapter:

@@ -6,7 +6,7 @@ Imports torch: only job and chat processes import this.
 from collections.abc import Iterator, Sequence
 
 from workbench.core.errors import UserError
-from workbench.core.hardware import Hardware, probe
+from workbench.core.hardware import Hardware, detect_hardware
 from workbench.core.home import Home
 from workbench.inference.gguf_model import GgufRuntime
 from workbench.inference.loaded_model import Answering, LoadedModel, Runtime
@@ -18,7 +18,7 @@ class Engine:
 
     def __init__(self, home: Home, hardware: Hardware | None = None):
         self.home = home
-        self.hardware = hardware or probe()
+        self.hardware = hardware or detect_hardware()
         self.gguf, self.transformers = GgufRuntime(home, self.hardware.cores), TransformersRuntime(home, self.hardware)
         self._runtimes: list[Runtime] = [self.gguf, self.transformers]
 

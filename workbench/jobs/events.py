@@ -106,7 +106,7 @@ STATUSES = FINAL | {"queued", "running"}
 
 
 @dataclass
-class Story:
+class JobState:
     """What the events say so far, folded. `points` are the metrics by step; `generation` counts rewinds.
 
     A resumed job goes on from its checkpoint: a 'rewind' event drops the points after that step. `turn` is its place
@@ -214,12 +214,12 @@ class Story:
         return alive(self.pid, self.process_started, self.process)
 
 
-HANDLERS: dict[str, Callable[[Story, dict[str, Any]], None]] = {
-    "status": Story._on_status,
-    "progress": Story._on_progress,
-    "metrics": Story._on_metrics,
-    "rewind": Story._on_rewind,
-    "note": Story._on_note,
+HANDLERS: dict[str, Callable[[JobState, dict[str, Any]], None]] = {
+    "status": JobState._on_status,
+    "progress": JobState._on_progress,
+    "metrics": JobState._on_metrics,
+    "rewind": JobState._on_rewind,
+    "note": JobState._on_note,
 }
 
 

@@ -14,7 +14,7 @@ from workbench.core.limits import text
 from workbench.core.row_cache import Mark, mark, settled
 from workbench.jobs.events import FINAL
 from workbench.jobs.index import JobIndex, Stored
-from workbench.jobs.view import JobView
+from workbench.jobs.view import JobRecord
 
 SHOWN = 300  # characters of a text in a list
 FILES = ("events.jsonl", "job.yaml")
@@ -27,7 +27,7 @@ SAVE_AGAIN_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class JobRow:
-    """A job as lists show it; `Queue.get` has the whole story.
+    """A job as lists show it; `Queue.get` has the whole state.
 
     Times are seconds since the epoch, `seconds` is how long it has run. `result` is the name of what it
     made, `subject` that of what it works on where its kind of job says so.
@@ -53,16 +53,16 @@ class JobRow:
         return self.status in FINAL
 
 
-def row_of(view: JobView) -> JobRow:
+def row_of(view: JobRecord) -> JobRow:
     """The row of a job as its events tell it now."""
-    story, job = view.story, view.job
+    state, job = view.state, view.job
     return JobRow(
         id=view.id, method=job.method if job else "", title=job.title if job else "?", label=view.label,
-        subject=job.subject() if job else "", status=view.status, queued_at=story.queued_at,
-        started_at=story.started_at, seconds=story.elapsed(),
-        done=story.progress.get("done"), total=story.progress.get("total"),
-        text=text(story.progress.get("text"), SHOWN),
-        result="" if view.damage else text(story.result.get("model") or story.result.get("session"), SHOWN),
+        subject=job.subject() if job else "", status=view.status, queued_at=state.queued_at,
+        started_at=state.started_at, seconds=state.elapsed(),
+        done=state.progress.get("done"), total=state.progress.get("total"),
+        text=text(state.progress.get("text"), SHOWN),
+        result="" if view.damage else text(state.result.get("model") or state.result.get("session"), SHOWN),
         error=shortened(view.error, SHOWN),
     )  # fmt: skip
 
@@ -73,12 +73,12 @@ class JobList:
     A look costs a listing of jobs/ when that folder changed, the new events of live jobs, and `RECHECKED` stats.
     """
 
-    def __init__(self, home: Home, view: Callable[[str], JobView]):
+    def __init__(self, home: Home, view: Callable[[str], JobRecord]):
         self.revision = 0
         self._folder, self._view = home.jobs, view
         self._index = JobIndex(home.cache / "jobs.sqlite")
         self._ended: dict[str, tuple[str, JobRow]] = {}
-        self._live: dict[str, JobView] = {}
+        self._live: dict[str, JobRecord] = {}
         self._order: list[str] = []
         self._rows: list[JobRow] = []
         self._at: dict[str, int] = {}  # where the live ones stand
@@ -103,7 +103,7 @@ class JobList:
                 self._save()
             return self._rows.copy()
 
-    def live(self) -> list[JobView]:
+    def live(self) -> list[JobRecord]:
         """The jobs whose events tell no end, the oldest first; one whose process died is among them."""
         with self._lock:
             self.look()
@@ -151,7 +151,7 @@ class JobList:
         else:
             self._live[name] = view
 
-    def _end(self, view: JobView) -> None:
+    def _end(self, view: JobRecord) -> None:
         self._live.pop(view.id, None)
         marks, row = signature(view.folder), row_of(view)
         self._ended[view.id] = marks, row

@@ -15,11 +15,11 @@ import filelock
 
 from workbench.core.errors import Problems, UserError, explain, saying, shortened
 from workbench.core.home import PARTIAL, Home, existing, hidden_name, remove_entry, slug, write_text
-from workbench.jobs.events import EventLog, Story
+from workbench.jobs.events import EventLog, JobState
 from workbench.jobs.job import STOP_FILE, Job
 from workbench.jobs.job_file import JOB_FILE, job_yaml, read_job
 from workbench.jobs.listing import JobList, JobRow
-from workbench.jobs.view import JobView
+from workbench.jobs.view import JobRecord
 
 LOG_FILE = "log.txt"
 DIED = "The worker process ended without a word (killed, out of memory, or the machine went down)."
@@ -34,7 +34,7 @@ class Queue:
 
     def __init__(self, home: Home):
         self.home = home
-        self._views: OrderedDict[str, JobView] = OrderedDict()
+        self._views: OrderedDict[str, JobRecord] = OrderedDict()
         self._lock = threading.RLock()
         self._list = JobList(home, self.get)
 
@@ -89,10 +89,10 @@ class Queue:
 
     def _turn(self) -> int:
         """A place behind every job that waits: the time in milliseconds, or more where the clock was set back."""
-        waiting = [view.story.turn for view in self._list.live() if view.story.status == "queued"]
+        waiting = [view.state.turn for view in self._list.live() if view.state.status == "queued"]
         return max(int(time.time() * 1000), *(turn + 1 for turn in waiting), 0)
 
-    def get(self, job_id: str) -> JobView:
+    def get(self, job_id: str) -> JobRecord:
         """The job of that id, refreshed; raises `UserError` if there is none."""
         with self._lock:
             view = self._views.get(job_id)
@@ -104,7 +104,7 @@ class Queue:
                 self._views.popitem(last=False)
             return view.refresh()
 
-    def _open(self, job_id: str) -> JobView:
+    def _open(self, job_id: str) -> JobRecord:
         folder = existing(self.home.jobs, job_id)
         if folder is None:
             raise UserError(
@@ -118,7 +118,7 @@ class Queue:
         except Exception as error:
             # Whatever one folder holds, the others must still be listed and run.
             damage = f"This job cannot be read: {shortened(str(explain(error)), 500)}"
-        return JobView(job_id, folder, job, Story(), damage=damage)
+        return JobRecord(job_id, folder, job, JobState(), damage=damage)
 
     def all(self) -> list[JobRow]:
         """The rows of every job, oldest first."""
@@ -129,11 +129,11 @@ class Queue:
         """Grows when a look finds that a job came, went, or changed its status."""
         return self._list.revision
 
-    def unsettled(self) -> list[JobView]:
+    def unsettled(self) -> list[JobRecord]:
         """The jobs whose events tell no end, oldest first: those that wait, run, or died without a word."""
         return self._list.live()
 
-    def live(self) -> list[JobView]:
+    def live(self) -> list[JobRecord]:
         """The jobs that wait or run, oldest first."""
         return [view for view in self.unsettled() if view.status in ("queued", "running")]
 
@@ -201,11 +201,11 @@ def _stamped(moment: datetime.datetime) -> str:
     return moment.strftime("%Y%m%d-%H%M%S-%f")[:-3]
 
 
-def kill(view: JobView) -> None:
+def kill(view: JobRecord) -> None:
     """Kills the worker of a job with all it started, if it is still that process."""
-    if view.story.alive():
+    if view.state.alive():
         try:
-            os.killpg(os.getpgid(view.story.pid), signal.SIGKILL)
+            os.killpg(os.getpgid(view.state.pid), signal.SIGKILL)
         except ProcessLookupError:
             return
 
@@ -214,5 +214,5 @@ def job_result(queue: Queue, job_id: str) -> dict[str, Any]:
     """The result of a finished job; raises `UserError` with its own error otherwise."""
     view = queue.get(job_id)
     if view.status != "done":
-        raise UserError(view.error or f"{view.label} is {view.status}.", view.story.remedy, "job")
-    return view.story.result
+        raise UserError(view.error or f"{view.label} is {view.status}.", view.state.remedy, "job")
+    return view.state.result

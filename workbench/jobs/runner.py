@@ -18,11 +18,11 @@ import filelock
 from workbench.core.children import Credential, child_environment, withheld
 from workbench.core.errors import SEE_LOG, UserError, explain
 from workbench.core.hardware import cores
-from workbench.core.home import Home, sweep
+from workbench.core.home import Home, remove_stale
 from workbench.core.uploads import sweep_uploads
 from workbench.jobs.events import EventLog
 from workbench.jobs.queue import AFTER_DEATH, DIED, LOG_FILE, Queue
-from workbench.jobs.view import JobView
+from workbench.jobs.view import JobRecord
 from workbench.jobs.worker import ALREADY_TAKEN
 
 LOCK_FILE = ".runner.lock"
@@ -126,7 +126,7 @@ class Runner:
         if time.monotonic() >= self._next_sweep:
             self._next_sweep = time.monotonic() + SWEEP_EVERY_SECONDS
             for shelf in (self.home.jobs, self.home.models, self.home.datasets):
-                sweep(shelf)
+                remove_stale(shelf)
             sweep_uploads(self.home)
 
     def step(self) -> None:
@@ -140,14 +140,14 @@ class Runner:
         if self.warm and not self.is_warm:
             self._spare = _spawn("--spare")
 
-    def _notice_death(self, view: JobView) -> None:
-        if view.story.status == "running" and view.status == "interrupted":
+    def _notice_death(self, view: JobRecord) -> None:
+        if view.state.status == "running" and view.status == "interrupted":
             if time.monotonic() < self._tell_again.get(view.id, 0.0):
                 return
             self._next_sweep = 0.0
             self._tell(view, "interrupted", DIED, AFTER_DEATH)
 
-    def _reap(self, views: list[JobView]) -> None:
+    def _reap(self, views: list[JobRecord]) -> None:
         """Forgets ended children; one that ended before its job began would else be started for ever."""
         for job_id, child in list(self._children.items()):
             if child.poll() is None:
@@ -156,12 +156,12 @@ class Runner:
             view = next((view for view in views if view.id == job_id), None)
             turn = self._turns.pop(job_id)
             # A job that ran, died and was resumed before we looked is queued too, but newly.
-            unstarted = view and view.refresh().story.status == "queued" and view.story.turn == turn
+            unstarted = view and view.refresh().state.status == "queued" and view.state.turn == turn
             if view and unstarted and child.returncode != ALREADY_TAKEN:
                 self._unstarted[job_id] = turn
                 self._tell(view, "failed", f"The worker could not start (exit code {child.returncode}).", SEE_LOG)
 
-    def _tell(self, view: JobView, status: str, error: str, remedy: str) -> None:
+    def _tell(self, view: JobRecord, status: str, error: str, remedy: str) -> None:
         """Writes down how a job ended. A folder that cannot be written must not keep the other jobs from running."""
         try:
             EventLog(view.folder / "events.jsonl").status(status, error=error, remedy=remedy)
@@ -170,21 +170,21 @@ class Runner:
             self._say(f"{view.id} cannot be marked as {status}: {explain(problem)}")
         view.refresh()
 
-    def _start_next(self, views: list[JobView]) -> None:
+    def _start_next(self, views: list[JobRecord]) -> None:
         """Starts what there is room for, in the order of the queue; neither sort of job waits for the other."""
         room = {True: 1, False: light_places()}
         for view in views:
             if view.job and (view.status == "running" or view.id in self._children):
                 room[view.job.uses_device] -= 1
         queued = [view for view in views if view.status == "queued" and view.id not in self._children]
-        for view in sorted(queued, key=lambda view: view.story.turn):
-            tried = self._unstarted.get(view.id) == view.story.turn
+        for view in sorted(queued, key=lambda view: view.state.turn):
+            tried = self._unstarted.get(view.id) == view.state.turn
             if view.job and not tried and room[view.job.uses_device] > 0:
                 self._launch(view)
                 room[view.job.uses_device] -= 1
 
-    def _launch(self, view: JobView) -> None:
-        self._turns[view.id] = view.story.turn
+    def _launch(self, view: JobRecord) -> None:
+        self._turns[view.id] = view.state.turn
         needs = view.job.credentials() if view.job else ()
         # the spare was started without credentials, before anybody knew what for
         fits = view.job and view.job.uses_device and withheld(needs) == withheld()

@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from workbench.jobs.events import FINAL, EventLog, Story
+from workbench.jobs.events import FINAL, EventLog, JobState
 from workbench.jobs.job import Job
 
 
 @dataclass
-class JobView:
+class JobRecord:
     """A job as its folder tells it: the id, the spec (None if it cannot be read) and the story.
 
     `damage` says why it cannot be read; such a job never starts, and can be looked at and deleted.
@@ -19,7 +19,7 @@ class JobView:
     id: str
     folder: Path
     job: Job | None
-    story: Story
+    state: JobState
     offset: int = 0
     damage: str = ""
     _reading: Any = field(default_factory=threading.RLock, repr=False)
@@ -27,12 +27,12 @@ class JobView:
     @property
     def status(self) -> str:
         """The status, where a 'running' whose process is gone reads 'interrupted'."""
-        if self.error and self.story.status == "queued":
+        if self.error and self.state.status == "queued":
             return "failed"
-        if self.story.status == "running" and not self.story.alive():
+        if self.state.status == "running" and not self.state.alive():
             self.refresh()  # it may have told its end after the last look
-            return "interrupted" if self.story.status == "running" else self.story.status
-        return self.story.status
+            return "interrupted" if self.state.status == "running" else self.state.status
+        return self.state.status
 
     @property
     def label(self) -> str:
@@ -41,13 +41,13 @@ class JobView:
     @property
     def error(self) -> str:
         """What is damaged, or why it failed."""
-        silent = "" if self.story.has_status else "events.jsonl is missing, or says nothing of how far the job is."
-        return self.damage or silent or self.story.error
+        silent = "" if self.state.has_status else "events.jsonl is missing, or says nothing of how far the job is."
+        return self.damage or silent or self.state.error
 
     @property
     def is_settled(self) -> bool:
         """Whether its events tell an end, or what is damaged keeps it from ever running."""
-        return self.story.status in FINAL or bool(self.error and self.story.status == "queued")
+        return self.state.status in FINAL or bool(self.error and self.state.status == "queued")
 
     @property
     def final(self) -> bool:
@@ -57,7 +57,7 @@ class JobView:
     def can_resume(self) -> bool:
         return bool(self.job and self.status in ("interrupted", "stopped", "failed") and self.status != "done")
 
-    def refresh(self) -> "JobView":
+    def refresh(self) -> "JobRecord":
         """Folds in what is new; several threads look at the same view."""
         with self._reading:
             try:
@@ -66,5 +66,5 @@ class JobView:
                 self.damage = f"events.jsonl cannot be read: {error.strerror}."
                 return self
             for event in events:
-                self.story.add(event)
+                self.state.add(event)
         return self

@@ -19,7 +19,7 @@ import filelock
 
 from workbench.core.errors import SEE_LOG, UserError, explain
 from workbench.core.home import Home
-from workbench.jobs.events import EventLog, Story
+from workbench.jobs.events import EventLog, JobState
 from workbench.jobs.job import JOBS, Job, JobContext, JobStopped
 from workbench.jobs.job_file import read_job
 
@@ -28,7 +28,7 @@ PATIENCE_SECONDS = 3600.0
 DEVICE_POLL_SECONDS = 0.25  # how often a job that waits for the device looks whether it is free or a stop is asked for
 
 
-def carry_out(home: Home, folder: Path, echo: Callable[[str], None] | None = None) -> str:
+def execute_job(home: Home, folder: Path, echo: Callable[[str], None] | None = None) -> str:
     """Runs the job in `folder` in this process and records how it ended; returns the final status."""
     mine = filelock.FileLock(folder / ".lock")
     try:
@@ -41,11 +41,11 @@ def carry_out(home: Home, folder: Path, echo: Callable[[str], None] | None = Non
     try:
         job = read_job(folder)
         with _device(job, ctx):
-            story = _story(events)
-            if story.status not in ("queued", "running"):
+            state = _state(events)
+            if state.status not in ("queued", "running"):
                 return "taken"  # stopped while it waited for the device
             events.running()
-            ctx.resume = story.resume
+            ctx.resume = state.resume
             result = job.run(ctx)
         return _record(events, "done", result=result)
     except _Withdrawn:
@@ -86,11 +86,11 @@ def _record(events: EventLog, status: str, **data: Any) -> str:
             time.sleep(1)
 
 
-def _story(events: EventLog) -> Story:
-    story = Story()
+def _state(events: EventLog) -> JobState:
+    state = JobState()
     for event in events.read()[0]:
-        story.add(event)
-    return story
+        state.add(event)
+    return state
 
 
 class _Withdrawn(Exception):
@@ -111,7 +111,7 @@ def _device(job: Job, ctx: JobContext) -> Iterator[None]:
         ctx.waiting("Waiting for the device")
         while not _acquired(lock):
             ctx.checkpoint()
-            if _story(ctx.events).status not in ("queued", "running"):
+            if _state(ctx.events).status not in ("queued", "running"):
                 raise _Withdrawn
             time.sleep(DEVICE_POLL_SECONDS)
     try:
@@ -170,7 +170,7 @@ def spare() -> None:
 def main(folder: Path) -> None:
     _redirect(folder)
     print(time.strftime("%Y-%m-%d %H:%M:%S"), "worker", os.getpid(), "starts", folder.name, flush=True)
-    status = carry_out(Home.at(folder.parent.parent), folder)
+    status = execute_job(Home.at(folder.parent.parent), folder)
     sys.stdout.flush()
     sys.stderr.flush()
     code = {"done": 0, "stopped": 0, "taken": ALREADY_TAKEN}.get(status, 1)

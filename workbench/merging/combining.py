@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
-from workbench.core.home import writing
+from workbench.core.home import atomic_dir
 from workbench.core.lineage import Manifest, parent_of, write_manifest
 from workbench.jobs.job import JobContext
 from workbench.merging.jobs.combine_adapters import SVD, CombineAdapters, ranks, uneven
@@ -32,7 +32,7 @@ def run(job: CombineAdapters, ctx: JobContext) -> dict[str, Any]:
     base = resolve(ctx.home, job.adapters[0], "adapters").base
     for note in uneven(folders):
         ctx.note(note)
-    with writing(ctx.home.models / job.output) as partial:
+    with atomic_dir(ctx.home.models / job.output) as partial:
         rank = combine(base, folders, job, partial, ctx)
         copy_texts(folders[0], partial)
         parents = [parent_of(base, "base"), *(parent_of(folder, "combined") for folder in folders)]

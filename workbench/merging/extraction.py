@@ -16,7 +16,7 @@ from transformers import AutoConfig
 from transformers.pytorch_utils import Conv1D
 
 from workbench.core.errors import UserError
-from workbench.core.home import writing
+from workbench.core.home import atomic_dir
 from workbench.core.lineage import Manifest, parent_of, write_manifest
 from workbench.jobs.job import JobContext
 from workbench.merging.combining import weightless
@@ -114,7 +114,7 @@ def _name_of(modules: dict[str, nn.Module], wanted: nn.Module | None) -> str:
 def run(job: ExtractLora, ctx: JobContext) -> dict[str, Any]:
     """Extracts the adapter and puts it on the shelf; its result has the figures of `extract`."""
     tuned, base = resolve(ctx.home, job.model), resolve(ctx.home, job.base, "base")
-    with writing(ctx.home.models / job.output_name) as partial:
+    with atomic_dir(ctx.home.models / job.output_name) as partial:
         result = {"model": job.output_name, **extract(base, tuned, job, partial, ctx)}
         copy_texts(tuned.home_of_template, partial)
         parents = [parent_of(base.base, "base"), parent_of(model_folder(ctx.home, job.model), "extracted")]

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from workbench.core.errors import Problem, Problems, SpecError, UserError
 from workbench.core.foreign_configuration import MERGE, refuse_configuration, refuse_recipes
-from workbench.core.home import Home, entries
+from workbench.core.home import Home, list_artifacts
 from workbench.core.lineage import read_manifest
 from workbench.core.spec import Spec, dump_yaml, load_yaml
 from workbench.models import tensors
@@ -223,7 +223,7 @@ def find(home: Home, written: str) -> Resolved:
 def _from_hub(home: Home, written: str) -> str:
     """The shelf's name of the model that was downloaded from this hub id, or ''."""
     repo, _, revision = written.partition("@")
-    for folder in entries(home.models):
+    for folder in list_artifacts(home.models):
         try:
             made_by = read_manifest(folder).made_by
         except UserError:
@@ -240,7 +240,7 @@ def _folder_name(home: Home, written: str) -> str:
     path = Path(written).expanduser().resolve()
     if path.parent == home.models.resolve():
         return path.name
-    for folder in entries(home.models):
+    for folder in list_artifacts(home.models):
         try:
             if read_manifest(folder).made_by.get("source") == str(path):
                 return folder.name

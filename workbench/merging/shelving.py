@@ -6,7 +6,7 @@ Imports torch and mergekit: only job processes import this.
 import shutil
 from collections.abc import Mapping
 
-from workbench.core.home import inside, write_text, writing
+from workbench.core.home import atomic_dir, safe_join, write_text
 from workbench.core.lineage import Manifest, Parent, parent_of, write_manifest
 from workbench.family.model_card import model_card
 from workbench.jobs.job import JobContext
@@ -22,7 +22,7 @@ def shelve(
     ctx: JobContext, recipe: Recipe, plan: Plan, writer: ShardWriter, manifest: Manifest, replace: bool = False
 ) -> None:
     """Gives what `merge_to` wrote its place, whole or not at all, and removes the files it came from."""
-    with writing(inside(ctx.home.models, manifest.name, "output"), replace) as partial:
+    with atomic_dir(safe_join(ctx.home.models, manifest.name, "output"), replace) as partial:
         writer.finish(partial)
         plan.save_rest(partial)
         check_tokenizer(partial, field="recipe", note=print)

@@ -15,10 +15,10 @@ class TrialModel:
     """A model of the shelf, loaded once; `take` overwrites its weights. Raises `UserError` when it cannot be loaded."""
 
     def __init__(self, home: Home, name: str):
-        from workbench.core.hardware import probe
+        from workbench.core.hardware import detect_hardware
         from workbench.models.loading import load_base
 
-        self.hardware = probe()
+        self.hardware = detect_hardware()
         self.model: Any = load_base(find(home, name).base, self.hardware).eval()
         self._tensors: dict[str, Tensor] = self.model.state_dict()
 

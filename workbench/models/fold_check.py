@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from workbench.core.errors import UserError
-from workbench.core.hardware import Hardware, probe
+from workbench.core.hardware import Hardware, detect_hardware
 from workbench.jobs.job import JobContext
 from workbench.models import tensors
 from workbench.models.adapters import adapter_kind
@@ -118,7 +118,7 @@ def _cpu(base: Path, dtype: str) -> tuple[Hardware, torch.dtype]:
     own: torch.dtype = getattr(torch, dtype)
     wide = torch.promote_types(own, torch.float32)
     fits = tensors.summary(base).parameters * wide.itemsize < room
-    return Hardware(**{**vars(probe()), "device": "cpu"}), wide if fits else own
+    return Hardware(**{**vars(detect_hardware()), "device": "cpu"}), wide if fits else own
 
 
 @torch.inference_mode()

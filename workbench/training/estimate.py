@@ -6,10 +6,10 @@ from typing import Any
 
 from workbench.core.errors import UserError
 from workbench.core.formats import JOB_FORMAT
-from workbench.core.home import Home, entries
+from workbench.core.home import Home, list_artifacts
 from workbench.core.limits import bounded_text
 from workbench.core.spec import load_yaml
-from workbench.jobs.events import EventLog, Story
+from workbench.jobs.events import EventLog, JobState
 
 LOOKED_AT = 50
 
@@ -38,14 +38,14 @@ def estimate(
 
 def speed_of(home: Home, model: str) -> tuple[float, str | None]:
     """Tokens a second of the newest finished training of that model, and the job; (0, None) when there is none."""
-    for folder in sorted(entries(home.jobs), reverse=True)[:LOOKED_AT]:
+    for folder in sorted(list_artifacts(home.jobs), reverse=True)[:LOOKED_AT]:
         try:
             job = JOB_FORMAT.upgrade(load_yaml(bounded_text(folder / JOB_FORMAT.file_name)), folder.name)
         except UserError:
             continue  # whatever one folder holds, the others can still tell
         if not isinstance(job, dict) or (job.get("method"), job.get("model")) != ("train", model):
             continue
-        story = Story()
+        story = JobState()
         for event in EventLog(folder / "events.jsonl").read()[0]:
             story.add(event)
         speeds = [point["tokens_per_second"] for point in story.points if point.get("tokens_per_second")]

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from workbench.core.errors import UserError
-from workbench.core.hardware import Hardware, remember
-from workbench.core.home import writing
+from workbench.core.hardware import Hardware, detect_and_cache
+from workbench.core.home import atomic_dir
 from workbench.core.lineage import Manifest, Parent, parent_of, read_manifest, write_manifest
 from workbench.data.encoding.batches import Tally
 from workbench.data.encoding.cache import EncodedRows, encoded_rows
@@ -31,7 +31,7 @@ def train(job: Train, ctx: JobContext) -> dict[str, Any]:
     from workbench.models.tokenizer_check import check_tokenizer
 
     set_seed(job.seed)  # the fresh adapter's weights are drawn before the trainer seeds its own work
-    hardware = remember(ctx.home)
+    hardware = detect_and_cache(ctx.home)
     source = resolve(ctx.home, job.model)
     template = get_template(job.template, source.home_of_template)
     check_tokenizer(source.home_of_template, template, "model", ctx.note, source.base)
@@ -194,7 +194,7 @@ def _save(job: Train, ctx: JobContext, trainer: Any, setup: Setup, source: Resol
     from workbench.models.tokenizer_check import check_tokenizer
 
     tuner, target, info = job.tuner, ctx.home.models / job.output_name, dict(result)
-    with writing(target, replace=ctx.resume and _made_by(target, ctx)) as partial:
+    with atomic_dir(target, replace=ctx.resume and _made_by(target, ctx)) as partial:
         info |= tuner.save(trainer.model, source.base, partial)
         copy_tokenizer(source.home_of_template, partial, get_template(job.template, source.home_of_template))
         check_tokenizer(partial, field="model", note=print, base=tuner.base_of_result(source.base))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from workbench.core.errors import Problems, UserError
-from workbench.core.hardware import Hardware, known
+from workbench.core.hardware import Hardware, cached_hardware
 from workbench.core.home import Home
 from workbench.core.lineage import Parent, parent_of, read_manifest
 from workbench.core.registry import Method, Registry
@@ -140,7 +140,7 @@ class WholeModelTuner(Tuner):
 
     def check(self, home: Home, source: Resolved, problems: Problems) -> None:
         super().check(home, source, problems)
-        hardware = known(home)
+        hardware = cached_hardware(home)
         available = hardware.ram if hardware.device in ("cpu", "mps") else hardware.memory
         required = self.memory(source.base)
         if 0 < available < required:

@@ -11,7 +11,7 @@ import pytest
 from tests.toys import conversations, preferences, toy_tokenizer
 from workbench.__main__ import main
 from workbench.cli.data import located
-from workbench.core.home import Home, writing
+from workbench.core.home import Home, atomic_dir
 from workbench.core.lineage import Manifest, write_manifest
 from workbench.core.spec import load_yaml
 from workbench.data.store.datasets import all_rows, dataset_manifest, write_rows
@@ -170,7 +170,7 @@ def test_a_row_is_shown_in_a_template(home: Home, guide: str, cli: Cli) -> None:
     assert "has no row 99" in cli("data", "show", guide, "--row", 99)[2]
     write_rows(home, "pairs", "preference", preferences(2))
     assert "── rejected\n" in cli("data", "show", "pairs")[1]
-    with writing(home.models / "toy") as folder:
+    with atomic_dir(home.models / "toy") as folder:
         toy_tokenizer(folder)
         (folder / "config.json").write_text('{"model_type": "llama", "architectures": ["LlamaForCausalLM"]}')
         write_manifest(folder, Manifest(kind="model", name="toy"))

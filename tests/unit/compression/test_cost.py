@@ -34,7 +34,7 @@ from workbench.compression.evaluation.windows import ScoredText, TextRow
 from workbench.compression.jobs.cost import Cost
 from workbench.compression.variants import find_variant, quantization
 from workbench.core.errors import Problems, UserError
-from workbench.core.home import Home, writing
+from workbench.core.home import Home, atomic_dir
 from workbench.core.lineage import Manifest, parent_of, write_manifest
 from workbench.inference.backend import Backend
 from workbench.jobs.job import JobContext, JobStopped
@@ -375,7 +375,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
 
 def copy_of(home: Home, name: str, change: Callable[[Any], Any]) -> None:
     source = home.models / "toy"
-    with writing(home.models / name) as folder:
+    with atomic_dir(home.models / name) as folder:
         for path in source.iterdir():
             if path.suffix in (".json", ".jinja"):
                 (folder / path.name).write_bytes(path.read_bytes())

@@ -21,8 +21,8 @@ from workbench.core.home import Home, write_text
 from workbench.core.lineage import read_manifest
 from workbench.jobs.job import STOP_FILE, JobContext, JobStopped
 from workbench.jobs.queue import Queue
-from workbench.jobs.view import JobView
-from workbench.jobs.worker import carry_out
+from workbench.jobs.view import JobRecord
+from workbench.jobs.worker import execute_job
 from workbench.models.anatomy import Anatomy, within
 from workbench.models.loading import load_base
 from workbench.models.shelf import model_info, resolve
@@ -64,7 +64,7 @@ def problems_of(home: Home, **settings: Any) -> str:
     return "\n".join(str(problem) for problem in found.found)
 
 
-def train(home: Home, output: str, **settings: Any) -> JobView:
+def train(home: Home, output: str, **settings: Any) -> JobRecord:
     common = {"dataset": "talks", "output": output, "max_steps": 4, "batch_size": 4, "warmup": 0, "eval_every": 100}
     return carry(home, Train.parse({**common, "objective": {"method": "sft", "learning_rate": 0.01}, **settings}))
 
@@ -384,7 +384,7 @@ def sparse(home: Home) -> str:
 
 def test_healing_all_weights_lowers_the_loss_and_keeps_every_zero(home: Home, sparse: str) -> None:
     view = train(home, "healed", model=sparse, tuner="full", weight_decay=0.1, checkpoint_every=2)
-    assert view.story.result["eval_loss_last"] < view.story.result["eval_loss_first"] - 0.1
+    assert view.state.result["eval_loss_last"] < view.state.result["eval_loss_first"] - 0.1
     before, after = zeros(home, sparse), zeros(home, "healed")
     linear = Anatomy.of(home.models / sparse).linear()
     assert all(torch.equal(before[name], after[name]) for name in linear)
@@ -409,10 +409,10 @@ def test_a_full_run_that_was_stopped_goes_on_and_keeps_the_zeros(home: Home, spa
         asked = iter(["", "", "keep"])
         patch.setattr(JobContext, "stop_requested", lambda _: next(asked, "keep"))
         before = signal.getsignal(signal.SIGTERM)
-        assert carry_out(home, view.folder) == "stopped"
+        assert execute_job(home, view.folder) == "stopped"
     assert read_manifest(home.models / "broken").info["steps"] == 3
     queue.resume(view.id)
-    assert carry_out(home, view.folder) == "done"
+    assert execute_job(home, view.folder) == "done"
     signal.signal(signal.SIGTERM, before)
     one, other = tensors(home, "unbroken"), tensors(home, "broken")
     assert all(torch.allclose(one[name], other[name], atol=1e-6) for name in one)
@@ -422,7 +422,7 @@ def test_a_full_run_that_was_stopped_goes_on_and_keeps_the_zeros(home: Home, spa
 
 def test_lora_heals_a_smaller_model_as_any_other(home: Home) -> None:
     prune(home, "thin", {"method": "mlp-width", "share": 0.5})
-    found = train(home, "thin-healed", model="thin").story.result
+    found = train(home, "thin-healed", model="thin").state.result
     assert found["eval_loss_last"] < found["eval_loss_first"] - 0.1
     assert read_manifest(home.models / "thin-healed").kind == "adapter"
 
@@ -478,10 +478,10 @@ def poor(home: Home) -> str:
 def test_a_pruned_model_learns_from_the_one_it_was_pruned_from(tuner: str, home: Home, poor: str) -> None:
     objective = {"method": "distill", "learning_rate": 0.003, "alpha": 1.0}
     view = train(home, f"pupil-{tuner}", model=poor, tuner=tuner, objective=objective, max_steps=6, batch_size=6)
-    points = [point for point in view.story.points if "eval_kl" in point]
+    points = [point for point in view.state.points if "eval_kl" in point]
     assert points[-1]["eval_kl"] < points[0]["eval_kl"] * 0.8
     assert points[0]["eval_loss"] == pytest.approx(points[0]["eval_kl"], rel=1e-3)
-    assert {"kl", "nll", "loss"} <= {key for point in view.story.points for key in point}
+    assert {"kl", "nll", "loss"} <= {key for point in view.state.points for key in point}
     roles = {(parent.role, parent.name) for parent in read_manifest(home.models / f"pupil-{tuner}").parents}
     assert ("teacher", "toy") in roles and (("start" if tuner == "full" else "base"), poor) in roles
     assert pruned_from(home, f"pupil-{tuner}") == "toy"
@@ -490,7 +490,7 @@ def test_a_pruned_model_learns_from_the_one_it_was_pruned_from(tuner: str, home:
 def test_half_of_the_loss_is_the_answers(home: Home, sparse: str) -> None:
     objective = {"method": "distill", "temperature": 2.0}
     view = train(home, "half-half", model=sparse, objective=objective, max_steps=1, batch_size=6)
-    point = next(point for point in view.story.points if "eval_kl" in point)
+    point = next(point for point in view.state.points if "eval_kl" in point)
     assert point["eval_loss"] == pytest.approx(0.5 * 4 * point["eval_kl"] + 0.5 * point["eval_nll"], rel=1e-3)
 
 

@@ -24,7 +24,7 @@ from workbench.compression.quantizers.gptq import Gptq
 from workbench.compression.quantizers.zeropoint import ZeroPoint
 from workbench.compression.separate_env import CommandFailed, Environment
 from workbench.core.errors import Problems, UserError
-from workbench.core.hardware import Hardware, probe
+from workbench.core.hardware import Hardware, detect_hardware
 from workbench.core.home import Home
 from workbench.core.lineage import Manifest, read_manifest, write_manifest
 from workbench.inference.loss import Encoded, encode, loss_of, rows_of
@@ -211,12 +211,12 @@ def nf4(home: Home) -> Path:
 def test_an_answer_does_not_change_the_weights_of_a_quantized_folder(nf4: Path, rows: list[Encoded]) -> None:
     if not repacks():
         pytest.skip("bitsandbytes rearranges weights on CPUs with AVX512-BF16 only; this is none")
-    model: Any = load_base(nf4, probe())
+    model: Any = load_base(nf4, detect_hardware())
     weight = model.model.layers[0].mlp.up_proj.weight
     before = weight.data.clone()
     first = loss(model, rows)
     assert weight.data.shape == before.shape and torch.equal(weight.data, before)
-    faster: Any = load_base(nf4, probe(), answers_only=True)
+    faster: Any = load_base(nf4, detect_hardware(), answers_only=True)
     assert abs(loss(faster, rows) - first) < 0.05
     assert faster.model.layers[0].mlp.up_proj.weight.data.shape != before.shape  # else the guard guards nothing
 
@@ -226,13 +226,13 @@ def test_answering_saving_and_loading_again_gives_the_same_loss(
 ) -> None:
     if not repacks():
         pytest.skip("bitsandbytes rearranges weights on CPUs with AVX512-BF16 only; this is none")
-    model: Any = load_base(home.models / "toy", probe(), four_bits())
+    model: Any = load_base(home.models / "toy", detect_hardware(), four_bits())
     model.save_pretrained(tmp_path / "before")
     first = loss(model, rows)
     model.save_pretrained(tmp_path / "after")
     before, after = (load_file(tmp_path / name / "model.safetensors") for name in ("before", "after"))
     assert before.keys() == after.keys() and all(torch.equal(before[name], after[name]) for name in before)
-    assert abs(loss(load_base(tmp_path / "after", probe()), rows) - first) < 1e-3
+    assert abs(loss(load_base(tmp_path / "after", detect_hardware()), rows) - first) < 1e-3
 
 
 @pytest.mark.parametrize("packed", [True, False])
@@ -241,7 +241,8 @@ def test_qlora_folded_after_an_answer_gives_the_same_loss(
 ) -> None:
     if not repacks():
         pytest.skip("bitsandbytes rearranges weights on CPUs with AVX512-BF16 only; this is none")
-    base = load_base(nf4, probe()) if packed else load_base(home.models / "toy", probe(), four_bits())
+    hardware = detect_hardware()
+    base = load_base(nf4, hardware) if packed else load_base(home.models / "toy", hardware, four_bits())
     torch.manual_seed(0)
     model: Any = get_peft_model(base, LoraConfig(r=4, target_modules="all-linear", init_lora_weights=False))
     first = loss(model, rows)

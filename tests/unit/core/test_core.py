@@ -9,22 +9,22 @@ import pytest
 from pydantic import Field
 
 from workbench.core.errors import SEE_LOG, Problems, SpecError, UserError, explain
-from workbench.core.hardware import Hardware, known, quick
+from workbench.core.hardware import Hardware, cached_hardware, hardware_from_os
 from workbench.core.home import (
     OLD,
     PARTIAL,
     Home,
-    all_entries,
-    entries,
+    atomic_dir,
     existing,
     free_name,
     hidden_name,
-    inside,
+    list_all_artifacts,
+    list_artifacts,
     remove_entry,
+    remove_stale,
+    safe_join,
     safe_name,
     slug,
-    sweep,
-    writing,
 )
 from workbench.core.lineage import Manifest, digest_of, read_manifest, write_manifest
 from workbench.core.registry import Method, Registry
@@ -152,7 +152,7 @@ TRICKS = ["", " ", ".", "..", "../x", "a/b", "/etc", "a\\b", ".hidden", "-rf", "
 @pytest.mark.parametrize("name", TRICKS)
 def test_a_path_trick_is_no_name(name: str, tmp_path: Path) -> None:
     with pytest.raises(UserError) as caught:
-        inside(tmp_path, name, "output")
+        safe_join(tmp_path, name, "output")
     assert caught.value.field == "output" and caught.value.remedy
 
 
@@ -164,7 +164,7 @@ def test_a_link_out_of_the_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "shelf").mkdir()
     (tmp_path / "shelf" / "link").symlink_to(tmp_path)
     with pytest.raises(UserError, match="outside"):
-        inside(tmp_path / "shelf", "link")
+        safe_join(tmp_path / "shelf", "link")
 
 
 def test_other_scripts_give_usable_names() -> None:
@@ -190,16 +190,16 @@ def test_a_home_that_cannot_be_written_says_so(tmp_path: Path) -> None:
 
 
 def test_an_artifact_appears_whole(tmp_path: Path) -> None:
-    with writing(tmp_path / "thing") as folder:
+    with atomic_dir(tmp_path / "thing") as folder:
         (folder / "file").write_text("x")
-        assert entries(tmp_path) == []
+        assert list_artifacts(tmp_path) == []
     assert [path.name for path in tmp_path.iterdir()] == ["thing"]
     assert (tmp_path / "thing" / "file").read_text() == "x"
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
 def test_nothing_is_left_after_an_exception(error: type[BaseException], tmp_path: Path) -> None:
-    with pytest.raises(error), writing(tmp_path / "thing") as folder:
+    with pytest.raises(error), atomic_dir(tmp_path / "thing") as folder:
         (folder / "file").write_text("x")
         raise error
     assert list(tmp_path.iterdir()) == []
@@ -207,21 +207,21 @@ def test_nothing_is_left_after_an_exception(error: type[BaseException], tmp_path
 
 def test_a_taken_name_is_refused_before_work_starts(tmp_path: Path) -> None:
     (tmp_path / "thing").mkdir()
-    with pytest.raises(UserError, match="exists already"), writing(tmp_path / "thing"):
+    with pytest.raises(UserError, match="exists already"), atomic_dir(tmp_path / "thing"):
         pytest.fail("the block must not run")
 
 
 def test_replacing_puts_the_new_one_in_the_old_ones_place(tmp_path: Path) -> None:
     for text in ("old", "new"):
-        with writing(tmp_path / "thing", replace=True) as folder:
+        with atomic_dir(tmp_path / "thing", replace=True) as folder:
             (folder / text).write_text(text)
     assert [path.name for path in tmp_path.rglob("*")] == ["thing", "new"]
 
 
 def test_a_replacement_that_fails_leaves_the_old_one(tmp_path: Path) -> None:
-    with writing(tmp_path / "thing") as folder:
+    with atomic_dir(tmp_path / "thing") as folder:
         (folder / "old").write_text("old")
-    with pytest.raises(ValueError), writing(tmp_path / "thing", replace=True):
+    with pytest.raises(ValueError), atomic_dir(tmp_path / "thing", replace=True):
         raise ValueError
     assert [path.name for path in tmp_path.rglob("*")] == ["thing", "old"]
 
@@ -229,7 +229,7 @@ def test_a_replacement_that_fails_leaves_the_old_one(tmp_path: Path) -> None:
 def test_sweeping_removes_what_the_dead_left_and_spares_the_living(tmp_path: Path) -> None:
     for name in (f".partial-a-b-{DEAD}-00aa", f".partial-c-{os.getpid()}-00aa", ".partial-odd", "kept"):
         (tmp_path / name).mkdir()
-    sweep(tmp_path)
+    remove_stale(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {f".partial-c-{os.getpid()}-00aa", ".partial-odd", "kept"}
 
 
@@ -240,7 +240,7 @@ def test_sweeping_knows_the_process_and_not_only_its_pid(prefix: str, name: str,
     earlier = tmp_path / f"{prefix}{name}-{os.getpid()}.000000000000-00aabb"  # had the pid before
     for folder in (mine, earlier):
         folder.mkdir()
-    sweep(tmp_path)
+    remove_stale(tmp_path)
     given_back = [name] if prefix == OLD else []
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([mine.name, *given_back])
 
@@ -256,7 +256,7 @@ def test_what_lies_on_a_shelf_is_found_and_removed_whatever_it_is(tmp_path: Path
     (shelf / "nowhere").symlink_to(tmp_path / "gone")
     (shelf / ("n" * 250)).mkdir()
     (shelf / ".hidden").mkdir()
-    for path in all_entries(shelf):
+    for path in list_all_artifacts(shelf):
         assert existing(shelf, path.name) == path
         remove_entry(path)
     assert [path.name for path in shelf.iterdir()] == [".hidden"] and outside.is_dir()
@@ -267,14 +267,14 @@ def test_what_lies_on_a_shelf_is_found_and_removed_whatever_it_is(tmp_path: Path
 def test_sweeping_gives_back_what_lost_its_replacement(tmp_path: Path) -> None:
     (tmp_path / f".old-my-thing-{DEAD}-00aa").mkdir()
     (tmp_path / f".old-my-thing-{DEAD}-00aa" / "file").write_text("precious")
-    sweep(tmp_path)
+    remove_stale(tmp_path)
     assert (tmp_path / "my-thing" / "file").read_text() == "precious"
 
 
 def test_sweeping_drops_the_old_when_the_new_is_there(tmp_path: Path) -> None:
     (tmp_path / "thing").mkdir()
     (tmp_path / f".old-thing-{DEAD}-00aa").mkdir()
-    sweep(tmp_path)
+    remove_stale(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["thing"]
 
 
@@ -360,7 +360,7 @@ def test_a_damaged_memory_of_the_hardware_is_looked_up_again(text: str | None, t
     home = Home.at(tmp_path)
     if text is not None:
         (home.cache / "hardware.json").write_text(text)
-    assert known(home).device == quick().device
+    assert cached_hardware(home).device == hardware_from_os().device
 
 
 def test_the_hardware_is_told_in_a_line() -> None:

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from tests.toys import conversations
 from workbench.core.errors import SpecError, UserError
-from workbench.core.home import Home, entries
+from workbench.core.home import Home, list_artifacts
 from workbench.core.lineage import verify
 from workbench.data.recipes import pipeline
 from workbench.data.recipes.importing import import_dataset
@@ -234,7 +234,7 @@ def test_a_dataset_imported_anew_meanwhile_stays(home: Home, monkeypatch: pytest
     monkeypatch.setattr(pipeline, "run_steps", slow)
     with pytest.raises(UserError, match="imported anew"):
         apply(home, "test_loud")
-    assert len(questions(home)) == 6 and len(entries(home.datasets)) == 1
+    assert len(questions(home)) == 6 and len(list_artifacts(home.datasets)) == 1
 
 
 def test_an_edit_of_a_row_that_is_gone_is_told(home: Home) -> None:
@@ -269,7 +269,7 @@ def test_everything_wrong_is_told_at_once_and_nothing_changes(home: Home) -> Non
         apply(home, {"method": "test_short", "least": 100})
     with pytest.raises(SpecError, match="Did you mean"):
         apply(home, "test_shot")
-    assert dataset_manifest(home, "talks").digest == before and len(entries(home.datasets)) == 1
+    assert dataset_manifest(home, "talks").digest == before and len(list_artifacts(home.datasets)) == 1
 
 
 def test_rows_made_here_keep_their_split(home: Home) -> None:
@@ -305,7 +305,7 @@ def test_results_used_long_ago_make_room(home: Home) -> None:
     apply(home, "test_loud")
     kept = pipeline.report(home, "talks")[0]["key"]
     prune_cache(home.cache / "steps", {kept}, limit=1)
-    assert [path.name for path in entries(home.cache / "steps")] == [kept]
+    assert [path.name for path in list_artifacts(home.cache / "steps")] == [kept]
     apply(home, "test_short")
     assert RUNS == ["short 5", "loud", "short 5"]
 

@@ -68,7 +68,7 @@ def toys(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def home(toys: Path, own_home: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
-    monkeypatch.setattr(engine_module, "probe", lambda: EXACT)
+    monkeypatch.setattr(engine_module, "detect_hardware", lambda: EXACT)
     shutil.copytree(toys, own_home)
     return Home.at(own_home)
 
@@ -498,7 +498,7 @@ def test_votes_become_a_stacking_ensemble(home: Home) -> None:
     answered(home, PAIR, 20)
     cast(home)
     close(home, "s")
-    result = carry(home, FitStacking(session="s", output="stacked", folds=4)).story.result
+    result = carry(home, FitStacking(session="s", output="stacked", folds=4)).state.result
     assert result["model"] == "stacked" and result["best_member"] == "other"
     assert result["accuracy"]["n"] == result["votes"] >= 8 and result["accuracy"]["share"] > 0.9
     assert "too few to rely on" in result["verdict"]

@@ -10,7 +10,7 @@ import pytest
 from tabs.figures.family import figure, generations, layout
 from tests.voting import by, close
 from workbench.core.errors import UserError
-from workbench.core.home import Home, entries, writing
+from workbench.core.home import Home, atomic_dir, list_artifacts
 from workbench.core.lineage import Manifest, Parent, parent_of, read_manifest, write_manifest
 from workbench.core.spec import load_yaml
 from workbench.data.store.datasets import write_rows
@@ -28,7 +28,7 @@ def home(own_home: Path) -> Home:
 
 
 def put(home: Home, name: str, parents: list[Parent] = [], kind: str = "model", text: str = "", **made_by: str) -> Path:  # noqa: B006
-    with writing(home.models / name, replace=True) as folder:
+    with atomic_dir(home.models / name, replace=True) as folder:
         (folder / "config.json").write_text(text or json.dumps({"name": name}))
         write_manifest(folder, Manifest(kind=kind, name=name, parents=parents, made_by=made_by or {"method": "toy"}))
     return home.models / name
@@ -325,7 +325,7 @@ def test_nothing_breaks_out_of_its_place_in_a_card(home: Home) -> None:
 
 def test_every_artifact_of_a_home_has_a_card(home: Home) -> None:
     chain(home)
-    for folder in entries(home.models):
+    for folder in list_artifacts(home.models):
         manifest = read_manifest(folder)
         front = head(model_card(manifest, home=home))
         assert front["library_name"] == ("peft" if manifest.kind == "adapter" else "transformers")

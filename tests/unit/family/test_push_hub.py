@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from workbench.core.errors import Problems, UserError
-from workbench.core.home import Home, writing
+from workbench.core.home import Home, atomic_dir
 from workbench.core.lineage import Manifest, write_manifest
 from workbench.family.front_matter import declared
 from workbench.family.jobs.push_gguf import model_card
@@ -19,7 +19,7 @@ NAMES = ["small-q8_0", "small-q4_k_m"]
 def home(tmp_path: Path) -> Home:
     home = Home.at(tmp_path / "home")
     for name in NAMES:
-        with writing(home.models / name) as folder:
+        with atomic_dir(home.models / name) as folder:
             (folder / "model.gguf").write_bytes(b"GGUF" + bytes(2000))
             (folder / "README.md").write_text("---\nlicense: mit\nbase_model: owner/small\n---\n")
             kind = name.removeprefix("small-").upper()

@@ -44,7 +44,7 @@ def home(toys: Path, own_home: Path) -> Home:
 
 @pytest.fixture
 def engine(home: Home, monkeypatch: pytest.MonkeyPatch) -> Engine:
-    monkeypatch.setattr(engine_module, "probe", lambda: EXACT)
+    monkeypatch.setattr(engine_module, "detect_hardware", lambda: EXACT)
     return Engine(home)
 
 

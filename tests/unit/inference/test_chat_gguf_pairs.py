@@ -36,7 +36,7 @@ def home(tmp_path_factory: pytest.TempPathFactory, own_home: Path) -> Home:
 
 @pytest.fixture
 def engine(home: Home, monkeypatch: pytest.MonkeyPatch) -> Engine:
-    monkeypatch.setattr(engine_module, "probe", lambda: EXACT)
+    monkeypatch.setattr(engine_module, "detect_hardware", lambda: EXACT)
     return Engine(home)
 
 
@@ -104,7 +104,7 @@ def test_a_gguf_needs_nothing_of_its_source_on_the_shelf(home: Home, engine: Eng
 
 
 def test_a_faithful_gguf_agrees_to_the_last_token(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine_module, "probe", lambda: EXACT)
+    monkeypatch.setattr(engine_module, "detect_hardware", lambda: EXACT)
     result = run(home, Parity(model="toy-f32", prompts="talks", number=6, tokens=16))
     assert (result["source"], result["type"], result["source_dtype"]) == ("toy", "F32", "float32")
     assert result["prompts"] == result["written_alike"] == result["read_alike"] == result["same_answers"] == 6
@@ -116,7 +116,7 @@ def test_a_faithful_gguf_agrees_to_the_last_token(home: Home, monkeypatch: pytes
 
 
 def test_a_gguf_of_other_weights_is_found_out(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine_module, "probe", lambda: EXACT)
+    monkeypatch.setattr(engine_module, "detect_hardware", lambda: EXACT)
     toy_gguf(home, name="wrong", source="other")
     result = run(home, Parity(model="wrong", source="toy", prompts="talks", number=3, tokens=16))
     assert result["same_answers"] == 0 and result["agreement"] < 0.5
@@ -126,7 +126,7 @@ def test_a_gguf_of_other_weights_is_found_out(home: Home, monkeypatch: pytest.Mo
 
 
 def test_another_template_and_other_tokens_are_told(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine_module, "probe", lambda: EXACT)
+    monkeypatch.setattr(engine_module, "detect_hardware", lambda: EXACT)
     toy_gguf(home, name="turned", template="{% for m in messages %}{{ m['content'] }}{% endfor %}")
     result = run(home, Parity(model="turned", number=3, tokens=4))
     assert (result["written_alike"], result["read_alike"], result["same_answers"]) == (0, 3, 3)
@@ -174,7 +174,7 @@ def test_near_ties_of_a_float_file_are_no_fault() -> None:
 def test_a_gguf_is_compared_in_a_labelling_session(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     from workbench.preferences.sessions import get_session
 
-    monkeypatch.setattr(engine_module, "probe", lambda: EXACT)
+    monkeypatch.setattr(engine_module, "detect_hardware", lambda: EXACT)
     warm = Decoding(temperature=2, max_new_tokens=8)
     models = ["toy", "toy-f32", "toy-f32+a"]
     run(home, Generate(session="three", models=models, prompts="talks", limit=4, batch_size=2, decoding=warm))

@@ -18,12 +18,12 @@ from workbench.core.assets import ROOT
 from workbench.core.errors import SEE_LOG, UserError
 from workbench.core.home import Home
 from workbench.core.plugins import VARIABLE
-from workbench.jobs.events import EventLog, Story
+from workbench.jobs.events import EventLog, JobState
 from workbench.jobs.job import JOBS, STOP_FILE, Job
 from workbench.jobs.queue import Queue, job_result
 from workbench.jobs.runner import Runner, _spawn
-from workbench.jobs.view import JobView
-from workbench.jobs.worker import carry_out
+from workbench.jobs.view import JobRecord
+from workbench.jobs.worker import execute_job
 
 
 @pytest.fixture(autouse=True)
@@ -67,26 +67,26 @@ def sigterm() -> Iterator[None]:
     signal.signal(signal.SIGTERM, before)
 
 
-def folded(*events: dict[str, object]) -> Story:
-    story = Story()
+def folded(*events: dict[str, object]) -> JobState:
+    state = JobState()
     for at, event in enumerate(events):
-        story.add({"t": float(at), **event})
-    return story
+        state.add({"t": float(at), **event})
+    return state
 
 
-def ended(queue: Queue, job: str) -> JobView:
+def ended(queue: Queue, job: str) -> JobRecord:
     return until(lambda: view if (view := queue.get(job)).final else None, what=f"the end of {job}")
 
 
-def runs(queue: Queue, job: str) -> JobView:
-    return until(lambda: view if (view := queue.get(job)).story.points else None, what=f"a step of {job}")
+def runs(queue: Queue, job: str) -> JobRecord:
+    return until(lambda: view if (view := queue.get(job)).state.points else None, what=f"a step of {job}")
 
 
 def long_nap(method: type[Job] = naps.Nap) -> Job:
     return method(steps=2000, pause=0.05)  # type: ignore[call-arg]
 
 
-def statuses(view: JobView) -> list[str]:
+def statuses(view: JobRecord) -> list[str]:
     return [event["status"] for event in EventLog(view.folder / "events.jsonl").read()[0] if event["type"] == "status"]
 
 
@@ -132,53 +132,53 @@ def test_numbers_that_json_has_not_become_none(tmp_path: Path) -> None:
     assert log.read()[0][0]["loss"] is None and log.read()[0][0]["more"] == {"a": [None, 1.5]}
 
 
-# ---- Story -------------------------------------------------------------------------------------------------
+# ---- JobState -------------------------------------------------------------------------------------------------
 
 
 def test_a_story_tells_how_a_job_went() -> None:
-    story = folded(
+    state = folded(
         {"type": "status", "status": "queued"},
         {"type": "status", "status": "running", "pid": 7, "process_started": 1.5},
         {"type": "metrics", "step": 1, "loss": 2.0},
         {"type": "of a later version"},
         {"type": "status", "status": "done", "result": {"model": "m"}},
     )
-    assert (story.status, story.pid, story.started_at, story.ended_at) == ("done", 7, 1.0, 4.0)
-    assert (story.points, story.result) == ([{"step": 1, "loss": 2.0}], {"model": "m"})
+    assert (state.status, state.pid, state.started_at, state.ended_at) == ("done", 7, 1.0, 4.0)
+    assert (state.points, state.result) == ([{"step": 1, "loss": 2.0}], {"model": "m"})
 
 
 def test_a_rewind_drops_what_will_be_done_again() -> None:
     steps = [{"type": "metrics", "step": step} for step in (1, 2, 3, 4)]
-    story = folded(*steps, {"type": "rewind", "step": 2}, {"type": "metrics", "step": 3})
-    assert [point["step"] for point in story.points] == [1, 2, 3] and story.generation == 1
+    state = folded(*steps, {"type": "rewind", "step": 2}, {"type": "metrics", "step": 3})
+    assert [point["step"] for point in state.points] == [1, 2, 3] and state.generation == 1
 
 
 def test_a_rewind_to_where_it_is_changes_nothing() -> None:
-    story = folded({"type": "metrics", "step": 1}, {"type": "rewind", "step": 1})
-    assert len(story.points) == 1 and story.generation == 0
+    state = folded({"type": "metrics", "step": 1}, {"type": "rewind", "step": 1})
+    assert len(state.points) == 1 and state.generation == 0
 
 
 def test_a_resumed_job_forgets_its_error_and_keeps_its_points() -> None:
     failed = {"type": "status", "status": "failed", "error": "No.", "remedy": "Yes."}
-    story = folded({"type": "metrics", "step": 1}, failed, {"type": "status", "status": "queued", "resume": True})
-    assert (story.status, story.error, story.remedy, story.resume, len(story.points)) == ("queued", "", "", True, 1)
+    state = folded({"type": "metrics", "step": 1}, failed, {"type": "status", "status": "queued", "resume": True})
+    assert (state.status, state.error, state.remedy, state.resume, len(state.points)) == ("queued", "", "", True, 1)
 
 
 def test_the_time_left_follows_the_pace() -> None:
-    story = folded({"type": "status", "status": "running"})
+    state = folded({"type": "status", "status": "running"})
     now = time.time()
     for done in (0, 10, 20):
-        story.add({"t": now - 20 + done, "type": "progress", "done": done, "total": 100, "text": ""})
-    assert story.eta() == pytest.approx(80, abs=1)
+        state.add({"t": now - 20 + done, "type": "progress", "done": done, "total": 100, "text": ""})
+    assert state.eta() == pytest.approx(80, abs=1)
 
 
 def test_the_time_left_of_the_next_piece_of_work_follows_its_own_pace() -> None:
     """Encoding counts rows, training counts steps: the rows say nothing of the steps."""
-    story = folded({"type": "status", "status": "running"})
+    state = folded({"type": "status", "status": "running"})
     now = time.time()
     for at, done in ((-60, 0), (-50, 5000), (-20, 0), (-10, 1), (0, 2)):
-        story.add({"t": now + at, "type": "progress", "done": done, "total": 10, "text": ""})
-    assert story.eta() == pytest.approx(80, abs=1)
+        state.add({"t": now + at, "type": "progress", "done": done, "total": 10, "text": ""})
+    assert state.eta() == pytest.approx(80, abs=1)
 
 
 def test_the_time_left_is_unknown_without_a_pace() -> None:
@@ -215,7 +215,7 @@ def test_a_queued_job_is_stopped_at_once_and_resumed(queue: Queue) -> None:
     assert "queue" in queue.stop(job)
     assert queue.get(job).status == "stopped"
     queue.resume(job)
-    assert queue.get(job).status == "queued" and queue.get(job).story.resume
+    assert queue.get(job).status == "queued" and queue.get(job).state.resume
 
 
 def test_jobs_are_listed_in_the_order_they_came(queue: Queue) -> None:
@@ -267,7 +267,7 @@ def test_an_end_told_just_before_the_process_left_counts(queue: Queue) -> None:
     log.status("running", pid=2**22 + 1, process_started=0.0)
     view.refresh()
     log.status("done", result={"slept": 1})
-    assert view.status == "done" and view.story.result == {"slept": 1}
+    assert view.status == "done" and view.state.result == {"slept": 1}
 
 
 def test_two_threads_that_look_at_once_see_every_event_once(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -287,7 +287,7 @@ def test_two_threads_that_look_at_once_see_every_event_once(queue: Queue, monkey
         thread.start()
     for thread in threads:
         thread.join()
-    assert view.story.points == [{"step": 1}]
+    assert view.state.points == [{"step": 1}]
 
 
 def test_the_log_is_read_page_by_page(queue: Queue) -> None:
@@ -302,7 +302,7 @@ def test_the_log_is_read_page_by_page(queue: Queue) -> None:
     assert queue.log(view.id, 14) == ("", 14)
 
 
-# ---- carry_out ---------------------------------------------------------------------------------------------
+# ---- execute_job ---------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -312,8 +312,8 @@ def test_a_job_that_fails_says_why_and_what_to_do(
     crash: str, says: str, queue: Queue, home: Home, sigterm: None
 ) -> None:
     view = queue.get(queue.submit(naps.Nap(steps=1, crash=crash)))
-    assert carry_out(home, view.folder) == "failed"
-    assert says in view.refresh().story.error and view.story.remedy and view.can_resume
+    assert execute_job(home, view.folder) == "failed"
+    assert says in view.refresh().state.error and view.state.remedy and view.can_resume
 
 
 def test_a_job_another_worker_holds_is_left_alone(queue: Queue, home: Home, naps_known: None) -> None:
@@ -321,14 +321,14 @@ def test_a_job_another_worker_holds_is_left_alone(queue: Queue, home: Home, naps
 
     view = queue.get(queue.submit(naps.Nap()))
     with filelock.FileLock(view.folder / ".lock"):
-        assert carry_out(home, view.folder) == "taken"
+        assert execute_job(home, view.folder) == "taken"
     assert statuses(view) == ["queued"]
 
 
 def test_a_job_stopped_before_it_began_does_not_begin(queue: Queue, home: Home, sigterm: None) -> None:
     job = queue.submit(naps.Nap())
     queue.stop(job)
-    assert carry_out(home, queue.get(job).folder) == "taken"
+    assert execute_job(home, queue.get(job).folder) == "taken"
     assert statuses(queue.get(job)) == ["queued", "stopped"]
 
 
@@ -337,7 +337,7 @@ def test_a_job_stopped_before_it_began_does_not_begin(queue: Queue, home: Home, 
 
 def test_a_job_runs_as_a_process_of_its_own_session(runner: Runner, queue: Queue) -> None:
     view = runs(queue, queue.submit(long_nap()))
-    pid = view.story.pid
+    pid = view.state.pid
     assert pid != os.getpid() and os.getsid(pid) == pid
     queue.stop(view.id)
     assert ended(queue, view.id).status == "stopped"
@@ -347,7 +347,7 @@ def test_a_job_goes_its_way_from_queued_to_done(runner: Runner, queue: Queue) ->
     view = ended(queue, queue.submit(naps.Nap(steps=3)))
     assert statuses(view) == ["queued", "running", "done"]
     assert job_result(queue, view.id) == {"slept": 3}
-    assert [point["step"] for point in view.story.points] == [1, 2, 3]
+    assert [point["step"] for point in view.state.points] == [1, 2, 3]
     assert "slept 3" in queue.log(view.id)[0]
 
 
@@ -357,7 +357,7 @@ def test_the_device_takes_one_job_after_another_and_the_rest_runs_beside(runner:
     assert ended(queue, beside).status == "done"
     assert queue.get(first).status == "running" and queue.get(second).status == "queued"
     queue.stop(first)
-    assert ended(queue, second).story.started_at >= ended(queue, first).story.ended_at
+    assert ended(queue, second).state.started_at >= ended(queue, first).state.ended_at
 
 
 @pytest.mark.parametrize("how", ["by the queue", "by its stop file", "by a signal"])
@@ -366,7 +366,7 @@ def test_a_worker_that_waits_for_the_device_sees_a_stop(how: str, home: Home, qu
     with device:
         view = queue.get(queue.submit(naps.Nap()))
         worker = _spawn(str(view.folder))
-        until(lambda: view.refresh().story.progress.get("text") == "Waiting for the device")
+        until(lambda: view.refresh().state.progress.get("text") == "Waiting for the device")
         asked = time.monotonic()
         if how == "by the queue":
             queue.stop(view.id)
@@ -376,7 +376,7 @@ def test_a_worker_that_waits_for_the_device_sees_a_stop(how: str, home: Home, qu
             worker.terminate()
         worker.wait(10)
         assert time.monotonic() - asked < 5  # a quarter of a second when the machine is at rest
-    assert statuses(view) == ["queued", "stopped"] and not view.story.points
+    assert statuses(view) == ["queued", "stopped"] and not view.state.points
 
 
 def test_what_keeps_a_worker_from_starting_is_in_the_log(
@@ -387,7 +387,7 @@ def test_what_keeps_a_worker_from_starting_is_in_the_log(
     view = queue.get(queue.submit(naps.Nap()))
     runner = Runner(home, warm=False)
     until(lambda: (runner.step(), view.refresh().final)[1], what="the failure")
-    assert "could not start" in view.story.error and view.story.remedy == SEE_LOG
+    assert "could not start" in view.state.error and view.state.remedy == SEE_LOG
     assert "no locks on this machine" in queue.log(view.id)[0]
 
 
@@ -396,14 +396,14 @@ def test_stop_and_keep_keeps_and_stop_and_discard_does_not(runner: Runner, queue
         view = runs(queue, queue.submit(long_nap()))
         queue.stop(view.id, how)
         assert ended(queue, view.id).status == "stopped"
-        assert bool(view.story.result) is kept and view.can_resume
+        assert bool(view.state.result) is kept and view.can_resume
 
 
 def test_a_killed_job_is_interrupted_and_can_be_resumed(runner: Runner, queue: Queue) -> None:
     view = runs(queue, queue.submit(naps.NapBeside(steps=20, pause=0.05)))
     queue.stop(view.id, "kill")
-    until(lambda: queue.get(view.id).story.status == "interrupted")
-    assert "without a word" in view.story.error and "Resume" in view.story.remedy
+    until(lambda: queue.get(view.id).state.status == "interrupted")
+    assert "without a word" in view.state.error and "Resume" in view.state.remedy
     queue.resume(view.id)
     assert ended(queue, view.id).status == "done"
 
@@ -412,7 +412,7 @@ def test_a_job_resumed_before_its_death_was_noticed_starts_again(home: Home, que
     view = queue.get(queue.submit(naps.Nap(steps=40, pause=0.05)))
     runner = Runner(home, warm=False)
     runner.step()
-    os.kill(runs(queue, view.id).story.pid, signal.SIGKILL)
+    os.kill(runs(queue, view.id).state.pid, signal.SIGKILL)
     until(lambda: view.status == "interrupted", what="its death")
     queue.resume(view.id)
     until(lambda: (runner.step(), view.refresh().final)[1], what="its end")
@@ -437,7 +437,7 @@ def test_a_worker_that_cannot_start_is_not_started_for_ever(home: Home, queue: Q
     runner = Runner(home, warm=False)
     until(lambda: (runner.step(), view.refresh().final)[1], what="the failure")
     runner.step()
-    assert statuses(view) == ["queued", "failed"] and "could not start" in view.story.error
+    assert statuses(view) == ["queued", "failed"] and "could not start" in view.state.error
     assert not runner._children
 
 
@@ -460,7 +460,7 @@ def test_a_job_outlives_its_runner_and_the_next_one_sees_its_end(home: Home, run
     assert ended(queue, later).status == "done"
     successor.halt()
     assert statuses(view.refresh()) == ["queued", "running", "done"]
-    assert [point["step"] for point in view.story.points] == list(range(1, 31))
+    assert [point["step"] for point in view.state.points] == list(range(1, 31))
 
 
 def test_a_runner_takes_over_when_the_other_ends(home: Home, runner: Runner, queue: Queue) -> None:

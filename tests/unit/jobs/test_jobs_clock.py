@@ -11,7 +11,7 @@ import pytest
 from tests.naps import jobs as naps
 from workbench.core import process
 from workbench.core.home import Home
-from workbench.jobs.events import EventLog, Story
+from workbench.jobs.events import EventLog, JobState
 from workbench.jobs.job import JOBS
 from workbench.jobs.queue import Queue
 from workbench.jobs.runner import Runner
@@ -52,7 +52,7 @@ def test_a_running_job_stays_running_and_can_be_stopped(
     step_clock(seconds)
     assert queue.get(job).status == "running" and [view.id for view in queue.live()] == [job]
     Runner(queue.home, queue, warm=False).step()
-    assert queue.get(job).story.status == "running"
+    assert queue.get(job).state.status == "running"
     assert "Stopping" in queue.stop(job)
     assert (queue.get(job).folder / "stop").read_text() == "keep"
 
@@ -69,10 +69,10 @@ def test_how_long_a_job_runs_and_has_left_is_told_by_a_clock_nobody_sets(
         if second == 10:
             step_clock(seconds)
         log.append("progress", done=done, total=100, text="")
-    story = queue.get(job).story
-    assert story.elapsed() == pytest.approx(20, abs=2) and story.eta() == pytest.approx(80, abs=2)
+    state = queue.get(job).state
+    assert state.elapsed() == pytest.approx(20, abs=2) and state.eta() == pytest.approx(80, abs=2)
     log.status("done")
-    assert queue.get(job).story.elapsed() == pytest.approx(20, abs=2)
+    assert queue.get(job).state.elapsed() == pytest.approx(20, abs=2)
     assert queue.all()[-1].seconds == pytest.approx(20, abs=2)
 
 
@@ -85,7 +85,7 @@ def test_jobs_keep_their_order(queue: Queue, step_clock: Callable[[float], None]
     fourth = queue.submit(naps.Nap())
     jobs = [first, second, third, fourth]
     assert jobs == sorted(jobs) and [row.id for row in queue.all()] == jobs
-    assert sorted(queue.live(), key=lambda view: view.story.turn) == queue.live()
+    assert sorted(queue.live(), key=lambda view: view.state.turn) == queue.live()
 
 
 def test_a_resumed_job_waits_behind_those_that_waited_before(queue: Queue, step_clock: Callable[[float], None]) -> None:
@@ -93,7 +93,7 @@ def test_a_resumed_job_waits_behind_those_that_waited_before(queue: Queue, step_
     queue.stop(first)
     step_clock(-HOUR)
     queue.resume(first)
-    turns = {view.id: view.story.turn for view in queue.live()}
+    turns = {view.id: view.state.turn for view in queue.live()}
     assert turns[first] > turns[second]
 
 
@@ -139,21 +139,21 @@ def test_events_of_an_older_version_tell_their_process_by_its_start(queue: Queue
 
 
 def test_events_of_an_older_version_are_timed_by_their_clock() -> None:
-    story = Story()
+    state = JobState()
     for event in (
         {"t": 1.0, "type": "status", "status": "queued"},
         {"t": 5.0, "type": "status", "status": "running", "pid": 1, "process_started": 1.0},
         {"t": 9.0, "type": "status", "status": "done"},
     ):
-        story.add(event)
-    assert (story.turn, story.elapsed()) == (1000, 4.0)
+        state.add(event)
+    assert (state.turn, state.elapsed()) == (1000, 4.0)
 
 
 def test_a_job_that_another_boot_ended_is_timed_by_the_clock() -> None:
-    story = Story()
+    state = JobState()
     for event in (
         {"t": 5.0, "m": 100.0, "boot": "one", "type": "status", "status": "running", "pid": 1},
         {"t": 65.0, "m": 3.0, "boot": "two", "type": "status", "status": "interrupted"},
     ):
-        story.add(event)
-    assert story.elapsed() == 60.0
+        state.add(event)
+    assert state.elapsed() == 60.0

@@ -20,7 +20,7 @@ from workbench.jobs.events import EventLog
 from workbench.jobs.job import JOBS, JobContext
 from workbench.jobs.queue import Queue
 from workbench.jobs.runner import Runner
-from workbench.jobs.worker import carry_out
+from workbench.jobs.worker import execute_job
 
 
 @pytest.fixture(autouse=True)
@@ -90,14 +90,14 @@ def test_a_job_that_runs_into_a_full_disk_fails_with_the_reason_as_soon_as_there
     view = queue.get(queue.submit(naps.Nap(steps=2000, pause=0)))
     disk.fill()
     ended: list[str] = []
-    thread = threading.Thread(target=lambda: ended.append(carry_out(queue.home, view.folder)))
+    thread = threading.Thread(target=lambda: ended.append(execute_job(queue.home, view.folder)))
     thread.start()
-    until(lambda: not thread.is_alive() or len(view.refresh().story.points) > 0, what="a step or an end")
+    until(lambda: not thread.is_alive() or len(view.refresh().state.points) > 0, what="a step or an end")
     thread.join(2)
     assert thread.is_alive() and view.refresh().status in ("queued", "running")  # it cannot say so yet, and waits
     disk.free()
     thread.join(30)
-    assert ended == ["failed"] and view.refresh().story.error.startswith("The disk is full")
+    assert ended == ["failed"] and view.refresh().state.error.startswith("The disk is full")
 
 
 def pad_to_a_page(events: Path) -> None:
@@ -130,7 +130,7 @@ def test_an_end_that_cannot_be_written_is_written_later(
 
     monkeypatch.setattr(EventLog, "status", full_at_first)
     monkeypatch.setattr(worker.time, "sleep", lambda _: None)
-    assert carry_out(plain.home, view.folder) == status
+    assert execute_job(plain.home, view.folder) == status
     assert tries == [status] * 3 and view.refresh().status == status
 
 
@@ -138,8 +138,8 @@ def test_waiting_for_room_ends(plain: Queue, monkeypatch: pytest.MonkeyPatch) ->
     view = plain.get(plain.submit(naps.Nap(steps=1, pause=0, crash="code")))
     monkeypatch.setattr(worker, "PATIENCE_SECONDS", -1.0)
     monkeypatch.setattr(worker.EventLog, "status", refusing(errno.ENOSPC))
-    assert carry_out(plain.home, view.folder) == "failed"
-    assert view.refresh().story.status == "queued"
+    assert execute_job(plain.home, view.folder) == "failed"
+    assert view.refresh().state.status == "queued"
 
 
 def test_a_signal_stops_a_job_that_can_write_no_file(own_home: Path) -> None:

@@ -15,7 +15,7 @@ from workbench.jobs.events import EventLog
 from workbench.jobs.job import JOBS
 from workbench.jobs.queue import Queue
 from workbench.jobs.runner import LIGHT_VARIABLE, Runner, light_places
-from workbench.jobs.view import JobView
+from workbench.jobs.view import JobRecord
 
 
 class Started(Runner):
@@ -25,9 +25,9 @@ class Started(Runner):
         super().__init__(home, queue, warm=False)
         self.started: list[str] = []
 
-    def _launch(self, view: JobView) -> None:
+    def _launch(self, view: JobRecord) -> None:
         self.started.append(view.id)
-        self._turns[view.id] = view.story.turn
+        self._turns[view.id] = view.state.turn
         self._children[view.id] = SimpleNamespace(poll=lambda: None, returncode=None)  # type: ignore[assignment]
         EventLog(view.folder / "events.jsonl").running()
 

@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from tests.running import context, run, wrong_with
 from tests.toys import EXACT, toy_model, toy_tokenizer
 from workbench.core.errors import UserError
-from workbench.core.home import Home, writing
+from workbench.core.home import Home, atomic_dir
 from workbench.core.lineage import Manifest, read_manifest, write_manifest
 from workbench.jobs.job import STOP_FILE, JobStopped
 from workbench.merging import extraction
@@ -38,7 +38,7 @@ def changed(home: Home, name: str, change: Callable[[Any], Any], base: str = "to
     torch.manual_seed(7)
     with torch.no_grad():
         model = change(load_base(home.models / base, EXACT))
-    with writing(home.models / name) as folder:
+    with atomic_dir(home.models / name) as folder:
         model.save_pretrained(folder)
         toy_tokenizer(folder)
         write_manifest(folder, Manifest(kind="model", name=name))

@@ -14,7 +14,7 @@ from transformers import AutoModelForCausalLM, Qwen2Config, Qwen2ForCausalLM, Qw
 from tests.running import context, run, wrong_with
 from tests.toys import EXACT, toy_model, toy_tokenizer
 from workbench.core.errors import SpecError
-from workbench.core.home import Home, writing
+from workbench.core.home import Home, atomic_dir
 from workbench.core.lineage import Manifest, parent_of, read_manifest, write_manifest
 from workbench.jobs.job import STOP_FILE, JobStopped
 from workbench.merging.jobs.assemble_moe import AssembleMoe
@@ -37,7 +37,7 @@ def home(tmp_path_factory: pytest.TempPathFactory, exact: None) -> Iterator[Home
         for seed in (0, 1):
             qwen(made, f"qwen2-{seed}", Qwen2Config, Qwen2ForCausalLM, seed)
             qwen(made, f"qwen3-{seed}", Qwen3Config, Qwen3ForCausalLM, seed)
-        with writing(made.models / "adapter") as folder:
+        with atomic_dir(made.models / "adapter") as folder:
             (folder / "adapter_config.json").write_text(json.dumps({"peft_type": "LORA"}))
             parents = [parent_of(made.models / "toy", "base")]
             write_manifest(folder, Manifest(kind="adapter", name="adapter", parents=parents))
@@ -53,7 +53,7 @@ def qwen(home: Home, name: str, config: Any, model: Any, seed: int) -> None:
     sizes = {"vocab_size": 400, "hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 2}
     heads = {"num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 16}
     tokens = {"bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 2}
-    with writing(home.models / name) as folder:
+    with atomic_dir(home.models / name) as folder:
         model(config(**sizes, **heads, **tokens)).save_pretrained(folder)
         toy_tokenizer(folder)
         write_manifest(folder, Manifest(kind="model", name=name))

@@ -151,7 +151,7 @@ def test_a_damaged_adapter_of_an_old_shelf_is_refused_wherever_it_is_used(home: 
 def test_what_does_nothing_is_never_on_but_may_be_trained(home: Home, tmp_path: Path) -> None:
     imported(home, tmp_path, "other")
     flat = train(home, "flat", model="untied", objective={"method": "sft", "learning_rate": 1e-30}).refresh()
-    assert any("'flat' does nothing" in note for note in flat.story.notes)
+    assert any("'flat' does nothing" in note for note in flat.state.notes)
     for use, one in uses("flat").items():
         assert "'flat' does nothing" in wrong_with(home, one), use
     with pytest.raises(UserError, match="does nothing"):

@@ -395,6 +395,6 @@ def test_a_full_disk_is_told_with_a_remedy(
     monkeypatch.setattr(signal, "signal", quiet)  # the job would take this process's SIGTERM
     assert main(["import-model", "starter"]) == 1
     view = Queue(home).get(Queue(home).all()[0].id)
-    assert (view.status, view.story.error) == ("failed", "The disk is full (/data/part).")
-    assert "Free some space" in view.story.remedy and view.can_resume
+    assert (view.status, view.state.error) == ("failed", "The disk is full (/data/part).")
+    assert "Free some space" in view.state.remedy and view.can_resume
     assert "The disk is full" in capsys.readouterr().err

@@ -9,7 +9,7 @@ from safetensors.torch import load_file, save_file
 
 from tests.toys import toy_model
 from workbench.core.errors import UserError
-from workbench.core.home import Home, writing
+from workbench.core.home import Home, atomic_dir
 from workbench.core.lineage import Manifest, parent_of, write_manifest
 from workbench.models.merged import open_weights
 from workbench.models.shelf import resolve
@@ -41,7 +41,7 @@ def lora(home: Home, name: str, seed: int = 0, **options: object) -> None:
     for key, parameter in model.named_parameters():
         if "lora_" in key or "modules_to_save" in key:
             torch.nn.init.normal_(parameter, std=0.1)
-    with writing(home.models / name) as folder:
+    with atomic_dir(home.models / name) as folder:
         model.save_pretrained(folder)
         write_manifest(folder, Manifest(kind="adapter", name=name, parents=[parent_of(home.models / "toy", "base")]))
 

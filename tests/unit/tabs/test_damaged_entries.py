@@ -16,7 +16,7 @@ from tests.naps.jobs import Nap
 from workbench.core.errors import UserError
 from workbench.core.home import Home
 from workbench.data.store.datasets import delete_dataset, list_datasets
-from workbench.jobs.events import EventLog, Story
+from workbench.jobs.events import EventLog, JobState
 from workbench.jobs.job import JOBS
 from workbench.jobs.queue import Queue
 from workbench.jobs.runner import Runner
@@ -241,7 +241,7 @@ def test_an_odd_event_costs_only_itself(event: object, home: Home) -> None:
         file.write(damaged.json_line(event) + b'{"a":' * 2000 + b"1" + b"}" * 2000 + b"\n5\n\xff\n")
     EventLog(job / "events.jsonl").status("done", result={"model": "toy"})
     view = Queue(home).get(job.name)
-    assert view.status == "done" and view.story.result == {"model": "toy"} and view.story.points[0]["loss"] == 0.5
+    assert view.status == "done" and view.state.result == {"model": "toy"} and view.state.points[0]["loss"] == 0.5
 
 
 json_values = st.recursive(
@@ -262,12 +262,12 @@ odd_events = st.fixed_dictionaries(
 @settings(max_examples=80, deadline=None)
 @given(st.lists(odd_events, max_size=6))
 def test_no_events_break_a_story(events: list[dict[str, object]]) -> None:
-    story = Story()
+    state = JobState()
     for event in events:
-        story.add(json.loads(json.dumps(event)))
-    assert story.eta() is None or story.eta() >= 0  # type: ignore[operator]
-    assert all(isinstance(value, float | int | None) for point in story.points for value in point.values())
-    time.localtime(story.queued_at + story.started_at)
+        state.add(json.loads(json.dumps(event)))
+    assert state.eta() is None or state.eta() >= 0  # type: ignore[operator]
+    assert all(isinstance(value, float | int | None) for point in state.points for value in point.values())
+    time.localtime(state.queued_at + state.started_at)
 
 
 # ---- the page ------------------------------------------------------------------------------------------------

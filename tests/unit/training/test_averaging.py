@@ -15,7 +15,7 @@ from workbench.core.home import Home
 from workbench.core.lineage import read_manifest
 from workbench.jobs.events import EventLog
 from workbench.jobs.queue import Queue
-from workbench.jobs.view import JobView
+from workbench.jobs.view import JobRecord
 from workbench.models.loading import load_base
 from workbench.training.checkpoints import KEPT_FILES, thin_out
 from workbench.training.jobs.average_checkpoints import AverageCheckpoints, remaining_checkpoints, weights
@@ -37,7 +37,7 @@ def home(tmp_path_factory: pytest.TempPathFactory, exact: None) -> Home:
 
 
 @pytest.fixture(scope="module")
-def run(home: Home) -> JobView:
+def run(home: Home) -> JobRecord:
     """A run of four steps that keeps the checkpoints of the last three."""
     return carry(home, training("taught", keep_checkpoints=3))
 
@@ -50,7 +50,7 @@ def problems_of(home: Home, **settings: Any) -> str:
     return wrong_with(home, AverageCheckpoints.parse({"output": "new", **settings}))
 
 
-def test_a_run_keeps_the_adapters_of_its_last_checkpoints_and_nothing_else(home: Home, run: JobView) -> None:
+def test_a_run_keeps_the_adapters_of_its_last_checkpoints_and_nothing_else(home: Home, run: JobRecord) -> None:
     names = [path.name for path in remaining_checkpoints(home, run.id)]
     assert names == ["checkpoint-2", "checkpoint-3", "checkpoint-4"]
     for checkpoint in (run.folder / "checkpoints").iterdir():
@@ -74,11 +74,11 @@ def test_a_run_keeps_nothing_unless_told(home: Home) -> None:
     ],
 )
 def test_the_average_is_the_weighted_sum_of_the_trained_parameters(
-    settings: dict[str, Any], steps: list[int], shares: list[float], home: Home, run: JobView
+    settings: dict[str, Any], steps: list[int], shares: list[float], home: Home, run: JobRecord
 ) -> None:
     name = f"average-{len(settings)}-{len(steps)}"
     view = carry(home, AverageCheckpoints(training=run.id, output=name, **settings))
-    assert view.story.result["steps"] == steps
+    assert view.state.result["steps"] == steps
     parts = [tensors(run.folder / "checkpoints" / f"checkpoint-{step}") for step in steps]
     made = tensors(home.models / name)
     assert made.keys() == parts[0].keys()
@@ -97,7 +97,7 @@ def test_an_ema_follows_its_recurrence() -> None:
     assert weights(3, 0.0) == [0, 0, 1] and sum(weights(7, 0.3)) == pytest.approx(1)
 
 
-def test_the_average_loads_and_says_what_it_was_made_from(home: Home, run: JobView) -> None:
+def test_the_average_loads_and_says_what_it_was_made_from(home: Home, run: JobRecord) -> None:
     from peft import PeftModel
 
     view = carry(home, AverageCheckpoints(training=run.id, output="traced"))
@@ -113,7 +113,7 @@ def test_the_average_loads_and_says_what_it_was_made_from(home: Home, run: JobVi
         assert model(input_ids=torch.arange(3, 20)[None]).logits.isfinite().all()
 
 
-def test_what_is_wrong_is_said_before_it_starts(home: Home, run: JobView) -> None:
+def test_what_is_wrong_is_said_before_it_starts(home: Home, run: JobRecord) -> None:
     assert "There is no job" in problems_of(home, training="20200101-nothing")
     assert "3 of the 5 wanted" in problems_of(home, training=run.id, last=5)
     assert "'taught' is on the shelf already" in problems_of(home, training=run.id, output="taught")

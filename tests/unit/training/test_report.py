@@ -9,7 +9,7 @@ import pytest
 from transformers import TrainerControl
 
 from workbench.core.home import Home, write_text
-from workbench.jobs.events import Story
+from workbench.jobs.events import JobState
 from workbench.jobs.job import STOP_FILE, JobContext
 from workbench.training.checkpoints import last_checkpoint
 from workbench.training.report import Report, memory_mb
@@ -23,8 +23,8 @@ def report(tmp_path: Path) -> Report:
     return Report(JobContext(Home(tmp_path), folder))
 
 
-def story(report: Report) -> Story:
-    found = Story()
+def story(report: Report) -> JobState:
+    found = JobState()
     for event in report.ctx.events.read()[0]:
         found.add(event)
     return found

@@ -8,7 +8,7 @@ from workbench.compression.evaluation.recommend import nats
 from workbench.compression.evaluation.speed import BUSY, RUNS
 from workbench.compression.evaluation.windows import ScoredText
 from workbench.compression.jobs.cost import Cost
-from workbench.core.hardware import quick
+from workbench.core.hardware import hardware_from_os
 from workbench.core.units import human_count, human_size
 
 Row = dict[str, Any]
@@ -40,7 +40,7 @@ def protocol(job: Cost, text: ScoredText, reference: dict[str, Any], threads: in
     if job.speed:
         sentences.append(
             f"Speed: a prompt of {job.prompt_tokens} tokens and {job.speed_tokens} generated one by one, the median of "
-            f"{RUNS} (lowest–highest), {threads} thread{'s' * (threads > 1)}, {quick().describe()}."
+            f"{RUNS} (lowest–highest), {threads} thread{'s' * (threads > 1)}, {hardware_from_os().describe()}."
         )
     return {
         "dataset": job.dataset, "source": text.source, "rows": len(text.rows), "tokens": text.tokens,

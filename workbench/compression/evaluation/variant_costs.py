@@ -29,7 +29,7 @@ from workbench.compression.evaluation.windows import ScoredText
 from workbench.compression.jobs.cost import Cost
 from workbench.compression.variants import Variant, find_variant
 from workbench.core.errors import UserError, explain
-from workbench.core.hardware import quick
+from workbench.core.hardware import hardware_from_os
 from workbench.core.home import write_text
 from workbench.jobs.job import JobContext, JobStopped
 from workbench.models.shelf import resolve
@@ -86,7 +86,7 @@ class _Table:
     def __init__(self, ctx: JobContext, job: Cost, text: ScoredText, scratch: Path):
         self.ctx, self.job, self.text, self.scratch = ctx, job, text, scratch
         self.names = list(dict.fromkeys([job.original, *job.variants]))
-        self.threads = job.threads or quick().cores
+        self.threads = job.threads or hardware_from_os().cores
         self.fingerprint = f"{text.fingerprint()}-{find_variant(ctx.home, job.original).digest}"
         self.drawn = resample_counts(len(text.rows), job.seed)
         old = read_costs(ctx.folder)

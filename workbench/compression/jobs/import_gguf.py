@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from workbench.core.errors import Problems, UserError
-from workbench.core.home import Home, inside, slug, write_text, writing
+from workbench.core.home import Home, atomic_dir, safe_join, slug, write_text
 from workbench.core.lineage import Manifest, write_manifest
 from workbench.core.paths import ServerPath, regular_file
 from workbench.core.units import human_count, human_size
@@ -68,7 +68,7 @@ class ImportGguf(Job):
         if reason:
             problems.add("path", "GGUF files cannot run here.", reason)
         try:
-            if inside(home.models, self.target).exists():
+            if safe_join(home.models, self.target).exists():
                 problems.add("name", f"{self.target!r} is on the shelf already.", "Choose another name.")
         except UserError as error:
             problems.collect("name", error)
@@ -85,7 +85,7 @@ class ImportGguf(Job):
         size = self.source.stat().st_size
         ctx.progress(0, size, "Opening it in llama.cpp")
         tokenize(self.source.resolve(), ["Hello"])
-        with writing(ctx.home.models / self.target) as partial:
+        with atomic_dir(ctx.home.models / self.target) as partial:
             _take(ctx, self.source.resolve(), partial / "model.gguf", size)
             info = read_header(partial / "model.gguf").to_dict()
             write_text(partial / "Modelfile", modelfile(header.chat_template, {}))

@@ -76,13 +76,13 @@ class Parity(Job):
 
     def run(self, ctx: JobContext) -> dict[str, Any]:
         from workbench.compression.token_parity import Compared, compare_answers, parity_summary
-        from workbench.core.hardware import probe
+        from workbench.core.hardware import detect_hardware
         from workbench.gguf.reading import read_header
         from workbench.inference.engine import Engine
 
         source = self.source_of(ctx.home)
         asked = prompts_of(ctx.home, self.prompts, self.number) if self.prompts else built_in_prompts()[: self.number]
-        hardware = probe().model_copy(update={"bf16": False})  # which alone would tip many a near tie
+        hardware = detect_hardware().model_copy(update={"bf16": False})  # which alone would tip many a near tie
         engine = Engine(ctx.home, hardware)
         for doing in engine.load([self.model, source]):
             ctx.progress(0, len(asked), doing)

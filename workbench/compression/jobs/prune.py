@@ -10,7 +10,7 @@ from workbench.compression.jobs.quantize import folded
 from workbench.compression.pruner import PRUNERS, Cut, Pruner
 from workbench.core.errors import Problems, UserError
 from workbench.core.hardware import Hardware
-from workbench.core.home import Home, inside, slug, writing
+from workbench.core.home import Home, atomic_dir, safe_join, slug
 from workbench.core.lineage import Manifest, Parent, parent_of, read_manifest, write_manifest
 from workbench.core.units import human_size
 from workbench.data.store import datasets
@@ -72,7 +72,7 @@ class Prune(Job):
     def check(self, home: Home, problems: Problems) -> None:
         pruner: Pruner = self.pruner
         try:
-            if inside(home.models, self.output_name, "output").exists():
+            if safe_join(home.models, self.output_name, "output").exists():
                 problems.add("output", f"{self.output_name!r} is on the shelf already.", "Choose another name.")
         except UserError as error:
             problems.collect("output", error)
@@ -107,7 +107,7 @@ class Prune(Job):
         scratch.mkdir(exist_ok=True)
         try:
             whole = folded(ctx, resolved, scratch / "folded") if resolved.adapter else resolved
-            with writing(ctx.home.models / self.output_name) as partial:
+            with atomic_dir(ctx.home.models / self.output_name) as partial:
                 info = self._prune(ctx, whole, partial)
                 write_stops(partial)
                 write_manifest(partial, self._manifest(ctx, resolved, info))
@@ -118,9 +118,9 @@ class Prune(Job):
     def _prune(self, ctx: JobContext, whole: Resolved, folder: Path) -> dict[str, Any]:
         """Fills the folder and says what was done and what it cost."""
         from workbench.compression.rewriting import copy_texts
-        from workbench.core.hardware import remember
+        from workbench.core.hardware import detect_and_cache
 
-        hardware = remember(ctx.home)
+        hardware = detect_and_cache(ctx.home)
         observed, measured, kind = self._rows(ctx)
         cut = Cut(whole, folder, None, [], self.seed, ctx.progress, ctx.checkpoint)
         before = after = None

@@ -9,7 +9,7 @@ from pydantic import Field
 from workbench.compression.quantizer import QUANTIZERS, Quantizer, Work
 from workbench.core.children import Credential
 from workbench.core.errors import Problems, UserError
-from workbench.core.home import Home, inside, slug, write_text, writing
+from workbench.core.home import Home, atomic_dir, safe_join, slug, write_text
 from workbench.core.lineage import Manifest, Parent, parent_of, read_manifest, write_manifest
 from workbench.core.units import human_size
 from workbench.data.store import datasets
@@ -87,7 +87,7 @@ class Quantize(Job):
         if reason:
             problems.add("quantizers", f"{quantizer.title} cannot run here.", reason)
         try:
-            if inside(home.models, name, "prefix").exists():
+            if safe_join(home.models, name, "prefix").exists():
                 problems.add("prefix", f"{name!r} is on the shelf already.", "Delete it, or choose another prefix.")
             quantizer.check(home, resolved, problems)
             need = quantizer.estimate(resolved).bytes * 1.1
@@ -144,7 +144,7 @@ class Quantize(Job):
         """One result on the shelf; what an earlier part of this job finished is kept."""
         target = ctx.home.models / name
         if not (target.exists() and read_manifest(target).made_by.get("job") == ctx.folder.name):
-            with writing(target) as partial:
+            with atomic_dir(target) as partial:
                 work.folder = partial
                 info = quantizer.run(work)
                 if (partial / "config.json").is_file():  # a GGUF carries its stops in itself

@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from workbench.compression.calibrated import Calibrated
 from workbench.compression.quantizer import QUANTIZERS
-from workbench.core.hardware import quick
+from workbench.core.hardware import hardware_from_os
 
 
 @QUANTIZERS.register
@@ -21,6 +21,6 @@ class Awq(Calibrated):
 
     @classmethod
     def unavailable(cls) -> str:
-        if quick().device != "cuda":
+        if hardware_from_os().device != "cuda":
             return "It needs a CUDA GPU: llm-compressor's search for the scales runs on no CPU."
         return super().unavailable()

@@ -8,7 +8,7 @@ from workbench.compression import hf
 from workbench.compression.quantizer import QUANTIZERS, Quantizer, SizeEstimate, Work
 from workbench.compression.quantizers import torchao_int8
 from workbench.core.errors import Problems, UserError
-from workbench.core.hardware import quick
+from workbench.core.hardware import hardware_from_os
 from workbench.core.home import Home
 from workbench.models.shelf import Resolved
 
@@ -30,7 +30,7 @@ class TorchaoInt4(Quantizer):
 
     @classmethod
     def unavailable(cls) -> str:
-        return torchao_int8.unavailable() or ("" if quick().device == "cuda" else NEEDS)
+        return torchao_int8.unavailable() or ("" if hardware_from_os().device == "cuda" else NEEDS)
 
     def estimate(self, resolved: Resolved) -> SizeEstimate:
         parts = hf.Parts.of(resolved.base)

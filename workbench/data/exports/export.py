@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import pyarrow as pa
 
 from workbench.core.errors import UserError
-from workbench.core.home import Home, writing
+from workbench.core.home import Home, atomic_dir
 from workbench.core.registry import Method, Registry
 from workbench.data.exports.columns_used import schema_of, uses_of
 from workbench.data.exports.json_lines_writer import write_lines
@@ -179,7 +179,7 @@ def write_export(
     """
     inputs = _split_inputs(home, name, export, split, tell, stop)
     target_folder = _free(Path(target))
-    with writing(target_folder, replace=target_folder.is_dir()) as folder:
+    with atomic_dir(target_folder, replace=target_folder.is_dir()) as folder:
         files = {split_name: f"{name}-{split_name}{export.suffix}" for split_name in inputs}
         for split_name, split_input in inputs.items():
             export.write(split_input, folder / files[split_name])

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from workbench.core.children import Credential
 from workbench.core.errors import Problems, UserError
-from workbench.core.home import Home, inside
+from workbench.core.home import Home, safe_join
 from workbench.core.limited import bound_memory
 from workbench.core.uploads import discard_uploads
 from workbench.data.sources.source import SOURCES, Source
@@ -49,7 +49,7 @@ class ImportData(Job):
 
     def check(self, home: Home, problems: Problems) -> None:
         try:
-            if inside(home.datasets, self.name).exists() and not self.replace:
+            if safe_join(home.datasets, self.name).exists() and not self.replace:
                 problems.add("name", f"{self.name!r} exists already.", "Choose another name, or replace it.")
         except UserError as error:
             problems.collect("name", error)

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from workbench.core.children import Credential
 from workbench.core.errors import NestedSpecError, Problems, SpecError, UserError
-from workbench.core.home import Home, inside
+from workbench.core.home import Home, safe_join
 from workbench.data.recipes.recipe import Recipe
 from workbench.jobs.job import JOBS, Job, JobContext, JobStopped
 
@@ -58,7 +58,7 @@ class Prepare(Job):
     def check(self, home: Home, problems: Problems) -> None:
         recipe = self.read()
         try:
-            inside(home.datasets, recipe.name)
+            safe_join(home.datasets, recipe.name)
             kind = _kind(home, recipe)
         except UserError as error:
             problems.collect("recipe", error)

@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 from workbench.core.errors import UserError
-from workbench.core.home import Home, inside
+from workbench.core.home import Home, safe_join
 from workbench.data.recipes.turns import whole
 from workbench.data.store.datasets import dataset_folder, dataset_kind
 from workbench.rows.split_rows import Rows
@@ -48,7 +48,7 @@ def file_digest(home: Home, name: str) -> str:
 
 def _file(home: Home, name: str) -> Any:
     folder = home.root / FOLDER
-    path = inside(folder, name, "file")
+    path = safe_join(folder, name, "file")
     if not path.is_file():
         names = (
             ", ".join(sorted(entry.name for entry in folder.glob("*") if entry.is_file())) if folder.is_dir() else ""

@@ -8,7 +8,7 @@ from pathlib import Path
 from workbench.core.assets import ASSETS
 from workbench.core.errors import UserError
 from workbench.core.formats import RECIPE_FORMAT
-from workbench.core.home import Home, inside, write_text, writing
+from workbench.core.home import Home, atomic_dir, safe_join, write_text
 from workbench.core.lineage import Manifest, write_manifest
 from workbench.core.parallel import Stop, Tell
 from workbench.core.spec import dump_yaml
@@ -56,13 +56,13 @@ def import_dataset(
     in rejected.jsonl. Raises `UserError` when none can, with the first reasons, `SpecError` for a wrong seed, and
     whatever `stop` raises.
     """
-    target = inside(home.datasets, name)
+    target = safe_join(home.datasets, name)
     check_fraction(eval_fraction)
     resolved = source_of(source, format, encoding)
     split = {"eval_fraction": eval_fraction, "seed": seed}
     steps = [{"method": "split", **split}] if eval_fraction else []
     Recipe.parse({"name": target.name, "source": resolved.recipe(target), "steps": steps})
-    with writing(target, replace) as folder:
+    with atomic_dir(target, replace) as folder:
         imported = resolved.gather(home, folder, tell, stop)
         tables = split_table(imported.table, eval_fraction, seed)
         write_splits(folder, tables)
@@ -119,7 +119,7 @@ def preview_source(source: SourceLike, format: Format | None = None, encoding: s
 def import_sample(home: Home) -> Manifest:
     """Imports the samples `field-guide` and `field-guide-prompts` unless they are there; the first one's manifest."""
     for name, file, fraction in FIELD_GUIDE:
-        if not inside(home.datasets, name).exists():
+        if not safe_join(home.datasets, name).exists():
             import_dataset(home, SAMPLES / file, name, eval_fraction=fraction)
     return dataset_manifest(home, FIELD_GUIDE[0][0])
 

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from workbench.core.errors import Problems, UserError
-from workbench.core.home import Home, inside, write_text, writing
+from workbench.core.home import Home, atomic_dir, safe_join, write_text
 from workbench.core.lineage import Manifest, parent_of, read_manifest, write_manifest
 from workbench.data.recipes.recipe import RECIPE, Recipe, brief
 from workbench.data.recipes.step import Step, StepWork
@@ -46,11 +46,11 @@ def prepare(
     dataset has those steps. Raises `UserError`, `SpecError` or `JobStopped`.
     """
     work = work or StepWork(home)
-    target = inside(home.datasets, recipe.name)
+    target = safe_join(home.datasets, recipe.name)
     with locked(home, recipe.name):
         _check_steps(target, recipe, after)
         begun = _number(target)
-        with writing(target, replace=begun is not None) as folder:
+        with atomic_dir(target, replace=begun is not None) as folder:
             info, parents, origin = _with_rows(home, recipe, folder, work)
             recipe = recipe.model_copy(update={"source": origin})
             base = base_of(folder, info["kind"])

@@ -8,7 +8,7 @@ import pyarrow as pa
 from pydantic import Field
 
 from workbench.core.errors import Problems
-from workbench.core.home import Home, inside
+from workbench.core.home import Home, safe_join
 from workbench.core.lineage import read_manifest
 from workbench.core.registry import Method, Registry
 from workbench.rows.canonical import KINDS
@@ -86,7 +86,7 @@ class Step(Method):
 
     def inputs(self, home: Home) -> list[str]:
         """Digests of what it reads besides the rows and its settings: other datasets, files, a tokenizer."""
-        return [read_manifest(inside(home.datasets, name)).digest for name in self.datasets()]
+        return [read_manifest(safe_join(home.datasets, name)).digest for name in self.datasets()]
 
     def apply(self, rows: Rows, work: StepWork) -> Outcome:
         """What it does with these rows. Raises `UserError` or `JobStopped`."""

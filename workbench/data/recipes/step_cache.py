@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from workbench.core.errors import UserError
-from workbench.core.home import write_text, writing
+from workbench.core.home import atomic_dir, write_text
 from workbench.data.recipes.step import Outcome, Step, StepWork, Verdict
 from workbench.rows.canonical import check
 from workbench.rows.split_rows import ID, SPLIT, Rows
@@ -138,7 +138,7 @@ def stage_of(before: Stage, step: Step, work: StepWork) -> StepStage:
         begun = time.perf_counter()
         outcome = step.apply(before.rows, work)
         work.stop()
-        with writing(folder, replace=True) as partial:
+        with atomic_dir(folder, replace=True) as partial:
             _write(partial, before.rows, step, outcome, begun)
     else:
         folder.touch()

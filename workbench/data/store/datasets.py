@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 from pydantic import BaseModel, Field, ValidationError
 
 from workbench.core.errors import UserError, explain, shortened
-from workbench.core.home import Home, all_entries, entries, existing, inside, remove_entry, writing
+from workbench.core.home import Home, atomic_dir, existing, list_all_artifacts, list_artifacts, remove_entry, safe_join
 from workbench.core.lineage import Manifest, Parent, read_manifest, write_manifest
 from workbench.core.row_cache import RowCache
 from workbench.rows.canonical import Kind, check
@@ -74,7 +74,7 @@ def write_rows(
     replace: bool = False,
 ) -> Manifest:
     """A dataset from canonical rows the engine made. Raises `UserError` naming the first row that is not canonical."""
-    target = inside(home.datasets, name)
+    target = safe_join(home.datasets, name)
     tables = {"train": _gathered(kind, train_rows, "train"), "eval": _gathered(kind, eval_rows, "eval")}
     if not tables["train"].num_rows:
         raise UserError("There are no rows to train on.", "Make some first.", "train_rows")
@@ -85,7 +85,7 @@ def write_rows(
         made_by=made_by or {},
         info={**(info or {}), "kind": kind, "rows": row_counts(tables), "rejected": 0},
     )
-    with writing(target, replace) as folder:
+    with atomic_dir(target, replace) as folder:
         splits = [split for split, table in tables.items() for _ in range(table.num_rows)]
         write_splits(folder, Rows.of(kind, joined(kind, list(tables.values())), splits).by_split())
         return write_manifest(folder, manifest)
@@ -93,7 +93,7 @@ def write_rows(
 
 def list_datasets(home: Home) -> list[Manifest]:
     """The manifest of every dataset by name; a damaged one is listed with the reason in `info['error']`."""
-    return _ROWS.rows(all_entries(home.datasets), _damaged)
+    return _ROWS.rows(list_all_artifacts(home.datasets), _damaged)
 
 
 def dataset_manifest(home: Home, name: str) -> Manifest:
@@ -159,9 +159,9 @@ def delete_dataset(home: Home, name: str) -> None:
 
 def dataset_folder(home: Home, name: str) -> Path:
     """The folder of a dataset that exists; raises `UserError` otherwise."""
-    folder = inside(home.datasets, name, "dataset")
+    folder = safe_join(home.datasets, name, "dataset")
     if not folder.is_dir():
-        names = ", ".join(path.name for path in entries(home.datasets)) or "none yet"
+        names = ", ".join(path.name for path in list_artifacts(home.datasets)) or "none yet"
         raise UserError(f"There is no dataset {name!r}.", f"There are: {names}.", "dataset")
     return folder
 
@@ -236,7 +236,7 @@ def checked_row(folder: Path) -> Manifest:
 def dataset_row(path: Path) -> Manifest:
     """As `checked_row`, of an entry of the shelf; a damaged one comes with the reason in `info['error']`."""
     try:
-        return checked_row(inside(path.parent, path.name))
+        return checked_row(safe_join(path.parent, path.name))
     except Exception as error:
         # Whatever one folder holds, the others must still be listed.
         return _damaged(path, error)

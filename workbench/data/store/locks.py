@@ -9,7 +9,7 @@ from pathlib import Path
 import filelock
 
 from workbench.core.errors import UserError
-from workbench.core.home import PARTIAL, Home, safe_name, sweep
+from workbench.core.home import PARTIAL, Home, remove_stale, safe_name
 
 CACHE_LIMIT = 20 * 10**9  # bytes of results kept for going back
 
@@ -29,7 +29,7 @@ def locked(home: Home, name: str) -> Iterator[None]:
 def prune_cache(folder: Path, used: set[str], limit: int = CACHE_LIMIT) -> None:
     """Removes the results in a folder of the cache that were used longest ago until the rest takes less than `limit`
     bytes; never those named in `used`."""
-    sweep(folder)
+    remove_stale(folder)
     folders = [path for path in folder.iterdir() if not path.name.startswith(PARTIAL)] if folder.is_dir() else []
     sizes = {path: sum(file.stat().st_size for file in path.iterdir()) for path in folders}
     total = sum(sizes.values())

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from pydantic import Field, field_validator
 
 from workbench.core.errors import NestedSpecError, Problems, SpecError, UserError
-from workbench.core.home import Home, write_text, writing
+from workbench.core.home import Home, atomic_dir, write_text
 from workbench.core.lineage import Manifest, parent_of, write_manifest
 from workbench.core.spec import dump_yaml, load_yaml
 from workbench.jobs.job import JOBS, Job, JobContext, Output
@@ -70,7 +70,7 @@ class AssembleMoe(Job):
             problems.collect("recipe", error)
 
     def run(self, ctx: JobContext) -> dict[str, Any]:
-        from workbench.core.hardware import probe
+        from workbench.core.hardware import detect_hardware
         from workbench.merging.moe import assemble
         from workbench.models.chat_tokens import copy_tokenizer, write_stops
         from workbench.models.tokenizer_check import check_tokenizer
@@ -86,8 +86,8 @@ class AssembleMoe(Job):
                 last_report = time.monotonic()
                 ctx.progress(0, 0, text)
 
-        with writing(ctx.home.models / self.output) as partial:
-            alike = assemble(recipe, folders, partial, self.seed, probe().device, tell)
+        with atomic_dir(ctx.home.models / self.output) as partial:
+            alike = assemble(recipe, folders, partial, self.seed, detect_hardware().device, tell)
             if alike:
                 ctx.note(
                     f"In {len(alike)} layers the router can hardly tell the experts apart ({alike[0]} is the first); "

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from workbench.core.errors import Problems, UserError
-from workbench.core.home import Home, inside
+from workbench.core.home import Home, safe_join
 from workbench.core.lineage import Manifest, read_manifest, verify
 from workbench.core.spec import Spec
 from workbench.jobs.job import JOBS, Job, JobContext, JobStopped, Output
@@ -86,7 +86,7 @@ class Merge(Job):
 
     def run(self, ctx: JobContext) -> dict[str, Any]:
         recipe = Recipe.read(self.recipe)
-        target = inside(ctx.home.models, self.output, "output")
+        target = safe_join(ctx.home.models, self.output, "output")
         parents = recipe.bind(ctx.home)
         began = time.monotonic()
         if not (target.exists() and read_manifest(target).made_by.get("job") == ctx.folder.name):
@@ -103,7 +103,7 @@ class Merge(Job):
         return result
 
     def _merge(self, ctx: JobContext, recipe: Recipe, parents: dict[str, Resolved]) -> None:
-        from workbench.core.hardware import probe
+        from workbench.core.hardware import detect_hardware
         from workbench.merging.engine import Plan, merge_to
         from workbench.merging.shelving import parents_of, shelve
         from workbench.models.tokenizer_check import check_tokenizer
@@ -113,7 +113,7 @@ class Merge(Job):
                 ctx.progress(0, 0, f"Checking {folder.name}")
                 verify(folder)
         ctx.progress(0, 0, "Reading the models")
-        device = probe().device
+        device = detect_hardware().device
         plan = Plan(ctx.home, recipe, self.seed, self.kernels, device if device == "cuda" else "cpu")
         donor = plan.donor  # its tokenizer is looked at before the work, not only behind it
         check_tokenizer(donor.home_of_template, field="recipe", note=ctx.note, base=donor.base)

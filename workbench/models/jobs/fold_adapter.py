@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from workbench.core.errors import Problems, UserError
-from workbench.core.home import Home, writing
+from workbench.core.home import Home, atomic_dir
 from workbench.core.lineage import Manifest, parent_of, write_manifest
 from workbench.jobs.job import JOBS, Job, JobContext, Output
 from workbench.models.adapter_judge import require_sound
@@ -68,7 +68,7 @@ class Fold(Job):
 
         resolved = resolve(ctx.home, self.adapter, "adapter")
         assert resolved.adapter
-        with writing(ctx.home.models / self.output_name) as partial:
+        with atomic_dir(ctx.home.models / self.output_name) as partial:
             compared = fold_into(ctx, resolved, partial)
             parents = [parent_of(resolved.base, "merged"), parent_of(resolved.adapter, "merged")]
             made_by = {**self.to_dict(), "job": ctx.folder.name}

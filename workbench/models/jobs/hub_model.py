@@ -6,7 +6,7 @@ from pydantic import Field
 
 from workbench.core.children import Credential
 from workbench.core.errors import Problems, UserError
-from workbench.core.home import Home, inside, slug
+from workbench.core.home import Home, safe_join, slug
 from workbench.core.lineage import parent_of
 from workbench.jobs.job import JOBS, Job, JobContext, Output
 from workbench.models import hub_download
@@ -46,7 +46,7 @@ class GetHubModel(Job):
 
     def check(self, home: Home, problems: Problems) -> None:
         try:
-            if inside(home.models, self.target).exists():
+            if safe_join(home.models, self.target).exists():
                 problems.add("name", f"{self.target!r} is on the shelf already.", "Choose another name.")
             if self.base:
                 model_folder(home, self.base, "base")

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from workbench.core.children import Credential
 from workbench.core.errors import Problems, UserError
-from workbench.core.home import Home, inside
+from workbench.core.home import Home, safe_join
 from workbench.core.lineage import Parent, parent_of
 from workbench.data.store import datasets
 from workbench.inference.decoding import Decoding
@@ -112,7 +112,7 @@ class MakeData(Job):
             can_answer(home, name, field)
 
     def _check_output(self, home: Home) -> None:
-        if inside(home.datasets, self.output_name, "output").exists():
+        if safe_join(home.datasets, self.output_name, "output").exists():
             raise UserError(f"{self.output_name!r} is on the shelf already.", "Choose another name.", "output")
 
     def _check_seeds(self, home: Home, problems: Problems) -> None:
@@ -225,7 +225,7 @@ class MakeData(Job):
 
     def _is_mine(self, ctx: JobContext) -> bool:
         """Whether the dataset of that name is what this job made before it was stopped or killed."""
-        if not inside(ctx.home.datasets, self.output_name).exists():
+        if not safe_join(ctx.home.datasets, self.output_name).exists():
             return False
         return datasets.dataset_manifest(ctx.home, self.output_name).made_by.get("job") == ctx.folder.name
 

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from workbench.core.errors import Problems, UserError
-from workbench.core.home import Home, inside, writing
+from workbench.core.home import Home, atomic_dir, safe_join
 from workbench.core.lineage import Manifest, Parent, parent_of, read_manifest, write_manifest
 from workbench.jobs.job import JOBS, Job, JobContext, Output
 from workbench.jobs.page import JobPage
@@ -78,7 +78,7 @@ class AverageCheckpoints(Job):
     def _adapter(self, home: Home) -> Path:
         """The adapter the run made; its template and parents are those of the average."""
         job = train_job(home, self.training)
-        folder = inside(home.models, job.output_name, "training")
+        folder = safe_join(home.models, job.output_name, "training")
         if not folder.is_dir() or read_manifest(folder).made_by.get("job") != self.training:
             raise UserError(
                 f"{job.output_name!r}, which this run made, is not on the shelf any more.",
@@ -95,7 +95,7 @@ class AverageCheckpoints(Job):
         steps = [int(path.name.split("-")[-1]) for path in chosen]
         ctx.progress(0, 0, f"Averaging steps {', '.join(map(str, steps))}")
         result = {"model": self.output, "steps": steps, "weights": [round(share, 6) for share in shares]}
-        with writing(ctx.home.models / self.output) as partial:
+        with atomic_dir(ctx.home.models / self.output) as partial:
             for count in average(chosen, shares, partial):
                 if count % 100 == 1:
                     ctx.checkpoint()
@@ -125,7 +125,7 @@ def train_job(home: Home, job_id: str) -> Train:
 def remaining_checkpoints(home: Home, job_id: str) -> list[Path]:
     """The checkpoints that a training job has left, oldest first."""
     train_job(home, job_id)
-    folders = checkpoints(inside(home.jobs, job_id, "training") / "checkpoints")
+    folders = checkpoints(safe_join(home.jobs, job_id, "training") / "checkpoints")
     return [path for path in folders if all((path / name).is_file() for name in KEPT_FILES)]
 
 

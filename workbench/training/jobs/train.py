@@ -9,7 +9,7 @@ from pydantic import Field
 
 from workbench.core.errors import Problems, UserError
 from workbench.core.hardware import Hardware
-from workbench.core.home import Home, inside
+from workbench.core.home import Home, safe_join
 from workbench.core.units import human_size
 from workbench.data.store import datasets
 from workbench.jobs.job import JOBS, Job, Output
@@ -125,7 +125,7 @@ class Train(Job):
             source = resolve(home, self.model)
             kind_of(source.base).require_text(self.model)
             self.tuner.check(home, source, problems)
-            if inside(home.models, self.output_name, "output").exists():
+            if safe_join(home.models, self.output_name, "output").exists():
                 problems.add("output", f"{self.output_name!r} is on the shelf already.", "Choose another name.")
             if self.keep_checkpoints and not self.tuner.averages:
                 problems.add("keep_checkpoints", "only adapters' checkpoints are kept for averaging.", "Set it to 0.")

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from workbench.core.errors import Problems, UserError
-from workbench.core.home import Home, inside
+from workbench.core.home import Home, safe_join
 from workbench.data.recipes.step import STEPS, Outcome, Row, Step, StepWork, Verdict, each
 from workbench.rows.canonical import check
 from workbench.rows.split_rows import Rows
@@ -79,7 +79,7 @@ class CustomPython(Step):
         if self.unavailable():
             raise UserError("Python files may not run here.", self.unavailable(), "file")
         folder = home.root / FOLDER
-        path = inside(folder, self.file, "file")
+        path = safe_join(folder, self.file, "file")
         if path.suffix != ".py" or not path.is_file():
             names = ", ".join(sorted(entry.name for entry in folder.glob("*.py"))) if folder.is_dir() else ""
             raise UserError(f"There is no {self.file!r} in {folder}.", f"There are: {names or 'none yet'}.", "file")
