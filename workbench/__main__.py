@@ -1,8 +1,10 @@
-"""The command line: `python -m workbench --help`. Everything the page can do."""
+"""The command line: `llm-workbench --help`, or `python -m workbench --help`. Everything the page can do."""
 
 import argparse
 import contextlib
+import importlib
 import json
+import os
 import sys
 
 from workbench import __version__
@@ -12,6 +14,9 @@ from workbench.cli.shared import VERBOSE, Commands, add, families
 from workbench.core.errors import UserError
 from workbench.core.home import Home
 from workbench.core.plugins import load_plugins
+
+PAGE = "tabs.application"
+PROGRAM = "llm-workbench"
 
 
 def _methods() -> str:
@@ -26,7 +31,7 @@ def _methods() -> str:
 def parser() -> argparse.ArgumentParser:
     """The whole command line."""
     top = argparse.ArgumentParser(
-        prog="python -m workbench",
+        prog=PROGRAM,
         description="LLM Workbench: data → train → merge → compare → label → DPO → compare again, without the page.",
         epilog=_methods(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -44,6 +49,12 @@ def parser() -> argparse.ArgumentParser:
 def _whole(commands: Commands) -> None:
     demo = add(commands, "demo", _demo, "the whole loop on the starter model, in a home of its own")
     demo.add_argument("--keep", metavar="FOLDER", help="the demo's home (default: a new folder, kept)")
+    add(commands, "serve", _serve, "serve the page, as `python app.py` does", json_=False)
+
+
+def _serve(home: Home, _args: argparse.Namespace) -> None:
+    os.environ["WORKBENCH_HOME"] = str(home.root)
+    importlib.import_module(PAGE).main()  # by its name: nothing here knows the page
 
 
 def _demo(home: Home, args: argparse.Namespace) -> None:
@@ -64,7 +75,7 @@ def main(argv: list[str] | None = None) -> int:
         return 1
     args = parser().parse_args(argv)
     log_needed = False
-    with quiet(args.verbose) as screen:
+    with quiet(args.verbose or args.do is _serve) as screen:
         try:
             args.do(Home.at(args.home, tell) if args.home else Home.default(tell), args)
         except (KeyboardInterrupt, EOFError):
@@ -80,5 +91,10 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-if __name__ == "__main__":
+def run() -> None:
+    """What the installed command calls."""
     sys.exit(main())
+
+
+if __name__ == "__main__":
+    run()

@@ -199,7 +199,7 @@ def submit(home: Home, args: Args) -> None:
     if args.wait:
         wait(home, queue, job_id, args.json)
     elif not has_runner(home):
-        tell("Nothing runs it yet: start the app (`python app.py`), or submit with --wait.")
+        tell("Nothing runs it yet: start the app (`llm-workbench serve`), or submit with --wait.")
 
 
 def wait(home: Home, queue: Queue, job_id: str, as_json: bool = False) -> None:

@@ -291,7 +291,7 @@ def _commands(
 def test_every_command_speaks_json_and_shows_libraries_when_asked() -> None:
     every = dict(_commands(command_line()))
     assert len(every) > 25
-    assert {names for names, options in every.items() if "--json" not in options} == {("label",)}
+    assert {names for names, options in every.items() if "--json" not in options} == {("label",), ("serve",)}
     assert all("--verbose" in options for options in every.values())
 
 

@@ -1,0 +1,53 @@
+"""The application: composes the tabs and serves them. `python app.py` and `llm-workbench serve` call `main`."""
+
+import os
+import sys
+
+from workbench.core.telemetry import TELEMETRY_OFF
+
+os.environ.update(TELEMETRY_OFF)  # before Gradio is imported
+
+import gradio as gr
+
+from tabs.serving.page import Page
+from tabs.serving.serve import serve
+from tabs.shell.context import Context
+from tabs.shell.kit import Static, error_box, header
+from tabs.shell.tab_registry import all_tabs
+from workbench.core.errors import UserError
+from workbench.core.hardware import cached_hardware
+
+
+def _header(ctx: Context) -> str:
+    live = next((view for view in ctx.queue.live() if view.status == "running"), None)
+    return header(cached_hardware(ctx.home).describe(), live.label if live else "", "running", ctx.asks_login)
+
+
+def _problem(ctx: Context) -> str:
+    """Why nothing can be kept, for as long as that is so."""
+    message, remedy = ctx.shelves.problem()
+    return error_box(message, remedy) if message else ""
+
+
+def compose(ctx: Context) -> gr.Blocks:
+    """The whole page: every tab there is, in their order."""
+    demo = Page(title="LLM Workbench", fill_width=True, analytics_enabled=False)
+    with demo:
+        top = Static(_header(ctx))
+        ctx.follow(top, lambda: _header(ctx))
+        problem = Static(_problem(ctx), visible=bool(_problem(ctx)), elem_id="home-problem")
+        ctx.follow(problem, lambda: gr.update(value=(words := _problem(ctx)), visible=bool(words)))
+        with gr.Tabs(elem_id="tabs") as tabs:
+            for tab in all_tabs():
+                with ctx.links.tab(tabs, tab.title, tab.id):
+                    tab.build(ctx)
+        ctx.wire(demo)
+    return demo
+
+
+def main() -> None:
+    """Serves the page until interrupted; exits with the error when it cannot."""
+    try:
+        serve(compose)
+    except UserError as error:
+        sys.exit(f"error: {error}")
