@@ -81,7 +81,7 @@ def sliced(*ranges: tuple[str, int, int], method: str = "passthrough", **more: A
 
 
 def found(home: Home, recipe: dict[str, Any], output: str = "") -> Findings:
-    return check(home, Recipe.read(recipe), output)
+    return check(home, Recipe.parse(recipe), output)
 
 
 def stops(home: Home, recipe: dict[str, Any], message: str, remedy: str, field: str = "", output: str = "") -> None:

@@ -100,7 +100,7 @@ def _failed(last: JobRecord | None) -> dict[str, Any] | None:
         return None
     found = FAILED_STEP.search(last.state.error)
     problem = {"message": found[2] if found else last.state.error, "remedy": last.state.remedy, "field": ""}
-    steps = [brief(step) for step in last.job.read().steps]
+    steps = [brief(step) for step in last.job.recipe.steps]
     return {"steps": steps, "problem": {**problem, "step": int(found[1]) if found else 0}}
 
 
@@ -138,7 +138,7 @@ def apply(ctx: Context, query: Query) -> dict[str, Any]:
     """
     try:
         recipe = pipeline.with_steps(ctx.home, str(query.get("dataset") or ""), query.get("steps") or [])
-        job = {"method": Prepare.method, "recipe": recipe.written(), "after": query.get("base")}
+        job = {"method": Prepare.method, "recipe": recipe.to_dict(), "after": query.get("base")}
         return {"job": ctx.queue.submit(JOBS.parse(job))}
     except SpecError as error:
         return {"problems": [at_step(one) for one in error.problems]}
@@ -152,9 +152,9 @@ def undo(ctx: Context, query: Query) -> dict[str, Any]:
 
 def read(query: Query) -> dict[str, Any]:
     """The steps of a recipe pasted as {'yaml'}, and what of it is not used."""
-    recipe = Recipe.read(str(query.get("yaml") or ""))
+    recipe = Recipe.parse(str(query.get("yaml") or ""))
     steps = [brief(step) for step in recipe.steps]
-    return {"steps": steps, "source": recipe.source, "name": recipe.name}
+    return {"steps": steps, "source": recipe.source_settings, "name": recipe.name}
 
 
 def save(ctx: Context, query: Query) -> dict[str, Any]:
@@ -164,7 +164,7 @@ def save(ctx: Context, query: Query) -> dict[str, Any]:
         raise UserError(f"There is a dataset {name!r} already.", "Choose another name.", "name")
     source = {"method": "shelf", "dataset": str(query.get("dataset") or ""), "part": query.get("part") or "result"}
     recipe = Recipe.parse({"name": name, "source": source})
-    return {"job": ctx.queue.submit(JOBS.parse({"method": Prepare.method, "recipe": recipe.written()}))}
+    return {"job": ctx.queue.submit(JOBS.parse({"method": Prepare.method, "recipe": recipe.to_dict()}))}
 
 
 # ---- the rows a step touched -------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from pydantic.fields import FieldInfo
 
 from workbench.core.registry import Method, Registry
 from workbench.core.spec import Spec, dump_yaml
+from workbench.core.yaml_spec import YamlSpec
 
 AS_JSON = ("texts",)
 """Lists whose texts may have several lines, which a line each would part."""
@@ -87,13 +88,17 @@ def registry_of(info: FieldInfo) -> Registry[Any] | None:
 def nested_of(info: FieldInfo) -> type[Spec] | None:
     """The spec a field holds."""
     kind = info.annotation
-    return kind if isinstance(kind, type) and issubclass(kind, Spec) and not issubclass(kind, Method) else None
+    return (
+        kind if isinstance(kind, type) and issubclass(kind, Spec) and not issubclass(kind, Method | YamlSpec) else None
+    )
 
 
 def kind_of(name: str, annotation: Any) -> tuple[str, list[Any]]:
     """The control of a type, and its choices: flag, number, choice, text, ticks, lines, numbers, pairs (of texts),
-    weights (numbers by name), yaml (a mapping of anything) or data (JSON)."""
+    weights (numbers by name), yaml (a document, or a mapping of anything) or data (JSON)."""
     kind = bare_type(annotation)
+    if isinstance(kind, type) and issubclass(kind, YamlSpec):
+        return "yaml", []
     simple = {bool: "flag", int: "number", float: "number", str: "text"}
     if typing.get_origin(kind) is Literal:
         return "choice", list(typing.get_args(kind))

@@ -32,8 +32,8 @@ def recipe(ctx: Context, panel: JobPanel) -> None:
     builder = MergeBuilder(
         [method.to_dict() for method in catalogue.methods().values()],
         lambda query: models(ctx, query), lambda query: checked(ctx, query),
-        lambda query: {"recipe": Recipe.read(str(query.get("yaml") or "")).to_dict()},
-        lambda query: {"yaml": for_mergekit(ctx.home, Recipe.read(query.get("recipe") or {}))},
+        lambda query: {"recipe": Recipe.parse(str(query.get("yaml") or "")).to_dict()},
+        lambda query: {"yaml": for_mergekit(ctx.home, Recipe.parse(query.get("recipe") or {}))},
         empty=("No models yet", "Merging makes one model out of several, without training.",
                "Merging needs two models of one architecture: train an adapter first, or import one."),
         elem_id="merge-builder",
@@ -96,7 +96,7 @@ def checked(ctx: Context, query: dict[str, Any]) -> dict[str, Any]:
     name = _suggested(ctx, data) if query.get("name") else str(query.get("output") or "")
     reply: dict[str, Any] = {"problems": [], "notes": [], "facts": [], "name": name, "yaml": dump_yaml(data)}
     try:
-        recipe = Recipe.read(data)
+        recipe = Recipe.parse(data)
         found = check(ctx.home, recipe, name)
     except SpecError as error:
         return {**reply, "problems": [vars(problem) for problem in error.problems]}

@@ -42,7 +42,7 @@ def parents_of(home: Home, model: str) -> list[str]:
     """The models it was made from that are on the shelf: those its recipe names, else those its manifest does."""
     manifest = read_manifest(model_folder(home, model))
     try:
-        written = Recipe.read(manifest.made_by["recipe"]).references()
+        written = Recipe.parse(manifest.made_by["recipe"]).references()
     except (KeyError, UserError):
         written = [parent.name for parent in manifest.parents if parent.kind in ("model", "adapter")]
     named = [shelf_name(home, name) for name in written]

@@ -126,7 +126,7 @@ def _recipe_of(ctx: Context, job: str | None) -> dict[str, Any]:
     spec = ctx.queue.get(job or "").job
     if not isinstance(spec, Merge):
         raise UserError("This job has no recipe.", "Choose a merge.", "Run")
-    return {"recipe": spec.recipe, "output": "", "seed": spec.seed, "kernels": spec.kernels}
+    return {"recipe": spec.recipe.to_dict(), "output": "", "seed": spec.seed, "kernels": spec.kernels}
 
 
 TAB = Tab("merge", "Merge", 40, build)

@@ -82,7 +82,7 @@ def ours(home: Home, recipe: dict[str, Any], kernels: Any) -> float:
 
     with tempfile.TemporaryDirectory(dir=home.root) as folder:
         began = time.perf_counter()
-        plan = Plan(home, Recipe.read(recipe), kernels=kernels)
+        plan = Plan(home, Recipe.parse(recipe), kernels=kernels)
         merge_to(plan, Path(folder)).finish()
         plan.save_rest(Path(folder))
         return time.perf_counter() - began
@@ -101,7 +101,7 @@ def theirs(home: Home, recipe: dict[str, Any]) -> float:
 
     register_with_mergekit("stock")
     LoaderCache().loaders.clear()
-    config = MergeConfiguration.model_validate(load_yaml(for_mergekit(home, Recipe.read(recipe))))
+    config = MergeConfiguration.model_validate(load_yaml(for_mergekit(home, Recipe.parse(recipe))))
     with tempfile.TemporaryDirectory(dir=home.root) as folder:
         began = time.perf_counter()
         run_merge(config, folder, MergeOptions(quiet=True, copy_tokenizer=True, write_model_card=False))

@@ -85,7 +85,7 @@ def merge_once(folder: str, method: str) -> None:
     from workbench.merging.engine import Plan, merge_to
     from workbench.merging.recipe import Recipe
 
-    recipe = Recipe.read(
+    recipe = Recipe.parse(
         {
             "merge_method": method,
             "base_model": "first",

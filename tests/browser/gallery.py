@@ -214,21 +214,21 @@ class Lab:
         reply["notes"] = [{"message": self.text or "Both models share one vocabulary.", "remedy": ""}]
         reply["name"] = "suggested" if query["name"] else ""
         try:
-            recipe = Recipe.read(query["recipe"])
+            recipe = Recipe.parse(query["recipe"])
         except SpecError as error:
             return {**reply, "problems": [vars(problem) for problem in error.problems], "yaml": ""}
-        names = [source.model for source in recipe.config.models or []]
+        names = [source.model for source in recipe.models or []]
         if len(set(names)) < len(names):
             twice = {"field": "models", "message": self.text or "a model is named twice.", "remedy": "Take one out."}
             reply["problems"].append(twice)
         return {**reply, "yaml": recipe.to_yaml()}
 
     def read(self, query: dict[str, Any]) -> dict[str, Any]:
-        return {"recipe": Recipe.read(query["yaml"]).to_dict()}
+        return {"recipe": Recipe.parse(query["yaml"]).to_dict()}
 
     def export(self, query: dict[str, Any]) -> dict[str, Any]:
         names = {one["name"]: f"/shelf/{one['name']}" for one in self.shelf}
-        return {"yaml": Recipe.read(query["recipe"]).to_yaml().replace("poet", names.get("poet", "poet"))}
+        return {"yaml": Recipe.parse(query["recipe"]).to_yaml().replace("poet", names.get("poet", "poet"))}
 
 
 def tokens(lab: Lab) -> dict[str, Any]:

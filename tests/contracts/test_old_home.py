@@ -120,7 +120,7 @@ def test_sessions_are_open_or_closed_as_they_were_with_every_vote(home: Home) ->
 def test_a_recipe_run_again_gives_the_same_rows(home: Home) -> None:
     before = rows_of(home, "talks")
     recipe = Recipe.at(home.datasets / "talks")
-    carry(home, JOBS.parse({"method": "prepare", "recipe": recipe.written()}))
+    carry(home, JOBS.parse({"method": "prepare", "recipe": recipe.to_dict()}))
     assert rows_of(home, "talks") == before and count(home, "talks", "eval") == 5
     written = load_yaml((home.datasets / "talks" / "recipe.yaml").read_text())
     assert written["format"] == 1 and Recipe.parse(written) == recipe

@@ -76,7 +76,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
 
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_an_example_of_mergekits_gives_its_tensors(name: str, home: Home, tmp_path: Path) -> None:
-    recipe = Recipe.read(EXAMPLES[name])
+    recipe = Recipe.parse(EXAMPLES[name])
     plan = Plan(home, recipe, kernels="stock")
     merge_to(plan, tmp_path / "ours").finish()
     theirs = MergeConfiguration.model_validate(load_yaml(for_mergekit(home, recipe)))

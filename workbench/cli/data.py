@@ -25,7 +25,7 @@ def run(home: Home, args: Args) -> None:
         raise UserError(f"{args.recipe} is no recipe.", "It has name, source and steps.", "recipe")
     name = args.name or data.get("name") or slug(path.stem)
     recipe = Recipe.parse({**located(data, path.resolve().parent), "name": name})
-    run_here(home, JOBS.parse({"method": "prepare", "recipe": recipe.written()}), args.json)
+    run_here(home, JOBS.parse({"method": "prepare", "recipe": recipe.to_dict()}), args.json)
 
 
 def located(data: dict[str, Any], folder: Path) -> dict[str, Any]:
@@ -166,7 +166,7 @@ def recipe(home: Home, args: Args) -> None:
     from workbench.data.store.datasets import dataset_folder
 
     folder = dataset_folder(home, args.name)
-    show(args, located(Recipe.at(folder).written(), folder))
+    show(args, located(Recipe.at(folder).to_dict(), folder))
 
 
 def card(home: Home, args: Args) -> None:

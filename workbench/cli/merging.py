@@ -17,7 +17,7 @@ def merge(home: Home, args: Args) -> None:
     from workbench.merging.checks import check
     from workbench.merging.recipe import Recipe, for_mergekit
 
-    recipe = Recipe.read(_text(args.recipe))
+    recipe = Recipe.parse(_text(args.recipe))
     if args.for_mergekit:
         text = for_mergekit(home, recipe)
         show(args, load_yaml(text), text)

@@ -153,10 +153,14 @@ def _nested(detail: Any, field: str) -> list[Problem]:
     inner = detail.get("ctx", {}).get("error")
     if not isinstance(inner, NestedSpecError):
         return []
+    outer = field if detail["loc"] else ""  # a document's own problems stand as they are
     return [
-        Problem(f"{field}.{problem.field}" if problem.field != field else field, problem.message, problem.remedy)
+        Problem(
+            ".".join(dict.fromkeys(name for name in (outer, problem.field) if name)) or field,
+            problem.message, problem.remedy,
+        )
         for problem in inner.problems
-    ]
+    ]  # fmt: skip
 
 
 def _sentence(detail: Any) -> str:

@@ -116,7 +116,7 @@ def _recipe(home: Home, name: str) -> str:
     folder = dataset_folder(home, name)
     if not (folder / RECIPE).is_file():
         return ""
-    return fenced(dump_yaml(shareable(Recipe.at(folder).written())), "yaml")
+    return fenced(dump_yaml(shareable(Recipe.at(folder).to_dict())), "yaml")
 
 
 def shareable(recipe: dict[str, Any]) -> dict[str, Any]:

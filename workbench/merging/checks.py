@@ -38,10 +38,10 @@ class Findings:
 def check(home: Home, recipe: Recipe, output: str = "") -> Findings:
     """Everything wrong with a recipe at once, what to know about it, and what it makes."""
     view = read_context(home, recipe)
-    info = catalogue.methods().get(recipe.config.merge_method)
+    info = catalogue.methods().get(recipe.merge_method)
     if info is None:
-        remedy = suggestion(recipe.config.merge_method, list(catalogue.methods()))
-        view.problems.add("merge_method", f"there is no merge method {recipe.config.merge_method!r}.", remedy)
+        remedy = suggestion(recipe.merge_method, list(catalogue.methods()))
+        view.problems.add("merge_method", f"there is no merge method {recipe.merge_method!r}.", remedy)
     else:
         inputs(view, info)
         settings(view, info)
@@ -70,7 +70,7 @@ def mismatches(home: Home, names: list[str]) -> list[Problem]:
 
 
 def _facts(view: View, estimate: Estimate) -> list[list[str]]:
-    config = view.recipe.config
+    config = view.recipe
     info = catalogue.methods().get(config.merge_method)
     layers = sum(segment.length for segment in view.segments)
     made_of = "" if any(segment.whole for segment in view.segments) else f" from {len(view.segments)} slices"

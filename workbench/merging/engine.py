@@ -53,7 +53,7 @@ class Plan:
         references = {written: reference(model) for written, model in self.models.items()}
         self._references = list(references.values())
         self.donor = next(iter(self.models.values()))
-        for tokenizer in (recipe.config.tokenizer_source, recipe.config.tokenizer and recipe.config.tokenizer.source):
+        for tokenizer in (recipe.tokenizer_source, recipe.tokenizer and recipe.tokenizer.source):
             self.donor = self.models.get(tokenizer or "", self.donor)
         cache = LoaderCache()
         cache.loaders.clear()

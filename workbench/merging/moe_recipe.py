@@ -5,13 +5,13 @@ its MLPs; a router before them is made from prompts (gate_mode hidden or cheap_e
 """
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from workbench.core.errors import Problem, Problems, SpecError, UserError
+from workbench.core.errors import Problems, UserError
 from workbench.core.home import Home
-from workbench.core.spec import Spec, load_yaml
+from workbench.core.yaml_spec import BriefSpec, YamlSpec
 from workbench.merging.recipe import Dtype, Reference, find
 from workbench.models import tensors
 
@@ -19,7 +19,7 @@ SAME = ("model_type", "hidden_size", "intermediate_size", "num_hidden_layers", "
 Prompts = list[str]
 
 
-class Expert(Spec):
+class Expert(BriefSpec):
     """One model whose MLPs become an expert."""
 
     source_model: Reference = Field(description="Name on the shelf of a whole model.")
@@ -32,8 +32,10 @@ class Expert(Spec):
         return self.positive_prompts or [], self.negative_prompts or []
 
 
-class MoeRecipe(Spec):
+class MoeRecipe(YamlSpec, BriefSpec):
     """mergekit's MoE configuration, field by field."""
+
+    begins_with: ClassVar[str] = "It starts with base_model: …"
 
     base_model: Reference = Field(description="Gives all but the MLPs.")
     experts: list[Expert] = Field(min_length=1, max_length=64, description="The experts.")
@@ -59,14 +61,6 @@ class MoeRecipe(Spec):
         if len(self.experts) > 1 and all(expert.prompts() == self.experts[0].prompts() for expert in self.experts):
             raise ValueError("all experts have the same prompts, so the router could not tell them apart")
         return self
-
-    @classmethod
-    def read(cls, source: "str | dict[str, Any]") -> "MoeRecipe":
-        """From YAML text or plain data; raises `SpecError` naming every wrong field."""
-        data = load_yaml(source, aliases=True) if isinstance(source, str) else source
-        if not isinstance(data, dict):
-            raise SpecError([Problem("recipe", "holds no settings.", "It starts with base_model: …")])
-        return cls.parse(data)
 
     def references(self) -> list[str]:
         """Every model named, the base first, none twice."""

@@ -5,17 +5,17 @@ https://github.com/arcee-ai/mergekit#merge-configuration
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from workbench.core.errors import Problem, Problems, SpecError, UserError
+from workbench.core.errors import Problems, UserError
 from workbench.core.foreign_configuration import MERGE, refuse_configuration, refuse_recipes
 from workbench.core.home import Home, list_artifacts
 from workbench.core.lineage import read_manifest
-from workbench.core.spec import Spec, dump_yaml, load_yaml
+from workbench.core.spec import dump_yaml
+from workbench.core.yaml_spec import BriefSpec, YamlSpec
 from workbench.models import tensors
 from workbench.models.shelf import Resolved, resolve
 
@@ -24,7 +24,7 @@ Scalar = bool | int | float | str
 Dtype = Literal["float32", "float16", "bfloat16", "float64"]
 
 
-class Filtered(Spec):
+class Filtered(BriefSpec):
     """A value for the tensors whose name holds the filter's text; no filter or '*' means the rest."""
 
     value: Scalar | list[Scalar] = Field(description="The value, or its gradient over the layers.")
@@ -45,7 +45,7 @@ def _reference(text: str) -> str:
 Reference = Annotated[str, AfterValidator(_reference)]
 
 
-class Source(Spec):
+class Source(BriefSpec):
     """One model that goes in, or, with a layer range, some of its layers."""
 
     model: Reference = Field(description="Name on the shelf, BASE+ADAPTER, hub id of a model on the shelf, or folder.")
@@ -62,7 +62,7 @@ class SliceSource(Source):
         return self
 
 
-class Slice(Spec):
+class Slice(BriefSpec):
     """Some layers of the result, made from as many layers of each source."""
 
     sources: list[SliceSource] = Field(min_length=1, max_length=MOST_MODELS, description="Where the layers come from.")
@@ -71,7 +71,7 @@ class Slice(Spec):
     parameters: Settings | None = Field(None, description="Values for this slice.")
 
 
-class Module(Spec):
+class Module(BriefSpec):
     """One part of a model of several parts, such as a vision tower."""
 
     models: list[Source] | None = Field(None, max_length=MOST_MODELS, description="Models merged whole.")
@@ -85,14 +85,14 @@ class Module(Spec):
         return self
 
 
-class TokenSource(Spec):
+class TokenSource(BriefSpec):
     """Where a token's embedding comes from."""
 
     source: Any = Field(None, description="A model, {kind: zero}, or {kind: model_token, model, token or token_id}.")
     force: bool = Field(False, description="Take it even for models that have the token themselves.")
 
 
-class Tokenizer(Spec):
+class Tokenizer(BriefSpec):
     """Which tokenizer the result has."""
 
     source: Reference = Field("union", description="base, union, or a model.")
@@ -100,8 +100,10 @@ class Tokenizer(Spec):
     pad_to_multiple_of: int | None = Field(None, ge=1, le=1024, description="Round the vocabulary up to this.")
 
 
-class MergeConfig(Spec):
-    """The whole recipe, field by field as mergekit reads it."""
+class Recipe(YamlSpec, BriefSpec):
+    """The whole recipe, field by field as mergekit reads it. Model names are as they were written."""
+
+    begins_with: ClassVar[str] = "A recipe starts with merge_method: …"
 
     merge_method: str = Field(description="The method: see `list methods`.")
     base_model: Reference | None = Field(None, description="What the others are measured against.")
@@ -116,53 +118,38 @@ class MergeConfig(Spec):
     chat_template: str | None = Field(None, max_length=100_000, description="auto, a name, or a Jinja template.")
 
     @model_validator(mode="after")
-    def _one_kind_of_source(self) -> "MergeConfig":
+    def _one_kind_of_source(self) -> "Recipe":
         if sum(bool(sources) for sources in (self.models, self.slices, self.modules)) != 1:
             raise ValueError("give exactly one of models, slices and modules")
         if self.tokenizer and self.tokenizer_source:
             raise ValueError("give tokenizer or tokenizer_source, not both")
         return self
 
-
-@dataclass(frozen=True)
-class Recipe:
-    """A checked configuration. Model names are as they were written."""
-
-    config: MergeConfig
+    @model_validator(mode="before")
+    @classmethod
+    def _no_list_of_recipes(cls, data: Any) -> Any:
+        if isinstance(data, str):
+            refuse_recipes(data, "This", MERGE)
+        return data
 
     @classmethod
-    def read(cls, source: "str | dict[str, Any]") -> "Recipe":
-        """From YAML text or plain data; raises `SpecError` naming every wrong field.
-
-        Raises `UserError` for configurations of other programs, with what they are.
-        """
-        if isinstance(source, str):
-            refuse_recipes(source, "This", MERGE)
-        data = load_yaml(source, aliases=True) if isinstance(source, str) else source
-        if not isinstance(data, dict):
-            raise SpecError([Problem("recipe", "holds no settings.", "A recipe starts with merge_method: …")])
+    def upgraded(cls, data: dict[str, Any]) -> dict[str, Any]:
+        """The settings; raises `UserError` for configurations of other programs, with what they are."""
         if not {"merge_method", "models", "modules"} & data.keys():
             refuse_configuration(data, "This", MERGE)
-        return cls(MergeConfig.parse(data))
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data without what is not set, ready for YAML."""
-        return self.config.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
-
-    def to_yaml(self) -> str:
-        return dump_yaml(self.to_dict())
+        return data
 
     def outputs(self) -> list[Slice]:
         """The slices of the result in order; a merge of whole models has none."""
-        slices = list(self.config.slices or [])
-        for module in (self.config.modules or {}).values():
+        slices = list(self.slices or [])
+        for module in (self.modules or {}).values():
             slices += module.slices or []
         return slices
 
     def sources(self) -> list[Source]:
         """Every source as it stands in the recipe."""
-        sources: list[Source] = list(self.config.models or [])
-        for module in (self.config.modules or {}).values():
+        sources: list[Source] = list(self.models or [])
+        for module in (self.modules or {}).values():
             sources += module.models or []
         for output_slice in self.outputs():
             sources += output_slice.sources
@@ -170,10 +157,9 @@ class Recipe:
 
     def references(self) -> list[str]:
         """Every model named, the base first, then in the order of the recipe, none twice."""
-        config = self.config
-        named = [config.base_model, *(source.model for source in self.sources())]
+        named = [self.base_model, *(source.model for source in self.sources())]
         named += [output_slice.base_model for output_slice in self.outputs()]
-        tokenizer = config.tokenizer_source or (config.tokenizer.source if config.tokenizer else None)
+        tokenizer = self.tokenizer_source or (self.tokenizer.source if self.tokenizer else None)
         if tokenizer not in ("base", "union"):
             named.append(tokenizer)
         return list(dict.fromkeys(name for name in named if name))

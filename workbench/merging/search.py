@@ -101,7 +101,7 @@ class Search:
             self.trial_model.take((name, weights.get(name)) for name in weights.names() if name in state)
         else:
             device = "cuda" if self.trial_model.hardware.device == "cuda" else "cpu"
-            recipe = Recipe.read(name_or_recipe)
+            recipe = Recipe.parse(name_or_recipe)
             plan = Plan(self.ctx.home, recipe, self.job.seed, self.job.kernels, device)
             self.trial_model.take(_watched(plan.tensors(), self.stopped))
         return loss_of(self.trial_model.model, rows, stop=self.stopped, seed=self.job.seed)
@@ -230,7 +230,7 @@ def run(job: MergeSearch, ctx: JobContext) -> dict[str, Any]:
     _shelve(job, ctx, recipe, info)
     result = {
         "model": job.output,
-        "recipe": Recipe.read(recipe).to_yaml(),
+        "recipe": Recipe.parse(recipe).to_yaml(),
         "trials": len(report["trials"]),
         "baselines": report["baselines"],
         "comparison": comparison,
@@ -247,7 +247,7 @@ def _shelve(job: MergeSearch, ctx: JobContext, recipe: dict[str, Any], info: dic
     from workbench.merging.engine import Plan, merge_to
     from workbench.merging.shelving import parents_of, shelve
 
-    read, shards, target = Recipe.read(recipe), ctx.folder / "shards", ctx.home.models / job.output
+    read, shards, target = Recipe.parse(recipe), ctx.folder / "shards", ctx.home.models / job.output
     plan = Plan(ctx.home, read, job.seed, job.kernels)
     shutil.rmtree(shards, ignore_errors=True)
     writer = merge_to(

@@ -37,7 +37,7 @@ def parents_of(recipe: Recipe, models: Mapping[str, Resolved]) -> list[Parent]:
     """Every folder that goes in, once; adapters with their bases."""
     entries: dict[str, Parent] = {}
     for written, model in models.items():
-        role = "merge-base" if written == recipe.config.base_model else "merged"
+        role = "merge-base" if written == recipe.base_model else "merged"
         for folder in (model.adapter, model.base):
             if folder:
                 entries.setdefault(folder.name, parent_of(folder, role))

@@ -93,7 +93,7 @@ def segments_of(
 
     depth: how many layers a model has. same: what identifies a model, where one may be written in several ways.
     """
-    config = recipe.config
+    config = recipe
     if config.modules:
         segments = []
         for name, module in config.modules.items():
@@ -113,7 +113,7 @@ def _whole(
     sources: list[Any], recipe: Recipe, depth: Callable[[str], int], same: Mapping[str, Hashable] | None,
     label: str, module: str, scopes: tuple[Settings | None, ...],
 ) -> list[Segment]:  # fmt: skip
-    base, same = recipe.config.base_model, same or {}
+    base, same = recipe.base_model, same or {}
     inputs = [Input(source.model, 0, depth(source.model), source.parameters) for source in sources]
     if base and same.get(base, base) not in [same.get(source.model, source.model) for source in inputs]:
         inputs.append(Input(base, 0, depth(base)))
@@ -129,7 +129,7 @@ def _sliced(
     return [
         Segment(
             f"{label}[{index}]", module, [read(source) for source in output_slice.sources],
-            output_slice.base_model or recipe.config.base_model, (output_slice.parameters, *scopes), whole=False,
+            output_slice.base_model or recipe.base_model, (output_slice.parameters, *scopes), whole=False,
         )
         for index, output_slice in enumerate(slices)
     ]  # fmt: skip
@@ -197,7 +197,7 @@ def _shares(recipe: Recipe, segment: Segment, inputs: list[Input], offset: int) 
 
     A base that the others are differences to has no weight, so no share to show.
     """
-    info = catalogue.methods().get(recipe.config.merge_method)
+    info = catalogue.methods().get(recipe.merge_method)
     weight = info.parameter("weight") if info else None
     weighed = [
         source for source in inputs if not (weight and weight.scope == "non_base" and source.model == segment.base)
@@ -210,7 +210,7 @@ def _shares(recipe: Recipe, segment: Segment, inputs: list[Input], offset: int) 
         for source in weighed
     }
     blend = _mean("t", segment.settings(), f"layers.{offset}.", position)
-    if recipe.config.merge_method == "slerp" and blend is not None and len(inputs) == 2:
+    if recipe.merge_method == "slerp" and blend is not None and len(inputs) == 2:
         amounts = {source.model: 1 - blend if source.model == segment.base else blend for source in inputs}
     sizes = [abs(amounts[source.model] or 0.0) if source.model in amounts else 0.0 for source in inputs]
     if not sum(sizes):

@@ -269,7 +269,7 @@ def test_the_card_tells_what_was_done_and_hides_this_machine(home: Home, guide: 
 
 
 def test_a_shared_recipe_is_one_still(home: Home, guide: str) -> None:
-    recipe = Recipe.at(home.datasets / guide).written()
+    recipe = Recipe.at(home.datasets / guide).to_dict()
     shared = shareable(recipe)
     assert shared["source"]["paths"] == ["guide.jsonl"] and [step["method"] for step in shared["steps"]] == [
         step["method"] for step in recipe["steps"]

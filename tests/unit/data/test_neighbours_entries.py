@@ -329,18 +329,18 @@ def test_configurations_of_other_programs_are_told_where_merge_recipes_are_wante
 ) -> None:
     for given in (data, dump_yaml(data), json.dumps(data)):
         with pytest.raises(UserError, match=what):
-            Recipe.read(given)
+            Recipe.parse(given)
 
 
 def test_a_recipe_that_lacks_its_method_is_a_recipe_still() -> None:
     with pytest.raises(UserError, match="merge_method"):
-        Recipe.read({"base_model": "x", "models": [{"model": "y"}]})
+        Recipe.parse({"base_model": "x", "models": [{"model": "y"}]})
 
 
 def test_several_recipes_in_one_file_are_told_as_what_they_are() -> None:
     recipe = dump_yaml({"name": "first", "merge_method": "linear", "models": [{"model": "a/b"}]})
     for text in (f"{recipe}---\n{recipe}", f"---\n{recipe}\n--- # the second\n{recipe}"):
-        for read in (entries, Recipe.read):
+        for read in (entries, Recipe.parse):
             with pytest.raises(UserError, match="mergekit-multi"):
                 read(text)
 

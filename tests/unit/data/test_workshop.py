@@ -16,6 +16,7 @@ from workbench.data.recipes import pipeline
 from workbench.data.recipes.importing import import_dataset
 from workbench.data.recipes.recipe import Recipe
 from workbench.data.recipes.step import STEPS, Edit, Filter, Outcome, Row, Step, StepWork, Verdict, rewritten
+from workbench.data.sources.source import SOURCES
 from workbench.data.store.datasets import all_rows, dataset_folder, dataset_manifest, dataset_table, rows, write_rows
 from workbench.data.store.locks import prune_cache
 from workbench.rows.split_rows import Rows
@@ -209,7 +210,8 @@ def test_the_last_edit_of_a_row_counts(home: Home) -> None:
 
 
 def test_what_was_changed_meanwhile_is_not_written_over(home: Home) -> None:
-    recipe, before = pipeline.with_steps(home, "talks", ["test_loud"]), [{"method": "test_short", "least": 5}]
+    recipe = pipeline.with_steps(home, "talks", ["test_loud"])
+    before = pipeline.with_steps(home, "talks", [{"method": "test_short", "least": 5}]).steps
     apply(home, "test_short")
     with pytest.raises(UserError, match="changed meanwhile"):
         pipeline.prepare(home, recipe, after=[])
@@ -249,8 +251,8 @@ def test_the_same_recipe_gives_the_same_bytes_anywhere(home: Home, tmp_path: Pat
     other = Home.at(tmp_path / "other")
     file = tmp_path / "talks.jsonl"
     file.write_text("\n".join(json.dumps(row) for row in TALKS))
-    source = {"method": "files", "paths": [str(file)]}
-    written = Recipe.read(recipe.model_copy(update={"source": source}).to_yaml())
+    source = SOURCES.parse({"method": "files", "paths": [str(file)]})
+    written = Recipe.parse(recipe.model_copy(update={"source": source}).to_yaml())
     pipeline.prepare(other, written)
     for name in ("train.parquet", "eval.parquet"):
         first, second = (dataset_folder(one, "talks") / name for one in (home, other))

@@ -48,12 +48,12 @@ def test_the_facts_say_what_comes_out(home: Home) -> None:
 
 def test_the_size_is_the_file_s(home: Home) -> None:
     count = sum(value.size for value in load_file(home.models / "a" / "model.safetensors").values())
-    assert sizes(home, Recipe.read(linear())).parameters == count
-    assert sizes(home, Recipe.read(linear())).bytes == 4 * count
-    assert sizes(home, Recipe.read(linear(out_dtype="bfloat16"))).bytes == 2 * count
-    assert sizes(home, Recipe.read(linear())).memory == 600_000_000 + 4 * 400 * 64 * 4
+    assert sizes(home, Recipe.parse(linear())).parameters == count
+    assert sizes(home, Recipe.parse(linear())).bytes == 4 * count
+    assert sizes(home, Recipe.parse(linear(out_dtype="bfloat16"))).bytes == 2 * count
+    assert sizes(home, Recipe.parse(linear())).memory == 600_000_000 + 4 * 400 * 64 * 4
     layer = 64 * (64 + 32 + 32 + 64) + 3 * 64 * 128 + 2 * 64
-    assert sizes(home, Recipe.read(sliced(("a", 0, 2), ("b", 1, 2)))).parameters == count + layer
+    assert sizes(home, Recipe.parse(sliced(("a", 0, 2), ("b", 1, 2)))).parameters == count + layer
 
 
 def test_several_problems_come_at_once(home: Home) -> None:
@@ -124,4 +124,4 @@ def test_strange_files_are_problems_not_crashes(home: Home) -> None:
 def test_hostile_recipes_are_refused_when_read() -> None:
     for bad in ({**linear(), "pickle": 1}, {**linear(), "models": []}, {"merge_method": "linear"}, sliced(("a", 2, 1))):
         with pytest.raises(SpecError):
-            Recipe.read(bad)
+            Recipe.parse(bad)

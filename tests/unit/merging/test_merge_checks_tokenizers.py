@@ -43,7 +43,9 @@ def test_tokens_that_one_model_has_not(home: Home) -> None:
     union = linear(tokenizer={"source": "union", "pad_to_multiple_of": 16})
     assert found(home, union).problems == []
     assert dict(found(home, union).facts)["Tokenizer"] == "union of all, 380 tokens"
-    assert sizes(home, Recipe.read(union)).parameters == sizes(home, Recipe.read(linear("a", "c"))).parameters - 16 * 64
+    assert (
+        sizes(home, Recipe.parse(union)).parameters == sizes(home, Recipe.parse(linear("a", "c"))).parameters - 16 * 64
+    )
 
 
 def test_tokens_within_the_padding(home: Home) -> None:

@@ -39,7 +39,7 @@ def recipe(method: str, **parameters: Any) -> dict[str, Any]:
 
 
 def merged(home: Home, given: dict[str, Any], folder: Path, **options: Any) -> dict[str, torch.Tensor]:
-    plan = Plan(home, Recipe.read(given), **options)
+    plan = Plan(home, Recipe.parse(given), **options)
     merge_to(plan, folder).finish()
     plan.save_rest(folder)
     return load_file(folder / "model.safetensors")
@@ -68,7 +68,7 @@ def test_it_gives_what_mergekit_gives(home: Home, tmp_path: Path, given: dict[st
     from workbench.core.spec import load_yaml
 
     ours = merged(home, given, tmp_path / "ours", kernels="stock")
-    theirs = MergeConfiguration.model_validate(load_yaml(for_mergekit(home, Recipe.read(given))))
+    theirs = MergeConfiguration.model_validate(load_yaml(for_mergekit(home, Recipe.parse(given))))
     run_merge(theirs, str(tmp_path / "theirs"), MergeOptions(quiet=True))
     expected = load_file(tmp_path / "theirs" / "model.safetensors")
     assert set(ours) == set(expected)
@@ -101,7 +101,7 @@ def test_the_result_loads_and_speaks(home: Home, tmp_path: Path) -> None:
 def test_the_same_seed_gives_the_same_bits_even_after_a_stop(
     home: Home, tmp_path: Path, method: str, kernels: Any
 ) -> None:
-    given = Recipe.read(recipe(method))
+    given = Recipe.parse(recipe(method))
     whole = merged(home, recipe(method), tmp_path / "whole", seed=3, kernels=kernels)
     other = merged(home, recipe(method), tmp_path / "other", seed=4, kernels=kernels)
     assert any(not torch.equal(whole[name], other[name]) for name in whole)
@@ -211,15 +211,15 @@ def test_union_of_tokenizers_is_the_same_every_time(home: Home, tmp_path: Path) 
 )
 def test_a_wrong_recipe_is_refused_by_field(text: str, says: str) -> None:
     with pytest.raises(SpecError, match=says):
-        Recipe.read(text)
+        Recipe.parse(text)
 
 
 def test_aliases_are_read_but_not_bombs() -> None:
     plain = "merge_method: slerp\nbase_model: &a one\nmodels: [{model: *a}, {model: two}]\nparameters: {t: 0.5}\n"
-    assert Recipe.read(plain).references() == ["one", "two"]
+    assert Recipe.parse(plain).references() == ["one", "two"]
     bomb = "a0: &a0 [x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}, *a{n - 1}]\n" for n in range(1, 40))
     with pytest.raises(SpecError, match="unfold"):
-        Recipe.read(bomb)
+        Recipe.parse(bomb)
 
 
 def test_names_are_found_by_shelf_hub_id_and_folder(home: Home) -> None:
@@ -234,5 +234,5 @@ def test_names_are_found_by_shelf_hub_id_and_folder(home: Home) -> None:
     for written in ("owner/other", "owner/name@def", "/etc", "../hubbed", "nothing"):
         with pytest.raises(UserError):
             find(home, written)
-    given = Recipe.read({"merge_method": "linear", "models": [{"model": "hubbed"}, {"model": "one"}]})
+    given = Recipe.parse({"merge_method": "linear", "models": [{"model": "hubbed"}, {"model": "one"}]})
     assert "owner/name@abc" in for_mergekit(home, given) and str(home.models / "one") in for_mergekit(home, given)

@@ -65,7 +65,7 @@ def test_every_start_is_a_recipe_mergekit_reads(models: tuple[str, ...], base: s
     space = Space(models, base, groups=groups)
     for start in space.starts():
         recipe = space.recipe(start["method"], Start())
-        assert Recipe.read(recipe).to_dict() == recipe
+        assert Recipe.parse(recipe).to_dict() == recipe
         assert all(name.startswith(f"{start['method']}.") for name in start if name != "method")
 
 
@@ -137,7 +137,7 @@ def test_the_best_recipe_lies_on_the_shelf_and_is_as_good_as_told(
     _, result = found
     manifest = read_manifest(home.models / "best")
     assert {(one.name, one.role) for one in manifest.parents} >= {("taught", "merged"), ("lessons", "searched-on")}
-    assert Recipe.read(manifest.info["recipe"]).to_yaml() == result["recipe"]
+    assert Recipe.parse(manifest.info["recipe"]).to_yaml() == result["recipe"]
     assert (home.models / "best" / "README.md").read_text().startswith("---\n")
     measured = Measure(models=["best", "taught"], dataset="lessons", rows=24).run(context(home, "after"))["table"]
     assert measured[0]["loss"] <= measured[1]["loss"] + 0.15

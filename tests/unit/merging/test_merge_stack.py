@@ -20,7 +20,7 @@ def home(tmp_path_factory: pytest.TempPathFactory, own_home: Path) -> Home:
 
 
 def stack(home: Home, recipe: dict[str, Any]) -> list[Layer]:
-    return stack_of(Recipe.read(recipe), home)
+    return stack_of(Recipe.parse(recipe), home)
 
 
 def test_the_stack_of_a_frankenmerge(home: Home) -> None:

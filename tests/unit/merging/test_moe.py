@@ -71,7 +71,10 @@ def assemble(home: Home, output: str, given: Any, **settings: Any) -> Path:
 
 
 def found_wrong(home: Home, given: Any, output: str = "new") -> str:
-    return wrong_with(home, AssembleMoe.parse({"recipe": given, "output": output}))
+    try:
+        return wrong_with(home, AssembleMoe.parse({"recipe": given, "output": output}))
+    except SpecError as error:
+        return str(error)
 
 
 @torch.no_grad()
@@ -178,7 +181,9 @@ def test_what_is_wrong_is_said_before_it_starts(home: Home) -> None:
     assert "same model" in found_wrong(home, recipe("toy", "b", "b"))
     assert "a qwen mixture has one shared expert" in found_wrong(home, recipe("qwen2-0", "qwen2-0", "qwen2-1"))
     assert "cannot be made of llama" in found_wrong(home, recipe("toy", "b", "c", architecture="qwen3"))
-    assert "gate_mod" in found_wrong(home, recipe("toy", "b", "c", gate_mod="hidden"))
+    assert "recipe.gate_mod: there is no such setting. Did you mean gate_mode" in found_wrong(
+        home, recipe("toy", "b", "c", gate_mod="hidden")
+    )
     assert "'b' is on the shelf already" in found_wrong(home, recipe("toy", "b", "c"), output="b")
     silent = {"base_model": "toy", "experts": [{"source_model": name} for name in ("b", "c")]}
     assert "needs positive_prompts" in found_wrong(home, silent)

@@ -145,7 +145,7 @@ def test_a_damaged_adapter_of_an_old_shelf_is_refused_wherever_it_is_used(home: 
         answerable(home, "old")
     for written in ("old", "untied+old"):
         recipe = {"merge_method": "linear", "models": [{"model": written, "parameters": {"weight": 1}}] * 2}
-        assert any(says in one.message for one in check(home, Recipe.read(recipe)).problems), written
+        assert any(says in one.message for one in check(home, Recipe.parse(recipe)).problems), written
 
 
 def test_what_does_nothing_is_never_on_but_may_be_trained(home: Home, tmp_path: Path) -> None:

@@ -113,7 +113,7 @@ def test_merging_with_an_adapter_that_makes_another_layout_asks_to_fold_it_first
         "merge_method": "linear",
         "models": [{"model": name, "parameters": {"weight": 1}} for name in ("tied", "style")],
     }
-    problems = check(home, Recipe.read(recipe)).problems
+    problems = check(home, Recipe.parse(recipe)).problems
     assert any("trains lm_head" in one.message and "Fold it" in one.remedy for one in problems)
 
 

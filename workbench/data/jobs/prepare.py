@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from workbench.core.children import Credential
-from workbench.core.errors import NestedSpecError, Problems, SpecError, UserError
+from workbench.core.errors import Problems, UserError
 from workbench.core.home import Home, safe_join
-from workbench.data.recipes.recipe import Recipe
+from workbench.data.recipes.recipe import Recipe, Steps
 from workbench.jobs.job import JOBS, Job, JobContext, JobStopped
 
 TELL_EVERY = 0.25  # seconds between words of progress
@@ -25,45 +25,34 @@ class Prepare(Job):
     uses_device: ClassVar[bool] = False
     resumable: ClassVar[bool] = True
 
-    recipe: dict[str, Any] = Field(
+    recipe: Recipe = Field(
         description="The recipe: name, source and steps.", examples=[{"name": "talks", "steps": ["exact_duplicates"]}]
     )
-    after: list[dict[str, Any]] | None = Field(
+    after: Steps | None = Field(
         None, description="The steps the recipe was made from; if the dataset has others by then, nothing is done."
     )
 
-    def model_post_init(self, _: Any) -> None:
-        try:
-            Recipe.parse(self.recipe)
-        except SpecError as error:
-            raise NestedSpecError(error.problems) from None
-
-    def read(self) -> Recipe:
-        return Recipe.parse(self.recipe)
-
     def label(self) -> str:
-        return f"Prepare {self.recipe.get('name')}"
+        return f"Prepare {self.recipe.name}"
 
     def subject(self) -> str:
-        return str(self.recipe.get("name") or "")
+        return self.recipe.name
 
     def facts(self, home: Home) -> list[list[str]]:
-        recipe = self.read()
-        titles = ", ".join(step.title for step in recipe.steps) or "none"
-        return [["Makes", recipe.name], ["Steps", titles]]
+        titles = ", ".join(step.title for step in self.recipe.steps) or "none"
+        return [["Makes", self.recipe.name], ["Steps", titles]]
 
     def credentials(self) -> tuple[Credential, ...]:
-        return ("hub",) if self.read().source.get("method") == "hub" else ()
+        return ("hub",) if self.recipe.source and self.recipe.source.method == "hub" else ()
 
     def check(self, home: Home, problems: Problems) -> None:
-        recipe = self.read()
         try:
-            safe_join(home.datasets, recipe.name)
-            kind = _kind(home, recipe)
+            safe_join(home.datasets, self.recipe.name)
+            kind = _kind(home, self.recipe)
         except UserError as error:
             problems.collect("recipe", error)
             return
-        recipe.check(home, kind, problems)
+        self.recipe.check(home, kind, problems)
 
     def run(self, ctx: JobContext) -> dict[str, Any]:
         from workbench.data.recipes.pipeline import prepare, report
@@ -73,10 +62,9 @@ class Prepare(Job):
             if ctx.stop_requested():
                 raise JobStopped
 
-        recipe = self.read()
         work = StepWork(ctx.home, _seldom(ctx), stop)
-        manifest = prepare(ctx.home, recipe, work, after=self.after, job=ctx.folder.name)
-        records = report(ctx.home, recipe.name)
+        manifest = prepare(ctx.home, self.recipe, work, after=self.after, job=ctx.folder.name)
+        records = report(ctx.home, self.recipe.name)
         for number, record in enumerate(records, start=1):
             ctx.note(f"{number}. {record['title']}: {_counted(record)}")
         ctx.progress(len(records), len(records), "Ready")
@@ -101,7 +89,7 @@ def _kind(home: Home, recipe: Recipe) -> str:
     from workbench.data.store.datasets import dataset_kind
 
     folder: Path = home.datasets / recipe.name
-    if folder.is_dir() and Recipe.at(folder).source == recipe.source:
+    if folder.is_dir() and Recipe.at(folder).source_settings == recipe.source_settings:
         return dataset_kind(home, recipe.name)
     if not recipe.source:
         raise UserError(f"There is no dataset {recipe.name!r}.", "Name a source to read its rows from.", "recipe")

@@ -18,6 +18,7 @@ from workbench.data.recipes.step import Step, StepWork
 from workbench.data.recipes.step_cache import COUNTS_FILE, Stage, StepStage, digest, examples_of, stage_of
 from workbench.data.recipes.steps.edit_rows import EditRows
 from workbench.data.recipes.steps.split import Split
+from workbench.data.sources.source import SOURCES, Source, source_of_copies
 from workbench.data.store.datasets import ROWS, bare, base_rows, dataset_folder, row_counts, write_splits
 from workbench.data.store.locks import link, locked, prune_cache
 from workbench.rows.split_rows import ID, SPLIT, Rows
@@ -36,7 +37,7 @@ def prepare(
     work: StepWork | None = None,
     *,
     past: list[Any] | None = None,
-    after: list[dict[str, Any]] | None = None,
+    after: list[Step] | None = None,
     job: str = "",
 ) -> Manifest:
     """Makes the dataset a recipe names, in the place of the one of that name, whole or not at all.
@@ -69,7 +70,7 @@ def prepare(
             mixed = [name for step in recipe.steps for name in step.datasets()]
             parents += [parent_of(home.datasets / name, "mixed-in") for name in mixed]
             info |= {"rows": row_counts(tables), "steps": len(stages)}
-            made_by = {"action": "prepare", "recipe": recipe.written(), **({"job": job} if job else {})}
+            made_by = {"action": "prepare", "recipe": recipe.to_dict(), **({"job": job} if job else {})}
             manifest = write_manifest(
                 folder, Manifest(kind="dataset", name=target.name, parents=parents, made_by=made_by, info=info)
             )
@@ -81,14 +82,13 @@ def prepare(
     return manifest
 
 
-def _check_steps(target: Path, recipe: Recipe, after: list[dict[str, Any]] | None) -> None:
+def _check_steps(target: Path, recipe: Recipe, after: list[Step] | None) -> None:
     """Raises `UserError` when the dataset has other steps than those the recipe was made from."""
     if after is None or not target.is_dir():
         return
-    expected = Recipe.parse({"name": recipe.name, "source": recipe.source, "steps": after}).steps
     # those it would make are right too: it may have been killed after it had made them
     if [brief(step) for step in Recipe.at(target).steps] not in [
-        list(map(brief, steps)) for steps in (expected, recipe.steps)
+        list(map(brief, steps)) for steps in (after, recipe.steps)
     ]:
         raise UserError("The recipe was changed meanwhile.", "Look at it again, then apply.", "steps")
 
@@ -135,10 +135,10 @@ def base_of(folder: Path, kind: str) -> Stage:
 
 def _with_rows(
     home: Home, recipe: Recipe, folder: Path, work: StepWork
-) -> tuple[dict[str, Any], list[Any], dict[str, Any]]:
+) -> tuple[dict[str, Any], list[Any], Source | None]:
     """Puts the rows as read into a new folder; what the manifest says of them, their parents, and their source."""
     target = home.datasets / recipe.name
-    if target.is_dir() and Recipe.at(target).source == recipe.source:
+    if target.is_dir() and Recipe.at(target).source_settings == recipe.source_settings:
         manifest = read_manifest(target)
         for name in SOURCE_FILES:
             link(target / name, folder / name)
@@ -149,13 +149,11 @@ def _with_rows(
         return dict(manifest.info), [parent for parent in manifest.parents if parent.role != "mixed-in"], recipe.source
     if not recipe.source:
         raise UserError(f"There is no dataset {recipe.name!r}.", "Name a source to read its rows from.", "source")
-    from workbench.data.sources.source import SOURCES, source_of_copies
-
-    source = SOURCES.parse(recipe.source)
-    imported = source.gather(home, folder, work.tell, work.stop)
+    imported = recipe.source.gather(home, folder, work.tell, work.stop)
     write_table(bare(imported.table), folder / ROWS)
     info = {**imported.info, "kind": imported.kind, "rejected": imported.rejected}
-    return info, list(imported.parents), source_of_copies(source.recipe(home.datasets / recipe.name), info)
+    origin = source_of_copies(recipe.source.recipe(target), info)
+    return info, list(imported.parents), SOURCES.parse(origin)
 
 
 def _stage_record(stage: StepStage) -> dict[str, Any]:

@@ -1,73 +1,71 @@
 """A recipe: where a dataset comes from, and the steps that make it what it is. YAML in and out."""
 
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, PlainSerializer, SerializerFunctionWrapHandler, model_serializer
 
-from workbench.core.errors import NestedSpecError, Problem, Problems, SpecError, UserError
+from workbench.core.errors import Problem, Problems, SpecError, UserError
 from workbench.core.formats import RECIPE_FORMAT
 from workbench.core.home import Home
 from workbench.core.limits import bounded_text
-from workbench.core.spec import Spec, dump_yaml, load_yaml
+from workbench.core.yaml_spec import YamlSpec
 from workbench.data.recipes.step import STEPS, Step
+from workbench.data.sources.source import SOURCES, Source
 
 RECIPE = RECIPE_FORMAT.file_name
 MOST_STEPS = 100
 
 
-def _source(data: Any) -> Any:
-    """A source's settings, checked; {} stands for rows the workbench made itself."""
-    from workbench.data.sources.source import SOURCES
-
-    try:
-        return SOURCES.parse(data).to_dict() if data else {}
-    except SpecError as error:
-        raise NestedSpecError(error.problems) from None
+def brief(step: Step) -> dict[str, Any]:
+    """A step without the settings that are as they come."""
+    usual = {name: info.get_default(call_default_factory=True) for name, info in type(step).model_fields.items()}
+    settings = step.to_dict()
+    return {name: value for name, value in settings.items() if name == "method" or value != usual.get(name)}
 
 
-class Recipe(Spec):
+Steps = Annotated[
+    list[Annotated[Step, STEPS]],
+    Field(max_length=MOST_STEPS),
+    PlainSerializer(lambda steps: [brief(step) for step in steps]),
+]
+"""Steps in their order; settings that are as usual are not written."""
+
+
+class Recipe(YamlSpec):
     """A dataset as source + steps."""
 
+    begins_with: ClassVar[str] = "A recipe has name, source and steps; see an existing recipe.yaml."
+
     name: str = Field(description="The dataset it makes.")
-    source: Annotated[dict[str, Any], BeforeValidator(_source)] = Field(
-        default_factory=dict, description="Where its rows come from; empty for rows made here, such as votes."
+    source: Annotated[Annotated[Source, SOURCES] | None, BeforeValidator(lambda source: source or None)] = Field(
+        None, description="Where its rows come from; empty for rows made here, such as votes."
     )
-    steps: list[Annotated[Step, STEPS]] = Field(
-        default_factory=list, description="What is done to the rows, in this order.", max_length=MOST_STEPS
-    )
+    steps: Steps = Field(default_factory=list, description="What is done to the rows, in this order.")
 
     @classmethod
-    def parse(cls, data: Any) -> Self:
-        """From plain data of this version or an earlier one; raises `SpecError`."""
-        name = data.get("name") if isinstance(data, dict) else None
+    def upgraded(cls, data: dict[str, Any]) -> dict[str, Any]:
+        """The settings of this version or an earlier one; raises `SpecError` for a later one."""
+        name = data.get("name")
         try:
-            data = RECIPE_FORMAT.upgrade(data, name if isinstance(name, str) else "")
+            return dict(RECIPE_FORMAT.upgrade(data, name if isinstance(name, str) else ""))
         except UserError as error:
             raise SpecError([Problem("format", error.message, error.remedy)]) from None
-        return super().parse(data)
 
-    @classmethod
-    def read(cls, text: str) -> "Recipe":
-        """From YAML text; raises `SpecError`."""
-        data = load_yaml(text)
-        if not isinstance(data, dict):
-            raise UserError("A recipe is a YAML object with name, source and steps.", "See an existing recipe.yaml.")
-        return cls.parse(data)
+    @model_serializer(mode="wrap")
+    def _stamped(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return RECIPE_FORMAT.stamp({**plain(self), "source": self.source_settings})
+
+    @property
+    def source_settings(self) -> dict[str, Any]:
+        """The source as it is written; {} for none."""
+        return self.source.to_dict() if self.source else {}
 
     @classmethod
     def at(cls, folder: Path) -> "Recipe":
         """The recipe of a dataset's folder; one without steps when it has none."""
         path = folder / RECIPE
-        return cls.read(bounded_text(path)) if path.is_file() else cls(name=folder.name)
-
-    def to_yaml(self) -> str:
-        return dump_yaml(self.written())
-
-    def written(self) -> dict[str, Any]:
-        """As it is written down: settings that are as usual are left out of the steps."""
-        steps = [brief(step) for step in self.steps]
-        return RECIPE_FORMAT.stamp({"name": self.name, "source": self.source, "steps": steps})
+        return cls.parse(bounded_text(path)) if path.is_file() else cls(name=folder.name)
 
     def check(self, home: Home, kind: str, problems: Problems) -> None:
         """Adds what is wrong with the steps, each under steps.N, counted from 1."""
@@ -87,10 +85,3 @@ class Recipe(Spec):
                     step_problems.collect("", error)
             for problem in step_problems.found:
                 problems.add(f"{field} {problem.field}".strip(), problem.message, problem.remedy)
-
-
-def brief(step: Step) -> dict[str, Any]:
-    """A step without the settings that are as they come."""
-    usual = {name: info.get_default(call_default_factory=True) for name, info in type(step).model_fields.items()}
-    settings = step.to_dict()
-    return {name: value for name, value in settings.items() if name == "method" or value != usual.get(name)}

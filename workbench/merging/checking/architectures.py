@@ -35,7 +35,7 @@ def described(view: View) -> None:
             "That works for most; look at the answers after merging.",
         )  # fmt: skip
         return
-    modules = view.recipe.config.modules or {}
+    modules = view.recipe.modules or {}
     for name in modules.keys() - description.modules:
         remedy = f"Its parts are: {', '.join(sorted(description.modules))}."
         view.problems.add(f"modules.{name}", f"{first.architecture} has no part {name!r}.", remedy)

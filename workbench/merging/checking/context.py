@@ -34,7 +34,7 @@ class View:
 
     @property
     def tokenizer(self) -> str | None:
-        config = self.recipe.config
+        config = self.recipe
         return config.tokenizer.source if config.tokenizer else config.tokenizer_source
 
     def note(self, where: str, message: str, remedy: str = "") -> None:

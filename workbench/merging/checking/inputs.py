@@ -22,7 +22,7 @@ def inputs(view: View, info: MethodInfo) -> None:
         _base(view, info, segment, has_base)
         _count(view, info, segment, len(keys), has_base and info.base != "ignored")
     listed = [view.key(source.model) for source in view.recipe.sources()]
-    base = view.recipe.config.base_model
+    base = view.recipe.base_model
     if (
         info.base == "ignored"
         and base

@@ -8,7 +8,7 @@ FLOATS = {tensors.NAMES[kind]: kind for kind in BYTES}
 
 
 def precision(view: View) -> None:
-    config = view.recipe.config
+    config = view.recipe
     kinds: dict[str, list[str]] = {}
     for facts in view.models.values():
         kinds.setdefault(tensors.NAMES.get(facts.dtype, facts.dtype), []).append(facts.name)
@@ -31,7 +31,7 @@ def precision(view: View) -> None:
 
 def result_dtype(view: View, maths: bool = False) -> str:
     """safetensors' name of the dtype the result's file (or the maths) has."""
-    config = view.recipe.config
+    config = view.recipe
     named = config.dtype if maths else config.out_dtype or config.dtype
     if named:
         return FLOATS[named]

@@ -9,7 +9,7 @@ from workbench.merging.checking.model_facts import ModelFacts
 
 def result_tokens(view: View) -> dict[str, int]:
     """Tokens of the result by id, nearly: those a union adds come after the base's."""
-    config, donor = view.recipe.config, view.donor
+    config, donor = view.recipe, view.donor
     ids = dict(donor.vocabulary.ids) if donor and donor.vocabulary else {}
     if donor and view.tokenizer in ("base", "union"):
         ids = {token: token_id for token, token_id in ids.items() if token_id < donor.rows}
@@ -29,7 +29,7 @@ def result_rows(view: View) -> int:
     """Rows of the result's embedding: the tokens, rounded up if the recipe says so; without a tokenizer the base's."""
     if view.tokenizer is None:
         return view.first.rows if view.first else 0
-    multiple = (view.recipe.config.tokenizer.pad_to_multiple_of if view.recipe.config.tokenizer else None) or 1
+    multiple = (view.recipe.tokenizer.pad_to_multiple_of if view.recipe.tokenizer else None) or 1
     return math.ceil(len(result_tokens(view)) / multiple) * multiple
 
 
@@ -55,7 +55,7 @@ def rows(view: View) -> None:
 
 def token_sources(view: View) -> None:
     """Where single tokens' rows come from: zero, a model of the recipe, or a token of one."""
-    config = view.recipe.config.tokenizer
+    config = view.recipe.tokenizer
     for token, setting in ((config.tokens if config else None) or {}).items():
         source = (
             setting.source

@@ -16,7 +16,7 @@ def templates(view: View) -> None:
     unlike = [
         facts.name for facts in others if facts.vocabulary and facts.vocabulary.template != donor.vocabulary.template
     ]
-    template = view.recipe.config.chat_template
+    template = view.recipe.chat_template
     if template and not _is_template(template):
         view.problems.add(
             "chat_template", "it is no template.", f"Give auto, a Jinja template, or one of: {', '.join(_named())}."

@@ -33,7 +33,7 @@ def filter_texts(setting: Setting) -> list[str]:
 def uses(view: View, parameter: Parameter) -> Iterable[tuple[Segment, Input | None, str, float]]:
     """(segment, model, tensor, position in the layers) of every use; one a layer where filters tell none apart."""
     scoped = [setting for name, _, setting in settings_in(view) if name == parameter.name]
-    filtered = not view.recipe.config.modules and any(filter_texts(setting) for setting in scoped)
+    filtered = not view.recipe.modules and any(filter_texts(setting) for setting in scoped)
     for segment in view.segments:
         for source in segment.inputs if parameter.scope != "shared" else [None]:
             if source and parameter.scope == "non_base" and view.same(source.model, segment.base):

@@ -3,12 +3,11 @@
 import time
 from typing import Any, ClassVar
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
-from workbench.core.errors import NestedSpecError, Problems, SpecError, UserError
+from workbench.core.errors import Problems, UserError
 from workbench.core.home import Home, atomic_dir, write_text
 from workbench.core.lineage import Manifest, parent_of, write_manifest
-from workbench.core.spec import dump_yaml, load_yaml
 from workbench.jobs.job import JOBS, Job, JobContext, Output
 from workbench.jobs.page import TWO_MODELS, JobPage
 from workbench.merging.moe_recipe import MoeRecipe
@@ -32,29 +31,26 @@ class AssembleMoe(Job):
         empty=TWO_MODELS,
     )  # fmt: skip
 
-    recipe: dict[str, Any] = Field(
+    recipe: MoeRecipe = Field(
         description="mergekit's MoE configuration, with names of the shelf as models.",
-        examples=[{"base_model": "…", "experts": [{"source_model": "…", "positive_prompts": ["…"]}]}],
+        examples=[
+            {
+                "base_model": "…",
+                "experts": [
+                    {"source_model": "…", "positive_prompts": ["Write a function that sorts a list."]},
+                    {"source_model": "… (another one)", "positive_prompts": ["Tell me a story."]},
+                ],
+            }
+        ],
     )
     seed: int = Field(0, ge=0, lt=2**31, description="Which random router and noise are drawn.")
     output: str = Field(description="Name of the new model.")
-
-    @field_validator("recipe", mode="before")
-    @classmethod
-    def _from_text(cls, value: Any) -> Any:
-        try:
-            return load_yaml(value, aliases=True) if isinstance(value, str) else value
-        except SpecError as error:
-            raise NestedSpecError(error.problems) from None
 
     def label(self) -> str:
         return f"Assemble {self.output}"
 
     def facts(self, home: Home) -> list[list[str]]:
-        try:
-            recipe = MoeRecipe.read(self.recipe)
-        except UserError as error:
-            return [["Recipe", error.message]]
+        recipe = self.recipe
         experts = ", ".join(expert.source_model for expert in recipe.experts)
         return [["Base", recipe.base_model], ["Experts", experts], ["Router", recipe.gate_mode], ["Makes", self.output]]
 
@@ -64,8 +60,7 @@ class AssembleMoe(Job):
     def check(self, home: Home, problems: Problems) -> None:
         check_free(home, self.output, problems)
         try:
-            recipe = MoeRecipe.read(self.recipe)
-            recipe.output(recipe.bind(home))
+            self.recipe.output(self.recipe.bind(home))
         except UserError as error:
             problems.collect("recipe", error)
 
@@ -75,7 +70,7 @@ class AssembleMoe(Job):
         from workbench.models.chat_tokens import copy_tokenizer, write_stops
         from workbench.models.tokenizer_check import check_tokenizer
 
-        recipe = MoeRecipe.read(self.recipe)
+        recipe = self.recipe
         folders = recipe.bind(ctx.home)
         last_report = 0.0
 
@@ -96,7 +91,7 @@ class AssembleMoe(Job):
             copy_tokenizer(folders[recipe.base_model], partial)
             check_tokenizer(partial, field="recipe", note=ctx.note)
             write_stops(partial)
-            write_text(partial / "mergekit_moe_config.yml", dump_yaml(self.recipe))
+            write_text(partial / "mergekit_moe_config.yml", recipe.to_yaml())
             base = folders[recipe.base_model]
             parents = [parent_of(base, "merge-base")]
             parents += [parent_of(folder, "merged") for folder in dict.fromkeys(folders.values()) if folder != base]

@@ -40,7 +40,7 @@ class Merge(Job):
     page: ClassVar[JobPage | None] = JobPage("merge", by_hand=True)
 
     output: str = Field(description="Name of the new model on the shelf.")
-    recipe: dict[str, Any] = Field(
+    recipe: Recipe = Field(
         description="mergekit's configuration, with names of the shelf as models.",
         examples=[{"merge_method": "slerp", "base_model": "…", "models": [{"model": "… "}], "parameters": {"t": 0.5}}],
     )
@@ -56,14 +56,10 @@ class Merge(Job):
         return f"Merge {self.output}"
 
     def facts(self, home: Home) -> list[list[str]]:
-        try:
-            recipe = Recipe.read(self.recipe)
-        except UserError as error:
-            return [["Recipe", error.message]]
-        info = catalogue.methods().get(recipe.config.merge_method)
+        info = catalogue.methods().get(self.recipe.merge_method)
         return [
-            ["Method", info.title if info else recipe.config.merge_method],
-            ["Models", ", ".join(recipe.references())],
+            ["Method", info.title if info else self.recipe.merge_method],
+            ["Models", ", ".join(self.recipe.references())],
             ["Makes", self.output],
         ]
 
@@ -74,10 +70,9 @@ class Merge(Job):
         from workbench.data.store.datasets import dataset_kind
         from workbench.merging.checks import check
 
-        try:
-            problems.found += check(home, Recipe.read(self.recipe), self.output).problems
-        except UserError as error:
-            problems.collect("recipe", error)
+        for problem in check(home, self.recipe, self.output).problems:
+            path = problem.field if problem.field == "output" else f"recipe.{problem.field}"
+            problems.add(path, problem.message, problem.remedy)
         if self.proof.enabled and self.proof.dataset:
             try:
                 dataset_kind(home, self.proof.dataset)
@@ -85,7 +80,7 @@ class Merge(Job):
                 problems.collect("proof.dataset", error)
 
     def run(self, ctx: JobContext) -> dict[str, Any]:
-        recipe = Recipe.read(self.recipe)
+        recipe = self.recipe
         target = safe_join(ctx.home.models, self.output, "output")
         parents = recipe.bind(ctx.home)
         began = time.monotonic()

@@ -103,7 +103,7 @@ class MergeSearch(Job):
         """Whether the models can be merged at all, asked of the first recipe."""
         from workbench.merging.checks import check
 
-        recipe = Recipe.read(self.space.recipe(self.space.usable()[0], Start()))
+        recipe = Recipe.parse(self.space.recipe(self.space.usable()[0], Start()))
         problems.found += check(home, recipe, self.output).problems
 
 
