@@ -196,7 +196,7 @@ def test_its_counts_add_up_in_the_engine(step: type[Step], kind: str, home: Home
     if step.unavailable():
         pytest.skip(step.unavailable())
     rows = given(kind)
-    stage = stage_of(Stage(f"given-{kind}", kind, lambda: rows.table), example(step, kind), StepWork(home))
+    stage = stage_of(Stage(kind, lambda: f"given-{kind}", lambda: rows), example(step, kind), StepWork(home))
     counts = stage.counts
     assert counts.given + counts.added - counts.removed == counts.left == len(stage.rows)
     kept = [int(one) for one in stage.rows.ids if one >= 0]

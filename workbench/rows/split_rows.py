@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from workbench.rows.digests import row_digests
 from workbench.rows.table import rows_of
 from workbench.rows.turn_text import TOOLS, from_json, full_texts, tools_text
 
@@ -48,6 +49,11 @@ class Rows:
     @cached_property
     def splits(self) -> list[str]:
         return list(self.table.column(SPLIT).to_pylist())
+
+    @cached_property
+    def digests(self) -> list[bytes]:
+        """16 bytes for every row, equal for equal rows, whatever their ids and splits."""
+        return row_digests(self.table)
 
     def rows(self, start: int = 0, count: int | None = None) -> list[dict[str, Any]]:
         """The canonical rows from a position on."""

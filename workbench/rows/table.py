@@ -111,6 +111,15 @@ def read_table_file(path: Path) -> pa.Table:
         raise damaged(path, error) from None
 
 
+def file_metadata(path: Path) -> dict[str, str]:
+    """What was written into the file beside its rows; raises `UserError` when the file is damaged."""
+    try:
+        metadata = pq.read_schema(path).metadata or {}
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise damaged(path, error) from None
+    return {name.decode(): value.decode("utf-8", "replace") for name, value in metadata.items()}
+
+
 def count_rows(path: Path) -> int:
     """The number of rows, from the file's footer; 0 when there is no such file."""
     if not path.is_file():

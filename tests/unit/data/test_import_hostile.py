@@ -10,7 +10,8 @@ import pytest
 from workbench.core.errors import UserError
 from workbench.core.home import Home
 from workbench.data.reading import compressed, lines, opening
-from workbench.data.recipes.importing import import_dataset, rejected
+from workbench.data.recipes.importing import import_by_recipe, import_dataset, import_recipe, rejected, source_of
+from workbench.data.recipes.step import StepWork
 from workbench.data.sources.source import SOURCES
 from workbench.data.store import datasets
 
@@ -158,6 +159,7 @@ def test_a_stop_leaves_nothing(home: Home, tmp_path: Path) -> None:
     def stop() -> None:
         raise Stopped
 
+    recipe = import_recipe("x", source_of(write(tmp_path, "a.jsonl", ROW)), 0.1, 0)
     with pytest.raises(Stopped):
-        import_dataset(home, write(tmp_path, "a.jsonl", ROW), "x", stop=stop)
+        import_by_recipe(home, recipe, StepWork(home, stop=stop))
     assert list(home.datasets.iterdir()) == []

@@ -72,7 +72,7 @@ def test_several_files_keep_order_names_and_lines(home: Home, tmp_path: Path) ->
             "method": "files", "paths": paths, "format": None, "columns": {}, "encoding": "utf-8", "header": "auto",
             "documents": "auto", "rows": "", "samples": 0, "notes": [],
         },
-        "steps": [{"method": "split", "eval_fraction": 0.1, "seed": 3}],
+        "steps": [{"method": "split", "seed": 3}],
     }  # fmt: skip
     kept = datasets.all_rows(home, "all", "train") + datasets.all_rows(home, "all", "eval")
     assert sorted(map(str, kept)) == sorted(map(str, rows)) and made.info["rows"] == {"train": 42, "eval": 5}

@@ -230,6 +230,7 @@ def test_a_dataset_imported_anew_meanwhile_stays(home: Home, monkeypatch: pytest
     run = pipeline.run_steps
 
     def slow(*given: Any) -> Any:
+        monkeypatch.setattr(pipeline, "run_steps", run)
         import_dataset(home, "\n".join(map(json.dumps, TALKS[:6])), "talks", eval_fraction=0, replace=True)
         return run(*given)
 

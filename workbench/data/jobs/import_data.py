@@ -11,6 +11,7 @@ from workbench.core.errors import Problems, UserError
 from workbench.core.home import Home, safe_join
 from workbench.core.limited import bound_memory
 from workbench.core.uploads import discard_uploads
+from workbench.data.jobs.prepare import run_recipe
 from workbench.data.sources.source import SOURCES, Source
 from workbench.jobs.job import JOBS, Job, JobContext, Output
 
@@ -56,17 +57,16 @@ class ImportData(Job):
         self.source.check(home, problems)
 
     def run(self, ctx: JobContext) -> dict[str, Any]:
-        from workbench.data.recipes.importing import import_dataset
+        from workbench.data.recipes.importing import import_by_recipe, import_recipe
 
         bound_memory(int(psutil.virtual_memory().total * MEMORY_SHARE))
+        recipe = import_recipe(self.name, self.source, self.eval_fraction, self.seed)
         try:
-            manifest = import_dataset(
-                ctx.home, self.source, self.name, eval_fraction=self.eval_fraction, seed=self.seed,
-                replace=self.replace, tell=ctx.progress, stop=ctx.checkpoint,
-            )  # fmt: skip
+            manifest = run_recipe(
+                ctx, lambda work: import_by_recipe(ctx.home, recipe, work, self.replace, ctx.folder.name)
+            )
         except MemoryError:
             raise UserError("Its rows take more memory than there is.", "Divide it into several datasets.") from None
         discard_uploads(ctx.home, getattr(self.source, "paths", []))
-        ctx.progress(1, 1, "Ready")
         names = ("rows", "rejected", "columns", "remarks")
         return {"dataset": manifest.name} | {name: manifest.info[name] for name in names if name in manifest.info}

@@ -10,8 +10,10 @@ from pydantic import Field
 from workbench.core.children import Credential
 from workbench.core.errors import Problems, UserError
 from workbench.core.home import Home, safe_join
+from workbench.core.lineage import Manifest
 from workbench.data.recipes.recipe import Recipe, Steps
-from workbench.jobs.job import JOBS, Job, JobContext, JobStopped
+from workbench.data.recipes.step import StepWork
+from workbench.jobs.job import JOBS, Job, JobContext
 
 TELL_EVERY = 0.25  # seconds between words of progress
 
@@ -55,20 +57,24 @@ class Prepare(Job):
         self.recipe.check(home, kind, problems)
 
     def run(self, ctx: JobContext) -> dict[str, Any]:
-        from workbench.data.recipes.pipeline import prepare, report
-        from workbench.data.recipes.step import StepWork
+        from workbench.data.recipes.pipeline import prepare
 
-        def stop() -> None:
-            if ctx.stop_requested():
-                raise JobStopped
-
-        work = StepWork(ctx.home, _seldom(ctx), stop)
-        manifest = prepare(ctx.home, self.recipe, work, after=self.after, job=ctx.folder.name)
-        records = report(ctx.home, self.recipe.name)
-        for number, record in enumerate(records, start=1):
-            ctx.note(f"{number}. {record['title']}: {_counted(record)}")
-        ctx.progress(len(records), len(records), "Ready")
+        manifest = run_recipe(
+            ctx, lambda work: prepare(ctx.home, self.recipe, work, after=self.after, job=ctx.folder.name)
+        )
         return {"dataset": manifest.name, "rows": manifest.info["rows"]}
+
+
+def run_recipe(ctx: JobContext, make: Callable[[StepWork], Manifest]) -> Manifest:
+    """Lets a job make a dataset: with its progress and stop, and a note of what every step did."""
+    from workbench.data.recipes.pipeline import report
+
+    manifest = make(StepWork(ctx.home, _seldom(ctx), ctx.checkpoint))
+    records = report(ctx.home, manifest.name)
+    for number, record in enumerate(records, start=1):
+        ctx.note(f"{number}. {record['title']}: {_counted(record)}")
+    ctx.progress(1, 1, "Ready")
+    return manifest
 
 
 def _seldom(ctx: JobContext) -> Callable[[float, float, str], None]:

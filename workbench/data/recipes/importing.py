@@ -1,4 +1,4 @@
-"""Makes a dataset from a source, and shows beforehand what would become of it."""
+"""An import: the recipe of a source and a split step, and beforehand what would become of the source."""
 
 import dataclasses
 import itertools
@@ -7,29 +7,22 @@ from pathlib import Path
 
 from workbench.core.assets import ASSETS
 from workbench.core.errors import UserError
-from workbench.core.formats import RECIPE_FORMAT
-from workbench.core.home import Home, atomic_dir, safe_join, write_text
-from workbench.core.lineage import Manifest, write_manifest
-from workbench.core.parallel import Stop, Tell
-from workbench.core.spec import dump_yaml
+from workbench.core.home import Home, safe_join
+from workbench.core.lineage import Manifest
 from workbench.data.reading.format import Format
 from workbench.data.reading.lines import Rejected
 from workbench.data.reading.row_batches import Readable
 from workbench.data.reading.selection import EVERYTHING
+from workbench.data.recipes.pipeline import prepare
 from workbench.data.recipes.previewing import Preview, previewed
-from workbench.data.recipes.recipe import RECIPE, Recipe
+from workbench.data.recipes.recipe import Recipe
+from workbench.data.recipes.step import StepWork
+from workbench.data.recipes.steps.split import Split
 from workbench.data.sources.methods.files import Files
 from workbench.data.sources.methods.pasted import Pasted
-from workbench.data.sources.source import SOURCES, Source, choice_of, source_of_copies
-from workbench.data.store.datasets import (
-    checked_row,
-    dataset_folder,
-    dataset_manifest,
-    row_counts,
-    split_table,
-    write_splits,
-)
-from workbench.rows.split import check_fraction
+from workbench.data.sources.source import SOURCES, Source, choice_of
+from workbench.data.store.datasets import dataset_folder, dataset_manifest
+from workbench.data.store.locks import locked
 
 REJECTED = "rejected.jsonl"
 SAMPLES = ASSETS / "samples"
@@ -47,44 +40,34 @@ def import_dataset(
     seed: int = 0,
     encoding: str = "utf-8",
     replace: bool = False,
-    tell: Tell | None = None,
-    stop: Stop | None = None,
 ) -> Manifest:
     """Reads a file (`Path`), several, pasted text (`str`) or a `Source` into the dataset `name`, whole or not at all.
 
     `format` and `encoding` are for files and pasted text; a `Source` has its own. Rows that cannot be read are kept
-    in rejected.jsonl. Raises `UserError` when none can, with the first reasons, `SpecError` for a wrong seed, and
-    whatever `stop` raises.
+    in rejected.jsonl. Raises `UserError` when none can, with the first reasons, and `SpecError` for a wrong setting.
     """
-    target = safe_join(home.datasets, name)
-    check_fraction(eval_fraction)
-    resolved = source_of(source, format, encoding)
-    split = {"eval_fraction": eval_fraction, "seed": seed}
-    steps = [{"method": "split", **split}] if eval_fraction else []
-    Recipe.parse({"name": target.name, "source": resolved.recipe(target), "steps": steps})
-    with atomic_dir(target, replace) as folder:
-        imported = resolved.gather(home, folder, tell, stop)
-        tables = split_table(imported.table, eval_fraction, seed)
-        write_splits(folder, tables)
-        recipe = {
-            "name": target.name,
-            "source": source_of_copies(resolved.recipe(target), imported.info),
-            "steps": steps,
-        }
-        write_text(folder / RECIPE, dump_yaml(RECIPE_FORMAT.stamp(recipe)))
-        info = {
-            "kind": imported.kind,
-            "rows": row_counts(tables),
-            "rejected": imported.rejected,
-            **split,
-            **imported.info,
-        }
-        made_by = {"action": "import", "source": resolved.method, **split, "encoding": encoding}
-        made_by |= {name: imported.info[name] for name in ("format", "columns") if name in imported.info}
-        manifest = Manifest(kind="dataset", name=target.name, parents=imported.parents, made_by=made_by, info=info)
-        written = write_manifest(folder, manifest)
-        checked_row(folder)
-        return written
+    recipe = import_recipe(
+        safe_join(home.datasets, name).name, source_of(source, format, encoding), eval_fraction, seed
+    )
+    return import_by_recipe(home, recipe, StepWork(home), replace)
+
+
+def import_recipe(name: str, source: Source, eval_fraction: float, seed: int) -> Recipe:
+    """The recipe of an import: its source, and a split step unless nothing is held back. Raises `SpecError`."""
+    steps = [{"method": Split.method, "eval_fraction": eval_fraction, "seed": seed}] if eval_fraction else []
+    return Recipe.parse({"name": name, "source": source, "steps": steps})
+
+
+def import_by_recipe(home: Home, recipe: Recipe, work: StepWork, replace: bool = False, job: str = "") -> Manifest:
+    """Makes a dataset from a recipe whose source is read now, whatever was read before.
+
+    Raises `UserError` when there is one of that name and it is not to be replaced.
+    """
+    with locked(home, recipe.name):
+        if (home.datasets / recipe.name).exists() and not replace:
+            remedy = "Choose another name, or delete that one first."
+            raise UserError(f"{recipe.name!r} exists already.", remedy, "name")
+        return prepare(home, recipe, work, past=[], read_anew=True, job=job)
 
 
 def source_of(source: SourceLike, format: Format | None = None, encoding: str = "utf-8") -> Source:

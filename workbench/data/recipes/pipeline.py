@@ -3,7 +3,6 @@
 import contextlib
 import hashlib
 import json
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,23 +11,25 @@ import pyarrow as pa
 
 from workbench.core.errors import Problems, UserError
 from workbench.core.home import Home, atomic_dir, safe_join, write_text
-from workbench.core.lineage import Manifest, parent_of, read_manifest, write_manifest
+from workbench.core.lineage import Manifest, Parent, parent_of, read_manifest, write_manifest
 from workbench.data.recipes.recipe import RECIPE, Recipe, brief
 from workbench.data.recipes.step import Step, StepWork
 from workbench.data.recipes.step_cache import COUNTS_FILE, Stage, StepStage, digest, examples_of, stage_of
 from workbench.data.recipes.steps.edit_rows import EditRows
 from workbench.data.recipes.steps.split import Split
 from workbench.data.sources.source import SOURCES, Source, source_of_copies
-from workbench.data.store.datasets import ROWS, bare, base_rows, dataset_folder, row_counts, write_splits
+from workbench.data.store.datasets import ROWS, bare, base_rows, checked_row, dataset_folder, row_counts, write_splits
 from workbench.data.store.locks import link, locked, prune_cache
 from workbench.rows.split_rows import ID, SPLIT, Rows
-from workbench.rows.table import read_table_file, write_table
+from workbench.rows.table import file_metadata, read_table_file, write_table
 
 STEPS_FILE, HISTORY = "steps.json", "history.json"
 SOURCE_FILES = ("source", "rejected.jsonl", ROWS)
 MOST_UNDONE = 50
+ROWS_KEY = "llm-workbench-key"  # in the metadata of the file of rows as read
 LARGEST = 2**53  # from here on JavaScript rounds whole numbers, and no row has such a number
-Tell = Callable[[float, float, str], None]
+Base = tuple[Stage, dict[str, Any], list[Parent], Source | None]
+"""The rows as read, what the manifest says of them, their parents, and the source to write into the recipe."""
 
 
 def prepare(
@@ -38,13 +39,14 @@ def prepare(
     *,
     past: list[Any] | None = None,
     after: list[Step] | None = None,
+    read_anew: bool = False,
     job: str = "",
 ) -> Manifest:
     """Makes the dataset a recipe names, in the place of the one of that name, whole or not at all.
 
-    Rows that were read from the same source before are taken from the dataset; steps done before from the cache.
-    The steps there were are added to its history, or that is `past` if given. With `after`, nothing is done unless the
-    dataset has those steps. Raises `UserError`, `SpecError` or `JobStopped`.
+    Rows that were read from the same source before are taken from the dataset, unless they are to be `read_anew`; steps
+    done before from the cache. The steps there were are added to its history, or that is `past` if given. With `after`,
+    nothing is done unless the dataset has those steps. Raises `UserError`, `SpecError` or `JobStopped`.
     """
     work = work or StepWork(home)
     target = safe_join(home.datasets, recipe.name)
@@ -52,34 +54,49 @@ def prepare(
         _check_steps(target, recipe, after)
         begun = _number(target)
         with atomic_dir(target, replace=begun is not None) as folder:
-            info, parents, origin = _with_rows(home, recipe, folder, work)
+            read = None if read_anew else _rows_of_before(target, recipe, folder)
+            base, info, parents, origin = read or _gathered(home, recipe, folder, work)
             recipe = recipe.model_copy(update={"source": origin})
-            base = base_of(folder, info["kind"])
             problems = Problems()
             recipe.check(home, base.kind, problems)
             problems.check()
             stages = run_steps(base, recipe.steps, work)
-            last = stages[-1] if stages else base
-            tables = last.rows.by_split()
-            if not tables["train"].num_rows:
-                raise UserError("No rows are left to train on.", "Take a step out, or make it milder.", "steps")
-            write_splits(folder, tables)
-            write_text(folder / RECIPE, recipe.to_yaml())
-            write_text(folder / STEPS_FILE, json.dumps([_stage_record(stage) for stage in stages], indent=1))
+            counts = _write_rows(folder, recipe, base, stages)
             write_text(folder / HISTORY, json.dumps(_past(target, recipe) if past is None else past))
             mixed = [name for step in recipe.steps for name in step.datasets()]
             parents += [parent_of(home.datasets / name, "mixed-in") for name in mixed]
-            info |= {"rows": row_counts(tables), "steps": len(stages)}
+            info |= {"rows": counts, "steps": len(stages)}
             made_by = {"action": "prepare", "recipe": recipe.to_dict(), **({"job": job} if job else {})}
             manifest = write_manifest(
                 folder, Manifest(kind="dataset", name=target.name, parents=parents, made_by=made_by, info=info)
             )
+            checked_row(folder)
             if _number(target) != begun:
                 message = f"{target.name!r} was deleted or imported anew meanwhile."
                 raise UserError(message, "Apply the recipe again.", "dataset")
     with contextlib.suppress(OSError):
         prune_cache(home.cache / "steps", {stage.folder.name for stage in stages})
     return manifest
+
+
+def _write_rows(folder: Path, recipe: Recipe, base: Stage, stages: list[StepStage]) -> dict[str, int]:
+    """Writes the rows after the last step, what each step did, and the rows as read if the result has not all of them.
+
+    How many rows each split has.
+    """
+    tables = (stages[-1] if stages else base).rows.by_split()
+    if not tables["train"].num_rows:
+        raise UserError("No rows are left to train on.", "Take a step out, or make it milder.", "steps")
+    write_splits(folder, tables)
+    as_read = folder / ROWS
+    whole = all(stage.keeps_rows for stage in stages) if recipe.source else not stages
+    if not whole and not as_read.exists():
+        # what was read is split by a step; what was made here has its split from there
+        left_out = [ID, SPLIT] if recipe.source else [ID]
+        write_table(base.rows.table.drop_columns(left_out).replace_schema_metadata({ROWS_KEY: base.key}), as_read)
+    write_text(folder / RECIPE, recipe.to_yaml())
+    write_text(folder / STEPS_FILE, json.dumps([_stage_record(stage) for stage in stages], indent=1))
+    return row_counts(tables)
 
 
 def _check_steps(target: Path, recipe: Recipe, after: list[Step] | None) -> None:
@@ -117,43 +134,62 @@ def run_steps(base: Stage, steps: list[Step], work: StepWork) -> list[StepStage]
     return stages
 
 
-def base_of(folder: Path, kind: str) -> Stage:
-    """The rows a dataset was read as, known by the SHA-256 of their file."""
-    path = folder / ROWS
-    with path.open("rb") as file:
-        key = hashlib.file_digest(file, "sha256").hexdigest()
-
-    def load() -> pa.Table:
-        table = read_table_file(path)
-        if SPLIT not in table.column_names:
-            return Rows.of(kind, table).table
-        splits = table.column(SPLIT).to_pylist()
-        return Rows.of(kind, table.drop_columns([SPLIT]), splits).table
-
-    return Stage(digest(key), kind, load)
+def _rows_of_before(target: Path, recipe: Recipe, folder: Path) -> Base | None:
+    """The rows of the dataset there is, if they are of the recipe's source; its files are put into the new folder."""
+    if not target.is_dir() or Recipe.at(target).source_settings != recipe.source_settings:
+        return None
+    manifest = read_manifest(target)
+    for name in SOURCE_FILES:
+        link(target / name, folder / name)
+    kind = str(manifest.info["kind"])
+    parents = [parent for parent in manifest.parents if parent.role != "mixed-in"]
+    return _base_of(folder, target, kind, bool(recipe.source)), dict(manifest.info), parents, recipe.source
 
 
-def _with_rows(
-    home: Home, recipe: Recipe, folder: Path, work: StepWork
-) -> tuple[dict[str, Any], list[Any], Source | None]:
-    """Puts the rows as read into a new folder; what the manifest says of them, their parents, and their source."""
-    target = home.datasets / recipe.name
-    if target.is_dir() and Recipe.at(target).source_settings == recipe.source_settings:
-        manifest = read_manifest(target)
-        for name in SOURCE_FILES:
-            link(target / name, folder / name)
-        if not (folder / ROWS).exists():
-            rows = base_rows(target)
-            # what was read is split by a step; what was made here has its split from there
-            write_table(rows.drop_columns([SPLIT]) if recipe.source else rows, folder / ROWS)
-        return dict(manifest.info), [parent for parent in manifest.parents if parent.role != "mixed-in"], recipe.source
+def _gathered(home: Home, recipe: Recipe, folder: Path, work: StepWork) -> Base:
+    """The rows of the recipe's source; what else it gives is put into the new folder."""
     if not recipe.source:
         raise UserError(f"There is no dataset {recipe.name!r}.", "Name a source to read its rows from.", "source")
     imported = recipe.source.gather(home, folder, work.tell, work.stop)
-    write_table(bare(imported.table), folder / ROWS)
     info = {**imported.info, "kind": imported.kind, "rejected": imported.rejected}
-    origin = source_of_copies(recipe.source.recipe(target), info)
-    return info, list(imported.parents), SOURCES.parse(origin)
+    origin = source_of_copies(recipe.source.recipe(home.datasets / recipe.name), info)
+    base = _stage_of_rows(Rows.of(imported.kind, bare(imported.table)))
+    return base, info, list(imported.parents), SOURCES.parse(origin)
+
+
+def _base_of(folder: Path, target: Path, kind: str, from_source: bool) -> Stage:
+    """The rows a dataset was read as: those of their file, else of its result, which has all of them then.
+
+    folder: the new one, where that file is linked; target: the dataset as it is.
+    """
+    path = folder / ROWS
+    if path.is_file():
+        return Stage(kind, lambda: _key_of_file(path), lambda: _unsplit(kind, read_table_file(path)))
+    table = base_rows(target)
+    return _stage_of_rows(_unsplit(kind, table.drop_columns([SPLIT]) if from_source else table))
+
+
+def _unsplit(kind: str, table: pa.Table) -> Rows:
+    """Rows from a table without ids; those it has a split for are in that."""
+    table = table.replace_schema_metadata(None)
+    if SPLIT not in table.column_names:
+        return Rows.of(kind, table)
+    return Rows.of(kind, table.drop_columns([SPLIT]), table.column(SPLIT).to_pylist())
+
+
+def _stage_of_rows(rows: Rows) -> Stage:
+    def key() -> str:
+        return digest(hashlib.sha256(b"".join(rows.digests)).hexdigest(), *rows.splits)
+
+    return Stage(rows.kind, key, lambda: rows)
+
+
+def _key_of_file(path: Path) -> str:
+    """The key that was written with the rows; files from before have none, and are known by their SHA-256."""
+    if key := file_metadata(path).get(ROWS_KEY):
+        return key
+    with path.open("rb") as file:
+        return digest(hashlib.file_digest(file, "sha256").hexdigest())
 
 
 def _stage_record(stage: StepStage) -> dict[str, Any]:

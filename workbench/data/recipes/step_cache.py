@@ -1,8 +1,8 @@
 """The rows after each step of a recipe, kept by digest: a step is done again only when it or what it was given changed.
 
 Each result is a folder `cache/steps/KEY`, there whole or not at all: rows.parquet, removed.parquet, changed.parquet,
-flagged.parquet and done.json. What a person restored is put back when the rows are loaded, so that restoring a row
-does no step again.
+flagged.parquet and done.json; splits.parquet stands for rows.parquet where every row is as it was. What a person
+restored is put back when the rows are loaded, so that restoring a row does no step again.
 """
 
 import hashlib
@@ -27,7 +27,7 @@ from workbench.rows.split_rows import ID, SPLIT, Rows
 from workbench.rows.table import SCHEMAS, fitted, joined, read_table_file, rows_of, table_of, union, write_table
 
 WHY = [("_reason", pa.string()), ("_found", pa.list_(pa.string()))]
-COUNTS_FILE = "done.json"
+COUNTS_FILE, SPLITS_FILE = "done.json", "splits.parquet"
 
 
 @dataclass(frozen=True)
@@ -45,14 +45,18 @@ class Counts:
 
 
 class Stage:
-    """Rows and the key they are known by."""
+    """Rows and the key they are known by; each is worked out when it is first asked for."""
 
-    def __init__(self, key: str, kind: str, load: Callable[[], pa.Table]):
-        self.key, self.kind, self._load = key, kind, load
+    def __init__(self, kind: str, key: Callable[[], str], load: Callable[[], Rows]):
+        self.kind, self._key, self._load = kind, key, load
+
+    @cached_property
+    def key(self) -> str:
+        return self._key()
 
     @cached_property
     def rows(self) -> Rows:
-        return Rows(self.kind, self._load())
+        return self._load()
 
 
 class StepStage(Stage):
@@ -61,8 +65,13 @@ class StepStage(Stage):
     def __init__(self, before: Stage, step: Step, folder: Path):
         restored = json.dumps(sorted(set(step.restored)))
         key = digest(folder.name, restored) if step.restored else folder.name
-        super().__init__(key, before.kind, self._put_back)
+        super().__init__(before.kind, lambda: key, lambda: Rows(before.kind, self._put_back()))
         self.before, self.step, self.folder = before, step, folder
+
+    @property
+    def keeps_rows(self) -> bool:
+        """Whether every row is as it was and where it was, but for its split."""
+        return (self.folder / SPLITS_FILE).is_file()
 
     @cached_property
     def counts(self) -> Counts:
@@ -87,6 +96,8 @@ class StepStage(Stage):
         return pc.is_in(table.column(ID), pa.array(self.step.restored, pa.int64()))
 
     def _put_back(self) -> pa.Table:
+        if self.keeps_rows:
+            return _with_splits(self.before.rows.table, read_table_file(self.folder / SPLITS_FILE).column(SPLIT))
         table = read_table_file(self.folder / "rows.parquet")
         if not self.step.restored:
             return table
@@ -147,7 +158,10 @@ def stage_of(before: Stage, step: Step, work: StepWork) -> StepStage:
 
 def _write(folder: Path, rows: Rows, step: Step, outcome: Outcome, begun: float) -> None:
     after, added = _after(rows, step, outcome)
-    write_table(after, folder / "rows.parquet")
+    if outcome.removed or outcome.changed or outcome.order is not None or added:
+        write_table(after, folder / "rows.parquet")
+    else:
+        write_table(after.select([SPLIT]), folder / SPLITS_FILE)
     write_table(_touched(rows, outcome.removed), folder / "removed.parquet")
     write_table(_touched(rows, outcome.flagged), folder / "flagged.parquet")
     changed = _touched(rows, {index: verdict for index, (_, verdict) in outcome.changed.items()})
@@ -204,7 +218,11 @@ def _split(table: pa.Table, splits: dict[int, str]) -> pa.Table:
     split_names = table.column(SPLIT).to_pylist()
     for index, split in splits.items():
         split_names[index] = split
-    return table.set_column(table.column_names.index(SPLIT), SPLIT, pa.array(split_names, pa.string()))
+    return _with_splits(table, pa.array(split_names, pa.string()))
+
+
+def _with_splits(table: pa.Table, splits: pa.Array | pa.ChunkedArray) -> pa.Table:
+    return table.set_column(table.column_names.index(SPLIT), SPLIT, splits)
 
 
 def _numbered(table: pa.Table, settings: str, taken: set[int]) -> pa.Table:

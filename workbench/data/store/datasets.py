@@ -13,8 +13,6 @@ from workbench.core.home import Home, atomic_dir, existing, list_all_artifacts, 
 from workbench.core.lineage import Manifest, Parent, read_manifest, write_manifest
 from workbench.core.row_cache import RowCache
 from workbench.rows.canonical import Kind, check
-from workbench.rows.digests import row_digests
-from workbench.rows.split import check_fraction, eval_mask
 from workbench.rows.split_rows import ID, SPLIT, Rows
 from workbench.rows.table import (
     SCHEMAS,
@@ -164,17 +162,6 @@ def dataset_folder(home: Home, name: str) -> Path:
         names = ", ".join(path.name for path in list_artifacts(home.datasets)) or "none yet"
         raise UserError(f"There is no dataset {name!r}.", f"There are: {names}.", "dataset")
     return folder
-
-
-def split_table(
-    table: pa.Table, eval_fraction: float, seed: int, digests: list[bytes] | None = None
-) -> dict[str, pa.Table]:
-    """{'train': …, 'eval': …} with the order of the rows kept, each row with its number."""
-    check_fraction(eval_fraction)
-    if not eval_fraction:
-        return Rows.of("", table).by_split()
-    mask = eval_mask(digests or row_digests(table), eval_fraction, seed)
-    return Rows.of("", table, ["eval" if held else "train" for held in mask]).by_split()
 
 
 def base_rows(folder: Path) -> pa.Table:

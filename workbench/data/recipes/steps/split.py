@@ -8,7 +8,6 @@ from pydantic import Field
 
 from workbench.core.errors import UserError
 from workbench.data.recipes.step import STEPS, Outcome, Step, StepWork
-from workbench.rows.digests import row_digests
 from workbench.rows.split import eval_mask
 from workbench.rows.split_rows import Rows
 
@@ -46,7 +45,7 @@ class Split(Step):
     def _marks(self, rows: Rows) -> list[bytes]:
         """A mark for every row: rows with equal marks stay together."""
         if self.together == "same rows":
-            return row_digests(rows.table)
+            return rows.digests
         if self.together == "same prompt":
             return _bytes(rows.contents("prompt").to_pylist())
         if self.together == "metadata":
@@ -56,7 +55,7 @@ class Split(Step):
         texts = rows.texts("all").combine_chunks()
         # rows that only differ in their numbers belong together here: they are no proof of having learned anything
         labels = near_groups(texts if isinstance(texts, pa.Array) else pa.array(texts.to_pylist()), numbers=0)
-        digests = row_digests(rows.table)
+        digests = rows.digests
         # the smallest digest of a group stands for it, whatever the order of its rows
         least = dict.fromkeys(labels.tolist(), b"\xff" * 17)
         for label, digest in zip(labels.tolist(), digests, strict=True):
@@ -69,7 +68,7 @@ class Split(Step):
         values = [(row.get("metadata") or {}).get(self.key) for row in rows.rows()]
         if not any(value is not None for value in values):
             raise UserError(f"No row has {self.key!r} in its metadata.", "Choose another way to split.", "key")
-        digests = row_digests(rows.table)
+        digests = rows.digests
         return [
             digest if value is None else repr(value).encode() for value, digest in zip(values, digests, strict=True)
         ]
