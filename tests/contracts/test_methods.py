@@ -7,10 +7,12 @@ import pytest
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic.fields import FieldInfo
 
-from workbench.__main__ import parser
+from workbench.cli.job_options import job_commands
 from workbench.cli.shared import families
+from workbench.cli.spec_settings import settings_of
 from workbench.core.registry import Method, Registry
 from workbench.core.spec import Spec, load_yaml
+from workbench.jobs.job import JOBS
 
 METHODS = [
     pytest.param(registry, method, id=f"{family}-{method.method}")
@@ -80,9 +82,20 @@ def test_it_goes_through_yaml_unchanged(registry: Registry[Any], method: type[Me
 
 
 @every_method
-def test_it_is_in_the_help_of_the_command_line(registry: Registry[Any], method: type[Method]) -> None:
-    lines = [line for line in parser().format_help().splitlines() if line.strip().startswith(f"{method.method} ")]
-    assert any(method.summary() in line for line in lines)
+def test_every_setting_is_an_option_with_its_sentence(registry: Registry[Any], method: type[Method]) -> None:
+    """Those of methods within methods are checked with these."""
+    options = {".".join(setting.path): setting.help for setting in settings_of(method)}
+    for name, info in settings(method).items():
+        if not (isinstance(info.annotation, type) and issubclass(info.annotation, Spec)) or name in options:
+            assert (info.description or "") in options[info.alias or name]
+
+
+@every_method
+def test_it_is_on_the_command_line(registry: Registry[Any], method: type[Method]) -> None:
+    """A kind of job is a command, a method of another family a line of `list methods`."""
+    if registry is JOBS:
+        assert (method.method, method.summary()) in [(name, help_) for name, _, help_ in job_commands()]
+    assert families()[registry.key].get(method.method) is method
 
 
 @every_method

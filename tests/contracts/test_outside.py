@@ -176,9 +176,11 @@ def test_a_method_from_outside_is_in_the_form_of_its_family(family: str) -> None
     ), fields_of(families()[family].get(METHODS[family]))
 
 
-def test_methods_from_outside_are_in_the_help_of_the_command_line_and_can_be_begun_with_new(folder: Path) -> None:
-    shown = commands(folder, "--help")
-    assert shown.returncode == 0 and all(f"    {method} " in shown.stdout for method in METHODS.values()), shown.stderr
+def test_methods_from_outside_are_commands_and_options_and_can_be_begun_with_new(folder: Path) -> None:
+    shown = commands(folder, "list", "methods")
+    assert shown.returncode == 0 and all(f" {method} " in shown.stdout for method in METHODS.values()), shown.stderr
+    assert "--objective.tutor" in commands(folder, "train", "--help").stdout
+    assert "--extra" in commands(folder, "count-models", "--help").stdout
     begun = commands(folder, "new", "count-models")
     assert begun.returncode == 0 and "extra: 0" in begun.stdout, begun.stderr
 

@@ -14,7 +14,7 @@ def on_one_line(text: str, longest: int = LONGEST) -> str:
     return line if len(line) <= longest else line[: longest - 1] + "…"
 
 
-def rendered(row: dict[str, Any], name: str, file: str | None) -> dict[str, str]:
+def rendered(row: dict[str, Any], name: str, file: str) -> dict[str, str]:
     """A row in a chat template, by the title of each side. `file` is a template of one's own."""
     from workbench.rendering.templates import get_template
 

@@ -3,15 +3,15 @@
 import functools
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import TypeAdapter
 from pydantic.fields import FieldInfo
 
 from workbench.cli.screen import logged, tell
-from workbench.cli.shared import Args, Commands, add, families, joined, pairs, read_text_file, show
+from workbench.cli.shared import Invocation, Invoked, families, joined, option, pairs, read_text_file, several, show
 from workbench.core.errors import SEE_LOG, Problems, SpecError, UserError, suggestion
 from workbench.core.formats import JOB_FORMAT
 from workbench.core.home import Home
@@ -22,17 +22,26 @@ from workbench.jobs.job import JOBS, Job
 from workbench.jobs.queue import AFTER_DEATH, DIED, LOG_FILE, Queue
 from workbench.jobs.view import JobRecord
 
+Settings = Annotated[tuple[str, ...], several("settings, such as tuner.r=32", "NAME=VALUE")]
+JobFile = Annotated[str, option("a YAML file (or the folder of an earlier job)")]
 
-def new(_home: Home, args: Args) -> None:
+
+def new(
+    kind: Annotated[str, option("train, generate, …, or any of `list methods`: lora, step:split")],
+    /,
+    *,
+    set_: Settings = (),
+    invoked: Invoked,
+) -> None:
     """The YAML of a job, or of any other method, with every default, to edit."""
-    registry, method = _method(args.kind)
-    data = with_default_methods({"method": method.method, **pairs(args.set or [])})
+    registry, method = _method(kind)
+    data = with_default_methods({"method": method.method, **pairs(set_)})
     _check_all_but_missing(registry, data)
     fields = {field.alias or name: field for name, field in method.model_fields.items()}
     notes = [f"# {method.summary()}", *(f"#   {name}: {field.description}" for name, field in fields.items())]
     settings = {"method": method.method, **{name: _written(field, data.get(name)) for name, field in fields.items()}}
     written = JOB_FORMAT.stamp(settings) if registry is JOBS else settings
-    show(args, written, "\n".join([*notes, dump_yaml(written)]))
+    show(invoked, written, "\n".join([*notes, dump_yaml(written)]))
 
 
 def _check_all_but_missing(registry: Registry[Any], data: dict[str, Any]) -> None:
@@ -111,18 +120,18 @@ def _is_placeholder(value: Any) -> bool:
     return isinstance(value, str) and value.strip() == PLACEHOLDER
 
 
-def read_job(args: Args) -> Job:
+def read_job(file: str, settings: Sequence[str]) -> Job:
     """The job of a YAML file with --set laid over it."""
-    path = Path(args.job)
+    path = Path(file)
     path = path / "job.yaml" if path.is_dir() else path
     if not path.exists():
-        raise UserError(f"There is no file {args.job}.", "`new train > job.yaml` writes one to edit.", "job")
+        raise UserError(f"There is no file {file}.", "`new train > job.yaml` writes one to edit.", "job")
     data = load_yaml(read_text_file(path, "job"))
     if not isinstance(data, dict):
-        raise UserError(f"{args.job} holds no settings.", "`new train` shows how a job reads.", "job")
-    settings = joined(JOB_FORMAT.upgrade(data, args.job), pairs(args.set or []))
-    _check_filled_in(settings)
-    return JOBS.parse(with_default_methods(settings))
+        raise UserError(f"{file} holds no settings.", "`new train` shows how a job reads.", "job")
+    filled = joined(JOB_FORMAT.upgrade(data, file), pairs(settings))
+    _check_filled_in(filled)
+    return JOBS.parse(with_default_methods(filled))
 
 
 def with_default_methods(data: dict[str, Any]) -> dict[str, Any]:
@@ -135,8 +144,8 @@ def with_default_methods(data: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def run(home: Home, args: Args) -> None:
-    run_here(home, read_job(args), args.json)
+def run(job: JobFile, /, *, set_: Settings = (), invoked: Invoked) -> None:
+    run_here(invoked.home, read_job(job, set_), invoked.json)
 
 
 def run_here(home: Home, job: Job, as_json: bool = False) -> dict[str, Any]:
@@ -186,23 +195,34 @@ def _failure(view: JobRecord) -> UserError:
     return UserError(story.error or DIED, remedy)
 
 
-def submit(home: Home, args: Args) -> None:
-    """Queues a job. The app's runner takes it; with --wait this process becomes the runner if there is none."""
+def submit(
+    job: JobFile,
+    /,
+    *,
+    set_: Settings = (),
+    wait: Annotated[bool, option("wait for its end; starts it if no app is running")] = False,
+    invoked: Invoked,
+) -> None:
+    enqueue(invoked, read_job(job, set_), wait)
+
+
+def enqueue(invoked: Invocation, job: Job, wait: bool) -> None:
+    """Queues a job. The app's runner takes it; with `wait` this process becomes the runner if there is none."""
     from workbench.jobs.runner import has_runner
 
-    queue = Queue(home)
-    job_id = queue.submit(read_job(args))
-    if not args.json:
+    queue = Queue(invoked.home)
+    job_id = queue.submit(job)
+    if not invoked.json:
         print(job_id, flush=True)
-    elif not args.wait:
+    elif not wait:
         print(json.dumps({"job": job_id, "status": "queued"}))
-    if args.wait:
-        wait(home, queue, job_id, args.json)
-    elif not has_runner(home):
+    if wait:
+        wait_for(invoked.home, queue, job_id, invoked.json)
+    elif not has_runner(invoked.home):
         tell("Nothing runs it yet: start the app (`llm-workbench serve`), or submit with --wait.")
 
 
-def wait(home: Home, queue: Queue, job_id: str, as_json: bool = False) -> None:
+def wait_for(home: Home, queue: Queue, job_id: str, as_json: bool = False) -> None:
     """Until the job has ended; prints its progress and its result. Raises `UserError` when it failed."""
     from workbench.jobs.runner import Runner
 
@@ -222,50 +242,41 @@ def wait(home: Home, queue: Queue, job_id: str, as_json: bool = False) -> None:
     _print_ended(view, as_json)
 
 
-def job_action(home: Home, args: Args) -> None:
+def job_action(
+    action: Literal["show", "log", "stop", "resume", "delete"],
+    job_id: Annotated[str, option("the job's id")],
+    /,
+    *,
+    how: Annotated[Literal["keep", "discard", "kill"], option("how to stop")] = "keep",
+    wait: Annotated[bool, option("after resume: wait for its end")] = False,
+    invoked: Invoked,
+) -> None:
     """stop, resume, delete, log or show of one job."""
-    queue = Queue(home)
-    if args.action == "stop":
-        message = queue.stop(args.id, args.how)
-        show(args, {"job": args.id, "said": message}, message)
-    elif args.action == "resume":
-        queue.resume(args.id)
-        if not args.wait or not args.json:
-            show(args, {"job": args.id, "status": "queued"}, "Queued again.")
-        if args.wait:
-            wait(home, queue, args.id, args.json)
-    elif args.action == "delete":
-        queue.delete(args.id)
-        show(args, {"job": args.id, "deleted": True}, "Deleted.")
-    elif args.action == "log":
-        log = queue.log(args.id)[0]
-        show(args, {"job": args.id, "log": log}, log)
+    queue = Queue(invoked.home)
+    if action == "stop":
+        message = queue.stop(job_id, how)
+        show(invoked, {"job": job_id, "said": message}, message)
+    elif action == "resume":
+        queue.resume(job_id)
+        if not wait or not invoked.json:
+            show(invoked, {"job": job_id, "status": "queued"}, "Queued again.")
+        if wait:
+            wait_for(invoked.home, queue, job_id, invoked.json)
+    elif action == "delete":
+        queue.delete(job_id)
+        show(invoked, {"job": job_id, "deleted": True}, "Deleted.")
+    elif action == "log":
+        log = queue.log(job_id)[0]
+        show(invoked, {"job": job_id, "log": log}, log)
     else:
-        _show_job(queue.get(args.id), args)
+        _show_job(queue.get(job_id), invoked)
 
 
-def _show_job(view: JobRecord, args: Args) -> None:
+def _show_job(view: JobRecord, invoked: Invocation) -> None:
     end = {"status": view.status, "result": view.state.result, "points": len(view.state.points)}
-    if args.json:
+    if invoked.json:
         settings = view.job.to_dict() if view.job else None
-        show(args, {"job": view.id, "settings": settings, **end, "error": view.error, "remedy": view.state.remedy})
+        show(invoked, {"job": view.id, "settings": settings, **end, "error": view.error, "remedy": view.state.remedy})
     else:
         print(view.damage or bounded_text(view.folder / "job.yaml"))
-        show(args, end)
-
-
-def register(commands: Commands) -> None:
-    written = add(commands, "new", new, "write the YAML of a job or another method with its defaults")
-    written.add_argument("kind", help="train, generate, …, or any of `list methods`: lora, step:split")
-    here = add(commands, "run", run, "run a job here, in the foreground")
-    queued = add(commands, "submit", submit, "queue a job for the background")
-    queued.add_argument("--wait", action="store_true", help="wait for its end; starts it if no app is running")
-    for command in (here, queued):
-        command.add_argument("job", help="a YAML file (or the folder of an earlier job)")
-    for command in (written, here, queued):
-        command.add_argument("--set", nargs="*", metavar="NAME=VALUE", help="settings, such as tuner.r=32")
-    job = add(commands, "job", job_action, "look at, stop, resume or delete a job")
-    job.add_argument("action", choices=["show", "log", "stop", "resume", "delete"])
-    job.add_argument("id")
-    job.add_argument("--how", default="keep", choices=["keep", "discard", "kill"], help="how to stop")
-    job.add_argument("--wait", action="store_true", help="after resume: wait for its end")
+        show(invoked, end)

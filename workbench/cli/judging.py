@@ -1,15 +1,14 @@
 """Commands for talking to models and judging them."""
 
-import argparse
 import getpass
 import json
 import os
 import time
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from workbench.cli.screen import tell
-from workbench.cli.shared import Args, Commands, add, pairs, show, table
+from workbench.cli.shared import Invoked, option, pairs, several, show, table
 from workbench.core.errors import UserError
 from workbench.core.home import Home
 from workbench.inference.decoding import Decoding
@@ -19,31 +18,42 @@ if TYPE_CHECKING:
     from workbench.preferences.blinding import Voter
 
 
-def chat(home: Home, args: Args) -> None:
+WithUnblinded = Annotated[bool, option("count votes that were given after seeing the result, too")]
+
+
+def chat(
+    models: Annotated[list[str], option("models of the shelf, BASE+ADAPTER, GGUF+ADAPTER or ensembles")],
+    /,
+    *,
+    prompt: Annotated[str, option("one message; without it, a conversation")] = "",
+    system: Annotated[str, option("system prompt")] = "",
+    set_: Annotated[tuple[str, ...], several("sampling, such as greedy=true", "NAME=VALUE")] = (),
+    invoked: Invoked,
+) -> None:
     """Every model answers the prompt, or, without --prompt, a conversation typed in."""
     from workbench.ensembles.engine import EnsembleEngine
 
-    if args.json and not args.prompt:
+    if invoked.json and not prompt:
         raise UserError("A conversation typed in has no JSON.", "Give its one message with --prompt.", "--json")
-    engine = EnsembleEngine(home)
-    for doing in engine.load(args.models):
+    engine = EnsembleEngine(invoked.home)
+    for doing in engine.load(models):
         tell(doing)
-    settings = pairs(args.set or [])
+    settings = pairs(set_)
     histories: dict[str, list[dict[str, str]]] = {
-        model: [{"role": "system", "content": args.system}] if args.system else [] for model in args.models
+        model: [{"role": "system", "content": system}] if system else [] for model in models
     }
     answers: list[dict[str, Any]] = []
-    prompts = [args.prompt] if args.prompt else iter(lambda: input("\nyou> "), "")
-    for prompt in prompts:
+    prompts = [prompt] if prompt else iter(lambda: input("\nyou> "), "")
+    for message in prompts:
         for model, history in histories.items():
-            history.append({"role": "user", "content": prompt})
-            if not args.json:
+            history.append({"role": "user", "content": message})
+            if not invoked.json:
                 print(f"\n── {engine.answering(model).weights()}")
             stream = engine.answering(model).open(history, Decoding.parse(settings))
-            answers.append({"model": model, **_answer(stream, not args.json)})
+            answers.append({"model": model, **_answer(stream, not invoked.json)})
             history.append({"role": "assistant", "content": stream.text})
-    if args.json:
-        show(args, answers)
+    if invoked.json:
+        show(invoked, answers)
 
 
 def _answer(stream: "TokenStream", print_it: bool) -> dict[str, Any]:
@@ -68,19 +78,22 @@ def _terminal() -> str:
     return f"terminal:{getpass.getuser()}:{os.getsid(0) if hasattr(os, 'getsid') else os.getppid()}"
 
 
-def label(home: Home, args: Args) -> None:
+def label(session: str, /, *, name: Annotated[str, option("who votes")], invoked: Invoked) -> None:
     """Blind voting in the terminal; a pair that lies open goes back when it ends."""
     from workbench.preferences import leases, votes
     from workbench.preferences.blinding import Voter
 
+    if invoked.json:
+        raise UserError("Voting asks a person and has no JSON.", "Leave --json out.", "--json")
+    home = invoked.home
     keys = {"l": "left", "r": "right", "t": "tie", "b": "both_bad", "s": "skip"}
-    who = Voter(args.name, _terminal())
+    who = Voter(name, _terminal())
     # asked twice: pairs that lie open where nobody looks at them are given to those who asked in vain
-    item = votes.next_item(home, args.session, who) or votes.next_item(home, args.session, who)
+    item = votes.next_item(home, session, who) or votes.next_item(home, session, who)
     try:
         while item:
             # nobody sees whether the terminal is looked at: the pair is held for as long as it is leased
-            votes.hold(home, args.session, who.browser, item.token, leases.LEASE_SECONDS)
+            votes.hold(home, session, who.browser, item.token, leases.LEASE_SECONDS)
             print(f"\n[{item.done}/{item.total}]  " + " / ".join(message["content"] for message in item.prompt))
             print(f"\n── left\n{item.left}\n\n── right\n{item.right}\n")
             shown = time.monotonic()
@@ -88,16 +101,16 @@ def label(home: Home, args: Args) -> None:
             if answer == "q":
                 return
             if answer == "u":
-                item = votes.undo(home, args.session, who, uuid.uuid4().hex)
+                item = votes.undo(home, session, who, uuid.uuid4().hex)
             elif answer in keys:
                 seconds = time.monotonic() - shown
-                votes.vote(home, args.session, who, item.token, keys[answer], uuid.uuid4().hex, seconds)
+                votes.vote(home, session, who, item.token, keys[answer], uuid.uuid4().hex, seconds)
                 print("saved")
-                item = votes.next_item(home, args.session, who)
+                item = votes.next_item(home, session, who)
     finally:
         if item:
-            votes.give_back(home, args.session, who.browser, item.token)
-    print(_ended(home, args.session, who))
+            votes.give_back(home, session, who.browser, item.token)
+    print(_ended(home, session, who))
 
 
 def _ended(home: Home, session: str, who: "Voter") -> str:
@@ -115,41 +128,54 @@ def _ended(home: Home, session: str, who: "Voter") -> str:
     }[stands.reason]
 
 
-def close(home: Home, args: Args) -> None:
+def close(
+    session: str, /, *, name: Annotated[str, option("who closes it")] = getpass.getuser(), invoked: Invoked
+) -> None:
     """Ends a session's voting for good, so that its result may be seen."""
     from workbench.preferences.blinding import Voter, close_session
 
-    closed = close_session(home, args.session, Voter(args.name, _terminal()))
+    closed = close_session(invoked.home, session, Voter(name, _terminal()))
     result = {"session": closed.name, "votes": closed.votes, "closed": closed.closed}
-    show(args, result, f"{closed.name} is closed, with {closed.votes} votes.")
+    show(invoked, result, f"{closed.name} is closed, with {closed.votes} votes.")
 
 
-def recover(home: Home, args: Args) -> None:
+def recover(*, invoked: Invoked) -> None:
     """Sets a damaged label database aside and saves what can be read into a new one."""
     from workbench.preferences.recovery import recover as recover_labels
 
-    recovered = recover_labels(home)
+    recovered = recover_labels(invoked.home)
     aside = str(recovered.aside) if recovered.aside else None
-    show(args, {"saved": recovered.rows, "dropped": recovered.dropped, "set_aside": aside}, recovered.sentence())
+    show(invoked, {"saved": recovered.rows, "dropped": recovered.dropped, "set_aside": aside}, recovered.sentence())
 
 
-def judge(home: Home, args: Args) -> None:
+def judge(session: str, /, *, invoked: Invoked) -> None:
     """Lets the stated automatic rule vote on every open pair."""
     from workbench.preferences.judges import FIELD_GUIDE, vote_by_rule
 
-    votes = vote_by_rule(home, args.session, FIELD_GUIDE)
-    show(args, {"rule": FIELD_GUIDE.statement, "votes": votes}, f"{FIELD_GUIDE.statement}\n{votes} votes.")
+    votes = vote_by_rule(invoked.home, session, FIELD_GUIDE)
+    show(invoked, {"rule": FIELD_GUIDE.statement, "votes": votes}, f"{FIELD_GUIDE.statement}\n{votes} votes.")
 
 
-def report(home: Home, args: Args) -> None:
+def report(
+    session: str,
+    /,
+    *,
+    unblind: Annotated[
+        bool, option("show the result of an open session; it is recorded, and your later votes in it are left out")
+    ] = False,
+    name: Annotated[str, option("with --unblind: who looks")] = getpass.getuser(),
+    with_unblinded: WithUnblinded = False,
+    invoked: Invoked,
+) -> None:
     """Win rates and ratings of a closed session, or of an open one to somebody whose unblinding is recorded."""
-    from workbench.preferences.blinding import Voter, unblind
+    from workbench.preferences.blinding import Voter
+    from workbench.preferences.blinding import unblind as record_unblinding
     from workbench.preferences.summary import report as summarise
 
-    if args.unblind:
-        unblind(home, args.session, Voter(args.name, _terminal()))
-    summary = summarise(home, args.session, _terminal(), args.with_unblinded)
-    if args.json:
+    if unblind:
+        record_unblinding(invoked.home, session, Voter(name, _terminal()))
+    summary = summarise(invoked.home, session, _terminal(), with_unblinded)
+    if invoked.json:
         print(json.dumps(summary, ensure_ascii=False))
         return
     print("\n".join(summary["sentences"]))
@@ -163,54 +189,20 @@ def report(home: Home, args: Args) -> None:
         table(["model", "rating", "95 % interval"], ratings)
 
 
-def export_pairs(home: Home, args: Args) -> None:
+def export_pairs(
+    session: str,
+    /,
+    *,
+    name: Annotated[str, option("the dataset's name (default: SESSION-pairs)")] = "",
+    with_unblinded: WithUnblinded = False,
+    eval_fraction: Annotated[float, option("share of the pairs that is held out")] = 0.1,
+    own: Annotated[str, option("only pairs whose two answers are both this model's", "MODEL")] = "",
+    invoked: Invoked,
+) -> None:
     from workbench.preferences.export import export_dataset
 
     exported = export_dataset(
-        home,
-        args.session,
-        args.name or f"{args.session}-pairs",
-        args.eval_fraction,
-        own=args.own or "",
-        with_unblinded=args.with_unblinded,
+        invoked.home, session, name or f"{session}-pairs", eval_fraction, own=own, with_unblinded=with_unblinded
     )
     counts = {key: exported.info[key] for key in ("rows", "left_out", "warnings") if key in exported.info}
-    show(args, {"dataset": exported.name, **counts})
-
-
-def _counting(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--with-unblinded", action="store_true", help="count votes that were given after seeing the result, too"
-    )
-
-
-def register(commands: Commands) -> None:
-    chatted = add(commands, "chat", chat, "let one or more models answer")
-    chatted.add_argument("models", nargs="+")
-    chatted.add_argument("--prompt", help="one message; without it, a conversation")
-    chatted.add_argument("--system", help="system prompt")
-    chatted.add_argument("--set", nargs="*", metavar="NAME=VALUE", help="sampling, such as greedy=true")
-    voted = add(commands, "label", label, "vote blind in the terminal", json_=False)
-    voted.add_argument("session")
-    voted.add_argument("--name", required=True, help="who votes")
-    closed = add(commands, "close-session", close, "end a session's voting for good, so that its result may be seen")
-    closed.add_argument("session")
-    closed.add_argument("--name", default=getpass.getuser(), help="who closes it")
-    add(commands, "recover-labels", recover, "save what can be read of a damaged label database into a new one")
-    judged = add(commands, "judge", judge, "let the stated automatic rule vote on every open pair")
-    judged.add_argument("session")
-    reported = add(commands, "report", report, "win rates and ratings of a labelling session, with intervals")
-    reported.add_argument("session")
-    reported.add_argument(
-        "--unblind",
-        action="store_true",
-        help="show the result of an open session; it is recorded, and your later votes in it are left out",
-    )
-    reported.add_argument("--name", default=getpass.getuser(), help="with --unblind: who looks")
-    _counting(reported)
-    export = add(commands, "export-pairs", export_pairs, "make a DPO dataset of a session's votes")
-    export.add_argument("session")
-    _counting(export)
-    export.add_argument("--name")
-    export.add_argument("--eval-fraction", type=float, default=0.1)
-    export.add_argument("--own", metavar="MODEL", help="only pairs whose two answers are both this model's")
+    show(invoked, {"dataset": exported.name, **counts})

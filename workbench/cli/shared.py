@@ -1,65 +1,68 @@
-"""What the commands share: tables, settings given as NAME=VALUE, the families of methods."""
+"""What the commands share: how they are called, tables, settings given as NAME=VALUE, the families of methods."""
 
-import argparse
 import codecs
+import importlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Annotated, Any, Literal
 
-from workbench.core.errors import UserError
+from cyclopts import Parameter
+
+from workbench.cli.commands import COMMANDS
+from workbench.core.errors import SpecError, UserError
 from workbench.core.home import Home
 from workbench.core.paths import regular_file
 from workbench.core.registry import Registry
 from workbench.core.spec import dump_yaml, load_yaml
 from workbench.jobs.job import JOBS
 
-VERBOSE = "show what libraries print, too"
-Args = argparse.Namespace
-Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+@dataclass(frozen=True)
+class Invocation:
+    """What every command gets besides its own arguments: the home, and whether standard output is to be JSON."""
+
+    home: Home
+    json: bool = False
 
 
-def add(
-    commands: Commands, name: str, do: Callable[[Home, Args], None], help_: str, json_: bool = True
-) -> argparse.ArgumentParser:
-    """A command: its name, what it does, and its line of help. With --json its standard output is JSON and nothing
-    else; `json_` false is for what has no result but a conversation with a person."""
-    command: argparse.ArgumentParser = commands.add_parser(name, help=help_, description=help_)
-    command.set_defaults(do=do)
-    command.add_argument("--verbose", action="store_true", default=argparse.SUPPRESS, help=VERBOSE)
-    if json_:
-        command.add_argument("--json", action="store_true", help="the result as JSON on standard output")
-    return command
+class OptionsError(SpecError):
+    """Settings given as options that their spec refuses."""
+
+
+Invoked = Annotated[Invocation, Parameter(parse=False)]
+Split = Literal["train", "eval"]
+
+
+def option(help_: str, metavar: str | None = None) -> Parameter:
+    """An option with its line of help."""
+    return Parameter(help=help_, metavar=metavar, negative="", show_default=_shown)
+
+
+def choice(help_: str, choices: Sequence[str]) -> Parameter:
+    """An option that takes one of these."""
+    return Parameter(help=help_, choices=tuple(choices), negative="", show_default=_shown)
+
+
+def _shown(default: Any) -> str | None:
+    """A default as the help shows it; None where it is that nothing is given."""
+    return None if default is None or default is False or default in ("", ()) else str(default)
+
+
+def several(help_: str, metavar: str | None = None, least: int = 0) -> Parameter:
+    """An option that takes all that follows it, up to the next option."""
+    return Parameter(
+        help=help_, metavar=metavar, consume_multiple=(least, None), negative="", show_default=False,
+    )  # fmt: skip
 
 
 def families() -> dict[str, Registry[Any]]:
-    """Every registry of methods, by the name `list methods` and `new` use."""
-    from workbench.compression.pruner import PRUNERS
-    from workbench.compression.quantizer import QUANTIZERS
-    from workbench.data.exports.export import EXPORTS
-    from workbench.data.reading.format import FORMATS
-    from workbench.data.recipes.step import STEPS
-    from workbench.data.sources.source import SOURCES
-    from workbench.ensembles.method import ENSEMBLES
-    from workbench.merging.method import METHODS
-    from workbench.synthesis.generator import MAKERS
-    from workbench.training.objective import OBJECTIVES
-    from workbench.training.tuner import TUNERS
-
-    return {
-        "job": JOBS,
-        "objective": OBJECTIVES,
-        "tuner": TUNERS,
-        "source": SOURCES,
-        "format": FORMATS,
-        "step": STEPS,
-        "export": EXPORTS,
-        "maker": MAKERS,
-        "merge method": METHODS,
-        "ensemble": ENSEMBLES,
-        "quantizer": QUANTIZERS,
-        "pruner": PRUNERS,
-    }
+    """Every registry of methods by its name in `list methods` and `new`: those that kinds of job and commands need."""
+    JOBS.all()
+    for command in COMMANDS:
+        importlib.import_module(command.target.partition(":")[0])
+    return Registry.by_key()
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
@@ -70,17 +73,17 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
-def show(args: Args, result: Any, text: str | None = None) -> None:
+def show(invoked: Invocation, result: Any, text: str | None = None) -> None:
     """A result for people, as YAML unless there is a text for it, or as JSON with --json."""
-    if args.json:
+    if invoked.json:
         print(json.dumps(result, default=str, ensure_ascii=False))
     else:
         print(dump_yaml(result).rstrip() if text is None else text.rstrip("\n"))
 
 
-def emit(args: Args, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+def emit(invoked: Invocation, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """The rows as a table, or as JSON with --json."""
-    if args.json:
+    if invoked.json:
         print(json.dumps([dict(zip(columns, row, strict=True)) for row in rows], default=str, ensure_ascii=False))
     elif rows:
         table(columns, rows)

@@ -3,6 +3,7 @@
 import importlib
 import importlib.util
 import pkgutil
+import weakref
 from collections.abc import Iterator
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -44,12 +45,21 @@ class Registry(Generic[M]):
 
     package: the folder. `workbench.*.jobs` means the folder of that name in every package that has one; plugins add
     theirs. A field `Annotated[Objective, OBJECTIVES]` holds one method, read by `parse` and written as `to_dict`.
+    key: what the command line calls the family, where that is shorter.
     """
 
-    def __init__(self, family: str, package: str):
-        self.family, self.package = family, package
+    _by_key: ClassVar[weakref.WeakValueDictionary[str, "Registry[Any]"]] = weakref.WeakValueDictionary()
+
+    def __init__(self, family: str, package: str, key: str = ""):
+        self.family, self.package, self.key = family, package, key or family
+        Registry._by_key[self.key] = self
         self._methods: dict[str, type[M]] = {}
         self._discovered = False
+
+    @classmethod
+    def by_key(cls) -> dict[str, "Registry[Any]"]:
+        """The registries of all modules imported so far, in the order in which they came."""
+        return dict(cls._by_key)
 
     def register(self, method: type[M]) -> type[M]:
         """Class decorator. Raises `ValueError` if the name is taken."""

@@ -134,4 +134,4 @@ class JobRegistry(Registry[Job]):
         return [kind for _, _, kind in sorted(placed, key=lambda entry: entry[:2])]
 
 
-JOBS = JobRegistry("kind of job", "workbench.*.jobs")
+JOBS = JobRegistry("kind of job", "workbench.*.jobs", key="job")

@@ -1,7 +1,7 @@
 """The command line: everything the page can do, with messages a person can act on."""
 
-import argparse
 import json
+import shlex
 import shutil
 import signal
 import subprocess
@@ -15,7 +15,7 @@ import pytest
 from tests.toys import toy_home
 from tests.waiting import end_processes_of
 from workbench.__main__ import main
-from workbench.__main__ import parser as command_line
+from workbench.cli.commands import COMMANDS
 from workbench.core.assets import ROOT
 from workbench.core.formats import JOB_FORMAT
 from workbench.core.home import Home
@@ -276,23 +276,65 @@ def test_another_home_is_chosen_by_option(home: Home, tmp_path: Path, cli: Cli) 
 # ---- JSON --------------------------------------------------------------------------------------------------
 
 
-def _commands(
-    parser: argparse.ArgumentParser, names: tuple[str, ...] = ()
-) -> Iterator[tuple[tuple[str, ...], set[str]]]:
-    """(names, options) of every command."""
-    below = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
-    for action in below:
-        for name, command in action.choices.items():
-            yield from _commands(command, (*names, name))
-    if not below:
-        yield names, {option for action in parser._actions for option in action.option_strings}
+@pytest.mark.parametrize("name", [command.name for command in COMMANDS] + list(JOBS.all()))
+def test_every_command_says_how_it_is_used(name: str, cli: Cli) -> None:
+    code, out, err = cli(*name.split(), "--help")
+    assert (code, err) == (0, "") and out.startswith(f"Usage: llm-workbench {name}")
+    for option in ("--home", "--json", "--verbose"):
+        assert option in out
+    commands = cli("--help")[1] if " " not in name else cli(name.split(maxsplit=1)[0], "--help")[1]
+    assert f" {name.rsplit(maxsplit=1)[-1]} " in commands
 
 
-def test_every_command_speaks_json_and_shows_libraries_when_asked() -> None:
-    every = dict(_commands(command_line()))
-    assert len(every) > 25
-    assert {names for names, options in every.items() if "--json" not in options} == {("label",), ("serve",)}
-    assert all("--verbose" in options for options in every.values())
+def test_what_has_no_json_says_so(cli: Cli) -> None:
+    code, out, err = cli("label", "round", "--name", "ann", "--json")
+    assert (code, out) == (1, "") and "--json: Voting asks a person and has no JSON." in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ("trian", "There is no command 'trian'. Did you mean train"),
+        ("data shwo x", "There is no command 'shwo'. Did you mean show"),
+        ("list modls", 'Did you mean "models"?'),
+        ("run", "JOB is missing. `llm-workbench run --help`"),
+        ("run job.yaml --st r=1", "Unknown option: --st. Did you mean --set?"),
+        ("run job.yaml more", "There is nothing that 'more' could mean here."),
+        ("data rows x --start one", 'Invalid value for --start: unable to convert "one" into int.'),
+        ("tokens x --model a --model b", "--model specified multiple times"),
+        ("train --max-lenght 3", "Unknown option: --max-lenght. Did you mean --max-length?"),
+        ("train --objective.beat 3", "Did you mean --objective.beta?"),
+        ("train --objective dop", 'Did you mean "dpo"?'),
+        ("train --objective.beta 0.2", "--objective.beta: sft has no such setting. Choose dpo with --objective"),
+        ("train --objective dpo --objective.beta -0.2", "--objective.beta: Input should be greater than 0"),
+        ("train --epochs 0", "--epochs: Input should be greater than 0"),
+        ("train --epochs 1", "--model: is missing. It says: The model to start from"),
+        ("quantize --model a --quantizers nf5", "nf5"),
+        ("prepare --recipe '{'", "not valid YAML"),
+    ],
+)
+def test_a_wrong_command_line_exits_2_and_names_what_is_wrong(arguments: str, says: str, cli: Cli) -> None:
+    code, out, err = cli(*shlex.split(arguments))
+    assert (code, out) == (2, "") and err.startswith("error: ") and says in err
+    assert cli(*shlex.split(arguments), "--json")[:2] == (2, "")
+
+
+def test_a_job_is_run_by_its_settings_as_options(home: Home, cli: Cli) -> None:
+    options = ["--model", "toy", "--dataset", "talks", "--output", "taught", "--max-steps", 2, "--batch-size", 2]
+    code, out, err = cli("train", *options, "--tuner.r", 2, "--objective.learning-rate", "1e-3", "--json")
+    assert code == 0, err
+    settings = json.loads(cli("job", "show", json.loads(out)["job"], "--json")[1])["settings"]
+    assert settings["tuner"]["method"] == "lora" and settings["tuner"]["r"] == 2
+    assert settings["objective"]["learning_rate"] == 1e-3 and settings["max_steps"] == 2
+    assert resolve(home, "taught").adapter == home.models / "taught"
+
+
+def test_a_job_given_by_options_is_queued(home: Home, cli: Cli) -> None:
+    options = ["--model", "toy", "--dataset", "pairs", "--objective", "dpo", "--objective.beta", "0.2"]
+    code, out, _ = cli("train", *options, "--queue", "--json")
+    assert code == 0 and json.loads(out)["status"] == "queued"
+    job = Queue(home).get(json.loads(out)["job"]).job
+    assert job and job.to_dict()["objective"]["beta"] == 0.2
 
 
 def test_json_is_all_that_a_job_and_what_is_made_of_it_print(home: Home, job_file: Path, cli: Cli) -> None:

@@ -241,13 +241,6 @@ def test_arguments_that_contradict_each_other_are_refused(tmp_path: Path, cli: C
     assert "no file" in cli("import-dataset", tmp_path / "gone.json", "--entry", "x")[2]
 
 
-def test_every_verb_says_what_it_does(capsys: pytest.CaptureFixture[str]) -> None:
-    for verb in ("run", "stats", "show", "rows", "steps", "restore", "undo", "export", "recipe", "rejected", "card"):
-        with pytest.raises(SystemExit) as ended:
-            main(["data", verb, "--help"])
-        assert ended.value.code == 0 and len(capsys.readouterr().out) > 100
-
-
 def test_the_account_of_columns_is_printed_and_changed(home: Home, tmp_path: Path, cli: Cli) -> None:
     path = write_lines(tmp_path / "a.jsonl", [{**row, "label": "topic", "page": 1} for row in conversations(4)])
     code, _, err = cli("import-dataset", path, "--name", "a")

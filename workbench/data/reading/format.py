@@ -238,7 +238,7 @@ class Format(Method):
         return {name: getattr(self, name) for name in type(self).model_fields}
 
 
-FORMATS: Registry[Format] = Registry("data format", "workbench.data.reading.formats")
+FORMATS: Registry[Format] = Registry("data format", "workbench.data.reading.formats", key="format")
 
 
 def _help_of(form: Format, setting: str) -> str:

@@ -1,0 +1,62 @@
+"""The commands there are, besides the kinds of job: each is a function that is imported when it is called."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command by hand: its name ('data run' is the verb run of data), the function, and its line of help."""
+
+    name: str
+    target: str
+    help: str
+
+
+COMMANDS = (
+    Command("list", "workbench.cli.shelves:list_shelf", "list what is there"),
+    Command("import-model", "workbench.cli.shelf_imports:import_model", "put a model on the shelf"),
+    Command("import-dataset", "workbench.cli.shelf_imports:import_dataset", "put a dataset on the shelf"),
+    Command(
+        "tokens", "workbench.cli.shelves:tokens",
+        "show one row as the model sees it: ⟦ ⟧ around what is trained on, or colours",
+    ),
+    Command("delete", "workbench.cli.shelves:delete", "remove a model, dataset or labelling session"),
+    Command("data run", "workbench.cli.data:run", "make a dataset from a recipe (YAML with source and steps)"),
+    Command("data stats", "workbench.cli.data:stats", "lengths, roles, duplicates and first words of a dataset"),
+    Command("data show", "workbench.cli.data:show_row", "one row as a chat template writes it"),
+    Command("data rows", "workbench.cli.data:rows", "rows of a dataset, all or those that hold a text"),
+    Command("data rejected", "workbench.cli.data:rejected", "rows that could not be read, with the reasons"),
+    Command("data steps", "workbench.cli.data:steps", "what every step did, or with --step what one took out and why"),
+    Command("data restore", "workbench.cli.data:restore", "keep rows that a step took out or changed"),
+    Command("data undo", "workbench.cli.data:undo", "go back to the steps there were before the last change"),
+    Command("data export", "workbench.cli.data:export", "write a dataset as another program reads it"),
+    Command("data recipe", "workbench.cli.data:recipe", "print a dataset's recipe as YAML"),
+    Command("data card", "workbench.cli.data:card", "print a dataset's card"),
+    Command("new", "workbench.cli.jobs:new", "write the YAML of a job or another method with its defaults"),
+    Command("run", "workbench.cli.jobs:run", "run a job here, in the foreground"),
+    Command("submit", "workbench.cli.jobs:submit", "queue a job for the background"),
+    Command("job", "workbench.cli.jobs:job_action", "look at, stop, resume or delete a job"),
+    Command("merge", "workbench.cli.merging:merge", "merge models by a mergekit configuration with names of the shelf"),
+    Command("merge-methods", "workbench.cli.merging:methods", "list merge methods, or one's parameters"),
+    Command(
+        "ensemble", "workbench.cli.merging:ensemble", "make an ensemble: models that stay apart and answer together"
+    ),
+    Command("family", "workbench.cli.merging:family", "the family tree of a model"),
+    Command("card", "workbench.cli.merging:card", "the model card of a model"),
+    Command("chat", "workbench.cli.judging:chat", "let one or more models answer"),
+    Command("label", "workbench.cli.judging:label", "vote blind in the terminal"),
+    Command(
+        "close-session", "workbench.cli.judging:close",
+        "end a session's voting for good, so that its result may be seen",
+    ),
+    Command(
+        "recover-labels", "workbench.cli.judging:recover",
+        "save what can be read of a damaged label database into a new one",
+    ),
+    Command("judge", "workbench.cli.judging:judge", "let the stated automatic rule vote on every open pair"),
+    Command("report", "workbench.cli.judging:report", "win rates and ratings of a labelling session, with intervals"),
+    Command("export-pairs", "workbench.cli.judging:export_pairs", "make a DPO dataset of a session's votes"),
+    Command("demo", "workbench.cli.program:demo", "the whole loop on the starter model, in a home of its own"),
+    Command("serve", "workbench.cli.program:serve", "serve the page, as `python app.py` does"),
+)  # fmt: skip
+GROUPS = {"data": "datasets: make from a recipe, look into, undo, export"}
