@@ -1,6 +1,7 @@
 """The command line as a whole: which commands it has, how fast it answers, what shells can complete."""
 
 import ast
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ from pydantic import Field
 
 from workbench.__main__ import main
 from workbench.cli.job_options import job_commands, option_name, parse_job
-from workbench.cli.program import named_command, program
+from workbench.cli.program import named_command, parse, program
 from workbench.cli.shared import OptionsError, families
 from workbench.cli.spec_settings import settings_of
 from workbench.core.assets import ROOT
@@ -77,6 +78,21 @@ def test_the_commands_of_the_first_day_are_all_there() -> None:
         assert line in app
     for verb in ["run", "stats", "show", "rows", "rejected", "steps", "restore", "undo", "export", "recipe", "card"]:
         assert verb in app["data"]
+
+
+DOCUMENTED = [
+    line.strip()
+    for document in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+    for line in document.read_text("utf-8").splitlines()
+    if line.strip().startswith(("python -m workbench ", "llm-workbench "))
+]
+
+
+@pytest.mark.parametrize("line", DOCUMENTED)
+def test_a_command_of_the_documents_is_understood(line: str) -> None:
+    words = shlex.split(line.split(" > ", maxsplit=1)[0].removeprefix("python -m workbench").removeprefix("llm-workbench"), True)
+    call = parse(words)
+    assert call is None or call.do
 
 
 class Sauce(Method):
