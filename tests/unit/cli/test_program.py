@@ -90,8 +90,8 @@ DOCUMENTED = [
 
 @pytest.mark.parametrize("line", DOCUMENTED)
 def test_a_command_of_the_documents_is_understood(line: str) -> None:
-    words = shlex.split(line.split(" > ", maxsplit=1)[0].removeprefix("python -m workbench").removeprefix("llm-workbench"), True)
-    call = parse(words)
+    command = line.split(" > ", maxsplit=1)[0].removeprefix("python -m workbench").removeprefix("llm-workbench")
+    call = parse(shlex.split(command, comments=True))
     assert call is None or call.do
 
 
