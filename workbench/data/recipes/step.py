@@ -50,6 +50,11 @@ class Outcome:
     splits: dict[int, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
+    @property
+    def keeps_rows(self) -> bool:
+        """Whether the rows given stay as and where they are, but for their splits."""
+        return not self.removed and not self.changed and self.order is None
+
 
 @dataclass
 class StepWork:

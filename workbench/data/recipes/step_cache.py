@@ -158,10 +158,10 @@ def stage_of(before: Stage, step: Step, work: StepWork) -> StepStage:
 
 def _write(folder: Path, rows: Rows, step: Step, outcome: Outcome, begun: float) -> None:
     after, added = _after(rows, step, outcome)
-    if outcome.removed or outcome.changed or outcome.order is not None or added:
-        write_table(after, folder / "rows.parquet")
-    else:
+    if outcome.keeps_rows and not added:
         write_table(after.select([SPLIT]), folder / SPLITS_FILE)
+    else:
+        write_table(after, folder / "rows.parquet")
     write_table(_touched(rows, outcome.removed), folder / "removed.parquet")
     write_table(_touched(rows, outcome.flagged), folder / "flagged.parquet")
     changed = _touched(rows, {index: verdict for index, (_, verdict) in outcome.changed.items()})
@@ -180,23 +180,30 @@ def _after(rows: Rows, step: Step, outcome: Outcome) -> tuple[pa.Table, int]:
     """The table after a step, and how many rows it added (repeated ones too)."""
     if outcome.order is not None and not step.reorders:
         raise AssertionError(f"{step.method} gives an order but does not say that it reorders")
-    whole, places = _with_changes(rows, outcome)
-    stays = np.ones(len(rows), bool)
-    stays[list(outcome.removed)] = False
-    order = np.flatnonzero(stays) if outcome.order is None else np.asarray(outcome.order, np.int64)
-    if set(order.tolist()) != set(np.flatnonzero(stays).tolist()):
-        raise AssertionError(f"{step.method}: its order does not hold just the rows that stay")
-    settings, taken = _settings(step), {int(row_id) for row_id in rows.ids}
-    remaining = _numbered(_split(whole, outcome.splits).take(pa.array(places[order])), settings, taken)
+    settings, taken = _settings(step), set(rows.ids.tolist())
+    remaining = _remaining(rows, step, outcome, taken)
     added = outcome.added
     new = added if isinstance(added, pa.Table) else _checked(rows.kind, added)
-    repeated = len(order) - int(stays.sum())
+    repeated = remaining.num_rows + len(outcome.removed) - len(rows)
     if not new.num_rows:
         return remaining, repeated
     ids = [_new_id(settings, f"+{number}", taken) for number in range(new.num_rows)]
     new = new.drop_columns([name for name in (ID, SPLIT) if name in new.column_names])
     new = new.append_column(ID, pa.array(ids, pa.int64())).append_column(SPLIT, pa.repeat("train", len(ids)))
     return _together(rows.kind, [remaining, new]), repeated + len(ids)
+
+
+def _remaining(rows: Rows, step: Step, outcome: Outcome, taken: set[int]) -> pa.Table:
+    """The rows that stay, changed and in their new order; one that comes again has an id that is not in `taken`."""
+    if outcome.keeps_rows:
+        return _split(rows.table, outcome.splits)
+    whole, places = _with_changes(rows, outcome)
+    stays = np.ones(len(rows), bool)
+    stays[list(outcome.removed)] = False
+    order = np.flatnonzero(stays) if outcome.order is None else np.asarray(outcome.order, np.int64)
+    if set(order.tolist()) != set(np.flatnonzero(stays).tolist()):
+        raise AssertionError(f"{step.method}: its order does not hold just the rows that stay")
+    return _numbered(_split(whole, outcome.splits).take(pa.array(places[order])), _settings(step), taken)
 
 
 def _with_changes(rows: Rows, outcome: Outcome) -> tuple[pa.Table, np.ndarray[Any, Any]]:
