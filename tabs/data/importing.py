@@ -6,10 +6,10 @@ from typing import Any
 
 import gradio as gr
 
-from tabs.data import source as given_
-from tabs.data.entries import Brought, bring, failures_html, looks, looks_html
+from tabs.data import source as import_source
+from tabs.data.entries import Brought, bring, failures_html, import_or_queue, looks, looks_html
 from tabs.data.format import chosen, format_choice, guessed, preview_html, value_of
-from tabs.data.source import WAYS, Given
+from tabs.data.source import WAYS, ImportInputs
 from tabs.shell.context import Context, guarded
 from tabs.shell.job_panel import LAST, QUIET, job_panel
 from tabs.shell.kit import Html, Static, error_box, heading, hint
@@ -19,9 +19,8 @@ from workbench.core.home import free_name
 from workbench.data.reading.ingest import question_of
 from workbench.data.reading.opening import ENCODINGS
 from workbench.data.recipes.brief_preview import brief_preview, is_large
-from workbench.data.recipes.importing import import_dataset, import_sample
+from workbench.data.recipes.importing import import_sample
 from workbench.data.sources.source import Source
-from workbench.jobs.job import JOBS
 
 LISTED = "Datasets"  # of a list of them
 NO_LIST = (gr.update(visible=False, value=[]), gr.update(visible=False))  # no datasets to choose, and no button
@@ -55,7 +54,7 @@ def importing(ctx: Context) -> gr.Textbox:
     every = gr.Button("Choose all", size="sm", visible=False, elem_id="import-all")
     form = format_choice()
     check = gr.Button("Check what is in it", elem_id="check-data")
-    found = Static(elem_id="import-found")
+    preview = Static(elem_id="import-found")
     with gr.Row():
         fraction = gr.Number(0.1, label="Eval share", minimum=0, maximum=0.9, step=0.05, min_width=120)
         seed = gr.Number(0, label="Split seed", precision=0, minimum=0, min_width=120)
@@ -65,13 +64,13 @@ def importing(ctx: Context) -> gr.Textbox:
         panel = job_panel(ctx, ("import-data",), "Import in the background")
     ctx.follow(jobs, lambda: gr.update(visible=bool(ctx.jobs(("import-data",)))))
     inputs = [*widgets, encoding, documents, header, entry, form]
-    shown = [found, form, entry, every, name, documents, header]
-    waiting: dict[str, Any] = {"show_progress": "minimal", "show_progress_on": found, "api_visibility": "private"}
+    shown = [preview, form, entry, every, name, documents, header]
+    waiting: dict[str, Any] = {"show_progress": "minimal", "show_progress_on": preview, "api_visibility": "private"}
     for event, how in (*((event, "new") for event in changed), (check.click, "check"), (encoding.input, "check"),
                        (documents.input, "again"), (header.input, "again"), (entry.input, "entries"),
                        (every.click, "all"), (form.submit, "check")):  # fmt: skip
         event(guarded(lambda *values, how=how: _check(ctx, how, *values)), [name, *inputs], shown, **LAST, **waiting)
-    changing = [note, encoding, check, entry, every, found, form, name, documents, header]
+    changing = [note, encoding, check, entry, every, preview, form, name, documents, header]
     widgets[0].change(_way, widgets[0], changing, queue=False, **QUIET)
     sample.click(guarded(lambda: import_sample(ctx.home).name), None, imported, **QUIET)
     add.click(
@@ -102,7 +101,7 @@ def _ways(ctx: Context) -> tuple[list[Any], list[Any], gr.HTML]:
         folder = gr.Textbox(label="File or folder", placeholder="/path/to/data", max_lines=1, elem_id="import-folder")
     groups = dict(zip(WAYS, (files, paste, hub, local), strict=True))
     way.change(
-        lambda chosen: [gr.update(visible=one == chosen) for one in groups], way, list(groups.values()),
+        lambda chosen: [gr.update(visible=name == chosen) for name in groups], way, list(groups.values()),
         queue=False, **QUIET,
     )  # fmt: skip
     return (
@@ -142,40 +141,40 @@ def _check(ctx: Context, how: str, name: str, *values: Any) -> list[Any]:
     `how` 'new' is for other data, 'again' for the same read in another way, 'entries' and 'all' for others of a list:
     all of them detect the format again.
     """
-    given = Given(*values)
-    turn = {"turn": (given.format or {}).get("turn", 0)}
-    if given.way == "Hub":
+    inputs = ImportInputs(*values)
+    turn = {"turn": (inputs.format or {}).get("turn", 0)}
+    if inputs.way == "Hub":
         return [gr.skip()] * 7
-    if given.is_empty:
+    if inputs.is_empty:
         return ["", value_of(None, [], False), *NO_LIST, gr.update(visible=True), *_texts(set())]
     if how == "new":
-        given = replace(given, entries=None, format=None, documents="auto", header="auto")
+        inputs = replace(inputs, entries=None, format=None, documents="auto", header="auto")
     elif how != "check":
-        given = replace(given, format=None)
-    if described := given_.description(ctx.gate, given):
+        inputs = replace(inputs, format=None)
+    if described := import_source.description(ctx.gate, inputs):
         try:
-            choices = given_.entries_of(described)
+            choices = import_source.entries_of(described)
         except UserError as error:
             none = [{**value_of(None, [], False), **turn}, *NO_LIST, gr.update(visible=True), *_texts(set())]
             return [error_box(error.message, error.remedy), *none]
-        return _check_list(ctx, how, name, given, turn, described.name, choices)
-    found, form = _found(ctx, given, False)
-    suggested = free_name(ctx.home.datasets, given.name) if how == "new" or not name else name
-    texts = _texts(given_.text_forms(given_.source_of(ctx.home, ctx.gate, given)))
+        return _check_list(ctx, how, name, inputs, turn, described.name, choices)
+    html, form = _preview(ctx, inputs, False)
+    suggested = free_name(ctx.home.datasets, inputs.name) if how == "new" or not name else name
+    texts = _texts(import_source.text_forms(import_source.source_of(ctx.home, ctx.gate, inputs)))
     if how == "new":
         texts = [{**update, "value": "auto"} for update in texts]
-    return [found, {**form, **turn}, *NO_LIST, gr.update(value=suggested, visible=True), *texts]
+    return [html, {**form, **turn}, *NO_LIST, gr.update(value=suggested, visible=True), *texts]
 
 
 def _check_list(
-    ctx: Context, how: str, name: str, given: Given, turn: dict[str, int], listed: str, choices: list[str]
+    ctx: Context, how: str, name: str, inputs: ImportInputs, turn: dict[str, int], listed: str, choices: list[str]
 ) -> list[Any]:  # fmt: skip
     """As `_check`, of the datasets that the file `listed` lists: those chosen, or the only one, and what is in each."""
-    before = given.entries or []
+    before = inputs.entries or []
     wanted = [entry for entry in before if entry in choices]
     if how == "all" or len(choices) == 1:
         wanted = choices
-    given = replace(given, entries=wanted)
+    inputs = replace(inputs, entries=wanted)
     # the value is left alone where it fits: meanwhile a person may have chosen more
     value: dict[str, Any] = {} if wanted == before and how != "new" else {"value": wanted}
     lists = [
@@ -184,28 +183,28 @@ def _check_list(
     ]
     if len(wanted) == 1:
         with contextlib.suppress(UserError):  # told below
-            found, form = _found(ctx, given, True)
-            suggested = name if name and how in ("check", "again") else free_name(ctx.home.datasets, given.name)
-            texts = _texts(given_.text_forms(given_.source_of(ctx.home, ctx.gate, given)))
-            return [found, {**form, **turn}, *lists, gr.update(value=suggested, visible=True), *texts]
-    html = looks_html(listed, len(choices), len(wanted), looks(ctx, given))
-    by_hand = len(wanted) == 1 and chosen(given.format)
+            single, form = _preview(ctx, inputs, True)
+            suggested = name if name and how in ("check", "again") else free_name(ctx.home.datasets, inputs.name)
+            texts = _texts(import_source.text_forms(import_source.source_of(ctx.home, ctx.gate, inputs)))
+            return [single, {**form, **turn}, *lists, gr.update(value=suggested, visible=True), *texts]
+    html = looks_html(listed, len(choices), len(wanted), looks(ctx, inputs))
+    by_hand = len(wanted) == 1 and chosen(inputs.format)
     form = gr.skip() if by_hand else {**value_of(None, [], False), **turn, "hidden": True}
-    named = gr.update(visible=len(wanted) < 2, value=given.name if wanted else "")
+    named = gr.update(visible=len(wanted) < 2, value=inputs.name if wanted else "")
     return [html, form, *lists, named, *_texts(set())]
 
 
-def _found(ctx: Context, given: Given, described: bool) -> tuple[Html, Any]:
+def _preview(ctx: Context, inputs: ImportInputs, described: bool) -> tuple[Html, Any]:
     """What was found as HTML, and what the format shows."""
-    picked = given.format or {}
+    picked = inputs.format or {}
     if picked.get("method") and picked.get("settings") is None:
-        seen = brief_preview(given_.source_of(ctx.home, ctx.gate, replace(given, format=None)))
-        given = replace(given, format=value_of(guessed(picked, seen), seen.columns, False))
-    found, detected = given_.look(ctx.home, ctx.gate, given)
-    listed = described and not chosen(given.format)
-    value = value_of(found.format, found.columns, detected or listed)
-    found = replace(found, reason="Its entry in the list says so.") if listed and found.format else found
-    return preview_html(found), {**value, "account": [line.to_dict() for line in found.account[:MOST_LINES]]}
+        detected_preview = brief_preview(import_source.source_of(ctx.home, ctx.gate, replace(inputs, format=None)))
+        inputs = replace(inputs, format=value_of(guessed(picked, detected_preview), detected_preview.columns, False))
+    preview, detected = import_source.look(ctx.home, ctx.gate, inputs)
+    listed = described and not chosen(inputs.format)
+    value = value_of(preview.format, preview.columns, detected or listed)
+    preview = replace(preview, reason="Its entry in the list says so.") if listed and preview.format else preview
+    return preview_html(preview), {**value, "account": [line.to_dict() for line in preview.account[:MOST_LINES]]}
 
 
 # ---- importing -----------------------------------------------------------------------------------------------
@@ -213,26 +212,27 @@ def _found(ctx: Context, given: Given, described: bool) -> tuple[Html, Any]:
 
 def _add(ctx: Context, name: str, fraction: float, seed: float, *values: Any) -> list[Any]:
     """Imports what is small at once; what is large, or of the hub, is queued and its job shown."""
-    given = Given(*values)
+    inputs = ImportInputs(*values)
     settings: dict[str, Any] = {"eval_fraction": fraction or 0.0, "seed": int(seed or 0)}
-    if len(given.entries or []) > 1 and given_.description(ctx.gate, given):
-        return _add_several(ctx, given, settings)
-    source = given_.source_of(ctx.home, ctx.gate, given)
-    name = name.strip() or free_name(ctx.home.datasets, given.name)
-    if not is_large(source):
-        rows = import_dataset(ctx.home, source, name, **settings).info["rows"]
-        given_.discard(ctx.home, given, source)
-        gr.Info(f"{name}: {rows['train']:,} rows to train on, {rows.get('eval', 0):,} to evaluate on.")
-        return [name, gr.skip(), gr.skip(), *_fresh()]
-    _ask_first(ctx, given, source)
-    job = ctx.queue.submit(JOBS.parse({"method": "import-data", "name": name, "source": source.to_dict(), **settings}))
-    gr.Info(f"{name} is imported in the background.")
-    return [gr.skip(), *_running(ctx, job), *_fresh()]
+    if len(inputs.entries or []) > 1 and import_source.description(ctx.gate, inputs):
+        return _add_several(ctx, inputs, settings)
+    source = import_source.source_of(ctx.home, ctx.gate, inputs)
+    name = name.strip() or free_name(ctx.home.datasets, inputs.name)
+    if is_large(source):
+        _ask_first(ctx, inputs, source)
+    imported = import_or_queue(ctx, source, name, settings)
+    if isinstance(imported, str):
+        gr.Info(f"{name} is imported in the background.")
+        return [gr.skip(), *_running(ctx, imported), *_fresh()]
+    rows = imported.info["rows"]
+    import_source.discard(ctx.home, inputs, source)
+    gr.Info(f"{name}: {rows['train']:,} rows to train on, {rows.get('eval', 0):,} to evaluate on.")
+    return [name, gr.skip(), gr.skip(), *_fresh()]
 
 
-def _add_several(ctx: Context, given: Given, settings: dict[str, Any]) -> list[Any]:
+def _add_several(ctx: Context, inputs: ImportInputs, settings: dict[str, Any]) -> list[Any]:
     """Imports several entries of a list; those that cannot be read stay chosen, each with its reason."""
-    brought = bring(ctx, given, settings)
+    brought = bring(ctx, inputs, settings)
     gr.Info(_brought(brought))
     shown = [brought.datasets[-1] if brought.datasets else gr.skip(), *_running(ctx, *brought.jobs[-1:])]
     if not brought.failed:
@@ -260,11 +260,11 @@ def _fresh() -> list[Any]:
     return [*empty, None, *[""] * 6]
 
 
-def _ask_first(ctx: Context, given: Given, source: Source) -> None:
+def _ask_first(ctx: Context, inputs: ImportInputs, source: Source) -> None:
     """Raises `UserError` for columns that nobody has decided about, before a long import finds them."""
     if source.method == "hub":
         return
-    account = given_.look(ctx.home, ctx.gate, given)[0].account
+    account = import_source.look(ctx.home, ctx.gate, inputs)[0].account
     if undecided := [line for line in account if line.use == "undecided"]:
         raise question_of(undecided)
 

@@ -24,7 +24,7 @@ LONGEST = 5_000_000  # bytes of a description
 
 
 @dataclass(frozen=True)
-class Given:
+class ImportInputs:
     """The widgets' values, in their order."""
 
     way: str = "Files"
@@ -53,19 +53,19 @@ class Given:
             return name_of_entry(self.entries[0])
         if self.way == "Files" and self.files:
             return slug(Path(self.files[0]).name.split(".")[0])
-        place = {"Hub": self.dataset, "Folder": self.folder.rstrip("/")}.get(self.way, "pasted")
-        return slug(place.split("/")[-1].split(".")[0])
+        address = {"Hub": self.dataset, "Folder": self.folder.rstrip("/")}.get(self.way, "pasted")
+        return slug(address.split("/")[-1].split(".")[0])
 
 
-def description(gate: PathGate, given: Given) -> Path | None:
+def description(gate: PathGate, inputs: ImportInputs) -> Path | None:
     """The dataset_info.json or axolotl YAML among what is given, if there is one.
 
     Raises `UserError` for a folder that may not be named.
     """
-    if given.way == "Files":
-        return next((path for path in map(Path, given.files or []) if is_list_of_datasets(path)), None)
-    if given.way == "Folder" and given.folder.strip():
-        return list_beside(gate.path(given.folder, "Folder"))
+    if inputs.way == "Files":
+        return next((path for path in map(Path, inputs.files or []) if is_list_of_datasets(path)), None)
+    if inputs.way == "Folder" and inputs.folder.strip():
+        return list_beside(gate.path(inputs.folder, "Folder"))
     return None
 
 
@@ -84,48 +84,48 @@ def _text(path: Path) -> str:
         raise UserError(f"{path.name} is not UTF-8.", "Save it as UTF-8.", "Entry") from None
 
 
-def source_of(home: Home, gate: PathGate, given: Given) -> Source:
+def source_of(home: Home, gate: PathGate, inputs: ImportInputs) -> Source:
     """The source that is meant; raises `UserError` when there is nothing, or it may not be read."""
-    source = _source(home, gate, given)
+    source = _source(home, gate, inputs)
     gate.check(source)
     return source
 
 
-def _source(home: Home, gate: PathGate, given: Given) -> Source:
-    if given.is_empty:
+def _source(home: Home, gate: PathGate, inputs: ImportInputs) -> Source:
+    if inputs.is_empty:
         remedy = {"Files": "Choose a file.", "Paste": "Paste some rows.", "Hub": "Give a hub id, such as owner/name.",
-                  "Folder": "Give a folder."}[given.way]  # fmt: skip
-        raise UserError("There is nothing to import.", remedy, given.way)
-    if described := description(gate, given):
-        return _described(home, given, described)
-    form = chosen(given.format)
-    text = {"documents": given.documents or "auto", "header": given.header or "auto"}
-    if given.way == "Paste" and len(given.text) > MOST_AT_ONCE:
-        return SOURCES.parse({"method": "files", "paths": [_pasted(home, given.text)], "format": form, **text})
-    if given.way == "Paste":
-        return SOURCES.parse({"method": "pasted", "text": given.text, "format": form, **text})
-    if given.way == "Hub":
-        place = {"config": given.config.strip(), "split": given.split.strip() or "train"}
-        place["revision"] = given.revision.strip()
-        return SOURCES.parse({"method": "hub", "dataset": given.dataset.strip(), **place, "format": form})
-    paths = (given.files or []) if given.way == "Files" else [str(gate.path(given.folder, "Folder"))]
-    if given.way == "Folder" and not Path(paths[0]).exists():
+                  "Folder": "Give a folder."}[inputs.way]  # fmt: skip
+        raise UserError("There is nothing to import.", remedy, inputs.way)
+    if described := description(gate, inputs):
+        return _described(home, inputs, described)
+    form = chosen(inputs.format)
+    text = {"documents": inputs.documents or "auto", "header": inputs.header or "auto"}
+    if inputs.way == "Paste" and len(inputs.text) > MOST_AT_ONCE:
+        return SOURCES.parse({"method": "files", "paths": [_pasted(home, inputs.text)], "format": form, **text})
+    if inputs.way == "Paste":
+        return SOURCES.parse({"method": "pasted", "text": inputs.text, "format": form, **text})
+    if inputs.way == "Hub":
+        revision_settings = {"config": inputs.config.strip(), "split": inputs.split.strip() or "train"}
+        revision_settings["revision"] = inputs.revision.strip()
+        return SOURCES.parse({"method": "hub", "dataset": inputs.dataset.strip(), **revision_settings, "format": form})
+    paths = (inputs.files or []) if inputs.way == "Files" else [str(gate.path(inputs.folder, "Folder"))]
+    if inputs.way == "Folder" and not Path(paths[0]).exists():
         raise UserError(f"There is no folder {paths[0]}.", "Give its whole path.", "Folder")
-    return SOURCES.parse({"method": "files", "paths": paths, "format": form, "encoding": given.encoding, **text})
+    return SOURCES.parse({"method": "files", "paths": paths, "format": form, "encoding": inputs.encoding, **text})
 
 
-def _described(home: Home, given: Given, path: Path) -> Source:
+def _described(home: Home, inputs: ImportInputs, path: Path) -> Source:
     """The source of the one entry chosen, read as a person says; files of the browser lie beside the list then."""
-    if len(given.entries or []) != 1:
+    if len(inputs.entries or []) != 1:
         raise UserError(f"{path.name} lists several datasets.", "Choose those to import.", "Datasets")
-    (entry,) = given.entries or []
+    (entry,) = inputs.entries or []
     # a folder for each entry: what an import in the background has read, it deletes
-    folder = together(home, given.files or [], entry) if given.way == "Files" else path.parent
+    folder = together(home, inputs.files or [], entry) if inputs.way == "Files" else path.parent
     source = source_of_entry(_text(path), entry, folder, path.name).to_dict()
-    if form := chosen(given.format):
+    if form := chosen(inputs.format):
         source["format"] = form
     if source["method"] == "files":
-        source |= {"encoding": given.encoding, "documents": given.documents, "header": given.header}
+        source |= {"encoding": inputs.encoding, "documents": inputs.documents, "header": inputs.header}
     return SOURCES.parse(source)
 
 
@@ -139,9 +139,9 @@ def _pasted(home: Home, text: str) -> str:
     return str(path)
 
 
-def discard(home: Home, given: Given, source: Source | None = None) -> None:
+def discard(home: Home, inputs: ImportInputs, source: Source | None = None) -> None:
     """Deletes what the browser sent for this source, or sent at all, which is on the shelf now."""
-    discard_uploads(home, [*((given.files or []) if given.way == "Files" else []), *getattr(source, "paths", [])])
+    discard_uploads(home, [*((inputs.files or []) if inputs.way == "Files" else []), *getattr(source, "paths", [])])
 
 
 def text_forms(source: Source) -> set[str]:
@@ -151,8 +151,8 @@ def text_forms(source: Source) -> set[str]:
     return {form_of(source.text, source.reading())} if isinstance(source, Pasted) else set()
 
 
-def look(home: Home, gate: PathGate, given: Given) -> tuple[Preview, bool]:
+def look(home: Home, gate: PathGate, inputs: ImportInputs) -> tuple[Preview, bool]:
     """What importing it would give, and whether the format is as detected. Raises `UserError`."""
-    source = source_of(home, gate, given)
-    found = brief_preview(source)
-    return found, getattr(source, "format", None) is None
+    source = source_of(home, gate, inputs)
+    preview = brief_preview(source)
+    return preview, getattr(source, "format", None) is None

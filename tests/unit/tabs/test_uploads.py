@@ -17,7 +17,7 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from tabs.data.entries import bring
-from tabs.data.source import Given, discard, source_of
+from tabs.data.source import ImportInputs, discard, source_of
 from tabs.serving.uploads import NAMELESS, PATH, UploadQuota
 from tests.running import run
 from workbench.core.errors import UserError
@@ -77,7 +77,7 @@ def test_files_put_together_twice_are_copied_once(home: Home) -> None:
 
 def test_an_import_deletes_what_was_sent_for_it(home: Home) -> None:
     upload = sent(home)
-    given = Given(way="Files", files=[str(upload)])
+    given = ImportInputs(way="Files", files=[str(upload)])
     source = source_of(home, PathGate(uploads=(upload_folder(home),)), given)
     discard(home, given, source)
     assert not upload.exists()
@@ -90,7 +90,7 @@ def test_an_import_deletes_what_was_sent_for_it(home: Home) -> None:
 def test_a_long_pasted_text_is_put_into_a_file_once(home: Home) -> None:
     text = ROW * (MOST_AT_ONCE // len(ROW) + 1)
     gate = PathGate(uploads=(upload_folder(home),))
-    sources = [source_of(home, gate, Given(way="Paste", text=text)) for _ in range(2)]
+    sources = [source_of(home, gate, ImportInputs(way="Paste", text=text)) for _ in range(2)]
     assert sources[0] == sources[1] and sources[0].method == "files"
     assert len(Path(sources[0].to_dict()["paths"][0]).read_text()) == len(text)
     assert len(list(upload_folder(home).iterdir())) == 1
@@ -151,14 +151,14 @@ def test_entries_imported_in_the_background_each_keep_their_own_copy_of_what_was
     files = [str(sent(home, "dataset_info.json", json.dumps(listed), "f2")), str(rows)]
     gate = PathGate(uploads=(upload_folder(home),))
     ctx: Any = SimpleNamespace(home=home, gate=gate, queue=Queue(home))
-    brought = bring(ctx, Given(files=files, entries=[*listed]), {"eval_fraction": 0.0, "seed": 0})
+    brought = bring(ctx, ImportInputs(files=files, entries=[*listed]), {"eval_fraction": 0.0, "seed": 0})
     assert [*brought.failed] == ["gone"] and rows.exists()  # to be tried again
     jobs = [ctx.queue.get(job).job for job in brought.jobs]
     (first,), (second,) = (job.source.paths for job in jobs)
     assert [job.name for job in jobs] == ["one", "two"]
     discard_uploads(home, [first])
     assert not Path(first).exists() and Path(second).read_bytes() == rows.read_bytes()
-    again = bring(ctx, Given(files=files, entries=["one"]), {"eval_fraction": 0.0, "seed": 0})
+    again = bring(ctx, ImportInputs(files=files, entries=["one"]), {"eval_fraction": 0.0, "seed": 0})
     assert "one" in again.failed  # a job under way already makes it
 
 
