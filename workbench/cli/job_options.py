@@ -4,6 +4,7 @@
 checked by the spec alone. An option stands for a setting of every method that has it.
 """
 
+import functools
 import inspect
 from collections.abc import Callable, Iterator
 from typing import Annotated, Any
@@ -91,9 +92,32 @@ def _signature(settings: list[Setting]) -> inspect.Signature:
     return inspect.Signature([*map(_parameter, settings), *own])
 
 
-def parse_job(kind: type[Job], typed: dict[Setting, Any]) -> Job:
-    """The job of these options; raises `OptionsError` with all that is wrong with them."""
-    data: dict[str, Any] = {"method": kind.method}
+def with_settings(kind: type[Job], without: tuple[str, ...]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Gives a command by hand the settings of its kind of job as options, too, but for those it gives itself.
+
+    It gets them as `settings`, the plain data of those that were given.
+    """
+    settings = {setting.key: setting for setting in settings_of(kind) if setting.path[0] not in without}
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(command)
+        def run(*positional: Any, **options: Any) -> None:
+            typed = {settings[key]: options.pop(key) for key in settings.keys() & options.keys()}
+            command(*positional, settings=data_of(typed), **options)
+
+        own = inspect.signature(command).parameters.values()
+        parameters = [*(parameter for parameter in own if parameter.name != "settings")]
+        run.__signature__ = inspect.Signature([*parameters, *map(_parameter, settings.values())])  # type: ignore[attr-defined]
+        del run.__wrapped__  # type: ignore[attr-defined]  # what is asked for its signature must not look behind it
+        run.__annotations__ = {}
+        return run
+
+    return decorate
+
+
+def data_of(typed: dict[Setting, Any]) -> dict[str, Any]:
+    """Options as the data they would be in YAML; raises `OptionsError` for those that cannot be read."""
+    data: dict[str, Any] = {}
     unread = Problems()
     for setting in sorted(typed, key=lambda setting: len(setting.path)):
         try:
@@ -102,9 +126,19 @@ def parse_job(kind: type[Job], typed: dict[Setting, Any]) -> Job:
             unread.add(option_name(setting.path), error.message, error.remedy)
     if unread.found:
         raise OptionsError(unread.found)
-    data = with_default_methods(data)
+    return data
+
+
+def parse_job(kind: type[Job], typed: dict[Setting, Any]) -> Job:
+    """The job of these options; raises `OptionsError` with all that is wrong with them."""
+    data = with_default_methods({"method": kind.method, **data_of(typed)})
     if problems := [problem for setting in typed for problem in _of_another_method(setting, data)]:
         raise OptionsError(problems)
+    return job_of(data)
+
+
+def job_of(data: dict[str, Any]) -> Job:
+    """The job of this data; raises `OptionsError`, which names settings as options."""
     try:
         return JOBS.parse(data)
     except SpecError as error:

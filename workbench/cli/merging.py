@@ -2,16 +2,18 @@
 
 import sys
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, Any
 
+from workbench.cli.job_options import job_of, with_settings
 from workbench.cli.jobs import run_here
 from workbench.cli.screen import tell
-from workbench.cli.shared import Invoked, emit, option, pairs, read_text_file, several, show
+from workbench.cli.shared import Invoked, emit, joined, option, pairs, read_text_file, several, show
 from workbench.core.errors import Problems, UserError
 from workbench.core.spec import load_yaml
-from workbench.jobs.job import JOBS
+from workbench.merging.jobs.merge import Merge
 
 
+@with_settings(Merge, without=("recipe", "output"))
 def merge(
     recipe: Annotated[str, option("a YAML file, or - for standard input")],
     /,
@@ -19,7 +21,8 @@ def merge(
     name: Annotated[str, option("the new model's name on the shelf")] = "",
     check: Annotated[bool, option("only say what would happen, and everything wrong")] = False,
     for_mergekit: Annotated[bool, option("print it with hub ids and folders for names")] = False,
-    set_: Annotated[tuple[str, ...], several("seed=1, kernels=stock, proof.dataset=NAME, …", "NAME=VALUE")] = (),
+    set_: Annotated[tuple[str, ...], several("the settings below as seed=1, proof.dataset=NAME, …", "NAME=VALUE")] = (),
+    settings: dict[str, Any],
     invoked: Invoked,
 ) -> None:
     """Merges by a recipe, a file or - for standard input; with --check only says what would happen."""
@@ -50,8 +53,8 @@ def merge(
         return
     if not name:
         raise UserError("The new model has no name.", "Give one with --name.", "--name")
-    settings = {"method": "merge", "output": name, "recipe": parsed.to_dict(), **pairs(set_)}
-    run_here(home, JOBS.parse(settings), invoked.json)
+    job = {"method": "merge", "output": name, "recipe": parsed.to_dict(), **joined(pairs(set_), settings)}
+    run_here(home, job_of(job), invoked.json)
 
 
 def _text(path: str) -> str:

@@ -311,6 +311,7 @@ def test_what_has_no_json_says_so(cli: Cli) -> None:
         ("train --epochs 1", "--model: is missing. It says: The model to start from"),
         ("quantize --model a --quantizers nf5", "nf5"),
         ("prepare --recipe '{'", "not valid YAML"),
+        ("merge merge.yaml --proof.datset x", "Did you mean --proof.dataset?"),
     ],
 )
 def test_a_wrong_command_line_exits_2_and_names_what_is_wrong(arguments: str, says: str, cli: Cli) -> None:
@@ -387,4 +388,7 @@ def test_json_is_all_that_commands_for_datasets_and_merges_print(home: Home, tmp
     merge.write_text("merge_method: linear\nmodels:\n- {model: toy, parameters: {weight: 1}}\ndtype: float32\n")
     assert asked("merge", merge, "--check", "--name", "m")["problems"] == []
     assert asked("merge", merge, "--for-mergekit")["merge_method"] == "linear"
+    merged = asked("merge", merge, "--name", "m", "--proof.no-enabled", "--shard-gb", 1, "--set", "seed=3")
+    settings = asked("job", "show", merged["job"])["settings"]
+    assert (settings["seed"], settings["shard_gb"], settings["proof"]["enabled"]) == (3, 1, False)
     assert asked("merge-methods") and asked("merge-methods", "linear")

@@ -2,6 +2,7 @@
 
 import ast
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -66,6 +67,29 @@ def test_a_shell_completes_commands_options_and_choices(shell: str, tmp_path: Pa
     text = script.read_text("utf-8")
     for word in ("merge-methods", "restore", "train", "objective.beta", "max-length", "qlora", "install-completion"):
         assert word in text
+
+
+TYPED = {
+    "tr": {"train"},
+    "data re": {"rejected", "restore", "recipe"},
+    "train --objective ''": {"distill", "dpo", "sft"},
+    "train --tuner.rs": {"--tuner.rslora"},
+}
+ASKED = """
+source "$1"; shift
+function=$(complete -p llm-workbench | sed 's/.*-F \\([^ ]*\\) .*/\\1/')
+COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); $function; echo "${COMPREPLY[@]}"
+"""
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
+@pytest.mark.parametrize("typed", TYPED)
+def test_bash_completes_what_is_typed(typed: str, tmp_path: Path) -> None:
+    script = tmp_path / "completion"
+    main(["--install-completion", "--shell", "bash", "--output", str(script)])
+    words = ["llm-workbench", *shlex.split(typed)]
+    done = subprocess.run(["bash", "-c", ASKED, "-", str(script), *words], capture_output=True, text=True, check=True)
+    assert set(done.stdout.split()) == TYPED[typed]
 
 
 def test_the_commands_of_the_first_day_are_all_there() -> None:
