@@ -72,6 +72,13 @@ class Problems:
         else:
             self.add(error.field or field, error.message, error.remedy)
 
+    def nest(self, path: str, problems: list[Problem]) -> None:
+        """Adds what was found in a setting that has settings of its own."""
+        self.found += [
+            Problem(f"{path}.{problem.field}" if problem.field else path, problem.message, problem.remedy)
+            for problem in problems
+        ]
+
     def check(self) -> None:
         """Raises `SpecError` if anything was found."""
         if self.found:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.running import carried
-from workbench.core.errors import UserError
+from workbench.core.errors import Problems, UserError
 from workbench.core.home import Home
 from workbench.data.recipes import pipeline
 from workbench.data.recipes.importing import import_dataset
@@ -98,3 +98,10 @@ def test_the_job_notes_the_split_and_replaces_only_what_it_may(home: Home, file:
     assert again.state.status == "done", again.state.error
     assert "It was 7" in texts(home) and len(texts(home)) == COUNT
     assert pipeline.history(home, "talks") == [] and pipeline.report(home, "talks") == []
+
+
+def test_a_source_that_cannot_be_read_is_told_before_its_recipe_is_queued(home: Home, tmp_path: Path) -> None:
+    problems = Problems()
+    source = {"method": "files", "paths": [str(tmp_path / "gone.jsonl")]}
+    JOBS.parse({"method": "prepare", "recipe": {"name": "new", "source": source}}).check(home, problems)
+    assert [problem.field.split(".")[:2] for problem in problems.found] == [["recipe", "source"]]

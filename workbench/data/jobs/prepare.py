@@ -54,6 +54,10 @@ class Prepare(Job):
         except UserError as error:
             problems.collect("recipe", error)
             return
+        if self.recipe.source and not kind:  # its rows are still to be read
+            unreadable = Problems()
+            self.recipe.source.check(home, unreadable)
+            problems.nest("recipe.source", unreadable.found)
         self.recipe.check(home, kind, problems)
 
     def run(self, ctx: JobContext) -> dict[str, Any]:

@@ -70,9 +70,9 @@ class Merge(Job):
         from workbench.data.store.datasets import dataset_kind
         from workbench.merging.checks import check
 
-        for problem in check(home, self.recipe, self.output).problems:
-            path = problem.field if problem.field == "output" else f"recipe.{problem.field}"
-            problems.add(path, problem.message, problem.remedy)
+        findings = check(home, self.recipe, self.output).problems
+        problems.found += [problem for problem in findings if problem.field == "output"]
+        problems.nest("recipe", [problem for problem in findings if problem.field != "output"])
         if self.proof.enabled and self.proof.dataset:
             try:
                 dataset_kind(home, self.proof.dataset)
