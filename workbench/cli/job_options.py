@@ -24,6 +24,7 @@ LISTS = ("texts", "methods")
 
 
 def option_name(path: tuple[str, ...] | list[str]) -> str:
+    """`('objective', 'train_on')` → `--objective.train-on`."""
     return "--" + ".".join(path).replace("_", "-")
 
 
@@ -105,9 +106,10 @@ def with_settings(kind: type[Job], without: tuple[str, ...]) -> Callable[[Callab
             typed = {settings[key]: options.pop(key) for key in settings.keys() & options.keys()}
             command(*positional, settings=data_of(typed), **options)
 
-        own = inspect.signature(command).parameters.values()
-        parameters = [*(parameter for parameter in own if parameter.name != "settings")]
-        run.__signature__ = inspect.Signature([*parameters, *map(_parameter, settings.values())])  # type: ignore[attr-defined]
+        own = [
+            parameter for parameter in inspect.signature(command).parameters.values() if parameter.name != "settings"
+        ]
+        run.__signature__ = inspect.Signature([*own, *map(_parameter, settings.values())])  # type: ignore[attr-defined]
         del run.__wrapped__  # type: ignore[attr-defined]  # what is asked for its signature must not look behind it
         run.__annotations__ = {}
         return run

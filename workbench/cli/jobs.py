@@ -145,6 +145,7 @@ def with_default_methods(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def run(job: JobFile, /, *, set_: Settings = (), invoked: Invoked) -> None:
+    """Runs the job of a file in this process."""
     run_here(invoked.home, read_job(job, set_), invoked.json)
 
 
@@ -203,6 +204,7 @@ def submit(
     wait: Annotated[bool, option("wait for its end; starts it if no app is running")] = False,
     invoked: Invoked,
 ) -> None:
+    """Queues the job of a file."""
     enqueue(invoked, read_job(job, set_), wait)
 
 

@@ -199,6 +199,7 @@ def export_pairs(
     own: Annotated[str, option("only pairs whose two answers are both this model's", "MODEL")] = "",
     invoked: Invoked,
 ) -> None:
+    """Makes a preference dataset of a session's votes."""
     from workbench.preferences.export import export_dataset
 
     exported = export_dataset(

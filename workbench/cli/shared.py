@@ -58,11 +58,14 @@ def several(help_: str, metavar: str | None = None, least: int = 0) -> Parameter
 
 
 def families() -> dict[str, Registry[Any]]:
-    """Every registry of methods by its name in `list methods` and `new`: those that kinds of job and commands need."""
+    """Every registry of methods by its name in `list methods` and `new`: those that kinds of job and commands need.
+
+    Kinds of job come first, the others by their names.
+    """
     JOBS.all()
     for command in COMMANDS:
         importlib.import_module(command.target.partition(":")[0])
-    return Registry.by_key()
+    return dict(sorted(Registry.by_key().items(), key=lambda entry: (entry[1] is not JOBS, entry[0])))
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

@@ -97,6 +97,7 @@ LISTS: dict[str, Callable[[Home, Invocation], None]] = {
 
 
 def list_shelf(what: Annotated[str, choice("of what", tuple(LISTS))], /, *, invoked: Invoked) -> None:
+    """What is on a shelf, as a table."""
     LISTS[what](invoked.home, invoked)
 
 

@@ -58,7 +58,7 @@ class Registry(Generic[M]):
 
     @classmethod
     def by_key(cls) -> dict[str, "Registry[Any]"]:
-        """The registries of all modules imported so far, in the order in which they came."""
+        """The registries of all modules imported so far."""
         return dict(cls._by_key)
 
     def register(self, method: type[M]) -> type[M]:

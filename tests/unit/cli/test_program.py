@@ -5,6 +5,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
@@ -119,40 +120,44 @@ def test_a_command_of_the_documents_is_understood(line: str) -> None:
     assert call is None or call.do
 
 
-class Sauce(Method):
-    """Goes over a dish."""
+@pytest.fixture
+def dish() -> Iterator[type[Method]]:
+    """A spec whose family of methods is there for this test alone."""
 
-    method = "sauce"
-    title = "Sauce"
-    heat: int = Field(3, ge=0, lt=10, description="How hot.")
-    names: list[str] = Field(default_factory=list, description="What is in it.")
+    class Sauce(Method):
+        """Goes over a dish."""
+
+        method = "sauce"
+        title = "Sauce"
+        heat: int = Field(3, ge=0, lt=10, description="How hot.")
+        names: list[str] = Field(default_factory=list, description="What is in it.")
+
+    class Salt(Method):
+        """Goes into a dish."""
+
+        method = "salt"
+        title = "Salt"
+        heat: float = Field(0.5, gt=0, le=1, description="How much.")
+
+    spices: Registry[Method] = Registry("spice", "tests.naps")
+    spices._methods, spices._discovered = {"sauce": Sauce, "salt": Salt}, True
+
+    class Dish(Method):
+        """Something to eat."""
+
+        method: ClassVar[str] = "dish"
+        title = "Dish"
+        spice: Annotated[Method, spices] = Field({"method": "salt"}, validate_default=True, description="The spice.")
+        others: list[Annotated[Method, spices]] = Field(default_factory=list, description="More of them.")
+        vegan: bool = Field(False, description="Whether it is vegan.")
+        plan: dict[str, Any] = Field(description="How it is made.")
+
+    yield Dish
+    del Registry._by_key["spice"]
 
 
-class Salt(Method):
-    """Goes into a dish."""
-
-    method = "salt"
-    title = "Salt"
-    heat: float = Field(0.5, gt=0, le=1, description="How much.")
-
-
-SPICES: Registry[Method] = Registry("spice", "tests.naps")
-SPICES._methods, SPICES._discovered = {"sauce": Sauce, "salt": Salt}, True
-
-
-class Dish(Method):
-    """Something to eat."""
-
-    method: ClassVar[str] = "dish"
-    title = "Dish"
-    spice: Annotated[Method, SPICES] = Field({"method": "salt"}, validate_default=True, description="The spice.")
-    others: list[Annotated[Method, SPICES]] = Field(default_factory=list, description="More of them.")
-    vegan: bool = Field(False, description="Whether it is vegan.")
-    plan: dict[str, Any] = Field(description="How it is made.")
-
-
-def test_settings_are_told_with_bounds_defaults_and_whose_they_are() -> None:
-    told = {".".join(setting.path): (setting.kind, setting.help) for setting in settings_of(Dish)}
+def test_settings_are_told_with_bounds_defaults_and_whose_they_are(dish: type[Method]) -> None:
+    told = {".".join(setting.path): (setting.kind, setting.help) for setting in settings_of(dish)}
     assert told == {
         "spice": ("method", "The spice. [default salt]"),
         "spice.heat": (
