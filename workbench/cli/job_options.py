@@ -110,7 +110,7 @@ def with_settings(kind: type[Job], without: tuple[str, ...]) -> Callable[[Callab
             parameter for parameter in inspect.signature(command).parameters.values() if parameter.name != "settings"
         ]
         run.__signature__ = inspect.Signature([*own, *map(_parameter, settings.values())])  # type: ignore[attr-defined]
-        del run.__wrapped__  # type: ignore[attr-defined]  # what is asked for its signature must not look behind it
+        del run.__wrapped__  # what is asked for its signature must not look behind it
         run.__annotations__ = {}
         return run
 
