@@ -439,7 +439,7 @@ def test_training_all_weights_is_refused_where_it_cannot_work(home: Home, monkey
     assert "Fold it into its base" in problems_of(home, model="lora", dataset="talks", tuner="full")
     assert "checkpoints are kept" in problems_of(home, dataset="talks", tuner="full", keep_checkpoints=2)
     assert problems_of(home, dataset="talks", tuner="full") == ""
-    monkeypatch.setattr("workbench.training.tuner.known", lambda _: Hardware(ram=10**6))
+    monkeypatch.setattr("workbench.training.tuner.cached_hardware", lambda _: Hardware(ram=10**6))
     assert "takes 1.6 MB of memory, there are 1.0 MB" in problems_of(home, dataset="talks", tuner="full")
 
 
