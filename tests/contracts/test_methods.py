@@ -101,3 +101,8 @@ def test_it_is_on_the_command_line(registry: Registry[Any], method: type[Method]
 @every_method
 def test_it_says_whether_it_runs_here(registry: Registry[Any], method: type[Method]) -> None:
     assert isinstance(method.unavailable(), str)
+
+
+@every_method
+def test_it_lacks_nothing_its_base_asks_for(registry: Registry[Any], method: type[Method]) -> None:
+    assert not getattr(method, "__abstractmethods__", frozenset())

@@ -1,5 +1,6 @@
 """What the structured pruners share: scores, checks, and the choice of what stays."""
 
+from abc import abstractmethod
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from workbench.compression.pruner import Pruner
@@ -28,9 +29,9 @@ class Cutting(Pruner):
     def needs_rows(self) -> bool:
         return self.score in ("activation", "influence")
 
+    @abstractmethod
     def result(self, anatomy: Anatomy) -> dict[str, Shape]:
         """Old name and shape of every tensor that is left. Raises `UserError` for what cannot be cut."""
-        raise NotImplementedError
 
     def estimate(self, resolved: Resolved) -> SizeEstimate:
         anatomy = Anatomy.of(resolved.base)

@@ -1,5 +1,6 @@
 """A pruner: takes weights out of a model. One a file in workbench/compression/pruners."""
 
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,20 +48,20 @@ class Pruner(Method):
         """Whether it looks at activations, and so cannot work without a calibration dataset."""
         return False
 
+    @abstractmethod
     def estimate(self, resolved: Resolved) -> SizeEstimate:
         """The size of the result, from the headers of the model's files alone. Raises `UserError`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def check(self, resolved: Resolved, problems: Problems) -> None:
         """Adds everything that would make it fail later."""
-        raise NotImplementedError
 
+    @abstractmethod
     def run(self, cut: Cut) -> dict[str, Any]:
         """Writes config and weights; returns what the manifest should say (JSON types).
 
         Raises `UserError` or `JobStopped`.
         """
-        raise NotImplementedError
 
 
 PRUNERS: Registry[Pruner] = Registry("pruner", "workbench.compression.pruners")

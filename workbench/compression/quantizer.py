@@ -1,5 +1,6 @@
 """A quantizer: makes a smaller copy of a model. One a file in workbench/compression/quantizers."""
 
+from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -63,16 +64,16 @@ class Quantizer(Method):
         """Whether it cannot do without rows of a dataset as it is set."""
         return False
 
+    @abstractmethod
     def estimate(self, resolved: Resolved) -> SizeEstimate:
         """The size of the result, from the headers of the model's files alone."""
-        raise NotImplementedError
 
     def check(self, home: Home, resolved: Resolved, problems: Problems) -> None:
         """Adds everything that would make it fail later."""
 
+    @abstractmethod
     def run(self, work: Work) -> dict[str, Any]:
         """Writes the files; returns what the manifest should say (JSON types). Raises `UserError` or `JobStopped`."""
-        raise NotImplementedError
 
 
 QUANTIZERS: Registry[Quantizer] = Registry("quantizer", "workbench.compression.quantizers")

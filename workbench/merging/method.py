@@ -3,6 +3,7 @@
 One that bears the name of a mergekit method takes its place (and must give what it gives); another is new.
 """
 
+from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from annotated_types import Ge, Gt, Le, Lt
@@ -30,13 +31,13 @@ class MergeMethod(Method):
     most: ClassVar[int | None] = None
 
     @classmethod
+    @abstractmethod
     def merge(cls, base: "Tensor | None", others: "list[Tensor]", **parameters: Any) -> "Tensor":
         """One output tensor from the base's and the other models' tensors of one shape, dtype and device.
 
         Per-model parameters come as lists in the order of `others`, the rest as plain values, under the names they
         have in YAML.
         """
-        raise NotImplementedError
 
     @classmethod
     def info(cls, kernel: str) -> MethodInfo:

@@ -1,5 +1,6 @@
 """A maker: a way of making rows from rows. One a file in makers/."""
 
+from abc import abstractmethod
 from typing import ClassVar
 
 from workbench.core.errors import Problems, UserError
@@ -19,9 +20,9 @@ class Maker(Method):
 
     makes_prompts: ClassVar[bool] = True
 
+    @abstractmethod
     def templates(self) -> dict[str, str]:
         """The templates it asks with: name → a person's own text for it, or ''."""
-        raise NotImplementedError
 
     def check(self, home: Home, seeds: list[Seed], problems: Problems) -> None:
         """Adds everything that would make it fail later; `seeds` are rows of the dataset."""
@@ -37,9 +38,9 @@ class Maker(Method):
         """How many seeds it needs to make `limit` rows."""
         return limit
 
+    @abstractmethod
     def make(self, work: Making) -> None:
         """Asks and finishes items through `work` until there are enough, or nothing more to try."""
-        raise NotImplementedError
 
     def question(self, item: Item, work: Making) -> list[Message]:
         """What a model is asked for the item's answer: its prompt, the last turn put into the template 'answer'."""

@@ -1,6 +1,7 @@
 """Datasets written for other programs: the base class of export formats, their registry, and the writing itself."""
 
 import sys
+from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -113,9 +114,9 @@ class Export(Method):
         """Why it does not write datasets of this kind, or '' if it does."""
         return "" if kind in self.kinds else f"It writes {' and '.join(self.kinds)} rows."
 
+    @abstractmethod
     def convert(self, kind: str, row: Row, uses: frozenset[str]) -> list[Row]:
         """The row as it is written, or several. Raises `UserError` with the reason when it is left out."""
-        raise NotImplementedError
 
     def write(self, split: SplitInput, path: Path) -> None:
         """Writes one split and counts its rows."""
@@ -151,9 +152,9 @@ class Export(Method):
         """Texts of further files by name: what another program is told about the data. `files` are by split."""
         return {}
 
+    @abstractmethod
     def reads(self, kind: str, uses: frozenset[str]) -> dict[str, Any]:
         """The settings of the format that reads its files back."""
-        raise NotImplementedError
 
     def format(self, kind: str, uses: frozenset[str] = frozenset()) -> Format:
         return FORMATS.parse(self.reads(kind, uses))

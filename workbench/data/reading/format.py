@@ -1,5 +1,6 @@
 """The formats data comes in: the base class and the registry. Which one fits is found by `detecting`."""
 
+from abc import abstractmethod
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import Annotated, Any, ClassVar, Literal, Self
@@ -84,13 +85,13 @@ class Format(Method):
     )
 
     @classmethod
+    @abstractmethod
     def guess(cls, columns: list[str], sample: list[Row]) -> tuple[Self | None, str]:
         """This format with its columns filled in, or None; and the reason in either case."""
-        raise NotImplementedError
 
+    @abstractmethod
     def convert(self, row: Row) -> Row:
         """The canonical row. Raises `UserError` with the reason when the row cannot be one."""
-        raise NotImplementedError
 
     def layout(self) -> Layout | None:
         """What `jsonl_fast` may read without this format's `convert`, to the same result; None if nothing."""

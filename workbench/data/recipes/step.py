@@ -1,5 +1,6 @@
 """A step of a recipe: rows in, rows out, with a reason for every row it takes out or changes. One a file in steps/."""
 
+from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
@@ -93,17 +94,17 @@ class Step(Method):
         """Digests of what it reads besides the rows and its settings: other datasets, files, a tokenizer."""
         return [read_manifest(safe_join(home.datasets, name)).digest for name in self.datasets()]
 
+    @abstractmethod
     def apply(self, rows: Rows, work: StepWork) -> Outcome:
         """What it does with these rows. Raises `UserError` or `JobStopped`."""
-        raise NotImplementedError
 
 
 class Filter(Step):
     """A step that takes rows out, each judged by itself."""
 
+    @abstractmethod
     def judge(self, row: Row) -> Verdict | None:
         """Why the row is taken out, or None if it stays."""
-        raise NotImplementedError
 
     def judge_batch(self, rows: list[Row], work: StepWork) -> list[Verdict | None]:
         """The verdicts on a thousand rows at a time, for what is faster together."""
@@ -122,9 +123,9 @@ class Filter(Step):
 class Edit(Step):
     """A step that changes rows, each by itself."""
 
+    @abstractmethod
     def edit(self, row: Row) -> tuple[Row, Verdict] | None:
         """The new row and why, or None if it stays as it is. It must not change the row it is given."""
-        raise NotImplementedError
 
     def apply(self, rows: Rows, work: StepWork) -> Outcome:
         outcome = Outcome()

@@ -3,6 +3,7 @@
 A task vector is what fine-tuning changed: a model's weights minus its base's. They differ in which changes stay.
 """
 
+from abc import abstractmethod
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
@@ -28,12 +29,12 @@ class SparseMethod(MergeMethod):
     density: float = per_model(1.0, ge=0, le=1, description="Share of this model's changes that stay; start with 0.5.")
 
     @classmethod
+    @abstractmethod
     def thin(cls, delta: "Tensor", rescale: bool, density: float, **own: float) -> "Tensor":
         """Zeroes what is to be dropped of a task vector [rows, columns], in place, for a density between 0 and 1.
 
         Returns the scale for the rest, a scalar tensor of its dtype.
         """
-        raise NotImplementedError
 
     @classmethod
     def merge(cls, base: "Tensor | None", others: "list[Tensor]", **parameters: Any) -> "Tensor":
