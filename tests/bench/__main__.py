@@ -11,6 +11,7 @@ BENCHES = (
     "start",
     "page",
     "shelf",
+    "footprint",
     "queue",
     "durability",
     "merge",

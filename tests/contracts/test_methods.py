@@ -1,5 +1,6 @@
 """What every method of every family promises, whatever it does."""
 
+import ast
 import typing
 from typing import Any, Literal
 
@@ -10,6 +11,7 @@ from pydantic.fields import FieldInfo
 from workbench.cli.job_options import job_commands
 from workbench.cli.shared import families
 from workbench.cli.spec_settings import settings_of
+from workbench.core.assets import ROOT
 from workbench.core.registry import Method, Registry
 from workbench.core.spec import Spec, load_yaml
 from workbench.jobs.job import JOBS
@@ -106,3 +108,14 @@ def test_it_says_whether_it_runs_here(registry: Registry[Any], method: type[Meth
 @every_method
 def test_it_lacks_nothing_its_base_asks_for(registry: Registry[Any], method: type[Method]) -> None:
     assert not getattr(method, "__abstractmethods__", frozenset())
+
+
+def test_no_base_class_waits_until_it_is_called_to_say_that_something_is_missing() -> None:
+    raising = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for folder in ("workbench", "tabs")
+        for path in (ROOT / folder).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Raise) and "NotImplementedError" in ast.unparse(node)
+    ]
+    assert raising == [], "use abc.abstractmethod"

@@ -2,6 +2,7 @@
 
 import contextlib
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,15 @@ from numpy.typing import NDArray
 
 from workbench.rendering.tokenizer import Tokenizer
 
-SHARE = 128  # positions whose logits are held at once
+POSITIONS_AT_ONCE = 128  # whose logits are held in memory
 STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
-class Backend:
-    """One loaded model. `words` name what runs it; `notes` are sentences the table should show."""
+class Backend(ABC):
+    """One loaded model whose speed and memory are measured.
+
+    `words` name what runs it; `notes` are sentences the table should show.
+    """
 
     device: str = "cpu"
     words: str = ""
@@ -25,38 +29,9 @@ class Backend:
     longest: int = 2**31
     notes: tuple[str, ...] = ()
 
-    def logits(self, ids: Sequence[int], positions: Sequence[int]) -> Iterator[NDArray[Any]]:
-        """The outputs at these positions of a text, `SHARE` at a time: (positions, vocabulary), float32."""
-        raise NotImplementedError
-
-    def prompt(self, ids: Sequence[int]) -> int:
-        """Reads a prompt from nothing; returns the likeliest next token."""
-        raise NotImplementedError
-
-    def step(self, token: int) -> int:
-        """Adds a token; returns the likeliest next one."""
-        raise NotImplementedError
-
-    def token_text(self, token: int) -> str | None:
-        """How its own tokenizer writes a token."""
-        raise NotImplementedError
-
-    def tokenize(self, text: str) -> list[int] | None:
-        """A rendered text in its own tokenizer's tokens, nothing added; None if it has none at hand."""
-        return None
-
-    def retokenizer(self) -> Tokenizer | None:
-        """Its own tokenizer with characters for every token, if it has one."""
-        return None
-
+    @abstractmethod
     def run(self, prompt: Sequence[int], tokens: int) -> tuple[float, float]:
         """Seconds for the prompt, and for `tokens` tokens after it, one by one and greedily."""
-        began = time.perf_counter()
-        token = self.prompt(prompt)
-        read = time.perf_counter()
-        for _ in range(tokens):
-            token = self.step(token)
-        return read - began, time.perf_counter() - read
 
     def peak(self) -> int:
         """Most bytes this process held since `forget_peak`; where the system does not tell, what it holds now.
@@ -73,6 +48,42 @@ class Backend:
         """Begins a new peak, where the system lets it: https://docs.kernel.org/filesystems/proc.html."""
         with contextlib.suppress(OSError):
             CLEAR.write_text("5")
+
+
+class LogitsBackend(Backend):
+    """One loaded model that also shows its outputs, so that its quality can be measured."""
+
+    @abstractmethod
+    def logits(self, ids: Sequence[int], positions: Sequence[int]) -> Iterator[NDArray[Any]]:
+        """The outputs at these positions of a text, `POSITIONS_AT_ONCE` at a time: (positions, vocabulary), float32."""
+
+    @abstractmethod
+    def prompt(self, ids: Sequence[int]) -> int:
+        """Reads a prompt from nothing; returns the likeliest next token."""
+
+    @abstractmethod
+    def step(self, token: int) -> int:
+        """Adds a token; returns the likeliest next one."""
+
+    @abstractmethod
+    def token_text(self, token: int) -> str | None:
+        """How its own tokenizer writes a token."""
+
+    def tokenize(self, text: str) -> list[int] | None:
+        """A rendered text in its own tokenizer's tokens, nothing added; None if it has none at hand."""
+        return None
+
+    def retokenizer(self) -> Tokenizer | None:
+        """Its own tokenizer with characters for every token, if it has one."""
+        return None
+
+    def run(self, prompt: Sequence[int], tokens: int) -> tuple[float, float]:
+        began = time.perf_counter()
+        token = self.prompt(prompt)
+        read = time.perf_counter()
+        for _ in range(tokens):
+            token = self.step(token)
+        return read - began, time.perf_counter() - read
 
 
 def as_floats(values: Any) -> NDArray[np.float32]:

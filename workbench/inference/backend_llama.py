@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.inference.backend import SHARE, Backend
+from workbench.inference.backend import POSITIONS_AT_ONCE, LogitsBackend
 from workbench.inference.cpu_budget import Spare
 from workbench.inference.llama_cpp import LlamaContext, LlamaModel
 
 
-class LlamaBackend(Backend):
+class LlamaBackend(LogitsBackend):
     """One GGUF in memory; `room` is the longest text it is given."""
 
     def __init__(self, path: Path, threads: int, room: int):
@@ -52,9 +52,9 @@ class _Reading(LlamaContext):
     """A context that also gives the logits in the middle of a text."""
 
     def read(self, ids: Sequence[int], positions: Sequence[int], threads: int) -> Iterator[NDArray[np.float32]]:
-        """Reads on in the first row; gives the logits at these positions, those of `SHARE` tokens at a time."""
+        """Reads on in the first row; gives the logits at these positions, `POSITIONS_AT_ONCE` of them at a time."""
         self._library.llama_set_n_threads(self.pointer, threads, threads)
-        share = min(SHARE, self._batch)
+        share = min(POSITIONS_AT_ONCE, self._batch)
         wanted = set(positions)
         for start in range(0, len(ids), share):
             batch = [

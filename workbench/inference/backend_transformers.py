@@ -13,7 +13,7 @@ import transformers
 from numpy.typing import NDArray
 
 from workbench.core.hardware import Hardware, detect_hardware
-from workbench.inference.backend import SHARE, Backend, as_floats
+from workbench.inference.backend import POSITIONS_AT_ONCE, LogitsBackend, as_floats
 from workbench.inference.loss import longest
 from workbench.models.loading import load_base
 from workbench.models.shelf import Resolved
@@ -23,7 +23,7 @@ from workbench.rendering.tokenizer import Tokenizer
 ROOM = 0.6  # of the free memory that weights may take
 
 
-class TransformersBackend(Backend):
+class TransformersBackend(LogitsBackend):
     """Runs on this machine's device, in its precision unless the model comes in another."""
 
     def __init__(self, model: Any, threads: int, tokenizer: Tokenizer | None = None, texts: Sequence[str] = ()):
@@ -66,8 +66,8 @@ class TransformersBackend(Backend):
         out = self.model(input_ids=batch, use_cache=False, logits_to_keep=wanted).logits[0]
         if len(out) != len(positions):  # an architecture that gives them all
             out = out[wanted]
-        for start in range(0, len(positions), SHARE):
-            yield as_floats(out[start : start + SHARE].float().cpu().numpy())
+        for start in range(0, len(positions), POSITIONS_AT_ONCE):
+            yield as_floats(out[start : start + POSITIONS_AT_ONCE].float().cpu().numpy())
 
     def prompt(self, ids: Sequence[int]) -> int:
         self._cache = None

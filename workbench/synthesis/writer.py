@@ -1,5 +1,6 @@
 """Where text comes from: a model of the shelf, or the operator's endpoint (in endpoint.py)."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -20,17 +21,17 @@ REFUSED = "the chat template refused the prompt"
 NO_SCORE = "no score in the judge's reply"
 
 
-class Writer:
+class Writer(ABC):
     """Base of what writes. whole: a batch must be asked whole to be repeatable, as its rows share random numbers."""
 
     name: str
     whole: ClassVar[bool] = False
 
+    @abstractmethod
     def write(self, requests: Sequence[Request], heard: Heard, stop: Stop) -> None:
         """Tells `heard` a reply to every request, in any order; `stop` raises when somebody asked to stop."""
-        raise NotImplementedError
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 -- most hold nothing
         """Lets go of what it holds."""
 
 

@@ -36,7 +36,7 @@ from workbench.compression.variants import find_variant, quantization
 from workbench.core.errors import Problems, UserError
 from workbench.core.home import Home, atomic_dir
 from workbench.core.lineage import Manifest, parent_of, write_manifest
-from workbench.inference.backend import Backend
+from workbench.inference.backend import Backend, LogitsBackend
 from workbench.jobs.job import JobContext, JobStopped
 from workbench.models.shelf import resolve
 from workbench.rendering.tokenizer import Tokenizer
@@ -159,7 +159,7 @@ def letters() -> Tokenizer:
 # ---- a variant against the original ------------------------------------------------------------------------
 
 
-class Fake(Backend):
+class Fake(LogitsBackend):
     """Logits that depend on the token and its place alone, shaken by `noise`."""
 
     words = "a fake"

@@ -9,8 +9,9 @@ import pytest
 from tests.running import carried
 from workbench.core.errors import Problems, UserError
 from workbench.core.home import Home
+from workbench.data.jobs.prepare import Prepare
 from workbench.data.recipes import pipeline
-from workbench.data.recipes.importing import import_dataset
+from workbench.data.recipes.importing import import_dataset, import_sample
 from workbench.data.recipes.recipe import Recipe
 from workbench.data.store.datasets import ROWS, all_rows, dataset_table
 from workbench.jobs.job import JOBS
@@ -105,3 +106,11 @@ def test_a_source_that_cannot_be_read_is_told_before_its_recipe_is_queued(home: 
     source = {"method": "files", "paths": [str(tmp_path / "gone.jsonl")]}
     JOBS.parse({"method": "prepare", "recipe": {"name": "new", "source": source}}).check(home, problems)
     assert [problem.field.split(".")[:2] for problem in problems.found] == [["recipe", "source"]]
+
+
+def test_a_recipe_without_the_source_of_its_dataset_is_told_apart_from_one_of_no_dataset(home: Home) -> None:
+    import_sample(home)
+    for name, words in (("field-guide", "leaves out the source"), ("nowhere", "no dataset 'nowhere'")):
+        problems = Problems()
+        Prepare.parse({"recipe": {"name": name, "steps": []}}).check(home, problems)
+        assert words in str(problems.found[0])

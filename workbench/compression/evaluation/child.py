@@ -24,7 +24,7 @@ from workbench.compression.evaluation.windows import ScoredText
 from workbench.core.errors import SEE_LOG, UserError, explain
 from workbench.core.home import Home
 from workbench.core.spec import Spec
-from workbench.inference.backend import Backend
+from workbench.inference.backend import Backend, LogitsBackend
 from workbench.models.shelf import gguf_file, model_folder, resolve
 from workbench.rendering.tokenizer import Tokenizer
 
@@ -114,9 +114,9 @@ def _opener(home: Home, request: VariantRequest, room: int) -> Callable[[], Back
     return lambda: LlamaBackend(path, request.threads, room)
 
 
-def _judged(home: Home, request: VariantRequest, backend: Backend) -> Backend:
+def _judged(home: Home, request: VariantRequest, backend: Backend) -> LogitsBackend:
     """What gives the logits: the backend itself, or the file's weights in transformers."""
-    if type(backend).logits is not Backend.logits:
+    if isinstance(backend, LogitsBackend):
         return backend
     from workbench.inference.backend_transformers import TransformersBackend
 

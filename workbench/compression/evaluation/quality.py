@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from workbench.compression.evaluation.divergence import Reference, log_softmax
 from workbench.compression.evaluation.windows import ScoredText
 from workbench.core.errors import UserError
-from workbench.inference.backend import Backend
+from workbench.inference.backend import LogitsBackend
 from workbench.rendering.tokenizer import Tokenizer
 
 Tell = Callable[[float, float, str], None]
@@ -19,7 +19,7 @@ Nll = NDArray[np.float64]
 OTHER = 0.01  # share of tokens that may be written in another way before it counts as another tokenizer
 
 
-def keep_reference(backend: Backend, text: ScoredText, scratch: Path, tell: Tell) -> tuple[Nll, int]:
+def keep_reference(backend: LogitsBackend, text: ScoredText, scratch: Path, tell: Tell) -> tuple[Nll, int]:
     """The original's pass: writes its log-probabilities; gives every scored token's loss, and its vocabulary."""
     references: list[Reference] = []
 
@@ -34,7 +34,7 @@ def keep_reference(backend: Backend, text: ScoredText, scratch: Path, tell: Tell
 
 
 def quality(
-    backend: Backend, text: ScoredText, original: Tokenizer, scratch: Path, tell: Tell
+    backend: LogitsBackend, text: ScoredText, original: Tokenizer, scratch: Path, tell: Tell
 ) -> tuple[dict[str, Any], list[str]]:
     """{'nll', 'kl', 'same'} in nats, and what should be noted.
 
@@ -63,7 +63,7 @@ def quality(
     return {"nll": nll, "kl": kl, "same": same}, notes
 
 
-def score(backend: Backend, text: ScoredText, visit: Visit | None, tell: Tell) -> Nll:
+def score(backend: LogitsBackend, text: ScoredText, visit: Visit | None, tell: Tell) -> Nll:
     """The negative log-likelihood in nats of every scored token, in order.
 
     `visit` gets the chosen ones among them: their places in `text.chosen` and log-probabilities.
@@ -87,14 +87,14 @@ def score(backend: Backend, text: ScoredText, visit: Visit | None, tell: Tell) -
     return nll
 
 
-def same_tokenizer(backend: Backend, original: Tokenizer) -> bool:
+def same_tokenizer(backend: LogitsBackend, original: Tokenizer) -> bool:
     """Whether its token ids mean what the original's mean."""
     size = original.backend.get_vocab_size(with_added_tokens=True)
     other = sum(backend.token_text(token) != original.backend.id_to_token(token) for token in range(size))
     return other <= OTHER * size
 
 
-def split_otherwise(backend: Backend, text: ScoredText) -> list[str]:
+def split_otherwise(backend: LogitsBackend, text: ScoredText) -> list[str]:
     """A note when its own tokenizer would split the text otherwise."""
     own = [backend.tokenize(row.text) for row in text.rows]
     other = sum(ids is not None and ids != row.ids for ids, row in zip(own, text.rows, strict=True))

@@ -101,6 +101,12 @@ def _kind(home: Home, recipe: Recipe) -> str:
     folder: Path = home.datasets / recipe.name
     if folder.is_dir() and Recipe.at(folder).source_settings == recipe.source_settings:
         return dataset_kind(home, recipe.name)
+    if not recipe.source and folder.is_dir():
+        raise UserError(
+            f"The recipe leaves out the source that {recipe.name!r} was read from.",
+            "Copy `source` from the recipe.yaml of the dataset.",
+            "recipe",
+        )
     if not recipe.source:
         raise UserError(f"There is no dataset {recipe.name!r}.", "Name a source to read its rows from.", "recipe")
     return ""
