@@ -62,6 +62,7 @@ def mark_of(ctx: Context, job: str | None) -> str:
 
 
 def nothing() -> Html:
+    """What stands where no result is chosen yet."""
     return hint("What a run made is shown here with its real sizes; what it cost, as a table and figures.")
 
 

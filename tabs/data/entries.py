@@ -61,6 +61,7 @@ def looks_html(listed: str, count: int, chosen: int, previews: dict[str, Preview
 
 
 def entry_errors(previews: dict[str, Any]) -> dict[str, UserError]:
+    """The entries that could not be previewed, each with its reason."""
     return {entry: outcome for entry, outcome in previews.items() if isinstance(outcome, UserError)}
 
 

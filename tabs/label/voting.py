@@ -28,7 +28,7 @@ def voting_panel(ctx: Context) -> tuple[gr.Dropdown, gr.Textbox]:
             label="Your name", max_lines=1, elem_id="annotator", min_width=140, placeholder="who votes"
         )
         begin = gr.Button("Start voting", variant="primary", elem_id="vote-start", min_width=110)
-    stored = gr.BrowserState("", storage_key="workbench.annotator", secret="workbench")
+    stored = gr.BrowserState("", storage_key="workbench.annotator", secret="workbench")  # noqa: S106 -- a name in one's own browser, no secret
     pad = VotePad(
         lambda query, request: next_pair(ctx, query, request), lambda query, request: cast_vote(ctx, query, request),
         lambda query, request: undo_vote(ctx, query, request), lambda query, request: hold_pair(ctx, query, request),

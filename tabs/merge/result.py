@@ -157,4 +157,5 @@ _SHOWN = {"merge": _proof, "likeness": _likeness, "merge-search": _search, "meas
 
 
 def nothing() -> Html:
+    """What stands where no result is chosen yet."""
     return hint("What a run found is shown here when it is done: for a merge, how parents and child answer.")

@@ -45,7 +45,7 @@ class Serving:
             raise UserError(f"{port!r} is no port.", "Give a number such as 7860.", "WORKBENCH_PORT")
         names = given.get("WORKBENCH_HOSTS", "").replace(",", " ").split()
         names += given.get("SPACE_HOST", "").replace(",", " ").split() if space else []
-        host = given.get("WORKBENCH_HOST") or ("0.0.0.0" if space else "127.0.0.1")
+        host = given.get("WORKBENCH_HOST") or ("0.0.0.0" if space else "127.0.0.1")  # noqa: S104 -- a Space is reached from outside its container
         serving = cls(
             host.strip("[]"), int(port), tuple(_host(name) for name in names), given.get("WORKBENCH_PASSWORD", ""),
             _folders(given.get("WORKBENCH_FOLDERS", "")), space,

@@ -1,7 +1,6 @@
 """What every quantizer promises: the size it said, a model that loads and answers, a loss close to the original's."""
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -141,10 +140,10 @@ def test_it_refuses_what_is_quantized_already(home: Home, method: str) -> None:
 
 
 @pytest.fixture
-def fresh(tmp_path: Path) -> Iterator[Home]:
+def fresh(tmp_path: Path) -> Home:
     made = Home.at(tmp_path)
     toy_model(made)
-    yield made
+    return made
 
 
 def test_stopped_it_leaves_nothing_half_made_and_resumed_it_keeps_what_is_finished(

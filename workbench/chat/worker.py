@@ -110,6 +110,7 @@ class Worker:
 
 
 def main() -> None:
+    """Answers the requests that come as JSON lines on standard input, until it ends."""
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what libraries print must not mix with the events
     worker = Worker(Home.default(), out)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 
 def list_models(home: Home, invoked: Invocation) -> None:
+    """Prints the models of the shelf."""
     from workbench.models import shelf
 
     columns = ["name", "kind", "family", "base", "architecture", "parameters", "dtype", "size", "parents"]
@@ -46,6 +47,7 @@ def list_models(home: Home, invoked: Invocation) -> None:
 
 
 def list_datasets(home: Home, invoked: Invocation) -> None:
+    """Prints the datasets of the shelf."""
     from workbench.data.store import datasets
 
     rows = []
@@ -59,11 +61,13 @@ def list_datasets(home: Home, invoked: Invocation) -> None:
 
 
 def list_jobs(home: Home, invoked: Invocation) -> None:
+    """Prints the jobs, oldest first."""
     rows = [(row.id, row.status, row.label, row.text or row.error) for row in Queue(home).all()]
     emit(invoked, ["id", "status", "job", "last"], rows)
 
 
 def list_sessions(home: Home, invoked: Invocation) -> None:
+    """Prints the label sessions."""
     from workbench.preferences.sessions import list_sessions as sessions
 
     rows = [
@@ -79,6 +83,7 @@ def _states(session: "SessionInfo") -> tuple[str, str]:
 
 
 def list_methods(_home: Home, invoked: Invocation) -> None:
+    """Prints every method of every family, with why it cannot run here where it cannot."""
     rows = [
         (family, method.method, method.unavailable() or method.summary())
         for family, registry in families().items()

@@ -16,7 +16,7 @@ from workbench.models.shelf import Resolved
 class Cut:
     """What a pruner works with.
 
-    found: a whole model, adapters folded in. folder: where the files go, without a manifest. model: the same model
+    resolved: a whole model, adapters folded in. folder: where the files go, without a manifest. model: the same model
     loaded, and rows: [{input_ids, …}] to run through it; None and empty without calibration. tell: hears (done, total,
     text). stop: raises `JobStopped` if somebody asked to stop.
     """

@@ -65,7 +65,7 @@ def child_environment(
         if name not in left_out and (only is None or name in only)
     }  # fmt: skip
     if only is None and "hub" not in needs:
-        passed["HF_HUB_DISABLE_IMPLICIT_TOKEN"] = "1"  # nor the one in the user's own folder
+        passed["HF_HUB_DISABLE_IMPLICIT_TOKEN"] = "1"  # noqa: S105 -- nor the one in the user's own folder
     if only is None and LABELS_URL in left_out:
         passed[LABELS_URL] = WITHHELD  # is no address: with none at all, the home's own labels would be taken instead
     return {**passed, **TELEMETRY_OFF, **(extra or {})}

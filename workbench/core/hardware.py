@@ -75,6 +75,7 @@ def cached_hardware(home: Home) -> Hardware:
 
 
 def cores() -> int:
+    """Processors this process may use."""
     try:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # not on macOS

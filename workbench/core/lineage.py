@@ -43,6 +43,7 @@ class Manifest(Spec):
 
 
 def now() -> str:
+    """The time in UTC, as manifests write it: ISO 8601 to the second."""
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 

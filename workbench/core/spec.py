@@ -37,6 +37,7 @@ class Spec(BaseModel):
 
 
 def dump_yaml(data: Any) -> str:
+    """Plain data as YAML, keys in their own order."""
     return yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=100)
 
 
@@ -71,8 +72,8 @@ def _loaded(text: str, aliases: bool) -> Any:
     no bound on nesting but theirs, and what it refuses is read again for a message that says more."""
     if QUICK and len(text) <= QUICK_CHARACTERS and "*" not in text:
         with contextlib.suppress(yaml.YAMLError, ValueError):
-            return yaml.load(text, Loader=QUICK)
-    return yaml.load(text, Loader=_FewAliases if aliases else _NoAliases)
+            return yaml.load(text, Loader=QUICK)  # noqa: S506 -- a safe loader
+    return yaml.load(text, Loader=_FewAliases if aliases else _NoAliases)  # noqa: S506 -- safe loaders
 
 
 class _UniqueKeys:

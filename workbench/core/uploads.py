@@ -22,6 +22,7 @@ QUOTA_GB = 20.0
 
 
 def upload_folder(home: Home) -> Path:
+    """Where the files lie that browsers sent."""
     return home.cache / "uploads"
 
 

@@ -41,6 +41,7 @@ def tensor_bytes(shape: tuple[int, ...], kind: str) -> int:
 
 
 def padded_size(size: int, alignment: int = ALIGNMENT) -> int:
+    """The next multiple of the alignment, in bytes."""
     return -(-size // alignment) * alignment
 
 

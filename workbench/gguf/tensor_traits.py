@@ -64,6 +64,7 @@ class Weight:
 
 
 def order(name: str) -> tuple[int, str]:
+    """A key that sorts tensors by layer, then by name; those of no layer come first."""
     layer = LAYER.match(name)
     return int(layer[1]) if layer else -1, name
 
@@ -78,6 +79,7 @@ def is_quantized(weight: Weight) -> bool:
 
 
 def sort_of(name: str) -> str:
+    """What a tensor does in the model, which decides its type: output, embedding, attention value and so on."""
     if name == "output.weight":
         return "output"
     if name in ("token_embd.weight", "per_layer_token_embd.weight"):

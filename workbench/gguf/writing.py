@@ -63,6 +63,7 @@ class GgufWriter:
 
 
 def encode_text(words: str) -> bytes:
+    """A string of GGUF: its length in bytes (u64, little endian), then UTF-8."""
     data = words.encode()
     return struct.pack("<Q", len(data)) + data
 

@@ -168,6 +168,7 @@ def spare() -> None:
 
 
 def main(folder: Path) -> None:
+    """Runs the job of this folder in this process, which ends with it."""
     _redirect(folder)
     print(time.strftime("%Y-%m-%d %H:%M:%S"), "worker", os.getpid(), "starts", folder.name, flush=True)
     status = execute_job(Home.at(folder.parent.parent), folder)

@@ -53,6 +53,8 @@ class Source(BriefSpec):
 
 
 class SliceSource(Source):
+    """A run of layers of one model."""
+
     layer_range: tuple[int, int] = Field(description="First layer, and the layer after the last.")
 
     @model_validator(mode="after")

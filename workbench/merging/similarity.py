@@ -273,6 +273,7 @@ def _of_tasks(names: str, measures: dict[str, Any]) -> Iterator[str]:
 
 
 def save(folder: Path, data: dict[str, Any]) -> None:
+    """Writes what was compared, as `read` takes it."""
     write_text(folder / FILE, json.dumps(data))
 
 

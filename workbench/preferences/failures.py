@@ -28,11 +28,13 @@ class LabelsUnusable(UserError):
 
 
 def damaged(file: Path, detail: str) -> LabelsUnusable:
+    """The error for a database that SQLite cannot read."""
     remedy = f"{NOT_SAVED} In the Label tab, or with 'recover-labels', what can be read is saved into a new file."
     return LabelsUnusable(DAMAGED, detail, f"The label database {file.name} is damaged: {detail}.", remedy)
 
 
 def missing(file: Path) -> LabelsUnusable:
+    """The error for a database whose files are gone, or others than those that were opened."""
     return LabelsUnusable(
         MISSING,
         "",
@@ -43,6 +45,7 @@ def missing(file: Path) -> LabelsUnusable:
 
 
 def read_only(file: Path, detail: str = "") -> UserError:
+    """The error for a database that cannot be written."""
     return UserError(
         f"The label database {file.name} cannot be written{f': {detail}' if detail else ''}.",
         f"{NOT_SAVED} Check that its folder is there and may be written.",
@@ -112,6 +115,7 @@ def _check_pages(file: Path) -> None:
 
 
 def is_busy(error: Exception) -> bool:
+    """Whether another writer held the database too long."""
     return _code(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 

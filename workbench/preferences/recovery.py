@@ -117,7 +117,7 @@ def _save(source: sqlite3.Connection, target: sqlite3.Connection, table: str) ->
     if "id" not in columns:
         return 0
     json_indices = [columns.index(name) for name in JSON_COLUMNS.get(table, ())]
-    insert = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
+    insert = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"  # noqa: S608 -- names of our own schema
     count = 0
     for row in readable_rows(source, table, columns):
         if not all(_is_json(row[index]) for index in json_indices):
@@ -138,7 +138,7 @@ def _is_json(text: Any) -> bool:
 
 def readable_rows(db: sqlite3.Connection, table: str, columns: list[str]) -> Iterator[Row]:
     """The rows in the order of their ids, damaged pages skipped: after each the next readable id is searched."""
-    query = f"SELECT id, {', '.join(columns)} FROM {table} WHERE id >= ? ORDER BY id"
+    query = f"SELECT id, {', '.join(columns)} FROM {table} WHERE id >= ? ORDER BY id"  # noqa: S608 -- names of our own schema
 
     def readable(start: int) -> bool:
         try:
@@ -176,7 +176,7 @@ def _drop_orphans(target: sqlite3.Connection, recovered: Recovered) -> int:
     dropped = 0
     while orphans := {(row[0], row[1]) for row in target.execute("PRAGMA foreign_key_check")}:
         for table, row_id in orphans:
-            target.execute(f"DELETE FROM {table} WHERE rowid = ?", (row_id,))
+            target.execute(f"DELETE FROM {table} WHERE rowid = ?", (row_id,))  # noqa: S608 -- names of our own schema
             recovered.rows[table] -= 1
         dropped += len(orphans)
     return dropped

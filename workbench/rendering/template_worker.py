@@ -88,16 +88,19 @@ class Dict:
 
 
 def raise_exception(message: str) -> None:
+    """What templates call to refuse a conversation."""
     raise jinja2.TemplateError(message)
 
 
 def strftime_now(form: str) -> str:
+    """The time now, as templates ask for it."""
     return datetime.datetime.now().strftime(form)
 
 
 def tojson(
     value: Any, ensure_ascii: bool = False, indent: Any = None, separators: Any = None, sort_keys: bool = False
 ) -> str:
+    """JSON as transformers' templates expect it: not escaped for HTML."""
     return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys)
 
 
@@ -130,6 +133,7 @@ class Compiled:
 
 @functools.lru_cache(maxsize=32)
 def compiled(text: str) -> Compiled:
+    """The template, compiled once."""
     return Compiled(text)
 
 
@@ -248,6 +252,7 @@ REPLIES = Replies()
 
 
 def main() -> None:
+    """Renders the requests that come as JSON lines on standard input, until it ends."""
     limit_memory()
     REPLIES.add({"ready": True})
     REPLIES.send()

@@ -182,5 +182,6 @@ def _wider(lists: pa.ListArray, kind: pa.ListType) -> pa.ListArray:
 
 
 def damaged(path: Path, error: Exception) -> UserError:
+    """The error for a Parquet file that cannot be read."""
     reason = (str(error).splitlines() or ["unreadable"])[0][:200]
     return UserError(f"{path.parent.name}/{path.name} is damaged: {reason}.", "Import the dataset again.", "dataset")

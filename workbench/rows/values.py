@@ -85,7 +85,7 @@ def json_ready(value: Any) -> Any:
 
 
 def kind_of(value: Any) -> str:
-    """What a value is, in words: 'empty', 'a number', 'text', 'a list', …"""
+    """What a value is, in words: 'empty', 'a number', 'text', 'a list' and the like."""
     names = {type(None): "empty", bool: "true/false", int: "a number", float: "a number", str: "text"}
     return names.get(type(value), "a list" if isinstance(value, list) else "an object")
 

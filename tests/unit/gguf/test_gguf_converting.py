@@ -3,7 +3,6 @@
 import json
 import shutil
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -253,9 +252,9 @@ def test_a_stop_ends_the_converter(home: Home, tmp_path: Path) -> None:
     assert not list(tmp_path.glob("toy*"))
 
 
-@pytest.fixture()
-def fresh(tmp_path: Path) -> Iterator[Home]:
-    yield Home.at(tmp_path / "fresh")
+@pytest.fixture
+def fresh(tmp_path: Path) -> Home:
+    return Home.at(tmp_path / "fresh")
 
 
 def test_a_gguf_is_imported(fresh: Home, source: Path) -> None:

@@ -152,6 +152,7 @@ def _die_with_parent() -> None:
 
 
 def main() -> None:
+    """Measures the variant that a request on standard input names; the figures go to standard output as JSON."""
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what libraries print must not mix with what is said
     threading.Thread(target=_die_with_parent, daemon=True).start()

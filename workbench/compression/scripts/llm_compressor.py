@@ -1,4 +1,6 @@
-"""GPTQ and AWQ by llm-compressor, run by the Python of an environment of their own: python llm_compressor.py SPEC.json
+"""GPTQ and AWQ by llm-compressor, run by the Python of an environment of their own.
+
+Usage: python llm_compressor.py SPEC.json
 
 The spec: {"method": "gptq" | "awq", "model", "dtype", "rows", "folder", "group", "dampening", "order"}. `rows` is a
 file with a list of token ids in each line. Writes `PROGRESS done total text` lines, and the model in the format
@@ -13,6 +15,7 @@ from typing import Any
 
 
 def tell(completed: float, total: float, text: str) -> None:
+    """Says how far it is, as the parent process reads it."""
     print("PROGRESS", completed, total, text, flush=True)
 
 
@@ -55,6 +58,7 @@ def count_layers(total: int) -> None:
 
 
 def main(path: str) -> None:
+    """Quantizes as the spec file says."""
     spec = json.loads(Path(path).read_text("utf-8"))
     tell(0, 1, "Loading the library")
     import torch

@@ -71,7 +71,7 @@ def _of_split(row: Any, split: str) -> Any:
 
 
 def _is_article(row: Any) -> bool:
-    """https://rajpurkar.github.io/SQuAD-explorer/"""
+    """An article of SQuAD: https://rajpurkar.github.io/SQuAD-explorer/."""
     paragraphs = row.get("paragraphs") if isinstance(row, dict) else None
     if not isinstance(paragraphs, list):
         return False

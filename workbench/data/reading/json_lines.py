@@ -51,7 +51,7 @@ def chunks(blocks: Iterable[tuple[int, bytes]]) -> Iterator[Chunk]:
 
 
 def count_lines(data: bytes) -> int:
-    """How many lines `read_chunk` sees: they end with \\n, \\r\\n or \\r."""
+    r"""How many lines `read_chunk` sees: they end with \n, \r\n or \r."""
     ends = data.count(b"\n") + (data.count(b"\r") - data.count(b"\r\n") if b"\r" in data else 0)
     return ends + (not data.endswith((b"\n", b"\r")))
 

@@ -22,6 +22,7 @@ def check_encoding(encoding: str) -> None:
 
 
 def name_of(source: Path | str) -> str:
+    """What messages call the source."""
     return source.name if isinstance(source, Path) else "The pasted text"
 
 

@@ -46,7 +46,7 @@ def _is_argilla(row: Row) -> bool:
 
 
 def _is_tree(row: Row) -> bool:
-    """https://huggingface.co/datasets/OpenAssistant/oasst1"""
+    """A tree of OpenAssistant, or a message of one: https://huggingface.co/datasets/OpenAssistant/oasst1."""
     prompt = row.get("prompt")
     has_replies = isinstance(prompt, dict) and "replies" in prompt
     return has_replies or {"message_id", "parent_id", "role"} <= row.keys()

@@ -106,6 +106,7 @@ def whole_number(value: Any, name: str) -> int:
 
 
 def unsupported(key: str, reason: str = "") -> UserError:
+    """The error that refuses a key of an entry by its name."""
     return UserError(
         f"{key} is not supported here{f': {reason}' if reason else '.'}",
         "Take it out, or import the files with a format by hand.",

@@ -185,6 +185,7 @@ def write_splits(folder: Path, tables: dict[str, pa.Table]) -> None:
 
 
 def row_counts(tables: dict[str, pa.Table]) -> dict[str, int]:
+    """Rows by split."""
     return {split: table.num_rows for split, table in tables.items()}
 
 

@@ -42,6 +42,7 @@ def prune_cache(folder: Path, used: set[str], limit: int = CACHE_LIMIT) -> None:
 
 
 def link(source: Path, target: Path) -> None:
+    """Hard links of a file, or of all files of a folder; copies where the disk has no links."""
     if source.is_dir():
         shutil.copytree(source, target, copy_function=_link_file, dirs_exist_ok=True)
     elif source.exists():

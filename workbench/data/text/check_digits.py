@@ -25,6 +25,7 @@ LENGTHS = {
 
 
 def card_spans(text: str) -> list[tuple[int, int]]:
+    """Where numbers of payment cards stand: (start, end) in characters."""
     return [match.span() for match in CARD.finditer(text) if is_card(match.group())]
 
 
@@ -41,6 +42,7 @@ def luhn(digits: str) -> bool:
 
 
 def iban_spans(text: str) -> list[tuple[int, int]]:
+    """Where IBANs stand: (start, end) in characters."""
     spans = []
     for begin in IBAN.finditer(text):
         last = _end(text, begin.start(), LENGTHS.get(begin.group()[:2], 0))

@@ -45,6 +45,7 @@ def name_of(code: str) -> str:
 
 
 def is_language_code(code: str) -> bool:
+    """Whether the model can answer with this code (ISO 639)."""
     return code in NAMES or code in OTHERS.split()
 
 

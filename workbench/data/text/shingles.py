@@ -172,7 +172,10 @@ def _runs(hashes: Hashes, shingle: int) -> Hashes:
 
 
 def _mixed(hashes: Hashes) -> Hashes:
-    """Spreads every bit over all of them, in place: https://mostlymangling.blogspot.com/2018/07/on-mixing-functions-in-fast-splittable.html"""
+    """Spreads every bit over all of them, in place.
+
+    https://mostlymangling.blogspot.com/2018/07/on-mixing-functions-in-fast-splittable.html
+    """
     hashes ^= hashes >> np.uint64(32)
     hashes *= MIX
     hashes ^= hashes >> np.uint64(32)

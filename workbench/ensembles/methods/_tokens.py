@@ -49,7 +49,7 @@ class Pool(Stream):
 
 
 def linear(weights: Sequence[float]) -> Combine:
-    """log Σ w·p: the mixture, Stone's linear opinion pool. https://doi.org/10.1214/aoms/1177704873"""
+    """log Σ w·p: the mixture, Stone's linear opinion pool (https://doi.org/10.1214/aoms/1177704873)."""
 
     def combine(logprobs: "Tensor") -> "Tensor":
         return (logprobs + logprobs.new_tensor(weights).log()[:, None]).logsumexp(0)
@@ -58,7 +58,7 @@ def linear(weights: Sequence[float]) -> Combine:
 
 
 def geometric(weights: Sequence[float]) -> Combine:
-    """Σ w·log p: the product of experts, the logarithmic opinion pool. https://doi.org/10.1162/089976602760128018"""
+    """Σ w·log p: the product of experts, the logarithmic opinion pool (https://doi.org/10.1162/089976602760128018)."""
 
     def combine(logprobs: "Tensor") -> "Tensor":
         return (logprobs * logprobs.new_tensor(weights)[:, None]).sum(0)

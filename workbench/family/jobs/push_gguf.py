@@ -119,6 +119,7 @@ def _front(folders: list[Path]) -> dict[str, Any]:
 
 
 def check_login(problems: Problems) -> None:
+    """Adds a problem unless the hub can be written to; the token itself is not tried."""
     from huggingface_hub import constants, get_token
 
     if constants.HF_HUB_OFFLINE:

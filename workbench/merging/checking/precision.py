@@ -8,6 +8,7 @@ FLOATS = {tensors.NAMES[kind]: kind for kind in BYTES}
 
 
 def precision(view: View) -> None:
+    """Notes several types in one merge, values that float16 cannot hold, and files larger than the models."""
     config = view.recipe
     kinds: dict[str, list[str]] = {}
     for facts in view.models.values():

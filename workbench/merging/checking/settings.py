@@ -18,6 +18,7 @@ SHARES = ("density", "gamma", "select_topk")
 
 
 def settings(view: View, info: MethodInfo) -> None:
+    """Notes settings the method ignores, misses, or takes in another place or range."""
     entries = settings_in(view)
     for name in sorted({name for name, *_ in entries} - {parameter.name for parameter in info.parameters}):
         near = suggestion(name, [parameter.name for parameter in info.parameters])

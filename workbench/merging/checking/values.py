@@ -26,6 +26,7 @@ def settings_in(view: View) -> list[tuple[str, str, Setting]]:
 
 
 def filter_texts(setting: Setting) -> list[str]:
+    """The filters of a setting, but for '*', which means every tensor."""
     entries = setting if isinstance(setting, list) else [setting]
     return [entry.filter for entry in entries if isinstance(entry, Filtered) and entry.filter not in (None, "*")]
 

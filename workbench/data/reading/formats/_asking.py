@@ -73,7 +73,7 @@ def _is_chat(text: str) -> bool:
 
 
 def transcript(text: str, is_prompt: bool = False) -> list[Message] | None:
-    """The turns of a '\\n\\nHuman: … \\n\\nAssistant: …' transcript, or None when the text is not one.
+    r"""The turns of a '\n\nHuman: … \n\nAssistant: …' transcript, or None when the text is not one.
 
     A prompt may end with an 'Assistant:' to be answered. https://huggingface.co/datasets/Anthropic/hh-rlhf
     """

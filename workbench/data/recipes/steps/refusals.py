@@ -72,7 +72,7 @@ def expressions(phrases: tuple[str, ...]) -> list[str]:
 
 
 def _loose(phrase: str) -> str:
-    """Any white space between the words, either apostrophe, and whole words where they are ASCII (as RE2's \\b is)."""
+    r"""Any white space between the words, either apostrophe, and whole words where they are ASCII (as RE2's \b is)."""
     words = phrase.split()
     pattern = r"\s+".join(re.escape(word).replace("'", "['’]") for word in words)
     before, after = (r"\b" if letter.isascii() and letter.isalnum() else "" for letter in (words[0][0], words[-1][-1]))
