@@ -187,16 +187,18 @@ class ChatService:
 
     def _running(self) -> subprocess.Popen[str]:
         if self._process is None or self._process.poll() is not None:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "workbench.chat.worker"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=(self.home.cache / "chat.log").open("ab"),
-                text=True,
-                cwd=Path(__file__).parent.parent.parent,
-                env=child_environment(extra={"WORKBENCH_HOME": str(self.home.root), "TOKENIZERS_PARALLELISM": "false"}),
-                start_new_session=True,
-            )
+            extra = {"WORKBENCH_HOME": str(self.home.root), "TOKENIZERS_PARALLELISM": "false"}
+            with (self.home.cache / "chat.log").open("ab") as log:
+                self._process = subprocess.Popen(
+                    [sys.executable, "-m", "workbench.chat.worker"],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=log,
+                    text=True,
+                    cwd=Path(__file__).parent.parent.parent,
+                    env=child_environment(extra=extra),
+                    start_new_session=True,
+                )
             threading.Thread(target=self._listen, args=(self._process,), daemon=True).start()
             threading.Thread(target=self._rest, args=(self._process,), daemon=True).start()
         return self._process

@@ -243,6 +243,8 @@ class Renderer:
             with contextlib.suppress(OSError):
                 process.kill()
                 process.wait()
+            with contextlib.suppress(OSError):  # what it never read is lost
+                process.stdin.close()  # type: ignore[union-attr]
 
     def _alive(self) -> "subprocess.Popen[str]":
         if self._process and self._owner == os.getpid() and self._process.poll() is None:
@@ -280,8 +282,9 @@ def _start() -> "subprocess.Popen[str]":
 
 def _listen(process: "subprocess.Popen[str]", answers: "queue.Queue[str]") -> None:
     assert process.stdout
-    for line in process.stdout:
-        answers.put(line)
+    with process.stdout as lines:
+        for line in lines:
+            answers.put(line)
     answers.put("")
 
 
