@@ -30,7 +30,7 @@ def open_bytes(path: Path, on_read: OnRead | None = None, limit: int | None = No
     if packed not in PACKED:
         return io.BufferedReader(raw, BUFFER)
     inner = gzip.GzipFile(fileobj=raw) if packed == ".gz" else _zstd(raw)
-    return io.BufferedReader(_Bounded(inner, path, limit or MOST_BYTES), BUFFER)
+    return io.BufferedReader(_Bounded(inner, raw, path, limit or MOST_BYTES), BUFFER)
 
 
 def too_much(path: Path) -> UserError:
@@ -71,8 +71,8 @@ class _Watched(io.RawIOBase):
 class _Bounded(io.RawIOBase):
     """What a packed file unpacks to, up to a limit."""
 
-    def __init__(self, inner: Any, path: Path, limit: int):
-        self._inner, self._path, self._limit = inner, path, limit
+    def __init__(self, inner: Any, packed: io.RawIOBase, path: Path, limit: int):
+        self._inner, self._packed, self._path, self._limit = inner, packed, path, limit
         self._most = max(CALM, MOST_RATIO * path.stat().st_size)
         self._read = 0
 
@@ -93,6 +93,7 @@ class _Bounded(io.RawIOBase):
 
     def close(self) -> None:
         self._inner.close()
+        self._packed.close()  # gzip leaves it open
         super().close()
 
     def _over(self) -> UserError:
