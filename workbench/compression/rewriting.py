@@ -26,15 +26,15 @@ def rewrite_tensors(cut: Cut, change: Change, text: str) -> None:
     """Streams every tensor through `change`, which gives its new name and values, or None to leave it out."""
     weights = open_weights(cut.resolved)
     names = weights.names()
-    writer = ShardWriter(cut.folder, SHARD, len(names))
-    for index, name in enumerate(names):
-        cut.stop()
-        if index % 10 == 0:
-            cut.tell(index, len(names), text)
-        changed = change(name, weights.get(name))
-        if changed:
-            writer.add(*changed)
-    writer.finish()
+    with ShardWriter(cut.folder, SHARD, len(names)) as writer:
+        for index, name in enumerate(names):
+            cut.stop()
+            if index % 10 == 0:
+                cut.tell(index, len(names), text)
+            changed = change(name, weights.get(name))
+            if changed:
+                writer.add(*changed)
+        writer.finish()
     cut.tell(len(names), len(names), text)
 
 

@@ -72,19 +72,19 @@ class Rounding(Quantizer):
 
         parts, weights = hf.Parts.of(work.resolved.base), open_weights(work.resolved)
         names, layers = list(parts.headers), []
-        writer = ShardWriter(work.folder, SHARD, len(names))
-        for index, name in enumerate(names):
-            work.stop()
-            if index % 10 == 0:
-                work.tell(index, len(names), f"Rounding {name}")
-            tensor = weights.get(name)
-            if name in parts.matrices:
-                exact = tensor.float()
-                numbers, scale, zero = self.rounded(exact)
-                tensor = ((numbers - zero) * scale).to(tensor.dtype)
-                layers.append(histograms.layer_histogram(name, exact, tensor.float(), scale, zero))
-            writer.add(name, tensor)
-        writer.finish()
+        with ShardWriter(work.folder, SHARD, len(names)) as writer:
+            for index, name in enumerate(names):
+                work.stop()
+                if index % 10 == 0:
+                    work.tell(index, len(names), f"Rounding {name}")
+                tensor = weights.get(name)
+                if name in parts.matrices:
+                    exact = tensor.float()
+                    numbers, scale, zero = self.rounded(exact)
+                    tensor = ((numbers - zero) * scale).to(tensor.dtype)
+                    layers.append(histograms.layer_histogram(name, exact, tensor.float(), scale, zero))
+                writer.add(name, tensor)
+            writer.finish()
         hf.copy_texts(work.resolved.base, work.folder)
         shutil.copyfile(work.resolved.base / "config.json", work.folder / "config.json")
         picture = f"histograms-{self.suffix()}.json"

@@ -4,6 +4,7 @@ Jobs outlive the runner. A new runner finds them again by pid and process start 
 One runner works per home, held by a lock that dies with its process.
 """
 
+import contextlib
 import os
 import select
 import subprocess
@@ -202,10 +203,13 @@ class Runner:
         self._children[view.id] = _spawn(str(view.folder), needs)
 
     def _drop_spare(self) -> None:
-        if self._spare and self._spare.poll() is None:
-            self._spare.kill()
-            self._spare.wait()
-        self._spare = None
+        spare, self._spare = self._spare, None
+        if spare is None:
+            return
+        if spare.poll() is None:
+            spare.kill()
+        with contextlib.suppress(OSError), spare:  # closes its pipes and waits for its end
+            pass
 
 
 def _spawn(argument: str, needs: Collection[Credential] = ()) -> subprocess.Popen[str]:

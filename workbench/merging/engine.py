@@ -218,7 +218,7 @@ def merge_to(
             if progress:
                 progress(completed, len(plan), name)
     except BaseException:
-        writer.settle()
+        writer.close()
         raise
     return writer
 

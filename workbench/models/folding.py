@@ -45,13 +45,13 @@ def _write(ctx: JobContext, resolved: Resolved, folder: Path) -> set[str]:
     ctx.progress(0, 0, "Reading the adapter")
     weights = MergedTensors(resolved.base, resolved.adapter)
     names = weights.names()
-    writer = ShardWriter(folder, 2 * 10**9, len(names))
-    for index, name in enumerate(names):
-        ctx.checkpoint()
-        if index % 20 == 0:
-            ctx.progress(index, len(names), f"Adding {name}")
-        writer.add(name, weights.get(name))
-    writer.finish()
+    with ShardWriter(folder, 2 * 10**9, len(names)) as writer:
+        for index, name in enumerate(names):
+            ctx.checkpoint()
+            if index % 20 == 0:
+                ctx.progress(index, len(names), f"Adding {name}")
+            writer.add(name, weights.get(name))
+        writer.finish()
     for note in _notes(weights.config_changes):
         ctx.note(note)
     config = changed_config(model_config(resolved.base), weights.config_changes)

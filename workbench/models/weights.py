@@ -102,7 +102,7 @@ class ShardWriter:
     """Streams tensors into safetensors files of at most `shard_bytes`; finished files survive a crash.
 
     `expected` is about how many tensors come: room for their names is kept free at the start of each file, whose
-    header is written last.
+    header is written last. As a context manager it closes what an error or a stop left open.
     """
 
     def __init__(self, folder: Path, shard_bytes: int, expected: int = 1000):
@@ -164,6 +164,19 @@ class ShardWriter:
             self._settling.append(self._background.submit(_settle, self._file, path, True))
         self.done |= set(self._entries)
         self._file, self._entries, self._offset, self._synced, self._header_size = None, {}, 0, 0, 64
+
+    def __enter__(self) -> "ShardWriter":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Lets go of a file that was not finished, which is written anew another time; finished ones stay."""
+        if self._file:
+            self._file.close()
+            self._file = None
+        self.settle()
 
     def settle(self) -> None:
         """Waits until every closed file has its name; raises `OSError` when one could not be written."""

@@ -90,6 +90,14 @@ def test_implicit_prompts_are_split_at_whole_messages() -> None:
     assert made == {"prompt": [user("Is it?")], "chosen": [answer("Yes it is")], "rejected": [answer("Yes it was")]}
 
 
+def test_what_should_follow_a_prompt_that_lies_in_the_sides_is_asked_about_or_kept_aside() -> None:
+    row = {"chosen": [user("Hi"), answer("Hello!")], "rejected": [user("Hi"), answer("Go.")], "context": "Sunday"}
+    form, _ = FORMATS.get("preference").guess(list(row), [row])
+    assert form is not None and form.input == ""
+    with pytest.raises(UserError, match="no prompt that 'context' could follow"):
+        convert("preference", row, input="context")
+
+
 def test_a_transcript_becomes_messages() -> None:
     start = "\n\nHuman: Hi\n\nAssistant: Hello\n\nHuman: Bye\n\nAssistant:"
     made = convert("preference", {"chosen": f"{start} Bye!", "rejected": f"{start} No."})

@@ -92,9 +92,9 @@ class _Bounded(io.RawIOBase):
         return len(piece)
 
     def close(self) -> None:
-        self._inner.close()
-        self._packed.close()  # gzip leaves it open
         super().close()
+        with self._packed:  # gzip leaves it open
+            self._inner.close()
 
     def _over(self) -> UserError:
         if self._read > self._limit:

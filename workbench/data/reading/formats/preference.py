@@ -92,7 +92,7 @@ class Preference(Format):
         scores = pair_of(columns, SCORES)
         extra = pick(columns, "input", "context")
         form = cls(
-            prompt=prompt, chosen=chosen, rejected=rejected, input=extra if extra != prompt else "",
+            prompt=prompt, chosen=chosen, rejected=rejected, input=extra if prompt and extra != prompt else "",
             chosen_score=scores[0], rejected_score=scores[1],
             json_turns=holds_json_turns(sample, *filter(None, (prompt, chosen, rejected))),
             **columns_beside(columns, sample),
@@ -105,6 +105,8 @@ class Preference(Format):
     def convert(self, row: Row) -> Row:
         chosen, rejected = self._side(row, self.chosen), self._side(row, self.rejected)
         question = optional(row, self.prompt)
+        if question is None and optional(row, self.input) is not None:
+            raise UserError(f"there is no prompt that {self.input!r} could follow.", "Choose the prompt column.")
         if question is None:
             prompt = self._implicit(chosen, rejected)
         else:
