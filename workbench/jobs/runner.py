@@ -154,6 +154,8 @@ class Runner:
             if child.poll() is None:
                 continue
             del self._children[job_id]
+            if child.stdout:  # it was a spare and said 'ready'
+                child.stdout.close()
             view = next((view for view in views if view.id == job_id), None)
             turn = self._turns.pop(job_id)
             # A job that ran, died and was resumed before we looked is queued too, but newly.

@@ -1,5 +1,7 @@
 """Jobs that need no device run a few at a time, in the order they came; neither sort waits for the other."""
 
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -28,11 +30,11 @@ class Started(Runner):
     def _launch(self, view: JobRecord) -> None:
         self.started.append(view.id)
         self._turns[view.id] = view.state.turn
-        self._children[view.id] = SimpleNamespace(poll=lambda: None, returncode=None)  # type: ignore[assignment]
+        self._children[view.id] = SimpleNamespace(poll=lambda: None, returncode=None, stdout=None)  # type: ignore[assignment]
         EventLog(view.folder / "events.jsonl").running()
 
     def end(self, queue: Queue, job: str) -> None:
-        self._children[job] = SimpleNamespace(poll=lambda: 0, returncode=0)  # type: ignore[assignment]
+        self._children[job] = SimpleNamespace(poll=lambda: 0, returncode=0, stdout=None)  # type: ignore[assignment]
         EventLog(queue.get(job).folder / "events.jsonl").status("done")
 
 
@@ -114,3 +116,13 @@ def test_a_number_of_places_that_is_none_is_refused_at_the_start(
     monkeypatch.setenv(LIGHT_VARIABLE, given)
     with pytest.raises(UserError, match=LIGHT_VARIABLE):
         Runner(queue.home, queue)
+
+
+def test_the_pipe_of_a_spare_that_became_a_job_is_closed_when_it_ended(queue: Queue) -> None:
+    runner = Started(queue.home, queue)
+    job = queue.submit(naps.Nap())
+    spare = subprocess.Popen([sys.executable, "-c", "print('ready')"], stdout=subprocess.PIPE, text=True)
+    runner._children[job], runner._turns[job] = spare, 0
+    spare.wait()
+    runner._reap([])
+    assert not runner._children and spare.stdout and spare.stdout.closed
