@@ -32,7 +32,11 @@ class SmallPage:
             gr.Button().click(by_event, None, gr.Textbox(), api_name="who", queue=False)
             taken = gr.Textbox()
             gr.Button().click(str, gr.File(), taken, api_name="take", queue=False)
+            self.add_parts()
         self.app = mounted(self.demo)
+
+    def add_parts(self) -> None:
+        """More of the page, for a test that needs it."""
 
     def client(self, serving: Serving | None = None, folder: Path = Path("/nowhere"), **options: Any) -> TestClient:
         """A browser of its own; redirects are not followed."""

@@ -10,9 +10,11 @@ import fastapi
 import gradio as gr
 import uvicorn
 from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import Mount
 from starlette.types import ASGIApp
 
 from tabs.serving.asking import asker
+from tabs.serving.page_states import PageStates
 from tabs.shell.theme import CSS_PATHS, HEAD, theme
 from workbench.core.errors import UserError
 
@@ -40,7 +42,8 @@ def mounted(demo: gr.Blocks) -> fastapi.FastAPI:
         head=HEAD, footer_links=[], run_history=False, ssr_mode=False,
         enable_monitoring=False, show_error=True, max_file_size="4gb", mcp_server=False, pwa=False,
     )  # fmt: skip
-    demo.state_session_capacity = 200
+    gradio_app = next(route.app for route in parent.routes if isinstance(route, Mount))
+    gradio_app.state_holder = PageStates(demo)  # type: ignore[attr-defined]
     # Gradio checks where files named in a call lie only in what it calls launched, which a mounted page never becomes.
     demo.has_launched = True
     return parent
