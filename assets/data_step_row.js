@@ -36,15 +36,15 @@ function stepRow(step, info, act) {
   }
 
   function fill() {
-    const grid = h("div", "wb-fields");
-    view.controls = info.by_hand ? [] : info.fields.map((field) => fieldControl(field, step, act.shelf, act.changed));
-    grid.append(...view.controls.map((one) => one.node));
-    body.append(withLinks(h("p", "wb-ds-about"), [info.summary, info.more].filter(Boolean).join(" ")));
+    const about = [info.summary, info.more].filter(Boolean).join(" ");
+    const section = settingsSection(info.by_hand ? [] : info.fields, step, act.shelf, act.changed,
+      withLinks(h("p", "wb-ds-about"), about), info.title);
+    view.controls = section.controls;
+    body.append(section.node);
     if (info.by_hand) body.append(h("p", "wb-ds-about", "Rows are edited, deleted and added under Rows."));
     const kept = step.restored?.length;
     if (kept) body.append(h("p", "wb-ds-about", `${kept} rows are kept as they were.`));
-    body.append(grid);
-    if (!view.controls.length && !info.by_hand) grid.replaceWith(h("p", "wb-ds-about", "It has no settings."));
+    if (!view.controls.length && !info.by_hand) body.append(h("p", "wb-ds-about", "It has no settings."));
   }
 
   function look(what) {

@@ -42,46 +42,141 @@ function grid(controls) {
   return node;
 }
 
+/** Whether a setting, or one within it, is set otherwise than usual; what has to be set has nothing usual. */
+function isChanged(field, value) {
+  if (value === undefined) return false;
+  if (field.kind === "group") return field.fields.some((inner) => isChanged(inner, value[inner.name]));
+  if (field.kind === "method") return (value?.method ?? value) !== usualMethod(field);
+  return !field.required && !alike(value, field.default);
+}
+
+/** What a setting is when nobody sets it, as words. */
+function defaultWords(field) {
+  const usual = field.default;
+  if (field.kind === "method") return field.methods.find((one) => one.method === usualMethod(field))?.title ?? "";
+  if (field.kind === "flag") return usual ? "on" : "off";
+  if (field.kind === "number" && usual !== null) return short(usual);
+  if (isEmpty(usual)) return "empty";
+  const text = Array.isArray(usual) ? usual.join(", ") : typeof usual === "object" ? JSON.stringify(usual) : String(usual);
+  return text.length > 60 ? `${text.slice(0, 59)}…` : text;
+}
+
+function resetButton(text, name, reset) {
+  const node = Object.assign(h("button", "wb-field-reset", text), { type: "button", title: name, hidden: true });
+  node.setAttribute("aria-label", name);
+  node.addEventListener("click", reset);
+  return node;
+}
+
 /**
  * The control of one setting of `step`. `shelf()` gives the lists things are chosen from: {datasets, models} for a step,
  * {name: [[label, value, tag?], …]} for a form; `changed()` is called after every change; `kept` holds what was set of
- * methods not chosen, by field.
- * Returns {node, name, say(text), refresh()}: say shows what is wrong with it, '' for nothing; refresh looks at the lists.
+ * methods not chosen, by field. What differs from its default is marked, and has a button that resets it.
+ * Returns {node, name, say(text), refresh(), reset(forget)}: say shows what is wrong with it, '' for nothing; refresh
+ * looks at the lists; reset takes the default without calling `changed`, of a method with what was set of it unless
+ * `forget`.
  */
 function fieldControl(field, step, shelf, changed, kept = {}) {
-  const set = (value) => {
+  const node = h("div", `wb-field is-${field.kind}`), line = h("div", "wb-field-line");
+  const wrong = h("small", "wb-field-wrong"), id = kit.id();
+  const back = resetButton(field.kind === "group" ? "Reset all" : "↺",
+    `Reset ${field.label} to its default${field.kind === "group" ? "s" : `: ${defaultWords(field)}`}`, () => {
+      reset();
+      changed();
+      made.focus.focus();
+    });
+  let made = null;
+  node.dataset.field = field.name;
+  wrong.id = `${id}-wrong`;
+
+  function mark() {
+    const differs = isChanged(field, step[field.name]);
+    node.classList.toggle("is-changed", differs);
+    back.hidden = !differs;
+  }
+
+  function touched() {
+    mark();
+    changed();
+  }
+
+  function set(value) {
     if (value === undefined || (alike(value, field.default) && !field.required)) delete step[field.name];
     else step[field.name] = value;
-    changed();
-  };
-  const value = step[field.name] ?? field.default, id = kit.id();
-  const made = CONTROLS[field.kind](field, value, set, shelf(), { step, shelf, changed, kept });
-  const node = h("div", `wb-field is-${field.kind}`), line = h("label", "wb-field-label", field.label);
-  const help = h("small", "wb-hint", field.help), wrong = h("small", "wb-field-wrong");
-  made.focus.id = id;
-  line.htmlFor = id;
-  help.id = `${id}-help`;
-  wrong.id = `${id}-wrong`;
-  made.focus.setAttribute("aria-describedby", `${help.id} ${wrong.id}`);
-  if (field.kind === "group") {
-    line.id = `${id}-label`;
-    made.focus.setAttribute("role", "group");
-    made.focus.setAttribute("aria-labelledby", line.id);
+    touched();
   }
-  node.dataset.field = field.name;
-  help.hidden = !field.help;
-  wrong.hidden = true;
-  if (field.kind === "flag") line.prepend(made.node);
-  const above = ["method", "group"].includes(field.kind); // what it is for is read before its many settings
-  node.append(line, ...(above ? [help] : []), ...(field.kind === "flag" ? [] : [made.node]), ...(above ? [] : [help]), wrong);
-  const say = (text) => {
+
+  function reset(forget = false) {
+    const usual = field.kind === "method" && !forget ? kept[field.name]?.[usualMethod(field)] : null;
+    if (usual && sizeOf(usual)) step[field.name] = { method: usualMethod(field), ...usual };
+    else delete step[field.name];
+    draw();
+  }
+
+  function draw() {
+    const value = step[field.name] ?? field.default;
+    made = CONTROLS[field.kind](field, value, set, shelf(), { step, shelf, changed: touched, kept });
+    const label = h("label", "wb-field-label", field.label), help = h("small", "wb-hint", field.help);
+    made.focus.id = id;
+    label.htmlFor = id;
+    help.id = `${id}-help`;
+    help.hidden = !field.help;
+    made.focus.setAttribute("aria-describedby", `${help.id} ${wrong.id}`);
+    if (field.kind === "group") {
+      label.id = `${id}-label`;
+      made.focus.setAttribute("role", "group");
+      made.focus.setAttribute("aria-labelledby", label.id);
+      made.focus.tabIndex = -1;
+    }
+    if (field.kind === "flag") label.prepend(made.node);
+    line.replaceChildren(label, back);
+    const body = field.kind === "flag" ? [] : [made.node];
+    const isAbove = ["method", "group"].includes(field.kind); // what it is for is read before its many settings
+    node.replaceChildren(line, ...(isAbove ? [help, ...body] : [...body, help]), wrong);
+    if (made.wrong) made.focus.addEventListener("input", () => say(made.wrong()));
+    say("");
+    mark();
+  }
+
+  function say(text) {
     wrong.hidden = !text;
     setText(wrong, text);
     made.focus.classList.toggle("is-bad", Boolean(text));
     made.focus.setAttribute("aria-invalid", String(Boolean(text)));
-  };
-  if (made.wrong) made.focus.addEventListener("input", () => say(made.wrong()));
-  return { node, name: field.name, say, focus: made.focus, refresh: made.refresh };
+  }
+
+  draw();
+  const refresh = () => { made.refresh?.(); mark(); };
+  return { node, name: field.name, say, refresh, reset };
+}
+
+/**
+ * The controls of the settings of a method, `own`, beneath what `head` holds; a button resets all of them.
+ * Returns {node, controls}.
+ */
+function settingsSection(fields, own, shelf, changed, head, title) {
+  const node = h("div", "wb-field-section"), line = h("div", "wb-field-line"), body = h("div", "wb-field-section-body");
+  const mark = () => { all.hidden = !fields.some((one) => !one.required && isAnyChanged(one, own[one.name])); };
+  const touched = () => { mark(); changed(); };
+  const controls = fields.map((one) => fieldControl(one, own, shelf, touched));
+  const all = resetButton("Reset all", `Reset all settings of ${title}`, () => {
+    controls.forEach((one, index) => { if (!fields[index].required) one.reset(true); });
+    touched();
+    body.querySelector("input, select, textarea, button")?.focus();
+  });
+  line.append(head, all);
+  body.append(grid(controls));
+  node.append(line, body);
+  mark();
+  return { node, controls };
+}
+
+/** As `isChanged`, the settings of a method included. */
+function isAnyChanged(field, value) {
+  if (isChanged(field, value)) return true;
+  if (field.kind !== "method" || !value) return false;
+  const method = field.methods.find((one) => one.method === (value.method ?? usualMethod(field)));
+  return Boolean(method?.fields.some((inner) => isAnyChanged(inner, value[inner.name])));
 }
 
 /** What a number may be: 'A whole number from 1 to 512.' */
@@ -258,8 +353,8 @@ const CONTROLS = {
       delete own.method;
       const tell = () => { step[field.name] = { method: method.method, ...own }; changed(); };
       const why = method.unavailable ? h("div", "wb-note is-warning", method.unavailable) : null;
-      const controls = method.fields.map((one) => fieldControl(one, own, shelf, tell));
-      body.replaceChildren(h("div", "wb-hint", method.summary), ...[why].filter(Boolean), grid(controls));
+      const section = settingsSection(method.fields, own, shelf, tell, h("div", "wb-hint", method.summary), method.title);
+      body.replaceChildren(...[why].filter(Boolean), section.node);
     }
     function refresh() {
       const fits = fitting(field, step, shelf());

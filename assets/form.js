@@ -10,7 +10,7 @@ const tags = {}; // {list: which state of it this form has}
 const kept = {}; // {field: {method: what was set of it}}: it stays while another method is looked at
 
 let settings = clone(props.value || {}), lists = null, mark = null, stale = true, turn = 0;
-let sent = "", controls = [], open = false, suited = suitedNow();
+let sent = "", controls = [], open = false, suited = suitedNow(), more = null;
 
 function clone(value) { return JSON.parse(JSON.stringify(value)); }
 
@@ -22,8 +22,16 @@ function draw() {
   const fold = h("details", "wb-form-more");
   fold.open = open;
   fold.addEventListener("toggle", () => { open = fold.open; });
-  fold.append(h("summary", "", props.form.more), grid(rest));
+  more = h("summary");
+  fold.append(more, grid(rest));
   root.append(fold);
+  tellFolded();
+}
+
+/** How many settings that are folded away differ from their defaults. */
+function tellFolded() {
+  const count = props.form.rest.filter((field) => isAnyChanged(field, settings[field.name])).length;
+  if (more) setText(more, props.form.more + (count ? ` · ${count} changed` : ""));
 }
 
 function controlsOf(fields) {
@@ -32,6 +40,7 @@ function controlsOf(fields) {
 
 function changed() {
   suit();
+  tellFolded();
   publish();
   trigger("input");
 }

@@ -116,7 +116,7 @@ function row(rung) {
 function block(name) {
   const { title, fields } = methods[name], node = h("div", "wb-ladder-block"), own = (state.settings[name] ||= {});
   const changed = () => { publish(); ask(); };
-  node.append(h("div", "wb-h", title), grid(fields.map((field) => fieldControl(field, own, () => ({}), changed))));
+  node.append(settingsSection(fields, own, () => ({}), changed, h("div", "wb-h", title), title).node);
   return { name, node };
 }
 

@@ -1,5 +1,6 @@
 """Forms as a person meets them: controls made from a spec, lists that follow the shelf, settings that stay."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -156,3 +157,47 @@ def test_lists_follow_the_shelf_while_something_is_typed(app: App, train: Locato
     expect(output).to_be_focused()
     page.keyboard.type("ed")
     expect(output).to_have_value("half-typed")
+
+
+def test_what_differs_from_its_default_is_marked_and_can_be_reset_by_keyboard(train: Locator) -> None:
+    page, field = train.page, train.locator('[data-field="epochs"]')
+    reset = train.get_by_role("button", name="Reset Epochs to its default: 1", exact=True)
+    expect(reset).to_have_count(0)
+    fill(page, "Epochs", "3", "#train-form")
+    expect(field).to_have_class(re.compile("is-changed"))
+    reset.focus()
+    page.keyboard.press("Enter")
+    epochs = train.get_by_label("Epochs", exact=True)
+    expect(epochs).to_have_value("1")
+    expect(epochs).to_be_focused()
+    expect(field).not_to_have_class(re.compile("is-changed"))
+    expect(reset).to_have_count(0)
+    fill(page, "Epochs", "2", "#train-form")
+    fill(page, "Epochs", "1", "#train-form")  # by hand, too
+    expect(reset).to_have_count(0)
+
+
+def test_all_settings_of_a_method_are_reset_at_once_and_the_method_by_itself(train: Locator) -> None:
+    page = train.page
+    pick(page, "#train-form", "Tuner", "qlora")
+    fill(page, "Alpha", "48", "#train-form")
+    fill(page, "Dropout", "0.3", "#train-form")
+    section = train.locator('[data-field="tuner"]')
+    section.get_by_role("button", name=re.compile("^Reset all settings of QLoRA")).click()
+    expect(train.get_by_label("Alpha", exact=True)).not_to_have_value("48")
+    expect(train.get_by_label("Dropout", exact=True)).to_have_value("0")
+    expect(section.get_by_role("button", name=re.compile("^Reset all settings"))).to_have_count(0)
+    expect(train.get_by_label("Tuner", exact=True)).to_have_value("qlora")
+    section.get_by_role("button", name=re.compile("^Reset Tuner to its default")).click()
+    expect(train.get_by_label("Tuner", exact=True)).to_have_value("lora")
+
+
+def test_a_fold_says_how_many_of_its_settings_were_changed(train: Locator) -> None:
+    page, fold = train.page, train.locator(".wb-form-more > summary")
+    expect(fold).to_have_text("More settings")
+    fold.click()
+    fill(page, "Seed", "7", "#train-form")
+    fill(page, "Warmup", "0.1", "#train-form")
+    expect(fold).to_have_text("More settings · 2 changed")
+    fill(page, "Seed", "0", "#train-form")
+    expect(fold).to_have_text("More settings · 1 changed")
