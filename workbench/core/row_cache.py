@@ -67,8 +67,9 @@ class RowCache(Generic[Row]):
             kept = self._shelf(folder).get(folder.name)
         if kept and kept[0] == before and time.monotonic() < kept[1]:
             return kept[2]
+        steady = settled([before[0], *(found for _, found in before[1])])  # so what changes from here on is noticed
         row = self._read(folder)
-        if settled([before[0], *(found for _, found in before[1])]) and signature(folder) == before:
+        if steady:
             until = float("inf") if self._lasting(row) else time.monotonic() + self.SOON
             with self._lock:
                 self._shelf(folder)[folder.name] = before, until, row

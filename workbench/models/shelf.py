@@ -181,7 +181,7 @@ def list_models(home: Home) -> list[ModelInfo]:
 
 def _row(path: Path) -> ModelInfo:
     try:
-        return model_row(safe_join(path.parent, path.name))
+        return model_row(safe_join(path.parent, path.name) if path.is_symlink() else path)
     except Exception as error:
         # Whatever one folder holds, the others must still be listed.
         return _damaged(path, error)

@@ -2,6 +2,7 @@
 
 import collections
 import math
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,10 +25,16 @@ class Weights:
 NAMES = {"F32": "float32", "F16": "float16", "BF16": "bfloat16", "I8": "int8", "U8": "uint8", "F64": "float64"}
 
 
+def weight_files(folder: Path) -> list[Path]:
+    """The safetensors files of a folder, by name."""
+    with os.scandir(folder) as entries:
+        return sorted(folder / entry.name for entry in entries if entry.name.endswith(".safetensors"))
+
+
 def shapes(folder: Path) -> Iterator[tuple[str, tuple[int, ...], str]]:
     """Yields (tensor name, shape, safetensors dtype) of every tensor; raises `UserError` on a damaged file, and on one
     whose header is over the limits."""
-    for path in sorted(folder.glob("*.safetensors")):
+    for path in weight_files(folder):
         with opened(path) as file:
             for name in file.keys():  # noqa: SIM118  (safe_open is no dict)
                 tensor_slice = file.get_slice(name)
@@ -40,7 +47,7 @@ def summary(folder: Path) -> Weights:
     for _, shape, dtype in shapes(folder):
         counts[dtype] += math.prod(shape)
     dtype = counts.most_common(1)[0][0] if counts else ""
-    size = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
+    size = sum(path.stat().st_size for path in weight_files(folder))
     return Weights(sum(counts.values()), NAMES.get(dtype, dtype.lower()), size)
 
 

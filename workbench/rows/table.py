@@ -125,7 +125,8 @@ def count_rows(path: Path) -> int:
     if not path.is_file():
         return 0
     try:
-        return int(pq.read_metadata(path).num_rows)
+        with pa.OSFile(str(path)) as file:  # by its name pyarrow looks for the file system first
+            return int(pq.read_metadata(file).num_rows)
     except (pa.ArrowException, OSError, ValueError) as error:
         raise damaged(path, error) from None
 

@@ -224,7 +224,7 @@ def checked_row(folder: Path) -> Manifest:
 def dataset_row(path: Path) -> Manifest:
     """As `checked_row`, of an entry of the shelf; a damaged one comes with the reason in `info['error']`."""
     try:
-        return checked_row(safe_join(path.parent, path.name))
+        return checked_row(safe_join(path.parent, path.name) if path.is_symlink() else path)
     except Exception as error:
         # Whatever one folder holds, the others must still be listed.
         return _damaged(path, error)
