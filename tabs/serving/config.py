@@ -1,16 +1,15 @@
-"""Where the page is served and who can reach it, as the environment says."""
+"""Where the page is served and who can reach it, as the operator's settings say."""
 
 import ipaddress
-import os
 import re
 import secrets
 import socket
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from workbench.core.errors import UserError
 from workbench.core.paths import PathGate
+from workbench.core.settings import Settings, variable_of
 
 USER = "workbench"
 _NAME = re.compile(r"(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
@@ -33,22 +32,18 @@ class Serving:
     space: bool = False
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str] | None = None) -> "Serving":
-        """From WORKBENCH_HOST, _PORT, _HOSTS, _PASSWORD and _FOLDERS; a Space listens to everybody.
+    def configured(cls) -> "Serving":
+        """As the operator set it; a Space listens to everybody.
 
         Where others can reach the page and no password is set, one is made up. Raises `UserError`.
         """
-        given = os.environ if environment is None else environment
-        space = "SPACE_ID" in given
-        port = given.get("WORKBENCH_PORT") or "7860"
-        if not port.isdigit() or not 0 < int(port) < 65_536:
-            raise UserError(f"{port!r} is no port.", "Give a number such as 7860.", "WORKBENCH_PORT")
-        names = given.get("WORKBENCH_HOSTS", "").replace(",", " ").split()
-        names += given.get("SPACE_HOST", "").replace(",", " ").split() if space else []
-        host = given.get("WORKBENCH_HOST") or ("0.0.0.0" if space else "127.0.0.1")  # noqa: S104 -- a Space is reached from outside its container
+        settings = Settings.current()
+        space = bool(settings.space_id)
+        names = settings.hosts + (settings.space_host if space else ())
+        host = settings.host or ("0.0.0.0" if space else "127.0.0.1")  # noqa: S104 -- a Space is reached from outside its container
         serving = cls(
-            host.strip("[]"), int(port), tuple(_host(name) for name in names), given.get("WORKBENCH_PASSWORD", ""),
-            _folders(given.get("WORKBENCH_FOLDERS", "")), space,
+            host.strip("[]"), settings.port, tuple(_host(name) for name in names),
+            settings.password.get_secret_value(), _folders(settings.folders), space,
         )  # fmt: skip
         if serving.is_private or serving.password:
             return serving
@@ -133,16 +128,16 @@ def _host(name: str) -> str:
     """A configured name; raises `UserError` when it is no host, such as a URL or a wildcard."""
     host, port = split_host(name)
     if not (_NAME.fullmatch(host) or _is_address(host)) or not (port.isdigit() or not port):
-        raise UserError(f"{name!r} is no host.", "Give names such as workbench.example.org.", "WORKBENCH_HOSTS")
+        raise UserError(f"{name!r} is no host.", "Give names such as workbench.example.org.", variable_of("hosts"))
     return name.lower()
 
 
-def _folders(text: str) -> tuple[Path, ...]:
+def _folders(names: tuple[str, ...]) -> tuple[Path, ...]:
     """The operator's folders, links resolved; raises `UserError` for one that is not there."""
-    found = []
-    for name in filter(None, (part.strip() for part in text.split(os.pathsep))):
+    folders = []
+    for name in names:
         path = Path(name).expanduser()
         if not path.is_absolute() or not path.is_dir():
-            raise UserError(f"{name!r} is no folder.", "Give whole paths of folders.", "WORKBENCH_FOLDERS")
-        found.append(path.resolve())
-    return tuple(found)
+            raise UserError(f"{name!r} is no folder.", "Give whole paths of folders.", variable_of("folders"))
+        folders.append(path.resolve())
+    return tuple(folders)

@@ -15,6 +15,7 @@ from tabs.shell.kit import static_paths
 from workbench.chat.service import ChatService
 from workbench.core.home import Home
 from workbench.core.paths import PathGate
+from workbench.core.settings import Settings, unknown_variables
 from workbench.core.uploads import upload_folder
 from workbench.jobs.job import Job
 from workbench.jobs.queue import Queue
@@ -43,7 +44,7 @@ def serve(compose: Callable[[Context], gr.Blocks]) -> None:
 
     Raises `UserError` when the port is taken. Jobs under way outlive this process.
     """
-    home, serving = Home.default(), Serving.from_environment()
+    home, serving = Home.default(), Serving.configured()
     listening = bound_socket(serving.host, serving.port)
     uploads = upload_folder(home)
     with contextlib.suppress(OSError):  # a home that can only be read is shown all the same, and the page says so
@@ -67,7 +68,9 @@ def serve(compose: Callable[[Context], gr.Blocks]) -> None:
 
 def announce(serving: Serving, home: Home) -> None:
     """Says where the page is, how to log in and under which names it can be reached."""
-    if serving.password and not os.environ.get("WORKBENCH_PASSWORD"):
+    for sentence in unknown_variables():
+        print(f"warning: {sentence}", flush=True)
+    if serving.password and not Settings.current().password:
         print(f"Login: {USER} / {serving.password}   (WORKBENCH_PASSWORD sets another)", flush=True)
     if not serving.is_private and not serving.hosts:
         print("It answers under this machine's name and its IP addresses; WORKBENCH_HOSTS adds others.", flush=True)

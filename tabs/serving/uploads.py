@@ -5,7 +5,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from workbench.core.home import Home
-from workbench.core.uploads import QUOTA_VARIABLE, quota_bytes, sweep_uploads, used_bytes
+from workbench.core.uploads import quota_bytes, sweep_uploads, used_bytes
 
 PATH = "/gradio_api/upload"
 NO_FILE = "not an instance of GradioUploadFile"
@@ -62,5 +62,5 @@ class UploadQuota:
     def _words(self) -> str:
         return (
             f"There is no room for this upload: files sent by browsers may take {self.quota / 1e9:g} GB together. "
-            f"Import or remove what was sent before; it goes after a day. {QUOTA_VARIABLE} sets another amount."
+            f"Import or remove what was sent before; it goes after a day. WORKBENCH_UPLOAD_GB sets another amount."
         )

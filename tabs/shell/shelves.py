@@ -19,13 +19,13 @@ from starlette.responses import Response
 from workbench.core.errors import UserError
 from workbench.core.home import Home
 from workbench.core.lineage import Manifest
+from workbench.core.settings import Settings
 from workbench.core.units import human_size
 from workbench.data.store.datasets import list_datasets
 from workbench.jobs.listing import JobRow
 from workbench.jobs.queue import Queue
 from workbench.models.shelf import ModelInfo, list_models
 from workbench.preferences.sessions import session_names
-from workbench.preferences.store import URL_VARIABLE
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -111,7 +111,7 @@ class Shelves:
             return []  # what is wrong with the labels is said where they are used
 
     def _labels(self) -> Hashable:
-        if os.environ.get(URL_VARIABLE):
+        if Settings.current().labels_url:
             return None  # no file tells that another database changed: it is asked every few seconds
         return tuple(_stamp(self._home.labels.with_name(self._home.labels.name + end)) for end in ("", "-wal"))
 

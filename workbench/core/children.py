@@ -9,12 +9,13 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Literal, get_args
 
+from workbench.core.settings import variable_of
 from workbench.core.telemetry import TELEMETRY_OFF
 
 Credential = Literal["hub", "endpoint", "index", "labels"]
 """The Hugging Face hub, the operator's endpoint, the package index, the database of the labels."""
 
-LABELS_URL = "WORKBENCH_LABELS_URL"
+LABELS_URL = variable_of("labels_url")
 _SECRET = re.compile(
     r"(?:^|_)(?:[A-Z0-9]*(?:TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIALS?|APIKEY)S?|KEY|KEYS|PWD|PAT|AUTH|COOKIE"
     r"|DSN|DATABASE_URL|CONNECTION_STRING|NETRC|WEBHOOK(?:_URL)?|SSH_AUTH_SOCK)(?:$|_)",

@@ -18,6 +18,7 @@ from workbench.core.errors import UserError
 from workbench.core.files import write_synced
 from workbench.core.home_upgrade import upgrade_home
 from workbench.core.process import identity
+from workbench.core.settings import Settings
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 PARTIAL = ".partial-"
@@ -39,9 +40,8 @@ class Home:
 
     @classmethod
     def default(cls, say: Callable[[str], None] = _print_error) -> "Home":
-        """The home named by WORKBENCH_HOME, else ~/.llm-workbench; made if missing."""
-        root = Path(os.environ.get("WORKBENCH_HOME") or Path.home() / ".llm-workbench")
-        return cls.at(root, say)
+        """The home the operator's settings name; made if missing."""
+        return cls.at(Settings.current().home, say)
 
     @classmethod
     def at(cls, root: str | Path, say: Callable[[str], None] = _print_error) -> "Home":

@@ -15,8 +15,9 @@ from pathlib import Path
 from types import ModuleType
 
 from workbench.core.errors import UserError
+from workbench.core.settings import Settings, variable_of
 
-VARIABLE = "WORKBENCH_PLUGINS"
+VARIABLE = variable_of("plugins")
 PACKAGE = "workbench_plugins"
 
 
@@ -32,7 +33,7 @@ def load_plugins() -> None:
     if not _Loading.begun:
         _Loading.begun = True  # a plugin may read a family of methods while it is imported
         try:
-            import_plugins(filter(None, os.environ.get(VARIABLE, "").split(os.pathsep)))
+            import_plugins(Settings.current().plugins)
         except UserError as error:
             _Loading.failure = error
     if _Loading.failure:
@@ -41,7 +42,7 @@ def load_plugins() -> None:
 
 def import_plugins(entries: Iterable[str]) -> list[ModuleType]:
     """The modules that folders and names stand for, imported; raises `UserError` naming the one that cannot be."""
-    return [_imported(name) for entry in entries for name in _module_names(entry.strip())]
+    return [_imported(name) for entry in entries for name in _module_names(entry)]
 
 
 def _module_names(entry: str) -> list[str]:

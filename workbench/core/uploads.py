@@ -13,12 +13,10 @@ import uuid
 from collections.abc import Iterable
 from pathlib import Path
 
-from workbench.core.errors import UserError
 from workbench.core.home import Home, free_name
+from workbench.core.settings import Settings
 
 KEPT_SECONDS = 86_400.0
-QUOTA_VARIABLE = "WORKBENCH_UPLOAD_GB"
-QUOTA_GB = 20.0
 
 
 def upload_folder(home: Home) -> Path:
@@ -27,15 +25,8 @@ def upload_folder(home: Home) -> Path:
 
 
 def quota_bytes() -> int:
-    """What all uploads together may take: WORKBENCH_UPLOAD_GB, else 20 GB. Raises `UserError` for a wrong setting."""
-    text = os.environ.get(QUOTA_VARIABLE, "").strip()
-    try:
-        amount = float(text) if text else QUOTA_GB
-    except ValueError:
-        amount = 0.0
-    if not 0 < amount < 1e6:
-        raise UserError(f"{text!r} is no amount.", "Give a number of GB such as 20.", QUOTA_VARIABLE)
-    return int(amount * 1e9)
+    """What all uploads together may take. Raises `SpecError` for wrong settings."""
+    return int(Settings.current().upload_gb * 1e9)
 
 
 def used_bytes(home: Home) -> int:

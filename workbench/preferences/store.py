@@ -18,9 +18,10 @@ from sqlalchemy import event
 
 from workbench.core.errors import UserError
 from workbench.core.home import Home
+from workbench.core.settings import Settings, variable_of
 from workbench.preferences import failures, migrations, tables
 
-URL_VARIABLE = "WORKBENCH_LABELS_URL"
+URL_VARIABLE = variable_of("labels_url")
 _EXAMPLE = "Write it like postgresql+psycopg://user:password@host/labels, or unset it to use SQLite."
 
 
@@ -30,8 +31,8 @@ def clock() -> float:
 
 
 def location(home: Home) -> sa.URL:
-    """Where the labels are: WORKBENCH_LABELS_URL if set, else labels.sqlite in the home; raises `UserError`."""
-    address = os.environ.get(URL_VARIABLE, "").strip()
+    """Where the labels are: where the operator says, else labels.sqlite in the home; raises `UserError`."""
+    address = Settings.current().labels_url.get_secret_value()
     if not address:
         return sa.URL.create("sqlite", database=str(home.labels))
     try:

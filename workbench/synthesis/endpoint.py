@@ -1,11 +1,9 @@
 """The operator's endpoint: any server that speaks OpenAI's chat completions, set in the environment alone.
 
-WORKBENCH_ENDPOINT_URL (such as https://host/v1), WORKBENCH_ENDPOINT_MODEL, WORKBENCH_ENDPOINT_KEY (optional). They
-never come from a request, and the key and address are written nowhere. https://platform.openai.com/docs/api-reference/chat
+Its address, model and key never come from a request, and address and key are written nowhere. https://platform.openai.com/docs/api-reference/chat
 """
 
 import math
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from workbench.core.errors import UserError
+from workbench.core.settings import Settings
 from workbench.inference.decoding import Decoding
 from workbench.synthesis.judging import expected_score, written_score
 from workbench.synthesis.replies import CUT_OFF, Reply, Request
@@ -33,22 +32,19 @@ class Endpoint:
     @classmethod
     def configured(cls) -> "Endpoint":
         """The one set in the environment; raises `UserError` when there is none, or it cannot be used."""
-        read = {name: os.environ.get(f"WORKBENCH_ENDPOINT_{name.upper()}", "").strip() for name in cls.names()}
+        settings = Settings.current()
+        url, key = settings.endpoint_url.get_secret_value(), settings.endpoint_key.get_secret_value()
         remedy = "The operator sets WORKBENCH_ENDPOINT_URL and WORKBENCH_ENDPOINT_MODEL before starting the workbench."
-        if not read["url"]:
+        if not url:
             raise UserError("No endpoint is configured here.", f"Choose a model of the shelf. {remedy}", "model")
-        if not _is_plain(read["url"]):
+        if not _is_plain(url):
             raise UserError("WORKBENCH_ENDPOINT_URL is not a plain http(s) address.", remedy, "model")
-        if not read["model"]:
+        if not settings.endpoint_model:
             raise UserError("WORKBENCH_ENDPOINT_MODEL is not set.", remedy, "model")
-        if not read["key"].isascii() or not read["key"].isprintable():
+        if not key.isascii() or not key.isprintable():
             raise UserError("WORKBENCH_ENDPOINT_KEY holds characters a header cannot.", "Copy it again.", "model")
-        address = read["url"].rstrip("/")
-        return cls(address if address.endswith(PATH) else address + PATH, read["model"], read["key"])
-
-    @staticmethod
-    def names() -> tuple[str, ...]:
-        return ("url", "model", "key")
+        address = url.rstrip("/")
+        return cls(address if address.endswith(PATH) else address + PATH, settings.endpoint_model, key)
 
     def headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.key}"} if self.key else {}

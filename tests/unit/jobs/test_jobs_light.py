@@ -16,7 +16,7 @@ from workbench.jobs import runner as runner_module
 from workbench.jobs.events import EventLog
 from workbench.jobs.job import JOBS
 from workbench.jobs.queue import Queue
-from workbench.jobs.runner import LIGHT_VARIABLE, Runner, light_places
+from workbench.jobs.runner import Runner, light_places
 from workbench.jobs.view import JobRecord
 
 
@@ -40,7 +40,7 @@ class Started(Runner):
 
 @pytest.fixture(autouse=True)
 def two_places(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(LIGHT_VARIABLE, "2")
+    monkeypatch.setenv("WORKBENCH_LIGHT_JOBS", "2")
     for nap in (naps.Nap, naps.NapBeside):
         monkeypatch.setitem(JOBS._methods, nap.method, nap)
 
@@ -104,7 +104,7 @@ def test_the_page_says_what_a_light_job_waits_for(queue: Queue) -> None:
 
 @pytest.mark.parametrize(("cores", "places"), [(1, 2), (2, 2), (8, 4), (64, 8)])
 def test_the_places_follow_the_cores(cores: int, places: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(LIGHT_VARIABLE)
+    monkeypatch.delenv("WORKBENCH_LIGHT_JOBS")
     monkeypatch.setattr(runner_module, "cores", lambda: cores)
     assert light_places() == places
 
@@ -113,8 +113,8 @@ def test_the_places_follow_the_cores(cores: int, places: int, monkeypatch: pytes
 def test_a_number_of_places_that_is_none_is_refused_at_the_start(
     given: str, queue: Queue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(LIGHT_VARIABLE, given)
-    with pytest.raises(UserError, match=LIGHT_VARIABLE):
+    monkeypatch.setenv("WORKBENCH_LIGHT_JOBS", given)
+    with pytest.raises(UserError, match="WORKBENCH_LIGHT_JOBS"):
         Runner(queue.home, queue)
 
 

@@ -215,6 +215,12 @@ def test_a_network_of_ipv6_counts_as_one_address() -> None:
 # ---- when a login is asked for -------------------------------------------------------------------------------
 
 
+def configured(monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]) -> Serving:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    return Serving.configured()
+
+
 @pytest.mark.parametrize(
     ("environment", "asks", "names_paths"),
     [
@@ -226,16 +232,16 @@ def test_a_network_of_ipv6_counts_as_one_address() -> None:
     ],
 )  # fmt: skip
 def test_whoever_can_be_reached_by_others_asks_for_a_login_and_takes_no_paths(
-    environment: dict[str, str], asks: bool, names_paths: bool
+    environment: dict[str, str], asks: bool, names_paths: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    serving = Serving.from_environment(environment)
+    serving = configured(monkeypatch, environment)
     assert bool(serving.password) is asks
     assert serving.gate(()).is_open is names_paths
     assert serving.gate(()).unrestricted is (names_paths and not asks)
 
 
-def test_a_space_knows_the_name_it_has_there() -> None:
-    serving = Serving.from_environment({"SPACE_ID": "a/b", "SPACE_HOST": "a-b.hf.space"})
+def test_a_space_knows_the_name_it_has_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    serving = configured(monkeypatch, {"SPACE_ID": "a/b", "SPACE_HOST": "a-b.hf.space"})
     assert serving.host == "0.0.0.0" and serving.knows("a-b.hf.space") and not serving.knows("b.hf.space")
 
 
@@ -247,7 +253,10 @@ def test_a_space_knows_the_name_it_has_there() -> None:
         ("WORKBENCH_FOLDERS", "/not/there"), ("WORKBENCH_FOLDERS", "relative"), ("WORKBENCH_FOLDERS", "/etc/hostname"),
     ],
 )  # fmt: skip
-def test_a_setting_that_means_nothing_is_named_with_its_remedy(name: str, value: str) -> None:
+def test_a_setting_that_means_nothing_is_named_with_its_remedy(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with pytest.raises(UserError) as caught:
-        Serving.from_environment({name: value})
-    assert caught.value.field == name and caught.value.remedy
+        configured(monkeypatch, {name: value})
+    problems = getattr(caught.value, "problems", [caught.value])
+    assert [problem.field for problem in problems] == [name] and problems[0].remedy

@@ -7,7 +7,6 @@ onnxruntime, or model.safetensors with config.json.
 
 import hashlib
 import importlib.util
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.core.errors import UserError
+from workbench.core.settings import Settings, variable_of
 from workbench.models.safetensors_files import check_header
 
-FOLDER = "WORKBENCH_EMBEDDER"
+FOLDER = variable_of("embedder")
 LONGEST = 256
 Vectors = NDArray[np.float32]
 Embed = Callable[[list[str]], Vectors]
@@ -55,8 +55,8 @@ def digest() -> str:
 
 
 def _folder() -> Path | None:
-    named = os.environ.get(FOLDER, "")
-    return Path(named).expanduser() if named else None
+    folder = Settings.current().embedder
+    return folder.expanduser() if folder else None
 
 
 def _onnx(folder: Path) -> Path | None:

@@ -3,7 +3,6 @@
 import ast
 import copy
 import hashlib
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
@@ -12,11 +11,12 @@ from pydantic import Field
 
 from workbench.core.errors import Problems, UserError
 from workbench.core.home import Home, safe_join
+from workbench.core.settings import Settings, variable_of
 from workbench.data.recipes.step import STEPS, Outcome, Row, Step, StepWork, Verdict, each
 from workbench.rows.canonical import check
 from workbench.rows.split_rows import Rows
 
-FOLDER, ALLOW = "steps", "WORKBENCH_ALLOW_PYTHON"
+FOLDER, ALLOW = "steps", variable_of("allow_python")
 
 
 @STEPS.register
@@ -35,7 +35,7 @@ class CustomPython(Step):
 
     @classmethod
     def unavailable(cls) -> str:
-        allowed = os.environ.get(ALLOW) == "1"
+        allowed = Settings.current().allow_python
         return "" if allowed else f"Start the workbench with {ALLOW}=1 to let recipes run Python files."
 
     def check(self, home: Home, kind: str, problems: Problems) -> None:
