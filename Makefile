@@ -30,12 +30,18 @@ $(VENV)/.installed-dev: $(VENV)/.installed tests/requirements.txt
 	$(PY) tests/browser/install.py
 	touch $@
 
-check: setup
+# The page's scripts are checked by node, which the page itself does not need.
+tests/js/node_modules/.installed: tests/js/package-lock.json
+	cd tests/js && npm ci --silent --no-audit --no-fund
+	touch $@
+
+check: setup tests/js/node_modules/.installed
 	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .
 	$(PY) -m mypy
 	$(VENV)/bin/lint-imports
 	$(PY) -m tests.words
+	npm --silent --prefix tests/js run check
 
 # A process for each core; what drives a browser or the starter model wants the machine for itself.
 test: setup
@@ -58,4 +64,4 @@ audit: setup
 	$(PY) -m locks.locking audit
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) tests/js/node_modules .pytest_cache .mypy_cache .ruff_cache

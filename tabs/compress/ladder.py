@@ -52,7 +52,7 @@ def ladder(ctx: Context, **options: Any) -> gr.HTML:
     }
     functions = {"estimates": lambda query: estimates(ctx, query), "fit": lambda query: fitting(ctx, query)}
     lines = ("No models yet", "A smaller copy is made of a model of the shelf.", "Get one in the Models tab.")
-    return component("ladder", None, functions, lines, ("fields",), catalogue=catalogue, **options)
+    return component("ladder", None, functions, lines, catalogue=catalogue, **options)
 
 
 def rungs_of(quantizer: type[Quantizer]) -> list[dict[str, Any]]:

@@ -35,8 +35,7 @@ def clean(ctx: Context, dataset: gr.Dropdown) -> JobPanel:
     }  # fmt: skip
     lines = ("No dataset yet", "Its recipe is put together here: steps that clean, change and divide the rows.",
              "Import one on the left.")  # fmt: skip
-    parts = ("fields", "data_texts", "data_touched", "data_menu", "data_recipe", "data_step_row")
-    steps = component("data_steps", None, functions, lines, parts, catalogue=catalogue(), elem_id="data-steps")
+    steps = component("data_steps", None, functions, lines, catalogue=catalogue(), elem_id="data-steps")
     dataset.change(
         None, [dataset, steps], steps, js="(dataset, value) => ({...(value || {}), dataset, job: ''})", **QUIET
     )

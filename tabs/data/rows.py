@@ -40,7 +40,7 @@ def rows_view(ctx: Context) -> gr.HTML:
     }  # fmt: skip
     lines = ("No dataset yet", "Rows are shown here as the trainer reads them.",
              "Press 'Load the sample data' on the left, or import a file.")  # fmt: skip
-    return component("data_rows", None, functions, lines, ("data_row_cards", "data_row_editor"), elem_id="rows")
+    return component("data_rows", None, functions, lines, elem_id="rows")
 
 
 def mark_of(home: Home, name: str | None) -> str:

@@ -53,9 +53,7 @@ class Form:
             "main": [made[name] for name in main], "rest": [made[name] for name in rest],
             "more": options.get("more", "More settings"), "lists": bool(asked),
         }  # fmt: skip
-        self.input = component(
-            "form", {}, {"lists": offered}, ("", "", ""), ("fields",), form=drawn, elem_id=options.get("elem_id")
-        )
+        self.input = component("form", {}, {"lists": offered}, ("", "", ""), form=drawn, elem_id=options.get("elem_id"))
 
     def data(self, value: Any) -> dict[str, Any]:
         """The spec as plain data from the form's value: settings not made keep their default, those of methods not

@@ -12,6 +12,8 @@ from functools import cached_property
 
 from starlette.routing import compile_path
 
+from tabs.shell.scripts import SCRIPTS
+
 JSON, FORM, FILES = "application/json", "application/x-www-form-urlencoded", "multipart/form-data"
 FILE = "/gradio_api/file={path_or_url:path}"
 PAGE, LOGIN, LOGOUT = "/", "/login", "/logout"
@@ -63,6 +65,7 @@ ROUTES: tuple[Route, ...] = (
     Route(("POST",), LOGOUT, Who.MEMBER, FORM),
     # what the page is made of
     Route(_GET, FILE, Who.MEMBER),
+    Route(_GET, SCRIPTS, Who.MEMBER),
     *(
         Route(_GET, path, Who.MEMBER)
         for path in ("/assets/{path:path}", "/static/{path:path}", "/theme.css", "/gradio_api/theme.css", "/config",

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp
 
 from tabs.serving.asking import asker
 from tabs.serving.page_states import PageStates
+from tabs.shell.scripts import script_route
 from tabs.shell.theme import CSS_PATHS, HEAD, theme
 from workbench.core.errors import UserError
 
@@ -37,6 +38,7 @@ def mounted(demo: gr.Blocks) -> fastapi.FastAPI:
     # A parent that has its own CORS rules keeps Gradio from echoing any Origin with credentials; it allows none.
     parent = fastapi.FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     parent.add_middleware(CORSMiddleware)
+    parent.router.routes.append(script_route())
     gr.mount_gradio_app(
         parent, demo, "/", auth_dependency=lambda request: asker(request).login, theme=theme(), css_paths=CSS_PATHS,
         head=HEAD, footer_links=[], run_history=False, ssr_mode=False,

@@ -10,6 +10,7 @@ import gradio as gr
 
 from tabs.shell.kit import component
 from tabs.shell.links import Links
+from tabs.shell.scripts import page_call
 from tabs.shell.shelves import Shelves, Updates
 from workbench.chat.service import ChatService
 from workbench.core.errors import SpecError, UserError, explain
@@ -142,7 +143,7 @@ class Context:
         places = {id(part): place for place, part in enumerate(parts)}
         firsts = [places[id(picker)] for picker in self._firsts]
         # what fills a picker is the page itself: an answer under way would overwrite a choice made meanwhile
-        take = f"(...chosen) => window.wbTake({len(parts)}, {firsts}, chosen)"
+        take = page_call("takeStates", str(len(parts)), str(firsts), "values")
         quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
         last = {**quiet, "trigger_mode": "always_last"}
         pulse.submit(None, self._firsts, parts, js=take, **last)

@@ -1,12 +1,11 @@
 """The page's own parts: live run, token view, chat grid, vote pad, merge builder, and small safe pieces of HTML.
 
 The components are functions that return a `gr.HTML`, not subclasses: Gradio writes a `.pyi` file beside
-the module of every subclass. Their JavaScript lies in `assets/`; they are fed through server functions and
+the module of every subclass. Their JavaScript lies in `assets/js/`; they are fed through server functions and
 never put text of people or models into a template.
 """
 
 import inspect
-import json
 import logging
 import math
 from collections.abc import Callable, Iterable, Sequence
@@ -17,6 +16,7 @@ from typing import Any
 import gradio as gr
 import plotly
 
+from tabs.shell.scripts import mount_call
 from tabs.shell.theme import static_url
 from workbench.core.assets import ASSETS
 from workbench.core.errors import UserError
@@ -37,7 +37,7 @@ Lines = tuple[str, str, str]
 
 def static_paths() -> list[Path]:
     """Folders and files to hand to `gr.set_static_paths` before launching."""
-    return [ASSETS / "fonts", ASSETS / "vendor", *sorted(ASSETS.glob("*.js")), ASSETS / "icon.svg", PLOTLY]
+    return [ASSETS / "fonts", ASSETS / "icon.svg", PLOTLY]
 
 
 # ---- components --------------------------------------------------------------------------------------------
@@ -137,8 +137,7 @@ def MergeBuilder(
     read: called with {"yaml"}; {"recipe"}. export: called with {"recipe"}; {"yaml"} for mergekit itself.
     """
     functions = {"models": models, "check": check, "read": read, "export": export}
-    parts = ("merge_curve", "merge_setting", "merge_recipe", "merge_models", "merge_layers")
-    return component("merge_builder", value, functions, empty, parts, catalogue=list(catalogue), **options)
+    return component("merge_builder", value, functions, empty, catalogue=list(catalogue), **options)
 
 
 def Figure(value: dict[str, Any] | None = None, **options: Any) -> gr.Plot:
@@ -172,32 +171,17 @@ def Static(value: str = "", **options: Any) -> gr.HTML:
     return gr.HTML(value, apply_default_css=False, js_on_load=None, **options)
 
 
-def component(
-    name: str, value: Any, functions: dict[str, Answer], empty: Lines, parts: Sequence[str] = (), **options: Any
-) -> gr.HTML:
-    """The component whose script is assets/<name>.js, after its parts, and whose root element is of class wb-<name>."""
+def component(name: str, value: Any, functions: dict[str, Answer], empty: Lines, **options: Any) -> gr.HTML:
+    """The component that assets/js/main.js knows by this name, and whose root element is of class wb-<name>."""
     return gr.HTML(
         value=value,
         html_template=f'<div class="wb-{name.replace("_", "-")}"></div>',
-        js_on_load=_begin(*parts, name),
-        head=_scripts(),
+        js_on_load=mount_call(name),
         apply_default_css=False,
         server_functions=[_served(name, title, function) for title, function in functions.items()],
         empty=list(empty),
         **options,
     )
-
-
-def _begin(*names: str) -> str:
-    """JavaScript that runs a component's files as one function; the browser loads each file once for all components."""
-    urls = json.dumps([static_url(ASSETS / f"{name}.js") for name in names])
-    return f"window.wbKit.begin({urls}, {{ element, trigger, props, server, upload, watch }});"
-
-
-def _scripts() -> str:
-    names = ("vendor/marked.umd.js", "vendor/purify.min.js", "login_ended.js", "kit.js")
-    files = [ASSETS / name for name in names]
-    return "".join(f'<script src="{static_url(file)}"></script>' for file in files)
 
 
 ODD_QUERY = "This call has no named values. Reload the page."

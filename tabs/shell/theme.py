@@ -4,6 +4,7 @@ from pathlib import Path
 
 import gradio as gr
 
+from tabs.shell.scripts import HEAD_TAG
 from workbench.core.assets import ASSETS
 
 CSS_PATHS = [ASSETS / "style.css"]
@@ -27,7 +28,7 @@ def _font_face(family: str, file: str) -> str:
     )
 
 
-EARLY_SCRIPT = (ASSETS / "theme.js").read_text(encoding="utf-8")
+EARLY_SCRIPT = (ASSETS / "js" / "theme.js").read_text(encoding="utf-8")
 """The one script that stands in the page itself; the page's policy names it by its hash."""
 
 
@@ -37,7 +38,7 @@ def _head() -> str:
     return (
         f'<link rel="icon" type="image/svg+xml" href="{icon}">'
         '<meta name="color-scheme" content="light dark">'
-        f"<script>{EARLY_SCRIPT}</script>"
+        f"<script>{EARLY_SCRIPT}</script>{HEAD_TAG}"
     )
 
 

@@ -63,7 +63,7 @@ def _use(home: Home, browser: Browser, url: str, loads: int, jobs: int) -> None:
 def _load(page: Page, url: str) -> None:
     page.goto(url)
     page.get_by_role("tab", name="Jobs", exact=True).wait_for()
-    page.wait_for_function("window.wbMark")
+    page.wait_for_function("document.documentElement.dataset.shelfMark")
 
 
 def _job(home: Home, number: int) -> Job:

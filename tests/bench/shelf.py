@@ -87,8 +87,11 @@ def _refresh(home: Home, server: psutil.Process, pages: list[Page]) -> float:
         add_dataset(home, number)
     add_job(home, number)
     for page in pages:
-        page.wait_for_function("mark => window.wbMark && window.wbMark !== mark", arg=page.evaluate("window.benchMark"))
-        page.evaluate("window.benchMark = window.wbMark")
+        page.wait_for_function(
+            "mark => document.documentElement.dataset.shelfMark && document.documentElement.dataset.shelfMark !== mark",
+            arg=page.evaluate("window.benchMark"),
+        )
+        page.evaluate("window.benchMark = document.documentElement.dataset.shelfMark")
     time.sleep(WINDOW)
     assert (home.models / name).is_dir()
     return _cpu(server) - before - idle * (time.monotonic() - began)
@@ -110,8 +113,8 @@ def _opened(browser: Browser, url: str) -> Page:
     page = browser.new_context(viewport={"width": 1366, "height": 768}).new_page()
     page.goto(url)
     page.get_by_role("tab", name="Jobs", exact=True).wait_for()
-    page.wait_for_function("window.wbMark")
-    page.evaluate("window.benchMark = window.wbMark")
+    page.wait_for_function("document.documentElement.dataset.shelfMark")
+    page.evaluate("window.benchMark = document.documentElement.dataset.shelfMark")
     return page
 
 

@@ -13,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tabs.shell import kit
 from tabs.shell import theme as look
+from tabs.shell.scripts import script_route
 from workbench.core.errors import SpecError
 from workbench.merging.catalogue import methods
 from workbench.merging.recipe import Recipe
@@ -386,7 +387,7 @@ def _pieces(lab: Lab) -> None:
 def serve(demo: gr.Blocks, port: int | None = None, block: bool = False) -> str:
     """Launch as app.py does; returns the address."""
     gr.set_static_paths(kit.static_paths())
-    _, url, _ = demo.launch(
+    app, url, _ = demo.launch(
         server_name="127.0.0.1",
         server_port=port,
         prevent_thread_lock=not block,
@@ -399,6 +400,7 @@ def serve(demo: gr.Blocks, port: int | None = None, block: bool = False) -> str:
         ssr_mode=False,
         enable_monitoring=False,
     )
+    app.router.routes.insert(0, script_route())
     return url
 
 

@@ -69,7 +69,7 @@ def test_a_change_reaches_every_browser_and_only_what_shows_it(app: App, page: P
     for one in (page, other):
         one.goto(app.url)
         expect(one.locator("#models-table")).to_contain_text("Page 1 of 3 · 45")
-    page.wait_for_function("window.wbMark")
+    page.wait_for_function("document.documentElement.dataset.shelfMark")
     sent = Sent(page)
     add_model(app.home, 45)
     for one in (page, other):
@@ -78,11 +78,11 @@ def test_a_change_reaches_every_browser_and_only_what_shows_it(app: App, page: P
     expect(page.get_by_role("option", name="model-00045", exact=True)).to_have_count(1)
     parts = sent.parts()
     assert "model-00045" in parts and "set-00001" not in parts and "made-00150" not in parts
-    mark = page.evaluate("window.wbMark")
+    mark = page.evaluate("document.documentElement.dataset.shelfMark")
     add_job(app.home, COUNT)
     tab(other, "Jobs")
     expect(other.locator("#jobs-table")).to_contain_text(f"SFT made-{COUNT:05}")
-    page.wait_for_function("mark => window.wbMark !== mark", arg=mark)
+    page.wait_for_function("mark => document.documentElement.dataset.shelfMark !== mark", arg=mark)
     parts = sent.parts()
     assert f"made-{COUNT:05}" in parts and "model-00045" not in parts
     other.context.close()

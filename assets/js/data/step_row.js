@@ -1,0 +1,160 @@
+// @ts-nocheck
+/* Part of DataSteps: one step of the recipe: its number, title, settings in short, what it did, and its form. */
+import { settingsSection, shortSettings } from "../forms/fields.js";
+import { button, h, setText, statusChip } from "../lib/dom.js";
+import { formatDuration } from "../lib/format.js";
+import { touchedPage } from "./touched_rows.js";
+
+const WHAT = [
+  ["removed", "−", "rows taken out"],
+  ["changed", "~", "rows changed"],
+  ["flagged", "⚑", "rows flagged"],
+];
+
+/**
+ * The row of one step. `act`: {move(by), remove(), changed(), look(what), shelf(), ask, restore}. Returns {node, step,
+ * info, draw({number, count, last, done, state, problems})}: `done` is what the step did, null if that is not known.
+ */
+export function stepRow(step, info, act) {
+  const node = h("li", "wb-ds-step"),
+    line = h("div", "wb-ds-line"),
+    body = h("div", "wb-ds-body");
+  const number = h("span", "wb-ds-number"),
+    head = button("wb-ds-title", "", toggle),
+    wrong = h("div", "wb-ds-problems");
+  const title = h("b", "", info.title),
+    short = h("span", "wb-ds-short"),
+    counts = h("span", "wb-ds-counts");
+  const up = button("wb-mb-icon", "↑", () => act.move(-1), "Move up (Alt+↑)");
+  const down = button("wb-mb-icon", "↓", () => act.move(1), "Move down (Alt+↓)");
+  const gone = button("wb-mb-icon", "✕", act.remove, "Remove");
+  const page = touchedPage({ ask: act.ask, restore: act.restore, close: () => look("") });
+  const view = { node, step, info, head, up, down, draw, controls: [], open: false };
+  for (const one of [up, down, gone]) one.setAttribute("aria-label", `${one.title.split(" (")[0]}: ${info.title}`);
+  node.dataset.method = step.method;
+  head.append(title, short);
+  line.append(number, head, counts, up, down, gone);
+  node.append(line, wrong, body, page.node);
+  body.hidden = page.node.hidden = true;
+  head.setAttribute("aria-expanded", "false");
+  line.addEventListener("keydown", (event) => {
+    if (!event.altKey || !["ArrowUp", "ArrowDown"].includes(event.key)) return;
+    event.preventDefault();
+    act.move(event.key === "ArrowUp" ? -1 : 1);
+  });
+
+  function toggle() {
+    view.open = !view.open;
+    if (view.open && !body.childElementCount) fill();
+    body.hidden = !view.open;
+    head.setAttribute("aria-expanded", String(view.open));
+  }
+
+  function fill() {
+    const about = [info.summary, info.more].filter(Boolean).join(" ");
+    const section = settingsSection(
+      info.by_hand ? [] : info.fields,
+      step,
+      act.shelf,
+      act.changed,
+      withLinks(h("p", "wb-ds-about"), about),
+      info.title,
+    );
+    view.controls = section.controls;
+    body.append(section.node);
+    if (info.by_hand) body.append(h("p", "wb-ds-about", "Rows are edited, deleted and added under Rows."));
+    const kept = step.restored?.length;
+    if (kept) body.append(h("p", "wb-ds-about", `${kept} rows are kept as they were.`));
+    if (!view.controls.length && !info.by_hand) body.append(h("p", "wb-ds-about", "It has no settings."));
+  }
+
+  function look(what) {
+    const shut = !what || (!page.node.hidden && page.what === what);
+    page.node.hidden = shut;
+    counts
+      .querySelectorAll("button")
+      .forEach((one) => one.setAttribute("aria-expanded", String(!shut && one.dataset.what === what)));
+    if (!shut) page.show(what);
+  }
+
+  function draw({ place, last, done, state, problems }) {
+    setText(number, place + 1);
+    setText(short, shortSettings(info, step));
+    short.title = short.textContent;
+    up.disabled = place === 0;
+    down.disabled = last;
+    node.classList.toggle("is-unsaved", state === "unsaved");
+    drawCounts(done, state);
+    const named = new Set(view.controls.map((one) => one.name));
+    for (const one of view.controls)
+      one.say(
+        problems
+          .filter((p) => p.field === one.name)
+          .map(sentence)
+          .join(" "),
+      );
+    const rest = problems.filter((one) => !view.open || !named.has(one.field));
+    const notes = (done?.notes || []).map((text) => h("div", "wb-ds-notes", text));
+    wrong.replaceChildren(...rest.map((one) => h("div", "wb-note is-error", withField(info, one))), ...notes);
+    if (!done) {
+      page.node.hidden = true;
+    }
+  }
+
+  function drawCounts(done, state) {
+    const key = JSON.stringify([done, state]);
+    if (counts.dataset.key === key) return;
+    counts.dataset.key = key;
+    if (!done) {
+      counts.replaceChildren(
+        statusChip(state === "again" ? "idle" : "queued", state === "again" ? "runs again" : "not applied yet"),
+      );
+      return;
+    }
+    const open = page.node.hidden ? "" : page.what;
+    const [given, left] = [done.given, done.left].map((number) => number.toLocaleString("en-US"));
+    const flow = h("span", "wb-ds-flow", `${given} → ${left}`);
+    const wanted = WHAT.filter(([name]) => done[name] || (step.restored?.length && name === open));
+    const seen = wanted.map(([name, sign, words]) => {
+      const one = button(
+        `wb-ds-count is-${name}`,
+        `${sign}${done[name].toLocaleString("en-US")}`,
+        () => look(name),
+        `${done[name].toLocaleString("en-US")} ${words}: show them`,
+      );
+      one.dataset.what = name;
+      one.setAttribute("aria-expanded", String(name === open));
+      one.setAttribute("aria-label", `${one.title} (${info.title})`);
+      return one;
+    });
+    if (done.added)
+      seen.push(
+        Object.assign(h("span", "wb-ds-count", `+${done.added.toLocaleString("en-US")}`), {
+          title: `${done.added} rows added`,
+        }),
+      );
+    counts.replaceChildren(flow, ...seen, h("span", "wb-ds-seconds", seconds(done.seconds)));
+  }
+
+  return view;
+}
+
+export const sentence = (problem) => [problem.message, problem.remedy].filter(Boolean).join(" ");
+const seconds = (value) => (value < 0.1 ? "<0.1 s" : value < 10 ? `${value.toFixed(1)} s` : formatDuration(value));
+
+/** A text in `node`, its addresses as links. */
+function withLinks(node, text) {
+  for (const part of text.split(/(https:\/\/[^\s,)]+[^\s,).])/)) {
+    if (!part.startsWith("https://")) {
+      node.append(part);
+      continue;
+    }
+    node.append(Object.assign(h("a", "", part.slice(8)), { href: part, target: "_blank", rel: "noopener noreferrer" }));
+  }
+  return node;
+}
+
+function withField(info, problem) {
+  const field = info.fields.find((one) => one.name === problem.field);
+  return field ? `${field.label}: ${sentence(problem)}` : sentence(problem);
+}

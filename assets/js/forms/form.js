@@ -1,0 +1,141 @@
+// @ts-nocheck
+/* js_on_load of a form made of the fields of a spec, after its part `fields`. props: value ({field: what was set}; what is
+   as usual need not be there), form ({main, rest, more, lists}). server.lists({have: {list: tag}}) gives {list: {tag,
+   choices: [[label, value, tag?], …]}} for the lists that are not as they were.
+   Triggers 'input' after every change; a value set from elsewhere is drawn anew and left as it is. */
+import { h, setText } from "../lib/dom.js";
+import { poll } from "../lib/polling.js";
+import { shelf } from "../shelf/mark.js";
+import { fieldControl, fitting, grid, isAnyChanged, usualMethod } from "./fields.js";
+
+export function mount({ element, props, server, trigger, watch }) {
+  const root = element.querySelector(".wb-form");
+  const all = [...props.form.main, ...props.form.rest],
+    fitted = all.filter((field) => field.fits);
+  const tags = {}; // {list: which state of it this form has}
+  const kept = {}; // {field: {method: what was set of it}}: it stays while another method is looked at
+
+  let settings = clone(props.value || {}),
+    lists = null,
+    mark = null,
+    stale = true,
+    turn = 0;
+  let sent = "",
+    controls = [],
+    open = false,
+    suited = suitedNow(),
+    more = null;
+
+  function clone(value) {
+    return JSON.parse(JSON.stringify(value));
+  }
+
+  function draw() {
+    const main = controlsOf(props.form.main),
+      rest = controlsOf(props.form.rest);
+    controls = [...main, ...rest];
+    root.replaceChildren(grid(main));
+    if (!rest.length) return;
+    const fold = h("details", "wb-form-more");
+    fold.open = open;
+    fold.addEventListener("toggle", () => {
+      open = fold.open;
+    });
+    more = h("summary");
+    fold.append(more, grid(rest));
+    root.append(fold);
+    tellFolded();
+  }
+
+  /** How many settings that are folded away differ from their defaults. */
+  function tellFolded() {
+    const count = props.form.rest.filter((field) => isAnyChanged(field, settings[field.name])).length;
+    if (more) setText(more, props.form.more + (count ? ` · ${count} changed` : ""));
+  }
+
+  function controlsOf(fields) {
+    return fields.map((field) => fieldControl(field, settings, () => lists || {}, changed, kept));
+  }
+
+  function changed() {
+    suit();
+    tellFolded();
+    publish();
+    trigger("input");
+  }
+
+  function publish() {
+    sent = JSON.stringify(settings);
+    props.value = JSON.parse(sent);
+  }
+
+  /** What each method field was last made to fit. */
+  function suitedNow() {
+    return Object.fromEntries(fitted.map((field) => [field.name, settings[field.fits.field] ?? ""]));
+  }
+
+  /** Empty choices fill themselves; a method that cannot work on what was just chosen gives way to one that can. A method
+   *  chosen by hand, or together with what it cannot work on, stays: the server says why. Says whether it set anything. */
+  function suit() {
+    const filled = new Set();
+    for (const field of all) {
+      const options = lists?.[field.list] || [];
+      if (!field.first || settings[field.name] || !options.length) continue;
+      settings[field.name] = options[0][1];
+      filled.add(field.name);
+    }
+    let set = filled.size > 0;
+    for (const field of fitted) {
+      const on = settings[field.fits.field] ?? "";
+      if (suited[field.name] === on) continue;
+      suited[field.name] = on;
+      if (filled.has(field.fits.field) && settings[field.name]) continue;
+      const usual = usualMethod(field),
+        fits = fitting(field, settings, lists || {});
+      const fit = field.methods.filter((one) => !one.unavailable && fits(one.method)).map((one) => one.method);
+      if (fits(settings[field.name]?.method ?? usual) || !fit.length) continue;
+      const method = fit.includes(usual) ? usual : fit[0];
+      settings[field.name] = { method, ...(kept[field.name]?.[method] || {}) };
+      set = true;
+    }
+    controls.forEach((one) => one.refresh?.());
+    return set;
+  }
+
+  async function refresh() {
+    const now = shelf.mark;
+    if (!stale && now === mark) return 400;
+    const mine = ++turn,
+      reply = await server.lists({ have: tags }).catch(() => null);
+    if (mine !== turn) return 1;
+    if (!reply || reply.error) return 2000;
+    mark = now;
+    stale = false;
+    for (const [name, list] of Object.entries(reply)) {
+      tags[name] = list.tag;
+      lists = { ...lists, [name]: list.choices };
+    }
+    lists ||= {};
+    if (suit()) {
+      publish();
+      trigger("input");
+    }
+    return 400;
+  }
+
+  function begin() {
+    settings = clone(props.value || {});
+    sent = JSON.stringify(settings);
+    suited = suitedNow();
+    draw();
+    stale = true; // what was set from elsewhere may be newer than the lists
+    turn++;
+    poke();
+  }
+
+  draw();
+  const poke = props.form.lists ? poll(root, refresh) : () => {};
+  watch("value", () => {
+    if (JSON.stringify(props.value || {}) !== sent) begin();
+  });
+}

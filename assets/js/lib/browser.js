@@ -1,0 +1,67 @@
+// @ts-nocheck
+/* What browsers do in more than one way, or not everywhere. */
+import { h } from "./dom.js";
+
+const scripts = new Map();
+
+/** Load a script that is no module, once; resolves when it has run. */
+export function loadScript(url) {
+  if (!scripts.has(url)) {
+    scripts.set(
+      url,
+      new Promise((resolve, reject) => {
+        const node = document.createElement("script");
+        node.src = url;
+        node.onload = resolve;
+        node.onerror = () => {
+          scripts.delete(url);
+          reject(new Error(`Could not load ${url}`));
+        };
+        document.head.appendChild(node);
+      }),
+    );
+  }
+  return scripts.get(url);
+}
+
+/** Puts a text on the clipboard; resolves to whether it is there. */
+export async function copyText(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    /* plain http: the old way below */
+  }
+  const area = h("textarea");
+  area.value = text;
+  area.style.cssText = "position:fixed;opacity:0";
+  document.body.append(area);
+  area.select();
+  const done = document.execCommand("copy");
+  area.remove();
+  return done;
+}
+
+/** Random id, also where `crypto.randomUUID` is missing (plain http on another host). */
+export function uuid() {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (b) => b.toString(16).padStart(2, "0")).join("");
+}
+
+/** Reads and writes localStorage; quietly does nothing where it is forbidden. */
+export const storage = {
+  get(key) {
+    try {
+      return localStorage.getItem(key);
+    } catch {
+      return null;
+    }
+  },
+  set(key, value) {
+    try {
+      localStorage.setItem(key, value);
+    } catch {
+      /* private window */
+    }
+  },
+};

@@ -1,0 +1,53 @@
+// @ts-nocheck
+/* An ended login: noticed with the first call that is refused for it, whoever made that call, and said at the top of
+   the page until somebody has logged in again, in any tab. What is open in the page stays as it is. */
+
+const LOOK = 5000;
+const call = window.fetch.bind(window);
+let ended = false,
+  bar = null,
+  timer = 0;
+
+window.fetch = async (...given) => {
+  const reply = await call(...given);
+  if (reply.status === 401) end();
+  return reply;
+};
+
+function end() {
+  if (ended) return;
+  ended = true;
+  bar ||= build();
+  document.body.prepend(bar);
+  timer = setInterval(look, LOOK);
+}
+
+function build() {
+  const box = document.createElement("div"),
+    link = document.createElement("a");
+  box.className = "wb-login-ended";
+  box.setAttribute("role", "alert");
+  link.href = "login";
+  link.target = "_blank";
+  link.textContent = "Log in again";
+  box.append("Your login has ended. ", link, " in a new tab; what is open here is kept.");
+  return box;
+}
+
+/** Ask whether there is a login again; another tab may have made it. */
+async function look() {
+  if (!ended || document.hidden) return;
+  const reply = await call("gradio_api/login_check").catch(() => null);
+  if (!reply?.ok || !ended) return;
+  ended = false;
+  clearInterval(timer);
+  bar.remove();
+  document.dispatchEvent(new Event("wb-login"));
+}
+
+document.addEventListener("visibilitychange", look);
+window.addEventListener("focus", look);
+
+/** Why a call came to nothing. */
+export const unreachedText = () =>
+  ended ? "Your login has ended. Log in again in another tab." : "The server could not be reached.";

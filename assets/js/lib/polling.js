@@ -1,0 +1,47 @@
+// @ts-nocheck
+import { isVisible } from "./dom.js";
+
+/**
+ * Call `step` for as long as `element` is in the page and can be seen. `step` resolves to the pause in
+ * milliseconds before its next call. Returns a function that makes the next call happen now.
+ */
+export function poll(element, step) {
+  let timer = 0,
+    running = false,
+    again = false;
+  async function tick() {
+    clearTimeout(timer);
+    if (!element.isConnected) return stop();
+    if (running) {
+      again = true;
+      return;
+    }
+    let pause = 400;
+    if (isVisible(element)) {
+      running = true;
+      try {
+        pause = (await step()) || 1000;
+      } catch (error) {
+        console.error(error);
+        pause = 2000;
+      }
+      running = false;
+    }
+    if (again) {
+      again = false;
+      pause = 0;
+    }
+    timer = setTimeout(tick, pause);
+  }
+  function stop() {
+    document.removeEventListener("wb-poke", tick);
+    document.removeEventListener("visibilitychange", tick);
+  }
+  document.addEventListener("wb-poke", tick);
+  document.addEventListener("visibilitychange", tick);
+  tick();
+  return tick;
+}
+
+/** Every live component asks the server now instead of at its next turn. */
+export const pollNow = () => document.dispatchEvent(new Event("wb-poke"));

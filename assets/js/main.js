@@ -1,0 +1,35 @@
+// @ts-nocheck
+/* The page's own components. Each is a gr.HTML whose script calls `mount` with what Gradio gives it; its module is
+   loaded when the first of its kind is drawn. */
+import "./lib/login.js";
+import { emptyState } from "./lib/dom.js";
+
+export { takeStates } from "./shelf/pulse.js";
+
+const COMPONENTS = {
+  chat_grid: () => import("./chat/grid.js"),
+  data_format: () => import("./data/format.js"),
+  data_rows: () => import("./data/rows.js"),
+  data_steps: () => import("./data/steps.js"),
+  form: () => import("./forms/form.js"),
+  ladder: () => import("./compress/ladder.js"),
+  live_run: () => import("./run/live_run.js"),
+  merge_builder: () => import("./merge/builder.js"),
+  pulse: () => import("./shelf/pulse.js"),
+  shelf_table: () => import("./shelf/table.js"),
+  token_view: () => import("./data/token_view.js"),
+  vote_pad: () => import("./label/vote_pad.js"),
+};
+
+/** Draws a component into its element; says so there when its module cannot be loaded. */
+export async function mount(name, scope) {
+  let component;
+  try {
+    component = await COMPONENTS[name]();
+  } catch (error) {
+    console.error(error);
+    scope.element.replaceChildren(emptyState(["This part of the page could not be loaded", "", "Reload the page."]));
+    return;
+  }
+  component.mount(scope);
+}

@@ -1,0 +1,159 @@
+// @ts-nocheck
+/* Part of MergeBuilder: small controls, and the list of whole models with what each brings along. */
+import { uuid } from "../lib/browser.js";
+import { button, h } from "../lib/dom.js";
+import { takesBase } from "./recipe_rules.js";
+
+/** A row of choices of which one holds. */
+export function segmented(options, label, onPick) {
+  const node = h("div", "wb-mb-seg"),
+    buttons = new Map();
+  node.setAttribute("role", "group");
+  node.setAttribute("aria-label", label);
+  for (const [value, text] of options)
+    buttons.set(
+      value,
+      button("", text, () => onPick(value)),
+    );
+  node.append(...buttons.values());
+  const show = (chosen) => buttons.forEach((one, value) => one.setAttribute("aria-pressed", String(value === chosen)));
+  return { node, show };
+}
+
+/** Buttons that move an item up and down its list; the focus goes with it. */
+export function mover(items, i, after, list) {
+  return [
+    [-1, "↑", "Move up"],
+    [1, "↓", "Move down"],
+  ].map(([step, sign, title]) => {
+    const node = button(
+      "wb-mb-icon",
+      sign,
+      () => {
+        const to = i + step;
+        [items[i], items[to]] = [items[to], items[i]];
+        after();
+        const found = [...list.children[to].querySelectorAll("button")].filter((one) => one.title === title);
+        (found[0].disabled ? list.children[to].querySelector(".wb-mb-icon:not(:disabled)") : found[0])?.focus();
+      },
+      title,
+    );
+    node.disabled = i + step < 0 || i + step >= items.length;
+    return node;
+  });
+}
+
+/** A labelled control. */
+export function field(label, control, help = "", className = "") {
+  const node = h("label", `wb-mb-field ${className}`);
+  node.append(h("span", "", label), control);
+  if (help) node.title = help;
+  return node;
+}
+
+/** The list of whole models: which, which is the base, and each one's settings. */
+export function modelsEditor(app) {
+  const node = h("div", "wb-mb-models"),
+    list = h("div", "wb-mb-list"),
+    none = h("label", "wb-mb-base");
+  const group = `base-${uuid().slice(0, 8)}`,
+    noBase = baseRadio(group, () => setBase(undefined));
+  none.append(noBase, document.createTextNode("no base model"));
+  const add = button("wb-button", "Add model", () => {
+    app.recipe.models.push({ model: app.firstModel(sources().map((one) => one.model)), ...app.rules.startOf() });
+    rebuild();
+    app.changed();
+    rows.at(-1).pick.focus();
+  });
+  const foot = h("div", "wb-mb-foot");
+  foot.append(add, none);
+  node.append(list, foot);
+  let rows = [];
+
+  const sources = () => app.recipe.models || [];
+
+  function setBase(model) {
+    app.rules.setBase(model);
+    rebuild();
+    app.changed();
+    (rows.find((row) => row.radio.checked)?.radio || noBase).focus();
+  }
+
+  function modelRow(source, i) {
+    const node = h("section", "wb-mb-model"),
+      line = h("div", "wb-mb-line"),
+      host = h("div", "wb-mb-host");
+    const base = h("label", "wb-mb-base"),
+      radio = baseRadio(group, () => setBase(source.model));
+    base.append(radio, document.createTextNode("base"));
+    base.title = "What the others are measured against.";
+    const pick = app.modelSelect(source.model, (model) => {
+      const alone = !sources().some((one) => one !== source && one.model === source.model);
+      if (app.recipe.base_model === source.model && alone) app.recipe.base_model = model;
+      source.model = model;
+      sync();
+      app.changed();
+    });
+    const settings = h("div", "wb-mb-settings"),
+      controls = app.sourceControls(source, settings, host);
+    const remove = button(
+      "wb-mb-icon",
+      "✕",
+      () => {
+        const all = sources();
+        all.splice(i, 1);
+        if (app.recipe.base_model === source.model) {
+          app.rules.setBase(app.method()?.base === "required" ? all[0]?.model : undefined);
+        }
+        rebuild();
+        app.changed();
+        (rows[Math.min(i, rows.length - 1)]?.pick || add).focus();
+      },
+      "Remove model",
+    );
+    line.append(
+      base,
+      pick,
+      settings,
+      ...mover(
+        sources(),
+        i,
+        () => {
+          rebuild();
+          app.changed();
+        },
+        list,
+      ),
+      remove,
+    );
+    if (controls.length > 1) node.append(line, settings, host);
+    else node.append(line, host);
+    return { node, source, base, radio, pick, settings, controls };
+  }
+
+  function sync() {
+    const takes = takesBase(app.method());
+    none.hidden = app.method()?.base !== "optional";
+    noBase.checked = !app.recipe.base_model;
+    for (const { source, base, radio, pick, controls } of rows) {
+      base.hidden = !takes;
+      radio.checked = source.model === app.recipe.base_model;
+      app.fillModels(pick, source.model);
+      controls.forEach((control) => control.sync());
+    }
+  }
+
+  function rebuild() {
+    rows = sources().map(modelRow);
+    list.replaceChildren(...rows.map((row) => row.node));
+    sync();
+  }
+
+  return { node, rebuild, sync };
+}
+
+function baseRadio(group, onPick) {
+  const node = Object.assign(h("input"), { type: "radio", name: group });
+  node.addEventListener("change", onPick);
+  return node;
+}

@@ -1,0 +1,72 @@
+// @ts-nocheck
+/* Dark mode: remembers the person's choice, applies it early and keeps it when Gradio sets its own. */
+(() => {
+  if (window.wbTheme) return;
+  const KEY = "workbench.theme";
+  const read = () => {
+    try {
+      return localStorage.getItem(KEY);
+    } catch {
+      return null;
+    }
+  };
+  const write = (mode) => {
+    try {
+      localStorage.setItem(KEY, mode);
+    } catch {
+      /* private window */
+    }
+  };
+
+  function apply() {
+    const wanted = read();
+    if (!wanted || !document.body) return;
+    const dark = wanted === "dark";
+    if (document.body.classList.contains("dark") !== dark) document.body.classList.toggle("dark", dark);
+  }
+
+  function toggle() {
+    write(document.body.classList.contains("dark") ? "light" : "dark");
+    apply();
+  }
+
+  document.addEventListener("click", (event) => {
+    if (event.target.closest?.("[data-wb-theme]")) toggle();
+  });
+  function start() {
+    apply();
+    new MutationObserver(apply).observe(document.body, { attributes: true, attributeFilter: ["class"] });
+  }
+  if (document.body) start();
+  else document.addEventListener("DOMContentLoaded", start);
+  window.wbTheme = { toggle };
+})();
+
+/* A reload comes back to the tab it left. */
+(() => {
+  const KEY = "workbench.tab";
+  const tabs = () => [...document.querySelectorAll('#tabs > .tab-wrapper button[role="tab"]')];
+  document.addEventListener("click", (event) => {
+    const tab = event.target.closest?.('#tabs > .tab-wrapper button[role="tab"]');
+    if (tab)
+      try {
+        localStorage.setItem(KEY, tab.textContent.trim());
+      } catch {
+        /* storage is off */
+      }
+  });
+  let wanted = null;
+  try {
+    wanted = localStorage.getItem(KEY);
+  } catch {
+    /* storage is off */
+  }
+  if (!wanted) return;
+  const timer = setInterval(() => {
+    const tab = tabs().find((one) => one.textContent.trim() === wanted);
+    if (!tab) return;
+    clearInterval(timer);
+    if (tab.getAttribute("aria-selected") !== "true") tab.click();
+  }, 60);
+  setTimeout(() => clearInterval(timer), 8000);
+})();

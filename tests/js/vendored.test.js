@@ -1,0 +1,18 @@
+/* What lies in assets/vendor is what the packages named here brought, whose digests the lockfile holds. */
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import test from "node:test";
+
+const FILES = {
+  "marked.esm.js": "marked/lib/marked.esm.js",
+  "marked-LICENSE.txt": "marked/LICENSE",
+  "purify.es.mjs": "dompurify/dist/purify.es.mjs",
+  "dompurify-LICENSE.txt": "dompurify/LICENSE",
+};
+
+for (const [name, source] of Object.entries(FILES)) {
+  test(`${name} is as it was published`, () => {
+    const vendored = readFileSync(new URL(`../../assets/vendor/${name}`, import.meta.url));
+    assert.deepEqual(vendored, readFileSync(new URL(`node_modules/${source}`, import.meta.url)));
+  });
+}
