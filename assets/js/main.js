@@ -1,4 +1,3 @@
-// @ts-nocheck
 /* The page's own components. Each is a gr.HTML whose script calls `mount` with what Gradio gives it; its module is
    loaded when the first of its kind is drawn. */
 import "./lib/login.js";
@@ -21,7 +20,11 @@ const COMPONENTS = {
   vote_pad: () => import("./label/vote_pad.js"),
 };
 
-/** Draws a component into its element; says so there when its module cannot be loaded. */
+/**
+ * Draws a component into its element; says so there when its module cannot be loaded.
+ * @param {keyof typeof COMPONENTS} name
+ * @param {import("./lib/component.js").Scope<any, any>} scope
+ */
 export async function mount(name, scope) {
   let component;
   try {

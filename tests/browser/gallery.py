@@ -14,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from tabs.shell import kit
 from tabs.shell import theme as look
 from tabs.shell.scripts import script_route
+from workbench.chat.conversation import Chat
 from workbench.core.errors import SpecError
 from workbench.merging.catalogue import methods
 from workbench.merging.recipe import Recipe
@@ -49,7 +50,7 @@ class Lab:
         self.calls: list[dict[str, Any]] = []
         self.fail_votes = 0
         self.slow = 0.0
-        self.chat_version, self.words, self.speaking = 1, 0, False
+        self.chat, self.words, self.speaking = Chat("lab"), 0, False
         self.panes = 3
         self.seen_chat = ""
         self.shelf = self._shelf()
@@ -118,35 +119,24 @@ class Lab:
         self.seen_chat = query["chat"]
         if self.speaking:
             self.words += 4
-            self.chat_version += 1
             self.speaking = self.words < len(ANSWER.split(" "))
-        if query["version"] == self.chat_version:
-            return {"version": self.chat_version, "panes": None, "busy": self.speaking}
-        return {"version": self.chat_version, "busy": self.speaking, "panes": self._panes()}
+        if self.words:
+            self._answer()
+        return self.chat.reply(query)
 
-    def _panes(self) -> list[dict[str, Any]]:
+    def _answer(self) -> None:
         names = ["SmolLM2-135M", "my-lora", "my-lora-dpo", "merged-q4"][: self.panes]
         state = "streaming" if self.speaking else "done"
         said = self.text + " ".join(ANSWER.split(" ")[: self.words])
-        return (
-            [
-                {
-                    "title": self.text or name,
-                    "weights": self.text or f"models/{name} · bf16",
-                    "note": self.text,
-                    "color": "abcd"[i],
-                    "state": state if i != 3 else "error",
-                    "error": self.text or "Not enough memory to load it.",
-                    "messages": [
-                        {"role": "user", "text": self.text or "What does a LoRA adapter do?"},
-                        {"role": "assistant", "text": said, "stats": self.text or f"{self.words} tokens · 42 tokens/s"},
-                    ],
-                }
-                for i, name in enumerate(names)
-            ]
-            if self.words
-            else []
-        )
+        if not self.chat.panes:
+            self.chat.begin([self.text or name for name in names], "")
+        for index, (pane, name) in enumerate(zip(self.chat.panes, names, strict=True)):
+            pane.weights, pane.note = self.text or f"models/{name} · bf16", self.text
+            pane.state, pane.error = state if index != 3 else "error", self.text or "Not enough memory to load it."
+            question = {"role": "user", "content": self.text or "What does a LoRA adapter do?"}
+            pane.messages = [question, {"role": "assistant", "content": said}]
+            pane.stats = {1: self.text or f"{self.words} tokens · 42 tokens/s"}
+        self.chat.version = self.words
 
     # -- votes
     def next_pair(self, query: dict[str, Any], **extra: Any) -> dict[str, Any]:

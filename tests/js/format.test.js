@@ -3,6 +3,7 @@ import test from "node:test";
 import { formatDuration, formatNumber } from "../../assets/js/lib/format.js";
 
 test("durations are seconds, minutes or hours", () => {
+  /** @type {[number, string][]} */
   const cases = [
     [0.4, "0 s"],
     [59.4, "59 s"],
@@ -17,6 +18,7 @@ test("durations are seconds, minutes or hours", () => {
 });
 
 test("numbers have about four digits", () => {
+  /** @type {[number, string][]} */
   const cases = [
     [0, "0"],
     [7, "7"],

@@ -6,10 +6,10 @@ import sys
 import threading
 import time
 from collections import OrderedDict
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from workbench.chat.conversation import Chat, Pane
 from workbench.core.children import child_environment
 from workbench.core.errors import Problems, UserError
 from workbench.core.home import Home
@@ -20,56 +20,6 @@ IDLE_SECONDS = 600
 MOST_CHATS = 200
 MOST_PANES = 4
 FINISHED = {"eos": "finished", "length": "cut at the token limit", "stopped": "stopped"}
-
-
-@dataclass
-class Pane:
-    """One model's side of a conversation."""
-
-    model: str
-    messages: list[dict[str, str]] = field(default_factory=list)
-    stats: dict[int, str] = field(default_factory=dict)
-    weights: str = ""
-    state: str = "idle"
-    error: str = ""
-    note: str = ""
-
-    def view(self, color: str) -> dict[str, Any]:
-        shown = [
-            {"role": message["role"], "text": message["content"], "stats": self.stats.get(index, "")}
-            for index, message in enumerate(self.messages)
-            if message["role"] != "system"
-        ]
-        return {
-            "title": self.model,
-            "weights": self.weights,
-            "note": self.note,
-            "color": color,
-            "messages": shown,
-            "state": self.state,
-            "error": self.error,
-        }
-
-
-@dataclass
-class Chat:
-    """A conversation held with several models at once."""
-
-    id: str
-    panes: list[Pane] = field(default_factory=list)
-    system: str = ""
-    version: int = 0
-    attempt: int = 0
-    turn: int = 0
-
-    @property
-    def key(self) -> str:
-        """What the chat process calls this turn, so that words of an earlier one are told apart."""
-        return f"{self.turn}:{self.id}"
-
-    @property
-    def busy(self) -> bool:
-        return any(pane.state in ("waiting", "streaming") for pane in self.panes)
 
 
 class ChatService:
@@ -99,12 +49,12 @@ class ChatService:
         self._check(chat, models, text)
         with self._lock:
             if [pane.model for pane in chat.panes] != models or chat.system != system:
-                chat.panes, chat.system = [Pane(model) for model in models], system
+                chat.begin(models, system)
             for pane in chat.panes:
                 if system and not pane.messages:
                     pane.messages.append({"role": "system", "content": system})
-                if pane.messages and pane.messages[-1]["role"] == "user":
-                    pane.messages.pop()  # its answer failed; two user turns in a row break many templates
+                # an answer that failed leaves two user turns in a row, which break many templates
+                chat.take_back(pane, "user")
                 pane.messages.append({"role": "user", "content": text.strip()})
         chat.attempt = 0
         self._ask(chat, decoding)
@@ -131,9 +81,7 @@ class ChatService:
             raise UserError("The last answer is still being written.", "Press Stop first.")
         with self._lock:
             for pane in chat.panes:
-                if pane.messages and pane.messages[-1]["role"] == "assistant":
-                    pane.stats.pop(len(pane.messages) - 1, None)
-                    pane.messages.pop()
+                chat.take_back(pane, "assistant")
         if not any(pane.messages and pane.messages[-1]["role"] == "user" for pane in chat.panes):
             raise UserError("There is nothing to answer again.", "Send a message first.")
         chat.attempt += 1
@@ -148,18 +96,15 @@ class ChatService:
         self.stop(chat_id)
         with self._lock:
             chat = self.chat(chat_id)
-            chat.panes = []
+            chat.begin([], "")
             chat.turn += 1
             chat.version += 1
 
     def poll(self, query: dict[str, Any]) -> dict[str, Any]:
-        """What the page draws, or panes None when nothing changed since `version`."""
-        chat = self.chat(str(query.get("chat") or ""))
+        """What changed since the page drew this chat; see `Chat.reply`."""
         with self._lock:
-            if chat.version == query.get("version") and not self._died():
-                return {"version": chat.version, "busy": chat.busy, "panes": None}
-            panes = [pane.view(color) for pane, color in zip(chat.panes, "abcd", strict=False)]
-            return {"version": chat.version, "busy": chat.busy, "panes": panes}
+            self._died()
+            return self.chat(str(query.get("chat") or "")).reply(query)
 
     def _ask(self, chat: Chat, decoding: Decoding) -> None:
         with self._lock:

@@ -1,140 +1,151 @@
-// @ts-nocheck
-/* js_on_load of ChatGrid. props: value ({chat: id}), empty. Texts come from server.poll, not from the value. */
+/* ChatGrid: answers of up to four models side by side. Its value is {chat: id}; texts come from server.poll, which sends
+   only what is new to this page, not from the value. */
 import { copyText, storage, uuid } from "../lib/browser.js";
-import { emptyState, h, setText } from "../lib/dom.js";
+import { rootOf } from "../lib/component.js";
+import { button, emptyState, h, setText } from "../lib/dom.js";
 import { markdown } from "../lib/markdown.js";
 import { poll } from "../lib/polling.js";
+import { cursorOf, merged, noConversation, pauseAfter } from "./panes.js";
 
+/** @import { Message, PaneData } from "./panes.js" */
+/** @typedef {ReturnType<typeof messageView>} MessageView */
+/** @typedef {ReturnType<typeof paneView>} PaneView */
+
+const KEY = "workbench.chat";
+const STATES = new Map([
+  ["waiting", "Waiting for its turn …"],
+  ["stopped", "Stopped"],
+]);
+
+function paneView() {
+  const node = h("section", "wb-pane"),
+    head = h("header", "wb-pane-head"),
+    title = h("div", "wb-pane-title"),
+    name = h("b"),
+    weights = h("div", "wb-pane-weights"),
+    note = h("div", "wb-hint"),
+    list = h("div", "wb-pane-list"),
+    status = h("div", "wb-pane-status");
+  title.append(h("i", "wb-pane-mark"), name);
+  head.append(title, weights, note);
+  list.setAttribute("role", "log");
+  node.append(head, list, status);
+  const view = { node, name, weights, note, list, status, messages: /** @type {MessageView[]} */ ([]), follow: true };
+  list.addEventListener("scroll", () => {
+    view.follow = list.scrollHeight - list.scrollTop - list.clientHeight < 30;
+  });
+  return view;
+}
+
+/** @param {string} role */
+function messageView(role) {
+  const node = h("div", `wb-msg is-${role === "user" ? "user" : "assistant"}`),
+    body = h("div", "wb-msg-body"),
+    stats = h("span", "wb-hint"),
+    foot = h("div", "wb-msg-foot");
+  const view = { node, body, stats, role, text: /** @type {string | null} */ (null) };
+  const copy = button("wb-copy", "Copy", async () => {
+    setText(copy, (await copyText(view.text || "")) ? "Copied" : "Could not copy");
+    setTimeout(() => setText(copy, "Copy"), 1200);
+  });
+  node.append(body);
+  foot.append(stats, copy);
+  if (role !== "user") node.append(foot);
+  return view;
+}
+
+/**
+ * @param {MessageView} view
+ * @param {Message} message
+ */
+function drawMessage(view, { text, stats }) {
+  if (view.text !== text) {
+    view.text = text;
+    if (view.role === "user") setText(view.body, text);
+    else view.body.replaceChildren(markdown(text));
+  }
+  setText(view.stats, stats);
+}
+
+/**
+ * @param {PaneView} view
+ * @param {PaneData} pane
+ */
+function drawPane(view, pane) {
+  const { messages } = pane,
+    isStreaming = pane.state === "streaming";
+  view.node.dataset.state = pane.state || "idle";
+  view.node.dataset.color = /^[a-d]$/.test(pane.color) ? pane.color : "a";
+  setText(view.name, pane.title);
+  setText(view.weights, pane.weights);
+  view.weights.title = pane.weights;
+  setText(view.note, pane.note);
+  const same = view.messages.findIndex(({ role }, index) => role !== messages[index]?.role);
+  if (same >= 0) for (const old of view.messages.splice(same)) old.node.remove();
+  for (const message of messages.slice(view.messages.length)) {
+    const added = messageView(message.role);
+    view.messages.push(added);
+    view.list.append(added.node);
+  }
+  view.messages.forEach((one, index) => {
+    drawMessage(one, messages[index]);
+    one.node.classList.toggle("is-streaming", isStreaming && index === messages.length - 1 && one.role !== "user");
+  });
+  view.list.setAttribute("aria-busy", String(isStreaming)); // an answer is read aloud when it is whole
+  const failed = pane.state === "error";
+  view.status.className = failed ? "wb-error" : "wb-pane-status";
+  setText(view.status, failed ? pane.error || "This model could not answer." : STATES.get(pane.state));
+  view.status.hidden = !view.status.textContent;
+  if (view.follow) view.list.scrollTop = view.list.scrollHeight;
+}
+
+/** @param {import("../lib/component.js").Scope<{ chat: string } | null>} scope */
 export function mount({ element, props, server, watch }) {
-  const root = element.querySelector(".wb-chat-grid");
-  const KEY = "workbench.chat";
-  const shown = { chat: "", version: -1, busy: false, panes: [] };
+  const root = rootOf(element, "wb-chat-grid");
+  let chat = "",
+    conversation = noConversation();
+  /** @type {PaneView[]} */
+  let views = [];
 
   /** A chat belongs to a browser: its id is remembered there and becomes the component's value. */
   function claim() {
-    if (props.value?.chat) return;
-    const chat = storage.get(KEY) || uuid();
-    storage.set(KEY, chat);
-    props.value = { chat };
+    if (props.value?.chat) return props.value.chat;
+    const id = storage.get(KEY) || uuid();
+    storage.set(KEY, id);
+    props.value = { chat: id };
+    return id;
   }
 
-  function pane() {
-    const node = h("section", "wb-pane");
-    const head = h("header", "wb-pane-head");
-    const title = h("div", "wb-pane-title");
-    const mark = h("i", "wb-pane-mark");
-    const name = h("b");
-    title.append(mark, name);
-    const weights = h("div", "wb-pane-weights");
-    const note = h("div", "wb-hint");
-    head.append(title, weights, note);
-    const list = h("div", "wb-pane-list");
-    const status = h("div", "wb-pane-status");
-    node.append(head, list, status);
-    const view = { node, name, weights, note, list, status, messages: [], follow: true };
-    list.addEventListener("scroll", () => {
-      view.follow = list.scrollHeight - list.scrollTop - list.clientHeight < 30;
-    });
-    return view;
-  }
-
-  function message(role) {
-    const node = h("div", `wb-msg is-${role === "user" ? "user" : "assistant"}`);
-    const body = h("div", "wb-msg-body");
-    node.append(body);
-    const view = { node, body, role, text: null, stats: null };
-    if (role !== "user") node.append(footer(view));
-    return view;
-  }
-
-  function footer(view) {
-    const line = h("div", "wb-msg-foot");
-    view.statsNode = h("span", "wb-hint");
-    const copy = h("button", "wb-copy", "Copy");
-    copy.type = "button";
-    copy.addEventListener("click", async () => {
-      setText(copy, (await copyText(view.text || "")) ? "Copied" : "Could not copy");
-      setTimeout(() => setText(copy, "Copy"), 1200);
-    });
-    line.append(view.statsNode, copy);
-    return line;
-  }
-
-  function fill(view, data) {
-    if (view.text !== data.text) {
-      view.text = data.text || "";
-      if (view.role === "user") setText(view.body, view.text);
-      else view.body.replaceChildren(markdown(view.text));
-    }
-    if (view.statsNode) setText(view.statsNode, data.stats || "");
-  }
-
-  const STATES = { waiting: "Waiting for its turn …", stopped: "Stopped", streaming: "" };
-
-  function drawPane(view, data) {
-    view.node.dataset.state = data.state || "idle";
-    view.node.dataset.color = /^[a-d]$/.test(data.color) ? data.color : "a";
-    setText(view.name, data.title);
-    setText(view.weights, data.weights);
-    view.weights.title = data.weights || "";
-    setText(view.note, data.note);
-    const messages = data.messages || [];
-    while (view.messages.length > messages.length) view.messages.pop().node.remove();
-    messages.forEach((item, i) => {
-      if (view.messages[i] && view.messages[i].role !== item.role) {
-        view.messages.splice(i).forEach((old) => old.node.remove());
-      }
-      if (!view.messages[i]) {
-        view.messages[i] = message(item.role);
-        view.list.append(view.messages[i].node);
-      }
-      fill(view.messages[i], item);
-    });
-    const streaming = data.state === "streaming";
-    view.messages.forEach((item, i) =>
-      item.node.classList.toggle("is-streaming", streaming && i === messages.length - 1 && item.role !== "user"),
-    );
-    view.status.className = data.state === "error" ? "wb-error" : "wb-pane-status";
-    setText(
-      view.status,
-      data.state === "error" ? data.error || "This model could not answer." : STATES[data.state] || "",
-    );
-    view.status.hidden = !view.status.textContent;
-    if (view.follow) view.list.scrollTop = view.list.scrollHeight;
-  }
-
+  /** @param {PaneData[]} panes */
   function draw(panes) {
     if (!panes.length) {
-      shown.panes = [];
+      views = [];
       root.replaceChildren(emptyState(props.empty));
       return;
     }
-    if (!shown.panes.length) root.replaceChildren();
-    while (shown.panes.length > panes.length) shown.panes.pop().node.remove();
-    panes.forEach((data, i) => {
-      if (!shown.panes[i]) {
-        shown.panes[i] = pane();
-        root.append(shown.panes[i].node);
-      }
-      drawPane(shown.panes[i], data);
+    if (!views.length) root.replaceChildren();
+    for (const old of views.splice(panes.length)) old.node.remove();
+    while (views.length < panes.length) {
+      const view = paneView();
+      views.push(view);
+      root.append(view.node);
+    }
+    panes.forEach((pane, index) => {
+      drawPane(views[index], pane);
     });
-    root.dataset.columns = panes.length;
+    root.dataset.columns = String(panes.length);
   }
 
   async function step() {
-    claim();
-    const chat = props.value.chat;
-    if (chat !== shown.chat) Object.assign(shown, { chat, version: -1 });
-    const reply = await server.poll({ chat, version: shown.version }).catch(() => undefined);
-    root.classList.toggle("is-offline", !reply || reply.version === undefined);
-    if (!reply || reply.version === undefined || chat !== props.value?.chat) return 1000;
-    shown.busy = Boolean(reply.busy);
-    if (reply.panes) {
-      shown.version = reply.version;
-      draw(reply.panes);
-    }
-    Object.assign(root.dataset, { version: shown.version, busy: shown.busy });
-    return shown.busy ? 100 : 1000;
+    const asked = claim();
+    if (asked !== chat) [chat, conversation] = [asked, noConversation()];
+    const reply = await server.poll({ chat, ...cursorOf(conversation) }).catch(() => undefined);
+    root.classList.toggle("is-offline", reply?.version === undefined);
+    if (reply?.version === undefined || asked !== props.value?.chat) return 1000;
+    conversation = merged(conversation, reply);
+    if (reply.panes || reply.changes) draw(conversation.panes);
+    Object.assign(root.dataset, { version: reply.version, busy: reply.busy });
+    return pauseAfter(reply);
   }
 
   claim();

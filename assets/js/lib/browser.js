@@ -1,30 +1,35 @@
-// @ts-nocheck
 /* What browsers do in more than one way, or not everywhere. */
 import { h } from "./dom.js";
 
+/** @type {Map<string, Promise<unknown>>} */
 const scripts = new Map();
 
-/** Load a script that is no module, once; resolves when it has run. */
+/**
+ * Load a script that is no module, once; resolves when it has run.
+ * @param {string} url
+ * @returns {Promise<unknown>}
+ */
 export function loadScript(url) {
-  if (!scripts.has(url)) {
-    scripts.set(
-      url,
-      new Promise((resolve, reject) => {
-        const node = document.createElement("script");
-        node.src = url;
-        node.onload = resolve;
-        node.onerror = () => {
-          scripts.delete(url);
-          reject(new Error(`Could not load ${url}`));
-        };
-        document.head.appendChild(node);
-      }),
-    );
-  }
-  return scripts.get(url);
+  const loading =
+    scripts.get(url) ??
+    new Promise((resolve, reject) => {
+      const node = document.createElement("script");
+      node.src = url;
+      node.onload = resolve;
+      node.onerror = () => {
+        scripts.delete(url);
+        reject(new Error(`Could not load ${url}`));
+      };
+      document.head.appendChild(node);
+    });
+  scripts.set(url, loading);
+  return loading;
 }
 
-/** Puts a text on the clipboard; resolves to whether it is there. */
+/**
+ * Puts a text on the clipboard; resolves to whether it is there.
+ * @param {string} text
+ */
 export async function copyText(text) {
   try {
     await navigator.clipboard.writeText(text);
@@ -50,6 +55,7 @@ export function uuid() {
 
 /** Reads and writes localStorage; quietly does nothing where it is forbidden. */
 export const storage = {
+  /** @param {string} key */
   get(key) {
     try {
       return localStorage.getItem(key);
@@ -57,6 +63,10 @@ export const storage = {
       return null;
     }
   },
+  /**
+   * @param {string} key
+   * @param {string} value
+   */
   set(key, value) {
     try {
       localStorage.setItem(key, value);

@@ -1,7 +1,9 @@
-// @ts-nocheck
 /* Numbers as people read them. */
 
-/** Seconds as '59 s', '1 min 05 s', '2 h 03 min'; '' for none. */
+/**
+ * Seconds as '59 s', '1 min 05 s', '2 h 03 min'; '' for none.
+ * @param {number | null | undefined} seconds
+ */
 export function formatDuration(seconds) {
   if (seconds === null || seconds === undefined || !Number.isFinite(seconds)) return "";
   const s = Math.max(0, Math.round(seconds));
@@ -10,7 +12,10 @@ export function formatDuration(seconds) {
   return `${Math.floor(s / 3600)} h ${String(Math.floor((s % 3600) / 60)).padStart(2, "0")} min`;
 }
 
-/** About four digits: '0.500', '12.30', '1,234', '1.20e-5'; '–' for none. */
+/**
+ * About four digits: '0.500', '12.30', '1,234', '1.20e-5'; '–' for none.
+ * @param {number | null | undefined} value
+ */
 export function formatNumber(value) {
   if (value === null || value === undefined || !Number.isFinite(value)) return "–";
   const size = Math.abs(value);

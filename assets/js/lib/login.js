@@ -1,15 +1,14 @@
-// @ts-nocheck
 /* An ended login: noticed with the first call that is refused for it, whoever made that call, and said at the top of
    the page until somebody has logged in again, in any tab. What is open in the page stays as it is. */
 
 const LOOK = 5000;
 const call = window.fetch.bind(window);
 let ended = false,
-  bar = null,
+  bar = /** @type {HTMLElement | null} */ (null),
   timer = 0;
 
-window.fetch = async (...given) => {
-  const reply = await call(...given);
+window.fetch = async (...request) => {
+  const reply = await call(...request);
   if (reply.status === 401) end();
   return reply;
 };
@@ -41,7 +40,7 @@ async function look() {
   if (!reply?.ok || !ended) return;
   ended = false;
   clearInterval(timer);
-  bar.remove();
+  bar?.remove();
   document.dispatchEvent(new Event("wb-login"));
 }
 

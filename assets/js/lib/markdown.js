@@ -1,4 +1,3 @@
-// @ts-nocheck
 import { marked } from "../../vendor/marked.esm.js";
 import DOMPurify from "../../vendor/purify.es.mjs";
 
@@ -29,7 +28,11 @@ const ALLOWED = [
   "hr",
 ];
 
-/** Markdown as a fragment without links, images or attributes; plain text if it cannot be parsed. */
+/**
+ * Markdown as a fragment without links, images or attributes; plain text if it cannot be parsed.
+ * @param {unknown} text
+ * @returns {Node}
+ */
 export function markdown(text) {
   const source = String(text ?? "");
   try {
@@ -47,7 +50,10 @@ export function markdown(text) {
   }
 }
 
-/** Answers are about text: raw HTML in them is shown as written, except inside code where marked does it. */
+/**
+ * Answers are about text: raw HTML in them is shown as written, except inside code where marked does it.
+ * @param {string} source
+ */
 export function escapeTags(source) {
   let fenced = false;
   return source

@@ -1,9 +1,10 @@
-// @ts-nocheck
 import { isVisible } from "./dom.js";
 
 /**
  * Call `step` for as long as `element` is in the page and can be seen. `step` resolves to the pause in
  * milliseconds before its next call. Returns a function that makes the next call happen now.
+ * @param {HTMLElement} element
+ * @param {() => number | Promise<number>} step
  */
 export function poll(element, step) {
   let timer = 0,

@@ -1,4 +1,3 @@
-// @ts-nocheck
 /* Pulse: asks what changed on the shelves, and only then redraws what shows it.
    server.changes({mark}) gives {mark, parts: {tag: state}, places: {place: tag}}: the states of the page's parts that
    are not as they were at that mark. Triggers 'submit', whose script calls `takeStates` for those states. */
@@ -6,10 +5,17 @@ import { poll } from "../lib/polling.js";
 import { shelf } from "./mark.js";
 
 const PAUSE = 2000;
-const fresh = new Map(),
-  choices = new Map();
+/** @type {Map<number, Record<string, unknown> | undefined>} */
+const fresh = new Map();
+/** @type {Map<number, [label: string, value: unknown][]>} */
+const choices = new Map();
 
-/** The new states by place, undefined for what stays; pickers at `firsts` that are empty take their first choice. */
+/**
+ * The new states by place, undefined for what stays; pickers at `firsts` that are empty take their first choice.
+ * @param {number} count
+ * @param {number[]} firsts
+ * @param {unknown[]} chosen
+ */
 export function takeStates(count, firsts, chosen) {
   const states = Array.from({ length: count }, (_, place) => fresh.get(place));
   fresh.clear();
@@ -20,6 +26,7 @@ export function takeStates(count, firsts, chosen) {
   return states;
 }
 
+/** @param {import("../lib/component.js").Scope} scope */
 export function mount({ element, server, trigger }) {
   let seen = "";
   poll(element, async () => {

@@ -15,7 +15,8 @@ import torch
 from tests.running import carry
 from tests.toys import EXACT, toy_adapter, toy_dataset, wordy_model
 from tests.voting import by, close
-from workbench.chat.service import ChatService, Pane
+from workbench.chat.conversation import Pane
+from workbench.chat.service import ChatService
 from workbench.core.errors import SpecError, UserError
 from workbench.core.home import Home
 from workbench.core.lineage import read_manifest

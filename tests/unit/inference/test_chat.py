@@ -12,7 +12,8 @@ import torch
 from tests.chatting import ASKED, GREEDY, load, say
 from tests.toys import EXACT, toy_adapter, toy_model
 from tests.waiting import end_processes_of, until
-from workbench.chat.service import ChatService, Pane
+from workbench.chat.conversation import Pane
+from workbench.chat.service import ChatService
 from workbench.core.errors import SpecError, UserError
 from workbench.core.home import Home
 from workbench.data.encoding.token_view import token_view
@@ -355,8 +356,9 @@ def test_a_cleared_chat_is_empty_and_what_still_comes_of_it_is_dropped(service: 
 def test_nothing_is_drawn_when_nothing_changed(service: ChatService) -> None:
     service.send("still", ["toy"], "Hello", "", SHORT)
     settled(service, "still")
-    version = service.poll({"chat": "still"})["version"]
-    assert service.poll({"chat": "still", "version": version})["panes"] is None
+    drawn = service.poll({"chat": "still"})
+    query = {"chat": "still", "edition": drawn["edition"], "version": drawn["version"], "ends": [[2, 99]]}
+    assert service.poll(query) == {"version": drawn["version"], "busy": False}
 
 
 Ask = Callable[[ChatService], None]
