@@ -9,6 +9,7 @@ os.environ.update(TELEMETRY_OFF)  # before Gradio is imported
 
 import gradio as gr
 
+from tabs.serving.allocator import return_free_memory
 from tabs.serving.page import Page
 from tabs.serving.serve import serve
 from tabs.shell.context import Context
@@ -47,6 +48,7 @@ def compose(ctx: Context) -> gr.Blocks:
 
 def main() -> None:
     """Serves the page until interrupted; exits with the error when it cannot."""
+    return_free_memory()
     try:
         serve(compose)
     except UserError as error:

@@ -12,8 +12,9 @@ import gradio as gr
 from gradio.blocks import BlocksConfig
 from gradio.state_holder import SessionState, StateHolder
 
-MOST_PAGES = 500
-"""How many pages are remembered, those that asked last. One that is forgotten is treated as newly opened."""
+MOST_PAGES = 200
+"""How many pages are remembered, those that asked last: every open one asks all the time, and nobody says that a page
+was closed. One that is forgotten is treated as newly opened."""
 
 
 class PageStates(StateHolder):

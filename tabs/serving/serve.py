@@ -25,6 +25,10 @@ IDLE = 0.02
 """Seconds between looks of Gradio's queue when it is empty. It looks a thousand times a second by default (20 times on
 Windows), which takes 7 % of a core for as long as the page is served."""
 
+EVENT_STATISTICS_OFF = {"GRADIO_ANALYTICS_MAX_EVENTS": "1", "GRADIO_ANALYTICS_CACHE_FREQUENCY": str(10**12)}
+"""Gradio keeps a record of 10 000 events and makes a table of them after every one, which takes 50 ms; only its monitor
+reads that, and it is not served."""
+
 
 class PageQueue(Queue):
     """The queue as the page fills it: jobs that name paths of this machine are held to the gate."""
@@ -49,7 +53,7 @@ def serve(compose: Callable[[Context], gr.Blocks]) -> None:
     uploads = upload_folder(home)
     with contextlib.suppress(OSError):  # a home that can only be read is shown all the same, and the page says so
         uploads.mkdir(exist_ok=True)
-    os.environ["GRADIO_TEMP_DIR"] = str(uploads)  # asked for when the page is composed
+    os.environ.update(EVENT_STATISTICS_OFF, GRADIO_TEMP_DIR=str(uploads))  # read when the page is composed
     gate = serving.gate((uploads,))
     queue = PageQueue(home, gate)
     ctx = Context(home, queue, Runner(home, queue), ChatService(home), gate, bool(serving.password))
