@@ -13,7 +13,8 @@ from tabs.serving.allocator import return_free_memory
 from tabs.serving.page import Page
 from tabs.serving.serve import serve
 from tabs.shell.context import Context
-from tabs.shell.kit import Static, error_box, header
+from tabs.shell.elements import error_box, header
+from tabs.shell.kit import Static
 from tabs.shell.tab_registry import all_tabs
 from workbench.core.errors import UserError
 from workbench.core.hardware import cached_hardware

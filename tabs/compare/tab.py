@@ -6,8 +6,9 @@ import gradio as gr
 
 from tabs.forms.form import Form
 from tabs.shell.context import Context, guarded
+from tabs.shell.elements import heading
 from tabs.shell.job_panel import QUIET
-from tabs.shell.kit import POKE, ChatGrid, Static, heading
+from tabs.shell.kit import POKE, ChatGrid, Static
 from tabs.shell.tab_registry import Tab
 from workbench.core.errors import UserError
 from workbench.inference.decoding import Decoding

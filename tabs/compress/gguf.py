@@ -4,11 +4,13 @@ import shlex
 from typing import Any
 
 import gradio as gr
+from markupsafe import Markup
 
 from tabs.forms.sections import ggufs
 from tabs.shell.context import Context, guarded
+from tabs.shell.elements import empty, facts, hint, table
 from tabs.shell.job_panel import QUIET
-from tabs.shell.kit import Html, Static, empty, facts, hint, table
+from tabs.shell.kit import Static
 from workbench.core.errors import UserError
 from workbench.core.home import Home
 from workbench.core.lineage import read_manifest
@@ -63,7 +65,7 @@ def _files(ctx: Context) -> list[ModelInfo]:
     return [info for info in ctx.infos() if info.kind == "gguf" and not info.error]
 
 
-def _listed(ctx: Context) -> Html:
+def _listed(ctx: Context) -> Markup:
     rows = []
     for info in _files(ctx):
         text = read_manifest(info.folder).info
@@ -76,17 +78,15 @@ def _listed(ctx: Context) -> Html:
     return table(["Name", "Type", "Size", "Weights", "Context", "Chat template"], rows) if rows else empty(*NONE)
 
 
-def _about(home: Home, name: str) -> Html:
+def _about(home: Home, name: str) -> Markup:
     """Where it lies, and what its header says beside the columns of the list."""
     folder = model_folder(home, name)
     sentences = read_manifest(folder).info
     rows = [("File", str(folder / "model.gguf")), ("Architecture", sentences.get("architecture") or "?")]
     if sentences.get("tokenizer"):
         rows.append(("Tokenizer", sentences["tokenizer"]))
-    warning = (
-        "" if sentences.get("chat_template") else hint("It has no chat template: chats are put to it as plain text.")
-    )
-    return Html(facts(rows) + warning)
+    warning = "It has no chat template: chats are put to it as plain text."
+    return facts(rows) + ("" if sentences.get("chat_template") else hint(warning))
 
 
 def _modelfile(home: Home, name: str) -> str:

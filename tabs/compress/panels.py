@@ -3,14 +3,16 @@
 from typing import Any
 
 import gradio as gr
+from markupsafe import Markup
 
 from tabs.compress.gguf import gguf_list
 from tabs.compress.ladder import ladder
 from tabs.forms.form import Form
 from tabs.forms.sections import named, shown
 from tabs.shell.context import Context, guarded
+from tabs.shell.elements import chip, heading, table
 from tabs.shell.job_panel import QUIET, JobPanel
-from tabs.shell.kit import REVEAL, Html, Static, chip, heading, table
+from tabs.shell.kit import REVEAL, Static
 from workbench.compression.jobs.quantize import Quantize
 from workbench.compression.pruner import PRUNERS
 from workbench.core.errors import UserError
@@ -51,7 +53,7 @@ def pruners(ctx: Context, panel: JobPanel) -> None:
     Static(_pruners())
 
 
-def _pruners() -> Html:
+def _pruners() -> Markup:
     """The pruners, those of one effect together."""
     kinds: dict[tuple[bool, bool, str], list[str]] = {}
     for pruner in PRUNERS:
@@ -63,7 +65,7 @@ def _pruners() -> Html:
     return table(["Pruner", "Smaller file", "Faster", "What you get"], rows)
 
 
-def _yes(flag: bool) -> Html:
+def _yes(flag: bool) -> Markup:
     return chip("done", "yes") if flag else chip("stopped", "no")
 
 

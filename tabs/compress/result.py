@@ -5,10 +5,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from htpy import Node
+from markupsafe import Markup
+
 from tabs.compress import evaluation
 from tabs.merge.result import plain, sample_of, titled
 from tabs.shell.context import Context
-from tabs.shell.kit import Html, hint, safe, table
+from tabs.shell.elements import hint, result_box, sentence_list, table
 from tabs.shell.result_panel import Figures, view_of
 from workbench.compression.jobs.prune import Prune
 from workbench.compression.jobs.quantize import Quantize
@@ -61,7 +64,7 @@ def mark_of(ctx: Context, job: str | None) -> str:
     return f"{view.id}:{view.status}:{made}:{cost.stat().st_mtime_ns if cost.exists() else 0}"
 
 
-def nothing() -> Html:
+def nothing() -> Markup:
     """What stands where no result is chosen yet."""
     return hint("What a run made is shown here with its real sizes; what it cost, as a table and figures.")
 
@@ -79,7 +82,7 @@ def _quantize(home: Home, view: JobRecord, _: float | None) -> Found:
     rows += [(info.name, _kind(quantizer), *_size(info.size, weights)) for info, quantizer in made]
     words = table(["", "As", "Size", "Of the original", "Bits a weight"], rows)
     names = [info.name for info, _ in made]
-    html = Html(f'<div class="wb-result">{words}{_notes(home, names)}</div>')
+    html = result_box(words, map(hint, _notes(home, names)))
     return Found(html, _lessons(home, view, names), job.model, names, can_cost=True)
 
 
@@ -102,7 +105,7 @@ def _size(size: int, whole: tensors.Weights) -> tuple[str, str, str]:
     return human_size(size), f"{size / whole.size:.0%}" if whole.size else "–", bits
 
 
-def _notes(home: Home, names: list[str]) -> str:
+def _notes(home: Home, names: list[str]) -> list[str]:
     """What the manifests tell beyond sizes, each sentence once."""
     notes: list[str] = []
     for info in (read_manifest(home.models / name).info for name in names):
@@ -112,7 +115,7 @@ def _notes(home: Home, names: list[str]) -> str:
             notes.append(
                 f"llama.cpp splits {tokens['texts'] - tokens['equal']} of {tokens['texts']} test texts otherwise."
             )
-    return "".join(hint(note) for note in dict.fromkeys(notes))
+    return list(dict.fromkeys(notes))
 
 
 def _lessons(home: Home, view: JobRecord, names: list[str]) -> Figures:
@@ -141,7 +144,7 @@ def _prune(home: Home, view: JobRecord, _: float | None) -> Found:
     if result.get("loss"):
         rows.append(("Loss", *(f"{loss:.3f}" for loss in result["loss"])))
     words = table(["", job.model, model], rows)
-    html = Html(f'<div class="wb-result">{words}{_difference(result)}{hint(job.pruner.effect)}</div>')
+    html = result_box(words, hint(_difference(result)), hint(job.pruner.effect))
     tuner = "" if job.pruner.smaller else "full"
     return Found(html, [], job.model, [model], can_cost=True, can_heal=True, tuner=tuner)
 
@@ -149,9 +152,9 @@ def _prune(home: Home, view: JobRecord, _: float | None) -> Found:
 def _difference(result: dict[str, Any]) -> str:
     difference, measured = result.get("difference") or {}, result.get("measured") or {}
     if not difference:
-        return hint("Without a calibration dataset the loss was not measured.")
+        return "Without a calibration dataset the loss was not measured."
     text = f"The loss changed by {difference['loss']:+.3f} ({difference['low']:+.3f} to {difference['high']:+.3f})"
-    return hint(f"{text}, on {measured.get('tokens', 0):,} tokens of {measured.get('rows', 0)} rows it was not cut by.")
+    return f"{text}, on {measured.get('tokens', 0):,} tokens of {measured.get('rows', 0)} rows it was not cut by."
 
 
 # ---- the others --------------------------------------------------------------------------------------------
@@ -181,16 +184,15 @@ def _parity(home: Home, view: JobRecord, _: float | None) -> Found:
     result = view.state.result
     if not result.get("sentences"):
         return Found()
-    sentences = "".join(f"<li>{safe(difference)}</li>" for difference in result["sentences"])
     source, model = str(result["source"]), str(result["model"])
-    parts = [f'<ul class="wb-sentences">{sentences}</ul>']
+    parts: list[Node] = [sentence_list(result["sentences"])]
     for difference in result["differences"]:
         asked = f"{difference['prompt']}\nFrom token {difference['token']} on, {difference['gap']:.2f} nats apart:"
         before = f"… {difference['before'][-BEFORE:]}" if difference["before"] else ""
         parts.append(sample_of({"prompt": asked, "answers": {name: before + difference[key] for name, key in
                      ((source, "source"), (model, "gguf"))}}))  # fmt: skip
     models = [model] if (home.models / model).is_dir() else []
-    return Found(Html(f'<div class="wb-result">{"".join(parts)}</div>'), [], source, models)
+    return Found(result_box(parts), [], source, models)
 
 
 _SHOWN: dict[str, Callable[[Home, JobRecord, float | None], Found]] = {

@@ -10,8 +10,9 @@ from tabs.compress.panels import gguf_files, pruners, quantize
 from tabs.compress.result import Found, found_of, mark_of, nothing
 from tabs.forms.sections import Part, kinds_of, sections
 from tabs.shell.context import Context
+from tabs.shell.elements import heading
 from tabs.shell.job_panel import JobPanel, job_panel
-from tabs.shell.kit import Static, heading
+from tabs.shell.kit import Static
 from tabs.shell.result_panel import Drawn, result_panel, view_of
 from tabs.shell.tab_registry import Tab
 from workbench.core.errors import UserError

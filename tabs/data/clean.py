@@ -8,8 +8,9 @@ import gradio as gr
 from tabs.data.steps import catalogue
 from tabs.forms.sections import shown
 from tabs.shell.context import Context, guarded
+from tabs.shell.elements import heading
 from tabs.shell.job_panel import QUIET, JobPanel, job_panel
-from tabs.shell.kit import Static, component, heading
+from tabs.shell.kit import Static, component
 from workbench.core.errors import Problem, Problems, SpecError, UserError
 from workbench.core.home import free_name, safe_join
 from workbench.data.jobs.prepare import Prepare

@@ -4,9 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from markupsafe import Markup
+
 from tabs.data.source import ImportInputs, discard, source_of
 from tabs.shell.context import Context
-from tabs.shell.kit import Html, error_box, facts, hint
+from tabs.shell.elements import error_box, facts, hint, render_html
 from workbench.core.errors import SpecError, UserError, explain
 from workbench.core.home import free_name
 from workbench.core.lineage import Manifest
@@ -47,7 +49,7 @@ def _look(ctx: Context, inputs: ImportInputs) -> Preview | Source | UserError:
         return explain(error)
 
 
-def looks_html(listed: str, count: int, chosen: int, previews: dict[str, Preview | Source | UserError]) -> Html:
+def looks_html(listed: str, count: int, chosen: int, previews: dict[str, Preview | Source | UserError]) -> Markup:
     """What is in the entries chosen, a line for each; those that cannot be read with their reasons below."""
     if not previews:
         return facts([(listed, f"lists {count:,} datasets. Choose one or several above.")])
@@ -56,8 +58,8 @@ def looks_html(listed: str, count: int, chosen: int, previews: dict[str, Preview
     rest = (
         [f"… and {chosen - len(previews):,} more, looked at when they are imported."] if chosen > len(previews) else []
     )
-    parts = [facts(lines) if lines else "", *(hint(text) for text in (*notes, *rest))]
-    return Html("".join([*parts, failures_html(entry_errors(previews))]))
+    hints = [hint(text) for text in (*notes, *rest)]
+    return render_html(facts(lines) if lines else None, hints, failures_html(entry_errors(previews)))
 
 
 def entry_errors(previews: dict[str, Any]) -> dict[str, UserError]:
@@ -65,18 +67,16 @@ def entry_errors(previews: dict[str, Any]) -> dict[str, UserError]:
     return {entry: outcome for entry, outcome in previews.items() if isinstance(outcome, UserError)}
 
 
-def failures_html(failed: dict[str, UserError]) -> Html:
+def failures_html(failed: dict[str, UserError]) -> Markup:
     """The entries that cannot be read, each with its reason and remedy."""
-    return Html(
-        "".join(error_box(f"{entry}: {_texts_of(error)[0]}", _texts_of(error)[1]) for entry, error in failed.items())
-    )
+    return render_html(_failure_box(entry, error) for entry, error in failed.items())
 
 
-def _texts_of(error: UserError) -> tuple[str, str]:
-    """The message and the remedy, of several problems all of them."""
+def _failure_box(entry: str, error: UserError) -> Markup:
+    """An entry's message and remedy, of several problems all of them."""
     problems = error.problems if isinstance(error, SpecError) else [error]
     messages, remedies = ([getattr(problem, name) for problem in problems] for name in ("message", "remedy"))
-    return " ".join(dict.fromkeys(messages)), " ".join(dict.fromkeys(filter(None, remedies)))
+    return error_box(f"{entry}: {' '.join(dict.fromkeys(messages))}", " ".join(dict.fromkeys(filter(None, remedies))))
 
 
 def _line(preview: Preview | Source) -> str:

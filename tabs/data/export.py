@@ -10,13 +10,15 @@ from typing import Annotated, Any
 
 import gradio as gr
 from gradio.utils import get_upload_folder
+from markupsafe import Markup
 from pydantic import Field
 
 from tabs.forms.form import Form
 from tabs.forms.sections import named, shown
 from tabs.shell.context import Context, guarded
+from tabs.shell.elements import error_box, heading, hint, render_html, table
 from tabs.shell.job_panel import LAST, QUIET, job_panel
-from tabs.shell.kit import Html, Static, error_box, heading, hint, table
+from tabs.shell.kit import Static
 from workbench.core.errors import SpecError, UserError
 from workbench.core.home import Home
 from workbench.core.spec import Spec
@@ -92,7 +94,7 @@ def push(ctx: Context, dataset: gr.Dropdown) -> None:
     start.click(guarded(submit), [dataset, form.input], panel.picker, **QUIET)
 
 
-def login_line() -> Html:
+def login_line() -> Markup:
     """Whether this machine may write to the hub; never the token."""
     from huggingface_hub import constants, get_token
 
@@ -140,7 +142,7 @@ def beside_text(settings: dict[str, str]) -> tuple[str, str | None]:
     return text.rstrip() + "\n", LANGUAGES.get(Path(next(iter(settings))).suffix)
 
 
-def told(found: dict[str, Any]) -> Html:
+def told(found: dict[str, Any]) -> Markup:
     """How many rows fit, of those looked at, why the others do not, and what those that fit are written without."""
     count = found["count"]
     parts = [hint(note) for note in found["notes"]]
@@ -148,19 +150,19 @@ def told(found: dict[str, Any]) -> Html:
         parts.append(hint(f"Of the first {count['given']:,} rows {count['taken']:,} fit; the others are left out:"))
     elif count["lost"]:
         parts.append(hint(f"Of the first {count['given']:,} rows all fit; some are written without what they have:"))
-    return Html("".join([*parts, losses(count["left_out"], count["lost"])]))
+    return render_html(parts, losses(count["left_out"], count["lost"]))
 
 
-def losses(left_out: dict[str, int], lost: dict[str, int]) -> Html:
+def losses(left_out: dict[str, int], lost: dict[str, int]) -> Markup:
     """Rows that are left out by reason, and rows written without something they have by what that is."""
     counted: list[tuple[str, dict[str, int]]] = [("Left out because", left_out), ("Written without", lost)]
-    return Html("".join(table([title, "Rows"], list(counts.items())) for title, counts in counted if counts))
+    return render_html(table([title, "Rows"], list(counts.items())) for title, counts in counted if counts)
 
 
 # ---- writing -----------------------------------------------------------------------------------------------
 
 
-def written_files(home: Home, name: str | None, wanted: Export, progress: Any) -> tuple[Any, Html]:
+def written_files(home: Home, name: str | None, wanted: Export, progress: Any) -> tuple[Any, Markup]:
     """Writes the files where the browser may fetch them, and says what is in them."""
     if not name:
         raise UserError("No dataset is chosen.", "Choose one above.", "dataset")
@@ -179,7 +181,7 @@ def written_files(home: Home, name: str | None, wanted: Export, progress: Any) -
     parts = [table(["Split", "Rows", "Written", "Left out", "Size"], rows), losses(left_out, lost)]
     if not left_out and not lost:
         parts.append(hint("Every row is written whole."))
-    return gr.update(value=[str(path) for path in made.files], visible=True), Html("".join(parts))
+    return gr.update(value=[str(path) for path in made.files], visible=True), render_html(parts)
 
 
 def _counted(one: Count) -> tuple[int, int, int]:

@@ -3,9 +3,11 @@
 from typing import Any, Literal, get_args, get_origin
 
 import gradio as gr
+from markupsafe import Markup
 from pydantic.fields import FieldInfo
 
-from tabs.shell.kit import Html, component, error_box, facts, safe
+from tabs.shell.elements import error_box, facts, hint, rejected_card, render_html, row_card
+from tabs.shell.kit import component
 from workbench.data.reading.detection import completed
 from workbench.data.reading.format import FORMATS, Format
 from workbench.data.recipes.previewing import Preview
@@ -69,7 +71,7 @@ def value_of(form: Format | None, columns: list[str], detected: bool) -> Value:
 # ---- what was found ------------------------------------------------------------------------------------------
 
 
-def preview_html(found: Preview) -> Html:
+def preview_html(found: Preview) -> Markup:
     """Format, reason, counts, the first bad rows with line and reason, and the first good ones."""
     if not found.format:
         columns = f"Columns: {', '.join(found.columns) or 'none'}."
@@ -84,24 +86,21 @@ def preview_html(found: Preview) -> Html:
         ("Bad rows", f"{found.bad:,}{' – kept aside with their reasons' if found.bad else ''}"),
         *[("Note", remark) for remark in found.remarks],
     ]
-    parts: list[str] = [facts(rows), *(_bad(one) for one in found.rejected[:SHOWN])]
-    if found.bad > SHOWN:
-        parts.append(f'<div class="wb-hint">… and {found.bad - SHOWN:,} more; all are listed after the import.</div>')
-    parts.extend(row_html(row) for row in found.rows[:2])
-    return Html("".join(parts))
+    more_bad = f"… and {found.bad - SHOWN:,} more; all are listed after the import."
+    return render_html(
+        facts(rows), map(_bad, found.rejected[:SHOWN]), hint(more_bad) if found.bad > SHOWN else None,
+        map(row_html, found.rows[:2]),
+    )  # fmt: skip
 
 
-def _bad(one: Any) -> Html:
+def _bad(one: Any) -> Markup:
     where = one.where[:1].upper() + one.where[1:] if not one.file else one.where
-    return Html(
-        f'<div class="wb-row wb-dr-bad"><div class="wb-dr-head"><b>{safe(where)}</b><span>{safe(one.reason)}</span>'
-        f"</div><pre>{safe(one.raw[:RAW])}</pre></div>"
-    )
+    return rejected_card(where, one.reason, one.raw[:RAW])
 
 
-def row_html(row: dict[str, Any]) -> Html:
+def row_html(row: dict[str, Any]) -> Markup:
     """One canonical row as a card: every turn with its role, sides of a pair marked."""
-    parts = []
+    turns = []
     for key in SIDES:
         for turn in row.get(key) or []:
             not_learned = " · not learned" if turn.get("weight") == 0 else ""
@@ -113,7 +112,7 @@ def row_html(row: dict[str, Any]) -> Html:
             said = "\n".join(
                 filter(None, [thought and f"thinks {thought}", turn["content"][:2000], calls and f"calls {calls}"])
             )
-            parts.append(f'<dt class="is-{role}">{safe(role + not_learned)}</dt><dd>{safe(said)}</dd>')
+            turns.append((role, role + not_learned, said))
     if "text" in row:
-        parts.append(f"<dt>text</dt><dd>{safe(row['text'][:2000])}</dd>")
-    return Html(f'<div class="wb-row"><dl>{"".join(parts)}</dl></div>')
+        turns.append(("text", "text", row["text"][:2000]))
+    return row_card(turns)

@@ -4,12 +4,14 @@ import json
 from typing import Any
 
 import gradio as gr
+from markupsafe import Markup
 
 from tabs.forms.form import Form
 from tabs.forms.sections import shown
 from tabs.shell.context import Choices, Context, guarded
+from tabs.shell.elements import facts, heading, hint, result_box, row_card, table
 from tabs.shell.job_panel import QUIET, JobPanel, job_panel
-from tabs.shell.kit import Html, Static, facts, heading, hint, safe, table
+from tabs.shell.kit import Static
 from tabs.shell.result_panel import Drawn, result_panel, view_of
 from workbench.core.errors import UserError
 from workbench.core.home import Home
@@ -58,7 +60,7 @@ def lists(ctx: Context) -> dict[str, Any]:
     }
 
 
-def endpoint_line() -> Html:
+def endpoint_line() -> Markup:
     """Whether an endpoint is configured, and for which model; neither its address nor its key."""
     try:
         return hint(f"The operator's endpoint is configured: it is asked for {Endpoint.configured().model}.")
@@ -118,30 +120,24 @@ def told(home: Home, view: JobRecord | None) -> str:
     if name := made_of(home, view):
         parts.append(heading(f"The first rows of {name}"))
         parts += [row_html(row) for row in rows(home, name, count=FIRST)]
-    return Html(f'<div class="wb-result">{"".join(parts)}</div>')
+    return result_box(parts)
 
 
 def _times(lost: tuple[str, str, int]) -> int:
     return lost[2]
 
 
-def row_html(row: dict[str, Any]) -> Html:
+def row_html(row: dict[str, Any]) -> Markup:
     """One row made: its turns, and beneath where it came from."""
-    turns = row.get("messages") or row.get("prompt") or []
-    lines = "".join(
-        f'<dt class="is-{_word(turn)}">{_word(turn)}</dt><dd>{_cut(turn["content"])}</dd>' for turn in turns
-    )
+    messages = row.get("messages") or row.get("prompt") or []
+    turns = [(message["role"], message["role"], _cut(message["content"])) for message in messages]
     origin = {name: value for name, value in (row.get("metadata") or {}).items() if value not in ("", [], {}, None)}
     told_ = " · ".join(f"{name.replace('_', ' ')}: {_plain(value)}" for name, value in origin.items())
-    return Html(f'<div class="wb-row"><dl>{lines}</dl>{hint(told_[:LONGEST])}</div>')
+    return row_card(turns, told_[:LONGEST])
 
 
-def _word(turn: dict[str, Any]) -> str:
-    return safe(turn["role"])
-
-
-def _cut(text: str) -> Html:
-    return safe(text if len(text) <= LONGEST else text[:LONGEST] + " …")
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST else text[:LONGEST] + " …"
 
 
 def _plain(value: Any) -> str:

@@ -5,14 +5,16 @@ from dataclasses import replace
 from typing import Any
 
 import gradio as gr
+from markupsafe import Markup
 
 from tabs.data import source as import_source
 from tabs.data.entries import Brought, bring, failures_html, import_or_queue, looks, looks_html
 from tabs.data.format import chosen, format_choice, guessed, preview_html, value_of
 from tabs.data.source import WAYS, ImportInputs
 from tabs.shell.context import Context, guarded
+from tabs.shell.elements import error_box, heading, hint
 from tabs.shell.job_panel import LAST, QUIET, job_panel
-from tabs.shell.kit import Html, Static, error_box, heading, hint
+from tabs.shell.kit import Static
 from tabs.shell.result_panel import view_of
 from workbench.core.errors import UserError
 from workbench.core.home import free_name
@@ -194,7 +196,7 @@ def _check_list(
     return [html, form, *lists, named, *_texts(set())]
 
 
-def _preview(ctx: Context, inputs: ImportInputs, described: bool) -> tuple[Html, Any]:
+def _preview(ctx: Context, inputs: ImportInputs, described: bool) -> tuple[Markup, Any]:
     """What was found as HTML, and what the format shows."""
     picked = inputs.format or {}
     if picked.get("method") and picked.get("settings") is None:

@@ -3,11 +3,14 @@
 from typing import Any
 
 import gradio as gr
+from htpy import div
+from markupsafe import Markup
 
 from tabs.figures.statistics import figures
 from tabs.shell.context import Context, guarded
+from tabs.shell.elements import empty, facts, heading, hint, note, result_box, table
 from tabs.shell.job_panel import QUIET
-from tabs.shell.kit import Figure, Html, Static, empty, facts, figure, heading, hint, safe, table
+from tabs.shell.kit import Figure, Static, figure
 from workbench.data.statistics.dataset_statistics import statistics
 from workbench.data.store import datasets
 from workbench.rendering.templates import CUSTOM, NAMES, get_template
@@ -108,15 +111,14 @@ def _narrow(drawn: dict[str, Any]) -> dict[str, Any]:
 # ---- words ---------------------------------------------------------------------------------------------------
 
 
-def _words(ctx: Context, data: dict[str, Any]) -> Html:
+def _words(ctx: Context, data: dict[str, Any]) -> Markup:
     """What the numbers say, as tables; what was sampled or left out comes first."""
-    notes = "".join(f'<div class="wb-note is-warn">{safe(note)}</div>' for note in data["notes"])
     about = hint(f"Counted in {data['unit']}" + (f" of {data['model']}, {data['template']}." if data["model"] else "."))
-    parts = [f'<div class="wb-notes">{notes}</div>', _lengths(data), _roles(data), _facts(ctx, data), about]
-    return Html(f'<div class="wb-result">{"".join(part for part in parts if part)}</div>')
+    notes = div(".wb-notes")[map(note, data["notes"])]
+    return result_box(notes, _lengths(data), _roles(data), _facts(ctx, data), about)
 
 
-def _lengths(data: dict[str, Any]) -> Html:
+def _lengths(data: dict[str, Any]) -> Markup:
     """How long the rows of each split are, and what the maximum length cuts."""
     names = list(dict.fromkeys(at for found in data["splits"].values() for at in found["lengths"]["percentiles"]))
     rows = []
@@ -130,7 +132,7 @@ def _lengths(data: dict[str, Any]) -> Html:
     return table(["Split", "Rows", f"Mean {data['unit']}", *titles, "Longest", cut], rows)
 
 
-def _roles(data: dict[str, Any]) -> Html:
+def _roles(data: dict[str, Any]) -> Markup:
     """Who says how much."""
     rows = [
         (split, role, said["messages"], said["units"],
@@ -141,7 +143,7 @@ def _roles(data: dict[str, Any]) -> Html:
     return table(["Split", "Role", "Messages", unit, f"{unit} each", "Share"], rows)
 
 
-def _facts(ctx: Context, data: dict[str, Any]) -> Html:
+def _facts(ctx: Context, data: dict[str, Any]) -> Markup:
     """Duplicates, and what training on it would take."""
     twice = data["duplicates"]
     near = f", {twice['near']:,} near" if twice["near"] is not None else ""
@@ -154,7 +156,7 @@ def _facts(ctx: Context, data: dict[str, Any]) -> Html:
         if asked["seconds"]:
             text += f", about {_duration(asked['seconds'])} as fast as {asked['measured_by']}"
         rows.append(("One epoch", text))
-    return Html(heading("What it takes") + facts(rows))
+    return heading("What it takes") + facts(rows)
 
 
 def _duration(seconds: float) -> str:

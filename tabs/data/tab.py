@@ -13,8 +13,9 @@ from tabs.data.rows import mark_of, rows_view
 from tabs.data.statistics import statistics_view
 from tabs.data.token_view import sees
 from tabs.shell.context import Context, guarded
+from tabs.shell.elements import chip, facts, hint
 from tabs.shell.job_panel import QUIET
-from tabs.shell.kit import Html, Static, chip, facts, hint
+from tabs.shell.kit import Static
 from tabs.shell.tab_registry import Tab
 from workbench.core.errors import UserError
 from workbench.core.home import existing
@@ -125,10 +126,9 @@ def _about(ctx: Context, name: str | None) -> str:
     sizes = [f"{counts.get('train', 0):,} train", f"{counts.get('eval', 0):,} eval"]
     sizes += [f"{info['rejected']:,} could not be read"] if info.get("rejected") else []
     steps = _steps(path)
-    kind = Html(f"{chip('ok', info.get('kind') or '')}")
     return facts(
         [
-            ("Kind", kind),
+            ("Kind", chip("ok", info.get("kind") or "")),
             ("Rows", " · ".join(sizes)),
             ("From", _origin(manifest)),
             ("Steps", steps),

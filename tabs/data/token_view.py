@@ -5,8 +5,9 @@ from typing import Any
 import gradio as gr
 
 from tabs.shell.context import Context, guarded
+from tabs.shell.elements import heading, hint
 from tabs.shell.job_panel import QUIET
-from tabs.shell.kit import Static, TokenView, heading, hint
+from tabs.shell.kit import Static, TokenView
 from workbench.data.encoding.token_view import row_token_view
 from workbench.data.store import datasets
 from workbench.rendering.templates import CUSTOM, NAMES, get_template

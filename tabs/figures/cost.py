@@ -1,11 +1,14 @@
 """Pictures of 'what it cost' as plotly figures in plain data: size against quality, and speed."""
 
-import html
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from htpy import b
+from markupsafe import escape
+
 from tabs.figures.colours import BLUE, GREEN, GREY, ORANGE, SKY
+from tabs.shell.elements import LINE_BREAK
 from workbench.compression.evaluation.recommend import nats
 from workbench.core.units import human_size
 
@@ -49,7 +52,7 @@ def by_speed(rows: Sequence[Row]) -> Figure:
     if not shown:
         return {}
     own = next((row for row in rows if row.get("original")), None)
-    names = [html.escape(short(row["name"], own)) for row in shown]
+    names: list[str] = [escape(short(row["name"], own)) for row in shown]
     bars = [
         _bars(names, shown, "generation_speed", "Generated", BLUE, ""),
         _bars(names, shown, "prompt_speed", "Prompt", SKY, "2"),
@@ -132,7 +135,7 @@ def _dots(rows: Sequence[Row], key: str, colour: str, words: str, drawn: Row) ->
         "x": [row["bytes"] / 1e6 for row in rows],
         "y": [row[key]["value"] for row in rows],
         "error_y": _errors(rows, key),
-        "text": [html.escape(name) for name in drawn["names"]],
+        "text": [escape(name) for name in drawn["names"]],
         "textposition": drawn["labels"],
         "textfont": {"size": 11, "color": GREY},
         "hovertext": [_hover(row) for row in rows],
@@ -193,15 +196,15 @@ def _bubbles(rows: Sequence[Row]) -> list[float]:
 
 def _hover(row: Row) -> str:
     kl, same, speed = row.get("kl"), row.get("agreement"), row.get("generation_speed")
-    text = [
-        f"<b>{html.escape(row['name'])}</b>",
-        f"{html.escape(str(row['type']))}, {row['bits_per_weight']:.2f} bits a weight, {human_size(row['bytes'])}",
+    text: list[Any] = [
+        b[row["name"]],
+        f"{row['type']}, {row['bits_per_weight']:.2f} bits a weight, {human_size(row['bytes'])}",
         f"{human_size(row['memory'])} in memory",
         f"KL {nats(kl['value'])} ({nats(kl['low'])}–{nats(kl['high'])})" if kl else "",
         f"same top token {same['value']:.1%}" if same else "",
         f"{speed['value']:.1f} tokens/s ({speed['low']:.1f}–{speed['high']:.1f})" if speed else "",
     ]
-    return "<br>".join(line for line in text if line)
+    return LINE_BREAK.join(line for line in text if line)
 
 
 def label_places(spots: Sequence[tuple[float, float]], names: Sequence[str], sizes: Sequence[float]) -> list[str]:

@@ -1,11 +1,14 @@
 """The family tree as a plotly figure in plain data: generations from left to right."""
 
-import html
 import itertools
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
+from htpy import b
+from markupsafe import escape
+
 from tabs.figures.colours import BLUE, GREEN, GREY, LIGHT_GREY, ORANGE, SKY
+from tabs.shell.elements import LINE_BREAK
 
 if TYPE_CHECKING:
     from workbench.family.artifacts import Key, Node
@@ -115,7 +118,7 @@ def _nodes(family: "Family", kind: str, places: dict["Key", Point]) -> dict[str,
     return {
         "type": "scatter",
         "mode": "markers+text",
-        "name": NAMES.get(kind, html.escape(kind[:LONGEST])),
+        "name": NAMES.get(kind, escape(kind[:LONGEST])),
         "x": [places[node.key][0] for node in mine],
         "y": [places[node.key][1] for node in mine],
         "text": [_short(node, family) for node in mine],
@@ -136,20 +139,20 @@ def _nodes(family: "Family", kind: str, places: dict["Key", Point]) -> dict[str,
 
 def _short(node: "Node", family: "Family") -> str:
     name = node.name if len(node.name) <= LONGEST else node.name[: LONGEST - 1] + "…"
-    return f"<b>{html.escape(name)}</b>" if node.key == family.focus else html.escape(name)
+    return b[name].__html__() if node.key == family.focus else escape(name)
 
 
 def _hover(node: "Node") -> str:
-    parts = [
-        f"<b>{html.escape(node.name[:200])}</b>",
-        html.escape(node.kind),
-        f"made by {html.escape(node.method)}" if node.method else "",
-        f"run {html.escape(node.job)}" if node.job else "",
-        html.escape(node.created.replace("T", " ")[:16]),
-        f"digest {html.escape(node.digest[:12])}" if node.digest else "",
+    parts: list[Any] = [
+        b[node.name[:200]],
+        node.kind,
+        f"made by {node.method}" if node.method else "",
+        f"run {node.job}" if node.job else "",
+        node.created.replace("T", " ")[:16],
+        f"digest {node.digest[:12]}" if node.digest else "",
         node.state,
     ]
-    return "<br>".join(line for line in parts if line)
+    return LINE_BREAK.join(line for line in parts if line)
 
 
 def _lines(family: "Family", routes: list[list[Point]]) -> list[dict[str, Any]]:
@@ -183,4 +186,4 @@ def _roles(family: "Family", routes: list[list[Point]]) -> dict[str, Any]:
 
 
 def _relation(edge: "Edge") -> str:
-    return html.escape(f"{edge.parent[1][:200]}: {edge.role[:200] or 'parent'} of {edge.child[1][:200]}")
+    return escape(f"{edge.parent[1][:200]}: {edge.role[:200] or 'parent'} of {edge.child[1][:200]}")

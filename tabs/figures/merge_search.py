@@ -1,11 +1,13 @@
 """Pictures of a search as plotly figures in plain data, read from trials.json in the job's folder."""
 
-import html
 import json
 from pathlib import Path
 from typing import Any
 
+from markupsafe import escape
+
 from tabs.figures.colours import BLUE, GREEN, GREY, ORANGE, PINK, SKY, VERMILION, YELLOW
+from tabs.shell.elements import LINE_BREAK
 from workbench.merging.search_study import TRIALS
 
 PALETTE = (BLUE, ORANGE, GREEN, PINK, SKY, VERMILION, YELLOW)
@@ -55,7 +57,7 @@ def by_trial(search: dict[str, Any]) -> dict[str, Any]:
         for loss in search.get("baselines", {}).values()
     ]
     layout["annotations"] = [
-        {"xref": "paper", "x": 1, "y": loss, "text": html.escape(f"{name} alone"), "showarrow": False}
+        {"xref": "paper", "x": 1, "y": loss, "text": escape(f"{name} alone"), "showarrow": False}
         | {"xanchor": "right", "yanchor": "bottom", "font": {"size": 11, "color": GREY}}
         for name, loss in search.get("baselines", {}).items()
     ]
@@ -67,7 +69,7 @@ def _dots(trials: list[dict[str, Any]], method: str, colour: str) -> dict[str, A
     return {
         "type": "scatter",
         "mode": "markers",
-        "name": html.escape(method),
+        "name": escape(method),
         "x": [trial["number"] for trial in mine],
         "y": [trial["loss"] for trial in mine],
         "hovertext": [_hover(trial) for trial in mine],
@@ -78,7 +80,7 @@ def _dots(trials: list[dict[str, Any]], method: str, colour: str) -> dict[str, A
 
 def _hover(trial: dict[str, Any]) -> str:
     params = [f"{short(name, trial['method'])} {value:g}" for name, value in trial["params"].items()]
-    return "<br>".join(html.escape(line) for line in [f"{trial['method']}: {trial['loss']:.4f}", *params])
+    return LINE_BREAK.join([f"{trial['method']}: {trial['loss']:.4f}", *params])
 
 
 def by_parameter(search: dict[str, Any]) -> dict[str, Any]:
@@ -89,11 +91,11 @@ def by_parameter(search: dict[str, Any]) -> dict[str, Any]:
     if not names or len(mine) < 2:
         return {}
     rows = -(-len(names) // COLUMNS)
-    layout = _layout(f"Parameters of {html.escape(best)}", 90 + 220 * rows) | {"showlegend": False}
+    layout = _layout(f"Parameters of {escape(best)}", 90 + 220 * rows) | {"showlegend": False}
     data = []
     for index, name in enumerate(names):
         axis = str(index + 1) if index else ""
-        layout |= _cell(index, rows, min(COLUMNS, len(names)), html.escape(short(name, best)))
+        layout |= _cell(index, rows, min(COLUMNS, len(names)), escape(short(name, best)))
         data.append(_against(mine, name, axis))
     return {"data": data, "layout": layout}
 
@@ -120,7 +122,7 @@ def _against(trials: list[dict[str, Any]], name: str, axis: str) -> dict[str, An
         "y": [trial["loss"] for trial in mine],
         "xaxis": f"x{axis}",
         "yaxis": f"y{axis}",
-        "hovertext": [f"trial {trial['number']}<br>{_hover(trial)}" for trial in mine],
+        "hovertext": [LINE_BREAK.join([f"trial {trial['number']}", _hover(trial)]) for trial in mine],
         "hovertemplate": "%{hovertext}<extra></extra>",
         "marker": {"size": 8, "color": PALETTE[0], "opacity": _fading(len(mine))},
     }
@@ -139,7 +141,7 @@ def by_importance(search: dict[str, Any]) -> dict[str, Any]:
         "type": "bar",
         "orientation": "h",
         "x": [share for _, share in shares],
-        "y": [html.escape(name) for name, _ in shares],
+        "y": [escape(name) for name, _ in shares],
         "marker": {"color": PALETTE[0]},
         "hovertemplate": "%{y}: %{x:.0%}<extra></extra>",
     }

@@ -1,8 +1,9 @@
 """Pictures of a dataset's statistics as plotly figures in plain data."""
 
-import html
 import itertools
 from typing import Any
+
+from markupsafe import escape
 
 from tabs.figures.colours import BLUE, GREEN, GREY, LIGHT_GREY, ORANGE, PINK, SKY, VERMILION, YELLOW
 
@@ -119,7 +120,7 @@ def _lying(pairs: list[tuple[str, int]], title: str, colour: str) -> Figure:
         "type": "bar",
         "orientation": "h",
         "x": [count for _, count in pairs][::-1],
-        "y": [html.escape(word) for word, _ in pairs][::-1],
+        "y": [escape(word) for word, _ in pairs][::-1],
         "marker": {"color": colour},
         "hovertemplate": "%{y}: %{x:,} rows<extra></extra>",
     }

@@ -9,8 +9,9 @@ import gradio as gr
 
 from tabs.forms.form import Form, List
 from tabs.shell.context import Choices, Context, guarded
+from tabs.shell.elements import empty, heading, hint
 from tabs.shell.job_panel import QUIET, JobPanel
-from tabs.shell.kit import REVEAL, Static, empty, heading, hint
+from tabs.shell.kit import REVEAL, Static
 from workbench.jobs.job import JOBS, Job
 from workbench.jobs.page import JobPage
 from workbench.merging import catalogue

@@ -5,8 +5,9 @@ from typing import Any
 import gradio as gr
 
 from tabs.shell.context import Context, guarded
+from tabs.shell.elements import error_box
 from tabs.shell.job_panel import QUIET
-from tabs.shell.kit import Static, error_box
+from tabs.shell.kit import Static
 from workbench.preferences.failures import DAMAGED, MISSING, LabelsUnusable
 from workbench.preferences.recovery import recover, trouble
 

@@ -3,20 +3,20 @@
 from typing import Any
 
 import plotly.graph_objects as go
+from markupsafe import Markup
 
-from tabs.shell.kit import Html, empty, facts, hint, safe, table
+from tabs.shell.elements import empty, facts, hint, result_box, sentence_list, table
 
 INTERVALS = "95 % intervals; votes of one annotator and on one prompt hang together and count less than their number."
 
 
-def result_html(found: dict[str, Any]) -> str:
+def result_html(found: dict[str, Any]) -> Markup:
     """Sentences, counts, win rates and ratings of a report."""
     counts = found["counts"]
     if not counts["votes"] and not counts["unblinded"]:
         return empty("No votes", f"{counts['usable']} pairs could be judged.")
-    sentences = "".join(f"<li>{safe(sentence)}</li>" for sentence in found["sentences"])
-    parts = [f'<ul class="wb-sentences">{sentences}</ul>', facts(_rows(found)), _rates(found), _ratings(found)]
-    return Html(f'<div class="wb-result">{"".join([*parts, hint(INTERVALS)])}</div>')
+    words = sentence_list(found["sentences"])
+    return result_box(words, facts(_rows(found)), _rates(found), _ratings(found), hint(INTERVALS))
 
 
 def _rows(found: dict[str, Any]) -> list[tuple[str, object]]:

@@ -7,8 +7,9 @@ import gradio as gr
 from tabs.label.report import ratings_figure, result_html
 from tabs.serving.asking import asker
 from tabs.shell.context import Context, guarded
+from tabs.shell.elements import empty, facts, heading, hint, result_box
 from tabs.shell.job_panel import QUIET
-from tabs.shell.kit import POKE, Html, Static, empty, facts, heading, hint
+from tabs.shell.kit import POKE, Static
 from workbench.core.errors import UserError
 from workbench.core.home import free_name
 from workbench.preferences.blinding import Voter, close_session, may_see, unblind
@@ -130,7 +131,7 @@ def _updates(ctx: Context, name: str | None, own: bool, browser: str) -> list[An
     figure, words = ratings_figure(summary), result_html(summary)
     drawn = gr.update(value=figure, visible=figure is not None)
     if not info.closed:
-        return [Html(hint(SEEN) + words), drawn, hidden, hidden, gr.update(visible=True), hidden]
+        return [hint(SEEN) + words, drawn, hidden, hidden, gr.update(visible=True), hidden]
     button = gr.update(value=_dpo_label(_count_pairs(ctx, summary, own)), visible=True)
     return [words, drawn, gr.update(visible=True), hidden, hidden, button]
 
@@ -143,7 +144,7 @@ def _progress(info: SessionInfo) -> str:
         ("Votes", f"{info.votes} of {wanted}"),
         ("Pairs", f"{info.usable} to judge, {state}"),
     ]
-    return Html(f'<div class="wb-result">{facts(rows)}{hint(HIDDEN)}</div>')
+    return result_box(facts(rows), hint(HIDDEN))
 
 
 def _delete(ctx: Context, name: str | None) -> Any:

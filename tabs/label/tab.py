@@ -10,8 +10,9 @@ from tabs.label.database_problem import trouble_panel
 from tabs.label.result import result_panel
 from tabs.label.voting import voting_panel
 from tabs.shell.context import Context, guarded
+from tabs.shell.elements import heading, hint
 from tabs.shell.job_panel import QUIET, job_panel
-from tabs.shell.kit import Static, heading, hint
+from tabs.shell.kit import Static
 from tabs.shell.tab_registry import Tab
 from workbench.preferences.jobs.generate import Generate
 

@@ -8,8 +8,9 @@ from pydantic import Field
 from tabs.forms.form import Form
 from tabs.forms.sections import named
 from tabs.shell.context import Context, guarded
+from tabs.shell.elements import heading, table
 from tabs.shell.job_panel import QUIET, JobPanel
-from tabs.shell.kit import Static, heading, table
+from tabs.shell.kit import Static
 from workbench.core.errors import UserError
 from workbench.core.spec import Spec
 from workbench.ensembles.method import ENSEMBLES, Ensemble

@@ -9,8 +9,9 @@ from tabs.figures import family as family_figure
 from tabs.forms.form import Form
 from tabs.forms.sections import named
 from tabs.shell.context import Context, guarded
+from tabs.shell.elements import empty, heading, hint
 from tabs.shell.job_panel import QUIET, JobPanel
-from tabs.shell.kit import Figure, Static, empty, figure, heading, hint
+from tabs.shell.kit import Figure, Static, figure
 from workbench.core.errors import UserError
 from workbench.core.spec import Spec, dump_yaml
 from workbench.family.tree import family

@@ -5,7 +5,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tabs.shell.kit import Html, facts, heading, hint, safe, table
+from htpy import Node, b, div
+from markupsafe import Markup
+
+from tabs.shell.elements import facts, heading, hint, note, render_html, result_box, sentence_list, table
 from tabs.shell.result_panel import Figures
 from workbench.core.errors import UserError
 from workbench.core.home import Home
@@ -52,19 +55,19 @@ def parents_of(home: Home, model: str) -> list[str]:
 def _proof(view: JobRecord) -> tuple[str, Figures]:
     """The proof of a merge, as soon as it is written."""
     proof = _read(view.folder / "proof.json") or view.state.result
-    parts: list[str] = [f'<div class="wb-note is-warn">{safe(text)}</div>' for text in proof.get("warnings") or []]
+    parts: list[Node] = [note(text) for text in proof.get("warnings") or []]
     perplexity, samples = proof.get("perplexity") or {}, proof.get("samples") or []
     if not (parts or perplexity or samples):
         return "", []
     if perplexity:
         source = proof.get("measured_on")
-        note = f"On {source}; lower is better, 95 % intervals." if source else "Lower is better, 95 % intervals."
+        about = f"On {source}; lower is better, 95 % intervals." if source else "Lower is better, 95 % intervals."
         rows = [_loss_row(name, proof) for name, proof in perplexity.items()]
-        parts += [heading("Perplexity", note), table(LOSSES, rows)]
+        parts += [heading("Perplexity", about), table(LOSSES, rows)]
     if samples:
         parts.append(heading("The same prompts, answered by each"))
         parts += [sample_of(sample) for sample in samples]
-    return Html(f'<div class="wb-result">{"".join(parts)}</div>'), []
+    return result_box(parts), []
 
 
 def _loss_row(name: str, loss: dict[str, Any]) -> tuple[Any, ...]:
@@ -73,13 +76,10 @@ def _loss_row(name: str, loss: dict[str, Any]) -> tuple[Any, ...]:
     return name, *(loss[key] if loss.get(key) is not None else "—" for key in ("loss", "perplexity")), interval
 
 
-def sample_of(sample: dict[str, Any]) -> str:
+def sample_of(sample: dict[str, Any]) -> Node:
     """One prompt, and what each answered: {'prompt', 'answers': {name: text}}."""
-    answers = "".join(
-        f'<div class="wb-sample-answer"><b>{safe(name)}</b><div>{safe(text or "(empty)")}</div></div>'
-        for name, text in sample["answers"].items()
-    )
-    return f'<div class="wb-sample"><div class="wb-sample-prompt">{safe(sample["prompt"])}</div>{answers}</div>'
+    answers = [div(".wb-sample-answer")[b[name], div[text or "(empty)"]] for name, text in sample["answers"].items()]
+    return div(".wb-sample")[div(".wb-sample-prompt")[sample["prompt"]], answers]
 
 
 def _likeness(view: JobRecord) -> tuple[str, Figures]:
@@ -89,8 +89,7 @@ def _likeness(view: JobRecord) -> tuple[str, Figures]:
     if view.status != "done":
         return "", []
     data = similarity.read(view.folder)
-    says = "".join(f"<li>{safe(sentence)}</li>" for sentence in similarity.sentences(data))
-    return Html(f'<ul class="wb-sentences">{says}</ul>'), titled(layers.figures(data))
+    return sentence_list(similarity.sentences(data)), titled(layers.figures(data))
 
 
 def _search(view: JobRecord) -> tuple[str, Figures]:
@@ -104,9 +103,8 @@ def _measure(view: JobRecord) -> tuple[str, Figures]:
     rows = [_loss_row(row["model"], row) for row in result.get("table") or []]
     if not rows:
         return "", []
-    note = f"On the {result['split']} split of {result['dataset']}; lower is better, 95 % intervals."
-    parts = heading("Perplexity", note) + table(LOSSES, rows)
-    return Html(f'<div class="wb-result">{parts}</div>'), []
+    about = f"On the {result['split']} split of {result['dataset']}; lower is better, 95 % intervals."
+    return result_box(heading("Perplexity", about), table(LOSSES, rows)), []
 
 
 def plain(view: JobRecord) -> tuple[str, Figures]:
@@ -115,15 +113,12 @@ def plain(view: JobRecord) -> tuple[str, Figures]:
     if view.status != "done":
         return "", []
     rows = [(_title(name), _words(value)) for name, value in result.items() if isinstance(value, str | int | float)]
-    sentences = "".join(f"<li>{safe(text)}</li>" for text in result.get("sentences") or [])
-    records = list(result.get("table") or [])
-    parts: list[str] = [facts(rows)] if rows else []
-    parts += [f'<ul class="wb-sentences">{sentences}</ul>'] if sentences else []
-    parts += [_records(records)] if records else []
-    return (Html("".join(parts)), []) if parts else ("", [])
+    named = ("sentences", sentence_list), ("table", _records)
+    lists = [build(result[name]) for name, build in named if result.get(name)]
+    return render_html(facts(rows) if rows else None, lists), []
 
 
-def _records(records: list[dict[str, Any]]) -> Html:
+def _records(records: list[dict[str, Any]]) -> Markup:
     """A table of rows that name their own columns."""
     columns = list(dict.fromkeys(name for record in records for name in record))
     rows = [[record.get(name, "—") for name in columns] for record in records]
@@ -156,6 +151,6 @@ def titled(figures: list[dict[str, Any]]) -> Figures:
 _SHOWN = {"merge": _proof, "likeness": _likeness, "merge-search": _search, "measure": _measure}
 
 
-def nothing() -> Html:
+def nothing() -> Markup:
     """What stands where no result is chosen yet."""
     return hint("What a run found is shown here when it is done: for a merge, how parents and child answer.")

@@ -11,8 +11,9 @@ from tabs.merge.panels import family_tree, mixture
 from tabs.merge.recipe import recipe
 from tabs.merge.result import Result, nothing, parents_of, result_of
 from tabs.shell.context import Context
+from tabs.shell.elements import heading
 from tabs.shell.job_panel import JobPanel, job_panel
-from tabs.shell.kit import Static, heading
+from tabs.shell.kit import Static
 from tabs.shell.result_panel import Drawn, result_panel, view_of
 from tabs.shell.tab_registry import Tab
 from workbench.core.errors import UserError

@@ -5,8 +5,9 @@ from typing import Any
 import gradio as gr
 
 from tabs.shell.context import Context, guarded
+from tabs.shell.elements import heading, hint
 from tabs.shell.job_panel import QUIET, job_panel
-from tabs.shell.kit import Static, heading, hint
+from tabs.shell.kit import Static
 from tabs.shell.tab_registry import Tab
 from tabs.shell.table import ShelfTable, TableRow
 from workbench.core.limits import bounded_text

@@ -1,11 +1,12 @@
 """The login: a page of its own, and the layer that lets nothing else through without one."""
 
-import html
 import logging
 import math
 from typing import cast
 from urllib.parse import parse_qs, quote
 
+from htpy import Node, body, button, form, h1, head, html, input, label, link, meta, p, style, title
+from markupsafe import Markup
 from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -16,42 +17,14 @@ from tabs.serving.replies import refuse, reply
 from tabs.serving.routes import LOGIN, LOGOUT, PAGE, Route, Who
 from tabs.serving.sessions import Sessions
 from tabs.serving.throttle import Throttle
+from workbench.core.assets import ASSETS
 
 log = logging.getLogger("workbench.login")
 
 LONGEST_FORM = 10_000  # bytes
 ENDED = "Your login has ended. Log in again; what is open in this page is kept."
 WRONG = "That is not the name or not the password."
-
-PAGE_HTML = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>Log in · LLM Workbench</title>
-<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark">
-<link rel="icon" href="data:,">
-<style>
-:root {{ --ground: #f5f7fa; --card: #fff; --line: #cfd6e1; --text: #1e293b; --quiet: #64748b; --wrong: #b42318; }}
-@media (prefers-color-scheme: dark) {{
-  :root {{ --ground: #0c121e; --card: #131b2a; --line: #303d57; --text: #e2e8f0; --quiet: #94a3b8; --wrong: #fda29b; }}
-}}
-body {{ margin: 0; min-height: 100vh; display: grid; place-items: center; background: var(--ground);
-  color: var(--text); font: 14px/1.5 Inter, system-ui, sans-serif; }}
-form {{ box-sizing: border-box; width: min(340px, calc(100vw - 32px)); padding: 24px; background: var(--card);
-  border: 1px solid var(--line); border-radius: 10px; display: grid; gap: 12px; }}
-h1 {{ margin: 0 0 4px; font-size: 17px; }}
-label {{ display: grid; gap: 4px; color: var(--quiet); }}
-input {{ padding: 8px 10px; font: inherit; color: var(--text); background: var(--ground); border: 1px solid var(--line);
-  border-radius: 6px; }}
-button {{ padding: 9px; font: inherit; font-weight: 600; color: #fff; background: #4f46e5; border: 0;
-  border-radius: 6px; cursor: pointer; }}
-p {{ margin: 0; color: var(--wrong); }}
-input:focus-visible, button:focus-visible {{ outline: 2px solid #818cf8; outline-offset: 2px; }}
-</style></head><body>
-<form method="post" action="{action}">
-<h1>LLM Workbench</h1>
-<label>Name <input name="name" value="{name}" autocomplete="username" required></label>
-<label>Password <input name="password" type="password" autocomplete="current-password" required autofocus></label>
-{note}<button>Log in</button>
-</form></body></html>
-"""
+STYLE = Markup((ASSETS / "login.css").read_text("utf-8"))  # noqa: S704 - a file of ours
 
 
 class Login:
@@ -141,11 +114,26 @@ async def _form(scope: Scope, receive: Receive) -> dict[str, str]:
 
 async def _show(send: Send, status: int, query: str, note: str = "", retry_seconds: int = 0) -> None:
     action = f"{LOGIN[1:]}?next={quote(query)}" if query else LOGIN[1:]
-    text = PAGE_HTML.format(
-        action=html.escape(action), name=USER, note=f'<p role="alert">{html.escape(note)}</p>\n' if note else ""
-    )
     headers = [(b"retry-after", str(retry_seconds).encode())] if retry_seconds else []
-    await reply(send, status, text.encode(), "text/html; charset=utf-8", headers)
+    await reply(send, status, str(_page(action, note)).encode(), "text/html; charset=utf-8", headers)
+
+
+def _page(action: str, note: str) -> Node:
+    """The form that asks for name and password; `note` says what was wrong with the last try."""
+    password = {"type": "password", "autocomplete": "current-password"}
+    fields = [
+        label["Name ", input(name="name", value=USER, autocomplete="username", required=True)],
+        label["Password ", input(password, name="password", required=True, autofocus=True)],
+        p(role="alert")[note] if note else None,
+    ]
+    return html(lang="en")[
+        head[
+            meta(charset="utf-8"), title["Log in · LLM Workbench"],
+            meta(name="viewport", content="width=device-width, initial-scale=1"),
+            meta(name="color-scheme", content="light dark"), link(rel="icon", href="data:,"), style[STYLE],
+        ],
+        body[form(method="post", action=action)[h1["LLM Workbench"], fields, button["Log in"]]],
+    ]  # fmt: skip
 
 
 async def _go(send: Send, target: str, headers: list[tuple[bytes, bytes]] | None = None) -> None:

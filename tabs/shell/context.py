@@ -3,10 +3,10 @@
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from html import escape
 from typing import Any
 
 import gradio as gr
+from markupsafe import escape
 
 from tabs.shell.kit import component
 from tabs.shell.links import Links
@@ -181,9 +181,9 @@ def shown(error: BaseException) -> gr.Error:
     known = explain(error, "The terminal in which the app runs has the whole story.")
     # The page draws messages as HTML, and they quote what people, files and models say.
     if isinstance(known, SpecError):
-        text = "\n\n".join(escape(str(problem), quote=False) for problem in known.problems)
+        text = "\n\n".join(escape(str(problem)) for problem in known.problems)
         return gr.Error(text, title="Please check", duration=15)
-    return gr.Error(escape(str(known), quote=False), title="That did not work", duration=15)
+    return gr.Error(str(escape(str(known))), title="That did not work", duration=15)
 
 
 def guarded(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -1,4 +1,4 @@
-"""The page's own parts: live run, token view, chat grid, vote pad, merge builder, and small safe pieces of HTML.
+"""The page's own parts: live run, token view, chat grid, vote pad, merge builder.
 
 The components are functions that return a `gr.HTML`, not subclasses: Gradio writes a `.pyi` file beside
 the module of every subclass. Their JavaScript lies in `assets/js/`; they are fed through server functions and
@@ -8,13 +8,13 @@ never put text of people or models into a template.
 import inspect
 import logging
 import math
-from collections.abc import Callable, Iterable, Sequence
-from html import escape
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 import plotly
+from htpy import div
 
 from tabs.shell.scripts import mount_call
 from tabs.shell.theme import static_url
@@ -175,7 +175,7 @@ def component(name: str, value: Any, functions: dict[str, Answer], empty: Lines,
     """The component that assets/js/main.js knows by this name, and whose root element is of class wb-<name>."""
     return gr.HTML(
         value=value,
-        html_template=f'<div class="wb-{name.replace("_", "-")}"></div>',
+        html_template=str(div(f".wb-{name.replace('_', '-')}")),
         js_on_load=mount_call(name),
         apply_default_css=False,
         server_functions=[_served(name, title, function) for title, function in functions.items()],
@@ -220,96 +220,3 @@ def _sentence(error: Exception) -> str:
 
 def _finite(point: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in point.items() if not (isinstance(value, float) and not math.isfinite(value))}
-
-
-# ---- safe HTML ---------------------------------------------------------------------------------------------
-
-
-class Html(str):
-    """A string that is already safe HTML; every helper returns one and lets one through unescaped."""
-
-
-def safe(text: object) -> Html:
-    """Any text as HTML that neither the browser, nor Handlebars, nor a JS template literal can run."""
-    if isinstance(text, Html):
-        return text
-    out = escape("" if text is None else str(text), quote=True)
-    for sign in "$`{}\\":
-        out = out.replace(sign, f"&#{ord(sign)};")
-    return Html(out)
-
-
-def chip(status: str, text: str = "") -> Html:
-    """Small coloured label; status: queued, running, done, failed, stopped, interrupted, or anything neutral."""
-    return Html(f'<span class="wb-chip is-{_word(status)}">{safe(text or status)}</span>')
-
-
-def empty(title: str, sentence: str = "", next_step: str = "") -> Html:
-    """What an empty place says: what belongs here, in a sentence, and what to do next."""
-    parts = (("title", title), ("text", sentence), ("next", next_step))
-    lines = "".join(f'<div class="wb-empty-{kind}">{safe(text)}</div>' for kind, text in parts if text)
-    return Html(f'<div class="wb-empty">{lines}</div>')
-
-
-def facts(rows: Iterable[tuple[str, object]]) -> Html:
-    """A list of names and values."""
-    lines = "".join(f"<dt>{safe(name)}</dt><dd>{safe(value)}</dd>" for name, value in rows)
-    return Html(f'<dl class="wb-kv">{lines}</dl>')
-
-
-def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Html:
-    """A table; numbers are set to the right, cells that are `Html` (chips, say) are kept as they are."""
-    cells = [list(row) for row in rows]
-    right = [bool(cells) and all(_is_number(row[i]) for row in cells) for i in range(len(columns))]
-    head = "".join(f"<th{_side(flag)}>{safe(name)}</th>" for name, flag in zip(columns, right, strict=True))
-    body = "".join("<tr>" + "".join(map(_cell, row)) + "</tr>" for row in cells)
-    return Html(
-        f'<div class="wb-table-box"><table class="wb-table"><thead><tr>{head}</tr></thead>'
-        f"<tbody>{body}</tbody></table></div>"
-    )
-
-
-def error_box(message: str, remedy: str = "") -> Html:
-    """A failure and what to do about it."""
-    return Html(f'<div class="wb-error"><strong>{safe(message)}</strong><div>{safe(remedy)}</div></div>')
-
-
-def hint(text: str) -> Html:
-    """A muted sentence of help."""
-    return Html(f'<div class="wb-hint">{safe(text)}</div>')
-
-
-def heading(text: str, note: str = "") -> Html:
-    """The heading of a section, with a muted sentence beneath."""
-    line = f'<div class="wb-hint">{safe(note)}</div>' if note else ""
-    return Html(f'<div class="wb-h">{safe(text)}</div>{line}')
-
-
-def header(device_text: str, job_text: str = "", job_status: str = "running", logged_in: bool = False) -> Html:
-    """The bar at the top: brand, device, the running job if there is one, the light/dark switch, and the way out."""
-    job = chip(job_status, job_text) if job_text else chip("idle", "No job running")
-    out = '<form method="post" action="logout"><button class="wb-button">Log out</button></form>' if logged_in else ""
-    device = f'<span class="wb-chip is-device">{safe(device_text)}</span>'
-    return Html(
-        f'<div class="wb-header"><div class="wb-brand"><i></i><span>LLM Workbench</span></div>'
-        f'<div class="wb-header-right">{job}{device}'
-        '<button type="button" class="wb-theme" data-wb-theme title="Light or dark" aria-label="Light or dark">'
-        f"</button>{out}</div></div>"
-    )
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
-def _side(right: bool) -> str:
-    return ' class="is-number"' if right else ""
-
-
-def _cell(value: object) -> str:
-    text = f"{value:.4g}" if isinstance(value, float) else value
-    return f"<td{_side(_is_number(value))}>{safe(text)}</td>"
-
-
-def _word(text: str) -> str:
-    return "".join(letter for letter in text.lower() if letter.isascii() and letter.isalpha())

@@ -43,7 +43,6 @@ def script_url(name: str) -> str:
 
 
 MAIN = script_url("js/main.js")
-HEAD_TAG = f'<script type="module" src="{MAIN}"></script>'
 
 
 def page_call(function: str, *arguments: str) -> str:

@@ -3,8 +3,10 @@
 from pathlib import Path
 
 import gradio as gr
+from htpy import fragment, link, meta, script
+from markupsafe import Markup
 
-from tabs.shell.scripts import HEAD_TAG
+from tabs.shell.scripts import MAIN
 from workbench.core.assets import ASSETS
 
 CSS_PATHS = [ASSETS / "style.css"]
@@ -35,11 +37,13 @@ EARLY_SCRIPT = (ASSETS / "js" / "theme.js").read_text(encoding="utf-8")
 def _head() -> str:
     """Tags for `launch(head=)`: the remembered dark mode is applied before the first component is drawn."""
     icon = static_url(ASSETS / "icon.svg")
-    return (
-        f'<link rel="icon" type="image/svg+xml" href="{icon}">'
-        '<meta name="color-scheme" content="light dark">'
-        f"<script>{EARLY_SCRIPT}</script>{HEAD_TAG}"
-    )
+    return str(
+        fragment[
+            link(rel="icon", type="image/svg+xml", href=icon), meta(name="color-scheme", content="light dark"),
+            script[Markup(EARLY_SCRIPT)],  # noqa: S704 - a file of ours
+            script(type="module", src=MAIN),
+        ]
+    )  # fmt: skip
 
 
 HEAD = _head()

@@ -7,8 +7,9 @@ import gradio as gr
 from tabs.forms.form import Form
 from tabs.forms.sections import named, shown
 from tabs.shell.context import Context, guarded
+from tabs.shell.elements import heading
 from tabs.shell.job_panel import QUIET, job_panel
-from tabs.shell.kit import REVEAL, Static, heading
+from tabs.shell.kit import REVEAL, Static
 from tabs.shell.tab_registry import Tab
 from workbench.core.assets import ASSETS
 from workbench.core.spec import load_yaml

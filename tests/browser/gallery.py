@@ -11,7 +11,7 @@ import gradio as gr
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tabs.shell import kit
+from tabs.shell import elements, kit
 from tabs.shell import theme as look
 from tabs.shell.scripts import script_route
 from workbench.chat.conversation import Chat
@@ -275,7 +275,7 @@ def tokens(lab: Lab) -> dict[str, Any]:
 def build(lab: Lab) -> gr.Blocks:
     """The gallery: one tab a component."""
     with gr.Blocks(title="LLM Workbench", fill_width=True) as demo:
-        kit.Static(kit.header(lab.text or "CPU · 16 GB", lab.text or "LoRA · 47 %"))
+        kit.Static(elements.header(lab.text or "CPU · 16 GB", lab.text or "LoRA · 47 %"))
         with gr.Tabs():
             with gr.Tab("Train", id="train"):
                 _train(lab)
@@ -299,7 +299,7 @@ def build(lab: Lab) -> gr.Blocks:
 def _train(lab: Lab) -> None:
     with gr.Row(elem_classes="wb-cols"):
         with gr.Column(elem_classes="wb-panel"):
-            kit.Static(kit.heading("Fine-tune", "Train an adapter on your examples."))
+            kit.Static(elements.heading("Fine-tune", "Train an adapter on your examples."))
             gr.Dropdown(["SmolLM2-135M-Instruct", "my-lora"], label="Base model", interactive=True)
             gr.Dropdown(["dolly-small"], label="Data", info="Examples with a prompt and an answer.", interactive=True)
             with gr.Row():
@@ -359,17 +359,17 @@ def _compare(lab: Lab) -> None:
 
 def _pieces(lab: Lab) -> None:
     states = ["queued", "running", "done", "failed", "stopped", "interrupted"]
-    rows = [(lab.text or f"run-{i}", kit.chip(state, lab.text), 1.5 + i / 7) for i, state in enumerate(states)]
+    rows = [(lab.text or f"run-{i}", elements.chip(state, lab.text), 1.5 + i / 7) for i, state in enumerate(states)]
     with gr.Row(elem_classes="wb-cols is-even"):
         with gr.Column(elem_classes="wb-panel"):
-            kit.Static(kit.heading("Runs", lab.text or "Newest first."))
-            kit.Static(kit.table(["Run", "Status", "Loss"], rows))
+            kit.Static(elements.heading("Runs", lab.text or "Newest first."))
+            kit.Static(elements.table(["Run", "Status", "Loss"], rows))
         with gr.Column(elem_classes="wb-panel"):
-            kit.Static(kit.facts([("Model", lab.text or "SmolLM2"), ("Parameters", "134.5 M")]))
-            kit.Static(kit.error_box(lab.text or "Out of memory.", lab.text or "Halve the batch size."))
-            kit.Static(kit.empty("No models yet", lab.text or "Models you train appear here.", "Train one."))
+            kit.Static(elements.facts([("Model", lab.text or "SmolLM2"), ("Parameters", "134.5 M")]))
+            kit.Static(elements.error_box(lab.text or "Out of memory.", lab.text or "Halve the batch size."))
+            kit.Static(elements.empty("No models yet", lab.text or "Models you train appear here.", "Train one."))
             kit.LiveRun(lab.points)
-            kit.Static(kit.hint(lab.text or "A muted sentence."))
+            kit.Static(elements.hint(lab.text or "A muted sentence."))
             if lab.text:
                 kit.Static("<p id=raw>${window.hacked='raw'}{{value}}</p>")
 
