@@ -10,9 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from workbench.core.cards import render_card
 from workbench.core.errors import UserError
-from workbench.core.markdown import fenced, text
-from workbench.core.spec import dump_yaml
 from workbench.core.units import human_count, human_size
 from workbench.rendering.templates import Template
 from workbench.rows.canonical import Message
@@ -131,11 +130,4 @@ def gguf_card(
         ("Type", str(info["type"])), ("Size", human_size(size)), ("Weights", human_count(info["parameters"])),
         ("Architecture", str(info["architecture"])), ("Context", f"{info['context_length']:,} tokens"),
     ]  # fmt: skip
-    run = "llama-cli -m model.gguf -cnv\n\n# or with Ollama, in this folder\nollama create my-model -f Modelfile"
-    table = "\n".join(["| | |", "|---|---|", *[f"| {label} | {text(value)} |" for label, value in rows]])
-    parts = [f"---\n{dump_yaml(front)}---", f"# {text(name)}", table, "## How to run it", fenced(run, "sh")]
-    if sentences:
-        parts += ["## Worth knowing", "\n".join(f"- {text(sentence)}" for sentence in sentences)]
-    if parents:
-        parts += ["## Made from", "\n".join(f"- {text(parent)}" for parent in parents)]
-    return "\n\n".join(parts) + "\n"
+    return render_card("gguf", front=front, name=name, rows=rows, sentences=sentences, parents=parents)

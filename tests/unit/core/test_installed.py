@@ -120,6 +120,7 @@ def test_the_installed_command_has_every_command_and_method(installed: Installed
 def test_the_installed_command_reads_its_samples_and_templates(installed: Installed, own_home: Path) -> None:
     assert json.loads(installed.output("import-dataset", "sample", "--json"))["names"]
     assert "<|im_start|>" in installed.output("data", "show", "field-guide", "--row", "1", "--template", "chatml")
+    assert "\n# field-guide\n" in installed.output("data", "card", "field-guide")
     assert installed.output("merge-methods", "ties")
 
 

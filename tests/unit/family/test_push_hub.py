@@ -9,7 +9,7 @@ from workbench.core.errors import Problems, UserError
 from workbench.core.home import Home, atomic_dir
 from workbench.core.lineage import Manifest, write_manifest
 from workbench.family.front_matter import declared
-from workbench.family.jobs.push_gguf import model_card
+from workbench.family.jobs.push_gguf import repository_card
 from workbench.jobs.job import JOBS, Job, JobContext
 
 NAMES = ["small-q8_0", "small-q4_k_m"]
@@ -64,7 +64,7 @@ def test_each_model_becomes_a_file_and_the_card_tells_their_source(
 
 
 def test_the_card_names_licence_base_types_and_sizes(home: Home, tmp_path: Path) -> None:
-    text = model_card(home, "me/small-GGUF", NAMES)
+    text = repository_card(home, "me/small-GGUF", NAMES)
     (tmp_path / "README.md").write_text(text)
     front = declared(tmp_path)
     assert (front.license, front.base_model) == ("mit", ["owner/small"])

@@ -8,12 +8,11 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
+from workbench.core.cards import render_card
 from workbench.core.children import Credential
 from workbench.core.errors import Problems, UserError
 from workbench.core.home import Home
 from workbench.core.lineage import read_manifest
-from workbench.core.markdown import fenced, text
-from workbench.core.spec import dump_yaml
 from workbench.core.units import human_size
 from workbench.family.front_matter import declared
 from workbench.jobs.job import JOBS, Job, JobContext
@@ -76,7 +75,7 @@ class PushGguf(Job):
                 ctx.progress(index, total, f"Uploading {name}.gguf, {human_size(path.stat().st_size)}")
                 api.upload_file(path_or_fileobj=path, path_in_repo=f"{name}.gguf", repo_id=self.repo)
             ctx.progress(total - 1, total, "Writing the model card")
-            card = model_card(ctx.home, self.repo, self.models).encode()
+            card = repository_card(ctx.home, self.repo, self.models).encode()
             api.upload_file(path_or_fileobj=card, path_in_repo="README.md", repo_id=self.repo)
         except Exception as error:
             explanation = explained(error, self.repo)
@@ -87,24 +86,16 @@ class PushGguf(Job):
         return {"repository": url, "files": [f"{name}.gguf" for name in self.models]}
 
 
-def model_card(home: Home, repo: str, models: list[str]) -> str:
+def repository_card(home: Home, repo: str, models: list[str]) -> str:
     """README.md of a repository of GGUF files: what they are, how large, and how to run one."""
     folders = [home.models / name for name in models]
-    rows = [_row(folder) for folder in folders]
-    parts = [
-        f"---\n{dump_yaml(_front(folders))}---",
-        f"# {text(repo.split('/')[1])}",
-        "GGUF files for llama.cpp and what is built on it, made with LLM Workbench.",
-        "\n".join(["| File | Type | Size |", "| --- | --- | --- |", *rows]),
-        "## How to run it",
-        fenced(f"llama-cli --hf-repo {repo} --hf-file {models[0]}.gguf -cnv", "sh"),
-    ]
-    return "\n\n".join(parts) + "\n"
+    command = f"llama-cli --hf-repo {repo} --hf-file {models[0]}.gguf -cnv"
+    return render_card("gguf_repository", front=_front(folders), repo=repo, rows=map(_row, folders), command=command)
 
 
-def _row(folder: Path) -> str:
+def _row(folder: Path) -> tuple[str, str, str]:
     kind, size = read_manifest(folder).info.get("type", ""), (folder / "model.gguf").stat().st_size
-    return f"| {text(folder.name)}.gguf | {text(kind)} | {human_size(size)} |"
+    return f"{folder.name}.gguf", kind, human_size(size)
 
 
 def _front(folders: list[Path]) -> dict[str, Any]:
