@@ -11,11 +11,11 @@ from workbench.data.recipes.step import STEPS, Outcome, StepWork
 from workbench.data.recipes.steps.refusals import expressions, usual_phrases
 from workbench.data.text import check_digits, html_and_markdown
 from workbench.data.text.languages import sample_of
-from workbench.data.text.personal_data import masked, spans
+from workbench.data.text.personal_data import FINDERS, masked, spans
 from workbench.rows.split_rows import Rows
 from workbench.rows.table import table_of
 
-ALL = ("key", "email", "iban", "card", "ip", "phone")
+ALL = tuple(FINDERS)
 
 
 def talk(question: str, answer: str) -> dict[str, Any]:

@@ -1,6 +1,6 @@
-"""Personal data and secrets in a text, by patterns that are linear in time: e-mail, phone, IP, card, IBAN, keys.
+"""Personal data and secrets in a text, by patterns that are linear in time: e-mail, phone, IP, numbers, keys.
 
-What only looks like one is left alone: cards must pass Luhn and begin like a card's, IBANs pass mod 97.
+What only looks like one is left alone: numbers of cards, accounts and persons must have the right check digits.
 """
 
 import ipaddress
@@ -8,10 +8,11 @@ import re
 from collections.abc import Callable, Iterable
 
 from workbench.data.text.check_digits import card_spans, iban_spans, is_card
+from workbench.data.text.national_numbers import national_number_spans
 
 Span = tuple[int, int, str]
 CANDIDATE = (
-    r"@|\d[\d .()/-]{5,}\d|[A-Z]{2}\d{2}|\d\.\d{1,3}\.|[0-9A-Fa-f]:[0-9A-Fa-f:]|-----BEGIN |eyJ"
+    r"@|\d[\d .()/-]{5,}\d|\d{6}[+A]\d{3}|[A-Z]{2}\d{2}|\d\.\d{1,3}\.|[0-9A-Fa-f]:[0-9A-Fa-f:]|-----BEGIN |eyJ"
     r"|sk-|[sr]k_|gh[oprsu]_|github_pat_|glpat-|AKIA|ASIA|AIza|xox|hf_|SG\.|npm_|pypi-"
 )  # RE2: every text with something in it matches this
 EMAIL = re.compile(
@@ -96,6 +97,7 @@ FINDERS: dict[str, Callable[[str], list[tuple[int, int]]]] = {
     "email": _all(EMAIL),
     "iban": iban_spans,
     "card": card_spans,
+    "national_id": national_number_spans,
     "ip": _addresses,
     "phone": _phones,
 }

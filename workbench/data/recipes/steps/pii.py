@@ -14,29 +14,35 @@ from workbench.data.text.expressions import compiled_problem, matches, pieces_of
 from workbench.data.text.personal_data import CANDIDATE, FINDERS, Span, masked, spans
 from workbench.rows.split_rows import Rows, TurnScope
 
-NAMES = {"email": "e-mail address", "phone": "phone number", "ip": "IP address", "card": "card number", "iban": "IBAN",
-         "key": "secret key"}  # fmt: skip
+NAMES = {
+    "email": "e-mail address", "phone": "phone number", "ip": "IP address", "card": "card number", "iban": "IBAN",
+    "national_id": "national ID number", "key": "secret key",
+}  # fmt: skip
 
 
 @STEPS.register
 class Pii(Step):
-    """Masks e-mail addresses, phone numbers, IP addresses, card numbers, IBANs and secret keys, or drops their rows.
+    """Masks e-mail addresses, phone, card, bank and national ID numbers, IP addresses and keys, or drops their rows.
 
-    Patterns with check digits where there are some: Luhn, https://en.wikipedia.org/wiki/Luhn_algorithm, and mod 97,
-    ISO 13616. Names and street addresses are not found. Thoughts, arguments of
-    tool calls with their keys and descriptions of tools are looked at too.
+    Patterns with check digits where there are some, by the rules of https://arthurdejong.org/python-stdnum/. Names
+    and street addresses are not found. Thoughts, arguments of tool calls with their keys and descriptions of tools are
+    looked at too.
     """
 
     method: ClassVar[str] = "pii"
     title: ClassVar[str] = "Personal data and secrets"
     group: ClassVar = "Text"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
 
     email: bool = Field(True, description="E-mail addresses.")
     phone: bool = Field(True, description="Phone numbers: international, North American, or with a leading zero.")
     ip: bool = Field(True, description="IP addresses, those that mean the machine itself left out.")
     card: bool = Field(True, description="Payment card numbers.")
     iban: bool = Field(True, description="International bank account numbers.")
+    national_id: bool = Field(
+        True,
+        description="Identity, social security, health and tax numbers of some forty states, with their check digits.",
+    )
     key: bool = Field(True, description="Keys and tokens known by how they begin, and private keys.")
     own: dict[str, str] = Field(
         default_factory=dict, description="Patterns of your own: a name for the mask and a regular expression (RE2)."
