@@ -6,13 +6,12 @@ from typing import Any, Literal
 
 import gradio as gr
 
-from tabs.forms.fields import field
+from tabs.forms.fields import fields_of
 from tabs.shell.context import Context
 from tabs.shell.kit import component
 from workbench.compression.quantizer import QUANTIZERS, Quantizer
 from workbench.compression.quantizers.gguf import Gguf
 from workbench.core.errors import Problems, SpecError, UserError
-from workbench.core.registry import Method
 from workbench.core.units import human_size
 from workbench.models import tensors
 from workbench.models.shelf import resolve
@@ -47,7 +46,7 @@ def ladder(ctx: Context, **options: Any) -> gr.HTML:
     catalogue = {
         "groups": [{"id": id_, "title": title, "note": note} for id_, title, note in GROUPS],
         "rungs": rungs,
-        "methods": {rung.method: {"title": rung.title, "fields": fields_of(rung)} for rung in QUANTIZERS},
+        "methods": {rung.method: {"title": rung.title, "fields": controls_of(rung)} for rung in QUANTIZERS},
         "presets": presets(rungs),
     }
     functions = {"estimates": lambda query: estimates(ctx, query), "fit": lambda query: fitting(ctx, query)}
@@ -83,9 +82,9 @@ def presets(rungs: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{"title": "The usual ladder", "help": names, "keys": [rung["key"] for rung in usual]}] if usual else []
 
 
-def fields_of(method: type[Method]) -> list[dict[str, Any]]:
+def controls_of(method: type[Quantizer]) -> list[dict[str, Any]]:
     """The settings of a method as the browser draws them, without the `type` that is a row of its own."""
-    return [field(name, info) for name, info in method.model_fields.items() if name != "type"]
+    return [field for field in fields_of(method) if field["name"] != "type"]
 
 
 # ---- estimates -----------------------------------------------------------------------------------------------

@@ -3,10 +3,7 @@
 import typing
 from typing import Any
 
-from pydantic.fields import FieldInfo
-
-from tabs.forms.fields import field as plain
-from workbench.core.registry import Method
+from tabs.forms.fields import fields_of
 from workbench.data.recipes.step import STEPS, Group, Step
 from workbench.data.recipes.steps.edit_rows import EditRows
 
@@ -34,17 +31,16 @@ def described(step: type[Step]) -> dict[str, Any]:
     more = " ".join(line.strip() for line in lines[1:]).strip()
     return {
         "title": step.title, "summary": step.summary(), "more": more, "kinds": list(step.kinds),
-        "unavailable": step.unavailable(), "fields": fields_of(step), "by_hand": step.method == EditRows.method,
+        "unavailable": step.unavailable(), "fields": controls_of(step), "by_hand": step.method == EditRows.method,
     }  # fmt: skip
 
 
-def fields_of(method: type[Method]) -> list[dict[str, Any]]:
+def controls_of(step: type[Step]) -> list[dict[str, Any]]:
     """The settings of a step; which rows are restored is not set in a form."""
-    return [field(name, info) for name, info in method.model_fields.items() if name != "restored"]
+    return [_chosen(field) for field in fields_of(step) if field["name"] != "restored"]
 
 
-def field(name: str, info: FieldInfo) -> dict[str, Any]:
-    """One setting; what names something on a shelf is chosen from it."""
-    found = plain(name, info)
-    kind = FROM_SHELF.get(name, "") if found["kind"] in ("text", "lines", "weights") else ""
-    return {**found, "kind": kind or found["kind"]}
+def _chosen(field: dict[str, Any]) -> dict[str, Any]:
+    """What names something on a shelf is chosen from it."""
+    kind = FROM_SHELF.get(field["name"], "") if field["kind"] in ("text", "lines", "weights") else ""
+    return {**field, "kind": kind or field["kind"]}

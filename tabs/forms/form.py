@@ -1,16 +1,15 @@
 """Spec → form → Spec: one component made from the fields' types, bounds, defaults and sentences of help."""
 
-import typing
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import orjson
-from pydantic.fields import FieldInfo
 from starlette.responses import Response
 
-from tabs.forms.fields import default_of, field, kind_of, nested_of, registry_of
+from tabs.forms.fields import control_of, drawn
 from tabs.shell.kit import Query, component
 from tabs.shell.shelves import as_json, tag
+from workbench.core.described import DescribedField, described
 from workbench.core.spec import Spec, load_yaml
 
 List = Callable[[], Sequence[Sequence[str]]]
@@ -32,11 +31,13 @@ class Form:
         self.spec, lists = spec, lists or {}
         self.skip: tuple[str, ...] = options.get("skip", ())
         hidden: tuple[str, ...] = options.get("hidden", ())
-        shown = [name for name in spec.model_fields if name not in self.skip]
+        self.settings = [field for field in described(spec).fields if field.name not in self.skip]
+        shown = [field.name for field in self.settings]
         main: list[str] = [name for name in options.get("main", shown) if name in shown and name not in hidden]
         rest = [name for name in shown if name not in main and name not in hidden]
         named = {name: title for name, (title, _) in lists.items()}
-        made = {name: field(name, spec.model_fields[name], named) for name in [*main, *rest]}
+        by_name = {field.name: field for field in self.settings}
+        made = {name: drawn(by_name[name], named) for name in [*main, *rest]}
         for name in options.get("first", ()):
             made[name]["first"] = True
         for name, left_out in options.get("without", {}).items():
@@ -49,17 +50,17 @@ class Form:
         def offered(query: Query) -> Any:
             return _lists(asked, query)
 
-        drawn = {
+        form = {
             "main": [made[name] for name in main], "rest": [made[name] for name in rest],
             "more": options.get("more", "More settings"), "lists": bool(asked),
         }  # fmt: skip
-        self.input = component("form", {}, {"lists": offered}, ("", "", ""), form=drawn, elem_id=options.get("elem_id"))
+        self.input = component("form", {}, {"lists": offered}, ("", "", ""), form=form, elem_id=options.get("elem_id"))
 
     def data(self, value: Any) -> dict[str, Any]:
         """The spec as plain data from the form's value: settings not made keep their default, those of methods not
         chosen are left out. Raises `SpecError` when a mapping is not YAML."""
         given = value if isinstance(value, dict) else {}
-        return _whole({k: v for k, v in self.spec.model_fields.items() if k not in self.skip}, given)
+        return _whole(self.settings, given)
 
     def parsed(self, value: Any, **settings: Any) -> Any:
         """The spec from the form's value, with settings of the page laid over it. Raises `SpecError`.
@@ -98,48 +99,43 @@ def _over(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
     return made
 
 
-def _whole(fields: Mapping[str, FieldInfo], given: Mapping[str, Any], usual: Any = None) -> dict[str, Any]:
-    """All settings of a spec: those given, else those of the instance `usual`, else their defaults.
+def _whole(fields: Sequence[DescribedField], given: Mapping[str, Any]) -> dict[str, Any]:
+    """All settings of a spec: those given, else their defaults.
 
     What is no setting is passed on, so that the spec refuses it.
     """
-    made = {name: value for name, value in given.items() if name not in fields}
-    for name, info in fields.items():
-        value, default = given.get(name), default_of(name, info, usual)
-        if registry_of(info):
-            made[name] = _method(info, value, default)
-        elif nested := nested_of(info):
-            instance = getattr(usual, name) if usual is not None else info.get_default(call_default_factory=True)
-            known = isinstance(value, Mapping) or value is None
-            made[name] = _whole(nested.model_fields, value or {}, instance) if known else value
+    names = {field.name for field in fields}
+    data = {name: value for name, value in given.items() if name not in names}
+    for field in fields:
+        value = given.get(field.name)
+        if field.methods:
+            data[field.name] = _method(field, value)
+        elif field.fields and not field.document and (value is None or isinstance(value, Mapping)):
+            data[field.name] = _whole(field.fields, value or {})
         elif value is None:
-            made[name] = _parsed(name, info, _none(info) if default is None else default)
+            data[field.name] = _none(field) if field.default is None else field.default
         else:
-            made[name] = _parsed(name, info, value)
-    return made
+            data[field.name] = _parsed(field, value)
+    return data
 
 
-def _method(info: FieldInfo, value: Any, default: Any) -> dict[str, Any]:
+def _method(field: DescribedField, value: Any) -> dict[str, Any]:
     """The method chosen with what was set of it; those of the usual one as that sets them."""
-    registry: Any = registry_of(info)
     given = dict(value) if isinstance(value, Mapping) else {"method": value} if value else {}
-    if isinstance(default, str):
-        default = {"method": default}
-    usual = default or {"method": next(iter(registry.all()))}
-    name = given.get("method") or usual["method"]
-    base = usual if name == usual["method"] else {}
-    return {**base, **given, "method": name}
+    name = given.get("method") or field.usual_method
+    usual = field.default if isinstance(field.default, Mapping) and name == field.usual_method else {}
+    return {**usual, **given, "method": name}
 
 
-def _parsed(name: str, info: FieldInfo, value: Any) -> Any:
+def _parsed(field: DescribedField, value: Any) -> Any:
     """A mapping is written as YAML in the form."""
-    if kind_of(name, info.annotation)[0] == "yaml" and isinstance(value, str):
+    if control_of(field) == "yaml" and isinstance(value, str):
         return load_yaml(value, aliases=True) or {}
     return value
 
 
-def _none(info: FieldInfo) -> Any:
+def _none(field: DescribedField) -> Any:
     """What stands for nothing chosen, so that the problem told is the choice, not its type."""
-    if not info.is_required():
+    if not field.required:
         return None
-    return [] if typing.get_origin(info.annotation) is list else ""
+    return [] if field.type == "array" else ""

@@ -33,6 +33,8 @@ COMMANDS = (
     Command("data recipe", "workbench.cli.data:recipe", "print a dataset's recipe as YAML"),
     Command("data card", "workbench.cli.data:card", "print a dataset's card"),
     Command("new", "workbench.cli.jobs:new", "write the YAML of a job or another method with its defaults"),
+    Command("schema", "workbench.cli.reference:schema", "print the JSON Schema of a job or another method"),
+    Command("reference", "workbench.cli.reference:reference", "print every method with its settings, as Markdown"),
     Command("run", "workbench.cli.jobs:run", "run a job here, in the foreground"),
     Command("submit", "workbench.cli.jobs:submit", "queue a job for the background"),
     Command("job", "workbench.cli.jobs:job_action", "look at, stop, resume or delete a job"),

@@ -34,7 +34,7 @@ def new(
     invoked: Invoked,
 ) -> None:
     """The YAML of a job, or of any other method, with every default, to edit."""
-    registry, method = _method(kind)
+    registry, method = method_named(kind)
     data = with_default_methods({"method": method.method, **pairs(set_)})
     _check_all_but_missing(registry, data)
     fields = {field.alias or name: field for name, field in method.model_fields.items()}
@@ -67,7 +67,7 @@ def _written(field: FieldInfo, value: Any) -> Any:
     return adapter.dump_python(adapter.validate_python(settings), mode="json")
 
 
-def _method(name: str) -> tuple[Registry[Any], type[Method]]:
+def method_named(name: str) -> tuple[Registry[Any], type[Method]]:
     """A kind of job, or the method of another family of that name, which 'family:name' also names.
 
     Raises `UserError` for names that are unknown or stand in several families.

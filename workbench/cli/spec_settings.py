@@ -1,20 +1,15 @@
 """The settings of a spec one by one, as options name them: nested ones by their path, and those of every method."""
 
-import types
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Literal
 
-from annotated_types import Ge, Gt, Le, Lt
-from pydantic.fields import FieldInfo
-
-from workbench.core.registry import Registry
+from workbench.core.described import DescribedField, described
 from workbench.core.spec import Spec
 
 Kind = Literal["text", "number", "flag", "texts", "choice", "method", "methods", "yaml"]
-SIGNS = {Gt: "over {}", Ge: "from {}", Lt: "under {}", Le: "to {}"}
 TEXTS = {"text", "number", "choice"}
-SCALARS: dict[Any, Kind] = {str: "text", int: "number", float: "number", bool: "flag"}
+SCALARS: dict[str, Kind] = {"string": "text", "integer": "number", "number": "number", "boolean": "flag"}
 
 
 @dataclass(frozen=True)
@@ -40,7 +35,7 @@ class Setting:
 def settings_of(spec: type[Spec]) -> list[Setting]:
     """Every setting of the spec once; what several methods call alike stands for the setting of each of them."""
     alike: dict[tuple[str, ...], list[Setting]] = {}
-    for setting in _walk(spec, Setting((), "yaml", ""), frozenset()):
+    for setting in _walk(described(spec).fields, Setting((), "yaml", "")):
         alike.setdefault(setting.path, []).append(setting)
     families = {path: len(settings[0].choices) for path, settings in alike.items()}
     return [_merged(settings, families) for settings in alike.values()]
@@ -63,67 +58,34 @@ def _merged(alike: list[Setting], families: dict[tuple[str, ...], int]) -> Setti
     return replace(first, kind=kind, help=help_, choices=choices, methods=methods)
 
 
-def _walk(spec: type[Spec], above: Setting, families: frozenset[str]) -> Iterator[Setting]:
-    """The settings of a spec below `above`, whose family and methods they have; a family within itself is YAML."""
-    for name, info in spec.model_fields.items():
-        setting = replace(above, path=(*above.path, info.alias or name), help=_help(info), choices=())
-        registry, type_ = _registry(info), _bare(info.annotation)
-        if registry and get_origin(type_) is list:
+def _walk(fields: Iterable[DescribedField], above: Setting) -> Iterator[Setting]:
+    """The settings below `above`, whose family and methods they have."""
+    for field in fields:
+        setting = replace(above, path=(*above.path, field.name), help=help_of(field), choices=())
+        if field.item and field.item.family:
             yield replace(setting, kind="methods", help=f"{setting.help} Names, or {{method: …, its settings}}.")
-        elif registry and registry.key not in families:
-            yield replace(setting, kind="method", choices=tuple(registry.all()))
-            for method in registry:
-                below = replace(setting, family=setting.path, methods=(method.method,))
-                yield from _walk(method, below, families | {registry.key})
-        elif not registry and isinstance(type_, type) and issubclass(type_, Spec) and type_.model_fields:
+        elif field.methods:
+            yield replace(setting, kind="method", choices=tuple(method.method for method in field.methods))
+            for method in field.methods:
+                yield from _walk(method.fields, replace(setting, family=setting.path, methods=(method.method,)))
+        elif field.fields:
             yield replace(setting, kind="yaml", help=f"{setting.help} All of its settings at once.")
-            yield from _walk(type_, setting, families)
+            yield from _walk(field.fields, setting)
         else:
-            kind, choices = _kind(type_)
-            yield replace(setting, kind=kind, choices=choices)
+            yield replace(setting, kind=_kind(field), choices=tuple(map(str, field.choices)))
 
 
-def _registry(info: FieldInfo) -> Registry[Any] | None:
-    """The family whose method, or methods, a field holds."""
-    return next(_registries([*info.metadata, info.annotation]), None)
+def _kind(field: DescribedField) -> Kind:
+    if field.choices:
+        return "choice"
+    if field.type == "array" and field.item and field.item.type in ("string", "integer", "number"):
+        return "texts"
+    return SCALARS.get(field.type, "yaml")
 
 
-def _registries(marks: Any) -> Iterator[Registry[Any]]:
-    for mark in marks:
-        if isinstance(mark, Registry):
-            yield mark
-        elif get_origin(mark) is Annotated:
-            yield from _registries([*mark.__metadata__, mark.__origin__])
-        else:
-            yield from _registries(get_args(mark))
-
-
-def _bare(annotation: Any) -> Any:
-    """A type without what is noted on it, and without None."""
-    if get_origin(annotation) is Annotated:
-        return _bare(annotation.__origin__)
-    if get_origin(annotation) in (Union, types.UnionType):
-        others = [part for part in get_args(annotation) if part is not type(None)]
-        return _bare(others[0]) if len(others) == 1 else annotation
-    return annotation
-
-
-def _kind(type_: Any) -> tuple[Kind, tuple[str, ...]]:
-    if get_origin(type_) is Literal:
-        return "choice", tuple(str(value) for value in get_args(type_))
-    if get_origin(type_) is list and _bare(get_args(type_)[0]) in (str, int, float):
-        return "texts", ()
-    return SCALARS.get(type_, "yaml"), ()
-
-
-def _help(info: FieldInfo) -> str:
-    """The field's own sentence, its bounds, and what it is without being given."""
-    bounds = " ".join(sign.format(_bound(mark)) for mark in info.metadata if (sign := SIGNS.get(type(mark), "")))
-    default = info.default.get("method") if isinstance(info.default, dict) else info.default
-    usual = "required" if info.is_required() else f"default {default}" if isinstance(default, str | int | float) else ""
-    notes = ", ".join(filter(None, (bounds, "" if usual == "default " else usual)))
-    return f"{info.description or ''} [{notes}]".strip() if notes else info.description or ""
-
-
-def _bound(mark: Any) -> Any:
-    return next(getattr(mark, name) for name in ("gt", "ge", "lt", "le") if hasattr(mark, name))
+def help_of(field: DescribedField) -> str:
+    """The field's label and its own sentence, its bounds, and what it is without being given."""
+    default = "required" if field.required else f"default {field.default_words}" if field.default_words else ""
+    notes = ", ".join(filter(None, (field.bounds_words, default)))
+    text = f"{field.full_label}: {field.help}" if field.help else field.full_label
+    return f"{text} [{notes}]" if notes else text

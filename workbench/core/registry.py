@@ -7,7 +7,7 @@ import weakref
 from collections.abc import Iterator
 from typing import Any, ClassVar, Generic, TypeVar
 
-from pydantic import GetCoreSchemaHandler
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 from workbench.core.errors import NestedSpecError, Problem, SpecError, UserError, suggestion
@@ -23,6 +23,16 @@ class Method(Spec):
 
     method: ClassVar[str]
     title: ClassVar[str]
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        written = super().__get_pydantic_json_schema__(schema, handler)
+        if hasattr(cls, "method"):
+            model = handler.resolve_ref_schema(written)
+            model["title"] = cls.title
+            model["properties"] = {"method": {"const": cls.method}, **model.get("properties", {})}
+            model["required"] = ["method", *model.get("required", [])]
+        return written
 
     def to_dict(self) -> dict[str, Any]:
         return {"method": self.method, **super().to_dict()}
@@ -55,6 +65,7 @@ class Registry(Generic[M]):
         Registry._by_key[self.key] = self
         self._methods: dict[str, type[M]] = {}
         self._discovered = False
+        self._describing = False  # while its methods are written into a schema: one of them may hold one of the family
 
     @classmethod
     def by_key(cls) -> dict[str, "Registry[Any]"]:
@@ -111,14 +122,34 @@ class Registry(Generic[M]):
         return core_schema.no_info_before_validator_function(
             self._read,
             handler(source),
-            serialization=core_schema.plain_serializer_function_ser_schema(lambda method: method.to_dict()),
+            serialization=core_schema.plain_serializer_function_ser_schema(lambda method: self.parse(method).to_dict()),
         )
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """A name, or any of the methods with its settings; of a family within itself a name alone."""
+        names: dict[str, Any] = {"enum": list(self.all())}
+        if self._describing or not names["enum"]:
+            return {**names, "x-family": self.key}
+        self._describing = True
+        try:
+            methods = handler(core_schema.union_schema([_referable(method) for method in self]))
+        finally:
+            self._describing = False
+        return {"anyOf": [names, *methods.get("anyOf", [methods])], "x-family": self.key}
 
     def _read(self, data: Any) -> M:
         try:
             return self.parse(data)
         except SpecError as error:
             raise NestedSpecError(error.problems) from None
+
+
+def _referable(method: type[Method]) -> CoreSchema:
+    """The schema of a method under a name, so that a JSON Schema writes it once, among its definitions."""
+    schema = method.__pydantic_core_schema__
+    if schema["type"] == "definitions":
+        return schema
+    return {**schema, "ref": f"{method.__module__}.{method.__qualname__}:{id(method)}"}  # type: ignore[return-value,misc]
 
 
 def packages(pattern: str) -> list[str]:

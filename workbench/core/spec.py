@@ -4,7 +4,8 @@ import contextlib
 from typing import Any, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, ValidationError
+from pydantic_core import CoreSchema, to_jsonable_python
 
 from workbench.core.errors import NestedSpecError, Problem, SpecError, suggestion
 from workbench.core.limits import MOST_NESTED, SETTINGS_BYTES, too_deep
@@ -16,9 +17,26 @@ NOT_YAML = (yaml.YAMLError, ValueError, TypeError, AttributeError, LookupError)
 
 
 class Spec(BaseModel):
-    """Base of every configuration. Fields carry default, bounds and the sentence of help shown in the page."""
+    """Base of every configuration.
+
+    Its JSON Schema is what page, command line and docs are made from: `title` is a setting's label, `description` its
+    help, `x-order` its position, and the other keys `x-…` are those of `Display`, references and families of methods.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        written = handler(schema)
+        settings = handler.resolve_ref_schema(written).get("properties", {})
+        for order, (name, info) in enumerate(cls.model_fields.items()):
+            setting = settings[info.alias or name]
+            setting |= {"title": info.title or name.strip("_").replace("_", " ").capitalize(), "x-order": order}
+            if info.description:  # left out where it is the sentence of the spec that the setting holds, too
+                setting["description"] = info.description
+            if info.default_factory:
+                setting["default"] = to_jsonable_python(info.get_default(call_default_factory=True))
+        return written
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types, ready for YAML."""

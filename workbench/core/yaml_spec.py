@@ -2,7 +2,8 @@
 
 from typing import Any, ClassVar
 
-from pydantic import model_serializer, model_validator
+from pydantic import GetJsonSchemaHandler, model_serializer, model_validator
+from pydantic_core import CoreSchema
 
 from workbench.core.errors import NestedSpecError, Problem, SpecError
 from workbench.core.spec import Spec, load_yaml
@@ -22,6 +23,12 @@ class YamlSpec(Spec):
 
     begins_with: ClassVar[str]
     """The sentence that tells whoever gave something else how such a document begins."""
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        written = super().__get_pydantic_json_schema__(schema, handler)
+        handler.resolve_ref_schema(written)["x-document"] = True
+        return written
 
     @model_validator(mode="before")
     @classmethod

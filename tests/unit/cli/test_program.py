@@ -18,6 +18,7 @@ from workbench.cli.program import named_command, parse, program
 from workbench.cli.shared import OptionsError, families
 from workbench.cli.spec_settings import settings_of
 from workbench.core.assets import ROOT
+from workbench.core.display import Display
 from workbench.core.registry import Method, Registry
 from workbench.jobs.job import JOBS
 from workbench.training.jobs.train import Train
@@ -129,7 +130,7 @@ def dish() -> Iterator[type[Method]]:
 
         method = "sauce"
         title = "Sauce"
-        heat: int = Field(3, ge=0, lt=10, description="How hot.")
+        heat: Annotated[int, Display(unit="units")] = Field(3, ge=0, lt=10, description="How hot.")
         names: list[str] = Field(default_factory=list, description="What is in it.")
 
     class Salt(Method):
@@ -159,15 +160,16 @@ def dish() -> Iterator[type[Method]]:
 def test_settings_are_told_with_bounds_defaults_and_whose_they_are(dish: type[Method]) -> None:
     told = {".".join(setting.path): (setting.kind, setting.help) for setting in settings_of(dish)}
     assert told == {
-        "spice": ("method", "The spice. [default salt]"),
+        "spice": ("method", "Spice: The spice. [default salt]"),
         "spice.heat": (
             "number",
-            "salt: How much. [over 0 to 1, default 0.5] sauce: How hot. [from 0 under 10, default 3]",
+            "salt: Heat: How much. [over 0 to 1, default 0.5] "
+            "sauce: Heat (units): How hot. [from 0 under 10, default 3]",
         ),
-        "spice.names": ("texts", "sauce: What is in it."),
-        "others": ("methods", "More of them. Names, or {method: …, its settings}."),
-        "vegan": ("flag", "Whether it is vegan. [default False]"),
-        "plan": ("yaml", "How it is made. [required]"),
+        "spice.names": ("texts", "sauce: Names: What is in it."),
+        "others": ("methods", "Others: More of them. Names, or {method: …, its settings}."),
+        "vegan": ("flag", "Vegan: Whether it is vegan. [default off]"),
+        "plan": ("yaml", "Plan: How it is made. [required]"),
     }
 
 
