@@ -149,7 +149,7 @@ def _referable(method: type[Method]) -> CoreSchema:
     schema = method.__pydantic_core_schema__
     if schema["type"] == "definitions":
         return schema
-    return {**schema, "ref": f"{method.__module__}.{method.__qualname__}:{id(method)}"}  # type: ignore[return-value,misc]
+    return {**schema, "ref": f"{method.__module__}.{method.__qualname__}:{id(method)}"}
 
 
 def packages(pattern: str) -> list[str]:
