@@ -29,7 +29,7 @@ def build(ctx: Context) -> None:
     with gr.Column(elem_classes="wb-panel"):
         Static(heading("All jobs", "Work goes on when the tab or the server closes. One job at a time has the device."))
         listed = ShelfTable(
-            COLUMNS, lambda: ctx.shelves.jobs()[1][::-1], _row, _words, EMPTY, chip=2, elem_id="jobs-table"
+            COLUMNS, lambda: ctx.shelves.jobs()[1][::-1], job_row, job_words, EMPTY, chip=2, elem_id="jobs-table"
         )  # fmt: skip
     with gr.Column(elem_classes="wb-panel"):
         panel = job_panel(ctx, (), "Job")
@@ -37,6 +37,7 @@ def build(ctx: Context) -> None:
             settings = gr.Code(language="yaml", interactive=False, label=JOB_FILE)
             show = gr.Button("Show settings", size="sm")
         delete = gr.Button("Delete this job and its log", size="sm", variant="stop", elem_id="delete-job")
+    ctx.links.offer("job", panel.picker, lambda _, clicked: _chosen(ctx, clicked))
     listed.input(guarded(lambda clicked: _chosen(ctx, clicked)), listed, panel.picker, **QUIET)
     show.click(guarded(lambda job: _settings(ctx, job)), panel.picker, settings, **QUIET)
     delete.click(guarded(lambda job: _delete(ctx, job)), panel.picker, panel.picker, js=_confirm(), **QUIET)
@@ -68,11 +69,13 @@ def _delete(ctx: Context, job: str | None) -> Any:
     return gr.update(value=None)
 
 
-def _words(row: JobRow) -> str:
+def job_words(row: JobRow) -> str:
+    """What a search in a list of jobs looks through."""
     return f"{row.label} {row.title} {row.status} {row.result} {row.error} {row.id}"
 
 
-def _row(row: JobRow) -> TableRow:
+def job_row(row: JobRow) -> TableRow:
+    """A job as a row of a list: its name, kind, status, progress, when it was queued, how long it took, its result."""
     percent = f"{100 * row.done / row.total:.0f} %" if row.total and row.done is not None else "—"
     cells = (
         row.label, row.title, row.status, "100 %" if row.status == "done" else percent,

@@ -4,6 +4,7 @@ from typing import Any
 
 import gradio as gr
 
+from tabs.label.preference_training import best_model, preference_settings
 from tabs.label.report import ratings_figure, result_html
 from tabs.serving.asking import asker
 from tabs.shell.context import Context, guarded
@@ -11,13 +12,11 @@ from tabs.shell.elements import empty, facts, heading, hint, result_box
 from tabs.shell.job_panel import QUIET
 from tabs.shell.kit import POKE, Static
 from workbench.core.errors import UserError
-from workbench.core.home import free_name
 from workbench.preferences.blinding import Voter, close_session, may_see, unblind
-from workbench.preferences.export import export_dataset, preference_pairs
-from workbench.preferences.sessions import SessionInfo, delete_session, get_session, model_of
+from workbench.preferences.export import preference_pairs
+from workbench.preferences.sessions import SessionInfo, delete_session, get_session
 from workbench.preferences.summary import report
 
-FEW_PAIRS = 1000  # below, the SFT loss on the chosen answers is added: alone, DPO mostly learns to be short
 OUTPUTS = 7  # the mark, words, figure, checkbox and three buttons
 NOTHING = ("No result yet", "Win rate and rating with their intervals appear when a session is closed.", "")
 HIDDEN = (
@@ -77,7 +76,7 @@ def result_panel(ctx: Context, session: gr.Dropdown, annotator: gr.Textbox) -> N
     for button, does, question in ((close, end, CLOSE), (look, see, LOOK)):
         done = button.click(guarded(does), [session, own, annotator], outputs, js=_confirmed(question), **QUIET)
         done.success(None, None, None, js=POKE, queue=False, **QUIET)  # the pad learns of it now
-    ctx.links.on(tune.click, "train", lambda name, own: _to_dpo(ctx, name, own), [session, own])
+    ctx.links.on(tune.click, "train", lambda name, own: preference_settings(ctx, _chosen(name), own), [session, own])
     delete.click(guarded(lambda name: _delete(ctx, name)), session, session, js=_confirmed(DELETE), **QUIET)
 
 
@@ -153,37 +152,8 @@ def _delete(ctx: Context, name: str | None) -> Any:
 
 
 def _count_pairs(ctx: Context, summary: dict[str, Any], own: bool) -> int:
-    return len(preference_pairs(ctx.home, summary["session"]["name"], _best_model(ctx, summary) if own else ""))
+    return len(preference_pairs(ctx.home, summary["session"]["name"], best_model(ctx, summary) if own else ""))
 
 
 def _dpo_label(pairs: int) -> str:
     return f"Train DPO on {'this pair' if pairs == 1 else f'these {pairs} pairs'} →"
-
-
-def _best_model(ctx: Context, summary: dict[str, Any]) -> str:
-    """The best rated model of a closed session's report that is still on the shelf, else the first one that is."""
-    on_shelf = {model for _, model in ctx.answering()}
-    rated = [row["model"] for row in summary["ratings"]["rows"]]
-    named = [model_of(model) for model in summary["session"]["models"]]
-    return next((model for model in [*rated, *named] if model in on_shelf), "")
-
-
-def _to_dpo(ctx: Context, name: str | None, own: bool) -> dict[str, Any]:
-    """Exports the pairs as a dataset; the settings for the Train form that go with it."""
-    name = _chosen(name)
-    start = _best_model(ctx, report(ctx.home, name))
-    if not start:
-        raise UserError("None of this session's models is on the shelf.", "Import one again, or use 'export-pairs'.")
-    dataset = free_name(ctx.home.datasets, f"{name}-pairs")
-    manifest = export_dataset(ctx.home, name, dataset, own=start if own else "")
-    pairs = manifest.info["rows"]["train"]
-    settings = {
-        "model": start,
-        "dataset": manifest.name,
-        "output": free_name(ctx.home.models, f"{name}-dpo"),
-        "objective": {"method": "dpo", "learning_rate": 1e-4, "sft_weight": 1.0 if pairs < FEW_PAIRS else 0.0},
-        "epochs": 1,
-        "eval_every": 5,
-    }
-    gr.Info(f"{pairs} pairs are the dataset {manifest.name}. Check the settings, then start.")
-    return settings

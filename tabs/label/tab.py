@@ -41,6 +41,7 @@ def build(ctx: Context) -> None:
                 )  # fmt: skip
     start.click(guarded(lambda value: _start(ctx, form, value)), form.input, [panel.picker, session], **QUIET)
     ctx.links.offer("label", form.input, form.filled)
+    ctx.links.offer("session", session, lambda _, name: gr.update(value=name, choices=ctx.sessions()))
 
 
 def _new_session(ctx: Context) -> tuple[Form, gr.Button]:

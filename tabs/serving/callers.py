@@ -74,6 +74,7 @@ EVENTS: dict[str, Who] = dict.fromkeys(
         "models.tab._details.remove",
         "models.tab._details.start_fold",
         "models.tab._get.<lambda> JOBS parse",
+        "overview.tab._start",
         "train.tab.build.<lambda> job_yaml _job",
         "train.tab.build.<lambda> filled gr skip",
         "train.tab.build.<lambda> shown queue submit _job",

@@ -68,14 +68,14 @@ class Shelves:
         self.models: Look[list[ModelInfo]] = Look(lambda: list_models(home), lambda: _stamp(home.models))
         self.datasets: Look[list[Manifest]] = Look(lambda: list_datasets(home), lambda: _stamp(home.datasets))
         self.sessions: Look[list[str]] = Look(self._session_names, self._labels)
-        self._made: dict[Hashable, tuple[int, Any]] = {}
+        self._made: dict[Hashable, tuple[Hashable, Any]] = {}
 
     def jobs(self) -> tuple[int, list[JobRow]]:
         """(version, every job, oldest first)."""
         rows = self._queue.all()
         return self._queue.revision, rows
 
-    def made(self, key: Hashable, look: Callable[[], tuple[int, T]], make: Callable[[T], R]) -> R:
+    def made(self, key: Hashable, look: Callable[[], tuple[Hashable, T]], make: Callable[[T], R]) -> R:
         """`make` of a shelf, called once a change of it; `key` names the result among others."""
         version, value = look()
         kept = self._made.get(key)

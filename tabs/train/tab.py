@@ -11,13 +11,11 @@ from tabs.shell.elements import heading
 from tabs.shell.job_panel import QUIET, job_panel
 from tabs.shell.kit import REVEAL, Static
 from tabs.shell.tab_registry import Tab
-from workbench.core.assets import ASSETS
-from workbench.core.spec import load_yaml
+from tabs.train.presets import presets
 from workbench.jobs.job_file import job_yaml
 from workbench.training.jobs.train import Train
 from workbench.training.objective import OBJECTIVES
 
-PRESETS = ASSETS / "presets"
 MAIN = [
     "model",
     "dataset",
@@ -30,11 +28,6 @@ MAIN = [
     "max_steps",
     "batch_size",
 ]
-
-
-def presets() -> dict[str, dict[str, Any]]:
-    """The presets by file name: title and settings."""
-    return {path.stem: load_yaml(path.read_text("utf-8")) for path in sorted(PRESETS.glob("*.yaml"))}
 
 
 def build(ctx: Context) -> None:

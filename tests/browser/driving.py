@@ -38,7 +38,7 @@ class App:
         environment = {**os.environ, "WORKBENCH_HOME": str(self.home.root), "WORKBENCH_PORT": str(self.port)}
         environment |= self.settings
         self.process = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=environment)
-        until(self._answers, 60)
+        until(self._answers, 120)  # two busy cores start it slowly
         return self
 
     def _answers(self) -> bool:

@@ -8,7 +8,7 @@ import pytest
 from pydantic import Field
 
 from tabs.forms.form import Form
-from tabs.train.tab import presets
+from tabs.train.presets import presets
 from workbench.cli.shared import families
 from workbench.core.errors import SpecError
 from workbench.core.registry import Registry

@@ -1,0 +1,46 @@
+"""From the votes of a closed session to a training on them: the pairs as a dataset, and the settings beside it."""
+
+from typing import Any
+
+import gradio as gr
+
+from tabs.shell.context import Context
+from workbench.core.errors import UserError
+from workbench.core.home import free_name
+from workbench.preferences.export import export_dataset
+from workbench.preferences.sessions import model_of
+from workbench.preferences.summary import report
+
+FEW_PAIRS = 1000
+"""Below, the SFT loss on the chosen answers is added: alone, DPO mostly learns to be short."""
+
+
+def best_model(ctx: Context, summary: dict[str, Any]) -> str:
+    """The best rated model of a closed session's report that is still on the shelf, else the first one that is."""
+    on_shelf = {model for _, model in ctx.answering()}
+    rated = [row["model"] for row in summary["ratings"]["rows"]]
+    named = [model_of(model) for model in summary["session"]["models"]]
+    return next((model for model in [*rated, *named] if model in on_shelf), "")
+
+
+def preference_settings(ctx: Context, name: str, own: bool) -> dict[str, Any]:
+    """Exports the pairs of a closed session as a dataset; the settings of a training that go with it.
+
+    own: only pairs of the best model's own answers. Raises `UserError` when none of the models is on the shelf.
+    """
+    start = best_model(ctx, report(ctx.home, name))
+    if not start:
+        raise UserError("None of this session's models is on the shelf.", "Import one again, or use 'export-pairs'.")
+    dataset = free_name(ctx.home.datasets, f"{name}-pairs")
+    manifest = export_dataset(ctx.home, name, dataset, own=start if own else "")
+    pairs = manifest.info["rows"]["train"]
+    settings = {
+        "model": start,
+        "dataset": manifest.name,
+        "output": free_name(ctx.home.models, f"{name}-dpo"),
+        "objective": {"method": "dpo", "learning_rate": 1e-4, "sft_weight": 1.0 if pairs < FEW_PAIRS else 0.0},
+        "epochs": 1,
+        "eval_every": 5,
+    }
+    gr.Info(f"{pairs} pairs are the dataset {manifest.name}. ")
+    return settings

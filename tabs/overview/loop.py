@@ -1,0 +1,197 @@
+"""Where a home stands in the loop from a model to a preferred one, read from its shelves; and the job of each step."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from tabs.label.preference_training import preference_settings
+from tabs.shell.context import Context
+from tabs.train.presets import presets
+from workbench.core.errors import UserError
+from workbench.core.home import free_name
+from workbench.core.lineage import read_manifest
+from workbench.data.store.prompts import prompts_of
+from workbench.jobs.job import JOBS, Job
+from workbench.models import starter
+from workbench.models.shelf import ModelInfo
+from workbench.preferences.sessions import SessionInfo, list_sessions, model_of
+from workbench.training.objective import OBJECTIVES
+
+State = Literal["done", "running", "next", "later"]
+FEW_PROMPTS = 12
+"""Prompts of a session that the loop makes: some minutes of voting."""
+MANIFESTS = 50
+"""Trained models, the newest, that are looked at for their objective."""
+
+
+@dataclass(frozen=True)
+class Loop:
+    """What of the loop is there, '' or None for what is not. `check` and `recheck` are the sessions in which the tuned
+    model meets its base, and the preferred one the tuned."""
+
+    base: str = ""
+    dataset: str = ""
+    prompts: str = ""
+    tuned: str = ""
+    preferred: str = ""
+    check: SessionInfo | None = None
+    recheck: SessionInfo | None = None
+    working: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step as the page shows it; `button` is what its button says, '' when there is nothing to press."""
+
+    id: str
+    title: str
+    text: str
+    state: State
+    button: str
+
+
+def read_loop(ctx: Context) -> Loop:
+    """The loop's state, from the shelves, the labels and the queue."""
+    tuned, preferred, base = ctx.shelves.made("loop", ctx.shelves.models.look, _lineage)
+    sessions = _sessions(ctx)
+    names = {session.name: {model_of(model) for model in session.models} for session in sessions}
+    recheck = next((one for one in sessions if preferred and {preferred, tuned} <= names[one.name]), None)
+    check = next((one for one in sessions if tuned in names[one.name] and one is not recheck), None)
+    return Loop(
+        base=base, dataset=_first(ctx.of_kind("conversation", "text")()), tuned=tuned, preferred=preferred,
+        prompts=_first(ctx.of_kind("prompts", "conversation")()), check=check, recheck=recheck,
+        working=frozenset(view.job.method for view in ctx.queue.live() if view.job),
+    )  # fmt: skip
+
+
+def _first(choices: list[tuple[str, str]]) -> str:
+    return choices[0][1] if choices else ""
+
+
+def _sessions(ctx: Context) -> list[SessionInfo]:
+    try:
+        return list_sessions(ctx.home)
+    except UserError:
+        return []  # the Label tab says what is wrong with the labels
+
+
+def _lineage(infos: list[ModelInfo]) -> tuple[str, str, str]:
+    """(newest model tuned on texts, newest one tuned on preferences, the model the first began with)."""
+    usable = {info.name: info for info in infos if info.has_weights and info.generates}
+    tuned = preferred = base = ""
+    for name, objective, began_with in _trained([*usable.values()][::-1]):
+        if "preference" in objective.dataset_kinds:
+            preferred = preferred or name
+            if preferred == name and began_with in usable:
+                tuned = began_with
+        else:
+            tuned = tuned or name
+        if tuned == name:
+            base = began_with if began_with in usable else ""
+            break
+    whole = [name for name, info in usable.items() if info.kind == "model" and name not in (tuned, preferred)]
+    return tuned, preferred, base or (starter.NAME if starter.NAME in whole else whole[-1] if whole else "")
+
+
+def _trained(newest: list[ModelInfo]) -> Iterator[tuple[str, Any, str]]:
+    """(name, objective, model it began with) of models that a training made, the newest first."""
+    for info in [info for info in newest if info.made_by == "train"][:MANIFESTS]:
+        made_by = read_manifest(info.folder).made_by
+        objective = made_by.get("objective")
+        method = objective.get("method") if isinstance(objective, dict) else None
+        if isinstance(method, str) and method in OBJECTIVES.all():
+            yield info.name, OBJECTIVES.all()[method], str(made_by.get("model") or "")
+
+
+# ---- what the page shows -----------------------------------------------------------------------------------
+
+
+def steps(loop: Loop) -> list[Step]:
+    """The steps in their order: those done, the next one, and those that wait for it."""
+    rows = [*_making(loop), *_judging(loop)]
+    opened = next((row.id for row in rows if row.state != "done"), "")
+    return [
+        row if row.state in ("done", "running") or row.id == opened else Step(row.id, row.title, row.text, "later", "")
+        for row in rows
+    ]
+
+
+def _making(loop: Loop) -> Iterator[Step]:
+    yield _step("model", "Get a model", bool(loop.base), loop.working & {"starter-model", "hub-model"},
+                loop.base or "SmolLM2-135M-Instruct is small enough to be tuned on a laptop without a GPU.",
+                "Get the starter model (93 MB)")  # fmt: skip
+    yield _step("data", "Get data", bool(loop.dataset), loop.working & {"import-dataset"},
+                loop.dataset or "Questions and answers in one manner, and prompts to try it on. Or import your own "
+                "in the Data tab.", "Import the sample data")  # fmt: skip
+    yield _step("train", "Fine-tune", bool(loop.tuned), loop.working & {"train"},
+                loop.tuned or "LoRA with the preset 'Quick look': about two minutes on a laptop.",
+                "Start training")  # fmt: skip
+
+
+def _judging(loop: Loop) -> Iterator[Step]:
+    yield _answers("answers", "Answers from before and after", loop.check, loop.working)
+    yield _votes("vote", "Vote blind", loop.check)
+    learning = loop.working & {"train"} if loop.tuned else frozenset()
+    yield _step("dpo", "Train on the votes", bool(loop.preferred), learning,
+                loop.preferred or "DPO teaches the model to prefer what you preferred.", "Train DPO")  # fmt: skip
+    yield _answers("again", "Compare again, on prompts not seen before", loop.recheck, loop.working)
+    yield _votes("verdict", "Vote again: the win rate", loop.recheck)
+
+
+def _step(name: str, title: str, done: bool, working: frozenset[str], text: str, button: str) -> Step:
+    if done:
+        return Step(name, title, text, "done", "")
+    return Step(name, title, text, "running" if working else "next", "" if working else button)
+
+
+def _answers(name: str, title: str, session: SessionInfo | None, working: frozenset[str]) -> Step:
+    text = f"Session {session.name}" if session else f"Both answer {FEW_PROMPTS} prompts in the background."
+    return _step(name, title, session is not None, working & {"generate"}, text, "Generate answers")
+
+
+def _votes(name: str, title: str, session: SessionInfo | None) -> Step:
+    text = "Two answers side by side, without names. The keys that vote stand beside them."
+    if session is None:
+        return Step(name, title, text, "next", "")
+    wanted = session.usable * session.votes_per_pair
+    if session.closed:
+        return Step(name, title, f"{session.votes} votes in {session.name}", "done", "See the result")
+    counted = f"{session.votes} of {wanted} votes in {session.name}"
+    if session.complete and session.votes >= wanted > 0:
+        return Step(name, title, f"{counted}. Close the session to see who won.", "next", "See the result")
+    return Step(name, title, counted, "next", "Vote")
+
+
+# ---- what its buttons do -----------------------------------------------------------------------------------
+
+
+def training(ctx: Context) -> Job:
+    """The quick run on the newest dataset."""
+    loop = read_loop(ctx)
+    settings = {**presets()["quick"]["settings"], "model": loop.base, "dataset": loop.dataset}
+    output = free_name(ctx.home.models, f"{loop.dataset or 'dataset'}-sft")
+    return JOBS.parse({"method": "train", **settings, "output": output})
+
+
+def preference_training(ctx: Context) -> Job:
+    """DPO on the votes of the session in which the tuned model met its base."""
+    loop = read_loop(ctx)
+    if loop.check is None or not loop.check.closed:
+        raise UserError("The session is still open.", "Close it in the Label tab: then its votes may be used.")
+    return JOBS.parse({"method": "train", **preference_settings(ctx, loop.check.name, own=False)})
+
+
+def answering(ctx: Context, again: bool) -> Job:
+    """Answers of the tuned model and its base, or `again` of the preferred and the tuned one, to other prompts."""
+    loop = read_loop(ctx)
+    models = [loop.preferred, loop.tuned] if again else [loop.tuned, loop.base]
+    taken = [session.name for session in _sessions(ctx)]
+    name = next(one for n in range(1, 10_000) if (one := _session_name(again, n)) not in taken)
+    more = len(prompts_of(ctx.home, loop.prompts, 2 * FEW_PROMPTS)) == 2 * FEW_PROMPTS
+    settings = {"session": name, "models": models, "prompts": loop.prompts, "limit": FEW_PROMPTS}
+    return JOBS.parse({"method": "generate", **settings, "skip": FEW_PROMPTS if again and more else 0})
+
+
+def _session_name(again: bool, number: int) -> str:
+    name = "dpo-or-before" if again else "before-or-after"
+    return name if number == 1 else f"{name}-{number}"

@@ -1,0 +1,132 @@
+"""The Overview tab: the loop as steps with a button each, what this machine has, and the latest work."""
+
+import shutil
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import gradio as gr
+import htpy as h
+
+from tabs.jobs.tab import job_row, job_words
+from tabs.overview.loop import Loop, Step, answering, preference_training, read_loop, steps, training
+from tabs.shell.context import Context, guarded
+from tabs.shell.job_panel import QUIET
+from tabs.shell.kit import Html, Static, facts, heading
+from tabs.shell.tab_registry import Tab
+from tabs.shell.table import ShelfTable
+from workbench.core.hardware import cached_hardware
+from workbench.core.units import human_size
+from workbench.data.recipes.importing import import_sample
+from workbench.jobs.job import JOBS, Job
+
+LATEST = 8
+EMPTY = ("Nothing has run yet", "Downloads, trainings and answers are listed here.", "Begin with the step on the left.")
+MARKS = {"done": "✓", "running": "…"}
+STATES = {"done": "Done: ", "running": "Under way: ", "next": "Next: ", "later": ""}
+COLUMNS = ("Work", "Kind", "Status", "Progress", "Queued", "Took", "Result")
+
+
+def build(ctx: Context) -> None:
+    """Left: the loop. Right: the machine and the latest work."""
+    with gr.Row(elem_classes="wb-cols is-even"):
+        with gr.Column(elem_classes="wb-panel wb-overview"):
+            Static(heading("Make a model yours", "Each step's button does it with settings that suit a laptop; the "
+                           "tabs above have all of them."))  # fmt: skip
+            for number, step in enumerate(steps(Loop()), start=1):
+                _step(ctx, number, step.id)
+        with gr.Column(elem_classes="wb-main"):
+            with gr.Column(elem_classes="wb-panel"):
+                Static(heading("This machine"))
+                machine = Static(_machine(ctx))
+                ctx.follow(machine, lambda: _machine(ctx))
+            with gr.Column(elem_classes="wb-panel"):
+                Static(heading("Latest work", "A row opens its job."))
+                listed = ShelfTable(
+                    COLUMNS, lambda: ctx.shelves.jobs()[1][: -LATEST - 1 : -1], job_row, job_words, EMPTY, chip=2,
+                    elem_id="overview-jobs",
+                )  # fmt: skip
+                ctx.links.on(listed.input, "job", lambda clicked: clicked, [listed])
+
+
+def _step(ctx: Context, number: int, name: str) -> None:
+    """One step's words and its buttons, which follow the shelves."""
+
+    def now() -> Step:
+        return next(step for step in _steps(ctx) if step.id == name)
+
+    with gr.Row(elem_classes="wb-step", equal_height=True):
+        words = Static(_words(number, now()), elem_id=f"step-{name}-words")
+        ctx.follow(words, lambda: _words(number, now()))
+        if name == "train":
+            chat = gr.Button("Chat with both", size="sm", elem_id="step-chat", visible=False)
+            ctx.follow(chat, lambda: gr.update(visible=now().state == "done"))
+            ctx.links.on(chat.click, "compare", lambda: _before_and_after(ctx), [])
+        button = gr.Button(**_button(now()), size="sm", elem_id=f"step-{name}")
+        ctx.follow(button, lambda: gr.update(**_button(now())))
+    if name in ("vote", "verdict"):
+        ctx.links.on(button.click, "session", lambda: _session(ctx, name), [])
+    else:
+        button.click(guarded(partial(_start, ctx, name)), None, None, **QUIET)
+
+
+def _steps(ctx: Context) -> list[Step]:
+    """The steps as they are now, worked out once a change of the home."""
+    return ctx.shelves.made("steps", lambda: (ctx.shelves.version(), None), lambda _: steps(read_loop(ctx)))
+
+
+def _words(number: int, step: Step) -> Html:
+    mark = MARKS.get(step.state, str(number))
+    return Html(
+        h.div(class_=f"wb-step-words is-{step.state}")[
+            h.span(".wb-step-mark", aria_hidden="true")[mark],
+            h.div[
+                h.div(".wb-h")[h.span(".wb-only-read")[STATES[step.state]], step.title],
+                h.div(".wb-hint")[step.text],
+            ],
+        ]
+    )
+
+
+def _button(step: Step) -> dict[str, Any]:
+    """The button of the next step is the one that stands out; one with nothing to press is left out."""
+    primary = "primary" if step.state == "next" else "secondary"
+    return {"value": step.button or step.title, "visible": bool(step.button), "variant": primary}
+
+
+def _start(ctx: Context, name: str) -> None:
+    """Does a step: most are jobs, which the list beside shows at once."""
+    if name == "data":
+        import_sample(ctx.home)
+        gr.Info("The sample data is in the Data tab.")
+        return
+    jobs: dict[str, Callable[[], Job]] = {
+        "model": lambda: JOBS.parse({"method": "starter-model"}), "train": lambda: training(ctx),
+        "answers": lambda: answering(ctx, again=False), "dpo": lambda: preference_training(ctx),
+        "again": lambda: answering(ctx, again=True),
+    }  # fmt: skip
+    ctx.queue.submit(jobs[name]())
+    gr.Info("Queued: its progress is beside, under 'Latest work'.")
+
+
+def _session(ctx: Context, name: str) -> str:
+    loop = read_loop(ctx)
+    session = loop.check if name == "vote" else loop.recheck
+    return session.name if session else ""
+
+
+def _before_and_after(ctx: Context) -> list[str]:
+    loop = read_loop(ctx)
+    return [model for model in (loop.base, loop.tuned) if model]
+
+
+def _machine(ctx: Context) -> Html:
+    free = human_size(shutil.disk_usage(ctx.home.root).free)
+    shelf = ", ".join(
+        f"{len(choices)} {name if len(choices) == 1 else f'{name}s'}"
+        for name, choices in (("model", ctx.infos()), ("dataset", ctx.datasets()), ("session", ctx.sessions()))
+    )
+    return facts([("Device", cached_hardware(ctx.home).describe()), ("Free disk", free), ("Here", shelf)])
+
+
+TAB = Tab("overview", "Overview", 5, build)
