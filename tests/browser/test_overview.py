@@ -44,6 +44,7 @@ def vote_all(app: App, page: Page, session: str) -> None:
 
 
 def test_the_whole_loop_by_the_buttons_of_the_overview(app: App, page: Page) -> None:
+    page.set_default_timeout(30_000)  # buttons come and go with the shelf, and two trainings run beside
     page.goto(app.url)
     expect(page.locator("#step-model-words")).to_contain_text("toy")
     expect(page.locator("#step-train")).to_be_hidden()
