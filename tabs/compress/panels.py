@@ -30,9 +30,11 @@ def quantize(ctx: Context, panel: JobPanel) -> None:
         more="Rows and names",
     )  # fmt: skip
     start = gr.Button("Quantize", variant="primary", elem_id="quantize-start")
-    top.input.input(
-        None, [top.input, rungs], rungs, js="(top, value) => ({...(value || {}), model: top.model})", **QUIET
-    )
+    gr.on(
+        [top.input.input, top.input.change], None, [top.input, rungs], rungs,
+        js="(top, value) => ({...(value || {}), model: top.model})", **QUIET,
+    )  # fmt: skip
+    ctx.links.offer("quantize", top.input, top.filled)
 
     def submit(value: Any, ticked: Any, more: Any) -> Any:
         model, chosen = top.data(value)["model"], ticked.get("quantizers") if isinstance(ticked, dict) else None

@@ -4,19 +4,18 @@ from typing import Any
 
 import gradio as gr
 
+from tabs.models.details import model_details
 from tabs.shell.context import Context, guarded
 from tabs.shell.elements import heading, hint
 from tabs.shell.job_panel import QUIET, job_panel
 from tabs.shell.kit import Static
 from tabs.shell.tab_registry import Tab
 from tabs.shell.table import ShelfTable, TableRow
-from workbench.core.limits import bounded_text
-from workbench.core.lineage import MANIFEST
 from workbench.core.units import human_count, human_size
 from workbench.jobs.job import JOBS, Job
 from workbench.models import starter
 from workbench.models.model_import import import_folder
-from workbench.models.shelf import ModelInfo, delete_model, model_folder
+from workbench.models.shelf import ModelInfo
 
 EMPTY = (
     "No models yet",
@@ -34,8 +33,8 @@ def build(ctx: Context) -> None:
         with gr.Column(elem_classes="wb-main"):
             with gr.Column(elem_classes="wb-panel"):
                 Static(heading("On the shelf"))
-                ShelfTable(COLUMNS, ctx.infos, _row, _words, EMPTY, numbers=(3, 5), elem_id="models-table")
-                _details(ctx)
+                listed = ShelfTable(COLUMNS, ctx.infos, _row, _words, EMPTY, numbers=(3, 5), elem_id="models-table")
+                model_details(ctx, listed)
             with gr.Column(elem_classes="wb-panel"):
                 panel = job_panel(
                     ctx, ("starter-model", "hub-model", "fold-adapter"), "Downloads and conversions",
@@ -125,37 +124,6 @@ def _row(info: ModelInfo) -> TableRow:
 
 def _words(info: ModelInfo) -> str:
     return f"{info.name} {info.kind} {info.described} {info.architecture} {info.dtype} {info.error}"
-
-
-def _details(ctx: Context) -> None:
-    """One model's manifest, and what can be done with it."""
-    with gr.Row(equal_height=True, elem_classes="wb-toolbar"):
-        model = ctx.picker(ctx.shelved_models, label="Model", value=None, scale=3, elem_id="shelf-model")
-        show = gr.Button("Show manifest", size="sm", min_width=90)
-        fold = gr.Button("Fold into base", size="sm", min_width=90)
-        delete = gr.Button("Delete", size="sm", variant="stop", min_width=70, elem_id="delete-model")
-    manifest = gr.Code(language="yaml", label="manifest.yaml", visible=False, interactive=False)
-
-    def read(name: str | None) -> Any:
-        folder = model_folder(ctx.home, name or "")
-        return gr.update(value=bounded_text(folder / MANIFEST), visible=True)
-
-    def start_fold(name: str | None) -> None:
-        ctx.queue.submit(JOBS.parse({"method": "fold-adapter", "adapter": name or ""}))
-        gr.Info("Queued: the whole model appears on the shelf when it is done.")
-
-    def remove(name: str | None) -> Any:
-        delete_model(ctx.home, name or "")
-        return gr.update(value=None), gr.update(visible=False)
-
-    show.click(guarded(read), model, manifest, **QUIET)
-    fold.click(guarded(start_fold), model, None, **QUIET)
-    delete.click(guarded(remove), model, [model, manifest], js=_confirm("Delete this model for good?"), **QUIET)
-
-
-def _confirm(question: str) -> str:
-    """JavaScript that asks before an event goes on; a refused event is sent with nothing chosen."""
-    return f"(...values) => confirm({question!r}) ? values : values.map(() => null)"
 
 
 TAB = Tab("models", "Models", 10, build)
