@@ -3,10 +3,12 @@
 from typing import Any
 
 import gradio as gr
+from markupsafe import Markup
 
 from tabs.shell.context import Context, guarded
+from tabs.shell.elements import empty, error_box, facts, hint, render_html
 from tabs.shell.job_panel import QUIET
-from tabs.shell.kit import Html, Static, empty, error_box, facts, hint
+from tabs.shell.kit import Static
 from workbench.core.errors import UserError
 from workbench.core.home import free_name
 from workbench.core.limits import bounded_text
@@ -85,7 +87,7 @@ def _possible(info: ModelInfo | None) -> set[str]:
     return possible | ({"fold"} if info.is_adapter else set())
 
 
-def _words(info: ModelInfo | None) -> Html:
+def _words(info: ModelInfo | None) -> Markup:
     if info is None:
         return empty(*NOTHING)
     if info.error:
@@ -99,7 +101,7 @@ def _words(info: ModelInfo | None) -> Html:
     if info.parents:
         rows.append(("From", ", ".join(info.parents)))
     without_chat = hint("It answers no prompts, so there is nothing to chat with or to vote on.")
-    return Html(facts(rows) + ("" if info.generates else without_chat))
+    return render_html(facts(rows), None if info.generates else without_chat)
 
 
 def _to_train(ctx: Context, name: str | None) -> dict[str, Any]:

@@ -6,13 +6,14 @@ from functools import partial
 from typing import Any
 
 import gradio as gr
-import htpy as h
+from markupsafe import Markup
 
 from tabs.jobs.tab import job_row, job_words
 from tabs.overview.loop import Loop, Step, answering, preference_training, read_loop, steps, training
 from tabs.shell.context import Context, guarded
+from tabs.shell.elements import facts, heading, step_words
 from tabs.shell.job_panel import QUIET
-from tabs.shell.kit import Html, Static, facts, heading
+from tabs.shell.kit import Static
 from tabs.shell.tab_registry import Tab
 from tabs.shell.table import ShelfTable
 from workbench.core.hardware import cached_hardware
@@ -75,17 +76,8 @@ def _steps(ctx: Context) -> list[Step]:
     return ctx.shelves.made("steps", lambda: (ctx.shelves.version(), None), lambda _: steps(read_loop(ctx)))
 
 
-def _words(number: int, step: Step) -> Html:
-    mark = MARKS.get(step.state, str(number))
-    return Html(
-        h.div(class_=f"wb-step-words is-{step.state}")[
-            h.span(".wb-step-mark", aria_hidden="true")[mark],
-            h.div[
-                h.div(".wb-h")[h.span(".wb-only-read")[STATES[step.state]], step.title],
-                h.div(".wb-hint")[step.text],
-            ],
-        ]
-    )
+def _words(number: int, step: Step) -> Markup:
+    return step_words(step.state, MARKS.get(step.state, str(number)), STATES[step.state], step.title, step.text)
 
 
 def _button(step: Step) -> dict[str, Any]:
@@ -120,7 +112,7 @@ def _before_and_after(ctx: Context) -> list[str]:
     return [model for model in (loop.base, loop.tuned) if model]
 
 
-def _machine(ctx: Context) -> Html:
+def _machine(ctx: Context) -> Markup:
     free = human_size(shutil.disk_usage(ctx.home.root).free)
     shelf = ", ".join(
         f"{len(choices)} {name if len(choices) == 1 else f'{name}s'}"

@@ -108,6 +108,13 @@ def rejected_card(title: str, reason: str, raw: str) -> Markup:
     return render_html(div(".wb-row.wb-dr-bad")[div(".wb-dr-head")[b[title], span[reason]], pre[raw]])
 
 
+def step_words(state: str, mark: str, heard: str, title: str, text: str) -> Markup:
+    """A step of several: its mark in a circle, title and sentence; `heard` is for screen readers, before the title."""
+    circle = span(".wb-step-mark", aria_hidden="true")[mark]
+    named = div(".wb-h")[span(".wb-only-read")[heard], title]
+    return render_html(div(f".wb-step-words.is-{state}")[circle, div[named, hint(text)]])
+
+
 def header(device_text: str, job_text: str = "", job_status: str = "running", logged_in: bool = False) -> Markup:
     """The bar at the top: brand, device, the running job if there is one, the light/dark switch, and the way out."""
     switch: dict[str, str | bool] = {"data-wb-theme": True, "title": "Light or dark", "aria-label": "Light or dark"}
