@@ -1,15 +1,14 @@
 """The loss of a model on rows of a dataset: what training lowers, measured without training."""
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from workbench.core.errors import UserError
 from workbench.core.home import Home
+from workbench.core.stats import Floats, mean_interval, perplexity, resampled, sums_by_row
 from workbench.data.store import datasets
 from workbench.jobs.job import JobStopped
 from workbench.models.shelf import Resolved
@@ -19,11 +18,9 @@ from workbench.rendering.templates import get_template
 KINDS = ("conversation", "text")
 LOGITS = 400 * 2**20  # most bytes of float32 logits held at once
 BATCH = 64
-ROUNDS = 1000
 
 Row = dict[str, Any]
 Encoded = dict[str, list[int]]
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -38,8 +35,8 @@ class Loss:
     high: float
     tokens: int
     rows: int
-    nll: Array = field(repr=False)
-    counts: Array = field(repr=False)
+    nll: Floats = field(repr=False)
+    counts: Floats = field(repr=False)
 
     @property
     def perplexity(self) -> float:
@@ -57,11 +54,6 @@ class Loss:
             "tokens": self.tokens,
             "rows": self.rows,
         }
-
-
-def perplexity(loss: float) -> float:
-    """exp(loss), kept finite."""
-    return math.exp(min(loss, 700.0))
 
 
 def check_dataset(home: Home, name: str, field_name: str = "dataset") -> None:
@@ -129,8 +121,8 @@ def loss_of(
         processed += len(indices)
         if progress:
             progress(processed, len(rows))
-    low, high = interval(nll, counts, seed)
-    return Loss(float(nll.sum() / counts.sum()), low, high, int(counts.sum()), len(rows), nll, counts)
+    loss = mean_interval(nll, counts, resampled(len(rows), seed))
+    return Loss(loss.value, loss.low, loss.high, int(counts.sum()), len(rows), nll, counts)
 
 
 def batch_indices(lengths: Sequence[int], vocabulary: int) -> Iterator[list[int]]:
@@ -143,7 +135,7 @@ def batch_indices(lengths: Sequence[int], vocabulary: int) -> Iterator[list[int]
         order = order[size:]
 
 
-def _batch(model: Any, rows: Sequence[Encoded]) -> tuple[Array, Array]:
+def _batch(model: Any, rows: Sequence[Encoded]) -> tuple[Floats, Floats]:
     """Each row's sum of negative log-likelihoods in nats and its number of tokens."""
     import torch
 
@@ -164,25 +156,14 @@ def _batch(model: Any, rows: Sequence[Encoded]) -> tuple[Array, Array]:
         scored = wanted != IGNORED
         each = torch.nn.functional.cross_entropy(logits[:, :-1][scored].float(), wanted[scored], reduction="none")
     owner = scored.nonzero()[:, 0].cpu().numpy()
-    sums: Array = np.bincount(owner, weights=each.cpu().double().numpy(), minlength=len(rows)).astype(float)
-    return sums, np.bincount(owner, minlength=len(rows)).astype(float)
+    return sums_by_row(each.cpu().double().numpy(), owner, len(rows)), sums_by_row(
+        np.ones(len(owner)), owner, len(rows)
+    )
 
 
 def _vocabulary(model: Any) -> int:
     config = model.config
     return int(getattr(config, "vocab_size", 0) or getattr(config.get_text_config(), "vocab_size", 0) or 50_000)
-
-
-def interval(nll: Array, counts: Array, seed: int = 0) -> tuple[float, float]:
-    """95 % percentile interval of Σnll / Σcounts when rows are drawn anew with replacement.
-
-    https://doi.org/10.1214/aos/1176344552
-    """
-    picks = np.random.default_rng(seed)
-    drawn = (picks.integers(len(nll), size=len(nll)) for _ in range(ROUNDS))
-    means = [nll[rows].sum() / counts[rows].sum() for rows in drawn]
-    low, high = np.quantile(means, [0.025, 0.975])
-    return float(low), float(high)
 
 
 def difference(candidate: Loss, reference: Loss, seed: int = 0) -> dict[str, float]:
@@ -192,5 +173,5 @@ def difference(candidate: Loss, reference: Loss, seed: int = 0) -> dict[str, flo
     """
     if not np.array_equal(candidate.counts, reference.counts):
         raise ValueError("the losses were measured on different tokens")
-    low, high = interval(candidate.nll - reference.nll, candidate.counts, seed)
-    return {"loss": round(candidate.loss - reference.loss, 5), "low": round(low, 5), "high": round(high, 5)}
+    apart = mean_interval(candidate.nll - reference.nll, candidate.counts, resampled(candidate.rows, seed))
+    return {"loss": round(apart.value, 5), "low": round(apart.low, 5), "high": round(apart.high, 5)}

@@ -8,7 +8,8 @@ import numpy as np
 from scipy.special import expit, ndtri
 
 from workbench.core.errors import UserError
-from workbench.preferences.intervals import Z95, Array, Share, clusterings, inflation, share_of
+from workbench.core.stats import Z95, Floats, inflation
+from workbench.preferences.intervals import Share, clusterings, share_of
 from workbench.preferences.votes import Vote
 
 RIDGE = 0.1
@@ -85,11 +86,11 @@ def win_rate(votes: Sequence[Vote], a: str, b: str) -> Rate:
     )
 
 
-def _scores(votes: Sequence[Vote], a: str) -> Array:
+def _scores(votes: Sequence[Vote], a: str) -> Floats:
     return np.array([vote.outcome if vote.model_a == a else 1 - vote.outcome for vote in votes], dtype=float)
 
 
-def ridge_logistic(design: Array, scores: Array, penalty: float = RIDGE) -> tuple[Array, Array]:
+def ridge_logistic(design: Floats, scores: Floats, penalty: float = RIDGE) -> tuple[Floats, Floats]:
     """The θ that minimises −Σ[s·ln p + (1−s)·ln(1−p)] + penalty·|θ|² with p = σ(design·θ), and the Hessian.
 
     `design` is n × k, `scores` n values in 0…1 (a tie, 0.5, is half a win and half a loss).
@@ -130,7 +131,7 @@ def bradley_terry(votes: Sequence[Vote], models: Sequence[str]) -> Ratings:
     return _ratings(models, theta, np.sqrt(np.diag(covariance) * factor), np.abs(design).sum(axis=0), factor)
 
 
-def _design(votes: Sequence[Vote], models: list[str]) -> Array:
+def _design(votes: Sequence[Vote], models: list[str]) -> Floats:
     """One row a vote: +1 for model A, −1 for model B."""
     column_of = {model: i for i, model in enumerate(models)}
     design = np.zeros((len(votes), len(models)))
@@ -140,7 +141,7 @@ def _design(votes: Sequence[Vote], models: list[str]) -> Array:
     return design
 
 
-def _ratings(models: list[str], theta: Array, errors: Array, counts: Array, factor: float) -> Ratings:
+def _ratings(models: list[str], theta: Floats, errors: Floats, counts: Floats, factor: float) -> Ratings:
     order = np.argsort(-theta, kind="stable")
     rows = []
     for i in order:

@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from workbench.core.stats import Floats
 from workbench.ensembles.methods._features import Features
-from workbench.preferences.intervals import Array, Share, share_of
+from workbench.preferences.intervals import Share, share_of
 from workbench.preferences.ratings import ridge_logistic
 from workbench.preferences.sessions import model_of
 from workbench.preferences.votes import Vote
@@ -16,7 +17,7 @@ Key = tuple[int, str]  # (prompt, whose answer)
 Scored = tuple[Vote, float]  # a vote, and whether a rule agrees with it: 1, 0 or 0.5
 
 
-def differences(votes: Sequence[Vote], values: Mapping[Key, Features], names: Sequence[str]) -> Array:
+def differences(votes: Sequence[Vote], values: Mapping[Key, Features], names: Sequence[str]) -> Floats:
     """Features of the winning answer minus those of the losing one, (votes, features)."""
     rows = []
     for vote in votes:
@@ -26,7 +27,7 @@ def differences(votes: Sequence[Vote], values: Mapping[Key, Features], names: Se
     return np.array(rows, dtype=float).reshape(-1, len(names))
 
 
-def fit(design: Array, penalty: float) -> Array:
+def fit(design: Floats, penalty: float) -> Floats:
     """The coefficients that make the winners win: Bradley–Terry on features, penalty·|θ|² on their standardised scale.
 
     A feature in which no two answers differ gets 0.
@@ -37,7 +38,7 @@ def fit(design: Array, penalty: float) -> Array:
     return np.where(deviation > 0, theta / scale, 0.0)
 
 
-def held_out(design: Array, prompts: Sequence[int], penalty: float, folds: int, seed: int) -> Array:
+def held_out(design: Floats, prompts: Sequence[int], penalty: float, folds: int, seed: int) -> Floats:
     """For each vote 1 if a model fitted without its prompt picks the winner, 0 if the loser, 0.5 if neither."""
     names = np.unique(prompts)
     fold_of = dict(zip(np.random.default_rng(seed).permutation(names), np.arange(len(names)) % folds, strict=True))
@@ -48,7 +49,7 @@ def held_out(design: Array, prompts: Sequence[int], penalty: float, folds: int, 
     return (np.sign(margins) + 1) / 2
 
 
-def verdict(votes: Sequence[Vote], right: Array) -> dict[str, Any]:
+def verdict(votes: Sequence[Vote], right: Floats) -> dict[str, Any]:
     """How often the held-out choices agree with the votes, and how often always taking the best member would.
 
     The best member is the one that won most of its votes, found on these very votes, which favours it.

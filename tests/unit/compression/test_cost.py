@@ -20,14 +20,7 @@ from workbench.compression.evaluation import child as cost_child
 from workbench.compression.evaluation import child_process, speed, windows
 from workbench.compression.evaluation import remarks as cost_words
 from workbench.compression.evaluation import variant_costs as cost
-from workbench.compression.evaluation.divergence import (
-    Reference,
-    kl_divergence,
-    log_softmax,
-    mean_interval,
-    quantile_interval,
-    resample_counts,
-)
+from workbench.compression.evaluation.divergence import Reference, kl_divergence, log_softmax
 from workbench.compression.evaluation.quality import keep_reference, quality, score
 from workbench.compression.evaluation.recommend import flagged, recommend
 from workbench.compression.evaluation.windows import ScoredText, TextRow
@@ -75,29 +68,6 @@ def test_float16_on_the_disk_costs_no_accuracy(tmp_path: Path) -> None:
     other = log_softmax(logits + np.random.default_rng(1).normal(0, 0.1, logits.shape))
     exact = (np.exp(log_probs) * (log_probs - other)).sum(1)
     assert Reference.open(tmp_path).compare(np.arange(40), other)[0] == pytest.approx(exact, abs=1e-4)
-
-
-def test_intervals_contain_their_value_and_shrink_with_rows() -> None:
-    values = np.random.default_rng(3).exponential(1, 400)
-    wide = mean_interval(values[:20], np.ones(20), resample_counts(20))
-    narrow = mean_interval(values, np.ones(400), resample_counts(400))
-    for found in (wide, narrow):
-        assert found.low < found.value < found.high
-    assert narrow.high - narrow.low < (wide.high - wide.low) / 2
-    tail = quantile_interval(values, np.arange(400), 0.99, resample_counts(400))
-    assert tail.low <= tail.value <= tail.high and (values > tail.value).sum() == 4
-
-
-def test_an_interval_is_over_rows_not_tokens() -> None:
-    """Two rows of a thousand equal tokens each are two observations."""
-    found = mean_interval(np.array([0.0, 1000.0]), np.array([1000.0, 1000.0]), resample_counts(2))
-    assert (found.low, found.value, found.high) == (0, 0.5, 1)
-
-
-def test_paired_differences_are_sharper_than_two_intervals() -> None:
-    one = np.random.default_rng(4).exponential(1, 60)
-    difference = mean_interval(one + 0.01 - one, np.ones(60), resample_counts(60))
-    assert difference.low == pytest.approx(0.01) and difference.high == pytest.approx(0.01)
 
 
 # ---- the text ----------------------------------------------------------------------------------------------

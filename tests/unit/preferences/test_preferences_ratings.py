@@ -6,11 +6,11 @@ import warnings
 
 import numpy as np
 import pytest
-from scipy.special import expit, stdtrit
+from scipy.special import expit
 
 from workbench.core.errors import UserError
+from workbench.core.stats import wilson
 from workbench.preferences.agreement import agreement
-from workbench.preferences.intervals import inflation, wilson
 from workbench.preferences.ratings import (
     SCALE,
     bradley_terry,
@@ -51,12 +51,6 @@ def ballots(a, b, wins, losses, **settings):
     return [ballot(outcome, model_a=a, model_b=b, **settings) for outcome in outcomes]
 
 
-def test_wilson_matches_published_values():
-    assert wilson(8 / 10, 10) == pytest.approx((0.4902, 0.9433), abs=1e-4)
-    assert wilson(0.5, 100) == pytest.approx((0.4038, 0.5962), abs=1e-4)
-    assert wilson(0.5, 0) == (0.0, 1.0)
-
-
 def test_unanimous_votes_keep_a_doubt():
     rate = win_rate(ballots("a", "b", 10, 0), "a", "b")
     assert (rate.wins, rate.n, rate.rate, rate.high) == (10, 10, 1.0, 1.0)
@@ -72,17 +66,6 @@ def test_win_rate_counts_ties_half_and_both_bad_apart():
     assert (rate.wins, rate.losses, rate.ties, rate.both_bad, rate.n) == (6, 2, 1, 1, 10)
     assert rate.rate == pytest.approx(0.7) and rate.n_effective == pytest.approx(10)
     assert win_rate([], "a", "b").n == 0 and win_rate([], "a", "b").high == 1.0
-
-
-def test_inflation_by_hand():
-    # Two clusters (1,1,0) and (0,0,1): residuals ±½, sums ½ and −½, so D = [2·½] / [6/5·1.5] = 0.56, never below 1.
-    residuals = np.array([[0.5], [0.5], [-0.5], [-0.5], [-0.5], [0.5]])
-    assert inflation(residuals, [[0, 0, 0, 1, 1, 1]]) == 1.0
-    # Clusters (1,1,1), (0,0,0): D = [2·4.5] / [6/5·1.5] = 5; f = 25/(1/5 + 16/1) = 1.5432.
-    residuals = np.array([[0.5]] * 3 + [[-0.5]] * 3)
-    expected = 5 * (stdtrit(25 / 16.2, 0.975) / stdtrit(5, 0.975)) ** 2
-    assert inflation(residuals, [[0, 0, 0, 1, 1, 1]]) == pytest.approx(expected)
-    assert inflation(residuals, [range(6), [0] * 6]) == 1.0
 
 
 def test_repeated_prompts_do_not_count_as_independent_votes():

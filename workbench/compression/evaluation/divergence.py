@@ -1,11 +1,8 @@
-"""How far a variant's next-token distributions lie from the original's, and how sure that is. NumPy only.
+"""How far a variant's next-token distributions lie from the original's. NumPy only.
 
-Kullback and Leibler: https://doi.org/10.1214/aoms/1177729694. Rows are what is drawn anew for the intervals, since
-tokens of one text are no independent observations: https://doi.org/10.1214/aos/1176344552.
+Kullback and Leibler: https://doi.org/10.1214/aoms/1177729694
 """
 
-import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +12,6 @@ from numpy.typing import NDArray
 
 from workbench.core.errors import UserError
 
-ROUNDS = 1000
 FEW = 1000  # positions below which an interval is wide
 LOG_PROBS, BEST = "reference.npy", "reference-best.npy"
 
@@ -79,60 +75,3 @@ class Reference:
     def compare(self, places: NDArray[np.intp], log_probs: Floats) -> tuple[Array, NDArray[np.bool_]]:
         """KL in nats and whether the likeliest token is the same, at these places."""
         return kl_divergence(self.log_probs[places], log_probs), self.best[places] == log_probs.argmax(axis=1)
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A figure with its 95 % interval; one row gives an interval without width."""
-
-    value: float
-    low: float
-    high: float
-
-    def mapped(self, function: Callable[[float], float]) -> "Interval":
-        """The same through a rising function."""
-        return Interval(function(self.value), function(self.low), function(self.high))
-
-    def to_dict(self) -> dict[str, float]:
-        return {name: float(f"{getattr(self, name):.6g}") for name in ("value", "low", "high")}
-
-
-def resample_counts(rows: int, seed: int = 0, rounds: int = ROUNDS) -> Array:
-    """How often each row is drawn in each round, (rounds, rows); the same draws serve all variants."""
-    counts: Array = np.random.default_rng(seed).multinomial(rows, np.full(rows, 1 / rows), size=rounds).astype(float)
-    return counts
-
-
-def per_row(values: NDArray[Any], owner: NDArray[np.intp], rows: int) -> Array:
-    """Each row's sum of its positions' values; `owner` names every position's row."""
-    return np.bincount(owner, weights=values.astype(float), minlength=rows).astype(float)
-
-
-def mean_interval(sums: Array, counts: Array, drawn: Array) -> Interval:
-    """Σ sums / Σ counts over rows, with its percentile interval."""
-    totals = drawn @ counts
-    means = (drawn @ sums)[totals > 0] / totals[totals > 0]
-    return _interval(float(sums.sum() / counts.sum()), means)
-
-
-def quantile_interval(values: Array, owner: NDArray[np.intp], share: float, drawn: Array) -> Interval:
-    """The value that `share` of the positions do not exceed, with its percentile interval."""
-    order = np.argsort(values, kind="stable")
-    ordered, owners = values[order], owner[order]
-    quantiles = [_quantile(ordered, weights[owners], share) for weights in drawn]
-    return _interval(_quantile(ordered, np.ones(len(values)), share), np.array(quantiles))
-
-
-def _quantile(ordered: Array, weights: Array, share: float) -> float:
-    reached = np.cumsum(weights)
-    return float(ordered[min(np.searchsorted(reached, share * reached[-1]), len(ordered) - 1)])
-
-
-def _interval(value: float, drawn: Array) -> Interval:
-    low, high = np.quantile(drawn, [0.025, 0.975])
-    return Interval(value, min(float(low), value), max(float(high), value))
-
-
-def perplexity(nats: float) -> float:
-    """exp, kept finite."""
-    return math.exp(min(nats, 700.0))

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
-from workbench.compression.evaluation.divergence import FEW, ROUNDS
+from workbench.compression.evaluation.divergence import FEW
 from workbench.compression.evaluation.recommend import nats
 from workbench.compression.evaluation.speed import BUSY, RUNS
 from workbench.compression.evaluation.windows import ScoredText
 from workbench.compression.jobs.cost import Cost
 from workbench.core.hardware import hardware_from_os
+from workbench.core.stats import BOOTSTRAP_ROUNDS
 from workbench.core.units import human_count, human_size
 
 Row = dict[str, Any]
@@ -32,8 +33,8 @@ def protocol(job: Cost, text: ScoredText, reference: dict[str, Any], threads: in
         f"{reference.get('backend', '?')}; all {reference.get('vocabulary', 0):,} of its log-probabilities were kept "
         "in float16.",
         "Its own row is the original as it runs here: its KL is what this arithmetic alone changes.",
-        f"Intervals are 95 % bootstrap over rows, {ROUNDS:,} rounds, the same draws for all; × original and the "
-        "differences between variants are paired.",
+        f"Intervals are 95 % bootstrap over rows, {BOOTSTRAP_ROUNDS:,} rounds, the same draws for all; × original and "
+        "the differences between variants are paired.",
         "Memory is the most a process of its own held while loading, and while it read a prompt and wrote, libraries "
         "included. Loading is timed with the files in the system's cache, imports left out.",
     ]

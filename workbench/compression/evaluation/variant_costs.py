@@ -15,14 +15,7 @@ from typing import Any
 import numpy as np
 import psutil
 
-from workbench.compression.evaluation import child_process, divergence, windows
-from workbench.compression.evaluation.divergence import (
-    Interval,
-    mean_interval,
-    per_row,
-    quantile_interval,
-    resample_counts,
-)
+from workbench.compression.evaluation import child_process, windows
 from workbench.compression.evaluation.recommend import flagged, recommend
 from workbench.compression.evaluation.remarks import note_of, protocol
 from workbench.compression.evaluation.windows import ScoredText
@@ -31,6 +24,7 @@ from workbench.compression.variants import Variant, find_variant
 from workbench.core.errors import UserError, explain
 from workbench.core.hardware import hardware_from_os
 from workbench.core.home import write_text
+from workbench.core.stats import Interval, mean_interval, perplexity, quantile_interval, resampled, sums_by_row
 from workbench.jobs.job import JobContext, JobStopped
 from workbench.models.shelf import resolve
 
@@ -88,7 +82,7 @@ class _Table:
         self.names = list(dict.fromkeys([job.original, *job.variants]))
         self.threads = job.threads or hardware_from_os().cores
         self.fingerprint = f"{text.fingerprint()}-{find_variant(ctx.home, job.original).digest}"
-        self.drawn = resample_counts(len(text.rows), job.seed)
+        self.drawn = list(resampled(len(text.rows), job.seed))
         old = read_costs(ctx.folder)
         same = old.get("fingerprint") == self.fingerprint
         self.rows: list[Row] = [row for row in old["rows"] if "error" not in row] if same else []
@@ -163,24 +157,24 @@ class _Table:
         rows, owner = len(self.text.rows), self.text.owner
         own = variant_arrays.get("owner", owner)
         count = np.array([row.bytes for row in self.text.rows], dtype=float)
-        nats = per_row(loss, own, rows)
+        nats = sums_by_row(loss, own, rows)
         bits = mean_interval(nats / math.log(2), count, self.drawn)
-        tokens = per_row(np.ones(len(loss)), own, rows)
-        figures = {"perplexity": mean_interval(nats, tokens, self.drawn).mapped(divergence.perplexity)}
+        tokens = sums_by_row(np.ones(len(loss)), own, rows)
+        figures = {"perplexity": mean_interval(nats, tokens, self.drawn).mapped(perplexity)}
         figures["bits_per_byte"] = bits
         if same:
-            apart = per_row(loss - before, owner, rows)
-            figures["ratio"] = mean_interval(apart, tokens, self.drawn).mapped(divergence.perplexity)
+            apart = sums_by_row(loss - before, owner, rows)
+            figures["ratio"] = mean_interval(apart, tokens, self.drawn).mapped(perplexity)
             figures |= self._distance(variant_arrays["kl"], variant_arrays["same"])
         return {"same_tokenizer": same, **{key: interval.to_dict() for key, interval in figures.items()}}
 
     def _distance(self, kl: Any, same: Any) -> dict[str, Interval]:
         owner, rows = self.text.owner[self.text.chosen], len(self.text.rows)
-        count = per_row(np.ones(len(kl)), owner, rows)
+        count = sums_by_row(np.ones(len(kl)), owner, rows)
         return {
-            "kl": mean_interval(per_row(kl, owner, rows), count, self.drawn),
+            "kl": mean_interval(sums_by_row(kl, owner, rows), count, self.drawn),
             "kl_99": quantile_interval(kl, owner, 0.99, self.drawn),
-            "agreement": mean_interval(per_row(same, owner, rows), count, self.drawn),
+            "agreement": mean_interval(sums_by_row(same, owner, rows), count, self.drawn),
         }
 
     def _write(self) -> None:
@@ -208,8 +202,8 @@ class _Table:
             path = self.scratch / f"of-{row['name']}.npz"
             if row.get("kl") and not row["original"] and path.is_file():
                 with np.load(path) as arrays:
-                    sums[row["name"]] = per_row(arrays["kl"], owner, count)
-        tokens = per_row(np.ones(len(owner)), owner, count)
+                    sums[row["name"]] = sums_by_row(arrays["kl"], owner, count)
+        tokens = sums_by_row(np.ones(len(owner)), owner, count)
         return [
             {"one": first, "other": second, **mean_interval(sums[first] - sums[second], tokens, self.drawn).to_dict()}
             for first, second in itertools.combinations(sums, 2)
