@@ -12,7 +12,7 @@ import gradio as gr
 from tabs.serving.allocator import return_free_memory
 from tabs.serving.page import Page
 from tabs.serving.serve import serve
-from tabs.shell.context import Context
+from tabs.shell.context import SEE_TERMINAL, Context
 from tabs.shell.elements import error_box, header
 from tabs.shell.kit import Static
 from tabs.shell.tab_registry import all_tabs
@@ -26,8 +26,10 @@ def _header(ctx: Context) -> str:
 
 
 def _problem(ctx: Context) -> str:
-    """Why nothing can be kept, for as long as that is so."""
+    """Why nothing can be kept, or what of the page is not drawn, for as long as that is so."""
     message, remedy = ctx.shelves.problem()
+    if not message and ctx.failed_parts:
+        message, remedy = "A part of this page could not be drawn, and shows what it did before.", SEE_TERMINAL
     return error_box(message, remedy) if message else ""
 
 
@@ -38,11 +40,11 @@ def compose(ctx: Context) -> gr.Blocks:
         top = Static(_header(ctx))
         ctx.follow(top, lambda: _header(ctx))
         problem = Static(_problem(ctx), visible=bool(_problem(ctx)), elem_id="home-problem")
-        ctx.follow(problem, lambda: gr.update(value=(words := _problem(ctx)), visible=bool(words)))
         with gr.Tabs(elem_id="tabs") as tabs:
             for tab in all_tabs():
                 with ctx.links.tab(tabs, tab.title, tab.id):
                     tab.build(ctx)
+        ctx.follow(problem, lambda: gr.update(value=(words := _problem(ctx)), visible=bool(words)))  # knows what failed
         ctx.wire(demo)
     return demo
 

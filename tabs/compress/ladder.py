@@ -1,6 +1,5 @@
 """The ladder of the Compress tab: every quantizer a row, with what it would make of the chosen model."""
 
-import re
 import typing
 from typing import Any, Literal
 
@@ -34,8 +33,6 @@ TOLD = {
 """What a type is, in a few words; those of GGUF from the most faithful to the smallest."""
 COMMON = ("Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "IQ4_XS", "Q3_K_M", "Q2_K")
 """The GGUF types shown at once; the others fold away."""
-SIZE = re.compile(r"^\w+ will be about [\d.]+ \w+(?:; |\.)")
-"""What a note says of the size, which has a column of its own."""
 USUAL = ("Q8_0", "Q5_K_M", "Q4_K_M", "nf4")
 """The rungs of the preset 'Ladder', as far as there are such."""
 
@@ -120,8 +117,7 @@ def _estimate(ctx: Context, given: dict[str, Any], found: Any, parameters: int) 
     except (UserError, OSError) as error:
         return {"problem": str(error)}
     bits = 8 * estimate.bytes / parameters if parameters else None
-    notes = [told for note in estimate.notes if (told := SIZE.sub("", note))]
-    return {"bytes": estimate.bytes, "bits": bits, "notes": notes}
+    return {"bytes": estimate.bytes, "bits": bits, "notes": estimate.notes}
 
 
 def fitting(ctx: Context, query: dict[str, Any]) -> dict[str, Any]:

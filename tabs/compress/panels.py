@@ -59,9 +59,9 @@ def _pruners() -> Markup:
     """The pruners, those of one effect together."""
     kinds: dict[tuple[bool, bool, str], list[str]] = {}
     for pruner in PRUNERS:
-        kinds.setdefault((pruner.smaller, pruner.faster, pruner.effect), []).append(pruner.title.split(":")[0])
+        kinds.setdefault((pruner.smaller, pruner.faster, pruner.effect), []).append(pruner.title)
     rows = [
-        (", ".join(titles), _yes(smaller), _yes(faster), effect)
+        ("; ".join(titles), _yes(smaller), _yes(faster), effect)
         for (smaller, faster, effect), titles in sorted(kinds.items(), reverse=True)
     ]
     return table(["Pruner", "Smaller file", "Faster", "What you get"], rows)

@@ -12,11 +12,10 @@ from tabs.compress import evaluation
 from tabs.merge.result import plain, sample_of, titled
 from tabs.shell.context import Context
 from tabs.shell.elements import hint, result_box, sentence_list, table
-from tabs.shell.result_panel import Figures, view_of
+from tabs.shell.result_panel import Figures, drawn_or_explained, view_of
 from workbench.compression.jobs.prune import Prune
 from workbench.compression.jobs.quantize import Quantize
 from workbench.compression.quantizer import Quantizer
-from workbench.core.errors import UserError
 from workbench.core.home import Home
 from workbench.core.lineage import read_manifest
 from workbench.core.units import human_count, human_size
@@ -46,12 +45,9 @@ class Found:
 
 
 def found_of(home: Home, view: JobRecord, gigabytes: float | None = None) -> Found:
-    """What a job found so far; nothing while its files are missing or when they are damaged."""
-    method = view.job.method if view.job else ""
-    try:
-        return _SHOWN.get(method, _other)(home, view, gigabytes)
-    except (UserError, OSError, ValueError, KeyError, TypeError, AttributeError):
-        return Found()
+    """What a job found so far; nothing while its files are missing, and what is wrong with damaged ones."""
+    draw = _SHOWN.get(view.job.method if view.job else "", _other)
+    return drawn_or_explained(lambda: draw(home, view, gigabytes), Found)
 
 
 def mark_of(ctx: Context, job: str | None) -> str:

@@ -9,7 +9,7 @@ from htpy import Node, b, div
 from markupsafe import Markup
 
 from tabs.shell.elements import facts, heading, hint, note, render_html, result_box, sentence_list, table
-from tabs.shell.result_panel import Figures
+from tabs.shell.result_panel import Figures, drawn_or_explained
 from workbench.core.errors import UserError
 from workbench.core.home import Home
 from workbench.core.lineage import read_manifest
@@ -31,14 +31,14 @@ class Result:
 
 
 def result_of(home: Home, view: JobRecord) -> Result:
-    """What a job found so far; nothing while its files are missing or when they are damaged."""
-    method = view.job.method if view.job else ""
-    model = str(view.state.result.get("model") or "")
-    try:
-        html, figures = _SHOWN.get(method, plain)(view)
-    except (UserError, OSError, ValueError, KeyError, TypeError, AttributeError):
-        html, figures = "", []
+    """What a job found so far; nothing while its files are missing, and what is wrong with damaged ones."""
+    model, draw = str(view.state.result.get("model") or ""), _SHOWN.get(view.job.method if view.job else "", plain)
+    html, figures = drawn_or_explained(lambda: draw(view), _words_alone)
     return Result(html, figures, model if model and (home.models / model).is_dir() else "")
+
+
+def _words_alone(html: str) -> tuple[str, Figures]:
+    return html, []
 
 
 def parents_of(home: Home, model: str) -> list[str]:

@@ -25,6 +25,7 @@ from workbench.models.shelf import ModelInfo
 log = logging.getLogger(__name__)
 
 Choices = list[tuple[str, str]]
+SEE_TERMINAL = "The terminal in which the app runs has the whole story."
 MOST_JOBS = 200
 """Jobs offered by a picker, the newest; the Jobs tab finds the others."""
 
@@ -32,7 +33,7 @@ MOST_JOBS = 200
 @dataclass
 class Context:
     """The home, its queue, runner and chats; which paths the page may name and whether it asks for a login; how
-    its parts fill one another; and what must be redrawn when a shelf changes."""
+    its parts fill one another; what must be redrawn when a shelf changes, and how much of it failed to be."""
 
     home: Home
     queue: Queue
@@ -43,6 +44,7 @@ class Context:
     links: Links = field(default_factory=Links)
     on_load: list[tuple[Callable[..., Any], Any, Any]] = field(default_factory=list)
     on_change: list[tuple[Callable[..., Any], Any, Any]] = field(default_factory=list)
+    failed_parts: int = 0
     _followers: list[tuple[Any, Callable[[], Any]]] = field(default_factory=list)
     _firsts: list[Any] = field(default_factory=list)
 
@@ -135,7 +137,7 @@ class Context:
         """The links between the tabs, and one pulse for the whole page: it asks what changed, and the page redraws
         that by itself."""
         self.links.wire(guarded)
-        updates = Updates(self.shelves.version, lambda: [_state(update) for _, update in self._followers])
+        updates = Updates(self.shelves.version, self._states)
         lines = ("", "", "")
         changes = {"changes": lambda query: updates.since(str(query.get("mark") or ""))}
         pulse = component("pulse", "", changes, lines)  # type: ignore[arg-type]
@@ -152,14 +154,18 @@ class Context:
         for function, inputs, outputs_ in self.on_change:
             pulse.submit(function, inputs, outputs_, **last)
 
-
-def _state(update: Callable[[], Any]) -> Any:
-    """What a part of the page shows now; one that fails stays as it is and keeps no other from being drawn."""
-    try:
-        return update()
-    except Exception:
-        log.exception("a part of the page could not be drawn")
-        return gr.skip()
+    def _states(self) -> list[Any]:
+        """What the followers show now, in their order; one that fails stays as it is, and is counted in `failed_parts`,
+        which those after it can tell."""
+        states, self.failed_parts = [], 0
+        for _, update in self._followers:
+            try:
+                states.append(update())
+            except Exception:
+                log.exception("a part of the page could not be drawn")
+                self.failed_parts += 1
+                states.append(gr.skip())
+        return states
 
 
 def _datasets(found: list[Manifest]) -> Choices:
@@ -178,7 +184,7 @@ def _model_label(info: ModelInfo) -> str:
 
 def shown(error: BaseException) -> gr.Error:
     """An engine error as the page's message: what is wrong, then what to do."""
-    known = explain(error, "The terminal in which the app runs has the whole story.")
+    known = explain(error, SEE_TERMINAL)
     # The page draws messages as HTML, and they quote what people, files and models say.
     if isinstance(known, SpecError):
         text = "\n\n".join(escape(str(problem)) for problem in known.problems)

@@ -1,16 +1,22 @@
 """What the job chosen in a panel found: words, one figure of several, and what else changes with them."""
 
+import json
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import gradio as gr
 
-from tabs.shell.context import Context, guarded
+from tabs.shell.context import SEE_TERMINAL, Context, guarded
+from tabs.shell.elements import error_box
 from tabs.shell.job_panel import LAST, QUIET, JobPanel
 from tabs.shell.kit import Figure, Static, figure
-from workbench.core.errors import UserError
+from workbench.core.errors import UserError, explain
 from workbench.jobs.view import JobRecord
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 Figures = list[tuple[str, dict[str, Any]]]
 
@@ -63,6 +69,23 @@ def result_panel(
         one.input(guarded(lambda *values: draw(*values).html or nothing), inputs, words, queue=False, **LAST, **QUIET)
     seen = gr.Textbox(visible=False)
     ctx.on_change.append((tick, [seen, *inputs], [seen, *shown]))
+
+
+def drawn_or_explained(draw: Callable[[], T], as_result: Callable[[str], T]) -> T:
+    """What `draw` makes of a job's files: nothing while one of them is missing, else what keeps it from being drawn.
+
+    as_result: the result that consists of this HTML.
+    """
+    try:
+        return draw()
+    except FileNotFoundError:
+        return as_result("")
+    except (UserError, OSError, json.JSONDecodeError, UnicodeDecodeError) as error:
+        known = explain(error)
+        return as_result(error_box(f"This result cannot be read: {known.message}", known.remedy))
+    except Exception as error:
+        log.exception("a result could not be drawn")
+        return as_result(error_box(f"This result could not be drawn ({type(error).__name__}).", SEE_TERMINAL))
 
 
 def view_of(ctx: Context, job: str | None) -> JobRecord | None:

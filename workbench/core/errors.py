@@ -30,6 +30,10 @@ class UserError(Exception):
         return f"{where}{self.message}" + (f" {self.remedy}" if self.remedy else "")
 
 
+class MemoryShortage(UserError):
+    """There was not enough memory, of the machine or of its device."""
+
+
 @dataclass(frozen=True)
 class Problem:
     """One thing wrong with a configuration: the field it concerns, what is wrong, and the remedy."""
@@ -121,7 +125,7 @@ def explain(error: BaseException, log: str = "") -> UserError:
     if isinstance(error, PermissionError):
         return UserError(f"No permission: {text}.", "Check who owns that folder, or choose another one.")
     if message := _out_of_memory(error, text):
-        return UserError(
+        return MemoryShortage(
             message, "Lower the batch size or the maximum length, choose QLoRA, or free the device; then resume."
         )
     name = type(error).__name__

@@ -35,15 +35,14 @@ class SizePreview:
     fallbacks: list[TypeChoice] = field(repr=False)
     needs_importance: bool = False
 
-    def sentence(self) -> str:
-        """'Q4_K_M will be about 105 MB; 180 of 272 tensors …'."""
-        size = f"{self.kind} will be about {human_size(self.bytes)}"
+    def fallback_sentence(self) -> str:
+        """'180 of 272 tensors fall back to a larger type, …'; '' when none does."""
         if not self.fallbacks:
-            return f"{size}."
+            return ""
         widths = sorted({choice.weight.shape[0] for choice in self.fallbacks})
         block = 256 if any(width % 32 == 0 for width in widths) else 32
         return (
-            f"{size}; {len(self.fallbacks)} of {self.tensors} tensors fall back to a larger type, because their width "
+            f"{len(self.fallbacks)} of {self.tensors} tensors fall back to a larger type, because their width "
             f"({', '.join(map(str, widths[:3]))}) is not divisible by {block}."
         )
 

@@ -5,6 +5,7 @@ here it is noticed at once. Models are loaded one after the other.
 """
 
 import json
+import logging
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -16,6 +17,8 @@ from workbench.data.store.prompts import BUILT_IN, built_in_prompts, held_out, p
 from workbench.inference import loss as measure
 from workbench.jobs.job import JobContext
 from workbench.models.shelf import resolve
+
+log = logging.getLogger(__name__)
 
 MOST_PARENTS = 4
 ROWS = 64
@@ -49,6 +52,8 @@ def prove(
         try:
             answers[name], losses[name] = _look(ctx, name, asked, rows, kind, tokens, seed)
         except Exception as error:  # a parent too large for the memory must not spoil the merge
+            if not isinstance(error, UserError):
+                log.exception("%s could not be looked at", name)
             warnings.append(f"{name} could not be looked at: {explain(error).message}")
     warnings = [*_worse(output, losses), *_garbled(output, answers), *warnings]
     for warning in warnings:

@@ -84,7 +84,9 @@ def test_previews_say_what_falls_back(tmp_path: Path) -> None:
     toy_model(made)
     told = preview_size(resolve(made, "toy"), "Q4_K_M")
     assert (
-        len(told.fallbacks) == 14 and "14 of 20 tensors fall back" in told.sentence() and "(64, 128)" in told.sentence()
+        len(told.fallbacks) == 14
+        and "14 of 20 tensors fall back" in told.fallback_sentence()
+        and "(64, 128)" in told.fallback_sentence()
     )
     assert preview_size(resolve(made, "toy"), "Q8_0").fallbacks == []
     assert not preview_size(resolve(made, "toy"), "IQ2_XXS").needs_importance  # none has a width that type can have

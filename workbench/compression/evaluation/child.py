@@ -21,7 +21,7 @@ import numpy as np
 from workbench.compression.evaluation import speed
 from workbench.compression.evaluation.quality import keep_reference, quality
 from workbench.compression.evaluation.windows import ScoredText
-from workbench.core.errors import SEE_LOG, UserError, explain
+from workbench.core.errors import SEE_LOG, MemoryShortage, UserError, explain
 from workbench.core.home import Home
 from workbench.core.spec import Spec
 from workbench.inference.backend import Backend, LogitsBackend
@@ -169,7 +169,7 @@ def main() -> None:
     except BaseException as error:
         traceback.print_exc()
         failure = explain(error, SEE_LOG)
-        say(error=failure.message, remedy=failure.remedy)
+        say(error=failure.message, remedy=failure.remedy, memory=isinstance(failure, MemoryShortage))
     os._exit(0)
 
 

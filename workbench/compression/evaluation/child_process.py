@@ -13,11 +13,12 @@ from typing import Any
 
 from workbench.core.assets import ROOT
 from workbench.core.children import child_environment
-from workbench.core.errors import UserError
+from workbench.core.errors import MemoryShortage, UserError
 from workbench.jobs.job import JobStopped
 
 COMMAND = (sys.executable, "-m", "workbench.compression.evaluation.child")
 TELL_EVERY = 0.3  # seconds between words of progress
+KILLED = -9  # the exit code of what the system ends when memory runs out
 LOOK_EVERY = 0.2  # seconds between looks for a stop
 
 Tell = Callable[[float, float, str], None]
@@ -47,9 +48,12 @@ def run_child(request: Path, threads: int, tell: Tell, stop: Callable[[], object
             with contextlib.suppress(OSError):
                 pipe.close()  # type: ignore[union-attr]
     if "error" in last:
-        raise UserError(last["error"], last.get("remedy", ""))
+        kind = MemoryShortage if last.get("memory") else UserError
+        raise kind(last["error"], last.get("remedy", ""))
     if "result" not in last:
-        raise UserError(_death(code), "Free memory, or leave this variant out; the log may say more.")
+        raise (MemoryShortage if code == KILLED else UserError)(
+            _death(code), "Free memory, or leave this variant out; the log may say more."
+        )
     return dict(last["result"])
 
 
@@ -86,7 +90,7 @@ def _listen(child: "subprocess.Popen[str]", tell: Tell, stop: Callable[[], objec
 
 
 def _death(code: int) -> str:
-    if code == -9:
+    if code == KILLED:
         return "The process that measured it was killed, most likely because memory ran out."
     return (
         f"The process that measured it died without a word ({f'signal {-code}' if code < 0 else f'exit code {code}'})."

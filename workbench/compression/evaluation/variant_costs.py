@@ -5,6 +5,7 @@ A variant that fails is a row with its error. What is finished is kept when the 
 
 import itertools
 import json
+import logging
 import math
 import shutil
 import time
@@ -21,12 +22,14 @@ from workbench.compression.evaluation.remarks import note_of, protocol
 from workbench.compression.evaluation.windows import ScoredText
 from workbench.compression.jobs.cost import Cost
 from workbench.compression.variants import Variant, find_variant
-from workbench.core.errors import UserError, explain
+from workbench.core.errors import MemoryShortage, UserError, explain
 from workbench.core.hardware import hardware_from_os
 from workbench.core.home import write_text
 from workbench.core.stats import Interval, mean_interval, perplexity, quantile_interval, resampled, sums_by_row
 from workbench.jobs.job import JobContext, JobStopped
 from workbench.models.shelf import resolve
+
+log = logging.getLogger(__name__)
 
 COST = "cost.json"
 FREE = "Free memory, or leave this variant out."
@@ -128,7 +131,10 @@ class _Table:
             raise
         except Exception as error:  # one broken variant must not spoil the table
             failure = explain(error)
-            row |= {"error": failure.message, "remedy": FREE if "ut of memory" in failure.message else failure.remedy}
+            if not isinstance(error, UserError):
+                log.exception("%s could not be measured", name)
+            remedy = FREE if isinstance(failure, MemoryShortage) else failure.remedy
+            row |= {"error": failure.message, "remedy": remedy}
             self.ctx.note(f"{name} could not be measured: {failure.message}")
         return {**row, "seconds": round(time.monotonic() - began, 1)}
 

@@ -55,7 +55,7 @@ class Gguf(Quantizer):
 
     def estimate(self, resolved: Resolved) -> SizeEstimate:
         size = preview_size(resolved, self.type, self.importance)
-        return SizeEstimate(size.bytes, [size.sentence()])
+        return SizeEstimate(size.bytes, [sentence] if (sentence := size.fallback_sentence()) else [])
 
     def check(self, home: Home, resolved: Resolved, problems: Problems) -> None:
         conversion_problems = Problems()
@@ -135,7 +135,7 @@ class Gguf(Quantizer):
         write_text(work.folder / "Modelfile", modelfile(template.text if template else "", tokens, stops))
         sentences = [f"{self.type} made with llama.cpp's rules for mixing types, {human_size(size)}."]
         if sized.fallbacks:
-            sentences.append(sized.sentence().split("; ", 1)[1].capitalize())
+            sentences.append(sized.fallback_sentence())
         if info["importance"]:
             sentences.append(f"Columns weighed by an importance matrix from {len(work.calibration)} rows.")
         licence = declared(work.resolved.base).license
