@@ -67,7 +67,7 @@ ENDINGS: dict[str, Meaning] = {
     "score": "score", "rating": "score", "reward": "score", "label": "label", "verdict": "label", "weight": "weight",
 }  # fmt: skip
 GOOD = {"true", "1", "1.0", "+1", "yes", "good", "accepted", "accept", "approved", "up", "thumbs_up", "thumbsup", "👍"}
-GOOD |= {"positive", "pass", "passed", "correct", "chosen", "liked", "like", "desirable"}
+GOOD |= {"positive", "pass", "passed", "correct", "chosen", "liked", "like", "desirable", "success"}
 BAD = {
     "false",
     "0",
@@ -83,7 +83,7 @@ BAD = {
     "thumbsdown",
     "👎",
 }
-BAD |= {"negative", "fail", "failed", "incorrect", "wrong", "disliked", "dislike", "undesirable"}
+BAD |= {"negative", "fail", "failed", "incorrect", "wrong", "disliked", "dislike", "undesirable", "failure"}
 
 
 def is_missing(value: Any) -> bool:

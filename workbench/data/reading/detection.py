@@ -10,10 +10,19 @@ from dataclasses import dataclass, field
 from workbench.core.errors import UserError
 from workbench.core.foreign_configuration import single_object_of
 from workbench.data.reading.column_account import turns_in
-from workbench.data.reading.columns import is_empty, meaning_of
-from workbench.data.reading.format import FORMATS, Format, Row, columns_beside, columns_of, filled_columns
+from workbench.data.reading.columns import is_empty
+from workbench.data.reading.format import (
+    FORMATS,
+    Format,
+    Row,
+    columns_beside,
+    columns_of,
+    filled_columns,
+    values_of,
+)
 from workbench.data.reading.lines import ReadRow
 from workbench.data.reading.refused_layouts import refusal_of
+from workbench.data.reading.unread_columns import are_texts, doubts, may_be_answered
 
 TIERS = {"preference": 3, "unpaired": 3, "conversation": 2, "text": 1, "prompts": 1}
 BESIDE = ("label", "answer", "conversation")
@@ -69,7 +78,7 @@ def detect(rows: Iterable[Row]) -> Detection:
         failure = f"This is {layout}, not a dataset. {remedy}" if layout else f"No format knows these columns: {names}."
         return Detection(None, failure, [])
     best = trials[0]
-    if best.format.poor and (doubt := _doubt(best.format, columns)):
+    if best.format.poor and (doubt := _doubt(best.format, columns, sample)):
         return Detection(None, doubt, candidates)
     reason = f"{best.reason} {best.converted} of the first {best.total} rows can be read."
     return Detection(best.format, reason, candidates, best.failures)
@@ -122,18 +131,23 @@ def _failure(form: Format, row: Row) -> str:
     return ""
 
 
-def _doubt(form: Format, columns: list[str]) -> str:
+def _doubt(form: Format, columns: list[str], sample: list[Row]) -> str:
     """Why rows may be more than prompts or plain text; '' where they are nothing else."""
-    beside = [name for name in columns if name not in form.used and meaning_of(name) in BESIDE]
+    beside = [name for name in columns if name not in form.used and _may_be_more(form, name, values_of(sample, name))]
     if not beside:
         return ""
     names = ", ".join(map(repr, beside))
     return f"These could be {form.title.lower()}, but {names} beside may be more than that."
 
 
+def _may_be_more(form: Format, name: str, values: list[object]) -> bool:
+    """Whether a column may hold answers, labels or turns; beside prompts every text of its own may be an answer."""
+    return may_be_answered(name, values, BESIDE) or (form.kind == "prompts" and are_texts(name, values))
+
+
 def _without_repeated(form: Format, sample: list[Row]) -> Format:
     """The format with those columns kept that it would ask about, but that only repeat what it reads."""
-    asked = {name for row in sample for name in row if form.fate(name).use == "undecided"}
+    asked = {name for row in sample for name in row if form.fate(name).use == "undecided"} | doubts(form, sample).keys()
     repeated = [name for name in sorted(asked) if _is_repeated(form, name, sample)]
     if not repeated:
         return form

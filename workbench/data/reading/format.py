@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field
 from workbench.core.errors import UserError
 from workbench.core.registry import Method, Registry
 from workbench.data.reading.column_account import Entry, Fate, Keys, turns_in
+from workbench.data.reading.column_hints import tool_names
 from workbench.data.reading.columns import (
     ROW_WEIGHTS,
     SYSTEM,
@@ -305,12 +306,16 @@ def filled_columns(sample: list[Row]) -> list[str]:
 
 
 def tools_column(columns: list[str], sample: list[Row]) -> str:
-    """The column `tools` or `functions` if it holds tools; '' otherwise."""
-    column = pick(columns, *TOOLS)
+    """The first column that holds tools, `tools` and `functions` before others named after them; '' if none does."""
+    candidates = filter(None, (pick(columns, *TOOLS), *tool_names(columns)))
+    return next((column for column in candidates if _are_tools(first_value(sample, column))), "")
+
+
+def _are_tools(value: Any) -> bool:
     try:
-        return column if column and tools_of(first_value(sample, column)) else ""
+        return bool(tools_of(value))
     except UserError:
-        return ""
+        return False
 
 
 def verdict_column(columns: list[str], sample: list[Row], *names: str) -> str:

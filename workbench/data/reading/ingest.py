@@ -23,6 +23,7 @@ from workbench.data.reading.readers import ReadingOptions, no_rows, read_source
 from workbench.data.reading.row_batches import Readable, RowBatch, batches_of, source_batches, stoppable
 from workbench.data.reading.selection import EVERYTHING, Selection, chosen_items, selected, selection_masks
 from workbench.data.reading.source_plan import Choice, Plan, plan_of
+from workbench.data.reading.unread_columns import doubts, questioned
 from workbench.rows.table import joined
 
 MOST_TRIES = 100
@@ -168,7 +169,7 @@ class _Rows:
         keys.merge(plan.empty_keys(form))
         good, bad = self.good - start[2], self.bad - start[3]
         self.formats.append(form)
-        self._accounts.append(form.account(keys, plan.source))
+        self._accounts.append(questioned(form.account(keys, plan.source), doubts(form, plan.sample)))
         self._remarks += [f"{text}." for text in about]
         self._remarks += [f"{text}: {count:,}." for text, count in sorted(remarks.items())]
         self.files.append({"format": form.to_dict(), "rows": good, "rejected": bad})

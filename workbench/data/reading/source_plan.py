@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from workbench.core.errors import UserError
 from workbench.data.reading.column_account import Keys
-from workbench.data.reading.columns import meaning_of
+from workbench.data.reading.column_hints import hint_of
 from workbench.data.reading.detection import ASIDE, Detection, completed, detect, with_columns
 from workbench.data.reading.format import Format, Row
 from workbench.data.reading.lines import Item, ReadRow, Rejected
@@ -42,7 +42,7 @@ class Plan:
         """
         for path in sorted(news):
             row = keys.firsts.get(path)
-            is_wanted = len(self.sample) < MOST_SAMPLE or meaning_of(path.rpartition(".")[2])
+            is_wanted = len(self.sample) < MOST_SAMPLE or hint_of(path.rpartition(".")[2])
             if row is not None and is_wanted and not any(row is old for old in self.sample):
                 self.sample.append(row)
         self.known_columns.update(news)

@@ -14,6 +14,7 @@ from workbench.data.reading.readers import ReadingOptions
 from workbench.data.reading.row_batches import Readable, batch_of
 from workbench.data.reading.selection import EVERYTHING, Masks, Selection, chosen_items, selection_masks
 from workbench.data.reading.source_plan import Choice, Plan, plan_of
+from workbench.data.reading.unread_columns import doubts, questioned
 from workbench.rows.table import rows_of
 
 SHOWN = 20
@@ -97,7 +98,7 @@ class _Looked:
         self.good += batch.table.num_rows
         self.rows += rows_of(batch.table.slice(0, SHOWN))
         self.rejected += batch.rejected
-        self.accounts.append(form.account(batch.keys, name))
+        self.accounts.append(questioned(form.account(batch.keys, name), doubts(form, plan.sample)))
         self.remarks += [f"{text}: {count:,}." for text, count in sorted(batch.remarks.items())]
 
 
