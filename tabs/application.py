@@ -15,6 +15,7 @@ from tabs.serving.serve import serve
 from tabs.shell.context import SEE_TERMINAL, Context
 from tabs.shell.elements import error_box, header
 from tabs.shell.kit import Static
+from tabs.shell.plugin_part import plugin_part, plugin_problems
 from tabs.shell.tab_registry import all_tabs
 from workbench.core.errors import UserError
 from workbench.core.hardware import cached_hardware
@@ -40,12 +41,15 @@ def compose(ctx: Context) -> gr.Blocks:
         top = Static(_header(ctx))
         ctx.follow(top, lambda: _header(ctx))
         problem = Static(_problem(ctx), visible=bool(_problem(ctx)), elem_id="home-problem")
+        plugins_box = Static("", visible=False, elem_id="plugin-problem")
         with gr.Tabs(elem_id="tabs") as tabs:
             for tab in all_tabs():
-                with ctx.links.tab(tabs, tab.title, tab.id):
+                with ctx.links.tab(tabs, tab.title, tab.id), plugin_part(ctx, tab.plugin):
                     tab.build(ctx)
         ctx.follow(problem, lambda: gr.update(value=(words := _problem(ctx)), visible=bool(words)))  # knows what failed
         ctx.wire(demo)
+        plugins_box.value = plugin_problems()  # known when all of it is drawn
+        plugins_box.visible = bool(plugins_box.value)
     return demo
 
 

@@ -12,6 +12,8 @@ from tabs.shell.context import Choices, Context, guarded
 from tabs.shell.elements import empty, heading, hint
 from tabs.shell.job_panel import QUIET, JobPanel
 from tabs.shell.kit import REVEAL, Static
+from tabs.shell.plugin_part import plugin_part
+from workbench.core.plugins import Plugin
 from workbench.jobs.job import JOBS, Job
 from workbench.jobs.page import JobPage
 from workbench.merging import catalogue
@@ -25,6 +27,7 @@ class Part:
     order: int
     build: Callable[[Context, JobPanel], Any]
     title: str = ""
+    plugin: Plugin | None = None
 
 
 def sections(ctx: Context, tab: str, panel: JobPanel, by_hand: Sequence[Part], elem_id: str) -> None:
@@ -40,7 +43,8 @@ def sections(ctx: Context, tab: str, panel: JobPanel, by_hand: Sequence[Part], e
             title = next((part.title for part in parts if part.title), section)
             with ctx.links.tab(tabs, title, section):
                 for part in parts:
-                    part.build(ctx, panel)
+                    with plugin_part(ctx, part.plugin):
+                        part.build(ctx, panel)
 
 
 def kinds_of(tab: str) -> tuple[str, ...]:
@@ -55,7 +59,8 @@ def _forms(ctx: Context, tab: str) -> Iterator[Part]:
         if page is None or page.by_hand or (page.takes_paths and not ctx.gate.is_open):
             continue
         title = page.title or ("" if page.section else kind.title)
-        yield Part(page.section or kind.method, page.order, partial(_form, kind, page), title)
+        form = partial(_form, kind, page)
+        yield Part(page.section or kind.method, page.order, form, title, JOBS.plugin(kind.method))
 
 
 def _form(kind: type[Job], page: JobPage, ctx: Context, panel: JobPanel) -> None:

@@ -7,6 +7,8 @@ from typing import Any
 
 import gradio as gr
 
+from workbench.core.plugins import Plugin
+
 
 @dataclass(frozen=True)
 class Target:
@@ -25,6 +27,7 @@ class Link:
     name: str
     data: Callable[..., Any]
     inputs: Sequence[Any]
+    plugin: Plugin | None = None
 
 
 class Links:
@@ -34,6 +37,7 @@ class Links:
         self._targets: dict[str, Target] = {}
         self._links: list[Link] = []
         self._path: list[tuple[gr.Tabs, str]] = []
+        self._plugin: Plugin | None = None
 
     @contextmanager
     def tab(self, tabs: gr.Tabs, title: str, tab_id: str) -> Iterator[gr.Tab]:
@@ -44,6 +48,15 @@ class Links:
                 yield tab
         finally:
             self._path.pop()
+
+    @contextmanager
+    def of_plugin(self, plugin: Plugin) -> Iterator[None]:
+        """What is linked meanwhile is this plug-in's, and left out where it leads nowhere."""
+        self._plugin = plugin
+        try:
+            yield
+        finally:
+            self._plugin = None
 
     def offer(self, name: str, component: Any, update: Callable[[Any, Any], Any]) -> None:
         """Lets others fill a component of the tab being built. Raises `ValueError` if the name is taken.
@@ -56,13 +69,17 @@ class Links:
 
     def on(self, trigger: Callable[..., Any], name: str, data: Callable[..., Any], inputs: Sequence[Any]) -> None:
         """Fills what is offered under a name, by whichever tab, when `trigger` (`button.click`, say) fires."""
-        self._links.append(Link(trigger, name, data, inputs))
+        self._links.append(Link(trigger, name, data, inputs, self._plugin))
 
     def wire(self, guarded: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
         """Adds the events, once all tabs are built. Raises `LookupError` where a link leads nowhere."""
         for link in self._links:
             if link.name not in self._targets:
-                raise LookupError(f"no tab offers {link.name!r} to be filled")
+                reason = f"no tab offers {link.name!r} to be filled"
+                if link.plugin is None:
+                    raise LookupError(reason)
+                link.plugin.page_error = reason
+                continue
             target = self._targets[link.name]
             outputs = [target.component, *(tabs for tabs, _ in target.path)]
             link.trigger(

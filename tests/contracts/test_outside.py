@@ -1,157 +1,52 @@
-"""A step, an objective with a teacher, a tuner of whole models, a kind of job: one file each, outside the package."""
+"""The examples of docs/plugins.md, one of each kind, do what they say; and they come by each of the three roads."""
 
+import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import torch
 
 from tabs.forms.fields import fields_of
+from tests.outside import examples, loaded, write_plugins
 from tests.running import carry, checked
 from tests.toy_training import job as training
 from tests.toys import EXACT, toy_home, toy_model
-from tests.waiting import end_processes_of, until
+from tests.waiting import end_processes_of
 from workbench.cli.shared import families
+from workbench.core import limited
 from workbench.core.assets import ROOT
 from workbench.core.errors import UserError
 from workbench.core.home import Home
 from workbench.core.lineage import read_manifest
-from workbench.core.plugins import PACKAGE, VARIABLE, import_plugins
+from workbench.core.plugins import ALLOW, GROUP, PACKAGE, VARIABLE
 from workbench.data.jobs.prepare import Prepare
+from workbench.data.reading.format import FORMATS
+from workbench.data.recipes.brief_preview import brief_preview
+from workbench.data.sources.source import SOURCES
 from workbench.data.store import datasets
-from workbench.jobs.job import JOBS
-from workbench.jobs.queue import Queue
-from workbench.jobs.runner import Runner
 from workbench.models.loading import load_base
 
-STEP = '''
-from typing import ClassVar
-
-from workbench.data.recipes.step import STEPS, Outcome, Step, StepWork, Verdict
-from workbench.rows.split_rows import Rows
-
-
-@STEPS.register
-class EveryOther(Step):
-    """Takes out every other row."""
-
-    method: ClassVar[str] = "every_other"
-    title: ClassVar[str] = "Every other row"
-    offset: int = 1
-
-    def apply(self, rows: Rows, work: StepWork) -> Outcome:
-        return Outcome(removed={index: Verdict("Not wanted.") for index in range(self.offset, len(rows), 2)})
-'''
-OBJECTIVE = '''
-from typing import ClassVar
-
-from workbench.models.shelf import usable
-from workbench.training.objective import OBJECTIVES
-from workbench.training.objectives.sft import Sft
-
-
-@OBJECTIVES.register
-class Imitate(Sft):
-    """Learns the logits of a tutor."""
-
-    method: ClassVar[str] = "imitate"
-    title: ClassVar[str] = "Imitate a tutor"
-    tutor: str = ""
-
-    def models_needed(self, home, student):
-        return {"tutor": usable(home, self.tutor, "objective.tutor")}
-
-    def trainer(self, setup):
-        from transformers import Trainer
-        from trl import SFTTrainer
-
-        tutor = setup.models["tutor"]
-
-        class Imitating(SFTTrainer):
-            def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
-                ids = {"input_ids": inputs["input_ids"], "attention_mask": inputs["attention_mask"]}
-                outputs = model(**ids)
-                loss = (outputs.logits - tutor(**ids).logits).square().mean()
-                return (loss, outputs) if return_outputs else loss
-
-            def prediction_step(self, *args, **settings):
-                return Trainer.prediction_step(self, *args, **settings)
-
-        return self.built(Imitating, setup)
-'''
-TUNER = '''
-from typing import ClassVar
-
-import torch
-
-from workbench.training.tuner import TUNERS, WholeModelTuner
-
-
-@TUNERS.register
-class Norms(WholeModelTuner):
-    """Trains the weights of the norms and saves the whole model."""
-
-    method: ClassVar[str] = "norms"
-    title: ClassVar[str] = "Norms"
-
-    def load(self, base, adapter, hardware):
-        from workbench.models.loading import load_base
-
-        model = load_base(base, hardware, dtype=torch.float32)
-        for name, weight in model.named_parameters():
-            weight.requires_grad_("norm" in name)
-        return model
-'''
-JOB = '''
-from typing import ClassVar
-
-from pydantic import Field
-
-from workbench.jobs.job import JOBS, Job
-
-
-@JOBS.register
-class CountModels(Job):
-    """Counts the models of the home."""
-
-    method: ClassVar[str] = "count-models"
-    title: ClassVar[str] = "Count models"
-    runs: ClassVar[str] = f"{__name__}:count"
-    uses_device: ClassVar[bool] = False
-    extra: int = Field(0, ge=0, description="Added to the number.")
-
-
-def count(job, ctx):
-    ctx.note("Counting.")
-    return {"models": len(list(ctx.home.models.iterdir())) + job.extra}
-'''
-FILES = {"every_other.py": STEP, "imitate.py": OBJECTIVE, "norms.py": TUNER, "count_models.py": JOB}
-METHODS = {"step": "every_other", "objective": "imitate", "tuner": "norms", "job": "count-models"}
-SETTINGS = {"step": "offset", "objective": "tutor", "job": "extra"}
+METHODS = {
+    "step": "every_other", "format": "riddles", "objective": "imitate", "tuner": "norms", "job": "count-models"
+}  # fmt: skip
+SETTINGS = {"step": "offset", "objective": "tutor", "job": "extra", "format": "solution"}
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("plugins")
-    for name, text in FILES.items():
-        (folder / name).write_text(text, "utf-8")
-    return folder
+    return write_plugins(tmp_path_factory.mktemp("plugins"), examples())
 
 
 @pytest.fixture(scope="module", autouse=True)
 def imported(folder: Path) -> Iterator[None]:
     """In this process the methods of the folder are there while these tests run."""
-    registries = list(families().values())
-    before = [registry.all() for registry in registries]
-    modules = import_plugins([str(folder)])
-    yield
-    for registry, methods in zip(registries, before, strict=True):
-        registry._methods = methods
-    for name in [PACKAGE, *(module.__name__ for module in modules)]:
-        del sys.modules[name]
+    with loaded(**{VARIABLE: str(folder)}) as plugins:
+        assert [plugin.error for plugin in plugins] == [""] * 6
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -225,17 +120,119 @@ def test_a_tuner_of_whole_models_from_outside_refuses_what_every_such_tuner_does
         checked(home, training(output="kept", tuner="norms", keep_checkpoints=2))
 
 
-def test_a_kind_of_job_from_outside_runs_in_a_worker(
-    home: Home, folder: Path, own_home: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_format_from_outside_is_detected_and_read_in_the_process_for_large_sources(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(VARIABLE, str(folder))
-    queue = Queue(home)
-    view = queue.get(queue.submit(JOBS.parse({"method": "count-models", "extra": 10})))
-    runner = Runner(home, queue, warm=False).start()
-    try:
-        until(lambda: view.refresh().status in ("done", "failed"), what="the job's end")
-    finally:
-        runner.halt()
-        end_processes_of(own_home)
-    assert view.state.status == "done", (view.folder / "log.txt").read_text("utf-8")
-    assert view.state.result == {"models": len(list(home.models.iterdir())) + 10}
+    path = tmp_path / "riddles.jsonl"
+    path.write_text('{"riddle": "What has keys?", "solution": "A piano."}\n' * 3, "utf-8")
+    source = SOURCES.parse({"method": "files", "paths": [str(path)]})
+    preview = limited.call(brief_preview, source)
+    assert preview.rows[0]["messages"][1]["content"] == "A piano."
+    assert FORMATS.get("riddles")(riddle="riddle", solution="solution") in vars(preview).values()
+
+
+SERVED = """
+import json
+import app
+from tabs.shell.context import Context
+from tests.waiting import until
+from workbench.chat.service import ChatService
+from workbench.core.home import Home
+from workbench.core.plugins import load_plugins
+from workbench.jobs.job import JOBS
+from workbench.jobs.queue import Queue
+from workbench.jobs.runner import Runner
+
+home = Home.default()
+queue = Queue(home)
+runner = Runner(home, queue, warm=False)
+page = app.compose(Context(home, queue, runner, ChatService(home)))
+blocks = {block.elem_id: block for block in page.blocks.values() if getattr(block, "elem_id", None)}
+view = queue.get(queue.submit(JOBS.parse({"method": "count-models", "extra": 10})))
+runner.start()
+until(lambda: view.refresh().status in ("done", "failed"), what="the job's end")
+runner.halt()
+print(json.dumps({
+    "errors": {plugin.name: plugin.error for plugin in load_plugins()},
+    "page errors": {plugin.name: plugin.page_error for plugin in load_plugins() if plugin.page_error},
+    "tabs": [tab.label for tab in blocks["tabs"].children],
+    "greeting": blocks["greeting"].value,
+    "button": blocks["start-count-models"].value,
+    "notice": [blocks["plugin-problem"].visible, blocks["plugin-problem"].value],
+    "result": view.state.result,
+    "log": (view.folder / "log.txt").read_text("utf-8"),
+}))
+"""
+BROKEN = {
+    "broken.py": "1 / 0",
+    "crooked.py": 'TAB_MODULES = ("workbench_plugins._crooked_tab",)',
+    "_crooked_tab.py": """
+import gradio as gr
+from tabs.shell.tab_registry import Tab
+
+def build(ctx):
+    with gr.Column():
+        ctx.there_is_no_such_thing()
+
+TAB = Tab("crooked", "Crooked", 36, build)
+""",
+    "loose.py": 'TAB_MODULES = ("workbench_plugins._loose_tab",)',
+    "_loose_tab.py": """
+import gradio as gr
+from tabs.shell.tab_registry import Tab
+
+def build(ctx):
+    ctx.links.on(gr.Button("Go").click, "nowhere", lambda: None, [])
+
+TAB = Tab("loose", "Loose", 37, build)
+""",
+}
+
+
+def in_a_folder(tmp_path: Path, files: dict[str, str]) -> dict[str, str]:
+    return {VARIABLE: str(write_plugins(tmp_path / "own", files))}
+
+
+def in_the_home(tmp_path: Path, files: dict[str, str]) -> dict[str, str]:
+    write_plugins(tmp_path / "home" / "plugins", files)
+    return {ALLOW: "1"}
+
+
+def in_a_package(tmp_path: Path, files: dict[str, str]) -> dict[str, str]:
+    """A package as pip would leave it, with an entry point for each of its modules."""
+    site = tmp_path / "site"
+    write_plugins(site / "own_methods", {name: text.replace(PACKAGE, "own_methods") for name, text in files.items()})
+    (site / "own_methods" / "__init__.py").touch()
+    stems = [name.removesuffix(".py") for name in files if not name.startswith("_")]
+    lines = [f"[{GROUP}]", *(f"{stem} = own_methods.{stem}" for stem in stems)]
+    metadata = "Metadata-Version: 2.1\nName: own-methods\nVersion: 1.0\n"
+    write_plugins(
+        site / "own_methods-1.0.dist-info", {"METADATA": metadata, "entry_points.txt": "\n".join(lines) + "\n"}
+    )
+    return {ALLOW: "1", "PYTHONPATH": str(site)}
+
+
+@pytest.mark.parametrize("road", [in_a_folder, in_the_home, in_a_package])
+def test_by_every_road_plug_ins_reach_page_and_worker_and_broken_ones_stop_neither(
+    tmp_path: Path, road: Callable[[Path, dict[str, str]], dict[str, str]]
+) -> None:
+    home = tmp_path / "home"
+    others = {name: value for name, value in os.environ.items() if name != VARIABLE}
+    environment = {**others, **road(tmp_path, examples() | BROKEN), "WORKBENCH_HOME": str(home)}
+    ended = subprocess.run(
+        [sys.executable, "-c", SERVED], cwd=ROOT, env=environment, capture_output=True, text=True, check=False,
+        timeout=240,
+    )  # fmt: skip
+    end_processes_of(home)
+    assert ended.returncode == 0, ended.stderr
+    shown = json.loads(ended.stdout.splitlines()[-1])
+    broken = {name: error for name, error in shown["errors"].items() if error}
+    assert broken == {"broken": "ZeroDivisionError: division by zero (broken.py, line 1)"}
+    assert set(shown["errors"]) == {name[:-3] for name in examples() | BROKEN if not name.startswith("_")}
+    assert set(shown["page errors"]) == {"crooked", "loose"}
+    assert shown["tabs"][2:6] == ["Train", "Greeting", "Crooked", "Loose"] and shown["greeting"] == "Hello"
+    assert shown["button"] == "Count" and shown["result"] == {"models": 10}
+    visible, notice = shown["notice"]
+    assert visible and all(f"The plug-in {name} " in notice for name in ("broken", "crooked", "loose"))
+    assert "The plug-in broken " in shown["log"] and "The plug-in greeting " not in shown["log"]

@@ -59,6 +59,7 @@ COMMANDS = (
     Command("report", "workbench.cli.judging:report", "win rates and ratings of a labelling session, with intervals"),
     Command("export-pairs", "workbench.cli.judging:export_pairs", "make a DPO dataset of a session's votes"),
     Command("settings", "workbench.cli.settings_listing:settings", "what the environment sets, and what it could set"),
+    Command("plugins", "workbench.cli.plugin_listing:list_plugins", "methods from outside: what they add, what failed"),
     Command("demo", "workbench.cli.program:demo", "the whole loop on the starter model, in a home of its own"),
     Command("serve", "workbench.cli.program:serve", "serve the page, as `python app.py` does"),
 )  # fmt: skip

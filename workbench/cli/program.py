@@ -7,7 +7,6 @@ whose options are the fields of its spec.
 import contextlib
 import importlib
 import json
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -99,6 +98,14 @@ def named_command(arguments: Sequence[str]) -> str:
     return ""
 
 
+def named_home(arguments: Sequence[str]) -> str:
+    """What --home says, '' where it is not given; plug-ins of that home are loaded before anything is parsed."""
+    for word, after in zip(arguments, [*arguments[1:], ""], strict=True):
+        if word == "--home" or word.startswith("--home="):
+            return after if word == "--home" else word.removeprefix("--home=")
+    return ""
+
+
 HomeOption = Annotated[
     str,
     option("folder of models, datasets and jobs (default: WORKBENCH_HOME or ~/.llm-workbench)", "FOLDER"),
@@ -151,5 +158,4 @@ def demo(
 
 def serve(*, invoked: Invoked) -> None:
     """Serves the page until interrupted."""
-    os.environ["WORKBENCH_HOME"] = str(invoked.home.root)
     importlib.import_module(PAGE).main()  # by its name: nothing here knows the page

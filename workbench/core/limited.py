@@ -21,11 +21,16 @@ from pydantic import BaseModel
 from workbench.core.assets import ROOT
 from workbench.core.children import child_environment
 from workbench.core.errors import SEE_LOG, UserError, explain
+from workbench.core.plugins import PLUGIN_SETTINGS, is_plugin_module, load_plugins
+from workbench.core.settings import variable_of
 
 Result = TypeVar("Result")
 MEMORY_BYTES = 3 * 1024**3  # what the process itself holds; files it maps do not count
 SECONDS = 120.0
-PASSED_ON = ("PATH", "PYTHONPATH", "HOME", "WORKBENCH_HOME", "LANG", "LC_ALL", "TMPDIR", "SYSTEMROOT")
+PASSED_ON = (
+    "PATH", "PYTHONPATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "SYSTEMROOT",
+    *map(variable_of, ("home", *PLUGIN_SETTINGS)),
+)  # fmt: skip
 VALUES = {
     *(("datetime", name) for name in ("date", "datetime", "time", "timedelta", "timezone")),
     ("decimal", "Decimal"), ("uuid", "UUID"), ("builtins", "set"), ("builtins", "frozenset"), ("builtins", "bytearray"),
@@ -65,7 +70,7 @@ class _Outcome(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) in VALUES:
             return super().find_class(module, name)
-        if module.startswith("workbench.") and "." not in name:
+        if (module.startswith("workbench.") or is_plugin_module(module)) and "." not in name:
             found = getattr(importlib.import_module(module), name, None)
             if isinstance(found, type) and found.__module__ == module and _is_record(found):
                 return found
@@ -93,6 +98,7 @@ def main() -> None:
     answer = sys.stdout.buffer
     sys.stdout = sys.stderr  # what libraries print must not get between
     bound_memory()
+    load_plugins()  # whose classes may be among the arguments
     module, name, arguments = pickle.load(sys.stdin.buffer)  # noqa: S301 -- the parent's own call
     result, error = None, None
     try:

@@ -11,7 +11,7 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 from workbench.core.errors import NestedSpecError, Problem, SpecError, UserError, suggestion
-from workbench.core.plugins import load_plugins
+from workbench.core.plugins import Plugin, explained, left_out, load_plugins, plugin_of
 from workbench.core.spec import Spec
 
 
@@ -64,6 +64,8 @@ class Registry(Generic[M]):
         self.family, self.package, self.key = family, package, key or family
         Registry._by_key[self.key] = self
         self._methods: dict[str, type[M]] = {}
+        self._plugins: dict[str, Plugin] = {}  # whose method it is, for those from outside
+        self._checked: set[str] = set()  # those of them that can be listed and drawn, or have failed at that
         self._discovered = False
         self._describing = False  # while its methods are written into a schema: one of them may hold one of the family
 
@@ -73,16 +75,22 @@ class Registry(Generic[M]):
         return dict(cls._by_key)
 
     def register(self, method: type[M]) -> type[M]:
-        """Class decorator. Raises `ValueError` if the name is taken."""
-        if method.method in self._methods:
-            raise ValueError(f"{self.family} {method.method!r} is registered twice")
+        """Class decorator. Raises `ValueError` if the name is taken; a plug-in gives way to a method of our own."""
+        plugin, holder = plugin_of(method.__module__), self._plugins.get(method.method)
+        if method.method in self._methods and not (holder and holder.error):
+            if holder is None or plugin:
+                raise ValueError(f"{self.family} {method.method!r} is registered twice")
+            holder.fail(f"its {self.family} {method.method!r} has the name of one of the workbench's own. Rename it.")
         self._methods[method.method] = method
+        self._plugins.pop(method.method, None)
+        if plugin:
+            self._plugins[method.method] = plugin
         return method
 
     def all(self) -> dict[str, type[M]]:
         """Every method by name, in the order of the names; imports the folder on first use.
 
-        Raises `UserError` when a plugin of the operator's cannot be imported.
+        What a plug-in adds is left out if that failed, or if the method cannot be shown.
         """
         load_plugins()
         if not self._discovered:
@@ -91,7 +99,19 @@ class Registry(Generic[M]):
                 for module in pkgutil.iter_modules(importlib.import_module(package).__path__):
                     if not module.name.startswith("_"):
                         importlib.import_module(f"{package}.{module.name}")
-        return dict(sorted(self._methods.items()))
+        for name in self._plugins.keys() - self._checked:
+            self._checked.add(name)
+            _check_shown(self._methods[name], self._plugins[name])
+        usable = {name for name in self._methods if name not in self._plugins or not self._plugins[name].error}
+        return {name: self._methods[name] for name in sorted(usable)}
+
+    def of_plugin(self, plugin: Plugin) -> list[str]:
+        """The names of the methods it adds."""
+        return [name for name in self.all() if self._plugins.get(name) is plugin]
+
+    def plugin(self, name: str) -> Plugin | None:
+        """Whose method that is; None for one of our own."""
+        return self._plugins.get(name)
 
     def __iter__(self) -> Iterator[type[M]]:
         return iter(self.all().values())
@@ -100,7 +120,8 @@ class Registry(Generic[M]):
         """The method of that name; raises `UserError` with the nearest names."""
         methods = self.all()
         if name not in methods:
-            raise UserError(f"There is no {self.family} {name!r}.", suggestion(name, list(methods)), self.family)
+            remedy = " ".join([suggestion(name, list(methods)), *(plugin.sentence() for plugin in left_out())])
+            raise UserError(f"There is no {self.family} {name!r}.", remedy, self.family)
         return methods[name]
 
     def parse(self, data: Any) -> M:
@@ -150,6 +171,17 @@ def _referable(method: type[Method]) -> CoreSchema:
     if schema["type"] == "definitions":
         return schema
     return {**schema, "ref": f"{method.__module__}.{method.__qualname__}:{id(method)}"}
+
+
+def _check_shown(method: type[Method], plugin: Plugin) -> None:
+    """Has a plug-in fail whose method could not be listed or drawn."""
+    try:
+        words = (method.method, method.title, method.summary(), method.unavailable())
+        if not all(isinstance(word, str) for word in words):
+            plugin.fail(f"{method.__name__} needs texts for method and title, and a text from unavailable().")
+        method.model_json_schema()
+    except Exception as error:
+        plugin.fail(explained(error))
 
 
 def packages(pattern: str) -> list[str]:

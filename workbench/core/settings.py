@@ -108,9 +108,15 @@ class Settings(BaseSettings):
     )  # fmt: skip
     plugins: Entries = _variable(
         "WORKBENCH_PLUGINS", (), "Plug-ins",
-        "Folders (whole paths) and names of Python modules that add methods. Every process imports them, with all "
-        "rights of the workbench.",
+        "Folders (whole paths) and names of Python modules that add methods ([how](plugins.md)). Every process "
+        "imports them, with all rights of the workbench.",
         group=OWN_CODE, takes="folders and names of modules, separated as in PATH", without="none",
+    )  # fmt: skip
+    allow_plugins: bool = _variable(
+        "WORKBENCH_ALLOW_PLUGINS", False, "Plug-ins found here",
+        "Whether Python files of the home's folder `plugins`, and installed packages with an entry point in the group "
+        "`llm_workbench.methods`, are imported as plug-ins, too.",
+        group=OWN_CODE, takes="1 or 0", without="no",
     )  # fmt: skip
     allow_python: bool = _variable(
         "WORKBENCH_ALLOW_PYTHON", False, "Python steps",

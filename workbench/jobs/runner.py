@@ -20,7 +20,7 @@ from workbench.core.children import Credential, child_environment, withheld
 from workbench.core.errors import SEE_LOG, explain
 from workbench.core.hardware import cores
 from workbench.core.home import Home, remove_stale
-from workbench.core.settings import Settings
+from workbench.core.settings import Settings, variable_of
 from workbench.core.uploads import sweep_uploads
 from workbench.jobs.events import EventLog
 from workbench.jobs.queue import AFTER_DEATH, DIED, LOG_FILE, Queue
@@ -31,6 +31,7 @@ LOCK_FILE = ".runner.lock"
 TICK = 0.2
 SWEEP_EVERY_SECONDS = 60.0
 TELL_AGAIN_SECONDS = 30.0
+SET = {"TOKENIZERS_PARALLELISM": "false", "PYTHONUNBUFFERED": "1"}
 
 
 def light_places() -> int:
@@ -134,7 +135,7 @@ class Runner:
         self._sweep()
         self._start_next(views)
         if self.warm and not self.is_warm:
-            self._spare = _spawn("--spare")
+            self._spare = _spawn(self.home, "--spare")
 
     def _notice_death(self, view: JobRecord) -> None:
         if view.state.status == "running" and view.status == "interrupted":
@@ -197,7 +198,7 @@ class Runner:
                 return
             except OSError:
                 self._drop_spare()
-        self._children[view.id] = _spawn(str(view.folder), needs)
+        self._children[view.id] = _spawn(self.home, str(view.folder), needs)
 
     def _drop_spare(self) -> None:
         spare, self._spare = self._spare, None
@@ -209,7 +210,7 @@ class Runner:
             pass
 
 
-def _spawn(argument: str, needs: Collection[Credential] = ()) -> subprocess.Popen[str]:
+def _spawn(home: Home, argument: str, needs: Collection[Credential] = ()) -> subprocess.Popen[str]:
     """A worker in a session of its own, which outlives this process and its terminal; of the operator's credentials
     it gets those the job works with. What keeps it from starting is in the job's log."""
     spare = argument == "--spare"
@@ -222,7 +223,7 @@ def _spawn(argument: str, needs: Collection[Credential] = ()) -> subprocess.Pope
             text=True,
             start_new_session=True,
             cwd=Path(__file__).parent.parent.parent,
-            env=child_environment(*needs, extra={"TOKENIZERS_PARALLELISM": "false", "PYTHONUNBUFFERED": "1"}),
+            env=child_environment(*needs, extra={**SET, variable_of("home"): str(home.root)}),
         )
 
 

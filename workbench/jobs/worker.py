@@ -19,6 +19,7 @@ import filelock
 
 from workbench.core.errors import SEE_LOG, UserError, explain
 from workbench.core.home import Home
+from workbench.core.plugins import left_out
 from workbench.jobs.events import EventLog, JobState
 from workbench.jobs.job import JOBS, Job, JobContext, JobStopped
 from workbench.jobs.job_file import read_job
@@ -171,6 +172,8 @@ def main(folder: Path) -> None:
     """Runs the job of this folder in this process, which ends with it."""
     _redirect(folder)
     print(time.strftime("%Y-%m-%d %H:%M:%S"), "worker", os.getpid(), "starts", folder.name, flush=True)
+    for plugin in left_out():
+        print(f"warning: {plugin.sentence()}", flush=True)
     status = execute_job(Home.at(folder.parent.parent), folder)
     sys.stdout.flush()
     sys.stderr.flush()
