@@ -123,7 +123,8 @@ def test_its_button_queues_the_job_without_a_new_entry_for_callers(page: gr.Bloc
 
 
 def test_the_tab_of_a_folder_outside_stands_in_its_order(page: gr.Blocks) -> None:
-    assert titles(page, "tabs")[2:5] == ["Train", "Greeting", "Merge"]
+    names = titles(page, "tabs")
+    assert names[names.index("Train") + 1 : names.index("Merge")] == ["Greeting"]
     assert block(page, "greeting").value == "Hello"
 
 
