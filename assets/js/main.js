@@ -10,6 +10,7 @@ const COMPONENTS = {
   data_format: () => import("./data/format.js"),
   data_rows: () => import("./data/rows.js"),
   data_steps: () => import("./data/steps.js"),
+  figure_box: () => import("./figures/figure.js"),
   form: () => import("./forms/form.js"),
   ladder: () => import("./compress/ladder.js"),
   live_run: () => import("./run/live_run.js"),

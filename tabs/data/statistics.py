@@ -10,7 +10,7 @@ from tabs.figures.statistics import figures
 from tabs.shell.context import Context, guarded
 from tabs.shell.elements import empty, facts, heading, hint, note, result_box, table
 from tabs.shell.job_panel import QUIET
-from tabs.shell.kit import Figure, Static, figure
+from tabs.shell.kit import Figure, Static
 from workbench.data.statistics.dataset_statistics import statistics
 from workbench.data.store import datasets
 from workbench.rendering.templates import CUSTOM, NAMES, get_template
@@ -80,7 +80,7 @@ def _nothing(title: str = "") -> list[Any]:
     """An empty view; with a title it says why."""
     text = "It takes a while to count them." if title else ""
     words = empty(title, text, "Press Count.") if title else NOTHING
-    return [words, *[figure(None) for _ in range(PLACES)]]
+    return [words, *[None] * PLACES]
 
 
 def _counted(
@@ -94,8 +94,8 @@ def _counted(
         progress((int(done), int(total) or 1), desc=what, unit="rows")
 
     data = statistics(ctx.home, name, model or None, template, int(longest or 512), tell, text=text or "")
-    drawn = [figure(_narrow(one)) for one in figures(data)[:PLACES]]
-    return [_words(ctx, data), *drawn, *[figure(None)] * (PLACES - len(drawn))]
+    drawn = [_narrow(one) for one in figures(data)[:PLACES]]
+    return [_words(ctx, data), *drawn, *[None] * (PLACES - len(drawn))]
 
 
 def _narrow(drawn: dict[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import plotly.graph_objects as go
 from markupsafe import Markup
 
 from tabs.shell.elements import empty, facts, hint, result_box, sentence_list, table
@@ -64,31 +63,30 @@ def _ratings(found: dict[str, Any]) -> str:
     return table(["Bradley–Terry rating", "Rating", "Interval", "Votes"], rows) if rows else hint(ratings["not_enough"])
 
 
-def ratings_figure(found: dict[str, Any]) -> go.Figure | None:
-    """Ratings as points with their intervals; None when there are none."""
+def ratings_figure(found: dict[str, Any]) -> dict[str, Any] | None:
+    """Ratings as points with their intervals, a plotly figure as plain JSON; None when there are none."""
     rows = list(reversed(found["ratings"]["rows"]))
     if not rows:
         return None
-    figure = go.Figure(
-        go.Scatter(
-            x=[row["rating"] for row in rows],
-            y=[row["model"] for row in rows],
-            mode="markers",
-            marker={"size": 11, "color": "#6366f1"},
-            error_x={
-                "type": "data",
-                "array": [row["high"] - row["rating"] for row in rows],
-                "arrayminus": [row["rating"] - row["low"] for row in rows],
-                "thickness": 2,
-                "color": "#818cf8",
-            },
-            hovertemplate="%{y}: %{x:.0f}<extra></extra>",
-        )
-    )
-    figure.update_layout(
-        height=90 + 38 * len(rows), margin={"l": 10, "r": 20, "t": 10, "b": 40}, showlegend=False,
-        paper_bgcolor="rgba(0,0,0,0)", plot_bgcolor="rgba(0,0,0,0)", font={"family": "Inter", "color": "#8792a8"},
-        xaxis={"title": "Bradley–Terry rating (mean 1000)", "gridcolor": "rgba(128,140,160,.2)", "zeroline": False},
-        yaxis={"automargin": True},
-    )  # fmt: skip
-    return figure
+    points = {
+        "type": "scatter",
+        "x": [row["rating"] for row in rows],
+        "y": [row["model"] for row in rows],
+        "mode": "markers",
+        "marker": {"size": 11, "color": "#6366f1"},
+        "error_x": {
+            "type": "data",
+            "array": [row["high"] - row["rating"] for row in rows],
+            "arrayminus": [row["rating"] - row["low"] for row in rows],
+            "thickness": 2,
+            "color": "#818cf8",
+        },
+        "hovertemplate": "%{y}: %{x:.0f}<extra></extra>",
+    }
+    layout = {
+        "height": 90 + 38 * len(rows),
+        "margin": {"l": 10, "r": 20, "t": 10, "b": 40},
+        "showlegend": False,
+        "xaxis": {"title": {"text": "Bradley–Terry rating (mean 1000)"}, "zeroline": False},
+    }
+    return {"data": [points], "layout": layout}

@@ -10,7 +10,7 @@ from tabs.serving.asking import asker
 from tabs.shell.context import Context, guarded
 from tabs.shell.elements import empty, facts, heading, hint, result_box
 from tabs.shell.job_panel import QUIET
-from tabs.shell.kit import POKE, Static
+from tabs.shell.kit import POKE, Figure, Static
 from workbench.core.errors import UserError
 from workbench.preferences.blinding import Voter, close_session, may_see, unblind
 from workbench.preferences.export import preference_pairs
@@ -50,7 +50,7 @@ def result_panel(ctx: Context, session: gr.Dropdown, annotator: gr.Textbox) -> N
         tune = gr.Button(variant="primary", size="sm", elem_id="train-dpo", min_width=180, visible=False)
         delete = gr.Button("Delete session", size="sm", variant="stop", min_width=110)
     words = Static(empty(*NOTHING), elem_id="result")
-    plot = gr.Plot(show_label=False, elem_id="result-plot", visible=False)
+    plot = Figure(elem_id="result-plot")
     mark = gr.Textbox(visible=False)
     outputs = [mark, words, plot, own, look, close, tune]
 
@@ -119,20 +119,19 @@ def _updates(ctx: Context, name: str | None, own: bool, browser: str) -> list[An
     """Updates of words, figure, checkbox and the buttons to look, to close and to train."""
     hidden = gr.update(visible=False)
     if not name:
-        return [empty(*NOTHING), hidden, hidden, hidden, hidden, hidden]
+        return [empty(*NOTHING), None, hidden, hidden, hidden, hidden]
     try:
         info = get_session(ctx.home, name)
         if not may_see(ctx.home, name, browser):
-            return [_progress(info), hidden, hidden, gr.update(visible=True), gr.update(visible=True), hidden]
+            return [_progress(info), None, hidden, gr.update(visible=True), gr.update(visible=True), hidden]
         summary = report(ctx.home, name, browser)
     except UserError as error:
-        return [empty("Not there yet", error.message, error.remedy), hidden, hidden, hidden, hidden, hidden]
+        return [empty("Not there yet", error.message, error.remedy), None, hidden, hidden, hidden, hidden]
     figure, words = ratings_figure(summary), result_html(summary)
-    drawn = gr.update(value=figure, visible=figure is not None)
     if not info.closed:
-        return [hint(SEEN) + words, drawn, hidden, hidden, gr.update(visible=True), hidden]
+        return [hint(SEEN) + words, figure, hidden, hidden, gr.update(visible=True), hidden]
     button = gr.update(value=_dpo_label(_count_pairs(ctx, summary, own)), visible=True)
-    return [words, drawn, gr.update(visible=True), hidden, hidden, button]
+    return [words, figure, gr.update(visible=True), hidden, hidden, button]
 
 
 def _progress(info: SessionInfo) -> str:

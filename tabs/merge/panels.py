@@ -11,7 +11,7 @@ from tabs.forms.sections import named
 from tabs.shell.context import Context, guarded
 from tabs.shell.elements import empty, heading, hint
 from tabs.shell.job_panel import QUIET, JobPanel
-from tabs.shell.kit import Figure, Static, figure
+from tabs.shell.kit import Figure, Static
 from workbench.core.errors import UserError
 from workbench.core.spec import Spec, dump_yaml
 from workbench.family.tree import family
@@ -55,11 +55,9 @@ def family_tree(ctx: Context, _: JobPanel) -> None:
 
     def draw(name: str | None) -> tuple[Any, str]:
         if not name:
-            return figure(None), empty(
-                "No model yet", "A tree grows as models are trained and merged.", "Get one first."
-            )
+            return None, empty("No model yet", "A tree grows as models are trained and merged.", "Get one first.")
         found = family(ctx.home, name)
-        return figure(family_figure.figure(found)), "".join(hint(note) for note in found.notes)
+        return family_figure.figure(found), "".join(hint(note) for note in found.notes)
 
     chosen.change(guarded(draw), chosen, [drawn, words], queue=False, **QUIET)
     ctx.links.offer("family-tree", chosen, lambda _, name: gr.update(value=name, choices=ctx.models()))

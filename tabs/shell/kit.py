@@ -13,17 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-import plotly
 from htpy import div
 
 from tabs.shell.scripts import mount_call
-from tabs.shell.theme import static_url
 from workbench.core.assets import ASSETS
 from workbench.core.errors import UserError
 
 log = logging.getLogger(__name__)
 
-PLOTLY = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
 POKE = "() => { document.dispatchEvent(new Event('wb-poke')); }"
 """JavaScript for `event(js=POKE)`: every live component asks the server now instead of at its next turn."""
 REVEAL = """() => { [...document.querySelectorAll('.wb-job')].find(panel => panel.checkVisibility())
@@ -37,7 +34,7 @@ Lines = tuple[str, str, str]
 
 def static_paths() -> list[Path]:
     """Folders and files to hand to `gr.set_static_paths` before launching."""
-    return [ASSETS / "fonts", ASSETS / "icon.svg", PLOTLY]
+    return [ASSETS / "fonts", ASSETS / "icon.svg"]
 
 
 # ---- components --------------------------------------------------------------------------------------------
@@ -63,7 +60,7 @@ def LiveRun(
         return reply
 
     functions = {"points": clean, **({"act": act} if act else {})}
-    return component("live_run", value or "", functions, empty, plotly=static_url(PLOTLY), **options)
+    return component("live_run", value or "", functions, empty, **options)
 
 
 def TokenView(
@@ -140,30 +137,12 @@ def MergeBuilder(
     return component("merge_builder", value, functions, empty, catalogue=list(catalogue), **options)
 
 
-def Figure(value: dict[str, Any] | None = None, **options: Any) -> gr.Plot:
-    """A place for a plotly figure given as plain JSON, hidden while there is none; `figure` makes its updates."""
-    return gr.Plot(_plotly(value), show_label=False, visible=value is not None, **options)
+def Figure(value: dict[str, Any] | None = None, **options: Any) -> gr.HTML:
+    """A place for a plotly figure given as plain JSON, {"data", "layout"}; it takes no room while there is none.
 
-
-def figure(value: dict[str, Any] | None) -> Any:
-    """What to return for a `Figure`."""
-    return gr.update(value=_plotly(value), visible=value is not None)
-
-
-def _plotly(value: dict[str, Any] | None) -> Any:
-    """The figure in colours that are read on light and dark ground; plotly is imported when there is one to draw."""
-    if value is None:
-        return None
-    import plotly.graph_objects as go
-
-    axes = {"gridcolor": "rgba(128,140,160,.2)", "zerolinecolor": "rgba(128,140,160,.3)", "automargin": True}
-    drawn = go.Figure(value)
-    clear, font = "rgba(0,0,0,0)", {"family": "Inter", "color": "#8792a8"}
-    margin = {"l": 10, "r": 10, "t": 30, "b": 30, **value.get("layout", {}).get("margin", {})}
-    drawn.update_layout(paper_bgcolor=clear, plot_bgcolor=clear, font=font, margin=margin)
-    drawn.update_xaxes(axes)
-    drawn.update_yaxes(axes)
-    return drawn
+    The page sets its colours and draws it when it is first seen. Trace types are those of plotly's cartesian bundle.
+    """
+    return component("figure_box", value, {}, ("", "", ""), elem_classes="wb-figure-block", **options)
 
 
 def Static(value: str = "", **options: Any) -> gr.HTML:

@@ -11,7 +11,7 @@ import gradio as gr
 from tabs.shell.context import SEE_TERMINAL, Context, guarded
 from tabs.shell.elements import error_box
 from tabs.shell.job_panel import LAST, QUIET, JobPanel
-from tabs.shell.kit import Figure, Static, figure
+from tabs.shell.kit import Figure, Static
 from workbench.core.errors import UserError, explain
 from workbench.jobs.view import JobRecord
 
@@ -54,14 +54,14 @@ def result_panel(
         found = draw(*values)
         titles = [title for title, _ in found.figures]
         choice = gr.update(choices=titles, value=titles[0] if titles else None, visible=len(titles) > 1)
-        return [found.html or nothing, choice, figure(found.figures[0][1] if titles else None), *found.more]
+        return [found.html or nothing, choice, found.figures[0][1] if titles else None, *found.more]
 
     def tick(seen: str, job: str | None, *asked: Any) -> list[Any]:
         now = mark(job)
         return [gr.skip()] * (1 + len(shown)) if now == seen else [now, *refresh(job, *asked)]
 
     def pick(title: str | None, *values: Any) -> Any:
-        return figure(dict(draw(*values).figures).get(title or ""))
+        return dict(draw(*values).figures).get(title or "")
 
     panel.picker.change(guarded(refresh), inputs, shown, queue=False, **QUIET)
     which.input(guarded(pick), [which, *inputs], picture, queue=False, **LAST, **QUIET)

@@ -84,7 +84,7 @@ def page(browser: Browser) -> Iterator[Page]:
     """A page in a fresh context of laptop size; the test fails if it left this machine or threw."""
     context = browser.new_context(viewport={"width": 1366, "height": 768})
     page = context.new_page()
-    page.set_default_timeout(10_000)
+    page.set_default_timeout(30_000)  # as for `expect` above
     watch = Watch(page)
     yield page
     context.close()

@@ -6,6 +6,8 @@ import test from "node:test";
 const FILES = {
   "marked.esm.js": "marked/lib/marked.esm.js",
   "marked-LICENSE.txt": "marked/LICENSE",
+  "plotly-cartesian.min.js": "plotly.js-cartesian-dist-min/plotly-cartesian.min.js",
+  "plotly-LICENSE.txt": "plotly.js-cartesian-dist-min/LICENSE",
   "purify.es.mjs": "dompurify/dist/purify.es.mjs",
   "dompurify-LICENSE.txt": "dompurify/LICENSE",
 };

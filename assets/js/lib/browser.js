@@ -1,31 +1,6 @@
 /* What browsers do in more than one way, or not everywhere. */
 import { h } from "./dom.js";
 
-/** @type {Map<string, Promise<unknown>>} */
-const scripts = new Map();
-
-/**
- * Load a script that is no module, once; resolves when it has run.
- * @param {string} url
- * @returns {Promise<unknown>}
- */
-export function loadScript(url) {
-  const loading =
-    scripts.get(url) ??
-    new Promise((resolve, reject) => {
-      const node = document.createElement("script");
-      node.src = url;
-      node.onload = resolve;
-      node.onerror = () => {
-        scripts.delete(url);
-        reject(new Error(`Could not load ${url}`));
-      };
-      document.head.appendChild(node);
-    });
-  scripts.set(url, loading);
-  return loading;
-}
-
 /**
  * Puts a text on the clipboard; resolves to whether it is there.
  * @param {string} text

@@ -55,3 +55,12 @@ def test_calls_from_gradio_import_the_module_the_page_has_loaded() -> None:
 def test_no_script_of_ours_compiles_text_or_writes_markup(path: object) -> None:
     text = (ASSETS / str(path)).read_text("utf-8")
     assert not re.findall(r"\bnew Function\b|\beval\(|\b(?:inner|outer)HTML\b|insertAdjacentHTML|document\.write", text)
+
+
+def test_every_kind_of_trace_is_in_the_part_of_plotly_the_page_has() -> None:
+    sources = [*(ROOT / "tabs" / "figures").glob("*.py"), ROOT / "tabs" / "label" / "report.py"]
+    named = set(re.findall(r'"type": "(\w+)"', "\n".join(path.read_text("utf-8") for path in sources)))
+    traces = named - {"category", "log", "line", "data"}  # of axes, shapes and error bars
+    bundle = (ASSETS / "vendor" / "plotly-cartesian.min.js").read_text("utf-8")
+    known = set(re.findall(r'moduleType:"trace",name:"(\w+)"', bundle))
+    assert {"scatter", "bar", "heatmap"} <= traces <= known
