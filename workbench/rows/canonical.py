@@ -33,6 +33,7 @@ ROLES = {
     "prompter": "user",
     "assistant": "assistant",
     "gpt": "assistant",
+    "ai": "assistant",
     "bot": "assistant",
     "model": "assistant",
     "chatgpt": "assistant",

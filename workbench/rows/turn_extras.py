@@ -6,6 +6,7 @@ the thought as chat templates call it (`reasoning_content` or `thinking`).
 """
 
 import math
+import re
 from typing import Any
 
 from workbench.core.errors import UserError
@@ -18,7 +19,9 @@ THOUGHTS = ("reasoning_content", "thinking", "reasoning")
 CALLS = ("tool_calls", "function_call")
 NAMES = ("name", "tool_call_id")
 MEDIA = ("image", "images", "audio", "audios", "video", "videos")
-PLACEHOLDERS = ("<image>", "<video>", "<audio>")
+PLACEHOLDER_STARTS = ("<image", "<video", "<audio", "<|image", "<|video", "<|audio", "<|vision", "<ImageHere>", "[IM")
+PLACEHOLDER = r"<(?:image|video|audio)(?:_?\d+)?>|<\|(?:image|video|audio|vision)[a-z_]*\|>|<ImageHere>|\[IM(?:G|AGE)\]"
+PLACEHOLDER_AT_END = re.compile(rf"^(?:{PLACEHOLDER})|(?:{PLACEHOLDER})$")
 UNREADABLE = {"train_detail": "marks pieces of a turn", "refusal": "holds a refusal in place of an answer"}
 READ = frozenset((*WEIGHTS, *TURN_TRAINS, *THOUGHTS, *CALLS, *NAMES))
 EMPTY: tuple[Any, ...] = (None, "", [], {})
@@ -42,7 +45,11 @@ def weight_of(item: dict[str, Any], role: str, field_name: str) -> float | None:
 
 
 def thought_of(item: dict[str, Any], role: str, field_name: str) -> str:
-    """The thought before an answer, '' where there is none. Raises `UserError` for what is no text."""
+    """The thought before an answer, '' where there is none.
+
+    Raises `UserError` for what is no text, and for two thoughts that differ.
+    """
+    thoughts: dict[str, str] = {}
     for key in THOUGHTS:
         value = item.get(key)
         if value in EMPTY:
@@ -53,8 +60,10 @@ def thought_of(item: dict[str, Any], role: str, field_name: str) -> str:
             continue
         if role != "assistant":
             raise UserError(f"{field_name} thinks as {role}.", "Only assistant turns think.")
-        return encodable(value, f"{field_name}.{key}")
-    return ""
+        thoughts.setdefault(value.strip(), encodable(value, f"{field_name}.{key}"))
+    if len(thoughts) > 1:
+        raise UserError(f"{field_name} has two thoughts that differ.", f"Keep one of {', '.join(THOUGHTS)}.")
+    return next(iter(thoughts.values()), "")
 
 
 def check_media(holder: dict[str, Any], field_name: str) -> None:
@@ -73,9 +82,8 @@ def placeholder_of(row: dict[str, Any]) -> str:
     In the middle of a text it may as well be HTML that is spoken of.
     """
     turns = row.get("messages") or row.get("prompt") or ()
-    texts = [turn["content"].strip() for turn in turns if turn["role"] == "user"]
-    marked = (mark for mark in PLACEHOLDERS for text in texts if text.startswith(mark) or text.endswith(mark))
-    return next(marked, "")
+    marks = (PLACEHOLDER_AT_END.search(turn["content"].strip()) for turn in turns if turn["role"] == "user")
+    return next((mark.group() for mark in marks if mark), "")
 
 
 def _number(value: Any, field_name: str) -> float:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import runpy
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,23 @@ def test_a_split_of_which_no_row_fits_has_no_file(home: Home, tmp_path: Path) ->
     made = write_export(home, "some", form("alpaca"), tmp_path / "out")
     assert {*made.data} == {"train"} and made.counts["eval"].left_out == {"It has several turns.": 1}
     assert "eval" not in (tmp_path / "out" / "load.py").read_text()
+
+
+@pytest.mark.parametrize("kind", ["conversation", "unpaired"])
+def test_pandas_reads_a_table_back_by_the_script_beside_it(
+    home: Home, tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = ["None", "NA", "null", "007", "1e3"]
+    talks = [talk(("user", "q"), ("assistant", text))["messages"] for text in answers]
+    unpaired = [
+        {"prompt": turns[:1], "completion": turns[1:], "label": index == 0} for index, turns in enumerate(talks)
+    ]
+    write_rows(home, "odd", kind, unpaired if kind == "unpaired" else [{"messages": turns} for turns in talks])
+    write_export(home, "odd", form("csv"), tmp_path / "out")
+    monkeypatch.chdir(tmp_path / "out")
+    table = runpy.run_path("load.py")["data"]["train"]
+    assert table["completion"].tolist() == answers and set(table["system"]) == {""}
+    assert "label" not in table or table["label"].tolist() == [True] + [False] * 4
 
 
 def test_llama_factory_is_spared_what_it_would_skip(home: Home, tmp_path: Path) -> None:

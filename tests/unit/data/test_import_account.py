@@ -26,6 +26,9 @@ def home(tmp_path: Path) -> Home:
     return Home.at(tmp_path / "home")
 
 
+TALK = "Human: Is ice cold?\n\nAssistant: Yes."
+
+
 def user(text: str) -> Row:
     return {"role": "user", "content": text}
 
@@ -222,6 +225,10 @@ def test_functions_and_thoughts_are_read(home: Home, tmp_path: Path) -> None:
     found = read(home, tmp_path, "a.jsonl", [{"messages": turns, "functions": [{"name": "w"}]}])
     assert found.rows[0]["tools"] == [{"type": "function", "function": {"name": "w"}}]
     assert found.rows[0]["messages"][-1] == answer("21", reasoning_content="So")
+    two = {"messages": [user("q"), answer("a", thinking="So", reasoning_content="Thus")]}
+    same = {"messages": [user("q"), answer("a", thinking="So", reasoning_content="So\n")]}
+    found = read(home, tmp_path, "c.jsonl", [two, same])
+    assert len(found.rows) == 1 and "two thoughts that differ" in found.rejected[0]
     beside = read(home, tmp_path, "b.jsonl", [{"question": "q", "reasoning": "So", "answer": "a"}])
     assert beside.rows[0]["messages"][1] == answer("a", reasoning_content="So")
 
@@ -325,7 +332,49 @@ def test_messages_one_a_row_become_conversations(home: Home, tmp_path: Path) -> 
     assert [row["messages"] for row in bare.rows] == [turns[:2], turns[2:]]
 
 
-@pytest.mark.parametrize("side", ['[{"role": "user", "content": "x"}]', '{"role": "admin"}', "[1, 2]", "plain"])
+def rows_of_talks(*names: str) -> list[Row]:
+    """Two talks, a message a row, in columns of these names for the number, who speaks and what is said."""
+    turns = [("user", "q1"), ("assistant", "a1"), ("user", "q2"), ("assistant", "a2")]
+    return [dict(zip(names, (index // 2, *turn), strict=True)) for index, turn in enumerate(turns)]
+
+
+@pytest.mark.parametrize(
+    "number", ["conv_id", "conv", "session", "threadId", "Dialogue Index", "ticket-number", "chat"]
+)
+def test_talks_are_told_apart_by_whatever_column_numbers_them(home: Home, tmp_path: Path, number: str) -> None:
+    found = read(home, tmp_path, "a.jsonl", rows_of_talks(number, "role", "content"))
+    assert [row["messages"] for row in found.rows] == [[user("q1"), answer("a1")], [user("q2"), answer("a2")]]
+    assert found.uses[number] == ("used", "conversation") and not found.remarks
+
+
+def test_messages_are_put_in_their_order(home: Home, tmp_path: Path) -> None:
+    first, second, third, fourth = rows_of_talks("chat_id", "role", "content")
+    mixed = [{**second, "turn": 2}, {**fourth, "turn": 2}, {**third, "turn": 1}, {**first, "turn": 1}]
+    found = read(home, tmp_path, "a.jsonl", mixed)
+    assert [row["messages"] for row in found.rows] == [[user("q1"), answer("a1")], [user("q2"), answer("a2")]]
+    assert found.uses["turn"] == ("used", "order") and found.rows[0]["metadata"] == {"chat_id": 0}
+
+
+def test_a_message_numbered_as_the_first_begins_a_talk(home: Home, tmp_path: Path) -> None:
+    rows = [{**row, "turn_idx": index % 2} for index, row in enumerate(rows_of_talks("note", "role", "content"))]
+    found = read(home, tmp_path, "a.jsonl", rows)
+    assert [row["messages"] for row in found.rows] == [[user("q1"), answer("a1")], [user("q2"), answer("a2")]]
+
+
+def test_rows_that_nothing_groups_are_one_talk_and_it_is_said(home: Home, tmp_path: Path) -> None:
+    found = read(home, tmp_path, "a.jsonl", rows_of_talks("mood", "role", "content"))
+    assert len(found.rows) == 1 and "no column groups" in found.remarks
+
+
+def test_a_message_of_no_talk_is_kept_aside(home: Home, tmp_path: Path) -> None:
+    rows = rows_of_talks("chat_id", "role", "content")
+    rows += [{"chat_id": None, **answer("lost")}, {"chat_id": "1", **user("q3")}, {"chat_id": 1, **answer("a3")}]
+    found = read(home, tmp_path, "a.jsonl", rows)
+    assert found.rejected == ["the row has no chat_id, so it belongs to no conversation."]
+    assert len(found.rows) == 2 and found.rows[1]["messages"][2:] == [user("q3"), answer("a3")]
+
+
+@pytest.mark.parametrize("side", ['[{"role": "user", "content": "x"}]', '{"role": "admin"}', "[1, 2]", "plain", TALK])
 def test_a_text_stays_a_text_whatever_it_holds(home: Home, tmp_path: Path, side: str) -> None:
     found = read(home, tmp_path, "a.jsonl", [{"prompt": "Write JSON", "completion": side}])
     assert found.rows[0]["messages"] == [user("Write JSON"), answer(side)]
@@ -376,8 +425,11 @@ def test_answers_beside_a_prompt_are_never_prompts_alone(home: Home, tmp_path: P
 @pytest.mark.parametrize("suffix", ["jsonl", "json"])
 def test_a_placeholder_without_its_picture_is_said(home: Home, tmp_path: Path, suffix: str) -> None:
     rows = [chat("<image>\nWhat is it?"), chat("What does <image> mean in HTML?"), chat("And <img>?")]
+    rows += [chat("Who? <image_2>"), chat("<|vision_start|>Who?"), chat("[IMG] Who?"), chat("See <|im_start|>")]
     found = read(home, tmp_path, f"a.{suffix}", rows)
-    assert len(found.rows) == 3 and "learned as the text <image>: 1" in found.remarks
+    assert len(found.rows) == 7 and "learned as the text <image>: 1" in found.remarks
+    assert all(f"learned as the text {mark}: 1" in found.remarks for mark in ("<image_2>", "<|vision_start|>", "[IMG]"))
+    assert found.remarks.count("learned as the text") == 4
 
 
 def test_published_layouts_are_read(home: Home, tmp_path: Path) -> None:
@@ -405,8 +457,11 @@ def test_published_layouts_are_read(home: Home, tmp_path: Path) -> None:
 def test_transcripts_are_turns_wherever_they_stand(home: Home, tmp_path: Path) -> None:
     talk = "\n\nHuman: q\n\nAssistant: a"
     assert read(home, tmp_path, "a.jsonl", [{"text": talk}]).rows[0]["messages"] == [user("q"), answer("a")]
-    row = {"prompt": "\n\nHuman: q\n\nAssistant:", "chosen": " a", "rejected": " b"}
-    assert read(home, tmp_path, "b.jsonl", [row]).rows[0]["prompt"] == [user("q")]
+    start = "\n\nHuman: q\n\nAssistant:"
+    for chosen, other in ((" a", " b"), (f"{start} a", f"{start} b")):
+        row = {"prompt": start, "chosen": chosen, "rejected": other}
+        pair = read(home, tmp_path, "b.jsonl", [row]).rows[0]
+        assert pair["prompt"] == [user("q")] and pair["chosen"][0]["content"].strip() == "a"
     assert read(home, tmp_path, "c.txt", talk).rows[0]["messages"] == [user("q"), answer("a")]
 
 
@@ -464,6 +519,17 @@ def test_what_a_document_is_is_found_and_said(
 )
 def test_tables_are_read_however_they_are_written(home: Home, tmp_path: Path, name: str, text: str) -> None:
     assert read(home, tmp_path, name, text).rows == [{"messages": [user("q"), answer("a")]}]
+
+
+@pytest.mark.parametrize(
+    "text", ['{"prompt": "q", "completion": "a"}\n' * 2, '[\n {"prompt": "q", "completion": "a"}\n]']
+)
+def test_rows_of_json_in_a_text_file_are_rows(home: Home, tmp_path: Path, text: str) -> None:
+    path = write(tmp_path / "a.txt", text)
+    assert {str(row) for row in Read(home, path).rows} == {str({"messages": [user("q"), answer("a")]})}
+    assert Read(home, path, documents="whole").rows == [{"text": text.strip()}]
+    found = read(home, tmp_path, "b.txt", "[1] A reference.\n{ a brace }\n")
+    assert [row["text"] for row in found.rows] == ["[1] A reference.", "{ a brace }"]
 
 
 def test_a_first_line_that_is_no_header_is_a_row(home: Home, tmp_path: Path) -> None:

@@ -88,7 +88,9 @@ def form_of(source: Path | str, options: ReadingOptions = USUAL) -> str:
     if form in ("json", "jsonl", "txt"):
         with open_text(source, encoding) as stream, decoding(source, encoding):
             head = stream.read(65_536)
-        return text_or_table(head) if form == "txt" else json_or_jsonl(head, form)
+        if form == "txt":
+            return text_or_table(head) if options.documents == "auto" else "txt"
+        return json_or_jsonl(head, form)
     return form
 
 

@@ -21,7 +21,7 @@ from workbench.data.reading.opening import undecodable
 from workbench.data.reading.readers import ReadingOptions, form_of, read_chunks, read_source
 from workbench.data.reading.source_plan import regroups
 from workbench.rows.table import table_of
-from workbench.rows.turn_extras import PLACEHOLDERS, placeholder_of
+from workbench.rows.turn_extras import PLACEHOLDER_STARTS, placeholder_of
 from workbench.rows.values import as_json
 
 Readable = Path | str
@@ -102,7 +102,7 @@ def stoppable(batches: Iterable[tuple[int, RowBatch]], stop: Stop | None) -> Ite
 
 def _of_chunk(chunk: Chunk, form: Format, known_columns: set[str], source: Readable) -> RowBatch:
     layout = form.layout()
-    is_plain = not any(mark.encode() in chunk.data for mark in PLACEHOLDERS)
+    is_plain = not any(start.encode() in chunk.data for start in PLACEHOLDER_STARTS)
     fast_table = read_fast(chunk.data, layout) if layout and chunk.whole and is_plain else None
     batch = fast_batch(fast_table, form, known_columns, chunk.line) if fast_table else None
     if batch is not None:

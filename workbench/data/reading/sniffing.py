@@ -2,11 +2,13 @@
 
 import csv
 import json
+import re
 
 from workbench.core.errors import UserError
 from workbench.data.reading.tabular import ANKI
 
 TABBED = 50
+JSON_ROWS = re.compile(r'\s*(\[\s*)?\{\s*"[^"\n]*"\s*:')
 COLUMNS = {
     *("messages", "conversations", "prompt", "completion", "response", "chosen", "rejected", "text"),
     *("instruction", "input", "output", "question", "answer", "query", "system"),
@@ -29,8 +31,10 @@ def pasted(text: str) -> str:
 
 
 def text_or_table(head: str) -> str:
-    """What a text file is by its beginning: 'cards' (Anki's, or lines of tabs) or 'txt'."""
+    """What a text file is by its beginning: 'json', 'jsonl', 'cards' (Anki's, or lines of tabs) or 'txt'."""
     text = head.removeprefix("\ufeff").lstrip("\r\n")
+    if JSON_ROWS.match(text):
+        return json_or_jsonl(text, "json")
     if text.lower().startswith(ANKI):
         return "cards"
     lines = [line for line in text.splitlines()[:TABBED] if line.strip()]

@@ -1,6 +1,7 @@
 """CSV: one column a part, for spreadsheets."""
 
 import csv
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -14,6 +15,16 @@ from workbench.rows.table import SCHEMAS
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 GUARDED = "texts as they are: an apostrophe before what looks like a formula"
+LOADING = """import pandas
+
+
+def read(path):
+    # pandas takes texts such as "None" and "NA" for missing values, and "007" for a number, unless it is told not to
+    return pandas.read_csv(path, dtype={types}, keep_default_na=False)
+
+
+data = {{{named}}}
+"""
 PLAIN = {
     "conversation": ("system", "prompt", "completion"),
     "preference": ("system", "prompt", "chosen", "rejected"),
@@ -69,8 +80,10 @@ class Csv(Export):
             table.writerows([self._cell(row[name]) for name in names] for row in self.converted(split))
 
     def settings(self, name: str, kind: str, files: dict[str, str], uses: frozenset[str]) -> dict[str, str]:
-        named = ", ".join(f'"{split}": pandas.read_csv("{file}")' for split, file in files.items())
-        return {"load.py": f"import pandas\n\ndata = {{{named}}}\n"}
+        named = ", ".join(f'"{split}": read("{file}")' for split, file in files.items())
+        columns = PLAIN[kind] if self.cells == "text" else _columns(kind, uses)
+        types = {name: "bool" if name == "label" else "str" for name in columns}
+        return {"load.py": LOADING.format(types=json.dumps(types), named=named)}
 
     def reads(self, kind: str, uses: frozenset[str]) -> dict[str, Any]:
         settings = canonical_format(kind, uses if self.cells == "json" else frozenset())

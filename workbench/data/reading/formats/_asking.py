@@ -22,14 +22,15 @@ def with_input(question: str, extra: Any, field_name: str) -> str:
 
 
 def turns(value: Any, role: str, field_name: str, json_turns: bool = False) -> list[Message]:
-    """Messages as they are, or a text as the single message of that role; a transcript becomes its turns.
+    """Messages as they are, or a text as the single message of that role.
 
-    A text stays a text whatever it holds, unless `json_turns` says that it is JSON of messages. Raises `UserError`.
+    A text stays a text whatever it holds, unless it is a prompt that is a transcript, or `json_turns` says that it is
+    JSON of messages. Raises `UserError`.
     """
     read = from_json(value) if json_turns else value
     if isinstance(read, dict | list) and _spoken(read):
         return message_list(read, field_name)
-    if isinstance(value, str) and (spoken := transcript(value, role == "user")):
+    if role == "user" and isinstance(value, str) and (spoken := transcript(value, is_prompt=True)):
         return spoken
     return [message(role, value, field_name)]
 

@@ -136,8 +136,13 @@ class Preference(Format):
 
     def _side(self, row: Row, column: str) -> list[Message]:
         value: Any = cell(row, column)
-        spoken = transcript(value) if isinstance(value, str) else None
+        spoken = transcript(value) if isinstance(value, str) and self._has_transcripts(row) else None
         return spoken or turns(value, "assistant", column, self.json_turns)
+
+    def _has_transcripts(self, row: Row) -> bool:
+        """Whether the sides may be transcripts: where the prompt is one, or lies in them."""
+        question = optional(row, self.prompt)
+        return question is None or (isinstance(question, str) and transcript(question, is_prompt=True) is not None)
 
     def _implicit(self, chosen: list[Message], rejected: list[Message]) -> list[Message]:
         shared = common_prefix(chosen, rejected)
