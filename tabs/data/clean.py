@@ -1,6 +1,5 @@
 """The recipe of a dataset: steps put together, applied as a job, undone, and the rows each of them touched."""
 
-import re
 from typing import Any
 
 import gradio as gr
@@ -11,7 +10,7 @@ from tabs.shell.context import Context, guarded
 from tabs.shell.elements import heading
 from tabs.shell.job_panel import QUIET, JobPanel, job_panel
 from tabs.shell.kit import Static, component
-from workbench.core.errors import Problem, Problems, SpecError, UserError
+from workbench.core.errors import Problem, Problems, SpecError, UserError, dotted
 from workbench.core.home import free_name, safe_join
 from workbench.data.jobs.prepare import Prepare
 from workbench.data.recipes import pipeline
@@ -21,8 +20,6 @@ from workbench.jobs.job import JOBS
 from workbench.jobs.view import JobRecord
 
 Query = dict[str, Any]
-AT_STEP = re.compile(r"(?:recipe\.)?steps\.(\d+)( \(.*\))?[. ]*(.*)", re.DOTALL)
-FAILED_STEP = re.compile(r"Step (\d+), .*?: (.*)", re.DOTALL)
 MOST_SHOWN = 50
 
 
@@ -98,10 +95,8 @@ def _failed(last: JobRecord | None) -> dict[str, Any] | None:
     """Where the last run broke off, and with which steps."""
     if last is None or not isinstance(last.job, Prepare) or last.status != "failed":
         return None
-    found = FAILED_STEP.search(last.state.error)
-    problem = {"message": found[2] if found else last.state.error, "remedy": last.state.remedy, "field": ""}
-    steps = [brief(step) for step in last.job.recipe.steps]
-    return {"steps": steps, "problem": {**problem, "step": int(found[1]) if found else 0}}
+    problem = at_step(Problem(last.state.path, last.state.error, last.state.remedy))
+    return {"steps": [brief(step) for step in last.job.recipe.steps], "problem": problem}
 
 
 # ---- changing it -------------------------------------------------------------------------------------------
@@ -120,15 +115,13 @@ def check(ctx: Context, query: Query) -> dict[str, Any]:
 
 
 def at_step(problem: Problem) -> dict[str, Any]:
-    """A problem with the number of its step, from 1, and the setting in it; 0 when it is of no step.
-
-    'steps.0.share' counts from 0, as pydantic does; 'steps.1 (Title) share' from 1, as a person does.
-    """
-    told = {"message": problem.message, "remedy": problem.remedy}
-    found = AT_STEP.fullmatch(problem.field)
-    if not found:
-        return {"step": 0, "field": problem.field, **told}
-    return {"step": int(found[1]) + (0 if found[2] else 1), "field": found[3].split(".")[0], **told}
+    """A problem with the number of its step, from 1, and the setting in it; 0 when it is of no step."""
+    path = problem.path[1:] if problem.path[:1] == ("recipe",) else problem.path
+    message = {"message": problem.message, "remedy": problem.remedy}
+    match path:
+        case ("steps", int(index), *inner):
+            return {"step": index + 1, "field": str(inner[0]) if inner else "", **message}
+    return {"step": 0, "field": dotted(path), **message}
 
 
 def apply(ctx: Context, query: Query) -> dict[str, Any]:

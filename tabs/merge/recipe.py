@@ -12,7 +12,7 @@ from tabs.forms.sections import named, shown
 from tabs.shell.context import Context, guarded
 from tabs.shell.job_panel import QUIET, JobPanel
 from tabs.shell.kit import REVEAL, MergeBuilder
-from workbench.core.errors import SpecError, UserError
+from workbench.core.errors import Problem, SpecError, UserError
 from workbench.core.home import free_name, list_artifacts, slug
 from workbench.core.row_cache import RowCache
 from workbench.core.spec import dump_yaml
@@ -99,11 +99,10 @@ def checked(ctx: Context, query: dict[str, Any]) -> dict[str, Any]:
         recipe = Recipe.parse(data)
         found = check(ctx.home, recipe, name)
     except SpecError as error:
-        return {**reply, "problems": [vars(problem) for problem in error.problems]}
+        return {**reply, "problems": [problem.to_dict() for problem in error.problems]}
     except UserError as error:
-        problem = {"field": error.field, "message": error.message, "remedy": error.remedy}
-        return {**reply, "problems": [problem]}
-    problems, notes = ([vars(one) for one in part] for part in (found.problems, found.notes))
+        return {**reply, "problems": [Problem(error.path, error.message, error.remedy).to_dict()]}
+    problems, notes = ([problem.to_dict() for problem in part] for part in (found.problems, found.notes))
     return {**reply, "problems": problems, "notes": notes, "facts": found.facts, "yaml": recipe.to_yaml()}
 
 

@@ -14,7 +14,7 @@ from cyclopts import Group, Parameter
 from workbench.cli.jobs import enqueue, run_here, with_default_methods
 from workbench.cli.shared import Invocation, Invoked, OptionsError, option, read_text_file
 from workbench.cli.spec_settings import Setting, settings_of
-from workbench.core.errors import Problem, Problems, SpecError, UserError
+from workbench.core.errors import Problem, Problems, SettingPath, SpecError, UserError, dotted
 from workbench.core.spec import load_yaml
 from workbench.jobs.job import JOBS, Job
 
@@ -23,9 +23,9 @@ METAVARS = {"text": "TEXT", "number": "NUMBER", "texts": "TEXT", "methods": "MET
 LISTS = ("texts", "methods")
 
 
-def option_name(path: tuple[str, ...] | list[str]) -> str:
+def option_name(path: SettingPath) -> str:
     """`('objective', 'train_on')` → `--objective.train-on`."""
-    return "--" + ".".join(path).replace("_", "-")
+    return f"--{dotted(path).replace('_', '-')}"
 
 
 def _parameter(setting: Setting) -> inspect.Parameter:
@@ -144,7 +144,7 @@ def job_of(data: dict[str, Any]) -> Job:
     try:
         return JOBS.parse(data)
     except SpecError as error:
-        named = [Problem(option_name(p.field.split(".")), p.message, p.remedy) for p in error.problems]
+        named = [Problem((option_name(p.path),), p.message, p.remedy) for p in error.problems]
         raise OptionsError(named) from None
 
 
@@ -164,6 +164,6 @@ def _of_another_method(setting: Setting, data: Any) -> Iterator[Problem]:
     if setting.family and method and method not in setting.methods:
         owners = " or ".join(setting.methods)
         yield Problem(
-            option_name(setting.path), f"{method} has no such setting.",
+            (option_name(setting.path),), f"{method} has no such setting.",
             f"Choose {owners} with {option_name(setting.family)}, or leave it out.",
         )  # fmt: skip

@@ -101,7 +101,7 @@ def _check_filled_in(data: Any) -> None:
     """Raises `SpecError` naming every setting that still holds the placeholder `new` wrote."""
     problems = Problems()
     for path in _unfilled(data):
-        problems.add(".".join(path), "is not filled in.", f"Write a value in place of {PLACEHOLDER}.")
+        problems.add(path, "is not filled in.", f"Write a value in place of {PLACEHOLDER}.")
     problems.check()
 
 

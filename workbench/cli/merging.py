@@ -39,10 +39,7 @@ def merge(
     for note in findings.notes:
         tell(f"note: {note}")
     if check:
-        message = [
-            {"field": problem.field, "message": problem.message, "remedy": problem.remedy}
-            for problem in findings.problems
-        ]
+        message = [problem.to_dict() for problem in findings.problems]
         if invoked.json:
             show(invoked, {"facts": dict(findings.facts), "notes": findings.notes, "problems": message})
         else:

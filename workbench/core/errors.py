@@ -4,8 +4,9 @@ import contextlib
 import difflib
 import errno
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
 MOST_CHARACTERS = 2000  # of a message or a remedy: they quote what files hold
 MOST_PROBLEMS = 100
@@ -17,13 +18,37 @@ def shortened(text: str, most: int) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
-class UserError(Exception):
-    """Something the person can put right: `message` says what is wrong, `remedy` what to do about it."""
+SettingPath = tuple[str | int, ...]
+"""Where a setting stands: ("steps", 3, "share"), items of lists counted from 0; () for all of it."""
 
-    def __init__(self, message: str, remedy: str = "", field: str = ""):
+
+def setting_path(field: "str | SettingPath") -> SettingPath:
+    """A path as it is; the name of one setting as a path, '' as that of all."""
+    steps = ((field,) if field else ()) if isinstance(field, str) else field
+    return tuple(shortened(step, MOST_CHARACTERS) if isinstance(step, str) else step for step in steps)
+
+
+def dotted(path: SettingPath) -> str:
+    """A path as it is written for people: 'steps[3].share'."""
+    text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
+    return shortened(text.removeprefix("."), MOST_CHARACTERS)
+
+
+class UserError(Exception):
+    """Something the person can put right: `message` says what is wrong, `remedy` what to do about it.
+
+    field: the setting it concerns, by its name or its whole path, kept as `path`.
+    """
+
+    def __init__(self, message: str, remedy: str = "", field: str | SettingPath = ""):
         self.message, self.remedy = shortened(message, MOST_CHARACTERS), shortened(remedy, MOST_CHARACTERS)
-        self.field = shortened(field, MOST_CHARACTERS)
+        self.path = setting_path(field)
         super().__init__(self.message)
+
+    @property
+    def field(self) -> str:
+        """The setting it concerns, as it is written for people; '' for none."""
+        return dotted(self.path)
 
     def __str__(self) -> str:
         where = f"{self.field}: " if self.field else ""
@@ -36,18 +61,38 @@ class MemoryShortage(UserError):
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing wrong with a configuration: the field it concerns, what is wrong, and the remedy."""
+    """One thing wrong with a configuration: the setting it concerns, what is wrong, and the remedy."""
 
-    field: str
+    path: SettingPath
     message: str
     remedy: str = ""
 
     def __post_init__(self) -> None:
-        for name in ("field", "message", "remedy"):
+        object.__setattr__(self, "path", setting_path(self.path))
+        for name in ("message", "remedy"):
             object.__setattr__(self, name, shortened(getattr(self, name), MOST_CHARACTERS))
 
+    @classmethod
+    def read(cls, data: Mapping[str, Any]) -> "Problem":
+        """The problem that `to_dict` wrote; raises `KeyError`."""
+        return cls(tuple(data["path"]), data["message"], data["remedy"])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data: path, message and remedy, and the path as it is written for people."""
+        return {"path": list(self.path), "field": self.field, "message": self.message, "remedy": self.remedy}
+
+    @property
+    def field(self) -> str:
+        """The setting, as it is written for people; '' for all of them."""
+        return dotted(self.path)
+
+    def below(self, path: SettingPath) -> "Problem":
+        """The problem of a spec that stands at this path of another."""
+        return replace(self, path=(*path, *self.path))
+
     def __str__(self) -> str:
-        return f"{self.field}: {self.message}" + (f" {self.remedy}" if self.remedy else "")
+        text = f"{self.message} {self.remedy}".strip()
+        return f"{self.field}: {text}" if self.path else text
 
 
 class SpecError(UserError):
@@ -55,7 +100,7 @@ class SpecError(UserError):
 
     def __init__(self, problems: list[Problem]):
         more = len(problems) - MOST_PROBLEMS
-        note = [Problem("settings", f"There are {more:,} more problems.", "Mend these first.")] if more > 0 else []
+        note = [Problem((), f"There are {more:,} more problems.", "Mend these first.")] if more > 0 else []
         self.problems = problems = [*problems[:MOST_PROBLEMS], *note]
         super().__init__("\n".join(str(problem) for problem in problems))
 
@@ -66,27 +111,34 @@ class Problems:
     def __init__(self) -> None:
         self.found: list[Problem] = []
 
-    def add(self, field: str, message: str, remedy: str = "") -> None:
-        self.found.append(Problem(field, message, remedy))
+    def add(self, field: str | SettingPath, message: str, remedy: str = "") -> None:
+        """Adds a problem of a setting, by its name or its whole path."""
+        self.found.append(Problem(setting_path(field), message, remedy))
 
-    def collect(self, field: str, error: UserError) -> None:
-        """Adds what another check raised, under this field."""
+    def collect(self, field: str | SettingPath, error: UserError) -> None:
+        """Adds what another check raised, under this setting unless it names one."""
         if isinstance(error, SpecError):
             self.found.extend(error.problems)
         else:
-            self.add(error.field or field, error.message, error.remedy)
+            self.add(error.path or field, error.message, error.remedy)
 
-    def nest(self, path: str, problems: list[Problem]) -> None:
+    def nest(self, path: SettingPath, problems: list[Problem]) -> None:
         """Adds what was found in a setting that has settings of its own."""
-        self.found += [
-            Problem(f"{path}.{problem.field}" if problem.field else path, problem.message, problem.remedy)
-            for problem in problems
-        ]
+        self.found += [problem.below(path) for problem in problems]
 
     def check(self) -> None:
         """Raises `SpecError` if anything was found."""
         if self.found:
             raise SpecError(self.found)
+
+
+@contextlib.contextmanager
+def concerning(path: SettingPath) -> Iterator[None]:
+    """What is raised within is of the setting at this path, whatever name was given there."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(error.message, error.remedy, path) from None
 
 
 FULL = ("The disk is full", "Free some space, then start or resume it again.")

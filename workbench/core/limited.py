@@ -20,7 +20,7 @@ from pydantic import BaseModel
 
 from workbench.core.assets import ROOT
 from workbench.core.children import child_environment
-from workbench.core.errors import SEE_LOG, UserError, explain
+from workbench.core.errors import SEE_LOG, SettingPath, UserError, explain
 from workbench.core.plugins import PLUGIN_SETTINGS, is_plugin_module, load_plugins
 from workbench.core.settings import variable_of
 
@@ -57,10 +57,10 @@ def call(function: Callable[..., Result], *arguments: Any, seconds: float = SECO
         raise UserError(f"Reading it ended the process that read it (exit code {process.returncode}): {output[:200]}")
     result, error = _Outcome(io.BytesIO(process.stdout)).load()
     if error:
-        message, remedy, field = error
+        message, remedy, path = error
         if remedy == SEE_LOG:
             print(process.stderr.decode("utf-8", "replace"), end="", file=sys.stderr, flush=True)
-        raise UserError(message, remedy, field)
+        raise UserError(message, remedy, path)
     return result  # type: ignore[no-any-return]
 
 
@@ -100,16 +100,17 @@ def main() -> None:
     bound_memory()
     load_plugins()  # whose classes may be among the arguments
     module, name, arguments = pickle.load(sys.stdin.buffer)  # noqa: S301 -- the parent's own call
-    result, error = None, None
+    result: Any = None
+    error: tuple[str, str, SettingPath] | None = None
     try:
         result = getattr(importlib.import_module(module), name)(*arguments)
     except MemoryError:
-        error = ("Reading it takes more memory than it may.", "Divide it into smaller files.", "source")
+        error = ("Reading it takes more memory than it may.", "Divide it into smaller files.", ("source",))
     except Exception as raised:
         if not isinstance(raised, UserError):
             traceback.print_exc()
         explained = explain(raised, SEE_LOG)
-        error = (explained.message, explained.remedy, explained.field)
+        error = (explained.message, explained.remedy, explained.path)
     answer.write(pickle.dumps((result, error)))
     answer.flush()
     os._exit(0)  # libraries' threads need not be waited for

@@ -4,9 +4,9 @@ import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-from workbench.core.errors import Problems, UserError
+from workbench.core.errors import Problems, SettingPath, UserError
 from workbench.core.spec import Spec
 
 _KINDS = (
@@ -87,7 +87,7 @@ class PathGate:
         """Whether any path may be named, so that the page offers the fields for it."""
         return self.unrestricted or bool(self.folders)
 
-    def path(self, text: str, field: str) -> Path:
+    def path(self, text: str, field: str | SettingPath) -> Path:
         """The path that is meant, absolute and with links resolved; raises `UserError` when it may not be named.
 
         What lies outside is refused alike whether it is there or not.
@@ -120,16 +120,13 @@ class PathGate:
         problems.check()
 
 
-def server_paths(spec: Spec, prefix: str = "") -> Iterator[tuple[str, str]]:
-    """The settings of type `ServerPath` in a spec and the specs within, as (field, path)."""
+def server_paths(spec: Spec, above: SettingPath = ()) -> Iterator[tuple[SettingPath, str]]:
+    """The settings of type `ServerPath` in a spec and the specs within: where each stands, and its path."""
     for name, info in type(spec).model_fields.items():
-        marked = SERVER_PATH in info.metadata
-        for value in _flat(getattr(spec, name)):
-            if marked and isinstance(value, str):
-                yield f"{prefix}{name}", value
-            elif isinstance(value, Spec):
-                yield from server_paths(value, f"{prefix}{name}.")
-
-
-def _flat(value: Any) -> list[Any]:
-    return list(value) if isinstance(value, list | tuple) else [value]
+        marked, value = SERVER_PATH in info.metadata, getattr(spec, name)
+        items = [((*above, name, index), item) for index, item in enumerate(value)] if isinstance(value, list) else []
+        for path, item in items or [((*above, name), value)]:
+            if marked and isinstance(item, str):
+                yield path, item
+            elif isinstance(item, Spec):
+                yield from server_paths(item, path)

@@ -131,11 +131,11 @@ class Registry(Generic[M]):
         settings = {"method": data} if isinstance(data, str) else data
         if not isinstance(settings, dict) or "method" not in settings:
             names = ", ".join(self.all())
-            raise SpecError([Problem("method", "is missing.", f"Choose one of: {names}.")])
+            raise SpecError([Problem(("method",), "is missing.", f"Choose one of: {names}.")])
         try:
             method = self.get(str(settings["method"]))
         except UserError as error:
-            raise SpecError([Problem("method", error.message, error.remedy)]) from None
+            raise SpecError([Problem(("method",), error.message, error.remedy)]) from None
         return method.parse({key: value for key, value in settings.items() if key != "method"})
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:

@@ -213,5 +213,5 @@ def _problems(error: ValidationError) -> list[Problem]:
         name = str(detail["loc"][0])
         value = shortened(os.environ.get(name, "").strip(), MOST_SHOWN)
         takes = setting_detail(fields[name], "takes")
-        problems.append(Problem(name, f"{value!r} cannot be used.", f"Give {takes}."))
+        problems.append(Problem((name,), f"{value!r} cannot be used.", f"Give {takes}."))
     return problems

@@ -7,7 +7,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, ValidationError
 from pydantic_core import CoreSchema, to_jsonable_python
 
-from workbench.core.errors import NestedSpecError, Problem, SpecError, suggestion
+from workbench.core.errors import NestedSpecError, Problem, SettingPath, SpecError, suggestion
 from workbench.core.limits import MOST_NESTED, SETTINGS_BYTES, too_deep
 
 MOST_NODES = 20_000
@@ -65,24 +65,24 @@ def load_yaml(text: str, aliases: bool = False) -> Any:
     With `aliases` they may be used as long as the whole stays small written out.
     """
     if len(text) > SETTINGS_BYTES:
-        raise SpecError([Problem("YAML", "it is longer than 2 MB.", "Put what is long into a file of its own.")])
+        raise SpecError([Problem((), "The YAML is longer than 2 MB.", "Put what is long into a file of its own.")])
     try:
         data = _loaded(text, aliases)
     except RecursionError:
         raise _too_deep() from None
     except NOT_YAML as error:
         mark = getattr(error, "problem_mark", None)
-        where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "YAML"
+        where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
         reason = getattr(error, "problem", None) or str(error)
         remedy = "Leave one of them out." if "given twice" in reason else "Check indentation and colons."
-        raise SpecError([Problem(where, f"not valid YAML: {reason}.", remedy)]) from None
+        raise SpecError([Problem((), f"{where}not valid YAML: {reason}.", remedy)]) from None
     if too_deep(data):
         raise _too_deep()
     return data
 
 
 def _too_deep() -> SpecError:
-    return SpecError([Problem("YAML", f"it is nested more than {MOST_NESTED} deep.", "Flatten it.")])
+    return SpecError([Problem((), f"The YAML is nested more than {MOST_NESTED} deep.", "Flatten it.")])
 
 
 def _loaded(text: str, aliases: bool) -> Any:
@@ -148,18 +148,18 @@ def problems_of(error: ValidationError, spec: type[BaseModel]) -> list[Problem]:
     """pydantic's findings as problems; an unknown field gets a 'did you mean'."""
     problems = []
     for detail in error.errors(include_url=False):
-        path = [str(step) for step in detail["loc"]]
-        field = ".".join(path) or spec.__name__
+        path = detail["loc"]
         if detail["type"] == "extra_forbidden":
-            problems.append(Problem(field, "there is no such setting.", suggestion(path[-1], _known(spec, path[:-1]))))
+            remedy = suggestion(str(path[-1]), _known(spec, path[:-1]))
+            problems.append(Problem(path, "there is no such setting.", remedy))
         elif detail["type"] == "missing":
-            problems.append(Problem(field, "is missing.", _help(spec, path)))
+            problems.append(Problem(path, "is missing.", _help(spec, path)))
         else:
-            problems.extend(_nested(detail, field) or [Problem(field, _sentence(detail), "")])
+            problems.extend(_nested(detail) or [Problem(path, _sentence(detail))])
     return problems
 
 
-def _known(spec: Any, path: list[str]) -> list[str]:
+def _known(spec: Any, path: SettingPath) -> list[str]:
     """The settings of the spec that `path` leads to; none where it leads to something else."""
     for step in path:
         field = getattr(spec, "model_fields", {}).get(step)
@@ -167,19 +167,13 @@ def _known(spec: Any, path: list[str]) -> list[str]:
     return list(getattr(spec, "model_fields", {}))
 
 
-def _nested(detail: Any, field: str) -> list[Problem]:
+def _nested(detail: Any) -> list[Problem]:
     """A `SpecError` raised inside a validator of a method field keeps its own problems."""
     inner = detail.get("ctx", {}).get("error")
     if not isinstance(inner, NestedSpecError):
         return []
-    outer = field if detail["loc"] else ""  # a document's own problems stand as they are
-    return [
-        Problem(
-            ".".join(dict.fromkeys(name for name in (outer, problem.field) if name)) or field,
-            problem.message, problem.remedy,
-        )
-        for problem in inner.problems
-    ]  # fmt: skip
+    path = detail["loc"]  # a setting's validator may name the setting itself
+    return [problem if problem.path == path else problem.below(path) for problem in inner.problems]
 
 
 def _sentence(detail: Any) -> str:
@@ -189,6 +183,6 @@ def _sentence(detail: Any) -> str:
     return text.rstrip(".") + short + "."
 
 
-def _help(spec: type[BaseModel], path: list[str]) -> str:
-    field = spec.model_fields.get(path[0]) if path else None
+def _help(spec: type[BaseModel], path: SettingPath) -> str:
+    field = spec.model_fields.get(str(path[0])) if path else None
     return f"It says: {field.description}" if field and field.description else ""

@@ -38,7 +38,7 @@ class YamlSpec(Spec):
         try:
             document = load_yaml(data, aliases=True) if isinstance(data, str) else data
             if not isinstance(document, dict):
-                raise SpecError([Problem("", "holds no settings.", cls.begins_with)])
+                raise SpecError([Problem((), "holds no settings.", cls.begins_with)])
             return cls.upgraded(document)
         except SpecError as error:
             raise NestedSpecError(error.problems) from None

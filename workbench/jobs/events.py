@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 
 import psutil
 
+from workbench.core.errors import SettingPath
 from workbench.core.limits import number, text, too_deep, whole
 from workbench.core.process import alive, boot, identity, uptime
 
@@ -134,6 +135,7 @@ class JobState:
     result: dict[str, Any] = field(default_factory=dict)
     error: str = ""
     remedy: str = ""
+    path: SettingPath = ()
     resume: bool = False
 
     def add(self, event: dict[str, Any]) -> None:
@@ -149,7 +151,7 @@ class JobState:
         if self.status == "queued":
             self.queued_at, self.ended_at, self.ended_uptime = _time(event, "t"), 0.0, 0.0
             self.turn = whole(event.get("turn")) or int(self.queued_at * 1000)
-            self.resume, self.error, self.remedy = event.get("resume") is True, "", ""
+            self.resume, self.error, self.remedy, self.path = event.get("resume") is True, "", "", ()
             self.progress = {**self.progress, "text": ""} if self.progress else {}  # an earlier run's words
         elif self.status == "running":
             self.started_at = _time(event, "t")
@@ -162,6 +164,8 @@ class JobState:
             self.ended_uptime = _time(event, "m") if event.get("boot") == self.boot else 0.0
             self.result = event["result"] if isinstance(event.get("result"), dict) else {}
             self.error, self.remedy = text(event.get("error"), MOST_TEXT), text(event.get("remedy"), MOST_TEXT)
+            path = event.get("path")
+            self.path = tuple(step for step in path if isinstance(step, str | int)) if isinstance(path, list) else ()
 
     def _on_progress(self, event: dict[str, Any]) -> None:
         done, total = number(event.get("done")), number(event.get("total"))

@@ -64,7 +64,7 @@ def _record_failure(events: EventLog, error: BaseException) -> str:
         traceback.print_exc()
     known = UserError("Interrupted.", "Resume it.") if isinstance(error, KeyboardInterrupt) else explain(error, SEE_LOG)
     print(f"\n{known}", file=sys.stderr, flush=True)
-    return _record(events, "failed", error=known.message, remedy=known.remedy)
+    return _record(events, "failed", error=known.message, remedy=known.remedy, path=list(known.path))
 
 
 def _record(events: EventLog, status: str, **data: Any) -> str:

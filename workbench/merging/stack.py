@@ -9,7 +9,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from workbench.core.errors import UserError
+from workbench.core.errors import SettingPath, UserError
 from workbench.core.home import Home
 from workbench.merging import catalogue
 from workbench.merging.recipe import Filtered, Recipe, Scalar, Setting, Settings, Slice, SliceSource, layers
@@ -41,7 +41,7 @@ class Input:
 class Segment:
     """Layers of the result that are made alike. `scopes` are the settings shared by its inputs, nearest first."""
 
-    label: str
+    path: SettingPath
     module: str
     inputs: list[Input]
     base: str | None
@@ -98,37 +98,36 @@ def segments_of(
         segments = []
         for name, module in config.modules.items():
             scopes = (module.parameters, config.parameters)
-            label = f"modules.{name}."
-            segments += (
-                _whole(module.models, recipe, depth, same, f"{label}models", name, scopes) if module.models else []
-            )
-            segments += _sliced(module.slices or [], recipe, f"{label}slices", name, scopes)
+            path = ("modules", name)
+            if module.models:
+                segments += _whole(module.models, recipe, depth, same, (*path, "models"), name, scopes)
+            segments += _sliced(module.slices or [], recipe, (*path, "slices"), name, scopes)
         return segments
     if config.models:
-        return _whole(config.models, recipe, depth, same, "models", "", (config.parameters,))
-    return _sliced(config.slices or [], recipe, "slices", "", (config.parameters,))
+        return _whole(config.models, recipe, depth, same, ("models",), "", (config.parameters,))
+    return _sliced(config.slices or [], recipe, ("slices",), "", (config.parameters,))
 
 
 def _whole(
     sources: list[Any], recipe: Recipe, depth: Callable[[str], int], same: Mapping[str, Hashable] | None,
-    label: str, module: str, scopes: tuple[Settings | None, ...],
+    path: SettingPath, module: str, scopes: tuple[Settings | None, ...],
 ) -> list[Segment]:  # fmt: skip
     base, same = recipe.base_model, same or {}
     inputs = [Input(source.model, 0, depth(source.model), source.parameters) for source in sources]
     if base and same.get(base, base) not in [same.get(source.model, source.model) for source in inputs]:
         inputs.append(Input(base, 0, depth(base)))
-    return [Segment(label, module, inputs, base, (None, *scopes), whole=True)]
+    return [Segment(path, module, inputs, base, (None, *scopes), whole=True)]
 
 
 def _sliced(
-    slices: list[Slice], recipe: Recipe, label: str, module: str, scopes: tuple[Settings | None, ...]
+    slices: list[Slice], recipe: Recipe, path: SettingPath, module: str, scopes: tuple[Settings | None, ...]
 ) -> list[Segment]:
     def read(source: SliceSource) -> Input:
         return Input(source.model, *source.layer_range, source.parameters)
 
     return [
         Segment(
-            f"{label}[{index}]", module, [read(source) for source in output_slice.sources],
+            (*path, index), module, [read(source) for source in output_slice.sources],
             output_slice.base_model or recipe.base_model, (output_slice.parameters, *scopes), whole=False,
         )
         for index, output_slice in enumerate(slices)
@@ -181,7 +180,7 @@ def stack_of(recipe: Recipe, home: Home) -> list[Layer]:
         for source in segment.inputs:
             if source.last > depths[source.model]:
                 raise UserError(
-                    f"{source.model!r} has {depths[source.model]} layers.", "End the range there.", segment.label
+                    f"{source.model!r} has {depths[source.model]} layers.", "End the range there.", segment.path
                 )
         for offset in range(segment.length):
             inputs = [source for source in segment.inputs if source.first + offset < source.last]

@@ -31,7 +31,7 @@ class Judgement:
 
     @classmethod
     def of(cls, problems: list[Problem]) -> "Judgement":
-        idle = next((problem for problem in problems if problem.field == EFFECT), None)
+        idle = next((problem for problem in problems if problem.path == EFFECT), None)
         return cls(tuple(problem for problem in problems if problem is not idle), idle)
 
     def require(self, field: str, idle_too: bool = False) -> None:
@@ -50,7 +50,7 @@ def judge_adapter(home: Home, adapter: Path, base: Path) -> Judgement:
     marks = dict(_marks(adapter, base))
     path = home.cache / "adapters" / f"{_key(marks)}.json"
     try:
-        return Judgement.of([Problem(**fields) for fields in bounded_object(path)["found"]])
+        return Judgement.of([Problem.read(data) for data in bounded_object(path)["found"]])
     except (UserError, KeyError, TypeError):
         pass  # it was not judged yet
     problems = inspect(adapter, base)
@@ -66,7 +66,7 @@ def remember_sound(home: Home, adapter: Path, base: Path) -> None:
 
 def _write(path: Path, adapter: Path, problems: list[Problem]) -> None:
     path.parent.mkdir(exist_ok=True)
-    write_text(path, json.dumps({"adapter": adapter.name, "found": [vars(problem) for problem in problems]}))
+    write_text(path, json.dumps({"adapter": adapter.name, "found": [problem.to_dict() for problem in problems]}))
 
 
 def require_sound(home: Home, adapter: Path | None, base: Path, field: str = "model", idle_too: bool = False) -> None:

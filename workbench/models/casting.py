@@ -6,12 +6,12 @@ Imports torch: only job and child processes import this.
 import torch
 from torch import Tensor
 
-from workbench.core.errors import UserError
+from workbench.core.errors import SettingPath, UserError
 
 BLOCK = 2**24  # elements looked at together
 
 
-def cast(name: str, tensor: Tensor, dtype: torch.dtype, remedy: str = "", field: str = "") -> Tensor:
+def cast(name: str, tensor: Tensor, dtype: torch.dtype, remedy: str = "", field: str | SettingPath = "") -> Tensor:
     """The tensor on the CPU in a type; raises `UserError` with its name where that holds NaN or infinity.
 
     float16 ends at 65,504, bfloat16 where float32 does: what does not fit was most likely made in another type.
@@ -29,7 +29,7 @@ def cast(name: str, tensor: Tensor, dtype: torch.dtype, remedy: str = "", field:
     )
 
 
-def require_finite(name: str, tensor: Tensor, remedy: str = "", field: str = "") -> None:
+def require_finite(name: str, tensor: Tensor, remedy: str = "", field: str | SettingPath = "") -> None:
     """Raises `UserError` with the tensor's name when it holds NaN or infinity."""
     if not all_finite(tensor):
         remedy = remedy or "What it was made of is damaged, or its values ran away: check the models and adapters."

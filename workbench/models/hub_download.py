@@ -35,9 +35,9 @@ def _explained(error: Exception, repo: str, revision: str) -> UserError:
     ]
     for kind, message, remedy in cases:
         if isinstance(error, kind):
-            return UserError(message, remedy, "hub id")
+            return UserError(message, remedy, "repo")
     return UserError(
         f"The Hugging Face hub is not reached ({type(error).__name__}).",
         "Check the connection, or download the model elsewhere and add its folder.",
-        "hub id",
+        "repo",
     )

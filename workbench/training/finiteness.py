@@ -62,7 +62,7 @@ def not_finite(trainer: Any, quantity: str, step: int) -> NotFinite:
         return NotFinite(
             f"{begun}: float16 has most likely overflowed.",
             "Lower the learning rate, or train where bfloat16 is supported.",
-            "objective.learning_rate",
+            ("objective", "learning_rate"),
         )
     if untouched:
         return NotFinite(
@@ -74,7 +74,7 @@ def not_finite(trainer: Any, quantity: str, step: int) -> NotFinite:
     return NotFinite(
         f"{begun}: the learning rate of {rate:g} is most likely too high.",
         f"Try {rate / 10:g}, or a lower limit for the gradient's norm.",
-        "objective.learning_rate",
+        ("objective", "learning_rate"),
     )
 
 

@@ -52,7 +52,9 @@ def in_layer(name: str) -> bool:
 
 def no_such(group: Group, model: str) -> UserError:
     """What is said of a model in which a group is not found."""
-    return UserError(f"No {group} layers are known in {model!r}.", "Choose all-linear as targets.", "tuner.targets")
+    return UserError(
+        f"No {group} layers are known in {model!r}.", "Choose all-linear as targets.", ("tuner", "targets")
+    )
 
 
 def targets_of(model: Any, group: Group) -> Targets:

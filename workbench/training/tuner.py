@@ -161,7 +161,7 @@ class WholeModelTuner(Tuner):
 
         dtype = getattr(torch, tensors.summary(base).dtype)
         for name, weight in model.named_parameters():
-            cast(name, weight.detach(), dtype, LARGE, "objective.learning_rate")
+            cast(name, weight.detach(), dtype, LARGE, ("objective", "learning_rate"))
         model.to(dtype).save_pretrained(folder, max_shard_size="2GB")
         return {}
 

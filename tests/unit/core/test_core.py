@@ -1,6 +1,8 @@
 """Specs, registries, homes, manifests and errors: the ground everything stands on."""
 
+import ast
 import errno
+import json
 import os
 from pathlib import Path
 from typing import Annotated, ClassVar
@@ -8,7 +10,8 @@ from typing import Annotated, ClassVar
 import pytest
 from pydantic import Field
 
-from workbench.core.errors import SEE_LOG, Problems, SpecError, UserError, explain
+from workbench.core.assets import ROOT
+from workbench.core.errors import SEE_LOG, Problem, Problems, SpecError, UserError, explain
 from workbench.core.hardware import Hardware, cached_hardware, hardware_from_os
 from workbench.core.home import (
     OLD,
@@ -97,7 +100,58 @@ def test_yaml_aliases_are_refused_by_name() -> None:
 
 
 def test_bad_yaml_is_located() -> None:
-    assert set(problems(load_yaml, "a: 1\n  b: 2")) == {"line 2, column 4"}
+    assert problems(load_yaml, "a: 1\n  b: 2")[""].startswith("line 2, column 4: not valid YAML")
+
+
+# ---- where a problem lies ----------------------------------------------------------------------------------
+
+
+class Part(Spec):
+    sizes: list[int] = Field(default_factory=list, description="How large each is.")
+
+
+class Whole(Spec):
+    parts: list[Part] = Field(default_factory=list, description="What it consists of.")
+    other: Part = Field(default_factory=Part, description="One more.")
+
+
+def test_a_problem_has_the_path_of_its_setting_and_is_written_with_dots() -> None:
+    data = {"parts": [{}, {"sizes": [1, "x"]}], "other": {"size": 1}}
+    with pytest.raises(SpecError) as caught:
+        Whole.parse(data)
+    assert [(problem.path, problem.field) for problem in caught.value.problems] == [
+        (("parts", 1, "sizes", 1), "parts[1].sizes[1]"), (("other", "size"), "other.size"),
+    ]  # fmt: skip
+    assert "parts[1].sizes[1]: " in str(caught.value)
+
+
+def test_problems_are_nested_collected_and_written_as_plain_data() -> None:
+    problems = Problems()
+    problems.add("name", "is missing.")
+    problems.nest(("steps", 2), [Problem(("share",), "is wrong."), Problem((), "cannot run here.", "Leave it out.")])
+    problems.collect("model", UserError("is gone.", "", ("teacher", "base")))
+    problems.collect("model", UserError("is gone."))
+    assert [problem.path for problem in problems.found] == [
+        ("name",), ("steps", 2, "share"), ("steps", 2), ("teacher", "base"), ("model",),
+    ]  # fmt: skip
+    assert [Problem.read(json.loads(json.dumps(problem.to_dict()))) for problem in problems.found] == problems.found
+    assert str(Problem((), "cannot be read.", "Try again.")) == "cannot be read. Try again."
+
+
+def test_no_path_is_written_as_one_name() -> None:
+    """Paths are tuples: a dotted name would have to be taken apart again."""
+    adding = {"add": 0, "collect": 0, "nest": 0, "note": 0, "Problem": 0, "UserError": 2}
+    written = []
+    for path in [path for folder in ("workbench", "tabs") for path in (ROOT / folder).rglob("*.py")]:
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if not isinstance(node, ast.Call) or len(node.args) < 2:
+                continue
+            position = adding.get(getattr(node.func, "attr", getattr(node.func, "id", "")), 9)
+            fields = [*node.args[position : position + 1], *(key.value for key in node.keywords if key.arg == "field")]
+            fields = [field for field in fields if isinstance(field, ast.JoinedStr | ast.Constant)]
+            texts = [text for field in fields for text in ast.walk(field) if isinstance(text, ast.Constant)]
+            written += [f"{path.relative_to(ROOT)}:{node.lineno}" for text in texts if "." in str(text.value)]
+    assert written == []
 
 
 # ---- Registry ----------------------------------------------------------------------------------------------

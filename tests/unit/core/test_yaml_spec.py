@@ -44,9 +44,13 @@ def test_a_recipe_is_written_as_it_was_read_from_data_or_text(method: str, recip
     ("method", "recipe", "field"),
     [
         ("merge", {**MERGE, "merge_methd": "x"}, "recipe.merge_methd"),
-        ("merge", {**MERGE, "models": [{"model": ""}]}, "recipe.models.0.model"),
-        ("assemble-moe", {**MOE, "experts": [{"source_model": "b", "noise_scale": 7}]}, "recipe.experts.0.noise_scale"),
-        ("prepare", {**PREPARE, "steps": ["shuffle", {"method": "sample", "share": 7}]}, "recipe.steps.1.share"),
+        ("merge", {**MERGE, "models": [{"model": ""}]}, "recipe.models[0].model"),
+        (
+            "assemble-moe",
+            {**MOE, "experts": [{"source_model": "b", "noise_scale": 7}]},
+            "recipe.experts[0].noise_scale",
+        ),
+        ("prepare", {**PREPARE, "steps": ["shuffle", {"method": "sample", "share": 7}]}, "recipe.steps[1].share"),
         ("prepare", {**PREPARE, "source": {"method": "shelf"}}, "recipe.source.dataset"),
         ("prepare", {**PREPARE, "format": 99}, "recipe.format"),
         ("prepare", ["shuffle"], "recipe"),

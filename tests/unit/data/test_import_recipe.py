@@ -105,7 +105,7 @@ def test_a_source_that_cannot_be_read_is_told_before_its_recipe_is_queued(home: 
     problems = Problems()
     source = {"method": "files", "paths": [str(tmp_path / "gone.jsonl")]}
     JOBS.parse({"method": "prepare", "recipe": {"name": "new", "source": source}}).check(home, problems)
-    assert [problem.field.split(".")[:2] for problem in problems.found] == [["recipe", "source"]]
+    assert [problem.path[:2] for problem in problems.found] == [("recipe", "source")]
 
 
 def test_a_recipe_without_the_source_of_its_dataset_is_told_apart_from_one_of_no_dataset(home: Home) -> None:

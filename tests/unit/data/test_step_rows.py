@@ -297,7 +297,7 @@ def test_system_prompts_are_added_replaced_and_removed(home: Home) -> None:
     drawn = {row["messages"][0]["content"] for row, _ in many.changed.values()}
     assert drawn == {"One.", "Two."}
     assert faults(home, "system_prompt", texts=[]) == ["texts"] and faults(home, "system_prompt", texts=[" "]) == [
-        "texts.0"
+        "texts[0]"
     ]
 
 

@@ -118,8 +118,8 @@ def test_a_pattern_of_a_pair_that_leaves_both_sides_equal_removes_it(home: Home)
 
 
 def test_a_pattern_that_is_none_is_told_by_its_field(home: Home) -> None:
-    assert faults(home, "pattern", patterns=["fine", "(?<=a)b", ""]) == ["patterns.1", "patterns.2"]
-    assert faults(home, "pattern", patterns=["a"], action="replace", replacement=r"\4") == ["patterns.0"]
+    assert faults(home, "pattern", patterns=["fine", "(?<=a)b", ""]) == ["patterns[1]", "patterns[2]"]
+    assert faults(home, "pattern", patterns=["a"], action="replace", replacement=r"\4") == ["patterns[0]"]
     assert faults(home, "pattern", patterns=[]) == ["patterns"]
 
 
@@ -222,7 +222,7 @@ def test_languages_are_kept_and_what_is_unclear_too(home: Home) -> None:
     outcome = apply(home, "language", rows)
     assert list(outcome.removed) == [1] and "German (de)" in outcome.removed[1].reason
     assert list(apply(home, "language", rows, languages=["de"], unclear="drop").removed) == [0, 2]
-    assert faults(home, "language", languages=["en", "english"]) == ["languages.1"]
+    assert faults(home, "language", languages=["en", "english"]) == ["languages[1]"]
 
 
 def test_code_does_not_decide_the_language() -> None:

@@ -266,7 +266,7 @@ def test_everything_wrong_is_told_at_once_and_nothing_changes(home: Home) -> Non
     with pytest.raises(SpecError) as error:
         apply(home, {"method": "edit_rows", "added": [{"text": "x"}]}, {"method": "edit_rows", "changed": {0: {}}})
     assert [problem.field for problem in error.value.problems] == [
-        "steps.1 (Edits by hand) added", "steps.2 (Edits by hand) changed",
+        "steps[0].added", "steps[1].changed",
     ]  # fmt: skip
     with pytest.raises(UserError, match="No rows are left"):
         apply(home, {"method": "test_short", "least": 100})

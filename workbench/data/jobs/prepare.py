@@ -57,8 +57,10 @@ class Prepare(Job):
         if self.recipe.source and not kind:  # its rows are still to be read
             unreadable = Problems()
             self.recipe.source.check(home, unreadable)
-            problems.nest("recipe.source", unreadable.found)
-        self.recipe.check(home, kind, problems)
+            problems.nest(("recipe", "source"), unreadable.found)
+        of_steps = Problems()
+        self.recipe.check(home, kind, of_steps)
+        problems.nest(("recipe",), of_steps.found)
 
     def run(self, ctx: JobContext) -> dict[str, Any]:
         from workbench.data.recipes.pipeline import prepare

@@ -129,7 +129,8 @@ def run_steps(base: Stage, steps: list[Step], work: StepWork) -> list[StepStage]
         try:
             before = stage_of(before, step, StepWork(work.home, report_progress, work.stop))
         except UserError as error:
-            raise UserError(f"Step {number + 1}, {step.title}: {error.message}", error.remedy, "steps") from None
+            path = ("recipe", "steps", number, *error.path)
+            raise UserError(f"Step {number + 1}, {step.title}: {error.message}", error.remedy, path) from None
         stages.append(before)
     return stages
 

@@ -50,7 +50,7 @@ class Recipe(YamlSpec):
         try:
             return dict(RECIPE_FORMAT.upgrade(data, name if isinstance(name, str) else ""))
         except UserError as error:
-            raise SpecError([Problem("format", error.message, error.remedy)]) from None
+            raise SpecError([Problem(("format",), error.message, error.remedy)]) from None
 
     @model_serializer(mode="wrap")
     def _stamped(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -68,9 +68,8 @@ class Recipe(YamlSpec):
         return cls.parse(bounded_text(path)) if path.is_file() else cls(name=folder.name)
 
     def check(self, home: Home, kind: str, problems: Problems) -> None:
-        """Adds what is wrong with the steps, each under steps.N, counted from 1."""
-        for number, step in enumerate(self.steps, start=1):
-            field = f"steps.{number} ({step.title})"
+        """Adds what is wrong with the steps."""
+        for index, step in enumerate(self.steps):
             step_problems = Problems()
             if reason := step.unavailable():
                 step_problems.add("", "cannot run here.", reason)
@@ -83,5 +82,4 @@ class Recipe(YamlSpec):
                     step.check(home, kind, step_problems)
                 except UserError as error:
                     step_problems.collect("", error)
-            for problem in step_problems.found:
-                problems.add(f"{field} {problem.field}".strip(), problem.message, problem.remedy)
+            problems.nest(("steps", index), step_problems.found)

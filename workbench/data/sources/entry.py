@@ -40,7 +40,7 @@ class Keys:
                 remarks.append(f"{name} is not taken over. {self.noted[key]}")
             else:
                 error = unsupported(name, self.refused.get(key, ""))
-                problems.add(error.field, error.message, error.remedy)
+                problems.add(error.path, error.message, error.remedy)
         return remarks
 
 

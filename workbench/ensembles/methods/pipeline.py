@@ -53,7 +53,7 @@ class Pipeline(Ensemble):
         for index, instruction in enumerate(self.instructions):
             if not PLACES.search(instruction):
                 problems.add(
-                    f"instructions.{index}", "has neither {prompt} nor {answer}.", "Say where they belong in it."
+                    ("instructions", index), "has neither {prompt} nor {answer}.", "Say where they belong in it."
                 )
 
     def how(self, members: Sequence[str]) -> str:

@@ -38,7 +38,7 @@ def described(view: View) -> None:
     modules = view.recipe.modules or {}
     for name in modules.keys() - description.modules:
         remedy = f"Its parts are: {', '.join(sorted(description.modules))}."
-        view.problems.add(f"modules.{name}", f"{first.architecture} has no part {name!r}.", remedy)
+        view.problems.add(("modules", name), f"{first.architecture} has no part {name!r}.", remedy)
     for name in sorted(description.modules - modules.keys()) if modules else ():
         view.note("modules", f"the part {name!r} is left out of the result.", "Add it unless that is meant.")
     names = {_kind(name) for name in first.shapes if not BUFFERS.search(name)}

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 
-from workbench.core.errors import Problem, Problems
+from workbench.core.errors import Problem, Problems, SettingPath, setting_path
 from workbench.core.home import Home
 from workbench.merging.checking.model_facts import ModelFacts, read_all_facts
 from workbench.merging.recipe import Recipe
@@ -37,8 +37,8 @@ class View:
         config = self.recipe
         return config.tokenizer.source if config.tokenizer else config.tokenizer_source
 
-    def note(self, where: str, message: str, remedy: str = "") -> None:
-        self.notes.append(Problem(where, message, remedy))
+    def note(self, where: str | SettingPath, message: str, remedy: str = "") -> None:
+        self.notes.append(Problem(setting_path(where), message, remedy))
 
     def same(self, name: str, other: str | None) -> bool:
         return other is not None and self.key(name) == self.key(other)

@@ -15,7 +15,7 @@ def inputs(view: View, info: MethodInfo) -> None:
         for source in {view.key(source.model): source for source in segment.inputs}.values():
             if keys[view.key(source.model)] > 1:
                 view.problems.add(
-                    segment.label, f"{source.model!r} goes in {keys[view.key(source.model)]} times.",
+                    segment.path, f"{source.model!r} goes in {keys[view.key(source.model)]} times.",
                     "Name each model once, and give it more weight instead.",
                 )  # fmt: skip
         has_base = segment.base is not None and view.key(segment.base) in keys
@@ -40,7 +40,7 @@ def _base(view: View, info: MethodInfo, segment: Segment, has_base: bool) -> Non
         return
     if segment.base and not has_base:
         view.problems.add(
-            segment.label, f"the base {segment.base!r} is not among the sources.",
+            segment.path, f"the base {segment.base!r} is not among the sources.",
             "Add the base's layers as a source of this slice, or leave base_model out.",
         )  # fmt: skip
     elif info.base == "required" and not has_base:
@@ -64,7 +64,7 @@ def _count(view: View, info: MethodInfo, segment: Segment, count: int, has_base:
         remedy = "Add a model." if number < least else "Take models out, or choose a method for more."
         if info.most == 1 and not segment.whole:
             remedy = "Give each slice one source."
-        view.problems.add(segment.label, f"{info.name} takes {wanted} {subject}{counted}; here are {number}.", remedy)
+        view.problems.add(segment.path, f"{info.name} takes {wanted} {subject}{counted}; here are {number}.", remedy)
 
 
 def layers(view: View) -> None:
@@ -74,7 +74,7 @@ def layers(view: View) -> None:
         if len(lengths) > 1:
             counts = ", ".join(f"{source.model} {source.last - source.first}" for source in segment.inputs)
             remedy = "Choose layers with slices:." if segment.whole else "Give all sources of a slice as many layers."
-            view.problems.add(segment.label, f"the sources differ in layers ({counts}).", remedy)
+            view.problems.add(segment.path, f"the sources differ in layers ({counts}).", remedy)
         for source in segment.inputs:
             facts = view.models.get(source.model)
             if facts and not facts.depth:
@@ -83,7 +83,7 @@ def layers(view: View) -> None:
                 )
             elif facts and source.last > facts.depth:
                 view.problems.add(
-                    segment.label,
+                    segment.path,
                     f"{source.model!r} has {facts.depth} layers; [{source.first}, {source.last}] goes beyond.",
                     f"End it at {facts.depth}: the last number is not included.",
                 )  # fmt: skip
@@ -109,7 +109,7 @@ def _rebuilt(view: View, first: ModelFacts) -> None:
         view.note("slices", "layers in a new order answer badly at first.", "Plan a short fine-tuning of the result.")
     if len(view.segments[-1].inputs) > len(view.segments[0].inputs):
         view.note(
-            view.segments[-1].label,
+            view.segments[-1].path,
             f"the last norm and the head come from its first {len(view.segments[0].inputs)} sources only.",
             "Put the most important model first.",
         )  # fmt: skip

@@ -63,7 +63,7 @@ def token_sources(view: View) -> None:
             else {"kind": "model", "model": setting.source, "token": token}
         )
         kind, model = source.get("kind"), source.get("model")
-        where = f"tokenizer.tokens.{token}"
+        where = ("tokenizer", "tokens", token)
         if kind not in ("zero", "model_token", "model") or (kind != "zero" and _ambiguous(source)):
             remedy = "Give a model, {kind: zero}, or {kind: model_token, model, token}."
             view.problems.add(where, "its source cannot be read.", remedy)

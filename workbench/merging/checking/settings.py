@@ -22,7 +22,7 @@ def settings(view: View, info: MethodInfo) -> None:
     entries = settings_in(view)
     for name in sorted({name for name, *_ in entries} - {parameter.name for parameter in info.parameters}):
         near = suggestion(name, [parameter.name for parameter in info.parameters])
-        view.note(f"parameters.{name}", f"{info.name} ignores it.", near if near.startswith("Did") else "Leave it out.")
+        view.note(("parameters", name), f"{info.name} ignores it.", near if near.startswith("Did") else "Leave it out.")
     for parameter in info.parameters:
         mine = [(model, setting) for name, model, setting in entries if name == parameter.name]
         _misplaced(view, info, parameter, [model for model, _ in mine if model])
@@ -35,12 +35,12 @@ def settings(view: View, info: MethodInfo) -> None:
 def _misplaced(view: View, info: MethodInfo, parameter: Parameter, models: list[str]) -> None:
     if models and parameter.scope == "shared":
         view.note(
-            f"parameters.{parameter.name}", f"it is one value for all models: the one under {models[0]!r} is not read.",
+            ("parameters", parameter.name), f"it is one value for all models: the one under {models[0]!r} is not read.",
             "Put it under the recipe's parameters.",
         )  # fmt: skip
     bases = [segment.base for segment in view.segments]
     if parameter.scope == "non_base" and any(view.same(model, base) for model in models for base in bases):
-        view.note(f"parameters.{parameter.name}", f"{info.name} reads none for the base.", "Leave it out there.")
+        view.note(("parameters", parameter.name), f"{info.name} reads none for the base.", "Leave it out there.")
 
 
 def _readable(view: View, parameter: Parameter, settings: list[Setting]) -> bool:
@@ -52,7 +52,7 @@ def _readable(view: View, parameter: Parameter, settings: list[Setting]) -> bool
                 raise ValueError
         except ValueError:
             kind = {"int": "a whole number", "bool": "true or false"}.get(parameter.kind, "a finite number")
-            view.problems.add(f"parameters.{parameter.name}", f"{value!r} is not {kind}.", f"Give {kind}.")
+            view.problems.add(("parameters", parameter.name), f"{value!r} is not {kind}.", f"Give {kind}.")
             return False
     return True
 
@@ -69,7 +69,7 @@ def _resolved(view: View, info: MethodInfo, parameter: Parameter) -> None:
             value = lookup(parameter.name, segment.settings(model or None), tensor, position, reader(parameter))
         except ValidationError:
             view.problems.add(
-                f"parameters.{parameter.name}", "its gradient gives no whole number in between.", "Give one value."
+                ("parameters", parameter.name), "its gradient gives no whole number in between.", "Give one value."
             )
             return
         if value is None and parameter.required:
@@ -89,12 +89,12 @@ def _missing(view: View, info: MethodInfo, parameter: Parameter, model: str, nam
     else:
         message = f"the filters leave {len(names)} of {total} tensors{whose} without a value ({names[0]})."
         remedy = "Add a last entry without a filter: - value: 0.5."
-    view.problems.add(f"parameters.{parameter.name}", message, remedy)
+    view.problems.add(("parameters", parameter.name), message, remedy)
 
 
 def _bounds(view: View, parameter: Parameter, values: list[float]) -> None:
     """Shares below 0 mean nothing; what is merely outside the usual is said."""
-    where = f"parameters.{parameter.name}"
+    where = ("parameters", parameter.name)
     if parameter.name in SHARES:
         for value in sorted(value for value in values if not 0 <= value <= 1)[:1]:
             if value < 0:
@@ -123,4 +123,4 @@ def _filters(view: View, settings: list[tuple[str, Setting]]) -> None:
             if tensor_names and not any(text in tensor for tensor in tensor_names):
                 near = suggestion(text, words)
                 remedy = near if near.startswith("Did") else "Use part of a tensor's name, such as self_attn or mlp."
-                view.note(f"parameters.{name}", f"no tensor has {text!r} in its name.", remedy)
+                view.note(("parameters", name), f"no tensor has {text!r} in its name.", remedy)

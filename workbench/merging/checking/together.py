@@ -17,13 +17,14 @@ def together(view: View, info: MethodInfo) -> None:
         _della(view, info)
     if "density" in names and info.name.startswith(WHOLE_BY_DEFAULT) and _all_whole(view, info):
         view.note(
-            "parameters.density", f"it is 1, so nothing is dropped and {info.name} hardly differs from plain sums.",
+            ("parameters", "density"),
+            f"it is 1, so nothing is dropped and {info.name} hardly differs from plain sums.",
             "Papers use 0.2 (TIES), 0.1 to 0.5 (DARE), 0.3 to 0.9 (DELLA, Breadcrumbs).",
         )  # fmt: skip
     norm = "normalize" if info.name == "linear" else "normalize_weights" if info.name == "multislerp" else ""
     if norm and any(abs(total) < 1e-9 for total in _sums(view, info, norm)):
         view.problems.add(
-            "parameters.weight",
+            ("parameters", "weight"),
             "the weights add up to 0, by which they are divided.",
             f"Change them, or set {norm}: false.",
         )
@@ -53,7 +54,7 @@ def _della(view: View, info: MethodInfo) -> None:
         margin = epsilon.get((label, model, tensor, position), margins.get((label, model), 0.0))
         if 0 < value < 1 and not margin < min(value, 1 - value):
             view.problems.add(
-                "parameters.epsilon", f"density ± epsilon leaves 0 to 1: {value:g} ± {margin:g} for {model!r}.",
+                ("parameters", "epsilon"), f"density ± epsilon leaves 0 to 1: {value:g} ± {margin:g} for {model!r}.",
                 f"With this density epsilon must be below {min(value, 1 - value):g}.",
             )  # fmt: skip
             return

@@ -97,7 +97,7 @@ def padding(view: View) -> None:
     multiple = next((n for n in (64, 32, 16, 8) if before % n == 0), 64)
     if rows % multiple:
         view.note(
-            "tokenizer.pad_to_multiple_of",
+            ("tokenizer", "pad_to_multiple_of"),
             f"the embedding goes from {before} to {rows} rows, no multiple of {multiple}: GGUF converters and "
             "tensor-parallel servers may refuse it.",
             f"Set pad_to_multiple_of: {multiple}.",

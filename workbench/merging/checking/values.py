@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from workbench.core.errors import SettingPath
 from workbench.merging.checking.context import MOST_LAYERS, View
 from workbench.merging.parameters import MethodInfo, Parameter
 from workbench.merging.recipe import Filtered, Setting
@@ -58,7 +59,7 @@ def _positions(view: View, segment: Segment, source: Input) -> list[tuple[str, f
     return positions
 
 
-def values_of(view: View, info: MethodInfo, name: str) -> dict[tuple[str, str, str, float], Any]:
+def values_of(view: View, info: MethodInfo, name: str) -> dict[tuple[SettingPath, str, str, float], Any]:
     """Values by (segment, model, tensor, position); the default where none is given."""
     parameter = info.parameter(name)
     values = {}
@@ -68,6 +69,6 @@ def values_of(view: View, info: MethodInfo, name: str) -> dict[tuple[str, str, s
             value = lookup(name, scopes, tensor, position, reader(parameter))  # type: ignore[arg-type]
         except ValueError:
             continue
-        key = segment.label, source.model if source else "", tensor, position
+        key = segment.path, source.model if source else "", tensor, position
         values[key] = parameter.default if value is None else value  # type: ignore[union-attr]
     return values

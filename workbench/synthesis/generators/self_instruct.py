@@ -51,10 +51,12 @@ class SelfInstruct(Maker):
     def check(self, home: Home, seeds: list[Seed], problems: Problems) -> None:
         least = self.examples - self.made_examples
         if least < 1:
-            problems.add("maker.made_examples", "leaves no room for a seed.", "Show more examples, or fewer made ones.")
+            problems.add(
+                ("maker", "made_examples"), "leaves no room for a seed.", "Show more examples, or fewer made ones."
+            )
         elif len(seeds) < least:
             remedy = f"Show {len(seeds)} examples, or choose a larger dataset."
-            problems.add("maker.examples", f"the dataset has only {len(seeds)} prompts to show.", remedy)
+            problems.add(("maker", "examples"), f"the dataset has only {len(seeds)} prompts to show.", remedy)
 
     def seeds_wanted(self, limit: int) -> int:
         return 10**9  # all of them: more seeds, more diverse tasks

@@ -124,7 +124,7 @@ class MakeData(Job):
         """An endpoint is given what the protocol has; nothing is left out unsaid."""
         for name, off in (("top_k", 0), ("repetition_penalty", 1.0)):
             if getattr(self.decoding, name) != off:
-                problems.add(f"decoding.{name}", "an endpoint does not take it.", f"Set it to {off:g}.")
+                problems.add(("decoding", name), "an endpoint does not take it.", f"Set it to {off:g}.")
 
     def run(self, ctx: JobContext) -> dict[str, Any]:
         log = MakingLog(ctx.folder / NAME)

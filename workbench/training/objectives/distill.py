@@ -4,7 +4,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from workbench.core.errors import UserError
+from workbench.core.errors import UserError, concerning
 from workbench.core.home import Home
 from workbench.core.lineage import read_manifest
 from workbench.ensembles.shelf import vocabulary
@@ -38,19 +38,20 @@ class Distill(Sft):
         if not name:
             raise UserError(
                 f"{student.name!r} was not pruned from a model.", "Choose the teacher to learn from.",
-                "objective.teacher",
+                ("objective", "teacher"),
             )  # fmt: skip
-        teacher = usable(home, name, "objective.teacher")
+        with concerning(("objective", "teacher")):
+            teacher = usable(home, name)
         if name == student.name:
             raise UserError(
                 "It would be its own teacher.", "Choose a larger model, or the one it was pruned from.",
-                "objective.teacher",
+                ("objective", "teacher"),
             )  # fmt: skip
         if vocabulary(teacher.home_of_template) != vocabulary(student.home_of_template):
             raise UserError(
                 f"{name!r} and {student.name!r} have different vocabularies, so their probabilities do not line up.",
                 "Choose a teacher of the same family.",
-                "objective.teacher",
+                ("objective", "teacher"),
             )
         return {"teacher": teacher}
 

@@ -66,7 +66,7 @@ class Lora(AdapterTuner):
             if "lora_dropout" in str(error):  # PEFT: "ParamWrapper does not work with lora_dropout != 0."
                 raise UserError(
                     "Experts that are held as one parameter take no dropout.",
-                    "Set it to 0, or choose attention as targets.", "tuner.dropout",
+                    "Set it to 0, or choose attention as targets.", ("tuner", "dropout"),
                 ) from None  # fmt: skip
             raise
 

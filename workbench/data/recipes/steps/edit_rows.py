@@ -30,7 +30,7 @@ class EditRows(Step):
                 try:
                     check(kind, row)
                 except UserError as error:
-                    problems.add(name, error.message, error.remedy)
+                    problems.add((name, *error.path), error.message, error.remedy)
 
     def apply(self, rows: Rows, work: StepWork) -> Outcome:
         places = {int(row_id): index for index, row_id in enumerate(rows.ids)}

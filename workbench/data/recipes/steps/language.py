@@ -44,7 +44,7 @@ class Language(Step):
         for index, code in enumerate(self.languages):
             if not is_language_code(code):
                 problems.add(
-                    f"languages.{index}", f"{code!r} is no language this model knows.", "Use codes as en, de, zh."
+                    ("languages", index), f"{code!r} is no language this model knows.", "Use codes as en, de, zh."
                 )
 
     def apply(self, rows: Rows, work: StepWork) -> Outcome:

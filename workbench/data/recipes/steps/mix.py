@@ -51,7 +51,7 @@ class Mix(Step):
             try:
                 _check_kind(home, name, kind)
             except UserError as error:
-                problems.add(f"others.{name}", error.message, error.remedy)
+                problems.add(("others", name), error.message, error.remedy)
 
     def datasets(self) -> list[str]:
         return list(self.others)

@@ -45,7 +45,7 @@ class Pattern(Step):
         for index, pattern in enumerate(self.patterns):
             fault = compiled_problem(self._full(pattern), self.replacement)
             if fault:
-                problems.add(f"patterns.{index}", f"{pattern!r} {fault}", "RE2 has no lookaround or back-references.")
+                problems.add(("patterns", index), f"{pattern!r} {fault}", "RE2 has no lookaround or back-references.")
 
     def apply(self, rows: Rows, work: StepWork) -> Outcome:
         matched_rows = scan(rows, self.part, work, self.title, self._find)

@@ -58,7 +58,7 @@ class Pii(Step):
         for name, pattern in self.own.items():
             fault = compiled_problem(pattern)
             if fault:
-                problems.add(f"own.{name}", f"{pattern!r} {fault}", "RE2 has no lookaround or back-references.")
+                problems.add(("own", name), f"{pattern!r} {fault}", "RE2 has no lookaround or back-references.")
 
     def apply(self, rows: Rows, work: StepWork) -> Outcome:
         counts: Counter[str] = Counter()

@@ -47,7 +47,7 @@ class RowWeights(Step):
         if self.by == "length":
             for words in self.weights:
                 if not (words.isascii() and words.isdigit()):
-                    problems.add(f"weights.{words}", f"{words!r} is no number of words.", "Write 100: 2.")
+                    problems.add(("weights", words), f"{words!r} is no number of words.", "Write 100: 2.")
 
     def apply(self, rows: Rows, work: StepWork) -> Outcome:
         outcome = Outcome()

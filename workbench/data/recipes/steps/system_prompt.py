@@ -41,7 +41,7 @@ class SystemPrompt(Step):
             problems.add("texts", "there is no system prompt.", "Write at least one.")
         for index, text in enumerate(self.texts):
             if self.action != "remove" and not text.strip():
-                problems.add(f"texts.{index}", "is empty.", "Write the system prompt, or leave it out.")
+                problems.add(("texts", index), "is empty.", "Write the system prompt, or leave it out.")
 
     def apply(self, rows: Rows, work: StepWork) -> Outcome:
         outcome = Outcome()
