@@ -1,9 +1,11 @@
 """The page: how soon it is seen, and what a live plot of 20,000 points costs the server."""
 
+import json
 import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import urllib.request
@@ -13,25 +15,27 @@ from typing import Any
 
 import gradio as gr
 import psutil
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, Request, sync_playwright
 
 from tests.bench._common import ROOT
+from tests.browser.driving import choose, fill, tab
 from tests.toys import toy_home
 from workbench.core.home import Home
 from workbench.jobs.events import EventLog
 from workbench.jobs.job import JOBS
 from workbench.jobs.queue import Queue
 
-PORT, POINTS, SECONDS = 7899, 20_000, 15
+PORT, POINTS, SECONDS, TOKENS = 7899, 20_000, 15, 2000
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 
 
 def measure() -> Iterator[tuple[Any, ...]]:
-    """Seconds until the tabs are seen in a fresh browser, and how many times an empty page's that is; percent of a core
-    the server uses with nobody looking and with a live plot; zoom kept (0 = yes)."""
-    import tempfile
-
+    """Seconds until the tabs are seen in a fresh browser, and how many times an empty page's that is; scripts of ours
+    that the first tab takes; what a streamed answer of 2,000 tokens costs, in answers' bodies and with their headers;
+    percent of a core the server uses with nobody looking and with a live plot; zoom kept (0 = yes)."""
     home = toy_home(Path(tempfile.mkdtemp(prefix="llm-workbench-bench-")))
+    config = home.models / "toy" / "config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"max_position_embeddings": 2 * TOKENS}))
     environment = {**os.environ, "WORKBENCH_HOME": str(home.root), "WORKBENCH_PORT": str(PORT)}
     server = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
     try:
@@ -42,6 +46,10 @@ def measure() -> Iterator[tuple[Any, ...]]:
             ours, bare = _beside_an_empty_page(playwright)
             yield "page_seconds_cold", ours, 1.5, "s"
             yield "page_cold_over_empty_gradio_page", ours / bare, 2.0, ""
+            yield "script_kilobytes_of_the_first_tab", _scripts(playwright), 700.0, "kB"
+            bodies, whole = _answer(playwright)
+            yield "streamed_answer_of_2000_tokens", bodies, 100.0, "kB"
+            yield "streamed_answer_with_headers", whole, None, "kB"
             cpu, lost = _live(playwright, home, server.pid)
             yield "live_plot_server_cpu_percent", cpu, 5.0, "%"
             yield "live_plot_zoom_lost", float(lost), 0.0, ""
@@ -93,6 +101,41 @@ def _cold(playwright: Any, port: int) -> float:
     return seconds
 
 
+def _scripts(playwright: Any) -> float:
+    """Kilobytes of our scripts, unpacked, until the first tab stands in a fresh browser."""
+    browser = _browser(playwright)
+    page = browser.new_page(viewport={"width": 1366, "height": 768})
+    page.goto(f"http://127.0.0.1:{PORT}/", wait_until="networkidle")
+    page.wait_for_function("document.documentElement.dataset.shelfMark")
+    ours = "performance.getEntriesByType('resource').filter(entry => entry.name.includes('/scripts/'))"
+    size: int = page.evaluate(f"{ours}.reduce((sum, entry) => sum + entry.decodedBodySize, 0)")
+    browser.close()
+    return size / 1e3
+
+
+def _answer(playwright: Any) -> tuple[float, float]:
+    """Kilobytes the page is sent while a model writes 2,000 tokens: bodies alone, and with their headers."""
+    browser = _browser(playwright)
+    page = browser.new_page(viewport={"width": 1366, "height": 768})
+    page.goto(f"http://127.0.0.1:{PORT}/")
+    tab(page, "Compare")
+    choose(page, "#compare-models", "toy")
+    fill(page, "Max new tokens", str(TOKENS))
+    fill(page, "Temperature", "0.01")  # an untrained model goes on with its likeliest token and never ends by itself
+    page.locator("#chat-message textarea").fill("Hello")
+    polls: list[Request] = []
+    page.on("requestfinished", lambda request: polls.append(request) if '"poll"' in (request.post_data or "") else None)
+    page.locator("#chat-message textarea").press("Enter")
+    page.locator('.wb-pane[data-state="done"]').wait_for(timeout=300_000)
+    stats = page.locator(".wb-msg-foot").last.inner_text()
+    if not stats.startswith(f"{TOKENS} tokens"):
+        raise RuntimeError(f"the answer ended early: {stats}")
+    sizes = [request.sizes() for request in polls]
+    browser.close()
+    bodies = sum(size["responseBodySize"] for size in sizes)
+    return bodies / 1e3, (bodies + sum(size["responseHeadersSize"] for size in sizes)) / 1e3
+
+
 def _live(playwright: Any, home: Home, pid: int) -> tuple[float, bool]:
     """A job that this process pretends to run, one point a second, watched in the Jobs tab."""
     queue = Queue(home)
@@ -118,8 +161,6 @@ def _live(playwright: Any, home: Home, pid: int) -> tuple[float, bool]:
 
 
 def _fill(events: EventLog) -> None:
-    import json
-
     with events.path.open("a") as file:
         for step in range(1, POINTS + 1):
             loss = 3 / (1 + step / 2000) + 0.1 * ((step * 7919) % 13) / 13
