@@ -26,12 +26,14 @@ NOTHING_BUT_ITSELF = b"default-src 'none'; frame-ancestors 'none'; base-uri 'non
 def page_policy(nonce: str, ancestors: str) -> bytes:
     """The Content-Security-Policy of the page.
 
-    Gradio compiles the functions of events and components from text ('unsafe-eval') and sets style attributes; script
-    tags of its template carry the nonce, and our own early script, which Gradio inserts, goes by its hash. Nothing
-    else runs: no handler in an attribute, no address outside.
+    Gradio compiles the functions of events and components from text ('unsafe-eval') and sets style attributes; nothing
+    of ours does. Script tags of its template carry the nonce, our early script, which Gradio inserts, goes by its hash,
+    and what these load or import runs ('strict-dynamic'). Nothing else does: no handler in an attribute, no address
+    outside, and no file of this server that markup names, such as an uploaded one ('self' is for browsers that do not
+    know 'strict-dynamic'; the others pass it over).
     """
     return (
-        f"default-src 'none'; script-src 'self' 'nonce-{nonce}' '{_EARLY}' 'unsafe-eval'; "
+        f"default-src 'none'; script-src 'self' 'nonce-{nonce}' '{_EARLY}' 'strict-dynamic' 'unsafe-eval'; "
         "style-src 'self' 'unsafe-inline'; "
         "img-src 'self' data: blob:; font-src 'self' data:; media-src 'self' blob:; connect-src 'self'; "
         "worker-src 'self' blob:; manifest-src 'self'; base-uri 'self'; form-action 'self'; "
