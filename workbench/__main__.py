@@ -8,6 +8,7 @@ from workbench.cli.program import UsageError, named_home, parse
 from workbench.cli.screen import quiet
 from workbench.cli.shared import OptionsError
 from workbench.core.errors import UserError
+from workbench.core.logs import configure_logging
 from workbench.core.plugins import left_out, load_plugins
 from workbench.core.settings import variable_of
 
@@ -32,6 +33,7 @@ def main(argv: list[str] | None = None) -> int:
         return 0
     log_needed = False
     with quiet(call.verbose) as screen:
+        configure_logging()
         try:
             call.run()
         except (KeyboardInterrupt, EOFError):

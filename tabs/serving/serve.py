@@ -1,6 +1,7 @@
 """Serving the page: where, for whom, and with which runner and chats behind it."""
 
 import contextlib
+import logging
 import os
 from collections.abc import Callable
 
@@ -14,12 +15,15 @@ from tabs.shell.context import Context
 from tabs.shell.kit import static_paths
 from workbench.chat.service import ChatService
 from workbench.core.home import Home
+from workbench.core.logs import configure_logging
 from workbench.core.paths import PathGate
 from workbench.core.settings import Settings, unknown_variables
 from workbench.core.uploads import upload_folder
 from workbench.jobs.job import Job
 from workbench.jobs.queue import Queue
 from workbench.jobs.runner import Runner
+
+log = logging.getLogger(__name__)
 
 IDLE = 0.02
 """Seconds between looks of Gradio's queue when it is empty. It looks a thousand times a second by default (20 times on
@@ -48,6 +52,7 @@ def serve(compose: Callable[[Context], gr.Blocks]) -> None:
 
     Raises `UserError` when the port is taken. Jobs under way outlive this process.
     """
+    configure_logging()
     home, serving = Home.default(), Serving.configured()
     listening = bound_socket(serving.host, serving.port)
     uploads = upload_folder(home)
@@ -73,7 +78,7 @@ def serve(compose: Callable[[Context], gr.Blocks]) -> None:
 def announce(serving: Serving, home: Home) -> None:
     """Says where the page is, how to log in and under which names it can be reached."""
     for sentence in unknown_variables():
-        print(f"warning: {sentence}", flush=True)
+        log.warning("%s", sentence)
     if serving.password and not Settings.current().password:
         print(f"Login: {USER} / {serving.password}   (WORKBENCH_PASSWORD sets another)", flush=True)
     if not serving.is_private and not serving.hosts:

@@ -61,8 +61,6 @@ class _Server(uvicorn.Server):
 
 def run(app: ASGIApp, listening: socket.socket, started: Callable[[], None]) -> None:
     """Serves until interrupted; `started` is called when requests are answered."""
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s: %(message)s")
-    logging.getLogger("workbench").setLevel(logging.INFO)
     config = uvicorn.Config(app, log_level="warning", server_header=False, timeout_graceful_shutdown=SHUTDOWN_SECONDS)
     server = _Server(config)
     started()

@@ -195,7 +195,6 @@ def shown(error: BaseException) -> gr.Error:
 def guarded(function: Callable[..., Any]) -> Callable[..., Any]:
     """Wraps a callback so that every error of the engine reaches the person as a message with a remedy."""
     import functools
-    import traceback
 
     @functools.wraps(function)
     def call(*values: Any) -> Any:
@@ -205,7 +204,7 @@ def guarded(function: Callable[..., Any]) -> Callable[..., Any]:
             raise
         except Exception as error:
             if not isinstance(error, UserError):
-                traceback.print_exc()
+                log.exception("an action of the page failed")
             raise shown(error) from None
 
     return call

@@ -4,17 +4,20 @@ Speaks JSON lines: requests on standard input, events on standard output.
 """
 
 import json
+import logging
 import os
 import queue
 import sys
 import threading
-import traceback
 from dataclasses import dataclass
 from typing import Any
 
 from workbench.core.errors import UserError, explain
 from workbench.core.home import Home
+from workbench.core.logs import configure_logging
 from workbench.inference.decoding import Decoding
+
+log = logging.getLogger("workbench.chat.worker")  # it runs as __main__
 
 
 @dataclass
@@ -104,7 +107,7 @@ class Worker:
 
     def _fail(self, chat: str, pane: int, error: BaseException) -> None:
         if not isinstance(error, UserError):
-            traceback.print_exception(error)
+            log.error("an answer failed", exc_info=error)
         explained = explain(error, "cache/chat.log in the workbench's folder has the whole story.")
         self.say(event="error", chat=chat, pane=pane, error=explained.message, remedy=explained.remedy)
 
@@ -113,6 +116,7 @@ def main() -> None:
     """Answers the requests that come as JSON lines on standard input, until it ends."""
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what libraries print must not mix with the events
+    configure_logging()
     worker = Worker(Home.default(), out)
 
     def listen() -> None:

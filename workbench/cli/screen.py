@@ -84,7 +84,9 @@ def logged(log: Path) -> Iterator[TextIO]:
             stack.enter_context(_followed(log))
         stack.enter_context(_redirected(log, OUT, ERR))
         if out is sys.stdout:  # something else stands in for it, and would show what libraries print
-            stack.enter_context(contextlib.redirect_stdout(stack.enter_context(log.open("a", encoding="utf-8"))))
+            shown = stack.enter_context(log.open("a", encoding="utf-8", buffering=1))
+            stack.enter_context(contextlib.redirect_stdout(shown))
+            stack.enter_context(contextlib.redirect_stderr(shown))
         yield out
 
 

@@ -5,6 +5,7 @@ What they write, the format compressed-tensors, is loaded by this environment ag
 
 import importlib.util
 import json
+import logging
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -17,6 +18,8 @@ from workbench.core.errors import Problems, UserError
 from workbench.core.home import Home, write_text
 from workbench.data.recipes.importing import SAMPLES
 from workbench.models.shelf import Resolved
+
+log = logging.getLogger(__name__)
 
 LLM_COMPRESSOR = Environment(
     "llm-compressor",
@@ -120,7 +123,7 @@ class Calibrated(Quantizer):
 
     def _carry_out(self, work: Work, python: Path, spec: Path) -> None:
         def hear(line: str) -> None:
-            print(line, flush=True)
+            log.info("%s", line)
             if line.startswith("PROGRESS "):
                 _, completed, total, text = line.split(" ", 3)
                 work.tell(float(completed), float(total), text)

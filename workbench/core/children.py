@@ -9,6 +9,7 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Literal, get_args
 
+from workbench.core.logs import JOB_VARIABLE, current_job
 from workbench.core.settings import variable_of
 from workbench.core.telemetry import TELEMETRY_OFF
 
@@ -53,7 +54,8 @@ def withheld(needs: Collection[Credential] = (), environment: Mapping[str, str] 
 def child_environment(
     *needs: Credential, only: Collection[str] | None = None, extra: Mapping[str, str] | None = None
 ) -> dict[str, str]:
-    """The environment for every child process: this one's, without telemetry and credentials but those it `needs`.
+    """The environment for every child process: this one's, without telemetry and credentials but those it `needs`,
+    and with the id of the job that is worked on, for its log lines.
 
     only: the names to pass on at all. extra: variables set besides. Raises `ValueError` for an unknown need.
     """
@@ -69,4 +71,6 @@ def child_environment(
         passed["HF_HUB_DISABLE_IMPLICIT_TOKEN"] = "1"  # noqa: S105 -- nor the one in the user's own folder
     if only is None and LABELS_URL in left_out:
         passed[LABELS_URL] = WITHHELD  # is no address: with none at all, the home's own labels would be taken instead
+    if job := current_job():
+        passed[JOB_VARIABLE] = job
     return {**passed, **TELEMETRY_OFF, **(extra or {})}

@@ -2,10 +2,10 @@
 
 import contextlib
 import hashlib
+import logging
 import os
 import re
 import shutil
-import sys
 import uuid
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
@@ -20,16 +20,14 @@ from workbench.core.home_upgrade import upgrade_home
 from workbench.core.process import identity
 from workbench.core.settings import Settings
 
+log = logging.getLogger(__name__)
+
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 PARTIAL = ".partial-"
 OLD = ".old-"
 OWNED = re.compile(
     rf"(?:{re.escape(PARTIAL)}|{re.escape(OLD)})(?P<name>.+)-(?P<pid>\d{{1,9}})(?:\.(?P<token>[0-9a-f]*))?-[0-9a-f]+"
 )
-
-
-def _print_error(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
 
 
 @dataclass(frozen=True)
@@ -39,12 +37,12 @@ class Home:
     root: Path
 
     @classmethod
-    def default(cls, say: Callable[[str], None] = _print_error) -> "Home":
+    def default(cls, say: Callable[[str], None] = log.warning) -> "Home":
         """The home the operator's settings name; made if missing."""
         return cls.at(Settings.current().home, say)
 
     @classmethod
-    def at(cls, root: str | Path, say: Callable[[str], None] = _print_error) -> "Home":
+    def at(cls, root: str | Path, say: Callable[[str], None] = log.warning) -> "Home":
         """The home in that folder, made if missing, and upgraded if an older version wrote it, which `say` is told.
 
         Raises `UserError` when it cannot be written, or a newer version wrote it.

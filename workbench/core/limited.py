@@ -8,11 +8,11 @@ more than the files it read: its outcome may hold plain values and records of th
 import dataclasses
 import importlib
 import io
+import logging
 import os
 import pickle
 import subprocess
 import sys
-import traceback
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -21,8 +21,11 @@ from pydantic import BaseModel
 from workbench.core.assets import ROOT
 from workbench.core.children import child_environment
 from workbench.core.errors import SEE_LOG, SettingPath, UserError, explain
+from workbench.core.logs import configure_logging
 from workbench.core.plugins import PLUGIN_SETTINGS, is_plugin_module, load_plugins
 from workbench.core.settings import variable_of
+
+log = logging.getLogger("workbench.core.limited")  # it runs as __main__
 
 Result = TypeVar("Result")
 MEMORY_BYTES = 3 * 1024**3  # what the process itself holds; files it maps do not count
@@ -43,7 +46,8 @@ def call(function: Callable[..., Result], *arguments: Any, seconds: float = SECO
 
     Raises the `UserError` that it raises, and `UserError` when it takes too much memory or time or dies.
     """
-    asked = pickle.dumps((function.__module__, function.__qualname__, arguments))
+    function_name = function.__module__, function.__qualname__
+    asked = pickle.dumps((*function_name, arguments))
     try:
         process = subprocess.run(
             [sys.executable, "-m", "workbench.core.limited"], input=asked, capture_output=True, check=False, cwd=ROOT,
@@ -59,7 +63,7 @@ def call(function: Callable[..., Result], *arguments: Any, seconds: float = SECO
     if error:
         message, remedy, path = error
         if remedy == SEE_LOG:
-            print(process.stderr.decode("utf-8", "replace"), end="", file=sys.stderr, flush=True)
+            log.error("%s.%s failed:\n%s", *function_name, process.stderr.decode("utf-8", "replace"))
         raise UserError(message, remedy, path)
     return result  # type: ignore[no-any-return]
 
@@ -97,6 +101,7 @@ def main() -> None:
     """Carries out the one call."""
     answer = sys.stdout.buffer
     sys.stdout = sys.stderr  # what libraries print must not get between
+    configure_logging()
     bound_memory()
     load_plugins()  # whose classes may be among the arguments
     module, name, arguments = pickle.load(sys.stdin.buffer)  # noqa: S301 -- the parent's own call
@@ -108,7 +113,7 @@ def main() -> None:
         error = ("Reading it takes more memory than it may.", "Divide it into smaller files.", ("source",))
     except Exception as raised:
         if not isinstance(raised, UserError):
-            traceback.print_exc()
+            log.exception("the call failed")
         explained = explain(raised, SEE_LOG)
         error = (explained.message, explained.remedy, explained.path)
     answer.write(pickle.dumps((result, error)))

@@ -5,6 +5,7 @@ The type is the one most weights have (BF16, F16 or F32), so nothing is lost bef
 
 import contextlib
 import json
+import logging
 import re
 import subprocess
 import sys
@@ -27,6 +28,8 @@ from workbench.models.chat_tokens import end_of_turn, stop_ids
 from workbench.models.shelf import Resolved
 from workbench.rendering.templates import get_template
 from workbench.rendering.tokenizer import Tokenizer
+
+log = logging.getLogger(__name__)
 
 RUNNER = Path(__file__).with_name("_convert.py")
 PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT", "OMP_NUM_THREADS", "LANG")
@@ -182,10 +185,10 @@ def _size(path: Path) -> int:
 
 
 def _run(request: dict[str, Any], tell: Callable[[], None], stop: Callable[[], None], name: str) -> None:
-    with tempfile.TemporaryDirectory(prefix="gguf-") as empty, tempfile.TemporaryFile("w+") as log:
+    with tempfile.TemporaryDirectory(prefix="gguf-") as empty, tempfile.TemporaryFile("w+") as output:
         offline = {"HF_HUB_OFFLINE": "1", "HF_HOME": empty, "HOME": empty, "TMPDIR": empty, "CUDA_VISIBLE_DEVICES": ""}
         process = subprocess.Popen(
-            [sys.executable, "-I", "-B", str(RUNNER)], stdin=subprocess.PIPE, stdout=log, stderr=log, text=True,
+            [sys.executable, "-I", "-B", str(RUNNER)], stdin=subprocess.PIPE, stdout=output, stderr=output, text=True,
             env=child_environment(only=PASSED_ON, extra=offline), cwd=empty, start_new_session=True,
         )  # fmt: skip
         try:
@@ -199,8 +202,8 @@ def _run(request: dict[str, Any], tell: Callable[[], None], stop: Callable[[], N
         finally:
             process.kill()
             process.wait()
-        log.seek(0)
-        said = log.read()
-    print(said[-20_000:], flush=True)
+        output.seek(0)
+        said = output.read()
+    log.info("the converter says:\n%s", said[-20_000:])
     if process.returncode:
         raise converter_refusal(said, process.returncode, name)

@@ -4,6 +4,7 @@ llama.cpp runs in a process of its own (`_tokenize.py`): a file it cannot digest
 """
 
 import json
+import logging
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,8 @@ from workbench.gguf.llama_errors import ELSEWHERE, opening_refusal
 from workbench.models.chat_tokens import sample_chats
 from workbench.rendering.templates import get_template
 from workbench.rendering.tokenizer import Tokenizer
+
+log = logging.getLogger(__name__)
 
 RUNNER = Path(__file__).with_name("_tokenize.py")
 SECONDS = 300
@@ -42,7 +45,7 @@ def tokenize(path: Path, texts: list[str], made_of: str = "") -> list[list[int]]
     )  # fmt: skip
     lines = [line for line in completed.stdout.splitlines() if line.startswith('{"ids"')]
     if completed.returncode or not lines:
-        print(completed.stderr[-5000:], flush=True)
+        log.error("llama.cpp says:\n%s", completed.stderr[-5000:])
         reason = opening_refusal(completed.stderr)
         if made_of:
             raise UserError(f"llama.cpp cannot open the GGUF made of {made_of}: {reason}.", ELSEWHERE, "model")

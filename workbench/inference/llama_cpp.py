@@ -8,7 +8,7 @@ process with it.
 
 import ctypes
 import functools
-import sys
+import logging
 import weakref
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -22,6 +22,8 @@ from workbench.core.errors import UserError
 from workbench.gguf.library import library_path
 from workbench.gguf.llama_errors import opening_refusal
 from workbench.inference.cpu_budget import Spare
+
+log = logging.getLogger(__name__)
 
 INSTALL = "Install what requirements.txt names: it holds the version of xllamacpp that is known to work."
 # llama_context_params begins with: n_ctx, n_batch, n_ubatch, n_seq_max, two more, n_outputs_max, n_threads,
@@ -105,10 +107,11 @@ def _listen(level: int, text: bytes, _: Any, before: list[int] = [0]) -> None:  
     level = before[0] if level == CONTINUED else level
     before[0] = level
     if level in (WARNING, ERROR):
-        words = text.decode("utf-8", "replace")
-        print(words, end="", file=sys.stderr, flush=True)
-        if level == ERROR and words.strip():
-            _last_errors.append(words.strip())
+        words = text.decode("utf-8", "replace").strip()
+        if words:
+            log.log(logging.ERROR if level == ERROR else logging.WARNING, "%s", words)
+        if level == ERROR and words:
+            _last_errors.append(words)
 
 
 _LISTEN = _Log(_listen)  # kept for as long as the library may call it

@@ -1,6 +1,7 @@
 """A job: a spec that does work in a process of its own, and the context it works in."""
 
 import importlib
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,8 @@ from workbench.core.home import Home
 from workbench.core.registry import Method, Registry
 from workbench.jobs.events import EventLog
 from workbench.jobs.page import JobPage
+
+log = logging.getLogger(__name__)
 
 STOP_FILE = "stop"
 
@@ -52,7 +55,7 @@ class JobContext:
 
     def note(self, text: str) -> None:
         self.events.append("note", text=text)
-        print(text, flush=True)
+        log.info("%s", text)
         if self._echo:
             self._echo(text)
 

@@ -5,6 +5,7 @@ One runner works per home, held by a lock that dies with its process.
 """
 
 import contextlib
+import logging
 import os
 import select
 import subprocess
@@ -20,12 +21,15 @@ from workbench.core.children import Credential, child_environment, withheld
 from workbench.core.errors import SEE_LOG, explain
 from workbench.core.hardware import cores
 from workbench.core.home import Home, remove_stale
+from workbench.core.logs import logged_job
 from workbench.core.settings import Settings, variable_of
 from workbench.core.uploads import sweep_uploads
 from workbench.jobs.events import EventLog
 from workbench.jobs.queue import AFTER_DEATH, DIED, LOG_FILE, Queue
 from workbench.jobs.view import JobRecord
 from workbench.jobs.worker import ALREADY_TAKEN
+
+log = logging.getLogger(__name__)
 
 LOCK_FILE = ".runner.lock"
 TICK = 0.2
@@ -105,9 +109,9 @@ class Runner:
                 self._halt.wait(2)
 
     def _say(self, text: str) -> None:
-        """Prints what is wrong, once for as long as it stays the same."""
+        """Logs what is wrong, once for as long as it stays the same."""
         if text != self._said:
-            print(f"runner: {text}", file=sys.stderr, flush=True)
+            log.warning("%s", text)
         self._said = text
 
     def _is_mine(self) -> bool:
@@ -150,6 +154,8 @@ class Runner:
             if child.poll() is None:
                 continue
             del self._children[job_id]
+            with logged_job(job_id):
+                log.info("its process has ended with exit code %d", child.returncode)
             if child.stdout:  # it was a spare and said 'ready'
                 child.stdout.close()
             view = next((view for view in views if view.id == job_id), None)
@@ -166,7 +172,8 @@ class Runner:
             EventLog(view.folder / "events.jsonl").status(status, error=error, remedy=remedy)
         except OSError as problem:
             self._tell_again[view.id] = time.monotonic() + TELL_AGAIN_SECONDS
-            self._say(f"{view.id} cannot be marked as {status}: {explain(problem)}")
+            with logged_job(view.id):
+                self._say(f"cannot be marked as {status}: {explain(problem)}")
         view.refresh()
 
     def _start_next(self, views: list[JobRecord]) -> None:
@@ -183,6 +190,12 @@ class Runner:
                 room[view.job.uses_device] -= 1
 
     def _launch(self, view: JobRecord) -> None:
+        with logged_job(view.id):
+            self._children[view.id] = self._started(view)
+            log.info("starts in process %d", self._children[view.id].pid)
+
+    def _started(self, view: JobRecord) -> subprocess.Popen[str]:
+        """The process of a job: the spare one if it may have the job, else a new one."""
         self._turns[view.id] = view.state.turn
         needs = view.job.credentials() if view.job else ()
         # the spare was started without credentials, before anybody knew what for
@@ -194,11 +207,10 @@ class Runner:
                 spare.stdin.flush()
                 spare.stdin.close()
                 self._spare = None
-                self._children[view.id] = spare
-                return
+                return spare
             except OSError:
                 self._drop_spare()
-        self._children[view.id] = _spawn(self.home, str(view.folder), needs)
+        return _spawn(self.home, str(view.folder), needs)
 
     def _drop_spare(self) -> None:
         spare, self._spare = self._spare, None

@@ -6,11 +6,11 @@ on standard input; the end of standard input (its server died) ends it.
 """
 
 import contextlib
+import logging
 import os
 import signal
 import sys
 import time
-import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,10 +19,13 @@ import filelock
 
 from workbench.core.errors import SEE_LOG, UserError, explain
 from workbench.core.home import Home
+from workbench.core.logs import JOB_VARIABLE, configure_logging, logged_job
 from workbench.core.plugins import left_out
 from workbench.jobs.events import EventLog, JobState
 from workbench.jobs.job import JOBS, Job, JobContext, JobStopped
 from workbench.jobs.job_file import read_job
+
+log = logging.getLogger("workbench.jobs.worker")  # it runs as __main__
 
 ALREADY_TAKEN = 3
 PATIENCE_SECONDS = 3600.0
@@ -31,6 +34,11 @@ DEVICE_POLL_SECONDS = 0.25  # how often a job that waits for the device looks wh
 
 def execute_job(home: Home, folder: Path, echo: Callable[[str], None] | None = None) -> str:
     """Runs the job in `folder` in this process and records how it ended; returns the final status."""
+    with logged_job(folder.name):
+        return _executed(home, folder, echo)
+
+
+def _executed(home: Home, folder: Path, echo: Callable[[str], None] | None) -> str:
     mine = filelock.FileLock(folder / ".lock")
     try:
         mine.acquire(timeout=0)
@@ -60,10 +68,8 @@ def execute_job(home: Home, folder: Path, echo: Callable[[str], None] | None = N
 
 
 def _record_failure(events: EventLog, error: BaseException) -> str:
-    if not isinstance(error, UserError):
-        traceback.print_exc()
     known = UserError("Interrupted.", "Resume it.") if isinstance(error, KeyboardInterrupt) else explain(error, SEE_LOG)
-    print(f"\n{known}", file=sys.stderr, flush=True)
+    log.error("%s", known, exc_info=None if isinstance(error, UserError) else error)
     return _record(events, "failed", error=known.message, remedy=known.remedy, path=list(known.path))
 
 
@@ -82,7 +88,7 @@ def _record(events: EventLog, status: str, **data: Any) -> str:
             if not events.path.parent.is_dir() or time.monotonic() > deadline:
                 return status
             if str(error) != said:
-                print(f"The end of this job ({status}) cannot be written yet: {explain(error)}", file=sys.stderr)
+                log.warning("the end of this job (%s) cannot be written yet: %s", status, explain(error))
             said = str(error)
             time.sleep(1)
 
@@ -171,9 +177,11 @@ def spare() -> None:
 def main(folder: Path) -> None:
     """Runs the job of this folder in this process, which ends with it."""
     _redirect(folder)
-    print(time.strftime("%Y-%m-%d %H:%M:%S"), "worker", os.getpid(), "starts", folder.name, flush=True)
+    os.environ[JOB_VARIABLE] = folder.name  # for threads, and the processes that the job starts
+    configure_logging()
+    log.info("process %d starts the job", os.getpid())
     for plugin in left_out():
-        print(f"warning: {plugin.sentence()}", flush=True)
+        log.warning("%s", plugin.sentence())
     status = execute_job(Home.at(folder.parent.parent), folder)
     sys.stdout.flush()
     sys.stderr.flush()

@@ -21,6 +21,7 @@ from workbench.core.settings import Settings, setting_detail, unknown_variables,
 READS = {
     "workbench/core/settings.py": "the settings themselves",
     "workbench/core/children.py": "passes the environment on to child processes, without what is secret",
+    "workbench/core/logs.py": "the id of the job that started this process",
     "workbench/cli/settings_listing.py": "shows whether a variable is set",
     "workbench/rendering/templates.py": "PYTHONPATH, passed on to a child that looks nowhere else",
 }

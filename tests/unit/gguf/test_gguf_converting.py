@@ -1,6 +1,7 @@
 """From a model folder to GGUF files: the toy model converted once, quantized, imported, opened by llama.cpp."""
 
 import json
+import logging
 import shutil
 import zipfile
 from pathlib import Path
@@ -223,8 +224,9 @@ ModelBase.load_hparams = staticmethod(lambda *_: {})
 
 
 def test_the_converter_is_confined(
-    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.INFO, "workbench")
     outside = tmp_path / "outside"
     with zipfile.ZipFile(tmp_path / "evil.whl", "w") as wheel:
         wheel.writestr("conversion/__init__.py", EVIL.replace("OUTSIDE", repr(str(outside))))
@@ -239,7 +241,7 @@ def test_the_converter_is_confined(
     with pytest.raises(UserError) as told:
         converting.convert(resolve(home, "toy"), tmp_path / "scratch" / "toy.gguf")
     refused = ", ".join(f"{name} refused" for name in ("connect", "lookup", "program", "shell", "write"))
-    said = capsys.readouterr().out
+    said = caplog.text
     assert f"{refused}, []" in said and '"kind": "RuntimeError"' in said
     assert "cannot write toy" in told.value.message and "RuntimeError" not in str(told.value)
     assert not outside.exists() and not list((tmp_path / "scratch").iterdir())

@@ -365,7 +365,7 @@ def test_a_worker_that_waits_for_the_device_sees_a_stop(how: str, home: Home, qu
     device = filelock.FileLock(home.jobs / ".device.lock")
     with device:
         view = queue.get(queue.submit(naps.Nap()))
-        worker = _spawn(str(view.folder))
+        worker = _spawn(home, str(view.folder))
         until(lambda: view.refresh().state.progress.get("text") == "Waiting for the device")
         asked = time.monotonic()
         if how == "by the queue":

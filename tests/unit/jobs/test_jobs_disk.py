@@ -167,15 +167,15 @@ def test_a_read_only_home_is_read_and_refuses_the_rest_with_the_reason(disk: Sma
 
 
 def test_a_runner_on_a_read_only_home_says_so_once(
-    disk: SmallDisk, queue: Queue, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    disk: SmallDisk, queue: Queue, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     queue.submit(naps.Nap())
     disk.read_only()
     runner, looks = Runner(queue.home, queue, warm=False), []
     monkeypatch.setattr(runner._halt, "wait", lambda _: len(looks) > 10 or bool(looks.append(1)))
     runner._loop()
-    said = capfd.readouterr().err
-    assert said.count("runner: ") == 1 and "The disk can only be read" in said
+    (record,) = [record for record in caplog.records if record.name == "workbench.jobs.runner"]
+    assert "The disk can only be read" in record.getMessage()
 
 
 # ---- what the system says ------------------------------------------------------------------------------------------

@@ -7,11 +7,11 @@ torch is imported for variants that need it only.
 
 import contextlib
 import json
+import logging
 import os
 import sys
 import threading
 import time
-import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,12 +23,15 @@ from workbench.compression.evaluation.quality import keep_reference, quality
 from workbench.compression.evaluation.windows import ScoredText
 from workbench.core.errors import SEE_LOG, MemoryShortage, UserError, explain
 from workbench.core.home import Home
+from workbench.core.logs import configure_logging
 from workbench.core.spec import Spec
 from workbench.inference.backend import Backend, LogitsBackend
 from workbench.models.shelf import gguf_file, model_folder, resolve
 from workbench.rendering.tokenizer import Tokenizer
 
 Tell = Callable[[float, float, str], None]
+log = logging.getLogger("workbench.compression.evaluation.child")  # it runs as __main__
+
 PIECE = 16 * 2**20
 
 
@@ -155,6 +158,7 @@ def main() -> None:
     """Measures the variant that a request on standard input names; the figures go to standard output as JSON."""
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what libraries print must not mix with what is said
+    configure_logging()
     threading.Thread(target=_die_with_parent, daemon=True).start()
     with contextlib.suppress(OSError):  # if memory runs out, this process goes and not the job
         Path("/proc/self/oom_score_adj").write_text("1000")
@@ -167,7 +171,7 @@ def main() -> None:
         request = VariantRequest.parse(json.loads(Path(sys.argv[1]).read_text("utf-8")))
         say(result=measure_variant(request, lambda completed, of, text: say(done=completed, of=of, text=text)))
     except BaseException as error:
-        traceback.print_exc()
+        log.exception("the measuring failed")
         failure = explain(error, SEE_LOG)
         say(error=failure.message, remedy=failure.remedy, memory=isinstance(failure, MemoryShortage))
     os._exit(0)
