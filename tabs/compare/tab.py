@@ -4,7 +4,7 @@ from typing import Any
 
 import gradio as gr
 
-from tabs.forms.form import Form
+from tabs.forms.form import Form, beside_fields
 from tabs.shell.context import Context, guarded
 from tabs.shell.elements import heading
 from tabs.shell.job_panel import QUIET
@@ -44,12 +44,12 @@ def build(ctx: Context) -> None:
                 clear = gr.Button("New conversation", elem_id="chat-clear")
     inputs = [grid, models, message, system, form.input]
     gr.on(
-        [send.click, message.submit], guarded(lambda *values: _send(ctx, form, *values)), inputs, message,
-        concurrency_limit=None, **QUIET,
+        [send.click, message.submit], beside_fields(lambda *values: _send(ctx, form, *values), [form]), inputs,
+        [message, form.input], concurrency_limit=None, **QUIET,
     ).success(None, None, None, js=POKE)  # fmt: skip
     again.click(
-        guarded(lambda grid, value: ctx.chats.regenerate(_chat(grid), _decoding(form, value))), [grid, form.input],
-        None, **QUIET,
+        beside_fields(lambda grid, value: ctx.chats.regenerate(_chat(grid), _decoding(form, value)), [form], outputs=0),
+        [grid, form.input], form.input, **QUIET,
     ).success(None, None, None, js=POKE)  # fmt: skip
     stop.click(guarded(lambda grid: ctx.chats.stop(_chat(grid))), grid, None, queue=False, **QUIET)
     clear.click(guarded(lambda grid: ctx.chats.clear(_chat(grid))), grid, None, **QUIET).success(None, js=POKE)

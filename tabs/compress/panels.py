@@ -7,9 +7,9 @@ from markupsafe import Markup
 
 from tabs.compress.gguf import gguf_list
 from tabs.compress.ladder import ladder
-from tabs.forms.form import Form
+from tabs.forms.form import Form, beside_fields
 from tabs.forms.sections import named, shown
-from tabs.shell.context import Context, guarded
+from tabs.shell.context import Context
 from tabs.shell.elements import chip, heading, table
 from tabs.shell.job_panel import QUIET, JobPanel
 from tabs.shell.kit import REVEAL, Static
@@ -42,7 +42,8 @@ def quantize(ctx: Context, panel: JobPanel) -> None:
             raise UserError("Nothing is chosen.", "Tick one quantizer or several.", "quantizers")
         return shown(ctx, ctx.queue.submit(rest.parsed(more, model=model, quantizers=chosen)))
 
-    started = start.click(guarded(submit), [top.input, rungs, rest.input], panel.picker, **QUIET)
+    inputs = [top.input, rungs, rest.input]
+    started = start.click(beside_fields(submit, [top, rest]), inputs, [panel.picker, top.input, rest.input], **QUIET)
     started.success(None, None, None, js=REVEAL, queue=False, **QUIET)
 
 

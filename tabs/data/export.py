@@ -13,7 +13,7 @@ from gradio.utils import get_upload_folder
 from markupsafe import Markup
 from pydantic import Field
 
-from tabs.forms.form import Form
+from tabs.forms.form import Form, beside_fields
 from tabs.forms.sections import named, shown
 from tabs.shell.context import Context, guarded
 from tabs.shell.elements import error_box, heading, hint, render_html, table
@@ -91,7 +91,7 @@ def push(ctx: Context, dataset: gr.Dropdown) -> None:
     def submit(name: str | None, value: Any) -> Any:
         return shown(ctx, ctx.queue.submit(form.parsed(value, dataset=name or "")))
 
-    start.click(guarded(submit), [dataset, form.input], panel.picker, **QUIET)
+    start.click(beside_fields(submit, [form]), [dataset, form.input], [panel.picker, form.input], **QUIET)
 
 
 def login_line() -> Markup:

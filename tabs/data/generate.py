@@ -6,7 +6,7 @@ from typing import Any
 import gradio as gr
 from markupsafe import Markup
 
-from tabs.forms.form import Form
+from tabs.forms.form import Form, beside_fields
 from tabs.forms.sections import shown
 from tabs.shell.context import Choices, Context, guarded
 from tabs.shell.elements import facts, heading, hint, result_box, row_card, table
@@ -40,8 +40,8 @@ def make(ctx: Context, dataset: gr.Dropdown) -> None:
         "",
     )
     panel = job_panel(ctx, (MakeData.method,), "Run", empty)
-    started = guarded(lambda name, value: submit(ctx, form, name, value))
-    start.click(started, [dataset, form.input], panel.picker, **QUIET)
+    started = beside_fields(lambda name, value: submit(ctx, form, name, value), [form])
+    start.click(started, [dataset, form.input], [panel.picker, form.input], **QUIET)
     result(ctx, panel, dataset)
 
 

@@ -1,15 +1,19 @@
 """Spec → form → Spec: one component made from the fields' types, bounds, defaults and sentences of help."""
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import gradio as gr
 import orjson
 from starlette.responses import Response
 
 from tabs.forms.fields import control_of, drawn
+from tabs.shell.context import guarded, told_html
 from tabs.shell.kit import Query, component
 from tabs.shell.shelves import as_json, tag
 from workbench.core.described import DescribedField, described
+from workbench.core.errors import Problem, SettingPath, UserError, problems_in
 from workbench.core.spec import Spec, load_yaml
 
 List = Callable[[], Sequence[Sequence[str]]]
@@ -26,9 +30,10 @@ class Form:
         options: `main` names the fields shown first, the rest folds away under `more`; `skip` those left out;
         `hidden` those the page sets, not the person; `first` those that take the first of their list by themselves;
         `without` {field: methods not offered}; `fits` {field of a method: (field of a list, {method: tags it is
-        for})}; `elem_id`.
+        for})}; `path` where its spec stands in the one that is checked; `elem_id`.
         """
         self.spec, lists = spec, lists or {}
+        self.path: SettingPath = options.get("path", ())
         self.skip: tuple[str, ...] = options.get("skip", ())
         hidden: tuple[str, ...] = options.get("hidden", ())
         self.settings = [field for field in described(spec).fields if field.name not in self.skip]
@@ -54,7 +59,9 @@ class Form:
             "main": [made[name] for name in main], "rest": [made[name] for name in rest],
             "more": options.get("more", "More settings"), "lists": bool(asked),
         }  # fmt: skip
-        self.input = component("form", {}, {"lists": offered}, ("", "", ""), form=form, elem_id=options.get("elem_id"))
+        self.input = component(
+            "form", {}, {"lists": offered}, ("", "", ""), form=form, problems=[], elem_id=options.get("elem_id")
+        )
 
     def data(self, value: Any) -> dict[str, Any]:
         """The spec as plain data from the form's value: settings not made keep their default, those of methods not
@@ -70,10 +77,46 @@ class Form:
         """
         return self.spec.parse({**self.data(value), **settings})
 
+    def problems(self, problems: Sequence[Problem]) -> list[dict[str, Any]]:
+        """Those that have a control here, as the browser shows them beside it."""
+        below, names = len(self.path), {field.name for field in self.settings}
+        return [
+            {"path": list(problem.path[below:]), "text": f"{problem.message} {problem.remedy}".strip()}
+            for problem in problems
+            if problem.path[:below] == self.path and problem.path[below : below + 1] and problem.path[below] in names
+        ]
+
     @staticmethod
     def filled(value: Any, settings: Mapping[str, Any]) -> dict[str, Any]:
         """The form's value with these settings; what they do not name stays, but for those of another method."""
         return _over(value if isinstance(value, dict) else {}, settings)
+
+
+def beside_fields(function: Callable[..., Any], forms: Sequence[Form], outputs: int = 1) -> Callable[..., Any]:
+    """As `guarded`, of an event whose outputs are so many and then the inputs of the forms.
+
+    What is refused is told beside its setting, and all of it in a message; the other outputs stay as they are.
+    """
+
+    @functools.wraps(function)
+    def call(*values: Any) -> Any:
+        try:
+            result = function(*values)
+        except UserError as error:
+            problems = problems_in(error)
+            found = [form.problems(problems) for form in forms]
+            if not any(found):
+                raise
+            gr.Warning(told_html(problems), title="Please check", duration=15)
+            return _all([*[gr.skip()] * outputs, *(gr.update(problems=each) for each in found)])
+        return _all([*([result] if outputs == 1 else result or ()), *(gr.update(problems=[]) for _ in forms)])
+
+    return guarded(call)
+
+
+def _all(values: list[Any]) -> Any:
+    """What an event returns for as many outputs; Gradio takes a list for one of them as its value."""
+    return values[0] if len(values) == 1 else values
 
 
 def _lists(asked: Mapping[str, List], query: Query) -> Any:

@@ -7,8 +7,8 @@ from typing import Any
 
 import gradio as gr
 
-from tabs.forms.form import Form, List
-from tabs.shell.context import Choices, Context, guarded
+from tabs.forms.form import Form, List, beside_fields
+from tabs.shell.context import Choices, Context
 from tabs.shell.elements import empty, heading, hint
 from tabs.shell.job_panel import QUIET, JobPanel
 from tabs.shell.kit import REVEAL, Static
@@ -120,7 +120,7 @@ def job_section(ctx: Context, job: type[Job], page: JobPage, panel: JobPanel) ->
     def submit(value: Any) -> Any:
         return shown(ctx, ctx.queue.submit(form.parsed(value)))
 
-    started = start.click(guarded(submit), form.input, panel.picker, **QUIET)
+    started = start.click(beside_fields(submit, [form]), form.input, [panel.picker, form.input], **QUIET)
     started.success(None, None, None, js=REVEAL, queue=False, **QUIET)
     ctx.links.offer(job.method, form.input, form.filled)
 

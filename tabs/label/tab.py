@@ -4,12 +4,12 @@ from typing import Any
 
 import gradio as gr
 
-from tabs.forms.form import Form
+from tabs.forms.form import Form, beside_fields
 from tabs.forms.sections import named
 from tabs.label.database_problem import trouble_panel
 from tabs.label.result import result_panel
 from tabs.label.voting import voting_panel
-from tabs.shell.context import Context, guarded
+from tabs.shell.context import Context
 from tabs.shell.elements import heading, hint
 from tabs.shell.job_panel import QUIET, job_panel
 from tabs.shell.kit import Static
@@ -39,7 +39,8 @@ def build(ctx: Context) -> None:
                     ctx, ("generate",), "Answers under way",
                     ("No answers under way", "Models answer in the background; labelling can begin meanwhile.", ""),
                 )  # fmt: skip
-    start.click(guarded(lambda value: _start(ctx, form, value)), form.input, [panel.picker, session], **QUIET)
+    started = beside_fields(lambda value: _start(ctx, form, value), [form], outputs=2)
+    start.click(started, form.input, [panel.picker, session, form.input], **QUIET)
     ctx.links.offer("label", form.input, form.filled)
     ctx.links.offer("session", session, lambda _, name: gr.update(value=name, choices=ctx.sessions()))
 

@@ -5,13 +5,13 @@ from typing import Annotated, Any
 import gradio as gr
 from pydantic import Field
 
-from tabs.forms.form import Form
+from tabs.forms.form import Form, beside_fields
 from tabs.forms.sections import named
-from tabs.shell.context import Context, guarded
+from tabs.shell.context import Context
 from tabs.shell.elements import heading, table
 from tabs.shell.job_panel import QUIET, JobPanel
 from tabs.shell.kit import Static
-from workbench.core.errors import UserError
+from workbench.core.errors import SpecError, UserError
 from workbench.core.spec import Spec
 from workbench.ensembles.method import ENSEMBLES, Ensemble
 from workbench.ensembles.shelf import create_ensemble, read_ensemble
@@ -37,13 +37,18 @@ def ensembles(ctx: Context, _: JobPanel) -> None:
     make = gr.Button("Put it on the shelf", variant="primary", elem_id="make-ensemble")
     listed = Static(_listed(ctx), visible=bool(_listed(ctx)))
     ctx.follow(listed, lambda: gr.update(value=(rows := _listed(ctx)), visible=bool(rows)))
-    make.click(guarded(lambda value: _create(ctx, form.data(value))), form.input, None, **QUIET)
+    made = beside_fields(lambda value: _create(ctx, form.data(value)), [form], outputs=0)
+    make.click(made, form.input, form.input, **QUIET)
 
 
 def _create(ctx: Context, given: dict[str, Any]) -> None:
     """Puts an ensemble on the shelf; settings left empty keep their default."""
     settings = {name: value for name, value in given["how"].items() if value != []}
-    create_ensemble(ctx.home, given["name"], settings, given["members"])
+    try:
+        create_ensemble(ctx.home, given["name"], settings, given["members"])
+    except SpecError as error:
+        own = (("name",), ("members",))
+        raise SpecError([each if each.path in own else each.below(("how",)) for each in error.problems]) from None
     gr.Info(f"{given['name']} is on the shelf: choose it in Compare or Label.")
 
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import gradio as gr
 
-from tabs.forms.form import Form
+from tabs.forms.form import Form, beside_fields
 from tabs.forms.sections import named, shown
-from tabs.shell.context import Context, guarded
+from tabs.shell.context import Context
 from tabs.shell.job_panel import QUIET, JobPanel
 from tabs.shell.kit import REVEAL, MergeBuilder
 from workbench.core.errors import Problem, SpecError, UserError
@@ -39,7 +39,7 @@ def recipe(ctx: Context, panel: JobPanel) -> None:
         elem_id="merge-builder",
     )  # fmt: skip
     with gr.Accordion("Proof and files", open=False):
-        proof = Form(Proof, named(ctx, {"dataset": "datasets"}))
+        proof = Form(Proof, named(ctx, {"dataset": "datasets"}), path=("proof",))
         files = Form(Merge, skip=("output", "recipe", "seed", "kernels", "proof"))
     start = gr.Button("Merge", variant="primary", elem_id="merge-start")
 
@@ -49,7 +49,10 @@ def recipe(ctx: Context, panel: JobPanel) -> None:
         job = Merge.parse({**value, "proof": proof.data(proved), **files.data(written)})
         return shown(ctx, ctx.queue.submit(job))
 
-    started = start.click(guarded(submit), [builder, proof.input, files.input], panel.picker, **QUIET)
+    started = start.click(
+        beside_fields(submit, [proof, files]), [builder, proof.input, files.input],
+        [panel.picker, proof.input, files.input], **QUIET,
+    )  # fmt: skip
     started.success(None, None, None, js=REVEAL, queue=False, **QUIET)
     ctx.links.offer("merge", builder, lambda _, value: value)
 

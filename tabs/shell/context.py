@@ -1,7 +1,7 @@
 """What every tab shares: the engine's handles, and dropdowns that follow the shelves in every browser."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +13,7 @@ from tabs.shell.links import Links
 from tabs.shell.scripts import page_call
 from tabs.shell.shelves import Shelves, Updates
 from workbench.chat.service import ChatService
-from workbench.core.errors import SpecError, UserError, explain
+from workbench.core.errors import Problem, SpecError, UserError, explain
 from workbench.core.home import Home
 from workbench.core.lineage import Manifest
 from workbench.core.paths import PathGate
@@ -182,13 +182,16 @@ def _model_label(info: ModelInfo) -> str:
     return f"{info.name} · adapter of {info.base}" if info.is_adapter else info.name
 
 
+def told_html(problems: Sequence[Problem]) -> str:
+    """Problems as a message, which the page draws as HTML: they quote what people, files and models say."""
+    return "\n\n".join(escape(str(problem)) for problem in problems)
+
+
 def shown(error: BaseException) -> gr.Error:
     """An engine error as the page's message: what is wrong, then what to do."""
     known = explain(error, SEE_TERMINAL)
-    # The page draws messages as HTML, and they quote what people, files and models say.
     if isinstance(known, SpecError):
-        text = "\n\n".join(escape(str(problem)) for problem in known.problems)
-        return gr.Error(text, title="Please check", duration=15)
+        return gr.Error(told_html(known.problems), title="Please check", duration=15)
     return gr.Error(str(escape(str(known))), title="That did not work", duration=15)
 
 

@@ -23,9 +23,12 @@ log = logging.getLogger(__name__)
 
 POKE = "() => { document.dispatchEvent(new Event('wb-poke')); }"
 """JavaScript for `event(js=POKE)`: every live component asks the server now instead of at its next turn."""
-REVEAL = """() => { [...document.querySelectorAll('.wb-job')].find(panel => panel.checkVisibility())
+REVEAL = """() => { const seen = (node) => node.checkVisibility();
+  if ([...document.querySelectorAll('.wb-form [aria-invalid=true]')].some(seen)) return;
+  [...document.querySelectorAll('.wb-job')].find(seen)
   ?.scrollIntoView({ block: 'nearest' }); }"""
-"""JavaScript for `event(js=REVEAL)`: brings the job panel of the shown tab into view, from the end of a long form."""
+"""JavaScript for `event(js=REVEAL)`: brings the job panel of the shown tab into view, from the end of a long form,
+unless something was refused that is told in the form."""
 
 Query = dict[str, Any]
 Answer = Callable[..., dict[str, Any]]

@@ -4,9 +4,9 @@ from typing import Any
 
 import gradio as gr
 
-from tabs.forms.form import Form
+from tabs.forms.form import Form, beside_fields
 from tabs.forms.sections import named, shown
-from tabs.shell.context import Context, guarded
+from tabs.shell.context import Context
 from tabs.shell.elements import heading
 from tabs.shell.job_panel import QUIET, job_panel
 from tabs.shell.kit import REVEAL, Static
@@ -63,10 +63,11 @@ def build(ctx: Context) -> None:
         lambda name, value: form.filled(value, found[name]["settings"]) if name else gr.skip(),
         [preset, form.input], form.input, queue=False, **QUIET,
     )  # fmt: skip
-    begin = guarded(lambda value: shown(ctx, ctx.queue.submit(_job(form, value))))
-    started = start.click(begin, form.input, panel.picker, **QUIET)
+    begin = beside_fields(lambda value: shown(ctx, ctx.queue.submit(_job(form, value))), [form])
+    started = start.click(begin, form.input, [panel.picker, form.input], **QUIET)
     started.success(None, None, None, js=REVEAL, queue=False, **QUIET)
-    show.click(guarded(lambda value: job_yaml(_job(form, value))), form.input, yaml, **QUIET)
+    write = beside_fields(lambda value: job_yaml(_job(form, value)), [form])
+    show.click(write, form.input, [yaml, form.input], **QUIET)
     ctx.links.offer("train", form.input, form.filled)
 
 

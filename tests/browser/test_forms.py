@@ -201,3 +201,42 @@ def test_a_fold_says_how_many_of_its_settings_were_changed(train: Locator) -> No
     expect(fold).to_have_text("More settings · 2 changed")
     fill(page, "Seed", "0", "#train-form")
     expect(fold).to_have_text("More settings · 1 changed")
+
+
+def test_what_is_refused_is_told_beside_its_setting_and_comes_into_view(app: App, train: Locator) -> None:
+    page, before = train.page, len(Queue(app.home).all())
+    pick(page, "#train-form", "Dataset", "pairs")
+    fill(page, "Beta", "0", "#train-form")
+    fill(page, "Max length", "1", "#train-form")
+    train.locator(".wb-form-more > summary").click()
+    fill(page, "Seed", "-1", "#train-form")
+    train.locator(".wb-form-more > summary").click()
+    page.locator("#train-start").click()
+    beta = train.get_by_label("Beta", exact=True)
+    message = train.locator('[data-field="objective"] [data-field="beta"] .wb-field-wrong')
+    expect(message).to_contain_text("greater than 0")
+    expect(beta).to_have_attribute("aria-invalid", "true")
+    assert message.get_attribute("id") in (beta.get_attribute("aria-describedby") or "").split()
+    expect(train.locator('[data-field="max_length"] .wb-field-wrong')).to_contain_text("greater than or equal to 16")
+    expect(train.locator('[data-field="seed"] .wb-field-wrong')).to_contain_text("greater than or equal to 0")
+    expect(beta).to_be_focused()
+    expect(page.locator(".toast-body").first).to_contain_text("objective.beta")
+    fill(page, "Beta", "0.2", "#train-form")
+    expect(message).to_be_hidden()
+    expect(beta).to_have_attribute("aria-invalid", "false")
+    expect(train.locator('[data-field="max_length"] .wb-field-wrong')).to_be_visible()
+    assert len(Queue(app.home).all()) == before
+
+
+def test_a_refusal_in_the_fold_opens_it(train: Locator) -> None:
+    page, fold = train.page, train.locator(".wb-form-more")
+    fold.locator("summary").click()
+    fill(page, "Seed", "-1", "#train-form")
+    fold.locator("summary").click()
+    expect(fold).not_to_have_attribute("open", "")
+    page.get_by_role("button", name="As YAML, for the command line").click()
+    page.get_by_role("button", name="Write it out").click()
+    expect(train.get_by_label("Seed", exact=True)).to_be_focused()
+    fill(page, "Seed", "1", "#train-form")
+    page.get_by_role("button", name="Write it out").click()
+    expect(page.locator(".cm-content").last).to_contain_text("seed: 1")

@@ -105,6 +105,11 @@ class SpecError(UserError):
         super().__init__("\n".join(str(problem) for problem in problems))
 
 
+def problems_in(error: UserError) -> list[Problem]:
+    """All that an error tells, as problems."""
+    return error.problems if isinstance(error, SpecError) else [Problem(error.path, error.message, error.remedy)]
+
+
 class Problems:
     """Collects problems, then raises them together."""
 

@@ -88,9 +88,10 @@ function resetButton(text, name, reset) {
  * The control of one setting of `step`. `shelf()` gives the lists things are chosen from: {datasets, models} for a step,
  * {name: [[label, value, tag?], …]} for a form; `changed()` is called after every change; `kept` holds what was set of
  * methods not chosen, by field. What differs from its default is marked, and has a button that resets it.
- * Returns {node, name, say(text), refresh(), reset(forget)}: say shows what is wrong with it, '' for nothing; refresh
- * looks at the lists; reset takes the default without calling `changed`, of a method with what was set of it unless
- * `forget`.
+ * Returns {node, name, say(text), tell(path, text), hush(), refresh(), reset(forget)}: say shows what is wrong with it, ''
+ * for nothing; tell adds to that, or to the setting within it that a path leads to, and returns what to look at; hush
+ * takes all of that back; refresh looks at the lists; reset takes the default without calling `changed`, of a method
+ * with what was set of it unless `forget`.
  */
 export function fieldControl(field, step, shelf, changed, kept = {}) {
   const node = h("div", `wb-field is-${field.kind}`),
@@ -118,6 +119,7 @@ export function fieldControl(field, step, shelf, changed, kept = {}) {
 
   function touched() {
     mark();
+    say(made.wrong?.() ?? ""); // what was wrong with it is said of a value it no longer has
     changed();
   }
 
@@ -167,12 +169,24 @@ export function fieldControl(field, step, shelf, changed, kept = {}) {
     made.focus.setAttribute("aria-invalid", String(Boolean(text)));
   }
 
+  function tell(path, text) {
+    const inner = made.inner?.().find((one) => one.name === path[0]);
+    if (inner) return inner.tell(path.slice(1), text);
+    say([wrong.textContent, text].filter(Boolean).join(" "));
+    return made.focus;
+  }
+
+  function hush() {
+    say("");
+    made.inner?.().forEach((one) => one.hush());
+  }
+
   draw();
   const refresh = () => {
     made.refresh?.();
     mark();
   };
-  return { node, name: field.name, say, refresh, reset };
+  return { node, name: field.name, say, tell, hush, refresh, reset };
 }
 
 /**
@@ -453,10 +467,12 @@ const CONTROLS = {
     const { step, shelf, changed } = context,
       kept = (context.kept[field.name] ||= {});
     const current = () => step[field.name]?.method ?? usualMethod(field);
-    let shown = "";
+    let shown = "",
+      controls = [];
     function fill() {
       const method = field.methods.find((one) => one.method === current());
       shown = current();
+      controls = [];
       if (!method) {
         body.replaceChildren();
         return;
@@ -476,6 +492,7 @@ const CONTROLS = {
         h("div", "wb-hint", method.summary),
         method.title,
       );
+      controls = section.controls;
       body.replaceChildren(...[why].filter(Boolean), section.node);
     }
     function refresh() {
@@ -495,7 +512,7 @@ const CONTROLS = {
     });
     node.append(pick, body);
     refresh();
-    return { node, focus: pick, refresh };
+    return { node, focus: pick, refresh, inner: () => controls };
   },
   group(field, value, set, _, { step, shelf, changed }) {
     const own = { ...(step[field.name] || {}) };
@@ -504,8 +521,9 @@ const CONTROLS = {
       else delete step[field.name];
       changed();
     };
-    const node = grid(field.fields.map((one) => fieldControl(one, own, shelf, tell)));
-    return { node, focus: node };
+    const controls = field.fields.map((one) => fieldControl(one, own, shelf, tell));
+    const node = grid(controls);
+    return { node, focus: node, inner: () => controls };
   },
   yaml(field, value, set) {
     const area = area_(value || "", "YAML");

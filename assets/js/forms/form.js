@@ -2,6 +2,8 @@
 /* js_on_load of a form made of the fields of a spec, after its part `fields`. props: value ({field: what was set}; what is
    as usual need not be there), form ({main, rest, more, lists}). server.lists({have: {list: tag}}) gives {list: {tag,
    choices: [[label, value, tag?], …]}} for the lists that are not as they were.
+   problems, set by the server after an attempt to start, are [{path, text}]: each is shown beside its setting, and the
+   first is brought into view.
    Triggers 'input' after every change; a value set from elsewhere is drawn anew and left as it is. */
 import { h, setText } from "../lib/dom.js";
 import { poll } from "../lib/polling.js";
@@ -133,9 +135,23 @@ export function mount({ element, props, server, trigger, watch }) {
     poke();
   }
 
+  /** Shows what is wrong beside the settings, in place of what was wrong before. */
+  function showProblems(problems) {
+    controls.forEach((one) => one.hush());
+    const places = problems.map(({ path, text }) =>
+      controls.find((one) => one.name === path[0])?.tell(path.slice(1), text),
+    );
+    const first = places.find(Boolean);
+    if (!first) return;
+    const fold = first.closest("details");
+    if (fold) fold.open = true;
+    first.focus();
+  }
+
   draw();
   const poke = props.form.lists ? poll(root, refresh) : () => {};
   watch("value", () => {
     if (JSON.stringify(props.value || {}) !== sent) begin();
   });
+  watch("problems", () => showProblems(props.problems || []));
 }

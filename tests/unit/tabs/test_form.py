@@ -7,10 +7,10 @@ import gradio as gr
 import pytest
 from pydantic import Field
 
-from tabs.forms.form import Form
+from tabs.forms.form import Form, beside_fields
 from tabs.train.presets import presets
 from workbench.cli.shared import families
-from workbench.core.errors import SpecError
+from workbench.core.errors import Problem, SpecError
 from workbench.core.registry import Registry
 from workbench.core.spec import Spec
 from workbench.inference.decoding import Decoding
@@ -171,3 +171,29 @@ def test_every_preset_of_the_train_tab_is_there_and_a_training_takes_its_setting
     assert {"quick", "balanced", "preferences", "small_gpu"} <= found.keys()
     for preset in found.values():
         assert preset["title"] and Train.parse({"model": "m", "dataset": "d", "output": "o", **preset["settings"]})
+
+
+def test_what_is_refused_is_told_beside_its_setting_and_leaves_the_other_outputs(
+    train: Form, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(gr, "Warning", lambda text, **_: told.append(text))
+    start = beside_fields(lambda value: train.parsed(value).max_length, [train])
+    settings = {**FILLED, "objective": {"method": "dpo", "beta": 0}, "max_length": 1}
+    picker, form = start(settings)
+    assert picker == gr.skip()
+    assert [problem["path"] for problem in form["problems"]] == [["objective", "beta"], ["max_length"]]
+    assert "greater than 0" in form["problems"][0]["text"] and "objective.beta" in told[0]
+    assert start({**FILLED, "max_length": 99}) == [99, gr.update(problems=[])]
+    with pytest.raises(gr.Error, match="no such setting"):  # of nothing in the form
+        start({**FILLED, "epoch": 3})
+
+
+def test_a_form_of_a_part_of_a_spec_tells_what_is_below_its_path() -> None:
+    form = form_of(Decoding, path=("decoding",))
+    found = [
+        Problem(("decoding", "top_k"), "is wrong.", "Mend it."),
+        Problem(("top_k",), "x"),
+        Problem(("decoding",), "x"),
+    ]
+    assert form.problems(found) == [{"path": ["top_k"], "text": "is wrong. Mend it."}]
