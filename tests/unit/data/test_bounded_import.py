@@ -1,5 +1,6 @@
 """What a file unpacks to is bounded before it is made, in every format: short sentences, bounded memory and time."""
 
+import gzip
 import io
 import json
 import os
@@ -223,6 +224,15 @@ def test_what_is_large_is_looked_at_by_another_process(tmp_path: Path) -> None:
     bad.write_bytes(b"PAR1" + b"\xff" * 300_000)
     with pytest.raises(UserError, match=r"b\.parquet is not a readable Parquet file"):
         brief_preview(source_of(bad))
+
+
+@pytest.mark.parametrize(("name", "is_read_apart"), [("a.txt.gz", True), ("a.txt", False)])
+def test_a_packed_file_is_looked_at_by_another_process_however_small(
+    tmp_path: Path, name: str, is_read_apart: bool
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(gzip.compress(b"\n" * 20_000_000) if is_read_apart else b"\n" * 63_000)
+    assert path.stat().st_size < 64_000 and is_large(source_of(path)) is is_read_apart
 
 
 @pytest.mark.parametrize(

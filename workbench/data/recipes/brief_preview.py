@@ -11,14 +11,14 @@ from workbench.data.recipes.importing import preview_source
 from workbench.data.recipes.previewing import Preview
 from workbench.data.sources.source import Source
 
-MOST_AT_ONCE = 4_000_000  # bytes, decoded, that are read in the process that asks
-USUAL_RATIO = 20  # of decoded to stored bytes of packed files
+MOST_AT_ONCE = 4_000_000  # bytes that are read in the process that asks
 MOST_CHARACTERS = 2000  # of a text
 MOST_ITEMS = 100  # of a list or object; of a row as many columns as there are
 
 
 def is_large(source: Source) -> bool:
-    """Whether to read it in a process of its own: much text, and Parquet, whose decoder is the least known to be safe.
+    """Whether to read it in a process of its own: much text, packed files, which may unpack to much, and Parquet, whose
+    decoder is the least known to be safe.
 
     Raises `UserError` when a file is missing.
     """
@@ -27,7 +27,8 @@ def is_large(source: Source) -> bool:
     if source.method == "pasted":
         return len(getattr(source, "text", "")) > MOST_AT_ONCE
     paths: list[Path] = getattr(source, "files", list)()
-    return any(path.suffix.lower() == ".parquet" for path in paths) or sum(map(_usual_bytes, paths)) > MOST_AT_ONCE
+    suffixes = {path.suffix.lower() for path in paths}
+    return bool(suffixes & {".parquet", *PACKED}) or sum(path.stat().st_size for path in paths) > MOST_AT_ONCE
 
 
 def brief_preview(source: Source) -> Preview:
@@ -38,11 +39,6 @@ def brief_preview(source: Source) -> Preview:
 def _preview(source: Source) -> Preview:
     preview = preview_source(source)
     return replace(preview, raw=[_row(row) for row in preview.raw], rows=[_row(row) for row in preview.rows])
-
-
-def _usual_bytes(path: Path) -> int:
-    stored = path.stat().st_size
-    return stored * USUAL_RATIO if path.suffix.lower() in PACKED else stored
 
 
 def _row(row: dict[str, Any]) -> dict[str, Any]:
