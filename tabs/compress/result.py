@@ -1,18 +1,14 @@
 """What a job of the Compress tab made or found: tables as safe HTML, and figures as plain JSON."""
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 from htpy import Node
-from markupsafe import Markup
 
 from tabs.compress import evaluation
-from tabs.merge.result import plain, sample_of, titled
-from tabs.shell.context import Context
+from tabs.forms.job_tab import JobResult, Show, on_shelf, sample_card, titled
 from tabs.shell.elements import hint, result_box, sentence_list, table
-from tabs.shell.result_panel import Figures, drawn_or_explained, view_of
+from tabs.shell.result_panel import Figures
 from workbench.compression.jobs.prune import Prune
 from workbench.compression.jobs.quantize import Quantize
 from workbench.compression.quantizer import Quantizer
@@ -27,59 +23,27 @@ PARTS = ("layers", "heads", "groups", "width")
 BEFORE = 60  # characters of what both said before they part
 
 
-@dataclass
-class Found:
-    """What a job found: words and figures, and what it put on the shelf of which original.
-
-    can_cost, can_heal: whether measuring or healing what it made makes sense; tuner: what healing has to train with.
-    """
-
-    html: str = ""
-    figures: Figures = field(default_factory=list)
-    original: str = ""
-    models: list[str] = field(default_factory=list)
-    can_cost: bool = False
-    can_heal: bool = False
-    asks_memory: bool = False
-    tuner: str = ""
-
-
-def found_of(home: Home, view: JobRecord, gigabytes: float | None = None) -> Found:
-    """What a job found so far; nothing while its files are missing, and what is wrong with damaged ones."""
-    draw = _SHOWN.get(view.job.method if view.job else "", _other)
-    return drawn_or_explained(lambda: draw(home, view, gigabytes), Found)
-
-
-def mark_of(ctx: Context, job: str | None) -> str:
+def mark_of(home: Home, view: JobRecord) -> str:
     """Changes when what a job found may have."""
-    view = view_of(ctx, job)
-    if view is None:
-        return ""
-    made = len(_quantized(ctx.home, view)) if view.job and view.job.method == "quantize" else 0
     cost = view.folder / "cost.json"
-    return f"{view.id}:{view.status}:{made}:{cost.stat().st_mtime_ns if cost.exists() else 0}"
-
-
-def nothing() -> Markup:
-    """What stands where no result is chosen yet."""
-    return hint("What a run made is shown here with its real sizes; what it cost, as a table and figures.")
+    return f"{len(_quantized(home, view))}:{cost.stat().st_mtime_ns if cost.exists() else 0}"
 
 
 # ---- quantize and prune ------------------------------------------------------------------------------------
 
 
-def _quantize(home: Home, view: JobRecord, _: float | None) -> Found:
+def _quantize(home: Home, view: JobRecord, _: float | None) -> JobResult:
     """The results on the shelf so far, with their sizes beside the original's."""
     job, made = view.job, _quantized(home, view)
     if not isinstance(job, Quantize) or not made:
-        return Found()
+        return JobResult()
     weights = tensors.summary(resolve(home, job.model).base)
     rows: list[tuple[object, ...]] = [(job.model, weights.dtype, *_size(weights.size, weights))]
     rows += [(info.name, _kind(quantizer), *_size(info.size, weights)) for info, quantizer in made]
     words = table(["", "As", "Size", "Of the original", "Bits a weight"], rows)
     names = [info.name for info, _ in made]
     html = result_box(words, map(hint, _notes(home, names)))
-    return Found(html, _lessons(home, view, names), job.model, names, can_cost=True)
+    return JobResult(html, _lessons(home, view, names), names, job.model, ("cost",))
 
 
 def _quantized(home: Home, view: JobRecord) -> list[tuple[ModelInfo, Quantizer]]:
@@ -129,12 +93,12 @@ def _lessons(home: Home, view: JobRecord, names: list[str]) -> Figures:
     return found
 
 
-def _prune(home: Home, view: JobRecord, _: float | None) -> Found:
+def _prune(home: Home, view: JobRecord, _: float | None) -> JobResult:
     """Size and loss before and after."""
     result, job = view.state.result, view.job
     model = str(result.get("model") or "")
     if not isinstance(job, Prune) or not (home.models / model).is_dir() or not model:
-        return Found()
+        return JobResult()
     rows = [("Parameters", *map(human_count, result["parameters"])), ("Size", *map(human_size, result["bytes"]))]
     rows += [(name.capitalize(), *map(str, result[name])) for name in PARTS if isinstance(result.get(name), list)]
     if result.get("loss"):
@@ -142,7 +106,7 @@ def _prune(home: Home, view: JobRecord, _: float | None) -> Found:
     words = table(["", job.model, model], rows)
     html = result_box(words, hint(_difference(result)), hint(job.pruner.effect))
     tuner = "" if job.pruner.smaller else "full"
-    return Found(html, [], job.model, [model], can_cost=True, can_heal=True, tuner=tuner)
+    return JobResult(html, [], [model], job.model, ("cost", "train"), tuner=tuner)
 
 
 def _difference(result: dict[str, Any]) -> str:
@@ -156,41 +120,30 @@ def _difference(result: dict[str, Any]) -> str:
 # ---- the others --------------------------------------------------------------------------------------------
 
 
-def _other(home: Home, view: JobRecord, _: float | None) -> Found:
-    """The plain values of a result."""
-    model = str(view.state.result.get("model") or "")
-    html, figures = plain(view)
-    return Found(html, figures, "", [model] if model and (home.models / model).is_dir() else [])
-
-
-def _cost(home: Home, view: JobRecord, gigabytes: float | None) -> Found:
+def _cost(home: Home, view: JobRecord, gigabytes: float | None) -> JobResult:
     """The variants measured so far."""
     from tabs.figures import cost as cost_figures
     from workbench.compression.evaluation import variant_costs as cost
 
     data = cost.read_costs(view.folder)
     if not data.get("rows"):
-        return Found()
+        return JobResult()
     figures = titled(cost_figures.figures(data))
-    return Found(evaluation.words(data, gigabytes), figures, asks_memory=True)
+    return JobResult(evaluation.words(data, gigabytes), figures, asks_memory=True)
 
 
-def _parity(home: Home, view: JobRecord, _: float | None) -> Found:
+def _parity(home: Home, view: JobRecord, _: float | None) -> JobResult:
     """Where a GGUF and its source part."""
     result = view.state.result
     if not result.get("sentences"):
-        return Found()
+        return JobResult()
     source, model = str(result["source"]), str(result["model"])
-    parts: list[Node] = [sentence_list(result["sentences"])]
+    pieces: list[Node] = [sentence_list(result["sentences"])]
     for difference in result["differences"]:
-        asked = f"{difference['prompt']}\nFrom token {difference['token']} on, {difference['gap']:.2f} nats apart:"
+        prompt = f"{difference['prompt']}\nFrom token {difference['token']} on, {difference['gap']:.2f} nats apart:"
         before = f"… {difference['before'][-BEFORE:]}" if difference["before"] else ""
-        parts.append(sample_of({"prompt": asked, "answers": {name: before + difference[key] for name, key in
-                     ((source, "source"), (model, "gguf"))}}))  # fmt: skip
-    models = [model] if (home.models / model).is_dir() else []
-    return Found(result_box(parts), [], source, models)
+        pieces.append(sample_card(prompt, {source: before + difference["source"], model: before + difference["gguf"]}))
+    return JobResult(result_box(pieces), [], on_shelf(home, view), source)
 
 
-_SHOWN: dict[str, Callable[[Home, JobRecord, float | None], Found]] = {
-    "quantize": _quantize, "prune": _prune, "cost": _cost, "parity": _parity,
-}  # fmt: skip
+SHOWN: dict[str, Show] = {"quantize": _quantize, "prune": _prune, "cost": _cost, "parity": _parity}

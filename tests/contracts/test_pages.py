@@ -11,8 +11,8 @@ import pytest
 
 import app
 import tabs
+from tabs.forms.job_tab import plain_result
 from tabs.forms.sections import choices_of
-from tabs.merge.result import plain
 from tabs.serving.callers import EVENTS, events
 from tabs.shell.context import Context
 from tabs.shell.tab_registry import all_tabs
@@ -128,10 +128,12 @@ def test_the_tab_of_a_folder_outside_stands_in_its_order(page: gr.Blocks) -> Non
     assert block(page, "greeting").value == "Hello"
 
 
-def test_its_result_is_shown_as_values_sentences_and_a_table() -> None:
+def test_its_result_is_shown_as_values_sentences_and_a_table(ctx: Context) -> None:
     result = {"words": 3, "sentences": ["Three <words>."], "table": [{"word": "one", "count": 1}, {"word": "two"}]}
-    html, figures = plain(JobRecord("id", Path(), None, JobState(status="done", result=result, has_status=True)))
-    assert figures == []
+    view = JobRecord("id", Path(), None, JobState(status="done", result=result, has_status=True))
+    found = plain_result(ctx.home, view)
+    html = found.html
+    assert (found.figures, found.models) == ([], [])
     for text in ("<dt>Words</dt><dd>3</dd>", "<li>Three &lt;words&gt;.</li>", "<th>Word</th>", ">two</td>", "—"):
         assert text in html, html
 
