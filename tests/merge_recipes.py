@@ -13,6 +13,8 @@ from safetensors.numpy import load_file, save_file
 
 from tests.toys import toy_model
 from workbench.core.home import Home
+from workbench.merging.checking.context import read_context
+from workbench.merging.checking.room import Estimate, estimate_of
 from workbench.merging.checks import Findings, check
 from workbench.merging.recipe import Recipe
 
@@ -99,3 +101,8 @@ def notes(home: Home, recipe: dict[str, Any], message: str, remedy: str = "") ->
     mine = [note for note in findings.notes if message in note.message]
     assert len(mine) == 1, findings.notes
     assert remedy in mine[0].remedy
+
+
+def sizes(home: Home, recipe: dict[str, Any]) -> Estimate:
+    """How big the result is and about how much memory merging takes."""
+    return estimate_of(read_context(home, Recipe.parse(recipe)))

@@ -8,5 +8,4 @@ BLUE = "#0072B2"
 VERMILION = "#D55E00"
 YELLOW = "#F0E442"
 LIGHT_GREY = "#999999"
-OKABE_ITO = (ORANGE, SKY, GREEN, PINK, BLUE, VERMILION, YELLOW, LIGHT_GREY)
 GREY = "#8792a8"  # of words and lines: readable on white and on black

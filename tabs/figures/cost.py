@@ -12,7 +12,6 @@ from tabs.shell.elements import LINE_BREAK
 from workbench.compression.evaluation.recommend import nats
 from workbench.core.units import human_size
 
-GRID = "rgba(128,140,160,.2)"
 LINE = "rgba(128,140,160,.8)"
 KINDS = {"model": (BLUE, "transformers"), "adapter": (GREEN, "adapter"), "gguf": (ORANGE, "GGUF")}
 WIDE, HIGH = 760, 330  # pixels of the plot, about: what labels are kept apart by
@@ -249,13 +248,10 @@ def _layout(title: str, height: int) -> Row:
         "title": {"text": title, "font": {"size": 14}, "x": 0.01},
         "height": height,
         "margin": {"l": 60, "r": 20, "t": 40, "b": 45},
-        "paper_bgcolor": "rgba(0,0,0,0)",
-        "plot_bgcolor": "rgba(0,0,0,0)",
-        "font": {"family": "Inter, system-ui, sans-serif", "size": 12, "color": GREY},
         "legend": {"orientation": "h", "y": -0.2, "itemsizing": "constant"},
         "hovermode": "closest",
     }
 
 
 def _axis(title: str) -> Row:
-    return {"title": {"text": title}, "gridcolor": GRID, "zeroline": False, "automargin": True}
+    return {"title": {"text": title}, "zeroline": False}

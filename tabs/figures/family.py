@@ -35,9 +35,6 @@ def figure(family: "Family") -> dict[str, Any]:
         "layout": {
             "height": int(min(1400, 130 + 58 * tall)),
             "margin": {"l": 60, "r": 60, "t": 10, "b": 10},
-            "paper_bgcolor": "rgba(0,0,0,0)",
-            "plot_bgcolor": "rgba(0,0,0,0)",
-            "font": {"family": "Inter, system-ui, sans-serif", "size": 12, "color": GREY},
             "xaxis": {"visible": False, "range": [-0.45, wide - 0.55]},
             "yaxis": {"visible": False},
             "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},

@@ -1,85 +1,16 @@
-"""Pictures of a stack of layers and of models compared, as plotly figures in plain data."""
+"""Pictures of models compared layer by layer, as plotly figures in plain data."""
 
-from collections import Counter
 from typing import Any
 
-from tabs.figures.colours import BLUE, OKABE_ITO, VERMILION
-from workbench.merging.stack import Layer
+from tabs.figures.colours import BLUE, VERMILION
 
-ROW = 18  # height of a layer in the picture, in pixels
 FAINT = "rgba(127,127,127,0.15)"
 BLUE_TO_ORANGE = [[0, VERMILION], [0.5, FAINT], [1, BLUE]]
 TO_BLUE = [[0, FAINT], [1, BLUE]]
 PLAIN: dict[str, Any] = {
-    "paper_bgcolor": "rgba(0,0,0,0)",
-    "plot_bgcolor": "rgba(0,0,0,0)",
     "margin": {"l": 60, "r": 16, "t": 24, "b": 40},
     "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
 }
-
-
-def picture(stack: list[Layer]) -> dict[str, Any]:
-    """A plotly figure as plain JSON: a bar a layer, the first at the bottom, coloured by the models it comes from.
-
-    A source layer that stands in the result more than once is hatched.
-    """
-    models = list(dict.fromkeys(name for layer in stack for name, _ in layer.sources))
-    used = Counter(source for layer in stack for source in layer.sources)
-    rows = [f"{layer.module} {layer.index}".strip() for layer in stack]
-    data = [_bars(model, index, stack, rows, used) for index, model in enumerate(models)]
-    layout = {
-        **PLAIN,
-        "barmode": "stack",
-        "bargap": 0.12,
-        "height": max(220, 110 + ROW * len(stack)),
-        "showlegend": True,
-        "xaxis": {
-            "tickformat": ".0%",
-            "range": [0, 1],
-            "showgrid": False,
-            "zeroline": False,
-            "title": {"text": "share"},
-        },
-        "yaxis": {"type": "category", "categoryarray": rows, "title": {"text": "layer of the result"}, "dtick": 1},
-    }
-    if len(stack) > 40:
-        layout["yaxis"]["dtick"] = 5
-    return {"data": data, "layout": layout}
-
-
-def _bars(
-    model: str, index: int, stack: list[Layer], rows: list[str], used: Counter[tuple[str, int]]
-) -> dict[str, Any]:
-    shown = [
-        (row, layer, share, at)
-        for row, layer in zip(rows, stack, strict=True)
-        for (name, at), share in zip(layer.sources, layer.weights, strict=True)
-        if name == model
-    ]
-    repeats = [used[(model, at)] for *_, at in shown]
-    return {
-        "type": "bar",
-        "orientation": "h",
-        "name": model,
-        "y": [row for row, *_ in shown],
-        "x": [share for *_, share, _ in shown],
-        "text": [
-            f"{model} {at}" + (f" (×{times})" if times > 1 else "")
-            for (*_, at), times in zip(shown, repeats, strict=True)
-        ],
-        "textposition": "inside",
-        "insidetextanchor": "middle",
-        "customdata": [str(layer) for _, layer, *_ in shown],
-        "hovertemplate": "%{customdata}<br>" + model + " %{x:.0%}<extra></extra>",
-        "marker": {
-            "color": OKABE_ITO[index % len(OKABE_ITO)],
-            "pattern": {
-                "shape": ["/" if times > 1 else "" for times in repeats],
-                "fillmode": "overlay",
-                "solidity": 0.25,
-            },
-        },
-    }
 
 
 def figures(data: dict[str, Any]) -> list[dict[str, Any]]:

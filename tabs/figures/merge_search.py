@@ -11,7 +11,6 @@ from tabs.shell.elements import LINE_BREAK
 from workbench.merging.search_study import TRIALS
 
 PALETTE = (BLUE, ORANGE, GREEN, PINK, SKY, VERMILION, YELLOW)
-GRID = "rgba(128,140,160,.2)"
 LINE = "rgba(128,140,160,.8)"
 MOST_PARAMETERS = 12
 COLUMNS = 3
@@ -162,13 +161,10 @@ def _layout(title: str, height: int) -> dict[str, Any]:
         "title": {"text": title, "font": {"size": 14}, "x": 0.01},
         "height": height,
         "margin": {"l": 60, "r": 20, "t": 40, "b": 45},
-        "paper_bgcolor": "rgba(0,0,0,0)",
-        "plot_bgcolor": "rgba(0,0,0,0)",
-        "font": {"family": "Inter, system-ui, sans-serif", "size": 12, "color": GREY},
         "legend": {"orientation": "h", "y": -0.2},
         "hovermode": "closest",
     }
 
 
 def _axis(title: str) -> dict[str, Any]:
-    return {"title": {"text": title}, "gridcolor": GRID, "zeroline": False, "automargin": True}
+    return {"title": {"text": title}, "zeroline": False}

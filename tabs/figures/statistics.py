@@ -5,9 +5,8 @@ from typing import Any
 
 from markupsafe import escape
 
-from tabs.figures.colours import BLUE, GREEN, GREY, LIGHT_GREY, ORANGE, PINK, SKY, VERMILION, YELLOW
+from tabs.figures.colours import BLUE, GREEN, LIGHT_GREY, ORANGE, PINK, SKY, VERMILION, YELLOW
 
-GRID = "rgba(128,140,160,.2)"
 SPLITS = {"train": BLUE, "eval": ORANGE}
 ROLES = {
     "tools": YELLOW, "system": LIGHT_GREY, "user": SKY, "assistant": GREEN, "rejected": VERMILION, "tool": PINK,
@@ -125,7 +124,7 @@ def _lying(pairs: list[tuple[str, int]], title: str, colour: str) -> Figure:
         "hovertemplate": "%{y}: %{x:,} rows<extra></extra>",
     }
     layout = _layout(title, "rows", "") | {"height": 110 + 20 * len(pairs), "showlegend": False}
-    layout["yaxis"] |= {"type": "category", "automargin": True}
+    layout["yaxis"] |= {"type": "category"}
     return {"data": [bar], "layout": layout}
 
 
@@ -136,12 +135,9 @@ def _bars(name: str, across: list[Any], up: list[int], colour: str) -> Data:
 def _layout(title: str, across: str, up: str) -> Data:
     return {
         "title": {"text": title},
-        "paper_bgcolor": "rgba(0,0,0,0)",
-        "plot_bgcolor": "rgba(0,0,0,0)",
         "margin": {"l": 60, "r": 16, "t": 40, "b": 44},
         "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 1, "xanchor": "right"},
-        "font": {"color": GREY},
         "height": 280,
         "xaxis": {"title": {"text": across}, "zeroline": False, "showgrid": False},
-        "yaxis": {"title": {"text": up}, "zeroline": False, "gridcolor": GRID},
+        "yaxis": {"title": {"text": up}, "zeroline": False},
     }

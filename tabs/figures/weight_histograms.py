@@ -2,22 +2,12 @@
 
 from typing import Any
 
-from tabs.figures.colours import BLUE, GREY, ORANGE, SKY
+from tabs.figures.colours import BLUE, ORANGE, SKY
 
-SHOWN = 3
 PLAIN: dict[str, Any] = {
-    "paper_bgcolor": "rgba(0,0,0,0)",
-    "plot_bgcolor": "rgba(0,0,0,0)",
     "margin": {"l": 60, "r": 16, "t": 40, "b": 44},
     "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
-    "font": {"color": GREY},
 }
-
-
-def figures(data: dict[str, Any]) -> list[dict[str, Any]]:
-    """What a job's histograms-….json holds as plotly figures: the error by layer, and the layers that lost most."""
-    worst = sorted(data["layers"], key=lambda layer: 1000 if layer["snr_db"] is None else layer["snr_db"])
-    return [errors(data), *(histogram(data, layer["name"]) for layer in worst[:SHOWN])] if worst else []
 
 
 def histogram(data: dict[str, Any], layer: str) -> dict[str, Any]:
@@ -40,7 +30,7 @@ def histogram(data: dict[str, Any], layer: str) -> dict[str, Any]:
             "bargap": 0,
             "height": 280,
             "xaxis": {"title": {"text": "weight"}, "zeroline": False, "showgrid": False},
-            "yaxis": {"title": {"text": "how many"}, "type": "log", "gridcolor": "rgba(128,140,160,.2)"},
+            "yaxis": {"title": {"text": "how many"}, "type": "log"},
         },
     }
 
@@ -79,6 +69,6 @@ def errors(data: dict[str, Any]) -> dict[str, Any]:
             "title": {"text": f"{data['title']}: signal to noise by layer"},
             "height": 260,
             "xaxis": {"title": {"text": "matrix"}, "showgrid": False, "zeroline": False},
-            "yaxis": {"title": {"text": "dB"}, "gridcolor": "rgba(128,140,160,.2)"},
+            "yaxis": {"title": {"text": "dB"}},
         },
     }

@@ -1,4 +1,4 @@
-"""What a session's votes say, as HTML and a figure, for those who may see it."""
+"""What a session's votes say, as HTML, for those who may see it."""
 
 from typing import Any
 
@@ -61,32 +61,3 @@ def _ratings(found: dict[str, Any]) -> str:
         for row in ratings["rows"]
     ]
     return table(["Bradley–Terry rating", "Rating", "Interval", "Votes"], rows) if rows else hint(ratings["not_enough"])
-
-
-def ratings_figure(found: dict[str, Any]) -> dict[str, Any] | None:
-    """Ratings as points with their intervals, a plotly figure as plain JSON; None when there are none."""
-    rows = list(reversed(found["ratings"]["rows"]))
-    if not rows:
-        return None
-    points = {
-        "type": "scatter",
-        "x": [row["rating"] for row in rows],
-        "y": [row["model"] for row in rows],
-        "mode": "markers",
-        "marker": {"size": 11, "color": "#6366f1"},
-        "error_x": {
-            "type": "data",
-            "array": [row["high"] - row["rating"] for row in rows],
-            "arrayminus": [row["rating"] - row["low"] for row in rows],
-            "thickness": 2,
-            "color": "#818cf8",
-        },
-        "hovertemplate": "%{y}: %{x:.0f}<extra></extra>",
-    }
-    layout = {
-        "height": 90 + 38 * len(rows),
-        "margin": {"l": 10, "r": 20, "t": 10, "b": 40},
-        "showlegend": False,
-        "xaxis": {"title": {"text": "Bradley–Terry rating (mean 1000)"}, "zeroline": False},
-    }
-    return {"data": [points], "layout": layout}

@@ -4,8 +4,9 @@ from typing import Any
 
 import gradio as gr
 
+from tabs.figures.ratings import ratings_figure
 from tabs.label.preference_training import best_model, preference_settings
-from tabs.label.report import ratings_figure, result_html
+from tabs.label.report import result_html
 from tabs.serving.asking import asker
 from tabs.shell.context import Context, guarded
 from tabs.shell.elements import empty, facts, heading, hint, result_box

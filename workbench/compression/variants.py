@@ -67,17 +67,5 @@ def quantization(folder: Path) -> str:
     return f"{config.get('quant_method', 'quantized')} {bits}".strip()
 
 
-def descendants(home: Home, original: str) -> list[str]:
-    """The models of the shelf made from this one, in any number of steps: what one would like to compare."""
-    from workbench.models.shelf import list_models
-
-    names = {original}
-    infos = [info for info in list_models(home) if not info.error and info.kind in ("model", "adapter", "gguf")]
-    for info in infos:  # oldest first, so that parents come before what was made from them
-        if names & {info.base, *info.parents}:
-            names.add(info.name)
-    return [info.name for info in infos if info.name in names and info.name != original]
-
-
 def _digest(folder: Path) -> str:
     return read_manifest(folder).digest

@@ -52,11 +52,6 @@ def check(home: Home, recipe: Recipe, output: str = "") -> Findings:
     return Findings(list(dict.fromkeys(view.problems.found)), list(dict.fromkeys(view.notes)), _facts(view, estimate))
 
 
-def sizes(home: Home, recipe: Recipe) -> Estimate:
-    """How big the result is and about how much memory merging takes, from headers alone."""
-    return estimate_of(read_context(home, recipe))
-
-
 def mismatches(home: Home, names: list[str]) -> list[Problem]:
     """Why the tensors of these models cannot be compared one by one: not there, not readable, not alike."""
     problems = Problems()

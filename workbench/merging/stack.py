@@ -4,17 +4,12 @@
 """
 
 import re
-from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from workbench.core.errors import SettingPath, UserError
-from workbench.core.home import Home
-from workbench.merging import catalogue
-from workbench.merging.recipe import Filtered, Recipe, Scalar, Setting, Settings, Slice, SliceSource, layers
-
-EXAMPLES = ("self_attn.q_proj.weight", "self_attn.o_proj.weight", "mlp.up_proj.weight", "mlp.down_proj.weight")
+from workbench.core.errors import SettingPath
+from workbench.merging.recipe import Filtered, Recipe, Scalar, Setting, Settings, Slice, SliceSource
 
 Read = Callable[[Scalar], Any]
 NUMBER = re.compile(r"\.(\d+)\.")
@@ -60,19 +55,6 @@ class Segment:
     def position(self, offset: int) -> float:
         """How far along its gradients a layer of this part lies, from 0 to 1."""
         return offset / (self.length - 1) if self.length > 1 else 1.0
-
-
-@dataclass(frozen=True)
-class Layer:
-    """One layer of the result: (model, its layer) of every source, and the share each has in it."""
-
-    index: int
-    sources: list[tuple[str, int]]
-    weights: list[float]
-    module: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.module} layer {self.index}".strip() + " ← " + ", ".join(f"{n} {at}" for n, at in self.sources)
 
 
 def layer_of(tensor: str) -> int | None:
@@ -167,62 +149,3 @@ def lookup(name: str, scopes: Iterable[Settings | None], tensor: str, position: 
             if value is not None:
                 return value
     return None
-
-
-def stack_of(recipe: Recipe, home: Home) -> list[Layer]:
-    """Every layer of the result from the bottom up. Raises `UserError` for models or layers that are not there."""
-    stack: list[Layer] = []
-    count: Counter[str] = Counter()
-    resolved = recipe.bind(home)
-    same = {name: (model.base, model.adapter) for name, model in resolved.items()}
-    depths = {name: layers(model.base) for name, model in resolved.items()}
-    for segment in segments_of(recipe, depths.__getitem__, same):
-        for source in segment.inputs:
-            if source.last > depths[source.model]:
-                raise UserError(
-                    f"{source.model!r} has {depths[source.model]} layers.", "End the range there.", segment.path
-                )
-        for offset in range(segment.length):
-            inputs = [source for source in segment.inputs if source.first + offset < source.last]
-            sources = [(source.model, source.first + offset) for source in inputs]
-            shares = _shares(recipe, segment, inputs, offset)
-            stack.append(Layer(count[segment.module], sources, shares, segment.module))
-            count[segment.module] += 1
-    return stack
-
-
-def _shares(recipe: Recipe, segment: Segment, inputs: list[Input], offset: int) -> list[float]:
-    """How much of a layer comes from each input, adding up to 1: by weight or t; alike where neither is given.
-
-    A base that the others are differences to has no weight, so no share to show.
-    """
-    info = catalogue.methods().get(recipe.merge_method)
-    weight = info.parameter("weight") if info else None
-    weighed = [
-        source for source in inputs if not (weight and weight.scope == "non_base" and source.model == segment.base)
-    ]
-    position = segment.position(offset)
-    amounts = {
-        source.model: _mean("weight", segment.settings(source.model), f"layers.{source.first + offset}.", position)
-        if weight
-        else None
-        for source in weighed
-    }
-    blend = _mean("t", segment.settings(), f"layers.{offset}.", position)
-    if recipe.merge_method == "slerp" and blend is not None and len(inputs) == 2:
-        amounts = {source.model: 1 - blend if source.model == segment.base else blend for source in inputs}
-    sizes = [abs(amounts[source.model] or 0.0) if source.model in amounts else 0.0 for source in inputs]
-    if not sum(sizes):
-        sizes = [1.0] * len(inputs)
-    return [round(size / sum(sizes), 4) for size in sizes]
-
-
-def _mean(name: str, settings: Iterable[Settings | None], prefix: str, position: float) -> float | None:
-    """A parameter's mean over some tensors of a layer, so that filters for attention and MLP both count."""
-    scopes = list(settings)
-    try:
-        values = [lookup(name, scopes, f"model.{prefix}{tensor}", position) for tensor in EXAMPLES]
-    except ValueError:  # no number: the checks say so
-        return None
-    numbers = [value for value in values if value is not None]
-    return sum(numbers) / len(numbers) if numbers else None

@@ -134,10 +134,10 @@ def test_rounding_leaves_histograms_and_a_model_of_the_same_type(home: Home, row
     job = next(path for path in home.jobs.iterdir() if list(path.glob("histograms-*.json")))
     data = json.loads((job / "histograms-absmax-int3.json").read_text())
     assert {layer["name"] for layer in data["layers"]} == set(Parts.of(home.models / "toy").matrices)
-    figures = weight_histograms.figures(data)
+    figures = [weight_histograms.errors(data), weight_histograms.histogram(data, data["layers"][0]["name"])]
     before, after = figures[1]["data"]
     assert sum(before["y"]) == sum(after["y"]) and sum(map(bool, after["y"])) <= sum(map(bool, before["y"]))
-    assert figures[1]["layout"]["paper_bgcolor"] == "rgba(0,0,0,0)" and json.dumps(figures)
+    assert json.dumps(figures)
     with pytest.raises(KeyError):
         weight_histograms.histogram(data, "no such layer")
     eight, three = (read_manifest(home.models / name).info["rounding"]["median_snr_db"] for name in result["models"])

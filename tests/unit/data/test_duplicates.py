@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from tests.bench.corpus import corpus
-from workbench.data.text.duplicates import exact_groups, likeness, near_groups, similarity
+from workbench.data.text.duplicates import exact_groups, near_groups, similarity
 from workbench.data.text.minhash import band_pairs, unpacked
 from workbench.data.text.shingles import shingled
 
@@ -83,13 +83,6 @@ def test_the_jaccard_similarity_is_exact() -> None:
         a, b = (set(pairwise(side)) for side in words)
         found = similarity(pa.array(TEXTS), np.array([one]), np.array([two]))
         assert found == pytest.approx(len(a & b) / len(a | b))
-
-
-def test_likeness_says_how_near_each_is_to_the_one_that_stays() -> None:
-    texts = pa.array([FOX, edited(FOX, (4,)), FOX.upper(), "alone"])
-    found = likeness(texts, near_groups(texts))
-    assert found[[0, 2, 3]].tolist() == [1, 1, 1]
-    assert found[1] == pytest.approx(19 / 23)
 
 
 def test_known_copies_are_found_and_nothing_else() -> None:

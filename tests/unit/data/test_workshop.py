@@ -15,7 +15,7 @@ from workbench.core.lineage import verify
 from workbench.data.recipes import pipeline
 from workbench.data.recipes.importing import import_dataset
 from workbench.data.recipes.recipe import Recipe
-from workbench.data.recipes.step import STEPS, Edit, Filter, Outcome, Row, Step, StepWork, Verdict, rewritten
+from workbench.data.recipes.step import STEPS, Filter, Outcome, Row, Step, StepWork, Verdict, each
 from workbench.data.sources.source import SOURCES
 from workbench.data.store.datasets import all_rows, dataset_folder, dataset_manifest, dataset_table, rows, write_rows
 from workbench.data.store.locks import prune_cache
@@ -41,18 +41,21 @@ class Short(Filter):
         return super().apply(rows, work)
 
 
-class Loud(Edit):
+class Loud(Step):
     """Writes questions in capitals."""
 
     method: ClassVar[str] = "test_loud"
     title: ClassVar[str] = "Capitals"
 
-    def edit(self, row: Row) -> tuple[Row, Verdict] | None:
-        return rewritten(row, lambda text, role: text.upper() if role == "user" else text), Verdict("Written large.")
-
     def apply(self, rows: Rows, work: StepWork) -> Outcome:
         RUNS.append("loud")
-        return super().apply(rows, work)
+        return Outcome(changed={index: self._loud(row) for index, row in each(rows, work, self.title)})
+
+    def _loud(self, row: Row) -> tuple[Row, Verdict]:
+        turns = [
+            {**turn, "content": turn["content"].upper()} if turn["role"] == "user" else turn for turn in row["messages"]
+        ]
+        return {**row, "messages": turns}, Verdict("Written large.")
 
 
 class Backwards(Step):

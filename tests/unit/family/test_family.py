@@ -236,7 +236,6 @@ def test_the_figure_has_every_node_once_parents_left_of_children(home: Home) -> 
     assert spots and not spots & set(places.values())  # long edges run behind no node
     assert len(set(places.values())) == len(places)
     assert all(places[edge.parent][0] < places[edge.child][0] for edge in found.edges)
-    assert made["layout"]["paper_bgcolor"] == "rgba(0,0,0,0)"
 
 
 def test_plotly_takes_the_figure(home: Home) -> None:

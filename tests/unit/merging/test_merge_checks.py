@@ -9,10 +9,9 @@ import psutil
 import pytest
 from safetensors.numpy import load_file
 
-from tests.merge_recipes import config, found, linear, notes, sliced, stops, three_models, ties, weights
+from tests.merge_recipes import config, found, linear, notes, sizes, sliced, stops, three_models, ties, weights
 from workbench.core.errors import SpecError
 from workbench.core.home import Home
-from workbench.merging.checks import sizes
 from workbench.merging.recipe import Recipe
 
 
@@ -48,12 +47,12 @@ def test_the_facts_say_what_comes_out(home: Home) -> None:
 
 def test_the_size_is_the_file_s(home: Home) -> None:
     count = sum(value.size for value in load_file(home.models / "a" / "model.safetensors").values())
-    assert sizes(home, Recipe.parse(linear())).parameters == count
-    assert sizes(home, Recipe.parse(linear())).bytes == 4 * count
-    assert sizes(home, Recipe.parse(linear(out_dtype="bfloat16"))).bytes == 2 * count
-    assert sizes(home, Recipe.parse(linear())).memory == 600_000_000 + 4 * 400 * 64 * 4
+    assert sizes(home, linear()).parameters == count
+    assert sizes(home, linear()).bytes == 4 * count
+    assert sizes(home, linear(out_dtype="bfloat16")).bytes == 2 * count
+    assert sizes(home, linear()).memory == 600_000_000 + 4 * 400 * 64 * 4
     layer = 64 * (64 + 32 + 32 + 64) + 3 * 64 * 128 + 2 * 64
-    assert sizes(home, Recipe.parse(sliced(("a", 0, 2), ("b", 1, 2)))).parameters == count + layer
+    assert sizes(home, sliced(("a", 0, 2), ("b", 1, 2))).parameters == count + layer
 
 
 def test_several_problems_come_at_once(home: Home) -> None:

@@ -6,10 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.merge_recipes import add_token, edit, found, linear, notes, rows, sliced, stops, three_models
+from tests.merge_recipes import add_token, edit, found, linear, notes, rows, sizes, sliced, stops, three_models
 from workbench.core.home import Home
-from workbench.merging.checks import sizes
-from workbench.merging.recipe import Recipe
 from workbench.models.vocabulary import vocabulary
 
 
@@ -43,9 +41,7 @@ def test_tokens_that_one_model_has_not(home: Home) -> None:
     union = linear(tokenizer={"source": "union", "pad_to_multiple_of": 16})
     assert found(home, union).problems == []
     assert dict(found(home, union).facts)["Tokenizer"] == "union of all, 380 tokens"
-    assert (
-        sizes(home, Recipe.parse(union)).parameters == sizes(home, Recipe.parse(linear("a", "c"))).parameters - 16 * 64
-    )
+    assert sizes(home, union).parameters == sizes(home, linear("a", "c")).parameters - 16 * 64
 
 
 def test_tokens_within_the_padding(home: Home) -> None:

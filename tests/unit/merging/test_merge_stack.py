@@ -1,73 +1,17 @@
-"""The layers of a result, where each comes from, and the picture of it."""
+"""Values along the layers of a result, and the groups of its tensors."""
 
-import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tabs.figures.layers import picture
-from tests.merge_recipes import EMBED, linear, sliced, three_models, ties
-from workbench.core.errors import UserError
+from tests.merge_recipes import EMBED, three_models
 from workbench.core.home import Home
-from workbench.merging.recipe import Recipe
-from workbench.merging.stack import Layer, group_of, layer_of, stack_of, value_at
+from workbench.merging.stack import group_of, layer_of, value_at
 
 
 @pytest.fixture
 def home(tmp_path_factory: pytest.TempPathFactory, own_home: Path) -> Home:
     return three_models(tmp_path_factory, own_home)
-
-
-def stack(home: Home, recipe: dict[str, Any]) -> list[Layer]:
-    return stack_of(Recipe.parse(recipe), home)
-
-
-def test_the_stack_of_a_frankenmerge(home: Home) -> None:
-    layers = stack(home, sliced(("a", 0, 2), ("b", 1, 2), ("a", 1, 2)))
-    assert [layer.sources for layer in layers] == [[("a", 0)], [("a", 1)], [("b", 1)], [("a", 1)]]
-    assert [layer.index for layer in layers] == [0, 1, 2, 3]
-    assert str(layers[2]) == "layer 2 ← b 1"
-
-
-def test_the_stack_of_whole_models(home: Home) -> None:
-    recipe = linear()
-    recipe["models"][0]["parameters"]["weight"] = [{"filter": "self_attn", "value": [0, 3]}, {"value": 1}]
-    layers = stack(home, recipe)
-    assert [layer.sources for layer in layers] == [[("a", 0), ("b", 0)], [("a", 1), ("b", 1)]]
-    assert layers[0].weights == [0.5, 0.5] and layers[1].weights == [0.8, 0.2]
-    assert [layer.weights for layer in stack(home, ties())] == [[0.5, 0.5, 0.0]] * 2
-
-
-def test_the_stack_of_a_slerp_follows_t(home: Home) -> None:
-    recipe = {"merge_method": "slerp", "base_model": "a", "models": [{"model": "b"}], "parameters": {"t": [0, 1]}}
-    assert [layer.weights for layer in stack(home, recipe)] == [[0.0, 1.0], [1.0, 0.0]]
-
-
-def test_a_stack_of_missing_models_is_refused(home: Home) -> None:
-    with pytest.raises(UserError):
-        stack(home, linear("a", "gone"))
-    with pytest.raises(UserError, match="has 2 layers"):
-        stack(home, sliced(("a", 0, 10**12)))
-
-
-def test_the_picture_is_plain_and_shows_repeats(home: Home) -> None:
-    shown = picture(stack(home, sliced(("a", 0, 2), ("b", 1, 2), ("a", 1, 2))))
-    assert json.loads(json.dumps(shown)) == shown
-    first, second = shown["data"]
-    assert first["name"] == "a" and first["y"] == ["0", "1", "3"] and second["text"] == ["b 1"]
-    assert first["text"] == ["a 0", "a 1 (×2)", "a 1 (×2)"]
-    assert first["marker"]["pattern"]["shape"] == ["", "/", "/"]
-    assert "layer 3 ← a 1" in first["customdata"] and first["marker"]["color"] != second["marker"]["color"]
-    assert shown["layout"]["paper_bgcolor"] == "rgba(0,0,0,0)" and "color" not in json.dumps(shown["layout"]).replace(
-        "bgcolor", ""
-    )
-
-
-def test_sixty_layers_stay_readable() -> None:
-    layers = [Layer(n, [("a" if n < 30 else "b", n % 30)], [1.0]) for n in range(60)]
-    layout = picture(layers)["layout"]
-    assert layout["height"] / 60 >= 14 and layout["yaxis"]["dtick"] == 5
 
 
 def test_values_along_the_layers() -> None:

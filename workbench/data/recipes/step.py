@@ -120,21 +120,6 @@ class Filter(Step):
         return outcome
 
 
-class Edit(Step):
-    """A step that changes rows, each by itself."""
-
-    @abstractmethod
-    def edit(self, row: Row) -> tuple[Row, Verdict] | None:
-        """The new row and why, or None if it stays as it is. It must not change the row it is given."""
-
-    def apply(self, rows: Rows, work: StepWork) -> Outcome:
-        outcome = Outcome()
-        for index, row in each(rows, work, self.title):
-            if edited := self.edit(row):
-                outcome.changed[index] = edited
-        return outcome
-
-
 STEPS: Registry[Step] = Registry("step", "workbench.data.recipes.steps")
 
 PARTS = {"messages", "prompt", "chosen", "rejected", "completion"}
@@ -146,17 +131,3 @@ def each(rows: Rows, work: StepWork, title: str) -> Iterator[tuple[int, Row]]:
         work.stop()
         work.tell(start, len(rows), title)
         yield from enumerate(batch, start)
-
-
-def rewritten(row: Row, change: Callable[[str, str], str]) -> Row:
-    """The row with every content replaced by change(text, role); the role of a plain text is 'text'."""
-    new_row = dict(row)
-    for name, value in row.items():
-        if name in PARTS:
-            new_row[name] = [
-                {**turn, "content": change(turn["content"], turn["role"])} if turn["content"] else turn
-                for turn in value
-            ]
-        elif name == "text":
-            new_row[name] = change(value, "text")
-    return new_row

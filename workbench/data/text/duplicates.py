@@ -107,14 +107,6 @@ def _same_numbers(texts: Texts, left: Ints, right: Ints) -> NDArray[np.bool_]:
     return result
 
 
-def likeness(texts: Texts, labels: Ints, shingle: int = 2, threads: int = 0) -> NDArray[np.float64]:
-    """(records,) how like the first of its group each text is; in a chain that may be less than the threshold."""
-    copies = np.flatnonzero(~_is_first(labels))
-    similarities = np.ones(len(labels))
-    similarities[copies] = similarity(texts, labels[copies], copies, shingle, threads)
-    return similarities
-
-
 @dataclass
 class _Run:
     """How the work is done: by how many threads, who hears of it, who may end it."""
