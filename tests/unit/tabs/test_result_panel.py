@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from tabs import application
-from tabs.compress.result import found_of
-from tabs.merge.result import result_of
+from tabs.compress.tab import COMPRESS
+from tabs.merge.tab import MERGE
 from tabs.shell.context import Context
 from tabs.shell.result_panel import drawn_or_explained
 from workbench.chat.service import ChatService
@@ -64,11 +64,11 @@ def test_a_damaged_proof_and_a_result_without_its_figures_are_told(own_home: Pat
     home = Home.at(own_home)
     merge = Merge.parse({"recipe": RECIPE, "output": "child"})
     (tmp_path / "proof.json").write_text("{")
-    assert "cannot be read" in result_of(home, record(tmp_path, merge)).html
+    assert "cannot be read" in MERGE.result_of(home, record(tmp_path, merge)).html
     (tmp_path / "proof.json").write_text('{"samples": [{}]}')
-    assert "could not be drawn" in result_of(home, record(tmp_path, merge)).html
+    assert "could not be drawn" in MERGE.result_of(home, record(tmp_path, merge)).html
     other = record(tmp_path, Train.parse({"model": "toy", "dataset": "talks"}), sentences=5)
-    assert "could not be drawn (TypeError)" in found_of(home, other).html
+    assert "could not be drawn (TypeError)" in COMPRESS.result_of(home, other).html
 
 
 def test_the_page_says_that_a_part_of_it_could_not_be_drawn(own_home: Path) -> None:
