@@ -7,7 +7,7 @@ from workbench.core.home import Home
 from workbench.gguf.tokenizing import tokenize
 from workbench.models.chat_tokens import sample_chats
 from workbench.models.jobs.fold_adapter import Fold
-from workbench.models.shelf import gguf_file
+from workbench.models.model_references import gguf_file
 from workbench.rendering.templates import get_template
 from workbench.rendering.tokenizer import Tokenizer
 from workbench.training.jobs.train import Train

@@ -10,7 +10,7 @@ from workbench.data.encoding.cache import encoded_rows
 from workbench.data.store import datasets
 from workbench.jobs.view import JobRecord
 from workbench.models.loading import load_tokenizer
-from workbench.models.shelf import resolve
+from workbench.models.model_references import resolve
 from workbench.rendering.templates import get_template
 from workbench.training.jobs.train import Train
 from workbench.training.objective import Setup

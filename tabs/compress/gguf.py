@@ -6,7 +6,6 @@ from typing import Any
 import gradio as gr
 from markupsafe import Markup
 
-from tabs.forms.sections import ggufs
 from tabs.shell.context import Context, guarded
 from tabs.shell.elements import empty, facts, hint, table
 from tabs.shell.job_panel import QUIET
@@ -15,7 +14,9 @@ from workbench.core.errors import UserError
 from workbench.core.home import Home
 from workbench.core.lineage import read_manifest
 from workbench.core.units import human_count, human_size
-from workbench.models.shelf import ModelInfo, gguf_file, model_folder
+from workbench.models.model_names import model_folder
+from workbench.models.model_references import ModelRef, gguf_file
+from workbench.models.shelf import ModelInfo
 
 NONE = (
     "No GGUF files yet",
@@ -29,7 +30,7 @@ def gguf_list(ctx: Context) -> gr.Dropdown:
     listed = Static(_listed(ctx))
     ctx.follow(listed, lambda: _listed(ctx))
     chosen = ctx.picker(
-        lambda: ggufs(ctx), label="Run it elsewhere", value=None, elem_id="gguf-file",
+        lambda: [*reversed(ctx.pairs(ModelRef("gguf")))], label="Run it elsewhere", value=None, elem_id="gguf-file",
         info="Commands for llama.cpp and Ollama.",
     )  # fmt: skip
     about = Static(visible=False)

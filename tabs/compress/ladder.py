@@ -13,7 +13,7 @@ from workbench.compression.quantizers.gguf import Gguf
 from workbench.core.errors import Problems, SpecError, UserError
 from workbench.core.units import human_size
 from workbench.models import tensors
-from workbench.models.shelf import resolve
+from workbench.models.model_references import resolve
 
 GROUPS = (
     ("gguf", "GGUF", "One file for llama.cpp, Ollama, LM Studio. Fast on a CPU; calibration helps the small ones."),

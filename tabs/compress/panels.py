@@ -8,7 +8,7 @@ from markupsafe import Markup
 from tabs.compress.gguf import gguf_list
 from tabs.compress.ladder import ladder
 from tabs.forms.form import Form, beside_fields
-from tabs.forms.sections import named, shown
+from tabs.forms.sections import shown
 from tabs.shell.context import Context
 from tabs.shell.elements import chip, heading, table
 from tabs.shell.job_panel import QUIET, JobPanel
@@ -22,11 +22,10 @@ def quantize(ctx: Context, panel: JobPanel) -> None:
     """The model, the ladder, the data for calibrating, and the button."""
     Static(heading("Smaller copies", "Tick what you want to have; sizes are known before anything is made."))
     others = tuple(name for name in Quantize.model_fields if name != "model")
-    models = named(ctx, {"model": "models"})
-    top = Form(Quantize, models, skip=others, first=("model",), elem_id="compress-model")
+    top = Form(Quantize, ctx.choices, skip=others, first=("model",), elem_id="compress-model")
     rungs = ladder(ctx, elem_id="ladder")
     rest = Form(
-        Quantize, named(ctx, {"calibration": "datasets"}), main=["calibration"], skip=("model", "quantizers"),
+        Quantize, ctx.choices, main=["calibration"], skip=("model", "quantizers"),
         more="Rows and names",
     )  # fmt: skip
     start = gr.Button("Quantize", variant="primary", elem_id="quantize-start")

@@ -17,7 +17,8 @@ from workbench.core.lineage import read_manifest
 from workbench.core.units import human_count, human_size
 from workbench.jobs.view import JobRecord
 from workbench.models import tensors
-from workbench.models.shelf import ModelInfo, model_info, resolve
+from workbench.models.model_references import resolve
+from workbench.models.shelf import ModelInfo, model_info
 
 PARTS = ("layers", "heads", "groups", "width")
 BEFORE = 60  # characters of what both said before they part

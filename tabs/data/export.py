@@ -11,10 +11,9 @@ from typing import Annotated, Any
 import gradio as gr
 from gradio.utils import get_upload_folder
 from markupsafe import Markup
-from pydantic import Field
 
 from tabs.forms.form import Form, beside_fields
-from tabs.forms.sections import named, shown
+from tabs.forms.sections import shown
 from tabs.shell.context import Context, guarded
 from tabs.shell.elements import error_box, heading, hint, render_html, table
 from tabs.shell.job_panel import LAST, QUIET, job_panel
@@ -25,6 +24,7 @@ from workbench.core.spec import Spec
 from workbench.core.units import human_size
 from workbench.data.exports import export as exporting
 from workbench.data.exports.export import EXPORTS, Count, Export
+from workbench.data.store.dataset_reference import DatasetRef
 from workbench.data.store.datasets import SPLITS, count
 from workbench.family.jobs.push_dataset import PushDataset
 from workbench.family.jobs.push_gguf import HOW_TO_LOG_IN
@@ -37,15 +37,15 @@ LANGUAGES = {".json": "json", ".yaml": "yaml", ".yml": "yaml", ".py": "python", 
 class Wanted(Spec):
     """What to write."""
 
-    dataset: str = ""
-    format: Annotated[Export, EXPORTS] = Field({"method": "jsonl"}, validate_default=True)
+    dataset: Annotated[str, DatasetRef()] = ""
+    format: Annotated[Export, EXPORTS] = EXPORTS.field("jsonl", "The format it is written in.")
 
 
 def export(ctx: Context, dataset: gr.Dropdown) -> None:
     """Format, preview, files to download, and the hub."""
     Static(heading("For another trainer", "The rows as the recipe leaves them, written as other programs read them."))
     form = Form(
-        Wanted, named(ctx, {"dataset": "sets"}), hidden=("dataset",),
+        Wanted, ctx.choices, hidden=("dataset",),
         fits={"format": ("dataset", {one.method: list(one.kinds) for one in EXPORTS})}, elem_id="export-form",
     )  # fmt: skip
     fits = Static(elem_id="export-lost")

@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from tabs.forms.form import Form, beside_fields
 from tabs.forms.sections import shown
-from tabs.shell.context import Choices, Context, guarded
+from tabs.shell.context import Context, guarded
 from tabs.shell.elements import facts, heading, hint, result_box, row_card, table
 from tabs.shell.job_panel import QUIET, JobPanel, job_panel
 from tabs.shell.kit import Static
@@ -18,7 +18,7 @@ from workbench.core.home import Home
 from workbench.data.store.datasets import rows
 from workbench.jobs.view import JobRecord
 from workbench.synthesis.endpoint import Endpoint
-from workbench.synthesis.jobs.make_data import ENDPOINT, MakeData
+from workbench.synthesis.jobs.make_data import MakeData
 
 MAIN = ["maker", "model", "judge", "output", "limit", "answers"]
 FIRST = 3
@@ -31,7 +31,7 @@ def make(ctx: Context, dataset: gr.Dropdown) -> None:
     Static(heading("New rows from those of the dataset above", MakeData.summary()))
     line = Static(endpoint_line())
     ctx.follow(line, endpoint_line)
-    form = Form(MakeData, lists(ctx), main=MAIN, skip=("dataset",), first=("model",), elem_id="make-form")
+    form = Form(MakeData, ctx.choices, main=MAIN, skip=("dataset",), first=("model",), elem_id="make-form")
     start = gr.Button("Make rows", variant="primary", elem_id="start-make-data")
     Static(heading("Runs"))
     empty = (
@@ -48,16 +48,6 @@ def make(ctx: Context, dataset: gr.Dropdown) -> None:
 def submit(ctx: Context, form: Form, dataset: str | None, value: Any) -> Any:
     """Starts the job on the chosen dataset; the panel shows it."""
     return shown(ctx, ctx.queue.submit(form.parsed(value, dataset=dataset or "")))
-
-
-def lists(ctx: Context) -> dict[str, Any]:
-    """What can write, and what can judge."""
-    writers: Choices = [("the operator's endpoint", ENDPOINT)]
-    judges: Choices = [("nobody", ""), ("the operator's endpoint", ENDPOINT)]
-    return {
-        "model": ("writers", lambda: [*ctx.answering(), *writers]),
-        "judge": ("judges", lambda: [*judges, *ctx.answering()]),
-    }
 
 
 def endpoint_line() -> Markup:

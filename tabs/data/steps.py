@@ -3,29 +3,30 @@
 import typing
 from typing import Any
 
-from tabs.forms.fields import fields_of
+from tabs.forms.fields import drawn
+from workbench.core.described import DescribedField, described
 from workbench.data.recipes.step import STEPS, Group, Step
 from workbench.data.recipes.steps.edit_rows import EditRows
 
 FROM_SHELF = {
-    "dataset": "dataset", "datasets": "datasets", "model": "model", "tokenizer": "model",
-    "others": "shares",
+    ("datasets", "one"): "dataset", ("datasets", "several"): "datasets", ("datasets", "shares"): "shares",
+    ("models", "one"): "model",
 }  # fmt: skip
-"""Fields that name something on a shelf, and which."""
+"""The controls of settings that name something on a shelf, by the shelf and how much they name."""
 
 
 def catalogue() -> dict[str, Any]:
     """{'groups': [{title, steps}], 'steps': {method: …}}; edits by hand are not in a group: they are made elsewhere."""
-    steps = {step.method: described(step) for step in STEPS if step.method != EditRows.method}
+    steps = {step.method: described_step(step) for step in STEPS if step.method != EditRows.method}
     groups = [
         (title, [step.method for step in STEPS if step.method in steps and step.group == title])
         for title in typing.get_args(Group)
     ]
-    steps[EditRows.method] = described(EditRows)
+    steps[EditRows.method] = described_step(EditRows)
     return {"groups": [{"title": title, "steps": names} for title, names in groups if names], "steps": steps}
 
 
-def described(step: type[Step]) -> dict[str, Any]:
+def described_step(step: type[Step]) -> dict[str, Any]:
     """Title, help, the kinds it works on, why it cannot run here, and its settings."""
     lines = (step.__doc__ or "").strip().split("\n")
     more = " ".join(line.strip() for line in lines[1:]).strip()
@@ -37,10 +38,11 @@ def described(step: type[Step]) -> dict[str, Any]:
 
 def controls_of(step: type[Step]) -> list[dict[str, Any]]:
     """The settings of a step; which rows are restored is not set in a form."""
-    return [_chosen(field) for field in fields_of(step) if field["name"] != "restored"]
+    settings = [field for field in described(step).fields if field.name != "restored"]
+    return [_control(field) for field in settings]
 
 
-def _chosen(field: dict[str, Any]) -> dict[str, Any]:
+def _control(field: DescribedField) -> dict[str, Any]:
     """What names something on a shelf is chosen from it."""
-    kind = FROM_SHELF.get(field["name"], "") if field["kind"] in ("text", "lines", "weights") else ""
-    return {**field, "kind": kind or field["kind"]}
+    control = drawn(field)
+    return {**control, "kind": FROM_SHELF[field.ref["shelf"], control["kind"]]} if field.ref else control

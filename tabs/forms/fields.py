@@ -1,6 +1,6 @@
 """Settings as the browser draws them: what the schema of a spec says of each, with the control that is drawn for it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from workbench.core.described import DescribedField, DescribedSpec, described
@@ -9,6 +9,7 @@ from workbench.core.spec import Spec, dump_yaml
 
 SIMPLE = {"boolean": "flag", "integer": "number", "number": "number", "string": "text"}
 OF_ITEMS = {"string": "lines", "integer": "numbers", "number": "numbers"}
+REFERRING = {"array": "several", "object": "shares"}
 OF_VALUES = {"string": "pairs", "integer": "weights", "number": "weights"}
 
 
@@ -17,10 +18,10 @@ def fields_of(spec: type[Spec]) -> list[dict[str, Any]]:
     return [drawn(field) for field in described(spec).fields]
 
 
-def drawn(field: DescribedField, lists: Mapping[str, str] | None = None) -> dict[str, Any]:
+def drawn(field: DescribedField) -> dict[str, Any]:
     """One setting: its kind of control, choices, bounds and default; those of methods and nested specs with theirs.
 
-    `lists` names the list a field is chosen from, with '*' for several of it.
+    What names something tells the key of the list that it is chosen from.
     """
     kind, bounds = control_of(field), field.bounds
     default = dump_yaml(field.default) if kind == "yaml" and isinstance(field.default, dict) else field.default
@@ -33,12 +34,25 @@ def drawn(field: DescribedField, lists: Mapping[str, str] | None = None) -> dict
         "many": field.type == "array", "default": default or "" if kind == "yaml" else default,
         "required": field.required, "optional": field.optional,
     }  # fmt: skip
-    if lists and field.name in lists:
-        name = lists[field.name]
-        return {**control, "kind": "several" if name.endswith("*") else "one", "list": name.rstrip("*")}
+    if field.ref:
+        # a model can be written as no list has it: over another base, by its hub id
+        writable = field.ref["shelf"] == "models"
+        return {**control, "list": field.ref["key"], "accepted": field.ref["accepted"], "writable": writable}
     if kind == "method":
         return {**control, "methods": [method_drawn(field.family, method) for method in field.methods]}
     return {**control, "fields": [drawn(each) for each in field.fields]} if kind == "group" else control
+
+
+def refs_in(fields: Iterable[DescribedField]) -> dict[str, Mapping[str, Any]]:
+    """What the settings can name, those of methods and nested specs too, by the key of the list each is chosen from."""
+    refs: dict[str, Mapping[str, Any]] = {}
+    for field in fields:
+        if field.ref:
+            refs[field.ref["key"]] = field.ref
+        refs |= refs_in(field.fields)
+        for method in field.methods:
+            refs |= refs_in(method.fields)
+    return refs
 
 
 def method_drawn(family: str, method: DescribedSpec) -> dict[str, Any]:
@@ -52,9 +66,11 @@ def method_drawn(family: str, method: DescribedSpec) -> dict[str, Any]:
 
 def control_of(field: DescribedField) -> str:
     """The control: method, group, flag, number, choice, text, ticks, lines, numbers, pairs (of texts), weights (numbers
-    by name), yaml (a document, or a mapping of anything) or data (JSON)."""
-    if field.methods or field.choices:
-        return "method" if field.methods else "choice"
+    by name), yaml (a document, or a mapping of anything) or data (JSON); of what is chosen from a list one, several, or
+    shares (numbers by what is chosen)."""
+    if field.ref or field.methods or field.choices:
+        chosen = REFERRING.get(field.type, "one") if field.ref else "choice"
+        return "method" if field.methods else chosen
     if field.document or (field.type == "object" and not field.fields and not field.item):
         return "yaml"
     if field.fields:

@@ -8,7 +8,7 @@ import gradio as gr
 import orjson
 from starlette.responses import Response
 
-from tabs.forms.fields import control_of, drawn
+from tabs.forms.fields import control_of, drawn, refs_in
 from tabs.shell.context import guarded, told_html
 from tabs.shell.kit import Query, component
 from tabs.shell.shelves import as_json, tag
@@ -23,16 +23,16 @@ List = Callable[[], Sequence[Sequence[str]]]
 class Form:
     """The settings of a spec. `input` goes into an event and comes out of one; its value holds what was set."""
 
-    def __init__(self, spec: type[Spec], lists: Mapping[str, tuple[str, List]] | None = None, **options: Any):
+    def __init__(self, spec: type[Spec], choices: Callable[[Mapping[str, Any]], List] | None = None, **options: Any):
         """Draws the form where it is constructed.
 
-        lists: the list a named field is chosen from, by a name of its own ('models'; 'models*' for several of it).
+        choices: the list that a setting is chosen from which names something, by what its schema says of that.
         options: `main` names the fields shown first, the rest folds away under `more`; `skip` those left out;
         `hidden` those the page sets, not the person; `first` those that take the first of their list by themselves;
         `without` {field: methods not offered}; `fits` {field of a method: (field of a list, {method: tags it is
         for})}; `path` where its spec stands in the one that is checked; `elem_id`.
         """
-        self.spec, lists = spec, lists or {}
+        self.spec = spec
         self.path: SettingPath = options.get("path", ())
         self.skip: tuple[str, ...] = options.get("skip", ())
         hidden: tuple[str, ...] = options.get("hidden", ())
@@ -40,17 +40,16 @@ class Form:
         shown = [field.name for field in self.settings]
         main: list[str] = [name for name in options.get("main", shown) if name in shown and name not in hidden]
         rest = [name for name in shown if name not in main and name not in hidden]
-        named = {name: title for name, (title, _) in lists.items()}
         by_name = {field.name: field for field in self.settings}
-        made = {name: drawn(by_name[name], named) for name in [*main, *rest]}
+        made = {name: drawn(by_name[name]) for name in [*main, *rest]}
         for name in options.get("first", ()):
             made[name]["first"] = True
         for name, left_out in options.get("without", {}).items():
             made[name]["methods"] = [one for one in made[name]["methods"] if one["method"] not in left_out]
         for name, (of, tags) in options.get("fits", {}).items():
-            made[name]["fits"] = {"field": of, "list": named[of].rstrip("*"), "tags": tags}
+            made[name]["fits"] = {"field": of, "list": by_name[of].ref["key"], "tags": tags}
         self.fields: dict[str, dict[str, Any]] = made
-        asked = {title.rstrip("*"): choices for title, choices in lists.values()}
+        asked = {key: choices(ref) for key, ref in refs_in(self.settings).items()} if choices else {}
 
         def offered(query: Query) -> Any:
             return _lists(asked, query)

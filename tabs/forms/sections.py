@@ -1,14 +1,14 @@
 """The forms of the kinds of job that say themselves in which tab they stand, among the parts a tab draws by hand."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import gradio as gr
 
-from tabs.forms.form import Form, List, beside_fields
-from tabs.shell.context import Choices, Context
+from tabs.forms.form import Form, beside_fields
+from tabs.shell.context import Context
 from tabs.shell.elements import empty, heading, hint
 from tabs.shell.job_panel import QUIET, JobPanel
 from tabs.shell.kit import REVEAL, Static
@@ -16,7 +16,6 @@ from tabs.shell.plugin_part import plugin_part
 from workbench.core.plugins import Plugin
 from workbench.jobs.job import JOBS, Job
 from workbench.jobs.page import JobPage
-from workbench.merging import catalogue
 
 
 @dataclass(frozen=True)
@@ -70,41 +69,6 @@ def _form(kind: type[Job], page: JobPage, ctx: Context, panel: JobPanel) -> None
         return job_section(ctx, kind, page, panel)
 
 
-def choices_of(ctx: Context, kind: str) -> List:
-    """The list behind a name."""
-    lists: dict[str, List] = {
-        "models": ctx.models,
-        "answering": ctx.answering,
-        "adapters": ctx.adapters,
-        "ggufs": lambda: ggufs(ctx),
-        "single": lambda: [*ctx.models(), *ggufs(ctx)],
-        "sessions": ctx.sessions,
-        "trainings": lambda: ctx.jobs(("train",)),
-        "prompts": ctx.of_kind("prompts", "conversation", "preference"),
-        "datasets": ctx.of_kind("conversation", "text"),
-        "lessons": lambda: tagged(ctx.of_kind("conversation", "text", "preference")()),
-        "sets": lambda: tagged(ctx.datasets()),
-        "methods": lambda: [(method.title, name) for name, method in catalogue.methods().items()],
-    }
-    return lists[kind]
-
-
-def ggufs(ctx: Context) -> Choices:
-    """The GGUF files of the shelf, newest first."""
-    names = [info for info in ctx.infos() if info.kind == "gguf" and not info.error]
-    return [(f"{info.name} · {info.dtype}", info.name) for info in reversed(names)]
-
-
-def tagged(datasets: Choices) -> list[tuple[str, str, str]]:
-    """Datasets with their kinds, by which methods are offered."""
-    return [(label, name, label.rsplit(" · ", 1)[1]) for label, name in datasets]
-
-
-def named(ctx: Context, lists: Mapping[str, str]) -> dict[str, tuple[str, List]]:
-    """The lists of a form's fields, as `Form` takes them."""
-    return {name: (kind, choices_of(ctx, kind.rstrip("*"))) for name, kind in lists.items()}
-
-
 def job_section(ctx: Context, job: type[Job], page: JobPage, panel: JobPanel) -> None:
     """The form of a kind of job and its button; the job it starts is shown in the panel.
 
@@ -114,7 +78,7 @@ def job_section(ctx: Context, job: type[Job], page: JobPage, panel: JobPanel) ->
     missing = lacks(ctx, page)
     lacking = Static(missing, visible=bool(missing))
     ctx.follow(lacking, lambda: gr.update(value=(words := lacks(ctx, page)), visible=bool(words)))
-    form = Form(job, named(ctx, page.lists), main=list(page.main), elem_id=f"form-{job.method}")
+    form = Form(job, ctx.choices, main=list(page.main), elem_id=f"form-{job.method}")
     start = gr.Button(page.button, variant="primary", elem_id=f"start-{job.method}")
 
     def submit(value: Any) -> Any:
@@ -127,8 +91,10 @@ def job_section(ctx: Context, job: type[Job], page: JobPage, panel: JobPanel) ->
 
 def lacks(ctx: Context, page: JobPage) -> str:
     """What has to be there first, as HTML; '' if nothing is missing."""
-    shelf, least = page.needs
-    return "" if len(choices_of(ctx, shelf)()) >= least else empty(*page.empty)
+    if page.needs is None:
+        return ""
+    mark, least = page.needs
+    return "" if len(ctx.pairs(mark)) >= least else empty(*page.empty)
 
 
 def shown(ctx: Context, job: str) -> Any:

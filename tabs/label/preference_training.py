@@ -7,20 +7,29 @@ import gradio as gr
 from tabs.shell.context import Context
 from workbench.core.errors import UserError
 from workbench.core.home import free_name
+from workbench.models.model_references import model_ref
 from workbench.preferences.export import export_dataset
 from workbench.preferences.sessions import model_of
 from workbench.preferences.summary import report
+from workbench.training.jobs.train import Train
 
 FEW_PAIRS = 1000
 """Below, the SFT loss on the chosen answers is added: alone, DPO mostly learns to be short."""
 
 
 def best_model(ctx: Context, summary: dict[str, Any]) -> str:
-    """The best rated model of a closed session's report that is still on the shelf, else the first one that is."""
-    on_shelf = {model for _, model in ctx.answering()}
+    """The best rated model of a closed session's report that is still there to be trained, else the first such."""
     rated = [row["model"] for row in summary["ratings"]["rows"]]
     named = [model_of(model) for model in summary["session"]["models"]]
-    return next((model for model in [*rated, *named] if model in on_shelf), "")
+    return next((model for model in [*rated, *named] if _is_trainable(ctx, model)), "")
+
+
+def _is_trainable(ctx: Context, model: str) -> bool:
+    try:
+        model_ref(Train, "model").find(ctx.home, model)
+    except UserError:
+        return False
+    return True
 
 
 def preference_settings(ctx: Context, name: str, own: bool) -> dict[str, Any]:
@@ -30,7 +39,7 @@ def preference_settings(ctx: Context, name: str, own: bool) -> dict[str, Any]:
     """
     start = best_model(ctx, report(ctx.home, name))
     if not start:
-        raise UserError("None of this session's models is on the shelf.", "Import one again, or use 'export-pairs'.")
+        raise UserError("None of this session's models can be trained.", "Import one again, or use 'export-pairs'.")
     dataset = free_name(ctx.home.datasets, f"{name}-pairs")
     manifest = export_dataset(ctx.home, name, dataset, own=start if own else "")
     pairs = manifest.info["rows"]["train"]

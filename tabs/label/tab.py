@@ -5,7 +5,6 @@ from typing import Any
 import gradio as gr
 
 from tabs.forms.form import Form, beside_fields
-from tabs.forms.sections import named
 from tabs.label.database_problem import trouble_panel
 from tabs.label.result import result_panel
 from tabs.label.voting import voting_panel
@@ -49,8 +48,7 @@ def _new_session(ctx: Context) -> tuple[Form, gr.Button]:
     Static(
         heading("New session", "Two or more models answer the same prompts; you judge without knowing which is which.")
     )
-    lists = named(ctx, {"models": "answering*", "prompts": "prompts"})
-    form = Form(Generate, lists, main=MAIN, first=("prompts",), more="Sampling", elem_id="label-form")
+    form = Form(Generate, ctx.choices, main=MAIN, first=("prompts",), more="Sampling", elem_id="label-form")
     start = gr.Button("Let them answer", variant="primary", elem_id="label-start")
     Static(hint(MAKER))
     return form, start

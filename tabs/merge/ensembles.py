@@ -6,7 +6,6 @@ import gradio as gr
 from pydantic import Field
 
 from tabs.forms.form import Form, beside_fields
-from tabs.forms.sections import named
 from tabs.shell.context import Context
 from tabs.shell.elements import heading, table
 from tabs.shell.job_panel import QUIET, JobPanel
@@ -14,17 +13,17 @@ from tabs.shell.kit import Static
 from workbench.core.errors import SpecError, UserError
 from workbench.core.spec import Spec
 from workbench.ensembles.method import ENSEMBLES, Ensemble
-from workbench.ensembles.shelf import create_ensemble, read_ensemble
+from workbench.ensembles.shelf import MEMBER, create_ensemble, read_ensemble
 
 
 class NewEnsemble(Spec):
     """An ensemble about to be put on the shelf."""
 
-    members: list[str] = Field(default_factory=list, description="Two to eight models, in the order they are asked.")
-    name: str = Field("", description="Name on the shelf.")
-    how: Annotated[Ensemble, ENSEMBLES] = Field(
-        {"method": "average"}, validate_default=True, description="How they answer."
+    members: Annotated[list[str], MEMBER] = Field(
+        default_factory=list, description="Two to eight models, in the order they are asked."
     )
+    name: str = Field("", description="Name on the shelf.")
+    how: Annotated[Ensemble, ENSEMBLES] = ENSEMBLES.field("average", "How they answer.")
 
 
 def ensembles(ctx: Context, _: JobPanel) -> None:
@@ -32,7 +31,7 @@ def ensembles(ctx: Context, _: JobPanel) -> None:
     Static(heading("New ensemble", "The models stay as they are and answer together. Use it like any model."))
     fitted = [way.method for way in ENSEMBLES if way.fitted]
     form = Form(
-        NewEnsemble, named(ctx, {"members": "models*"}), without={"how": fitted}, elem_id="ensemble-form"
+        NewEnsemble, ctx.choices, without={"how": fitted}, elem_id="ensemble-form"
     )  # fmt: skip
     make = gr.Button("Put it on the shelf", variant="primary", elem_id="make-ensemble")
     listed = Static(_listed(ctx), visible=bool(_listed(ctx)))

@@ -1,13 +1,12 @@
 """The smaller parts of the Merge tab: what its forms ask for, and the family tree."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import gradio as gr
 from pydantic import Field
 
 from tabs.figures import family as family_figure
 from tabs.forms.form import Form
-from tabs.forms.sections import named
 from tabs.shell.context import Context, guarded
 from tabs.shell.elements import empty, heading, hint
 from tabs.shell.job_panel import QUIET, JobPanel
@@ -15,13 +14,16 @@ from tabs.shell.kit import Figure, Static
 from workbench.core.errors import UserError
 from workbench.core.spec import Spec, dump_yaml
 from workbench.family.tree import family
+from workbench.models.model_references import ModelRef
 
 
 class Mixture(Spec):
     """What a recipe for a mixture of experts is begun from."""
 
-    base: str = Field("", description="Gives all but the MLPs.")
-    experts: list[str] = Field(default_factory=list, description="Whole models trained from one base.")
+    base: Annotated[str, ModelRef("model")] = Field("", description="Gives all but the MLPs.")
+    experts: Annotated[list[str], ModelRef("model")] = Field(
+        default_factory=list, description="Whole models trained from one base."
+    )
 
 
 # ---- mixture of experts --------------------------------------------------------------------------------------
@@ -29,7 +31,7 @@ class Mixture(Spec):
 
 def mixture(ctx: Context, _: JobPanel) -> None:
     """What begins the recipe of a mixture of experts from models of the shelf; it goes into the form beneath."""
-    first = Form(Mixture, named(ctx, {"base": "models", "experts": "models*"}))
+    first = Form(Mixture, ctx.choices)
     begin = gr.Button("Write a recipe to go on from", size="sm")
     ctx.links.on(
         begin.click, "assemble-moe", lambda chosen: {"recipe": _moe_recipe(**first.data(chosen))}, [first.input]

@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from tabs.forms.form import Form, beside_fields
-from tabs.forms.sections import named, shown
+from tabs.forms.sections import shown
 from tabs.shell.context import Context
 from tabs.shell.job_panel import QUIET, JobPanel
 from tabs.shell.kit import REVEAL, MergeBuilder
@@ -22,7 +22,8 @@ from workbench.merging.jobs.merge import Merge, Proof
 from workbench.merging.recipe import Recipe, for_mergekit, layers
 from workbench.merging.stack import layer_of
 from workbench.models import tensors
-from workbench.models.shelf import ModelInfo, resolve
+from workbench.models.model_references import resolve
+from workbench.models.shelf import ModelInfo
 
 SHAPE = ("architectures", "hidden_size", "n_embd", "intermediate_size", "num_hidden_layers", "n_layer")
 
@@ -39,7 +40,7 @@ def recipe(ctx: Context, panel: JobPanel) -> None:
         elem_id="merge-builder",
     )  # fmt: skip
     with gr.Accordion("Proof and files", open=False):
-        proof = Form(Proof, named(ctx, {"dataset": "datasets"}), path=("proof",))
+        proof = Form(Proof, ctx.choices, path=("proof",))
         files = Form(Merge, skip=("output", "recipe", "seed", "kernels", "proof"))
     start = gr.Button("Merge", variant="primary", elem_id="merge-start")
 

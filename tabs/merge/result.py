@@ -1,5 +1,6 @@
 """What a job of the Merge tab found: tables and samples as safe HTML, and figures as plain JSON."""
 
+import contextlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,8 +13,8 @@ from workbench.core.home import Home
 from workbench.core.lineage import read_manifest
 from workbench.jobs.view import JobRecord
 from workbench.merging.recipe import Recipe
-from workbench.merging.sanity_check import shelf_name
-from workbench.models.shelf import model_folder
+from workbench.models.model_names import model_folder
+from workbench.models.model_references import ANSWERING, resolve
 
 LOSSES = ["Model", "Loss", "Perplexity", "Interval"]
 HOW_TO_READ = "lower is better, 95 % intervals."
@@ -26,8 +27,11 @@ def parents_of(home: Home, model: str) -> list[str]:
         written = Recipe.parse(manifest.made_by["recipe"]).references()
     except (KeyError, UserError):
         written = [parent.name for parent in manifest.parents if parent.kind in ("model", "adapter")]
-    named = [shelf_name(home, name) for name in written]
-    return [name for name in dict.fromkeys(named) if (home.models / name).is_dir()]
+    shelved = []
+    for name in written:
+        with contextlib.suppress(UserError):
+            shelved.append(resolve(home, name, kinds=ANSWERING).name)
+    return list(dict.fromkeys(shelved))
 
 
 def _proof(home: Home, view: JobRecord, _: Any) -> JobResult:

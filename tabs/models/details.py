@@ -15,7 +15,8 @@ from workbench.core.limits import bounded_text
 from workbench.core.lineage import MANIFEST
 from workbench.core.units import human_count, human_size
 from workbench.jobs.job import JOBS
-from workbench.models.shelf import ModelInfo, delete_model, model_folder
+from workbench.models.model_names import model_folder
+from workbench.models.shelf import ModelInfo, delete_model
 
 NOTHING = ("No model chosen", "What it is, where it came from, and what can be done with it.", "Click a row above.")
 

@@ -10,6 +10,7 @@ from tabs.train.presets import presets
 from workbench.core.errors import UserError
 from workbench.core.home import free_name
 from workbench.core.lineage import read_manifest
+from workbench.data.store.dataset_reference import TEXTS, DatasetRef
 from workbench.data.store.prompts import prompts_of
 from workbench.jobs.job import JOBS, Job
 from workbench.models import starter
@@ -58,8 +59,8 @@ def read_loop(ctx: Context) -> Loop:
     recheck = next((one for one in sessions if preferred and {preferred, tuned} <= names[one.name]), None)
     check = next((one for one in sessions if tuned in names[one.name] and one is not recheck), None)
     return Loop(
-        base=base, dataset=_first(ctx.of_kind("conversation", "text")()), tuned=tuned, preferred=preferred,
-        prompts=_first(ctx.of_kind("prompts", "conversation")()), check=check, recheck=recheck,
+        base=base, dataset=_first(ctx.pairs(TEXTS)), tuned=tuned, preferred=preferred,
+        prompts=_first(ctx.pairs(DatasetRef("prompts", "conversation"))), check=check, recheck=recheck,
         working=frozenset(view.job.method for view in ctx.queue.live() if view.job),
     )  # fmt: skip
 

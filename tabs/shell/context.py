@@ -1,7 +1,7 @@
 """What every tab shares: the engine's handles, and dropdowns that follow the shelves in every browser."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,24 +10,27 @@ from markupsafe import escape
 
 from tabs.shell.kit import component
 from tabs.shell.links import Links
+from tabs.shell.offers import Choice, choices_of, label_of, pairs_of
 from tabs.shell.scripts import page_call
 from tabs.shell.shelves import Shelves, Updates
 from workbench.chat.service import ChatService
 from workbench.core.errors import Problem, SpecError, UserError, explain
 from workbench.core.home import Home
-from workbench.core.lineage import Manifest
 from workbench.core.paths import PathGate
-from workbench.jobs.listing import JobRow
+from workbench.core.reference import Reference
+from workbench.data.store.dataset_reference import DatasetRef
+from workbench.jobs.job_reference import JobRef
 from workbench.jobs.queue import Queue
 from workbench.jobs.runner import Runner
+from workbench.models.model_references import ANSWERS, WEIGHTS, ModelRef
 from workbench.models.shelf import ModelInfo
+from workbench.preferences.session_reference import SessionRef
 
 log = logging.getLogger(__name__)
 
 Choices = list[tuple[str, str]]
 SEE_TERMINAL = "The terminal in which the app runs has the whole story."
-MOST_JOBS = 200
-"""Jobs offered by a picker, the newest; the Jobs tab finds the others."""
+MODELS = ModelRef(*WEIGHTS)
 
 
 @dataclass
@@ -55,66 +58,47 @@ class Context:
         """Every row of the shelf of models, oldest first, damaged ones included."""
         return self.shelves.models.look()[1]
 
+    def choices(self, ref: Mapping[str, Any]) -> Callable[[], list[Choice]]:
+        """What a setting can name whose schema says this under `x-ref`, asked anew at every call."""
+        return lambda: choices_of(self.shelves, ref)
+
+    def pairs(self, mark: Reference) -> Choices:
+        """What can be named where the mark stands, as (label, value) for dropdowns."""
+        return pairs_of(self.shelves, mark.schema())
+
     def models(self) -> Choices:
         """Whole models that go on with a text, and adapters."""
-        return self._of_models("models", lambda info: info.has_weights and info.generates)
+        return self.pairs(MODELS)
 
     def newest_models(self) -> Choices:
         """As `models`, newest first: what was made last is looked at first."""
-        return self.shelves.made("newest models", self.shelves.models.look, lambda _: [*reversed(self.models())])
+        return [*reversed(self.models())]
 
     def answering(self) -> Choices:
-        """Everything that can answer a prompt: models, adapters, ensembles."""
-        return self._of_models("answering", lambda info: not info.error and info.generates)
+        """Everything that can answer a prompt: models, adapters, GGUF files, ensembles."""
+        return self.pairs(ANSWERS)
 
     def shelved_models(self) -> Choices:
         """Everything on the shelf, damaged models last."""
         damaged = [(f"{info.name} · damaged", info.name) for info in self.infos() if info.error]
-        return [*self._of_models("shelved", lambda info: not info.error), *damaged]
-
-    def adapters(self) -> Choices:
-        return self._of_models("adapters", lambda info: info.is_adapter)
-
-    def _of_models(self, key: str, fits: Callable[[ModelInfo], bool]) -> Choices:
-        def choices(infos: list[ModelInfo]) -> Choices:
-            return [(_model_label(info), info.name) for info in infos if fits(info)]
-
-        return self.shelves.made(key, self.shelves.models.look, choices)
+        return [*((label_of(info), info.name) for info in self.infos() if not info.error), *damaged]
 
     def datasets(self) -> Choices:
         """Newest first."""
-        return self.shelves.made("datasets", self.shelves.datasets.look, _datasets)
+        return self.pairs(DatasetRef())
 
     def shelved_datasets(self) -> Choices:
         """Everything on the shelf, newest first, damaged datasets last."""
-        damaged = [found.name for found in self.shelves.datasets.look()[1] if "error" in found.info]
+        damaged = [manifest.name for manifest in self.shelves.datasets.look()[1] if "error" in manifest.info]
         return [*self.datasets(), *((f"{name} · damaged", name) for name in damaged)]
-
-    def of_kind(self, *kinds: str) -> Callable[[], Choices]:
-        """The datasets of these kinds, in the order of the kinds, newest first."""
-
-        def kind(choice: tuple[str, str]) -> str:
-            return choice[0].rsplit(" · ", 1)[1]
-
-        def choices(found: list[Manifest]) -> Choices:
-            fitting = (choice for choice in _datasets(found) if kind(choice) in kinds)
-            return sorted(fitting, key=lambda choice: kinds.index(kind(choice)))
-
-        return lambda: self.shelves.made(("datasets", *kinds), self.shelves.datasets.look, choices)
 
     def sessions(self) -> Choices:
         """Newest first; none while the label database cannot be read, which the Label tab says."""
-        look = self.shelves.sessions.look
-        return self.shelves.made("sessions", look, lambda names: [(name, name) for name in names])
+        return self.pairs(SessionRef())
 
     def jobs(self, methods: tuple[str, ...] = ()) -> Choices:
         """The newest, newest first; of these kinds, or all."""
-
-        def choices(rows: list[JobRow]) -> Choices:
-            fitting = [row for row in reversed(rows) if not methods or row.method in methods]
-            return [(f"{row.label} · {row.status}", row.id) for row in fitting[:MOST_JOBS]]
-
-        return self.shelves.made(("jobs", *methods), self.shelves.jobs, choices)
+        return self.pairs(JobRef(*methods))
 
     def picker(self, choices: Callable[[], Choices], first: bool = False, **options: Any) -> gr.Dropdown:
         """A dropdown whose choices follow the shelf, in every browser and in tabs not opened yet.
@@ -166,20 +150,6 @@ class Context:
                 self.failed_parts += 1
                 states.append(gr.skip())
         return states
-
-
-def _datasets(found: list[Manifest]) -> Choices:
-    whole = [manifest for manifest in found if "error" not in manifest.info]
-    whole.sort(key=lambda manifest: manifest.created, reverse=True)
-    return [(f"{manifest.name} · {manifest.info['kind']}", manifest.name) for manifest in whole]
-
-
-def _model_label(info: ModelInfo) -> str:
-    if info.is_ensemble:
-        return f"{info.name} · {info.architecture}"
-    if info.kind == "gguf":
-        return f"{info.name} · GGUF {info.dtype}"
-    return f"{info.name} · adapter of {info.base}" if info.is_adapter else info.name
 
 
 def told_html(problems: Sequence[Problem]) -> str:

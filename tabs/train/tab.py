@@ -5,7 +5,7 @@ from typing import Any
 import gradio as gr
 
 from tabs.forms.form import Form, beside_fields
-from tabs.forms.sections import named, shown
+from tabs.forms.sections import shown
 from tabs.shell.context import Context
 from tabs.shell.elements import heading
 from tabs.shell.job_panel import QUIET, job_panel
@@ -46,7 +46,7 @@ def build(ctx: Context) -> None:
             )
             kinds = {objective.method: list(objective.dataset_kinds) for objective in OBJECTIVES}
             form = Form(
-                Train, named(ctx, {"model": "models", "dataset": "lessons"}), main=MAIN, first=("model", "dataset"),
+                Train, ctx.choices, main=MAIN, first=("model", "dataset"),
                 fits={"objective": ("dataset", kinds)}, elem_id="train-form",
             )  # fmt: skip
             start = gr.Button("Start training", variant="primary", elem_id="train-start")

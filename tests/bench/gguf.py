@@ -15,7 +15,7 @@ from typing import Any
 from tests.bench._common import ROOT, prepared_home
 from workbench.core.home import Home
 from workbench.models import starter
-from workbench.models.shelf import resolve
+from workbench.models.model_references import resolve
 
 PROMPT = "<|im_start|>user\nTell me about the sea.<|im_end|>\n<|im_start|>assistant\n"
 TOKENS, ROUNDS = 96, 3

@@ -22,7 +22,7 @@ from workbench.gguf.library import library_path
 from workbench.gguf.quantizing import as_floats, choices, quantize
 from workbench.gguf.reading import read_header
 from workbench.models import starter
-from workbench.models.shelf import resolve
+from workbench.models.model_references import resolve
 
 ROUNDS, THREADS = 5, 2
 

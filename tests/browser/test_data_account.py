@@ -16,7 +16,7 @@ from workbench.data.encoding.batches import Rules
 from workbench.data.encoding.cache import encoded_rows
 from workbench.data.encoding.token_view import row_token_view
 from workbench.data.store.datasets import all_rows
-from workbench.models.shelf import resolve
+from workbench.models.model_references import resolve
 from workbench.rendering.templates import get_template
 
 PATIENCE = 30_000

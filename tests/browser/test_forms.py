@@ -62,6 +62,26 @@ def test_an_objective_that_does_not_fit_stays_when_it_is_chosen(app: App, train:
     expect(train.get_by_label("Learning rate", exact=True)).to_have_value("0.0001")  # the preset's
 
 
+def test_a_model_is_written_as_no_list_has_it(train: Locator) -> None:
+    """BASE+ADAPTER goes through the one parser, whoever writes it where."""
+    page, model = train.page, train.get_by_label("Model", exact=True)
+    before = model.input_value()
+    for text, key, value in (("toy + first", "Escape", before), ("toy + first", "Enter", "toy + first")):
+        model.select_option(label="Write it…")
+        written = train.get_by_label("Model: a whole model, an adapter or BASE+ADAPTER")
+        written.fill(text)
+        written.press(key)
+        expect(model).to_have_value(value)
+    page.get_by_text("As YAML, for the command line").click()
+    page.get_by_role("button", name="Write it out").click()
+    expect(page.locator(".cm-content").filter(has_text="method: train")).to_contain_text("model: toy+first")
+    model.select_option(label="Write it…")
+    written.fill("first+toy")
+    written.press("Enter")
+    page.locator("#train-start").click()
+    expect(page.locator(".toast-body").first).to_contain_text("'toy' is no adapter: it is a whole model.")
+
+
 def test_numbers_that_are_none_are_refused_not_dropped(app: App, train: Locator) -> None:
     page, before = train.page, len(Queue(app.home).all())
     tab(page, "Merge")

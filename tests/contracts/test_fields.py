@@ -24,7 +24,7 @@ SPECS += [Decoding, Wanted, NewEnsemble, Mixture]
 KEYS = {Ge: "minimum", Gt: "exclusiveMinimum", Le: "maximum", Lt: "exclusiveMaximum"}
 CONTROLS = {
     "flag", "number", "choice", "text", "ticks", "lines", "numbers", "pairs", "weights", "yaml", "data", "method",
-    "group",
+    "group", "one", "several", "shares",
 }  # fmt: skip
 every_spec = pytest.mark.parametrize("spec", SPECS, ids=lambda spec: f"{spec.__module__}.{spec.__name__}")
 

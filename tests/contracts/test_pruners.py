@@ -15,7 +15,7 @@ from workbench.jobs.job import JobContext
 from workbench.models import tensors
 from workbench.models.anatomy import Anatomy
 from workbench.models.loading import load_base, load_tokenizer
-from workbench.models.shelf import resolve
+from workbench.models.model_references import resolve
 
 FITTING = {"mlp-width": {"multiple": 8}}  # settings that suit a toy
 every_pruner = pytest.mark.parametrize("name", list(PRUNERS.all()))

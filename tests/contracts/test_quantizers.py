@@ -23,7 +23,8 @@ from workbench.jobs.job import JOBS, STOP_FILE
 from workbench.jobs.queue import Queue
 from workbench.jobs.worker import execute_job
 from workbench.models.loading import load_base
-from workbench.models.shelf import gguf_file, list_models, resolve
+from workbench.models.model_references import gguf_file, resolve
+from workbench.models.shelf import list_models
 
 HEADER = 60_000  # bytes of headers, metadata and a GGUF's vocabulary: much for a toy, nothing for a model
 BOUNDS = {

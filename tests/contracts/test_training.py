@@ -280,6 +280,38 @@ def test_dpo_after_sft_makes_an_adapter_of_the_same_base(home: Home) -> None:
     assert not (home.models / "chained" / "ref").exists()
 
 
+# ---- starts that are an adapter ----------------------------------------------------------------------------
+
+
+def test_base_and_adapter_go_on_as_an_adapter_of_that_base(home: Home) -> None:
+    """An adapter goes on over another base of its shape; at a learning rate of next to nothing it stays as it is."""
+    objective = {"method": "sft", "learning_rate": 1e-12}
+    view = train(home, "", model="teacher+taught", objective=objective, max_steps=1)
+    manifest = read_manifest(home.models / view.state.result["model"])
+    assert manifest.name == "teacher-taught-sft"
+    assert {(p.role, p.name) for p in manifest.parents} == {
+        ("base", "teacher"), ("dataset", "talks"), ("start", "taught"),
+    }  # fmt: skip
+    result, start = with_adapter(home, manifest.name, "teacher"), with_adapter(home, "taught", "teacher")
+    assert torch.allclose(logits(result), logits(start), atol=1e-5)
+    train(home, "moved", model="teacher+taught")
+    assert (logits(with_adapter(home, "moved", "teacher")) - logits(start)).abs().max() > 1e-4
+
+
+@pytest.mark.parametrize("model", ["taught", "teacher+taught"])
+def test_all_weights_go_on_from_an_adapter_folded_into_its_base(model: str, home: Home) -> None:
+    objective = {"method": "sft", "learning_rate": 1e-12}
+    view = train(home, f"whole-{len(model)}", model=model, tuner="full", objective=objective, max_steps=1)
+    manifest = read_manifest(home.models / f"whole-{len(model)}")
+    base = "teacher" if "teacher" in model else "toy"
+    assert manifest.kind == "model" and not (view.folder / "folded").exists()
+    assert {(p.role, p.name) for p in manifest.parents} == {
+        ("start", base), ("dataset", "talks"), ("start", "taught"),
+    }  # fmt: skip
+    result = logits(load_base(home.models / manifest.name, EXACT))
+    assert torch.allclose(result, logits(with_adapter(home, "taught", base)), atol=1e-4)
+
+
 # ---- QLoRA -------------------------------------------------------------------------------------------------
 
 

@@ -17,12 +17,12 @@ from workbench.inference.engine import Engine
 from workbench.merging.jobs.merge import Merge
 from workbench.models.hollow import ParameterLayout, hollow
 from workbench.models.model_import import import_folder
-from workbench.models.shelf import answerable
+from workbench.models.model_references import ANSWERS
 
 
 def answers(home: Home, name: str) -> None:
     """The model loads and makes a few tokens."""
-    answerable(home, name)
+    ANSWERS.resolve(home, name)
     engine = opened(home, name)
     stream = engine.answering(name).open([{"role": "user", "content": "Say something."}], Decoding(max_new_tokens=8))
     while not stream.finish:

@@ -10,7 +10,7 @@ from workbench.core.errors import Problems
 from workbench.core.home import Home
 from workbench.gguf import converting
 from workbench.models.model_import import import_folder
-from workbench.models.shelf import resolve
+from workbench.models.model_references import resolve
 
 pytestmark = [pytest.mark.prove, pytest.mark.usefixtures("exact")]
 REFUSED = {

@@ -16,7 +16,7 @@ from workbench.core.home import Home
 from workbench.jobs.queue import Queue
 from workbench.jobs.runner import Runner
 from workbench.jobs.view import JobRecord
-from workbench.models.shelf import resolve
+from workbench.models.model_references import resolve
 from workbench.training.jobs.train import Train
 
 ROOT = Path(__file__).parents[2]

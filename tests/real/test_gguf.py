@@ -14,7 +14,7 @@ from workbench.core.lineage import read_manifest
 from workbench.gguf.preview import preview_size
 from workbench.jobs.job import JobContext
 from workbench.models import starter
-from workbench.models.shelf import gguf_file, resolve
+from workbench.models.model_references import gguf_file, resolve
 
 pytestmark = pytest.mark.timeout(300)
 PROMPT = "<|im_start|>user\nWhat is the capital of France?<|im_end|>\n<|im_start|>assistant\n"

@@ -16,7 +16,7 @@ from workbench.inference.loss import Encoded, encode, loss_of
 from workbench.jobs.job import JOBS
 from workbench.models import starter
 from workbench.models.loading import load_base
-from workbench.models.shelf import resolve
+from workbench.models.model_references import resolve
 
 pytestmark = pytest.mark.timeout(1800)
 KEPT = "WORKBENCH_ENVIRONMENTS"

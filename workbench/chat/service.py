@@ -14,7 +14,7 @@ from workbench.core.children import child_environment
 from workbench.core.errors import Problems, UserError
 from workbench.core.home import Home
 from workbench.inference.decoding import Decoding
-from workbench.inference.gguf_lora import can_answer
+from workbench.models.model_references import ANSWERS
 
 IDLE_SECONDS = 600
 MOST_CHATS = 200
@@ -67,11 +67,7 @@ class ChatService:
             problems.add("message", "is empty.", "Write something to send.")
         if not 1 <= len(models) <= MOST_PANES:
             problems.add("models", f"{len(models)} are chosen.", f"Choose 1 to {MOST_PANES}.")
-        for model in models:
-            try:
-                can_answer(self.home, model, "models")
-            except UserError as error:
-                problems.collect("models", error)
+        ANSWERS.resolve_all(self.home, models, "models", problems, twice="")
         problems.check()
 
     def regenerate(self, chat_id: str, decoding: Decoding) -> None:

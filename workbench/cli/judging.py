@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from workbench.cli.screen import tell
 from workbench.cli.shared import Invoked, option, pairs, several, show, table
-from workbench.core.errors import UserError
+from workbench.core.errors import Problems, UserError
 from workbench.core.home import Home
 from workbench.inference.decoding import Decoding
+from workbench.models.model_references import ANSWERS
 
 if TYPE_CHECKING:
     from workbench.inference.stream import TokenStream
@@ -35,6 +36,9 @@ def chat(
 
     if invoked.json and not prompt:
         raise UserError("A conversation typed in has no JSON.", "Give its one message with --prompt.", "--json")
+    problems = Problems()
+    ANSWERS.resolve_all(invoked.home, models, "models", problems, twice="")
+    problems.check()
     engine = EnsembleEngine(invoked.home)
     for doing in engine.load(models):
         tell(doing)

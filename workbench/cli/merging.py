@@ -119,7 +119,7 @@ def card(name: str, /, *, invoked: Invoked) -> None:
     """The model card of any model on the shelf."""
     from workbench.core.lineage import read_manifest
     from workbench.family.model_card import model_card
-    from workbench.models.shelf import model_folder
+    from workbench.models.model_names import model_folder
 
     text = model_card(read_manifest(model_folder(invoked.home, name)), home=invoked.home)
     show(invoked, {"name": name, "card": text}, text)

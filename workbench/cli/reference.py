@@ -65,4 +65,8 @@ def _row(path: str, field: DescribedField) -> str:
 
 def _values(field: DescribedField) -> str:
     choices = [method.method for method in field.methods] or field.choices or (field.item.choices if field.item else ())
-    return ", ".join(f"`{value_words(choice)}`" for choice in choices) or field.bounds_words
+    return (
+        ", ".join(f"`{value_words(choice)}`" for choice in choices)
+        or field.ref.get("accepted", "")
+        or field.bounds_words
+    )

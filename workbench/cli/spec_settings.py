@@ -84,8 +84,8 @@ def _kind(field: DescribedField) -> Kind:
 
 
 def help_of(field: DescribedField) -> str:
-    """The field's label and its own sentence, its bounds, and what it is without being given."""
+    """The field's label and its own sentence, what it can name, its bounds, and what it is without being given."""
     default = "required" if field.required else f"default {field.default_words}" if field.default_words else ""
-    notes = ", ".join(filter(None, (field.bounds_words, default)))
+    notes = ", ".join(filter(None, (field.ref.get("accepted"), field.bounds_words, default)))
     text = f"{field.full_label}: {field.help}" if field.help else field.full_label
     return f"{text} [{notes}]" if notes else text

@@ -8,7 +8,7 @@ from workbench.compression.quantizer import SizeEstimate
 from workbench.core.errors import Problems, UserError
 from workbench.core.units import human_count
 from workbench.models.anatomy import Anatomy, Shape
-from workbench.models.shelf import Resolved
+from workbench.models.model_references import Resolved
 
 if TYPE_CHECKING:
     from torch import Tensor

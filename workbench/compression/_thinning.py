@@ -6,7 +6,7 @@ from workbench.compression.pruner import Pruner
 from workbench.compression.quantizer import SizeEstimate
 from workbench.core.errors import Problems, UserError
 from workbench.models.anatomy import Anatomy
-from workbench.models.shelf import Resolved
+from workbench.models.model_references import Resolved
 
 
 class Thinning(Pruner):

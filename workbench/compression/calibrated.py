@@ -17,7 +17,7 @@ from workbench.compression.separate_env import CommandFailed, Environment, ensur
 from workbench.core.errors import Problems, UserError
 from workbench.core.home import Home, write_text
 from workbench.data.recipes.importing import SAMPLES
-from workbench.models.shelf import Resolved
+from workbench.models.model_references import Resolved
 
 log = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ from workbench.compression.quantizer import Work
 from workbench.core.errors import Problems
 from workbench.core.units import human_size
 from workbench.models import tensors
-from workbench.models.shelf import Resolved
+from workbench.models.model_references import Resolved
 from workbench.models.shelving import MODEL_SUFFIXES
 
 Shape = tuple[int, ...]

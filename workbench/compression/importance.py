@@ -16,7 +16,7 @@ from workbench.core.errors import UserError
 from workbench.gguf.layout import tensor_names
 from workbench.gguf.reading import Header, read_header
 from workbench.inference.loss import encode
-from workbench.models.shelf import Resolved
+from workbench.models.model_references import Resolved
 
 LONGEST = 512  # tokens of a row that are looked at
 SUMS, COUNTS = ".in_sum2", ".counts"

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from workbench.compression.quantizer import SizeEstimate
 from workbench.core.errors import Problems
 from workbench.core.registry import Method, Registry
-from workbench.models.shelf import Resolved
+from workbench.models.model_references import Resolved
 
 
 @dataclass

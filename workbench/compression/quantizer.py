@@ -10,7 +10,7 @@ from workbench.core.errors import Problems
 from workbench.core.home import Home
 from workbench.core.registry import Method, Registry
 from workbench.jobs.job import JobContext
-from workbench.models.shelf import Resolved
+from workbench.models.model_references import Resolved
 
 
 @dataclass(frozen=True)

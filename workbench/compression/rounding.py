@@ -10,7 +10,7 @@ from workbench.compression import hf
 from workbench.compression.quantizer import Quantizer, SizeEstimate, Work
 from workbench.core.errors import Problems
 from workbench.core.home import Home
-from workbench.models.shelf import Resolved
+from workbench.models.model_references import Resolved
 
 if TYPE_CHECKING:
     import torch

@@ -5,15 +5,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from workbench.core.errors import UserError
 from workbench.core.home import Home
 from workbench.core.lineage import read_manifest
-from workbench.ensembles.shelf import is_ensemble
 from workbench.gguf.reading import read_header
 from workbench.models import tensors
-from workbench.models.shelf import answerable, gguf_file, model_info, resolve
+from workbench.models.model_references import ModelRef
+from workbench.models.shelf import gguf_in, model_row
 
-WEIGHTS = (".safetensors", ".gguf")
+WEIGHT_FILES = (".safetensors", ".gguf")
+VARIANT = ModelRef("model", "adapter", "gguf")
+"""What can be measured beside others."""
 
 
 @dataclass(frozen=True)
@@ -30,24 +31,20 @@ class Variant:
 
 
 def find_variant(home: Home, name: str, field: str = "variants") -> Variant:
-    """One name of the shelf; raises `UserError` for what cannot answer, and for ensembles."""
-    if is_ensemble(home, name, field):
-        raise UserError(f"{name!r} is an ensemble of several models.", "Choose its members.", field)
-    answerable(home, name, field)
-    info = model_info(home, name)
-    if info.kind == "gguf":
-        path = gguf_file(home, name, field)
+    """What a reference to one says; raises `UserError` for what cannot answer, or be measured."""
+    resolved = VARIANT.resolve(home, name, field)
+    if resolved.kind == "gguf":
+        path = gguf_in(resolved.base)
         header = read_header(path)
-        return Variant(name, "gguf", header.type, path.stat().st_size, header.parameters, _digest(info.folder))
-    resolved = resolve(home, name, field)
+        return Variant(name, "gguf", header.type, path.stat().st_size, header.parameters, _digest(resolved.base))
     folders = [folder for folder in (resolved.base, resolved.adapter) if folder]
-    size = sum(path.stat().st_size for folder in folders for path in folder.iterdir() if path.suffix in WEIGHTS)
+    size = sum(path.stat().st_size for folder in folders for path in folder.iterdir() if path.suffix in WEIGHT_FILES)
     packed = quantization(resolved.base)
-    kind = "adapter" if resolved.adapter else "model"
     type_ = packed or tensors.summary(resolved.base).dtype
-    type_ = f"{info.architecture} on {resolved.base.name} ({type_})" if resolved.adapter else type_
+    if resolved.adapter:
+        type_ = f"{model_row(resolved.adapter).architecture} on {resolved.base.name} ({type_})"
     parameters = 0 if packed else sum(tensors.summary(folder).parameters for folder in folders)
-    return Variant(name, kind, type_, size, parameters, ":".join(map(_digest, folders)))
+    return Variant(name, resolved.kind, type_, size, parameters, ":".join(map(_digest, folders)))
 
 
 def quantization(folder: Path) -> str:

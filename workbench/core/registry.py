@@ -7,7 +7,7 @@ import weakref
 from collections.abc import Iterator
 from typing import Any, ClassVar, Generic, TypeVar
 
-from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 from workbench.core.errors import NestedSpecError, Problem, SpecError, UserError, suggestion
@@ -55,14 +55,16 @@ class Registry(Generic[M]):
 
     package: the folder. `workbench.*.jobs` means the folder of that name in every package that has one; plugins add
     theirs. A field `Annotated[Objective, OBJECTIVES]` holds one method, read by `parse` and written as `to_dict`.
-    key: what the command line calls the family, where that is shorter.
+    key: what the command line calls the family, where that is shorter. listed: whether a person chooses one of it, so
+    that `list methods` and `new` have it.
     """
 
     _by_key: ClassVar[weakref.WeakValueDictionary[str, "Registry[Any]"]] = weakref.WeakValueDictionary()
 
-    def __init__(self, family: str, package: str, key: str = ""):
+    def __init__(self, family: str, package: str, key: str = "", listed: bool = True):
         self.family, self.package, self.key = family, package, key or family
-        Registry._by_key[self.key] = self
+        if listed:
+            Registry._by_key[self.key] = self
         self._methods: dict[str, type[M]] = {}
         self._plugins: dict[str, Plugin] = {}  # whose method it is, for those from outside
         self._checked: set[str] = set()  # those of them that can be listed and drawn, or have failed at that
@@ -71,7 +73,7 @@ class Registry(Generic[M]):
 
     @classmethod
     def by_key(cls) -> dict[str, "Registry[Any]"]:
-        """The registries of all modules imported so far."""
+        """The listed registries of all modules imported so far."""
         return dict(cls._by_key)
 
     def register(self, method: type[M]) -> type[M]:
@@ -137,6 +139,13 @@ class Registry(Generic[M]):
         except UserError as error:
             raise SpecError([Problem(("method",), error.message, error.remedy)]) from None
         return method.parse({key: value for key, value in settings.items() if key != "method"})
+
+    def field(self, method: str, description: str, **options: Any) -> Any:
+        """A field that holds this method unless another is chosen; `options` are those of `Field`.
+
+        `tuner: Annotated[Tuner, TUNERS] = TUNERS.field("lora", "Which weights are trained.")`
+        """
+        return Field({"method": method}, validate_default=True, description=description, **options)
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         """Of a field annotated with this registry."""

@@ -6,12 +6,13 @@ Imports torch: only job and chat processes import this.
 from collections.abc import Iterator, Sequence
 
 from workbench.core.home import Home
-from workbench.ensembles.shelf import ShelvedEnsemble, is_ensemble, read_ensemble
+from workbench.ensembles.shelf import ShelvedEnsemble, read_ensemble
 from workbench.inference.decoding import Decoding
 from workbench.inference.engine import Engine
 from workbench.inference.generation import generate_sequential
 from workbench.inference.loaded_model import Answering
 from workbench.inference.stream import Answer, Messages, TokenStream, Watch, unwatched
+from workbench.models.model_references import ANSWERS
 
 
 class LoadedEnsemble:
@@ -52,8 +53,9 @@ class EnsembleEngine(Engine):
         """The names of models to load: an ensemble's members in its place."""
         for name in names:
             self._ensembles.pop(name, None)  # the name may have come to mean a model
-            if "+" not in name and is_ensemble(self.home, name):
-                shelved = read_ensemble(self.home, name)
+            resolved = ANSWERS.find(self.home, name)
+            if resolved.kind == "ensemble":
+                shelved = read_ensemble(self.home, resolved.base.name)
                 self._ensembles[name] = LoadedEnsemble(self, shelved)
                 yield from shelved.members
             else:

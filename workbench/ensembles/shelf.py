@@ -10,11 +10,13 @@ from workbench.core.errors import Problems, SpecError, UserError
 from workbench.core.formats import ENSEMBLE_FORMAT, NewerVersion
 from workbench.core.home import Home, atomic_dir, safe_join, write_text
 from workbench.core.limits import bounded_text
-from workbench.core.lineage import Manifest, Parent, parent_of, read_manifest, write_manifest
+from workbench.core.lineage import Manifest, Parent, parent_of, write_manifest
 from workbench.core.spec import dump_yaml, load_yaml
 from workbench.ensembles.method import ENSEMBLES, MOST_MEMBERS, Ensemble
 from workbench.models import vocabulary as tokenizers
-from workbench.models.shelf import check_free, model_folder, resolve, usable
+from workbench.models.model_names import model_folder
+from workbench.models.model_references import WEIGHTS, ModelRef, Resolved
+from workbench.models.shelf import check_free
 
 ENSEMBLE = ENSEMBLE_FORMAT.file_name
 
@@ -28,9 +30,8 @@ class ShelvedEnsemble:
     members: tuple[str, ...]
 
 
-def is_ensemble(home: Home, name: str, field: str = "model") -> bool:
-    """Whether this name is an ensemble; raises `UserError` when it is not on the shelf."""
-    return read_manifest(model_folder(home, name, field)).kind == "ensemble"
+MEMBER = ModelRef(*WEIGHTS)
+"""What an ensemble can be made of."""
 
 
 def create_ensemble(
@@ -47,16 +48,32 @@ def create_ensemble(
     `made_by`, further `parents` and `info` are for a job that fitted it.
     """
     chosen = check_ensemble(home, name, method, members)
-    content = {**chosen.to_dict(), "members": list(members)}
-    entries = [parent_of(home.models / member, "member") for member in dict.fromkeys(members)]
+    members = [MEMBER.parse(member) for member in members]
+    content = {**chosen.to_dict(), "members": members}
+    resolved = [MEMBER.find(home, member, "members") for member in dict.fromkeys(members)]
     with atomic_dir(safe_join(home.models, name)) as folder:
         write_text(folder / ENSEMBLE, dump_yaml(ENSEMBLE_FORMAT.stamp(content)))
         return write_manifest(
             folder,
             Manifest(
-                kind="ensemble", name=name, parents=[*entries, *parents], made_by=made_by or content, info=info or {}
+                kind="ensemble",
+                name=name,
+                parents=[*_entries(resolved), *parents],
+                made_by=made_by or content,
+                info=info or {},
             ),
         )
+
+
+def _entries(members: Sequence[Resolved]) -> list[Parent]:
+    """Every model that answers, and the bases that were named for adapters of them, each once."""
+    entries: dict[str, Parent] = {}
+    for member in members:
+        first, *base = member.named_folders
+        entries[first.name] = parent_of(first, "member")
+        for folder in base:
+            entries.setdefault(folder.name, parent_of(folder, "member-base"))
+    return list(entries.values())
 
 
 def check_ensemble(home: Home, name: str, method: str | dict[str, Any], members: Sequence[str]) -> Ensemble:
@@ -85,7 +102,7 @@ def check_members(
         if times > 1 and not method.repeats:
             problems.add(field, f"{member!r} is chosen {times} times.", "Choose each model once.")
         try:
-            _check_member(home, member, field)
+            MEMBER.resolve(home, member, field)
         except UserError as error:
             problems.collect(field, error)
     if method.one_vocabulary and len(problems.found) == before:
@@ -93,17 +110,6 @@ def check_members(
             _check_vocabularies(home, members, field)
         except UserError as error:
             problems.collect(field, error)
-
-
-def _check_member(home: Home, member: str, field: str) -> None:
-    if is_ensemble(home, member, field):
-        inner = ", ".join(read_ensemble(home, member).members)
-        raise UserError(
-            f"{member!r} is an ensemble, and an ensemble cannot contain an ensemble.",
-            f"Choose its members instead: {inner}.",
-            field,
-        )
-    usable(home, member, field)
 
 
 def read_ensemble(home: Home, name: str) -> ShelvedEnsemble:
@@ -134,7 +140,7 @@ def _read(folder: Path) -> ShelvedEnsemble:
 
 def _check_vocabularies(home: Home, members: Sequence[str], field: str) -> None:
     """Raises `UserError` unless every token means the same in all of them."""
-    vocabularies = {member: vocabulary(resolve(home, member, field).home_of_template) for member in members}
+    vocabularies = {member: vocabulary(MEMBER.find(home, member, field).home_of_template) for member in members}
     first, *others = vocabularies
     for other in others:
         if vocabularies[other] != vocabularies[first]:

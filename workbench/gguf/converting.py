@@ -25,7 +25,7 @@ from workbench.gguf.pieces import blank_behind_control, model_type, pieces, requ
 from workbench.gguf.support import computed_otherwise
 from workbench.models import tensors
 from workbench.models.chat_tokens import end_of_turn, stop_ids
-from workbench.models.shelf import Resolved
+from workbench.models.model_references import Resolved
 from workbench.rendering.templates import get_template
 from workbench.rendering.tokenizer import Tokenizer
 

@@ -15,7 +15,7 @@ from workbench.gguf.layout import padded_size, tensor_bytes, tensor_names
 from workbench.gguf.tensor_traits import Traits, Weight, is_quantized
 from workbench.gguf.types import BY_QUALITY, TypeChoice, type_mixture
 from workbench.models import tensors
-from workbench.models.shelf import Resolved
+from workbench.models.model_references import Resolved
 
 EXPERT = re.compile(r"\.experts\.\d+\.")
 TURNED = ("c_attn.weight", "c_proj.weight", "c_fc.weight")  # GPT-2 keeps these the other way round

@@ -16,7 +16,7 @@ from workbench.core.hardware import Hardware, detect_hardware
 from workbench.inference.backend import POSITIONS_AT_ONCE, LogitsBackend, as_floats
 from workbench.inference.loss import longest
 from workbench.models.loading import load_base
-from workbench.models.shelf import Resolved
+from workbench.models.model_references import Resolved
 from workbench.models.tensors import summary
 from workbench.rendering.tokenizer import Tokenizer
 

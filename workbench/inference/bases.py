@@ -7,7 +7,7 @@ from workbench.core.lineage import read_manifest
 from workbench.models.adapted import Adapted
 from workbench.models.adapters import AdapterKind, adapter_kind
 from workbench.models.loading import attach_adapter, fit_rows
-from workbench.models.shelf import Resolved
+from workbench.models.model_references import Resolved
 
 
 @dataclass(frozen=True)

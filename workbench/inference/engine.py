@@ -11,6 +11,7 @@ from workbench.core.home import Home
 from workbench.inference.gguf_model import GgufRuntime
 from workbench.inference.loaded_model import Answering, LoadedModel, Runtime
 from workbench.inference.transformers_model import TransformersRuntime
+from workbench.models.model_references import resolve
 
 
 class Engine:
@@ -19,18 +20,21 @@ class Engine:
     def __init__(self, home: Home, hardware: Hardware | None = None):
         self.home = home
         self.hardware = hardware or detect_hardware()
-        self.gguf, self.transformers = GgufRuntime(home, self.hardware.cores), TransformersRuntime(home, self.hardware)
+        self.gguf, self.transformers = GgufRuntime(home, self.hardware.cores), TransformersRuntime(self.hardware)
         self._runtimes: list[Runtime] = [self.gguf, self.transformers]
+        self._shelf_names: dict[str, str] = {}
 
     def load(self, names: Sequence[str]) -> Iterator[str]:
-        """Loads what is not loaded yet and drops what none of these need; yields what it is doing."""
-        waiting = list(dict.fromkeys(names))
-        chosen: list[list[str]] = []
+        """Loads what is not loaded yet and drops what none of these need; yields what it is doing.
+
+        Raises `UserError` for what is no model that can answer.
+        """
+        kinds = [kind for runtime in self._runtimes for kind in runtime.kinds]
+        models = {name: resolve(self.home, name, kinds=kinds) for name in names}
         for runtime in self._runtimes:
-            chosen.append([name for name in waiting if runtime.takes(name)])
-            waiting = [name for name in waiting if name not in chosen[-1]]
-        for runtime, mine in zip(self._runtimes, chosen, strict=True):
-            yield from runtime.load(mine)
+            wanted = {model.name: model for model in models.values() if model.kind in runtime.kinds}
+            yield from runtime.load(list(wanted.values()))
+        self._shelf_names = {name: model.name for name, model in models.items()}
 
     def answering(self, name: str) -> Answering:
         """What answers under a loaded name; raises `UserError` when it is not loaded."""
@@ -39,6 +43,6 @@ class Engine:
     def model(self, name: str) -> LoadedModel:
         """The model loaded under this name; raises `UserError` when it is not loaded."""
         for runtime in self._runtimes:
-            if model := runtime.get(name):
+            if model := runtime.get(self._shelf_names.get(name, name)):
                 return model
         raise UserError(f"{name!r} is not loaded.", "Load it first.", "model")

@@ -1,4 +1,4 @@
-"""LoRA adapters of the shelf over GGUF models: 'GGUF+ADAPTER' names the two together.
+"""LoRA adapters of the shelf over GGUF models, as GGUF+ADAPTER names the two together.
 
 llama.cpp adds an adapter to a quantized model while it answers, so one file in memory serves many adapters. Its own
 format for them: https://github.com/ggml-org/llama.cpp/blob/master/convert_lora_to_gguf.py.
@@ -13,9 +13,11 @@ from workbench.core.errors import UserError
 from workbench.core.home import Home
 from workbench.core.lineage import read_manifest
 from workbench.gguf.reading import Header, read_header
+from workbench.models.adapter_judge import require_sound
 from workbench.models.adapters import adapter_kind
+from workbench.models.model_references import Resolved, resolve
 from workbench.models.safetensors_files import opened
-from workbench.models.shelf import answerable, gguf_file, model_folder, resolve, usable
+from workbench.models.shelf import gguf_in
 from workbench.models.tensors import adapter_config, lora_scaling
 
 if TYPE_CHECKING:
@@ -25,55 +27,42 @@ PERMUTED = {"llama": True, "qwen2": False, "qwen3": False}  # whether conversion
 FOLD = "Fold the adapter into its base and quantize that."
 
 
-def pair_of(name: str) -> tuple[str, str]:
-    """'GGUF+ADAPTER' → the two names; the second is '' without one. No name of the shelf has a plus."""
-    gguf, _, adapter = name.partition("+")
-    return gguf, adapter
-
-
-def can_answer(home: Home, name: str, field: str = "model") -> None:
-    """Raises `UserError` unless this name can answer prompts: one of the shelf, or 'GGUF+ADAPTER'."""
-    (check_pair if pair_of(name)[1] else answerable)(home, name, field)
-
-
-def check_pair(home: Home, name: str, field: str = "model") -> None:
-    """Raises `UserError` unless 'GGUF+ADAPTER' can answer: a LoRA trained on the model the GGUF was made from."""
-    gguf, adapter = pair_of(name)
-    header = read_header(gguf_file(home, gguf, field))
-    folder = model_folder(home, adapter, field)
-    trained_on = read_manifest(folder).parent("base")
-    if trained_on is None:
+def check_pair(home: Home, pair: Resolved, field: str = "model") -> None:
+    """Raises `UserError` unless GGUF+ADAPTER can answer: a LoRA trained on the model the GGUF was made from."""
+    assert pair.adapter
+    gguf, adapter = pair.base.name, pair.adapter.name
+    header = read_header(gguf_in(pair.base))
+    trained_on = read_manifest(pair.adapter).parent("base")
+    made_from = read_manifest(pair.base).parent("quantized")
+    if trained_on is None or made_from is None or made_from.digest != trained_on.digest:
+        base = trained_on.name if trained_on else "?"
         raise UserError(
-            f"{adapter!r} is no adapter.", "Write the name of a GGUF, a plus, the name of an adapter.", field
-        )
-    made_from = read_manifest(home.models / gguf).parent("quantized")
-    if made_from is None or made_from.digest != trained_on.digest:
-        raise UserError(
-            f"{adapter!r} was trained on {trained_on.name!r}, and {gguf!r} was not made from that.",
-            f"Choose a GGUF of {trained_on.name!r}, or fold the adapter into its base and quantize that.",
+            f"{adapter!r} was trained on {base!r}, and {gguf!r} was not made from that.",
+            f"Choose a GGUF of {base!r}, or fold the adapter into its base and quantize that.",
             field,
         )
     if header.architecture not in PERMUTED:
         raise UserError(f"Adapters over GGUF files of {header.architecture!r} are not known here.", FOLD, field)
-    kind = adapter_kind(folder)
+    kind = adapter_kind(pair.adapter)
     kind.require_usable(adapter, field)
     if reason := kind.beyond_lora:
         remedy = "Chat with it over its own base." if kind.unfoldable else FOLD
         raise UserError(f"llama.cpp cannot add {adapter!r} on the fly: it {reason}.", remedy, field)
-    usable(home, adapter, field)
+    base_folder = resolve(home, adapter, field).base
+    require_sound(home, pair.adapter, base_folder, field)
 
 
-def lora_file(home: Home, name: str) -> Path:
-    """The adapter of 'GGUF+ADAPTER' in llama.cpp's format, made once and kept in the cache; raises `UserError`."""
-    check_pair(home, name)
-    gguf, adapter = pair_of(name)
-    digests = [read_manifest(home.models / one).digest[:16] for one in (adapter, gguf)]
+def lora_file(home: Home, pair: Resolved) -> Path:
+    """The adapter of GGUF+ADAPTER in llama.cpp's format, made once and kept in the cache; raises `UserError`."""
+    check_pair(home, pair)
+    assert pair.adapter
+    digests = [read_manifest(folder).digest[:16] for folder in pair.folders]
     path = home.cache / "gguf-lora" / f"{'-'.join(digests)}.gguf"
     if not path.is_file():
         path.parent.mkdir(exist_ok=True)
         partial = path.with_suffix(f".{os.getpid()}")
         try:
-            _write(partial, read_header(gguf_file(home, gguf)), home.models / adapter, resolve(home, adapter).base)
+            _write(partial, read_header(gguf_in(pair.base)), pair.adapter, resolve(home, pair.adapter.name).base)
             partial.replace(path)
         finally:
             partial.unlink(missing_ok=True)

@@ -11,7 +11,8 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -19,17 +20,18 @@ from numpy.typing import NDArray
 
 from workbench.core.errors import UserError
 from workbench.core.home import Home
-from workbench.core.lineage import Manifest, read_manifest
+from workbench.core.lineage import read_manifest
 from workbench.gguf.reading import Header, read_header
 from workbench.inference.cpu_budget import Spare
 from workbench.inference.decoding import Decoding
 from workbench.inference.generation import answer_of, streams_of
-from workbench.inference.gguf_lora import lora_file, pair_of
+from workbench.inference.gguf_lora import lora_file
 from workbench.inference.llama_cpp import LlamaContext, LlamaModel
 from workbench.inference.loaded_model import room_left
 from workbench.inference.sampling_stream import Stream
 from workbench.inference.stream import TOKENS_PER_TURN, Answer, Messages, Watch, unwatched
-from workbench.models.shelf import gguf_file, model_folder
+from workbench.models.model_references import Resolved
+from workbench.models.shelf import gguf_in
 from workbench.rendering.templates import Template, get_template, model_template
 
 PROMPT_CHUNK_TOKENS = 256  # tokens of a prompt read in one turn
@@ -48,12 +50,14 @@ class GgufModel:
     """A GGUF model under one name, with an adapter of the shelf on it or none."""
 
     def __init__(
-        self, name: str, model: LlamaModel, header: Header, digest: str, adapter: "LoadedLora | None", spare: Spare
-    ):
-        self.name, self.model, self.digest, self.spare = name, model, digest, spare
+        self, resolved: Resolved, model: LlamaModel, header: Header, digest: str, adapter: "LoadedLora | None",
+        spare: Spare,
+    ):  # fmt: skip
+        self.name, self._file_name = resolved.name, resolved.base.name
+        self.model, self.digest, self.spare = model, digest, spare
         self.type, self.adapter = header.type, adapter
         own = (
-            Template("model", header.chat_template, f"the one in {name}")
+            Template("model", header.chat_template, f"the one in {self.name}")
             if header.chat_template
             else get_template("model")
         )
@@ -66,10 +70,10 @@ class GgufModel:
 
     def weights(self) -> str:
         """Which file answers, its type and digest, and the adapter on it."""
-        name, _ = pair_of(self.name)
+        file = f"{self._file_name} · GGUF {self.type}"
         if self.adapter:
-            return f"{name} · GGUF {self.type} + adapter {self.adapter.name} on · {self.adapter.digest[:8]}"
-        return f"{name} · GGUF {self.type} · {self.digest[:8]}"
+            return f"{file} + adapter {self.adapter.name} on · {self.adapter.digest[:8]}"
+        return f"{file} · {self.digest[:8]}"
 
     def torch_model(self) -> Any:
         raise UserError(f"{self.name!r} is a GGUF model.", "Choose the model it was made from.", "model")
@@ -132,51 +136,46 @@ class LoadedLora:
 class GgufRuntime:
     """The GGUF models of one home that are in memory, by name; each file is loaded once."""
 
+    kinds: ClassVar[tuple[str, ...]] = ("gguf", "gguf-adapter")
+
     def __init__(self, home: Home, cores: int):
         self.home, self._spare = home, Spare(cores)
         self._models: dict[str, LlamaModel] = {}
         self._adapters: dict[tuple[str, str], LoadedLora] = {}
         self._names: dict[str, GgufModel] = {}
 
-    def takes(self, name: str) -> bool:
-        gguf, adapter = pair_of(name)
-        return bool(adapter) or read_manifest(model_folder(self.home, gguf)).kind == "gguf"
-
     def get(self, name: str) -> GgufModel | None:
         return self._names.get(name)
 
-    def load(self, names: Sequence[str]) -> Iterator[str]:
-        wanted = {name: read_manifest(gguf_file(self.home, pair_of(name)[0]).parent) for name in names}
+    def load(self, models: Sequence[Resolved]) -> Iterator[str]:
+        wanted = {resolved.name: read_manifest(resolved.base) for resolved in models}
         digests = {manifest.digest for manifest in wanted.values()}
         self._models = {digest: model for digest, model in self._models.items() if digest in digests}
         self._adapters = {key: adapter for key, adapter in self._adapters.items() if key[0] in digests}
         self._names = {name: model for name, model in self._names.items() if name in wanted}
-        for name, manifest in wanted.items():
-            gguf, lora = pair_of(name)
-            path = gguf_file(self.home, gguf)
+        for resolved in models:
+            digest, path = wanted[resolved.name].digest, gguf_in(resolved.base)
             header = read_header(path)  # what is damaged is refused before llama.cpp sees it
-            if manifest.digest not in self._models:
-                yield f"Loading {gguf} with llama.cpp"
-                self._models[manifest.digest] = LlamaModel(path)
+            if digest not in self._models:
+                yield f"Loading {resolved.base.name} with llama.cpp"
+                self._models[digest] = LlamaModel(path)
             adapter = None
-            if lora:
-                yield f"Loading adapter {lora}"
-                adapter = self._adapter(name, manifest)
-            self._names[name] = self._named(name, header, manifest, adapter)
+            if resolved.adapter:
+                yield f"Loading adapter {resolved.adapter.name}"
+                adapter = self._adapter(resolved, resolved.adapter, digest)
+            self._names[resolved.name] = self._named(resolved, header, digest, adapter)
 
-    def _named(self, name: str, header: Header, manifest: Manifest, adapter: LoadedLora | None) -> GgufModel:
-        loaded = self._names.get(name)
-        if loaded and loaded.digest == manifest.digest and loaded.adapter == adapter:
+    def _named(self, resolved: Resolved, header: Header, digest: str, adapter: LoadedLora | None) -> GgufModel:
+        loaded = self._names.get(resolved.name)
+        if loaded and loaded.digest == digest and loaded.adapter == adapter:
             return loaded
-        return GgufModel(name, self._models[manifest.digest], header, manifest.digest, adapter, self._spare)
+        return GgufModel(resolved, self._models[digest], header, digest, adapter, self._spare)
 
-    def _adapter(self, name: str, manifest: Manifest) -> LoadedLora:
-        _, lora = pair_of(name)
-        folder = model_folder(self.home, lora)
-        key = (manifest.digest, read_manifest(folder).digest)
+    def _adapter(self, pair: Resolved, adapter: Path, digest: str) -> LoadedLora:
+        key = (digest, read_manifest(adapter).digest)
         if key not in self._adapters:
-            pointer = self._models[manifest.digest].adapter(lora_file(self.home, name))
-            self._adapters[key] = LoadedLora(lora, key[1], pointer, model_template(folder))
+            pointer = self._models[digest].adapter(lora_file(self.home, pair))
+            self._adapters[key] = LoadedLora(adapter.name, key[1], pointer, model_template(adapter))
         return self._adapters[key]
 
 

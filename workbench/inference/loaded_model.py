@@ -1,10 +1,11 @@
 """What every model in memory can do, whichever library runs it."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from workbench.inference.decoding import Decoding
 from workbench.inference.stream import Answer, Messages, PromptTooLong, TokenStream, Watch, unwatched
+from workbench.models.model_references import Resolved
 
 
 class Answering(Protocol):
@@ -55,12 +56,11 @@ class LoadedModel(Answering, Protocol):
 
 
 class Runtime(Protocol):
-    """A library that runs models: which names it takes, and what it holds in memory."""
+    """A library that runs models: of which kinds, and what it holds in memory."""
 
-    def takes(self, name: str) -> bool:
-        """Whether it runs the model of this name; raises `UserError` when there is none."""
+    kinds: ClassVar[tuple[str, ...]]
 
-    def load(self, names: Sequence[str]) -> Iterator[str]:
+    def load(self, models: Sequence[Resolved]) -> Iterator[str]:
         """Loads what is missing and drops what none of these need; yields what it is doing."""
 
     def get(self, name: str) -> LoadedModel | None:

@@ -11,11 +11,10 @@ from workbench.core.home import Home
 from workbench.core.stats import Floats, mean_interval, perplexity, resampled, sums_by_row
 from workbench.data.store import datasets
 from workbench.jobs.job import JobStopped
-from workbench.models.shelf import Resolved
+from workbench.models.model_references import Resolved
 from workbench.rendering.rendered import IGNORED, Tokenizer, encode_rows
 from workbench.rendering.templates import get_template
 
-KINDS = ("conversation", "text")
 LOGITS = 400 * 2**20  # most bytes of float32 logits held at once
 BATCH = 64
 
@@ -54,19 +53,6 @@ class Loss:
             "tokens": self.tokens,
             "rows": self.rows,
         }
-
-
-def check_dataset(home: Home, name: str, field_name: str = "dataset") -> None:
-    """Raises `UserError` unless the dataset has rows a loss can be measured on."""
-    kind = datasets.dataset_kind(home, name)
-    if kind not in KINDS:
-        raise UserError(
-            f"{name!r} holds {kind} rows, which have no answers to measure on."
-            if kind == "prompts"
-            else f"{name!r} holds {kind} rows.",
-            "Choose a dataset of conversations or texts.",
-            field_name,
-        )
 
 
 def rows_of(home: Home, name: str, limit: int) -> tuple[str, list[Row]]:

@@ -5,13 +5,12 @@ Imports torch: only job and chat processes import this.
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
 from workbench.core.errors import UserError
 from workbench.core.hardware import Hardware
-from workbench.core.home import Home
 from workbench.inference.bases import Base, Loaded
 from workbench.inference.decoding import Decoding
 from workbench.inference.loaded_model import LoadedModel, room_left
@@ -19,7 +18,7 @@ from workbench.inference.sampling_stream import Stream
 from workbench.inference.stream import Answer, Messages, PromptTooLong, Watch, unwatched
 from workbench.models.chat_tokens import stops_of
 from workbench.models.loading import load_base, load_tokenizer
-from workbench.models.shelf import resolve
+from workbench.models.model_references import WEIGHTS, Resolved
 from workbench.rendering.rendered import Rendered, Tokenizer, render_prompt
 from workbench.rendering.templates import get_template
 
@@ -38,10 +37,11 @@ class TransformersModel:
 
     def weights(self) -> str:
         loaded = self.loaded
-        if loaded.adapter:
-            return f"{loaded.resolved.base.name} + adapter {self.name} on · {loaded.adapter[:8]}"
+        base, adapter = loaded.resolved.base, loaded.resolved.adapter
+        if adapter and loaded.adapter:
+            return f"{base.name} + adapter {adapter.name} on · {loaded.adapter[:8]}"
         others = "adapters off" if self.base.adapters else "no adapter"
-        return f"{self.name} · {others} · {loaded.base[:8]}"
+        return f"{base.name} · {others} · {loaded.base[:8]}"
 
     def torch_model(self) -> Any:
         return self.base.activate(self.loaded.adapter)
@@ -87,20 +87,18 @@ class TransformersModel:
 class TransformersRuntime:
     """The bases in memory by what may stand on them, and the names that answer from them."""
 
-    def __init__(self, home: Home, hardware: Hardware):
-        self.home, self.hardware = home, hardware
+    kinds: ClassVar[tuple[str, ...]] = WEIGHTS
+
+    def __init__(self, hardware: Hardware):
+        self.hardware = hardware
         self._bases: dict[str, Base] = {}
         self._models: dict[str, TransformersModel] = {}
-
-    def takes(self, name: str) -> bool:
-        resolve(self.home, name)
-        return True
 
     def get(self, name: str) -> TransformersModel | None:
         return self._models.get(name)
 
-    def load(self, names: Sequence[str]) -> Iterator[str]:
-        wanted = [Loaded.of(resolve(self.home, name)) for name in names]
+    def load(self, models: Sequence[Resolved]) -> Iterator[str]:
+        wanted = [Loaded.of(resolved) for resolved in models]
         keys = {loaded.key for loaded in wanted}
         self._bases = {key: base for key, base in self._bases.items() if key in keys}
         self._models = {name: model for name, model in self._models.items() if model.loaded.key in keys}

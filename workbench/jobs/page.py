@@ -1,7 +1,8 @@
 """Where the page shows the form of a kind of job: plain data beside the spec, drawn by the tabs."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+
+from workbench.core.reference import Reference
 
 NO_MODEL = ("No models yet", "This works on models of the shelf.", "Get one in the Models tab.")
 TWO_MODELS = (
@@ -19,12 +20,10 @@ class JobPage:
     tab: the id of the tab. section: the id of the tab within it; forms of one section stand beneath each other, and
     '' makes a section of its own, by the kind's id. title: what the section is called; the kind's title unless given.
     button: the label of the button that starts it. main: the settings shown at once; the others are folded.
-    lists: for a setting that is chosen from a shelf, the list: models, answering, adapters, ggufs, single (models and
-    GGUF files), sessions, trainings, prompts, datasets, lessons, sets, methods; with '*' several of it.
-    needs: which list must hold how many for the form to make sense; else `empty` says so: what is missing, why, what
-    to do. order: among the forms and parts of the tab; the tab's own take the tens. fold: the title of a fold that the
-    form lies in, closed at first. takes_paths: shown only where the page may name paths of this machine.
-    by_hand: the tab draws the form itself.
+    needs: of what a setting could name there must be how many for the form to make sense; else `empty` says so: what is
+    missing, why, what to do. order: among the forms and parts of the tab; the tab's own take the tens. fold: the title
+    of a fold that the form lies in, closed at first. takes_paths: shown only where the page may name paths of this
+    machine. by_hand: the tab draws the form itself.
     """
 
     tab: str
@@ -32,8 +31,7 @@ class JobPage:
     title: str = ""
     button: str = "Start"
     main: tuple[str, ...] = ()
-    lists: Mapping[str, str] = field(default_factory=dict)
-    needs: tuple[str, int] = ("models", 1)
+    needs: tuple[Reference, int] | None = None
     empty: tuple[str, str, str] = NO_MODEL
     order: int = 1000
     fold: str = ""

@@ -15,7 +15,7 @@ from transformers import PretrainedConfig
 from workbench.core.errors import UserError
 from workbench.merging.checking.model_facts import BUFFERS, is_vocabulary
 from workbench.models.hollow import ParameterLayout, hollow
-from workbench.models.shelf import Resolved
+from workbench.models.model_references import Resolved
 
 NUMBERED = re.compile(r"^(.*?)\.(\d+)\.(.*)$")
 LAYERS = ("num_hidden_layers", "n_layer", "num_layers", "n_layers")

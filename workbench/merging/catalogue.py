@@ -15,11 +15,21 @@ from typing import Any
 from workbench.core.assets import ASSETS, ROOT
 from workbench.core.children import child_environment
 from workbench.core.errors import UserError, suggestion
+from workbench.core.reference import Reference
 from workbench.core.spec import load_yaml
 from workbench.merging.method import METHODS
 from workbench.merging.parameters import MethodInfo, Parameter
 
 LISTING = ASSETS / "merging" / "mergekit.json"
+
+
+class MergeMethodRef(Reference):
+    """Marks a setting that names a merge method: `Annotated[str, MergeMethodRef()]`."""
+
+    shelf = "merge methods"
+
+    def accepted(self) -> str:
+        return "a merge method"
 
 
 @functools.cache

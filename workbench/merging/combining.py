@@ -20,7 +20,7 @@ from workbench.jobs.job import JobContext
 from workbench.merging.jobs.combine_adapters import SVD, CombineAdapters, ranks, uneven
 from workbench.models.adapted import Adapted
 from workbench.models.casting import require_finite
-from workbench.models.shelf import model_folder, resolve
+from workbench.models.model_references import model_ref
 from workbench.models.shelving import copy_texts
 
 NEW = "default"  # the one name that PEFT saves without a folder of its own
@@ -28,8 +28,8 @@ NEW = "default"  # the one name that PEFT saves without a folder of its own
 
 def run(job: CombineAdapters, ctx: JobContext) -> dict[str, Any]:
     """Combines the adapters and puts the result on the shelf: {'model', 'rank', 'weights'}."""
-    folders = [model_folder(ctx.home, name, "adapters") for name in job.adapters]
-    base = resolve(ctx.home, job.adapters[0], "adapters").base
+    resolved = [model_ref(job, "adapters").find(ctx.home, name, "adapters") for name in job.adapters]
+    folders, base = [model.folders[0] for model in resolved], resolved[0].base
     for note in uneven(folders):
         ctx.note(note)
     with atomic_dir(ctx.home.models / job.output) as partial:

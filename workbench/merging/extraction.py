@@ -23,7 +23,7 @@ from workbench.merging.combining import weightless
 from workbench.merging.jobs.extract_lora import ExtractLora
 from workbench.models.casting import require_finite
 from workbench.models.merged import open_weights
-from workbench.models.shelf import Resolved, model_folder, resolve
+from workbench.models.model_references import Resolved, resolve_setting
 from workbench.models.shelving import copy_texts
 from workbench.models.weights import Tensors
 
@@ -113,11 +113,11 @@ def _name_of(modules: dict[str, nn.Module], wanted: nn.Module | None) -> str:
 
 def run(job: ExtractLora, ctx: JobContext) -> dict[str, Any]:
     """Extracts the adapter and puts it on the shelf; its result has the figures of `extract`."""
-    tuned, base = resolve(ctx.home, job.model), resolve(ctx.home, job.base, "base")
+    tuned, base = resolve_setting(ctx.home, job, "model"), resolve_setting(ctx.home, job, "base")
     with atomic_dir(ctx.home.models / job.output_name) as partial:
         result = {"model": job.output_name, **extract(base, tuned, job, partial, ctx)}
         copy_texts(tuned.home_of_template, partial)
-        parents = [parent_of(base.base, "base"), parent_of(model_folder(ctx.home, job.model), "extracted")]
+        parents = [parent_of(base.base, "base"), *(parent_of(folder, "extracted") for folder in tuned.named_folders)]
         made_by = {**job.to_dict(), "job": ctx.folder.name}
         manifest = Manifest(kind="adapter", name=job.output_name, parents=parents, made_by=made_by, info=result)
         write_manifest(partial, manifest)

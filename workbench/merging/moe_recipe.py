@@ -5,24 +5,26 @@ its MLPs; a router before them is made from prompts (gate_mode hidden or cheap_e
 """
 
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from workbench.core.errors import Problems, UserError
 from workbench.core.home import Home
 from workbench.core.yaml_spec import BriefSpec, YamlSpec
-from workbench.merging.recipe import Dtype, Reference, find
+from workbench.merging.recipe import Dtype
 from workbench.models import tensors
+from workbench.models.model_references import ModelRef, resolve
 
 SAME = ("model_type", "hidden_size", "intermediate_size", "num_hidden_layers", "hidden_act")
 Prompts = list[str]
+WholeModel = Annotated[str, ModelRef("model", text=False)]
 
 
 class Expert(BriefSpec):
     """One model whose MLPs become an expert."""
 
-    source_model: Reference = Field(description="Name on the shelf of a whole model.")
+    source_model: WholeModel = Field(description="Name on the shelf of a whole model.")
     positive_prompts: Prompts | None = Field(None, max_length=1000, description="What should be sent to this expert.")
     negative_prompts: Prompts | None = Field(None, max_length=1000, description="What should not be sent to it.")
     noise_scale: float | None = Field(None, ge=0, le=1, description="Strength of random noise on its weights.")
@@ -37,7 +39,7 @@ class MoeRecipe(YamlSpec, BriefSpec):
 
     begins_with: ClassVar[str] = "It starts with base_model: …"
 
-    base_model: Reference = Field(description="Gives all but the MLPs.")
+    base_model: WholeModel = Field(description="Gives all but the MLPs.")
     experts: list[Expert] = Field(min_length=1, max_length=64, description="The experts.")
     shared_experts: list[Expert] | None = Field(None, max_length=1, description="One that sees every token (Qwen MoE).")
     gate_mode: Literal["hidden", "hidden_avg", "hidden_last", "cheap_embed", "random", "uniform_random"] = Field(
@@ -72,15 +74,11 @@ class MoeRecipe(YamlSpec, BriefSpec):
         problems, folders = Problems(), {}
         for written in self.references():
             try:
-                resolved = find(home, written)
+                resolved = resolve(home, written, "recipe", ("model",))
             except UserError as error:
                 problems.collect("recipe", error)
                 continue
             folders[written] = resolved.base
-            if resolved.adapter:
-                problems.add(
-                    "recipe", f"{written!r} is an adapter.", "Fold it into its base first and name the result."
-                )
         problems.check()
         return folders
 

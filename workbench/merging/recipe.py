@@ -3,21 +3,21 @@
 https://github.com/arcee-ai/mergekit#merge-configuration
 """
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from workbench.core.errors import Problems, UserError
 from workbench.core.foreign_configuration import MERGE, refuse_configuration, refuse_recipes
-from workbench.core.home import Home, list_artifacts
+from workbench.core.home import Home
 from workbench.core.lineage import read_manifest
 from workbench.core.spec import dump_yaml
 from workbench.core.yaml_spec import BriefSpec, YamlSpec
 from workbench.models import tensors
-from workbench.models.shelf import Resolved, resolve
+from workbench.models.model_names import ModelName
+from workbench.models.model_references import WEIGHTS, ModelRef, Resolved, resolve
 
 MOST_MODELS = 64
 Scalar = bool | int | float | str
@@ -35,14 +35,8 @@ Setting = Scalar | list[Scalar] | list[Filtered] | Filtered
 Settings = dict[str, Setting]
 
 
-def _reference(text: str) -> str:
-    text = text.strip()
-    if not text or text.count("+") > 1 or len(text) > 500 or "\0" in text:
-        raise ValueError("a model is a name of the shelf, BASE+ADAPTER, or a hub id")
-    return text
-
-
-Reference = Annotated[str, AfterValidator(_reference)]
+Reference = Annotated[str, ModelRef(*WEIGHTS, text=False, sound=False)]
+"""A model of a recipe. Its files are looked at by the checks of merging, which ask for more than others do."""
 
 
 class Source(BriefSpec):
@@ -87,10 +81,33 @@ class Module(BriefSpec):
         return self
 
 
+class TokenRow(BriefSpec):
+    """A row for a token's embedding that is not the token's own in some model."""
+
+    kind: Literal["zero", "model_token"] = Field(description="No row but zeros, or the row of a token of a model.")
+    model: Reference | None = Field(None, description="Whose row it is.")
+    token: str | None = Field(None, description="The row of which token.")
+    token_id: int | None = Field(None, ge=0, description="Or the row of which id.")
+
+    @model_validator(mode="after")
+    def _names_one_row(self) -> "TokenRow":
+        if self.kind == "model_token" and (not self.model or (self.token is None) == (self.token_id is None)):
+            raise ValueError("give {kind: zero}, or {kind: model_token, model, and token or token_id}")
+        return self
+
+
+RowSource = Annotated[
+    Annotated[Reference, Tag("model")] | Annotated[TokenRow, Tag("row")],
+    Discriminator(lambda value: "row" if isinstance(value, dict | TokenRow) else "model"),
+]
+
+
 class TokenSource(BriefSpec):
     """Where a token's embedding comes from."""
 
-    source: Any = Field(None, description="A model, {kind: zero}, or {kind: model_token, model, token or token_id}.")
+    source: RowSource | None = Field(
+        None, description="A model, {kind: zero}, or {kind: model_token, model, token or token_id}."
+    )
     force: bool = Field(False, description="Take it even for models that have the token themselves.")
 
 
@@ -171,7 +188,7 @@ class Recipe(YamlSpec, BriefSpec):
         problems, resolved = Problems(), {}
         for written in self.references():
             try:
-                resolved[written] = find(home, written)
+                resolved[written] = resolve(home, written, "models")
             except UserError as error:
                 problems.collect("models", error)
         problems.check()
@@ -192,57 +209,6 @@ def _replace(data: Any, names: dict[str, Any], key: str = "") -> Any:
     return data
 
 
-def find(home: Home, written: str) -> Resolved:
-    """The model a recipe means: a name of the shelf, BASE+ADAPTER, a hub id the shelf has, or a folder of the shelf.
-
-    Raises `UserError` with what to do to get it.
-    """
-    base, plus, adapter = written.partition("+")
-    if plus:
-        base_model, adapter_model = find(home, base), find(home, adapter)
-        if base_model.adapter or not adapter_model.adapter:
-            raise UserError(f"{written!r} is not BASE+ADAPTER.", "Put the whole model first, the adapter second.")
-        return Resolved(written, base_model.base, adapter_model.adapter)
-    if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", base):
-        return resolve(home, base)
-    return resolve(home, _from_hub(home, base) or _folder_name(home, base) or _missing(base))
-
-
-def _from_hub(home: Home, written: str) -> str:
-    """The shelf's name of the model that was downloaded from this hub id, or ''."""
-    repo, _, revision = written.partition("@")
-    for folder in list_artifacts(home.models):
-        try:
-            made_by = read_manifest(folder).made_by
-        except UserError:
-            continue
-        if made_by.get("repo") == repo and revision in ("", made_by.get("revision"), made_by.get("commit")):
-            return folder.name
-    return ""
-
-
-def _folder_name(home: Home, written: str) -> str:
-    """The shelf's name of a folder path, if it is one of the shelf or was imported from there."""
-    if not written.startswith((".", "/", "~")):
-        return ""
-    path = Path(written).expanduser().resolve()
-    if path.parent == home.models.resolve():
-        return path.name
-    for folder in list_artifacts(home.models):
-        try:
-            if read_manifest(folder).made_by.get("source") == str(path):
-                return folder.name
-        except UserError:
-            continue
-    return ""
-
-
-def _missing(written: str) -> str:
-    is_folder = written.startswith((".", "/", "~"))
-    how = "Add that folder" if is_folder else "Download it, or add a folder with this hub id,"
-    raise UserError(f"{written!r} is not on the shelf.", f"{how} in the Models tab first, or with `import-model`.")
-
-
 def layers(folder: Path) -> int:
     """How many layers the model in a folder has, from its config; 0 if it does not say."""
     config = tensors.model_config(folder)
@@ -255,7 +221,7 @@ def for_mergekit(home: Home, recipe: Recipe) -> str:
 
 
 def _address(model: Resolved) -> str:
-    return "+".join(_hub_or_path(folder) for folder in (model.base, model.adapter) if folder)
+    return str(ModelName(_hub_or_path(model.base), _hub_or_path(model.adapter) if model.adapter else ""))
 
 
 def _hub_or_path(folder: Path) -> str:

@@ -13,10 +13,11 @@ from typing import Any
 from workbench.core.errors import UserError, explain
 from workbench.core.home import Home, write_text
 from workbench.data.store import datasets
+from workbench.data.store.dataset_reference import TEXTS
 from workbench.data.store.prompts import BUILT_IN, built_in_prompts, held_out, prompts_of
 from workbench.inference import loss as measure
 from workbench.jobs.job import JobContext
-from workbench.models.shelf import resolve
+from workbench.models.model_references import resolve
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +41,7 @@ def prove(
     """
     asked = _prompts(ctx.home, dataset, prompts)
     rows, kind, source = _rows(ctx.home, dataset)
-    names = list(dict.fromkeys([output, *(shelf_name(ctx.home, name) for name in parents)]))[: MOST_PARENTS + 1]
+    names = list(dict.fromkeys([output, *parents]))[: MOST_PARENTS + 1]
     losses: dict[str, measure.Loss] = {}
     answers: dict[str, list[str]] = {}
     warnings = []
@@ -62,17 +63,6 @@ def prove(
     return _saved(ctx, asked, answers, losses, warnings, source)
 
 
-def shelf_name(home: Home, written: str) -> str:
-    """The shelf's name of a parent as a recipe writes it; BASE+ADAPTER is its adapter."""
-    from workbench.merging.recipe import find
-
-    try:
-        resolved = find(home, written)
-    except UserError:
-        return written
-    return (resolved.adapter or resolved.base).name
-
-
 def _prompts(home: Home, dataset: str, count: int) -> list[list[dict[str, str]]]:
     own = prompts_of(home, dataset, count) if dataset and count else []
     return (own or built_in_prompts())[:count]
@@ -81,7 +71,7 @@ def _prompts(home: Home, dataset: str, count: int) -> list[list[dict[str, str]]]
 def _rows(home: Home, dataset: str) -> tuple[Rows, str, str]:
     """What is measured on: rows, their kind, and the words for where they come from."""
     kind = datasets.dataset_kind(home, dataset) if dataset else ""
-    if kind not in measure.KINDS:
+    if kind not in TEXTS.kinds:
         return held_out(), "conversation", BUILT_IN
     split, rows = measure.rows_of(home, dataset, ROWS)
     return rows, kind, f"{dataset} ({split} split)"

@@ -17,9 +17,10 @@ from workbench.data.store import datasets
 from workbench.jobs.job import JobContext, JobStopped
 from workbench.merging import catalogue
 from workbench.merging.jobs.merge_search import MergeSearch
-from workbench.merging.recipe import Recipe, find
+from workbench.merging.recipe import Recipe
 from workbench.merging.search_space import Space
 from workbench.merging.search_study import TRIALS, finished, give_up, importance, open_study, sampler
+from workbench.models.model_references import resolve
 
 if TYPE_CHECKING:
     from workbench.inference.loss import Encoded, Loss
@@ -72,7 +73,7 @@ class Search:
         ctx.progress(0, job.trials, "Loading the model that trials are merged into")
         self.trial_model = TrialModel(ctx.home, job.base or job.models[0])
         most = min(job.max_length, longest(self.trial_model.model) or job.max_length)
-        kind, reader = datasets.dataset_kind(ctx.home, job.dataset), find(ctx.home, job.models[0])
+        kind, reader = datasets.dataset_kind(ctx.home, job.dataset), resolve(ctx.home, job.models[0])
         self.searched, self.held_out = (
             encode(reader, rows, kind, job.template, most) for rows in (self.rows.searched, self.rows.held_out)
         )
@@ -96,7 +97,7 @@ class Search:
         from workbench.models.merged import open_weights
 
         if isinstance(name_or_recipe, str):
-            weights = open_weights(find(self.ctx.home, name_or_recipe))
+            weights = open_weights(resolve(self.ctx.home, name_or_recipe))
             state = self.trial_model.model.state_dict()
             self.trial_model.take((name, weights.get(name)) for name in weights.names() if name in state)
         else:

@@ -13,7 +13,7 @@ from workbench.jobs.job import JobContext
 from workbench.merging.engine import Plan
 from workbench.merging.recipe import Recipe
 from workbench.models.chat_tokens import write_stops
-from workbench.models.shelf import Resolved
+from workbench.models.model_references import Resolved
 from workbench.models.tokenizer_check import check_tokenizer
 from workbench.models.weights import ShardWriter
 

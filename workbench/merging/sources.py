@@ -8,7 +8,7 @@ from typing import Any
 from mergekit.common import ModelPath, ModelReference
 from mergekit.config import MergeConfiguration
 
-from workbench.models.shelf import Resolved
+from workbench.models.model_references import Resolved
 from workbench.models.weights import Tensors
 
 

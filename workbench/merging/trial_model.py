@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.core.errors import UserError
 from workbench.core.home import Home
-from workbench.merging.recipe import find
+from workbench.models.model_references import resolve
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -19,7 +19,7 @@ class TrialModel:
         from workbench.models.loading import load_base
 
         self.hardware = detect_hardware()
-        self.model: Any = load_base(find(home, name).base, self.hardware).eval()
+        self.model: Any = load_base(resolve(home, name).base, self.hardware).eval()
         self._tensors: dict[str, Tensor] = self.model.state_dict()
 
     def take(self, tensors: "Iterable[tuple[str, Tensor]]") -> None:

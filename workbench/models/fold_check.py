@@ -20,7 +20,7 @@ from workbench.jobs.job import JobContext
 from workbench.models import tensors
 from workbench.models.adapters import adapter_kind
 from workbench.models.loading import attach_adapter, fit_rows, load_base
-from workbench.models.shelf import Resolved
+from workbench.models.model_references import Resolved
 
 ROWS, LENGTH = 4, 32
 TOLERANCE = {"float64": 1e-4, "float32": 1e-4}  # share of the adapter's effect

@@ -8,10 +8,11 @@ from typing import Any
 from workbench.core.home import write_text
 from workbench.jobs.job import JobContext
 from workbench.models.chat_tokens import copy_tokenizer, write_stops
-from workbench.models.shelf import Resolved
+from workbench.models.model_references import Resolved
 from workbench.models.tensors import model_config
 from workbench.rendering.templates import get_template
 
+FINISHED = "done"
 BESIDE = (
     "generation_config.json", "tokenizer.model", "preprocessor_config.json", "processor_config.json",
 )  # fmt: skip
@@ -34,6 +35,21 @@ def fold_into(ctx: JobContext, resolved: Resolved, folder: Path) -> dict[str, An
     check_tokenizer(folder, field="adapter", note=print)
     write_stops(folder)
     return compare_with_adapter(ctx, resolved, folder, changed)
+
+
+def folded(ctx: JobContext, resolved: Resolved, folder: Path) -> Resolved:
+    """A whole model as it is; of an adapter over its base the sum, made once in a folder of the job's.
+
+    That folder has no manifest. Raises as `fold_into`.
+    """
+    if resolved.adapter is None:
+        return resolved
+    if not (folder / FINISHED).exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        fold_into(ctx, resolved, folder)
+        write_text(folder / FINISHED, "")
+    return Resolved(resolved.name, folder, None)
 
 
 def _write(ctx: JobContext, resolved: Resolved, folder: Path) -> set[str]:

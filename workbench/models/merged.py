@@ -14,7 +14,7 @@ from workbench.core.errors import UserError
 from workbench.models.adapted import Adapted
 from workbench.models.casting import cast
 from workbench.models.hollow import Group
-from workbench.models.shelf import Resolved
+from workbench.models.model_references import Resolved
 from workbench.models.weights import Tensors
 
 LARGE = "The adapter changes the base beyond its type: use it over its base, or get a base in bfloat16."

@@ -1,6 +1,5 @@
 """A model or adapter from a folder onto the shelf, once everything about it has been checked. Imports no torch."""
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +12,15 @@ from workbench.models.adapter_judge import remember_sound
 from workbench.models.adapters import adapter_kind
 from workbench.models.inspection import EFFECT, inspect
 from workbench.models.model_kinds import kind_of
-from workbench.models.shelf import architecture_of, model_folder, read_config, resolve
+from workbench.models.model_names import HUB_ID
+from workbench.models.model_references import ModelRef
+from workbench.models.shelf import architecture_of, read_config
 from workbench.models.shelving import belongs_to_model, shelve
 
 TEXT_BYTES = 64 * 1024**2  # of a file beside the weights: the largest tokenizers have half of it
 PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
-HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+BASE = ModelRef("model")
+"""What an adapter is imported for."""
 
 
 def import_folder(home: Home, source: str | Path, name: str, base: str = "", hub_id: str = "") -> Manifest:
@@ -35,13 +37,14 @@ def import_folder(home: Home, source: str | Path, name: str, base: str = "", hub
     check_folder(home, source, base)
     is_adapter = (source / "adapter_config.json").is_file()
     made_by = {"method": "import-folder", "source": str(source)} | ({"repo": hub_id} if hub_id else {})
-    parents = [parent_of(model_folder(home, base, "base"), "base")] if is_adapter else []
+    trained_on = BASE.find(home, base, "base").base if is_adapter else None
+    parents = [parent_of(trained_on, "base")] if trained_on else []
     manifest = shelve(
         home, name, source, kind="adapter" if is_adapter else "model", parents=parents,
         made_by=made_by, info=kind_info(source), link=False,
     )  # fmt: skip
-    if is_adapter:
-        remember_sound(home, home.models / name, home.models / base)
+    if trained_on:
+        remember_sound(home, home.models / name, trained_on)
     return manifest
 
 
@@ -107,14 +110,10 @@ def _base_of(home: Home, base: str, problems: Problems) -> Path | None:
         problems.add("base", "an adapter needs its base model.", "Name the model on the shelf it was trained on.")
         return None
     try:
-        resolved = resolve(home, base, "base")
-        if resolved.adapter:
-            problems.add("base", f"{base!r} is an adapter itself.", f"Name the model {resolved.base.name!r} under it.")
-        kind_of(resolved.base).require_text(base, "base")
+        return BASE.resolve(home, base, "base").base
     except UserError as error:
         problems.collect("base", error)
         return None
-    return resolved.base
 
 
 def _config(source: Path, name: str, problems: Problems) -> dict[str, Any]:

@@ -5,14 +5,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from workbench.core.errors import Problems, UserError, explain, shortened, suggestion
-from workbench.core.home import Home, existing, list_all_artifacts, list_artifacts, remove_entry, safe_join
+from workbench.core.errors import Problems, UserError, explain, shortened
+from workbench.core.home import Home, existing, list_all_artifacts, remove_entry, safe_join
 from workbench.core.limits import bounded_object, text, whole
 from workbench.core.lineage import Manifest, read_manifest
 from workbench.core.row_cache import RowCache
 from workbench.models import tensors
-from workbench.models.adapter_judge import require_sound
-from workbench.models.model_kinds import ModelKind, kind_from, kind_of
+from workbench.models.model_kinds import ModelKind, kind_from
+from workbench.models.model_names import model_folder
 
 KINDS = ("model", "adapter", "ensemble", "gguf")
 SHOWN = 100  # characters of a name that files of a model hold
@@ -64,16 +64,6 @@ class ModelInfo:
         return not self.error and self.kind in ("model", "adapter")
 
 
-def model_folder(home: Home, name: str, field_name: str = "model") -> Path:
-    """The folder of a model on the shelf; raises `UserError` with the nearest names."""
-    folder = safe_join(home.models, name, field_name)
-    if not folder.is_dir():
-        names = [path.name for path in list_artifacts(home.models)]
-        remedy = suggestion(name, names) if names else "Get the starter model first (Models tab, or `import-model`)."
-        raise UserError(f"There is no model {name!r}.", remedy, field_name)
-    return folder
-
-
 def check_free(home: Home, name: str, problems: Problems, field_name: str = "output") -> None:
     """Adds a problem unless the shelf can take something new under this name."""
     try:
@@ -122,10 +112,12 @@ def model_row(folder: Path) -> ModelInfo:
 
 
 def _ensemble_info(folder: Path, manifest: Manifest) -> ModelInfo:
-    members = [parent.name for parent in manifest.parents if parent.role == "member"]
+    members, bases = (
+        [parent.name for parent in manifest.parents if parent.role == role] for role in ("member", "member-base")
+    )
     return ModelInfo(
         folder.name, "ensemble", folder, architecture=f"ensemble of {len(members)}",
-        created=text(manifest.created, SHOWN), made_by=_method(manifest), parents=members,
+        created=text(manifest.created, SHOWN), made_by=_method(manifest), parents=[*members, *bases],
     )  # fmt: skip
 
 
@@ -150,14 +142,6 @@ def gguf_in(folder: Path) -> Path:
     if not path.is_file():
         raise UserError(f"{folder.name} has no model.gguf.", "Make or import it again.")
     return path
-
-
-def gguf_file(home: Home, name: str, field_name: str = "model") -> Path:
-    """The file of a GGUF model on the shelf; raises `UserError` for models of other kinds."""
-    folder = model_folder(home, name, field_name)
-    if read_manifest(folder).kind != "gguf":
-        raise UserError(f"{name!r} is no GGUF model.", "Quantize it to GGUF first.", field_name)
-    return gguf_in(folder)
 
 
 def architecture_of(config: dict[str, Any], kind: str) -> str:
@@ -193,69 +177,6 @@ def _damaged(path: Path, error: Exception) -> ModelInfo:
 
 
 _ROWS = RowCache(_row, lasting=lambda info: not info.error)
-
-
-@dataclass(frozen=True)
-class Resolved:
-    """Which folders make up a model: the base's, and the adapter's if it is one."""
-
-    name: str
-    base: Path
-    adapter: Path | None
-
-    @property
-    def home_of_template(self) -> Path:
-        """The folder whose tokenizer and chat template belong to this model."""
-        return self.adapter if self.adapter and (self.adapter / "tokenizer.json").is_file() else self.base
-
-
-def resolve(home: Home, name: str, field_name: str = "model") -> Resolved:
-    """The folders behind a name; raises `UserError` when an adapter's base is missing."""
-    folder = model_folder(home, name, field_name)
-    manifest = read_manifest(folder)
-    if manifest.kind == "ensemble":
-        raise UserError(
-            f"{name!r} is an ensemble: several models that answer together.",
-            "It can answer in Compare and Label; for anything else choose one of its members.",
-            field_name,
-        )
-    if manifest.kind == "gguf":
-        raise UserError(
-            f"{name!r} is a GGUF file: made to answer, not to be trained, merged or quantized again.",
-            "It can answer in Compare and Label; for anything else choose the model it was made from.",
-            field_name,
-        )
-    if manifest.kind != "adapter":
-        return Resolved(name, folder, None)
-    base = manifest.parent("base")
-    if base is None or not (home.models / base.name).is_dir():
-        missing = base.name if base else "?"
-        raise UserError(
-            f"{name!r} is an adapter of {missing!r}, which is not on the shelf.",
-            "Import that base model under that name.",
-            field_name,
-        )
-    return Resolved(name, model_folder(home, base.name, field_name), folder)
-
-
-def usable(home: Home, name: str, field_name: str = "model", idle_too: bool = False) -> Resolved:
-    """As `resolve`, and raises `UserError` for an adapter that its files or its base do not bear out, or that does
-    nothing; idle_too: that may be."""
-    resolved = resolve(home, name, field_name)
-    require_sound(home, resolved.adapter, resolved.base, field_name, idle_too)
-    return resolved
-
-
-def answerable(home: Home, name: str, field_name: str = "model") -> None:
-    """Raises `UserError` unless this name can answer prompts: a model, an adapter whose base is there, an ensemble."""
-    manifest = read_manifest(model_folder(home, name, field_name))
-    for member in [parent.name for parent in manifest.parents if parent.role == "member"]:
-        usable(home, member, field_name)
-    if manifest.kind == "gguf":
-        gguf_in(home.models / name)
-    elif manifest.kind != "ensemble":
-        resolved = usable(home, name, field_name)
-        kind_of(resolved.base).require_text(name, field_name)
 
 
 def read_config(path: Path) -> dict[str, Any]:

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from workbench.core.errors import UserError
 from workbench.core.home import Home, safe_name
 from workbench.core.lineage import Manifest, Parent, parent_of
+from workbench.models.model_references import ANSWERS
 from workbench.preferences import sessions, store, tables
 from workbench.preferences.agreement import category
 from workbench.preferences.blinding import check_closed
@@ -208,7 +209,7 @@ def _parents(home: Home, session: str) -> list[Parent]:
 def _model_parent(home: Home, model: str) -> Parent:
     """The model's entry with its digest; without one when it has left the shelf since."""
     try:
-        return parent_of(home.models / safe_name(model), "compared")
+        return parent_of(ANSWERS.find(home, model).folders[0], "compared")
     except UserError:
         return Parent(kind="model", name=model, role="compared")
 

@@ -11,7 +11,7 @@ from workbench.core.home import Home
 from workbench.core.registry import Method, Registry
 from workbench.data.encoding.batches import Rules
 from workbench.data.encoding.cache import EncodedRows
-from workbench.models.shelf import Resolved
+from workbench.models.model_references import Resolved
 from workbench.rendering.templates import Template
 
 

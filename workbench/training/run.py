@@ -13,13 +13,15 @@ from workbench.data.encoding.cache import EncodedRows, encoded_rows
 from workbench.data.store import datasets
 from workbench.jobs.job import JobContext, JobStopped
 from workbench.models.chat_tokens import copy_tokenizer
-from workbench.models.shelf import Resolved, resolve
+from workbench.models.folding import folded
+from workbench.models.model_references import Resolved, resolve_setting
 from workbench.rendering.templates import Template, get_template
 from workbench.training.checkpoints import last_checkpoint, thin_out
 from workbench.training.jobs.train import Train
 from workbench.training.lora_targets import sentence
 from workbench.training.objective import Setup
 
+FOLDED = "folded"
 NO_EVALUATION = "No eval row can be used, so this run has no evaluation. Raise the maximum length, or mend those rows."
 
 
@@ -32,14 +34,15 @@ def train(job: Train, ctx: JobContext) -> dict[str, Any]:
 
     set_seed(job.seed)  # the fresh adapter's weights are drawn before the trainer seeds its own work
     hardware = detect_and_cache(ctx.home)
-    source = resolve(ctx.home, job.model)
+    source = resolve_setting(ctx.home, job, "model")
     template = get_template(job.template, source.home_of_template)
     check_tokenizer(source.home_of_template, template, "model", ctx.note, source.base)
     encoded = _encoded(job, ctx, source, template)  # before the model is loaded: it may be that nothing can be learned
     counts = {split: len(rows) for split, rows in encoded.items()}
+    start = job.tuner.start(source, lambda resolved: folded(ctx, resolved, ctx.folder / FOLDED))
     ctx.progress(0, 0, f"Loading {job.model} on {hardware.device}")
     setup = Setup(
-        model=job.tuner.load(source.base, source.adapter, hardware),
+        model=job.tuner.load(start.base, start.adapter, hardware),
         tokenizer=load_tokenizer(source.home_of_template),
         encoded=encoded,
         max_length=job.max_length,
@@ -55,7 +58,7 @@ def train(job: Train, ctx: JobContext) -> dict[str, Any]:
         setup.notes.append(sentence(targets))
     trainer = job.objective.trainer(setup)
     _note_once(ctx, setup.notes)
-    return _fit(job, ctx, trainer, setup, source)
+    return _fit(job, ctx, trainer, setup, source, start)
 
 
 def load_frozen(source: Resolved, hardware: Hardware) -> Any:
@@ -117,7 +120,7 @@ def _notes(job: Train, source: Resolved, rows: int) -> list[str]:
     return notes
 
 
-def _fit(job: Train, ctx: JobContext, trainer: Any, setup: Setup, source: Resolved) -> dict[str, Any]:
+def _fit(job: Train, ctx: JobContext, trainer: Any, setup: Setup, source: Resolved, start: Resolved) -> dict[str, Any]:
     from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
     from workbench.training.report import Report
@@ -134,7 +137,8 @@ def _fit(job: Train, ctx: JobContext, trainer: Any, setup: Setup, source: Resolv
         trainer.args.eval_on_start = trainer.args.eval_on_start and not checkpoint
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     if report.stop == "discard":
-        shutil.rmtree(ctx.folder / "checkpoints", ignore_errors=True)
+        for name in ("checkpoints", FOLDED):
+            shutil.rmtree(ctx.folder / name, ignore_errors=True)
         raise JobStopped({"stopped_at": trainer.state.global_step})
     if not report.stop and "eval" in setup.encoded and not _just_evaluated(trainer):
         trainer.evaluate()
@@ -146,9 +150,10 @@ def _fit(job: Train, ctx: JobContext, trainer: Any, setup: Setup, source: Resolv
         "rows": {split: rows.tally.summary() for split, rows in setup.encoded.items()},
     }
     ctx.progress(trainer.state.global_step, trainer.state.max_steps, f"Saving the {job.tuner.makes}")
-    _save(job, ctx, trainer, setup, source, result)
+    _save(job, ctx, trainer, source, start, result)
     if report.stop:
         raise JobStopped(result)
+    shutil.rmtree(ctx.folder / FOLDED, ignore_errors=True)
     thin_out(ctx.folder / "checkpoints", job.keep_checkpoints)
     return result
 
@@ -189,13 +194,13 @@ def _parents(job: Train, ctx: JobContext, source: Resolved) -> list[Parent]:
     ]
 
 
-def _save(job: Train, ctx: JobContext, trainer: Any, setup: Setup, source: Resolved, result: dict[str, Any]) -> None:
+def _save(job: Train, ctx: JobContext, trainer: Any, source: Resolved, start: Resolved, result: dict[str, Any]) -> None:
     """Writes the adapter or model with the tokenizer and the chat template it was trained with."""
     from workbench.models.tokenizer_check import check_tokenizer
 
     tuner, target, info = job.tuner, ctx.home.models / job.output_name, dict(result)
     with atomic_dir(target, replace=ctx.resume and _made_by(target, ctx)) as partial:
-        info |= tuner.save(trainer.model, source.base, partial)
+        info |= tuner.save(trainer.model, start.base, partial)
         copy_tokenizer(source.home_of_template, partial, get_template(job.template, source.home_of_template))
         check_tokenizer(partial, field="model", note=print, base=tuner.base_of_result(source.base))
         tuner.complete(partial)

@@ -5,6 +5,7 @@ one of them and says how the model is loaded.
 """
 
 from abc import abstractmethod
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,8 +17,9 @@ from workbench.core.registry import Method, Registry
 from workbench.core.units import human_size
 from workbench.models import tensors
 from workbench.models.adapter_judge import judge_adapter, require_sound
+from workbench.models.adapters import adapter_kind
 from workbench.models.chat_tokens import write_stops
-from workbench.models.shelf import Resolved
+from workbench.models.model_references import Resolved
 
 LARGE = "The run most likely ran away: lower the learning rate, or start from a model in bfloat16."
 TRAINED, CHECKPOINT = 16, 12  # bytes a parameter: float32 weight, gradient and Adam's two averages; without gradient
@@ -32,6 +34,10 @@ class Tuner(Method):
     """Whether the checkpoints it leaves can be averaged."""
     saves_disk: ClassVar[str] = "Take a lower rank, keep fewer checkpoints"
     """What takes less disk space."""
+
+    def start(self, source: Resolved, fold: Callable[[Resolved], Resolved]) -> Resolved:
+        """What is loaded to be trained; `fold` makes a whole model of an adapter and its base."""
+        return source
 
     @abstractmethod
     def load(self, base: Path, adapter: Path | None, hardware: Hardware) -> Any:
@@ -113,7 +119,10 @@ class AdapterTuner(Tuner):
 
 
 class WholeModelTuner(Tuner):
-    """Base of the tuners whose result is a whole model, trained in float32 and saved in the type of its start."""
+    """Base of the tuners whose result is a whole model, trained in float32 and saved in the type of its start.
+
+    An adapter to start from is folded into its base first, in the job's folder.
+    """
 
     makes: ClassVar[str] = "model"
     averages: ClassVar[bool] = False
@@ -125,15 +134,11 @@ class WholeModelTuner(Tuner):
 
     def disk(self, base: Path, adapter: Path | None, checkpoints: int) -> int:
         summary = tensors.summary(base)
-        return checkpoints * summary.parameters * CHECKPOINT + summary.size
+        return checkpoints * summary.parameters * CHECKPOINT + summary.size * (2 if adapter else 1)
 
     def reason_against(self, base: Path, adapter: Path | None) -> UserError | None:
-        if adapter:
-            return UserError(
-                f"{adapter.name!r} is an adapter.",
-                "Fold it into its base in the Models tab, and train the sum.",
-                "model",
-            )
+        if adapter and (kind := adapter_kind(adapter)).unfoldable:
+            return UserError(f"{adapter.name!r} cannot be folded: it {kind.unfoldable}.", "Use LoRA.", "tuner")
         if tensors.model_config(base).get("quantization_config"):
             return UserError(f"{base.name!r} is quantized.", "Train the model it was made from, or use LoRA.", "model")
         return None
@@ -148,10 +153,14 @@ class WholeModelTuner(Tuner):
             problems.add("tuner", message, "Use LoRA, or free some space.")
 
     def facts(self, base: Path, adapter: Path | None) -> list[list[str]]:
-        return [["Memory", f"{human_size(self.memory(base))} for weights, gradients and optimizer"]]
+        memory = [["Memory", f"{human_size(self.memory(base))} for weights, gradients and optimizer"]]
+        return [*([["Start", f"{adapter.name}, folded into {base.name} first"]] if adapter else []), *memory]
+
+    def start(self, source: Resolved, fold: Callable[[Resolved], Resolved]) -> Resolved:
+        return fold(source)
 
     def parents(self, source: Resolved) -> list[Parent]:
-        return [parent_of(source.base, "start")]
+        return [parent_of(folder, "start") for folder in source.folders]
 
     def save(self, model: Any, base: Path, folder: Path) -> dict[str, Any]:
         """Raises `UserError` when a weight is too large for the type of the start."""

@@ -374,13 +374,14 @@ const CONTROLS = {
   },
   dataset(field, value, set, shelf) {
     const known = shelf.datasets.map(([name, kind]) => [name, `${name} · ${kind}`]);
-    if (value && !known.some(([name]) => name === value)) known.push([value, `${value} · not on the shelf`]);
+    if (value && !known.some(([name]) => name === value)) known.push([value, `${value} · not in this list`]);
     const none = known.length ? "Choose a dataset" : "There is no other dataset";
     return dropdown([["", none], ...known], value || "", set);
   },
   datasets(field, value, set, shelf) {
     const known = shelf.datasets.map(([name, kind]) => [name, `${name} · ${kind}`]);
-    for (const name of value || []) if (!known.some(([one]) => one === name)) known.push([name, `${name} · gone`]);
+    for (const name of value || [])
+      if (!known.some(([one]) => one === name)) known.push([name, `${name} · not in this list`]);
     return ticks(known, value || [], set, "There is no other dataset on the shelf.");
   },
   model(field, value, set, shelf) {
@@ -395,12 +396,24 @@ const CONTROLS = {
     return { node, focus: input };
   },
   one(field, value, set, _, { step, shelf }) {
-    const node = h("select", "wb-mb-input");
+    const node = h("span", "wb-field-with"),
+      pick = h("select", "wb-mb-input");
     const chosen = () => step[field.name] ?? field.default ?? "";
-    const refresh = () => offer(node, known(field, shelf(), [chosen()]), chosen(), nothing(field, shelf()));
-    node.addEventListener("change", () => set(node.value));
+    const refresh = () =>
+      offer(pick, [...known(field, shelf(), [chosen()]), ...writing(field)], chosen(), nothing(field, shelf()));
+    const put = (name) => {
+      set(name);
+      refresh();
+    };
+    const writer = writerOf(field, pick, put);
+    pick.addEventListener("change", () => {
+      if (pick.value !== WRITE) return set(pick.value);
+      refresh();
+      return writer.open();
+    });
+    node.append(pick, writer.input);
     refresh();
-    return { node, focus: node, refresh };
+    return { node, focus: pick, refresh };
   },
   several(field, value, set, _, { step, shelf }) {
     const node = h("div", "wb-form-several"),
@@ -422,8 +435,8 @@ const CONTROLS = {
       const options = known(field, shelf(), chosen());
       drawChips(chosen().map((name) => options.find(([, one]) => one === name)));
       const left = options.filter(([, one]) => !chosen().includes(one));
-      offer(add, left, "", words(left.length));
-      add.disabled = !left.length;
+      offer(add, [...left, ...writing(field)], "", words(left.length));
+      add.disabled = !left.length && !field.writable;
     }
     function drawChips(shown) {
       const key = JSON.stringify(shown);
@@ -443,8 +456,12 @@ const CONTROLS = {
     let byKey = false;
     const take = () => {
       byKey = false;
-      if (add.value) put([...chosen(), add.value]);
+      if (add.value === WRITE) {
+        add.value = "";
+        writer.open();
+      } else if (add.value) put([...chosen(), add.value]);
     };
+    const writer = writerOf(field, add, (name) => put([...chosen(), name]));
     add.addEventListener("pointerdown", () => {
       byKey = false;
     });
@@ -455,8 +472,10 @@ const CONTROLS = {
     add.addEventListener("change", () => {
       if (!byKey) take();
     });
-    add.addEventListener("blur", take);
-    node.append(add);
+    add.addEventListener("blur", () => {
+      if (add.value !== WRITE) take();
+    });
+    node.append(add, writer.input);
     refresh();
     return { node, focus: add, refresh };
   },
@@ -538,10 +557,42 @@ function known(field, lists, chosen) {
   const options = [...(lists[field.list] || [])];
   for (const name of chosen.filter(Boolean)) {
     if (!options.some(([, one]) => one === name)) {
-      options.push([lists[field.list] ? `${name} · gone` : name, name]);
+      options.push([lists[field.list] && !field.writable ? `${name} · not in this list` : name, name]);
     }
   }
   return options;
+}
+
+/** The value of the entry by which what no list has is written, such as BASE+ADAPTER or a hub id. */
+const WRITE = "\u0000write";
+
+const writing = (field) => (field.writable ? [["Write it…", WRITE]] : []);
+
+/** A text field in a list's place: what is written there is put like a choice; Escape leaves things as they were. */
+function writerOf(field, list, put) {
+  const input = Object.assign(h("input", "wb-mb-input"), { type: "text", hidden: true, spellcheck: false });
+  input.placeholder = field.accepted;
+  input.setAttribute("aria-label", `${field.label}: ${field.accepted}`);
+  const close = (isMeant) => {
+    if (input.hidden) return;
+    input.hidden = true;
+    list.hidden = false;
+    const text = input.value.trim();
+    if (isMeant && text) put(text);
+  };
+  input.addEventListener("keydown", ({ key }) => {
+    if (key !== "Enter" && key !== "Escape") return;
+    close(key === "Enter");
+    list.focus();
+  });
+  input.addEventListener("blur", () => close(true));
+  const open = () => {
+    input.value = "";
+    input.hidden = false;
+    list.hidden = true;
+    input.focus();
+  };
+  return { input, open };
 }
 
 /** What an empty choice says; null when the list has an entry for it, or the first is taken anyway. */

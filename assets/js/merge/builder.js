@@ -60,9 +60,7 @@ export function mount({ element, props, server, watch }) {
     const options = groups
       .filter(([, list]) => list.length)
       .map(([name, list]) => [name, list.map((one) => [one.name, text(one)])]);
-    if (extra && !app.models.has(extra)) {
-      options.unshift([extra, extra.includes("+") ? extra : `${extra} · not on the shelf`]);
-    }
+    if (extra && !app.models.has(extra)) options.unshift([extra, extra]); // BASE+ADAPTER, or what the check says is gone
     return options;
   }
 

@@ -22,7 +22,7 @@ from workbench.core.home import Home
 from workbench.core.spec import load_yaml
 from workbench.jobs.job import JOBS
 from workbench.jobs.queue import Queue
-from workbench.models.shelf import resolve
+from workbench.models.model_references import resolve
 
 Cli = Callable[..., tuple[int, str, str]]
 JOB = """

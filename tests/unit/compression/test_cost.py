@@ -31,7 +31,7 @@ from workbench.core.home import Home, atomic_dir
 from workbench.core.lineage import Manifest, parent_of, write_manifest
 from workbench.inference.backend import Backend, LogitsBackend
 from workbench.jobs.job import JobContext, JobStopped
-from workbench.models.shelf import resolve
+from workbench.models.model_references import resolve
 from workbench.rendering.tokenizer import Tokenizer
 
 SILENT: Callable[..., None] = lambda *_: None  # noqa: E731

@@ -30,7 +30,7 @@ from workbench.core.lineage import Manifest, read_manifest, write_manifest
 from workbench.inference.loss import Encoded, encode, loss_of, rows_of
 from workbench.jobs.job import JOBS, JobStopped
 from workbench.models.loading import load_base
-from workbench.models.shelf import resolve
+from workbench.models.model_references import resolve
 from workbench.training.tuners.full import Full
 from workbench.training.tuners.qat import Qat
 

@@ -64,7 +64,7 @@ def test_each_model_becomes_a_file_and_the_card_tells_their_source(
 
 
 def test_the_card_names_licence_base_types_and_sizes(home: Home, tmp_path: Path) -> None:
-    text = repository_card(home, "me/small-GGUF", NAMES)
+    text = repository_card("me/small-GGUF", [home.models / name for name in NAMES])
     (tmp_path / "README.md").write_text(text)
     front = declared(tmp_path)
     assert (front.license, front.base_model) == ("mit", ["owner/small"])

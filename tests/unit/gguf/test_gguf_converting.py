@@ -24,7 +24,8 @@ from workbench.gguf.preview import best_fit, cache_bytes, preview_size
 from workbench.gguf.reading import read_header
 from workbench.gguf.types import KINDS
 from workbench.jobs.job import STOP_FILE, JobStopped
-from workbench.models.shelf import Resolved, gguf_file, model_info, resolve
+from workbench.models.model_references import Resolved, gguf_file, resolve
+from workbench.models.shelf import model_info
 
 QUIET: Any = (lambda *_: None, lambda: None)
 

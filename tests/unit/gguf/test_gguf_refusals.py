@@ -18,7 +18,7 @@ from workbench.gguf import converting, quantizing
 from workbench.gguf.llama_errors import converter_refusal, opening_refusal
 from workbench.gguf.support import computed_otherwise
 from workbench.models.model_import import import_folder
-from workbench.models.shelf import resolve
+from workbench.models.model_references import resolve
 
 CONVERTER = {
     ("ValueError", "Can not map tensor 'model.layers.0.odd.weight'"): "no place for the tensor model.layers.0.odd",

@@ -20,9 +20,9 @@ from workbench.core.home import Home
 from workbench.inference import engine as engine_module
 from workbench.inference.decoding import Decoding
 from workbench.inference.engine import Engine
-from workbench.inference.gguf_lora import can_answer, check_pair
 from workbench.inference.sampling_stream import Stream
 from workbench.models.jobs.fold_adapter import Fold
+from workbench.models.model_references import ANSWERS
 from workbench.models.shelf import delete_model
 from workbench.preferences.jobs.generate import Generate
 
@@ -85,12 +85,13 @@ def test_an_adapter_that_cannot_be_added_is_refused(adapter: str, changes: Any, 
     if changes:
         toy_lora(home, adapter, **changes)
     with pytest.raises(UserError, match=says):
-        check_pair(home, f"toy-f32+{adapter}")
+        ANSWERS.resolve(home, f"toy-f32+{adapter}")
 
 
-def test_only_a_gguf_takes_an_adapter_after_a_plus(engine: Engine) -> None:
-    with pytest.raises(UserError, match="'toy' is no GGUF model"):
-        load(engine, "toy+a")
+def test_a_whole_model_takes_an_adapter_after_a_plus_too(engine: Engine) -> None:
+    load(engine, "toy+a", "a")
+    assert say(engine, "toy+a") == say(engine, "a")
+    assert engine.answering("toy+a").weights() == engine.answering("a").weights()
 
 
 def test_a_gguf_needs_nothing_of_its_source_on_the_shelf(home: Home, engine: Engine) -> None:
@@ -151,7 +152,7 @@ def renamed(load: Any) -> Any:
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
-        ({"model": "toy"}, "'toy' is no GGUF model"),
+        ({"model": "toy"}, "'toy' is a whole model. Choose a GGUF file."),
         ({"model": "toy-f32", "source": "toy-f32"}, "is a GGUF file"),
         ({"model": "toy-f32", "source": "tyo"}, "Did you mean toy"),
         ({"model": "toy-f32", "prompts": "nothing"}, "nothing"),
@@ -183,11 +184,11 @@ def test_a_gguf_is_compared_in_a_labelling_session(home: Home, monkeypatch: pyte
 
 
 def test_names_that_can_answer(home: Home) -> None:
-    for name in ("toy", "toy-f32", "a", "toy-f32+a"):
-        can_answer(home, name)
-    for name in ("toy+a", "toy-f32+", "+a", "toy-f32+toy-f32", "../toy+a"):
+    for name in ("toy", "toy-f32", "a", "toy-f32+a", "toy+a", " toy + a "):
+        ANSWERS.resolve(home, name)
+    for name in ("toy-f32+", "+a", "toy-f32+toy-f32", "../toy+a", "a+a", "toy+a+a", "@endpoint"):
         with pytest.raises(UserError):
-            can_answer(home, name)
+            ANSWERS.resolve(home, name)
 
 
 def test_the_chat_process_runs_ggufs_beside_other_models(home: Home) -> None:
@@ -204,8 +205,8 @@ def test_the_chat_process_runs_ggufs_beside_other_models(home: Home) -> None:
             until(lambda: [m for m in service.chat("two").panes[0].messages if m["role"] == "assistant"], 60, "words")
             service.stop("two")
             assert settled(service)[0]["state"] in ("stopped", "done")
-            with pytest.raises(SpecError, match="'toy' is no GGUF model"):
-                service.send("two", ["toy+a"], "Hello", "", GREEDY)
+            with pytest.raises(SpecError, match="'toy' is no adapter: it is a whole model"):
+                service.send("two", ["toy-f32+toy"], "Hello", "", GREEDY)
         finally:
             service.close()
             end_processes_of(home.root)

@@ -20,7 +20,7 @@ from workbench.inference.loss import Loss, batch_indices, difference, encode, lo
 from workbench.jobs.job import JobStopped
 from workbench.merging import sanity_check
 from workbench.models.loading import load_base
-from workbench.models.shelf import resolve
+from workbench.models.model_references import resolve
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -139,7 +139,7 @@ def test_the_job_says_everything_wrong_at_once(home: Home) -> None:
     problems = Problems()
     Measure(models=["toy", "toy", "tyo"], dataset="pairs").check(home, problems)
     told = " ".join(map(str, problems.found))
-    assert "twice" in told and "Did you mean toy" in told and "conversations or texts" in told
+    assert "twice" in told and "Did you mean toy" in told and "conversation or text rows" in told
 
 
 # ---- proof after a merge -----------------------------------------------------------------------------------

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from tests.merge_recipes import add_token, edit, found, linear, notes, rows, sizes, sliced, stops, three_models
+from workbench.core.errors import SpecError
 from workbench.core.home import Home
+from workbench.merging.recipe import Recipe
 from workbench.models.vocabulary import vocabulary
 
 
@@ -104,9 +106,11 @@ def test_rows_of_single_tokens(home: Home) -> None:
         "Choose another",
     )
     stops(home, tokens("b"), "'b' has no token '<|new|>'", "Choose another")
-    stops(home, tokens(None), "cannot be read", "Give a model")
+    stops(home, tokens(None), "its source is missing", "Give a model")
     stops(home, tokens("c"), "'c' is not among the models merged", "Take one")
-    stops(home, tokens({"kind": "model_token", "model": "b"}), "cannot be read", "Give a model")
+    for unreadable in ({"kind": "model_token", "model": "b"}, {"kind": "row"}, {"kind": "zero", "weight": 1}):
+        with pytest.raises(SpecError, match=r"tokenizer\.tokens\.<\|new\|>\.source"):
+            Recipe.parse(tokens(unreadable))
 
 
 def test_chat_templates_and_special_tokens_that_differ(home: Home) -> None:

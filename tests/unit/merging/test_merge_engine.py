@@ -12,6 +12,7 @@ from workbench.core.errors import SpecError, UserError
 from workbench.core.home import Home
 from workbench.merging.engine import Plan, merge_to
 from workbench.merging.recipe import Recipe, for_mergekit
+from workbench.models.model_references import resolve
 
 MODELS = ("toy", "one", "two")
 
@@ -224,15 +225,14 @@ def test_aliases_are_read_but_not_bombs() -> None:
 
 def test_names_are_found_by_shelf_hub_id_and_folder(home: Home) -> None:
     from workbench.core.lineage import read_manifest, write_manifest
-    from workbench.merging.recipe import find
 
     folder = toy_model(home, "hubbed", seed=7)
     made_by = {"method": "hub-model", "repo": "owner/name", "revision": "main", "commit": "abc"}
     write_manifest(folder, read_manifest(folder).model_copy(update={"made_by": made_by}))
     for written in ("hubbed", "owner/name", "owner/name@main", "owner/name@abc", str(folder)):
-        assert find(home, written).base == folder
+        assert resolve(home, written).base == folder
     for written in ("owner/other", "owner/name@def", "/etc", "../hubbed", "nothing"):
         with pytest.raises(UserError):
-            find(home, written)
+            resolve(home, written)
     given = Recipe.parse({"merge_method": "linear", "models": [{"model": "hubbed"}, {"model": "one"}]})
     assert "owner/name@abc" in for_mergekit(home, given) and str(home.models / "one") in for_mergekit(home, given)

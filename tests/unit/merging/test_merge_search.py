@@ -24,7 +24,7 @@ from workbench.merging.search_space import Space, Start
 from workbench.merging.search_study import finished, importance, open_study
 from workbench.merging.trial_model import TrialModel
 from workbench.models.merged import open_weights
-from workbench.models.shelf import resolve
+from workbench.models.model_references import resolve
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -29,7 +29,7 @@ from workbench.models import adapter_judge, inspection
 from workbench.models.adapter_judge import judge_adapter
 from workbench.models.jobs.fold_adapter import Fold
 from workbench.models.model_import import import_folder
-from workbench.models.shelf import answerable, usable
+from workbench.models.model_references import ANSWERS
 from workbench.preferences.jobs.generate import Generate
 
 UNKNOWN = ("fast pissa", "adalora")
@@ -142,7 +142,7 @@ def test_a_damaged_adapter_of_an_old_shelf_is_refused_wherever_it_is_used(home: 
         assert says in wrong_with(home, one), use
     assert says in wrong_with(home, job(model="old", output="on"))
     with pytest.raises(UserError, match="lacks"):
-        answerable(home, "old")
+        ANSWERS.resolve(home, "old")
     for written in ("old", "untied+old"):
         recipe = {"merge_method": "linear", "models": [{"model": written, "parameters": {"weight": 1}}] * 2}
         assert any(says in one.message for one in check(home, Recipe.parse(recipe)).problems), written
@@ -155,10 +155,10 @@ def test_what_does_nothing_is_never_on_but_may_be_trained(home: Home, tmp_path: 
     for use, one in uses("flat").items():
         assert "'flat' does nothing" in wrong_with(home, one), use
     with pytest.raises(UserError, match="does nothing"):
-        answerable(home, "flat")
+        ANSWERS.resolve(home, "flat")
     assert "does nothing" not in wrong_with(home, job(model="flat", output="on"))
     assert run(home, job(model="flat", output="on", max_steps=1))["steps"] == 1
-    assert usable(home, "on").adapter
+    assert ANSWERS.resolve(home, "on").adapter
 
 
 def test_it_is_judged_once_for_its_files(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -172,7 +172,7 @@ def test_it_is_judged_once_for_its_files(home: Home, tmp_path: Path, monkeypatch
     folder = imported(home, tmp_path, "once")
     assert wrong_with(home, Fold(adapter="once")) == "" and looks == []  # it was looked at when it was imported
     (folder / "README.md").write_text("A card says nothing of weights.")
-    answerable(home, "once")
+    ANSWERS.resolve(home, "once")
     assert looks == []
     rewrite(folder, lambda name, one: one * (0 if "lora_B" in name else 1))
     for _ in range(3):

@@ -18,7 +18,7 @@ from workbench.merging.jobs.extract_lora import ExtractLora
 from workbench.models import casting
 from workbench.models.casting import all_finite, cast
 from workbench.models.merged import open_weights
-from workbench.models.shelf import resolve
+from workbench.models.model_references import resolve
 from workbench.training.averaging import average
 from workbench.training.tuners.full import Full
 

@@ -19,7 +19,7 @@ from workbench.inference.engine import Engine
 from workbench.jobs.job import JOBS, JobContext
 from workbench.models.chat_tokens import copy_tokenizer, end_of_turn, stop_ids, stop_texts, write_stops
 from workbench.models.model_import import import_folder
-from workbench.models.shelf import resolve
+from workbench.models.model_references import resolve
 from workbench.rendering.rendered import Tokenizer, render_prompt
 from workbench.rendering.templates import get_template
 

@@ -21,7 +21,7 @@ from workbench.models.folding import changed_config
 from workbench.models.jobs.fold_adapter import Fold
 from workbench.models.merged import open_weights
 from workbench.models.model_import import import_folder
-from workbench.models.shelf import resolve
+from workbench.models.model_references import resolve
 from workbench.models.weights import Tensors
 
 

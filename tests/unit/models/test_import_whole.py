@@ -23,7 +23,8 @@ from workbench.core.lineage import digest_of, read_manifest
 from workbench.models import inspection
 from workbench.models.model_import import import_folder
 from workbench.models.model_kinds import SEES_AND_SPEAKS, kind_from, kind_of
-from workbench.models.shelf import answerable, model_info
+from workbench.models.model_references import ANSWERS
+from workbench.models.shelf import model_info
 from workbench.training.jobs.train import Train
 
 Change = Callable[[dict[str, Any]], dict[str, Any]]
@@ -154,7 +155,9 @@ def test_settings_that_are_empty_are_no_reason_to_refuse(home: Home, lora: Path,
 def test_another_base_is_said_only_where_it_is_one(home: Home, lora: Path) -> None:
     assert "trained on another base than 'gpt2'" in refused(home, lora, "gpt2")
     import_folder(home, lora, "right", "untied")
-    assert "'right' is an adapter itself. Name the model 'untied' under it." in refused(home, lora, "right")
+    assert "'right' is an adapter. Choose a whole model. Folded into its base, 'untied'," in refused(
+        home, lora, "right"
+    )
 
 
 # ---- kinds of models ---------------------------------------------------------------------------------------
@@ -202,7 +205,7 @@ def test_what_does_not_answer_is_told_and_not_offered(
     info = model_info(home, name)
     assert info.described == f"{family}: no chat, no training" and not info.generates
     with pytest.raises(UserError) as caught:
-        answerable(home, name)
+        ANSWERS.resolve(home, name)
     assert says in str(caught.value)
     assert says in wrong_with(home, Train(model=name, dataset="talks"))
     job = Quantize.parse({"model": name, "quantizers": [{"method": "gguf", "type": "F16"}]})

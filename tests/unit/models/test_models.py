@@ -19,12 +19,13 @@ from workbench.core.home import Home
 from workbench.core.lineage import Manifest, parent_of, write_manifest
 from workbench.core.units import human_count, human_size
 from workbench.jobs.queue import Queue
-from workbench.merging.recipe import find
 from workbench.models import hub_download, starter
 from workbench.models.jobs.hub_model import GetHubModel
 from workbench.models.jobs.starter_model import GetStarter
 from workbench.models.model_import import import_folder
-from workbench.models.shelf import delete_model, list_models, model_folder, model_info, resolve
+from workbench.models.model_names import model_folder
+from workbench.models.model_references import resolve
+from workbench.models.shelf import delete_model, list_models, model_info
 
 Damage = Callable[[Path], None]
 
@@ -127,7 +128,7 @@ def test_a_model_is_imported_whole_and_listed(home: Home, source: Path) -> None:
 
 def test_recipes_that_name_a_hub_id_mean_the_local_copy_that_has_it(home: Home, source: Path) -> None:
     import_folder(home, source, "mine", hub_id="owner/name-1.5B")
-    assert find(home, "owner/name-1.5B").base == home.models / "mine"
+    assert resolve(home, "owner/name-1.5B").base == home.models / "mine"
     with pytest.raises(UserError, match="no hub id"):
         import_folder(home, source, "other", hub_id="no id")
     assert not (home.models / "other").exists()

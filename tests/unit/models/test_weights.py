@@ -12,7 +12,7 @@ from workbench.core.errors import UserError
 from workbench.core.home import Home, atomic_dir
 from workbench.core.lineage import Manifest, parent_of, write_manifest
 from workbench.models.merged import open_weights
-from workbench.models.shelf import resolve
+from workbench.models.model_references import resolve
 from workbench.models.weights import ShardWriter
 
 

@@ -10,12 +10,14 @@ from typing import Any
 import pytest
 
 from tabs.shell import shelves
-from tabs.shell.context import MOST_JOBS, Context
+from tabs.shell.context import Context
+from tabs.shell.offers import MOST_JOBS
 from tabs.shell.shelves import Look, Updates
 from tabs.shell.table import ROWS, ShelfTable, TableRow
 from tests.bench.home_of_many import add_dataset, add_job, add_model, many
 from workbench.chat.service import ChatService
 from workbench.core.home import Home
+from workbench.data.store.dataset_reference import DatasetRef
 from workbench.jobs.queue import Queue
 from workbench.jobs.runner import Runner
 
@@ -135,15 +137,15 @@ def test_names_that_are_no_utf8_are_sent_too() -> None:
 
 def test_lists_are_made_once_a_change_of_their_own_shelf(home: Home) -> None:
     ctx = context(many(home, 3, 3, 3))
-    before = (ctx.models(), ctx.datasets(), ctx.jobs(), ctx.jobs(("train",)), ctx.of_kind("conversation")())
-    again = (ctx.models(), ctx.datasets(), ctx.jobs(), ctx.jobs(("train",)), ctx.of_kind("conversation")())
+    before = (ctx.models(), ctx.datasets(), ctx.jobs(), ctx.jobs(("train",)), ctx.pairs(DatasetRef("conversation")))
+    again = (ctx.models(), ctx.datasets(), ctx.jobs(), ctx.jobs(("train",)), ctx.pairs(DatasetRef("conversation")))
     assert all(one is other for one, other in zip(before, again, strict=True))
     add_job(home, 3)
     assert len(ctx.jobs()) == 4 and ctx.models() is before[0] and ctx.datasets() is before[1]
     add_model(home, 3)
     assert len(ctx.models()) == 4 and ctx.datasets() is before[1]
     add_dataset(home, 3)
-    assert len(ctx.datasets()) == len(ctx.of_kind("conversation")()) == 4
+    assert len(ctx.datasets()) == len(ctx.pairs(DatasetRef("conversation"))) == 4
 
 
 def test_the_version_changes_with_each_shelf_and_only_then(home: Home) -> None:

@@ -21,12 +21,14 @@ import numpy as np
 from workbench.compression.evaluation import speed
 from workbench.compression.evaluation.quality import keep_reference, quality
 from workbench.compression.evaluation.windows import ScoredText
+from workbench.compression.variants import VARIANT
 from workbench.core.errors import SEE_LOG, MemoryShortage, UserError, explain
 from workbench.core.home import Home
 from workbench.core.logs import configure_logging
 from workbench.core.spec import Spec
 from workbench.inference.backend import Backend, LogitsBackend
-from workbench.models.shelf import gguf_file, model_folder, resolve
+from workbench.models.model_references import Resolved, resolve
+from workbench.models.shelf import gguf_in
 from workbench.rendering.tokenizer import Tokenizer
 
 Tell = Callable[[float, float, str], None]
@@ -42,7 +44,6 @@ class VariantRequest(Spec):
     scratch: str
     original: str
     name: str
-    gguf: bool = False
     reference: bool = False
     threads: int = 1
     speed: bool = True
@@ -71,10 +72,11 @@ def _measured(request: VariantRequest, text: ScoredText, scratch: Path, tell: Te
     """Loads a variant, lets it write, then measures it on the text: its memory is told before that."""
     home = Home(Path(request.home))
     tell(0, 1, "Loading")
-    for folder in _folders(home, request):
+    resolved = VARIANT.find(home, request.name)
+    for folder in resolved.folders:
         _into_cache(folder)
     room = max(text.context, request.prompt + request.tokens) + speed.WARM_UP
-    open_it = _opener(home, request, room)
+    open_it = _opener(resolved, request, room)
     began = time.perf_counter()
     backend = open_it()
     figures: dict[str, Any] = {"load_seconds": round(time.perf_counter() - began, 3), "backend": backend.words}
@@ -88,7 +90,7 @@ def _measured(request: VariantRequest, text: ScoredText, scratch: Path, tell: Te
     else:
         backend.run(test.prompt, speed.WARM_UP)
     figures["memory_running"] = backend.peak()
-    judged = _judged(home, request, backend)
+    judged = _judged(resolved, request, backend)
     original = Tokenizer.load(resolve(home, request.original).home_of_template)
     arrays, notes = quality(judged, text, original, scratch, tell)
     _save(scratch, f"of-{request.name}", arrays)
@@ -98,18 +100,17 @@ def _measured(request: VariantRequest, text: ScoredText, scratch: Path, tell: Te
     }  # fmt: skip
 
 
-def _opener(home: Home, request: VariantRequest, room: int) -> Callable[[], Backend]:
+def _opener(resolved: Resolved, request: VariantRequest, room: int) -> Callable[[], Backend]:
     """What loads the variant, with everything imported that needs time."""
-    if not request.gguf:
+    if resolved.kind != "gguf":
         from workbench.inference.backend_transformers import TransformersBackend
 
-        resolved = resolve(home, request.name)
         return lambda: TransformersBackend.of(resolved, request.threads)
     from workbench.inference.backend_llama import LlamaBackend
     from workbench.inference.backend_server import ServerBackend
     from workbench.inference.llama_cpp import library
 
-    path = gguf_file(home, request.name)
+    path = gguf_in(resolved.base)
     try:
         library()
     except UserError:
@@ -117,20 +118,13 @@ def _opener(home: Home, request: VariantRequest, room: int) -> Callable[[], Back
     return lambda: LlamaBackend(path, request.threads, room)
 
 
-def _judged(home: Home, request: VariantRequest, backend: Backend) -> LogitsBackend:
+def _judged(resolved: Resolved, request: VariantRequest, backend: Backend) -> LogitsBackend:
     """What gives the logits: the backend itself, or the file's weights in transformers."""
     if isinstance(backend, LogitsBackend):
         return backend
     from workbench.inference.backend_transformers import TransformersBackend
 
-    return TransformersBackend.of_gguf(gguf_file(home, request.name), request.threads)
-
-
-def _folders(home: Home, request: VariantRequest) -> list[Path]:
-    if request.gguf:
-        return [model_folder(home, request.name)]
-    resolved = resolve(home, request.name)
-    return [folder for folder in (resolved.base, resolved.adapter) if folder]
+    return TransformersBackend.of_gguf(gguf_in(resolved.base), request.threads)
 
 
 def _into_cache(folder: Path) -> None:

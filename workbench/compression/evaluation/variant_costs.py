@@ -27,7 +27,7 @@ from workbench.core.hardware import hardware_from_os
 from workbench.core.home import write_text
 from workbench.core.stats import Interval, mean_interval, perplexity, quantile_interval, resampled, sums_by_row
 from workbench.jobs.job import JobContext, JobStopped
-from workbench.models.shelf import resolve
+from workbench.models.model_references import resolve_setting, shelf_name
 
 log = logging.getLogger(__name__)
 
@@ -53,12 +53,12 @@ def measure_variants(job: Cost, ctx: JobContext) -> dict[str, Any]:
     scratch = ctx.folder / "scratch"
     scratch.mkdir(exist_ok=True)
     ctx.progress(0, 0, "Preparing the text")
-    resolved = resolve(ctx.home, job.original, "original")
+    resolved = resolve_setting(ctx.home, job, "original")
     text = windows.prepare_text(
         ctx.home, resolved, job.dataset, job.rows, job.context, job.stride, job.positions, job.seed
     )  # fmt: skip
     text.save(scratch / "text.json")
-    table = _Table(ctx, job, text, scratch)
+    table = _Table(ctx, job, resolved.name, text, scratch)
     try:
         table.fill()
     except JobStopped:
@@ -66,13 +66,13 @@ def measure_variants(job: Cost, ctx: JobContext) -> dict[str, Any]:
             shutil.rmtree(scratch, ignore_errors=True)
             (ctx.folder / COST).unlink(missing_ok=True)
             raise JobStopped from None
-        raise JobStopped({"original": job.original, "measured": len(table.rows)}) from None
+        raise JobStopped({"original": table.original, "measured": len(table.rows)}) from None
     shutil.rmtree(scratch, ignore_errors=True)
     failed = [row["name"] for row in table.data["rows"] if "error" in row]
     advice = table.data["recommendation"]
     ctx.note(advice["sentence"])
     return {
-        "original": job.original, "measured": len(table.data["rows"]) - len(failed), "failed": failed,
+        "original": table.original, "measured": len(table.data["rows"]) - len(failed), "failed": failed,
         "recommended": advice["name"], "recommendation": advice["sentence"],
     }  # fmt: skip
 
@@ -80,11 +80,11 @@ def measure_variants(job: Cost, ctx: JobContext) -> dict[str, Any]:
 class _Table:
     """The rows so far, and what makes the next one."""
 
-    def __init__(self, ctx: JobContext, job: Cost, text: ScoredText, scratch: Path):
-        self.ctx, self.job, self.text, self.scratch = ctx, job, text, scratch
-        self.names = list(dict.fromkeys([job.original, *job.variants]))
+    def __init__(self, ctx: JobContext, job: Cost, original: str, text: ScoredText, scratch: Path):
+        self.ctx, self.job, self.original, self.text, self.scratch = ctx, job, original, text, scratch
+        self.names = list(dict.fromkeys([original, *(shelf_name(ctx.home, name) for name in job.variants)]))
         self.threads = job.threads or hardware_from_os().cores
-        self.fingerprint = f"{text.fingerprint()}-{find_variant(ctx.home, job.original).digest}"
+        self.fingerprint = f"{text.fingerprint()}-{find_variant(ctx.home, original).digest}"
         self.drawn = list(resampled(len(text.rows), job.seed))
         old = read_costs(ctx.folder)
         same = old.get("fingerprint") == self.fingerprint
@@ -109,7 +109,7 @@ class _Table:
     def _original(self) -> dict[str, Any]:
         """The original's probabilities, which all others are compared with; without them there is nothing to tell."""
         try:
-            return self._child(self.job.original, 0, "The original's probabilities", reference=True)
+            return self._child(self.original, 0, "The original's probabilities", reference=True)
         except UserError as error:
             raise UserError(f"The original could not be measured: {error.message}", error.remedy, "original") from None
 
@@ -121,11 +121,11 @@ class _Table:
 
     def _row(self, name: str, index: int) -> Row:
         began = time.monotonic()
-        row: Row = {"name": name, "original": name == self.job.original}
+        row: Row = {"name": name, "original": name == self.original}
         try:
             variant = find_variant(self.ctx.home, name)
             row |= {"kind": variant.kind, "type": variant.type, "bytes": variant.bytes, "digest": variant.digest}
-            measured = self._child(name, index, name, gguf=variant.kind == "gguf")
+            measured = self._child(name, index, name)
             row |= self._figures(variant, measured)
         except JobStopped:
             raise
@@ -190,7 +190,7 @@ class _Table:
         paired = self._paired(rows)
         advice = recommend(rows, psutil.virtual_memory().total / 1e9, paired)
         self.data = {
-            "original": self.job.original,
+            "original": self.original,
             "fingerprint": self.fingerprint,
             "reference": self.reference,
             "protocol": protocol(self.job, self.text, self.reference, self.threads),
@@ -217,7 +217,7 @@ class _Table:
 
     def _child(self, name: str, index: int, words: str, **options: bool) -> dict[str, Any]:
         request = {
-            "home": str(self.ctx.home.root), "scratch": str(self.scratch), "original": self.job.original, "name": name,
+            "home": str(self.ctx.home.root), "scratch": str(self.scratch), "original": self.original, "name": name,
             "threads": self.threads, "speed": self.job.speed, "prompt": self.job.prompt_tokens,
             "tokens": self.job.speed_tokens, **options,
         }  # fmt: skip

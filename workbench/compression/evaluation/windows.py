@@ -17,7 +17,7 @@ from workbench.core.home import Home, write_text
 from workbench.data.store import datasets
 from workbench.data.store.prompts import BUILT_IN, held_out
 from workbench.inference.loss import rows_of
-from workbench.models.shelf import Resolved
+from workbench.models.model_references import Resolved
 from workbench.rendering.masking import token_mask
 from workbench.rendering.rendered import Rendered, render, render_text
 from workbench.rendering.templates import TemplateStopped, get_template

@@ -1,19 +1,19 @@
 """What compressing a model cost: size, memory, quality and speed of all its variants side by side."""
 
 import shutil
-from typing import Any, ClassVar
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from workbench.compression.variants import find_variant
+from workbench.compression.variants import VARIANT
 from workbench.core.errors import Problems, UserError
 from workbench.core.home import Home
 from workbench.core.units import human_size
-from workbench.inference.loss import check_dataset
+from workbench.data.store.dataset_reference import TEXTS, resolve_dataset
 from workbench.jobs.job import JOBS, Job
 from workbench.jobs.page import JobPage
 from workbench.models import tensors
-from workbench.models.shelf import usable
+from workbench.models.model_references import ModelRef, Resolved, model_ref, resolve_setting
 
 
 @JOBS.register
@@ -29,15 +29,19 @@ class Cost(Job):
     resumable: ClassVar[bool] = True
     page: ClassVar[JobPage | None] = JobPage(
         "compress", button="Measure what it cost", order=30,
-        lists={"original": "models", "variants": "single*", "dataset": "datasets"},
         main=("original", "variants", "dataset"),
+        needs=(ModelRef("model", "adapter"), 1),
     )  # fmt: skip
 
-    original: str = Field(description="The model the variants were made from; a whole model or an adapter.")
-    variants: list[str] = Field(
+    original: Annotated[str, ModelRef("model", "adapter")] = Field(
+        description="The model the variants were made from; a whole model or an adapter."
+    )
+    variants: Annotated[list[str], VARIANT] = Field(
         description="Its variants: quantized or pruned models, adapters, GGUF files.", min_length=1, max_length=32
     )
-    dataset: str = Field("", description="Conversations or texts to measure on; empty takes a small built-in text.")
+    dataset: Annotated[str, TEXTS] = Field(
+        "", description="Conversations or texts to measure on; empty takes a small built-in text."
+    )
     rows: int = Field(100, ge=1, le=100_000, description="How many rows, from the start of the eval split.")
     context: int = Field(512, ge=16, le=131072, description="Most tokens the model sees at once.")
     stride: int = Field(256, ge=1, le=131071, description="Tokens by which the window moves on in longer rows.")
@@ -61,26 +65,24 @@ class Cost(Job):
         ]
 
     def check(self, home: Home, problems: Problems) -> None:
-        checks: list[tuple[str, Any]] = [("original", lambda: self._check_original(home, problems))]
-        checks += [
-            ("variants", lambda name=name: find_variant(home, name)) for name in self.variants if name != self.original
-        ]
-        if self.dataset:
-            checks.append(("dataset", lambda: check_dataset(home, self.dataset)))
-        for field, check in checks:
-            try:
-                check()
-            except UserError as error:
-                problems.collect(field, error)
-        if len(set(self.variants)) < len(self.variants):
-            problems.add("variants", "a variant is chosen twice.", "Choose each one once.")
-        if set(self.variants) == {self.original}:
+        original = self._check_original(home, problems)
+        variants = model_ref(self, "variants").resolve_all(home, self.variants, "variants", problems)
+        try:
+            if self.dataset:
+                resolve_dataset(home, self, "dataset")
+        except UserError as error:
+            problems.collect("dataset", error)
+        if original and variants and all(variant.identity == original.identity for variant in variants):
             problems.add("variants", "there is only the original.", "Choose what was made from it.")
         if self.stride >= self.context:
             problems.add("stride", f"{self.stride} leaves tokens without context.", "Choose less than the context.")
 
-    def _check_original(self, home: Home, problems: Problems) -> None:
-        resolved = usable(home, self.original, "original")
+    def _check_original(self, home: Home, problems: Problems) -> Resolved | None:
+        try:
+            resolved = resolve_setting(home, self, "original")
+        except UserError as error:
+            problems.collect("original", error)
+            return None
         config = tensors.model_config(resolved.base)
         longest = int(config.get("max_position_embeddings") or 0)
         if longest and self.context > longest:
@@ -91,3 +93,4 @@ class Cost(Job):
             problems.add(
                 "positions", f"they take {human_size(need)} of disk, {human_size(free)} are free.", "Choose fewer."
             )
+        return resolved

@@ -31,7 +31,7 @@ class ImportGguf(Job):
     uses_device: ClassVar[bool] = False
     page: ClassVar[JobPage | None] = JobPage(
         "compress", section="gguf", button="Import", order=41, fold="Import a file", main=("path", "name"),
-        needs=("models", 0), takes_paths=True,
+        takes_paths=True,
     )  # fmt: skip
 
     path: ServerPath = Field(description="The file, a whole one: parts have to be joined first.")

@@ -1,17 +1,18 @@
 """Checking that a GGUF answers as the model it was made from."""
 
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
 from workbench.core.errors import Problems, UserError
 from workbench.core.home import Home
 from workbench.core.lineage import read_manifest
-from workbench.data.store import datasets
+from workbench.data.store.dataset_reference import PROMPTS, resolve_dataset
 from workbench.data.store.prompts import built_in_prompts, prompts_of
 from workbench.jobs.job import JOBS, Job, JobContext
 from workbench.jobs.page import NO_GGUF, JobPage
-from workbench.models.shelf import gguf_file, model_folder, resolve
+from workbench.models.model_references import ModelRef, Resolved, model_ref, resolve_setting
+from workbench.models.shelf import gguf_in
 
 
 @JOBS.register
@@ -26,13 +27,16 @@ class Parity(Job):
     title: ClassVar[str] = "Check a GGUF against its source"
     page: ClassVar[JobPage | None] = JobPage(
         "compress", section="gguf", button="Check", order=42, fold="Does it answer as its model does?",
-        lists={"model": "ggufs", "source": "models", "prompts": "prompts"}, main=("model", "source", "prompts"),
-        needs=("ggufs", 1), empty=NO_GGUF,
+        main=("model", "source", "prompts"), needs=(ModelRef("gguf"), 1), empty=NO_GGUF,
     )  # fmt: skip
 
-    model: str = Field(description="The GGUF model to check.")
-    source: str = Field("", description="The model to hold it against; empty takes the one it was made from.")
-    prompts: str = Field("", description="The dataset whose prompts are answered; empty takes a few built-in ones.")
+    model: Annotated[str, ModelRef("gguf")] = Field(description="The GGUF model to check.")
+    source: Annotated[str, ModelRef("model", "adapter")] = Field(
+        "", description="The model to hold it against; empty takes the one it was made from."
+    )
+    prompts: Annotated[str, PROMPTS] = Field(
+        "", description="The dataset whose prompts are answered; empty takes a few built-in ones."
+    )
     number: int = Field(20, ge=1, le=1000, description="How many prompts at most.")
     tokens: int = Field(48, ge=1, le=1024, description="Longest answer in tokens.")
 
@@ -51,28 +55,23 @@ class Parity(Job):
 
         if reason := unavailable():
             problems.add("model", "GGUF models cannot run here.", reason)
-        for field, check in (("model", self._check_source), ("prompts", self._check_prompts)):
+        for field, check in (("model", self.source_of), ("prompts", self._check_prompts)):
             try:
                 check(home)
             except UserError as error:
                 problems.collect(field, error)
 
-    def _check_source(self, home: Home) -> None:
-        resolve(home, self.source_of(home), "source")
-
     def _check_prompts(self, home: Home) -> None:
-        if self.prompts and datasets.dataset_kind(home, self.prompts) and not prompts_of(home, self.prompts, 1):
+        if self.prompts and resolve_dataset(home, self, "prompts") and not prompts_of(home, self.prompts, 1):
             raise UserError(f"{self.prompts!r} has no prompts.", "Choose another set.", "prompts")
 
-    def source_of(self, home: Home) -> str:
-        """The source's name; raises `UserError` when nobody knows it."""
-        folder = gguf_file(home, self.model).parent
-        made_from = read_manifest(folder).parent("quantized")
+    def source_of(self, home: Home) -> Resolved:
+        """The source; raises `UserError` when nobody knows it."""
+        made_from = read_manifest(resolve_setting(home, self, "model").base).parent("quantized")
         if not self.source and made_from is None:
             raise UserError(f"What {self.model!r} was made from is not known.", "Name the source.", "source")
         name = self.source or (made_from.name if made_from else "")
-        model_folder(home, name, "source")
-        return name
+        return model_ref(self, "source").resolve(home, name, "source")
 
     def run(self, ctx: JobContext) -> dict[str, Any]:
         from workbench.compression.token_parity import Compared, compare_answers, parity_summary
@@ -80,20 +79,20 @@ class Parity(Job):
         from workbench.gguf.reading import read_header
         from workbench.inference.engine import Engine
 
-        source = self.source_of(ctx.home)
+        model, source = resolve_setting(ctx.home, self, "model"), self.source_of(ctx.home).name
         asked = prompts_of(ctx.home, self.prompts, self.number) if self.prompts else built_in_prompts()[: self.number]
         hardware = detect_hardware().model_copy(update={"bf16": False})  # which alone would tip many a near tie
         engine = Engine(ctx.home, hardware)
-        for doing in engine.load([self.model, source]):
+        for doing in engine.load([model.name, source]):
             ctx.progress(0, len(asked), doing)
         comparisons: list[Compared] = []
         for index, messages in enumerate(asked):
             ctx.progress(index, len(asked), f"Prompt {index + 1} of {len(asked)}")
-            comparisons.append(compare_answers(engine, self.model, source, messages, self.tokens, ctx.checkpoint))
+            comparisons.append(compare_answers(engine, model.name, source, messages, self.tokens, ctx.checkpoint))
         dtype = str(engine.model(source).torch_model().dtype).removeprefix("torch.")
-        kind = read_header(gguf_file(ctx.home, self.model)).type
+        kind = read_header(gguf_in(model.base)).type
         result = {
-            "model": self.model,
+            "model": model.name,
             "source": source,
             "type": kind,
             "source_dtype": dtype,

@@ -6,7 +6,6 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from workbench.compression.jobs.quantize import folded
 from workbench.compression.pruner import PRUNERS, Cut, Pruner
 from workbench.core.errors import Problems, UserError
 from workbench.core.hardware import Hardware
@@ -14,12 +13,15 @@ from workbench.core.home import Home, atomic_dir, safe_join, slug
 from workbench.core.lineage import Manifest, Parent, parent_of, read_manifest, write_manifest
 from workbench.core.units import human_size
 from workbench.data.store import datasets
-from workbench.inference.loss import Encoded, Loss, check_dataset, difference, encode, longest, loss_of
+from workbench.data.store.dataset_reference import TEXTS, resolve_dataset
+from workbench.inference.loss import Encoded, Loss, difference, encode, longest, loss_of
 from workbench.jobs.job import JOBS, Job, JobContext, Output
 from workbench.jobs.page import JobPage
 from workbench.models.anatomy import Anatomy
 from workbench.models.chat_tokens import write_stops
-from workbench.models.shelf import Resolved, resolve, usable
+from workbench.models.folding import folded
+from workbench.models.model_names import stem_of
+from workbench.models.model_references import ModelRef, Resolved, model_ref, resolve_setting
 
 Rows = list[dict[str, Any]]
 
@@ -31,15 +33,15 @@ class Prune(Job):
     method: ClassVar[str] = "prune"
     title: ClassVar[str] = "Prune"
     page: ClassVar[JobPage | None] = JobPage(
-        "compress", button="Prune", order=20, lists={"model": "models", "calibration": "datasets"},
+        "compress", button="Prune", order=20, needs=(ModelRef("model", "adapter"), 1),
         main=("model", "pruner", "calibration", "output"),
     )  # fmt: skip
 
-    model: str = Field(description="The model to prune; an adapter is folded into its base on the way.")
-    pruner: Annotated[Pruner, PRUNERS] = Field(
-        {"method": "mlp-width"}, validate_default=True, description="What is taken out."
+    model: Annotated[str, ModelRef("model", "adapter", text=False)] = Field(
+        description="The model to prune; an adapter is folded into its base on the way."
     )
-    calibration: str = Field(
+    pruner: Annotated[Pruner, PRUNERS] = PRUNERS.field("mlp-width", "What is taken out.")
+    calibration: Annotated[str, TEXTS] = Field(
         "", description="Dataset to look at activations with, and to measure the loss on; empty for neither."
     )
     calibration_rows: int = Field(64, ge=1, le=10_000, description="How many of its train rows are looked at.")
@@ -52,7 +54,7 @@ class Prune(Job):
 
     @property
     def output_name(self) -> str:
-        return self.output or f"{self.model}-{slug(self.pruner.suffix())}"
+        return self.output or f"{stem_of(self.model)}-{slug(self.pruner.suffix())}"
 
     def label(self) -> str:
         return f"Prune {self.model}"
@@ -61,7 +63,7 @@ class Prune(Job):
         pruner: Pruner = self.pruner
         rows = [["Model", self.model], ["Pruner", pruner.title], ["Makes", self.output_name]]
         try:
-            estimate = pruner.estimate(resolve(home, self.model))
+            estimate = pruner.estimate(model_ref(self, "model").find(home, self.model))
         except UserError:
             return rows
         return [*rows, ["Size", human_size(estimate.bytes)], ["Effect", " ".join(estimate.notes)]]
@@ -78,7 +80,7 @@ class Prune(Job):
             problems.collect("output", error)
         if self.calibration:
             try:
-                check_dataset(home, self.calibration, "calibration")
+                resolve_dataset(home, self, "calibration")
             except UserError as error:
                 problems.collect("calibration", error)
         elif pruner.needs_rows():
@@ -86,7 +88,7 @@ class Prune(Job):
                 "calibration", f"{pruner.title!r} looks at activations.", "Choose a dataset whose rows it can look at."
             )
         try:
-            self._check_model(usable(home, self.model), home, problems)
+            self._check_model(resolve_setting(home, self, "model"), home, problems)
         except UserError as error:
             problems.collect("model", error)
 
@@ -102,11 +104,11 @@ class Prune(Job):
             problems.add("output", message, "Free some space.")
 
     def run(self, ctx: JobContext) -> dict[str, Any]:
-        resolved = resolve(ctx.home, self.model)
+        resolved = resolve_setting(ctx.home, self, "model")
         scratch = ctx.folder / "scratch"
         scratch.mkdir(exist_ok=True)
         try:
-            whole = folded(ctx, resolved, scratch / "folded") if resolved.adapter else resolved
+            whole = folded(ctx, resolved, scratch / "folded")
             with atomic_dir(ctx.home.models / self.output_name) as partial:
                 info = self._prune(ctx, whole, partial)
                 write_stops(partial)
@@ -155,7 +157,7 @@ class Prune(Job):
         return encode(resolved, rows, kind, max_length=most)
 
     def _manifest(self, ctx: JobContext, resolved: Resolved, info: dict[str, Any]) -> Manifest:
-        parents: list[Parent] = [parent_of(folder, "pruned") for folder in (resolved.adapter, resolved.base) if folder]
+        parents: list[Parent] = [parent_of(folder, "pruned") for folder in resolved.folders]
         if self.calibration:
             parents.append(parent_of(ctx.home.datasets / self.calibration, "calibration"))
         if not resolved.adapter:  # zeros that an earlier pruning left are there still

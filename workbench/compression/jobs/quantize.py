@@ -9,17 +9,20 @@ from pydantic import Field
 from workbench.compression.quantizer import QUANTIZERS, Quantizer, Work
 from workbench.core.children import Credential
 from workbench.core.errors import Problems, UserError
-from workbench.core.home import Home, atomic_dir, safe_join, slug, write_text
+from workbench.core.home import Home, atomic_dir, safe_join, slug
 from workbench.core.lineage import Manifest, Parent, parent_of, read_manifest, write_manifest
 from workbench.core.units import human_size
 from workbench.data.store import datasets
+from workbench.data.store.dataset_reference import TEXTS, resolve_dataset
 from workbench.jobs.job import JOBS, Job, JobContext, JobStopped, Output
 from workbench.jobs.page import JobPage
 from workbench.models.adapter_judge import require_sound
 from workbench.models.adapters import adapter_kind
 from workbench.models.chat_tokens import write_stops
+from workbench.models.folding import folded
 from workbench.models.model_kinds import kind_of
-from workbench.models.shelf import Resolved, resolve
+from workbench.models.model_names import stem_of
+from workbench.models.model_references import ModelRef, Resolved, resolve_setting
 
 
 @JOBS.register
@@ -31,20 +34,27 @@ class Quantize(Job):
     resumable: ClassVar[bool] = True
     page: ClassVar[JobPage | None] = JobPage("compress", by_hand=True)
 
-    model: str = Field(description="The model to make smaller; an adapter is folded into its base on the way.")
+    model: Annotated[str, ModelRef("model", "adapter", text=False, sound=False)] = Field(
+        description="The model to make smaller; an adapter is folded into its base on the way."
+    )
     quantizers: list[Annotated[Quantizer, QUANTIZERS]] = Field(
         description="One quantizer or several, each with its settings.",
         min_length=1,
         max_length=24,
         examples=[[{"method": "gguf", "type": "Q4_K_M"}]],
     )
-    calibration: str = Field("", description="Dataset for quantizers that look at activations; empty for none.")
+    calibration: Annotated[str, TEXTS] = Field(
+        "", description="Dataset for quantizers that look at activations; empty for none."
+    )
     calibration_rows: int = Field(64, ge=1, le=10_000, description="How many of its rows are used.")
     prefix: str = Field("", description="Names of the results start with this; empty takes the model's name.")
 
     def variants(self) -> list[tuple[str, Quantizer]]:
         """(name on the shelf, quantizer), in order."""
-        return [(f"{self.prefix or self.model}-{slug(quantizer.suffix())}", quantizer) for quantizer in self.quantizers]
+        return [
+            (f"{self.prefix or stem_of(self.model)}-{slug(quantizer.suffix())}", quantizer)
+            for quantizer in self.quantizers
+        ]
 
     def label(self) -> str:
         return f"Quantize {self.model}"
@@ -64,7 +74,7 @@ class Quantize(Job):
 
     def check(self, home: Home, problems: Problems) -> None:
         try:
-            resolved = resolve(home, self.model)
+            resolved = resolve_setting(home, self, "model")
             kind_of(resolved.base).require_text(self.model, gguf=True)
             if resolved.adapter:
                 adapter_kind(resolved.adapter).require_foldable(self.model)
@@ -106,15 +116,12 @@ class Quantize(Job):
 
     def _check_calibration(self, home: Home, problems: Problems) -> None:
         try:
-            kind = datasets.dataset_kind(home, self.calibration)
+            resolve_dataset(home, self, "calibration")
         except UserError as error:
             problems.collect("calibration", error)
-            return
-        if kind not in ("conversation", "text"):
-            problems.add("calibration", f"{self.calibration!r} holds {kind} rows.", "Choose conversations or texts.")
 
     def run(self, ctx: JobContext) -> dict[str, Any]:
-        resolved = resolve(ctx.home, self.model)
+        resolved = resolve_setting(ctx.home, self, "model")
         scratch = ctx.folder / "scratch"
         scratch.mkdir(exist_ok=True)
         rows: list[dict[str, Any]] = []
@@ -124,7 +131,7 @@ class Quantize(Job):
             rows = datasets.rows(ctx.home, self.calibration, "train", 0, self.calibration_rows)
         finished: list[dict[str, Any]] = []
         try:
-            whole = folded(ctx, resolved, scratch / "folded") if resolved.adapter else resolved
+            whole = folded(ctx, resolved, scratch / "folded")
             for index, (name, quantizer) in enumerate(self.variants()):
                 finished.append(self._shelve_variant(ctx, quantizer, name, index, Work(
                     ctx, ctx.home, whole, Path(), scratch, rows, kind, _teller(ctx, index, len(self.quantizers), name),
@@ -155,26 +162,12 @@ class Quantize(Job):
         return {"model": name, "bytes": size, "quantizer": quantizer.to_dict()}
 
     def _manifest(self, ctx: JobContext, quantizer: Quantizer, name: str, info: dict[str, Any]) -> Manifest:
-        resolved = resolve(ctx.home, self.model)
-        parents: list[Parent] = [
-            parent_of(folder, "quantized") for folder in (resolved.adapter, resolved.base) if folder
-        ]
+        resolved = resolve_setting(ctx.home, self, "model")
+        parents: list[Parent] = [parent_of(folder, "quantized") for folder in resolved.folders]
         if self.calibration and quantizer.reads_rows():
             parents.append(parent_of(ctx.home.datasets / self.calibration, "calibration"))
         made_by = {**self.to_dict(), "quantizers": [quantizer.to_dict()], "job": ctx.folder.name}
         return Manifest(kind=quantizer.makes, name=name, parents=parents, made_by=made_by, info=info)
-
-
-def folded(ctx: JobContext, resolved: Resolved, folder: Path) -> Resolved:
-    """An adapter's whole model in a folder of the job's, made once."""
-    from workbench.models.folding import fold_into
-
-    if not (folder / "done").exists():
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir()
-        fold_into(ctx, resolved, folder)
-        write_text(folder / "done", "")
-    return Resolved(resolved.name, folder, None)
 
 
 def _teller(ctx: JobContext, index: int, total: int, name: str) -> Any:

@@ -9,7 +9,7 @@ from workbench.compression.quantizer import QUANTIZERS, Quantizer, SizeEstimate,
 from workbench.compression.quantizers import bnb_int8
 from workbench.core.errors import Problems
 from workbench.core.home import Home
-from workbench.models.shelf import Resolved
+from workbench.models.model_references import Resolved
 
 BLOCK, NESTED = 64, 256  # weights that share a scale; scales that share a scale of their own
 BOOK, NESTED_BOOK, STATE = 16 * 4, 256 * 4, 180  # bytes of the two tables of values, and of a description in JSON

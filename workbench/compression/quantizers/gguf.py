@@ -15,7 +15,7 @@ from workbench.core.units import human_size
 from workbench.gguf import converter, converting, library
 from workbench.gguf.preview import SizePreview, described_tensors, preview_size
 from workbench.gguf.types import Kind
-from workbench.models.shelf import Resolved
+from workbench.models.model_references import Resolved
 from workbench.rendering.tokenizer import special_tokens
 
 Tell = Callable[[float, float, str], None]

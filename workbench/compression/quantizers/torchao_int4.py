@@ -10,7 +10,7 @@ from workbench.compression.quantizers import torchao_int8
 from workbench.core.errors import Problems, UserError
 from workbench.core.hardware import hardware_from_os
 from workbench.core.home import Home
-from workbench.models.shelf import Resolved
+from workbench.models.model_references import Resolved
 
 COLUMNS, ROWS = 1024, 8  # matrices are filled up to multiples of these
 NEEDS = "It needs an NVIDIA GPU of compute capability 8.0 or newer (Ampere): its kernels run nowhere else."

@@ -7,7 +7,7 @@ from workbench.compression import hf
 from workbench.compression.quantizer import QUANTIZERS, Quantizer, SizeEstimate, Work
 from workbench.core.errors import Problems
 from workbench.core.home import Home
-from workbench.models.shelf import Resolved
+from workbench.models.model_references import Resolved
 
 
 @QUANTIZERS.register

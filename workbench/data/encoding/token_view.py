@@ -6,7 +6,7 @@ from typing import Any
 from workbench.core.errors import UserError
 from workbench.core.home import Home
 from workbench.data.store import datasets
-from workbench.models.shelf import resolve
+from workbench.models.model_references import resolve
 from workbench.rendering.rendered import (
     Rendered,
     Tokenizer,

@@ -27,7 +27,7 @@ from workbench.data.statistics.lengths import (
 from workbench.data.statistics.words import Words, detector, duplicates
 from workbench.data.store.datasets import SPLITS, count, dataset_folder, dataset_kind
 from workbench.data.store.search import unreadable
-from workbench.models.shelf import resolve
+from workbench.models.model_references import resolve
 from workbench.rendering.templates import Template, get_template
 from workbench.rendering.tokenizer import Tokenizer
 from workbench.rows.table import rows_of

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import BaseModel, Field, ValidationError
 
-from workbench.core.errors import UserError, explain, shortened
+from workbench.core.errors import UserError, explain, shortened, suggestion
 from workbench.core.home import Home, atomic_dir, existing, list_all_artifacts, list_artifacts, remove_entry, safe_join
 from workbench.core.lineage import Manifest, Parent, read_manifest, write_manifest
 from workbench.core.row_cache import RowCache
@@ -99,11 +99,11 @@ def dataset_manifest(home: Home, name: str) -> Manifest:
     return read_manifest(dataset_folder(home, name))
 
 
-def dataset_kind(home: Home, name: str) -> str:
+def dataset_kind(home: Home, name: str, field: str = "dataset") -> str:
     """'conversation', 'preference', 'unpaired', 'text' or 'prompts'."""
-    kind = str(dataset_manifest(home, name).info.get("kind"))
+    kind = str(read_manifest(dataset_folder(home, name, field)).info.get("kind"))
     if kind not in SCHEMAS:
-        raise UserError(f"The manifest of {name!r} names no kind of dataset.", "Import it again.", "dataset")
+        raise UserError(f"The manifest of {name!r} names no kind of dataset.", "Import it again.", field)
     return kind
 
 
@@ -155,12 +155,13 @@ def delete_dataset(home: Home, name: str) -> None:
     remove_entry(existing(home.datasets, name) or dataset_folder(home, name))
 
 
-def dataset_folder(home: Home, name: str) -> Path:
-    """The folder of a dataset that exists; raises `UserError` otherwise."""
-    folder = safe_join(home.datasets, name, "dataset")
+def dataset_folder(home: Home, name: str, field: str = "dataset") -> Path:
+    """The folder of a dataset that exists; raises `UserError` with the nearest names otherwise."""
+    folder = safe_join(home.datasets, name, field)
     if not folder.is_dir():
-        names = ", ".join(path.name for path in list_artifacts(home.datasets)) or "none yet"
-        raise UserError(f"There is no dataset {name!r}.", f"There are: {names}.", "dataset")
+        names = [path.name for path in list_artifacts(home.datasets)]
+        remedy = suggestion(name, names) or "There is none yet: add one in the Data tab, or with `import-data`."
+        raise UserError(f"There is no dataset {name!r}.", remedy, field)
     return folder
 
 

@@ -5,7 +5,7 @@ The login is the one `hf auth login` keeps, or HF_TOKEN: it is never a setting, 
 
 import shutil
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
@@ -13,6 +13,7 @@ from workbench.core.children import Credential
 from workbench.core.errors import Problems, UserError
 from workbench.core.home import Home, write_text
 from workbench.core.units import human_size
+from workbench.data.store.dataset_reference import DatasetRef, resolve_dataset
 from workbench.family.jobs.push_gguf import check_login, explained
 from workbench.jobs.job import JOBS, Job, JobContext
 
@@ -29,7 +30,7 @@ class PushDataset(Job):
         description="The hub id, such as your-name/my-dataset; it is made if it is not there.",
         pattern=r"^[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*$",
     )
-    dataset: str = Field(description="The dataset of the shelf.")
+    dataset: Annotated[str, DatasetRef()] = Field(description="The dataset of the shelf.")
     private: bool = Field(True, description="Only you can see a repository that is made for this.")
     license: str = Field(
         "", description="The licence the card names, such as apache-2.0; empty names none.", pattern=r"^[\w.-]{0,60}$"
@@ -45,10 +46,8 @@ class PushDataset(Job):
         return ("hub",)
 
     def check(self, home: Home, problems: Problems) -> None:
-        from workbench.data.store.datasets import dataset_kind
-
         try:
-            dataset_kind(home, self.dataset)
+            resolve_dataset(home, self, "dataset")
         except UserError as error:
             problems.collect("dataset", error)
         check_login(problems)

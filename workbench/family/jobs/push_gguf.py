@@ -4,7 +4,7 @@ The login is the one `hf auth login` keeps, or HF_TOKEN: it is never a setting, 
 """
 
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
@@ -17,7 +17,8 @@ from workbench.core.units import human_size
 from workbench.family.front_matter import declared
 from workbench.jobs.job import JOBS, Job, JobContext
 from workbench.jobs.page import NO_GGUF, JobPage
-from workbench.models.shelf import gguf_file
+from workbench.models.model_references import ModelRef, model_ref
+from workbench.models.shelf import gguf_in
 
 HOW_TO_LOG_IN = "Run `hf auth login` on this machine, or start the workbench with HF_TOKEN set; it must allow writing."
 
@@ -30,15 +31,15 @@ class PushGguf(Job):
     title: ClassVar[str] = "Push GGUF to the hub"
     uses_device: ClassVar[bool] = False
     page: ClassVar[JobPage | None] = JobPage(
-        "compress", section="gguf", button="Push", order=43, fold="To the hub", lists={"models": "ggufs*"},
-        main=("repo", "models", "private"), needs=("ggufs", 1), empty=NO_GGUF,
+        "compress", section="gguf", button="Push", order=43, fold="To the hub",
+        main=("repo", "models", "private"), needs=(ModelRef("gguf"), 1), empty=NO_GGUF,
     )  # fmt: skip
 
     repo: str = Field(
         description="The hub id, such as your-name/my-model-GGUF; it is made if it is not there.",
         pattern=r"^[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*$",
     )
-    models: list[str] = Field(
+    models: Annotated[list[str], ModelRef("gguf")] = Field(
         description="GGUF models of the shelf; each becomes one file.", min_length=1, max_length=24
     )
     private: bool = Field(True, description="Only you can see a repository that is made for this.")
@@ -53,29 +54,24 @@ class PushGguf(Job):
         return ("hub",)
 
     def check(self, home: Home, problems: Problems) -> None:
-        if len(set(self.models)) < len(self.models):
-            problems.add("models", "a model is chosen twice.", "Choose each model once.")
-        for name in self.models:
-            try:
-                gguf_file(home, name, "models")
-            except UserError as error:
-                problems.collect("models", error)
+        model_ref(self, "models").resolve_all(home, self.models, "models", problems)
         check_login(problems)
 
     def run(self, ctx: JobContext) -> dict[str, Any]:
         from huggingface_hub import HfApi
 
-        api, total = HfApi(), len(self.models) + 1
+        models = [model_ref(self, "models").resolve(ctx.home, name, "models") for name in self.models]
+        api, total = HfApi(), len(models) + 1
         ctx.progress(0, total, f"Opening {self.repo}")
         try:
             url = str(api.create_repo(self.repo, private=self.private, exist_ok=True))
-            for index, name in enumerate(self.models):
+            for index, model in enumerate(models):
                 ctx.checkpoint()
-                path = gguf_file(ctx.home, name)
-                ctx.progress(index, total, f"Uploading {name}.gguf, {human_size(path.stat().st_size)}")
-                api.upload_file(path_or_fileobj=path, path_in_repo=f"{name}.gguf", repo_id=self.repo)
+                path, file_name = gguf_in(model.base), f"{model.name}.gguf"
+                ctx.progress(index, total, f"Uploading {file_name}, {human_size(path.stat().st_size)}")
+                api.upload_file(path_or_fileobj=path, path_in_repo=file_name, repo_id=self.repo)
             ctx.progress(total - 1, total, "Writing the model card")
-            card = repository_card(ctx.home, self.repo, self.models).encode()
+            card = repository_card(self.repo, [model.base for model in models]).encode()
             api.upload_file(path_or_fileobj=card, path_in_repo="README.md", repo_id=self.repo)
         except Exception as error:
             explanation = explained(error, self.repo)
@@ -83,13 +79,12 @@ class PushGguf(Job):
                 raise
             raise explanation from None
         ctx.progress(total, total, "On the hub")
-        return {"repository": url, "files": [f"{name}.gguf" for name in self.models]}
+        return {"repository": url, "files": [f"{model.name}.gguf" for model in models]}
 
 
-def repository_card(home: Home, repo: str, models: list[str]) -> str:
+def repository_card(repo: str, folders: list[Path]) -> str:
     """README.md of a repository of GGUF files: what they are, how large, and how to run one."""
-    folders = [home.models / name for name in models]
-    command = f"llama-cli --hf-repo {repo} --hf-file {models[0]}.gguf -cnv"
+    command = f"llama-cli --hf-repo {repo} --hf-file {folders[0].name}.gguf -cnv"
     return render_card("gguf_repository", front=_front(folders), repo=repo, rows=map(_row, folders), command=command)
 
 

@@ -1,16 +1,16 @@
 """Measuring models on a dataset of the shelf."""
 
 import hashlib
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
 from workbench.core.errors import Problems, UserError
 from workbench.core.home import Home
-from workbench.inference.loss import check_dataset
+from workbench.data.store.dataset_reference import TEXTS, resolve_dataset
 from workbench.jobs.job import JOBS, Job, JobContext
 from workbench.jobs.page import JobPage
-from workbench.models.shelf import Resolved, resolve, usable
+from workbench.models.model_references import ModelRef, Resolved, model_ref
 from workbench.rendering.templates import TemplateName
 
 
@@ -22,12 +22,16 @@ class Measure(Job):
     title: ClassVar[str] = "Measure on a dataset"
     page: ClassVar[JobPage | None] = JobPage(
         "merge", section="likeness", button="Measure perplexity", order=81,
-        lists={"models": "models*", "dataset": "datasets"}, main=("models", "dataset", "rows"), needs=("datasets", 1),
+        main=("models", "dataset", "rows"), needs=(TEXTS, 1),
         empty=("No dataset yet", "Models are measured on texts or conversations.", "Add one in the Data tab."),
     )  # fmt: skip
 
-    models: list[str] = Field(description="The models to measure, adapters included.", min_length=1, max_length=8)
-    dataset: str = Field(description="Conversations or texts; its eval split is measured if it has one.")
+    models: Annotated[list[str], ModelRef("model", "adapter")] = Field(
+        description="The models to measure, adapters included.", min_length=1, max_length=8
+    )
+    dataset: Annotated[str, TEXTS] = Field(
+        description="Conversations or texts; its eval split is measured if it has one."
+    )
     rows: int = Field(200, ge=1, le=100_000, description="How many rows, from the start of the split.")
     template: TemplateName = Field(
         "model", description="How a conversation becomes text. 'model' is each model's own chat template."
@@ -45,15 +49,11 @@ class Measure(Job):
         ]
 
     def check(self, home: Home, problems: Problems) -> None:
-        if len(set(self.models)) < len(self.models):
-            problems.add("models", "a model is chosen twice.", "Choose each model once.")
-        checks: list[tuple[str, Any]] = [("dataset", lambda: check_dataset(home, self.dataset))]
-        checks += [("models", lambda name=name: usable(home, name, "models")) for name in self.models]
-        for field, check in checks:
-            try:
-                check()
-            except UserError as error:
-                problems.collect(field, error)
+        try:
+            resolve_dataset(home, self, "dataset")
+        except UserError as error:
+            problems.collect("dataset", error)
+        model_ref(self, "models").resolve_all(home, self.models, "models", problems)
 
     def run(self, ctx: JobContext) -> dict[str, Any]:
         from workbench.data.store.datasets import dataset_kind
@@ -63,7 +63,8 @@ class Measure(Job):
         split, rows = rows_of(ctx.home, self.dataset, self.rows)
         kind = dataset_kind(ctx.home, self.dataset)
         engine = Engine(ctx.home)
-        resolved = {name: resolve(ctx.home, name) for name in self.models}
+        models = [model_ref(self, "models").resolve(ctx.home, name, "models") for name in self.models]
+        resolved = {model.name: model for model in models}
         table: dict[str, dict[str, Any]] = {}
         for index, name in enumerate(sorted(resolved, key=lambda name: resolved[name].base.name)):
             ctx.checkpoint()
@@ -75,7 +76,7 @@ class Measure(Job):
         if len({_tokenizer(model) for model in resolved.values()}) > 1:
             ctx.note("These models have different tokenizers: their losses per token cannot be compared.")
         ctx.progress(len(resolved), len(resolved), "Measured")
-        return {"dataset": self.dataset, "split": split, "table": [table[name] for name in self.models]}
+        return {"dataset": self.dataset, "split": split, "table": [table[name] for name in resolved]}
 
     def _measured(
         self, ctx: JobContext, engine: Any, resolved: Resolved, rows: list[dict[str, Any]], kind: str, index: int

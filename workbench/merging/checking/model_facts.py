@@ -13,14 +13,13 @@ from typing import Any
 
 from workbench.core.errors import Problems, UserError
 from workbench.core.home import Home
-from workbench.merging.recipe import find
 from workbench.merging.stack import group_of, layer_of
 from workbench.models import tensors
 from workbench.models.adapter_judge import require_sound
 from workbench.models.adapters import adapter_kind, misfits
 from workbench.models.json_files import read_json
 from workbench.models.model_import import PICKLED
-from workbench.models.shelf import Resolved
+from workbench.models.model_references import Resolved, resolve
 from workbench.models.vocabulary import Vocabulary, vocabulary
 
 BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}
@@ -80,7 +79,7 @@ def read_all_facts(home: Home, names: Iterable[str], problems: Problems) -> dict
     models: dict[str, ModelFacts] = {}
     for name in names:
         try:
-            resolved = find(home, name)
+            resolved = resolve(home, name, "models")
             before = len(problems.found)
             facts = read_facts(resolved, name, problems)
             if facts and len(problems.found) == before:

@@ -1,10 +1,10 @@
 """The tokens of the result, the rows of its embedding, and where single rows come from."""
 
 import math
-from typing import Any
 
 from workbench.merging.checking.context import View
 from workbench.merging.checking.model_facts import ModelFacts
+from workbench.merging.recipe import TokenRow
 
 
 def result_tokens(view: View) -> dict[str, int]:
@@ -57,28 +57,24 @@ def token_sources(view: View) -> None:
     """Where single tokens' rows come from: zero, a model of the recipe, or a token of one."""
     config = view.recipe.tokenizer
     for token, setting in ((config.tokens if config else None) or {}).items():
-        source = (
-            setting.source
-            if isinstance(setting.source, dict)
-            else {"kind": "model", "model": setting.source, "token": token}
-        )
-        kind, model = source.get("kind"), source.get("model")
-        where = ("tokenizer", "tokens", token)
-        if kind not in ("zero", "model_token", "model") or (kind != "zero" and _ambiguous(source)):
+        where, source = ("tokenizer", "tokens", token), setting.source
+        if not isinstance(source, TokenRow):
+            source = TokenRow(kind="model_token", model=source, token=token) if source else None
+        if source is None:
             remedy = "Give a model, {kind: zero}, or {kind: model_token, model, token}."
-            view.problems.add(where, "its source cannot be read.", remedy)
-        elif kind != "zero" and str(model) not in view.models:
-            view.problems.add(where, f"{model!r} is not among the models merged.", "Take one of the recipe's models.")
-        elif kind != "zero" and not _has_token(view.models[str(model)], source):
-            missing_token = source.get("token", source.get("token_id"))
-            view.problems.add(where, f"{model!r} has no token {missing_token!r}.", "Choose another token or model.")
+            view.problems.add(where, "its source is missing.", remedy)
+        elif source.kind == "zero":
+            continue
+        elif source.model not in view.models:
+            message = f"{source.model!r} is not among the models merged."
+            view.problems.add(where, message, "Take one of the recipe's models.")
+        elif not _has_row(view.models[source.model], source):
+            missing_token = source.token if source.token is not None else source.token_id
+            message = f"{source.model!r} has no token {missing_token!r}."
+            view.problems.add(where, message, "Choose another token or model.")
 
 
-def _ambiguous(source: dict[str, Any]) -> bool:
-    return not source.get("model") or (source.get("token") is None) == (source.get("token_id") is None)
-
-
-def _has_token(facts: ModelFacts, source: dict[str, Any]) -> bool:
-    if source.get("token") is not None:
-        return facts.vocabulary is not None and source["token"] in facts.vocabulary.ids
-    return isinstance(source["token_id"], int) and 0 <= source["token_id"] < facts.rows
+def _has_row(facts: ModelFacts, source: TokenRow) -> bool:
+    if source.token is not None:
+        return facts.vocabulary is not None and source.token in facts.vocabulary.ids
+    return source.token_id is not None and source.token_id < facts.rows

@@ -11,6 +11,7 @@ from workbench.core.lineage import Manifest, parent_of, write_manifest
 from workbench.jobs.job import JOBS, Job, JobContext, Output
 from workbench.jobs.page import TWO_MODELS, JobPage
 from workbench.merging.moe_recipe import MoeRecipe
+from workbench.models.model_references import ModelRef
 from workbench.models.shelf import check_free
 
 TELL_EVERY = 0.2  # seconds between words of progress
@@ -27,8 +28,8 @@ class AssembleMoe(Job):
     method: ClassVar[str] = "assemble-moe"
     title: ClassVar[str] = "Assemble a mixture of experts"
     page: ClassVar[JobPage | None] = JobPage(
-        "merge", section="moe", button="Assemble", order=51, main=("recipe", "output"), needs=("models", 2),
-        empty=TWO_MODELS,
+        "merge", section="moe", button="Assemble", order=51, main=("recipe", "output"),
+        needs=(ModelRef("model", text=False), 2), empty=TWO_MODELS,
     )  # fmt: skip
 
     recipe: MoeRecipe = Field(

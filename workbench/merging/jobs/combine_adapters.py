@@ -1,19 +1,20 @@
 """Combining LoRA adapters of one base into one adapter."""
 
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from workbench.core.errors import Problems, UserError
 from workbench.core.home import Home
-from workbench.core.lineage import read_manifest
+from workbench.core.lineage import Parent, parent_of, read_manifest
 from workbench.jobs.job import JOBS, Job, Output
 from workbench.jobs.page import JobPage
 from workbench.models import tensors
 from workbench.models.adapter_judge import require_sound
 from workbench.models.adapters import adapter_kind
-from workbench.models.shelf import check_free, resolve
+from workbench.models.model_references import ModelRef, Resolved, model_ref
+from workbench.models.shelf import check_free
 
 Combination = Literal[
     "cat", "svd", "linear", "ties", "ties_svd", "dare_ties", "dare_ties_svd", "dare_linear", "dare_linear_svd",
@@ -36,13 +37,15 @@ class CombineAdapters(Job):
     runs: ClassVar[str] = "workbench.merging.combining:run"
     title: ClassVar[str] = "Combine adapters"
     page: ClassVar[JobPage | None] = JobPage(
-        "merge", title="Adapters", button="Combine adapters", order=20, lists={"adapters": "adapters*"},
-        main=("adapters", "weights", "combination", "output"), needs=("adapters", 2),
+        "merge", title="Adapters", button="Combine adapters", order=20,
+        main=("adapters", "weights", "combination", "output"), needs=(ModelRef("adapter", text=False), 2),
         empty=("Two adapters are needed", "They are joined without touching their base.",
                "Train adapters of one base."),
     )  # fmt: skip
 
-    adapters: list[str] = Field(min_length=2, max_length=16, description="The adapters, all of one base model.")
+    adapters: Annotated[list[str], ModelRef("adapter", text=False, sound=False)] = Field(
+        min_length=2, max_length=16, description="The adapters, all of one base model."
+    )
     weights: list[float] = Field(
         default_factory=list, description="One weight for each adapter; empty gives each an equal share of 1."
     )
@@ -72,41 +75,36 @@ class CombineAdapters(Job):
         return [Output("output", "models", self.output)]
 
     def check(self, home: Home, problems: Problems) -> None:
-        if len(set(self.adapters)) < len(self.adapters):
-            problems.add("adapters", "an adapter is chosen twice.", "Raise its weight instead.")
         if self.weights and len(self.weights) != len(self.adapters):
             counts = f"there are {len(self.weights)} weights for {len(self.adapters)} adapters."
             problems.add("weights", counts, "Give one weight for each adapter, in their order.")
         if self.weights and not all(-100 <= weight <= 100 for weight in self.weights):
             problems.add("weights", "a weight is not between -100 and 100.", "Weights usually lie between 0 and 1.")
         check_free(home, self.output, problems)
-        folders = [folder for name in self.adapters if (folder := self._folder(home, name, problems))]
-        if len(folders) == len(self.adapters):
-            self._check_bases(folders, problems)
-            self._check_ranks(folders, problems)
+        before = len(problems.found)
+        resolved = model_ref(self, "adapters").resolve_all(
+            home, self.adapters, "adapters", problems, "Raise its weight instead."
+        )
+        for adapter in resolved:
+            self._check_kind(home, adapter, problems)
+        if len(problems.found) == before:
+            self._check_bases(resolved, problems)
+            self._check_ranks([adapter.folders[0] for adapter in resolved], problems)
 
-    def _folder(self, home: Home, name: str, problems: Problems) -> Path | None:
-        """The adapter's folder if it is plain LoRA, else None and a problem."""
+    def _check_kind(self, home: Home, resolved: Resolved, problems: Problems) -> None:
+        """Adds a problem unless the adapter is plain LoRA."""
+        assert resolved.adapter
         try:
-            resolved = resolve(home, name, "adapters")
-            folder = resolved.adapter
-            reason = not_plain_lora(folder) if folder else ""
-            require_sound(home, folder if not reason else None, resolved.base, "adapters")
+            if reason := not_plain_lora(resolved.adapter):
+                raise UserError(f"{resolved.name!r} {reason}.", "Fold each into its base, then merge the whole models.")
+            require_sound(home, resolved.adapter, resolved.base, "adapters")
         except UserError as error:
             problems.collect("adapters", error)
-            return None
-        if folder is None:
-            problems.add("adapters", f"{name!r} is a whole model.", "Choose adapters, or merge whole models instead.")
-            return None
-        if reason:
-            problems.add("adapters", f"{name!r} {reason}.", "Fold each into its base, then merge the whole models.")
-        return None if reason else folder
 
-    def _check_bases(self, folders: list[Path], problems: Problems) -> None:
-        bases = {folder.name: read_manifest(folder).parent("base") for folder in folders}
-        digests = {base.digest for base in bases.values() if base}
-        if len(digests) > 1:
-            named = ", ".join(f"{name} of {base.name}" for name, base in bases.items() if base)
+    def _check_bases(self, adapters: list[Resolved], problems: Problems) -> None:
+        bases = {adapter.name: _base_of(adapter) for adapter in adapters}
+        if len({base.digest for base in bases.values()}) > 1:
+            named = ", ".join(f"{name} of {base.name}" for name, base in bases.items())
             problems.add("adapters", f"they belong to different bases ({named}).", "Choose adapters of one base model.")
 
     def _check_ranks(self, folders: list[Path], problems: Problems) -> None:
@@ -119,6 +117,13 @@ class CombineAdapters(Job):
                 "combination", f"{self.combination} needs one rank throughout, and they have {named}.",
                 f"These work with any ranks: {', '.join(ANY_RANK)}.",
             )  # fmt: skip
+
+
+def _base_of(resolved: Resolved) -> Parent:
+    """The base as the adapter was trained on it, or the one that is named before it."""
+    assert resolved.adapter
+    trained_on = read_manifest(resolved.adapter).parent("base")
+    return trained_on if trained_on and trained_on.name == resolved.base.name else parent_of(resolved.base, "base")
 
 
 def not_plain_lora(folder: Path) -> str:

@@ -1,7 +1,7 @@
 """Extracting a LoRA adapter from a fully fine-tuned model."""
 
 from pathlib import Path
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
@@ -10,7 +10,9 @@ from workbench.core.home import Home
 from workbench.jobs.job import JOBS, Job, Output
 from workbench.jobs.page import TWO_MODELS, JobPage
 from workbench.models import tensors
-from workbench.models.shelf import check_free, usable
+from workbench.models.model_names import stem_of
+from workbench.models.model_references import ModelRef, resolve_setting
+from workbench.models.shelf import check_free
 
 HEADS = ("lm_head.weight", "embed_out.weight")
 
@@ -27,12 +29,13 @@ class ExtractLora(Job):
     runs: ClassVar[str] = "workbench.merging.extraction:run"
     title: ClassVar[str] = "Extract a LoRA adapter"
     page: ClassVar[JobPage | None] = JobPage(
-        "merge", title="Extract LoRA", button="Extract adapter", order=30, lists={"model": "models", "base": "models"},
-        main=("model", "base", "energy", "max_rank", "output"), needs=("models", 2), empty=TWO_MODELS,
+        "merge", title="Extract LoRA", button="Extract adapter", order=30,
+        main=("model", "base", "energy", "max_rank", "output"), empty=TWO_MODELS,
+        needs=(ModelRef("model", "adapter", text=False), 2),
     )  # fmt: skip
 
-    model: str = Field(description="The fine-tuned model.")
-    base: str = Field(description="The whole model it was fine-tuned from.")
+    model: Annotated[str, ModelRef("model", "adapter", text=False)] = Field(description="The fine-tuned model.")
+    base: Annotated[str, ModelRef("model", text=False)] = Field(description="The whole model it was fine-tuned from.")
     energy: float = Field(
         0.95, gt=0, le=1, description="Share of each layer's change to keep; decides its rank unless a rank is given."
     )
@@ -45,7 +48,7 @@ class ExtractLora(Job):
 
     @property
     def output_name(self) -> str:
-        return self.output or f"{self.model}-lora"
+        return self.output or f"{stem_of(self.model)}-lora"
 
     def label(self) -> str:
         return f"Extract {self.output_name}"
@@ -60,16 +63,14 @@ class ExtractLora(Job):
     def check(self, home: Home, problems: Problems) -> None:
         check_free(home, self.output_name, problems)
         resolved = {}
-        for field, name in (("model", self.model), ("base", self.base)):
+        for field in ("model", "base"):
             try:
-                resolved[field] = usable(home, name, field)
+                resolved[field] = resolve_setting(home, self, field)
             except UserError as error:
                 problems.collect(field, error)
         if len(resolved) < 2:
             return
-        if resolved["base"].adapter:
-            problems.add("base", f"{self.base!r} is an adapter.", "Choose a whole model, or fold it first.")
-        elif self.model == self.base:
+        if resolved["model"].identity == resolved["base"].identity:
             problems.add("model", "is the base itself.", "Choose a model trained from it.")
         else:
             self._check_match(resolved["model"].base, resolved["base"].base, problems)

@@ -1,6 +1,6 @@
 """Comparing the weights of models before merging them."""
 
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
@@ -8,7 +8,7 @@ from workbench.core.errors import Problems
 from workbench.core.home import Home
 from workbench.jobs.job import JOBS, Job, JobContext
 from workbench.jobs.page import JobPage
-from workbench.merging.recipe import find
+from workbench.models.model_references import ModelRef, resolve, resolve_setting
 
 
 @JOBS.register
@@ -19,13 +19,17 @@ class Likeness(Job):
     title: ClassVar[str] = "Compare weights"
     uses_device: ClassVar[bool] = False
     page: ClassVar[JobPage | None] = JobPage(
-        "merge", title="Likeness", button="Compare weights", order=80, lists={"models": "models*", "base": "models"},
-        main=("models", "base"), needs=("models", 2),
+        "merge", title="Likeness", button="Compare weights", order=80,
+        main=("models", "base"), needs=(ModelRef("model", "adapter", text=False), 2),
         empty=("Two models are needed", "Their weights are compared layer by layer.", "Train or import another one."),
     )  # fmt: skip
 
-    models: list[str] = Field(description="The models to compare, all of one architecture and size.", max_length=8)
-    base: str = Field("", description="The model they were fine-tuned from; with it their changes are compared too.")
+    models: Annotated[list[str], ModelRef("model", "adapter", text=False, sound=False)] = Field(
+        description="The models to compare, all of one architecture and size.", max_length=8
+    )
+    base: Annotated[str, ModelRef("model", "adapter", text=False, sound=False)] = Field(
+        "", description="The model they were fine-tuned from; with it their changes are compared too."
+    )
 
     def label(self) -> str:
         return f"Compare {', '.join(self.models)}"
@@ -52,8 +56,8 @@ class Likeness(Job):
             ctx.progress(completed, total, f"Compared {words}")
             ctx.checkpoint()
 
-        readers = {name: open_weights(find(ctx.home, name)) for name in self.models}
-        base = open_weights(find(ctx.home, self.base)) if self.base else None
+        readers = {name: open_weights(resolve(ctx.home, name, "models")) for name in self.models}
+        base = open_weights(resolve_setting(ctx.home, self, "base")) if self.base else None
         ctx.progress(0, 0, "Reading the models")
         data = similarity.compare(readers, base, self.base, progress)
         similarity.save(ctx.folder, data)

@@ -3,7 +3,7 @@
 import shutil
 import time
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -11,12 +11,13 @@ from workbench.core.errors import Problems, UserError
 from workbench.core.home import Home, safe_join
 from workbench.core.lineage import Manifest, read_manifest, verify
 from workbench.core.spec import Spec
+from workbench.data.store.dataset_reference import DatasetRef, resolve_dataset
 from workbench.jobs.job import JOBS, Job, JobContext, JobStopped, Output
 from workbench.jobs.page import JobPage
 from workbench.merging import catalogue
 from workbench.merging.recipe import Recipe
 from workbench.models.model_kinds import kind_of
-from workbench.models.shelf import Resolved
+from workbench.models.model_references import Resolved
 
 TELL_EVERY = 0.2  # seconds between words of progress
 
@@ -25,7 +26,9 @@ class Proof(Spec):
     """What is looked at when the merge is done, so that gibberish is noticed at once."""
 
     enabled: bool = Field(True, description="Let parents and child answer a few prompts, and measure their perplexity.")
-    dataset: str = Field("", description="Dataset to measure on; empty takes a small built-in text.")
+    dataset: Annotated[str, DatasetRef()] = Field(
+        "", description="Dataset to measure on; empty takes a small built-in text."
+    )
     prompts: int = Field(3, ge=0, le=50, description="Prompts that parents and child answer side by side.")
     tokens: int = Field(48, ge=8, le=1024, description="Longest answer, in tokens.")
 
@@ -67,7 +70,6 @@ class Merge(Job):
         return [Output("output", "models", self.output)]
 
     def check(self, home: Home, problems: Problems) -> None:
-        from workbench.data.store.datasets import dataset_kind
         from workbench.merging.checks import check
 
         findings = check(home, self.recipe, self.output).problems
@@ -75,9 +77,9 @@ class Merge(Job):
         problems.nest(("recipe",), [problem for problem in findings if problem.path != ("output",)])
         if self.proof.enabled and self.proof.dataset:
             try:
-                dataset_kind(home, self.proof.dataset)
+                resolve_dataset(home, self.proof, "dataset", ("proof", "dataset"))
             except UserError as error:
-                problems.add(("proof", "dataset"), error.message, error.remedy)
+                problems.collect(("proof", "dataset"), error)
 
     def run(self, ctx: JobContext) -> dict[str, Any]:
         recipe = self.recipe

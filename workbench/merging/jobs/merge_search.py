@@ -1,18 +1,20 @@
 """Searching for a good merge recipe by trying many."""
 
-import functools
 from collections.abc import Callable
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from workbench.core.errors import Problems, UserError
 from workbench.core.home import Home
+from workbench.data.store.dataset_reference import TEXTS, resolve_dataset
 from workbench.jobs.job import JOBS, Job, Output
 from workbench.jobs.page import JobPage
+from workbench.merging import catalogue
 from workbench.merging.recipe import Recipe
 from workbench.merging.search_space import DEFAULT, Space, Start
-from workbench.models.shelf import check_free, resolve
+from workbench.models.model_references import ModelRef, model_ref, resolve_setting
+from workbench.models.shelf import check_free
 from workbench.rendering.templates import TemplateName
 
 
@@ -26,17 +28,20 @@ class MergeSearch(Job):
     resumable: ClassVar[bool] = True
     page: ClassVar[JobPage | None] = JobPage(
         "merge", title="Search", button="Search", order=70,
-        lists={"models": "models*", "base": "models", "dataset": "datasets", "methods": "methods*"},
-        main=("models", "base", "dataset", "output", "trials", "minutes"), needs=("datasets", 1),
+        main=("models", "base", "dataset", "output", "trials", "minutes"), needs=(TEXTS, 1),
         empty=("No dataset yet", "A search needs something to be good at.",
                "Add texts or conversations in the Data tab."),
     )  # fmt: skip
 
     output: str = Field(description="Name of the best merge on the shelf.")
-    models: list[str] = Field(description="The models to mix, adapters included.", min_length=1, max_length=8)
-    base: str = Field("", description="What the others were made from; most methods need it.")
-    dataset: str = Field(description="Conversations or texts the merge should be good at.")
-    methods: list[str] = Field(
+    models: Annotated[list[str], ModelRef("model", "adapter", sound=False)] = Field(
+        description="The models to mix, adapters included.", min_length=1, max_length=8
+    )
+    base: Annotated[str, ModelRef("model", "adapter", sound=False)] = Field(
+        "", description="What the others were made from; most methods need it."
+    )
+    dataset: Annotated[str, TEXTS] = Field(description="Conversations or texts the merge should be good at.")
+    methods: Annotated[list[str], catalogue.MergeMethodRef()] = Field(
         default_factory=list, max_length=30, description="Methods to try; empty tries the common ones that fit."
     )
     groups: bool = Field(
@@ -75,16 +80,11 @@ class MergeSearch(Job):
         return [Output("output", "models", self.output)]
 
     def check(self, home: Home, problems: Problems) -> None:
-        from workbench.inference.loss import check_dataset
-
-        if len(set(self.models)) < len(self.models):
-            problems.add("models", "a model is chosen twice.", "Choose each model once.")
         before = len(problems.found)
-        for name in self.models:
-            _collect(problems, "models", functools.partial(resolve, home, name, "models"))
+        model_ref(self, "models").resolve_all(home, self.models, "models", problems)
         if self.base:
-            _collect(problems, "base", lambda: resolve(home, self.base, "base"))
-        _collect(problems, "dataset", lambda: check_dataset(home, self.dataset))
+            _collect(problems, "base", lambda: resolve_setting(home, self, "base"))
+        _collect(problems, "dataset", lambda: resolve_dataset(home, self, "dataset"))
         _collect(problems, "methods", self._check_methods)
         check_free(home, self.output, problems)
         if len(problems.found) == before:

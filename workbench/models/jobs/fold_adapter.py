@@ -1,6 +1,6 @@
 """Folding an adapter into its base: one whole model that needs no adapter any more."""
 
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
@@ -11,7 +11,9 @@ from workbench.jobs.job import JOBS, Job, JobContext, Output
 from workbench.models.adapter_judge import require_sound
 from workbench.models.adapters import adapter_kind, misfits
 from workbench.models.model_kinds import kind_of
-from workbench.models.shelf import check_free, resolve
+from workbench.models.model_names import stem_of
+from workbench.models.model_references import ModelRef, resolve_setting
+from workbench.models.shelf import check_free
 from workbench.models.tensors import model_config
 
 
@@ -26,12 +28,12 @@ class Fold(Job):
     method: ClassVar[str] = "fold-adapter"
     title: ClassVar[str] = "Fold an adapter into its base"
 
-    adapter: str = Field(description="The adapter to fold in.")
+    adapter: Annotated[str, ModelRef("adapter", text=False, sound=False)] = Field(description="The adapter to fold in.")
     output: str = Field("", description="Name of the new model; empty takes the adapter's name and -merged.")
 
     @property
     def output_name(self) -> str:
-        return self.output or f"{self.adapter}-merged"
+        return self.output or f"{stem_of(self.adapter)}-merged"
 
     def label(self) -> str:
         return f"Fold {self.adapter}"
@@ -41,19 +43,15 @@ class Fold(Job):
 
     def check(self, home: Home, problems: Problems) -> None:
         try:
-            resolved = resolve(home, self.adapter, "adapter")
-            if resolved.adapter is None:
-                problems.add("adapter", f"{self.adapter!r} is a whole model.", "Choose an adapter.")
-            else:
-                kind = adapter_kind(resolved.adapter)
-                kind.require_foldable(self.adapter, "adapter")
-                kind_of(resolved.base).require_text(resolved.base.name, "adapter")
-                for misfit in misfits(kind, resolved.adapter, resolved.base)[:1]:
-                    problems.add(
-                        "adapter", misfit, f"Chat with it over its base, or train it on {resolved.base.name!r}."
-                    )
-                require_sound(home, resolved.adapter, resolved.base, "adapter")
-            if resolved.adapter and model_config(resolved.base).get("quantization_config"):
+            resolved = resolve_setting(home, self, "adapter")
+            assert resolved.adapter
+            kind = adapter_kind(resolved.adapter)
+            kind.require_foldable(self.adapter, "adapter")
+            kind_of(resolved.base).require_text(resolved.base.name, "adapter")
+            for misfit in misfits(kind, resolved.adapter, resolved.base)[:1]:
+                problems.add("adapter", misfit, f"Chat with it over its base, or train it on {resolved.base.name!r}.")
+            require_sound(home, resolved.adapter, resolved.base, "adapter")
+            if model_config(resolved.base).get("quantization_config"):
                 problems.add(
                     "adapter",
                     f"its base {resolved.base.name!r} is quantized.",
@@ -66,7 +64,7 @@ class Fold(Job):
     def run(self, ctx: JobContext) -> dict[str, Any]:
         from workbench.models.folding import fold_into
 
-        resolved = resolve(ctx.home, self.adapter, "adapter")
+        resolved = resolve_setting(ctx.home, self, "adapter")
         assert resolved.adapter
         with atomic_dir(ctx.home.models / self.output_name) as partial:
             compared = fold_into(ctx, resolved, partial)

@@ -1,6 +1,6 @@
 """Getting a model from the Hugging Face hub."""
 
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
@@ -12,7 +12,7 @@ from workbench.jobs.job import JOBS, Job, JobContext, Output
 from workbench.models import hub_download
 from workbench.models.adapter_judge import remember_sound
 from workbench.models.model_import import check_folder, kind_info
-from workbench.models.shelf import model_folder
+from workbench.models.model_references import ModelRef, resolve_setting
 from workbench.models.shelving import shelve
 
 
@@ -29,7 +29,7 @@ class GetHubModel(Job):
     )
     revision: str = Field("main", description="Branch, tag or commit; what it points at now is written down.")
     name: str = Field("", description="Its name on the shelf; empty takes the repository's.")
-    base: str = Field("", description="For an adapter: the base model on the shelf.")
+    base: Annotated[str, ModelRef("model")] = Field("", description="For an adapter: the base model on the shelf.")
 
     @property
     def target(self) -> str:
@@ -49,7 +49,7 @@ class GetHubModel(Job):
             if safe_join(home.models, self.target).exists():
                 problems.add("name", f"{self.target!r} is on the shelf already.", "Choose another name.")
             if self.base:
-                model_folder(home, self.base, "base")
+                resolve_setting(home, self, "base")
         except UserError as error:
             problems.collect("name", error)
 
@@ -59,12 +59,13 @@ class GetHubModel(Job):
         ctx.progress(1, 2, "Checking and shelving")
         check_folder(ctx.home, folder, self.base)
         adapter = (folder / "adapter_config.json").is_file()
-        parents = [parent_of(model_folder(ctx.home, self.base), "base")] if adapter else []
+        base = resolve_setting(ctx.home, self, "base").base if adapter else None
+        parents = [parent_of(base, "base")] if base else []
         made_by = {"method": self.method, "repo": self.repo, "revision": self.revision, "commit": commit}
         kind = "adapter" if adapter else "model"
         info = kind_info(folder)
         shelve(ctx.home, self.target, folder, kind=kind, parents=parents, made_by=made_by, info=info)
-        if adapter:
-            remember_sound(ctx.home, ctx.home.models / self.target, ctx.home.models / self.base)
+        if base:
+            remember_sound(ctx.home, ctx.home.models / self.target, base)
         ctx.progress(2, 2, "Ready")
         return {"model": self.target}

@@ -1,6 +1,6 @@
 """Fitting an ensemble that picks among its members' answers as people voted."""
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import Field
 
@@ -11,6 +11,7 @@ from workbench.core.lineage import Parent
 from workbench.jobs.job import JOBS, Job, JobContext, Output
 from workbench.jobs.page import JobPage
 from workbench.models.shelf import check_free
+from workbench.preferences.session_reference import SessionRef
 
 if TYPE_CHECKING:
     from workbench.ensembles.methods._features import Candidate, Features
@@ -30,12 +31,12 @@ class FitStacking(Job):
     title: ClassVar[str] = "Fit a stacking ensemble"
     page: ClassVar[JobPage | None] = JobPage(
         "merge", section="ensembles", button="Fit on votes", order=61, fold="Fit one on votes",
-        lists={"session": "sessions"}, main=("session", "output"), needs=("sessions", 1),
+        main=("session", "output"), needs=(SessionRef(), 1),
         empty=("No labelling session yet", "A stacking ensemble learns from votes which answer to take.",
                "Make a session in the Label tab and vote."),
     )  # fmt: skip
 
-    session: str = Field(
+    session: Annotated[str, SessionRef()] = Field(
         description="The labelling session whose models become the members, and whose votes are fitted."
     )
     output: str = Field(description="Name of the ensemble on the shelf.")

@@ -2,17 +2,18 @@
 
 from collections import Counter
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
 from workbench.core.children import Credential
 from workbench.core.errors import Problems, UserError
 from workbench.core.home import Home, safe_name
+from workbench.data.store.dataset_reference import PROMPTS, resolve_dataset
 from workbench.data.store.prompts import prompts_of
 from workbench.inference.decoding import Decoding
-from workbench.inference.gguf_lora import can_answer
 from workbench.jobs.job import JOBS, Job, JobContext, JobStopped, Output
+from workbench.models.model_references import ANSWERS
 
 
 @JOBS.register
@@ -24,10 +25,10 @@ class Generate(Job):
     resumable: ClassVar[bool] = True
 
     session: str = Field(description="Name of the labelling session.")
-    models: list[str] = Field(
+    models: Annotated[list[str], ANSWERS] = Field(
         description="The models, GGUF files and ensembles to compare; one is enough with several samples.", max_length=8
     )
-    prompts: str = Field(
+    prompts: Annotated[str, PROMPTS] = Field(
         description="The dataset whose prompts are answered; conversations give their first user turn."
     )
     limit: int = Field(40, ge=1, le=10_000, description="How many prompts.")
@@ -76,18 +77,17 @@ class Generate(Job):
     def check(self, home: Home, problems: Problems) -> None:
         from workbench.preferences.sessions import list_sessions
 
-        if len(set(self.models)) < len(self.models):
-            problems.add("models", "a model is chosen twice.", "Choose different models, or raise the samples.")
         if len(self.contestants) < 2:
             problems.add("models", "there is nothing to compare.", "Choose two models, or let one give two samples.")
-        for model in self.models:
-            self._try(problems, "models", lambda model=model: can_answer(home, model, "models"))
+        remedy = "Choose different models, or raise the samples."
+        ANSWERS.resolve_all(home, self.models, "models", problems, remedy)
         self._try(problems, "session", lambda: safe_name(self.session, "session"))
         self._try(problems, "prompts", lambda: self._check_prompts(home))
         if any(session.name == self.session for session in list_sessions(home)):
             problems.add("session", f"{self.session!r} exists already.", "Choose another name.")
 
     def _check_prompts(self, home: Home) -> None:
+        resolve_dataset(home, self, "prompts")
         if len(prompts_of(home, self.prompts, self.skip + 1)) <= self.skip:
             raise UserError(
                 f"{self.prompts!r} has no prompt after the first {self.skip}.", "Skip fewer, or choose another set."

@@ -9,9 +9,11 @@ from workbench.core.errors import Problems, UserError
 from workbench.core.home import Home, safe_join
 from workbench.core.lineage import Parent, parent_of
 from workbench.data.store import datasets
+from workbench.data.store.dataset_reference import PROMPTS, resolve_dataset
 from workbench.inference.decoding import Decoding
-from workbench.inference.gguf_lora import can_answer, pair_of
 from workbench.jobs.job import JOBS, Job, JobContext, JobStopped, Output
+from workbench.models.model_names import ENDPOINT
+from workbench.models.model_references import ANSWERING, ModelRef
 from workbench.synthesis.endpoint import Endpoint
 from workbench.synthesis.generation_log import NAME, MakingLog
 from workbench.synthesis.generator import MAKERS, Maker
@@ -21,7 +23,8 @@ from workbench.synthesis.run import Making, Plan
 from workbench.synthesis.seeds import SPLIT, seeds_of
 from workbench.synthesis.writer import Writer
 
-ENDPOINT = "@endpoint"  # no model of the shelf can have this name
+WRITERS = ModelRef(*ANSWERING, "endpoint")
+"""What can write and score rows."""
 MOST_SEEDS = 200_000
 
 
@@ -33,12 +36,12 @@ class MakeData(Job):
     title: ClassVar[str] = "Make more rows"
     resumable: ClassVar[bool] = True
 
-    maker: Annotated[Maker, MAKERS] = Field(
-        {"method": "self_instruct"}, validate_default=True, description="How new rows are made."
+    maker: Annotated[Maker, MAKERS] = MAKERS.field("self_instruct", "How new rows are made.")
+    dataset: Annotated[str, PROMPTS] = Field(description="The rows to start from; only its train split is used.")
+    model: Annotated[str, WRITERS] = Field(
+        "", description="The model of the shelf that writes; empty takes the operator's endpoint."
     )
-    dataset: str = Field(description="The rows to start from; only its train split is used.")
-    model: str = Field("", description="The model of the shelf that writes; empty takes the operator's endpoint.")
-    judge: str = Field(
+    judge: Annotated[str, WRITERS] = Field(
         "", description="The model that scores rows from 1 to 5, or '@endpoint'; empty leaves rows unjudged."
     )
     output: str = Field("", description="The new dataset's name; empty takes dataset-maker.")
@@ -109,15 +112,14 @@ class MakeData(Job):
         if name == ENDPOINT:
             Endpoint.configured()
         else:
-            can_answer(home, name, field)
+            WRITERS.resolve(home, name, field)
 
     def _check_output(self, home: Home) -> None:
         if safe_join(home.datasets, self.output_name, "output").exists():
             raise UserError(f"{self.output_name!r} is on the shelf already.", "Choose another name.", "output")
 
     def _check_seeds(self, home: Home, problems: Problems) -> None:
-        if not self.dataset:
-            raise UserError("is not chosen.", "Choose a dataset.", "dataset")
+        resolve_dataset(home, self, "dataset")
         self.maker.check(home, seeds_of(home, self.dataset, MOST_SEEDS, self.skip), problems)
 
     def _check_sampling(self, problems: Problems) -> None:
@@ -234,7 +236,7 @@ class MakeData(Job):
         parents = [parent_of(datasets.dataset_folder(home, self.dataset), "dataset")]
         for name in self.shelved:
             role = "writer" if name == self.model else "judge"
-            parents += [parent_of(home.models / model, role) for model in pair_of(name) if model]
+            parents += [parent_of(folder, role) for folder in WRITERS.find(home, name).named_folders]
         return parents
 
 

@@ -1,7 +1,7 @@
 """Averaging the last checkpoints of a training run."""
 
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -9,6 +9,7 @@ from workbench.core.errors import Problems, UserError
 from workbench.core.home import Home, atomic_dir, safe_join
 from workbench.core.lineage import Manifest, Parent, parent_of, read_manifest, write_manifest
 from workbench.jobs.job import JOBS, Job, JobContext, Output
+from workbench.jobs.job_reference import JobRef
 from workbench.jobs.page import JobPage
 from workbench.jobs.queue import Queue
 from workbench.models.shelf import check_free
@@ -30,13 +31,15 @@ class AverageCheckpoints(Job):
     title: ClassVar[str] = "Average checkpoints"
     uses_device: ClassVar[bool] = False
     page: ClassVar[JobPage | None] = JobPage(
-        "merge", title="Checkpoints", button="Average checkpoints", order=40, lists={"training": "trainings"},
-        main=("training", "last", "weighting", "output"), needs=("trainings", 1),
+        "merge", title="Checkpoints", button="Average checkpoints", order=40,
+        main=("training", "last", "weighting", "output"), needs=(JobRef(Train.method), 1),
         empty=("No training run yet", "The checkpoints of one run can be averaged.",
                "Train with 'Keep checkpoints' above 1 (More settings)."),
     )  # fmt: skip
 
-    training: str = Field(description="Id of the training job, run with keep_checkpoints, whose checkpoints these are.")
+    training: Annotated[str, JobRef(Train.method)] = Field(
+        description="Id of the training job, run with keep_checkpoints, whose checkpoints these are."
+    )
     last: int = Field(0, ge=0, le=20, description="How many of its last checkpoints; 0 takes all that were kept.")
     weighting: Literal["mean", "ema"] = Field("mean", description="The same weight for all, or more for later ones.")
     decay: float = Field(

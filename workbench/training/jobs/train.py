@@ -12,9 +12,10 @@ from workbench.core.hardware import Hardware
 from workbench.core.home import Home, safe_join
 from workbench.core.units import human_size
 from workbench.data.store import datasets
+from workbench.data.store.dataset_reference import DatasetRef, resolve_dataset
 from workbench.jobs.job import JOBS, Job, Output
-from workbench.models.model_kinds import kind_of
-from workbench.models.shelf import Resolved, resolve
+from workbench.models.model_names import stem_of
+from workbench.models.model_references import ModelRef, Resolved, resolve_setting
 from workbench.rendering.templates import TemplateName
 from workbench.training.objective import OBJECTIVES, Objective
 from workbench.training.tuner import TUNERS, Tuner
@@ -29,15 +30,15 @@ class Train(Job):
     title: ClassVar[str] = "Train"
     resumable: ClassVar[bool] = True
 
-    model: str = Field(description="The model to start from: a base, or an adapter to go on training.")
-    dataset: str = Field(description="What to learn from. SFT takes conversations or text, DPO takes preference pairs.")
+    model: Annotated[str, ModelRef("model", "adapter", sound=False)] = Field(
+        description="The model to start from: a base, or an adapter to go on training."
+    )
+    dataset: Annotated[str, DatasetRef("conversation", "text", "preference")] = Field(
+        description="What to learn from. SFT takes conversations or text, DPO takes preference pairs."
+    )
     output: str = Field("", description="The result's name on the shelf; empty takes model-objective.")
-    objective: Annotated[Objective, OBJECTIVES] = Field(
-        {"method": "sft"}, validate_default=True, description="What to train for."
-    )
-    tuner: Annotated[Tuner, TUNERS] = Field(
-        {"method": "lora"}, validate_default=True, description="Which weights are trained."
-    )
+    objective: Annotated[Objective, OBJECTIVES] = OBJECTIVES.field("sft", "What to train for.")
+    tuner: Annotated[Tuner, TUNERS] = TUNERS.field("lora", "Which weights are trained.")
     template: TemplateName = Field(
         "model", description="How a conversation becomes text. 'model' is the model's own chat template."
     )
@@ -73,7 +74,7 @@ class Train(Job):
 
     @property
     def output_name(self) -> str:
-        return self.output or f"{self.model}-{self.objective.method}"
+        return self.output or f"{stem_of(self.model)}-{self.objective.method}"
 
     @property
     def checkpoint_limit(self) -> int:
@@ -98,7 +99,7 @@ class Train(Job):
     def _more_facts(self, home: Home) -> list[list[str]]:
         facts: list[list[str]] = []
         try:
-            source = resolve(home, self.model)
+            source = resolve_setting(home, self, "model")
             facts += self.tuner.facts(source.base, source.adapter)
             facts += self.objective.facts(home, source)
         except UserError:
@@ -109,21 +110,15 @@ class Train(Job):
         return [Output("output", "models", self.output_name)]
 
     def check(self, home: Home, problems: Problems) -> None:
-        for field, name in (("model", self.model), ("dataset", self.dataset)):
-            if not name:
-                problems.add(field, "is not chosen.", f"Choose a {field}.")
-        if self.model:
-            self._check_model(home, problems)
-        if self.dataset:
-            self._check_dataset(home, problems)
+        self._check_model(home, problems)
+        self._check_dataset(home, problems)
         reason = self.tuner.unavailable()
         if reason:
             problems.add("tuner", f"{self.tuner.title} cannot run here.", reason)
 
     def _check_model(self, home: Home, problems: Problems) -> None:
         try:
-            source = resolve(home, self.model)
-            kind_of(source.base).require_text(self.model)
+            source = resolve_setting(home, self, "model")
             self.tuner.check(home, source, problems)
             if safe_join(home.models, self.output_name, "output").exists():
                 problems.add("output", f"{self.output_name!r} is on the shelf already.", "Choose another name.")
@@ -147,7 +142,7 @@ class Train(Job):
     def _check_dataset(self, home: Home, problems: Problems) -> None:
         objective = self.objective
         try:
-            kind = datasets.dataset_kind(home, self.dataset)
+            kind = resolve_dataset(home, self, "dataset")
             rows = datasets.count(home, self.dataset, "train")
         except UserError as error:
             problems.collect("dataset", error)

@@ -1,6 +1,7 @@
 """Distillation: learning from what another model thinks of every next token."""
 
-from typing import Any, ClassVar
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
@@ -8,7 +9,7 @@ from workbench.core.errors import UserError, concerning
 from workbench.core.home import Home
 from workbench.core.lineage import read_manifest
 from workbench.ensembles.shelf import vocabulary
-from workbench.models.shelf import Resolved, model_folder, usable
+from workbench.models.model_references import ModelRef, Resolved, model_ref
 from workbench.training.objective import OBJECTIVES, Setup
 from workbench.training.objectives.sft import Sft
 
@@ -26,7 +27,9 @@ class Distill(Sft):
     method: ClassVar[str] = "distill"
     title: ClassVar[str] = "Distillation: learn from a teacher"
 
-    teacher: str = Field("", description="The model to learn from; empty takes the one this was pruned from.")
+    teacher: Annotated[str, ModelRef("model", "adapter")] = Field(
+        "", description="The model to learn from; empty takes the one this was pruned from."
+    )
     alpha: float = Field(
         0.5, ge=0, le=1, description="Weight of the teacher's probabilities; the rest is the SFT loss."
     )
@@ -34,15 +37,15 @@ class Distill(Sft):
 
     def models_needed(self, home: Home, student: Resolved) -> dict[str, Resolved]:
         """The teacher; raises `UserError` unless there is one with the student's vocabulary."""
-        name = self.teacher or pruned_from(home, student.name)
+        name = self.teacher or pruned_from(home, student.named_folders[-1])
         if not name:
             raise UserError(
                 f"{student.name!r} was not pruned from a model.", "Choose the teacher to learn from.",
                 ("objective", "teacher"),
             )  # fmt: skip
         with concerning(("objective", "teacher")):
-            teacher = usable(home, name)
-        if name == student.name:
+            teacher = model_ref(self, "teacher").resolve(home, name)
+        if teacher.identity == student.identity:
             raise UserError(
                 "It would be its own teacher.", "Choose a larger model, or the one it was pruned from.",
                 ("objective", "teacher"),
@@ -64,17 +67,17 @@ class Distill(Sft):
         return self.built(_distilling(setup.models["teacher"], self.alpha, self.temperature), setup, mean)
 
 
-def pruned_from(home: Home, name: str) -> str:
+def pruned_from(home: Home, folder: Path) -> str:
     """The model that this one, or the one it was trained from, was pruned from; '' if there is none."""
-    visited: set[str] = set()
-    while name not in visited:
-        visited.add(name)
-        manifest = read_manifest(model_folder(home, name))
+    visited: set[Path] = set()
+    while folder not in visited:
+        visited.add(folder)
+        manifest = read_manifest(folder)
         if pruned := manifest.parent("pruned"):
             return pruned.name
         before = manifest.parent("start") or manifest.parent("base")
         if before and (home.models / before.name).is_dir():
-            name = before.name
+            folder = home.models / before.name
     return ""
 
 

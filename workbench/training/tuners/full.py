@@ -7,7 +7,7 @@ from pydantic import Field
 
 from workbench.core.errors import UserError
 from workbench.core.hardware import Hardware
-from workbench.core.lineage import read_manifest
+from workbench.core.lineage import MANIFEST, read_manifest
 from workbench.training.tuner import TUNERS, WholeModelTuner
 
 
@@ -41,8 +41,13 @@ class Full(WholeModelTuner):
         return model
 
     def masked(self, base: Path) -> list[str]:
-        """The matrices whose zeros stay, as their names within a layer; none unless the model was pruned so."""
-        return list(read_manifest(base).info.get("masked", [])) if self.keep_zeros else []
+        """The matrices whose zeros stay, as their names within a layer; none unless the model was pruned so.
+
+        An adapter that was folded in has filled them: such a folder has no manifest.
+        """
+        if not self.keep_zeros or not (base / MANIFEST).is_file():
+            return []
+        return list(read_manifest(base).info.get("masked", []))
 
     def save(self, model: Any, base: Path, folder: Path) -> dict[str, Any]:
         masked = self.masked(base)

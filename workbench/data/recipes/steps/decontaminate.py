@@ -1,6 +1,6 @@
 """Taking out rows that contain questions of a benchmark."""
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
@@ -9,6 +9,7 @@ from workbench.core.home import Home
 from workbench.data.recipes.benchmarks import dataset_prompts, file_digest, file_prompts
 from workbench.data.recipes.step import STEPS, Outcome, Step, StepWork, Verdict
 from workbench.data.recipes.turns import slices, turn_texts
+from workbench.data.store.dataset_reference import DatasetRef
 from workbench.rows.split_rows import Rows, TurnScope
 
 
@@ -25,7 +26,9 @@ class Decontaminate(Step):
     group: ClassVar = "Duplicates and leaks"
     version: ClassVar[int] = 2
 
-    dataset: str = Field("", description="A dataset of the shelf whose prompts must not occur.")
+    dataset: Annotated[str, DatasetRef()] = Field(
+        "", description="A dataset of the shelf whose prompts must not occur."
+    )
     file: str = Field("", description="Or a file in the home's folder benchmarks: a prompt a line, or JSON lines.")
     words: int = Field(8, ge=4, le=50, description="Words a run; 8 finds near copies too, 13 hardly any by chance.")
     part: TurnScope = Field("all", description="The turns that are looked at.")

@@ -10,6 +10,7 @@ from workbench.core.errors import Problems, UserError
 from workbench.core.home import Home
 from workbench.data.recipes.draws import repeated
 from workbench.data.recipes.step import STEPS, Outcome, Step, StepWork, Verdict
+from workbench.data.store.dataset_reference import DatasetRef
 from workbench.data.store.datasets import dataset_folder, dataset_kind
 from workbench.rows.metadata_column import with_source
 from workbench.rows.split_rows import Rows
@@ -31,7 +32,7 @@ class Mix(Step):
     group: ClassVar = "Split, order and share"
     reorders: ClassVar[bool] = True
 
-    others: dict[str, Weight] = Field(
+    others: Annotated[dict[str, Weight], DatasetRef()] = Field(
         description="Names of the shelf and their weights.", examples=[{"general-chat": 1.0}]
     )
     own: float = Field(1.0, gt=0, le=1_000_000, description="The weight of the rows that are here already.")

@@ -1,7 +1,7 @@
 """Keeping rows by their length."""
 
 import hashlib
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -13,7 +13,7 @@ from workbench.core.errors import Problems, UserError
 from workbench.core.home import Home
 from workbench.data.recipes.step import STEPS, Outcome, Step, StepWork, Verdict
 from workbench.data.recipes.turns import judged, slices, whole, word_counts
-from workbench.models.shelf import model_folder
+from workbench.models.model_references import ModelRef, resolve_setting
 from workbench.rendering.tokenizer import Tokenizer
 from workbench.rows.split_rows import Rows
 
@@ -35,9 +35,8 @@ class TokenLength(Step):
     group: ClassVar = "Which rows stay"
     version: ClassVar[int] = 2
 
-    model: str = Field(
-        "",
-        description="The model whose tokens are counted; empty counts words.",
+    model: Annotated[str, ModelRef("model", "adapter", text=False, sound=False)] = Field(
+        "", description="The model whose tokens are counted; empty counts words."
     )
     least: int = Field(1, ge=0, le=10_000_000, description="Shortest length that stays.")
     most: int = Field(2048, ge=0, le=10_000_000, description="Longest length that stays; 0 sets no limit.")
@@ -51,18 +50,18 @@ class TokenLength(Step):
             problems.add("part", "prompts have no answers.", "Choose 'all'.")
         if self.model:
             try:
-                Tokenizer.load(model_folder(home, self.model))
+                self._tokenizer(home)
             except UserError as error:
                 problems.collect("model", error)
 
     def inputs(self, home: Home) -> list[str]:
         if not self.model:
             return []
-        path = model_folder(home, self.model) / "tokenizer.json"
+        path = resolve_setting(home, self, "model").home_of_template / "tokenizer.json"
         return [hashlib.sha256(path.read_bytes()).hexdigest()] if path.is_file() else []
 
     def apply(self, rows: Rows, work: StepWork) -> Outcome:
-        tokenizer = Tokenizer.load(model_folder(work.home, self.model)) if self.model else None
+        tokenizer = self._tokenizer(work.home) if self.model else None
         verdicts: dict[int, Verdict] = {}
         for start, some in slices(rows, work, self.title):
             for texts in sides(some, self.part):
@@ -71,6 +70,9 @@ class TokenLength(Step):
                 for index in np.flatnonzero(off).tolist():
                     verdicts.setdefault(start + index, self._verdict(int(lengths[index])))
         return judged(self.action, dict(sorted(verdicts.items())))
+
+    def _tokenizer(self, home: Home) -> Tokenizer:
+        return Tokenizer.load(resolve_setting(home, self, "model").home_of_template)
 
     def _verdict(self, length: int) -> Verdict:
         unit = ("token" if self.model else "word") + "s" * (length != 1)

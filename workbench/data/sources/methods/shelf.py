@@ -1,7 +1,7 @@
 """The rows of another dataset on the shelf."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -10,6 +10,7 @@ from workbench.core.home import Home
 from workbench.core.lineage import parent_of
 from workbench.core.parallel import Stop, Tell
 from workbench.data.sources.source import SOURCES, Imported, Source
+from workbench.data.store.dataset_reference import DatasetRef, resolve_dataset
 from workbench.data.store.datasets import dataset_folder, dataset_kind, dataset_table
 
 
@@ -20,14 +21,14 @@ class Shelf(Source):
     method = "shelf"
     title = "A dataset on the shelf"
 
-    dataset: str = Field(description="The dataset.")
+    dataset: Annotated[str, DatasetRef()] = Field(description="The dataset.")
     part: Literal["result", "rows", "train", "eval"] = Field(
         "result", description="Its result (train and eval), its rows as they were read, or one split."
     )
 
     def check(self, home: Home, problems: Problems) -> None:
         try:
-            dataset_kind(home, self.dataset)
+            resolve_dataset(home, self, "dataset")
         except UserError as error:
             problems.collect("dataset", error)
 
