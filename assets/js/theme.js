@@ -1,7 +1,5 @@
-// @ts-nocheck
 /* Dark mode: remembers the person's choice, applies it early and keeps it when Gradio sets its own. */
 (() => {
-  if (window.wbTheme) return;
   const KEY = "workbench.theme";
   const read = () => {
     try {
@@ -10,6 +8,7 @@
       return null;
     }
   };
+  /** @param {string} mode */
   const write = (mode) => {
     try {
       localStorage.setItem(KEY, mode);
@@ -31,7 +30,7 @@
   }
 
   document.addEventListener("click", (event) => {
-    if (event.target.closest?.("[data-wb-theme]")) toggle();
+    if (event.target instanceof Element && event.target.closest("[data-wb-theme]")) toggle();
   });
   function start() {
     apply();
@@ -39,22 +38,22 @@
   }
   if (document.body) start();
   else document.addEventListener("DOMContentLoaded", start);
-  window.wbTheme = { toggle };
 })();
 
 /* A reload comes back to the tab it left. */
 (() => {
   const KEY = "workbench.tab";
-  const tabs = () => [...document.querySelectorAll('#tabs > .tab-wrapper button[role="tab"]')];
+  const TAB = '#tabs > .tab-wrapper button[role="tab"]';
   document.addEventListener("click", (event) => {
-    const tab = event.target.closest?.('#tabs > .tab-wrapper button[role="tab"]');
-    if (tab)
-      try {
-        localStorage.setItem(KEY, tab.textContent.trim());
-      } catch {
-        /* storage is off */
-      }
+    const tab = event.target instanceof Element && event.target.closest(TAB);
+    if (!tab) return;
+    try {
+      localStorage.setItem(KEY, tab.textContent.trim());
+    } catch {
+      /* storage is off */
+    }
   });
+  /** @type {string | null} */
   let wanted = null;
   try {
     wanted = localStorage.getItem(KEY);
@@ -63,7 +62,9 @@
   }
   if (!wanted) return;
   const timer = setInterval(() => {
-    const tab = tabs().find((one) => one.textContent.trim() === wanted);
+    /** @type {NodeListOf<HTMLElement>} */
+    const tabs = document.querySelectorAll(TAB);
+    const tab = [...tabs].find((one) => one.textContent.trim() === wanted);
     if (!tab) return;
     clearInterval(timer);
     if (tab.getAttribute("aria-selected") !== "true") tab.click();

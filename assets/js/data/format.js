@@ -1,30 +1,47 @@
-// @ts-nocheck
-import { h, setText } from "../lib/dom.js";
+/* DataFormat: which format the rows have and what becomes of their columns; a change by hand is followed by the event
+   'submit'. */
+import { rootOf } from "../lib/component.js";
+import { h, select, setText } from "../lib/dom.js";
 
+/** @typedef {{ name: string, label: string, help: string, kind: "column" | "text", default: any, choices: any[] }} FormField */
+/** @typedef {{ method: string, title: string, kind: string, summary: string, fields: FormField[] }} Form */
+/**
+ * What becomes of one column or key of messages.
+ * @typedef {{ column: string, use: string, why: string, setting: string, rows: number }} Line
+ */
+/**
+ * @typedef {{
+ *   method?: string, settings?: Record<string, any> | null, columns?: string[], detected?: boolean, account?: Line[],
+ *   turn?: number, hidden?: boolean,
+ * }} Value
+ */
+
+const KEPT = new Map([
+  ["kept", "keep"],
+  ["left out", "leave_out"],
+]);
+
+/** @param {import("../lib/component.js").Scope<Value, { catalogue: Form[] }>} scope */
 export function mount({ element, props, trigger, watch }) {
-  const root = element.querySelector(".wb-data-format");
+  const root = rootOf(element, "wb-data-format");
   const forms = new Map(props.catalogue.map((form) => [form.method, form]));
-  let value = {},
+  let value = /** @type {Value} */ ({}),
     sent = "",
     turn = 0;
 
-  const pick = h("select", "wb-mb-input"),
+  /** @type {import("../lib/dom.js").Choice[]} */
+  const formats = props.catalogue.map((form) => [form.method, `${form.title} → ${form.kind}`]);
+  const pick = select([["", "Detect"], ...formats], "", "Format"),
     summary = h("div", "wb-hint"),
     fields = h("div", "wb-df-fields");
   const body = h("div", "wb-mb-body wb-df");
   const label = h("label", "wb-mb-field");
-  pick.append(
-    Object.assign(h("option", "", "Detect"), { value: "" }),
-    ...props.catalogue.map((form) =>
-      Object.assign(h("option", "", `${form.title} → ${form.kind}`), { value: form.method }),
-    ),
-  );
-  pick.setAttribute("aria-label", "Format");
   pick.addEventListener("change", () => change({ method: pick.value, settings: null }));
   label.append(h("span", "", "Format"), pick);
   body.append(label, summary, fields);
   root.append(body);
 
+  /** @param {Partial<Value>} news */
   function change(news) {
     Object.assign(value, news, { detected: false, turn: ++turn });
     publish();
@@ -37,34 +54,45 @@ export function mount({ element, props, trigger, watch }) {
     props.value = JSON.parse(sent);
   }
 
+  /**
+   * @param {string} name
+   * @param {unknown} one
+   */
   const set = (name, one) => change({ settings: { ...value.settings, [name]: one } });
 
+  /**
+   * @param {FormField} field
+   * @param {string} given
+   */
   function columnInput(field, given) {
-    const node = h("select", "wb-mb-input"),
-      names = ["", ...(value.columns || [])];
-    if (given && !names.includes(given)) names.push(given);
-    const known = new Set(value.columns || []);
-    node.append(
-      ...names.map((name) =>
-        Object.assign(h("option", "", !name ? "–" : known.has(name) ? name : `${name} (not there)`), { value: name }),
-      ),
-    );
-    node.value = given || "";
+    const columns = value.columns ?? [];
+    const missing = given && !columns.includes(given) ? [given] : [];
+    /** @type {import("../lib/dom.js").Choice[]} */
+    const options = columns.map((name) => [name, name]);
+    for (const name of missing) options.push([name, `${name} (not there)`]);
+    const node = select([["", "–"], ...options], given || "", field.label);
     node.addEventListener("change", () => set(field.name, node.value));
     return node;
   }
 
+  /**
+   * @param {FormField} field
+   * @param {string} given
+   */
   function textInput(field, given) {
     const node = Object.assign(h("input", "wb-mb-input"), { value: given ?? "" });
     node.addEventListener("change", () => set(field.name, node.value));
     return node;
   }
 
-  /** A setting that is one of a few. */
+  /**
+   * A setting that is one of a few.
+   * @param {FormField} field
+   * @param {unknown} given
+   */
   function choiceInput(field, given) {
-    const node = h("select", "wb-mb-input");
-    node.append(...field.choices.map((one) => Object.assign(h("option", "", String(one)), { value: String(one) })));
-    node.value = String(given);
+    const choices = field.choices.map((one) => /** @type {[string, string]} */ ([String(one), String(one)]));
+    const node = select(choices, String(given), field.label);
     node.addEventListener("change", () =>
       set(
         field.name,
@@ -74,10 +102,11 @@ export function mount({ element, props, trigger, watch }) {
     return node;
   }
 
+  /** @param {FormField} field */
   function fieldNode(field) {
     const node = h("label", "wb-mb-field"),
       given = value.settings?.[field.name] ?? field.default;
-    const make = field.choices.length ? choiceInput : { column: columnInput, text: textInput }[field.kind];
+    const make = field.choices.length ? choiceInput : field.kind === "column" ? columnInput : textInput;
     const input = make(field, given);
     node.append(h("span", "", field.label), input);
     node.title = field.help;
@@ -85,44 +114,54 @@ export function mount({ element, props, trigger, watch }) {
     return node;
   }
 
-  /** What a column is now: a setting of the format, or one of 'keep' and 'leave_out', or nothing decided. */
-  const roleOf = (line) =>
-    line.use === "used" ? `=${line.setting}` : { kept: "keep", "left out": "leave_out" }[line.use] || "";
+  /**
+   * What a column is now: a setting of the format, or one of 'keep' and 'leave_out', or nothing decided.
+   * @param {Line} line
+   */
+  const roleOf = (line) => (line.use === "used" ? `=${line.setting}` : (KEPT.get(line.use) ?? ""));
 
-  /** The settings with a column read by another setting, kept or left out. */
+  /**
+   * The settings with a column read by another setting, kept or left out.
+   * @param {Form} form
+   * @param {string} column
+   * @param {string} role
+   */
   function withRole(form, column, role) {
     const settings = { ...value.settings };
     for (const field of form.fields)
       if (field.kind === "column" && settings[field.name] === column) settings[field.name] = "";
     for (const list of ["keep_columns", "leave_out"])
-      settings[list] = (settings[list] || []).filter((one) => one !== column);
+      settings[list] = (settings[list] || []).filter((/** @type {string} */ one) => one !== column);
     if (role.startsWith("=")) settings[role.slice(1)] = column;
     else settings[role === "keep" ? "keep_columns" : "leave_out"].push(column);
     return settings;
   }
 
-  /** The list of roles a column can have; a key that messages always have cannot be given another. */
+  /**
+   * The list of roles a column can have; a key that messages always have cannot be given another.
+   * @param {Form} form
+   * @param {Line} line
+   */
   function roleInput(form, line) {
     const isColumn = (value.columns || []).includes(line.column),
       role = roleOf(line);
     if (!isColumn && line.use === "used") return h("span", "", `used: ${line.setting.replaceAll("_", " ")}`);
-    const node = h("select", "wb-mb-input"),
-      put = (text, one) => node.append(Object.assign(h("option", "", text), { value: one }));
-    if (!role) put(line.use === "undecided" ? "decide …" : "rows kept aside", "");
-    if (isColumn)
-      for (const field of form.fields.filter((one) => one.kind === "column"))
-        put(`used: ${field.label.toLowerCase()}`, `=${field.name}`);
-    put("kept as metadata", "keep");
-    put("left out", "leave_out");
-    node.value = role;
-    node.setAttribute("aria-label", `What becomes of ${line.column}`);
+    const uses = isColumn ? form.fields.filter((one) => one.kind === "column") : [];
+    /** @type {import("../lib/dom.js").Choice[]} */
+    const options = uses.map((field) => [`=${field.name}`, `used: ${field.label.toLowerCase()}`]);
+    if (!role) options.unshift(["", line.use === "undecided" ? "decide …" : "rows kept aside"]);
+    options.push(["keep", "kept as metadata"], ["leave_out", "left out"]);
+    const node = select(options, role, `What becomes of ${line.column}`);
     node.addEventListener("change", () => {
       if (node.value) change({ settings: withRole(form, line.column, node.value) });
     });
     return node;
   }
 
-  /** The account: every column and every key of a message, with what becomes of it and why. */
+  /**
+   * The account: every column and every key of a message, with what becomes of it and why.
+   * @param {Form} form
+   */
   function accountNodes(form) {
     const lines = value.account || [];
     if (!lines.length) return [];
@@ -146,6 +185,11 @@ export function mount({ element, props, trigger, watch }) {
     return [h("div", open ? "wb-h wb-df-open" : "wb-h", title), list];
   }
 
+  /**
+   * @param {string} title
+   * @param {Node[]} list
+   * @param {boolean} isOpen
+   */
   function fold(title, list, isOpen) {
     const node = h("details", "wb-mb-more"),
       grid = h("div", "wb-df-grid");
@@ -156,19 +200,22 @@ export function mount({ element, props, trigger, watch }) {
   }
 
   function draw() {
-    const form = forms.get(value.method),
+    const form = forms.get(value.method ?? ""),
       open = new Set([...fields.querySelectorAll("details[open] > summary")].map((one) => one.textContent));
     root.hidden = Boolean(value.hidden);
     pick.value = value.method || "";
     setText(summary, form ? form.summary : "");
     fields.replaceChildren();
     if (!form || !value.settings) return;
+    /** @param {FormField["kind"]} kind */
     const nodes = (kind) => form.fields.filter((field) => field.kind === kind).map(fieldNode);
     fields.append(...accountNodes(form));
-    for (const [title, kind, isOpen] of [
+    /** @type {[title: string, kind: FormField["kind"], isOpen: boolean][]} */
+    const sections = [
       ["Columns of the format", "column", !value.account?.length || !value.detected],
       ["Keys, roles and more", "text", false],
-    ]) {
+    ];
+    for (const [title, kind, isOpen] of sections) {
       const list = nodes(kind);
       if (list.length) fields.append(fold(title, list, isOpen || open.has(title)));
     }
@@ -176,7 +223,7 @@ export function mount({ element, props, trigger, watch }) {
 
   /** Take over a value from Python; an answer to an earlier change must not undo a later one. */
   function begin() {
-    if (props.value?.turn < turn) {
+    if ((props.value?.turn ?? turn) < turn) {
       publish();
       return;
     }

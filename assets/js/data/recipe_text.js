@@ -1,10 +1,12 @@
-// @ts-nocheck
 /* Part of DataSteps: the recipe as YAML to look at, copy, download and paste, and the rows as a dataset of their own. */
 import { dropdown } from "../forms/fields.js";
 import { copyText } from "../lib/browser.js";
 import { button, h, setText } from "../lib/dom.js";
 
-/** `read(yaml)` resolves to an error text or '' after the steps were taken over. Returns {node, show(yaml, name)}. */
+/**
+ * `read(yaml)` resolves to an error text or '' after the steps were taken over. Returns {node, show(yaml, name)}.
+ * @param {(yaml: string) => Promise<string>} read
+ */
 export function recipeText(read) {
   const node = h("details", "wb-log wb-ds-fold"),
     code = h("pre"),
@@ -46,6 +48,10 @@ export function recipeText(read) {
 
   return {
     node,
+    /**
+     * @param {string} text
+     * @param {string} of
+     */
     show(text, of) {
       if (text) {
         yaml = text;
@@ -56,7 +62,10 @@ export function recipeText(read) {
   };
 }
 
-/** `save(name, part)` resolves to an error text or ''. Returns {node, suggest(name)}. */
+/**
+ * `save(name, part)` resolves to an error text or ''. Returns {node, suggest(name)}.
+ * @param {(name: string, part: string) => Promise<string>} save
+ */
 export function saveAs(save) {
   const node = h("details", "wb-log wb-ds-fold"),
     line = h("div", "wb-ds-foot"),
@@ -91,6 +100,7 @@ export function saveAs(save) {
 
   return {
     node,
+    /** @param {string} one */
     suggest(one) {
       if (name.value === suggested || !name.value) name.value = one;
       suggested = one;

@@ -1,16 +1,39 @@
-// @ts-nocheck
 /* Part of DataRows: one row as a card. Texts come as pieces, each second one found; all become text nodes. */
 import { button, h } from "../lib/dom.js";
 
-/** Pieces as nodes in `place`, the found ones marked. */
+/**
+ * @typedef {{
+ *   role: string, look: string, beside?: string, thought?: string, pieces: string[], before?: number, after?: number,
+ *   calls?: { name: string[], pieces: string[] }[],
+ * }} Turn
+ */
+/**
+ * @typedef {{
+ *   place: number, id: number | string, turns: Turn[], cut?: boolean, more?: number, metadata?: string,
+ *   tools: { name: string, text: string }[],
+ * }} Card
+ */
+/** @typedef {(card: Card, node: HTMLElement) => void} Action */
+/** @typedef {{ edit: Action, remove: Action, open: Action }} Actions */
+
+/**
+ * Pieces as nodes in `place`, the found ones marked.
+ * @param {HTMLElement} place
+ * @param {string[]} list
+ */
 export function pieces(place, list) {
   list.forEach((piece, at) => {
     if (piece) place.append(at % 2 ? h("mark", "", piece) : piece);
   });
 }
 
+/**
+ * @param {number} count
+ * @param {string} word
+ */
 export const many = (count, word) => `${count.toLocaleString("en-US")} ${word}${count === 1 ? "" : "s"}`;
 
+/** @param {Turn} turn */
 function turnNodes(turn) {
   const name = h("dt", `is-${turn.look}`, turn.role),
     text = h("dd");
@@ -31,13 +54,18 @@ function turnNodes(turn) {
   return [name, text];
 }
 
-/** What is seldom looked at, folded away. */
+/**
+ * What is seldom looked at, folded away.
+ * @param {string} title
+ * @param {string} text
+ */
 function folded(title, text) {
   const node = h("details", "wb-dr-fold");
   node.append(h("summary", "", title), h("pre", "", text));
   return node;
 }
 
+/** @param {Card} card */
 function foldsOf(card) {
   const folds = [];
   if (card.tools.length) {
@@ -48,13 +76,21 @@ function foldsOf(card) {
   return folds;
 }
 
-/** Scrolls a long text to what was found in it. */
+/**
+ * Scrolls a long text to what was found in it.
+ * @param {Element} text
+ */
 function toMark(text) {
   const mark = text.querySelector("mark");
-  text.scrollTop += mark.getBoundingClientRect().top - text.getBoundingClientRect().top - 40;
+  if (mark) text.scrollTop += mark.getBoundingClientRect().top - text.getBoundingClientRect().top - 40;
 }
 
-/** The card; `on` has what can be done with it: edit, remove, open. */
+/**
+ * The card; `on` has what can be done with it: edit, remove, open.
+ * @param {Card} card
+ * @param {Actions} on
+ * @returns {HTMLElement}
+ */
 export function cardNode(card, on) {
   const node = h("article", "wb-row wb-dr-card"),
     head = h("div", "wb-dr-head"),
@@ -62,14 +98,12 @@ export function cardNode(card, on) {
   const number = (card.place + 1).toLocaleString("en-US");
   node.setAttribute("aria-label", `Row ${number}`);
   const tools = h("span", "wb-dr-actions");
-  if (on) {
-    if (card.cut) tools.append(button("wb-mb-link", "Show all", () => on.open(card, node)));
-    const edit = button("wb-mb-link", "Edit", () => on.edit(card, node));
-    const remove = button("wb-mb-link is-bad", "Delete", () => on.remove(card, node));
-    edit.setAttribute("aria-label", `Edit row ${number}`);
-    remove.setAttribute("aria-label", `Delete row ${number}`);
-    tools.append(edit, remove);
-  }
+  if (card.cut) tools.append(button("wb-mb-link", "Show all", () => on.open(card, node)));
+  const edit = button("wb-mb-link", "Edit", () => on.edit(card, node));
+  const remove = button("wb-mb-link is-bad", "Delete", () => on.remove(card, node));
+  edit.setAttribute("aria-label", `Edit row ${number}`);
+  remove.setAttribute("aria-label", `Delete row ${number}`);
+  tools.append(edit, remove);
   head.append(h("span", "wb-dr-number", number), tools);
   for (const turn of card.turns) list.append(...turnNodes(turn));
   node.append(head, list);
@@ -79,7 +113,10 @@ export function cardNode(card, on) {
   return node;
 }
 
-/** A row that could not be read. */
+/**
+ * A row that could not be read.
+ * @param {{ file?: string, line: number, reason: string, raw: string }} row
+ */
 export function badNode(row) {
   const node = h("article", "wb-row wb-dr-bad"),
     head = h("div", "wb-dr-head");

@@ -1,6 +1,13 @@
-// @ts-nocheck
 /* Part of DataRows: the form a row is edited in, in the place of its card, and in which a new one is written. */
 import { button, h, select, setText } from "../lib/dom.js";
+
+/**
+ * @typedef {{
+ *   role: string, content: string, tool_calls?: unknown, name?: string, tool_call_id?: string, reasoning_content?: string,
+ *   weight?: number,
+ * }} Turn
+ */
+/** @typedef {Record<string, any>} Row parts of turns, a text, a label, tools and metadata, as its kind has them */
 
 const ROLES = ["system", "user", "assistant", "tool"];
 export const BLANK = {
@@ -20,7 +27,11 @@ export const BLANK = {
   prompts: { prompt: [{ role: "user", content: "" }] },
 };
 
-/** A text area as high as its text. */
+/**
+ * A text area as high as its text.
+ * @param {string} text
+ * @param {string} label
+ */
 export function area(text, label, className = "") {
   const node = Object.assign(h("textarea", `wb-mb-input wb-dr-area ${className}`), { value: text, rows: 1 });
   node.setAttribute("aria-label", label);
@@ -33,15 +44,21 @@ export function area(text, label, className = "") {
   return node;
 }
 
+/** @param {unknown} value */
 const indented = (value) => (value === undefined ? "" : JSON.stringify(value, null, 1));
 
-/** One turn: its node, and `read` gives what it holds. */
+/**
+ * One turn: its node, and `read` gives what it holds.
+ * @param {Turn} turn
+ * @param {string} part
+ * @param {() => void} gone
+ */
 function turnForm(turn, part, gone) {
   const node = h("div", "wb-dr-turn"),
     side = h("div", "wb-dr-side"),
     body = h("div", "wb-dr-body");
   const role = select(
-    ROLES.map((one) => [one, one]),
+    ROLES.map((role) => /** @type {[string, string]} */ ([role, role])),
     turn.role,
     `Role in ${part}`,
   );
@@ -54,7 +71,7 @@ function turnForm(turn, part, gone) {
   });
   const thought = area(turn.reasoning_content || "", "Thought before the answer");
   const weight = Object.assign(h("input", "wb-mb-input"), {
-    value: turn.weight ?? "",
+    value: String(turn.weight ?? ""),
     placeholder: "weight in the loss: 1",
   });
   weight.setAttribute("aria-label", "Weight in the loss; 0 is not learned");
@@ -98,12 +115,18 @@ function turnForm(turn, part, gone) {
   return { node, read, focus: () => content.focus() };
 }
 
-/** The turns of one part, to which more can be added. */
+/**
+ * The turns of one part, to which more can be added.
+ * @param {string} part
+ * @param {Turn[]} turns
+ * @param {boolean} only
+ */
 function turnsForm(part, turns, only) {
   const node = h("fieldset", "wb-dr-part"),
     list = h("div", "wb-dr-turns"),
-    forms = [];
+    forms = /** @type {ReturnType<typeof turnForm>[]} */ ([]);
   if (!only) node.append(h("legend", "", part));
+  /** @param {Turn} turn */
   function put(turn) {
     const form = turnForm(turn, part, () => {
       forms.splice(forms.indexOf(form), 1);
@@ -113,7 +136,7 @@ function turnsForm(part, turns, only) {
     list.append(form.node);
     return form;
   }
-  turns.forEach(put);
+  for (const turn of turns) put(turn);
   const next = () => (forms.at(-1)?.read().role === "user" ? "assistant" : "user");
   node.append(
     list,
@@ -122,7 +145,11 @@ function turnsForm(part, turns, only) {
   return { node, read: () => forms.map((form) => form.read()) };
 }
 
-/** JSON that a row may have beside its texts. */
+/**
+ * JSON that a row may have beside its texts.
+ * @param {string} title
+ * @param {unknown} value
+ */
 function jsonForm(title, value) {
   const node = h("details", "wb-dr-fold"),
     text = area(indented(value), `${title} as JSON`, "is-code");
@@ -131,10 +158,14 @@ function jsonForm(title, value) {
   return { node, read: () => text.value };
 }
 
-/** The parts of a row as forms, by name. */
+/**
+ * The parts of a row as forms, by name.
+ * @param {Row} row
+ */
 function formsOf(row) {
-  const forms = {},
-    parts = Object.keys(row).filter((name) => Array.isArray(row[name]) && name !== "tools");
+  /** @type {Record<string, { node: HTMLElement, read: () => unknown }>} */
+  const forms = {};
+  const parts = Object.keys(row).filter((name) => Array.isArray(row[name]) && name !== "tools");
   for (const part of parts) forms[part] = turnsForm(part, row[part], parts.length === 1);
   if ("text" in row) {
     const text = area(row.text, "Text");
@@ -156,7 +187,13 @@ function formsOf(row) {
   return forms;
 }
 
-/** The editor of a row; `save(row)` resolves to what is wrong with it or to nothing, `done()` closes it. */
+/**
+ * The editor of a row; `save(row)` resolves to what is wrong with it or to nothing, `done()` closes it.
+ * @param {string} title
+ * @param {Row} row
+ * @param {(row: Record<string, unknown>) => Promise<string>} save
+ * @param {() => void} done
+ */
 export function editorNode(title, row, save, done) {
   const node = h("form", "wb-row wb-dr-editor"),
     forms = formsOf(row),
@@ -166,8 +203,9 @@ export function editorNode(title, row, save, done) {
   keep.type = "submit";
   problem.hidden = true;
   problem.setAttribute("role", "alert");
+  /** @param {Event} event */
   async function submit(event) {
-    event?.preventDefault();
+    event.preventDefault();
     if (keep.disabled) return;
     keep.disabled = true;
     setText(keep, "Saving …");

@@ -1,12 +1,21 @@
-// @ts-nocheck
 /* Part of DataSteps: the texts of a row, the pieces of them that were found, and what differs between two of them.
    Everything becomes text nodes. */
 import { h } from "../lib/dom.js";
 
+/** @typedef {Record<string, unknown>} Row */
+/** @typedef {{ role: string, content?: string, tool_calls?: unknown }} Turn */
+/** @typedef {[label: string, text: string]} Part */
+/** @typedef {[kind: "same" | "out" | "in", text: string]} Piece */
+
 const MOST_COMPARED = 400000; // cells of the table of a comparison; longer middles are marked as a whole
 
-/** The parts of a row in order: [label, text]. */
+/**
+ * The parts of a row in order: [label, text].
+ * @param {Row | null | undefined} row
+ * @returns {Part[]}
+ */
 export function partsOf(row) {
+  /** @type {Part[]} */
   const parts = [];
   for (const [name, value] of Object.entries(row || {})) {
     if (Array.isArray(value) && value.every((turn) => turn?.role)) {
@@ -17,15 +26,25 @@ export function partsOf(row) {
   return parts;
 }
 
+/**
+ * @param {Turn} turn
+ * @param {string} side
+ * @returns {Part[]}
+ */
 function turnParts(turn, side) {
   const label = side || turn.role,
-    parts = [];
+    parts = /** @type {Part[]} */ ([]);
   if (turn.content || !turn.tool_calls) parts.push([label, turn.content || ""]);
   if (turn.tool_calls) parts.push([`${label} calls`, JSON.stringify(turn.tool_calls, null, 1)]);
   return parts;
 }
 
-/** `text` as nodes in `place`, the pieces in `found` marked. */
+/**
+ * `text` as nodes in `place`, the pieces in `found` marked.
+ * @param {HTMLElement} place
+ * @param {string} text
+ * @param {string[] | undefined} found
+ */
 export function marked(place, text, found, className = "") {
   const pieces = [...new Set(found || [])].filter(Boolean).sort((one, other) => other.length - one.length);
   let at = 0;
@@ -39,8 +58,14 @@ export function marked(place, text, found, className = "") {
   if (at < text.length) place.append(text.slice(at));
 }
 
-/** The piece that comes first from `start` on, the longest of those. */
-export function nearest(text, pieces, start) {
+/**
+ * The piece that comes first from `start` on, the longest of those.
+ * @param {string} text
+ * @param {string[]} pieces
+ * @param {number} start
+ */
+function nearest(text, pieces, start) {
+  /** @type {{ at: number, piece: string } | null} */
   let best = null;
   for (const piece of pieces) {
     const at = text.indexOf(piece, start);
@@ -49,8 +74,13 @@ export function nearest(text, pieces, start) {
   return best;
 }
 
-/** [[kind, piece]] that turns list `before` into `after`: 'same', 'out' or 'in'. */
-function differences(before, after) {
+/**
+ * [[kind, piece]] that turns list `before` into `after`: 'same', 'out' or 'in'.
+ * @param {string[]} before
+ * @param {string[]} after
+ * @returns {Piece[]}
+ */
+export function differences(before, after) {
   let head = 0,
     tail = 0;
   while (head < before.length && head < after.length && before[head] === after[head]) head++;
@@ -63,12 +93,22 @@ function differences(before, after) {
   const old = before.slice(head, before.length - tail),
     fresh = after.slice(head, after.length - tail);
   const whole = old.length * fresh.length > MOST_COMPARED;
-  const middle = whole ? [...old.map((one) => ["out", one]), ...fresh.map((one) => ["in", one])] : longest(old, fresh);
-  const equal = (one) => ["same", one];
-  return [...before.slice(0, head).map(equal), ...middle, ...before.slice(before.length - tail).map(equal)];
+  const middle = whole ? [...pieces("out", old), ...pieces("in", fresh)] : longest(old, fresh);
+  return [...pieces("same", before.slice(0, head)), ...middle, ...pieces("same", before.slice(before.length - tail))];
 }
 
-/** By the longest common subsequence. */
+/**
+ * @param {Piece[0]} kind
+ * @param {string[]} texts
+ * @returns {Piece[]}
+ */
+const pieces = (kind, texts) => texts.map((text) => [kind, text]);
+
+/**
+ * By the longest common subsequence.
+ * @param {string[]} old
+ * @param {string[]} fresh
+ */
 function longest(old, fresh) {
   const width = fresh.length + 1,
     table = new Uint32Array((old.length + 1) * width);
@@ -80,6 +120,7 @@ function longest(old, fresh) {
           : Math.max(table[(i + 1) * width + j], table[i * width + j + 1]);
     }
   }
+  /** @type {Piece[]} */
   const found = [];
   let i = 0,
     j = 0;
@@ -95,9 +136,17 @@ function longest(old, fresh) {
   return found;
 }
 
+/**
+ * @param {string} text
+ * @returns {string[]}
+ */
 const wordsOf = (text) => text.match(/[\p{L}\p{N}_]+|\s+|[^\p{L}\p{N}_\s]/gu) || [];
 
-/** Two texts below one another, what differs marked in each: `mark.is-out` and `mark.is-in`. */
+/**
+ * Two texts below one another, what differs marked in each: `mark.is-out` and `mark.is-in`.
+ * @param {string} before
+ * @param {string} after
+ */
 export function compared(before, after) {
   const old = h("div", "wb-dt-text"),
     fresh = h("div", "wb-dt-text");
@@ -108,8 +157,12 @@ export function compared(before, after) {
   return [old, fresh];
 }
 
-/** Neighbours of one kind together. */
+/**
+ * Neighbours of one kind together.
+ * @param {Piece[]} pieces
+ */
 function joinedPieces(pieces) {
+  /** @type {Piece[]} */
   const found = [];
   for (const [kind, text] of pieces) {
     if (found.length && found[found.length - 1][0] === kind) found[found.length - 1][1] += text;
@@ -118,22 +171,32 @@ function joinedPieces(pieces) {
   return found;
 }
 
-/** Rows of a comparison of two rows: [label, before or null, after or null]; equal parts pair up, the rest by order. */
+/**
+ * Rows of a comparison of two rows: [label, before or null, after or null]; equal parts pair up, the rest by order.
+ * @param {Row} row
+ * @param {Row} after
+ * @returns {[label: string, before: string | null, after: string | null][]}
+ */
 export function pairedParts(row, after) {
+  /** @param {Part} part */
   const key = ([label, text]) => `${label}\u0000${text}`;
   const old = partsOf(row),
     fresh = partsOf(after);
-  const pairs = [],
-    outs = [],
-    ins = [];
+  /** @type {ReturnType<typeof pairedParts>} */
+  const pairs = [];
+  /** @type {Part[]} */
+  const outs = [];
+  /** @type {Part[]} */
+  const ins = [];
   const flush = () => {
     while (outs.length || ins.length) {
       const one = outs.shift(),
-        other = ins[0] && (!one || ins[0][0] === one[0]) ? ins.shift() : null;
-      pairs.push([(one || other)[0], one ? one[1] : null, other ? other[1] : null]);
+        other = ins.length && (!one || ins[0][0] === one[0]) ? ins.shift() : undefined;
+      pairs.push([(one ?? other)?.[0] ?? "", one ? one[1] : null, other ? other[1] : null]);
     }
   };
   for (const [kind, text] of differences(old.map(key), fresh.map(key))) {
+    /** @type {Part} */
     const part = [text.slice(0, text.indexOf("\u0000")), text.slice(text.indexOf("\u0000") + 1)];
     if (kind === "out") outs.push(part);
     else if (kind === "in") ins.push(part);

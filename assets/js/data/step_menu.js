@@ -1,7 +1,14 @@
-// @ts-nocheck
+/* Part of DataSteps: the menu of the steps that can be added. */
 import { button, h } from "../lib/dom.js";
 
-/** `choose(method)` adds one. Returns {node, open(kind), close(), button}. */
+/** @import { StepInfo } from "./step_row.js" */
+/** @typedef {{ groups: { title: string, steps: string[] }[], steps: Record<string, StepInfo> }} Catalogue */
+
+/**
+ * `choose(method)` adds one. Returns {node, open(kind), close(), button}.
+ * @param {Catalogue} catalogue
+ * @param {(method: string) => void} choose
+ */
 export function stepMenu(catalogue, choose) {
   const node = h("div", "wb-dm"),
     list = h("div", "wb-dm-list");
@@ -18,7 +25,7 @@ export function stepMenu(catalogue, choose) {
   find.addEventListener("keydown", (event) => {
     if (event.key === "Enter") {
       event.preventDefault();
-      list.querySelector("button:not(:disabled)")?.click();
+      usable()[0]?.click();
     }
   });
   node.addEventListener("keydown", (event) => {
@@ -29,24 +36,32 @@ export function stepMenu(catalogue, choose) {
     if (event.key === "ArrowDown" || event.key === "ArrowUp") walk(event);
   });
 
+  const usable = () => [...list.querySelectorAll("button")].filter((one) => !one.disabled);
+
+  /** @param {KeyboardEvent} event */
   function walk(event) {
-    const items = [find, ...list.querySelectorAll("button:not(:disabled)")];
-    const at = items.indexOf(document.activeElement) + (event.key === "ArrowDown" ? 1 : -1);
-    items[Math.max(0, Math.min(items.length - 1, at))].focus();
+    const items = [find, ...usable()];
+    const at = /** @type {(Element | null)[]} */ (items).indexOf(document.activeElement);
+    items[Math.max(0, Math.min(items.length - 1, at + (event.key === "ArrowDown" ? 1 : -1)))].focus();
     event.preventDefault();
   }
 
   function draw() {
     const wanted = find.value.trim().toLowerCase();
+    /** @param {string} name */
     const fits = (name) => {
       const { title, summary, kinds } = catalogue.steps[name];
       return (!kind || kinds.includes(kind)) && `${title} ${summary} ${name}`.toLowerCase().includes(wanted);
     };
-    const groups = catalogue.groups.map(({ title, steps }) => [title, steps.filter(fits)]);
-    list.replaceChildren(...groups.filter(([, steps]) => steps.length).map(([title, steps]) => group(title, steps)));
+    const groups = catalogue.groups.map(({ title, steps }) => ({ title, steps: steps.filter(fits) }));
+    list.replaceChildren(...groups.filter(({ steps }) => steps.length).map(({ title, steps }) => group(title, steps)));
     if (!list.childElementCount) list.append(h("div", "wb-hint", "No step of that name works on these rows."));
   }
 
+  /**
+   * @param {string} title
+   * @param {string[]} steps
+   */
   function group(title, steps) {
     const part = h("div", "wb-dm-group"),
       grid = h("div", "wb-dm-grid");
@@ -55,6 +70,7 @@ export function stepMenu(catalogue, choose) {
     return part;
   }
 
+  /** @param {string} name */
   function item(name) {
     const info = catalogue.steps[name];
     const one = button("wb-dm-item", "", () => {
@@ -84,6 +100,10 @@ export function stepMenu(catalogue, choose) {
     node,
     button: opener,
     close,
+    /**
+     * Shows the steps for rows of this kind.
+     * @param {string} of
+     */
     suit(of) {
       if (of !== kind) {
         kind = of;

@@ -1,10 +1,35 @@
-// @ts-nocheck
 /* Part of DataSteps: one step of the recipe: its number, title, settings in short, what it did, and its form. */
 import { settingsSection, shortSettings } from "../forms/fields.js";
 import { button, h, setText, statusChip } from "../lib/dom.js";
 import { formatDuration } from "../lib/format.js";
 import { touchedPage } from "./touched_rows.js";
 
+/** @import { Field } from "../forms/fields.js" */
+/** @import { Ask, Restore, What } from "./touched_rows.js" */
+/** @typedef {Record<string, any> & { method: string, restored?: number[] }} Step */
+/**
+ * @typedef {{
+ *   title: string, summary: string, more?: string, fields: Field[], kinds: string[], by_hand?: boolean,
+ *   unavailable?: string,
+ * }} StepInfo
+ */
+/** @typedef {{ step: number, field: string, message: string, remedy: string }} Problem */
+/**
+ * What a step did: rows given to it and left by it.
+ * @typedef {Record<What | "given" | "left" | "added" | "seconds", number> & { notes?: string[], key: string }} Done
+ */
+/**
+ * @typedef {{
+ *   place: number, last: boolean, done: Done | null, state: "again" | "unsaved", problems: Problem[],
+ * }} State
+ */
+/**
+ * @typedef {{
+ *   move: (by: number) => void, remove: () => void, changed: () => void, shelf: () => any, ask: Ask, restore: Restore,
+ * }} Act
+ */
+
+/** @type {[name: What, sign: string, words: string][]} */
 const WHAT = [
   ["removed", "−", "rows taken out"],
   ["changed", "~", "rows changed"],
@@ -12,8 +37,11 @@ const WHAT = [
 ];
 
 /**
- * The row of one step. `act`: {move(by), remove(), changed(), look(what), shelf(), ask, restore}. Returns {node, step,
- * info, draw({number, count, last, done, state, problems})}: `done` is what the step did, null if that is not known.
+ * The row of one step. Returns {node, step, info, draw(state), …}: `done` of a state is what the step did, null if that
+ * is not known.
+ * @param {Step} step
+ * @param {StepInfo} info
+ * @param {Act} act
  */
 export function stepRow(step, info, act) {
   const node = h("li", "wb-ds-step"),
@@ -29,7 +57,8 @@ export function stepRow(step, info, act) {
   const down = button("wb-mb-icon", "↓", () => act.move(1), "Move down (Alt+↓)");
   const gone = button("wb-mb-icon", "✕", act.remove, "Remove");
   const page = touchedPage({ ask: act.ask, restore: act.restore, close: () => look("") });
-  const view = { node, step, info, head, up, down, draw, controls: [], open: false };
+  const controls = /** @type {import("../forms/fields.js").Control[]} */ ([]);
+  const view = { node, step, info, head, up, down, draw, controls, open: false };
   for (const one of [up, down, gone]) one.setAttribute("aria-label", `${one.title.split(" (")[0]}: ${info.title}`);
   node.dataset.method = step.method;
   head.append(title, short);
@@ -68,6 +97,7 @@ export function stepRow(step, info, act) {
     if (!view.controls.length && !info.by_hand) body.append(h("p", "wb-ds-about", "It has no settings."));
   }
 
+  /** @param {What | ""} what */
   function look(what) {
     const shut = !what || (!page.node.hidden && page.what === what);
     page.node.hidden = shut;
@@ -77,6 +107,7 @@ export function stepRow(step, info, act) {
     if (!shut) page.show(what);
   }
 
+  /** @param {State} shown */
   function draw({ place, last, done, state, problems }) {
     setText(number, place + 1);
     setText(short, shortSettings(info, step));
@@ -94,13 +125,17 @@ export function stepRow(step, info, act) {
           .join(" "),
       );
     const rest = problems.filter((one) => !view.open || !named.has(one.field));
-    const notes = (done?.notes || []).map((text) => h("div", "wb-ds-notes", text));
+    const notes = (done?.notes ?? []).map((text) => h("div", "wb-ds-notes", text));
     wrong.replaceChildren(...rest.map((one) => h("div", "wb-note is-error", withField(info, one))), ...notes);
     if (!done) {
       page.node.hidden = true;
     }
   }
 
+  /**
+   * @param {State["done"]} done
+   * @param {State["state"]} state
+   */
   function drawCounts(done, state) {
     const key = JSON.stringify([done, state]);
     if (counts.dataset.key === key) return;
@@ -115,7 +150,7 @@ export function stepRow(step, info, act) {
     const [given, left] = [done.given, done.left].map((number) => number.toLocaleString("en-US"));
     const flow = h("span", "wb-ds-flow", `${given} → ${left}`);
     const wanted = WHAT.filter(([name]) => done[name] || (step.restored?.length && name === open));
-    const seen = wanted.map(([name, sign, words]) => {
+    const badges = wanted.map(([name, sign, words]) => {
       const one = button(
         `wb-ds-count is-${name}`,
         `${sign}${done[name].toLocaleString("en-US")}`,
@@ -127,22 +162,29 @@ export function stepRow(step, info, act) {
       one.setAttribute("aria-label", `${one.title} (${info.title})`);
       return one;
     });
+    const more = document.createDocumentFragment();
     if (done.added)
-      seen.push(
+      more.append(
         Object.assign(h("span", "wb-ds-count", `+${done.added.toLocaleString("en-US")}`), {
           title: `${done.added} rows added`,
         }),
       );
-    counts.replaceChildren(flow, ...seen, h("span", "wb-ds-seconds", seconds(done.seconds)));
+    counts.replaceChildren(flow, ...badges, more, h("span", "wb-ds-seconds", seconds(done.seconds)));
   }
 
   return view;
 }
 
+/** @param {Problem} problem */
 export const sentence = (problem) => [problem.message, problem.remedy].filter(Boolean).join(" ");
+/** @param {number} value */
 const seconds = (value) => (value < 0.1 ? "<0.1 s" : value < 10 ? `${value.toFixed(1)} s` : formatDuration(value));
 
-/** A text in `node`, its addresses as links. */
+/**
+ * A text in `node`, its addresses as links.
+ * @param {HTMLElement} node
+ * @param {string} text
+ */
 function withLinks(node, text) {
   for (const part of text.split(/(https:\/\/[^\s,)]+[^\s,).])/)) {
     if (!part.startsWith("https://")) {
@@ -154,6 +196,10 @@ function withLinks(node, text) {
   return node;
 }
 
+/**
+ * @param {StepInfo} info
+ * @param {Problem} problem
+ */
 function withField(info, problem) {
   const field = info.fields.find((one) => one.name === problem.field);
   return field ? `${field.label}: ${sentence(problem)}` : sentence(problem);

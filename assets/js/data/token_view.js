@@ -1,40 +1,70 @@
-// @ts-nocheck
-/* js_on_load of TokenView. props: value ({tokens, warnings, summary, note} or null), empty. */
+/* TokenView: the tokens of one example, coloured by whether the loss counts them. */
+import { rootOf } from "../lib/component.js";
 import { emptyState, h } from "../lib/dom.js";
 
-export function mount({ element, props, watch }) {
-  const root = element.querySelector(".wb-token-view");
-  const MOST = 8000;
+/**
+ * @typedef {{
+ *   text: string, id?: number | null, trained: boolean, special?: boolean, cut?: boolean, weight?: number,
+ * }} Token
+ */
+/**
+ * @typedef {{
+ *   tokens: Token[], warnings?: { level: string, text: string }[], summary?: [name: string, value: string][],
+ *   note?: string,
+ * }} Tokens
+ */
 
+const MOST = 8000;
+const SIGNS = new Map([
+  [" ", "·"],
+  ["\t", "→"],
+  ["\n", "↵"],
+]);
+
+/** @param {import("../lib/component.js").Scope<Tokens | null>} scope */
+export function mount({ element, props, watch }) {
+  const root = rootOf(element, "wb-token-view");
+
+  /** @param {Token} token */
   function state(token) {
     if (token.cut) return "cut off";
     if (!token.trained) return "read, not trained on";
     return token.weight === 1 || token.weight === undefined ? "trained on" : `trained on, weight ${token.weight}`;
   }
 
-  /** The sign before the first of several tokens that count in the loss otherwise than once, or null. */
+  /**
+   * The sign before the first of several tokens that count in the loss otherwise than once, or null.
+   * @param {Token} token
+   * @param {Token | undefined} before
+   */
   function weight(token, before) {
+    /** @param {Token | undefined} one */
     const counts = (one) => (one?.trained && !one.cut ? one.weight : undefined);
     const own = counts(token);
     if (own === undefined || own === counts(before) || (own === 1 && counts(before) === undefined)) return null;
     return h("sup", "wb-token-weight", `×${Number(own.toPrecision(3))}`);
   }
 
-  /** One token as an inline box; spaces, tabs and line breaks become visible. */
+  /**
+   * One token as an inline box; spaces, tabs and line breaks become visible.
+   * @param {Token} token
+   * @param {number} index
+   */
   function box(token, index) {
     const node = h("span", `wb-token ${token.trained ? "is-trained" : "is-context"}`);
     if (token.special) node.classList.add("is-special");
     if (token.cut) node.classList.add("is-cut");
-    node.dataset.index = index;
+    node.dataset.index = String(index);
     for (const part of String(token.text).split(/([ \t\n])/)) {
       if (!part) continue;
-      const sign = { " ": "·", "\t": "→", "\n": "↵" }[part];
+      const sign = SIGNS.get(part);
       node.append(sign ? h("i", "", sign) : document.createTextNode(part));
       if (part === "\n") node.append(h("br"));
     }
     return node;
   }
 
+  /** @param {boolean} weighted */
   function legend(weighted) {
     const line = h("div", "wb-token-legend");
     const samples = [
@@ -56,6 +86,7 @@ export function mount({ element, props, watch }) {
     return line;
   }
 
+  /** @param {Tokens["summary"]} rows */
   function summary(rows) {
     const list = h("div", "wb-figures");
     for (const [name, value] of rows || []) {
@@ -66,6 +97,7 @@ export function mount({ element, props, watch }) {
     return list;
   }
 
+  /** @param {Tokens["warnings"]} items */
   function warnings(items) {
     const list = h("div", "wb-notes");
     for (const { level, text } of items || []) {
@@ -91,7 +123,7 @@ export function mount({ element, props, watch }) {
     root.append(
       warnings(value.warnings),
       summary(value.summary),
-      legend(text.querySelector(".wb-token-weight")),
+      legend(Boolean(text.querySelector(".wb-token-weight"))),
       text,
       status,
     );
@@ -99,8 +131,8 @@ export function mount({ element, props, watch }) {
       root.append(h("div", "wb-hint", `The first ${MOST} of ${value.tokens.length} tokens.`));
     if (value.note) root.append(h("div", "wb-hint", value.note));
     text.addEventListener("mouseover", (event) => {
-      const node = event.target.closest(".wb-token");
-      if (!node) return;
+      const node = event.target instanceof Element && event.target.closest(".wb-token");
+      if (!(node instanceof HTMLElement)) return;
       const token = value.tokens[Number(node.dataset.index)];
       const id = token.id === undefined || token.id === null ? "" : `  ·  id ${token.id}`;
       status.textContent =

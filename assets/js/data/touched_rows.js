@@ -1,8 +1,13 @@
-// @ts-nocheck
 /* Part of DataSteps: the rows a step removed, changed or flagged, a page at a time, each with a way back. */
 import { button, h, setText } from "../lib/dom.js";
 import { formatNumber } from "../lib/format.js";
 import { compared, marked, pairedParts, partsOf } from "./row_texts.js";
+
+/** @import { Row } from "./row_texts.js" */
+/** @typedef {"removed" | "changed" | "flagged"} What */
+/** @typedef {{ id: number, row: Row, after?: Row | null, reason: string, found?: string[], restored: boolean }} TouchedRow */
+/** @typedef {(what: What, start: number, count: number) => Promise<{ error?: string, total: number, rows: TouchedRow[] }>} Ask */
+/** @typedef {(ids: number[], back: boolean) => Promise<string>} Restore */
 
 const PAGE_ROWS = 10;
 const BACK = {
@@ -14,6 +19,7 @@ const BACK = {
 /**
  * The page of one step. `ask(what, start, count)` resolves to {total, rows}; `restore(ids, back)` to an error text
  * or ''. `close()` is called by the button. Returns {node, show(what)}.
+ * @param {{ ask: Ask, restore: Restore, close: () => void }} act
  */
 export function touchedPage({ ask, restore, close }) {
   const node = h("section", "wb-dt"),
@@ -22,10 +28,12 @@ export function touchedPage({ ask, restore, close }) {
   const title = h("b"),
     said = h("span", "wb-hint"),
     foot = h("div", "wb-dt-foot");
-  const view = { what: "removed", start: 0, total: 0, rows: [], asked: 0 };
+  const view = { what: /** @type {What} */ ("removed"), start: 0, total: 0, asked: 0 };
+  /** @type {TouchedRow[]} */
+  let touched = [];
   const all = button("wb-mb-link", "", () =>
     turn(
-      view.rows.filter((row) => !row.restored),
+      touched.filter((row) => !row.restored),
       true,
     ),
   );
@@ -37,6 +45,7 @@ export function touchedPage({ ask, restore, close }) {
   foot.append(back, where, next);
   node.append(head, list, foot);
 
+  /** @param {number} start */
   async function go(start) {
     const mine = ++view.asked;
     view.start = Math.max(0, start);
@@ -49,25 +58,26 @@ export function touchedPage({ ask, restore, close }) {
       foot.hidden = all.hidden = true;
       return;
     }
-    Object.assign(view, reply);
+    [view.total, touched] = [reply.total, reply.rows];
     draw();
   }
 
   function draw() {
     setText(title, `${formatNumber(view.total)} ${view.what}`);
     setText(said, "");
-    list.replaceChildren(...view.rows.map(card));
-    if (!view.rows.length) list.append(h("div", "wb-hint", "There are none."));
-    const last = view.start + view.rows.length;
+    list.replaceChildren(...touched.map(card));
+    if (!touched.length) list.append(h("div", "wb-hint", "There are none."));
+    const last = view.start + touched.length;
     setText(where, `${formatNumber(view.start + 1)}–${formatNumber(last)} of ${formatNumber(view.total)}`);
     foot.hidden = view.total <= PAGE_ROWS;
     back.disabled = view.start === 0;
     next.disabled = last >= view.total;
-    const left = view.rows.filter((row) => !row.restored).length;
+    const left = touched.filter((row) => !row.restored).length;
     all.hidden = left < 2;
     setText(all, `${BACK[view.what][2]} all ${left} shown`);
   }
 
+  /** @param {TouchedRow} row */
   function card(row) {
     const box = h("article", "wb-dt-row"),
       top = h("div", "wb-dt-why");
@@ -78,10 +88,14 @@ export function touchedPage({ ask, restore, close }) {
       h("span", "wb-dt-reason", row.restored ? `Restored. ${row.reason}` : row.reason),
       word,
     );
-    box.append(top, row.after ? changes(row) : texts(row));
+    box.append(top, row.after ? changes({ ...row, after: row.after }) : texts(row));
     return box;
   }
 
+  /**
+   * @param {TouchedRow[]} rows
+   * @param {boolean} on
+   */
   async function turn(rows, on) {
     setText(said, on ? "Restoring …" : "Taking it back …");
     node.querySelectorAll("button").forEach((one) => {
@@ -99,12 +113,13 @@ export function touchedPage({ ask, restore, close }) {
       return;
     }
     for (const row of rows) row.restored = on;
-    const place = view.rows.indexOf(rows[0]);
+    const place = touched.indexOf(rows[0]);
     draw();
     setText(said, rows.length > 1 ? `${rows.length} rows restored.` : on ? "Restored." : "Taken back.");
     list.children[place]?.querySelector("button")?.focus();
   }
 
+  /** @param {What} what */
   const show = (what) => {
     view.what = what;
     list.replaceChildren();
@@ -119,7 +134,10 @@ export function touchedPage({ ask, restore, close }) {
   };
 }
 
-/** The texts of a row with what was found marked. */
+/**
+ * The texts of a row with what was found marked.
+ * @param {TouchedRow} row
+ */
 function texts(row) {
   const list = h("dl", "wb-dt-parts");
   for (const [label, text] of partsOf(row.row)) {
@@ -130,7 +148,10 @@ function texts(row) {
   return list;
 }
 
-/** Before and after of a changed row; parts that stay the same are shown once, in grey. */
+/**
+ * Before and after of a changed row; parts that stay the same are shown once, in grey.
+ * @param {TouchedRow & { after: Row }} row
+ */
 function changes(row) {
   const list = h("dl", "wb-dt-parts");
   for (const [label, before, after] of pairedParts(row.row, row.after)) {
@@ -142,10 +163,15 @@ function changes(row) {
   return list;
 }
 
+/**
+ * @param {string | null} before
+ * @param {string | null} after
+ * @param {string[] | undefined} found
+ */
 function pairOf(before, after, found) {
   const node = h("div", "wb-dt-pair");
   const [old, fresh] = compared(before ?? "", after ?? "");
-  if (after === null) {
+  if (after === null && before !== null) {
     old.replaceChildren();
     marked(old, before, found, "is-out");
   }
@@ -156,6 +182,10 @@ function pairOf(before, after, found) {
   return node;
 }
 
+/**
+ * @param {string} name
+ * @param {Node} text
+ */
 export function side(name, text) {
   const node = h("div", `wb-dt-side is-${name}`);
   node.append(h("span", "wb-dt-when", name), text);

@@ -2,6 +2,9 @@
 /* Part of Form and of DataSteps: the controls of a spec's fields, and settings in a few words. */
 import { h, nextId, setText } from "../lib/dom.js";
 
+/** @typedef {Record<string, any> & { name: string, label: string, kind: string }} Field */
+/** @typedef {ReturnType<typeof fieldControl>} Control */
+
 const LOW = /^(least|min|minimum|at_least|shortest|low)/,
   HIGH = /^(most|max|maximum|at_most|longest|limit|high)/;
 const sorted = (_, value) =>

@@ -1,20 +1,25 @@
-// @ts-nocheck
-/* js_on_load of ShelfTable. props: drawing ({columns, numbers, chip}), empty.
+/* ShelfTable: a shelf's rows a page at a time, searched. props.drawing says how.
    server.rows_of({search, page, have}) gives {have, total, page, pages, moving, rows: [{key, cells}]}, or only {have, moving}
    when the page is as it was. A click on a row sets the value to {key} and triggers 'input'. */
 
-import { emptyState, h, setText, statusChip } from "../lib/dom.js";
+import { rootOf } from "../lib/component.js";
+import { button, emptyState, h, setText, statusChip } from "../lib/dom.js";
 import { poll } from "../lib/polling.js";
 import { shelf } from "./mark.js";
 
+/** @typedef {{ columns: string[], numbers: number[], chip: number | null }} Drawing what is a number, what a state */
+/** @typedef {{ key: string, cells: string[] }} Row */
+/** @typedef {{ page: number, pages: number, total: number, rows: Row[] }} Page */
+
+/** @param {import("../lib/component.js").Scope<{ key: string } | null, { drawing: Drawing }>} scope */
 export function mount({ element, props, server, trigger }) {
-  const root = element.querySelector(".wb-shelf-table");
+  const root = rootOf(element, "wb-shelf-table");
   const { columns, numbers, chip: status } = props.drawing;
   const PAUSE = 400,
     MOVING = 2000;
 
   let have = "",
-    mark = null,
+    mark = /** @type {string | null} */ (null),
     moving = false,
     asked = 0,
     at = 0,
@@ -23,40 +28,42 @@ export function mount({ element, props, server, trigger }) {
   const search = h("input", "wb-mb-input");
   Object.assign(search, { type: "search", placeholder: "Search", maxLength: 200 });
   search.setAttribute("aria-label", "Search the list");
-  const back = h("button", "wb-button", "‹"),
-    on = h("button", "wb-button", "›"),
+  const back = button("wb-button", "‹", () => turn(at - 1), "Page before"),
+    on = button("wb-button", "›", () => turn(at + 1), "Next page"),
     place = h("span", "wb-hint");
-  [
-    [back, "Page before"],
-    [on, "Next page"],
-  ].forEach(([button, name]) => {
-    button.type = "button";
-    button.setAttribute("aria-label", name);
-  });
   const bar = h("div", "wb-st-bar"),
     body = h("div");
   bar.append(search, back, place, on);
   root.append(bar, body);
 
+  /** @param {number} to */
   function turn(to) {
     at = to;
     have = "";
     tick();
   }
 
-  let typing = 0;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let typing;
   search.addEventListener("input", () => {
     clearTimeout(typing);
     typing = setTimeout(() => turn(0), 200);
   });
-  back.addEventListener("click", () => turn(at - 1));
-  on.addEventListener("click", () => turn(at + 1));
 
+  /**
+   * @template {HTMLElement} Node
+   * @param {Node} node
+   * @param {number} column
+   */
   function side(node, column) {
     if (numbers.includes(column)) node.className = "is-number";
     return node;
   }
 
+  /**
+   * @param {string} text
+   * @param {number} column
+   */
   function cell(text, column) {
     const node = side(h("td"), column);
     if (column === status) node.append(statusChip(text, text));
@@ -64,6 +71,7 @@ export function mount({ element, props, server, trigger }) {
     return node;
   }
 
+  /** @param {Row} row */
   function line(row) {
     const node = h("tr");
     node.tabIndex = 0;
@@ -80,6 +88,7 @@ export function mount({ element, props, server, trigger }) {
     return node;
   }
 
+  /** @param {Page} reply */
   function draw(reply) {
     at = reply.page;
     total = reply.total;
@@ -96,16 +105,18 @@ export function mount({ element, props, server, trigger }) {
     }
     const head = h("tr"),
       rows = h("tbody"),
+      top = h("thead"),
       table = h("table", "wb-table"),
       box = h("div", "wb-table-box");
     head.append(...columns.map((name, column) => side(h("th", "", name), column)));
     rows.append(...reply.rows.map(line));
-    table.append(h("thead"), rows);
-    table.tHead.append(head);
+    top.append(head);
+    table.append(top, rows);
     box.append(table);
-    const focused = body.contains(document.activeElement) ? document.activeElement.dataset.key : null;
+    const held = document.activeElement,
+      key = held instanceof HTMLElement && body.contains(held) ? held.dataset.key : undefined;
     body.replaceChildren(box);
-    if (focused) [...rows.children].find((node) => node.dataset.key === focused)?.focus();
+    if (key !== undefined) rows.querySelectorAll("tr")[reply.rows.findIndex((row) => row.key === key)]?.focus();
   }
 
   /** Asks when the shelf changed, when another page is wanted, and now and then while something on the page moves. */
