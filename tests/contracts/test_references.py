@@ -10,18 +10,22 @@ from typing import Any
 
 import pytest
 
-from tests.running import wrong_with
+from tests.running import carry, wrong_with
 from tests.toy_gguf import gguf_home, toy_lora
 from tests.toys import toy_pairs
 from workbench.core.errors import SpecError, UserError
 from workbench.core.home import Home
+from workbench.core.lineage import read_manifest
 from workbench.core.reference import SCHEMA_KEY, Reference, reference_of
 from workbench.core.registry import Registry
 from workbench.core.spec import Spec
 from workbench.data.store.dataset_reference import DatasetRef
-from workbench.ensembles.shelf import create_ensemble
+from workbench.ensembles.engine import EnsembleEngine
+from workbench.ensembles.shelf import create_ensemble, read_ensemble
 from workbench.jobs.job import JOBS, Job
 from workbench.models.model_references import REFERENCE_KINDS, ModelRef, accepted, resolve
+from workbench.models.shelf import delete_model
+from workbench.preferences.sessions import get_session
 
 EXAMPLES = {
     "model": "toy", "adapter": "a", "gguf": "toy-f32", "gguf-adapter": "toy-f32+a", "ensemble": "duo",
@@ -216,3 +220,56 @@ def test_the_resolver_names_near_models_and_what_is_taken() -> None:
     assert accepted(("model", "adapter", "gguf", "gguf-adapter", "ensemble")) == (
         "a whole model, an adapter, BASE+ADAPTER, a GGUF file, GGUF+ADAPTER or an ensemble"
     )
+
+
+# ---- an adapter over a base that it was not trained on -----------------------------------------------------
+
+OVER_ANOTHER: dict[str, tuple[dict[str, Any], str]] = {
+    "combine-adapters": ({"adapters": ["other+a", "other+b"], "output": "new"}, "new"),
+    "extract-lora": ({"model": "other+a", "base": "other"}, "other-a-lora"),
+    "fold-adapter": ({"adapter": "other+a"}, "other-a-merged"),
+    "merge": (
+        {"output": "new", "recipe": {"merge_method": "linear", "models": [
+            {"model": "other+a", "parameters": {"weight": 1}}, {"model": "toy", "parameters": {"weight": 1}},
+        ]}, "proof": {"prompts": 1, "tokens": 8}}, "new",
+    ),
+    "prune": ({"model": "other+a", "pruner": "magnitude", "output": "new"}, "new"),
+    "quantize": ({"model": "other+a", "quantizers": ["absmax"]}, "other-a-absmax-int8"),
+    "train": ({"model": "other+a", "dataset": "talks", "max_steps": 1, "batch_size": 2}, "other-a-sft"),
+}  # fmt: skip
+"""Kinds of job that make something of it, and the name of that."""
+
+
+@pytest.mark.parametrize("kind", OVER_ANOTHER)
+def test_what_is_made_of_it_has_both_as_parents(kind: str, home: Home, one_thread: None) -> None:
+    settings, output = OVER_ANOTHER[kind]
+    view = carry(home, JOBS.parse({"method": kind, **settings}))
+    assert not [note for note in view.state.notes if "could not be looked at" in note]
+    parents = {parent.name for parent in read_manifest(home.models / output).parents}
+    assert {"other", "a"} <= parents and ("toy" in parents) == (kind == "merge")
+
+
+def test_it_is_measured_compared_and_judged_like_any_model(home: Home, one_thread: None) -> None:
+    losses: dict[str, float] = {}
+    for models in (["other+a", "a"], ["toy+a"]):
+        view = carry(home, JOBS.parse({"method": "measure", "models": models, "dataset": "talks"}))
+        losses |= {row["model"]: row["loss"] for row in view.state.result["table"]}
+    assert losses["a"] == losses["toy+a"] != losses["other+a"]
+    twice = wrong_with(home, JOBS.parse({"method": "measure", "models": ["a", "toy+a"], "dataset": "talks"}))
+    assert twice == "models: 'toy+a', which is 'a' too, is chosen twice. Choose each model once."
+    compared = carry(home, JOBS.parse({"method": "likeness", "models": ["other+a", "other"]}))
+    assert compared.state.result["models"] == ["other+a", "other"]
+    answers = {"session": "new", "models": ["other+a", "toy-f32+a"], "prompts": "talks", "limit": 2}
+    carry(home, JOBS.parse({"method": "generate", **answers, "decoding": {"max_new_tokens": 4}}))
+    assert get_session(home, "new").models == ["other+a", "toy-f32+a"]
+
+
+def test_an_ensemble_of_it_answers_and_holds_its_base_on_the_shelf(home: Home, one_thread: None) -> None:
+    create_ensemble(home, "trio", "average", ["toy", "other + a"])
+    assert read_ensemble(home, "trio").members == ("toy", "other+a")
+    engine = EnsembleEngine(home)
+    list(engine.load(["trio"]))
+    assert "other + adapter a on" in engine.answering("trio").weights()
+    for name in ("other", "a"):
+        with pytest.raises(UserError, match=r"is a member of (duo, )?trio"):
+            delete_model(home, name)
