@@ -515,7 +515,7 @@ def test_a_real_child_measures_a_gguf(home: Home, tmp_path: Path) -> None:
     text, own = talks(home)
     text.save(tmp_path / "text.json")
     keep_reference(Fake(own), text, tmp_path, SILENT)
-    request = {"home": str(home.root), "scratch": str(tmp_path), "original": "toy", "name": "toy-f32", "gguf": True}
+    request = {"home": str(home.root), "scratch": str(tmp_path), "original": "toy", "name": "toy-f32"}
     (tmp_path / "request.json").write_text(json.dumps({**request, "prompt": 8, "tokens": 2}))
     told: list[str] = []
     found = child_process.run_child(tmp_path / "request.json", 1, lambda *word: told.append(word[2]), lambda: "")
@@ -530,7 +530,7 @@ def test_what_would_fail_is_found_before(home: Home) -> None:
     toy_pairs(home)
     asked = {"dataset": "pairs", "context": 1024, "stride": 1024, "positions": 100_000}
     Cost(original="toy", variants=["noisy", "noisy", "gone"], **asked).check(home, problems)
-    assert [problem.field for problem in problems.found] == ["context", "variants", "dataset", "variants", "stride"]
+    assert [problem.field for problem in problems.found] == ["context", "variants", "variants", "dataset", "stride"]
     alone = Problems()
     Cost(original="toy", variants=["toy"]).check(home, alone)
     assert "only the original" in alone.found[0].message

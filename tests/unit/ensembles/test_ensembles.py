@@ -370,7 +370,7 @@ def test_an_ensemble_is_a_folder_that_names_its_members(home: Home) -> None:
         ({"method": "weighted", "weights": [-1, 2]}, PAIR, "weights.0"),
         ("vote", ["toy"] * 9, "9 are chosen. Choose 1 to 8"),
         ("vote", ["toy", "tyo"], "Did you mean toy?"),
-        ("vote", ["toy", "inner"], "cannot contain an ensemble. Choose its members instead: toy, other"),
+        ("vote", ["toy", "inner"], "is an ensemble: several models that answer together. Choose a whole model"),
         ({"method": "pipeline", "instructions": ["Improve it."]}, PAIR, "instructions.0: has neither"),
         ({"method": "pipeline", "instructions": ["{answer}"] * 2}, PAIR, "2 are given for 1 members"),
         ("stacking", PAIR, "coefficients: are not fitted for these members"),
@@ -530,7 +530,7 @@ def test_a_session_of_an_ensemble_cannot_be_stacked(home: Home) -> None:
     create_ensemble(home, "e", "average", PAIR)
     answered(home, ["toy", "e"], 2)
     close(home, "s")
-    with pytest.raises(SpecError, match="cannot contain an ensemble"):
+    with pytest.raises(SpecError, match="is an ensemble: several models that answer together"):
         Queue(home).submit(FitStacking(session="s", output="stacked"))
 
 

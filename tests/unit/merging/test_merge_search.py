@@ -264,7 +264,7 @@ def test_importance_is_of_the_best_methods_parameters_alone() -> None:
 def test_everything_wrong_is_said_before_it_is_queued(home: Home) -> None:
     assert wrong_with(home, job("fine")) == ""
     told = wrong_with(home, job("toy", models=["toy", "toy", "tyo"], dataset="pairs", base="bace"))
-    for word in ("twice", "Did you mean toy", "conversations or texts", "on the shelf already", "bace"):
+    for word in ("twice", "Did you mean toy", "conversation or text rows", "on the shelf already", "bace"):
         assert word in told
     assert "needs a base model" in wrong_with(home, job("x", base="", methods=["ties"]))
     assert "No method fits" not in wrong_with(home, job("x", base=""))

@@ -173,7 +173,7 @@ def test_its_lineage_and_its_template(home: Home) -> None:
 
 
 def test_what_is_wrong_is_said_before_it_starts(home: Home) -> None:
-    assert "'adapter' is an adapter. Fold it" in found_wrong(home, recipe("toy", "b", "adapter"))
+    assert "'adapter' is an adapter. Choose a whole model." in found_wrong(home, recipe("toy", "b", "adapter"))
     assert "'toy+adapter' is an adapter" in found_wrong(home, recipe("toy+adapter", "b", "c"))
     assert "'wide' has hidden_size 32, the base 64" in found_wrong(home, recipe("toy", "b", "wide"))
     assert "no model 'nothing'" in found_wrong(home, recipe("toy", "b", "nothing"))
