@@ -112,6 +112,11 @@ def safe_join(folder: Path, name: str, field: str = "name") -> Path:
     return path
 
 
+def checked_entry(path: Path) -> Path:
+    """An entry of a shelf's folder as it was listed; raises `UserError` as `safe_join`, but resolves links alone."""
+    return safe_join(path.parent, path.name) if path.is_symlink() else path.parent / safe_name(path.name)
+
+
 def list_artifacts(folder: Path) -> list[Path]:
     """The complete artifacts in a shelf's folder, without hidden or half-made ones."""
     return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.core.errors import Problems, UserError, explain, shortened
-from workbench.core.home import Home, existing, list_all_artifacts, remove_entry, safe_join
+from workbench.core.home import Home, checked_entry, existing, list_all_artifacts, remove_entry, safe_join
 from workbench.core.limits import bounded_object, text, whole
 from workbench.core.lineage import Manifest, read_manifest
 from workbench.core.row_cache import RowCache
@@ -165,7 +165,7 @@ def list_models(home: Home) -> list[ModelInfo]:
 
 def _row(path: Path) -> ModelInfo:
     try:
-        return model_row(safe_join(path.parent, path.name) if path.is_symlink() else path)
+        return model_row(checked_entry(path))
     except Exception as error:
         # Whatever one folder holds, the others must still be listed.
         return _damaged(path, error)

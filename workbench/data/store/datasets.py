@@ -9,7 +9,16 @@ import pyarrow.compute as pc
 from pydantic import BaseModel, Field, ValidationError
 
 from workbench.core.errors import UserError, explain, shortened, suggestion
-from workbench.core.home import Home, atomic_dir, existing, list_all_artifacts, list_artifacts, remove_entry, safe_join
+from workbench.core.home import (
+    Home,
+    atomic_dir,
+    checked_entry,
+    existing,
+    list_all_artifacts,
+    list_artifacts,
+    remove_entry,
+    safe_join,
+)
 from workbench.core.lineage import Manifest, Parent, read_manifest, write_manifest
 from workbench.core.row_cache import RowCache
 from workbench.rows.canonical import Kind, check
@@ -225,7 +234,7 @@ def checked_row(folder: Path) -> Manifest:
 def dataset_row(path: Path) -> Manifest:
     """As `checked_row`, of an entry of the shelf; a damaged one comes with the reason in `info['error']`."""
     try:
-        return checked_row(safe_join(path.parent, path.name) if path.is_symlink() else path)
+        return checked_row(checked_entry(path))
     except Exception as error:
         # Whatever one folder holds, the others must still be listed.
         return _damaged(path, error)
