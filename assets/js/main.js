@@ -3,6 +3,7 @@
 import "./lib/login.js";
 import { emptyState } from "./lib/dom.js";
 
+export { withChat } from "./chat/identity.js";
 export { takeStates } from "./shelf/pulse.js";
 
 const COMPONENTS = {

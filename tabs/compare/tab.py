@@ -9,9 +9,12 @@ from tabs.shell.context import Context, guarded
 from tabs.shell.elements import heading
 from tabs.shell.job_panel import QUIET
 from tabs.shell.kit import POKE, ChatGrid, Static
+from tabs.shell.scripts import page_call
 from tabs.shell.tab_registry import Tab
 from workbench.core.errors import UserError
 from workbench.inference.decoding import Decoding
+
+WITH_CHAT = page_call("withChat", "values")
 
 
 def build(ctx: Context) -> None:
@@ -45,11 +48,11 @@ def build(ctx: Context) -> None:
     inputs = [grid, models, message, system, form.input]
     gr.on(
         [send.click, message.submit], beside_fields(lambda *values: _send(ctx, form, *values), [form]), inputs,
-        [message, form.input], concurrency_limit=None, **QUIET,
+        [message, form.input], concurrency_limit=None, js=WITH_CHAT, **QUIET,
     ).success(None, None, None, js=POKE)  # fmt: skip
     again.click(
         beside_fields(lambda grid, value: ctx.chats.regenerate(_chat(grid), _decoding(form, value)), [form], outputs=0),
-        [grid, form.input], form.input, **QUIET,
+        [grid, form.input], form.input, js=WITH_CHAT, **QUIET,
     ).success(None, None, None, js=POKE)  # fmt: skip
     stop.click(guarded(lambda grid: ctx.chats.stop(_chat(grid))), grid, None, queue=False, **QUIET)
     clear.click(guarded(lambda grid: ctx.chats.clear(_chat(grid))), grid, None, **QUIET).success(None, js=POKE)

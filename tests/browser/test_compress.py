@@ -106,6 +106,7 @@ def test_what_it_cost_as_a_table_and_a_scatter(app: App, ladder: Locator) -> Non
     result = page.locator("#compress-result")
     expect(result.locator("table").first.locator("tbody tr")).to_have_count(3, timeout=15_000)
     expect(result).to_contain_text("take this one", timeout=20_000)
+    page.locator("#compress-figure").scroll_into_view_if_needed()  # drawn once it is seen
     expect(page.locator("#compress-figure .js-plotly-plot .scatterlayer .point").first).to_be_visible(timeout=20_000)
     fill(page, "Memory for the model (GB)", "0.001")
     expect(result).to_contain_text("None fits", timeout=15_000)

@@ -92,7 +92,7 @@ def test_steps_are_added_applied_looked_at_restored_and_undone(app: App, page: P
         add(steps, words)
     expect(steps.get_by_text("not applied yet", exact=True)).to_have_count(3)
     assert applied(app) == []
-    steps.get_by_label("Eval fraction").fill("0.2")
+    steps.get_by_label("Eval fraction", exact=True).fill("0.2")
     apply(steps)
     assert applied(app) == ["exact_duplicates", "pii", "split"]
     expect(page.locator(".wb-live-run:visible").first).to_have_attribute("data-status", "done", timeout=PATIENCE)
@@ -148,10 +148,10 @@ def test_steps_are_moved_checked_discarded_and_pasted(app: App, page: Page) -> N
     steps = opened(app, page)
     add(steps, "personal data")
     add(steps, "pattern")
-    steps.get_by_label("Patterns").fill("(")
+    steps.get_by_label("Patterns", exact=True).fill("(")
     wrong = steps.locator('[data-method="pattern"] .wb-field-wrong:visible')
     expect(wrong).not_to_be_empty(timeout=PATIENCE)
-    steps.get_by_label("Patterns").fill("small wren")
+    steps.get_by_label("Patterns", exact=True).fill("small wren")
     expect(wrong).to_have_count(0, timeout=PATIENCE)
     steps.locator('[data-method="pattern"] .wb-ds-title').press("Alt+ArrowUp")
     expect(steps.locator(".wb-ds-step").first).to_have_attribute("data-method", "pattern")

@@ -35,7 +35,7 @@ Setting = Scalar | list[Scalar] | list[Filtered] | Filtered
 Settings = dict[str, Setting]
 
 
-Reference = Annotated[str, ModelRef(*WEIGHTS, text=False, sound=False)]
+Reference = Annotated[str, Field(min_length=1), ModelRef(*WEIGHTS, text=False, sound=False)]
 """A model of a recipe. Its files are looked at by the checks of merging, which ask for more than others do."""
 
 

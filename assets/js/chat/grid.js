@@ -1,17 +1,17 @@
 /* ChatGrid: answers of up to four models side by side. Its value is {chat: id}; texts come from server.poll, which sends
    only what is new to this page, not from the value. */
-import { copyText, storage, uuid } from "../lib/browser.js";
+import { copyText } from "../lib/browser.js";
 import { rootOf } from "../lib/component.js";
 import { button, emptyState, h, setText } from "../lib/dom.js";
 import { markdown } from "../lib/markdown.js";
 import { poll } from "../lib/polling.js";
+import { chatId } from "./identity.js";
 import { cursorOf, merged, noConversation, pauseAfter } from "./panes.js";
 
 /** @import { Message, PaneData } from "./panes.js" */
 /** @typedef {ReturnType<typeof messageView>} MessageView */
 /** @typedef {ReturnType<typeof paneView>} PaneView */
 
-const KEY = "workbench.chat";
 const STATES = new Map([
   ["waiting", "Waiting for its turn …"],
   ["stopped", "Stopped"],
@@ -110,10 +110,8 @@ export function mount({ element, props, server, watch }) {
   /** A chat belongs to a browser: its id is remembered there and becomes the component's value. */
   function claim() {
     if (props.value?.chat) return props.value.chat;
-    const id = storage.get(KEY) || uuid();
-    storage.set(KEY, id);
-    props.value = { chat: id };
-    return id;
+    props.value = { chat: chatId() };
+    return props.value.chat;
   }
 
   /** @param {PaneData[]} panes */

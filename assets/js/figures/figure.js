@@ -42,12 +42,12 @@ export function mount({ element, props, watch }) {
   async function draw() {
     const figure = props.value;
     root.hidden = !figure;
+    if (figure) chart.style.height = `${figure.layout.height ?? 450}px`; // its place, before it is seen
     if (!figure || !isSeen) return;
     try {
       const plotly = await loadPlotly();
       if (figure !== props.value) return; // another one came meanwhile
       const isFirst = !isDrawn(chart);
-      chart.style.height = `${figure.layout.height ?? 450}px`;
       await plotly.react(chart, figure.data, dressed(figure.layout), CONFIG);
       if (isFirst) followSize(plotly, chart);
     } catch (error) {

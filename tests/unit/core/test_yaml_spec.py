@@ -45,6 +45,7 @@ def test_a_recipe_is_written_as_it_was_read_from_data_or_text(method: str, recip
     [
         ("merge", {**MERGE, "merge_methd": "x"}, "recipe.merge_methd"),
         ("merge", {**MERGE, "models": [{"model": ""}]}, "recipe.models[0].model"),
+        ("merge", {**MERGE, "models": [{"model": "a+b+c"}]}, "recipe.models[0].model"),
         (
             "assemble-moe",
             {**MOE, "experts": [{"source_model": "b", "noise_scale": 7}]},

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from tests.toys import conversations, toy_tokenizer
+from tests.toys import conversations, toy_model, toy_tokenizer
 from workbench.core.errors import Problems, UserError
 from workbench.core.home import Home
 from workbench.data.recipes.draws import repeated, shuffled
@@ -117,8 +117,7 @@ def test_lengths_are_words_without_a_model_and_tokens_with_one(home: Home) -> No
     rows = [talk("one two", "three"), talk("one", "two three four five")]
     words = apply(home, "token_length", rows, most=4).removed
     assert {place: verdict.reason for place, verdict in words.items()} == {1: "5 words, more than 4."}
-    (home.models / "toy").mkdir()
-    toy_tokenizer(home.models / "toy")
+    toy_model(home)
     step = STEPS.parse({"method": "token_length", "model": "toy", "most": 10})
     assert "tokens, more than 10." in step.apply(given(rows), StepWork(home)).removed[1].reason
     assert len(step.inputs(home)) == 1

@@ -367,11 +367,11 @@ def test_an_ensemble_is_a_folder_that_names_its_members(home: Home) -> None:
         ("weighted", ["toy", "foreign"], "different vocabularies"),
         ({"method": "weighted", "weights": [1]}, PAIR, "weights: 1 are given for 2 members"),
         ({"method": "weighted", "weights": [0, 0]}, PAIR, "weights: all are 0"),
-        ({"method": "weighted", "weights": [-1, 2]}, PAIR, "weights.0"),
+        ({"method": "weighted", "weights": [-1, 2]}, PAIR, "weights[0]"),
         ("vote", ["toy"] * 9, "9 are chosen. Choose 1 to 8"),
         ("vote", ["toy", "tyo"], "Did you mean toy?"),
         ("vote", ["toy", "inner"], "is an ensemble: several models that answer together. Choose a whole model"),
-        ({"method": "pipeline", "instructions": ["Improve it."]}, PAIR, "instructions.0: has neither"),
+        ({"method": "pipeline", "instructions": ["Improve it."]}, PAIR, "instructions[0]: has neither"),
         ({"method": "pipeline", "instructions": ["{answer}"] * 2}, PAIR, "2 are given for 1 members"),
         ("stacking", PAIR, "coefficients: are not fitted for these members"),
         ("votes", PAIR, "Did you mean vote?"),
@@ -541,11 +541,11 @@ def test_the_pane_shows_the_note_and_keeps_the_last_with_the_answer(home: Home) 
     pace = {"pane": 0, "tokens": 4, "tokens_per_second": 2.0}
     service._on_start(chat, {"pane": 0, "weights": "Vote: …"})
     service._on_note(chat, {"pane": 0, "text": "sample 1 of 2"})
-    assert chat.panes[0].view("a")["note"] == "sample 1 of 2"
+    assert chat.panes[0].head("a")["note"] == "sample 1 of 2"
     service._on_text(chat, {**pace, "text": "7"})
     service._on_done(chat, {**pace, "finish": "eos", "note": "2 of 2"})
-    view = chat.panes[0].view("a")
-    assert view["note"] == "" and view["messages"][1]["stats"] == "4 tokens · 2 tokens/s · finished · 2 of 2"
+    pane = chat.panes[0]
+    assert pane.head("a")["note"] == "" and pane.shown()[1]["stats"] == "4 tokens · 2 tokens/s · finished · 2 of 2"
 
 
 def test_an_ensemble_can_be_asked_in_compare(home: Home) -> None:

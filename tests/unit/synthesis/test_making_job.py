@@ -424,7 +424,7 @@ def test_everything_wrong_is_told_before_it_starts(home: Home) -> None:
     for piece in ("no dataset 'nothing'", "does not use 'prompt'", "decoding.top_k", "decoding.repetition_penalty"):
         assert piece in found
     write_rows(home, "text", "text", [{"text": "Once."}])
-    assert "has no prompts" in wrong_with(home, job(dataset="text"))
+    assert "holds text rows" in wrong_with(home, job(dataset="text"))
     few = {"method": "answers", "style": "few_shot", "examples": 12}
     assert "only 12 rows" in wrong_with(home, job(few))
     off = dict.fromkeys(["deepen", "widen", "concretise", "add_constraints", "breadth"], False)

@@ -26,14 +26,14 @@ FILLED = {"model": "toy", "dataset": "talks"}
 SPECS: list[type[Spec]] = [*JOBS, *OBJECTIVES, *TUNERS, *families()["format"], Decoding]
 
 
-def form_of(spec: type[Spec], *lists: str, **options: Any) -> Form:
+def form_of(spec: type[Spec], **options: Any) -> Form:
     with gr.Blocks():
-        return Form(spec, {name: ("models", lambda: [("Toy", "toy")]) for name in lists}, **options)
+        return Form(spec, lambda ref: lambda: [("Toy", "toy")], **options)
 
 
 @pytest.fixture(scope="module")
 def train() -> Form:
-    return form_of(Train, "model", "dataset", main=["model", "dataset", "objective", "tuner"], first=("model",))
+    return form_of(Train, main=["model", "dataset", "objective", "tuner"], first=("model",))
 
 
 def drawn(fields: list[dict[str, Any]], prefix: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
@@ -85,7 +85,7 @@ def test_nothing_set_keeps_the_default_of_a_nested_spec() -> None:
 def test_an_empty_choice_is_told_as_such_not_as_a_type(train: Form) -> None:
     assert Train.parse(train.data({})).model == ""
     with pytest.raises(SpecError, match="at least 2"):
-        CombineAdapters.parse(form_of(CombineAdapters, "adapters").data(None))
+        CombineAdapters.parse(form_of(CombineAdapters).data(None))
 
 
 @pytest.mark.parametrize("rate", [0, "fast", None])
@@ -147,13 +147,17 @@ def test_numbers_are_bounded_as_the_spec_bounds_them(train: Form) -> None:
 def test_lists_hidden_and_left_out_fields() -> None:
     kinds = {method.method: list(method.dataset_kinds) for method in OBJECTIVES}
     form = form_of(
-        Train, "model", "dataset", skip=("seed",), hidden=("dataset",), first=("model",),
+        Train, skip=("seed",), hidden=("dataset",), first=("model",),
         without={"tuner": ("qlora",)}, fits={"objective": ("dataset", kinds)},
     )  # fmt: skip
     assert "seed" not in form.fields and "dataset" not in form.fields
     assert form.fields["model"]["kind"] == "one" and form.fields["model"]["first"]
     assert "qlora" not in [one["method"] for one in form.fields["tuner"]["methods"]]
-    assert form.fields["objective"]["fits"] == {"field": "dataset", "list": "models", "tags": kinds}
+    assert form.fields["objective"]["fits"] == {
+        "field": "dataset",
+        "list": "datasets(conversation,text,preference)",
+        "tags": kinds,
+    }
     data = form.data({"dataset": "talks", "model": "toy"})
     assert data["dataset"] == "talks" and "seed" not in data
 
