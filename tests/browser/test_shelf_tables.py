@@ -68,6 +68,7 @@ def test_a_change_reaches_every_browser_and_only_what_shows_it(app: App, page: P
     other = browser.new_context().new_page()
     for one in (page, other):
         one.goto(app.url)
+        tab(one, "Models")
         expect(one.locator("#models-table")).to_contain_text("Page 1 of 3 · 45")
     page.wait_for_function("document.documentElement.dataset.shelfMark")
     sent = Sent(page)
@@ -96,6 +97,7 @@ def test_a_home_that_can_only_be_read_is_served_and_the_page_says_so(tmp_path: P
         with serving(home) as app:
             page.goto(app.url)
             expect(page.locator("#home-problem")).to_contain_text("can only be read")
+            tab(page, "Models")
             expect(page.locator("#models-table")).to_contain_text("model-00001")
             page.locator("#get-starter").click()
             expect(page.locator(".toast-body").first).to_contain_text(
