@@ -90,7 +90,7 @@ def _lineage(infos: list[ModelInfo]) -> tuple[str, str, str]:
         if tuned == name:
             base = began_with if began_with in usable else ""
             break
-    whole = [name for name, info in usable.items() if info.kind == "model" and name not in (tuned, preferred)]
+    whole = [name for name, info in usable.items() if info.kind == "model" and name != preferred]
     return tuned, preferred, base or (starter.NAME if starter.NAME in whole else whole[-1] if whole else "")
 
 
