@@ -136,6 +136,7 @@ def test_an_undone_pair_comes_back_with_sides_drawn_anew(app: App, browser: Brow
             break
         page.keyboard.press("t")
         expect(pad(page)).to_contain_text("Every pair has its votes")
+        expect(pad(page)).to_have_attribute("data-busy", "false")  # till then keys do nothing
         page.keyboard.press("u")
         expect(pad(page)).to_contain_text("Undone. Vote again.")
     assert len(seen) == 2
