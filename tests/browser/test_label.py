@@ -190,7 +190,7 @@ def test_a_damaged_labels_file_is_shown_and_recovered(app: App, browser: Browser
     page = browser.new_context(viewport={"width": 1366, "height": 900}).new_page()
     page.goto(app.url)
     tab(page, "Models")
-    expect(page.get_by_text("toy").first).to_be_visible()
+    expect(page.locator("#models-table").get_by_text("toy").first).to_be_visible()
     tab(page, "Label")
     expect(page.locator("#labels-trouble")).to_contain_text("labels.sqlite is damaged")
     shot(page, "label-damaged")
