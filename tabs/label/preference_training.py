@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import gradio as gr
-
 from tabs.shell.context import Context
 from workbench.core.errors import UserError
 from workbench.core.home import free_name
@@ -43,7 +41,7 @@ def preference_settings(ctx: Context, name: str, own: bool) -> dict[str, Any]:
     dataset = free_name(ctx.home.datasets, f"{name}-pairs")
     manifest = export_dataset(ctx.home, name, dataset, own=start if own else "")
     pairs = manifest.info["rows"]["train"]
-    settings = {
+    return {
         "model": start,
         "dataset": manifest.name,
         "output": free_name(ctx.home.models, f"{name}-dpo"),
@@ -51,5 +49,3 @@ def preference_settings(ctx: Context, name: str, own: bool) -> dict[str, Any]:
         "epochs": 1,
         "eval_every": 5,
     }
-    gr.Info(f"{pairs} pairs are the dataset {manifest.name}. ")
-    return settings

@@ -77,7 +77,7 @@ def result_panel(ctx: Context, session: gr.Dropdown, annotator: gr.Textbox) -> N
     for button, does, question in ((close, end, CLOSE), (look, see, LOOK)):
         done = button.click(guarded(does), [session, own, annotator], outputs, js=_confirmed(question), **QUIET)
         done.success(None, None, None, js=POKE, queue=False, **QUIET)  # the pad learns of it now
-    ctx.links.on(tune.click, "train", lambda name, own: preference_settings(ctx, _chosen(name), own), [session, own])
+    ctx.links.on(tune.click, "train", lambda name, own: _to_dpo(ctx, name, own), [session, own])
     delete.click(guarded(lambda name: _delete(ctx, name)), session, session, js=_confirmed(DELETE), **QUIET)
 
 
@@ -157,3 +157,10 @@ def _count_pairs(ctx: Context, summary: dict[str, Any], own: bool) -> int:
 
 def _dpo_label(pairs: int) -> str:
     return f"Train DPO on {'this pair' if pairs == 1 else f'these {pairs} pairs'} →"
+
+
+def _to_dpo(ctx: Context, name: str | None, own: bool) -> dict[str, Any]:
+    """The settings for the Train form that go with the session's pairs, which are a dataset from now on."""
+    settings = preference_settings(ctx, _chosen(name), own)
+    gr.Info(f"The pairs are the dataset {settings['dataset']}. Check the settings, then start.")
+    return settings

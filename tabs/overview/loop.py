@@ -27,14 +27,16 @@ MANIFESTS = 50
 
 @dataclass(frozen=True)
 class Loop:
-    """What of the loop is there, '' or None for what is not. `check` and `recheck` are the sessions in which the tuned
-    model meets its base, and the preferred one the tuned."""
+    """What of the loop is there, '' or None for what is not. `rival` is what the preferred model began with, which is
+    the better of the tuned one and its base; `check` and `recheck` are the sessions in which the tuned model meets its
+    base, and the preferred one its rival."""
 
     base: str = ""
     dataset: str = ""
     prompts: str = ""
     tuned: str = ""
     preferred: str = ""
+    rival: str = ""
     check: SessionInfo | None = None
     recheck: SessionInfo | None = None
     working: frozenset[str] = frozenset()
@@ -53,13 +55,14 @@ class Step:
 
 def read_loop(ctx: Context) -> Loop:
     """The loop's state, from the shelves, the labels and the queue."""
-    tuned, preferred, base = ctx.shelves.made("loop", ctx.shelves.models.look, _lineage)
+    models = ctx.shelves.made("loop", ctx.shelves.models.look, _lineage)
+    tuned, contest = models.get("tuned", ""), {models.get("preferred", ""), models.get("rival", "")}
     sessions = _sessions(ctx)
     names = {session.name: {model_of(model) for model in session.models} for session in sessions}
-    recheck = next((one for one in sessions if preferred and {preferred, tuned} <= names[one.name]), None)
+    recheck = next((one for one in sessions if "" not in contest and contest <= names[one.name]), None)
     check = next((one for one in sessions if tuned in names[one.name] and one is not recheck), None)
     return Loop(
-        base=base, dataset=_first(ctx.pairs(TEXTS)), tuned=tuned, preferred=preferred,
+        **models, dataset=_first(ctx.pairs(TEXTS)),
         prompts=_first(ctx.pairs(DatasetRef("prompts", "conversation"))), check=check, recheck=recheck,
         working=frozenset(view.job.method for view in ctx.queue.live() if view.job),
     )  # fmt: skip
@@ -76,22 +79,18 @@ def _sessions(ctx: Context) -> list[SessionInfo]:
         return []  # the Label tab says what is wrong with the labels
 
 
-def _lineage(infos: list[ModelInfo]) -> tuple[str, str, str]:
-    """(newest model tuned on texts, newest one tuned on preferences, the model the first began with)."""
+def _lineage(infos: list[ModelInfo]) -> dict[str, str]:
+    """Of `Loop` what models tell: the newest model tuned on texts with its base, and the newest one tuned on
+    preferences since then with what it began with."""
     usable = {info.name: info for info in infos if info.has_weights and info.generates}
-    tuned = preferred = base = ""
+    whole = [name for name, info in usable.items() if info.kind == "model"]
+    lineage = {"base": starter.NAME if starter.NAME in whole else whole[-1] if whole else ""}
     for name, objective, began_with in _trained([*usable.values()][::-1]):
-        if "preference" in objective.dataset_kinds:
-            preferred = preferred or name
-            if preferred == name and began_with in usable:
-                tuned = began_with
-        else:
-            tuned = tuned or name
-        if tuned == name:
-            base = began_with if began_with in usable else ""
-            break
-    whole = [name for name, info in usable.items() if info.kind == "model" and name != preferred]
-    return tuned, preferred, base or (starter.NAME if starter.NAME in whole else whole[-1] if whole else "")
+        if "preference" not in objective.dataset_kinds:
+            return {**lineage, "tuned": name, **({"base": began_with} if began_with in usable else {})}
+        if "preferred" not in lineage and began_with in usable:
+            lineage |= {"preferred": name, "rival": began_with}
+    return lineage
 
 
 def _trained(newest: list[ModelInfo]) -> Iterator[tuple[str, Any, str]]:
@@ -157,6 +156,8 @@ def _votes(name: str, title: str, session: SessionInfo | None) -> Step:
     wanted = session.usable * session.votes_per_pair
     if session.closed:
         return Step(name, title, f"{session.votes} votes in {session.name}", "done", "See the result")
+    if session.complete and not wanted:
+        return Step(name, title, f"All answers of {session.name} are alike: nothing to vote on.", "next", "Close it")
     counted = f"{session.votes} of {wanted} votes in {session.name}"
     if session.complete and session.votes >= wanted > 0:
         return Step(name, title, f"{counted}. Close the session to see who won.", "next", "See the result")
@@ -183,9 +184,9 @@ def preference_training(ctx: Context) -> Job:
 
 
 def answering(ctx: Context, again: bool) -> Job:
-    """Answers of the tuned model and its base, or `again` of the preferred and the tuned one, to other prompts."""
+    """Answers of the tuned model and its base, or `again` of the preferred one and its rival, to other prompts."""
     loop = read_loop(ctx)
-    models = [loop.preferred, loop.tuned] if again else [loop.tuned, loop.base]
+    models = [loop.preferred, loop.rival] if again else [loop.tuned, loop.base]
     taken = [session.name for session in _sessions(ctx)]
     name = next(one for n in range(1, 10_000) if (one := _session_name(again, n)) not in taken)
     more = len(prompts_of(ctx.home, loop.prompts, 2 * FEW_PROMPTS)) == 2 * FEW_PROMPTS

@@ -19,6 +19,7 @@ from workbench.core.lineage import Manifest, parent_of, write_manifest
 from workbench.jobs.job import JobContext
 from workbench.merging.jobs.combine_adapters import SVD, CombineAdapters, ranks, uneven
 from workbench.models.adapted import Adapted
+from workbench.models.adapter_judge import judge_made
 from workbench.models.casting import require_finite
 from workbench.models.model_references import model_ref
 from workbench.models.shelving import copy_texts
@@ -40,6 +41,8 @@ def run(job: CombineAdapters, ctx: JobContext) -> dict[str, Any]:
         made_by = {**job.to_dict(), "job": ctx.folder.name}
         manifest = Manifest(kind="adapter", name=job.output, parents=parents, made_by=made_by, info=result)
         write_manifest(partial, manifest)
+    for note in judge_made(ctx.home, ctx.home.models / job.output, base):
+        ctx.note(note)
     return result
 
 

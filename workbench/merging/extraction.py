@@ -21,6 +21,7 @@ from workbench.core.lineage import Manifest, parent_of, write_manifest
 from workbench.jobs.job import JobContext
 from workbench.merging.combining import weightless
 from workbench.merging.jobs.extract_lora import ExtractLora
+from workbench.models.adapter_judge import judge_made
 from workbench.models.casting import require_finite
 from workbench.models.merged import open_weights
 from workbench.models.model_references import Resolved, resolve_setting
@@ -121,6 +122,8 @@ def run(job: ExtractLora, ctx: JobContext) -> dict[str, Any]:
         made_by = {**job.to_dict(), "job": ctx.folder.name}
         manifest = Manifest(kind="adapter", name=job.output_name, parents=parents, made_by=made_by, info=result)
         write_manifest(partial, manifest)
+    for note in judge_made(ctx.home, ctx.home.models / job.output_name, base.base):
+        ctx.note(note)
     return result
 
 

@@ -59,6 +59,13 @@ def judge_adapter(home: Home, adapter: Path, base: Path) -> Judgement:
     return Judgement.of(problems)
 
 
+def judge_made(home: Home, adapter: Path, base: Path) -> list[str]:
+    """Judges an adapter a job has just made, so that its first use does not wait for it; what is to be said of one that
+    changes nothing."""
+    idle = judge_adapter(home, adapter, base).idle
+    return [idle.message] if idle else []
+
+
 def remember_sound(home: Home, adapter: Path, base: Path) -> None:
     """What was found sound elsewhere needs no judging when its files have come onto the shelf."""
     _write(home.cache / "adapters" / f"{_key(dict(_marks(adapter, base)))}.json", adapter, [])

@@ -16,7 +16,7 @@ from workbench.core.lineage import Parent, parent_of, read_manifest
 from workbench.core.registry import Method, Registry
 from workbench.core.units import human_size
 from workbench.models import tensors
-from workbench.models.adapter_judge import judge_adapter, require_sound
+from workbench.models.adapter_judge import judge_made, require_sound
 from workbench.models.adapters import adapter_kind
 from workbench.models.chat_tokens import write_stops
 from workbench.models.model_references import Resolved
@@ -114,8 +114,7 @@ class AdapterTuner(Tuner):
 
     def judged(self, home: Home, base: Path, folder: Path) -> list[str]:
         """That a run changed nothing: it was stopped before its first step."""
-        idle = judge_adapter(home, folder, base).idle
-        return [idle.message] if idle else []
+        return judge_made(home, folder, base)
 
 
 class WholeModelTuner(Tuner):
