@@ -1,5 +1,6 @@
 """The server's side of chatting: conversations, and the chat process that answers. Never imports torch."""
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -156,16 +157,19 @@ class ChatService:
 
     def _listen(self, process: subprocess.Popen[str]) -> None:
         assert process.stdout
-        for line in process.stdout:
-            event = json.loads(line)
-            with self._lock:
-                key = str(event.get("chat", ""))
-                chat = self._chats.get(key.partition(":")[2])
-                if chat and chat.key == key:
-                    getattr(self, f"_on_{event['event']}")(chat, event)
-                    chat.version += 1
+        with process.stdout as lines:
+            for line in lines:
+                self._hear(json.loads(line))
         with self._lock:
             self._died()
+
+    def _hear(self, event: dict[str, Any]) -> None:
+        with self._lock:
+            key = str(event.get("chat", ""))
+            chat = self._chats.get(key.partition(":")[2])
+            if chat and chat.key == key:
+                getattr(self, f"_on_{event['event']}")(chat, event)
+                chat.version += 1
 
     def _on_loading(self, chat: Chat, event: dict[str, Any]) -> None:
         for pane in chat.panes:
@@ -228,6 +232,9 @@ class ChatService:
             if self._process and self._process.poll() is None:
                 self._process.kill()
                 self._process.wait()
+            if self._process and self._process.stdin:
+                with contextlib.suppress(OSError):  # what it never read is lost
+                    self._process.stdin.close()
             self._process = None
 
 

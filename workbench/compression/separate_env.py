@@ -149,8 +149,9 @@ def _lines(process: "subprocess.Popen[str]", stop: Callable[[], None]) -> Iterat
 
     def read() -> None:
         assert process.stdout
-        for line in process.stdout:
-            written.put(line.rstrip())
+        with process.stdout as lines:
+            for line in lines:
+                written.put(line.rstrip())
         written.put(None)
 
     threading.Thread(target=read, daemon=True).start()
