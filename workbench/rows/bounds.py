@@ -9,7 +9,8 @@ from typing import Any
 
 from workbench.core.limits import MOST_NESTED, too_deep
 
-MOST_COLUMNS = 10_000
+MOST_COLUMNS = 10_000  # of a row, of the rows of a source together, and keys of an object
+LONGEST_NAME = 1000  # characters of a column's name
 MOST_VALUES = 1_000_000  # of one row, those in lists and objects included: Python takes about 60 bytes for each
 MOST_JSON_VALUES = 20_000_000  # of a JSON file, which is read whole
 STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
@@ -24,9 +25,22 @@ def refusal(data: Any, text: str) -> str:
     """Why a row read from this JSON text cannot be used, or ''."""
     if isinstance(data, dict) and len(data) > MOST_COLUMNS:
         return f"the row has {len(data):,} columns, more than {MOST_COLUMNS:,}."
+    if text.count('":') > MOST_COLUMNS and (keys := _most_keys(data)) > MOST_COLUMNS:
+        return f"an object in the row has {keys:,} keys, more than {MOST_COLUMNS:,}."
     if text.count("[") + text.count("{") > MOST_NESTED and too_deep(data):
         return f"the row is nested more than {MOST_NESTED} deep."
     return ""
+
+
+def _most_keys(data: Any) -> int:
+    """The keys of the largest object in JSON data."""
+    most, level = 0, [data]
+    while level:
+        objects = [value for value in level if isinstance(value, dict)]
+        most = max(most, *map(len, objects), 0)
+        lists = [value for value in level if isinstance(value, list)]
+        level = [inner for value in objects for inner in value.values()] + [inner for value in lists for inner in value]
+    return most
 
 
 def _marks(text: str) -> int:

@@ -20,6 +20,7 @@ from workbench.core import limited
 from workbench.core.errors import UserError
 from workbench.core.home import Home
 from workbench.data.reading import compressed, lines
+from workbench.data.reading.column_account import Entry, listed
 from workbench.data.reading.parquet_batches import MOST_BYTES, bounded_batches
 from workbench.data.reading.readers import read_all
 from workbench.data.recipes.brief_preview import MOST_CHARACTERS, brief_preview, is_large
@@ -285,3 +286,38 @@ def test_the_process_that_looks_at_a_bomb_grows_by_less_than_200_mb(tmp_path: Pa
     command = [sys.executable, "-c", PEAK, str(bomb), str(crowded), str(long)]
     done = subprocess.run(command, capture_output=True, text=True, cwd=limited.ROOT, check=True)
     assert int(done.stdout.split()[-1]) < 200, done.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "rows", "says"),
+    [
+        (
+            "a.jsonl",
+            [{"prompt": "a", "completion": "b", f"k{n}": 1} for n in range(MOST_COLUMNS + 1)],
+            "columns and keys",
+        ),
+        (
+            "a.json",
+            [{"prompt": "a", "completion": "b", f"k{n}": 1} for n in range(MOST_COLUMNS + 1)],
+            "columns and keys",
+        ),
+        ("a.jsonl", [{"prompt": "a", "completion": "b", "k" * 2000: 1}], "name has 2,000 characters, more than 1,000"),
+        (
+            "a.jsonl",
+            [{"text": "a", "meta": {f"k{n}": n for n in range(MOST_COLUMNS + 1)}}],
+            "an object in the row has 10,001",
+        ),
+    ],
+)
+def test_the_names_in_a_source_are_bounded(home: Home, tmp_path: Path, name: str, rows: list[Any], says: str) -> None:
+    path = tmp_path / name
+    path.write_text(json.dumps(rows) if name.endswith(".json") else "".join(json.dumps(row) + "\n" for row in rows))
+    with pytest.raises(UserError, match=says) as caught:
+        import_dataset(home, path, "a")
+    assert len(str(caught.value)) < 300
+
+
+def test_a_long_account_is_kept_short() -> None:
+    account = [Entry(f"k{n}" * 100, "kept", "Under metadata.", rows=1) for n in range(3000)]
+    listing = listed(account)
+    assert len(listing) == 1001 and listing[-1]["column"] == "2,000 more" and len(listing[0]["column"]) <= 201

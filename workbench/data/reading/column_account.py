@@ -4,11 +4,15 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from workbench.core.errors import UserError, shortened
 from workbench.data.reading.columns import is_empty, is_missing
+from workbench.rows.bounds import LONGEST_NAME, MOST_COLUMNS
 from workbench.rows.values import from_json
 
 Use = Literal["used", "kept", "left out", "kept aside", "undecided"]
 KINDS_OF_USE: tuple[Use, ...] = ("undecided", "used", "kept", "kept aside", "left out")
+MOST_LISTED = 1000
+LISTED_CHARACTERS = 200
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,7 @@ class Keys:
     """The columns, and keys of messages, of the rows seen so far: by path, how many rows have a value there.
 
     A path without any is there too, with 0. `lines` and `firsts` tell of the first row in which it is neither missing
-    nor empty.
+    nor empty. Raises `UserError` for more paths, and for longer ones, than a person can mean.
     """
 
     rows: dict[str, int] = field(default_factory=dict)
@@ -57,8 +61,15 @@ class Keys:
             if isinstance(value, list | dict) or (json_too and isinstance(value, str)):
                 for path, item in keys_of_turns(value, column).items():
                     self._note(path, item, row, line)
+        self._check_number()
 
     def _note(self, path: str, value: Any, row: dict[str, Any], line: int) -> None:
+        if path not in self.rows and len(path) > LONGEST_NAME:
+            raise UserError(
+                f"Line {line} has a column or key whose name has {len(path):,} characters, more than {LONGEST_NAME:,}.",
+                "Give it a name.",
+                "source",
+            )
         self.rows[path] = self.rows.get(path, 0) + (not is_missing(value))
         if path not in self.lines and not is_empty(value):
             self.firsts[path], self.lines[path] = row, line
@@ -68,15 +79,37 @@ class Keys:
         self.rows[path] = self.rows.get(path, 0) + rows
         self.lines.setdefault(path, line)
 
+    def _check_number(self) -> None:
+        if len(self.rows) > MOST_COLUMNS:
+            raise UserError(
+                f"The rows have more than {MOST_COLUMNS:,} columns and keys of messages together.",
+                "Leave out those not needed, or put them into one column as an object.",
+                "source",
+            )
+
     def merge(self, other: "Keys") -> None:
         for path, rows in other.rows.items():
             self.rows[path] = self.rows.get(path, 0) + rows
+        self._check_number()
         self.lines = {**other.lines, **self.lines}
 
     @property
     def names(self) -> set[str]:
         """The paths that some row fills with something."""
         return set(self.lines)
+
+
+def listed(account: list[Entry]) -> list[dict[str, Any]]:
+    """An account as it is kept with a dataset: the names cut, and of more than 1,000 lines those of most use first,
+    with the number of the rest."""
+    lines = [
+        {**entry.to_dict(), "column": shortened(entry.column, LISTED_CHARACTERS)} for entry in account[:MOST_LISTED]
+    ]
+    rest = account[MOST_LISTED:]
+    for use in KINDS_OF_USE:
+        if count := sum(entry.use == use for entry in rest):
+            lines.append(Entry(f"{count:,} more", use, "As those above; they are not listed.").to_dict())
+    return lines
 
 
 def turns_in(value: Any) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from workbench.core.errors import UserError
 from workbench.core.parallel import Stop, Tell
-from workbench.data.reading.column_account import Entry, Keys, joined_entries
+from workbench.data.reading.column_account import Entry, Keys, joined_entries, listed
 from workbench.data.reading.format import Format
 from workbench.data.reading.lines import Item
 from workbench.data.reading.opening import name_of
@@ -48,7 +48,7 @@ class Gathered:
     def manifest_info(self) -> dict[str, Any]:
         """What the manifest says of it beside the source."""
         return {
-            "format": self.formats[0].to_dict(), "columns": [entry.to_dict() for entry in self.account],
+            "format": self.formats[0].to_dict(), "columns": listed(self.account),
             "remarks": self.remarks, "reasons": self.reasons,
         }  # fmt: skip
 
