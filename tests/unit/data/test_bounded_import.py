@@ -8,6 +8,7 @@ import pickle
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,9 @@ from tests.greedy import greedy
 from workbench.core import limited
 from workbench.core.errors import UserError
 from workbench.core.home import Home
-from workbench.data.reading import compressed, lines
+from workbench.data.reading import compressed, format, lines
 from workbench.data.reading.column_account import Entry, listed
+from workbench.data.reading.detection import detect
 from workbench.data.reading.parquet_batches import MOST_BYTES, bounded_batches
 from workbench.data.reading.readers import read_all
 from workbench.data.recipes.brief_preview import MOST_CHARACTERS, brief_preview, is_large
@@ -315,6 +317,14 @@ def test_the_names_in_a_source_are_bounded(home: Home, tmp_path: Path, name: str
     with pytest.raises(UserError, match=says) as caught:
         import_dataset(home, path, "a")
     assert len(str(caught.value)) < 300
+
+
+def test_formats_compare_the_names_of_many_columns_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared = Counter[str]()
+    monkeypatch.setattr(format, "plain_name", lambda name: compared.update([name]) or name)
+    row = {"prompt": "a", "completion": "b", **{f"column_of_{n}": 1 for n in range(300)}}
+    assert detect([row, row]).format is not None
+    assert compared["column_of_0"] <= 4
 
 
 def test_a_long_account_is_kept_short() -> None:

@@ -5,8 +5,10 @@ A format reads columns whose whole name means something (`columns`). A hint read
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 from workbench.data.reading.columns import Meaning, meaning_of, plain_name
+from workbench.rows.bounds import MOST_COLUMNS
 
 
 def _words(text: str) -> frozenset[str]:
@@ -67,6 +69,7 @@ def words_of(name: str) -> list[str]:
     return re.findall(r"[^\W\d_]+", plain_name(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name))) or [""]
 
 
+@lru_cache(maxsize=MOST_COLUMNS)
 def hint_of(name: str) -> Meaning:
     """What a name may mean: as `meaning_of`, else by a word of it; '' where it only describes the row."""
     if meaning := meaning_of(name):

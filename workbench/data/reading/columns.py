@@ -6,9 +6,11 @@ Names are matched whole, whatever their case and with blanks or hyphens for unde
 import math
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any, Literal
 
 from workbench.core.errors import UserError
+from workbench.rows.bounds import MOST_COLUMNS
 from workbench.rows.turn_extras import EMPTY, MEDIA, THOUGHTS, TRAINS, WEIGHTS
 from workbench.rows.values import short
 
@@ -101,6 +103,7 @@ def plain_name(name: str) -> str:
     return re.sub(r"[\s\-]+", "_", name.strip().lower())
 
 
+@lru_cache(maxsize=MOST_COLUMNS)
 def meaning_of(name: str) -> Meaning:
     """What a column or key of that name means for what is learned; '' when nothing is known of it.
 

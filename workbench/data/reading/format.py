@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field
@@ -271,8 +271,14 @@ def columns_of(sample: list[Row]) -> list[str]:
 
 def pick(columns: list[str], *names: str) -> str:
     """The first column that has one of these names, whole and whatever its case; '' if none has."""
-    by_name = {plain_name(column): column for column in reversed(columns)}
+    by_name = _by_plain_name(tuple(columns))
     return next((by_name[name] for name in names if name in by_name), "")
+
+
+@lru_cache(maxsize=4)
+def _by_plain_name(columns: tuple[str, ...]) -> dict[str, str]:
+    """The columns by their names as names are compared; formats ask for one after another of the same columns."""
+    return {plain_name(column): column for column in reversed(columns)}
 
 
 def cell(row: Row, column: str) -> Any:
