@@ -21,6 +21,7 @@ from tabs.shell.kit import Static
 from workbench.core.errors import SpecError, UserError
 from workbench.core.home import Home
 from workbench.core.spec import Spec
+from workbench.core.tasks import Task
 from workbench.core.units import human_size
 from workbench.data.exports import export as exporting
 from workbench.data.exports.export import EXPORTS, Count, Export
@@ -167,11 +168,8 @@ def written_files(home: Home, name: str | None, wanted: Export, progress: Any) -
     if not name:
         raise UserError("No dataset is chosen.", "Choose one above.", "dataset")
     place = folder_for(name, wanted.method)
-
-    def tell(done: float, total: float, text: str) -> None:
-        progress((done, total), desc=text)
-
-    made = exporting.write_export(home, name, wanted, place, tell=tell)
+    task = Task(lambda done, total, text: progress((done, total), desc=text))
+    made = exporting.write_export(home, name, wanted, place, task=task)
     sizes = {split: human_size(path.stat().st_size) for split, path in made.data.items()}
     rows = [(split, *_counted(one), sizes.get(split, "–")) for split, one in made.counts.items()]
     left_out, lost = Counter[str](), Counter[str]()

@@ -11,6 +11,7 @@ from tabs.shell.context import Context, guarded
 from tabs.shell.elements import empty, facts, heading, hint, note, result_box, table
 from tabs.shell.job_panel import QUIET
 from tabs.shell.kit import Figure, Static
+from workbench.core.tasks import Task
 from workbench.data.statistics.dataset_statistics import statistics
 from workbench.data.store import datasets
 from workbench.rendering.templates import CUSTOM, NAMES, get_template
@@ -90,10 +91,8 @@ def _counted(
     if not name:
         return _nothing()
 
-    def tell(done: float, total: float, what: str) -> None:
-        progress((int(done), int(total) or 1), desc=what, unit="rows")
-
-    data = statistics(ctx.home, name, model or None, template, int(longest or 512), tell, text=text or "")
+    task = Task(lambda done, total, text: progress((int(done), int(total) or 1), desc=text, unit="rows"))
+    data = statistics(ctx.home, name, model or None, template, int(longest or 512), task, text=text or "")
     drawn = [_narrow(one) for one in figures(data)[:PLACES]]
     return [_words(ctx, data), *drawn, *[None] * (PLACES - len(drawn))]
 

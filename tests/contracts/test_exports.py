@@ -11,6 +11,7 @@ import pytest
 from tests.toys import conversations, preferences
 from workbench.core.errors import UserError
 from workbench.core.home import Home
+from workbench.core.tasks import Task
 from workbench.data.exports.export import EXPORTS, Export, preview_export, write_export
 from workbench.data.recipes.importing import import_dataset
 from workbench.data.store.datasets import all_rows, write_rows
@@ -156,5 +157,5 @@ def test_a_stopped_export_leaves_nothing(home: Home, export: Export, tmp_path: P
         raise JobStopped
 
     with pytest.raises(JobStopped):
-        write_export(home, "rows", export, tmp_path / "out", stop=stop)
+        write_export(home, "rows", export, tmp_path / "out", task=Task(check_stop=stop))
     assert [path for path in tmp_path.iterdir() if path != home.root] == []

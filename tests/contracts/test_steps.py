@@ -11,6 +11,7 @@ import pytest
 
 from workbench.core.errors import Problems
 from workbench.core.home import Home
+from workbench.core.tasks import Task
 from workbench.data.recipes.step import PARTS, STEPS, Outcome, Step, StepWork, Verdict
 from workbench.data.recipes.step_cache import Stage, stage_of
 from workbench.data.store.datasets import write_rows
@@ -224,4 +225,4 @@ def test_it_stops_when_asked(step: type[Step], home: Home) -> None:
         raise JobStopped
 
     with pytest.raises(JobStopped):
-        example(step, "conversation").apply(given("conversation"), StepWork(home, stop=stop))
+        example(step, "conversation").apply(given("conversation"), StepWork(home, Task(check_stop=stop)))

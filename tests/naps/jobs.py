@@ -23,7 +23,7 @@ class Nap(Job):
         for step in range(1, self.steps + 1):
             time.sleep(self.pause)
             ctx.metrics(step, loss=1 / step)
-            ctx.progress(step, self.steps, f"Step {step}")
+            ctx.task.update(step, self.steps, f"Step {step}")
             print("slept", step)
             if stop := ctx.stop_requested():
                 raise JobStopped({"kept": step} if stop == "keep" else {})

@@ -2,29 +2,30 @@
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sized
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
+from workbench.core.tasks import Task
+
 Item = TypeVar("Item")
 Made = TypeVar("Made")
-Tell = Callable[[float, float, str], None]
-Stop = Callable[[], None]
 
 
-def spread(
+def parallel_map(
     work: Callable[[Item], Made],
     items: Iterable[Item],
     threads: int = 0,
-    tell: Callable[[int], None] | None = None,
-    stop: Stop | None = None,
+    task: Task | None = None,
+    text: str = "",
 ) -> Iterator[Made]:
     """What `work` makes of every item, in the items' order; `threads` 0 takes every core this process may use.
 
-    At most two items a thread are under way. `tell(done)` and `stop()` are called between items; what `stop` raises
-    ends the work.
+    At most two items a thread are under way. `task` is told of each, where it is known how many there are, and may
+    stop the work between two of them.
     """
-    count = threads or cores()
+    count, task = threads or cores(), task or Task()
+    total = len(items) if isinstance(items, Sized) else 0
     waiting: deque[Future[Made]] = deque()
     pool = ThreadPoolExecutor(count)
     try:
@@ -32,10 +33,9 @@ def spread(
             waiting.append(pool.submit(work, item))
             if len(waiting) > 2 * count:
                 yield waiting.popleft().result()
-            if stop:
-                stop()
-            if tell:
-                tell(completed)
+            task.check_stop()
+            if total:
+                task.update(completed, total, text)
         while waiting:
             yield waiting.popleft().result()
     finally:

@@ -10,6 +10,7 @@ from typing import Any
 from workbench.core.cards import render_card
 from workbench.core.home import Home
 from workbench.core.lineage import Manifest
+from workbench.core.tasks import Task
 from workbench.data.recipes.pipeline import report
 from workbench.data.recipes.recipe import RECIPE, Recipe
 from workbench.data.store.datasets import dataset_folder, dataset_manifest
@@ -109,7 +110,7 @@ def _statistics(home: Home, name: str) -> dict[str, Any]:
     from workbench.data.statistics import dataset_statistics
 
     try:
-        return dataset_statistics.statistics(home, name, stop=_not_now)
+        return dataset_statistics.statistics(home, name, task=Task(check_stop=_not_now))
     except _NotCounted:
         return {}
 

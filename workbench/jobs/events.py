@@ -14,6 +14,7 @@ import psutil
 from workbench.core.errors import SettingPath
 from workbench.core.limits import number, text, too_deep, whole
 from workbench.core.process import alive, boot, identity, uptime
+from workbench.core.tasks import seconds_left
 
 MOST_LINE = 4 * 1024**2  # bytes of an event
 MOST_TEXT, MOST_NAME = 10_000, 200  # characters of a text and of a name in an event
@@ -194,14 +195,9 @@ class JobState:
     def eta(self) -> float | None:
         """Seconds left by the pace of the last progress events, or None when it cannot be told."""
         total, done = self.progress.get("total"), self.progress.get("done")
-        if self.status != "running" or not total or done is None or len(self.progress_history) < 2:
+        if self.status != "running" or not total or done is None:
             return None
-        (first, start), (last, end) = self.progress_history[0], self.progress_history[-1]
-        if end <= start or last <= first:
-            return None
-        pace = (last - first) / (end - start)
-        now = uptime() if self.started_uptime else time.time()
-        return max(0.0, float(total - done) * pace - (now - last))
+        return seconds_left(self.progress_history, float(total), uptime() if self.started_uptime else time.time())
 
     def elapsed(self) -> float:
         """Seconds it has run, or ran, since it was started last; no step of the clock changes them."""

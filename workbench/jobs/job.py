@@ -11,6 +11,7 @@ from workbench.core.children import Credential
 from workbench.core.errors import Problems
 from workbench.core.home import Home
 from workbench.core.registry import Method, Registry
+from workbench.core.tasks import Task
 from workbench.jobs.events import EventLog
 from workbench.jobs.page import JobPage
 
@@ -28,15 +29,20 @@ class JobStopped(Exception):
 
 
 class JobContext:
-    """What a running job may use: its home and folder, events out, stop requests in."""
+    """What a running job may use: its home and folder, events out, stop requests in.
+
+    task: its work as a whole, whose progress becomes events; `check_stop` raises `JobStopped` if somebody asked to
+    stop, for jobs that keep nothing half-done.
+    """
 
     def __init__(self, home: Home, folder: Path, resume: bool = False, echo: Callable[[str], None] | None = None):
         self.home, self.folder, self.resume = home, folder, resume
         self.events = EventLog(folder / "events.jsonl")
         self.stop_asked = ""  # of this process itself, by a signal
         self._echo = echo
+        self.task = Task(self._progress, self._check_stop)
 
-    def progress(self, done: float, total: float, text: str = "") -> None:
+    def _progress(self, done: float, total: float, text: str) -> None:
         self.events.append("progress", done=done, total=total, text=text)
         if self._echo:
             self._echo(f"[{done:g}/{total:g}] {text}")
@@ -66,8 +72,7 @@ class JobContext:
         except FileNotFoundError:
             return self.stop_asked
 
-    def checkpoint(self) -> None:
-        """Raises `JobStopped` if somebody asked to stop; for jobs that keep nothing half-done."""
+    def _check_stop(self) -> None:
         if self.stop_requested():
             raise JobStopped
 

@@ -117,7 +117,7 @@ def _device(job: Job, ctx: JobContext) -> Iterator[None]:
     if not _acquired(lock):
         ctx.waiting("Waiting for the device")
         while not _acquired(lock):
-            ctx.checkpoint()
+            ctx.task.check_stop()
             if _state(ctx.events).status not in ("queued", "running"):
                 raise _Withdrawn
             time.sleep(DEVICE_POLL_SECONDS)

@@ -48,7 +48,7 @@ def run(job: CombineAdapters, ctx: JobContext) -> dict[str, Any]:
 
 def combine(base: Path, folders: list[Path], job: CombineAdapters, target: Path, ctx: JobContext) -> int:
     """Writes the combined adapter into `target`; returns its rank. Computed and kept in float32."""
-    ctx.progress(0, 0, "Reading the adapters")
+    ctx.task.update(0, 0, "Reading the adapters")
     model = with_adapters(base, folders)
     lora = model.base_model
     names = [f"adapter_{index}" for index in range(len(folders))]
@@ -111,8 +111,8 @@ def _report(lora: Any, ctx: JobContext, layers: int) -> None:
     def watched(work: Callable[..., Any]) -> Callable[..., Any]:
         def one_layer(*arguments: Any, **named: Any) -> Any:
             nonlocal completed
-            ctx.checkpoint()
-            ctx.progress(completed, layers, f"Combining layer {completed + 1} of {layers}")
+            ctx.task.check_stop()
+            ctx.task.update(completed, layers, f"Combining layer {completed + 1} of {layers}")
             completed += 1
             return work(*arguments, **named)
 
@@ -129,7 +129,7 @@ def _cut(model: PeftModel, rank: int, ctx: JobContext) -> None:
             held = getattr(module, down, {})
             if NEW not in held:
                 continue
-            ctx.checkpoint()
+            ctx.task.check_stop()
             first, second = held[NEW], getattr(module, up)[NEW]
             first, second = (getattr(factor, "weight", factor) for factor in (first, second))
             first.data, second.data = cut(first.data, second.data, rank)

@@ -130,7 +130,7 @@ def run(job: ExtractLora, ctx: JobContext) -> dict[str, Any]:
 def extract(base: Resolved, tuned: Resolved, job: ExtractLora, target: Path, ctx: JobContext) -> dict[str, Any]:
     """Writes the adapter into `target`; returns the report of what it holds. Raises `UserError` if nothing changed."""
     torch.manual_seed(0)
-    ctx.progress(0, 0, "Reading the models")
+    ctx.task.update(0, 0, "Reading the models")
     old, new, roles, extraction = open_weights(base), open_weights(tuned), Roles(base.base), Extraction()
     if new.dtype(new.names()[0]) != torch.float32:
         ctx.note(ROUNDED)
@@ -141,8 +141,8 @@ def extract(base: Resolved, tuned: Resolved, job: ExtractLora, target: Path, ctx
         if not (both_tied and name == f"{roles.head}.weight")
     ]
     for completed, name in enumerate(names):
-        ctx.checkpoint()
-        ctx.progress(completed, len(names), name)
+        ctx.task.check_stop()
+        ctx.task.update(completed, len(names), name)
         change = _read(new, name, roles) - _read(old, name, roles)
         require_finite(f"The change of {name}", change, "One of the two models is damaged: get it again.", "model")
         _add(extraction, name, change, roles, job, new)
@@ -154,7 +154,7 @@ def extract(base: Resolved, tuned: Resolved, job: ExtractLora, target: Path, ctx
         )
     save_file(extraction.tensors, target / "adapter_model.safetensors", metadata={"format": "pt"})
     _config(extraction, roles, base.base).save_pretrained(str(target))
-    ctx.progress(len(names), len(names), "Ready")
+    ctx.task.update(len(names), len(names), "Ready")
     return extraction.report()
 
 

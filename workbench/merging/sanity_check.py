@@ -49,7 +49,7 @@ def prove(
         if ctx.stop_requested():
             warnings.append("Stopped before the proof was complete.")
             break
-        ctx.progress(index, len(names), f"Proof: {name}")
+        ctx.task.update(index, len(names), f"Proof: {name}")
         try:
             answers[name], losses[name] = _look(ctx, name, asked, rows, kind, tokens, seed)
         except Exception as error:  # a parent too large for the memory must not spoil the merge
@@ -59,7 +59,7 @@ def prove(
     warnings = [*_worse(output, losses), *_garbled(output, answers), *warnings]
     for warning in warnings:
         ctx.note(warning)
-    ctx.progress(len(names), len(names), "Proof done")
+    ctx.task.update(len(names), len(names), "Proof done")
     return _saved(ctx, asked, answers, losses, warnings, source)
 
 

@@ -70,7 +70,7 @@ class Search:
 
         self.job, self.ctx, self.space = job, ctx, space
         self.rows = divide(ctx.home, job.dataset, job.rows, job.seed)
-        ctx.progress(0, job.trials, "Loading the model that trials are merged into")
+        ctx.task.update(0, job.trials, "Loading the model that trials are merged into")
         self.trial_model = TrialModel(ctx.home, job.base or job.models[0])
         most = min(job.max_length, longest(self.trial_model.model) or job.max_length)
         kind, reader = datasets.dataset_kind(ctx.home, job.dataset), resolve(ctx.home, job.models[0])
@@ -112,7 +112,7 @@ class Search:
         try:
             for name in self.space.models:
                 if name not in self.baselines:
-                    self.ctx.progress(0, self.job.trials, f"Measuring {name} alone")
+                    self.ctx.task.update(0, self.job.trials, f"Measuring {name} alone")
                     self.baselines[name] = round(self.measured(name, self.searched).loss, 5)
                     self.ctx.note(f"{name} alone: loss {self.baselines[name]:.4f}")
                     self._write()
@@ -137,7 +137,7 @@ class Search:
         trial = self.study.ask()
         recipe = self.space.draw(trial)
         trial.set_user_attr("recipe", recipe)
-        self.ctx.progress(len(completed), self.job.trials, f"Trial {trial.number + 1}: {recipe['merge_method']}")
+        self.ctx.task.update(len(completed), self.job.trials, f"Trial {trial.number + 1}: {recipe['merge_method']}")
         same = [earlier.value for earlier in completed if earlier.user_attrs.get("recipe") == recipe]
         try:
             loss = same[0] if same else self.measured(recipe, self.searched).loss
@@ -173,7 +173,7 @@ class Search:
         best_parent = min(self.baselines, key=lambda name: self.baselines[name])
         losses: dict[str, Any] = {"best recipe": self.measured(recipe, self.held_out)}
         for name in self.space.models:
-            self.ctx.progress(self.job.trials, self.job.trials, f"Judging {name} on held-out rows")
+            self.ctx.task.update(self.job.trials, self.job.trials, f"Judging {name} on held-out rows")
             losses[name] = self.measured(name, self.held_out)
         search_losses = {"best recipe": searched, **self.baselines}
         return {
@@ -252,7 +252,7 @@ def _shelve(job: MergeSearch, ctx: JobContext, recipe: dict[str, Any], info: dic
     plan = Plan(ctx.home, read, job.seed, job.kernels)
     shutil.rmtree(shards, ignore_errors=True)
     writer = merge_to(
-        plan, shards, progress=lambda completed, total, _: ctx.progress(completed, total, "Merging the best")
+        plan, shards, progress=lambda completed, total, _: ctx.task.update(completed, total, "Merging the best")
     )
     mine = target.exists() and read_manifest(target).made_by.get("job") == ctx.folder.name
     parents = [*parents_of(read, plan.models), parent_of(ctx.home.datasets / job.dataset, "searched-on")]

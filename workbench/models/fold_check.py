@@ -54,10 +54,10 @@ def compare_with_adapter(ctx: JobContext, resolved: Resolved, folder: Path, chan
     dtype = tensors.summary(resolved.base).dtype
     cpu, compute = _cpu(resolved.base, dtype)
     ids = probe_ids(resolved)
-    ctx.progress(0, 2, "Asking base and adapter")
+    ctx.task.update(0, 2, "Asking base and adapter")
     base, truth = _truth(resolved, cpu, compute, ids)
-    ctx.checkpoint()
-    ctx.progress(1, 2, "Asking the folded model")
+    ctx.task.check_stop()
+    ctx.task.update(1, 2, "Asking the folded model")
     folded, moved = _folded(folder, cpu, compute, ids, changed, dtype)
     width = min(base.shape[-1], truth.shape[-1])
     comparison = FoldComparison(

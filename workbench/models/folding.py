@@ -58,14 +58,14 @@ def _write(ctx: JobContext, resolved: Resolved, folder: Path) -> set[str]:
     from workbench.models.weights import ShardWriter
 
     assert resolved.adapter
-    ctx.progress(0, 0, "Reading the adapter")
+    ctx.task.update(0, 0, "Reading the adapter")
     weights = MergedTensors(resolved.base, resolved.adapter)
     names = weights.names()
     with ShardWriter(folder, 2 * 10**9, len(names)) as writer:
         for index, name in enumerate(names):
-            ctx.checkpoint()
+            ctx.task.check_stop()
             if index % 20 == 0:
-                ctx.progress(index, len(names), f"Adding {name}")
+                ctx.task.update(index, len(names), f"Adding {name}")
             writer.add(name, weights.get(name))
         writer.finish()
     for note in _notes(weights.config_changes):
@@ -75,7 +75,7 @@ def _write(ctx: JobContext, resolved: Resolved, folder: Path) -> set[str]:
     for name in BESIDE:
         if (resolved.base / name).is_file():
             shutil.copyfile(resolved.base / name, folder / name)
-    ctx.progress(len(names), len(names), "Added")
+    ctx.task.update(len(names), len(names), "Added")
     return weights.changed()
 
 

@@ -32,7 +32,7 @@ class Report(TrainerCallback):
         self._seconds = 0.0
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        self.ctx.progress(state.global_step, state.max_steps, "Training")
+        self.ctx.task.update(state.global_step, state.max_steps, "Training")
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self._began = time.perf_counter()
@@ -55,7 +55,7 @@ class Report(TrainerCallback):
             if warning := self._runaway.after(values["loss"], state.global_step):
                 self.ctx.note(warning)
             values |= self._pace(logs or {})
-            self.ctx.progress(state.global_step, state.max_steps, f"Step {state.global_step} of {state.max_steps}")
+            self.ctx.task.update(state.global_step, state.max_steps, f"Step {state.global_step} of {state.max_steps}")
         if values:
             self.ctx.metrics(state.global_step, **values)
 
@@ -69,7 +69,7 @@ class Report(TrainerCallback):
         return pace
 
     def on_evaluate(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        self.ctx.progress(state.global_step, state.max_steps, f"Evaluated at step {state.global_step}")
+        self.ctx.task.update(state.global_step, state.max_steps, f"Evaluated at step {state.global_step}")
 
 
 class Runaway:

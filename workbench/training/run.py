@@ -40,7 +40,7 @@ def train(job: Train, ctx: JobContext) -> dict[str, Any]:
     encoded = _encoded(job, ctx, source, template)  # before the model is loaded: it may be that nothing can be learned
     counts = {split: len(rows) for split, rows in encoded.items()}
     start = job.tuner.start(source, lambda resolved: folded(ctx, resolved, ctx.folder / FOLDED))
-    ctx.progress(0, 0, f"Loading {job.model} on {hardware.device}")
+    ctx.task.update(0, 0, f"Loading {job.model} on {hardware.device}")
     setup = Setup(
         model=job.tuner.load(start.base, start.adapter, hardware),
         tokenizer=load_tokenizer(source.home_of_template),
@@ -50,7 +50,7 @@ def train(job: Train, ctx: JobContext) -> dict[str, Any]:
         notes=_notes(job, source, counts["train"]),
     )
     for role, needed in job.objective.models_needed(ctx.home, source).items():
-        ctx.progress(0, 0, f"Loading the {role}")
+        ctx.task.update(0, 0, f"Loading the {role}")
         setup.models[role] = load_frozen(needed, hardware)
     setup.tokenizer.chat_template = template.text
     if targets := job.tuner.chosen(setup.model):
@@ -81,9 +81,9 @@ def _encoded(job: Train, ctx: JobContext, source: Resolved, template: Template) 
     for split in ("train", "eval"):
         if split == "eval" and not datasets.count(ctx.home, job.dataset, split):
             continue
-        ctx.progress(0, 0, f"Encoding the {split} rows of {job.dataset}")
+        ctx.task.update(0, 0, f"Encoding the {split} rows of {job.dataset}")
         folder = source.home_of_template
-        rows = encoded_rows(ctx.home, job.dataset, split, folder, rules, ctx.progress, ctx.checkpoint)
+        rows = encoded_rows(ctx.home, job.dataset, split, folder, rules, ctx.task)
         _note_once(ctx, rows.tally.sentences(split))
         if len(rows):
             encoded[split] = rows
@@ -149,7 +149,7 @@ def _fit(job: Train, ctx: JobContext, trainer: Any, setup: Setup, source: Resolv
         **({"targets": targets} if (targets := job.tuner.chosen(setup.model)) else {}),
         "rows": {split: rows.tally.summary() for split, rows in setup.encoded.items()},
     }
-    ctx.progress(trainer.state.global_step, trainer.state.max_steps, f"Saving the {job.tuner.makes}")
+    ctx.task.update(trainer.state.global_step, trainer.state.max_steps, f"Saving the {job.tuner.makes}")
     _save(job, ctx, trainer, source, start, result)
     if report.stop:
         raise JobStopped(result)

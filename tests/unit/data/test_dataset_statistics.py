@@ -14,6 +14,7 @@ from workbench.core.errors import UserError
 from workbench.core.home import Home
 from workbench.core.lineage import Manifest, write_manifest
 from workbench.core.spec import dump_yaml
+from workbench.core.tasks import Task
 from workbench.data.statistics import dataset_statistics as module
 from workbench.data.statistics import words as statistics_words
 from workbench.data.statistics.dataset_statistics import statistics
@@ -126,7 +127,7 @@ def test_near_duplicates_where_they_can_be_told() -> None:
     near = " ".join([*words[:40], "changed", *words[41:]])
     other = " ".join(f"other{place}" for place in range(60))
     texts = [" ".join(words), near, other, other.upper()]
-    found = statistics_words.duplicates(texts, 2, lambda *_: None, lambda: None)
+    found = statistics_words.duplicates(texts, 2, Task())
     assert found == {"exact": 1, "near": 1, "shared": 0}
 
 
@@ -198,7 +199,7 @@ def test_stopping_leaves_nothing(home: Home) -> None:
         raise InterruptedError
 
     with pytest.raises(InterruptedError):
-        statistics(home, "talks", stop=stop)
+        statistics(home, "talks", task=Task(check_stop=stop))
     assert not list(home.cache.glob("statistics/*"))
 
 

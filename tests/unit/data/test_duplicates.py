@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 
 from tests.bench.corpus import corpus
+from workbench.core.tasks import Task
 from workbench.data.text.duplicates import exact_groups, near_groups, similarity
 from workbench.data.text.minhash import band_pairs, unpacked
 from workbench.data.text.shingles import shingled
@@ -173,11 +174,11 @@ def test_words_have_different_hashes() -> None:
 
 def test_it_tells_how_far_it_is_and_can_be_stopped() -> None:
     told: list[float] = []
-    groups(TEXTS, tell=lambda done, total, text: told.append(done / total))
+    groups(TEXTS, task=Task(lambda done, total, text: told.append(done / total)))
     assert told == sorted(told) and told[-1] == 1
 
     def stop() -> None:
         raise InterruptedError
 
     with pytest.raises(InterruptedError):
-        groups(TEXTS, stop=stop)
+        groups(TEXTS, task=Task(check_stop=stop))

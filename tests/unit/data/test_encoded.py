@@ -18,6 +18,7 @@ from tests.waiting import until
 from workbench.core.assets import ROOT
 from workbench.core.errors import UserError
 from workbench.core.home import Home
+from workbench.core.tasks import Task
 from workbench.data.encoding import cache, shards
 from workbench.data.encoding.batches import EXAMPLES, OTHER, REASONS, Rules, Tally, encode_batch
 from workbench.data.encoding.cache import EncodedRows, encoded_rows
@@ -147,7 +148,9 @@ def test_a_stop_leaves_nothing_behind(home: Home) -> None:
         raise Asked
 
     with pytest.raises(Asked):
-        encoded_rows(home, "talks", "train", home.models / "toy", Rules("conversation", CHATML, 512), stop=stop)
+        encoded_rows(
+            home, "talks", "train", home.models / "toy", Rules("conversation", CHATML, 512), task=Task(check_stop=stop)
+        )
     assert not list((home.cache / "encoded").iterdir())
 
 
@@ -206,7 +209,7 @@ def test_processes_make_what_one_makes_in_order(home: Home, monkeypatch: pytest.
         (home.cache / name).mkdir()
         parts = shards.shards_of(source, home.cache / name)
         assert [part.first for part in parts] == [0, 10, 20, 30, 40, 50]
-        tally = shards.encode_shards(parts, home.models / "toy", rules, lambda *a: told.append(a), lambda: None)
+        tally = shards.encode_shards(parts, home.models / "toy", rules, Task(lambda *a: told.append(a)))
         files = [pa.ipc.open_file(part.target).read_all() for part in parts]
         made.append((pa.concat_tables(files).to_pylist(), tally))
     assert made[0] == made[1]
@@ -232,7 +235,7 @@ def test_a_stop_ends_the_processes(home: Home, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(shards, "cores", lambda: 2)
     rules = Rules("conversation", CHATML, 64)
     with pytest.raises(Asked):
-        encoded_rows(home, "many", "train", home.models / "toy", rules, lambda *given: told.append(given), stop)
+        encoded_rows(home, "many", "train", home.models / "toy", rules, Task(lambda *given: told.append(given), stop))
     assert not multiprocessing.active_children() and not list((home.cache / "encoded").iterdir())
 
 
@@ -244,6 +247,7 @@ from workbench.data.encoding.cache import encoded_rows
 from workbench.data.encoding.batches import Rules
 from workbench.rendering.templates import get_template
 from workbench.core.home import Home
+from workbench.core.tasks import Task
 
 def tell(*_):
     print("at work", flush=True)
@@ -252,7 +256,7 @@ if __name__ == "__main__":
     shards.SHARD_BYTES, shards.cores = 1, lambda: 2
     home = Home.at(sys.argv[1])
     rules = Rules("conversation", get_template("chatml"), 512)
-    encoded_rows(home, "many", "train", home.models / "toy", rules, tell)
+    encoded_rows(home, "many", "train", home.models / "toy", rules, Task(tell))
 """
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from workbench.core.errors import UserError
 from workbench.core.home import Home
+from workbench.core.tasks import Task
 from workbench.data.reading import compressed, lines, opening
 from workbench.data.recipes.importing import import_by_recipe, import_dataset, import_recipe, rejected, source_of
 from workbench.data.recipes.step import StepWork
@@ -161,5 +162,5 @@ def test_a_stop_leaves_nothing(home: Home, tmp_path: Path) -> None:
 
     recipe = import_recipe("x", source_of(write(tmp_path, "a.jsonl", ROW)), 0.1, 0)
     with pytest.raises(Stopped):
-        import_by_recipe(home, recipe, StepWork(home, stop=stop))
+        import_by_recipe(home, recipe, StepWork(home, Task(check_stop=stop)))
     assert list(home.datasets.iterdir()) == []

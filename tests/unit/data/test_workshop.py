@@ -12,6 +12,7 @@ from tests.toys import conversations
 from workbench.core.errors import SpecError, UserError
 from workbench.core.home import Home, list_artifacts
 from workbench.core.lineage import verify
+from workbench.core.tasks import Task
 from workbench.data.recipes import pipeline
 from workbench.data.recipes.importing import import_dataset
 from workbench.data.recipes.recipe import Recipe
@@ -299,7 +300,7 @@ def test_a_stopped_run_keeps_the_steps_it_finished(home: Home) -> None:
 
     recipe = pipeline.with_steps(home, "talks", ["test_short", "test_loud"])
     with pytest.raises(Stopped):
-        pipeline.prepare(home, recipe, StepWork(home, stop=stop))
+        pipeline.prepare(home, recipe, StepWork(home, Task(check_stop=stop)))
     assert len(questions(home)) == 8
     RUNS.clear()
     pipeline.prepare(home, recipe)

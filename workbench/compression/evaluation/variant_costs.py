@@ -52,7 +52,7 @@ def measure_variants(job: Cost, ctx: JobContext) -> dict[str, Any]:
     """
     scratch = ctx.folder / "scratch"
     scratch.mkdir(exist_ok=True)
-    ctx.progress(0, 0, "Preparing the text")
+    ctx.task.update(0, 0, "Preparing the text")
     resolved = resolve_setting(ctx.home, job, "original")
     text = windows.prepare_text(
         ctx.home, resolved, job.dataset, job.rows, job.context, job.stride, job.positions, job.seed
@@ -103,7 +103,7 @@ class _Table:
                 self.rows = [row for row in self.rows if row["name"] != name]
                 self.rows.append(self._row(name, index))
                 self._write()
-            self.ctx.progress(index + 1, total, f"{name} is measured")
+            self.ctx.task.update(index + 1, total, f"{name} is measured")
         self._write()
 
     def _original(self) -> dict[str, Any]:
@@ -225,6 +225,6 @@ class _Table:
         write_text(path, json.dumps(request))
 
         def tell(completed: float, of: float, text: str) -> None:
-            self.ctx.progress(index + (completed / of if of else 0) * 0.99, len(self.names) + 1, f"{words}: {text}")
+            self.ctx.task.update(index + (completed / of if of else 0) * 0.99, len(self.names) + 1, f"{words}: {text}")
 
         return child_process.run_child(path, self.threads, tell, self.ctx.stop_requested)

@@ -83,7 +83,7 @@ class ImportGguf(Job):
 
         header = _usable(self.source)
         size = self.source.stat().st_size
-        ctx.progress(0, size, "Opening it in llama.cpp")
+        ctx.task.update(0, size, "Opening it in llama.cpp")
         tokenize(self.source.resolve(), ["Hello"])
         with atomic_dir(ctx.home.models / self.target) as partial:
             _take(ctx, self.source.resolve(), partial / "model.gguf", size)
@@ -93,7 +93,7 @@ class ImportGguf(Job):
             made_by = {**self.to_dict(), "job": ctx.folder.name}
             write_manifest(partial, Manifest(kind="gguf", name=self.target, made_by=made_by, info=info))
             model_row(partial)
-        ctx.progress(size, size, "Ready")
+        ctx.task.update(size, size, "Ready")
         return {"model": self.target}
 
 
@@ -131,7 +131,7 @@ def _take(ctx: JobContext, source: Path, target: Path, size: int) -> None:
         copied = 0
     with source.open("rb") as file, target.open("wb") as copy:
         while piece := file.read(CHUNK):
-            ctx.checkpoint()
+            ctx.task.check_stop()
             copy.write(piece)
             copied += len(piece)
-            ctx.progress(copied, size, "Copying")
+            ctx.task.update(copied, size, "Copying")

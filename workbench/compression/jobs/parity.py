@@ -84,11 +84,11 @@ class Parity(Job):
         hardware = detect_hardware().model_copy(update={"bf16": False})  # which alone would tip many a near tie
         engine = Engine(ctx.home, hardware)
         for doing in engine.load([model.name, source]):
-            ctx.progress(0, len(asked), doing)
+            ctx.task.update(0, len(asked), doing)
         comparisons: list[Compared] = []
         for index, messages in enumerate(asked):
-            ctx.progress(index, len(asked), f"Prompt {index + 1} of {len(asked)}")
-            comparisons.append(compare_answers(engine, model.name, source, messages, self.tokens, ctx.checkpoint))
+            ctx.task.update(index, len(asked), f"Prompt {index + 1} of {len(asked)}")
+            comparisons.append(compare_answers(engine, model.name, source, messages, self.tokens, ctx.task.check_stop))
         dtype = str(engine.model(source).torch_model().dtype).removeprefix("torch.")
         kind = read_header(gguf_in(model.base)).type
         result = {
@@ -100,5 +100,5 @@ class Parity(Job):
         }
         for sentence in result["sentences"]:
             ctx.note(sentence)
-        ctx.progress(len(asked), len(asked), "Compared")
+        ctx.task.update(len(asked), len(asked), "Compared")
         return result

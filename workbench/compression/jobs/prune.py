@@ -124,10 +124,10 @@ class Prune(Job):
 
         hardware = detect_and_cache(ctx.home)
         observed, measured, kind = self._rows(ctx)
-        cut = Cut(whole, folder, None, [], self.seed, ctx.progress, ctx.checkpoint)
+        cut = Cut(whole, folder, None, [], self.seed, ctx.task.update, ctx.task.check_stop)
         before = after = None
         if self.calibration:
-            ctx.progress(0, 0, f"Loading {self.model}")
+            ctx.task.update(0, 0, f"Loading {self.model}")
             cut.model = _load(whole.base, hardware)
             cut.rows = self._encoded(cut.model, whole, observed, kind)
             before = _loss(ctx, cut.model, self._encoded(cut.model, whole, measured, kind), "before")
@@ -174,7 +174,7 @@ def _load(folder: Path, hardware: Hardware) -> Any:
 
 def _loss(ctx: JobContext, model: Any, rows: list[Encoded], when: str) -> Loss:
     loss = loss_of(
-        model, rows, lambda completed, total: ctx.progress(completed, total, f"Measuring {when}"), ctx.stop_requested
+        model, rows, lambda completed, total: ctx.task.update(completed, total, f"Measuring {when}"), ctx.stop_requested
     )
     ctx.note(f"Loss {when}: {loss.loss:.4f}")
     return loss

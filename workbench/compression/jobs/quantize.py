@@ -142,7 +142,7 @@ class Quantize(Job):
                 shutil.rmtree(scratch, ignore_errors=True)
             raise JobStopped({"models": [entry["model"] for entry in finished]}) from None
         shutil.rmtree(scratch, ignore_errors=True)
-        ctx.progress(len(finished), len(finished), "Ready")
+        ctx.task.update(len(finished), len(finished), "Ready")
         return {"models": [entry["model"] for entry in finished], "made": finished}
 
     def _shelve_variant(
@@ -172,7 +172,7 @@ class Quantize(Job):
 
 def _teller(ctx: JobContext, index: int, total: int, name: str) -> Any:
     def tell(completed: float, of: float, text: str) -> None:
-        ctx.progress(index + (completed / of if of else 0), total, f"{name}: {text}")
+        ctx.task.update(index + (completed / of if of else 0), total, f"{name}: {text}")
 
     return tell
 

@@ -16,7 +16,6 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,6 +27,7 @@ from workbench.core.assets import ROOT
 from workbench.core.errors import UserError
 from workbench.core.home import PARTIAL, Home
 from workbench.core.lineage import read_manifest
+from workbench.core.tasks import Task
 from workbench.data.encoding.batches import Rules, Tally, schema_of
 from workbench.data.encoding.shards import encode_shards, shards_of
 from workbench.data.store.datasets import dataset_folder
@@ -38,9 +38,6 @@ LIMIT = 20 * 10**9  # bytes of encoded rows kept for later runs
 REPORT = "report.json"
 CHUNK = 1 << 24  # bytes hashed at once
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
-
-Tell = Callable[[float, float, str], None]
-Stop = Callable[[], None]
 
 
 @dataclass(frozen=True)
@@ -61,13 +58,12 @@ def encoded_rows(
     split: str,
     model_folder: Path,
     rules: Rules,
-    tell: Tell = lambda completed, total, text: None,
-    stop: Stop = lambda: None,
+    task: Task | None = None,
 ) -> EncodedRows:
     """The rows of a split as the tokenizer in `model_folder` and the rules make them, from the cache or made now.
 
-    `tell` hears (rows done, rows in all, words) while they are made, `stop` may raise. Raises `UserError` when there is
-    no such dataset or tokenizer, and when the template has to be stopped.
+    `task` is told of the rows while they are made, and may stop that. Raises `UserError` when there is no such dataset
+    or tokenizer, and when the template has to be stopped.
     """
     source = dataset_folder(home, dataset) / f"{split}.parquet"
     key = _key(source, split, model_folder, rules)
@@ -75,7 +71,7 @@ def encoded_rows(
     if (encoded := _opened(folder, rules.kind)) is None:
         folder.parent.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(folder, ignore_errors=True)  # whatever is there cannot be read
-        _make(folder, source, model_folder, rules, tell, stop)
+        _make(folder, source, model_folder, rules, task or Task())
         prune_cache(folder.parent, {key}, LIMIT)
         encoded = _opened(folder, rules.kind)
     if encoded is None:
@@ -111,7 +107,7 @@ def _renderer_digest() -> str:
     return hashlib.sha256(b"\0".join([*sources, *(version.encode() for version in versions)])).hexdigest()
 
 
-def _make(folder: Path, source: Path, model_folder: Path, rules: Rules, tell: Tell, stop: Stop) -> None:
+def _make(folder: Path, source: Path, model_folder: Path, rules: Rules, task: Task) -> None:
     """Encodes a split into a folder that takes its name at the end.
 
     Another job may have put it there by then; it is the same.
@@ -120,7 +116,7 @@ def _make(folder: Path, source: Path, model_folder: Path, rules: Rules, tell: Te
     partial.mkdir()
     try:
         shards = shards_of(source, partial)
-        tally = encode_shards(shards, model_folder, rules, tell, stop)
+        tally = encode_shards(shards, model_folder, rules, task)
         files = [{"name": shard.target.name, **_described(shard.target)} for shard in shards]
         _write_report(partial / REPORT, {"tally": tally.to_dict(), "files": files})
         with contextlib.suppress(OSError):

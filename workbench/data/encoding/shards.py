@@ -7,7 +7,7 @@ and what is in them do not depend on how many workers there are.
 import multiprocessing
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from workbench.core.hardware import cores
+from workbench.core.tasks import Task
 from workbench.data.encoding.batches import Rules, Tally, encode_batch, schema_of
 from workbench.rendering.tokenizer import Tokenizer
 from workbench.rows.table import damaged, rows_of
@@ -24,9 +25,6 @@ SHARD_BYTES = 4 << 20  # bytes of rows in a shard, a second or two of work
 ALONE = 2  # shards that are done sooner here than other processes start
 BATCH = 256  # rows rendered and tokenized together
 LOOK = 0.2  # seconds between looks at whether to stop
-
-Tell = Callable[[float, float, str], None]
-Stop = Callable[[], None]
 
 
 @dataclass(frozen=True)
@@ -59,28 +57,28 @@ def shards_of(source: Path, folder: Path) -> list[Shard]:
     return shards
 
 
-def encode_shards(shards: list[Shard], model_folder: Path, rules: Rules, tell: Tell, stop: Stop) -> Tally:
-    """Encodes all shards; the tally of all their rows. `stop` may raise; so does the first shard that fails."""
+def encode_shards(shards: list[Shard], model_folder: Path, rules: Rules, task: Task) -> Tally:
+    """Encodes all shards; the tally of all their rows. `task` may stop it; so does the first shard that fails."""
     total = sum(shard.rows for shard in shards)
     encoded_count = 0
     tallies: dict[int, Tally] = {}
     work = _alone if len(shards) <= ALONE or cores() == 1 else _pooled
-    for number, tally in work(shards, model_folder, rules, stop):
+    for number, tally in work(shards, model_folder, rules, task):
         tallies[number] = tally
         encoded_count += shards[number].rows
-        tell(encoded_count, total, f"Encoded {encoded_count:,} of {total:,} rows")
+        task.update(encoded_count, total, f"Encoded {encoded_count:,} of {total:,} rows")
     whole = Tally()
     for number in sorted(tallies):
         whole.add(tallies[number])
     return whole
 
 
-def encode_shard(shard: Shard, tokenizer: Tokenizer, rules: Rules, stop: Stop = lambda: None) -> Tally:
+def encode_shard(shard: Shard, tokenizer: Tokenizer, rules: Rules, task: Task) -> Tally:
     """Encodes one shard into its file, a batch of rows at a time."""
     tally, first = Tally(), shard.first
     with pa.OSFile(str(shard.target), "wb") as sink, pa.ipc.new_file(sink, schema_of(rules.kind)) as file:
         for table in _tables(shard):
-            stop()
+            task.check_stop()
             batch, counted = encode_batch(rows_of(table), first, tokenizer, rules)
             file.write_batch(batch)
             tally.add(counted)
@@ -97,20 +95,20 @@ def _tables(shard: Shard) -> Iterator[pa.Table]:
         raise damaged(shard.source, error) from None
 
 
-def _alone(shards: list[Shard], model_folder: Path, rules: Rules, stop: Stop) -> Iterator[tuple[int, Tally]]:
+def _alone(shards: list[Shard], model_folder: Path, rules: Rules, task: Task) -> Iterator[tuple[int, Tally]]:
     tokenizer = Tokenizer.load(model_folder)
     for number, shard in enumerate(shards):
-        yield number, encode_shard(shard, tokenizer, rules, stop)
+        yield number, encode_shard(shard, tokenizer, rules, task)
 
 
-def _pooled(shards: list[Shard], model_folder: Path, rules: Rules, stop: Stop) -> Iterator[tuple[int, Tally]]:
+def _pooled(shards: list[Shard], model_folder: Path, rules: Rules, task: Task) -> Iterator[tuple[int, Tally]]:
     """Parts as they are done. Processes are spawned: one forked from a process with threads may hang."""
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(min(cores(), len(shards)), context, _start_worker, (model_folder, rules))
     try:
         waiting: dict[Future[Tally], int] = {pool.submit(_work, shard): number for number, shard in enumerate(shards)}
         while waiting:
-            stop()
+            task.check_stop()
             ready, _ = wait(waiting, LOOK, FIRST_COMPLETED)
             for future in ready:
                 yield waiting.pop(future), future.result()
@@ -137,4 +135,4 @@ def _end_with_parent() -> None:
 
 
 def _work(shard: Shard) -> Tally:
-    return encode_shard(shard, *_worker_state)
+    return encode_shard(shard, *_worker_state, Task())

@@ -2,7 +2,7 @@
 
 import sys
 from abc import abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -12,6 +12,7 @@ import pyarrow as pa
 from workbench.core.errors import UserError
 from workbench.core.home import Home, atomic_dir
 from workbench.core.registry import Method, Registry
+from workbench.core.tasks import Task
 from workbench.data.exports.columns_used import schema_of, uses_of
 from workbench.data.exports.json_lines_writer import write_lines
 from workbench.data.reading.format import FORMATS, Format
@@ -20,8 +21,6 @@ from workbench.rows.canonical import KINDS
 from workbench.rows.table import count_rows, page
 
 Row = dict[str, Any]
-Tell = Callable[[float, float, str], None]
-Stop = Callable[[], None]
 OFTEN = 1000
 SHOWN = 5
 LOOKED_AT = 1000
@@ -66,16 +65,15 @@ class SplitInput:
     uses: frozenset[str]
     schema: pa.Schema
     count: Count = field(default_factory=Count)
-    tell: Tell = lambda completed, total, text: None
-    stop: Stop = lambda: None
+    task: Task = field(default_factory=Task)
 
     def rows(self, most: int | None = None) -> Iterator[Row]:
         """Its canonical rows, or the first of them, a row group in memory at a time."""
         total = min(count_rows(self.path), most or sys.maxsize)
         for number, row in enumerate(page(self.path, 0, total)):
             if number % OFTEN == 0:
-                self.stop()
-                self.tell(number, total, f"Writing {self.path.stem}")
+                self.task.check_stop()
+                self.task.update(number, total, f"Writing {self.path.stem}")
             self.count.given += 1
             yield row
 
@@ -170,15 +168,14 @@ def write_export(
     target: Path | str,
     split: str = "all",
     *,
-    tell: Tell = lambda completed, total, text: None,
-    stop: Stop = lambda: None,
+    task: Task | None = None,
 ) -> Exported:
     """Writes a dataset into the folder `target`, which must be new or empty; whole or not at all.
 
     There is one file a split (NAME-train.jsonl, …) and what else the format writes. Raises `UserError` when the
-    format does not fit, no row fits, or the folder is taken, and whatever `stop` raises.
+    format does not fit, no row fits, or the folder is taken, and what stops the `task`.
     """
-    inputs = _split_inputs(home, name, export, split, tell, stop)
+    inputs = _split_inputs(home, name, export, split, task or Task())
     target_folder = _free(Path(target))
     with atomic_dir(target_folder, replace=target_folder.is_dir()) as folder:
         files = {split_name: f"{name}-{split_name}{export.suffix}" for split_name in inputs}
@@ -203,21 +200,21 @@ def write_export(
 
 def preview_export(home: Home, name: str, export: Export, split: str = "train") -> dict[str, Any]:
     """{'rows', 'count', 'notes'}: the first rows as they would be written, of the first 1,000, and what is left out."""
-    (split_input,) = _split_inputs(home, name, export, split, lambda *_: None, lambda: None).values()
+    (split_input,) = _split_inputs(home, name, export, split, Task()).values()
     rows = list(export.converted(split_input, LOOKED_AT))
     return {"rows": rows[:SHOWN], "count": split_input.count.to_dict(), "notes": _notes(export, split_input.uses)}
 
 
 def settings_of(home: Home, name: str, export: Export) -> dict[str, str]:
     """The further files it writes beside the rows, by name."""
-    inputs = _split_inputs(home, name, export, "all", lambda *_: None, lambda: None)
+    inputs = _split_inputs(home, name, export, "all", Task())
     about = next(iter(inputs.values()))
     return export.settings(
         name, about.kind, {split_name: f"{name}-{split_name}{export.suffix}" for split_name in inputs}, about.uses
     )
 
 
-def _split_inputs(home: Home, name: str, export: Export, split: str, tell: Tell, stop: Stop) -> dict[str, SplitInput]:
+def _split_inputs(home: Home, name: str, export: Export, split: str, task: Task) -> dict[str, SplitInput]:
     """The splits to write. Raises `UserError`."""
     folder, kind = dataset_folder(home, name), dataset_kind(home, name)
     if split not in ("all", *SPLITS):
@@ -233,9 +230,7 @@ def _split_inputs(home: Home, name: str, export: Export, split: str, tell: Tell,
     if not wanted:
         raise UserError(f"{name} has no rows in {split}.", "Choose the other split.", "split")
     uses = uses_of(schema)
-    return {
-        split_name: SplitInput(kind, path, uses, schema, Count(), tell, stop) for split_name, path in wanted.items()
-    }
+    return {split_name: SplitInput(kind, path, uses, schema, Count(), task) for split_name, path in wanted.items()}
 
 
 def carries(row: Row, name: str) -> bool:

@@ -1,6 +1,5 @@
 """A dataset made anew from its recipe."""
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
@@ -14,8 +13,6 @@ from workbench.core.lineage import Manifest
 from workbench.data.recipes.recipe import Recipe, Steps
 from workbench.data.recipes.step import StepWork
 from workbench.jobs.job import JOBS, Job, JobContext
-
-TELL_EVERY = 0.25  # seconds between words of progress
 
 
 @JOBS.register
@@ -75,25 +72,12 @@ def run_recipe(ctx: JobContext, make: Callable[[StepWork], Manifest]) -> Manifes
     """Lets a job make a dataset: with its progress and stop, and a note of what every step did."""
     from workbench.data.recipes.pipeline import report
 
-    manifest = make(StepWork(ctx.home, _seldom(ctx), ctx.checkpoint))
+    manifest = make(StepWork(ctx.home, ctx.task))
     records = report(ctx.home, manifest.name)
     for number, record in enumerate(records, start=1):
         ctx.note(f"{number}. {record['title']}: {_counted(record)}")
-    ctx.progress(1, 1, "Ready")
+    ctx.task.update(1, 1, "Ready")
     return manifest
-
-
-def _seldom(ctx: JobContext) -> Callable[[float, float, str], None]:
-    """Progress, a few times a second at most."""
-    last_report = 0.0
-
-    def tell(completed: float, total: float, text: str) -> None:
-        nonlocal last_report
-        if time.monotonic() - last_report > TELL_EVERY:
-            last_report = time.monotonic()
-            ctx.progress(round(completed, 2), total, text)
-
-    return tell
 
 
 def _kind(home: Home, recipe: Recipe) -> str:

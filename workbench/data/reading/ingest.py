@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 
 from workbench.core.errors import UserError
-from workbench.core.parallel import Stop, Tell
+from workbench.core.tasks import Task
 from workbench.data.reading.column_account import Entry, Keys, joined_entries, listed
 from workbench.data.reading.format import Format
 from workbench.data.reading.lines import Item
@@ -58,11 +58,10 @@ def gather(
     choice: Choice,
     options: ReadingOptions,
     rejects: Path,
-    tell: Tell | None = None,
-    stop: Stop | None = None,
+    task: Task | None = None,
     selection: Selection = EVERYTHING,
 ) -> Gathered:
-    """Reads every source, by the format chosen or each by the one detected; `tell` hears of the bytes read.
+    """Reads every source, by the format chosen or each by the one detected; `task` is told of the bytes read.
 
     A selection is of the rows of all sources together, counted before any is kept aside.
 
@@ -74,7 +73,7 @@ def gather(
     plans = [plan_of(chosen_items(source, options, masks), _name(source), choice) for source in sources]
     _one_kind(sources, [plan.form() for plan in plans])
     total = sum(source.stat().st_size if isinstance(source, Path) else len(source) for source in sources)
-    progress = _Progress(total, tell)
+    progress = _Progress(total, task or Task())
     with _Rows(rejects) as rows:
         for source, plan in zip(sources, plans, strict=True):
             count = rows.good + rows.bad
@@ -82,8 +81,8 @@ def gather(
             def batches(form: Format, source: Readable = source, plan: Plan = plan) -> Iterator[RowBatch]:
                 if source in masks:
                     chosen = selected(read_source(source, options, progress.advance), masks[source])
-                    return stoppable(batches_of(chosen, form), stop)
-                return source_batches(source, form, plan.known_columns, options, progress.advance, stop)
+                    return stoppable(batches_of(chosen, form), progress.task)
+                return source_batches(source, form, plan.known_columns, options, progress.advance, progress.task)
 
             rows.read(plan, batches, progress)
             if rows.good + rows.bad == count:
@@ -97,19 +96,17 @@ def gather_items(
     choice: Choice,
     total: int,
     rejects: Path,
-    tell: Tell | None = None,
-    stop: Stop | None = None,
+    task: Task | None = None,
 ) -> Gathered:
-    """As `gather`, from rows read elsewhere; `tell` hears of the rows out of `total`. Raises `UserError`."""
-    progress = _Progress(total, tell)
+    """As `gather`, from rows read elsewhere; `task` is told of the rows out of `total`. Raises `UserError`."""
+    progress = _Progress(total, task or Task())
     plan = plan_of(items(), "", choice)
 
     def batches(form: Format) -> Iterator[RowBatch]:
         for count, batch in batches_of(items(), form):
             progress.advance(count)
             yield batch
-            if stop:
-                stop()
+            progress.task.check_stop()
 
     with _Rows(rejects) as rows:
         rows.read(plan, batches, progress)
@@ -122,15 +119,14 @@ def gather_items(
 class _Progress:
     """Adds up what was read (bytes, or rows), and passes it on."""
 
-    def __init__(self, total: int, tell: Tell | None):
-        self.total, self._tell, self.done = total, tell, 0
+    def __init__(self, total: int, task: Task):
+        self.total, self.task, self.done = total, task, 0
 
     def advance(self, count: int) -> None:
         self.done += count
 
     def report(self, rows: int) -> None:
-        if self._tell:
-            self._tell(min(self.done, self.total), self.total, f"Read {rows:,} rows")
+        self.task.update(min(self.done, self.total), self.total, f"Read {rows:,} rows")
 
 
 class _Rows:

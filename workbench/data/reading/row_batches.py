@@ -10,7 +10,8 @@ from typing import Any
 import pyarrow as pa
 
 from workbench.core.errors import UserError
-from workbench.core.parallel import Stop, spread
+from workbench.core.parallel import parallel_map
+from workbench.core.tasks import Task
 from workbench.data.reading.column_account import Keys
 from workbench.data.reading.compressed import OnRead
 from workbench.data.reading.format import METADATA, Format, Row
@@ -82,22 +83,21 @@ def _noted(items: Iterator[Item], keys: Keys) -> Iterator[Item]:
 
 
 def source_batches(
-    source: Readable, form: Format, known_columns: set[str], options: ReadingOptions, tell: OnRead, stop: Stop | None
+    source: Readable, form: Format, known_columns: set[str], options: ReadingOptions, on_read: OnRead, task: Task
 ) -> Iterator[RowBatch]:
     """The rows of one source in pieces, in their order."""
     if form_of(source, options) == "jsonl" and not regroups(form):
-        chunks = read_chunks(source, options, tell)
-        yield from spread(lambda chunk: _of_chunk(chunk, form, known_columns, source), chunks, stop=stop)
+        chunks = read_chunks(source, options, on_read)
+        yield from parallel_map(lambda chunk: _of_chunk(chunk, form, known_columns, source), chunks, task=task)
         return
-    yield from stoppable(batches_of(read_source(source, options, tell), form), stop)
+    yield from stoppable(batches_of(read_source(source, options, on_read), form), task)
 
 
-def stoppable(batches: Iterable[tuple[int, RowBatch]], stop: Stop | None) -> Iterator[RowBatch]:
-    """The batches one after another, until `stop` raises."""
+def stoppable(batches: Iterable[tuple[int, RowBatch]], task: Task) -> Iterator[RowBatch]:
+    """The batches one after another, until `task` is stopped."""
     for _, batch in batches:
         yield batch
-        if stop:
-            stop()
+        task.check_stop()
 
 
 def _of_chunk(chunk: Chunk, form: Format, known_columns: set[str], source: Readable) -> RowBatch:

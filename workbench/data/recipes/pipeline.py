@@ -120,14 +120,11 @@ def run_steps(base: Stage, steps: list[Step], work: StepWork) -> list[StepStage]
     stages: list[StepStage] = []
     before = base
     for number, step in enumerate(steps):
-        work.stop()
-        work.tell(number, len(steps), step.title)
-
-        def report_progress(completed: float, total: float, text: str, number: int = number) -> None:
-            work.tell(number + (completed / total if total else 0), len(steps), text)
-
+        task = work.task.step(number, len(steps))
+        task.check_stop()
+        task.update(0, 1, step.title)
         try:
-            before = stage_of(before, step, StepWork(work.home, report_progress, work.stop))
+            before = stage_of(before, step, StepWork(work.home, task))
         except UserError as error:
             path = ("recipe", "steps", number, *error.path)
             raise UserError(f"Step {number + 1}, {step.title}: {error.message}", error.remedy, path) from None
@@ -151,7 +148,7 @@ def _gathered(home: Home, recipe: Recipe, folder: Path, work: StepWork) -> Base:
     """The rows of the recipe's source; what else it gives is put into the new folder."""
     if not recipe.source:
         raise UserError(f"There is no dataset {recipe.name!r}.", "Name a source to read its rows from.", "source")
-    imported = recipe.source.gather(home, folder, work.tell, work.stop)
+    imported = recipe.source.gather(home, folder, work.task)
     info = {**imported.info, "kind": imported.kind, "rejected": imported.rejected}
     origin = source_of_copies(recipe.source.recipe(home.datasets / recipe.name), info)
     base = _stage_of_rows(Rows.of(imported.kind, bare(imported.table)))

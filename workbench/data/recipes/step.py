@@ -1,7 +1,7 @@
 """A step of a recipe: rows in, rows out, with a reason for every row it takes out or changes. One a file in steps/."""
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
@@ -12,6 +12,7 @@ from workbench.core.errors import Problems
 from workbench.core.home import Home, safe_join
 from workbench.core.lineage import read_manifest
 from workbench.core.registry import Method, Registry
+from workbench.core.tasks import Task
 from workbench.rows.canonical import KINDS
 from workbench.rows.split_rows import Rows
 
@@ -59,11 +60,10 @@ class Outcome:
 
 @dataclass
 class StepWork:
-    """What a step may use. tell hears (done, total, text); stop raises `JobStopped` if somebody asked to stop."""
+    """What a step may use; `task` is the step's own share of the work."""
 
     home: Home
-    tell: Callable[[float, float, str], None] = lambda completed, total, text: None
-    stop: Callable[[], None] = lambda: None
+    task: Task = field(default_factory=Task)
 
 
 class Step(Method):
@@ -113,8 +113,8 @@ class Filter(Step):
     def apply(self, rows: Rows, work: StepWork) -> Outcome:
         outcome = Outcome()
         for start, batch in rows.batches():
-            work.stop()
-            work.tell(start, len(rows), self.title)
+            work.task.check_stop()
+            work.task.update(start, len(rows), self.title)
             verdicts = self.judge_batch(batch, work)
             outcome.removed |= {start + offset: verdict for offset, verdict in enumerate(verdicts) if verdict}
         return outcome
@@ -128,6 +128,6 @@ PARTS = {"messages", "prompt", "chosen", "rejected", "completion"}
 def each(rows: Rows, work: StepWork, title: str) -> Iterator[tuple[int, Row]]:
     """Every row with its position; tells of progress, and stops when asked to."""
     for start, batch in rows.batches():
-        work.stop()
-        work.tell(start, len(rows), title)
+        work.task.check_stop()
+        work.task.update(start, len(rows), title)
         yield from enumerate(batch, start)

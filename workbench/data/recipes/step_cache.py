@@ -148,7 +148,7 @@ def stage_of(before: Stage, step: Step, work: StepWork) -> StepStage:
         folder.parent.mkdir(exist_ok=True)
         begun = time.perf_counter()
         outcome = step.apply(before.rows, work)
-        work.stop()
+        work.task.check_stop()
         with atomic_dir(folder, replace=True) as partial:
             _write(partial, before.rows, step, outcome, begun)
     else:

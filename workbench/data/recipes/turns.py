@@ -123,8 +123,8 @@ def answer_texts(rows: Rows) -> pa.ChunkedArray:
 def slices(rows: Rows, work: StepWork, title: str) -> Iterator[tuple[int, Rows]]:
     """(position of the first, rows), 20,000 at a time, telling of progress and stopping when asked."""
     for start in range(0, len(rows), SLICE):
-        work.stop()
-        work.tell(start, len(rows), title)
+        work.task.check_stop()
+        work.task.update(start, len(rows), title)
         yield start, Rows(rows.kind, rows.table.slice(start, SLICE))
 
 

@@ -12,8 +12,8 @@ from pydantic import BeforeValidator, Field, PlainSerializer
 from workbench.core.errors import NestedSpecError, Problems, SpecError
 from workbench.core.home import NAME, Home, free_name, slug
 from workbench.core.lineage import Parent
-from workbench.core.parallel import Stop, Tell
 from workbench.core.registry import Method, Registry
+from workbench.core.tasks import Task
 from workbench.data.reading.format import FORMATS, Format
 from workbench.data.reading.source_plan import Choice
 
@@ -37,10 +37,10 @@ class Source(Method):
     def check(self, home: Home, problems: Problems) -> None:
         """Adds everything that would make gathering fail at once; it reads no rows."""
 
-    def gather(self, home: Home, folder: Path, tell: Tell | None = None, stop: Stop | None = None) -> Imported:
+    def gather(self, home: Home, folder: Path, task: Task | None = None) -> Imported:
         """The rows; writes rejected.jsonl and source/ (copies of the originals) into the dataset's folder.
 
-        Raises `UserError`, and whatever `stop` raises.
+        Raises `UserError`, and what stops the `task`.
         """
         raise TypeError(f"{type(self).__name__} has no gather()")
 

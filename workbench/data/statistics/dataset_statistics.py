@@ -13,12 +13,11 @@ import pyarrow.parquet as pq
 
 from workbench.core.home import Home, write_text
 from workbench.core.lineage import read_manifest
+from workbench.core.tasks import Task
 from workbench.data.statistics.lengths import (
     Lengths,
     Measure,
     Row,
-    Stop,
-    Tell,
     cut_table,
     edges_of,
     length_table,
@@ -45,8 +44,7 @@ def statistics(
     tokenizer: str | None = None,
     template: str = "model",
     max_length: int = 512,
-    tell: Tell = lambda completed, total, text: None,
-    stop: Stop = lambda: None,
+    task: Task | None = None,
     *,
     text: str = "",
 ) -> dict[str, Any]:
@@ -59,7 +57,7 @@ def statistics(
     first_words {prompts, answers}, languages}. More than 50,000 rows are sampled by a fixed seed. `text` is a custom
     template's source.
 
-    Raises `UserError` for an unknown dataset, model or template, and what `stop` raises.
+    Raises `UserError` for an unknown dataset, model or template, and what stops the `task`.
     """
     kind = dataset_kind(home, name)
     measure, model = _measure(home, tokenizer, template, text), tokenizer or ""
@@ -67,7 +65,7 @@ def statistics(
     path = home.cache / "statistics" / f"{_key(home, name, measure)}.json"
     counted = _read_cached(path)
     if counted is None:
-        counted = _computed(home, name, rows, measure, tell, stop)
+        counted = _computed(home, name, rows, measure, task or Task())
         _write_cached(path, counted)
     about = {"dataset": name, "kind": kind, "unit": measure.unit, "model": model}
     about["template"] = (measure.template.note or measure.template.name) if measure.template else ""
@@ -112,7 +110,7 @@ def _write_cached(path: Path, counted: dict[str, Any]) -> None:
         file.unlink(missing_ok=True)
 
 
-def _computed(home: Home, name: str, rows: dict[str, int], measure: Measure, tell: Tell, stop: Stop) -> dict[str, Any]:
+def _computed(home: Home, name: str, rows: dict[str, int], measure: Measure, task: Task) -> dict[str, Any]:
     """What is counted of every split before any maximum length, and the duplicates across both."""
     detect, texts = detector(), list[str]()
     wanted = _sample(rows)
@@ -121,15 +119,15 @@ def _computed(home: Home, name: str, rows: dict[str, int], measure: Measure, tel
     for split, places in wanted.items():
         lengths, words = Lengths(), Words()
         for batch in _batches(dataset_folder(home, name) / f"{split}.parquet", places):
-            stop()
-            tell(len(texts), total, f"Counting {measure.unit}")
+            task.check_stop()
+            task.update(len(texts), total, f"Counting {measure.unit}")
             lengths.add(batch, measure)
             words.add(batch, detect)
             texts += ["\n".join(utterance for _, utterance in spoken(row)) for row in batch]
         splits[split] = {"looked_at": len(places), **lengths.to_dict(), **words.to_dict()}
-    stop()
-    tell(total, total, "Looking for duplicates")
-    twice = duplicates(texts, len(wanted.get("train", [])), lambda *_: stop(), stop)
+    task.check_stop()
+    task.update(total, total, "Looking for duplicates")
+    twice = duplicates(texts, len(wanted.get("train", [])), Task(check_stop=task.check_stop))
     return {"splits": splits, "duplicates": twice, "detected": detect is not None}
 
 

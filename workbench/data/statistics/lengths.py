@@ -1,7 +1,7 @@
 """How long the rows of a split are, which role says how much, and what a maximum length cuts off."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -166,7 +166,3 @@ def cut_table(sides: Sequence[Sequence[int]], max_length: int) -> dict[str, Any]
         "tokens_share": (total - remaining) / total if total else 0.0,
         "kept": remaining,
     }
-
-
-Tell = Callable[[float, float, str], None]
-Stop = Callable[[], None]

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from workbench.data.statistics.lengths import Row, Stop, Tell, spoken
+from workbench.core.tasks import Task
+from workbench.data.statistics.lengths import Row, spoken
 
 FIRST = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 SHOWN = 20
@@ -74,7 +75,7 @@ def language(utterances: list[tuple[str, str]], detect: Any) -> str:
     return str(detected["lang"]) if detected["score"] >= SURE else UNCLEAR
 
 
-def duplicates(texts: Sequence[str], trained: int, tell: Tell, stop: Stop) -> dict[str, Any]:
+def duplicates(texts: Sequence[str], trained: int, task: Task) -> dict[str, Any]:
     """{exact, near, shared}: rows equal to an earlier one but for case and blanks; those nearly equal to an earlier
     one besides; rows of eval (from position `trained` on) that train has too, exactly or nearly.
 
@@ -87,7 +88,7 @@ def duplicates(texts: Sequence[str], trained: int, tell: Tell, stop: Stop) -> di
         exact = _equal(texts)
         return {"exact": _later(exact), "near": None, "shared": _shared(exact, trained)}
     exact = np.asarray(groups.exact_groups(column))
-    near = np.asarray(groups.near_groups(column, tell=tell, stop=stop))
+    near = np.asarray(groups.near_groups(column, task=task))
     return {"exact": _later(exact), "near": _later(near) - _later(exact), "shared": _shared(near, trained)}
 
 

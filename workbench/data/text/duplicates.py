@@ -17,7 +17,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from workbench.core.parallel import Item, Made, Stop, Tell, spread
+from workbench.core.parallel import Item, Made, parallel_map
+from workbench.core.tasks import Task
 from workbench.data.text.jaccard import batches as pair_batches
 from workbench.data.text.jaccard import jaccard
 from workbench.data.text.minhash import band_keys, band_pairs, multipliers, unpacked
@@ -35,7 +36,7 @@ def exact_groups(texts: Texts, normalise: bool = True, threads: int = 0) -> Ints
     """
     work = partial(word_digests if normalise else byte_digests)
     return _first_of_equal(
-        [digest for block_digests in spread(work, blocks(texts), threads) for digest in block_digests]
+        [digest for block_digests in parallel_map(work, blocks(texts), threads) for digest in block_digests]
     )
 
 
@@ -50,8 +51,7 @@ def near_groups(
     numbers: float = 0.85,
     seed: int = 1,
     threads: int = 0,
-    tell: Tell | None = None,
-    stop: Stop | None = None,
+    task: Task | None = None,
 ) -> Ints:
     """(records,) for every text the position of the first one of its group, itself when it is that or alone.
 
@@ -59,12 +59,12 @@ def near_groups(
     together, so two of its texts may be less alike than that. Texts under `short` words join by equal words only, and
     texts whose numbers differ only from a similarity of `numbers` on.
     Groups depend neither on the order of the texts nor on `threads`. `permutations` is a multiple of `bands`.
-    `tell(done, total, text)` hears of progress out of 100; what `stop()` raises ends the work.
+    `task` is told how far it is, and may stop it.
     """
     if not len(texts):
         return np.zeros(0, np.int64)
-    run = _Run(threads, tell or (lambda *_: None), stop or (lambda: None))
-    whole = joined(run.all(0, 50, "Reading words", partial(shingled, shingle=shingle), list(blocks(texts))))
+    run = _Run(threads, task or Task())
+    whole = joined(run.all(0, 0.5, "Reading words", partial(shingled, shingle=shingle), list(blocks(texts))))
     equal = _first_of_equal(whole.digests)
     distinct = _ordered(whole, np.flatnonzero(_is_first(equal) & (whole.words >= short) & (whole.count > 0)))
     if len(distinct) < 2:
@@ -77,15 +77,15 @@ def near_groups(
     alike[doubtful] = _same_numbers(texts, distinct[left[doubtful]], distinct[right[doubtful]])
     labels = equal.copy()
     labels[distinct] = _first_of_linked(distinct, left[alike], right[alike])
-    run.tell(100, 100, "Compared")
+    run.task.update(1, 1, "Compared")
     return labels[equal]
 
 
 def similarity(texts: Texts, left: Ints, right: Ints, shingle: int = 2, threads: int = 0) -> NDArray[np.float64]:
     """(pairs,) the exact Jaccard similarity of the texts at `left` and `right`; 1 where all their words are equal."""
     used, places = np.unique(np.concatenate([left, right]), return_inverse=True)
-    run = _Run(threads, lambda *_: None, lambda: None)
-    whole = joined(run.all(0, 100, "", partial(shingled, shingle=shingle), list(blocks(texts.take(pa.array(used))))))
+    run = _Run(threads, Task())
+    whole = joined(run.all(0, 1, "", partial(shingled, shingle=shingle), list(blocks(texts.take(pa.array(used))))))
     here, there = places[: len(left)], places[len(left) :]
     equal = _first_of_equal(whole.digests)
     same, similarities = equal[here] == equal[there], np.zeros(len(left))
@@ -109,19 +109,14 @@ def _same_numbers(texts: Texts, left: Ints, right: Ints) -> NDArray[np.bool_]:
 
 @dataclass
 class _Run:
-    """How the work is done: by how many threads, who hears of it, who may end it."""
+    """How the work is done: by how many threads, and whose work it is."""
 
     threads: int
-    tell: Tell
-    stop: Stop
+    task: Task
 
     def all(self, begin: float, end: float, text: str, work: Callable[[Item], Made], items: list[Item]) -> list[Made]:
-        """What `work` makes of every item, told as the share from `begin` to `end` of 100."""
-
-        def tell(completed: int) -> None:
-            self.tell(begin + (end - begin) * completed / len(items), 100, text)
-
-        return list(spread(work, items, self.threads, tell, self.stop))
+        """What `work` makes of every item, as the share from `begin` to `end` of the whole."""
+        return list(parallel_map(work, items, self.threads, self.task.part(begin, end), text))
 
 
 def _first_of_equal(digests: list[bytes]) -> Ints:
@@ -146,8 +141,8 @@ def _candidates(
     def keys(batch: slice) -> Hashes:
         return band_keys(hashes, first[batch], count[batch], factors, bands)
 
-    sketches = np.concatenate(run.all(50, 75, "Sketching", keys, list(record_batches(count))), axis=1)
-    candidates = run.all(75, 80, "Finding candidates", partial(band_pairs, records=len(first)), list(sketches))
+    sketches = np.concatenate(run.all(0.5, 0.75, "Sketching", keys, list(record_batches(count))), axis=1)
+    candidates = run.all(0.75, 0.8, "Finding candidates", partial(band_pairs, records=len(first)), list(sketches))
     return unpacked(np.unique(np.concatenate(candidates)), len(first))
 
 
@@ -157,7 +152,7 @@ def _similarities(run: _Run, hashes: Hashes, first: Ints, count: Ints, left: Int
 
     batches = list(pair_batches(count[left] + count[right]))
     similarities = np.zeros(len(left))
-    for pairs, shares in zip(batches, run.all(80, 100, "Comparing", compare, batches), strict=True):
+    for pairs, shares in zip(batches, run.all(0.8, 1, "Comparing", compare, batches), strict=True):
         similarities[pairs] = shares
     return similarities
 

@@ -59,9 +59,9 @@ class PushDataset(Job):
         shutil.rmtree(folder, ignore_errors=True)  # of an earlier try
         try:
             files = self._written(ctx, folder)
-            ctx.checkpoint()
+            ctx.task.check_stop()
             size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-            ctx.progress(1, 2, f"Uploading {human_size(size)} to {self.repo}")
+            ctx.task.update(1, 2, f"Uploading {human_size(size)} to {self.repo}")
             api = HfApi()
             url = str(api.create_repo(self.repo, repo_type="dataset", private=self.private, exist_ok=True))
             api.upload_folder(
@@ -75,7 +75,7 @@ class PushDataset(Job):
             raise explanation from None
         finally:
             shutil.rmtree(folder, ignore_errors=True)
-        ctx.progress(2, 2, "On the hub")
+        ctx.task.update(2, 2, "On the hub")
         return {"repository": url, "files": [*files.values(), "README.md"]}
 
     def _written(self, ctx: JobContext, folder: Path) -> dict[str, str]:
@@ -84,10 +84,7 @@ class PushDataset(Job):
         from workbench.data.exports.formats.parquet import Parquet
         from workbench.family.dataset_card import dataset_card
 
-        def tell(completed: float, total: float, text: str) -> None:
-            ctx.progress(completed / total if total else 0, 2, text)
-
-        export = write_export(ctx.home, self.dataset, Parquet(), folder / "data", tell=tell, stop=ctx.checkpoint)
+        export = write_export(ctx.home, self.dataset, Parquet(), folder / "data", task=ctx.task.part(0, 0.5))
         for path in export.settings:
             path.unlink()
         files = {split: f"data/{split}.parquet" for split in export.data}

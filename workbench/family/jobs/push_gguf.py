@@ -62,15 +62,15 @@ class PushGguf(Job):
 
         models = [model_ref(self, "models").resolve(ctx.home, name, "models") for name in self.models]
         api, total = HfApi(), len(models) + 1
-        ctx.progress(0, total, f"Opening {self.repo}")
+        ctx.task.update(0, total, f"Opening {self.repo}")
         try:
             url = str(api.create_repo(self.repo, private=self.private, exist_ok=True))
             for index, model in enumerate(models):
-                ctx.checkpoint()
+                ctx.task.check_stop()
                 path, file_name = gguf_in(model.base), f"{model.name}.gguf"
-                ctx.progress(index, total, f"Uploading {file_name}, {human_size(path.stat().st_size)}")
+                ctx.task.update(index, total, f"Uploading {file_name}, {human_size(path.stat().st_size)}")
                 api.upload_file(path_or_fileobj=path, path_in_repo=file_name, repo_id=self.repo)
-            ctx.progress(total - 1, total, "Writing the model card")
+            ctx.task.update(total - 1, total, "Writing the model card")
             card = repository_card(self.repo, [model.base for model in models]).encode()
             api.upload_file(path_or_fileobj=card, path_in_repo="README.md", repo_id=self.repo)
         except Exception as error:
@@ -78,7 +78,7 @@ class PushGguf(Job):
             if explanation is None:
                 raise
             raise explanation from None
-        ctx.progress(total, total, "On the hub")
+        ctx.task.update(total, total, "On the hub")
         return {"repository": url, "files": [f"{model.name}.gguf" for model in models]}
 
 

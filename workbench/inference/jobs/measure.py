@@ -67,15 +67,15 @@ class Measure(Job):
         resolved = {model.name: model for model in models}
         table: dict[str, dict[str, Any]] = {}
         for index, name in enumerate(sorted(resolved, key=lambda name: resolved[name].base.name)):
-            ctx.checkpoint()
+            ctx.task.check_stop()
             for doing in engine.load([name]):
-                ctx.progress(index, len(resolved), doing)
+                ctx.task.update(index, len(resolved), doing)
             loss = self._measured(ctx, engine, resolved[name], rows, kind, index)
             table[name] = {"model": name, **loss.to_dict()}
             ctx.note(f"{name}: perplexity {loss.perplexity:.2f} ({loss.tokens:,} tokens of {loss.rows:,} rows)")
         if len({_tokenizer(model) for model in resolved.values()}) > 1:
             ctx.note("These models have different tokenizers: their losses per token cannot be compared.")
-        ctx.progress(len(resolved), len(resolved), "Measured")
+        ctx.task.update(len(resolved), len(resolved), "Measured")
         return {"dataset": self.dataset, "split": split, "table": [table[name] for name in resolved]}
 
     def _measured(
@@ -88,7 +88,9 @@ class Measure(Job):
         encoded = encode(resolved, rows, kind, self.template, most)
 
         def tell(processed: int, total: int) -> None:
-            ctx.progress(index + processed / total, len(self.models), f"{resolved.name}: {processed} of {total} rows")
+            ctx.task.update(
+                index + processed / total, len(self.models), f"{resolved.name}: {processed} of {total} rows"
+            )
 
         return loss_of(model, encoded, tell, ctx.stop_requested)
 

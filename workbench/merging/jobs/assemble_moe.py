@@ -77,10 +77,10 @@ class AssembleMoe(Job):
 
         def tell(text: str) -> None:
             nonlocal last_report
-            ctx.checkpoint()
+            ctx.task.check_stop()
             if time.monotonic() - last_report > TELL_EVERY:
                 last_report = time.monotonic()
-                ctx.progress(0, 0, text)
+                ctx.task.update(0, 0, text)
 
         with atomic_dir(ctx.home.models / self.output) as partial:
             alike = assemble(recipe, folders, partial, self.seed, detect_hardware().device, tell)

@@ -107,16 +107,16 @@ class Merge(Job):
 
         for folder in sorted({path for model in parents.values() for path in (model.base, model.adapter) if path}):
             if self.verify:
-                ctx.progress(0, 0, f"Checking {folder.name}")
+                ctx.task.update(0, 0, f"Checking {folder.name}")
                 verify(folder)
-        ctx.progress(0, 0, "Reading the models")
+        ctx.task.update(0, 0, "Reading the models")
         device = detect_hardware().device
         plan = Plan(ctx.home, recipe, self.seed, self.kernels, device if device == "cuda" else "cpu")
         donor = plan.donor  # its tokenizer is looked at before the work, not only behind it
         check_tokenizer(donor.home_of_template, field="recipe", note=ctx.note, base=donor.base)
         shards = ctx.folder / "shards"
         writer = merge_to(plan, shards, int(self.shard_gb * 1e9), _teller(ctx), lambda: _stop(ctx, shards))
-        ctx.progress(len(plan), len(plan), "Finishing the files")
+        ctx.task.update(len(plan), len(plan), "Finishing the files")
         made_by = {**self.to_dict(), "job": ctx.folder.name}
         manifest = Manifest(kind="model", name=self.output, parents=parents_of(recipe, parents), made_by=made_by)
         shelve(ctx, recipe, plan, writer, manifest)
@@ -129,7 +129,7 @@ def _teller(ctx: JobContext) -> Any:
         nonlocal last_report
         if time.monotonic() - last_report > TELL_EVERY:
             last_report = time.monotonic()
-            ctx.progress(completed, total, f"Merging {name}")
+            ctx.task.update(completed, total, f"Merging {name}")
 
     return tell
 

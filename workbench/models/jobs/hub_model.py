@@ -54,9 +54,9 @@ class GetHubModel(Job):
             problems.collect("name", error)
 
     def run(self, ctx: JobContext) -> dict[str, Any]:
-        ctx.progress(0, 2, f"Downloading {self.repo}")
+        ctx.task.update(0, 2, f"Downloading {self.repo}")
         folder, commit = hub_download.download(self.repo, self.revision, ctx.folder / "download")
-        ctx.progress(1, 2, "Checking and shelving")
+        ctx.task.update(1, 2, "Checking and shelving")
         check_folder(ctx.home, folder, self.base)
         adapter = (folder / "adapter_config.json").is_file()
         base = resolve_setting(ctx.home, self, "base").base if adapter else None
@@ -67,5 +67,5 @@ class GetHubModel(Job):
         shelve(ctx.home, self.target, folder, kind=kind, parents=parents, made_by=made_by, info=info)
         if base:
             remember_sound(ctx.home, ctx.home.models / self.target, base)
-        ctx.progress(2, 2, "Ready")
+        ctx.task.update(2, 2, "Ready")
         return {"model": self.target}

@@ -122,14 +122,14 @@ class FitStacking(Job):
         engine, total = Engine(ctx.home), len(members) * len(answers)
         for index, member in enumerate(members):
             for doing in engine.load([member]):
-                ctx.progress(index * len(answers), total, doing)
+                ctx.task.update(index * len(answers), total, doing)
             for completed, (key, (messages, answer)) in enumerate(answers.items(), index * len(answers)):
-                ctx.checkpoint()
-                ctx.progress(completed, total, f"{member} reads the answers")
+                ctx.task.check_stop()
+                ctx.task.update(completed, total, f"{member} reads the answers")
                 values[key] |= _features.of_likelihood(engine, member, messages, answer)
                 if answer.member == member:
                     values[key] |= _features.of_text(engine, members, answer)
-        ctx.progress(total, total, "Fitting")
+        ctx.task.update(total, total, "Fitting")
         return values
 
 

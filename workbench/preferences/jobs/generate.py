@@ -111,7 +111,7 @@ class Generate(Job):
             sessions.create_session(ctx.home, self.session, names, self.prompts, made_by, self.votes_per_pair)
         engine = EnsembleEngine(ctx.home)
         for step, _ in enumerate(engine.load(self.models), 1):
-            ctx.progress(0, len(prompts), f"Loading the models, step {step}")
+            ctx.task.update(0, len(prompts), f"Loading the models, step {step}")
         counts = self._answer(ctx, engine, prompts)
         sessions.finish_session(ctx.home, self.session)
         return {"session": self.session, "prompts": len(prompts), **counts}
@@ -130,7 +130,7 @@ class Generate(Job):
             for index, (model, sample) in enumerate(self.contestants):
                 completed = start + len(batch) * index / len(self.contestants)
                 which = f"model {index + 1} of {len(self.contestants)}"
-                ctx.progress(completed, len(prompts), f"Prompts {start + 1}–{start + len(batch)}: {which} answers")
+                ctx.task.update(completed, len(prompts), f"Prompts {start + 1}–{start + len(batch)}: {which} answers")
                 seed = self.decoding.seed + start + 100_003 * sample
                 decoding = self.decoding.model_copy(update={"seed": seed})
                 replies = engine.answering(model).answer_batch(batch, decoding, self._stopper(ctx, start))
@@ -141,7 +141,7 @@ class Generate(Job):
             for offset, prompt in enumerate(batch):
                 answers = {name: sessions.Answer(**vars(replies[offset])) for name, replies in replies_of.items()}
                 sessions.add_answers(ctx.home, self.session, start + offset, prompt, answers)
-        ctx.progress(len(prompts), len(prompts), "Ready to label")
+        ctx.task.update(len(prompts), len(prompts), "Ready to label")
         return dict(counts)
 
     def _stopper(self, ctx: JobContext, start: int) -> Callable[[int], None]:

@@ -131,7 +131,7 @@ class MakeData(Job):
     def run(self, ctx: JobContext) -> dict[str, Any]:
         log = MakingLog(ctx.folder / NAME)
         prompts = self._begin(ctx.home, log)
-        ctx.progress(0, self.limit, "Loading")
+        ctx.task.update(0, self.limit, "Loading")
         writers = self._writers(ctx)
         making = self._making(ctx, log, prompts, writers)
         try:
@@ -183,7 +183,7 @@ class MakeData(Job):
 
             engine = EnsembleEngine(ctx.home)
             for doing in engine.load(self.shelved):
-                ctx.progress(0, self.limit, doing)
+                ctx.task.update(0, self.limit, doing)
             writers = {name: ShelfWriter(engine, name) for name in self.shelved}
         if ENDPOINT in self.names:
             writers[ENDPOINT] = EndpointWriter(Endpoint.configured(), self.endpoint)
@@ -201,8 +201,8 @@ class MakeData(Job):
             log=log,
             writer=writers[self.names[0]],
             judge=writers[self.judge] if self.judge else None,
-            stop=ctx.checkpoint,
-            tell=ctx.progress,
+            stop=ctx.task.check_stop,
+            tell=ctx.task.update,
             existing=existing,
         )
 

@@ -96,12 +96,12 @@ class AverageCheckpoints(Job):
         chosen, adapter = self._chosen(ctx.home), self._adapter(ctx.home)
         shares = weights(len(chosen), self.decay if self.weighting == "ema" else None)
         steps = [int(path.name.split("-")[-1]) for path in chosen]
-        ctx.progress(0, 0, f"Averaging steps {', '.join(map(str, steps))}")
+        ctx.task.update(0, 0, f"Averaging steps {', '.join(map(str, steps))}")
         result = {"model": self.output, "steps": steps, "weights": [round(share, 6) for share in shares]}
         with atomic_dir(ctx.home.models / self.output) as partial:
             for count in average(chosen, shares, partial):
                 if count % 100 == 1:
-                    ctx.checkpoint()
+                    ctx.task.check_stop()
             copy_texts(adapter, partial)
             made_by = {**self.to_dict(), "job": ctx.folder.name}
             parents = _parents(adapter)

@@ -36,8 +36,8 @@ class Parquet(Export):
                 pq.ParquetWriter(path, split.schema, compression="zstd", use_dictionary=False) as file,
             ):
                 for group in range(source.num_row_groups):
-                    split.stop()
-                    split.tell(group, source.num_row_groups, f"Writing {split.path.stem}")
+                    split.task.check_stop()
+                    split.task.update(group, source.num_row_groups, f"Writing {split.path.stem}")
                     table = fitted(bare(source.read_row_group(group)), split.schema)
                     file.write_table(table, row_group_size=GROUP)
                     split.count.given += table.num_rows

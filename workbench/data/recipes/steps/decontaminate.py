@@ -58,7 +58,7 @@ class Decontaminate(Step):
         for start, some in slices(rows, work, self.title):
             turns, reached = turn_texts(some, self.part), 0
             for block in blocks(turns.texts):
-                work.stop()
+                work.task.check_stop()
                 for overlap in index.overlaps(block):
                     text = block[overlap.text].as_py()
                     row_index = start + int(turns.rows[reached + overlap.text])

@@ -39,7 +39,7 @@ class ExactDuplicates(Step):
     def apply(self, rows: Rows, work: StepWork) -> Outcome:
         from workbench.data.text.duplicates import exact_groups
 
-        work.tell(0, len(rows), self.title)
+        work.task.update(0, len(rows), self.title)
         texts = compared(rows, self.compare)
         labels = apart(rows, exact_groups(texts, self.normalise), texts)
         best = best_in_group(labels, scores(rows, self.keep))

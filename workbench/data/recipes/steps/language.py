@@ -52,7 +52,7 @@ class Language(Step):
         for start, some in slices(rows, work, self.title):
             for index, text in enumerate(some.texts(self.part).to_pylist(), start):
                 if index % 1000 == 0:
-                    work.stop()
+                    work.task.check_stop()
                 sample = sample_of(text)
                 verdict = (
                     self._verdict(*detect(sample)) if sample else self._unclear("Too few words to tell a language.")

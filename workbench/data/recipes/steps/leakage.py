@@ -59,8 +59,7 @@ class Leakage(Step):
             threshold=self.threshold,
             short=self.short,
             numbers=self.numbers,
-            tell=work.tell,
-            stop=work.stop,
+            task=work.task,
         )
         train, other = _pairs(labels, held, texts)
         alike = similarity(texts, train, other, self.shingle) if len(train) else np.zeros(0)

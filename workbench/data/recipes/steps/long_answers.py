@@ -27,7 +27,7 @@ class LongAnswers(Step):
     share: float = Field(0.25, gt=0, le=1, description="Share of the rows to keep.")
 
     def apply(self, rows: Rows, work: StepWork) -> Outcome:
-        work.tell(0, len(rows), self.title)
+        work.task.update(0, len(rows), self.title)
         words = word_counts(answer_texts(rows))
         keep_count = max(1, round(self.share * len(rows))) if len(rows) else 0
         order = np.lexsort((np.arange(len(rows)), -words))

@@ -64,8 +64,8 @@ class Mix(Step):
         outcome = self._own_rows(rows, trained, wanted[0])
         added: list[pa.Table] = []
         for (name, table), count in zip(tables.items(), wanted[1:], strict=True):
-            work.stop()
-            work.tell(len(added), len(tables), f"Taking rows of {name}")
+            work.task.check_stop()
+            work.task.update(len(added), len(tables), f"Taking rows of {name}")
             places = repeated(np.arange(table.num_rows), count, self.seed) if self.take == "by weight" else None
             added.append(with_source(rows.kind, table if places is None else table.take(pa.array(places)), name))
             outcome.notes.append(f"{count:,} rows of {name}, which has {table.num_rows:,}.")

@@ -62,7 +62,7 @@ class NearDuplicates(Step):
             "short": self.short,
             "numbers": self.numbers,
         }
-        groups = near_groups(texts, **options, tell=work.tell, stop=work.stop)
+        groups = near_groups(texts, **options, task=work.task)
         labels = apart(rows, by_call_names(rows, groups, self.compare), texts)
         best = best_in_group(labels, scores(rows, self.keep))
         gone = np.flatnonzero(best != np.arange(len(best)))

@@ -45,7 +45,7 @@ class Repetition(Step):
         verdicts: dict[int, Verdict] = {}
         for start, some in slices(rows, work, self.title):
             for block in blocks(answer_texts(some) if self.part == "answer" else some.texts("all")):
-                work.stop()
+                work.task.check_stop()
                 measured = measures(whole(block))
                 for index in np.flatnonzero(self._over(measured)).tolist():
                     verdicts[start + index] = self._verdict(measured, index, block[index].as_py())

@@ -67,8 +67,8 @@ class SemanticDuplicates(Step):
         order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
         batches: list[NDArray[np.float32]] = []
         for start in range(0, len(order), BATCH):
-            work.stop()
-            work.tell(start, len(order), "Embedding")
+            work.task.check_stop()
+            work.task.update(start, len(order), "Embedding")
             batches.append(embed([texts[index] for index in order[start : start + BATCH]]))
         whole = np.concatenate(batches) if batches else np.zeros((0, 1), np.float32)
         back = np.empty_like(whole)
@@ -80,8 +80,8 @@ def nearest_before(vectors: embedding.Vectors, threshold: float, work: StepWork)
     """For each vector that is at least so like one before it: the most like of those and the cosine similarity."""
     nearest = {}
     for start in range(0, len(vectors), BLOCK):
-        work.stop()
-        work.tell(start, len(vectors), "Comparing")
+        work.task.check_stop()
+        work.task.update(start, len(vectors), "Comparing")
         alike = vectors[start : start + BLOCK] @ vectors[: start + BLOCK].T
         own = np.arange(len(alike))[:, None] + start
         alike[np.arange(alike.shape[1])[None, :] >= own] = -1

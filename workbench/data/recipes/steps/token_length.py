@@ -101,7 +101,7 @@ def _lengths(texts: pa.Array, tokenizer: Tokenizer | None, start: int, total: in
         return word_counts(texts)
     lengths: list[int] = []
     for first in range(0, len(texts), BATCH):
-        work.stop()
-        work.tell(start + first, total, "Counting tokens")
+        work.task.check_stop()
+        work.task.update(start + first, total, "Counting tokens")
         lengths += tokenizer.lengths(texts.slice(first, BATCH).to_pylist())
     return np.array(lengths, np.int64)

@@ -49,7 +49,7 @@ class UnicodeRepair(Step):
             turns = turn_texts(some, self.part)
             for count, index in enumerate(self._suspects(turns.texts)):
                 if count % 1000 == 0:
-                    work.stop()
+                    work.task.check_stop()
                 text = turns.texts[index].as_py()
                 fixed[text] = fix(text)
                 if fixed[text] == text:

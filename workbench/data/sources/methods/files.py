@@ -6,8 +6,8 @@ from pydantic import Field
 
 from workbench.core.errors import Problems, UserError
 from workbench.core.home import Home
-from workbench.core.parallel import Stop, Tell
 from workbench.core.paths import ServerPaths, regular_file, regular_files
+from workbench.core.tasks import Task
 from workbench.data.reading.documents import Documents
 from workbench.data.reading.ingest import gather
 from workbench.data.reading.opening import Encoding
@@ -57,11 +57,11 @@ class Files(Source):
         except UserError as error:
             problems.collect("paths", error)
 
-    def gather(self, home: Home, folder: Path, tell: Tell | None = None, stop: Stop | None = None) -> Imported:
+    def gather(self, home: Home, folder: Path, task: Task | None = None) -> Imported:
         paths = self.files()
         rejects = folder / "rejected.jsonl"
         choice = choice_of(self.format, self.columns)
-        gathered = gather([*paths], choice, self.reading(), rejects, tell, stop, self.selection())
+        gathered = gather([*paths], choice, self.reading(), rejects, task, self.selection())
         copies = keep_copies(folder, paths)
         manifest_info = gathered.manifest_info()
         info = {**manifest_info, "remarks": [*self.notes, *manifest_info["remarks"]], "source": copies[0]}

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from workbench.core.errors import Problems, UserError
 from workbench.core.home import Home
-from workbench.core.parallel import Stop, Tell
+from workbench.core.tasks import Task
 from workbench.data.reading.ingest import Gathered, gather_items
 from workbench.data.reading.lines import Item, ReadRow
 from workbench.data.reading.selection import Selection
@@ -63,14 +63,14 @@ class Hub(Source):
             # `datasets` would read that folder instead of asking the hub.
             problems.add("dataset", f"{self.dataset!r} is also a folder here.", "Start the workbench elsewhere.")
 
-    def gather(self, home: Home, folder: Path, tell: Tell | None = None, stop: Stop | None = None) -> Imported:
-        if tell:
-            tell(0, 0, f"Downloading {self.dataset}")
+    def gather(self, home: Home, folder: Path, task: Task | None = None) -> Imported:
+        if task:
+            task.update(0, 0, f"Downloading {self.dataset}")
         rows, commit = self._loaded()
         if self.samples:
             rows = rows.select(Selection(samples=self.samples).mask(len(rows)).nonzero()[0])
         choice, rejects = choice_of(self.format, self.columns), folder / "rejected.jsonl"
-        gathered = gather_items(lambda: _items(rows), choice, len(rows), rejects, tell, stop)
+        gathered = gather_items(lambda: _items(rows), choice, len(rows), rejects, task)
         return Imported(gathered.kind, gathered.table, gathered.rejected, self._info(gathered, commit))
 
     def _info(self, gathered: Gathered, commit: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from workbench.core.errors import Problems, UserError
 from workbench.core.home import Home
-from workbench.core.parallel import Stop, Tell
+from workbench.core.tasks import Task
 from workbench.data.reading.documents import Documents
 from workbench.data.reading.ingest import gather
 from workbench.data.reading.readers import ReadingOptions, form_of
@@ -37,10 +37,10 @@ class Pasted(Source):
         except UserError as error:
             problems.collect("text", error)
 
-    def gather(self, home: Home, folder: Path, tell: Tell | None = None, stop: Stop | None = None) -> Imported:
+    def gather(self, home: Home, folder: Path, task: Task | None = None) -> Imported:
         text = encodable(self.text, "The pasted text")
         choice, rejects = choice_of(self.format, self.columns), folder / "rejected.jsonl"
-        gathered = gather([text], choice, self.reading(), rejects, tell, stop)
+        gathered = gather([text], choice, self.reading(), rejects, task)
         (folder / "source").mkdir()
         file = folder / "source" / f"pasted.{form_of(text)}"
         file.write_text(text, encoding="utf-8", newline="")

@@ -8,7 +8,7 @@ from pydantic import Field
 from workbench.core.errors import Problems, UserError
 from workbench.core.home import Home
 from workbench.core.lineage import parent_of
-from workbench.core.parallel import Stop, Tell
+from workbench.core.tasks import Task
 from workbench.data.sources.source import SOURCES, Imported, Source
 from workbench.data.store.dataset_reference import DatasetRef, resolve_dataset
 from workbench.data.store.datasets import dataset_folder, dataset_kind, dataset_table
@@ -32,7 +32,7 @@ class Shelf(Source):
         except UserError as error:
             problems.collect("dataset", error)
 
-    def gather(self, home: Home, folder: Path, tell: Tell | None = None, stop: Stop | None = None) -> Imported:
+    def gather(self, home: Home, folder: Path, task: Task | None = None) -> Imported:
         table = dataset_table(home, self.dataset, self.part)
         if not table.num_rows:
             raise UserError(f"{self.dataset} has no rows in {self.part}.", "Choose another part.", "part")
