@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.core.home import Home
+from workbench.core.tasks import Task
 from workbench.data.recipes.importing import import_sample
 from workbench.models import starter
 
@@ -18,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def prepared_home() -> Home:
     """A fresh home with the starter model and the sample data."""
     home = Home.at(tempfile.mkdtemp(prefix="llm-workbench-bench-"))
-    starter.unpack(home, starter.fetch(home, lambda *_: None), lambda *_: None)
+    starter.unpack(home, starter.fetch(home, Task()), Task())
     import_sample(home)
     return home
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from workbench.core.home import Home
+from workbench.core.tasks import Task
 from workbench.models import starter
 
 
@@ -20,5 +21,5 @@ def starter_home(tmp_path_factory: pytest.TempPathFactory) -> Home:
     """A home with the starter model on its shelf."""
     os.environ.setdefault("WORKBENCH_CACHE", str(Path.home() / ".cache" / "llm-workbench"))
     home = Home.at(tmp_path_factory.mktemp("starter"))
-    starter.unpack(home, starter.fetch(home, lambda *_: None), lambda *_: None)
+    starter.unpack(home, starter.fetch(home, Task()), Task())
     return home

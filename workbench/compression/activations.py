@@ -63,9 +63,9 @@ def _gather(cut: Cut, names: Iterable[str], statistic: Statistic) -> dict[str, t
     sums: dict[str, torch.Tensor] = {}
     with _watched({name: modules[name] for name in wanted}, statistic, sums), torch.inference_mode():
         for index, row in enumerate(cut.rows):
-            cut.stop()
+            cut.task.check_stop()
             if index % 4 == 0:
-                cut.tell(index, len(cut.rows), "Looking at activations")
+                cut.task.update(index, len(cut.rows), "Looking at activations")
             cut.model(input_ids=torch.tensor([row["input_ids"]], device=cut.model.device), use_cache=False)
     strange = [name for name, value in sums.items() if not bool(value.isfinite().all())]
     if strange or len(sums) < len(wanted):

@@ -82,12 +82,9 @@ class Calibrated(Quantizer):
         return {"method": self.method, "dampening": 0.01, "order": False}
 
     def run(self, work: Work) -> dict[str, Any]:
-        def say(text: str) -> None:
-            work.tell(0, 1, text)
-
         parts = hf.Parts.of(work.resolved.base)
         rows, source = self._rows(work)
-        python = ensure(work.home, LLM_COMPRESSOR, say, work.stop)
+        python = ensure(work.home, LLM_COMPRESSOR, work.task)
         spec = {
             **self.settings(),
             "model": str(work.resolved.base),
@@ -126,11 +123,11 @@ class Calibrated(Quantizer):
             log.info("%s", line)
             if line.startswith("PROGRESS "):
                 _, completed, total, text = line.split(" ", 3)
-                work.tell(float(completed), float(total), text)
+                work.task.update(float(completed), float(total), text)
 
         offline = {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", "PYTHONUNBUFFERED": "1"}
         try:
-            run_command([str(python), str(SCRIPT), str(spec)], hear, work.stop, offline)
+            run_command([str(python), str(SCRIPT), str(spec)], hear, work.task, offline)
         except CommandFailed as error:
             cause = next(
                 (line for line in reversed(error.lines) if "Error" in line), error.lines[-1] if error.lines else ""

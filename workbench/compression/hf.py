@@ -113,13 +113,13 @@ def quantize_and_save(work: Work, quantization: Any) -> dict[str, Any]:
     from workbench.models.loading import load_base
 
     parts, hardware = Parts.of(work.resolved.base), detect_hardware()
-    work.tell(0, 3, f"Loading and quantizing on {hardware.device}")
+    work.task.update(0, 3, f"Loading and quantizing on {hardware.device}")
     model: Any = load_base(work.resolved.base, hardware, quantization, sixteen_bits(parts))
-    work.stop()
-    work.tell(2, 3, "Saving")
+    work.task.check_stop()
+    work.task.update(2, 3, "Saving")
     model.save_pretrained(work.folder, max_shard_size=SHARD)
     copy_texts(work.resolved.base, work.folder)
-    work.tell(3, 3, "Saved")
+    work.task.update(3, 3, "Saved")
     return described(parts, work.folder)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.core.errors import UserError
+from workbench.core.tasks import Task
 from workbench.gguf.layout import tensor_names
 from workbench.gguf.reading import Header, read_header
 from workbench.inference.loss import encode
@@ -28,8 +29,7 @@ def importance_of(
     source: Header,
     rows: Rows,
     kind: str,
-    tell: Callable[[float, float, str], None],
-    stop: Callable[[], None],
+    task: Task,
 ) -> dict[str, NDArray[np.float32]]:
     """Mean squared inputs by GGUF tensor name, for the matrices of `source`'s layers that the model multiplies with.
 
@@ -41,13 +41,13 @@ def importance_of(
     from workbench.models.loading import load_base
 
     encoded = encode(resolved, rows, kind, max_length=LONGEST)
-    tell(0, len(encoded), "Loading the model for the importance matrix")
+    task.update(0, len(encoded), "Loading the model for the importance matrix")
     model = load_base(resolved.base, detect_hardware()).eval()
     sums, counts = _listen(model, _names(model, source))
     with torch.inference_mode():
         for index, row in enumerate(encoded):
-            stop()
-            tell(index, len(encoded), f"Importance: {index} of {len(encoded)} rows")
+            task.check_stop()
+            task.update(index, len(encoded), f"Importance: {index} of {len(encoded)} rows")
             model(input_ids=torch.tensor([row["input_ids"]], device=model.device), use_cache=False)
     return {name: (total / max(counts[name], 1)).cpu().numpy().astype(np.float32) for name, total in sums.items()}
 

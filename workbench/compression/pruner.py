@@ -1,7 +1,7 @@
 """A pruner: takes weights out of a model. One a file in workbench/compression/pruners."""
 
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from workbench.compression.quantizer import SizeEstimate
 from workbench.core.errors import Problems
 from workbench.core.registry import Method, Registry
+from workbench.core.tasks import Task
 from workbench.models.model_references import Resolved
 
 
@@ -17,8 +18,7 @@ class Cut:
     """What a pruner works with.
 
     resolved: a whole model, adapters folded in. folder: where the files go, without a manifest. model: the same model
-    loaded, and rows: [{input_ids, …}] to run through it; None and empty without calibration. tell: hears (done, total,
-    text). stop: raises `JobStopped` if somebody asked to stop.
+    loaded, and rows: [{input_ids, …}] to run through it; None and empty without calibration.
     """
 
     resolved: Resolved
@@ -26,8 +26,7 @@ class Cut:
     model: Any
     rows: Sequence[dict[str, list[int]]]
     seed: int
-    tell: Callable[[float, float, str], None]
-    stop: Callable[[], None]
+    task: Task
 
 
 class Pruner(Method):

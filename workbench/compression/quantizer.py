@@ -1,7 +1,6 @@
 """A quantizer: makes a smaller copy of a model. One a file in workbench/compression/quantizers."""
 
 from abc import abstractmethod
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -9,6 +8,7 @@ from typing import Any, ClassVar, Literal
 from workbench.core.errors import Problems
 from workbench.core.home import Home
 from workbench.core.registry import Method, Registry
+from workbench.core.tasks import Task
 from workbench.jobs.job import JobContext
 from workbench.models.model_references import Resolved
 
@@ -27,7 +27,7 @@ class Work:
 
     folder: where the model's files go, without a manifest. scratch: shared by all quantizers of a job and kept when
     it is resumed, for steps they have in common. calibration: rows of the chosen dataset, none if there is none.
-    tell: hears (done, total, text). stop: raises `JobStopped` if somebody asked to stop.
+    task: this quantizer's share of the job.
     """
 
     ctx: JobContext
@@ -37,8 +37,7 @@ class Work:
     scratch: Path
     calibration: list[dict[str, Any]]
     calibration_kind: str
-    tell: Callable[[float, float, str], None]
-    stop: Callable[[], None]
+    task: Task
 
 
 class Quantizer(Method):

@@ -28,14 +28,14 @@ def rewrite_tensors(cut: Cut, change: Change, text: str) -> None:
     names = weights.names()
     with ShardWriter(cut.folder, SHARD, len(names)) as writer:
         for index, name in enumerate(names):
-            cut.stop()
+            cut.task.check_stop()
             if index % 10 == 0:
-                cut.tell(index, len(names), text)
+                cut.task.update(index, len(names), text)
             changed = change(name, weights.get(name))
             if changed:
                 writer.add(*changed)
         writer.finish()
-    cut.tell(len(names), len(names), text)
+    cut.task.update(len(names), len(names), text)
 
 
 def write_config(cut: Cut, **changes: Any) -> None:

@@ -74,9 +74,9 @@ class Rounding(Quantizer):
         names, layers = list(parts.headers), []
         with ShardWriter(work.folder, SHARD, len(names)) as writer:
             for index, name in enumerate(names):
-                work.stop()
+                work.task.check_stop()
                 if index % 10 == 0:
-                    work.tell(index, len(names), f"Rounding {name}")
+                    work.task.update(index, len(names), f"Rounding {name}")
                 tensor = weights.get(name)
                 if name in parts.matrices:
                     exact = tensor.float()

@@ -21,6 +21,7 @@ from filelock import FileLock, Timeout
 from workbench.core.children import Credential, child_environment
 from workbench.core.errors import UserError
 from workbench.core.home import Home, write_text
+from workbench.core.tasks import Task
 
 READY = "ready"
 POLL = 0.5  # seconds between looks at whether somebody asked to stop
@@ -45,29 +46,29 @@ class Environment:
         return (self.folder(home) / READY).is_file()
 
 
-def ensure(home: Home, wanted: Environment, say: Say, stop: Callable[[], None]) -> Path:
+def ensure(home: Home, wanted: Environment, task: Task) -> Path:
     """The Python of the environment, installed first if needed.
 
-    say: hears what is going on. stop: raises to stop it, which leaves nothing. Raises `UserError` without internet.
+    A stop of the `task` leaves nothing. Raises `UserError` without internet.
     """
     folder = wanted.folder(home)
     python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     if wanted.ready(home):
         return python
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with _alone(folder, stop):
+    with _alone(folder, task):
         if not wanted.ready(home):
             shutil.rmtree(folder, ignore_errors=True)
             try:
-                _install(folder, python, wanted, say, stop)
+                _install(folder, python, wanted, task)
             except BaseException:
                 shutil.rmtree(folder, ignore_errors=True)
                 raise
     return python
 
 
-def _install(folder: Path, python: Path, wanted: Environment, say: Say, stop: Callable[[], None]) -> None:
-    say(f"Making the environment {wanted.name}")
+def _install(folder: Path, python: Path, wanted: Environment, task: Task) -> None:
+    task.update(0, 1, f"Making the environment {wanted.name}")
     venv.create(folder, with_pip=False)
     site = next(folder.glob("Lib/site-packages" if os.name == "nt" else "lib/python*/site-packages"))
     write_text(site / "_outer.pth", "\n".join(_outer()) + "\n")
@@ -76,7 +77,7 @@ def _install(folder: Path, python: Path, wanted: Environment, say: Say, stop: Ca
         "--no-deps", "--retries", "2", "--timeout", "30", *wanted.pins,
     ]  # fmt: skip
     try:
-        run_command(command, lambda line: say(_shortened(line)), stop, needs=("index",))
+        run_command(command, lambda line: task.update(0, 1, _shortened(line)), task, needs=("index",))
     except CommandFailed as error:
         raise UserError(
             f"The environment {wanted.name} could not be installed: {_reason(error.lines)}.",
@@ -91,14 +92,14 @@ def _outer() -> list[str]:
 
 
 class _alone:
-    """Holds the lock of a folder; while another process holds it, `stop` is asked."""
+    """Holds the lock of a folder; while another process holds it, `task` may be stopped."""
 
-    def __init__(self, folder: Path, stop: Callable[[], None]):
-        self._lock, self._stop = FileLock(f"{folder}.lock"), stop
+    def __init__(self, folder: Path, task: Task):
+        self._lock, self._task = FileLock(f"{folder}.lock"), task
 
     def __enter__(self) -> None:
         while True:
-            self._stop()
+            self._task.check_stop()
             try:
                 self._lock.acquire(timeout=POLL)
                 return
@@ -118,10 +119,10 @@ class CommandFailed(Exception):
 
 
 def run_command(
-    command: list[str], hear: Say, stop: Callable[[], None], more: dict[str, str] | None = None,
+    command: list[str], hear: Say, task: Task, more: dict[str, str] | None = None,
     needs: tuple[Credential, ...] = (),
 ) -> None:  # fmt: skip
-    """Runs a command, `hear` gets each line it writes; `stop` is asked twice a second and ends it by raising.
+    """Runs a command, `hear` gets each line it writes; `task` is asked twice a second whether to go on.
 
     more: environment variables; needs: the credentials it gets. Raises `CommandFailed`.
     """
@@ -131,7 +132,7 @@ def run_command(
     )  # fmt: skip
     last: list[str] = []
     try:
-        for line in _lines(process, stop):
+        for line in _lines(process, task):
             last = [*last, line][-KEPT_LINES:]
             hear(line)
     except BaseException:
@@ -143,8 +144,8 @@ def run_command(
         raise CommandFailed(process.returncode, last)
 
 
-def _lines(process: "subprocess.Popen[str]", stop: Callable[[], None]) -> Iterator[str]:
-    """What it writes, line by line as it comes, with `stop` asked in between."""
+def _lines(process: "subprocess.Popen[str]", task: Task) -> Iterator[str]:
+    """What it writes, line by line as it comes, with `task` asked in between whether to go on."""
     written: queue.Queue[str | None] = queue.Queue()
 
     def read() -> None:
@@ -156,7 +157,7 @@ def _lines(process: "subprocess.Popen[str]", stop: Callable[[], None]) -> Iterat
 
     threading.Thread(target=read, daemon=True).start()
     while True:
-        stop()
+        task.check_stop()
         try:
             line = written.get(timeout=POLL)
         except queue.Empty:

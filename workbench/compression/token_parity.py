@@ -5,10 +5,11 @@ in which they differ both have read the same; how much likelier the source finds
 from a fault. Only job processes call this: it works through the chat engine.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
+from workbench.core.tasks import Task
 from workbench.inference.decoding import Decoding
 
 if TYPE_CHECKING:
@@ -36,20 +37,18 @@ class Compared:
     difference: dict[str, Any] | None = None
 
 
-def compare_answers(
-    engine: "Engine", model: str, source: str, messages: "Messages", most: int, stop: Callable[[], None]
-) -> Compared:
-    """Lets both answer one prompt greedily, up to `most` tokens; both are loaded. `stop` may raise."""
+def compare_answers(engine: "Engine", model: str, source: str, messages: "Messages", most: int, task: Task) -> Compared:
+    """Lets both answer one prompt greedily, up to `most` tokens; both are loaded. `task` may stop it."""
     gguf, reference = engine.model(model), engine.model(source)
     text, ids = reference.prompt_text(messages), reference.prompt_ids(messages)
     written = gguf.prompt_text(messages) == text
     if gguf.token_ids(text) != ids:
         return Compared(written, False)
     ours, theirs = _streams(engine, (source, model), messages, ids, most)
-    agreed, gap = _in_step(ours, theirs, stop)
+    agreed, gap = _in_step(ours, theirs, task)
     for stream in (ours, theirs):
         while not stream.finish:
-            stop()
+            task.check_stop()
             stream.advance()
     tokens = len(ours.generated_ids) + (ours.finish == "eos")
     if gap is None:
@@ -75,13 +74,13 @@ def _streams(engine: "Engine", names: Sequence[str], messages: "Messages", ids: 
     return streams
 
 
-def _in_step(ours: "Stream", theirs: "Stream", stop: Callable[[], None]) -> tuple[int, float | None]:
+def _in_step(ours: "Stream", theirs: "Stream", task: Task) -> tuple[int, float | None]:
     """How many tokens agree, and at the first that does not the nats by which the source prefers its own."""
     import torch
 
     with torch.inference_mode():
         while not ours.finish:
-            stop()
+            task.check_stop()
             scores = ours.logits()[0].log_softmax(-1)
             first, second = int(scores.argmax()), int(theirs.logits()[0, : len(scores)].argmax())
             agreed = len(ours.generated_ids)

@@ -17,7 +17,7 @@ Report = Callable[[float, float, str], object]
 
 
 class _Reporter:
-    """Passes on what is worth it: a new piece of work, a step on, the end, and else a few words a second."""
+    """Passes on what is worth it: another activity, a step on, the end, and else a few words a second."""
 
     def __init__(self, report: Report, clock: Callable[[], float]):
         self._report, self._clock = report, clock
@@ -40,16 +40,17 @@ class _Reporter:
 
     def _send(self, words: tuple[float, float, str], now: float) -> None:
         self._last, self._last_time, self._held = words, now, None
-        self._report(*words)
+        done, total, text = words
+        self._report(round(done, DIGITS), total, text)
 
     def _is_news(self, done: float, total: float, text: str) -> bool:
         assert self._last is not None
         last_done, last_total, last_text = self._last
         if total != last_total or done < last_done:
             return True
-        if total <= 0:
+        if done == last_done:  # it stays where it is, but does something else there
             return text != last_text
-        return (done - last_done) / total >= LEAST_SHARE or (done >= total > last_done)
+        return total > 0 and ((done - last_done) / total >= LEAST_SHARE or done >= total > last_done)
 
 
 class Task:
@@ -79,7 +80,7 @@ class Task:
         if total > 0:
             self._reached = max(self._reached, min(1.0, max(0.0, done / total)))
         words = ": ".join(word for word in (self._label, text) if word)
-        self._reporter(round(self._start + (self._end - self._start) * self._reached, DIGITS), 1.0, words)
+        self._reporter(self._start + (self._end - self._start) * self._reached, 1.0, words)
 
     def part(self, start: float, end: float, label: str = "") -> "Task":
         """The piece of this work from the share `start` of it to `end`, both from 0 to 1; `label` begins its words.

@@ -18,6 +18,7 @@ from typing import Any
 from workbench.core.children import child_environment
 from workbench.core.errors import Problems, UserError
 from workbench.core.limits import bounded_object
+from workbench.core.tasks import Task
 from workbench.gguf.converter import checked_wheel, gguf_architecture, language_architecture, pre_tokenizer, supported
 from workbench.gguf.library import knows
 from workbench.gguf.llama_errors import converter_refusal
@@ -41,7 +42,6 @@ KNOWN_ENDS = (  # llama.cpp takes control tokens of these names for ends in any 
     "<|endoftext|>", "</s>", "<|eom_id|>", "<EOT>", "_<EOT>", "[EOT]", "[EOS]", "<|end_of_text|>", "<end_of_utterance>",
 )  # fmt: skip
 PHI3 = re.compile("phi-?3", re.IGNORECASE)
-Tell = Callable[[float, float, str], None]
 
 
 def float_type(folder: Path) -> str:
@@ -80,9 +80,7 @@ def _safe_name(match: Resolved) -> str:
     return match.name if own else PHI3.sub("Phi 3", match.name)
 
 
-def convert(
-    found: Resolved, target: Path, tell: Tell = lambda *_: None, stop: Callable[[], None] = lambda: None
-) -> dict[str, Any]:
+def convert(found: Resolved, target: Path, task: Task | None = None) -> dict[str, Any]:
     """Writes `target`, whole or not at all, and proves that it reads text as the model does.
 
     Returns {type, pre_tokenizer, texts, equal, differing}: how many texts were tokenized, how many gave the same ids,
@@ -97,11 +95,16 @@ def convert(
         "pre_tokenizer": known.name if known and not known.known else "", "byte_level": known is not None,
         **_vocabulary(found.base),
     }  # fmt: skip
-    size = tensors.summary(found.base).size
+    size, task = tensors.summary(found.base).size, task or Task()
+
+    def look() -> None:
+        task.check_stop()
+        task.update(min(_size(partial), size), size, f"Converting to {kind}")
+
     try:
         with _readable(found.base) as folder:
             request["model"] = str(folder)
-            _run(request, lambda: tell(min(_size(partial), size), size, f"Converting to {kind}"), stop, found.name)
+            _run(request, look, found.name)
         proof = _proved(found, partial, known.known if known else True)
         partial.replace(target)
     finally:
@@ -184,7 +187,8 @@ def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
 
-def _run(request: dict[str, Any], tell: Callable[[], None], stop: Callable[[], None], name: str) -> None:
+def _run(request: dict[str, Any], look: Callable[[], None], name: str) -> None:
+    """Runs the converter; `look` is called ten times a second, and may raise to end it."""
     with tempfile.TemporaryDirectory(prefix="gguf-") as empty, tempfile.TemporaryFile("w+") as output:
         offline = {"HF_HUB_OFFLINE": "1", "HF_HOME": empty, "HOME": empty, "TMPDIR": empty, "CUDA_VISIBLE_DEVICES": ""}
         process = subprocess.Popen(
@@ -196,8 +200,7 @@ def _run(request: dict[str, Any], tell: Callable[[], None], stop: Callable[[], N
             with contextlib.suppress(BrokenPipeError), process.stdin as given:
                 given.write(json.dumps(request))
             while process.poll() is None:
-                tell()
-                stop()
+                look()
                 time.sleep(POLL)
         finally:
             process.kill()

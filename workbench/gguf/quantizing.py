@@ -6,7 +6,7 @@ llama-quantize byte for byte.
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.core.errors import UserError
+from workbench.core.tasks import Task
 from workbench.gguf.layout import FLOATS
 from workbench.gguf.library import Library
 from workbench.gguf.reading import Header, Tensor, read_header
@@ -24,7 +25,6 @@ from workbench.gguf.writing import GgufWriter, numbers_of
 
 PIECE = 2**22  # weights quantized at once by a thread
 Importance = Mapping[str, NDArray[np.float32]]
-Tell = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True)
@@ -56,16 +56,16 @@ def quantize(
     target: Path,
     kind: str,
     importance: Importance | None = None,
-    tell: Tell = lambda *_: None,
-    stop: Callable[[], None] = lambda: None,
+    task: Task | None = None,
     threads: int = 0,
 ) -> Quantized:
     """Writes `target`. `importance` has a weight for each column of a tensor, matrices of experts one after another.
 
-    `tell` hears (tensors done, in all, name), `stop` may raise between pieces. Raises `UserError` on sources that are
-    quantized already, on weights that are no numbers, and where a type needs an importance matrix that is missing.
+    `task` is told of every tensor, and may stop it between pieces. Raises `UserError` on
+    sources that are quantized already, on weights that are no numbers, and where a type needs an importance matrix that
+    is missing.
     """
-    header = read_header(source)
+    header, task = read_header(source), task or Task()
     planned = choices(header, kind, importance is not None)
     tensors = {tensor.name: tensor for tensor in header.tensors}
     _check(planned, tensors, importance)
@@ -75,16 +75,16 @@ def quantize(
         work = _Work(Library(), os.open(source, os.O_RDONLY), pool, 2 * count)
         try:
             for index, choice in enumerate(planned):
-                tell(index, len(planned), choice.weight.name)
+                task.update(index, len(planned), choice.weight.name)
                 columns = (importance or {}).get(choice.weight.name)
                 for data in work.run(tensors[choice.weight.name], choice, columns):
-                    stop()
+                    task.check_stop()
                     writer.write(data.data)
                 writer.end_tensor()
         finally:
             pool.shutdown(cancel_futures=True)
             os.close(work.file)
-    tell(len(planned), len(planned), "Quantized")
+    task.update(len(planned), len(planned), "Quantized")
     return Quantized(len(planned), [choice.weight.name for choice in planned if choice.is_fallback])
 
 

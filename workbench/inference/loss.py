@@ -1,6 +1,6 @@
 """The loss of a model on rows of a dataset: what training lowers, measured without training."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,8 +9,8 @@ import numpy as np
 from workbench.core.errors import UserError
 from workbench.core.home import Home
 from workbench.core.stats import Floats, mean_interval, perplexity, resampled, sums_by_row
+from workbench.core.tasks import Task
 from workbench.data.store import datasets
-from workbench.jobs.job import JobStopped
 from workbench.models.model_references import Resolved
 from workbench.rendering.rendered import IGNORED, Tokenizer, encode_rows
 from workbench.rendering.templates import get_template
@@ -90,23 +90,21 @@ def longest(model: Any) -> int | None:
 def loss_of(
     model: Any,
     rows: Sequence[Encoded],
-    progress: Callable[[int, int], None] | None = None,
-    stop: Callable[[], object] | None = None,
+    task: Task | None = None,
     seed: int = 0,
 ) -> Loss:
     """The loss of a loaded model on encoded rows; batches hold rows of like length, the longest first.
 
-    `progress` hears (rows done, rows in all). Raises `JobStopped` when `stop` gives something true before a batch.
+    `task` is told of the rows, and may stop it before a batch.
     """
+    task = task or Task()
     nll, counts = np.zeros(len(rows)), np.zeros(len(rows))
     processed = 0
     for indices in batch_indices([len(row["input_ids"]) for row in rows], _vocabulary(model)):
-        if stop and stop():
-            raise JobStopped
+        task.check_stop()
         nll[indices], counts[indices] = _batch(model, [rows[index] for index in indices])
         processed += len(indices)
-        if progress:
-            progress(processed, len(rows))
+        task.update(processed, len(rows), f"{processed:,} of {len(rows):,} rows")
     loss = mean_interval(nll, counts, resampled(len(rows), seed))
     return Loss(loss.value, loss.low, loss.high, int(counts.sum()), len(rows), nll, counts)
 

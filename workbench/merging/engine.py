@@ -7,7 +7,7 @@ alone, and a stop loses at most the file under way. Imports torch and mergekit: 
 
 import hashlib
 import shutil
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,7 +15,7 @@ import torch
 from mergekit.architecture import ModelArchitecture, get_architecture_info
 from mergekit.architecture.conversion import can_convert_checkpoint_keys
 from mergekit.common import ModelReference, dtype_from_name, set_config_value
-from mergekit.graph import Task
+from mergekit.graph import Task as MergeTask
 from mergekit.io.tasks import LoaderCache
 from mergekit.merge import _model_out_config, _set_chat_template, _update_config_vocab
 from mergekit.merge_methods.task_adapter import ExecuteMergeMethodTask
@@ -25,6 +25,7 @@ from mergekit.tokenizer.build import BuildTokenizer
 
 from workbench.core.errors import UserError
 from workbench.core.home import Home
+from workbench.core.tasks import Task
 from workbench.merging.by_names import by_names, lost, require_whole
 from workbench.merging.mergekit_bridge import register_with_mergekit
 from workbench.merging.recipe import Recipe
@@ -140,7 +141,7 @@ class Plan:
             else:
                 yield name, cast(name, tensor, dtype, _wider(dtype), "out_dtype")
 
-    def _value(self, task: Task[Any]) -> Any:
+    def _value(self, task: MergeTask[Any]) -> Any:
         """What a task of mergekit's graph gives; the graph under one output is a small tree."""
         if isinstance(task, BuildTokenizer):
             if self._tokenizer is None:
@@ -200,23 +201,21 @@ def merge_to(
     plan: Plan,
     folder: Path,
     shard_bytes: int = 2 * 10**9,
-    progress: Callable[[int, int, str], None] | None = None,
-    stop: Callable[[], None] | None = None,
+    task: Task | None = None,
 ) -> ShardWriter:
     """Streams every tensor into files in `folder`, going on where an earlier call ended; returns the open writer.
 
-    The caller gives the files their names with `finish(target)`. `stop` may raise to end early.
+    The caller gives the files their names with `finish(target)`. `task` is told of every tensor, and may end it early.
     """
+    task = task or Task()
     writer = ShardWriter(folder, shard_bytes, len(plan))
     completed = len(writer.done)
     try:
         for name, tensor in plan.tensors(skip=frozenset(writer.done)):
-            if stop:
-                stop()
+            task.check_stop()
             writer.add(name, tensor)
             completed += 1
-            if progress:
-                progress(completed, len(plan), name)
+            task.update(completed, len(plan), f"Merging {name}")
     except BaseException:
         writer.close()
         raise

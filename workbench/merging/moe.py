@@ -4,7 +4,7 @@ Imports torch and mergekit: only job processes import this.
 """
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,9 @@ from mergekit.moe.router import get_gate_params
 from mergekit.options import MergeOptions
 from torch import Tensor
 
+from workbench.core.tasks import Task
 from workbench.merging.moe_recipe import Expert, MoeRecipe
+from workbench.merging.stack import layer_of
 from workbench.models.loading import load_tokenizer
 from workbench.models.weights import ShardWriter
 
@@ -26,25 +28,25 @@ TOO_ALIKE = 5.0  # mergekit's own bound on the condition number of a router
 
 
 def assemble(
-    recipe: MoeRecipe, folders: dict[str, Path], target: Path, seed: int, device: str, tell: Callable[[str], None]
+    recipe: MoeRecipe, folders: dict[str, Path], target: Path, seed: int, device: str, task: Task
 ) -> list[int]:
     """Writes weights and config into `target`; returns the layers whose experts the router can hardly tell apart.
 
     mergekit writes the experts of a layer as one tensor, the way transformers holds them in memory. They are split on
     the way into the files that Mixtral and Qwen MoE are published in, which transformers, llama.cpp and mergekit read.
-    `tell` is called with words of progress and may raise to stop.
+    `task` is told of every layer, and may stop it.
     """
     config = MoEMergeConfig.model_validate(_with_folders(recipe, folders))
     output = recipe.output(folders)
     makes = next(architecture for architecture in ALL_OUTPUT_ARCHITECTURES if architecture.name() == NAMES[output])
     torch.manual_seed(seed)
-    tell("Reading the prompts")
+    task.update(0, 0, "Reading the prompts")
     tokenizer = load_tokenizer(folders[recipe.base_model])
     tokenizer.padding_side = "left"
     experts = [*config.experts, *(config.shared_experts or [])]
     gates = get_gate_params(config.base_model, tokenizer, experts, mode=recipe.gate_mode, device=device)
     routed, shared = gates[:, : len(config.experts)], gates[:, len(config.experts) :]
-    with _writing_through(output, tell):
+    with _writing_through(output, task):
         makes.write_model(str(target), config, MergeOptions(device="cpu"), list(routed), list(shared))
     return [layer for layer, gate in enumerate(routed) if torch.linalg.cond(gate.float()) > TOO_ALIKE]
 
@@ -59,7 +61,7 @@ def _with_folders(recipe: MoeRecipe, folders: dict[str, Path]) -> dict[str, Any]
 
 
 @contextlib.contextmanager
-def _writing_through(output: str, tell: Callable[[str], None]) -> Iterator[None]:
+def _writing_through(output: str, task: Task) -> Iterator[None]:
     """Puts our writer in the place of mergekit's for a while: the one place every tensor comes through."""
 
     class Writer:
@@ -67,7 +69,9 @@ def _writing_through(output: str, tell: Callable[[str], None]) -> Iterator[None]
             self.shards = ShardWriter(Path(out_path), SHARD_BYTES)
 
         def save_tensor(self, name: str, tensor: Tensor, **_: Any) -> None:
-            tell(f"Writing {name}")
+            task.check_stop()
+            layer = layer_of(name)
+            task.update(0, 0, "Writing" if layer is None else f"Writing layer {layer}")
             for key, weight in published(output, name, tensor):
                 self.shards.add(key, weight)
 

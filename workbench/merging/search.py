@@ -6,13 +6,13 @@ Every trial is in the journal in the job's folder before the next begins, so a c
 import json
 import random
 import shutil
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from workbench.core.errors import UserError
 from workbench.core.home import Home, write_text
 from workbench.core.lineage import Manifest, parent_of, read_manifest
+from workbench.core.tasks import Task
 from workbench.data.store import datasets
 from workbench.jobs.job import JobContext, JobStopped
 from workbench.merging import catalogue
@@ -69,6 +69,7 @@ class Search:
         from workbench.merging.trial_model import TrialModel
 
         self.job, self.ctx, self.space = job, ctx, space
+        self.task = Task(check_stop=self._check_stop)  # a measurement's; what is told is told by trials
         self.rows = divide(ctx.home, job.dataset, job.rows, job.seed)
         ctx.task.update(0, job.trials, "Loading the model that trials are merged into")
         self.trial_model = TrialModel(ctx.home, job.base or job.models[0])
@@ -90,6 +91,10 @@ class Search:
         how = self.ctx.stop_requested()
         return how == "discard" or bool(how and not self.ending)
 
+    def _check_stop(self) -> None:
+        if self.stopped():
+            raise JobStopped
+
     def measured(self, name_or_recipe: "str | dict[str, Any]", rows: "list[Encoded]") -> "Loss":
         """The loss of a model of the shelf, or of the merge by a recipe."""
         from workbench.inference.loss import loss_of
@@ -104,8 +109,8 @@ class Search:
             device = "cuda" if self.trial_model.hardware.device == "cuda" else "cpu"
             recipe = Recipe.parse(name_or_recipe)
             plan = Plan(self.ctx.home, recipe, self.job.seed, self.job.kernels, device)
-            self.trial_model.take(_watched(plan.tensors(), self.stopped))
-        return loss_of(self.trial_model.model, rows, stop=self.stopped, seed=self.job.seed)
+            self.trial_model.take(_watched(plan.tensors(), self.task))
+        return loss_of(self.trial_model.model, rows, self.task, self.job.seed)
 
     def run(self) -> None:
         """Baselines first, then trials until the budget is spent or somebody stops it."""
@@ -208,10 +213,9 @@ class Search:
         return content
 
 
-def _watched(tensors: Any, stopped: Callable[[], bool]) -> Any:
+def _watched(tensors: Any, task: Task) -> Any:
     for pair in tensors:
-        if stopped():
-            raise JobStopped
+        task.check_stop()
         yield pair
 
 
@@ -251,9 +255,7 @@ def _shelve(job: MergeSearch, ctx: JobContext, recipe: dict[str, Any], info: dic
     read, shards, target = Recipe.parse(recipe), ctx.folder / "shards", ctx.home.models / job.output
     plan = Plan(ctx.home, read, job.seed, job.kernels)
     shutil.rmtree(shards, ignore_errors=True)
-    writer = merge_to(
-        plan, shards, progress=lambda completed, total, _: ctx.task.update(completed, total, "Merging the best")
-    )
+    writer = merge_to(plan, shards, task=Task(ctx.task.update))  # a search that was stopped keeps its best, too
     mine = target.exists() and read_manifest(target).made_by.get("job") == ctx.folder.name
     parents = [*parents_of(read, plan.models), parent_of(ctx.home.datasets / job.dataset, "searched-on")]
     made_by = {**job.to_dict(), "job": ctx.folder.name}

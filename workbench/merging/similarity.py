@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.core.errors import UserError
 from workbench.core.home import write_text
+from workbench.core.tasks import Task
 from workbench.merging.stack import group_of, layer_of
 
 if TYPE_CHECKING:
@@ -134,13 +135,14 @@ def compare(
     models: dict[str, Any],
     base: Any = None,
     base_name: str = "",
-    progress: Callable[[int, int, str], None] | None = None,
+    task: Task | None = None,
 ) -> dict[str, Any]:
     """Compares models given as readers (`workbench.models.weights.open_weights`), one tensor of each at a time.
 
-    Tensors that not all have, or have in other shapes, are left out and named under 'left_out'. `progress` hears
-    (layers done, layers in all, words) after each layer and may raise to stop.
+    Tensors that not all have, or have in other shapes, are left out and named under 'left_out'. `task` is told
+    of every layer, and may stop it.
     """
+    task = task or Task()
     readers = [*models.values(), *([base] if base is not None else [])]
     names = [name for name in readers[0].names() if all(name in reader for reader in readers)]
     alike = [name for name in names if len({tuple(reader.shape(name)) for reader in readers}) == 1]
@@ -156,8 +158,9 @@ def compare(
             tensors = [reader.get(name) for reader in readers]
             start = tensors.pop() if base is not None else None
             cells[layer, group_of(name)] += measure(tensors, start)
-        if progress:
-            progress(completed, len(by_layer), _words(layer, list(models), base is not None, cells))
+        words = _words(layer, list(models), base is not None, cells)
+        task.update(completed, len(by_layer), f"Compared {words}")
+        task.check_stop()
     left_out = sorted(set(itertools.chain.from_iterable(reader.names() for reader in readers)) - set(alike))
     return {**_tables(list(models), base_name if base is not None else "", cells), "left_out": left_out}
 

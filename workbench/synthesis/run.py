@@ -1,9 +1,9 @@
 """One run of a maker: asks through the log, filters, answers, judges, and counts what became of every item."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from workbench.core.tasks import Task
 from workbench.inference.decoding import Decoding
 from workbench.synthesis import filters, novelty
 from workbench.synthesis.generation_log import MakingLog
@@ -13,7 +13,7 @@ from workbench.synthesis.prompts import Prompt
 from workbench.synthesis.replies import CUT_OFF, Message, Reply, Request, seed_of
 from workbench.synthesis.rules import Checks
 from workbench.synthesis.seeds import Seed
-from workbench.synthesis.writer import Stop, Writer
+from workbench.synthesis.writer import Writer
 
 SHORT = 16  # tokens of a judge's reply
 OVER = "over the limit"
@@ -60,8 +60,7 @@ class Making:
     log: MakingLog
     writer: Writer
     judge: Writer | None
-    stop: Stop
-    tell: Callable[[float, float, str], None]
+    task: Task
     existing: list[Seed] = field(default_factory=list)
     accepted: list[Item] = field(default_factory=list)
     counts: Counts = field(default_factory=Counts)
@@ -102,9 +101,9 @@ class Making:
             self.log.add([(request, reply) for request, reply in exchanges if request in missing], asked.name)
             self._say()
 
-        self.stop()
+        self.task.check_stop()
         if missing:
-            asked.write(requests if asked.whole else missing, heard, self.stop)
+            asked.write(requests if asked.whole else missing, heard, self.task)
         replies = [self.log.reply_to(request, asked.name) for request in requests]
         return [reply for reply in replies if reply is not None]
 
@@ -219,4 +218,4 @@ class Making:
         completed, total = (
             (self.counts.decided, self.planned) if self.planned else (len(self.accepted), self.plan.limit)
         )
-        self.tell(min(completed, total), total, self.counts.words())
+        self.task.update(min(completed, total), total, self.counts.words())

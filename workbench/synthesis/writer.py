@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from workbench.core.errors import UserError
+from workbench.core.tasks import Task
 from workbench.synthesis.judging import expected_score, written_score
 from workbench.synthesis.replies import Reply, Request
 
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
     from workbench.inference.loaded_model import LoadedModel
 
 Heard = Callable[[list[tuple[Request, Reply]]], None]
-Stop = Callable[[], None]
 
 EMPTY = "empty reply"
 NO_ROOM = "no room for the prompt"
@@ -28,8 +28,8 @@ class Writer(ABC):
     whole: ClassVar[bool] = False
 
     @abstractmethod
-    def write(self, requests: Sequence[Request], heard: Heard, stop: Stop) -> None:
-        """Tells `heard` a reply to every request, in any order; `stop` raises when somebody asked to stop."""
+    def write(self, requests: Sequence[Request], heard: Heard, task: Task) -> None:
+        """Tells `heard` a reply to every request, in any order; `task` may stop it."""
 
     def close(self) -> None:  # noqa: B027 -- most hold nothing
         """Lets go of what it holds."""
@@ -43,33 +43,35 @@ class ShelfWriter(Writer):
     def __init__(self, engine: "Engine", name: str):
         self.name, self._model = name, engine.answering(name)
 
-    def write(self, requests: Sequence[Request], heard: Heard, stop: Stop) -> None:
-        stop()
+    def write(self, requests: Sequence[Request], heard: Heard, task: Task) -> None:
+        task.check_stop()
         failures = {index: reason for index, request in enumerate(requests) if (reason := self._refusal(request))}
         good = [index for index in range(len(requests)) if index not in failures]
         replies = {index: Reply(failure=reason) for index, reason in failures.items()}
         if good:
             asked = [requests[index] for index in good]
-            answered = self._scores(asked, stop) if asked[0].scored else self._texts(asked, stop)
+            answered = self._scores(asked, task) if asked[0].scored else self._texts(asked, task)
             replies |= dict(zip(good, answered, strict=True))
         heard([(request, replies[index]) for index, request in enumerate(requests)])
 
-    def _texts(self, requests: Sequence[Request], stop: Stop) -> list[Reply]:
+    def _texts(self, requests: Sequence[Request], task: Task) -> list[Reply]:
         """The whole batch at once, with the seed of its first request."""
         decoding = requests[0].decoding
-        answers = self._model.answer_batch([request.messages for request in requests], decoding, lambda _: stop())
+        answers = self._model.answer_batch(
+            [request.messages for request in requests], decoding, lambda _: task.check_stop()
+        )
         return [
             Reply(answer.text, answer.finish, answer.tokens, "" if answer.text else EMPTY, sampling=decoding.to_dict())
             for answer in answers
         ]
 
-    def _scores(self, requests: Sequence[Request], stop: Stop) -> list[Reply]:
+    def _scores(self, requests: Sequence[Request], task: Task) -> list[Reply]:
         import torch
 
         replies = []
         with torch.inference_mode():
             for request in requests:
-                stop()
+                task.check_stop()
                 replies.append(self._score(request))
         return replies
 

@@ -29,12 +29,13 @@ from workbench.compression.variants import find_variant, quantization
 from workbench.core.errors import Problems, UserError
 from workbench.core.home import Home, atomic_dir
 from workbench.core.lineage import Manifest, parent_of, write_manifest
+from workbench.core.tasks import Task
 from workbench.inference.backend import Backend, LogitsBackend
 from workbench.jobs.job import JobContext, JobStopped
 from workbench.models.model_references import resolve
 from workbench.rendering.tokenizer import Tokenizer
 
-SILENT: Callable[..., None] = lambda *_: None  # noqa: E731
+SILENT = Task()
 SMALL = {"rows": 4, "threads": 1, "prompt_tokens": 12, "speed_tokens": 3}
 
 
@@ -289,9 +290,9 @@ def test_labels_of_near_points_take_different_places() -> None:
 # ---- the child ---------------------------------------------------------------------------------------------
 
 
-def child(monkeypatch: pytest.MonkeyPatch, code: str, stop: Callable[[], object] = lambda: "") -> dict[str, Any]:
+def child(monkeypatch: pytest.MonkeyPatch, code: str, stop: Callable[[], None] | None = None) -> dict[str, Any]:
     monkeypatch.setattr(child_process, "COMMAND", (sys.executable, "-c", code))
-    return child_process.run_child(Path("request.json"), 1, SILENT, stop)
+    return child_process.run_child(Path("request.json"), 1, Task(check_stop=stop))
 
 
 def test_a_child_that_is_killed_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -305,8 +306,13 @@ def test_a_child_that_is_killed_says_so(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_a_child_is_killed_when_the_job_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     began = time.monotonic()
+
+    def stop() -> None:
+        if time.monotonic() - began > 0.3:
+            raise JobStopped
+
     with pytest.raises(JobStopped):
-        child(monkeypatch, "import time; time.sleep(60)", lambda: time.monotonic() - began > 0.3)
+        child(monkeypatch, "import time; time.sleep(60)", stop)
     assert time.monotonic() - began < 10
 
 
@@ -367,12 +373,11 @@ def in_process(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Children run in this process; the list gets the name of each, '' for the original's pass."""
     started: list[str] = []
 
-    def run_child(request: Path, threads: int, tell: Any, stop: Callable[[], object]) -> dict[str, Any]:
-        if stop():
-            raise JobStopped
+    def run_child(request: Path, threads: int, task: Task) -> dict[str, Any]:
+        task.check_stop()
         asked = cost_child.VariantRequest.parse(json.loads(request.read_text()))
         started.append("" if asked.reference else asked.name)
-        return cost_child.measure_variant(asked, tell)
+        return cost_child.measure_variant(asked, task)
 
     monkeypatch.setattr(child_process, "run_child", run_child)
     return started
@@ -518,7 +523,7 @@ def test_a_real_child_measures_a_gguf(home: Home, tmp_path: Path) -> None:
     request = {"home": str(home.root), "scratch": str(tmp_path), "original": "toy", "name": "toy-f32"}
     (tmp_path / "request.json").write_text(json.dumps({**request, "prompt": 8, "tokens": 2}))
     told: list[str] = []
-    found = child_process.run_child(tmp_path / "request.json", 1, lambda *word: told.append(word[2]), lambda: "")
+    found = child_process.run_child(tmp_path / "request.json", 1, Task(lambda *word: told.append(word[2])))
     assert found["same_tokenizer"] and found["tokens"] == text.tokens and told
     assert 10**7 < found["memory_running"] < 250 * 10**6  # its own, not this process's
     with np.load(tmp_path / "of-toy-f32.npz") as arrays:

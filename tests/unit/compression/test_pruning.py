@@ -19,6 +19,7 @@ from workbench.core.errors import Problems, SpecError, UserError
 from workbench.core.hardware import Hardware
 from workbench.core.home import Home, write_text
 from workbench.core.lineage import read_manifest
+from workbench.core.tasks import Task
 from workbench.jobs.job import STOP_FILE, JobContext, JobStopped
 from workbench.jobs.queue import Queue
 from workbench.jobs.view import JobRecord
@@ -87,7 +88,7 @@ def cut(home: Home, name: str = "toy", rows: int = 3) -> Cut:
     found = resolve(home, name)
     ids = [{"input_ids": list(range(3 + row, 30 + 5 * row))} for row in range(rows)]
     model = load_base(found.base, EXACT).eval()
-    return Cut(found, home.root, model, ids, 0, lambda *_: None, lambda: None)
+    return Cut(found, home.root, model, ids, 0, Task())
 
 
 # ---- masks -------------------------------------------------------------------------------------------------

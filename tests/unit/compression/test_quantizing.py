@@ -27,6 +27,7 @@ from workbench.core.errors import Problems, UserError
 from workbench.core.hardware import Hardware, detect_hardware
 from workbench.core.home import Home
 from workbench.core.lineage import Manifest, read_manifest, write_manifest
+from workbench.core.tasks import Task
 from workbench.inference.loss import Encoded, encode, loss_of, rows_of
 from workbench.jobs.job import JOBS, JobStopped
 from workbench.models.loading import load_base
@@ -287,12 +288,10 @@ def test_quantization_aware_training_refuses_groups_that_do_not_divide(home: Hom
 
 def test_a_command_is_heard_line_by_line_and_its_end_noticed() -> None:
     heard: list[str] = []
-    separate_env.run_command([sys.executable, "-c", "print('a'); print('b')"], heard.append, lambda: None)
+    separate_env.run_command([sys.executable, "-c", "print('a'); print('b')"], heard.append, Task())
     assert heard == ["a", "b"]
     with pytest.raises(CommandFailed) as caught:
-        separate_env.run_command(
-            [sys.executable, "-c", "print('why'); raise SystemExit(3)"], heard.append, lambda: None
-        )
+        separate_env.run_command([sys.executable, "-c", "print('why'); raise SystemExit(3)"], heard.append, Task())
     assert caught.value.code == 3 and caught.value.lines == ["why"]
 
 
@@ -304,7 +303,7 @@ def test_a_silent_command_is_stopped_soon() -> None:
             raise JobStopped
 
     with pytest.raises(JobStopped):
-        separate_env.run_command([sys.executable, "-c", "import time; time.sleep(60)"], print, stop)
+        separate_env.run_command([sys.executable, "-c", "import time; time.sleep(60)"], print, Task(check_stop=stop))
 
 
 def test_an_environment_that_cannot_be_installed_says_so_and_leaves_nothing(
@@ -316,7 +315,7 @@ def test_an_environment_that_cannot_be_installed_says_so_and_leaves_nothing(
     monkeypatch.setattr(separate_env, "run_command", offline)
     wanted = Environment("nothing", ("x==1",))
     with pytest.raises(UserError, match=r"No matching distribution.*internet"):
-        separate_env.ensure(home, wanted, print, lambda: None)
+        separate_env.ensure(home, wanted, Task())
     assert not wanted.folder(home).exists() and not wanted.ready(home)
 
 
@@ -325,10 +324,10 @@ def test_an_environment_is_made_once_and_sees_this_one(home: Home, monkeypatch: 
     real = separate_env.run_command
     monkeypatch.setattr(separate_env, "run_command", lambda command, *_, **__: installed.append(command))
     wanted = Environment("empty", ("x==1",))
-    pythons = {separate_env.ensure(home, wanted, lambda text: None, lambda: None) for _ in range(2)}
+    pythons = {separate_env.ensure(home, wanted, Task()) for _ in range(2)}
     assert len(pythons) == 1 and len(installed) == 1 and installed[0][-1] == "x==1"
     heard: list[str] = []
-    real([str(pythons.pop()), "-c", "import pydantic; print(pydantic.__file__)"], heard.append, lambda: None)
+    real([str(pythons.pop()), "-c", "import pydantic; print(pydantic.__file__)"], heard.append, Task())
     assert "site-packages" in heard[0]
 
 

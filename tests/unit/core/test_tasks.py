@@ -78,6 +78,18 @@ def test_another_total_and_what_begins_again_are_reported_at_once() -> None:
     assert [text for _, _, text in heard] == ["a", "b", "c", "d", "e"]
 
 
+def test_another_activity_at_the_same_place_is_reported_at_once() -> None:
+    task, heard, _ = watched()
+    for text in ("Loading a", "Loading b", "Loading b"):
+        task.update(3, 1000, text)
+        task.part(0.5, 0.6).update(0, 0, text)
+    assert [text for _, total, text in heard if total == 1] == ["Loading a", "Loading b", "Loading b"]
+    heard.clear()
+    for row in range(10_000):
+        task.part(0.5, 0.6).update(row, 10_000, f"Row {row}")
+    assert len(heard) <= 0.1 / LEAST_SHARE + 2, "however finely a part is divided"
+
+
 def test_what_was_held_back_is_told_when_the_work_asks_whether_to_go_on() -> None:
     task, heard, clock = watched()
     task.update(0, 10_000, "first")

@@ -5,7 +5,6 @@ import logging
 import shutil
 import zipfile
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -19,6 +18,7 @@ from workbench.compression.quantizers.gguf import Gguf
 from workbench.core.errors import Problems, SpecError, UserError
 from workbench.core.home import Home
 from workbench.core.lineage import read_manifest
+from workbench.core.tasks import Task
 from workbench.gguf import converter, converting, tokenizing
 from workbench.gguf.preview import best_fit, cache_bytes, preview_size
 from workbench.gguf.reading import read_header
@@ -26,8 +26,6 @@ from workbench.gguf.types import KINDS
 from workbench.jobs.job import STOP_FILE, JobStopped
 from workbench.models.model_references import Resolved, gguf_file, resolve
 from workbench.models.shelf import model_info
-
-QUIET: Any = (lambda *_: None, lambda: None)
 
 
 @pytest.fixture(scope="module")
@@ -143,7 +141,7 @@ def test_importance_is_the_mean_square_of_what_goes_in(home: Home, source: Path,
     from workbench.inference.loss import encode
 
     toy, rows = resolve(home, "toy"), conversations(3)
-    matrix = importance_of(toy, read_header(source), rows, "conversation", *QUIET)
+    matrix = importance_of(toy, read_header(source), rows, "conversation", Task())
     assert len(matrix) == 14 and all(name.startswith("blk.") for name in matrix)
     model = AutoModelForCausalLM.from_pretrained(toy.base)
     heard: list[torch.Tensor] = []
@@ -253,7 +251,7 @@ def test_a_stop_ends_the_converter(home: Home, tmp_path: Path) -> None:
         raise JobStopped
 
     with pytest.raises(JobStopped):
-        converting.convert(resolve(home, "toy"), tmp_path / "toy.gguf", stop=stop)
+        converting.convert(resolve(home, "toy"), tmp_path / "toy.gguf", Task(check_stop=stop))
     assert not list(tmp_path.glob("toy*"))
 
 

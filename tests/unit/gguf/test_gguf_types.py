@@ -17,6 +17,7 @@ import pytest
 
 from tests.gguf_files import BLOCK, SORTS, Sort, importance, write
 from workbench.core.errors import UserError
+from workbench.core.tasks import Task
 from workbench.gguf.layout import TYPES
 from workbench.gguf.quantizing import choices, quantize
 from workbench.gguf.reading import read_header
@@ -130,9 +131,9 @@ def test_progress_is_told_and_it_stops_between_tensors(tmp_path: Path) -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        quantize(tmp_path / "plain.gguf", tmp_path / "a.gguf", "Q8_0", tell=lambda *a: heard.append(a), stop=stop)
-    assert [place for place, _, _ in heard] == list(range(len(heard)))
-    quantize(tmp_path / "plain.gguf", tmp_path / "b.gguf", "Q8_0", tell=lambda *a: heard.append(a))
+        quantize(tmp_path / "plain.gguf", tmp_path / "a.gguf", "Q8_0", task=Task(lambda *a: heard.append(a), stop))
+    assert [index for index, _, _ in heard] == list(range(len(heard)))
+    quantize(tmp_path / "plain.gguf", tmp_path / "b.gguf", "Q8_0", task=Task(lambda *a: heard.append(a)))
     assert heard[-1][0] == heard[-1][1] == len(read_header(tmp_path / "b.gguf").tensors)
 
 

@@ -13,6 +13,7 @@ from tests.running import context
 from tests.toys import EXACT, conversations, toy_adapter, toy_dataset, toy_model, toy_pairs
 from workbench.core.errors import Problems, UserError
 from workbench.core.home import Home
+from workbench.core.tasks import Task
 from workbench.data.store.datasets import write_rows
 from workbench.data.store.prompts import built_in_prompts, held_out
 from workbench.inference.jobs.measure import Measure
@@ -114,8 +115,12 @@ def test_rows_without_an_answer_are_refused(home: Home) -> None:
 
 def test_a_stop_ends_it_before_the_next_batch(home: Home) -> None:
     found = resolve(home, "toy")
+
+    def stop() -> None:
+        raise JobStopped
+
     with pytest.raises(JobStopped):
-        loss_of(load_base(found.base, EXACT), encode(found, conversations(2), "conversation"), stop=lambda: "keep")
+        loss_of(load_base(found.base, EXACT), encode(found, conversations(2), "conversation"), Task(check_stop=stop))
 
 
 # ---- the job -----------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from safetensors.torch import load_file, save_file
 from tests.toys import toy_model
 from workbench.core.errors import SpecError, UserError
 from workbench.core.home import Home
+from workbench.core.tasks import Task
 from workbench.merging.engine import Plan, merge_to
 from workbench.merging.recipe import Recipe, for_mergekit
 from workbench.models.model_references import resolve
@@ -119,12 +120,12 @@ def test_the_same_seed_gives_the_same_bits_even_after_a_stop(
             raise Stop
 
     with pytest.raises(Stop):
-        merge_to(Plan(home, given, 3, kernels), tmp_path / "parts", 20_000, stop=stop)
+        merge_to(Plan(home, given, 3, kernels), tmp_path / "parts", 20_000, Task(check_stop=stop))
     kept = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "parts").glob("*.safetensors")}
     assert kept
     said: list[int] = []
     plan = Plan(home, given, 3, kernels)
-    writer = merge_to(plan, tmp_path / "parts", 20_000, progress=lambda done, total, name: said.append(done))
+    writer = merge_to(plan, tmp_path / "parts", 20_000, Task(lambda done, total, name: said.append(done)))
     assert said[0] > 1  # it went on, not again
     assert all((tmp_path / "parts" / name).stat().st_mtime_ns == mtime for name, mtime in kept.items())
     writer.finish()

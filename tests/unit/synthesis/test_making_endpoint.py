@@ -12,6 +12,7 @@ import pytest
 
 from tests.endpoint_server import KEY, Bad, Server, completion, last, serving
 from workbench.core.errors import UserError
+from workbench.core.tasks import Task
 from workbench.inference.decoding import Decoding
 from workbench.synthesis import endpoint_writer, retrying
 from workbench.synthesis.endpoint import Endpoint
@@ -37,7 +38,7 @@ def ask(server: Server, count: int = 1, stop: Any = lambda: None, scored: bool =
     found: dict[str, Reply] = {}
     asked = requests(count, scored=scored)
     try:
-        writer.write(asked, lambda told: found.update({one.key: reply for one, reply in told}), stop)
+        writer.write(asked, lambda told: found.update({one.key: reply for one, reply in told}), Task(check_stop=stop))
     finally:
         writer.close()
     return [found[one.key] for one in asked]

@@ -26,12 +26,12 @@ from workbench.core.errors import SEE_LOG, MemoryShortage, UserError, explain
 from workbench.core.home import Home
 from workbench.core.logs import configure_logging
 from workbench.core.spec import Spec
+from workbench.core.tasks import Task
 from workbench.inference.backend import Backend, LogitsBackend
 from workbench.models.model_references import Resolved, resolve
 from workbench.models.shelf import gguf_in
 from workbench.rendering.tokenizer import Tokenizer
 
-Tell = Callable[[float, float, str], None]
 log = logging.getLogger("workbench.compression.evaluation.child")  # it runs as __main__
 
 PIECE = 16 * 2**20
@@ -51,27 +51,27 @@ class VariantRequest(Spec):
     tokens: int = 64
 
 
-def measure_variant(request: VariantRequest, tell: Tell) -> dict[str, Any]:
+def measure_variant(request: VariantRequest, task: Task) -> dict[str, Any]:
     """Does what is asked; returns plain figures. Arrays lie in scratch/of-NAME.npz, the original's in reference.npz."""
     scratch = Path(request.scratch)
     text = ScoredText.load(scratch / "text.json")
-    return _reference(request, text, scratch, tell) if request.reference else _measured(request, text, scratch, tell)
+    return _reference(request, text, scratch, task) if request.reference else _measured(request, text, scratch, task)
 
 
-def _reference(request: VariantRequest, text: ScoredText, scratch: Path, tell: Tell) -> dict[str, Any]:
+def _reference(request: VariantRequest, text: ScoredText, scratch: Path, task: Task) -> dict[str, Any]:
     from workbench.inference.backend_transformers import TransformersBackend
 
-    tell(0, 1, "Loading")
+    task.update(0, 1, "Loading")
     backend = TransformersBackend.of(resolve(Home(Path(request.home)), request.original), request.threads, exact=True)
-    nll, vocabulary = keep_reference(backend, text, scratch, tell)
+    nll, vocabulary = keep_reference(backend, text, scratch, task)
     _save(scratch, "reference", {"nll": nll})
     return {"backend": backend.words, "vocabulary": vocabulary}
 
 
-def _measured(request: VariantRequest, text: ScoredText, scratch: Path, tell: Tell) -> dict[str, Any]:
+def _measured(request: VariantRequest, text: ScoredText, scratch: Path, task: Task) -> dict[str, Any]:
     """Loads a variant, lets it write, then measures it on the text: its memory is told before that."""
     home = Home(Path(request.home))
-    tell(0, 1, "Loading")
+    task.update(0, 1, "Loading")
     resolved = VARIANT.find(home, request.name)
     for folder in resolved.folders:
         _into_cache(folder)
@@ -84,15 +84,13 @@ def _measured(request: VariantRequest, text: ScoredText, scratch: Path, tell: Te
     backend.forget_peak()
     test = speed.SpeedTest.of(text, request.prompt, request.tokens, min(backend.longest, room))
     if request.speed:
-        figures["speed"] = speed.measure_speed(
-            backend, test, request.threads, lambda completed, of: tell(completed, of, "Speed")
-        )
+        figures["speed"] = speed.measure_speed(backend, test, request.threads, task)
     else:
         backend.run(test.prompt, speed.WARM_UP)
     figures["memory_running"] = backend.peak()
     judged = _judged(resolved, request, backend)
     original = Tokenizer.load(resolve(home, request.original).home_of_template)
-    arrays, notes = quality(judged, text, original, scratch, tell)
+    arrays, notes = quality(judged, text, original, scratch, task)
     _save(scratch, f"of-{request.name}", arrays)
     return {
         **figures, "parameters": judged.parameters, "notes": [*backend.notes, *notes], "tokens": len(arrays["nll"]),
@@ -163,7 +161,8 @@ def main() -> None:
 
     try:
         request = VariantRequest.parse(json.loads(Path(sys.argv[1]).read_text("utf-8")))
-        say(result=measure_variant(request, lambda completed, of, text: say(done=completed, of=of, text=text)))
+        task = Task(lambda completed, of, text: say(done=completed, of=of, text=text))
+        say(result=measure_variant(request, task))
     except BaseException as error:
         log.exception("the measuring failed")
         failure = explain(error, SEE_LOG)

@@ -6,28 +6,23 @@ import queue
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from workbench.core.assets import ROOT
 from workbench.core.children import child_environment
 from workbench.core.errors import MemoryShortage, UserError
-from workbench.jobs.job import JobStopped
+from workbench.core.tasks import Task
 
 COMMAND = (sys.executable, "-m", "workbench.compression.evaluation.child")
-TELL_EVERY = 0.3  # seconds between words of progress
 KILLED = -9  # the exit code of what the system ends when memory runs out
 LOOK_EVERY = 0.2  # seconds between looks for a stop
 
-Tell = Callable[[float, float, str], None]
 
-
-def run_child(request: Path, threads: int, tell: Tell, stop: Callable[[], object]) -> dict[str, Any]:
+def run_child(request: Path, threads: int, task: Task) -> dict[str, Any]:
     """Starts a child, passes its progress on and returns its result.
 
-    Raises `UserError` with its error, or with how it died, and `JobStopped` (the child is killed) when `stop` is true.
+    Raises `UserError` with its error, or with how it died, and what stops the `task`: the child is killed then.
     """
     child = subprocess.Popen(
         [*COMMAND, str(request)],
@@ -40,7 +35,7 @@ def run_child(request: Path, threads: int, tell: Tell, stop: Callable[[], object
         ),
     )
     try:
-        last = _listen(child, tell, stop)
+        last = _listen(child, task)
     finally:
         child.kill()
         code = child.wait()
@@ -57,7 +52,7 @@ def run_child(request: Path, threads: int, tell: Tell, stop: Callable[[], object
     return dict(last["result"])
 
 
-def _listen(child: "subprocess.Popen[str]", tell: Tell, stop: Callable[[], object]) -> dict[str, Any]:
+def _listen(child: "subprocess.Popen[str]", task: Task) -> dict[str, Any]:
     """The child's last word, {} if it died without one."""
     lines: queue.Queue[str | None] = queue.Queue()
     out = child.stdout
@@ -70,10 +65,8 @@ def _listen(child: "subprocess.Popen[str]", tell: Tell, stop: Callable[[], objec
         lines.put(None)
 
     threading.Thread(target=hear, daemon=True).start()
-    last_report = 0.0
     while True:
-        if stop():
-            raise JobStopped
+        task.check_stop()
         try:
             line = lines.get(timeout=LOOK_EVERY)
         except queue.Empty:
@@ -84,9 +77,7 @@ def _listen(child: "subprocess.Popen[str]", tell: Tell, stop: Callable[[], objec
         word = json.loads(line)
         if "done" not in word:
             return dict(word)
-        if time.monotonic() - last_report > TELL_EVERY:
-            last_report = time.monotonic()
-            tell(word["done"], word["of"], word["text"])
+        task.update(word["done"], word["of"], word["text"])
 
 
 def _death(code: int) -> str:

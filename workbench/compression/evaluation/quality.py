@@ -10,16 +10,16 @@ from numpy.typing import NDArray
 from workbench.compression.evaluation.divergence import Reference, log_softmax
 from workbench.compression.evaluation.windows import ScoredText
 from workbench.core.errors import UserError
+from workbench.core.tasks import Task
 from workbench.inference.backend import LogitsBackend
 from workbench.rendering.tokenizer import Tokenizer
 
-Tell = Callable[[float, float, str], None]
 Visit = Callable[[NDArray[np.intp], NDArray[np.float32]], None]
 Nll = NDArray[np.float64]
 OTHER = 0.01  # share of tokens that may be written in another way before it counts as another tokenizer
 
 
-def keep_reference(backend: LogitsBackend, text: ScoredText, scratch: Path, tell: Tell) -> tuple[Nll, int]:
+def keep_reference(backend: LogitsBackend, text: ScoredText, scratch: Path, task: Task) -> tuple[Nll, int]:
     """The original's pass: writes its log-probabilities; gives every scored token's loss, and its vocabulary."""
     references: list[Reference] = []
 
@@ -28,13 +28,13 @@ def keep_reference(backend: LogitsBackend, text: ScoredText, scratch: Path, tell
             references.append(Reference.create(scratch, len(text.chosen), log_probs.shape[1]))
         references[0].put(places, log_probs)
 
-    nll = score(backend, text, keep, tell)
+    nll = score(backend, text, keep, task)
     references[0].flush()
     return nll, references[0].log_probs.shape[1]
 
 
 def quality(
-    backend: LogitsBackend, text: ScoredText, original: Tokenizer, scratch: Path, tell: Tell
+    backend: LogitsBackend, text: ScoredText, original: Tokenizer, scratch: Path, task: Task
 ) -> tuple[dict[str, Any], list[str]]:
     """{'nll', 'kl', 'same'} in nats, and what should be noted.
 
@@ -47,7 +47,7 @@ def quality(
             raise UserError("Its tokens are not the original's.", "Choose variants of one model.", "variants")
         text = text.with_tokenizer(own)
         note = "Another tokenizer: of its quality only the bits per byte can be compared."
-        return {"nll": score(backend, text, None, tell), "owner": text.owner}, [note]
+        return {"nll": score(backend, text, None, task), "owner": text.owner}, [note]
     reference = Reference.open(scratch)
     kl, same = np.zeros(len(text.chosen)), np.zeros(len(text.chosen), dtype=bool)
     widths = {reference.log_probs.shape[1]}
@@ -56,14 +56,14 @@ def quality(
         widths.add(log_probs.shape[1])
         kl[places], same[places] = reference.compare(places, log_probs)
 
-    nll = score(backend, text, compare, tell)
+    nll = score(backend, text, compare, task)
     notes = split_otherwise(backend, text)
     if len(widths) > 1:
         notes.append(f"Vocabularies of {' and '.join(map(str, sorted(widths)))} outputs: the shared ones are compared.")
     return {"nll": nll, "kl": kl, "same": same}, notes
 
 
-def score(backend: LogitsBackend, text: ScoredText, visit: Visit | None, tell: Tell) -> Nll:
+def score(backend: LogitsBackend, text: ScoredText, visit: Visit | None, task: Task) -> Nll:
     """The negative log-likelihood in nats of every scored token, in order.
 
     `visit` gets the chosen ones among them: their places in `text.chosen` and log-probabilities.
@@ -73,7 +73,7 @@ def score(backend: LogitsBackend, text: ScoredText, visit: Visit | None, tell: T
     chosen[text.chosen] = np.arange(len(text.chosen))
     scored = 0
     for window in text.windows():
-        tell(scored, text.tokens, f"{scored:,} of {text.tokens:,} tokens")
+        task.update(scored, text.tokens, f"{scored:,} of {text.tokens:,} tokens")
         targets = np.array(window.wanted)
         for logits in backend.logits(window.ids[:-1], window.places):
             log_probs = log_softmax(logits)

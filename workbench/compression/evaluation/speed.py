@@ -2,13 +2,14 @@
 
 import itertools
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import psutil
 
 from workbench.compression.evaluation.windows import ScoredText
+from workbench.core.tasks import Task
 from workbench.inference.backend import Backend
 
 RUNS = 3
@@ -31,18 +32,17 @@ class SpeedTest:
         return cls(list(itertools.islice(ids, min(prompt, longest - tokens))), tokens)
 
 
-def measure_speed(
-    backend: Backend, test: SpeedTest, threads: int, tell: Callable[[int, int], None] = lambda completed, of: None
-) -> dict[str, Any]:
+def measure_speed(backend: Backend, test: SpeedTest, threads: int, task: Task | None = None) -> dict[str, Any]:
     """Tokens a second, each {'value': median, 'low', 'high'} of `RUNS`: {'prompt', 'generation', …}; JSON types.
 
     `busy` is the share of the processors' time that other programs took meanwhile.
     """
+    task = task or Task()
     backend.run(test.prompt, WARM_UP)
     watch = _Others()
     runs = []
     for completed in range(RUNS):
-        tell(completed, RUNS)
+        task.update(completed, RUNS, "Speed")
         runs.append(backend.run(test.prompt, test.tokens))
     return {
         "prompt": _pace(len(test.prompt), [prompt for prompt, _ in runs]),

@@ -103,7 +103,7 @@ class _Table:
                 self.rows = [row for row in self.rows if row["name"] != name]
                 self.rows.append(self._row(name, index))
                 self._write()
-            self.ctx.task.update(index + 1, total, f"{name} is measured")
+            self.ctx.task.step(index, total).update(1, 1, f"{name} is measured")
         self._write()
 
     def _original(self) -> dict[str, Any]:
@@ -224,7 +224,4 @@ class _Table:
         path = self.scratch / "request.json"
         write_text(path, json.dumps(request))
 
-        def tell(completed: float, of: float, text: str) -> None:
-            self.ctx.task.update(index + (completed / of if of else 0) * 0.99, len(self.names) + 1, f"{words}: {text}")
-
-        return child_process.run_child(path, self.threads, tell, self.ctx.stop_requested)
+        return child_process.run_child(path, self.threads, self.ctx.task.step(index, len(self.names) + 1, words))

@@ -88,7 +88,7 @@ class Parity(Job):
         comparisons: list[Compared] = []
         for index, messages in enumerate(asked):
             ctx.task.update(index, len(asked), f"Prompt {index + 1} of {len(asked)}")
-            comparisons.append(compare_answers(engine, model.name, source, messages, self.tokens, ctx.task.check_stop))
+            comparisons.append(compare_answers(engine, model.name, source, messages, self.tokens, ctx.task))
         dtype = str(engine.model(source).torch_model().dtype).removeprefix("torch.")
         kind = read_header(gguf_in(model.base)).type
         result = {

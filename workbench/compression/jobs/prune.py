@@ -124,7 +124,7 @@ class Prune(Job):
 
         hardware = detect_and_cache(ctx.home)
         observed, measured, kind = self._rows(ctx)
-        cut = Cut(whole, folder, None, [], self.seed, ctx.task.update, ctx.task.check_stop)
+        cut = Cut(whole, folder, None, [], self.seed, ctx.task)
         before = after = None
         if self.calibration:
             ctx.task.update(0, 0, f"Loading {self.model}")
@@ -173,9 +173,7 @@ def _load(folder: Path, hardware: Hardware) -> Any:
 
 
 def _loss(ctx: JobContext, model: Any, rows: list[Encoded], when: str) -> Loss:
-    loss = loss_of(
-        model, rows, lambda completed, total: ctx.task.update(completed, total, f"Measuring {when}"), ctx.stop_requested
-    )
+    loss = loss_of(model, rows, ctx.task.part(0, 1, f"Measuring {when}"))
     ctx.note(f"Loss {when}: {loss.loss:.4f}")
     return loss
 

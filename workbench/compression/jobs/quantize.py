@@ -134,8 +134,7 @@ class Quantize(Job):
             whole = folded(ctx, resolved, scratch / "folded")
             for index, (name, quantizer) in enumerate(self.variants()):
                 finished.append(self._shelve_variant(ctx, quantizer, name, index, Work(
-                    ctx, ctx.home, whole, Path(), scratch, rows, kind, _teller(ctx, index, len(self.quantizers), name),
-                    lambda: _stop(ctx),
+                    ctx, ctx.home, whole, Path(), scratch, rows, kind, ctx.task.step(index, len(self.quantizers), name),
                 )))  # fmt: skip
         except JobStopped:
             if ctx.stop_requested() == "discard":
@@ -168,15 +167,3 @@ class Quantize(Job):
             parents.append(parent_of(ctx.home.datasets / self.calibration, "calibration"))
         made_by = {**self.to_dict(), "quantizers": [quantizer.to_dict()], "job": ctx.folder.name}
         return Manifest(kind=quantizer.makes, name=name, parents=parents, made_by=made_by, info=info)
-
-
-def _teller(ctx: JobContext, index: int, total: int, name: str) -> Any:
-    def tell(completed: float, of: float, text: str) -> None:
-        ctx.task.update(index + (completed / of if of else 0), total, f"{name}: {text}")
-
-    return tell
-
-
-def _stop(ctx: JobContext) -> None:
-    if ctx.stop_requested():
-        raise JobStopped

@@ -2,7 +2,6 @@
 
 import importlib.metadata
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -17,8 +16,6 @@ from workbench.gguf.preview import SizePreview, described_tensors, preview_size
 from workbench.gguf.types import Kind
 from workbench.models.model_references import Resolved
 from workbench.rendering.tokenizer import special_tokens
-
-Tell = Callable[[float, float, str], None]
 
 
 @QUANTIZERS.register
@@ -81,7 +78,7 @@ class Gguf(Quantizer):
         source, converted = self._source(work)
         matrix = self._matrix(work, source) if self.importance else None
         target = work.folder / "model.gguf"
-        quantized = quantize(source, target, self.type, matrix, _share_of(work, 0.5, 0.5), work.stop)
+        quantized = quantize(source, target, self.type, matrix, work.task.part(0.5, 1))
         tokenize(target, ["Hello"], work.resolved.name)  # what llama.cpp cannot open never reaches the shelf
         info = {
             **read_header(target).to_dict(),
@@ -98,7 +95,7 @@ class Gguf(Quantizer):
         """The model as a GGUF of plain floats, made once for all variants of a job."""
         source, report = work.scratch / "source.gguf", work.scratch / "source.json"
         if not (source.is_file() and report.is_file()):
-            converted = converting.convert(work.resolved, source, _share_of(work, 0, 0.3), work.stop)
+            converted = converting.convert(work.resolved, source, work.task.part(0, 0.3))
             write_text(report, json.dumps(converted))
             if converted["equal"] < converted["texts"]:
                 work.ctx.note(
@@ -117,8 +114,8 @@ class Gguf(Quantizer):
                 raise UserError(
                     "An importance matrix needs rows to compute it from.", "Choose a dataset.", "calibration"
                 )
-            rows, tell = work.calibration, _share_of(work, 0.3, 0.2)
-            matrix = importance_of(work.resolved, read_header(source), rows, work.calibration_kind, tell, work.stop)
+            rows, task = work.calibration, work.task.part(0.3, 0.5)
+            matrix = importance_of(work.resolved, read_header(source), rows, work.calibration_kind, task)
             save_importance(path.with_suffix(".writing"), matrix, "calibration", len(work.calibration))
             path.with_suffix(".writing").replace(path)
         return load_importance(path)
@@ -141,11 +138,6 @@ class Gguf(Quantizer):
         licence = declared(work.resolved.base).license
         name = f"{work.resolved.name} {self.type}"
         write_text(work.folder / "README.md", gguf_card(name, info, size, sentences, [work.resolved.name], licence))
-
-
-def _share_of(work: Work, start: float, share: float) -> Tell:
-    """Progress of a step that takes this share of the whole, from `start`."""
-    return lambda completed, total, text: work.tell(start + share * (completed / total if total else 0), 1, text)
 
 
 def _toolchain() -> dict[str, str]:

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from workbench.core.errors import Problems, UserError
 from workbench.core.home import Home
+from workbench.core.tasks import Task
 from workbench.data.store.dataset_reference import TEXTS, resolve_dataset
 from workbench.jobs.job import JOBS, Job, JobContext
 from workbench.jobs.page import JobPage
@@ -67,10 +68,11 @@ class Measure(Job):
         resolved = {model.name: model for model in models}
         table: dict[str, dict[str, Any]] = {}
         for index, name in enumerate(sorted(resolved, key=lambda name: resolved[name].base.name)):
-            ctx.task.check_stop()
+            task = ctx.task.step(index, len(resolved), name)
+            task.check_stop()
             for doing in engine.load([name]):
-                ctx.task.update(index, len(resolved), doing)
-            loss = self._measured(ctx, engine, resolved[name], rows, kind, index)
+                task.update(0, 1, doing)
+            loss = self._measured(task, engine, resolved[name], rows, kind)
             table[name] = {"model": name, **loss.to_dict()}
             ctx.note(f"{name}: perplexity {loss.perplexity:.2f} ({loss.tokens:,} tokens of {loss.rows:,} rows)")
         if len({_tokenizer(model) for model in resolved.values()}) > 1:
@@ -78,21 +80,13 @@ class Measure(Job):
         ctx.task.update(len(resolved), len(resolved), "Measured")
         return {"dataset": self.dataset, "split": split, "table": [table[name] for name in resolved]}
 
-    def _measured(
-        self, ctx: JobContext, engine: Any, resolved: Resolved, rows: list[dict[str, Any]], kind: str, index: int
-    ) -> Any:
+    def _measured(self, task: Task, engine: Any, resolved: Resolved, rows: list[dict[str, Any]], kind: str) -> Any:
         from workbench.inference.loss import encode, longest, loss_of
 
         model = engine.model(resolved.name).torch_model()
         most = min(self.max_length, longest(model) or self.max_length)
         encoded = encode(resolved, rows, kind, self.template, most)
-
-        def tell(processed: int, total: int) -> None:
-            ctx.task.update(
-                index + processed / total, len(self.models), f"{resolved.name}: {processed} of {total} rows"
-            )
-
-        return loss_of(model, encoded, tell, ctx.stop_requested)
+        return loss_of(model, encoded, task)
 
 
 def _tokenizer(resolved: Resolved) -> str:

@@ -1,6 +1,5 @@
 """Assembling a mixture of experts from dense models."""
 
-import time
 from typing import Any, ClassVar
 
 from pydantic import Field
@@ -13,8 +12,6 @@ from workbench.jobs.page import TWO_MODELS, JobPage
 from workbench.merging.moe_recipe import MoeRecipe
 from workbench.models.model_references import ModelRef
 from workbench.models.shelf import check_free
-
-TELL_EVERY = 0.2  # seconds between words of progress
 
 
 @JOBS.register
@@ -73,17 +70,8 @@ class AssembleMoe(Job):
 
         recipe = self.recipe
         folders = recipe.bind(ctx.home)
-        last_report = 0.0
-
-        def tell(text: str) -> None:
-            nonlocal last_report
-            ctx.task.check_stop()
-            if time.monotonic() - last_report > TELL_EVERY:
-                last_report = time.monotonic()
-                ctx.task.update(0, 0, text)
-
         with atomic_dir(ctx.home.models / self.output) as partial:
-            alike = assemble(recipe, folders, partial, self.seed, detect_hardware().device, tell)
+            alike = assemble(recipe, folders, partial, self.seed, detect_hardware().device, ctx.task)
             if alike:
                 ctx.note(
                     f"In {len(alike)} layers the router can hardly tell the experts apart ({alike[0]} is the first); "

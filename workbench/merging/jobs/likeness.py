@@ -52,13 +52,9 @@ class Likeness(Job):
         from workbench.merging import similarity
         from workbench.models.merged import open_weights
 
-        def progress(completed: int, total: int, words: str) -> None:
-            ctx.task.update(completed, total, f"Compared {words}")
-            ctx.task.check_stop()
-
         readers = {name: open_weights(resolve(ctx.home, name, "models")) for name in self.models}
         base = open_weights(resolve_setting(ctx.home, self, "base")) if self.base else None
         ctx.task.update(0, 0, "Reading the models")
-        data = similarity.compare(readers, base, self.base, progress)
+        data = similarity.compare(readers, base, self.base, ctx.task)
         similarity.save(ctx.folder, data)
         return {"models": self.models, "base": self.base, "says": similarity.sentences(data)}

@@ -2,7 +2,6 @@
 
 import shutil
 import time
-from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
@@ -18,8 +17,6 @@ from workbench.merging import catalogue
 from workbench.merging.recipe import Recipe
 from workbench.models.model_kinds import kind_of
 from workbench.models.model_references import Resolved
-
-TELL_EVERY = 0.2  # seconds between words of progress
 
 
 class Proof(Spec):
@@ -115,28 +112,13 @@ class Merge(Job):
         donor = plan.donor  # its tokenizer is looked at before the work, not only behind it
         check_tokenizer(donor.home_of_template, field="recipe", note=ctx.note, base=donor.base)
         shards = ctx.folder / "shards"
-        writer = merge_to(plan, shards, int(self.shard_gb * 1e9), _teller(ctx), lambda: _stop(ctx, shards))
+        try:
+            writer = merge_to(plan, shards, int(self.shard_gb * 1e9), ctx.task)
+        except JobStopped:
+            if ctx.stop_requested() == "discard":
+                shutil.rmtree(shards, ignore_errors=True)
+            raise
         ctx.task.update(len(plan), len(plan), "Finishing the files")
         made_by = {**self.to_dict(), "job": ctx.folder.name}
         manifest = Manifest(kind="model", name=self.output, parents=parents_of(recipe, parents), made_by=made_by)
         shelve(ctx, recipe, plan, writer, manifest)
-
-
-def _teller(ctx: JobContext) -> Any:
-    last_report = 0.0
-
-    def tell(completed: int, total: int, name: str) -> None:
-        nonlocal last_report
-        if time.monotonic() - last_report > TELL_EVERY:
-            last_report = time.monotonic()
-            ctx.task.update(completed, total, f"Merging {name}")
-
-    return tell
-
-
-def _stop(ctx: JobContext, shards: Path) -> None:
-    how = ctx.stop_requested()
-    if how == "discard":
-        shutil.rmtree(shards, ignore_errors=True)
-    if how:
-        raise JobStopped

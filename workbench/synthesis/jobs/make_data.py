@@ -201,8 +201,7 @@ class MakeData(Job):
             log=log,
             writer=writers[self.names[0]],
             judge=writers[self.judge] if self.judge else None,
-            stop=ctx.task.check_stop,
-            tell=ctx.task.update,
+            task=ctx.task,
             existing=existing,
         )
 
