@@ -25,7 +25,7 @@ def quantize(ctx: Context, panel: JobPanel) -> None:
     top = Form(Quantize, ctx.choices, skip=others, first=("model",), elem_id="compress-model")
     rungs = ladder(ctx, elem_id="ladder")
     rest = Form(
-        Quantize, ctx.choices, main=["calibration"], skip=("model", "quantizers"),
+        Quantize, ctx.choices, skip=("model", "quantizers"),
         more="Rows and names",
     )  # fmt: skip
     start = gr.Button("Quantize", variant="primary", elem_id="quantize-start")

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import gradio as gr
 from gradio.utils import get_upload_folder
 from markupsafe import Markup
+from pydantic import Field
 
 from tabs.forms.form import Form, beside_fields
 from tabs.forms.sections import shown
@@ -38,8 +39,10 @@ LANGUAGES = {".json": "json", ".yaml": "yaml", ".yml": "yaml", ".py": "python", 
 class Wanted(Spec):
     """What to write."""
 
-    dataset: Annotated[str, DatasetRef()] = ""
-    format: Annotated[Export, EXPORTS] = EXPORTS.field("jsonl", "The format it is written in.")
+    dataset: Annotated[str, DatasetRef()] = Field("", title="Dataset", description="The dataset that is written.")
+    format: Annotated[Export, EXPORTS] = EXPORTS.field(
+        "jsonl", "The layout of the files; only formats that can hold this dataset's rows are offered.", title="Format"
+    )
 
 
 def export(ctx: Context, dataset: gr.Dropdown) -> None:

@@ -1,13 +1,13 @@
 """The format of what is imported, and what a look at it found."""
 
-from typing import Any, Literal, get_args, get_origin
+from typing import Any
 
 import gradio as gr
 from markupsafe import Markup
-from pydantic.fields import FieldInfo
 
 from tabs.shell.elements import error_box, facts, hint, rejected_card, render_html, row_card
 from tabs.shell.kit import component
+from workbench.core.described import DescribedField, describe
 from workbench.data.reading.detection import completed
 from workbench.data.reading.format import FORMATS, Format
 from workbench.data.recipes.previewing import Preview
@@ -26,24 +26,19 @@ def format_choice() -> gr.HTML:
     catalogue = [
         {
             "method": form.method, "title": form.title, "kind": form.kind, "summary": form.summary(),
-            "fields": [_field(name, info) for name, info in form.model_fields.items()],
+            "fields": [_field(field) for field in describe(form).fields],
         }
         for form in FORMATS
     ]  # fmt: skip
     return component("data_format", {}, {}, ("", "", ""), catalogue=catalogue, elem_id="data-format")
 
 
-def _field(name: str, info: FieldInfo) -> Value:
-    help_ = info.description or ""
-    kind = "column" if help_.startswith("Column with ") else "text"
-    choices = [*get_args(info.annotation)] if get_origin(info.annotation) is Literal else []
-    if info.annotation is bool:
-        choices = [False, True]
-    if name in ("keep_columns", "leave_out"):  # they are chosen in the account of columns
-        kind = "list"
+def _field(field: DescribedField) -> Value:
+    """A setting: a column of the file, several (chosen in the account of columns), text, or one of a few choices."""
+    kind = {"column": "column", "columns": "list"}.get(field.control, "text")
     return {
-        "name": name, "label": name.replace("_", " ").capitalize(), "help": help_, "kind": kind, "choices": choices,
-        "default": info.get_default(call_default_factory=True),
+        "name": field.name, "label": field.full_label, "help": field.help, "kind": kind, "labels": field.labels,
+        "choices": [False, True] if field.type == "boolean" else list(field.choices), "default": field.default,
     }  # fmt: skip
 
 

@@ -20,7 +20,6 @@ from workbench.jobs.view import JobRecord
 from workbench.synthesis.endpoint import Endpoint
 from workbench.synthesis.jobs.make_data import MakeData
 
-MAIN = ["maker", "model", "judge", "output", "limit", "answers"]
 FIRST = 3
 LONGEST = 2_000
 NOTHING = hint("What was kept, what was not and why, and the first rows are shown here.")
@@ -31,7 +30,7 @@ def make(ctx: Context, dataset: gr.Dropdown) -> None:
     Static(heading("New rows from those of the dataset above", MakeData.summary()))
     line = Static(endpoint_line())
     ctx.follow(line, endpoint_line)
-    form = Form(MakeData, ctx.choices, main=MAIN, skip=("dataset",), first=("model",), elem_id="make-form")
+    form = Form(MakeData, ctx.choices, skip=("dataset",), first=("model",), elem_id="make-form")
     start = gr.Button("Make rows", variant="primary", elem_id="start-make-data")
     Static(heading("Runs"))
     empty = (

@@ -59,7 +59,7 @@ def importing(ctx: Context) -> gr.Textbox:
     preview = Static(elem_id="import-found")
     with gr.Row():
         fraction = gr.Number(0.1, label="Eval share", minimum=0, maximum=0.9, step=0.05, min_width=120)
-        seed = gr.Number(0, label="Split seed", precision=0, minimum=0, min_width=120)
+        seed = gr.Number(0, label="Random seed", precision=0, minimum=0, min_width=120)
     add = gr.Button("Import", variant="primary", elem_id="import-data")
     awaited, imported = gr.Textbox(visible=False), gr.Textbox(visible=False)
     with gr.Column(visible=bool(ctx.jobs(("import-data",)))) as jobs:

@@ -32,11 +32,13 @@ def statistics_view(ctx: Context, dataset: gr.Dropdown, mark: gr.Textbox, opened
             ctx.newest_models, first=True, label="Count the tokens of", value=None, elem_id="count-model", scale=2,
             min_width=150,
         )  # fmt: skip
-        template = gr.Dropdown([*NAMES, CUSTOM], value="model", label="Template", min_width=100)
-        longest = gr.Number(512, label="Max length", precision=0, minimum=16, min_width=90, elem_id="count-length")
+        template = gr.Dropdown([*NAMES, CUSTOM], value="model", label="Chat template", min_width=100)
+        longest = gr.Number(
+            512, label="Maximum length (tokens)", precision=0, minimum=16, min_width=90, elem_id="count-length"
+        )
         count = gr.Button("Count", variant="primary", size="sm", elem_id="count")
     text = gr.Textbox(
-        label="Template (Jinja)", lines=6, max_lines=24, visible=False, elem_classes="wb-box-yaml",
+        label="Chat template (Jinja)", lines=6, max_lines=24, visible=False, elem_classes="wb-box-yaml",
         elem_id="count-jinja",
     )  # fmt: skip
     words = Static(NOTHING, elem_id="statistics")

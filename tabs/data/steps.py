@@ -4,7 +4,7 @@ import typing
 from typing import Any
 
 from tabs.forms.fields import drawn
-from workbench.core.described import DescribedField, described
+from workbench.core.described import DescribedField, describe
 from workbench.data.recipes.step import STEPS, Group, Step
 from workbench.data.recipes.steps.edit_rows import EditRows
 
@@ -38,7 +38,7 @@ def described_step(step: type[Step]) -> dict[str, Any]:
 
 def controls_of(step: type[Step]) -> list[dict[str, Any]]:
     """The settings of a step; which rows are restored is not set in a form."""
-    settings = [field for field in described(step).fields if field.name != "restored"]
+    settings = [field for field in describe(step).fields if field.control != "hidden"]
     return [_control(field) for field in settings]
 
 

@@ -76,7 +76,7 @@ def _dataset(ctx: Context) -> tuple[gr.Dropdown, gr.Textbox]:
     fold = gr.Accordion("Split again or delete", open=False)
     with fold, gr.Row(equal_height=True, elem_classes="wb-toolbar"):
         fraction = gr.Number(0.1, label="Eval share", minimum=0, maximum=0.9, step=0.05, min_width=100)
-        seed = gr.Number(0, label="Seed", precision=0, minimum=0, min_width=80)
+        seed = gr.Number(0, label="Random seed", precision=0, minimum=0, min_width=80)
         resplit = gr.Button("Split again", size="sm", elem_id="resplit")
         delete = gr.Button("Delete dataset", size="sm", variant="stop", elem_id="delete-dataset")
     look = guarded(lambda name: (_about(ctx, name), mark_of(ctx.home, name)))

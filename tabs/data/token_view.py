@@ -22,15 +22,18 @@ def sees(ctx: Context, dataset: gr.Dropdown, mark: gr.Textbox, opened: gr.Textbo
         model = ctx.picker(
             ctx.newest_models, first=True, label="Model", value=None, elem_id="see-model", scale=2, min_width=150
         )
-        template = gr.Dropdown([*NAMES, CUSTOM], value="model", label="Template", min_width=100, elem_id="see-template")
+        template = gr.Dropdown(
+            [*NAMES, CUSTOM], value="model", label="Chat template", min_width=100, elem_id="see-template"
+        )
         split = gr.Dropdown(["train", "eval"], value="train", label="Split", min_width=80)
-        longest = gr.Number(512, label="Max length", precision=0, minimum=16, min_width=80)
+        longest = gr.Number(512, label="Maximum length (tokens)", precision=0, minimum=16, min_width=80)
         train_on = gr.Dropdown(["assistant", "all"], value="assistant", label="Train on", min_width=100)
         row = gr.Number(1, label="Row", precision=0, minimum=1, min_width=70, elem_id="see-row")
         back = gr.Button("←", size="sm", min_width=40, elem_id="see-back")
         forth = gr.Button("→", size="sm", min_width=40, elem_id="see-forth")
     text = gr.Textbox(
-        label="Template (Jinja)", lines=6, max_lines=24, visible=False, elem_id="see-jinja", elem_classes="wb-box-yaml",
+        label="Chat template (Jinja)", lines=6, max_lines=24, visible=False, elem_id="see-jinja",
+        elem_classes="wb-box-yaml",
         info="messages, tools, add_generation_prompt, bos_token and eos_token are given.",
     )  # fmt: skip
     Static(hint(NOTE))

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from workbench.core.described import DescribedField, DescribedSpec, described
+from workbench.core.described import DescribedField, DescribedSpec, describe
 from workbench.core.registry import Registry
 from workbench.core.spec import Spec, dump_yaml
 
@@ -14,8 +14,12 @@ OF_VALUES = {"string": "pairs", "integer": "weights", "number": "weights"}
 
 
 def fields_of(spec: type[Spec]) -> list[dict[str, Any]]:
-    """All settings of a spec."""
-    return [drawn(field) for field in described(spec).fields]
+    """All settings of a spec that a form sets."""
+    return _all_drawn(describe(spec).fields)
+
+
+def _all_drawn(fields: Iterable[DescribedField]) -> list[dict[str, Any]]:
+    return [drawn(field) for field in fields if field.control != "hidden"]
 
 
 def drawn(field: DescribedField) -> dict[str, Any]:
@@ -32,7 +36,8 @@ def drawn(field: DescribedField) -> dict[str, Any]:
         "high": bounds.get("maximum", bounds.get("exclusiveMaximum")),
         "above": "exclusiveMinimum" in bounds, "below": "exclusiveMaximum" in bounds, "whole": field.type == "integer",
         "many": field.type == "array", "default": default or "" if kind == "yaml" else default,
-        "required": field.required, "optional": field.optional,
+        "required": field.required, "optional": field.optional, "advanced": field.advanced, "group": field.group,
+        "shown_if": field.shown_if, "labels": field.labels, "limit": field.limit,
     }  # fmt: skip
     if field.ref:
         # a model can be written as no list has it: over another base, by its hub id
@@ -40,7 +45,7 @@ def drawn(field: DescribedField) -> dict[str, Any]:
         return {**control, "list": field.ref["key"], "accepted": field.ref["accepted"], "writable": writable}
     if kind == "method":
         return {**control, "methods": [method_drawn(field.family, method) for method in field.methods]}
-    return {**control, "fields": [drawn(each) for each in field.fields]} if kind == "group" else control
+    return {**control, "fields": _all_drawn(field.fields)} if kind == "group" else control
 
 
 def refs_in(fields: Iterable[DescribedField]) -> dict[str, Mapping[str, Any]]:
@@ -60,7 +65,7 @@ def method_drawn(family: str, method: DescribedSpec) -> dict[str, Any]:
     return {
         "method": method.method, "title": method.title, "summary": method.summary,
         "unavailable": Registry.by_key()[family].get(method.method).unavailable(),
-        "fields": [drawn(field) for field in method.fields],
+        "fields": _all_drawn(method.fields),
     }  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from tabs.forms.fields import control_of, drawn, refs_in
 from tabs.shell.context import guarded, told_html
 from tabs.shell.kit import Query, component
 from tabs.shell.shelves import as_json, tag
-from workbench.core.described import DescribedField, described
+from workbench.core.described import DescribedField, describe
 from workbench.core.errors import Problem, SettingPath, UserError, problems_in
 from workbench.core.spec import Spec, load_yaml
 
@@ -27,21 +27,20 @@ class Form:
         """Draws the form where it is constructed.
 
         choices: the list that a setting is chosen from which names something, by what its schema says of that.
-        options: `main` names the fields shown first, the rest folds away under `more`; `skip` those left out;
-        `hidden` those the page sets, not the person; `first` those that take the first of their list by themselves;
-        `without` {field: methods not offered}; `fits` {field of a method: (field of a list, {method: tags it is
-        for})}; `path` where its spec stands in the one that is checked; `elem_id`.
+        options: `more` the title of the fold that advanced settings lie in; `skip` the settings left out; `hidden`
+        those the page sets, not the person; `first` those that take the first of their list by themselves; `without`
+        {field: methods not offered}; `fits` {field of a method: (field of a list, {method: tags it is for})}; `path`
+        where its spec stands in the one that is checked; `elem_id`.
         """
         self.spec = spec
         self.path: SettingPath = options.get("path", ())
         self.skip: tuple[str, ...] = options.get("skip", ())
         hidden: tuple[str, ...] = options.get("hidden", ())
-        self.settings = [field for field in described(spec).fields if field.name not in self.skip]
-        shown = [field.name for field in self.settings]
-        main: list[str] = [name for name in options.get("main", shown) if name in shown and name not in hidden]
-        rest = [name for name in shown if name not in main and name not in hidden]
+        self.settings = [
+            field for field in describe(spec).fields if field.name not in self.skip and field.control != "hidden"
+        ]
         by_name = {field.name: field for field in self.settings}
-        made = {name: drawn(by_name[name]) for name in [*main, *rest]}
+        made = {name: drawn(field) for name, field in by_name.items() if name not in hidden}
         for name in options.get("first", ()):
             made[name]["first"] = True
         for name, left_out in options.get("without", {}).items():
@@ -54,10 +53,7 @@ class Form:
         def offered(query: Query) -> Any:
             return _lists(asked, query)
 
-        form = {
-            "main": [made[name] for name in main], "rest": [made[name] for name in rest],
-            "more": options.get("more", "More settings"), "lists": bool(asked),
-        }  # fmt: skip
+        form = {"fields": list(made.values()), "more": options.get("more", "More settings"), "lists": bool(asked)}
         self.input = component(
             "form", {}, {"lists": offered}, ("", "", ""), form=form, problems=[], elem_id=options.get("elem_id")
         )

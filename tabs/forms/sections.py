@@ -78,7 +78,7 @@ def job_section(ctx: Context, job: type[Job], page: JobPage, panel: JobPanel) ->
     missing = lacks(ctx, page)
     lacking = Static(missing, visible=bool(missing))
     ctx.follow(lacking, lambda: gr.update(value=(words := lacks(ctx, page)), visible=bool(words)))
-    form = Form(job, ctx.choices, main=list(page.main), elem_id=f"form-{job.method}")
+    form = Form(job, ctx.choices, elem_id=f"form-{job.method}")
     start = gr.Button(page.button, variant="primary", elem_id=f"start-{job.method}")
 
     def submit(value: Any) -> Any:

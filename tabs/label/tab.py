@@ -15,7 +15,6 @@ from tabs.shell.kit import Static
 from tabs.shell.tab_registry import Tab
 from workbench.preferences.jobs.generate import Generate
 
-MAIN = ["session", "models", "prompts", "limit", "samples"]
 MAKER = (
     "You choose the models, so you know which ones meet; which answer is whose stays hidden from you as from everyone, "
     "and sides are drawn at random for every pair. Others learn the names when the session is closed."
@@ -48,7 +47,7 @@ def _new_session(ctx: Context) -> tuple[Form, gr.Button]:
     Static(
         heading("New session", "Two or more models answer the same prompts; you judge without knowing which is which.")
     )
-    form = Form(Generate, ctx.choices, main=MAIN, first=("prompts",), more="Sampling", elem_id="label-form")
+    form = Form(Generate, ctx.choices, first=("prompts",), elem_id="label-form")
     start = gr.Button("Generate answers", variant="primary", elem_id="label-start")
     Static(hint(MAKER))
     return form, start

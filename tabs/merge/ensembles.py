@@ -20,10 +20,12 @@ class NewEnsemble(Spec):
     """An ensemble about to be put on the shelf."""
 
     members: Annotated[list[str], MEMBER] = Field(
-        default_factory=list, description="Two to eight models, in the order they are asked."
+        default_factory=list, title="Members", description="Two to eight models, in the order they are asked."
     )
-    name: str = Field("", description="Name on the shelf.")
-    how: Annotated[Ensemble, ENSEMBLES] = ENSEMBLES.field("average", "How they answer.")
+    name: str = Field("", title="Name", description="The ensemble's name on the shelf.")
+    how: Annotated[Ensemble, ENSEMBLES] = ENSEMBLES.field(
+        "average", "How the members' predictions or answers become one.", title="Method"
+    )
 
 
 def ensembles(ctx: Context, _: JobPanel) -> None:

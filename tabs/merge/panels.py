@@ -20,10 +20,14 @@ from workbench.models.model_references import ModelRef
 class Mixture(Spec):
     """What a recipe for a mixture of experts is begun from."""
 
-    base: Annotated[str, ModelRef("model")] = Field("", description="Gives all but the MLPs.")
+    base: Annotated[str, ModelRef("model")] = Field(
+        "", title="Base model",
+        description="Gives everything but the experts: embeddings, attention, norms and output head.",
+    )  # fmt: skip
     experts: Annotated[list[str], ModelRef("model")] = Field(
-        default_factory=list, description="Whole models trained from one base."
-    )
+        default_factory=list, title="Expert models",
+        description="Whole models trained from one base; each gives its MLPs as an expert.",
+    )  # fmt: skip
 
 
 # ---- mixture of experts --------------------------------------------------------------------------------------

@@ -39,7 +39,7 @@ def recipe(ctx: Context, panel: JobPanel) -> None:
                "Merging needs two models of one architecture: train an adapter first, or import one."),
         elem_id="merge-builder",
     )  # fmt: skip
-    with gr.Accordion("Proof and files", open=False):
+    with gr.Accordion("Sanity check and files", open=False):
         proof = Form(Proof, ctx.choices, path=("proof",))
         files = Form(Merge, skip=("output", "recipe", "seed", "kernels", "proof"))
     start = gr.Button("Merge", variant="primary", elem_id="merge-start")

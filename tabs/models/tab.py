@@ -86,7 +86,7 @@ def _add_folder(ctx: Context) -> None:
             label="Hub id", placeholder="owner/name", max_lines=1, min_width=100, elem_id="folder-hub-id"
         )
     Static(hint("Recipes that name the model by its hub id mean this copy."))
-    base = ctx.picker(ctx.models, label="Base, if it is an adapter", value=None, min_width=100)
+    base = ctx.picker(ctx.models, label="Base model, if it is an adapter", value=None, min_width=100)
     add = gr.Button("Add folder")
     add.click(
         guarded(lambda *values: _import(ctx, *values)), [path, folder_name, base, hub_id], [path, folder_name, hub_id],

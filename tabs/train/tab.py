@@ -16,19 +16,6 @@ from workbench.jobs.job_file import job_yaml
 from workbench.training.jobs.train import Train
 from workbench.training.objective import OBJECTIVES
 
-MAIN = [
-    "model",
-    "dataset",
-    "objective",
-    "tuner",
-    "output",
-    "template",
-    "max_length",
-    "epochs",
-    "max_steps",
-    "batch_size",
-]
-
 
 def build(ctx: Context) -> None:
     """Left: the form. Right: live plots."""
@@ -46,7 +33,7 @@ def build(ctx: Context) -> None:
             )
             kinds = {objective.method: list(objective.dataset_kinds) for objective in OBJECTIVES}
             form = Form(
-                Train, ctx.choices, main=MAIN, first=("model", "dataset"),
+                Train, ctx.choices, first=("model", "dataset"),
                 fits={"objective": ("dataset", kinds)}, elem_id="train-form",
             )  # fmt: skip
             start = gr.Button("Start training", variant="primary", elem_id="train-start")

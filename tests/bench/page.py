@@ -120,7 +120,7 @@ def _answer(playwright: Any) -> tuple[float, float]:
     page.goto(f"http://127.0.0.1:{PORT}/")
     tab(page, "Compare")
     choose(page, "#compare-models", "toy")
-    fill(page, "Max new tokens", str(TOKENS))
+    fill(page, "Maximum answer length (tokens)", str(TOKENS))
     fill(page, "Temperature", "0.01")  # an untrained model goes on with its likeliest token and never ends by itself
     page.locator("#chat-message textarea").fill("Hello")
     polls: list[Request] = []

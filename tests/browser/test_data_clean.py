@@ -92,7 +92,7 @@ def test_steps_are_added_applied_looked_at_restored_and_undone(app: App, page: P
         add(steps, words)
     expect(steps.get_by_text("not applied yet", exact=True)).to_have_count(3)
     assert applied(app) == []
-    steps.get_by_label("Eval fraction", exact=True).fill("0.2")
+    steps.get_by_label("Eval share", exact=True).fill("0.2")
     apply(steps)
     assert applied(app) == ["exact_duplicates", "pii", "split"]
     expect(page.locator(".wb-live-run:visible").first).to_have_attribute("data-status", "done", timeout=PATIENCE)

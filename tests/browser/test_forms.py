@@ -40,21 +40,21 @@ def test_the_objective_follows_what_the_dataset_holds(train: Locator) -> None:
     pick(train.page, "#train-form", "Dataset", "pairs")
     expect(objective).to_have_value("dpo")
     assert "SFT: learn from examples (for conversation or text rows)" in options(objective)
-    expect(train.get_by_label("Beta", exact=True)).to_have_value("0.1")
+    expect(train.get_by_label("Beta (β)", exact=True)).to_have_value("0.1")
     pick(train.page, "#train-form", "Dataset", "talks")
     expect(objective).to_have_value("sft")
-    expect(train.get_by_label("Beta", exact=True)).to_have_count(0)
+    expect(train.get_by_label("Beta (β)", exact=True)).to_have_count(0)
 
 
 def test_an_objective_that_does_not_fit_stays_when_it_is_chosen(app: App, train: Locator) -> None:
     page, objective = train.page, train.get_by_label("Objective", exact=True)
     pick(page, "#train-form", "Dataset", "talks")
     pick(page, "#train-form", "Objective", "dpo")
-    fill(page, "Beta", "0.7", "#train-form")
+    fill(page, "Beta (β)", "0.7", "#train-form")
     expect(objective).to_have_value("dpo")
     page.locator("#train-preset input").first.click()
     page.get_by_role("option", name="Preferences (DPO on pairs)").click()
-    expect(train.get_by_label("Beta", exact=True)).to_have_value("0.1")
+    expect(train.get_by_label("Beta (β)", exact=True)).to_have_value("0.1")
     expect(objective).to_have_value("dpo")
     page.locator("#train-start").click()
     expect(page.locator(".toast-body").first).to_contain_text("holds conversation rows")
@@ -97,14 +97,14 @@ def test_numbers_that_are_none_are_refused_not_dropped(app: App, train: Locator)
 
 def test_settings_of_a_method_stay_while_another_is_looked_at(train: Locator) -> None:
     page = train.page
-    fill(page, "Alpha", "48", "#train-form")
+    fill(page, "LoRA alpha (α)", "48", "#train-form")
     pick(page, "#train-form", "Tuner", "full")
-    expect(train.get_by_label("Alpha", exact=True)).to_have_count(0)
+    expect(train.get_by_label("LoRA alpha (α)", exact=True)).to_have_count(0)
     pick(page, "#train-form", "Tuner", "lora")
-    expect(train.get_by_label("Alpha", exact=True)).to_have_value("48")
+    expect(train.get_by_label("LoRA alpha (α)", exact=True)).to_have_value("48")
     tab(page, "Jobs")
     tab(page, "Train")
-    expect(train.get_by_label("Alpha", exact=True)).to_have_value("48")
+    expect(train.get_by_label("LoRA alpha (α)", exact=True)).to_have_value("48")
     page.get_by_role("button", name="As YAML, for the command line").click()
     page.get_by_role("button", name="Write it out").click()
     expect(page.locator(".cm-content").last).to_contain_text("alpha: 48")
@@ -112,9 +112,9 @@ def test_settings_of_a_method_stay_while_another_is_looked_at(train: Locator) ->
 
 def test_an_emptied_number_is_as_usual_and_a_wrong_one_says_what_it_may_be(train: Locator) -> None:
     page, field = train.page, train.locator('[data-field="max_length"]')
-    fill(page, "Max length", "0", "#train-form")
+    fill(page, "Maximum length (tokens)", "0", "#train-form")
     expect(field.locator(".wb-field-wrong")).to_contain_text("A whole number from")
-    fill(page, "Max length", "", "#train-form")
+    fill(page, "Maximum length (tokens)", "", "#train-form")
     expect(field.locator(".wb-field-wrong")).to_be_hidden()
     page.get_by_role("button", name="As YAML, for the command line").click()
     page.get_by_role("button", name="Write it out").click()
@@ -123,11 +123,11 @@ def test_an_emptied_number_is_as_usual_and_a_wrong_one_says_what_it_may_be(train
 
 def test_a_preset_fills_what_it_names_and_leaves_the_rest(train: Locator) -> None:
     page = train.page
-    fill(page, "Output", "mine", "#train-form")
+    fill(page, "Name", "mine", "#train-form")
     page.locator("#train-preset input").first.click()
     page.get_by_role("option", name="Quick look").click()
-    expect(train.get_by_label("Max steps", exact=True)).to_have_value("50")
-    expect(train.get_by_label("Output", exact=True)).to_have_value("mine")
+    expect(train.get_by_label("Maximum steps", exact=True)).to_have_value("50")
+    expect(train.get_by_label("Name", exact=True)).to_have_value("mine")
 
 
 def test_labels_name_their_own_controls_on_a_page_of_many_forms(app: App, train: Locator) -> None:
@@ -171,7 +171,7 @@ def test_several_are_chosen_in_order_and_taken_back(app: App, train: Locator) ->
 
 def test_lists_follow_the_shelf_while_something_is_typed(app: App, train: Locator) -> None:
     page = train.page
-    output = train.get_by_label("Output", exact=True)
+    output = train.get_by_label("Name", exact=True)
     output.press_sequentially("half-typ")
     toy_dataset(app.home, "newcomers")
     expect(train.get_by_label("Dataset", exact=True).locator("option[value=newcomers]")).to_be_attached()
@@ -201,12 +201,12 @@ def test_what_differs_from_its_default_is_marked_and_can_be_reset_by_keyboard(tr
 def test_all_settings_of_a_method_are_reset_at_once_and_the_method_by_itself(train: Locator) -> None:
     page = train.page
     pick(page, "#train-form", "Tuner", "qlora")
-    fill(page, "Alpha", "48", "#train-form")
-    fill(page, "Dropout", "0.3", "#train-form")
+    fill(page, "LoRA alpha (α)", "48", "#train-form")
+    fill(page, "LoRA dropout", "0.3", "#train-form")
     section = train.locator('[data-field="tuner"]')
     section.get_by_role("button", name=re.compile("^Reset all settings of QLoRA")).click()
-    expect(train.get_by_label("Alpha", exact=True)).not_to_have_value("48")
-    expect(train.get_by_label("Dropout", exact=True)).to_have_value("0")
+    expect(train.get_by_label("LoRA alpha (α)", exact=True)).not_to_have_value("48")
+    expect(train.get_by_label("LoRA dropout", exact=True)).to_have_value("0")
     expect(section.get_by_role("button", name=re.compile("^Reset all settings"))).to_have_count(0)
     expect(train.get_by_label("Tuner", exact=True)).to_have_value("qlora")
     section.get_by_role("button", name=re.compile("^Reset Tuner to its default")).click()
@@ -217,23 +217,23 @@ def test_a_fold_says_how_many_of_its_settings_were_changed(train: Locator) -> No
     page, fold = train.page, train.locator(".wb-form-more > summary")
     expect(fold).to_have_text("More settings")
     fold.click()
-    fill(page, "Seed", "7", "#train-form")
-    fill(page, "Warmup", "0.1", "#train-form")
+    fill(page, "Random seed", "7", "#train-form")
+    fill(page, "Warmup (share)", "0.1", "#train-form")
     expect(fold).to_have_text("More settings · 2 changed")
-    fill(page, "Seed", "0", "#train-form")
+    fill(page, "Random seed", "0", "#train-form")
     expect(fold).to_have_text("More settings · 1 changed")
 
 
 def test_what_is_refused_is_told_beside_its_setting_and_comes_into_view(app: App, train: Locator) -> None:
     page, before = train.page, len(Queue(app.home).all())
     pick(page, "#train-form", "Dataset", "pairs")
-    fill(page, "Beta", "0", "#train-form")
-    fill(page, "Max length", "1", "#train-form")
+    fill(page, "Beta (β)", "0", "#train-form")
+    fill(page, "Maximum length (tokens)", "1", "#train-form")
     train.locator(".wb-form-more > summary").click()
-    fill(page, "Seed", "-1", "#train-form")
+    fill(page, "Random seed", "-1", "#train-form")
     train.locator(".wb-form-more > summary").click()
     page.locator("#train-start").click()
-    beta = train.get_by_label("Beta", exact=True)
+    beta = train.get_by_label("Beta (β)", exact=True)
     message = train.locator('[data-field="objective"] [data-field="beta"] .wb-field-wrong')
     expect(message).to_contain_text("greater than 0")
     expect(beta).to_have_attribute("aria-invalid", "true")
@@ -242,7 +242,7 @@ def test_what_is_refused_is_told_beside_its_setting_and_comes_into_view(app: App
     expect(train.locator('[data-field="seed"] .wb-field-wrong')).to_contain_text("greater than or equal to 0")
     expect(beta).to_be_focused()
     expect(page.locator(".toast-body").first).to_contain_text("objective.beta")
-    fill(page, "Beta", "0.2", "#train-form")
+    fill(page, "Beta (β)", "0.2", "#train-form")
     expect(message).to_be_hidden()
     expect(beta).to_have_attribute("aria-invalid", "false")
     expect(train.locator('[data-field="max_length"] .wb-field-wrong')).to_be_visible()
@@ -252,12 +252,12 @@ def test_what_is_refused_is_told_beside_its_setting_and_comes_into_view(app: App
 def test_a_refusal_in_the_fold_opens_it(train: Locator) -> None:
     page, fold = train.page, train.locator(".wb-form-more")
     fold.locator("summary").click()
-    fill(page, "Seed", "-1", "#train-form")
+    fill(page, "Random seed", "-1", "#train-form")
     fold.locator("summary").click()
     expect(fold).not_to_have_attribute("open", "")
     page.get_by_role("button", name="As YAML, for the command line").click()
     page.get_by_role("button", name="Write it out").click()
-    expect(train.get_by_label("Seed", exact=True)).to_be_focused()
-    fill(page, "Seed", "1", "#train-form")
+    expect(train.get_by_label("Random seed", exact=True)).to_be_focused()
+    fill(page, "Random seed", "1", "#train-form")
     page.get_by_role("button", name="Write it out").click()
     expect(page.locator(".cm-content").last).to_contain_text("seed: 1")

@@ -1,5 +1,6 @@
 """One description of a setting: page, command line and JSON Schema say the same of every setting of every spec."""
 
+import functools
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -14,7 +15,7 @@ from tabs.merge.ensembles import NewEnsemble
 from tabs.merge.panels import Mixture
 from workbench.cli.shared import families
 from workbench.cli.spec_settings import help_of, settings_of
-from workbench.core.described import DescribedField, described, value_words
+from workbench.core.described import DescribedField, DescribedSpec, describe, value_words
 from workbench.core.registry import Method
 from workbench.core.spec import Spec
 from workbench.inference.decoding import Decoding
@@ -54,6 +55,31 @@ def properties(schema: dict[str, Any]) -> dict[str, Any]:
     return {name: part for name, part in schema["properties"].items() if name != "method"}
 
 
+@functools.cache
+def described(spec: type[Spec]) -> DescribedSpec:
+    return describe(spec)
+
+
+@every_spec
+def test_every_setting_says_in_the_fields_own_words_what_it_is(spec: type[Spec]) -> None:
+    for name, info in spec.model_fields.items():
+        assert info.title and info.title[0] == info.title[0].upper(), f"{name} has no title"
+        assert (info.description or "").endswith(".") and "_" not in info.title, name
+    for path, field in leaves(described(spec).fields):
+        assert not field.unit or field.unit not in field.label.lower(), f"{path} says its unit twice"
+
+
+@every_spec
+def test_what_is_said_of_choices_and_conditions_is_of_settings_there_are(spec: type[Spec]) -> None:
+    fields = {field.name: field for field in described(spec).fields}
+    for field in fields.values():
+        assert set(field.labels) <= set(map(str, field.choices)), field.name
+        assert not (field.advanced and field.required), f"{field.name} has to be set, and is folded away"
+        for name, accepted in field.shown_if.items():
+            values = accepted if isinstance(accepted, list) else [accepted]
+            assert set(values) <= {*fields[name].choices, *([True, False] if fields[name].type == "boolean" else [])}
+
+
 @every_spec
 def test_the_schema_says_what_the_spec_declares(spec: type[Spec]) -> None:
     schema = spec.model_json_schema()
@@ -86,13 +112,15 @@ def bounds(info: FieldInfo) -> dict[str, float]:
 @every_spec
 def test_the_page_draws_what_the_schema_says(spec: type[Spec]) -> None:
     told, shown = dict(leaves(described(spec).fields)), dict(controls(fields_of(spec)))
-    documents = [path for path, field in told.items() if field.document]
-    assert set(shown) == {path for path in told if not any(path[: len(above)] == above != path for above in documents)}
+    within = [path for path, field in told.items() if field.document or field.control == "hidden"]
+    unseen = {path for path in told for above in within if path[: len(above)] == above and not told[path].document}
+    assert set(shown) == set(told) - unseen
     for path, drawn in shown.items():
         field = told[path]
         assert drawn["kind"] in CONTROLS
         assert (drawn["label"], drawn["help"]) == (field.full_label, field.help)
-        assert drawn["required"] == field.required
+        assert (drawn["required"], drawn["advanced"], drawn["group"]) == (field.required, field.advanced, field.group)
+        assert (drawn["labels"], drawn["shown_if"], drawn["limit"]) == (field.labels, field.shown_if, field.limit)
         if drawn["kind"] != "yaml":
             assert drawn["default"] == field.default
         if drawn["kind"] in ("choice", "ticks"):

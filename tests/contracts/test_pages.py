@@ -17,7 +17,7 @@ from tabs.serving.callers import EVENTS, events
 from tabs.shell.context import Context
 from tabs.shell.tab_registry import all_tabs
 from workbench.chat.service import ChatService
-from workbench.core.described import described
+from workbench.core.described import describe
 from workbench.core.home import Home
 from workbench.jobs.events import JobState
 from workbench.jobs.job import JOBS, Job
@@ -41,7 +41,7 @@ class CountWords(Job):
     method: ClassVar[str] = "count-words"
     title: ClassVar[str] = "Count words"
     page: ClassVar[JobPage | None] = JobPage(
-        "merge", title="Words", button="Count them", order=45, main=("text",)
+        "merge", title="Words", button="Count them", order=45
     )
 
     text: str = Field("two words", description="What to count.")
@@ -147,14 +147,13 @@ def placed() -> list[type[Job]]:
 def test_what_a_page_names_is_there(kind: type[Job], ctx: Context) -> None:
     assert kind.page
     assert kind.page.tab in {tab.id for tab in all_tabs()}
-    assert set(kind.page.main) <= set(kind.model_fields)
     if kind.page.needs:
         ctx.pairs(kind.page.needs[0])
 
 
 @pytest.mark.parametrize("kind", JOBS.all().values(), ids=lambda kind: kind.method)
 def test_the_page_has_a_list_for_whatever_a_setting_names(kind: type[Job], ctx: Context) -> None:
-    for ref in refs_in(described(kind).fields).values():
+    for ref in refs_in(describe(kind).fields).values():
         ctx.choices(ref)()
 
 

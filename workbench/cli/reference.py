@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from workbench.cli.jobs import method_named
 from workbench.cli.shared import Invoked, families, show
-from workbench.core.described import DescribedField, DescribedSpec, described, value_words
+from workbench.core.described import DescribedField, DescribedSpec, describe, value_words
 
 HEAD = """# Methods and settings
 
@@ -36,7 +36,7 @@ def reference_text() -> str:
     for registry in families().values():
         lines.append(f"## {registry.family.capitalize()}\n")
         for method in registry:
-            lines += _section(described(method))
+            lines += _section(describe(method))
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -59,7 +59,8 @@ def _settings(fields: tuple[DescribedField, ...], above: str = "") -> Iterator[t
 
 def _row(path: str, field: DescribedField) -> str:
     default = "*required*" if field.required else field.default_words and f"`{field.default_words}`"
-    cells = (f"`{path}`", field.full_label, default, _values(field), field.help)
+    condition = f"Has an effect only {field.condition_words}." if field.shown_if else ""
+    cells = (f"`{path}`", field.full_label, default, _values(field), f"{field.help} {condition}".strip())
     return f"| {' | '.join(cell.replace('|', chr(92) + '|').replace(chr(10), ' ') for cell in cells)} |"
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from workbench.core.described import DescribedField, described
+from workbench.core.described import DescribedField, describe
 from workbench.core.spec import Spec
 
 Kind = Literal["text", "number", "flag", "texts", "choice", "method", "methods", "yaml"]
@@ -35,7 +35,7 @@ class Setting:
 def settings_of(spec: type[Spec]) -> list[Setting]:
     """Every setting of the spec once; what several methods call alike stands for the setting of each of them."""
     alike: dict[tuple[str, ...], list[Setting]] = {}
-    for setting in _walk(described(spec).fields, Setting((), "yaml", "")):
+    for setting in _walk(describe(spec).fields, Setting((), "yaml", "")):
         alike.setdefault(setting.path, []).append(setting)
     families = {path: len(settings[0].choices) for path, settings in alike.items()}
     return [_merged(settings, families) for settings in alike.values()]
@@ -86,6 +86,6 @@ def _kind(field: DescribedField) -> Kind:
 def help_of(field: DescribedField) -> str:
     """The field's label and its own sentence, what it can name, its bounds, and what it is without being given."""
     default = "required" if field.required else f"default {field.default_words}" if field.default_words else ""
-    notes = ", ".join(filter(None, (field.ref.get("accepted"), field.bounds_words, default)))
+    notes = ", ".join(filter(None, (field.ref.get("accepted"), field.bounds_words, default, field.condition_words)))
     text = f"{field.full_label}: {field.help}" if field.help else field.full_label
     return f"{text} [{notes}]" if notes else text

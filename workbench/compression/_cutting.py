@@ -1,10 +1,11 @@
 """What the structured pruners share: scores, checks, and the choice of what stays."""
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from workbench.compression.pruner import Pruner
 from workbench.compression.quantizer import SizeEstimate
+from workbench.core.display import Display
 from workbench.core.errors import Problems, UserError
 from workbench.core.units import human_count
 from workbench.models.anatomy import Anatomy, Shape
@@ -13,7 +14,10 @@ from workbench.models.model_references import Resolved
 if TYPE_CHECKING:
     from torch import Tensor
 
-Score = Literal["activation", "magnitude", "random"]
+Score = Annotated[
+    Literal["activation", "magnitude", "random"],
+    Display(labels={"activation": "by activations on your rows", "magnitude": "by weights", "random": "at random"}),
+]
 
 
 class Cutting(Pruner):

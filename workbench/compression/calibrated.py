@@ -7,13 +7,14 @@ import importlib.util
 import json
 import logging
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
 from workbench.compression import hf
 from workbench.compression.quantizer import Quantizer, SizeEstimate, Work
 from workbench.compression.separate_env import CommandFailed, Environment, ensure, run_command
+from workbench.core.display import Display
 from workbench.core.errors import Problems, UserError
 from workbench.core.home import Home, write_text
 from workbench.data.recipes.importing import SAMPLES
@@ -41,10 +42,16 @@ class Calibrated(Quantizer):
     calibrates: ClassVar[bool] = True
     zeros: ClassVar[bool] = False  # whether a group has a zero point
 
-    group: int = Field(
-        USUAL, ge=16, le=1024, description="Weights that share a scale; halved until it divides all widths."
-    )
-    max_length: int = Field(512, ge=32, le=8192, description="Longest calibration row in tokens.")
+    group: Annotated[int, Display(unit="weights", advanced=True)] = Field(
+        USUAL, ge=16, le=1024, title="Group size",
+        description="Consecutive weights that share one scale: smaller groups are more accurate and take more "
+        "space; halved until it divides all widths.",
+    )  # fmt: skip
+    max_length: Annotated[int, Display(unit="tokens", advanced=True)] = Field(
+        512, ge=32, le=8192, title="Maximum length",
+        description="Calibration rows longer than this are cut off: longer rows show more context and take more "
+        "time.",
+    )  # fmt: skip
 
     @classmethod
     def unavailable(cls) -> str:

@@ -2,12 +2,13 @@
 
 import math
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from workbench.compression import hf
 from workbench.compression.quantizer import Quantizer, SizeEstimate, Work
+from workbench.core.display import Display
 from workbench.core.errors import Problems
 from workbench.core.home import Home
 from workbench.models.model_references import Resolved
@@ -26,11 +27,17 @@ class Rounding(Quantizer):
     smaller: ClassVar[bool] = False
 
     bits: int = Field(
-        8, ge=2, le=8, description="Bits of the whole numbers: 8 gives 255 or 256 steps, 4 gives 15 or 16."
-    )
-    scales: Literal["channel", "tensor"] = Field(
-        "channel", description="One scale for each row of a matrix, or one for the whole of it."
-    )
+        8, ge=2, le=8, title="Bits",
+        description="Bits of the whole numbers: 8 give 255 or 256 steps, 4 give 15 or 16, and fewer lose more.",
+    )  # fmt: skip
+    scales: Annotated[
+        Literal["channel", "tensor"],
+        Display(labels={
+            "channel": "one for each output row", "tensor": "one for each matrix",
+        }),
+    ] = Field(
+        "channel", title="Scales", description="How many scales there are: one for each row loses less."
+    )  # fmt: skip
 
     def suffix(self) -> str:
         return f"{self.method}-int{self.bits}" + ("" if self.scales == "channel" else "-tensor")

@@ -10,7 +10,7 @@ from workbench.core.spec import Spec
 Schema = Mapping[str, Any]
 BOUNDS = {"minimum": "from", "exclusiveMinimum": "over", "maximum": "to", "exclusiveMaximum": "under"}
 """The schema's keys and the words for them."""
-DISPLAY = {each.name for each in fields(Display)} | {"ref"}
+DISPLAY = {each.name for each in fields(Display)} | {"ref", "scope"}
 """What is read of the keys `x-…`."""
 
 
@@ -46,6 +46,7 @@ class DescribedField:
     limit: str = ""
     control: str = ""
     ref: Mapping[str, Any] = field(default_factory=dict)
+    scope: str = ""
 
     @property
     def full_label(self) -> str:
@@ -65,6 +66,13 @@ class DescribedField:
         if isinstance(self.default, list):
             return ", ".join(map(value_words, self.default))
         return "" if isinstance(self.default, Mapping) else value_words(self.default)
+
+    @property
+    def condition_words(self) -> str:
+        """Beside which other settings it has an effect: 'with weighting ema', '' for any."""
+        accepted = {name: value if isinstance(value, list) else [value] for name, value in self.shown_if.items()}
+        named = (f"{name} {' or '.join(map(value_words, values))}" for name, values in accepted.items())
+        return f"with {' and '.join(named)}" if accepted else ""
 
     @property
     def usual_method(self) -> str:
@@ -101,7 +109,7 @@ def value_words(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def described(spec: type[Spec]) -> DescribedSpec:
+def describe(spec: type[Spec]) -> DescribedSpec:
     """The spec as its JSON Schema describes it."""
     schema = spec.model_json_schema()
     return _Reader(schema.get("$defs", {})).spec(schema)

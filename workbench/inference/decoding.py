@@ -1,9 +1,10 @@
 """How the next token is chosen."""
 
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field
 
+from workbench.core.display import Display
 from workbench.core.spec import Spec
 
 
@@ -11,16 +12,31 @@ class Decoding(Spec):
     """Sampling settings, in the order they are applied: repetition penalty, temperature, top-k, top-p."""
 
     greedy: bool = Field(
-        False, description="Always the likeliest token; the settings below but the penalty are unused."
+        False, title="Greedy decoding",
+        description="Always take the likeliest token; of the settings below only the penalty and the length count"
+        " then.",
+    )  # fmt: skip
+    temperature: Annotated[float, Display(shown_if={"greedy": False})] = Field(
+        0.7, ge=0.01, le=5, title="Temperature", description="Below 1 is more certain, above 1 is more varied."
     )
-    temperature: float = Field(0.7, ge=0.01, le=5, description="Below 1 is more certain, above 1 is more varied.")
-    top_k: int = Field(0, ge=0, le=1000, description="Only the k likeliest tokens; 0 is off.")
-    top_p: float = Field(
-        0.95, gt=0, le=1, description="Only the likeliest tokens that make up this probability; 1 is off."
+    top_k: Annotated[int, Display(unit="tokens", shown_if={"greedy": False})] = Field(
+        0, ge=0, le=1000, title="Top k",
+        description="Draw from the k likeliest tokens only: fewer is more certain; 0 is off.",
+    )  # fmt: skip
+    top_p: Annotated[float, Display(shown_if={"greedy": False})] = Field(
+        0.95, gt=0, le=1, title="Top p",
+        description="Draw from the likeliest tokens that make up this probability: less is more certain; 1 is off.",
+    )  # fmt: skip
+    repetition_penalty: float = Field(
+        1.0, ge=0.5, le=3, title="Repetition penalty",
+        description="Above 1 makes tokens already used less likely; 1 is off.",
+    )  # fmt: skip
+    max_new_tokens: Annotated[int, Display(unit="tokens")] = Field(
+        256, ge=1, le=8192, title="Maximum answer length", description="Answers stop here: longer ones take more time."
     )
-    repetition_penalty: float = Field(1.0, ge=0.5, le=3, description="Above 1 makes tokens already used less likely.")
-    max_new_tokens: int = Field(256, ge=1, le=8192, description="Longest answer in tokens.")
-    seed: int = Field(0, ge=0, lt=2**31, description="Same seed, same answer.")
+    seed: Annotated[int, Display(shown_if={"greedy": False})] = Field(
+        0, ge=0, lt=2**31, title="Random seed", description="The same seed gives the same answer."
+    )
 
     def processors(self) -> Any:
         """transformers' logits processors for these settings. Imports torch."""

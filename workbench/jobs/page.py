@@ -19,7 +19,7 @@ class JobPage:
 
     tab: the id of the tab. section: the id of the tab within it; forms of one section stand beneath each other, and
     '' makes a section of its own, by the kind's id. title: what the section is called; the kind's title unless given.
-    button: the label of the button that starts it. main: the settings shown at once; the others are folded.
+    button: the label of the button that starts it.
     needs: of what a setting could name there must be how many for the form to make sense; else `empty` says so: what is
     missing, why, what to do. order: among the forms and parts of the tab; the tab's own take the tens. fold: the title
     of a fold that the form lies in, closed at first. takes_paths: shown only where the page may name paths of this
@@ -30,7 +30,6 @@ class JobPage:
     section: str = ""
     title: str = ""
     button: str = "Start"
-    main: tuple[str, ...] = ()
     needs: tuple[Reference, int] | None = None
     empty: tuple[str, str, str] = NO_MODEL
     order: int = 1000

@@ -6,15 +6,17 @@ One that bears the name of a mergekit method takes its place (and must give what
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from annotated_types import Ge, Gt, Le, Lt
 from pydantic import ConfigDict, Field
-from pydantic.fields import FieldInfo
 
+from workbench.core.described import DescribedField, describe
 from workbench.core.registry import Method, Registry
 from workbench.merging.parameters import MethodInfo, Parameter
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+
+KINDS = {"number": "float", "integer": "int", "boolean": "bool"}
 
 
 class MergeMethod(Method):
@@ -41,7 +43,7 @@ class MergeMethod(Method):
 
     @classmethod
     def info(cls, kernel: str) -> MethodInfo:
-        parameters = tuple(_parameter(name, field) for name, field in cls.model_fields.items())
+        parameters = tuple(_parameter(field) for field in describe(cls).fields)
         return MethodInfo(
             cls.method, cls.title, cls.summary(), cls.url, cls.base, parameters, cls.least, cls.most, kernel=kernel
         )
@@ -49,23 +51,20 @@ class MergeMethod(Method):
 
 def per_model(default: Any = ..., **options: Any) -> Any:
     """A field with one value for each model but the base; without a default it must be given."""
-    return Field(default, json_schema_extra={"scope": "non_base"}, **options)
+    return Field(default, json_schema_extra={"x-scope": "non_base"}, **options)
 
 
-def _parameter(name: str, field: FieldInfo) -> Parameter:
-    extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
-    bounds = {type(constraint): constraint for constraint in field.metadata}
-    low = next((bounds[kind] for kind in (Ge, Gt) if kind in bounds), None)
-    high = next((bounds[kind] for kind in (Le, Lt) if kind in bounds), None)
+def _parameter(field: DescribedField) -> Parameter:
+    bounds = field.bounds
     return Parameter(
-        name=field.alias or name,
-        kind=field.annotation.__name__ if field.annotation else "float",
-        scope=str(extra.get("scope", "shared")),
-        default=None if field.is_required() else field.default,
-        required=field.is_required(),
-        low=getattr(low, "ge", getattr(low, "gt", None)),
-        high=getattr(high, "le", getattr(high, "lt", None)),
-        help=field.description or "",
+        name=field.name,
+        kind=KINDS[field.type],
+        scope=field.scope or "shared",
+        default=field.default,
+        required=field.required,
+        low=bounds.get("minimum", bounds.get("exclusiveMinimum")),
+        high=bounds.get("maximum", bounds.get("exclusiveMaximum")),
+        help=field.help,
     )
 
 

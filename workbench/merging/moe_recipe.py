@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from workbench.core.display import Display
 from workbench.core.errors import Problems, UserError
 from workbench.core.home import Home
 from workbench.core.yaml_spec import BriefSpec, YamlSpec
@@ -24,11 +25,21 @@ WholeModel = Annotated[str, ModelRef("model", text=False)]
 class Expert(BriefSpec):
     """One model whose MLPs become an expert."""
 
-    source_model: WholeModel = Field(description="Name on the shelf of a whole model.")
-    positive_prompts: Prompts | None = Field(None, max_length=1000, description="What should be sent to this expert.")
-    negative_prompts: Prompts | None = Field(None, max_length=1000, description="What should not be sent to it.")
-    noise_scale: float | None = Field(None, ge=0, le=1, description="Strength of random noise on its weights.")
-    residual_scale: float | None = Field(None, ge=-10, le=10, description="Factor on what it adds to the stream.")
+    source_model: WholeModel = Field(title="Expert model", description="Name on the shelf of a whole model.")
+    positive_prompts: Prompts | None = Field(
+        None, max_length=1000, title="Positive prompts", description="What should be sent to this expert."
+    )
+    negative_prompts: Prompts | None = Field(
+        None, max_length=1000, title="Negative prompts", description="What should not be sent to it."
+    )
+    noise_scale: float | None = Field(
+        None, ge=0, le=1, title="Noise scale",
+        description="Strength of random noise on its weights: larger changes it more.",
+    )  # fmt: skip
+    residual_scale: float | None = Field(
+        None, ge=-10, le=10, title="Residual scale",
+        description="Factor on what it adds to the residual stream: larger counts more.",
+    )  # fmt: skip
 
     def prompts(self) -> tuple[Prompts, Prompts]:
         return self.positive_prompts or [], self.negative_prompts or []
@@ -39,15 +50,35 @@ class MoeRecipe(YamlSpec, BriefSpec):
 
     begins_with: ClassVar[str] = "It starts with base_model: …"
 
-    base_model: WholeModel = Field(description="Gives all but the MLPs.")
-    experts: list[Expert] = Field(min_length=1, max_length=64, description="The experts.")
-    shared_experts: list[Expert] | None = Field(None, max_length=1, description="One that sees every token (Qwen MoE).")
-    gate_mode: Literal["hidden", "hidden_avg", "hidden_last", "cheap_embed", "random", "uniform_random"] = Field(
-        "hidden", description="How the router is made: from the prompts' hidden states, their embeddings, or at random."
+    base_model: WholeModel = Field(
+        title="Base model",
+        description="Gives everything but the experts: embeddings, attention, norms and output head.",
+    )  # fmt: skip
+    experts: list[Expert] = Field(
+        min_length=1, max_length=64, title="Experts", description="The models whose MLPs become experts."
     )
-    dtype: Dtype | None = Field(None, description="Precision of the file; empty keeps the base's.")
-    experts_per_token: int = Field(2, ge=1, le=64, description="How many experts work on a token.")
-    architecture: Literal["mixtral", "qwen", "qwen3"] | None = Field(None, description="Empty takes what fits.")
+    shared_experts: list[Expert] | None = Field(
+        None, max_length=1, title="Shared expert", description="One that sees every token (Qwen MoE)."
+    )
+    gate_mode: Annotated[
+        Literal["hidden", "hidden_avg", "hidden_last", "cheap_embed", "random", "uniform_random"],
+        Display(labels={
+            "hidden": "by hidden states", "hidden_avg": "by mean hidden states",
+            "hidden_last": "by last hidden states", "cheap_embed": "by embeddings", "random": "at random",
+            "uniform_random": "uniformly at random",
+        }),
+    ] = Field(
+        "hidden", title="Router",
+        description="How the router is made: from the prompts' hidden states, their embeddings, or at random.",
+    )  # fmt: skip
+    dtype: Dtype | None = Field(None, title="Data type", description="Precision of the file; empty keeps the base's.")
+    experts_per_token: int = Field(
+        2, ge=1, le=64, title="Experts per token",
+        description="How many experts work on a token: more is slower and may answer better.",
+    )  # fmt: skip
+    architecture: Literal["mixtral", "qwen", "qwen3"] | None = Field(
+        None, title="Architecture", description="The architecture of the result; empty takes what fits."
+    )
 
     @model_validator(mode="after")
     def _sound(self) -> "MoeRecipe":

@@ -27,8 +27,8 @@ Dtype = Literal["float32", "float16", "bfloat16", "float64"]
 class Filtered(BriefSpec):
     """A value for the tensors whose name holds the filter's text; no filter or '*' means the rest."""
 
-    value: Scalar | list[Scalar] = Field(description="The value, or its gradient over the layers.")
-    filter: str | None = Field(None, description="Part of a tensor's name, such as self_attn or mlp.")
+    value: Scalar | list[Scalar] = Field(title="Value", description="The value, or its gradient over the layers.")
+    filter: str | None = Field(None, title="Filter", description="Part of a tensor's name, such as self_attn or mlp.")
 
 
 Setting = Scalar | list[Scalar] | list[Filtered] | Filtered
@@ -42,14 +42,18 @@ Reference = Annotated[str, Field(min_length=1), ModelRef(*WEIGHTS, text=False, s
 class Source(BriefSpec):
     """One model that goes in, or, with a layer range, some of its layers."""
 
-    model: Reference = Field(description="Name on the shelf, BASE+ADAPTER, hub id of a model on the shelf, or folder.")
-    parameters: Settings | None = Field(None, description="Its own values of the method's parameters.")
+    model: Reference = Field(
+        title="Model", description="Name on the shelf, BASE+ADAPTER, hub id of a model on the shelf, or folder."
+    )
+    parameters: Settings | None = Field(
+        None, title="Parameters", description="Its own values of the method's parameters."
+    )
 
 
 class SliceSource(Source):
     """A run of layers of one model."""
 
-    layer_range: tuple[int, int] = Field(description="First layer, and the layer after the last.")
+    layer_range: tuple[int, int] = Field(title="Layer range", description="First layer, and the layer after the last.")
 
     @model_validator(mode="after")
     def _rising(self) -> "SliceSource":
@@ -61,18 +65,26 @@ class SliceSource(Source):
 class Slice(BriefSpec):
     """Some layers of the result, made from as many layers of each source."""
 
-    sources: list[SliceSource] = Field(min_length=1, max_length=MOST_MODELS, description="Where the layers come from.")
-    base_model: Reference | None = Field(None, description="Base of this slice, if not the recipe's.")
-    residual_weight: float | None = Field(None, description="Read by old versions of mergekit; has no effect.")
-    parameters: Settings | None = Field(None, description="Values for this slice.")
+    sources: list[SliceSource] = Field(
+        min_length=1, max_length=MOST_MODELS, title="Sources", description="Where the layers come from."
+    )
+    base_model: Reference | None = Field(
+        None, title="Base model", description="Base of this slice, if not the recipe's."
+    )
+    residual_weight: float | None = Field(
+        None, title="Residual weight", description="Read by old versions of mergekit; has no effect."
+    )
+    parameters: Settings | None = Field(None, title="Parameters", description="Values for this slice.")
 
 
 class Module(BriefSpec):
     """One part of a model of several parts, such as a vision tower."""
 
-    models: list[Source] | None = Field(None, max_length=MOST_MODELS, description="Models merged whole.")
-    slices: list[Slice] | None = Field(None, max_length=1000, description="Layers put together.")
-    parameters: Settings | None = Field(None, description="Values for this part.")
+    models: list[Source] | None = Field(
+        None, max_length=MOST_MODELS, title="Models", description="Models merged whole."
+    )
+    slices: list[Slice] | None = Field(None, max_length=1000, title="Slices", description="Layers put together.")
+    parameters: Settings | None = Field(None, title="Parameters", description="Values for this part.")
 
     @model_validator(mode="after")
     def _models_or_slices(self) -> "Module":
@@ -84,10 +96,12 @@ class Module(BriefSpec):
 class TokenRow(BriefSpec):
     """A row for a token's embedding that is not the token's own in some model."""
 
-    kind: Literal["zero", "model_token"] = Field(description="No row but zeros, or the row of a token of a model.")
-    model: Reference | None = Field(None, description="Whose row it is.")
-    token: str | None = Field(None, description="The row of which token.")
-    token_id: int | None = Field(None, ge=0, description="Or the row of which id.")
+    kind: Literal["zero", "model_token"] = Field(
+        title="Kind", description="No row but zeros, or the row of a token of a model."
+    )
+    model: Reference | None = Field(None, title="Model", description="Whose row it is.")
+    token: str | None = Field(None, title="Token", description="The row of which token.")
+    token_id: int | None = Field(None, ge=0, title="Token id", description="Or the row of which id.")
 
     @model_validator(mode="after")
     def _names_one_row(self) -> "TokenRow":
@@ -106,17 +120,19 @@ class TokenSource(BriefSpec):
     """Where a token's embedding comes from."""
 
     source: RowSource | None = Field(
-        None, description="A model, {kind: zero}, or {kind: model_token, model, token or token_id}."
+        None, title="Source", description="A model, {kind: zero}, or {kind: model_token, model, token or token_id}."
     )
-    force: bool = Field(False, description="Take it even for models that have the token themselves.")
+    force: bool = Field(False, title="Force", description="Take it even for models that have the token themselves.")
 
 
 class Tokenizer(BriefSpec):
     """Which tokenizer the result has."""
 
-    source: Reference = Field("union", description="base, union, or a model.")
-    tokens: dict[str, TokenSource] | None = Field(None, description="Embeddings of single tokens.")
-    pad_to_multiple_of: int | None = Field(None, ge=1, le=1024, description="Round the vocabulary up to this.")
+    source: Reference = Field("union", title="Source", description="base, union, or a model.")
+    tokens: dict[str, TokenSource] | None = Field(None, title="Tokens", description="Embeddings of single tokens.")
+    pad_to_multiple_of: int | None = Field(
+        None, ge=1, le=1024, title="Pad to a multiple of", description="Round the vocabulary up to this."
+    )
 
 
 class Recipe(YamlSpec, BriefSpec):
@@ -124,17 +140,27 @@ class Recipe(YamlSpec, BriefSpec):
 
     begins_with: ClassVar[str] = "A recipe starts with merge_method: …"
 
-    merge_method: str = Field(description="The method: see `list methods`.")
-    base_model: Reference | None = Field(None, description="What the others are measured against.")
-    models: list[Source] | None = Field(None, max_length=MOST_MODELS, description="Models merged whole.")
-    slices: list[Slice] | None = Field(None, max_length=1000, description="Layers put together.")
-    modules: dict[str, Module] | None = Field(None, description="Parts of models of several parts.")
-    parameters: Settings | None = Field(None, description="Values for all models and layers.")
-    dtype: Dtype | None = Field(None, description="Precision of the maths, and of the file if out_dtype is not given.")
-    out_dtype: Dtype | None = Field(None, description="Precision of the file.")
-    tokenizer_source: Reference | None = Field(None, description="Older form of tokenizer: source.")
-    tokenizer: Tokenizer | None = Field(None, description="Which tokenizer the result has; empty copies the base's.")
-    chat_template: str | None = Field(None, max_length=100_000, description="auto, a name, or a Jinja template.")
+    merge_method: str = Field(title="Merge method", description="The method: see `list methods`.")
+    base_model: Reference | None = Field(None, title="Base model", description="What the others are measured against.")
+    models: list[Source] | None = Field(
+        None, max_length=MOST_MODELS, title="Models", description="Models merged whole."
+    )
+    slices: list[Slice] | None = Field(None, max_length=1000, title="Slices", description="Layers put together.")
+    modules: dict[str, Module] | None = Field(None, title="Modules", description="Parts of models of several parts.")
+    parameters: Settings | None = Field(None, title="Parameters", description="Values for all models and layers.")
+    dtype: Dtype | None = Field(
+        None, title="Compute type", description="Precision of the maths, and of the file if out_dtype is not given."
+    )
+    out_dtype: Dtype | None = Field(None, title="File type", description="Precision of the file.")
+    tokenizer_source: Reference | None = Field(
+        None, title="Tokenizer source", description="Older form of tokenizer: source."
+    )
+    tokenizer: Tokenizer | None = Field(
+        None, title="Tokenizer", description="Which tokenizer the result has; empty copies the base's."
+    )
+    chat_template: str | None = Field(
+        None, max_length=100_000, title="Chat template", description="auto, a name, or a Jinja template."
+    )
 
     @model_validator(mode="after")
     def _one_kind_of_source(self) -> "Recipe":

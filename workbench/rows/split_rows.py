@@ -3,19 +3,24 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from workbench.core.display import Display
 from workbench.rows.digests import row_digests
 from workbench.rows.table import rows_of
 from workbench.rows.turn_text import TOOLS, from_json, full_texts, tools_text
 
 ID, SPLIT = "_id", "_split"
 BATCH = 1000
-TurnScope = Literal["all", "prompt", "user", "assistant", "system"]
+TurnScope = Annotated[
+    Literal["all", "prompt", "user", "assistant", "system"],
+    Display(labels={"all": "all turns", "prompt": "prompt (system and user)", "user": "user turns",
+                    "assistant": "assistant turns", "system": "system prompts"}),
+]  # fmt: skip
 ROLES: dict[str, tuple[str, ...]] = {
     "prompt": ("system", "user"), "user": ("user",), "assistant": ("assistant",), "system": ("system",),
 }  # fmt: skip

@@ -1,25 +1,42 @@
 """The settings that every maker shares: what is left out, and how patiently an endpoint is asked."""
 
+from typing import Annotated
+
 from pydantic import Field
 
+from workbench.core.display import Display
 from workbench.core.spec import Spec
 
 
 class Checks(Spec):
     """What is left out."""
 
-    novelty: float = Field(
-        0.7, ge=0.1, le=1, description="New prompts with this much ROUGE-L likeness to any other are left out."
+    novelty: Annotated[float, Display(limit="max")] = Field(
+        0.7, ge=0.1, le=1, title="Novelty",
+        description="New prompts with this much ROUGE-L likeness to any other are left out: lower leaves out more.",
+    )  # fmt: skip
+    refusals: bool = Field(
+        True, title="Leave out refusals", description="Leave out texts that begin as refusals do (in English)."
     )
-    refusals: bool = Field(True, description="Leave out texts that begin as refusals do (in English).")
-    least_words: int = Field(1, ge=0, le=1000, description="Answers of fewer words are left out.")
-    keep_cut_off: bool = Field(False, description="Keep answers that did not end before the limit of tokens.")
-    least_score: float = Field(3, ge=1, le=5, description="Rows the judge scores lower are left out.")
+    least_words: Annotated[int, Display(unit="words", limit="min")] = Field(
+        1, ge=0, le=1000, title="Minimum answer length", description="Answers of fewer words are left out."
+    )
+    keep_cut_off: bool = Field(
+        False, title="Keep cut-off answers", description="Keep answers that did not end before the limit of tokens."
+    )
+    least_score: Annotated[float, Display(limit="min")] = Field(
+        3, ge=1, le=5, title="Minimum score", description="Rows the judge scores lower are left out."
+    )
 
 
 class Patience(Spec):
     """How an endpoint is asked."""
 
-    concurrency: int = Field(4, ge=1, le=64, description="Requests under way at once.")
-    timeout: float = Field(60, ge=0.1, le=600, description="Seconds one request may take.")
-    tries: int = Field(5, ge=1, le=10, description="Tries of one request before it counts as failed.")
+    concurrency: int = Field(
+        4, ge=1, le=64, title="Parallel requests",
+        description="Requests under way at once: more is faster and may meet the endpoint's limits.",
+    )  # fmt: skip
+    timeout: Annotated[float, Display(unit="s")] = Field(
+        60, ge=0.1, le=600, title="Timeout", description="How long one request may take."
+    )
+    tries: int = Field(5, ge=1, le=10, title="Tries", description="Tries of one request before it counts as failed.")

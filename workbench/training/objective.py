@@ -35,7 +35,10 @@ class Objective(Method):
     """Base of every objective. `learning_rate` is a field of each, as its good values differ by objective."""
 
     dataset_kinds: ClassVar[tuple[str, ...]]
-    learning_rate: float = Field(gt=0, le=1, description="Step size at its highest.")
+    learning_rate: float = Field(
+        gt=0, le=1, title="Learning rate",
+        description="Size of the steps at their highest: larger learns faster, too large diverges.",
+    )  # fmt: skip
 
     def rules(self, kind: str, template: Template, max_length: int) -> Rules:
         """How rows of a kind are encoded for this objective."""

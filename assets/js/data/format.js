@@ -3,7 +3,7 @@
 import { rootOf } from "../lib/component.js";
 import { h, select, setText } from "../lib/dom.js";
 
-/** @typedef {{ name: string, label: string, help: string, kind: "column" | "text", default: any, choices: any[] }} FormField */
+/** @typedef {{ name: string, label: string, help: string, kind: "column" | "text", default: any, choices: any[], labels: Record<string, string> }} FormField */
 /** @typedef {{ method: string, title: string, kind: string, summary: string, fields: FormField[] }} Form */
 /**
  * What becomes of one column or key of messages.
@@ -19,6 +19,11 @@ import { h, select, setText } from "../lib/dom.js";
 const KEPT = new Map([
   ["kept", "keep"],
   ["left out", "leave_out"],
+]);
+
+const YES_NO = new Map([
+  [true, "yes"],
+  [false, "no"],
 ]);
 
 /** @param {import("../lib/component.js").Scope<Value, { catalogue: Form[] }>} scope */
@@ -91,7 +96,9 @@ export function mount({ element, props, trigger, watch }) {
    * @param {unknown} given
    */
   function choiceInput(field, given) {
-    const choices = field.choices.map((one) => /** @type {[string, string]} */ ([String(one), String(one)]));
+    /** @param {any} one */
+    const words = (one) => field.labels[one] ?? YES_NO.get(one) ?? String(one);
+    const choices = field.choices.map((one) => /** @type {[string, string]} */ ([String(one), words(one)]));
     const node = select(choices, String(given), field.label);
     node.addEventListener("change", () =>
       set(

@@ -5,8 +5,6 @@ import { h, nextId, setText } from "../lib/dom.js";
 /** @typedef {Record<string, any> & { name: string, label: string, kind: string }} Field */
 /** @typedef {ReturnType<typeof fieldControl>} Control */
 
-const LOW = /^(least|min|minimum|at_least|shortest|low)/,
-  HIGH = /^(most|max|maximum|at_most|longest|limit|high)/;
 const sorted = (_, value) =>
   value && typeof value === "object" && !Array.isArray(value)
     ? Object.fromEntries(
@@ -25,15 +23,18 @@ export const short = (value) =>
 function settingWords(field, value) {
   const name = field.label.toLowerCase();
   if (field.kind === "flag") return value ? name : `without ${name}`;
-  if (field.kind === "number" && LOW.test(field.name)) return `${name} ≥ ${short(value)}`;
-  if (field.kind === "number" && HIGH.test(field.name)) return `${name} ≤ ${short(value)}`;
+  if (field.kind === "number" && field.limit) return `${name} ${field.limit === "min" ? "≥" : "≤"} ${short(value)}`;
   if (field.kind === "shares") {
     return `${name} ${Object.entries(value)
       .map(([one, share]) => `${one} × ${short(share)}`)
       .join(", ")}`;
   }
   if (field.kind === "data" || field.kind === "pairs" || field.kind === "weights") return `${name}: ${sizeOf(value)}`;
-  const text = Array.isArray(value) ? value.join(", ") : field.kind === "number" ? short(value) : String(value);
+  const text = Array.isArray(value)
+    ? value.join(", ")
+    : field.kind === "number"
+      ? short(value)
+      : (field.labels[value] ?? String(value));
   return `${name} ${text.length > 48 ? `${text.slice(0, 47)}…` : text}`;
 }
 
@@ -57,6 +58,46 @@ export function grid(controls) {
   return node;
 }
 
+/** Whether a setting has an effect beside the others that `values` holds. */
+function applies({ shown_if: wanted }, fields, values) {
+  return Object.entries(wanted || {}).every(([name, accepted]) => {
+    const value = values[name] ?? fields.find((one) => one.name === name)?.default;
+    return [accepted].flat().includes(value);
+  });
+}
+
+/**
+ * The controls of the settings that `values` holds: advanced ones are folded away under `more`, by their groups (those of none first); those
+ * without effect are hidden. `fold` remembers whether it is open. Returns {nodes, update()}; update looks at the values.
+ */
+export function layout(fields, controls, values, fold = {}, more = "More settings") {
+  const summary = h("summary"),
+    folded = h("details", "wb-form-more");
+  const main = controls.filter((_, index) => !fields[index].advanced),
+    rest = controls.filter((_, index) => fields[index].advanced);
+  const groupOf = (one) => fields[controls.indexOf(one)].group;
+  folded.open = Boolean(fold.open);
+  folded.addEventListener("toggle", () => {
+    fold.open = folded.open;
+  });
+  folded.append(summary);
+  for (const title of [...new Set(rest.map(groupOf))].sort((one, other) => Boolean(one) - Boolean(other))) {
+    if (title) folded.append(h("div", "wb-field-group", title));
+    folded.append(grid(rest.filter((one) => groupOf(one) === title)));
+  }
+
+  function update() {
+    controls.forEach((one, index) => {
+      one.node.hidden = !applies(fields[index], fields, values);
+    });
+    const count = fields.filter((one) => one.advanced && isAnyChanged(one, values[one.name])).length;
+    setText(summary, more + (count ? ` · ${count} changed` : ""));
+  }
+
+  update();
+  return { nodes: [grid(main), ...(rest.length ? [folded] : [])], update };
+}
+
 /** Whether a setting, or one within it, is set otherwise than usual; what has to be set has nothing usual. */
 function isChanged(field, value) {
   if (value === undefined) return false;
@@ -71,6 +112,7 @@ function defaultWords(field) {
   if (field.kind === "method") return field.methods.find((one) => one.method === usualMethod(field))?.title ?? "";
   if (field.kind === "flag") return usual ? "on" : "off";
   if (field.kind === "number" && usual !== null) return short(usual);
+  if (field.labels[usual]) return field.labels[usual];
   if (isEmpty(usual)) return "empty";
   const text = Array.isArray(usual)
     ? usual.join(", ")
@@ -176,6 +218,7 @@ export function fieldControl(field, step, shelf, changed, kept = {}) {
     const inner = made.inner?.().find((one) => one.name === path[0]);
     if (inner) return inner.tell(path.slice(1), text);
     say([wrong.textContent, text].filter(Boolean).join(" "));
+    node.hidden = false;
     return made.focus;
   }
 
@@ -205,9 +248,11 @@ export function settingsSection(fields, own, shelf, changed, head, title) {
   };
   const touched = () => {
     mark();
+    drawn.update();
     changed();
   };
   const controls = fields.map((one) => fieldControl(one, own, shelf, touched));
+  const drawn = layout(fields, controls, own);
   const all = resetButton("Reset all", `Reset all settings of ${title}`, () => {
     controls.forEach((one, index) => {
       if (!fields[index].required) one.reset(true);
@@ -216,7 +261,7 @@ export function settingsSection(fields, own, shelf, changed, head, title) {
     body.querySelector("input, select, textarea, button")?.focus();
   });
   line.append(head, all);
-  body.append(grid(controls));
+  body.append(...drawn.nodes);
   node.append(line, body);
   mark();
   return { node, controls };
@@ -263,7 +308,7 @@ const CONTROLS = {
   choice(field, value, set) {
     const options = field.optional ? ["", ...field.choices] : field.choices;
     return dropdown(
-      options.map((one) => [String(one ?? ""), String(one ?? "")]),
+      options.map((one) => [String(one ?? ""), field.labels[one] ?? String(one ?? "")]),
       value ?? "",
       (text) => set(field.choices.find((one) => String(one) === text) ?? null),
     );
@@ -541,10 +586,13 @@ const CONTROLS = {
     const tell = () => {
       if (Object.keys(own).length) step[field.name] = own;
       else delete step[field.name];
+      drawn.update();
       changed();
     };
     const controls = field.fields.map((one) => fieldControl(one, own, shelf, tell));
-    const node = grid(controls);
+    const drawn = layout(field.fields, controls, own);
+    const node = h("div", "wb-field-section-body");
+    node.append(...drawn.nodes);
     return { node, focus: node, inner: () => controls };
   },
   yaml(field, value, set) {

@@ -1,18 +1,17 @@
 // @ts-nocheck
 /* js_on_load of a form made of the fields of a spec, after its part `fields`. props: value ({field: what was set}; what is
-   as usual need not be there), form ({main, rest, more, lists}). server.lists({have: {list: tag}}) gives {list: {tag,
+   as usual need not be there), form ({fields, more, lists}). server.lists({have: {list: tag}}) gives {list: {tag,
    choices: [[label, value, tag?], …]}} for the lists that are not as they were.
    problems, set by the server after an attempt to start, are [{path, text}]: each is shown beside its setting, and the
    first is brought into view.
    Triggers 'input' after every change; a value set from elsewhere is drawn anew and left as it is. */
-import { h, setText } from "../lib/dom.js";
 import { poll } from "../lib/polling.js";
 import { shelf } from "../shelf/mark.js";
-import { fieldControl, fitting, grid, isAnyChanged, usualMethod } from "./fields.js";
+import { fieldControl, fitting, layout, usualMethod } from "./fields.js";
 
 export function mount({ element, props, server, trigger, watch }) {
   const root = element.querySelector(".wb-form");
-  const all = [...props.form.main, ...props.form.rest],
+  const all = props.form.fields,
     fitted = all.filter((field) => field.fits);
   const tags = {}; // {list: which state of it this form has}
   const kept = {}; // {field: {method: what was set of it}}: it stays while another method is looked at
@@ -24,44 +23,23 @@ export function mount({ element, props, server, trigger, watch }) {
     turn = 0;
   let sent = "",
     controls = [],
-    open = false,
-    suited = suitedNow(),
-    more = null;
+    drawn = null,
+    suited = suitedNow();
+  const fold = {};
 
   function clone(value) {
     return JSON.parse(JSON.stringify(value));
   }
 
   function draw() {
-    const main = controlsOf(props.form.main),
-      rest = controlsOf(props.form.rest);
-    controls = [...main, ...rest];
-    root.replaceChildren(grid(main));
-    if (!rest.length) return;
-    const fold = h("details", "wb-form-more");
-    fold.open = open;
-    fold.addEventListener("toggle", () => {
-      open = fold.open;
-    });
-    more = h("summary");
-    fold.append(more, grid(rest));
-    root.append(fold);
-    tellFolded();
-  }
-
-  /** How many settings that are folded away differ from their defaults. */
-  function tellFolded() {
-    const count = props.form.rest.filter((field) => isAnyChanged(field, settings[field.name])).length;
-    if (more) setText(more, props.form.more + (count ? ` · ${count} changed` : ""));
-  }
-
-  function controlsOf(fields) {
-    return fields.map((field) => fieldControl(field, settings, () => lists || {}, changed, kept));
+    controls = all.map((field) => fieldControl(field, settings, () => lists || {}, changed, kept));
+    drawn = layout(all, controls, settings, fold, props.form.more);
+    root.replaceChildren(...drawn.nodes);
   }
 
   function changed() {
     suit();
-    tellFolded();
+    drawn.update();
     publish();
     trigger("input");
   }
@@ -143,8 +121,8 @@ export function mount({ element, props, server, trigger, watch }) {
     );
     const first = places.find(Boolean);
     if (!first) return;
-    const fold = first.closest("details");
-    if (fold) fold.open = true;
+    for (let around = first.closest("details"); around; around = around.parentElement.closest("details"))
+      around.open = true;
     first.focus();
   }
 

@@ -232,8 +232,8 @@ export function mount({ element, props, server, watch }) {
         app.named = Boolean(app.output);
       },
     );
-    ui.dtype = bind(select([["", "as the models"], ...PRECISIONS], "", "Computed in"), place("dtype"));
-    ui.outDtype = bind(select([["", "as computed"], ...PRECISIONS], "", "Saved as"), place("out_dtype"));
+    ui.dtype = bind(select([["", "as the models"], ...PRECISIONS], "", "Compute type"), place("dtype"));
+    ui.outDtype = bind(select([["", "as computed"], ...PRECISIONS], "", "File type"), place("out_dtype"));
     ui.tokenizer = bind(select([], "", "Tokenizer"), (value) => rules.setTokenizer(value, ui.pad.value));
     ui.pad = bind(numberInput({ kind: "int", low: 1, high: 1024 }), (value) =>
       rules.setTokenizer(ui.tokenizer.value, value),
@@ -251,7 +251,7 @@ export function mount({ element, props, server, watch }) {
           ["stock", "mergekit's"],
         ],
         "fast",
-        "Kernels",
+        "Implementation",
       ),
       (value) => {
         app.kernels = value;
@@ -262,17 +262,17 @@ export function mount({ element, props, server, watch }) {
       moreGrid = h("div", "wb-mb-grid");
     grid.append(
       field("Name of the result", ui.output, "", "is-wide"),
-      field("Computed in", ui.dtype, "Precision of the maths."),
-      field("Saved as", ui.outDtype, "Precision of the file."),
+      field("Compute type", ui.dtype, "Precision the merge is computed in."),
+      field("File type", ui.outDtype, "Precision of the file."),
     );
     moreGrid.append(
       field("Tokenizer", ui.tokenizer, "Which tokenizer the result has, and with it its vocabulary.", "is-wide"),
-      field("Pad vocabulary to", ui.pad, "Rounds the rows of the embedding up to a multiple; some kernels like 64."),
+      field("Pad vocabulary to", ui.pad, "Rounds the rows of the embedding up to a multiple; some kernels are faster with 64."),
       field("Chat template", ui.template),
-      field("Seed", ui.seed, "Same seed, same weights, bit by bit."),
-      field("Kernels", ui.kernels, "Ours give the same result sooner."),
+      field("Random seed", ui.seed, "The same seed gives the same weights, bit by bit."),
+      field("Implementation", ui.kernels, "Which code merges the tensors; both give the same, fast sooner."),
     );
-    more.append(h("summary", "", "Tokenizer, chat template, seed"), moreGrid);
+    more.append(h("summary", "", "Tokenizer, chat template, random seed"), moreGrid);
     return section("Result", grid, more);
   }
 

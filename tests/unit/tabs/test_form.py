@@ -33,7 +33,7 @@ def form_of(spec: type[Spec], **options: Any) -> Form:
 
 @pytest.fixture(scope="module")
 def train() -> Form:
-    return form_of(Train, main=["model", "dataset", "objective", "tuner"], first=("model",))
+    return form_of(Train, first=("model",))
 
 
 def drawn(fields: list[dict[str, Any]], prefix: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:

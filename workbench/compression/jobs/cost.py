@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from workbench.compression.variants import VARIANT
+from workbench.core.display import ADVANCED, Display
 from workbench.core.errors import Problems, UserError
 from workbench.core.home import Home
 from workbench.core.units import human_size
@@ -29,30 +30,59 @@ class Cost(Job):
     resumable: ClassVar[bool] = True
     page: ClassVar[JobPage | None] = JobPage(
         "compress", button="Measure what it cost", order=30,
-        main=("original", "variants", "dataset"),
         needs=(ModelRef("model", "adapter"), 1),
     )  # fmt: skip
 
     original: Annotated[str, ModelRef("model", "adapter")] = Field(
-        description="The model the variants were made from; a whole model or an adapter."
-    )
+        title="Original model",
+        description="The whole model or adapter that the variants were made from, and are compared with.",
+    )  # fmt: skip
     variants: Annotated[list[str], VARIANT] = Field(
-        description="Its variants: quantized or pruned models, adapters, GGUF files.", min_length=1, max_length=32
-    )
+        min_length=1, max_length=32, title="Variants",
+        description="Quantized or pruned models, adapters and GGUF files to measure.",
+    )  # fmt: skip
     dataset: Annotated[str, TEXTS] = Field(
-        "", description="Conversations or texts to measure on; empty takes a small built-in text."
+        "", title="Dataset",
+        description="Conversations or texts that quality is measured on; empty takes a small built-in text.",
+    )  # fmt: skip
+    rows: Annotated[int, ADVANCED] = Field(
+        100, ge=1, le=100_000, title="Rows",
+        description="How many rows of the eval split are read, from its start: more narrow the intervals and take"
+        " longer.",
+    )  # fmt: skip
+    context: Annotated[int, Display(unit="tokens", advanced=True)] = Field(
+        512, ge=16, le=131072, title="Context length",
+        description="The most tokens the model sees at once: longer is closer to real use and takes more memory.",
+    )  # fmt: skip
+    stride: Annotated[int, Display(unit="tokens", advanced=True)] = Field(
+        256, ge=1, le=131071, title="Stride",
+        description="How far the window moves on in rows longer than the context: smaller gives every token more "
+        "context and takes longer.",
+    )  # fmt: skip
+    positions: Annotated[int, Display(unit="tokens", advanced=True)] = Field(
+        2000, ge=1, le=100_000, title="Compared positions",
+        description="At how many tokens whole distributions are compared: more are steadier and take disk space "
+        "meanwhile.",
+    )  # fmt: skip
+    speed: Annotated[bool, ADVANCED] = Field(
+        True, title="Measure speed", description="Time reading a prompt and generating an answer, too."
     )
-    rows: int = Field(100, ge=1, le=100_000, description="How many rows, from the start of the eval split.")
-    context: int = Field(512, ge=16, le=131072, description="Most tokens the model sees at once.")
-    stride: int = Field(256, ge=1, le=131071, description="Tokens by which the window moves on in longer rows.")
-    positions: int = Field(
-        2000, ge=1, le=100_000, description="At how many tokens whole distributions are compared; takes disk meanwhile."
+    prompt_tokens: Annotated[int, Display(unit="tokens", advanced=True, shown_if={"speed": True})] = Field(
+        256, ge=1, le=131072, title="Prompt length",
+        description="Length of the prompt in the speed test: longer shows how prompt speed holds up.",
+    )  # fmt: skip
+    speed_tokens: Annotated[int, Display(unit="tokens", advanced=True, shown_if={"speed": True})] = Field(
+        64, ge=1, le=4096, title="Generated length",
+        description="Tokens generated in the speed test: more are steadier and take longer.",
+    )  # fmt: skip
+    threads: Annotated[int, ADVANCED] = Field(
+        0, ge=0, le=1024, title="CPU threads", description="Processor threads for every variant; 0 takes all cores."
     )
-    speed: bool = Field(True, description="Measure prompt and generation speed.")
-    prompt_tokens: int = Field(256, ge=1, le=131072, description="Length of the speed test's prompt, in tokens.")
-    speed_tokens: int = Field(64, ge=1, le=4096, description="Tokens generated in the speed test.")
-    threads: int = Field(0, ge=0, le=1024, description="Processor threads for every variant; 0 takes all cores.")
-    seed: int = Field(0, ge=0, lt=2**31, description="Draws the positions and the rounds of the intervals.")
+    seed: Annotated[int, ADVANCED] = Field(
+        0, ge=0, lt=2**31, title="Random seed",
+        description="Decides which positions are compared and how intervals are resampled; the same seed gives "
+        "the same figures.",
+    )  # fmt: skip
 
     def label(self) -> str:
         return f"What it cost: {self.original}"

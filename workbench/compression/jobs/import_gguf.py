@@ -30,12 +30,14 @@ class ImportGguf(Job):
     title: ClassVar[str] = "Import a GGUF file"
     uses_device: ClassVar[bool] = False
     page: ClassVar[JobPage | None] = JobPage(
-        "compress", section="gguf", button="Import", order=41, fold="Import a file", main=("path", "name"),
+        "compress", section="gguf", button="Import", order=41, fold="Import a file",
         takes_paths=True,
     )  # fmt: skip
 
-    path: ServerPath = Field(description="The file, a whole one: parts have to be joined first.")
-    name: str = Field("", description="Its name on the shelf; empty takes the file's.")
+    path: ServerPath = Field(
+        title="File", description="Path of the GGUF file; one that is split into parts has to be joined first."
+    )
+    name: str = Field("", title="Name", description="Its name on the shelf; empty takes the file's.")
 
     @property
     def source(self) -> Path:

@@ -4,6 +4,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
+from workbench.core.display import ADVANCED, Display
 from workbench.core.errors import Problems, UserError
 from workbench.core.home import Home
 from workbench.core.lineage import read_manifest
@@ -27,18 +28,24 @@ class Parity(Job):
     title: ClassVar[str] = "Check a GGUF against its source"
     page: ClassVar[JobPage | None] = JobPage(
         "compress", section="gguf", button="Check", order=42, fold="Does it answer as its model does?",
-        main=("model", "source", "prompts"), needs=(ModelRef("gguf"), 1), empty=NO_GGUF,
+        needs=(ModelRef("gguf"), 1), empty=NO_GGUF,
     )  # fmt: skip
 
-    model: Annotated[str, ModelRef("gguf")] = Field(description="The GGUF model to check.")
+    model: Annotated[str, ModelRef("gguf")] = Field(title="GGUF model", description="The GGUF model to check.")
     source: Annotated[str, ModelRef("model", "adapter")] = Field(
-        "", description="The model to hold it against; empty takes the one it was made from."
+        "", title="Source model", description="The model it is compared with; empty takes the one it was made from."
     )
     prompts: Annotated[str, PROMPTS] = Field(
-        "", description="The dataset whose prompts are answered; empty takes a few built-in ones."
+        "", title="Prompts", description="The dataset whose prompts are answered; empty takes a few built-in ones."
     )
-    number: int = Field(20, ge=1, le=1000, description="How many prompts at most.")
-    tokens: int = Field(48, ge=1, le=1024, description="Longest answer in tokens.")
+    number: Annotated[int, ADVANCED] = Field(
+        20, ge=1, le=1000, title="Number of prompts",
+        description="How many prompts are answered at most: more find rarer differences and take longer.",
+    )  # fmt: skip
+    tokens: Annotated[int, Display(unit="tokens", advanced=True)] = Field(
+        48, ge=1, le=1024, title="Maximum answer length",
+        description="Answers stop here: longer ones find differences that come later.",
+    )  # fmt: skip
 
     def label(self) -> str:
         return f"Check {self.model}"

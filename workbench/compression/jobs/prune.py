@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from workbench.compression.pruner import PRUNERS, Cut, Pruner
+from workbench.core.display import ADVANCED, Display
 from workbench.core.errors import Problems, UserError
 from workbench.core.hardware import Hardware
 from workbench.core.home import Home, atomic_dir, safe_join, slug
@@ -34,23 +35,39 @@ class Prune(Job):
     title: ClassVar[str] = "Prune"
     page: ClassVar[JobPage | None] = JobPage(
         "compress", button="Prune", order=20, needs=(ModelRef("model", "adapter"), 1),
-        main=("model", "pruner", "calibration", "output"),
     )  # fmt: skip
 
     model: Annotated[str, ModelRef("model", "adapter", text=False)] = Field(
-        description="The model to prune; an adapter is folded into its base on the way."
+        title="Model", description="The model to prune; an adapter is folded into its base first."
     )
-    pruner: Annotated[Pruner, PRUNERS] = PRUNERS.field("mlp-width", "What is taken out.")
+    pruner: Annotated[Pruner, PRUNERS] = PRUNERS.field(
+        "mlp-width", "What is removed, and by which measure of importance.", title="Pruning method"
+    )
     calibration: Annotated[str, TEXTS] = Field(
-        "", description="Dataset to look at activations with, and to measure the loss on; empty for neither."
-    )
-    calibration_rows: int = Field(64, ge=1, le=10_000, description="How many of its train rows are looked at.")
-    measured_rows: int = Field(
-        32, ge=1, le=10_000, description="How many other rows the loss is measured on, of its eval split if it has one."
-    )
-    max_length: int = Field(512, ge=16, le=131072, description="Longest row in tokens; what is longer is cut off.")
-    seed: int = Field(0, ge=0, lt=2**31, description="Which parts go where chance decides.")
-    output: str = Field("", description="Name of the new model; empty takes the model's name and what was done.")
+        "", title="Calibration dataset",
+        description="Rows whose activations show what matters, and on which the loss is measured before and "
+        "after; empty does without both.",
+    )  # fmt: skip
+    calibration_rows: Annotated[int, ADVANCED] = Field(
+        64, ge=1, le=10_000, title="Calibration rows",
+        description="How many train rows are looked at: more judge importance better and take longer.",
+    )  # fmt: skip
+    measured_rows: Annotated[int, ADVANCED] = Field(
+        32, ge=1, le=10_000, title="Evaluation rows",
+        description="How many other rows the loss is measured on: more narrow the interval.",
+    )  # fmt: skip
+    max_length: Annotated[int, Display(unit="tokens", advanced=True)] = Field(
+        512, ge=16, le=131072, title="Maximum length",
+        description="Rows longer than this are cut off: longer shows more context and takes more memory.",
+    )  # fmt: skip
+    seed: Annotated[int, ADVANCED] = Field(
+        0, ge=0, lt=2**31, title="Random seed",
+        description="Decides what is removed where chance decides; the same seed gives the same model.",
+    )  # fmt: skip
+    output: str = Field(
+        "", title="Name",
+        description="Name of the new model on the shelf; empty takes the model's name and what was removed.",
+    )  # fmt: skip
 
     @property
     def output_name(self) -> str:

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from workbench.compression.quantizer import QUANTIZERS, Quantizer, Work
 from workbench.core.children import Credential
+from workbench.core.display import ADVANCED
 from workbench.core.errors import Problems, UserError
 from workbench.core.home import Home, atomic_dir, safe_join, slug
 from workbench.core.lineage import Manifest, Parent, parent_of, read_manifest, write_manifest
@@ -35,19 +36,22 @@ class Quantize(Job):
     page: ClassVar[JobPage | None] = JobPage("compress", by_hand=True)
 
     model: Annotated[str, ModelRef("model", "adapter", text=False, sound=False)] = Field(
-        description="The model to make smaller; an adapter is folded into its base on the way."
+        title="Model", description="The model to make smaller; an adapter is folded into its base first."
     )
     quantizers: list[Annotated[Quantizer, QUANTIZERS]] = Field(
-        description="One quantizer or several, each with its settings.",
-        min_length=1,
-        max_length=24,
-        examples=[[{"method": "gguf", "type": "Q4_K_M"}]],
-    )
+        min_length=1, max_length=24, examples=[[{"method": "gguf", "type": "Q4_K_M"}]], title="Quantizers",
+        description="One quantization method or several, each with its settings.",
+    )  # fmt: skip
     calibration: Annotated[str, TEXTS] = Field(
-        "", description="Dataset for quantizers that look at activations; empty for none."
+        "", title="Calibration dataset", description="Rows for methods that look at activations; empty for none."
     )
-    calibration_rows: int = Field(64, ge=1, le=10_000, description="How many of its rows are used.")
-    prefix: str = Field("", description="Names of the results start with this; empty takes the model's name.")
+    calibration_rows: Annotated[int, ADVANCED] = Field(
+        64, ge=1, le=10_000, title="Calibration rows",
+        description="How many of its rows are used: more judge importance better and take longer.",
+    )  # fmt: skip
+    prefix: Annotated[str, ADVANCED] = Field(
+        "", title="Name prefix", description="Names of the results begin with this; empty takes the model's name."
+    )
 
     def variants(self) -> list[tuple[str, Quantizer]]:
         """(name on the shelf, quantizer), in order."""

@@ -29,11 +29,14 @@ class Heads(Cutting):
     title: ClassVar[str] = "Attention heads: fewer groups"
 
     groups: int = Field(
-        1, ge=0, le=255, description="How many key/value groups every layer loses; the heads they serve go with them."
-    )
+        1, ge=0, le=255, title="Key/value groups removed",
+        description="How many every layer loses, with the heads they serve: more is smaller and faster, and loses"
+        " more.",
+    )  # fmt: skip
     score: Score = Field(
-        "activation", description="What makes a group important: what it adds on your rows, its weights, or chance."
-    )
+        "activation", title="Importance",
+        description="What makes a group important: what it adds on your rows, the size of its weights, or chance.",
+    )  # fmt: skip
 
     def suffix(self) -> str:
         return f"heads-{self.groups}"

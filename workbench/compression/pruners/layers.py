@@ -1,11 +1,12 @@
 """Pruning depth: whole layers go."""
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from workbench.compression._cutting import Cutting, best, drawn
 from workbench.compression.pruner import PRUNERS, Cut
+from workbench.core.display import Display
 from workbench.core.errors import UserError
 from workbench.models.anatomy import PER_LAYER, Anatomy, Shape, layer_of
 
@@ -24,10 +25,19 @@ class Layers(Cutting):
     method: ClassVar[str] = "layers"
     title: ClassVar[str] = "Layers: less depth"
 
-    count: int = Field(1, ge=0, le=200, description="How many layers go.")
-    score: Literal["influence", "random"] = Field(
-        "influence", description="What makes a layer important: how much it changes on your rows, or chance."
-    )
+    count: int = Field(
+        1, ge=0, le=200, title="Layers removed",
+        description="How many layers go: more is smaller and faster, and loses more.",
+    )  # fmt: skip
+    score: Annotated[
+        Literal["influence", "random"],
+        Display(labels={
+            "influence": "by influence on your rows", "random": "at random",
+        }),
+    ] = Field(
+        "influence", title="Importance",
+        description="What makes a layer important: how much it changes the hidden state on your rows, or chance.",
+    )  # fmt: skip
 
     def suffix(self) -> str:
         return f"layers-{self.count}"

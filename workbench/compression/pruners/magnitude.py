@@ -1,11 +1,12 @@
 """Magnitude pruning: the smallest weights become zero."""
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from workbench.compression._thinning import Thinning
 from workbench.compression.pruner import PRUNERS, Cut
+from workbench.core.display import Display
 from workbench.models.anatomy import Anatomy
 
 if TYPE_CHECKING:
@@ -24,11 +25,18 @@ class Magnitude(Thinning):
     title: ClassVar[str] = "Magnitude: smallest weights to zero"
 
     sparsity: float = Field(
-        0.5, ge=0, le=0.95, description="Share of the weights that become zero; 2:4 always takes half."
-    )
-    pattern: Literal["layer", "global", "2:4"] = Field(
-        "layer", description="The smallest of each matrix, of all matrices together, or two of every four neighbours."
-    )
+        0.5, ge=0, le=0.95, title="Sparsity",
+        description="Share of the weights set to zero: more loses more; 2:4 always takes half.",
+    )  # fmt: skip
+    pattern: Annotated[
+        Literal["layer", "global", "2:4"],
+        Display(labels={
+            "layer": "smallest of each matrix", "global": "smallest of all matrices",
+            "2:4": "two of every four (2:4)",
+        }),
+    ] = Field(
+        "layer", title="Pattern", description="Among which weights the smallest are chosen."
+    )  # fmt: skip
 
     def run(self, cut: Cut) -> dict[str, Any]:
         from workbench.compression.masks import Smallest, two_of_four, zero_out

@@ -1,11 +1,12 @@
 """Pruning the width of the MLPs: whole neurons go."""
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import Field
 
 from workbench.compression._cutting import Cutting, Score, best, drawn
 from workbench.compression.pruner import PRUNERS, Cut
+from workbench.core.display import Display
 from workbench.core.errors import UserError
 from workbench.models.anatomy import Anatomy, Shape, layer_of, within
 
@@ -30,13 +31,18 @@ class MlpWidth(Cutting):
     method: ClassVar[str] = "mlp-width"
     title: ClassVar[str] = "MLP width: fewer neurons"
 
-    share: float = Field(0.125, ge=0, le=0.9, description="Share of the neurons that goes.")
-    multiple: int = Field(
-        64, ge=1, le=4096, description="The new width is rounded to a multiple of this; K-quants of GGUF want 256."
-    )
+    share: Annotated[float, Display(unit="share")] = Field(
+        0.125, ge=0, le=0.9, title="Neurons removed",
+        description="Share of the MLP neurons that goes: more is smaller and faster, and loses more.",
+    )  # fmt: skip
+    multiple: Annotated[int, Display(unit="neurons", advanced=True)] = Field(
+        64, ge=1, le=4096, title="Round width to a multiple of",
+        description="The new width is rounded to a multiple of this; K-quants of GGUF want 256.",
+    )  # fmt: skip
     score: Score = Field(
-        "activation", description="What makes a neuron important: what it adds on your rows, its weights, or chance."
-    )
+        "activation", title="Importance",
+        description="What makes a neuron important: what it adds on your rows, the size of its weights, or chance.",
+    )  # fmt: skip
 
     def suffix(self) -> str:
         return f"mlp-{self.share * 100:g}"

@@ -1,11 +1,12 @@
 """Wanda: pruning by weights and activations."""
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from workbench.compression._thinning import Thinning
 from workbench.compression.pruner import PRUNERS, Cut
+from workbench.core.display import Display
 from workbench.models.anatomy import Anatomy
 
 if TYPE_CHECKING:
@@ -25,11 +26,17 @@ class Wanda(Thinning):
     title: ClassVar[str] = "Wanda: by weights and activations"
 
     sparsity: float = Field(
-        0.5, ge=0, le=0.95, description="Share of the weights that become zero; 2:4 always takes half."
-    )
-    pattern: Literal["row", "2:4"] = Field(
-        "row", description="The lowest of each output row, or two of every four neighbours."
-    )
+        0.5, ge=0, le=0.95, title="Sparsity",
+        description="Share of the weights set to zero: more loses more; 2:4 always takes half.",
+    )  # fmt: skip
+    pattern: Annotated[
+        Literal["row", "2:4"],
+        Display(labels={
+            "row": "lowest of each output row", "2:4": "two of every four (2:4)",
+        }),
+    ] = Field(
+        "row", title="Pattern", description="Among which weights the least important are chosen."
+    )  # fmt: skip
 
     def needs_rows(self) -> bool:
         return True

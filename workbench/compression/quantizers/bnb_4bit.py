@@ -1,12 +1,13 @@
 """bitsandbytes in 4 bits: NormalFloat and FP4."""
 
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from workbench.compression import hf
 from workbench.compression.quantizer import QUANTIZERS, Quantizer, SizeEstimate, Work
 from workbench.compression.quantizers import bnb_int8
+from workbench.core.display import ADVANCED
 from workbench.core.errors import Problems
 from workbench.core.home import Home
 from workbench.models.model_references import Resolved
@@ -26,11 +27,18 @@ class Bnb4Bit(Quantizer):
     method: ClassVar[str] = "bnb-4bit"
     title: ClassVar[str] = "Bitsandbytes 4-bit"
 
-    type: Literal["nf4", "fp4"] = Field("nf4", description="The sixteen values a weight can take.")
-    double_quantization: bool = Field(True, description="Quantize the scales too: saves another 0.4 bit a weight.")
-    compute: Literal["bfloat16", "float16", "float32"] = Field(
-        "bfloat16", description="The type that weights are unpacked to for multiplying."
+    type: Literal["nf4", "fp4"] = Field(
+        "nf4", title="Data type",
+        description="The sixteen values a weight can take: nf4 follows a normal distribution and loses less than "
+        "fp4.",
+    )  # fmt: skip
+    double_quantization: bool = Field(
+        True, title="Double quantization", description="Quantize the scales too, which saves another 0.4 bits a weight."
     )
+    compute: Annotated[Literal["bfloat16", "float16", "float32"], ADVANCED] = Field(
+        "bfloat16", title="Compute type",
+        description="The type weights are unpacked to for multiplying: float32 is the most exact and the slowest.",
+    )  # fmt: skip
 
     @classmethod
     def unavailable(cls) -> str:

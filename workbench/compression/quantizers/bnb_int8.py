@@ -1,12 +1,13 @@
 """bitsandbytes in 8 bits: LLM.int8()."""
 
 import importlib.util
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
 from workbench.compression import hf
 from workbench.compression.quantizer import QUANTIZERS, Quantizer, SizeEstimate, Work
+from workbench.core.display import ADVANCED
 from workbench.core.errors import Problems
 from workbench.core.home import Home
 from workbench.models.model_references import Resolved
@@ -22,9 +23,11 @@ class BnbInt8(Quantizer):
     method: ClassVar[str] = "bnb-int8"
     title: ClassVar[str] = "Bitsandbytes int8"
 
-    threshold: float = Field(
-        6.0, ge=0, le=100, description="Activations larger than this are multiplied in 16 bits; 0 for none of them."
-    )
+    threshold: Annotated[float, ADVANCED] = Field(
+        6.0, ge=0, le=100, title="Outlier threshold",
+        description="Activations larger than this are multiplied in 16 bits: lower is more accurate and slower; 0"
+        " keeps none.",
+    )  # fmt: skip
 
     @classmethod
     def unavailable(cls) -> str:

@@ -32,10 +32,14 @@ class Gguf(Quantizer):
     makes: ClassVar = "gguf"
     calibrates: ClassVar[bool] = True
 
-    type: Kind = Field("Q4_K_M", description="llama.cpp's type; the number is about how many bits a weight takes.")
+    type: Kind = Field(
+        "Q4_K_M", title="GGUF type",
+        description="The number is about how many bits a weight takes: fewer is smaller and loses more.",
+    )  # fmt: skip
     importance: bool = Field(
-        False, description="Weigh columns by what they do on the calibration dataset; needed below 3 bits."
-    )
+        False, title="Importance matrix",
+        description="Weigh columns by what they do on the calibration dataset; needed below 3 bits.",
+    )  # fmt: skip
 
     @classmethod
     def unavailable(cls) -> str:

@@ -1,11 +1,12 @@
 """GPTQ: 4 bits a weight, each column's error made good by the columns after it."""
 
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
 from workbench.compression.calibrated import Calibrated
 from workbench.compression.quantizer import QUANTIZERS
+from workbench.core.display import ADVANCED
 
 
 @QUANTIZERS.register
@@ -20,10 +21,14 @@ class Gptq(Calibrated):
     method: ClassVar[str] = "gptq"
     title: ClassVar[str] = "GPTQ"
 
-    dampening: float = Field(
-        0.01, ge=1e-4, le=1, description="Added to the Hessian's diagonal, as a share of its mean."
+    dampening: Annotated[float, ADVANCED] = Field(
+        0.01, ge=1e-4, le=1, title="Dampening",
+        description="Added to the Hessian's diagonal, as a share of its mean: larger is steadier, smaller is more"
+        " exact.",
+    )  # fmt: skip
+    order: Annotated[bool, ADVANCED] = Field(
+        True, title="Activation order", description="Round the columns that matter most first, which loses less."
     )
-    order: bool = Field(True, description="Round the columns that matter most first (activation order).")
 
     def settings(self) -> dict[str, Any]:
         return {"method": self.method, "dampening": self.dampening, "order": self.order}

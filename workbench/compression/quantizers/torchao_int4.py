@@ -1,12 +1,13 @@
 """torchao in 4 bits, weights only: for NVIDIA GPUs."""
 
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from workbench.compression import hf
 from workbench.compression.quantizer import QUANTIZERS, Quantizer, SizeEstimate, Work
 from workbench.compression.quantizers import torchao_int8
+from workbench.core.display import Display
 from workbench.core.errors import Problems, UserError
 from workbench.core.hardware import hardware_from_os
 from workbench.core.home import Home
@@ -26,7 +27,11 @@ class TorchaoInt4(Quantizer):
     method: ClassVar[str] = "torchao-int4"
     title: ClassVar[str] = "Torchao int4"
 
-    group: Literal["32", "64", "128", "256"] = Field("128", description="Weights that share a scale and a zero.")
+    group: Annotated[Literal["32", "64", "128", "256"], Display(unit="weights")] = Field(
+        "128", title="Group size",
+        description="Weights that share a scale and a zero point: smaller groups are more accurate and take more "
+        "space.",
+    )  # fmt: skip
 
     @classmethod
     def unavailable(cls) -> str:

@@ -7,6 +7,7 @@ import psutil
 from pydantic import Field
 
 from workbench.core.children import Credential
+from workbench.core.display import ADVANCED
 from workbench.core.errors import Problems, UserError
 from workbench.core.home import Home, safe_join
 from workbench.core.limited import bound_memory
@@ -26,13 +27,21 @@ class ImportData(Job):
     title: ClassVar[str] = "Import a dataset"
     uses_device: ClassVar[bool] = False
 
-    name: str = Field(description="Its name on the shelf.")
+    name: str = Field(title="Name", description="The dataset's name on the shelf.")
     source: Annotated[Source, SOURCES] = Field(
-        description="Where the rows come from.", examples=[{"method": "files", "paths": ["talks.jsonl"]}]
+        examples=[{"method": "files", "paths": ["talks.jsonl"]}], title="Source",
+        description="Where the rows come from.",
+    )  # fmt: skip
+    eval_fraction: float = Field(
+        0.1, ge=0, lt=1, title="Eval share",
+        description="Share of the rows held back for evaluation: more measures better and leaves less to train on.",
+    )  # fmt: skip
+    seed: Annotated[int, ADVANCED] = Field(
+        0, ge=0, le=2**32 - 1, title="Random seed", description="Decides which rows are held back."
     )
-    eval_fraction: float = Field(0.1, ge=0, lt=1, description="The share of rows held back for evaluation.")
-    seed: int = Field(0, ge=0, le=2**32 - 1, description="Decides which rows those are.")
-    replace: bool = Field(False, description="Puts it in the place of a dataset of that name.")
+    replace: Annotated[bool, ADVANCED] = Field(
+        False, title="Replace", description="Take the place of a dataset of that name."
+    )
 
     def label(self) -> str:
         return f"Import {self.name}"

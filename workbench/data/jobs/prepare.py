@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
 from workbench.core.children import Credential
+from workbench.core.display import ADVANCED
 from workbench.core.errors import Problems, UserError
 from workbench.core.home import Home, safe_join
 from workbench.core.lineage import Manifest
@@ -25,11 +26,13 @@ class Prepare(Job):
     resumable: ClassVar[bool] = True
 
     recipe: Recipe = Field(
-        description="The recipe: name, source and steps.", examples=[{"name": "talks", "steps": ["exact_duplicates"]}]
-    )
-    after: Steps | None = Field(
-        None, description="The steps the recipe was made from; if the dataset has others by then, nothing is done."
-    )
+        examples=[{"name": "talks", "steps": ["exact_duplicates"]}], title="Recipe",
+        description="Name, source and steps of the dataset.",
+    )  # fmt: skip
+    after: Annotated[Steps | None, ADVANCED] = Field(
+        None, title="Expected steps",
+        description="The steps the recipe was made from; if the dataset has others by then, nothing is done.",
+    )  # fmt: skip
 
     def label(self) -> str:
         return f"Prepare {self.recipe.name}"

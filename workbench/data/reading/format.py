@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field
 
+from workbench.core.display import Display
 from workbench.core.errors import UserError
 from workbench.core.registry import Method, Registry
 from workbench.data.reading.column_account import Entry, Fate, Keys, turns_in
@@ -75,15 +76,25 @@ class Format(Method):
     rank: ClassVar[int] = 1
     poor: ClassVar[bool] = False
 
-    weight: str = Field("", description="Column with how much a row counts in the loss; may be missing.")
-    keep_columns: Names = Field(
-        default_factory=list, description="Columns, and keys of messages (messages.id), kept under metadata."
+    weight: Annotated[str, Display(control="column", advanced=True)] = Field(
+        "", title="Row weight", description="Column with how much a row counts in the loss; may be missing."
     )
-    leave_out: Names = Field(default_factory=list, description="Columns, and keys of messages, to be left out.")
-    others: Literal["ask", "keep", "leave_out"] = Field(
-        "ask",
-        description="What becomes of all other columns. 'ask' keeps what changes nothing and asks about the rest.",
-    )
+    keep_columns: Annotated[Names, Display(control="columns", advanced=True)] = Field(
+        default_factory=list, title="Columns to keep",
+        description="Columns, and keys of messages (messages.id), kept under metadata.",
+    )  # fmt: skip
+    leave_out: Annotated[Names, Display(control="columns", advanced=True)] = Field(
+        default_factory=list, title="Columns to leave out",
+        description="Columns, and keys of messages, that are left out.",
+    )  # fmt: skip
+    others: Annotated[
+        Literal["ask", "keep", "leave_out"],
+        Display(advanced=True, labels={
+            "ask": "keep what changes nothing, ask about the rest", "keep": "keep all", "leave_out": "leave all out",
+        }),
+    ] = Field(
+        "ask", title="Other columns", description="What becomes of all other columns."
+    )  # fmt: skip
 
     @classmethod
     @abstractmethod

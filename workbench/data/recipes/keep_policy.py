@@ -1,16 +1,17 @@
 """Which of several copies stays: choosing one of every group of equal or nearly equal rows."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from workbench.core.display import Display
 from workbench.data.recipes.turns import answer_texts, called_functions, whole
 from workbench.rows.split_rows import Rows
 
-Compare = Literal["all", "prompt"]
+Compare = Annotated[Literal["all", "prompt"], Display(labels={"all": "the whole row", "prompt": "the prompt"})]
 Labels = NDArray[np.int64]
 
 

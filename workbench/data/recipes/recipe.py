@@ -37,11 +37,11 @@ class Recipe(YamlSpec):
 
     begins_with: ClassVar[str] = "A recipe has name, source and steps; see an existing recipe.yaml."
 
-    name: str = Field(description="The dataset it makes.")
+    name: str = Field(title="Dataset", description="Name of the dataset it makes.")
     source: Annotated[Annotated[Source, SOURCES] | None, BeforeValidator(lambda source: source or None)] = Field(
-        None, description="Where its rows come from; empty for rows made here, such as votes."
+        None, title="Source", description="Where its rows come from; empty for rows made here, such as votes."
     )
-    steps: Steps = Field(default_factory=list, description="What is done to the rows, in this order.")
+    steps: Steps = Field(default_factory=list, title="Steps", description="What is done to the rows, in this order.")
 
     @classmethod
     def upgraded(cls, data: dict[str, Any]) -> dict[str, Any]:

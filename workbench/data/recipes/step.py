@@ -3,11 +3,12 @@
 from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import pyarrow as pa
 from pydantic import Field
 
+from workbench.core.display import Display
 from workbench.core.errors import Problems
 from workbench.core.home import Home, safe_join
 from workbench.core.lineage import read_manifest
@@ -58,6 +59,10 @@ class Outcome:
         return not self.removed and not self.changed and self.order is None
 
 
+DropOrFlag = Annotated[Literal["drop", "flag"], Display(labels={"drop": "take out", "flag": "flag for review"})]
+"""What becomes of the rows a step finds."""
+
+
 @dataclass
 class StepWork:
     """What a step may use; `task` is the step's own share of the work."""
@@ -79,9 +84,10 @@ class Step(Method):
     reorders: ClassVar[bool] = False
     version: ClassVar[int] = 1
 
-    restored: list[int] = Field(
-        default_factory=list, description="Numbers of rows kept as they are, whatever this step says."
-    )
+    restored: Annotated[list[int], Display(control="hidden")] = Field(
+        default_factory=list, title="Restored rows",
+        description="Numbers of rows kept as they are, whatever this step says.",
+    )  # fmt: skip
 
     def check(self, home: Home, kind: str, problems: Problems) -> None:
         """Adds everything that would make it fail later."""

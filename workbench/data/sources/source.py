@@ -7,15 +7,19 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import pyarrow as pa
-from pydantic import BeforeValidator, Field, PlainSerializer
+from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, PlainSerializer
+from pydantic_core import CoreSchema
 
+from workbench.core.display import ADVANCED, Display
 from workbench.core.errors import NestedSpecError, Problems, SpecError
 from workbench.core.home import NAME, Home, free_name, slug
 from workbench.core.lineage import Parent
 from workbench.core.registry import Method, Registry
 from workbench.core.tasks import Task
+from workbench.data.reading.documents import Documents
 from workbench.data.reading.format import FORMATS, Format
 from workbench.data.reading.source_plan import Choice
+from workbench.data.reading.tabular import Header
 
 COPY_LIMIT = 200 * 1024 * 1024
 
@@ -75,16 +79,41 @@ def _columns(value: Any) -> Any:
     return {} if value is None else value
 
 
-Columns = Annotated[dict[str, str], BeforeValidator(_columns)]
+Columns = Annotated[dict[str, str], BeforeValidator(_columns), ADVANCED]
 COLUMNS: Any = Field(
-    default_factory=dict, description="Changes to the format's columns: a setting and its column, or a column and what "
-    "becomes of it, keep or leave_out.",
+    default_factory=dict, title="Columns",
+    description="Changes to the format's columns: a setting and its column, or a column and what becomes of it, keep "
+    "or leave_out.",
 )  # fmt: skip
+Samples = Annotated[int, Display(unit="rows", advanced=True)]
 SAMPLES: Any = Field(
-    0, ge=0, le=10**9, description="How many of the rows, drawn at random; 0 takes all, and so do too many."
+    0, ge=0, le=10**9, title="Sample",
+    description="How many of the rows, drawn at random; 0 takes all, and so do too many.",
+)  # fmt: skip
+Notes = Annotated[list[str], Display(control="hidden")]
+NOTES: Any = Field(
+    default_factory=list, title="Notes", description="What is worth knowing of the source, told with the import."
 )
-NOTES: Any = Field(default_factory=list, description="What is worth knowing of the source, told with the import.")
-FormatOrNone = Annotated[Method | None, BeforeValidator(_read), PlainSerializer(_written)]
+HeaderLine = Annotated[Header, Display(advanced=True, labels={"auto": "detect", "yes": "yes", "no": "no"})]
+HEADER: Any = Field("auto", title="Header line", description="Whether the first line of a table names its columns.")
+TextUnits = Annotated[
+    Documents,
+    Display(advanced=True, labels={"auto": "detect", "lines": "a line each", "paragraphs": "a paragraph each",
+                                   "whole": "the whole text"}),
+]  # fmt: skip
+DOCUMENTS: Any = Field("auto", title="Documents", description="What a document of plain text is.")
+
+
+class _FormatSchema:
+    """Says in a JSON Schema that a format, by its name or with settings, may be given, or 'detect'."""
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        names = list(FORMATS.all())
+        settings = {"type": "object", "properties": {"method": {"enum": names}}, "required": ["method"]}
+        return {"anyOf": [{"enum": ["detect", *names]}, settings, {"type": "null"}]}
+
+
+FormatOrNone = Annotated[Method | None, BeforeValidator(_read), PlainSerializer(_written), _FormatSchema()]
 
 
 def keep_copies(folder: Path, paths: list[Path]) -> list[dict[str, Any]]:

@@ -3,11 +3,12 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pyarrow as pa
 
+from workbench.core.display import ADVANCED
 from workbench.core.errors import UserError
 from workbench.data.recipes.turns import word_counts
 from workbench.rendering.row_findings import row_findings
@@ -50,7 +51,7 @@ class Measure:
     """Counts in tokens of a model, or in words without one. `unit` is 'tokens' or 'words'."""
 
     tokenizer: Tokenizer | None = None
-    template: Template | None = None
+    template: Annotated[Template | None, ADVANCED] = None
 
     @property
     def unit(self) -> str:

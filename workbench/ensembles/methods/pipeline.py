@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field
 
+from workbench.core.display import Display
 from workbench.core.errors import Problems
 from workbench.ensembles.method import ENSEMBLES, MOST_MEMBERS, Ensemble
 from workbench.ensembles.methods._steps import Result, Step, Steps, Work
@@ -36,12 +37,10 @@ class Pipeline(Ensemble):
     title: ClassVar[str] = "Pipeline of models"
     repeats: ClassVar[bool] = True
 
-    instructions: list[Instruction] = Field(
-        default_factory=lambda: [IMPROVE],
-        min_length=1,
-        max_length=MOST_MEMBERS - 1,
+    instructions: Annotated[list[Instruction], Display(control="lines")] = Field(
+        default_factory=lambda: [IMPROVE], min_length=1, max_length=MOST_MEMBERS - 1, title="Instructions",
         description="What each member after the first is told, with {prompt} and {answer}; the last one repeats.",
-    )
+    )  # fmt: skip
 
     def check_members(self, members: Sequence[str], problems: Problems) -> None:
         if len(self.instructions) > max(len(members) - 1, 1):

@@ -32,8 +32,9 @@ class Stacking(Ensemble):
     fitted: ClassVar[bool] = True
 
     coefficients: dict[str, Coefficient] = Field(
-        default_factory=dict, description="Weight of each feature in an answer's score, as fit-stacking found them."
-    )
+        default_factory=dict, title="Coefficients",
+        description="Weight of each feature in an answer's score, as fit-stacking found them.",
+    )  # fmt: skip
 
     def check_members(self, members: Sequence[str], problems: Problems) -> None:
         if set(self.coefficients) != set(features.names(members)):

@@ -5,10 +5,11 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from workbench.core.display import Display
 from workbench.ensembles.method import ENSEMBLES, Ensemble
 from workbench.ensembles.methods._likelihood import mean_logprob
 from workbench.ensembles.methods._steps import Result, Step, Steps, Work
@@ -34,10 +35,20 @@ class Vote(Ensemble):
     title: ClassVar[str] = "Vote over answers"
     least: ClassVar[int] = 1
 
-    samples: int = Field(4, ge=1, le=64, description="Answers of each member; greedy decoding always makes one.")
-    final: Literal["number", "line", "text"] = Field(
-        "number", description="What must agree: the last number (else the last line), the last line, or the whole text."
-    )
+    samples: int = Field(
+        4, ge=1, le=64, title="Answers per member",
+        description="How many answers each member gives: more make the vote steadier and slower; greedy decoding "
+        "always gives one.",
+    )  # fmt: skip
+    final: Annotated[
+        Literal["number", "line", "text"],
+        Display(labels={
+            "number": "the last number", "line": "the last line", "text": "the whole text",
+        }),
+    ] = Field(
+        "number", title="Compare",
+        description="What must agree for answers to count as one; without a number the last line does.",
+    )  # fmt: skip
 
     def how(self, members: Sequence[str]) -> str:
         return f"{self.title}, {self.samples} of each"

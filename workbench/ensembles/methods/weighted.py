@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from workbench.core.display import Display
 from workbench.core.errors import Problems
 from workbench.ensembles.method import ENSEMBLES, MOST_MEMBERS, Ensemble
 from workbench.inference.decoding import Decoding
@@ -28,13 +29,15 @@ class Weighted(Ensemble):
     one_vocabulary: ClassVar[bool] = True
 
     weights: list[Weight] = Field(
-        default_factory=list,
-        max_length=MOST_MEMBERS,
+        default_factory=list, max_length=MOST_MEMBERS, title="Weights",
         description="One weight a member, in their order, scaled to sum to 1; empty weighs all alike.",
-    )
-    pool: Literal["linear", "geometric"] = Field(
-        "linear", description="linear: weighted arithmetic mean; geometric: weighted geometric mean."
-    )
+    )  # fmt: skip
+    pool: Annotated[
+        Literal["linear", "geometric"], Display(labels={"linear": "arithmetic", "geometric": "geometric"})
+    ] = Field(
+        "linear", title="Mean",
+        description="How probabilities are averaged: geometric lets one member's doubt count for more.",
+    )  # fmt: skip
 
     def check_members(self, members: Sequence[str], problems: Problems) -> None:
         if self.weights and len(self.weights) != len(members):

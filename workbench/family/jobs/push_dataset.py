@@ -27,14 +27,15 @@ class PushDataset(Job):
     uses_device: ClassVar[bool] = False
 
     repo: str = Field(
+        pattern=r"^[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*$", title="Repository",
         description="The hub id, such as your-name/my-dataset; it is made if it is not there.",
-        pattern=r"^[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*$",
-    )
-    dataset: Annotated[str, DatasetRef()] = Field(description="The dataset of the shelf.")
-    private: bool = Field(True, description="Only you can see a repository that is made for this.")
+    )  # fmt: skip
+    dataset: Annotated[str, DatasetRef()] = Field(title="Dataset", description="The dataset of the shelf.")
+    private: bool = Field(True, title="Private", description="Only you can see a repository that is made for this.")
     license: str = Field(
-        "", description="The licence the card names, such as apache-2.0; empty names none.", pattern=r"^[\w.-]{0,60}$"
-    )
+        "", pattern=r"^[\w.-]{0,60}$", title="Licence",
+        description="The licence the card names, such as apache-2.0; empty names none.",
+    )  # fmt: skip
 
     def label(self) -> str:
         return f"Push {self.repo}"

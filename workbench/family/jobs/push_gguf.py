@@ -32,17 +32,17 @@ class PushGguf(Job):
     uses_device: ClassVar[bool] = False
     page: ClassVar[JobPage | None] = JobPage(
         "compress", section="gguf", button="Push", order=43, fold="To the hub",
-        main=("repo", "models", "private"), needs=(ModelRef("gguf"), 1), empty=NO_GGUF,
+        needs=(ModelRef("gguf"), 1), empty=NO_GGUF,
     )  # fmt: skip
 
     repo: str = Field(
+        pattern=r"^[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*$", title="Repository",
         description="The hub id, such as your-name/my-model-GGUF; it is made if it is not there.",
-        pattern=r"^[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*$",
-    )
+    )  # fmt: skip
     models: Annotated[list[str], ModelRef("gguf")] = Field(
-        description="GGUF models of the shelf; each becomes one file.", min_length=1, max_length=24
+        min_length=1, max_length=24, title="GGUF models", description="GGUF models of the shelf; each becomes one file."
     )
-    private: bool = Field(True, description="Only you can see a repository that is made for this.")
+    private: bool = Field(True, title="Private", description="Only you can see a repository that is made for this.")
 
     def label(self) -> str:
         return f"Push {self.repo}"

@@ -5,6 +5,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
+from workbench.core.display import ADVANCED, Display
 from workbench.core.errors import Problems, UserError
 from workbench.core.home import Home
 from workbench.core.tasks import Task
@@ -23,21 +24,29 @@ class Measure(Job):
     title: ClassVar[str] = "Measure on a dataset"
     page: ClassVar[JobPage | None] = JobPage(
         "merge", section="likeness", button="Measure perplexity", order=81,
-        main=("models", "dataset", "rows"), needs=(TEXTS, 1),
+        needs=(TEXTS, 1),
         empty=("No dataset yet", "Models are measured on texts or conversations.", "Add one in the Data tab."),
     )  # fmt: skip
 
     models: Annotated[list[str], ModelRef("model", "adapter")] = Field(
-        description="The models to measure, adapters included.", min_length=1, max_length=8
+        min_length=1, max_length=8, title="Models", description="The models to measure, adapters included."
     )
     dataset: Annotated[str, TEXTS] = Field(
-        description="Conversations or texts; its eval split is measured if it has one."
+        title="Dataset", description="Conversations or texts; the eval split is measured if there is one."
     )
-    rows: int = Field(200, ge=1, le=100_000, description="How many rows, from the start of the split.")
-    template: TemplateName = Field(
-        "model", description="How a conversation becomes text. 'model' is each model's own chat template."
-    )
-    max_length: int = Field(512, ge=16, le=131072, description="Longest row in tokens; what is longer is cut off.")
+    rows: int = Field(
+        200, ge=1, le=100_000, title="Rows",
+        description="How many rows are read, from the start of the split: more narrow the intervals and take "
+        "longer.",
+    )  # fmt: skip
+    template: Annotated[TemplateName, ADVANCED] = Field(
+        "model", title="Chat template",
+        description="How a conversation becomes text; 'model' is each model's own template.",
+    )  # fmt: skip
+    max_length: Annotated[int, Display(unit="tokens", advanced=True)] = Field(
+        512, ge=16, le=131072, title="Maximum length",
+        description="Rows longer than this are cut off: longer shows more context and takes more memory.",
+    )  # fmt: skip
 
     def label(self) -> str:
         return f"Measure on {self.dataset}"

@@ -1,9 +1,10 @@
 """Assembling a mixture of experts from dense models."""
 
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
+from workbench.core.display import ADVANCED
 from workbench.core.errors import Problems, UserError
 from workbench.core.home import Home, atomic_dir, write_text
 from workbench.core.lineage import Manifest, parent_of, write_manifest
@@ -25,12 +26,11 @@ class AssembleMoe(Job):
     method: ClassVar[str] = "assemble-moe"
     title: ClassVar[str] = "Assemble a mixture of experts"
     page: ClassVar[JobPage | None] = JobPage(
-        "merge", section="moe", button="Assemble", order=51, main=("recipe", "output"),
+        "merge", section="moe", button="Assemble", order=51,
         needs=(ModelRef("model", text=False), 2), empty=TWO_MODELS,
     )  # fmt: skip
 
     recipe: MoeRecipe = Field(
-        description="mergekit's MoE configuration, with names of the shelf as models.",
         examples=[
             {
                 "base_model": "…",
@@ -39,10 +39,14 @@ class AssembleMoe(Job):
                     {"source_model": "… (another one)", "positive_prompts": ["Tell me a story."]},
                 ],
             }
-        ],
-    )
-    seed: int = Field(0, ge=0, lt=2**31, description="Which random router and noise are drawn.")
-    output: str = Field(description="Name of the new model.")
+        ], title="Recipe",
+        description="mergekit's MoE configuration, with names of the shelf as models.",
+    )  # fmt: skip
+    seed: Annotated[int, ADVANCED] = Field(
+        0, ge=0, lt=2**31, title="Random seed",
+        description="Decides a random router and noise; the same seed gives the same model.",
+    )  # fmt: skip
+    output: str = Field(title="Name", description="Name of the new model on the shelf.")
 
     def label(self) -> str:
         return f"Assemble {self.output}"

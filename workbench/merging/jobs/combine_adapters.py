@@ -1,10 +1,11 @@
 """Combining LoRA adapters of one base into one adapter."""
 
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, get_args
 
 from pydantic import Field
 
+from workbench.core.display import Display
 from workbench.core.errors import Problems, UserError
 from workbench.core.home import Home
 from workbench.core.lineage import Parent, parent_of, read_manifest
@@ -20,7 +21,14 @@ Combination = Literal[
     "cat", "svd", "linear", "ties", "ties_svd", "dare_ties", "dare_ties_svd", "dare_linear", "dare_linear_svd",
     "magnitude_prune", "magnitude_prune_svd",
 ]  # fmt: skip
-SVD = ("svd", "ties_svd", "dare_linear_svd", "dare_ties_svd", "magnitude_prune_svd")
+
+
+def _naming(*words: str) -> list[str]:
+    """The methods with one of these words in their name: they are put together of what they do."""
+    return [name for name in get_args(Combination) if any(word in name for word in words)]
+
+
+SVD = _naming("svd")
 ANY_RANK = ("cat", *SVD)
 
 
@@ -38,27 +46,42 @@ class CombineAdapters(Job):
     title: ClassVar[str] = "Combine adapters"
     page: ClassVar[JobPage | None] = JobPage(
         "merge", title="Adapters", button="Combine adapters", order=20,
-        main=("adapters", "weights", "combination", "output"), needs=(ModelRef("adapter", text=False), 2),
+        needs=(ModelRef("adapter", text=False), 2),
         empty=("Two adapters are needed", "They are joined without touching their base.",
                "Train adapters of one base."),
     )  # fmt: skip
 
     adapters: Annotated[list[str], ModelRef("adapter", text=False, sound=False)] = Field(
-        min_length=2, max_length=16, description="The adapters, all of one base model."
+        min_length=2, max_length=16, title="Adapters", description="Two adapters or more, all of one base model."
     )
     weights: list[float] = Field(
-        default_factory=list, description="One weight for each adapter; empty gives each an equal share of 1."
-    )
+        default_factory=list, title="Weights",
+        description="One weight for each adapter, in their order; empty gives each an equal share of 1.",
+    )  # fmt: skip
     combination: Combination = Field(
-        "cat", description="How they are joined. cat is exact and adds the ranks up, svd is that cut to a rank."
+        "cat", title="Method",
+        description="How they are joined: cat is exact and adds the ranks up, svd is that cut to a rank.",
+    )  # fmt: skip
+    density: Annotated[float, Display(shown_if={"combination": _naming("ties", "dare", "prune")})] = Field(
+        0.5, gt=0, le=1, title="Density",
+        description="Share of the values that are kept: less interferes less and loses more.",
+    )  # fmt: skip
+    majority_sign_method: Annotated[
+        Literal["total", "frequency"],
+        Display(shown_if={"combination": _naming("ties")}, labels={
+            "total": "by sum of values", "frequency": "by number of values",
+        }),
+    ] = Field(
+        "total", title="Sign election", description="How ties elects the sign of each value."
+    )  # fmt: skip
+    rank: Annotated[int, Display(shown_if={"combination": _naming("svd")})] = Field(
+        0, ge=0, le=2048, title="Rank (r)",
+        description="Rank of the result: higher is more exact and larger; 0 takes the adapters' largest.",
+    )  # fmt: skip
+    seed: Annotated[int, Display(shown_if={"combination": _naming("dare")})] = Field(
+        0, ge=0, lt=2**31, title="Random seed", description="Decides which values dare drops."
     )
-    density: float = Field(0.5, gt=0, le=1, description="Share of the values ties, dare and magnitude_prune keep.")
-    majority_sign_method: Literal["total", "frequency"] = Field(
-        "total", description="Whether ties elects a sign by the sum of the values or by their number."
-    )
-    rank: int = Field(0, ge=0, le=2048, description="Rank of the result of an svd type; 0 takes the adapters' largest.")
-    seed: int = Field(0, ge=0, lt=2**31, description="Which values dare drops.")
-    output: str = Field(description="Name of the new adapter.")
+    output: str = Field(title="Name", description="Name of the new adapter on the shelf.")
 
     @property
     def shares(self) -> list[float]:

@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
+from workbench.core.display import ADVANCED, Display
 from workbench.core.errors import Problems, UserError
 from workbench.core.home import Home
 from workbench.jobs.job import JOBS, Job, Output
@@ -30,21 +31,36 @@ class ExtractLora(Job):
     title: ClassVar[str] = "Extract a LoRA adapter"
     page: ClassVar[JobPage | None] = JobPage(
         "merge", title="Extract LoRA", button="Extract adapter", order=30,
-        main=("model", "base", "energy", "max_rank", "output"), empty=TWO_MODELS,
+        empty=TWO_MODELS,
         needs=(ModelRef("model", "adapter", text=False), 2),
     )  # fmt: skip
 
-    model: Annotated[str, ModelRef("model", "adapter", text=False)] = Field(description="The fine-tuned model.")
-    base: Annotated[str, ModelRef("model", text=False)] = Field(description="The whole model it was fine-tuned from.")
-    energy: float = Field(
-        0.95, gt=0, le=1, description="Share of each layer's change to keep; decides its rank unless a rank is given."
+    model: Annotated[str, ModelRef("model", "adapter", text=False)] = Field(
+        title="Fine-tuned model", description="The model whose change becomes an adapter."
     )
-    max_rank: int = Field(128, ge=1, le=4096, description="No layer gets a higher rank than this.")
-    rank: int = Field(0, ge=0, le=4096, description="The same rank for all layers; 0 goes by energy.")
-    include_embeddings: bool = Field(
-        False, description="Store changed embeddings, output head and norms whole beside it: exact there, and large."
+    base: Annotated[str, ModelRef("model", text=False)] = Field(
+        title="Base model", description="The whole model it was fine-tuned from."
     )
-    output: str = Field("", description="Name of the adapter; empty takes the model's name and -lora.")
+    energy: Annotated[float, Display(unit="share")] = Field(
+        0.95, gt=0, le=1, title="Energy kept",
+        description="Share of each layer's change to keep: more is more exact and larger; unused when a rank is "
+        "given.",
+    )  # fmt: skip
+    max_rank: int = Field(
+        128, ge=1, le=4096, title="Maximum rank",
+        description="No layer gets a higher rank than this: higher is more exact and larger.",
+    )  # fmt: skip
+    rank: Annotated[int, ADVANCED] = Field(
+        0, ge=0, le=4096, title="Rank (r)",
+        description="The same rank for all layers: higher is more exact and larger; 0 goes by energy.",
+    )  # fmt: skip
+    include_embeddings: Annotated[bool, ADVANCED] = Field(
+        False, title="Include embeddings",
+        description="Store changed embeddings, output head and norms whole beside it: exact there, and large.",
+    )  # fmt: skip
+    output: str = Field(
+        "", title="Name", description="Name of the adapter on the shelf; empty takes the model's name and -lora."
+    )
 
     @property
     def output_name(self) -> str:

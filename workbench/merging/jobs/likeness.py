@@ -20,16 +20,17 @@ class Likeness(Job):
     uses_device: ClassVar[bool] = False
     page: ClassVar[JobPage | None] = JobPage(
         "merge", title="Likeness", button="Compare weights", order=80,
-        main=("models", "base"), needs=(ModelRef("model", "adapter", text=False), 2),
+        needs=(ModelRef("model", "adapter", text=False), 2),
         empty=("Two models are needed", "Their weights are compared layer by layer.", "Train or import another one."),
     )  # fmt: skip
 
     models: Annotated[list[str], ModelRef("model", "adapter", text=False, sound=False)] = Field(
-        description="The models to compare, all of one architecture and size.", max_length=8
+        max_length=8, title="Models", description="The models to compare, all of one architecture and size."
     )
     base: Annotated[str, ModelRef("model", "adapter", text=False, sound=False)] = Field(
-        "", description="The model they were fine-tuned from; with it their changes are compared too."
-    )
+        "", title="Base model",
+        description="The model they were fine-tuned from; with it their changes are compared too.",
+    )  # fmt: skip
 
     def label(self) -> str:
         return f"Compare {', '.join(self.models)}"

@@ -6,6 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from workbench.core.display import ADVANCED, Display
 from workbench.core.errors import Problems, UserError
 from workbench.core.home import Home, safe_join
 from workbench.core.lineage import Manifest, read_manifest, verify
@@ -22,12 +23,20 @@ from workbench.models.model_references import Resolved
 class Proof(Spec):
     """What is looked at when the merge is done, so that gibberish is noticed at once."""
 
-    enabled: bool = Field(True, description="Let parents and child answer a few prompts, and measure their perplexity.")
-    dataset: Annotated[str, DatasetRef()] = Field(
-        "", description="Dataset to measure on; empty takes a small built-in text."
+    enabled: bool = Field(
+        True, title="Check the result",
+        description="Let parents and child answer a few prompts, and measure their perplexity.",
+    )  # fmt: skip
+    dataset: Annotated[str, DatasetRef(), Display(shown_if={"enabled": True})] = Field(
+        "", title="Dataset", description="Rows perplexity is measured on; empty takes a small built-in text."
     )
-    prompts: int = Field(3, ge=0, le=50, description="Prompts that parents and child answer side by side.")
-    tokens: int = Field(48, ge=8, le=1024, description="Longest answer, in tokens.")
+    prompts: Annotated[int, Display(shown_if={"enabled": True})] = Field(
+        3, ge=0, le=50, title="Prompts",
+        description="How many prompts parents and child answer side by side: more show more and take longer.",
+    )  # fmt: skip
+    tokens: Annotated[int, Display(unit="tokens", shown_if={"enabled": True})] = Field(
+        48, ge=8, le=1024, title="Maximum answer length", description="Answers stop here: longer ones take more time."
+    )
 
 
 @JOBS.register
@@ -39,18 +48,33 @@ class Merge(Job):
     resumable: ClassVar[bool] = True
     page: ClassVar[JobPage | None] = JobPage("merge", by_hand=True)
 
-    output: str = Field(description="Name of the new model on the shelf.")
+    output: str = Field(title="Name", description="Name of the new model on the shelf.")
     recipe: Recipe = Field(
-        description="mergekit's configuration, with names of the shelf as models.",
         examples=[{"merge_method": "slerp", "base_model": "…", "models": [{"model": "… "}], "parameters": {"t": 0.5}}],
+        title="Recipe",
+        description="mergekit's configuration, with names of the shelf as models.",
+    )  # fmt: skip
+    seed: Annotated[int, ADVANCED] = Field(
+        0, ge=0, lt=2**31, title="Random seed", description="The same seed gives the same weights, bit by bit."
     )
-    seed: int = Field(0, ge=0, lt=2**31, description="Same seed, same weights, bit by bit.")
-    kernels: Literal["fast", "stock"] = Field(
-        "fast", description="fast: our implementation where there is one; stock: mergekit's own throughout."
+    kernels: Annotated[
+        Literal["fast", "stock"],
+        Display(advanced=True, labels={
+            "fast": "fast (ours where there is one)", "stock": "mergekit's own throughout",
+        }),
+    ] = Field(
+        "fast", title="Implementation", description="Which code merges the tensors; both give the same."
+    )  # fmt: skip
+    shard_gb: Annotated[float, Display(unit="GB")] = Field(
+        2.0, gt=0, le=100, title="Maximum file size", description="Weight files are split at this size."
     )
-    shard_gb: float = Field(2.0, gt=0, le=100, description="Largest weight file in gigabytes.")
-    verify: bool = Field(True, description="Hold the models' files against the SHA-256 in their manifests first.")
-    proof: Proof = Field(default_factory=Proof, description="What is measured when the merge is done.")
+    verify: bool = Field(
+        True, title="Verify models first",
+        description="Hold the models' files against the SHA-256 in their manifests before merging.",
+    )  # fmt: skip
+    proof: Annotated[Proof, ADVANCED] = Field(
+        default_factory=Proof, title="Sanity check", description="What is measured when the merge is done."
+    )
 
     def label(self) -> str:
         return f"Merge {self.output}"

@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from workbench.core.display import ADVANCED, Display
 from workbench.core.errors import Problems, UserError
 from workbench.core.home import Home
 from workbench.data.store.dataset_reference import TEXTS, resolve_dataset
@@ -28,36 +29,61 @@ class MergeSearch(Job):
     resumable: ClassVar[bool] = True
     page: ClassVar[JobPage | None] = JobPage(
         "merge", title="Search", button="Search", order=70,
-        main=("models", "base", "dataset", "output", "trials", "minutes"), needs=(TEXTS, 1),
+        needs=(TEXTS, 1),
         empty=("No dataset yet", "A search needs something to be good at.",
                "Add texts or conversations in the Data tab."),
     )  # fmt: skip
 
-    output: str = Field(description="Name of the best merge on the shelf.")
     models: Annotated[list[str], ModelRef("model", "adapter", sound=False)] = Field(
-        description="The models to mix, adapters included.", min_length=1, max_length=8
+        min_length=1, max_length=8, title="Models", description="The models to mix, adapters included."
     )
     base: Annotated[str, ModelRef("model", "adapter", sound=False)] = Field(
-        "", description="What the others were made from; most methods need it."
+        "", title="Base model", description="What the others were made from; most methods need it."
     )
-    dataset: Annotated[str, TEXTS] = Field(description="Conversations or texts the merge should be good at.")
-    methods: Annotated[list[str], catalogue.MergeMethodRef()] = Field(
-        default_factory=list, max_length=30, description="Methods to try; empty tries the common ones that fit."
+    dataset: Annotated[str, TEXTS] = Field(
+        title="Dataset", description="Conversations or texts the merge should be good at."
     )
-    groups: bool = Field(
-        False, description="Give attention and MLP weights of their own: more to find, longer to find."
+    output: str = Field(title="Name", description="Name of the best merge on the shelf.")
+    methods: Annotated[list[str], catalogue.MergeMethodRef(), ADVANCED] = Field(
+        default_factory=list, max_length=30, title="Merge methods",
+        description="Methods to try; empty tries the common ones that fit.",
+    )  # fmt: skip
+    groups: Annotated[bool, ADVANCED] = Field(
+        False, title="Weights by part",
+        description="Give attention and MLP weights of their own: more to find, longer to find.",
+    )  # fmt: skip
+    trials: int = Field(
+        30, ge=1, le=2000, title="Trials",
+        description="How many recipes are tried: more find better ones and take longer.",
+    )  # fmt: skip
+    minutes: Annotated[float, Display(unit="minutes")] = Field(
+        0, ge=0, le=100_000, title="Time limit",
+        description="No new recipe is tried after this; 0 goes by trials alone.",
+    )  # fmt: skip
+    rows: Annotated[int, ADVANCED] = Field(
+        64, ge=1, le=10_000, title="Rows",
+        description="Rows each trial is measured on, as many others being held out: more are surer and take "
+        "longer.",
+    )  # fmt: skip
+    template: Annotated[TemplateName, ADVANCED] = Field(
+        "model", title="Chat template",
+        description="How a conversation becomes text; 'model' is the first model's own template.",
+    )  # fmt: skip
+    max_length: Annotated[int, Display(unit="tokens", advanced=True)] = Field(
+        512, ge=16, le=131072, title="Maximum length",
+        description="Rows longer than this are cut off: longer shows more context and takes more memory.",
+    )  # fmt: skip
+    seed: Annotated[int, ADVANCED] = Field(
+        0, ge=0, lt=2**31, title="Random seed", description="The same seed gives the same trials."
     )
-    trials: int = Field(30, ge=1, le=2000, description="How many recipes to try.")
-    minutes: float = Field(0, ge=0, le=100_000, description="Stop trying after so many minutes; 0 goes by trials.")
-    rows: int = Field(64, ge=1, le=10_000, description="Rows each trial is measured on; as many others are held out.")
-    template: TemplateName = Field(
-        "model", description="How a conversation becomes text. 'model' is the first model's own chat template."
-    )
-    max_length: int = Field(512, ge=16, le=131072, description="Longest row in tokens; what is longer is cut off.")
-    seed: int = Field(0, ge=0, lt=2**31, description="Same seed, same trials.")
-    kernels: Literal["fast", "stock"] = Field(
-        "fast", description="fast: our implementation where there is one; stock: mergekit's own throughout."
-    )
+    kernels: Annotated[
+        Literal["fast", "stock"],
+        Display(advanced=True, labels={
+            "fast": "fast (ours where there is one)", "stock": "mergekit's own throughout",
+        }),
+    ] = Field(
+        "fast", title="Implementation", description="Which code merges the tensors; both give the same."
+    )  # fmt: skip
 
     @property
     def space(self) -> Space:

@@ -4,10 +4,11 @@ A task vector is what fine-tuning changed: a model's weights minus its base's. T
 """
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
+from workbench.core.display import ADVANCED
 from workbench.merging.method import MergeMethod, per_model
 
 if TYPE_CHECKING:
@@ -19,14 +20,27 @@ class SparseMethod(MergeMethod):
 
     least = 1  # the base alone gives itself
 
-    int8_mask: bool = Field(False, description="Changes nothing here: the mask takes one byte a value either way.")
-    normalize: bool = Field(True, description="Divide by the weights that took part: an average instead of a sum.")
-    rescale: bool = Field(True, description="Scale what is kept up to the sum of magnitudes there was before.")
-    lambda_: float = Field(
-        1.0, alias="lambda", ge=-2, le=2, description="Multiplies the merged change; 1 leaves it as it is."
+    int8_mask: Annotated[bool, ADVANCED] = Field(
+        False, title="Mask in int8", description="Changes nothing here: the mask takes one byte a value either way."
     )
-    weight: float = per_model(ge=-2, le=2, description="How much this model counts; start with 1 for each.")
-    density: float = per_model(1.0, ge=0, le=1, description="Share of this model's changes that stay; start with 0.5.")
+    normalize: bool = Field(
+        True, title="Normalize", description="Divide by the weights that took part: an average instead of a sum."
+    )
+    rescale: bool = Field(
+        True, title="Rescale", description="Scale what is kept up to the sum of magnitudes there was before."
+    )
+    lambda_: float = Field(
+        1.0, alias="lambda", ge=-2, le=2, title="Lambda (λ)",
+        description="Multiplies the merged change: larger moves further from the base; 1 leaves it as it is.",
+    )  # fmt: skip
+    weight: float = per_model(
+        ge=-2, le=2, title="Weight",
+        description="How much this model counts: larger counts more; start with 1 for each.",
+    )  # fmt: skip
+    density: float = per_model(
+        1.0, ge=0, le=1, title="Density",
+        description="Share of this model's changes that stay: less interferes less and loses more; start with 0.5.",
+    )  # fmt: skip
 
     @classmethod
     @abstractmethod

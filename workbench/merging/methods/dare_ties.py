@@ -23,7 +23,9 @@ class DareTies(SparseMethod):
     title: ClassVar[str] = "DARE TIES"
     url: ClassVar[str] = "https://arxiv.org/abs/2311.03099"
 
-    normalize: bool = Field(False, description="Divide by the weights that took part: an average instead of a sum.")
+    normalize: bool = Field(
+        False, title="Normalize", description="Divide by the weights that took part: an average instead of a sum."
+    )
 
     @classmethod
     def thin(cls, delta: "Tensor", rescale: bool, density: float, **own: Any) -> "Tensor":

@@ -24,8 +24,10 @@ class Della(SparseMethod):
     url: ClassVar[str] = "https://arxiv.org/abs/2406.11617"
 
     epsilon: float = per_model(
-        0.15, ge=0, lt=0.5, description="How far the chances of the largest and the smallest are from the density."
-    )
+        0.15, ge=0, lt=0.5, title="Epsilon (ε)",
+        description="How far the chances of the largest and the smallest change are from the density: larger "
+        "favours large changes more.",
+    )  # fmt: skip
 
     @classmethod
     def thin(cls, delta: "Tensor", rescale: bool, density: float, epsilon: float = 0.15, **own: Any) -> "Tensor":

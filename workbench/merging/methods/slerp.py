@@ -28,7 +28,9 @@ class Slerp(MergeMethod):
     url: ClassVar[str] = "https://en.wikipedia.org/wiki/Slerp"
     most: ClassVar[int | None] = 2
 
-    t: float = Field(ge=0, le=1, description="0 is the base, 1 the other model; start with 0.5.")
+    t: float = Field(
+        ge=0, le=1, title="Interpolation (t)", description="0 is the base, 1 the other model; start with 0.5."
+    )
 
     @classmethod
     def merge(cls, base: "Tensor | None", others: "list[Tensor]", **parameters: Any) -> "Tensor":

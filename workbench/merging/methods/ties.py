@@ -24,10 +24,14 @@ class Ties(SparseMethod):
     title: ClassVar[str] = "TIES"
     url: ClassVar[str] = "https://arxiv.org/abs/2306.01708"
 
-    rescale: bool = Field(False, description="Scale what is kept up to the sum of magnitudes there was before.")
-    density: float = per_model(
-        1.0, ge=0, le=1, description="Share of this model's changes that stay, the largest; start with 0.2 to 0.5."
+    rescale: bool = Field(
+        False, title="Rescale", description="Scale what is kept up to the sum of magnitudes there was before."
     )
+    density: float = per_model(
+        1.0, ge=0, le=1, title="Density",
+        description="Share of this model's changes that stay, the largest: less interferes less and loses more; "
+        "start with 0.2 to 0.5.",
+    )  # fmt: skip
 
     @classmethod
     def thin(cls, delta: "Tensor", rescale: bool, density: float, **own: Any) -> "Tensor":

@@ -28,8 +28,12 @@ class Fold(Job):
     method: ClassVar[str] = "fold-adapter"
     title: ClassVar[str] = "Fold an adapter into its base"
 
-    adapter: Annotated[str, ModelRef("adapter", text=False, sound=False)] = Field(description="The adapter to fold in.")
-    output: str = Field("", description="Name of the new model; empty takes the adapter's name and -merged.")
+    adapter: Annotated[str, ModelRef("adapter", text=False, sound=False)] = Field(
+        title="Adapter", description="The adapter to fold in."
+    )
+    output: str = Field(
+        "", title="Name", description="Name of the new model on the shelf; empty takes the adapter's name and -merged."
+    )
 
     @property
     def output_name(self) -> str:

@@ -5,6 +5,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from workbench.core.children import Credential
+from workbench.core.display import ADVANCED
 from workbench.core.errors import Problems, UserError
 from workbench.core.home import Home, safe_join, slug
 from workbench.core.lineage import parent_of
@@ -25,11 +26,16 @@ class GetHubModel(Job):
     uses_device: ClassVar[bool] = False
 
     repo: str = Field(
-        description="The hub id, such as HuggingFaceTB/SmolLM2-360M-Instruct.", pattern=r"^[^/\s]+/[^/\s]+$"
+        pattern=r"^[^/\s]+/[^/\s]+$", title="Repository",
+        description="The hub id, such as HuggingFaceTB/SmolLM2-360M-Instruct.",
+    )  # fmt: skip
+    revision: Annotated[str, ADVANCED] = Field(
+        "main", title="Revision", description="Branch, tag or commit; what it points at now is written down."
     )
-    revision: str = Field("main", description="Branch, tag or commit; what it points at now is written down.")
-    name: str = Field("", description="Its name on the shelf; empty takes the repository's.")
-    base: Annotated[str, ModelRef("model")] = Field("", description="For an adapter: the base model on the shelf.")
+    name: str = Field("", title="Name", description="Its name on the shelf; empty takes the repository's.")
+    base: Annotated[str, ModelRef("model")] = Field(
+        "", title="Base model", description="For an adapter: the base model on the shelf."
+    )
 
     @property
     def target(self) -> str:

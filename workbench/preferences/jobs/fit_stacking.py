@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from pydantic import Field
 
 from workbench.core.children import Credential
+from workbench.core.display import ADVANCED
 from workbench.core.errors import Problems, UserError
 from workbench.core.home import Home
 from workbench.core.lineage import Parent
@@ -31,20 +32,27 @@ class FitStacking(Job):
     title: ClassVar[str] = "Fit a stacking ensemble"
     page: ClassVar[JobPage | None] = JobPage(
         "merge", section="ensembles", button="Fit on votes", order=61, fold="Fit one on votes",
-        main=("session", "output"), needs=(SessionRef(), 1),
+        needs=(SessionRef(), 1),
         empty=("No labelling session yet", "A stacking ensemble learns from votes which answer to take.",
                "Make a session in the Label tab and vote."),
     )  # fmt: skip
 
     session: Annotated[str, SessionRef()] = Field(
-        description="The labelling session whose models become the members, and whose votes are fitted."
+        title="Labelling session",
+        description="The session whose models become the members, and whose votes are fitted.",
+    )  # fmt: skip
+    output: str = Field(title="Name", description="Name of the ensemble on the shelf.")
+    regularisation: Annotated[float, ADVANCED] = Field(
+        1.0, ge=0.001, le=1000, title="L2 regularisation",
+        description="Weight of the squared coefficients: larger trusts the votes less.",
+    )  # fmt: skip
+    folds: Annotated[int, ADVANCED] = Field(
+        10, ge=2, le=100, title="Folds",
+        description="Parts of the prompts that are each held out once, to measure: more are surer and take longer.",
+    )  # fmt: skip
+    seed: Annotated[int, ADVANCED] = Field(
+        0, ge=0, lt=2**31, title="Random seed", description="Decides how the prompts are dealt out to the folds."
     )
-    output: str = Field(description="Name of the ensemble on the shelf.")
-    regularisation: float = Field(
-        1.0, ge=0.001, le=1000, description="Weight of the squared coefficients; higher trusts the votes less."
-    )
-    folds: int = Field(10, ge=2, le=100, description="Parts of the prompts that are each held out once, to measure.")
-    seed: int = Field(0, ge=0, lt=2**31, description="How the prompts are dealt out to the parts.")
 
     def label(self) -> str:
         return f"Fit {self.output}"

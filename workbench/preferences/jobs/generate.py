@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from workbench.core.children import Credential
+from workbench.core.display import ADVANCED, Display
 from workbench.core.errors import Problems, UserError
 from workbench.core.home import Home, safe_name
 from workbench.data.store.dataset_reference import PROMPTS, resolve_dataset
@@ -24,24 +25,38 @@ class Generate(Job):
     title: ClassVar[str] = "Answer prompts for labelling"
     resumable: ClassVar[bool] = True
 
-    session: str = Field(description="Name of the labelling session.")
+    session: str = Field(title="Session name", description="Name of the new labelling session.")
     models: Annotated[list[str], ANSWERS] = Field(
-        description="The models, GGUF files and ensembles to compare; one is enough with several samples.", max_length=8
-    )
+        max_length=8, title="Models",
+        description="Models, GGUF files and ensembles to compare; one is enough with several samples.",
+    )  # fmt: skip
     prompts: Annotated[str, PROMPTS] = Field(
-        description="The dataset whose prompts are answered; conversations give their first user turn."
+        title="Prompts", description="The dataset whose prompts are answered; conversations give their first user turn."
     )
-    limit: int = Field(40, ge=1, le=10_000, description="How many prompts.")
-    skip: int = Field(0, ge=0, le=1_000_000, description="How many prompts of the set to leave out at its start.")
+    limit: Annotated[int, Display(limit="max")] = Field(
+        40, ge=1, le=10_000, title="Number of prompts",
+        description="How many prompts are answered: more votes narrow the intervals.",
+    )  # fmt: skip
+    skip: Annotated[int, Display(unit="prompts", advanced=True)] = Field(
+        0, ge=0, le=1_000_000, title="Skip", description="How many prompts of the set to leave out at its start."
+    )
     samples: int = Field(
-        1,
-        ge=1,
-        le=4,
-        description="Answers of each model to a prompt; above 1 a model's own answers meet too, good for DPO.",
-    )
-    batch_size: int = Field(16, ge=1, le=512, description="Prompts answered at once.")
-    votes_per_pair: int = Field(1, ge=1, le=50, description="How many annotators see each pair.")
-    decoding: Decoding = Field(default_factory=lambda: Decoding(max_new_tokens=160), description="Sampling.")
+        1, ge=1, le=4, title="Answers per prompt",
+        description="Answers each model gives to a prompt; above 1 a model's own answers meet too, which is good "
+        "for DPO.",
+    )  # fmt: skip
+    batch_size: Annotated[int, Display(unit="prompts", advanced=True)] = Field(
+        16, ge=1, le=512, title="Batch size",
+        description="Prompts answered at once: more is faster and takes more memory.",
+    )  # fmt: skip
+    votes_per_pair: Annotated[int, ADVANCED] = Field(
+        1, ge=1, le=50, title="Votes per pair",
+        description="How many annotators see each pair: more show how far they agree.",
+    )  # fmt: skip
+    decoding: Annotated[Decoding, ADVANCED] = Field(
+        default_factory=lambda: Decoding(max_new_tokens=160), title="Sampling",
+        description="How answers are drawn from the models' probabilities.",
+    )  # fmt: skip
 
     @property
     def contestants(self) -> list[tuple[str, int]]:
@@ -79,7 +94,7 @@ class Generate(Job):
 
         if len(self.contestants) < 2:
             problems.add("models", "there is nothing to compare.", "Choose two models, or let one give two samples.")
-        remedy = "Choose different models, or raise the samples."
+        remedy = "Choose different models, or raise the answers per prompt."
         ANSWERS.resolve_all(home, self.models, "models", problems, remedy)
         self._try(problems, "session", lambda: safe_name(self.session, "session"))
         self._try(problems, "prompts", lambda: self._check_prompts(home))

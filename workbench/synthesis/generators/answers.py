@@ -1,10 +1,11 @@
 """Answers to the prompts of a dataset."""
 
 import random
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from workbench.core.display import ADVANCED, Display
 from workbench.core.errors import Problems
 from workbench.core.home import Home
 from workbench.synthesis.generator import MAKERS, Maker
@@ -27,15 +28,27 @@ class Answers(Maker):
     title: ClassVar[str] = "Answer the prompts"
     makes_prompts: ClassVar[bool] = False
 
-    samples: int = Field(1, ge=1, le=16, description="Answers to each prompt.")
-    style: Literal["answer", "few_shot", "chain_of_thought"] = Field(
-        "answer", description="How the model is asked: the prompt as it is, after examples, or to reason first."
+    samples: int = Field(
+        1, ge=1, le=16, title="Answers per prompt", description="How many answers are written to each prompt."
     )
-    examples: int = Field(3, ge=1, le=16, description="Rows of the dataset shown as examples by few_shot.")
-    keep_reasoning: bool = Field(
-        True, description="With chain_of_thought: keep the reasoning in the row, not only what follows 'Answer:'."
+    style: Annotated[
+        Literal["answer", "few_shot", "chain_of_thought"],
+        Display(labels={
+            "answer": "the prompt as it is", "few_shot": "after examples", "chain_of_thought": "reason first",
+        }),
+    ] = Field(
+        "answer", title="Style", description="How the model is asked."
+    )  # fmt: skip
+    examples: Annotated[int, Display(unit="rows", shown_if={"style": "few_shot"})] = Field(
+        3, ge=1, le=16, title="Examples",
+        description="Rows of the dataset shown before the prompt: more guide better and take longer.",
+    )  # fmt: skip
+    keep_reasoning: Annotated[bool, Display(shown_if={"style": "chain_of_thought"})] = Field(
+        True, title="Keep the reasoning", description="Keep the reasoning in the row, not only what follows 'Answer:'."
     )
-    template: str = Field("", description="A text of your own (Jinja) in place of the style's.")
+    template: Annotated[str, ADVANCED] = Field(
+        "", title="Prompt template", description="A text of your own (Jinja) in place of the style's."
+    )
 
     def templates(self) -> dict[str, str]:
         return {self.style: self.template}

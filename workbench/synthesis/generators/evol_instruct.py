@@ -3,10 +3,11 @@
 import random
 import re
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
+from workbench.core.display import ADVANCED
 from workbench.core.errors import Problems
 from workbench.core.home import Home
 from workbench.synthesis import filters
@@ -47,16 +48,22 @@ class EvolInstruct(Maker):
     method: ClassVar[str] = "evol_instruct"
     title: ClassVar[str] = "Harder and broader prompts (Evol-Instruct)"
 
-    rounds: int = Field(2, ge=1, le=10, description="How often the prompts are evolved.")
-    deepen: bool = Field(True, description="Ask for more depth and breadth of the same matter.")
-    widen: bool = Field(True, description="Ask for reasoning in several steps.")
-    concretise: bool = Field(True, description="Replace general concepts by specific ones.")
-    add_constraints: bool = Field(True, description="Add a constraint or requirement.")
-    breadth: bool = Field(True, description="Make a brand new, rarer prompt of the same domain.")
-    ask_gain: bool = Field(True, description="Ask the model whether the new prompt differs from the old one.")
-    template: str = Field(
-        "", description="A text of your own (Jinja: prompt, operation) in place of every operation's built-in one."
+    rounds: int = Field(
+        2, ge=1, le=10, title="Rounds",
+        description="How often the prompts are evolved: more become harder and stray further.",
+    )  # fmt: skip
+    deepen: bool = Field(True, title="Deepen", description="Ask for more depth and breadth of the same matter.")
+    widen: bool = Field(True, title="More reasoning steps", description="Ask for reasoning in several steps.")
+    concretise: bool = Field(True, title="Concretise", description="Replace general concepts by specific ones.")
+    add_constraints: bool = Field(True, title="Add constraints", description="Add a constraint or requirement.")
+    breadth: bool = Field(True, title="In breadth", description="Make a brand new, rarer prompt of the same domain.")
+    ask_gain: bool = Field(
+        True, title="Check for a gain", description="Ask the model whether the new prompt differs from the old one."
     )
+    template: Annotated[str, ADVANCED] = Field(
+        "", title="Prompt template",
+        description="A text of your own (Jinja: prompt, operation) in place of every operation's built-in one.",
+    )  # fmt: skip
 
     @property
     def operations(self) -> list[str]:

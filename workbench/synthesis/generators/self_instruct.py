@@ -2,10 +2,11 @@
 
 import random
 import re
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
+from workbench.core.display import ADVANCED, Display
 from workbench.core.errors import Problems
 from workbench.core.home import Home
 from workbench.synthesis import filters, novelty
@@ -37,13 +38,26 @@ class SelfInstruct(Maker):
     method: ClassVar[str] = "self_instruct"
     title: ClassVar[str] = "New tasks like these (Self-Instruct)"
 
-    examples: int = Field(8, ge=1, le=32, description="Tasks shown in each request.")
-    made_examples: int = Field(2, ge=0, le=32, description="How many of those may be ones made so far.")
-    tasks: int = Field(4, ge=1, le=20, description="New tasks asked for in each request.")
-    avoid: str = Field(
-        NEEDS_MORE_THAN_TEXT, description="Tasks with one of these words are left out; separated by commas."
-    )
-    template: str = Field("", description="A text of your own (Jinja: examples, wanted) in place of the built-in one.")
+    examples: Annotated[int, Display(unit="tasks")] = Field(
+        8, ge=1, le=32, title="Examples per request",
+        description="Tasks shown in each request: more vary the new ones and take longer.",
+    )  # fmt: skip
+    made_examples: Annotated[int, Display(unit="tasks", advanced=True)] = Field(
+        2, ge=0, le=32, title="Of them made",
+        description="How many of those may be ones made so far: more stray further from the dataset.",
+    )  # fmt: skip
+    tasks: int = Field(
+        4, ge=1, le=20, title="New tasks per request",
+        description="New tasks asked for in each request: more are faster and more alike.",
+    )  # fmt: skip
+    avoid: Annotated[str, ADVANCED] = Field(
+        NEEDS_MORE_THAN_TEXT, title="Avoid words",
+        description="Tasks with one of these words are left out; separated by commas.",
+    )  # fmt: skip
+    template: Annotated[str, ADVANCED] = Field(
+        "", title="Prompt template",
+        description="A text of your own (Jinja: examples, wanted) in place of the built-in one.",
+    )  # fmt: skip
 
     def templates(self) -> dict[str, str]:
         return {"self_instruct": self.template}

@@ -5,6 +5,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from workbench.core.children import Credential
+from workbench.core.display import ADVANCED, Display
 from workbench.core.errors import Problems, UserError
 from workbench.core.home import Home, safe_join
 from workbench.core.lineage import Parent, parent_of
@@ -36,29 +37,56 @@ class MakeData(Job):
     title: ClassVar[str] = "Make more rows"
     resumable: ClassVar[bool] = True
 
-    maker: Annotated[Maker, MAKERS] = MAKERS.field("self_instruct", "How new rows are made.")
-    dataset: Annotated[str, PROMPTS] = Field(description="The rows to start from; only its train split is used.")
+    maker: Annotated[Maker, MAKERS] = MAKERS.field("self_instruct", "How new rows are made.", title="Method")
+    dataset: Annotated[str, PROMPTS] = Field(
+        title="Dataset", description="The rows to start from; only the train split is used."
+    )
     model: Annotated[str, WRITERS] = Field(
-        "", description="The model of the shelf that writes; empty takes the operator's endpoint."
+        "", title="Model", description="The model that writes; empty takes the operator's endpoint."
     )
     judge: Annotated[str, WRITERS] = Field(
-        "", description="The model that scores rows from 1 to 5, or '@endpoint'; empty leaves rows unjudged."
+        "", title="Judge", description="The model that scores rows from 1 to 5; empty leaves rows unjudged."
     )
-    output: str = Field("", description="The new dataset's name; empty takes dataset-maker.")
-    limit: int = Field(100, ge=1, le=100_000, description="How many rows to make at most.")
-    skip: int = Field(0, ge=0, le=1_000_000, description="How many prompts to leave out at the dataset's start.")
-    answers: bool = Field(True, description="Have new prompts answered too; without, a set of prompts is made.")
-    attempts: int = Field(
-        4, ge=1, le=100, description="Requests for new prompts, for every row wanted, before it ends with fewer rows."
+    output: str = Field(
+        "", title="Name",
+        description="The new dataset's name on the shelf; empty takes the dataset's name and the method.",
+    )  # fmt: skip
+    limit: Annotated[int, Display(limit="max")] = Field(
+        100, ge=1, le=100_000, title="Number of rows", description="How many rows are made at most."
     )
-    batch_size: int = Field(8, ge=1, le=512, description="Requests answered at once.")
-    decoding: Decoding = Field(default_factory=lambda: Decoding(max_new_tokens=512), description="Sampling.")
-    checks: Checks = Field(default_factory=Checks, description="What is left out.")
-    endpoint: Patience = Field(default_factory=Patience, description="How an endpoint is asked.")
-    rubric: str = Field(
-        "", description="A text of your own (Jinja: prompt, answer) in place of the judge's built-in rubric."
+    skip: Annotated[int, Display(unit="prompts", advanced=True)] = Field(
+        0, ge=0, le=1_000_000, title="Skip", description="How many prompts to leave out at the dataset's start."
     )
-    seed: int = Field(0, ge=0, lt=2**31, description="Same seed, same rows; sampling's own seed is not used.")
+    answers: bool = Field(
+        True, title="Answer new prompts",
+        description="Have new prompts answered too; without, a set of prompts is made.",
+    )  # fmt: skip
+    attempts: Annotated[int, ADVANCED] = Field(
+        4, ge=1, le=100, title="Attempts per row",
+        description="Requests for new prompts, for every row wanted, before it ends with fewer rows.",
+    )  # fmt: skip
+    batch_size: Annotated[int, Display(unit="requests", advanced=True)] = Field(
+        8, ge=1, le=512, title="Batch size",
+        description="Requests answered at once: more is faster and takes more memory.",
+    )  # fmt: skip
+    decoding: Annotated[Decoding, ADVANCED] = Field(
+        default_factory=lambda: Decoding(max_new_tokens=512), title="Sampling",
+        description="How texts are drawn from the model's probabilities.",
+    )  # fmt: skip
+    checks: Annotated[Checks, ADVANCED] = Field(
+        default_factory=Checks, title="Filters", description="What is left out of the result."
+    )
+    endpoint: Annotated[Patience, ADVANCED] = Field(
+        default_factory=Patience, title="Endpoint", description="How an endpoint is asked."
+    )
+    rubric: Annotated[str, ADVANCED] = Field(
+        "", title="Rubric",
+        description="A text of your own (Jinja: prompt, answer) in place of the judge's built-in rubric.",
+    )  # fmt: skip
+    seed: Annotated[int, ADVANCED] = Field(
+        0, ge=0, lt=2**31, title="Random seed",
+        description="The same seed gives the same rows; sampling's own seed is not used.",
+    )  # fmt: skip
 
     @property
     def output_name(self) -> str:

@@ -5,6 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from workbench.core.display import Display
 from workbench.core.errors import Problems, UserError
 from workbench.core.home import Home, atomic_dir, safe_join
 from workbench.core.lineage import Manifest, Parent, parent_of, read_manifest, write_manifest
@@ -32,20 +33,29 @@ class AverageCheckpoints(Job):
     uses_device: ClassVar[bool] = False
     page: ClassVar[JobPage | None] = JobPage(
         "merge", title="Checkpoints", button="Average checkpoints", order=40,
-        main=("training", "last", "weighting", "output"), needs=(JobRef(Train.method), 1),
+        needs=(JobRef(Train.method), 1),
         empty=("No training run yet", "The checkpoints of one run can be averaged.",
-               "Train with 'Keep checkpoints' above 1 (More settings)."),
+               "Train with 'Checkpoints kept' above 1 (More settings)."),
     )  # fmt: skip
 
     training: Annotated[str, JobRef(Train.method)] = Field(
-        description="Id of the training job, run with keep_checkpoints, whose checkpoints these are."
+        title="Training run", description="The run, made with 'Checkpoints kept', whose checkpoints these are."
     )
-    last: int = Field(0, ge=0, le=20, description="How many of its last checkpoints; 0 takes all that were kept.")
-    weighting: Literal["mean", "ema"] = Field("mean", description="The same weight for all, or more for later ones.")
-    decay: float = Field(
-        0.5, ge=0, lt=1, description="For ema: each checkpoint takes 1 - decay, what came before it keeps decay."
-    )
-    output: str = Field(description="Name of the new adapter.")
+    last: int = Field(
+        0, ge=0, le=20, title="Number of checkpoints",
+        description="How many of its last checkpoints; 0 takes all that were kept.",
+    )  # fmt: skip
+    weighting: Annotated[
+        Literal["mean", "ema"], Display(labels={"mean": "mean (all alike)", "ema": "EMA (later ones more)"})
+    ] = Field(
+        "mean", title="Weighting", description="How much each checkpoint counts."
+    )  # fmt: skip
+    decay: Annotated[float, Display(shown_if={"weighting": "ema"})] = Field(
+        0.5, ge=0, lt=1, title="Decay",
+        description="Each checkpoint takes 1 - decay, what came before it keeps decay: larger favours earlier "
+        "ones.",
+    )  # fmt: skip
+    output: str = Field(title="Name", description="Name of the new adapter on the shelf.")
 
     def label(self) -> str:
         return f"Average {self.output}"

@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from workbench.core.display import ADVANCED, Display
 from workbench.core.errors import Problems, UserError
 from workbench.core.hardware import Hardware
 from workbench.core.home import Home, safe_join
@@ -31,46 +32,82 @@ class Train(Job):
     resumable: ClassVar[bool] = True
 
     model: Annotated[str, ModelRef("model", "adapter", sound=False)] = Field(
-        description="The model to start from: a base, or an adapter to go on training."
+        title="Model", description="The model to start from: a base, or an adapter to go on training."
     )
     dataset: Annotated[str, DatasetRef("conversation", "text", "preference")] = Field(
-        description="What to learn from. SFT takes conversations or text, DPO takes preference pairs."
+        title="Dataset", description="What to learn from: SFT takes conversations or text, DPO takes preference pairs."
     )
-    output: str = Field("", description="The result's name on the shelf; empty takes model-objective.")
-    objective: Annotated[Objective, OBJECTIVES] = OBJECTIVES.field("sft", "What to train for.")
-    tuner: Annotated[Tuner, TUNERS] = TUNERS.field("lora", "Which weights are trained.")
+    objective: Annotated[Objective, OBJECTIVES] = OBJECTIVES.field(
+        "sft", "What the model is trained for.", title="Objective"
+    )
+    tuner: Annotated[Tuner, TUNERS] = TUNERS.field("lora", "Which weights are trained.", title="Tuner")
+    output: str = Field(
+        "", title="Name", description="The result's name on the shelf; empty takes the model's name and the objective."
+    )
     template: TemplateName = Field(
-        "model", description="How a conversation becomes text. 'model' is the model's own chat template."
+        "model", title="Chat template",
+        description="How a conversation becomes text; 'model' is the model's own template.",
+    )  # fmt: skip
+    max_length: Annotated[int, Display(unit="tokens")] = Field(
+        512, ge=16, le=131072, title="Maximum length",
+        description="Rows longer than this are cut off: longer sees more of long rows and takes more memory.",
+    )  # fmt: skip
+    epochs: float = Field(
+        1, gt=0, le=1000, title="Epochs",
+        description="How often every row is seen: more learns the rows better, until the model only repeats them.",
+    )  # fmt: skip
+    max_steps: int = Field(
+        0, ge=0, le=1_000_000, title="Maximum steps",
+        description="Stop after so many optimizer steps; 0 goes by epochs.",
+    )  # fmt: skip
+    batch_size: Annotated[int, Display(unit="rows")] = Field(
+        4, ge=1, le=1024, title="Batch size",
+        description="Rows in a forward pass: more is faster and takes more memory.",
+    )  # fmt: skip
+    gradient_accumulation: Annotated[int, Display(unit="passes", advanced=True, group="Optimizer")] = Field(
+        1, ge=1, le=1024, title="Gradient accumulation",
+        description="Forward passes in a step: the effective batch size is this times the batch size; more is "
+        "steadier and slower.",
+    )  # fmt: skip
+    scheduler: Annotated[
+        Literal["cosine", "linear", "constant_with_warmup"],
+        Display(advanced=True, group="Optimizer", labels={
+            "cosine": "cosine", "linear": "linear", "constant_with_warmup": "constant",
+        }),
+    ] = Field(
+        "cosine", title="Learning rate schedule", description="How the learning rate falls after the warmup."
+    )  # fmt: skip
+    warmup: Annotated[float, Display(unit="share", advanced=True, group="Optimizer")] = Field(
+        0.05, ge=0, le=0.5, title="Warmup",
+        description="Share of the steps in which the learning rate rises: more starts gentler; runs too short for"
+        " two such steps have none.",
+    )  # fmt: skip
+    weight_decay: Annotated[float, Display(advanced=True, group="Optimizer")] = Field(
+        0.0, ge=0, le=1, title="Weight decay",
+        description="Pull of the trained weights towards zero: larger holds the model back more.",
+    )  # fmt: skip
+    max_grad_norm: Annotated[float, Display(advanced=True, group="Optimizer")] = Field(
+        1.0, gt=0, le=1000, title="Maximum gradient norm",
+        description="Longer gradients are scaled down to this: smaller is steadier and slower.",
+    )  # fmt: skip
+    eval_every: Annotated[int, Display(unit="steps", advanced=True, group="Evaluation and checkpoints")] = Field(
+        10, ge=1, le=1_000_000, title="Evaluate every",
+        description="Steps between evaluations on the eval split: fewer show more and take longer.",
+    )  # fmt: skip
+    checkpoint_every: Annotated[int, Display(unit="steps", advanced=True, group="Evaluation and checkpoints")] = Field(
+        10, ge=1, le=1_000_000, title="Checkpoint every",
+        description="Steps between checkpoints, which are the most a crash can cost: fewer are safer and slower.",
+    )  # fmt: skip
+    keep_checkpoints: Annotated[int, Display(advanced=True, group="Evaluation and checkpoints")] = Field(
+        0, ge=0, le=20, title="Checkpoints kept",
+        description="How many of the last checkpoints to keep after the run, for averaging.",
+    )  # fmt: skip
+    gradient_checkpointing: Annotated[bool, Display(advanced=True, group="Optimizer")] = Field(
+        False, title="Gradient checkpointing", description="Recompute activations: less memory, about a third slower."
     )
-    max_length: int = Field(512, ge=16, le=131072, description="Longest row in tokens; what is longer is cut off.")
-    epochs: float = Field(1, gt=0, le=1000, description="How often every row is seen.")
-    max_steps: int = Field(0, ge=0, le=1_000_000, description="Stop after so many steps; 0 goes by epochs.")
-    batch_size: int = Field(4, ge=1, le=1024, description="Rows a forward pass.")
-    gradient_accumulation: int = Field(
-        1, ge=1, le=1024, description="Forward passes a step: the effective batch size is this times the batch size."
+    seed: Annotated[int, ADVANCED] = Field(
+        0, ge=0, lt=2**31, title="Random seed", description="The same seed gives the same run."
     )
-    scheduler: Literal["cosine", "linear", "constant_with_warmup"] = Field(
-        "cosine", description="How the learning rate falls."
-    )
-    warmup: float = Field(
-        0.05,
-        ge=0,
-        le=0.5,
-        description="Share of the steps in which the learning rate rises; runs too short for two such steps have none.",
-    )
-    weight_decay: float = Field(0.0, ge=0, le=1, description="Pull of the trained weights towards zero.")
-    max_grad_norm: float = Field(1.0, gt=0, le=1000, description="Longer gradients are scaled down to this norm.")
-    eval_every: int = Field(
-        10, ge=1, le=1_000_000, description="Steps between evaluations on the dataset's eval split."
-    )
-    checkpoint_every: int = Field(
-        10, ge=1, le=1_000_000, description="Steps between checkpoints: the most a crash can cost."
-    )
-    keep_checkpoints: int = Field(
-        0, ge=0, le=20, description="How many of the last checkpoints to keep after the run, for averaging."
-    )
-    gradient_checkpointing: bool = Field(False, description="Recompute activations: less memory, about a third slower.")
-    seed: int = Field(0, ge=0, lt=2**31, description="Same seed, same run.")
 
     @property
     def output_name(self) -> str:

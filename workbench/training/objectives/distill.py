@@ -28,12 +28,17 @@ class Distill(Sft):
     title: ClassVar[str] = "Distillation: learn from a teacher"
 
     teacher: Annotated[str, ModelRef("model", "adapter")] = Field(
-        "", description="The model to learn from; empty takes the one this was pruned from."
+        "", title="Teacher", description="The model to learn from; empty takes the one this was pruned from."
     )
     alpha: float = Field(
-        0.5, ge=0, le=1, description="Weight of the teacher's probabilities; the rest is the SFT loss."
-    )
-    temperature: float = Field(1.0, gt=0, le=20, description="Above 1 the teacher's less likely tokens count for more.")
+        0.5, ge=0, le=1, title="Teacher weight (α)",
+        description="Weight of the teacher's probabilities: larger follows the teacher more, the rest is the SFT "
+        "loss.",
+    )  # fmt: skip
+    temperature: float = Field(
+        1.0, gt=0, le=20, title="Temperature",
+        description="Softens both distributions: above 1 the teacher's less likely tokens count for more.",
+    )  # fmt: skip
 
     def models_needed(self, home: Home, student: Resolved) -> dict[str, Resolved]:
         """The teacher; raises `UserError` unless there is one with the student's vocabulary."""

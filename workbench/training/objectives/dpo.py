@@ -1,9 +1,10 @@
 """Direct preference optimisation."""
 
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from workbench.core.display import Display
 from workbench.training.objective import OBJECTIVES, Objective, Setup
 
 
@@ -20,18 +21,34 @@ class Dpo(Objective):
     title: ClassVar[str] = "DPO: learn from preferences"
     dataset_kinds: ClassVar[tuple[str, ...]] = ("preference",)
 
-    learning_rate: float = Field(5e-5, gt=0, le=1, description="Step size at its highest. 5e-6 to 1e-4 suits LoRA.")
-    beta: float = Field(0.1, gt=0, le=10, description="How strongly it is held near the reference: less moves further.")
-    loss: Literal["sigmoid", "ipo", "hinge", "robust", "sigmoid_norm"] = Field(
-        "sigmoid", description="The DPO loss. robust expects noisy labels, sigmoid_norm divides by the length."
-    )
-    label_smoothing: float = Field(
-        0.0, ge=0, lt=0.5, description="Share of labels expected to be wrong; used by the robust loss."
-    )
+    learning_rate: float = Field(
+        5e-5, gt=0, le=1, title="Learning rate",
+        description="Size of the steps at their highest: larger learns faster, too large diverges. 5e-6 to 1e-4 "
+        "suits LoRA.",
+    )  # fmt: skip
+    beta: float = Field(
+        0.1, gt=0, le=10, title="Beta (β)",
+        description="How strongly the model is held near the reference: smaller moves further from it.",
+    )  # fmt: skip
+    loss: Annotated[
+        Literal["sigmoid", "ipo", "hinge", "robust", "sigmoid_norm"],
+        Display(labels={
+            "sigmoid": "sigmoid (DPO)", "ipo": "IPO", "hinge": "hinge", "robust": "robust to noisy labels",
+            "sigmoid_norm": "sigmoid, divided by length",
+        }),
+    ] = Field(
+        "sigmoid", title="Loss", description="The form of the DPO loss."
+    )  # fmt: skip
+    label_smoothing: Annotated[float, Display(shown_if={"loss": "robust"})] = Field(
+        0.0, ge=0, lt=0.5, title="Label smoothing",
+        description="Share of labels expected to be wrong, for the robust loss: larger trusts the labels less.",
+    )  # fmt: skip
 
     sft_weight: float = Field(
-        0.0, ge=0, le=10, description="Adds the SFT loss on chosen answers (RPO). 1 to 2 helps with few pairs."
-    )
+        0.0, ge=0, le=10, title="SFT weight (RPO)",
+        description="Adds the SFT loss on chosen answers: larger keeps answers from getting short; 1 to 2 helps "
+        "with few pairs.",
+    )  # fmt: skip
 
     def trainer(self, setup: Setup) -> Any:
         from trl import DPOConfig

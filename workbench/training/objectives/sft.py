@@ -1,9 +1,10 @@
 """Supervised fine-tuning."""
 
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from workbench.core.display import Display
 from workbench.data.encoding.batches import Rules
 from workbench.rendering.templates import Template
 from workbench.training.objective import OBJECTIVES, Objective, Setup
@@ -21,10 +22,16 @@ class Sft(Objective):
     title: ClassVar[str] = "SFT: learn from examples"
     dataset_kinds: ClassVar[tuple[str, ...]] = ("conversation", "text")
 
-    learning_rate: float = Field(3e-4, gt=0, le=1, description="Step size at its highest. 1e-4 to 1e-3 suits LoRA.")
-    train_on: Literal["assistant", "all"] = Field(
-        "assistant", description="Learn only the assistant's turns, or every token of the conversation."
-    )
+    learning_rate: float = Field(
+        3e-4, gt=0, le=1, title="Learning rate",
+        description="Size of the steps at their highest: larger learns faster, too large diverges. 1e-4 to 1e-3 "
+        "suits LoRA.",
+    )  # fmt: skip
+    train_on: Annotated[
+        Literal["assistant", "all"], Display(labels={"assistant": "assistant turns", "all": "every token"})
+    ] = Field(
+        "assistant", title="Train on", description="Which tokens of a conversation count in the loss."
+    )  # fmt: skip
 
     def rules(self, kind: str, template: Template, max_length: int) -> Rules:
         return Rules(kind, template, max_length, self.train_on)

@@ -24,8 +24,13 @@ class Full(WholeModelTuner):
     method: ClassVar[str] = "full"
     title: ClassVar[str] = "All weights"
 
-    embeddings: bool = Field(True, description="Train embeddings and head too; without them it takes less memory.")
-    keep_zeros: bool = Field(True, description="Keep the zeros of a pruned model, so that it stays as sparse.")
+    embeddings: bool = Field(
+        True, title="Train embeddings",
+        description="Train embeddings and output head too; without them it takes less memory.",
+    )  # fmt: skip
+    keep_zeros: bool = Field(
+        True, title="Keep zeros", description="Keep the zeros of a pruned model, so that it stays as sparse."
+    )
 
     def load(self, base: Path, adapter: Path | None, hardware: Hardware) -> Any:
         import torch

@@ -1,10 +1,11 @@
 """LoRA: low-rank adapters beside frozen weights."""
 
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from workbench.core.display import Display
 from workbench.core.errors import UserError
 from workbench.core.hardware import Hardware
 from workbench.models import tensors
@@ -27,15 +28,30 @@ class Lora(AdapterTuner):
     title: ClassVar[str] = "LoRA"
 
     r: int = Field(
-        16, ge=1, le=512, description="Rank: the width of the added matrices. More learns more and costs more."
-    )
-    alpha: float = Field(32, gt=0, le=2048, description="Scale: the update counts alpha / r times.")
-    dropout: float = Field(0.0, ge=0, lt=1, description="Share of the adapter's inputs dropped while training.")
-    targets: Literal["all-linear", "attention", "mlp"] = Field(
-        "all-linear",
-        description="Which layers get an adapter; mlp takes experts too. All linear layers is the usual best.",
-    )
-    rslora: bool = Field(False, description="Scale by alpha / √r instead, steadier at high rank (rsLoRA).")
+        16, ge=1, le=512, title="LoRA rank (r)",
+        description="Width of the added matrices: larger learns more, and takes more memory and disk.",
+    )  # fmt: skip
+    alpha: float = Field(
+        32, gt=0, le=2048, title="LoRA alpha (α)",
+        description="The update counts alpha / r times: larger changes the model more.",
+    )  # fmt: skip
+    dropout: float = Field(
+        0.0, ge=0, lt=1, title="LoRA dropout",
+        description="Share of the adapter's inputs dropped while training: more guards against repeating the rows.",
+    )  # fmt: skip
+    targets: Annotated[
+        Literal["all-linear", "attention", "mlp"],
+        Display(labels={
+            "all-linear": "all linear layers", "attention": "attention", "mlp": "MLP and experts",
+        }),
+    ] = Field(
+        "all-linear", title="Target layers",
+        description="Which layers get an adapter; all linear layers usually work best.",
+    )  # fmt: skip
+    rslora: bool = Field(
+        False, title="Rank-stabilised scaling (rsLoRA)",
+        description="Scale by alpha / √r instead, which is steadier at high rank.",
+    )  # fmt: skip
 
     def load(self, base: Path, adapter: Path | None, hardware: Hardware) -> Any:
         from workbench.models.loading import load_base

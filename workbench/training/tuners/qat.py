@@ -2,11 +2,12 @@
 
 import importlib.util
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
 from workbench.compression.hf import Parts
+from workbench.core.display import Display
 from workbench.core.errors import UserError
 from workbench.core.hardware import Hardware
 from workbench.training.tuner import TUNERS
@@ -25,8 +26,14 @@ class Qat(Full):
     method: ClassVar[str] = "qat"
     title: ClassVar[str] = "All weights, quantization-aware"
 
-    bits: int = Field(4, ge=2, le=8, description="Bits that weights are rounded to while training.")
-    group: int = Field(32, ge=16, le=1024, description="Weights that share a scale; must divide all widths.")
+    bits: int = Field(
+        4, ge=2, le=8, title="Bits",
+        description="Bits that weights are rounded to while training: fewer is smaller and harder to learn.",
+    )  # fmt: skip
+    group: Annotated[int, Display(unit="weights")] = Field(
+        32, ge=16, le=1024, title="Group size",
+        description="Weights that share a scale: smaller groups are more accurate; must divide all widths.",
+    )  # fmt: skip
 
     @classmethod
     def unavailable(cls) -> str:

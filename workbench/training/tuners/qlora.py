@@ -25,7 +25,9 @@ class QLora(Lora):
     method: ClassVar[str] = "qlora"
     title: ClassVar[str] = "QLoRA (4-bit nf4)"
 
-    double_quantization: bool = Field(True, description="Quantize the scales too: saves another 0.4 bit a weight.")
+    double_quantization: bool = Field(
+        True, title="Double quantization", description="Quantize the scales too, which saves another 0.4 bits a weight."
+    )
 
     @classmethod
     def unavailable(cls) -> str:

@@ -4,10 +4,11 @@ import csv
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from workbench.core.display import ADVANCED, Display
 from workbench.core.errors import UserError
 from workbench.data.exports.export import EXPORTS, Export, Row, SplitInput
 from workbench.data.exports.formats._shapes import answer, canonical_format, json_text, question, single
@@ -47,14 +48,17 @@ class Csv(Export):
     title: ClassVar[str] = "CSV"
     suffix: ClassVar[str] = ".csv"
 
-    cells: Literal["text", "json"] = Field(
-        "text", description="Plain text (rows of one question), or lists of messages as JSON text (every row)."
+    cells: Annotated[Literal["text", "json"], Display(labels={"text": "plain text", "json": "JSON text"})] = Field(
+        "text", title="Cells",
+        description="Plain text for rows of one question, or lists of messages as JSON text for every row.",
+    )  # fmt: skip
+    formula_guard: Annotated[bool, ADVANCED] = Field(
+        False, title="Guard against formulas",
+        description="Put an apostrophe before cells that a spreadsheet would run as a formula, which changes them.",
+    )  # fmt: skip
+    byte_order_mark: Annotated[bool, ADVANCED] = Field(
+        False, title="Byte order mark", description="Begin with a mark by which Excel knows the text as UTF-8."
     )
-    formula_guard: bool = Field(
-        False,
-        description="Puts an apostrophe before cells that a spreadsheet would take for a formula; it changes them.",
-    )
-    byte_order_mark: bool = Field(False, description="Begins with a mark by which Excel knows the text as UTF-8.")
 
     def dropped(self) -> tuple[str, ...]:
         return ("metadata", "name", "reasoning_content") if self.cells == "text" else ()

@@ -1,10 +1,11 @@
 """JSON lines: the canonical rows, or one of TRL's layouts for supervised fine-tuning."""
 
 import json
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from workbench.core.display import Display
 from workbench.core.errors import UserError
 from workbench.data.exports.export import EXPORTS, Export, Row, SplitInput
 from workbench.data.exports.formats._shapes import canonical_format, with_tools
@@ -30,10 +31,15 @@ class Jsonl(Export):
     method: ClassVar[str] = "jsonl"
     title: ClassVar[str] = "JSON lines"
 
-    layout: Literal["canonical", "messages", "prompt_completion"] = Field(
-        "canonical",
-        description="The rows as they are, metadata included; or TRL's messages; or TRL's prompt and completion.",
-    )
+    layout: Annotated[
+        Literal["canonical", "messages", "prompt_completion"],
+        Display(labels={
+            "canonical": "canonical rows", "messages": "TRL messages",
+            "prompt_completion": "TRL prompt and completion",
+        }),
+    ] = Field(
+        "canonical", title="Layout", description="The rows as they are with their metadata, or as TRL reads them."
+    )  # fmt: skip
 
     def refuses(self, kind: str) -> str:
         if self.layout != "canonical" and kind != "conversation":

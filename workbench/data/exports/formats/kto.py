@@ -1,9 +1,10 @@
 """TRL's unpaired preference layout: a prompt, a completion, and whether it is wanted."""
 
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
+from workbench.core.display import ADVANCED
 from workbench.data.exports.export import EXPORTS, Export, Row
 from workbench.data.exports.formats._shapes import canonical_format, with_tools
 from workbench.data.exports.formats._trl import trl_settings
@@ -23,7 +24,9 @@ class Kto(Export):
     drops: ClassVar[tuple[str, ...]] = ("metadata",)
     typed: ClassVar[bool] = True
 
-    seed: int = Field(0, ge=0, le=2**32 - 1, description="Decides the order of rows made from pairs.")
+    seed: Annotated[int, ADVANCED] = Field(
+        0, ge=0, le=2**32 - 1, title="Random seed", description="Decides the order of rows made from pairs."
+    )
 
     def convert(self, kind: str, row: Row, uses: frozenset[str]) -> list[Row]:
         sides = [("completion", row["label"])] if kind == "unpaired" else [("chosen", True), ("rejected", False)]

@@ -1,9 +1,10 @@
 """Conversations whose keys and speakers go by names of their own, as LLaMA-Factory's `tags` describe them."""
 
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field
 
+from workbench.core.display import ADVANCED, Display
 from workbench.core.errors import UserError
 from workbench.data.reading.format import Format, Row, cell, first_value
 from workbench.data.reading.formats.messages import turns_with
@@ -19,18 +20,37 @@ class Tagged(Format):
     https://llamafactory.readthedocs.io/en/latest/getting_started/data_preparation.html
     """
 
-    conversations: str = Field("conversations", description="Column with the list of turns.")
-    role_tag: str = Field("from", description="Key of a turn that says who speaks.")
-    content_tag: str = Field("value", description="Key of a turn that holds its text.")
-    user_tag: str = Field("human", description="Who the user is called; several names with commas between.")
-    assistant_tag: str = Field("gpt", description="Who the assistant is called; several names with commas between.")
-    observation_tag: str = Field(
-        "observation", description="Who gives the result of a tool; several names with commas between."
+    conversations: Annotated[str, Display(control="column")] = Field(
+        "conversations", title="Conversations", description="Column with the list of turns."
     )
-    function_tag: str = Field("function_call", description="Who calls a tool: the turn's text is the call, as JSON.")
-    system_tag: str = Field("system", description="Who gives the system prompt; several names with commas between.")
-    system: str = Field("", description="Column with a system prompt beside the turns; may be empty.")
-    tools: str = Field("", description="Column with the tools, a list of functions or its JSON text; may be empty.")
+    role_tag: str = Field("from", title="Role key", description="Key of a turn that says who speaks.")
+    content_tag: str = Field("value", title="Text key", description="Key of a turn that holds its text.")
+    user_tag: str = Field(
+        "human", title="User is called",
+        description="What the user is called in the role key; several names with commas between.",
+    )  # fmt: skip
+    assistant_tag: str = Field(
+        "gpt", title="Assistant is called",
+        description="What the assistant is called in the role key; several names with commas between.",
+    )  # fmt: skip
+    observation_tag: Annotated[str, ADVANCED] = Field(
+        "observation", title="Tool result is called",
+        description="What the result of a tool is called in the role key; several names with commas between.",
+    )  # fmt: skip
+    function_tag: Annotated[str, ADVANCED] = Field(
+        "function_call", title="Tool call is called",
+        description="What a tool call is called in the role key; the turn's text is the call, as JSON.",
+    )  # fmt: skip
+    system_tag: Annotated[str, ADVANCED] = Field(
+        "system", title="System prompt is called",
+        description="What the system prompt is called in the role key; several names with commas between.",
+    )  # fmt: skip
+    system: Annotated[str, Display(control="column")] = Field(
+        "", title="System prompt", description="Column with a system prompt beside the turns; may be empty."
+    )
+    tools: Annotated[str, Display(control="column")] = Field(
+        "", title="Tools", description="Column with the tools, a list of functions or its JSON text; may be empty."
+    )
 
     def turn_keys(self) -> dict[str, tuple[str, str]]:
         return {self.conversations: (self.role_tag, self.content_tag)}

@@ -1,9 +1,10 @@
 """Alpaca: an instruction, an optional input, and the output."""
 
-from typing import ClassVar, Self
+from typing import Annotated, ClassVar, Self
 
 from pydantic import Field
 
+from workbench.core.display import Display
 from workbench.data.reading.format import FORMATS, Format, Row, cell, columns_beside, optional, pick
 from workbench.data.reading.formats._asking import earlier_turns, with_input, with_thought
 from workbench.rows.canonical import Kind, full_text, message, with_system
@@ -29,13 +30,27 @@ class Alpaca(Format):
         {"instruction": "And now?", "output": "7", "history": [["What is 2 + 3?", "5"]]},
     ]
 
-    instruction: str = Field("instruction", description="Column with the instruction.")
-    input: str = Field("input", description="Column with the input; may be empty or missing.")
-    output: str = Field("output", description="Column with the answer.")
-    reasoning: str = Field("", description="Column with the thought before the answer; may be missing.")
-    system: str = Field("system", description="Column with the system prompt; may be missing.")
-    history: str = Field("history", description="Column with earlier [question, answer] pairs; may be missing.")
-    tools: str = Field("", description="Column with the tools, a list of functions or its JSON text; may be empty.")
+    instruction: Annotated[str, Display(control="column")] = Field(
+        "instruction", title="Instruction", description="Column with the instruction."
+    )
+    input: Annotated[str, Display(control="column")] = Field(
+        "input", title="Input", description="Column with the input; may be empty or missing."
+    )
+    output: Annotated[str, Display(control="column")] = Field(
+        "output", title="Answer", description="Column with the answer."
+    )
+    reasoning: Annotated[str, Display(control="column")] = Field(
+        "", title="Reasoning", description="Column with the thought before the answer; may be missing."
+    )
+    system: Annotated[str, Display(control="column")] = Field(
+        "system", title="System prompt", description="Column with the system prompt; may be missing."
+    )
+    history: Annotated[str, Display(control="column")] = Field(
+        "history", title="History", description="Column with earlier [question, answer] pairs; may be missing."
+    )
+    tools: Annotated[str, Display(control="column")] = Field(
+        "", title="Tools", description="Column with the tools, a list of functions or its JSON text; may be empty."
+    )
 
     @classmethod
     def guess(cls, columns: list[str], sample: list[Row]) -> tuple[Self | None, str]:

@@ -1,9 +1,10 @@
 """Two answers to one prompt, and which is better: by a verdict or by a score of each."""
 
-from typing import ClassVar, Self
+from typing import Annotated, ClassVar, Self
 
 from pydantic import Field
 
+from workbench.core.display import Display
 from workbench.core.errors import UserError
 from workbench.data.reading.columns import number_of, plain_name
 from workbench.data.reading.format import (
@@ -51,14 +52,30 @@ class ComparedAnswers(Format):
         {"prompt": "Name a tree.", "response_0": "Larch.", "response_1": "Granite.", "score_0": 4, "score_1": 1.5},
     ]
 
-    prompt: str = Field("prompt", description="Column with the prompt.")
-    first: str = Field("response_a", description="Column with one answer.")
-    second: str = Field("response_b", description="Column with the other answer.")
-    winner: str = Field("", description="Column with the name of the better one; empty where scores decide.")
-    first_score: str = Field("", description="Column with the score of the first answer; may be missing.")
-    second_score: str = Field("", description="Column with the score of the second answer; may be missing.")
-    system: str = Field("", description="Column with the system prompt; may be missing.")
-    tools: str = Field("", description="Column with the tools, a list of functions or its JSON text; may be empty.")
+    prompt: Annotated[str, Display(control="column")] = Field(
+        "prompt", title="Prompt", description="Column with the prompt."
+    )
+    first: Annotated[str, Display(control="column")] = Field(
+        "response_a", title="First answer", description="Column with one answer."
+    )
+    second: Annotated[str, Display(control="column")] = Field(
+        "response_b", title="Second answer", description="Column with the other answer."
+    )
+    winner: Annotated[str, Display(control="column")] = Field(
+        "", title="Winner", description="Column with the name of the better one; empty where scores decide."
+    )
+    first_score: Annotated[str, Display(control="column")] = Field(
+        "", title="First score", description="Column with the score of the first answer; may be missing."
+    )
+    second_score: Annotated[str, Display(control="column")] = Field(
+        "", title="Second score", description="Column with the score of the second answer; may be missing."
+    )
+    system: Annotated[str, Display(control="column")] = Field(
+        "", title="System prompt", description="Column with the system prompt; may be missing."
+    )
+    tools: Annotated[str, Display(control="column")] = Field(
+        "", title="Tools", description="Column with the tools, a list of functions or its JSON text; may be empty."
+    )
 
     @classmethod
     def guess(cls, columns: list[str], sample: list[Row]) -> tuple[Self | None, str]:

@@ -3,10 +3,11 @@
 import math
 from collections.abc import Iterable, Iterator
 from functools import cached_property
-from typing import Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Field
 
+from workbench.core.display import Display
 from workbench.core.errors import UserError
 from workbench.data.reading.column_account import Entry, Fate, Keys
 from workbench.data.reading.column_hints import words_of
@@ -41,10 +42,16 @@ class MessageRows(Format):
     rank: ClassVar[int] = 3
     examples: ClassVar[list[Row]] = [{"role": "assistant", "content": "Welcome."}]
 
-    role: str = Field("role", description="Column with who speaks.")
-    content: str = Field("content", description="Column with what is said.")
-    conversation: str = Field("", description="Column with the number or name of the conversation; may be missing.")
-    order: str = Field("", description="Column with the place of a message in its conversation; may be missing.")
+    role: Annotated[str, Display(control="column")] = Field("role", title="Role", description="Column with who speaks.")
+    content: Annotated[str, Display(control="column")] = Field(
+        "content", title="Text", description="Column with what is said."
+    )
+    conversation: Annotated[str, Display(control="column")] = Field(
+        "", title="Conversation", description="Column with the number or name of the conversation; may be missing."
+    )
+    order: Annotated[str, Display(control="column")] = Field(
+        "", title="Order", description="Column with the place of a message in its conversation; may be missing."
+    )
 
     @classmethod
     def guess(cls, columns: list[str], sample: list[Row]) -> tuple[Self | None, str]:

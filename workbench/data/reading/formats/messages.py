@@ -1,9 +1,10 @@
 """Messages (ChatML, OpenAI): a list of role and content."""
 
-from typing import Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Field
 
+from workbench.core.display import Display
 from workbench.data.reading.column_account import turns_in
 from workbench.data.reading.format import FORMATS, Format, Row, cell, columns_beside, optional, pick, values_of
 from workbench.data.reading.jsonl_fast import SPECIAL, Layout
@@ -73,11 +74,17 @@ class Messages(Format):
         },
     ]
 
-    messages: str = Field("messages", description="Column with the list of messages.")
-    role: str = Field("role", description="Key of a message that says who speaks.")
-    content: str = Field("content", description="Key of a message that holds its text.")
-    system: str = Field("", description="Column with a system prompt beside the messages; may be empty.")
-    tools: str = Field("", description="Column with the tools, a list of functions or its JSON text; may be empty.")
+    messages: Annotated[str, Display(control="column")] = Field(
+        "messages", title="Messages", description="Column with the list of messages."
+    )
+    role: str = Field("role", title="Role key", description="Key of a message that says who speaks.")
+    content: str = Field("content", title="Text key", description="Key of a message that holds its text.")
+    system: Annotated[str, Display(control="column")] = Field(
+        "", title="System prompt", description="Column with a system prompt beside the messages; may be empty."
+    )
+    tools: Annotated[str, Display(control="column")] = Field(
+        "", title="Tools", description="Column with the tools, a list of functions or its JSON text; may be empty."
+    )
 
     @classmethod
     def guess(cls, columns: list[str], sample: list[Row]) -> tuple[Self | None, str]:

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import ClassVar, Self
+from typing import Annotated, ClassVar, Self
 
 from pydantic import Field
 
+from workbench.core.display import Display
 from workbench.data.reading.column_account import Entry, Keys
 from workbench.data.reading.format import FORMATS, Format, Row, cell, first_value, pick
 from workbench.data.reading.lines import Item, ReadRow
@@ -32,10 +33,18 @@ class OpenaiPreference(Format):
         }
     ]
 
-    prompt: str = Field("input.messages", description="Column with the messages of the input.")
-    chosen: str = Field("preferred_output", description="Column with the messages of the preferred answer.")
-    rejected: str = Field("non_preferred_output", description="Column with the messages of the other answer.")
-    tools: str = Field("input.tools", description="Column with the tools of the input; may be missing.")
+    prompt: Annotated[str, Display(control="column")] = Field(
+        "input.messages", title="Prompt", description="Column with the messages of the input."
+    )
+    chosen: Annotated[str, Display(control="column")] = Field(
+        "preferred_output", title="Chosen answer", description="Column with the messages of the preferred answer."
+    )
+    rejected: Annotated[str, Display(control="column")] = Field(
+        "non_preferred_output", title="Rejected answer", description="Column with the messages of the other answer."
+    )
+    tools: Annotated[str, Display(control="column")] = Field(
+        "input.tools", title="Tools", description="Column with the tools of the input; may be missing."
+    )
 
     @classmethod
     def guess(cls, columns: list[str], sample: list[Row]) -> tuple[Self | None, str]:

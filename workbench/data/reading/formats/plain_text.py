@@ -1,9 +1,10 @@
 """Plain text: documents to continue training on."""
 
-from typing import ClassVar, Self
+from typing import Annotated, ClassVar, Self
 
 from pydantic import Field
 
+from workbench.core.display import Display
 from workbench.data.reading.format import FORMATS, Format, Row, cell, pick, values_of, weight_column
 from workbench.data.reading.formats._asking import transcript
 from workbench.data.reading.jsonl_fast import Layout
@@ -24,7 +25,7 @@ class PlainText(Format):
     poor: ClassVar[bool] = True
     examples: ClassVar[list[Row]] = [{"text": "Moss grows where it is damp."}, {"text": "A second\nparagraph."}]
 
-    text: str = Field("text", description="Column with the text.")
+    text: Annotated[str, Display(control="column")] = Field("text", title="Text", description="Column with the text.")
 
     @classmethod
     def guess(cls, columns: list[str], sample: list[Row]) -> tuple[Self | None, str]:

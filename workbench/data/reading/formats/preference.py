@@ -1,10 +1,11 @@
 """Preference pairs: a prompt, the answer preferred, and the one it was preferred to."""
 
 from collections.abc import Iterator
-from typing import Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Field
 
+from workbench.core.display import ADVANCED, Display
 from workbench.core.errors import UserError
 from workbench.data.reading.columns import number_of
 from workbench.data.reading.format import FORMATS, METADATA, Format, Row, cell, columns_beside, optional, pick
@@ -73,15 +74,31 @@ class Preference(Format):
         {"prompt": "Name a tree.", "chosen": "Larch.", "rejected": "Oats.", "score_chosen": 8, "score_rejected": 2.5},
     ]
 
-    prompt: str = Field("prompt", description="Column with the prompt; may be missing when both sides repeat it.")
-    input: str = Field("", description="Column with the text that follows the prompt; may be empty or missing.")
-    chosen: str = Field("chosen", description="Column with the preferred answer.")
-    rejected: str = Field("rejected", description="Column with the other answer.")
-    chosen_score: str = Field("", description="Column with the score of the preferred answer; may be missing.")
-    rejected_score: str = Field("", description="Column with the score of the other answer; may be missing.")
-    system: str = Field("system", description="Column with the system prompt; may be missing.")
-    tools: str = Field("", description="Column with the tools, a list of functions or its JSON text; may be empty.")
-    json_turns: bool = Field(False, description=JSON_TURNS)
+    prompt: Annotated[str, Display(control="column")] = Field(
+        "prompt", title="Prompt", description="Column with the prompt; may be missing when both sides repeat it."
+    )
+    input: Annotated[str, Display(control="column")] = Field(
+        "", title="Input", description="Column with the text that follows the prompt; may be empty or missing."
+    )
+    chosen: Annotated[str, Display(control="column")] = Field(
+        "chosen", title="Chosen answer", description="Column with the preferred answer."
+    )
+    rejected: Annotated[str, Display(control="column")] = Field(
+        "rejected", title="Rejected answer", description="Column with the other answer."
+    )
+    chosen_score: Annotated[str, Display(control="column")] = Field(
+        "", title="Chosen score", description="Column with the score of the preferred answer; may be missing."
+    )
+    rejected_score: Annotated[str, Display(control="column")] = Field(
+        "", title="Rejected score", description="Column with the score of the other answer; may be missing."
+    )
+    system: Annotated[str, Display(control="column")] = Field(
+        "system", title="System prompt", description="Column with the system prompt; may be missing."
+    )
+    tools: Annotated[str, Display(control="column")] = Field(
+        "", title="Tools", description="Column with the tools, a list of functions or its JSON text; may be empty."
+    )
+    json_turns: Annotated[bool, ADVANCED] = Field(False, title="Messages as JSON text", description=JSON_TURNS)
 
     @classmethod
     def guess(cls, columns: list[str], sample: list[Row]) -> tuple[Self | None, str]:

@@ -1,9 +1,10 @@
 """Prompt and completion: a question column and an answer column, as text or as messages."""
 
-from typing import ClassVar, Self
+from typing import Annotated, ClassVar, Self
 
 from pydantic import Field
 
+from workbench.core.display import ADVANCED, Display
 from workbench.data.reading.format import FORMATS, Format, Row, cell, columns_beside, optional, pick
 from workbench.data.reading.formats._asking import JSON_TURNS, asked, holds_json_turns, turns, with_thought
 from workbench.rows.canonical import Kind, with_system
@@ -58,13 +59,25 @@ class PromptCompletion(Format):
         },
     ]
 
-    prompt: str = Field("prompt", description="Column with the prompt or question.")
-    input: str = Field("", description="Column with the text that follows the prompt; may be empty or missing.")
-    completion: str = Field("completion", description="Column with the completion or answer.")
-    reasoning: str = Field("", description="Column with the thought before the answer; may be missing.")
-    system: str = Field("system", description="Column with the system prompt; may be missing.")
-    tools: str = Field("", description="Column with the tools, a list of functions or its JSON text; may be empty.")
-    json_turns: bool = Field(False, description=JSON_TURNS)
+    prompt: Annotated[str, Display(control="column")] = Field(
+        "prompt", title="Prompt", description="Column with the prompt or question."
+    )
+    input: Annotated[str, Display(control="column")] = Field(
+        "", title="Input", description="Column with the text that follows the prompt; may be empty or missing."
+    )
+    completion: Annotated[str, Display(control="column")] = Field(
+        "completion", title="Completion", description="Column with the completion or answer."
+    )
+    reasoning: Annotated[str, Display(control="column")] = Field(
+        "", title="Reasoning", description="Column with the thought before the answer; may be missing."
+    )
+    system: Annotated[str, Display(control="column")] = Field(
+        "system", title="System prompt", description="Column with the system prompt; may be missing."
+    )
+    tools: Annotated[str, Display(control="column")] = Field(
+        "", title="Tools", description="Column with the tools, a list of functions or its JSON text; may be empty."
+    )
+    json_turns: Annotated[bool, ADVANCED] = Field(False, title="Messages as JSON text", description=JSON_TURNS)
 
     @classmethod
     def guess(cls, columns: list[str], sample: list[Row]) -> tuple[Self | None, str]:

@@ -1,9 +1,10 @@
 """Prompts alone: what models are asked when they are compared."""
 
-from typing import Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Field
 
+from workbench.core.display import ADVANCED, Display
 from workbench.data.reading.format import FORMATS, Format, Row, cell, columns_beside, first_value, optional, pick
 from workbench.data.reading.formats._asking import JSON_TURNS, asked, holds_json_turns
 from workbench.data.reading.formats.messages import turns_with
@@ -27,11 +28,19 @@ class PromptsOnly(Format):
         {"prompt": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Name a star."}]},
     ]
 
-    prompt: str = Field("prompt", description="Column with the prompt: text, or messages ending with a user turn.")
-    input: str = Field("", description="Column with the text that follows the prompt; may be empty or missing.")
-    system: str = Field("system", description="Column with the system prompt; may be missing.")
-    tools: str = Field("", description="Column with the tools, a list of functions or its JSON text; may be empty.")
-    json_turns: bool = Field(False, description=JSON_TURNS)
+    prompt: Annotated[str, Display(control="column")] = Field(
+        "prompt", title="Prompt", description="Column with the prompt: text, or messages ending with a user turn."
+    )
+    input: Annotated[str, Display(control="column")] = Field(
+        "", title="Input", description="Column with the text that follows the prompt; may be empty or missing."
+    )
+    system: Annotated[str, Display(control="column")] = Field(
+        "system", title="System prompt", description="Column with the system prompt; may be missing."
+    )
+    tools: Annotated[str, Display(control="column")] = Field(
+        "", title="Tools", description="Column with the tools, a list of functions or its JSON text; may be empty."
+    )
+    json_turns: Annotated[bool, ADVANCED] = Field(False, title="Messages as JSON text", description=JSON_TURNS)
 
     @classmethod
     def guess(cls, columns: list[str], sample: list[Row]) -> tuple[Self | None, str]:

@@ -1,9 +1,10 @@
 """Several answers to one prompt, each with a score: the best and the worst become a pair."""
 
-from typing import Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Field
 
+from workbench.core.display import Display
 from workbench.core.errors import UserError
 from workbench.data.reading.column_account import turns_in
 from workbench.data.reading.columns import RANKS, are_scored, meaning_of, number_of, plain_name, score_key
@@ -48,12 +49,24 @@ class ScoredAnswers(Format):
         {"prompt": "Name a tree.", "responses": ["Granite.", "Larch."], "scores": [0.1, 0.7]},
     ]
 
-    prompt: str = Field("prompt", description="Column with the prompt.")
-    input: str = Field("", description="Column with the text that follows the prompt; may be empty or missing.")
-    answers: str = Field("completions", description="Column with the answers: a list of texts, or of objects.")
-    scores: str = Field("", description="Column with the list of their scores; empty where each answer has its own.")
-    system: str = Field("", description="Column with the system prompt; may be missing.")
-    tools: str = Field("", description="Column with the tools, a list of functions or its JSON text; may be empty.")
+    prompt: Annotated[str, Display(control="column")] = Field(
+        "prompt", title="Prompt", description="Column with the prompt."
+    )
+    input: Annotated[str, Display(control="column")] = Field(
+        "", title="Input", description="Column with the text that follows the prompt; may be empty or missing."
+    )
+    answers: Annotated[str, Display(control="column")] = Field(
+        "completions", title="Answers", description="Column with the answers: a list of texts, or of objects."
+    )
+    scores: Annotated[str, Display(control="column")] = Field(
+        "", title="Scores", description="Column with the list of their scores; empty where each answer has its own."
+    )
+    system: Annotated[str, Display(control="column")] = Field(
+        "", title="System prompt", description="Column with the system prompt; may be missing."
+    )
+    tools: Annotated[str, Display(control="column")] = Field(
+        "", title="Tools", description="Column with the tools, a list of functions or its JSON text; may be empty."
+    )
 
     @classmethod
     def guess(cls, columns: list[str], sample: list[Row]) -> tuple[Self | None, str]:

@@ -1,9 +1,10 @@
 """LLaMA-Factory's preference pairs: a conversation, and two turns that could end it."""
 
-from typing import ClassVar, Self
+from typing import Annotated, ClassVar, Self
 
 from pydantic import Field
 
+from workbench.core.display import Display
 from workbench.data.reading.format import FORMATS, Row, cell, columns_beside, optional, pick
 from workbench.data.reading.formats._tagged import Tagged, single_turn, tagged_turns
 from workbench.rows.canonical import Kind, with_system
@@ -28,8 +29,12 @@ class ShareGPTPairs(Tagged):
         }
     ]
 
-    chosen: str = Field("chosen", description="Column with the preferred turn.")
-    rejected: str = Field("rejected", description="Column with the other turn.")
+    chosen: Annotated[str, Display(control="column")] = Field(
+        "chosen", title="Chosen turn", description="Column with the preferred turn."
+    )
+    rejected: Annotated[str, Display(control="column")] = Field(
+        "rejected", title="Rejected turn", description="Column with the other turn."
+    )
 
     @classmethod
     def guess(cls, columns: list[str], sample: list[Row]) -> tuple[Self | None, str]:

@@ -1,9 +1,10 @@
 """LLaMA-Factory's unpaired preferences: a conversation whose last turn is good or bad."""
 
-from typing import ClassVar, Self
+from typing import Annotated, ClassVar, Self
 
 from pydantic import Field
 
+from workbench.core.display import Display
 from workbench.data.reading.columns import VERDICTS, verdict_of
 from workbench.data.reading.format import FORMATS, Row, cell, columns_beside, optional, verdict_column
 from workbench.data.reading.formats._tagged import Tagged, tagged_turns
@@ -32,7 +33,9 @@ class ShareGPTUnpaired(Tagged):
         },
     ]
 
-    label: str = Field("kto_tag", description="Column with the verdict, true or false: whether the last turn is good.")
+    label: Annotated[str, Display(control="column")] = Field(
+        "kto_tag", title="Verdict", description="Column with the verdict, true or false: whether the last turn is good."
+    )
 
     @classmethod
     def guess(cls, columns: list[str], sample: list[Row]) -> tuple[Self | None, str]:

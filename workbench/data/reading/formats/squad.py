@@ -1,9 +1,10 @@
 """SQuAD: a passage, a question about it, and the words of the passage that answer it."""
 
-from typing import Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Field
 
+from workbench.core.display import Display
 from workbench.core.errors import UserError
 from workbench.data.reading.columns import is_empty
 from workbench.data.reading.format import FORMATS, METADATA, Format, Row, cell, first_value, pick
@@ -28,9 +29,15 @@ class Squad(Format):
         {"question": "What grows?", "context": "Moss grows.", "answers": [{"text": "Moss", "answer_start": 0}]},
     ]
 
-    question: str = Field("question", description="Column with the question.")
-    context: str = Field("context", description="Column with the passage, which follows the question.")
-    answers: str = Field("answers", description="Column with the answers: texts and where they begin.")
+    question: Annotated[str, Display(control="column")] = Field(
+        "question", title="Question", description="Column with the question."
+    )
+    context: Annotated[str, Display(control="column")] = Field(
+        "context", title="Passage", description="Column with the passage, which follows the question."
+    )
+    answers: Annotated[str, Display(control="column")] = Field(
+        "answers", title="Answers", description="Column with the answers: texts and where they begin."
+    )
 
     @classmethod
     def guess(cls, columns: list[str], sample: list[Row]) -> tuple[Self | None, str]:

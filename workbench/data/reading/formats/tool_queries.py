@@ -1,9 +1,10 @@
 """xLAM: a query, the tools there are, and the calls that answer it."""
 
-from typing import Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Field
 
+from workbench.core.display import Display
 from workbench.core.errors import UserError
 from workbench.data.reading.format import FORMATS, Format, Row, cell, first_value, pick, tools_column
 from workbench.rows.canonical import Kind, full_text, message
@@ -29,9 +30,15 @@ class ToolQueries(Format):
         }
     ]
 
-    query: str = Field("query", description="Column with the query.")
-    tools: str = Field("tools", description="Column with the tools, a list of functions or its JSON text.")
-    calls: str = Field("answers", description="Column with the calls that answer it, a list or its JSON text.")
+    query: Annotated[str, Display(control="column")] = Field(
+        "query", title="Query", description="Column with the query."
+    )
+    tools: Annotated[str, Display(control="column")] = Field(
+        "tools", title="Tools", description="Column with the tools, a list of functions or its JSON text."
+    )
+    calls: Annotated[str, Display(control="column")] = Field(
+        "answers", title="Tool calls", description="Column with the calls that answer it, a list or its JSON text."
+    )
 
     @classmethod
     def guess(cls, columns: list[str], sample: list[Row]) -> tuple[Self | None, str]:

@@ -1,9 +1,10 @@
 """Transcripts: a whole conversation as one text, as in Anthropic's HH sets."""
 
-from typing import ClassVar, Self
+from typing import Annotated, ClassVar, Self
 
 from pydantic import Field
 
+from workbench.core.display import Display
 from workbench.core.errors import UserError
 from workbench.data.reading.format import FORMATS, Format, Row, cell, columns_beside, optional, pick, values_of
 from workbench.data.reading.formats._asking import transcript
@@ -25,9 +26,15 @@ class Transcript(Format):
     rank: ClassVar[int] = 3
     examples: ClassVar[list[Row]] = [{"text": "\n\nHuman: Is ice cold?\n\nAssistant: Yes."}]
 
-    text: str = Field("text", description="Column with the transcript.")
-    system: str = Field("", description="Column with the system prompt; may be missing.")
-    tools: str = Field("", description="Column with the tools, a list of functions or its JSON text; may be empty.")
+    text: Annotated[str, Display(control="column")] = Field(
+        "text", title="Transcript", description="Column with the transcript."
+    )
+    system: Annotated[str, Display(control="column")] = Field(
+        "", title="System prompt", description="Column with the system prompt; may be missing."
+    )
+    tools: Annotated[str, Display(control="column")] = Field(
+        "", title="Tools", description="Column with the tools, a list of functions or its JSON text; may be empty."
+    )
 
     @classmethod
     def guess(cls, columns: list[str], sample: list[Row]) -> tuple[Self | None, str]:

@@ -1,9 +1,10 @@
 """Unpaired preferences: a prompt, one completion, and whether it is a good one."""
 
-from typing import ClassVar, Self
+from typing import Annotated, ClassVar, Self
 
 from pydantic import Field
 
+from workbench.core.display import ADVANCED, Display
 from workbench.data.reading.columns import VERDICTS, verdict_of
 from workbench.data.reading.format import FORMATS, Format, Row, cell, columns_beside, optional, pick, verdict_column
 from workbench.data.reading.formats._asking import JSON_TURNS, asked, holds_json_turns, turns
@@ -33,13 +34,25 @@ class Unpaired(Format):
         {"question": "Is ice cold?", "answer": "No.", "rating": 0},
     ]
 
-    prompt: str = Field("prompt", description="Column with the prompt.")
-    input: str = Field("", description="Column with the text that follows the prompt; may be empty or missing.")
-    completion: str = Field("completion", description="Column with the completion.")
-    label: str = Field("label", description="Column with the verdict, true or false: whether the completion is good.")
-    system: str = Field("system", description="Column with the system prompt; may be missing.")
-    tools: str = Field("", description="Column with the tools, a list of functions or its JSON text; may be empty.")
-    json_turns: bool = Field(False, description=JSON_TURNS)
+    prompt: Annotated[str, Display(control="column")] = Field(
+        "prompt", title="Prompt", description="Column with the prompt."
+    )
+    input: Annotated[str, Display(control="column")] = Field(
+        "", title="Input", description="Column with the text that follows the prompt; may be empty or missing."
+    )
+    completion: Annotated[str, Display(control="column")] = Field(
+        "completion", title="Completion", description="Column with the completion."
+    )
+    label: Annotated[str, Display(control="column")] = Field(
+        "label", title="Verdict", description="Column with the verdict, true or false: whether the completion is good."
+    )
+    system: Annotated[str, Display(control="column")] = Field(
+        "system", title="System prompt", description="Column with the system prompt; may be missing."
+    )
+    tools: Annotated[str, Display(control="column")] = Field(
+        "", title="Tools", description="Column with the tools, a list of functions or its JSON text; may be empty."
+    )
+    json_turns: Annotated[bool, ADVANCED] = Field(False, title="Messages as JSON text", description=JSON_TURNS)
 
     @classmethod
     def guess(cls, columns: list[str], sample: list[Row]) -> tuple[Self | None, str]:

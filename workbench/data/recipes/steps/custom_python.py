@@ -31,7 +31,9 @@ class CustomPython(Step):
     title: ClassVar[str] = "Your own Python"
     group: ClassVar = "Which rows stay"
 
-    file: str = Field(description="Name of a file in the home's folder steps.", examples=["my_step.py"])
+    file: str = Field(
+        examples=["my_step.py"], title="File", description="Name of a Python file in the home's folder steps."
+    )
 
     @classmethod
     def unavailable(cls) -> str:

@@ -4,6 +4,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
+from workbench.core.display import Display
 from workbench.core.errors import Problems, UserError
 from workbench.core.home import Home
 from workbench.data.recipes.benchmarks import dataset_prompts, file_digest, file_prompts
@@ -27,11 +28,17 @@ class Decontaminate(Step):
     version: ClassVar[int] = 2
 
     dataset: Annotated[str, DatasetRef()] = Field(
-        "", description="A dataset of the shelf whose prompts must not occur."
+        "", title="Dataset", description="A dataset of the shelf whose prompts must not occur."
     )
-    file: str = Field("", description="Or a file in the home's folder benchmarks: a prompt a line, or JSON lines.")
-    words: int = Field(8, ge=4, le=50, description="Words a run; 8 finds near copies too, 13 hardly any by chance.")
-    part: TurnScope = Field("all", description="The turns that are looked at.")
+    file: str = Field(
+        "", title="Benchmark file",
+        description="Or a file in the home's folder benchmarks: a prompt a line, or JSON lines.",
+    )  # fmt: skip
+    words: Annotated[int, Display(unit="words")] = Field(
+        8, ge=4, le=50, title="Run length",
+        description="Words in a row that count as overlap: 8 find near copies too, 13 hardly any by chance.",
+    )  # fmt: skip
+    part: TurnScope = Field("all", title="Turns", description="Which turns are searched.")
 
     def check(self, home: Home, kind: str, problems: Problems) -> None:
         if not self.dataset and not self.file:

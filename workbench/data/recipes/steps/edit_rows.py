@@ -18,9 +18,13 @@ class EditRows(Step):
     method: ClassVar[str] = "edit_rows"
     title: ClassVar[str] = "Edits by hand"
 
-    changed: dict[int, dict[str, Any]] = Field(default_factory=dict, description="The new row by a row's number.")
-    deleted: list[int] = Field(default_factory=list, description="Numbers of the rows taken out.")
-    added: list[dict[str, Any]] = Field(default_factory=list, description="New rows, put at the end.")
+    changed: dict[int, dict[str, Any]] = Field(
+        default_factory=dict, title="Changed rows", description="The new row by the number of the row it replaces."
+    )
+    deleted: list[int] = Field(default_factory=list, title="Deleted rows", description="Numbers of the rows taken out.")
+    added: list[dict[str, Any]] = Field(
+        default_factory=list, title="Added rows", description="New rows, put at the end."
+    )
 
     def check(self, home: Home, kind: str, problems: Problems) -> None:
         if not kind:  # the source is not read yet; the rows are checked before the steps begin

@@ -1,9 +1,10 @@
 """Turns with nothing in them, and turns that say the same again."""
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from workbench.core.display import Display
 from workbench.data.recipes.step import STEPS, Outcome, Row, Step, StepWork, Verdict, each
 from workbench.data.recipes.turns import COLUMNS, settle
 from workbench.rows.split_rows import Rows
@@ -22,11 +23,16 @@ class EmptyTurns(Step):
     title: ClassVar[str] = "Blank and repeated turns"
     group: ClassVar = "Conversations"
 
-    blank: bool = Field(True, description="Whether turns of nothing but invisible characters, dots and dashes go.")
-    repeated: bool = Field(True, description="Whether turns that repeat the one before them go.")
-    action: Literal["drop turn", "drop row"] = Field(
-        "drop turn", description="Drop only the turn, or the whole row. A row that needs the turn goes as a whole."
+    blank: bool = Field(
+        True, title="Blank turns", description="Take out turns of nothing but invisible characters, dots and dashes."
     )
+    repeated: bool = Field(True, title="Repeated turns", description="Take out turns that repeat the one before them.")
+    action: Annotated[
+        Literal["drop turn", "drop row"], Display(labels={"drop turn": "the turn", "drop row": "the whole row"})
+    ] = Field(
+        "drop turn", title="Take out",
+        description="Only the turn, or the whole row; a row that needs the turn goes as a whole.",
+    )  # fmt: skip
 
     def apply(self, rows: Rows, work: StepWork) -> Outcome:
         outcome = Outcome()

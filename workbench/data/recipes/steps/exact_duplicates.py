@@ -1,10 +1,11 @@
 """Taking out rows that are there already."""
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
 
+from workbench.core.display import Display
 from workbench.core.errors import Problems
 from workbench.core.home import Home
 from workbench.data.recipes.keep_policy import Compare, apart, best_in_group, compared, scores
@@ -26,11 +27,21 @@ class ExactDuplicates(Step):
     group: ClassVar = "Duplicates and leaks"
     version: ClassVar[int] = 2
 
-    keep: Literal["first", "longest", "last"] = Field("first", description="Which of the equal rows stays.")
+    keep: Annotated[
+        Literal["first", "longest", "last"],
+        Display(labels={
+            "first": "the first", "longest": "the longest", "last": "the last",
+        }),
+    ] = Field(
+        "first", title="Keep", description="Which of the equal rows stays."
+    )  # fmt: skip
     compare: Compare = Field(
-        "all", description="What has to be equal: the whole row, or what comes before its answers."
+        "all", title="Compare", description="What has to be equal: the whole row, or what comes before its answers."
     )
-    normalise: bool = Field(True, description="Whether case, white space and the punctuation of sentences are ignored.")
+    normalise: bool = Field(
+        True, title="Ignore case and punctuation",
+        description="Rows that differ only in case, white space and the punctuation of sentences are equal.",
+    )  # fmt: skip
 
     def check(self, home: Home, kind: str, problems: Problems) -> None:
         if kind == "text" and self.compare == "prompt":

@@ -1,12 +1,13 @@
 """Keeping rows in chosen languages."""
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from workbench.core.display import Display
 from workbench.core.errors import Problems
 from workbench.core.home import Home
-from workbench.data.recipes.step import STEPS, Outcome, Step, StepWork, Verdict
+from workbench.data.recipes.step import STEPS, DropOrFlag, Outcome, Step, StepWork, Verdict
 from workbench.data.recipes.turns import judged, slices
 from workbench.data.text.languages import detector, is_language_code, missing, name_of, sample_of
 from workbench.rows.split_rows import Rows, TurnScope
@@ -24,15 +25,19 @@ class Language(Step):
     group: ClassVar = "Which rows stay"
     version: ClassVar[int] = 2
 
-    languages: list[str] = Field(default=["en"], description="ISO codes of the languages to keep: en, de, zh, ….")
-    confidence: float = Field(
-        0.5, ge=0, le=1, description="How sure the model must be; rows it is less sure of count as unclear."
+    languages: list[str] = Field(
+        default=["en"], title="Languages", description="ISO codes of the languages to keep: en, de, zh, …."
     )
-    unclear: Literal["keep", "drop"] = Field(
-        "keep", description="What happens to rows with too few words to tell, or with mixed languages."
-    )
-    part: TurnScope = Field("all", description="The turns that are looked at.")
-    action: Literal["drop", "flag"] = Field("drop", description="Take the other rows out, or flag them for review.")
+    confidence: Annotated[float, Display(limit="min")] = Field(
+        0.5, ge=0, le=1, title="Confidence",
+        description="How sure the detector must be: higher counts more rows as unclear.",
+    )  # fmt: skip
+    unclear: Annotated[Literal["keep", "drop"], Display(labels={"keep": "keep", "drop": "take out"})] = Field(
+        "keep", title="Unclear rows",
+        description="What becomes of rows with too few words to tell, or with mixed languages.",
+    )  # fmt: skip
+    part: TurnScope = Field("all", title="Turns", description="Which turns are looked at.")
+    action: DropOrFlag = Field("drop", title="Other languages", description="What becomes of rows in other languages.")
 
     @classmethod
     def unavailable(cls) -> str:

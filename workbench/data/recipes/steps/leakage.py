@@ -1,11 +1,12 @@
 """Taking out of train what is in eval too."""
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 import pyarrow as pa
 from pydantic import Field
 
+from workbench.core.display import Display
 from workbench.core.errors import Problems
 from workbench.core.home import Home
 from workbench.data.recipes.keep_policy import Compare, Labels, compared
@@ -28,18 +29,24 @@ class Leakage(Step):
     group: ClassVar = "Duplicates and leaks"
     version: ClassVar[int] = 2
 
-    compare: Compare = Field("all", description="What is compared: the whole row, or what comes before its answers.")
-    threshold: float = Field(
-        0.5,
-        ge=0.1,
-        le=1,
-        description="Share of their runs of words in common from which a train row goes; 1 means all.",
+    compare: Compare = Field(
+        "all", title="Compare", description="What is compared: the whole row, or what comes before its answers."
     )
-    shingle: int = Field(2, ge=1, le=10, description="Words a run; longer runs find fewer, closer copies.")
-    short: int = Field(20, ge=0, le=1000, description="Rows of fewer words go only when all their words are equal.")
-    numbers: float = Field(
-        0.85, ge=0, le=1, description="Rows whose numbers differ are copies only from this share on; 0 looks past "
-        "numbers.",
+    threshold: Annotated[float, Display(limit="min")] = Field(
+        0.5, ge=0.1, le=1, title="Similarity",
+        description="Share of runs of words in common from which a train row goes: higher takes out only closer "
+        "copies; 1 means all.",
+    )  # fmt: skip
+    shingle: Annotated[int, Display(unit="words", advanced=True)] = Field(
+        2, ge=1, le=10, title="Run length", description="Words in a run: longer runs find fewer, closer copies."
+    )
+    short: Annotated[int, Display(unit="words", advanced=True)] = Field(
+        20, ge=0, le=1000, title="Short rows", description="Rows of fewer words go only when all their words are equal."
+    )
+    numbers: Annotated[float, Display(advanced=True, limit="min")] = Field(
+        0.85, ge=0, le=1, title="Similarity with other numbers",
+        description="Rows whose numbers differ are copies only from this share on: higher keeps more of them; 0 "
+        "ignores numbers.",
     )  # fmt: skip
 
     def check(self, home: Home, kind: str, problems: Problems) -> None:

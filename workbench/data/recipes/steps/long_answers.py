@@ -24,7 +24,10 @@ class LongAnswers(Step):
     kinds: ClassVar[tuple[str, ...]] = ("conversation", "preference", "unpaired", "text")
     version: ClassVar[int] = 2
 
-    share: float = Field(0.25, gt=0, le=1, description="Share of the rows to keep.")
+    share: float = Field(
+        0.25, gt=0, le=1, title="Share kept",
+        description="Share of the rows to keep, those with the longest answers: less keeps only the longest.",
+    )  # fmt: skip
 
     def apply(self, rows: Rows, work: StepWork) -> Outcome:
         work.task.update(0, len(rows), self.title)

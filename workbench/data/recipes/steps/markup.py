@@ -35,10 +35,12 @@ class Markup(Step):
     group: ClassVar = "Text"
     version: ClassVar[int] = 2
 
-    html: bool = Field(True, description="Whether HTML tags go; paragraphs and lists become lines.")
-    entities: bool = Field(True, description="Whether entities such as &amp; become characters.")
-    markdown: bool = Field(False, description="Whether emphasis, headings and the addresses of links go.")
-    part: TurnScope = Field("all", description="The turns that are cleaned.")
+    html: bool = Field(True, title="HTML tags", description="Take out HTML tags; paragraphs and lists become lines.")
+    entities: bool = Field(True, title="HTML entities", description="Turn entities such as &amp; into characters.")
+    markdown: bool = Field(
+        False, title="Markdown", description="Take out emphasis, headings and the addresses of links."
+    )
+    part: TurnScope = Field("all", title="Turns", description="Which turns are cleaned.")
 
     def check(self, home: Home, kind: str, problems: Problems) -> None:
         if not (self.html or self.entities or self.markdown):

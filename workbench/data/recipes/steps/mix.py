@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 from pydantic import Field
 
+from workbench.core.display import Display
 from workbench.core.errors import Problems, UserError
 from workbench.core.home import Home
 from workbench.data.recipes.draws import repeated
@@ -33,17 +34,29 @@ class Mix(Step):
     reorders: ClassVar[bool] = True
 
     others: Annotated[dict[str, Weight], DatasetRef()] = Field(
-        description="Names of the shelf and their weights.", examples=[{"general-chat": 1.0}]
-    )
-    own: float = Field(1.0, gt=0, le=1_000_000, description="The weight of the rows that are here already.")
-    take: Literal["all rows", "by weight"] = Field(
-        "all rows", description="Take every row of every dataset, or as many of each as its weight says."
-    )
-    total: int = Field(
-        0, ge=0, le=100_000_000, description="By weight: train rows of the result, small datasets repeated if need be; "
-        "0 takes as many as there are without repeating any.",
+        examples=[{"general-chat": 1.0}], title="Other datasets",
+        description="Datasets of the shelf and their weights: a larger weight takes more of its rows.",
     )  # fmt: skip
-    seed: int = Field(0, ge=0, le=2**31, description="Another seed draws other rows.")
+    own: Annotated[float, Display(shown_if={"take": "by weight"})] = Field(
+        1.0, gt=0, le=1_000_000, title="Weight of these rows",
+        description="The weight of the rows that are here already: larger takes more of them.",
+    )  # fmt: skip
+    take: Annotated[
+        Literal["all rows", "by weight"],
+        Display(labels={
+            "all rows": "all rows", "by weight": "rows by weight",
+        }),
+    ] = Field(
+        "all rows", title="Take", description="Every row of every dataset, or as many of each as its weight says."
+    )  # fmt: skip
+    total: Annotated[int, Display(shown_if={"take": "by weight"})] = Field(
+        0, ge=0, le=100_000_000, title="Total train rows",
+        description="Train rows of the result, small datasets repeated if need be; 0 takes as many as there are "
+        "without repeating any.",
+    )  # fmt: skip
+    seed: Annotated[int, Display(shown_if={"take": "by weight"})] = Field(
+        0, ge=0, le=2**31, title="Random seed", description="Another seed draws other rows."
+    )
 
     def check(self, home: Home, kind: str, problems: Problems) -> None:
         if not self.others:

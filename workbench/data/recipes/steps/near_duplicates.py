@@ -1,11 +1,12 @@
 """Taking out rows that say nearly the same in nearly the same words."""
 
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import pyarrow as pa
 from pydantic import Field
 
+from workbench.core.display import Display
 from workbench.core.errors import Problems
 from workbench.core.home import Home
 from workbench.data.recipes.keep_policy import Compare, apart, best_in_group, by_call_names, compared, scores
@@ -28,22 +29,33 @@ class NearDuplicates(Step):
     group: ClassVar = "Duplicates and leaks"
     version: ClassVar[int] = 3
 
-    keep: Literal["first", "longest", "best"] = Field(
-        "first",
-        description="Which row of a group stays; 'best' is the one with the longest answer, repetition left out.",
-    )
-    compare: Compare = Field("all", description="What is compared: the whole row, or what comes before its answers.")
-    threshold: float = Field(
-        0.5, ge=0.1, le=1, description="Share of all their runs of words that two rows must have in common."
-    )
-    shingle: int = Field(2, ge=1, le=10, description="Words a run; longer runs find fewer, closer copies.")
-    short: int = Field(
-        20, ge=0, le=1000, description="Rows of fewer words go only when all their words are equal: short ones are "
-        "alike by chance.",
+    keep: Annotated[
+        Literal["first", "longest", "best"],
+        Display(labels={
+            "first": "the first", "longest": "the longest", "best": "the longest answer without repetition",
+        }),
+    ] = Field(
+        "first", title="Keep", description="Which row of a group stays."
     )  # fmt: skip
-    numbers: float = Field(
-        0.85, ge=0, le=1, description="Rows whose numbers differ are copies only from this share on; 0 looks past "
-        "numbers.",
+    compare: Compare = Field(
+        "all", title="Compare", description="What is compared: the whole row, or what comes before its answers."
+    )
+    threshold: Annotated[float, Display(limit="min")] = Field(
+        0.5, ge=0.1, le=1, title="Similarity",
+        description="Share of all their runs of words that two rows must have in common: higher takes out only "
+        "closer copies.",
+    )  # fmt: skip
+    shingle: Annotated[int, Display(unit="words", advanced=True)] = Field(
+        2, ge=1, le=10, title="Run length", description="Words in a run: longer runs find fewer, closer copies."
+    )
+    short: Annotated[int, Display(unit="words", advanced=True)] = Field(
+        20, ge=0, le=1000, title="Short rows",
+        description="Rows of fewer words go only when all their words are equal: short ones are alike by chance.",
+    )  # fmt: skip
+    numbers: Annotated[float, Display(advanced=True, limit="min")] = Field(
+        0.85, ge=0, le=1, title="Similarity with other numbers",
+        description="Rows whose numbers differ are copies only from this share on: higher keeps more of them; 0 "
+        "ignores numbers.",
     )  # fmt: skip
 
     def check(self, home: Home, kind: str, problems: Problems) -> None:

@@ -1,12 +1,13 @@
 """Rows chosen, or texts replaced, by regular expressions."""
 
 from collections.abc import Callable
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field
 
+from workbench.core.display import Display
 from workbench.core.errors import Problems
 from workbench.core.home import Home
 from workbench.data.recipes.step import STEPS, Outcome, Step, StepWork, Verdict
@@ -29,15 +30,23 @@ class Pattern(Step):
     version: ClassVar[int] = 2
 
     patterns: list[str] = Field(
-        description="Regular expressions; a row counts when one of them matches.",
-        examples=[["lorem ipsum", r"^\s*TODO"]],
+        examples=[["lorem ipsum", r"^\s*TODO"]], title="Patterns",
+        description="Regular expressions, one a line; a row counts when one of them matches.",
+    )  # fmt: skip
+    action: Annotated[
+        Literal["drop", "keep", "flag", "replace"],
+        Display(labels={
+            "drop": "take out", "keep": "keep only these", "flag": "flag for review",
+            "replace": "replace what matches",
+        }),
+    ] = Field(
+        "drop", title="Matching rows", description="What becomes of rows in which a pattern matches."
+    )  # fmt: skip
+    replacement: Annotated[str, Display(shown_if={"action": "replace"})] = Field(
+        "", title="Replacement", description="What is put in the place of a match; \\1 is the first group."
     )
-    action: Literal["drop", "keep", "flag", "replace"] = Field(
-        "drop", description="What happens to rows that match: drop, keep only those, flag, or replace what matches."
-    )
-    replacement: str = Field("", description=r"What is put in the place of a match; \1 is the first group.")
-    part: TurnScope = Field("all", description="The turns that are looked at.")
-    ignore_case: bool = Field(False, description="Whether capital and small letters are the same.")
+    part: TurnScope = Field("all", title="Turns", description="Which turns are searched.")
+    ignore_case: bool = Field(False, title="Ignore case", description="Treat capital and small letters alike.")
 
     def check(self, home: Home, kind: str, problems: Problems) -> None:
         if not self.patterns:

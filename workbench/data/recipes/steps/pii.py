@@ -1,11 +1,12 @@
 """Personal data and secrets: masked, or the rows taken out."""
 
 from collections import Counter
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import pyarrow as pa
 from pydantic import Field
 
+from workbench.core.display import Display
 from workbench.core.errors import Problems
 from workbench.core.home import Home
 from workbench.data.recipes.step import STEPS, Outcome, Step, StepWork, Verdict
@@ -34,23 +35,38 @@ class Pii(Step):
     group: ClassVar = "Text"
     version: ClassVar[int] = 4
 
-    email: bool = Field(True, description="E-mail addresses.")
-    phone: bool = Field(True, description="Phone numbers: international, North American, or with a leading zero.")
-    ip: bool = Field(True, description="IP addresses, those that mean the machine itself left out.")
-    card: bool = Field(True, description="Payment card numbers.")
-    iban: bool = Field(True, description="International bank account numbers.")
+    email: bool = Field(True, title="E-mail addresses", description="Find e-mail addresses.")
+    phone: bool = Field(
+        True, title="Phone numbers",
+        description="Find phone numbers: international, North American, or with a leading zero.",
+    )  # fmt: skip
+    ip: bool = Field(
+        True, title="IP addresses", description="Find IP addresses but those that mean the machine itself."
+    )
+    card: bool = Field(True, title="Payment cards", description="Find payment card numbers.")
+    iban: bool = Field(True, title="Bank accounts (IBAN)", description="Find international bank account numbers.")
     national_id: bool = Field(
-        True,
-        description="Identity, social security, health and tax numbers of some forty states, with their check digits.",
+        True, title="National IDs",
+        description="Find identity, social security, health and tax numbers of some forty states by their check "
+        "digits.",
+    )  # fmt: skip
+    key: bool = Field(
+        True, title="Secret keys", description="Find keys and tokens known by how they begin, and private keys."
     )
-    key: bool = Field(True, description="Keys and tokens known by how they begin, and private keys.")
     own: dict[str, str] = Field(
-        default_factory=dict, description="Patterns of your own: a name for the mask and a regular expression (RE2)."
-    )
-    action: Literal["mask", "drop", "flag"] = Field(
-        "mask", description="Write [EMAIL] and the like in their place, drop the row, or flag it for review."
-    )
-    part: TurnScope = Field("all", description="The turns that are looked at.")
+        default_factory=dict, title="Own patterns",
+        description="Patterns of your own: a name for the mask and a regular expression (RE2).",
+    )  # fmt: skip
+    action: Annotated[
+        Literal["mask", "drop", "flag"],
+        Display(labels={
+            "mask": "mask it", "drop": "take the row out", "flag": "flag the row for review",
+        }),
+    ] = Field(
+        "mask", title="What is found",
+        description="Write [EMAIL] and the like in its place, take the row out, or flag it for review.",
+    )  # fmt: skip
+    part: TurnScope = Field("all", title="Turns", description="Which turns are searched.")
 
     def check(self, home: Home, kind: str, problems: Problems) -> None:
         if not self._kinds() and not self.own:

@@ -2,14 +2,14 @@
 
 import hashlib
 import re
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import pyarrow as pa
 from pydantic import Field
 
 from workbench.core.assets import ASSETS
 from workbench.core.home import Home
-from workbench.data.recipes.step import STEPS, Outcome, Step, StepWork, Verdict
+from workbench.data.recipes.step import STEPS, DropOrFlag, Outcome, Step, StepWork, Verdict
 from workbench.data.recipes.turns import judged, scan
 from workbench.data.text.expressions import matches, pieces_of
 from workbench.rows.split_rows import Rows
@@ -32,11 +32,12 @@ class Refusals(Step):
     version: ClassVar[int] = 2
 
     phrases: list[str] = Field(
-        default_factory=list, description="Phrases of your own besides those of the list; ^ before one means that the "
+        default_factory=list, title="Own phrases",
+        description="Phrases of your own besides those of the list, one a line; ^ before one means that the "
         "answer begins with it.",
     )  # fmt: skip
-    usual: bool = Field(True, description="Whether the phrases of the list count, or only your own.")
-    action: Literal["drop", "flag"] = Field("drop", description="Take such rows out, or flag them for review.")
+    usual: bool = Field(True, title="Built-in list", description="Look for the phrases of the built-in list, too.")
+    action: DropOrFlag = Field("drop", title="Refusals", description="What becomes of rows whose answer refuses.")
 
     def inputs(self, home: Home) -> list[str]:
         return [hashlib.sha256(PHRASES.read_bytes()).hexdigest()] if self.usual else []

@@ -2,12 +2,13 @@
 
 import re
 from collections import Counter
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
 
-from workbench.data.recipes.step import EXCERPT_CHARACTERS, STEPS, Outcome, Step, StepWork, Verdict
+from workbench.core.display import Display
+from workbench.data.recipes.step import EXCERPT_CHARACTERS, STEPS, DropOrFlag, Outcome, Step, StepWork, Verdict
 from workbench.data.recipes.turns import answer_texts, judged, slices, whole
 from workbench.data.text.repetition_measures import Measures, measures
 from workbench.data.text.shingles import blocks
@@ -28,18 +29,33 @@ class Repetition(Step):
     group: ClassVar = "Which rows stay"
     version: ClassVar[int] = 2
 
-    again: float = Field(
-        0.15, ge=0, le=1, description="Most of the words that may belong to runs of five that were there before."
+    again: Annotated[float, Display(unit="share", limit="max")] = Field(
+        0.15, ge=0, le=1, title="Repeated runs",
+        description="Most words that may belong to runs of five that were there before: lower takes out more rows.",
+    )  # fmt: skip
+    top: Annotated[float, Display(unit="share", limit="max")] = Field(
+        0.2, ge=0, le=1, title="Most frequent run",
+        description="Most words in the one most frequent run of two to four: lower takes out more rows.",
+    )  # fmt: skip
+    lines: Annotated[float, Display(unit="share", limit="max")] = Field(
+        0.3, ge=0, le=1, title="Repeated lines",
+        description="Most characters in lines that were there before: lower takes out more rows.",
+    )  # fmt: skip
+    signs: Annotated[float, Display(unit="share", limit="max")] = Field(
+        0.4, ge=0, le=1, title="Signs",
+        description="Most characters that are no letters, digits or blanks: lower takes out more rows.",
+    )  # fmt: skip
+    run: Annotated[int, Display(unit="characters", limit="max")] = Field(
+        30, ge=4, le=100_000, title="Longest run of one character",
+        description="Most times one letter, digit or sign may follow itself: lower takes out more rows.",
+    )  # fmt: skip
+    least: Annotated[int, Display(unit="words", advanced=True)] = Field(
+        20, ge=0, le=10_000, title="Short texts", description="Texts of fewer words are held to the longest run alone."
     )
-    top: float = Field(0.2, ge=0, le=1, description="Most of the words in the one most frequent run of two to four.")
-    lines: float = Field(0.3, ge=0, le=1, description="Most of the characters in lines that were there before.")
-    signs: float = Field(0.4, ge=0, le=1, description="Most of the characters that are no letters, digits or blanks.")
-    run: int = Field(30, ge=4, le=100_000, description="Longest run of one letter, digit or sign.")
-    least: int = Field(20, ge=0, le=10_000, description="Texts of fewer words are held to the longest run alone.")
-    part: Literal["answer", "all"] = Field(
-        "answer", description="Look at the answer (of a pair the chosen one) or all."
+    part: Annotated[Literal["answer", "all"], Display(labels={"answer": "the answer", "all": "the whole row"})] = Field(
+        "answer", title="Part", description="Look at the answer (of a pair the chosen one), or at all."
     )
-    action: Literal["drop", "flag"] = Field("drop", description="Take such rows out, or flag them for review.")
+    action: DropOrFlag = Field("drop", title="Repetitive rows", description="What becomes of rows over a limit.")
 
     def apply(self, rows: Rows, work: StepWork) -> Outcome:
         verdicts: dict[int, Verdict] = {}

@@ -1,9 +1,10 @@
 """Conversations whose turns do not take turns."""
 
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from workbench.core.display import Display
 from workbench.data.recipes.step import STEPS, Outcome, Row, Step, StepWork, Verdict, each
 from workbench.data.recipes.turns import settle
 from workbench.rows.split_rows import Rows
@@ -33,9 +34,10 @@ class RoleOrder(Step):
     group: ClassVar = "Conversations"
     kinds: ClassVar[tuple[str, ...]] = ("conversation", "preference", "unpaired", "prompts")
 
-    action: Literal["drop", "repair"] = Field(
-        "repair", description="Take such rows out, or merge turns of one role and cut off what comes after the last "
-        "answer; what that does not mend goes.",
+    action: Annotated[Literal["drop", "repair"], Display(labels={"drop": "take out", "repair": "repair"})] = Field(
+        "repair", title="Rows out of order",
+        description="Take such rows out, or merge turns of one role and cut off what follows the last answer; "
+        "what that does not mend goes.",
     )  # fmt: skip
 
     def apply(self, rows: Rows, work: StepWork) -> Outcome:

@@ -5,6 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal
 import pyarrow as pa
 from pydantic import Field
 
+from workbench.core.display import Display
 from workbench.core.errors import Problems
 from workbench.core.home import Home
 from workbench.data.recipes.step import STEPS, Outcome, Row, Step, StepWork, Verdict, each
@@ -28,16 +29,27 @@ class RowWeights(Step):
     group: ClassVar = "Split, order and share"
     version: ClassVar[int] = 2
 
-    by: Literal["all rows", "source", "tag", "metadata", "length"] = Field(
-        "all rows",
-        description="What decides: nothing, metadata.source, metadata.tags, the key below, or words of answer.",
-    )
-    key: str = Field("", description="With 'metadata': the key whose value decides.")
-    weights: dict[str, Weight] = Field(
-        default_factory=dict, description="The weight by value (by source, tag or key), or by words: 100: 2 means that "
-        "answers of 100 words or more weigh 2.",
+    by: Annotated[
+        Literal["all rows", "source", "tag", "metadata", "length"],
+        Display(labels={
+            "all rows": "one weight for all", "source": "metadata.source", "tag": "metadata.tags",
+            "metadata": "another metadata key", "length": "words of the answer",
+        }),
+    ] = Field(
+        "all rows", title="Weight by", description="What decides how much a row counts."
     )  # fmt: skip
-    other: float = Field(1.0, ge=0, le=1000, description="The weight of all rows, or of those named nowhere above.")
+    key: Annotated[str, Display(shown_if={"by": "metadata"})] = Field(
+        "", title="Metadata key", description="The key whose value decides."
+    )
+    weights: dict[str, Weight] = Field(
+        default_factory=dict, title="Weights",
+        description="The weight by value, or by words: 100: 2 means that answers of 100 words or more weigh 2; "
+        "larger counts more in the loss.",
+    )  # fmt: skip
+    other: float = Field(
+        1.0, ge=0, le=1000, title="Other rows",
+        description="The weight of all rows, or of those not named above: larger counts more in the loss.",
+    )  # fmt: skip
 
     def check(self, home: Home, kind: str, problems: Problems) -> None:
         if self.by != "all rows" and not self.weights:

@@ -1,11 +1,12 @@
 """Finding rows that ask or say the same in other words."""
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from workbench.core.display import Display
 from workbench.core.errors import Problems, UserError
 from workbench.core.home import Home
 from workbench.data.recipes.keep_policy import Compare, compared
@@ -31,8 +32,13 @@ class SemanticDuplicates(Step):
     group: ClassVar = "Duplicates and leaks"
     version: ClassVar[int] = 2
 
-    threshold: float = Field(0.88, ge=0.5, le=1, description="Cosine similarity from which a row is flagged.")
-    compare: Compare = Field("prompt", description="What is compared: what comes before the answers, or the whole row.")
+    threshold: Annotated[float, Display(limit="min")] = Field(
+        0.88, ge=0.5, le=1, title="Cosine similarity",
+        description="From which likeness on a row is flagged: higher flags fewer.",
+    )  # fmt: skip
+    compare: Compare = Field(
+        "prompt", title="Compare", description="What is compared: what comes before the answers, or the whole row."
+    )
 
     @classmethod
     def unavailable(cls) -> str:

@@ -22,7 +22,7 @@ class Shuffle(Step):
     group: ClassVar = "Split, order and share"
     reorders: ClassVar[bool] = True
 
-    seed: int = Field(0, ge=0, le=2**31, description="Another seed gives another order.")
+    seed: int = Field(0, ge=0, le=2**31, title="Random seed", description="Another seed gives another order.")
 
     def apply(self, rows: Rows, work: StepWork) -> Outcome:
         return Outcome(order=shuffled(rows.ids, self.seed).tolist())

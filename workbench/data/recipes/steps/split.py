@@ -1,11 +1,12 @@
 """Dividing rows into those to train on and those to evaluate on."""
 
 from collections.abc import Iterable
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import pyarrow as pa
 from pydantic import Field
 
+from workbench.core.display import ADVANCED, Display
 from workbench.core.errors import UserError
 from workbench.data.recipes.step import STEPS, Outcome, Step, StepWork
 from workbench.rows.split import eval_mask
@@ -25,13 +26,27 @@ class Split(Step):
     title: ClassVar[str] = "Split into train and eval"
     group: ClassVar = "Split, order and share"
 
-    eval_fraction: float = Field(0.1, ge=0, lt=1, description="Share of the rows held back; 0 moves all to train.")
-    seed: int = Field(0, ge=0, le=2**32 - 1, description="Another seed holds back other rows.")
-    together: By = Field(
-        "same rows", description="What stays on one side: equal rows, equal prompts, near-duplicates, or rows with "
-        "the same value of a metadata key.",
+    eval_fraction: float = Field(
+        0.1, ge=0, lt=1, title="Eval share",
+        description="Share of the rows held back: more measures better and leaves less to train on; 0 moves all "
+        "to train.",
     )  # fmt: skip
-    key: str = Field("", description="With 'metadata': the key whose value decides, such as source.")
+    seed: Annotated[int, ADVANCED] = Field(
+        0, ge=0, le=2**32 - 1, title="Random seed", description="Another seed holds back other rows."
+    )
+    together: Annotated[
+        By,
+        Display(labels={
+            "same rows": "equal rows", "same prompt": "rows of one prompt", "near-duplicates": "near duplicates",
+            "metadata": "rows of one metadata value",
+        }),
+    ] = Field(
+        "same rows", title="Keep together",
+        description="Which rows stay on one side, so that the eval split holds nothing the model learned from.",
+    )  # fmt: skip
+    key: Annotated[str, Display(shown_if={"together": "metadata"})] = Field(
+        "", title="Metadata key", description="The key whose value decides, such as source."
+    )
 
     def apply(self, rows: Rows, work: StepWork) -> Outcome:
         held = eval_mask(self._marks(rows), self.eval_fraction, self.seed)

@@ -1,10 +1,11 @@
 """Adding, replacing or removing system prompts."""
 
 import hashlib
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from workbench.core.display import ADVANCED, Display
 from workbench.core.errors import Problems
 from workbench.core.home import Home
 from workbench.data.recipes.step import STEPS, Outcome, Row, Step, StepWork, Verdict, each
@@ -27,14 +28,22 @@ class SystemPrompt(Step):
     group: ClassVar = "Conversations"
     kinds: ClassVar[tuple[str, ...]] = ("conversation", "preference", "unpaired", "prompts")
 
-    action: Literal["add where missing", "replace where present", "set everywhere", "remove"] = Field(
-        "add where missing", description="Which rows get the prompt; 'remove' takes it from all."
-    )
-    texts: list[str] = Field(
-        default=["You are a helpful assistant."],
+    action: Annotated[
+        Literal["add where missing", "replace where present", "set everywhere", "remove"],
+        Display(labels={
+            "add where missing": "add where missing", "replace where present": "replace where present",
+            "set everywhere": "set everywhere", "remove": "remove everywhere",
+        }),
+    ] = Field(
+        "add where missing", title="Rows", description="Which rows get the prompt, or that all lose theirs."
+    )  # fmt: skip
+    texts: Annotated[list[str], Display(control="lines")] = Field(
+        default=["You are a helpful assistant."], title="System prompts",
         description="The system prompt; of several, one is drawn for each row.",
+    )  # fmt: skip
+    seed: Annotated[int, ADVANCED] = Field(
+        0, ge=0, le=2**31, title="Random seed", description="Another seed draws other texts."
     )
-    seed: int = Field(0, ge=0, le=2**31, description="Another seed draws other texts.")
 
     def check(self, home: Home, kind: str, problems: Problems) -> None:
         if self.action != "remove" and not any(self.texts):

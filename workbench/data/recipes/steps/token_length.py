@@ -9,9 +9,10 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pydantic import Field
 
+from workbench.core.display import Display
 from workbench.core.errors import Problems, UserError
 from workbench.core.home import Home
-from workbench.data.recipes.step import STEPS, Outcome, Step, StepWork, Verdict
+from workbench.data.recipes.step import STEPS, DropOrFlag, Outcome, Step, StepWork, Verdict
 from workbench.data.recipes.turns import judged, slices, whole, word_counts
 from workbench.models.model_references import ModelRef, resolve_setting
 from workbench.rendering.tokenizer import Tokenizer
@@ -36,12 +37,24 @@ class TokenLength(Step):
     version: ClassVar[int] = 2
 
     model: Annotated[str, ModelRef("model", "adapter", text=False, sound=False)] = Field(
-        "", description="The model whose tokens are counted; empty counts words."
+        "", title="Tokenizer", description="The model whose tokens are counted; empty counts words."
     )
-    least: int = Field(1, ge=0, le=10_000_000, description="Shortest length that stays.")
-    most: int = Field(2048, ge=0, le=10_000_000, description="Longest length that stays; 0 sets no limit.")
-    part: Literal["all", "answer"] = Field("all", description="Measure the whole row, or its answers alone.")
-    action: Literal["drop", "flag"] = Field("drop", description="Take such rows out, or flag them for review.")
+    least: Annotated[int, Display(limit="min")] = Field(
+        1, ge=0, le=10_000_000, title="Minimum length",
+        description="The shortest length that stays, in tokens of the model or in words.",
+    )  # fmt: skip
+    most: Annotated[int, Display(limit="max")] = Field(
+        2048, ge=0, le=10_000_000, title="Maximum length",
+        description="The longest length that stays, in tokens of the model or in words; 0 sets no limit.",
+    )  # fmt: skip
+    part: Annotated[
+        Literal["all", "answer"], Display(labels={"all": "the whole row", "answer": "the answers"})
+    ] = Field(
+        "all", title="Measure", description="Which part of a row is measured."
+    )  # fmt: skip
+    action: DropOrFlag = Field(
+        "drop", title="Rows outside", description="What becomes of rows that are too short or too long."
+    )
 
     def check(self, home: Home, kind: str, problems: Problems) -> None:
         if self.most and self.most < self.least:

@@ -1,9 +1,10 @@
 """Keeping rows by their number of turns."""
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
+from workbench.core.display import Display
 from workbench.core.errors import Problems
 from workbench.core.home import Home
 from workbench.data.recipes.step import STEPS, Filter, Row, Verdict
@@ -18,8 +19,12 @@ class Turns(Filter):
     group: ClassVar = "Which rows stay"
     kinds: ClassVar[tuple[str, ...]] = ("conversation", "preference", "unpaired", "prompts")
 
-    least: int = Field(2, ge=0, le=100_000, description="Fewest turns a row may have.")
-    most: int = Field(0, ge=0, le=100_000, description="Most turns a row may have; 0 sets no limit.")
+    least: Annotated[int, Display(limit="min")] = Field(
+        2, ge=0, le=100_000, title="Minimum turns", description="Fewest turns a row may have."
+    )
+    most: Annotated[int, Display(limit="max")] = Field(
+        0, ge=0, le=100_000, title="Maximum turns", description="Most turns a row may have; 0 sets no limit."
+    )
 
     def check(self, home: Home, kind: str, problems: Problems) -> None:
         if self.most and self.most < self.least:

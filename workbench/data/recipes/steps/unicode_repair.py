@@ -30,13 +30,13 @@ class UnicodeRepair(Step):
     version: ClassVar[int] = 2
 
     form: Literal["NFC", "NFKC", "as it is"] = Field(
-        "NFC", description="Unicode normal form: NFC joins letters and accents, NFKC also makes ² a 2 and ﬁ an fi."
+        "NFC", title="Unicode form", description="NFC joins letters and accents, NFKC also makes ² a 2 and ﬁ an fi."
     )
-    quotes: bool = Field(False, description="Whether curly quotes become straight ones.")
+    quotes: bool = Field(False, title="Straighten quotes", description="Turn curly quotes into straight ones.")
     entities: bool = Field(
-        False, description="Whether HTML entities such as &amp; become characters where no tags are."
+        False, title="HTML entities", description="Turn entities such as &amp; into characters where there are no tags."
     )
-    part: TurnScope = Field("all", description="The turns that are mended.")
+    part: TurnScope = Field("all", title="Turns", description="Which turns are mended.")
 
     @classmethod
     def unavailable(cls) -> str:

@@ -1,28 +1,34 @@
 """Files on this machine: one, several, or a folder of them."""
 
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import Field
 
+from workbench.core.display import ADVANCED
 from workbench.core.errors import Problems, UserError
 from workbench.core.home import Home
 from workbench.core.paths import ServerPaths, regular_file, regular_files
 from workbench.core.tasks import Task
-from workbench.data.reading.documents import Documents
 from workbench.data.reading.ingest import gather
 from workbench.data.reading.opening import Encoding
 from workbench.data.reading.readers import ReadingOptions, form_of, suffix_form
 from workbench.data.reading.selection import Selection, bounds
-from workbench.data.reading.tabular import Header
 from workbench.data.sources.source import (
     COLUMNS,
+    DOCUMENTS,
+    HEADER,
     NOTES,
     SAMPLES,
     SOURCES,
     Columns,
     FormatOrNone,
+    HeaderLine,
     Imported,
+    Notes,
+    Samples,
     Source,
+    TextUnits,
     choice_of,
     keep_copies,
 )
@@ -38,15 +44,24 @@ class Files(Source):
     method = "files"
     title = "Files"
 
-    paths: ServerPaths = Field(description="The files, or folders of files.", min_length=1, max_length=10_000)
-    format: FormatOrNone = Field(None, description="The format of all files; empty detects it file by file.")
+    paths: ServerPaths = Field(
+        min_length=1, max_length=10_000, title="Files", description="Paths of the files, or of folders of files."
+    )
+    format: FormatOrNone = Field(
+        None, title="Format", description="The format of all files; empty detects it file by file."
+    )
     columns: Columns = COLUMNS
-    encoding: Encoding = Field("utf-8", description="How text is encoded; a byte order mark decides over it.")
-    header: Header = Field("auto", description="Whether the first line of a table names its columns.")
-    documents: Documents = Field("auto", description="What a document of plain text is: a line, a paragraph, or all.")
-    rows: str = Field("", description="Which rows of all files together, such as [:20%] or [100:200]; empty takes all.")
-    samples: int = SAMPLES
-    notes: list[str] = NOTES
+    encoding: Annotated[Encoding, ADVANCED] = Field(
+        "utf-8", title="Encoding", description="How text is encoded; a byte order mark decides over it."
+    )
+    header: HeaderLine = HEADER
+    documents: TextUnits = DOCUMENTS
+    rows: Annotated[str, ADVANCED] = Field(
+        "", title="Row selection",
+        description="Which rows of all files together, such as [:20%] or [100:200]; empty takes all.",
+    )  # fmt: skip
+    samples: Samples = SAMPLES
+    notes: Notes = NOTES
 
     def check(self, home: Home, problems: Problems) -> None:
         try:

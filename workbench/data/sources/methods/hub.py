@@ -1,10 +1,11 @@
 """A dataset of the Hugging Face hub."""
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field
 
+from workbench.core.display import ADVANCED
 from workbench.core.errors import Problems, UserError
 from workbench.core.home import Home
 from workbench.core.tasks import Task
@@ -19,6 +20,8 @@ from workbench.data.sources.source import (
     Columns,
     FormatOrNone,
     Imported,
+    Notes,
+    Samples,
     Source,
     choice_of,
 )
@@ -48,15 +51,22 @@ class Hub(Source):
     title = "Hugging Face hub"
 
     dataset: str = Field(
-        description="The hub id, such as owner/name.", pattern=r"^[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?$"
+        pattern=r"^[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?$", title="Hub dataset",
+        description="The hub id, such as owner/name.",
+    )  # fmt: skip
+    config: str = Field(
+        "", title="Configuration", description="Which configuration (subset) of it; empty takes the only one."
     )
-    config: str = Field("", description="Which configuration (subset) of it; empty takes the only one.")
-    split: str = Field("train", description="Which split, such as train; parts as in train[:1000] work too.")
-    revision: str = Field("", description="A branch, tag or commit; empty takes the newest.")
-    format: FormatOrNone = Field(None, description="The format of the rows; empty detects it.")
+    split: str = Field(
+        "train", title="Split", description="Which split, such as train; parts as in train[:1000] work too."
+    )
+    revision: Annotated[str, ADVANCED] = Field(
+        "", title="Revision", description="A branch, tag or commit; empty takes the newest."
+    )
+    format: FormatOrNone = Field(None, title="Format", description="The format of the rows; empty detects it.")
     columns: Columns = COLUMNS
-    samples: int = SAMPLES
-    notes: list[str] = NOTES
+    samples: Samples = SAMPLES
+    notes: Notes = NOTES
 
     def check(self, home: Home, problems: Problems) -> None:
         if Path(self.dataset).exists():

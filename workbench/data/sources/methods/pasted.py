@@ -8,11 +8,21 @@ from pydantic import Field
 from workbench.core.errors import Problems, UserError
 from workbench.core.home import Home
 from workbench.core.tasks import Task
-from workbench.data.reading.documents import Documents
 from workbench.data.reading.ingest import gather
 from workbench.data.reading.readers import ReadingOptions, form_of
-from workbench.data.reading.tabular import Header
-from workbench.data.sources.source import COLUMNS, SOURCES, Columns, FormatOrNone, Imported, Source, choice_of
+from workbench.data.sources.source import (
+    COLUMNS,
+    DOCUMENTS,
+    HEADER,
+    SOURCES,
+    Columns,
+    FormatOrNone,
+    HeaderLine,
+    Imported,
+    Source,
+    TextUnits,
+    choice_of,
+)
 from workbench.rows.values import encodable
 
 IN_RECIPE = 20_000
@@ -25,11 +35,11 @@ class Pasted(Source):
     method = "pasted"
     title = "Pasted text"
 
-    text: str = Field(description="The rows.")
-    format: FormatOrNone = Field(None, description="The format of the rows; empty detects it.")
+    text: str = Field(title="Text", description="The rows.")
+    format: FormatOrNone = Field(None, title="Format", description="The format of the rows; empty detects it.")
     columns: Columns = COLUMNS
-    header: Header = Field("auto", description="Whether the first line of a table names its columns.")
-    documents: Documents = Field("auto", description="What a document of plain text is: a line, a paragraph, or all.")
+    header: HeaderLine = HEADER
+    documents: TextUnits = DOCUMENTS
 
     def check(self, home: Home, problems: Problems) -> None:
         try:

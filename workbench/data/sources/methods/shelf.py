@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from workbench.core.display import Display
 from workbench.core.errors import Problems, UserError
 from workbench.core.home import Home
 from workbench.core.lineage import parent_of
@@ -21,10 +22,16 @@ class Shelf(Source):
     method = "shelf"
     title = "A dataset on the shelf"
 
-    dataset: Annotated[str, DatasetRef()] = Field(description="The dataset.")
-    part: Literal["result", "rows", "train", "eval"] = Field(
-        "result", description="Its result (train and eval), its rows as they were read, or one split."
-    )
+    dataset: Annotated[str, DatasetRef()] = Field(title="Dataset", description="The dataset of the shelf.")
+    part: Annotated[
+        Literal["result", "rows", "train", "eval"],
+        Display(labels={
+            "result": "result (train and eval)", "rows": "rows as they were read", "train": "train split",
+            "eval": "eval split",
+        }),
+    ] = Field(
+        "result", title="Rows", description="Which of its rows are taken."
+    )  # fmt: skip
 
     def check(self, home: Home, problems: Problems) -> None:
         try:
