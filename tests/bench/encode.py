@@ -18,8 +18,8 @@ from typing import Any
 
 from tests.bench._common import ROOT
 from tests.toys import toy_model
-from workbench.core.hardware import cores
 from workbench.core.home import Home
+from workbench.core.parallel import cores
 from workbench.data.store.datasets import write_rows
 from workbench.rows.table import page
 

@@ -19,6 +19,7 @@ from workbench.core.errors import Problems, UserError
 from workbench.core.home import Home, write_text
 from workbench.data.recipes.importing import SAMPLES
 from workbench.models.model_references import Resolved
+from workbench.models.shelving import copy_texts
 
 log = logging.getLogger(__name__)
 
@@ -103,7 +104,7 @@ class Calibrated(Quantizer):
         write_text(work.scratch / f"{self.method}.json", json.dumps(spec))
         self._carry_out(work, python, work.scratch / f"{self.method}.json")
         (work.folder / "recipe.yaml").unlink(missing_ok=True)
-        hf.copy_texts(work.resolved.base, work.folder)
+        copy_texts(work.resolved.base, work.folder)
         info = {
             "type": self.suffix(),
             "group": spec["group"],

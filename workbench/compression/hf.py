@@ -5,7 +5,6 @@ Headers and config alone tell before the work; torch is imported where a job loa
 
 import math
 import re
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,17 +15,16 @@ from workbench.compression.quantizer import Work
 from workbench.core.errors import Problems
 from workbench.core.units import human_size
 from workbench.models import tensors
+from workbench.models.anatomy import FLOAT_BYTES
 from workbench.models.model_references import Resolved
-from workbench.models.shelving import MODEL_SUFFIXES
+from workbench.models.shelving import copy_texts
 
 Shape = tuple[int, ...]
 
-BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}
 OUTSIDE = re.compile(r"embed|\bwte\b|\bwpe\b|\blm_head\b|\brouter\b|\bgate\.weight")  # what stays in 16 bits
 CAUSAL = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration")
 TRANSPOSED = ("gpt2", "openai-gpt", "imagegpt", "decision_transformer")  # their matrices are no nn.Linear
 EXPERTS = ("num_local_experts", "num_experts", "n_routed_experts", "moe_num_experts")
-OWN = ("config.json", "model.safetensors.index.json", "README.md")
 SHARD = "2GB"
 HEADER = 110  # bytes that a tensor's name, type, shape and place take in the file
 
@@ -54,7 +52,7 @@ class Parts:
         return {
             name: shape
             for name, (shape, dtype) in self.headers.items()
-            if len(shape) == 2 and name.endswith(".weight") and dtype in BYTES and not OUTSIDE.search(name)
+            if len(shape) == 2 and name.endswith(".weight") and dtype in FLOAT_BYTES and not OUTSIDE.search(name)
         }
 
     @property
@@ -141,10 +139,3 @@ def described(parts: Parts, folder: Path) -> dict[str, Any]:
         "bits_per_weight": round(8 * size / parts.parameters, 2),
         "notes": parts.notes(),
     }
-
-
-def copy_texts(source: Path, target: Path) -> None:
-    """Tokenizer, chat template and generation settings, as they are."""
-    for path in source.iterdir():
-        if path.is_file() and path.suffix in MODEL_SUFFIXES and path.suffix != ".safetensors" and path.name not in OWN:
-            shutil.copyfile(path, target / path.name)

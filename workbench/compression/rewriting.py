@@ -4,7 +4,6 @@ Imports torch: only job processes import this.
 """
 
 import json
-import shutil
 from collections.abc import Callable
 from typing import Any
 
@@ -13,11 +12,9 @@ import torch
 from workbench.compression.pruner import Cut
 from workbench.models import tensors
 from workbench.models.merged import open_weights
-from workbench.models.shelving import MODEL_SUFFIXES
 from workbench.models.weights import ShardWriter
 
 SHARD = 2 * 10**9
-OWN = ("config.json", "model.safetensors.index.json", "README.md")
 
 Change = Callable[[str, torch.Tensor], tuple[str, torch.Tensor] | None]
 
@@ -42,13 +39,6 @@ def write_config(cut: Cut, **changes: Any) -> None:
     """The model's config.json with these settings changed."""
     config = tensors.model_config(cut.resolved.base)
     (cut.folder / "config.json").write_text(json.dumps(config | changes, indent=2), "utf-8")
-
-
-def copy_texts(cut: Cut) -> None:
-    """Tokenizer, chat template and generation settings, as they are."""
-    for path in cut.resolved.base.iterdir():
-        if path.is_file() and path.suffix in MODEL_SUFFIXES and path.suffix != ".safetensors" and path.name not in OWN:
-            shutil.copyfile(path, cut.folder / path.name)
 
 
 def taken(tensor: torch.Tensor, indices: torch.Tensor, dimension: int) -> torch.Tensor:

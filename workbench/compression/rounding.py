@@ -11,7 +11,9 @@ from workbench.compression.quantizer import Quantizer, SizeEstimate, Work
 from workbench.core.display import Display
 from workbench.core.errors import Problems
 from workbench.core.home import Home
+from workbench.models.anatomy import FLOAT_BYTES
 from workbench.models.model_references import Resolved
+from workbench.models.shelving import copy_texts
 
 if TYPE_CHECKING:
     import torch
@@ -64,7 +66,7 @@ class Rounding(Quantizer):
 
     def estimate(self, resolved: Resolved) -> SizeEstimate:
         headers = hf.Parts.of(resolved.base).headers
-        size = sum(math.prod(shape) * hf.BYTES.get(dtype, 1) for shape, dtype in headers.values())
+        size = sum(math.prod(shape) * FLOAT_BYTES.get(dtype, 1) for shape, dtype in headers.values())
         return SizeEstimate(size + HEADER * (len(headers) + 4), [SAME_SIZE])
 
     def check(self, home: Home, resolved: Resolved, problems: Problems) -> None:
@@ -92,7 +94,7 @@ class Rounding(Quantizer):
                     layers.append(histograms.layer_histogram(name, exact, tensor.float(), scale, zero))
                 writer.add(name, tensor)
             writer.finish()
-        hf.copy_texts(work.resolved.base, work.folder)
+        copy_texts(work.resolved.base, work.folder)
         shutil.copyfile(work.resolved.base / "config.json", work.folder / "config.json")
         picture = f"histograms-{self.suffix()}.json"
         histograms.write(work.ctx.folder / picture, f"{self.title}, {self.bits} bits, a scale a {self.scales}", layers)

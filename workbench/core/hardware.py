@@ -1,7 +1,6 @@
 """What this machine has. `quick()` never imports torch; `probe()` asks torch in whichever process has it already."""
 
 import json
-import os
 import platform
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import psutil
 from workbench.core.errors import UserError
 from workbench.core.home import Home, write_text
 from workbench.core.limits import bounded_object
+from workbench.core.parallel import cores
 from workbench.core.spec import Spec
 
 
@@ -72,14 +72,6 @@ def cached_hardware(home: Home) -> Hardware:
         return Hardware.parse(bounded_object(home.cache / "hardware.json"))
     except UserError:  # none yet, torn, or of another version
         return hardware_from_os()
-
-
-def cores() -> int:
-    """Processors this process may use."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on macOS
-        return os.cpu_count() or 1
 
 
 def _cpu_has_bf16() -> bool:

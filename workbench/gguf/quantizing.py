@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.core.errors import UserError
+from workbench.core.parallel import cores
 from workbench.core.tasks import Task
 from workbench.gguf.layout import FLOATS
 from workbench.gguf.library import Library
@@ -70,7 +71,7 @@ def quantize(
     tensors = {tensor.name: tensor for tensor in header.tensors}
     _check(planned, tensors, importance)
     places = [(choice.weight.name, choice.weight.shape, choice.type) for choice in planned]
-    count = threads or _cores()
+    count = threads or cores()
     with GgufWriter(target, header, places, numbers_of(kind)) as writer, ThreadPoolExecutor(count) as pool:
         work = _Work(Library(), os.open(source, os.O_RDONLY), pool, 2 * count)
         try:
@@ -86,10 +87,6 @@ def quantize(
             os.close(work.file)
     task.update(len(planned), len(planned), "Quantized")
     return Quantized(len(planned), [choice.weight.name for choice in planned if choice.is_fallback])
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _check(planned: list[TypeChoice], tensors: dict[str, Tensor], importance: Importance | None) -> None:

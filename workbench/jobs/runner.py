@@ -19,9 +19,9 @@ import filelock
 
 from workbench.core.children import Credential, child_environment, withheld
 from workbench.core.errors import SEE_LOG, explain
-from workbench.core.hardware import cores
 from workbench.core.home import Home, remove_stale
 from workbench.core.logs import logged_job
+from workbench.core.parallel import cores
 from workbench.core.settings import Settings, variable_of
 from workbench.core.uploads import sweep_uploads
 from workbench.jobs.events import EventLog

@@ -11,7 +11,7 @@ from workbench.core.errors import UserError
 from workbench.models import tensors
 
 IN_LAYER = re.compile(r"(?:^|\.)layers\.(\d+)\.(.+)$")
-BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}
+FLOAT_BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}
 ROUTERS = (".gate.weight", ".router.weight")
 ATTENTION = ("q_proj", "k_proj", "v_proj", "o_proj")
 PER_LAYER = ("layer_types", "mlp_layer_types", "no_rope_layers")  # lists of a config with one entry a layer
@@ -108,13 +108,14 @@ class Anatomy:
             name
             for name, shape in self.shapes.items()
             if layer_of(name) is not None and len(shape) == 2 and name.endswith(".weight")
-            if self.dtypes[name] in BYTES and not name.endswith(ROUTERS)
+            if self.dtypes[name] in FLOAT_BYTES and not name.endswith(ROUTERS)
         ]
 
     def size(self, shapes: dict[str, Shape] | None = None) -> tuple[int, int]:
         """(parameters, bytes), of these shapes in place of its own if they are given."""
         counts = {name: math.prod(shape) for name, shape in (self.shapes if shapes is None else shapes).items()}
-        return sum(counts.values()), sum(count * BYTES.get(self.dtypes[name], 1) for name, count in counts.items())
+        size = sum(count * FLOAT_BYTES.get(self.dtypes[name], 1) for name, count in counts.items())
+        return sum(counts.values()), size
 
 
 def layer_of(name: str) -> int | None:

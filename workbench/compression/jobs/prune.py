@@ -136,8 +136,8 @@ class Prune(Job):
 
     def _prune(self, ctx: JobContext, whole: Resolved, folder: Path) -> dict[str, Any]:
         """Fills the folder and says what was done and what it cost."""
-        from workbench.compression.rewriting import copy_texts
         from workbench.core.hardware import detect_and_cache
+        from workbench.models.shelving import copy_texts
 
         hardware = detect_and_cache(ctx.home)
         observed, measured, kind = self._rows(ctx)
@@ -150,7 +150,7 @@ class Prune(Job):
             before = _loss(ctx, cut.model, self._encoded(cut.model, whole, measured, kind), "before")
         info = self.pruner.run(cut)
         cut.model = None
-        copy_texts(cut)
+        copy_texts(whole.base, folder)
         if self.calibration:
             pruned = Resolved(self.output_name, folder, None)
             model = _load(folder, hardware)

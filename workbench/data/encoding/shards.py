@@ -15,7 +15,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from workbench.core.hardware import cores
+from workbench.core.parallel import cores
 from workbench.core.tasks import Task
 from workbench.data.encoding.batches import Rules, Tally, encode_batch, schema_of
 from workbench.rendering.tokenizer import Tokenizer

@@ -17,12 +17,12 @@ from workbench.merging.stack import group_of, layer_of
 from workbench.models import tensors
 from workbench.models.adapter_judge import require_sound
 from workbench.models.adapters import adapter_kind, misfits
+from workbench.models.anatomy import FLOAT_BYTES
 from workbench.models.json_files import read_json
 from workbench.models.model_import import PICKLED
 from workbench.models.model_references import Resolved, resolve
 from workbench.models.vocabulary import Vocabulary, vocabulary
 
-BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}
 BUFFERS = re.compile(r"inv_freq|masked_bias|attn\.bias$|position_ids")
 
 
@@ -121,7 +121,9 @@ def read_facts(resolved: Resolved, name: str, problems: Problems) -> ModelFacts 
 
 def _plain(facts: ModelFacts, problems: Problems) -> None:
     """Weights must be plain floats: packed ones cannot be added up."""
-    packed = [name for name, (_, dtype) in facts.shapes.items() if dtype not in BYTES and "weight" in name.lower()]
+    packed = [
+        name for name, (_, dtype) in facts.shapes.items() if dtype not in FLOAT_BYTES and "weight" in name.lower()
+    ]
     how = facts.config.get("quantization_config")
     if how or packed:
         kind = how.get("quant_method", "quantised") if isinstance(how, dict) else facts.shapes[packed[0]][1]

@@ -1,10 +1,10 @@
 """The dtypes of the models, of the maths and of the result's file."""
 
 from workbench.merging.checking.context import View
-from workbench.merging.checking.model_facts import BYTES
 from workbench.models import tensors
+from workbench.models.anatomy import FLOAT_BYTES
 
-FLOATS = {tensors.NAMES[kind]: kind for kind in BYTES}
+FLOATS = {tensors.NAMES[kind]: kind for kind in FLOAT_BYTES}
 
 
 def precision(view: View) -> None:
@@ -25,8 +25,8 @@ def precision(view: View) -> None:
                 where, f"float16 ends at 65504, {wide[0]} far beyond: large values become infinite.",
                 "Use bfloat16 or float32.",
             )  # fmt: skip
-    widest = max((BYTES.get(facts.dtype, 4) for facts in view.models.values()), default=8)
-    if BYTES[result_dtype(view)] > widest and not config.out_dtype:
+    widest = max((FLOAT_BYTES.get(facts.dtype, 4) for facts in view.models.values()), default=8)
+    if FLOAT_BYTES[result_dtype(view)] > widest and not config.out_dtype:
         view.note("out_dtype", f"the file gets {config.dtype}, larger than the models.", "Set out_dtype: bfloat16.")
 
 
@@ -36,5 +36,5 @@ def result_dtype(view: View, maths: bool = False) -> str:
     named = config.dtype if maths else config.out_dtype or config.dtype
     if named:
         return FLOATS[named]
-    kinds = {facts.dtype for facts in view.models.values()} & set(BYTES)
+    kinds = {facts.dtype for facts in view.models.values()} & set(FLOAT_BYTES)
     return next(iter(kinds)) if len(kinds) == 1 else "F64" if "F64" in kinds else "F32"

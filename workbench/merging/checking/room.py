@@ -8,10 +8,11 @@ import psutil
 
 from workbench.core.units import human_size
 from workbench.merging.checking.context import View
-from workbench.merging.checking.model_facts import BUFFERS, BYTES, is_vocabulary
+from workbench.merging.checking.model_facts import BUFFERS, is_vocabulary
 from workbench.merging.checking.precision import result_dtype
 from workbench.merging.checking.rows import result_rows
 from workbench.merging.stack import Segment, layer_of
+from workbench.models.anatomy import FLOAT_BYTES
 from workbench.models.shelf import check_free
 
 PROCESS = 600_000_000  # bytes the engine takes before it holds a tensor
@@ -40,8 +41,8 @@ def estimate_of(view: View) -> Estimate:
             largest = max(largest, size)
     parameters = sum(loose.values()) + sum(_layer_size(view, segment) for segment in view.segments)
     models = max((len(segment.inputs) for segment in view.segments), default=0)
-    memory = PROCESS + (models + 2) * largest * BYTES[result_dtype(view, maths=True)]
-    return Estimate(parameters, parameters * BYTES[result_dtype(view)], memory)
+    memory = PROCESS + (models + 2) * largest * FLOAT_BYTES[result_dtype(view, maths=True)]
+    return Estimate(parameters, parameters * FLOAT_BYTES[result_dtype(view)], memory)
 
 
 def _layer_size(view: View, segment: Segment) -> int:
