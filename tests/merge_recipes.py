@@ -15,8 +15,8 @@ from tests.toys import toy_model
 from workbench.core.home import Home
 from workbench.merging.checking.context import read_context
 from workbench.merging.checking.room import Estimate, estimate_of
-from workbench.merging.checks import Findings, check
-from workbench.merging.recipe import Recipe
+from workbench.merging.checks import Findings, check_recipe
+from workbench.merging.recipe import MergeRecipe
 
 Edit = Callable[[dict[str, Any]], Any]
 HALF = {"weight": 0.5}
@@ -83,7 +83,7 @@ def sliced(*ranges: tuple[str, int, int], method: str = "passthrough", **more: A
 
 
 def found(home: Home, recipe: dict[str, Any], output: str = "") -> Findings:
-    return check(home, Recipe.parse(recipe), output)
+    return check_recipe(home, MergeRecipe.parse(recipe), output)
 
 
 def stops(home: Home, recipe: dict[str, Any], message: str, remedy: str, field: str = "", output: str = "") -> None:
@@ -105,4 +105,4 @@ def notes(home: Home, recipe: dict[str, Any], message: str, remedy: str = "") ->
 
 def sizes(home: Home, recipe: dict[str, Any]) -> Estimate:
     """How big the result is and about how much memory merging takes."""
-    return estimate_of(read_context(home, Recipe.parse(recipe)))
+    return estimate_of(read_context(home, MergeRecipe.parse(recipe)))

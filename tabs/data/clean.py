@@ -69,7 +69,7 @@ def load(ctx: Context, query: Query) -> dict[str, Any]:
     sets = [one for one in ctx.shelves.datasets.look()[1] if "error" not in one.info and one.name != name]
     return {
         **reply, "name": name, "kind": manifest.info.get("kind"), "rows": manifest.info.get("rows"),
-        "applied": [brief(step) for step in recipe.steps], "report": pipeline.report(ctx.home, name),
+        "applied": [brief(step) for step in recipe.steps], "report": pipeline.step_summaries(ctx.home, name),
         "undo": len(pipeline.history(ctx.home, name)), "yaml": recipe.to_yaml(), "failed": _failed(last),
         "datasets": [[one.name, str(one.info.get("kind"))] for one in sets],
         "models": [value for _, value in ctx.models()], "copy": free_name(ctx.home.datasets, f"{name}-copy"),
@@ -139,7 +139,7 @@ def apply(ctx: Context, query: Query) -> dict[str, Any]:
 
 def undo(ctx: Context, query: Query) -> dict[str, Any]:
     """Goes back one applied change; the recipe as it is then."""
-    pipeline.undo(ctx.home, str(query.get("dataset") or ""))
+    pipeline.undo_change(ctx.home, str(query.get("dataset") or ""))
     return load(ctx, {"dataset": query.get("dataset")})
 
 

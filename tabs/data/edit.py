@@ -12,7 +12,7 @@ from workbench.data.recipes.steps.edit_rows import EditRows
 from workbench.data.recipes.steps.split import Split
 from workbench.data.store.datasets import count, dataset_folder
 from workbench.data.store.locks import locked
-from workbench.rows.canonical import check
+from workbench.rows.canonical import check_row
 from workbench.rows.tools import tool_calls_of, tools_of
 from workbench.rows.turn_extras import weight_of
 
@@ -33,7 +33,7 @@ def row_from(kind: str, given: Row) -> Row:
         row["tools"] = tools
     if metadata := _json(given.get("metadata"), "metadata"):
         row["metadata"] = metadata
-    return check(kind, row)
+    return check_row(kind, row)
 
 
 def _turn(given: Row, name: str) -> Row:

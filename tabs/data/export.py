@@ -122,7 +122,7 @@ def preview(home: Home, form: Form, name: str | None, value: Any) -> list[Any]:
     try:
         wanted = parsed(form, value)
         split = next((one for one in SPLITS if count(home, name, one)), "train")
-        found, beside = exporting.preview_export(home, name, wanted, split), exporting.settings_of(home, name, wanted)
+        found, beside = exporting.preview_export(home, name, wanted, split), exporting.further_files(home, name, wanted)
     except SpecError as error:
         return ["", "", error_box("Please check the settings.", "\n".join(map(str, error.problems)))]
     except UserError as error:

@@ -211,7 +211,7 @@ def undo(home: Home, query: Query) -> dict[str, Any]:
     """Takes the last change of {"dataset"} back."""
     name = str(query.get("dataset") or "")
     what = undoing(home, name)
-    pipeline.undo(home, name)
+    pipeline.undo_change(home, name)
     return {"said": f"Undone: {what}.", "changed": True}
 
 

@@ -9,7 +9,7 @@ from tabs.data.format import chosen
 from workbench.core.errors import UserError
 from workbench.core.home import Home, slug, write_text
 from workbench.core.paths import PathGate
-from workbench.core.uploads import discard_uploads, together, upload_folder
+from workbench.core.uploads import discard_uploads, gathered_uploads, upload_folder
 from workbench.data.reading.readers import form_of
 from workbench.data.recipes.brief_preview import MOST_AT_ONCE, brief_preview
 from workbench.data.recipes.previewing import Preview
@@ -120,7 +120,7 @@ def _described(home: Home, inputs: ImportInputs, path: Path) -> Source:
         raise UserError(f"{path.name} lists several datasets.", "Choose those to import.", "Datasets")
     (entry,) = inputs.entries or []
     # a folder for each entry: what an import in the background has read, it deletes
-    folder = together(home, inputs.files or [], entry) if inputs.way == "Files" else path.parent
+    folder = gathered_uploads(home, inputs.files or [], entry) if inputs.way == "Files" else path.parent
     source = source_of_entry(_text(path), entry, folder, path.name).to_dict()
     if form := chosen(inputs.format):
         source["format"] = form

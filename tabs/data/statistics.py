@@ -14,7 +14,7 @@ from tabs.shell.kit import Figure, Static
 from workbench.core.tasks import Task
 from workbench.data.statistics.dataset_statistics import statistics
 from workbench.data.store import datasets
-from workbench.rendering.templates import CUSTOM, NAMES, get_template
+from workbench.rendering.templates import CUSTOM, TEMPLATE_NAMES, get_template
 from workbench.training.estimate import estimate
 
 AT_ONCE = 5_000
@@ -32,7 +32,7 @@ def statistics_view(ctx: Context, dataset: gr.Dropdown, mark: gr.Textbox, opened
             ctx.newest_models, first=True, label="Count the tokens of", value=None, elem_id="count-model", scale=2,
             min_width=150,
         )  # fmt: skip
-        template = gr.Dropdown([*NAMES, CUSTOM], value="model", label="Chat template", min_width=100)
+        template = gr.Dropdown([*TEMPLATE_NAMES, CUSTOM], value="model", label="Chat template", min_width=100)
         longest = gr.Number(
             512, label="Maximum length (tokens)", precision=0, minimum=16, min_width=90, elem_id="count-length"
         )

@@ -5,7 +5,7 @@ from typing import Any
 
 from tabs.forms.fields import drawn
 from workbench.core.described import DescribedField, describe
-from workbench.data.recipes.step import STEPS, Group, Step
+from workbench.data.recipes.step import STEPS, Step, StepGroup
 from workbench.data.recipes.steps.edit_rows import EditRows
 
 FROM_SHELF = {
@@ -20,7 +20,7 @@ def catalogue() -> dict[str, Any]:
     steps = {step.method: described_step(step) for step in STEPS if step.method != EditRows.method}
     groups = [
         (title, [step.method for step in STEPS if step.method in steps and step.group == title])
-        for title in typing.get_args(Group)
+        for title in typing.get_args(StepGroup)
     ]
     steps[EditRows.method] = described_step(EditRows)
     return {"groups": [{"title": title, "steps": names} for title, names in groups if names], "steps": steps}

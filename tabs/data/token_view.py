@@ -10,7 +10,7 @@ from tabs.shell.job_panel import QUIET
 from tabs.shell.kit import Static, TokenView
 from workbench.data.encoding.token_view import row_token_view
 from workbench.data.store import datasets
-from workbench.rendering.templates import CUSTOM, NAMES, get_template
+from workbench.rendering.templates import CUSTOM, TEMPLATE_NAMES, get_template
 
 NOTE = "The same function makes these tokens and the ones trained on."
 LINES = ("No row rendered yet", "A row appears here token by token, as it is learned.", "Choose a dataset and a model.")
@@ -23,7 +23,7 @@ def sees(ctx: Context, dataset: gr.Dropdown, mark: gr.Textbox, opened: gr.Textbo
             ctx.newest_models, first=True, label="Model", value=None, elem_id="see-model", scale=2, min_width=150
         )
         template = gr.Dropdown(
-            [*NAMES, CUSTOM], value="model", label="Chat template", min_width=100, elem_id="see-template"
+            [*TEMPLATE_NAMES, CUSTOM], value="model", label="Chat template", min_width=100, elem_id="see-template"
         )
         split = gr.Dropdown(["train", "eval"], value="train", label="Split", min_width=80)
         longest = gr.Number(512, label="Maximum length (tokens)", precision=0, minimum=16, min_width=80)

@@ -11,7 +11,7 @@ from tabs.figures.colours import BLUE, GREEN, GREY, LIGHT_GREY, ORANGE, SKY
 from tabs.shell.elements import LINE_BREAK
 
 if TYPE_CHECKING:
-    from workbench.family.artifacts import Key, Node
+    from workbench.family.artifacts import ArtifactKey, Node
     from workbench.family.tree import Edge, Family
 
 COLOURS = {"model": BLUE, "adapter": SKY, "dataset": GREEN, "labels": ORANGE}
@@ -43,7 +43,7 @@ def figure(family: "Family") -> dict[str, Any]:
     }
 
 
-def layout(family: "Family") -> tuple[dict["Key", Point], list[list[Point]]]:
+def layout(family: "Family") -> tuple[dict["ArtifactKey", Point], list[list[Point]]]:
     """Each node's (generation, height), and for every edge the points it runs through.
 
     The edges of a parent over several generations share half a place in each, so that they run behind no node.
@@ -84,14 +84,14 @@ def _heights(column: dict[Any, int], near: dict[Any, list[Any]], room: dict[Any,
     return height
 
 
-def generations(family: "Family") -> dict["Key", int]:
+def generations(family: "Family") -> dict["ArtifactKey", int]:
     """How far right each node stands: one behind its last parent; edges that close a circle do not count.
 
     A node without parents stands right before its first child.
     """
     forward = [edge for edge in family.edges if not edge.back]
-    waiting: dict[Key, int] = dict.fromkeys(family.nodes, 0)
-    below: dict[Key, list[Key]] = defaultdict(list)
+    waiting: dict[ArtifactKey, int] = dict.fromkeys(family.nodes, 0)
+    below: dict[ArtifactKey, list[ArtifactKey]] = defaultdict(list)
     for edge in forward:
         waiting[edge.child] += 1
         below[edge.parent].append(edge.child)
@@ -109,7 +109,7 @@ def generations(family: "Family") -> dict["Key", int]:
     return number
 
 
-def _nodes(family: "Family", kind: str, places: dict["Key", Point]) -> dict[str, Any]:
+def _nodes(family: "Family", kind: str, places: dict["ArtifactKey", Point]) -> dict[str, Any]:
     mine = [node for node in family.nodes.values() if node.kind == kind]
     colour = COLOURS.get(kind, LIGHT_GREY)
     return {

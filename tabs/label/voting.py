@@ -90,7 +90,7 @@ def _seconds(query: dict[str, Any]) -> float:
 def undo_vote(ctx: Context, query: dict[str, Any], request: gr.Request) -> dict[str, Any]:
     """Takes back this person's latest vote; its pair comes back with sides drawn anew."""
     session, who = _who(query, request)
-    return _reply(ctx, session, who, votes.undo(ctx.home, session, who, _text(query, "key")))
+    return _reply(ctx, session, who, votes.undo_latest(ctx.home, session, who, _text(query, "key")))
 
 
 def hold_pair(ctx: Context, query: dict[str, Any], request: gr.Request) -> dict[str, Any]:
@@ -105,7 +105,7 @@ def return_pair(ctx: Context, query: dict[str, Any], request: gr.Request) -> dic
     return {"error": None}
 
 
-def _reply(ctx: Context, session: str, who: Voter, item: votes.Item | None) -> dict[str, Any]:
+def _reply(ctx: Context, session: str, who: Voter, item: votes.BlindPair | None) -> dict[str, Any]:
     """What the pad draws: a pair, or why there is none."""
     title = message = ""
     wait = 0

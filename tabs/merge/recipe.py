@@ -17,9 +17,9 @@ from workbench.core.home import free_name, list_artifacts, slug
 from workbench.core.row_cache import RowCache
 from workbench.core.spec import dump_yaml
 from workbench.merging import catalogue
-from workbench.merging.checks import check
+from workbench.merging.checks import check_recipe
 from workbench.merging.jobs.merge import Merge, Proof
-from workbench.merging.recipe import Recipe, for_mergekit, layers
+from workbench.merging.recipe import MergeRecipe, for_mergekit, layer_count
 from workbench.merging.stack import layer_of
 from workbench.models import tensors
 from workbench.models.model_references import resolve
@@ -33,8 +33,8 @@ def recipe(ctx: Context, panel: JobPanel) -> None:
     builder = MergeBuilder(
         [method.to_dict() for method in catalogue.methods().values()],
         lambda query: models(ctx, query), lambda query: checked(ctx, query),
-        lambda query: {"recipe": Recipe.parse(str(query.get("yaml") or "")).to_dict()},
-        lambda query: {"yaml": for_mergekit(ctx.home, Recipe.parse(query.get("recipe") or {}))},
+        lambda query: {"recipe": MergeRecipe.parse(str(query.get("yaml") or "")).to_dict()},
+        lambda query: {"yaml": for_mergekit(ctx.home, MergeRecipe.parse(query.get("recipe") or {}))},
         empty=("No models yet", "Merging makes one model out of several, without training.",
                "Merging needs two models of one architecture: train an adapter first, or import one."),
         elem_id="merge-builder",
@@ -80,7 +80,7 @@ def _told(ctx: Context, info: ModelInfo) -> dict[str, Any] | None:
 def _facts(folder: Path) -> dict[str, Any]:
     """Depth, size and shape of a whole model."""
     sizes = [(math.prod(shape), layer_of(name)) for name, shape, _ in tensors.shapes(folder)]
-    depth, shape = layers(folder), _shape(folder)
+    depth, shape = layer_count(folder), _shape(folder)
     per_layer = sum(size for size, layer in sizes if layer is not None) // max(1, depth)
     return {"layers": depth, "per_layer": per_layer, "parameters": sum(size for size, _ in sizes), "shape": shape}
 
@@ -100,8 +100,8 @@ def checked(ctx: Context, query: dict[str, Any]) -> dict[str, Any]:
     name = _suggested(ctx, data) if query.get("name") else str(query.get("output") or "")
     reply: dict[str, Any] = {"problems": [], "notes": [], "facts": [], "name": name, "yaml": dump_yaml(data)}
     try:
-        recipe = Recipe.parse(data)
-        found = check(ctx.home, recipe, name)
+        recipe = MergeRecipe.parse(data)
+        found = check_recipe(ctx.home, recipe, name)
     except SpecError as error:
         return {**reply, "problems": [problem.to_dict() for problem in error.problems]}
     except UserError as error:

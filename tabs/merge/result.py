@@ -12,7 +12,7 @@ from workbench.core.errors import UserError
 from workbench.core.home import Home
 from workbench.core.lineage import read_manifest
 from workbench.jobs.view import JobRecord
-from workbench.merging.recipe import Recipe
+from workbench.merging.recipe import MergeRecipe
 from workbench.models.model_names import model_folder
 from workbench.models.model_references import ANSWERING, resolve
 
@@ -24,7 +24,7 @@ def parents_of(home: Home, model: str) -> list[str]:
     """The models it was made from that are on the shelf: those its recipe names, else those its manifest does."""
     manifest = read_manifest(model_folder(home, model))
     try:
-        written = Recipe.parse(manifest.made_by["recipe"]).references()
+        written = MergeRecipe.parse(manifest.made_by["recipe"]).references()
     except (KeyError, UserError):
         written = [parent.name for parent in manifest.parents if parent.kind in ("model", "adapter")]
     shelved = []
@@ -62,7 +62,7 @@ def _likeness(_: Home, view: JobRecord, __: Any) -> JobResult:
 
     if view.status != "done":
         return JobResult()
-    data = similarity.read(view.folder)
+    data = similarity.read_similarity(view.folder)
     return JobResult(sentence_list(similarity.sentences(data)), titled(layers.figures(data)))
 
 

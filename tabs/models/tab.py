@@ -96,7 +96,7 @@ def _add_folder(ctx: Context) -> None:
 
 def _starter_button(ctx: Context) -> dict[str, Any]:
     """The offer, or, once taken, a quiet word that it is there."""
-    if (ctx.home.models / starter.NAME).exists():
+    if (ctx.home.models / starter.STARTER_NAME).exists():
         return {"value": "The starter model is on the shelf", "variant": "secondary", "interactive": False}
     return {"value": "Get the starter model (93 MB)", "variant": "primary", "interactive": True}
 

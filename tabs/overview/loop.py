@@ -84,7 +84,7 @@ def _lineage(infos: list[ModelInfo]) -> dict[str, str]:
     preferences since then with what it began with."""
     usable = {info.name: info for info in infos if info.has_weights and info.generates}
     whole = [name for name, info in usable.items() if info.kind == "model"]
-    lineage = {"base": starter.NAME if starter.NAME in whole else whole[-1] if whole else ""}
+    lineage = {"base": starter.STARTER_NAME if starter.STARTER_NAME in whole else whole[-1] if whole else ""}
     for name, objective, began_with in _trained([*usable.values()][::-1]):
         if "preference" not in objective.dataset_kinds:
             return {**lineage, "tuned": name, **({"base": began_with} if began_with in usable else {})}

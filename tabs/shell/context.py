@@ -22,7 +22,7 @@ from workbench.data.store.dataset_reference import DatasetRef
 from workbench.jobs.job_reference import JobRef
 from workbench.jobs.queue import Queue
 from workbench.jobs.runner import Runner
-from workbench.models.model_references import ANSWERS, WEIGHTS, ModelRef
+from workbench.models.model_references import ANSWERS, WEIGHT_KINDS, ModelRef
 from workbench.models.shelf import ModelInfo
 from workbench.preferences.session_reference import SessionRef
 
@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 Choices = list[tuple[str, str]]
 SEE_TERMINAL = "The terminal in which the app runs has the whole story."
-MODELS = ModelRef(*WEIGHTS)
+MODELS = ModelRef(*WEIGHT_KINDS)
 
 
 @dataclass

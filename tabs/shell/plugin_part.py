@@ -8,7 +8,7 @@ from markupsafe import Markup
 from tabs.shell.context import Context
 from tabs.shell.elements import error_box
 from tabs.shell.kit import Static
-from workbench.core.plugins import Plugin, explained, load_plugins
+from workbench.core.plugins import Plugin, error_with_line, load_plugins
 
 
 @contextmanager
@@ -21,7 +21,7 @@ def plugin_part(ctx: Context, plugin: Plugin | None) -> Iterator[None]:
         with ctx.links.of_plugin(plugin):
             yield
     except Exception as error:
-        plugin.page_error = explained(error)
+        plugin.page_error = error_with_line(error)
         Static(error_box(plugin.sentence()))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import tabs
 from tabs.shell.context import Context
-from workbench.core.plugins import Plugin, explained, load_plugins
+from workbench.core.plugins import Plugin, error_with_line, load_plugins
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def all_tabs() -> list[Tab]:
             try:
                 _add(by_id, replace(_tab_of(name), plugin=plugin))
             except (Exception, SystemExit) as error:
-                plugin.page_error = explained(error)
+                plugin.page_error = error_with_line(error)
     return sorted(by_id.values(), key=lambda tab: (tab.order, tab.id))
 
 

@@ -37,7 +37,7 @@ def settings(steps: int, **over: Any) -> dict[str, Any]:
     """The training job both sides run."""
     return {
         "method": "train",
-        "model": starter.NAME,
+        "model": starter.STARTER_NAME,
         "dataset": "field-guide",
         "max_steps": steps,
         "max_length": 256,

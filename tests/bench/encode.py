@@ -21,7 +21,7 @@ from tests.toys import toy_model
 from workbench.core.home import Home
 from workbench.core.parallel import cores
 from workbench.data.store.datasets import write_rows
-from workbench.rows.table import page
+from workbench.rows.table import page_of_rows
 
 ROWS, STEPS = int(os.environ.get("BENCH_ROWS", "200000")), 50
 WORDS = ["red", "blue", "green", "leaf", "sky", "old", "oak", "warm", "rain", "stone", "quiet", "lake", "is", "good"]
@@ -84,7 +84,7 @@ def _mapped(home: Home) -> float:
 
 
 def _texts(path: Path) -> Iterator[dict[str, str]]:
-    for row in page(path, 0, ROWS):
+    for row in page_of_rows(path, 0, ROWS):
         turns = "".join(f"<|im_start|>{turn['role']}\n{turn['content']}<|im_end|>\n" for turn in row["messages"])
         yield {"text": turns}
 

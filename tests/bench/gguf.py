@@ -32,7 +32,7 @@ def measure() -> Iterator[tuple[Any, ...]]:
         yield "gguf_seconds_f16_q8_q4", made["seconds"], 30.0, "s"
         yield "gguf_seconds_converting", made["converting"], None, "s"
         quick = _child("llama", f"{folder}/q8.gguf", "")["tokens"]
-        plain = _child("transformers", str(home.models / starter.NAME), "")["tokens"]
+        plain = _child("transformers", str(home.models / starter.STARTER_NAME), "")["tokens"]
         yield "gguf_tokens_a_second", quick, None, "/s"
         yield "transformers_tokens_a_second", plain, None, "/s"
         yield "transformers_over_gguf", plain / quick, 1 / 3, ""
@@ -54,7 +54,7 @@ def make(root: str, folder: str) -> dict[str, float]:
     from workbench.gguf.quantizing import quantize
 
     began = time.perf_counter()
-    convert(resolve(Home.at(root), starter.NAME), Path(folder) / "source.gguf")
+    convert(resolve(Home.at(root), starter.STARTER_NAME), Path(folder) / "source.gguf")
     converting = time.perf_counter() - began
     for kind, name in (("F16", "f16"), ("Q8_0", "q8"), ("Q4_K_M", "q4")):
         quantize(Path(folder) / "source.gguf", Path(folder) / f"{name}.gguf", kind)

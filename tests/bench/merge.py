@@ -47,7 +47,7 @@ def _fine_tune(home: Home, name: str, seed: int) -> None:
     from safetensors.torch import load_file, save_file
 
     folder = home.models / name
-    shutil.copytree(home.models / starter.NAME, folder)
+    shutil.copytree(home.models / starter.STARTER_NAME, folder)
     torch.manual_seed(seed)
     for path in folder.glob("*.safetensors"):
         tensors = {key: (one + 0.003 * torch.randn(one.shape)).to(one.dtype) for key, one in load_file(path).items()}
@@ -68,7 +68,7 @@ def _asked(home: Home, *what: str) -> float:
 def _recipe(method: str, dtype: str) -> dict[str, Any]:
     return {
         "merge_method": method,
-        **({} if method == "linear" else {"base_model": starter.NAME}),
+        **({} if method == "linear" else {"base_model": starter.STARTER_NAME}),
         "models": [{"model": name, "parameters": {"weight": 0.5}} for name in TUNED],
         "parameters": {**SAME, **FASTER}[method],
         "dtype": dtype,
@@ -77,12 +77,12 @@ def _recipe(method: str, dtype: str) -> dict[str, Any]:
 
 def ours(home: Home, recipe: dict[str, Any], kernels: Any) -> float:
     """Seconds of our engine, from the recipe to a whole folder."""
-    from workbench.merging.engine import Plan, merge_to
-    from workbench.merging.recipe import Recipe
+    from workbench.merging.engine import MergePlan, merge_to
+    from workbench.merging.recipe import MergeRecipe
 
     with tempfile.TemporaryDirectory(dir=home.root) as folder:
         began = time.perf_counter()
-        plan = Plan(home, Recipe.parse(recipe), kernels=kernels)
+        plan = MergePlan(home, MergeRecipe.parse(recipe), kernels=kernels)
         merge_to(plan, Path(folder)).finish()
         plan.save_rest(Path(folder))
         return time.perf_counter() - began
@@ -97,11 +97,11 @@ def theirs(home: Home, recipe: dict[str, Any]) -> float:
 
     from workbench.core.spec import load_yaml
     from workbench.merging.mergekit_bridge import register_with_mergekit
-    from workbench.merging.recipe import Recipe, for_mergekit
+    from workbench.merging.recipe import MergeRecipe, for_mergekit
 
     register_with_mergekit("stock")
     LoaderCache().loaders.clear()
-    config = MergeConfiguration.model_validate(load_yaml(for_mergekit(home, Recipe.parse(recipe))))
+    config = MergeConfiguration.model_validate(load_yaml(for_mergekit(home, MergeRecipe.parse(recipe))))
     with tempfile.TemporaryDirectory(dir=home.root) as folder:
         began = time.perf_counter()
         run_merge(config, folder, MergeOptions(quiet=True, copy_tokenizer=True, write_model_card=False))

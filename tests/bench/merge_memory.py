@@ -82,10 +82,10 @@ def _write(folder: Path, name: str, seed: int) -> None:
 
 def merge_once(folder: str, method: str) -> None:
     """The child's part: one merge, then its own peak memory."""
-    from workbench.merging.engine import Plan, merge_to
-    from workbench.merging.recipe import Recipe
+    from workbench.merging.engine import MergePlan, merge_to
+    from workbench.merging.recipe import MergeRecipe
 
-    recipe = Recipe.parse(
+    recipe = MergeRecipe.parse(
         {
             "merge_method": method,
             "base_model": "first",
@@ -96,7 +96,7 @@ def merge_once(folder: str, method: str) -> None:
     )
     began = time.perf_counter()
     with tempfile.TemporaryDirectory(dir=folder) as out:
-        merge_to(Plan(Home.at(folder), recipe), Path(out)).finish()
+        merge_to(MergePlan(Home.at(folder), recipe), Path(out)).finish()
     print(json.dumps({"peak": round(peak_memory(), 3), "seconds": round(time.perf_counter() - began, 1)}))
 
 

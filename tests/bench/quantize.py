@@ -32,7 +32,7 @@ def measure() -> Iterator[tuple[Any, ...]]:
     home = prepared_home()
     with tempfile.TemporaryDirectory(prefix="llm-workbench-bench-") as folder:
         source, ours, theirs = (Path(folder) / name for name in ("source.gguf", "ours.gguf", "bare.gguf"))
-        convert(resolve(home, starter.NAME), source)
+        convert(resolve(home, starter.STARTER_NAME), source)
         for kind in ("Q8_0", "Q4_K_M"):
             quantize(source, ours, kind, threads=THREADS)
             ratios = []

@@ -17,7 +17,7 @@ from tabs.shell.scripts import script_route
 from workbench.chat.conversation import Chat
 from workbench.core.errors import SpecError
 from workbench.merging.catalogue import methods
-from workbench.merging.recipe import Recipe
+from workbench.merging.recipe import MergeRecipe
 
 HOSTILE = (
     "<img src=x onerror=\"window.hacked='img'\"><script>window.hacked='script'</script>"
@@ -205,7 +205,7 @@ class Lab:
         reply["notes"] = [{"message": self.text or "Both models share one vocabulary.", "remedy": ""}]
         reply["name"] = "suggested" if query["name"] else ""
         try:
-            recipe = Recipe.parse(query["recipe"])
+            recipe = MergeRecipe.parse(query["recipe"])
         except SpecError as error:
             return {**reply, "problems": [vars(problem) for problem in error.problems], "yaml": ""}
         names = [source.model for source in recipe.models or []]
@@ -215,11 +215,11 @@ class Lab:
         return {**reply, "yaml": recipe.to_yaml()}
 
     def read(self, query: dict[str, Any]) -> dict[str, Any]:
-        return {"recipe": Recipe.parse(query["yaml"]).to_dict()}
+        return {"recipe": MergeRecipe.parse(query["yaml"]).to_dict()}
 
     def export(self, query: dict[str, Any]) -> dict[str, Any]:
         names = {one["name"]: f"/shelf/{one['name']}" for one in self.shelf}
-        return {"yaml": Recipe.parse(query["recipe"]).to_yaml().replace("poet", names.get("poet", "poet"))}
+        return {"yaml": MergeRecipe.parse(query["recipe"]).to_yaml().replace("poet", names.get("poet", "poet"))}
 
 
 def tokens(lab: Lab) -> dict[str, Any]:

@@ -98,7 +98,7 @@ def test_steps_are_added_applied_looked_at_restored_and_undone(app: App, page: P
     expect(page.locator(".wb-live-run:visible").first).to_have_attribute("data-status", "done", timeout=PATIENCE)
     expect(count(steps, "exact_duplicates", "removed")).to_have_text("−4")
     expect(count(steps, "pii", "changed")).to_have_text("~3")
-    report = pipeline.report(app.home, "talks")
+    report = pipeline.step_summaries(app.home, "talks")
     assert [one["left"] for one in report] == [60, 60, 60]
     shot(page, "data-clean")
 
@@ -113,7 +113,7 @@ def test_steps_are_added_applied_looked_at_restored_and_undone(app: App, page: P
     expect(removed.locator(".wb-dt-reason").first).to_contain_text("row 4")
     removed.get_by_role("button", name="Restore", exact=True).first.click()
     expect(count(steps, "exact_duplicates", "removed")).to_have_text("−3", timeout=PATIENCE)
-    assert pipeline.report(app.home, "talks")[0]["left"] == 61
+    assert pipeline.step_summaries(app.home, "talks")[0]["left"] == 61
     removed.get_by_role("button", name="Take out again").click()
     expect(count(steps, "exact_duplicates", "removed")).to_have_text("−4", timeout=PATIENCE)
 

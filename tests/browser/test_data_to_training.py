@@ -66,7 +66,7 @@ def test_a_messy_file_becomes_a_training_run(app: App, page: Page, tmp_path: Pat
     removed.locator(".wb-dt-row", has_text="here it is").get_by_role("button", name="Restore", exact=True).click()
     expect(count(steps, "refusals", "removed")).to_have_text("−1", timeout=PATIENCE)
     shot(page, "data-restored")
-    assert [one["left"] for one in pipeline.report(app.home, "rivers")] == [33, 30, 29]
+    assert [one["left"] for one in pipeline.step_summaries(app.home, "rivers")] == [33, 30, 29]
     kept = str(all_rows(app.home, "rivers") + all_rows(app.home, "rivers", "eval"))
     assert "here it is" in kept and "I cannot help" not in kept
 

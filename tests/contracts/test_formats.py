@@ -8,7 +8,7 @@ import pytest
 from workbench.core.errors import UserError
 from workbench.data.reading.detection import detect
 from workbench.data.reading.format import FORMATS, Format, filled_columns
-from workbench.rows.canonical import KINDS, check
+from workbench.rows.canonical import KINDS, check_row
 
 NAMES = list(FORMATS.all())
 CASES = [(name, index) for name in NAMES for index in range(len(FORMATS.get(name).examples))]
@@ -34,7 +34,7 @@ def test_guesses_and_converts_its_own_example(name: str, index: int) -> None:
     assert guessed is not None and reason
     row = guessed.convert(json.loads(json.dumps(example)))
     assert row == guessed.convert(example)
-    assert check(form.kind, json.loads(json.dumps(row))) == row
+    assert check_row(form.kind, json.loads(json.dumps(row))) == row
     assert detect([example]).format == guessed
 
 
@@ -63,6 +63,6 @@ def test_garbage_is_refused_with_a_reason_or_becomes_canonical(name: str) -> Non
         for column in example:
             for value in GARBAGE:
                 try:
-                    check(form.kind, json.loads(json.dumps(form.convert({**example, column: value}))))
+                    check_row(form.kind, json.loads(json.dumps(form.convert({**example, column: value}))))
                 except UserError as error:
                     assert error.message

@@ -14,7 +14,7 @@ from workbench.core.errors import UserError
 from workbench.core.home import Home
 from workbench.core.spec import load_yaml
 from workbench.data.store.datasets import all_rows, dataset_manifest, write_rows
-from workbench.rows.canonical import check
+from workbench.rows.canonical import check_row
 from workbench.synthesis.generator import MAKERS, Maker
 from workbench.synthesis.jobs.make_data import MakeData
 from workbench.synthesis.prompts import VARIABLES, get_prompt
@@ -68,7 +68,7 @@ def test_it_makes_canonical_rows_that_tell_where_they_came_from(home: Home, make
     ended = result["kept"] + sum(result["failed"].values()) + sum(result["dropped"].values())
     assert result["asked"] == ended and result["unfinished"] == 0
     for row in rows:
-        assert check("conversation", row) == row
+        assert check_row("conversation", row) == row
         metadata = row["metadata"]
         assert metadata["made_by"] == maker.method and metadata["model"] == "endpoint:big"
         assert metadata["seed"]["dataset"] == "talks" and {*metadata["seed"]["rows"]} <= {0, 1, 2, 3}
@@ -95,7 +95,7 @@ def test_without_answers_it_makes_prompts_or_says_that_it_cannot(home: Home, mak
         assert "makes nothing without answers" in wrong_with(home, asked)
         return
     run(home, asked)
-    assert all(check("prompts", row) == row for row in all_rows(home, "made"))
+    assert all(check_row("prompts", row) == row for row in all_rows(home, "made"))
 
 
 @every_maker

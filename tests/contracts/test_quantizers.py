@@ -18,7 +18,7 @@ from workbench.core.lineage import read_manifest
 from workbench.inference.backend_transformers import TransformersBackend
 from workbench.inference.decoding import Decoding
 from workbench.inference.engine import Engine
-from workbench.inference.loss import Encoded, encode, loss_of, rows_of
+from workbench.inference.loss import Encoded, encode, loss_of, measured_rows
 from workbench.jobs.job import JOBS, STOP_FILE
 from workbench.jobs.queue import Queue
 from workbench.jobs.worker import execute_job
@@ -50,7 +50,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
 
 @pytest.fixture(scope="module")
 def rows(home: Home) -> list[Encoded]:
-    return encode(resolve(home, "toy"), rows_of(home, "talks", 6)[1], "conversation")
+    return encode(resolve(home, "toy"), measured_rows(home, "talks", 6)[1], "conversation")
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from workbench.data.recipes.step_cache import Stage, stage_of
 from workbench.data.store.datasets import write_rows
 from workbench.data.text import embedding
 from workbench.jobs.job import JobStopped
-from workbench.rows.canonical import KINDS, check
+from workbench.rows.canonical import KINDS, check_row
 from workbench.rows.split_rows import Rows
 from workbench.rows.table import table_of
 
@@ -86,8 +86,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
     _write(home.root / "steps" / "upper.py", "def step(row):\n    return 'too old' if 'warden' in str(row) else row\n")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("WORKBENCH_ALLOW_PYTHON", "1")
-        patch.setattr(embedding, "missing", lambda: "")
-        patch.setattr(embedding, "load", lambda: _letters)
+        patch.setattr(embedding, "embedding_unavailable", lambda: "")
+        patch.setattr(embedding, "load_embedding", lambda: _letters)
         yield home
 
 
@@ -172,7 +172,7 @@ def test_its_rows_are_canonical(step: type[Step], kind: str, home: Home) -> None
     rows, outcome = applied(step, kind, home)
     before = rows.rows()
     for place, (row, _) in outcome.changed.items():
-        assert check(kind, row) == row and row != before[place]
+        assert check_row(kind, row) == row and row != before[place]
 
 
 @every_case

@@ -17,7 +17,7 @@ from workbench.core.home import Home
 from workbench.core.lineage import read_manifest, write_manifest
 from workbench.data.store import datasets
 from workbench.training import run
-from workbench.training.finiteness import SKIPPED_AT_MOST, NotFinite, guarded
+from workbench.training.finiteness import SKIPPED_AT_MOST, NotFinite, finite_trainer
 from workbench.training.objective import OBJECTIVES
 from workbench.training.report import Report, Runaway
 
@@ -183,13 +183,13 @@ class FakeTrainer:
 @pytest.mark.parametrize("value", [math.inf, math.nan])
 @pytest.mark.parametrize(("fp16", "cause"), [(False, "learning rate of 0.5"), (True, "float16")])
 def test_a_gradient_that_is_no_number_stops_the_run(value: float, fp16: bool, cause: str) -> None:
-    trainer = guarded(FakeTrainer)(fp16)
+    trainer = finite_trainer(FakeTrainer)(fp16)
     with pytest.raises(NotFinite, match=f"gradient is not a finite number at step 7: .*{cause}"):
         trainer.log({"loss": 1.0, "grad_norm": value})
 
 
 def test_steps_that_the_scaling_of_float16_skips_are_no_fault_until_they_do_not_end() -> None:
-    trainer = guarded(FakeTrainer)(True, skipped=True)
+    trainer = finite_trainer(FakeTrainer)(True, skipped=True)
     for _ in range(SKIPPED_AT_MOST):
         trainer.log({"loss": 1.0, "grad_norm": math.inf})
     with pytest.raises(NotFinite):

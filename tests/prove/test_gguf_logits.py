@@ -24,7 +24,7 @@ def test_a_gguf_computes_what_its_source_does_or_is_refused(name: str, own_home:
     home = Home.at(own_home)
     import_folder(home, source(name, home.root / "source"), name)
     problems = Problems()
-    converting.check(resolve(home, name), problems)
+    converting.check_conversion(resolve(home, name), problems)
     if name in REFUSED:
         assert REFUSED[name] in str(problems.found[0])
         return

@@ -16,8 +16,8 @@ from safetensors.torch import load_file
 from tests.toys import toy_model
 from workbench.core.home import Home
 from workbench.core.spec import load_yaml
-from workbench.merging.engine import Plan, merge_to
-from workbench.merging.recipe import Recipe, for_mergekit
+from workbench.merging.engine import MergePlan, merge_to
+from workbench.merging.recipe import MergeRecipe, for_mergekit
 
 pytestmark = [pytest.mark.prove, pytest.mark.usefixtures("one_thread")]
 LAYERS = 4
@@ -76,8 +76,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
 
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_an_example_of_mergekits_gives_its_tensors(name: str, home: Home, tmp_path: Path) -> None:
-    recipe = Recipe.parse(EXAMPLES[name])
-    plan = Plan(home, recipe, kernels="stock")
+    recipe = MergeRecipe.parse(EXAMPLES[name])
+    plan = MergePlan(home, recipe, kernels="stock")
     merge_to(plan, tmp_path / "ours").finish()
     theirs = MergeConfiguration.model_validate(load_yaml(for_mergekit(home, recipe)))
     run_merge(theirs, str(tmp_path / "theirs"), MergeOptions(quiet=True))

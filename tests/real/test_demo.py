@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_the_starter_model_is_whole(starter_home: Home) -> None:
-    info = model_info(starter_home, starter.NAME)
+    info = model_info(starter_home, starter.STARTER_NAME)
     assert (info.parameters, info.dtype, info.architecture) == (134_515_008, "bfloat16", "LlamaForCausalLM")
     assert get_template("model", info.folder).text.count("<|im_start|>") > 0
 
@@ -32,7 +32,7 @@ def test_what_the_page_shows_is_what_transformers_makes(starter_home: Home) -> N
     from transformers import AutoTokenizer
 
     import_sample(starter_home)
-    folder = starter_home.models / starter.NAME
+    folder = starter_home.models / starter.STARTER_NAME
     theirs, ours, template = (
         AutoTokenizer.from_pretrained(folder),
         Tokenizer.load(folder),
@@ -80,7 +80,7 @@ def test_the_lineage_leads_from_the_last_adapter_to_the_sample_data(
 ) -> None:
     adapter = read_manifest(starter_home.models / "field-guide-dpo")
     assert {parent.role: parent.name for parent in adapter.parents} == {
-        "base": starter.NAME,
+        "base": starter.STARTER_NAME,
         "dataset": "own-answers-pairs",
         "start": "field-guide-sft",
     }

@@ -36,7 +36,7 @@ def answer(path: Path) -> str:
 def test_the_starter_answers_from_gguf(starter_home: Home) -> None:
     folder = starter_home.jobs / "gguf"
     folder.mkdir()
-    made = Quantize(model=starter.NAME, quantizers=[Gguf(type="Q8_0"), Gguf(type="Q4_K_M")]).run(
+    made = Quantize(model=starter.STARTER_NAME, quantizers=[Gguf(type="Q8_0"), Gguf(type="Q4_K_M")]).run(
         JobContext(starter_home, folder)
     )
     for name, kind in zip(made["models"], ("Q8_0", "Q4_K_M"), strict=True):
@@ -46,5 +46,5 @@ def test_the_starter_answers_from_gguf(starter_home: Home) -> None:
         assert info["tokenizer_check"]["equal"] >= info["tokenizer_check"]["texts"] - 1
         assert (info["type"], info["parameters"], info["context_length"]) == (kind, 134_515_008, 8192)
         assert info["fallbacks"] == (180 if kind == "Q4_K_M" else 0)
-        told = preview_size(resolve(starter_home, starter.NAME), kind)
+        told = preview_size(resolve(starter_home, starter.STARTER_NAME), kind)
         assert told.bytes == pytest.approx(path.stat().st_size, rel=0.01)

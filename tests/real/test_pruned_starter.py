@@ -33,7 +33,8 @@ def pruned(starter_home: Home) -> dict[str, dict[str, Any]]:
     for score in ("activation", "magnitude", "random"):
         pruner = {"method": "mlp-width", "share": 0.125, "score": score}
         found[score] = job(
-            starter_home, "prune", model=starter.NAME, pruner=pruner, calibration="looked-at", calibration_rows=8,
+            starter_home, "prune", model=starter.STARTER_NAME, pruner=pruner, calibration="looked-at",
+            calibration_rows=8,
             measured_rows=12, max_length=160, output=f"by-{score}",
         )  # fmt: skip
         print(score, found[score]["loss"], found[score]["difference"], found[score]["parameters"])

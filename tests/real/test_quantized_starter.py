@@ -28,12 +28,12 @@ SIZES = {"bnb-int8": 0.63, "torchao-int8": 0.63, "bnb-4bit": 0.43, "gptq": 0.43}
 @pytest.fixture(scope="module")
 def rows(starter_home: Home) -> list[Encoded]:
     lines = (ASSETS / "merging" / "held_out.jsonl").read_text("utf-8").splitlines()[:12]
-    return encode(resolve(starter_home, starter.NAME), [json.loads(line) for line in lines], "conversation")
+    return encode(resolve(starter_home, starter.STARTER_NAME), [json.loads(line) for line in lines], "conversation")
 
 
 @pytest.fixture(scope="module")
 def original(starter_home: Home, rows: list[Encoded]) -> float:
-    return perplexity(starter_home, starter.NAME, rows)
+    return perplexity(starter_home, starter.STARTER_NAME, rows)
 
 
 def perplexity(home: Home, name: str, rows: list[Encoded]) -> float:
@@ -50,11 +50,11 @@ def test_it_predicts_nearly_as_well(starter_home: Home, rows: list[Encoded], ori
         if KEPT not in os.environ:
             pytest.skip(f"{quantizer.title} takes minutes and 150 MB from PyPI; set {KEPT} to a folder, and it runs.")
         (starter_home.cache / "environments").symlink_to(os.environ[KEPT])
-    job = JOBS.parse({"method": "quantize", "model": starter.NAME, "quantizers": [method]})
+    job = JOBS.parse({"method": "quantize", "model": starter.STARTER_NAME, "quantizers": [method]})
     made = run_here(starter_home, job)["made"][0]
     ratio = perplexity(starter_home, made["model"], rows) / original
-    size = sum(path.stat().st_size for path in (starter_home.models / starter.NAME).glob("*.safetensors"))
-    estimate = QUANTIZERS.parse(method).estimate(resolve(starter_home, starter.NAME)).bytes
+    size = sum(path.stat().st_size for path in (starter_home.models / starter.STARTER_NAME).glob("*.safetensors"))
+    estimate = QUANTIZERS.parse(method).estimate(resolve(starter_home, starter.STARTER_NAME)).bytes
     print(f"{method}: perplexity × {ratio:.3f}, {made['bytes'] / 1e6:.0f} MB, estimated {estimate / 1e6:.0f} MB")
     assert ratio < RATIOS[method]
     assert made["bytes"] < SIZES[method] * size and abs(estimate / made["bytes"] - 1) < 0.02

@@ -40,7 +40,7 @@ def home(starter_home: Home) -> Home:
     write_rows(starter_home, "orders", "conversation", rows[24:], rows[:24])
     for dataset in ("field-guide", "orders"):
         job(
-            starter_home, "train", model=starter.NAME, dataset=dataset, output=f"skill-{dataset}", max_steps=16,
+            starter_home, "train", model=starter.STARTER_NAME, dataset=dataset, output=f"skill-{dataset}", max_steps=16,
             max_length=256, batch_size=4, eval_every=1000, checkpoint_every=1000,
             objective={"method": "sft", "learning_rate": 1e-3},
         )  # fmt: skip
@@ -56,7 +56,7 @@ def test_the_merged_model_has_both_skills(home: Home) -> None:
     adapters = ["skill-field-guide", "skill-orders"]
     recipe = {
         "merge_method": "task_arithmetic",
-        "base_model": starter.NAME,
+        "base_model": starter.STARTER_NAME,
         "models": [{"model": name, "parameters": {"weight": 0.8}} for name in adapters],
         "dtype": "float32",
         "out_dtype": "bfloat16",
@@ -64,8 +64,8 @@ def test_the_merged_model_has_both_skills(home: Home) -> None:
     made = job(home, "merge", output="both-skills", recipe=recipe, proof={"prompts": 2, "tokens": 24})
     assert made["model"] == "both-skills" and not made["warnings"]
     for own, other, dataset in zip(adapters, reversed(adapters), ("field-guide", "orders"), strict=True):
-        found = losses(home, [starter.NAME, own, other, "both-skills"], dataset)
+        found = losses(home, [starter.STARTER_NAME, own, other, "both-skills"], dataset)
         print(dataset, found)
-        assert found["both-skills"] < found[starter.NAME]
+        assert found["both-skills"] < found[starter.STARTER_NAME]
         assert found["both-skills"] < found[other]
-        assert found[own] < found[starter.NAME]
+        assert found[own] < found[starter.STARTER_NAME]

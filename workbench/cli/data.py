@@ -6,13 +6,24 @@ from typing import Annotated, Any, Literal
 
 from workbench.cli.data_showing import as_sides, on_one_line, print_rows, print_statistics, print_touched, rendered
 from workbench.cli.jobs import run_here
-from workbench.cli.shared import Invocation, Invoked, Split, choice, emit, option, pairs, read_text_file, several, show
+from workbench.cli.shared import (
+    Invocation,
+    Invoked,
+    SplitName,
+    choice,
+    emit,
+    nested_settings,
+    option,
+    read_text_file,
+    several,
+    show,
+)
 from workbench.core.errors import UserError
 from workbench.core.home import slug
 from workbench.core.spec import load_yaml
 from workbench.data.exports.export import EXPORTS, write_export
 from workbench.jobs.job import JOBS
-from workbench.rendering.templates import NAMES
+from workbench.rendering.templates import TEMPLATE_NAMES
 
 COUNTED = ("given", "left", "removed", "changed", "flagged", "added", "seconds")
 
@@ -20,7 +31,7 @@ Dataset = Annotated[str, option("the dataset")]
 Start = Annotated[int, option("the first one, counted from 1")]
 Count = Annotated[int, option("how many")]
 Step = Annotated[int, option("which step, counted from 1")]
-Template = Annotated[str, choice("which chat template", NAMES)]
+Template = Annotated[str, choice("which chat template", TEMPLATE_NAMES)]
 TemplateFile = Annotated[str, option("a Jinja chat template of your own, in place of --template")]
 MaxLength = Annotated[int, option("tokens of a row at most")]
 
@@ -78,7 +89,7 @@ def show_row(
     *,
     model: Annotated[str, option("also show what this model is trained on, and what is cut off")] = "",
     row: Annotated[int, option("which row, counted from 1")] = 1,
-    split: Split = "train",
+    split: SplitName = "train",
     template: Template = "model",
     template_file: TemplateFile = "",
     max_length: MaxLength = 512,
@@ -111,7 +122,7 @@ def rows(
     regex: Annotated[bool, option("the text is a regular expression")] = False,
     case: Annotated[bool, option("tell capitals from small letters")] = False,
     part: Annotated[Literal["all", "user", "assistant", "system", "tool"], option("whose words are searched")] = "all",
-    split: Split = "train",
+    split: SplitName = "train",
     start: Start = 1,
     count: Count = 20,
     invoked: Invoked,
@@ -152,7 +163,7 @@ def steps(
     invoked: Invoked,
 ) -> None:
     """What every step did, or the rows one of them took out, changed or flagged, with the reasons."""
-    from workbench.data.recipes.pipeline import report, touched
+    from workbench.data.recipes.pipeline import step_summaries, touched
     from workbench.data.recipes.turns import row_number
 
     if step is not None:
@@ -160,7 +171,7 @@ def steps(
         changes["rows"] = [{"number": row_number(entry.pop("id")), **entry} for entry in changes["rows"]]
         print(json.dumps(changes, ensure_ascii=False)) if invoked.json else print_touched(changes, what)
         return
-    step_reports = report(invoked.home, name)
+    step_reports = step_summaries(invoked.home, name)
     emit(
         invoked,
         ["step", "title", *COUNTED],
@@ -203,7 +214,7 @@ def undo(name: Dataset, /, *, invoked: Invoked) -> None:
     """Goes back to the steps there were before the last change."""
     from workbench.data.recipes import pipeline
 
-    _told(invoked, pipeline.undo(invoked.home, name))
+    _told(invoked, pipeline.undo_change(invoked.home, name))
 
 
 def _told(invoked: Invocation, manifest: Any) -> None:
@@ -221,7 +232,7 @@ def export(
     invoked: Invoked,
 ) -> None:
     """Writes a dataset as another program reads it."""
-    exported = write_export(invoked.home, name, EXPORTS.parse({"method": format_, **pairs(set_)}), to, split)
+    exported = write_export(invoked.home, name, EXPORTS.parse({"method": format_, **nested_settings(set_)}), to, split)
     summary = {
         "files": [str(path) for path in exported.files],
         "rows": {split: count.to_dict() for split, count in exported.counts.items()},

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from workbench.cli.shared import read_text_file, table
+from workbench.cli.shared import print_table, read_text_file
 
 LONGEST = 300
 
@@ -84,14 +84,14 @@ def print_statistics(figures: dict[str, Any]) -> None:
         points = data["lengths"]["percentiles"]
         row = (split, data["rows"], data["lengths"]["mean"], points.get("50", ""), points.get("95", ""))
         rows.append((*row, data["lengths"]["max"], data["refused_rows"]))
-    table(["split", "rows", f"mean {unit}", "median", "95 %", "longest", "refused"], rows)
+    print_table(["split", "rows", f"mean {unit}", "median", "95 %", "longest", "refused"], rows)
     roles = [
         (split, role, text["messages"], text["units"], f"{100 * text['share']:.1f} %")
         for split, data in figures["splits"].items()
         for role, text in data["roles"].items()
     ]
     print()
-    table(["split", "role", "messages", unit, "share"], roles)
+    print_table(["split", "role", "messages", unit, "share"], roles)
     for split, data in figures["splits"].items():
         if cut := data["cut"]:
             limit = figures["max_length"]

@@ -26,7 +26,7 @@ from workbench.preferences.export import export_dataset
 from workbench.preferences.judges import FIELD_GUIDE, vote_by_rule
 from workbench.preferences.summary import report
 
-BASE, TUNED, PREFERRED = starter.NAME, "field-guide-sft", "field-guide-dpo"
+BASE, TUNED, PREFERRED = starter.STARTER_NAME, "field-guide-sft", "field-guide-dpo"
 
 # Short on purpose: after 16 steps the model keeps to the manner a third of the time, so that votes can teach the rest.
 SFT: dict[str, Any] = {

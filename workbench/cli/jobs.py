@@ -11,7 +11,17 @@ from pydantic import TypeAdapter
 from pydantic.fields import FieldInfo
 
 from workbench.cli.screen import logged, tell
-from workbench.cli.shared import Invocation, Invoked, families, joined, option, pairs, read_text_file, several, show
+from workbench.cli.shared import (
+    Invocation,
+    Invoked,
+    families,
+    joined_settings,
+    nested_settings,
+    option,
+    read_text_file,
+    several,
+    show,
+)
 from workbench.core.errors import SEE_LOG, Problems, SpecError, UserError, suggestion
 from workbench.core.formats import JOB_FORMAT
 from workbench.core.home import Home
@@ -35,7 +45,7 @@ def new(
 ) -> None:
     """The YAML of a job, or of any other method, with every default, to edit."""
     registry, method = method_named(kind)
-    data = with_default_methods({"method": method.method, **pairs(set_)})
+    data = with_default_methods({"method": method.method, **nested_settings(set_)})
     _check_all_but_missing(registry, data)
     fields = {field.alias or name: field for name, field in method.model_fields.items()}
     notes = [f"# {method.summary()}", *(f"#   {name}: {field.description}" for name, field in fields.items())]
@@ -120,7 +130,7 @@ def _is_placeholder(value: Any) -> bool:
     return isinstance(value, str) and value.strip() == PLACEHOLDER
 
 
-def read_job(file: str, settings: Sequence[str]) -> Job:
+def job_of_file(file: str, settings: Sequence[str]) -> Job:
     """The job of a YAML file with --set laid over it."""
     path = Path(file)
     path = path / "job.yaml" if path.is_dir() else path
@@ -129,7 +139,7 @@ def read_job(file: str, settings: Sequence[str]) -> Job:
     data = load_yaml(read_text_file(path, "job"))
     if not isinstance(data, dict):
         raise UserError(f"{file} holds no settings.", "`new train` shows how a job reads.", "job")
-    filled = joined(JOB_FORMAT.upgrade(data, file), pairs(settings))
+    filled = joined_settings(JOB_FORMAT.upgrade(data, file), nested_settings(settings))
     _check_filled_in(filled)
     return JOBS.parse(with_default_methods(filled))
 
@@ -146,7 +156,7 @@ def with_default_methods(data: dict[str, Any]) -> dict[str, Any]:
 
 def run(job: JobFile, /, *, set_: Settings = (), invoked: Invoked) -> None:
     """Runs the job of a file in this process."""
-    run_here(invoked.home, read_job(job, set_), invoked.json)
+    run_here(invoked.home, job_of_file(job, set_), invoked.json)
 
 
 def run_here(home: Home, job: Job, as_json: bool = False) -> dict[str, Any]:
@@ -205,7 +215,7 @@ def submit(
     invoked: Invoked,
 ) -> None:
     """Queues the job of a file."""
-    enqueue(invoked, read_job(job, set_), wait)
+    enqueue(invoked, job_of_file(job, set_), wait)
 
 
 def enqueue(invoked: Invocation, job: Job, wait: bool) -> None:

@@ -8,7 +8,7 @@ import uuid
 from typing import TYPE_CHECKING, Annotated, Any
 
 from workbench.cli.screen import tell
-from workbench.cli.shared import Invoked, option, pairs, several, show, table
+from workbench.cli.shared import Invoked, nested_settings, option, print_table, several, show
 from workbench.core.errors import Problems, UserError
 from workbench.core.home import Home
 from workbench.inference.decoding import Decoding
@@ -42,7 +42,7 @@ def chat(
     engine = EnsembleEngine(invoked.home)
     for doing in engine.load(models):
         tell(doing)
-    settings = pairs(set_)
+    settings = nested_settings(set_)
     histories: dict[str, list[dict[str, str]]] = {
         model: [{"role": "system", "content": system}] if system else [] for model in models
     }
@@ -105,7 +105,7 @@ def label(session: str, /, *, name: Annotated[str, option("who votes")], invoked
             if answer == "q":
                 return
             if answer == "u":
-                item = votes.undo(home, session, who, uuid.uuid4().hex)
+                item = votes.undo_latest(home, session, who, uuid.uuid4().hex)
             elif answer in keys:
                 seconds = time.monotonic() - shown
                 votes.vote(home, session, who, item.token, keys[answer], uuid.uuid4().hex, seconds)
@@ -187,10 +187,10 @@ def report(
         (f"{r['a']} over {r['b']}", f"{100 * r['rate']:.0f} %", f"{100 * r['low']:.0f}–{100 * r['high']:.0f} %", r["n"])
         for r in summary["win_rates"]
     ]
-    table(["win rate", "share", "95 % interval", "votes"], rows)
+    print_table(["win rate", "share", "95 % interval", "votes"], rows)
     ratings = [(r["model"], round(r["rating"]), f"{r['low']:.0f}–{r['high']:.0f}") for r in summary["ratings"]["rows"]]
     if ratings:
-        table(["model", "rating", "95 % interval"], ratings)
+        print_table(["model", "rating", "95 % interval"], ratings)
 
 
 def export_pairs(

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from workbench.cli.job_options import job_of, with_settings
 from workbench.cli.jobs import run_here
 from workbench.cli.screen import tell
-from workbench.cli.shared import Invoked, emit, joined, option, pairs, read_text_file, several, show
+from workbench.cli.shared import Invoked, emit, joined_settings, nested_settings, option, read_text_file, several, show
 from workbench.core.errors import Problems, UserError
 from workbench.core.spec import load_yaml
 from workbench.merging.jobs.merge import Merge
@@ -26,11 +26,11 @@ def merge(
     invoked: Invoked,
 ) -> None:
     """Merges by a recipe, a file or - for standard input; with --check only says what would happen."""
-    from workbench.merging.checks import check as check_recipe
-    from workbench.merging.recipe import Recipe
+    from workbench.merging.checks import check_recipe
+    from workbench.merging.recipe import MergeRecipe
     from workbench.merging.recipe import for_mergekit as mergekit_text
 
-    home, parsed = invoked.home, Recipe.parse(_text(recipe))
+    home, parsed = invoked.home, MergeRecipe.parse(_text(recipe))
     if for_mergekit:
         text = mergekit_text(home, parsed)
         show(invoked, load_yaml(text), text)
@@ -50,7 +50,12 @@ def merge(
         return
     if not name:
         raise UserError("The new model has no name.", "Give one with --name.", "--name")
-    job = {"method": "merge", "output": name, "recipe": parsed.to_dict(), **joined(pairs(set_), settings)}
+    job = {
+        "method": "merge",
+        "output": name,
+        "recipe": parsed.to_dict(),
+        **joined_settings(nested_settings(set_), settings),
+    }
     run_here(home, job_of(job), invoked.json)
 
 
@@ -99,7 +104,7 @@ def ensemble(
     """Puts an ensemble on the shelf: models that stay apart and answer together."""
     from workbench.ensembles.shelf import create_ensemble
 
-    manifest = create_ensemble(invoked.home, name, {"method": how, **pairs(set_)}, members)
+    manifest = create_ensemble(invoked.home, name, {"method": how, **nested_settings(set_)}, members)
     show(invoked, {"name": manifest.name, **manifest.info}, f"{manifest.name} is on the shelf.")
 
 

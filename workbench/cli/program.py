@@ -17,7 +17,7 @@ from cyclopts.exceptions import CycloptsError, MissingArgumentError, UnknownComm
 
 from workbench import __version__
 from workbench.cli.commands import COMMANDS, GROUPS
-from workbench.cli.screen import tell, told
+from workbench.cli.screen import screen_stream, tell
 from workbench.cli.shared import Invocation, Invoked, option
 from workbench.core.errors import suggestion
 from workbench.core.home import Home
@@ -58,7 +58,7 @@ def parse(arguments: Sequence[str]) -> Call | None:
     try:
         call: Call | None = program(arguments).meta(list(arguments), exit_on_error=False, print_error=False)
     except CycloptsError as error:
-        raise UsageError(sentence(error)) from None
+        raise UsageError(usage_sentence(error)) from None
     return call
 
 
@@ -127,7 +127,7 @@ def _understood(
     return Call(do, "invoked" in injected, home, json, verbose or command is serve)
 
 
-def sentence(error: CycloptsError) -> str:
+def usage_sentence(error: CycloptsError) -> str:
     """What is wrong with a command line, in a sentence, and where its help is."""
     error.verbose = False
     if isinstance(error, UnusedCliTokensError):
@@ -150,7 +150,7 @@ def demo(
     """Runs the whole loop and prints its figures."""
     from workbench.cli.demo import demo as run_demo
 
-    with contextlib.redirect_stdout(told()) if invoked.json else contextlib.nullcontext():
+    with contextlib.redirect_stdout(screen_stream()) if invoked.json else contextlib.nullcontext():
         figures = run_demo(keep or None)
     if invoked.json:
         print(json.dumps(figures, ensure_ascii=False))

@@ -54,7 +54,7 @@ def tell(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
 
-def told() -> TextIO:
+def screen_stream() -> TextIO:
     """The stream `tell` writes to."""
     return _current[-1].err if _current else sys.stderr
 

@@ -32,7 +32,7 @@ class OptionsError(SpecError):
 
 
 Invoked = Annotated[Invocation, Parameter(parse=False)]
-Split = Literal["train", "eval"]
+SplitName = Literal["train", "eval"]
 
 
 def option(help_: str, metavar: str | None = None) -> Parameter:
@@ -68,7 +68,7 @@ def families() -> dict[str, Registry[Any]]:
     return dict(sorted(Registry.by_key().items(), key=lambda entry: (entry[1] is not JOBS, entry[0])))
 
 
-def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Prints aligned columns."""
     cells = [list(columns), *[[str(cell) for cell in row] for row in rows]]
     widths = [max(len(row[index]) for row in cells) for index in range(len(columns))]
@@ -89,12 +89,12 @@ def emit(invoked: Invocation, columns: Sequence[str], rows: Sequence[Sequence[ob
     if invoked.json:
         print(json.dumps([dict(zip(columns, row, strict=True)) for row in rows], default=str, ensure_ascii=False))
     elif rows:
-        table(columns, rows)
+        print_table(columns, rows)
     else:
         print("Nothing yet.")
 
 
-def pairs(texts: Sequence[str]) -> dict[str, Any]:
+def nested_settings(texts: Sequence[str]) -> dict[str, Any]:
     """['r=16', 'objective.beta=0.2'] → nested settings, values read as YAML, whatever their order.
 
     `tuner=qlora tuner.r=8` is {'tuner': {'method': 'qlora', 'r': 8}}. Raises `UserError` for what is no setting and for
@@ -147,12 +147,12 @@ def read_text_file(path: str | Path, field: str) -> str:
         raise UserError(f"{path} is no UTF-8 text.", "Give a text file, saved as UTF-8.", field) from None
 
 
-def joined(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+def joined_settings(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     """`over` laid on `base`, nested settings joined; settings of another method replace those of the one before."""
     result = dict(base)
     for key, value in over.items():
         inner = result.get(key)
         if isinstance(value, dict) and isinstance(inner, dict) and value.get("method") in (None, inner.get("method")):
-            value = joined(inner, value)
+            value = joined_settings(inner, value)
         result[key] = value
     return result

@@ -56,7 +56,7 @@ def import_model(
 
 
 @dataclass(frozen=True)
-class ReadingOptions:
+class ReadingFlags:
     """How the rows of a dataset are read, in place of what is detected."""
 
     format: Annotated[str, option("format, if the detected one is wrong: see `list methods`")] = ""
@@ -92,7 +92,7 @@ def import_dataset(
             least=1,
         ),
     ] = (),
-    reading: Annotated[ReadingOptions, Parameter(name="*")] = ReadingOptions(),
+    reading: Annotated[ReadingFlags, Parameter(name="*")] = ReadingFlags(),
     replace: Annotated[bool, option("put it in the place of a dataset of that name")] = False,
     eval_fraction: Annotated[float, option("share of the rows that is held out")] = 0.1,
     seed: Annotated[int, option("of the draw of those that are held out")] = 0,
@@ -166,7 +166,7 @@ def _change(text: str) -> tuple[str, str]:
 
 
 def _listed_sources(
-    sources: list[str], name: str, entries: tuple[str, ...], reading: ReadingOptions
+    sources: list[str], name: str, entries: tuple[str, ...], reading: ReadingFlags
 ) -> dict[str, "Source"]:
     """The sources of the entries that are named, by the names of their datasets; {} where no list is given.
 
@@ -193,7 +193,7 @@ def _listed_sources(
     return {each: source_of_entry(text, entry, folder, listed.name) for each, entry in zip(names, chosen, strict=True)}
 
 
-def _source(sources: list[str], reading: ReadingOptions) -> "Source":
+def _source(sources: list[str], reading: ReadingFlags) -> "Source":
     """Where the rows come from, as the arguments say it."""
     from workbench.data.sources.source import SOURCES
 

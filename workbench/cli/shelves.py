@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from workbench.cli.shared import (
     Invocation,
     Invoked,
-    Split,
+    SplitName,
     choice,
     emit,
     families,
@@ -18,13 +18,13 @@ from workbench.cli.shared import (
 from workbench.core.home import Home
 from workbench.core.units import human_size
 from workbench.jobs.queue import Queue
-from workbench.rendering.templates import NAMES
+from workbench.rendering.templates import TEMPLATE_NAMES
 
 if TYPE_CHECKING:
     from workbench.preferences.sessions import SessionInfo
 
 
-def list_models(home: Home, invoked: Invocation) -> None:
+def print_models(home: Home, invoked: Invocation) -> None:
     """Prints the models of the shelf."""
     from workbench.models import shelf
 
@@ -46,7 +46,7 @@ def list_models(home: Home, invoked: Invocation) -> None:
     emit(invoked, columns, rows)
 
 
-def list_datasets(home: Home, invoked: Invocation) -> None:
+def print_datasets(home: Home, invoked: Invocation) -> None:
     """Prints the datasets of the shelf."""
     from workbench.data.store import datasets
 
@@ -66,7 +66,7 @@ def list_jobs(home: Home, invoked: Invocation) -> None:
     emit(invoked, ["id", "status", "job", "last"], rows)
 
 
-def list_sessions(home: Home, invoked: Invocation) -> None:
+def print_sessions(home: Home, invoked: Invocation) -> None:
     """Prints the label sessions."""
     from workbench.preferences.sessions import list_sessions as sessions
 
@@ -93,10 +93,10 @@ def list_methods(_home: Home, invoked: Invocation) -> None:
 
 
 LISTS: dict[str, Callable[[Home, Invocation], None]] = {
-    "models": list_models,
-    "datasets": list_datasets,
+    "models": print_models,
+    "datasets": print_datasets,
     "jobs": list_jobs,
-    "sessions": list_sessions,
+    "sessions": print_sessions,
     "methods": list_methods,
 }
 
@@ -112,8 +112,8 @@ def tokens(
     *,
     model: Annotated[str, option("the model that is to learn it")],
     row: Annotated[int, option("which row, counted from 1")] = 1,
-    split: Split = "train",
-    template: Annotated[str, choice("which chat template", NAMES)] = "model",
+    split: SplitName = "train",
+    template: Annotated[str, choice("which chat template", TEMPLATE_NAMES)] = "model",
     template_file: Annotated[str, option("a Jinja chat template of your own, in place of --template")] = "",
     max_length: Annotated[int, option("tokens of a row at most")] = 512,
     train_on: Annotated[Literal["assistant", "all"], option("what is learned")] = "assistant",

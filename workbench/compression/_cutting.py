@@ -57,7 +57,7 @@ def best(scores: "Tensor", count: int) -> "Tensor":
     return torch.sort(scores, descending=True, stable=True).indices[:count].sort().values
 
 
-def drawn(count: int, seed: int, layer: int = 0) -> "Tensor":
+def random_scores(count: int, seed: int, layer: int = 0) -> "Tensor":
     """A random score for each of `count` parts, of its own for each layer."""
     import torch
 

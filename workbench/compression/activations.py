@@ -11,7 +11,7 @@ import torch
 
 from workbench.compression.pruner import Cut
 from workbench.core.errors import UserError
-from workbench.models.anatomy import layer_of
+from workbench.models.anatomy import layer_number
 
 Statistic = Callable[[torch.nn.Module, torch.Tensor, torch.Tensor], torch.Tensor]
 
@@ -38,7 +38,7 @@ def influences(cut: Cut) -> torch.Tensor:
     Block influence, ShortGPT, Men et al. 2024, https://arxiv.org/abs/2403.03853.
     """
     layers = [name for name, _ in cut.model.named_modules() if name.rpartition(".")[0].endswith("layers")]
-    layers = [name for name in layers if layer_of(f"{name}.x") is not None]
+    layers = [name for name in layers if layer_number(f"{name}.x") is not None]
 
     def statistic(_: Any, inputs: torch.Tensor, outputs: torch.Tensor) -> torch.Tensor:
         turned = 1 - torch.nn.functional.cosine_similarity(inputs.float(), outputs.float(), dim=-1)
@@ -46,7 +46,7 @@ def influences(cut: Cut) -> torch.Tensor:
 
     sums = _gather(cut, layers, statistic)
     tokens = sum(len(row["input_ids"]) for row in cut.rows)
-    return torch.cat([sums[name] for name in sorted(layers, key=lambda name: layer_of(f"{name}.x") or 0)]) / tokens
+    return torch.cat([sums[name] for name in sorted(layers, key=lambda name: layer_number(f"{name}.x") or 0)]) / tokens
 
 
 def _gather(cut: Cut, names: Iterable[str], statistic: Statistic) -> dict[str, torch.Tensor]:

@@ -17,7 +17,7 @@ from workbench.compression.separate_env import CommandFailed, Environment, ensur
 from workbench.core.display import Display
 from workbench.core.errors import Problems, UserError
 from workbench.core.home import Home, write_text
-from workbench.data.recipes.importing import SAMPLES
+from workbench.data.recipes.importing import SAMPLES_FOLDER
 from workbench.models.model_references import Resolved
 from workbench.models.shelving import copy_texts
 
@@ -109,7 +109,7 @@ class Calibrated(Quantizer):
             "type": self.suffix(),
             "group": spec["group"],
             "calibrated_on": source,
-            **hf.described(parts, work.folder),
+            **hf.quantized_facts(parts, work.folder),
         }
         return {**info, "toolchain": LLM_COMPRESSOR.pins[0]}
 
@@ -119,7 +119,7 @@ class Calibrated(Quantizer):
 
         rows, kind, source = work.calibration, work.calibration_kind, f"{len(work.calibration)} rows of the dataset"
         if not rows:
-            lines = (SAMPLES / SAMPLE).read_text("utf-8").splitlines()[:ROWS]
+            lines = (SAMPLES_FOLDER / SAMPLE).read_text("utf-8").splitlines()[:ROWS]
             rows, kind, source = [json.loads(line) for line in lines], "conversation", f"{ROWS} built-in conversations"
         ids = [row["input_ids"] for row in encode(work.resolved, rows, kind, "model", self.max_length)]
         path = work.scratch / f"{self.method}-rows.jsonl"

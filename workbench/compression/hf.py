@@ -118,7 +118,7 @@ def quantize_and_save(work: Work, quantization: Any) -> dict[str, Any]:
     model.save_pretrained(work.folder, max_shard_size=SHARD)
     copy_texts(work.resolved.base, work.folder)
     work.task.update(3, 3, "Saved")
-    return described(parts, work.folder)
+    return quantized_facts(parts, work.folder)
 
 
 def sixteen_bits(parts: Parts) -> Any:
@@ -129,7 +129,7 @@ def sixteen_bits(parts: Parts) -> Any:
     return torch.float16 if kinds and all(kind == "F16" for kind in kinds) else torch.bfloat16
 
 
-def described(parts: Parts, folder: Path) -> dict[str, Any]:
+def quantized_facts(parts: Parts, folder: Path) -> dict[str, Any]:
     """What every manifest says: parameters as the original counts them, the matrices turned, bytes, notes."""
     size = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
     return {

@@ -98,5 +98,5 @@ class Rounding(Quantizer):
         shutil.copyfile(work.resolved.base / "config.json", work.folder / "config.json")
         picture = f"histograms-{self.suffix()}.json"
         histograms.write(work.ctx.folder / picture, f"{self.title}, {self.bits} bits, a scale a {self.scales}", layers)
-        info = {**hf.described(parts, work.folder), "notes": [SAME_SIZE]}
+        info = {**hf.quantized_facts(parts, work.folder), "notes": [SAME_SIZE]}
         return {**info, "histograms": picture, "rounding": histograms.histogram_summary(layers)}

@@ -15,7 +15,7 @@ from workbench.inference.decoding import Decoding
 if TYPE_CHECKING:
     from workbench.inference.engine import Engine
     from workbench.inference.sampling_stream import Stream
-    from workbench.inference.stream import Messages
+    from workbench.inference.stream import ChatMessages
 
 SHOWN = 12  # differences in the table
 AROUND = 160  # characters of what both said before
@@ -37,7 +37,9 @@ class Compared:
     difference: dict[str, Any] | None = None
 
 
-def compare_answers(engine: "Engine", model: str, source: str, messages: "Messages", most: int, task: Task) -> Compared:
+def compare_answers(
+    engine: "Engine", model: str, source: str, messages: "ChatMessages", most: int, task: Task
+) -> Compared:
     """Lets both answer one prompt greedily, up to `most` tokens; both are loaded. `task` may stop it."""
     gguf, reference = engine.model(model), engine.model(source)
     text, ids = reference.prompt_text(messages), reference.prompt_ids(messages)
@@ -64,7 +66,9 @@ def compare_answers(engine: "Engine", model: str, source: str, messages: "Messag
     return Compared(written, True, agreed, tokens, words)
 
 
-def _streams(engine: "Engine", names: Sequence[str], messages: "Messages", ids: list[int], most: int) -> "list[Stream]":
+def _streams(
+    engine: "Engine", names: Sequence[str], messages: "ChatMessages", ids: list[int], most: int
+) -> "list[Stream]":
     """Fresh answers to the same tokens, ended by the same tokens."""
     greedy = Decoding(greedy=True, max_new_tokens=most)
     streams = [cast("Stream", engine.model(name).open(messages, greedy)) for name in names]

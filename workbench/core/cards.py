@@ -11,7 +11,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import Markup
 
 from workbench.core.assets import ASSETS
-from workbench.core.markdown import fenced, text
+from workbench.core.markdown import fenced, markdown_safe
 from workbench.core.spec import dump_yaml
 
 
@@ -29,7 +29,7 @@ def _environment() -> ImmutableSandboxedEnvironment:
     environment.policies["json.dumps_kwargs"] = {"sort_keys": False}
     environment.filters["yaml"] = lambda value: _safe(dump_yaml(value))
     environment.filters["fenced"] = lambda words, language="": _safe(fenced(words, language))
-    environment.filters["paragraphs"] = lambda words: _safe(text(words, lines=True))
+    environment.filters["paragraphs"] = lambda words: _safe(markdown_safe(words, lines=True))
     return environment
 
 
@@ -37,7 +37,7 @@ def _escaped(value: Any) -> Markup:
     """Autoescape is for HTML; here it is Markdown, whose escaping leaves no HTML either."""
     if isinstance(value, Markup):
         return value
-    return _safe(text(f"{value:,}" if isinstance(value, int) else value))
+    return _safe(markdown_safe(f"{value:,}" if isinstance(value, int) else value))
 
 
 def _safe(words: str) -> Markup:

@@ -96,4 +96,4 @@ MANIFEST_FORMAT = FileFormat("manifest.yaml", ("models/*/manifest.yaml", "datase
 JOB_FORMAT = FileFormat("job.yaml", ("jobs/*/job.yaml",))
 RECIPE_FORMAT = FileFormat("recipe.yaml")
 ENSEMBLE_FORMAT = FileFormat("ensemble.yaml")
-FORMATS = (MANIFEST_FORMAT, JOB_FORMAT, RECIPE_FORMAT, ENSEMBLE_FORMAT)
+FORMAT_VERSIONS = (MANIFEST_FORMAT, JOB_FORMAT, RECIPE_FORMAT, ENSEMBLE_FORMAT)

@@ -22,7 +22,7 @@ from workbench.core.settings import Settings
 
 log = logging.getLogger(__name__)
 
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
+NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 PARTIAL = ".partial-"
 OLD = ".old-"
 OWNED = re.compile(
@@ -84,7 +84,7 @@ class Home:
 def safe_name(text: str, field: str = "name") -> str:
     """The name itself if it can be a folder's name; raises `UserError` otherwise."""
     name = text.strip() if isinstance(text, str) else ""
-    if not NAME.fullmatch(name) or name.startswith("."):
+    if not NAME_PATTERN.fullmatch(name) or name.startswith("."):
         raise UserError(
             f"{text!r} cannot be a name." if name else "is empty.",
             "Use letters, digits, '-', '_' and '.', starting with a letter or digit, 80 characters at most.",

@@ -15,7 +15,7 @@ import filelock
 
 from workbench.core.errors import UserError, explain
 from workbench.core.files import write_synced
-from workbench.core.formats import FORMATS, UNVERSIONED, UPDATE, FileFormat, NewerVersion, is_version
+from workbench.core.formats import FORMAT_VERSIONS, UNVERSIONED, UPDATE, FileFormat, NewerVersion, is_version
 from workbench.core.limits import bounded_text
 from workbench.core.spec import dump_yaml, load_yaml
 
@@ -23,7 +23,7 @@ VERSION_FILE, BACKUPS, LOCK_FILE, STAGING = "version.yaml", "backups", ".upgrade
 LOCK_SECONDS = 120.0
 
 
-def upgrade_home(root: Path, say: Callable[[str], None], formats: Sequence[FileFormat] = FORMATS) -> None:
+def upgrade_home(root: Path, say: Callable[[str], None], formats: Sequence[FileFormat] = FORMAT_VERSIONS) -> None:
     """Brings the files of a home to today's versions, unless they are; `say` is told what was changed.
 
     What is rewritten is copied to `backups/<time>/` before. Everything new is on the disk before the first file is

@@ -58,7 +58,7 @@ def too_deep(value: Any, most: int = MOST_NESTED) -> bool:
     return True
 
 
-def whole(value: Any) -> int | None:
+def bounded_integer(value: Any) -> int | None:
     """The value if it is a whole number that fits into 64 bits, else None."""
     fits = isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63
     return value if fits else None
@@ -68,10 +68,10 @@ def number(value: Any) -> float | None:
     """The value if it is a finite number, else None."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
-    return whole(value)
+    return bounded_integer(value)
 
 
-def text(value: Any, most: int) -> str:
+def text_up_to(value: Any, most: int) -> str:
     """The value if it is text, cut to `most` characters; else ''."""
     return shortened(value, most) if isinstance(value, str) else ""
 

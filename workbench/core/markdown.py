@@ -5,7 +5,7 @@ import re
 MARKUP = re.compile(r"([\\`*_\[\]<>|#~])")
 
 
-def text(words: object, lines: bool = False) -> str:
+def markdown_safe(words: object, lines: bool = False) -> str:
     """Words of people and models as text that Markdown and HTML leave alone."""
     split = str(words).splitlines() if lines else [str(words)]
     return "\n\n".join(MARKUP.sub(r"\\\1", plain(line, 2000)).replace("\\<", "&lt;") for line in split)

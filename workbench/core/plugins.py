@@ -169,12 +169,12 @@ def _import(plugin: Plugin) -> None:
             module = importlib.import_module(plugin.module)
         plugin.tab_modules = tuple(getattr(module, TAB_MODULES, ()))
     except (Exception, SystemExit) as error:
-        plugin.fail(explained(error))
+        plugin.fail(error_with_line(error))
     finally:
         _Process.importing = None
 
 
-def explained(error: BaseException) -> str:
+def error_with_line(error: BaseException) -> str:
     """An error of somebody's own code: its type and text, and the line it comes from."""
     frames = [
         frame for frame in traceback.extract_tb(error.__traceback__)

@@ -11,7 +11,7 @@ from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 from workbench.core.errors import NestedSpecError, Problem, SpecError, UserError, suggestion
-from workbench.core.plugins import Plugin, explained, left_out, load_plugins, plugin_of
+from workbench.core.plugins import Plugin, error_with_line, left_out, load_plugins, plugin_of
 from workbench.core.spec import Spec
 
 
@@ -190,7 +190,7 @@ def _check_shown(method: type[Method], plugin: Plugin) -> None:
             plugin.fail(f"{method.__name__} needs texts for method and title, and a text from unavailable().")
         method.model_json_schema()
     except Exception as error:
-        plugin.fail(explained(error))
+        plugin.fail(error_with_line(error))
 
 
 def packages(pattern: str) -> list[str]:

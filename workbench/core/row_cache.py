@@ -22,7 +22,7 @@ def mark(status: os.stat_result) -> Mark:
     return status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino
 
 
-def signature(folder: Path) -> Signature:
+def folder_signature(folder: Path) -> Signature:
     """The marks of a folder and of the files right in it; raises `OSError` when it is gone."""
     files = []
     with os.scandir(folder) as entries:
@@ -62,7 +62,7 @@ class RowCache(Generic[Row]):
 
     def row(self, folder: Path) -> Row:
         """The row of a folder; the same object as long as its files are the same. Raises what `read` raises."""
-        before = signature(folder)
+        before = folder_signature(folder)
         with self._lock:
             kept = self._shelf(folder).get(folder.name)
         if kept and kept[0] == before and time.monotonic() < kept[1]:

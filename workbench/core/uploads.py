@@ -60,7 +60,7 @@ def discard_uploads(home: Home, paths: Iterable[str | Path]) -> None:
             _remove(place / folders.relative_to(place).parts[0])
 
 
-def together(home: Home, files: list[str], purpose: str = "") -> Path:
+def gathered_uploads(home: Home, files: list[str], purpose: str = "") -> Path:
     """A folder with these files under their own names: each comes from the browser in a folder of its own.
 
     Asked again for the same files and purpose it gives the same folder. Nothing is copied where the disk has hard

@@ -11,7 +11,7 @@ from workbench.inference.decoding import Decoding
 from workbench.inference.engine import Engine
 from workbench.inference.generation import generate_sequential
 from workbench.inference.loaded_model import Answering
-from workbench.inference.stream import Answer, Messages, TokenStream, Watch, unwatched
+from workbench.inference.stream import ChatMessages, Completion, TokenStream, Watch, unwatched
 from workbench.models.model_references import ANSWERS
 
 
@@ -25,17 +25,17 @@ class LoadedEnsemble:
         method, members = self._shelved.method, self._shelved.members
         return f"{method.how(members)}: {' | '.join(self._engine.model(member).weights() for member in members)}"
 
-    def check_prompt(self, messages: Messages) -> None:
+    def check_prompt(self, messages: ChatMessages) -> None:
         """Nothing to say: an ensemble only finds out on its way."""
 
-    def open(self, messages: Messages, decoding: Decoding) -> TokenStream:
+    def open(self, messages: ChatMessages, decoding: Decoding) -> TokenStream:
         stream = self._shelved.method.stream(self._engine, self._shelved.members, messages, decoding)
         stream.name = self.name
         return stream
 
     def answer_batch(
-        self, conversations: Sequence[Messages], decoding: Decoding, watch: Watch = unwatched
-    ) -> list[Answer]:
+        self, conversations: Sequence[ChatMessages], decoding: Decoding, watch: Watch = unwatched
+    ) -> list[Completion]:
         return generate_sequential(self, conversations, decoding, watch)
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 from workbench.core.errors import Problems
 from workbench.core.registry import Method, Registry
 from workbench.inference.decoding import Decoding
-from workbench.inference.stream import Messages, TokenStream
+from workbench.inference.stream import ChatMessages, TokenStream
 
 if TYPE_CHECKING:
     from workbench.inference.engine import Engine
@@ -33,7 +33,9 @@ class Ensemble(Method):
         """How the members are combined, in a few words."""
         return self.title
 
-    def stream(self, engine: "Engine", members: Sequence[str], messages: Messages, decoding: Decoding) -> TokenStream:
+    def stream(
+        self, engine: "Engine", members: Sequence[str], messages: ChatMessages, decoding: Decoding
+    ) -> TokenStream:
         """The answer in the making; the engine has loaded the members."""
         raise TypeError(f"{type(self).__name__} has no stream()")
 

@@ -15,7 +15,7 @@ from workbench.core.spec import dump_yaml, load_yaml
 from workbench.ensembles.method import ENSEMBLES, MOST_MEMBERS, Ensemble
 from workbench.models import vocabulary as tokenizers
 from workbench.models.model_names import model_folder
-from workbench.models.model_references import WEIGHTS, ModelRef, Resolved
+from workbench.models.model_references import WEIGHT_KINDS, ModelRef, Resolved
 from workbench.models.shelf import check_free
 
 ENSEMBLE = ENSEMBLE_FORMAT.file_name
@@ -30,7 +30,7 @@ class ShelvedEnsemble:
     members: tuple[str, ...]
 
 
-MEMBER = ModelRef(*WEIGHTS)
+MEMBER = ModelRef(*WEIGHT_KINDS)
 """What an ensemble can be made of."""
 
 
@@ -140,7 +140,7 @@ def _read(folder: Path) -> ShelvedEnsemble:
 
 def _check_vocabularies(home: Home, members: Sequence[str], field: str) -> None:
     """Raises `UserError` unless every token means the same in all of them."""
-    vocabularies = {member: vocabulary(MEMBER.find(home, member, field).home_of_template) for member in members}
+    vocabularies = {member: token_table(MEMBER.find(home, member, field).home_of_template) for member in members}
     first, *others = vocabularies
     for other in others:
         if vocabularies[other] != vocabularies[first]:
@@ -151,7 +151,7 @@ def _check_vocabularies(home: Home, members: Sequence[str], field: str) -> None:
             )
 
 
-def vocabulary(folder: Path) -> dict[str, int]:
+def token_table(folder: Path) -> dict[str, int]:
     """The tokens of a folder's tokenizer and their ids; raises `UserError` when it cannot be read."""
     content = tokenizers.vocabulary(folder)
     if content is None:

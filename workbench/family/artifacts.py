@@ -18,7 +18,7 @@ GONE, OTHER, HUB = "no longer on the shelf", "another version is on the shelf no
 VOTED = "votes were added since"
 SHELVES = {"model": "models", "adapter": "models", "dataset": "datasets"}
 
-Key = tuple[str, str, str]
+ArtifactKey = tuple[str, str, str]
 _MANIFESTS = RowCache(lambda folder: read_manifest(folder).model_copy(update={"name": folder.name}))
 
 
@@ -35,16 +35,16 @@ class Node:
     created: str = ""
 
     @property
-    def key(self) -> Key:
+    def key(self) -> ArtifactKey:
         return self.kind, self.name, self.digest
 
 
-class Shelf:
+class Artifacts:
     """Every manifest of a home, and the sessions as manifests, by (kind, name, digest)."""
 
     def __init__(self, home: Home):
         self.home = home
-        self.manifests: dict[Key, Manifest] = {}
+        self.manifests: dict[ArtifactKey, Manifest] = {}
         shelves = list_artifacts(home.models), list_artifacts(home.datasets)
         for folders in shelves:
             _MANIFESTS.keep_only(folders)
@@ -56,8 +56,8 @@ class Shelf:
             self.manifests[node_of(manifest).key] = manifest
         for manifest in _sessions(home):
             self.manifests[node_of(manifest).key] = manifest
-        self._named: dict[tuple[str, str], list[Key]] = {}
-        self._digests: dict[tuple[str, str], list[Key]] = {}
+        self._named: dict[tuple[str, str], list[ArtifactKey]] = {}
+        self._digests: dict[tuple[str, str], list[ArtifactKey]] = {}
         for key in self.manifests:
             self._named.setdefault((shelf_of(key[0]), key[1]), []).append(key)
             self._digests.setdefault((shelf_of(key[0]), key[2]), []).append(key)
@@ -79,7 +79,7 @@ class Shelf:
         state = (VOTED if parent.kind == "labels" else OTHER) if named else HUB if "/" in parent.name else GONE
         return Node(parent.kind, parent.name, parent.digest, state)
 
-    def parents(self, key: Key) -> list[Parent]:
+    def parents(self, key: ArtifactKey) -> list[Parent]:
         """What a manifest names, and for a downloaded model what its model card names."""
         manifest = self.manifests.get(key)
         if manifest is None:

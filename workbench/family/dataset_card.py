@@ -11,7 +11,7 @@ from workbench.core.cards import render_card
 from workbench.core.home import Home
 from workbench.core.lineage import Manifest
 from workbench.core.tasks import Task
-from workbench.data.recipes.pipeline import report
+from workbench.data.recipes.pipeline import step_summaries
 from workbench.data.recipes.recipe import RECIPE, Recipe
 from workbench.data.store.datasets import dataset_folder, dataset_manifest
 
@@ -42,7 +42,7 @@ def dataset_card(
     return render_card(
         "dataset", front=_front(manifest, license, rows, files), manifest=manifest, rows=rows, repo=repo, files=files,
         encoded=[field for field in JSON_TEXT if field in uses],
-        step_columns=["", "Step", *map(str.capitalize, STEP_COUNTS), "Notes"], steps=_steps(report(home, name)),
+        step_columns=["", "Step", *map(str.capitalize, STEP_COUNTS), "Notes"], steps=_steps(step_summaries(home, name)),
         recipe=_recipe(home, name), statistics=statistics, lengths=_lengths(statistics),
         duplicates=[(kind, count) for kind, count in statistics.get("duplicates", {}).items() if count is not None],
         parents=[(parent.role, parent.name, parent.kind, parent.digest[:12]) for parent in manifest.parents],

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from workbench.core.home import Home
 from workbench.core.lineage import Manifest
 from workbench.core.markdown import plain
-from workbench.family.artifacts import Key, Node, Shelf, node_of
+from workbench.family.artifacts import ArtifactKey, Artifacts, Node, node_of
 
 MOST_NODES = 300
 MOST_EDGES = 2000
@@ -16,8 +16,8 @@ MOST_EDGES = 2000
 class Edge:
     """From a parent to what was made of it; `back` marks one that closes a circle, which only a forgery can."""
 
-    parent: Key
-    child: Key
+    parent: ArtifactKey
+    child: ArtifactKey
     role: str
     back: bool = False
 
@@ -26,15 +26,15 @@ class Edge:
 class Family:
     """All ancestors of the artifact `focus`, and all that was made from it and is on the shelf."""
 
-    focus: Key
-    nodes: dict[Key, Node] = field(default_factory=dict)
+    focus: ArtifactKey
+    nodes: dict[ArtifactKey, Node] = field(default_factory=dict)
     edges: list[Edge] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
-    def parents(self, key: Key) -> list[Edge]:
+    def parents(self, key: ArtifactKey) -> list[Edge]:
         return [edge for edge in self.edges if edge.child == key]
 
-    def children(self, key: Key) -> list[Edge]:
+    def children(self, key: ArtifactKey) -> list[Edge]:
         return [edge for edge in self.edges if edge.parent == key]
 
 
@@ -42,7 +42,7 @@ def family(home: Home, name: str | Manifest, kind: str = "") -> Family:
     """The family of an artifact by name (a model's, unless `kind` says dataset or labels), or of a manifest
     that is not on the shelf yet. Raises `UserError` when there is no such artifact.
     """
-    shelf = Shelf(home)
+    shelf = Artifacts(home)
     if isinstance(name, Manifest):
         start = node_of(name)
         shelf.manifests[start.key] = name
@@ -55,7 +55,7 @@ def family(home: Home, name: str | Manifest, kind: str = "") -> Family:
     return tree
 
 
-def _ancestors(shelf: Shelf, tree: Family, start: Node) -> None:
+def _ancestors(shelf: Artifacts, tree: Family, start: Node) -> None:
     waiting = deque([start.key])
     while waiting and _room(tree):
         child = waiting.popleft()
@@ -69,9 +69,9 @@ def _ancestors(shelf: Shelf, tree: Family, start: Node) -> None:
         tree.notes.append(f"The tree goes on: only {len(tree.nodes)} of its members are shown.")
 
 
-def _descendants(shelf: Shelf, tree: Family, start: Node) -> None:
+def _descendants(shelf: Artifacts, tree: Family, start: Node) -> None:
     """Everything on the shelf that names a member of the line down from `start`."""
-    children: dict[Key, list[tuple[Key, str]]] = {}
+    children: dict[ArtifactKey, list[tuple[ArtifactKey, str]]] = {}
     for key in shelf.manifests:
         for parent in shelf.parents(key):
             children.setdefault(shelf.resolve(parent).key, []).append((key, parent.role))
@@ -96,7 +96,7 @@ def _room(tree: Family) -> bool:
 
 def _mark_circles(tree: Family) -> None:
     """Marks the edges that close a circle, so that what is left has a beginning; no recursion, chains may be long."""
-    state: dict[Key, int] = {}  # 1 while its ancestors are looked at, 2 after
+    state: dict[ArtifactKey, int] = {}  # 1 while its ancestors are looked at, 2 after
     back: set[Edge] = set()
     for root in tree.nodes:
         stack = [] if root in state else [(root, iter(tree.parents(root)))]
@@ -128,7 +128,7 @@ def as_text(tree: Family) -> str:
     return "\n".join([*lines, *tree.notes])
 
 
-def _branches(tree: Family, start: Key, up: bool) -> list[str]:
+def _branches(tree: Family, start: ArtifactKey, up: bool) -> list[str]:
     """One line a member, each member's own relatives once."""
     lines: list[str] = []
     shown = {start}
@@ -146,7 +146,7 @@ def _branches(tree: Family, start: Key, up: bool) -> list[str]:
     return lines
 
 
-def _next(tree: Family, key: Key, up: bool) -> list[Edge]:
+def _next(tree: Family, key: ArtifactKey, up: bool) -> list[Edge]:
     return tree.parents(key) if up else tree.children(key)
 
 

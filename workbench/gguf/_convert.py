@@ -25,14 +25,14 @@ WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 def main() -> int:
     request = json.load(sys.stdin)
     try:
-        answer = convert(request)
+        answer = convert_here(request)
     except BaseException as error:
         answer = {"error": str(error)[:2000] or type(error).__name__, "kind": type(error).__name__}
     print("\n" + json.dumps(answer), flush=True)
     return "error" in answer
 
 
-def convert(request: dict[str, Any]) -> dict[str, Any]:
+def convert_here(request: dict[str, Any]) -> dict[str, Any]:
     import torch
     import transformers
 

@@ -22,7 +22,7 @@ from workbench.core.tasks import Task
 from workbench.gguf.converter import checked_wheel, gguf_architecture, language_architecture, pre_tokenizer, supported
 from workbench.gguf.library import knows
 from workbench.gguf.llama_errors import converter_refusal
-from workbench.gguf.pieces import blank_behind_control, model_type, pieces, require_pieces
+from workbench.gguf.pieces import blank_behind_control, model_type, pieces_in, require_pieces
 from workbench.gguf.support import computed_otherwise
 from workbench.models import tensors
 from workbench.models.chat_tokens import end_of_turn, stop_ids
@@ -50,7 +50,7 @@ def float_type(folder: Path) -> str:
     return named.get(tensors.summary(folder).dtype, "F32")
 
 
-def check(found: Resolved, problems: Problems, field: str = "model") -> None:
+def check_conversion(found: Resolved, problems: Problems, field: str = "model") -> None:
     """Adds what would make the conversion fail, from the model's config and tokenizer."""
     config = tensors.model_config(found.base)
     name = language_architecture(config)
@@ -129,7 +129,7 @@ def _vocabulary(folder: Path) -> dict[str, Any]:
         "end_of_turn": next(iter(turn - {eos}), None), "other_end": next(iter(others), None),
         "gemma_turns": tokenizer.backend.token_to_id("<end_of_turn>") == GEMMA_TURN,
         "blank": blank_behind_control(folder) if sentencepiece else None,
-        "pieces": pieces(folder) if sentencepiece and not own_list else None,
+        "pieces": pieces_in(folder) if sentencepiece and not own_list else None,
     }  # fmt: skip
 
 

@@ -17,7 +17,7 @@ TYPES = {
     "IQ1_M": (29, 256, 56), "BF16": (30, 1, 2), "TQ1_0": (34, 256, 54), "TQ2_0": (35, 256, 66),
     "MXFP4": (39, 32, 17), "NVFP4": (40, 64, 36), "Q1_0": (41, 128, 18),
 }  # fmt: skip
-NAMES = {number: name for name, (number, _, _) in TYPES.items()}
+TYPE_NAMES = {number: name for name, (number, _, _) in TYPES.items()}
 FLOATS = ("F32", "F16", "BF16")
 
 # general.file_type, what a file mostly consists of

@@ -46,7 +46,7 @@ def _model(folder: Path) -> dict[str, Any]:
     return dict(json.loads(Tokenizer.load(folder).backend.to_str())["model"])
 
 
-def pieces(folder: Path) -> list[Piece]:
+def pieces_in(folder: Path) -> list[Piece]:
     """All tokens of a tokenizer.json whose `model_type` is 'sentencepiece', by index; some indices may be missing."""
     model, added = _model(folder), Tokenizer.load(folder).backend.get_added_tokens_decoder()
     merges, ranks = model["merges"], dict[str, int]()

@@ -12,7 +12,7 @@ from typing import Any
 
 from workbench.core.errors import UserError
 from workbench.gguf.cursor import ARRAY, TEXT, Cursor
-from workbench.gguf.layout import ALIGNMENT, FILE_TYPE_NAMES, NAMES, TYPES, padded_size, tensor_bytes
+from workbench.gguf.layout import ALIGNMENT, FILE_TYPE_NAMES, TYPE_NAMES, TYPES, padded_size, tensor_bytes
 
 MOST_KEYS = 10_000
 MOST_TENSORS = 100_000
@@ -189,7 +189,7 @@ def _tensor(cursor: Cursor) -> tuple[str, tuple[int, ...], str, int, int]:
         cursor.damaged(f"the tensor {name!r} has {dimensions} dimensions")
     shape = tuple(cursor.number("Q") for _ in range(dimensions))
     number, offset = cursor.number("I"), cursor.number("Q")
-    kind = NAMES.get(number)
+    kind = TYPE_NAMES.get(number)
     if kind is None:
         raise UserError(
             f"The tensor {name!r} has the type {number}, which is not known here.", "Get another variant.", "path"

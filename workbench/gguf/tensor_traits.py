@@ -21,7 +21,7 @@ SORTS = (
     ("attn_q.weight", "query"), ("attn_output.weight", "attention output"), ("ffn_up", "up"), ("ffn_gate", "gate"),
     ("ffn_down", "down"),
 )  # fmt: skip
-LAYER = re.compile(r"blk\.(\d+)\.")
+BLOCK_NUMBER = re.compile(r"blk\.(\d+)\.")
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Weight:
 
 def order(name: str) -> tuple[int, str]:
     """A key that sorts tensors by layer, then by name; those of no layer come first."""
-    layer = LAYER.match(name)
+    layer = BLOCK_NUMBER.match(name)
     return int(layer[1]) if layer else -1, name
 
 

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from workbench.gguf.layout import FLOATS, TYPES
-from workbench.gguf.tensor_traits import LAYER, Traits, Weight, is_quantized, order, sort_of
+from workbench.gguf.tensor_traits import BLOCK_NUMBER, Traits, Weight, is_quantized, order, sort_of
 
-Kind = Literal[
+QuantizationName = Literal[
     "Q4_K_M", "Q8_0", "Q6_K", "Q5_K_M", "Q5_K_S", "Q5_0", "Q4_K_S", "Q4_0", "Q3_K_M", "Q3_K_S", "Q2_K", "IQ4_XS",
     "IQ4_NL", "IQ3_M", "IQ3_XXS", "IQ2_M", "IQ2_S", "IQ2_XXS", "F16", "BF16",
 ]  # fmt: skip
-KINDS: tuple[str, ...] = get_args(Kind)
+KINDS: tuple[str, ...] = get_args(QuantizationName)
 # from the most faithful to the smallest
 BY_QUALITY = (
     "BF16", "F16", "Q8_0", "Q6_K", "Q5_K_M", "Q5_K_S", "Q5_0", "Q4_K_M", "Q4_K_S", "IQ4_NL", "IQ4_XS", "Q4_0", "IQ3_M",
@@ -156,7 +156,7 @@ class _Mixer:
 
     def _down(self, default: str, name: str) -> str:
         position, self.downs = self.downs, self.downs + 1
-        count, layer = self.traits.layers, LAYER.match(name)
+        count, layer = self.traits.layers, BLOCK_NUMBER.match(name)
         # experts may come in any order, so there the layer counts, not how many came before
         index = int(layer[1]) if self.traits.experts > 1 and layer else position
         if self.kind in ("Q4_K_M", "Q5_K_M", "Q3_K_M"):

@@ -86,6 +86,6 @@ class LogitsBackend(Backend):
         return read - began, time.perf_counter() - read
 
 
-def as_floats(values: Any) -> NDArray[np.float32]:
+def float_copy(values: Any) -> NDArray[np.float32]:
     """A copy that is ours, as float32."""
     return np.array(values, dtype=np.float32)

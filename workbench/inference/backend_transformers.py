@@ -13,7 +13,7 @@ import transformers
 from numpy.typing import NDArray
 
 from workbench.core.hardware import Hardware, detect_hardware
-from workbench.inference.backend import POSITIONS_AT_ONCE, LogitsBackend, as_floats
+from workbench.inference.backend import POSITIONS_AT_ONCE, LogitsBackend, float_copy
 from workbench.inference.loss import longest
 from workbench.models.loading import load_base
 from workbench.models.model_references import Resolved
@@ -67,7 +67,7 @@ class TransformersBackend(LogitsBackend):
         if len(out) != len(positions):  # an architecture that gives them all
             out = out[wanted]
         for start in range(0, len(positions), POSITIONS_AT_ONCE):
-            yield as_floats(out[start : start + POSITIONS_AT_ONCE].float().cpu().numpy())
+            yield float_copy(out[start : start + POSITIONS_AT_ONCE].float().cpu().numpy())
 
     def prompt(self, ids: Sequence[int]) -> int:
         self._cache = None

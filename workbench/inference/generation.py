@@ -5,12 +5,12 @@ from functools import partial
 
 from workbench.inference.decoding import Decoding
 from workbench.inference.loaded_model import Answering
-from workbench.inference.stream import Answer, Messages, PromptTooLong, TokenStream, Watch
+from workbench.inference.stream import ChatMessages, Completion, PromptTooLong, TokenStream, Watch
 
 
 def generate_sequential(
-    model: Answering, conversations: Sequence[Messages], decoding: Decoding, watch: Watch
-) -> list[Answer]:
+    model: Answering, conversations: Sequence[ChatMessages], decoding: Decoding, watch: Watch
+) -> list[Completion]:
     """Each by a stream of its own."""
     return [
         answer_of(_through(stream, partial(watch, index)))
@@ -29,7 +29,9 @@ def _through(stream: TokenStream | None, watch: Callable[[], None]) -> TokenStre
     return stream
 
 
-def streams_of(model: Answering, conversations: Sequence[Messages], decoding: Decoding) -> Iterator[TokenStream | None]:
+def streams_of(
+    model: Answering, conversations: Sequence[ChatMessages], decoding: Decoding
+) -> Iterator[TokenStream | None]:
     """A stream for each, with a seed of its own; None where there is no room."""
     for index, messages in enumerate(conversations):
         try:
@@ -38,9 +40,9 @@ def streams_of(model: Answering, conversations: Sequence[Messages], decoding: De
             yield None
 
 
-def answer_of(stream: TokenStream | None) -> Answer:
+def answer_of(stream: TokenStream | None) -> Completion:
     """The answer of a stream that has ended; None is one for which there was no room."""
     if stream is None:
-        return Answer("", "error", 0)
+        return Completion("", "error", 0)
     text = stream.text.strip()
-    return Answer(text, stream.finish if text else "error", len(stream.generated_ids))
+    return Completion(text, stream.finish if text else "error", len(stream.generated_ids))

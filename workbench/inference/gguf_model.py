@@ -29,7 +29,7 @@ from workbench.inference.gguf_lora import lora_file
 from workbench.inference.llama_cpp import LlamaContext, LlamaModel
 from workbench.inference.loaded_model import room_left
 from workbench.inference.sampling_stream import Stream
-from workbench.inference.stream import TOKENS_PER_TURN, Answer, Messages, Watch, unwatched
+from workbench.inference.stream import TOKENS_PER_TURN, ChatMessages, Completion, Watch, unwatched
 from workbench.models.model_references import Resolved
 from workbench.models.shelf import gguf_in
 from workbench.rendering.templates import Template, get_template, model_template
@@ -78,19 +78,19 @@ class GgufModel:
     def torch_model(self) -> Any:
         raise UserError(f"{self.name!r} is a GGUF model.", "Choose the model it was made from.", "model")
 
-    def check_prompt(self, messages: Messages) -> None:
+    def check_prompt(self, messages: ChatMessages) -> None:
         self.room(self.prompt_ids(messages))
 
     def room(self, prompt: Sequence[int]) -> int:
         return room_left(self.name, prompt, self.model.longest)
 
-    def prompt_text(self, messages: Messages) -> str:
+    def prompt_text(self, messages: ChatMessages) -> str:
         try:
             return self.template.render(list(messages), self._special, add_generation_prompt=True)
         except UserError as error:
             raise UserError(error.message, "Try it without a system prompt.") from None
 
-    def prompt_ids(self, messages: Messages) -> list[int]:
+    def prompt_ids(self, messages: ChatMessages) -> list[int]:
         """The template alone decides whether they begin with BOS."""
         return self.model.tokenize(self.prompt_text(messages))
 
@@ -101,12 +101,12 @@ class GgufModel:
         """Control tokens are always left out."""
         return self.model.text_of(tokens)
 
-    def open(self, messages: Messages, decoding: Decoding) -> "GgufStream":
+    def open(self, messages: ChatMessages, decoding: Decoding) -> "GgufStream":
         return GgufStream(self, messages, decoding)
 
     def answer_batch(
-        self, conversations: Sequence[Messages], decoding: Decoding, watch: Watch = unwatched
-    ) -> list[Answer]:
+        self, conversations: Sequence[ChatMessages], decoding: Decoding, watch: Watch = unwatched
+    ) -> list[Completion]:
         """Several side by side."""
         streams = list(streams_of(self, conversations, decoding))
         generate_parallel({n: stream for n, stream in enumerate(streams) if isinstance(stream, GgufStream)}, watch)
@@ -182,7 +182,7 @@ class GgufRuntime:
 class GgufStream(Stream):
     """An answer by llama.cpp, with memory of its own for the conversation until it is done."""
 
-    def __init__(self, gguf: GgufModel, messages: Messages, decoding: Decoding):
+    def __init__(self, gguf: GgufModel, messages: ChatMessages, decoding: Decoding):
         super().__init__(gguf, messages, decoding)
         self.gguf = gguf
         self._context: LlamaContext | None = None

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar, Protocol
 
 from workbench.inference.decoding import Decoding
-from workbench.inference.stream import Answer, Messages, PromptTooLong, TokenStream, Watch, unwatched
+from workbench.inference.stream import ChatMessages, Completion, PromptTooLong, TokenStream, Watch, unwatched
 from workbench.models.model_references import Resolved
 
 
@@ -16,15 +16,15 @@ class Answering(Protocol):
     def weights(self) -> str:
         """Which weights answer, with the start of their digest."""
 
-    def check_prompt(self, messages: Messages) -> None:
+    def check_prompt(self, messages: ChatMessages) -> None:
         """Raises `TooLong` when there is no room for an answer, and `UserError` from the chat template."""
 
-    def open(self, messages: Messages, decoding: Decoding) -> TokenStream:
+    def open(self, messages: ChatMessages, decoding: Decoding) -> TokenStream:
         """An answer to be made token by token; raises `TooLong`."""
 
     def answer_batch(
-        self, conversations: Sequence[Messages], decoding: Decoding, watch: Watch = unwatched
-    ) -> list[Answer]:
+        self, conversations: Sequence[ChatMessages], decoding: Decoding, watch: Watch = unwatched
+    ) -> list[Completion]:
         """Answers to several conversations; the seed makes the batch repeatable.
 
         One that is too long gets an empty answer that ended in 'error'.
@@ -39,10 +39,10 @@ class LoadedModel(Answering, Protocol):
     def torch_model(self) -> Any:
         """The model with exactly this name's weights on; raises `UserError` for one that torch does not run."""
 
-    def prompt_text(self, messages: Messages) -> str:
+    def prompt_text(self, messages: ChatMessages) -> str:
         """The conversation as the model reads it, ready for the assistant to go on; raises `UserError`."""
 
-    def prompt_ids(self, messages: Messages) -> list[int]:
+    def prompt_ids(self, messages: ChatMessages) -> list[int]:
         """Its tokens, from the same rendering that training uses."""
 
     def room(self, prompt: Sequence[int]) -> int:

@@ -55,7 +55,7 @@ class Loss:
         }
 
 
-def rows_of(home: Home, name: str, limit: int) -> tuple[str, list[Row]]:
+def measured_rows(home: Home, name: str, limit: int) -> tuple[str, list[Row]]:
     """The split measured on (eval if the dataset has one, else train) and its first `limit` rows."""
     split = "eval" if datasets.count(home, name, "eval") else "train"
     return split, datasets.rows(home, name, split, 0, limit)

@@ -8,7 +8,7 @@ from transformers import TopPLogitsWarper
 
 from workbench.inference.decoding import Decoding
 from workbench.inference.loaded_model import LoadedModel
-from workbench.inference.stream import TOKENS_PER_TURN, Messages
+from workbench.inference.stream import TOKENS_PER_TURN, ChatMessages
 
 MANY = 1024  # tokens that nearly always make up the probability top-p asks for
 
@@ -36,7 +36,7 @@ class TopP:
 class Stream:
     """One model's answer. `advance` makes the next few tokens; `finish` says how it ended."""
 
-    def __init__(self, model: LoadedModel, messages: Messages, decoding: Decoding):
+    def __init__(self, model: LoadedModel, messages: ChatMessages, decoding: Decoding):
         self.model, self.name, self.decoding = model, model.name, decoding
         self.prompt = model.prompt_ids(messages)
         self.stops = model.stops

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from workbench.core.errors import UserError
 
-Messages = Sequence[dict[str, str]]
+ChatMessages = Sequence[dict[str, str]]
 Watch = Callable[[int], None]  # called with the index of the conversation being answered; may raise to stop
 TOKENS_PER_TURN = 4  # before the next pane's turn; switching adapters costs about a third of a token
 
@@ -20,7 +20,7 @@ class PromptTooLong(UserError):
 
 
 @dataclass
-class Answer:
+class Completion:
     """A finished answer: its text, how it ended ('eos', 'length', or 'error': empty) and its length in tokens."""
 
     text: str

@@ -15,10 +15,10 @@ from workbench.inference.bases import Base, Loaded
 from workbench.inference.decoding import Decoding
 from workbench.inference.loaded_model import LoadedModel, room_left
 from workbench.inference.sampling_stream import Stream
-from workbench.inference.stream import Answer, Messages, PromptTooLong, Watch, unwatched
+from workbench.inference.stream import ChatMessages, Completion, PromptTooLong, Watch, unwatched
 from workbench.models.chat_tokens import stops_of
 from workbench.models.loading import load_base, load_tokenizer
-from workbench.models.model_references import WEIGHTS, Resolved
+from workbench.models.model_references import WEIGHT_KINDS, Resolved
 from workbench.rendering.rendered import Rendered, Tokenizer, render_prompt
 from workbench.rendering.templates import get_template
 
@@ -46,14 +46,14 @@ class TransformersModel:
     def torch_model(self) -> Any:
         return self.base.activate(self.loaded.adapter)
 
-    def check_prompt(self, messages: Messages) -> None:
+    def check_prompt(self, messages: ChatMessages) -> None:
         self.room(self.prompt_ids(messages))
 
     def room(self, prompt: Sequence[int]) -> int:
         longest = getattr(self.torch_model().config, "max_position_embeddings", None) or 2**31
         return room_left(self.name, prompt, longest - self.loaded.virtual_tokens)
 
-    def prompt(self, messages: Messages) -> Rendered:
+    def prompt(self, messages: ChatMessages) -> Rendered:
         """The prompt as training and the token view render it; raises `UserError` from the template."""
         try:
             return render_prompt(messages, *self._rendering)
@@ -63,10 +63,10 @@ class TransformersModel:
                 "Try it without a system prompt.",
             ) from None
 
-    def prompt_text(self, messages: Messages) -> str:
+    def prompt_text(self, messages: ChatMessages) -> str:
         return self.prompt(messages).text
 
-    def prompt_ids(self, messages: Messages) -> list[int]:
+    def prompt_ids(self, messages: ChatMessages) -> list[int]:
         return self.prompt(messages).ids
 
     def token_ids(self, text: str) -> list[int]:
@@ -75,19 +75,19 @@ class TransformersModel:
     def decode(self, tokens: Sequence[int], skip_special_tokens: bool = True) -> str:
         return str(self.tokenizer.decode(tokens, skip_special_tokens=skip_special_tokens))
 
-    def open(self, messages: Messages, decoding: Decoding) -> Stream:
+    def open(self, messages: ChatMessages, decoding: Decoding) -> Stream:
         return Stream(self, messages, decoding)
 
     def answer_batch(
-        self, conversations: Sequence[Messages], decoding: Decoding, watch: Watch = unwatched
-    ) -> list[Answer]:
+        self, conversations: Sequence[ChatMessages], decoding: Decoding, watch: Watch = unwatched
+    ) -> list[Completion]:
         return _generate_batched(self, conversations, decoding, watch)
 
 
 class TransformersRuntime:
     """The bases in memory by what may stand on them, and the names that answer from them."""
 
-    kinds: ClassVar[tuple[str, ...]] = WEIGHTS
+    kinds: ClassVar[tuple[str, ...]] = WEIGHT_KINDS
 
     def __init__(self, hardware: Hardware):
         self.hardware = hardware
@@ -119,17 +119,17 @@ class TransformersRuntime:
 
 
 def _generate_batched(
-    model: TransformersModel, conversations: Sequence[Messages], decoding: Decoding, watch: Watch
-) -> list[Answer]:
+    model: TransformersModel, conversations: Sequence[ChatMessages], decoding: Decoding, watch: Watch
+) -> list[Completion]:
     """All in one batch, but for those the model has less room for."""
     prompts = [model.prompt_ids(messages) for messages in conversations]
     torch.manual_seed(decoding.seed)
-    answers: dict[int, Answer] = {}
+    answers: dict[int, Completion] = {}
     for limit, indices in _by_room(model, prompts, decoding.max_new_tokens).items():
         watch(indices[0])
         settings = decoding.model_copy(update={"max_new_tokens": limit})
         batch = _generate(model, [prompts[index] for index in indices], settings) if limit else []
-        answers |= dict(zip(indices, batch or [Answer("", "error", 0)] * len(indices), strict=True))
+        answers |= dict(zip(indices, batch or [Completion("", "error", 0)] * len(indices), strict=True))
     return [answers[index] for index in range(len(prompts))]
 
 
@@ -145,7 +145,7 @@ def _by_room(model: LoadedModel, prompts: Sequence[Sequence[int]], most: int) ->
 
 
 @torch.inference_mode()
-def _generate(model: TransformersModel, prompts: Sequence[list[int]], decoding: Decoding) -> list[Answer]:
+def _generate(model: TransformersModel, prompts: Sequence[list[int]], decoding: Decoding) -> list[Completion]:
     torch_model, tokenizer = model.torch_model(), model.tokenizer
     batch = tokenizer.pad([{"input_ids": prompt} for prompt in prompts], return_tensors="pt").to(torch_model.device)
     generated = torch_model.generate(
@@ -157,9 +157,9 @@ def _generate(model: TransformersModel, prompts: Sequence[list[int]], decoding: 
     return [_finished(model, row.tolist()) for row in generated]
 
 
-def _finished(model: LoadedModel, ids: list[int]) -> Answer:
+def _finished(model: LoadedModel, ids: list[int]) -> Completion:
     end = next((index for index, token in enumerate(ids) if token in model.stops), None)
     answer_ids = ids if end is None else ids[:end]
     text = model.decode(answer_ids).strip()
     finish = "error" if not text else "length" if end is None else "eos"
-    return Answer(text, finish, len(answer_ids))
+    return Completion(text, finish, len(answer_ids))

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 import psutil
 
 from workbench.core.errors import SettingPath
-from workbench.core.limits import number, text, too_deep, whole
+from workbench.core.limits import bounded_integer, number, text_up_to, too_deep
 from workbench.core.process import alive, boot, identity, uptime
 from workbench.core.tasks import seconds_left
 
@@ -145,32 +145,38 @@ class JobState:
             handler(self, event)
 
     def _on_status(self, event: dict[str, Any]) -> None:
-        status = text(event.get("status"), MOST_TEXT)
+        status = text_up_to(event.get("status"), MOST_TEXT)
         if status not in STATUSES:
             return
         self.status, self.has_status = status, True
         if self.status == "queued":
             self.queued_at, self.ended_at, self.ended_uptime = _time(event, "t"), 0.0, 0.0
-            self.turn = whole(event.get("turn")) or int(self.queued_at * 1000)
+            self.turn = bounded_integer(event.get("turn")) or int(self.queued_at * 1000)
             self.resume, self.error, self.remedy, self.path = event.get("resume") is True, "", "", ()
             self.progress = {**self.progress, "text": ""} if self.progress else {}  # an earlier run's words
         elif self.status == "running":
             self.started_at = _time(event, "t")
             self.progress_history.clear()
-            self.pid, self.process_started = whole(event.get("pid")) or 0, _time(event, "process_started")
-            self.process, self.boot = text(event.get("process"), MOST_NAME), text(event.get("boot"), MOST_NAME)
+            self.pid, self.process_started = bounded_integer(event.get("pid")) or 0, _time(event, "process_started")
+            self.process, self.boot = (
+                text_up_to(event.get("process"), MOST_NAME),
+                text_up_to(event.get("boot"), MOST_NAME),
+            )
             self.started_uptime = _time(event, "m") if self.boot else 0.0
         else:
             self.ended_at = _time(event, "t")
             self.ended_uptime = _time(event, "m") if event.get("boot") == self.boot else 0.0
             self.result = event["result"] if isinstance(event.get("result"), dict) else {}
-            self.error, self.remedy = text(event.get("error"), MOST_TEXT), text(event.get("remedy"), MOST_TEXT)
+            self.error, self.remedy = (
+                text_up_to(event.get("error"), MOST_TEXT),
+                text_up_to(event.get("remedy"), MOST_TEXT),
+            )
             path = event.get("path")
             self.path = tuple(step for step in path if isinstance(step, str | int)) if isinstance(path, list) else ()
 
     def _on_progress(self, event: dict[str, Any]) -> None:
         done, total = number(event.get("done")), number(event.get("total"))
-        self.progress = {"done": done, "total": total, "text": text(event.get("text"), MOST_TEXT)}
+        self.progress = {"done": done, "total": total, "text": text_up_to(event.get("text"), MOST_TEXT)}
         if done is not None:
             at = _time(event, "m" if self.started_uptime else "t")
             if self.progress_history and done < self.progress_history[-1][1]:
@@ -190,7 +196,7 @@ class JobState:
             self.generation += 1
 
     def _on_note(self, event: dict[str, Any]) -> None:
-        self.notes.append(text(event.get("text"), MOST_TEXT))
+        self.notes.append(text_up_to(event.get("text"), MOST_TEXT))
 
     def eta(self) -> float | None:
         """Seconds left by the pace of the last progress events, or None when it cannot be told."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from workbench.core.errors import UserError, shortened
 from workbench.core.home import Home
-from workbench.core.limits import text
+from workbench.core.limits import text_up_to
 from workbench.core.row_cache import Mark, mark, settled
 from workbench.jobs.events import FINAL
 from workbench.jobs.index import JobIndex, Stored
@@ -53,7 +53,7 @@ class JobRow:
         return self.status in FINAL
 
 
-def row_of(view: JobRecord) -> JobRow:
+def row_of_job(view: JobRecord) -> JobRow:
     """The row of a job as its events tell it now."""
     state, job = view.state, view.job
     return JobRow(
@@ -61,8 +61,8 @@ def row_of(view: JobRecord) -> JobRow:
         subject=job.subject() if job else "", status=view.status, queued_at=state.queued_at,
         started_at=state.started_at, seconds=state.elapsed(),
         done=state.progress.get("done"), total=state.progress.get("total"),
-        text=text(state.progress.get("text"), SHOWN),
-        result="" if view.damage else text(state.result.get("model") or state.result.get("session"), SHOWN),
+        text=text_up_to(state.progress.get("text"), SHOWN),
+        result="" if view.damage else text_up_to(state.result.get("model") or state.result.get("session"), SHOWN),
         error=shortened(view.error, SHOWN),
     )  # fmt: skip
 
@@ -98,7 +98,7 @@ class JobList:
             if changed:
                 self._arrange()
             for job_id, view in self._live.items():
-                self._put(self._at[job_id], row_of(view))
+                self._put(self._at[job_id], row_of_job(view))
             if len(self._unsaved) + len(self._gone) >= UNSAVED:
                 self._save()
             return self._rows.copy()
@@ -137,7 +137,7 @@ class JobList:
         return names != names_before
 
     def _add(self, name: str) -> None:
-        marks = signature(self._folder / name)
+        marks = job_signature(self._folder / name)
         stored = self._stored.get(name) if self._stored else None
         if stored and stored[0] == marks and len(stored[1]) == len(dataclasses.fields(JobRow)):
             self._ended[name] = marks, JobRow(*stored[1])
@@ -153,7 +153,7 @@ class JobList:
 
     def _end(self, view: JobRecord) -> None:
         self._live.pop(view.id, None)
-        marks, row = signature(view.folder), row_of(view)
+        marks, row = job_signature(view.folder), row_of_job(view)
         self._ended[view.id] = marks, row
         self._unsaved[view.id] = marks, list(dataclasses.astuple(row))
 
@@ -163,7 +163,7 @@ class JobList:
         for _ in range(min(RECHECKED, len(self._order))):
             self._next = (self._next + 1) % len(self._order)
             name = self._order[self._next]
-            if name in self._ended and signature(self._folder / name) != self._ended[name][0]:
+            if name in self._ended and job_signature(self._folder / name) != self._ended[name][0]:
                 resumed.append(name)
         for name in resumed:
             del self._ended[name]
@@ -180,7 +180,9 @@ class JobList:
 
     def _arrange(self) -> None:
         self._order = sorted(self._ended.keys() | self._live.keys())
-        self._rows = [self._ended[name][1] if name in self._ended else row_of(self._live[name]) for name in self._order]
+        self._rows = [
+            self._ended[name][1] if name in self._ended else row_of_job(self._live[name]) for name in self._order
+        ]
         self._at = {name: at for at, name in enumerate(self._order) if name in self._live}
         self.revision += 1
 
@@ -198,7 +200,7 @@ class JobList:
             self._save_after = time.monotonic() + SAVE_AGAIN_SECONDS
 
 
-def signature(folder: Path) -> str:
+def job_signature(folder: Path) -> str:
     """Tells the state of a job's files; '' for one that is missing."""
     marks = []
     for name in FILES:

@@ -21,7 +21,7 @@ TINY = 1e-7  # a sum of magnitudes below it is not rescaled
 BITS = {2: torch.int16, 4: torch.int32, 8: torch.int64}
 
 
-def blocks(count: int, row: int = 1) -> list[slice]:
+def row_slices(count: int, row: int = 1) -> list[slice]:
     """Slices of about `BLOCK` values, in whole rows, that cover `count` values."""
     step = row * max(1, BLOCK // row)
     return [slice(start, min(start + step, count)) for start in range(0, count, step)]
@@ -43,7 +43,7 @@ def _pool(threads: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
 
 
-def differences(base: Tensor, others: list[Tensor]) -> Tensor:
+def task_vectors(base: Tensor, others: list[Tensor]) -> Tensor:
     """The task vectors, one a row: [models, values]."""
     deltas = base.new_empty((len(others), base.numel()))
     for delta, other in zip(deltas, others, strict=True):
@@ -51,7 +51,7 @@ def differences(base: Tensor, others: list[Tensor]) -> Tensor:
     return deltas
 
 
-def combine(
+def add_elected(
     base: Tensor, deltas: Tensor, scales: list[Tensor], weight: list[float], normalize: bool, lambda_: float
 ) -> Tensor:
     """base + λ · the weighted sum of the task vectors, each value by the models on the side of the larger mass.
@@ -67,7 +67,7 @@ def combine(
         change = _elected(deltas[:, block].mul_(factors).mul_(weights), weights, normalize)
         torch.add(flat[block], change.mul_(lambda_), out=merged[block])
 
-    on_blocks(add_up, base.device, blocks(flat.numel()))
+    on_blocks(add_up, base.device, row_slices(flat.numel()))
     return merged.view(base.shape)
 
 
@@ -117,7 +117,7 @@ def thin_out(delta: Tensor, rescale: bool, mask_of: Callable[[Tensor, Tensor], T
         keep(piece, mask_of(piece, draw(block).view(piece.shape)))
         return piece.new_zeros(2) if before is None else torch.stack((before, _mass(piece)))
 
-    masses = on_blocks(thin, delta.device, blocks(flat.numel(), columns))
+    masses = on_blocks(thin, delta.device, row_slices(flat.numel(), columns))
     before, after = torch.stack(masses).sum(0)
     return ratio(before, after, delta.dtype)
 

@@ -11,18 +11,18 @@ from workbench.core.errors import Problem, Problems, suggestion
 from workbench.core.home import Home
 from workbench.core.units import human_count, human_size
 from workbench.merging import catalogue
-from workbench.merging.checking.architectures import described
+from workbench.merging.checking.architectures import check_architecture
 from workbench.merging.checking.context import View, read_context
-from workbench.merging.checking.inputs import inputs, layers
+from workbench.merging.checking.inputs import check_layers, inputs
 from workbench.merging.checking.model_facts import read_all_facts
 from workbench.merging.checking.precision import precision, result_dtype
 from workbench.merging.checking.room import Estimate, estimate_of, room
 from workbench.merging.checking.rows import result_tokens
-from workbench.merging.checking.settings import settings
+from workbench.merging.checking.settings import check_settings
 from workbench.merging.checking.shapes import alike, all_alike, tied
 from workbench.merging.checking.templates import templates
 from workbench.merging.checking.tokenizers import padding, tokenizers
-from workbench.merging.recipe import Recipe
+from workbench.merging.recipe import MergeRecipe
 from workbench.models import tensors
 
 
@@ -35,7 +35,7 @@ class Findings:
     facts: list[list[str]]
 
 
-def check(home: Home, recipe: Recipe, output: str = "") -> Findings:
+def check_recipe(home: Home, recipe: MergeRecipe, output: str = "") -> Findings:
     """Everything wrong with a recipe at once, what to know about it, and what it makes."""
     view = read_context(home, recipe)
     info = catalogue.methods().get(recipe.merge_method)
@@ -44,8 +44,8 @@ def check(home: Home, recipe: Recipe, output: str = "") -> Findings:
         view.problems.add("merge_method", f"there is no merge method {recipe.merge_method!r}.", remedy)
     else:
         inputs(view, info)
-        settings(view, info)
-    for step in (layers, all_alike, tied, precision, tokenizers, padding, templates, described):
+        check_settings(view, info)
+    for step in (check_layers, all_alike, tied, precision, tokenizers, padding, templates, check_architecture):
         step(view)
     estimate = estimate_of(view)
     room(view, output, estimate)
@@ -71,7 +71,7 @@ def _facts(view: View, estimate: Estimate) -> list[list[str]]:
     made_of = "" if any(segment.whole for segment in view.segments) else f" from {len(view.segments)} slices"
     tokens = f"{len(result_tokens(view))} tokens" if view.donor and view.donor.vocabulary else "?"
     whose = {"union": "union of all", None: f"that of {view.donor.name}" if view.donor else "?"}
-    kinds = [tensors.NAMES[result_dtype(view)], tensors.NAMES[result_dtype(view, maths=True)]]
+    kinds = [tensors.DTYPE_NAMES[result_dtype(view)], tensors.DTYPE_NAMES[result_dtype(view, maths=True)]]
     return [
         ["Method", info.title if info else config.merge_method],
         ["Models", ", ".join(view.recipe.references())],

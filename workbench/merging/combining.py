@@ -34,7 +34,7 @@ def run(job: CombineAdapters, ctx: JobContext) -> dict[str, Any]:
     for note in uneven(folders):
         ctx.note(note)
     with atomic_dir(ctx.home.models / job.output) as partial:
-        rank = combine(base, folders, job, partial, ctx)
+        rank = combine_adapters(base, folders, job, partial, ctx)
         copy_texts(folders[0], partial)
         parents = [parent_of(base, "base"), *(parent_of(folder, "combined") for folder in folders)]
         result = {"model": job.output, "rank": rank, "weights": job.shares}
@@ -46,7 +46,7 @@ def run(job: CombineAdapters, ctx: JobContext) -> dict[str, Any]:
     return result
 
 
-def combine(base: Path, folders: list[Path], job: CombineAdapters, target: Path, ctx: JobContext) -> int:
+def combine_adapters(base: Path, folders: list[Path], job: CombineAdapters, target: Path, ctx: JobContext) -> int:
     """Writes the combined adapter into `target`; returns its rank. Computed and kept in float32."""
     ctx.task.update(0, 0, "Reading the adapters")
     model = with_adapters(base, folders)

@@ -28,7 +28,7 @@ from workbench.core.home import Home
 from workbench.core.tasks import Task
 from workbench.merging.by_names import by_names, lost, require_whole
 from workbench.merging.mergekit_bridge import register_with_mergekit
-from workbench.merging.recipe import Recipe
+from workbench.merging.recipe import MergeRecipe
 from workbench.merging.sources import Folded, Ordered, reference
 from workbench.models.casting import all_finite, cast
 from workbench.models.chat_tokens import copy_tokenizer
@@ -41,13 +41,13 @@ BY_ROWS = frozenset({"linear", "task_arithmetic", "nearswap", "passthrough"})
 BLOCK = 2**24  # elements
 
 
-class Plan:
+class MergePlan:
     """A recipe ready to be carried out. `names` are the result's tensors in the order they are made.
 
     Raises `UserError` when mergekit cannot plan it: the checks find most of that beforehand, with better words.
     """
 
-    def __init__(self, home: Home, recipe: Recipe, seed: int = 0, kernels: Kernels = "fast", device: str = "cpu"):
+    def __init__(self, home: Home, recipe: MergeRecipe, seed: int = 0, kernels: Kernels = "fast", device: str = "cpu"):
         register_with_mergekit(kernels)
         self.seed, self.device = seed, torch.device(device)
         self.models = recipe.bind(home)
@@ -198,7 +198,7 @@ class Plan:
 
 
 def merge_to(
-    plan: Plan,
+    plan: MergePlan,
     folder: Path,
     shard_bytes: int = 2 * 10**9,
     task: Task | None = None,

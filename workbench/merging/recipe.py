@@ -17,7 +17,7 @@ from workbench.core.spec import dump_yaml
 from workbench.core.yaml_spec import BriefSpec, YamlSpec
 from workbench.models import tensors
 from workbench.models.model_names import ModelName
-from workbench.models.model_references import WEIGHTS, ModelRef, Resolved, resolve
+from workbench.models.model_references import WEIGHT_KINDS, ModelRef, Resolved, resolve
 
 MOST_MODELS = 64
 Scalar = bool | int | float | str
@@ -31,26 +31,26 @@ class Filtered(BriefSpec):
     filter: str | None = Field(None, title="Filter", description="Part of a tensor's name, such as self_attn or mlp.")
 
 
-Setting = Scalar | list[Scalar] | list[Filtered] | Filtered
-Settings = dict[str, Setting]
+MethodSetting = Scalar | list[Scalar] | list[Filtered] | Filtered
+MethodSettings = dict[str, MethodSetting]
 
 
-Reference = Annotated[str, Field(min_length=1), ModelRef(*WEIGHTS, text=False, sound=False)]
+Reference = Annotated[str, Field(min_length=1), ModelRef(*WEIGHT_KINDS, text=False, sound=False)]
 """A model of a recipe. Its files are looked at by the checks of merging, which ask for more than others do."""
 
 
-class Source(BriefSpec):
+class MergeSource(BriefSpec):
     """One model that goes in, or, with a layer range, some of its layers."""
 
     model: Reference = Field(
         title="Model", description="Name on the shelf, BASE+ADAPTER, hub id of a model on the shelf, or folder."
     )
-    parameters: Settings | None = Field(
+    parameters: MethodSettings | None = Field(
         None, title="Parameters", description="Its own values of the method's parameters."
     )
 
 
-class SliceSource(Source):
+class SliceSource(MergeSource):
     """A run of layers of one model."""
 
     layer_range: tuple[int, int] = Field(title="Layer range", description="First layer, and the layer after the last.")
@@ -74,17 +74,17 @@ class Slice(BriefSpec):
     residual_weight: float | None = Field(
         None, title="Residual weight", description="Read by old versions of mergekit; has no effect."
     )
-    parameters: Settings | None = Field(None, title="Parameters", description="Values for this slice.")
+    parameters: MethodSettings | None = Field(None, title="Parameters", description="Values for this slice.")
 
 
 class Module(BriefSpec):
     """One part of a model of several parts, such as a vision tower."""
 
-    models: list[Source] | None = Field(
+    models: list[MergeSource] | None = Field(
         None, max_length=MOST_MODELS, title="Models", description="Models merged whole."
     )
     slices: list[Slice] | None = Field(None, max_length=1000, title="Slices", description="Layers put together.")
-    parameters: Settings | None = Field(None, title="Parameters", description="Values for this part.")
+    parameters: MethodSettings | None = Field(None, title="Parameters", description="Values for this part.")
 
     @model_validator(mode="after")
     def _models_or_slices(self) -> "Module":
@@ -125,7 +125,7 @@ class TokenSource(BriefSpec):
     force: bool = Field(False, title="Force", description="Take it even for models that have the token themselves.")
 
 
-class Tokenizer(BriefSpec):
+class TokenizerChoice(BriefSpec):
     """Which tokenizer the result has."""
 
     source: Reference = Field("union", title="Source", description="base, union, or a model.")
@@ -135,19 +135,19 @@ class Tokenizer(BriefSpec):
     )
 
 
-class Recipe(YamlSpec, BriefSpec):
+class MergeRecipe(YamlSpec, BriefSpec):
     """The whole recipe, field by field as mergekit reads it. Model names are as they were written."""
 
     begins_with: ClassVar[str] = "A recipe starts with merge_method: …"
 
     merge_method: str = Field(title="Merge method", description="The method: see `list methods`.")
     base_model: Reference | None = Field(None, title="Base model", description="What the others are measured against.")
-    models: list[Source] | None = Field(
+    models: list[MergeSource] | None = Field(
         None, max_length=MOST_MODELS, title="Models", description="Models merged whole."
     )
     slices: list[Slice] | None = Field(None, max_length=1000, title="Slices", description="Layers put together.")
     modules: dict[str, Module] | None = Field(None, title="Modules", description="Parts of models of several parts.")
-    parameters: Settings | None = Field(None, title="Parameters", description="Values for all models and layers.")
+    parameters: MethodSettings | None = Field(None, title="Parameters", description="Values for all models and layers.")
     dtype: Dtype | None = Field(
         None, title="Compute type", description="Precision of the maths, and of the file if out_dtype is not given."
     )
@@ -155,7 +155,7 @@ class Recipe(YamlSpec, BriefSpec):
     tokenizer_source: Reference | None = Field(
         None, title="Tokenizer source", description="Older form of tokenizer: source."
     )
-    tokenizer: Tokenizer | None = Field(
+    tokenizer: TokenizerChoice | None = Field(
         None, title="Tokenizer", description="Which tokenizer the result has; empty copies the base's."
     )
     chat_template: str | None = Field(
@@ -163,7 +163,7 @@ class Recipe(YamlSpec, BriefSpec):
     )
 
     @model_validator(mode="after")
-    def _one_kind_of_source(self) -> "Recipe":
+    def _one_kind_of_source(self) -> "MergeRecipe":
         if sum(bool(sources) for sources in (self.models, self.slices, self.modules)) != 1:
             raise ValueError("give exactly one of models, slices and modules")
         if self.tokenizer and self.tokenizer_source:
@@ -191,9 +191,9 @@ class Recipe(YamlSpec, BriefSpec):
             slices += module.slices or []
         return slices
 
-    def sources(self) -> list[Source]:
+    def sources(self) -> list[MergeSource]:
         """Every source as it stands in the recipe."""
-        sources: list[Source] = list(self.models or [])
+        sources: list[MergeSource] = list(self.models or [])
         for module in (self.modules or {}).values():
             sources += module.models or []
         for output_slice in self.outputs():
@@ -235,13 +235,13 @@ def _replace(data: Any, names: dict[str, Any], key: str = "") -> Any:
     return data
 
 
-def layers(folder: Path) -> int:
+def layer_count(folder: Path) -> int:
     """How many layers the model in a folder has, from its config; 0 if it does not say."""
     config = tensors.model_config(folder)
     return int(config.get("num_hidden_layers") or config.get("n_layer") or 0)
 
 
-def for_mergekit(home: Home, recipe: Recipe) -> str:
+def for_mergekit(home: Home, recipe: MergeRecipe) -> str:
     """The recipe as YAML that mergekit runs by itself: hub ids where the shelf knows them, else folders."""
     return dump_yaml(recipe.replaced({name: _address(model) for name, model in recipe.bind(home).items()}))
 
@@ -257,7 +257,7 @@ def _hub_or_path(folder: Path) -> str:
     return str(folder)
 
 
-def numbers(setting: Setting | None) -> Iterator[Scalar]:
+def numbers(setting: MethodSetting | None) -> Iterator[Scalar]:
     """Every plain value in a setting."""
     if isinstance(setting, Filtered):
         yield from numbers(setting.value)

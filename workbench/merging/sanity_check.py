@@ -14,7 +14,7 @@ from workbench.core.errors import UserError, explain
 from workbench.core.home import Home, write_text
 from workbench.data.store import datasets
 from workbench.data.store.dataset_reference import TEXTS
-from workbench.data.store.prompts import BUILT_IN, built_in_prompts, held_out, prompts_of
+from workbench.data.store.prompts import BUILT_IN, built_in_prompts, held_out_prompts, prompts_of
 from workbench.inference import loss as measure
 from workbench.jobs.job import JobContext
 from workbench.models.model_references import resolve
@@ -72,8 +72,8 @@ def _rows(home: Home, dataset: str) -> tuple[Rows, str, str]:
     """What is measured on: rows, their kind, and the words for where they come from."""
     kind = datasets.dataset_kind(home, dataset) if dataset else ""
     if kind not in TEXTS.kinds:
-        return held_out(), "conversation", BUILT_IN
-    split, rows = measure.rows_of(home, dataset, ROWS)
+        return held_out_prompts(), "conversation", BUILT_IN
+    split, rows = measure.measured_rows(home, dataset, ROWS)
     return rows, kind, f"{dataset} ({split} split)"
 
 

@@ -17,7 +17,7 @@ from workbench.data.store import datasets
 from workbench.jobs.job import JobContext, JobStopped
 from workbench.merging import catalogue
 from workbench.merging.jobs.merge_search import MergeSearch
-from workbench.merging.recipe import Recipe
+from workbench.merging.recipe import MergeRecipe
 from workbench.merging.search_space import Space
 from workbench.merging.search_study import TRIALS, finished, give_up, importance, open_study, sampler
 from workbench.models.model_references import resolve
@@ -98,7 +98,7 @@ class Search:
     def measured(self, name_or_recipe: "str | dict[str, Any]", rows: "list[Encoded]") -> "Loss":
         """The loss of a model of the shelf, or of the merge by a recipe."""
         from workbench.inference.loss import loss_of
-        from workbench.merging.engine import Plan
+        from workbench.merging.engine import MergePlan
         from workbench.models.merged import open_weights
 
         if isinstance(name_or_recipe, str):
@@ -107,8 +107,8 @@ class Search:
             self.trial_model.take((name, weights.get(name)) for name in weights.names() if name in state)
         else:
             device = "cuda" if self.trial_model.hardware.device == "cuda" else "cpu"
-            recipe = Recipe.parse(name_or_recipe)
-            plan = Plan(self.ctx.home, recipe, self.job.seed, self.job.kernels, device)
+            recipe = MergeRecipe.parse(name_or_recipe)
+            plan = MergePlan(self.ctx.home, recipe, self.job.seed, self.job.kernels, device)
             self.trial_model.take(_watched(plan.tensors(), self.task))
         return loss_of(self.trial_model.model, rows, self.task, self.job.seed)
 
@@ -235,7 +235,7 @@ def run(job: MergeSearch, ctx: JobContext) -> dict[str, Any]:
     _shelve(job, ctx, recipe, info)
     result = {
         "model": job.output,
-        "recipe": Recipe.parse(recipe).to_yaml(),
+        "recipe": MergeRecipe.parse(recipe).to_yaml(),
         "trials": len(report["trials"]),
         "baselines": report["baselines"],
         "comparison": comparison,
@@ -249,18 +249,18 @@ def run(job: MergeSearch, ctx: JobContext) -> dict[str, Any]:
 
 def _shelve(job: MergeSearch, ctx: JobContext, recipe: dict[str, Any], info: dict[str, Any]) -> None:
     """Merges the best recipe to the disk; a resumed search replaces what it kept when it was stopped."""
-    from workbench.merging.engine import Plan, merge_to
-    from workbench.merging.shelving import parents_of, shelve
+    from workbench.merging.engine import MergePlan, merge_to
+    from workbench.merging.shelving import parents_of, shelve_merge
 
-    read, shards, target = Recipe.parse(recipe), ctx.folder / "shards", ctx.home.models / job.output
-    plan = Plan(ctx.home, read, job.seed, job.kernels)
+    read, shards, target = MergeRecipe.parse(recipe), ctx.folder / "shards", ctx.home.models / job.output
+    plan = MergePlan(ctx.home, read, job.seed, job.kernels)
     shutil.rmtree(shards, ignore_errors=True)
     writer = merge_to(plan, shards, task=Task(ctx.task.update))  # a search that was stopped keeps its best, too
     mine = target.exists() and read_manifest(target).made_by.get("job") == ctx.folder.name
     parents = [*parents_of(read, plan.models), parent_of(ctx.home.datasets / job.dataset, "searched-on")]
     made_by = {**job.to_dict(), "job": ctx.folder.name}
     manifest = Manifest(kind="model", name=job.output, parents=parents, made_by=made_by, info=info)
-    shelve(ctx, read, plan, writer, manifest, replace=mine)
+    shelve_merge(ctx, read, plan, writer, manifest, replace=mine)
 
 
 def _verdict(comparison: dict[str, Any]) -> str:

@@ -24,7 +24,7 @@ class Choices(Protocol):
     def number(self, name: str, low: float, high: float, start: float) -> float: ...
 
 
-class Drawn:
+class TrialValues:
     """The values an optuna trial draws, in steps of 0.01: finer ones would mean nothing."""
 
     def __init__(self, trial: Any):
@@ -83,7 +83,7 @@ class Space:
 
     def draw(self, trial: Any) -> dict[str, Any]:
         """A recipe with every value drawn by an optuna trial."""
-        return self.recipe(str(trial.suggest_categorical("method", self.usable())), Drawn(trial))
+        return self.recipe(str(trial.suggest_categorical("method", self.usable())), TrialValues(trial))
 
     def starts(self) -> list[dict[str, Any]]:
         """For every method the middle of the road, which the search tries first: {'method', parameter: value}."""

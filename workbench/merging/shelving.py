@@ -10,16 +10,21 @@ from workbench.core.home import atomic_dir, safe_join, write_text
 from workbench.core.lineage import Manifest, Parent, parent_of, write_manifest
 from workbench.family.model_card import model_card
 from workbench.jobs.job import JobContext
-from workbench.merging.engine import Plan
-from workbench.merging.recipe import Recipe
+from workbench.merging.engine import MergePlan
+from workbench.merging.recipe import MergeRecipe
 from workbench.models.chat_tokens import write_stops
 from workbench.models.model_references import Resolved
 from workbench.models.tokenizer_check import check_tokenizer
 from workbench.models.weights import ShardWriter
 
 
-def shelve(
-    ctx: JobContext, recipe: Recipe, plan: Plan, writer: ShardWriter, manifest: Manifest, replace: bool = False
+def shelve_merge(
+    ctx: JobContext,
+    recipe: MergeRecipe,
+    plan: MergePlan,
+    writer: ShardWriter,
+    manifest: Manifest,
+    replace: bool = False,
 ) -> None:
     """Gives what `merge_to` wrote its place, whole or not at all, and removes the files it came from."""
     with atomic_dir(safe_join(ctx.home.models, manifest.name, "output"), replace) as partial:
@@ -33,7 +38,7 @@ def shelve(
     shutil.rmtree(writer.folder, ignore_errors=True)
 
 
-def parents_of(recipe: Recipe, models: Mapping[str, Resolved]) -> list[Parent]:
+def parents_of(recipe: MergeRecipe, models: Mapping[str, Resolved]) -> list[Parent]:
     """Every folder that goes in, once; adapters with their bases."""
     entries: dict[str, Parent] = {}
     for written, model in models.items():

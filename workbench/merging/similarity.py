@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from workbench.core.errors import UserError
 from workbench.core.home import write_text
 from workbench.core.tasks import Task
-from workbench.merging.stack import group_of, layer_of
+from workbench.merging.stack import layer_of, tensor_group
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -157,7 +157,7 @@ def compare(
         for name in by_layer[layer]:
             tensors = [reader.get(name) for reader in readers]
             start = tensors.pop() if base is not None else None
-            cells[layer, group_of(name)] += measure(tensors, start)
+            cells[layer, tensor_group(name)] += measure(tensors, start)
         words = _words(layer, list(models), base is not None, cells)
         task.update(completed, len(by_layer), f"Compared {words}")
         task.check_stop()
@@ -275,12 +275,12 @@ def _of_tasks(names: str, measures: dict[str, Any]) -> Iterator[str]:
         yield f"Their signs conflict in {1 - signs:.0%} of the weights both changed{strongest}: TIES or DARE may help."
 
 
-def save(folder: Path, data: dict[str, Any]) -> None:
-    """Writes what was compared, as `read` takes it."""
+def save_similarity(folder: Path, data: dict[str, Any]) -> None:
+    """Writes what was compared, as `read_similarity` takes it."""
     write_text(folder / FILE, json.dumps(data))
 
 
-def read(folder: Path) -> dict[str, Any]:
+def read_similarity(folder: Path) -> dict[str, Any]:
     """What a job compared; raises `UserError` when it has not come that far or the file is damaged."""
     try:
         return dict(json.loads((folder / FILE).read_text("utf-8")))

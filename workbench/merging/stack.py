@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from workbench.core.errors import SettingPath
-from workbench.merging.recipe import Filtered, Recipe, Scalar, Setting, Settings, Slice, SliceSource
+from workbench.merging.recipe import Filtered, MergeRecipe, MethodSetting, MethodSettings, Scalar, Slice, SliceSource
 
 Read = Callable[[Scalar], Any]
 NUMBER = re.compile(r"\.(\d+)\.")
@@ -29,7 +29,7 @@ class Input:
     model: str
     first: int
     last: int
-    parameters: Settings | None = None
+    parameters: MethodSettings | None = None
 
 
 @dataclass(frozen=True)
@@ -40,14 +40,14 @@ class Segment:
     module: str
     inputs: list[Input]
     base: str | None
-    scopes: tuple[Settings | None, ...]
+    scopes: tuple[MethodSettings | None, ...]
     whole: bool  # made from `models`, where mergekit adds the base by itself
 
     @property
     def length(self) -> int:
         return self.inputs[0].last - self.inputs[0].first
 
-    def settings(self, model: str | None = None) -> Iterator[Settings | None]:
+    def settings(self, model: str | None = None) -> Iterator[MethodSettings | None]:
         """Settings from the nearest to the farthest, of one model or of none in particular."""
         yield from (source.parameters for source in self.inputs if model is not None and source.model == model)
         yield from self.scopes
@@ -63,13 +63,13 @@ def layer_of(tensor: str) -> int | None:
     return int(match[1]) if match else None
 
 
-def group_of(tensor: str) -> str:
+def tensor_group(tensor: str) -> str:
     """norms, head, embeddings, attention, mlp or other, by the names that architectures give their tensors."""
     return next((group for group, pattern in GROUPS if pattern.search(tensor)), "other")
 
 
 def segments_of(
-    recipe: Recipe, depth: Callable[[str], int], same: Mapping[str, Hashable] | None = None
+    recipe: MergeRecipe, depth: Callable[[str], int], same: Mapping[str, Hashable] | None = None
 ) -> list[Segment]:
     """A recipe as mergekit sees it: a merge of whole models is one part, to which it adds the base.
 
@@ -91,8 +91,8 @@ def segments_of(
 
 
 def _whole(
-    sources: list[Any], recipe: Recipe, depth: Callable[[str], int], same: Mapping[str, Hashable] | None,
-    path: SettingPath, module: str, scopes: tuple[Settings | None, ...],
+    sources: list[Any], recipe: MergeRecipe, depth: Callable[[str], int], same: Mapping[str, Hashable] | None,
+    path: SettingPath, module: str, scopes: tuple[MethodSettings | None, ...],
 ) -> list[Segment]:  # fmt: skip
     base, same = recipe.base_model, same or {}
     inputs = [Input(source.model, 0, depth(source.model), source.parameters) for source in sources]
@@ -102,7 +102,7 @@ def _whole(
 
 
 def _sliced(
-    slices: list[Slice], recipe: Recipe, path: SettingPath, module: str, scopes: tuple[Settings | None, ...]
+    slices: list[Slice], recipe: MergeRecipe, path: SettingPath, module: str, scopes: tuple[MethodSettings | None, ...]
 ) -> list[Segment]:
     def read(source: SliceSource) -> Input:
         return Input(source.model, *source.layer_range, source.parameters)
@@ -116,7 +116,7 @@ def _sliced(
     ]  # fmt: skip
 
 
-def value_at(setting: Setting | None, tensor: str, position: float, read: Read = float) -> Any:
+def value_at(setting: MethodSetting | None, tensor: str, position: float, read: Read = float) -> Any:
     """A setting's value for a tensor at `place` (0 to 1) along the layers; None where no filter fits."""
     if isinstance(setting, Filtered):
         setting = [setting]
@@ -141,7 +141,7 @@ def _along(values: list[Any], position: float, read: Read) -> Any:
     return read((1 - (scaled - low)) * values[low] + (scaled - low) * values[high])
 
 
-def lookup(name: str, scopes: Iterable[Settings | None], tensor: str, position: float, read: Read = float) -> Any:
+def lookup(name: str, scopes: Iterable[MethodSettings | None], tensor: str, position: float, read: Read = float) -> Any:
     """The value of the nearest scope that has one for this tensor, else None."""
     for scope in scopes:
         if scope and name in scope:

@@ -10,31 +10,31 @@ from pathlib import Path
 from typing import Any
 
 from workbench.core.errors import UserError, shortened
-from workbench.core.limits import text
+from workbench.core.limits import text_up_to
 from workbench.models import tensors
 
 SHOWN = 100  # characters of a name that an adapter holds
 
 
-def words(text: str) -> frozenset[str]:
+def words_of_line(text: str) -> frozenset[str]:
     """The words of a line."""
     return frozenset(text.split())
 
 
-COMMON = words(
+COMMON = words_of_line(
     "auto_mapping base_model_name_or_path exclude_modules inference_mode modules_to_save peft_type peft_version"
     " revision target_modules task_type"
 )
 LAYERS = frozenset({"layers_pattern", "layers_to_transform"})
 PATTERNS = frozenset({"alpha_pattern", "rank_pattern"})
-LYCORIS = words("alpha init_weights module_dropout r rank_dropout use_effective_conv2d")
-LORA = words(
+LYCORIS = words_of_line("alpha init_weights module_dropout r rank_dropout use_effective_conv2d")
+LORA = words_of_line(
     "alora_invocation_tokens arrow_config bias corda_config ensure_weight_tying eva_config fan_in_fan_out"
     " init_lora_weights kasa_config layer_replication loftq_config lora_alpha lora_bias lora_dropout lora_ga_config"
     " megatron_config megatron_core monteclora_config qalora_group_size r runtime_config target_parameters"
     " trainable_token_indices use_bdlora use_dora use_qalora use_rslora velora_config"
 )
-PROMPT = words(
+PROMPT = words_of_line(
     "num_attention_heads num_layers num_transformer_submodules num_virtual_tokens token_dim encoder_hidden_size"
     " prompt_tuning_init prompt_tuning_init_text tokenizer_kwargs tokenizer_name_or_path prefix_projection init_weights"
     " encoder_dropout encoder_num_layers encoder_reparameterization_type"
@@ -45,19 +45,21 @@ FIELDS: dict[str, frozenset[str]] = {
     "LOHA": PATTERNS | LAYERS | LYCORIS,
     "LOKR": PATTERNS | LAYERS | LYCORIS | {"decompose_both", "decompose_factor", "rank_dropout_scale"},
     "OFT": LAYERS
-    | words(
+    | words_of_line(
         "bias block_share coft eps fan_in_fan_out init_weights module_dropout num_cayley_neumann_terms oft_block_size r"
         " use_cayley_neumann"
     ),
     "BOFT": LAYERS
-    | words("bias boft_block_num boft_block_size boft_dropout boft_n_butterfly_factor fan_in_fan_out init_weights"),
+    | words_of_line(
+        "bias boft_block_num boft_block_size boft_dropout boft_n_butterfly_factor fan_in_fan_out init_weights"
+    ),
     "HRA": LAYERS | {"apply_GS", "bias", "init_weights", "r"},
     "TRAINABLE_TOKENS": frozenset({"init_weights", "token_indices"}),
     "PROMPT_TUNING": PROMPT,
     "PREFIX_TUNING": PROMPT,
     "P_TUNING": PROMPT,
 }
-PROMPTS = {"PROMPT_TUNING": "prompt tuning", "PREFIX_TUNING": "prefix tuning", "P_TUNING": "p-tuning"}
+PROMPT_METHODS = {"PROMPT_TUNING": "prompt tuning", "PREFIX_TUNING": "prefix tuning", "P_TUNING": "p-tuning"}
 REFUSED = {
     "alora_invocation_tokens": "is switched on by tokens in the middle of a text (aLoRA)",
     "arrow_config": "routes between adapters (Arrow)",
@@ -112,7 +114,7 @@ class AdapterKind:
 
     @property
     def is_prompt(self) -> bool:
-        return self.type in PROMPTS
+        return self.type in PROMPT_METHODS
 
     def require_usable(self, name: str, field: str = "model") -> None:
         """Raises `UserError` with the reason unless it can be used here."""
@@ -131,7 +133,7 @@ class AdapterKind:
 def adapter_kind(folder: Path) -> AdapterKind:
     """What an adapter's folder holds; raises `UserError` on damaged files."""
     config = tensors.adapter_config(folder)
-    named = text(config.get("peft_type"), SHOWN)
+    named = text_up_to(config.get("peft_type"), SHOWN)
     shapes = {name: shape for name, shape, _ in tensors.shapes(folder)}
     refusal, remedy = _refusal(named, config, shapes)
     rows = _rows(shapes)
@@ -213,8 +215,8 @@ def _lost_start(init: Any) -> str:
 
 
 def _unfoldable(named: str, config: dict[str, Any]) -> str:
-    if named in PROMPTS:
-        return f"is {PROMPTS[named]}, which adds tokens and no weights: there is nothing to fold"
+    if named in PROMPT_METHODS:
+        return f"is {PROMPT_METHODS[named]}, which adds tokens and no weights: there is nothing to fold"
     if config.get("layer_replication"):
         return "repeats layers of its base, which makes it another architecture"
     return ""

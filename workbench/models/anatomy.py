@@ -95,7 +95,7 @@ class Anatomy:
 
     def each_layer(self, inner_names: Iterable[str], block: str) -> list[str]:
         """The names of these parts in all layers; raises `UserError` when one is missing."""
-        tensor_names = {(layer_of(name), within(name)): name for name in self.shapes}
+        tensor_names = {(layer_number(name), within(name)): name for name in self.shapes}
         names = [(layer, inner_name) for layer in range(self.layers) for inner_name in inner_names]
         missing = [inner_name for layer, inner_name in names if (layer, inner_name) not in tensor_names]
         if missing:
@@ -107,7 +107,7 @@ class Anatomy:
         return [
             name
             for name, shape in self.shapes.items()
-            if layer_of(name) is not None and len(shape) == 2 and name.endswith(".weight")
+            if layer_number(name) is not None and len(shape) == 2 and name.endswith(".weight")
             if self.dtypes[name] in FLOAT_BYTES and not name.endswith(ROUTERS)
         ]
 
@@ -118,7 +118,7 @@ class Anatomy:
         return sum(counts.values()), size
 
 
-def layer_of(name: str) -> int | None:
+def layer_number(name: str) -> int | None:
     """The layer a tensor belongs to; None for embeddings, last norm and head."""
     match = IN_LAYER.search(name)
     return int(match[1]) if match else None

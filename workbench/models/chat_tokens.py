@@ -24,7 +24,7 @@ TOKENIZER_FILES = (
 GENERATION, CONFIG = "generation_config.json", "config.json"
 ANSWER = "Yes, 1234."
 PROBE: list[Message] = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": ANSWER}]
-SAMPLES = (
+SAMPLE_TEXTS = (
     "Hello! How are you?",
     "Write a function, please.\n\n```python\ndef add(a, b):\n    return a + b  # sum\n```",
     "Größe, naïve, русский текст, 日本語のテキスト, العربية",
@@ -125,7 +125,7 @@ def copy_tokenizer(source: Path, target: Path, template: Template | None = None)
 def sample_chats(tokenizer: Tokenizer, template: Template) -> list[str]:
     """Conversations as the template writes them, with and without an answer to come; none where it refuses them."""
     texts = []
-    for sample, other in zip(SAMPLES, [*SAMPLES[1:], SAMPLES[0]], strict=True):
+    for sample, other in zip(SAMPLE_TEXTS, [*SAMPLE_TEXTS[1:], SAMPLE_TEXTS[0]], strict=True):
         asked: list[Message] = [{"role": "user", "content": sample}]
         talk: list[Message] = [*asked, {"role": "assistant", "content": other}, {"role": "user", "content": "And?"}]
         for messages in (asked, talk):

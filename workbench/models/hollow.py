@@ -83,7 +83,7 @@ def hollow(folder: Path, rows: int = 0, kind: type[PreTrainedModel] | None = Non
 
 
 @dataclass
-class Group:
+class TensorGroup:
     """Tensors of the files and the parameters of the model that they become together: mostly one and one."""
 
     files: list[str] = field(default_factory=list)
@@ -105,17 +105,17 @@ class ParameterLayout:
         converters = [transform for transform in transforms if isinstance(transform, WeightConverter)]
         self._converter = {pattern: transform for transform in converters for pattern in transform.source_patterns}
         prefix, state_dict = hollow.model.base_model_prefix, hollow.model.state_dict()
-        groups: dict[str, Group] = {}
+        groups: dict[str, TensorGroup] = {}
         for name in sorted(shapes, key=dot_natural_key):
             target, pattern = rename_source_key(name, renamings, converters, prefix, state_dict)
             if target not in state_dict and name in state_dict:
                 target, pattern = name, None
             if target in state_dict:
-                group = groups.setdefault(target, Group(pattern=pattern, parameters=[target]))
+                group = groups.setdefault(target, TensorGroup(pattern=pattern, parameters=[target]))
                 group.files.append(name)
                 group.patterns.append(pattern or name)
         self.of_file = {name: group for group in groups.values() for name in group.files}
-        self.of_parameter: dict[str, Group] = {}
+        self.of_parameter: dict[str, TensorGroup] = {}
         for target, group in groups.items():
             if group.pattern is not None:
                 group.parameters = list(
@@ -123,13 +123,13 @@ class ParameterLayout:
                 )
             self.of_parameter |= dict.fromkeys(group.parameters, group)
 
-    def read(self, group: Group, get: Read) -> dict[str, Tensor]:
+    def read(self, group: TensorGroup, get: Read) -> dict[str, Tensor]:
         """The model's parameters of a group; `get` reads a tensor of the files."""
         if group.pattern is None:
             return {group.parameters[0]: get(group.files[0])}
         return self._converted(group.parameters[0], group, get)
 
-    def _converted(self, target: str, group: Group, get: Read) -> dict[str, Tensor]:
+    def _converted(self, target: str, group: TensorGroup, get: Read) -> dict[str, Tensor]:
         assert group.pattern is not None
         converter = copy.deepcopy(self._converter[group.pattern])
         for name, pattern in zip(group.files, group.patterns, strict=True):
@@ -137,7 +137,7 @@ class ParameterLayout:
         converted = converter.convert(target, model=self._model, config=self._model.config)
         return {name: value[0] if isinstance(value, list) else value for name, value in converted.items()}
 
-    def write(self, group: Group, values: dict[str, Tensor]) -> dict[str, Tensor]:
+    def write(self, group: TensorGroup, values: dict[str, Tensor]) -> dict[str, Tensor]:
         """The tensors of the files that a group's parameters go back to; raises `UserError` if they do not."""
         if group.pattern is None:
             return {group.files[0]: values[group.parameters[0]]}

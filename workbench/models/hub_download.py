@@ -8,7 +8,7 @@ from workbench.core.errors import UserError
 FILES = ["*.safetensors", "*.safetensors.index.json", "*.json", "*.jinja", "*.txt", "*.model", "README.md"]
 
 
-def download(repo: str, revision: str, target: Path) -> tuple[Path, str]:
+def download_model(repo: str, revision: str, target: Path) -> tuple[Path, str]:
     """Fetches a repository's safetensors and configuration; returns the folder and the commit it is pinned to.
 
     Raises `UserError` when the hub is not reached, or has no such repository, revision or access.

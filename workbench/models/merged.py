@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from workbench.core.errors import UserError
 from workbench.models.adapted import Adapted
 from workbench.models.casting import cast
-from workbench.models.hollow import Group
+from workbench.models.hollow import TensorGroup
 from workbench.models.model_references import Resolved
 from workbench.models.weights import Tensors
 
@@ -139,7 +139,7 @@ class MergedTensors(Tensors):
                 self._waiting.pop(next(iter(self._waiting)))
         return cast(name, tensor, super().dtype(name), LARGE).contiguous()
 
-    def _write(self, group: Group) -> dict[str, Tensor]:
+    def _write(self, group: TensorGroup) -> dict[str, Tensor]:
         return self._layout.write(group, {parameter: self._value(parameter) for parameter in group.parameters})
 
     @property

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.core.errors import UserError
-from workbench.core.limits import text as text_of
+from workbench.core.limits import text_up_to as text_of
 from workbench.models import tensors
 
 SHOWN = 100  # characters of a name that a config holds

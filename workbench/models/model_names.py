@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.core.errors import UserError, shortened, suggestion
-from workbench.core.home import NAME, Home, list_artifacts, safe_join, slug
+from workbench.core.home import NAME_PATTERN, Home, list_artifacts, safe_join, slug
 from workbench.core.lineage import read_manifest
 
 ENDPOINT = "@endpoint"
@@ -63,7 +63,7 @@ class ModelName:
     @property
     def stem(self) -> str:
         """What names of results begin with: a name of the shelf as it is, anything else as near as may be."""
-        if not self.adapter and NAME.fullmatch(self.base):
+        if not self.adapter and NAME_PATTERN.fullmatch(self.base):
             return self.base
         return slug("-".join(piece.rpartition("/")[2].partition("@")[0] for piece in (self.base, self.adapter)))
 
@@ -85,7 +85,7 @@ def model_folder(home: Home, name: str, field: str = "model") -> Path:
         if path.parent != home.models.resolve():
             return _of_origin(home, name, field, "Add that folder", lambda made_by: made_by.get("source") == str(path))
         name = path.name
-    if not NAME.fullmatch(name):
+    if not NAME_PATTERN.fullmatch(name):
         raise UserError(f"{shortened(name, SHOWN)!r} cannot name a model.", WRITTEN, field)
     folder = safe_join(home.models, name, field)
     if not folder.is_dir():

@@ -19,7 +19,7 @@ from workbench.core.spec import Spec
 from workbench.models.model_names import ModelName, model_folder
 from workbench.models.shelf import gguf_in
 
-WEIGHTS = ("model", "adapter")
+WEIGHT_KINDS = ("model", "adapter")
 """What has weights that can be trained, merged, quantized and measured by torch."""
 ANSWERING = ("model", "adapter", "gguf", "gguf-adapter", "ensemble")
 """What lies on the shelf and answers prompts."""
@@ -180,7 +180,7 @@ def resolve_setting(home: Home, spec: Spec, name: str, path: SettingPath = ()) -
         return model_ref(spec, name).resolve(home, getattr(spec, name), name)
 
 
-def resolve(home: Home, text: str, field: str = "model", kinds: Sequence[str] = WEIGHTS) -> Resolved:
+def resolve(home: Home, text: str, field: str = "model", kinds: Sequence[str] = WEIGHT_KINDS) -> Resolved:
     """The folders behind a text, of one of these kinds; raises `UserError` with the reason and what is taken here."""
     if not text.strip():
         raise UserError("is not chosen.", f"Choose {accepted(kinds)}.", field)

@@ -7,7 +7,7 @@ from typing import Any
 
 from workbench.core.errors import Problems, UserError, explain, shortened
 from workbench.core.home import Home, checked_entry, existing, list_all_artifacts, remove_entry, safe_join
-from workbench.core.limits import bounded_object, text, whole
+from workbench.core.limits import bounded_integer, bounded_object, text_up_to
 from workbench.core.lineage import Manifest, read_manifest
 from workbench.core.row_cache import RowCache
 from workbench.models import tensors
@@ -94,18 +94,18 @@ def model_row(folder: Path) -> ModelInfo:
     config = read_config(folder / ("adapter_config.json" if manifest.kind == "adapter" else "config.json"))
     info = manifest.info
     # packed tensors do not tell their own number
-    declared_parameters = whole(info.get("parameters")) if "type" in info else None
+    declared_parameters = bounded_integer(info.get("parameters")) if "type" in info else None
     return ModelInfo(
         name=folder.name,
         kind=manifest.kind,
         folder=folder,
         base=base.name if base else "",
         architecture=architecture_of(config, manifest.kind),
-        dtype=weights.dtype if declared_parameters is None else text(info["type"], SHOWN),
+        dtype=weights.dtype if declared_parameters is None else text_up_to(info["type"], SHOWN),
         parameters=weights.parameters if declared_parameters is None else declared_parameters,
         size=weights.size,
         made_by=_method(manifest),
-        created=text(manifest.created, SHOWN),
+        created=text_up_to(manifest.created, SHOWN),
         parents=[parent.name for parent in manifest.parents],
         family=kind_from(config) if manifest.kind == "model" else None,
     )
@@ -117,7 +117,7 @@ def _ensemble_info(folder: Path, manifest: Manifest) -> ModelInfo:
     )
     return ModelInfo(
         folder.name, "ensemble", folder, architecture=f"ensemble of {len(members)}",
-        created=text(manifest.created, SHOWN), made_by=_method(manifest), parents=[*members, *bases],
+        created=text_up_to(manifest.created, SHOWN), made_by=_method(manifest), parents=[*members, *bases],
     )  # fmt: skip
 
 
@@ -125,15 +125,15 @@ def _gguf_info(folder: Path, manifest: Manifest) -> ModelInfo:
     """What a GGUF says of itself was written into its manifest when it was made or imported."""
     info = manifest.info
     return ModelInfo(
-        folder.name, "gguf", folder, architecture=text(info.get("architecture"), SHOWN),
-        dtype=text(info.get("type"), SHOWN), parameters=whole(info.get("parameters")) or 0,
-        size=gguf_in(folder).stat().st_size, created=text(manifest.created, SHOWN), made_by=_method(manifest),
+        folder.name, "gguf", folder, architecture=text_up_to(info.get("architecture"), SHOWN),
+        dtype=text_up_to(info.get("type"), SHOWN), parameters=bounded_integer(info.get("parameters")) or 0,
+        size=gguf_in(folder).stat().st_size, created=text_up_to(manifest.created, SHOWN), made_by=_method(manifest),
         parents=[parent.name for parent in manifest.parents],
     )  # fmt: skip
 
 
 def _method(manifest: Manifest) -> str:
-    return text(manifest.made_by.get("method"), SHOWN)
+    return text_up_to(manifest.made_by.get("method"), SHOWN)
 
 
 def gguf_in(folder: Path) -> Path:
@@ -150,8 +150,8 @@ def architecture_of(config: dict[str, Any], kind: str) -> str:
     Raises `UserError` for classes that are no list of names, as every library of models takes them for.
     """
     if kind == "adapter":
-        rank = whole(config.get("r"))
-        return f"{text(config.get('peft_type'), SHOWN) or 'adapter'} r={'?' if rank is None else rank}"
+        rank = bounded_integer(config.get("r"))
+        return f"{text_up_to(config.get('peft_type'), SHOWN) or 'adapter'} r={'?' if rank is None else rank}"
     named = config.get("architectures") or []
     if not isinstance(named, list) or not all(isinstance(name, str) for name in named):
         raise UserError("architectures of config.json is no list of names.", "Get a fresh copy of that file.", "path")

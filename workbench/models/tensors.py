@@ -22,7 +22,7 @@ class Weights:
     size: int
 
 
-NAMES = {"F32": "float32", "F16": "float16", "BF16": "bfloat16", "I8": "int8", "U8": "uint8", "F64": "float64"}
+DTYPE_NAMES = {"F32": "float32", "F16": "float16", "BF16": "bfloat16", "I8": "int8", "U8": "uint8", "F64": "float64"}
 
 
 def weight_files(folder: Path) -> list[Path]:
@@ -48,7 +48,7 @@ def summary(folder: Path) -> Weights:
         counts[dtype] += math.prod(shape)
     dtype = counts.most_common(1)[0][0] if counts else ""
     size = sum(path.stat().st_size for path in weight_files(folder))
-    return Weights(sum(counts.values()), NAMES.get(dtype, dtype.lower()), size)
+    return Weights(sum(counts.values()), DTYPE_NAMES.get(dtype, dtype.lower()), size)
 
 
 def check_shards(folder: Path) -> list[UserError]:

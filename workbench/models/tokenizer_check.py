@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from workbench.core.errors import UserError
-from workbench.models.chat_tokens import SAMPLES, sample_chats
+from workbench.models.chat_tokens import SAMPLE_TEXTS, sample_chats
 from workbench.models.tensors import model_config
 from workbench.rendering.templates import Template, TemplateStopped, get_template
-from workbench.rendering.tokenizer import NAMES, Tokenizer
+from workbench.rendering.tokenizer import SPECIAL_TOKEN_NAMES, Tokenizer
 
 SHOWN = 100  # characters of a text that differs
 ANEW = "Get the tokenizer's original files, or save it with transformers into the same folder."
@@ -42,10 +42,10 @@ def check_tokenizer(
         return
     ours = Tokenizer.load(folder)
     theirs = _by_transformers(folder, base or folder, field)
-    names = {name: str(text) for name in NAMES if (text := getattr(theirs, name, None))}
+    names = {name: str(text) for name in SPECIAL_TOKEN_NAMES if (text := getattr(theirs, name, None))}
     template = template or get_template("model", folder)
-    texts = [*SAMPLES, *_chats(ours, template)]
-    other_texts = [*SAMPLES, *_chats(Tokenizer(ours.backend, names), template)]
+    texts = [*SAMPLE_TEXTS, *_chats(ours, template)]
+    other_texts = [*SAMPLE_TEXTS, *_chats(Tokenizer(ours.backend, names), template)]
     ids = [encoding.ids for encoding in ours.encode(texts)]
     other_ids = theirs(other_texts, add_special_tokens=False)["input_ids"]
     for number, text in enumerate(texts):

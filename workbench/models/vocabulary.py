@@ -11,7 +11,7 @@ from typing import Any
 from workbench.core.errors import Problems
 from workbench.models.json_files import read_json
 
-SPECIAL = ("bos_token", "eos_token", "pad_token")
+SPECIAL_TOKENS = ("bos_token", "eos_token", "pad_token")
 
 
 class Ids(dict[str, int]):
@@ -51,7 +51,7 @@ def _vocabulary(folder: Path, times: tuple[int, ...]) -> Vocabulary | None:
             return None
         _SHARED[digest] = ids
     config = read_json(folder / "tokenizer_config.json", nothing) if times[1] else {}
-    special = {name: _text(config.get(name)) for name in SPECIAL}
+    special = {name: _text(config.get(name)) for name in SPECIAL_TOKENS}
     template = config.get("chat_template") or ""
     if times[2]:
         template = (folder / "chat_template.jinja").read_text("utf-8", errors="replace")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.preferences.votes import Vote
+from workbench.preferences.votes import StandingVote
 
 CATEGORIES = ("a", "b", "tie", "both_bad")
 
@@ -22,7 +22,7 @@ class Agreement:
     reason: str
 
 
-def agreement(votes: Sequence[Vote]) -> Agreement:
+def agreement(votes: Sequence[StandingVote]) -> Agreement:
     """Raw agreement (share of pairs of votes on one pair that are equal) and Krippendorff's nominal alpha.
 
     Categories: A better, B better, tie, both bad. alpha = 1 − observed/expected disagreement, from the
@@ -45,7 +45,7 @@ def agreement(votes: Sequence[Vote]) -> Agreement:
     return Agreement(overlaps, raw, float(alpha), "")
 
 
-def _counts(votes: Sequence[Vote]) -> NDArray[np.float64]:
+def _counts(votes: Sequence[StandingVote]) -> NDArray[np.float64]:
     """Votes by pair and category (pairs × 4), the pairs with two or more votes only."""
     tally: dict[int, list[int]] = defaultdict(lambda: [0] * len(CATEGORIES))
     for vote in votes:
@@ -53,7 +53,7 @@ def _counts(votes: Sequence[Vote]) -> NDArray[np.float64]:
     return np.array([row for row in tally.values() if sum(row) >= 2], dtype=float).reshape(-1, len(CATEGORIES))
 
 
-def category(vote: Vote) -> str:
+def category(vote: StandingVote) -> str:
     """What the vote says about the answers, whichever side they stood on: a, b, tie or both_bad."""
     if vote.choice in ("tie", "both_bad"):
         return vote.choice

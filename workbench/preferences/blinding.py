@@ -60,7 +60,7 @@ def close_session(home: Home, session: str, who: Voter) -> sessions.SessionInfo:
     Pairs that lie open in somebody's browser are taken back without a vote.
     """
     with store.writing(home) as db:
-        row = sessions.find(db, session, lock=True)
+        row = sessions.find_session(db, session, lock=True)
         if not sessions.closing(db, row.id):
             _record(db, row.id, CLOSED, who)
             db.execute(LEASES.delete().where(LEASES.c.session_id == row.id))
@@ -73,7 +73,7 @@ def unblind(home: Home, session: str, who: Voter) -> None:
     Their open pairs are taken back. Nothing is recorded twice, nor in a closed session.
     """
     with store.writing(home) as db:
-        row = sessions.find(db, session, lock=True)
+        row = sessions.find_session(db, session, lock=True)
         if sessions.closing(db, row.id) or _same_person_was_unblinded(db, row.id, who):
             return
         _record(db, row.id, UNBLINDED, who)
@@ -108,7 +108,7 @@ def _is(row: Any, who: Voter) -> bool:
 def may_see(home: Home, session: str, browser: str) -> bool:
     """Whether names and counts of this session may be shown in that browser ('' for nobody in particular)."""
     with store.reading(home) as db:
-        row = sessions.find(db, session)
+        row = sessions.find_session(db, session)
         if sessions.closing(db, row.id):
             return True
         return bool(browser) and any(event.browser == browser for event in _unblindings(db, row.id))

@@ -18,7 +18,7 @@ from workbench.models.model_references import ANSWERS
 from workbench.preferences import sessions, store, tables
 from workbench.preferences.agreement import category
 from workbench.preferences.blinding import check_closed
-from workbench.preferences.votes import Vote, effective_votes
+from workbench.preferences.votes import StandingVote, effective_votes
 
 LENGTH_RATIO = 1.2
 Row = dict[str, list[dict[str, str]]]
@@ -116,7 +116,7 @@ def _none_left(reasons: Counter[str]) -> UserError:
 def session_digest(home: Home, session: str) -> str:
     """SHA-256 over a session's models, prompts, answers and the votes that stand."""
     with store.reading(home) as db:
-        row = sessions.find(db, session)
+        row = sessions.find_session(db, session)
         asked = [[prompt.position, prompt.messages, _answers(db, prompt.id)] for prompt in _prompts(db, row.id)]
     votes = [
         [vote.prompt_index, vote.model_a, vote.model_b, vote.annotator, category(vote)]
@@ -138,7 +138,7 @@ def _answers(db: sa.Connection, prompt_id: int) -> list[list[Any]]:
 
 
 def _judge(home: Home, session: str, own: str = "", with_unblinded: bool = False) -> list[Judged]:
-    by_pair: dict[int, list[Vote]] = defaultdict(list)
+    by_pair: dict[int, list[StandingVote]] = defaultdict(list)
     for vote in effective_votes(home, session, with_unblinded):
         by_pair[vote.pair].append(vote)
     pairs = [pair for pair in _pairs(home, session) if not own or {*_models(pair)} == {own}]
@@ -161,11 +161,11 @@ def _pairs(home: Home, session: str) -> Sequence[Any]:
         .order_by(tables.prompts.c.position, tables.pairs.c.id)
     )
     with store.reading(home) as db:
-        row = sessions.find(db, session)
+        row = sessions.find_session(db, session)
         return db.execute(query.where(tables.pairs.c.session_id == row.id)).all()
 
 
-def _judge_pair(pair: Any, votes: Sequence[Vote]) -> Judged:
+def _judge_pair(pair: Any, votes: Sequence[StandingVote]) -> Judged:
     winner = pair.state if pair.state != sessions.OPEN else _majority(votes)
     if winner not in ("a", "b"):
         return Judged(None, winner)
@@ -176,7 +176,7 @@ def _judge_pair(pair: Any, votes: Sequence[Vote]) -> Judged:
     return Judged({"prompt": pair.messages, "chosen": chosen, "rejected": rejected}, "")
 
 
-def _majority(votes: Sequence[Vote]) -> str:
+def _majority(votes: Sequence[StandingVote]) -> str:
     """What more than half of a pair's votes say: a, b, tie or both_bad; else unvoted or conflicting."""
     if not votes:
         return "unvoted"

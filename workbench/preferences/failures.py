@@ -27,13 +27,13 @@ class LabelsUnusable(UserError):
         self.state, self.detail = state, detail
 
 
-def damaged(file: Path, detail: str) -> LabelsUnusable:
+def damaged_labels(file: Path, detail: str) -> LabelsUnusable:
     """The error for a database that SQLite cannot read."""
     remedy = f"{NOT_SAVED} In the Label tab, or with 'recover-labels', what can be read is saved into a new file."
     return LabelsUnusable(DAMAGED, detail, f"The label database {file.name} is damaged: {detail}.", remedy)
 
 
-def missing(file: Path) -> LabelsUnusable:
+def labels_missing(file: Path) -> LabelsUnusable:
     """The error for a database whose files are gone, or others than those that were opened."""
     return LabelsUnusable(
         MISSING,
@@ -53,7 +53,7 @@ def read_only(file: Path, detail: str = "") -> UserError:
     )
 
 
-def identity(file: Path) -> Identity | None:
+def file_identity(file: Path) -> Identity | None:
     """Which file a name leads to (device and inode); None when there is none."""
     try:
         status = file.stat()
@@ -80,7 +80,7 @@ def check_whole(file: Path) -> None:
     try:
         status = file.stat()
         if not stat.S_ISREG(status.st_mode):
-            raise damaged(file, "it is not a regular file")  # reading a pipe would wait for ever
+            raise damaged_labels(file, "it is not a regular file")  # reading a pipe would wait for ever
         size = status.st_size
         with file.open("rb") as opened:
             header = opened.read(100)
@@ -95,7 +95,7 @@ def check_whole(file: Path) -> None:
     if not size:
         return  # an empty file is a new database
     if not header.startswith(MAGIC):
-        raise damaged(file, "it is not an SQLite database")
+        raise damaged_labels(file, "it is not an SQLite database")
     page = int.from_bytes(header[16:18], "big")
     length = int.from_bytes(header[28:32], "big") * (65536 if page == 1 else page)
     if size <= CHECKED_BYTES or size < length:
@@ -108,10 +108,10 @@ def _check_pages(file: Path) -> None:
             finding = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         except sqlite3.DatabaseError as error:
             if _code(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-                raise damaged(file, str(error)) from error
-            raise explain(file, error) from error
+                raise damaged_labels(file, str(error)) from error
+            raise explain_database(file, error) from error
     if finding != "ok":
-        raise damaged(file, " ".join(str(finding).split())[:200])
+        raise damaged_labels(file, " ".join(str(finding).split())[:200])
 
 
 def is_busy(error: Exception) -> bool:
@@ -125,19 +125,19 @@ def _code(error: BaseException | None) -> int:
 
 
 @contextlib.contextmanager
-def explained(file: Path | None) -> Iterator[None]:
+def explaining(file: Path | None) -> Iterator[None]:
     """Turns the driver's errors into `UserError`; `file` is None for a database server."""
     try:
         yield
     except sa.exc.DBAPIError as error:
-        raise explain(file, error.orig) from error
+        raise explain_database(file, error.orig) from error
 
 
-def explain(file: Path | None, error: BaseException | None) -> UserError:
+def explain_database(file: Path | None, error: BaseException | None) -> UserError:
     """What a driver's error means, and what to do."""
     name, code = file.name if file else "", _code(error)
     if file and code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-        return damaged(file, str(error))
+        return damaged_labels(file, str(error))
     if code == sqlite3.SQLITE_FULL:
         return UserError(
             f"The disk is full: {name} could not be written.",

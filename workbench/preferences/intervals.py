@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from workbench.core.stats import Floats, inflation, wilson
-from workbench.preferences.votes import Vote
+from workbench.preferences.votes import StandingVote
 
 
 @dataclass(frozen=True)
@@ -21,12 +21,12 @@ class Share:
     n_effective: float
 
 
-def clusterings(votes: Sequence[Vote]) -> list[list[object]]:
+def clusterings(votes: Sequence[StandingVote]) -> list[list[object]]:
     """The two ways in which votes hang together: who gave them, and on which prompt."""
     return [[vote.annotator for vote in votes], [vote.prompt_index for vote in votes]]
 
 
-def share_of(scores: Floats, votes: Sequence[Vote]) -> Share:
+def share_of(scores: Floats, votes: Sequence[StandingVote]) -> Share:
     """The mean of the scores (n, each in 0…1) of these votes, with Wilson's interval on n / `inflation`.
 
     A score of one half (a tie) counts as half a win; the binomial variance is then an upper bound.

@@ -144,7 +144,7 @@ def renew(db: sa.Connection, row: Any, who: Voter, lease: Any) -> Any:
     return lease_of(db, row, who.browser)
 
 
-def hold(db: sa.Connection, row: Any, browser: str, token: str, seconds: float) -> bool:
+def extend_lease(db: sa.Connection, row: Any, browser: str, token: str, seconds: float) -> bool:
     """Notes that the pair is being looked at, and holds it against others for so long; False if it is gone."""
     lease = lease_of(db, row, browser)
     if lease is None or lease.token != token or not _is_live(lease):

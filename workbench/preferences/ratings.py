@@ -10,7 +10,7 @@ from scipy.special import expit, ndtri
 from workbench.core.errors import UserError
 from workbench.core.stats import Z95, Floats, inflation
 from workbench.preferences.intervals import Share, clusterings, share_of
-from workbench.preferences.votes import Vote
+from workbench.preferences.votes import StandingVote
 
 RIDGE = 0.1
 SCALE = 400 / math.log(10)
@@ -58,12 +58,12 @@ class Ratings:
     not_enough: str = ""
 
 
-def between(votes: Sequence[Vote], a: str, b: str) -> list[Vote]:
+def between(votes: Sequence[StandingVote], a: str, b: str) -> list[StandingVote]:
     """The votes on answers of these two models."""
     return [vote for vote in votes if {vote.model_a, vote.model_b} == {a, b}]
 
 
-def win_rate(votes: Sequence[Vote], a: str, b: str) -> Rate:
+def win_rate(votes: Sequence[StandingVote], a: str, b: str) -> Rate:
     """How often `a` beat `b`, with Wilson's interval on the effective number of votes.
 
     n_effective = n / design effect: clusters are annotators (when more than one) and prompts, the larger
@@ -86,7 +86,7 @@ def win_rate(votes: Sequence[Vote], a: str, b: str) -> Rate:
     )
 
 
-def _scores(votes: Sequence[Vote], a: str) -> Floats:
+def _scores(votes: Sequence[StandingVote], a: str) -> Floats:
     return np.array([vote.outcome if vote.model_a == a else 1 - vote.outcome for vote in votes], dtype=float)
 
 
@@ -108,7 +108,7 @@ def ridge_logistic(design: Floats, scores: Floats, penalty: float = RIDGE) -> tu
     return theta, hessian
 
 
-def bradley_terry(votes: Sequence[Vote], models: Sequence[str]) -> Ratings:
+def bradley_terry(votes: Sequence[StandingVote], models: Sequence[str]) -> Ratings:
     """Bradley–Terry ratings by ridge-penalised maximum likelihood; ties and both-bad are half a win each.
 
     Scale: rating = 1000 + θ·400/ln 10, the mean of the models being 1000. The penalty 0.1·Σθ² (choix's
@@ -131,7 +131,7 @@ def bradley_terry(votes: Sequence[Vote], models: Sequence[str]) -> Ratings:
     return _ratings(models, theta, np.sqrt(np.diag(covariance) * factor), np.abs(design).sum(axis=0), factor)
 
 
-def _design(votes: Sequence[Vote], models: list[str]) -> Floats:
+def _design(votes: Sequence[StandingVote], models: list[str]) -> Floats:
     """One row a vote: +1 for model A, −1 for model B."""
     column_of = {model: i for i, model in enumerate(models)}
     design = np.zeros((len(votes), len(models)))
@@ -151,7 +151,7 @@ def _ratings(models: list[str], theta: Floats, errors: Floats, counts: Floats, f
     return Ratings(rows, expit(ranked[:, None] - ranked[None, :]).tolist(), factor)
 
 
-def _disconnected(votes: Sequence[Vote], models: list[str]) -> str:
+def _disconnected(votes: Sequence[StandingVote], models: list[str]) -> str:
     """Why the models cannot be put on one scale, or ''."""
     groups = [{model} for model in models]
     for a, b in {(vote.model_a, vote.model_b) for vote in votes}:
@@ -178,20 +178,20 @@ def votes_needed(rate: float) -> int:
     return math.ceil((numerator / (rate - 0.5)) ** 2)
 
 
-def side_bias(votes: Sequence[Vote]) -> Share:
+def side_bias(votes: Sequence[StandingVote]) -> Share:
     """The share that the left side won of the votes with a winner; sides are random, so 0.5 is fair."""
     decided = [vote for vote in votes if vote.choice in ("left", "right")]
     return share_of(np.array([vote.choice == "left" for vote in decided], dtype=float), decided)
 
 
-def length_effect(votes: Sequence[Vote]) -> Share:
+def length_effect(votes: Sequence[StandingVote]) -> Share:
     """The share of votes with a winner in which the longer answer (in characters) won; equal lengths left out."""
     decided = [vote for vote in votes if vote.outcome != 0.5 and vote.length_a != vote.length_b]
     longer = [(vote.length_a > vote.length_b) == (vote.outcome == 1.0) for vote in decided]
     return share_of(np.array(longer, dtype=float), decided)
 
 
-def length_controlled(votes: Sequence[Vote], a: str, b: str) -> float | None:
+def length_controlled(votes: Sequence[StandingVote], a: str, b: str) -> float | None:
     """The win rate of `a` against `b` were both answers equally long; None below 20 votes or without variation.
 
     σ(θ₀) of the logistic fit θ₀ + θ₁·tanh(Δ/sd Δ), Δ the difference in characters, ridge 0.1 as for ratings.

@@ -50,7 +50,7 @@ class Recovered:
 def trouble(home: Home) -> UserError | None:
     """Why labels cannot be read or written now; None when they can."""
     try:
-        store.check(home)
+        store.check_labels(home)
     except UserError as error:
         return error
     return None

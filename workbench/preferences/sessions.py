@@ -118,7 +118,7 @@ def add_answers(
     session is closed.
     """
     with store.writing(home) as db:
-        row = find(db, session, lock=True)
+        row = find_session(db, session, lock=True)
         _check_answers(row, prompt_index, prompt, answers)
         if closing(db, row.id):
             raise UserError(
@@ -195,15 +195,15 @@ def _rank(seed: str, prompt_index: int, a: str, b: str) -> int:
 def finish_session(home: Home, session: str) -> SessionInfo:
     """Notes that all answers are in."""
     with store.writing(home) as db:
-        row = find(db, session, lock=True)
+        row = find_session(db, session, lock=True)
         db.execute(tables.sessions.update().where(tables.sessions.c.id == row.id).values(complete=True))
-        return info_of(db, find(db, session))
+        return info_of(db, find_session(db, session))
 
 
 def get_session(home: Home, session: str) -> SessionInfo:
     """One session; raises `UserError` when there is none of that name."""
     with store.reading(home) as db:
-        return info_of(db, find(db, session))
+        return info_of(db, find_session(db, session))
 
 
 def list_sessions(home: Home) -> list[SessionInfo]:
@@ -219,7 +219,7 @@ def finishes(home: Home, session: str) -> dict[str, dict[str, int]]:
     count = sa.func.count().label("n")
     query = sa.select(answers.c.model, answers.c.finish, count).join(prompts, prompts.c.id == answers.c.prompt_id)
     with store.reading(home) as db:
-        row = find(db, session)
+        row = find_session(db, session)
         mine = query.where(prompts.c.session_id == row.id).group_by(answers.c.model, answers.c.finish)
         counts: dict[str, dict[str, int]] = {model_of(model): dict.fromkeys(FINISHES, 0) for model in row.models}
         for answer in db.execute(mine):
@@ -236,11 +236,11 @@ def session_names(home: Home) -> list[str]:
 def delete_session(home: Home, session: str) -> None:
     """Deletes a session with its answers and all its votes."""
     with store.writing(home) as db:
-        row = find(db, session, lock=True)
+        row = find_session(db, session, lock=True)
         db.execute(tables.sessions.delete().where(tables.sessions.c.id == row.id))
 
 
-def find(db: sa.Connection, session: str, lock: bool = False) -> Any:
+def find_session(db: sa.Connection, session: str, lock: bool = False) -> Any:
     """The session's row, kept from other writers until the transaction ends if `lock`; raises `UserError`."""
     query = sa.select(tables.sessions).where(tables.sessions.c.name == session)
     row = db.execute(query.with_for_update() if lock else query).one_or_none()
@@ -260,7 +260,7 @@ def closing(db: sa.Connection, session_id: int) -> Any:
 def is_closed(home: Home, session: str) -> bool:
     """Whether the session's voting has ended; raises `UserError` when there is no such session."""
     with store.reading(home) as db:
-        return closing(db, find(db, session).id) is not None
+        return closing(db, find_session(db, session).id) is not None
 
 
 def effective(with_unblinded: bool = False) -> sa.ColumnElement[bool]:

@@ -10,14 +10,16 @@ from workbench.ensembles.methods._features import Features
 from workbench.preferences.intervals import Share, share_of
 from workbench.preferences.ratings import ridge_logistic
 from workbench.preferences.sessions import model_of
-from workbench.preferences.votes import Vote
+from workbench.preferences.votes import StandingVote
 
 ENOUGH = 30  # votes; below, a 95 % interval is 34 points wide or more
-Key = tuple[int, str]  # (prompt, whose answer)
-Scored = tuple[Vote, float]  # a vote, and whether a rule agrees with it: 1, 0 or 0.5
+AnswerKey = tuple[int, str]  # (prompt, whose answer)
+Scored = tuple[StandingVote, float]  # a vote, and whether a rule agrees with it: 1, 0 or 0.5
 
 
-def differences(votes: Sequence[Vote], values: Mapping[Key, Features], names: Sequence[str]) -> Floats:
+def feature_differences(
+    votes: Sequence[StandingVote], values: Mapping[AnswerKey, Features], names: Sequence[str]
+) -> Floats:
     """Features of the winning answer minus those of the losing one, (votes, features)."""
     rows = []
     for vote in votes:
@@ -38,7 +40,7 @@ def fit(design: Floats, penalty: float) -> Floats:
     return np.where(deviation > 0, theta / scale, 0.0)
 
 
-def held_out(design: Floats, prompts: Sequence[int], penalty: float, folds: int, seed: int) -> Floats:
+def held_out_picks(design: Floats, prompts: Sequence[int], penalty: float, folds: int, seed: int) -> Floats:
     """For each vote 1 if a model fitted without its prompt picks the winner, 0 if the loser, 0.5 if neither."""
     names = np.unique(prompts)
     fold_of = dict(zip(np.random.default_rng(seed).permutation(names), np.arange(len(names)) % folds, strict=True))
@@ -49,7 +51,7 @@ def held_out(design: Floats, prompts: Sequence[int], penalty: float, folds: int,
     return (np.sign(margins) + 1) / 2
 
 
-def verdict(votes: Sequence[Vote], right: Floats) -> dict[str, Any]:
+def verdict(votes: Sequence[StandingVote], right: Floats) -> dict[str, Any]:
     """How often the held-out choices agree with the votes, and how often always taking the best member would.
 
     The best member is the one that won most of its votes, found on these very votes, which favours it.
@@ -85,17 +87,17 @@ def _compared(met: Sequence[Scored], best: str) -> str:
     return f"Whether it is better than {best} cannot be told from these votes."
 
 
-def _between(vote: Vote) -> set[str]:
+def _between(vote: StandingVote) -> set[str]:
     """The members a vote was between; none where both answers are one member's."""
     members = {model_of(vote.model_a), model_of(vote.model_b)}
     return members if len(members) == 2 else set()
 
 
-def _of(votes: Sequence[Vote], member: str) -> list[Vote]:
+def _of(votes: Sequence[StandingVote], member: str) -> list[StandingVote]:
     return [vote for vote in votes if member in _between(vote)]
 
 
-def _winner(vote: Vote) -> str:
+def _winner(vote: StandingVote) -> str:
     return model_of(vote.model_a if vote.outcome == 1.0 else vote.model_b)
 
 

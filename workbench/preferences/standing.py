@@ -28,7 +28,7 @@ class Standing:
 def standing(home: Home, session: str, who: Voter) -> Standing:
     """How the session stands for somebody who has no pair; raises `UserError` when there is no such session."""
     with store.reading(home) as db:
-        row = sessions.find(db, session)
+        row = sessions.find_session(db, session)
         if sessions.closing(db, row.id):
             return Standing("closed")
         lacking = _count(db, _lacking(row))

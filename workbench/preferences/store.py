@@ -75,22 +75,22 @@ def engine(home: Home) -> sa.Engine:
 
 def _current(file: Path) -> _OpenFile:
     key = file, os.getpid()  # by process: a connection carried through a fork would corrupt the file
-    cached, identity = _files.get(key), failures.identity(file)
+    cached, identity = _files.get(key), failures.file_identity(file)
     if cached and cached.identity == identity:
         return cached
     if identity is None and (cached or failures.journal_remains(file)):
-        raise failures.missing(file)
+        raise failures.labels_missing(file)
     if cached:
         del _files[key]
         cached.engine.dispose()
     new_engine = _connected(sa.URL.create("sqlite", database=str(file)))
-    with failures.explained(file):
+    with failures.explaining(file):
         failures.check_whole(file)
         migrations.bring_up_to_date(new_engine, file)
-    opened = failures.identity(file)
+    opened = failures.file_identity(file)
     if opened is None or (identity is not None and opened != identity):
         new_engine.dispose()
-        raise failures.missing(file)
+        raise failures.labels_missing(file)
     _files[key] = _OpenFile(new_engine, opened)
     return _files[key]
 
@@ -107,7 +107,7 @@ def forget(home: Home) -> None:
 @functools.lru_cache(maxsize=8)
 def _server(url: sa.URL, _process: int) -> sa.Engine:
     new_engine = _connected(url)
-    with failures.explained(None):
+    with failures.explaining(None):
         migrations.bring_up_to_date(new_engine, None)
     return new_engine
 
@@ -161,7 +161,7 @@ def reading(home: Home) -> Iterator[sa.Connection]:
         yield connection
 
 
-def check(home: Home) -> None:
+def check_labels(home: Home) -> None:
     """Raises `UserError` when labels cannot be read, or plainly could not be written."""
     file = file_of(home)
     if file:
@@ -194,8 +194,8 @@ def writing(home: Home) -> Iterator[sa.Connection]:
 
 def _refuse_damaged(file: Path) -> None:
     cached = _files.get((file, os.getpid()))
-    if cached and cached.damage and failures.identity(file) == cached.identity:
-        raise failures.damaged(file, cached.damage)
+    if cached and cached.damage and failures.file_identity(file) == cached.identity:
+        raise failures.damaged_labels(file, cached.damage)
 
 
 def _check_not_replaced(connection: sa.Connection, file: Path | None) -> None:
@@ -205,11 +205,11 @@ def _check_not_replaced(connection: sa.Connection, file: Path | None) -> None:
     """
     if file is None:
         return
-    identities = failures.identity(file), failures.identity(failures.journal(file))
+    identities = failures.file_identity(file), failures.file_identity(failures.journal(file))
     if None in identities or connection.info.setdefault("files", identities) != identities:
         connection.invalidate()
         _discard(file)
-        raise failures.missing(file)
+        raise failures.labels_missing(file)
 
 
 def _discard(file: Path) -> None:
@@ -224,7 +224,7 @@ def _failing_plainly(home: Home) -> Iterator[None]:
     """Turns the driver's errors into `UserError`, and remembers damage: nothing is written to that file any more."""
     file = file_of(home)
     try:
-        with failures.explained(file):
+        with failures.explaining(file):
             yield
     except failures.LabelsUnusable as error:
         cached = _files.get((file, os.getpid())) if file else None

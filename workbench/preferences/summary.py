@@ -22,7 +22,7 @@ from workbench.preferences.ratings import (
     win_rate,
 )
 from workbench.preferences.sessions import SessionInfo, finishes, get_session, model_of
-from workbench.preferences.votes import Vote, effective_votes
+from workbench.preferences.votes import StandingVote, effective_votes
 
 TARGET = 0.6
 BOTH_BAD_SHARE = 0.2
@@ -59,13 +59,13 @@ def report(home: Home, session: str, viewer: str = "", with_unblinded: bool = Fa
     }
 
 
-def _between_models(votes: Sequence[Vote]) -> list[Vote]:
+def _between_models(votes: Sequence[StandingVote]) -> list[StandingVote]:
     """The votes that tell models apart: samples count for their model, pairs of one model's own answers drop out."""
     named = [replace(vote, model_a=model_of(vote.model_a), model_b=model_of(vote.model_b)) for vote in votes]
     return [vote for vote in named if vote.model_a != vote.model_b]
 
 
-def _counts(info: SessionInfo, votes: Sequence[Vote]) -> dict[str, int]:
+def _counts(info: SessionInfo, votes: Sequence[StandingVote]) -> dict[str, int]:
     return {
         "prompts": info.prompts,
         "pairs": info.pairs,
@@ -82,7 +82,7 @@ def _counts(info: SessionInfo, votes: Sequence[Vote]) -> dict[str, int]:
     }
 
 
-def _annotators(votes: Sequence[Vote]) -> list[dict[str, Any]]:
+def _annotators(votes: Sequence[StandingVote]) -> list[dict[str, Any]]:
     spent: dict[str, list[float]] = {}
     for vote in votes:
         spent.setdefault(vote.annotator, []).append(vote.seconds)
@@ -92,7 +92,7 @@ def _annotators(votes: Sequence[Vote]) -> list[dict[str, Any]]:
     ]
 
 
-def _rate_row(votes: Sequence[Vote], a: str, b: str) -> dict[str, Any]:
+def _rate_row(votes: Sequence[StandingVote], a: str, b: str) -> dict[str, Any]:
     rate = win_rate(votes, a, b)
     more = more_needed(rate)
     return {
@@ -129,7 +129,7 @@ def _verdict(a: str, b: str, rate: Rate, more: int) -> str:
 
 
 def _remarks(
-    info: SessionInfo, votes: Sequence[Vote], ratings: Ratings, agreed: Agreement, *shares: Share
+    info: SessionInfo, votes: Sequence[StandingVote], ratings: Ratings, agreed: Agreement, *shares: Share
 ) -> list[str]:
     length, sides = shares
     return [
@@ -142,7 +142,7 @@ def _remarks(
     ]
 
 
-def _both_bad(votes: Sequence[Vote]) -> str:
+def _both_bad(votes: Sequence[StandingVote]) -> str:
     bad = sum(vote.both_bad for vote in votes)
     if not votes or bad / len(votes) < BOTH_BAD_SHARE:
         return ""

@@ -17,7 +17,7 @@ EVENTS, PAIRS = tables.vote_events, tables.pairs
 
 
 @dataclass(frozen=True)
-class Item:
+class BlindPair:
     """A pair as the annotator sees it: an opaque token and texts, never a model's name.
 
     `done` of `total` votes of the whole session are in; `remaining_for_you` counts this pair too.
@@ -50,7 +50,7 @@ class Rights:
 
 
 @dataclass(frozen=True)
-class Vote:
+class StandingVote:
     """One vote that stands. `outcome` is 1.0 if A's answer won, 0.0 if B's, 0.5 for a tie or both bad.
 
     `choice` is by side (left, right, tie, both_bad); lengths are in characters.
@@ -69,13 +69,13 @@ class Vote:
     length_b: int
 
 
-def next_item(home: Home, session: str, who: Voter) -> Item | None:
+def next_item(home: Home, session: str, who: Voter) -> BlindPair | None:
     """The pair that lies open in this browser, else a newly leased one, else None; `standing` says why then.
 
     Raises `UserError` for an unknown session.
     """
     with store.writing(home) as db:
-        row = sessions.find(db, session, lock=True)
+        row = sessions.find_session(db, session, lock=True)
         if sessions.closing(db, row.id):
             return None
         unblinded = blinding.is_unblinded(db, row.id, who)
@@ -100,7 +100,7 @@ def vote(home: Home, session: str, who: Voter, token: str, choice: str, key: str
     if choice not in CHOICES:
         raise UserError(f"There is no choice {choice!r}.", suggestion(str(choice), list(CHOICES)), "choice")
     with store.writing(home) as db:
-        row = sessions.find(db, session, lock=True)
+        row = sessions.find_session(db, session, lock=True)
         event = _earlier(db, row, who, key, "vote")
         if event is None:
             _check_open(db, row)
@@ -110,7 +110,7 @@ def vote(home: Home, session: str, who: Voter, token: str, choice: str, key: str
         return Saved(event.id, event.choice, event.created)
 
 
-def undo(home: Home, session: str, who: Voter, key: str) -> Item:
+def undo_latest(home: Home, session: str, who: Voter, key: str) -> BlindPair:
     """Takes back this person's latest vote or skip by a compensating event and re-opens that pair, sides drawn anew.
 
     A vote is taken back in the browser it was given in, under its name. Once they have seen the result, the event is
@@ -119,7 +119,7 @@ def undo(home: Home, session: str, who: Voter, key: str) -> Item:
     """
     key = _key(key)
     with store.writing(home) as db:
-        row = sessions.find(db, session, lock=True)
+        row = sessions.find_session(db, session, lock=True)
         if earlier := _earlier(db, row, who, key, "undo"):
             return _reopened(db, row, who, earlier.pair_id)
         _check_open(db, row)
@@ -139,7 +139,7 @@ def undo(home: Home, session: str, who: Voter, key: str) -> Item:
 def rights_of(home: Home, session: str, who: Voter) -> Rights:
     """What this person may do in the session here and now."""
     with store.reading(home) as db:
-        row = sessions.find(db, session)
+        row = sessions.find_session(db, session)
         can_undo = not sessions.closing(db, row.id) and _latest(db, row, who) is not None
         return Rights(can_undo, blinding.is_unblinded(db, row.id, who))
 
@@ -147,19 +147,19 @@ def rights_of(home: Home, session: str, who: Voter) -> Rights:
 def hold(home: Home, session: str, browser: str, token: str, seconds: float = leases.HELD_SECONDS) -> bool:
     """Notes that the pair is being looked at, so that nobody takes it over; False if it is gone already."""
     with store.writing(home) as db:
-        return leases.hold(db, sessions.find(db, session, lock=True), browser, token, seconds)
+        return leases.extend_lease(db, sessions.find_session(db, session, lock=True), browser, token, seconds)
 
 
 def give_back(home: Home, session: str, browser: str, token: str) -> None:
     """Ends the lease when its page is closed, so that the pair is free for others at once."""
     with store.writing(home) as db:
-        row = sessions.find(db, session, lock=True)
+        row = sessions.find_session(db, session, lock=True)
         lease = leases.lease_of(db, row, browser)
         if lease is not None and lease.token == token:
             leases.release(db, lease)
 
 
-def effective_votes(home: Home, session: str, with_unblinded: bool = False) -> list[Vote]:
+def effective_votes(home: Home, session: str, with_unblinded: bool = False) -> list[StandingVote]:
     """The votes that stand, in the order they were given: undone ones and skips are left out.
 
     So is what people did after they had seen the result, unless `with_unblinded`. This is for computing, not for
@@ -177,13 +177,13 @@ def effective_votes(home: Home, session: str, with_unblinded: bool = False) -> l
         .order_by(EVENTS.c.id)
     )
     with store.reading(home) as db:
-        row = sessions.find(db, session)
+        row = sessions.find_session(db, session)
         return [_vote(event) for event in db.execute(query.where(EVENTS.c.session_id == row.id))]
 
 
-def _vote(row: Any) -> Vote:
+def _vote(row: Any) -> StandingVote:
     winner = {"left": row.left_model, "right": row.right_model}.get(row.choice)
-    return Vote(
+    return StandingVote(
         pair=row.pair_id,
         prompt_index=row.position,
         annotator=row.annotator,
@@ -213,18 +213,18 @@ def _key(key: str) -> str:
     return key
 
 
-def _reopened(db: sa.Connection, row: Any, who: Voter, pair: int) -> Item:
+def _reopened(db: sa.Connection, row: Any, who: Voter, pair: int) -> BlindPair:
     lease = leases.lease_of(db, row, who.browser)
     if lease is None or lease.pair_id != pair:
         raise UserError("That vote was taken back already.", "Go on with the next pair.", "undo")
     return _item(db, row, who, lease)
 
 
-def _item(db: sa.Connection, row: Any, who: Voter, lease: Any) -> Item:
+def _item(db: sa.Connection, row: Any, who: Voter, lease: Any) -> BlindPair:
     prompt = sa.select(tables.prompts.c.messages).join(PAIRS, PAIRS.c.prompt_id == tables.prompts.c.id)
     usable = sa.select(sa.func.count(PAIRS.c.id)).where(PAIRS.c.session_id == row.id, PAIRS.c.state == sessions.OPEN)
     open_pairs = sa.select(sa.func.count()).select_from(leases.open_pairs(row, who, lease.unblinded).subquery())
-    return Item(
+    return BlindPair(
         token=lease.token,
         prompt=db.execute(prompt.where(PAIRS.c.id == lease.pair_id)).scalar_one(),
         left=_answer(db, lease.left_answer).text,

@@ -16,7 +16,7 @@ from workbench.rendering.row_text import (
     SIDES,
     TrainOn,
     conversation_of,
-    prepare,
+    prepare_row,
     prepare_sides,
     prepare_text,
     row_weight,
@@ -29,7 +29,7 @@ from workbench.rows.canonical import Message
 __all__ = [
     "Finding",
     "Rendered",
-    "Report",
+    "RenderingReport",
     "Tokenizer",
     "TrainOn",
     "encode_rows",
@@ -121,7 +121,7 @@ class Rendered:
 
 
 @dataclass
-class Report:
+class RenderingReport:
     """What became of the rows: counts, tokens after the cut, the longest row before it, the reason for each drop."""
 
     rows: int = 0
@@ -159,7 +159,7 @@ def render(
     `UserError` when the template refuses it, and when it cannot be proven which part of the text the assistant wrote.
     """
     (layout,) = template.lay_out([conversation_of(messages, tools, first)], tokenizer.tokens)
-    prepared = prepare(layout, messages, tokenizer, template, train_on, tools, first, weight)
+    prepared = prepare_row(layout, messages, tokenizer, template, train_on, tools, first, weight)
     return _finish(prepared, tokenizer.encode([prepared.layout.text])[0], tokenizer, max_length, train_on)
 
 
@@ -221,7 +221,7 @@ def encode_rows(
     template: Template,
     max_length: int | None = None,
     train_on: TrainOn = "assistant",
-) -> tuple[list[dict[str, list[int]]], Report]:
+) -> tuple[list[dict[str, list[int]]], RenderingReport]:
     """[{input_ids, labels}] for training, labels -100 where nothing is learnt, and the report.
 
     Of a conversation the answers and their tool calls are learnt, never what a tool said.
@@ -231,7 +231,7 @@ def encode_rows(
     if kind not in ("conversation", "text"):
         raise UserError(f"A dataset of kind {kind!r} is no training text.", "Choose conversations or texts.", "dataset")
     encoded: list[dict[str, list[int]]] = []
-    report = Report()
+    report = RenderingReport()
     remaining = iter(rows)
     while batch := list(itertools.islice(remaining, BATCH)):
         rendered_rows = render_batch(batch, kind, tokenizer, template, max_length, train_on)
@@ -282,7 +282,7 @@ def _finish(
     return Rendered(prepared, encoding, tokenizer, ids, token_spans(encoding, spans), retained, max_length)
 
 
-def _count(rendered: Rendered, number: int, report: Report, encoded: list[dict[str, list[int]]]) -> None:
+def _count(rendered: Rendered, number: int, report: RenderingReport, encoded: list[dict[str, list[int]]]) -> None:
     report.warnings.update({finding.kind for finding in rendered.warnings})
     report.longest = max(report.longest, len(rendered.ids))
     if not rendered.retained_trained:

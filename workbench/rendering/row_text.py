@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from workbench.core.errors import UserError
 from workbench.rendering.row_warnings import Prepared
-from workbench.rendering.template_spans import Answer
+from workbench.rendering.template_spans import AnswerSpan
 from workbench.rendering.templates import Conversation, Layout, Template, Tools
 from workbench.rendering.tokenizer import Tokenizer
 from workbench.rows.canonical import Message
@@ -25,7 +25,7 @@ def conversation_of(messages: Sequence[Message], tools: Tools, first: int = 0) -
     return Conversation(messages, tools, owners=first > 0 or any("weight" in turn for turn in messages))
 
 
-def prepare(
+def prepare_row(
     layout: Layout | UserError,
     messages: Sequence[Message],
     tokenizer: Tokenizer,
@@ -57,7 +57,7 @@ def _with_eos(layout: Layout, last_turn: int, tokenizer: Tokenizer) -> Layout:
     answered = layout.text[: last.end]
     if tokenizer.ends_with_special(answered):
         return layout
-    ended = Answer(last.start, last.end + len(tokenizer.eos), last.turn)
+    ended = AnswerSpan(last.start, last.end + len(tokenizer.eos), last.turn)
     return Layout(answered + tokenizer.eos, [*layout.answers[:-1], ended])
 
 
@@ -84,7 +84,7 @@ def prepare_sides(
     for (row, messages, first), layout in zip(sides, template.lay_out(asked, tokenizer.tokens), strict=True):
         tools, weight = row.get("tools", ()), row_weight(row)
         try:
-            prepared.append(prepare(layout, messages, tokenizer, template, train_on, tools, first, weight))
+            prepared.append(prepare_row(layout, messages, tokenizer, template, train_on, tools, first, weight))
         except UserError as error:
             prepared.append(error)
     return prepared

@@ -31,7 +31,7 @@ class Refused(Exception):
     """The template's own error."""
 
 
-class Answer(NamedTuple):
+class AnswerSpan(NamedTuple):
     """Characters start to end, written by the assistant in message `turn`."""
 
     start: int
@@ -55,9 +55,9 @@ class Splits:
         return self.proven[key]
 
 
-def answers_of(
+def answer_spans(
     messages: Sequence[Message], whole: Text, has_markers: bool, render: Render, splits: Splits, owners: bool
-) -> list[Answer]:
+) -> list[AnswerSpan]:
     """The assistant's spans in `whole`, in order; a turn the template leaves out has none. Raises `Unproven`.
 
     `owners`: generation markers that enclose as many passages as there are turns are no proof of whose each is.
@@ -79,20 +79,20 @@ def answers_of(
 
 def _by_markers(
     messages: Sequence[Message], turns: list[int], whole: Text, render: Render, owners: bool
-) -> list[Answer]:
+) -> list[AnswerSpan]:
     """The markers' own spans. Whose they are is told by marks where the template does not mark every turn once."""
     spans = [span for span in whole.marked if span[0] < span[1]]
     if len(turns) <= 1 or not spans:
-        return [Answer(start, end, turns[0]) for start, end in spans if turns]
+        return [AnswerSpan(start, end, turns[0]) for start, end in spans if turns]
     if len(spans) == len(turns) and not owners:
-        return [Answer(*span, turn) for span, turn in zip(spans, turns, strict=True)]
+        return [AnswerSpan(*span, turn) for span, turn in zip(spans, turns, strict=True)]
     turn_owners = _owners(messages, turns, whole, render)
     if turn_owners is None and owners:
         raise Unproven(
             f"it marks {len(spans)} passages as generated, and whose of {len(turns)} answers they are is open"
         )
     turn_owners = turn_owners or [turns[min(index, len(turns) - 1)] for index in range(len(whole.marked))]
-    return [Answer(*span, turn) for span, turn in zip(whole.marked, turn_owners, strict=True) if span[0] < span[1]]
+    return [AnswerSpan(*span, turn) for span, turn in zip(whole.marked, turn_owners, strict=True) if span[0] < span[1]]
 
 
 def _owners(messages: Sequence[Message], turns: list[int], whole: Text, render: Render) -> list[int] | None:
@@ -105,7 +105,7 @@ def _owners(messages: Sequence[Message], turns: list[int], whole: Text, render: 
     return None
 
 
-def _by_beginnings(messages: Sequence[Message], turns: list[int], whole: str, render: Render) -> list[Answer]:
+def _by_beginnings(messages: Sequence[Message], turns: list[int], whole: str, render: Render) -> list[AnswerSpan]:
     """The spans of a template that writes every turn in the same way whatever follows it."""
     answers = []
     for turn in turns:
@@ -113,7 +113,7 @@ def _by_beginnings(messages: Sequence[Message], turns: list[int], whole: str, re
         rendered = render(messages[: turn + 1], False).text.rstrip()
         if not turn or not whole.startswith(rendered) or len(rendered) < start:
             raise Unproven("")
-        answers.append(Answer(start, len(rendered), turn))
+        answers.append(AnswerSpan(start, len(rendered), turn))
     return answers
 
 
@@ -165,7 +165,7 @@ class _Marked:
         except Refused as error:
             raise Unproven(f"it does not render the conversation up to an answer: {error}") from None
 
-    def answers(self, turns: list[int]) -> list[Answer]:
+    def answers(self, turns: list[int]) -> list[AnswerSpan]:
         spans = []
         self.numbers = {turn: number for number, turn in enumerate(turns, start=1)}
         for turn in turns:
@@ -177,11 +177,11 @@ class _Marked:
         # A mark is no character of the text itself: positions count those before them out.
         places = self.places
         return [
-            Answer(start - bisect_left(places, start), end - bisect_left(places, end), turn)
+            AnswerSpan(start - bisect_left(places, start), end - bisect_left(places, end), turn)
             for start, end, turn in spans
         ]
 
-    def _span(self, turn: int, first: int, last: int) -> Answer:
+    def _span(self, turn: int, first: int, last: int) -> AnswerSpan:
         """The turn's span in the marked text; proven to hold all of its marks and nobody else's."""
         number = self.numbers[turn]
         if any(owner != turn for _, owner in self.marks[first : last + 1]):
@@ -190,7 +190,7 @@ class _Marked:
         following = self.marks[last + 1][0] if last + 1 < len(self.marks) else len(self.text)
         if not start <= self.marks[first][0] < end <= following:
             raise Unproven(f"the words of answer {number} do not stand between its prompt and its end")
-        return Answer(start, end, turn)
+        return AnswerSpan(start, end, turn)
 
     def _start(self, turn: int, first: int, number: int) -> int:
         begin = self.marks[first - 1][0] + 1 if first else 0

@@ -23,7 +23,7 @@ import jinja2.ext
 import jinja2.sandbox
 
 from workbench.rendering.template_marks import Message, Text, Unproven
-from workbench.rendering.template_spans import Refused, Splits, answers_of
+from workbench.rendering.template_spans import Refused, Splits, answer_spans
 
 MAX_OUTPUT = 1_000_000
 MAX_MEMORY = 1 << 30
@@ -137,7 +137,7 @@ def compiled(text: str) -> Compiled:
     return Compiled(text)
 
 
-class Row:
+class RequestedRow:
     """One row of a request, rendered as often as its answer needs, each time within the limit."""
 
     def __init__(self, request: dict[str, Any], row: dict[str, Any]):
@@ -168,7 +168,7 @@ class Row:
         splits = template.splits.setdefault(tuple(self.tokens.items()), Splits())
         try:
             owners = bool(self.row.get("owners"))
-            answers = answers_of(messages, whole, template.markers.used, self.render, splits, owners)
+            answers = answer_spans(messages, whole, template.markers.used, self.render, splits, owners)
         except (Unproven, Refused) as reason:
             return {"text": whole.text, "unproven": str(reason)}
         return {"text": whole.text, "answers": answers}
@@ -203,11 +203,11 @@ def with_written_arguments(message: Message) -> Message:
     return {**message, "tool_calls": calls}
 
 
-def answers(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def answer_rows(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """One answer for every row of the request."""
     for row in request["rows"]:
         try:
-            yield Row(request, row).answer()
+            yield RequestedRow(request, row).answer()
         except Refused as error:
             yield {"error": str(error)}
 
@@ -258,7 +258,7 @@ def main() -> None:
     REPLIES.send()
     for line in sys.stdin:
         REPLIES.sent = time.monotonic()  # nobody waited before
-        for answer in answers(json.loads(line)):
+        for answer in answer_rows(json.loads(line)):
             REPLIES.add(answer)
         REPLIES.send()
 

@@ -20,13 +20,13 @@ from typing import Any, Literal, NamedTuple, get_args
 from workbench.core.assets import ASSETS, ROOT
 from workbench.core.children import child_environment
 from workbench.core.errors import SEE_LOG, UserError
-from workbench.rendering.template_spans import Answer
+from workbench.rendering.template_spans import AnswerSpan
 from workbench.rows.canonical import Message
 
 FOLDER = ASSETS / "templates"
 TemplateName = Literal["model", "alpaca", "chatml", "gemma", "llama3", "mistral", "qwen", "vicuna", "zephyr"]
-NAMES: tuple[str, ...] = get_args(TemplateName)
-BUILT_IN = NAMES[1:]
+TEMPLATE_NAMES: tuple[str, ...] = get_args(TemplateName)
+BUILT_IN = TEMPLATE_NAMES[1:]
 CUSTOM = "custom"
 MAX_TEMPLATE = 1_000_000
 SECONDS = 2.0
@@ -58,7 +58,7 @@ class Layout:
     """
 
     text: str
-    answers: list[Answer]
+    answers: list[AnswerSpan]
     unproven: str = ""
 
 
@@ -104,7 +104,7 @@ class Template:
             answer
             if isinstance(answer, UserError)
             else Layout(
-                answer["text"], [Answer(*span) for span in answer.get("answers", ())], answer.get("unproven", "")
+                answer["text"], [AnswerSpan(*span) for span in answer.get("answers", ())], answer.get("unproven", "")
             )
             for answer in self._ask(conversations, tokens, {"masked": True})
         ]
@@ -154,8 +154,8 @@ def get_template(name: str, model_folder: Path | None = None, text: str = "") ->
     """
     if name == CUSTOM:
         return custom_template(text)
-    if name not in NAMES:
-        raise UserError(f"There is no template {name!r}.", f"Choose one of: {', '.join(NAMES)}.", "template")
+    if name not in TEMPLATE_NAMES:
+        raise UserError(f"There is no template {name!r}.", f"Choose one of: {', '.join(TEMPLATE_NAMES)}.", "template")
     if name in BUILT_IN:
         return Template(name, (FOLDER / f"{name}.jinja").read_text("utf-8"), name)
     own = model_template(model_folder) if model_folder else None

@@ -11,7 +11,7 @@ import tokenizers
 
 from workbench.core.errors import UserError
 
-NAMES = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
+SPECIAL_TOKEN_NAMES = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class Tokenizer:
 def special_tokens(folder: Path) -> dict[str, str]:
     """bos_token, eos_token, … as texts, from tokenizer_config.json and the older special_tokens_map.json."""
     merged = {**_object(folder / "special_tokens_map.json"), **_object(folder / "tokenizer_config.json")}
-    tokens = {name: _text(merged.get(name)) for name in NAMES}
+    tokens = {name: _text(merged.get(name)) for name in SPECIAL_TOKEN_NAMES}
     return {name: text for name, text in tokens.items() if text}
 
 

@@ -15,10 +15,20 @@ from typing import Any, Literal, get_args
 
 from workbench.core.errors import UserError
 from workbench.rows.tools import tool_calls_of, tools_of
-from workbench.rows.turn_extras import NAMES, check_media, thought_of, weight_of
-from workbench.rows.values import as_json, encodable, from_json, full_text, kind_of, short, text_of
+from workbench.rows.turn_extras import NAME_KEYS, check_media, thought_of, weight_of
+from workbench.rows.values import as_json, encodable, from_json, full_text, kind_of_value, short, text_of
 
-__all__ = ["as_json", "check", "from_json", "full_text", "message", "message_list", "short", "text_of", "with_system"]
+__all__ = [
+    "as_json",
+    "check_row",
+    "from_json",
+    "full_text",
+    "message",
+    "message_list",
+    "short",
+    "text_of",
+    "with_system",
+]
 
 Kind = Literal["conversation", "preference", "unpaired", "text", "prompts"]
 KINDS: tuple[str, ...] = get_args(Kind)
@@ -61,7 +71,8 @@ def message_list(value: Any, field_name: str, role_key: str = "role", content_ke
         items = [items]
     if not isinstance(items, list) or not items:
         raise UserError(
-            f"{field_name} is {kind_of(items)}, not a list of messages.", "Choose the column that holds the messages."
+            f"{field_name} is {kind_of_value(items)}, not a list of messages.",
+            "Choose the column that holds the messages.",
         )
     return [
         turn(item, f"{field_name}[{index}]", role_key, content_key)
@@ -88,7 +99,7 @@ def turn(item: dict[str, Any], field_name: str, role_key: str = "role", content_
         canonical["tool_calls"] = calls
     if (weight := weight_of(item, canonical["role"], field_name)) is not None:
         canonical["weight"] = weight
-    for key in NAMES:
+    for key in NAME_KEYS:
         if item.get(key) not in (None, "") and key not in (role_key, content_key):
             canonical[key] = full_text(item[key], f"{field_name}.{key}")
     if "tool_call_id" in canonical and canonical["role"] != "tool":
@@ -105,12 +116,12 @@ def with_system(system: Any, messages: list[Message]) -> list[Message]:
     return [message("system", system), *messages]
 
 
-def check(kind: str, row: Any) -> dict[str, Any]:
+def check_row(kind: str, row: Any) -> dict[str, Any]:
     """The row itself if it is a canonical row of that kind; raises `UserError` with the reason otherwise."""
     if kind not in CHECKS:
         raise UserError(f"There is no kind of dataset {kind!r}.", f"Known: {', '.join(KINDS)}.", "kind")
     if not isinstance(row, dict):
-        raise UserError(f"the row is {kind_of(row)}, not an object.")
+        raise UserError(f"the row is {kind_of_value(row)}, not an object.")
     wanted = COLUMNS[kind]
     if row.keys() != wanted:
         if row.keys() - wanted - {*EXTRAS} or wanted - row.keys():
@@ -146,7 +157,7 @@ def _unpaired(row: dict[str, Any]) -> None:
 
 def _text(row: dict[str, Any]) -> None:
     if not isinstance(row["text"], str):
-        raise UserError(f"text is {kind_of(row['text'])}, not text.", "Put text there.")
+        raise UserError(f"text is {kind_of_value(row['text'])}, not text.", "Put text there.")
     full_text(row["text"], "text")
 
 
@@ -187,7 +198,7 @@ def _extras(row: dict[str, Any]) -> None:
         raise UserError("tools is not a canonical list of functions.", "Leave it out where there are none.")
     if "metadata" in row:
         if not isinstance(row["metadata"], dict):
-            raise UserError(f"metadata is {kind_of(row['metadata'])}, not an object.", "Leave it out if unused.")
+            raise UserError(f"metadata is {kind_of_value(row['metadata'])}, not an object.", "Leave it out if unused.")
         as_json(row["metadata"], "metadata")
 
 
@@ -220,7 +231,7 @@ def _role(role: Any, field_name: str) -> str:
 
 def _has_keys(item: Any, keys: tuple[str, str], field_name: str) -> bool:
     if not isinstance(item, dict):
-        raise UserError(f"{field_name} is {kind_of(item)}, not an object with {keys[0]} and {keys[1]}.")
+        raise UserError(f"{field_name} is {kind_of_value(item)}, not an object with {keys[0]} and {keys[1]}.")
     calls = item.get("tool_calls") or item.get("function_call")
     missing = [key for key in keys if key not in item and not (key == keys[1] and calls)]
     if missing:

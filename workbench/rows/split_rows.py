@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from workbench.core.display import Display
 from workbench.rows.digests import row_digests
 from workbench.rows.table import rows_of
-from workbench.rows.turn_text import TOOLS, from_json, full_texts, tools_text
+from workbench.rows.turn_text import TOOLS, full_texts, texts_of_json, tools_text
 
 ID, SPLIT = "_id", "_split"
 BATCH = 1000
@@ -21,7 +21,7 @@ TurnScope = Annotated[
     Display(labels={"all": "all turns", "prompt": "prompt (system and user)", "user": "user turns",
                     "assistant": "assistant turns", "system": "system prompts"}),
 ]  # fmt: skip
-ROLES: dict[str, tuple[str, ...]] = {
+SPLIT_ROLES: dict[str, tuple[str, ...]] = {
     "prompt": ("system", "user"), "user": ("user",), "assistant": ("assistant",), "system": ("system",),
 }  # fmt: skip
 
@@ -78,7 +78,7 @@ class Rows:
         contents = self.contents(scope)
         if scope not in ("all", "prompt") or TOOLS not in self.columns:
             return contents
-        tools = [pc.fill_null(from_json(chunk, tools_text), "") for chunk in self.table.column(TOOLS).chunks]
+        tools = [pc.fill_null(texts_of_json(chunk, tools_text), "") for chunk in self.table.column(TOOLS).chunks]
         return _beside([pa.chunked_array(tools, pa.string()), contents])
 
     def contents(self, scope: TurnScope = "all") -> pa.ChunkedArray:
@@ -89,7 +89,7 @@ class Rows:
         names = [name for name in ("messages", "prompt", "chosen", "rejected", "completion") if name in self.columns]
         if scope == "prompt" and "prompt" in names:
             return _contents(self.table.column("prompt"), None)
-        columns = [_contents(self.table.column(name), ROLES.get(scope)) for name in names]
+        columns = [_contents(self.table.column(name), SPLIT_ROLES.get(scope)) for name in names]
         return columns[0] if len(columns) == 1 else _beside(columns)
 
     def by_split(self) -> dict[str, pa.Table]:

@@ -46,7 +46,7 @@ class Gathering:
 
     def table(self) -> pa.Table:
         self._close()
-        return joined(self.kind, self._tables)
+        return joined_tables(self.kind, self._tables)
 
     def _close(self) -> None:
         if self._open:
@@ -64,7 +64,7 @@ def rows_of(table: pa.Table) -> list[dict[str, Any]]:
     return decoded(table)
 
 
-def joined(kind: str, tables: list[pa.Table]) -> pa.Table:
+def joined_tables(kind: str, tables: list[pa.Table]) -> pa.Table:
     """Tables of one kind below one another; what only some of them use is empty in the others."""
     tables = [table for table in tables if table.num_rows] or [SCHEMAS[kind].empty_table()]
     if all(table.schema.equals(tables[0].schema) for table in tables):
@@ -108,7 +108,7 @@ def read_table_file(path: Path) -> pa.Table:
     try:
         return pq.read_table(path)
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise damaged(path, error) from None
+        raise damaged_parquet(path, error) from None
 
 
 def file_metadata(path: Path) -> dict[str, str]:
@@ -116,7 +116,7 @@ def file_metadata(path: Path) -> dict[str, str]:
     try:
         metadata = pq.read_schema(path).metadata or {}
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise damaged(path, error) from None
+        raise damaged_parquet(path, error) from None
     return {name.decode(): value.decode("utf-8", "replace") for name, value in metadata.items()}
 
 
@@ -128,17 +128,17 @@ def count_rows(path: Path) -> int:
         with pa.OSFile(str(path)) as file:  # by its name pyarrow looks for the file system first
             return int(pq.read_metadata(file).num_rows)
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise damaged(path, error) from None
+        raise damaged_parquet(path, error) from None
 
 
-def page(path: Path, start: int, count: int) -> Iterator[dict[str, Any]]:
+def page_of_rows(path: Path, start: int, count: int) -> Iterator[dict[str, Any]]:
     """Rows `start` to `start + count`, reading only the row groups they lie in."""
     for table in _groups(path, start, count):
         yield from rows_of(table)
 
 
 def page_table(path: Path, start: int, count: int) -> pa.Table | None:
-    """As `page`, as a table with all its columns; None when there are no such rows."""
+    """As `page_of_rows`, as a table with all its columns; None when there are no such rows."""
     groups = list(_groups(path, start, count))
     return pa.concat_tables(groups) if groups else None
 
@@ -156,7 +156,7 @@ def _groups(path: Path, start: int, count: int) -> Iterator[pa.Table]:
                     yield file.read_row_group(group).slice(first, last - first)
                 passed += size
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise damaged(path, error) from None
+        raise damaged_parquet(path, error) from None
 
 
 def _is_messages(kind: pa.DataType) -> bool:
@@ -182,7 +182,7 @@ def _wider(lists: pa.ListArray, kind: pa.ListType) -> pa.ListArray:
     return pa.ListArray.from_arrays(starts, pa.StructArray.from_arrays(parts, fields=list(kind.value_type)), type=kind)
 
 
-def damaged(path: Path, error: Exception) -> UserError:
+def damaged_parquet(path: Path, error: Exception) -> UserError:
     """The error for a Parquet file that cannot be read."""
     reason = (str(error).splitlines() or ["unreadable"])[0][:200]
     return UserError(f"{path.parent.name}/{path.name} is damaged: {reason}.", "Import the dataset again.", "dataset")

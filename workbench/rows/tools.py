@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from workbench.core.errors import UserError
-from workbench.rows.values import as_json, encodable, from_json, kind_of, short
+from workbench.rows.values import as_json, encodable, from_json, kind_of_value, short
 
 
 def tools_of(value: Any, field_name: str = "tools") -> list[dict[str, Any]]:
@@ -71,7 +71,7 @@ def _call(call: Any, field_name: str) -> dict[str, Any]:
 def _object(value: Any, field_name: str) -> dict[str, Any]:
     read = from_json(value)
     if not isinstance(read, dict):
-        raise UserError(f"{field_name} is {kind_of(read)}, not an object.", "Write it as {name, …}.")
+        raise UserError(f"{field_name} is {kind_of_value(read)}, not an object.", "Write it as {name, …}.")
     return read
 
 

@@ -12,19 +12,19 @@ from typing import Any
 from workbench.core.errors import UserError
 from workbench.rows.values import encodable, short
 
-WEIGHTS = ("weight", "loss_weight")
+WEIGHT_KEYS = ("weight", "loss_weight")
 TRAINS = ("train", "train_on_turn", "training")
 TURN_TRAINS = (*TRAINS, "loss")  # of a row, `loss` is a figure that somebody has measured
 THOUGHTS = ("reasoning_content", "thinking", "reasoning")
 CALLS = ("tool_calls", "function_call")
-NAMES = ("name", "tool_call_id")
+NAME_KEYS = ("name", "tool_call_id")
 MEDIA = ("image", "images", "audio", "audios", "video", "videos")
 PLACEHOLDER_STARTS = ("<image", "<video", "<audio", "<|image", "<|video", "<|audio", "<|vision", "<ImageHere>", "[IM")
 PLACEHOLDER = r"<(?:image|video|audio)(?:_?\d+)?>|<\|(?:image|video|audio|vision)[a-z_]*\|>|<ImageHere>|\[IM(?:G|AGE)\]"
 PLACEHOLDER_AT_END = re.compile(rf"^(?:{PLACEHOLDER})|(?:{PLACEHOLDER})$")
 UNREADABLE = {"train_detail": "marks pieces of a turn", "refusal": "holds a refusal in place of an answer"}
-READ = frozenset((*WEIGHTS, *TURN_TRAINS, *THOUGHTS, *CALLS, *NAMES))
-EMPTY: tuple[Any, ...] = (None, "", [], {})
+READ = frozenset((*WEIGHT_KEYS, *TURN_TRAINS, *THOUGHTS, *CALLS, *NAME_KEYS))
+EMPTY_VALUES: tuple[Any, ...] = (None, "", [], {})
 
 
 def weight_of(item: dict[str, Any], role: str, field_name: str) -> float | None:
@@ -32,11 +32,11 @@ def weight_of(item: dict[str, Any], role: str, field_name: str) -> float | None:
 
     `train: false` is the weight 0. Raises `UserError` for what is no number from 0 on, and for two that disagree.
     """
-    marks = {key: _number(item[key], f"{field_name}.{key}") for key in WEIGHTS if item.get(key) is not None}
+    marks = {key: _number(item[key], f"{field_name}.{key}") for key in WEIGHT_KEYS if item.get(key) is not None}
     marks |= {key: float(_flag(item[key], f"{field_name}.{key}")) for key in TURN_TRAINS if item.get(key) is not None}
     if role != "assistant" or not marks:
         return None
-    weights = {value for key, value in marks.items() if key in WEIGHTS} or set(marks.values())
+    weights = {value for key, value in marks.items() if key in WEIGHT_KEYS} or set(marks.values())
     if len(weights) > 1 or (0.0 in marks.values() and any(weights - {0.0})):
         listed = ", ".join(f"{key} {value:g}" for key, value in marks.items())
         raise UserError(f"{field_name} has marks that disagree: {listed}.", "Keep one of them.")
@@ -52,7 +52,7 @@ def thought_of(item: dict[str, Any], role: str, field_name: str) -> str:
     thoughts: dict[str, str] = {}
     for key in THOUGHTS:
         value = item.get(key)
-        if value in EMPTY:
+        if value in EMPTY_VALUES:
             continue
         if not isinstance(value, str):
             raise UserError(f"{field_name}.{key} is {short(value)}, not text.", "Write the thought as text.")
@@ -69,10 +69,10 @@ def thought_of(item: dict[str, Any], role: str, field_name: str) -> str:
 def check_media(holder: dict[str, Any], field_name: str) -> None:
     """Raises `UserError` when a message or row carries pictures, sound, or marks that cannot be honoured here."""
     for key in MEDIA:
-        if holder.get(key) not in EMPTY:
+        if holder.get(key) not in EMPTY_VALUES:
             raise UserError(f"{field_name} has {key}.", "Only text can be trained on here; take such rows out.")
     for key, means in UNREADABLE.items():
-        if holder.get(key) not in EMPTY:
+        if holder.get(key) not in EMPTY_VALUES:
             raise UserError(f"{field_name} has {key}, which {means}.", "That is not learned from here; take it out.")
 
 

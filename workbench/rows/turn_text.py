@@ -83,16 +83,16 @@ def full_texts(turns: pa.StructArray) -> pa.Array:
     if THOUGHT in names:
         parts.insert(0, turns.field(THOUGHT))
     if CALLS in names:
-        parts.append(from_json(turns.field(CALLS), calls_text))
+        parts.append(texts_of_json(turns.field(CALLS), calls_text))
     return pc.binary_join_element_wise(*parts, "\n", null_handling="skip")
 
 
-def from_json(column: pa.Array, text_of: Callable[[Any], str]) -> pa.Array:
+def texts_of_json(column: pa.Array, text_of: Callable[[Any], str]) -> pa.Array:
     """(rows,) text_of(the value) of a column of JSON texts; null where there is none."""
     return pa.array([None if item is None else text_of(json.loads(item)) for item in column.to_pylist()], pa.string())
 
 
-def pieces_of(column: pa.Array, pieces: Callable[[Any], list[str]]) -> tuple[list[str], list[int]]:
+def pieces_of_json(column: pa.Array, pieces: Callable[[Any], list[str]]) -> tuple[list[str], list[int]]:
     """(pieces,) the pieces of a column of JSON texts, and for each the position it comes from."""
     located = [
         (piece, index) for index, item in enumerate(column.to_pylist()) if item for piece in pieces(json.loads(item))

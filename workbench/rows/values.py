@@ -17,7 +17,9 @@ def text_of(value: Any, field_name: str) -> str:
     if isinstance(value, list) and value and all(isinstance(block, dict) for block in value):
         value = "".join(_block_text(block, field_name) for block in value)
     if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise UserError(f"{field_name} is {kind_of(value)}, not text.", "Put text there, or choose another column.")
+        raise UserError(
+            f"{field_name} is {kind_of_value(value)}, not text.", "Put text there, or choose another column."
+        )
     if isinstance(value, float) and not math.isfinite(value):
         raise UserError(f"{field_name} is {value}, not text.", "Put text or a finite number there.")
     return encodable(_written(value, field_name), field_name)
@@ -84,7 +86,7 @@ def json_ready(value: Any) -> Any:
     return str(value) if isinstance(value, decimal.Decimal | datetime.timedelta) else value
 
 
-def kind_of(value: Any) -> str:
+def kind_of_value(value: Any) -> str:
     """What a value is, in words: 'empty', 'a number', 'text', 'a list' and the like."""
     names = {type(None): "empty", bool: "true/false", int: "a number", float: "a number", str: "text"}
     return names.get(type(value), "a list" if isinstance(value, list) else "an object")

@@ -15,7 +15,7 @@ from workbench.core.settings import Settings
 from workbench.inference.decoding import Decoding
 from workbench.synthesis.judging import expected_score, written_score
 from workbench.synthesis.replies import CUT_OFF, Reply, Request
-from workbench.synthesis.writer import EMPTY, NO_SCORE
+from workbench.synthesis.writer import EMPTY_REPLY, NO_SCORE
 
 PATH = "/chat/completions"
 OPTIONAL = ("logprobs", "top_logprobs", "seed", "max_tokens", "top_p")
@@ -111,7 +111,7 @@ def reply_of(data: Any, request: Request, endpoint: Endpoint, without: set[str])
     if finish == "content_filter":
         return Reply(failure="content filter of the endpoint", sampling=sampling)
     if not text:
-        return Reply(failure=EMPTY, tokens=tokens, sampling=sampling)
+        return Reply(failure=EMPTY_REPLY, tokens=tokens, sampling=sampling)
     ending = CUT_OFF if finish == "length" else "eos"
     if not request.scored:
         return Reply(text, ending, tokens, sampling=sampling)

@@ -12,7 +12,7 @@ from typing import Any
 
 from workbench.synthesis.replies import Reply, Request
 
-NAME = "generated.jsonl"
+GENERATION_LOG_FILE = "generated.jsonl"
 
 RequestId = tuple[str, str]  # a request's key and digest
 

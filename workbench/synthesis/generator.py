@@ -6,7 +6,7 @@ from typing import ClassVar
 from workbench.core.errors import Problems, UserError
 from workbench.core.home import Home
 from workbench.core.registry import Method, Registry
-from workbench.synthesis.items import Item, Message
+from workbench.synthesis.items import Attempt, Message
 from workbench.synthesis.prompts import get_prompt
 from workbench.synthesis.run import Making
 from workbench.synthesis.seeds import Seed
@@ -42,7 +42,7 @@ class Maker(Method):
     def make(self, work: Making) -> None:
         """Asks and finishes items through `work` until there are enough, or nothing more to try."""
 
-    def question(self, item: Item, work: Making) -> list[Message]:
+    def question(self, item: Attempt, work: Making) -> list[Message]:
         """What a model is asked for the item's answer: its prompt, the last turn put into the template 'answer'."""
         text = work.prompts["answer"].render(prompt=item.text)
         item.provenance["answer_prompt"] = work.prompts["answer"].provenance()
@@ -52,7 +52,7 @@ class Maker(Method):
         """The answer in a reply; '' when there is none in it."""
         return text
 
-    def objection(self, item: Item) -> str:
+    def objection(self, item: Attempt) -> str:
         """Why an item with an answer is dropped by the rules of this method; '' if it is not."""
         return ""
 

@@ -7,7 +7,7 @@ Message = dict[str, Any]
 
 
 @dataclass
-class Item:
+class Attempt:
     """An attempt at a row. It ends kept, failed or dropped.
 
     id: the same in every run of the job. seeds: the numbers of the seed rows. made: what metadata says of how it was
@@ -42,7 +42,7 @@ class Item:
 
 
 @dataclass
-class Counts:
+class OutcomeCounts:
     """What became of the items: asked = kept + failed + dropped + unfinished."""
 
     asked: int = 0

@@ -7,7 +7,7 @@ from workbench.core.tasks import Task
 from workbench.inference.decoding import Decoding
 from workbench.synthesis import filters, novelty
 from workbench.synthesis.generation_log import MakingLog
-from workbench.synthesis.items import Counts, Item
+from workbench.synthesis.items import Attempt, OutcomeCounts
 from workbench.synthesis.novelty import Novelty
 from workbench.synthesis.prompts import Prompt
 from workbench.synthesis.replies import CUT_OFF, Message, Reply, Request, seed_of
@@ -20,7 +20,7 @@ OVER = "over the limit"
 
 
 @dataclass(frozen=True)
-class Plan:
+class RunPlan:
     """The settings of a run. attempts: requests for new prompts at most, for every row wanted."""
 
     limit: int
@@ -32,17 +32,17 @@ class Plan:
     seed: int
 
 
-class Rules(Protocol):
+class RowRules(Protocol):
     """What a run asks of the method it works for."""
 
     @property
     def makes_prompts(self) -> bool: ...
 
-    def question(self, item: Item, work: "Making") -> list[Message]: ...
+    def question(self, item: Attempt, work: "Making") -> list[Message]: ...
 
     def answer_in(self, text: str) -> str: ...
 
-    def objection(self, item: Item) -> str: ...
+    def objection(self, item: Attempt) -> str: ...
 
 
 @dataclass
@@ -53,8 +53,8 @@ class Making:
     prompts so far. planned: items there will be, where the maker can tell.
     """
 
-    maker: Rules
-    plan: Plan
+    maker: RowRules
+    plan: RunPlan
     seeds: list[Seed]
     prompts: dict[str, Prompt]
     log: MakingLog
@@ -62,8 +62,8 @@ class Making:
     judge: Writer | None
     task: Task
     existing: list[Seed] = field(default_factory=list)
-    accepted: list[Item] = field(default_factory=list)
-    counts: Counts = field(default_factory=Counts)
+    accepted: list[Attempt] = field(default_factory=list)
+    counts: OutcomeCounts = field(default_factory=OutcomeCounts)
     requests: int = 0
     planned: int = 0
 
@@ -107,18 +107,18 @@ class Making:
         replies = [self.log.reply_to(request, asked.name) for request in requests]
         return [reply for reply in replies if reply is not None]
 
-    def item(self, item: Item) -> Item:
+    def item(self, item: Attempt) -> Attempt:
         """Counts a new item; every one of them must be finished, failed or dropped."""
         self.counts.asked += 1
         return item
 
-    def fail(self, item: Item, reason: str) -> None:
+    def fail(self, item: Attempt, reason: str) -> None:
         self._end(item, "failed", self.counts.failed, reason)
 
-    def drop(self, item: Item, reason: str) -> None:
+    def drop(self, item: Attempt, reason: str) -> None:
         self._end(item, "dropped", self.counts.dropped, reason)
 
-    def finish(self, items: list[Item]) -> list[Item]:
+    def finish(self, items: list[Attempt]) -> list[Attempt]:
         """Filters, answers and judges items with prompts, as many as are wanted; returns those that are kept."""
         before, waiting = len(self.accepted), items
         while waiting and self.wanted > 0:
@@ -133,7 +133,7 @@ class Making:
         self._say()
         return self.accepted[before:]
 
-    def _checked(self, items: list[Item]) -> list[Item]:
+    def _checked(self, items: list[Attempt]) -> list[Attempt]:
         if not self.maker.makes_prompts:
             return items
         good = []
@@ -145,14 +145,14 @@ class Making:
                 good.append(item)
         return good
 
-    def _wrong_prompt(self, item: Item) -> str:
+    def _wrong_prompt(self, item: Attempt) -> str:
         if filters.only_punctuation(item.text):
             return "prompt: only punctuation"
         if self.plan.checks.refusals and filters.refuses(item.text):
             return "prompt: a refusal"
         return "prompt: not new" if self.novelty.nearest(item.text, item.ancestors) else ""
 
-    def _answer(self, items: list[Item]) -> list[Item]:
+    def _answer(self, items: list[Attempt]) -> list[Attempt]:
         if not self.plan.answers or not items:
             return items
         requests = [self._request(f"answer/{item.id}", self.maker.question(item, self), item.seeds) for item in items]
@@ -170,7 +170,7 @@ class Making:
                 good.append(item)
         return good
 
-    def _wrong_answer(self, item: Item, reply: Reply) -> str:
+    def _wrong_answer(self, item: Attempt, reply: Reply) -> str:
         checks, earlier = self.plan.checks, self._answered.get(repr(item.prompt), set())
         wrong = {
             "answer: cut off at the limit of tokens": reply.finish == CUT_OFF and not checks.keep_cut_off,
@@ -182,7 +182,7 @@ class Making:
         }
         return next((reason for reason, is_so in wrong.items() if is_so), "")
 
-    def _judge(self, items: list[Item]) -> list[Item]:
+    def _judge(self, items: list[Attempt]) -> list[Attempt]:
         if not self.judge or not items:
             return items
         good = []
@@ -197,18 +197,18 @@ class Making:
                 good.append(item)
         return good
 
-    def _rating(self, item: Item) -> Request:
+    def _rating(self, item: Attempt) -> Request:
         asked = "\n\n".join(f"{turn['content']}" for turn in item.prompt)
         text = self.prompts["judge"].render(prompt=asked, answer=item.answer)
         decoding = Decoding(greedy=True, max_new_tokens=SHORT)
         return Request(f"judge/{item.id}", [{"role": "user", "content": text}], decoding, True, item.seeds)
 
-    def _keep(self, item: Item) -> None:
+    def _keep(self, item: Attempt) -> None:
         self.accepted.append(item)
         self.counts.accepted += 1
         self.log.decide(item.id, "kept", score=item.score, seeds=list(item.seeds), prompt=item.text)
 
-    def _end(self, item: Item, verdict: str, counts: dict[str, int], reason: str) -> None:
+    def _end(self, item: Attempt, verdict: str, counts: dict[str, int], reason: str) -> None:
         counts[reason] = counts.get(reason, 0) + 1
         self.novelty.forget(item.id)
         why = {"reason": reason, "score": item.score, "seeds": list(item.seeds), "prompt": item.text}

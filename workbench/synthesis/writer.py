@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 Heard = Callable[[list[tuple[Request, Reply]]], None]
 
-EMPTY = "empty reply"
+EMPTY_REPLY = "empty reply"
 NO_ROOM = "no room for the prompt"
 REFUSED = "the chat template refused the prompt"
 NO_SCORE = "no score in the judge's reply"
@@ -61,7 +61,13 @@ class ShelfWriter(Writer):
             [request.messages for request in requests], decoding, lambda _: task.check_stop()
         )
         return [
-            Reply(answer.text, answer.finish, answer.tokens, "" if answer.text else EMPTY, sampling=decoding.to_dict())
+            Reply(
+                answer.text,
+                answer.finish,
+                answer.tokens,
+                "" if answer.text else EMPTY_REPLY,
+                sampling=decoding.to_dict(),
+            )
             for answer in answers
         ]
 

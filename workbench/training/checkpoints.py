@@ -26,7 +26,7 @@ def last_checkpoint(folder: Path) -> Path | None:
     return next(reversed(checkpoints(folder)), None)
 
 
-def thin_out(folder: Path, keep: int) -> None:
+def thin_checkpoints(folder: Path, keep: int) -> None:
     """Leaves the adapters of the last `keep` checkpoints; the optimizer's state, by far the most of it, goes."""
     remaining = checkpoints(folder)[-keep:] if keep else []
     if not remaining:

@@ -14,7 +14,7 @@ from datasets.table import InMemoryTable
 from workbench.data.encoding.cache import EncodedRows
 from workbench.rendering.rendered import IGNORED
 
-WEIGHTS = "weights"
+WEIGHTS_COLUMN = "weights"
 Row = dict[str, Any]
 
 
@@ -53,7 +53,7 @@ class AnswerCollator:
         ids, mask = padded([row["input_ids"] for row in rows], self.pad_token_id)
         weights = learned_weights([row["spans"] for row in rows], ids.shape[1])
         batch = {"input_ids": ids, "labels": ids.masked_fill(weights == 0, IGNORED), "attention_mask": mask}
-        return {**batch, WEIGHTS: weights / self.mean_weight} if self.mean_weight else batch
+        return {**batch, WEIGHTS_COLUMN: weights / self.mean_weight} if self.mean_weight else batch
 
 
 class PairCollator:

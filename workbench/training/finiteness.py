@@ -17,7 +17,7 @@ class NotFinite(UserError):
     """A loss or a gradient is NaN or infinite."""
 
 
-def guarded(trainer: type[Any]) -> type[Any]:
+def finite_trainer(trainer: type[Any]) -> type[Any]:
     """The trainer that raises `NotFinite` before a step that would put NaN into the weights, or right after one."""
 
     class Guarded(trainer):

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from workbench.core.errors import UserError
 
 Group = Literal["attention", "mlp"]
-LAYER = re.compile(r"(?:^|\.)\d+\.")
+LAYER_PREFIX = re.compile(r"(?:^|\.)\d+\.")
 ATTENTION = re.compile(r"attn|attention|(?<![a-z])[qkvo]_proj|query_key_value|wqkv|qkv_proj", re.IGNORECASE)
 MLP = re.compile(
     r"mlp|ffn|feed_?forward|moe|expert|(?<![a-z])fc_?(?:\d|in|out)(?![a-z])|(?:gate|up|down)_proj|c_fc"
@@ -34,7 +34,7 @@ class Targets:
 
 def group_of(name: str, classes: str = "") -> Group | None:
     """The group of a module or tensor by its name, `classes` being those of the modules around it; None for others."""
-    layer = LAYER.search(name)
+    layer = LAYER_PREFIX.search(name)
     if layer is None or not in_layer(name):
         return None
     inner = name[layer.end() :]
@@ -47,7 +47,7 @@ def group_of(name: str, classes: str = "") -> Group | None:
 
 def in_layer(name: str) -> bool:
     """Whether a tensor belongs to one of the layers that text goes through."""
-    return LAYER.search(name) is not None and not TOWER.search(name)
+    return LAYER_PREFIX.search(name) is not None and not TOWER.search(name)
 
 
 def no_such(group: Group, model: str) -> UserError:
@@ -82,7 +82,7 @@ def targets_of(model: Any, group: Group) -> Targets:
 
 def _holders(name: str) -> list[str]:
     """The modules that a module lies in, below its layer: the layer's own class says nothing of its parts."""
-    layer = LAYER.search(name)
+    layer = LAYER_PREFIX.search(name)
     dots = [dot.start() for dot in re.finditer(r"\.", name)]
     return [name[:dot] for dot in dots if layer and dot >= layer.end()]
 
@@ -103,19 +103,19 @@ def _ending(end: str, names: Iterable[str]) -> bool:
     return any(name == end or name.endswith(f".{end}") for name in names)
 
 
-def chosen(model: Any) -> dict[str, int]:
+def adapted_layers(model: Any) -> dict[str, int]:
     """What a PEFT model's adapter stands on: how many layers or parameters by the name they have within a layer."""
     tuner = model.base_model
     names = [*getattr(tuner, "targeted_module_names", ()), *getattr(tuner, "targeted_parameter_names", ())]
     counts: dict[str, int] = {}
     for name in names:
-        layer = LAYER.search(name)
-        inner = LAYER.sub(".", name[layer.end() :]).lstrip(".") if layer else name
+        layer = LAYER_PREFIX.search(name)
+        inner = LAYER_PREFIX.sub(".", name[layer.end() :]).lstrip(".") if layer else name
         counts[inner] = counts.get(inner, 0) + 1
     return counts
 
 
-def sentence(counts: dict[str, int]) -> str:
+def layers_sentence(counts: dict[str, int]) -> str:
     """The same for the log."""
     listed = ", ".join(f"{name} ({count})" for name, count in sorted(counts.items()))
     return f"The adapter stands on {sum(counts.values())} weights: {listed}."

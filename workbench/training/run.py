@@ -16,9 +16,9 @@ from workbench.models.chat_tokens import copy_tokenizer
 from workbench.models.folding import folded
 from workbench.models.model_references import Resolved, resolve_setting
 from workbench.rendering.templates import Template, get_template
-from workbench.training.checkpoints import last_checkpoint, thin_out
+from workbench.training.checkpoints import last_checkpoint, thin_checkpoints
 from workbench.training.jobs.train import Train
-from workbench.training.lora_targets import sentence
+from workbench.training.lora_targets import layers_sentence
 from workbench.training.objective import Setup
 
 FOLDED = "folded"
@@ -55,7 +55,7 @@ def train(job: Train, ctx: JobContext) -> dict[str, Any]:
     setup.tokenizer.chat_template = template.text
     if targets := job.tuner.chosen(setup.model):
         setup.notes += [": ".join(fact) for fact in job.tuner.facts(source.base, source.adapter)]
-        setup.notes.append(sentence(targets))
+        setup.notes.append(layers_sentence(targets))
     trainer = job.objective.trainer(setup)
     _note_once(ctx, setup.notes)
     return _fit(job, ctx, trainer, setup, source, start)
@@ -145,7 +145,7 @@ def _fit(job: Train, ctx: JobContext, trainer: Any, setup: Setup, source: Resolv
     result = {
         "model": job.output_name,
         "steps": trainer.state.global_step,
-        **losses(trainer.state.log_history),
+        **losses_of(trainer.state.log_history),
         **({"targets": targets} if (targets := job.tuner.chosen(setup.model)) else {}),
         "rows": {split: rows.tally.summary() for split, rows in setup.encoded.items()},
     }
@@ -154,7 +154,7 @@ def _fit(job: Train, ctx: JobContext, trainer: Any, setup: Setup, source: Resolv
     if report.stop:
         raise JobStopped(result)
     shutil.rmtree(ctx.folder / FOLDED, ignore_errors=True)
-    thin_out(ctx.folder / "checkpoints", job.keep_checkpoints)
+    thin_checkpoints(ctx.folder / "checkpoints", job.keep_checkpoints)
     return result
 
 
@@ -163,7 +163,7 @@ def _just_evaluated(trainer: Any) -> bool:
     return bool(evaluated) and evaluated[-1] == trainer.state.global_step
 
 
-def losses(history: list[dict[str, Any]]) -> dict[str, float]:
+def losses_of(history: list[dict[str, Any]]) -> dict[str, float]:
     """First and last train and eval loss, and for DPO the last margins and accuracies."""
     result: dict[str, float] = {}
     for key, name in (("loss", "train_loss"), ("eval_loss", "eval_loss")):

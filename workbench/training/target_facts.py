@@ -11,7 +11,7 @@ from typing import Any
 
 from workbench.models import tensors
 from workbench.models.model_kinds import EXPERTS
-from workbench.training.lora_targets import LAYER, group_of, in_layer
+from workbench.training.lora_targets import LAYER_PREFIX, group_of, in_layer
 
 MOST_NAMES = 8
 CONVERTED = frozenset({
@@ -68,7 +68,7 @@ def _wanted(name: str, shape: tuple[int, ...], targets: str) -> bool:
 
 def _inner(name: str) -> str:
     """The name within a layer, whichever expert it belongs to."""
-    layer = LAYER.search(name)
+    layer = LAYER_PREFIX.search(name)
     inner = name[layer.end() :] if layer else name
     return re.sub(r"\.\d+\.", ".", inner).removesuffix(".weight")
 

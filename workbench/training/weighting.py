@@ -9,7 +9,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from workbench.rendering.rendered import IGNORED
-from workbench.training.collating import WEIGHTS
+from workbench.training.collating import WEIGHTS_COLUMN
 
 
 def weighted_loss(
@@ -34,7 +34,7 @@ def weighted(trainer: type[Any]) -> type[Any]:
         def compute_loss(
             self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
         ) -> Any:
-            weights = inputs.pop(WEIGHTS)
+            weights = inputs.pop(WEIGHTS_COLUMN)
             if not self.model.training:
                 return Trainer.compute_loss(self, model, inputs, return_outputs, num_items_in_batch)
             self._total_train_tokens += int(inputs["attention_mask"].sum())

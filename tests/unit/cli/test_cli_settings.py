@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.toys import toy_home
 from workbench.__main__ import main
 from workbench.cli.jobs import _is_placeholder
-from workbench.cli.shared import families, joined, pairs
+from workbench.cli.shared import families, joined_settings, nested_settings
 from workbench.core.errors import SpecError, UserError
 from workbench.core.home import Home
 from workbench.core.spec import load_yaml
@@ -27,7 +27,7 @@ def home(own_home: Path) -> Home:
 
 @given(st.permutations(["tuner=qlora", "tuner.r=3", "objective.beta=0.2", "objective=dpo", "seed=1"]))
 def test_settings_mean_the_same_in_any_order(texts: list[str]) -> None:
-    assert pairs(texts) == {
+    assert nested_settings(texts) == {
         "tuner": {"method": "qlora", "r": 3}, "objective": {"method": "dpo", "beta": 0.2}, "seed": 1,
     }  # fmt: skip
 
@@ -38,20 +38,20 @@ def test_settings_mean_the_same_in_any_order(texts: list[str]) -> None:
 )  # fmt: skip
 def test_a_setting_given_twice_is_refused(texts: list[str]) -> None:
     with pytest.raises(UserError, match="is given twice"):
-        pairs(texts)
+        nested_settings(texts)
 
 
 @pytest.mark.parametrize("text", ["r", "=1", "t..r=1", ".r=1"])
 def test_what_is_no_setting_is_refused(text: str) -> None:
     with pytest.raises(UserError, match="is no setting"):
-        pairs([text])
+        nested_settings([text])
 
 
 def test_another_method_brings_its_own_settings() -> None:
     base = {"tuner": {"method": "qlora", "r": 16, "quant": "nf4"}, "seed": 0}
-    assert joined(base, {"tuner": {"method": "lora", "r": 3}})["tuner"] == {"method": "lora", "r": 3}
-    assert joined(base, {"tuner": {"r": 3}})["tuner"] == {"method": "qlora", "r": 3, "quant": "nf4"}
-    assert joined(base, {"tuner": "lora"}) == {"tuner": "lora", "seed": 0}
+    assert joined_settings(base, {"tuner": {"method": "lora", "r": 3}})["tuner"] == {"method": "lora", "r": 3}
+    assert joined_settings(base, {"tuner": {"r": 3}})["tuner"] == {"method": "qlora", "r": 3, "quant": "nf4"}
+    assert joined_settings(base, {"tuner": "lora"}) == {"tuner": "lora", "seed": 0}
 
 
 @pytest.mark.parametrize("text", ["a: 1\nb: 2\na: 3\n", "t: {r: 1, r: 2}\n", "- {x: 1, x: 1}\n", "a: 1\n" * 5000])

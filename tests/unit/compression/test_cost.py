@@ -20,7 +20,7 @@ from workbench.compression.evaluation import child as cost_child
 from workbench.compression.evaluation import child_process, speed, windows
 from workbench.compression.evaluation import remarks as cost_words
 from workbench.compression.evaluation import variant_costs as cost
-from workbench.compression.evaluation.divergence import Reference, kl_divergence, log_softmax
+from workbench.compression.evaluation.divergence import ReferenceLogits, kl_divergence, log_softmax
 from workbench.compression.evaluation.quality import keep_reference, quality, score
 from workbench.compression.evaluation.recommend import flagged, recommend
 from workbench.compression.evaluation.windows import ScoredText, TextRow
@@ -63,12 +63,12 @@ def test_outputs_that_are_no_numbers_are_refused() -> None:
 def test_float16_on_the_disk_costs_no_accuracy(tmp_path: Path) -> None:
     logits = np.random.default_rng(0).normal(0, 5, (40, 3000))
     log_probs = log_softmax(logits)
-    Reference.create(tmp_path, 40, 3000).put(np.arange(40), log_probs)
-    kl, same = Reference.open(tmp_path).compare(np.arange(40), log_probs)
+    ReferenceLogits.create(tmp_path, 40, 3000).put(np.arange(40), log_probs)
+    kl, same = ReferenceLogits.open(tmp_path).compare(np.arange(40), log_probs)
     assert kl.max() < 1e-5 and same.all()
     other = log_softmax(logits + np.random.default_rng(1).normal(0, 0.1, logits.shape))
     exact = (np.exp(log_probs) * (log_probs - other)).sum(1)
-    assert Reference.open(tmp_path).compare(np.arange(40), other)[0] == pytest.approx(exact, abs=1e-4)
+    assert ReferenceLogits.open(tmp_path).compare(np.arange(40), other)[0] == pytest.approx(exact, abs=1e-4)
 
 
 # ---- the text ----------------------------------------------------------------------------------------------
@@ -97,19 +97,19 @@ def test_windows_without_anything_to_score_are_passed_over() -> None:
 
 
 def test_the_text_is_rendered_and_its_answers_counted(home: Home) -> None:
-    text = windows.prepare_text(home, resolve(home, "toy"), "talks", 4, 512, 256, 10, 0)
+    text = windows.prepare_windows(home, resolve(home, "toy"), "talks", 4, 512, 256, 10, 0)
     answer = "It is good. The red apple is 0 years old.<|im_end|>"
     row = text.rows[0]
     assert row.text[row.spans[0][0] : row.spans[0][1]] == answer and row.bytes == len(answer)
     assert len(text.chosen) == 10 and text.tokens > 10 and text.source == "talks (eval split)"
-    again = windows.prepare_text(home, resolve(home, "toy"), "talks", 4, 512, 256, 10, 0)
+    again = windows.prepare_windows(home, resolve(home, "toy"), "talks", 4, 512, 256, 10, 0)
     assert again.fingerprint() == text.fingerprint()
-    built_in = windows.prepare_text(home, resolve(home, "toy"), "", 3, 512, 256, 10, 0)
+    built_in = windows.prepare_windows(home, resolve(home, "toy"), "", 3, 512, 256, 10, 0)
     assert len(built_in.rows) == 3 and built_in.source == "built-in text"
 
 
 def test_the_same_characters_are_scored_in_other_tokens(home: Home) -> None:
-    text = windows.prepare_text(home, resolve(home, "toy"), "talks", 4, 512, 256, 10, 0)
+    text = windows.prepare_windows(home, resolve(home, "toy"), "talks", 4, 512, 256, 10, 0)
     other = text.with_tokenizer(letters())
     assert other.tokens == sum(row.bytes for row in text.rows) and not other.chosen
     assert [row.bytes for row in other.rows] == [row.bytes for row in text.rows]
@@ -198,7 +198,7 @@ def test_another_tokenizer_is_noticed(home: Home, tmp_path: Path) -> None:
 
 def talks(home: Home) -> tuple[ScoredText, Tokenizer]:
     found = resolve(home, "toy")
-    return windows.prepare_text(home, found, "talks", 4, 512, 256, 10**6, 0), Tokenizer.load(found.home_of_template)
+    return windows.prepare_windows(home, found, "talks", 4, 512, 256, 10**6, 0), Tokenizer.load(found.home_of_template)
 
 
 def test_speed_is_the_median_of_three(home: Home) -> None:

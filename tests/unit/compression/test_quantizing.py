@@ -28,7 +28,7 @@ from workbench.core.hardware import Hardware, detect_hardware
 from workbench.core.home import Home
 from workbench.core.lineage import Manifest, read_manifest, write_manifest
 from workbench.core.tasks import Task
-from workbench.inference.loss import Encoded, encode, loss_of, rows_of
+from workbench.inference.loss import Encoded, encode, loss_of, measured_rows
 from workbench.jobs.job import JOBS, JobStopped
 from workbench.models.loading import load_base
 from workbench.models.model_references import resolve
@@ -56,7 +56,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
 
 @pytest.fixture(scope="module")
 def rows(home: Home) -> list[Encoded]:
-    return encode(resolve(home, "toy"), rows_of(home, "talks", 4)[1], "conversation")
+    return encode(resolve(home, "toy"), measured_rows(home, "talks", 4)[1], "conversation")
 
 
 def loss(model: Any, rows: list[Encoded]) -> float:

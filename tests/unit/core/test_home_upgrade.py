@@ -11,7 +11,7 @@ from tests.old_home import contents, unpack
 from tests.small_disk import small_disk
 from workbench.core import home_upgrade
 from workbench.core.errors import UserError
-from workbench.core.formats import FORMATS, JOB_FORMAT, MANIFEST_FORMAT, FileFormat, NewerVersion
+from workbench.core.formats import FORMAT_VERSIONS, JOB_FORMAT, MANIFEST_FORMAT, FileFormat, NewerVersion
 from workbench.core.home import Home
 from workbench.core.home_upgrade import BACKUPS, VERSION_FILE, upgrade_home
 from workbench.core.spec import dump_yaml, load_yaml
@@ -27,7 +27,7 @@ def write_label(data: dict[str, Any]) -> dict[str, Any]:
 
 
 LATER_MANIFEST = FileFormat(MANIFEST_FORMAT.file_name, MANIFEST_FORMAT.patterns, (rename_parents, write_label))
-LATER = (LATER_MANIFEST, *[one for one in FORMATS if one is not MANIFEST_FORMAT])
+LATER = (LATER_MANIFEST, *[one for one in FORMAT_VERSIONS if one is not MANIFEST_FORMAT])
 
 
 @pytest.fixture
@@ -96,7 +96,7 @@ def test_todays_version_opens_an_old_home_without_changing_a_file(root: Path) ->
     Home.at(root, pytest.fail)
     assert contents(root) == before
     recorded = load_yaml((root / VERSION_FILE).read_text())
-    assert recorded == {one.file_name: one.version for one in FORMATS}
+    assert recorded == {one.file_name: one.version for one in FORMAT_VERSIONS}
 
 
 def test_a_home_left_half_way_is_finished(root: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from workbench.core.errors import MOST_CHARACTERS, Problem, SpecError, UserError
-from workbench.core.limits import bounded_object, bounded_text, number, text, too_deep, whole
+from workbench.core.limits import bounded_integer, bounded_object, bounded_text, number, text_up_to, too_deep
 from workbench.core.spec import load_yaml
 
 
@@ -50,9 +50,9 @@ def test_depth_is_counted_over_lists_and_objects() -> None:
 
 
 def test_values_of_another_type_are_none() -> None:
-    assert [whole(value) for value in (1, True, 1.0, "1", 2**64, None)] == [1, None, None, None, None, None]
+    assert [bounded_integer(value) for value in (1, True, 1.0, "1", 2**64, None)] == [1, None, None, None, None, None]
     assert [number(value) for value in (1.5, float("nan"), float("inf"), 10**400, [1])] == [1.5, None, None, None, None]
-    assert (text("abc", 2), text(5, 9)) == ("a…", "")
+    assert (text_up_to("abc", 2), text_up_to(5, 9)) == ("a…", "")
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from workbench.core import limited
 from workbench.core.errors import UserError
 from workbench.core.home import Home
 from workbench.data.reading import compressed, format, lines
-from workbench.data.reading.column_account import Entry, listed
+from workbench.data.reading.column_account import ColumnEntry, listed
 from workbench.data.reading.detection import detect
 from workbench.data.reading.parquet_batches import MOST_BYTES, bounded_batches
 from workbench.data.reading.readers import read_all
@@ -328,6 +328,6 @@ def test_formats_compare_the_names_of_many_columns_once(monkeypatch: pytest.Monk
 
 
 def test_a_long_account_is_kept_short() -> None:
-    account = [Entry(f"k{n}" * 100, "kept", "Under metadata.", rows=1) for n in range(3000)]
+    account = [ColumnEntry(f"k{n}" * 100, "kept", "Under metadata.", rows=1) for n in range(3000)]
     listing = listed(account)
     assert len(listing) == 1001 and listing[-1]["column"] == "2,000 more" and len(listing[0]["column"]) <= 201

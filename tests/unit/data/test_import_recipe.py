@@ -63,7 +63,7 @@ def test_an_import_and_its_recipe_make_the_same_dataset(home: Home, file: Path) 
 
 def test_an_import_tells_what_its_split_did_and_keeps_no_second_copy_of_its_rows(home: Home, file: Path) -> None:
     import_dataset(home, file, "talks", eval_fraction=0.25)
-    (record,) = pipeline.report(home, "talks")
+    (record,) = pipeline.step_summaries(home, "talks")
     assert (record["step"]["method"], record["given"], record["left"]) == ("split", COUNT, COUNT)
     assert record["notes"] == ["30 rows to train on, 10 to evaluate on."]
     assert not (home.datasets / "talks" / ROWS).exists() and pipeline.history(home, "talks") == []
@@ -73,17 +73,17 @@ def test_an_import_tells_what_its_split_did_and_keeps_no_second_copy_of_its_rows
 
 def test_steps_are_added_to_an_import_and_its_split_is_not_done_again(home: Home, file: Path) -> None:
     import_dataset(home, file, "talks")
-    held, key = texts(home, "eval"), pipeline.report(home, "talks")[0]["key"]
+    held, key = texts(home, "eval"), pipeline.step_summaries(home, "talks")[0]["key"]
     done = home.cache / "steps" / key / "done.json"
     written = done.stat().st_mtime_ns
     split = Recipe.at(home.datasets / "talks").to_dict()["steps"]
     for _ in range(2):  # with the rows from the result, then from the file that a step that drops rows calls for
         pipeline.prepare(home, pipeline.with_steps(home, "talks", [*split, SHORT]))
-        assert pipeline.report(home, "talks")[0]["key"] == key
+        assert pipeline.step_summaries(home, "talks")[0]["key"] == key
         assert done.stat().st_mtime_ns == written
         assert len(texts(home)) + len(texts(home, "eval")) == 32 and set(texts(home, "eval")) <= set(held)
         assert dataset_table(home, "talks", "rows").num_rows == COUNT
-    pipeline.undo(home, "talks")
+    pipeline.undo_change(home, "talks")
     assert texts(home, "eval") == held and len(texts(home)) == COUNT - len(held)
 
 
@@ -98,7 +98,7 @@ def test_the_job_notes_the_split_and_replaces_only_what_it_may(home: Home, file:
     again = job(home, file, replace=True, eval_fraction=0)
     assert again.state.status == "done", again.state.error
     assert "It was 7" in texts(home) and len(texts(home)) == COUNT
-    assert pipeline.history(home, "talks") == [] and pipeline.report(home, "talks") == []
+    assert pipeline.history(home, "talks") == [] and pipeline.step_summaries(home, "talks") == []
 
 
 def test_a_source_that_cannot_be_read_is_told_before_its_recipe_is_queued(home: Home, tmp_path: Path) -> None:

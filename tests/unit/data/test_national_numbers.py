@@ -8,7 +8,7 @@ import pytest
 from workbench.data.recipes.steps.pii import Pii
 from workbench.data.text.expressions import matches
 from workbench.data.text.national_numbers import LAYOUTS, NAMED, national_number_spans
-from workbench.data.text.personal_data import CANDIDATE, FINDERS, masked, spans
+from workbench.data.text.personal_data import FINDERS, PII_CANDIDATE, masked, spans
 
 RIGHT_AND_WRONG = {
     "us.ssn": ("536-90-4399", "666-90-4399"),
@@ -66,7 +66,7 @@ def test_a_right_number_is_masked_and_a_wrong_one_stays(kind: str) -> None:
     number = right[slice(*span)]
     assert re.fullmatch(LAYOUTS.get(kind) or NAMED[kind][0], number)
     assert masked(right, spans(right, FINDERS)) == right.replace(number, "[NATIONAL_ID]")
-    assert matches([right], CANDIDATE) == [0]
+    assert matches([right], PII_CANDIDATE) == [0]
     assert national_number_spans(wrong) == []
 
 

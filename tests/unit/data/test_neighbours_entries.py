@@ -13,14 +13,14 @@ from workbench.core.home import Home
 from workbench.core.spec import dump_yaml
 from workbench.data.reading.selection import Selection
 from workbench.data.recipes.importing import import_dataset, preview_source
-from workbench.data.sources.entry import Keys, part_of_split
+from workbench.data.sources.entry import EntryKeys, part_of_split
 from workbench.data.sources.entry_axolotl import ENTRY as AXOLOTL
 from workbench.data.sources.entry_axolotl_types import FIELDS, PAIR_FIELDS, VERDICT_FIELDS
 from workbench.data.sources.entry_llama_factory import COLUMNS, TAGS
 from workbench.data.sources.entry_llama_factory import ENTRY as FACTORY
 from workbench.data.sources.external import entries, entries_chosen, name_of_entry, source_of_entry
 from workbench.data.store.datasets import all_rows
-from workbench.merging.recipe import Recipe
+from workbench.merging.recipe import MergeRecipe
 
 DOCUMENT = ROOT / "docs" / "neighbours.md"
 # https://github.com/hiyouga/LLaMA-Factory/blob/main/data/README.md
@@ -51,13 +51,13 @@ PUBLISHED = [
 TALK = {"conversations": [{"from": "human", "value": "Q{}"}, {"from": "gpt", "value": "A{}"}]}
 
 
-def table_lines(keys: Keys) -> Iterator[str]:
+def table_lines(keys: EntryKeys) -> Iterator[str]:
     for use, part in (("honoured", keys.honoured), ("told", keys.noted), ("refused", keys.refused)):
         yield from (f"| `{key}` | {use} | {text[0].upper()}{text[1:]} |" for key, text in part.items())
 
 
 @pytest.mark.parametrize(("keys", "published"), PUBLISHED)
-def test_every_published_key_has_one_outcome_and_a_line_in_the_table(keys: Keys, published: str) -> None:
+def test_every_published_key_has_one_outcome_and_a_line_in_the_table(keys: EntryKeys, published: str) -> None:
     told = [*keys.honoured, *keys.noted, *keys.refused]
     assert len(told) == len(set(told)) and {*published.split()} <= {*told}
     written = {line.casefold() for line in DOCUMENT.read_text("utf-8").splitlines()}
@@ -69,7 +69,7 @@ def test_every_published_key_has_one_outcome_and_a_line_in_the_table(keys: Keys,
     [({"file_name": "ten.jsonl"}, FACTORY), ({"path": "ten.jsonl", "type": "alpaca"}, AXOLOTL)],
 )
 def test_every_refused_key_is_refused_by_its_name_and_unset_ones_are_not(
-    folder: Path, base: dict[str, Any], keys: Keys
+    folder: Path, base: dict[str, Any], keys: EntryKeys
 ) -> None:
     for key in keys.refused:
         with pytest.raises(UserError, match=key):
@@ -329,18 +329,18 @@ def test_configurations_of_other_programs_are_told_where_merge_recipes_are_wante
 ) -> None:
     for given in (data, dump_yaml(data), json.dumps(data)):
         with pytest.raises(UserError, match=what):
-            Recipe.parse(given)
+            MergeRecipe.parse(given)
 
 
 def test_a_recipe_that_lacks_its_method_is_a_recipe_still() -> None:
     with pytest.raises(UserError, match="merge_method"):
-        Recipe.parse({"base_model": "x", "models": [{"model": "y"}]})
+        MergeRecipe.parse({"base_model": "x", "models": [{"model": "y"}]})
 
 
 def test_several_recipes_in_one_file_are_told_as_what_they_are() -> None:
     recipe = dump_yaml({"name": "first", "merge_method": "linear", "models": [{"model": "a/b"}]})
     for text in (f"{recipe}---\n{recipe}", f"---\n{recipe}\n--- # the second\n{recipe}"):
-        for read in (entries, Recipe.parse):
+        for read in (entries, MergeRecipe.parse):
             with pytest.raises(UserError, match="mergekit-multi"):
                 read(text)
 

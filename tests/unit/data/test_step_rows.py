@@ -357,9 +357,9 @@ def test_semantic_duplicates_are_flagged_for_the_nearest_earlier_row(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     known = {"open it": [1, 0], "unlock it": [0.95, 0.31], "paint it": [0, 1], "open up": [1, 0.05]}
-    monkeypatch.setattr(embedding, "missing", lambda: "")
+    monkeypatch.setattr(embedding, "embedding_unavailable", lambda: "")
     monkeypatch.setattr(
-        embedding, "load", lambda: lambda texts: np.array([known[text] for text in texts], np.float32) / 1.0
+        embedding, "load_embedding", lambda: lambda texts: np.array([known[text] for text in texts], np.float32) / 1.0
     )
     outcome = apply(home, "semantic_duplicates", [talk(text, "Done.") for text in known], threshold=0.9)
     assert list(outcome.flagged) == [1, 3] and not outcome.removed
@@ -370,11 +370,11 @@ def test_a_sentence_model_is_looked_for_where_the_operator_says(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv(embedding.FOLDER, raising=False)
-    assert "WORKBENCH_EMBEDDER" in embedding.missing() and embedding.digest() == ""
+    assert "WORKBENCH_EMBEDDER" in embedding.embedding_unavailable() and embedding.model_digest() == ""
     monkeypatch.setenv(embedding.FOLDER, str(tmp_path))
-    assert "lacks tokenizer.json and config.json" in embedding.missing()
+    assert "lacks tokenizer.json and config.json" in embedding.embedding_unavailable()
     with pytest.raises(UserError, match="no sentence model"):
-        embedding.load()
+        embedding.load_embedding()
 
 
 def test_vectors_are_means_under_the_mask() -> None:
@@ -390,8 +390,8 @@ def test_a_model_in_a_folder_embeds_texts(tmp_path: Path, monkeypatch: pytest.Mo
     sizes = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 8}
     BertModel(BertConfig(vocab_size=400, **sizes)).save_pretrained(tmp_path)
     monkeypatch.setenv(embedding.FOLDER, str(tmp_path))
-    assert embedding.missing() == "" and embedding.digest()
-    embed = embedding.load()
+    assert embedding.embedding_unavailable() == "" and embedding.model_digest()
+    embed = embedding.load_embedding()
     together, alone = embed(["a short one", "one that is a good deal longer"]), embed(["a short one"])
     assert together.shape == (2, 8) and np.allclose(np.linalg.norm(together, axis=1), 1, atol=1e-5)
     assert np.allclose(together[0], alone[0], atol=1e-5)

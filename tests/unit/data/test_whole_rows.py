@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from workbench.core.home import Home
 from workbench.data.recipes.step import STEPS, Outcome, StepWork
 from workbench.data.recipes.turns import edited, turn_texts, word_counts
-from workbench.data.statistics.lengths import Measure, spoken
+from workbench.data.statistics.lengths import LengthMeasure, spoken
 from workbench.data.text.duplicates import near_groups
 from workbench.rendering.row_findings import row_findings
 from workbench.rows.split_rows import Rows
@@ -159,7 +159,7 @@ def test_statistics_count_what_steps_count() -> None:
     table = table_of("conversation", [row])
     assert "\n".join(words for _, words in spoken(row)) == Rows.of("conversation", table).texts("all")[0].as_py()
     texts = ["one two", "北京是中国的首都", "a b c"]
-    assert Measure().lengths(texts) == word_counts(pa.array(texts)).tolist() == [2, 4, 3]
+    assert LengthMeasure().lengths(texts) == word_counts(pa.array(texts)).tolist() == [2, 4, 3]
 
 
 def test_words_of_scripts_without_spaces_are_counted_by_two_characters() -> None:

@@ -109,7 +109,7 @@ def numbers(home: Home) -> list[int]:
 def test_each_step_tells_what_it_did_and_the_rows_as_read_stay(home: Home) -> None:
     before = dataset_table(home, "talks", "rows")
     manifest = apply(home, "test_short", "test_loud")
-    short, loud = pipeline.report(home, "talks")
+    short, loud = pipeline.step_summaries(home, "talks")
     assert (short["given"], short["removed"], short["left"]) == (8, 3, 5)
     assert (loud["given"], loud["changed"], loud["left"]) == (5, 5, 5)
     assert manifest.info["rows"] == {"train": 5, "eval": 0} and manifest.info["steps"] == 2
@@ -142,12 +142,12 @@ def test_a_restored_row_comes_back_in_its_place_without_doing_the_step_again(hom
     pipeline.restore(home, "talks", 1, [2, 5])
     assert numbers(home) == [1, 2, 3, 4, 5, 6, 7] and "short 5" not in RUNS[2:]
     assert questions(home)[1] == "QUESTION 2?"  # the later step was done on it too
-    short = pipeline.report(home, "talks")[0]
+    short = pipeline.step_summaries(home, "talks")[0]
     assert (short["removed"], short["left"]) == (1, 7)
     assert [row["restored"] for row in pipeline.touched(home, "talks", 1, "removed")["rows"]] == [False, True, True]
     pipeline.restore(home, "talks", 2, [3])
     assert questions(home)[2] == "Question 3?" and questions(home)[3] == "QUESTION 4?"
-    assert pipeline.report(home, "talks")[1]["changed"] == 6
+    assert pipeline.step_summaries(home, "talks")[1]["changed"] == 6
     pipeline.restore(home, "talks", 1, [2], back=False)
     assert numbers(home) == [1, 3, 4, 5, 6, 7]
 
@@ -157,7 +157,7 @@ def test_rows_that_come_twice_or_anew_have_numbers_of_their_own(home: Home) -> N
     found = numbers(home)
     assert found[:8] == [7, 6, 5, 4, 3, 2, 1, 0] and len(set(found)) == 10 and all(one < 0 for one in found[8:])
     assert questions(home)[8:] == ["Question 0?", "New?"]
-    done = pipeline.report(home, "talks")[0]
+    done = pipeline.step_summaries(home, "talks")[0]
     assert (done["given"], done["added"], done["left"]) == (8, 2, 10)
     apply(home, "test_backwards", "test_short")
     assert set(numbers(home)) < set(found)
@@ -178,11 +178,11 @@ def test_a_dataset_is_not_mixed_with_itself(home: Home) -> None:
 
 def test_a_change_can_be_undone(home: Home) -> None:
     with pytest.raises(UserError, match="nothing to undo"):
-        pipeline.undo(home, "talks")
+        pipeline.undo_change(home, "talks")
     apply(home, "test_short")
     apply(home, "test_short", "test_loud")
-    assert len(pipeline.undo(home, "talks").info["rows"]) == 2 and questions(home)[0] == "Question 1?"
-    pipeline.undo(home, "talks")
+    assert len(pipeline.undo_change(home, "talks").info["rows"]) == 2 and questions(home)[0] == "Question 1?"
+    pipeline.undo_change(home, "talks")
     assert len(questions(home)) == 8 and pipeline.history(home, "talks") == []
     verify(dataset_folder(home, "talks"))
 
@@ -192,7 +192,7 @@ def test_rows_are_edited_deleted_and_added_by_hand(home: Home) -> None:
     pipeline.edit_rows(home, "talks", changed={3: talk("Better?", "Much better.")}, deleted=[1])
     pipeline.edit_rows(home, "talks", changed={4: talk("Other?", "Another.")}, added=[talk("Mine?", "Mine.")])
     assert questions(home) == ["Better?", "Other?", "Question 6?", "Question 7?", "Mine?"]
-    assert [step["title"] for step in pipeline.report(home, "talks")] == ["Short answers", "Edits by hand"]
+    assert [step["title"] for step in pipeline.step_summaries(home, "talks")] == ["Short answers", "Edits by hand"]
     apply(home, {"method": "test_short", "least": 13}, *pipeline.with_steps(home, "talks", []).steps)
     with pytest.raises(SpecError, match="no assistant turn"):
         pipeline.edit_rows(home, "talks", changed={6: {"messages": [{"role": "user", "content": "Only?"}]}})
@@ -205,7 +205,7 @@ def test_the_last_edit_of_a_row_counts(home: Home) -> None:
     pipeline.edit_rows(home, "talks", changed={1: talk("Once?", "Once.")})
     assert questions(home)[:3] == ["Question 0?", "Once?", "Question 2?"]
     pipeline.restore(home, "talks", 1, [1, 2**53])
-    assert questions(home)[1] == "Question 1?" and pipeline.report(home, "talks")[0]["step"]["restored"] == [1]
+    assert questions(home)[1] == "Question 1?" and pipeline.step_summaries(home, "talks")[0]["step"]["restored"] == [1]
     pipeline.edit_rows(home, "talks", changed={1: talk("Twice?", "Twice.")})
     assert questions(home)[1] == "Twice?"
     pipeline.edit_rows(home, "talks", deleted=[1])
@@ -220,14 +220,17 @@ def test_what_was_changed_meanwhile_is_not_written_over(home: Home) -> None:
     with pytest.raises(UserError, match="changed meanwhile"):
         pipeline.prepare(home, recipe, after=[])
     assert "QUESTION 1?" not in questions(home) and numbers(home) == [1, 3, 4, 6, 7]
-    short = pipeline.report(home, "talks")[0]["key"]
+    short = pipeline.step_summaries(home, "talks")[0]["key"]
     pipeline.prepare(home, recipe, after=before)
     assert questions(home)[1] == "QUESTION 1?" and len(questions(home)) == 8
     with pytest.raises(UserError, match="changed meanwhile"):
         pipeline.restore(home, "talks", 1, [1], key=short)
     with pytest.raises(UserError, match="changed meanwhile"):
         pipeline.touched(home, "talks", 1, "changed", key=short)
-    assert pipeline.touched(home, "talks", 1, "changed", key=pipeline.report(home, "talks")[0]["key"])["total"] == 8
+    assert (
+        pipeline.touched(home, "talks", 1, "changed", key=pipeline.step_summaries(home, "talks")[0]["key"])["total"]
+        == 8
+    )
 
 
 def test_a_dataset_imported_anew_meanwhile_stays(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -246,7 +249,7 @@ def test_a_dataset_imported_anew_meanwhile_stays(home: Home, monkeypatch: pytest
 
 def test_an_edit_of_a_row_that_is_gone_is_told(home: Home) -> None:
     apply(home, "test_short", {"method": "edit_rows", "deleted": [0, 1]})
-    notes = pipeline.report(home, "talks")[1]["notes"]
+    notes = pipeline.step_summaries(home, "talks")[1]["notes"]
     assert notes == ["1 rows edited here are not there any more: an earlier step takes them out."]
 
 
@@ -287,7 +290,7 @@ def test_rows_made_here_keep_their_split(home: Home) -> None:
     pipeline.resplit(home, "made", 0.5)
     assert dataset_manifest(home, "made").info["rows"] == {"train": 3, "eval": 3}
     pipeline.resplit(home, "made", 0.2)
-    assert [step["step"]["method"] for step in pipeline.report(home, "made")] == ["split"]
+    assert [step["step"]["method"] for step in pipeline.step_summaries(home, "made")] == ["split"]
 
 
 def test_a_stopped_run_keeps_the_steps_it_finished(home: Home) -> None:
@@ -310,7 +313,7 @@ def test_a_stopped_run_keeps_the_steps_it_finished(home: Home) -> None:
 def test_results_used_long_ago_make_room(home: Home) -> None:
     apply(home, "test_short")
     apply(home, "test_loud")
-    kept = pipeline.report(home, "talks")[0]["key"]
+    kept = pipeline.step_summaries(home, "talks")[0]["key"]
     prune_cache(home.cache / "steps", {kept}, limit=1)
     assert [path.name for path in list_artifacts(home.cache / "steps")] == [kept]
     apply(home, "test_short")

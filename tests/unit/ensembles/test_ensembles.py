@@ -296,11 +296,11 @@ def test_features_are_what_they_say(home: Home) -> None:
     assert set(found) | {_features.under(m) for m in PAIR} == set(_features.names(PAIR))
 
 
-def vote(prompt: int, outcome: float, a: str = "toy", b: str = "other") -> votes.Vote:
-    return votes.Vote(prompt, prompt, "me", a, b, outcome, "left", 1.0, False, 5, 5)
+def vote(prompt: int, outcome: float, a: str = "toy", b: str = "other") -> votes.StandingVote:
+    return votes.StandingVote(prompt, prompt, "me", a, b, outcome, "left", 1.0, False, 5, 5)
 
 
-def planted(count: int, noise: float = 0.5) -> tuple[list[votes.Vote], np.ndarray]:
+def planted(count: int, noise: float = 0.5) -> tuple[list[votes.StandingVote], np.ndarray]:
     """Votes that the first feature decides, the second follows a little, the third never differs."""
     random = np.random.default_rng(0)
     x = random.normal(size=(count, 3)) * [1, 1, 0]
@@ -319,11 +319,11 @@ def test_the_fit_finds_what_decided_the_votes() -> None:
 def test_the_measure_is_of_prompts_not_fitted_on() -> None:
     given, design = planted(200)
     prompts = [one.prompt_index for one in given]
-    assert stacking_fit.held_out(design, prompts, 1.0, 10, 0).mean() > 0.85
+    assert stacking_fit.held_out_picks(design, prompts, 1.0, 10, 0).mean() > 0.85
     # random features, one for each prompt: what is learnt of one prompt says nothing about another
     memorised = np.zeros((40, 20))
     memorised[np.arange(40), np.arange(40) // 2] = 1
-    assert set(stacking_fit.held_out(memorised, [n // 2 for n in range(40)], 0.01, 10, 0)) == {0.5}
+    assert set(stacking_fit.held_out_picks(memorised, [n // 2 for n in range(40)], 0.01, 10, 0)) == {0.5}
 
 
 @pytest.mark.parametrize(

@@ -15,9 +15,9 @@ from workbench.core.errors import Problems, UserError
 from workbench.core.home import Home
 from workbench.core.tasks import Task
 from workbench.data.store.datasets import write_rows
-from workbench.data.store.prompts import built_in_prompts, held_out
+from workbench.data.store.prompts import built_in_prompts, held_out_prompts
 from workbench.inference.jobs.measure import Measure
-from workbench.inference.loss import Loss, batch_indices, difference, encode, loss_of, rows_of
+from workbench.inference.loss import Loss, batch_indices, difference, encode, loss_of, measured_rows
 from workbench.jobs.job import JobStopped
 from workbench.merging import sanity_check
 from workbench.models.loading import load_base
@@ -104,8 +104,8 @@ def test_a_paired_difference_knows_which_is_better(home: Home) -> None:
 
 
 def test_the_eval_split_is_measured_if_there_is_one(home: Home) -> None:
-    assert rows_of(home, "talks", 4) == ("eval", conversations(40)[:4])
-    assert rows_of(home, "lessons", 3)[0] == "train"
+    assert measured_rows(home, "talks", 4) == ("eval", conversations(40)[:4])
+    assert measured_rows(home, "lessons", 3)[0] == "train"
 
 
 def test_rows_without_an_answer_are_refused(home: Home) -> None:
@@ -190,7 +190,7 @@ def test_a_parent_that_cannot_be_loaded_does_not_spoil_the_proof(home: Home) -> 
 
 
 def test_the_built_in_texts_are_what_they_should_be() -> None:
-    rows = held_out()
+    rows = held_out_prompts()
     assert len(rows) >= 20 and len(built_in_prompts()) == 6
     for row in rows:
         assert [message["role"] for message in row["messages"]] == ["user", "assistant"]

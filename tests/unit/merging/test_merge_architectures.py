@@ -14,10 +14,10 @@ from tests.toys import toy_tokenizer
 from workbench.core.errors import UserError
 from workbench.core.home import Home
 from workbench.core.lineage import Manifest, write_manifest
-from workbench.merging.checks import check
-from workbench.merging.engine import Plan
+from workbench.merging.checks import check_recipe
+from workbench.merging.engine import MergePlan
 from workbench.merging.jobs.merge import Merge
-from workbench.merging.recipe import Recipe
+from workbench.merging.recipe import MergeRecipe
 from workbench.models.tensors import model_config
 
 HALVES = {
@@ -60,7 +60,7 @@ def test_what_mergekit_demands_and_is_not_there_is_told_and_the_files_are_follow
 ) -> None:
     home = Home.at(own_home)
     two_models(home, name)
-    notes = [str(note) for note in check(home, Recipe.parse(HALVES)).notes]
+    notes = [str(note) for note in check_recipe(home, MergeRecipe.parse(HALVES)).notes]
     assert any(f"{tensor}; 'a' has none" in note and "own names are followed" in note for note in notes), notes
     first, second = (load_file(home.models / one / "model.safetensors") for one in "ab")
     made = merge(home, HALVES)
@@ -89,7 +89,7 @@ def test_layers_are_put_together_by_the_files_names(own_home: Path) -> None:
 def test_tensors_that_may_be_left_out_are_known_as_such(own_home: Path) -> None:
     home = Home.at(own_home)
     two_models(home, "llama-tied")
-    findings = check(home, Recipe.parse(HALVES))
+    findings = check_recipe(home, MergeRecipe.parse(HALVES))
     assert not findings.problems and not findings.notes
 
 
@@ -103,9 +103,9 @@ def test_a_tensor_missing_from_one_layer_is_refused_by_name(own_home: Path) -> N
 def test_models_that_lack_the_same_tensor_in_every_layer_are_refused_before_anything_is_written(own_home: Path) -> None:
     home = Home.at(own_home)
     two_models(home, "qwen3", without="q_norm")
-    assert any("q_norm" in str(note) for note in check(home, Recipe.parse(HALVES)).notes)
+    assert any("q_norm" in str(note) for note in check_recipe(home, MergeRecipe.parse(HALVES)).notes)
     with pytest.raises(UserError, match=r"'a' lacks model\.layers\.0\.self_attn\.q_norm\.weight and 1 more"):
-        Plan(home, Recipe.parse(HALVES))
+        MergePlan(home, MergeRecipe.parse(HALVES))
 
 
 def test_parts_that_do_not_fit_the_files_are_refused(own_home: Path) -> None:
@@ -115,4 +115,4 @@ def test_parts_that_do_not_fit_the_files_are_refused(own_home: Path) -> None:
     recipe = {"merge_method": "linear", "modules": {part: {"models": HALVES["models"]} for part in parts}}
     assert "Leave modules out" in wrong_with(home, Merge(output="made", recipe=recipe))
     with pytest.raises(UserError, match="does not fit their files"):
-        Plan(home, Recipe.parse(recipe))
+        MergePlan(home, MergeRecipe.parse(recipe))

@@ -12,7 +12,7 @@ from safetensors.numpy import load_file
 from tests.merge_recipes import config, found, linear, notes, sizes, sliced, stops, three_models, ties, weights
 from workbench.core.errors import SpecError
 from workbench.core.home import Home
-from workbench.merging.recipe import Recipe
+from workbench.merging.recipe import MergeRecipe
 
 
 @pytest.fixture
@@ -123,4 +123,4 @@ def test_strange_files_are_problems_not_crashes(home: Home) -> None:
 def test_hostile_recipes_are_refused_when_read() -> None:
     for bad in ({**linear(), "pickle": 1}, {**linear(), "models": []}, {"merge_method": "linear"}, sliced(("a", 2, 1))):
         with pytest.raises(SpecError):
-            Recipe.parse(bad)
+            MergeRecipe.parse(bad)

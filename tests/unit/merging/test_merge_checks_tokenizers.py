@@ -9,7 +9,7 @@ import pytest
 from tests.merge_recipes import add_token, edit, found, linear, notes, rows, sizes, sliced, stops, three_models
 from workbench.core.errors import SpecError
 from workbench.core.home import Home
-from workbench.merging.recipe import Recipe
+from workbench.merging.recipe import MergeRecipe
 from workbench.models.vocabulary import vocabulary
 
 
@@ -110,7 +110,7 @@ def test_rows_of_single_tokens(home: Home) -> None:
     stops(home, tokens("c"), "'c' is not among the models merged", "Take one")
     for unreadable in ({"kind": "model_token", "model": "b"}, {"kind": "row"}, {"kind": "zero", "weight": 1}):
         with pytest.raises(SpecError, match=r"tokenizer\.tokens\.<\|new\|>\.source"):
-            Recipe.parse(tokens(unreadable))
+            MergeRecipe.parse(tokens(unreadable))
 
 
 def test_chat_templates_and_special_tokens_that_differ(home: Home) -> None:

@@ -11,8 +11,8 @@ from tests.toys import toy_model
 from workbench.core.errors import SpecError, UserError
 from workbench.core.home import Home
 from workbench.core.tasks import Task
-from workbench.merging.engine import Plan, merge_to
-from workbench.merging.recipe import Recipe, for_mergekit
+from workbench.merging.engine import MergePlan, merge_to
+from workbench.merging.recipe import MergeRecipe, for_mergekit
 from workbench.models.model_references import resolve
 
 MODELS = ("toy", "one", "two")
@@ -41,7 +41,7 @@ def recipe(method: str, **parameters: Any) -> dict[str, Any]:
 
 
 def merged(home: Home, given: dict[str, Any], folder: Path, **options: Any) -> dict[str, torch.Tensor]:
-    plan = Plan(home, Recipe.parse(given), **options)
+    plan = MergePlan(home, MergeRecipe.parse(given), **options)
     merge_to(plan, folder).finish()
     plan.save_rest(folder)
     return load_file(folder / "model.safetensors")
@@ -70,7 +70,7 @@ def test_it_gives_what_mergekit_gives(home: Home, tmp_path: Path, given: dict[st
     from workbench.core.spec import load_yaml
 
     ours = merged(home, given, tmp_path / "ours", kernels="stock")
-    theirs = MergeConfiguration.model_validate(load_yaml(for_mergekit(home, Recipe.parse(given))))
+    theirs = MergeConfiguration.model_validate(load_yaml(for_mergekit(home, MergeRecipe.parse(given))))
     run_merge(theirs, str(tmp_path / "theirs"), MergeOptions(quiet=True))
     expected = load_file(tmp_path / "theirs" / "model.safetensors")
     assert set(ours) == set(expected)
@@ -103,7 +103,7 @@ def test_the_result_loads_and_speaks(home: Home, tmp_path: Path) -> None:
 def test_the_same_seed_gives_the_same_bits_even_after_a_stop(
     home: Home, tmp_path: Path, method: str, kernels: Any
 ) -> None:
-    given = Recipe.parse(recipe(method))
+    given = MergeRecipe.parse(recipe(method))
     whole = merged(home, recipe(method), tmp_path / "whole", seed=3, kernels=kernels)
     other = merged(home, recipe(method), tmp_path / "other", seed=4, kernels=kernels)
     assert any(not torch.equal(whole[name], other[name]) for name in whole)
@@ -120,11 +120,11 @@ def test_the_same_seed_gives_the_same_bits_even_after_a_stop(
             raise Stop
 
     with pytest.raises(Stop):
-        merge_to(Plan(home, given, 3, kernels), tmp_path / "parts", 20_000, Task(check_stop=stop))
+        merge_to(MergePlan(home, given, 3, kernels), tmp_path / "parts", 20_000, Task(check_stop=stop))
     kept = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "parts").glob("*.safetensors")}
     assert kept
     said: list[int] = []
-    plan = Plan(home, given, 3, kernels)
+    plan = MergePlan(home, given, 3, kernels)
     writer = merge_to(plan, tmp_path / "parts", 20_000, Task(lambda done, total, name: said.append(done)))
     assert said[0] > 1  # it went on, not again
     assert all((tmp_path / "parts" / name).stat().st_mtime_ns == mtime for name, mtime in kept.items())
@@ -213,15 +213,15 @@ def test_union_of_tokenizers_is_the_same_every_time(home: Home, tmp_path: Path) 
 )
 def test_a_wrong_recipe_is_refused_by_field(text: str, says: str) -> None:
     with pytest.raises(SpecError, match=says):
-        Recipe.parse(text)
+        MergeRecipe.parse(text)
 
 
 def test_aliases_are_read_but_not_bombs() -> None:
     plain = "merge_method: slerp\nbase_model: &a one\nmodels: [{model: *a}, {model: two}]\nparameters: {t: 0.5}\n"
-    assert Recipe.parse(plain).references() == ["one", "two"]
+    assert MergeRecipe.parse(plain).references() == ["one", "two"]
     bomb = "a0: &a0 [x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}, *a{n - 1}]\n" for n in range(1, 40))
     with pytest.raises(SpecError, match="unfold"):
-        Recipe.parse(bomb)
+        MergeRecipe.parse(bomb)
 
 
 def test_names_are_found_by_shelf_hub_id_and_folder(home: Home) -> None:
@@ -235,5 +235,5 @@ def test_names_are_found_by_shelf_hub_id_and_folder(home: Home) -> None:
     for written in ("owner/other", "owner/name@def", "/etc", "../hubbed", "nothing"):
         with pytest.raises(UserError):
             resolve(home, written)
-    given = Recipe.parse({"merge_method": "linear", "models": [{"model": "hubbed"}, {"model": "one"}]})
+    given = MergeRecipe.parse({"merge_method": "linear", "models": [{"model": "hubbed"}, {"model": "one"}]})
     assert "owner/name@abc" in for_mergekit(home, given) and str(home.models / "one") in for_mergekit(home, given)

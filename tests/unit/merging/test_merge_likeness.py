@@ -170,7 +170,7 @@ def test_the_job_writes_what_it_compared(home: Home) -> None:
     folder.mkdir()
     job = Likeness(models=["a", "b"], base="base")
     result = job.run(JobContext(home, folder))
-    data = similarity.read(folder)
+    data = similarity.read_similarity(folder)
     assert data["models"] == ["a", "b"] and data["layers"] == ["outside the layers", "layer 0", "layer 1"]
     assert result["says"] == similarity.sentences(data) and data["left_out"] == []
     events = [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()]
@@ -185,10 +185,10 @@ def test_the_job_stops_between_layers(home: Home) -> None:
     with pytest.raises(JobStopped):
         Likeness(models=["a", "b"]).run(JobContext(home, folder))
     with pytest.raises(UserError, match="not compared yet"):
-        similarity.read(folder)
+        similarity.read_similarity(folder)
     (folder / similarity.FILE).write_text("{")
     with pytest.raises(UserError, match="damaged"):
-        similarity.read(folder)
+        similarity.read_similarity(folder)
 
 
 def test_the_job_finds_everything_wrong_beforehand(home: Home) -> None:

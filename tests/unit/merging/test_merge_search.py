@@ -18,7 +18,7 @@ from workbench.data.store.datasets import write_rows
 from workbench.inference.jobs.measure import Measure
 from workbench.jobs.job import JobContext, JobStopped
 from workbench.merging.jobs.merge_search import MergeSearch
-from workbench.merging.recipe import Recipe
+from workbench.merging.recipe import MergeRecipe
 from workbench.merging.search import Search, divide
 from workbench.merging.search_space import Space, Start
 from workbench.merging.search_study import finished, importance, open_study
@@ -65,7 +65,7 @@ def test_every_start_is_a_recipe_mergekit_reads(models: tuple[str, ...], base: s
     space = Space(models, base, groups=groups)
     for start in space.starts():
         recipe = space.recipe(start["method"], Start())
-        assert Recipe.parse(recipe).to_dict() == recipe
+        assert MergeRecipe.parse(recipe).to_dict() == recipe
         assert all(name.startswith(f"{start['method']}.") for name in start if name != "method")
 
 
@@ -137,7 +137,7 @@ def test_the_best_recipe_lies_on_the_shelf_and_is_as_good_as_told(
     _, result = found
     manifest = read_manifest(home.models / "best")
     assert {(one.name, one.role) for one in manifest.parents} >= {("taught", "merged"), ("lessons", "searched-on")}
-    assert Recipe.parse(manifest.info["recipe"]).to_yaml() == result["recipe"]
+    assert MergeRecipe.parse(manifest.info["recipe"]).to_yaml() == result["recipe"]
     assert (home.models / "best" / "README.md").read_text().startswith("---\n")
     measured = Measure(models=["best", "taught"], dataset="lessons", rows=24).run(context(home, "after"))["table"]
     assert measured[0]["loss"] <= measured[1]["loss"] + 0.15

@@ -6,7 +6,7 @@ import pytest
 
 from tests.merge_recipes import EMBED, three_models
 from workbench.core.home import Home
-from workbench.merging.stack import group_of, layer_of, value_at
+from workbench.merging.stack import layer_of, tensor_group, value_at
 
 
 @pytest.fixture
@@ -28,4 +28,4 @@ def test_tensors_are_sorted_into_groups() -> None:
         "model.layers.0.self_attn.o_proj.bias": ("attention", 0), EMBED: ("embeddings", None),
         "lm_head.weight": ("head", None), "model.norm.weight": ("norms", None), "h.2.ln_1.weight": ("norms", 2),
     }  # fmt: skip
-    assert {name: (group_of(name), layer_of(name)) for name in names} == names
+    assert {name: (tensor_group(name), layer_of(name)) for name in names} == names

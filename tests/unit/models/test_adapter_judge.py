@@ -22,9 +22,9 @@ from workbench.core.errors import UserError
 from workbench.core.home import Home
 from workbench.inference.jobs.measure import Measure
 from workbench.jobs.job import Job
-from workbench.merging.checks import check
+from workbench.merging.checks import check_recipe
 from workbench.merging.jobs.combine_adapters import CombineAdapters
-from workbench.merging.recipe import Recipe
+from workbench.merging.recipe import MergeRecipe
 from workbench.models import adapter_judge, inspection
 from workbench.models.adapter_judge import judge_adapter
 from workbench.models.jobs.fold_adapter import Fold
@@ -145,7 +145,7 @@ def test_a_damaged_adapter_of_an_old_shelf_is_refused_wherever_it_is_used(home: 
         ANSWERS.resolve(home, "old")
     for written in ("old", "untied+old"):
         recipe = {"merge_method": "linear", "models": [{"model": written, "parameters": {"weight": 1}}] * 2}
-        assert any(says in one.message for one in check(home, Recipe.parse(recipe)).problems), written
+        assert any(says in one.message for one in check_recipe(home, MergeRecipe.parse(recipe)).problems), written
 
 
 def test_what_does_nothing_is_never_on_but_may_be_trained(home: Home, tmp_path: Path) -> None:

@@ -107,7 +107,7 @@ def test_a_damaged_model_is_not_extracted_from(home: Home, tmp_path: Path) -> No
 
 
 def test_a_damaged_adapter_is_not_combined(home: Home, tmp_path: Path) -> None:
-    from workbench.merging.combining import combine
+    from workbench.merging.combining import combine_adapters
 
     names = ["one", "two"]
     folders = [toy_adapter(home, name, seed=seed) for seed, name in enumerate(names)]
@@ -117,4 +117,4 @@ def test_a_damaged_adapter_is_not_combined(home: Home, tmp_path: Path) -> None:
         **CombineAdapters.model_construct(adapters=names, combination="linear").model_dump(), shares=[0.5, 0.5]
     )
     with pytest.raises(UserError, match=r"of two holds NaN or infinity\..*damaged"):
-        combine(home.models / "toy", folders, job, tmp_path, context(home))
+        combine_adapters(home.models / "toy", folders, job, tmp_path, context(home))

@@ -189,7 +189,7 @@ def test_a_tokenizer_that_only_its_missing_file_could_explain_is_told_before_the
     backend = Backend(models.Unigram([("<unk>", 0.0), ("a", -1.0)], unk_id=0))
     backend.save(str(home.models / "toy" / "tokenizer.json"))
     problems = Problems()
-    converting.check(resolve(home, "toy"), problems)
+    converting.check_conversion(resolve(home, "toy"), problems)
     assert "(Unigram) from tokenizer.model, which is not there" in str(problems.found[0])
 
 

@@ -13,8 +13,8 @@ from workbench.compression.jobs.quantize import folded
 from workbench.core.errors import UserError
 from workbench.core.home import Home
 from workbench.core.lineage import read_manifest
-from workbench.merging.checks import check
-from workbench.merging.recipe import Recipe
+from workbench.merging.checks import check_recipe
+from workbench.merging.recipe import MergeRecipe
 from workbench.models import merged
 from workbench.models.fold_check import FoldComparison
 from workbench.models.folding import changed_config
@@ -113,7 +113,7 @@ def test_merging_with_an_adapter_that_makes_another_layout_asks_to_fold_it_first
         "merge_method": "linear",
         "models": [{"model": name, "parameters": {"weight": 1}} for name in ("tied", "style")],
     }
-    problems = check(home, Recipe.parse(recipe)).problems
+    problems = check_recipe(home, MergeRecipe.parse(recipe)).problems
     assert any("trains lm_head" in one.message and "Fold it" in one.remedy for one in problems)
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from workbench.core.assets import ROOT
 from workbench.core.errors import UserError
-from workbench.core.home import NAME
+from workbench.core.home import NAME_PATTERN
 from workbench.models.model_names import ENDPOINT, ModelName, stem_of
 
 FIRST, REST = st.sampled_from("aZ9"), st.text("aZ9._-", max_size=6)
@@ -42,8 +42,8 @@ def test_any_text_has_one_spelling_or_is_refused_with_a_remedy(text: str) -> Non
 
 @given(REFERENCES)
 def test_names_made_of_a_reference_can_be_names_of_the_shelf(name: ModelName) -> None:
-    assert NAME.fullmatch(name.stem)
-    if not name.adapter and NAME.fullmatch(name.base):
+    assert NAME_PATTERN.fullmatch(name.stem)
+    if not name.adapter and NAME_PATTERN.fullmatch(name.base):
         assert name.stem == name.base
 
 

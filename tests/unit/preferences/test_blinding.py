@@ -19,7 +19,16 @@ from workbench.preferences.jobs.generate import Generate
 from workbench.preferences.sessions import Answer, add_answers, create_session, get_session
 from workbench.preferences.standing import standing
 from workbench.preferences.summary import report
-from workbench.preferences.votes import Item, effective_votes, give_back, hold, next_item, rights_of, undo, vote
+from workbench.preferences.votes import (
+    BlindPair,
+    effective_votes,
+    give_back,
+    hold,
+    next_item,
+    rights_of,
+    undo_latest,
+    vote,
+)
 
 MODELS = ("model-alpha", "model-beta")
 
@@ -43,13 +52,13 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return made
 
 
-def shown(home: Home, who: Voter) -> Item:
+def shown(home: Home, who: Voter) -> BlindPair:
     item = next_item(home, "round", who)
     assert item
     return item
 
 
-def give(home: Home, who: Voter, choice: str = "left") -> Item:
+def give(home: Home, who: Voter, choice: str = "left") -> BlindPair:
     item = shown(home, who)
     vote(home, "round", who, item.token, choice, uuid.uuid4().hex, 1.0)
     return item
@@ -87,7 +96,7 @@ def test_closing_ends_the_voting_and_shows_the_result_to_everybody(home: Home) -
     with pytest.raises(UserError, match="closed by ann"):
         vote(home, "round", BOB, item.token, "left", "k", 1.0)
     with pytest.raises(UserError, match="closed by ann"):
-        undo(home, "round", ANN, "u")
+        undo_latest(home, "round", ANN, "u")
     assert not rights_of(home, "round", ANN).can_undo
 
 
@@ -135,7 +144,7 @@ def test_a_vote_taken_back_after_looking_still_stands_and_the_new_one_is_left_ou
     make_session(home, "round", 1, MODELS)
     give(home, ANN, "tie")
     unblind(home, "round", ANN)
-    again = undo(home, "round", ANN, "u")
+    again = undo_latest(home, "round", ANN, "u")
     vote(home, "round", ANN, again.token, "left", "k", 1.0)
     assert [vote.choice for vote in effective_votes(home, "round")] == ["tie"]
     assert [vote.choice for vote in effective_votes(home, "round", with_unblinded=True)] == ["left"]
@@ -182,7 +191,7 @@ def test_an_undone_pair_comes_back_with_fresh_sides(home: Home) -> None:
     make_session(home, "round", 1, MODELS)
     item, lefts = give(home, ANN), []
     for n in range(24):
-        item = undo(home, "round", ANN, f"u{n}")
+        item = undo_latest(home, "round", ANN, f"u{n}")
         lefts.append(item.left)
         vote(home, "round", ANN, item.token, "left", f"k{n}", 1.0)
     assert 2 <= Counter(lefts)[lefts[0]] <= 22 and len(set(lefts)) == 2
@@ -194,7 +203,7 @@ def test_a_vote_is_taken_back_in_the_browser_it_was_given_in(home: Home) -> None
     elsewhere = Voter("ann", "another browser")
     assert rights_of(home, "round", ANN).can_undo and not rights_of(home, "round", elsewhere).can_undo
     with pytest.raises(UserError, match="no vote to undo"):
-        undo(home, "round", elsewhere, "u")
+        undo_latest(home, "round", elsewhere, "u")
 
 
 # ---- what is said at the end -------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from workbench.core.home import Home
 from workbench.preferences import migrations, store, tables
 from workbench.preferences.export import preference_pairs, session_digest
 from workbench.preferences.sessions import get_session, list_sessions
-from workbench.preferences.votes import effective_votes, next_item, rights_of, undo, vote
+from workbench.preferences.votes import effective_votes, next_item, rights_of, undo_latest, vote
 
 VERSION_1 = (Path(__file__).parent / "labels_v1.sql").read_text("utf-8")
 DIGEST_1 = "1f7921443ff6747757cebac074c7010c9d5dcf5d202d0bbdfbec64a48b314254"
@@ -65,7 +65,7 @@ def test_labelling_goes_on_where_version_1_left_it(home: Home) -> None:
     assert item and item.prompt[0]["content"] == "question 3"
     vote(home, "old", by("bob"), item.token, "left", "new", 1.0)
     assert rights_of(home, "old", by("ann")).can_undo  # votes from before browsers were noted are their names'
-    assert undo(home, "old", by("ann"), "u").prompt[0]["content"] == "question 1"
+    assert undo_latest(home, "old", by("ann"), "u").prompt[0]["content"] == "question 1"
 
 
 def test_the_upgraded_schema_is_the_one_a_new_home_gets(home: Home, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from workbench.core.home import Home
 from workbench.preferences import store, tables
 from workbench.preferences.blinding import Voter, close_session, unblind
 from workbench.preferences.standing import standing
-from workbench.preferences.votes import Item, effective_votes, give_back, hold, next_item, undo, vote
+from workbench.preferences.votes import BlindPair, effective_votes, give_back, hold, next_item, undo_latest, vote
 
 PEOPLE = [Voter("ann", "desk"), Voter("ann", "phone"), Voter("bob", "desk"), Voter("cyd", "tablet")]
 ACTIONS = ["next", "vote", "vote", "vote", "skip", "undo", "hold", "give back", "wait", "look", "close"]
@@ -37,7 +37,7 @@ class Round:
     def __init__(self, home: Home, quota: int):
         self.home, self.quota, self.name = home, quota, f"round-{next(NUMBERS)}"
         self.now = 1_000_000.0
-        self.items: dict[Voter, Item | None] = dict.fromkeys(PEOPLE)
+        self.items: dict[Voter, BlindPair | None] = dict.fromkeys(PEOPLE)
         self.looked: set[str] = set()
         self.saved: dict[str, bool] = {}
         make_session(home, self.name, 3, votes_per_pair=quota)
@@ -51,7 +51,7 @@ class Round:
             vote(self.home, self.name, who, item.token, choice, key, 1.0)
             self.saved[key] = bool({who.name, who.browser} & self.looked)
         elif action == "undo":
-            self.items[who] = undo(self.home, self.name, who, key)
+            self.items[who] = undo_latest(self.home, self.name, who, key)
             self.saved[key] = bool({who.name, who.browser} & self.looked)
         elif action == "hold" and item:
             hold(self.home, self.name, who.browser, item.token)

@@ -19,7 +19,7 @@ from workbench.preferences.export import (
 from workbench.preferences.judges import FIELD_GUIDE, FIELD_GUIDE_STATEMENT, field_guide_rule, vote_by_rule
 from workbench.preferences.sessions import Answer, add_answers, create_session, get_session
 from workbench.preferences.summary import report
-from workbench.preferences.votes import effective_votes, next_item, undo, vote
+from workbench.preferences.votes import effective_votes, next_item, undo_latest, vote
 
 GUIDE = """**In short:** Moss is a small plant that drinks through its leaves.
 
@@ -88,7 +88,7 @@ def test_what_must_not_be_trained_on_is_left_out_and_counted(home):
         number = int(item.prompt[-1]["content"].split()[-1])
         vote(home, "round", by("ann"), item.token, choose(number, item.left, item.right), uuid.uuid4().hex, 1.0)
         if number == 6:
-            again = undo(home, "round", by("ann"), "u")
+            again = undo_latest(home, "round", by("ann"), "u")
             vote(home, "round", by("ann"), again.token, "skip", "after undo", 1.0)
     close(home, "round")
     rows = preference_pairs(home, "round")
@@ -170,7 +170,7 @@ def test_the_digest_follows_votes_that_stand_and_nothing_else(home):
     item = next_item(home, "round", by("ann"))
     vote(home, "round", by("ann"), item.token, "left", "k", 1.0)
     assert session_digest(home, "round") != before
-    undo(home, "round", by("ann"), "u")
+    undo_latest(home, "round", by("ann"), "u")
     assert session_digest(home, "round") == before
 
 

@@ -20,7 +20,7 @@ from workbench.preferences.ratings import (
     votes_needed,
     win_rate,
 )
-from workbench.preferences.votes import Vote
+from workbench.preferences.votes import StandingVote
 
 
 def ballot(outcome, **settings):
@@ -40,7 +40,7 @@ def ballot(outcome, **settings):
         "length_a": 100,
         "length_b": 100,
     }
-    return Vote(**values | settings)
+    return StandingVote(**values | settings)
 
 
 ballot.number = 0

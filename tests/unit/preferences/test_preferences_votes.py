@@ -21,7 +21,7 @@ from workbench.preferences.sessions import (
     get_session,
     list_sessions,
 )
-from workbench.preferences.votes import effective_votes, next_item, undo, vote
+from workbench.preferences.votes import effective_votes, next_item, undo_latest, vote
 
 MODELS = ["model-alpha", "model-beta"]
 
@@ -124,7 +124,7 @@ def test_an_unknown_session_suggests_the_near_name(home):
     for call in (
         lambda: next_item(home, "rond", by("ann")),
         lambda: vote(home, "rond", by("ann"), "t", "left", "k", 1),
-        lambda: undo(home, "rond", by("ann"), "k"),
+        lambda: undo_latest(home, "rond", by("ann"), "k"),
         lambda: effective_votes(home, "rond"),
         lambda: delete_session(home, "rond"),
     ):
@@ -264,10 +264,10 @@ def test_undo_reopens_exactly_that_pair(home):
         give(home, "ann", "left")
     last, _ = give(home, "ann", "right", key="wrong-click")
     next_item(home, "round", by("ann"))
-    again = undo(home, "round", by("ann"), "u1")
+    again = undo_latest(home, "round", by("ann"), "u1")
     assert (again.prompt, {again.left, again.right}) == (last.prompt, {last.left, last.right})
     assert again.token != last.token and again.done == 3
-    assert next_item(home, "round", by("ann")) == again == undo(home, "round", by("ann"), "u1")
+    assert next_item(home, "round", by("ann")) == again == undo_latest(home, "round", by("ann"), "u1")
     assert len(effective_votes(home, "round")) == 3
     vote(home, "round", by("ann"), again.token, "left", "second-try", 1.0)
     assert [v.choice for v in effective_votes(home, "round")] == ["left"] * 4
@@ -286,19 +286,19 @@ def test_undo_goes_back_step_by_step_and_only_over_ones_own_votes(home):
     first, _ = give(home, "ann")
     second, _ = give(home, "ann")
     give(home, "bob")
-    assert undo(home, "round", by("ann"), "u1").prompt == second.prompt
-    assert undo(home, "round", by("ann"), "u2").prompt == first.prompt
+    assert undo_latest(home, "round", by("ann"), "u1").prompt == second.prompt
+    assert undo_latest(home, "round", by("ann"), "u2").prompt == first.prompt
     with pytest.raises(UserError, match="no vote to undo"):
-        undo(home, "round", by("ann"), "u3")
+        undo_latest(home, "round", by("ann"), "u3")
     assert [v.annotator for v in effective_votes(home, "round")] == ["bob"]
     with pytest.raises(UserError, match="taken back already"):
-        undo(home, "round", by("ann"), "u1")
+        undo_latest(home, "round", by("ann"), "u1")
 
 
 def test_a_reopened_pair_is_not_served_to_others(home, clock):
     make_round(home, prompts=1)
     give(home, "ann")
-    undo(home, "round", by("ann"), "u1")
+    undo_latest(home, "round", by("ann"), "u1")
     assert next_item(home, "round", by("bob")) is None
     clock.now += 601
     assert next_item(home, "round", by("bob")) is not None
@@ -307,11 +307,11 @@ def test_a_reopened_pair_is_not_served_to_others(home, clock):
 def test_undoing_a_skip_is_refused_once_the_pair_is_someone_elses(home):
     make_round(home, prompts=2)
     item, _ = give(home, "ann", "skip")
-    assert undo(home, "round", by("ann"), "u1").prompt == item.prompt
+    assert undo_latest(home, "round", by("ann"), "u1").prompt == item.prompt
     give(home, "ann", "skip")
     assert give(home, "bob")[0].prompt == item.prompt
     with pytest.raises(UserError, match="gone to someone else"):
-        undo(home, "round", by("ann"), "u2")
+        undo_latest(home, "round", by("ann"), "u2")
     assert len(effective_votes(home, "round")) == 1
 
 

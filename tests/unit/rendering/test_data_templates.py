@@ -11,8 +11,8 @@ import pytest
 
 from workbench.core.errors import UserError
 from workbench.rendering.templates import (
-    NAMES,
     RENDERER,
+    TEMPLATE_NAMES,
     Renderer,
     Template,
     TemplateStopped,
@@ -64,7 +64,7 @@ def test_the_models_own_template(tmp_path: Path) -> None:
     assert get_template("model", tmp_path).render(TALK) == "three"
     with pytest.raises(UserError, match="Choose one of: model, alpaca, chatml"):
         get_template("../secret")
-    assert NAMES[0] == "model" and {"alpaca", "chatml"} < set(NAMES)
+    assert TEMPLATE_NAMES[0] == "model" and {"alpaca", "chatml"} < set(TEMPLATE_NAMES)
 
 
 def test_damaged_template_files_are_refused(tmp_path: Path) -> None:
@@ -175,7 +175,7 @@ def test_a_row_rendered_several_times_is_heard_of_between_the_renderings(monkeyp
     monkeypatch.setattr(template_worker, "limit_time", lambda _: None)
     text = get_template("chatml").text + "{# anew #}"
     request = {"template": text, "tokens": {}, "rows": [{"messages": TALK, "masked": True}]}
-    (answer,) = template_worker.answers(request)
+    (answer,) = template_worker.answer_rows(request)
     assert len(answer["answers"]) == 1 and said == [{}] * len(said) and len(said) >= 3
     renderer = Renderer()
     for line in ("{}", "{}", '{"text": "a"}'):

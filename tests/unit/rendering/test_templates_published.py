@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from workbench.core.errors import UserError
-from workbench.rendering.templates import BUILT_IN, CUSTOM, NAMES, Template, custom_template, get_template
+from workbench.rendering.templates import BUILT_IN, CUSTOM, TEMPLATE_NAMES, Template, custom_template, get_template
 
 TOKENS = {"bos_token": "<s>", "eos_token": "</s>"}
 SYSTEM = {"role": "system", "content": "Be brief."}
@@ -131,7 +131,7 @@ def test_alpaca() -> None:
 def test_one_typed_in() -> None:
     assert get_template(CUSTOM, text="{{ messages[0].content }}!").render([MORE]) == "The weather?!"
     assert custom_template("{{ tools[0].function.name }}").render([MORE], tools=TOOLS) == "weather"
-    assert CUSTOM not in NAMES and NAMES[1:] == BUILT_IN
+    assert CUSTOM not in TEMPLATE_NAMES and TEMPLATE_NAMES[1:] == BUILT_IN
     with pytest.raises(UserError, match="is empty"):
         get_template(CUSTOM)
     with pytest.raises(UserError, match="longer than"):

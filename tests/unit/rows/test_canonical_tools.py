@@ -7,9 +7,18 @@ import pytest
 
 from workbench.core.errors import UserError
 from workbench.data.reading.format import FORMATS
-from workbench.rows.canonical import check
+from workbench.rows.canonical import check_row
 from workbench.rows.digests import row_digest, row_digests
-from workbench.rows.table import Gathering, count_rows, joined, page, read_table_file, rows_of, table_of, write_table
+from workbench.rows.table import (
+    Gathering,
+    count_rows,
+    joined_tables,
+    page_of_rows,
+    read_table_file,
+    rows_of,
+    table_of,
+    write_table,
+)
 
 CALL = {"id": "c1", "type": "function", "function": {"name": "add", "arguments": {"x": 10**30, "y": None}}}
 TOOL = {"type": "function", "function": {"name": "add", "parameters": {"type": "object"}}}
@@ -34,11 +43,11 @@ def test_rows_come_back_exactly(tmp_path: Path) -> None:
     rows = [*[PLAIN] * 1500, CALLING, NOTED, *[PLAIN] * 1200, {**PLAIN, "metadata": {}}]
     gathering = Gathering("conversation")
     for row in rows:
-        gathering.add(check("conversation", row))
+        gathering.add(check_row("conversation", row))
     write_table(gathering.table(), tmp_path / "rows.parquet")
     table = read_table_file(tmp_path / "rows.parquet")
     assert rows_of(table) == rows and count_rows(tmp_path / "rows.parquet") == len(rows)
-    assert list(page(tmp_path / "rows.parquet", 1499, 4)) == rows[1499:1503]
+    assert list(page_of_rows(tmp_path / "rows.parquet", 1499, 4)) == rows[1499:1503]
     assert rows_of(table.slice(1499, 4)) == rows[1499:1503] and rows_of(table.slice(0, 0)) == []
     assert table.column_names == ["messages", "tools", "metadata"]
 
@@ -46,7 +55,7 @@ def test_rows_come_back_exactly(tmp_path: Path) -> None:
 def test_columns_exist_only_where_they_are_used() -> None:
     plain = table_of("conversation", [PLAIN])
     assert plain.column_names == ["messages"] and plain.schema.field("messages").type.value_type.num_fields == 2
-    whole = joined("conversation", [plain, table_of("conversation", [CALLING]), table_of("conversation", [])])
+    whole = joined_tables("conversation", [plain, table_of("conversation", [CALLING]), table_of("conversation", [])])
     assert rows_of(whole) == [PLAIN, CALLING]
     assert rows_of(table_of("unpaired", [UNPAIRED])) == [UNPAIRED]
 
@@ -87,7 +96,7 @@ def test_digests_of_tables_are_those_of_rows(kind: str) -> None:
 )
 def test_what_is_not_canonical(row: dict[str, Any], reason: str) -> None:
     with pytest.raises(UserError, match=reason):
-        check("conversation", row)
+        check_row("conversation", row)
 
 
 @pytest.mark.parametrize(
@@ -99,9 +108,9 @@ def test_what_is_not_canonical(row: dict[str, Any], reason: str) -> None:
     ],
 )
 def test_unpaired_rows(row: dict[str, Any], reason: str) -> None:
-    check("unpaired", UNPAIRED)
+    check_row("unpaired", UNPAIRED)
     with pytest.raises(UserError, match=reason):
-        check("unpaired", row)
+        check_row("unpaired", row)
 
 
 @pytest.mark.parametrize("arguments", ['{"x": 1}', {"x": 1}])

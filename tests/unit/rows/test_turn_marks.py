@@ -9,9 +9,9 @@ from tabs.data.edit import row_from
 from workbench.core.errors import UserError
 from workbench.data.exports.export import EXPORTS
 from workbench.data.reading.format import FORMATS
-from workbench.rows.canonical import check
+from workbench.rows.canonical import check_row
 from workbench.rows.digests import row_digest, row_digests
-from workbench.rows.table import joined, read_table_file, rows_of, table_of, write_table
+from workbench.rows.table import joined_tables, read_table_file, rows_of, table_of, write_table
 
 ASKED = {"role": "user", "content": "Capital of France?"}
 GOOD = {"role": "assistant", "content": "Paris."}
@@ -65,7 +65,9 @@ def test_what_cannot_be_honoured_is_refused_with_the_reason(turns: list[dict[str
 def test_marks_come_back_from_the_disk_with_the_same_digest(tmp_path: Path) -> None:
     plain = {"messages": [ASKED, GOOD]}
     marked = {"messages": [ASKED, answer(weight=0.25, reasoning_content="So"), ASKED, answer(weight=0.0), ASKED, GOOD]}
-    table = joined("conversation", [table_of("conversation", [check("conversation", row)]) for row in (plain, marked)])
+    table = joined_tables(
+        "conversation", [table_of("conversation", [check_row("conversation", row)]) for row in (plain, marked)]
+    )
     write_table(table, tmp_path / "rows.parquet")
     read = read_table_file(tmp_path / "rows.parquet")
     assert rows_of(read) == [plain, marked]

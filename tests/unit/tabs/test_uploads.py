@@ -23,7 +23,14 @@ from tests.running import run
 from workbench.core.errors import UserError
 from workbench.core.home import Home
 from workbench.core.paths import PathGate
-from workbench.core.uploads import discard_uploads, quota_bytes, sweep_uploads, together, upload_folder, used_bytes
+from workbench.core.uploads import (
+    discard_uploads,
+    gathered_uploads,
+    quota_bytes,
+    sweep_uploads,
+    upload_folder,
+    used_bytes,
+)
 from workbench.data.recipes.brief_preview import MOST_AT_ONCE
 from workbench.jobs.job import JOBS
 from workbench.jobs.queue import Queue
@@ -65,14 +72,14 @@ def test_only_uploads_are_discarded(home: Home, tmp_path: Path) -> None:
 def test_files_put_together_twice_are_copied_once(home: Home) -> None:
     files = [str(sent(home, "dataset_info.json", "{}", "f1")), str(sent(home, "a.jsonl", ROW, "f2"))]
     before = used_bytes(home)
-    first = together(home, files)
-    assert together(home, files) == first and {path.name for path in first.iterdir()} == {
+    first = gathered_uploads(home, files)
+    assert gathered_uploads(home, files) == first and {path.name for path in first.iterdir()} == {
         "dataset_info.json",
         "a.jsonl",
     }
     assert used_bytes(home) == before and len(list(upload_folder(home).iterdir())) == 3
     Path(files[1]).write_text(ROW * 2)
-    assert together(home, files) != first
+    assert gathered_uploads(home, files) != first
 
 
 def test_an_import_deletes_what_was_sent_for_it(home: Home) -> None:

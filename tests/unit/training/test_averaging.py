@@ -17,7 +17,7 @@ from workbench.jobs.events import EventLog
 from workbench.jobs.queue import Queue
 from workbench.jobs.view import JobRecord
 from workbench.models.loading import load_base
-from workbench.training.checkpoints import KEPT_FILES, thin_out
+from workbench.training.checkpoints import KEPT_FILES, thin_checkpoints
 from workbench.training.jobs.average_checkpoints import AverageCheckpoints, remaining_checkpoints, weights
 from workbench.training.jobs.train import Train
 
@@ -148,9 +148,9 @@ def test_thinning_out_keeps_the_newest_by_number_and_drops_torn_ones(tmp_path: P
     folder = tmp_path / "checkpoints"
     fabricate(folder, {2: 1.0, 9: 2.0, 10: 3.0, 11: 4.0})
     (folder / "checkpoint-11" / "trainer_state.json").unlink()
-    thin_out(folder, 2)
+    thin_checkpoints(folder, 2)
     assert sorted(path.name for path in folder.iterdir()) == ["checkpoint-10", "checkpoint-9"]
     assert not list(folder.rglob("optimizer.pt")) and not list(folder.rglob("ref"))
-    thin_out(folder, 0)
+    thin_checkpoints(folder, 0)
     assert not folder.exists()
-    thin_out(folder, 3)
+    thin_checkpoints(folder, 3)

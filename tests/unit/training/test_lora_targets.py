@@ -21,7 +21,7 @@ from workbench.core.home import Home
 from workbench.core.lineage import read_manifest
 from workbench.models.jobs.fold_adapter import Fold
 from workbench.models.model_import import import_folder
-from workbench.training.lora_targets import Group, chosen, group_of, in_layer, targets_of
+from workbench.training.lora_targets import Group, adapted_layers, group_of, in_layer, targets_of
 from workbench.training.target_facts import CONVERTED
 from workbench.training.tuners.lora import Lora
 
@@ -64,9 +64,9 @@ def test_attention_and_mlp_are_two_parts_that_make_up_the_layers(name: str) -> N
 
 
 def test_the_towers_of_pictures_and_the_choice_of_experts_are_left_out() -> None:
-    assert not any("vision" in name for name in chosen(adapted("gemma3", "attention")))
+    assert not any("vision" in name for name in adapted_layers(adapted("gemma3", "attention")))
     assert not any(
-        "gate.weight" in name or name.endswith("expert_gate") for name in chosen(adapted("qwen2-moe", "mlp"))
+        "gate.weight" in name or name.endswith("expert_gate") for name in adapted_layers(adapted("qwen2-moe", "mlp"))
     )
 
 
@@ -138,7 +138,7 @@ def test_what_an_adapter_stands_on_is_told_before_the_start(
     model.save_pretrained(tmp_path)
     ((title, told),) = Lora(targets=targets).facts(tmp_path, None)
     assert title == "Targets" and says in told and never not in told
-    trained = " ".join(chosen(Lora(r=2, targets=targets).attach(model, None)))
+    trained = " ".join(adapted_layers(Lora(r=2, targets=targets).attach(model, None)))
     assert ("the experts" in told.partition(".  ")[0].split(". PEFT")[0]) == (".experts." in trained)
     assert ("vision" in told) == ("vision" in trained)
     assert not ("which get none" in told and "mlp.up_proj" in trained)

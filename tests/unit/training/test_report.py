@@ -13,7 +13,7 @@ from workbench.jobs.events import JobState
 from workbench.jobs.job import STOP_FILE, JobContext
 from workbench.training.checkpoints import last_checkpoint
 from workbench.training.report import Report, memory_mb
-from workbench.training.run import losses
+from workbench.training.run import losses_of
 
 
 @pytest.fixture
@@ -93,7 +93,7 @@ def test_memory_is_told_in_megabytes() -> None:
 
 def test_the_result_has_first_and_last_losses() -> None:
     history = [{"eval_loss": 3.0}, {"loss": 2.0}, {"loss": 1.00004, "rewards/margins": 0.1}, {"eval_loss": 2.5}]
-    assert losses(history) == {
+    assert losses_of(history) == {
         "train_loss_first": 2.0,
         "train_loss_last": 1.0,
         "eval_loss_first": 3.0,

@@ -45,21 +45,21 @@ def kl_divergence(original: NDArray[Any], variant: NDArray[Any]) -> Array:
 
 
 @dataclass(frozen=True)
-class Reference:
+class ReferenceLogits:
     """The original's log-probabilities at N positions on disk, float16 (N, vocabulary), and its likeliest tokens."""
 
     log_probs: NDArray[np.float16]
     best: NDArray[np.int32]
 
     @classmethod
-    def create(cls, folder: Path, positions: int, vocabulary: int) -> "Reference":
+    def create(cls, folder: Path, positions: int, vocabulary: int) -> "ReferenceLogits":
         """Empty files to be filled position by position."""
         make = np.lib.format.open_memmap
         probs = make(folder / LOG_PROBS, mode="w+", dtype=np.float16, shape=(positions, vocabulary))
         return cls(probs, make(folder / BEST, mode="w+", dtype=np.int32, shape=(positions,)))
 
     @classmethod
-    def open(cls, folder: Path) -> "Reference":
+    def open(cls, folder: Path) -> "ReferenceLogits":
         return cls(*(np.load(folder / name, mmap_mode="r", allow_pickle=False) for name in (LOG_PROBS, BEST)))
 
     def put(self, places: NDArray[np.intp], log_probs: Floats) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.compression.evaluation.divergence import Reference, log_softmax
+from workbench.compression.evaluation.divergence import ReferenceLogits, log_softmax
 from workbench.compression.evaluation.windows import ScoredText
 from workbench.core.errors import UserError
 from workbench.core.tasks import Task
@@ -21,11 +21,11 @@ OTHER = 0.01  # share of tokens that may be written in another way before it cou
 
 def keep_reference(backend: LogitsBackend, text: ScoredText, scratch: Path, task: Task) -> tuple[Nll, int]:
     """The original's pass: writes its log-probabilities; gives every scored token's loss, and its vocabulary."""
-    references: list[Reference] = []
+    references: list[ReferenceLogits] = []
 
     def keep(places: NDArray[np.intp], log_probs: NDArray[np.float32]) -> None:
         if not references:
-            references.append(Reference.create(scratch, len(text.chosen), log_probs.shape[1]))
+            references.append(ReferenceLogits.create(scratch, len(text.chosen), log_probs.shape[1]))
         references[0].put(places, log_probs)
 
     nll = score(backend, text, keep, task)
@@ -48,7 +48,7 @@ def quality(
         text = text.with_tokenizer(own)
         note = "Another tokenizer: of its quality only the bits per byte can be compared."
         return {"nll": score(backend, text, None, task), "owner": text.owner}, [note]
-    reference = Reference.open(scratch)
+    reference = ReferenceLogits.open(scratch)
     kl, same = np.zeros(len(text.chosen)), np.zeros(len(text.chosen), dtype=bool)
     widths = {reference.log_probs.shape[1]}
 

@@ -96,7 +96,7 @@ def by_size(row: Row) -> tuple[float, float] | None:
     return None if kl is None else (row["bytes"], kl)
 
 
-def by_speed(row: Row) -> tuple[float, float] | None:
+def speed_and_divergence(row: Row) -> tuple[float, float] | None:
     """Generation speed (as a cost: its negative) against KL."""
     kl, speed = _kl(row), row.get("generation_speed")
     return None if kl is None or not speed else (-speed["value"], kl)
@@ -110,5 +110,5 @@ def _kl(row: Row) -> float | None:
 
 def flagged(rows: Sequence[Row]) -> list[Row]:
     """The rows with `front_size` and `front_speed`."""
-    size, speed = front(rows, by_size), front(rows, by_speed)
+    size, speed = front(rows, by_size), front(rows, speed_and_divergence)
     return [{**row, "front_size": row["name"] in size, "front_speed": row["name"] in speed} for row in rows]

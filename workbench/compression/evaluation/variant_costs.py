@@ -54,7 +54,7 @@ def measure_variants(job: Cost, ctx: JobContext) -> dict[str, Any]:
     scratch.mkdir(exist_ok=True)
     ctx.task.update(0, 0, "Preparing the text")
     resolved = resolve_setting(ctx.home, job, "original")
-    text = windows.prepare_text(
+    text = windows.prepare_windows(
         ctx.home, resolved, job.dataset, job.rows, job.context, job.stride, job.positions, job.seed
     )  # fmt: skip
     text.save(scratch / "text.json")

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from workbench.core.errors import UserError
 from workbench.core.home import Home, write_text
 from workbench.data.store import datasets
-from workbench.data.store.prompts import BUILT_IN, held_out
-from workbench.inference.loss import rows_of
+from workbench.data.store.prompts import BUILT_IN, held_out_prompts
+from workbench.inference.loss import measured_rows
 from workbench.models.model_references import Resolved
 from workbench.rendering.masking import token_mask
 from workbench.rendering.rendered import Rendered, render, render_text
@@ -103,17 +103,17 @@ class ScoredText:
         return dataclasses.replace(self, rows=[_retold(row, tokenizer) for row in self.rows], chosen=[])
 
 
-def prepare_text(
+def prepare_windows(
     home: Home, resolved: Resolved, dataset: str, rows: int, context: int, stride: int, positions: int, seed: int
 ) -> ScoredText:
     """Renders the dataset ('': short built-in conversations) with this model's template and tokenizer.
 
     Raises `UserError` when nothing can be scored.
     """
-    source, kind, dataset_rows = BUILT_IN, "conversation", held_out()[:rows]
+    source, kind, dataset_rows = BUILT_IN, "conversation", held_out_prompts()[:rows]
     if dataset:
         kind = datasets.dataset_kind(home, dataset)
-        split, dataset_rows = rows_of(home, dataset, rows)
+        split, dataset_rows = measured_rows(home, dataset, rows)
         source = f"{dataset} ({split} split)"
     text_rows, reason = _rendered(dataset_rows, kind, resolved.home_of_template)
     if not text_rows:

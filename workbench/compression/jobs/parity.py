@@ -8,7 +8,7 @@ from workbench.core.display import ADVANCED, Display
 from workbench.core.errors import Problems, UserError
 from workbench.core.home import Home
 from workbench.core.lineage import read_manifest
-from workbench.data.store.dataset_reference import PROMPTS, resolve_dataset
+from workbench.data.store.dataset_reference import PROMPTS_REF, resolve_dataset
 from workbench.data.store.prompts import built_in_prompts, prompts_of
 from workbench.jobs.job import JOBS, Job, JobContext
 from workbench.jobs.page import NO_GGUF, JobPage
@@ -35,7 +35,7 @@ class Parity(Job):
     source: Annotated[str, ModelRef("model", "adapter")] = Field(
         "", title="Source model", description="The model it is compared with; empty takes the one it was made from."
     )
-    prompts: Annotated[str, PROMPTS] = Field(
+    prompts: Annotated[str, PROMPTS_REF] = Field(
         "", title="Prompts", description="The dataset whose prompts are answered; empty takes a few built-in ones."
     )
     number: Annotated[int, ADVANCED] = Field(

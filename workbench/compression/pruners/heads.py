@@ -4,10 +4,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
-from workbench.compression._cutting import Cutting, Score, best, drawn
+from workbench.compression._cutting import Cutting, Score, best, random_scores
 from workbench.compression.pruner import PRUNERS, Cut
 from workbench.core.errors import UserError
-from workbench.models.anatomy import Anatomy, Shape, layer_of, within
+from workbench.models.anatomy import Anatomy, Shape, layer_number, within
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -64,7 +64,7 @@ class Heads(Cutting):
         retained = {layer: best(scores, left) for layer, scores in enumerate(self._scores(cut, anatomy))}
 
         def change(name: str, tensor: "Tensor") -> "tuple[str, Tensor]":
-            layer, dimension = layer_of(name), CUT.get(within(name))
+            layer, dimension = layer_number(name), CUT.get(within(name))
             if layer is None or dimension is None:
                 return name, tensor
             return name, taken(tensor, _places(retained[layer], tensor.shape[dimension] // anatomy.groups), dimension)
@@ -80,7 +80,7 @@ class Heads(Cutting):
         from workbench.models.merged import open_weights
 
         if self.score == "random":
-            return [drawn(anatomy.groups, cut.seed, layer) for layer in range(anatomy.layers)]
+            return [random_scores(anatomy.groups, cut.seed, layer) for layer in range(anatomy.layers)]
         outputs = anatomy.each_layer(["self_attn.o_proj.weight"], "attention")
         if self.score == "activation":
             modules = [name.removesuffix(".weight") for name in outputs]

@@ -4,11 +4,11 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from workbench.compression._cutting import Cutting, best, drawn
+from workbench.compression._cutting import Cutting, best, random_scores
 from workbench.compression.pruner import PRUNERS, Cut
 from workbench.core.display import Display
 from workbench.core.errors import UserError
-from workbench.models.anatomy import PER_LAYER, Anatomy, Shape, layer_of
+from workbench.models.anatomy import PER_LAYER, Anatomy, Shape, layer_number
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -49,7 +49,7 @@ class Layers(Cutting):
                 f"It has {anatomy.layers} layers, of which {self.count} would go.", "Leave at least one.", "pruner"
             )
         left = anatomy.layers - self.count
-        return {name: shape for name, shape in anatomy.shapes.items() if (layer_of(name) or 0) < left}
+        return {name: shape for name, shape in anatomy.shapes.items() if (layer_number(name) or 0) < left}
 
     def run(self, cut: Cut) -> dict[str, Any]:
         from workbench.compression.rewriting import rewrite_tensors, write_config
@@ -60,7 +60,7 @@ class Layers(Cutting):
         new_index = {layer: index for index, layer in enumerate(retained)}
 
         def change(name: str, tensor: "Tensor") -> "tuple[str, Tensor] | None":
-            layer = layer_of(name)
+            layer = layer_number(name)
             if layer is None:
                 return name, tensor
             return (_renamed(name, layer, new_index[layer]), tensor) if layer in new_index else None
@@ -78,7 +78,7 @@ class Layers(Cutting):
         """How important each layer is, of shape (layers,)."""
         from workbench.compression.activations import influences
 
-        return drawn(anatomy.layers, cut.seed) if self.score == "random" else influences(cut)
+        return random_scores(anatomy.layers, cut.seed) if self.score == "random" else influences(cut)
 
 
 def _renamed(name: str, old: int, new: int) -> str:

@@ -4,11 +4,11 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from workbench.compression._cutting import Cutting, Score, best, drawn
+from workbench.compression._cutting import Cutting, Score, best, random_scores
 from workbench.compression.pruner import PRUNERS, Cut
 from workbench.core.display import Display
 from workbench.core.errors import UserError
-from workbench.models.anatomy import Anatomy, Shape, layer_of, within
+from workbench.models.anatomy import Anatomy, Shape, layer_number, within
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -73,7 +73,7 @@ class MlpWidth(Cutting):
         retained = {layer: best(scores, width) for layer, scores in enumerate(self._scores(cut, anatomy))}
 
         def change(name: str, tensor: "Tensor") -> "tuple[str, Tensor]":
-            layer, dimension = layer_of(name), CUT.get(within(name))
+            layer, dimension = layer_number(name), CUT.get(within(name))
             return name, tensor if layer is None or dimension is None else taken(tensor, retained[layer], dimension)
 
         rewrite_tensors(cut, change, "Cutting MLPs")
@@ -86,7 +86,7 @@ class MlpWidth(Cutting):
         from workbench.models.merged import open_weights
 
         if self.score == "random":
-            return [drawn(anatomy.width, cut.seed, layer) for layer in range(anatomy.layers)]
+            return [random_scores(anatomy.width, cut.seed, layer) for layer in range(anatomy.layers)]
         downs = anatomy.each_layer(["mlp.down_proj.weight"], "MLP")
         weights = open_weights(cut.resolved)
         if self.score == "activation":

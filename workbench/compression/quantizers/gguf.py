@@ -13,7 +13,7 @@ from workbench.core.home import Home, write_text
 from workbench.core.units import human_size
 from workbench.gguf import converter, converting, library
 from workbench.gguf.preview import SizePreview, described_tensors, preview_size
-from workbench.gguf.types import Kind
+from workbench.gguf.types import QuantizationName
 from workbench.models.model_references import Resolved
 from workbench.rendering.tokenizer import special_tokens
 
@@ -32,7 +32,7 @@ class Gguf(Quantizer):
     makes: ClassVar = "gguf"
     calibrates: ClassVar[bool] = True
 
-    type: Kind = Field(
+    type: QuantizationName = Field(
         "Q4_K_M", title="GGUF type",
         description="The number is about how many bits a weight takes: fewer is smaller and loses more.",
     )  # fmt: skip
@@ -60,7 +60,7 @@ class Gguf(Quantizer):
 
     def check(self, home: Home, resolved: Resolved, problems: Problems) -> None:
         conversion_problems = Problems()
-        converting.check(resolved, conversion_problems)
+        converting.check_conversion(resolved, conversion_problems)
         problems.found += conversion_problems.found
         if conversion_problems.found or not preview_size(resolved, self.type, self.importance).needs_importance:
             return

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 
-def tell(completed: float, total: float, text: str) -> None:
+def write_progress(completed: float, total: float, text: str) -> None:
     """Says how far it is, as the parent process reads it."""
     print("PROGRESS", completed, total, text, flush=True)
 
 
-def recipe(spec: dict[str, Any]) -> list[Any]:
+def modifiers(spec: dict[str, Any]) -> list[Any]:
     """The modifiers: GPTQ rounds column by column, AWQ scales columns first and then rounds to the nearest."""
     from compressed_tensors.quantization import QuantizationArgs, QuantizationScheme
     from llmcompressor.modifiers.gptq import GPTQModifier
@@ -50,7 +50,7 @@ def count_layers(total: int) -> None:
         nonlocal matrices
         if "Quantizing" in message.record["message"]:
             matrices += 1
-            tell(min(matrices, total), total, f"Rounding matrix {min(matrices, total)} of {total}")
+            write_progress(min(matrices, total), total, f"Rounding matrix {min(matrices, total)} of {total}")
 
     logger.remove()
     logger.add(hear, level="INFO")
@@ -60,7 +60,7 @@ def count_layers(total: int) -> None:
 def main(path: str) -> None:
     """Quantizes as the spec file says."""
     spec = json.loads(Path(path).read_text("utf-8"))
-    tell(0, 1, "Loading the library")
+    write_progress(0, 1, "Loading the library")
     import torch
     from datasets import Dataset
     from llmcompressor import oneshot
@@ -76,10 +76,10 @@ def main(path: str) -> None:
     rows = [json.loads(line) for line in Path(spec["rows"]).read_text("utf-8").splitlines()]
     dataset = Dataset.from_list([{"input_ids": row, "attention_mask": [1] * len(row)} for row in rows])
     oneshot(
-        model=model, dataset=dataset, recipe=recipe(spec), num_calibration_samples=len(rows),
+        model=model, dataset=dataset, recipe=modifiers(spec), num_calibration_samples=len(rows),
         max_seq_length=max(map(len, rows)), shuffle_calibration_samples=False,
     )  # fmt: skip
-    tell(1, 1, "Saving")
+    write_progress(1, 1, "Saving")
     model.save_pretrained(spec["folder"], save_compressed=True, max_shard_size="2GB")
 
 

@@ -105,7 +105,7 @@ class Tally:
         return sentences + ([f"{subject}: the token view has more on: {', '.join(noticed)}."] if noticed else [])
 
 
-def schema_of(kind: str) -> pa.Schema:
+def encoded_schema(kind: str) -> pa.Schema:
     """The columns of encoded rows: the row's number, and for each side its ids and learned spans.
 
     A conversation and a text have input_ids and spans, a pair has chosen_ids, chosen_spans, rejected_ids and
@@ -122,7 +122,7 @@ def schema_of(kind: str) -> pa.Schema:
 def encode_batch(
     rows: Sequence[dict[str, Any]], first: int, tokenizer: Tokenizer, rules: Rules
 ) -> tuple[pa.RecordBatch, Tally]:
-    """The rows that can be learned from, by `schema_of`; `first` is the number of the first of them.
+    """The rows that can be learned from, by `encoded_schema`; `first` is the number of the first of them.
 
     Raises `TemplateStopped`.
     """
@@ -143,7 +143,7 @@ def encode_batch(
     for number in range(len(names_of(rules.kind))):
         side = [row_sides[number] for row_sides in sides]
         columns += [_id_lists(side), _span_lists(side)]
-    return pa.RecordBatch.from_arrays(columns, schema=schema_of(rules.kind)), tally
+    return pa.RecordBatch.from_arrays(columns, schema=encoded_schema(rules.kind)), tally
 
 
 def _count(rendered: Sequence[Rendered], tally: Tally) -> None:

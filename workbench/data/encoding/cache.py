@@ -28,7 +28,7 @@ from workbench.core.errors import UserError
 from workbench.core.home import PARTIAL, Home
 from workbench.core.lineage import read_manifest
 from workbench.core.tasks import Task
-from workbench.data.encoding.batches import Rules, Tally, schema_of
+from workbench.data.encoding.batches import Rules, Tally, encoded_schema
 from workbench.data.encoding.shards import encode_shards, shards_of
 from workbench.data.store.datasets import dataset_folder
 from workbench.data.store.locks import prune_cache
@@ -42,7 +42,7 @@ TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_ma
 
 @dataclass(frozen=True)
 class EncodedRows:
-    """The rows of a split that can be learned from, memory-mapped, by `workbench.data.encoding.batches.schema_of`."""
+    """The rows of a split that can be learned from, memory-mapped, as `encoded_schema` has them."""
 
     key: str
     table: pa.Table = field(repr=False)
@@ -153,7 +153,7 @@ def _opened(folder: Path, kind: str) -> EncodedRows | None:
     try:
         report = _read_report(folder / REPORT)
         tables = [_mapped(folder / file["name"], file) for file in report["files"]]
-        none = pa.Table.from_batches([], schema_of(kind))  # empty_table() would import pandas
+        none = pa.Table.from_batches([], encoded_schema(kind))  # empty_table() would import pandas
         encoded = EncodedRows(folder.name, pa.concat_tables([none, *tables]), Tally.from_dict(report["tally"]))
     except (OSError, ValueError, KeyError, TypeError):  # pyarrow's errors are ValueErrors or OSErrors
         return None

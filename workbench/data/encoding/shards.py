@@ -17,9 +17,9 @@ import pyarrow.parquet as pq
 
 from workbench.core.parallel import cores
 from workbench.core.tasks import Task
-from workbench.data.encoding.batches import Rules, Tally, encode_batch, schema_of
+from workbench.data.encoding.batches import Rules, Tally, encode_batch, encoded_schema
 from workbench.rendering.tokenizer import Tokenizer
-from workbench.rows.table import damaged, rows_of
+from workbench.rows.table import damaged_parquet, rows_of
 
 SHARD_BYTES = 4 << 20  # bytes of rows in a shard, a second or two of work
 ALONE = 2  # shards that are done sooner here than other processes start
@@ -43,7 +43,7 @@ def shards_of(source: Path, folder: Path) -> list[Shard]:
     try:
         metadata = pq.read_metadata(source)
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise damaged(source, error) from None
+        raise damaged_parquet(source, error) from None
     shards: list[Shard] = []
     groups: list[int] = []
     first = rows = size = 0
@@ -76,7 +76,7 @@ def encode_shards(shards: list[Shard], model_folder: Path, rules: Rules, task: T
 def encode_shard(shard: Shard, tokenizer: Tokenizer, rules: Rules, task: Task) -> Tally:
     """Encodes one shard into its file, a batch of rows at a time."""
     tally, first = Tally(), shard.first
-    with pa.OSFile(str(shard.target), "wb") as sink, pa.ipc.new_file(sink, schema_of(rules.kind)) as file:
+    with pa.OSFile(str(shard.target), "wb") as sink, pa.ipc.new_file(sink, encoded_schema(rules.kind)) as file:
         for table in _tables(shard):
             task.check_stop()
             batch, counted = encode_batch(rows_of(table), first, tokenizer, rules)
@@ -92,7 +92,7 @@ def _tables(shard: Shard) -> Iterator[pa.Table]:
             for batch in file.iter_batches(BATCH, row_groups=list(shard.groups)):
                 yield pa.Table.from_batches([batch])
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise damaged(shard.source, error) from None
+        raise damaged_parquet(shard.source, error) from None
 
 
 def _alone(shards: list[Shard], model_folder: Path, rules: Rules, task: Task) -> Iterator[tuple[int, Tally]]:

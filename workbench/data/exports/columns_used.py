@@ -10,7 +10,7 @@ from workbench.rows.arrays import EXTRAS, FIELDS
 from workbench.rows.table import union
 
 
-def schema_of(paths: list[Path]) -> pa.Schema:
+def joined_schema(paths: list[Path]) -> pa.Schema:
     """The canonical columns of all these files together. Raises `UserError` when one is damaged."""
     try:
         schemas = [pq.read_schema(path) for path in paths]

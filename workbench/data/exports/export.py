@@ -13,12 +13,12 @@ from workbench.core.errors import UserError
 from workbench.core.home import Home, atomic_dir
 from workbench.core.registry import Method, Registry
 from workbench.core.tasks import Task
-from workbench.data.exports.columns_used import schema_of, uses_of
+from workbench.data.exports.columns_used import joined_schema, uses_of
 from workbench.data.exports.json_lines_writer import write_lines
 from workbench.data.reading.format import FORMATS, Format
 from workbench.data.store.datasets import SPLITS, dataset_folder, dataset_kind
 from workbench.rows.canonical import KINDS
-from workbench.rows.table import count_rows, page
+from workbench.rows.table import count_rows, page_of_rows
 
 Row = dict[str, Any]
 OFTEN = 1000
@@ -70,7 +70,7 @@ class SplitInput:
     def rows(self, most: int | None = None) -> Iterator[Row]:
         """Its canonical rows, or the first of them, a row group in memory at a time."""
         total = min(count_rows(self.path), most or sys.maxsize)
-        for number, row in enumerate(page(self.path, 0, total)):
+        for number, row in enumerate(page_of_rows(self.path, 0, total)):
             if number % OFTEN == 0:
                 self.task.check_stop()
                 self.task.update(number, total, f"Writing {self.path.stem}")
@@ -205,7 +205,7 @@ def preview_export(home: Home, name: str, export: Export, split: str = "train") 
     return {"rows": rows[:SHOWN], "count": split_input.count.to_dict(), "notes": _notes(export, split_input.uses)}
 
 
-def settings_of(home: Home, name: str, export: Export) -> dict[str, str]:
+def further_files(home: Home, name: str, export: Export) -> dict[str, str]:
     """The further files it writes beside the rows, by name."""
     inputs = _split_inputs(home, name, export, "all", Task())
     about = next(iter(inputs.values()))
@@ -225,7 +225,7 @@ def _split_inputs(home: Home, name: str, export: Export, split: str, task: Task)
             f"{export.title} does not fit {name}, whose rows are {kind}. {reason}", f"These do: {fitting}.", "format"
         )
     there = {split_name: path for split_name in SPLITS if (path := folder / f"{split_name}.parquet").is_file()}
-    schema = schema_of(list(there.values()))
+    schema = joined_schema(list(there.values()))
     wanted = {split_name: path for split_name, path in there.items() if split in ("all", split_name)}
     if not wanted:
         raise UserError(f"{name} has no rows in {split}.", "Choose the other split.", "split")

@@ -73,10 +73,10 @@ class Prepare(Job):
 
 def run_recipe(ctx: JobContext, make: Callable[[StepWork], Manifest]) -> Manifest:
     """Lets a job make a dataset: with its progress and stop, and a note of what every step did."""
-    from workbench.data.recipes.pipeline import report
+    from workbench.data.recipes.pipeline import step_summaries
 
     manifest = make(StepWork(ctx.home, ctx.task))
-    records = report(ctx.home, manifest.name)
+    records = step_summaries(ctx.home, manifest.name)
     for number, record in enumerate(records, start=1):
         ctx.note(f"{number}. {record['title']}: {_counted(record)}")
     ctx.task.update(1, 1, "Ready")

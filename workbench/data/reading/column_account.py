@@ -25,7 +25,7 @@ class Fate:
 
 
 @dataclass(frozen=True)
-class Entry:
+class ColumnEntry:
     """One line of the account. `rows` have a value there, the first of them stands at `line` of `file`."""
 
     column: str
@@ -41,7 +41,7 @@ class Entry:
 
 
 @dataclass
-class Keys:
+class KeyCounts:
     """The columns, and keys of messages, of the rows seen so far: by path, how many rows have a value there.
 
     A path without any is there too, with 0. `lines` and `firsts` tell of the first row in which it is neither missing
@@ -87,7 +87,7 @@ class Keys:
                 "source",
             )
 
-    def merge(self, other: "Keys") -> None:
+    def merge(self, other: "KeyCounts") -> None:
         for path, rows in other.rows.items():
             self.rows[path] = self.rows.get(path, 0) + rows
         self._check_number()
@@ -99,7 +99,7 @@ class Keys:
         return set(self.lines)
 
 
-def listed(account: list[Entry]) -> list[dict[str, Any]]:
+def listed(account: list[ColumnEntry]) -> list[dict[str, Any]]:
     """An account as it is kept with a dataset: the names cut, and of more than 1,000 lines those of most use first,
     with the number of the rest."""
     lines = [
@@ -108,7 +108,7 @@ def listed(account: list[Entry]) -> list[dict[str, Any]]:
     rest = account[MOST_LISTED:]
     for use in KINDS_OF_USE:
         if count := sum(entry.use == use for entry in rest):
-            lines.append(Entry(f"{count:,} more", use, "As those above; they are not listed.").to_dict())
+            lines.append(ColumnEntry(f"{count:,} more", use, "As those above; they are not listed.").to_dict())
     return lines
 
 
@@ -130,11 +130,11 @@ def keys_of_turns(value: Any, column: str) -> dict[str, Any]:
     return fullest
 
 
-def joined_entries(parts: Iterable[list[Entry]]) -> list[Entry]:
+def joined_entries(parts: Iterable[list[ColumnEntry]]) -> list[ColumnEntry]:
     """The accounts of several files as one: lines that agree are added up, and name the first file they concern."""
-    joined: dict[tuple[str, str, str], Entry] = {}
+    joined: dict[tuple[str, str, str], ColumnEntry] = {}
     for entry in (entry for account in parts for entry in account):
         key = (entry.column, entry.use, entry.setting)
         old = joined.get(key)
-        joined[key] = entry if old is None else Entry(**{**asdict(old), "rows": old.rows + entry.rows})
+        joined[key] = entry if old is None else ColumnEntry(**{**asdict(old), "rows": old.rows + entry.rows})
     return sorted(joined.values(), key=lambda entry: KINDS_OF_USE.index(entry.use))

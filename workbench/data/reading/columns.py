@@ -11,14 +11,14 @@ from typing import Any, Literal
 
 from workbench.core.errors import UserError
 from workbench.rows.bounds import MOST_COLUMNS
-from workbench.rows.turn_extras import EMPTY, MEDIA, THOUGHTS, TRAINS, WEIGHTS
+from workbench.rows.turn_extras import EMPTY_VALUES, MEDIA, THOUGHTS, TRAINS, WEIGHT_KEYS
 from workbench.rows.values import short
 
 Meaning = Literal["label", "score", "weight", "question", "answer", "conversation", "tools", "thought", "media", ""]
 
 SYSTEM = ("system", "system_prompt", "system_message")
-TOOLS = ("tools", "functions", "available_tools")
-ROW_WEIGHTS = (*WEIGHTS, "sample_weight", "row_weight", *TRAINS)
+TOOL_COLUMNS = ("tools", "functions", "available_tools")
+ROW_WEIGHTS = (*WEIGHT_KEYS, "sample_weight", "row_weight", *TRAINS)
 VERDICTS = (
     *("kto_tag", "label", "verdict", "rating", "status", "feedback", "accepted", "is_accepted", "approved", "good"),
     *("is_good", "thumbs", "thumb", "vote", "preferred", "is_preferred", "correct", "is_correct", "score"),
@@ -61,7 +61,7 @@ MEANINGS: dict[Meaning, tuple[str, ...]] = {
         *("answer_key", "final_answer", "expected_answer", "correct_answer", "best_answer"),
     ),
     "conversation": ("messages", "conversations", "conversation", "dialogue", "dialog", "role"),
-    "tools": (*TOOLS, "tool_calls", "function_call"),
+    "tools": (*TOOL_COLUMNS, "tool_calls", "function_call"),
     "thought": (*THOUGHTS, "thought", "thoughts", "chain_of_thought", "cot", "rationale", "scratchpad"),
     "media": MEDIA,
 }
@@ -95,7 +95,7 @@ def is_missing(value: Any) -> bool:
 
 def is_empty(value: Any) -> bool:
     """As `is_missing`, and for empty texts, lists and objects."""
-    return is_missing(value) or (type(value) in (str, list, dict) and value in EMPTY)
+    return is_missing(value) or (type(value) in (str, list, dict) and value in EMPTY_VALUES)
 
 
 def plain_name(name: str) -> str:

@@ -10,12 +10,12 @@ from pydantic import BeforeValidator, Field
 from workbench.core.display import Display
 from workbench.core.errors import UserError
 from workbench.core.registry import Method, Registry
-from workbench.data.reading.column_account import Entry, Fate, Keys, turns_in
+from workbench.data.reading.column_account import ColumnEntry, Fate, KeyCounts, turns_in
 from workbench.data.reading.column_hints import tool_names
 from workbench.data.reading.columns import (
     ROW_WEIGHTS,
     SYSTEM,
-    TOOLS,
+    TOOL_COLUMNS,
     are_verdicts,
     is_empty,
     is_missing,
@@ -24,11 +24,11 @@ from workbench.data.reading.columns import (
     plain_name,
     row_weight_of,
 )
-from workbench.data.reading.jsonl_fast import Layout
+from workbench.data.reading.jsonl_fast import PlainLayout
 from workbench.data.reading.lines import Item
-from workbench.rows.canonical import Kind, check
+from workbench.rows.canonical import Kind, check_row
 from workbench.rows.tools import tools_of
-from workbench.rows.turn_extras import MEDIA, READ, TURN_TRAINS, UNREADABLE, WEIGHTS, check_media
+from workbench.rows.turn_extras import MEDIA, READ, TURN_TRAINS, UNREADABLE, WEIGHT_KEYS, check_media
 from workbench.rows.values import from_json, json_ready
 
 Row = dict[str, Any]
@@ -105,7 +105,7 @@ class Format(Method):
     def convert(self, row: Row) -> Row:
         """The canonical row. Raises `UserError` with the reason when the row cannot be one."""
 
-    def layout(self) -> Layout | None:
+    def layout(self) -> PlainLayout | None:
         """What `jsonl_fast` may read without this format's `convert`, to the same result; None if nothing."""
         return None
 
@@ -137,7 +137,7 @@ class Format(Method):
             metadata[WEIGHT] = row_weight_of(weight, self.weight)
         if metadata:
             canonical[METADATA] = metadata
-        return check(self.kind, canonical)
+        return check_row(self.kind, canonical)
 
     def _metadata_of(self, source: Row) -> Row:
         """The columns and keys of messages to keep; those of a column `metadata` stay on their own level."""
@@ -231,7 +231,7 @@ class Format(Method):
                 return column, path[len(column) + 1 :]
         return "", ""
 
-    def account(self, keys: Keys, file: str = "") -> list[Entry]:
+    def account(self, keys: KeyCounts, file: str = "") -> list[ColumnEntry]:
         """The account of the rows that `keys` has seen."""
         account = []
         for path, rows in keys.rows.items():
@@ -240,7 +240,7 @@ class Format(Method):
                 fate = Fate("left out", "It is empty in every row.")
             elif path not in keys.lines:
                 fate = Fate("kept", "Under metadata; it is empty in every row.")
-            account.append(Entry(path, fate.use, fate.why, fate.setting, rows, keys.lines.get(path, 0), file))
+            account.append(ColumnEntry(path, fate.use, fate.why, fate.setting, rows, keys.lines.get(path, 0), file))
         return account
 
     def columns_used(self) -> list[str]:
@@ -267,7 +267,7 @@ def _fate_of_key(key: str, keys: tuple[str, str]) -> Fate:
         return Fate("used", "As the text of the turn.", "content")
     if key in MEDIA or key in UNREADABLE:
         return Fate("kept aside", "Rows that have it are kept aside: it cannot be learned here.")
-    if key in (*WEIGHTS, *TURN_TRAINS):
+    if key in (*WEIGHT_KEYS, *TURN_TRAINS):
         return Fate("used", "As how much an assistant turn is learned; turns of others are not learned.", "weight")
     return Fate("used", "As it is, in the message.", key)
 
@@ -324,7 +324,7 @@ def filled_columns(sample: list[Row]) -> list[str]:
 
 def tools_column(columns: list[str], sample: list[Row]) -> str:
     """The first column that holds tools, `tools` and `functions` before others named after them; '' if none does."""
-    candidates = filter(None, (pick(columns, *TOOLS), *tool_names(columns)))
+    candidates = filter(None, (pick(columns, *TOOL_COLUMNS), *tool_names(columns)))
     return next((column for column in candidates if _are_tools(first_value(sample, column))), "")
 
 

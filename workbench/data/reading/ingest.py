@@ -15,16 +15,16 @@ import pyarrow as pa
 
 from workbench.core.errors import UserError
 from workbench.core.tasks import Task
-from workbench.data.reading.column_account import Entry, Keys, joined_entries, listed
+from workbench.data.reading.column_account import ColumnEntry, KeyCounts, joined_entries, listed
 from workbench.data.reading.format import Format
 from workbench.data.reading.lines import Item
-from workbench.data.reading.opening import name_of
+from workbench.data.reading.opening import source_name
 from workbench.data.reading.readers import ReadingOptions, no_rows, read_source
 from workbench.data.reading.row_batches import Readable, RowBatch, batches_of, source_batches, stoppable
 from workbench.data.reading.selection import EVERYTHING, Selection, chosen_items, selected, selection_masks
-from workbench.data.reading.source_plan import Choice, Plan, plan_of
+from workbench.data.reading.source_plan import FormatChoice, SourcePlan, plan_of
 from workbench.data.reading.unread_columns import doubts, questioned
-from workbench.rows.table import joined
+from workbench.rows.table import joined_tables
 
 MOST_TRIES = 100
 
@@ -41,7 +41,7 @@ class Gathered:
     rejected: int
     formats: list[Format]
     files: list[dict[str, Any]]
-    account: list[Entry]
+    account: list[ColumnEntry]
     remarks: list[str]
     reasons: list[str]
 
@@ -55,7 +55,7 @@ class Gathered:
 
 def gather(
     sources: list[Readable],
-    choice: Choice,
+    choice: FormatChoice,
     options: ReadingOptions,
     rejects: Path,
     task: Task | None = None,
@@ -78,7 +78,7 @@ def gather(
         for source, plan in zip(sources, plans, strict=True):
             count = rows.good + rows.bad
 
-            def batches(form: Format, source: Readable = source, plan: Plan = plan) -> Iterator[RowBatch]:
+            def batches(form: Format, source: Readable = source, plan: SourcePlan = plan) -> Iterator[RowBatch]:
                 if source in masks:
                     chosen = selected(read_source(source, options, progress.advance), masks[source])
                     return stoppable(batches_of(chosen, form), progress.task)
@@ -93,7 +93,7 @@ def gather(
 
 def gather_items(
     items: Callable[[], Iterator[Item]],
-    choice: Choice,
+    choice: FormatChoice,
     total: int,
     rejects: Path,
     task: Task | None = None,
@@ -135,7 +135,7 @@ class _Rows:
     def __init__(self, rejects: Path):
         self._path, self._file = rejects, rejects.open("w", encoding="utf-8")
         self._tables: list[pa.Table] = []
-        self._accounts: list[list[Entry]] = []
+        self._accounts: list[list[ColumnEntry]] = []
         self._remarks: list[str] = []
         self.reasons: list[str] = []
         self.formats: list[Format] = []
@@ -150,12 +150,12 @@ class _Rows:
         if not self.bad:
             self._path.unlink()
 
-    def read(self, plan: Plan, batches: Callable[[Format], Iterator[RowBatch]], progress: _Progress) -> None:
+    def read(self, plan: SourcePlan, batches: Callable[[Format], Iterator[RowBatch]], progress: _Progress) -> None:
         """Reads a source by its plan, and again from its beginning each time the plan changes."""
         form = plan.form()
         start = (len(self._tables), len(self.reasons), self.good, self.bad, self._file.tell(), progress.done)
         for _ in range(MOST_TRIES):
-            keys, remarks, about = Keys(), Counter[str](), list[str]()
+            keys, remarks, about = KeyCounts(), Counter[str](), list[str]()
             better = self._try(plan, form, batches, progress, (keys, remarks, about))
             if better is None:
                 break
@@ -172,11 +172,11 @@ class _Rows:
 
     def _try(
         self,
-        plan: Plan,
+        plan: SourcePlan,
         form: Format,
         batches: Callable[[Format], Iterator[RowBatch]],
         progress: _Progress,
-        totals: tuple[Keys, Counter[str], list[str]],
+        totals: tuple[KeyCounts, Counter[str], list[str]],
     ) -> Format | None:
         """Reads all batches; the format to begin again with as soon as there is a better one."""
         keys, remarks, about = totals
@@ -221,11 +221,11 @@ class _Rows:
             )
         if undecided := [entry for entry in account if entry.use == "undecided"]:
             raise question_of(undecided)
-        table = joined(kind, self._tables)
+        table = joined_tables(kind, self._tables)
         return Gathered(kind, table, self.bad, self.formats, self.files, account, self._remarks, self.reasons)
 
 
-def question_of(undecided: list[Entry]) -> UserError:
+def question_of(undecided: list[ColumnEntry]) -> UserError:
     """The error that asks what to do with columns that may change what is learned."""
     lines = "\n".join(
         f"{entry.column}: {entry.why} {entry.rows:,} rows have it, the first at line {entry.line:,}."
@@ -241,7 +241,9 @@ def question_of(undecided: list[Entry]) -> UserError:
 
 def _one_kind(sources: list[Readable], formats: list[Format]) -> None:
     if len({form.kind for form in formats}) > 1:
-        kinds = ", ".join(f"{name_of(source)} is {form.kind}" for source, form in zip(sources, formats, strict=True))
+        kinds = ", ".join(
+            f"{source_name(source)} is {form.kind}" for source, form in zip(sources, formats, strict=True)
+        )
         raise UserError(
             f"These files are of different kinds: {kinds}.", "Import each kind as a dataset of its own.", "source"
         )

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from workbench.core.errors import UserError
-from workbench.data.reading.json_lines import row_of
+from workbench.data.reading.json_lines import row_of_line
 from workbench.data.reading.lines import Item, Remark
 from workbench.rows.values import short
 
@@ -24,7 +24,7 @@ def rows_of_json(data: Any) -> Iterator[Item]:
         raise UserError(f"The JSON is {short(data)}, not a list of rows.", "Wrap the rows in [ ].", "source")
     if rows and all(_is_article(row) for row in rows):
         rows = [question for article in rows for question in _questions(article)]
-    yield from (row_of(index, item) for index, item in enumerate(rows, start=1))
+    yield from (row_of_line(index, item) for index, item in enumerate(rows, start=1))
     if beside:
         yield Remark(f"Beside its rows the file has {', '.join(map(repr, beside))}, which belong to no row")
 

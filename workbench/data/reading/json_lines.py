@@ -68,7 +68,7 @@ def read_chunk(chunk: Chunk) -> Iterator[Item]:
             yield _read_line(number, line) if whole else _too_long(number, line)
 
 
-def row_of(number: int, data: object) -> Item:
+def row_of_line(number: int, data: object) -> Item:
     """A row, or its rejection when it is neither an object nor a list of messages."""
     if isinstance(data, dict):
         return ReadRow(number, data)
@@ -85,7 +85,7 @@ def _read_line(number: int, line: str) -> Item:
     try:
         data = json.loads(line)
         reason = refusal(data, line)
-        return reject(number, reason, line) if reason else row_of(number, data)
+        return reject(number, reason, line) if reason else row_of_line(number, data)
     except json.JSONDecodeError as error:
         return reject(number, f"not valid JSON: {error.msg} (column {error.colno}).", line)
     except (ValueError, RecursionError) as error:

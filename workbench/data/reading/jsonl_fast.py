@@ -17,11 +17,11 @@ from workbench.data.reading import lines
 from workbench.rows.bounds import MOST_COLUMNS
 from workbench.rows.turn_extras import MEDIA, READ, UNREADABLE
 
-SPECIAL = (*sorted(READ), *MEDIA, *UNREADABLE)  # keys of a turn that need more than a quick look
+SPECIAL_KEYS = (*sorted(READ), *MEDIA, *UNREADABLE)  # keys of a turn that need more than a quick look
 
 
 @dataclass(frozen=True)
-class Layout:
+class PlainLayout:
     """The columns a format reads straight: a column of messages (or of text, where `roles` is empty).
 
     `empty` are columns that must be missing or null, because a row that has them needs more than this.
@@ -46,7 +46,7 @@ class FastTable:
     empty: list[str]
 
 
-def read_fast(data: bytes, layout: Layout) -> FastTable | None:
+def read_fast(data: bytes, layout: PlainLayout) -> FastTable | None:
     """The canonical table of a chunk of JSON lines, one row a line; None when any row is not plainly canonical.
 
     Other columns are passed on when they hold only texts, whole numbers, or true and false.
@@ -67,7 +67,7 @@ def read_fast(data: bytes, layout: Layout) -> FastTable | None:
         return None
     if not layout.roles:
         return None if _blank(column) else FastTable(pa.table({"text": column}), others, empty)
-    keys = [key.name for key in column.type.value_type if key.name not in (layout.role, layout.content, *SPECIAL)]
+    keys = [key.name for key in column.type.value_type if key.name not in (layout.role, layout.content, *SPECIAL_KEYS)]
     empty += [f"{layout.column}.{key}" for key in keys]
     messages = _messages(column, layout)
     return None if messages is None else FastTable(pa.table({"messages": messages}), others, empty)
@@ -103,7 +103,7 @@ def _wide(data: bytes) -> bool:
     return data.count(b",") > MOST_COLUMNS and any(line.count(b",") > MOST_COLUMNS for line in data.split(b"\n"))
 
 
-def _parsed(data: bytes, layout: Layout) -> pa.Table | None:
+def _parsed(data: bytes, layout: PlainLayout) -> pa.Table | None:
     """The columns of the chunk; None when one is of another type or there twice, or the JSON is not valid.
 
     The types of other columns are found out only where there are such.
@@ -127,14 +127,14 @@ def _deep(letters: np.ndarray) -> bool:
     return bool((rows[:-1] == rows[1:]).any())
 
 
-def _arrow(data: bytes, layout: Layout, others: str) -> pa.Table:
+def _arrow(data: bytes, layout: PlainLayout, others: str) -> pa.Table:
     """What Arrow's reader makes of it; raises `ArrowInvalid`."""
     from pyarrow import json as arrow_json
 
     kind: pa.DataType = pa.string()
     if layout.roles:
         texts = [(name, pa.string()) for name in (layout.role, layout.content)]
-        kind = pa.list_(pa.struct([*texts, *[(name, pa.null()) for name in SPECIAL]]))
+        kind = pa.list_(pa.struct([*texts, *[(name, pa.null()) for name in SPECIAL_KEYS]]))
     schema = pa.schema([(layout.column, kind), *[(name, pa.null()) for name in layout.empty]])
     return arrow_json.read_json(
         io.BytesIO(data),
@@ -143,7 +143,7 @@ def _arrow(data: bytes, layout: Layout, others: str) -> pa.Table:
     )
 
 
-def _messages(column: pa.ListArray, layout: Layout) -> pa.ListArray | None:
+def _messages(column: pa.ListArray, layout: PlainLayout) -> pa.ListArray | None:
     """The canonical messages, or None when a turn has no text or no known role, or stands where it may not."""
     turns = column.flatten()
     if any(turns.field(index).null_count < len(turns) for index in range(2, turns.type.num_fields)):

@@ -21,7 +21,7 @@ def check_encoding(encoding: str) -> None:
         raise UserError(f"{encoding!r} is not offered.", f"Choose one of: {', '.join(ENCODINGS)}.", "encoding")
 
 
-def name_of(source: Path | str) -> str:
+def source_name(source: Path | str) -> str:
     """What messages call the source."""
     return source.name if isinstance(source, Path) else "The pasted text"
 
@@ -33,7 +33,7 @@ def open_text(source: Path | str, encoding: str, on_read: OnRead | None = None) 
     return io.TextIOWrapper(open_bytes(source, on_read), encoding=by_mark(source, encoding), newline="")
 
 
-def blocks(source: Path | str, encoding: str, on_read: OnRead | None = None) -> Iterator[tuple[int, bytes]]:
+def source_blocks(source: Path | str, encoding: str, on_read: OnRead | None = None) -> Iterator[tuple[int, bytes]]:
     """(position in the file, block) of the whole source as UTF-8; UTF-8 itself is passed on unchecked.
 
     Positions count the source's own bytes where it is UTF-8, those handed out otherwise. Raises `UserError` for
@@ -76,7 +76,7 @@ def decoding(source: Path | str, encoding: str) -> Iterator[None]:
         at = _bad_byte(source, by_mark(source, encoding)) if isinstance(source, Path) else error.start
         raise undecodable(source, error, at) from None
     except UnicodeError as error:  # UTF-16 of an odd length, or without what a pair needs
-        raise UserError(f"{name_of(source)} cannot be decoded: {error}.", "Save it as UTF-8.", "encoding") from None
+        raise UserError(f"{source_name(source)} cannot be decoded: {error}.", "Save it as UTF-8.", "encoding") from None
 
 
 def undecodable(source: Path | str, error: UnicodeDecodeError, at: int) -> UserError:
@@ -84,7 +84,7 @@ def undecodable(source: Path | str, error: UnicodeDecodeError, at: int) -> UserE
     name = error.encoding.upper().removesuffix("-SIG")
     others = "latin-1 or cp1252" if name.startswith("UTF") else "utf-8"
     return UserError(
-        f"{name_of(source)} is not {name}: byte {at:,} cannot be decoded.",
+        f"{source_name(source)} is not {name}: byte {at:,} cannot be decoded.",
         f"Save it as UTF-8, or choose the encoding {others}.",
         "encoding",
     )

@@ -12,9 +12,9 @@ from workbench.data.reading.documents import Documents, read_documents
 from workbench.data.reading.json_documents import rows_of_json
 from workbench.data.reading.json_lines import Chunk, chunks, read_chunk
 from workbench.data.reading.lines import Item, ReadRow, Rejected, Remark
-from workbench.data.reading.opening import blocks, check_encoding, decoding, name_of, open_text, undecodable
+from workbench.data.reading.opening import check_encoding, decoding, open_text, source_blocks, source_name, undecodable
 from workbench.data.reading.sniffing import json_or_jsonl, pasted, text_or_table
-from workbench.data.reading.tabular import Header, read_table
+from workbench.data.reading.tabular import HeaderChoice, read_table
 from workbench.rows.arrow_rows import python_rows
 from workbench.rows.bounds import MOST_JSON_VALUES, too_many_values
 
@@ -39,7 +39,7 @@ class ReadingOptions:
     """How text files are read: their encoding, whether a table has a header, and what a document of plain text is."""
 
     encoding: str = "utf-8"
-    header: Header = "auto"
+    header: HeaderChoice = "auto"
     documents: Documents = "auto"
 
 
@@ -69,7 +69,7 @@ def read_all(source: Path | str, options: ReadingOptions = USUAL) -> tuple[list[
 
 def read_chunks(source: Path | str, options: ReadingOptions = USUAL, on_read: OnRead | None = None) -> Iterator[Chunk]:
     """The lines of a source of JSON lines, many at a time; `read_chunk` makes rows of them."""
-    return chunks(blocks(source, options.encoding, on_read))
+    return chunks(source_blocks(source, options.encoding, on_read))
 
 
 def form_of(source: Path | str, options: ReadingOptions = USUAL) -> str:
@@ -103,7 +103,7 @@ def suffix_form(path: Path) -> str:
 
 
 def no_rows(source: Path | str) -> UserError:
-    return UserError(f"{name_of(source)} holds no rows.", "Choose a source with data in it.", "source")
+    return UserError(f"{source_name(source)} holds no rows.", "Choose a source with data in it.", "source")
 
 
 def _unknown(source: Path) -> UserError:

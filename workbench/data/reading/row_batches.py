@@ -12,7 +12,7 @@ import pyarrow as pa
 from workbench.core.errors import UserError
 from workbench.core.parallel import parallel_map
 from workbench.core.tasks import Task
-from workbench.data.reading.column_account import Keys
+from workbench.data.reading.column_account import KeyCounts
 from workbench.data.reading.compressed import OnRead
 from workbench.data.reading.format import METADATA, Format, Row
 from workbench.data.reading.json_lines import Chunk, read_chunk
@@ -38,17 +38,17 @@ class RowBatch:
 
     table: pa.Table
     rejected: list[Rejected]
-    keys: Keys
+    keys: KeyCounts
     remarks: Counter[str]
     about: list[str] = field(default_factory=list)
-    raw: Keys | None = None
+    raw: KeyCounts | None = None
 
 
-def batch_of(items: Iterable[Item], form: Format, raw: Keys | None = None) -> RowBatch:
+def batch_of(items: Iterable[Item], form: Format, raw: KeyCounts | None = None) -> RowBatch:
     """Items read one by one."""
     good: list[Row] = []
     bad: list[Rejected] = []
-    keys, remarks, about = Keys(), Counter[str](), []
+    keys, remarks, about = KeyCounts(), Counter[str](), []
     turn_columns, json_too = list(form.turn_keys()), form.reads_json_turns
     for item in items:
         if isinstance(item, Remark):
@@ -69,13 +69,13 @@ def batch_of(items: Iterable[Item], form: Format, raw: Keys | None = None) -> Ro
 
 def batches_of(items: Iterator[Item], form: Format) -> Iterator[tuple[int, RowBatch]]:
     """(how many items, their part), a thousand at a time."""
-    raw = Keys() if regroups(form) else None
+    raw = KeyCounts() if regroups(form) else None
     rows = form.gather_items(items if raw is None else _noted(items, raw))
     while together := list(itertools.islice(rows, TOGETHER)):
         yield len(together), batch_of(together, form, raw)
 
 
-def _noted(items: Iterator[Item], keys: Keys) -> Iterator[Item]:
+def _noted(items: Iterator[Item], keys: KeyCounts) -> Iterator[Item]:
     for item in items:
         if isinstance(item, ReadRow):
             keys.see(item.data, item.line)
@@ -121,7 +121,7 @@ def fast_batch(fast_table: FastTable, form: Format, known_columns: set[str], lin
     uses = {name: form.fate(name).use for name in fast_table.others}
     if METADATA in uses or not all(name in known_columns and use in ("kept", "left out") for name, use in uses.items()):
         return None
-    table, keys, rows = fast_table.table, Keys(), fast_table.table.num_rows
+    table, keys, rows = fast_table.table, KeyCounts(), fast_table.table.num_rows
     layout = form.layout()
     if layout is not None:
         for path in (layout.column, *(f"{layout.column}.{key}" for key in (layout.role, layout.content) if key)):

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from workbench.core.errors import UserError
-from workbench.data.reading.column_account import Keys
+from workbench.data.reading.column_account import KeyCounts
 from workbench.data.reading.column_hints import hint_of
 from workbench.data.reading.detection import ASIDE, Detection, completed, detect, with_columns
 from workbench.data.reading.format import Format, Row
@@ -17,24 +17,24 @@ MOST_SAMPLE = 300
 
 
 @dataclass(frozen=True)
-class Choice:
+class FormatChoice:
     """What a person chose: the format, or None to detect it; and changes of its columns, as for `with_columns`."""
 
     format: Format | None = None
     columns: dict[str, str] = field(default_factory=dict)
 
 
-class Plan:
+class SourcePlan:
     """The format of a source as far as its rows are known; `known_columns`: columns and keys that a row has filled."""
 
-    def __init__(self, source: str, choice: Choice):
+    def __init__(self, source: str, choice: FormatChoice):
         self.source, self.choice = source, choice
         self.sample: list[Row] = []
         self.known_columns: set[str] = set()
         self.detection: Detection | None = None
         self.failures: list[str] = []
 
-    def learn(self, keys: Keys, news: Iterable[str]) -> None:
+    def learn(self, keys: KeyCounts, news: Iterable[str]) -> None:
         """Adds the first rows that fill these columns and keys to those the format is detected from.
 
         Where rows name columns as they please, there is no end of them: past a bound only names that mean something
@@ -47,13 +47,13 @@ class Plan:
                 self.sample.append(row)
         self.known_columns.update(news)
 
-    def empty_keys(self, form: Format) -> Keys:
+    def empty_keys(self, form: Format) -> KeyCounts:
         """The columns and keys of the rows known, none of them filled."""
-        keys = Keys()
+        keys = KeyCounts()
         if not regroups(form):
             for row in self.sample:
                 keys.see(row, 0, form.turn_keys(), form.reads_json_turns)
-        return Keys(dict.fromkeys(keys.rows, 0))
+        return KeyCounts(dict.fromkeys(keys.rows, 0))
 
     def form(self) -> Format:
         """The format for the rows known. Raises `UserError` when none fits, `SpecError` for changes that do not fit."""
@@ -71,9 +71,9 @@ class Plan:
         return with_columns(form, self.choice.columns) if self.choice.columns else form
 
 
-def plan_of(items: Iterator[Item], source: str, choice: Choice) -> Plan:
+def plan_of(items: Iterator[Item], source: str, choice: FormatChoice) -> SourcePlan:
     """The plan made from the first rows of a source."""
-    plan, keys = Plan(source, choice), Keys()
+    plan, keys = SourcePlan(source, choice), KeyCounts()
     for item in _head(items):
         if isinstance(item, Rejected):
             plan.failures.append(item.reason)

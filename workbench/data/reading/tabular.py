@@ -17,8 +17,8 @@ from workbench.data.reading.lines import MAX_LINE, Item, ReadRow, Remark, bounde
 from workbench.rows.bounds import MOST_COLUMNS, MOST_VALUES
 from workbench.rows.values import short
 
-Header = Literal["auto", "yes", "no"]
-HEADERS: tuple[str, ...] = get_args(Header)
+HeaderChoice = Literal["auto", "yes", "no"]
+HEADERS: tuple[str, ...] = get_args(HeaderChoice)
 ANKI = "#separator:"
 ANKI_NAMES = {"tab": "\t", "comma": ",", "semicolon": ";", "pipe": "|", "colon": ":", "space": " "}
 CARD = ["front", "back", "tags"]
@@ -37,7 +37,7 @@ class _Table:
     is_cards: bool = False
 
 
-def read_table(stream: TextIO, delimiter: str, header: Header = "auto", is_cards: bool = False) -> Iterator[Item]:
+def read_table(stream: TextIO, delimiter: str, header: HeaderChoice = "auto", is_cards: bool = False) -> Iterator[Item]:
     """Records as rows by the names in the first line, or `column_1` and so on where that is no header.
 
     `is_cards` is for the text files of flashcards, whose columns are front and back. Raises `UserError` for a header
@@ -153,7 +153,7 @@ def _has_swallowed(raw: list[str], cells: int, delimiter: str) -> bool:
     return len(raw) > 1 and cells > 1 and all(line.count(delimiter) == cells - 1 for line in raw)
 
 
-def _names(record: list[str], header: Header, table: _Table) -> tuple[list[str], bool]:
+def _names(record: list[str], header: HeaderChoice, table: _Table) -> tuple[list[str], bool]:
     """The names of the columns, and whether the first record gives them. Raises `UserError`."""
     if len(record) > MOST_COLUMNS:
         raise UserError(

@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
-from workbench.data.reading.column_account import Entry, Fate, turns_in
+from workbench.data.reading.column_account import ColumnEntry, Fate, turns_in
 from workbench.data.reading.column_hints import hint_of, is_note
 from workbench.data.reading.columns import BAD, GOOD, Meaning, is_empty, plain_name
 from workbench.data.reading.format import ASKED, METADATA, WHY_ASKED, Format, Row
@@ -43,10 +43,10 @@ def doubts(form: Format, sample: list[Row]) -> dict[str, Fate]:
     }
 
 
-def questioned(account: Iterable[Entry], asked: Mapping[str, Fate]) -> list[Entry]:
+def questioned(account: Iterable[ColumnEntry], asked: Mapping[str, Fate]) -> list[ColumnEntry]:
     """The account with a question in place of what is kept and doubtful."""
     return [
-        Entry(**{**entry.to_dict(), "use": asked[entry.column].use, "why": asked[entry.column].why})
+        ColumnEntry(**{**entry.to_dict(), "use": asked[entry.column].use, "why": asked[entry.column].why})
         if entry.use == "kept" and entry.column in asked
         else entry
         for entry in account

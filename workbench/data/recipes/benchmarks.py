@@ -6,7 +6,7 @@ from typing import Any
 
 from workbench.core.errors import UserError
 from workbench.core.home import Home, safe_join
-from workbench.data.recipes.turns import whole
+from workbench.data.recipes.turns import in_one_piece
 from workbench.data.store.datasets import dataset_folder, dataset_kind
 from workbench.rows.split_rows import Rows
 from workbench.rows.table import read_table_file
@@ -21,7 +21,7 @@ def dataset_prompts(home: Home, name: str) -> list[str]:
     folder, kind = dataset_folder(home, name), dataset_kind(home, name)
     files = [path for split in ("train", "eval") if (path := folder / f"{split}.parquet").is_file()]
     scope: Any = "all" if kind == "text" else "user"
-    texts_by_split = [whole(Rows(kind, read_table_file(path)).texts(scope)).to_pylist() for path in files]
+    texts_by_split = [in_one_piece(Rows(kind, read_table_file(path)).texts(scope)).to_pylist() for path in files]
     return [text for texts in texts_by_split for text in texts if text.strip()]
 
 

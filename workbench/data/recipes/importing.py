@@ -25,7 +25,7 @@ from workbench.data.store.datasets import dataset_folder, dataset_manifest
 from workbench.data.store.locks import locked
 
 REJECTED = "rejected.jsonl"
-SAMPLES = ASSETS / "samples"
+SAMPLES_FOLDER = ASSETS / "samples"
 FIELD_GUIDE = (("field-guide", "field_guide.jsonl", 0.1), ("field-guide-prompts", "prompts.jsonl", 0.0))
 SourceLike = Path | str | list[Path] | Source
 
@@ -103,7 +103,7 @@ def import_sample(home: Home) -> Manifest:
     """Imports the samples `field-guide` and `field-guide-prompts` unless they are there; the first one's manifest."""
     for name, file, fraction in FIELD_GUIDE:
         if not safe_join(home.datasets, name).exists():
-            import_dataset(home, SAMPLES / file, name, eval_fraction=fraction)
+            import_dataset(home, SAMPLES_FOLDER / file, name, eval_fraction=fraction)
     return dataset_manifest(home, FIELD_GUIDE[0][0])
 
 

@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from workbench.core.display import Display
-from workbench.data.recipes.turns import answer_texts, called_functions, whole
+from workbench.data.recipes.turns import answer_texts, called_functions, in_one_piece
 from workbench.rows.split_rows import Rows
 
 Compare = Annotated[Literal["all", "prompt"], Display(labels={"all": "the whole row", "prompt": "the prompt"})]
@@ -17,7 +17,7 @@ Labels = NDArray[np.int64]
 
 def compared(rows: Rows, compare: Compare) -> pa.Array:
     """(rows,) the texts that are compared."""
-    return whole(rows.texts(compare))
+    return in_one_piece(rows.texts(compare))
 
 
 def apart(rows: Rows, labels: Labels, texts: pa.Array) -> Labels:
@@ -26,7 +26,7 @@ def apart(rows: Rows, labels: Labels, texts: pa.Array) -> Labels:
     groups = np.where(alone, np.arange(len(labels)), labels)
     if rows.kind != "unpaired":
         return groups
-    good = whole(rows.table.column("label")).to_numpy(zero_copy_only=False)
+    good = in_one_piece(rows.table.column("label")).to_numpy(zero_copy_only=False)
     return np.where(good, groups, groups + len(labels))
 
 
@@ -54,9 +54,9 @@ def scores(rows: Rows, keep: str) -> NDArray[np.float64]:
     if keep == "last":
         return places
     if keep == "longest":
-        return np.asarray(pc.utf8_length(whole(rows.texts("all"))), dtype=np.float64)
+        return np.asarray(pc.utf8_length(in_one_piece(rows.texts("all"))), dtype=np.float64)
     if keep == "best":
         from workbench.data.text.repetition_measures import fresh_words
 
-        return fresh_words(whole(answer_texts(rows))).astype(np.float64)
+        return fresh_words(in_one_piece(answer_texts(rows))).astype(np.float64)
     return -places

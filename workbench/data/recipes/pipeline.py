@@ -14,7 +14,7 @@ from workbench.core.home import Home, atomic_dir, safe_join, write_text
 from workbench.core.lineage import Manifest, Parent, parent_of, read_manifest, write_manifest
 from workbench.data.recipes.recipe import RECIPE, Recipe, brief
 from workbench.data.recipes.step import Step, StepWork
-from workbench.data.recipes.step_cache import COUNTS_FILE, Stage, StepStage, digest, examples_of, stage_of
+from workbench.data.recipes.step_cache import COUNTS_FILE, Stage, StepStage, examples_of, key_of_texts, stage_of
 from workbench.data.recipes.steps.edit_rows import EditRows
 from workbench.data.recipes.steps.split import Split
 from workbench.data.sources.source import SOURCES, Source, source_of_copies
@@ -177,7 +177,7 @@ def _unsplit(kind: str, table: pa.Table) -> Rows:
 
 def _stage_of_rows(rows: Rows) -> Stage:
     def key() -> str:
-        return digest(hashlib.sha256(b"".join(rows.digests)).hexdigest(), *rows.splits)
+        return key_of_texts(hashlib.sha256(b"".join(rows.digests)).hexdigest(), *rows.splits)
 
     return Stage(rows.kind, key, lambda: rows)
 
@@ -187,7 +187,7 @@ def _key_of_file(path: Path) -> str:
     if key := file_metadata(path).get(ROWS_KEY):
         return key
     with path.open("rb") as file:
-        return digest(hashlib.file_digest(file, "sha256").hexdigest())
+        return key_of_texts(hashlib.file_digest(file, "sha256").hexdigest())
 
 
 def _stage_record(stage: StepStage) -> dict[str, Any]:
@@ -197,7 +197,7 @@ def _stage_record(stage: StepStage) -> dict[str, Any]:
 # ---- what the steps did ------------------------------------------------------------------------------------
 
 
-def report(home: Home, name: str) -> list[dict[str, Any]]:
+def step_summaries(home: Home, name: str) -> list[dict[str, Any]]:
     """For every step of a dataset: step, title, given, left, removed, changed, flagged, added, seconds, notes."""
     path = dataset_folder(home, name) / STEPS_FILE
     return list(json.loads(path.read_text("utf-8"))) if path.is_file() else []
@@ -211,7 +211,7 @@ def touched(
     Every row has id, reason, found, row, after (changed ones) and whether it was restored. Raises `UserError`, also
     when `key` is given and the report knows the step by another one.
     """
-    records = report(home, name)
+    records = step_summaries(home, name)
     _check_step(name, step, len(records))
     _check_key(records, step, key)
     if change not in ("removed", "changed", "flagged"):
@@ -224,7 +224,7 @@ def touched(
 
 def restorable_ids(home: Home, name: str, step: int) -> set[int]:
     """The ids of the rows that a step (counted from 1) took out or changed. Raises `UserError` as `touched` does."""
-    records = report(home, name)
+    records = step_summaries(home, name)
     _check_step(name, step, len(records))
     tables = (_touched_table(home, records[step - 1]["key"], change) for change in ("removed", "changed"))
     return {row_id for table in tables for row_id in table.column(ID).to_pylist()}
@@ -264,7 +264,7 @@ def restore(home: Home, name: str, step: int, ids: list[int], back: bool = True,
     with locked(home, name):
         steps = _steps(home, name)
         _check_step(name, step, len(steps))
-        _check_key(report(home, name), step, key)
+        _check_key(step_summaries(home, name), step, key)
         restored = set(steps[step - 1].get("restored") or [])
         meant = {row_id for row_id in ids if abs(row_id) < LARGEST}
         steps[step - 1]["restored"] = sorted(restored | meant if back else restored - meant)
@@ -308,7 +308,7 @@ def resplit(home: Home, name: str, eval_fraction: float, seed: int = 0) -> Manif
         return prepare(home, with_steps(home, name, steps))
 
 
-def undo(home: Home, name: str, work: StepWork | None = None) -> Manifest:
+def undo_change(home: Home, name: str, work: StepWork | None = None) -> Manifest:
     """Goes back to the steps there were before the last change."""
     with locked(home, name):
         past = history(home, name)

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from workbench.core.errors import UserError
-from workbench.data.reading.column_account import Entry, Keys, joined_entries
+from workbench.data.reading.column_account import ColumnEntry, KeyCounts, joined_entries
 from workbench.data.reading.format import Format, columns_of
 from workbench.data.reading.lines import Item, ReadRow, Rejected, Remark
-from workbench.data.reading.opening import name_of
+from workbench.data.reading.opening import source_name
 from workbench.data.reading.readers import ReadingOptions
 from workbench.data.reading.row_batches import Readable, batch_of
 from workbench.data.reading.selection import EVERYTHING, Masks, Selection, chosen_items, selection_masks
-from workbench.data.reading.source_plan import Choice, Plan, plan_of
+from workbench.data.reading.source_plan import FormatChoice, SourcePlan, plan_of
 from workbench.data.reading.unread_columns import doubts, questioned
 from workbench.rows.table import rows_of
 
@@ -39,12 +39,12 @@ class Preview:
     bad: int
     rejected: list[Rejected]
     complete: bool
-    account: list[Entry]
+    account: list[ColumnEntry]
     remarks: list[str]
 
 
 def previewed(
-    sources: list[Readable], choice: Choice, options: ReadingOptions, selection: Selection = EVERYTHING
+    sources: list[Readable], choice: FormatChoice, options: ReadingOptions, selection: Selection = EVERYTHING
 ) -> Preview:
     """Reads the first 20,000 selected rows of all sources together, each in its own format, and writes nothing."""
     masks = selection_masks(sources, options, selection)
@@ -63,7 +63,7 @@ def previewed(
 
 
 def _named(source: Readable, options: ReadingOptions, masks: Masks) -> Iterator[tuple[str, Item]]:
-    name = name_of(source)
+    name = source_name(source)
     return ((name, item) for item in chosen_items(source, options, masks))
 
 
@@ -78,10 +78,10 @@ class _Looked:
         self.rows: list[dict[str, Any]] = []
         self.good = 0
         self.rejected: list[Rejected] = []
-        self.accounts: list[list[Entry]] = []
+        self.accounts: list[list[ColumnEntry]] = []
         self.remarks: list[str] = []
 
-    def look(self, items: list[Item], name: str, choice: Choice) -> None:
+    def look(self, items: list[Item], name: str, choice: FormatChoice) -> None:
         """Adds the rows of one source; where no format fits, what could not be read and why."""
         plan = plan_of(iter(items), "", choice)
         self.remarks += [f"{item.text}." for item in items if isinstance(item, Remark)]
@@ -102,9 +102,9 @@ class _Looked:
         self.remarks += [f"{text}: {count:,}." for text, count in sorted(batch.remarks.items())]
 
 
-def _form(plan: Plan, items: list[Item]) -> tuple[Format | None, str]:
+def _form(plan: SourcePlan, items: list[Item]) -> tuple[Format | None, str]:
     """The format that all rows looked at decide, and why; None when none fits."""
-    keys = Keys()
+    keys = KeyCounts()
     for item in items:
         if isinstance(item, ReadRow):
             keys.see(item.data, item.line)

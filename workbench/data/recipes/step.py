@@ -18,7 +18,7 @@ from workbench.rows.canonical import KINDS
 from workbench.rows.split_rows import Rows
 
 Row = dict[str, Any]
-Group = Literal[
+StepGroup = Literal[
     "Duplicates and leaks", "Which rows stay", "Text", "Conversations", "Split, order and share", "More"
 ]  # fmt: skip
 MOST_EXCERPTS, EXCERPT_CHARACTERS = 20, 200
@@ -79,7 +79,7 @@ class Step(Method):
     more.
     """
 
-    group: ClassVar[Group] = "More"
+    group: ClassVar[StepGroup] = "More"
     kinds: ClassVar[tuple[str, ...]] = KINDS
     reorders: ClassVar[bool] = False
     version: ClassVar[int] = 1

@@ -22,16 +22,16 @@ import pyarrow.compute as pc
 from workbench.core.errors import UserError
 from workbench.core.home import atomic_dir, write_text
 from workbench.data.recipes.step import Outcome, Step, StepWork, Verdict
-from workbench.rows.canonical import check
+from workbench.rows.canonical import check_row
 from workbench.rows.split_rows import ID, SPLIT, Rows
-from workbench.rows.table import SCHEMAS, fitted, joined, read_table_file, rows_of, table_of, union, write_table
+from workbench.rows.table import SCHEMAS, fitted, joined_tables, read_table_file, rows_of, table_of, union, write_table
 
 WHY = [("_reason", pa.string()), ("_found", pa.list_(pa.string()))]
 COUNTS_FILE, SPLITS_FILE = "done.json", "splits.parquet"
 
 
 @dataclass(frozen=True)
-class Counts:
+class StepCounts:
     """What a step did, in rows: given + added - removed = left."""
 
     given: int
@@ -64,7 +64,7 @@ class StepStage(Stage):
 
     def __init__(self, before: Stage, step: Step, folder: Path):
         restored = json.dumps(sorted(set(step.restored)))
-        key = digest(folder.name, restored) if step.restored else folder.name
+        key = key_of_texts(folder.name, restored) if step.restored else folder.name
         super().__init__(before.kind, lambda: key, lambda: Rows(before.kind, self._put_back()))
         self.before, self.step, self.folder = before, step, folder
 
@@ -74,13 +74,13 @@ class StepStage(Stage):
         return (self.folder / SPLITS_FILE).is_file()
 
     @cached_property
-    def counts(self) -> Counts:
-        raw = Counts(**json.loads((self.folder / COUNTS_FILE).read_text("utf-8")))
+    def counts(self) -> StepCounts:
+        raw = StepCounts(**json.loads((self.folder / COUNTS_FILE).read_text("utf-8")))
         if not self.step.restored:
             return raw
         back = {name: self._count(name) for name in ("removed", "changed", "flagged")}
         less = {name: getattr(raw, name) - count for name, count in back.items()}
-        return Counts(**{**asdict(raw), **less, "left": raw.left + back["removed"]})
+        return StepCounts(**{**asdict(raw), **less, "left": raw.left + back["removed"]})
 
     def _count(self, name: str) -> int:
         return int(pc.sum(self._is_restored(self.touched(name))).as_py() or 0)
@@ -102,7 +102,7 @@ class StepStage(Stage):
         if not self.step.restored:
             return table
         touched_tables = [self.touched(name) for name in ("removed", "changed")]
-        back = joined(
+        back = joined_tables(
             self.kind,
             [touched.filter(self._is_restored(touched)).drop_columns(_extra(touched)) for touched in touched_tables],
         )
@@ -122,14 +122,14 @@ class StepStage(Stage):
         return pa.array(np.argsort(order, kind="stable"))
 
 
-def digest(*parts: str) -> str:
+def key_of_texts(*parts: str) -> str:
     """32 hexadecimal digits."""
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 
 
 def key_of(before: Stage, step: Step, inputs: list[str]) -> str:
     """What the result of a step is known by: its settings, the rows it is given, and what else it reads."""
-    return digest(before.key, before.kind, _settings(step), str(step.version), *inputs)
+    return key_of_texts(before.key, before.kind, _settings(step), str(step.version), *inputs)
 
 
 def _settings(step: Step) -> str:
@@ -167,7 +167,7 @@ def _write(folder: Path, rows: Rows, step: Step, outcome: Outcome, begun: float)
     changed = _touched(rows, {index: verdict for index, (_, verdict) in outcome.changed.items()})
     news = [json.dumps(outcome.changed[index][0], ensure_ascii=False) for index in sorted(outcome.changed)]
     write_table(changed.append_column("_after", pa.array(news, pa.string())), folder / "changed.parquet")
-    counts = Counts(
+    counts = StepCounts(
         len(rows), after.num_rows, len(outcome.removed), len(outcome.changed), len(outcome.flagged), added,
         round(time.perf_counter() - begun, 3), outcome.notes,
     )  # fmt: skip
@@ -258,7 +258,7 @@ def _new_id(settings: str, label: str, taken: set[int]) -> int:
 
 
 def _checked(kind: str, rows: list[dict[str, Any]]) -> pa.Table:
-    return table_of(kind, [check(kind, row) for row in rows]) if rows else SCHEMAS[kind].empty_table()
+    return table_of(kind, [check_row(kind, row) for row in rows]) if rows else SCHEMAS[kind].empty_table()
 
 
 def _touched(rows: Rows, verdicts: dict[int, Verdict]) -> pa.Table:

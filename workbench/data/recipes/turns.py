@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from workbench.core.errors import UserError
 from workbench.data.recipes.step import Outcome, Row, StepWork, Verdict
 from workbench.data.text.shingles import UNSPACED, blocks
-from workbench.rows.canonical import check
-from workbench.rows.split_rows import ROLES, Rows
+from workbench.rows.canonical import check_row
+from workbench.rows.split_rows import SPLIT_ROLES, Rows
 from workbench.rows.table import rows_of
 from workbench.rows.turn_text import (
     CALLS,
@@ -24,7 +24,7 @@ from workbench.rows.turn_text import (
     changed_calls,
     changed_tools,
     function_names,
-    pieces_of,
+    pieces_of_json,
     tool_pieces,
 )
 
@@ -32,39 +32,39 @@ TextScope = Literal["all", "prompt", "user", "assistant", "system", "answer"]
 Find = Callable[[pa.Array], dict[int, list[str]]]
 SLICE = 20_000
 ANSWERS = {"preference": ("chosen",), "unpaired": ("completion",), "conversation": ("messages",), "prompts": ()}
-COLUMNS = ("messages", "prompt", "chosen", "rejected", "completion")
+TURN_COLUMNS = ("messages", "prompt", "chosen", "rejected", "completion")
 OF_TOOLS = ("all", "prompt", "system")
 """The parts that the definitions of tools belong to: chat templates write them before the conversation."""
 
 
 @dataclass(frozen=True)
-class Turns:
+class TurnTexts:
     """texts: (pieces,) strings. rows: (pieces,) the position of the row each belongs to."""
 
     texts: pa.Array
     rows: NDArray[np.int64]
 
 
-def turn_texts(rows: Rows, scope: TextScope, calls: bool = True, keys: bool = False) -> Turns:
+def turn_texts(rows: Rows, scope: TextScope, calls: bool = True, keys: bool = False) -> TurnTexts:
     """What all turns of a part say, piece by piece; 'answer' is the assistant's, of a pair only the chosen side.
 
     Pieces are contents and thoughts and, with `calls`, the names, texts and numbers in tool calls and in the
     definitions of tools, with `keys` also the keys of arguments. A plain text is one turn, its own answer.
     """
     if rows.kind == "text":
-        texts = whole(rows.table.column("text"))
+        texts = in_one_piece(rows.table.column("text"))
         count = len(texts) if scope in ("all", "assistant", "answer") else 0
-        return Turns(texts.slice(0, count), np.arange(count))
+        return TurnTexts(texts.slice(0, count), np.arange(count))
     columns, roles = _where(rows.kind, rows.columns, scope)
     pieces = _pieces_and_keys if keys else call_pieces
     of_calls = pieces if calls else None
-    flattened = [piece for name in columns for piece in _flat(whole(rows.table.column(name)), roles, of_calls)]
+    flattened = [piece for name in columns for piece in _flat(in_one_piece(rows.table.column(name)), roles, of_calls)]
     if calls and scope in OF_TOOLS and TOOLS in rows.columns:
-        texts, owners = pieces_of(whole(rows.table.column(TOOLS)), tool_pieces)
+        texts, owners = pieces_of_json(in_one_piece(rows.table.column(TOOLS)), tool_pieces)
         flattened.append((pa.array(texts, pa.string()), np.array(owners, np.int64)))
     if not flattened:
-        return Turns(pa.array([], pa.string()), np.arange(0))
-    return Turns(
+        return TurnTexts(pa.array([], pa.string()), np.arange(0))
+    return TurnTexts(
         pa.concat_arrays([texts for texts, _ in flattened]), np.concatenate([owners for _, owners in flattened])
     )
 
@@ -74,9 +74,9 @@ def called_functions(rows: Rows, scope: TextScope) -> list[tuple[tuple[str, str]
     calls_by_row: list[list[tuple[str, str]]] = [[] for _ in range(len(rows))]
     columns, roles = ([], None) if rows.kind == "text" else _where(rows.kind, rows.columns, scope)
     for column in columns:
-        turns, owners = _turns(whole(rows.table.column(column)), roles)
+        turns, owners = _turns(in_one_piece(rows.table.column(column)), roles)
         if CALLS in {field.name for field in turns.type}:
-            functions, places = pieces_of(turns.field(CALLS), function_names)
+            functions, places = pieces_of_json(turns.field(CALLS), function_names)
             for function, owner in zip(functions, owners[np.array(places, np.int64)].tolist(), strict=True):
                 calls_by_row[owner].append((column, function))
     return [tuple(calls) for calls in calls_by_row]
@@ -151,7 +151,7 @@ def rewrite(
 ) -> Outcome:
     """The rows at these positions with their turns changed; those that leave no usable row are removed."""
     outcome = Outcome()
-    for index, row in rows_at(rows, list(matched_rows)):
+    for index, row in canonical_rows_at(rows, list(matched_rows)):
         new = edited(rows.kind, row, scope, change, calls, keys)
         if new != row:
             settle(outcome, rows.kind, index, new, Verdict(reason(matched_rows[index]), tuple(matched_rows[index])))
@@ -161,7 +161,7 @@ def rewrite(
 def settle(outcome: Outcome, kind: str, index: int, row: Row, verdict: Verdict) -> None:
     """Puts a changed row into the outcome, or removes it when what is left is no row of its kind any more."""
     try:
-        outcome.changed[index] = (check(kind, row), verdict)
+        outcome.changed[index] = (check_row(kind, row), verdict)
     except UserError as error:
         outcome.removed[index] = Verdict(
             f"{verdict.reason} What is left is no usable row: {error.message}", verdict.excerpts
@@ -173,14 +173,14 @@ def judged(action: str, verdicts: dict[int, Verdict]) -> Outcome:
     return Outcome(flagged=verdicts) if action == "flag" else Outcome(removed=verdicts)
 
 
-def rows_at(rows: Rows, places: list[int]) -> Iterator[tuple[int, Row]]:
+def canonical_rows_at(rows: Rows, places: list[int]) -> Iterator[tuple[int, Row]]:
     """(position, canonical row) for these positions."""
     for start in range(0, len(places), 1000):
         some = places[start : start + 1000]
         yield from zip(some, rows_of(rows.table.take(pa.array(some, pa.int64()))), strict=True)
 
 
-def whole(column: pa.ChunkedArray | pa.Array) -> pa.Array:
+def in_one_piece(column: pa.ChunkedArray | pa.Array) -> pa.Array:
     """A column in one piece."""
     if isinstance(column, pa.Array):
         return column
@@ -239,8 +239,8 @@ def _where(kind: str, columns: list[str], scope: TextScope) -> tuple[list[str], 
     if scope == "prompt" and "prompt" in columns:
         return ["prompt"], None
     if scope == "answer":
-        return [name for name in ANSWERS[kind] if name in columns], ROLES["assistant"]
-    return [name for name in COLUMNS if name in columns], ROLES.get(scope)
+        return [name for name in ANSWERS[kind] if name in columns], SPLIT_ROLES["assistant"]
+    return [name for name in TURN_COLUMNS if name in columns], SPLIT_ROLES.get(scope)
 
 
 def _turns(lists: Any, roles: tuple[str, ...] | None) -> tuple[Any, NDArray[np.int64]]:
@@ -269,5 +269,5 @@ def _flat(
         there = pc.is_valid(thoughts)
         yield thoughts.filter(there), owners[there.to_numpy(zero_copy_only=False)]
     if of_calls and CALLS in names:
-        texts, places = pieces_of(turns.field(CALLS), of_calls)
+        texts, places = pieces_of_json(turns.field(CALLS), of_calls)
         yield pa.array(texts, pa.string()), owners[np.array(places, np.int64)]

@@ -16,7 +16,7 @@ UNSET: tuple[Any, ...] = (None, "", False, [], {})
 
 
 @dataclass(frozen=True)
-class Keys:
+class EntryKeys:
     """The keys of an object of an entry, by what becomes of them, each with the sentence that says so.
 
     `noted` concern the training and not the rows: the import says so in a remark. `refused` come with the reason.

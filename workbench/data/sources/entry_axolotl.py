@@ -8,14 +8,14 @@ from typing import Any
 
 from workbench.core.errors import Problems, UserError
 from workbench.data.reading.readers import suffix_form
-from workbench.data.sources.entry import Entry, Keys, Reading, unsupported, whole_number
+from workbench.data.sources.entry import Entry, EntryKeys, Reading, unsupported, whole_number
 from workbench.data.sources.entry_axolotl_types import axolotl_format
 from workbench.data.sources.source import Source
 
 TEMPLATE = "The chat template is chosen in training."
 SHARDS = "write the part as a split, such as train[:25%]."
 TOKENS = "it is for rows of tokens or log probabilities, and rows of text are read here."
-ENTRY = Keys(
+ENTRY = EntryKeys(
     honoured={
         "path": "A file, a folder, or a dataset of the Hugging Face hub; addresses (s3://, https://) are refused.",
         "name": "The configuration of the dataset on the hub.",

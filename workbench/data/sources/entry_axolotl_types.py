@@ -6,14 +6,14 @@ https://github.com/axolotl-ai-cloud/axolotl/tree/main/src/axolotl/prompt_strateg
 from typing import Any
 
 from workbench.core.errors import Problems, UserError
-from workbench.data.sources.entry import UNSET, Entry, Keys, unsupported
+from workbench.data.sources.entry import UNSET, Entry, EntryKeys, unsupported
 from workbench.rows.canonical import ROLES
 from workbench.rows.turn_extras import READ, THOUGHTS, TRAINS
 
 OWN_ROLES = ("user", "assistant", "system", "tool")
 PAIRED = ("dpo", "ipo", "orpo", "simpo")
 FORMATTED = "prompts are written by the chat template; the columns are joined with a blank line."
-FIELDS = Keys(
+FIELDS = EntryKeys(
     honoured={
         "field_system": "The column of the system prompt.",
         "field_instruction": "The column of the question.",
@@ -27,7 +27,7 @@ FIELDS = Keys(
         "no_input_format": FORMATTED,
     },
 )
-PAIR_FIELDS = Keys(
+PAIR_FIELDS = EntryKeys(
     honoured={
         "field_system": "The column of the system prompt.",
         "field_prompt": "The column of the question.",
@@ -36,7 +36,7 @@ PAIR_FIELDS = Keys(
     },
     refused=dict.fromkeys(("prompt_format", "chosen_format", "rejected_format"), FORMATTED),
 )
-VERDICT_FIELDS = Keys(
+VERDICT_FIELDS = EntryKeys(
     honoured={
         "field_system": "The column of the system prompt.",
         "field_prompt": "The column of the question.",

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from workbench.core.errors import Problems, UserError
-from workbench.data.sources.entry import Entry, Keys, Reading, unsupported, whole_number
+from workbench.data.sources.entry import Entry, EntryKeys, Reading, unsupported, whole_number
 from workbench.data.sources.source import Source
 
 MEDIA = "only text can be trained on here."
-ENTRY = Keys(
+ENTRY = EntryKeys(
     honoured={
         "file_name": "The file or folder, which lies beside dataset_info.json.",
         "hf_hub_url": "The dataset of the Hugging Face hub, also where other hubs are named beside it.",
@@ -33,7 +33,7 @@ ENTRY = Keys(
         "cloud_file_name": "storage in a cloud is not read; download the file.",
     },
 )
-COLUMNS = Keys(
+COLUMNS = EntryKeys(
     honoured={
         "prompt": "The question; alone, without query, response and history, it names plain text, as in LLaMA-Factory.",
         "query": "The input that follows the question.",
@@ -48,7 +48,7 @@ COLUMNS = Keys(
     },
     refused=dict.fromkeys(("images", "videos", "audios"), MEDIA),
 )
-TAGS = Keys(
+TAGS = EntryKeys(
     honoured={
         "role_tag": "The key of a turn that says who speaks.",
         "content_tag": "The key of a turn that holds its text.",

@@ -12,14 +12,14 @@ from pydantic_core import CoreSchema
 
 from workbench.core.display import ADVANCED, Display
 from workbench.core.errors import NestedSpecError, Problems, SpecError
-from workbench.core.home import NAME, Home, free_name, slug
+from workbench.core.home import NAME_PATTERN, Home, free_name, slug
 from workbench.core.lineage import Parent
 from workbench.core.registry import Method, Registry
 from workbench.core.tasks import Task
 from workbench.data.reading.documents import Documents
 from workbench.data.reading.format import FORMATS, Format
-from workbench.data.reading.source_plan import Choice
-from workbench.data.reading.tabular import Header
+from workbench.data.reading.source_plan import FormatChoice
+from workbench.data.reading.tabular import HeaderChoice
 
 COPY_LIMIT = 200 * 1024 * 1024
 
@@ -68,11 +68,11 @@ def _written(value: Method | None) -> Any:
     return {"method": value.method, **value.model_dump(mode="json", exclude_unset=True)} if value else None
 
 
-def choice_of(format: Method | None, columns: dict[str, str]) -> Choice:
+def choice_of(format: Method | None, columns: dict[str, str]) -> FormatChoice:
     """What a source's settings choose."""
     if format is not None and not isinstance(format, Format):
         raise TypeError(f"{type(format).__name__} is no format")
-    return Choice(format, columns)
+    return FormatChoice(format, columns)
 
 
 def _columns(value: Any) -> Any:
@@ -80,13 +80,13 @@ def _columns(value: Any) -> Any:
 
 
 Columns = Annotated[dict[str, str], BeforeValidator(_columns), ADVANCED]
-COLUMNS: Any = Field(
+COLUMN_CHANGES: Any = Field(
     default_factory=dict, title="Columns",
     description="Changes to the format's columns: a setting and its column, or a column and what becomes of it, keep "
     "or leave_out.",
 )  # fmt: skip
 Samples = Annotated[int, Display(unit="rows", advanced=True)]
-SAMPLES: Any = Field(
+SAMPLE_SIZE: Any = Field(
     0, ge=0, le=10**9, title="Sample",
     description="How many of the rows, drawn at random; 0 takes all, and so do too many.",
 )  # fmt: skip
@@ -94,7 +94,7 @@ Notes = Annotated[list[str], Display(control="hidden")]
 NOTES: Any = Field(
     default_factory=list, title="Notes", description="What is worth knowing of the source, told with the import."
 )
-HeaderLine = Annotated[Header, Display(advanced=True, labels={"auto": "detect", "yes": "yes", "no": "no"})]
+HeaderLine = Annotated[HeaderChoice, Display(advanced=True, labels={"auto": "detect", "yes": "yes", "no": "no"})]
 HEADER: Any = Field("auto", title="Header line", description="Whether the first line of a table names its columns.")
 TextUnits = Annotated[
     Documents,
@@ -123,7 +123,7 @@ def keep_copies(folder: Path, paths: list[Path]) -> list[dict[str, Any]]:
     left, copies = COPY_LIMIT, []
     for path in paths:
         size = path.stat().st_size
-        name = free_name(copies_folder, path.name if NAME.fullmatch(path.name) else slug(path.name))
+        name = free_name(copies_folder, path.name if NAME_PATTERN.fullmatch(path.name) else slug(path.name))
         fits = size <= left
         if fits:
             shutil.copyfile(path, copies_folder / name)

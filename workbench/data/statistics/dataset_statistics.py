@@ -15,15 +15,15 @@ from workbench.core.home import Home, write_text
 from workbench.core.lineage import read_manifest
 from workbench.core.tasks import Task
 from workbench.data.statistics.lengths import (
+    LengthMeasure,
     Lengths,
-    Measure,
     Row,
     cut_table,
     edges_of,
     length_table,
     spoken,
 )
-from workbench.data.statistics.words import Words, detector, duplicates
+from workbench.data.statistics.words import Words, duplicates, lingua_detector
 from workbench.data.store.datasets import SPLITS, count, dataset_folder, dataset_kind
 from workbench.data.store.search import unreadable
 from workbench.models.model_references import resolve
@@ -72,14 +72,14 @@ def statistics(
     return {**about, "max_length": max_length, **_summary(counted, rows, measure, max_length)}
 
 
-def _measure(home: Home, model: str | None, template: str, text: str) -> Measure:
+def _measure(home: Home, model: str | None, template: str, text: str) -> LengthMeasure:
     if not model:
-        return Measure()
+        return LengthMeasure()
     folder = resolve(home, model).home_of_template
-    return Measure(Tokenizer.load(folder), get_template(template, folder, text))
+    return LengthMeasure(Tokenizer.load(folder), get_template(template, folder, text))
 
 
-def _key(home: Home, name: str, measure: Measure) -> str:
+def _key(home: Home, name: str, measure: LengthMeasure) -> str:
     """A digest of everything the result depends on."""
     folder = dataset_folder(home, name)
     parts = [str(VERSION), read_manifest(folder).digest]
@@ -89,7 +89,7 @@ def _key(home: Home, name: str, measure: Measure) -> str:
             parts.append(f"{split} {status.st_size} {status.st_mtime_ns}")
     if measure.tokenizer and isinstance(measure.template, Template):
         parts += [measure.tokenizer.backend.to_str(), json.dumps(measure.tokenizer.tokens), measure.template.text]
-    parts.append(str(detector() is not None))
+    parts.append(str(lingua_detector() is not None))
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 
 
@@ -110,9 +110,9 @@ def _write_cached(path: Path, counted: dict[str, Any]) -> None:
         file.unlink(missing_ok=True)
 
 
-def _computed(home: Home, name: str, rows: dict[str, int], measure: Measure, task: Task) -> dict[str, Any]:
+def _computed(home: Home, name: str, rows: dict[str, int], measure: LengthMeasure, task: Task) -> dict[str, Any]:
     """What is counted of every split before any maximum length, and the duplicates across both."""
-    detect, texts = detector(), list[str]()
+    detect, texts = lingua_detector(), list[str]()
     wanted = _sample(rows)
     total = sum(len(places) for places in wanted.values())
     splits: dict[str, Any] = {}
@@ -160,7 +160,7 @@ def _batches(path: Path, places: np.ndarray) -> Iterator[list[Row]]:
         raise unreadable(path, error) from None
 
 
-def _summary(counted: dict[str, Any], rows: dict[str, int], measure: Measure, max_length: int) -> dict[str, Any]:
+def _summary(counted: dict[str, Any], rows: dict[str, int], measure: LengthMeasure, max_length: int) -> dict[str, Any]:
     """The counts as they are shown."""
     every = [max(sides) for split in counted["splits"].values() for sides in split["sides"]]
     edges = edges_of(every)
@@ -179,7 +179,9 @@ def _summary(counted: dict[str, Any], rows: dict[str, int], measure: Measure, ma
     return {"edges": edges, "splits": splits, "duplicates": counted["duplicates"], "sampled": sampled, "notes": notes}
 
 
-def _split(counted: dict[str, Any], rows: int, edges: list[int], measure: Measure, max_length: int) -> dict[str, Any]:
+def _split(
+    counted: dict[str, Any], rows: int, edges: list[int], measure: LengthMeasure, max_length: int
+) -> dict[str, Any]:
     whole = sum(units for _, units, _ in counted["roles"].values()) or 1
     roles = {
         role: {"messages": messages, "units": units, "characters": characters, "share": units / whole}

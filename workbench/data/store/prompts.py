@@ -36,6 +36,6 @@ def built_in_prompts() -> list[list[dict[str, str]]]:
     return [[{"role": "user", "content": text}] for text in asked]
 
 
-def held_out() -> list[dict[str, Any]]:
+def held_out_prompts() -> list[dict[str, Any]]:
     """Short conversations about general knowledge, written for this purpose."""
     return [json.loads(line) for line in (ASSETS / "merging" / "held_out.jsonl").read_text("utf-8").splitlines()]

@@ -113,13 +113,13 @@ def search(
     with scan.lock:
         try:
             scan.advance(start + count + 1, time.monotonic() + seconds)
-            rows = rows_at(path, scan.hits[start : start + count])
+            rows = parquet_rows_at(path, scan.hits[start : start + count])
         except (pa.ArrowException, OSError, ValueError) as error:
             raise unreadable(path, error) from None
         return {"total": len(scan.hits), "rows": rows, "complete": scan.complete}
 
 
-def rows_at(path: Path, positions: list[int]) -> list[tuple[int, dict[str, Any]]]:
+def parquet_rows_at(path: Path, positions: list[int]) -> list[tuple[int, dict[str, Any]]]:
     """(position, row) of these positions of a Parquet file, given in order; only their row groups are read."""
     rows: list[tuple[int, dict[str, Any]]] = []
     with pq.ParquetFile(path) as file:

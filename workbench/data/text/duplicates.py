@@ -19,11 +19,18 @@ from numpy.typing import NDArray
 
 from workbench.core.parallel import Item, Made, parallel_map
 from workbench.core.tasks import Task
-from workbench.data.text.jaccard import batches as pair_batches
-from workbench.data.text.jaccard import jaccard
-from workbench.data.text.minhash import band_keys, band_pairs, multipliers, unpacked
-from workbench.data.text.minhash import batches as record_batches
-from workbench.data.text.shingles import Hashes, Ints, Shingled, blocks, byte_digests, joined, shingled, word_digests
+from workbench.data.text.jaccard import jaccard, pair_batches
+from workbench.data.text.minhash import band_keys, band_pairs, multipliers, record_batches, unpacked
+from workbench.data.text.shingles import (
+    Hashes,
+    Ints,
+    Shingled,
+    blocks,
+    byte_digests,
+    joined_shingles,
+    shingled,
+    word_digests,
+)
 
 Texts: TypeAlias = "pa.Array | pa.ChunkedArray"
 NUMBER = re.compile(r"\d+(?:[.,:/]\d+)*")
@@ -64,7 +71,7 @@ def near_groups(
     if not len(texts):
         return np.zeros(0, np.int64)
     run = _Run(threads, task or Task())
-    whole = joined(run.all(0, 0.5, "Reading words", partial(shingled, shingle=shingle), list(blocks(texts))))
+    whole = joined_shingles(run.all(0, 0.5, "Reading words", partial(shingled, shingle=shingle), list(blocks(texts))))
     equal = _first_of_equal(whole.digests)
     distinct = _ordered(whole, np.flatnonzero(_is_first(equal) & (whole.words >= short) & (whole.count > 0)))
     if len(distinct) < 2:
@@ -85,7 +92,9 @@ def similarity(texts: Texts, left: Ints, right: Ints, shingle: int = 2, threads:
     """(pairs,) the exact Jaccard similarity of the texts at `left` and `right`; 1 where all their words are equal."""
     used, places = np.unique(np.concatenate([left, right]), return_inverse=True)
     run = _Run(threads, Task())
-    whole = joined(run.all(0, 1, "", partial(shingled, shingle=shingle), list(blocks(texts.take(pa.array(used))))))
+    whole = joined_shingles(
+        run.all(0, 1, "", partial(shingled, shingle=shingle), list(blocks(texts.take(pa.array(used)))))
+    )
     here, there = places[: len(left)], places[len(left) :]
     equal = _first_of_equal(whole.digests)
     same, similarities = equal[here] == equal[there], np.zeros(len(left))

@@ -23,7 +23,7 @@ Vectors = NDArray[np.float32]
 Embed = Callable[[list[str]], Vectors]
 
 
-def missing() -> str:
+def embedding_unavailable() -> str:
     """Why texts cannot be embedded here and what to do, or ''."""
     folder = _folder()
     if folder is None:
@@ -36,15 +36,15 @@ def missing() -> str:
     return f"{FOLDER} names {folder}, which lacks {' and '.join(lacking)}." if lacking else ""
 
 
-def load() -> Embed:
+def load_embedding() -> Embed:
     """embed(texts) → (texts, size) float32 vectors of length 1. Raises `UserError` when there is no model."""
     folder = _folder()
-    if folder is None or missing():
-        raise UserError("There is no sentence model here.", missing(), "method")
+    if folder is None or embedding_unavailable():
+        raise UserError("There is no sentence model here.", embedding_unavailable(), "method")
     return _onnx_model(folder) if _onnx(folder) else _torch_model(folder)
 
 
-def digest() -> str:
+def model_digest() -> str:
     """Changes when the model does; '' when there is none."""
     folder = _folder()
     path = folder and (_onnx(folder) or folder / "model.safetensors")

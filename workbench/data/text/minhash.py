@@ -19,7 +19,7 @@ NEIGHBOURS = 4
 UPPER = np.uint64(32)
 
 
-def batches(count: Ints) -> Iterator[slice]:
+def record_batches(count: Ints) -> Iterator[slice]:
     """Records, in the order of their number of shingles, in runs of about 65,536 shingles with the padding."""
     first = 0
     while first < len(count):

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from workbench.data.text.shingles import Hashes, Ints, Shingled, blocks, joined, shingled
+from workbench.data.text.shingles import Hashes, Ints, Shingled, blocks, joined_shingles, shingled
 
 WORD = re.compile(r"[^\s\x00-\x20\x7f!\"'(),.:;?\[\]{}]+")
 
@@ -67,7 +67,7 @@ class Index:
         return hits, self.owners[at[hits]]
 
 
-def pieces(text: str, words: tuple[int, ...], length: int) -> tuple[str, ...]:
+def shared_text(text: str, words: tuple[int, ...], length: int) -> tuple[str, ...]:
     """The text under runs of `length` words that begin at these words, those that touch as one piece."""
     spans = [runs.span() for runs in WORD.finditer(text)]
     runs: list[list[int]] = []
@@ -90,4 +90,4 @@ def _places(shingles: Shingled) -> NDArray[np.int64]:
 
 
 def _shingled(texts: pa.Array, length: int) -> Shingled:
-    return joined([shingled(block, length) for block in blocks(texts)] or [shingled(texts, length)])
+    return joined_shingles([shingled(block, length) for block in blocks(texts)] or [shingled(texts, length)])

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable
 from workbench.data.text.check_digits import card_spans, iban_spans, is_card
 from workbench.data.text.national_numbers import national_number_spans
 
-Span = tuple[int, int, str]
-CANDIDATE = (
+KindSpan = tuple[int, int, str]
+PII_CANDIDATE = (
     r"@|\d[\d .()/-]{5,}\d|\d{6}[+A]\d{3}|[A-Z]{2}\d{2}|\d\.\d{1,3}\.|[0-9A-Fa-f]:[0-9A-Fa-f:]|-----BEGIN |eyJ"
     r"|sk-|[sr]k_|gh[oprsu]_|github_pat_|glpat-|AKIA|ASIA|AIza|xox|hf_|SG\.|npm_|pypi-"
 )  # RE2: every text with something in it matches this
@@ -41,7 +41,7 @@ KEY = re.compile(
 )
 
 
-def spans(text: str, kinds: Iterable[str], own: Iterable[Span] = ()) -> list[Span]:
+def spans(text: str, kinds: Iterable[str], own: Iterable[KindSpan] = ()) -> list[KindSpan]:
     """(first, last, kind) of everything found, in order and without overlaps: keys, e-mail, numbers, then your own."""
     covered, taken = bytearray(len(text)), []
     candidates = ((first, last, kind) for kind, find in FINDERS.items() if kind in kinds for first, last in find(text))
@@ -52,7 +52,7 @@ def spans(text: str, kinds: Iterable[str], own: Iterable[Span] = ()) -> list[Spa
     return sorted(taken)
 
 
-def masked(text: str, matches: list[Span]) -> str:
+def masked(text: str, matches: list[KindSpan]) -> str:
     """The text with each span replaced by its kind in brackets: [EMAIL]."""
     parts, reached = [], 0
     for first, last, kind in matches:

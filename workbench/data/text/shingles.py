@@ -86,7 +86,7 @@ def shingled(texts: pa.Array, shingle: int) -> Shingled:
     return Shingled(_runs(hashes, shingle), bounds[:-1], count, words - unspaced // 2, digests)
 
 
-def joined(parts: list[Shingled]) -> Shingled:
+def joined_shingles(parts: list[Shingled]) -> Shingled:
     """Blocks one after another as one."""
     offsets = np.cumsum([0, *(len(block.hashes) for block in parts)])
     return Shingled(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from workbench.ensembles.methods._likelihood import mean_logprob
-from workbench.inference.stream import Messages
+from workbench.inference.stream import ChatMessages
 
 if TYPE_CHECKING:
     from workbench.inference.engine import Engine
@@ -45,6 +45,6 @@ def of_text(engine: "Engine", members: Sequence[str], answer: Candidate) -> Feat
     return {LENGTH: math.log(max(len(ids), 1)), DISTINCT: distinct, CUT: float(answer.finish != "eos"), **mine}
 
 
-def of_likelihood(engine: "Engine", member: str, messages: Messages, answer: Candidate) -> Features:
+def of_likelihood(engine: "Engine", member: str, messages: ChatMessages, answer: Candidate) -> Features:
     """How likely one member finds the answer, in nats a token."""
     return {under(member): mean_logprob(engine, member, messages, answer.text)}

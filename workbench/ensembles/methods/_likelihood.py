@@ -2,13 +2,13 @@
 
 from typing import TYPE_CHECKING
 
-from workbench.inference.stream import Messages
+from workbench.inference.stream import ChatMessages
 
 if TYPE_CHECKING:
     from workbench.inference.engine import Engine
 
 
-def mean_logprob(engine: "Engine", name: str, messages: Messages, text: str) -> float:
+def mean_logprob(engine: "Engine", name: str, messages: ChatMessages, text: str) -> float:
     """Mean log-probability (nats a token) that a loaded model gives an answer; what it has no room for is left out.
 
     Raises `TooLong` when the conversation alone is too long, and `ValueError` for an empty answer.

@@ -8,7 +8,7 @@ from workbench.inference.stream import TOKENS_PER_TURN, TokenStream
 
 
 @dataclass(frozen=True)
-class Step:
+class StreamStep:
     """One piece of the work: a stream to run to its end, or nothing but a word before some computing.
 
     The text of a `live` step is the answer's and shown as it comes.
@@ -29,18 +29,18 @@ class Result:
     note: str = ""
 
 
-Work = Generator[Step, None, Result]
+StepGenerator = Generator[StreamStep, None, Result]
 
 
-class Steps:
+class StepRunner:
     """Runs such work a few tokens at a time. Dropped in the middle, it leaves nothing running."""
 
-    def __init__(self, work: Work):
+    def __init__(self, work: StepGenerator):
         self.name = self.text = self.finish = self.note = ""
         self.generated_ids: list[int] = []
         self.seconds = 0.0
         self._work = work
-        self._step = Step("")
+        self._step = StreamStep("")
 
     def advance(self, tokens: int = TOKENS_PER_TURN) -> str:
         """Goes on with the step under way or to the next one; returns the new text of the answer, if any."""

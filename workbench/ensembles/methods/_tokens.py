@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from workbench.inference.decoding import Decoding
 from workbench.inference.sampling_stream import Stream
-from workbench.inference.stream import Messages
+from workbench.inference.stream import ChatMessages
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -24,7 +24,7 @@ class Pool(Stream):
     """
 
     def __init__(
-        self, engine: "Engine", members: Sequence[str], messages: Messages, decoding: Decoding, combine: Combine
+        self, engine: "Engine", members: Sequence[str], messages: ChatMessages, decoding: Decoding, combine: Combine
     ):
         super().__init__(engine.model(members[0]), messages, decoding.model_copy(update={"repetition_penalty": 1.0}))
         penalty = Decoding(greedy=True, repetition_penalty=decoding.repetition_penalty)

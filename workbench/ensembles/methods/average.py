@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from workbench.ensembles.method import ENSEMBLES, Ensemble
 from workbench.inference.decoding import Decoding
-from workbench.inference.stream import Messages, TokenStream
+from workbench.inference.stream import ChatMessages, TokenStream
 
 if TYPE_CHECKING:
     from workbench.inference.engine import Engine
@@ -22,7 +22,9 @@ class Average(Ensemble):
     title: ClassVar[str] = "Average of probabilities"
     one_vocabulary: ClassVar[bool] = True
 
-    def stream(self, engine: "Engine", members: Sequence[str], messages: Messages, decoding: Decoding) -> TokenStream:
+    def stream(
+        self, engine: "Engine", members: Sequence[str], messages: ChatMessages, decoding: Decoding
+    ) -> TokenStream:
         from workbench.ensembles.methods._tokens import Pool, linear
 
         return Pool(engine, members, messages, decoding, linear([1 / len(members)] * len(members)))

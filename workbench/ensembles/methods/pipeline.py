@@ -9,9 +9,9 @@ from pydantic import Field
 from workbench.core.display import Display
 from workbench.core.errors import Problems
 from workbench.ensembles.method import ENSEMBLES, MOST_MEMBERS, Ensemble
-from workbench.ensembles.methods._steps import Result, Step, Steps, Work
+from workbench.ensembles.methods._steps import Result, StepGenerator, StepRunner, StreamStep
 from workbench.inference.decoding import Decoding
-from workbench.inference.stream import Messages, TokenStream
+from workbench.inference.stream import ChatMessages, TokenStream
 
 if TYPE_CHECKING:
     from workbench.inference.engine import Engine
@@ -58,21 +58,25 @@ class Pipeline(Ensemble):
     def how(self, members: Sequence[str]) -> str:
         return f"{self.title}, {len(members)} stages"
 
-    def stream(self, engine: "Engine", members: Sequence[str], messages: Messages, decoding: Decoding) -> TokenStream:
-        return Steps(self._work(engine, members, messages, decoding))
+    def stream(
+        self, engine: "Engine", members: Sequence[str], messages: ChatMessages, decoding: Decoding
+    ) -> TokenStream:
+        return StepRunner(self._work(engine, members, messages, decoding))
 
-    def _work(self, engine: "Engine", members: Sequence[str], messages: Messages, decoding: Decoding) -> Work:
+    def _work(
+        self, engine: "Engine", members: Sequence[str], messages: ChatMessages, decoding: Decoding
+    ) -> StepGenerator:
         result = Result("", "eos")
         for index, member in enumerate(members):
             stream = engine.model(member).open(self._conversation(index, messages, result.text), decoding)
             last = index == len(members) - 1
-            yield Step(f"stage {index + 1} of {len(members)} · {member}", stream, live=last)
+            yield StreamStep(f"stage {index + 1} of {len(members)} · {member}", stream, live=last)
             if stream.text.strip():  # one with nothing to say leaves the answer as it was
                 text = stream.text if last else stream.text.strip()
                 result = Result(text, stream.finish, stream.generated_ids, f"{len(members)} stages")
         return result
 
-    def _conversation(self, index: int, messages: Messages, answer: str) -> Messages:
+    def _conversation(self, index: int, messages: ChatMessages, answer: str) -> ChatMessages:
         """The user's conversation, its last turn rewritten by the stage's instruction; as it is for the first."""
         if index == 0:
             return messages

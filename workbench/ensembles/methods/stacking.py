@@ -9,9 +9,9 @@ from pydantic import Field
 from workbench.core.errors import Problems
 from workbench.ensembles.method import ENSEMBLES, Ensemble
 from workbench.ensembles.methods import _features as features
-from workbench.ensembles.methods._steps import Result, Step, Steps, Work
+from workbench.ensembles.methods._steps import Result, StepGenerator, StepRunner, StreamStep
 from workbench.inference.decoding import Decoding
-from workbench.inference.stream import Messages, TokenStream
+from workbench.inference.stream import ChatMessages, TokenStream
 
 if TYPE_CHECKING:
     from workbench.inference.engine import Engine
@@ -49,19 +49,23 @@ class Stacking(Ensemble):
         """How good an answer with these features is, in logits: a difference of 1 is chosen with 73 %."""
         return sum(weight * values[name] for name, weight in self.coefficients.items())
 
-    def stream(self, engine: "Engine", members: Sequence[str], messages: Messages, decoding: Decoding) -> TokenStream:
-        return Steps(self._work(engine, members, messages, decoding))
+    def stream(
+        self, engine: "Engine", members: Sequence[str], messages: ChatMessages, decoding: Decoding
+    ) -> TokenStream:
+        return StepRunner(self._work(engine, members, messages, decoding))
 
-    def _work(self, engine: "Engine", members: Sequence[str], messages: Messages, decoding: Decoding) -> Work:
+    def _work(
+        self, engine: "Engine", members: Sequence[str], messages: ChatMessages, decoding: Decoding
+    ) -> StepGenerator:
         answers: dict[str, Result] = {}
         for number, member in enumerate(members, 1):
             stream = engine.model(member).open(messages, decoding)
-            yield Step(f"answer {number} of {len(members)} · {member}", stream)
+            yield StreamStep(f"answer {number} of {len(members)} · {member}", stream)
             if text := stream.text.strip():
                 answers[member] = Result(text, stream.finish, stream.generated_ids)
         scores: dict[str, float] = {}
         for number, (member, answer) in enumerate(answers.items(), 1):
-            yield Step(f"weighing answer {number} of {len(answers)}")
+            yield StreamStep(f"weighing answer {number} of {len(answers)}")
             candidate = features.Candidate(member, answer.text, answer.finish)
             values = features.of_text(engine, members, candidate)
             for judge in members:

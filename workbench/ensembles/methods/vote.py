@@ -12,9 +12,9 @@ from pydantic import Field
 from workbench.core.display import Display
 from workbench.ensembles.method import ENSEMBLES, Ensemble
 from workbench.ensembles.methods._likelihood import mean_logprob
-from workbench.ensembles.methods._steps import Result, Step, Steps, Work
+from workbench.ensembles.methods._steps import Result, StepGenerator, StepRunner, StreamStep
 from workbench.inference.decoding import Decoding
-from workbench.inference.stream import Messages, TokenStream
+from workbench.inference.stream import ChatMessages, TokenStream
 
 if TYPE_CHECKING:
     from workbench.inference.engine import Engine
@@ -53,28 +53,32 @@ class Vote(Ensemble):
     def how(self, members: Sequence[str]) -> str:
         return f"{self.title}, {self.samples} of each"
 
-    def stream(self, engine: "Engine", members: Sequence[str], messages: Messages, decoding: Decoding) -> TokenStream:
-        return Steps(self._work(engine, members, messages, decoding))
+    def stream(
+        self, engine: "Engine", members: Sequence[str], messages: ChatMessages, decoding: Decoding
+    ) -> TokenStream:
+        return StepRunner(self._work(engine, members, messages, decoding))
 
-    def _work(self, engine: "Engine", members: Sequence[str], messages: Messages, decoding: Decoding) -> Work:
+    def _work(
+        self, engine: "Engine", members: Sequence[str], messages: ChatMessages, decoding: Decoding
+    ) -> StepGenerator:
         samples = 1 if decoding.greedy else self.samples
         asked = [(sample, member) for sample in range(samples) for member in members]
         ballots: list[Ballot] = []
         for number, (sample, member) in enumerate(asked, 1):
             settings = decoding.model_copy(update={"seed": decoding.seed + STRIDE * sample})
             stream = engine.model(member).open(messages, settings)
-            yield Step(f"sample {number} of {len(asked)} · {member}", stream)
+            yield StreamStep(f"sample {number} of {len(asked)} · {member}", stream)
             ballots.append((member, Result(stream.text.strip(), stream.finish, stream.generated_ids)))
         groups = tally(ballots, self.final)
         most = max(map(len, groups), default=0)
         leading = [group for group in groups if len(group) == most]
         if len(leading) > 1:
-            yield Step("breaking a tie")
+            yield StreamStep("breaking a tie")
             leading.sort(key=lambda group: -self._likelihood(engine, messages, group))
         return self._result(leading, len(asked))
 
     @staticmethod
-    def _likelihood(engine: "Engine", messages: Messages, group: Sequence[Ballot]) -> float:
+    def _likelihood(engine: "Engine", messages: ChatMessages, group: Sequence[Ballot]) -> float:
         """The mean log-probability a token of a group's answers, each under the model that gave it."""
         return sum(mean_logprob(engine, who, messages, answer.text) for who, answer in group) / len(group)
 

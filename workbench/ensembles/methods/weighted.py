@@ -9,7 +9,7 @@ from workbench.core.display import Display
 from workbench.core.errors import Problems
 from workbench.ensembles.method import ENSEMBLES, MOST_MEMBERS, Ensemble
 from workbench.inference.decoding import Decoding
-from workbench.inference.stream import Messages, TokenStream
+from workbench.inference.stream import ChatMessages, TokenStream
 
 if TYPE_CHECKING:
     from workbench.inference.engine import Engine
@@ -55,7 +55,9 @@ class Weighted(Ensemble):
         weights = self.weights or [1.0] * len(members)
         return [weight / sum(weights) for weight in weights]
 
-    def stream(self, engine: "Engine", members: Sequence[str], messages: Messages, decoding: Decoding) -> TokenStream:
+    def stream(
+        self, engine: "Engine", members: Sequence[str], messages: ChatMessages, decoding: Decoding
+    ) -> TokenStream:
         from workbench.ensembles.methods._tokens import Pool, geometric, linear
 
         heard = {member: share for member, share in zip(members, self._shares(members), strict=True) if share}

@@ -14,7 +14,7 @@ from workbench.core.errors import Problems, UserError
 from workbench.core.home import Home, write_text
 from workbench.core.units import human_size
 from workbench.data.store.dataset_reference import DatasetRef, resolve_dataset
-from workbench.family.jobs.push_gguf import check_login, explained
+from workbench.family.jobs.push_gguf import check_login, hub_refusal
 from workbench.jobs.job import JOBS, Job, JobContext
 
 
@@ -70,7 +70,7 @@ class PushDataset(Job):
                 commit_message=f"{self.dataset}, from LLM Workbench",
             )  # fmt: skip
         except Exception as error:
-            explanation = explained(error, self.repo)
+            explanation = hub_refusal(error, self.repo)
             if explanation is None:
                 raise
             raise explanation from None

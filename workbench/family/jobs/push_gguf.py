@@ -74,7 +74,7 @@ class PushGguf(Job):
             card = repository_card(self.repo, [model.base for model in models]).encode()
             api.upload_file(path_or_fileobj=card, path_in_repo="README.md", repo_id=self.repo)
         except Exception as error:
-            explanation = explained(error, self.repo)
+            explanation = hub_refusal(error, self.repo)
             if explanation is None:
                 raise
             raise explanation from None
@@ -114,7 +114,7 @@ def check_login(problems: Problems) -> None:
         problems.add("repo", "There is no login for the Hugging Face hub.", HOW_TO_LOG_IN)
 
 
-def explained(error: Exception, repo: str) -> UserError | None:
+def hub_refusal(error: Exception, repo: str) -> UserError | None:
     """A refusal of the hub, or a hub that is not reached, in words; None for anything else."""
     from huggingface_hub import errors
 

@@ -68,9 +68,9 @@ class Measure(Job):
     def run(self, ctx: JobContext) -> dict[str, Any]:
         from workbench.data.store.datasets import dataset_kind
         from workbench.inference.engine import Engine
-        from workbench.inference.loss import rows_of
+        from workbench.inference.loss import measured_rows
 
-        split, rows = rows_of(ctx.home, self.dataset, self.rows)
+        split, rows = measured_rows(ctx.home, self.dataset, self.rows)
         kind = dataset_kind(ctx.home, self.dataset)
         engine = Engine(ctx.home)
         models = [model_ref(self, "models").resolve(ctx.home, name, "models") for name in self.models]

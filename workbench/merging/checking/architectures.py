@@ -23,7 +23,7 @@ class Described:
     required: list[tuple[str, ...]] = field(default_factory=list)  # each by its names, one of which must be there
 
 
-def described(view: View) -> None:
+def check_architecture(view: View) -> None:
     """Tensors that mergekit's description of an architecture leaves out, and architectures it has none of."""
     first = view.first
     if not first or first.architecture == "?":

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from workbench.core.errors import Problem, Problems, SettingPath, setting_path
 from workbench.core.home import Home
 from workbench.merging.checking.model_facts import ModelFacts, read_all_facts
-from workbench.merging.recipe import Recipe
+from workbench.merging.recipe import MergeRecipe
 from workbench.merging.stack import Segment, segments_of
 
 MOST_LAYERS = 1000  # looked at in one part; no model has more, though a range may say so
@@ -17,7 +17,7 @@ class View:
     """A recipe with what is known of its models; `first` is the one whose config and tokenizer the result has."""
 
     home: Home
-    recipe: Recipe
+    recipe: MergeRecipe
     models: dict[str, ModelFacts]
     segments: list[Segment]
     problems: Problems = field(default_factory=Problems)
@@ -47,7 +47,7 @@ class View:
         return self.models[name].identity if name in self.models else name
 
 
-def read_context(home: Home, recipe: Recipe) -> View:
+def read_context(home: Home, recipe: MergeRecipe) -> View:
     """Reads what the files of a recipe's models say; models that cannot be read become problems of the view."""
     problems = Problems()
     models = read_all_facts(home, recipe.references(), problems)

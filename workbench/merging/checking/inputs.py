@@ -67,7 +67,7 @@ def _count(view: View, info: MethodInfo, segment: Segment, count: int, has_base:
         view.problems.add(segment.path, f"{info.name} takes {wanted} {subject}{counted}; here are {number}.", remedy)
 
 
-def layers(view: View) -> None:
+def check_layers(view: View) -> None:
     """Ranges must lie in the models, and the sources of a part be equally long."""
     for segment in view.segments:
         lengths = {source.last - source.first for source in segment.inputs if source.model in view.models}

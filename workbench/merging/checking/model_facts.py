@@ -13,7 +13,7 @@ from typing import Any
 
 from workbench.core.errors import Problems, UserError
 from workbench.core.home import Home
-from workbench.merging.stack import group_of, layer_of
+from workbench.merging.stack import layer_of, tensor_group
 from workbench.models import tensors
 from workbench.models.adapter_judge import require_sound
 from workbench.models.adapters import adapter_kind, misfits
@@ -71,7 +71,7 @@ def _whole_number(value: Any) -> int:
 
 def is_vocabulary(name: str) -> bool:
     """Whether a tensor has a row for each token."""
-    return layer_of(name) is None and group_of(name) in ("embeddings", "head") and "pos" not in name
+    return layer_of(name) is None and tensor_group(name) in ("embeddings", "head") and "pos" not in name
 
 
 def read_all_facts(home: Home, names: Iterable[str], problems: Problems) -> dict[str, ModelFacts]:

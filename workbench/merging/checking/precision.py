@@ -4,7 +4,7 @@ from workbench.merging.checking.context import View
 from workbench.models import tensors
 from workbench.models.anatomy import FLOAT_BYTES
 
-FLOATS = {tensors.NAMES[kind]: kind for kind in FLOAT_BYTES}
+FLOATS = {tensors.DTYPE_NAMES[kind]: kind for kind in FLOAT_BYTES}
 
 
 def precision(view: View) -> None:
@@ -12,11 +12,13 @@ def precision(view: View) -> None:
     config = view.recipe
     kinds: dict[str, list[str]] = {}
     for facts in view.models.values():
-        kinds.setdefault(tensors.NAMES.get(facts.dtype, facts.dtype), []).append(facts.name)
+        kinds.setdefault(tensors.DTYPE_NAMES.get(facts.dtype, facts.dtype), []).append(facts.name)
     if len(kinds) > 1:
         listing = ", ".join(f"{dtype} in {' and '.join(names)}" for dtype, names in kinds.items())
         view.note(
-            "dtype", f"{listing}; the result gets {tensors.NAMES[result_dtype(view)]}.", "Set dtype and out_dtype."
+            "dtype",
+            f"{listing}; the result gets {tensors.DTYPE_NAMES[result_dtype(view)]}.",
+            "Set dtype and out_dtype.",
         )
     wide = [dtype for dtype in kinds if dtype != "float16"]
     for where, dtype in (("dtype", config.dtype), ("out_dtype", config.out_dtype)):

@@ -33,7 +33,7 @@ def result_rows(view: View) -> int:
     return math.ceil(len(result_tokens(view)) / multiple) * multiple
 
 
-def rows(view: View) -> None:
+def check_rows(view: View) -> None:
     """Every token needs a row: in the result, and in each model that is said to have the token."""
     result, rows = result_tokens(view), result_rows(view)
     beyond = [token for token, token_id in result.items() if token_id >= rows]

@@ -8,16 +8,16 @@ from pydantic import ValidationError
 
 from workbench.core.errors import suggestion
 from workbench.merging.checking.context import View
-from workbench.merging.checking.together import together
+from workbench.merging.checking.together import check_together
 from workbench.merging.checking.values import filter_texts, reader, settings_in, uses
 from workbench.merging.parameters import MethodInfo, Parameter
-from workbench.merging.recipe import Setting, numbers
+from workbench.merging.recipe import MethodSetting, numbers
 from workbench.merging.stack import lookup
 
 SHARES = ("density", "gamma", "select_topk")
 
 
-def settings(view: View, info: MethodInfo) -> None:
+def check_settings(view: View, info: MethodInfo) -> None:
     """Notes settings the method ignores, misses, or takes in another place or range."""
     entries = settings_in(view)
     for name in sorted({name for name, *_ in entries} - {parameter.name for parameter in info.parameters}):
@@ -29,7 +29,7 @@ def settings(view: View, info: MethodInfo) -> None:
         if _readable(view, parameter, [setting for _, setting in mine]):
             _resolved(view, info, parameter)
     _filters(view, [(name, setting) for name, _, setting in entries])
-    together(view, info)
+    check_together(view, info)
 
 
 def _misplaced(view: View, info: MethodInfo, parameter: Parameter, models: list[str]) -> None:
@@ -43,7 +43,7 @@ def _misplaced(view: View, info: MethodInfo, parameter: Parameter, models: list[
         view.note(("parameters", parameter.name), f"{info.name} reads none for the base.", "Leave it out there.")
 
 
-def _readable(view: View, parameter: Parameter, settings: list[Setting]) -> bool:
+def _readable(view: View, parameter: Parameter, settings: list[MethodSetting]) -> bool:
     """Whether every value is of the parameter's type and a finite number."""
     read = reader(parameter)
     for value in (value for setting in settings for value in numbers(setting)):
@@ -114,7 +114,7 @@ def _span(low: float | None, high: float | None) -> str:
     return f"{low:g} or more" if low is not None else f"{high:g} or less"
 
 
-def _filters(view: View, settings: list[tuple[str, Setting]]) -> None:
+def _filters(view: View, settings: list[tuple[str, MethodSetting]]) -> None:
     """A filter that no tensor's name holds does nothing; mergekit says nothing."""
     tensor_names = [name for facts in view.models.values() for name in facts.shapes]
     words = sorted({word for name in tensor_names for word in name.split(".") if not word.isdigit()})

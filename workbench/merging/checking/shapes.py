@@ -7,7 +7,7 @@ from typing import Any
 from workbench.core.errors import Problems
 from workbench.merging.checking.context import View
 from workbench.merging.checking.model_facts import BUFFERS, ModelFacts, is_vocabulary
-from workbench.merging.stack import group_of, layer_of
+from workbench.merging.stack import layer_of, tensor_group
 
 SIZES = (
     "hidden_size", "intermediate_size", "num_attention_heads", "num_key_value_heads", "head_dim", "n_embd", "n_head",
@@ -101,7 +101,7 @@ def _keyed(facts: ModelFacts, other: ModelFacts) -> dict[str, set[tuple[int, ...
     """
     shapes: dict[str, set[tuple[int, ...]]] = {}
     for name, (shape, _) in facts.shapes.items():
-        if not BUFFERS.search(name) and not (layer_of(name) is None and group_of(name) == "head"):
+        if not BUFFERS.search(name) and not (layer_of(name) is None and tensor_group(name) == "head"):
             key = name if facts.depth == other.depth else re.sub(r"\.\d+\.", ".N.", name, count=1)
             shapes.setdefault(key, set()).add(shape[1:] if is_vocabulary(name) else shape)
     return shapes
@@ -132,4 +132,4 @@ def tied(view: View) -> None:
 
 
 def _has_head(facts: ModelFacts) -> bool:
-    return any(layer_of(name) is None and group_of(name) == "head" for name in facts.shapes)
+    return any(layer_of(name) is None and tensor_group(name) == "head" for name in facts.shapes)

@@ -4,7 +4,7 @@ import functools
 
 from workbench.merging.checking.context import View
 from workbench.models.json_files import mergekit_files
-from workbench.models.vocabulary import SPECIAL
+from workbench.models.vocabulary import SPECIAL_TOKENS
 
 
 def templates(view: View) -> None:
@@ -25,7 +25,7 @@ def templates(view: View) -> None:
         gets = f"that of {donor.name!r}" if donor.vocabulary.template else f"none, as {donor.name!r} has none"
         view.note("chat_template", f"{', '.join(unlike)} have another chat template; the result gets {gets}.",
                   "Set chat_template: auto for the most common one, or give one.")  # fmt: skip
-    for name in SPECIAL:
+    for name in SPECIAL_TOKENS:
         mine = donor.vocabulary.special[name]
         theirs = [f"{facts.vocabulary.special[name] or 'none'} in {facts.name}" for facts in others
                   if facts.vocabulary and facts.vocabulary.special[name] != mine]  # fmt: skip

@@ -4,13 +4,13 @@ import re
 from collections.abc import Hashable
 
 from workbench.merging.checking.context import View
-from workbench.merging.checking.values import values_of
+from workbench.merging.checking.values import values_by_position
 from workbench.merging.parameters import MethodInfo
 
 WHOLE_BY_DEFAULT = ("dare", "della", "ties", "breadcrumbs")
 
 
-def together(view: View, info: MethodInfo) -> None:
+def check_together(view: View, info: MethodInfo) -> None:
     """Values that break the maths only together."""
     names = {parameter.name for parameter in info.parameters}
     if info.name.startswith("della"):
@@ -31,15 +31,15 @@ def together(view: View, info: MethodInfo) -> None:
 
 
 def _all_whole(view: View, info: MethodInfo) -> bool:
-    return all(value >= 1 for value in values_of(view, info, "density").values())
+    return all(value >= 1 for value in values_by_position(view, info, "density").values())
 
 
 def _sums(view: View, info: MethodInfo, norm: str) -> list[float]:
     """Sums of the weights over the models, tensor by tensor, unless they are not divided by."""
-    if not all(values_of(view, info, norm).values()):
+    if not all(values_by_position(view, info, norm).values()):
         return []
     totals: dict[Hashable, float] = {}
-    for (label, _, tensor, position), value in values_of(view, info, "weight").items():
+    for (label, _, tensor, position), value in values_by_position(view, info, "weight").items():
         if value is None:
             return []
         name = re.sub(r"\d+", "#", tensor), position
@@ -48,7 +48,7 @@ def _sums(view: View, info: MethodInfo, norm: str) -> list[float]:
 
 
 def _della(view: View, info: MethodInfo) -> None:
-    density, epsilon = values_of(view, info, "density"), values_of(view, info, "epsilon")
+    density, epsilon = values_by_position(view, info, "density"), values_by_position(view, info, "epsilon")
     margins = {(label, model): value for (label, model, *_), value in epsilon.items()}
     for (label, model, tensor, position), value in density.items():
         margin = epsilon.get((label, model, tensor, position), margins.get((label, model), 0.0))

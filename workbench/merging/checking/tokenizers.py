@@ -4,7 +4,7 @@ from collections.abc import Hashable
 
 from workbench.merging.checking.context import View
 from workbench.merging.checking.model_facts import ModelFacts
-from workbench.merging.checking.rows import result_rows, result_tokens, rows, token_sources
+from workbench.merging.checking.rows import check_rows, result_rows, result_tokens, token_sources
 
 
 def tokenizers(view: View) -> None:
@@ -22,7 +22,7 @@ def tokenizers(view: View) -> None:
     else:
         for other in others:
             _by_text(view, view.first, other)
-        rows(view)
+        check_rows(view)
         token_sources(view)
 
 

@@ -8,7 +8,7 @@ from pydantic import TypeAdapter
 from workbench.core.errors import SettingPath
 from workbench.merging.checking.context import MOST_LAYERS, View
 from workbench.merging.parameters import MethodInfo, Parameter
-from workbench.merging.recipe import Filtered, Setting
+from workbench.merging.recipe import Filtered, MethodSetting
 from workbench.merging.stack import Input, Segment, layer_of, lookup
 
 _readers = {kind.__name__: TypeAdapter(kind).validate_python for kind in (float, int, bool)}
@@ -19,14 +19,14 @@ def reader(parameter: Parameter) -> Callable[[Any], Any]:
     return _readers[parameter.kind]
 
 
-def settings_in(view: View) -> list[tuple[str, str, Setting]]:
+def settings_in(view: View) -> list[tuple[str, str, MethodSetting]]:
     """(name, model or '', setting) of everything set anywhere."""
     scopes = [(source.model, source.parameters) for segment in view.segments for source in segment.inputs]
     scopes += [("", scope) for segment in view.segments for scope in segment.scopes]
     return [(name, model, setting) for model, scope in scopes for name, setting in (scope or {}).items()]
 
 
-def filter_texts(setting: Setting) -> list[str]:
+def filter_texts(setting: MethodSetting) -> list[str]:
     """The filters of a setting, but for '*', which means every tensor."""
     entries = setting if isinstance(setting, list) else [setting]
     return [entry.filter for entry in entries if isinstance(entry, Filtered) and entry.filter not in (None, "*")]
@@ -59,7 +59,7 @@ def _positions(view: View, segment: Segment, source: Input) -> list[tuple[str, f
     return positions
 
 
-def values_of(view: View, info: MethodInfo, name: str) -> dict[tuple[SettingPath, str, str, float], Any]:
+def values_by_position(view: View, info: MethodInfo, name: str) -> dict[tuple[SettingPath, str, str, float], Any]:
     """Values by (segment, model, tensor, position); the default where none is given."""
     parameter = info.parameter(name)
     values = {}

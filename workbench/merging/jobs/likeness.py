@@ -57,5 +57,5 @@ class Likeness(Job):
         base = open_weights(resolve_setting(ctx.home, self, "base")) if self.base else None
         ctx.task.update(0, 0, "Reading the models")
         data = similarity.compare(readers, base, self.base, ctx.task)
-        similarity.save(ctx.folder, data)
+        similarity.save_similarity(ctx.folder, data)
         return {"models": self.models, "base": self.base, "says": similarity.sentences(data)}

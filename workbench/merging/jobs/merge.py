@@ -15,7 +15,7 @@ from workbench.data.store.dataset_reference import DatasetRef, resolve_dataset
 from workbench.jobs.job import JOBS, Job, JobContext, JobStopped, Output
 from workbench.jobs.page import JobPage
 from workbench.merging import catalogue
-from workbench.merging.recipe import Recipe
+from workbench.merging.recipe import MergeRecipe
 from workbench.models.model_kinds import kind_of
 from workbench.models.model_references import Resolved
 
@@ -49,7 +49,7 @@ class Merge(Job):
     page: ClassVar[JobPage | None] = JobPage("merge", by_hand=True)
 
     output: str = Field(title="Name", description="Name of the new model on the shelf.")
-    recipe: Recipe = Field(
+    recipe: MergeRecipe = Field(
         examples=[{"merge_method": "slerp", "base_model": "…", "models": [{"model": "… "}], "parameters": {"t": 0.5}}],
         title="Recipe",
         description="mergekit's configuration, with names of the shelf as models.",
@@ -91,9 +91,9 @@ class Merge(Job):
         return [Output("output", "models", self.output)]
 
     def check(self, home: Home, problems: Problems) -> None:
-        from workbench.merging.checks import check
+        from workbench.merging.checks import check_recipe
 
-        findings = check(home, self.recipe, self.output).problems
+        findings = check_recipe(home, self.recipe, self.output).problems
         problems.found += [problem for problem in findings if problem.path == ("output",)]
         problems.nest(("recipe",), [problem for problem in findings if problem.path != ("output",)])
         if self.proof.enabled and self.proof.dataset:
@@ -120,10 +120,10 @@ class Merge(Job):
             result |= prove(ctx, self.output, names, wanted.dataset, wanted.prompts, wanted.tokens, self.seed)
         return result
 
-    def _merge(self, ctx: JobContext, recipe: Recipe, parents: dict[str, Resolved]) -> None:
+    def _merge(self, ctx: JobContext, recipe: MergeRecipe, parents: dict[str, Resolved]) -> None:
         from workbench.core.hardware import detect_hardware
-        from workbench.merging.engine import Plan, merge_to
-        from workbench.merging.shelving import parents_of, shelve
+        from workbench.merging.engine import MergePlan, merge_to
+        from workbench.merging.shelving import parents_of, shelve_merge
         from workbench.models.tokenizer_check import check_tokenizer
 
         for folder in sorted({path for model in parents.values() for path in (model.base, model.adapter) if path}):
@@ -132,7 +132,7 @@ class Merge(Job):
                 verify(folder)
         ctx.task.update(0, 0, "Reading the models")
         device = detect_hardware().device
-        plan = Plan(ctx.home, recipe, self.seed, self.kernels, device if device == "cuda" else "cpu")
+        plan = MergePlan(ctx.home, recipe, self.seed, self.kernels, device if device == "cuda" else "cpu")
         donor = plan.donor  # its tokenizer is looked at before the work, not only behind it
         check_tokenizer(donor.home_of_template, field="recipe", note=ctx.note, base=donor.base)
         shards = ctx.folder / "shards"
@@ -145,4 +145,4 @@ class Merge(Job):
         ctx.task.update(len(plan), len(plan), "Finishing the files")
         made_by = {**self.to_dict(), "job": ctx.folder.name}
         manifest = Manifest(kind="model", name=self.output, parents=parents_of(recipe, parents), made_by=made_by)
-        shelve(ctx, recipe, plan, writer, manifest)
+        shelve_merge(ctx, recipe, plan, writer, manifest)

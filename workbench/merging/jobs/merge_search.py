@@ -12,7 +12,7 @@ from workbench.data.store.dataset_reference import TEXTS, resolve_dataset
 from workbench.jobs.job import JOBS, Job, Output
 from workbench.jobs.page import JobPage
 from workbench.merging import catalogue
-from workbench.merging.recipe import Recipe
+from workbench.merging.recipe import MergeRecipe
 from workbench.merging.search_space import DEFAULT, Space, Start
 from workbench.models.model_references import ModelRef, model_ref, resolve_setting
 from workbench.models.shelf import check_free
@@ -127,10 +127,10 @@ class MergeSearch(Job):
 
     def _check_fit(self, home: Home, problems: Problems) -> None:
         """Whether the models can be merged at all, asked of the first recipe."""
-        from workbench.merging.checks import check
+        from workbench.merging.checks import check_recipe
 
-        recipe = Recipe.parse(self.space.recipe(self.space.usable()[0], Start()))
-        problems.found += check(home, recipe, self.output).problems
+        recipe = MergeRecipe.parse(self.space.recipe(self.space.usable()[0], Start()))
+        problems.found += check_recipe(home, recipe, self.output).problems
 
 
 def _collect(problems: Problems, field: str, check: Callable[[], object]) -> None:

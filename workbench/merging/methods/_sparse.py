@@ -52,18 +52,18 @@ class SparseMethod(MergeMethod):
 
     @classmethod
     def merge(cls, base: "Tensor | None", others: "list[Tensor]", **parameters: Any) -> "Tensor":
-        from workbench.merging._task_vectors import combine, differences
+        from workbench.merging._task_vectors import add_elected, task_vectors
 
         assert base is not None
         if not others:
             return base
-        deltas = differences(base, others)
+        deltas = task_vectors(base, others)
         scales = []
         for index, delta in enumerate(deltas):
             own = {name: value[index] for name, value in parameters.items() if isinstance(value, list)}
             rows = delta.view(base.shape[0], -1) if base.ndim > 1 and delta.numel() else delta.unsqueeze(0)
             scales.append(cls._thinned(rows, parameters["rescale"], own))
-        return combine(base, deltas, scales, parameters["weight"], parameters["normalize"], parameters["lambda"])
+        return add_elected(base, deltas, scales, parameters["weight"], parameters["normalize"], parameters["lambda"])
 
     @classmethod
     def _thinned(cls, delta: "Tensor", rescale: bool, own: dict[str, float]) -> "Tensor":

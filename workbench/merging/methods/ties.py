@@ -44,7 +44,7 @@ class Ties(SparseMethod):
 
 def _keep_largest(delta: "Tensor", count: int) -> None:
     """Zeroes all but the `count` largest magnitudes of a flat tensor."""
-    from workbench.merging._task_vectors import blocks, keep, largest, magnitude_bits, on_blocks
+    from workbench.merging._task_vectors import keep, largest, magnitude_bits, on_blocks, row_slices
 
     top = largest(magnitude_bits(delta), count)
     threshold = int(top[0])
@@ -60,7 +60,7 @@ def _keep_largest(delta: "Tensor", count: int) -> None:
             mask[(sizes == threshold).nonzero()[left:]] = False
         keep(delta[block], mask)
 
-    parts = blocks(delta.numel())
+    parts = row_slices(delta.numel())
     counts = on_blocks(equal, delta.device, parts)
     on_blocks(trim, delta.device, parts, counts, accumulate(counts, initial=0))
 

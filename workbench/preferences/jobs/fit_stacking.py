@@ -16,8 +16,8 @@ from workbench.preferences.session_reference import SessionRef
 
 if TYPE_CHECKING:
     from workbench.ensembles.methods._features import Candidate, Features
-    from workbench.preferences.stacking_fit import Key
-    from workbench.preferences.votes import Vote
+    from workbench.preferences.stacking_fit import AnswerKey
+    from workbench.preferences.votes import StandingVote
 
     Asked = tuple[list[dict[str, str]], Candidate]
 
@@ -109,9 +109,9 @@ class FitStacking(Job):
         members, votes = members_of(ctx.home, self.session), decided(ctx.home, self.session)
         labels = Parent(kind="labels", name=self.session, digest=session_digest(ctx.home, self.session), role="labels")
         names = _features.names(members)
-        design = stacking_fit.differences(votes, self._features(ctx, members, votes), names)
+        design = stacking_fit.feature_differences(votes, self._features(ctx, members, votes), names)
         prompts = [vote.prompt_index for vote in votes]
-        right = stacking_fit.held_out(design, prompts, self.regularisation, self.folds, self.seed)
+        right = stacking_fit.held_out_picks(design, prompts, self.regularisation, self.folds, self.seed)
         assessment = stacking_fit.verdict(votes, right)
         theta = stacking_fit.fit(design, self.regularisation)
         method = {"method": "stacking", "coefficients": dict(zip(names, theta.tolist(), strict=True))}
@@ -120,13 +120,15 @@ class FitStacking(Job):
         ctx.note(assessment["verdict"])
         return {"model": self.output, **assessment}
 
-    def _features(self, ctx: JobContext, members: list[str], votes: "list[Vote]") -> "dict[Key, Features]":
+    def _features(
+        self, ctx: JobContext, members: list[str], votes: "list[StandingVote]"
+    ) -> "dict[AnswerKey, Features]":
         """The features of every answer in these votes. One member after another, so that one base is in memory."""
         from workbench.ensembles.methods import _features
         from workbench.inference.engine import Engine
 
-        answers = answers_of(ctx.home, self.session, votes)
-        values: dict[Key, Features] = {key: {} for key in answers}
+        answers = voted_answers(ctx.home, self.session, votes)
+        values: dict[AnswerKey, Features] = {key: {} for key in answers}
         engine, total = Engine(ctx.home), len(members) * len(answers)
         for index, member in enumerate(members):
             for doing in engine.load([member]):
@@ -148,14 +150,14 @@ def members_of(home: Home, session: str) -> list[str]:
     return list(dict.fromkeys(map(model_of, get_session(home, session).models)))
 
 
-def decided(home: Home, session: str) -> "list[Vote]":
+def decided(home: Home, session: str) -> "list[StandingVote]":
     """The votes that chose an answer; ties say nothing about which one to take."""
     from workbench.preferences.votes import effective_votes
 
     return [vote for vote in effective_votes(home, session) if vote.outcome != 0.5]
 
 
-def answers_of(home: Home, session: str, votes: "list[Vote]") -> "dict[Key, Asked]":
+def voted_answers(home: Home, session: str, votes: "list[StandingVote]") -> "dict[AnswerKey, Asked]":
     """(prompt, answer) of the answers in these votes, by the prompt's place and whose the answer is."""
     import sqlalchemy as sa
 
@@ -164,7 +166,7 @@ def answers_of(home: Home, session: str, votes: "list[Vote]") -> "dict[Key, Aske
 
     wanted = {(vote.prompt_index, name) for vote in votes for name in (vote.model_a, vote.model_b)}
     with store.reading(home) as db:
-        mine = tables.prompts.c.session_id == sessions.find(db, session).id
+        mine = tables.prompts.c.session_id == sessions.find_session(db, session).id
         query = sa.select(tables.answers, tables.prompts.c.position, tables.prompts.c.messages).join(
             tables.prompts, tables.prompts.c.id == tables.answers.c.prompt_id
         )

@@ -10,7 +10,7 @@ from workbench.core.children import Credential
 from workbench.core.display import ADVANCED, Display
 from workbench.core.errors import Problems, UserError
 from workbench.core.home import Home, safe_name
-from workbench.data.store.dataset_reference import PROMPTS, resolve_dataset
+from workbench.data.store.dataset_reference import PROMPTS_REF, resolve_dataset
 from workbench.data.store.prompts import prompts_of
 from workbench.inference.decoding import Decoding
 from workbench.jobs.job import JOBS, Job, JobContext, JobStopped, Output
@@ -30,7 +30,7 @@ class Generate(Job):
         max_length=8, title="Models",
         description="Models, GGUF files and ensembles to compare; one is enough with several samples.",
     )  # fmt: skip
-    prompts: Annotated[str, PROMPTS] = Field(
+    prompts: Annotated[str, PROMPTS_REF] = Field(
         title="Prompts", description="The dataset whose prompts are answered; conversations give their first user turn."
     )
     limit: Annotated[int, Display(limit="max")] = Field(

@@ -9,7 +9,7 @@ from workbench.core.display import ADVANCED, Display
 from workbench.core.errors import Problems
 from workbench.core.home import Home
 from workbench.synthesis.generator import MAKERS, Maker
-from workbench.synthesis.items import Item, Message
+from workbench.synthesis.items import Attempt, Message
 from workbench.synthesis.run import Making
 from workbench.synthesis.seeds import Seed
 
@@ -69,11 +69,11 @@ class Answers(Maker):
             batch = todo[start : start + work.plan.batch]
             work.finish([work.item(self._item(seed, sample, work)) for seed, sample in batch])
 
-    def _item(self, seed: Seed, sample: int, work: Making) -> Item:
+    def _item(self, seed: Seed, sample: int, work: Making) -> Attempt:
         provenance = {"prompt": work.prompts[self.style].provenance(), "operation": self.style, "sample": sample}
-        return Item(f"{seed.row}.{sample}", seed.prompt, (seed.row,), provenance)
+        return Attempt(f"{seed.row}.{sample}", seed.prompt, (seed.row,), provenance)
 
-    def question(self, item: Item, work: Making) -> list[Message]:
+    def question(self, item: Attempt, work: Making) -> list[Message]:
         values: dict[str, Any] = {"prompt": item.text}
         if self.style == "few_shot":
             shown = self._shown(item, work)
@@ -82,7 +82,7 @@ class Answers(Maker):
         text = work.prompts[self.style].render(**values)
         return [*item.prompt[:-1], {"role": "user", "content": text}]
 
-    def _shown(self, item: Item, work: Making) -> list[Seed]:
+    def _shown(self, item: Attempt, work: Making) -> list[Seed]:
         """Other rows with answers, drawn anew for each item; never the row itself."""
         pool = [seed for seed in [*work.seeds, *work.existing] if seed.answer and seed.row not in item.seeds]
         return random.Random(f"{work.plan.seed}/examples/{item.id}").sample(pool, min(self.examples, len(pool)))

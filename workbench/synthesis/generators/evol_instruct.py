@@ -12,7 +12,7 @@ from workbench.core.errors import Problems
 from workbench.core.home import Home
 from workbench.synthesis import filters
 from workbench.synthesis.generator import MAKERS, Maker
-from workbench.synthesis.items import Item, Message
+from workbench.synthesis.items import Attempt, Message
 from workbench.synthesis.replies import CUT_OFF, Reply, Request
 from workbench.synthesis.run import Making
 from workbench.synthesis.seeds import Seed
@@ -106,21 +106,21 @@ class EvolInstruct(Maker):
             for line, item in zip(lines, items, strict=True)
         ]
 
-    def _item(self, line: Line, number: int, work: Making) -> Item:
+    def _item(self, line: Line, number: int, work: Making) -> Attempt:
         operation = random.Random(f"{work.plan.seed}/evolve/{number}/{line.seed}").choice(self.operations)
         provenance = {
             "prompt": work.prompts[f"evolve_{operation}"].provenance(),
             "operation": operation,
             "round": number,
         }
-        return Item(f"{line.seed}.{number}", [], (line.seed,), provenance, line.ancestors)
+        return Attempt(f"{line.seed}.{number}", [], (line.seed,), provenance, line.ancestors)
 
-    def _request(self, line: Line, item: Item, work: Making) -> Request:
+    def _request(self, line: Line, item: Attempt, work: Making) -> Request:
         operation = item.provenance["operation"]
         text = work.prompts[f"evolve_{operation}"].render(prompt=line.text, operation=operation)
         return work.request(f"evolve/{item.id}", text, item.seeds)
 
-    def _written(self, line: Line, item: Item, reply: Reply, work: Making) -> bool:
+    def _written(self, line: Line, item: Attempt, reply: Reply, work: Making) -> bool:
         """Puts the evolved text into the item; False when the paper's rules about the text alone end it here."""
         if reply.failure:
             work.fail(item, f"evolve: {reply.failure}")
@@ -141,7 +141,7 @@ class EvolInstruct(Maker):
             return True
         return False
 
-    def _gained(self, written: list[tuple[Line, Item]], work: Making) -> list[Item]:
+    def _gained(self, written: list[tuple[Line, Attempt]], work: Making) -> list[Attempt]:
         """Those the model does not find equal to what they were made of. An unclear verdict counts for the prompt."""
         if not self.ask_gain or not written:
             return [item for _, item in written]
@@ -159,7 +159,7 @@ class EvolInstruct(Maker):
                 good.append(item)
         return good
 
-    def objection(self, item: Item) -> str:
+    def objection(self, item: Attempt) -> str:
         if filters.short_apology(item.answer):
             return "answer: a short apology"
         return "answer: only punctuation and stop words" if filters.only_stop_words(item.answer) else ""

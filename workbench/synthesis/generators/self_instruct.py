@@ -11,7 +11,7 @@ from workbench.core.errors import Problems
 from workbench.core.home import Home
 from workbench.synthesis import filters, novelty
 from workbench.synthesis.generator import MAKERS, Maker
-from workbench.synthesis.items import Item
+from workbench.synthesis.items import Attempt
 from workbench.synthesis.replies import CUT_OFF, Reply, Request
 from workbench.synthesis.run import Making
 from workbench.synthesis.seeds import Seed
@@ -79,7 +79,7 @@ class SelfInstruct(Maker):
         while work.may_ask:
             requests = [self._request(work, work.requests + n) for n in range(work.plan.batch)]
             work.requests += len(requests)
-            items: list[Item] = []
+            items: list[Attempt] = []
             for request, reply in zip(requests, work.ask(requests), strict=True):
                 items += self._items(request, reply, work)
             work.finish(items)
@@ -94,21 +94,21 @@ class SelfInstruct(Maker):
         text = work.prompts["self_instruct"].render(examples=shown, wanted=self.tasks)
         return work.request(f"tasks/{number}", text, tuple(sorted(seed.row for seed in seeds)))
 
-    def _items(self, request: Request, reply: Reply, work: Making) -> list[Item]:
+    def _items(self, request: Request, reply: Reply, work: Making) -> list[Attempt]:
         """The tasks in a reply that pass the paper's rules; the others are dropped here."""
         number = request.key.split("/")[1]
         provenance: dict[str, Any] = {"prompt": work.prompts["self_instruct"].provenance(), "sampling": reply.sampling}
         provenance |= {"operation": "self_instruct", "round": int(number)}
         if reply.failure:
-            work.fail(work.item(Item(number, seeds=request.seeds)), f"tasks: {reply.failure}")
+            work.fail(work.item(Attempt(number, seeds=request.seeds)), f"tasks: {reply.failure}")
             return []
         tasks = tasks_in(reply.text, reply.finish == CUT_OFF)[: self.tasks]
         if not tasks:
-            work.drop(work.item(Item(number, seeds=request.seeds)), "tasks: none in the reply")
+            work.drop(work.item(Attempt(number, seeds=request.seeds)), "tasks: none in the reply")
         good = []
         for index, text in enumerate(tasks):
             prompt = [{"role": "user", "content": text}]
-            item = work.item(Item(f"{number}.{index}", prompt, request.seeds, dict(provenance)))
+            item = work.item(Attempt(f"{number}.{index}", prompt, request.seeds, dict(provenance)))
             if reason := self._wrong(text):
                 work.drop(item, reason)
             else:

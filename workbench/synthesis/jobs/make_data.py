@@ -10,18 +10,18 @@ from workbench.core.errors import Problems, UserError
 from workbench.core.home import Home, safe_join
 from workbench.core.lineage import Parent, parent_of
 from workbench.data.store import datasets
-from workbench.data.store.dataset_reference import PROMPTS, resolve_dataset
+from workbench.data.store.dataset_reference import PROMPTS_REF, resolve_dataset
 from workbench.inference.decoding import Decoding
 from workbench.jobs.job import JOBS, Job, JobContext, JobStopped, Output
 from workbench.models.model_names import ENDPOINT
 from workbench.models.model_references import ANSWERING, ModelRef
 from workbench.synthesis.endpoint import Endpoint
-from workbench.synthesis.generation_log import NAME, MakingLog
+from workbench.synthesis.generation_log import GENERATION_LOG_FILE, MakingLog
 from workbench.synthesis.generator import MAKERS, Maker
 from workbench.synthesis.prompts import Prompt, get_prompt
 from workbench.synthesis.rules import Checks, Patience
-from workbench.synthesis.run import Making, Plan
-from workbench.synthesis.seeds import SPLIT, seeds_of
+from workbench.synthesis.run import Making, RunPlan
+from workbench.synthesis.seeds import SEED_SPLIT, seeds_of
 from workbench.synthesis.writer import Writer
 
 WRITERS = ModelRef(*ANSWERING, "endpoint")
@@ -38,7 +38,7 @@ class MakeData(Job):
     resumable: ClassVar[bool] = True
 
     maker: Annotated[Maker, MAKERS] = MAKERS.field("self_instruct", "How new rows are made.", title="Method")
-    dataset: Annotated[str, PROMPTS] = Field(
+    dataset: Annotated[str, PROMPTS_REF] = Field(
         title="Dataset", description="The rows to start from; only the train split is used."
     )
     model: Annotated[str, WRITERS] = Field(
@@ -157,7 +157,7 @@ class MakeData(Job):
                 problems.add(("decoding", name), "an endpoint does not take it.", f"Set it to {off:g}.")
 
     def run(self, ctx: JobContext) -> dict[str, Any]:
-        log = MakingLog(ctx.folder / NAME)
+        log = MakingLog(ctx.folder / GENERATION_LOG_FILE)
         prompts = self._begin(ctx.home, log)
         ctx.task.update(0, self.limit, "Loading")
         writers = self._writers(ctx)
@@ -223,7 +223,9 @@ class MakeData(Job):
         existing = seeds_of(ctx.home, self.dataset, MOST_SEEDS)
         return Making(
             maker=self.maker,
-            plan=Plan(self.limit, self.attempts, self.batch_size, self.answers, self.decoding, self.checks, self.seed),
+            plan=RunPlan(
+                self.limit, self.attempts, self.batch_size, self.answers, self.decoding, self.checks, self.seed
+            ),
             seeds=existing[self.skip :][: self.maker.seeds_wanted(self.limit)],
             prompts=prompts,
             log=log,
@@ -236,7 +238,7 @@ class MakeData(Job):
     def _shelve(self, ctx: JobContext, making: Making) -> dict[str, Any]:
         """Puts the rows on the shelf, in the place of what this same job has put there before."""
         origin = {"made_by": self.maker.method, "model": making.writer.name, "dataset": self.dataset}
-        origin |= {"split": SPLIT, "judge": making.judge.name if making.judge else ""}
+        origin |= {"split": SEED_SPLIT, "judge": making.judge.name if making.judge else ""}
         counts = making.counts.to_dict()
         made_by = {**self.to_dict(), "job": ctx.folder.name}
         templates = {name: prompt.provenance() for name, prompt in making.prompts.items()}

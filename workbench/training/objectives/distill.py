@@ -8,7 +8,7 @@ from pydantic import Field
 from workbench.core.errors import UserError, concerning
 from workbench.core.home import Home
 from workbench.core.lineage import read_manifest
-from workbench.ensembles.shelf import vocabulary
+from workbench.ensembles.shelf import token_table
 from workbench.models.model_references import ModelRef, Resolved, model_ref
 from workbench.training.objective import OBJECTIVES, Setup
 from workbench.training.objectives.sft import Sft
@@ -55,7 +55,7 @@ class Distill(Sft):
                 "It would be its own teacher.", "Choose a larger model, or the one it was pruned from.",
                 ("objective", "teacher"),
             )  # fmt: skip
-        if vocabulary(teacher.home_of_template) != vocabulary(student.home_of_template):
+        if token_table(teacher.home_of_template) != token_table(student.home_of_template):
             raise UserError(
                 f"{name!r} and {student.name!r} have different vocabularies, so their probabilities do not line up.",
                 "Choose a teacher of the same family.",

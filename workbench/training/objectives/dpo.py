@@ -54,7 +54,7 @@ class Dpo(Objective):
         from trl import DPOConfig
 
         from workbench.training.collating import PairCollator, as_dataset, mean_weight
-        from workbench.training.finiteness import guarded
+        from workbench.training.finiteness import finite_trainer
 
         if mean_weight(setup.encoded["train"]):
             setup.notes.append("The weights of rows and turns are not used: DPO counts every pair alike.")
@@ -68,7 +68,7 @@ class Dpo(Objective):
             remove_unused_columns=False,
             **setup.arguments,
         )
-        trainer = guarded(_on_encoded_pairs(self.sft_weight))(
+        trainer = finite_trainer(_on_encoded_pairs(self.sft_weight))(
             model=setup.model,
             args=arguments,
             train_dataset=as_dataset(setup.encoded["train"]),

@@ -54,7 +54,7 @@ class Sft(Objective):
 
         from workbench.training.collating import AnswerCollator, as_dataset
         from workbench.training.evaluating import exact
-        from workbench.training.finiteness import guarded
+        from workbench.training.finiteness import finite_trainer
 
         arguments = SFTConfig(
             learning_rate=self.learning_rate,
@@ -63,7 +63,7 @@ class Sft(Objective):
             remove_unused_columns=False,
             **setup.arguments,
         )
-        result = guarded(exact(trainer))(
+        result = finite_trainer(exact(trainer))(
             model=setup.model,
             args=arguments,
             train_dataset=as_dataset(setup.encoded["train"]),

@@ -9,8 +9,8 @@ from workbench.core.display import Display
 from workbench.core.errors import UserError
 from workbench.core.hardware import Hardware
 from workbench.models import tensors
-from workbench.models.adapters import PROMPTS, adapter_kind
-from workbench.training.lora_targets import chosen, group_of, in_layer, no_such, targets_of
+from workbench.models.adapters import PROMPT_METHODS, adapter_kind
+from workbench.training.lora_targets import adapted_layers, group_of, in_layer, no_such, targets_of
 from workbench.training.target_facts import target_fact
 from workbench.training.tuner import TUNERS, AdapterTuner
 
@@ -94,7 +94,7 @@ class Lora(AdapterTuner):
         return matching.modules, matching.parameters
 
     def chosen(self, model: Any) -> dict[str, int]:
-        return chosen(model)
+        return adapted_layers(model)
 
     def facts(self, base: Path, adapter: Path | None) -> list[list[str]]:
         if adapter:
@@ -125,7 +125,7 @@ class Lora(AdapterTuner):
         if kind.refusal:
             return UserError(f"The adapter {adapter.name!r} {kind.refusal}.", kind.remedy, "model")
         if kind.is_prompt:
-            why = f"{adapter.name!r} is {PROMPTS[kind.type]}, which PEFT does not go on training."
+            why = f"{adapter.name!r} is {PROMPT_METHODS[kind.type]}, which PEFT does not go on training."
             return UserError(why, f"Start from its base, {base.name!r}.", "model")
         return None
 

@@ -100,7 +100,7 @@ def _with_extras(turn: Message) -> Row:
     return {"from": "gpt", "value": turn["content"], "tool_calls": json_text(calls), **extras}
 
 
-def spoken(messages: list[Message]) -> list[Row]:
+def sharegpt_turns(messages: list[Message]) -> list[Row]:
     """ShareGPT turns. Raises `UserError` with the reason when there is no such turn."""
     _check_weights(messages)
     return [_spoken(turn) for turn in messages]

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from workbench.core.errors import UserError
 from workbench.data.exports.export import EXPORTS, Export, Row
 from workbench.data.exports.formats._shapes import tools_cell
-from workbench.data.exports.formats.sharegpt import METHODS, sharegpt
+from workbench.data.exports.formats.sharegpt import READ_AS, sharegpt
 
 ASKS, ANSWERS = ("human", "observation"), ("gpt", "function_call")
 COLUMNS = {
@@ -26,7 +26,7 @@ class LlamaFactory(Export):
 
     method: ClassVar[str] = "llama_factory"
     title: ClassVar[str] = "LLaMA-Factory"
-    kinds: ClassVar[tuple[str, ...]] = (*METHODS, "text")
+    kinds: ClassVar[tuple[str, ...]] = (*READ_AS, "text")
     drops: ClassVar[tuple[str, ...]] = ("metadata", "name", "tool_calls", "tool_call_id", "reasoning_content")
 
     def convert(self, kind: str, row: Row, uses: frozenset[str]) -> list[Row]:
@@ -46,7 +46,7 @@ class LlamaFactory(Export):
     def reads(self, kind: str, uses: frozenset[str]) -> dict[str, Any]:
         if kind == "text":
             return {"method": "plain_text"}
-        return {"method": METHODS[kind], **({"tools": "tools"} if "tools" in uses else {})}
+        return {"method": READ_AS[kind], **({"tools": "tools"} if "tools" in uses else {})}
 
 
 def _entry(kind: str, uses: frozenset[str]) -> dict[str, Any]:

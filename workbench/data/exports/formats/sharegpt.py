@@ -4,12 +4,12 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from workbench.data.exports.export import EXPORTS, Export, Row
-from workbench.data.exports.formats._shapes import canonical_format, one_turn, spoken, tools_cell, with_extras
+from workbench.data.exports.formats._shapes import canonical_format, one_turn, sharegpt_turns, tools_cell, with_extras
 from workbench.data.exports.formats._trl import loading
 from workbench.rows.canonical import Message
 
 Spoken = Callable[[list[Message]], list[Row]]
-METHODS = {"conversation": "sharegpt", "preference": "sharegpt_pairs", "unpaired": "sharegpt_unpaired"}
+READ_AS = {"conversation": "sharegpt", "preference": "sharegpt_pairs", "unpaired": "sharegpt_unpaired"}
 
 
 @EXPORTS.register
@@ -23,7 +23,7 @@ class ShareGPT(Export):
 
     method: ClassVar[str] = "sharegpt"
     title: ClassVar[str] = "ShareGPT"
-    kinds: ClassVar[tuple[str, ...]] = tuple(METHODS)
+    kinds: ClassVar[tuple[str, ...]] = tuple(READ_AS)
     typed: ClassVar[bool] = True
 
     def convert(self, kind: str, row: Row, uses: frozenset[str]) -> list[Row]:
@@ -34,10 +34,10 @@ class ShareGPT(Export):
         return loading("json", files)
 
     def reads(self, kind: str, uses: frozenset[str]) -> dict[str, Any]:
-        return {**canonical_format(kind, uses), "method": METHODS[kind]}
+        return {**canonical_format(kind, uses), "method": READ_AS[kind]}
 
 
-def sharegpt(kind: str, row: Row, spoken: Spoken = spoken) -> Row:
+def sharegpt(kind: str, row: Row, spoken: Spoken = sharegpt_turns) -> Row:
     """The columns of a row, its tools left out; `spoken` writes the turns. Raises `UserError` with the reason."""
     if kind == "conversation":
         return {"conversations": spoken(row["messages"])}

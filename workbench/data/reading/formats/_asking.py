@@ -21,7 +21,7 @@ def with_input(question: str, extra: Any, field_name: str) -> str:
     return f"{question}\n\n{more}"
 
 
-def turns(value: Any, role: str, field_name: str, json_turns: bool = False) -> list[Message]:
+def turns_of_role(value: Any, role: str, field_name: str, json_turns: bool = False) -> list[Message]:
     """Messages as they are, or a text as the single message of that role.
 
     A text stays a text whatever it holds, unless it is a prompt that is a transcript, or `json_turns` says that it is
@@ -42,7 +42,7 @@ def asked(question: Any, extra: Any, prompt: str, input: str, json_turns: bool =
     """
     if not is_empty(extra) and str(extra).strip():
         question = with_input(full_text(question, prompt), extra, input)
-    return turns(question, "user", prompt, json_turns)
+    return turns_of_role(question, "user", prompt, json_turns)
 
 
 def with_thought(answer: Message, thought: Any, field_name: str) -> Message:

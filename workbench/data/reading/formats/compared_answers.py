@@ -18,8 +18,8 @@ from workbench.data.reading.format import (
     pick,
     values_of,
 )
-from workbench.data.reading.formats._asking import asked, turns
-from workbench.data.reading.formats.preference import MARGIN, PROMPTS, pair_of
+from workbench.data.reading.formats._asking import asked, turns_of_role
+from workbench.data.reading.formats.preference import MARGIN, PROMPT_COLUMNS, pair_of
 from workbench.rows.canonical import Kind, with_system
 from workbench.rows.values import json_ready, short
 
@@ -79,7 +79,11 @@ class ComparedAnswers(Format):
 
     @classmethod
     def guess(cls, columns: list[str], sample: list[Row]) -> tuple[Self | None, str]:
-        prompt, (first, second), scores = pick(columns, *PROMPTS), pair_of(columns, SIDES), pair_of(columns, SCORES)
+        prompt, (first, second), scores = (
+            pick(columns, *PROMPT_COLUMNS),
+            pair_of(columns, SIDES),
+            pair_of(columns, SCORES),
+        )
         form = cls(first=first, second=second)
         names = (name for name in (pick(columns, winner) for winner in WINNERS) if name and first)
         winner = next((name for name in names if form.names_sides(values_of(sample, name))), "")
@@ -104,7 +108,7 @@ class ComparedAnswers(Format):
 
     def convert(self, row: Row) -> Row:
         prompt = asked(cell(row, self.prompt), None, self.prompt, "")
-        sides = [turns(cell(row, name), "assistant", name) for name in (self.first, self.second)]
+        sides = [turns_of_role(cell(row, name), "assistant", name) for name in (self.first, self.second)]
         scores = self._scores(row)
         metadata: Row = {}
         if scores:

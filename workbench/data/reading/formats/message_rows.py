@@ -9,7 +9,7 @@ from pydantic import Field
 
 from workbench.core.display import Display
 from workbench.core.errors import UserError
-from workbench.data.reading.column_account import Entry, Fate, Keys
+from workbench.data.reading.column_account import ColumnEntry, Fate, KeyCounts
 from workbench.data.reading.column_hints import words_of
 from workbench.data.reading.columns import is_empty, is_missing, number_of, plain_name
 from workbench.data.reading.format import FORMATS, METADATA, Format, Row, cell, optional, pick, values_of
@@ -122,11 +122,11 @@ class MessageRows(Format):
             canonical[METADATA] = {self.conversation: json_ready(number)}
         return self.complete_row(row, canonical)
 
-    def account(self, keys: Keys, file: str = "") -> list[Entry]:
+    def account(self, keys: KeyCounts, file: str = "") -> list[ColumnEntry]:
         """As of the rows of the source: the keys of the messages are its columns."""
         entries = super().account(keys, file)
         return [
-            Entry(**{**entry.to_dict(), "column": entry.column.removeprefix(f"{MESSAGES}.")})
+            ColumnEntry(**{**entry.to_dict(), "column": entry.column.removeprefix(f"{MESSAGES}.")})
             for entry in entries
             if entry.column != MESSAGES
         ]

@@ -7,7 +7,7 @@ from pydantic import Field
 from workbench.core.display import Display
 from workbench.data.reading.column_account import turns_in
 from workbench.data.reading.format import FORMATS, Format, Row, cell, columns_beside, optional, pick, values_of
-from workbench.data.reading.jsonl_fast import SPECIAL, Layout
+from workbench.data.reading.jsonl_fast import SPECIAL_KEYS, PlainLayout
 from workbench.rows.canonical import ROLES, Kind, message_list, with_system
 
 NAMES = ("messages", "conversations", "conversation", "dialogue", "dialog")
@@ -99,11 +99,11 @@ class Messages(Format):
     def turn_keys(self) -> dict[str, tuple[str, str]]:
         return {self.messages: (self.role, self.content)}
 
-    def layout(self) -> Layout | None:
-        if {self.role, self.content} & {*SPECIAL} or self.role == self.content:
+    def layout(self) -> PlainLayout | None:
+        if {self.role, self.content} & {*SPECIAL_KEYS} or self.role == self.content:
             return None
         empty = tuple(name for name in (self.system, self.tools, self.weight) if name)
-        return Layout(self.messages, self.role, self.content, ROLES, empty)
+        return PlainLayout(self.messages, self.role, self.content, ROLES, empty)
 
     def convert(self, row: Row) -> Row:
         messages = message_list(cell(row, self.messages), self.messages, self.role, self.content)

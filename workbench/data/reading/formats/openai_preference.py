@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Self
 from pydantic import Field
 
 from workbench.core.display import Display
-from workbench.data.reading.column_account import Entry, Keys
+from workbench.data.reading.column_account import ColumnEntry, KeyCounts
 from workbench.data.reading.format import FORMATS, Format, Row, cell, first_value, pick
 from workbench.data.reading.lines import Item, ReadRow
 from workbench.rows.canonical import Kind, message_list
@@ -70,7 +70,7 @@ class OpenaiPreference(Format):
         names = {"prompt": self.prompt, "chosen": self.chosen, "rejected": self.rejected}
         return self.complete_row(flat, {side: message_list(cell(flat, name), name) for side, name in names.items()})
 
-    def account(self, keys: Keys, file: str = "") -> list[Entry]:
+    def account(self, keys: KeyCounts, file: str = "") -> list[ColumnEntry]:
         """With the input itself, whose keys are the columns read."""
         entries = super().account(keys, file)
         inner = next((line for line in entries if line.column == self.prompt), None)

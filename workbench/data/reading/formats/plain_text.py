@@ -7,7 +7,7 @@ from pydantic import Field
 from workbench.core.display import Display
 from workbench.data.reading.format import FORMATS, Format, Row, cell, pick, values_of, weight_column
 from workbench.data.reading.formats._asking import transcript
-from workbench.data.reading.jsonl_fast import Layout
+from workbench.data.reading.jsonl_fast import PlainLayout
 from workbench.rows.canonical import Kind, full_text
 
 
@@ -37,8 +37,8 @@ class PlainText(Format):
             return None, f"The texts in {column!r} are transcripts of conversations."
         return cls(text=column, weight=weight_column(columns, sample)), f"The column {column!r} holds the text."
 
-    def layout(self) -> Layout | None:
-        return Layout(self.text, empty=tuple(filter(None, (self.weight,))))
+    def layout(self) -> PlainLayout | None:
+        return PlainLayout(self.text, empty=tuple(filter(None, (self.weight,))))
 
     def convert(self, row: Row) -> Row:
         return self.complete_row(row, {"text": full_text(cell(row, self.text), self.text)})

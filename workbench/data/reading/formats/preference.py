@@ -9,10 +9,10 @@ from workbench.core.display import ADVANCED, Display
 from workbench.core.errors import UserError
 from workbench.data.reading.columns import number_of
 from workbench.data.reading.format import FORMATS, METADATA, Format, Row, cell, columns_beside, optional, pick
-from workbench.data.reading.formats._asking import JSON_TURNS, asked, holds_json_turns, transcript, turns
+from workbench.data.reading.formats._asking import JSON_TURNS, asked, holds_json_turns, transcript, turns_of_role
 from workbench.rows.canonical import Kind, Message, with_system
 
-PROMPTS = ("prompt", "question", "instruction", "query", "input")
+PROMPT_COLUMNS = ("prompt", "question", "instruction", "query", "input")
 SIDES = (
     ("chosen", "rejected"),
     ("chosen_response", "rejected_response"),
@@ -105,7 +105,7 @@ class Preference(Format):
         chosen, rejected = pair_of(columns, SIDES)
         if not chosen:
             return None, "Preference pairs need the columns chosen and rejected."
-        prompt = pick(columns, *PROMPTS)
+        prompt = pick(columns, *PROMPT_COLUMNS)
         scores = pair_of(columns, SCORES)
         extra = pick(columns, "input", "context")
         form = cls(
@@ -154,7 +154,7 @@ class Preference(Format):
     def _side(self, row: Row, column: str) -> list[Message]:
         value: Any = cell(row, column)
         spoken = transcript(value) if isinstance(value, str) and self._has_transcripts(row) else None
-        return spoken or turns(value, "assistant", column, self.json_turns)
+        return spoken or turns_of_role(value, "assistant", column, self.json_turns)
 
     def _has_transcripts(self, row: Row) -> bool:
         """Whether the sides may be transcripts: where the prompt is one, or lies in them."""

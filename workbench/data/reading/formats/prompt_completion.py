@@ -6,7 +6,7 @@ from pydantic import Field
 
 from workbench.core.display import ADVANCED, Display
 from workbench.data.reading.format import FORMATS, Format, Row, cell, columns_beside, optional, pick
-from workbench.data.reading.formats._asking import JSON_TURNS, asked, holds_json_turns, turns, with_thought
+from workbench.data.reading.formats._asking import JSON_TURNS, asked, holds_json_turns, turns_of_role, with_thought
 from workbench.rows.canonical import Kind, with_system
 from workbench.rows.turn_extras import THOUGHTS
 
@@ -100,6 +100,6 @@ class PromptCompletion(Format):
 
     def convert(self, row: Row) -> Row:
         question = asked(cell(row, self.prompt), optional(row, self.input), self.prompt, self.input, self.json_turns)
-        answer = turns(cell(row, self.completion), "assistant", self.completion, self.json_turns)
+        answer = turns_of_role(cell(row, self.completion), "assistant", self.completion, self.json_turns)
         answer[-1] = with_thought(answer[-1], optional(row, self.reasoning), self.reasoning)
         return self.complete_row(row, {"messages": with_system(optional(row, self.system), question + answer)})

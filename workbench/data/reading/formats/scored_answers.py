@@ -19,8 +19,8 @@ from workbench.data.reading.format import (
     optional,
     pick,
 )
-from workbench.data.reading.formats._asking import asked, turns
-from workbench.data.reading.formats.preference import MARGIN, PROMPTS
+from workbench.data.reading.formats._asking import asked, turns_of_role
+from workbench.data.reading.formats.preference import MARGIN, PROMPT_COLUMNS
 from workbench.rows.canonical import Kind, Message, with_system
 from workbench.rows.values import from_json, json_ready
 
@@ -70,7 +70,7 @@ class ScoredAnswers(Format):
 
     @classmethod
     def guess(cls, columns: list[str], sample: list[Row]) -> tuple[Self | None, str]:
-        prompt, answers = pick(columns, *PROMPTS), pick(columns, *ANSWERS)
+        prompt, answers = pick(columns, *PROMPT_COLUMNS), pick(columns, *ANSWERS)
         first = next((row for row in sample if answers in row), {})
         candidates = from_json(first_value(sample, answers))
         if not prompt or not isinstance(candidates, list) or not candidates or not are_scored(candidates, first):
@@ -115,7 +115,7 @@ class ScoredAnswers(Format):
         else:
             numbers = [_own_score(answer, f"{self.answers}[{index}]") for index, answer in enumerate(candidates)]
         return [
-            (score, turns(_own_text(answer), "assistant", self.answers))
+            (score, turns_of_role(_own_text(answer), "assistant", self.answers))
             for score, answer in zip(numbers, candidates, strict=True)
         ]
 

@@ -5,7 +5,7 @@ from typing import ClassVar, Self
 from workbench.data.reading.format import FORMATS, Row, columns_beside, optional
 from workbench.data.reading.formats._tagged import Tagged
 from workbench.data.reading.formats.messages import turns_with
-from workbench.data.reading.jsonl_fast import SPECIAL, Layout
+from workbench.data.reading.jsonl_fast import SPECIAL_KEYS, PlainLayout
 from workbench.rows.canonical import Kind, with_system
 
 
@@ -49,14 +49,14 @@ class ShareGPT(Tagged):
         form = cls(conversations=column, **columns_beside(columns, sample))
         return form, f"The column {column!r} holds turns with from and value."
 
-    def layout(self) -> Layout | None:
-        if {self.role_tag, self.content_tag} & {*SPECIAL} or self.role_tag == self.content_tag:
+    def layout(self) -> PlainLayout | None:
+        if {self.role_tag, self.content_tag} & {*SPECIAL_KEYS} or self.role_tag == self.content_tag:
             return None
         roles = {
             speaker: role for speaker, role in self.speakers().items() if speaker != self.function_tag.strip().lower()
         }
         empty = tuple(name for name in (self.system, self.tools, self.weight) if name)
-        return Layout(self.conversations, self.role_tag, self.content_tag, roles, empty)
+        return PlainLayout(self.conversations, self.role_tag, self.content_tag, roles, empty)
 
     def convert(self, row: Row) -> Row:
         return self.complete_row(row, {"messages": with_system(optional(row, self.system), self.turns(row))})

@@ -7,7 +7,7 @@ from pydantic import Field
 from workbench.core.display import ADVANCED, Display
 from workbench.data.reading.columns import VERDICTS, verdict_of
 from workbench.data.reading.format import FORMATS, Format, Row, cell, columns_beside, optional, pick, verdict_column
-from workbench.data.reading.formats._asking import JSON_TURNS, asked, holds_json_turns, turns
+from workbench.data.reading.formats._asking import JSON_TURNS, asked, holds_json_turns, turns_of_role
 from workbench.data.reading.formats.prompt_completion import PAIRS
 from workbench.rows.canonical import Kind, with_system
 
@@ -76,7 +76,7 @@ class Unpaired(Format):
         return dict.fromkeys((self.prompt, self.completion), ("role", "content"))
 
     def convert(self, row: Row) -> Row:
-        completion = turns(cell(row, self.completion), "assistant", self.completion, self.json_turns)
+        completion = turns_of_role(cell(row, self.completion), "assistant", self.completion, self.json_turns)
         label = verdict_of(cell(row, self.label), self.label)
         prompt = asked(cell(row, self.prompt), optional(row, self.input), self.prompt, self.input, self.json_turns)
         prompt = with_system(optional(row, self.system), prompt)

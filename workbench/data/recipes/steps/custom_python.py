@@ -13,7 +13,7 @@ from workbench.core.errors import Problems, UserError
 from workbench.core.home import Home, safe_join
 from workbench.core.settings import Settings, variable_of
 from workbench.data.recipes.step import STEPS, Outcome, Row, Step, StepWork, Verdict, each
-from workbench.rows.canonical import check
+from workbench.rows.canonical import check_row
 from workbench.rows.split_rows import Rows
 
 FOLDER, ALLOW = "steps", variable_of("allow_python")
@@ -62,7 +62,7 @@ class CustomPython(Step):
             outcome.removed[index] = Verdict(answer.strip()[:500] or f"Taken out by {self.file}.")
         elif answer != row:
             try:
-                outcome.changed[index] = (check(kind, answer), Verdict(f"Changed by {self.file}."))
+                outcome.changed[index] = (check_row(kind, answer), Verdict(f"Changed by {self.file}."))
             except UserError as error:
                 wrong = f"{self.file} makes something of row {index:,} that is no {kind} row: {error.message}"
                 raise UserError(wrong, error.remedy, "file") from None

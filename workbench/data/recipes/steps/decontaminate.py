@@ -57,7 +57,7 @@ class Decontaminate(Step):
         return super().inputs(home) + ([file_digest(home, self.file)] if self.file else [])
 
     def apply(self, rows: Rows, work: StepWork) -> Outcome:
-        from workbench.data.text.overlap import Index, pieces
+        from workbench.data.text.overlap import Index, shared_text
         from workbench.data.text.shingles import blocks
 
         prompts = self._prompts(work.home)
@@ -69,7 +69,7 @@ class Decontaminate(Step):
                 for overlap in index.overlaps(block):
                     text = block[overlap.text].as_py()
                     row_index = start + int(turns.rows[reached + overlap.text])
-                    got = pieces(text, overlap.words, self.words) if overlap.words else (text,)
+                    got = shared_text(text, overlap.words, self.words) if overlap.words else (text,)
                     outcome.removed.setdefault(row_index, Verdict(self._reason(overlap.prompt, overlap.runs), got))
                 reached += len(block)
         outcome.removed = dict(sorted(outcome.removed.items()))

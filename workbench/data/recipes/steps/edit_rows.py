@@ -7,7 +7,7 @@ from pydantic import Field
 from workbench.core.errors import Problems, UserError
 from workbench.core.home import Home
 from workbench.data.recipes.step import STEPS, Outcome, Step, StepWork, Verdict
-from workbench.rows.canonical import check
+from workbench.rows.canonical import check_row
 from workbench.rows.split_rows import Rows
 
 
@@ -32,7 +32,7 @@ class EditRows(Step):
         for name, rows in (("changed", self.changed.values()), ("added", self.added)):
             for row in rows:
                 try:
-                    check(kind, row)
+                    check_row(kind, row)
                 except UserError as error:
                     problems.add((name, *error.path), error.message, error.remedy)
 

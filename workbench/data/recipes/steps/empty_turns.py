@@ -6,7 +6,7 @@ from pydantic import Field
 
 from workbench.core.display import Display
 from workbench.data.recipes.step import STEPS, Outcome, Row, Step, StepWork, Verdict, each
-from workbench.data.recipes.turns import COLUMNS, settle
+from workbench.data.recipes.turns import TURN_COLUMNS, settle
 from workbench.rows.split_rows import Rows
 
 Message = dict[str, object]
@@ -57,7 +57,7 @@ class EmptyTurns(Step):
     def _cleaned(self, row: Row) -> tuple[Row, list[str], str]:
         """The row without such turns, their texts, and what is said of them; '' when there are none."""
         new, blank, repeated = dict(row), [], []
-        for name in [name for name in COLUMNS if name in row]:
+        for name in [name for name in TURN_COLUMNS if name in row]:
             remaining: list[Message] = []
             for turn in row[name]:
                 if self.blank and "tool_calls" not in turn and is_blank(turn["content"]):

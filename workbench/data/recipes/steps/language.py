@@ -9,7 +9,7 @@ from workbench.core.errors import Problems
 from workbench.core.home import Home
 from workbench.data.recipes.step import STEPS, DropOrFlag, Outcome, Step, StepWork, Verdict
 from workbench.data.recipes.turns import judged, slices
-from workbench.data.text.languages import detector, is_language_code, missing, name_of, sample_of
+from workbench.data.text.languages import detector, is_language_code, language_name, languages_unavailable, sample_of
 from workbench.rows.split_rows import Rows, TurnScope
 
 
@@ -41,7 +41,7 @@ class Language(Step):
 
     @classmethod
     def unavailable(cls) -> str:
-        return missing()
+        return languages_unavailable()
 
     def check(self, home: Home, kind: str, problems: Problems) -> None:
         if not self.languages:
@@ -68,11 +68,11 @@ class Language(Step):
 
     def _verdict(self, code: str, sure: float) -> Verdict | None:
         if sure < self.confidence:
-            return self._unclear(f"No clear language: {name_of(code)} with confidence {sure:.2f}.")
+            return self._unclear(f"No clear language: {language_name(code)} with confidence {sure:.2f}.")
         if code in self.languages:
             return None
-        wanted = " or ".join(map(name_of, self.languages))
-        return Verdict(f"{name_of(code)} with confidence {sure:.2f}, not {wanted}.")
+        wanted = " or ".join(map(language_name, self.languages))
+        return Verdict(f"{language_name(code)} with confidence {sure:.2f}, not {wanted}.")
 
     def _unclear(self, reason: str) -> Verdict | None:
         return Verdict(reason) if self.unclear == "drop" else None

@@ -11,8 +11,8 @@ from workbench.data.recipes.step import STEPS, Outcome, Step, StepWork
 from workbench.data.recipes.turns import rewrite, scan
 from workbench.data.text.expressions import matches
 from workbench.data.text.html_and_markdown import (
-    CANDIDATE,
     MARKDOWN,
+    MARKUP_CANDIDATE,
     outside_code,
     read_entities,
     tags_of,
@@ -48,7 +48,7 @@ class Markup(Step):
 
     def apply(self, rows: Rows, work: StepWork) -> Outcome:
         def find(texts: pa.Array) -> dict[int, list[str]]:
-            hits = set(matches(texts, CANDIDATE)) | (set(matches(texts, MARKDOWN)) if self.markdown else set())
+            hits = set(matches(texts, MARKUP_CANDIDATE)) | (set(matches(texts, MARKDOWN)) if self.markdown else set())
             old = {index: texts[index].as_py() for index in sorted(hits)}
             return {index: _gone(text, new) for index, text in old.items() if (new := self.cleaned(text)) != text}
 

@@ -15,7 +15,7 @@ from workbench.data.store.dataset_reference import DatasetRef
 from workbench.data.store.datasets import dataset_folder, dataset_kind
 from workbench.rows.metadata_column import with_source
 from workbench.rows.split_rows import Rows
-from workbench.rows.table import joined, read_table_file
+from workbench.rows.table import joined_tables, read_table_file
 
 Weight = Annotated[float, Field(gt=0, le=1_000_000)]
 
@@ -82,7 +82,7 @@ class Mix(Step):
             places = repeated(np.arange(table.num_rows), count, self.seed) if self.take == "by weight" else None
             added.append(with_source(rows.kind, table if places is None else table.take(pa.array(places)), name))
             outcome.notes.append(f"{count:,} rows of {name}, which has {table.num_rows:,}.")
-        outcome.added = joined(rows.kind, added)
+        outcome.added = joined_tables(rows.kind, added)
         return outcome
 
     def _counts(self, sizes: list[int]) -> list[int]:

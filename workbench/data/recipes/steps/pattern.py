@@ -12,7 +12,7 @@ from workbench.core.errors import Problems
 from workbench.core.home import Home
 from workbench.data.recipes.step import STEPS, Outcome, Step, StepWork, Verdict
 from workbench.data.recipes.turns import judged, rewrite, scan, turn_texts
-from workbench.data.text.expressions import compiled_problem, matches, pieces_of, replaced
+from workbench.data.text.expressions import compiled_problem, matches, matches_in, replaced
 from workbench.rows.split_rows import Rows, TurnScope
 
 
@@ -75,7 +75,7 @@ class Pattern(Step):
         for pattern in self.patterns:
             hits = matches(texts, self._full(pattern))
             for index, pieces in zip(
-                hits, pieces_of(texts.take(pa.array(hits, pa.int64())), self._full(pattern)), strict=True
+                hits, matches_in(texts.take(pa.array(hits, pa.int64())), self._full(pattern)), strict=True
             ):
                 matched_texts.setdefault(index, []).extend(pieces)
         return matched_texts

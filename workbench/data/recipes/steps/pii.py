@@ -11,8 +11,8 @@ from workbench.core.errors import Problems
 from workbench.core.home import Home
 from workbench.data.recipes.step import STEPS, Outcome, Step, StepWork, Verdict
 from workbench.data.recipes.turns import judged, rewrite, scan
-from workbench.data.text.expressions import compiled_problem, matches, pieces_of
-from workbench.data.text.personal_data import CANDIDATE, FINDERS, Span, masked, spans
+from workbench.data.text.expressions import compiled_problem, matches, matches_in
+from workbench.data.text.personal_data import FINDERS, PII_CANDIDATE, KindSpan, masked, spans
 from workbench.rows.split_rows import Rows, TurnScope
 
 NAMES = {
@@ -101,7 +101,7 @@ class Pii(Step):
 
     def _find(self, texts: pa.Array) -> dict[int, list[tuple[int, int, str, str]]]:
         """By position: the spans of a text with the pieces they cover."""
-        hits = set(matches(texts, CANDIDATE)) if self._kinds() else set()
+        hits = set(matches(texts, PII_CANDIDATE)) if self._kinds() else set()
         for pattern in self.own.values():
             hits |= set(matches(texts, pattern))
         spans_by_text = {}
@@ -112,14 +112,14 @@ class Pii(Step):
                 spans_by_text[index] = some
         return spans_by_text
 
-    def _spans(self, text: str) -> list[Span]:
+    def _spans(self, text: str) -> list[KindSpan]:
         return spans(text, self._kinds(), self._own(text) if self.own else ())
 
-    def _own(self, text: str) -> list[Span]:
-        spans: list[Span] = []
+    def _own(self, text: str) -> list[KindSpan]:
+        spans: list[KindSpan] = []
         for name, pattern in self.own.items():
             reached = 0
-            for piece in pieces_of(pa.array([text]), pattern)[0]:
+            for piece in matches_in(pa.array([text]), pattern)[0]:
                 first = text.index(piece, reached)
                 reached = first + len(piece)
                 spans.append((first, reached, name))

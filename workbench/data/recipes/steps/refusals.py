@@ -11,7 +11,7 @@ from workbench.core.assets import ASSETS
 from workbench.core.home import Home
 from workbench.data.recipes.step import STEPS, DropOrFlag, Outcome, Step, StepWork, Verdict
 from workbench.data.recipes.turns import judged, scan
-from workbench.data.text.expressions import matches, pieces_of
+from workbench.data.text.expressions import matches, matches_in
 from workbench.rows.split_rows import Rows
 
 PHRASES = ASSETS / "cleaning" / "refusals.txt"
@@ -49,7 +49,9 @@ class Refusals(Step):
             matched_texts: dict[int, list[str]] = {}
             for pattern in patterns:
                 hits = matches(texts, pattern)
-                for index, pieces in zip(hits, pieces_of(texts.take(pa.array(hits, pa.int64())), pattern), strict=True):
+                for index, pieces in zip(
+                    hits, matches_in(texts.take(pa.array(hits, pa.int64())), pattern), strict=True
+                ):
                     matched_texts.setdefault(index, []).extend(piece.strip() for piece in pieces)
             return matched_texts
 

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from workbench.core.display import Display
 from workbench.data.recipes.step import EXCERPT_CHARACTERS, STEPS, DropOrFlag, Outcome, Step, StepWork, Verdict
-from workbench.data.recipes.turns import answer_texts, judged, slices, whole
+from workbench.data.recipes.turns import answer_texts, in_one_piece, judged, slices
 from workbench.data.text.repetition_measures import Measures, measures
 from workbench.data.text.shingles import blocks
 from workbench.rows.split_rows import Rows
@@ -62,7 +62,7 @@ class Repetition(Step):
         for start, some in slices(rows, work, self.title):
             for block in blocks(answer_texts(some) if self.part == "answer" else some.texts("all")):
                 work.task.check_stop()
-                measured = measures(whole(block))
+                measured = measures(in_one_piece(block))
                 for index in np.flatnonzero(self._over(measured)).tolist():
                     verdicts[start + index] = self._verdict(measured, index, block[index].as_py())
                 start += len(block)

@@ -42,14 +42,14 @@ class SemanticDuplicates(Step):
 
     @classmethod
     def unavailable(cls) -> str:
-        return embedding.missing()
+        return embedding.embedding_unavailable()
 
     def check(self, home: Home, kind: str, problems: Problems) -> None:
         if kind == "text" and self.compare == "prompt":
             problems.add("compare", "plain texts have no prompt.", "Choose 'all'.")
 
     def inputs(self, home: Home) -> list[str]:
-        return [embedding.digest()]
+        return [embedding.model_digest()]
 
     def apply(self, rows: Rows, work: StepWork) -> Outcome:
         if len(rows) > MOST:
@@ -69,7 +69,7 @@ class SemanticDuplicates(Step):
 
     def _vectors(self, texts: list[str], work: StepWork) -> embedding.Vectors:
         """(texts, size), embedded in batches of like length."""
-        embed = embedding.load()
+        embed = embedding.load_embedding()
         order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
         batches: list[NDArray[np.float32]] = []
         for start in range(0, len(order), BATCH):

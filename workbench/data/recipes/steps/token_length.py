@@ -13,7 +13,7 @@ from workbench.core.display import Display
 from workbench.core.errors import Problems, UserError
 from workbench.core.home import Home
 from workbench.data.recipes.step import STEPS, DropOrFlag, Outcome, Step, StepWork, Verdict
-from workbench.data.recipes.turns import judged, slices, whole, word_counts
+from workbench.data.recipes.turns import in_one_piece, judged, slices, word_counts
 from workbench.models.model_references import ModelRef, resolve_setting
 from workbench.rendering.tokenizer import Tokenizer
 from workbench.rows.split_rows import Rows
@@ -96,13 +96,13 @@ class TokenLength(Step):
 def sides(rows: Rows, scope: str) -> list[pa.Array]:
     """The texts that are measured: two a row of pairs, else one."""
     if rows.kind in ("text", "prompts") or (rows.kind == "conversation" and scope != "answer"):
-        return [whole(rows.texts("all"))]
+        return [in_one_piece(rows.texts("all"))]
     role: Literal["assistant", "all"] = "assistant" if scope == "answer" else "all"
     answers = [_alone(rows, name).texts(role) for name in ANSWERS[rows.kind]]
     if scope == "answer":
-        return [whole(texts) for texts in answers]
-    asked = whole(rows.texts("prompt"))
-    return [pc.binary_join_element_wise(asked, whole(texts), "\n") for texts in answers]
+        return [in_one_piece(texts) for texts in answers]
+    asked = in_one_piece(rows.texts("prompt"))
+    return [pc.binary_join_element_wise(asked, in_one_piece(texts), "\n") for texts in answers]
 
 
 def _alone(rows: Rows, column: str) -> Rows:

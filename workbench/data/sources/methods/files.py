@@ -15,11 +15,11 @@ from workbench.data.reading.opening import Encoding
 from workbench.data.reading.readers import ReadingOptions, form_of, suffix_form
 from workbench.data.reading.selection import Selection, bounds
 from workbench.data.sources.source import (
-    COLUMNS,
+    COLUMN_CHANGES,
     DOCUMENTS,
     HEADER,
     NOTES,
-    SAMPLES,
+    SAMPLE_SIZE,
     SOURCES,
     Columns,
     FormatOrNone,
@@ -50,7 +50,7 @@ class Files(Source):
     format: FormatOrNone = Field(
         None, title="Format", description="The format of all files; empty detects it file by file."
     )
-    columns: Columns = COLUMNS
+    columns: Columns = COLUMN_CHANGES
     encoding: Annotated[Encoding, ADVANCED] = Field(
         "utf-8", title="Encoding", description="How text is encoded; a byte order mark decides over it."
     )
@@ -60,7 +60,7 @@ class Files(Source):
         "", title="Row selection",
         description="Which rows of all files together, such as [:20%] or [100:200]; empty takes all.",
     )  # fmt: skip
-    samples: Samples = SAMPLES
+    samples: Samples = SAMPLE_SIZE
     notes: Notes = NOTES
 
     def check(self, home: Home, problems: Problems) -> None:

@@ -13,9 +13,9 @@ from workbench.data.reading.ingest import Gathered, gather_items
 from workbench.data.reading.lines import Item, ReadRow
 from workbench.data.reading.selection import Selection
 from workbench.data.sources.source import (
-    COLUMNS,
+    COLUMN_CHANGES,
     NOTES,
-    SAMPLES,
+    SAMPLE_SIZE,
     SOURCES,
     Columns,
     FormatOrNone,
@@ -64,8 +64,8 @@ class Hub(Source):
         "", title="Revision", description="A branch, tag or commit; empty takes the newest."
     )
     format: FormatOrNone = Field(None, title="Format", description="The format of the rows; empty detects it.")
-    columns: Columns = COLUMNS
-    samples: Samples = SAMPLES
+    columns: Columns = COLUMN_CHANGES
+    samples: Samples = SAMPLE_SIZE
     notes: Notes = NOTES
 
     def check(self, home: Home, problems: Problems) -> None:

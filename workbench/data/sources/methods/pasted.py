@@ -11,7 +11,7 @@ from workbench.core.tasks import Task
 from workbench.data.reading.ingest import gather
 from workbench.data.reading.readers import ReadingOptions, form_of
 from workbench.data.sources.source import (
-    COLUMNS,
+    COLUMN_CHANGES,
     DOCUMENTS,
     HEADER,
     SOURCES,
@@ -37,7 +37,7 @@ class Pasted(Source):
 
     text: str = Field(title="Text", description="The rows.")
     format: FormatOrNone = Field(None, title="Format", description="The format of the rows; empty detects it.")
-    columns: Columns = COLUMNS
+    columns: Columns = COLUMN_CHANGES
     header: HeaderLine = HEADER
     documents: TextUnits = DOCUMENTS
 
