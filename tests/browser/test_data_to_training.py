@@ -79,7 +79,7 @@ def test_a_messy_file_becomes_a_training_run(app: App, page: Page, tmp_path: Pat
     tab(page, "Train")
     pick(page, "#train-form", "Model", "toy")
     pick(page, "#train-form", "Dataset", "rivers")
-    fill(page, "Name", "rivered")
+    fill(page, "Output name", "rivered")
     fill(page, "Maximum steps", "4")
     page.locator("#train-start").click()
     expect(live(page)).to_have_attribute("data-status", "done", timeout=120_000)

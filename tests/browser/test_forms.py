@@ -123,11 +123,11 @@ def test_an_emptied_number_is_as_usual_and_a_wrong_one_says_what_it_may_be(train
 
 def test_a_preset_fills_what_it_names_and_leaves_the_rest(train: Locator) -> None:
     page = train.page
-    fill(page, "Name", "mine", "#train-form")
+    fill(page, "Output name", "mine", "#train-form")
     page.locator("#train-preset input").first.click()
     page.get_by_role("option", name="Quick look").click()
     expect(train.get_by_label("Maximum steps", exact=True)).to_have_value("50")
-    expect(train.get_by_label("Name", exact=True)).to_have_value("mine")
+    expect(train.get_by_label("Output name", exact=True)).to_have_value("mine")
 
 
 def test_labels_name_their_own_controls_on_a_page_of_many_forms(app: App, train: Locator) -> None:
@@ -171,7 +171,7 @@ def test_several_are_chosen_in_order_and_taken_back(app: App, train: Locator) ->
 
 def test_lists_follow_the_shelf_while_something_is_typed(app: App, train: Locator) -> None:
     page = train.page
-    output = train.get_by_label("Name", exact=True)
+    output = train.get_by_label("Output name", exact=True)
     output.press_sequentially("half-typ")
     toy_dataset(app.home, "newcomers")
     expect(train.get_by_label("Dataset", exact=True).locator("option[value=newcomers]")).to_be_attached()

@@ -365,7 +365,7 @@ def test_a_method_around_a_base_takes_the_adapters_own_base_and_gives_it_back(bu
     assert [one["model"] for one in found["models"]] == ["base", "poet", "coder"]
     assert [one.get("parameters") for one in found["models"]] == [None, {"weight": 1}, {"weight": 1}]
     assert "parameters" not in found
-    builder.locator(".wb-mb-model").nth(1).get_by_label("weight of poet").fill("0.3")
+    builder.locator(".wb-mb-model").nth(1).get_by_label("Weight of poet").fill("0.3")
     choose_method(builder, "slerp")
     assert recipe(builder, lab)["models"] == [{"model": "poet"}, {"model": "coder"}]
     choose_method(builder, "ties")
@@ -373,7 +373,7 @@ def test_a_method_around_a_base_takes_the_adapters_own_base_and_gives_it_back(bu
 
 
 def test_a_gradient_is_bent_by_mouse_keyboard_and_text(builder: Locator, lab: Lab) -> None:
-    builder.get_by_role("button", name="Vary t over layers or modules").click()
+    builder.get_by_role("button", name="Vary Interpolation (t) over layers or modules").click()
     curve = builder.locator(".wb-mb-curve")
     box = curve.bounding_box()
     assert box
@@ -401,7 +401,7 @@ def test_a_gradient_is_bent_by_mouse_keyboard_and_text(builder: Locator, lab: La
 
 
 def test_modules_have_values_of_their_own_the_rest_comes_last(builder: Locator, lab: Lab) -> None:
-    builder.get_by_role("button", name="Vary t over layers or modules").click()
+    builder.get_by_role("button", name="Vary Interpolation (t) over layers or modules").click()
     builder.get_by_role("button", name="By module").click()
     builder.get_by_label("Value for self_attn").fill("0, 1")
     builder.get_by_label("Value for everything else").fill("0.25")
@@ -470,8 +470,8 @@ def test_yaml_is_read_strictly_and_what_has_no_control_is_kept(builder: Locator,
     box.fill(json.dumps({**given, "parameters": {"weight": 0.8}, "tokenizer": tokens}))
     builder.get_by_role("button", name="Apply").click()
     expect(builder.get_by_label("Method")).to_have_value("linear")
-    expect(builder.get_by_label("weight of coder")).to_have_attribute("placeholder", "0.8")
-    builder.get_by_label("weight of poet").fill("0.6")
+    expect(builder.get_by_label("Weight of coder")).to_have_attribute("placeholder", "0.8")
+    builder.get_by_label("Weight of poet").fill("0.6")
     found = recipe(builder, lab)
     assert found["models"][0] == {"model": "poet", "parameters": {"weight": 0.6}}
     assert found["models"][1] == {"model": "coder"}
@@ -484,7 +484,7 @@ def test_python_fills_the_builder_and_a_reload_keeps_the_recipe(builder: Locator
     page = builder.page
     page.locator("#fill").click()
     expect(builder.get_by_label("Name of the result")).to_have_value("given")
-    expect(builder.get_by_label("weight of coder")).to_have_value("0.3")
+    expect(builder.get_by_label("Weight of coder")).to_have_value("0.3")
     checked(builder)
     page.reload()
     page.get_by_role("tab", name="Merge", exact=True).click()

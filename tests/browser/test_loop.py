@@ -90,7 +90,7 @@ def start_training(page: Page, output: str, steps: str) -> None:
     tab(page, "Train")
     pick(page, "#train-form", "Model", "toy")
     pick(page, "#train-form", "Dataset", "talks")
-    fill(page, "Name", output)
+    fill(page, "Output name", output)
     fill(page, "Maximum steps", steps)
     fill(page, "Learning rate", "0.002")
     page.locator("#train-start").click()
@@ -130,7 +130,7 @@ def test_a_bad_setting_is_named_and_nothing_starts(app: App, page: Page) -> None
     tab(page, "Train")
     pick(page, "#train-form", "Model", "toy")
     pick(page, "#train-form", "Dataset", "talks")
-    fill(page, "Name", "../elsewhere")
+    fill(page, "Output name", "../elsewhere")
     page.locator("#train-start").click()
     toast = page.locator(".toast-body").first
     expect(toast).to_contain_text("cannot be a name")

@@ -138,7 +138,7 @@ def test_adapters_are_combined_and_an_ensemble_is_made_from_their_tabs(app: App,
     tab(page, "Adapters")
     pick(page, "#form-combine-adapters", "Adapters", "first", "second")
     fill(page, "Weights", "0.7, 0.3")
-    fill(page, "Name", "both", "#form-combine-adapters")
+    fill(page, "Output name", "both", "#form-combine-adapters")
     page.locator("#start-combine-adapters").click()
     finished(app, page, "Combine first + second")
     assert read_manifest(app.home.models / "both").made_by["weights"] == [0.7, 0.3]

@@ -13,19 +13,18 @@ class Decoding(Spec):
 
     greedy: bool = Field(
         False, title="Greedy decoding",
-        description="Always take the likeliest token; of the settings below only the penalty and the length count"
-        " then.",
+        description="Always take the most likely token; temperature, top k, top p and the seed have no effect then.",
     )  # fmt: skip
     temperature: Annotated[float, Display(shown_if={"greedy": False})] = Field(
         0.7, ge=0.01, le=5, title="Temperature", description="Below 1 is more certain, above 1 is more varied."
     )
     top_k: Annotated[int, Display(unit="tokens", shown_if={"greedy": False})] = Field(
         0, ge=0, le=1000, title="Top k",
-        description="Draw from the k likeliest tokens only: fewer is more certain; 0 is off.",
+        description="Draw from the k most likely tokens only: fewer is more certain; 0 is off.",
     )  # fmt: skip
     top_p: Annotated[float, Display(shown_if={"greedy": False})] = Field(
         0.95, gt=0, le=1, title="Top p",
-        description="Draw from the likeliest tokens that make up this probability: less is more certain; 1 is off.",
+        description="Draw from the most likely tokens that make up this probability: less is more certain; 1 is off.",
     )  # fmt: skip
     repetition_penalty: float = Field(
         1.0, ge=0.5, le=3, title="Repetition penalty",

@@ -75,7 +75,8 @@ def _noted(listed: dict[str, Any]) -> MethodInfo:
             **notes["parameters"].get(parameter["name"], {}),
             **about.get("parameters", {}).get(parameter["name"], {}),
         }
-        parameters.append(Parameter(**{**parameter, **remarks}))
+        label = parameter["name"].replace("_", " ").capitalize()
+        parameters.append(Parameter(**{"label": label, **parameter, **remarks}))
     summary = about.get("summary", f"{listed['title']}, by mergekit.")
     overrides = {key: about[key] for key in ("url", "title") if key in about}
     return MethodInfo(**{**listed, **overrides, "summary": summary, "parameters": tuple(parameters)})

@@ -65,6 +65,7 @@ def _parameter(field: DescribedField) -> Parameter:
         low=bounds.get("minimum", bounds.get("exclusiveMinimum")),
         high=bounds.get("maximum", bounds.get("exclusiveMaximum")),
         help=field.help,
+        label=field.full_label,
     )
 
 

@@ -58,7 +58,10 @@ class MoeRecipe(YamlSpec, BriefSpec):
         min_length=1, max_length=64, title="Experts", description="The models whose MLPs become experts."
     )
     shared_experts: list[Expert] | None = Field(
-        None, max_length=1, title="Shared expert", description="One that sees every token (Qwen MoE)."
+        None,
+        max_length=1,
+        title="Shared expert",
+        description="An expert that sees every token, as in Qwen's MoE; at most one.",
     )
     gate_mode: Annotated[
         Literal["hidden", "hidden_avg", "hidden_last", "cheap_embed", "random", "uniform_random"],

@@ -6,7 +6,10 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Parameter:
-    """One setting of a method. scope: 'shared' (one value), 'input' (one a model) or 'non_base' (not for the base)."""
+    """One setting of a method, shown as `label`.
+
+    scope: 'shared' (one value), 'input' (one a model) or 'non_base' (not for the base).
+    """
 
     name: str
     kind: str  # float, int or bool
@@ -16,6 +19,7 @@ class Parameter:
     low: float | None = None
     high: float | None = None
     help: str = ""
+    label: str = ""
 
 
 @dataclass(frozen=True)

@@ -81,10 +81,14 @@ class Module(BriefSpec):
     """One part of a model of several parts, such as a vision tower."""
 
     models: list[MergeSource] | None = Field(
-        None, max_length=MOST_MODELS, title="Models", description="Models merged whole."
+        None, max_length=MOST_MODELS, title="Models", description="Models merged whole, each with its own parameters."
     )
-    slices: list[Slice] | None = Field(None, max_length=1000, title="Slices", description="Layers put together.")
-    parameters: MethodSettings | None = Field(None, title="Parameters", description="Values for this part.")
+    slices: list[Slice] | None = Field(
+        None, max_length=1000, title="Slices", description="Layers put together from ranges of the models' layers."
+    )
+    parameters: MethodSettings | None = Field(
+        None, title="Parameters", description="The method's parameters for this part."
+    )
 
     @model_validator(mode="after")
     def _models_or_slices(self) -> "Module":
@@ -128,10 +132,20 @@ class TokenSource(BriefSpec):
 class TokenizerChoice(BriefSpec):
     """Which tokenizer the result has."""
 
-    source: Reference = Field("union", title="Source", description="base, union, or a model.")
-    tokens: dict[str, TokenSource] | None = Field(None, title="Tokens", description="Embeddings of single tokens.")
+    source: Reference = Field(
+        "union",
+        title="Source",
+        description="The base's tokenizer (base), all tokens of all models (union), or that of one model.",
+    )
+    tokens: dict[str, TokenSource] | None = Field(
+        None, title="Tokens", description="Where the embeddings of single tokens come from."
+    )
     pad_to_multiple_of: int | None = Field(
-        None, ge=1, le=1024, title="Pad to a multiple of", description="Round the vocabulary up to this."
+        None,
+        ge=1,
+        le=1024,
+        title="Pad to a multiple of",
+        description="Round the vocabulary size up to a multiple of this.",
     )
 
 
@@ -140,26 +154,43 @@ class MergeRecipe(YamlSpec, BriefSpec):
 
     begins_with: ClassVar[str] = "A recipe starts with merge_method: …"
 
-    merge_method: str = Field(title="Merge method", description="The method: see `list methods`.")
-    base_model: Reference | None = Field(None, title="Base model", description="What the others are measured against.")
-    models: list[MergeSource] | None = Field(
-        None, max_length=MOST_MODELS, title="Models", description="Models merged whole."
+    merge_method: str = Field(title="Merge method", description="The merge method; `list methods` names all of them.")
+    base_model: Reference | None = Field(
+        None,
+        title="Base model",
+        description="The model that the others' changes are measured from; some methods need none.",
     )
-    slices: list[Slice] | None = Field(None, max_length=1000, title="Slices", description="Layers put together.")
-    modules: dict[str, Module] | None = Field(None, title="Modules", description="Parts of models of several parts.")
-    parameters: MethodSettings | None = Field(None, title="Parameters", description="Values for all models and layers.")
+    models: list[MergeSource] | None = Field(
+        None, max_length=MOST_MODELS, title="Models", description="Models merged whole, each with its own parameters."
+    )
+    slices: list[Slice] | None = Field(
+        None, max_length=1000, title="Slices", description="Layers put together from ranges of the models' layers."
+    )
+    modules: dict[str, Module] | None = Field(
+        None,
+        title="Modules",
+        description="For models of several parts, such as text and vision: how each part is merged.",
+    )
+    parameters: MethodSettings | None = Field(
+        None, title="Parameters", description="The method's parameters for all models and layers."
+    )
     dtype: Dtype | None = Field(
-        None, title="Compute type", description="Precision of the maths, and of the file if out_dtype is not given."
+        None,
+        title="Compute type",
+        description="Precision the merge is computed in, and of the file if no file type is given.",
     )
     out_dtype: Dtype | None = Field(None, title="File type", description="Precision of the file.")
     tokenizer_source: Reference | None = Field(
-        None, title="Tokenizer source", description="Older form of tokenizer: source."
+        None, title="Tokenizer source", description="mergekit's older way to name the tokenizer's source."
     )
     tokenizer: TokenizerChoice | None = Field(
         None, title="Tokenizer", description="Which tokenizer the result has; empty copies the base's."
     )
     chat_template: str | None = Field(
-        None, max_length=100_000, title="Chat template", description="auto, a name, or a Jinja template."
+        None,
+        max_length=100_000,
+        title="Chat template",
+        description="The chat template of the result: auto, a name, or a Jinja template.",
     )
 
     @model_validator(mode="after")

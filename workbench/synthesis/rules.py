@@ -12,8 +12,8 @@ class Checks(Spec):
     """What is left out."""
 
     novelty: Annotated[float, Display(limit="max")] = Field(
-        0.7, ge=0.1, le=1, title="Novelty",
-        description="New prompts with this much ROUGE-L likeness to any other are left out: lower leaves out more.",
+        0.7, ge=0.1, le=1, title="Maximum similarity",
+        description="New prompts with this much ROUGE-L similarity to any other are left out: lower leaves out more.",
     )  # fmt: skip
     refusals: bool = Field(
         True, title="Leave out refusals", description="Leave out texts that begin as refusals do (in English)."
@@ -22,7 +22,7 @@ class Checks(Spec):
         1, ge=0, le=1000, title="Minimum answer length", description="Answers of fewer words are left out."
     )
     keep_cut_off: bool = Field(
-        False, title="Keep cut-off answers", description="Keep answers that did not end before the limit of tokens."
+        False, title="Keep cut-off answers", description="Keep answers that did not end within the maximum length."
     )
     least_score: Annotated[float, Display(limit="min")] = Field(
         3, ge=1, le=5, title="Minimum score", description="Rows the judge scores lower are left out."
@@ -30,7 +30,7 @@ class Checks(Spec):
 
 
 class Patience(Spec):
-    """How an endpoint is asked."""
+    """How requests are sent to the operator's endpoint."""
 
     concurrency: int = Field(
         4, ge=1, le=64, title="Parallel requests",
@@ -39,4 +39,6 @@ class Patience(Spec):
     timeout: Annotated[float, Display(unit="s")] = Field(
         60, ge=0.1, le=600, title="Timeout", description="How long one request may take."
     )
-    tries: int = Field(5, ge=1, le=10, title="Tries", description="Tries of one request before it counts as failed.")
+    tries: int = Field(
+        5, ge=1, le=10, title="Attempts", description="Attempts at one request before it counts as failed."
+    )

@@ -267,7 +267,11 @@ export function mount({ element, props, server, watch }) {
     );
     moreGrid.append(
       field("Tokenizer", ui.tokenizer, "Which tokenizer the result has, and with it its vocabulary.", "is-wide"),
-      field("Pad vocabulary to", ui.pad, "Rounds the rows of the embedding up to a multiple; some kernels are faster with 64."),
+      field(
+        "Pad vocabulary to",
+        ui.pad,
+        "Rounds the rows of the embedding up to a multiple; some kernels are faster with 64.",
+      ),
       field("Chat template", ui.template),
       field("Random seed", ui.seed, "The same seed gives the same weights, bit by bit."),
       field("Implementation", ui.kernels, "Which code merges the tensors; both give the same, fast sooner."),

@@ -53,16 +53,16 @@ function seedOf(value, fallback) {
  */
 export function settingControl(parameter, { get, set, inherited, open, about }) {
   const node = h("div", "wb-mb-setting");
-  const help = [parameter.help, boundsText(parameter)].filter(Boolean).join(" ");
-  const label = h("label", "", parameter.name);
+  const help = [parameter.help, boundsText(parameter), `In YAML: ${parameter.name}.`].filter(Boolean).join(" ");
+  const label = h("label", "", parameter.label);
   label.title = help;
   if (parameter.kind === "bool") return flag(parameter, node, label, get, set, inherited);
   const input = numberInput(parameter);
-  input.setAttribute("aria-label", `${parameter.name}${about() ? ` of ${about()}` : ""}`);
+  input.setAttribute("aria-label", `${parameter.label}${about() ? ` of ${about()}` : ""}`);
   const glance = button("wb-mb-glance", "", () => open(control));
   const vary = button("wb-mb-vary", "", () => open(control));
   vary.append(sparkline([0.1, 0.2, 0.9, 0.9, 0.3]));
-  vary.title = `Vary ${parameter.name} over layers or modules`;
+  vary.title = `Vary ${parameter.label} over layers or modules`;
   vary.setAttribute("aria-label", vary.title);
   const box = h("div", "wb-mb-setting-box");
   box.append(input, glance, vary);
@@ -122,7 +122,7 @@ function flag(parameter, node, label, get, set, inherited) {
   const input = h("input");
   input.type = "checkbox";
   label.textContent = "";
-  label.append(input, document.createTextNode(parameter.name));
+  label.append(input, document.createTextNode(parameter.label));
   node.classList.add("is-flag");
   node.append(label);
   input.addEventListener("change", () => set(input.checked));
@@ -324,7 +324,7 @@ export function settingEditor() {
       const seed = seedOf(value(), control.parameter.default ?? 0.5);
       control.set(listOf(seed));
     }
-    setText(title, control.about() ? `${control.parameter.name} of ${control.about()}` : control.parameter.name);
+    setText(title, control.about() ? `${control.parameter.label} of ${control.about()}` : control.parameter.label);
     host.append(node);
     rebuild();
   }

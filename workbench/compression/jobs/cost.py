@@ -61,11 +61,11 @@ class Cost(Job):
     )  # fmt: skip
     positions: Annotated[int, Display(unit="tokens", advanced=True)] = Field(
         2000, ge=1, le=100_000, title="Compared positions",
-        description="At how many tokens whole distributions are compared: more are steadier and take disk space "
-        "meanwhile.",
+        description="At how many tokens the whole next-token distributions are compared: more are steadier and take "
+        "disk space meanwhile.",
     )  # fmt: skip
     speed: Annotated[bool, ADVANCED] = Field(
-        True, title="Measure speed", description="Time reading a prompt and generating an answer, too."
+        True, title="Measure speed", description="Also measure how fast a prompt is read and an answer generated."
     )
     prompt_tokens: Annotated[int, Display(unit="tokens", advanced=True, shown_if={"speed": True})] = Field(
         256, ge=1, le=131072, title="Prompt length",

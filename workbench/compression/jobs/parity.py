@@ -18,7 +18,7 @@ from workbench.models.shelf import gguf_in
 
 @JOBS.register
 class Parity(Job):
-    """Lets a GGUF and the model it was made from read and answer the same prompts, and shows where they part.
+    """Lets a GGUF and the model it was made from read and answer the same prompts, and shows where they differ.
 
     Both answer greedily, the source in float32 where it runs on a CPU. A GGUF of 16 bits should nearly always agree;
     for smaller types the table shows what changes first.

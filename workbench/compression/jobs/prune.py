@@ -65,7 +65,7 @@ class Prune(Job):
         description="Decides what is removed where chance decides; the same seed gives the same model.",
     )  # fmt: skip
     output: str = Field(
-        "", title="Name",
+        "", title="Output name",
         description="Name of the new model on the shelf; empty takes the model's name and what was removed.",
     )  # fmt: skip
 

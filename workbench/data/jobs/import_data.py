@@ -40,7 +40,7 @@ class ImportData(Job):
         0, ge=0, le=2**32 - 1, title="Random seed", description="Decides which rows are held back."
     )
     replace: Annotated[bool, ADVANCED] = Field(
-        False, title="Replace", description="Take the place of a dataset of that name."
+        False, title="Replace", description="Replace the dataset of that name, if there is one."
     )
 
     def label(self) -> str:

@@ -77,7 +77,7 @@ class Format(Method):
     poor: ClassVar[bool] = False
 
     weight: Annotated[str, Display(control="column", advanced=True)] = Field(
-        "", title="Row weight", description="Column with how much a row counts in the loss; may be missing."
+        "", title="Row weight", description="Column with the row's weight in the loss; may be missing."
     )
     keep_columns: Annotated[Names, Display(control="columns", advanced=True)] = Field(
         default_factory=list, title="Columns to keep",

@@ -88,11 +88,11 @@ COLUMN_CHANGES: Any = Field(
 Samples = Annotated[int, Display(unit="rows", advanced=True)]
 SAMPLE_SIZE: Any = Field(
     0, ge=0, le=10**9, title="Sample",
-    description="How many of the rows, drawn at random; 0 takes all, and so do too many.",
+    description="How many rows to draw at random; 0 takes all, as does a number above what there is.",
 )  # fmt: skip
 Notes = Annotated[list[str], Display(control="hidden")]
 NOTES: Any = Field(
-    default_factory=list, title="Notes", description="What is worth knowing of the source, told with the import."
+    default_factory=list, title="Notes", description="Remarks on the source that are shown with the import."
 )
 HeaderLine = Annotated[HeaderChoice, Display(advanced=True, labels={"auto": "detect", "yes": "yes", "no": "no"})]
 HEADER: Any = Field("auto", title="Header line", description="Whether the first line of a table names its columns.")
@@ -101,7 +101,9 @@ TextUnits = Annotated[
     Display(advanced=True, labels={"auto": "detect", "lines": "a line each", "paragraphs": "a paragraph each",
                                    "whole": "the whole text"}),
 ]  # fmt: skip
-DOCUMENTS: Any = Field("auto", title="Documents", description="What a document of plain text is.")
+DOCUMENTS: Any = Field(
+    "auto", title="Documents", description="What becomes a row of plain text: a line, a paragraph or the whole file."
+)
 
 
 class _FormatSchema:

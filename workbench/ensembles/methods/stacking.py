@@ -21,7 +21,7 @@ Coefficient = Annotated[float, Field(allow_inf_nan=False)]
 
 @ENSEMBLES.register
 class Stacking(Ensemble):
-    """Every member answers once; a logistic model fitted on the votes of a label session picks the answer.
+    """Every member answers once; a logistic model fitted on the votes of a labelling session picks the answer.
 
     Its score is a weighted sum of features: the log-probability under each member, length, repetition, whether it was
     cut off, and whose it is. The weights come from the job fit-stacking. https://doi.org/10.1016/S0893-6080(05)80023-1

@@ -28,10 +28,12 @@ class PushDataset(Job):
 
     repo: str = Field(
         pattern=r"^[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*$", title="Repository",
-        description="The hub id, such as your-name/my-dataset; it is made if it is not there.",
+        description="The hub id, such as your-name/my-dataset; it is created if it does not exist.",
     )  # fmt: skip
     dataset: Annotated[str, DatasetRef()] = Field(title="Dataset", description="The dataset of the shelf.")
-    private: bool = Field(True, title="Private", description="Only you can see a repository that is made for this.")
+    private: bool = Field(
+        True, title="Private", description="Make a new repository private; an existing one stays as it is."
+    )
     license: str = Field(
         "", pattern=r"^[\w.-]{0,60}$", title="Licence",
         description="The licence the card names, such as apache-2.0; empty names none.",

@@ -37,12 +37,14 @@ class PushGguf(Job):
 
     repo: str = Field(
         pattern=r"^[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*$", title="Repository",
-        description="The hub id, such as your-name/my-model-GGUF; it is made if it is not there.",
+        description="The hub id, such as your-name/my-model-GGUF; it is created if it does not exist.",
     )  # fmt: skip
     models: Annotated[list[str], ModelRef("gguf")] = Field(
         min_length=1, max_length=24, title="GGUF models", description="GGUF models of the shelf; each becomes one file."
     )
-    private: bool = Field(True, title="Private", description="Only you can see a repository that is made for this.")
+    private: bool = Field(
+        True, title="Private", description="Make a new repository private; an existing one stays as it is."
+    )
 
     def label(self) -> str:
         return f"Push {self.repo}"

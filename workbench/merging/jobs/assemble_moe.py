@@ -40,13 +40,13 @@ class AssembleMoe(Job):
                 ],
             }
         ], title="Recipe",
-        description="mergekit's MoE configuration, with names of the shelf as models.",
+        description="A mergekit configuration of a mixture of experts, with names on the shelf as models.",
     )  # fmt: skip
     seed: Annotated[int, ADVANCED] = Field(
         0, ge=0, lt=2**31, title="Random seed",
         description="Decides a random router and noise; the same seed gives the same model.",
     )  # fmt: skip
-    output: str = Field(title="Name", description="Name of the new model on the shelf.")
+    output: str = Field(title="Output name", description="Name of the new model on the shelf.")
 
     def label(self) -> str:
         return f"Assemble {self.output}"

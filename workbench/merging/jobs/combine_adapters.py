@@ -60,7 +60,8 @@ class CombineAdapters(Job):
     )  # fmt: skip
     combination: Combination = Field(
         "cat", title="Method",
-        description="How they are joined: cat is exact and adds the ranks up, svd is that cut to a rank.",
+        description="How the adapters become one: cat is exact and its rank is the sum of theirs, svd cuts that to a "
+        "rank.",
     )  # fmt: skip
     density: Annotated[float, Display(shown_if={"combination": _naming("ties", "dare", "prune")})] = Field(
         0.5, gt=0, le=1, title="Density",
@@ -81,7 +82,7 @@ class CombineAdapters(Job):
     seed: Annotated[int, Display(shown_if={"combination": _naming("dare")})] = Field(
         0, ge=0, lt=2**31, title="Random seed", description="Decides which values dare drops."
     )
-    output: str = Field(title="Name", description="Name of the new adapter on the shelf.")
+    output: str = Field(title="Output name", description="Name of the new adapter on the shelf.")
 
     @property
     def shares(self) -> list[float]:

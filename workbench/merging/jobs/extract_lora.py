@@ -59,7 +59,7 @@ class ExtractLora(Job):
         description="Store changed embeddings, output head and norms whole beside it: exact there, and large.",
     )  # fmt: skip
     output: str = Field(
-        "", title="Name", description="Name of the adapter on the shelf; empty takes the model's name and -lora."
+        "", title="Output name", description="Name of the adapter on the shelf; empty takes the model's name and -lora."
     )
 
     @property

@@ -25,14 +25,14 @@ class Proof(Spec):
 
     enabled: bool = Field(
         True, title="Check the result",
-        description="Let parents and child answer a few prompts, and measure their perplexity.",
+        description="Let the merged models and the result answer a few prompts, and measure their perplexity.",
     )  # fmt: skip
     dataset: Annotated[str, DatasetRef(), Display(shown_if={"enabled": True})] = Field(
         "", title="Dataset", description="Rows perplexity is measured on; empty takes a small built-in text."
     )
     prompts: Annotated[int, Display(shown_if={"enabled": True})] = Field(
         3, ge=0, le=50, title="Prompts",
-        description="How many prompts parents and child answer side by side: more show more and take longer.",
+        description="How many prompts the models and the result answer side by side: more show more and take longer.",
     )  # fmt: skip
     tokens: Annotated[int, Display(unit="tokens", shown_if={"enabled": True})] = Field(
         48, ge=8, le=1024, title="Maximum answer length", description="Answers stop here: longer ones take more time."
@@ -48,11 +48,11 @@ class Merge(Job):
     resumable: ClassVar[bool] = True
     page: ClassVar[JobPage | None] = JobPage("merge", by_hand=True)
 
-    output: str = Field(title="Name", description="Name of the new model on the shelf.")
+    output: str = Field(title="Output name", description="Name of the new model on the shelf.")
     recipe: MergeRecipe = Field(
         examples=[{"merge_method": "slerp", "base_model": "…", "models": [{"model": "… "}], "parameters": {"t": 0.5}}],
         title="Recipe",
-        description="mergekit's configuration, with names of the shelf as models.",
+        description="A mergekit configuration, with names on the shelf as models.",
     )  # fmt: skip
     seed: Annotated[int, ADVANCED] = Field(
         0, ge=0, lt=2**31, title="Random seed", description="The same seed gives the same weights, bit by bit."
@@ -63,14 +63,14 @@ class Merge(Job):
             "fast": "fast (ours where there is one)", "stock": "mergekit's own throughout",
         }),
     ] = Field(
-        "fast", title="Implementation", description="Which code merges the tensors; both give the same."
+        "fast", title="Implementation", description="Which code merges the tensors; both give the same result."
     )  # fmt: skip
     shard_gb: Annotated[float, Display(unit="GB")] = Field(
         2.0, gt=0, le=100, title="Maximum file size", description="Weight files are split at this size."
     )
     verify: bool = Field(
         True, title="Verify models first",
-        description="Hold the models' files against the SHA-256 in their manifests before merging.",
+        description="Check the models' files against the SHA-256 in their manifests before merging.",
     )  # fmt: skip
     proof: Annotated[Proof, ADVANCED] = Field(
         default_factory=Proof, title="Sanity check", description="What is measured when the merge is done."

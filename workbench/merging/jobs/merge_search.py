@@ -35,22 +35,22 @@ class MergeSearch(Job):
     )  # fmt: skip
 
     models: Annotated[list[str], ModelRef("model", "adapter", sound=False)] = Field(
-        min_length=1, max_length=8, title="Models", description="The models to mix, adapters included."
+        min_length=1, max_length=8, title="Models", description="The models to merge, adapters included."
     )
     base: Annotated[str, ModelRef("model", "adapter", sound=False)] = Field(
-        "", title="Base model", description="What the others were made from; most methods need it."
+        "", title="Base model", description="The model the others were fine-tuned from; most methods need it."
     )
     dataset: Annotated[str, TEXTS] = Field(
         title="Dataset", description="Conversations or texts the merge should be good at."
     )
-    output: str = Field(title="Name", description="Name of the best merge on the shelf.")
+    output: str = Field(title="Output name", description="Name of the best merge on the shelf.")
     methods: Annotated[list[str], catalogue.MergeMethodRef(), ADVANCED] = Field(
         default_factory=list, max_length=30, title="Merge methods",
         description="Methods to try; empty tries the common ones that fit.",
     )  # fmt: skip
     groups: Annotated[bool, ADVANCED] = Field(
         False, title="Weights by part",
-        description="Give attention and MLP weights of their own: more to find, longer to find.",
+        description="Search weights for attention and MLP separately: finds more and takes longer.",
     )  # fmt: skip
     trials: int = Field(
         30, ge=1, le=2000, title="Trials",
@@ -62,7 +62,7 @@ class MergeSearch(Job):
     )  # fmt: skip
     rows: Annotated[int, ADVANCED] = Field(
         64, ge=1, le=10_000, title="Rows",
-        description="Rows each trial is measured on, as many others being held out: more are surer and take "
+        description="Rows each trial is measured on; as many others judge the best one: more are surer and take "
         "longer.",
     )  # fmt: skip
     template: Annotated[TemplateName, ADVANCED] = Field(
@@ -82,7 +82,7 @@ class MergeSearch(Job):
             "fast": "fast (ours where there is one)", "stock": "mergekit's own throughout",
         }),
     ] = Field(
-        "fast", title="Implementation", description="Which code merges the tensors; both give the same."
+        "fast", title="Implementation", description="Which code merges the tensors; both give the same result."
     )  # fmt: skip
 
     @property

@@ -21,7 +21,7 @@ class SparseMethod(MergeMethod):
     least = 1  # the base alone gives itself
 
     int8_mask: Annotated[bool, ADVANCED] = Field(
-        False, title="Mask in int8", description="Changes nothing here: the mask takes one byte a value either way."
+        False, title="Int8 mask", description="Changes nothing here: the mask takes one byte a value either way."
     )
     normalize: bool = Field(
         True, title="Normalize", description="Divide by the weights that took part: an average instead of a sum."

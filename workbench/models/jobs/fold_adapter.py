@@ -32,7 +32,9 @@ class Fold(Job):
         title="Adapter", description="The adapter to fold in."
     )
     output: str = Field(
-        "", title="Name", description="Name of the new model on the shelf; empty takes the adapter's name and -merged."
+        "",
+        title="Output name",
+        description="Name of the new model on the shelf; empty takes the adapter's name and -merged.",
     )
 
     @property

@@ -30,7 +30,7 @@ class GetHubModel(Job):
         description="The hub id, such as HuggingFaceTB/SmolLM2-360M-Instruct.",
     )  # fmt: skip
     revision: Annotated[str, ADVANCED] = Field(
-        "main", title="Revision", description="Branch, tag or commit; what it points at now is written down."
+        "main", title="Revision", description="Branch, tag or commit; the commit it points at now is recorded."
     )
     name: str = Field("", title="Name", description="Its name on the shelf; empty takes the repository's.")
     base: Annotated[str, ModelRef("model")] = Field(

@@ -41,17 +41,18 @@ class FitStacking(Job):
         title="Labelling session",
         description="The session whose models become the members, and whose votes are fitted.",
     )  # fmt: skip
-    output: str = Field(title="Name", description="Name of the ensemble on the shelf.")
+    output: str = Field(title="Output name", description="Name of the ensemble on the shelf.")
     regularisation: Annotated[float, ADVANCED] = Field(
         1.0, ge=0.001, le=1000, title="L2 regularisation",
-        description="Weight of the squared coefficients: larger trusts the votes less.",
+        description="Weight of the penalty on squared coefficients: larger trusts the votes less.",
     )  # fmt: skip
     folds: Annotated[int, ADVANCED] = Field(
         10, ge=2, le=100, title="Folds",
-        description="Parts of the prompts that are each held out once, to measure: more are surer and take longer.",
+        description="Parts the prompts are cut into, each held out once to measure on: more measure better and take "
+        "longer.",
     )  # fmt: skip
     seed: Annotated[int, ADVANCED] = Field(
-        0, ge=0, lt=2**31, title="Random seed", description="Decides how the prompts are dealt out to the folds."
+        0, ge=0, lt=2**31, title="Random seed", description="Decides which prompts are in which fold."
     )
 
     def label(self) -> str:

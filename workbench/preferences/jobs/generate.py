@@ -28,7 +28,7 @@ class Generate(Job):
     session: str = Field(title="Session name", description="Name of the new labelling session.")
     models: Annotated[list[str], ANSWERS] = Field(
         max_length=8, title="Models",
-        description="Models, GGUF files and ensembles to compare; one is enough with several samples.",
+        description="Models, GGUF files and ensembles to compare; one is enough with several answers per prompt.",
     )  # fmt: skip
     prompts: Annotated[str, PROMPTS_REF] = Field(
         title="Prompts", description="The dataset whose prompts are answered; conversations give their first user turn."
@@ -38,12 +38,12 @@ class Generate(Job):
         description="How many prompts are answered: more votes narrow the intervals.",
     )  # fmt: skip
     skip: Annotated[int, Display(unit="prompts", advanced=True)] = Field(
-        0, ge=0, le=1_000_000, title="Skip", description="How many prompts of the set to leave out at its start."
+        0, ge=0, le=1_000_000, title="Skip", description="How many prompts to leave out at the dataset's start."
     )
     samples: int = Field(
         1, ge=1, le=4, title="Answers per prompt",
-        description="Answers each model gives to a prompt; above 1 a model's own answers meet too, which is good "
-        "for DPO.",
+        description="Answers each model gives to a prompt; above 1 a model's own answers are compared too, which "
+        "suits DPO.",
     )  # fmt: skip
     batch_size: Annotated[int, Display(unit="prompts", advanced=True)] = Field(
         16, ge=1, le=512, title="Batch size",
@@ -51,7 +51,7 @@ class Generate(Job):
     )  # fmt: skip
     votes_per_pair: Annotated[int, ADVANCED] = Field(
         1, ge=1, le=50, title="Votes per pair",
-        description="How many annotators see each pair: more show how far they agree.",
+        description="How many annotators judge each pair: more show how far they agree.",
     )  # fmt: skip
     decoding: Annotated[Decoding, ADVANCED] = Field(
         default_factory=lambda: Decoding(max_new_tokens=160), title="Sampling",

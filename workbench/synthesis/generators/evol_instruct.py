@@ -52,11 +52,13 @@ class EvolInstruct(Maker):
         2, ge=1, le=10, title="Rounds",
         description="How often the prompts are evolved: more become harder and stray further.",
     )  # fmt: skip
-    deepen: bool = Field(True, title="Deepen", description="Ask for more depth and breadth of the same matter.")
+    deepen: bool = Field(True, title="Deepen", description="Ask for more depth and breadth of the same topic.")
     widen: bool = Field(True, title="More reasoning steps", description="Ask for reasoning in several steps.")
     concretise: bool = Field(True, title="Concretise", description="Replace general concepts by specific ones.")
     add_constraints: bool = Field(True, title="Add constraints", description="Add a constraint or requirement.")
-    breadth: bool = Field(True, title="In breadth", description="Make a brand new, rarer prompt of the same domain.")
+    breadth: bool = Field(
+        True, title="In-breadth evolving", description="Write a new, rarer prompt of the same domain."
+    )
     ask_gain: bool = Field(
         True, title="Check for a gain", description="Ask the model whether the new prompt differs from the old one."
     )

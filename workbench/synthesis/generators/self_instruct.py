@@ -43,8 +43,8 @@ class SelfInstruct(Maker):
         description="Tasks shown in each request: more vary the new ones and take longer.",
     )  # fmt: skip
     made_examples: Annotated[int, Display(unit="tasks", advanced=True)] = Field(
-        2, ge=0, le=32, title="Of them made",
-        description="How many of those may be ones made so far: more stray further from the dataset.",
+        2, ge=0, le=32, title="Generated examples per request",
+        description="How many of the examples may be tasks generated so far: more stray further from the dataset.",
     )  # fmt: skip
     tasks: int = Field(
         4, ge=1, le=20, title="New tasks per request",

@@ -48,7 +48,7 @@ class MakeData(Job):
         "", title="Judge", description="The model that scores rows from 1 to 5; empty leaves rows unjudged."
     )
     output: str = Field(
-        "", title="Name",
+        "", title="Output name",
         description="The new dataset's name on the shelf; empty takes the dataset's name and the method.",
     )  # fmt: skip
     limit: Annotated[int, Display(limit="max")] = Field(
@@ -59,11 +59,11 @@ class MakeData(Job):
     )
     answers: bool = Field(
         True, title="Answer new prompts",
-        description="Have new prompts answered too; without, a set of prompts is made.",
+        description="Also write an answer to each new prompt; without it, the result is a dataset of prompts.",
     )  # fmt: skip
     attempts: Annotated[int, ADVANCED] = Field(
         4, ge=1, le=100, title="Attempts per row",
-        description="Requests for new prompts, for every row wanted, before it ends with fewer rows.",
+        description="Requests for each row wanted before the job ends with fewer rows.",
     )  # fmt: skip
     batch_size: Annotated[int, Display(unit="requests", advanced=True)] = Field(
         8, ge=1, le=512, title="Batch size",
@@ -77,7 +77,7 @@ class MakeData(Job):
         default_factory=Checks, title="Filters", description="What is left out of the result."
     )
     endpoint: Annotated[Patience, ADVANCED] = Field(
-        default_factory=Patience, title="Endpoint", description="How an endpoint is asked."
+        default_factory=Patience, title="Endpoint", description="How requests are sent to the operator's endpoint."
     )
     rubric: Annotated[str, ADVANCED] = Field(
         "", title="Rubric",

@@ -39,7 +39,8 @@ class AverageCheckpoints(Job):
     )  # fmt: skip
 
     training: Annotated[str, JobRef(Train.method)] = Field(
-        title="Training run", description="The run, made with 'Checkpoints kept', whose checkpoints these are."
+        title="Training run",
+        description="The run whose checkpoints are averaged; it has to be trained with 'Checkpoints kept' above 1.",
     )
     last: int = Field(
         0, ge=0, le=20, title="Number of checkpoints",
@@ -52,10 +53,9 @@ class AverageCheckpoints(Job):
     )  # fmt: skip
     decay: Annotated[float, Display(shown_if={"weighting": "ema"})] = Field(
         0.5, ge=0, lt=1, title="Decay",
-        description="Each checkpoint takes 1 - decay, what came before it keeps decay: larger favours earlier "
-        "ones.",
+        description="Share the running average keeps at each next checkpoint: larger favours earlier ones.",
     )  # fmt: skip
-    output: str = Field(title="Name", description="Name of the new adapter on the shelf.")
+    output: str = Field(title="Output name", description="Name of the new adapter on the shelf.")
 
     def label(self) -> str:
         return f"Average {self.output}"

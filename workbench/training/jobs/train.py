@@ -38,11 +38,13 @@ class Train(Job):
         title="Dataset", description="What to learn from: SFT takes conversations or text, DPO takes preference pairs."
     )
     objective: Annotated[Objective, OBJECTIVES] = OBJECTIVES.field(
-        "sft", "What the model is trained for.", title="Objective"
+        "sft", "What the model learns, and from which kind of rows.", title="Objective"
     )
     tuner: Annotated[Tuner, TUNERS] = TUNERS.field("lora", "Which weights are trained.", title="Tuner")
     output: str = Field(
-        "", title="Name", description="The result's name on the shelf; empty takes the model's name and the objective."
+        "",
+        title="Output name",
+        description="The result's name on the shelf; empty takes the model's name and the objective.",
     )
     template: TemplateName = Field(
         "model", title="Chat template",
@@ -54,7 +56,7 @@ class Train(Job):
     )  # fmt: skip
     epochs: float = Field(
         1, gt=0, le=1000, title="Epochs",
-        description="How often every row is seen: more learns the rows better, until the model only repeats them.",
+        description="How often every row is seen: more learns the rows better, until the model overfits.",
     )  # fmt: skip
     max_steps: int = Field(
         0, ge=0, le=1_000_000, title="Maximum steps",
@@ -88,7 +90,7 @@ class Train(Job):
     )  # fmt: skip
     max_grad_norm: Annotated[float, Display(advanced=True, group="Optimizer")] = Field(
         1.0, gt=0, le=1000, title="Maximum gradient norm",
-        description="Longer gradients are scaled down to this: smaller is steadier and slower.",
+        description="Gradients of a larger norm are scaled down to this: smaller is steadier and slower.",
     )  # fmt: skip
     eval_every: Annotated[int, Display(unit="steps", advanced=True, group="Evaluation and checkpoints")] = Field(
         10, ge=1, le=1_000_000, title="Evaluate every",

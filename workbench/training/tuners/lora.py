@@ -33,11 +33,11 @@ class Lora(AdapterTuner):
     )  # fmt: skip
     alpha: float = Field(
         32, gt=0, le=2048, title="LoRA alpha (α)",
-        description="The update counts alpha / r times: larger changes the model more.",
+        description="The update is scaled by alpha / r: larger changes the model more.",
     )  # fmt: skip
     dropout: float = Field(
         0.0, ge=0, lt=1, title="LoRA dropout",
-        description="Share of the adapter's inputs dropped while training: more guards against repeating the rows.",
+        description="Share of the adapter's inputs dropped while training: more guards against overfitting.",
     )  # fmt: skip
     targets: Annotated[
         Literal["all-linear", "attention", "mlp"],

@@ -26,23 +26,23 @@ class Tagged(Format):
     role_tag: str = Field("from", title="Role key", description="Key of a turn that says who speaks.")
     content_tag: str = Field("value", title="Text key", description="Key of a turn that holds its text.")
     user_tag: str = Field(
-        "human", title="User is called",
+        "human", title="User role name",
         description="What the user is called in the role key; several names with commas between.",
     )  # fmt: skip
     assistant_tag: str = Field(
-        "gpt", title="Assistant is called",
+        "gpt", title="Assistant role name",
         description="What the assistant is called in the role key; several names with commas between.",
     )  # fmt: skip
     observation_tag: Annotated[str, ADVANCED] = Field(
-        "observation", title="Tool result is called",
+        "observation", title="Tool result role name",
         description="What the result of a tool is called in the role key; several names with commas between.",
     )  # fmt: skip
     function_tag: Annotated[str, ADVANCED] = Field(
-        "function_call", title="Tool call is called",
+        "function_call", title="Tool call role name",
         description="What a tool call is called in the role key; the turn's text is the call, as JSON.",
     )  # fmt: skip
     system_tag: Annotated[str, ADVANCED] = Field(
-        "system", title="System prompt is called",
+        "system", title="System role name",
         description="What the system prompt is called in the role key; several names with commas between.",
     )  # fmt: skip
     system: Annotated[str, Display(control="column")] = Field(

@@ -40,7 +40,7 @@ class Alpaca(Format):
         "output", title="Answer", description="Column with the answer."
     )
     reasoning: Annotated[str, Display(control="column")] = Field(
-        "", title="Reasoning", description="Column with the thought before the answer; may be missing."
+        "", title="Reasoning", description="Column with the reasoning before the answer; may be missing."
     )
     system: Annotated[str, Display(control="column")] = Field(
         "system", title="System prompt", description="Column with the system prompt; may be missing."

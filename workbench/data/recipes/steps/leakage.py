@@ -44,8 +44,8 @@ class Leakage(Step):
         20, ge=0, le=1000, title="Short rows", description="Rows of fewer words go only when all their words are equal."
     )
     numbers: Annotated[float, Display(advanced=True, limit="min")] = Field(
-        0.85, ge=0, le=1, title="Similarity with other numbers",
-        description="Rows whose numbers differ are copies only from this share on: higher keeps more of them; 0 "
+        0.85, ge=0, le=1, title="Similarity when numbers differ",
+        description="Rows that differ in their numbers are copies only from this similarity on: higher keeps more; 0 "
         "ignores numbers.",
     )  # fmt: skip
 

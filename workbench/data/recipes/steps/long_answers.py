@@ -12,7 +12,7 @@ from workbench.rows.split_rows import Rows
 
 @STEPS.register
 class LongAnswers(Step):
-    """Keeps the share of rows with the longest answers, a hard rule of thumb to beat for quality.
+    """Keeps the share of rows with the longest answers, a rule of thumb for quality that is hard to beat.
 
     Zhao et al. 2024, https://arxiv.org/abs/2402.04833: 1,000 longest answers of 52,000 taught more than chosen ones.
     Of pairs the chosen side counts.

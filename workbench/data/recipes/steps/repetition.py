@@ -19,41 +19,47 @@ WORD = re.compile(r"\S+")
 
 @STEPS.register
 class Repetition(Step):
-    """Takes out rows that repeat words or lines, run on in one character, or consist of signs.
+    """Takes out rows that repeat words or lines, run on in one character, or consist of symbols.
 
     The quality filters of Gopher, https://arxiv.org/abs/2112.11446 (table A1), by shares of words.
     """
 
     method: ClassVar[str] = "repetition"
-    title: ClassVar[str] = "Repetition and signs"
+    title: ClassVar[str] = "Repetition and symbols"
     group: ClassVar = "Which rows stay"
     version: ClassVar[int] = 2
 
     again: Annotated[float, Display(unit="share", limit="max")] = Field(
         0.15, ge=0, le=1, title="Repeated runs",
-        description="Most words that may belong to runs of five that were there before: lower takes out more rows.",
+        description="Largest share of words in runs of five that occurred before: lower takes out more rows.",
     )  # fmt: skip
     top: Annotated[float, Display(unit="share", limit="max")] = Field(
         0.2, ge=0, le=1, title="Most frequent run",
-        description="Most words in the one most frequent run of two to four: lower takes out more rows.",
+        description="Largest share of words in the most frequent run of two to four: lower takes out more rows.",
     )  # fmt: skip
     lines: Annotated[float, Display(unit="share", limit="max")] = Field(
         0.3, ge=0, le=1, title="Repeated lines",
-        description="Most characters in lines that were there before: lower takes out more rows.",
+        description="Largest share of characters in lines that occurred before: lower takes out more rows.",
     )  # fmt: skip
     signs: Annotated[float, Display(unit="share", limit="max")] = Field(
-        0.4, ge=0, le=1, title="Signs",
-        description="Most characters that are no letters, digits or blanks: lower takes out more rows.",
+        0.4, ge=0, le=1, title="Symbols",
+        description="Largest share of characters that are no letters, digits or spaces: lower takes out more rows.",
     )  # fmt: skip
     run: Annotated[int, Display(unit="characters", limit="max")] = Field(
-        30, ge=4, le=100_000, title="Longest run of one character",
-        description="Most times one letter, digit or sign may follow itself: lower takes out more rows.",
+        30, ge=4, le=100_000, title="Longest run",
+        description="How often one letter, digit or symbol may follow itself at most: lower takes out more rows.",
     )  # fmt: skip
     least: Annotated[int, Display(unit="words", advanced=True)] = Field(
-        20, ge=0, le=10_000, title="Short texts", description="Texts of fewer words are held to the longest run alone."
+        20,
+        ge=0,
+        le=10_000,
+        title="Short texts",
+        description="Texts of fewer words are only checked for runs of one character.",
     )
     part: Annotated[Literal["answer", "all"], Display(labels={"answer": "the answer", "all": "the whole row"})] = Field(
-        "answer", title="Part", description="Look at the answer (of a pair the chosen one), or at all."
+        "answer",
+        title="Part",
+        description="What is looked at: the answer (of a pair the chosen one), or the whole row.",
     )
     action: DropOrFlag = Field("drop", title="Repetitive rows", description="What becomes of rows over a limit.")
 

@@ -43,8 +43,8 @@ class RowWeights(Step):
     )
     weights: dict[str, Weight] = Field(
         default_factory=dict, title="Weights",
-        description="The weight by value, or by words: 100: 2 means that answers of 100 words or more weigh 2; "
-        "larger counts more in the loss.",
+        description="The weight of each value; by length, 100: 2 gives answers of 100 words or more the weight 2. "
+        "Larger counts more in the loss.",
     )  # fmt: skip
     other: float = Field(
         1.0, ge=0, le=1000, title="Other rows",

@@ -35,7 +35,7 @@ class SystemPrompt(Step):
             "set everywhere": "set everywhere", "remove": "remove everywhere",
         }),
     ] = Field(
-        "add where missing", title="Rows", description="Which rows get the prompt, or that all lose theirs."
+        "add where missing", title="Rows", description="Which rows get the system prompt, or that all lose theirs."
     )  # fmt: skip
     texts: Annotated[list[str], Display(control="lines")] = Field(
         default=["You are a helpful assistant."], title="System prompts",

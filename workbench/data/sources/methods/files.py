@@ -36,7 +36,7 @@ from workbench.data.sources.source import (
 
 @SOURCES.register
 class Files(Source):
-    """Files of rows: JSON, JSONL, CSV, TSV, Anki, Parquet, Markdown or plain text, packed or not; several at once.
+    """Files of rows: JSON, JSONL, CSV, TSV, Anki, Parquet, Markdown or plain text, compressed or not; several at once.
 
     Packed are .gz and .zst. A folder stands for the files in it. All must be of one kind; each may have its own format.
     """
@@ -52,7 +52,7 @@ class Files(Source):
     )
     columns: Columns = COLUMN_CHANGES
     encoding: Annotated[Encoding, ADVANCED] = Field(
-        "utf-8", title="Encoding", description="How text is encoded; a byte order mark decides over it."
+        "utf-8", title="Encoding", description="How text is encoded; a byte order mark overrides it."
     )
     header: HeaderLine = HEADER
     documents: TextUnits = DOCUMENTS
