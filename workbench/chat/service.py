@@ -1,23 +1,21 @@
 """The server's side of chatting: conversations, and the chat process that answers. Never imports torch."""
 
-import contextlib
 import json
-import subprocess
 import sys
 import threading
 import time
 from collections import OrderedDict
-from pathlib import Path
 from typing import Any
 
 from workbench.chat.conversation import Chat, Pane
-from workbench.core.children import child_environment
+from workbench.core.child_process import ChildProcess, exit_reason
 from workbench.core.errors import Problems, UserError
 from workbench.core.home import Home
 from workbench.inference.decoding import Decoding
 from workbench.models.model_references import ANSWERS
 
 IDLE_SECONDS = 600
+REST_SECONDS = 5.0  # between looks at whether the process is idle
 MOST_CHATS = 200
 MOST_PANES = 4
 FINISHED = {"eos": "finished", "length": "cut at the token limit", "stopped": "stopped"}
@@ -29,7 +27,7 @@ class ChatService:
     def __init__(self, home: Home):
         self.home = home
         self._chats: OrderedDict[str, Chat] = OrderedDict()
-        self._process: subprocess.Popen[str] | None = None
+        self._process: ChildProcess | None = None
         self._used = 0.0
         self._lock = threading.RLock()
 
@@ -119,49 +117,34 @@ class ChatService:
     def _write(self, request: dict[str, Any]) -> None:
         with self._lock:
             self._used = time.monotonic()
-            process = self._running()
             try:
-                assert process.stdin
-                process.stdin.write(json.dumps(request) + "\n")
-                process.stdin.flush()
+                self._running().write(json.dumps(request) + "\n")
             except OSError:
                 self._died()
 
-    def _running(self) -> subprocess.Popen[str]:
-        if self._process is None or self._process.poll() is not None:
+    def _running(self) -> ChildProcess:
+        if self._process is None or not self._process.is_alive:
             extra = {"WORKBENCH_HOME": str(self.home.root), "TOKENIZERS_PARALLELISM": "false"}
+            command = [sys.executable, "-m", "workbench.chat.worker"]
             with (self.home.cache / "chat.log").open("ab") as log:
-                self._process = subprocess.Popen(
-                    [sys.executable, "-m", "workbench.chat.worker"],
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    stderr=log,
-                    text=True,
-                    cwd=Path(__file__).parent.parent.parent,
-                    env=child_environment(extra=extra),
-                    start_new_session=True,
-                )
+                self._process = ChildProcess(command, extra=extra, errors=log, own_session=True)
             threading.Thread(target=self._listen, args=(self._process,), daemon=True).start()
-            threading.Thread(target=self._rest, args=(self._process,), daemon=True).start()
         return self._process
 
-    def _rest(self, process: subprocess.Popen[str]) -> None:
-        """Ends the process after a while without use, giving its memory back."""
-        while process.poll() is None:
-            time.sleep(5)
-            with self._lock:
-                if any(chat.busy for chat in self._chats.values()):
-                    self._used = time.monotonic()
-                elif time.monotonic() - self._used > IDLE_SECONDS:
-                    self.close()
-
-    def _listen(self, process: subprocess.Popen[str]) -> None:
-        assert process.stdout
-        with process.stdout as lines:
-            for line in lines:
+    def _listen(self, process: ChildProcess) -> None:
+        with process:
+            for line in process.lines(self._rest, REST_SECONDS):
                 self._hear(json.loads(line))
         with self._lock:
             self._died()
+
+    def _rest(self) -> None:
+        """Ends the process after a while without use, giving its memory back."""
+        with self._lock:
+            if any(chat.busy for chat in self._chats.values()):
+                self._used = time.monotonic()
+            elif time.monotonic() - self._used > IDLE_SECONDS:
+                self.close()
 
     def _hear(self, event: dict[str, Any]) -> None:
         with self._lock:
@@ -213,28 +196,23 @@ class ChatService:
 
     def _died(self) -> bool:
         """Tells every waiting pane when the chat process has ended; True if it told somebody."""
-        if self._process is not None and self._process.poll() is None:
+        if self._process is not None and self._process.is_alive:
             return False
+        reason = exit_reason(self._process.returncode if self._process else None)
         changed = False
         for chat in self._chats.values():
             for pane in chat.panes:
                 if pane.state in ("waiting", "streaming"):
                     pane.state, pane.note, changed = "error", "", True
-                    pane.error = (
-                        "The chat process ended (out of memory?). Send again, or choose fewer or smaller models."
-                    )
+                    pane.error = f"The chat process {reason}. Send again, or choose fewer or smaller models."
             chat.version += changed
         return changed
 
     def close(self) -> None:
         """Ends the chat process."""
         with self._lock:
-            if self._process and self._process.poll() is None:
-                self._process.kill()
-                self._process.wait()
-            if self._process and self._process.stdin:
-                with contextlib.suppress(OSError):  # what it never read is lost
-                    self._process.stdin.close()
+            if self._process:
+                self._process.end()
             self._process = None
 
 

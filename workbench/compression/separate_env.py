@@ -6,19 +6,18 @@ That makes it 150 MB instead of several GB. Every package is pinned; nothing is 
 
 import hashlib
 import os
-import queue
 import shutil
-import subprocess
 import sys
-import threading
 import venv
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from subprocess import STDOUT
 
 from filelock import FileLock, Timeout
 
-from workbench.core.children import Credential, child_environment
+from workbench.core.child_process import ChildProcess
+from workbench.core.children import Credential
 from workbench.core.errors import UserError
 from workbench.core.home import Home, write_text
 from workbench.core.tasks import Task
@@ -26,8 +25,6 @@ from workbench.core.tasks import Task
 READY = "ready"
 POLL = 0.5  # seconds between looks at whether somebody asked to stop
 KEPT_LINES = 30
-
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -119,53 +116,22 @@ class CommandFailed(Exception):
 
 
 def run_command(
-    command: list[str], hear: Say, task: Task, more: dict[str, str] | None = None,
+    command: list[str], hear: Callable[[str], None], task: Task, more: dict[str, str] | None = None,
     needs: tuple[Credential, ...] = (),
 ) -> None:  # fmt: skip
     """Runs a command, `hear` gets each line it writes; `task` is asked twice a second whether to go on.
 
     more: environment variables; needs: the credentials it gets. Raises `CommandFailed`.
     """
-    process = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        encoding="utf-8", errors="replace", env=child_environment(*needs, extra=more),
-    )  # fmt: skip
     last: list[str] = []
-    try:
-        for line in _lines(process, task):
+    with ChildProcess(command, *needs, extra=more, errors=STDOUT) as process:
+        process.finish_input()
+        for line in filter(None, map(str.rstrip, process.lines(task.check_stop, POLL))):
             last = [*last, line][-KEPT_LINES:]
             hear(line)
-    except BaseException:
-        process.kill()
-        raise
-    finally:
-        process.wait()
-    if process.returncode:
-        raise CommandFailed(process.returncode, last)
-
-
-def _lines(process: "subprocess.Popen[str]", task: Task) -> Iterator[str]:
-    """What it writes, line by line as it comes, with `task` asked in between whether to go on."""
-    written: queue.Queue[str | None] = queue.Queue()
-
-    def read() -> None:
-        assert process.stdout
-        with process.stdout as lines:
-            for line in lines:
-                written.put(line.rstrip())
-        written.put(None)
-
-    threading.Thread(target=read, daemon=True).start()
-    while True:
-        task.check_stop()
-        try:
-            line = written.get(timeout=POLL)
-        except queue.Empty:
-            continue
-        if line is None:
-            return
-        if line:
-            yield line
+        code = process.wait()
+    if code:
+        raise CommandFailed(code, last)
 
 
 def _shortened(line: str) -> str:

@@ -11,15 +11,13 @@ import io
 import logging
 import os
 import pickle
-import subprocess
 import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
-from workbench.core.assets import ROOT
-from workbench.core.children import child_environment
+from workbench.core.child_process import ChildFailed, run_child
 from workbench.core.errors import SEE_LOG, SettingPath, UserError, explain
 from workbench.core.logs import configure_logging
 from workbench.core.plugins import PLUGIN_SETTINGS, is_plugin_module, load_plugins
@@ -49,21 +47,18 @@ def call(function: Callable[..., Result], *arguments: Any, seconds: float = SECO
     function_name = function.__module__, function.__qualname__
     asked = pickle.dumps((*function_name, arguments))
     try:
-        process = subprocess.run(
-            [sys.executable, "-m", "workbench.core.limited"], input=asked, capture_output=True, check=False, cwd=ROOT,
-            env=child_environment(only=PASSED_ON, extra={"OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}),
-            timeout=seconds,
+        output = run_child(
+            [sys.executable, "-m", "workbench.core.limited"], seconds=seconds, data=asked, only=PASSED_ON,
+            extra={"OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"},
         )  # fmt: skip
-    except subprocess.TimeoutExpired:
-        raise UserError(f"Reading it took longer than {seconds:g} seconds.", "Divide it into smaller files.") from None
-    if process.returncode:
-        output = process.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2]
-        raise UserError(f"Reading it ended the process that read it (exit code {process.returncode}): {output[:200]}")
-    result, error = _Outcome(io.BytesIO(process.stdout)).load()
+    except ChildFailed as failure:
+        remedy = "Divide it into smaller files." if failure.returncode is None else ""
+        raise UserError(f"The process that read it {failure}.", remedy) from None
+    result, error = _Outcome(io.BytesIO(output.data)).load()
     if error:
         message, remedy, path = error
         if remedy == SEE_LOG:
-            log.error("%s.%s failed:\n%s", *function_name, process.stderr.decode("utf-8", "replace"))
+            log.error("%s.%s failed:\n%s", *function_name, output.errors)
         raise UserError(message, remedy, path)
     return result  # type: ignore[no-any-return]
 

@@ -7,15 +7,15 @@ import contextlib
 import json
 import logging
 import re
-import subprocess
 import sys
 import tempfile
-import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from subprocess import STDOUT
 from typing import Any
 
-from workbench.core.children import child_environment
+from workbench.core.child_process import ChildProcess
 from workbench.core.errors import Problems, UserError
 from workbench.core.limits import bounded_object
 from workbench.core.tasks import Task
@@ -36,6 +36,7 @@ RUNNER = Path(__file__).with_name("_convert.py")
 PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT", "OMP_NUM_THREADS", "LANG")
 CONFIG = "tokenizer_config.json"
 POLL = 0.1  # seconds
+MOST_LINES = 10_000  # of the converter's output, the last
 GEMMA_TURN = 107  # <end_of_turn> of the first Gemma, which the converter names in every model of that kind
 KNOWN_ENDS = (  # llama.cpp takes control tokens of these names for ends in any file
     "<|eot_id|>", "<|im_end|>", "<|end|>", "<|return|>", "<|call|>", "<|flush|>", "<|calls|>", "<end_of_turn>",
@@ -189,24 +190,15 @@ def _size(path: Path) -> int:
 
 def _run(request: dict[str, Any], look: Callable[[], None], name: str) -> None:
     """Runs the converter; `look` is called ten times a second, and may raise to end it."""
-    with tempfile.TemporaryDirectory(prefix="gguf-") as empty, tempfile.TemporaryFile("w+") as output:
+    with tempfile.TemporaryDirectory(prefix="gguf-") as empty:
         offline = {"HF_HUB_OFFLINE": "1", "HF_HOME": empty, "HOME": empty, "TMPDIR": empty, "CUDA_VISIBLE_DEVICES": ""}
-        process = subprocess.Popen(
-            [sys.executable, "-I", "-B", str(RUNNER)], stdin=subprocess.PIPE, stdout=output, stderr=output, text=True,
-            env=child_environment(only=PASSED_ON, extra=offline), cwd=empty, start_new_session=True,
-        )  # fmt: skip
-        try:
-            assert process.stdin
-            with contextlib.suppress(BrokenPipeError), process.stdin as given:
-                given.write(json.dumps(request))
-            while process.poll() is None:
-                look()
-                time.sleep(POLL)
-        finally:
-            process.kill()
-            process.wait()
-        output.seek(0)
-        said = output.read()
-    log.info("the converter says:\n%s", said[-20_000:])
-    if process.returncode:
-        raise converter_refusal(said, process.returncode, name)
+        command = [sys.executable, "-I", "-B", str(RUNNER)]
+        with ChildProcess(command, only=PASSED_ON, extra=offline, cwd=Path(empty), errors=STDOUT) as converter:
+            with contextlib.suppress(BrokenPipeError):
+                converter.write(json.dumps(request))
+            converter.finish_input()
+            output = "".join(deque(converter.lines(look, POLL), MOST_LINES))
+            code = converter.wait()
+    log.info("the converter says:\n%s", output[-20_000:])
+    if code:
+        raise converter_refusal(output, code, name)

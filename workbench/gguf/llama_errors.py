@@ -5,9 +5,9 @@ Their own words, with paths, shapes and names of functions, are in the log.
 
 import json
 import re
-import signal
 from typing import NamedTuple
 
+from workbench.core.child_process import KILLED, exit_reason
 from workbench.core.errors import UserError
 
 ELSEWHERE = "It can be used as it is, or made smaller with another quantizer; the log has llama.cpp's own words."
@@ -72,15 +72,8 @@ def converter_refusal(output: str, code: int, name: str) -> UserError:
 
 
 def _ended(name: str, code: int) -> UserError:
-    if code == -signal.SIGKILL:
-        return UserError(
-            f"{name} could not be converted: the system ended the converter, most likely for lack of memory.",
-            MEMORY,
-            "model",
-        )
-    return UserError(
-        f"{name} could not be converted: the converter ended early.", "Start it again; the log has its last words."
-    )
+    remedy = MEMORY if code == KILLED else "Start it again; the log has its last words."
+    return UserError(f"{name} could not be converted: the converter {exit_reason(code)}.", remedy, "model")
 
 
 def opening_refusal(output: str) -> str:

@@ -5,12 +5,11 @@ llama.cpp runs in a process of its own (`_tokenize.py`): a file it cannot digest
 
 import json
 import logging
-import subprocess
 import sys
 from pathlib import Path
 from typing import NamedTuple
 
-from workbench.core.children import child_environment
+from workbench.core.child_process import ChildFailed, run_child
 from workbench.core.errors import UserError
 from workbench.gguf.converter import probe_text
 from workbench.gguf.llama_errors import ELSEWHERE, opening_refusal
@@ -38,19 +37,20 @@ def tokenize(path: Path, texts: list[str], made_of: str = "") -> list[list[int]]
 
     made_of: the model that this file was just made of, if it was.
     """
-    completed = subprocess.run(
-        [sys.executable, "-P", str(RUNNER)], input=json.dumps({"path": str(path), "texts": texts}),
-        capture_output=True, text=True, check=False, timeout=SECONDS,
-        env=child_environment(extra={"CUDA_VISIBLE_DEVICES": ""}),
-    )  # fmt: skip
-    lines = [line for line in completed.stdout.splitlines() if line.startswith('{"ids"')]
-    if completed.returncode or not lines:
-        log.error("llama.cpp says:\n%s", completed.stderr[-5000:])
-        reason = opening_refusal(completed.stderr)
-        if made_of:
-            raise UserError(f"llama.cpp cannot open the GGUF made of {made_of}: {reason}.", ELSEWHERE, "model")
-        raise UserError(f"llama.cpp cannot open {path.name}: {reason}.", "The log has its own words.", "path")
-    return [list(ids) for ids in json.loads(lines[-1])["ids"]]
+    request = json.dumps({"path": str(path), "texts": texts}).encode()
+    command = [sys.executable, "-P", str(RUNNER)]
+    try:
+        output = run_child(command, seconds=SECONDS, data=request, extra={"CUDA_VISIBLE_DEVICES": ""})
+        answer = next((line for line in output.data.splitlines() if line.startswith(b'{"ids"')), None)
+        if answer:
+            return [list(ids) for ids in json.loads(answer)["ids"]]
+        errors, reason = output.errors, opening_refusal(output.errors)
+    except ChildFailed as error:
+        errors, reason = error.errors, opening_refusal(error.errors) if error.returncode else f"it {error}"
+    log.error("llama.cpp says:\n%s", errors[-5000:])
+    if made_of:
+        raise UserError(f"llama.cpp cannot open the GGUF made of {made_of}: {reason}.", ELSEWHERE, "model")
+    raise UserError(f"llama.cpp cannot open {path.name}: {reason}.", "The log has its own words.", "path")
 
 
 class TokenizerComparison(NamedTuple):

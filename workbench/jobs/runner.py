@@ -4,11 +4,8 @@ Jobs outlive the runner. A new runner finds them again by pid and process start 
 One runner works per home, held by a lock that dies with its process.
 """
 
-import contextlib
 import logging
 import os
-import select
-import subprocess
 import sys
 import threading
 import time
@@ -17,7 +14,8 @@ from pathlib import Path
 
 import filelock
 
-from workbench.core.children import Credential, child_environment, withheld
+from workbench.core.child_process import ChildProcess, exit_reason
+from workbench.core.children import Credential, withheld
 from workbench.core.errors import SEE_LOG, explain
 from workbench.core.home import Home, remove_stale
 from workbench.core.logs import logged_job
@@ -67,8 +65,8 @@ class Runner:
         self._lock = filelock.FileLock(home.jobs / LOCK_FILE, thread_local=False)
         self._halt = threading.Event()
         self._thread = threading.Thread(target=self._loop, name="runner", daemon=True)
-        self._spare: subprocess.Popen[str] | None = None
-        self._children: dict[str, subprocess.Popen[str]] = {}
+        self._spare: ChildProcess | None = None
+        self._children: dict[str, ChildProcess] = {}
         self._turns: dict[str, int] = {}  # of each child's job, when it was launched
         self._said = ""
         self._unstarted: dict[str, int] = {}  # the turns of jobs whose worker could not start
@@ -90,13 +88,13 @@ class Runner:
     @property
     def is_warm(self) -> bool:
         """Whether a spare worker lives; it may still be importing."""
-        return self._spare is not None and self._spare.poll() is None
+        return self._spare is not None and self._spare.is_alive
 
     @property
     def is_ready(self) -> bool:
         """Whether the spare has imported everything."""
         spare = self._spare
-        return bool(spare and spare.stdout and spare.poll() is None and select.select([spare.stdout], [], [], 0)[0])
+        return bool(spare and spare.is_alive and spare.has_output)
 
     def _loop(self) -> None:
         while not self._halt.wait(TICK):
@@ -151,20 +149,19 @@ class Runner:
     def _reap(self, views: list[JobRecord]) -> None:
         """Forgets ended children; one that ended before its job began would else be started for ever."""
         for job_id, child in list(self._children.items()):
-            if child.poll() is None:
+            if child.is_alive:
                 continue
             del self._children[job_id]
             with logged_job(job_id):
-                log.info("its process has ended with exit code %d", child.returncode)
-            if child.stdout:  # it was a spare and said 'ready'
-                child.stdout.close()
+                log.info("its process %s", exit_reason(child.returncode) if child.returncode else "has ended")
+            child.end()  # closes its pipes
             view = next((view for view in views if view.id == job_id), None)
             turn = self._turns.pop(job_id)
             # A job that ran, died and was resumed before we looked is queued too, but newly.
             unstarted = view and view.refresh().state.status == "queued" and view.state.turn == turn
             if view and unstarted and child.returncode != ALREADY_TAKEN:
                 self._unstarted[job_id] = turn
-                self._tell(view, "failed", f"The worker could not start (exit code {child.returncode}).", SEE_LOG)
+                self._tell(view, "failed", f"The worker could not start: it {exit_reason(child.returncode)}.", SEE_LOG)
 
     def _tell(self, view: JobRecord, status: str, error: str, remedy: str) -> None:
         """Writes down how a job ended. A folder that cannot be written must not keep the other jobs from running."""
@@ -194,18 +191,17 @@ class Runner:
             self._children[view.id] = self._started(view)
             log.info("starts in process %d", self._children[view.id].pid)
 
-    def _started(self, view: JobRecord) -> subprocess.Popen[str]:
+    def _started(self, view: JobRecord) -> ChildProcess:
         """The process of a job: the spare one if it may have the job, else a new one."""
         self._turns[view.id] = view.state.turn
         needs = view.job.credentials() if view.job else ()
         # the spare was started without credentials, before anybody knew what for
         fits = view.job and view.job.uses_device and withheld(needs) == withheld()
         spare = self._spare if self.is_warm and fits else None
-        if spare and spare.stdin:
+        if spare:
             try:
-                spare.stdin.write(f"{view.folder}\n")
-                spare.stdin.flush()
-                spare.stdin.close()
+                spare.write(f"{view.folder}\n")
+                spare.finish_input()
                 self._spare = None
                 return spare
             except OSError:
@@ -214,29 +210,19 @@ class Runner:
 
     def _drop_spare(self) -> None:
         spare, self._spare = self._spare, None
-        if spare is None:
-            return
-        if spare.poll() is None:
-            spare.kill()
-        with contextlib.suppress(OSError), spare:  # closes its pipes and waits for its end
-            pass
+        if spare:
+            spare.end()
 
 
-def _spawn(home: Home, argument: str, needs: Collection[Credential] = ()) -> subprocess.Popen[str]:
+def _spawn(home: Home, argument: str, needs: Collection[Credential] = ()) -> ChildProcess:
     """A worker in a session of its own, which outlives this process and its terminal; of the operator's credentials
     it gets those the job works with. What keeps it from starting is in the job's log."""
     spare = argument == "--spare"
     with (Path(os.devnull) if spare else _log(Path(argument))).open("ab") as log:
-        return subprocess.Popen(
-            [sys.executable, "-m", "workbench.jobs.worker", argument],
-            stdin=subprocess.PIPE if spare else subprocess.DEVNULL,
-            stdout=subprocess.PIPE if spare else subprocess.DEVNULL,
-            stderr=log,
-            text=True,
-            start_new_session=True,
-            cwd=Path(__file__).parent.parent.parent,
-            env=child_environment(*needs, extra={**SET, variable_of("home"): str(home.root)}),
-        )
+        return ChildProcess(
+            [sys.executable, "-m", "workbench.jobs.worker", argument], *needs,
+            extra={**SET, variable_of("home"): str(home.root)}, piped=spare, errors=log, own_session=True,
+        )  # fmt: skip
 
 
 def _log(folder: Path) -> Path:

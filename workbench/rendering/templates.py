@@ -5,11 +5,8 @@ memory, output and time; one that does not end is killed with that process, and 
 """
 
 import atexit
-import contextlib
 import json
 import os
-import queue
-import subprocess
 import sys
 import threading
 from collections.abc import Sequence
@@ -17,8 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
-from workbench.core.assets import ASSETS, ROOT
-from workbench.core.children import child_environment
+from workbench.core.assets import ASSETS
+from workbench.core.child_process import ChildProcess, exit_reason
 from workbench.core.errors import SEE_LOG, UserError
 from workbench.rendering.template_spans import AnswerSpan
 from workbench.rows.canonical import Message
@@ -212,80 +209,49 @@ class Renderer:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._process: subprocess.Popen[str] | None = None
-        self._answers: queue.Queue[str] = queue.Queue()
-        self._owner = 0
+        self._process: ChildProcess | None = None
 
     def ask(self, request: dict[str, Any], name: str) -> list[dict[str, Any]]:
         """One answer for every row of the request. Raises `TemplateStopped` when nothing comes for 2 seconds."""
         with self._lock:
-            process = self._alive()
+            process = self._running()
             try:
-                self._send(process, request)
-                return [self._answer() for _ in request["rows"]]
-            except queue.Empty:
+                process.write(json.dumps(request) + "\n")
+                return [_answer(process) for _ in request["rows"]]
+            except TimeoutError:
                 reason = f"did not end within {SECONDS:.0f} seconds"
             except (OSError, ValueError):
                 reason = "ended the process that rendered it"
             self.stop()
         raise TemplateStopped(f"The chat template ({name}) {reason}.", "Choose another template.", "template")
 
-    def _answer(self) -> dict[str, Any]:
-        """The next answer; empty ones only say that the process is at work."""
-        while not (answer := json.loads(self._next(SECONDS + SILENT_SECONDS))):
-            pass
-        return dict(answer)
-
     def stop(self) -> None:
         """Ends the process; one inherited through a fork is only let go."""
         process, self._process = self._process, None
-        if process and self._owner == os.getpid():
-            with contextlib.suppress(OSError):
-                process.kill()
-                process.wait()
-            with contextlib.suppress(OSError):  # what it never read is lost
-                process.stdin.close()  # type: ignore[union-attr]
+        if process:
+            process.end()
 
-    def _alive(self) -> "subprocess.Popen[str]":
-        if self._process and self._owner == os.getpid() and self._process.poll() is None:
+    def _running(self) -> ChildProcess:
+        if self._process and self._process.is_alive:
             return self._process
         self.stop()
-        self._process, self._owner, self._answers = _start(), os.getpid(), queue.Queue()
-        threading.Thread(target=_listen, args=(self._process, self._answers), daemon=True).start()
-        if "ready" not in self._next(START_SECONDS):
-            raise UserError("The process that renders templates did not start.", SEE_LOG)
-        return self._process
-
-    def _send(self, process: "subprocess.Popen[str]", request: dict[str, Any]) -> None:
-        assert process.stdin
-        process.stdin.write(json.dumps(request) + "\n")
-        process.stdin.flush()
-
-    def _next(self, seconds: float) -> str:
-        """The next line of the process, or '' when it has ended; raises `queue.Empty` when it takes too long."""
-        return self._answers.get(timeout=seconds)
+        process = ChildProcess([sys.executable, "-m", "workbench.rendering.template_worker"], own_session=True)
+        self._process = process
+        try:
+            if "ready" in (process.next_line(START_SECONDS) or ""):
+                return process
+            reason = exit_reason(process.wait())
+        except TimeoutError:
+            reason = f"took longer than {START_SECONDS:.0f} seconds to start"
+        self.stop()
+        raise UserError(f"The process that renders templates {reason}.", SEE_LOG)
 
 
-def _start() -> "subprocess.Popen[str]":
-    # -P keeps the working folder off the path: a file in it must not stand in for a module of the same name.
-    root = str(ROOT)
-    path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
-    return subprocess.Popen(
-        [sys.executable, "-P", "-m", "workbench.rendering.template_worker"],
-        env=child_environment(extra={"PYTHONPATH": path}),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        encoding="utf-8",
-        start_new_session=True,
-    )
-
-
-def _listen(process: "subprocess.Popen[str]", answers: "queue.Queue[str]") -> None:
-    assert process.stdout
-    with process.stdout as lines:
-        for line in lines:
-            answers.put(line)
-    answers.put("")
+def _answer(process: ChildProcess) -> dict[str, Any]:
+    """The next answer; empty ones only say that the process is at work. Raises `ValueError` when it has ended."""
+    while not (answer := json.loads(process.next_line(SECONDS + SILENT_SECONDS) or "no answer")):
+        pass
+    return dict(answer)
 
 
 RENDERER = Renderer()

@@ -17,8 +17,8 @@ from tabs.figures import cost as cost_figures
 from tests.toy_gguf import toy_gguf
 from tests.toys import toy_dataset, toy_model, toy_pairs
 from workbench.compression.evaluation import child as cost_child
-from workbench.compression.evaluation import child_process, speed, windows
 from workbench.compression.evaluation import remarks as cost_words
+from workbench.compression.evaluation import speed, variant_child, windows
 from workbench.compression.evaluation import variant_costs as cost
 from workbench.compression.evaluation.divergence import ReferenceLogits, kl_divergence, log_softmax
 from workbench.compression.evaluation.quality import keep_reference, quality, score
@@ -26,6 +26,8 @@ from workbench.compression.evaluation.recommend import flagged, recommend
 from workbench.compression.evaluation.windows import ScoredText, TextRow
 from workbench.compression.jobs.cost import Cost
 from workbench.compression.variants import find_variant, quantization
+from workbench.core.assets import ROOT
+from workbench.core.child_process import ChildProcess
 from workbench.core.errors import Problems, UserError
 from workbench.core.home import Home, atomic_dir
 from workbench.core.lineage import Manifest, parent_of, write_manifest
@@ -291,8 +293,8 @@ def test_labels_of_near_points_take_different_places() -> None:
 
 
 def child(monkeypatch: pytest.MonkeyPatch, code: str, stop: Callable[[], None] | None = None) -> dict[str, Any]:
-    monkeypatch.setattr(child_process, "COMMAND", (sys.executable, "-c", code))
-    return child_process.run_child(Path("request.json"), 1, Task(check_stop=stop))
+    monkeypatch.setattr(variant_child, "COMMAND", (sys.executable, "-c", code))
+    return variant_child.measure_in_child(Path("request.json"), 1, Task(check_stop=stop))
 
 
 def test_a_child_that_is_killed_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -316,20 +318,20 @@ def test_a_child_is_killed_when_the_job_is_stopped(monkeypatch: pytest.MonkeyPat
     assert time.monotonic() - began < 10
 
 
-def test_a_child_dies_with_its_parent(tmp_path: Path) -> None:
-    code = "import threading, time\nfrom workbench.compression import cost_child\n"
-    code += "threading.Thread(target=cost_child._die_with_parent, daemon=True).start()\ntime.sleep(60)"
-    orphan = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, cwd=child_process.ROOT)
-    assert orphan.stdin
-    orphan.stdin.close()
-    assert orphan.wait(timeout=30) == 1
+def test_a_child_dies_with_its_parent() -> None:
+    code = "import threading, time\nfrom workbench.compression.evaluation import child\n"
+    code += "threading.Thread(target=child._die_with_parent, daemon=True).start()\nprint('ready', flush=True)\n"
+    with ChildProcess([sys.executable, "-c", f"{code}time.sleep(60)"]) as orphan:
+        assert orphan.next_line(60) == "ready\n"
+        orphan.finish_input()
+        assert orphan.wait(30) == 1
 
 
 def test_the_child_of_a_gguf_needs_no_torch() -> None:
     code = "import sys, workbench.compression.evaluation.child, workbench.inference.backend_llama\n"
     done = subprocess.run(
         [sys.executable, "-c", f"{code}print('torch' in sys.modules)"],
-        cwd=child_process.ROOT, capture_output=True, text=True, check=True,
+        cwd=ROOT, capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert done.stdout.strip() == "False"
 
@@ -373,13 +375,13 @@ def in_process(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Children run in this process; the list gets the name of each, '' for the original's pass."""
     started: list[str] = []
 
-    def run_child(request: Path, threads: int, task: Task) -> dict[str, Any]:
+    def measure_in_child(request: Path, threads: int, task: Task) -> dict[str, Any]:
         task.check_stop()
         asked = cost_child.VariantRequest.parse(json.loads(request.read_text()))
         started.append("" if asked.reference else asked.name)
         return cost_child.measure_variant(asked, task)
 
-    monkeypatch.setattr(child_process, "run_child", run_child)
+    monkeypatch.setattr(variant_child, "measure_in_child", measure_in_child)
     return started
 
 
@@ -523,7 +525,7 @@ def test_a_real_child_measures_a_gguf(home: Home, tmp_path: Path) -> None:
     request = {"home": str(home.root), "scratch": str(tmp_path), "original": "toy", "name": "toy-f32"}
     (tmp_path / "request.json").write_text(json.dumps({**request, "prompt": 8, "tokens": 2}))
     told: list[str] = []
-    found = child_process.run_child(tmp_path / "request.json", 1, Task(lambda *word: told.append(word[2])))
+    found = variant_child.measure_in_child(tmp_path / "request.json", 1, Task(lambda *word: told.append(word[2])))
     assert found["same_tokenizer"] and found["tokens"] == text.tokens and told
     assert 10**7 < found["memory_running"] < 250 * 10**6  # its own, not this process's
     with np.load(tmp_path / "of-toy-f32.npz") as arrays:

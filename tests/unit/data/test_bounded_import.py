@@ -18,6 +18,7 @@ import pytest
 
 from tests.greedy import greedy
 from workbench.core import limited
+from workbench.core.assets import ROOT
 from workbench.core.errors import UserError
 from workbench.core.home import Home
 from workbench.data.reading import compressed, format, lines
@@ -286,7 +287,7 @@ def test_the_process_that_looks_at_a_bomb_grows_by_less_than_200_mb(tmp_path: Pa
     long = tmp_path / "c.csv"
     long.write_text("text\n" + "x" * 60_000_000 + "\n")
     command = [sys.executable, "-c", PEAK, str(bomb), str(crowded), str(long)]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=limited.ROOT, check=True)
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=True)
     assert int(done.stdout.split()[-1]) < 200, done.stdout
 
 

@@ -50,7 +50,7 @@ def test_the_converters_words_become_a_sentence(kind: str, words: str) -> None:
     assert "/" not in str(error) and kind not in str(error) and error.remedy
 
 
-@pytest.mark.parametrize(("code", "words"), [(-9, "memory"), (-11, "ended early"), (3, "ended early")])
+@pytest.mark.parametrize(("code", "words"), [(-9, "memory"), (-11, "signal 11"), (3, "exit code 3")])
 def test_a_converter_that_died_is_told_of_too(code: int, words: str) -> None:
     assert words in converter_refusal("Loading /home/me", code, "my-model").message
 

@@ -416,7 +416,7 @@ def test_a_killed_chat_process_is_told_in_every_chat_and_started_again(service: 
     service.send("next", ["toy"], "Hello", "", SHORT)
     for chat in ("killed", "beside"):
         panes = settled(service, chat)
-        assert all(pane["state"] == "error" and "chat process ended" in pane["error"] for pane in panes)
+        assert all(pane["state"] == "error" and "chat process was killed" in pane["error"] for pane in panes)
     assert settled(service, "next")[0]["state"] == "done"
     service.send("killed", ["toy", "a"], "Hello", "", SHORT)
     assert [pane["state"] for pane in settled(service, "killed")] == ["done", "done"]

@@ -373,7 +373,7 @@ def test_a_worker_that_waits_for_the_device_sees_a_stop(how: str, home: Home, qu
         elif how == "by its stop file":
             (view.folder / STOP_FILE).write_text("keep")
         else:
-            worker.terminate()
+            os.kill(worker.pid, signal.SIGTERM)
         worker.wait(10)
         assert time.monotonic() - asked < 5  # a quarter of a second when the machine is at rest
     assert statuses(view) == ["queued", "stopped"] and not view.state.points

@@ -1,6 +1,5 @@
 """Jobs that need no device run a few at a time, in the order they came; neither sort waits for the other."""
 
-import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,6 +9,7 @@ import pytest
 
 from tabs.shell.job_panel import points_of
 from tests.naps import jobs as naps
+from workbench.core.child_process import ChildProcess
 from workbench.core.errors import UserError
 from workbench.core.home import Home
 from workbench.jobs import runner as runner_module
@@ -30,11 +30,11 @@ class Started(Runner):
     def _launch(self, view: JobRecord) -> None:
         self.started.append(view.id)
         self._turns[view.id] = view.state.turn
-        self._children[view.id] = SimpleNamespace(poll=lambda: None, returncode=None, stdout=None)  # type: ignore[assignment]
+        self._children[view.id] = SimpleNamespace(is_alive=True)  # type: ignore[assignment]
         EventLog(view.folder / "events.jsonl").running()
 
     def end(self, queue: Queue, job: str) -> None:
-        self._children[job] = SimpleNamespace(poll=lambda: 0, returncode=0, stdout=None)  # type: ignore[assignment]
+        self._children[job] = SimpleNamespace(is_alive=False, returncode=0, end=lambda: None)  # type: ignore[assignment]
         EventLog(queue.get(job).folder / "events.jsonl").status("done")
 
 
@@ -121,8 +121,10 @@ def test_a_number_of_places_that_is_none_is_refused_at_the_start(
 def test_the_pipe_of_a_spare_that_became_a_job_is_closed_when_it_ended(queue: Queue) -> None:
     runner = Started(queue.home, queue)
     job = queue.submit(naps.Nap())
-    spare = subprocess.Popen([sys.executable, "-c", "print('ready')"], stdout=subprocess.PIPE, text=True)
+    spare = ChildProcess([sys.executable, "-c", "print('ready')"])
     runner._children[job], runner._turns[job] = spare, 0
     spare.wait()
     runner._reap([])
-    assert not runner._children and spare.stdout and spare.stdout.closed
+    assert not runner._children and not spare._reader.is_alive()
+    with pytest.raises(ValueError, match="closed"):
+        spare.write("x")

@@ -2,6 +2,8 @@
 
 import json
 import multiprocessing
+import os
+import signal
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,10 +12,10 @@ from typing import Any
 import pytest
 
 from workbench.core.errors import UserError
+from workbench.rendering import templates
 from workbench.rendering.templates import (
     RENDERER,
     TEMPLATE_NAMES,
-    Renderer,
     Template,
     TemplateStopped,
     get_template,
@@ -145,8 +147,8 @@ def test_a_killed_process_is_replaced() -> None:
     assert rendered("a") == "a"
     process = RENDERER._process
     assert process
-    process.kill()
-    process.wait()
+    os.kill(process.pid, signal.SIGKILL)
+    assert process.wait(30) == -signal.SIGKILL
     assert rendered("b") == "b"
 
 
@@ -177,15 +179,16 @@ def test_a_row_rendered_several_times_is_heard_of_between_the_renderings(monkeyp
     request = {"template": text, "tokens": {}, "rows": [{"messages": TALK, "masked": True}]}
     (answer,) = template_worker.answer_rows(request)
     assert len(answer["answers"]) == 1 and said == [{}] * len(said) and len(said) >= 3
-    renderer = Renderer()
-    for line in ("{}", "{}", '{"text": "a"}'):
-        renderer._answers.put(line)
-    assert renderer._answer() == {"text": "a"}
+    lines = iter(("{}", "{}", '{"text": "a"}', None))
+    process: Any = SimpleNamespace(next_line=lambda _: next(lines))
+    assert templates._answer(process) == {"text": "a"}
+    with pytest.raises(ValueError, match="Expecting value"):
+        templates._answer(process)
 
 
 def test_an_answer_held_back_takes_no_time_from_the_next_rendering(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each rendering may take its two seconds, whatever was written before it and not sent yet."""
-    from workbench.rendering import template_worker, templates
+    from workbench.rendering import template_worker
 
     clock = [0.0]
     sent: list[float] = []
@@ -205,6 +208,6 @@ def test_an_answer_held_back_takes_no_time_from_the_next_rendering(monkeypatch: 
     assert max(silences) <= templates.SECONDS + template_worker.SILENT_SECONDS
     assert templates.SILENT_SECONDS == template_worker.SILENT_SECONDS
     waited: list[float] = []
-    renderer = Renderer()
-    monkeypatch.setattr(renderer, "_next", lambda seconds: waited.append(seconds) or '{"text": "a"}')
-    assert renderer._answer() == {"text": "a"} and waited == [templates.SECONDS + template_worker.SILENT_SECONDS]
+    process: Any = SimpleNamespace(next_line=lambda seconds: waited.append(seconds) or '{"text": "a"}')
+    assert templates._answer(process) == {"text": "a"}
+    assert waited == [templates.SECONDS + template_worker.SILENT_SECONDS]

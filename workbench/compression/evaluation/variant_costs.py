@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import psutil
 
-from workbench.compression.evaluation import child_process, windows
+from workbench.compression.evaluation import variant_child, windows
 from workbench.compression.evaluation.recommend import flagged, recommend
 from workbench.compression.evaluation.remarks import note_of, protocol
 from workbench.compression.evaluation.windows import ScoredText
@@ -224,4 +224,4 @@ class _Table:
         path = self.scratch / "request.json"
         write_text(path, json.dumps(request))
 
-        return child_process.run_child(path, self.threads, self.ctx.task.step(index, len(self.names) + 1, words))
+        return variant_child.measure_in_child(path, self.threads, self.ctx.task.step(index, len(self.names) + 1, words))
