@@ -170,7 +170,7 @@ def test_steps_are_moved_checked_discarded_and_pasted(app: App, page: Page) -> N
     expect(steps.get_by_text("Did you mean exact_duplicates")).to_be_visible()
     steps.get_by_label("A recipe as YAML").fill("name: x\nsteps:\n- method: exact_duplicates\n  keep: last\n")
     steps.get_by_role("button", name="Use these steps").click()
-    expect(steps.locator(".wb-ds-short")).to_contain_text("keep last")
+    expect(steps.locator(".wb-ds-short")).to_contain_text("keep the last")
     apply(steps)
     assert applied(app) == ["exact_duplicates"]
 
