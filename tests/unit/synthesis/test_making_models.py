@@ -12,6 +12,7 @@ from tests.toy_gguf import toy_gguf
 from tests.toys import conversations, toy_adapter, toy_home
 from workbench.core.home import Home
 from workbench.core.lineage import read_manifest
+from workbench.core.tasks import Task
 from workbench.data.store.datasets import all_rows, dataset_manifest, delete_dataset, write_rows
 from workbench.inference.decoding import Decoding
 from workbench.inference.engine import Engine
@@ -86,7 +87,7 @@ def _lines(folder: Path) -> list[dict[str, Any]]:
 
 def told(writer: ShelfWriter, requests: list[Request]) -> list[Reply]:
     found: list[Reply] = []
-    writer.write(requests, lambda heard: found.extend(reply for _, reply in heard), lambda: None)
+    writer.write(requests, lambda heard: found.extend(reply for _, reply in heard), Task())
     return found
 
 
