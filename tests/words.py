@@ -1,4 +1,5 @@
-"""Names say what they hold: `python -m tests.words` counts the words that say nothing, and names that stand twice.
+"""Names say what they hold: `python -m tests.words` counts words that say nothing, and finds names that stand twice and
+constants of quantities without a unit.
 
 A binding is a name that is assigned, imported under another name, or taken as a parameter. One counts when it is one of
 `VAGUE`, alone or as the last part of it, since that is the part which names the thing.
@@ -34,6 +35,20 @@ VAGUE = {
 }
 """What says nothing, with the field's words for it."""
 
+MEASURES = {"SHARE", "RATIO", "COSINE", "NATS", "NORM", "CONDITION", "RATING", "TURN", "SECOND"}
+"""How a quantity may end besides by a plural, which says what is counted: `SHARD_BYTES`, `POLL_SECONDS`."""
+NO_QUANTITIES = {
+    "exit code or number of a stream": "FAILED MISUSED INTERRUPTED KILLED ALREADY_TAKEN OUT ERR",
+    "version of a format": "UNVERSIONED VERSION REVISION QUANTIZATION_VERSION SCHEMA_VERSION",
+    "seed, or step between seeds": "SEED STRIDE",
+    "number that a file format, a library or the system gives a meaning": (
+        "NORMAL UNKNOWN CONTROL USER_DEFINED BYTE UINT32 TEXT ARRAY GEMMA_TURN FLASH_ATTENTION OFF WARNING ERROR "
+        "CONTINUED SPACE IGNORED FICLONE CREATION_LOCK LOOSE M_TRIM_THRESHOLD M_MMAP_THRESHOLD M_ARENA_MAX LARGEST"
+    ),
+    "bare number of a formula": "TINY STEP EPSILON RIDGE Z95",
+}
+"""Constants that are numbers but measure nothing: why, and their names."""
+
 
 def bindings(tree: ast.AST) -> Iterator[str]:
     """Every name that is bound."""
@@ -55,6 +70,39 @@ def is_vague(name: str) -> bool:
     return name.strip("_").rsplit("_", 1)[-1].lower() in VAGUE
 
 
+def quantities(tree: ast.Module) -> Iterator[str]:
+    """The module's constants that are numbers, or made of numbers and other constants."""
+    for node in tree.body:
+        if isinstance(node, ast.Assign):
+            for target in node.targets:
+                yield from _numbers(target, node.value)
+        elif isinstance(node, ast.AnnAssign) and node.value:
+            yield from _numbers(node.target, node.value)
+
+
+def _numbers(target: ast.expr, value: ast.expr) -> Iterator[str]:
+    if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple):
+        for name, item in zip(target.elts, value.elts, strict=True):
+            yield from _numbers(name, item)
+    elif isinstance(target, ast.Name) and target.id.isupper() and _is_number(value):
+        yield target.id
+
+
+def _is_number(value: ast.expr) -> bool:
+    if isinstance(value, ast.BinOp):
+        return all(_is_number(side) or isinstance(side, ast.Name) for side in (value.left, value.right))
+    if isinstance(value, ast.UnaryOp):
+        return _is_number(value.operand)
+    return isinstance(value, ast.Constant) and type(value.value) in (int, float)
+
+
+def lacks_unit(name: str) -> bool:
+    """Whether the name of a quantity says neither what is counted nor what is measured."""
+    word = name.rsplit("_", 1)[-1]
+    listed = any(name.strip("_") in names.split() for names in NO_QUANTITIES.values())
+    return not (word.endswith("S") or word in MEASURES or listed)
+
+
 def sources() -> list[Path]:
     return sorted(
         path
@@ -66,6 +114,7 @@ def sources() -> list[Path]:
 
 def main(argv: list[str]) -> int:
     total, vague, by_file = 0, Counter[str](), Counter[str]()
+    unitless: list[str] = []
     stems, public = defaultdict(list), defaultdict(list)
     for path in sources():
         tree, name = ast.parse(path.read_text("utf-8")), path.relative_to(ROOT).as_posix()
@@ -73,6 +122,7 @@ def main(argv: list[str]) -> int:
         total += len(names)
         vague.update(each for each in names if is_vague(each))
         by_file[name] = sum(map(is_vague, names))
+        unitless += [f"{name}: {constant}" for constant in quantities(tree) if lacks_unit(constant)]
         stems[path.stem].append(name)
         for node in tree.body:
             if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
@@ -88,7 +138,10 @@ def main(argv: list[str]) -> int:
             twice = {name: files for name, files in names.items() if len(files) > 1}
             print(f"{len(twice)} {title} stand twice:")
             print(*(f"  {name}: {', '.join(files)}" for name, files in sorted(twice.items())), sep="\n")
-    return int(share > MOST_SHARE)
+    if unitless:
+        print("These constants are quantities without a unit; a name ends in what is counted or measured:")
+        print(*(f"  {line}" for line in unitless), sep="\n")
+    return int(share > MOST_SHARE or bool(unitless))
 
 
 if __name__ == "__main__":

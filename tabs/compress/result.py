@@ -21,7 +21,7 @@ from workbench.models.model_references import resolve
 from workbench.models.shelf import ModelInfo, model_info
 
 PARTS = ("layers", "heads", "groups", "width")
-BEFORE = 60  # characters of what both said before they part
+BEFORE_CHARACTERS = 60  # characters of what both said before they part
 
 
 def mark_of(home: Home, view: JobRecord) -> str:
@@ -142,7 +142,7 @@ def _parity(home: Home, view: JobRecord, _: float | None) -> JobResult:
     pieces: list[Node] = [sentence_list(result["sentences"])]
     for difference in result["differences"]:
         prompt = f"{difference['prompt']}\nFrom token {difference['token']} on, {difference['gap']:.2f} nats apart:"
-        before = f"… {difference['before'][-BEFORE:]}" if difference["before"] else ""
+        before = f"… {difference['before'][-BEFORE_CHARACTERS:]}" if difference["before"] else ""
         pieces.append(sample_card(prompt, {source: before + difference["source"], model: before + difference["gguf"]}))
     return JobResult(result_box(pieces), [], on_shelf(home, view), source)
 

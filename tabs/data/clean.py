@@ -20,7 +20,7 @@ from workbench.jobs.job import JOBS
 from workbench.jobs.view import JobRecord
 
 Query = dict[str, Any]
-MOST_SHOWN = 50
+MOST_SHOWN_ROWS = 50
 
 
 def clean(ctx: Context, dataset: gr.Dropdown) -> JobPanel:
@@ -169,7 +169,7 @@ def touched(ctx: Context, query: Query) -> dict[str, Any]:
     With {'key'}, only if the report knows the step by it.
     """
     name, step, key = str(query["dataset"]), int(query["step"]), str(query.get("key") or "")
-    start, count = int(query.get("start") or 0), min(int(query.get("count") or 10), MOST_SHOWN)
+    start, count = int(query.get("start") or 0), min(int(query.get("count") or 10), MOST_SHOWN_ROWS)
     return pipeline.touched(ctx.home, name, step, str(query["what"]), start, count, key)
 
 

@@ -19,7 +19,7 @@ from workbench.data.recipes.previewing import Preview
 from workbench.data.sources.external import name_of_entry
 from workbench.data.sources.source import Source
 
-MOST_LOOKED_AT = 12
+MOST_ENTRIES = 12
 
 
 @dataclass
@@ -38,7 +38,7 @@ def single(inputs: ImportInputs, entry: str) -> ImportInputs:
 
 def looks(ctx: Context, inputs: ImportInputs) -> dict[str, Preview | Source | UserError]:
     """A look at every entry chosen: what its import would give, its source where that lies on the hub, or why not."""
-    return {entry: _look(ctx, single(inputs, entry)) for entry in (inputs.entries or [])[:MOST_LOOKED_AT]}
+    return {entry: _look(ctx, single(inputs, entry)) for entry in (inputs.entries or [])[:MOST_ENTRIES]}
 
 
 def _look(ctx: Context, inputs: ImportInputs) -> Preview | Source | UserError:

@@ -31,8 +31,8 @@ from workbench.data.store.datasets import SPLITS, count
 from workbench.family.jobs.push_dataset import PushDataset
 from workbench.family.jobs.push_gguf import HOW_TO_LOG_IN
 
-LONGEST = 4_000
-KEPT = 3600.0  # seconds files stay where a browser can fetch them
+LONGEST_CHARACTERS = 4_000
+KEPT_SECONDS = 3600.0  # seconds files stay where a browser can fetch them
 LANGUAGES = {".json": "json", ".yaml": "yaml", ".yml": "yaml", ".py": "python", ".md": "markdown"}
 
 
@@ -134,7 +134,7 @@ def preview(home: Home, form: Form, name: str | None, value: Any) -> list[Any]:
 def first_rows(rows: list[dict[str, Any]]) -> str:
     """Rows as indented JSON, long ones cut."""
     texts = [json.dumps(row, ensure_ascii=False, indent=2) for row in rows]
-    return "\n".join(text if len(text) <= LONGEST else text[:LONGEST] + "\n…" for text in texts)
+    return "\n".join(text if len(text) <= LONGEST_CHARACTERS else text[:LONGEST_CHARACTERS] + "\n…" for text in texts)
 
 
 def beside_text(settings: dict[str, str]) -> tuple[str, str | None]:
@@ -194,6 +194,6 @@ def folder_for(name: str, method: str) -> Path:
     whole = Path(get_upload_folder()) / "exports"
     whole.mkdir(parents=True, exist_ok=True)
     for old in whole.iterdir():
-        if time.time() - old.stat().st_mtime > KEPT:
+        if time.time() - old.stat().st_mtime > KEPT_SECONDS:
             shutil.rmtree(old, ignore_errors=True)
     return whole / f"{name}-{method}-{time.time_ns()}"

@@ -13,7 +13,7 @@ from workbench.data.reading.format import FORMATS, Format
 from workbench.data.recipes.previewing import Preview
 
 Value = dict[str, Any]
-SHOWN, RAW = 5, 300
+SHOWN_ROWS, RAW_CHARACTERS = 5, 300
 SIDES = ("messages", "prompt", "chosen", "rejected", "completion")
 
 
@@ -81,16 +81,16 @@ def preview_html(found: Preview) -> Markup:
         ("Bad rows", f"{found.bad:,}{' – kept aside with their reasons' if found.bad else ''}"),
         *[("Note", remark) for remark in found.remarks],
     ]
-    more_bad = f"… and {found.bad - SHOWN:,} more; all are listed after the import."
+    more_bad = f"… and {found.bad - SHOWN_ROWS:,} more; all are listed after the import."
     return render_html(
-        facts(rows), map(_bad, found.rejected[:SHOWN]), hint(more_bad) if found.bad > SHOWN else None,
+        facts(rows), map(_bad, found.rejected[:SHOWN_ROWS]), hint(more_bad) if found.bad > SHOWN_ROWS else None,
         map(row_html, found.rows[:2]),
     )  # fmt: skip
 
 
 def _bad(one: Any) -> Markup:
     where = one.where[:1].upper() + one.where[1:] if not one.file else one.where
-    return rejected_card(where, one.reason, one.raw[:RAW])
+    return rejected_card(where, one.reason, one.raw[:RAW_CHARACTERS])
 
 
 def row_html(row: dict[str, Any]) -> Markup:

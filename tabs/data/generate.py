@@ -20,8 +20,8 @@ from workbench.jobs.view import JobRecord
 from workbench.synthesis.endpoint import Endpoint
 from workbench.synthesis.jobs.make_data import MakeData
 
-FIRST = 3
-LONGEST = 2_000
+FIRST_ROWS = 3
+LONGEST_CHARACTERS = 2_000
 NOTHING = hint("What was kept, what was not and why, and the first rows are shown here.")
 
 
@@ -108,7 +108,7 @@ def told(home: Home, view: JobRecord | None) -> str:
         parts.append(table(["Not kept because", "", "Items"], lost))
     if name := made_of(home, view):
         parts.append(heading(f"The first rows of {name}"))
-        parts += [row_html(row) for row in rows(home, name, count=FIRST)]
+        parts += [row_html(row) for row in rows(home, name, count=FIRST_ROWS)]
     return result_box(parts)
 
 
@@ -122,11 +122,11 @@ def row_html(row: dict[str, Any]) -> Markup:
     turns = [(message["role"], message["role"], _cut(message["content"])) for message in messages]
     origin = {name: value for name, value in (row.get("metadata") or {}).items() if value not in ("", [], {}, None)}
     told_ = " · ".join(f"{name.replace('_', ' ')}: {_plain(value)}" for name, value in origin.items())
-    return row_card(turns, told_[:LONGEST])
+    return row_card(turns, told_[:LONGEST_CHARACTERS])
 
 
 def _cut(text: str) -> str:
-    return text if len(text) <= LONGEST else text[:LONGEST] + " …"
+    return text if len(text) <= LONGEST_CHARACTERS else text[:LONGEST_CHARACTERS] + " …"
 
 
 def _plain(value: Any) -> str:

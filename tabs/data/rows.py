@@ -23,10 +23,10 @@ from workbench.data.store.search import search
 Query = dict[str, Any]
 Answer = Callable[[Query], dict[str, Any]]
 Pieces = Callable[[str, str], list[str]]
-MOST = 50
-LONGEST, TURNS = 3_000, 40
-BEFORE = 300
-CHUNK = 4 * 1024 * 1024
+MOST_ROWS = 50
+LONGEST_CHARACTERS, TURNS = 3_000, 40
+BEFORE_CHARACTERS = 300
+CHUNK_BYTES = 4 * 1024 * 1024
 ON, OFF = "\ue000", "\ue001"
 
 
@@ -61,7 +61,7 @@ def page(home: Home, query: Query) -> dict[str, Any]:
     {"kind", "splits", "bad", "undo", "total", "complete", "rows"}; with words, `total` counts the hits so far.
     """
     name, split = str(query.get("dataset") or ""), str(query.get("split") or "train")
-    start, wanted = max(0, int(query.get("start") or 0)), min(MOST, max(1, int(query.get("count") or 10)))
+    start, wanted = max(0, int(query.get("start") or 0)), min(MOST_ROWS, max(1, int(query.get("count") or 10)))
     info = dataset_manifest(home, name).info
     sizes = {one: count(home, name, one) for one in SPLITS}
     about = {"kind": dataset_kind(home, name), "splits": sizes, "bad": info.get("rejected") or 0}
@@ -101,7 +101,9 @@ def _asked(home: Home, query: Query) -> tuple[str, str, int, int]:
 # ---- cards ---------------------------------------------------------------------------------------------------
 
 
-def card(place: int, number: int, row: dict[str, Any], pieces: Pieces, longest: int = LONGEST) -> dict[str, Any]:
+def card(
+    place: int, number: int, row: dict[str, Any], pieces: Pieces, longest: int = LONGEST_CHARACTERS
+) -> dict[str, Any]:
     """A row for showing; every text as pieces, each second one found. Numbers are text: JavaScript rounds long ones."""
     turns = [
         _turn(turn, name, row.get("label"), pieces, longest)
@@ -168,7 +170,11 @@ def _cut(pieces: list[str], longest: int) -> dict[str, Any]:
     size = sum(map(len, pieces))
     if not longest or size <= longest:
         return {"pieces": pieces, "before": 0, "after": 0}
-    start = max(0, len(pieces[0]) - BEFORE) if len(pieces) > 1 and len(pieces[0]) > longest - BEFORE else 0
+    start = (
+        max(0, len(pieces[0]) - BEFORE_CHARACTERS)
+        if len(pieces) > 1 and len(pieces[0]) > longest - BEFORE_CHARACTERS
+        else 0
+    )
     kept, passed = [], 0
     for piece in pieces:
         kept.append(piece[max(0, start - passed) : max(0, start + longest - passed)])
@@ -220,7 +226,7 @@ def undo(home: Home, query: Query) -> dict[str, Any]:
 
 def bad(home: Home, query: Query) -> dict[str, Any]:
     """A page of rejected rows, each {"line", "reason", "raw", "file"}: {"dataset", "start", "count"}."""
-    name, wanted = str(query.get("dataset") or ""), min(MOST, int(query.get("count") or 10))
+    name, wanted = str(query.get("dataset") or ""), min(MOST_ROWS, int(query.get("count") or 10))
     rows = rejected(home, name, max(0, int(query.get("start") or 0)), wanted)
     total = dataset_manifest(home, name).info.get("rejected") or 0
     return {"total": total, "rows": [asdict(row) for row in rows], "undo": undoing(home, name)}
@@ -233,5 +239,5 @@ def download(home: Home, query: Query) -> dict[str, Any]:
         return {"text": "", "next": 0, "done": True}
     with path.open("rb") as file:
         file.seek(max(0, int(query.get("offset") or 0)))
-        data = file.read(CHUNK) + file.readline()
-        return {"text": data.decode("utf-8", "replace"), "next": file.tell(), "done": len(data) < CHUNK}
+        data = file.read(CHUNK_BYTES) + file.readline()
+        return {"text": data.decode("utf-8", "replace"), "next": file.tell(), "done": len(data) < CHUNK_BYTES}

@@ -11,7 +11,7 @@ from workbench.core.home import Home, slug, write_text
 from workbench.core.paths import PathGate
 from workbench.core.uploads import discard_uploads, gathered_uploads, upload_folder
 from workbench.data.reading.readers import form_of
-from workbench.data.recipes.brief_preview import MOST_AT_ONCE, brief_preview
+from workbench.data.recipes.brief_preview import MOST_AT_ONCE_BYTES, brief_preview
 from workbench.data.recipes.previewing import Preview
 from workbench.data.sources.external import entries, is_list_of_datasets, list_beside, name_of_entry, source_of_entry
 from workbench.data.sources.methods.files import Files
@@ -20,7 +20,7 @@ from workbench.data.sources.source import SOURCES, Source
 from workbench.rows.values import encodable
 
 WAYS = ("Files", "Paste", "Hub", "Folder")
-LONGEST = 5_000_000  # bytes of a description
+LONGEST_BYTES = 5_000_000  # bytes of a description
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def entries_of(path: Path | None) -> list[str]:
 
 def _text(path: Path) -> str:
     """What a description says; raises `UserError` when it is too large or not UTF-8."""
-    if path.stat().st_size > LONGEST:
+    if path.stat().st_size > LONGEST_BYTES:
         raise UserError(f"{path.name} is over 5 MB.", "Give only the entries that are needed.", "Entry")
     try:
         return path.read_text("utf-8")
@@ -100,7 +100,7 @@ def _source(home: Home, gate: PathGate, inputs: ImportInputs) -> Source:
         return _described(home, inputs, described)
     form = chosen(inputs.format)
     text = {"documents": inputs.documents or "auto", "header": inputs.header or "auto"}
-    if inputs.way == "Paste" and len(inputs.text) > MOST_AT_ONCE:
+    if inputs.way == "Paste" and len(inputs.text) > MOST_AT_ONCE_BYTES:
         return SOURCES.parse({"method": "files", "paths": [_pasted(home, inputs.text)], "format": form, **text})
     if inputs.way == "Paste":
         return SOURCES.parse({"method": "pasted", "text": inputs.text, "format": form, **text})

@@ -17,10 +17,10 @@ from workbench.data.store import datasets
 from workbench.rendering.templates import CUSTOM, TEMPLATE_NAMES, get_template
 from workbench.training.estimate import estimate
 
-AT_ONCE = 5_000
+AT_ONCE_ROWS = 5_000
 """Rows counted without being asked."""
 PLACES = 6
-BATCH = 4
+BATCH_ROWS = 4
 NOTHING = empty("Nothing counted yet", "Lengths, roles, turns, languages and duplicates appear here.",
                 "Choose a dataset and press Count.")  # fmt: skip
 
@@ -61,7 +61,7 @@ def statistics_view(ctx: Context, dataset: gr.Dropdown, mark: gr.Textbox, opened
     ) -> list[Any]:  # fmt: skip
         if view != "statistics":
             return [gr.skip()] * len(shown)
-        if name and _size(ctx, name) > AT_ONCE:
+        if name and _size(ctx, name) > AT_ONCE_ROWS:
             return _nothing(f"{name} has {_size(ctx, name):,} rows")
         return _counted(ctx, name, model, template, longest, text, progress)
 
@@ -151,9 +151,9 @@ def _facts(ctx: Context, data: dict[str, Any]) -> Markup:
     rows = [("Duplicates", f"{twice['exact']:,} exact{near}")]
     if twice.get("shared"):
         rows.append(("In both splits", f"{twice['shared']:,} rows of eval are also in train"))
-    asked = estimate(ctx.home, data, BATCH)
+    asked = estimate(ctx.home, data, BATCH_ROWS)
     if asked["tokens"] is not None:
-        text = f"{asked['tokens']:,} tokens, {asked['steps']:,} steps of {BATCH} rows"
+        text = f"{asked['tokens']:,} tokens, {asked['steps']:,} steps of {BATCH_ROWS} rows"
         if asked["seconds"]:
             text += f", about {_duration(asked['seconds'])} as fast as {asked['measured_by']}"
         rows.append(("One epoch", text))

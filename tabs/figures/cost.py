@@ -14,7 +14,7 @@ from workbench.core.units import human_size
 
 LINE = "rgba(128,140,160,.8)"
 KINDS = {"model": (BLUE, "transformers"), "adapter": (GREEN, "adapter"), "gguf": (ORANGE, "GGUF")}
-WIDE, HIGH = 760, 330  # pixels of the plot, about: what labels are kept apart by
+WIDTH_PIXELS, HEIGHT_PIXELS = 760, 330  # pixels of the plot, about: what labels are kept apart by
 BUBBLES = 9, 30  # smallest and largest diameter in pixels
 PLACES = {
     "top right": (1, 1), "bottom right": (1, -1), "top left": (-1, 1), "bottom left": (-1, -1),
@@ -90,7 +90,10 @@ def _scatter(shown: Sequence[Row], rows: Sequence[Row], key: str, axis: str, tit
     across = _range([row["bytes"] / 1e6 for row in [*shown, *([own] if own else [])]])
     ends = [max(row[key][end], row[key]["value"] / 10) for row in shown for end in ("low", "high")]
     up = _range([level(end) for end in ends])
-    spots = [(_share(row["bytes"] / 1e6, across) * WIDE, _share(level(row[key]["value"]), up) * HIGH) for row in shown]
+    spots = [
+        (_share(row["bytes"] / 1e6, across) * WIDTH_PIXELS, _share(level(row[key]["value"]), up) * HEIGHT_PIXELS)
+        for row in shown
+    ]
     sizes, names = _bubbles(shown), [short(row["name"], own) for row in shown]
     labels = label_places(spots, names, sizes)
     data = [_front(shown, key)]
@@ -232,7 +235,7 @@ def _box(spot: tuple[float, float], name: str, size: float, at: tuple[int, int])
 
 def _covered(box: Box, taken: Sequence[Box]) -> float:
     """The area that overlaps with others or leaves the picture."""
-    inside = (0.0, 0.0, float(WIDE), float(HIGH))
+    inside = (0.0, 0.0, float(WIDTH_PIXELS), float(HEIGHT_PIXELS))
     out = (box[2] - box[0]) * (box[3] - box[1]) - _overlap(box, inside)
     return out + sum(_overlap(box, other) for other in taken)
 

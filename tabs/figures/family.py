@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 COLOURS = {"model": BLUE, "adapter": SKY, "dataset": GREEN, "labels": ORANGE}
 NAMES = {"model": "Models", "adapter": "Adapters", "dataset": "Datasets", "labels": "Label sessions"}
 SWEEPS = 6
-LONGEST = 22
+LONGEST_CHARACTERS = 22
 
 Point = tuple[float, float]
 
@@ -115,7 +115,7 @@ def _nodes(family: "Family", kind: str, places: dict["ArtifactKey", Point]) -> d
     return {
         "type": "scatter",
         "mode": "markers+text",
-        "name": NAMES.get(kind, escape(kind[:LONGEST])),
+        "name": NAMES.get(kind, escape(kind[:LONGEST_CHARACTERS])),
         "x": [places[node.key][0] for node in mine],
         "y": [places[node.key][1] for node in mine],
         "text": [_short(node, family) for node in mine],
@@ -135,7 +135,7 @@ def _nodes(family: "Family", kind: str, places: dict["ArtifactKey", Point]) -> d
 
 
 def _short(node: "Node", family: "Family") -> str:
-    name = node.name if len(node.name) <= LONGEST else node.name[: LONGEST - 1] + "…"
+    name = node.name if len(node.name) <= LONGEST_CHARACTERS else node.name[: LONGEST_CHARACTERS - 1] + "…"
     return b[name].__html__() if node.key == family.focus else escape(name)
 
 

@@ -12,7 +12,7 @@ ROLES = {
     "tools": YELLOW, "system": LIGHT_GREY, "user": SKY, "assistant": GREEN, "rejected": VERMILION, "tool": PINK,
     "text": GREEN,
 }  # fmt: skip
-SHOWN = 15
+SHOWN_BARS = 15
 
 Data = dict[str, Any]
 Figure = dict[str, Any]
@@ -109,7 +109,7 @@ def _together(lists: list[list[list[Any]]]) -> list[tuple[str, int]]:
     for pairs in lists:
         for word, count in pairs:
             total[word] = total.get(word, 0) + count
-    return sorted(total.items(), key=lambda item: (-item[1], item[0]))[:SHOWN]
+    return sorted(total.items(), key=lambda item: (-item[1], item[0]))[:SHOWN_BARS]
 
 
 def _lying(pairs: list[tuple[str, int]], title: str, colour: str) -> Figure:

@@ -21,7 +21,7 @@ from workbench.core.units import human_size
 from workbench.data.recipes.importing import import_sample
 from workbench.jobs.job import JOBS, Job
 
-LATEST = 8
+LATEST_JOBS = 8
 EMPTY = ("Nothing has run yet", "Downloads, trainings and answers are listed here.", "Begin with the step on the left.")
 MARKS = {"done": "✓", "running": "…"}
 STATES = {"done": "Done: ", "running": "Under way: ", "next": "Next: ", "later": ""}
@@ -44,7 +44,7 @@ def build(ctx: Context) -> None:
             with gr.Column(elem_classes="wb-panel"):
                 Static(heading("Latest work", "A row opens its job."))
                 listed = ShelfTable(
-                    COLUMNS, lambda: ctx.shelves.jobs()[1][: -LATEST - 1 : -1], job_row, job_words, EMPTY, chip=2,
+                    COLUMNS, lambda: ctx.shelves.jobs()[1][: -LATEST_JOBS - 1 : -1], job_row, job_words, EMPTY, chip=2,
                     elem_id="overview-jobs",
                 )  # fmt: skip
                 ctx.links.on(listed.input, "job", lambda clicked: clicked, [listed])

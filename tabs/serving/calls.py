@@ -7,7 +7,7 @@ from tabs.serving.guard import ROUTE_KEY
 from tabs.serving.replies import refuse
 from tabs.serving.routes import JSON
 
-LONGEST_CALL = 64_000_000
+LONGEST_CALL_BYTES = 64_000_000
 """In bytes; a pasted text is the longest there is, and one row may have as many."""
 TOO_LONG = "This is too long to be sent at once: 64 MB. Upload longer texts as files."
 
@@ -15,7 +15,7 @@ TOO_LONG = "This is too long to be sent at once: 64 MB. Upload longer texts as f
 class CallLimit:
     """ASGI middleware, inside the guard: refuses longer calls by the length they announce, and cuts off all others."""
 
-    def __init__(self, app: ASGIApp, longest: int = LONGEST_CALL) -> None:
+    def __init__(self, app: ASGIApp, longest: int = LONGEST_CALL_BYTES) -> None:
         self.app, self.longest = app, longest
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -21,7 +21,7 @@ from workbench.core.assets import ASSETS
 
 log = logging.getLogger("workbench.login")
 
-LONGEST_FORM = 10_000  # bytes
+LONGEST_FORM_BYTES = 10_000  # bytes
 ENDED = "Your login has ended. Log in again; what is open in this page is kept."
 WRONG = "That is not the name or not the password."
 STYLE = Markup((ASSETS / "login.css").read_text("utf-8"))  # noqa: S704 - a file of ours
@@ -105,7 +105,7 @@ async def _form(scope: Scope, receive: Receive) -> dict[str, str]:
     try:
         async for piece in Request(scope, receive).stream():
             body += piece
-            if len(body) > LONGEST_FORM:
+            if len(body) > LONGEST_FORM_BYTES:
                 return {}
     except ClientDisconnect:
         return {}

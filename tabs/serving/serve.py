@@ -25,7 +25,7 @@ from workbench.jobs.runner import Runner
 
 log = logging.getLogger(__name__)
 
-IDLE = 0.02
+IDLE_SECONDS = 0.02
 """Seconds between looks of Gradio's queue when it is empty. It looks a thousand times a second by default (20 times on
 Windows), which takes 7 % of a core for as long as the page is served."""
 
@@ -64,7 +64,7 @@ def serve(compose: Callable[[Context], gr.Blocks]) -> None:
     ctx = Context(home, queue, Runner(home, queue), ChatService(home), gate, bool(serving.password))
     gr.set_static_paths(static_paths())
     demo = compose(ctx).queue(default_concurrency_limit=8)
-    demo._queue.sleep_when_free = IDLE
+    demo._queue.sleep_when_free = IDLE_SECONDS
 
     def started() -> None:
         ctx.runner.start()

@@ -11,7 +11,7 @@ FREE_FAILURES = 5
 LONGEST_WAIT_SECONDS = 900.0
 FORGET_SECONDS = 3600.0
 MOST_ADDRESSES = 10_000
-OVERALL_BURST, OVERALL_PER_SECOND = 30.0, 0.5
+OVERALL_BURST_FAILURES, OVERALL_PER_SECOND = 30.0, 0.5
 
 
 @dataclass
@@ -31,7 +31,7 @@ class Throttle:
         self._now = now
         self._lock = threading.Lock()
         self._addresses: OrderedDict[str, _Address] = OrderedDict()
-        self._left, self._counted = OVERALL_BURST, now()
+        self._left, self._counted = OVERALL_BURST_FAILURES, now()
 
     def wait(self, address: str) -> float:
         """Takes one try; 0, or how many seconds to wait because there is none."""
@@ -40,7 +40,7 @@ class Throttle:
             known = self._known(address, now)
             if known.next_try > now:
                 return known.next_try - now
-            self._left = min(OVERALL_BURST, self._left + (now - self._counted) * OVERALL_PER_SECOND)
+            self._left = min(OVERALL_BURST_FAILURES, self._left + (now - self._counted) * OVERALL_PER_SECOND)
             self._counted = now
             if self._left < 1:
                 return (1 - self._left) / OVERALL_PER_SECOND
@@ -55,7 +55,7 @@ class Throttle:
         """Forgets the failures of an address, and gives the try back."""
         with self._lock:
             self._addresses.pop(network(address), None)
-            self._left = min(OVERALL_BURST, self._left + 1)
+            self._left = min(OVERALL_BURST_FAILURES, self._left + 1)
 
     def failures(self, address: str) -> int:
         with self._lock:

@@ -32,7 +32,7 @@ R = TypeVar("R")
 
 SECONDS = 2.0
 """How old a shelf may be that looks unchanged from outside: what changes within its folders is seen that late."""
-LEAST_FREE = 20_000_000
+LEAST_FREE_BYTES = 20_000_000
 """Bytes: with fewer the page says that the disk is full."""
 MARKS = 64
 """States of the page that are remembered; a browser that comes from an older one is sent everything."""
@@ -100,7 +100,7 @@ class Shelves:
                 "Nothing new is kept. Mount it for writing, or check its owner.",
             )
         with contextlib.suppress(OSError):
-            if (free := shutil.disk_usage(root).free) < LEAST_FREE:
+            if (free := shutil.disk_usage(root).free) < LEAST_FREE_BYTES:
                 return f"The disk of the home {root} is full ({human_size(free)} free).", "Free some space."
         return "", ""
 

@@ -17,7 +17,7 @@ from workbench.core.home import Home
 from workbench.core.lineage import read_manifest, write_manifest
 from workbench.data.store import datasets
 from workbench.training import run
-from workbench.training.finiteness import SKIPPED_AT_MOST, NotFinite, finite_trainer
+from workbench.training.finiteness import MOST_SKIPPED_STEPS, NotFinite, finite_trainer
 from workbench.training.objective import OBJECTIVES
 from workbench.training.report import Report, Runaway
 
@@ -190,7 +190,7 @@ def test_a_gradient_that_is_no_number_stops_the_run(value: float, fp16: bool, ca
 
 def test_steps_that_the_scaling_of_float16_skips_are_no_fault_until_they_do_not_end() -> None:
     trainer = finite_trainer(FakeTrainer)(True, skipped=True)
-    for _ in range(SKIPPED_AT_MOST):
+    for _ in range(MOST_SKIPPED_STEPS):
         trainer.log({"loss": 1.0, "grad_norm": math.inf})
     with pytest.raises(NotFinite):
         trainer.log({"loss": 1.0, "grad_norm": math.inf})

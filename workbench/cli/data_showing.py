@@ -5,10 +5,10 @@ from typing import Any
 
 from workbench.cli.shared import print_table, read_text_file
 
-LONGEST = 300
+LONGEST_CHARACTERS = 300
 
 
-def on_one_line(text: str, longest: int = LONGEST) -> str:
+def on_one_line(text: str, longest: int = LONGEST_CHARACTERS) -> str:
     """A text on one line, cut short."""
     line = " ".join(text.split())
     return line if len(line) <= longest else line[: longest - 1] + "…"

@@ -33,7 +33,7 @@ LLM_COMPRESSOR = Environment(
 SCRIPT = Path(__file__).parent / "scripts" / "llm_compressor.py"
 LOADS = "It needs compressed-tensors to load what it makes: pip install compressed-tensors==0.20.0"
 SAMPLE, ROWS = "field_guide.jsonl", 64
-USUAL, SMALLEST = 128, 16  # weights that share a scale: most often, and at least
+USUAL_GROUP_WEIGHTS, SMALLEST_GROUP_WEIGHTS = 128, 16  # weights that share a scale: most often, and at least
 INSTALLS = "The first time it installs llm-compressor into an environment of its own: 15 MB from PyPI."
 
 
@@ -44,7 +44,7 @@ class Calibrated(Quantizer):
     zeros: ClassVar[bool] = False  # whether a group has a zero point
 
     group: Annotated[int, Display(unit="weights", advanced=True)] = Field(
-        USUAL, ge=16, le=1024, title="Group size",
+        USUAL_GROUP_WEIGHTS, ge=16, le=1024, title="Group size",
         description="Consecutive weights that share one scale: smaller groups are more accurate and take more "
         "space; halved until it divides all widths.",
     )  # fmt: skip
@@ -59,18 +59,18 @@ class Calibrated(Quantizer):
         return "" if importlib.util.find_spec("compressed_tensors") else LOADS
 
     def suffix(self) -> str:
-        return f"{self.method}-4bit" + (f"-g{self.group}" if self.group != USUAL else "")
+        return f"{self.method}-4bit" + (f"-g{self.group}" if self.group != USUAL_GROUP_WEIGHTS else "")
 
     def fitting(self, widths: set[int]) -> int:
         """The group as it is, or halved until it divides every width; 0 when none of at least 16 does."""
         group = self.group
-        while group >= SMALLEST and any(width % group for width in widths):
+        while group >= SMALLEST_GROUP_WEIGHTS and any(width % group for width in widths):
             group //= 2
-        return group if group >= SMALLEST else 0
+        return group if group >= SMALLEST_GROUP_WEIGHTS else 0
 
     def estimate(self, resolved: Resolved) -> SizeEstimate:
         parts = hf.Parts.of(resolved.base)
-        group = self.fitting(parts.widths()) or SMALLEST
+        group = self.fitting(parts.widths()) or SMALLEST_GROUP_WEIGHTS
 
         def packed(rows: int, columns: int) -> tuple[float, int]:
             scales = rows * -(-columns // group)
@@ -83,7 +83,11 @@ class Calibrated(Quantizer):
     def check(self, home: Home, resolved: Resolved, problems: Problems) -> None:
         parts = hf.check_model(resolved, problems)
         if parts and not self.fitting(parts.widths()):
-            problems.add("quantizers", f"No group of {SMALLEST} or more divides its widths.", "Quantize it to GGUF.")
+            problems.add(
+                "quantizers",
+                f"No group of {SMALLEST_GROUP_WEIGHTS} or more divides its widths.",
+                "Quantize it to GGUF.",
+            )
 
     def settings(self) -> dict[str, Any]:
         """What the script gets beside model, rows and group."""

@@ -26,7 +26,7 @@ CAUSAL = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration")
 TRANSPOSED = ("gpt2", "openai-gpt", "imagegpt", "decision_transformer")  # their matrices are no nn.Linear
 EXPERTS = ("num_local_experts", "num_experts", "n_routed_experts", "moe_num_experts")
 SHARD = "2GB"
-HEADER = 110  # bytes that a tensor's name, type, shape and place take in the file
+TENSOR_HEADER_BYTES = 110  # bytes that a tensor's name, type, shape and place take in the file
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Parts:
         """The size of the files when a matrix of (rows, columns) takes `packed` (bytes, tensors), the rest 16 bits."""
         each = [packed(*shape) for shape in self.matrices.values()]
         entries = sum(count for _, count in each) + len(self.headers) - len(self.matrices)
-        return int(sum(size for size, _ in each) + 2 * self.rest + HEADER * entries)
+        return int(sum(size for size, _ in each) + 2 * self.rest + TENSOR_HEADER_BYTES * entries)
 
     def widths(self) -> set[int]:
         """The columns of its matrices: what groups of weights must divide."""

@@ -19,7 +19,7 @@ from workbench.gguf.reading import Header, read_header
 from workbench.inference.loss import encode
 from workbench.models.model_references import Resolved
 
-LONGEST = 512  # tokens of a row that are looked at
+LONGEST_ROW_TOKENS = 512  # tokens of a row that are looked at
 SUMS, COUNTS = ".in_sum2", ".counts"
 Rows = list[dict[str, Any]]
 
@@ -40,7 +40,7 @@ def importance_of(
     from workbench.core.hardware import detect_hardware
     from workbench.models.loading import load_base
 
-    encoded = encode(resolved, rows, kind, max_length=LONGEST)
+    encoded = encode(resolved, rows, kind, max_length=LONGEST_ROW_TOKENS)
     task.update(0, len(encoded), "Loading the model for the importance matrix")
     model = load_base(resolved.base, detect_hardware()).eval()
     sums, counts = _listen(model, _names(model, source))
@@ -94,7 +94,7 @@ def save_importance(path: Path, matrix: dict[str, NDArray[np.float32]], dataset:
     writer.add_type("imatrix")
     writer.add_array("imatrix.datasets", [dataset or "unnamed"])
     writer.add_uint32("imatrix.chunk_count", rows)
-    writer.add_uint32("imatrix.chunk_size", LONGEST)
+    writer.add_uint32("imatrix.chunk_size", LONGEST_ROW_TOKENS)
     for name, columns in sorted(matrix.items()):
         writer.add_tensor(name + SUMS, columns.astype(np.float32).reshape(1, -1))
         writer.add_tensor(name + COUNTS, np.ones((1, 1), np.float32))

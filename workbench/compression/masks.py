@@ -12,7 +12,7 @@ from workbench.compression.pruner import Cut
 from workbench.compression.rewriting import rewrite_tensors, write_config
 from workbench.models.anatomy import Anatomy, within
 
-HALF = 2**16
+HALF_PATTERNS = 2**16
 MASKED = "masked"  # where a manifest names the matrices whose zeros are to stay
 
 
@@ -41,15 +41,15 @@ class Smallest:
 
     def __init__(self, matrices: Callable[[], Iterable[torch.Tensor]], count: int):
         upper, count = self._limit((bits(matrix) >> 16 for matrix in matrices()), count)
-        inside = (patterns[patterns >> 16 == upper] & (HALF - 1) for patterns in map(bits, matrices()))
+        inside = (patterns[patterns >> 16 == upper] & (HALF_PATTERNS - 1) for patterns in map(bits, matrices()))
         lower, self._left = self._limit(inside, count)
-        self._bits = upper * HALF + lower
+        self._bits = upper * HALF_PATTERNS + lower
 
     def _limit(self, blocks: Iterable[torch.Tensor], count: int) -> tuple[int, int]:
         """The value that the `count`-th smallest has, and how many of that value are among them."""
-        counts = torch.zeros(HALF, dtype=torch.int64)
+        counts = torch.zeros(HALF_PATTERNS, dtype=torch.int64)
         for block in blocks:
-            counts += torch.bincount(block.flatten(), minlength=HALF)
+            counts += torch.bincount(block.flatten(), minlength=HALF_PATTERNS)
         total = counts.cumsum(0)
         value = int(torch.searchsorted(total, count))
         return value, count - int(total[value] - counts[value])

@@ -14,7 +14,7 @@ from workbench.models import tensors
 from workbench.models.merged import open_weights
 from workbench.models.weights import ShardWriter
 
-SHARD = 2 * 10**9
+SHARD_BYTES = 2 * 10**9
 
 Change = Callable[[str, torch.Tensor], tuple[str, torch.Tensor] | None]
 
@@ -23,7 +23,7 @@ def rewrite_tensors(cut: Cut, change: Change, text: str) -> None:
     """Streams every tensor through `change`, which gives its new name and values, or None to leave it out."""
     weights = open_weights(cut.resolved)
     names = weights.names()
-    with ShardWriter(cut.folder, SHARD, len(names)) as writer:
+    with ShardWriter(cut.folder, SHARD_BYTES, len(names)) as writer:
         for index, name in enumerate(names):
             cut.task.check_stop()
             if index % 10 == 0:

@@ -18,8 +18,8 @@ from workbench.models.shelving import copy_texts
 if TYPE_CHECKING:
     import torch
 
-SHARD = 2 * 10**9
-HEADER = 256  # bytes of a file's header that its writer keeps free for each tensor
+SHARD_BYTES = 2 * 10**9
+TENSOR_HEADER_BYTES = 256  # bytes of a file's header that its writer keeps free for each tensor
 SAME_SIZE = "As large as the original: it shows the loss of rounding and makes nothing smaller."
 
 
@@ -67,7 +67,7 @@ class Rounding(Quantizer):
     def estimate(self, resolved: Resolved) -> SizeEstimate:
         headers = hf.Parts.of(resolved.base).headers
         size = sum(math.prod(shape) * FLOAT_BYTES.get(dtype, 1) for shape, dtype in headers.values())
-        return SizeEstimate(size + HEADER * (len(headers) + 4), [SAME_SIZE])
+        return SizeEstimate(size + TENSOR_HEADER_BYTES * (len(headers) + 4), [SAME_SIZE])
 
     def check(self, home: Home, resolved: Resolved, problems: Problems) -> None:
         hf.check_model(resolved, problems, only_linear=False)
@@ -81,7 +81,7 @@ class Rounding(Quantizer):
 
         parts, weights = hf.Parts.of(work.resolved.base), open_weights(work.resolved)
         names, layers = list(parts.headers), []
-        with ShardWriter(work.folder, SHARD, len(names)) as writer:
+        with ShardWriter(work.folder, SHARD_BYTES, len(names)) as writer:
             for index, name in enumerate(names):
                 work.task.check_stop()
                 if index % 10 == 0:

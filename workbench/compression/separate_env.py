@@ -23,7 +23,7 @@ from workbench.core.home import Home, write_text
 from workbench.core.tasks import Task
 
 READY = "ready"
-POLL = 0.5  # seconds between looks at whether somebody asked to stop
+POLL_SECONDS = 0.5  # seconds between looks at whether somebody asked to stop
 KEPT_LINES = 30
 
 
@@ -98,7 +98,7 @@ class _alone:
         while True:
             self._task.check_stop()
             try:
-                self._lock.acquire(timeout=POLL)
+                self._lock.acquire(timeout=POLL_SECONDS)
                 return
             except Timeout:
                 continue
@@ -126,7 +126,7 @@ def run_command(
     last: list[str] = []
     with ChildProcess(command, *needs, extra=more, errors=STDOUT) as process:
         process.finish_input()
-        for line in filter(None, map(str.rstrip, process.lines(task.check_stop, POLL))):
+        for line in filter(None, map(str.rstrip, process.lines(task.check_stop, POLL_SECONDS))):
             last = [*last, line][-KEPT_LINES:]
             hear(line)
         code = process.wait()

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from workbench.inference.sampling_stream import Stream
     from workbench.inference.stream import ChatMessages
 
-SHOWN = 12  # differences in the table
-AROUND = 160  # characters of what both said before
-AFTER = 12  # tokens of what each said then
-NEAR = 0.1  # nats between two tokens that nearly tie
-EXPECTED = 0.95
+SHOWN_DIFFERENCES = 12  # differences in the table
+AROUND_CHARACTERS = 160  # characters of what both said before
+AFTER_TOKENS = 12  # tokens of what each said then
+NEAR_NATS = 0.1  # nats between two tokens that nearly tie
+EXPECTED_SHARE = 0.95
 EXACT = ("F32", "F16", "BF16")
 
 
@@ -58,7 +58,7 @@ def compare_answers(
     words = {
         "prompt": messages[-1]["content"],
         "token": agreed + 1,
-        "before": reference.decode(ours.generated_ids[:agreed])[-AROUND:],
+        "before": reference.decode(ours.generated_ids[:agreed])[-AROUND_CHARACTERS:],
         "source": _next(ours, agreed),
         "gguf": _next(theirs, agreed),
         "gap": round(gap, 4),
@@ -97,7 +97,7 @@ def _in_step(ours: "Stream", theirs: "Stream", task: Task) -> tuple[int, float |
 
 def _next(stream: "Stream", start: int) -> str:
     """What a stream said from a token on, or that it ended there."""
-    continuation = stream.generated_ids[start : start + AFTER]
+    continuation = stream.generated_ids[start : start + AFTER_TOKENS]
     return stream.model.decode(continuation) if continuation else "(ends here)"
 
 
@@ -113,9 +113,9 @@ def parity_summary(comparisons: Sequence[Compared], kind: str) -> dict[str, Any]
         "same_answers": len(read) - len(differences),
         "agreement": sum(comparison.agreed for comparison in read) / tokens if tokens else float(bool(read)),
         "tokens": tokens,
-        "near_ties": sum(difference["gap"] < NEAR for difference in differences),
+        "near_ties": sum(difference["gap"] < NEAR_NATS for difference in differences),
     }
-    return {**figures, "differences": differences[:SHOWN], "sentences": parity_sentences(figures, kind)}
+    return {**figures, "differences": differences[:SHOWN_DIFFERENCES], "sentences": parity_sentences(figures, kind)}
 
 
 def parity_sentences(figures: dict[str, Any], kind: str) -> list[str]:
@@ -137,7 +137,7 @@ def parity_sentences(figures: dict[str, Any], kind: str) -> list[str]:
     if same < read:
         lines.append(
             f"In {figures['near_ties']} of {read - same} differences the source itself nearly tied between the two "
-            f"tokens (less than {NEAR} nats apart)."
+            f"tokens (less than {NEAR_NATS} nats apart)."
         )
     return [*lines, *_judged(figures, kind)]
 
@@ -147,6 +147,9 @@ def _judged(figures: dict[str, Any], kind: str) -> list[str]:
         return []
     if kind not in EXACT:
         return [f"Rounding to {kind} tips near ties first; what it costs on the whole, the cost measurement tells."]
-    if figures["agreement"] >= EXPECTED or figures["near_ties"] == figures["read_alike"] - figures["same_answers"]:
+    if (
+        figures["agreement"] >= EXPECTED_SHARE
+        or figures["near_ties"] == figures["read_alike"] - figures["same_answers"]
+    ):
         return [f"That is what to expect of {kind}: the same weights, computed in another order."]
     return [f"{kind} keeps the weights as they are, so more should agree: the conversion may be at fault."]

@@ -12,7 +12,7 @@ from workbench.core.errors import UserError, shortened
 
 SETTINGS_BYTES = 2 * 1024**2  # of a manifest, a job, a recipe: YAML takes a second or two for so much
 CONFIG_BYTES = 4 * 1024**2  # of a model's config.json; those with 20,000 label names have 1 MB
-MOST_NESTED = 100  # lists and objects within one another
+MOST_LEVELS = 100  # lists and objects within one another
 
 
 def bounded_text(path: Path, most: int = SETTINGS_BYTES) -> str:
@@ -44,11 +44,11 @@ def bounded_object(path: Path, most: int = CONFIG_BYTES) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise UserError(f"{path.name} holds no JSON object.", "Get a fresh copy of it.")
     if too_deep(data):
-        raise UserError(f"{path.name} is nested more than {MOST_NESTED} deep.", "Get a fresh copy of it.")
+        raise UserError(f"{path.name} is nested more than {MOST_LEVELS} deep.", "Get a fresh copy of it.")
     return data
 
 
-def too_deep(value: Any, most: int = MOST_NESTED) -> bool:
+def too_deep(value: Any, most: int = MOST_LEVELS) -> bool:
     """Whether lists and objects (of JSON) lie in one another more than `most` times."""
     level = [value]
     for _ in range(most + 1):

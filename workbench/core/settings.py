@@ -20,7 +20,7 @@ PREFIX = "WORKBENCH_"
 TESTS_PREFIX = "WORKBENCH_TEST_"
 DEFAULT_HOME = "~/.llm-workbench"
 NO_SECRET = SecretStr("")
-MOST_SHOWN = 60  # characters of a value that is refused
+SHOWN_CHARACTERS = 60  # characters of a value that is refused
 
 
 def _variable(
@@ -211,7 +211,7 @@ def _problems(error: ValidationError) -> list[Problem]:
     problems = []
     for detail in error.errors(include_url=False):
         name = str(detail["loc"][0])
-        value = shortened(os.environ.get(name, "").strip(), MOST_SHOWN)
+        value = shortened(os.environ.get(name, "").strip(), SHOWN_CHARACTERS)
         takes = setting_detail(fields[name], "takes")
         problems.append(Problem((name,), f"{value!r} cannot be used.", f"Give {takes}."))
     return problems

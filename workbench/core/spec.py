@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, ValidationErro
 from pydantic_core import CoreSchema, to_jsonable_python
 
 from workbench.core.errors import NestedSpecError, Problem, SettingPath, SpecError, suggestion
-from workbench.core.limits import MOST_NESTED, SETTINGS_BYTES, too_deep
+from workbench.core.limits import MOST_LEVELS, SETTINGS_BYTES, too_deep
 
 MOST_NODES = 20_000
 QUICK_CHARACTERS = 16_000
@@ -82,7 +82,7 @@ def load_yaml(text: str, aliases: bool = False) -> Any:
 
 
 def _too_deep() -> SpecError:
-    return SpecError([Problem((), f"The YAML is nested more than {MOST_NESTED} deep.", "Flatten it.")])
+    return SpecError([Problem((), f"The YAML is nested more than {MOST_LEVELS} deep.", "Flatten it.")])
 
 
 def _loaded(text: str, aliases: bool) -> Any:

@@ -20,7 +20,7 @@ LARGER = "1M<n<10M"
 TAGS = {"conversation": ["sft"], "preference": ["dpo", "preference"], "unpaired": ["kto"], "text": [], "prompts": []}
 STEP_COUNTS = ("given", "left", "removed", "changed", "flagged", "added")
 JSON_TEXT = ("tools", "metadata", "tool_calls")
-LONGEST, MOST = 500, 20
+LONGEST_CHARACTERS, MOST_ENTRIES = 500, 20
 
 
 def dataset_card(
@@ -90,8 +90,8 @@ def shareable(recipe: dict[str, Any]) -> dict[str, Any]:
 
 def _shortened(value: Any) -> Any:
     if isinstance(value, str):
-        return value if len(value) <= LONGEST else f"({len(value):,} characters, left out here)"
-    if isinstance(value, dict | list) and len(value) > MOST:
+        return value if len(value) <= LONGEST_CHARACTERS else f"({len(value):,} characters, left out here)"
+    if isinstance(value, dict | list) and len(value) > MOST_ENTRIES:
         return f"({len(value):,} entries, left out here)"
     if isinstance(value, dict):
         return {key: _no_row(key, item) for key, item in value.items()}

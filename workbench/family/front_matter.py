@@ -12,7 +12,7 @@ from workbench.core.spec import load_yaml
 
 MOST_BYTES = 64_000
 MOST_NAMES = 20
-LONGEST = 200
+LONGEST_CHARACTERS = 200
 
 
 @dataclass(frozen=True)
@@ -48,4 +48,6 @@ def _names(value: Any) -> list[str]:
     """One name or a list of names, without what cannot be one."""
     listed = value if isinstance(value, list) else [value]
     names = [entry.strip() for entry in listed if isinstance(entry, str)]
-    return list(dict.fromkeys(name for name in names if 0 < len(name) <= LONGEST and name.isprintable()))[:MOST_NAMES]
+    return list(dict.fromkeys(name for name in names if 0 < len(name) <= LONGEST_CHARACTERS and name.isprintable()))[
+        :MOST_NAMES
+    ]

@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 RUNNER = Path(__file__).with_name("_convert.py")
 PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT", "OMP_NUM_THREADS", "LANG")
 CONFIG = "tokenizer_config.json"
-POLL = 0.1  # seconds
+POLL_SECONDS = 0.1  # seconds
 MOST_LINES = 10_000  # of the converter's output, the last
 GEMMA_TURN = 107  # <end_of_turn> of the first Gemma, which the converter names in every model of that kind
 KNOWN_ENDS = (  # llama.cpp takes control tokens of these names for ends in any file
@@ -197,7 +197,7 @@ def _run(request: dict[str, Any], look: Callable[[], None], name: str) -> None:
             with contextlib.suppress(BrokenPipeError):
                 converter.write(json.dumps(request))
             converter.finish_input()
-            output = "".join(deque(converter.lines(look, POLL), MOST_LINES))
+            output = "".join(deque(converter.lines(look, POLL_SECONDS), MOST_LINES))
             code = converter.wait()
     log.info("the converter says:\n%s", output[-20_000:])
     if code:

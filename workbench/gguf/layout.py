@@ -28,7 +28,7 @@ FILE_TYPES = {
     "IQ2_M": 29, "IQ4_XS": 30, "IQ1_M": 31, "BF16": 32, "TQ1_0": 36, "TQ2_0": 37, "MXFP4": 38, "NVFP4": 39, "Q1_0": 40,
 }  # fmt: skip
 FILE_TYPE_NAMES = {number: name for name, number in FILE_TYPES.items()}
-ALIGNMENT = 32
+ALIGNMENT_BYTES = 32
 QUANTIZATION_VERSION = 2
 
 
@@ -40,7 +40,7 @@ def tensor_bytes(shape: tuple[int, ...], kind: str) -> int:
     return math.prod(shape) // block * size
 
 
-def padded_size(size: int, alignment: int = ALIGNMENT) -> int:
+def padded_size(size: int, alignment: int = ALIGNMENT_BYTES) -> int:
     """The next multiple of the alignment, in bytes."""
     return -(-size // alignment) * alignment
 

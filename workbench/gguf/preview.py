@@ -20,8 +20,8 @@ from workbench.models.model_references import Resolved
 EXPERT = re.compile(r"\.experts\.\d+\.")
 TURNED = ("c_attn.weight", "c_proj.weight", "c_fc.weight")  # GPT-2 keeps these the other way round
 IGNORED = ("inv_freq", "masked_bias", ".attn.bias")
-KEYS = 2_000  # bytes of the keys besides the tokenizer
-CONTEXT = 4096
+KEYS_BYTES = 2_000  # bytes of the keys besides the tokenizer
+CONTEXT_TOKENS = 4096
 CACHE_BYTES = 2  # of a number in the cache of keys and values
 
 
@@ -62,13 +62,13 @@ def preview_size(resolved: Resolved, kind: str, importance: bool = False) -> Siz
     weights, traits = described_tensors(resolved)
     chosen = type_mixture(weights, traits, kind, importance)
     places = sum(28 + len(choice.weight.name) + 8 * len(choice.weight.shape) for choice in chosen)
-    header = padded_size(KEYS + places + _vocabulary(resolved.home_of_template))
+    header = padded_size(KEYS_BYTES + places + _vocabulary(resolved.home_of_template))
     data = sum(padded_size(tensor_bytes(choice.weight.shape, choice.type)) for choice in chosen)
     fallbacks = [choice for choice in chosen if choice.is_fallback]
     return SizePreview(kind, header + data, len(chosen), fallbacks, any(choice.needs_importance for choice in chosen))
 
 
-def best_fit(resolved: Resolved, gigabytes: float, context: int = CONTEXT, importance: bool = False) -> Fit:
+def best_fit(resolved: Resolved, gigabytes: float, context: int = CONTEXT_TOKENS, importance: bool = False) -> Fit:
     """The most faithful type that fits into so many GB together with its context.
 
     Types that need an importance matrix come in only with `importance`. Raises `UserError` when none fits.

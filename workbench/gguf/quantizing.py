@@ -24,7 +24,7 @@ from workbench.gguf.tensor_traits import Traits, Weight
 from workbench.gguf.types import TypeChoice, type_mixture
 from workbench.gguf.writing import GgufWriter, numbers_of
 
-PIECE = 2**22  # weights quantized at once by a thread
+PIECE_WEIGHTS = 2**22  # weights quantized at once by a thread
 Importance = Mapping[str, NDArray[np.float32]]
 
 
@@ -176,7 +176,7 @@ def as_floats(data: NDArray[np.uint8], kind: str) -> NDArray[np.float32]:
 def _pieces(tensor: Tensor, columns: NDArray[np.float32] | None) -> Iterator[_Piece]:
     """Rows in pieces of about `PIECE` weights; the matrices of experts apart, each with its own weights."""
     width, height = tensor.shape[0], tensor.shape[1] if len(tensor.shape) > 1 else 1
-    most = max(1, PIECE // width)
+    most = max(1, PIECE_WEIGHTS // width)
     row = tensor.size * width // tensor.weights
     for matrix in range(tensor.weights // (width * height)):
         weights = None

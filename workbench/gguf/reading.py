@@ -12,16 +12,16 @@ from typing import Any
 
 from workbench.core.errors import UserError
 from workbench.gguf.cursor import ARRAY, TEXT, Cursor
-from workbench.gguf.layout import ALIGNMENT, FILE_TYPE_NAMES, TYPE_NAMES, TYPES, padded_size, tensor_bytes
+from workbench.gguf.layout import ALIGNMENT_BYTES, FILE_TYPE_NAMES, TYPE_NAMES, TYPES, padded_size, tensor_bytes
 
 MOST_KEYS = 10_000
 MOST_TENSORS = 100_000
 MOST_ITEMS = 2**23
-MOST_TEXT = 4 * 2**20
-MOST_ALIGNMENT = 65_536
+MOST_TEXT_BYTES = 4 * 2**20
+MOST_ALIGNMENT_BYTES = 65_536
 MOST_WEIGHTS = 2**48
 KEPT_ITEMS = 2048
-NAMED = 100  # characters of a name that are kept
+NAMED_CHARACTERS = 100  # characters of a name that are kept
 
 
 @dataclass(frozen=True)
@@ -105,12 +105,12 @@ class Header:
     def to_dict(self) -> dict[str, Any]:
         """What a manifest keeps of it (JSON types)."""
         return {
-            "architecture": self.architecture[:NAMED],
+            "architecture": self.architecture[:NAMED_CHARACTERS],
             "type": self.type,
             "parameters": self.parameters,
             "context_length": self.context_length,
             "chat_template": bool(self.chat_template),
-            "tokenizer": self.tokenizer[:NAMED],
+            "tokenizer": self.tokenizer[:NAMED_CHARACTERS],
         }
 
 
@@ -136,8 +136,8 @@ def _read(path: Path, cursor: Cursor) -> Header:
             cursor.damaged(f"the key {key!r} is there twice" if key else "a key has no name")
         values[key] = _value(cursor, cursor.number("I"))
         spans[key] = (start, cursor.position)
-    alignment = values.get("general.alignment", ALIGNMENT)
-    if not isinstance(alignment, int) or not 1 <= alignment <= MOST_ALIGNMENT or alignment & (alignment - 1):
+    alignment = values.get("general.alignment", ALIGNMENT_BYTES)
+    if not isinstance(alignment, int) or not 1 <= alignment <= MOST_ALIGNMENT_BYTES or alignment & (alignment - 1):
         cursor.damaged(f"its alignment is {alignment!r}")
     tensor_infos = [_tensor(cursor) for _ in range(tensor_count)]
     start = padded_size(cursor.position, alignment)
@@ -162,14 +162,14 @@ def _version(cursor: Cursor) -> int:
 
 def _value(cursor: Cursor, kind: int) -> Any:
     if kind == TEXT:
-        return cursor.text(MOST_TEXT)
+        return cursor.text(MOST_TEXT_BYTES)
     if kind != ARRAY:
         return cursor.number(cursor.format(kind))
     inner = cursor.number("I")
     if inner == TEXT:
         count = cursor.count(MOST_ITEMS, "items", room=8)
         if count <= KEPT_ITEMS:
-            return Array(inner, count, [cursor.text(MOST_TEXT) for _ in range(count)])
+            return Array(inner, count, [cursor.text(MOST_TEXT_BYTES) for _ in range(count)])
         for _ in range(count):
             cursor.skip(cursor.number("Q"))
         return Array(inner, count)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from workbench.rendering.tokenizer import Tokenizer
 
-POSITIONS_AT_ONCE = 128  # whose logits are held in memory
+BLOCK_POSITIONS = 128  # whose logits are held in memory
 STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 

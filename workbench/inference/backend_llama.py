@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.inference.backend import POSITIONS_AT_ONCE, LogitsBackend
+from workbench.inference.backend import BLOCK_POSITIONS, LogitsBackend
 from workbench.inference.cpu_budget import Spare
 from workbench.inference.llama_cpp import LlamaContext, LlamaModel
 
@@ -54,7 +54,7 @@ class _Reading(LlamaContext):
     def read(self, ids: Sequence[int], positions: Sequence[int], threads: int) -> Iterator[NDArray[np.float32]]:
         """Reads on in the first row; gives the logits at these positions, `POSITIONS_AT_ONCE` of them at a time."""
         self._library.llama_set_n_threads(self.pointer, threads, threads)
-        share = min(POSITIONS_AT_ONCE, self._batch)
+        share = min(BLOCK_POSITIONS, self._batch)
         wanted = set(positions)
         for start in range(0, len(ids), share):
             batch = [

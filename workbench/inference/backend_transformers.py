@@ -13,14 +13,14 @@ import transformers
 from numpy.typing import NDArray
 
 from workbench.core.hardware import Hardware, detect_hardware
-from workbench.inference.backend import POSITIONS_AT_ONCE, LogitsBackend, float_copy
+from workbench.inference.backend import BLOCK_POSITIONS, LogitsBackend, float_copy
 from workbench.inference.loss import longest
 from workbench.models.loading import load_base
 from workbench.models.model_references import Resolved
 from workbench.models.tensors import summary
 from workbench.rendering.tokenizer import Tokenizer
 
-ROOM = 0.6  # of the free memory that weights may take
+ROOM_SHARE = 0.6  # of the free memory that weights may take
 
 
 class TransformersBackend(LogitsBackend):
@@ -40,7 +40,7 @@ class TransformersBackend(LogitsBackend):
     def of(cls, resolved: Resolved, threads: int, exact: bool = False) -> "TransformersBackend":
         """A model of the shelf, an adapter over its base. `exact`: computed in float32 where that has room."""
         hardware = detect_hardware()
-        exact = exact and 4 * summary(resolved.base).parameters < ROOM * _free(hardware)
+        exact = exact and 4 * summary(resolved.base).parameters < ROOM_SHARE * _free(hardware)
         model: Any = _in_float32(resolved.base, hardware) if exact else load_base(resolved.base, hardware)
         if resolved.adapter:
             from peft import PeftModel
@@ -66,8 +66,8 @@ class TransformersBackend(LogitsBackend):
         out = self.model(input_ids=batch, use_cache=False, logits_to_keep=wanted).logits[0]
         if len(out) != len(positions):  # an architecture that gives them all
             out = out[wanted]
-        for start in range(0, len(positions), POSITIONS_AT_ONCE):
-            yield float_copy(out[start : start + POSITIONS_AT_ONCE].float().cpu().numpy())
+        for start in range(0, len(positions), BLOCK_POSITIONS):
+            yield float_copy(out[start : start + BLOCK_POSITIONS].float().cpu().numpy())
 
     def prompt(self, ids: Sequence[int]) -> int:
         self._cache = None

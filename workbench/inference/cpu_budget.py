@@ -4,7 +4,7 @@ import time
 
 import psutil
 
-LOOK_EVERY = 0.5  # seconds between two looks at what other processes use
+LOOK_EVERY_SECONDS = 0.5  # seconds between two looks at what other processes use
 
 
 class Spare:
@@ -21,7 +21,7 @@ class Spare:
         self._busy()
 
     def threads(self) -> int:
-        if time.monotonic() - self._looked >= LOOK_EVERY:
+        if time.monotonic() - self._looked >= LOOK_EVERY_SECONDS:
             self._looked = time.monotonic()
             self._found = max(1, min(self.cores, round(self.cores - self._busy())))
         return self._found

@@ -30,8 +30,8 @@ INSTALL = "Install what requirements.txt names: it holds the version of xllamacp
 # n_threads_batch, the kind of context, then the types of RoPE scaling, pooling, attention and flash attention.
 DEFAULTS = (512, 2048, 512, 1, 0, 0, 1, 4, 4, 0, -1, -1, -1, -1)
 FLASH_ATTENTION, OFF = 13, 0
-ROUND = 256  # llama.cpp makes room for tokens in multiples of this
-BATCH = 512  # tokens read at once
+ROUND_TOKENS = 256  # llama.cpp makes room for tokens in multiples of this
+BATCH_TOKENS = 512  # tokens read at once
 WARNING, ERROR, CONTINUED = 3, 4, 5
 
 Pointer, Int, Flag = ctypes.c_void_p, ctypes.c_int32, ctypes.c_bool
@@ -186,8 +186,8 @@ class LlamaContext:
     def __init__(self, model: LlamaModel, length: int, spare: Spare, rows: int = 1, adapter: int | None = None):
         self.model, self._spare, self._library = model, spare, model.library
         settings = self._library.llama_context_default_params()
-        batch = min(BATCH, max(length, rows))
-        settings.head[:4] = [-(-length // ROUND) * ROUND * rows, batch, batch, rows]
+        batch = min(BATCH_TOKENS, max(length, rows))
+        settings.head[:4] = [-(-length // ROUND_TOKENS) * ROUND_TOKENS * rows, batch, batch, rows]
         # on a CPU it is slower, and the order of its sums depends on how many threads there are
         settings.head[FLASH_ATTENTION] = OFF
         self.pointer = self._library.llama_init_from_model(model.pointer, settings)

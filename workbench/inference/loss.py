@@ -15,8 +15,8 @@ from workbench.models.model_references import Resolved
 from workbench.rendering.rendered import IGNORED, Tokenizer, encode_rows
 from workbench.rendering.templates import get_template
 
-LOGITS = 400 * 2**20  # most bytes of float32 logits held at once
-BATCH = 64
+LOGITS_BYTES = 400 * 2**20  # most bytes of float32 logits held at once
+BATCH_ROWS = 64
 
 Row = dict[str, Any]
 Encoded = dict[str, list[int]]
@@ -113,8 +113,8 @@ def batch_indices(lengths: Sequence[int], vocabulary: int) -> Iterator[list[int]
     """The indices of the rows that go through the model together, so that their logits stay below `LOGITS` bytes."""
     order = sorted(range(len(lengths)), key=lambda index: -lengths[index])
     while order:
-        room = LOGITS // (4 * vocabulary * max(lengths[order[0]], 1))
-        size = max(1, min(BATCH, room))
+        room = LOGITS_BYTES // (4 * vocabulary * max(lengths[order[0]], 1))
+        size = max(1, min(BATCH_ROWS, room))
         yield order[:size]
         order = order[size:]
 

@@ -10,7 +10,7 @@ from workbench.inference.decoding import Decoding
 from workbench.inference.loaded_model import LoadedModel
 from workbench.inference.stream import TOKENS_PER_TURN, ChatMessages
 
-MANY = 1024  # tokens that nearly always make up the probability top-p asks for
+MANY_TOKENS = 1024  # tokens that nearly always make up the probability top-p asks for
 
 
 class TopP:
@@ -22,10 +22,10 @@ class TopP:
 
     def __call__(self, ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
         """Scores (1, vocabulary), those left out at -inf."""
-        likely = scores.topk(min(MANY, scores.shape[-1]))
+        likely = scores.topk(min(MANY_TOKENS, scores.shape[-1]))
         chances = (likely.values - scores.logsumexp(-1, keepdim=True)).exp()
         reached = chances.cumsum(-1)
-        if reached[0, -1] < self.whole.top_p and scores.shape[-1] > MANY:
+        if reached[0, -1] < self.whole.top_p and scores.shape[-1] > MANY_TOKENS:
             filtered: torch.Tensor = self.whole(ids, scores)
             return filtered
         count = int((reached - chances < self.whole.top_p).sum())

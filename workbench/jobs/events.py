@@ -16,9 +16,9 @@ from workbench.core.limits import bounded_integer, number, text_up_to, too_deep
 from workbench.core.process import alive, boot, identity, uptime
 from workbench.core.tasks import seconds_left
 
-MOST_LINE = 4 * 1024**2  # bytes of an event
-MOST_TEXT, MOST_NAME = 10_000, 200  # characters of a text and of a name in an event
-LAST_SECOND = 4e9  # of the times an event may have: the year 2096
+MOST_LINE_BYTES = 4 * 1024**2  # bytes of an event
+MOST_TEXT_CHARACTERS, MOST_NAME_CHARACTERS = 10_000, 200  # characters of a text and of a name in an event
+LAST_EPOCH_SECONDS = 4e9  # of the times an event may have: the year 2096
 
 
 class EventLog:
@@ -74,9 +74,9 @@ class EventLog:
 
 def _lines(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
     """(bytes of the file, line) of every complete line; one that is too long to be an event comes empty."""
-    while line := file.readline(MOST_LINE):
+    while line := file.readline(MOST_LINE_BYTES):
         size, torn = len(line), not line.endswith(b"\n")
-        while torn and (more := file.readline(MOST_LINE)):
+        while torn and (more := file.readline(MOST_LINE_BYTES)):
             line, size, torn = b"", size + len(more), not more.endswith(b"\n")
         if torn:
             return  # its writer is at it, or was killed
@@ -145,7 +145,7 @@ class JobState:
             handler(self, event)
 
     def _on_status(self, event: dict[str, Any]) -> None:
-        status = text_up_to(event.get("status"), MOST_TEXT)
+        status = text_up_to(event.get("status"), MOST_TEXT_CHARACTERS)
         if status not in STATUSES:
             return
         self.status, self.has_status = status, True
@@ -159,8 +159,8 @@ class JobState:
             self.progress_history.clear()
             self.pid, self.process_started = bounded_integer(event.get("pid")) or 0, _time(event, "process_started")
             self.process, self.boot = (
-                text_up_to(event.get("process"), MOST_NAME),
-                text_up_to(event.get("boot"), MOST_NAME),
+                text_up_to(event.get("process"), MOST_NAME_CHARACTERS),
+                text_up_to(event.get("boot"), MOST_NAME_CHARACTERS),
             )
             self.started_uptime = _time(event, "m") if self.boot else 0.0
         else:
@@ -168,15 +168,15 @@ class JobState:
             self.ended_uptime = _time(event, "m") if event.get("boot") == self.boot else 0.0
             self.result = event["result"] if isinstance(event.get("result"), dict) else {}
             self.error, self.remedy = (
-                text_up_to(event.get("error"), MOST_TEXT),
-                text_up_to(event.get("remedy"), MOST_TEXT),
+                text_up_to(event.get("error"), MOST_TEXT_CHARACTERS),
+                text_up_to(event.get("remedy"), MOST_TEXT_CHARACTERS),
             )
             path = event.get("path")
             self.path = tuple(step for step in path if isinstance(step, str | int)) if isinstance(path, list) else ()
 
     def _on_progress(self, event: dict[str, Any]) -> None:
         done, total = number(event.get("done")), number(event.get("total"))
-        self.progress = {"done": done, "total": total, "text": text_up_to(event.get("text"), MOST_TEXT)}
+        self.progress = {"done": done, "total": total, "text": text_up_to(event.get("text"), MOST_TEXT_CHARACTERS)}
         if done is not None:
             at = _time(event, "m" if self.started_uptime else "t")
             if self.progress_history and done < self.progress_history[-1][1]:
@@ -196,7 +196,7 @@ class JobState:
             self.generation += 1
 
     def _on_note(self, event: dict[str, Any]) -> None:
-        self.notes.append(text_up_to(event.get("text"), MOST_TEXT))
+        self.notes.append(text_up_to(event.get("text"), MOST_TEXT_CHARACTERS))
 
     def eta(self) -> float | None:
         """Seconds left by the pace of the last progress events, or None when it cannot be told."""
@@ -232,4 +232,4 @@ HANDLERS: dict[str, Callable[[JobState, dict[str, Any]], None]] = {
 def _time(event: dict[str, Any], name: str) -> float:
     """Seconds since 1970 (or since boot); 0 where the event has no such time."""
     found = number(event.get(name))
-    return float(found) if found is not None and 0 <= found < LAST_SECOND else 0.0
+    return float(found) if found is not None and 0 <= found < LAST_EPOCH_SECONDS else 0.0

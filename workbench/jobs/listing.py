@@ -16,11 +16,11 @@ from workbench.jobs.events import FINAL
 from workbench.jobs.index import JobIndex, Stored
 from workbench.jobs.view import JobRecord
 
-SHOWN = 300  # characters of a text in a list
+SHOWN_CHARACTERS = 300  # characters of a text in a list
 FILES = ("events.jsonl", "job.yaml")
-RECHECKED = 50
+RECHECKED_JOBS = 50
 """Ended jobs looked at again at every look: one that another process resumed is noticed within (jobs / 250) looks."""
-UNSAVED = 100
+UNSAVED_JOBS = 100
 """Rows that are read anew when a process starts, at most; more are written to the index at once."""
 SAVE_AGAIN_SECONDS = 30.0
 
@@ -61,9 +61,11 @@ def row_of_job(view: JobRecord) -> JobRow:
         subject=job.subject() if job else "", status=view.status, queued_at=state.queued_at,
         started_at=state.started_at, seconds=state.elapsed(),
         done=state.progress.get("done"), total=state.progress.get("total"),
-        text=text_up_to(state.progress.get("text"), SHOWN),
-        result="" if view.damage else text_up_to(state.result.get("model") or state.result.get("session"), SHOWN),
-        error=shortened(view.error, SHOWN),
+        text=text_up_to(state.progress.get("text"), SHOWN_CHARACTERS),
+        result=""
+        if view.damage
+        else text_up_to(state.result.get("model") or state.result.get("session"), SHOWN_CHARACTERS),
+        error=shortened(view.error, SHOWN_CHARACTERS),
     )  # fmt: skip
 
 
@@ -99,7 +101,7 @@ class JobList:
                 self._arrange()
             for job_id, view in self._live.items():
                 self._put(self._at[job_id], row_of_job(view))
-            if len(self._unsaved) + len(self._gone) >= UNSAVED:
+            if len(self._unsaved) + len(self._gone) >= UNSAVED_JOBS:
                 self._save()
             return self._rows.copy()
 
@@ -160,7 +162,7 @@ class JobList:
     def _recheck(self) -> bool:
         """Looks whether ended jobs go on: some at every look, all in turn."""
         resumed = []
-        for _ in range(min(RECHECKED, len(self._order))):
+        for _ in range(min(RECHECKED_JOBS, len(self._order))):
             self._next = (self._next + 1) % len(self._order)
             name = self._order[self._next]
             if name in self._ended and job_signature(self._folder / name) != self._ended[name][0]:

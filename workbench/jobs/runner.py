@@ -30,7 +30,7 @@ from workbench.jobs.worker import ALREADY_TAKEN
 log = logging.getLogger(__name__)
 
 LOCK_FILE = ".runner.lock"
-TICK = 0.2
+TICK_SECONDS = 0.2
 SWEEP_EVERY_SECONDS = 60.0
 TELL_AGAIN_SECONDS = 30.0
 SET = {"TOKENIZERS_PARALLELISM": "false", "PYTHONUNBUFFERED": "1"}
@@ -97,7 +97,7 @@ class Runner:
         return bool(spare and spare.is_alive and spare.has_output)
 
     def _loop(self) -> None:
-        while not self._halt.wait(TICK):
+        while not self._halt.wait(TICK_SECONDS):
             try:
                 if self._is_mine():
                     self.step()

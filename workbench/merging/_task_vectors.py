@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 T = TypeVar("T")
-BLOCK = 2**17  # values worked on at once
+BLOCK_VALUES = 2**17  # values worked on at once
 LEVELS = 2**16  # a chance is a whole number of these parts
 TINY = 1e-7  # a sum of magnitudes below it is not rescaled
 BITS = {2: torch.int16, 4: torch.int32, 8: torch.int64}
@@ -23,7 +23,7 @@ BITS = {2: torch.int16, 4: torch.int32, 8: torch.int64}
 
 def row_slices(count: int, row: int = 1) -> list[slice]:
     """Slices of about `BLOCK` values, in whole rows, that cover `count` values."""
-    step = row * max(1, BLOCK // row)
+    step = row * max(1, BLOCK_VALUES // row)
     return [slice(start, min(start + step, count)) for start in range(0, count, step)]
 
 

@@ -38,7 +38,7 @@ from workbench.models.weights import ShardWriter
 
 Kernels = Literal["fast", "stock"]
 BY_ROWS = frozenset({"linear", "task_arithmetic", "nearswap", "passthrough"})
-BLOCK = 2**24  # elements
+BLOCK_ELEMENTS = 2**24  # elements
 
 
 class MergePlan:
@@ -226,9 +226,9 @@ def _by_rows(task: ExecuteMergeMethodTask, tensors: dict[Any, torch.Tensor], dev
     """A method that looks at each element alone, over blocks of rows: the same values with little scratch memory."""
     first = next(iter(tensors.values()), None)
     same = first is not None and all(tensor.shape == first.shape for tensor in tensors.values())
-    if first is None or not same or first.ndim < 2 or first.numel() <= BLOCK:
+    if first is None or not same or first.ndim < 2 or first.numel() <= BLOCK_ELEMENTS:
         return task.execute(tensors=_moved(tensors, device))
-    rows = max(1, BLOCK // first[0].numel())
+    rows = max(1, BLOCK_ELEMENTS // first[0].numel())
     result: torch.Tensor | None = None
     for start in range(0, len(first), rows):
         block = {model: tensor[start : start + rows] for model, tensor in tensors.items()}

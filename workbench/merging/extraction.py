@@ -28,8 +28,8 @@ from workbench.models.model_references import Resolved, resolve_setting
 from workbench.models.shelving import copy_texts
 from workbench.models.weights import Tensors
 
-EXACT_UP_TO = 512
-OVERSAMPLING = 16
+EXACT_UP_TO_ROWS = 512
+OVERSAMPLED_RANKS = 16
 PREFIX = "base_model.model."
 ROUNDED = (
     "The model is stored in half precision. Its rounding is part of the change but no low rank holds it, so less of "
@@ -193,10 +193,10 @@ def low_rank(delta: Tensor, job: ExtractLora) -> tuple[Tensor, Tensor, float]:
     """
     total = delta.double().square().sum().item()
     most = min(job.rank or job.max_rank, *delta.shape)
-    if min(delta.shape) <= EXACT_UP_TO or most + OVERSAMPLING >= min(delta.shape):
+    if min(delta.shape) <= EXACT_UP_TO_ROWS or most + OVERSAMPLED_RANKS >= min(delta.shape):
         u, s, v = torch.linalg.svd(delta, full_matrices=False)
     else:
-        u, s, right = torch.svd_lowrank(delta, q=most + OVERSAMPLING, niter=4)
+        u, s, right = torch.svd_lowrank(delta, q=most + OVERSAMPLED_RANKS, niter=4)
         v = right.T
     energies = s.double().square().cumsum(0)
     real = int((s > s[0] * max(delta.shape) * torch.finfo(s.dtype).eps).sum())  # the rest is rounding

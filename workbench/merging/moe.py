@@ -24,7 +24,7 @@ from workbench.models.weights import ShardWriter
 SHARD_BYTES = 2_000_000_000
 NAMES = {"mixtral": "Mixtral", "qwen": "Qwen MoE", "qwen3": "Qwen3 MoE"}
 FUSED = {"mixtral": ("block_sparse_moe", "w1", "w3", "w2"), "qwen3": ("mlp", "gate_proj", "up_proj", "down_proj")}
-TOO_ALIKE = 5.0  # mergekit's own bound on the condition number of a router
+TOO_ALIKE_CONDITION = 5.0  # mergekit's own bound on the condition number of a router
 
 
 def assemble(
@@ -48,7 +48,7 @@ def assemble(
     routed, shared = gates[:, : len(config.experts)], gates[:, len(config.experts) :]
     with _writing_through(output, task):
         makes.write_model(str(target), config, MergeOptions(device="cpu"), list(routed), list(shared))
-    return [layer for layer, gate in enumerate(routed) if torch.linalg.cond(gate.float()) > TOO_ALIKE]
+    return [layer for layer, gate in enumerate(routed) if torch.linalg.cond(gate.float()) > TOO_ALIKE_CONDITION]
 
 
 def _with_folders(recipe: MoeRecipe, folders: dict[str, Path]) -> dict[str, Any]:

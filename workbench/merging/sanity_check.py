@@ -23,9 +23,9 @@ log = logging.getLogger(__name__)
 
 MOST_PARENTS = 4
 ROWS = 64
-MAX_LENGTH = 512
-WORSE = 1.0  # nats above the worst parent
-REPEATED = 0.5  # share of a text's 4-grams that stood there before
+MAX_TOKENS = 512
+WORSE_NATS = 1.0  # nats above the worst parent
+REPEATED_SHARE = 0.5  # share of a text's 4-grams that stood there before
 UNIT = re.compile(r"\w{1,12}|[^\w\s]")
 
 Rows = list[dict[str, Any]]
@@ -91,7 +91,7 @@ def _look(
     loaded = engine.model(name)
     answers = [answer.text for answer in loaded.answer_batch(asked, decoding)] if asked else []
     model = loaded.torch_model()
-    most = min(MAX_LENGTH, measure.longest(model) or MAX_LENGTH)
+    most = min(MAX_TOKENS, measure.longest(model) or MAX_TOKENS)
     encoded = measure.encode(resolve(ctx.home, name), rows, kind, max_length=most)
     return answers, measure.loss_of(model, encoded, seed=seed)
 
@@ -102,7 +102,7 @@ def _worse(output: str, losses: dict[str, measure.Loss]) -> list[str]:
         return []
     worst = max(others, key=lambda name: others[name])
     gap = losses[output].loss - others[worst]
-    if gap <= WORSE:  # a loss that is no number is warned of too
+    if gap <= WORSE_NATS:  # a loss that is no number is warned of too
         return []
     return [
         f"{output} predicts text far worse than its parents: {losses[output].loss:.2f} nats a token against "
@@ -123,7 +123,7 @@ def _garbled(output: str, answers: dict[str, list[str]]) -> list[str]:
 
 
 def _repeats(text: str) -> bool:
-    return repetition(text) > REPEATED
+    return repetition(text) > REPEATED_SHARE
 
 
 def repetition(text: str) -> float:

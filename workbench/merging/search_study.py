@@ -6,8 +6,8 @@ from typing import Any
 
 JOURNAL = "journal.log"
 TRIALS = "trials.json"
-FIRST_AT_RANDOM = 8
-FEWEST_FOR_IMPORTANCE = 8
+RANDOM_TRIALS = 8
+FEWEST_TRIALS = 8
 
 
 def open_study(folder: Path) -> Any:
@@ -64,7 +64,7 @@ def importance(study: Any) -> dict[str, float]:
     best = min(trials, key=lambda trial: trial.value).params["method"]
     mine = [trial for trial in trials if trial.params["method"] == best]
     free = [name for name in mine[0].params if name != "method" and len({trial.params.get(name) for trial in mine}) > 1]
-    if len(mine) < FEWEST_FOR_IMPORTANCE or not free:
+    if len(mine) < FEWEST_TRIALS or not free:
         return {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
@@ -83,5 +83,5 @@ def sampler(seed: int, number: int) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         return optuna.samplers.TPESampler(
-            n_startup_trials=FIRST_AT_RANDOM, seed=(1_000_003 * seed + number) % 2**32, multivariate=True, group=True
+            n_startup_trials=RANDOM_TRIALS, seed=(1_000_003 * seed + number) % 2**32, multivariate=True, group=True
         )

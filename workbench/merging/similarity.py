@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 FILE = "likeness.json"
 GROUPS = ("embeddings", "attention", "mlp", "norms", "head", "other")
-CHUNK = 2**20  # elements compared at once: what fits in a processor's cache
-SAMPLE = 2**20  # elements the threshold of the strongest is taken from
-STRONGEST = 0.2  # TIES keeps the strongest fifth
+CHUNK_ELEMENTS = 2**20  # elements compared at once: what fits in a processor's cache
+SAMPLE_ELEMENTS = 2**20  # elements the threshold of the strongest is taken from
+STRONGEST_SHARE = 0.2  # TIES keeps the strongest fifth
 LOOSE = -1  # the layer of embeddings, last norm and head
 
 Pair = tuple[int, int]
@@ -90,11 +90,11 @@ def measure(weights: "list[Tensor]", base: "Tensor | None") -> Sums:
     start = base.reshape(-1) if base is not None else None
     sums = Sums(count=flat[0].numel())
     limits = [_limit(vector, start) for vector in flat] if start is not None else []
-    for at in range(0, sums.count, CHUNK):
-        parts = [vector[at : at + CHUNK].float() for vector in flat]
+    for at in range(0, sums.count, CHUNK_ELEMENTS):
+        parts = [vector[at : at + CHUNK_ELEMENTS].float() for vector in flat]
         _dots(sums.dots, parts)
         if start is not None:
-            below = start[at : at + CHUNK].float()
+            below = start[at : at + CHUNK_ELEMENTS].float()
             sums.base += float(below @ below)
             _tasks(sums, [chunk - below for chunk in parts], limits)
     return sums
@@ -107,9 +107,9 @@ def _dots(into: dict[Pair, float], parts: "list[Tensor]") -> None:
 
 def _limit(tuned: "Tensor", base: "Tensor") -> float:
     """The size from which an element belongs to the strongest of a task vector."""
-    step = -(-tuned.numel() // SAMPLE)
+    step = -(-tuned.numel() // SAMPLE_ELEMENTS)
     sizes = (tuned[::step].float() - base[::step].float()).abs()
-    count = max(1, int(sizes.numel() * STRONGEST))
+    count = max(1, int(sizes.numel() * STRONGEST_SHARE))
     return float(sizes.topk(count).values[-1]) if sizes.numel() else 0.0
 
 

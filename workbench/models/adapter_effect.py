@@ -14,7 +14,9 @@ from workbench.models.hollow import Read, hollow
 from workbench.models.tensors import model_config
 from workbench.models.weights import Tensors
 
-ROUNDING = 1e-6  # of the largest weight: what reflections that cancel, or a part taken out and added, leave in float32
+ROUNDING_SHARE = (
+    1e-6  # of the largest weight: what reflections that cancel, or a part taken out and added, leave in float32
+)
 PRODUCTS = ("HRA", "OFT", "BOFT")
 
 
@@ -73,5 +75,5 @@ def _same(adapted: Adapted, value: Tensor, before: Tensor) -> bool:
         return False
     before = before.to(value.dtype)
     inexact = adapted.kind.type in PRODUCTS or adapted.kind.config.get("init_lora_weights") in FROM_BASE
-    off = ROUNDING * float(before.abs().max()) if inexact and before.numel() else 0.0
+    off = ROUNDING_SHARE * float(before.abs().max()) if inexact and before.numel() else 0.0
     return bool(((value - before).abs() <= off).all())

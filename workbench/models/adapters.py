@@ -13,7 +13,7 @@ from workbench.core.errors import UserError, shortened
 from workbench.core.limits import text_up_to
 from workbench.models import tensors
 
-SHOWN = 100  # characters of a name that an adapter holds
+SHOWN_CHARACTERS = 100  # characters of a name that an adapter holds
 
 
 def words_of_line(text: str) -> frozenset[str]:
@@ -133,7 +133,7 @@ class AdapterKind:
 def adapter_kind(folder: Path) -> AdapterKind:
     """What an adapter's folder holds; raises `UserError` on damaged files."""
     config = tensors.adapter_config(folder)
-    named = text_up_to(config.get("peft_type"), SHOWN)
+    named = text_up_to(config.get("peft_type"), SHOWN_CHARACTERS)
     shapes = {name: shape for name, shape, _ in tensors.shapes(folder)}
     refusal, remedy = _refusal(named, config, shapes)
     rows = _rows(shapes)
@@ -187,7 +187,7 @@ def _refusal(named: str, config: dict[str, Any], shapes: dict[str, tuple[int, ..
     unknown = sorted(name for name in config if name not in FIELDS[named] | COMMON and config[name])
     if unknown:
         return (
-            f"has the setting {shortened(unknown[0], SHOWN)}, which is not known here",
+            f"has the setting {shortened(unknown[0], SHOWN_CHARACTERS)}, which is not known here",
             "Save it with the PEFT that this uses.",
         )
     for setting, reason in REFUSED.items():
@@ -195,7 +195,7 @@ def _refusal(named: str, config: dict[str, Any], shapes: dict[str, tuple[int, ..
             return (reason, "Fold it where it was trained, and import the whole model.")
     if lost := _lost_start(config.get("init_lora_weights")):
         return (lost, CONVERT)
-    marked = shortened(next(filter(MARKED.search, shapes), ""), SHOWN)
+    marked = shortened(next(filter(MARKED.search, shapes), ""), SHOWN_CHARACTERS)
     if marked or not shapes:
         does = f"names its tensors so that PEFT does not read them ({marked})" if marked else "holds no tensor"
         return (f"{does}: it does nothing", SAVE_AGAIN)
@@ -210,7 +210,7 @@ def _lost_start(init: Any) -> str:
     return (
         f"cannot be read alone: {lost}"
         if lost
-        else f"starts from {shortened(repr(init), SHOWN)}, which is not known here"
+        else f"starts from {shortened(repr(init), SHOWN_CHARACTERS)}, which is not known here"
     )
 
 

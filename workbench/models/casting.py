@@ -8,7 +8,7 @@ from torch import Tensor
 
 from workbench.core.errors import SettingPath, UserError
 
-BLOCK = 2**24  # elements looked at together
+BLOCK_ELEMENTS = 2**24  # elements looked at together
 
 
 def cast(name: str, tensor: Tensor, dtype: torch.dtype, remedy: str = "", field: str | SettingPath = "") -> Tensor:
@@ -20,7 +20,7 @@ def cast(name: str, tensor: Tensor, dtype: torch.dtype, remedy: str = "", field:
     if all_finite(converted):
         return converted
     require_finite(name, tensor, remedy, field)
-    largest = max(float(block.abs().max()) for block in tensor.reshape(-1).split(BLOCK))
+    largest = max(float(block.abs().max()) for block in tensor.reshape(-1).split(BLOCK_ELEMENTS))
     kind = str(dtype).removeprefix("torch.")
     raise UserError(
         f"{name} reaches {largest:.6g}; {kind} ends at {torch.finfo(dtype).max:.6g}, so it would become infinite.",
@@ -40,4 +40,4 @@ def all_finite(tensor: Tensor) -> bool:
     """Whether no element is NaN or infinite; a sum tells it without a mask as large as the tensor."""
     if not tensor.is_floating_point() or bool(tensor.sum(dtype=torch.float32).isfinite()):
         return True
-    return all(bool(block.isfinite().all()) for block in tensor.reshape(-1).split(BLOCK))
+    return all(bool(block.isfinite().all()) for block in tensor.reshape(-1).split(BLOCK_ELEMENTS))

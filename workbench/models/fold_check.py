@@ -22,9 +22,9 @@ from workbench.models.adapters import adapter_kind
 from workbench.models.loading import attach_adapter, fit_rows, load_base
 from workbench.models.model_references import Resolved
 
-ROWS, LENGTH = 4, 32
+ROWS, ROW_TOKENS = 4, 32
 TOLERANCE = {"float64": 1e-4, "float32": 1e-4}  # share of the adapter's effect
-COARSE = 0.02  # in half precision
+COARSE_SHARE = 0.02  # in half precision
 ROUNDINGS = 2  # as often the measured rounding is allowed, where the adapter's effect is small against it
 
 
@@ -44,7 +44,7 @@ class FoldComparison:
 
     def holds(self) -> bool:
         """Whether the two models are the same up to rounding."""
-        within = self.share < TOLERANCE.get(self.dtype, COARSE)
+        within = self.share < TOLERANCE.get(self.dtype, COARSE_SHARE)
         return self.effect > 0 and (within or self.difference < ROUNDINGS * self.rounding)
 
 
@@ -85,7 +85,7 @@ def _right(comparison: FoldComparison, tokens: int) -> str:
     message = (
         f"Compared on {tokens} tokens: the logits differ from base + adapter by {comparison.share:.2g} of its effect"
     )
-    if comparison.share < TOLERANCE.get(comparison.dtype, COARSE):
+    if comparison.share < TOLERANCE.get(comparison.dtype, COARSE_SHARE):
         return f"{message}."
     return f"{message}. That is the rounding to {comparison.dtype}, which is coarse against so small an effect."
 
@@ -101,8 +101,8 @@ def probe_ids(resolved: Resolved) -> Tensor:
     single = kind.config.get("trainable_token_indices") or kind.config.get("token_indices") or []
     single = [index for indices in single.values() for index in indices] if isinstance(single, dict) else list(single)
     generator = torch.Generator().manual_seed(0)
-    ids = torch.randint(0, rows, (ROWS, LENGTH), generator=generator)
-    first = [*single[: LENGTH // 2], *range(max(0, rows - 4), rows)]
+    ids = torch.randint(0, rows, (ROWS, ROW_TOKENS), generator=generator)
+    first = [*single[: ROW_TOKENS // 2], *range(max(0, rows - 4), rows)]
     ids[0, : len(first)] = torch.tensor(first)
     return ids
 

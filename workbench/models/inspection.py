@@ -16,11 +16,11 @@ from workbench.models import tensors
 from workbench.models.model_kinds import kind_from
 
 COUNTS = ("num_hidden_layers", "num_attention_heads", "num_experts", "num_local_experts", "n_routed_experts")
-MOST = 10_000  # of any of these: each is a module to be built
-LONGEST = 600  # seconds: transformers alone takes some to be imported
-NAMED = 3
-LOADED = 3  # times weights are held, which are read, renamed and merged
-MERGED = 4  # bytes a weight of the base takes, in float32
+MOST_MODULES = 10_000  # of any of these: each is a module to be built
+LONGEST_SECONDS = 600  # seconds: transformers alone takes some to be imported
+NAMED_TENSORS = 3
+LOADED_COPIES = 3  # times weights are held, which are read, renamed and merged
+MERGED_BYTES = 4  # bytes a weight of the base takes, in float32
 TOO_MUCH = "building its modules takes more memory than a model of its size does."
 EFFECT = ("effect",)  # the path of what is said of an adapter that does nothing
 COPY = "Copy the missing files, or get the model again."
@@ -33,7 +33,7 @@ def inspect(folder: Path, base: Path | None = None) -> list[Problem]:
     command = [sys.executable, "-m", "workbench.models.inspection", str(folder), *([str(base)] if base else [])]
     offline = {"HF_HUB_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": ""}
     try:
-        output = run_child(command, seconds=LONGEST, extra=offline)
+        output = run_child(command, seconds=LONGEST_SECONDS, extra=offline)
         last, reason = output.data.strip().rpartition(b"\n")[2], exit_reason(0, output.errors)
     except ChildFailed as error:
         last, reason = b"", str(error)
@@ -82,7 +82,7 @@ def _model(folder: Path, problems: Problems) -> None:
         ) from None  # fmt: skip
     for sub_config in (config, config.get_text_config()):
         for setting in COUNTS:
-            if isinstance(count := getattr(sub_config, setting, None), int) and count > MOST:
+            if isinstance(count := getattr(sub_config, setting, None), int) and count > MOST_MODULES:
                 raise UserError(f"its config.json says {setting}: {count}.", "Get a fresh copy of that file.", "path")
     kind = kind_from(written)
     if not written.get("quantization_config"):
@@ -104,12 +104,12 @@ def _tensors(
     problems: Problems,
 ) -> None:  # fmt: skip
     if missing:
-        named = ", ".join(missing[:NAMED]) + (", …" if len(missing) > NAMED else "")
+        named = ", ".join(missing[:NAMED_TENSORS]) + (", …" if len(missing) > NAMED_TENSORS else "")
         lacks = f"{len(missing)} tensors" if len(missing) > 1 else "a tensor"
         problems.add(
             "path", f"{lacks} that {architecture} needs by its config.json {_are(missing)} missing: {named}.", COPY
         )
-    for name, have, need in mismatched[:NAMED]:
+    for name, have, need in mismatched[:NAMED_TENSORS]:
         problems.add(
             "path", f"{name} is {_size(have)} in the files, and {_size(need)} by config.json.",
             "Get the config.json and the weights of one and the same model.",
@@ -172,7 +172,7 @@ def _adapter(folder: Path, base: Path, problems: Problems) -> None:
 def _weights(adapter: Path, base: Path) -> int:
     """Bytes that an adapter's weights may take, and one module of the base in float32 as it is merged."""
     largest = max((math.prod(shape) for _, shape, _ in tensors.shapes(base)), default=0)
-    return LOADED * (tensors.summary(adapter).size + MERGED * largest)
+    return LOADED_COPIES * (tensors.summary(adapter).size + MERGED_BYTES * largest)
 
 
 def main() -> None:

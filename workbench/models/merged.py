@@ -18,7 +18,7 @@ from workbench.models.model_references import Resolved
 from workbench.models.weights import Tensors
 
 LARGE = "The adapter changes the base beyond its type: use it over its base, or get a base in bfloat16."
-FUSED_HELD = 3  # fused parameters whose parts are kept until they are asked for
+HELD_PARAMETERS = 3  # fused parameters whose parts are kept until they are asked for
 
 
 def open_weights(resolved: Resolved, any_config: bool = False) -> Tensors:
@@ -135,7 +135,7 @@ class MergedTensors(Tensors):
         tensor = files.pop(name)
         if files:
             self._waiting[group.files[0]] = files
-            while len(self._waiting) > FUSED_HELD:
+            while len(self._waiting) > HELD_PARAMETERS:
                 self._waiting.pop(next(iter(self._waiting)))
         return cast(name, tensor, super().dtype(name), LARGE).contiguous()
 

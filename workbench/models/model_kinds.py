@@ -11,7 +11,7 @@ from workbench.core.errors import UserError
 from workbench.core.limits import text_up_to as text_of
 from workbench.models import tensors
 
-SHOWN = 100  # characters of a name that a config holds
+SHOWN_CHARACTERS = 100  # characters of a name that a config holds
 
 ENCODERS = (
     "ForMaskedLM", "ForPreTraining", "ForSequenceClassification", "ForTokenClassification", "ForQuestionAnswering",
@@ -77,7 +77,7 @@ def kind_of(folder: Path) -> ModelKind:
 def kind_from(config: dict[str, Any]) -> ModelKind:
     """The same from a config that has been read."""
     named = config.get("architectures")
-    architecture = text_of(named[0], SHOWN) if isinstance(named, list) and named else ""
+    architecture = text_of(named[0], SHOWN_CHARACTERS) if isinstance(named, list) and named else ""
     inner = config.get("text_config")
     text = inner if isinstance(inner, dict) else config
     family = _family(architecture, config)
@@ -88,7 +88,7 @@ def kind_from(config: dict[str, Any]) -> ModelKind:
         traits.append("with vision")
     packed = config.get("quantization_config")
     if isinstance(packed, dict):
-        traits.append(f"quantized by {text_of(packed.get('quant_method'), SHOWN) or '?'}")
+        traits.append(f"quantized by {text_of(packed.get('quant_method'), SHOWN_CHARACTERS) or '?'}")
     return ModelKind(family, tuple(traits), architecture or "?")
 
 

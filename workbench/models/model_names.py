@@ -20,7 +20,7 @@ PLUS = "+"
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 HUB_REVISION = re.compile(rf"{HUB_ID.pattern}(@[\w./-]+)?")
 PATH_STARTS = (".", "/", "~")
-MOST_CHARACTERS, SHOWN = 500, 100
+MOST_CHARACTERS, SHOWN_CHARACTERS = 500, 100
 WRITTEN = "Write a name of the shelf, BASE+ADAPTER, GGUF+ADAPTER, or the hub id of a model on the shelf."
 
 
@@ -38,7 +38,7 @@ class ModelName:
         What stands in it may still be no name, as the dots are that stand for one in a job to be filled in.
         """
         pieces = [piece.strip() for piece in text.split(PLUS)]
-        shown = repr(shortened(text, SHOWN))
+        shown = repr(shortened(text, SHOWN_CHARACTERS))
         if len(pieces) > 2:
             raise UserError(
                 f"{shown} names more than one adapter.",
@@ -86,7 +86,7 @@ def model_folder(home: Home, name: str, field: str = "model") -> Path:
             return _of_origin(home, name, field, "Add that folder", lambda made_by: made_by.get("source") == str(path))
         name = path.name
     if not NAME_PATTERN.fullmatch(name):
-        raise UserError(f"{shortened(name, SHOWN)!r} cannot name a model.", WRITTEN, field)
+        raise UserError(f"{shortened(name, SHOWN_CHARACTERS)!r} cannot name a model.", WRITTEN, field)
     folder = safe_join(home.models, name, field)
     if not folder.is_dir():
         names = [path.name for path in list_artifacts(home.models)]

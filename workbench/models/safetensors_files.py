@@ -18,7 +18,7 @@ MOST_HEADER_BYTES = 32 * 1024**2  # of one file; a tensor takes about 100 bytes 
 MOST_TENSORS = 100_000  # of one file; the largest published models have as many in over a hundred files
 LENGTH_BYTES = 8
 START_BYTES = 512  # enough to tell what a file is
-QUOTED = 60  # characters
+QUOTED_CHARACTERS = 60  # characters
 DOWNLOAD = "Download the file again."
 CONVERT = "Load it where you trust it and save it with save_pretrained; pickles can run code."
 SIGNS = (
@@ -105,7 +105,7 @@ def _foreign(start: bytes) -> tuple[str, str] | None:
         return None
     if text.lower().startswith(("<!doctype html", "<html")):
         return "a web page", PAGE
-    return f"text: {shortened(' '.join(text.split()), QUOTED)!r}", REPLY
+    return f"text: {shortened(' '.join(text.split()), QUOTED_CHARACTERS)!r}", REPLY
 
 
 def _damaged(path: Path, error: Exception) -> UserError:

@@ -15,7 +15,7 @@ from workbench.models.model_kinds import ModelKind, kind_from
 from workbench.models.model_names import model_folder
 
 KINDS = ("model", "adapter", "ensemble", "gguf")
-SHOWN = 100  # characters of a name that files of a model hold
+SHOWN_CHARACTERS = 100  # characters of a name that files of a model hold
 
 
 @dataclass(frozen=True)
@@ -101,11 +101,11 @@ def model_row(folder: Path) -> ModelInfo:
         folder=folder,
         base=base.name if base else "",
         architecture=architecture_of(config, manifest.kind),
-        dtype=weights.dtype if declared_parameters is None else text_up_to(info["type"], SHOWN),
+        dtype=weights.dtype if declared_parameters is None else text_up_to(info["type"], SHOWN_CHARACTERS),
         parameters=weights.parameters if declared_parameters is None else declared_parameters,
         size=weights.size,
         made_by=_method(manifest),
-        created=text_up_to(manifest.created, SHOWN),
+        created=text_up_to(manifest.created, SHOWN_CHARACTERS),
         parents=[parent.name for parent in manifest.parents],
         family=kind_from(config) if manifest.kind == "model" else None,
     )
@@ -117,7 +117,7 @@ def _ensemble_info(folder: Path, manifest: Manifest) -> ModelInfo:
     )
     return ModelInfo(
         folder.name, "ensemble", folder, architecture=f"ensemble of {len(members)}",
-        created=text_up_to(manifest.created, SHOWN), made_by=_method(manifest), parents=[*members, *bases],
+        created=text_up_to(manifest.created, SHOWN_CHARACTERS), made_by=_method(manifest), parents=[*members, *bases],
     )  # fmt: skip
 
 
@@ -125,15 +125,15 @@ def _gguf_info(folder: Path, manifest: Manifest) -> ModelInfo:
     """What a GGUF says of itself was written into its manifest when it was made or imported."""
     info = manifest.info
     return ModelInfo(
-        folder.name, "gguf", folder, architecture=text_up_to(info.get("architecture"), SHOWN),
-        dtype=text_up_to(info.get("type"), SHOWN), parameters=bounded_integer(info.get("parameters")) or 0,
-        size=gguf_in(folder).stat().st_size, created=text_up_to(manifest.created, SHOWN), made_by=_method(manifest),
-        parents=[parent.name for parent in manifest.parents],
+        folder.name, "gguf", folder, architecture=text_up_to(info.get("architecture"), SHOWN_CHARACTERS),
+        dtype=text_up_to(info.get("type"), SHOWN_CHARACTERS), parameters=bounded_integer(info.get("parameters")) or 0,
+        size=gguf_in(folder).stat().st_size, created=text_up_to(manifest.created, SHOWN_CHARACTERS),
+        made_by=_method(manifest), parents=[parent.name for parent in manifest.parents],
     )  # fmt: skip
 
 
 def _method(manifest: Manifest) -> str:
-    return text_up_to(manifest.made_by.get("method"), SHOWN)
+    return text_up_to(manifest.made_by.get("method"), SHOWN_CHARACTERS)
 
 
 def gguf_in(folder: Path) -> Path:
@@ -151,11 +151,11 @@ def architecture_of(config: dict[str, Any], kind: str) -> str:
     """
     if kind == "adapter":
         rank = bounded_integer(config.get("r"))
-        return f"{text_up_to(config.get('peft_type'), SHOWN) or 'adapter'} r={'?' if rank is None else rank}"
+        return f"{text_up_to(config.get('peft_type'), SHOWN_CHARACTERS) or 'adapter'} r={'?' if rank is None else rank}"
     named = config.get("architectures") or []
     if not isinstance(named, list) or not all(isinstance(name, str) for name in named):
         raise UserError("architectures of config.json is no list of names.", "Get a fresh copy of that file.", "path")
-    return shortened(named[0], SHOWN) if named else "?"
+    return shortened(named[0], SHOWN_CHARACTERS) if named else "?"
 
 
 def list_models(home: Home) -> list[ModelInfo]:

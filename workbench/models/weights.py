@@ -21,8 +21,8 @@ DTYPES = {
     torch.int32: "I32", torch.int16: "I16", torch.int8: "I8", torch.uint8: "U8", torch.bool: "BOOL",
 }  # fmt: skip
 NAMED = {name: dtype for dtype, name in DTYPES.items()}
-HEADER_SHARE = 256  # bytes of header kept free for each tensor
-SYNC_EVERY = 64 * 2**20
+TENSOR_HEADER_BYTES = 256  # bytes of header kept free for each tensor
+SYNC_EVERY_BYTES = 64 * 2**20
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ class ShardWriter:
 
     def __init__(self, folder: Path, shard_bytes: int, expected: int = 1000):
         folder.mkdir(parents=True, exist_ok=True)
-        self.folder, self.shard_bytes, self.room = folder, shard_bytes, HEADER_SHARE * (expected + 4)
+        self.folder, self.shard_bytes, self.room = folder, shard_bytes, TENSOR_HEADER_BYTES * (expected + 4)
         for torn in folder.glob("*.writing"):
             torn.unlink()
         self._shards = sorted(folder.glob("shard-*.safetensors"))
@@ -141,7 +141,7 @@ class ShardWriter:
     def _sync(self) -> None:
         """Lets the disk work while the next tensors are computed."""
         assert self._file
-        if self._offset - self._synced < SYNC_EVERY or (self._syncing and not self._syncing.done()):
+        if self._offset - self._synced < SYNC_EVERY_BYTES or (self._syncing and not self._syncing.done()):
             return
         self._file.flush()
         self._synced = self._offset

@@ -38,7 +38,7 @@ class Voter:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "name", checked_name(self.name))
-        if not isinstance(self.browser, str) or not 0 < len(self.browser) <= tables.BROWSER_LENGTH:
+        if not isinstance(self.browser, str) or not 0 < len(self.browser) <= tables.BROWSER_CHARACTERS:
             raise UserError(
                 "Your browser could not be recognised.", "Allow cookies for this page, then reload it.", "browser"
             )

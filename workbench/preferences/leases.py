@@ -22,9 +22,9 @@ from workbench.preferences.blinding import Voter
 LEASE_SECONDS = 600.0
 UNCONFIRMED_SECONDS = 5.0
 HELD_SECONDS = 60.0
-LATEST = 2 * LEASE_SECONDS
+LATEST_SECONDS = 2 * LEASE_SECONDS
 """A lease that ends later than this from now was made before the clock was set back, and is over."""
-MOST_WAITING = 10_000
+MOST_WAITING_LEASES = 10_000
 EVENTS, PAIRS, LEASES = tables.vote_events, tables.pairs, tables.leases
 
 
@@ -43,7 +43,7 @@ def open_pairs(row: Any, who: Voter, unblinded: bool, take_over: bool = False) -
         here, sessions.effective(with_unblinded=unblinded), EVENTS.c.choice != "skip"
     )
     now = store.clock()
-    live = ((LEASES.c.held_until if take_over else LEASES.c.expires) > now) & (LEASES.c.expires <= now + LATEST)
+    live = ((LEASES.c.held_until if take_over else LEASES.c.expires) > now) & (LEASES.c.expires <= now + LATEST_SECONDS)
     others = (LEASES.c.pair_id == PAIRS.c.id) & (LEASES.c.browser != who.browser) & live
     counted = others if unblinded else others & LEASES.c.unblinded.is_(False)
     taken = sa.select(sa.func.count(LEASES.c.id)).where(counted)
@@ -87,7 +87,7 @@ def live_lease(db: sa.Connection, row: Any, who: Voter, token: str) -> Any:
 
 
 def _is_live(lease: Any) -> bool:
-    return bool(0 < lease.expires - store.clock() <= LATEST)
+    return bool(0 < lease.expires - store.clock() <= LATEST_SECONDS)
 
 
 def find_pair(db: sa.Connection, row: Any, who: Voter, unblinded: bool) -> Any:
@@ -110,7 +110,7 @@ def _asked_before(db: sa.Connection, row: Any, who: Voter) -> bool:
     asked = key in _waiting
     _waiting[key] = None
     _waiting.move_to_end(key)
-    while len(_waiting) > MOST_WAITING:
+    while len(_waiting) > MOST_WAITING_LEASES:
         _waiting.popitem(last=False)
     return asked
 

@@ -14,7 +14,7 @@ from workbench.preferences.votes import StandingVote
 
 RIDGE = 0.1
 SCALE = 400 / math.log(10)
-MEAN = 1000.0
+MEAN_RATING = 1000.0
 LENGTH_VOTES = 20
 
 
@@ -145,7 +145,7 @@ def _ratings(models: list[str], theta: Floats, errors: Floats, counts: Floats, f
     order = np.argsort(-theta, kind="stable")
     rows = []
     for i in order:
-        rating, se = MEAN + SCALE * float(theta[i]), SCALE * float(errors[i])
+        rating, se = MEAN_RATING + SCALE * float(theta[i]), SCALE * float(errors[i])
         rows.append(Rating(models[i], rating, se, rating - Z95 * se, rating + Z95 * se, int(counts[i])))
     ranked = theta[order]
     return Ratings(rows, expit(ranked[:, None] - ranked[None, :]).tolist(), factor)

@@ -12,7 +12,7 @@ from workbench.preferences.ratings import ridge_logistic
 from workbench.preferences.sessions import model_of
 from workbench.preferences.votes import StandingVote
 
-ENOUGH = 30  # votes; below, a 95 % interval is 34 points wide or more
+ENOUGH_VOTES = 30  # votes; below, a 95 % interval is 34 points wide or more
 AnswerKey = tuple[int, str]  # (prompt, whose answer)
 Scored = tuple[StandingVote, float]  # a vote, and whether a rule agrees with it: 1, 0 or 0.5
 
@@ -71,8 +71,8 @@ def verdict(votes: Sequence[StandingVote], right: Floats) -> dict[str, Any]:
             f"Always taking {best} would in {_say(wins[best])}, and this does in {_say(there)} of the same.",
             _compared(met, best),
         ]
-    if own.n < ENOUGH:
-        sentences.append(f"{own.n} votes are too few to rely on: give at least {ENOUGH}, better some hundred.")
+    if own.n < ENOUGH_VOTES:
+        sentences.append(f"{own.n} votes are too few to rely on: give at least {ENOUGH_VOTES}, better some hundred.")
     return {**figures, "verdict": " ".join(sentences)}
 
 

@@ -24,7 +24,7 @@ from workbench.preferences.ratings import (
 from workbench.preferences.sessions import SessionInfo, finishes, get_session, model_of
 from workbench.preferences.votes import StandingVote, effective_votes
 
-TARGET = 0.6
+TARGET_SHARE = 0.6
 BOTH_BAD_SHARE = 0.2
 
 
@@ -108,7 +108,7 @@ def _rate_row(votes: Sequence[StandingVote], a: str, b: str) -> dict[str, Any]:
 def more_needed(rate: Rate) -> int:
     """How many more votes, hanging together as these do, tell a 60 % win rate from chance; 0 if enough."""
     worth = rate.n / rate.n_effective if rate.n else 1.0
-    return max(0, math.ceil(votes_needed(TARGET) * worth) - rate.n)
+    return max(0, math.ceil(votes_needed(TARGET_SHARE) * worth) - rate.n)
 
 
 def _verdict(a: str, b: str, rate: Rate, more: int) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 import sqlalchemy as sa
 
 SCHEMA_VERSION = 2
-BROWSER_LENGTH = 100
+BROWSER_CHARACTERS = 100
 
 metadata = sa.MetaData()
 
@@ -72,7 +72,7 @@ leases = sa.Table(
     sa.Column("session_id", _reference("session.id"), nullable=False),
     sa.Column("pair_id", _reference("pair.id"), nullable=False, index=True),
     sa.Column("annotator", sa.Text, nullable=False),
-    sa.Column("browser", sa.String(BROWSER_LENGTH), nullable=False),
+    sa.Column("browser", sa.String(BROWSER_CHARACTERS), nullable=False),
     sa.Column("token", sa.String(64), nullable=False, unique=True),
     sa.Column("left_answer", _reference("answer.id"), nullable=False),
     sa.Column("right_answer", _reference("answer.id"), nullable=False),
@@ -97,7 +97,7 @@ vote_events = sa.Table(
     sa.Column("key", sa.String(200), nullable=False, unique=True),
     sa.Column("undoes", _reference("vote_event.id"), nullable=True, unique=True),
     sa.Column("created", sa.String(40), nullable=False),
-    sa.Column("browser", sa.String(BROWSER_LENGTH), nullable=False, server_default=""),
+    sa.Column("browser", sa.String(BROWSER_CHARACTERS), nullable=False, server_default=""),
     sa.Column("unblinded", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Index("vote_event_of_annotator", "session_id", "annotator"),
 )
@@ -109,6 +109,6 @@ session_events = sa.Table(
     sa.Column("session_id", _reference("session.id"), nullable=False, index=True),
     sa.Column("kind", sa.String(10), nullable=False),
     sa.Column("annotator", sa.Text, nullable=False),
-    sa.Column("browser", sa.String(BROWSER_LENGTH), nullable=False),
+    sa.Column("browser", sa.String(BROWSER_CHARACTERS), nullable=False),
     sa.Column("created", sa.String(40), nullable=False),
 )

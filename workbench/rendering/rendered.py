@@ -42,7 +42,7 @@ __all__ = [
 ]
 
 IGNORED = -100
-BATCH = 256
+BATCH_ROWS = 256
 
 
 @dataclass(frozen=True)
@@ -233,7 +233,7 @@ def encode_rows(
     encoded: list[dict[str, list[int]]] = []
     report = RenderingReport()
     remaining = iter(rows)
-    while batch := list(itertools.islice(remaining, BATCH)):
+    while batch := list(itertools.islice(remaining, BATCH_ROWS)):
         rendered_rows = render_batch(batch, kind, tokenizer, template, max_length, train_on)
         for number, sides in enumerate(rendered_rows, start=report.rows):
             (rendered,) = sides.values()

@@ -24,7 +24,7 @@ from workbench.rendering.template_marks import PLANES, STYLES, Message, Probe, T
 Render = Callable[[Sequence[Message], bool], "Text"]
 UNIT = re.compile(r"<[^<>\s]{1,60}>|\[[^\[\]\s]{1,60}\]|\w+|.", re.DOTALL)
 SWITCH = re.compile(r"(?<!\S)/\w+(?!\S)|</?think(?:ing)?>|\[/?THINK\]|^\s*<[^<>\s]{1,60}>|<[^<>\s]{1,60}>\s*$")
-MAX_LITERAL, MAX_CACHED = 400, 4096
+MAX_LITERAL_CHARACTERS, MAX_CACHED_PROOFS = 400, 4096
 
 
 class Refused(Exception):
@@ -46,10 +46,10 @@ class Splits:
     proven: dict[tuple[str, ...], int] = field(default_factory=dict)
 
     def get(self, key: tuple[str, ...], prove: Callable[[], int]) -> int:
-        if len(key[-1]) > MAX_LITERAL:
+        if len(key[-1]) > MAX_LITERAL_CHARACTERS:
             return prove()
         if key not in self.proven:
-            if len(self.proven) >= MAX_CACHED:
+            if len(self.proven) >= MAX_CACHED_PROOFS:
                 self.proven.clear()
             self.proven[key] = prove()
         return self.proven[key]
@@ -284,7 +284,7 @@ def _switches(messages: Sequence[Message]) -> list[str]:
     contents = (message["content"] for message in messages)
     marked = (text for text in contents if "/" in text or "<" in text or "[" in text)
     switches = {mark.strip() for text in marked for mark in SWITCH.findall(text)}
-    return [system if len(system) <= MAX_LITERAL else "", *sorted(switches)]
+    return [system if len(system) <= MAX_LITERAL_CHARACTERS else "", *sorted(switches)]
 
 
 def _shared(tail: str, text: str, at: int) -> int:

@@ -25,8 +25,8 @@ import jinja2.sandbox
 from workbench.rendering.template_marks import Message, Text, Unproven
 from workbench.rendering.template_spans import Refused, Splits, answer_spans
 
-MAX_OUTPUT = 1_000_000
-MAX_MEMORY = 1 << 30
+MAX_OUTPUT_CHARACTERS = 1_000_000
+MAX_MEMORY_BYTES = 1 << 30
 MAX_SECONDS = 5
 SILENT_SECONDS = 0.25  # how long the asking process hears nothing when a rendering begins, at most
 
@@ -125,8 +125,8 @@ class Compiled:
         values = {**tokens, "tools": tools, "documents": None, "add_generation_prompt": prompt}
         for piece in self.template.generate(messages=messages, **values):
             self.markers.written += len(piece)
-            if self.markers.written > MAX_OUTPUT:
-                raise TooLong(f"its output is longer than {MAX_OUTPUT:,} characters")
+            if self.markers.written > MAX_OUTPUT_CHARACTERS:
+                raise TooLong(f"its output is longer than {MAX_OUTPUT_CHARACTERS:,} characters")
             pieces.append(piece)
         return Text("".join(pieces), self.markers.spans)
 
@@ -217,7 +217,7 @@ def limit_memory() -> None:
     with contextlib.suppress(ImportError, OSError, ValueError):
         import resource
 
-        resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY, MAX_MEMORY))
+        resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY_BYTES, MAX_MEMORY_BYTES))
 
 
 def limit_time(seconds: int) -> None:

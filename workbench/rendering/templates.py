@@ -25,7 +25,7 @@ TemplateName = Literal["model", "alpaca", "chatml", "gemma", "llama3", "mistral"
 TEMPLATE_NAMES: tuple[str, ...] = get_args(TemplateName)
 BUILT_IN = TEMPLATE_NAMES[1:]
 CUSTOM = "custom"
-MAX_TEMPLATE = 1_000_000
+MAX_TEMPLATE_CHARACTERS = 1_000_000
 SECONDS = 2.0
 SILENT_SECONDS = 0.25  # how long the process may have been silent when a rendering begins: as in `template_worker`
 START_SECONDS = 60.0
@@ -165,8 +165,10 @@ def custom_template(text: str) -> Template:
     """A template typed in by a person; raises `UserError` when there is nothing in it or far too much."""
     if not text.strip():
         raise UserError("The template is empty.", "Type in a Jinja template, or choose one by name.", "template")
-    if len(text) > MAX_TEMPLATE:
-        raise UserError(f"The template is longer than {MAX_TEMPLATE:,} characters.", "Shorten it.", "template")
+    if len(text) > MAX_TEMPLATE_CHARACTERS:
+        raise UserError(
+            f"The template is longer than {MAX_TEMPLATE_CHARACTERS:,} characters.", "Shorten it.", "template"
+        )
     return Template(CUSTOM, text, "typed in")
 
 
@@ -181,7 +183,7 @@ def _in_config(path: Path) -> str:
     if not path.is_file():
         return ""
     try:
-        config = json.loads(_read(path, 64 * MAX_TEMPLATE))
+        config = json.loads(_read(path, 64 * MAX_TEMPLATE_CHARACTERS))
     except (ValueError, RecursionError):
         raise UserError(f"{path.name} is not valid JSON.", "Import the model again.", "model") from None
     template: Any = config.get("chat_template") if isinstance(config, dict) else None
@@ -191,7 +193,7 @@ def _in_config(path: Path) -> str:
     return template if isinstance(template, str) else ""
 
 
-def _read(path: Path, limit: int = MAX_TEMPLATE) -> str:
+def _read(path: Path, limit: int = MAX_TEMPLATE_CHARACTERS) -> str:
     if path.stat().st_size > limit:
         raise UserError(f"{path.name} is larger than {limit:,} bytes.", "Choose another template.", "template")
     try:

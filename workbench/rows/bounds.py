@@ -7,10 +7,10 @@ by `compressed.MOST_RATIO`, the nesting of what is read from JSON by `limits.MOS
 import re
 from typing import Any
 
-from workbench.core.limits import MOST_NESTED, too_deep
+from workbench.core.limits import MOST_LEVELS, too_deep
 
 MOST_COLUMNS = 10_000  # of a row, of the rows of a source together, and keys of an object
-LONGEST_NAME = 1000  # characters of a column's name
+MOST_NAME_CHARACTERS = 1000  # characters of a column's name
 MOST_VALUES = 1_000_000  # of one row, those in lists and objects included: Python takes about 60 bytes for each
 MOST_JSON_VALUES = 20_000_000  # of a JSON file, which is read whole
 STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
@@ -27,8 +27,8 @@ def refusal(data: Any, text: str) -> str:
         return f"the row has {len(data):,} columns, more than {MOST_COLUMNS:,}."
     if text.count('":') > MOST_COLUMNS and (keys := _most_keys(data)) > MOST_COLUMNS:
         return f"an object in the row has {keys:,} keys, more than {MOST_COLUMNS:,}."
-    if text.count("[") + text.count("{") > MOST_NESTED and too_deep(data):
-        return f"the row is nested more than {MOST_NESTED} deep."
+    if text.count("[") + text.count("{") > MOST_LEVELS and too_deep(data):
+        return f"the row is nested more than {MOST_LEVELS} deep."
     return ""
 
 

@@ -6,7 +6,7 @@ import xxhash
 
 from workbench.core.errors import UserError
 
-SMALLEST = 5
+SMALLEST_ROWS = 5
 
 
 def eval_mask(digests: list[bytes], fraction: float, seed: int) -> list[bool]:
@@ -17,7 +17,7 @@ def eval_mask(digests: list[bytes], fraction: float, seed: int) -> list[bool]:
     check_fraction(fraction)
     total = len(digests)
     target = round(total * fraction)
-    if fraction > 0 and total >= SMALLEST:
+    if fraction > 0 and total >= SMALLEST_ROWS:
         target = max(1, target)
     groups = Counter(digests)
     chosen: set[bytes] = set()

@@ -15,7 +15,7 @@ from workbench.rows.table import rows_of
 from workbench.rows.turn_text import TOOLS, full_texts, texts_of_json, tools_text
 
 ID, SPLIT = "_id", "_split"
-BATCH = 1000
+BATCH_ROWS = 1000
 TurnScope = Annotated[
     Literal["all", "prompt", "user", "assistant", "system"],
     Display(labels={"all": "all turns", "prompt": "prompt (system and user)", "user": "user turns",
@@ -66,8 +66,8 @@ class Rows:
 
     def batches(self) -> Iterator[tuple[int, list[dict[str, Any]]]]:
         """(position of the first, canonical rows), a thousand at a time."""
-        for start in range(0, len(self), BATCH):
-            yield start, self.rows(start, BATCH)
+        for start in range(0, len(self), BATCH_ROWS):
+            yield start, self.rows(start, BATCH_ROWS)
 
     def texts(self, scope: TurnScope = "all") -> pa.ChunkedArray:
         """One text a row: what these turns say, thoughts and tool calls too, joined by line breaks; '' for nothing.

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from workbench.core.errors import UserError
 from workbench.rows.arrays import FIELDS, decoded, encoded, messages_type
 
-GROUP = 1000
+GROUP_ROWS = 1000
 MESSAGES = messages_type(())
 SCHEMAS: dict[str, pa.Schema] = {
     "conversation": pa.schema([("messages", MESSAGES)]),
@@ -36,7 +36,7 @@ class Gathering:
 
     def add(self, row: dict[str, Any]) -> None:
         self._open.append(row)
-        if len(self._open) == GROUP:
+        if len(self._open) == GROUP_ROWS:
             self._close()
 
     def add_table(self, table: pa.Table) -> None:
@@ -100,7 +100,7 @@ def fitted(table: pa.Table, schema: pa.Schema) -> pa.Table:
 
 def write_table(table: pa.Table, path: Path) -> None:
     """Snappy takes a third of the time of zstd, and twice the space; texts hardly repeat, so no dictionaries."""
-    pq.write_table(table, path, row_group_size=GROUP, compression="snappy", use_dictionary=False)
+    pq.write_table(table, path, row_group_size=GROUP_ROWS, compression="snappy", use_dictionary=False)
 
 
 def read_table_file(path: Path) -> pa.Table:

@@ -12,16 +12,16 @@ from workbench.core.errors import UserError
 from workbench.core.tasks import Task
 from workbench.synthesis.endpoint import Endpoint, body_of, refused_options, reply_of
 from workbench.synthesis.replies import Reply, Request
-from workbench.synthesis.retrying import MOST_WAIT, back_off, retry_after
+from workbench.synthesis.retrying import MOST_WAIT_SECONDS, back_off, retry_after
 from workbench.synthesis.rules import Patience
 from workbench.synthesis.writer import Heard, Writer
 
 if TYPE_CHECKING:
     import httpx
 
-LOOK = 0.1  # seconds between looks at whether somebody asked to stop
+LOOK_SECONDS = 0.1  # seconds between looks at whether somebody asked to stop
 MOST_BYTES = 10_000_000
-MOST_TROUBLE = 10  # requests in a row that fail, each after all its tries, before the job ends
+MOST_FAILURES = 10  # requests in a row that fail, each after all its tries, before the job ends
 AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504, 529})
 RESUME = "Resume the job when the endpoint answers again: what it has written is kept."
 
@@ -69,7 +69,7 @@ class EndpointWriter(Writer):
 
     def _gather(self, asked: dict[Future[Reply], Request], heard: Heard, task: Task) -> None:
         while asked:
-            completed, _ = wait(asked, timeout=LOOK, return_when=FIRST_COMPLETED)
+            completed, _ = wait(asked, timeout=LOOK_SECONDS, return_when=FIRST_COMPLETED)
             for future in completed:
                 reply = future.result()
                 heard([(asked.pop(future), reply)])
@@ -78,9 +78,9 @@ class EndpointWriter(Writer):
 
     def _count(self, reply: Reply) -> None:
         self._trouble = self._trouble + 1 if reply.trouble else 0
-        if self._trouble >= MOST_TROUBLE:
+        if self._trouble >= MOST_FAILURES:
             raise UserError(
-                f"{MOST_TROUBLE} requests in a row failed: {' '.join([reply.failure, reply.detail]).strip()}.",
+                f"{MOST_FAILURES} requests in a row failed: {' '.join([reply.failure, reply.detail]).strip()}.",
                 RESUME,
                 "model",
             )
@@ -95,7 +95,7 @@ class EndpointWriter(Writer):
                 return self._try(request)
             except _Again as again:
                 reason = again.reason
-                if again.seconds > MOST_WAIT:
+                if again.seconds > MOST_WAIT_SECONDS:
                     reason += f", and it asks to wait {again.seconds:.0f} s"
                     break
                 if number == self.patience.tries or self._halt.wait(max(again.seconds, back_off(number))):

@@ -7,14 +7,14 @@ number a judge writes, which is taken where probabilities are not to be had.
 import re
 from collections.abc import Mapping
 
-LEAST_MASS = 0.05  # of all probability; a model that gives the five numbers less was not about to write one
+LEAST_MASS_SHARE = 0.05  # of all probability; a model that gives the five numbers less was not about to write one
 NUMBER = re.compile(r"(?<![\d.,])([1-5](?:\.\d+)?)(?![\d])")
 
 
 def expected_score(chances: Mapping[int, float]) -> float | None:
     """The mean of 1 … 5 by these probabilities; None when they are next to nothing."""
     mass = sum(chances.get(score, 0.0) for score in range(1, 6))
-    if not mass >= LEAST_MASS:
+    if not mass >= LEAST_MASS_SHARE:
         return None
     return sum(score * chances.get(score, 0.0) for score in range(1, 6)) / mass
 

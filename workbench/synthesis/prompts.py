@@ -9,7 +9,7 @@ from workbench.core.errors import UserError, suggestion
 from workbench.rendering.templates import RENDERER, TemplateStopped
 
 FOLDER = ASSETS / "prompts"
-MOST_TEMPLATE, MOST_PROMPT = 20_000, 200_000  # characters
+MOST_TEMPLATE_CHARACTERS, MOST_PROMPT_CHARACTERS = 20_000, 200_000  # characters
 
 # What each template is given. Those that a text of one's own may leave out are in brackets.
 VARIABLES: dict[str, tuple[str, ...]] = {
@@ -55,8 +55,8 @@ class Prompt:
         text: str = answer["text"].strip()
         if not text:
             raise self._wrong("renders to nothing")
-        if len(text) > MOST_PROMPT:
-            raise self._wrong(f"renders to more than {MOST_PROMPT:,} characters")
+        if len(text) > MOST_PROMPT_CHARACTERS:
+            raise self._wrong(f"renders to more than {MOST_PROMPT_CHARACTERS:,} characters")
         return text
 
     def _wrong(self, complaint: str) -> UserError:
@@ -84,8 +84,10 @@ def check_prompt(name: str, text: str) -> None:
     from jinja2 import TemplateSyntaxError, nodes
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-    if len(text) > MOST_TEMPLATE:
-        raise UserError(f"The template is longer than {MOST_TEMPLATE:,} characters.", "Shorten it.", "template")
+    if len(text) > MOST_TEMPLATE_CHARACTERS:
+        raise UserError(
+            f"The template is longer than {MOST_TEMPLATE_CHARACTERS:,} characters.", "Shorten it.", "template"
+        )
     environment = ImmutableSandboxedEnvironment(extensions=["jinja2.ext.loopcontrols"])
     try:
         tree = environment.parse(text)

@@ -4,8 +4,8 @@ import datetime
 import email.utils
 import random
 
-FIRST_WAIT, MOST_WAIT = 1.0, 300.0  # seconds
-LONGEST_BACK_OFF = 60.0
+FIRST_WAIT_SECONDS, MOST_WAIT_SECONDS = 1.0, 300.0  # seconds
+LONGEST_BACK_OFF_SECONDS = 60.0
 
 
 def back_off(tries: int) -> float:
@@ -14,7 +14,7 @@ def back_off(tries: int) -> float:
     Jitter keeps many clients from coming back at once:
     https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
     """
-    longest: float = min(LONGEST_BACK_OFF, FIRST_WAIT * 2 ** (tries - 1))
+    longest: float = min(LONGEST_BACK_OFF_SECONDS, FIRST_WAIT_SECONDS * 2 ** (tries - 1))
     return longest * random.uniform(0.5, 1)
 
 

@@ -15,7 +15,7 @@ from workbench.synthesis.rules import Checks
 from workbench.synthesis.seeds import Seed
 from workbench.synthesis.writer import Writer
 
-SHORT = 16  # tokens of a judge's reply
+JUDGE_TOKENS = 16  # tokens of a judge's reply
 OVER = "over the limit"
 
 
@@ -200,7 +200,7 @@ class Making:
     def _rating(self, item: Attempt) -> Request:
         asked = "\n\n".join(f"{turn['content']}" for turn in item.prompt)
         text = self.prompts["judge"].render(prompt=asked, answer=item.answer)
-        decoding = Decoding(greedy=True, max_new_tokens=SHORT)
+        decoding = Decoding(greedy=True, max_new_tokens=JUDGE_TOKENS)
         return Request(f"judge/{item.id}", [{"role": "user", "content": text}], decoding, True, item.seeds)
 
     def _keep(self, item: Attempt) -> None:

@@ -9,7 +9,7 @@ from workbench.core.home import Home
 from workbench.data.store import datasets
 
 SEED_SPLIT = "train"  # the eval split stays unseen: what is made from it would be trained on
-PAGE = 1000
+PAGE_ROWS = 1000
 
 Message = dict[str, Any]
 
@@ -53,8 +53,8 @@ def seeds_of(home: Home, dataset: str, limit: int, skip: int = 0) -> list[Seed]:
 
 
 def _rows(home: Home, dataset: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    for start in range(0, datasets.count(home, dataset, SEED_SPLIT), PAGE):
-        yield from enumerate(datasets.rows(home, dataset, SEED_SPLIT, start, PAGE), start)
+    for start in range(0, datasets.count(home, dataset, SEED_SPLIT), PAGE_ROWS):
+        yield from enumerate(datasets.rows(home, dataset, SEED_SPLIT, start, PAGE_ROWS), start)
 
 
 def _seed(row: int, canonical: dict[str, Any]) -> Seed | None:

@@ -11,7 +11,7 @@ from workbench.core.limits import bounded_text
 from workbench.core.spec import load_yaml
 from workbench.jobs.events import EventLog, JobState
 
-LOOKED_AT = 50
+LOOKED_AT_JOBS = 50
 
 
 def estimate(
@@ -38,7 +38,7 @@ def estimate(
 
 def speed_of(home: Home, model: str) -> tuple[float, str | None]:
     """Tokens a second of the newest finished training of that model, and the job; (0, None) when there is none."""
-    for folder in sorted(list_artifacts(home.jobs), reverse=True)[:LOOKED_AT]:
+    for folder in sorted(list_artifacts(home.jobs), reverse=True)[:LOOKED_AT_JOBS]:
         try:
             job = JOB_FORMAT.upgrade(load_yaml(bounded_text(folder / JOB_FORMAT.file_name)), folder.name)
         except UserError:

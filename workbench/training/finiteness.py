@@ -10,7 +10,7 @@ import torch
 
 from workbench.core.errors import UserError
 
-SKIPPED_AT_MOST = 25  # steps that float16's loss scaling may skip in a row: it halves the scale at each, from 65,536
+MOST_SKIPPED_STEPS = 25  # steps that float16's loss scaling may skip in a row: it halves the scale at each, from 65,536
 
 
 class NotFinite(UserError):
@@ -39,7 +39,7 @@ def finite_trainer(trainer: type[Any]) -> type[Any]:
         def _check_gradient(self, norm: float) -> None:
             """Infinite gradients are how float16's loss scaling finds its scale: those steps change no weights."""
             self._skipped = self._skipped + 1 if self.accelerator.optimizer_step_was_skipped else 0
-            if not math.isfinite(norm) and not 0 < self._skipped <= SKIPPED_AT_MOST:
+            if not math.isfinite(norm) and not 0 < self._skipped <= MOST_SKIPPED_STEPS:
                 raise not_finite(self, "gradient", self.state.global_step)
 
     return Guarded

@@ -15,7 +15,7 @@ from transformers import TrainerCallback
 from workbench.jobs.job import JobContext
 
 RENAMED = {"mean_token_accuracy": "token_accuracy", "eval_mean_token_accuracy": "eval_token_accuracy"}
-WINDOW = 5
+WINDOW_STEPS = 5
 LEFT_OUT = ("runtime", "per_second", "num_tokens", "epoch", "total_flos", "num_input_tokens", "train_loss")
 
 
@@ -76,7 +76,7 @@ class Runaway:
     """Notices once when the loss runs away: its mean over `WINDOW` steps is twice the lowest, and a nat above it."""
 
     def __init__(self) -> None:
-        self._last: deque[float] = deque(maxlen=WINDOW)
+        self._last: deque[float] = deque(maxlen=WINDOW_STEPS)
         self._lowest = math.inf
         self._lowest_at = 0
         self._said = False
@@ -84,9 +84,9 @@ class Runaway:
     def after(self, loss: float, step: int) -> str:
         """What to say after a step's loss, mostly ''."""
         self._last.append(loss)
-        if self._said or len(self._last) < WINDOW:
+        if self._said or len(self._last) < WINDOW_STEPS:
             return ""
-        mean = sum(self._last) / WINDOW
+        mean = sum(self._last) / WINDOW_STEPS
         if mean < self._lowest:
             self._lowest, self._lowest_at = mean, step
         self._said = mean > 2 * self._lowest and mean > self._lowest + 1

@@ -22,7 +22,10 @@ from workbench.models.chat_tokens import write_stops
 from workbench.models.model_references import Resolved
 
 LARGE = "The run most likely ran away: lower the learning rate, or start from a model in bfloat16."
-TRAINED, CHECKPOINT = 16, 12  # bytes a parameter: float32 weight, gradient and Adam's two averages; without gradient
+TRAINED_BYTES, CHECKPOINT_BYTES = (
+    16,
+    12,
+)  # bytes a parameter: float32 weight, gradient and Adam's two averages; without gradient
 
 
 class Tuner(Method):
@@ -129,11 +132,11 @@ class WholeModelTuner(Tuner):
 
     def memory(self, base: Path) -> int:
         """Bytes that weights, gradients and optimizer take while it trains."""
-        return tensors.summary(base).parameters * TRAINED
+        return tensors.summary(base).parameters * TRAINED_BYTES
 
     def disk(self, base: Path, adapter: Path | None, checkpoints: int) -> int:
         summary = tensors.summary(base)
-        return checkpoints * summary.parameters * CHECKPOINT + summary.size * (2 if adapter else 1)
+        return checkpoints * summary.parameters * CHECKPOINT_BYTES + summary.size * (2 if adapter else 1)
 
     def reason_against(self, base: Path, adapter: Path | None) -> UserError | None:
         if adapter and (kind := adapter_kind(adapter)).unfoldable:

@@ -35,14 +35,14 @@ def test_every_promise_names_a_test() -> None:
 @pytest.mark.parametrize(
     ("what", "limit"),
     [
-        ("one row, line, record or paragraph", (lines.MAX_LINE // MB, "64 MB")),
+        ("one row, line, record or paragraph", (lines.MAX_LINE_BYTES // MB, "64 MB")),
         ("one row, line, record or paragraph", (bounds.MOST_COLUMNS, "10,000 columns")),
         ("one row, line, record or paragraph", (bounds.MOST_VALUES, "1,000,000 values")),
-        ("one row, line, record or paragraph", (limits.MOST_NESTED, "100 lists and objects")),
+        ("one row, line, record or paragraph", (limits.MOST_LEVELS, "100 lists and objects")),
         ("a packed file (.gz, .zst) or a Parquet file", (compressed.MOST_RATIO, "200 times")),
-        ("a packed file (.gz, .zst) or a Parquet file", (compressed.CALM // MB, "from 64 MB on")),
+        ("a packed file (.gz, .zst) or a Parquet file", (compressed.CALM_BYTES // MB, "from 64 MB on")),
         ("a packed file (.gz, .zst) or a Parquet file", (compressed.MOST_BYTES // GB, "packed files 4 GB")),
-        ("a JSON file, which is read whole", (readers.MAX_JSON // GB, "1 GB of text")),
+        ("a JSON file, which is read whole", (readers.MAX_JSON_BYTES // GB, "1 GB of text")),
         ("a JSON file, which is read whole", (bounds.MOST_JSON_VALUES, "20,000,000 values")),
         ("the header of a safetensors file", (safetensors_files.MOST_HEADER_BYTES // MB, "32 MB")),
         ("the header of a safetensors file", (safetensors_files.MOST_TENSORS, "100,000 tensors")),

@@ -63,7 +63,7 @@ def test_a_text_meant_millions_of_times_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_long_text_meant_often_comes_in_small_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compressed, "CALM", 10**9)
+    monkeypatch.setattr(compressed, "CALM_BYTES", 10**9)
     table = pa.table({"text": repeated("x" * 5_000_000, 20), "n": range(20)})
     pieces = list(bounded_batches(parquet(tmp_path / "a.parquet", table)))
     assert [piece.num_rows for piece in pieces] and sum(piece.num_rows for piece in pieces) == 20
@@ -74,12 +74,12 @@ def test_a_long_text_meant_often_comes_in_small_pieces(tmp_path: Path, monkeypat
 def test_a_long_text_meant_often_within_messages_comes_in_few_rows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(compressed, "CALM", 10**9)
+    monkeypatch.setattr(compressed, "CALM_BYTES", 10**9)
     rows = [{"messages": [{"role": "user", "content": "x" * 4_000_000}, {"role": "assistant", "content": "a"}]}] * 40
     path = parquet(tmp_path / "a.parquet", pa.Table.from_pylist(rows), dictionary_pagesize_limit=10**8)
     pieces = list(bounded_batches(path))
     assert sum(piece.num_rows for piece in pieces) == 40
-    assert max(piece.num_rows for piece in pieces) * 4_000_000 <= lines.MAX_LINE
+    assert max(piece.num_rows for piece in pieces) * 4_000_000 <= lines.MAX_LINE_BYTES
 
 
 def test_usual_messages_are_read_many_rows_at_once(tmp_path: Path) -> None:
@@ -130,7 +130,7 @@ def test_rows_of_nothing_and_very_many_columns_are_refused(tmp_path: Path) -> No
 
 
 def test_a_row_over_its_limit_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lines, "MAX_LINE", 17 * 1024**2)
+    monkeypatch.setattr(lines, "MAX_LINE_BYTES", 17 * 1024**2)
     refused(parquet(tmp_path / "a.parquet", pa.table({"text": ["x" * 18 * 1024**2]})), "rows of more than 64 MB")
 
 
@@ -186,7 +186,7 @@ def test_a_row_of_odd_shape_is_kept_aside_and_the_others_are_read(
     start = time.monotonic()
     read, bad = read_all(path)
     assert time.monotonic() - start < 2 and len(read) == 2
-    assert [one.line for one in bad] == [2] and says in bad[0].reason and len(bad[0].raw) <= lines.RAW
+    assert [one.line for one in bad] == [2] and says in bad[0].reason and len(bad[0].raw) <= lines.RAW_CHARACTERS
     made = import_dataset(home, path, "a", eval_fraction=0)
     assert made.info["rows"] == {"train": 2, "eval": 0} and made.info["rejected"] == 1
 

@@ -123,7 +123,7 @@ def test_an_unclosed_quote_costs_its_own_line_alone(tmp_path: Path) -> None:
 
 
 def test_huge_lines_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lines, "MAX_LINE", 1000)
+    monkeypatch.setattr(lines, "MAX_LINE_BYTES", 1000)
     long = '{"a": "' + "x" * 5000 + '"}'
     rows, rejected = found(write(tmp_path, "a.jsonl", f'{{"a": 1}}\n{long}\n{{"a": 2}}\n'))
     assert rows == [(1, {"a": 1}), (3, {"a": 2})] and rejected == [(2, "the line is longer than 64 MB.")]
@@ -165,4 +165,4 @@ def test_pasted_nothing() -> None:
 
 def test_raw_text_of_a_rejected_row_is_short_and_writable() -> None:
     bad = lines.reject(1, "why", {"a": "\ud83d" + "x" * 9999})
-    assert len(bad.raw) <= lines.RAW and json.dumps(bad.raw).encode()
+    assert len(bad.raw) <= lines.RAW_CHARACTERS and json.dumps(bad.raw).encode()

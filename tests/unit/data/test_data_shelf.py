@@ -204,7 +204,7 @@ def test_preview_shows_what_would_come_and_writes_nothing(home: Home) -> None:
 
 
 def test_large_originals_are_noted_and_not_copied(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(source_module, "COPY_LIMIT", 10)
+    monkeypatch.setattr(source_module, "COPY_LIMIT_BYTES", 10)
     source = tmp_path / "a.txt"
     source.write_text("A paragraph longer than ten bytes.")
     manifest = importing.import_dataset(home, source, "a")

@@ -160,7 +160,7 @@ def test_kept_until_the_rows_change(home: Home, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_large_sets_are_sampled(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MOST", 30)
+    monkeypatch.setattr(module, "MOST_ROWS", 30)
     found = statistics(home, "talks")
     looked_at = {split: data["looked_at"] for split, data in found["splits"].items()}
     assert found["sampled"] and sum(looked_at.values()) == 30 and 0 < looked_at["eval"] < 10

@@ -174,7 +174,7 @@ def test_what_was_used_longest_ago_makes_room(home: Home, monkeypatch: pytest.Mo
         os.utime(folder / key, (time.time() - 1000 + age,) * 2)
     assert encode(home, max_length=100).key == keys[0]  # used again just now
     size = sum(file.stat().st_size for file in (folder / keys[0]).iterdir())
-    monkeypatch.setattr(cache, "LIMIT", 3.5 * size)
+    monkeypatch.setattr(cache, "LIMIT_BYTES", 3.5 * size)
     last = encode(home, max_length=400).key
     assert {path.name for path in folder.iterdir()} == {keys[0], keys[2], last}
 
@@ -192,7 +192,7 @@ def test_what_is_mapped_stays_readable_when_the_cache_is_deleted(home: Home) -> 
 
 
 def test_processes_make_what_one_makes_in_order(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("workbench.rows.table.GROUP", 10)
+    monkeypatch.setattr("workbench.rows.table.GROUP_ROWS", 10)
     rows = conversations(60)
     rows[41]["messages"][1]["content"] = "x" * 4000
     rows[17]["messages"].insert(0, {"role": "tool", "content": "Nobody asked."})
@@ -229,7 +229,7 @@ def test_a_stop_ends_the_processes(home: Home, monkeypatch: pytest.MonkeyPatch) 
             raise Asked
 
     told: list[Any] = []
-    monkeypatch.setattr("workbench.rows.table.GROUP", 10)
+    monkeypatch.setattr("workbench.rows.table.GROUP_ROWS", 10)
     write_rows(home, "many", "conversation", conversations(60))
     monkeypatch.setattr(shards, "SHARD_BYTES", 1)
     monkeypatch.setattr(shards, "cores", lambda: 2)

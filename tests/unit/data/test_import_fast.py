@@ -118,7 +118,7 @@ def test_all_together_in_small_chunks(tmp_path: Path, monkeypatch: pytest.Monkey
     path.write_bytes("\n".join(lines).encode("utf-8"))
     slow = both(path, FORMS["messages"], monkeypatch)[1]
     for size in (100, 1000, 10_000):
-        monkeypatch.setattr(opening, "BLOCK", size)
+        monkeypatch.setattr(opening, "BLOCK_BYTES", size)
         fast, again = both(path, FORMS["messages"], monkeypatch)
         assert fast == again == slow
 
@@ -139,7 +139,7 @@ def test_plain_chunks_take_the_fast_way() -> None:
 
 
 def test_line_numbers_after_fast_chunks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(opening, "BLOCK", 200)
+    monkeypatch.setattr(opening, "BLOCK_BYTES", 200)
     path = tmp_path / "a.jsonl"
     path.write_text("\n".join(itertools.chain([GOOD] * 50, ["{bad"], [GOOD] * 50, ["", "[1]"])))
     gathered(path, FORMS["messages"], tmp_path / "r")

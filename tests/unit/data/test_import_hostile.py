@@ -46,7 +46,7 @@ def refused(home: Home, path: Path, reason: str, **options: str) -> None:
 @pytest.mark.parametrize("suffix", ["gz", "zst"])
 def test_bombs(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str) -> None:
     pack = gzip.compress if suffix == "gz" else zstd
-    monkeypatch.setattr(compressed, "CALM", 1_000_000)
+    monkeypatch.setattr(compressed, "CALM_BYTES", 1_000_000)
     bomb = write(tmp_path, f"a.jsonl.{suffix}", pack(b'{"text": "' + b"x" * 20_000_000))
     refused(home, bomb, "more than 200 times its size")
     monkeypatch.setattr(compressed, "MOST_BYTES", 1000)
@@ -63,8 +63,8 @@ def test_damaged_archives(home: Home, tmp_path: Path, suffix: str) -> None:
 
 
 def test_a_line_without_end(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lines, "MAX_LINE", 3000)
-    monkeypatch.setattr(opening, "BLOCK", 1000)
+    monkeypatch.setattr(lines, "MAX_LINE_BYTES", 3000)
+    monkeypatch.setattr(opening, "BLOCK_BYTES", 1000)
     endless = '{"prompt": "' + "é" * 20_000
     path = write(tmp_path, "a.jsonl", ROW + endless + '"}\n' + ROW)
     made = import_dataset(home, path, "a", eval_fraction=0)
@@ -79,7 +79,7 @@ def test_a_line_without_end(home: Home, tmp_path: Path, monkeypatch: pytest.Monk
 def test_bad_lines_are_named_and_the_others_kept(
     home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int
 ) -> None:
-    monkeypatch.setattr(opening, "BLOCK", block)
+    monkeypatch.setattr(opening, "BLOCK_BYTES", block)
     bad = {
         2: ('{"prompt": "q", "completion": "a\0"}', "NUL bytes"),
         3: ('{"prompt": ' + "[" * 20_000 + "]" * 20_000 + "}", "not usable JSON"),

@@ -50,7 +50,7 @@ def test_threads_are_the_cores_others_leave(
     used: list[float], ours: float, threads: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = cpu_budget.Spare(2)
-    monkeypatch.setattr(cpu_budget, "LOOK_EVERY", 0)
+    monkeypatch.setattr(cpu_budget, "LOOK_EVERY_SECONDS", 0)
     monkeypatch.setattr(made._process, "cpu_affinity", lambda: [1, 2], raising=False)
     monkeypatch.setattr(made._process, "cpu_percent", lambda: ours)
     monkeypatch.setattr(cpu_budget.psutil, "cpu_percent", lambda percpu: [100, *used, 100])

@@ -74,7 +74,7 @@ def test_of_a_text_all_tokens_but_the_first_count(home: Home) -> None:
 def test_padding_and_batches_change_nothing(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [*conversations(5), {"messages": [*conversations(1)[0]["messages"], *conversations(2)[1]["messages"]]}]
     together = measured(home, "toy", rows)
-    monkeypatch.setattr("workbench.inference.loss.BATCH", 1)
+    monkeypatch.setattr("workbench.inference.loss.BATCH_ROWS", 1)
     alone = measured(home, "toy", rows)
     assert np.allclose(together.nll, alone.nll, rtol=1e-4) and np.array_equal(together.counts, alone.counts)
 
@@ -162,7 +162,7 @@ def test_the_job_says_everything_wrong_at_once(home: Home) -> None:
     ],
 )
 def test_repetition_is_seen(text: str, extreme: bool) -> None:
-    assert (sanity_check.repetition(text) > sanity_check.REPEATED) is extreme
+    assert (sanity_check.repetition(text) > sanity_check.REPEATED_SHARE) is extreme
 
 
 def test_the_proof_warns_of_a_child_that_lost_its_words(home: Home) -> None:

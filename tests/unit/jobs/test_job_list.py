@@ -104,7 +104,7 @@ def test_a_job_resumed_by_another_process_is_followed_again(home: Home) -> None:
 
 
 def test_jobs_beyond_those_looked_at_again_are_found_in_their_turn(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listing, "RECHECKED", 3)
+    monkeypatch.setattr(listing, "RECHECKED_JOBS", 3)
     names = ended_jobs(home, 20)
     queue = Queue(home)
     queue.all()
@@ -133,7 +133,7 @@ def test_stories_of_ended_jobs_are_not_held_in_memory(home: Home, monkeypatch: p
 
 
 def test_a_new_process_reads_ended_jobs_from_the_index(home: Home, read_files: list[str]) -> None:
-    ended_jobs(home, listing.UNSAVED)
+    ended_jobs(home, listing.UNSAVED_JOBS)
     rows = Queue(home).all()
     read_files.clear()
     assert Queue(home).all() == rows
@@ -141,7 +141,7 @@ def test_a_new_process_reads_ended_jobs_from_the_index(home: Home, read_files: l
 
 
 def test_a_job_that_changed_since_it_was_indexed_is_read_again(home: Home) -> None:
-    names = ended_jobs(home, listing.UNSAVED)
+    names = ended_jobs(home, listing.UNSAVED_JOBS)
     Queue(home).all()
     EventLog(home.jobs / names[3] / "events.jsonl").status("queued", resume=True)
     assert Queue(home).all()[3].status == "queued"
@@ -167,7 +167,7 @@ def _with_odd_rows(path: Path) -> None:
     ids=["missing", "garbage", "cut", "another version", "odd rows"],
 )
 def test_an_index_that_is_of_no_use_is_made_again(damage: object, home: Home, read_files: list[str]) -> None:
-    ended_jobs(home, listing.UNSAVED)
+    ended_jobs(home, listing.UNSAVED_JOBS)
     rows = Queue(home).all()
     damage(home.cache / "jobs.sqlite")  # type: ignore[operator]
     assert Queue(home).all() == rows
@@ -178,7 +178,7 @@ def test_an_index_that_is_of_no_use_is_made_again(damage: object, home: Home, re
 def test_an_index_that_cannot_be_written_is_done_without(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     tries = []
     monkeypatch.setattr(JobIndex, "save", lambda *_: tries.append(1))
-    names = ended_jobs(home, listing.UNSAVED)
+    names = ended_jobs(home, listing.UNSAVED_JOBS)
     queue = Queue(home)
     assert [row.id for row in queue.all()] == names and [row.id for row in queue.all()] == names
     assert len(tries) == 1  # not at every look

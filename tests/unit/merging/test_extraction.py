@@ -167,7 +167,7 @@ def test_a_large_layers_energy_is_measured_not_estimated(monkeypatch: pytest.Mon
     delta = torch.randn(300, 40) @ torch.randn(40, 400) + 0.5 * torch.randn(300, 400)
     job = ExtractLora(model="m", base="b", rank=32)
     exact = low_rank(delta, job)
-    monkeypatch.setattr(extraction, "EXACT_UP_TO", 100)
+    monkeypatch.setattr(extraction, "EXACT_UP_TO_ROWS", 100)
     down, up, held = low_rank(delta, job)
     total = delta.square().sum().item()
     assert not torch.equal(down, exact[0])

@@ -82,7 +82,7 @@ def test_large_tensors_go_block_by_block_to_the_same_values(
     home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
 ) -> None:
     whole = merged(home, recipe(method), tmp_path / "whole")
-    monkeypatch.setattr("workbench.merging.engine.BLOCK", 1000)
+    monkeypatch.setattr("workbench.merging.engine.BLOCK_ELEMENTS", 1000)
     blocks = merged(home, recipe(method), tmp_path / "blocks")
     assert all(torch.equal(whole[name], blocks[name]) for name in whole)
 

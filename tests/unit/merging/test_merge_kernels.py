@@ -112,7 +112,7 @@ SETTINGS: list[dict[str, Any]] = [
 @pytest.mark.parametrize("block", [2**17, 64], ids=["whole", "blocks"])
 def test_ties_equals_mergekit_bit_by_bit(monkeypatch: pytest.MonkeyPatch, block: int) -> None:
     """With the sort of a processor that keeps the order of equal magnitudes; fast ones do not, see below."""
-    monkeypatch.setattr(_task_vectors, "BLOCK", block)
+    monkeypatch.setattr(_task_vectors, "BLOCK_VALUES", block)
     argsort = torch.argsort
     monkeypatch.setattr(torch, "argsort", lambda values, **options: argsort(values, stable=True, **options))
     weights = [0.5, -0.7, 1.3, 0.2, 0.9, 0.1]
@@ -163,7 +163,7 @@ def test_dare_keeps_the_share_and_the_sum(density: float) -> None:
 
 
 def test_every_block_draws_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_task_vectors, "BLOCK", 1000)
+    monkeypatch.setattr(_task_vectors, "BLOCK_VALUES", 1000)
     found = merged("dare_ties", [torch.zeros(4, 1000), torch.ones(4, 1000)], weight=1.0, density=0.5)
     agree = (found[:1] != 0) == (found[1:] != 0)
     assert all(near_rate(int(row.sum()), 1000, 0.5) for row in agree)
@@ -211,7 +211,7 @@ def test_della_refuses_chances_that_are_none(density: float, epsilon: float) -> 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_seed_gives_the_same_bits_whatever_the_threads(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_task_vectors, "BLOCK", 500)
+    monkeypatch.setattr(_task_vectors, "BLOCK_VALUES", 500)
     tensors, threads = noisy((60, 80), 2), torch.get_num_threads()
 
     def run(seed: int) -> Tensor:

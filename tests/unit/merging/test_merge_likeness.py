@@ -113,10 +113,10 @@ def test_large_tensors_go_through_in_chunks(monkeypatch: pytest.MonkeyPatch) -> 
     base = random(1, torch.bfloat16)
     models = {"a": moved(base, 2, 0.1), "b": moved(base, 3, 0.1)}
     whole = similarity.compare(models, base, "base")
-    monkeypatch.setattr(similarity, "CHUNK", 7)
+    monkeypatch.setattr(similarity, "CHUNK_ELEMENTS", 7)
     pieces = similarity.compare(models, base, "base")
     assert over(pieces) == pytest.approx(over(whole), abs=1e-5)
-    monkeypatch.setattr(similarity, "SAMPLE", 100)
+    monkeypatch.setattr(similarity, "SAMPLE_ELEMENTS", 100)
     assert over(similarity.compare(models, base, "base"))["strong_signs"] == pytest.approx(
         over(whole)["strong_signs"], abs=0.2
     )

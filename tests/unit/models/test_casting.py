@@ -40,7 +40,7 @@ def change(path: Path, name: str, value: float) -> None:
 
 
 def test_what_fits_is_cast_and_what_does_not_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(casting, "BLOCK", 3)
+    monkeypatch.setattr(casting, "BLOCK_ELEMENTS", 3)
     assert torch.equal(cast("w", torch.tensor([65504.0]), torch.float16), torch.tensor([65504.0]).half())
     for large in ([1.0, 2.0, 3.0, 1e5], [-1e5]):
         with pytest.raises(UserError, match="w reaches 100000; float16 ends at 65504") as told:

@@ -270,8 +270,8 @@ def test_the_process_has_no_more_memory_than_it_needs(
     monkeypatch.setattr(sys, "argv", ["", str(lora), str(home.models / "untied")])
     inspection.main()
     assert json.loads(capsys.readouterr().out) == []
-    size = (lora / ADAPTER).stat().st_size + inspection.MERGED * 400 * 64  # the embedding is the largest
-    assert bounds == [MEMORY_BYTES + inspection.LOADED * size]
+    size = (lora / ADAPTER).stat().st_size + inspection.MERGED_BYTES * 400 * 64  # the embedding is the largest
+    assert bounds == [MEMORY_BYTES + inspection.LOADED_COPIES * size]
 
     def too_much(*_: object) -> None:
         raise MemoryError

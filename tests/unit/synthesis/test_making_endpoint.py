@@ -23,7 +23,7 @@ from workbench.synthesis.rules import Patience
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retrying, "FIRST_WAIT", 0.02)
+    monkeypatch.setattr(retrying, "FIRST_WAIT_SECONDS", 0.02)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
 
 
@@ -150,7 +150,7 @@ def test_what_concerns_all_requests_ends_the_job(status: int, message: str) -> N
 
 
 def test_an_endpoint_that_only_fails_ends_the_job(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(endpoint_writer, "MOST_TROUBLE", 4)
+    monkeypatch.setattr(endpoint_writer, "MOST_FAILURES", 4)
     with (
         serving(lambda body, n: Bad(500)) as server,
         pytest.raises(UserError, match="4 requests in a row failed: HTTP 500"),

@@ -31,7 +31,7 @@ Say = Callable[[dict[str, Any], int], Any]
 @pytest.fixture
 def home(own_home: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
     """With the dataset 'talks': 12 different prompts with answers."""
-    monkeypatch.setattr(retrying, "FIRST_WAIT", 0.02)
+    monkeypatch.setattr(retrying, "FIRST_WAIT_SECONDS", 0.02)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     made = Home.at(own_home)
     rows = [

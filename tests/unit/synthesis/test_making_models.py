@@ -111,7 +111,7 @@ def test_a_judges_score_is_the_mean_by_its_own_probabilities(home: Home, monkeyp
     request = Request("judge/1", messages, Decoding(greedy=True, max_new_tokens=8), scored=True)
     (unsure,) = told(writer, [request])
     assert unsure.failure == NO_SCORE and unsure.score is None  # a toy writes no numbers: no score is made up
-    monkeypatch.setattr(judging, "LEAST_MASS", 0.0)
+    monkeypatch.setattr(judging, "LEAST_MASS_SHARE", 0.0)
     (reply,) = told(writer, [request])
     tokenizer = engine.model("toy")
     with torch.inference_mode():
@@ -130,7 +130,7 @@ def test_a_judges_score_is_the_mean_by_its_own_probabilities(home: Home, monkeyp
 
 
 def test_a_second_model_judges(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(judging, "LEAST_MASS", 0.0)
+    monkeypatch.setattr(judging, "LEAST_MASS_SHARE", 0.0)
     run(home, job(judge="changed", limit=3))
     rows = all_rows(home, "made")
     assert {row["metadata"]["judge"] for row in rows} == {"changed"}

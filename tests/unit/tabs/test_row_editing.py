@@ -84,7 +84,7 @@ def test_found_pieces_are_each_second_one_and_long_texts_begin_before_them() -> 
     found = view.marker("a(b|c)*", regex=True, case=True, scope="user")
     assert found("abcb x A", "user") == ["", "abcb", " x A"] and found("abc", "assistant") == ["abc"]
     cut = view._cut(["x" * 9000, "hit", "y" * 9000], 3000)
-    assert cut["pieces"][1] == "hit" and cut["before"] == 9000 - view.BEFORE
+    assert cut["pieces"][1] == "hit" and cut["before"] == 9000 - view.BEFORE_CHARACTERS
     assert cut["before"] + sum(map(len, cut["pieces"])) + cut["after"] == 18003
 
 

@@ -8,7 +8,7 @@ from gradio import routes as gradio_routes
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
-from tabs.serving.calls import LONGEST_CALL, TOO_LONG
+from tabs.serving.calls import LONGEST_CALL_BYTES, TOO_LONG
 from tabs.serving.config import Serving
 from tabs.serving.routes import FILE, LOGIN, LOGOUT, ROUTES, Who, find
 from tabs.shell.kit import ODD_QUERY
@@ -291,12 +291,12 @@ def test_a_call_that_is_too_long_is_refused_before_it_is_in_memory(page: SmallPa
         nonlocal read
         start = f'{{"component_id": {page.component._id}, "fn_name": "who", "session_hash": "s", "data": {{"x": "'
         yield start.encode()
-        while read < LONGEST_CALL + 20_000_000:
+        while read < LONGEST_CALL_BYTES + 20_000_000:
             read += 1_000_000
             yield b"x" * 1_000_000
         yield b'"}}'
 
-    length = {"content-length": str(LONGEST_CALL + 1)} if announced else {}
+    length = {"content-length": str(LONGEST_CALL_BYTES + 1)} if announced else {}
     headers = {"content-type": "application/json", **length}
     answer = page.client().post("/gradio_api/component_server/", content=pieces(), headers=headers)
     assert "browser" not in answer.text

@@ -31,7 +31,7 @@ from workbench.core.uploads import (
     upload_folder,
     used_bytes,
 )
-from workbench.data.recipes.brief_preview import MOST_AT_ONCE
+from workbench.data.recipes.brief_preview import MOST_AT_ONCE_BYTES
 from workbench.jobs.job import JOBS
 from workbench.jobs.queue import Queue
 from workbench.jobs.runner import Runner
@@ -95,7 +95,7 @@ def test_an_import_deletes_what_was_sent_for_it(home: Home) -> None:
 
 
 def test_a_long_pasted_text_is_put_into_a_file_once(home: Home) -> None:
-    text = ROW * (MOST_AT_ONCE // len(ROW) + 1)
+    text = ROW * (MOST_AT_ONCE_BYTES // len(ROW) + 1)
     gate = PathGate(uploads=(upload_folder(home),))
     sources = [source_of(home, gate, ImportInputs(way="Paste", text=text)) for _ in range(2)]
     assert sources[0] == sources[1] and sources[0].method == "files"

@@ -34,7 +34,7 @@ from workbench.rendering.tokenizer import Tokenizer
 
 log = logging.getLogger("workbench.compression.evaluation.child")  # it runs as __main__
 
-PIECE = 16 * 2**20
+PIECE_BYTES = 16 * 2**20
 
 
 class VariantRequest(Spec):
@@ -75,7 +75,7 @@ def _measured(request: VariantRequest, text: ScoredText, scratch: Path, task: Ta
     resolved = VARIANT.find(home, request.name)
     for folder in resolved.folders:
         _into_cache(folder)
-    room = max(text.context, request.prompt + request.tokens) + speed.WARM_UP
+    room = max(text.context, request.prompt + request.tokens) + speed.WARM_UP_TOKENS
     open_it = _opener(resolved, request, room)
     began = time.perf_counter()
     backend = open_it()
@@ -86,7 +86,7 @@ def _measured(request: VariantRequest, text: ScoredText, scratch: Path, task: Ta
     if request.speed:
         figures["speed"] = speed.measure_speed(backend, test, request.threads, task)
     else:
-        backend.run(test.prompt, speed.WARM_UP)
+        backend.run(test.prompt, speed.WARM_UP_TOKENS)
     figures["memory_running"] = backend.peak()
     judged = _judged(resolved, request, backend)
     original = Tokenizer.load(resolve(home, request.original).home_of_template)
@@ -130,7 +130,7 @@ def _into_cache(folder: Path) -> None:
     for path in folder.iterdir():
         if path.suffix in (".safetensors", ".gguf"):
             with path.open("rb") as file:
-                while file.read(PIECE):
+                while file.read(PIECE_BYTES):
                     pass
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from workbench.core.errors import UserError
 
-FEW = 1000  # positions below which an interval is wide
+FEW_POSITIONS = 1000  # positions below which an interval is wide
 LOG_PROBS, BEST = "reference.npy", "reference-best.npy"
 
 Array = NDArray[np.float64]

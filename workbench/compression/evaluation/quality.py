@@ -16,7 +16,7 @@ from workbench.rendering.tokenizer import Tokenizer
 
 Visit = Callable[[NDArray[np.intp], NDArray[np.float32]], None]
 Nll = NDArray[np.float64]
-OTHER = 0.01  # share of tokens that may be written in another way before it counts as another tokenizer
+OTHER_SHARE = 0.01  # share of tokens that may be written in another way before it counts as another tokenizer
 
 
 def keep_reference(backend: LogitsBackend, text: ScoredText, scratch: Path, task: Task) -> tuple[Nll, int]:
@@ -91,7 +91,7 @@ def same_tokenizer(backend: LogitsBackend, original: Tokenizer) -> bool:
     """Whether its token ids mean what the original's mean."""
     size = original.backend.get_vocab_size(with_added_tokens=True)
     other = sum(backend.token_text(token) != original.backend.id_to_token(token) for token in range(size))
-    return other <= OTHER * size
+    return other <= OTHER_SHARE * size
 
 
 def split_otherwise(backend: LogitsBackend, text: ScoredText) -> list[str]:

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-from workbench.compression.evaluation.divergence import FEW
+from workbench.compression.evaluation.divergence import FEW_POSITIONS
 from workbench.compression.evaluation.recommend import nats
-from workbench.compression.evaluation.speed import BUSY, RUNS
+from workbench.compression.evaluation.speed import BUSY_SHARE, RUNS
 from workbench.compression.evaluation.windows import ScoredText
 from workbench.compression.jobs.cost import Cost
 from workbench.core.hardware import hardware_from_os
@@ -55,9 +55,9 @@ def note_of(row: Row, text: ScoredText, rows: Sequence[Row]) -> Row:
     remarks = list(row.get("notes", []))
     if "error" in row:
         return {**row, "remarks": [f"{row['error']} {row.get('remedy', '')}".strip()]}
-    if row.get("kl") and len(text.chosen) < FEW:
+    if row.get("kl") and len(text.chosen) < FEW_POSITIONS:
         remarks.append(f"Only {len(text.chosen):,} positions: the interval is wide.")
-    if row["speed_test"].get("busy", 0) > BUSY:
+    if row["speed_test"].get("busy", 0) > BUSY_SHARE:
         remarks.append(
             f"Other programs took {row['speed_test']['busy']:.0%} of the processors: faster when it is alone."
         )

@@ -13,8 +13,8 @@ from workbench.core.tasks import Task
 from workbench.inference.backend import Backend
 
 RUNS = 3
-WARM_UP = 2
-BUSY = 0.15  # of the processors' time that other programs may take
+WARM_UP_TOKENS = 2
+BUSY_SHARE = 0.15  # of the processors' time that other programs may take
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ def measure_speed(backend: Backend, test: SpeedTest, threads: int, task: Task | 
     `busy` is the share of the processors' time that other programs took meanwhile.
     """
     task = task or Task()
-    backend.run(test.prompt, WARM_UP)
+    backend.run(test.prompt, WARM_UP_TOKENS)
     watch = _Others()
     runs = []
     for completed in range(RUNS):

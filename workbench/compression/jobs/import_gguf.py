@@ -18,7 +18,7 @@ from workbench.jobs.job import JOBS, Job, JobContext, Output
 from workbench.jobs.page import JobPage
 from workbench.models.shelf import model_row
 
-CHUNK = 2**24
+CHUNK_BYTES = 2**24
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
 
@@ -132,7 +132,7 @@ def _take(ctx: JobContext, source: Path, target: Path, size: int) -> None:
     except OSError:
         copied = 0
     with source.open("rb") as file, target.open("wb") as copy:
-        while piece := file.read(CHUNK):
+        while piece := file.read(CHUNK_BYTES):
             ctx.task.check_stop()
             copy.write(piece)
             copied += len(piece)

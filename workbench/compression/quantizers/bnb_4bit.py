@@ -12,8 +12,12 @@ from workbench.core.errors import Problems
 from workbench.core.home import Home
 from workbench.models.model_references import Resolved
 
-BLOCK, NESTED = 64, 256  # weights that share a scale; scales that share a scale of their own
-BOOK, NESTED_BOOK, STATE = 16 * 4, 256 * 4, 180  # bytes of the two tables of values, and of a description in JSON
+BLOCK_WEIGHTS, NESTED_SCALES = 64, 256  # weights that share a scale; scales that share a scale of their own
+BOOK_BYTES, NESTED_BOOK_BYTES, STATE_BYTES = (
+    16 * 4,
+    256 * 4,
+    180,
+)  # bytes of the two tables of values, and of a description in JSON
 
 
 @QUANTIZERS.register
@@ -53,9 +57,11 @@ class Bnb4Bit(Quantizer):
 
     def _packed(self, rows: int, columns: int) -> tuple[float, int]:
         """(bytes, tensors) that a matrix of so many rows and columns takes."""
-        blocks = -(-rows * columns // BLOCK)
-        scales = blocks + 4 * -(-blocks // NESTED) + NESTED_BOOK if self.double_quantization else 4 * blocks
-        return rows * columns / 2 + scales + BOOK + STATE, 6 if self.double_quantization else 4
+        blocks = -(-rows * columns // BLOCK_WEIGHTS)
+        scales = (
+            blocks + 4 * -(-blocks // NESTED_SCALES) + NESTED_BOOK_BYTES if self.double_quantization else 4 * blocks
+        )
+        return rows * columns / 2 + scales + BOOK_BYTES + STATE_BYTES, 6 if self.double_quantization else 4
 
     def check(self, home: Home, resolved: Resolved, problems: Problems) -> None:
         hf.check_model(resolved, problems)

@@ -34,9 +34,9 @@ from workbench.data.store.datasets import dataset_folder
 from workbench.data.store.locks import prune_cache
 
 ENCODING_ROOMS = ("data/encoding", "rendering", "rows")
-LIMIT = 20 * 10**9  # bytes of encoded rows kept for later runs
+LIMIT_BYTES = 20 * 10**9  # bytes of encoded rows kept for later runs
 REPORT = "report.json"
-CHUNK = 1 << 24  # bytes hashed at once
+CHUNK_BYTES = 1 << 24  # bytes hashed at once
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
 
 
@@ -72,7 +72,7 @@ def encoded_rows(
         folder.parent.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(folder, ignore_errors=True)  # whatever is there cannot be read
         _make(folder, source, model_folder, rules, task or Task())
-        prune_cache(folder.parent, {key}, LIMIT)
+        prune_cache(folder.parent, {key}, LIMIT_BYTES)
         encoded = _opened(folder, rules.kind)
     if encoded is None:
         raise UserError("The encoded rows cannot be read back.", "Check the disk that holds the cache.", "dataset")
@@ -143,7 +143,7 @@ def _described(path: Path) -> dict[str, Any]:
     """The size and digest of a file, read a part at a time."""
     digest = xxhash.xxh3_128()
     with path.open("rb") as file:
-        while chunk := file.read(CHUNK):
+        while chunk := file.read(CHUNK_BYTES):
             digest.update(chunk)
     return {"size": path.stat().st_size, "digest": digest.hexdigest()}
 

@@ -22,9 +22,9 @@ from workbench.rendering.tokenizer import Tokenizer
 from workbench.rows.table import damaged_parquet, rows_of
 
 SHARD_BYTES = 4 << 20  # bytes of rows in a shard, a second or two of work
-ALONE = 2  # shards that are done sooner here than other processes start
-BATCH = 256  # rows rendered and tokenized together
-LOOK = 0.2  # seconds between looks at whether to stop
+ALONE_SHARDS = 2  # shards that are done sooner here than other processes start
+BATCH_ROWS = 256  # rows rendered and tokenized together
+LOOK_SECONDS = 0.2  # seconds between looks at whether to stop
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def encode_shards(shards: list[Shard], model_folder: Path, rules: Rules, task: T
     total = sum(shard.rows for shard in shards)
     encoded_count = 0
     tallies: dict[int, Tally] = {}
-    work = _alone if len(shards) <= ALONE or cores() == 1 else _pooled
+    work = _alone if len(shards) <= ALONE_SHARDS or cores() == 1 else _pooled
     for number, tally in work(shards, model_folder, rules, task):
         tallies[number] = tally
         encoded_count += shards[number].rows
@@ -89,7 +89,7 @@ def encode_shard(shard: Shard, tokenizer: Tokenizer, rules: Rules, task: Task) -
 def _tables(shard: Shard) -> Iterator[pa.Table]:
     try:
         with pq.ParquetFile(shard.source) as file:
-            for batch in file.iter_batches(BATCH, row_groups=list(shard.groups)):
+            for batch in file.iter_batches(BATCH_ROWS, row_groups=list(shard.groups)):
                 yield pa.Table.from_batches([batch])
     except (pa.ArrowException, OSError, ValueError) as error:
         raise damaged_parquet(shard.source, error) from None
@@ -109,7 +109,7 @@ def _pooled(shards: list[Shard], model_folder: Path, rules: Rules, task: Task) -
         waiting: dict[Future[Tally], int] = {pool.submit(_work, shard): number for number, shard in enumerate(shards)}
         while waiting:
             task.check_stop()
-            ready, _ = wait(waiting, LOOK, FIRST_COMPLETED)
+            ready, _ = wait(waiting, LOOK_SECONDS, FIRST_COMPLETED)
             for future in ready:
                 yield waiting.pop(future), future.result()
     finally:

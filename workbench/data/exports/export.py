@@ -21,9 +21,9 @@ from workbench.rows.canonical import KINDS
 from workbench.rows.table import count_rows, page_of_rows
 
 Row = dict[str, Any]
-OFTEN = 1000
-SHOWN = 5
-LOOKED_AT = 1000
+STOP_EVERY_ROWS = 1000
+SHOWN_ROWS = 5
+LOOKED_AT_ROWS = 1000
 WORDS = {
     "metadata": "metadata",
     "tools": "tools",
@@ -71,7 +71,7 @@ class SplitInput:
         """Its canonical rows, or the first of them, a row group in memory at a time."""
         total = min(count_rows(self.path), most or sys.maxsize)
         for number, row in enumerate(page_of_rows(self.path, 0, total)):
-            if number % OFTEN == 0:
+            if number % STOP_EVERY_ROWS == 0:
                 self.task.check_stop()
                 self.task.update(number, total, f"Writing {self.path.stem}")
             self.count.given += 1
@@ -201,8 +201,8 @@ def write_export(
 def preview_export(home: Home, name: str, export: Export, split: str = "train") -> dict[str, Any]:
     """{'rows', 'count', 'notes'}: the first rows as they would be written, of the first 1,000, and what is left out."""
     (split_input,) = _split_inputs(home, name, export, split, Task()).values()
-    rows = list(export.converted(split_input, LOOKED_AT))
-    return {"rows": rows[:SHOWN], "count": split_input.count.to_dict(), "notes": _notes(export, split_input.uses)}
+    rows = list(export.converted(split_input, LOOKED_AT_ROWS))
+    return {"rows": rows[:SHOWN_ROWS], "count": split_input.count.to_dict(), "notes": _notes(export, split_input.uses)}
 
 
 def further_files(home: Home, name: str, export: Export) -> dict[str, str]:

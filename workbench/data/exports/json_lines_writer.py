@@ -11,7 +11,7 @@ import numpy as np
 from workbench.data.recipes.draws import shuffled
 
 Row = dict[str, Any]
-FIRST = 1_000_000  # bytes in which `datasets` surely sees a line when it decides on the columns' types
+FIRST_BYTES = 1_000_000  # bytes in which `datasets` surely sees a line when it decides on the columns' types
 
 
 def write_lines(path: Path, rows: Iterable[Row], seed: int | None = None, typed: bool = False) -> None:
@@ -40,7 +40,7 @@ def _late(order: np.ndarray, starts: np.ndarray, wanted: set[int]) -> list[int]:
     if not wanted:
         return []
     ends = np.cumsum(np.diff(starts)[order])
-    return [int(line) for line in order[ends > FIRST] if line in wanted]
+    return [int(line) for line in order[ends > FIRST_BYTES] if line in wanted]
 
 
 def _features(row: Row) -> Iterator[tuple[str, str]]:

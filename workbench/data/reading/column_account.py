@@ -6,12 +6,12 @@ from typing import Any, Literal
 
 from workbench.core.errors import UserError, shortened
 from workbench.data.reading.columns import is_empty, is_missing
-from workbench.rows.bounds import LONGEST_NAME, MOST_COLUMNS
+from workbench.rows.bounds import MOST_COLUMNS, MOST_NAME_CHARACTERS
 from workbench.rows.values import from_json
 
 Use = Literal["used", "kept", "left out", "kept aside", "undecided"]
 KINDS_OF_USE: tuple[Use, ...] = ("undecided", "used", "kept", "kept aside", "left out")
-MOST_LISTED = 1000
+MOST_LISTED_COLUMNS = 1000
 LISTED_CHARACTERS = 200
 
 
@@ -64,9 +64,10 @@ class KeyCounts:
         self._check_number()
 
     def _note(self, path: str, value: Any, row: dict[str, Any], line: int) -> None:
-        if path not in self.rows and len(path) > LONGEST_NAME:
+        if path not in self.rows and len(path) > MOST_NAME_CHARACTERS:
             raise UserError(
-                f"Line {line} has a column or key whose name has {len(path):,} characters, more than {LONGEST_NAME:,}.",
+                f"Line {line} has a column or key whose name has {len(path):,} characters, "
+                f"more than {MOST_NAME_CHARACTERS:,}.",
                 "Give it a name.",
                 "source",
             )
@@ -103,9 +104,10 @@ def listed(account: list[ColumnEntry]) -> list[dict[str, Any]]:
     """An account as it is kept with a dataset: the names cut, and of more than 1,000 lines those of most use first,
     with the number of the rest."""
     lines = [
-        {**entry.to_dict(), "column": shortened(entry.column, LISTED_CHARACTERS)} for entry in account[:MOST_LISTED]
+        {**entry.to_dict(), "column": shortened(entry.column, LISTED_CHARACTERS)}
+        for entry in account[:MOST_LISTED_COLUMNS]
     ]
-    rest = account[MOST_LISTED:]
+    rest = account[MOST_LISTED_COLUMNS:]
     for use in KINDS_OF_USE:
         if count := sum(entry.use == use for entry in rest):
             lines.append(ColumnEntry(f"{count:,} more", use, "As those above; they are not listed.").to_dict())

@@ -13,8 +13,8 @@ PACKED = (".gz", ".zst")
 ARCHIVES = (".zip", ".7z", ".rar", ".tar", ".tgz", ".bz2", ".xz")
 MOST_BYTES = 4 * 1024**3
 MOST_RATIO = 200
-CALM = 64 * 1024 * 1024
-BUFFER = 1024 * 1024
+CALM_BYTES = 64 * 1024 * 1024
+BUFFER_BYTES = 1024 * 1024
 
 OnRead = Callable[[int], None]
 
@@ -28,9 +28,9 @@ def open_bytes(path: Path, on_read: OnRead | None = None, limit: int | None = No
     raw = _Watched(path.open("rb", buffering=0), on_read)
     packed = path.suffix.lower()
     if packed not in PACKED:
-        return io.BufferedReader(raw, BUFFER)
+        return io.BufferedReader(raw, BUFFER_BYTES)
     inner = gzip.GzipFile(fileobj=raw) if packed == ".gz" else _zstd(raw)
-    return io.BufferedReader(_Bounded(inner, raw, path, limit or MOST_BYTES), BUFFER)
+    return io.BufferedReader(_Bounded(inner, raw, path, limit or MOST_BYTES), BUFFER_BYTES)
 
 
 def too_much(path: Path) -> UserError:
@@ -73,7 +73,7 @@ class _Bounded(io.RawIOBase):
 
     def __init__(self, inner: Any, packed: io.RawIOBase, path: Path, limit: int):
         self._inner, self._packed, self._path, self._limit = inner, packed, path, limit
-        self._most = max(CALM, MOST_RATIO * path.stat().st_size)
+        self._most = max(CALM_BYTES, MOST_RATIO * path.stat().st_size)
         self._read = 0
 
     def readable(self) -> bool:

@@ -28,7 +28,7 @@ TIERS = {"preference": 3, "unpaired": 3, "conversation": 2, "text": 1, "prompts"
 BESIDE = ("label", "answer", "conversation")
 REASONS = 3
 ASIDE = ("keep", "leave_out")
-CHECKED = 20
+CHECKED_ROWS = 20
 
 
 @dataclass(frozen=True)
@@ -156,7 +156,7 @@ def _without_repeated(form: Format, sample: list[Row]) -> Format:
 
 def _is_repeated(form: Format, column: str, sample: list[Row]) -> bool:
     """Whether all texts of a column are texts of the rows read from it."""
-    rows = [row for row in sample if not is_empty(row.get(column))][:CHECKED]
+    rows = [row for row in sample if not is_empty(row.get(column))][:CHECKED_ROWS]
     for row in rows:
         if _failure(form, row):
             return False

@@ -10,9 +10,9 @@ from workbench.data.reading.lines import Item, ReadRow, Remark, bounded_lines, r
 
 Documents = Literal["auto", "lines", "paragraphs", "whole"]
 DOCUMENTS: tuple[str, ...] = get_args(Documents)
-HEAD = 1_000_000  # characters looked at to decide
+HEAD_CHARACTERS = 1_000_000  # characters looked at to decide
 TERMINAL = tuple(".!?:;…。！？»”\"')")
-WRAPPED_MOST = 120  # characters of a line in a text that was wrapped by hand
+WRAPPED_LINE_CHARACTERS = 120  # characters of a line in a text that was wrapped by hand
 MANY_LINES = 10  # a paragraph of more lines than that is rather a list of documents
 SPEAKER = re.compile(r"\s*Human:", re.ASCII)
 NAMES = {"lines": "one document a line", "paragraphs": "one document a paragraph", "whole": "one document in all"}
@@ -23,12 +23,12 @@ def read_documents(stream: TextIO, how: Documents = "auto", is_markdown: bool = 
 
     Raises `UserError` for a document longer than 64 MB.
     """
-    head = stream.read(HEAD)
+    head = stream.read(HEAD_CHARACTERS)
     chosen = divided_by(head, is_markdown) if how == "auto" else how
     blocks = blocks_of(head)
     counts = {"lines": sum(map(len, blocks)), "paragraphs": len(blocks), "whole": 1}
     if counts["lines"] > 1:
-        extent = "" if len(head) < HEAD else f" (of its first {HEAD:,} characters)"
+        extent = "" if len(head) < HEAD_CHARACTERS else f" (of its first {HEAD_CHARACTERS:,} characters)"
         others = ", ".join(f"{NAMES[name]} would be {count:,}" for name, count in counts.items() if name != chosen)
         yield Remark(f"The text is read as {NAMES[chosen]}: {counts[chosen]:,}{extent}; {others}")
     yield from READERS[chosen](bounded_lines(_Ahead(head, stream)))
@@ -63,7 +63,7 @@ def _is_wrapped(lines: list[str]) -> bool:
     longest = max(map(len, lines))
     full = sum(len(line) > 0.6 * longest for line in lines)
     open_ended = sum(not line.rstrip().endswith(TERMINAL) for line in lines[:-1])
-    return 40 < longest <= WRAPPED_MOST and full >= 0.7 * len(lines) and open_ended > 0.5 * (len(lines) - 1)
+    return 40 < longest <= WRAPPED_LINE_CHARACTERS and full >= 0.7 * len(lines) and open_ended > 0.5 * (len(lines) - 1)
 
 
 Line = tuple[int, str, bool]
@@ -106,7 +106,7 @@ def _by_paragraph(source: Iterator[Line]) -> Iterator[Item]:
             start = start if held else number
             held.append(line)
             size += len(line)
-            if not whole or size > lines.MAX_LINE:
+            if not whole or size > lines.MAX_LINE_BYTES:
                 raise _too_long(f"The paragraph at line {start}")
         elif held:
             yield _document(start, _text(held))
@@ -121,7 +121,7 @@ def _whole(source: Iterator[Line]) -> Iterator[Item]:
     for _, line, whole in source:
         held.append(line)
         size += len(line)
-        if not whole or size > lines.MAX_LINE:
+        if not whole or size > lines.MAX_LINE_BYTES:
             raise _too_long("The text")
     if text := _text(held):
         yield _document(1, text)

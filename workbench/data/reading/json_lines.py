@@ -43,8 +43,8 @@ def chunks(blocks: Iterable[tuple[int, bytes]]) -> Iterator[Chunk]:
             chunk = Chunk(line, start, bytes(held[:end]))
             yield chunk
             line, start, held = line + count_lines(chunk.data), start + end, held[end:]
-        elif len(held) > lines.MAX_LINE:
-            yield Chunk(line, start, bytes(held[: lines.MAX_LINE]), whole=False)
+        elif len(held) > lines.MAX_LINE_BYTES:
+            yield Chunk(line, start, bytes(held[: lines.MAX_LINE_BYTES]), whole=False)
             line, held, skipping = line + 1, bytearray(), True
     if held:
         yield Chunk(line, start, bytes(held))
@@ -59,7 +59,7 @@ def count_lines(data: bytes) -> int:
 def read_chunk(chunk: Chunk) -> Iterator[Item]:
     """The rows of a chunk one by one. Raises `UnicodeDecodeError` when it is not UTF-8."""
     if not chunk.whole:
-        yield _too_long(chunk.line, chunk.data[: lines.RAW].decode("utf-8", "replace"))
+        yield _too_long(chunk.line, chunk.data[: lines.RAW_CHARACTERS].decode("utf-8", "replace"))
         return
     stream = io.StringIO(chunk.data.decode("utf-8"), newline="")
     for offset, line, whole in bounded_lines(stream):

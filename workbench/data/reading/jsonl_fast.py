@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from workbench.core.limits import MOST_NESTED
+from workbench.core.limits import MOST_LEVELS
 from workbench.data.reading import lines
 from workbench.rows.bounds import MOST_COLUMNS
 from workbench.rows.turn_extras import MEDIA, READ, UNREADABLE
@@ -82,7 +82,7 @@ def _count_rows(data: bytes) -> int:
 
     A line break between } and { cannot lie within an object, so as many objects as lines are one a line.
     """
-    if len(data) > lines.MAX_LINE or not data.startswith(b"{") or not data.endswith(b"}\n"):
+    if len(data) > lines.MAX_LINE_BYTES or not data.startswith(b"{") or not data.endswith(b"}\n"):
         return 0
     letters = np.frombuffer(data, np.uint8)
     ends = np.flatnonzero(letters < 32)
@@ -121,7 +121,7 @@ def _parsed(data: bytes, layout: PlainLayout) -> pa.Table | None:
 
 def _deep(letters: np.ndarray) -> bool:
     """Whether a line may be nested deeper than a row may be."""
-    opened = np.flatnonzero((letters | 32) == 123)[:: MOST_NESTED // 2]  # [ and {
+    opened = np.flatnonzero((letters | 32) == 123)[:: MOST_LEVELS // 2]  # [ and {
     ends = np.flatnonzero(letters == 10)
     rows = np.searchsorted(ends, opened)
     return bool((rows[:-1] == rows[1:]).any())

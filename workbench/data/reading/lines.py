@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-MAX_LINE = 64 * 1024 * 1024
-RAW = 500
+MAX_LINE_BYTES = 64 * 1024 * 1024
+RAW_CHARACTERS = 500
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ Item = ReadRow | Rejected | Remark
 def reject(line: int, reason: str, raw: Any) -> Rejected:
     """A `Rejected` with its raw text cut short and safe to write anywhere."""
     text = raw if isinstance(raw, str) else _shown(raw)
-    return Rejected(line, reason, text[:RAW].encode("utf-8", "replace").decode("utf-8"))
+    return Rejected(line, reason, text[:RAW_CHARACTERS].encode("utf-8", "replace").decode("utf-8"))
 
 
 class LineReader(Protocol):
@@ -57,11 +57,11 @@ class LineReader(Protocol):
 def bounded_lines(stream: LineReader) -> Iterator[tuple[int, str, bool]]:
     """(line number, text, whole) of every line; a line over 64 MB comes cut, with `whole` false."""
     number = 0
-    while line := stream.readline(MAX_LINE):
+    while line := stream.readline(MAX_LINE_BYTES):
         number += 1
-        whole = line.endswith(("\n", "\r")) or len(line) < MAX_LINE
+        whole = line.endswith(("\n", "\r")) or len(line) < MAX_LINE_BYTES
         yield number, line, whole
-        while not whole and (rest := stream.readline(MAX_LINE)):
+        while not whole and (rest := stream.readline(MAX_LINE_BYTES)):
             whole = rest.endswith(("\n", "\r"))
 
 

@@ -12,7 +12,7 @@ from workbench.data.reading.compressed import OnRead, open_bytes
 
 Encoding = Literal["utf-8", "utf-16", "latin-1", "cp1252"]
 ENCODINGS: tuple[str, ...] = get_args(Encoding)
-BLOCK = 2 * 1024 * 1024
+BLOCK_BYTES = 2 * 1024 * 1024
 
 
 def check_encoding(encoding: str) -> None:
@@ -44,12 +44,12 @@ def source_blocks(source: Path | str, encoding: str, on_read: OnRead | None = No
     if isinstance(source, Path) and actual.startswith("utf-8"):
         with open_bytes(source, on_read) as file:
             position = len(file.read(3)) if actual == "utf-8-sig" else 0
-            while block := file.read(BLOCK):
+            while block := file.read(BLOCK_BYTES):
                 yield position, block
                 position += len(block)
         return
     with open_text(source, encoding, on_read) as stream, decoding(source, encoding):
-        while text := stream.read(BLOCK):
+        while text := stream.read(BLOCK_BYTES):
             block = text.encode("utf-8")
             yield position, block
             position += len(block)

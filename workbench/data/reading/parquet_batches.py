@@ -36,7 +36,7 @@ def bounded_batches(path: Path) -> Iterator[pa.RecordBatch]:
     with pq.ParquetFile(path) as file:
         metadata = file.metadata
     _check_shape(path, metadata)
-    most = max(compressed.CALM, compressed.MOST_RATIO * path.stat().st_size)
+    most = max(compressed.CALM_BYTES, compressed.MOST_RATIO * path.stat().st_size)
     with path.open("rb") as raw:
         chunks = [_Column(metadata, number, raw) for number in range(metadata.num_columns)]
     stored, least = sum(chunk.stored for chunk in chunks), sum(chunk.least for chunk in chunks)
@@ -120,7 +120,7 @@ def _page_bytes(header: bytes) -> int:
 def _rows_at_once(columns: list[_Column]) -> int:
     """So few that they fit even if all repeat the longest value of their group of rows, where it is not kept once."""
     longest = sum(column.longest_row for column in columns)
-    return max(1, min(MOST_ROWS, lines.MAX_LINE // longest)) if longest else MOST_ROWS
+    return max(1, min(MOST_ROWS, lines.MAX_LINE_BYTES // longest)) if longest else MOST_ROWS
 
 
 def _pieces(path: Path, batch: pa.RecordBatch) -> Iterator[tuple[pa.RecordBatch, int]]:
@@ -132,7 +132,7 @@ def _pieces(path: Path, batch: pa.RecordBatch) -> Iterator[tuple[pa.RecordBatch,
         half = batch.num_rows // 2
         yield from _pieces(path, batch.slice(0, half))
         yield from _pieces(path, batch.slice(half))
-    elif size <= lines.MAX_LINE:
+    elif size <= lines.MAX_LINE_BYTES:
         yield batch, size
     else:
         raise UserError(f"{path.name} holds rows of more than 64 MB.", "Divide them.", "source")

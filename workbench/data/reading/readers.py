@@ -20,7 +20,7 @@ from workbench.rows.bounds import MOST_JSON_VALUES, too_many_values
 
 __all__ = ["USUAL", "ReadRow", "ReadingOptions", "Rejected", "form_of", "read_all", "read_chunks", "read_source"]
 
-MAX_JSON = 1024 * 1024 * 1024
+MAX_JSON_BYTES = 1024 * 1024 * 1024
 SUFFIXES = {
     ".json": "json",
     ".jsonl": "jsonl",
@@ -132,8 +132,8 @@ def _items(source: Path | str, form: str, options: ReadingOptions, on_read: OnRe
 
 
 def _json(stream: TextIO) -> Iterator[Item]:
-    text = stream.read(MAX_JSON + 1)
-    if len(text) > MAX_JSON:
+    text = stream.read(MAX_JSON_BYTES + 1)
+    if len(text) > MAX_JSON_BYTES:
         raise UserError("A JSON file is read whole, and this one is over 1 GB.", "Save it as JSONL.", "source")
     if too_many_values(text, MOST_JSON_VALUES):
         raise UserError(

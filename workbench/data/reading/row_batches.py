@@ -26,7 +26,7 @@ from workbench.rows.turn_extras import PLACEHOLDER_STARTS, placeholder_of
 from workbench.rows.values import as_json
 
 Readable = Path | str
-TOGETHER = 1000
+BATCH_ROWS = 1000
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def batches_of(items: Iterator[Item], form: Format) -> Iterator[tuple[int, RowBa
     """(how many items, their part), a thousand at a time."""
     raw = KeyCounts() if regroups(form) else None
     rows = form.gather_items(items if raw is None else _noted(items, raw))
-    while together := list(itertools.islice(rows, TOGETHER)):
+    while together := list(itertools.islice(rows, BATCH_ROWS)):
         yield len(together), batch_of(together, form, raw)
 
 

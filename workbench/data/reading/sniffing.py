@@ -7,7 +7,7 @@ import re
 from workbench.core.errors import UserError
 from workbench.data.reading.tabular import ANKI
 
-TABBED = 50
+TABBED_LINES = 50
 JSON_ROWS = re.compile(r'\s*(\[\s*)?\{\s*"[^"\n]*"\s*:')
 COLUMNS = {
     *("messages", "conversations", "prompt", "completion", "response", "chosen", "rejected", "text"),
@@ -37,7 +37,7 @@ def text_or_table(head: str) -> str:
         return json_or_jsonl(text, "json")
     if text.lower().startswith(ANKI):
         return "cards"
-    lines = [line for line in text.splitlines()[:TABBED] if line.strip()]
+    lines = [line for line in text.splitlines()[:TABBED_LINES] if line.strip()]
     tabs = {line.strip("\r\n").count("\t") for line in (lines[:-1] or lines)}  # the last one may be cut
     return "cards" if len(tabs) == 1 and 0 not in tabs else "txt"
 

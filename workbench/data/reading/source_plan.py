@@ -11,9 +11,9 @@ from workbench.data.reading.detection import ASIDE, Detection, completed, detect
 from workbench.data.reading.format import Format, Row
 from workbench.data.reading.lines import Item, ReadRow, Rejected
 
-SAMPLE = 50
-LOOKED_AT = 1000
-MOST_SAMPLE = 300
+SAMPLE_ROWS = 50
+LOOKED_AT_ROWS = 1000
+MOST_SAMPLE_ROWS = 300
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class SourcePlan:
         """
         for path in sorted(news):
             row = keys.firsts.get(path)
-            is_wanted = len(self.sample) < MOST_SAMPLE or hint_of(path.rpartition(".")[2])
+            is_wanted = len(self.sample) < MOST_SAMPLE_ROWS or hint_of(path.rpartition(".")[2])
             if row is not None and is_wanted and not any(row is old for old in self.sample):
                 self.sample.append(row)
         self.known_columns.update(news)
@@ -92,8 +92,8 @@ def regroups(form: Format) -> bool:
 def _head(items: Iterator[Item]) -> Iterator[Item]:
     """The items up to the 50th readable one, and no more than 1,000."""
     readable = 0
-    for item in itertools.islice(items, LOOKED_AT):
+    for item in itertools.islice(items, LOOKED_AT_ROWS):
         yield item
         readable += isinstance(item, ReadRow)
-        if readable == SAMPLE:
+        if readable == SAMPLE_ROWS:
             return

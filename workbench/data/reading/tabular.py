@@ -13,7 +13,7 @@ from typing import Literal, TextIO, get_args
 
 from workbench.core.errors import UserError, shortened
 from workbench.data.reading.columns import meaning_of, plain_name
-from workbench.data.reading.lines import MAX_LINE, Item, ReadRow, Remark, bounded_lines, reject
+from workbench.data.reading.lines import MAX_LINE_BYTES, Item, ReadRow, Remark, bounded_lines, reject
 from workbench.rows.bounds import MOST_COLUMNS, MOST_VALUES
 from workbench.rows.values import short
 
@@ -23,7 +23,7 @@ ANKI = "#separator:"
 ANKI_NAMES = {"tab": "\t", "comma": ",", "semicolon": ";", "pipe": "|", "colon": ":", "space": " "}
 CARD = ["front", "back", "tags"]
 USUAL = {"text", "id", "front", "back", "tags", "title", "source", "category", "lang", "language", "split", "topic"}
-LONGEST_NAME, MOST_WORDS = 40, 4
+LONGEST_NAME_CHARACTERS, MOST_WORDS = 40, 4
 
 
 @dataclass
@@ -89,7 +89,7 @@ def _opened(stream: TextIO, delimiter: str, is_cards: bool) -> _Table:
 
 def _records(table: _Table) -> Iterator[tuple[int, list[str], str, list[str]]]:
     """(first line, cells, error, lines) of every record; cells are empty for a blank line and after an error."""
-    csv.field_size_limit(MAX_LINE)
+    csv.field_size_limit(MAX_LINE_BYTES)
     waiting, start = _Waiting(table.lines), table.skipped + 1
     while True:
         record_lines: list[str] = []
@@ -143,7 +143,7 @@ def _recorded(waiting: Iterator[str], record_lines: list[str]) -> Iterator[str]:
     for line in waiting:
         size = len(line) + (size if record_lines else 0)
         record_lines.append(line)
-        if size > MAX_LINE and len(record_lines) > 1:
+        if size > MAX_LINE_BYTES and len(record_lines) > 1:
             raise csv.Error("the record is longer than 64 MB")
         yield line
 
@@ -179,7 +179,7 @@ def _is_data(cell: str) -> bool:
     text = cell.strip()
     is_number = text.replace(".", "", 1).replace("-", "", 1).isdigit()
     is_sentence = len(text) > 1 and (text.endswith((".", "?", "!", "。", "？")) or ". " in text or "\n" in text)
-    return is_number or is_sentence or len(text) > LONGEST_NAME or len(text.split()) > MOST_WORDS
+    return is_number or is_sentence or len(text) > LONGEST_NAME_CHARACTERS or len(text.split()) > MOST_WORDS
 
 
 def _header(record: list[str]) -> list[str]:

@@ -20,7 +20,7 @@ BARE = {"true", "false", "0", "1", "0.0", "1.0", "-1", "+1", "yes", "no", "up", 
 DIALOGS = ("conversation", "preference", "unpaired")
 WHY_MEDIA = "it may be a picture or sound that the question is about"
 WHY_SENTENCES = "its texts may belong to the question or the answer"
-NESTED = 3
+NESTED_LEVELS = 3
 
 
 def doubts(form: Format, sample: list[Row]) -> dict[str, Fate]:
@@ -113,7 +113,7 @@ def _holds_text(value: Any) -> bool:
     return any(isinstance(leaf, str) and leaf.strip() for leaf in _leaves(value))
 
 
-def _leaves(value: Any, depth: int = NESTED) -> Iterator[Any]:
+def _leaves(value: Any, depth: int = NESTED_LEVELS) -> Iterator[Any]:
     """The values in a cell, as deep as three lists or objects."""
     if isinstance(value, dict | list) and depth:
         for item in value.values() if isinstance(value, dict) else value:

@@ -11,7 +11,7 @@ from workbench.data.recipes.importing import preview_source
 from workbench.data.recipes.previewing import Preview
 from workbench.data.sources.source import Source
 
-MOST_AT_ONCE = 4_000_000  # bytes that are read in the process that asks
+MOST_AT_ONCE_BYTES = 4_000_000  # bytes that are read in the process that asks
 MOST_CHARACTERS = 2000  # of a text
 MOST_ITEMS = 100  # of a list or object; of a row as many columns as there are
 
@@ -25,10 +25,10 @@ def is_large(source: Source) -> bool:
     if source.method == "hub":
         return True  # nobody knows before
     if source.method == "pasted":
-        return len(getattr(source, "text", "")) > MOST_AT_ONCE
+        return len(getattr(source, "text", "")) > MOST_AT_ONCE_BYTES
     paths: list[Path] = getattr(source, "files", list)()
     suffixes = {path.suffix.lower() for path in paths}
-    return bool(suffixes & {".parquet", *PACKED}) or sum(path.stat().st_size for path in paths) > MOST_AT_ONCE
+    return bool(suffixes & {".parquet", *PACKED}) or sum(path.stat().st_size for path in paths) > MOST_AT_ONCE_BYTES
 
 
 def brief_preview(source: Source) -> Preview:

@@ -25,7 +25,7 @@ from workbench.rows.table import file_metadata, read_table_file, write_table
 
 STEPS_FILE, HISTORY = "steps.json", "history.json"
 SOURCE_FILES = ("source", "rejected.jsonl", ROWS)
-MOST_UNDONE = 50
+MOST_UNDO_STEPS = 50
 ROWS_KEY = "llm-workbench-key"  # in the metadata of the file of rows as read
 LARGEST = 2**53  # from here on JavaScript rounds whole numbers, and no row has such a number
 Base = tuple[Stage, dict[str, Any], list[Parent], Source | None]
@@ -350,4 +350,4 @@ def _past(old: Path, recipe: Recipe) -> list[Any]:
     before = [brief(step) for step in Recipe.at(old).steps]
     if before != [brief(step) for step in recipe.steps]:
         past.append(before)
-    return past[-MOST_UNDONE:]
+    return past[-MOST_UNDO_STEPS:]

@@ -17,8 +17,8 @@ from workbench.data.reading.source_plan import FormatChoice, SourcePlan, plan_of
 from workbench.data.reading.unread_columns import doubts, questioned
 from workbench.rows.table import rows_of
 
-SHOWN = 20
-PREVIEW = 20_000
+SHOWN_ROWS = 20
+PREVIEW_ROWS = 20_000
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def previewed(
     """Reads the first 20,000 selected rows of all sources together, each in its own format, and writes nothing."""
     masks = selection_masks(sources, options, selection)
     items = itertools.chain.from_iterable(_named(source, options, masks) for source in sources)
-    head = list(itertools.islice(items, PREVIEW))
+    head = list(itertools.islice(items, PREVIEW_ROWS))
     complete = next(items, None) is None
     looked = _Looked()
     for name, group in itertools.groupby(head, key=lambda pair: pair[0]):
@@ -57,8 +57,9 @@ def previewed(
     reason = "The format was chosen by hand." if choice.format else looked.reason
     columns = columns_of(looked.raw)
     return Preview(
-        looked.format, reason, looked.candidates, columns, looked.raw[:SHOWN], looked.rows[:SHOWN], looked.good,
-        len(looked.rejected), looked.rejected[:SHOWN], complete, joined_entries(looked.accounts), looked.remarks,
+        looked.format, reason, looked.candidates, columns, looked.raw[:SHOWN_ROWS], looked.rows[:SHOWN_ROWS],
+        looked.good, len(looked.rejected), looked.rejected[:SHOWN_ROWS], complete, joined_entries(looked.accounts),
+        looked.remarks,
     )  # fmt: skip
 
 
@@ -96,7 +97,7 @@ class _Looked:
         self.format = self.format or form
         batch = batch_of(form.gather_items(iter(items)), form)
         self.good += batch.table.num_rows
-        self.rows += rows_of(batch.table.slice(0, SHOWN))
+        self.rows += rows_of(batch.table.slice(0, SHOWN_ROWS))
         self.rejected += batch.rejected
         self.accounts.append(questioned(form.account(batch.keys, name), doubts(form, plan.sample)))
         self.remarks += [f"{text}: {count:,}." for text, count in sorted(batch.remarks.items())]

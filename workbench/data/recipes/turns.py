@@ -30,7 +30,7 @@ from workbench.rows.turn_text import (
 
 TextScope = Literal["all", "prompt", "user", "assistant", "system", "answer"]
 Find = Callable[[pa.Array], dict[int, list[str]]]
-SLICE = 20_000
+SLICE_ROWS = 20_000
 ANSWERS = {"preference": ("chosen",), "unpaired": ("completion",), "conversation": ("messages",), "prompts": ()}
 TURN_COLUMNS = ("messages", "prompt", "chosen", "rejected", "completion")
 OF_TOOLS = ("all", "prompt", "system")
@@ -122,10 +122,10 @@ def answer_texts(rows: Rows) -> pa.ChunkedArray:
 
 def slices(rows: Rows, work: StepWork, title: str) -> Iterator[tuple[int, Rows]]:
     """(position of the first, rows), 20,000 at a time, telling of progress and stopping when asked."""
-    for start in range(0, len(rows), SLICE):
+    for start in range(0, len(rows), SLICE_ROWS):
         work.task.check_stop()
         work.task.update(start, len(rows), title)
-        yield start, Rows(rows.kind, rows.table.slice(start, SLICE))
+        yield start, Rows(rows.kind, rows.table.slice(start, SLICE_ROWS))
 
 
 def scan(

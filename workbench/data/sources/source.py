@@ -21,7 +21,7 @@ from workbench.data.reading.format import FORMATS, Format
 from workbench.data.reading.source_plan import FormatChoice
 from workbench.data.reading.tabular import HeaderChoice
 
-COPY_LIMIT = 200 * 1024 * 1024
+COPY_LIMIT_BYTES = 200 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ def keep_copies(folder: Path, paths: list[Path]) -> list[dict[str, Any]]:
     """Copies the originals, unchanged, into source/, as long as they are 200 MB together; what each is called there."""
     copies_folder = folder / "source"
     copies_folder.mkdir()
-    left, copies = COPY_LIMIT, []
+    left, copies = COPY_LIMIT_BYTES, []
     for path in paths:
         size = path.stat().st_size
         name = free_name(copies_folder, path.name if NAME_PATTERN.fullmatch(path.name) else slug(path.name))

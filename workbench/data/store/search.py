@@ -21,10 +21,10 @@ from workbench.data.store.datasets import SPLITS, dataset_folder
 from workbench.rows.table import rows_of
 
 SearchScope = Literal["all", "user", "assistant", "system", "tool"]
-MOST = 200
-LONGEST = 1000
+MOST_ROWS = 200
+LONGEST_QUERY_CHARACTERS = 1000
 SECONDS = 2.0
-REMEMBERED = 32
+REMEMBERED_SEARCHES = 32
 
 
 @dataclass
@@ -108,7 +108,7 @@ def search(
     _check(query, regex, scope)
     if not query or not path.is_file():
         return {"total": 0, "rows": [], "complete": True}
-    start, count = max(start, 0), min(max(count, 0), MOST)
+    start, count = max(start, 0), min(max(count, 0), MOST_ROWS)
     scan = _remembered(path, query, regex, case, scope)
     with scan.lock:
         try:
@@ -136,8 +136,10 @@ def parquet_rows_at(path: Path, positions: list[int]) -> list[tuple[int, dict[st
 def _check(query: str, regex: bool, scope: str) -> None:
     if scope not in get_args(SearchScope):
         raise UserError(f"There is no part {scope!r}.", f"Choose one of: {', '.join(get_args(SearchScope))}.", "part")
-    if len(query) > LONGEST:
-        raise UserError(f"The query is longer than {LONGEST:,} characters.", "Search for less.", "query")
+    if len(query) > LONGEST_QUERY_CHARACTERS:
+        raise UserError(
+            f"The query is longer than {LONGEST_QUERY_CHARACTERS:,} characters.", "Search for less.", "query"
+        )
     if regex:
         try:
             pc.match_substring_regex(pa.array([""]), query)
@@ -156,7 +158,7 @@ def _remembered(path: Path, query: str, regex: bool, case: bool, scope: str) -> 
     with _LOCK:
         scan = _SCANS.setdefault(key, Scan(path, query, regex, case, scope))
         _SCANS.move_to_end(key)
-        while len(_SCANS) > REMEMBERED:
+        while len(_SCANS) > REMEMBERED_SEARCHES:
             _SCANS.popitem(last=False)
         return scan
 

@@ -18,7 +18,7 @@ from workbench.core.settings import Settings, variable_of
 from workbench.models.safetensors_files import check_header
 
 FOLDER = variable_of("embedder")
-LONGEST = 256
+LONGEST_TOKENS = 256
 Vectors = NDArray[np.float32]
 Embed = Callable[[list[str]], Vectors]
 
@@ -69,7 +69,7 @@ def _tokenizer(folder: Path) -> Callable[[list[str]], dict[str, NDArray[np.int64
     import tokenizers
 
     backend = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
-    backend.enable_truncation(LONGEST)
+    backend.enable_truncation(LONGEST_TOKENS)
     backend.enable_padding()
 
     def tokenize(texts: list[str]) -> dict[str, NDArray[np.int64]]:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from workbench.data.text.shingles import Hashes, Ints
 
-BATCH = 1 << 18
+BATCH_SHINGLES = 1 << 18
 LOW_BIT = np.uint64(1)
 
 
@@ -15,7 +15,7 @@ def pair_batches(width: Ints) -> Iterator[Ints]:
     """Positions of pairs of like width (shingles of both), of about 262,144 shingles a batch with the padding."""
     order, first = np.argsort(width, kind="stable"), 0
     while first < len(order):
-        last = first + max(1, BATCH // max(1, int(width[order[first]])))
+        last = first + max(1, BATCH_SHINGLES // max(1, int(width[order[first]])))
         yield order[first:last]
         first = last
 

@@ -9,7 +9,7 @@ import importlib.util
 import re
 from collections.abc import Callable
 
-LOOKED_AT = 200
+LOOKED_AT_CHARACTERS = 200
 FEWEST_LETTERS = 20
 CODE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]{1,200}`|https?://\S+", re.S)
 Detect = Callable[[str], tuple[str, float]]
@@ -71,8 +71,8 @@ def detector() -> Detect:
 
 def sample_of(text: str) -> str:
     """The first 200 characters of prose, without code and addresses; '' when there are hardly any letters."""
-    head = text[: 10 * LOOKED_AT]
-    prose = (CODE.sub(" ", head) if "`" in head or "://" in head else head)[:LOOKED_AT].replace("\n", " ")
+    head = text[: 10 * LOOKED_AT_CHARACTERS]
+    prose = (CODE.sub(" ", head) if "`" in head or "://" in head else head)[:LOOKED_AT_CHARACTERS].replace("\n", " ")
     return prose if sum(map(str.isalpha, prose[:100])) >= FEWEST_LETTERS or _letters(prose) else ""
 
 

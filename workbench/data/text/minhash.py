@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from workbench.data.text.shingles import MIX, ODD, Hashes, Ints
 
 LINES = 512
-BATCH = 1 << 16
-TOGETHER = 2
+BATCH_SHINGLES = 1 << 16
+TOGETHER_FACTORS = 2
 NEIGHBOURS = 4
 UPPER = np.uint64(32)
 
@@ -23,8 +23,8 @@ def record_batches(count: Ints) -> Iterator[slice]:
     """Records, in the order of their number of shingles, in runs of about 65,536 shingles with the padding."""
     first = 0
     while first < len(count):
-        padded = count[first : first + BATCH] * np.arange(1, len(count[first : first + BATCH]) + 1)
-        last = first + max(1, int(np.searchsorted(padded, BATCH, "right")))
+        padded = count[first : first + BATCH_SHINGLES] * np.arange(1, len(count[first : first + BATCH_SHINGLES]) + 1)
+        last = first + max(1, int(np.searchsorted(padded, BATCH_SHINGLES, "right")))
         yield slice(first, last)
         first = last
 
@@ -58,12 +58,12 @@ def _minima(hashes: Hashes, first: Ints, count: Ints, factors: NDArray[np.uint32
     columns = -(-int(count.max()) // lines)
     places = first + np.minimum(np.arange(lines * columns)[:, None], count - 1)
     values = (hashes.take(places) >> UPPER).astype(np.uint32).reshape(lines, -1)
-    product = np.empty((TOGETHER, *values.shape), np.uint32)
+    product = np.empty((TOGETHER_FACTORS, *values.shape), np.uint32)
     minima = np.empty((len(factors), columns * len(first)), np.uint32)
-    for at in range(0, len(factors), TOGETHER):
-        some = factors[at : at + TOGETHER, None, None]
+    for at in range(0, len(factors), TOGETHER_FACTORS):
+        some = factors[at : at + TOGETHER_FACTORS, None, None]
         np.multiply(values, some, out=product[: len(some)])
-        np.minimum.reduce(product[: len(some)], axis=1, out=minima[at : at + TOGETHER])
+        np.minimum.reduce(product[: len(some)], axis=1, out=minima[at : at + TOGETHER_FACTORS])
     result: NDArray[np.uint32] = minima.reshape(len(factors), columns, -1).min(axis=1)
     return result
 

@@ -15,8 +15,8 @@ import pyarrow.compute as pc
 import xxhash
 from numpy.typing import NDArray
 
-BLOCK = 1 << 17
-LONGEST = 64
+BLOCK_BYTES = 1 << 17
+LONGEST_WORD_BYTES = 64
 SPACE = 32
 PUNCTUATION = b"!\"'(),.:;?[]{}"
 NOT_ASCII_PUNCTUATION = r"[^\p{L}\p{N}\p{M}\p{S}\x00-\x7F]+"
@@ -54,7 +54,7 @@ def blocks(texts: pa.Array | pa.ChunkedArray) -> Iterator[pa.Array]:
         first = 0
         while first < len(chunk):
             reached = int(ends[first - 1]) if first else 0
-            last = max(first + 1, int(np.searchsorted(ends, reached + BLOCK, "right")))
+            last = max(first + 1, int(np.searchsorted(ends, reached + BLOCK_BYTES, "right")))
             yield chunk.slice(first, last - first)
             first = last
 
@@ -127,12 +127,12 @@ def _words(texts: pa.Array) -> tuple[Hashes, Ints]:
 
 def _pieces(starts: Ints, lengths: Ints) -> tuple[Ints, Ints]:
     """The same words, those over `LONGEST` bytes cut into pieces."""
-    pieces = -(-lengths // LONGEST)
+    pieces = -(-lengths // LONGEST_WORD_BYTES)
     if len(pieces) == 0 or pieces.max() == 1:
         return starts, lengths
     number = np.arange(pieces.sum()) - np.repeat(np.cumsum(pieces) - pieces, pieces)
-    rest = np.repeat(lengths, pieces) - number * LONGEST
-    return np.repeat(starts, pieces) + number * LONGEST, np.minimum(rest, LONGEST)
+    rest = np.repeat(lengths, pieces) - number * LONGEST_WORD_BYTES
+    return np.repeat(starts, pieces) + number * LONGEST_WORD_BYTES, np.minimum(rest, LONGEST_WORD_BYTES)
 
 
 def _hashed(data: bytes, starts: Ints, lengths: Ints) -> Hashes:

@@ -15,7 +15,7 @@ from workbench.merging.stack import Segment, layer_of
 from workbench.models.anatomy import FLOAT_BYTES
 from workbench.models.shelf import check_free
 
-PROCESS = 600_000_000  # bytes the engine takes before it holds a tensor
+PROCESS_BYTES = 600_000_000  # bytes the engine takes before it holds a tensor
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def estimate_of(view: View) -> Estimate:
             largest = max(largest, size)
     parameters = sum(loose.values()) + sum(_layer_size(view, segment) for segment in view.segments)
     models = max((len(segment.inputs) for segment in view.segments), default=0)
-    memory = PROCESS + (models + 2) * largest * FLOAT_BYTES[result_dtype(view, maths=True)]
+    memory = PROCESS_BYTES + (models + 2) * largest * FLOAT_BYTES[result_dtype(view, maths=True)]
     return Estimate(parameters, parameters * FLOAT_BYTES[result_dtype(view)], memory)
 
 

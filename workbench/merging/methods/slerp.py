@@ -10,9 +10,9 @@ from workbench.merging.method import METHODS, MergeMethod
 if TYPE_CHECKING:
     from torch import Tensor
 
-CHUNK = 2**20  # elements, as mergekit has it: the sums are taken chunk by chunk
+CHUNK_ELEMENTS = 2**20  # elements, as mergekit has it: the sums are taken chunk by chunk
 CHORD_COSINE = 0.9995  # cosine above which the arc is as good as its chord
-SMALLEST = 1e-8
+SMALLEST_NORM = 1e-8
 
 
 @METHODS.register
@@ -42,8 +42,8 @@ class Slerp(MergeMethod):
         if not a.numel():
             return result.reshape(base.shape)
         dtype = torch.float64 if a.dtype == torch.float64 else torch.float32
-        x, y = (torch.empty(min(CHUNK, a.numel()), dtype=dtype, device=a.device) for _ in range(2))
-        chunks = [slice(start, start + CHUNK) for start in range(0, a.numel(), CHUNK)]
+        x, y = (torch.empty(min(CHUNK_ELEMENTS, a.numel()), dtype=dtype, device=a.device) for _ in range(2))
+        chunks = [slice(start, start + CHUNK_ELEMENTS) for start in range(0, a.numel(), CHUNK_ELEMENTS)]
 
         def loaded() -> Any:
             for chunk in chunks:
@@ -55,7 +55,7 @@ class Slerp(MergeMethod):
             torch.linalg.vector_norm(left, out=lengths[0, index])
             torch.linalg.vector_norm(right, out=lengths[1, index])
         norms = torch.linalg.vector_norm(lengths, dim=1)
-        norms = torch.where(norms > SMALLEST, norms, 1)
+        norms = torch.where(norms > SMALLEST_NORM, norms, 1)
         dots = torch.empty(len(chunks), dtype=dtype, device=a.device)
         for index, (_, left, right) in enumerate(loaded()):
             torch.sum(left.div_(norms[0]).mul_(right.div_(norms[1])), dim=0, out=dots[index])

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     Asked = tuple[list[dict[str, str]], Candidate]
 
-LEAST = 8
+LEAST_VOTES = 8
 
 
 @JOBS.register
@@ -94,11 +94,11 @@ class FitStacking(Job):
         except UserError as error:
             problems.collect("session", error)
             return
-        if len(votes) < LEAST or len({vote.prompt_index for vote in votes}) < 2:
+        if len(votes) < LEAST_VOTES or len({vote.prompt_index for vote in votes}) < 2:
             problems.add(
                 "session",
                 f"{len(votes)} of its votes chose an answer.",
-                f"Vote on: at least {LEAST} on two prompts or more are needed, and some hundred to learn anything.",
+                f"Vote on: at least {LEAST_VOTES} on two prompts or more are needed, some hundred to learn anything.",
             )
 
     def run(self, ctx: JobContext) -> dict[str, Any]:

@@ -14,7 +14,10 @@ from workbench.training.lora_targets import adapted_layers, group_of, in_layer, 
 from workbench.training.target_facts import target_fact
 from workbench.training.tuner import TUNERS, AdapterTuner
 
-CHECKPOINT, RESULT = 12, 4  # bytes a parameter of the adapter: float32 with Adam's two averages; float32 alone
+CHECKPOINT_BYTES, RESULT_BYTES = (
+    12,
+    4,
+)  # bytes a parameter of the adapter: float32 with Adam's two averages; float32 alone
 
 
 @TUNERS.register
@@ -103,7 +106,7 @@ class Lora(AdapterTuner):
 
     def disk(self, base: Path, adapter: Path | None, checkpoints: int) -> int:
         size = tensors.summary(adapter).parameters if adapter else self._parameters(base)
-        return checkpoints * size * CHECKPOINT + size * RESULT
+        return checkpoints * size * CHECKPOINT_BYTES + size * RESULT_BYTES
 
     def _parameters(self, base: Path) -> int:
         """About how many a fresh adapter has: two matrices of rank r beside each matrix it stands on.

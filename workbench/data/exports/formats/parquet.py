@@ -11,7 +11,7 @@ from workbench.data.exports.export import EXPORTS, Export, Row, SplitInput
 from workbench.data.exports.formats._shapes import canonical_format
 from workbench.data.exports.formats._trl import loading
 from workbench.data.store.datasets import bare
-from workbench.rows.table import GROUP, fitted
+from workbench.rows.table import GROUP_ROWS, fitted
 
 
 @EXPORTS.register
@@ -39,7 +39,7 @@ class Parquet(Export):
                     split.task.check_stop()
                     split.task.update(group, source.num_row_groups, f"Writing {split.path.stem}")
                     table = fitted(bare(source.read_row_group(group)), split.schema)
-                    file.write_table(table, row_group_size=GROUP)
+                    file.write_table(table, row_group_size=GROUP_ROWS)
                     split.count.given += table.num_rows
         except (pa.ArrowException, ValueError) as error:
             reason = (str(error).splitlines() or ["unreadable"])[0][:200]

@@ -14,7 +14,7 @@ from workbench.data.recipes.step import STEPS, Outcome, Step, StepWork, Verdict
 from workbench.data.recipes.turns import row_name
 from workbench.rows.split_rows import Rows
 
-MOST_EVAL = 100
+MOST_EVAL_ROWS = 100
 
 
 @STEPS.register
@@ -87,7 +87,7 @@ def _pairs(labels: Labels, held: np.ndarray, texts: pa.Array) -> tuple[Labels, L
         members.setdefault(int(labels[index]), []).append(index)
     train, other = [], []
     for index in np.flatnonzero(~held & np.isin(labels, list(members))).tolist():
-        eval_rows = members[int(labels[index])][:MOST_EVAL] if texts[index].as_py() else []
+        eval_rows = members[int(labels[index])][:MOST_EVAL_ROWS] if texts[index].as_py() else []
         train += [index] * len(eval_rows)
         other += eval_rows
     return np.array(train, np.int64), np.array(other, np.int64)

@@ -15,8 +15,8 @@ from workbench.data.recipes.turns import row_name
 from workbench.data.text import embedding
 from workbench.rows.split_rows import Rows
 
-BATCH, BLOCK = 32, 1024
-MOST = 100_000
+BATCH_TEXTS, BLOCK_ROWS = 32, 1024
+MOST_ROWS = 100_000
 
 
 @STEPS.register
@@ -52,10 +52,10 @@ class SemanticDuplicates(Step):
         return [embedding.model_digest()]
 
     def apply(self, rows: Rows, work: StepWork) -> Outcome:
-        if len(rows) > MOST:
+        if len(rows) > MOST_ROWS:
             raise UserError(
                 f"{len(rows):,} rows are too many to compare each with each.",
-                f"Sample {MOST:,} of them first.",
+                f"Sample {MOST_ROWS:,} of them first.",
                 "method",
             )
         texts = compared(rows, self.compare).to_pylist()
@@ -72,10 +72,10 @@ class SemanticDuplicates(Step):
         embed = embedding.load_embedding()
         order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
         batches: list[NDArray[np.float32]] = []
-        for start in range(0, len(order), BATCH):
+        for start in range(0, len(order), BATCH_TEXTS):
             work.task.check_stop()
             work.task.update(start, len(order), "Embedding")
-            batches.append(embed([texts[index] for index in order[start : start + BATCH]]))
+            batches.append(embed([texts[index] for index in order[start : start + BATCH_TEXTS]]))
         whole = np.concatenate(batches) if batches else np.zeros((0, 1), np.float32)
         back = np.empty_like(whole)
         back[order] = whole
@@ -85,10 +85,10 @@ class SemanticDuplicates(Step):
 def nearest_before(vectors: embedding.Vectors, threshold: float, work: StepWork) -> dict[int, tuple[int, float]]:
     """For each vector that is at least so like one before it: the most like of those and the cosine similarity."""
     nearest = {}
-    for start in range(0, len(vectors), BLOCK):
+    for start in range(0, len(vectors), BLOCK_ROWS):
         work.task.check_stop()
         work.task.update(start, len(vectors), "Comparing")
-        alike = vectors[start : start + BLOCK] @ vectors[: start + BLOCK].T
+        alike = vectors[start : start + BLOCK_ROWS] @ vectors[: start + BLOCK_ROWS].T
         own = np.arange(len(alike))[:, None] + start
         alike[np.arange(alike.shape[1])[None, :] >= own] = -1
         best = alike.argmax(1)

@@ -19,7 +19,7 @@ from workbench.rendering.tokenizer import Tokenizer
 from workbench.rows.split_rows import Rows
 
 ANSWERS = {"preference": ("chosen", "rejected"), "unpaired": ("completion",), "conversation": ("messages",)}
-BATCH = 1000
+BATCH_TEXTS = 1000
 
 
 @STEPS.register
@@ -113,8 +113,8 @@ def _lengths(texts: pa.Array, tokenizer: Tokenizer | None, start: int, total: in
     if tokenizer is None:
         return word_counts(texts)
     lengths: list[int] = []
-    for first in range(0, len(texts), BATCH):
+    for first in range(0, len(texts), BATCH_TEXTS):
         work.task.check_stop()
         work.task.update(start + first, total, "Counting tokens")
-        lengths += tokenizer.lengths(texts.slice(first, BATCH).to_pylist())
+        lengths += tokenizer.lengths(texts.slice(first, BATCH_TEXTS).to_pylist())
     return np.array(lengths, np.int64)

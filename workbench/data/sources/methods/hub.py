@@ -27,7 +27,7 @@ from workbench.data.sources.source import (
 )
 from workbench.rows.arrow_rows import python_rows
 
-BATCH = 1000
+BATCH_ROWS = 1000
 NO_HUB = "Check the connection; or download its files on another machine and import them as files."
 # (names of exceptions, or words of their messages), what to say, the remedy, the field
 EXPLANATIONS = (
@@ -112,7 +112,7 @@ class Hub(Source):
 
 def _items(rows: Any) -> Any:
     number = 0
-    for batch in rows.with_format("arrow").iter(BATCH):
+    for batch in rows.with_format("arrow").iter(BATCH_ROWS):
         for data in python_rows(batch):
             number += 1
             item: Item = ReadRow(number, data)

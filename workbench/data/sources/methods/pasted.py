@@ -25,7 +25,7 @@ from workbench.data.sources.source import (
 )
 from workbench.rows.values import encodable
 
-IN_RECIPE = 20_000
+IN_RECIPE_CHARACTERS = 20_000
 
 
 @SOURCES.register
@@ -62,7 +62,7 @@ class Pasted(Source):
 
     def recipe(self, folder: Path) -> dict[str, Any]:
         """The text itself where it is short, else the copy of it in the dataset's folder."""
-        if len(self.text) <= IN_RECIPE:
+        if len(self.text) <= IN_RECIPE_CHARACTERS:
             return self.to_dict()
         path = folder / "source" / f"pasted.{form_of(self.text)}"
         same = {name: value for name, value in self.to_dict().items() if name not in ("method", "text")}
