@@ -42,7 +42,7 @@ def compose(ctx: Context) -> gr.Blocks:
         ctx.follow(top, lambda: _header(ctx))
         problem = Static(_problem(ctx), visible=bool(_problem(ctx)), elem_id="home-problem")
         plugins_box = Static("", visible=False, elem_id="plugin-problem")
-        with gr.Tabs(elem_id="tabs") as tabs:
+        with gr.Tabs(overflow_behavior="wrap", elem_id="tabs") as tabs:
             for tab in all_tabs():
                 with ctx.links.tab(tabs, tab.title, tab.id), plugin_part(ctx, tab.plugin):
                     tab.build(ctx)

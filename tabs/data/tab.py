@@ -45,7 +45,7 @@ def build(ctx: Context) -> None:
 def _views(ctx: Context, dataset: gr.Dropdown, mark: gr.Textbox) -> None:
     """A tab for everything that is done with a dataset; what takes long is done only where it is seen."""
     opened = gr.Textbox("rows", visible=False)
-    with gr.Tabs(elem_classes="wb-subtabs", elem_id="data-tabs"):
+    with gr.Tabs(overflow_behavior="wrap", elem_classes="wb-subtabs", elem_id="data-tabs"):
         with gr.Tab("Rows", id="rows") as rows_tab:
             rows = rows_view(ctx)
         with gr.Tab("Clean", id="clean") as clean_tab:

@@ -37,7 +37,7 @@ def sections(ctx: Context, tab: str, panel: JobPanel, by_hand: Sequence[Part], e
     grouped: dict[str, list[Part]] = {}
     for part in sorted([*by_hand, *_forms(ctx, tab)], key=lambda part: part.order):
         grouped.setdefault(part.section, []).append(part)
-    with gr.Tabs(elem_classes="wb-subtabs", elem_id=elem_id) as tabs:
+    with gr.Tabs(overflow_behavior="wrap", elem_classes="wb-subtabs", elem_id=elem_id) as tabs:
         for section, parts in grouped.items():
             title = next((part.title for part in parts if part.title), section)
             with ctx.links.tab(tabs, title, section):

@@ -17,6 +17,9 @@ from htpy import (
     dt,
     form,
     fragment,
+    h1,
+    h2,
+    h3,
     i,
     li,
     pre,
@@ -64,12 +67,16 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Markup:
     right = [bool(cells) and all(_is_number(row[index]) for row in cells) for index in range(len(columns))]
     head = [th(class_=_side(flag))[name] for name, flag in zip(columns, right, strict=True)]
     body = [tr[[td(class_=_side(_is_number(value)))[_text(value)] for value in row]] for row in cells]
-    return render_html(div(".wb-table-box")[table_element(".wb-table")[thead[tr[head]], tbody[body]]])
+    return render_html(
+        div(".wb-table-box", tabindex="0", role="group", aria_label="Table")[
+            table_element(".wb-table")[thead[tr[head]], tbody[body]]
+        ]
+    )
 
 
 def error_box(message: str, remedy: str = "") -> Markup:
     """A failure and what to do about it."""
-    return render_html(div(".wb-error")[strong[message], div[remedy]])
+    return render_html(div(".wb-error", role="alert")[strong[message], div[remedy]])
 
 
 def hint(text: Node) -> Markup:
@@ -79,12 +86,12 @@ def hint(text: Node) -> Markup:
 
 def note(text: str, kind: str = "warn") -> Markup:
     """A sentence that stands out; kind: warn or ok."""
-    return render_html(div(f".wb-note.is-{kind}")[text])
+    return render_html(div(f".wb-note.is-{kind}", role="status")[text])
 
 
 def heading(text: str, subtitle: str = "") -> Markup:
     """The heading of a section, with a muted sentence beneath."""
-    return render_html(div(".wb-h")[text], hint(subtitle) if subtitle else None)
+    return render_html(h2(".wb-h")[text], hint(subtitle) if subtitle else None)
 
 
 def result_box(*nodes: Node) -> Markup:
@@ -111,7 +118,7 @@ def rejected_card(title: str, reason: str, raw: str) -> Markup:
 def step_words(state: str, mark: str, heard: str, title: str, text: str) -> Markup:
     """A step of several: its mark in a circle, title and sentence; `heard` is for screen readers, before the title."""
     circle = span(".wb-step-mark", aria_hidden="true")[mark]
-    named = div(".wb-h")[span(".wb-only-read")[heard], title]
+    named = h3(".wb-h")[span(".wb-only-read")[heard], title]
     return render_html(div(f".wb-step-words.is-{state}")[circle, div[named, hint(text)]])
 
 
@@ -124,7 +131,7 @@ def header(device_text: str, job_text: str = "", job_status: str = "running", lo
         button(".wb-theme", switch, type="button"),
         form(method="post", action="logout")[button(".wb-button")["Log out"]] if logged_in else None,
     ]
-    brand = div(".wb-brand")[i, span["LLM Workbench"]]
+    brand = h1(".wb-brand")[i, span["LLM Workbench"]]
     return render_html(div(".wb-header")[brand, div(".wb-header-right")[right]])
 
 

@@ -258,16 +258,32 @@ def test_saved_is_shown_only_after_saving_and_a_failure_is_retried_with_the_same
     expect(pad).to_have_attribute("data-item", "pair-0")
     lab.fail_votes = 1
     page.keyboard.press("ArrowLeft")
-    expect(pad.locator(".wb-error")).to_contain_text("The disk is full.")
+    expect(pad.get_by_role("alert")).to_contain_text("The disk is full.")
     expect(pad.locator(".wb-vote-saved")).to_have_text("")
     expect(pad).to_have_attribute("data-item", "pair-0")
     expect(pad.locator(".is-left")).to_have_class(re.compile("is-chosen"))
     page.keyboard.press("ArrowRight")
     assert len(lab.calls) == 1
     pad.get_by_role("button", name="Retry").click()
-    expect(pad.locator(".wb-vote-saved")).to_have_text("Saved ✓  (1 of 6)")
+    expect(pad.get_by_role("status")).to_have_text("Saved ✓  (1 of 6)")  # read aloud
+    expect(pad.get_by_role("progressbar", name="Pairs judged")).to_have_attribute("aria-valuenow", "16")
     expect(pad).to_have_attribute("data-item", "pair-1")
     assert lab.calls[0] == lab.calls[1]
+    assert [vote["choice"] for vote in lab.votes] == ["left"]
+
+
+def test_letters_and_digits_can_be_switched_off_and_stay_so(show: Open, lab: Lab) -> None:
+    page = show("Label")
+    pad = page.locator(".wb-vote-pad")
+    expect(pad).to_have_attribute("data-item", "pair-0")
+    pad.get_by_label("Letters and digits vote").uncheck()
+    page.reload()
+    page.get_by_role("tab", name="Label", exact=True).click()
+    expect(pad).to_have_attribute("data-item", "pair-0")
+    expect(pad.get_by_label("Letters and digits vote")).not_to_be_checked()
+    for key in ("t", "2", "b", "ArrowLeft"):
+        page.keyboard.press(key)
+    expect(pad).to_have_attribute("data-item", "pair-1")
     assert [vote["choice"] for vote in lab.votes] == ["left"]
 
 

@@ -21,7 +21,7 @@ function paneView() {
   const node = h("section", "wb-pane"),
     head = h("header", "wb-pane-head"),
     title = h("div", "wb-pane-title"),
-    name = h("b"),
+    name = h("h3"),
     weights = h("div", "wb-pane-weights"),
     note = h("div", "wb-hint"),
     list = h("div", "wb-pane-list"),
@@ -29,6 +29,7 @@ function paneView() {
   title.append(h("i", "wb-pane-mark"), name);
   head.append(title, weights, note);
   list.setAttribute("role", "log");
+  list.tabIndex = 0;
   node.append(head, list, status);
   const view = { node, name, weights, note, list, status, messages: /** @type {MessageView[]} */ ([]), follow: true };
   list.addEventListener("scroll", () => {
@@ -93,6 +94,7 @@ function drawPane(view, pane) {
   });
   view.list.setAttribute("aria-busy", String(isStreaming)); // an answer is read aloud when it is whole
   const failed = pane.state === "error";
+  view.status.setAttribute("role", failed ? "alert" : "status");
   view.status.className = failed ? "wb-error" : "wb-pane-status";
   setText(view.status, failed ? pane.error || "This model could not answer." : STATES.get(pane.state));
   view.status.hidden = !view.status.textContent;

@@ -82,13 +82,15 @@ export function mount({ element, props, server, watch }) {
     const head = h("thead"),
       line = h("tr");
     for (const [title, kind] of [
-      ["", ""],
+      ["Chosen", "wb-ladder-tick"],
       ["Quantizer", ""],
       ["Size", "is-number"],
       ["Bits", "is-number"],
       ["Notes", ""],
     ]) {
-      line.append(h("th", kind, title));
+      const cell = h("th", kind);
+      cell.append(h("span", kind === "wb-ladder-tick" ? "wb-only-read" : "", title));
+      line.append(cell);
     }
     head.append(line);
     ui.table.append(head);
@@ -163,7 +165,7 @@ export function mount({ element, props, server, watch }) {
       publish();
       ask();
     };
-    node.append(settingsSection(fields, own, () => ({}), changed, h("div", "wb-h", title), title).node);
+    node.append(settingsSection(fields, own, () => ({}), changed, h("h3", "wb-h", title), title).node);
     return { name, node };
   }
 

@@ -189,7 +189,7 @@ export function mount({ element, props, trigger, watch }) {
       ? `${open} of ${lines.length} columns need${open === 1 ? "s" : ""} a decision`
       : "What becomes of every column";
     list.setAttribute("aria-label", title);
-    return [h("div", open ? "wb-h wb-df-open" : "wb-h", title), list];
+    return [h("h3", open ? "wb-h wb-df-open" : "wb-h", title), list];
   }
 
   /**

@@ -222,7 +222,7 @@ export function editorNode(title, row, save, done) {
   });
   const key = h("span", "wb-hint", "Ctrl + Enter saves, Esc leaves it as it was");
   foot.append(keep, button("wb-button", "Cancel", done), key);
-  node.append(h("div", "wb-h", title), ...Object.values(forms).map((form) => form.node), problem, foot);
+  node.append(h("h3", "wb-h", title), ...Object.values(forms).map((form) => form.node), problem, foot);
   requestAnimationFrame(() => node.querySelector("textarea")?.focus());
   return node;
 }

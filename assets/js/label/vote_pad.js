@@ -5,6 +5,7 @@ import { emptyState, h, isVisible, setText } from "../lib/dom.js";
 import { unreachedText } from "../lib/login.js";
 import { markdown } from "../lib/markdown.js";
 import { poll } from "../lib/polling.js";
+import { letterKeys } from "./letter_keys.js";
 
 export function mount({ element, props, server, watch }) {
   const root = element.querySelector(".wb-vote-pad");
@@ -50,27 +51,41 @@ export function mount({ element, props, server, watch }) {
     ui.progress = h("div", "wb-progress");
     ui.bar = h("i");
     ui.progress.append(ui.bar);
+    ui.progress.setAttribute("role", "progressbar");
+    ui.progress.setAttribute("aria-label", "Pairs judged");
     ui.count = h("span");
     ui.saved = h("span", "wb-vote-saved");
+    ui.saved.setAttribute("role", "status");
     const top = h("div", "wb-vote-top");
     top.append(ui.count, ui.saved);
     ui.note = h("div", "wb-hint wb-vote-note");
-    ui.prompt = h("div", "wb-vote-prompt");
-    ui.left = h("div", "wb-vote-text");
-    ui.right = h("div", "wb-vote-text");
+    ui.prompt = scroller("wb-vote-prompt", "Prompt");
+    ui.left = scroller("wb-vote-text", "Left answer");
+    ui.right = scroller("wb-vote-text", "Right answer");
     const pair = h("div", "wb-vote-pair");
     pair.append(side("Left", ui.left), side("Right", ui.right));
     ui.error = h("div", "wb-error");
+    ui.error.setAttribute("role", "alert");
     ui.buttons = buttons(ui);
-    ui.body.append(top, ui.progress, ui.note, ui.prompt, pair, ui.error, ui.buttons);
+    ui.letters = letterKeys(root);
+    ui.body.append(top, ui.progress, ui.note, ui.prompt, pair, ui.error, ui.buttons, ui.letters.node);
     root.append(ui.empty, ui.body);
     return ui;
+  }
+
+  /** A box whose text the keyboard can scroll. */
+  function scroller(className, label) {
+    const node = h("div", className);
+    node.tabIndex = 0;
+    node.setAttribute("role", "group");
+    node.setAttribute("aria-label", label);
+    return node;
   }
 
   function side(name, text) {
     const node = h("section", "wb-vote-side");
     node.dataset.side = name.toLowerCase();
-    node.append(h("div", "wb-h", name), text);
+    node.append(h("h3", "wb-h", name), text);
     return node;
   }
 
@@ -78,7 +93,7 @@ export function mount({ element, props, server, watch }) {
     const node = h("button", `wb-vote-button is-${choice}`);
     node.type = "button";
     node.dataset.choice = choice;
-    node.append(h("span", "", text), h("kbd", "", cap));
+    node.append(h("span", "", text), h("kbd", /\w/.test(cap) ? "is-letter" : "", cap));
     return node;
   }
 
@@ -227,7 +242,7 @@ export function mount({ element, props, server, watch }) {
     const name = (CHOICES.find(([known]) => known === choice) || [])[1];
     const retry = h("button", "wb-button is-primary", "Retry");
     retry.type = "button";
-    retry.append(h("kbd", "", "R"));
+    retry.append(h("kbd", "is-letter", "R"));
     retry.addEventListener("click", retryNow);
     const drop = h("button", "wb-button", choice ? "Drop this vote and reload" : "Reload");
     drop.type = "button";
@@ -278,6 +293,11 @@ export function mount({ element, props, server, watch }) {
     refresh();
   }
 
+  function fillBar(share) {
+    ui.bar.style.width = `${(share * 100).toFixed(1)}%`;
+    ui.progress.setAttribute("aria-valuenow", Math.floor(share * 100));
+  }
+
   function drawItem() {
     showBody();
     ui.buttons.classList.remove("is-end");
@@ -295,20 +315,24 @@ export function mount({ element, props, server, watch }) {
     ui.right.replaceChildren(right);
     ui.left.scrollTop = ui.right.scrollTop = ui.prompt.scrollTop = 0;
     const share = item.total ? Math.min(1, item.done / item.total) : 0;
-    ui.bar.style.width = `${(share * 100).toFixed(1)}%`;
+    fillBar(share);
     const mine = item.remaining_for_you === undefined ? "" : `  ·  ${item.remaining_for_you} left for you`;
     setText(ui.count, `${item.done} of ${item.total} judged${mine}`);
     since = performance.now();
   }
 
   function drawEnd(reply) {
-    ui.bar.style.width = "100%";
+    fillBar(1);
     setText(ui.count, "");
     ui.body.classList.add("is-end");
     showBody();
     ui.empty.hidden = false;
     ui.empty.replaceChildren(
-      emptyState([reply.title, reply.message, canUndo ? "Press U to take back the last vote." : ""]),
+      emptyState([
+        reply.title,
+        reply.message,
+        canUndo && ui.letters.isOn() ? "Press U to take back the last vote." : "",
+      ]),
     );
   }
 
@@ -326,7 +350,14 @@ export function mount({ element, props, server, watch }) {
   /* ---- keyboard ------------------------------------------------------------------------------------------ */
 
   function typing(target) {
+    if (target?.type === "checkbox") return false;
     return target && (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName || ""));
+  }
+
+  /** Arrows scroll a text that is longer than its box. */
+  function scrolls({ target, key }) {
+    const long = [ui.prompt, ui.left, ui.right].find((one) => one === target && one.scrollHeight > one.clientHeight);
+    return Boolean(long) && key === "ArrowDown";
   }
 
   function onKey(event) {
@@ -336,6 +367,7 @@ export function mount({ element, props, server, watch }) {
     }
     if (!isVisible(element) || typing(event.target) || !session) return;
     if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
+    if (scrolls(event) || (event.key.length === 1 && !ui.letters.isOn())) return;
     const name = event.key.length === 1 ? event.key.toLowerCase() : event.key;
     if (failed && name === "r") {
       event.preventDefault();

@@ -28,6 +28,11 @@ const ALLOWED = [
   "hr",
 ];
 
+/** Headings of an answer stand under those of the page. @param {{ type: string, depth?: number }} token */
+function lowerHeading(token) {
+  if (token.type === "heading") token.depth = Math.min(6, (token.depth ?? 1) + 3);
+}
+
 /**
  * Markdown as a fragment without links, images or attributes; plain text if it cannot be parsed.
  * @param {unknown} text
@@ -36,7 +41,7 @@ const ALLOWED = [
 export function markdown(text) {
   const source = String(text ?? "");
   try {
-    const html = marked.parse(escapeTags(source), { gfm: true, breaks: true, async: false });
+    const html = marked.parse(escapeTags(source), { gfm: true, breaks: true, async: false, walkTokens: lowerHeading });
     return DOMPurify.sanitize(html, {
       ALLOWED_TAGS: ALLOWED,
       ALLOWED_ATTR: [],

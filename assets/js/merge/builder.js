@@ -136,7 +136,7 @@ export function mount({ element, props, server, watch }) {
 
   function section(title, ...parts) {
     const node = h("div", "wb-mb-section");
-    if (title) node.append(h("div", "wb-h", title));
+    if (title) node.append(h("h2", "wb-h", title));
     node.append(...parts);
     return node;
   }

@@ -102,7 +102,7 @@ export function mount({ element, props, server, watch }) {
   const empty = h("div"),
     body = h("div", "wb-live-body"),
     head = h("div", "wb-live-head"),
-    title = h("div", "wb-live-title"),
+    title = h("h3", "wb-live-title"),
     chip = h("span"),
     time = h("span", "wb-live-time"),
     actions = h("span", "wb-live-actions"),
@@ -125,7 +125,8 @@ export function mount({ element, props, server, watch }) {
       drawChart();
     },
   });
-  message.setAttribute("role", "status");
+  for (const node of [message, chip]) node.setAttribute("role", "status");
+  problem.setAttribute("role", "alert");
   head.append(title, chip, time, actions);
   body.append(head, message, ...progress.nodes, note, problem, figures, chart.node, tiles.node, facts, log.node);
   root.append(empty, body);
@@ -158,11 +159,13 @@ export function mount({ element, props, server, watch }) {
     if (signature === run.head) return;
     run.head = signature;
     setText(title, reply.title || "Run");
-    chip.replaceChildren(statusChip(reply.status, reply.status_text || reply.status));
+    const status = reply.status_text || reply.status;
+    if (chip.textContent !== status) chip.replaceChildren(statusChip(reply.status, status)); // it is read aloud
     setText(time, timeText(reply));
     progress.draw(reply.progress, reply.status);
     problem.hidden = !reply.error;
-    problem.replaceChildren(h("strong", "", reply.error || ""), h("div", "", reply.remedy || ""));
+    if (problem.textContent !== reply.error + reply.remedy)
+      problem.replaceChildren(h("strong", "", reply.error || ""), h("div", "", reply.remedy || ""));
     const rows = reply.facts || [];
     facts.replaceChildren(...rows.flatMap(([name, value]) => [h("dt", "", name), h("dd", "", value)]));
     facts.hidden = !rows.length;

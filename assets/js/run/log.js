@@ -10,6 +10,7 @@ export function runLog() {
     text = h("pre");
   let follows = true,
     length = 0;
+  text.tabIndex = 0;
   summary.append(size);
   node.append(summary, text);
   text.addEventListener("scroll", () => {

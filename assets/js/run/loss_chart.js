@@ -26,7 +26,7 @@ export function lossChart({ zoomed, pointed, smoothed }) {
   Object.assign(slider, { type: "range", min: 0, max: 0.99, step: 0.01, value: weight });
   setText(shown, weight.toFixed(2));
   label.append(slider, shown);
-  head.append(h("div", "wb-h", "Loss"), h("span", "wb-hint wb-live-zoomhint", "drag to zoom, double-click to reset"));
+  head.append(h("h4", "wb-h", "Loss"), h("span", "wb-hint wb-live-zoomhint", "drag to zoom, double-click to reset"));
   head.append(label);
   node.append(head, chart);
   slider.addEventListener("input", () => {

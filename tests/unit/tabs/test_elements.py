@@ -58,7 +58,7 @@ def test_a_column_of_numbers_stands_to_the_right() -> None:
 
 def test_what_is_missing_is_left_out() -> None:
     assert elements.facts([("x", None)]) == '<dl class="wb-kv"><dt>x</dt><dd></dd></dl>'
-    assert elements.heading("Runs") == '<div class="wb-h">Runs</div>'
+    assert elements.heading("Runs") == '<h2 class="wb-h">Runs</h2>'
     assert elements.row_card([("user", "user", "hi")]) == (
         '<div class="wb-row"><dl><dt class="is-user">user</dt><dd>hi</dd></dl></div>'
     )
