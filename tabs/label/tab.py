@@ -7,8 +7,9 @@ import gradio as gr
 from tabs.forms.form import Form, beside_fields
 from tabs.label.database_problem import trouble_panel
 from tabs.label.result import result_panel
+from tabs.label.session_list import session_list
 from tabs.label.voting import voting_panel
-from tabs.shell.context import Context
+from tabs.shell.context import Context, guarded
 from tabs.shell.elements import heading, hint
 from tabs.shell.job_panel import QUIET, job_panel
 from tabs.shell.kit import Static
@@ -22,12 +23,14 @@ MAKER = (
 
 
 def build(ctx: Context) -> None:
-    """Left: new session. Right: the pair to judge, then the result."""
+    """Left: new session. Right: the sessions, the pair to judge, then the result."""
     trouble_panel(ctx)
     with gr.Row(elem_classes="wb-cols"):
         with gr.Column(elem_classes="wb-panel wb-side", scale=0, min_width=340):
             form, start = _new_session(ctx)
         with gr.Column(elem_classes="wb-main"):
+            with gr.Column(elem_classes="wb-panel"):
+                listed = session_list(ctx)
             with gr.Column(elem_classes="wb-panel"):
                 session, annotator = voting_panel(ctx)
             with gr.Column(elem_classes="wb-panel"):
@@ -40,6 +43,10 @@ def build(ctx: Context) -> None:
     started = beside_fields(lambda value: _start(ctx, form, value), [form], outputs=2)
     start.click(started, form.input, [panel.picker, session, form.input], **QUIET)
     ctx.links.offer("label", form.input, form.filled)
+    listed.input(
+        guarded(lambda clicked: gr.update(value=(clicked or {}).get("key"), choices=ctx.sessions())), listed, session,
+        queue=False, **QUIET,
+    )  # fmt: skip
     ctx.links.offer("session", session, lambda _, name: gr.update(value=name, choices=ctx.sessions()))
 
 

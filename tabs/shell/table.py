@@ -32,21 +32,22 @@ def ShelfTable(
     empty: Lines,
     numbers: Sequence[int] = (),
     chip: int | None = None,
+    size: int = ROWS,
     **options: Any,
 ) -> gr.HTML:
     """The table; its value is {"key"} of the row clicked last, which triggers 'input'.
 
     rows: what the shelf has, in the order shown. draw: makes a row of what is on the page asked for, and only of that.
     words: the text of one that a search looks through. numbers: columns set to the right. chip: the column that has a
-    status, drawn as a chip.
+    status, drawn as a chip. size: rows of a page.
     """
 
     def page(query: Query) -> Any:
         found = _matching(rows(), words, str(query.get("search") or ""))
-        pages = max(1, -(-len(found) // ROWS))
+        pages = max(1, -(-len(found) // size))
         asked = query.get("page")
         number = min(max(0, asked), pages - 1) if isinstance(asked, int) else 0
-        drawn = [draw(one) for one in found[number * ROWS : (number + 1) * ROWS]]
+        drawn = [draw(one) for one in found[number * size : (number + 1) * size]]
         reply = {
             "total": len(found), "page": number, "pages": pages, "moving": any(row.moving for row in drawn),
             "rows": [{"key": row.key, "cells": list(row.cells)} for row in drawn],

@@ -55,7 +55,6 @@ def delete_datasets(page: Page, home: Home) -> None:
     shot(page, "damaged-data")
     pick(page, "#dataset", "talks")
     expect(facts).to_contain_text("not dataset")
-    page.get_by_role("button", name="Split again or delete").click()
     page.locator("#delete-dataset").click()
     expect(facts).to_contain_text("recipe.yaml is damaged")
     assert [path.name for path in home.datasets.iterdir()] == ["more"]
