@@ -8,8 +8,10 @@ A binding is a name that is assigned, imported under another name, or taken as a
 import ast
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+
+from workbench.cli.commands import COMMANDS
 
 ROOT = Path(__file__).parents[1]
 ROOMS = ("workbench", "tabs", "app.py")
@@ -48,6 +50,28 @@ NO_QUANTITIES = {
     "bare number of a formula": "TINY STEP EPSILON RIDGE Z95",
 }
 """Constants that are numbers but measure nothing: why, and their names."""
+
+
+STEMS_TWICE = {
+    "tab, figure or page of what the room of that name does": (
+        "context cost export format generate gguf importing judging layers merge_search page prompts ratings recipe "
+        "reference replies report rows search sessions settings shelves source stack statistics table templates "
+        "token_view uploads values"
+    ),
+    "protocol: what a tab is found by": "tab panels result",
+    "method, named as what it does is called": "alpaca sharegpt files pipeline shelf split turns",
+    "same role in rooms that do not import one another": "engine method run shelving worker",
+}
+NAMES_TWICE = {
+    "what a process begins with": "main",
+    "protocol: how a tab is built, how figures of a result are drawn": "build figures result_panel",
+    "engine of a kind of job": "run",
+    "why a library cannot be used here, or ''": "unavailable",
+    "method, named as the layout or kind is called": "Alpaca ShareGPT ShelvedEnsemble",
+    "step of the page and the engine's function that it calls": "quantize restore touched",
+    "alias or constant of one meaning": "DOCUMENTS Item Message Row SHOWN",
+}
+"""Stems of modules and public names that may stand twice: why, and which."""
 
 
 def bindings(tree: ast.AST) -> Iterator[str]:
@@ -103,6 +127,32 @@ def lacks_unit(name: str) -> bool:
     return not (word.endswith("S") or word in MEASURES or listed)
 
 
+def public_names(tree: ast.Module, is_imported: Callable[[str], bool]) -> Iterator[str]:
+    """The module's functions and classes without underscore, and those constants and aliases that others import."""
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            yield from () if node.name.startswith("_") else (node.name,)
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            for target in node.targets if isinstance(node, ast.Assign) else (node.target,):
+                if isinstance(target, ast.Name) and not target.id.islower() and is_imported(target.id):
+                    yield target.id
+
+
+def imported_names(tree: ast.Module) -> Iterator[tuple[str, str]]:
+    """(module, name) of what is imported from modules."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            yield from ((node.module or "", alias.name) for alias in node.names)
+
+
+def wrong_twice(title: str, files: Mapping[str, list[str]], reasons: Mapping[str, str]) -> Iterator[str]:
+    """What stands twice without a reason, and what has a reason but no longer stands twice."""
+    twice = {name: where for name, where in files.items() if len(where) > 1}
+    allowed = {name for names in reasons.values() for name in names.split()}
+    yield from (f"{title} {name}: {', '.join(twice[name])}" for name in sorted(twice.keys() - allowed))
+    yield from (f"{title} {name}: stands once, its reason can go" for name in sorted(allowed - twice.keys()))
+
+
 def sources() -> list[Path]:
     return sorted(
         path
@@ -112,36 +162,43 @@ def sources() -> list[Path]:
     )
 
 
+def twice(trees: Mapping[str, ast.Module]) -> Iterator[str]:
+    """Stems and public names that stand twice without a reason; a command's function has the name that is typed."""
+    imported = {pair for tree in trees.values() for pair in imported_names(tree)}
+    commands = {command.target for command in COMMANDS}
+    stems, public = defaultdict[str, list[str]](list), defaultdict[str, list[str]](list)
+    for name, tree in trees.items():
+        module = name.removesuffix(".py").replace("/", ".")
+        stems[module.rpartition(".")[2]].append(name)
+        for each in public_names(tree, lambda constant, module=module: (module, constant) in imported):  # type: ignore[misc]
+            if f"{module}:{each}" not in commands:
+                public[each].append(name)
+    yield from wrong_twice("module", stems, STEMS_TWICE)
+    yield from wrong_twice("name", public, NAMES_TWICE)
+
+
 def main(argv: list[str]) -> int:
-    total, vague, by_file = 0, Counter[str](), Counter[str]()
-    unitless: list[str] = []
-    stems, public = defaultdict(list), defaultdict(list)
-    for path in sources():
-        tree, name = ast.parse(path.read_text("utf-8")), path.relative_to(ROOT).as_posix()
-        names = list(bindings(tree))
-        total += len(names)
-        vague.update(each for each in names if is_vague(each))
-        by_file[name] = sum(map(is_vague, names))
-        unitless += [f"{name}: {constant}" for constant in quantities(tree) if lacks_unit(constant)]
-        stems[path.stem].append(name)
-        for node in tree.body:
-            if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
-                public[node.name].append(name)
+    trees = {path.relative_to(ROOT).as_posix(): ast.parse(path.read_text("utf-8")) for path in sources()}
+    vague, by_file = Counter[str](), Counter[str]()
+    for name, tree in trees.items():
+        names = list(filter(is_vague, bindings(tree)))
+        vague.update(names)
+        by_file[name] = len(names)
+    total = sum(1 for tree in trees.values() for _ in bindings(tree))
     share = sum(vague.values()) / total
     print(f"{sum(vague.values())} of {total} names say nothing: {share:.2%} (goal under {MOST_SHARE:.0%})")
-    if "--files" in argv:
-        print(*(f"{count:5} {name}" for name, count in by_file.most_common() if count), sep="\n")
-    if "--names" in argv:
-        print(*(f"{count:5} {name}" for name, count in vague.most_common(60)), sep="\n")
-    if "--twice" in argv:
-        for title, names in (("module stems", stems), ("public names", public)):
-            twice = {name: files for name, files in names.items() if len(files) > 1}
-            print(f"{len(twice)} {title} stand twice:")
-            print(*(f"  {name}: {', '.join(files)}" for name, files in sorted(twice.items())), sep="\n")
-    if unitless:
-        print("These constants are quantities without a unit; a name ends in what is counted or measured:")
-        print(*(f"  {line}" for line in unitless), sep="\n")
-    return int(share > MOST_SHARE or bool(unitless))
+    for option, counts in (("--files", by_file), ("--names", vague)):
+        if option in argv:
+            print(*(f"{count:5} {name}" for name, count in counts.most_common() if count), sep="\n")
+    unitless = [f"{name}: {each}" for name, tree in trees.items() for each in quantities(tree) if lacks_unit(each)]
+    repeated = list(twice(trees))
+    for title, wrong in (
+        ("These constants are quantities without a unit; a name ends in what is counted or measured:", unitless),
+        ("These stand twice; give one another name, or say in tests/words.py why both may have it:", repeated),
+    ):
+        if wrong:
+            print(title, *(f"  {line}" for line in wrong), sep="\n")
+    return int(share > MOST_SHARE or bool(unitless or repeated))
 
 
 if __name__ == "__main__":

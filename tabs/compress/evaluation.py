@@ -15,7 +15,7 @@ Row = dict[str, Any]
 COLUMNS = ["Variant", "Size", "Memory", "KL from the original", "Same top token", "Tokens/s"]
 
 
-def words(data: dict[str, Any], gigabytes: float | None) -> Markup:
+def advice_html(data: dict[str, Any], gigabytes: float | None) -> Markup:
     """Advice for so much memory (None: this machine's), the variants and their figures, and how it was measured."""
     rows = data["rows"]
     advice = data["recommendation"]

@@ -43,8 +43,8 @@ def ladder(ctx: Context, **options: Any) -> gr.HTML:
     catalogue = {
         "groups": [{"id": id_, "title": title, "note": note} for id_, title, note in GROUPS],
         "rungs": rungs,
-        "methods": {rung.method: {"title": rung.title, "fields": controls_of(rung)} for rung in QUANTIZERS},
-        "presets": presets(rungs),
+        "methods": {rung.method: {"title": rung.title, "fields": rung_controls(rung)} for rung in QUANTIZERS},
+        "presets": rung_presets(rungs),
     }
     functions = {"estimates": lambda query: estimates(ctx, query), "fit": lambda query: fitting(ctx, query)}
     lines = ("No models yet", "A smaller copy is made of a model of the shelf.", "Get one in the Models tab.")
@@ -72,14 +72,14 @@ def rungs_of(quantizer: type[Quantizer]) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def presets(rungs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def rung_presets(rungs: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Choices of several rungs by one press."""
     usual = [rung for rung in rungs if rung["given"].get("type") in USUAL]
     names = ", ".join(rung["name"] for rung in usual)
     return [{"title": "The usual ladder", "help": names, "keys": [rung["key"] for rung in usual]}] if usual else []
 
 
-def controls_of(method: type[Quantizer]) -> list[dict[str, Any]]:
+def rung_controls(method: type[Quantizer]) -> list[dict[str, Any]]:
     """The settings of a method as the browser draws them, without the `type` that is a row of its own."""
     return [field for field in fields_of(method) if field["name"] != "type"]
 

@@ -24,7 +24,7 @@ PARTS = ("layers", "heads", "groups", "width")
 BEFORE_CHARACTERS = 60  # characters of what both said before they part
 
 
-def mark_of(home: Home, view: JobRecord) -> str:
+def result_mark(home: Home, view: JobRecord) -> str:
     """Changes when what a job found may have."""
     cost = view.folder / "cost.json"
     return f"{len(_quantized(home, view))}:{cost.stat().st_mtime_ns if cost.exists() else 0}"
@@ -130,7 +130,7 @@ def _cost(home: Home, view: JobRecord, gigabytes: float | None) -> JobResult:
     if not data.get("rows"):
         return JobResult()
     figures = titled(cost_figures.figures(data))
-    return JobResult(evaluation.words(data, gigabytes), figures, asks_memory=True)
+    return JobResult(evaluation.advice_html(data, gigabytes), figures, asks_memory=True)
 
 
 def _parity(home: Home, view: JobRecord, _: float | None) -> JobResult:

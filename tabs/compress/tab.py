@@ -5,7 +5,7 @@ from typing import Any
 import gradio as gr
 
 from tabs.compress.panels import gguf_files, pruners, quantize
-from tabs.compress.result import SHOWN, mark_of
+from tabs.compress.result import SHOWN, result_mark
 from tabs.forms.job_tab import JobResult, JobTab, NextStep
 from tabs.forms.sections import Part
 from tabs.shell.context import Context
@@ -51,7 +51,7 @@ COMPRESS = JobTab(
                  lambda ctx, view, found: {"original": found.original, "variants": found.models}, always=False),
         NextStep("Heal in Train", "to-heal", "train", _to_train, always=False),
     ),
-    mark=mark_of,
+    mark=result_mark,
 )  # fmt: skip
 
 

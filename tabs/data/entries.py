@@ -6,7 +6,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from tabs.data.source import ImportInputs, discard, source_of
+from tabs.data.source import ImportInputs, discard, source_of_inputs
 from tabs.shell.context import Context
 from tabs.shell.elements import error_box, facts, hint, render_html
 from workbench.core.errors import SpecError, UserError, explain
@@ -31,19 +31,19 @@ class Brought:
     failed: dict[str, UserError] = field(default_factory=dict)
 
 
-def single(inputs: ImportInputs, entry: str) -> ImportInputs:
+def single_entry(inputs: ImportInputs, entry: str) -> ImportInputs:
     """As if this entry alone were chosen."""
     return inputs if inputs.entries == [entry] else replace(inputs, entries=[entry], format=None)
 
 
 def looks(ctx: Context, inputs: ImportInputs) -> dict[str, Preview | Source | UserError]:
     """A look at every entry chosen: what its import would give, its source where that lies on the hub, or why not."""
-    return {entry: _look(ctx, single(inputs, entry)) for entry in (inputs.entries or [])[:MOST_ENTRIES]}
+    return {entry: _look(ctx, single_entry(inputs, entry)) for entry in (inputs.entries or [])[:MOST_ENTRIES]}
 
 
 def _look(ctx: Context, inputs: ImportInputs) -> Preview | Source | UserError:
     try:
-        source = source_of(ctx.home, ctx.gate, inputs)
+        source = source_of_inputs(ctx.home, ctx.gate, inputs)
         return source if source.method == "hub" else brief_preview(source)
     except (UserError, OSError) as error:
         return explain(error)
@@ -104,9 +104,9 @@ def bring(ctx: Context, inputs: ImportInputs, settings: dict[str, Any]) -> Broug
     """Imports every entry chosen, the small ones at once, the others as jobs; one that fails holds up no other."""
     brought = Brought()
     for entry, name in _names(ctx, inputs.entries or []):
-        alone = single(inputs, entry)
+        alone = single_entry(inputs, entry)
         try:
-            source = source_of(ctx.home, ctx.gate, alone)
+            source = source_of_inputs(ctx.home, ctx.gate, alone)
             imported = import_or_queue(ctx, source, name, settings)
             if isinstance(imported, str):
                 brought.jobs.append(imported)

@@ -128,7 +128,7 @@ def preview(home: Home, form: Form, name: str | None, value: Any) -> list[Any]:
     except UserError as error:
         return ["", "", error_box(error.message, error.remedy)]
     text, language = beside_text(beside)
-    return [first_rows(found["rows"]), gr.update(value=text, language=language), told(found)]
+    return [first_rows(found["rows"]), gr.update(value=text, language=language), fit_summary(found)]
 
 
 def first_rows(rows: list[dict[str, Any]]) -> str:
@@ -146,7 +146,7 @@ def beside_text(settings: dict[str, str]) -> tuple[str, str | None]:
     return text.rstrip() + "\n", LANGUAGES.get(Path(next(iter(settings))).suffix)
 
 
-def told(found: dict[str, Any]) -> Markup:
+def fit_summary(found: dict[str, Any]) -> Markup:
     """How many rows fit, of those looked at, why the others do not, and what those that fit are written without."""
     count = found["count"]
     parts = [hint(note) for note in found["notes"]]

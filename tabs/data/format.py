@@ -84,7 +84,7 @@ def preview_html(found: Preview) -> Markup:
     more_bad = f"… and {found.bad - SHOWN_ROWS:,} more; all are listed after the import."
     return render_html(
         facts(rows), map(_bad, found.rejected[:SHOWN_ROWS]), hint(more_bad) if found.bad > SHOWN_ROWS else None,
-        map(row_html, found.rows[:2]),
+        map(canonical_card, found.rows[:2]),
     )  # fmt: skip
 
 
@@ -93,7 +93,7 @@ def _bad(one: Any) -> Markup:
     return rejected_card(where, one.reason, one.raw[:RAW_CHARACTERS])
 
 
-def row_html(row: dict[str, Any]) -> Markup:
+def canonical_card(row: dict[str, Any]) -> Markup:
     """One canonical row as a card: every turn with its role, sides of a pair marked."""
     turns = []
     for key in SIDES:

@@ -70,7 +70,7 @@ def result(ctx: Context, panel: JobPanel, dataset: gr.Dropdown) -> None:
     def draw(job: str | None) -> Drawn:
         view = view_of(ctx, job)
         name = made_of(ctx.home, view)
-        return Drawn(told(ctx.home, view), [], [gr.update(visible=bool(name))])
+        return Drawn(outcome_html(ctx.home, view), [], [gr.update(visible=bool(name))])
 
     def mark(job: str | None) -> str:
         view = view_of(ctx, job)
@@ -93,7 +93,7 @@ def made_of(home: Home, view: JobRecord | None) -> str:
     return name if name and (home.datasets / name).is_dir() else ""
 
 
-def told(home: Home, view: JobRecord | None) -> str:
+def outcome_html(home: Home, view: JobRecord | None) -> str:
     """Asked, kept, failed and dropped by reason, and the first rows with where each came from; '' before the end."""
     counts = view.state.result if view else {}
     if "asked" not in counts:
@@ -108,7 +108,7 @@ def told(home: Home, view: JobRecord | None) -> str:
         parts.append(table(["Not kept because", "", "Items"], lost))
     if name := made_of(home, view):
         parts.append(heading(f"The first rows of {name}"))
-        parts += [row_html(row) for row in rows(home, name, count=FIRST_ROWS)]
+        parts += [generated_card(row) for row in rows(home, name, count=FIRST_ROWS)]
     return result_box(parts)
 
 
@@ -116,7 +116,7 @@ def _times(lost: tuple[str, str, int]) -> int:
     return lost[2]
 
 
-def row_html(row: dict[str, Any]) -> Markup:
+def generated_card(row: dict[str, Any]) -> Markup:
     """One row made: its turns, and beneath where it came from."""
     messages = row.get("messages") or row.get("prompt") or []
     turns = [(message["role"], message["role"], _cut(message["content"])) for message in messages]

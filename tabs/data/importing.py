@@ -162,7 +162,7 @@ def _check(ctx: Context, how: str, name: str, *values: Any) -> list[Any]:
         return _check_list(ctx, how, name, inputs, turn, described.name, choices)
     html, form = _preview(ctx, inputs, False)
     suggested = free_name(ctx.home.datasets, inputs.name) if how == "new" or not name else name
-    texts = _texts(import_source.text_forms(import_source.source_of(ctx.home, ctx.gate, inputs)))
+    texts = _texts(import_source.text_forms(import_source.source_of_inputs(ctx.home, ctx.gate, inputs)))
     if how == "new":
         texts = [{**update, "value": "auto"} for update in texts]
     return [html, {**form, **turn}, *NO_LIST, gr.update(value=suggested, visible=True), *texts]
@@ -187,7 +187,7 @@ def _check_list(
         with contextlib.suppress(UserError):  # told below
             single, form = _preview(ctx, inputs, True)
             suggested = name if name and how in ("check", "again") else free_name(ctx.home.datasets, inputs.name)
-            texts = _texts(import_source.text_forms(import_source.source_of(ctx.home, ctx.gate, inputs)))
+            texts = _texts(import_source.text_forms(import_source.source_of_inputs(ctx.home, ctx.gate, inputs)))
             return [single, {**form, **turn}, *lists, gr.update(value=suggested, visible=True), *texts]
     html = looks_html(listed, len(choices), len(wanted), looks(ctx, inputs))
     by_hand = len(wanted) == 1 and chosen(inputs.format)
@@ -200,7 +200,9 @@ def _preview(ctx: Context, inputs: ImportInputs, described: bool) -> tuple[Marku
     """What was found as HTML, and what the format shows."""
     picked = inputs.format or {}
     if picked.get("method") and picked.get("settings") is None:
-        detected_preview = brief_preview(import_source.source_of(ctx.home, ctx.gate, replace(inputs, format=None)))
+        detected_preview = brief_preview(
+            import_source.source_of_inputs(ctx.home, ctx.gate, replace(inputs, format=None))
+        )
         inputs = replace(inputs, format=value_of(guessed(picked, detected_preview), detected_preview.columns, False))
     preview, detected = import_source.look(ctx.home, ctx.gate, inputs)
     listed = described and not chosen(inputs.format)
@@ -218,7 +220,7 @@ def _add(ctx: Context, name: str, fraction: float, seed: float, *values: Any) ->
     settings: dict[str, Any] = {"eval_fraction": fraction or 0.0, "seed": int(seed or 0)}
     if len(inputs.entries or []) > 1 and import_source.description(ctx.gate, inputs):
         return _add_several(ctx, inputs, settings)
-    source = import_source.source_of(ctx.home, ctx.gate, inputs)
+    source = import_source.source_of_inputs(ctx.home, ctx.gate, inputs)
     name = name.strip() or free_name(ctx.home.datasets, inputs.name)
     if is_large(source):
         _ask_first(ctx, inputs, source)

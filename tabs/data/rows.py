@@ -34,8 +34,8 @@ def rows_view(ctx: Context) -> gr.HTML:
     """The component; its value is {"dataset", "mark"}, and `mark` changes with the dataset's rows."""
     functions: dict[str, Answer] = {
         "cards": lambda query: page(ctx.home, query), "whole": lambda query: whole(ctx.home, query),
-        "save": lambda query: save(ctx.home, query), "remove_row": lambda query: remove_row(ctx.home, query),
-        "add_row": lambda query: add(ctx.home, query), "undo_last": lambda query: undo(ctx.home, query),
+        "save": lambda query: save_row(ctx.home, query), "remove_row": lambda query: remove_row(ctx.home, query),
+        "add_row": lambda query: add(ctx.home, query), "undo_last": lambda query: undo_row(ctx.home, query),
         "bad": lambda query: bad(ctx.home, query), "download_bad": lambda query: download(ctx.home, query),
     }  # fmt: skip
     lines = ("No dataset yet", "Rows are shown here as the trainer reads them.",
@@ -187,7 +187,7 @@ def _cut(pieces: list[str], longest: int) -> dict[str, Any]:
 # ---- changing ------------------------------------------------------------------------------------------------
 
 
-def save(home: Home, query: Query) -> dict[str, Any]:
+def save_row(home: Home, query: Query) -> dict[str, Any]:
     """Puts the edited {"row"} in the place of the one at {"dataset", "split", "place", "id"}."""
     with locked(home, str(query.get("dataset") or "")):
         name, split, place, number = _asked(home, query)
@@ -213,7 +213,7 @@ def add(home: Home, query: Query) -> dict[str, Any]:
     return {"said": "The row is added, the last one to train on.", "changed": True, "last": count(home, name) - 1}
 
 
-def undo(home: Home, query: Query) -> dict[str, Any]:
+def undo_row(home: Home, query: Query) -> dict[str, Any]:
     """Takes the last change of {"dataset"} back."""
     name = str(query.get("dataset") or "")
     what = undoing(home, name)

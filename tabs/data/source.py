@@ -84,7 +84,7 @@ def _text(path: Path) -> str:
         raise UserError(f"{path.name} is not UTF-8.", "Save it as UTF-8.", "Entry") from None
 
 
-def source_of(home: Home, gate: PathGate, inputs: ImportInputs) -> Source:
+def source_of_inputs(home: Home, gate: PathGate, inputs: ImportInputs) -> Source:
     """The source that is meant; raises `UserError` when there is nothing, or it may not be read."""
     source = _source(home, gate, inputs)
     gate.check(source)
@@ -153,6 +153,6 @@ def text_forms(source: Source) -> set[str]:
 
 def look(home: Home, gate: PathGate, inputs: ImportInputs) -> tuple[Preview, bool]:
     """What importing it would give, and whether the format is as detected. Raises `UserError`."""
-    source = source_of(home, gate, inputs)
+    source = source_of_inputs(home, gate, inputs)
     preview = brief_preview(source)
     return preview, getattr(source, "format", None) is None

@@ -51,7 +51,7 @@ def by_speed(rows: Sequence[Row]) -> Figure:
     if not shown:
         return {}
     own = next((row for row in rows if row.get("original")), None)
-    names: list[str] = [escape(short(row["name"], own)) for row in shown]
+    names: list[str] = [escape(variant_label(row["name"], own)) for row in shown]
     bars = [
         _bars(names, shown, "generation_speed", "Generated", BLUE, ""),
         _bars(names, shown, "prompt_speed", "Prompt", SKY, "2"),
@@ -94,7 +94,7 @@ def _scatter(shown: Sequence[Row], rows: Sequence[Row], key: str, axis: str, tit
         (_share(row["bytes"] / 1e6, across) * WIDTH_PIXELS, _share(level(row[key]["value"]), up) * HEIGHT_PIXELS)
         for row in shown
     ]
-    sizes, names = _bubbles(shown), [short(row["name"], own) for row in shown]
+    sizes, names = _bubbles(shown), [variant_label(row["name"], own) for row in shown]
     labels = label_places(spots, names, sizes)
     data = [_front(shown, key)]
     for kind, (colour, words) in KINDS.items():
@@ -121,7 +121,7 @@ def _share(value: float, ends: Sequence[float]) -> float:
     return (value - ends[0]) / (ends[1] - ends[0])
 
 
-def short(name: str, own: Row | None) -> str:
+def variant_label(name: str, own: Row | None) -> str:
     """'tiny-q4_k_m' → 'q4_k_m' beside an original 'tiny'."""
     if own and name == own["name"]:
         return "original"

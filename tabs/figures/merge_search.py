@@ -78,7 +78,7 @@ def _dots(trials: list[dict[str, Any]], method: str, colour: str) -> dict[str, A
 
 
 def _hover(trial: dict[str, Any]) -> str:
-    params = [f"{short(name, trial['method'])} {value:g}" for name, value in trial["params"].items()]
+    params = [f"{parameter_label(name, trial['method'])} {value:g}" for name, value in trial["params"].items()]
     return LINE_BREAK.join([f"{trial['method']}: {trial['loss']:.4f}", *params])
 
 
@@ -94,7 +94,7 @@ def by_parameter(search: dict[str, Any]) -> dict[str, Any]:
     data = []
     for index, name in enumerate(names):
         axis = str(index + 1) if index else ""
-        layout |= _cell(index, rows, min(COLUMNS, len(names)), escape(short(name, best)))
+        layout |= _cell(index, rows, min(COLUMNS, len(names)), escape(parameter_label(name, best)))
         data.append(_against(mine, name, axis))
     return {"data": data, "layout": layout}
 
@@ -151,7 +151,7 @@ def by_importance(search: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def short(name: str, method: str) -> str:
+def parameter_label(name: str, method: str) -> str:
     """'ties.weight.one' → 'weight one'."""
     return name.removeprefix(f"{method}.").replace(".", " ", 1)
 

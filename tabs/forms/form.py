@@ -11,7 +11,7 @@ from starlette.responses import Response
 from tabs.forms.fields import control_of, drawn, refs_in
 from tabs.shell.context import guarded, told_html
 from tabs.shell.kit import Query, component
-from tabs.shell.shelves import as_json, tag
+from tabs.shell.shelves import json_bytes, tag
 from workbench.core.described import DescribedField, describe
 from workbench.core.errors import Problem, SettingPath, UserError, problems_in
 from workbench.core.spec import Spec, load_yaml
@@ -120,7 +120,7 @@ def _lists(asked: Mapping[str, List], query: Query) -> Any:
     known = have if isinstance(have, dict) else {}
     reply = {}
     for name, choices in asked.items():
-        data = as_json(choices())
+        data = json_bytes(choices())
         if known.get(name) != tag(data):
             reply[name] = {"tag": tag(data), "choices": orjson.Fragment(data)}
     return Response(orjson.dumps(reply), media_type="application/json")

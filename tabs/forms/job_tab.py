@@ -166,7 +166,7 @@ def sample_card(prompt: str, answers: Mapping[str, str]) -> Node:
     return div(".wb-sample")[div(".wb-sample-prompt")[prompt], lines]
 
 
-def read_json(path: Path) -> dict[str, Any]:
+def job_json(path: Path) -> dict[str, Any]:
     """A JSON file of a job's folder; {} before it is written."""
     return dict(json.loads(path.read_text("utf-8"))) if path.is_file() else {}
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from htpy import Node
 
-from tabs.forms.job_tab import JobResult, Show, on_shelf, plain_result, read_json, sample_card, titled
+from tabs.forms.job_tab import JobResult, Show, job_json, on_shelf, plain_result, sample_card, titled
 from tabs.shell.elements import heading, note, result_box, sentence_list, table
 from workbench.core.errors import UserError
 from workbench.core.home import Home
@@ -20,7 +20,7 @@ LOSSES = ["Model", "Loss", "Perplexity", "Interval"]
 HOW_TO_READ = "lower is better, 95 % intervals."
 
 
-def parents_of(home: Home, model: str) -> list[str]:
+def shelved_parents(home: Home, model: str) -> list[str]:
     """The models it was made from that are on the shelf: those its recipe names, else those its manifest does."""
     manifest = read_manifest(model_folder(home, model))
     try:
@@ -36,7 +36,7 @@ def parents_of(home: Home, model: str) -> list[str]:
 
 def _proof(home: Home, view: JobRecord, _: Any) -> JobResult:
     """The proof of a merge, as soon as it is written."""
-    proof = read_json(view.folder / "proof.json") or view.state.result
+    proof = job_json(view.folder / "proof.json") or view.state.result
     pieces: list[Node] = [note(text) for text in proof.get("warnings") or []]
     if perplexity := proof.get("perplexity"):
         source = proof.get("measured_on")

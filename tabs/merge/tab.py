@@ -7,7 +7,7 @@ from tabs.forms.sections import Part
 from tabs.merge.ensembles import ensembles
 from tabs.merge.panels import family_tree, mixture
 from tabs.merge.recipe import recipe
-from tabs.merge.result import SHOWN, parents_of
+from tabs.merge.result import SHOWN, shelved_parents
 from tabs.shell.context import Context
 from tabs.shell.elements import hint
 from tabs.shell.tab_registry import Tab
@@ -18,7 +18,7 @@ from workbench.merging.jobs.merge import Merge
 
 def _relatives(ctx: Context, _: JobRecord, found: JobResult) -> list[str]:
     """What was made and its parents, as many as can answer side by side."""
-    return [found.models[0], *parents_of(ctx.home, found.models[0])][:4]
+    return [found.models[0], *shelved_parents(ctx.home, found.models[0])][:4]
 
 
 def _recipe_of(_: Context, view: JobRecord, found: JobResult) -> dict[str, Any]:

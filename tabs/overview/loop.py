@@ -43,7 +43,7 @@ class Loop:
 
 
 @dataclass(frozen=True)
-class Step:
+class LoopStep:
     """One step as the page shows it; `button` is what its button says, '' when there is nothing to press."""
 
     id: str
@@ -106,17 +106,19 @@ def _trained(newest: list[ModelInfo]) -> Iterator[tuple[str, Any, str]]:
 # ---- what the page shows -----------------------------------------------------------------------------------
 
 
-def steps(loop: Loop) -> list[Step]:
+def steps(loop: Loop) -> list[LoopStep]:
     """The steps in their order: those done, the next one, and those that wait for it."""
     rows = [*_making(loop), *_judging(loop)]
     opened = next((row.id for row in rows if row.state != "done"), "")
     return [
-        row if row.state in ("done", "running") or row.id == opened else Step(row.id, row.title, row.text, "later", "")
+        row
+        if row.state in ("done", "running") or row.id == opened
+        else LoopStep(row.id, row.title, row.text, "later", "")
         for row in rows
     ]
 
 
-def _making(loop: Loop) -> Iterator[Step]:
+def _making(loop: Loop) -> Iterator[LoopStep]:
     yield _step("model", "Get a model", bool(loop.base), loop.working & {"starter-model", "hub-model"},
                 loop.base or "SmolLM2-135M-Instruct is small enough to be tuned on a laptop without a GPU.",
                 "Get the starter model (93 MB)")  # fmt: skip
@@ -128,7 +130,7 @@ def _making(loop: Loop) -> Iterator[Step]:
                 "Start training")  # fmt: skip
 
 
-def _judging(loop: Loop) -> Iterator[Step]:
+def _judging(loop: Loop) -> Iterator[LoopStep]:
     yield _answers("answers", "Answers from before and after", loop.check, loop.working)
     yield _votes("vote", "Vote blind", loop.check)
     learning = loop.working & {"train"} if loop.tuned else frozenset()
@@ -138,30 +140,32 @@ def _judging(loop: Loop) -> Iterator[Step]:
     yield _votes("verdict", "Vote again: the win rate", loop.recheck)
 
 
-def _step(name: str, title: str, done: bool, working: frozenset[str], text: str, button: str) -> Step:
+def _step(name: str, title: str, done: bool, working: frozenset[str], text: str, button: str) -> LoopStep:
     if done:
-        return Step(name, title, text, "done", "")
-    return Step(name, title, text, "running" if working else "next", "" if working else button)
+        return LoopStep(name, title, text, "done", "")
+    return LoopStep(name, title, text, "running" if working else "next", "" if working else button)
 
 
-def _answers(name: str, title: str, session: SessionInfo | None, working: frozenset[str]) -> Step:
+def _answers(name: str, title: str, session: SessionInfo | None, working: frozenset[str]) -> LoopStep:
     text = f"Session {session.name}" if session else f"Both answer {FEW_PROMPTS} prompts in the background."
     return _step(name, title, session is not None, working & {"generate"}, text, "Generate answers")
 
 
-def _votes(name: str, title: str, session: SessionInfo | None) -> Step:
+def _votes(name: str, title: str, session: SessionInfo | None) -> LoopStep:
     text = "Two answers side by side, without names. The keys that vote stand beside them."
     if session is None:
-        return Step(name, title, text, "next", "")
+        return LoopStep(name, title, text, "next", "")
     wanted = session.usable * session.votes_per_pair
     if session.closed:
-        return Step(name, title, f"{session.votes} votes in {session.name}", "done", "See the result")
+        return LoopStep(name, title, f"{session.votes} votes in {session.name}", "done", "See the result")
     if session.complete and not wanted:
-        return Step(name, title, f"All answers of {session.name} are alike: nothing to vote on.", "next", "Close it")
+        return LoopStep(
+            name, title, f"All answers of {session.name} are alike: nothing to vote on.", "next", "Close it"
+        )
     counted = f"{session.votes} of {wanted} votes in {session.name}"
     if session.complete and session.votes >= wanted > 0:
-        return Step(name, title, f"{counted}. Close the session to see who won.", "next", "See the result")
-    return Step(name, title, counted, "next", "Vote")
+        return LoopStep(name, title, f"{counted}. Close the session to see who won.", "next", "See the result")
+    return LoopStep(name, title, counted, "next", "Vote")
 
 
 # ---- what its buttons do -----------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import gradio as gr
 from markupsafe import Markup
 
 from tabs.jobs.tab import job_row, job_words
-from tabs.overview.loop import Loop, Step, answering, preference_training, read_loop, steps, training
+from tabs.overview.loop import Loop, LoopStep, answering, preference_training, read_loop, steps, training
 from tabs.shell.context import Context, guarded
 from tabs.shell.elements import facts, heading, step_words
 from tabs.shell.job_panel import QUIET
@@ -53,7 +53,7 @@ def build(ctx: Context) -> None:
 def _step(ctx: Context, number: int, name: str) -> None:
     """One step's words and its buttons, which follow the shelves."""
 
-    def now() -> Step:
+    def now() -> LoopStep:
         return next(step for step in _steps(ctx) if step.id == name)
 
     with gr.Row(elem_classes="wb-step", equal_height=True):
@@ -71,16 +71,16 @@ def _step(ctx: Context, number: int, name: str) -> None:
         button.click(guarded(partial(_start, ctx, name)), None, None, **QUIET)
 
 
-def _steps(ctx: Context) -> list[Step]:
+def _steps(ctx: Context) -> list[LoopStep]:
     """The steps as they are now, worked out once a change of the home."""
     return ctx.shelves.made("steps", lambda: (ctx.shelves.version(), None), lambda _: steps(read_loop(ctx)))
 
 
-def _words(number: int, step: Step) -> Markup:
+def _words(number: int, step: LoopStep) -> Markup:
     return step_words(step.state, MARKS.get(step.state, str(number)), STATES[step.state], step.title, step.text)
 
 
-def _button(step: Step) -> dict[str, Any]:
+def _button(step: LoopStep) -> dict[str, Any]:
     """The button of the next step is the one that stands out; one with nothing to press is left out."""
     primary = "primary" if step.state == "next" else "secondary"
     return {"value": step.button or step.title, "visible": bool(step.button), "variant": primary}

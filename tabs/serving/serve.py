@@ -8,7 +8,7 @@ from collections.abc import Callable
 import gradio as gr
 
 from tabs.serving.config import USER, Serving
-from tabs.serving.server import bound_socket, mounted, run
+from tabs.serving.server import bound_socket, mounted, run_server
 from tabs.serving.stack import stack
 from tabs.serving.uploads import UploadQuota
 from tabs.shell.context import Context
@@ -72,7 +72,7 @@ def serve(compose: Callable[[Context], gr.Blocks]) -> None:
 
     app = mounted(demo)
     app.add_middleware(UploadQuota, home=home)
-    run(stack(app, serving, home.root), listening, started)
+    run_server(stack(app, serving, home.root), listening, started)
 
 
 def announce(serving: Serving, home: Home) -> None:

@@ -59,7 +59,7 @@ class _Server(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
-def run(app: ASGIApp, listening: socket.socket, started: Callable[[], None]) -> None:
+def run_server(app: ASGIApp, listening: socket.socket, started: Callable[[], None]) -> None:
     """Serves until interrupted; `started` is called when requests are answered."""
     config = uvicorn.Config(app, log_level="warning", server_header=False, timeout_graceful_shutdown=SHUTDOWN_SECONDS)
     server = _Server(config)

@@ -157,7 +157,7 @@ def told_html(problems: Sequence[Problem]) -> str:
     return "\n\n".join(escape(str(problem)) for problem in problems)
 
 
-def shown(error: BaseException) -> gr.Error:
+def page_error(error: BaseException) -> gr.Error:
     """An engine error as the page's message: what is wrong, then what to do."""
     known = explain(error, SEE_TERMINAL)
     if isinstance(known, SpecError):
@@ -178,6 +178,6 @@ def guarded(function: Callable[..., Any]) -> Callable[..., Any]:
         except Exception as error:
             if not isinstance(error, UserError):
                 log.exception("an action of the page failed")
-            raise shown(error) from None
+            raise page_error(error) from None
 
     return call

@@ -142,7 +142,7 @@ class Updates:
         version = self._version()
         if self._mark and version == self._now:
             return
-        parts = [as_json(state) for state in self._make()]
+        parts = [json_bytes(state) for state in self._make()]
         tags = [tag(part) for part in parts]
         self._now, self._mark = version, uuid.uuid4().hex[:12]
         self._parts, self._replies = dict(zip(tags, parts, strict=True)), {}
@@ -157,7 +157,7 @@ class Updates:
         return orjson.dumps({"mark": self._mark, "parts": parts, "places": places})
 
 
-def as_json(value: Any) -> bytes:
+def json_bytes(value: Any) -> bytes:
     """The value as JSON; names of files that are no UTF-8, which orjson refuses, keep their odd bytes as escapes."""
     try:
         return orjson.dumps(value)

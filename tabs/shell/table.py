@@ -8,7 +8,7 @@ import gradio as gr
 from starlette.responses import Response
 
 from tabs.shell.kit import Lines, Query, component
-from tabs.shell.shelves import as_json, tag
+from tabs.shell.shelves import json_bytes, tag
 
 ROWS = 20
 """Rows of a page of the table."""
@@ -52,10 +52,10 @@ def ShelfTable(
             "total": len(found), "page": number, "pages": pages, "moving": any(row.moving for row in drawn),
             "rows": [{"key": row.key, "cells": list(row.cells)} for row in drawn],
         }  # fmt: skip
-        data = as_json(reply)
+        data = json_bytes(reply)
         if tag(data) == query.get("have"):
             return {"have": query["have"], "moving": reply["moving"]}
-        return Response(as_json({**reply, "have": tag(data)}), media_type="application/json")
+        return Response(json_bytes({**reply, "have": tag(data)}), media_type="application/json")
 
     drawing = {"columns": list(columns), "numbers": list(numbers), "chip": chip}
     return component("shelf_table", None, {"rows_of": page}, empty, drawing=drawing, **options)

@@ -1,7 +1,7 @@
 """How large one row may be, and its parts. How many rows there are is not limited: they are read a few at a time.
 
-The bytes of a line, a record or a row of a Parquet file are limited by `lines.MAX_LINE`, those a packed file unpacks to
-by `compressed.MOST_RATIO`, the nesting of what is read from JSON by `limits.MOST_NESTED`.
+The bytes of a line, a record or a row of a Parquet file are limited by `lines.MAX_LINE_BYTES`, those a packed file
+unpacks to by `compressed.MOST_RATIO`, the nesting of what is read from JSON by `limits.MOST_NESTED`.
 """
 
 import re

@@ -25,6 +25,8 @@ ECHO = "import sys\nfor line in sys.stdin: print(line.upper(), end='', flush=Tru
 @pytest.fixture(autouse=True)
 def nothing_left() -> Iterator[None]:
     """Every test ends its children, and leaves no file to the garbage collector."""
+    with warnings.catch_warnings(action="ignore"):
+        gc.collect()  # what other tests left
     pipes, children = _pipes(), _children()
     with warnings.catch_warnings(record=True) as unclosed:
         warnings.simplefilter("always", ResourceWarning)

@@ -23,7 +23,6 @@ READS = {
     "workbench/core/children.py": "passes the environment on to child processes, without what is secret",
     "workbench/core/logs.py": "the id of the job that started this process",
     "workbench/cli/settings_listing.py": "shows whether a variable is set",
-    "workbench/rendering/templates.py": "PYTHONPATH, passed on to a child that looks nowhere else",
 }
 """Who may read the environment, and what for."""
 WRITES = ("update", "setdefault")

@@ -154,7 +154,7 @@ def test_very_many_damaged_records_are_each_kept_aside(tmp_path: Path) -> None:
 
 
 def test_a_record_of_very_many_lines_is_kept_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("workbench.data.reading.tabular.MAX_LINE", 10_000)
+    monkeypatch.setattr("workbench.data.reading.tabular.MAX_LINE_BYTES", 10_000)
     path = tmp_path / "a.csv"
     path.write_text('a,b\n1,2\n3,"' + "open\n" * 5000 + "4,5\n")
     read, bad = read_all(path)

@@ -301,13 +301,13 @@ class Page:
         self._compose(ctx)
 
     def refresh(self) -> None:
-        from tabs.shell.shelves import Shelves, as_json
+        from tabs.shell.shelves import Shelves, json_bytes
 
         self.ctx.queue = Queue(self.home)
         self.ctx.shelves = Shelves(self.home, self.ctx.queue)
         self.ctx.shelves.version()
         for _, update in self.ctx._followers:
-            as_json(update())
+            json_bytes(update())
 
     def files(self) -> list[Path]:
         """Every file and folder of the shelves, in a fixed order; labels.sqlite has tests of its own."""

@@ -3,7 +3,7 @@
 import gradio as gr
 import pytest
 
-from tabs.shell.context import guarded, shown
+from tabs.shell.context import guarded, page_error
 from workbench.core.errors import Problem, SpecError, UserError
 
 EVIL = "<img src=x onerror=alert(1)>"
@@ -15,7 +15,7 @@ EVIL = "<img src=x onerror=alert(1)>"
     ids=lambda error: type(error).__name__,
 )
 def test_markup_in_a_message_is_shown_as_text(error: Exception) -> None:
-    message = str(shown(error).message)
+    message = str(page_error(error).message)
     assert "<" not in message and "&lt;img src=x" in message
 
 

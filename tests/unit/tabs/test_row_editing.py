@@ -52,11 +52,11 @@ def test_tools_calls_and_metadata_come_back_from_json_text() -> None:
 
 def test_edit_delete_add_and_undo_say_what_they_do(home: Home) -> None:
     assert undoing(home, "talks") == ""
-    view.save(home, {**asked(home, 3), "row": edited("Edited.")})
+    view.save_row(home, {**asked(home, 3), "row": edited("Edited.")})
     assert undoing(home, "talks") == "editing 1 row"
     view.remove_row(home, asked(home, 5))
     assert undoing(home, "talks") == "deleting 1 row" and count(home, "talks") == 29
-    assert view.undo(home, {"dataset": "talks"})["said"] == "Undone: deleting 1 row."
+    assert view.undo_row(home, {"dataset": "talks"})["said"] == "Undone: deleting 1 row."
     rows = all_rows(home, "talks")
     assert len(rows) == 30 and rows[3]["messages"][1]["content"] == "Edited."
     pipeline.resplit(home, "talks", 0.5)
@@ -66,7 +66,7 @@ def test_edit_delete_add_and_undo_say_what_they_do(home: Home) -> None:
 def test_an_added_row_can_be_edited_and_deleted_again(home: Home) -> None:
     for answer in ("One.", "Two."):
         last = view.add(home, {"dataset": "talks", "row": edited(answer)})["last"]
-    view.save(home, {**asked(home, last - 1), "row": edited("Changed.")})
+    view.save_row(home, {**asked(home, last - 1), "row": edited("Changed.")})
     view.remove_row(home, asked(home, last))
     assert [row["messages"][1]["content"] for row in all_rows(home, "talks")[29:]][1:] == ["Changed."]
 

@@ -17,7 +17,7 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from tabs.data.entries import bring
-from tabs.data.source import ImportInputs, discard, source_of
+from tabs.data.source import ImportInputs, discard, source_of_inputs
 from tabs.serving.uploads import NAMELESS, PATH, UploadQuota
 from tests.running import run
 from workbench.core.errors import UserError
@@ -85,7 +85,7 @@ def test_files_put_together_twice_are_copied_once(home: Home) -> None:
 def test_an_import_deletes_what_was_sent_for_it(home: Home) -> None:
     upload = sent(home)
     given = ImportInputs(way="Files", files=[str(upload)])
-    source = source_of(home, PathGate(uploads=(upload_folder(home),)), given)
+    source = source_of_inputs(home, PathGate(uploads=(upload_folder(home),)), given)
     discard(home, given, source)
     assert not upload.exists()
     upload = sent(home)
@@ -97,7 +97,7 @@ def test_an_import_deletes_what_was_sent_for_it(home: Home) -> None:
 def test_a_long_pasted_text_is_put_into_a_file_once(home: Home) -> None:
     text = ROW * (MOST_AT_ONCE_BYTES // len(ROW) + 1)
     gate = PathGate(uploads=(upload_folder(home),))
-    sources = [source_of(home, gate, ImportInputs(way="Paste", text=text)) for _ in range(2)]
+    sources = [source_of_inputs(home, gate, ImportInputs(way="Paste", text=text)) for _ in range(2)]
     assert sources[0] == sources[1] and sources[0].method == "files"
     assert len(Path(sources[0].to_dict()["paths"][0]).read_text()) == len(text)
     assert len(list(upload_folder(home).iterdir())) == 1
