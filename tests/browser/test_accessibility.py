@@ -85,6 +85,7 @@ def names(page: Page, of: str) -> list[str]:
 def look(page: Page, width: int, dark: bool) -> None:
     page.set_viewport_size({"width": width, "height": 900})
     page.evaluate("dark => document.body.classList.toggle('dark', dark)", dark)
+    page.evaluate("() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))")
 
 
 def findings(page: Page, where: str, states: list[tuple[int, bool]]) -> list[str]:

@@ -93,6 +93,7 @@ def test_statistics_count_with_a_model(rows: Locator, page: Page) -> None:
     tab(page, "Statistics")
     expect(page.locator("#statistics")).to_contain_text("30")
     expect(page.locator("#statistics")).to_contain_text("One epoch")
+    page.locator(".wb-figures-row").first.scroll_into_view_if_needed()  # a figure is drawn once it is seen
     expect(page.locator(".wb-figures-row .js-plotly-plot").first).to_be_visible()
     shot(page, "data-statistics")
 

@@ -184,7 +184,7 @@ def test_an_ended_login_says_so_and_keeps_the_vote_until_somebody_logs_in_again(
     page.keyboard.press("t")
     expect(pad).to_contain_text("Your login has ended. Log in again in another tab.")
     expect(pad).to_contain_text("Your choice “Equally good” is kept.")
-    expect(page.get_by_role("alert").filter(has_text="Your login has ended")).to_be_visible()
+    expect(page.locator(".wb-login-ended").filter(has_text="Your login has ended")).to_be_visible()
     assert effective_votes(app.home, "round") == []
     with context.expect_page() as opened:
         page.get_by_role("link", name="Log in again").click()
