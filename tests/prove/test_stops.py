@@ -97,7 +97,7 @@ def test_a_base_trained_with_a_template_stops_at_its_end_of_turn(own_home: Path,
     home = Home.at(own_home)
     base_model(home, template)
     toy_dataset(home)
-    whole = {"tuner": "full", "max_steps": 120, "objective": {"method": "sft", "learning_rate": 0.01}}
+    whole = {"tuner": "full", "max_steps": 200, "objective": {"method": "sft", "learning_rate": 0.005}}
     stops_everywhere(home, trained(home, template, "toy", whole), template)
 
 
@@ -107,7 +107,7 @@ def test_an_adapter_folded_into_a_base_stops_at_its_end_of_turn(own_home: Path, 
     home = Home.at(own_home)
     base_model(home, template)
     toy_dataset(home)
-    whole = {"tuner": "full", "max_steps": 120, "objective": {"method": "sft", "learning_rate": 0.01}}
+    whole = {"tuner": "full", "max_steps": 200, "objective": {"method": "sft", "learning_rate": 0.005}}
     base = trained(home, template, "toy", whole)
     only_eos(home.models / base)
     lora = {"tuner": {"method": "lora", "r": 4}, "max_steps": 4}
