@@ -86,6 +86,7 @@ def look(page: Page, width: int, dark: bool) -> None:
     page.set_viewport_size({"width": width, "height": 900})
     page.evaluate("dark => document.body.classList.toggle('dark', dark)", dark)
     page.evaluate("() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))")
+    page.wait_for_function("() => document.getAnimations().every((one) => one.playState !== 'running')")
 
 
 def findings(page: Page, where: str, states: list[tuple[int, bool]]) -> list[str]:

@@ -157,7 +157,7 @@ def test_hostile_text_is_only_text(page: Page) -> None:
                 page.keyboard.press("b")
                 expect(page.locator(".wb-vote-pad .wb-error")).to_contain_text("onerror")
             assert page.evaluate("window.hacked") is None
-            bad = "img, a:not(.wb-mb-about > a), script, iframe, form, [onerror], [onclick], [style*=fixed]"
+            bad = "img, a:not(.wb-merge-about > a), script, iframe, form, [onerror], [onclick], [style*=fixed]"
             assert page.locator(f"[class^=wb-] :is({bad})").count() == 0
             text = page.locator(".wb-msg-body p, .wb-vote-text p").first
             if text.count():
@@ -381,7 +381,7 @@ def test_a_method_around_a_base_takes_the_adapters_own_base_and_gives_it_back(bu
     assert [one["model"] for one in found["models"]] == ["base", "poet", "coder"]
     assert [one.get("parameters") for one in found["models"]] == [None, {"weight": 1}, {"weight": 1}]
     assert "parameters" not in found
-    builder.locator(".wb-mb-model").nth(1).get_by_label("Weight of poet").fill("0.3")
+    builder.locator(".wb-merge-model").nth(1).get_by_label("Weight of poet").fill("0.3")
     choose_method(builder, "slerp")
     assert recipe(builder, lab)["models"] == [{"model": "poet"}, {"model": "coder"}]
     choose_method(builder, "ties")
@@ -390,7 +390,7 @@ def test_a_method_around_a_base_takes_the_adapters_own_base_and_gives_it_back(bu
 
 def test_a_gradient_is_bent_by_mouse_keyboard_and_text(builder: Locator, lab: Lab) -> None:
     builder.get_by_role("button", name="Vary Interpolation (t) over layers or modules").click()
-    curve = builder.locator(".wb-mb-curve")
+    curve = builder.locator(".wb-merge-curve")
     box = curve.bounding_box()
     assert box
     builder.page.mouse.click(box["x"] + box["width"] / 2, box["y"] + 16)
@@ -422,25 +422,25 @@ def test_modules_have_values_of_their_own_the_rest_comes_last(builder: Locator, 
     builder.get_by_label("Value for self_attn").fill("0, 1")
     builder.get_by_label("Value for everything else").fill("0.25")
     builder.get_by_role("button", name="Add module").click()
-    builder.locator(".wb-mb-filter").nth(2).get_by_label("Module").select_option("")
-    builder.locator(".wb-mb-filter").nth(2).get_by_label("Part of a tensor's name").fill("layers.7.")
+    builder.locator(".wb-merge-filter").nth(2).get_by_label("Module").select_option("")
+    builder.locator(".wb-merge-filter").nth(2).get_by_label("Part of a tensor's name").fill("layers.7.")
     assert recipe(builder, lab)["parameters"]["t"] == [
         {"filter": "self_attn", "value": [0, 1]},
         {"filter": "mlp", "value": 0.5},
         {"filter": "layers.7.", "value": 0.25},
         {"value": 0.25},
     ]
-    expect(builder.locator(".wb-mb-glance:visible")).to_have_text("4 modules")
+    expect(builder.locator(".wb-merge-glance:visible")).to_have_text("4 modules")
 
 
 def test_layers_are_stacked_and_drawn(builder: Locator, lab: Lab) -> None:
     builder.get_by_role("button", name="Layers (frankenmerge)").click()
-    bars = builder.locator(".wb-mb-bar")
+    bars = builder.locator(".wb-merge-bar")
     expect(bars).to_have_count(40)
     builder.get_by_label("Up to, not with, layer").first.fill("12")
     expect(bars).to_have_count(32)
     expect(bars.nth(13)).to_have_attribute("title", "layer 13 ← coder 11")
-    expect(builder.locator(".wb-mb-stack b")).to_contain_text("32 layers · about 142M parameters")
+    expect(builder.locator(".wb-merge-stack b")).to_contain_text("32 layers · about 142M parameters")
     builder.get_by_role("button", name="Add slice").click()
     found = recipe(builder, lab)
     ranges = [(one["sources"][0]["model"], one["sources"][0]["layer_range"]) for one in found["slices"]]
@@ -456,7 +456,7 @@ def test_problems_are_shown_with_their_remedy(builder: Locator) -> None:
     builder.get_by_label("Model", exact=True).nth(1).select_option("poet")
     checked(builder, "problems")
     expect(builder.locator(".wb-note.is-error")).to_have_text("models a model is named twice. Take one out.")
-    expect(builder.locator(".wb-mb-check-head")).to_contain_text("One thing to put right")
+    expect(builder.locator(".wb-merge-check-head")).to_contain_text("One thing to put right")
     builder.get_by_label("Model", exact=True).nth(1).select_option("clerk")
     checked(builder)
     expect(builder.locator(".wb-note.is-error:visible")).to_have_count(0)
@@ -465,22 +465,22 @@ def test_problems_are_shown_with_their_remedy(builder: Locator) -> None:
 def test_rows_move_by_keyboard_and_the_focus_goes_with_them(builder: Locator, lab: Lab) -> None:
     builder.get_by_role("button", name="Add model").click()
     expect(builder.get_by_label("Model", exact=True).nth(2)).to_be_focused()
-    up = builder.locator(".wb-mb-model").nth(2).get_by_role("button", name="Move up")
+    up = builder.locator(".wb-merge-model").nth(2).get_by_role("button", name="Move up")
     up.press("Enter")
-    expect(builder.locator(".wb-mb-model").nth(1).get_by_role("button", name="Move up")).to_be_focused()
-    builder.locator(".wb-mb-model").nth(2).get_by_role("radio").check()
+    expect(builder.locator(".wb-merge-model").nth(1).get_by_role("button", name="Move up")).to_be_focused()
+    builder.locator(".wb-merge-model").nth(2).get_by_role("radio").check()
     found = recipe(builder, lab)
     assert [one["model"] for one in found["models"]] == ["poet", "clerk", "coder"]
     assert found["base_model"] == "coder"
 
 
 def test_yaml_is_read_strictly_and_what_has_no_control_is_kept(builder: Locator, lab: Lab) -> None:
-    builder.locator(".wb-mb-yaml summary").click()
+    builder.locator(".wb-merge-yaml summary").click()
     box = builder.get_by_label("Recipe as YAML")
     expect(box).to_have_value(re.compile("merge_method: slerp"))
     box.fill("merge_method: linear\nmodls: []")
     builder.get_by_role("button", name="Apply").click()
-    expect(builder.locator(".wb-mb-yaml .wb-hint")).to_contain_text("Did you mean models or")
+    expect(builder.locator(".wb-merge-yaml .wb-hint")).to_contain_text("Did you mean models or")
     tokens = {"source": "union", "tokens": {"<|x|>": {"source": "poet", "force": True}}}
     given = {"merge_method": "linear", "models": [{"model": "poet", "parameters": {"weight": 0.2}}, {"model": "coder"}]}
     box.fill(json.dumps({**given, "parameters": {"weight": 0.8}, "tokenizer": tokens}))
@@ -493,7 +493,7 @@ def test_yaml_is_read_strictly_and_what_has_no_control_is_kept(builder: Locator,
     assert found["models"][1] == {"model": "coder"}
     assert found["tokenizer"]["tokens"]["<|x|>"]["force"] is True
     builder.get_by_role("button", name="For mergekit").click()
-    expect(builder.locator(".wb-mb-yaml pre")).to_contain_text("/shelf/poet")
+    expect(builder.locator(".wb-merge-yaml pre")).to_contain_text("/shelf/poet")
 
 
 def test_python_fills_the_builder_and_a_reload_keeps_the_recipe(builder: Locator, lab: Lab) -> None:

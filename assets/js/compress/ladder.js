@@ -53,7 +53,7 @@ export function mount({ element, props, server, watch }) {
     for (const { title, keys, help } of presets) {
       node.append(button("wb-button", title, () => take(keys.filter(usable)), help));
     }
-    ui.memory = Object.assign(h("input", "wb-mb-input is-number"), {
+    ui.memory = Object.assign(h("input", "wb-input is-number"), {
       type: "number",
       min: 0.05,
       step: "any",
@@ -72,7 +72,7 @@ export function mount({ element, props, server, watch }) {
     ui.fitted = h("div", "wb-hint wb-ladder-fitted");
     node.append(
       fitting,
-      button("wb-mb-link", "None", () => take([])),
+      button("wb-link", "None", () => take([])),
       ui.fitted,
     );
     return node;
@@ -116,7 +116,7 @@ export function mount({ element, props, server, watch }) {
       names = folded.map((rung) => rung.name).join(", ");
     cell.colSpan = 5;
     cell.append(
-      button("wb-mb-link", `${folded.length} more: ${names}`, () => {
+      button("wb-link", `${folded.length} more: ${names}`, () => {
         state.all = true;
         sync();
       }),

@@ -39,8 +39,8 @@ export function mount({ element, props, trigger, watch }) {
   const pick = select([["", "Detect"], ...formats], "", "Format"),
     summary = h("div", "wb-hint"),
     fields = h("div", "wb-df-fields");
-  const body = h("div", "wb-mb-body wb-df");
-  const label = h("label", "wb-mb-field");
+  const body = h("div", "wb-builder-body wb-df");
+  const label = h("label", "wb-labelled");
   pick.addEventListener("change", () => change({ method: pick.value, settings: null }));
   label.append(h("span", "", "Format"), pick);
   body.append(label, summary, fields);
@@ -85,7 +85,7 @@ export function mount({ element, props, trigger, watch }) {
    * @param {string} given
    */
   function textInput(field, given) {
-    const node = Object.assign(h("input", "wb-mb-input"), { value: given ?? "" });
+    const node = Object.assign(h("input", "wb-input"), { value: given ?? "" });
     node.addEventListener("change", () => set(field.name, node.value));
     return node;
   }
@@ -111,7 +111,7 @@ export function mount({ element, props, trigger, watch }) {
 
   /** @param {FormField} field */
   function fieldNode(field) {
-    const node = h("label", "wb-mb-field"),
+    const node = h("label", "wb-labelled"),
       given = value.settings?.[field.name] ?? field.default;
     const make = field.choices.length ? choiceInput : field.kind === "column" ? columnInput : textInput;
     const input = make(field, given);
@@ -198,7 +198,7 @@ export function mount({ element, props, trigger, watch }) {
    * @param {boolean} isOpen
    */
   function fold(title, list, isOpen) {
-    const node = h("details", "wb-mb-more"),
+    const node = h("details", "wb-folded"),
       grid = h("div", "wb-df-grid");
     grid.append(...list);
     node.open = isOpen;

@@ -11,7 +11,7 @@ export function recipeText(read) {
   const node = h("details", "wb-log wb-ds-fold"),
     code = h("pre"),
     foot = h("div", "wb-ds-foot");
-  const area = Object.assign(h("textarea", "wb-mb-input wb-ds-yaml"), {
+  const area = Object.assign(h("textarea", "wb-input wb-ds-yaml"), {
     rows: 10,
     spellcheck: false,
     placeholder: "Paste a recipe here: name, source, steps",
@@ -70,7 +70,7 @@ export function saveAs(save) {
   const node = h("details", "wb-log wb-ds-fold"),
     line = h("div", "wb-ds-foot"),
     said = h("span", "wb-hint");
-  const name = Object.assign(h("input", "wb-mb-input"), { type: "text", maxLength: 80 });
+  const name = Object.assign(h("input", "wb-input"), { type: "text", maxLength: 80 });
   const part = dropdown(
     [
       ["result", "The result: train and eval"],

@@ -98,9 +98,9 @@ export function cardNode(card, on) {
   const number = (card.place + 1).toLocaleString("en-US");
   node.setAttribute("aria-label", `Row ${number}`);
   const tools = h("span", "wb-dr-actions");
-  if (card.cut) tools.append(button("wb-mb-link", "Show all", () => on.open(card, node)));
-  const edit = button("wb-mb-link", "Edit", () => on.edit(card, node));
-  const remove = button("wb-mb-link is-bad", "Delete", () => on.remove(card, node));
+  if (card.cut) tools.append(button("wb-link", "Show all", () => on.open(card, node)));
+  const edit = button("wb-link", "Edit", () => on.edit(card, node));
+  const remove = button("wb-link is-bad", "Delete", () => on.remove(card, node));
   edit.setAttribute("aria-label", `Edit row ${number}`);
   remove.setAttribute("aria-label", `Delete row ${number}`);
   tools.append(edit, remove);

@@ -33,7 +33,7 @@ export const BLANK = {
  * @param {string} label
  */
 export function area(text, label, className = "") {
-  const node = Object.assign(h("textarea", `wb-mb-input wb-dr-area ${className}`), { value: text, rows: 1 });
+  const node = Object.assign(h("textarea", `wb-input wb-dr-area ${className}`), { value: text, rows: 1 });
   node.setAttribute("aria-label", label);
   const fit = () => {
     node.style.height = "auto";
@@ -64,13 +64,13 @@ function turnForm(turn, part, gone) {
   );
   const content = area(turn.content, `${turn.role} text in ${part}`);
   const calls = area(indented(turn.tool_calls), "Tool calls as JSON", "is-code");
-  const name = Object.assign(h("input", "wb-mb-input"), { value: turn.name || "", placeholder: "name" });
-  const answers = Object.assign(h("input", "wb-mb-input"), {
+  const name = Object.assign(h("input", "wb-input"), { value: turn.name || "", placeholder: "name" });
+  const answers = Object.assign(h("input", "wb-input"), {
     value: turn.tool_call_id || "",
     placeholder: "tool_call_id",
   });
   const thought = area(turn.reasoning_content || "", "Thought before the answer");
-  const weight = Object.assign(h("input", "wb-mb-input"), {
+  const weight = Object.assign(h("input", "wb-input"), {
     value: String(turn.weight ?? ""),
     placeholder: "weight in the loss: 1",
   });
@@ -78,12 +78,12 @@ function turnForm(turn, part, gone) {
   name.setAttribute("aria-label", "Name");
   answers.setAttribute("aria-label", "Id of the call it answers");
   calls.placeholder = '[{"function": {"name": "…", "arguments": {}}}]';
-  const call = button("wb-mb-link", "Calls a tool …", () => {
+  const call = button("wb-link", "Calls a tool …", () => {
     calls.hidden = false;
     call.hidden = true;
     calls.focus();
   });
-  const think = button("wb-mb-link", "Thinks first …", () => {
+  const think = button("wb-link", "Thinks first …", () => {
     thought.hidden = false;
     think.hidden = true;
     thought.focus();
@@ -99,7 +99,7 @@ function turnForm(turn, part, gone) {
     name.hidden = !(role.value === "tool" || name.value);
   };
   role.addEventListener("change", sync);
-  side.append(role, button("wb-mb-link is-bad", "Remove", gone, "Remove this turn"));
+  side.append(role, button("wb-link is-bad", "Remove", gone, "Remove this turn"));
   body.append(thought, content, think, call, calls, weight, name, answers);
   node.append(side, body);
   sync();
@@ -140,7 +140,7 @@ function turnsForm(part, turns, only) {
   const next = () => (forms.at(-1)?.read().role === "user" ? "assistant" : "user");
   node.append(
     list,
-    button("wb-mb-link", "Add a turn", () => put({ role: next(), content: "" }).focus()),
+    button("wb-link", "Add a turn", () => put({ role: next(), content: "" }).focus()),
   );
   return { node, read: () => forms.map((form) => form.read()) };
 }

@@ -19,8 +19,8 @@ export function mount({ element, props, server, watch }) {
   /* ---- the frame ----------------------------------------------------------------------------------------- */
 
   function build() {
-    const ui = { empty: h("div"), body: h("div", "wb-mb-body wb-dr") };
-    ui.splits = h("div", "wb-mb-seg");
+    const ui = { empty: h("div"), body: h("div", "wb-builder-body wb-dr") };
+    ui.splits = h("div", "wb-segmented");
     ui.splits.setAttribute("role", "group");
     ui.splits.setAttribute("aria-label", "Which rows");
     ui.said = h("div", "wb-dr-said");
@@ -37,7 +37,7 @@ export function mount({ element, props, server, watch }) {
   function searchRow(ui) {
     const line = h("div", "wb-dr-line");
     ui.search = h("span", "wb-dr-search");
-    ui.words = Object.assign(h("input", "wb-mb-input"), {
+    ui.words = Object.assign(h("input", "wb-input"), {
       type: "search",
       placeholder: "Search the rows",
       maxLength: 1000,
@@ -90,7 +90,7 @@ export function mount({ element, props, server, watch }) {
     ui.back.setAttribute("aria-label", "The page before");
     ui.forth.setAttribute("aria-label", "The next page");
     ui.where = h("span", "wb-dr-where");
-    ui.go = Object.assign(h("input", "wb-mb-input is-number"), { type: "number", min: 1, step: 1, placeholder: "row" });
+    ui.go = Object.assign(h("input", "wb-input is-number"), { type: "number", min: 1, step: 1, placeholder: "row" });
     ui.go.setAttribute("aria-label", "Go to row");
     ui.go.addEventListener("change", () => {
       if (ui.go.value) turnTo(Math.max(0, Math.floor(ui.go.value) - 1));

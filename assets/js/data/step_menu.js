@@ -13,7 +13,7 @@ export function stepMenu(catalogue, choose) {
   const node = h("div", "wb-dm"),
     list = h("div", "wb-dm-list");
   const opener = button("wb-button is-primary", "Add a step", () => (node.hidden ? open() : close()));
-  const find = Object.assign(h("input", "wb-mb-input"), { type: "search", placeholder: "Find a step …" });
+  const find = Object.assign(h("input", "wb-input"), { type: "search", placeholder: "Find a step …" });
   let kind = "";
   find.setAttribute("aria-label", "Find a step");
   opener.setAttribute("aria-expanded", "false");

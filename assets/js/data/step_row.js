@@ -53,9 +53,9 @@ export function stepRow(step, info, act) {
   const title = h("b", "", info.title),
     short = h("span", "wb-ds-short"),
     counts = h("span", "wb-ds-counts");
-  const up = button("wb-mb-icon", "↑", () => act.move(-1), "Move up (Alt+↑)");
-  const down = button("wb-mb-icon", "↓", () => act.move(1), "Move down (Alt+↓)");
-  const gone = button("wb-mb-icon", "✕", act.remove, "Remove");
+  const up = button("wb-icon", "↑", () => act.move(-1), "Move up (Alt+↑)");
+  const down = button("wb-icon", "↓", () => act.move(1), "Move down (Alt+↓)");
+  const gone = button("wb-icon", "✕", act.remove, "Remove");
   const page = touchedPage({ ask: act.ask, restore: act.restore, close: () => look("") });
   const controls = /** @type {import("../forms/fields.js").Control[]} */ ([]);
   const view = { node, step, info, head, up, down, draw, controls, open: false };

@@ -30,7 +30,7 @@ export function mount({ element, props, server, trigger, watch }) {
   /* ---- the frame ----------------------------------------------------------------------------------------- */
 
   function build() {
-    const ui = { empty: h("div"), body: h("div", "wb-mb-body wb-ds"), list: h("ol", "wb-ds-list") };
+    const ui = { empty: h("div"), body: h("div", "wb-builder-body wb-ds"), list: h("ol", "wb-ds-list") };
     ui.bar = h("div", "wb-ds-bar");
     ui.said = h("span", "wb-ds-said");
     ui.said.setAttribute("role", "status");

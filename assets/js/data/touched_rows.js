@@ -31,14 +31,14 @@ export function touchedPage({ ask, restore, close }) {
   const view = { what: /** @type {What} */ ("removed"), start: 0, total: 0, asked: 0 };
   /** @type {TouchedRow[]} */
   let touched = [];
-  const all = button("wb-mb-link", "", () =>
+  const all = button("wb-link", "", () =>
     turn(
       touched.filter((row) => !row.restored),
       true,
     ),
   );
   said.setAttribute("role", "status");
-  head.append(title, said, all, button("wb-mb-icon", "✕", close, "Close"));
+  head.append(title, said, all, button("wb-icon", "✕", close, "Close"));
   const back = button("wb-button", "Back", () => go(view.start - PAGE_ROWS));
   const next = button("wb-button", "Next", () => go(view.start + PAGE_ROWS));
   const where = h("span", "wb-hint");

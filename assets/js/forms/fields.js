@@ -291,7 +291,7 @@ const CONTROLS = {
     return { node: input, focus: input };
   },
   number(field, value, set) {
-    const input = Object.assign(h("input", "wb-mb-input is-number"), {
+    const input = Object.assign(h("input", "wb-input is-number"), {
       type: "number",
       min: field.low ?? "",
       max: field.high ?? "",
@@ -322,7 +322,7 @@ const CONTROLS = {
   },
   text(field, value, set) {
     const long = String(value ?? "").length > 60 || String(value ?? "").includes("\n");
-    const input = h(long ? "textarea" : "input", "wb-mb-input");
+    const input = h(long ? "textarea" : "input", "wb-input");
     Object.assign(input, long ? { rows: 4, value: value ?? "" } : { type: "text", value: value ?? "" });
     input.addEventListener("input", () => set(input.value));
     return { node: input, focus: input };
@@ -333,7 +333,7 @@ const CONTROLS = {
     return { node: area, focus: area };
   },
   numbers(field, value, set) {
-    const input = Object.assign(h("input", "wb-mb-input"), { type: "text", value: (value || []).join(", ") });
+    const input = Object.assign(h("input", "wb-input"), { type: "text", value: (value || []).join(", ") });
     const read = () =>
       input.value
         .split(/[\s,;]+/)
@@ -378,7 +378,7 @@ const CONTROLS = {
     for (const name of names) {
       const line = h("label"),
         box = Object.assign(h("input"), { type: "checkbox", checked: name in given });
-      const share = Object.assign(h("input", "wb-mb-input is-number"), {
+      const share = Object.assign(h("input", "wb-input is-number"), {
         type: "number",
         min: 0,
         step: "any",
@@ -433,7 +433,7 @@ const CONTROLS = {
     return ticks(known, value || [], set, "There is no other dataset on the shelf.");
   },
   model(field, value, set, shelf) {
-    const input = Object.assign(h("input", "wb-mb-input"), { type: "text", value: value ?? "" });
+    const input = Object.assign(h("input", "wb-input"), { type: "text", value: value ?? "" });
     const list = Object.assign(h("datalist"), { id: nextId() });
     list.append(...shelf.models.map((name) => Object.assign(h("option"), { value: name })));
     input.setAttribute("list", list.id);
@@ -445,7 +445,7 @@ const CONTROLS = {
   },
   one(field, value, set, _, { step, shelf }) {
     const node = h("span", "wb-field-with"),
-      pick = h("select", "wb-mb-input");
+      pick = h("select", "wb-input");
     const chosen = () => step[field.name] ?? field.default ?? "";
     const refresh = () =>
       offer(pick, [...known(field, shelf(), [chosen()]), ...writing(field)], chosen(), nothing(field, shelf()));
@@ -465,7 +465,7 @@ const CONTROLS = {
   },
   several(field, value, set, _, { step, shelf }) {
     const node = h("div", "wb-form-several"),
-      add = h("select", "wb-mb-input");
+      add = h("select", "wb-input");
     const chosen = () => [...(step[field.name] ?? field.default ?? [])];
     const put = (names) => {
       set(names);
@@ -529,7 +529,7 @@ const CONTROLS = {
   },
   method(field, value, set, _, context) {
     const node = h("div", "wb-form-method"),
-      pick = h("select", "wb-mb-input"),
+      pick = h("select", "wb-input"),
       body = h("div", "wb-form-methods");
     const { step, shelf, changed } = context,
       kept = (context.kept[field.name] ||= {});
@@ -621,7 +621,7 @@ const writing = (field) => (field.writable ? [["Write it…", WRITE]] : []);
 
 /** A text field in a list's place: what is written there is put like a choice; Escape leaves things as they were. */
 function writerOf(field, list, put) {
-  const input = Object.assign(h("input", "wb-mb-input"), { type: "text", hidden: true, spellcheck: false });
+  const input = Object.assign(h("input", "wb-input"), { type: "text", hidden: true, spellcheck: false });
   input.placeholder = field.accepted;
   input.setAttribute("aria-label", `${field.label}: ${field.accepted}`);
   const close = (isMeant) => {
@@ -692,11 +692,11 @@ function methodWords(field, { method, title, unavailable }, fits) {
 CONTROLS.weights = CONTROLS.pairs;
 
 function area_(text, placeholder) {
-  return Object.assign(h("textarea", "wb-mb-input"), { rows: 3, value: text, placeholder, spellcheck: false });
+  return Object.assign(h("textarea", "wb-input"), { rows: 3, value: text, placeholder, spellcheck: false });
 }
 
 export function dropdown(options, value, set) {
-  const node = h("select", "wb-mb-input");
+  const node = h("select", "wb-input");
   node.append(...options.map(([name, text]) => Object.assign(h("option", "", text || "–"), { value: name })));
   node.value = String(value);
   node.addEventListener("change", () => set(node.value));

@@ -57,7 +57,7 @@ export function button(className, text, onClick, title = "") {
  * @param {string} label
  */
 export function select(options, value, label) {
-  const node = h("select", "wb-mb-input");
+  const node = h("select", "wb-input");
   node.setAttribute("aria-label", label);
   fillSelect(node, options);
   node.value = String(value);

@@ -70,7 +70,7 @@ export function mount({ element, props, server, watch }) {
   }
 
   function modelSelect(value, onPick) {
-    const node = h("select", "wb-mb-input wb-mb-pick");
+    const node = h("select", "wb-input wb-merge-pick");
     node.setAttribute("aria-label", "Model");
     fillModels(node, value);
     node.addEventListener("change", () => onPick(node.value));
@@ -135,14 +135,14 @@ export function mount({ element, props, server, watch }) {
   /* ---- the frame ----------------------------------------------------------------------------------------- */
 
   function section(title, ...parts) {
-    const node = h("div", "wb-mb-section");
+    const node = h("div", "wb-merge-section");
     if (title) node.append(h("h2", "wb-h", title));
     node.append(...parts);
     return node;
   }
 
   function build() {
-    const ui = { empty: h("div"), body: h("div", "wb-mb-body"), hint: h("div", "wb-note is-warn") };
+    const ui = { empty: h("div"), body: h("div", "wb-builder-body"), hint: h("div", "wb-note is-warn") };
     ui.method = select(methodOptions(), "", "Method");
     ui.method.addEventListener("change", () => {
       rules.useMethod(ui.method.value);
@@ -151,7 +151,7 @@ export function mount({ element, props, server, watch }) {
     });
     ui.badge = h("span", "wb-chip is-ok", "fast");
     ui.badge.title = "Computed by our own implementation.";
-    ui.paper = Object.assign(h("a", "wb-mb-link"), { rel: "noopener noreferrer", target: "_blank" });
+    ui.paper = Object.assign(h("a", "wb-link"), { rel: "noopener noreferrer", target: "_blank" });
     ui.summary = h("span", "wb-hint");
     ui.mode = segmented(
       [
@@ -161,8 +161,8 @@ export function mount({ element, props, server, watch }) {
       "What is merged",
       useMode,
     );
-    const top = h("div", "wb-mb-top"),
-      about = h("div", "wb-mb-about");
+    const top = h("div", "wb-merge-top"),
+      about = h("div", "wb-merge-about");
     top.append(ui.method, ui.mode.node);
     about.append(ui.badge, ui.summary, ui.paper);
     ui.parts = h("div");
@@ -174,8 +174,8 @@ export function mount({ element, props, server, watch }) {
     });
     ui.baseField = field("Base model", ui.base, "What the others are measured against.", "is-base");
     ui.modules = h("div", "wb-hint", "This recipe merges a model of several parts. Change it as YAML below.");
-    ui.shared = h("div", "wb-mb-settings is-many");
-    ui.sharedHost = h("div", "wb-mb-host");
+    ui.shared = h("div", "wb-merge-settings is-many");
+    ui.sharedHost = h("div", "wb-merge-host");
     ui.sharedBox = section("Settings of the method", ui.shared, ui.sharedHost);
     ui.body.append(
       ui.hint,
@@ -226,7 +226,7 @@ export function mount({ element, props, server, watch }) {
       else delete app.recipe[name];
     };
     ui.output = bind(
-      Object.assign(h("input", "wb-mb-input"), { placeholder: "name on the shelf", spellcheck: false }),
+      Object.assign(h("input", "wb-input"), { placeholder: "name on the shelf", spellcheck: false }),
       (value) => {
         app.output = value.trim();
         app.named = Boolean(app.output);
@@ -257,9 +257,9 @@ export function mount({ element, props, server, watch }) {
         app.kernels = value;
       },
     );
-    const grid = h("div", "wb-mb-grid"),
-      more = h("details", "wb-mb-more"),
-      moreGrid = h("div", "wb-mb-grid");
+    const grid = h("div", "wb-merge-grid"),
+      more = h("details", "wb-folded"),
+      moreGrid = h("div", "wb-merge-grid");
     grid.append(
       field("Name of the result", ui.output, "", "is-wide"),
       field("Compute type", ui.dtype, "Precision the merge is computed in."),
@@ -281,22 +281,22 @@ export function mount({ element, props, server, watch }) {
   }
 
   function buildCheck(ui) {
-    const box = h("div", "wb-mb-check"),
-      head = h("div", "wb-mb-check-head");
+    const box = h("div", "wb-merge-check"),
+      head = h("div", "wb-merge-check-head");
     ui.state = h("span", "wb-chip");
     ui.problems = h("div", "wb-notes");
-    ui.notes = h("ul", "wb-mb-notes");
+    ui.notes = h("ul", "wb-merge-notes");
     ui.facts = h("dl", "wb-kv");
     ui.state.setAttribute("role", "status");
-    head.append(ui.state, button("wb-mb-link", "Start over", startOver, "Two models that fit, by SLERP"));
+    head.append(ui.state, button("wb-link", "Start over", startOver, "Two models that fit, by SLERP"));
     box.append(head, ui.problems, ui.notes, ui.facts);
     return box;
   }
 
   function buildYaml(ui) {
-    const box = h("details", "wb-log wb-mb-yaml"),
-      row = h("div", "wb-mb-foot");
-    ui.yaml = h("textarea", "wb-mb-input");
+    const box = h("details", "wb-log wb-merge-yaml"),
+      row = h("div", "wb-merge-foot");
+    ui.yaml = h("textarea", "wb-input");
     Object.assign(ui.yaml, { rows: 14, spellcheck: false });
     ui.yaml.setAttribute("aria-label", "Recipe as YAML");
     ui.yaml.addEventListener("input", () => {
@@ -475,7 +475,7 @@ export function mount({ element, props, server, watch }) {
       const node = h(tag, className);
       if (where) node.append(h("code", "", where), " ");
       node.append(message);
-      if (remedy) node.append(" ", h("span", "wb-mb-remedy", remedy));
+      if (remedy) node.append(" ", h("span", "wb-merge-remedy", remedy));
       return node;
     };
     const count = problems.length === 1 ? "One thing" : `${problems.length} things`;

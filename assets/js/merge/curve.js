@@ -15,7 +15,7 @@ export function sparkline(values) {
   const low = Math.min(0, ...values),
     high = Math.max(1e-9, 1, ...values);
   const line = values.map((v, i) => `${(i / (values.length - 1 || 1)) * 36},${13 - ((v - low) / (high - low)) * 12}`);
-  const svg = draw("svg", { viewBox: "0 0 36 14", class: "wb-mb-spark", "aria-hidden": "true" });
+  const svg = draw("svg", { viewBox: "0 0 36 14", class: "wb-merge-spark", "aria-hidden": "true" });
   svg.append(draw("polyline", { points: line.join(" ") }));
   return svg;
 }
@@ -34,12 +34,12 @@ export function curveEditor(onChange) {
     MOST = 9;
   const svg = draw("svg", {
     viewBox: `0 0 ${W} ${H}`,
-    class: "wb-mb-curve",
+    class: "wb-merge-curve",
     role: "group",
     "aria-label": "Value over the layers",
   });
   const grid = draw("g"),
-    line = draw("polyline", { class: "wb-mb-curve-line" }),
+    line = draw("polyline", { class: "wb-merge-curve-line" }),
     dots = draw("g");
   svg.append(grid, line, dots);
   let values = [0, 1],

@@ -20,13 +20,13 @@ function stackOf(slices) {
 
 /** The picture of the result: a thin bar a layer, coloured by where it comes from. */
 function stackPicture() {
-  const node = h("div", "wb-mb-stack"),
+  const node = h("div", "wb-merge-stack"),
     count = h("b"),
-    bars = h("div", "wb-mb-bars"),
+    bars = h("div", "wb-merge-bars"),
     caption = h("div", "wb-hint");
-  const legend = h("div", "wb-mb-legend");
+  const legend = h("div", "wb-merge-legend");
   node.append(count, bars, legend, caption);
-  bars.addEventListener("mouseover", (event) => setText(caption, event.target.closest(".wb-mb-bar")?.title || ""));
+  bars.addEventListener("mouseover", (event) => setText(caption, event.target.closest(".wb-merge-bar")?.title || ""));
   bars.addEventListener("mouseleave", () => setText(caption, ""));
 
   function show(slices, models) {
@@ -37,7 +37,7 @@ function stackPicture() {
     bars.style.setProperty("--wb-bar", `${Math.max(2, Math.min(11, Math.floor(300 / (layers.length || 1)) - 1))}px`);
     bars.replaceChildren(
       ...layers.slice(0, 400).map((layer, i) => {
-        const bar = h("div", "wb-mb-bar");
+        const bar = h("div", "wb-merge-bar");
         bar.title = `layer ${i} ← ${layer.sources.map((one) => `${one.model} ${one.layer}`).join(" + ")}`;
         bar.append(...layer.sources.map((one) => h("i", colour(one.model))));
         return bar;
@@ -67,9 +67,9 @@ function size(layers, models) {
 
 /** The list of slices beside the picture. `app` is the builder: its recipe, fields and `changed`. */
 export function layersEditor(app) {
-  const node = h("div", "wb-mb-layers"),
-    left = h("div", "wb-mb-slices"),
-    list = h("div", "wb-mb-list");
+  const node = h("div", "wb-merge-layers"),
+    left = h("div", "wb-merge-slices"),
+    list = h("div", "wb-merge-list");
   const picture = stackPicture();
   const add = button("wb-button", "Add slice", addSlice);
   left.append(list, add);
@@ -91,8 +91,8 @@ export function layersEditor(app) {
 
   /** One slice: where its layers come from, several sources being merged layer by layer. */
   function sliceRow(slice, i) {
-    const node = h("section", "wb-mb-slice"),
-      head = h("div", "wb-mb-slice-head"),
+    const node = h("section", "wb-merge-slice"),
+      head = h("div", "wb-merge-slice-head"),
       title = h("span", "wb-hint");
     const all = slices(),
       fields = [];
@@ -108,7 +108,7 @@ export function layersEditor(app) {
         list,
       ),
       button(
-        "wb-mb-icon",
+        "wb-icon",
         "✕",
         () => {
           all.splice(i, 1);
@@ -123,7 +123,7 @@ export function layersEditor(app) {
     slice.sources.forEach((source, k) => node.append(sourceRow(slice, source, k, fields)));
     if (app.method()?.most !== 1) {
       node.append(
-        button("wb-mb-link", "+ merge with another model's layers", () => {
+        button("wb-link", "+ merge with another model's layers", () => {
           const [from, to] = slice.sources[0].layer_range;
           const model = app.firstModel(slice.sources.map((one) => one.model));
           slice.sources.push({ model, layer_range: [from, to], ...app.rules.startOf() });
@@ -136,8 +136,8 @@ export function layersEditor(app) {
   }
 
   function sourceRow(slice, source, k, fields) {
-    const line = h("div", "wb-mb-source"),
-      host = h("div", "wb-mb-host");
+    const line = h("div", "wb-merge-source"),
+      host = h("div", "wb-merge-host");
     const pick = app.modelSelect(source.model, (model) => {
       source.model = model;
       const depth = app.models.get(model)?.layers;
@@ -159,13 +159,13 @@ export function layersEditor(app) {
       return input;
     });
     const of = h("span", "wb-hint"),
-      settings = h("div", "wb-mb-settings");
+      settings = h("div", "wb-merge-settings");
     const controls = app.sourceControls(source, settings, host);
     line.append(pick, h("span", "wb-hint", "layers"), ends[0], h("span", "wb-hint", "to"), ends[1], of);
     if (slice.sources.length > 1) {
       line.append(
         button(
-          "wb-mb-icon",
+          "wb-icon",
           "✕",
           () => {
             slice.sources.splice(k, 1);
@@ -177,7 +177,7 @@ export function layersEditor(app) {
         ),
       );
     }
-    const box = h("div", "wb-mb-part");
+    const box = h("div", "wb-merge-part");
     box.append(line, settings, host);
     fields.push({ source, pick, ends, of, controls });
     return box;

@@ -6,7 +6,7 @@ import { takesBase } from "./recipe_rules.js";
 
 /** A row of choices of which one holds. */
 export function segmented(options, label, onPick) {
-  const node = h("div", "wb-mb-seg"),
+  const node = h("div", "wb-segmented"),
     buttons = new Map();
   node.setAttribute("role", "group");
   node.setAttribute("aria-label", label);
@@ -27,14 +27,14 @@ export function mover(items, i, after, list) {
     [1, "↓", "Move down"],
   ].map(([step, sign, title]) => {
     const node = button(
-      "wb-mb-icon",
+      "wb-icon",
       sign,
       () => {
         const to = i + step;
         [items[i], items[to]] = [items[to], items[i]];
         after();
         const found = [...list.children[to].querySelectorAll("button")].filter((one) => one.title === title);
-        (found[0].disabled ? list.children[to].querySelector(".wb-mb-icon:not(:disabled)") : found[0])?.focus();
+        (found[0].disabled ? list.children[to].querySelector(".wb-icon:not(:disabled)") : found[0])?.focus();
       },
       title,
     );
@@ -45,7 +45,7 @@ export function mover(items, i, after, list) {
 
 /** A labelled control. */
 export function field(label, control, help = "", className = "") {
-  const node = h("label", `wb-mb-field ${className}`);
+  const node = h("label", `wb-labelled ${className}`);
   node.append(h("span", "", label), control);
   if (help) node.title = help;
   return node;
@@ -53,9 +53,9 @@ export function field(label, control, help = "", className = "") {
 
 /** The list of whole models: which, which is the base, and each one's settings. */
 export function modelsEditor(app) {
-  const node = h("div", "wb-mb-models"),
-    list = h("div", "wb-mb-list"),
-    none = h("label", "wb-mb-base");
+  const node = h("div", "wb-merge-models"),
+    list = h("div", "wb-merge-list"),
+    none = h("label", "wb-merge-base");
   const group = `base-${uuid().slice(0, 8)}`,
     noBase = baseRadio(group, () => setBase(undefined));
   none.append(noBase, document.createTextNode("no base model"));
@@ -65,7 +65,7 @@ export function modelsEditor(app) {
     app.changed();
     rows.at(-1).pick.focus();
   });
-  const foot = h("div", "wb-mb-foot");
+  const foot = h("div", "wb-merge-foot");
   foot.append(add, none);
   node.append(list, foot);
   let rows = [];
@@ -80,10 +80,10 @@ export function modelsEditor(app) {
   }
 
   function modelRow(source, i) {
-    const node = h("section", "wb-mb-model"),
-      line = h("div", "wb-mb-line"),
-      host = h("div", "wb-mb-host");
-    const base = h("label", "wb-mb-base"),
+    const node = h("section", "wb-merge-model"),
+      line = h("div", "wb-merge-line"),
+      host = h("div", "wb-merge-host");
+    const base = h("label", "wb-merge-base"),
       radio = baseRadio(group, () => setBase(source.model));
     base.append(radio, document.createTextNode("base"));
     base.title = "What the others are measured against.";
@@ -94,10 +94,10 @@ export function modelsEditor(app) {
       sync();
       app.changed();
     });
-    const settings = h("div", "wb-mb-settings"),
+    const settings = h("div", "wb-merge-settings"),
       controls = app.sourceControls(source, settings, host);
     const remove = button(
-      "wb-mb-icon",
+      "wb-icon",
       "✕",
       () => {
         const all = sources();

@@ -52,19 +52,19 @@ function seedOf(value, fallback) {
  * `get`/`set` read and write the recipe; undefined is 'not given'. `inherited()` is what counts then.
  */
 export function settingControl(parameter, { get, set, inherited, open, about }) {
-  const node = h("div", "wb-mb-setting");
+  const node = h("div", "wb-merge-setting");
   const help = [parameter.help, boundsText(parameter), `In YAML: ${parameter.name}.`].filter(Boolean).join(" ");
   const label = h("label", "", parameter.label);
   label.title = help;
   if (parameter.kind === "bool") return flag(parameter, node, label, get, set, inherited);
   const input = numberInput(parameter);
   input.setAttribute("aria-label", `${parameter.label}${about() ? ` of ${about()}` : ""}`);
-  const glance = button("wb-mb-glance", "", () => open(control));
-  const vary = button("wb-mb-vary", "", () => open(control));
+  const glance = button("wb-merge-glance", "", () => open(control));
+  const vary = button("wb-merge-vary", "", () => open(control));
   vary.append(sparkline([0.1, 0.2, 0.9, 0.9, 0.3]));
   vary.title = `Vary ${parameter.label} over layers or modules`;
   vary.setAttribute("aria-label", vary.title);
-  const box = h("div", "wb-mb-setting-box");
+  const box = h("div", "wb-merge-setting-box");
   box.append(input, glance, vary);
   node.append(label, box);
   input.addEventListener("input", () => {
@@ -112,7 +112,7 @@ function boundsText({ low, high }) {
 }
 
 export function numberInput(parameter) {
-  const input = h("input", "wb-mb-input is-number");
+  const input = h("input", "wb-input is-number");
   Object.assign(input, { type: "number", step: parameter.kind === "int" ? 1 : "any", title: boundsText(parameter) });
   return input;
 }
@@ -139,8 +139,8 @@ function flag(parameter, node, label, get, set, inherited) {
  * opened again for the same setting it closes.
  */
 export function settingEditor() {
-  const node = h("div", "wb-mb-editor");
-  const head = h("div", "wb-mb-editor-head"),
+  const node = h("div", "wb-merge-editor");
+  const head = h("div", "wb-merge-editor-head"),
     title = h("b");
   const names = [
     ["one", "One value"],
@@ -148,17 +148,17 @@ export function settingEditor() {
     ["modules", "By module"],
   ];
   const kinds = segmented(names, "How it varies", (kind) => change(kind));
-  const close = button("wb-mb-icon", "✕", () => shut(true), "Close");
+  const close = button("wb-icon", "✕", () => shut(true), "Close");
   head.append(title, kinds.node, close);
   const curve = curveEditor((values) => put(values));
-  const text = h("input", "wb-mb-input");
+  const text = h("input", "wb-input");
   text.setAttribute("aria-label", "Values from the first layer to the last");
   const hint = h(
     "div",
     "wb-hint",
     "Drag the points. Click adds one, double click removes it; or arrow keys, Enter, Delete.",
   );
-  const rows = h("div", "wb-mb-filters");
+  const rows = h("div", "wb-merge-filters");
   const add = button("wb-button", "Add module", () => addRow());
   node.append(head, rows, add, curve.node, text, hint);
   let control = null,
@@ -206,10 +206,10 @@ export function settingEditor() {
 
   /** One row: what it holds for, its numbers, and its place among the others. */
   function filterRow(row, i) {
-    const line = h("div", "wb-mb-filter"),
+    const line = h("div", "wb-merge-filter"),
       rest = !row.filter || row.filter === "*";
     const update = (part) => control.set(filters().map((old, k) => (k === i ? { ...old, ...part } : old)));
-    const numbers = h("input", "wb-mb-input");
+    const numbers = h("input", "wb-input");
     numbers.setAttribute("aria-label", `Value for ${rest ? "everything else" : row.filter}`);
     numbers.addEventListener("focus", () => {
       selected = i;
@@ -220,12 +220,12 @@ export function settingEditor() {
       numbers.classList.toggle("is-bad", parsed === null);
       if (parsed !== null) put(parsed, numbers);
     });
-    line.append(rest ? h("span", "wb-mb-rest", "everything else") : filterName(row, update), numbers);
+    line.append(rest ? h("span", "wb-merge-rest", "everything else") : filterName(row, update), numbers);
     if (!rest) {
       const move = () => swap(i);
       line.append(
-        button("wb-mb-icon", "↑", move, "Ask this one earlier"),
-        button("wb-mb-icon", "✕", () => drop(i), "Remove"),
+        button("wb-icon", "↑", move, "Ask this one earlier"),
+        button("wb-icon", "✕", () => drop(i), "Remove"),
       );
     }
     return line;
@@ -245,12 +245,12 @@ export function settingEditor() {
     selected = i - 1;
     control.set(list);
     rebuild();
-    rows.children[i - 1].querySelector(".wb-mb-icon").focus();
+    rows.children[i - 1].querySelector(".wb-icon").focus();
   }
 
   function filterName(row, update) {
-    const box = h("span", "wb-mb-filter-name"),
-      own = h("input", "wb-mb-input");
+    const box = h("span", "wb-merge-filter-name"),
+      own = h("input", "wb-input");
     const known = FILTERS.some(([name]) => name === row.filter);
     const pick = select(
       [...FILTERS.map(([name, label]) => [name, `${label} (${name})`]), ["", "Own text …"]],

@@ -25,7 +25,7 @@ export function mount({ element, props, server, trigger }) {
     at = 0,
     total = 0;
 
-  const search = h("input", "wb-mb-input");
+  const search = h("input", "wb-input");
   Object.assign(search, { type: "search", placeholder: "Search", maxLength: 200 });
   search.setAttribute("aria-label", "Search the list");
   const back = button("wb-button", "‹", () => turn(at - 1), "Page before"),
