@@ -14,6 +14,7 @@ from starlette.routing import Mount
 from starlette.types import ASGIApp
 
 from tabs.serving.asking import asker
+from tabs.serving.gradio_files import asset_route
 from tabs.serving.page_states import PageStates
 from tabs.shell.scripts import script_route
 from tabs.shell.theme import CSS_PATHS, HEAD, theme
@@ -27,10 +28,13 @@ def bound_socket(host: str, port: int) -> socket.socket:
     """A listening socket, so that a taken port is known before anything is started; raises `UserError`."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family, backlog=2048)
+        listening = socket.create_server((host, port), family=family, backlog=2048)
     except OSError as error:
         reason = error.strerror or error
         raise UserError(f"Port {port} cannot be used: {reason}.", "Set WORKBENCH_PORT to a free one.") from None
+    # asyncio does this for the sockets it opens; on ours a reply's body would wait 40 ms for its head's receipt
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listening
 
 
 def mounted(demo: gr.Blocks) -> fastapi.FastAPI:
@@ -38,7 +42,7 @@ def mounted(demo: gr.Blocks) -> fastapi.FastAPI:
     # A parent that has its own CORS rules keeps Gradio from echoing any Origin with credentials; it allows none.
     parent = fastapi.FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     parent.add_middleware(CORSMiddleware)
-    parent.router.routes.append(script_route())
+    parent.router.routes += [script_route(), asset_route()]
     gr.mount_gradio_app(
         parent, demo, "/", auth_dependency=lambda request: asker(request).login, theme=theme(), css_paths=CSS_PATHS,
         head=HEAD, footer_links=[], run_history=False, ssr_mode=False,

@@ -11,13 +11,14 @@ from tabs.serving.config import Serving
 from tabs.serving.guard import Guard
 from tabs.serving.headers import SecurityHeaders
 from tabs.serving.login import Login, NoLogin
+from tabs.serving.page_cache import PageCache
 from tabs.serving.routes import PAGE
 from tabs.serving.sessions import Sessions
 
 
 def stack(app: ASGIApp, serving: Serving, folder: Path) -> ASGIApp:
     """The app behind its layers: headers, guard, browser cookie, login, size. `folder` keeps the key of the logins."""
-    app = CallLimit(app)
+    app = CallLimit(PageCache(app))
     app = Login(app, serving, Sessions(folder, serving)) if serving.password else NoLogin(app)
     app = BrowserSessions(app, serving.space)
     app = Guard(app, serving)

@@ -4,15 +4,14 @@ Their address holds a digest of them all, so browsers may keep them for ever, an
 them with new ones: modules import each other by relative addresses, which all lie below the same digest.
 """
 
-import functools
-import gzip
 import hashlib
 import json
 
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
+from tabs.shell.packed_files import PackedFiles, gone
 from workbench.core.assets import ASSETS
 
 SCRIPTS = "/scripts/{digest}/{name:path}"
@@ -22,7 +21,7 @@ _FILES = {
     for path in sorted((ASSETS / folder).rglob("*"))
     if path.suffix in (".js", ".mjs")
 }
-_KEEP = {"cache-control": "private, max-age=31536000, immutable", "vary": "accept-encoding"}
+_SERVED = PackedFiles(_FILES)
 
 
 def _digest() -> str:
@@ -62,18 +61,10 @@ def _import() -> str:
     return f"await import(new URL({json.dumps(MAIN)}, document.baseURI).href)"
 
 
-@functools.cache
-def _packed(name: str) -> bytes:
-    return gzip.compress(_FILES[name].read_bytes(), 6, mtime=0)
-
-
-def _serve(request: Request) -> Response:
-    name = request.path_params["name"]
-    if request.path_params["digest"] != DIGEST or name not in _FILES:
-        return PlainTextResponse("There is no such script now. Reload the page.", 404, {"cache-control": "no-store"})
-    if "gzip" in request.headers.get("accept-encoding", ""):
-        return Response(_packed(name), headers={**_KEEP, "content-encoding": "gzip"}, media_type="text/javascript")
-    return Response(_FILES[name].read_bytes(), headers=_KEEP, media_type="text/javascript")
+async def _serve(request: Request) -> Response:
+    if request.path_params["digest"] != DIGEST or request.path_params["name"] not in _SERVED:
+        return gone("There is no such script now. Reload the page.")
+    return _SERVED.answer(request.path_params["name"], request)
 
 
 def script_route() -> Route:

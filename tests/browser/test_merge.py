@@ -123,7 +123,9 @@ def test_a_recipe_of_others_finds_a_folder_by_its_hub_id_and_other_configuration
     apply = builder.get_by_role("button", name="Apply")
     box.fill("base_model: owner/model-1.5B\nadapter: lora\nmicro_batch_size: 2")
     apply.click()
-    expect(builder.locator(".wb-merge-yaml .wb-hint")).to_contain_text("a training configuration of axolotl, not a merge")
+    expect(builder.locator(".wb-merge-yaml .wb-hint")).to_contain_text(
+        "a training configuration of axolotl, not a merge"
+    )
     box.fill("{merge_method: linear, models: [{model: owner/model-1.5B, parameters: {weight: 1}}, "
              "{model: toy, parameters: {weight: 1}}], dtype: float32}")  # fmt: skip
     apply.click()
