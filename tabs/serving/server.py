@@ -17,7 +17,8 @@ from tabs.serving.asking import asker
 from tabs.serving.gradio_files import asset_route
 from tabs.serving.page_states import PageStates
 from tabs.shell.scripts import script_route
-from tabs.shell.theme import CSS_PATHS, HEAD, theme
+from tabs.shell.styles import theme_routes
+from tabs.shell.theme import HEAD, theme
 from workbench.core.errors import UserError
 
 SHUTDOWN_SECONDS = 1
@@ -42,10 +43,10 @@ def mounted(demo: gr.Blocks) -> fastapi.FastAPI:
     # A parent that has its own CORS rules keeps Gradio from echoing any Origin with credentials; it allows none.
     parent = fastapi.FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     parent.add_middleware(CORSMiddleware)
-    parent.router.routes += [script_route(), asset_route()]
+    parent.router.routes += [script_route(), asset_route(), *theme_routes(demo)]
     gr.mount_gradio_app(
-        parent, demo, "/", auth_dependency=lambda request: asker(request).login, theme=theme(), css_paths=CSS_PATHS,
-        head=HEAD, footer_links=[], run_history=False, ssr_mode=False,
+        parent, demo, "/", auth_dependency=lambda request: asker(request).login, theme=theme(), head=HEAD,
+        footer_links=[], run_history=False, ssr_mode=False,
         enable_monitoring=False, show_error=True, max_file_size="4gb", mcp_server=False, pwa=False,
     )  # fmt: skip
     gradio_app = next(route.app for route in parent.routes if isinstance(route, Mount))

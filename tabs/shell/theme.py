@@ -1,4 +1,4 @@
-"""The look of the whole page: Gradio theme, bundled fonts, stylesheet and early scripts."""
+"""The look of the whole page: Gradio theme, bundled fonts, style sheets and early scripts."""
 
 from pathlib import Path
 
@@ -7,9 +7,9 @@ from htpy import fragment, link, meta, script
 from markupsafe import Markup
 
 from tabs.shell.scripts import MAIN
+from tabs.shell.styles import STYLE_DIGEST
 from workbench.core.assets import ASSETS
 
-CSS_PATHS = [ASSETS / "style.css"]
 _FACES = {"Inter": "inter.woff2", "JetBrains Mono": "jetbrains-mono.woff2"}
 
 
@@ -61,7 +61,8 @@ def theme() -> gr.themes.Base:
         font=[gr.themes.Font("Inter"), "system-ui", "sans-serif"],
         font_mono=[gr.themes.Font("JetBrains Mono"), "ui-monospace", "monospace"],
     ).set(**_SURFACES, **_INPUTS, **_BUTTONS)
-    look.custom_css = "\n".join(_font_face(family, file) for family, file in _FACES.items())
+    faces = (_font_face(family, file) for family, file in _FACES.items())
+    look.custom_css = "\n".join((f"/* style sheets {STYLE_DIGEST} */", *faces))
     return look
 
 

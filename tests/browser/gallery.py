@@ -11,9 +11,11 @@ import gradio as gr
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from tabs.serving.gradio_files import asset_route
 from tabs.shell import elements, kit
 from tabs.shell import theme as look
 from tabs.shell.scripts import script_route
+from tabs.shell.styles import theme_routes
 from workbench.chat.conversation import Chat
 from workbench.core.errors import SpecError
 from workbench.merging.catalogue import methods
@@ -383,14 +385,13 @@ def serve(demo: gr.Blocks, port: int | None = None, block: bool = False) -> str:
         prevent_thread_lock=not block,
         quiet=True,
         theme=look.theme(),
-        css_paths=look.CSS_PATHS,
         head=look.HEAD,
         footer_links=[],
         run_history=False,
         ssr_mode=False,
         enable_monitoring=False,
     )
-    app.router.routes.insert(0, script_route())
+    app.router.routes[:0] = [script_route(), asset_route(), *theme_routes(demo)]
     return url
 
 

@@ -534,6 +534,42 @@ def test_dark_mode_is_remembered_and_fonts_are_our_own(show: Open) -> None:
     assert "Inter" in loaded
 
 
+def test_gradios_rules_lie_beneath_ours(show: Open) -> None:
+    page = show("Merge")
+    loose, layered = page.evaluate(
+        """() => {
+          const sheets = [...document.styleSheets].filter((one) => one.href?.includes("/assets/"));
+          const layered = sheets.filter((one) => [...one.cssRules].every((rule) => rule.name === "gradio"));
+          return [sheets.filter((one) => !layered.includes(one)).map((one) => one.href), layered.length];
+        }"""
+    )
+    assert loose == []
+    assert layered > 5
+    expect(page.locator(".wb-merge-builder .wb-h").first).to_have_css("margin-top", "0px")
+
+
+def test_whatever_takes_the_focus_shows_it(builder: Locator) -> None:
+    page = builder.page
+    page.emulate_media(reduced_motion="reduce")  # nothing is looked at halfway to its colour
+    builder.get_by_role("button", name="Vary Interpolation (t) over layers or modules").click()
+    builder.locator(".wb-merge-yaml summary").click()
+    page.locator("[data-wb-theme]").focus()
+    shown: dict[str, int] = {}
+    for _ in range(80):
+        page.keyboard.press("Tab")
+        kind, ring = page.evaluate(
+            """() => {
+              const { tagName } = document.activeElement, style = getComputedStyle(document.activeElement);
+              return [tagName.toLowerCase(), tagName === "circle" ? style.strokeWidth : style.outline];
+            }"""
+        )
+        if kind == "body":  # past the last one
+            break
+        assert ring == "4px" if kind == "circle" else ring.endswith("solid 2px"), (kind, ring)
+        shown[kind] = shown.get(kind, 0) + 1
+    assert {"button", "select", "input", "summary", "circle"} <= set(shown)
+
+
 def test_the_pointer_links_chart_and_tiles(show: Open) -> None:
     page = show("Train")
     points(page, 140)

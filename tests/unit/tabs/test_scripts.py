@@ -28,7 +28,7 @@ def test_a_script_is_kept_by_browsers_for_ever(client: TestClient, packed: str) 
     assert answer.headers.get("content-encoding", "identity") == packed
 
 
-@pytest.mark.parametrize("name", [f"{'0' * 16}/js/main.js", f"{DIGEST}/js/none.js", f"{DIGEST}/js/%2e%2e/style.css"])
+@pytest.mark.parametrize("name", [f"{'0' * 16}/js/main.js", f"{DIGEST}/js/none.js", f"{DIGEST}/js/%2e%2e/login.css"])
 def test_a_script_there_is_not_is_not_remembered(client: TestClient, name: str) -> None:
     answer = client.get(f"/scripts/{name}")
     assert answer.status_code == 404 and "no-store" in answer.headers["cache-control"]
