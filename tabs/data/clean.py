@@ -4,7 +4,7 @@ from typing import Any
 
 import gradio as gr
 
-from tabs.data.steps import catalogue
+from tabs.data.steps import catalogue, step_references
 from tabs.forms.sections import shown
 from tabs.shell.context import Context, guarded
 from tabs.shell.elements import heading
@@ -66,13 +66,15 @@ def load(ctx: Context, query: Query) -> dict[str, Any]:
     if query.get("seen") == mark:
         return reply
     recipe, manifest = Recipe.at(folder), dataset_manifest(ctx.home, name)
-    sets = [one for one in ctx.shelves.datasets.look()[1] if "error" not in one.info and one.name != name]
+    lists = {
+        key: [choice for choice in ctx.choices(ref)() if ref["shelf"] != "datasets" or choice[1] != name]
+        for key, ref in step_references().items()
+    }
     return {
         **reply, "name": name, "kind": manifest.info.get("kind"), "rows": manifest.info.get("rows"),
         "applied": [brief(step) for step in recipe.steps], "report": pipeline.step_summaries(ctx.home, name),
         "undo": len(pipeline.history(ctx.home, name)), "yaml": recipe.to_yaml(), "failed": _failed(last),
-        "datasets": [[one.name, str(one.info.get("kind"))] for one in sets],
-        "models": [value for _, value in ctx.models()], "copy": free_name(ctx.home.datasets, f"{name}-copy"),
+        "lists": lists, "copy": free_name(ctx.home.datasets, f"{name}-copy"),
     }  # fmt: skip
 
 

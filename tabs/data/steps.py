@@ -1,18 +1,14 @@
 """The steps a recipe can be made of as the browser draws them: their groups, and a form from each one's fields."""
 
+import functools
 import typing
+from collections.abc import Mapping
 from typing import Any
 
-from tabs.forms.fields import drawn
+from tabs.forms.fields import drawn, refs_in
 from workbench.core.described import DescribedField, describe
 from workbench.data.recipes.step import STEPS, Step, StepGroup
 from workbench.data.recipes.steps.edit_rows import EditRows
-
-FROM_SHELF = {
-    ("datasets", "one"): "dataset", ("datasets", "several"): "datasets", ("datasets", "shares"): "shares",
-    ("models", "one"): "model",
-}  # fmt: skip
-"""The controls of settings that name something on a shelf, by the shelf and how much they name."""
 
 
 def catalogue() -> dict[str, Any]:
@@ -38,11 +34,14 @@ def described_step(step: type[Step]) -> dict[str, Any]:
 
 def controls_of(step: type[Step]) -> list[dict[str, Any]]:
     """The settings of a step; which rows are restored is not set in a form."""
-    settings = [field for field in describe(step).fields if field.control != "hidden"]
-    return [_control(field) for field in settings]
+    return [drawn(field) for field in _settings(step)]
 
 
-def _control(field: DescribedField) -> dict[str, Any]:
-    """What names something on a shelf is chosen from it."""
-    control = drawn(field)
-    return {**control, "kind": FROM_SHELF[field.ref["shelf"], control["kind"]]} if field.ref else control
+@functools.cache
+def step_references() -> dict[str, Mapping[str, Any]]:
+    """What the settings of all steps can name, by the key of the list each is chosen from."""
+    return refs_in(field for step in STEPS for field in _settings(step))
+
+
+def _settings(step: type[Step]) -> list[DescribedField]:
+    return [field for field in describe(step).fields if field.control != "hidden"]

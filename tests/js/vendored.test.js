@@ -8,6 +8,9 @@ const FILES = {
   "marked-LICENSE.txt": "marked/LICENSE",
   "plotly-cartesian.min.js": "plotly.js-cartesian-dist-min/plotly-cartesian.min.js",
   "plotly-LICENSE.txt": "plotly.js-cartesian-dist-min/LICENSE",
+  "htm-preact-standalone.module.js": "htm/preact/standalone.module.js",
+  "htm-LICENSE.txt": "htm/LICENSE",
+  "preact-LICENSE.txt": "preact/LICENSE",
   "purify.es.mjs": "dompurify/dist/purify.es.mjs",
   "dompurify-LICENSE.txt": "dompurify/LICENSE",
 };

@@ -1,7 +1,6 @@
 /* Part of DataSteps: the recipe as YAML to look at, copy, download and paste, and the rows as a dataset of their own. */
-import { dropdown } from "../forms/fields.js";
 import { copyText } from "../lib/browser.js";
-import { button, h, setText } from "../lib/dom.js";
+import { button, h, select, setText } from "../lib/dom.js";
 
 /**
  * `read(yaml)` resolves to an error text or '' after the steps were taken over. Returns {node, show(yaml, name)}.
@@ -71,7 +70,7 @@ export function saveAs(save) {
     line = h("div", "wb-ds-foot"),
     said = h("span", "wb-hint");
   const name = Object.assign(h("input", "wb-input"), { type: "text", maxLength: 80 });
-  const part = dropdown(
+  const part = select(
     [
       ["result", "The result: train and eval"],
       ["train", "Only train"],
@@ -79,11 +78,10 @@ export function saveAs(save) {
       ["rows", "The rows as they were read"],
     ],
     "result",
-    () => {},
-  ).node;
+    "Rows of the new dataset",
+  );
   let suggested = "";
   name.setAttribute("aria-label", "Name of the new dataset");
-  part.setAttribute("aria-label", "Rows of the new dataset");
   said.setAttribute("role", "status");
   name.addEventListener("keydown", (event) => {
     if (event.key === "Enter") go();

@@ -1,10 +1,14 @@
 /* Part of DataSteps: one step of the recipe: its number, title, settings in short, what it did, and its form. */
-import { settingsSection, shortSettings } from "../forms/fields.js";
+import { SettingsSection } from "../forms/fields.js";
+import { shortSettings } from "../forms/setting_words.js";
+import { withSetting } from "../forms/settings.js";
 import { button, h, setText, statusChip } from "../lib/dom.js";
 import { formatDuration } from "../lib/format.js";
+import { createElement, html, render } from "../lib/preact.js";
 import { touchedPage } from "./touched_rows.js";
 
-/** @import { Field } from "../forms/fields.js" */
+/** @import { Field, Lists, Settings } from "../forms/settings.js" */
+/** @import { Content } from "../lib/preact.js" */
 /** @import { Ask, Restore, What } from "./touched_rows.js" */
 /** @typedef {Record<string, any> & { method: string, restored?: number[] }} Step */
 /**
@@ -25,7 +29,7 @@ import { touchedPage } from "./touched_rows.js";
  */
 /**
  * @typedef {{
- *   move: (by: number) => void, remove: () => void, changed: () => void, shelf: () => any, ask: Ask, restore: Restore,
+ *   move: (by: number) => void, remove: () => void, changed: () => void, lists: () => Lists, ask: Ask, restore: Restore,
  * }} Act
  */
 
@@ -57,8 +61,9 @@ export function stepRow(step, info, act) {
   const down = button("wb-icon", "↓", () => act.move(1), "Move down (Alt+↓)");
   const gone = button("wb-icon", "✕", act.remove, "Remove");
   const page = touchedPage({ ask: act.ask, restore: act.restore, close: () => look("") });
-  const controls = /** @type {import("../forms/fields.js").Control[]} */ ([]);
-  const view = { node, step, info, head, up, down, draw, controls, open: false };
+  const view = { node, step, info, head, up, down, draw, open: false };
+  const kept = {}; // what was set of methods not chosen
+  let problems = /** @type {Problem[]} */ ([]);
   for (const one of [up, down, gone]) one.setAttribute("aria-label", `${one.title.split(" (")[0]}: ${info.title}`);
   node.dataset.method = step.method;
   head.append(title, short);
@@ -74,27 +79,42 @@ export function stepRow(step, info, act) {
 
   function toggle() {
     view.open = !view.open;
-    if (view.open && !body.childElementCount) fill();
+    drawForm();
     body.hidden = !view.open;
     head.setAttribute("aria-expanded", String(view.open));
   }
 
-  function fill() {
-    const about = [info.summary, info.more].filter(Boolean).join(" ");
-    const section = settingsSection(
-      info.by_hand ? [] : info.fields,
-      step,
-      act.shelf,
-      act.changed,
-      withLinks(h("p", "wb-ds-about"), about),
-      info.title,
-    );
-    view.controls = section.controls;
-    body.append(section.node);
-    if (info.by_hand) body.append(h("p", "wb-ds-about", "Rows are edited, deleted and added under Rows."));
-    const kept = step.restored?.length;
-    if (kept) body.append(h("p", "wb-ds-about", `${kept} rows are kept as they were.`));
-    if (!view.controls.length && !info.by_hand) body.append(h("p", "wb-ds-about", "It has no settings."));
+  /** The settings, and what there is to say of the step. They are drawn when they can be seen. */
+  function drawForm() {
+    if (!view.open) return;
+    /** @param {Settings} values */
+    function replace(values) {
+      for (const { name } of info.fields) delete step[name];
+      Object.assign(step, values);
+      act.changed();
+    }
+    const fields = info.by_hand ? [] : info.fields;
+    const { method: _, restored, ...values } = step;
+    const section = createElement(SettingsSection, {
+      title: info.title,
+      head: html`<p class="wb-ds-about">${withLinks([info.summary, info.more].filter(Boolean).join(" "))}</p>`,
+      fields,
+      values,
+      change: (name, value) => replace(withSetting(values, name, value)),
+      replace,
+      path: [],
+      context: {
+        lists: act.lists(),
+        problems: problems.map((problem) => ({ path: [problem.field], text: sentence(problem) })),
+        kept,
+      },
+    });
+    const notes = [
+      info.by_hand && "Rows are edited, deleted and added under Rows.",
+      restored?.length && `${restored.length} rows are kept as they were.`,
+      !fields.length && !info.by_hand && "It has no settings.",
+    ];
+    render([section, ...notes.map((text) => text && html`<p class="wb-ds-about">${text}</p>`)], body);
   }
 
   /** @param {What | ""} what */
@@ -108,7 +128,8 @@ export function stepRow(step, info, act) {
   }
 
   /** @param {State} shown */
-  function draw({ place, last, done, state, problems }) {
+  function draw({ place, last, done, state, problems: wrongs }) {
+    problems = wrongs;
     setText(number, place + 1);
     setText(short, shortSettings(info, step));
     short.title = short.textContent;
@@ -116,14 +137,8 @@ export function stepRow(step, info, act) {
     down.disabled = last;
     node.classList.toggle("is-unsaved", state === "unsaved");
     drawCounts(done, state);
-    const named = new Set(view.controls.map((one) => one.name));
-    for (const one of view.controls)
-      one.say(
-        problems
-          .filter((p) => p.field === one.name)
-          .map(sentence)
-          .join(" "),
-      );
+    drawForm();
+    const named = new Set(info.by_hand ? [] : info.fields.map((field) => field.name));
     const rest = problems.filter((one) => !view.open || !named.has(one.field));
     const notes = (done?.notes ?? []).map((text) => h("div", "wb-ds-notes", text));
     wrong.replaceChildren(...rest.map((one) => h("div", "wb-note is-error", withField(info, one))), ...notes);
@@ -181,20 +196,18 @@ export const sentence = (problem) => [problem.message, problem.remedy].filter(Bo
 const seconds = (value) => (value < 0.1 ? "<0.1 s" : value < 10 ? `${value.toFixed(1)} s` : formatDuration(value));
 
 /**
- * A text in `node`, its addresses as links.
- * @param {HTMLElement} node
+ * A text, its addresses as links.
  * @param {string} text
+ * @returns {Content[]}
  */
-function withLinks(node, text) {
-  for (const part of text.split(/(https:\/\/[^\s,)]+[^\s,).])/)) {
-    if (!part.startsWith("https://")) {
-      node.append(part);
-      continue;
-    }
-    node.append(Object.assign(h("a", "", part.slice(8)), { href: part, target: "_blank", rel: "noopener noreferrer" }));
-  }
-  return node;
-}
+const withLinks = (text) =>
+  text
+    .split(/(https:\/\/[^\s,)]+[^\s,).])/)
+    .map((words) =>
+      words.startsWith("https://")
+        ? html`<a href=${words} target="_blank" rel="noopener noreferrer">${words.slice(8)}</a>`
+        : words,
+    );
 
 /**
  * @param {StepInfo} info

@@ -2,7 +2,7 @@
 /* js_on_load of the recipe of a dataset, after its parts (fields, data_texts, data_touched, data_menu, data_recipe,
    data_step_row). props: value ({dataset, drafts: {name: steps}, job}), catalogue ({groups, steps}), empty.
    server.load tells the recipe and what its steps did, check what is wrong with a draft; apply and save start jobs. */
-import { alike } from "../forms/fields.js";
+import { alike } from "../forms/settings.js";
 import { button, emptyState, h, setText } from "../lib/dom.js";
 import { unreachedText } from "../lib/login.js";
 import { poll } from "../lib/polling.js";
@@ -200,7 +200,7 @@ export function mount({ element, props, server, trigger, watch }) {
       changed: () => {
         changed();
       },
-      shelf: () => state.base,
+      lists: () => state.base.lists,
       ask: (what, start, count) => ask("touched", { step: place() + 1, what, start, count, key: key() }),
       restore: (ids, back) => restore(step, ids, back),
     });
@@ -243,10 +243,10 @@ export function mount({ element, props, server, trigger, watch }) {
   function firstValue(field) {
     if (field.kind === "number") return field.low ?? 0;
     if (field.kind === "choice") return field.choices[0];
-    const first = state.base.datasets[0]?.[0] || "";
+    const first = state.base.lists[field.list]?.[0]?.[1] ?? "";
     return (
-      { flag: false, data: field.many ? [] : {}, pairs: {}, weights: {}, shares: {}, dataset: first }[field.kind] ??
-      (["ticks", "lines", "numbers", "datasets"].includes(field.kind) ? [] : "")
+      { flag: false, data: field.many ? [] : {}, pairs: {}, weights: {}, shares: {}, one: first }[field.kind] ??
+      (["ticks", "lines", "numbers", "several"].includes(field.kind) ? [] : "")
     );
   }
 

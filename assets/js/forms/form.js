@@ -1,45 +1,49 @@
-// @ts-nocheck
-/* js_on_load of a form made of the fields of a spec, after its part `fields`. props: value ({field: what was set}; what is
-   as usual need not be there), form ({fields, more, lists}). server.lists({have: {list: tag}}) gives {list: {tag,
-   choices: [[label, value, tag?], …]}} for the lists that are not as they were.
-   problems, set by the server after an attempt to start, are [{path, text}]: each is shown beside its setting, and the
-   first is brought into view.
-   Triggers 'input' after every change; a value set from elsewhere is drawn anew and left as it is. */
+/* A form made of the fields of a spec. server.lists({have: {list: tag}}) gives {list: {tag, choices}} for the lists that
+   are not as they were. problems, set by the server after an attempt to start: each is shown beside its setting, and the
+   first is brought into view. Triggers 'input' after every change; a value set from elsewhere is drawn anew and left as
+   it is. */
+import { rootOf } from "../lib/component.js";
 import { poll } from "../lib/polling.js";
+import { createElement, render } from "../lib/preact.js";
 import { shelf } from "../shelf/mark.js";
-import { fieldControl, fitting, layout, usualMethod } from "./fields.js";
+import { Fields } from "./fields.js";
+import { fillFirst, fitMethods, methodsFitTo } from "./fitting.js";
+import { shownPath, unsettled, withSetting } from "./settings.js";
 
+/** @import { Change, KeptSettings } from "./fields.js" */
+/** @import { Field, Lists, Problem, Settings } from "./settings.js" */
+/** @typedef {{ form: { fields: Field[], more: string, lists: boolean }, problems: Problem[] }} FormProps */
+
+/** @param {import("../lib/component.js").Scope<Settings, FormProps>} scope */
 export function mount({ element, props, server, trigger, watch }) {
-  const root = element.querySelector(".wb-form");
-  const all = props.form.fields,
-    fitted = all.filter((field) => field.fits);
-  const tags = {}; // {list: which state of it this form has}
-  const kept = {}; // {field: {method: what was set of it}}: it stays while another method is looked at
+  const root = rootOf(element, "wb-form");
+  const { fields, more } = props.form;
+  const tags = /** @type {Record<string, string>} */ ({}); // which state of a list this form has
+  const kept = /** @type {KeptSettings} */ ({});
+  const fold = { isOpen: false };
 
-  let settings = clone(props.value || {}),
-    lists = null,
-    mark = null,
-    stale = true,
-    turn = 0;
-  let sent = "",
-    controls = [],
-    drawn = null,
-    suited = suitedNow();
-  const fold = {};
-
-  function clone(value) {
-    return JSON.parse(JSON.stringify(value));
-  }
+  let settings = /** @type {Settings} */ (structuredClone(props.value || {})),
+    lists = /** @type {Lists} */ ({}),
+    problems = /** @type {Problem[]} */ ([]),
+    mark = /** @type {string | null} */ (null),
+    isStale = true,
+    turn = 0,
+    generation = 0,
+    sent = "";
+  let fittedTo = methodsFitTo(fields, settings);
 
   function draw() {
-    controls = all.map((field) => fieldControl(field, settings, () => lists || {}, changed, kept));
-    drawn = layout(all, controls, settings, fold, props.form.more);
-    root.replaceChildren(...drawn.nodes);
+    const context = { lists, problems, kept };
+    const key = generation; // another one: nothing that is typed stays
+    render(createElement(Fields, { key, fields, values: settings, change, context, path: [], more, fold }), root);
   }
 
-  function changed() {
-    suit();
-    drawn.update();
+  /** @type {Change} */
+  function change(name, value, path) {
+    settings = withSetting(settings, name, value);
+    problems = unsettled(problems, path);
+    fit();
+    draw();
     publish();
     trigger("input");
   }
@@ -49,54 +53,30 @@ export function mount({ element, props, server, trigger, watch }) {
     props.value = JSON.parse(sent);
   }
 
-  /** What each method field was last made to fit. */
-  function suitedNow() {
-    return Object.fromEntries(fitted.map((field) => [field.name, settings[field.fits.field] ?? ""]));
-  }
-
-  /** Empty choices fill themselves; a method that cannot work on what was just chosen gives way to one that can. A method
-   *  chosen by hand, or together with what it cannot work on, stays: the server says why. Says whether it set anything. */
-  function suit() {
-    const filled = new Set();
-    for (const field of all) {
-      const options = lists?.[field.list] || [];
-      if (!field.first || settings[field.name] || !options.length) continue;
-      settings[field.name] = options[0][1];
-      filled.add(field.name);
-    }
-    let set = filled.size > 0;
-    for (const field of fitted) {
-      const on = settings[field.fits.field] ?? "";
-      if (suited[field.name] === on) continue;
-      suited[field.name] = on;
-      if (filled.has(field.fits.field) && settings[field.name]) continue;
-      const usual = usualMethod(field),
-        fits = fitting(field, settings, lists || {});
-      const fit = field.methods.filter((one) => !one.unavailable && fits(one.method)).map((one) => one.method);
-      if (fits(settings[field.name]?.method ?? usual) || !fit.length) continue;
-      const method = fit.includes(usual) ? usual : fit[0];
-      settings[field.name] = { method, ...(kept[field.name]?.[method] || {}) };
-      set = true;
-    }
-    controls.forEach((one) => one.refresh?.());
-    return set;
+  /** Fills empty choices and changes methods that do not fit what was just chosen. Says whether it set anything. */
+  function fit() {
+    const before = settings;
+    const filled = fillFirst(fields, before, lists);
+    ({ settings, fittedTo } = fitMethods({ fields, settings: filled, before, lists, fittedTo, kept }));
+    return settings !== before;
   }
 
   async function refresh() {
     const now = shelf.mark;
-    if (!stale && now === mark) return 400;
+    if (!isStale && now === mark) return 400;
     const mine = ++turn,
       reply = await server.lists({ have: tags }).catch(() => null);
     if (mine !== turn) return 1;
     if (!reply || reply.error) return 2000;
     mark = now;
-    stale = false;
-    for (const [name, list] of Object.entries(reply)) {
-      tags[name] = list.tag;
-      lists = { ...lists, [name]: list.choices };
+    isStale = false;
+    for (const [name, { tag, choices }] of Object.entries(reply)) {
+      tags[name] = tag;
+      lists = { ...lists, [name]: choices };
     }
-    lists ||= {};
-    if (suit()) {
+    const isOther = fit();
+    draw();
+    if (isOther) {
       publish();
       trigger("input");
     }
@@ -104,26 +84,24 @@ export function mount({ element, props, server, trigger, watch }) {
   }
 
   function begin() {
-    settings = clone(props.value || {});
+    settings = structuredClone(props.value || {});
     sent = JSON.stringify(settings);
-    suited = suitedNow();
+    fittedTo = methodsFitTo(fields, settings);
+    problems = [];
+    generation++;
     draw();
-    stale = true; // what was set from elsewhere may be newer than the lists
+    isStale = true; // what was set from elsewhere may be newer than the lists
     turn++;
     poke();
   }
 
   /** Shows what is wrong beside the settings, in place of what was wrong before. */
-  function showProblems(problems) {
-    controls.forEach((one) => one.hush());
-    const places = problems.map(({ path, text }) =>
-      controls.find((one) => one.name === path[0])?.tell(path.slice(1), text),
-    );
-    const first = places.find(Boolean);
-    if (!first) return;
-    for (let around = first.closest("details"); around; around = around.parentElement.closest("details"))
-      around.open = true;
-    first.focus();
+  function showProblems() {
+    problems = (props.problems || [])
+      .map(({ path, text }) => ({ path: shownPath(fields, settings, path), text }))
+      .filter(({ path }) => path.length);
+    draw();
+    if (problems.length) bringIntoView(controlOf(root, problems[0].path));
   }
 
   draw();
@@ -131,5 +109,21 @@ export function mount({ element, props, server, trigger, watch }) {
   watch("value", () => {
     if (JSON.stringify(props.value || {}) !== sent) begin();
   });
-  watch("problems", () => showProblems(props.problems || []));
+  watch("problems", showProblems);
+}
+
+/**
+ * The control of the setting that a path leads to: the first in its frame that can be wrong.
+ * @param {HTMLElement} root
+ * @param {string[]} path
+ */
+function controlOf(root, path) {
+  const frames = path.map((name) => `[data-field="${CSS.escape(name)}"]`).join(" ");
+  return /** @type {HTMLElement | null} */ (root.querySelector(`${frames} [aria-invalid]`));
+}
+
+/** @param {HTMLElement | null} control */
+function bringIntoView(control) {
+  for (let fold = control?.closest("details"); fold; fold = fold.parentElement?.closest("details")) fold.open = true;
+  control?.focus();
 }

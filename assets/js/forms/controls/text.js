@@ -1,0 +1,122 @@
+/* Controls that are typed into: numbers, texts, lists, pairs, JSON and YAML. */
+import { html, useState } from "../../lib/preact.js";
+import { boundsSentence } from "../setting_words.js";
+import { isEmpty } from "../settings.js";
+import { readJson, readLines, readNumbers, readPairs, writePairs } from "../written_values.js";
+import { inputClass } from "./control.js";
+
+/** @import { ControlProps } from "./control.js" */
+/** @typedef {Event & { currentTarget: HTMLInputElement & HTMLTextAreaElement }} TypedEvent */
+
+const LONG_CHARACTERS = 60;
+
+/** @param {ControlProps} props */
+export function NumberControl({ field, value, text, set, aria, isBad }) {
+  /** @param {TypedEvent} event */
+  function read({ currentTarget: input }) {
+    const problem = input.validity.valid ? "" : boundsSentence(field);
+    if (input.validity.badInput)
+      set("?", input.value, problem); // '1e' reads as empty, but is not meant as usual
+    else set(input.value.trim() === "" ? undefined : Number(input.value), input.value, problem);
+  }
+  return html`<input
+    type="number"
+    class=${inputClass(isBad, "is-number")}
+    min=${field.low ?? ""}
+    max=${field.high ?? ""}
+    step=${field.whole ? "1" : "any"}
+    value=${text ?? String(value ?? "")}
+    onInput=${read}
+    ...${aria}
+  />`;
+}
+
+/**
+ * A text of one line, or an area for one that is long.
+ * @param {ControlProps} props
+ */
+export function TextControl({ value, text, set, aria, isBad }) {
+  const written = text ?? String(value ?? "");
+  const [isLong] = useState(() => written.length > LONG_CHARACTERS || written.includes("\n"));
+  /** @param {TypedEvent} event */
+  const read = ({ currentTarget: input }) => set(input.value, input.value);
+  return isLong
+    ? html`<textarea class=${inputClass(isBad)} rows="4" value=${written} onInput=${read} ...${aria} />`
+    : html`<input type="text" class=${inputClass(isBad)} value=${written} onInput=${read} ...${aria} />`;
+}
+
+/** @param {ControlProps} props */
+export function NumbersControl({ value, text, set, aria, isBad }) {
+  /** @param {TypedEvent} event */
+  function read({ currentTarget: input }) {
+    const numbers = readNumbers(input.value);
+    set(numbers.value, input.value, numbers.problem);
+  }
+  const written = text ?? (value || []).join(", ");
+  return html`<input type="text" class=${inputClass(isBad)} value=${written} onInput=${read} ...${aria} />`;
+}
+
+/**
+ * @param {Pick<ControlProps, "set" | "aria" | "isBad"> & {
+ *   written: string, placeholder: string, rows?: number, read: (text: string) => { value: any, problem: string },
+ * }} props
+ */
+function area({ written, placeholder, rows = 3, read, set, aria, isBad }) {
+  /** @param {TypedEvent} event */
+  function onInput({ currentTarget: { value: typed } }) {
+    const { value, problem } = read(typed);
+    set(value, typed, problem);
+  }
+  return html`<textarea
+    class=${inputClass(isBad)}
+    rows=${rows}
+    placeholder=${placeholder}
+    spellcheck=${false}
+    value=${written}
+    onInput=${onInput}
+    ...${aria}
+  />`;
+}
+
+/** @param {string} text */
+const readAsWritten = (text) => ({ value: text, problem: "" });
+
+/** @param {ControlProps} props */
+export const LinesControl = ({ value, text, ...rest }) =>
+  area({
+    ...rest,
+    written: text ?? (value || []).join("\n"),
+    placeholder: "one a line",
+    read: (typed) => ({ value: readLines(typed), problem: "" }),
+  });
+
+/** @param {ControlProps} props */
+export const PairsControl = ({ value, text, ...rest }) =>
+  area({
+    ...rest,
+    written: text ?? writePairs(value),
+    placeholder: "name: value, one a line",
+    read: (typed) => readPairs(typed, false),
+  });
+
+/** @param {ControlProps} props */
+export const WeightsControl = ({ value, text, ...rest }) =>
+  area({
+    ...rest,
+    written: text ?? writePairs(value),
+    placeholder: "name: number, one a line",
+    read: (typed) => readPairs(typed, true),
+  });
+
+/** @param {ControlProps} props */
+export const JsonControl = ({ value, text, ...rest }) =>
+  area({
+    ...rest,
+    written: text ?? (isEmpty(value) ? "" : JSON.stringify(value, null, 1)),
+    placeholder: "JSON",
+    read: readJson,
+  });
+
+/** @param {ControlProps} props */
+export const YamlControl = ({ value, text, ...rest }) =>
+  area({ ...rest, written: text ?? (value || ""), placeholder: "YAML", rows: 9, read: readAsWritten });
