@@ -15,6 +15,7 @@ from tabs.serving.serve import serve
 from tabs.shell.context import SEE_TERMINAL, Context
 from tabs.shell.elements import error_box, header
 from tabs.shell.kit import Static
+from tabs.shell.notices import notice_bell
 from tabs.shell.plugin_part import plugin_part, plugin_problems
 from tabs.shell.tab_registry import all_tabs
 from workbench.core.errors import UserError
@@ -38,7 +39,9 @@ def compose(ctx: Context) -> gr.Blocks:
     """The whole page: every tab there is, in their order."""
     demo = Page(title="LLM Workbench", fill_width=True, analytics_enabled=False)
     with demo:
-        top = Static(_header(ctx))
+        with gr.Row(elem_classes="wb-top"):
+            top = Static(_header(ctx))
+            notice_bell(ctx)
         ctx.follow(top, lambda: _header(ctx))
         problem = Static(_problem(ctx), visible=bool(_problem(ctx)), elem_id="home-problem")
         plugins_box = Static("", visible=False, elem_id="plugin-problem")

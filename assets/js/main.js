@@ -16,6 +16,7 @@ const COMPONENTS = {
   ladder: () => import("./compress/ladder.js"),
   live_run: () => import("./run/live_run.js"),
   merge_builder: () => import("./merge/builder.js"),
+  notice_bell: () => import("./notices/bell.js"),
   pulse: () => import("./shelf/pulse.js"),
   shelf_table: () => import("./shelf/table.js"),
   token_view: () => import("./data/token_view.js"),

@@ -162,8 +162,10 @@ def _votes(name: str, title: str, session: SessionInfo | None) -> LoopStep:
         return LoopStep(
             name, title, f"All answers of {session.name} are alike: nothing to vote on.", "next", "Close it"
         )
+    if not wanted:
+        return LoopStep(name, title, f"The answers of {session.name} are being written.", "next", "Vote")
     counted = f"{session.votes} of {wanted} votes in {session.name}"
-    if session.complete and session.votes >= wanted > 0:
+    if session.complete and session.votes >= wanted:
         return LoopStep(name, title, f"{counted}. Close the session to see who won.", "next", "See the result")
     return LoopStep(name, title, counted, "next", "Vote")
 

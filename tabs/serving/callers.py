@@ -115,6 +115,7 @@ SERVER_FUNCTIONS: dict[str, Who] = dict.fromkeys(
         "merge_builder.export",
         "merge_builder.models",
         "merge_builder.read",
+        "notice_bell.notices",
         "pulse.changes",
         "shelf_table.rows_of",
         "vote_pad.cast_vote",

@@ -1,23 +1,92 @@
-"""The Overview: the whole loop from an almost empty home, by its buttons and the voting keys alone."""
+"""The Overview: the whole loop from an almost empty home by its buttons, with the keyboard alone and by touch alone."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import pytest
-from driving import App, serving, shot, tab, until
-from playwright.sync_api import Page, expect
+from driving import App, serving, shot, until
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.toys import toy_model
 from workbench.core.home import Home
 from workbench.jobs.queue import Queue
 from workbench.preferences.sessions import get_session
 
+MOST_TABS = 500
+"""Presses of Tab after which everything on the page was reached."""
+
+
+@dataclass(frozen=True)
+class Person:
+    """How somebody works: `press` what is seen, and `vote` for a side."""
+
+    page: Page
+    press: Callable[[Locator], None]
+    vote: Callable[[str], None]
+
+    def open_tab(self, name: str) -> None:
+        self.press(self.page.get_by_role("tab", name=name, exact=True))
+
+    def write(self, box: Locator, text: str) -> None:
+        self.press(box)
+        self.page.keyboard.type(text)
+
+
+def keyboard(page: Page) -> Person:
+    """Tab, Enter and the keys of the voting pad; the mouse stays where it is."""
+
+    def press(target: Locator) -> None:
+        expect(target).to_be_visible()
+        for _ in range(MOST_TABS):
+            page.keyboard.press("Tab")
+            if target.evaluate("node => node === document.activeElement"):
+                break
+        else:
+            raise AssertionError(f"{MOST_TABS} presses of Tab do not lead to {target}")
+        if target.evaluate("node => node.tagName === 'BUTTON'"):
+            page.keyboard.press("Enter")
+
+    return Person(page, press, lambda side: page.keyboard.press("ArrowLeft" if side == "left" else "ArrowRight"))
+
+
+def touch(page: Page) -> Person:
+    """A finger on a phone."""
+    return Person(page, lambda target: target.tap(), lambda side: page.locator(f'[data-choice="{side}"]').tap())
+
+
+PEOPLE = {
+    "keyboard": (keyboard, {"viewport": {"width": 1366, "height": 768}}),
+    "touch": (touch, {"viewport": {"width": 420, "height": 860}, "has_touch": True, "is_mobile": True}),
+}
+
+
+@pytest.fixture(scope="module", params=PEOPLE)
+def way(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
 
 @pytest.fixture(scope="module")
-def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+def app(way: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     home = Home.at(tmp_path_factory.mktemp("home"))
     toy_model(home)
     with serving(home) as app:
         yield app
+
+
+@pytest.fixture
+def person(way: str, app: App, browser: Browser) -> Iterator[Person]:
+    """Somebody in a browser of their own, who confirms what the page asks."""
+    how, options = PEOPLE[way]
+    context = browser.new_context(**options)
+    page = context.new_page()
+    page.set_default_timeout(30_000)  # buttons come and go with the shelf, and two trainings run beside
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.goto(app.url)
+    yield how(page)
+    context.close()
+    assert errors == []
 
 
 def ended(app: App, number: int) -> None:
@@ -26,59 +95,57 @@ def ended(app: App, number: int) -> None:
     assert [row.status for row in Queue(app.home).all()] == ["done"] * number, rows
 
 
-def vote_all(app: App, page: Page, session: str) -> None:
-    """Votes with the keyboard until the session has what it wants, then closes it."""
-    page.locator("#annotator input, #annotator textarea").first.fill("ada")
-    page.locator("#vote-start").click()
+def vote_all(app: App, person: Person, session: str) -> None:
+    """Votes until the session has what it wants, then closes it."""
+    page = person.page
+    person.write(page.locator("#annotator input, #annotator textarea").first, "ada")
+    person.press(page.locator("#vote-start"))
     pad = page.locator(".wb-vote-pad")
     until(lambda: get_session(app.home, session).complete, 120)
     wanted = get_session(app.home, session).usable
     assert wanted
     for count in range(1, wanted + 1):
         expect(page.locator('.wb-vote-side[data-side="left"]')).to_be_visible()
-        page.keyboard.press("ArrowLeft" if count % 2 else "ArrowRight")
+        person.vote("left" if count % 2 else "right")
         expect(pad).to_contain_text("Every pair has its votes" if count == wanted else f"({count} of {wanted})")
-    page.evaluate("window.confirm = () => true")
-    page.locator("#session-close").click()
+    person.press(page.locator("#session-close"))
     expect(page.locator("#result")).to_contain_text("by ada")
 
 
-def test_the_whole_loop_by_the_buttons_of_the_overview(app: App, page: Page) -> None:
-    page.set_default_timeout(30_000)  # buttons come and go with the shelf, and two trainings run beside
-    page.goto(app.url)
+def test_the_whole_loop_by_the_buttons_of_the_overview(app: App, way: str, person: Person) -> None:
+    page = person.page
     expect(page.locator("#step-model-words")).to_contain_text("toy")
     expect(page.locator("#step-train")).to_be_hidden()
-    page.locator("#step-data").click()
-    expect(page.locator("#step-train")).to_be_visible()
-    shot(page, "overview")
-    page.locator("#step-train").click()
+    person.press(page.locator("#step-data"))
+    person.press(page.locator("#step-train"))
+    shot(page, f"overview-{way}")
     ended(app, 1)
     expect(page.locator("#step-train-words")).to_contain_text("field-guide-sft")
-    page.locator("#step-answers").click()
+    person.press(page.locator("#step-answers"))
     expect(page.locator("#step-vote")).to_be_visible(timeout=120_000)
-    page.locator("#step-vote").click()
-    vote_all(app, page, "before-or-after")
-    tab(page, "Overview")
-    page.locator("#step-dpo").click()
+    person.press(page.locator("#step-vote"))
+    vote_all(app, person, "before-or-after")
+    shot(page, f"overview-voted-{way}")
+    person.open_tab("Overview")
+    person.press(page.locator("#step-dpo"))
     ended(app, 3)
-    page.locator("#step-again").click()
+    person.press(page.locator("#step-again"))
     expect(page.locator("#step-verdict")).to_be_visible(timeout=120_000)
     for name in ("model", "data", "train", "answers", "vote", "dpo", "again"):
         expect(page.locator(f"#step-{name}-words .is-done")).to_be_visible()
     expect(page.locator("#step-again-words")).to_contain_text("dpo-or-before")
-    shot(page, "overview-done")
+    shot(page, f"overview-done-{way}")
 
 
-def test_a_row_of_the_latest_work_opens_its_job(app: App, page: Page) -> None:
-    page.goto(app.url)
-    page.locator("#overview-jobs tbody tr").last.focus()
+def test_a_row_of_the_latest_work_opens_its_job(app: App, person: Person) -> None:
+    page = person.page
+    person.press(page.locator("#overview-jobs tbody tr").last)
     page.keyboard.press("Enter")
     expect(page.locator(".wb-live-run:visible").first).to_have_attribute("data-status", "done")
     expect(page.get_by_role("tab", name="Jobs", exact=True)).to_have_attribute("aria-selected", "true")
 
 
-def test_before_and_after_are_chosen_for_a_chat(app: App, page: Page) -> None:
-    page.goto(app.url)
-    page.locator("#step-chat").click()
-    expect(page.locator("#compare-models")).to_contain_text("field-guide-sft")
-    expect(page.locator("#compare-models")).to_contain_text("toy")
+def test_before_and_after_are_chosen_for_a_chat(app: App, person: Person) -> None:
+    person.press(person.page.locator("#step-chat"))
+    expect(person.page.locator("#compare-models")).to_contain_text("field-guide-sft")
+    expect(person.page.locator("#compare-models")).to_contain_text("toy")
