@@ -10,6 +10,7 @@ from tabs.shell.context import Context, guarded
 from tabs.shell.elements import chip, facts, heading, hint
 from tabs.shell.job_panel import QUIET
 from tabs.shell.kit import Static
+from tabs.shell.notes_panel import notes_panel
 from tabs.shell.table import ShelfTable, TableRow
 from workbench.core.errors import UserError, shortened
 from workbench.core.home import existing, free_name
@@ -38,10 +39,12 @@ def dataset_panel(ctx: Context) -> tuple[gr.Dropdown, gr.Textbox, dict[str, gr.B
     lead to other views of the same dataset are wired by who has those views."""
     Static(heading("Datasets", "A row opens its dataset beneath."))
     listed = ShelfTable(
-        COLUMNS, lambda: _newest_first(ctx), _row, _words, EMPTY, numbers=(2, 3), size=ROWS, elem_id="datasets-table"
+        COLUMNS, lambda: _newest_first(ctx), _row, _words, EMPTY, numbers=(2, 3), size=ROWS, elem_id="datasets-table",
+        notes=lambda manifest: ctx.shelves.notes_of("dataset", manifest.name),
     )  # fmt: skip
     dataset = ctx.picker(ctx.shelved_datasets, first=True, label="Dataset", value=None, elem_id="dataset")
     about, mark = Static(elem_id="dataset-facts"), gr.Textbox(visible=False)
+    notes_panel(ctx, "dataset", dataset)
     with gr.Row(elem_classes="wb-toolbar"):
         steps = {
             step: gr.Button(title, size="sm", visible=False, min_width=70, elem_id=f"dataset-{step}")
@@ -73,6 +76,7 @@ def dataset_panel(ctx: Context) -> tuple[gr.Dropdown, gr.Textbox, dict[str, gr.B
         guarded(lambda name: _delete(ctx, name)), dataset, dataset,
         js="(name) => name && confirm(`Delete the dataset ${name} for good?`) ? name : null", **QUIET,
     )  # fmt: skip
+    ctx.links.offer("dataset", dataset, lambda _, name: gr.update(value=name, choices=ctx.shelved_datasets()))
     _splitting(ctx, dataset, about, mark)
     return dataset, mark, steps
 

@@ -9,6 +9,7 @@ from tabs.shell.context import Context, guarded
 from tabs.shell.elements import heading
 from tabs.shell.job_panel import QUIET, job_panel
 from tabs.shell.kit import Static
+from tabs.shell.notes_panel import notes_panel
 from tabs.shell.tab_registry import Tab
 from tabs.shell.table import ShelfTable, TableRow
 from workbench.core.errors import UserError, shortened
@@ -29,10 +30,12 @@ def build(ctx: Context) -> None:
     with gr.Column(elem_classes="wb-panel"):
         Static(heading("All jobs", "Work goes on when the tab or the server closes. One job at a time has the device."))
         listed = ShelfTable(
-            COLUMNS, lambda: ctx.shelves.jobs()[1][::-1], job_row, job_words, EMPTY, chip=2, elem_id="jobs-table"
+            COLUMNS, lambda: ctx.shelves.jobs()[1][::-1], job_row, job_words, EMPTY, chip=2, elem_id="jobs-table",
+            notes=lambda row: ctx.shelves.notes_of("job", row.id),
         )  # fmt: skip
     with gr.Column(elem_classes="wb-panel"):
         panel = job_panel(ctx, (), "Job")
+        notes_panel(ctx, "job", panel.picker)
         with gr.Accordion("Settings", open=False):
             settings = gr.Code(language="yaml", interactive=False, label=JOB_FILE)
             show = gr.Button("Show settings", size="sm")

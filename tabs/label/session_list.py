@@ -24,7 +24,7 @@ def session_list(ctx: Context) -> gr.HTML:
     Static(heading("Sessions", "A row opens its session beneath: to vote, or to see the result."))
     return ShelfTable(
         COLUMNS, lambda: [name for _, name in ctx.sessions()], lambda name: _row(ctx, name), str, EMPTY, numbers=(2, 3),
-        chip=1, size=ROWS, elem_id="sessions-table",
+        chip=1, size=ROWS, elem_id="sessions-table", notes=lambda name: ctx.shelves.notes_of("session", name),
     )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from tabs.shell.context import Context, guarded
 from tabs.shell.elements import heading, hint
 from tabs.shell.job_panel import QUIET, job_panel
 from tabs.shell.kit import Static
+from tabs.shell.notes_panel import notes_panel
 from tabs.shell.tab_registry import Tab
 from workbench.preferences.jobs.generate import Generate
 
@@ -33,6 +34,7 @@ def build(ctx: Context) -> None:
                 listed = session_list(ctx)
             with gr.Column(elem_classes="wb-panel"):
                 session, annotator = voting_panel(ctx)
+                notes_panel(ctx, "session", session)
             with gr.Column(elem_classes="wb-panel"):
                 result_panel(ctx, session, annotator)
             with gr.Column(elem_classes="wb-panel"):

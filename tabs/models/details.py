@@ -9,6 +9,7 @@ from tabs.shell.context import Context, guarded
 from tabs.shell.elements import empty, error_box, facts, hint, render_html
 from tabs.shell.job_panel import QUIET
 from tabs.shell.kit import Static
+from tabs.shell.notes_panel import notes_panel
 from workbench.core.errors import UserError
 from workbench.core.home import free_name
 from workbench.core.limits import bounded_text
@@ -25,6 +26,7 @@ def model_details(ctx: Context, table: gr.HTML) -> None:
     """Draws it; a row of `table` that is clicked becomes the model shown."""
     model = ctx.picker(ctx.shelved_models, label="Model", value=None, elem_id="shelf-model")
     words = Static(empty(*NOTHING), elem_id="model-facts")
+    notes_panel(ctx, "model", model)
     with gr.Row(elem_classes="wb-toolbar"):
         steps = {
             "chat": gr.Button("Chat", size="sm", visible=False, min_width=70, elem_id="model-chat"),
@@ -53,6 +55,7 @@ def model_details(ctx: Context, table: gr.HTML) -> None:
         table, model, queue=False, **QUIET,
     )  # fmt: skip
     _wire(ctx, model, steps)
+    ctx.links.offer("model", model, lambda _, name: gr.update(value=name, choices=ctx.shelved_models()))
 
 
 def _wire(ctx: Context, model: gr.Dropdown, steps: dict[str, gr.Button]) -> None:

@@ -33,7 +33,8 @@ def build(ctx: Context) -> None:
         with gr.Column(elem_classes="wb-main"):
             with gr.Column(elem_classes="wb-panel"):
                 Static(heading("On the shelf"))
-                listed = ShelfTable(COLUMNS, ctx.infos, _row, _words, EMPTY, numbers=(3, 5), elem_id="models-table")
+                listed = ShelfTable(COLUMNS, ctx.infos, _row, _words, EMPTY, numbers=(3, 5), elem_id="models-table",
+                                    notes=lambda info: ctx.shelves.notes_of("model", info.name))  # fmt: skip
                 model_details(ctx, listed)
             with gr.Column(elem_classes="wb-panel"):
                 panel = job_panel(

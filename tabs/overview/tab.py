@@ -1,4 +1,4 @@
-"""The Overview tab: the loop as steps with a button each, what this machine has, and the latest work."""
+"""The Overview tab: a search, the loop as steps with a button each, what this machine has, and the latest work."""
 
 import shutil
 from collections.abc import Callable
@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from tabs.jobs.tab import job_row, job_words
 from tabs.overview.loop import Loop, LoopStep, answering, preference_training, read_loop, steps, training
+from tabs.overview.search_panel import search_panel
 from tabs.shell.context import Context, guarded
 from tabs.shell.elements import facts, heading, step_words
 from tabs.shell.job_panel import QUIET
@@ -29,7 +30,9 @@ COLUMNS = ("Work", "Kind", "Status", "Progress", "Queued", "Took", "Result")
 
 
 def build(ctx: Context) -> None:
-    """Left: the loop. Right: the machine and the latest work."""
+    """On top the search. Left: the loop. Right: the machine and the latest work."""
+    with gr.Column(elem_classes="wb-panel"):
+        search_panel(ctx)
     with gr.Row(elem_classes="wb-cols is-even"):
         with gr.Column(elem_classes="wb-panel wb-overview"):
             Static(heading("Make a model yours", "Each step's button does it with settings that suit a laptop; the "
@@ -45,7 +48,7 @@ def build(ctx: Context) -> None:
                 Static(heading("Latest work", "A row opens its job."))
                 listed = ShelfTable(
                     COLUMNS, lambda: ctx.shelves.jobs()[1][: -LATEST_JOBS - 1 : -1], job_row, job_words, EMPTY, chip=2,
-                    elem_id="overview-jobs",
+                    elem_id="overview-jobs", notes=lambda row: ctx.shelves.notes_of("job", row.id),
                 )  # fmt: skip
                 ctx.links.on(listed.input, "job", lambda clicked: clicked, [listed])
 

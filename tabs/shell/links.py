@@ -30,12 +30,23 @@ class Link:
     plugin: Plugin | None = None
 
 
+@dataclass(frozen=True)
+class LinkChoice:
+    """On `trigger` one of several targets is filled: `pick(*values of inputs)` gives its name and what it gets."""
+
+    trigger: Callable[..., Any]
+    names: Sequence[str]
+    pick: Callable[..., tuple[str, Any]]
+    inputs: Sequence[Any]
+
+
 class Links:
     """The targets that the tabs offer, and the links that lead to them, in whatever order the tabs are built."""
 
     def __init__(self) -> None:
         self._targets: dict[str, Target] = {}
         self._links: list[Link] = []
+        self._choices: list[LinkChoice] = []
         self._path: list[tuple[gr.Tabs, str]] = []
         self._plugin: Plugin | None = None
 
@@ -71,6 +82,13 @@ class Links:
         """Fills what is offered under a name, by whichever tab, when `trigger` (`button.click`, say) fires."""
         self._links.append(Link(trigger, name, data, inputs, self._plugin))
 
+    def on_choice(
+        self, trigger: Callable[..., Any], names: Sequence[str], pick: Callable[..., tuple[str, Any]],
+        inputs: Sequence[Any],
+    ) -> None:  # fmt: skip
+        """As `on`, where what was triggered says which of the names it leads to."""
+        self._choices.append(LinkChoice(trigger, names, pick, inputs))
+
     def wire(self, guarded: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
         """Adds the events, once all tabs are built. Raises `LookupError` where a link leads nowhere."""
         for link in self._links:
@@ -86,6 +104,32 @@ class Links:
                 guarded(filler(link, target)), [target.component, *link.inputs], outputs, show_progress="hidden",
                 api_visibility="private",
             )  # fmt: skip
+        for choice in self._choices:
+            if missing := [name for name in choice.names if name not in self._targets]:
+                raise LookupError(f"no tab offers {missing[0]!r} to be filled")
+            targets = {name: self._targets[name] for name in choice.names}
+            components = [target.component for target in targets.values()]
+            rows = list({id(tabs): tabs for target in targets.values() for tabs, _ in target.path}.values())
+            choice.trigger(
+                guarded(chooser(choice, targets, rows)), [*components, *choice.inputs], [*components, *rows],
+                show_progress="hidden", api_visibility="private",
+            )  # fmt: skip
+
+
+def chooser(choice: LinkChoice, targets: dict[str, Target], rows: Sequence[gr.Tabs]) -> Callable[..., list[Any]]:
+    """What a choice's event does: the new state of the target it leads to, then the rows of tabs that show it."""
+
+    def fill(*values: Any) -> list[Any]:
+        name, data = choice.pick(*values[len(targets) :])
+        target = targets[name]
+        path = {id(tabs): tab_id for tabs, tab_id in target.path}
+        states = [
+            each.update(value, data) if each is target else gr.skip()
+            for each, value in zip(targets.values(), values, strict=False)
+        ]
+        return [*states, *(gr.Tabs(selected=path[id(tabs)]) if id(tabs) in path else gr.skip() for tabs in rows)]
+
+    return fill
 
 
 def filler(link: Link, target: Target) -> Callable[..., list[Any]]:

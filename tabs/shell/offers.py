@@ -35,7 +35,7 @@ def _reader(shelves: Shelves, ref: Ref) -> tuple[Callable[[], tuple[int, Any]], 
     readers: dict[str, tuple[Callable[[], tuple[int, Any]], Make]] = {
         "models": (shelves.models.look, _models),
         "datasets": (shelves.datasets.look, _datasets),
-        "sessions": (shelves.sessions.look, lambda _, names: [(name, name) for name in names]),
+        "sessions": (shelves.sessions.look, lambda _, rows: [(row.name, row.name) for row in rows]),
         "jobs": (shelves.jobs, _jobs),
         "merge methods": (lambda: (1, catalogue.methods()), _merge_methods),
     }

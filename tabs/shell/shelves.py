@@ -19,13 +19,15 @@ from starlette.responses import Response
 from workbench.core.errors import UserError
 from workbench.core.home import Home
 from workbench.core.lineage import Manifest
+from workbench.core.notes import NO_NOTES, UserNotes, notes_revision, shelf_notes
 from workbench.core.settings import Settings
 from workbench.core.units import human_size
 from workbench.data.store.datasets import list_datasets
+from workbench.inventory.shelf_items import ShelfItem, dataset_items, job_items, model_items, session_items
 from workbench.jobs.listing import JobRow
 from workbench.jobs.queue import Queue
 from workbench.models.shelf import ModelInfo, list_models
-from workbench.preferences.sessions import session_names
+from workbench.preferences.session_notes import SessionOverview, session_overviews
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -67,13 +69,41 @@ class Shelves:
         self._home, self._queue = home, queue
         self.models: Look[list[ModelInfo]] = Look(lambda: list_models(home), lambda: _stamp(home.models))
         self.datasets: Look[list[Manifest]] = Look(lambda: list_datasets(home), lambda: _stamp(home.datasets))
-        self.sessions: Look[list[str]] = Look(self._session_names, self._labels)
+        self.sessions: Look[list[SessionOverview]] = Look(self._sessions, self._labels)
+        self._notes: Look[dict[str, dict[str, UserNotes]]] = Look(self._shelf_notes, notes_revision)
         self._made: dict[Hashable, tuple[Hashable, Any]] = {}
 
     def jobs(self) -> tuple[int, list[JobRow]]:
         """(version, every job, oldest first)."""
         rows = self._queue.all()
         return self._queue.revision, rows
+
+    def notes(self, kind: str) -> dict[str, UserNotes]:
+        """The notes of what is of this kind and has any, by its name."""
+        if kind == "session":
+            return self.made("session notes", self.sessions.look, lambda rows: {row.name: row.notes for row in rows})
+        return self._notes.look()[1][kind]
+
+    def notes_of(self, kind: str, name: str) -> UserNotes:
+        """The notes of one; none where there is none of that name."""
+        return self.notes(kind).get(name, NO_NOTES)
+
+    def items(self) -> list[ShelfItem]:
+        """Everything there is, made once a change."""
+        return self.made("items", lambda: (self._version_of_items(), None), lambda _: self._items())
+
+    def _version_of_items(self) -> Hashable:
+        looks = (self.models.look, self.datasets.look, self.sessions.look, self.jobs, self._notes.look)
+        return tuple(look()[0] for look in looks)
+
+    def _items(self) -> list[ShelfItem]:
+        infos = self.models.look()[1]
+        return [
+            *model_items(infos, self.notes("model")),
+            *dataset_items(self.datasets.look()[1], self.notes("dataset")),
+            *job_items(self.jobs()[1], self.notes("job"), infos),
+            *session_items(self.sessions.look()[1]),
+        ]
 
     def made(self, key: Hashable, look: Callable[[], tuple[Hashable, T]], make: Callable[[T], R]) -> R:
         """`make` of a shelf, called once a change of it; `key` names the result among others."""
@@ -85,11 +115,10 @@ class Shelves:
         return result
 
     def version(self) -> Hashable:
-        """Changes when a model, dataset, job, session or vote does, when a running job writes a new file, and when the
-        home can be written no more."""
+        """Changes when a model, dataset, job, session, note or vote does, when a running job writes a new file, and
+        when the home can be written no more."""
         live = tuple(_stamp(view.folder) for view in self._queue.live())
-        looks = (self.models.look, self.datasets.look, self.sessions.look, self.jobs)
-        return (*(look()[0] for look in looks), live, self._labels(), self.problem())
+        return self._version_of_items(), live, self._labels(), self.problem()
 
     def problem(self) -> tuple[str, str]:
         """(what keeps the home from being written, what to do about it); ('', '') when nothing does."""
@@ -104,9 +133,13 @@ class Shelves:
                 return f"The disk of the home {root} is full ({human_size(free)} free).", "Free some space."
         return "", ""
 
-    def _session_names(self) -> list[str]:
+    def _shelf_notes(self) -> dict[str, dict[str, UserNotes]]:
+        shelves = {"model": self._home.models, "dataset": self._home.datasets, "job": self._home.jobs}
+        return {kind: shelf_notes(shelf) for kind, shelf in shelves.items()}
+
+    def _sessions(self) -> list[SessionOverview]:
         try:
-            return session_names(self._home)
+            return session_overviews(self._home)
         except UserError:
             return []  # what is wrong with the labels is said where they are used
 

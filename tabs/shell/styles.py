@@ -49,6 +49,7 @@ FILES = (
     "components/data-rows.css",
     "components/forms.css",
     "components/shelves.css",
+    "components/notes.css",
     "components/overview.css",
 )
 

@@ -1,11 +1,10 @@
 """Commands for what lies on the shelves: list, import, delete, look at a row."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from workbench.cli.shared import (
-    Invocation,
     Invoked,
     SplitName,
     choice,
@@ -15,7 +14,9 @@ from workbench.cli.shared import (
     read_text_file,
     show,
 )
+from workbench.core.errors import UserError
 from workbench.core.home import Home
+from workbench.core.notes import UserNotes, check_tag
 from workbench.core.units import human_size
 from workbench.jobs.queue import Queue
 from workbench.rendering.templates import TEMPLATE_NAMES
@@ -24,12 +25,17 @@ if TYPE_CHECKING:
     from workbench.preferences.sessions import SessionInfo
 
 
-def print_models(home: Home, invoked: Invocation) -> None:
-    """Prints the models of the shelf."""
+Row = tuple[object, ...]
+Listing = tuple[list[str], list[Row]]
+"""Columns, the first of which names the thing, and rows."""
+
+
+def models_listing(home: Home) -> Listing:
+    """The models of the shelf."""
     from workbench.models import shelf
 
     columns = ["name", "kind", "family", "base", "architecture", "parameters", "dtype", "size", "parents"]
-    rows = [
+    rows: list[Row] = [
         (
             i.name,
             i.error or i.kind,
@@ -43,38 +49,38 @@ def print_models(home: Home, invoked: Invocation) -> None:
         )
         for i in shelf.list_models(home)
     ]
-    emit(invoked, columns, rows)
+    return columns, rows
 
 
-def print_datasets(home: Home, invoked: Invocation) -> None:
-    """Prints the datasets of the shelf."""
+def datasets_listing(home: Home) -> Listing:
+    """The datasets of the shelf."""
     from workbench.data.store import datasets
 
-    rows = []
+    rows: list[Row] = []
     for manifest in datasets.list_datasets(home):
         counts = manifest.info.get("rows", {})
         kind = manifest.info.get("error") or manifest.info.get("kind")
         rows.append(
             (manifest.name, kind, counts.get("train", 0), counts.get("eval", 0), manifest.info.get("rejected", 0))
         )
-    emit(invoked, ["name", "kind", "train", "eval", "rejected"], rows)
+    return ["name", "kind", "train", "eval", "rejected"], rows
 
 
-def list_jobs(home: Home, invoked: Invocation) -> None:
-    """Prints the jobs, oldest first."""
-    rows = [(row.id, row.status, row.label, row.text or row.error) for row in Queue(home).all()]
-    emit(invoked, ["id", "status", "job", "last"], rows)
+def jobs_listing(home: Home) -> Listing:
+    """The jobs, oldest first."""
+    rows: list[Row] = [(row.id, row.status, row.label, row.text or row.error) for row in Queue(home).all()]
+    return ["id", "status", "job", "last"], rows
 
 
-def print_sessions(home: Home, invoked: Invocation) -> None:
-    """Prints the label sessions."""
+def sessions_listing(home: Home) -> Listing:
+    """The labelling sessions."""
     from workbench.preferences.sessions import list_sessions as sessions
 
-    rows = [
+    rows: list[Row] = [
         (s.name, ", ".join(s.models) if s.closed else str(len(s.models)), s.usable, s.votes, *_states(s))
         for s in sessions(home)
     ]
-    emit(invoked, ["name", "models", "pairs", "votes", "complete", "state"], rows)
+    return ["name", "models", "pairs", "votes", "complete", "state"], rows
 
 
 def _states(session: "SessionInfo") -> tuple[str, str]:
@@ -82,28 +88,49 @@ def _states(session: "SessionInfo") -> tuple[str, str]:
     return "yes" if session.complete else "no", "closed" if session.closed else "open"
 
 
-def list_methods(_home: Home, invoked: Invocation) -> None:
-    """Prints every method of every family, with why it cannot run here where it cannot."""
-    rows = [
+def methods_listing(_home: Home) -> Listing:
+    """Every method of every family, with why it cannot run here where it cannot."""
+    rows: list[Row] = [
         (family, method.method, method.unavailable() or method.summary())
         for family, registry in families().items()
         for method in registry
     ]
-    emit(invoked, ["family", "method", "what it does"], rows)
+    return ["family", "method", "what it does"], rows
 
 
-LISTS: dict[str, Callable[[Home, Invocation], None]] = {
-    "models": print_models,
-    "datasets": print_datasets,
-    "jobs": list_jobs,
-    "sessions": print_sessions,
-    "methods": list_methods,
+LISTS: dict[str, Callable[[Home], Listing]] = {
+    "models": models_listing,
+    "datasets": datasets_listing,
+    "jobs": jobs_listing,
+    "sessions": sessions_listing,
+    "methods": methods_listing,
 }
 
 
-def list_shelf(what: Annotated[str, choice("of what", tuple(LISTS))], /, *, invoked: Invoked) -> None:
-    """What is on a shelf, as a table."""
-    LISTS[what](invoked.home, invoked)
+def list_shelf(
+    what: Annotated[str, choice("of what", tuple(LISTS))],
+    /,
+    *,
+    tag: Annotated[str, option("only what has this tag", "TAG")] = "",
+    invoked: Invoked,
+) -> None:
+    """What is on a shelf with its tags, as a table."""
+    columns, rows = LISTS[what](invoked.home)
+    if what == "methods":
+        if tag:
+            raise UserError("Methods have no tags.", "List models, datasets, jobs or sessions.", "--tag")
+    else:
+        from workbench.inventory.item_notes import notes_by_name
+
+        notes, wanted = notes_by_name(invoked.home, what.removesuffix("s")), check_tag(tag) if tag else ""
+        columns = [*columns, "tags"]
+        rows = [(*row, " ".join(_tags(notes, row))) for row in rows if not wanted or wanted in _tags(notes, row)]
+    emit(invoked, columns, rows)
+
+
+def _tags(notes: Mapping[str, UserNotes], row: Row) -> tuple[str, ...]:
+    own = notes.get(str(row[0]))
+    return own.tags if own else ()
 
 
 def tokens(

@@ -96,4 +96,5 @@ MANIFEST_FORMAT = FileFormat("manifest.yaml", ("models/*/manifest.yaml", "datase
 JOB_FORMAT = FileFormat("job.yaml", ("jobs/*/job.yaml",))
 RECIPE_FORMAT = FileFormat("recipe.yaml")
 ENSEMBLE_FORMAT = FileFormat("ensemble.yaml")
-FORMAT_VERSIONS = (MANIFEST_FORMAT, JOB_FORMAT, RECIPE_FORMAT, ENSEMBLE_FORMAT)
+NOTES_FORMAT = FileFormat("notes.yaml", tuple(f"{shelf}/*/notes.yaml" for shelf in ("models", "datasets", "jobs")))
+FORMAT_VERSIONS = (MANIFEST_FORMAT, JOB_FORMAT, RECIPE_FORMAT, ENSEMBLE_FORMAT, NOTES_FORMAT)

@@ -16,6 +16,7 @@ from anyascii import anyascii
 
 from workbench.core.errors import UserError
 from workbench.core.files import write_synced
+from workbench.core.formats import MANIFEST_FORMAT, NOTES_FORMAT
 from workbench.core.home_upgrade import upgrade_home
 from workbench.core.process import identity
 from workbench.core.settings import Settings
@@ -167,9 +168,18 @@ def atomic_dir(target: Path, replace: bool = False) -> Iterator[Path]:
 
 
 def _swap(partial: Path, target: Path) -> None:
-    """Puts `partial` in the place of `target`; a death between the two renames is mended by `sweep`."""
+    """Puts `partial` in the place of `target`; a death between the two renames is mended by `sweep`.
+
+    What people noted of an artifact stays: between the renames nobody can write it any more.
+    """
     old = target.parent / hidden_name(OLD, target.name)
     target.rename(old)
+    notes = old / NOTES_FORMAT.file_name
+    if notes.is_file() and (partial / MANIFEST_FORMAT.file_name).is_file():
+        with contextlib.suppress(OSError), (partial / notes.name).open("wb") as file:
+            file.write(notes.read_bytes())
+            file.flush()
+            os.fsync(file.fileno())
     partial.rename(target)
     shutil.rmtree(old, ignore_errors=True)
 

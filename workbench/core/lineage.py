@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import Field
 
 from workbench.core.errors import UserError
-from workbench.core.formats import MANIFEST_FORMAT, NewerVersion
+from workbench.core.formats import MANIFEST_FORMAT, NOTES_FORMAT, NewerVersion
 from workbench.core.home import write_text
 from workbench.core.limits import bounded_text
 from workbench.core.spec import Spec, dump_yaml, load_yaml
@@ -54,10 +54,10 @@ def versions() -> dict[str, str]:
 
 
 def digest_of(folder: Path) -> str:
-    """SHA-256 over the sorted relative names and contents of a folder's files, the manifest left out."""
+    """SHA-256 over the sorted relative names and contents of a folder's files, manifest and people's notes left out."""
     total = hashlib.sha256()
     for path in sorted(folder.rglob("*")):
-        if path.is_file() and path.name != MANIFEST:
+        if path.is_file() and path.name not in (MANIFEST, NOTES_FORMAT.file_name):
             total.update(path.relative_to(folder).as_posix().encode() + b"\0")
             with path.open("rb") as file:
                 total.update(hashlib.file_digest(file, "sha256").digest())

@@ -119,9 +119,24 @@ def _to_2(db: sa.Connection) -> None:
     metadata.create_all(db, tables=[lease, session_event])
 
 
+def _to_3(db: sa.Connection) -> None:
+    """Sessions have tags and a note."""
+    metadata = sa.MetaData()
+    sa.Table("session", metadata, sa.Column("id", sa.Integer, primary_key=True))
+    note = sa.Table(
+        "session_note",
+        metadata,
+        sa.Column("id", sa.Integer, primary_key=True),
+        _reference("session_id", "session.id", unique=True),
+        sa.Column("tags", sa.JSON, nullable=False),
+        sa.Column("note", sa.Text, nullable=False),
+    )
+    metadata.create_all(db, tables=[note])
+
+
 def _reference(name: str, column: str, **options: Any) -> sa.Column[Any]:
     return sa.Column(name, sa.ForeignKey(column, ondelete="CASCADE"), nullable=False, **options)
 
 
-UPGRADES: dict[int, Callable[[sa.Connection], None]] = {1: _to_2}
+UPGRADES: dict[int, Callable[[sa.Connection], None]] = {1: _to_2, 2: _to_3}
 """By the version a step starts from. A step spells out its own tables: those of `tables` move on."""

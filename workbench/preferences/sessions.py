@@ -227,12 +227,6 @@ def finishes(home: Home, session: str) -> dict[str, dict[str, int]]:
     return counts
 
 
-def session_names(home: Home) -> list[str]:
-    """The names of all sessions, the newest first; without the counts, which take several queries a session."""
-    with store.reading(home) as db:
-        return list(db.scalars(sa.select(tables.sessions.c.name).order_by(tables.sessions.c.id.desc())))
-
-
 def delete_session(home: Home, session: str) -> None:
     """Deletes a session with its answers and all its votes."""
     with store.writing(home) as db:

@@ -4,7 +4,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 BROWSER_CHARACTERS = 100
 
 metadata = sa.MetaData()
@@ -111,4 +111,13 @@ session_events = sa.Table(
     sa.Column("annotator", sa.Text, nullable=False),
     sa.Column("browser", sa.String(BROWSER_CHARACTERS), nullable=False),
     sa.Column("created", sa.String(40), nullable=False),
+)
+
+session_notes = sa.Table(
+    "session_note",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("session_id", _reference("session.id"), nullable=False, unique=True),
+    sa.Column("tags", sa.JSON, nullable=False),
+    sa.Column("note", sa.Text, nullable=False),
 )

@@ -1,14 +1,15 @@
 /* ShelfTable: a shelf's rows a page at a time, searched. props.drawing says how.
-   server.rows_of({search, page, have}) gives {have, total, page, pages, moving, rows: [{key, cells}]}, or only {have, moving}
+   server.rows_of({search, page, have}) gives {have, total, page, pages, moving, rows: [{key, cells, tags}]}, or only {have, moving}
    when the page is as it was. A click on a row sets the value to {key} and triggers 'input'. */
 
 import { rootOf } from "../lib/component.js";
 import { button, emptyState, h, setText, statusChip } from "../lib/dom.js";
 import { poll } from "../lib/polling.js";
 import { shelf } from "./mark.js";
+import { tagList } from "./tags.js";
 
 /** @typedef {{ columns: string[], numbers: number[], chip: number | null }} Drawing what is a number, what a state */
-/** @typedef {{ key: string, cells: string[] }} Row */
+/** @typedef {{ key: string, cells: string[], tags: string[] }} Row */
 /** @typedef {{ page: number, pages: number, total: number, rows: Row[] }} Page */
 
 /** @param {import("../lib/component.js").Scope<{ key: string } | null, { drawing: Drawing }>} scope */
@@ -71,12 +72,21 @@ export function mount({ element, props, server, trigger }) {
     return node;
   }
 
+  /** @param {string} tag */
+  function find(tag) {
+    search.value = `#${tag}`;
+    bar.hidden = false;
+    search.focus();
+    turn(0);
+  }
+
   /** @param {Row} row */
   function line(row) {
     const node = h("tr");
     node.tabIndex = 0;
     node.dataset.key = row.key;
     node.append(...row.cells.map(cell));
+    if (row.tags.length) node.cells[0]?.append(tagList(row.tags, find, (tag) => `Show only what is tagged ${tag}`));
     const choose = () => {
       props.value = { key: row.key };
       trigger("input");

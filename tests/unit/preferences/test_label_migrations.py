@@ -9,8 +9,10 @@ import sqlalchemy as sa
 from tests.voting import by, close
 from workbench.core.errors import UserError
 from workbench.core.home import Home
+from workbench.core.notes import UserNotes
 from workbench.preferences import migrations, store, tables
 from workbench.preferences.export import preference_pairs, session_digest
+from workbench.preferences.session_notes import change_session_notes, session_overviews
 from workbench.preferences.sessions import get_session, list_sessions
 from workbench.preferences.votes import effective_votes, next_item, rights_of, undo_latest, vote
 
@@ -108,3 +110,9 @@ def test_without_room_for_the_copy_nothing_is_upgraded(home: Home, monkeypatch: 
 
 def test_there_is_a_step_from_every_version() -> None:
     assert sorted(migrations.UPGRADES) == list(range(1, tables.SCHEMA_VERSION))
+
+
+def test_sessions_of_version_1_can_be_tagged(home: Home) -> None:
+    change_session_notes(home, "old", lambda now: UserNotes(("first",), "Before notes were."))
+    (overview,) = [each for each in session_overviews(home) if each.name == "old"]
+    assert overview.notes == UserNotes(("first",), "Before notes were.")

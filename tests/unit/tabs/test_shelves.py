@@ -15,9 +15,12 @@ from tabs.shell.offers import MOST_JOBS
 from tabs.shell.shelves import Look, Updates
 from tabs.shell.table import ROWS, ShelfTable, TableRow
 from tests.bench.home_of_many import add_dataset, add_job, add_model, many
+from tests.voting import make_session
 from workbench.chat.service import ChatService
 from workbench.core.home import Home
+from workbench.core.notes import UserNotes
 from workbench.data.store.dataset_reference import DatasetRef
+from workbench.inventory.item_notes import change_notes
 from workbench.jobs.queue import Queue
 from workbench.jobs.runner import Runner
 
@@ -159,6 +162,20 @@ def test_the_version_changes_with_each_shelf_and_only_then(home: Home) -> None:
     assert len(set(seen)) == 4
 
 
+def test_a_note_changes_the_version_and_is_found_at_once(home: Home) -> None:
+    ctx = context(many(home, 2, 1, 1))
+    make_session(home, "round", 1)
+    job = Queue(home).all()[0].id
+    for kind, name in (("model", "model-00000"), ("dataset", "set-00000"), ("job", job), ("session", "round")):
+        before = ctx.shelves.version()
+        change_notes(home, kind, name, lambda _: UserNotes(("keep",)))
+        assert ctx.shelves.version() != before
+        assert ctx.shelves.notes_of(kind, name).tags == ("keep",) and ctx.shelves.notes_of(kind, "other").tags == ()
+    items = ctx.shelves.items()
+    assert sorted(item.key for item in items if item.notes.tags) == sorted(["model-00000", "set-00000", job, "round"])
+    assert ctx.shelves.items() is items
+
+
 def test_pickers_of_jobs_offer_the_newest(home: Home) -> None:
     ctx = context(many(home, jobs=MOST_JOBS + 5))
     offered = ctx.jobs()
@@ -202,6 +219,18 @@ def test_a_table_is_searched_as_a_whole(home: Home) -> None:
     found = answered(rows_of({"search": "  9999 ROW", "page": 40}, None))
     assert [row["key"] for row in found["rows"]] == ["row 9999"] and found["page"] == 0
     assert answered(rows_of({"search": "nothing"}, None))["total"] == 0
+
+
+def test_tags_are_sent_with_their_rows_and_a_search_finds_tags_and_notes(home: Home) -> None:
+    notes = {"row 1": UserNotes(("keep",), "a wren"), "row 2": UserNotes(("keeper",))}
+    made = ShelfTable(
+        ("Name",), lambda: ["row 1", "row 2", "row 3"], lambda row: TableRow(row, (row,)), str, ("", "", ""),
+        notes=lambda row: notes.get(row, UserNotes()),
+    )  # fmt: skip
+    found = {text: answered(made.rows_of({"search": text}, None))["rows"] for text in ("", "wren", "#keep", "keep")}  # type: ignore[attr-defined]
+    assert [row["tags"] for row in found[""]] == [["keep"], ["keeper"], []]
+    assert [[row["key"] for row in found[text]] for text in ("wren", "#keep")] == [["row 1"], ["row 1"]]
+    assert len(found["keep"]) == 2
 
 
 def test_a_page_that_is_as_it_was_is_not_sent_again(home: Home) -> None:

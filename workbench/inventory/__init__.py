@@ -1,0 +1,1 @@
+"""All there is in a home, whatever its kind: its notes, the search over it."""
