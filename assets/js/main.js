@@ -2,6 +2,9 @@
    loaded when the first of its kind is drawn. */
 import "./lib/login.js";
 import { emptyState } from "./lib/dom.js";
+import { defineTime } from "./lib/time.js";
+
+defineTime();
 
 export { withChat } from "./chat/identity.js";
 export { takeStates } from "./shelf/pulse.js";

@@ -8,7 +8,7 @@ from htpy import b
 from markupsafe import escape
 
 from tabs.figures.colours import BLUE, GREEN, GREY, LIGHT_GREY, ORANGE, SKY
-from tabs.shell.elements import LINE_BREAK
+from tabs.shell.elements import LINE_BREAK, middle_cut
 
 if TYPE_CHECKING:
     from workbench.family.artifacts import ArtifactKey, Node
@@ -135,7 +135,7 @@ def _nodes(family: "Family", kind: str, places: dict["ArtifactKey", Point]) -> d
 
 
 def _short(node: "Node", family: "Family") -> str:
-    name = node.name if len(node.name) <= LONGEST_CHARACTERS else node.name[: LONGEST_CHARACTERS - 1] + "…"
+    name = middle_cut(node.name, LONGEST_CHARACTERS)
     return b[name].__html__() if node.key == family.focus else escape(name)
 
 
@@ -168,18 +168,35 @@ def _lines(family: "Family", routes: list[list[Point]]) -> list[dict[str, Any]]:
 
 
 def _roles(family: "Family", routes: list[list[Point]]) -> dict[str, Any]:
-    """Arrows half way along the edges' last parts that say what role the parent had."""
+    """Arrows half way along the edges' last parts, with the method that made the child; under the pointer they say
+    what role the parent had. Of the edges into one child the straightest bears the method's name."""
     middles = [((x0 + x1) / 2, (y0 + y1) / 2) for *_, (x0, y0), (x1, y1) in routes]
     return {
         "type": "scatter",
-        "mode": "markers",
+        "mode": "markers+text",
         "x": [x for x, _ in middles],
         "y": [y for _, y in middles],
+        "text": _methods(family, routes),
+        "textposition": "top center",
+        "textfont": {"size": 11, "color": GREY},
         "marker": {"size": 8, "symbol": "triangle-right", "color": GREY},
         "hovertext": [_relation(edge) for edge in family.edges],
         "hovertemplate": "%{hovertext}<extra></extra>",
         "showlegend": False,
     }
+
+
+def _methods(family: "Family", routes: list[list[Point]]) -> list[str]:
+    """What is written at each edge: how its child was made, once a child."""
+    bends = [abs(route[-1][1] - route[-2][1]) for route in routes]
+    into: dict[ArtifactKey, list[int]] = defaultdict(list)
+    for number, edge in enumerate(family.edges):
+        into[edge.child].append(number)
+    bearers = {min(numbers, key=lambda number: bends[number]) for numbers in into.values()}
+    return [
+        escape(middle_cut(family.nodes[edge.child].method or "", LONGEST_CHARACTERS)) if number in bearers else ""
+        for number, edge in enumerate(family.edges)
+    ]
 
 
 def _relation(edge: "Edge") -> str:

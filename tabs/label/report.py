@@ -4,7 +4,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from tabs.shell.elements import empty, facts, hint, result_box, sentence_list, table
+from tabs.shell.elements import empty, facts, hint, local_time, render_html, result_box, sentence_list, table
 
 INTERVALS = "95 % intervals; votes of one annotator and on one prompt hang together and count less than their number."
 
@@ -31,7 +31,7 @@ def _rows(found: dict[str, Any]) -> list[tuple[str, object]]:
     if cut:
         rows.append(("Cut off at the limit", ", ".join(cut)))
     if about["closed"]:
-        rows.append(("Closed", f"{about['closed'][:16].replace('T', ' ')} by {about['closed_by']}"))
+        rows.append(("Closed", render_html(local_time(about["closed"]), f" by {about['closed_by']}")))
     return rows
 
 

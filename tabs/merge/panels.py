@@ -11,6 +11,7 @@ from tabs.shell.context import Context, guarded
 from tabs.shell.elements import empty, heading, hint
 from tabs.shell.job_panel import QUIET, JobPanel
 from tabs.shell.kit import Figure, Static
+from tabs.shell.shelves import json_bytes, tag
 from workbench.core.errors import UserError
 from workbench.core.spec import Spec, dump_yaml
 from workbench.family.tree import family
@@ -59,11 +60,31 @@ def family_tree(ctx: Context, _: JobPanel) -> None:
     chosen = ctx.picker(ctx.models, first=True, label="Model", value=None, elem_id="tree-model")
     drawn, words = Figure(elem_id="tree"), Static(elem_id="tree-words")
 
-    def draw(name: str | None) -> tuple[Any, str]:
-        if not name:
-            return None, empty("No model yet", "A tree grows as models are trained and merged.", "Get one first.")
-        found = family(ctx.home, name)
-        return family_figure.figure(found), "".join(hint(note) for note in found.notes)
+    mark = gr.Textbox(visible=False)
+    outputs = [mark, drawn, words]
 
-    chosen.change(guarded(draw), chosen, [drawn, words], queue=False, **QUIET)
+    def drawing(name: str) -> tuple[str, Any, str]:
+        found = family(ctx.home, name)
+        shown = family_figure.figure(found), "".join(hint(note) for note in found.notes)
+        return tag(json_bytes([name, *shown])), *shown
+
+    def draw(name: str | None) -> tuple[str, Any, str]:
+        if not name:
+            return (
+                "none",
+                None,
+                empty("No model yet", "A tree grows as models are trained and merged.", "Get one first."),
+            )
+        return ctx.shelves.made(("family tree", name), lambda: (ctx.shelves.version(), name), drawing)
+
+    def follow(before: str, name: str | None) -> Any:
+        """Draws the tree anew where it changed; one of a model that is gone stays until another is chosen."""
+        try:
+            now = draw(name)
+        except UserError:
+            return gr.skip()
+        return gr.skip() if now[0] == before else now
+
+    chosen.change(guarded(draw), chosen, outputs, queue=False, **QUIET)
+    ctx.on_change.append((follow, [mark, chosen], outputs))
     ctx.links.offer("family-tree", chosen, lambda _, name: gr.update(value=name, choices=ctx.models()))

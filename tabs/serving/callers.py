@@ -50,6 +50,7 @@ EVENTS: dict[str, Who] = dict.fromkeys(
         "label.voting.voting_panel.<lambda> _open",
         "label.voting.voting_panel.<lambda>",
         "merge.panels.family_tree.draw",
+        "merge.panels.family_tree.follow",
         "merge.recipe.recipe.submit",
         "shell.result_panel.result_panel.<lambda> html",
         "shell.result_panel.result_panel.pick",

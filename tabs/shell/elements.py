@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import cast
 
 from htpy import (
+    Element,
     Node,
     b,
     br,
@@ -77,6 +78,19 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Markup:
 def error_box(message: str, remedy: str = "") -> Markup:
     """A failure and what to do about it."""
     return render_html(div(".wb-error", role="alert")[strong[message], div[remedy]])
+
+
+def middle_cut(text: str, longest: int) -> str:
+    """At most `longest` characters, cut in the middle: what tells long names apart stands at their ends."""
+    if len(text) <= longest:
+        return text
+    head = longest // 2
+    return f"{text[:head]}…{text[len(text) - (longest - head - 1) :]}"
+
+
+def local_time(moment: str) -> Markup:
+    """A moment (ISO 8601, UTC), which the page's script says in the reader's language and zone."""
+    return render_html(Element("wb-time")(datetime=moment)[f"{moment[:16].replace('T', ' ')} UTC"])
 
 
 def hint(text: Node) -> Markup:

@@ -70,7 +70,20 @@ def test_the_tree_of_the_result_shows_its_parents(app: App, builder: Locator) ->
     expect(tree).to_be_visible()
     for name in (MADE, "first", "second", "toy"):
         expect(tree).to_contain_text(name)
+    expect(tree.get_by_text("merge", exact=True)).to_have_count(1)
     shot(page, "family")
+
+
+def test_the_tree_follows_what_is_made_meanwhile(app: App, builder: Locator) -> None:
+    page = builder.page
+    page.locator("#to-tree").click()
+    tree = page.locator("#tree .js-plotly-plot")
+    expect(tree).to_contain_text("second")
+    expect(tree).not_to_contain_text("third")
+    toy_adapter(app.home, "third", 2, base=MADE)
+    expect(tree).to_contain_text("third")
+    delete_model(app.home, "third")
+    expect(tree).not_to_contain_text("third")
 
 
 def test_it_is_compared_with_its_parents(app: App, builder: Locator) -> None:

@@ -224,6 +224,21 @@ def test_a_strange_card_names_nothing(home: Home, text: str) -> None:
 # ---- the figure --------------------------------------------------------------------------------------------
 
 
+def test_how_each_was_made_stands_once_at_the_edges_that_lead_to_it(home: Home) -> None:
+    for name in ("one", "two"):
+        put(home, name, method="train")
+    put(home, "both", [parent_of(home.models / name, "merged") for name in ("one", "two")], method="merge")
+    put(home, "small", [parent_of(home.models / "both", "base")], method="quantize-with-a-long-method-name")
+    arrows = next(trace for trace in figure(family(home, "both"))["data"] if "text" in trace and "textfont" in trace)
+    assert sorted(arrows["text"]) == ["", "merge", "quantize-wi…ethod-name"]
+
+
+def test_long_names_are_cut_in_the_middle(home: Home) -> None:
+    put(home, "a-model-of-a-very-long-name-step-100")
+    shown = figure(family(home, "a-model-of-a-very-long-name-step-100"))["data"][-1]["text"]
+    assert "a-model-of-…e-step-100" in shown[0]
+
+
 def test_the_figure_has_every_node_once_parents_left_of_children(home: Home) -> None:
     chain(home)
     found = family(home, "dpo")
