@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
+from axe_playwright_python.base import AXE_SCRIPT
 from conftest import Watch
 from driving import App, serving, tab
 from playwright.sync_api import Browser, Locator, Page, expect
@@ -78,6 +79,19 @@ def test_a_long_list_is_searched_and_chosen_by_keyboard(form: Locator) -> None:
     page.get_by_role("button", name="As YAML, for the command line").click()
     page.get_by_role("button", name="Write it out").click()
     expect(page.locator(".cm-content").last).to_contain_text(f"dataset: {wanted.split(' ')[0]}")
+
+
+def test_an_open_list_is_accessible_in_both_modes(form: Locator) -> None:
+    page, box = form.page, searched(form, "Dataset")
+    page.evaluate(AXE_SCRIPT)
+    for _ in ("light", "dark"):
+        box.click()
+        box.press_sequentially("notes")
+        expect(active(box)).to_be_visible()
+        look = "() => axe.run('#train-form', { resultTypes: ['violations'] }).then(({ violations }) => violations)"
+        assert [one["id"] for one in page.evaluate(look)] == []
+        page.keyboard.press("Escape")
+        page.locator("[data-wb-theme]").click()
 
 
 def test_escape_and_leaving_keep_what_was_chosen(form: Locator) -> None:

@@ -2,8 +2,8 @@
    away. They hold nothing but what is being typed: settings come in as props, changes go out by `change`. */
 import { createElement, html, useId, useRef } from "../lib/preact.js";
 import { ChoiceControl, FlagControl, SharesControl, TicksControl } from "./controls/choice.js";
-import { inputClass } from "./controls/control.js";
 import { OneControl, SeveralControl } from "./controls/picker.js";
+import { Select } from "./controls/select.js";
 import {
   JsonControl,
   LinesControl,
@@ -14,6 +14,7 @@ import {
   WeightsControl,
   YamlControl,
 } from "./controls/text.js";
+import { useTyped } from "./controls/typed.js";
 import { FieldFrame, ResetButton } from "./frame.js";
 import { defaultWords, methodWords } from "./setting_words.js";
 import {
@@ -34,7 +35,7 @@ import {
 
 /** @import { Content } from "../lib/preact.js" */
 /** @import { ControlProps } from "./controls/control.js" */
-/** @import { Field, Lists, Problem, Settings } from "./settings.js" */
+/** @import { Choice, Field, Lists, Problem, Settings } from "./settings.js" */
 
 /** What was set of methods that are not chosen, by the path of the field and the method. @typedef {Record<string, Record<string, Settings>>} KeptSettings */
 /**
@@ -69,22 +70,6 @@ const CONTROLS = {
 };
 
 /**
- * What was typed and what is wrong with it, for as long as it means the value: a number may be written as '1e-4', an
- * emptied one is the default. A value from elsewhere replaces it.
- * @param {Field} field
- * @param {any} value
- */
-function useTyped(field, value) {
-  const typed = useRef(/** @type {{ text: string | null, problem: string, meaning: any } | null} */ (null));
-  if (typed.current && !alike(typed.current.meaning, value)) typed.current = null;
-  /** @param {any} next @param {string | null} text @param {string} problem */
-  function keep(next, text, problem) {
-    typed.current = { text, problem, meaning: next ?? field.default };
-  }
-  return { text: typed.current?.text ?? null, problem: typed.current?.problem ?? "", keep };
-}
-
-/**
  * One setting: its control in a frame. What differs from its default is marked, and has a button that resets it.
  * @param {Omit<FieldsProps, "fields"> & { field: Field, isHidden: boolean }} props
  */
@@ -93,14 +78,14 @@ export function SettingField({ field, values, change, context, path: outer, isHi
     resets = useRef(0),
     value = settingValue(field, values),
     path = [...outer, field.name],
-    typed = useTyped(field, value);
+    typed = useTyped(value);
   const problems = context.problems.filter((problem) => leadsTo(path, problem.path));
   const own = problems.filter((problem) => problem.path.length === path.length).map(({ text }) => text);
   const problem = own.join(" ") || typed.problem;
 
   /** @param {any} next @param {string} [text] @param {string} [wrong] */
   function set(next, text, wrong = "") {
-    typed.keep(next, text ?? null, wrong);
+    typed.keep(next ?? field.default, text ?? null, wrong);
     const isUsual = next === undefined || (alike(next, field.default) && !field.required);
     change(field.name, isUsual ? undefined : next, [field.name]);
   }
@@ -249,10 +234,10 @@ function MethodControl({ field, values, put, path, context, lists, aria, isBad }
     fits = fitting(field, values, lists);
   const methods = field.methods || [];
   const sorted = [...methods.filter((each) => fits(each.method)), ...methods.filter((each) => !fits(each.method))];
-  /** @param {{ currentTarget: HTMLSelectElement }} event */
-  function choose({ currentTarget: list }) {
+  /** @param {string} next */
+  function choose(next) {
     kept[name] = own;
-    put({ method: list.value, ...kept[list.value] }, []);
+    put({ method: next, ...kept[next] }, []);
   }
   /** @param {Settings} settings @param {string[]} inner */
   const putOwn = (settings, inner) => {
@@ -260,9 +245,13 @@ function MethodControl({ field, values, put, path, context, lists, aria, isBad }
     put({ method: name, ...settings }, inner);
   };
   return html`<div class="wb-form-method">
-    <select class=${inputClass(isBad)} value=${name} onChange=${choose} ...${aria}>
-      ${sorted.map((each) => html`<option key=${each.method} value=${each.method}>${methodWords(field, each, fits)}</option>`)}
-    </select>
+    ${createElement(Select, {
+      choices: sorted.map((each) => /** @type {Choice} */ ([methodWords(field, each, fits), each.method])),
+      value: name,
+      pick: choose,
+      isBad,
+      attributes: aria,
+    })}
     <div class="wb-form-methods">
       ${method?.unavailable && html`<div class="wb-note is-warning">${method.unavailable}</div>`}
       ${

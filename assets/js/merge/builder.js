@@ -7,9 +7,10 @@ import { button, emptyState, fillSelect, h, select, setText } from "../lib/dom.j
 import { unreachedText } from "../lib/login.js";
 import { poll } from "../lib/polling.js";
 import { layersEditor } from "./layers.js";
-import { field, modelsEditor, segmented } from "./models.js";
+import { field, modelsEditor, numberInput, segmented } from "./models.js";
 import { perModel, recipeRules, takesBase } from "./recipe_rules.js";
-import { numberInput, settingControl, settingEditor } from "./setting.js";
+import { settingControl } from "./setting.js";
+import { settingEditor } from "./setting_editor.js";
 
 export function mount({ element, props, server, watch }) {
   const root = element.querySelector(".wb-merge-builder");

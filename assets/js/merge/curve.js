@@ -10,16 +10,6 @@ function draw(tag, attributes = {}) {
 
 export const short = (value) => (typeof value === "number" ? String(Math.round(value * 1e6) / 1e6) : String(value));
 
-/** A line through the values, for a glance. */
-export function sparkline(values) {
-  const low = Math.min(0, ...values),
-    high = Math.max(1e-9, 1, ...values);
-  const line = values.map((v, i) => `${(i / (values.length - 1 || 1)) * 36},${13 - ((v - low) / (high - low)) * 12}`);
-  const svg = draw("svg", { viewBox: "0 0 36 14", class: "wb-merge-spark", "aria-hidden": "true" });
-  svg.append(draw("polyline", { points: line.join(" ") }));
-  return svg;
-}
-
 /**
  * Editor of a gradient: 2 to 9 values at even steps from the first layer to the last, as mergekit reads a list.
  * `show(values, {low, high})` draws; `onChange(values)` tells of every edit.

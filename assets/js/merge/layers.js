@@ -1,8 +1,7 @@
 // @ts-nocheck
 /* Part of MergeBuilder: the layers mode, where the result is put together from slices of layers. */
 import { button, h, setText } from "../lib/dom.js";
-import { mover } from "./models.js";
-import { numberInput } from "./setting.js";
+import { mover, numberInput } from "./models.js";
 
 /** The layers of the result in order: {sources: [{model, layer}]}, as the slices tell. */
 function stackOf(slices) {

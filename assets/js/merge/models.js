@@ -3,6 +3,7 @@
 import { uuid } from "../lib/browser.js";
 import { button, h } from "../lib/dom.js";
 import { takesBase } from "./recipe_rules.js";
+import { boundsText } from "./setting_values.js";
 
 /** A row of choices of which one holds. */
 export function segmented(options, label, onPick) {
@@ -41,6 +42,12 @@ export function mover(items, i, after, list) {
     node.disabled = i + step < 0 || i + step >= items.length;
     return node;
   });
+}
+
+/** A number that is not a setting of the method. */
+export function numberInput({ kind, low = null, high = null }) {
+  const input = h("input", "wb-input is-number");
+  return Object.assign(input, { type: "number", step: kind === "int" ? 1 : "any", title: boundsText({ low, high }) });
 }
 
 /** A labelled control. */

@@ -1,29 +1,44 @@
 /* Controls of a few choices that are all seen at once: a flag, one of a few, several of a few, shares of what a list has. */
-import { html, useRef } from "../../lib/preact.js";
+import { createElement, html, useRef } from "../../lib/preact.js";
 import { alike } from "../settings.js";
-import { inputClass } from "./control.js";
+import { Select } from "./select.js";
 
-/** @import { ControlProps } from "./control.js" */
+/** @import { Choice } from "../settings.js" */
+/** @import { ControlProps, OwnControlProps } from "./control.js" */
 /** @typedef {Event & { currentTarget: HTMLInputElement }} TypedEvent */
 
-/** @param {ControlProps} props */
-export function FlagControl({ value, set, aria, isBad }) {
+/**
+ * `isMixed`: it is neither on nor off.
+ * @param {OwnControlProps & { isMixed?: boolean }} props
+ */
+export function FlagControl({ value, isMixed = false, set, aria, isBad }) {
   /** @param {TypedEvent} event */
   const read = ({ currentTarget: box }) => set(box.checked);
-  return html`<input type="checkbox" class=${isBad && "is-bad"} checked=${Boolean(value)} onChange=${read} ...${aria} />`;
+  return html`<input
+    type="checkbox"
+    class=${isBad && "is-bad"}
+    checked=${Boolean(value)}
+    indeterminate=${isMixed}
+    onChange=${read}
+    ...${aria}
+  />`;
 }
 
 /** @param {ControlProps} props */
 export function ChoiceControl({ field, value, set, aria, isBad }) {
   const choices = field.optional ? ["", ...field.choices] : field.choices;
-  /** @param {Event & { currentTarget: HTMLSelectElement }} event */
-  const read = ({ currentTarget: list }) => set(field.choices.find((choice) => String(choice) === list.value) ?? null);
-  return html`<select class=${inputClass(isBad)} value=${String(value ?? "")} onChange=${read} ...${aria}>
-    ${choices.map((choice) => {
-      const text = field.labels[choice] ?? String(choice ?? "");
-      return html`<option key=${String(choice)} value=${String(choice ?? "")}>${text || "–"}</option>`;
-    })}
-  </select>`;
+  /** @param {string} text */
+  const pick = (text) => set(field.choices.find((choice) => String(choice) === text) ?? null);
+  return createElement(Select, {
+    choices: choices.map((choice) => {
+      const text = String(choice ?? "");
+      return /** @type {Choice} */ ([(field.labels[choice] ?? text) || "–", text]);
+    }),
+    value: String(value ?? ""),
+    pick,
+    isBad,
+    attributes: aria,
+  });
 }
 
 /** @param {ControlProps} props */

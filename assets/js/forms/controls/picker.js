@@ -3,7 +3,7 @@
 import { createElement, html, useLayoutEffect, useRef, useState } from "../../lib/preact.js";
 import { blankWords, knownChoices } from "../setting_words.js";
 import { Combobox } from "./combobox.js";
-import { inputClass } from "./control.js";
+import { Select } from "./select.js";
 
 /** @import { Choice, Field } from "../settings.js" */
 /** @import { Aria, ControlProps } from "./control.js" */
@@ -63,9 +63,10 @@ function SelectList({ choices, blank, value, more, choose, aria, isBad, isHidden
   const isPassing = useRef(false);
   /** @param {{ currentTarget: HTMLSelectElement }} event */
   function take({ currentTarget: list }) {
+    const picked = list.value;
     isPassing.current = false;
-    if (!byHand || list.value) choose(list.value);
-    if (list.value === WRITE) list.value = value;
+    if (picked === WRITE) list.value = value;
+    if (!byHand || picked) choose(picked);
   }
   const handlers = byHand && {
     onPointerDown: () => {
@@ -85,18 +86,14 @@ function SelectList({ choices, blank, value, more, choose, aria, isBad, isHidden
   const onChange = (event) => {
     if (!isPassing.current) take(event);
   };
-  const options = /** @type {Choice[]} */ ([...(blank === null ? [] : [[blank, ""]]), ...choices, ...more]);
-  return html`<select
-    class=${inputClass(isBad)}
-    value=${value}
-    hidden=${isHidden}
-    disabled=${Boolean(isDisabled)}
-    onChange=${onChange}
-    ...${handlers || {}}
-    ...${aria}
-  >
-    ${options.map(([text, name]) => html`<option key=${name} value=${name}>${text}</option>`)}
-  </select>`;
+  const disabled = Boolean(isDisabled);
+  return createElement(Select, {
+    choices: [...(blank === null ? [] : [/** @type {Choice} */ ([blank, ""])]), ...choices, ...more],
+    value,
+    pick: choose,
+    isBad,
+    attributes: { hidden: isHidden, disabled, ...handlers, onChange, ...aria },
+  });
 }
 
 /**

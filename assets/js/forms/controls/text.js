@@ -5,13 +5,19 @@ import { isEmpty } from "../settings.js";
 import { readJson, readLines, readNumbers, readPairs, writePairs } from "../written_values.js";
 import { inputClass } from "./control.js";
 
-/** @import { ControlProps } from "./control.js" */
+/** @import { Field } from "../settings.js" */
+/** @import { ControlProps, OwnControlProps } from "./control.js" */
 /** @typedef {Event & { currentTarget: HTMLInputElement & HTMLTextAreaElement }} TypedEvent */
 
 const LONG_CHARACTERS = 60;
 
-/** @param {ControlProps} props */
-export function NumberControl({ field, value, text, set, aria, isBad }) {
+/**
+ * `placeholder` is what holds as long as there is no number.
+ * @param {OwnControlProps & {
+ *   field: Pick<Field, "low" | "high" | "whole" | "above" | "below">, text: string | null, placeholder?: string,
+ * }} props
+ */
+export function NumberControl({ field, value, text, placeholder, set, aria, isBad }) {
   /** @param {TypedEvent} event */
   function read({ currentTarget: input }) {
     const problem = input.validity.valid ? "" : boundsSentence(field);
@@ -25,6 +31,7 @@ export function NumberControl({ field, value, text, set, aria, isBad }) {
     min=${field.low ?? ""}
     max=${field.high ?? ""}
     step=${field.whole ? "1" : "any"}
+    placeholder=${placeholder}
     value=${text ?? String(value ?? "")}
     onInput=${read}
     ...${aria}
