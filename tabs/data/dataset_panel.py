@@ -7,11 +7,11 @@ import gradio as gr
 
 from tabs.data.rows import mark_of
 from tabs.shell.context import Context, guarded
-from tabs.shell.elements import chip, facts, heading, hint
+from tabs.shell.elements import chip, facts, heading, hint, local_time, render_html
 from tabs.shell.job_panel import QUIET
 from tabs.shell.kit import Static
 from tabs.shell.notes_panel import notes_panel
-from tabs.shell.table import ShelfTable, TableRow
+from tabs.shell.table import Column, ShelfTable, TableRow
 from workbench.core.errors import UserError, shortened
 from workbench.core.home import existing, free_name
 from workbench.core.lineage import Manifest
@@ -28,7 +28,14 @@ EMPTY = (
     "A dataset is what a model learns from.",
     "Press 'Load the sample data' on the left, or import a file.",
 )
-COLUMNS = ("Name", "Kind", "To train on", "To evaluate on", "From", "Made (UTC)")
+COLUMNS = (
+    Column("Name", lambda manifest: manifest.name.casefold()),
+    Column("Kind", lambda manifest: str(manifest.info.get("kind") or "")),
+    Column("To train on", lambda manifest: _count(manifest, "train"), "number"),
+    Column("To evaluate on", lambda manifest: _count(manifest, "eval"), "number"),
+    Column("From"),
+    Column("Made", lambda manifest: manifest.created, "time"),
+)
 STEPS = {"train": "Train on it", "label": "Compare answers blind", "clean": "Clean", "export": "Export"}
 ROWS = 6
 """Rows of a page of the list: the dataset chosen stands beneath it."""
@@ -39,7 +46,7 @@ def dataset_panel(ctx: Context) -> tuple[gr.Dropdown, gr.Textbox, dict[str, gr.B
     lead to other views of the same dataset are wired by who has those views."""
     Static(heading("Datasets", "A row opens its dataset beneath."))
     listed = ShelfTable(
-        COLUMNS, lambda: _newest_first(ctx), _row, _words, EMPTY, numbers=(2, 3), size=ROWS, elem_id="datasets-table",
+        COLUMNS, lambda: _newest_first(ctx), _row, _words, EMPTY, size=ROWS, elem_id="datasets-table",
         notes=lambda manifest: ctx.shelves.notes_of("dataset", manifest.name),
     )  # fmt: skip
     dataset = ctx.picker(ctx.shelved_datasets, first=True, label="Dataset", value=None, elem_id="dataset")
@@ -103,10 +110,9 @@ def _newest_first(ctx: Context) -> list[Manifest]:
 def _row(manifest: Manifest) -> TableRow:
     if error := manifest.info.get("error"):
         return TableRow(manifest.name, (manifest.name, "damaged", "—", "—", shortened(str(error), 120), "—"))
-    counts = manifest.info.get("rows", {})
     cells = (
-        manifest.name, str(manifest.info.get("kind") or ""), f"{counts.get('train', 0):,}",
-        f"{counts.get('eval', 0):,}", shortened(_origin(manifest), 80), _made(manifest),
+        manifest.name, str(manifest.info.get("kind") or ""), f"{_count(manifest, 'train'):,}",
+        f"{_count(manifest, 'eval'):,}", shortened(_origin(manifest), 80), manifest.created,
     )  # fmt: skip
     return TableRow(manifest.name, cells)
 
@@ -116,8 +122,11 @@ def _words(manifest: Manifest) -> str:
     return f"{manifest.name} {manifest.info.get('kind') or ''} {manifest.info.get('error') or _origin(manifest)}"
 
 
-def _made(manifest: Manifest) -> str:
-    return manifest.created[:16].replace("T", " ")
+def _count(manifest: Manifest, split: str) -> int:
+    """Rows of a split; 0 where a damaged manifest tells none."""
+    counts = manifest.info.get("rows")
+    count = counts.get(split) if isinstance(counts, dict) else 0
+    return count if isinstance(count, int) else 0
 
 
 # ---- the dataset chosen ------------------------------------------------------------------------------------------
@@ -187,7 +196,7 @@ def _about(ctx: Context, name: str | None) -> str:
             ("Rows", " · ".join(sizes)),
             ("From", _origin(manifest)),
             ("Steps", steps),
-            ("Made", f"{_made(manifest)} · digest {manifest.digest[:12]}"),
+            ("Made", render_html(local_time(manifest.created), f" · digest {manifest.digest[:12]}")),
         ]
     )
 

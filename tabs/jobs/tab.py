@@ -1,6 +1,6 @@
 """The Jobs tab: everything that ran, runs or waits, the same in every browser."""
 
-import time
+from datetime import UTC, datetime
 from typing import Any
 
 import gradio as gr
@@ -11,7 +11,7 @@ from tabs.shell.job_panel import QUIET, job_panel
 from tabs.shell.kit import Static
 from tabs.shell.notes_panel import notes_panel
 from tabs.shell.tab_registry import Tab
-from tabs.shell.table import ShelfTable, TableRow
+from tabs.shell.table import Column, ShelfTable, TableRow
 from workbench.core.errors import UserError, shortened
 from workbench.core.limits import bounded_text
 from workbench.jobs.job_file import JOB_FILE
@@ -22,7 +22,15 @@ EMPTY = (
     "Downloads, training runs and answering prompts are listed here.",
     "Start with the Models tab.",
 )
-COLUMNS = ("Job", "Kind", "Status", "Progress", "Queued", "Took", "Result")
+JOB_COLUMNS = (
+    Column("Job", lambda row: row.label.casefold()),
+    Column("Kind", lambda row: row.title),
+    Column("Status", lambda row: row.status, "status"),
+    Column("Progress"),
+    Column("Queued", lambda row: row.queued_at, "time"),
+    Column("Took", lambda row: row.seconds),
+    Column("Result", lambda row: row.result.casefold()),
+)
 
 
 def build(ctx: Context) -> None:
@@ -30,7 +38,7 @@ def build(ctx: Context) -> None:
     with gr.Column(elem_classes="wb-panel"):
         Static(heading("All jobs", "Work goes on when the tab or the server closes. One job at a time has the device."))
         listed = ShelfTable(
-            COLUMNS, lambda: ctx.shelves.jobs()[1][::-1], job_row, job_words, EMPTY, chip=2, elem_id="jobs-table",
+            JOB_COLUMNS, lambda: ctx.shelves.jobs()[1][::-1], job_row, job_words, EMPTY, elem_id="jobs-table",
             notes=lambda row: ctx.shelves.notes_of("job", row.id),
         )  # fmt: skip
     with gr.Column(elem_classes="wb-panel"):
@@ -82,7 +90,7 @@ def job_row(row: JobRow) -> TableRow:
     percent = f"{100 * row.done / row.total:.0f} %" if row.total and row.done is not None else "—"
     cells = (
         row.label, row.title, row.status, "100 %" if row.status == "done" else percent,
-        time.strftime("%m-%d %H:%M", time.localtime(row.queued_at)),
+        datetime.fromtimestamp(row.queued_at, UTC).isoformat(timespec="seconds"),
         f"{row.seconds / 60:.1f} min" if row.seconds >= 60 else f"{row.seconds:.0f} s",
         row.result or shortened(row.error, 200) or "—",
     )  # fmt: skip

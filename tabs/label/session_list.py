@@ -5,7 +5,7 @@ import gradio as gr
 from tabs.shell.context import Context
 from tabs.shell.elements import heading
 from tabs.shell.kit import Static
-from tabs.shell.table import ShelfTable, TableRow
+from tabs.shell.table import Column, ShelfTable, TableRow
 from workbench.core.errors import UserError
 from workbench.preferences.sessions import SessionInfo, get_session
 
@@ -14,7 +14,10 @@ EMPTY = (
     "In a session people judge the answers of models without knowing which is which.",
     "Choose two models and prompts on the left, then press 'Generate answers'.",
 )
-COLUMNS = ("Session", "State", "Votes", "Pairs", "Prompts from", "Made (UTC)")
+COLUMNS = (
+    Column("Session", str.casefold), Column("State", kind="status"), Column("Votes", kind="number"),
+    Column("Pairs", kind="number"), Column("Prompts from"), Column("Made", kind="time"),
+)  # fmt: skip
 ROWS = 5
 """Rows of a page of the list: the session chosen stands beneath it."""
 
@@ -23,8 +26,8 @@ def session_list(ctx: Context) -> gr.HTML:
     """The list, newest first; its value is {"key"} of the session clicked last."""
     Static(heading("Sessions", "A row opens its session beneath: to vote, or to see the result."))
     return ShelfTable(
-        COLUMNS, lambda: [name for _, name in ctx.sessions()], lambda name: _row(ctx, name), str, EMPTY, numbers=(2, 3),
-        chip=1, size=ROWS, elem_id="sessions-table", notes=lambda name: ctx.shelves.notes_of("session", name),
+        COLUMNS, lambda: [name for _, name in ctx.sessions()], lambda name: _row(ctx, name), str, EMPTY, size=ROWS,
+        elem_id="sessions-table", notes=lambda name: ctx.shelves.notes_of("session", name),
     )  # fmt: skip
 
 
@@ -36,7 +39,7 @@ def _row(ctx: Context, name: str) -> TableRow:
     wanted = info.usable * info.votes_per_pair
     cells = (
         name, _state(info), f"{info.votes:,} of {wanted:,}", f"{info.usable:,}", info.prompts_name,
-        info.created[:16].replace("T", " "),
+        info.created,
     )  # fmt: skip
     return TableRow(name, cells, moving=not info.closed)
 

@@ -10,7 +10,7 @@ from tabs.shell.elements import heading, hint
 from tabs.shell.job_panel import QUIET, job_panel
 from tabs.shell.kit import Static
 from tabs.shell.tab_registry import Tab
-from tabs.shell.table import ShelfTable, TableRow
+from tabs.shell.table import Column, ShelfTable, TableRow
 from workbench.core.units import human_count, human_size
 from workbench.jobs.job import JOBS, Job
 from workbench.models import starter
@@ -22,7 +22,15 @@ EMPTY = (
     "A model is the start of everything here.",
     "Press 'Get the starter model' on the left: it needs no account and runs on any laptop.",
 )
-COLUMNS = ("Name", "Kind", "Architecture", "Parameters", "dtype", "Size", "Made (UTC)")
+COLUMNS = (
+    Column("Name", lambda info: info.name.casefold()),
+    Column("Kind", lambda info: info.described),
+    Column("Architecture", lambda info: info.architecture),
+    Column("Parameters", lambda info: info.parameters, "number"),
+    Column("dtype", lambda info: info.dtype),
+    Column("Size", lambda info: info.size, "number"),
+    Column("Made", lambda info: info.created, "time"),
+)
 
 
 def build(ctx: Context) -> None:
@@ -33,7 +41,7 @@ def build(ctx: Context) -> None:
         with gr.Column(elem_classes="wb-main"):
             with gr.Column(elem_classes="wb-panel"):
                 Static(heading("On the shelf"))
-                listed = ShelfTable(COLUMNS, ctx.infos, _row, _words, EMPTY, numbers=(3, 5), elem_id="models-table",
+                listed = ShelfTable(COLUMNS, ctx.infos, _row, _words, EMPTY, elem_id="models-table",
                                     notes=lambda info: ctx.shelves.notes_of("model", info.name))  # fmt: skip
                 model_details(ctx, listed)
             with gr.Column(elem_classes="wb-panel"):
@@ -118,7 +126,7 @@ def _row(info: ModelInfo) -> TableRow:
         return TableRow(info.name, (info.name, f"Damaged. {info.error}", *["—"] * 5))
     cells = (
         info.name, info.described, info.architecture,
-        human_count(info.parameters), info.dtype, human_size(info.size), info.created[5:16].replace("T", " "),
+        human_count(info.parameters), info.dtype, human_size(info.size), info.created,
     )  # fmt: skip
     return TableRow(info.name, cells)
 

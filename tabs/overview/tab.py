@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 from markupsafe import Markup
 
-from tabs.jobs.tab import job_row, job_words
+from tabs.jobs.tab import JOB_COLUMNS, job_row, job_words
 from tabs.overview.loop import Loop, LoopStep, answering, preference_training, read_loop, steps, training
 from tabs.overview.search_panel import search_panel
 from tabs.shell.context import Context, guarded
@@ -26,7 +26,6 @@ LATEST_JOBS = 8
 EMPTY = ("Nothing has run yet", "Downloads, trainings and answers are listed here.", "Begin with the step on the left.")
 MARKS = {"done": "✓", "running": "…"}
 STATES = {"done": "Done: ", "running": "Under way: ", "next": "Next: ", "later": ""}
-COLUMNS = ("Work", "Kind", "Status", "Progress", "Queued", "Took", "Result")
 
 
 def build(ctx: Context) -> None:
@@ -47,7 +46,7 @@ def build(ctx: Context) -> None:
             with gr.Column(elem_classes="wb-panel"):
                 Static(heading("Latest work", "A row opens its job."))
                 listed = ShelfTable(
-                    COLUMNS, lambda: ctx.shelves.jobs()[1][: -LATEST_JOBS - 1 : -1], job_row, job_words, EMPTY, chip=2,
+                    JOB_COLUMNS, lambda: ctx.shelves.jobs()[1][: -LATEST_JOBS - 1 : -1], job_row, job_words, EMPTY,
                     elem_id="overview-jobs", notes=lambda row: ctx.shelves.notes_of("job", row.id),
                 )  # fmt: skip
                 ctx.links.on(listed.input, "job", lambda clicked: clicked, [listed])

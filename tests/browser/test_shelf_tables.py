@@ -1,11 +1,12 @@
 """Lists of many: searched, turned page by page, followed in every browser, and sent only where they changed."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from driving import App, serving, tab
+from driving import App, serving, shot, tab
 from playwright.sync_api import Browser, Page, Response, expect
 
 from tests.bench.home_of_many import add_job, add_model, many
@@ -62,6 +63,37 @@ def test_a_row_is_opened_with_the_keyboard(app: App, page: Page) -> None:
     row.focus()
     row.press("Enter")
     expect(page.locator(".wb-live-title:visible")).to_have_text(f"SFT made-{COUNT - 4:05}")
+
+
+def test_a_heading_sorts_all_of_the_list_and_says_so(app: App, page: Page) -> None:
+    page.goto(app.url)
+    tab(page, "Models")
+    table = page.locator("#models-table")
+    first = table.locator("tbody tr td").first
+    name = table.get_by_role("columnheader", name="Name")
+    expect(first).to_have_text("model-00000")
+    name.get_by_role("button").press("Enter")
+    expect(name).to_have_attribute("aria-sort", "ascending")
+    page.keyboard.press("Enter")  # the heading keeps the focus
+    expect(name).to_have_attribute("aria-sort", "descending")
+    expect(first).to_have_text(re.compile(r"model-0004[45]"))
+    shot(page, "models-sorted")
+    page.keyboard.press("Enter")
+    expect(table.locator("[aria-sort]")).to_have_count(0)
+    expect(first).to_have_text("model-00000")
+
+
+def test_times_are_said_in_the_zone_and_language_of_the_reader(app: App, browser: Browser) -> None:
+    context = browser.new_context(timezone_id="Asia/Tokyo", locale="en-GB")
+    page = context.new_page()
+    page.goto(app.url)
+    tab(page, "Jobs")
+    page.locator("#jobs-table").get_by_label("Search the list").fill("made-00000")
+    when = page.locator("#jobs-table tbody time")
+    expect(when).to_have_count(1)
+    assert when.get_attribute("datetime") == "2023-11-14T22:13:20+00:00"
+    expect(when).to_have_text("15 Nov 2023, 07:13")
+    context.close()
 
 
 def test_a_change_reaches_every_browser_and_only_what_shows_it(app: App, page: Page, browser: Browser) -> None:

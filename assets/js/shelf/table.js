@@ -1,21 +1,22 @@
-/* ShelfTable: a shelf's rows a page at a time, searched. props.drawing says how.
-   server.rows_of({search, page, have}) gives {have, total, page, pages, moving, rows: [{key, cells, tags}]}, or only {have, moving}
+/* ShelfTable: a shelf's rows a page at a time, searched and sorted. props.drawing says how.
+   server.rows_of({search, page, sort, descending, have}) gives {have, total, page, pages, moving, rows: [{key, cells, tags}]}, or only {have, moving}
    when the page is as it was. A click on a row sets the value to {key} and triggers 'input'. */
 
 import { rootOf } from "../lib/component.js";
 import { button, emptyState, h, setText, statusChip } from "../lib/dom.js";
 import { poll } from "../lib/polling.js";
+import { timeNode } from "../lib/time.js";
 import { shelf } from "./mark.js";
 import { tagList } from "./tags.js";
 
-/** @typedef {{ columns: string[], numbers: number[], chip: number | null }} Drawing what is a number, what a state */
+/** @typedef {{ title: string, kind: "text" | "number" | "status" | "time", sorts: boolean }} Column */
 /** @typedef {{ key: string, cells: string[], tags: string[] }} Row */
 /** @typedef {{ page: number, pages: number, total: number, rows: Row[] }} Page */
 
-/** @param {import("../lib/component.js").Scope<{ key: string } | null, { drawing: Drawing }>} scope */
+/** @param {import("../lib/component.js").Scope<{ key: string } | null, { drawing: Column[] }>} scope */
 export function mount({ element, props, server, trigger }) {
   const root = rootOf(element, "wb-shelf-table");
-  const { columns, numbers, chip: status } = props.drawing;
+  const columns = props.drawing;
   const PAUSE = 400,
     MOVING = 2000;
 
@@ -24,7 +25,9 @@ export function mount({ element, props, server, trigger }) {
     moving = false,
     asked = 0,
     at = 0,
-    total = 0;
+    total = 0,
+    sort = /** @type {number | null} */ (null),
+    descending = false;
 
   const search = h("input", "wb-input");
   Object.assign(search, { type: "search", placeholder: "Search", maxLength: 200 });
@@ -57,7 +60,7 @@ export function mount({ element, props, server, trigger }) {
    * @param {number} column
    */
   function side(node, column) {
-    if (numbers.includes(column)) node.className = "is-number";
+    if (columns[column]?.kind === "number") node.className = "is-number";
     return node;
   }
 
@@ -66,9 +69,36 @@ export function mount({ element, props, server, trigger }) {
    * @param {number} column
    */
   function cell(text, column) {
-    const node = side(h("td"), column);
-    if (column === status) node.append(statusChip(text, text));
+    const node = side(h("td"), column),
+      kind = columns[column]?.kind;
+    if (kind === "status") node.append(statusChip(text, text));
+    else if (kind === "time") node.append(timeNode(text));
     else setText(node, text);
+    return node;
+  }
+
+  /**
+   * The heading of a column; a click sorts by it, a second the other way round, a third not at all.
+   * @param {Column} column
+   * @param {number} number
+   */
+  function heading({ title, kind, sorts }, number) {
+    const node = side(h("th"), number),
+      isSorted = sort === number;
+    if (!sorts) {
+      setText(node, title);
+      return node;
+    }
+    const firstDown = kind === "number" || kind === "time"; // the largest and the newest are looked for first
+    const order = button("wb-sort", title, () => {
+      if (!isSorted) [sort, descending] = [number, firstDown];
+      else if (descending === firstDown) descending = !firstDown;
+      else sort = null;
+      turn(0);
+    });
+    order.dataset.sort = String(number);
+    if (isSorted) node.setAttribute("aria-sort", descending ? "descending" : "ascending");
+    node.append(order);
     return node;
   }
 
@@ -118,14 +148,17 @@ export function mount({ element, props, server, trigger }) {
       top = h("thead"),
       table = h("table", "wb-table"),
       box = h("div", "wb-table-box");
-    head.append(...columns.map((name, column) => side(h("th", "", name), column)));
+    head.append(...columns.map(heading));
     rows.append(...reply.rows.map(line));
     top.append(head);
     table.append(top, rows);
     box.append(table);
     const held = document.activeElement,
-      key = held instanceof HTMLElement && body.contains(held) ? held.dataset.key : undefined;
+      inside = held instanceof HTMLElement && body.contains(held),
+      key = inside ? held.dataset.key : undefined,
+      by = inside ? held.dataset.sort : undefined;
     body.replaceChildren(box);
+    if (by !== undefined) /** @type {HTMLElement | null} */ (head.querySelector(`[data-sort="${by}"]`))?.focus();
     if (key !== undefined) rows.querySelectorAll("tr")[reply.rows.findIndex((row) => row.key === key)]?.focus();
   }
 
@@ -135,10 +168,11 @@ export function mount({ element, props, server, trigger }) {
       due = moving && performance.now() - asked >= MOVING;
     if (have && now === mark && !due) return PAUSE;
     asked = performance.now();
-    const query = { search: search.value, page: at, have },
+    const query = { search: search.value, page: at, sort, descending, have },
       reply = await server.rows_of(query);
     if (!reply || reply.error) return MOVING;
-    if (search.value !== query.search || at !== query.page || have !== query.have) return 1; // another one is wanted
+    const isWanted = search.value === query.search && at === query.page && have === query.have;
+    if (!isWanted || sort !== query.sort || descending !== query.descending) return 1; // another one is wanted
     mark = now;
     moving = reply.moving;
     if (reply.rows) draw(reply);

@@ -13,7 +13,7 @@ from tabs.shell import shelves
 from tabs.shell.context import Context
 from tabs.shell.offers import MOST_JOBS
 from tabs.shell.shelves import Look, Updates
-from tabs.shell.table import ROWS, ShelfTable, TableRow
+from tabs.shell.table import ROWS, Column, ShelfTable, TableRow
 from tests.bench.home_of_many import add_dataset, add_job, add_model, many
 from tests.voting import make_session
 from workbench.chat.service import ChatService
@@ -197,7 +197,13 @@ def test_a_home_that_cannot_be_written_is_said(home: Home, monkeypatch: pytest.M
 
 def table(rows: list[str], **options: Any) -> Any:
     """The server function of a table of these words."""
-    made = ShelfTable(("Name",), lambda: rows, lambda row: TableRow(row, (row,), **options), str, ("", "", ""))
+    made = ShelfTable(
+        (Column("Name", len), Column("Other")),
+        lambda: rows,
+        lambda row: TableRow(row, (row,), **options),
+        str,
+        ("", "", ""),
+    )
     return made.rows_of
 
 
@@ -221,10 +227,23 @@ def test_a_table_is_searched_as_a_whole(home: Home) -> None:
     assert answered(rows_of({"search": "nothing"}, None))["total"] == 0
 
 
+def test_a_table_is_sorted_as_a_whole_and_only_by_what_it_is_sorted_by(home: Home) -> None:
+    rows_of = table([*(["ccc"] * ROWS), "a", "bb"])
+
+    def first(**query: Any) -> list[str]:
+        return [row["key"] for row in answered(rows_of(query, None))["rows"]][:2]
+
+    assert first() == ["ccc", "ccc"]
+    assert first(sort=0) == ["a", "bb"] and first(sort=0, descending=True) == ["ccc", "ccc"]
+    assert first(sort=0, search="b") == ["bb"]
+    for odd in (1, 2, -1, True, "0", None, [0]):
+        assert first(sort=odd) == ["ccc", "ccc"]
+
+
 def test_tags_are_sent_with_their_rows_and_a_search_finds_tags_and_notes(home: Home) -> None:
     notes = {"row 1": UserNotes(("keep",), "a wren"), "row 2": UserNotes(("keeper",))}
     made = ShelfTable(
-        ("Name",), lambda: ["row 1", "row 2", "row 3"], lambda row: TableRow(row, (row,)), str, ("", "", ""),
+        (Column("Name"),), lambda: ["row 1", "row 2", "row 3"], lambda row: TableRow(row, (row,)), str, ("", "", ""),
         notes=lambda row: notes.get(row, UserNotes()),
     )  # fmt: skip
     found = {text: answered(made.rows_of({"search": text}, None))["rows"] for text in ("", "wren", "#keep", "keep")}  # type: ignore[attr-defined]
