@@ -111,6 +111,18 @@ def test_colours_are_named_once() -> None:
     assert {name for name, _, _ in written} == {"tokens.css"}, [one for one in written if one[0] != "tokens.css"]
 
 
+@pytest.mark.parametrize("key", ["font-size", "font", "border-radius", "gap"])
+def test_sizes_of_type_radii_and_gaps_are_of_the_scale(key: str) -> None:
+    pixels = re.compile(r"(?<![\w-])(?!1px)[\d.]+px")  # a gap of one is a line
+    own = [(name, rule.selector, value) for name, rule, one, value in DECLARED if one == key and pixels.search(value)]
+    assert own == []
+
+
+def test_the_scales_are_short() -> None:
+    scales = [key.split("-")[3] for name, rule, key, _ in DECLARED if name == "tokens.css" and rule.selector == ":root"]
+    assert (scales.count("text"), scales.count("radius")) == (6, 4)
+
+
 def test_every_name_of_ours_that_is_used_is_set_somewhere() -> None:
     text = STYLE_SHEET
     used = set(re.findall(r"var\((--wb-[\w-]+)\)", text))
