@@ -66,9 +66,11 @@ def test_the_account_is_seen_and_changed_and_the_import_does_what_it_says(app: A
     expect(page.locator(".toast-body").first).to_contain_text("label")
     page.get_by_label("What becomes of label").select_option("keep")
     expect(lines["label"]).not_to_have_class("is-undecided")
+    page.get_by_label("What becomes of page").focus()
     page.get_by_label("What becomes of page").select_option("leave_out")
     expect(page.get_by_label("What becomes of page")).to_have_value("leave_out")
     expect(lines["page"]).to_contain_text("Chosen so")
+    expect(page.get_by_label("What becomes of page")).to_be_focused()  # though its line moved to another place
     page.locator("#import-data").click()
     expect(page.locator("#dataset input")).to_have_value("stones · conversation")
 

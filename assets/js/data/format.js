@@ -28,8 +28,11 @@ export function mount({ element, props, trigger, watch }) {
   }
 
   function draw() {
+    const focused = document.activeElement;
     root.hidden = Boolean(value.hidden);
     render(createElement(FormatView, { formats: props.catalogue, value, change }), root);
+    // a line that moves to another place of the account would take the focus from what is in it
+    if (focused instanceof HTMLElement && root.contains(focused)) focused.focus({ preventScroll: true });
   }
 
   /** Take over a value from Python; an answer to an earlier change must not undo a later one. */
