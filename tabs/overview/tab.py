@@ -9,6 +9,7 @@ import gradio as gr
 from markupsafe import Markup
 
 from tabs.jobs.tab import JOB_COLUMNS, job_row, job_words
+from tabs.overview.disk_panel import disk_panel
 from tabs.overview.loop import Loop, LoopStep, answering, preference_training, read_loop, steps, training
 from tabs.overview.search_panel import search_panel
 from tabs.shell.context import Context, guarded
@@ -29,7 +30,7 @@ STATES = {"done": "Done: ", "running": "Under way: ", "next": "Next: ", "later":
 
 
 def build(ctx: Context) -> None:
-    """On top the search. Left: the loop. Right: the machine and the latest work."""
+    """On top the search. Left: the loop. Right: the machine and the latest work. Beneath: the disk."""
     with gr.Column(elem_classes="wb-panel"):
         search_panel(ctx)
     with gr.Row(elem_classes="wb-cols is-even"):
@@ -50,6 +51,8 @@ def build(ctx: Context) -> None:
                     elem_id="overview-jobs", notes=lambda row: ctx.shelves.notes_of("job", row.id),
                 )  # fmt: skip
                 ctx.links.on(listed.input, "job", lambda clicked: clicked, [listed])
+    with gr.Column(elem_classes="wb-panel"):
+        disk_panel(ctx)
 
 
 def _step(ctx: Context, number: int, name: str) -> None:

@@ -71,6 +71,8 @@ class Shelves:
         self.datasets: Look[list[Manifest]] = Look(lambda: list_datasets(home), lambda: _stamp(home.datasets))
         self.sessions: Look[list[SessionOverview]] = Look(self._sessions, self._labels)
         self._notes: Look[dict[str, dict[str, UserNotes]]] = Look(self._shelf_notes, notes_revision)
+        self.also: list[Callable[[], Hashable]] = []
+        """Versions of what else the page shows, which takes too long to be looked at with every change."""
         self._made: dict[Hashable, tuple[Hashable, Any]] = {}
 
     def jobs(self) -> tuple[int, list[JobRow]]:
@@ -90,9 +92,10 @@ class Shelves:
 
     def items(self) -> list[ShelfItem]:
         """Everything there is, made once a change."""
-        return self.made("items", lambda: (self._version_of_items(), None), lambda _: self._items())
+        return self.made("items", lambda: (self.version_of_items(), None), lambda _: self._items())
 
-    def _version_of_items(self) -> Hashable:
+    def version_of_items(self) -> Hashable:
+        """Changes when a model, dataset, job, session or note does."""
         looks = (self.models.look, self.datasets.look, self.sessions.look, self.jobs, self._notes.look)
         return tuple(look()[0] for look in looks)
 
@@ -118,7 +121,8 @@ class Shelves:
         """Changes when a model, dataset, job, session, note or vote does, when a running job writes a new file, and
         when the home can be written no more."""
         live = tuple(_stamp(view.folder) for view in self._queue.live())
-        return self._version_of_items(), live, self._labels(), self.problem()
+        also = tuple(version() for version in self.also)
+        return self.version_of_items(), live, self._labels(), self.problem(), also
 
     def problem(self) -> tuple[str, str]:
         """(what keeps the home from being written, what to do about it); ('', '') when nothing does."""

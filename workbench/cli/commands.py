@@ -24,6 +24,7 @@ COMMANDS = (
     Command("tag", "workbench.cli.tagging:tag", "add tags to a model, dataset, job or session, or take some away"),
     Command("note", "workbench.cli.tagging:note", "write a note to a model, dataset, job or session, or print it"),
     Command("search", "workbench.cli.tagging:search", "find by name, tags, note, kind and what it was made from"),
+    Command("disk", "workbench.cli.disk:disk", "what takes how much of the disk, what may go, and delete it"),
     Command("data run", "workbench.cli.data:run", "make a dataset from a recipe (YAML with source and steps)"),
     Command("data stats", "workbench.cli.data:stats", "lengths, roles, duplicates and first words of a dataset"),
     Command("data show", "workbench.cli.data:show_row", "one row as a chat template writes it"),

@@ -206,13 +206,19 @@ def remove_stale(folder: Path) -> None:
     """
     for path in [*folder.glob(f"{OLD}*"), *folder.glob(f"{PARTIAL}*")]:
         owned = OWNED.fullmatch(path.name)
-        if owned is None or _lives(int(owned["pid"]), owned["token"]):
+        if owned is None or not is_abandoned(path):
             continue
         target = folder / owned["name"]
         if path.name.startswith(OLD) and not target.exists():
             path.rename(target)
         else:
             shutil.rmtree(path, ignore_errors=True)
+
+
+def is_abandoned(path: Path) -> bool:
+    """Whether it is something half-made or replaced of a process that is no more, which `remove_stale` removes."""
+    owned = OWNED.fullmatch(path.name)
+    return owned is not None and not _lives(int(owned["pid"]), owned["token"])
 
 
 def hidden_name(prefix: str, name: str) -> str:

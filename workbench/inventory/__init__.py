@@ -1,1 +1,1 @@
-"""All there is in a home, whatever its kind: its notes, the search over it."""
+"""All there is in a home, whatever its kind: its notes, the search over it, what it takes of the disk."""

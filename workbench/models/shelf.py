@@ -1,6 +1,7 @@
 """The models of a home: folders of safetensors, whole models and adapters, listed without importing torch."""
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -187,12 +188,34 @@ def read_config(path: Path) -> dict[str, Any]:
 def delete_model(home: Home, name: str) -> None:
     """Removes a model, damaged ones included; raises `UserError` while adapters or ensembles on the shelf need it."""
     folder = existing(home.models, name) or model_folder(home, name)
-    infos = list_models(home)
-    damaged = any(info.name == name and info.error for info in infos)  # what needs it cannot have it anyway
-    users = [] if damaged else [info.name for info in infos if info.base == name]
-    if users:
-        raise UserError(f"{name!r} is the base of {', '.join(users)}.", "Delete those adapters first.", "model")
-    ensembles = [] if damaged else [info.name for info in infos if info.is_ensemble and name in info.parents]
-    if ensembles:
-        raise UserError(f"{name!r} is a member of {', '.join(ensembles)}.", "Delete those ensembles first.", "model")
+    users = model_users(list_models(home)).get(name, ModelUsers())
+    if users.adapters:
+        raise UserError(
+            f"{name!r} is the base of {', '.join(users.adapters)}.", "Delete those adapters first.", "model"
+        )
+    if users.ensembles:
+        raise UserError(
+            f"{name!r} is a member of {', '.join(users.ensembles)}.", "Delete those ensembles first.", "model"
+        )
     remove_entry(folder)
+
+
+@dataclass
+class ModelUsers:
+    """What on the shelf cannot be without a model: adapters on it, and ensembles it is a member of."""
+
+    adapters: list[str] = field(default_factory=list)
+    ensembles: list[str] = field(default_factory=list)
+
+
+def model_users(infos: Iterable[ModelInfo]) -> dict[str, ModelUsers]:
+    """By name, who needs a model; a damaged model is needed by nobody, who cannot have it anyway."""
+    infos = list(infos)
+    users = {info.name: ModelUsers() for info in infos if not info.error}
+    for info in infos:
+        if info.base in users:
+            users[info.base].adapters.append(info.name)
+        for parent in dict.fromkeys(info.parents) if info.is_ensemble else ():
+            if parent in users:
+                users[parent].ensembles.append(info.name)
+    return users

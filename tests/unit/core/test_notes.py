@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.bench.home_of_many import add_model
@@ -87,6 +87,7 @@ def test_a_note_is_bounded_and_has_no_control_characters() -> None:
             check_note(f"text {odd}")
 
 
+@settings(deadline=None)
 @given(st.text(max_size=300), st.lists(TAGS, max_size=6))
 def test_what_is_written_is_read_as_it_was(text: str, words: list[str]) -> None:
     import tempfile
