@@ -1,123 +1,58 @@
-// @ts-nocheck
-/* js_on_load of VotePad. props: value ({session, annotator}), empty. Nothing here knows which model wrote what. */
-import { uuid } from "../lib/browser.js";
-import { emptyState, h, isVisible, setText } from "../lib/dom.js";
+/* VotePad: pairs of answers to judge, sides at random. Nothing here knows which model wrote what. */
+import { outliving, uuid } from "../lib/browser.js";
+import { rootOf } from "../lib/component.js";
+import { isVisible } from "../lib/dom.js";
 import { unreachedText } from "../lib/login.js";
-import { markdown } from "../lib/markdown.js";
 import { poll } from "../lib/polling.js";
-import { letterKeys } from "./letter_keys.js";
+import { padFrame } from "./pad_frame.js";
+import { isTyping, keyAction, keyName } from "./vote_keys.js";
 
+/** @import { Pair, Vote } from "./pad_frame.js" */
+/** @typedef {{ session: string, annotator: string }} Who */
+/** @typedef {Who & { token: string, choice: Vote, key: string, seconds: number }} CastVote */
+/**
+ * What the server answers: `error`, or the pair and what may be done. `wait` is the seconds after which it is worth asking
+ * again, 0 for never; `held` answers whether the pair still lies open here.
+ * @typedef {{
+ *   error?: string | null, item?: Pair | null, title?: string, message?: string, wait?: number, can_undo?: boolean,
+ *   note?: string, saved?: boolean, next_error?: string, held?: boolean,
+ * }} Reply
+ */
+
+const TIMEOUT = 10000,
+  HOLD = 20000,
+  IDLE = 3000;
+const NO_COOKIE =
+  "This pair is not known as yours: your browser does not send the cookie of this page. Allow it, then retry.";
+
+/** @param {import("../lib/component.js").Scope<Who | null>} scope */
 export function mount({ element, props, server, watch }) {
-  const root = element.querySelector(".wb-vote-pad");
-  const TIMEOUT = 10000,
-    HOLD = 20000,
-    IDLE = 3000;
-  const NO_COOKIE =
-    "This pair is not known as yours: your browser does not send the cookie of this page. Allow it, then retry.";
-  const CHOICES = [
-    ["left", "Left is better", "←"],
-    ["tie", "Equally good", "↓"],
-    ["both_bad", "Both bad", "B"],
-    ["skip", "Skip", "S"],
-    ["right", "Right is better", "→"],
-  ];
-  const KEYS = {
-    ArrowLeft: "left",
-    1: "left",
-    a: "left",
-    ArrowRight: "right",
-    2: "right",
-    l: "right",
-    ArrowDown: "tie",
-    t: "tie",
-    b: "both_bad",
-    s: "skip",
-    u: "undo",
-    Backspace: "undo",
-  };
-
-  let item = null,
+  const root = rootOf(element, "wb-vote-pad");
+  let item = /** @type {Pair | null} */ (null),
     canUndo = false,
     since = 0,
     busy = false,
-    failed = null,
-    session = null,
+    failed = /** @type {{ again: () => void, choice: Vote | "" } | null} */ (null),
+    session = /** @type {string | null} */ (null),
     waiting = 0,
     lost = 0;
-  const ui = build();
-
-  function build() {
-    const ui = { empty: h("div"), body: h("div", "wb-vote-body") };
-    ui.progress = h("div", "wb-progress");
-    ui.bar = h("i");
-    ui.progress.append(ui.bar);
-    ui.progress.setAttribute("role", "progressbar");
-    ui.progress.setAttribute("aria-label", "Pairs judged");
-    ui.count = h("span");
-    ui.saved = h("span", "wb-vote-saved");
-    ui.saved.setAttribute("role", "status");
-    const top = h("div", "wb-vote-top");
-    top.append(ui.count, ui.saved);
-    ui.note = h("div", "wb-hint wb-vote-note");
-    ui.prompt = scroller("wb-vote-prompt", "Prompt");
-    ui.left = scroller("wb-vote-text", "Left answer");
-    ui.right = scroller("wb-vote-text", "Right answer");
-    const pair = h("div", "wb-vote-pair");
-    pair.append(side("Left", ui.left), side("Right", ui.right));
-    ui.error = h("div", "wb-error");
-    ui.error.setAttribute("role", "alert");
-    ui.buttons = buttons(ui);
-    ui.letters = letterKeys(root);
-    ui.body.append(top, ui.progress, ui.note, ui.prompt, pair, ui.error, ui.buttons, ui.letters.node);
-    root.append(ui.empty, ui.body);
-    return ui;
-  }
-
-  /** A box whose text the keyboard can scroll. */
-  function scroller(className, label) {
-    const node = h("div", className);
-    node.tabIndex = 0;
-    node.setAttribute("role", "group");
-    node.setAttribute("aria-label", label);
-    return node;
-  }
-
-  function side(name, text) {
-    const node = h("section", "wb-vote-side");
-    node.dataset.side = name.toLowerCase();
-    node.append(h("h3", "wb-h", name), text);
-    return node;
-  }
-
-  function button(choice, text, cap) {
-    const node = h("button", `wb-vote-button is-${choice}`);
-    node.type = "button";
-    node.dataset.choice = choice;
-    node.append(h("span", "", text), h("kbd", /\w/.test(cap) ? "is-letter" : "", cap));
-    return node;
-  }
-
-  function buttons(ui) {
-    const row = h("div", "wb-vote-buttons");
-    for (const [choice, text, cap] of CHOICES) {
-      const node = button(choice, text, cap);
-      node.addEventListener("click", () => cast(choice));
-      row.append(node);
-    }
-    ui.undo = button("undo", "Undo", "U");
-    ui.undo.addEventListener("click", undo);
-    row.append(ui.undo);
-    return row;
-  }
+  const frame = padFrame(root, { cast, undo });
 
   /* ---- talking to the server ----------------------------------------------------------------------------- */
 
+  /** @returns {Who} */
   function who() {
-    return { session: props.value.session, annotator: props.value.annotator };
+    const { session = "", annotator = "" } = props.value ?? {};
+    return { session, annotator };
   }
 
-  /** The server's answer, or an object with `error` when there was none in time. */
+  /**
+   * The server's answer, or one with `error` when there was none in time.
+   * @param {Promise<Reply | null>} call
+   * @returns {Promise<Reply>}
+   */
   async function ask(call) {
+    /** @type {Promise<Reply>} */
     const late = new Promise((resolve) =>
       setTimeout(() => resolve({ error: "The server did not answer in time." }), TIMEOUT),
     );
@@ -125,7 +60,10 @@ export function mount({ element, props, server, watch }) {
     return reply || { error: unreachedText() };
   }
 
-  /** Run a request; while one is under way, keys and buttons do nothing. */
+  /**
+   * Run a request; while one is under way, keys and buttons do nothing.
+   * @param {(isCurrent: () => boolean) => Promise<void>} work
+   */
   async function request(work) {
     if (busy) return;
     busy = true;
@@ -142,26 +80,31 @@ export function mount({ element, props, server, watch }) {
   }
 
   function load() {
-    return request(async (current) => {
+    return request(async (isCurrent) => {
       const reply = await ask(server.next_pair(who()));
-      if (!current()) return;
+      if (!isCurrent()) return;
       if (reply.error) fail(reply.error, load);
       else show(reply);
     });
   }
 
+  /** @param {Vote} choice */
   function cast(choice) {
     if (busy || failed || !item) return;
     const seconds = Math.round(performance.now() - since) / 1000;
     send({ ...who(), token: item.token, choice, key: uuid(), seconds });
   }
 
-  /** Send a vote; a retry sends the very same one, so it cannot count twice. */
+  /**
+   * Send a vote; a retry sends the very same one, so it cannot count twice.
+   * @param {CastVote} vote
+   * @returns {Promise<void>}
+   */
   function send(vote) {
-    return request(async (current) => {
+    return request(async (isCurrent) => {
       root.dataset.choice = vote.choice;
       const reply = await ask(server.cast_vote(vote));
-      if (!current()) return;
+      if (!isCurrent()) return;
       if (reply.error || !reply.saved) {
         fail(reply.error || "The vote was not saved.", () => send(vote), vote.choice);
         return;
@@ -169,23 +112,24 @@ export function mount({ element, props, server, watch }) {
       const total = reply.item ? `  (${reply.item.done} of ${reply.item.total})` : "";
       show(reply);
       if (reply.next_error) fail(reply.next_error, load);
-      setText(ui.saved, `Saved ✓${total}`);
+      frame.say(`Saved ✓${total}`);
     });
   }
 
   function undo() {
     if (busy || failed || !canUndo) return;
     const key = uuid();
+    /** @returns {Promise<void>} */
     const attempt = () =>
-      request(async (current) => {
+      request(async (isCurrent) => {
         const reply = await ask(server.undo_vote({ ...who(), key }));
-        if (!current()) return;
+        if (!isCurrent()) return;
         if (reply.error) {
           fail(reply.error, attempt);
           return;
         }
         show(reply);
-        setText(ui.saved, "Undone. Vote again.");
+        frame.say("Undone. Vote again.");
       });
     attempt();
   }
@@ -212,49 +156,41 @@ export function mount({ element, props, server, watch }) {
       return IDLE;
     }
     await load();
-    if (ui.note.hidden) setText(ui.saved, "The pair before went to someone else; nothing was saved for it.");
+    if (frame.note.hidden) frame.say("The pair before went to someone else; nothing was saved for it.");
     return HOLD;
   }
 
-  /** Give the pair back when the page closes. Gradio's client cannot ask for a request that outlives its page. */
+  /** Give the pair back when the page closes. */
   function giveBack() {
-    if (!item || !props.value) return;
-    const plain = window.fetch;
-    window.fetch = (url, options) => plain(url, { ...options, keepalive: true });
-    try {
-      server.return_pair({ ...who(), token: item.token }).catch(() => {});
-    } finally {
-      window.fetch = plain;
-    }
+    const pair = item;
+    if (!pair || !props.value) return;
+    outliving(() => server.return_pair({ ...who(), token: pair.token }).catch(() => {}));
     item = null;
   }
 
-  /** A page that comes back as it was left has given its pair back. */
+  /**
+   * A page that comes back as it was left has given its pair back.
+   * @param {PageTransitionEvent} event
+   */
   function onShow(event) {
     if (event.persisted && session) load();
   }
 
   /* ---- drawing ------------------------------------------------------------------------------------------- */
 
+  /**
+   * @param {string} text
+   * @param {() => void} again
+   * @param {Vote | ""} [choice] the vote that waits
+   */
   function fail(text, again, choice = "") {
     failed = { again, choice };
-    setText(ui.saved, "");
-    const name = (CHOICES.find(([known]) => known === choice) || [])[1];
-    const retry = h("button", "wb-button is-primary", "Retry");
-    retry.type = "button";
-    retry.append(h("kbd", "is-letter", "R"));
-    retry.addEventListener("click", retryNow);
-    const drop = h("button", "wb-button", choice ? "Drop this vote and reload" : "Reload");
-    drop.type = "button";
-    drop.addEventListener("click", () => {
+    frame.say("");
+    frame.drawError(text, choice, retryNow, () => {
       settle();
       load();
     });
-    const actions = h("div", "wb-vote-actions");
-    actions.append(retry, drop);
-    const kept = name ? `Not saved yet. Your choice “${name}” is kept.` : "";
-    ui.error.replaceChildren(h("strong", "", text), h("div", "", kept), actions);
-    if (!item) showBody();
+    if (!item) frame.showBody();
     refresh();
   }
 
@@ -268,80 +204,30 @@ export function mount({ element, props, server, watch }) {
   function settle() {
     failed = null;
     delete root.dataset.choice;
-    ui.error.replaceChildren();
+    frame.error.replaceChildren();
     refresh();
   }
 
-  function showBody() {
-    ui.empty.hidden = true;
-    ui.body.hidden = false;
-  }
-
+  /** @param {Reply} reply */
   function show(reply) {
     settle();
     item = reply.item || null;
     canUndo = Boolean(reply.can_undo);
     waiting = item ? 0 : Number(reply.wait) || 0;
+    frame.remark(reply.note);
+    Object.assign(root.dataset, { item: item?.token ?? "", waiting: String(waiting > 0) });
+    if (item) frame.drawPair(item);
+    else frame.drawEnd(reply.title ?? "", reply.message ?? "", canUndo);
     since = performance.now();
-    setText(ui.note, reply.note);
-    ui.note.hidden = !reply.note;
-    root.dataset.item = item ? item.token : "";
-    root.dataset.waiting = waiting > 0;
-    if (item) drawItem();
-    else drawEnd(reply);
     poke();
     refresh();
   }
 
-  function fillBar(share) {
-    ui.bar.style.width = `${(share * 100).toFixed(1)}%`;
-    ui.progress.setAttribute("aria-valuenow", Math.floor(share * 100));
-  }
-
-  function drawItem() {
-    showBody();
-    ui.buttons.classList.remove("is-end");
-    ui.body.classList.remove("is-end");
-    ui.prompt.replaceChildren(
-      ...(item.prompt || []).map((turn) => {
-        const line = h("div", "wb-vote-turn");
-        line.append(h("span", "wb-vote-role", turn.role), h("div", "wb-vote-content", turn.content));
-        return line;
-      }),
-    );
-    const left = markdown(item.left),
-      right = markdown(item.right);
-    ui.left.replaceChildren(left);
-    ui.right.replaceChildren(right);
-    ui.left.scrollTop = ui.right.scrollTop = ui.prompt.scrollTop = 0;
-    const share = item.total ? Math.min(1, item.done / item.total) : 0;
-    fillBar(share);
-    const mine = item.remaining_for_you === undefined ? "" : `  ·  ${item.remaining_for_you} left for you`;
-    setText(ui.count, `${item.done} of ${item.total} judged${mine}`);
-    since = performance.now();
-  }
-
-  function drawEnd(reply) {
-    fillBar(1);
-    setText(ui.count, "");
-    ui.body.classList.add("is-end");
-    showBody();
-    ui.empty.hidden = false;
-    ui.empty.replaceChildren(
-      emptyState([
-        reply.title,
-        reply.message,
-        canUndo && ui.letters.isOn() ? "Press U to take back the last vote." : "",
-      ]),
-    );
-  }
-
   function refresh() {
-    root.dataset.busy = busy;
-    root.dataset.failed = Boolean(failed);
-    ui.error.hidden = !failed;
-    for (const node of ui.buttons.children) {
-      const choice = node.dataset.choice;
+    Object.assign(root.dataset, { busy: String(busy), failed: String(Boolean(failed)) });
+    frame.error.hidden = !failed;
+    for (const node of frame.buttons) {
+      const { choice } = node.dataset;
       node.disabled = Boolean(failed) || (choice === "undo" ? !canUndo : !item);
       node.classList.toggle("is-chosen", failed?.choice === choice || (busy && root.dataset.choice === choice));
     }
@@ -349,32 +235,21 @@ export function mount({ element, props, server, watch }) {
 
   /* ---- keyboard ------------------------------------------------------------------------------------------ */
 
-  function typing(target) {
-    if (target?.type === "checkbox") return false;
-    return target && (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName || ""));
-  }
-
-  /** Arrows scroll a text that is longer than its box. */
-  function scrolls({ target, key }) {
-    const long = [ui.prompt, ui.left, ui.right].find((one) => one === target && one.scrollHeight > one.clientHeight);
-    return Boolean(long) && key === "ArrowDown";
-  }
-
+  /** @param {KeyboardEvent} event */
   function onKey(event) {
     if (!root.isConnected) {
       leave();
       return;
     }
-    if (!isVisible(element) || typing(event.target) || !session) return;
+    if (!isVisible(element) || isTyping(event.target) || !session) return;
     if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
-    if (scrolls(event) || (event.key.length === 1 && !ui.letters.isOn())) return;
-    const name = event.key.length === 1 ? event.key.toLowerCase() : event.key;
-    if (failed && name === "r") {
+    if (frame.scrolls(event) || (event.key.length === 1 && !frame.letters.isOn())) return;
+    if (failed && keyName(event.key) === "r") {
       event.preventDefault();
       retryNow();
       return;
     }
-    const choice = KEYS[name];
+    const choice = keyAction(event.key);
     if (!choice) return;
     event.preventDefault();
     if (choice === "undo") undo();
@@ -387,7 +262,10 @@ export function mount({ element, props, server, watch }) {
     window.removeEventListener("pageshow", onShow);
   }
 
-  /** The pair of a session that is left goes back; under another name in the same one it stays open here. */
+  /**
+   * The pair of a session that is left goes back; under another name in the same one it stays open here.
+   * @param {Who | null} value
+   */
   function leaveSession(value) {
     if (!item || !session) return;
     const [name, annotator] = JSON.parse(session);
@@ -403,11 +281,10 @@ export function mount({ element, props, server, watch }) {
     item = null;
     canUndo = busy = false;
     waiting = 0;
-    setText(ui.saved, "");
+    frame.say("");
     settle();
-    ui.body.hidden = true;
-    ui.empty.hidden = false;
-    ui.empty.replaceChildren(emptyState(value ? ["Loading …"] : props.empty));
+    frame.body.hidden = true;
+    frame.showEmpty(value ? ["Loading …"] : props.empty);
     if (value) load();
   }
 

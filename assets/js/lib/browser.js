@@ -28,6 +28,20 @@ export function uuid() {
   return Array.from(bytes, (b) => b.toString(16).padStart(2, "0")).join("");
 }
 
+/**
+ * Makes a call whose request outlives its page; Gradio's client cannot ask for one.
+ * @param {() => unknown} call
+ */
+export function outliving(call) {
+  const plain = window.fetch;
+  window.fetch = (url, options) => plain(url, { ...options, keepalive: true });
+  try {
+    call();
+  } finally {
+    window.fetch = plain;
+  }
+}
+
 /** Reads and writes localStorage; quietly does nothing where it is forbidden. */
 export const storage = {
   /** @param {string} key */
