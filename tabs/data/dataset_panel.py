@@ -49,7 +49,9 @@ def dataset_panel(ctx: Context) -> tuple[gr.Dropdown, gr.Textbox, dict[str, gr.B
         COLUMNS, lambda: _newest_first(ctx), _row, _words, EMPTY, size=ROWS, elem_id="datasets-table",
         notes=lambda manifest: ctx.shelves.notes_of("dataset", manifest.name),
     )  # fmt: skip
-    dataset = ctx.picker(ctx.shelved_datasets, first=True, label="Dataset", value=None, elem_id="dataset")
+    dataset = ctx.picker(
+        ctx.shelved_datasets, first=True, shown_empty=False, label="Dataset", value=None, elem_id="dataset"
+    )
     about, mark = Static(elem_id="dataset-facts"), gr.Textbox(visible=False)
     notes_panel(ctx, "dataset", dataset)
     with gr.Row(elem_classes="wb-toolbar"):

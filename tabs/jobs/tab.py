@@ -44,10 +44,14 @@ def build(ctx: Context) -> None:
     with gr.Column(elem_classes="wb-panel"):
         panel = job_panel(ctx, (), "Job")
         notes_panel(ctx, "job", panel.picker)
-        with gr.Accordion("Settings", open=False):
+        with gr.Accordion("Settings", open=False, visible=False) as details:
             settings = gr.Code(language="yaml", interactive=False, label=JOB_FILE)
             show = gr.Button("Show settings", size="sm")
-        delete = gr.Button("Delete this job and its log", size="sm", variant="stop", elem_id="delete-job")
+        delete = gr.Button(
+            "Delete this job and its log", size="sm", variant="stop", visible=False, elem_id="delete-job"
+        )
+    for part in (details, delete):
+        ctx.follow(part, lambda: gr.update(visible=bool(ctx.jobs())))
     ctx.links.offer("job", panel.picker, lambda _, clicked: _chosen(ctx, clicked))
     listed.input(guarded(lambda clicked: _chosen(ctx, clicked)), listed, panel.picker, **QUIET)
     show.click(guarded(lambda job: _settings(ctx, job)), panel.picker, settings, **QUIET)

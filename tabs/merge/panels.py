@@ -57,7 +57,7 @@ def _moe_recipe(base: str, experts: list[str]) -> str:
 def family_tree(ctx: Context, _: JobPanel) -> None:
     """An artifact's ancestors and descendants; others may fill its picker as `family-tree`."""
     Static(heading("Family tree", "What a model was made from, and what was made of it."))
-    chosen = ctx.picker(ctx.models, first=True, label="Model", value=None, elem_id="tree-model")
+    chosen = ctx.picker(ctx.models, first=True, shown_empty=False, label="Model", value=None, elem_id="tree-model")
     drawn, words = Figure(elem_id="tree"), Static(elem_id="tree-words")
 
     mark = gr.Textbox(visible=False)

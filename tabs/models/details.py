@@ -24,7 +24,7 @@ NOTHING = ("No model chosen", "What it is, where it came from, and what can be d
 
 def model_details(ctx: Context, table: gr.HTML) -> None:
     """Draws it; a row of `table` that is clicked becomes the model shown."""
-    model = ctx.picker(ctx.shelved_models, label="Model", value=None, elem_id="shelf-model")
+    model = ctx.picker(ctx.shelved_models, shown_empty=False, label="Model", value=None, elem_id="shelf-model")
     words = Static(empty(*NOTHING), elem_id="model-facts")
     notes_panel(ctx, "model", model)
     with gr.Row(elem_classes="wb-toolbar"):

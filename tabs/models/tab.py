@@ -63,7 +63,7 @@ def _get(ctx: Context) -> list[Any]:
     with gr.Row():
         revision = gr.Textbox("main", label="Revision", max_lines=1, min_width=100)
         name = gr.Textbox(label="Name on the shelf", placeholder="the repository's", max_lines=1, min_width=100)
-    hub_base = ctx.picker(ctx.models, label="Base model, if it is an adapter", value=None)
+    hub_base = ctx.picker(lambda: _bases(ctx), label="Base model", value="")
     download = gr.Button("Download")
     if ctx.gate.is_open:
         _add_folder(ctx)
@@ -85,6 +85,11 @@ def _get(ctx: Context) -> list[Any]:
     ]
 
 
+def _bases(ctx: Context) -> list[tuple[str, str]]:
+    """What an adapter can be of, whole models first of all."""
+    return [("None: it is a whole model", ""), *ctx.models()]
+
+
 def _add_folder(ctx: Context) -> None:
     """Puts a folder of this machine on the shelf."""
     Static(heading("From a folder of this machine", "A model or adapter saved by transformers or peft."))
@@ -95,7 +100,7 @@ def _add_folder(ctx: Context) -> None:
             label="Hub id", placeholder="owner/name", max_lines=1, min_width=100, elem_id="folder-hub-id"
         )
     Static(hint("Recipes that name the model by its hub id mean this copy."))
-    base = ctx.picker(ctx.models, label="Base model, if it is an adapter", value=None, min_width=100)
+    base = ctx.picker(lambda: _bases(ctx), label="Base model", value="", min_width=100)
     add = gr.Button("Add folder")
     add.click(
         guarded(lambda *values: _import(ctx, *values)), [path, folder_name, base, hub_id], [path, folder_name, hub_id],

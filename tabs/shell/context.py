@@ -100,14 +100,25 @@ class Context:
         """The newest, newest first; of these kinds, or all."""
         return self.pairs(JobRef(*methods))
 
-    def picker(self, choices: Callable[[], Choices], first: bool = False, **options: Any) -> gr.Dropdown:
+    def picker(
+        self, choices: Callable[[], Choices], first: bool = False, shown_empty: bool = True, **options: Any
+    ) -> gr.Dropdown:
         """A dropdown whose choices follow the shelf, in every browser and in tabs not opened yet.
 
-        With `first` an empty one takes the first choice by itself. The choices come with the first pulse, not with
+        With `first` an empty one takes the first choice by itself; without `shown_empty` one that has nothing to
+        choose from is not seen, for where what stands beneath says why. The choices come with the first pulse, not with
         the page: it would carry them once for every dropdown, as they were when the server started.
         """
-        made = gr.Dropdown(choices=[], interactive=True, allow_custom_value=True, **options)
-        self.follow(made, lambda: gr.update(choices=choices()))
+        classes = [*([options.pop("elem_classes")] if "elem_classes" in options else [])]
+        # a class, since what is not visible to Gradio sends no events, and in a tab not opened yet it stays so
+        unseen = [*classes, *([] if shown_empty else ["wb-unseen"])]
+        made = gr.Dropdown(choices=[], interactive=True, allow_custom_value=True, elem_classes=unseen, **options)
+
+        def now() -> Any:
+            offered = choices()
+            return gr.update(choices=offered, elem_classes=classes if offered else unseen)
+
+        self.follow(made, now)
         if first:
             self._firsts.append(made)
         return made

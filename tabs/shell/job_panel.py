@@ -118,7 +118,9 @@ def act(ctx: Context, query: dict[str, Any]) -> dict[str, str]:
 
 def job_panel(ctx: Context, methods: tuple[str, ...] = (), label: str = "Run", empty: Any = None) -> JobPanel:
     """Builds the panel. `methods` limits the picker to these kinds of job; empty shows all."""
-    picker = ctx.picker(lambda: ctx.jobs(methods), first=True, label=label, value=None, elem_classes="wb-job")
+    picker = ctx.picker(
+        lambda: ctx.jobs(methods), first=True, shown_empty=False, label=label, value=None, elem_classes="wb-job"
+    )
     told: dict[str, Any] = {"empty": empty} if empty else {}
     view = LiveRun(lambda query: points_of(ctx, query), "", act=lambda query: act(ctx, query), **told)
     picker.change(lambda job: job or "", picker, view, queue=False, **QUIET)

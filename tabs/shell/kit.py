@@ -25,7 +25,7 @@ POKE = "() => { document.dispatchEvent(new Event('wb-poke')); }"
 """JavaScript for `event(js=POKE)`: every live component asks the server now instead of at its next turn."""
 REVEAL = """() => { const seen = (node) => node.checkVisibility();
   if ([...document.querySelectorAll('.wb-form [aria-invalid=true]')].some(seen)) return;
-  [...document.querySelectorAll('.wb-job')].find(seen)
+  [...document.querySelectorAll('.wb-live-run')].find(seen)
   ?.scrollIntoView({ block: 'nearest' }); }"""
 """JavaScript for `event(js=REVEAL)`: brings the job panel of the shown tab into view, from the end of a long form,
 unless something was refused that is told in the form."""

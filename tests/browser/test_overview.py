@@ -1,7 +1,9 @@
 """The Overview: the whole loop from an almost empty home by its buttons, with the keyboard alone and by touch alone."""
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from driving import App, serving, shot, until
@@ -9,6 +11,8 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.toys import toy_model
 from workbench.core.home import Home
+from workbench.jobs.events import EventLog
+from workbench.jobs.job import JOBS
 from workbench.jobs.queue import Queue
 from workbench.preferences.sessions import get_session
 
@@ -149,3 +153,23 @@ def test_before_and_after_are_chosen_for_a_chat(app: App, person: Person) -> Non
     person.press(person.page.locator("#step-chat"))
     expect(person.page.locator("#compare-models")).to_contain_text("field-guide-sft")
     expect(person.page.locator("#compare-models")).to_contain_text("toy")
+
+
+def test_a_picker_with_nothing_to_choose_is_not_an_empty_box(tmp_path: Path, page: Page) -> None:
+    with serving(Home.at(tmp_path)) as app:
+        page.goto(app.url)
+        for name in ("Models", "Data", "Jobs"):
+            page.get_by_role("tab", name=name, exact=True).click()
+            expect(page.locator(".wb-empty:visible").first).to_be_visible()
+            for picker in (".wb-job", "#shelf-model", "#dataset", "#delete-job"):
+                expect(page.locator(f"{picker}:visible")).to_have_count(0)
+        page.get_by_role("tab", name="Models", exact=True).click()
+        toy_model(app.home)
+        expect(page.locator("#shelf-model")).to_be_visible()
+        queue = Queue(app.home)
+        EventLog(queue.get(queue.submit(JOBS.parse("starter-model"), here=True)).folder / "events.jsonl").status(
+            "stopped"
+        )
+        expect(page.locator(".wb-job:visible")).to_have_count(1)
+        expect(page.locator(".wb-job:visible input")).to_have_value(re.compile("Get the starter model"))
+        expect(page.locator(".wb-live-run:visible .wb-live-title")).to_have_text("Get the starter model")
