@@ -30,7 +30,6 @@ CACHES = {
     "gguf-lora": "Adapters written as GGUF", "adapters": "Judgements of adapters",
     "environments": "Environments for GPTQ and AWQ",
 }  # fmt: skip
-HUB_FOLDERS = ("huggingface", ".cache", "hub")
 NAMED_ITEMS = 3
 HIDDEN = "Answers are being generated for a labelling session, whose models stay hidden: no model may go meanwhile."
 
@@ -277,14 +276,23 @@ def _rest(facts: _Facts, cache: UsageCache) -> Iterator[Entry]:
     reason = "Answers and votes. Sessions are deleted in the Label tab, or with `delete session`."
     usages = [cache.usage(path, growing=True) for path in labels]
     yield _item("", "Labels", "Label database", "no", reason, *labels), joined_usage(usages)
+    hub_folder = _hub_folder(home)
     known = {home.models, home.datasets, home.jobs, home.cache, *labels}
     for path in sorted(home.root.iterdir()):
         if path in known:
             continue
         backup = path.name == "backups" or path.name.endswith(".bak")
-        hub = path.name in HUB_FOLDERS
+        hub = path == hub_folder
         category = "Backups" if backup else "Hub cache" if hub else "Other files"
         yield _item("", category, path.name, "no", _other_reason(backup, hub), path), cache.usage(path, growing=True)
+
+
+def _hub_folder(home: Home) -> Path | None:
+    """The folder of the home in which the hub's library keeps its downloads; None where it keeps them elsewhere."""
+    from huggingface_hub import constants
+
+    cache = Path(constants.HF_HUB_CACHE).resolve()
+    return home.root / cache.relative_to(home.root).parts[0] if home.root in cache.parents else None
 
 
 def _other_reason(backup: bool, hub: bool) -> str:

@@ -135,6 +135,19 @@ def test_everything_of_a_home_is_in_the_ledger_and_kinds_add_up(own_home: Path) 
     assert all(item.reason for item in ledger.items) and 0 < ledger.free <= ledger.total
 
 
+def test_the_cache_of_the_hub_is_told_where_it_lies_in_the_home(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    from huggingface_hub import constants
+
+    snapshots = home.root / "hf" / "hub" / "models--a--b"
+    (snapshots / "blobs").mkdir(parents=True)
+    (snapshots / "blobs" / "abc").write_bytes(os.urandom(SIZE))
+    (snapshots / "model.safetensors").symlink_to(snapshots / "blobs" / "abc")
+    assert "Hub cache" not in dict(ledger_of(home).categories)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(home.root / "hf" / "hub"))
+    categories = dict(ledger_of(home).categories)
+    assert SIZE <= categories["Hub cache"] < 2 * SIZE
+
+
 def test_what_the_ledger_refuses_of_models_is_what_deleting_refuses(own_home: Path) -> None:
     home = home_with_everything(own_home)
     model(home, "broken", config="[1]")
