@@ -62,20 +62,25 @@ def page(home: Home, query: Query) -> dict[str, Any]:
     """
     name, split = str(query.get("dataset") or ""), str(query.get("split") or "train")
     start, wanted = max(0, int(query.get("start") or 0)), min(MOST_ROWS, max(1, int(query.get("count") or 10)))
-    info = dataset_manifest(home, name).info
-    sizes = {one: count(home, name, one) for one in SPLITS}
-    about = {"kind": dataset_kind(home, name), "splits": sizes, "bad": info.get("rejected") or 0}
-    about["undo"] = undoing(home, name)
+    about = _about(home, name)
     if not query.get("words"):
         found = numbered_rows(home, name, split, start, wanted)
         cards = [card(start + at, one["id"], one["row"], _plain) for at, one in enumerate(found)]
-        return {**about, "total": sizes.get(split, 0), "complete": True, "rows": cards}
+        return {**about, "total": about["splits"].get(split, 0), "complete": True, "rows": cards}
     settings: dict[str, Any] = {one: bool(query.get(one)) for one in ("regex", "case")}
     settings["scope"] = query.get("part") or "all"
     hits = search(home, name, split, str(query["words"]), start=start, count=wanted, seconds=1.0, **settings)
     pieces = marker(str(query["words"]), **settings)
     cards = [card(at, _number(home, name, split, at), row, pieces) for at, row in hits["rows"]]
     return {**about, "total": hits["total"], "complete": hits["complete"], "rows": cards}
+
+
+def _about(home: Home, name: str) -> dict[str, Any]:
+    """What is said beside every page: {"kind", "splits", "bad", "undo"}."""
+    return {
+        "kind": dataset_kind(home, name), "splits": {one: count(home, name, one) for one in SPLITS},
+        "bad": dataset_manifest(home, name).info.get("rejected") or 0, "undo": undoing(home, name),
+    }  # fmt: skip
 
 
 def whole(home: Home, query: Query) -> dict[str, Any]:
@@ -225,11 +230,14 @@ def undo_row(home: Home, query: Query) -> dict[str, Any]:
 
 
 def bad(home: Home, query: Query) -> dict[str, Any]:
-    """A page of rejected rows, each {"line", "reason", "raw", "file"}: {"dataset", "start", "count"}."""
+    """A page of rejected rows, each {"line", "reason", "raw", "file"}: {"dataset", "start", "count"}.
+
+    {"kind", "splits", "bad", "undo", "total", "rows"}.
+    """
     name, wanted = str(query.get("dataset") or ""), min(MOST_ROWS, int(query.get("count") or 10))
     rows = rejected(home, name, max(0, int(query.get("start") or 0)), wanted)
-    total = dataset_manifest(home, name).info.get("rejected") or 0
-    return {"total": total, "rows": [asdict(row) for row in rows], "undo": undoing(home, name)}
+    about = _about(home, name)
+    return {**about, "total": about["bad"], "rows": [asdict(row) for row in rows]}
 
 
 def download(home: Home, query: Query) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import { button, h } from "../lib/dom.js";
  *   tools: { name: string, text: string }[],
  * }} Card
  */
+/** @typedef {{ file?: string, line: number, reason: string, raw: string }} BadRow */
 /** @typedef {(card: Card, node: HTMLElement) => void} Action */
 /** @typedef {{ edit: Action, remove: Action, open: Action }} Actions */
 
@@ -115,7 +116,7 @@ export function cardNode(card, on) {
 
 /**
  * A row that could not be read.
- * @param {{ file?: string, line: number, reason: string, raw: string }} row
+ * @param {BadRow} row
  */
 export function badNode(row) {
   const node = h("article", "wb-row wb-dr-bad"),
