@@ -23,7 +23,7 @@ export function mount({ element, props, server, watch }) {
 
   /* What the parts share: the recipe and what is known of methods and models. `named`: the person chose the name. */
   const app = {
-    recipe: null,
+    recipe: { merge_method: "" },
     output: "",
     seed: 0,
     kernels: "fast",
@@ -40,6 +40,7 @@ export function mount({ element, props, server, watch }) {
   Object.assign(app, { rules, method: rules.method });
   let seenModels = "",
     sent = "",
+    begun = false,
     timer = 0,
     asked = 0,
     shared = [];
@@ -236,13 +237,11 @@ export function mount({ element, props, server, watch }) {
     ui.dtype = bind(select([["", "as the models"], ...PRECISIONS], "", "Compute type"), place("dtype"));
     ui.outDtype = bind(select([["", "as computed"], ...PRECISIONS], "", "File type"), place("out_dtype"));
     ui.tokenizer = bind(select([], "", "Tokenizer"), (value) => rules.setTokenizer(value, ui.pad.value));
-    ui.pad = bind(numberInput({ kind: "int", low: 1, high: 1024 }), (value) =>
-      rules.setTokenizer(ui.tokenizer.value, value),
-    );
+    ui.pad = bind(numberInput(1, 1024), (value) => rules.setTokenizer(ui.tokenizer.value, value));
     ui.template = bind(select([], "", "Chat template"), (value) => {
       if (value !== "…") place("chat_template")(value);
     });
-    ui.seed = bind(numberInput({ kind: "int", low: 0 }), (value) => {
+    ui.seed = bind(numberInput(0), (value) => {
       app.seed = Math.max(0, Math.round(Number(value) || 0));
     });
     ui.kernels = bind(
@@ -491,6 +490,7 @@ export function mount({ element, props, server, watch }) {
   /* ---- coming and going ---------------------------------------------------------------------------------- */
 
   function take(value) {
+    begun = true;
     rules.take(value.recipe);
     Object.assign(app, { output: value.output || "", seed: value.seed || 0, kernels: value.kernels || "fast" });
     rebuild();
@@ -530,7 +530,7 @@ export function mount({ element, props, server, watch }) {
     if (!reply.models) return 4000;
     seenModels = reply.mark;
     app.models = new Map(reply.models.map((one) => [one.name, one]));
-    if (app.recipe) {
+    if (begun) {
       sync();
       check();
     } else if (props.value?.recipe) begin(props.value);

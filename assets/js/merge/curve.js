@@ -1,18 +1,38 @@
-// @ts-nocheck
 /* Part of MergeBuilder: a value that changes over the layers, drawn as a line through points one can move. */
 
-/** Element of a drawing with its attributes. */
+/** @typedef {{ low: number | null, high: number | null }} Bounds */
+
+/**
+ * Element of a drawing with its attributes.
+ * @template {keyof SVGElementTagNameMap} Tag
+ * @param {Tag} tag
+ * @param {Record<string, string | number>} [attributes]
+ */
 function draw(tag, attributes = {}) {
   const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, String(value));
   return node;
 }
 
+/** @param {unknown} value */
 export const short = (value) => (typeof value === "number" ? String(Math.round(value * 1e6) / 1e6) : String(value));
+
+/**
+ * What the axis shows: up to the bounds where they are near each other, else what the values need.
+ * @param {number[]} values
+ * @param {Bounds} bounds
+ * @returns {[low: number, high: number]}
+ */
+export function axisRange(values, { low, high }) {
+  const needed = Math.min(0, ...values);
+  if (low === null || high === null || high - low > 4) return [needed, Math.max(1, ...values)];
+  return [Math.max(low, needed), high];
+}
 
 /**
  * Editor of a gradient: 2 to 9 values at even steps from the first layer to the last, as mergekit reads a list.
  * `show(values, {low, high})` draws; `onChange(values)` tells of every edit.
+ * @param {(values: number[]) => void} onChange
  */
 export function curveEditor(onChange) {
   const W = 380,
@@ -35,14 +55,22 @@ export function curveEditor(onChange) {
   let values = [0, 1],
     low = 0,
     high = 1,
-    bounds = {},
-    dragged = null;
+    bounds = /** @type {Bounds} */ ({ low: null, high: null }),
+    dragged = /** @type {number | null} */ (null);
+  const circles = /** @type {SVGCircleElement[]} */ ([]);
 
+  /** @param {number} i */
   const x = (i) => LEFT + (i / (values.length - 1)) * (W - LEFT - RIGHT);
+  /** @param {number} v */
   const y = (v) => TOP + (1 - (v - low) / (high - low)) * (H - TOP - BOTTOM);
+  /** @param {number} v */
   const allowed = (v) => Math.round(Math.min(bounds.high ?? v, Math.max(bounds.low ?? v, v)) * 100) / 100;
 
-  /** Where the pointer is, as [place between the points, value]. */
+  /**
+   * Where the pointer is, as [place between the points, value].
+   * @param {MouseEvent} event
+   * @returns {[place: number, value: number]}
+   */
   function at(event) {
     const box = svg.getBoundingClientRect();
     const px = ((event.clientX - box.left) / box.width) * W,
@@ -51,25 +79,30 @@ export function curveEditor(onChange) {
     return [((px - LEFT) / (W - LEFT - RIGHT)) * (values.length - 1), low + share * (high - low)];
   }
 
-  /** The axes: up to the setting's bounds where they are near each other, else what the values need. */
+  /** The axis of the values, and where the layers are. */
   function scale() {
-    const near = bounds.high - bounds.low <= 4;
-    low = Math.max(near ? bounds.low : -Infinity, Math.min(0, ...values));
-    high = near ? bounds.high : Math.max(1, ...values);
+    [low, high] = axisRange(values, bounds);
     grid.replaceChildren();
     for (const value of [low, (low + high) / 2, high]) {
       grid.append(draw("line", { x1: LEFT, x2: W - RIGHT, y1: y(value), y2: y(value) }));
       grid.append(label(LEFT - 11, y(value) + 3, short(value), "end"));
     }
-    [
+    const ends = [
       ["start", "first layer"],
       ["middle", "50 %"],
       ["end", "last layer"],
-    ].forEach(([anchor, text], i) => {
+    ];
+    ends.forEach(([anchor, text], i) => {
       grid.append(label(LEFT + (i / 2) * (W - LEFT - RIGHT), H - 4, text, anchor));
     });
   }
 
+  /**
+   * @param {number} px
+   * @param {number} py
+   * @param {string} text
+   * @param {string} anchor
+   */
   function label(px, py, text, anchor) {
     const node = draw("text", { x: px, y: py, "text-anchor": anchor });
     node.textContent = text;
@@ -78,7 +111,7 @@ export function curveEditor(onChange) {
 
   function dot() {
     const node = draw("circle", { r: 6, tabindex: 0, role: "slider" });
-    const index = () => [...dots.children].indexOf(node);
+    const index = () => circles.indexOf(node);
     node.addEventListener("pointerdown", (event) => {
       dragged = index();
       node.setPointerCapture(event.pointerId);
@@ -96,49 +129,65 @@ export function curveEditor(onChange) {
     return node;
   }
 
+  /**
+   * @param {KeyboardEvent} event
+   * @param {number} i
+   */
   function onKey(event, i) {
     const step = (event.shiftKey ? 0.1 : 0.01) * (high - low);
-    const act = {
+    /** @type {Record<string, () => void>} */
+    const acts = {
       ArrowUp: () => set(i, values[i] + step),
       ArrowDown: () => set(i, values[i] - step),
-      ArrowLeft: () => dots.children[i - 1]?.focus(),
-      ArrowRight: () => dots.children[i + 1]?.focus(),
+      ArrowLeft: () => circles[i - 1]?.focus(),
+      ArrowRight: () => circles[i + 1]?.focus(),
       Delete: () => remove(i),
       Backspace: () => remove(i),
       Enter: () => insert(i + 0.5, values[i]),
       "+": () => insert(i + 0.5, values[i]),
-    }[event.key];
+    };
+    const act = acts[event.key];
     if (!act) return;
     event.preventDefault();
     act();
   }
 
+  /**
+   * @param {number} i
+   * @param {number} value
+   */
   function set(i, value) {
     values[i] = allowed(value);
     refresh();
     onChange([...values]);
   }
 
+  /**
+   * @param {number} place between the points
+   * @param {number} value
+   */
   function insert(place, value) {
     if (values.length >= MOST) return;
     const i = Math.max(0, Math.min(values.length, Math.ceil(place)));
     values.splice(i, 0, allowed(value));
     refresh();
-    dots.children[i].focus();
+    circles[i].focus();
     onChange([...values]);
   }
 
+  /** @param {number} i */
   function remove(i) {
     if (values.length <= 2) return;
     values.splice(i, 1);
     refresh();
-    dots.children[Math.max(0, i - 1)].focus();
+    circles[Math.max(0, i - 1)].focus();
     onChange([...values]);
   }
 
   function refresh() {
-    while (dots.children.length > values.length) dots.lastChild.remove();
-    while (dots.children.length < values.length) dots.append(dot());
+    for (const extra of circles.splice(values.length)) extra.remove();
+    while (circles.length < values.length) circles.push(dot());
+    dots.append(...circles.slice(dots.childElementCount));
     line.setAttribute("points", values.map((v, i) => `${x(i)},${y(v)}`).join(" "));
     values.forEach((value, i) => {
       const place = `${Math.round((100 * i) / (values.length - 1))} % of the layers`;
@@ -150,15 +199,19 @@ export function curveEditor(onChange) {
         "aria-valuemin": low,
         "aria-valuemax": high,
       };
-      for (const [name, set] of Object.entries(state)) dots.children[i].setAttribute(name, set);
+      for (const [name, set] of Object.entries(state)) circles[i].setAttribute(name, String(set));
     });
   }
 
   svg.addEventListener("click", (event) => {
-    if (event.target.closest("circle")) return;
+    if (event.target instanceof Element && event.target.closest("circle")) return;
     insert(...at(event));
   });
 
+  /**
+   * @param {number[]} next
+   * @param {Bounds} limits
+   */
   function show(next, limits) {
     values = next.slice(0, MOST).map(Number);
     bounds = limits;

@@ -1,15 +1,25 @@
-// @ts-nocheck
 /* Part of MergeBuilder: the layers mode, where the result is put together from slices of layers. */
 import { button, h, setText } from "../lib/dom.js";
 import { mover, numberInput } from "./models.js";
 
-/** The layers of the result in order: {sources: [{model, layer}]}, as the slices tell. */
-function stackOf(slices) {
-  const layers = [];
+/** @import { App } from "./models.js" */
+/** @import { LayerSource, Model, Slice } from "./recipe_rules.js" */
+/** @import { SettingControl } from "./setting.js" */
+/** A layer of the result, merged of these. @typedef {{ sources: { model: string, layer: number }[] }} Layer */
+/** @typedef {{ source: LayerSource, pick: HTMLSelectElement, ends: HTMLInputElement[], of: HTMLElement, controls: SettingControl[] }} SourceFields */
+/** @typedef {{ node: HTMLElement, title: HTMLElement, fields: SourceFields[] }} SliceRow */
+
+/**
+ * The layers of the result in order, as the slices tell.
+ * @param {Slice[]} slices
+ */
+export function stackOf(slices) {
+  const layers = /** @type {Layer[]} */ ([]);
   for (const slice of slices) {
     const lengths = slice.sources.map((source) => source.layer_range[1] - source.layer_range[0]);
     const count = Math.max(0, Math.min(...lengths));
     for (let i = 0; i < count; i++) {
+      /** @param {LayerSource} source */
       const from = (source) => ({ model: source.model, layer: source.layer_range[0] + i });
       layers.push({ sources: slice.sources.map(from) });
     }
@@ -25,12 +35,20 @@ function stackPicture() {
     caption = h("div", "wb-hint");
   const legend = h("div", "wb-merge-legend");
   node.append(count, bars, legend, caption);
-  bars.addEventListener("mouseover", (event) => setText(caption, event.target.closest(".wb-merge-bar")?.title || ""));
+  bars.addEventListener("mouseover", ({ target }) => {
+    const bar = target instanceof Element && target.closest(".wb-merge-bar");
+    setText(caption, bar instanceof HTMLElement ? bar.title : "");
+  });
   bars.addEventListener("mouseleave", () => setText(caption, ""));
 
+  /**
+   * @param {Slice[]} slices
+   * @param {Map<string, Model>} models
+   */
   function show(slices, models) {
     const layers = stackOf(slices);
     const used = [...new Set(layers.flatMap((layer) => layer.sources.map((one) => one.model)))];
+    /** @param {string} model */
     const colour = (model) => `is-c${used.indexOf(model) % 8}`;
     setText(count, `${layers.length} layers${size(layers, models)}`);
     bars.style.setProperty("--wb-bar", `${Math.max(2, Math.min(11, Math.floor(300 / (layers.length || 1)) - 1))}px`);
@@ -54,8 +72,12 @@ function stackPicture() {
   return { node, show };
 }
 
-/** ' · about 163M parameters', by the layers of the models they come from. */
-function size(layers, models) {
+/**
+ * ' · about 163M parameters', by the layers of the models they come from.
+ * @param {Layer[]} layers
+ * @param {Map<string, Model>} models
+ */
+export function size(layers, models) {
   let total = 0;
   for (const layer of layers) total += models.get(layer.sources[0].model)?.per_layer || 0;
   const whole = models.get(layers[0]?.sources[0].model);
@@ -64,7 +86,10 @@ function size(layers, models) {
   return ` · about ${total >= 1e9 ? `${(total / 1e9).toFixed(1)}B` : `${Math.round(total / 1e6)}M`} parameters`;
 }
 
-/** The list of slices beside the picture. `app` is the builder: its recipe, fields and `changed`. */
+/**
+ * The list of slices beside the picture.
+ * @param {App} app
+ */
 export function layersEditor(app) {
   const node = h("div", "wb-merge-layers"),
     left = h("div", "wb-merge-slices"),
@@ -73,7 +98,7 @@ export function layersEditor(app) {
   const add = button("wb-button", "Add slice", addSlice);
   left.append(list, add);
   node.append(left, picture.node);
-  let rows = [];
+  let rows = /** @type {SliceRow[]} */ ([]);
 
   const slices = () => app.recipe.slices || [];
 
@@ -85,16 +110,21 @@ export function layersEditor(app) {
     (app.recipe.slices ||= []).push({ sources: [{ model, layer_range: [from, depth] }] });
     rebuild();
     app.changed();
-    rows.at(-1).node.querySelector("select").focus();
+    rows.at(-1)?.node.querySelector("select")?.focus();
   }
 
-  /** One slice: where its layers come from, several sources being merged layer by layer. */
+  /**
+   * One slice: where its layers come from, several sources being merged layer by layer.
+   * @param {Slice} slice
+   * @param {number} i
+   * @returns {SliceRow}
+   */
   function sliceRow(slice, i) {
     const node = h("section", "wb-merge-slice"),
       head = h("div", "wb-merge-slice-head"),
       title = h("span", "wb-hint");
     const all = slices(),
-      fields = [];
+      fields = /** @type {SourceFields[]} */ ([]);
     head.append(
       title,
       ...mover(
@@ -134,6 +164,12 @@ export function layersEditor(app) {
     return { node, title, fields };
   }
 
+  /**
+   * @param {Slice} slice
+   * @param {LayerSource} source
+   * @param {number} k
+   * @param {SourceFields[]} fields
+   */
   function sourceRow(slice, source, k, fields) {
     const line = h("div", "wb-merge-source"),
       host = h("div", "wb-merge-host");
@@ -146,7 +182,7 @@ export function layersEditor(app) {
       app.changed();
     });
     const ends = [0, 1].map((end) => {
-      const input = numberInput({ kind: "int", low: end });
+      const input = numberInput(end);
       input.classList.add("is-layer");
       input.setAttribute("aria-label", end ? "Up to, not with, layer" : "From layer");
       input.addEventListener("input", () => {
@@ -182,6 +218,7 @@ export function layersEditor(app) {
     return box;
   }
 
+  /** @param {HTMLInputElement | null} [from] the one that is being typed in */
   function sync(from = null) {
     let start = 0;
     rows.forEach((row, i) => {
@@ -191,7 +228,7 @@ export function layersEditor(app) {
       for (const { source, pick, ends, of, controls } of row.fields) {
         app.fillModels(pick, source.model);
         ends.forEach((input, end) => {
-          if (![from, document.activeElement].includes(input)) input.value = source.layer_range[end];
+          if (input !== from && input !== document.activeElement) input.value = String(source.layer_range[end]);
         });
         const depth = app.models.get(source.model)?.layers;
         setText(of, depth ? `of ${depth}` : "");

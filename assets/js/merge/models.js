@@ -1,14 +1,33 @@
-// @ts-nocheck
 /* Part of MergeBuilder: small controls, and the list of whole models with what each brings along. */
 import { uuid } from "../lib/browser.js";
 import { button, h } from "../lib/dom.js";
 import { takesBase } from "./recipe_rules.js";
 import { boundsText } from "./setting_values.js";
 
-/** A row of choices of which one holds. */
+/** @import { SettingControl } from "./setting.js" */
+/** @import { Method, Mode, Model, Recipe, Source, recipeRules } from "./recipe_rules.js" */
+/**
+ * What the parts of the builder share; `named` says that the person chose the name of the result.
+ * @typedef {{
+ *   recipe: Recipe, output: string, seed: number, kernels: string, named: boolean, models: Map<string, Model>,
+ *   methods: Map<string, Method>, rules: ReturnType<typeof recipeRules>, method: () => Method | undefined,
+ *   changed: () => void, modelSelect: (value: string, onPick: (model: string) => void) => HTMLSelectElement,
+ *   fillModels: (node: HTMLSelectElement, value: string) => void, firstModel: (taken?: string[]) => string,
+ *   sourceControls: (source: Source, box: HTMLElement, host: HTMLElement) => SettingControl[],
+ * }} App
+ */
+/** One source as it is drawn. @typedef {{ source: Source, base: HTMLElement, radio: HTMLInputElement, pick: HTMLSelectElement, controls: SettingControl[], node: HTMLElement }} ModelRow */
+
+/**
+ * A row of choices of which one holds.
+ * @template {string} Value
+ * @param {[value: Value, text: string][]} options
+ * @param {string} label
+ * @param {(value: Value) => void} onPick
+ */
 export function segmented(options, label, onPick) {
   const node = h("div", "wb-segmented"),
-    buttons = new Map();
+    buttons = /** @type {Map<string, HTMLButtonElement>} */ (new Map());
   node.setAttribute("role", "group");
   node.setAttribute("aria-label", label);
   for (const [value, text] of options)
@@ -17,16 +36,26 @@ export function segmented(options, label, onPick) {
       button("", text, () => onPick(value)),
     );
   node.append(...buttons.values());
+  /** @param {string} chosen */
   const show = (chosen) => buttons.forEach((one, value) => one.setAttribute("aria-pressed", String(value === chosen)));
   return { node, show };
 }
 
-/** Buttons that move an item up and down its list; the focus goes with it. */
+/**
+ * Buttons that move an item up and down its list; the focus goes with it.
+ * @template Item
+ * @param {Item[]} items
+ * @param {number} i
+ * @param {() => void} after
+ * @param {HTMLElement} list
+ */
 export function mover(items, i, after, list) {
-  return [
+  /** @type {[step: number, sign: string, title: string][]} */
+  const ways = [
     [-1, "↑", "Move up"],
     [1, "↓", "Move down"],
-  ].map(([step, sign, title]) => {
+  ];
+  return ways.map(([step, sign, title]) => {
     const node = button(
       "wb-icon",
       sign,
@@ -34,8 +63,8 @@ export function mover(items, i, after, list) {
         const to = i + step;
         [items[i], items[to]] = [items[to], items[i]];
         after();
-        const found = [...list.children[to].querySelectorAll("button")].filter((one) => one.title === title);
-        (found[0].disabled ? list.children[to].querySelector(".wb-icon:not(:disabled)") : found[0])?.focus();
+        const usable = [...list.children[to].querySelectorAll("button.wb-icon")].filter(isUsable);
+        (usable.find((one) => one.title === title) ?? usable[0])?.focus();
       },
       title,
     );
@@ -44,13 +73,24 @@ export function mover(items, i, after, list) {
   });
 }
 
-/** A number that is not a setting of the method. */
-export function numberInput({ kind, low = null, high = null }) {
+/** @param {Element} node @returns {node is HTMLButtonElement} */
+const isUsable = (node) => node instanceof HTMLButtonElement && !node.disabled;
+
+/**
+ * A whole number that is not a setting of the method.
+ * @param {number} low
+ * @param {number | null} [high]
+ */
+export function numberInput(low, high = null) {
   const input = h("input", "wb-input is-number");
-  return Object.assign(input, { type: "number", step: kind === "int" ? 1 : "any", title: boundsText({ low, high }) });
+  return Object.assign(input, { type: "number", step: "1", title: boundsText({ low, high }) });
 }
 
-/** A labelled control. */
+/**
+ * A labelled control.
+ * @param {string} label
+ * @param {HTMLElement} control
+ */
 export function field(label, control, help = "", className = "") {
   const node = h("label", `wb-labelled ${className}`);
   node.append(h("span", "", label), control);
@@ -58,7 +98,10 @@ export function field(label, control, help = "", className = "") {
   return node;
 }
 
-/** The list of whole models: which, which is the base, and each one's settings. */
+/**
+ * The list of whole models: which, which is the base, and each one's settings.
+ * @param {App} app
+ */
 export function modelsEditor(app) {
   const node = h("div", "wb-merge-models"),
     list = h("div", "wb-merge-list"),
@@ -67,18 +110,20 @@ export function modelsEditor(app) {
     noBase = baseRadio(group, () => setBase(undefined));
   none.append(noBase, document.createTextNode("no base model"));
   const add = button("wb-button", "Add model", () => {
-    app.recipe.models.push({ model: app.firstModel(sources().map((one) => one.model)), ...app.rules.startOf() });
+    const model = app.firstModel(sources().map((one) => one.model));
+    (app.recipe.models ||= []).push({ model, ...app.rules.startOf() });
     rebuild();
     app.changed();
-    rows.at(-1).pick.focus();
+    rows.at(-1)?.pick.focus();
   });
   const foot = h("div", "wb-merge-foot");
   foot.append(add, none);
   node.append(list, foot);
-  let rows = [];
+  let rows = /** @type {ModelRow[]} */ ([]);
 
   const sources = () => app.recipe.models || [];
 
+  /** @param {string | undefined} model */
   function setBase(model) {
     app.rules.setBase(model);
     rebuild();
@@ -86,6 +131,11 @@ export function modelsEditor(app) {
     (rows.find((row) => row.radio.checked)?.radio || noBase).focus();
   }
 
+  /**
+   * @param {Source} source
+   * @param {number} i
+   * @returns {ModelRow}
+   */
   function modelRow(source, i) {
     const node = h("section", "wb-merge-model"),
       line = h("div", "wb-merge-line"),
@@ -135,7 +185,7 @@ export function modelsEditor(app) {
     );
     if (controls.length > 1) node.append(line, settings, host);
     else node.append(line, host);
-    return { node, source, base, radio, pick, settings, controls };
+    return { node, source, base, radio, pick, controls };
   }
 
   function sync() {
@@ -159,6 +209,10 @@ export function modelsEditor(app) {
   return { node, rebuild, sync };
 }
 
+/**
+ * @param {string} group
+ * @param {() => void} onPick
+ */
 function baseRadio(group, onPick) {
   const node = Object.assign(h("input"), { type: "radio", name: group });
   node.addEventListener("change", onPick);

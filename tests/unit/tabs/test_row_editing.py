@@ -90,6 +90,7 @@ def test_found_pieces_are_each_second_one_and_long_texts_begin_before_them() -> 
 
 def test_bad_rows_are_paged_and_downloaded(home: Home) -> None:
     found = view.bad(home, {"dataset": "talks", "start": 0, "count": 10})
-    assert found["total"] == 1 and found["rows"][0]["line"] == 31
+    assert found["total"] == found["bad"] == 1 and found["rows"][0]["line"] == 31
+    assert set(found["splits"]) == {"train", "eval"}
     text = view.download(home, {"dataset": "talks", "offset": 0})
     assert text["done"] and json.loads(text["text"])["raw"] == "broken"
