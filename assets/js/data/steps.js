@@ -1,60 +1,61 @@
-// @ts-nocheck
-/* js_on_load of the recipe of a dataset, after its parts (fields, data_texts, data_touched, data_menu, data_recipe,
-   data_step_row). props: value ({dataset, drafts: {name: steps}, job}), catalogue ({groups, steps}), empty.
+/* DataSteps: the recipe of a dataset, the steps that are applied and those changed here.
    server.load tells the recipe and what its steps did, check what is wrong with a draft; apply and save start jobs. */
 import { alike } from "../forms/settings.js";
-import { button, emptyState, h, setText } from "../lib/dom.js";
+import { rootOf } from "../lib/component.js";
 import { unreachedText } from "../lib/login.js";
 import { poll } from "../lib/polling.js";
+import { adopted, clone, isBase, newStep, stepStates, withHandEdits } from "./draft_steps.js";
 import { recipeText, saveAs } from "./recipe_text.js";
 import { stepMenu } from "./step_menu.js";
 import { sentence, stepRow } from "./step_row.js";
+import { stepsFrame } from "./steps_frame.js";
 
+/** @import { Base } from "./draft_steps.js" */
+/** @import { Catalogue } from "./step_menu.js" */
+/** @import { Problem, Step, StepInfo } from "./step_row.js" */
+/** @typedef {Record<string, Step[]>} Drafts by name of the dataset */
+/** @typedef {{ dataset?: string, drafts?: Drafts, job?: string }} Shown */
+/**
+ * What the server's functions answer. `waiting`: no dataset is chosen, but there are some.
+ * @typedef {Partial<Base> & {
+ *   error?: string, waiting?: boolean, problems?: Problem[], job?: string, steps?: Step[],
+ * }} Reply
+ */
+/** @typedef {ReturnType<typeof stepRow>} StepView */
+
+/** @param {import("../lib/component.js").Scope<Shown | null, { catalogue: Catalogue }>} scope */
 export function mount({ element, props, server, trigger, watch }) {
-  const root = element.querySelector(".wb-data-steps");
-  const catalogue = props.catalogue;
-
-  const state = { dataset: "", drafts: {}, base: null, draft: [], problems: [], busy: "", job: "" };
-  const views = new Map();
+  const root = rootOf(element, "wb-data-steps"),
+    catalogue = props.catalogue;
+  const state = {
+    dataset: "",
+    drafts: /** @type {Drafts} */ ({}),
+    base: /** @type {Base | null} */ (null),
+    draft: /** @type {Step[]} */ ([]),
+    problems: /** @type {Problem[]} */ ([]),
+    busy: "",
+    job: "",
+  };
+  const views = /** @type {Map<Step, StepView>} */ (new Map());
   let sent = "",
     timer = 0,
     asked = 0,
     looked = 0;
 
-  const menu = stepMenu(catalogue, add);
-  const yaml = recipeText(readYaml),
+  const menu = stepMenu(catalogue, add),
+    yaml = recipeText(readYaml),
     copyOf = saveAs(saveCopy);
-  const ui = build();
+  const frame = stepsFrame(root, props.empty, { menu, below: [yaml.node, copyOf.node] }, { undo, discard, apply });
   const poke = poll(root, refresh);
-
-  /* ---- the frame ----------------------------------------------------------------------------------------- */
-
-  function build() {
-    const ui = { empty: h("div"), body: h("div", "wb-builder-body wb-ds"), list: h("ol", "wb-ds-list") };
-    ui.bar = h("div", "wb-ds-bar");
-    ui.said = h("span", "wb-ds-said");
-    ui.said.setAttribute("role", "status");
-    ui.problem = h("div", "wb-note is-error");
-    ui.none = h(
-      "div",
-      "wb-ds-none",
-      "No steps yet: the rows are as they were read. Add one, such as exact duplicates.",
-    );
-    ui.undo = button("wb-button", "Undo", undo, "Back to the steps there were before the last change");
-    ui.discard = button("wb-button", "Discard", discard, "Back to the steps as they are applied");
-    ui.apply = button("wb-button is-primary", "Apply", apply, "Make the dataset anew with these steps");
-    ui.apply.id = "apply-steps";
-    ui.bar.append(menu.button, ui.said, ui.undo, ui.discard, ui.apply);
-    ui.body.append(ui.bar, menu.node, ui.problem, ui.none, ui.list, yaml.node, copyOf.node);
-    ui.empty.append(emptyState(props.empty));
-    root.append(ui.empty, ui.body);
-    ui.empty.hidden = ui.problem.hidden = ui.body.hidden = true;
-    return ui;
-  }
 
   /* ---- the recipe as it is ------------------------------------------------------------------------------- */
 
-  /** The server's answer; {error} when it could not be reached. */
+  /**
+   * The server's answer; {error} when it could not be reached.
+   * @param {string} name
+   * @param {Record<string, unknown>} query
+   * @returns {Promise<any>}
+   */
   async function ask(name, query) {
     const reply = await server[name]({ dataset: state.dataset, ...query }).catch(() => null);
     return reply || { error: unreachedText() };
@@ -63,43 +64,41 @@ export function mount({ element, props, server, trigger, watch }) {
   async function refresh() {
     if (state.busy) return 500;
     const { dataset } = state,
-      mine = ++looked,
-      reply = await ask("load", { seen: state.base?.mark || "" });
+      mine = ++looked;
+    /** @type {Reply} */
+    const reply = await ask("load", { seen: state.base?.mark || "" });
     if (dataset !== state.dataset || mine !== looked || state.busy) return 300;
     if (reply.error) {
-      fail(reply.error);
+      frame.fail(reply.error);
       return 4000;
     }
     if (!dataset) {
-      ui.empty.hidden = reply.waiting !== false;
+      frame.empty.hidden = reply.waiting !== false;
       return 2000;
     }
-    ui.empty.hidden = true;
-    if (reply.name) take(reply);
+    frame.empty.hidden = true;
+    if (isBase(reply)) take(reply);
     else if (state.base) {
-      state.base.running = reply.running;
+      state.base.running = reply.running ?? null;
       draw();
     }
     return reply.running ? 700 : 2500;
   }
 
-  function fail(text) {
-    ui.problem.hidden = !text;
-    setText(ui.problem, text);
-  }
-
-  /** Takes over the recipe as it is applied; steps changed here but not applied stay as they are, save edits by hand made
-   *  since: those are never taken back by a draft begun before them. */
+  /**
+   * Takes over the recipe as it is applied; steps changed here but not applied stay as they are, save edits by hand made
+   * since.
+   * @param {Base} base
+   */
   function take(base) {
-    const kept = state.base ? dirty() : Boolean(state.drafts[base.name]);
-    let draft = state.base ? state.draft : clone(state.drafts[base.name] || []);
-    if (kept && state.base && !alike(hand(state.base.applied), hand(base.applied))) {
-      draft = [...draft.filter((one) => one.method !== "edit_rows"), ...clone(hand(base.applied))];
-    }
+    const before = state.base,
+      kept = before ? dirty() : Boolean(state.drafts[base.name]);
+    let draft = before ? state.draft : clone(state.drafts[base.name] || []);
+    if (kept && before) draft = withHandEdits(draft, before.applied, base.applied);
     state.base = base;
     root.dataset.mark = base.mark;
-    state.draft = kept && !alike(draft, base.applied) ? draft : adopt(base.applied);
-    fail("");
+    state.draft = kept && !alike(draft, base.applied) ? draft : adopted(state.draft, base.applied);
+    frame.fail("");
     menu.suit(base.kind);
     copyOf.suggest(base.copy);
     yaml.show(dirty() ? "" : base.yaml, base.name);
@@ -109,22 +108,10 @@ export function mount({ element, props, server, trigger, watch }) {
     else state.problems = [];
   }
 
-  /** The applied steps; those that differ at most in restored rows stay the objects they are, with all that is open. */
-  function adopt(steps) {
-    const bare = ({ restored, ...rest }) => rest;
-    return steps.map((step, place) => {
-      const old = state.draft[place];
-      if (!old || !alike(bare(old), bare(step))) return clone(step);
-      if (step.restored) old.restored = clone(step.restored);
-      else delete old.restored;
-      return old;
-    });
-  }
-
-  const clone = (value) => JSON.parse(JSON.stringify(value));
-  const dirty = () => Boolean(state.base) && !alike(state.draft, state.base.applied);
-  const hand = (steps) => steps.filter((one) => one.method === "edit_rows");
-  const infoOf = (step) => catalogue.steps[step.method];
+  const dirty = () => Boolean(state.base) && !alike(state.draft, state.base?.applied);
+  const lists = () => state.base?.lists ?? {};
+  /** What identifies the run of the step at a place. @param {number} place */
+  const runKey = (place) => state.base?.report[place]?.key;
 
   function publish() {
     if (dirty()) state.drafts[state.dataset] = clone(state.draft);
@@ -136,72 +123,42 @@ export function mount({ element, props, server, trigger, watch }) {
   /* ---- drawing ------------------------------------------------------------------------------------------- */
 
   function draw() {
-    ui.body.hidden = !state.base;
+    frame.body.hidden = !state.base;
     if (!state.base) return;
     const rows = state.draft.map(viewOf),
-      { report, applied, failed, running } = state.base;
+      { failed, running } = state.base;
     const broke = failed && dirty() && alike(failed.steps, state.draft) ? [failed.problem] : [];
     const problems = [...state.problems, ...broke];
-    const others = [...applied];
-    let settled = true;
-    rows.forEach((row, place) => {
-      settled = settled && alike(row.step, applied[place]);
-      const at = others.findIndex((one) => alike(one, row.step)),
-        known = at >= 0;
-      if (known) others.splice(at, 1);
-      row.draw({
-        place,
-        last: place === rows.length - 1,
-        done: settled ? report[place] || null : null,
-        state: known ? "again" : "unsaved",
-        problems: problems.filter((one) => one.step === place + 1),
-      });
-    });
-    const nodes = rows.map((row) => row.node);
-    if (nodes.length !== ui.list.childElementCount || nodes.some((node, place) => ui.list.children[place] !== node)) {
-      ui.list.replaceChildren(...nodes);
-    }
-    ui.none.hidden = Boolean(rows.length);
+    const states = stepStates(state.draft, state.base, problems);
+    rows.forEach((row, place) => row.draw(states[place]));
+    frame.drawList(rows.map((row) => row.node));
     const loose = problems.filter((one) => !one.step || one.step > rows.length);
-    fail(loose.map((one) => [one.field, sentence(one)].filter(Boolean).join(": ")).join("\n"));
-    drawBar(running, problems.length);
+    frame.fail(loose.map((one) => [one.field, sentence(one)].filter(Boolean).join(": ")).join("\n"));
+    frame.drawBar({
+      busy: state.busy || running?.text || "",
+      isUnsaved: dirty(),
+      problems: problems.length,
+      kept: state.base.undo,
+      rows: state.base.rows ?? {},
+    });
   }
 
-  function drawBar(running, problems) {
-    const unsaved = dirty(),
-      busy = Boolean(state.busy || running);
-    ui.bar.classList.toggle("is-unsaved", unsaved && !busy);
-    root.classList.toggle("is-busy", busy);
-    root.dataset.state = busy ? "busy" : unsaved ? "unsaved" : "applied";
-    const wrong = problems ? `${problems} to put right` : "not applied yet";
-    const { train = 0, eval: held = 0 } = state.base.rows || {};
-    const rows = `${train.toLocaleString("en-US")} train${held ? ` + ${held.toLocaleString("en-US")} eval` : ""} rows`;
-    setText(ui.said, state.busy || (running ? running.text : unsaved ? `Changed, ${wrong}` : `${rows}, all applied`));
-    ui.said.classList.toggle("is-running", busy);
-    ui.apply.disabled = busy || !unsaved;
-    ui.discard.disabled = busy || !unsaved;
-    ui.undo.disabled = busy || unsaved || !state.base.undo;
-    ui.undo.title = unsaved
-      ? "Apply or discard first"
-      : state.base.undo
-        ? `Back to the steps before the last change (${state.base.undo} kept)`
-        : "Nothing was changed yet";
-  }
-
+  /**
+   * @param {Step} step
+   * @returns {StepView}
+   */
   function viewOf(step) {
     const known = views.get(step);
     if (known) return known;
-    const place = () => state.draft.indexOf(step),
-      key = () => state.base.report[place()]?.key;
+    const place = () => state.draft.indexOf(step);
+    /** @type {StepInfo} */
     const unknown = { title: step.method, summary: "This workbench has no such step.", fields: [], kinds: [] };
-    const view = stepRow(step, infoOf(step) || unknown, {
+    const view = stepRow(step, catalogue.steps[step.method] || unknown, {
       move: (by) => move(step, by),
       remove: () => remove(step),
-      changed: () => {
-        changed();
-      },
-      lists: () => state.base.lists,
-      ask: (what, start, count) => ask("touched", { step: place() + 1, what, start, count, key: key() }),
+      changed,
+      lists,
+      ask: (what, start, count) => ask("touched", { step: place() + 1, what, start, count, key: runKey(place()) }),
       restore: (ids, back) => restore(step, ids, back),
     });
     views.set(step, view);
@@ -220,17 +177,18 @@ export function mount({ element, props, server, trigger, watch }) {
   async function check() {
     const mine = ++asked,
       draft = clone(state.draft);
+    /** @type {Reply} */
     const reply = await ask("check", { steps: draft });
     if (mine !== asked || !alike(draft, state.draft)) return;
-    const found = reply.error ? [{ step: 0, field: "", message: reply.error, remedy: "" }] : reply.problems;
-    state.problems = reply.error || dirty() ? found : [];
-    yaml.show(reply.yaml, state.dataset);
+    if (reply.error) state.problems = [{ step: 0, field: "", message: reply.error, remedy: "" }];
+    else state.problems = (dirty() && reply.problems) || [];
+    yaml.show(reply.yaml ?? "", state.dataset);
     draw();
   }
 
+  /** @param {string} method */
   function add(method) {
-    const step = { method };
-    for (const field of catalogue.steps[method].fields) if (field.required) step[field.name] = firstValue(field);
+    const step = newStep(method, catalogue.steps[method], lists());
     state.draft.push(step);
     changed();
     const view = viewOf(step);
@@ -239,17 +197,10 @@ export function mount({ element, props, server, trigger, watch }) {
     view.node.scrollIntoView({ block: "nearest" });
   }
 
-  /** What a setting without a usual value begins with. */
-  function firstValue(field) {
-    if (field.kind === "number") return field.low ?? 0;
-    if (field.kind === "choice") return field.choices[0];
-    const first = state.base.lists[field.list]?.[0]?.[1] ?? "";
-    return (
-      { flag: false, data: field.many ? [] : {}, pairs: {}, weights: {}, shares: {}, one: first }[field.kind] ??
-      (["ticks", "lines", "numbers", "several"].includes(field.kind) ? [] : "")
-    );
-  }
-
+  /**
+   * @param {Step} step
+   * @param {number} by
+   */
   function move(step, by) {
     const from = state.draft.indexOf(step),
       to = from + by,
@@ -258,11 +209,12 @@ export function mount({ element, props, server, trigger, watch }) {
     state.draft.splice(to, 0, ...state.draft.splice(from, 1));
     changed();
     const view = viewOf(step),
-      wanted = view.node.contains(held) && !held.disabled ? held : by < 0 ? view.down : view.up;
-    wanted.focus();
-    setText(ui.said, `${view.info.title} is step ${to + 1} now, not applied yet`);
+      isUsable = held instanceof HTMLElement && view.node.contains(held) && !held.matches(":disabled");
+    (isUsable ? held : by < 0 ? view.down : view.up).focus();
+    frame.say(`${view.info.title} is step ${to + 1} now, not applied yet`);
   }
 
+  /** @param {Step} step */
   function remove(step) {
     const place = state.draft.indexOf(step);
     state.draft.splice(place, 1);
@@ -270,10 +222,11 @@ export function mount({ element, props, server, trigger, watch }) {
     changed();
     const next = state.draft[Math.min(place, state.draft.length - 1)];
     (next ? viewOf(next).head : menu.button).focus();
-    setText(ui.said, "Taken out, not applied yet");
+    frame.say("Taken out, not applied yet");
   }
 
   function discard() {
+    if (!state.base) return;
     state.draft = clone(state.base.applied);
     state.problems = [];
     views.clear();
@@ -283,14 +236,20 @@ export function mount({ element, props, server, trigger, watch }) {
     menu.button.focus();
   }
 
-  /** Does something on the server while everything else waits; resolves to the error in words or ''. */
+  /**
+   * Does something on the server while everything else waits; resolves to the error in words or ''.
+   * @param {string} words
+   * @param {string} name
+   * @param {Record<string, unknown>} query
+   */
   async function busy(words, name, query) {
     state.busy = words;
     looked++;
     draw();
+    /** @type {Reply} */
     const reply = await ask(name, query);
     state.busy = "";
-    if (reply.name && reply.applied) take(reply);
+    if (isBase(reply)) take(reply);
     if (reply.problems) state.problems = reply.problems;
     if (reply.job) start(reply.job);
     draw();
@@ -298,6 +257,7 @@ export function mount({ element, props, server, trigger, watch }) {
     return reply.error || "";
   }
 
+  /** @param {string} job */
   function start(job) {
     state.job = job;
     publish();
@@ -305,42 +265,54 @@ export function mount({ element, props, server, trigger, watch }) {
   }
 
   async function apply() {
-    const error = await busy("Starting …", "apply", { steps: state.draft, base: state.base.applied });
-    if (error) fail(error);
+    const error = await busy("Starting …", "apply", { steps: state.draft, base: state.base?.applied });
+    if (error) frame.fail(error);
   }
 
   async function undo() {
     const error = await busy("Going back …", "undo", {});
-    if (error) fail(error);
+    if (error) frame.fail(error);
   }
 
+  /**
+   * @param {Step} step
+   * @param {number[]} ids
+   * @param {boolean} back
+   */
   async function restore(step, ids, back) {
-    const place = state.draft.indexOf(step),
-      key = state.base.report[place]?.key;
-    const error = await busy("Restoring …", "restore", { step: place + 1, ids, back, key });
+    const place = state.draft.indexOf(step);
+    const error = await busy("Restoring …", "restore", { step: place + 1, ids, back, key: runKey(place) });
     if (!error && dirty()) {
-      step.restored = clone(state.base.applied[place]?.restored || []);
-      if (!step.restored.length) delete step.restored;
+      const restored = state.base?.applied[place]?.restored ?? [];
+      if (restored.length) step.restored = clone(restored);
+      else delete step.restored;
       publish();
       draw();
     }
     return error;
   }
 
+  /** @param {string} text */
   async function readYaml(text) {
+    /** @type {Reply} */
     const reply = await ask("read", { yaml: text });
     if (reply.error) return reply.error;
-    state.draft = reply.steps;
+    state.draft = reply.steps ?? [];
     changed();
     return "";
   }
 
+  /**
+   * @param {string} name
+   * @param {string} part
+   */
   async function saveCopy(name, part) {
     return busy("Starting …", "save", { name, part });
   }
 
   /* ---- coming and going ---------------------------------------------------------------------------------- */
 
+  /** @param {Shown} value */
   function begin(value) {
     const dataset = value.dataset || "";
     state.drafts = value.drafts || state.drafts;
