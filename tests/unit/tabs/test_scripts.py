@@ -57,6 +57,12 @@ def test_no_script_of_ours_compiles_text_or_writes_markup(path: object) -> None:
     assert not re.findall(r"\bnew Function\b|\beval\(|\b(?:inner|outer)HTML\b|insertAdjacentHTML|document\.write", text)
 
 
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.relative_to(ASSETS).as_posix())
+def test_the_types_of_every_script_are_checked(path: object) -> None:
+    text = (ASSETS / str(path)).read_text("utf-8")
+    assert not re.findall(r"@ts-(?:nocheck|ignore|expect-error)", text)
+
+
 def test_every_kind_of_trace_is_in_the_part_of_plotly_the_page_has() -> None:
     sources = [*(ROOT / "tabs" / "figures").glob("*.py"), ROOT / "tabs" / "label" / "report.py"]
     named = set(re.findall(r'"type": "(\w+)"', "\n".join(path.read_text("utf-8") for path in sources)))
