@@ -27,11 +27,11 @@ COMMAND = f"""
 from workbench import __main__
 from workbench.cli import shelves
 from workbench.cli.screen import tell
-def listed(home, args):
+def listed(home):
     noise()
     tell("a word of our own")
-    print("[]")
     {{end}}
+    return ["name"], [("one",)]
 shelves.LISTS["models"] = listed
 sys.exit(__main__.main(sys.argv[1:]))
 """
@@ -66,7 +66,7 @@ def python(code: str, *arguments: object, home: Path) -> subprocess.CompletedPro
 def test_libraries_are_heard_only_when_asked_for(verbose: bool, own_home: Path) -> None:
     Home.at(own_home)
     done = python(COMMAND.format(end=""), "list", "models", *["--verbose"] * verbose, home=own_home)
-    assert (done.returncode, done.stdout) == (0, "[]\n")
+    assert (done.returncode, done.stdout) == (0, "name  tags\none\n")
     assert [text in done.stderr for text in HEARD] == [verbose] * len(HEARD)
     assert "a word of our own\n" in done.stderr and not list(own_home.glob("llm-workbench-*.log"))
 
