@@ -28,7 +28,7 @@ def quantize(ctx: Context, panel: JobPanel) -> None:
         Quantize, ctx.choices, skip=("model", "quantizers"),
         more="Rows and names",
     )  # fmt: skip
-    start = gr.Button("Quantize", variant="primary", elem_id="quantize-start")
+    start = gr.Button("Quantize", variant="primary", elem_id="quantize-start", elem_classes="wb-start")
     gr.on(
         [top.input.input, top.input.change], None, [top.input, rungs], rungs,
         js="(top, value) => ({...(value || {}), model: top.model})", **QUIET,

@@ -63,7 +63,7 @@ def export(ctx: Context, dataset: gr.Dropdown) -> None:
                 elem_id="export-settings",
             )  # fmt: skip
     with gr.Row(elem_classes="wb-toolbar"):
-        start = gr.Button("Write the files", variant="primary", elem_id="export-write")
+        start = gr.Button("Write the files", variant="primary", elem_id="export-write", elem_classes="wb-start")
     written = Static(elem_id="export-written")
     files = gr.File(label="Files", file_count="multiple", interactive=False, visible=False, elem_id="export-files")
     drawn, inputs = [first, settings, fits], [dataset, form.input]
@@ -89,7 +89,7 @@ def push(ctx: Context, dataset: gr.Dropdown) -> None:
     login = Static(login_line())
     ctx.follow(login, login_line)
     form = Form(PushDataset, skip=("dataset",), elem_id="push-form")
-    start = gr.Button("Push", variant="primary", elem_id="start-push-dataset")
+    start = gr.Button("Push", variant="primary", elem_id="start-push-dataset", elem_classes="wb-start")
     panel = job_panel(ctx, (PushDataset.method,), "Run", ("Nothing pushed yet", "An upload is shown here.", ""))
 
     def submit(name: str | None, value: Any) -> Any:

@@ -31,7 +31,7 @@ def make(ctx: Context, dataset: gr.Dropdown) -> None:
     line = Static(endpoint_line())
     ctx.follow(line, endpoint_line)
     form = Form(MakeData, ctx.choices, skip=("dataset",), first=("model",), elem_id="make-form")
-    start = gr.Button("Make rows", variant="primary", elem_id="start-make-data")
+    start = gr.Button("Make rows", variant="primary", elem_id="start-make-data", elem_classes="wb-start")
     Static(heading("Runs"))
     empty = (
         "Nothing made yet",

@@ -79,7 +79,7 @@ def job_section(ctx: Context, job: type[Job], page: JobPage, panel: JobPanel) ->
     lacking = Static(missing, visible=bool(missing))
     ctx.follow(lacking, lambda: gr.update(value=(words := lacks(ctx, page)), visible=bool(words)))
     form = Form(job, ctx.choices, elem_id=f"form-{job.method}")
-    start = gr.Button(page.button, variant="primary", elem_id=f"start-{job.method}")
+    start = gr.Button(page.button, variant="primary", elem_id=f"start-{job.method}", elem_classes="wb-start")
 
     def submit(value: Any) -> Any:
         return shown(ctx, ctx.queue.submit(form.parsed(value)))

@@ -57,7 +57,7 @@ def _new_session(ctx: Context) -> tuple[Form, gr.Button]:
         heading("New session", "Two or more models answer the same prompts; you judge without knowing which is which.")
     )
     form = Form(Generate, ctx.choices, first=("prompts",), elem_id="label-form")
-    start = gr.Button("Generate answers", variant="primary", elem_id="label-start")
+    start = gr.Button("Generate answers", variant="primary", elem_id="label-start", elem_classes="wb-start")
     Static(hint(MAKER))
     return form, start
 

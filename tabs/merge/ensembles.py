@@ -35,7 +35,7 @@ def ensembles(ctx: Context, _: JobPanel) -> None:
     form = Form(
         NewEnsemble, ctx.choices, without={"how": fitted}, elem_id="ensemble-form"
     )  # fmt: skip
-    make = gr.Button("Put it on the shelf", variant="primary", elem_id="make-ensemble")
+    make = gr.Button("Put it on the shelf", variant="primary", elem_id="make-ensemble", elem_classes="wb-start")
     listed = Static(_listed(ctx), visible=bool(_listed(ctx)))
     ctx.follow(listed, lambda: gr.update(value=(rows := _listed(ctx)), visible=bool(rows)))
     made = beside_fields(lambda value: _create(ctx, form.data(value)), [form], outputs=0)

@@ -42,7 +42,7 @@ def recipe(ctx: Context, panel: JobPanel) -> None:
     with gr.Accordion("Sanity check and files", open=False):
         proof = Form(Proof, ctx.choices, path=("proof",))
         files = Form(Merge, skip=("output", "recipe", "seed", "kernels", "proof"))
-    start = gr.Button("Merge", variant="primary", elem_id="merge-start")
+    start = gr.Button("Merge", variant="primary", elem_id="merge-start", elem_classes="wb-start")
 
     def submit(value: Any, proved: Any, written: Any) -> Any:
         if not isinstance(value, dict) or not value.get("recipe"):

@@ -8,6 +8,7 @@ import gradio as gr
 from tabs.shell.context import Context
 from tabs.shell.kit import LiveRun
 from workbench.core.errors import UserError
+from workbench.jobs.listing import row_of_job
 from workbench.jobs.runner import light_places
 from workbench.jobs.view import JobRecord
 
@@ -64,7 +65,8 @@ def _progress(view: JobRecord) -> dict[str, Any]:
     if view.status == "queued":
         text = text or "Waiting"
     elif view.status == "done":
-        text = "Finished"
+        made = row_of_job(view).result
+        text = f"Finished: it made {made}" if made else "Finished"
     elif view.final and text:
         text = f"Last: {text}"
     return {**progress, "text": text}

@@ -36,7 +36,7 @@ def build(ctx: Context) -> None:
                 Train, ctx.choices, first=("model", "dataset"),
                 fits={"objective": ("dataset", kinds)}, elem_id="train-form",
             )  # fmt: skip
-            start = gr.Button("Start training", variant="primary", elem_id="train-start")
+            start = gr.Button("Start training", variant="primary", elem_id="train-start", elem_classes="wb-start")
             with gr.Accordion("As YAML, for the command line", open=False):
                 show = gr.Button("Write it out", size="sm")
                 yaml = gr.Code(language="yaml", interactive=False, label="job.yaml")

@@ -60,6 +60,14 @@ def test_an_ended_job_does_not_say_what_it_did_last_as_if_it_still_did(
     assert (reply["status_text"], reply["progress"]["text"]) == (chip, text)
 
 
+def test_a_job_that_is_done_says_what_it_made(queue: Queue, job: str) -> None:
+    events = EventLog(queue.get(job).folder / "events.jsonl")
+    events.append("progress", done=3, total=3, text="Saving the adapter")
+    events.status("done", result={"model": "made"})
+    reply = points_of(SimpleNamespace(queue=queue, home=queue.home), {"job": job})  # type: ignore[arg-type]
+    assert reply["progress"]["text"] == "Finished: it made made"
+
+
 def test_a_job_taken_out_of_the_queue_can_go_back(queue: Queue, job: str) -> None:
     ctx: Any = SimpleNamespace(queue=queue)
     assert act(ctx, {"job": job, "how": "keep"})["text"] == "Taken out of the queue."
