@@ -41,17 +41,17 @@ def measure() -> Iterator[tuple[Any, ...]]:
     try:
         _wait()
         time.sleep(15)  # the warm worker has finished importing
-        yield "idle_server_cpu_percent", _cpu(server.pid), 5.0, "%"
+        yield "idle_server_cpu_percent", _cpu(server.pid), 3.0, "%"
         with sync_playwright() as playwright:
             ours, bare = _beside_an_empty_page(playwright)
             yield "page_seconds_cold", ours, 1.5, "s"
-            yield "page_cold_over_empty_gradio_page", ours / bare, 2.0, ""
+            yield "page_cold_over_empty_gradio_page", ours / bare, 1.8, ""
             yield "script_kilobytes_of_the_first_tab", _scripts(playwright), 700.0, "kB"
             bodies, whole = _answer(playwright)
             yield "streamed_answer_of_2000_tokens", bodies, 100.0, "kB"
             yield "streamed_answer_with_headers", whole, None, "kB"
             cpu, lost = _live(playwright, home, server.pid)
-            yield "live_plot_server_cpu_percent", cpu, 5.0, "%"
+            yield "live_plot_server_cpu_percent", cpu, 3.0, "%"
             yield "live_plot_zoom_lost", float(lost), 0.0, ""
     finally:
         server.kill()
