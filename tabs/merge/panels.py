@@ -75,7 +75,7 @@ def family_tree(ctx: Context, _: JobPanel) -> None:
                 None,
                 empty("No model yet", "A tree grows as models are trained and merged.", "Get one first."),
             )
-        return ctx.shelves.made(("family tree", name), lambda: (ctx.shelves.version(), name), drawing)
+        return ctx.shelves.made(("family tree", name), lambda: (ctx.shelves.version_of_items(), name), drawing)
 
     def follow(before: str, name: str | None) -> Any:
         """Draws the tree anew where it changed; one of a model that is gone stays until another is chosen."""

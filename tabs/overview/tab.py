@@ -77,8 +77,8 @@ def _step(ctx: Context, number: int, name: str) -> None:
 
 
 def _steps(ctx: Context) -> list[LoopStep]:
-    """The steps as they are now, worked out once a change of the home."""
-    return ctx.shelves.made("steps", lambda: (ctx.shelves.version(), None), lambda _: steps(read_loop(ctx)))
+    """The steps as they are now, worked out once for all that follows the shelves."""
+    return ctx.shelves.made("steps", lambda: (ctx.looks, None), lambda _: steps(read_loop(ctx)))
 
 
 def _words(number: int, step: LoopStep) -> Markup:

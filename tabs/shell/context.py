@@ -36,7 +36,8 @@ MODELS = ModelRef(*WEIGHT_KINDS)
 @dataclass
 class Context:
     """The home, its queue, runner and chats; which paths the page may name and whether it asks for a login; how
-    its parts fill one another; what must be redrawn when a shelf changes, and how much of it failed to be."""
+    its parts fill one another; what must be redrawn when a shelf changes, how often that was looked at, and how much of
+    it failed to be."""
 
     home: Home
     queue: Queue
@@ -48,6 +49,7 @@ class Context:
     on_load: list[tuple[Callable[..., Any], Any, Any]] = field(default_factory=list)
     on_change: list[tuple[Callable[..., Any], Any, Any]] = field(default_factory=list)
     failed_parts: int = 0
+    looks: int = 0
     _followers: list[tuple[Any, Callable[[], Any]]] = field(default_factory=list)
     _firsts: list[Any] = field(default_factory=list)
 
@@ -153,6 +155,7 @@ class Context:
         """What the followers show now, in their order; one that fails stays as it is, and is counted in `failed_parts`,
         which those after it can tell."""
         states, self.failed_parts = [], 0
+        self.looks += 1
         for _, update in self._followers:
             try:
                 states.append(update())

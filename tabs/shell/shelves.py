@@ -8,7 +8,7 @@ import shutil
 import threading
 import time
 import uuid
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Hashable, Sequence
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -74,6 +74,7 @@ class Shelves:
         self.also: list[Callable[[], Hashable]] = []
         """Versions of what else the page shows, which takes too long to be looked at with every change."""
         self._made: dict[Hashable, tuple[Hashable, Any]] = {}
+        self._making: defaultdict[Hashable, threading.RLock] = defaultdict(threading.RLock)
 
     def jobs(self) -> tuple[int, list[JobRow]]:
         """(version, every job, oldest first)."""
@@ -109,13 +110,15 @@ class Shelves:
         ]
 
     def made(self, key: Hashable, look: Callable[[], tuple[Hashable, T]], make: Callable[[T], R]) -> R:
-        """`make` of a shelf, called once a change of it; `key` names the result among others."""
-        version, value = look()
-        kept = self._made.get(key)
-        if kept is None or kept[0] != version:
-            kept = self._made[key] = version, make(value)
-        result: R = kept[1]
-        return result
+        """`make` of a shelf, called once a change of it, however many ask at once; `key` names the result among
+        others."""
+        with self._making[key]:
+            version, value = look()
+            kept = self._made.get(key)
+            if kept is None or kept[0] != version:
+                kept = self._made[key] = version, make(value)
+            result: R = kept[1]
+            return result
 
     def version(self) -> Hashable:
         """Changes when a model, dataset, job, session, note or vote does, when a running job writes a new file, and

@@ -3,6 +3,7 @@
 import json
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -273,3 +274,16 @@ def test_the_page_carries_no_choices_of_the_shelf(home: Home) -> None:
 
     page = json.dumps(app.compose(context(many(home, 3, 3, 3))).get_config_file(), default=str)
     assert [name for name in ("model-00001", "set-00001", "made-00001") if name in page] == []
+
+
+def test_what_is_made_of_a_shelf_is_made_once_however_many_ask_at_once(home: Home) -> None:
+    shelves, calls = context(home).shelves, []
+
+    def make(_: object) -> str:
+        calls.append(1)
+        time.sleep(0.05)  # long enough for the others to ask meanwhile
+        return "made"
+
+    with ThreadPoolExecutor(5) as pool:
+        results = [pool.submit(shelves.made, "slow", lambda: (1, None), make) for _ in range(5)]
+    assert {one.result() for one in results} == {"made"} and len(calls) == 1
