@@ -8,7 +8,7 @@ import shutil
 import threading
 import time
 import uuid
-from collections import OrderedDict, defaultdict
+from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -74,7 +74,7 @@ class Shelves:
         self.also: list[Callable[[], Hashable]] = []
         """Versions of what else the page shows, which takes too long to be looked at with every change."""
         self._made: dict[Hashable, tuple[Hashable, Any]] = {}
-        self._making: defaultdict[Hashable, threading.RLock] = defaultdict(threading.RLock)
+        self._making = threading.RLock()  # one for all: what is made of a shelf is often made of what else is
 
     def jobs(self) -> tuple[int, list[JobRow]]:
         """(version, every job, oldest first)."""
@@ -112,7 +112,7 @@ class Shelves:
     def made(self, key: Hashable, look: Callable[[], tuple[Hashable, T]], make: Callable[[T], R]) -> R:
         """`make` of a shelf, called once a change of it, however many ask at once; `key` names the result among
         others."""
-        with self._making[key]:
+        with self._making:
             version, value = look()
             kept = self._made.get(key)
             if kept is None or kept[0] != version:
