@@ -78,6 +78,22 @@ def test_what_is_refused_is_said_and_stays_in_the_box(app: App, page: Page, sear
     expect(panel.get_by_role("button", name="Add a note")).to_be_focused()
 
 
+def test_what_the_server_did_not_get_is_said_and_stays_in_the_box(app: App, page: Page, search: Locator) -> None:
+    tab(page, "Models")
+    page.locator("#models-table tbody tr").nth(2).click()
+    panel = page.locator("#model-notes")
+    expect(panel.locator(".wb-notes-panel")).to_have_attribute("data-name", "model-00002")
+    page.route("**/component_server/**", lambda route: route.abort())
+    entry = panel.get_by_label("Add a tag to this model")
+    entry.fill("lost")
+    entry.press("Enter")
+    expect(panel.get_by_role("alert")).to_contain_text("Nothing was saved: the server does not answer")
+    expect(entry).to_have_value("lost")
+    page.unroute("**/component_server/**")
+    entry.press("Enter")
+    expect(panel.locator("li.wb-tag")).to_contain_text("lost")
+
+
 def test_a_note_that_changed_elsewhere_is_shown_before_it_is_replaced(app: App, page: Page, search: Locator) -> None:
     tab(page, "Models")
     page.locator("#models-table tbody tr").nth(2).click()

@@ -53,7 +53,7 @@ export function mount({ element, props, server, watch }) {
   entry.addEventListener("change", add);
   entry.addEventListener("keydown", (event) => {
     event.stopPropagation(); // no letter votes
-    if (event.key === ",") {
+    if (event.key === "," || event.key === "Enter") {
       event.preventDefault();
       add();
     }
@@ -119,7 +119,7 @@ export function mount({ element, props, server, watch }) {
   async function change(more, less) {
     if (!state) return;
     const name = state.name;
-    if (take(await server.change({ name, add: more, remove: less }), "Saved")) {
+    if (take(await server.change({ name, add: more, remove: less }).catch(() => null), "Saved")) {
       draw();
       if (less.length) entry.focus();
     } else if (name === props.value) {
@@ -135,12 +135,12 @@ export function mount({ element, props, server, watch }) {
 
   async function write() {
     if (!state) return;
-    const reply = await server.write({ name: state.name, note: area.value, before: state.note });
+    const reply = await server.write({ name: state.name, note: area.value, before: state.note }).catch(() => null);
     if (take(reply, "Saved")) {
       editing = false;
       draw();
       edit.focus();
-    } else {
+    } else if (reply) {
       read(); // it may have been changed elsewhere: that is shown above what is typed
     }
   }
