@@ -147,8 +147,8 @@ export function mount({ element, props, server, watch }) {
 
   async function read() {
     const name = props.value;
-    const reply = name ? await server.read({ name }) : null;
-    if (name !== props.value) return;
+    const reply = name ? await server.read({ name }).catch(() => null) : null;
+    if (name !== props.value || (name && !reply)) return; // a server that does not answer takes nothing from the page
     state = reply?.error ? null : reply;
     const said = editing ? problem.textContent : "";
     draw();
