@@ -136,6 +136,7 @@ def test_labels_name_their_own_controls_on_a_page_of_many_forms(app: App, train:
     for name in ("Adapters", "Extract LoRA", "Search"):
         tab(page, name)
         expect(page.locator(".wb-form:visible").first).to_be_visible()
+    page.wait_for_function("document.querySelectorAll('.wb-form [id]').length > 30")
     ids = page.evaluate("[...document.querySelectorAll('.wb-form [id]')].map((one) => one.id)")
     assert len(ids) > 30 and len(set(ids)) == len(ids)
 

@@ -223,9 +223,12 @@ def test_chat_panes_stack_on_a_phone(show: Open, lab: Lab) -> None:
     page = show("Compare")
     page.set_viewport_size({"width": 420, "height": 800})
     expect(page.locator(".wb-pane")).to_have_count(4)
-    lefts = page.locator(".wb-pane").evaluate_all("panes => panes.map(pane => pane.getBoundingClientRect().left)")
-    assert len(set(lefts)) == 1
-    assert page.evaluate("document.documentElement.scrollWidth") <= 420
+    page.wait_for_function(
+        """() => {
+          const lefts = [...document.querySelectorAll('.wb-pane')].map((pane) => pane.getBoundingClientRect().left);
+          return new Set(lefts).size === 1 && document.documentElement.scrollWidth <= 420;
+        }"""
+    )
     expect(page.locator(".wb-pane .wb-error")).to_have_text("Not enough memory to load it.")
 
 
@@ -527,11 +530,7 @@ def test_dark_mode_is_remembered_and_fonts_are_our_own(show: Open) -> None:
     page.reload()
     expect(page.locator(".wb-header")).to_be_visible()
     expect(page.locator("body")).to_have_class(re.compile(r"\bdark\b"))
-    page.evaluate("document.fonts.ready")
-    loaded = page.evaluate(
-        "[...document.fonts].filter(f => f.status === 'loaded').map(f => f.family.replaceAll('\"', ''))"
-    )
-    assert "Inter" in loaded
+    page.wait_for_function("[...document.fonts].some((font) => font.status === 'loaded' && /Inter/.test(font.family))")
 
 
 def test_gradios_rules_lie_beneath_ours(show: Open) -> None:
@@ -591,5 +590,5 @@ def test_no_tab_is_wider_than_the_window(show: Open, lab: Lab, width: int) -> No
     page = show("Train")
     page.set_viewport_size({"width": width, "height": 768})
     points(page, 140)
-    page.wait_for_timeout(400)
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    axis(page)
+    page.wait_for_function("width => document.documentElement.scrollWidth <= width", arg=width)

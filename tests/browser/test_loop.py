@@ -80,8 +80,7 @@ def test_train_survives_reload_and_shows_in_two_browsers(app: App, page: Page, b
     queue = Queue(app.home)
     points = [point for point in queue.get(queue.all()[-1].id).state.points if "loss" in point]
     assert [point["step"] for point in points] == list(range(1, 61))
-    drawn = int(live(page).get_attribute("data-points") or 0)
-    assert drawn == len(queue.get(queue.all()[-1].id).state.points)
+    expect(live(page)).to_have_attribute("data-points", str(len(queue.get(queue.all()[-1].id).state.points)))
     shot(page, "train")
     other.context.close()
 
@@ -121,7 +120,7 @@ def test_a_run_is_stopped_resumed_and_killed_from_its_view(app: App, page: Page)
     expect(view).to_have_attribute("data-status", "running", timeout=60_000)
     view.get_by_role("button", name="Kill now").click()
     expect(view).to_have_attribute("data-status", "interrupted", timeout=60_000)
-    assert view.locator(".wb-live-actions button").all_inner_texts() == ["Resume"]
+    expect(view.locator(".wb-live-actions button")).to_have_text(["Resume"])
 
 
 def test_a_bad_setting_is_named_and_nothing_starts(app: App, page: Page) -> None:

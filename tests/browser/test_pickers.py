@@ -88,6 +88,7 @@ def test_an_open_list_is_accessible_in_both_modes(form: Locator) -> None:
         box.click()
         box.press_sequentially("notes")
         expect(active(box)).to_be_visible()
+        page.wait_for_function("document.getAnimations().every((one) => one.playState !== 'running')")
         look = "() => axe.run('#train-form', { resultTypes: ['violations'] }).then(({ violations }) => violations)"
         assert [one["id"] for one in page.evaluate(look)] == []
         page.keyboard.press("Escape")
