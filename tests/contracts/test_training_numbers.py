@@ -87,11 +87,6 @@ def test_an_evaluation_is_the_same_whatever_the_batch_size(
 # ---- learning rate and numbers -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("steps", "warmup", "rising"), [(1, 0.05, 0), (10, 0.05, 0), (40, 0.05, 2), (3, 0.5, 0)])
-def test_a_warm_up_never_takes_a_short_run(steps: int, warmup: float, rising: int) -> None:
-    assert job(max_steps=steps, warmup=warmup).warmup_steps(100) == rising
-
-
 def test_steps_are_counted_as_the_trainer_does(home: Home, tmp_path: Path) -> None:
     settings = {"epochs": 2.5, "gradient_accumulation": 2, "batch_size": 3, "max_steps": 0}
     counted = job(**settings).total_steps(34)

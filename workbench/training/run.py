@@ -31,6 +31,7 @@ def train(job: Train, ctx: JobContext) -> dict[str, Any]:
 
     from workbench.models.loading import load_tokenizer
     from workbench.models.tokenizer_check import check_tokenizer
+    from workbench.training.trained_weights import optimize
 
     set_seed(job.seed)  # the fresh adapter's weights are drawn before the trainer seeds its own work
     hardware = detect_and_cache(ctx.home)
@@ -57,6 +58,7 @@ def train(job: Train, ctx: JobContext) -> dict[str, Any]:
         setup.notes += [": ".join(fact) for fact in job.tuner.facts(source.base, source.adapter)]
         setup.notes.append(layers_sentence(targets))
     trainer = job.objective.trainer(setup)
+    optimize(trainer, job.optimizer, job.decay)
     _note_once(ctx, setup.notes)
     return _fit(job, ctx, trainer, setup, source, start)
 
@@ -113,8 +115,8 @@ def _nothing_to_learn(tally: Tally) -> UserError:
 
 def _notes(job: Train, source: Resolved, rows: int) -> list[str]:
     notes = job.tuner.remarks(source.base)
-    if job.warmup and not job.warmup_steps(rows):
-        steps = job.total_steps(rows)
+    steps = job.total_steps(rows)
+    if job.warmup and not job.steps_of_warmup(steps):
         run = "the only step" if steps == 1 else f"{steps} steps"
         notes.append(f"A warm-up of {job.warmup:.0%} is too short for {run}: the learning rate starts at its highest.")
     return notes

@@ -3,7 +3,7 @@
 import math
 import shutil
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
@@ -13,17 +13,16 @@ from workbench.core.hardware import Hardware
 from workbench.core.home import Home, safe_join
 from workbench.core.units import human_size
 from workbench.data.store import datasets
-from workbench.data.store.dataset_reference import DatasetRef, resolve_dataset
+from workbench.data.store.dataset_reference import resolve_dataset
 from workbench.jobs.job import JOBS, Job, Output
 from workbench.models.model_names import stem_of
-from workbench.models.model_references import ModelRef, Resolved, resolve_setting
-from workbench.rendering.templates import TemplateName
-from workbench.training.objective import OBJECTIVES, Objective
-from workbench.training.tuner import TUNERS, Tuner
+from workbench.models.model_references import Resolved, resolve_setting
+from workbench.training.settings.basics import BasicSettings, LengthSettings
+from workbench.training.settings.optimizing import OptimizingSettings
 
 
 @JOBS.register
-class Train(Job):
+class Train(OptimizingSettings, LengthSettings, BasicSettings, Job):
     """Fine-tunes a model on a dataset and puts the adapter, or the whole model, on the shelf."""
 
     method: ClassVar[str] = "train"
@@ -31,67 +30,6 @@ class Train(Job):
     title: ClassVar[str] = "Train"
     resumable: ClassVar[bool] = True
 
-    model: Annotated[str, ModelRef("model", "adapter", sound=False)] = Field(
-        title="Model", description="The model to start from: a base, or an adapter to go on training."
-    )
-    dataset: Annotated[str, DatasetRef("conversation", "text", "preference")] = Field(
-        title="Dataset", description="What to learn from: SFT takes conversations or text, DPO takes preference pairs."
-    )
-    objective: Annotated[Objective, OBJECTIVES] = OBJECTIVES.field(
-        "sft", "What the model learns, and from which kind of rows.", title="Objective"
-    )
-    tuner: Annotated[Tuner, TUNERS] = TUNERS.field("lora", "Which weights are trained.", title="Tuner")
-    output: str = Field(
-        "",
-        title="Output name",
-        description="The result's name on the shelf; empty takes the model's name and the objective.",
-    )
-    template: TemplateName = Field(
-        "model", title="Chat template",
-        description="How a conversation becomes text; 'model' is the model's own template.",
-    )  # fmt: skip
-    max_length: Annotated[int, Display(unit="tokens")] = Field(
-        512, ge=16, le=131072, title="Maximum length",
-        description="Rows longer than this are cut off: longer sees more of long rows and takes more memory.",
-    )  # fmt: skip
-    epochs: float = Field(
-        1, gt=0, le=1000, title="Epochs",
-        description="How often every row is seen: more learns the rows better, until the model overfits.",
-    )  # fmt: skip
-    max_steps: int = Field(
-        0, ge=0, le=1_000_000, title="Maximum steps",
-        description="Stop after so many optimizer steps; 0 goes by epochs.",
-    )  # fmt: skip
-    batch_size: Annotated[int, Display(unit="rows")] = Field(
-        4, ge=1, le=1024, title="Batch size",
-        description="Rows in a forward pass: more is faster and takes more memory.",
-    )  # fmt: skip
-    gradient_accumulation: Annotated[int, Display(unit="passes", advanced=True, group="Optimizer")] = Field(
-        1, ge=1, le=1024, title="Gradient accumulation",
-        description="Forward passes in a step: the effective batch size is this times the batch size; more is "
-        "steadier and slower.",
-    )  # fmt: skip
-    scheduler: Annotated[
-        Literal["cosine", "linear", "constant_with_warmup"],
-        Display(advanced=True, group="Optimizer", labels={
-            "cosine": "cosine", "linear": "linear", "constant_with_warmup": "constant",
-        }),
-    ] = Field(
-        "cosine", title="Learning rate schedule", description="How the learning rate falls after the warmup."
-    )  # fmt: skip
-    warmup: Annotated[float, Display(unit="share", advanced=True, group="Optimizer")] = Field(
-        0.05, ge=0, le=0.5, title="Warmup",
-        description="Share of the steps in which the learning rate rises: more starts gentler; runs too short for"
-        " two such steps have none.",
-    )  # fmt: skip
-    weight_decay: Annotated[float, Display(advanced=True, group="Optimizer")] = Field(
-        0.0, ge=0, le=1, title="Weight decay",
-        description="Pull of the trained weights towards zero: larger holds the model back more.",
-    )  # fmt: skip
-    max_grad_norm: Annotated[float, Display(advanced=True, group="Optimizer")] = Field(
-        1.0, gt=0, le=1000, title="Maximum gradient norm",
-        description="Gradients of a larger norm are scaled down to this: smaller is steadier and slower.",
-    )  # fmt: skip
     eval_every: Annotated[int, Display(unit="steps", advanced=True, group="Evaluation and checkpoints")] = Field(
         10, ge=1, le=1_000_000, title="Evaluate every",
         description="Steps between evaluations on the eval split: fewer show more and take longer.",
@@ -104,9 +42,6 @@ class Train(Job):
         0, ge=0, le=20, title="Checkpoints kept",
         description="How many of the last checkpoints to keep after the run, for averaging.",
     )  # fmt: skip
-    gradient_checkpointing: Annotated[bool, Display(advanced=True, group="Optimizer")] = Field(
-        False, title="Gradient checkpointing", description="Recompute activations: less memory, about a third slower."
-    )
     seed: Annotated[int, ADVANCED] = Field(
         0, ge=0, lt=2**31, title="Random seed", description="The same seed gives the same run."
     )
@@ -151,9 +86,9 @@ class Train(Job):
     def check(self, home: Home, problems: Problems) -> None:
         self._check_model(home, problems)
         self._check_dataset(home, problems)
-        reason = self.tuner.unavailable()
-        if reason:
-            problems.add("tuner", f"{self.tuner.title} cannot run here.", reason)
+        for field, method in (("tuner", self.tuner), ("optimizer", self.optimizer)):
+            if reason := method.unavailable():
+                problems.add(field, f"{method.title} cannot run here.", reason)
 
     def _check_model(self, home: Home, problems: Problems) -> None:
         try:
@@ -191,16 +126,14 @@ class Train(Job):
             problems.add("dataset", f"{self.dataset!r} holds {kind} rows.", f"{objective.title} needs {wanted} rows.")
         if rows == 0:
             problems.add("dataset", f"{self.dataset!r} has no rows to train on.", "Import it again.")
+        elif self.warmup_steps >= (steps := self.total_steps(rows)):
+            message = f"the warm-up of {self.warmup_steps} steps is as long as the run, which has {steps}."
+            problems.add("warmup_steps", message, "Set fewer, or 0 to go by the share.")
 
     def total_steps(self, rows: int) -> int:
         """The optimizer steps of a run on so many train rows."""
         batches = math.ceil(rows / self.batch_size)
         return self.max_steps or math.ceil(self.epochs * math.ceil(batches / self.gradient_accumulation))
-
-    def warmup_steps(self, rows: int) -> int:
-        """The steps in which the learning rate rises, the first of them at 0; none where that would be all of it."""
-        steps = math.floor(round(self.warmup * self.total_steps(rows), 6))
-        return steps if steps > 1 else 0
 
     def trainer_arguments(self, folder: Path, hardware: Hardware, rows: dict[str, int]) -> dict[str, Any]:
         """What every objective hands to its TRL config; `rows` are the rows to learn from, by split."""
@@ -211,11 +144,7 @@ class Train(Job):
             "max_steps": self.max_steps or -1,
             "per_device_train_batch_size": self.batch_size,
             "per_device_eval_batch_size": self.batch_size,
-            "gradient_accumulation_steps": self.gradient_accumulation,
-            "lr_scheduler_type": self.scheduler,
-            "warmup_steps": self.warmup_steps(rows["train"]),
-            "weight_decay": self.weight_decay,
-            "max_grad_norm": self.max_grad_norm,
+            **self.optimizing_arguments(self.total_steps(rows["train"]), self.objective.learning_rate),
             "logging_steps": 1,
             "logging_nan_inf_filter": False,
             "eval_strategy": "steps" if evaluate else "no",
@@ -224,7 +153,6 @@ class Train(Job):
             "save_strategy": "steps",
             "save_steps": self.checkpoint_every,
             "save_total_limit": self.checkpoint_limit,
-            "gradient_checkpointing": self.gradient_checkpointing,
             "bf16": hardware.bf16,
             "fp16": hardware.device == "cuda" and not hardware.bf16,
             "use_cpu": hardware.device == "cpu",

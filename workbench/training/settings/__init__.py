@@ -1,0 +1,1 @@
+"""Settings of a training by what they are for, a file each, which its job inherits."""
