@@ -13,6 +13,7 @@ from workbench.jobs.runner import light_places
 from workbench.jobs.view import JobRecord
 
 MOST_POINTS = 5_000
+MOST_ALARMS, MOST_NOTES, MOST_SAMPLES = 50, 50, 200
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 LAST: dict[str, Any] = {"trigger_mode": "always_last"}
 """For events that follow one another quickly: Gradio would drop those that come while one is answered."""
@@ -36,6 +37,7 @@ def points_of(ctx: Context, query: dict[str, Any]) -> dict[str, Any]:
     fresh = query.get("generation") != state.generation or int(query.get("cursor") or 0) > len(state.points)
     start = 0 if fresh else int(query.get("cursor") or 0)
     points = state.points[start : start + MOST_POINTS]
+    first_sample = 0 if fresh else int(query.get("samples") or 0)
     blind = view.job is not None and view.job.blind(ctx.home)
     log, offset = ("", 0) if blind else ctx.queue.log(view.id, int(query.get("log") or 0))
     return {
@@ -54,6 +56,9 @@ def points_of(ctx: Context, query: dict[str, Any]) -> dict[str, Any]:
         "cursor": start + len(points),
         "can": actions(view),
         "facts": _facts(ctx, view),
+        "alarms": state.alarms[-MOST_ALARMS:],
+        "notes": [] if blind else state.notes[-MOST_NOTES:],
+        "samples": state.samples[first_sample : first_sample + MOST_SAMPLES],
         "log": log,
         "log_offset": offset,
     }
@@ -79,6 +84,8 @@ def _status_text(ctx: Context, view: JobRecord) -> str:
         return "Done"
     if view.status == "stopped" and view.state.result.get("model"):
         return f"Stopped; what it learned so far is {view.state.result['model']}"
+    if view.status == "paused":
+        return "Paused: it holds no memory"
     return view.status.capitalize() if view.final else str(view.state.progress.get("text") or "")
 
 
@@ -105,7 +112,8 @@ def actions(view: JobRecord) -> list[tuple[str, str]]:
     if view.status == "queued":
         return [("keep", "Take out of the queue")]
     if view.status == "running":
-        return [("keep", "Stop and keep"), ("discard", "Stop and discard"), ("kill", "Kill now")]
+        pause = [("pause", "Pause")] if view.job and view.job.pausable else []
+        return [*pause, ("keep", "Stop and keep"), ("discard", "Stop and discard"), ("kill", "Kill now")]
     return [("resume", "Resume")] if view.can_resume else []
 
 

@@ -19,7 +19,7 @@ from workbench.data.store import datasets
 from workbench.training import run
 from workbench.training.finiteness import MOST_SKIPPED_STEPS, NotFinite, finite_trainer
 from workbench.training.objective import OBJECTIVES
-from workbench.training.report import Report, Runaway
+from workbench.training.report import Report
 
 TIMING = re.compile("per_second|runtime|preparation_time")
 
@@ -189,21 +189,3 @@ def test_steps_that_the_scaling_of_float16_skips_are_no_fault_until_they_do_not_
         trainer.log({"loss": 1.0, "grad_norm": math.inf})
     with pytest.raises(NotFinite):
         trainer.log({"loss": 1.0, "grad_norm": math.inf})
-
-
-def test_a_loss_that_runs_away_is_said_once() -> None:
-    notices = Runaway()
-    falling = [4.0 - 0.1 * step for step in range(20)]
-    rising = [2.0 + 0.5 * step for step in range(20)]
-    said = [notices.after(loss, step) for step, loss in enumerate([*falling, *rising], start=1)]
-    assert len([one for one in said if one]) == 1
-    text = next(one for one in said if one)
-    assert "The loss runs away" in text and "around step 2" in text and "learning rate" in text
-
-
-@pytest.mark.parametrize(
-    "losses", [[0.7, 0.1, 0.6, 0.05, 0.7] * 8, [8.0 - 0.1 * step for step in range(60)], [2.0, 3.9] * 20]
-)
-def test_an_uneven_loss_is_no_runaway(losses: list[float]) -> None:
-    notices = Runaway()
-    assert not any(notices.after(loss, step) for step, loss in enumerate(losses, start=1))

@@ -259,7 +259,7 @@ def job_action(
     job_id: Annotated[str, option("the job's id")],
     /,
     *,
-    how: Annotated[Literal["keep", "discard", "kill"], option("how to stop")] = "keep",
+    how: Annotated[Literal["keep", "discard", "pause", "kill"], option("how to stop")] = "keep",
     wait: Annotated[bool, option("after resume: wait for its end")] = False,
     invoked: Invoked,
 ) -> None:

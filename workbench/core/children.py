@@ -13,8 +13,8 @@ from workbench.core.logs import JOB_VARIABLE, current_job
 from workbench.core.settings import variable_of
 from workbench.core.telemetry import TELEMETRY_OFF
 
-Credential = Literal["hub", "endpoint", "index", "labels"]
-"""The Hugging Face hub, the operator's endpoint, the package index, the database of the labels."""
+Credential = Literal["hub", "endpoint", "index", "labels", "tracker"]
+"""The Hugging Face hub, the operator's endpoint, the package index, the database of the labels, Weights & Biases."""
 
 LABELS_URL = variable_of("labels_url")
 _SECRET = re.compile(
@@ -29,6 +29,7 @@ _OF: dict[Credential, re.Pattern[str]] = {
     "hub": re.compile(r"HF_.*|HUGGING_?FACE_.*"),
     "endpoint": re.compile(r"WORKBENCH_ENDPOINT_.*"),
     "index": re.compile(r"(?:PIP|UV)_.*|NETRC"),
+    "tracker": re.compile(r"WANDB_.*"),
     "labels": re.compile(rf"{LABELS_URL}|PG[A-Z]+"),
 }
 WITHHELD = "withheld"
@@ -45,7 +46,7 @@ def withheld(needs: Collection[Credential] = (), environment: Mapping[str, str] 
     """The names of the variables a child with these needs does not get."""
     credentials = os.environ if environment is None else environment
     patterns = [_OF[need] for need in needs]
-    if {"hub", "endpoint", "index"} & set(needs):
+    if {"hub", "endpoint", "index", "tracker"} & set(needs):
         patterns.append(_PROXIES)
     secrets = (name for name, value in credentials.items() if is_secret(name, value))
     return {name for name in secrets if not any(pattern.fullmatch(name) for pattern in patterns)}

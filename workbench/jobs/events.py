@@ -103,7 +103,8 @@ def _finite(data: Any) -> Any:
     return data
 
 
-FINAL = frozenset({"done", "failed", "stopped", "interrupted"})
+FINAL = frozenset({"done", "failed", "stopped", "paused", "interrupted"})
+"""A paused job has ended as a process: it holds no memory, and waits until somebody resumes it."""
 STATUSES = FINAL | {"queued", "running"}
 
 
@@ -111,7 +112,8 @@ STATUSES = FINAL | {"queued", "running"}
 class JobState:
     """What the events say so far, folded. `points` are the metrics by step; `generation` counts rewinds.
 
-    A resumed job goes on from its checkpoint: a 'rewind' event drops the points after that step. `turn` is its place
+    A resumed job goes on from its checkpoint: a 'rewind' event drops the points, alarms {step, kind, text} and samples
+    {step, index, prompt, text} after that step. `turn` is its place
     in the queue. Times are seconds since the epoch; those named `uptime` count within one `boot` and are 0 where an
     older version wrote the events.
     """
@@ -133,6 +135,8 @@ class JobState:
     points: list[dict[str, Any]] = field(default_factory=list)
     generation: int = 0
     notes: list[str] = field(default_factory=list)
+    alarms: list[dict[str, Any]] = field(default_factory=list)
+    samples: list[dict[str, Any]] = field(default_factory=list)
     result: dict[str, Any] = field(default_factory=dict)
     error: str = ""
     remedy: str = ""
@@ -192,11 +196,25 @@ class JobState:
         step = number(event.get("step"))
         kept = [point for point in self.points if step is None or point["step"] <= step]
         if len(kept) < len(self.points):
-            self.points = kept
             self.generation += 1
+        self.points = kept
+        self.alarms = [alarm for alarm in self.alarms if step is None or alarm["step"] <= step]
+        self.samples = [sample for sample in self.samples if step is None or sample["step"] <= step]
 
     def _on_note(self, event: dict[str, Any]) -> None:
         self.notes.append(text_up_to(event.get("text"), MOST_TEXT_CHARACTERS))
+
+    def _on_alarm(self, event: dict[str, Any]) -> None:
+        step = bounded_integer(event.get("step"))
+        if step is not None:
+            kind, text = text_up_to(event.get("kind"), MOST_NAME_CHARACTERS), event.get("text")
+            self.alarms.append({"step": step, "kind": kind, "text": text_up_to(text, MOST_TEXT_CHARACTERS)})
+
+    def _on_sample(self, event: dict[str, Any]) -> None:
+        step, index = bounded_integer(event.get("step")), bounded_integer(event.get("index"))
+        if step is not None and index is not None:
+            texts = {name: text_up_to(event.get(name), MOST_TEXT_CHARACTERS) for name in ("prompt", "text")}
+            self.samples.append({"step": step, "index": index, **texts})
 
     def eta(self) -> float | None:
         """Seconds left by the pace of the last progress events, or None when it cannot be told."""
@@ -226,6 +244,8 @@ HANDLERS: dict[str, Callable[[JobState, dict[str, Any]], None]] = {
     "metrics": JobState._on_metrics,
     "rewind": JobState._on_rewind,
     "note": JobState._on_note,
+    "alarm": JobState._on_alarm,
+    "sample": JobState._on_sample,
 }
 
 

@@ -23,9 +23,17 @@ STOP_FILE = "stop"
 class JobStopped(Exception):
     """Raised inside a job when it has wound up after a stop; `result` is what was kept."""
 
+    status: ClassVar[str] = "stopped"
+
     def __init__(self, result: dict[str, Any] | None = None):
         super().__init__("stopped")
         self.result = result or {}
+
+
+class JobPaused(JobStopped):
+    """Raised inside a job that was asked to pause, when all it needs to go on lies in its folder."""
+
+    status: ClassVar[str] = "paused"
 
 
 class JobContext:
@@ -65,16 +73,29 @@ class JobContext:
         if self._echo:
             self._echo(text)
 
+    def alarm(self, kind: str, step: int, text: str) -> None:
+        """Says that something goes wrong; pages show it apart from the notes. kind: one word, such as 'spike'."""
+        self.events.append("alarm", kind=kind, step=step, text=text)
+        log.warning("step %d: %s", step, text)
+        if self._echo:
+            self._echo(f"Warning, step {step}: {text}")
+
+    def sample(self, step: int, index: int, prompt: str, text: str) -> None:
+        """What the model under training answers now to the prompt of that index."""
+        self.events.append("sample", step=step, index=index, prompt=prompt, text=text)
+        if self._echo:
+            self._echo(f"step {step}  {prompt!r} → {text!r}")
+
     def stop_requested(self) -> str:
-        """'' while nobody asked, else 'keep' or 'discard'."""
+        """'' while nobody asked, else 'keep', 'discard' or, of a job that can, 'pause'."""
         try:
             return (self.folder / STOP_FILE).read_text().strip() or "keep"
         except FileNotFoundError:
             return self.stop_asked
 
     def _check_stop(self) -> None:
-        if self.stop_requested():
-            raise JobStopped
+        if how := self.stop_requested():
+            raise JobPaused if how == "pause" else JobStopped
 
 
 @dataclass(frozen=True)
@@ -93,6 +114,8 @@ class Job(Method):
     """Its engine, 'module:function', imported only where it runs: specs stay light, and engines know their spec."""
     uses_device: ClassVar[bool] = True
     resumable: ClassVar[bool] = False
+    pausable: ClassVar[bool] = False
+    """Whether it heeds 'pause': ends its process, makes nothing yet, and goes on later as if nothing had been."""
     page: ClassVar[JobPage | None] = None
     """Which tab shows its form; None for kinds that no form of their own starts."""
 

@@ -25,6 +25,12 @@ LOG_FILE = "log.txt"
 DIED = "The worker process ended without a word (killed, out of memory, or the machine went down)."
 AFTER_DEATH = "Resume goes on from the last checkpoint. If it was memory, lower the batch size first."
 STAMP = re.compile(r"(\d{8}-\d{6}-\d{3})-")
+STOPPING = {
+    "keep": "Stopping after this step, keeping the result.",
+    "discard": "Stopping, result discarded.",
+    "pause": "Pausing after this step. Its memory becomes free; Resume goes on exactly where it was.",
+    "kill": "Killed. Resume it from its last checkpoint.",
+}
 MOST_VIEWS = 64
 """Whole stories of ended jobs held in memory, those looked at last; a story has every point of its curves."""
 
@@ -138,9 +144,9 @@ class Queue:
         return [view for view in self.unsettled() if view.status in ("queued", "running")]
 
     def stop(self, job_id: str, how: str = "keep") -> str:
-        """Asks a job to stop: 'keep' its result so far, 'discard' it, or 'kill' now. Says what happens next."""
-        if how not in ("keep", "discard", "kill"):
-            raise UserError(f"There is no way of stopping called {how!r}.", "Use keep, discard or kill.", "how")
+        """Asks a job to stop: 'keep' its result so far, 'discard' it, 'pause' or 'kill' now. Says what happens next."""
+        if how not in STOPPING:
+            raise UserError(f"There is no way of stopping called {how!r}.", "Use keep, discard, pause or kill.", "how")
         view = self.get(job_id)
         if view.status == "queued":
             with saying("The job was not taken out of the queue"):
@@ -148,12 +154,14 @@ class Queue:
             return "Taken out of the queue."
         if view.status != "running":
             raise UserError(f"{view.label} is not running.", "", "job")
+        if how == "pause" and not (view.job and view.job.pausable):
+            raise UserError(f"{view.label} cannot be paused.", "Stop it, or let it end.", "how")
         if how == "kill":
             kill(view)
-            return "Killed. Resume it from its last checkpoint."
+            return STOPPING[how]
         with saying("The job was not asked to stop", "'Kill now' needs no disk."):
             write_text(view.folder / STOP_FILE, how)
-        return "Stopping after this step, keeping the result." if how == "keep" else "Stopping, result discarded."
+        return STOPPING[how]
 
     def resume(self, job_id: str) -> None:
         """Queues an ended job again; it goes on from its last checkpoint if it has one."""

@@ -55,7 +55,7 @@ class JobRecord:
 
     @property
     def can_resume(self) -> bool:
-        return bool(self.job and self.status in ("interrupted", "stopped", "failed") and self.status != "done")
+        return bool(self.job and self.status in ("interrupted", "stopped", "paused", "failed"))
 
     def refresh(self) -> "JobRecord":
         """Folds in what is new; several threads look at the same view."""

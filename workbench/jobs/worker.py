@@ -60,7 +60,7 @@ def _executed(home: Home, folder: Path, echo: Callable[[str], None] | None) -> s
     except _Withdrawn:
         return "taken"
     except JobStopped as stop:
-        return _record(events, "stopped", result=stop.result)
+        return _record(events, stop.status, result=stop.result)
     except BaseException as error:
         return _record_failure(events, error)
     finally:
@@ -185,7 +185,7 @@ def main(folder: Path) -> None:
     status = execute_job(Home.at(folder.parent.parent), folder)
     sys.stdout.flush()
     sys.stderr.flush()
-    code = {"done": 0, "stopped": 0, "taken": ALREADY_TAKEN}.get(status, 1)
+    code = {"done": 0, "stopped": 0, "paused": 0, "taken": ALREADY_TAKEN}.get(status, 1)
     os._exit(code)  # libraries' threads must not hold the device
 
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import torch
 
-from workbench.core.errors import UserError
+from workbench.core.errors import UserError, shortened
 
+MOST_ROWS, MOST_TOKENS, MOST_CHARACTERS = 8, 80, 160
 MOST_SKIPPED_STEPS = 25  # steps that float16's loss scaling may skip in a row: it halves the scale at each, from 65,536
 
 
@@ -22,12 +23,25 @@ def finite_trainer(trainer: type[Any]) -> type[Any]:
 
     class Guarded(trainer):
         _skipped = 0
+        _step_ids: list[Any] = []
 
-        def training_step(self, *args: Any, **settings: Any) -> Any:
-            loss = super().training_step(*args, **settings)
+        def training_step(self, model: Any, inputs: Any, *args: Any, **settings: Any) -> Any:
+            is_first = getattr(self, "_batches_of", None) != self.state.global_step
+            self._batches_of = self.state.global_step
+            self._step_ids = [*([] if is_first else self._step_ids), inputs["input_ids"]]
+            loss = super().training_step(model, inputs, *args, **settings)
             if not torch.isfinite(loss).all():
                 raise not_finite(self, "loss", self.state.global_step + 1)
             return loss
+
+        def beginnings(self) -> list[str]:
+            """How the rows of the last step begin, so that somebody can look for them."""
+            rows = [row for ids in self._step_ids for row in ids.tolist()]
+            return [self._beginning(row) for row in rows[:MOST_ROWS]]
+
+        def _beginning(self, ids: list[int]) -> str:
+            text = self.processing_class.decode(ids[:MOST_TOKENS], skip_special_tokens=True)
+            return shortened(" ".join(text.split()), MOST_CHARACTERS)
 
         def log(self, logs: dict[str, float], *args: Any, **settings: Any) -> None:
             if not math.isfinite(logs.get("eval_loss", 0.0)):

@@ -11,11 +11,12 @@ from workbench.core.lineage import Manifest, Parent, parent_of, read_manifest, w
 from workbench.data.encoding.batches import Tally
 from workbench.data.encoding.cache import EncodedRows, encoded_rows
 from workbench.data.store import datasets
-from workbench.jobs.job import JobContext, JobStopped
+from workbench.jobs.job import JobContext, JobPaused, JobStopped
 from workbench.models.chat_tokens import copy_tokenizer
 from workbench.models.folding import folded
 from workbench.models.model_references import Resolved, resolve_setting
 from workbench.rendering.templates import Template, get_template
+from workbench.rendering.tokenizer import Tokenizer
 from workbench.training.checkpoints import last_checkpoint, thin_checkpoints
 from workbench.training.jobs.train import Train
 from workbench.training.lora_targets import layers_sentence
@@ -33,6 +34,7 @@ def train(job: Train, ctx: JobContext) -> dict[str, Any]:
     from workbench.models.tokenizer_check import check_tokenizer
     from workbench.training.trained_weights import optimize
 
+    job.set_tracker_folders(ctx.folder)
     set_seed(job.seed)  # the fresh adapter's weights are drawn before the trainer seeds its own work
     hardware = detect_and_cache(ctx.home)
     source = resolve_setting(ctx.home, job, "model")
@@ -125,19 +127,31 @@ def _notes(job: Train, source: Resolved, rows: int) -> list[str]:
 def _fit(job: Train, ctx: JobContext, trainer: Any, setup: Setup, source: Resolved, start: Resolved) -> dict[str, Any]:
     from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
+    from workbench.training.account import Account
+    from workbench.training.finiteness import NotFinite
     from workbench.training.report import Report
 
-    report = Report(ctx)
+    report, account = Report(ctx, trainer.beginnings), Account()
     trainer.remove_callback(PrinterCallback)
     trainer.remove_callback(ProgressCallback)
+    trainer.add_callback(account)
     trainer.add_callback(report)
+    if job.sample_prompts:
+        trainer.add_callback(_sampler(job, ctx, trainer, source, account))
     checkpoint = last_checkpoint(ctx.folder / "checkpoints") if ctx.resume else None
     if ctx.resume:
         step = int(checkpoint.name.split("-")[-1]) if checkpoint else -1
         ctx.events.append("rewind", step=step)
         ctx.note(f"Going on from step {step}." if checkpoint else "No checkpoint was left; starting again.")
         trainer.args.eval_on_start = trainer.args.eval_on_start and not checkpoint
-    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    try:
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    except NotFinite:
+        rows = "".join(f"\n· {row}" for row in trainer.beginnings())
+        ctx.alarm("not finite", trainer.state.global_step, f"The rows of the last step begin:{rows}")
+        raise
+    if report.stop == "pause":
+        raise JobPaused({"paused_at": trainer.state.global_step})
     if report.stop == "discard":
         for name in ("checkpoints", FOLDED):
             shutil.rmtree(ctx.folder / name, ignore_errors=True)
@@ -148,6 +162,7 @@ def _fit(job: Train, ctx: JobContext, trainer: Any, setup: Setup, source: Resolv
         "model": job.output_name,
         "steps": trainer.state.global_step,
         **losses_of(trainer.state.log_history),
+        "account": account.result(),
         **({"targets": targets} if (targets := job.tuner.chosen(setup.model)) else {}),
         "rows": {split: rows.tally.summary() for split, rows in setup.encoded.items()},
     }
@@ -158,6 +173,21 @@ def _fit(job: Train, ctx: JobContext, trainer: Any, setup: Setup, source: Resolv
     shutil.rmtree(ctx.folder / FOLDED, ignore_errors=True)
     thin_checkpoints(ctx.folder / "checkpoints", job.keep_checkpoints)
     return result
+
+
+def _sampler(job: Train, ctx: JobContext, trainer: Any, source: Resolved, account: Any) -> Any:
+    """The callback that answers the sample prompts, with the template the run trains with."""
+    from workbench.models.chat_tokens import stop_ids
+    from workbench.training.samples import SamplePrompts, Sampler
+
+    folder = source.home_of_template
+    template = get_template(job.template, folder)
+    is_text = datasets.dataset_kind(ctx.home, job.dataset) == "text"
+    prompts = SamplePrompts.of(
+        job.sample_prompts, Tokenizer.load(folder), None if is_text else template, stop_ids(folder, template),
+        job.sample_tokens,
+    )  # fmt: skip
+    return Sampler(ctx, trainer, prompts, job.sample_every, account)
 
 
 def _just_evaluated(trainer: Any) -> bool:

@@ -6,9 +6,13 @@ import { formatDuration, formatNumber } from "../lib/format.js";
 import { poll, pollNow } from "../lib/polling.js";
 import { runLog } from "./log.js";
 import { lossChart } from "./loss_chart.js";
+import { runMessages } from "./messages.js";
+import { runSamples } from "./samples.js";
 import { addPoints } from "./series.js";
 import { metricTiles } from "./tiles.js";
 
+/** @import { Alarm } from "./messages.js" */
+/** @import { Sample } from "./samples.js" */
 /** @import { Range, Series } from "./series.js" */
 /** @typedef {{ done: number, total: number, text?: string }} Progress */
 /**
@@ -16,11 +20,11 @@ import { metricTiles } from "./tiles.js";
  *   found: boolean, title: string, status: string, status_text: string, progress: Progress | null, eta: number | null,
  *   elapsed: number | null, error: string, remedy: string, generation: number, reset: boolean, cursor: number,
  *   points: Record<string, unknown>[], can: [how: string, label: string][], facts: [name: string, value: string][],
- *   log: string, log_offset: number,
+ *   log: string, log_offset: number, alarms?: Alarm[], notes?: string[], samples?: Sample[],
  * }} Reply
  */
 
-const FINAL = ["done", "failed", "stopped", "interrupted"];
+const FINAL = ["done", "failed", "stopped", "paused", "interrupted"];
 
 /**
  * State of the run shown.
@@ -113,6 +117,8 @@ export function mount({ element, props, server, watch }) {
     facts = h("dl", "wb-kv"),
     progress = progressBar(),
     tiles = metricTiles(),
+    messages = runMessages(),
+    samples = runSamples(),
     log = runLog();
   const chart = lossChart({
     zoomed(range) {
@@ -128,7 +134,8 @@ export function mount({ element, props, server, watch }) {
   for (const node of [message, chip]) node.setAttribute("role", "status");
   problem.setAttribute("role", "alert");
   head.append(title, chip, time, actions);
-  body.append(head, message, ...progress.nodes, note, problem, figures, chart.node, tiles.node, facts, log.node);
+  body.append(head, message, ...progress.nodes, note, problem, messages.nodes[0], figures);
+  body.append(chart.node, tiles.node, samples.node, facts, messages.nodes[1], log.node);
   root.append(empty, body);
 
   /* ---- drawing ------------------------------------------------------------------------------------------- */
@@ -154,7 +161,7 @@ export function mount({ element, props, server, watch }) {
 
   /** @param {Reply} reply */
   function drawHead(reply) {
-    const { points, log: _log, log_offset, cursor, reset, ...rest } = reply;
+    const { points, log: _log, log_offset, cursor, reset, samples: _samples, ...rest } = reply;
     const signature = JSON.stringify(rest);
     if (signature === run.head) return;
     run.head = signature;
@@ -169,6 +176,7 @@ export function mount({ element, props, server, watch }) {
     const rows = reply.facts || [];
     facts.replaceChildren(...rows.flatMap(([name, value]) => [h("dt", "", name), h("dd", "", value)]));
     facts.hidden = !rows.length;
+    messages.draw(reply.alarms ?? [], reply.notes ?? []);
     drawActions(reply.can || [], reply.status);
   }
 
@@ -210,7 +218,7 @@ export function mount({ element, props, server, watch }) {
   /** @param {string} job */
   function clear(job) {
     run = newRun(job);
-    log.clear();
+    for (const part of [log, messages, samples]) part.clear();
     tiles.clear();
     chart.clear();
     figures.replaceChildren();
@@ -232,6 +240,7 @@ export function mount({ element, props, server, watch }) {
     addPoints(run.series, points);
     run.points += points.length;
     log.add(reply.log, reply.log_offset);
+    samples.add(reply.samples ?? []);
     Object.assign(root.dataset, { status: reply.status, points: run.points });
     if (!points.length) return;
     drawFigures();
@@ -249,7 +258,9 @@ export function mount({ element, props, server, watch }) {
     }
     if (!job) return 1000;
     const { cursor, generation } = run;
-    const reply = await server.points({ job, cursor, generation, log: log.offset }).catch(() => undefined);
+    const reply = await server
+      .points({ job, cursor, generation, log: log.offset, samples: samples.count })
+      .catch(() => undefined);
     if (job !== chosen()) return 1;
     if (reply?.found === undefined) {
       setText(note, reply?.error || "The server does not answer. Trying again …");

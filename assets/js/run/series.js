@@ -15,6 +15,7 @@ const NAMES = new Map([
   ["tokens_per_second", "Tokens per second"],
   ["memory_mb", "Memory"],
   ["grad_norm", "Gradient norm"],
+  ["device_percent", "Device use"],
   ["mean_token_accuracy", "Token accuracy"],
   ["num_tokens", "Tokens seen"],
   ["rewards/margins", "Reward margin"],
@@ -162,6 +163,7 @@ export function metricName(key) {
  */
 export function metricText(key, value) {
   if (/memory.*mb$/.test(key)) return value >= 1024 ? `${(value / 1024).toFixed(2)} GB` : `${Math.round(value)} MB`;
+  if (/_percent$/.test(key)) return `${Math.round(value)} %`;
   if (/accurac/.test(key)) return `${(value * 100).toFixed(1)} %`;
   return formatNumber(value);
 }

@@ -42,6 +42,7 @@ def test_a_step_becomes_one_point_and_progress(report: Report) -> None:
     log(report, 3, loss=2.5, grad_norm=1, learning_rate=1e-4, mean_token_accuracy=0.5, epoch=0.3, num_tokens=100)
     found = story(report)
     assert len(found.points) == 1 and found.points[0].pop("memory_mb") > 10
+    assert 0 <= found.points[0].pop("device_percent") <= 100
     assert found.points == [{"step": 3, "loss": 2.5, "grad_norm": 1.0, "learning_rate": 1e-4, "token_accuracy": 0.5}]
     assert found.progress == {"done": 3, "total": 10, "text": "Step 3 of 10"}
 

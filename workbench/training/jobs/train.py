@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
+from workbench.core.children import Credential
 from workbench.core.display import ADVANCED, Display
 from workbench.core.errors import Problems, UserError
 from workbench.core.hardware import Hardware
@@ -19,16 +20,18 @@ from workbench.models.model_names import stem_of
 from workbench.models.model_references import Resolved, resolve_setting
 from workbench.training.settings.basics import BasicSettings, LengthSettings
 from workbench.training.settings.optimizing import OptimizingSettings
+from workbench.training.settings.watching import WatchingSettings
 
 
 @JOBS.register
-class Train(OptimizingSettings, LengthSettings, BasicSettings, Job):
+class Train(WatchingSettings, OptimizingSettings, LengthSettings, BasicSettings, Job):
     """Fine-tunes a model on a dataset and puts the adapter, or the whole model, on the shelf."""
 
     method: ClassVar[str] = "train"
     runs: ClassVar[str] = "workbench.training.run:train"
     title: ClassVar[str] = "Train"
     resumable: ClassVar[bool] = True
+    pausable: ClassVar[bool] = True
 
     eval_every: Annotated[int, Display(unit="steps", advanced=True, group="Evaluation and checkpoints")] = Field(
         10, ge=1, le=1_000_000, title="Evaluate every",
@@ -54,6 +57,9 @@ class Train(OptimizingSettings, LengthSettings, BasicSettings, Job):
     def checkpoint_limit(self) -> int:
         """How many are there while it trains."""
         return max(2, self.keep_checkpoints)
+
+    def credentials(self) -> tuple[Credential, ...]:
+        return ("tracker",) if self.tracker == "wandb" else ()
 
     def label(self) -> str:
         return f"{self.objective.method.upper()} {self.output_name}"
@@ -86,6 +92,7 @@ class Train(OptimizingSettings, LengthSettings, BasicSettings, Job):
     def check(self, home: Home, problems: Problems) -> None:
         self._check_model(home, problems)
         self._check_dataset(home, problems)
+        self.check_watching(problems)
         for field, method in (("tuner", self.tuner), ("optimizer", self.optimizer)):
             if reason := method.unavailable():
                 problems.add(field, f"{method.title} cannot run here.", reason)
@@ -158,6 +165,6 @@ class Train(OptimizingSettings, LengthSettings, BasicSettings, Job):
             "use_cpu": hardware.device == "cpu",
             "dataloader_pin_memory": hardware.device == "cuda",
             "seed": self.seed,
-            "report_to": "none",
+            **self.tracker_arguments(self.output_name),
             "disable_tqdm": True,
         }
