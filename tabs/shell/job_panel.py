@@ -8,6 +8,7 @@ import gradio as gr
 from tabs.shell.context import Context
 from tabs.shell.kit import LiveRun
 from workbench.core.errors import UserError
+from workbench.core.limits import number
 from workbench.jobs.listing import row_of_job
 from workbench.jobs.runner import light_places
 from workbench.jobs.view import JobRecord
@@ -102,9 +103,22 @@ def _waits_for(ctx: Context, view: JobRecord) -> str:
 def _facts(ctx: Context, view: JobRecord) -> list[list[str]]:
     """What the job works on; in its place what is damaged of that."""
     try:
-        return view.job.facts(ctx.home) if view.job else []
+        return [*(view.job.facts(ctx.home) if view.job else []), *account_facts(view.state.result.get("account"))]
     except UserError as error:
         return [["Cannot be told", str(error)]]
+
+
+def account_facts(account: Any) -> list[list[str]]:
+    """Where the time of a training went, and its energy where the machine counts it; nothing of what is no account."""
+    if not isinstance(account, dict) or not isinstance(seconds := account.get("seconds"), dict):
+        return []
+    phases = {name: number(value) for name, value in seconds.items() if name != "total"}
+    spent = ", ".join(f"{name} {value:.1f} s" for name, value in phases.items() if value is not None)
+    energy = number(account.get("energy_wh"))
+    return [
+        *([["Time", spent]] if spent else []),
+        *([] if energy is None else [["Energy", f"{energy:.2f} Wh, of the whole device while it ran"]]),
+    ]
 
 
 def actions(view: JobRecord) -> list[tuple[str, str]]:

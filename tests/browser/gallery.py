@@ -112,6 +112,14 @@ class Lab:
                 ["Trainable", "2.4 M of 134.5 M parameters (1.8 %)"],
                 ["Device", "CPU, bfloat16"],
             ],
+            "alarms": [
+                {"step": 17, "kind": "spike", "text": f"The loss jumps to 9.1. The rows begin:\n· {self.text or 'oak'}"}
+            ],
+            "notes": [self.text or "A warm-up of 5% is too short for 3 steps."],
+            "samples": [
+                {"step": step, "index": 0, "prompt": self.text or "What is a wren?", "text": self.text or f"At {step}."}
+                for step in range(0, self.done + 1, 50)
+            ][0 if reset else query["samples"] :],
             "log": (self.text + "\n" + self.logged)[0 if reset else query["log"] :],
             "log_offset": len(self.text + "\n" + self.logged),
         }

@@ -79,8 +79,28 @@ def test_live_run_shows_progress_chart_tiles_facts_and_log(show: Open) -> None:
     assert {"learning_rate", "tokens_per_second", "memory_mb", "grad_norm"} <= set(metrics)
     assert "odd" not in metrics
     expect(view.locator(".wb-kv")).to_contain_text("2.4 M of 134.5 M")
-    view.locator("summary").click()
+    view.locator(".wb-log summary").click()
     expect(view.locator("pre")).to_contain_text("step   59")
+
+
+def test_live_run_shows_warnings_samples_by_step_and_notes(show: Open, lab: Lab) -> None:
+    page = show("Train")
+    points(page, 140)
+    view = page.locator(".wb-live-run")
+    expect(view.get_by_role("alert").filter(has_text="Step 17")).to_contain_text("The loss jumps to 9.1.")
+    answers = view.locator(".wb-live-sample")
+    expect(answers).to_have_text(["What is a wren?At 100."])
+    slider = view.get_by_label("Step", exact=True)
+    slider.press("ArrowLeft")
+    expect(answers).to_have_text(["What is a wren?At 50."])
+    lab.done = 150
+    points(page, 150)
+    expect(slider).to_have_attribute("max", "3")
+    expect(answers).to_have_text(["What is a wren?At 50."])  # whoever looks back is left there
+    slider.press("End")
+    expect(answers).to_have_text(["What is a wren?At 150."])
+    view.get_by_text("1 note", exact=True).click()
+    expect(view.locator(".wb-live-notes li")).to_have_text(["A warm-up of 5% is too short for 3 steps."])
 
 
 def test_zoom_survives_updates_smoothing_and_dark_mode(show: Open, lab: Lab) -> None:
@@ -91,7 +111,7 @@ def test_zoom_survives_updates_smoothing_and_dark_mode(show: Open, lab: Lab) -> 
     assert zoomed[1] - zoomed[0] < 0.5 * (before[1] - before[0])
     lab.done = 150
     points(page, 150)
-    page.locator(".wb-live-smooth input").fill("0.9")
+    page.locator(".wb-live-chartbox .wb-live-smooth input").fill("0.9")
     page.locator("[data-wb-theme]").click()
     page.wait_for_timeout(300)
     assert axis(page) == pytest.approx(zoomed)

@@ -41,11 +41,11 @@ class Account(TrainerCallback):
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self._pass_to("training")
 
-    def on_log(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any) -> None:
+        """The trainer logs an evaluation before it says that there was one."""
+        if any(name.startswith("eval_") for name in logs or {}):
+            self._pass_to("evaluation")
         self._mark = time.perf_counter()
-
-    def on_evaluate(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        self._pass_to("evaluation")
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self._pass_to("saving")

@@ -14,6 +14,7 @@ export function runSamples() {
   const answers = new Map();
   let follows = true;
   Object.assign(slider, { type: "range", min: 0, max: 0, step: 1, value: 0 });
+  slider.setAttribute("aria-label", "Step");
   label.append(slider, shown);
   head.append(h("h4", "wb-h", "Answers to the sample prompts"), label);
   node.append(head, list);

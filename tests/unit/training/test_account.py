@@ -34,9 +34,9 @@ def test_seconds_go_to_what_was_done() -> None:
     account._mark -= 2.0
     account.on_step_end(None, None, None)
     account._mark -= 5.0  # nothing: the time between two steps that no event claims
-    account.on_log(None, None, None)
+    account.on_log(None, None, None, {"loss": 1.0})
     account._mark -= 3.0
-    account.on_evaluate(None, None, None)
+    account.on_log(None, None, None, {"eval_loss": 1.0})
     account._mark -= 1.0
     account.on_save(None, None, None)
     seconds = account.result()["seconds"]
