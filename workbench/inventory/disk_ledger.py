@@ -22,7 +22,7 @@ from workbench.models.shelf import ModelInfo, ModelUsers, list_models, model_use
 Verdict = Literal["yes", "ask", "no"]
 """'yes': nothing is lost that is needed or cannot be made anew. 'ask': it is gone for good. 'no': it is refused."""
 
-WORK_FOLDERS = ("checkpoints", "folded", "download", "shards", "scratch", "upload")
+WORK_FOLDERS = ("checkpoints", "best_evaluation", "folded", "download", "shards", "scratch", "upload")
 """Folders of a job with what it works with: of use only to go on with it, and to average its checkpoints."""
 MERGE_METHODS = frozenset({"merge", "merge-search", "assemble-moe", "combine-adapters", "fold-adapter"})
 CACHES = {

@@ -35,6 +35,8 @@ class Objective(Method):
     """Base of every objective. `learning_rate` is a field of each, as its good values differ by objective."""
 
     dataset_kinds: ClassVar[tuple[str, ...]]
+    metrics: ClassVar[tuple[str, ...]] = ("loss",)
+    """What its evaluations tell, by the names in `best_evaluation.METRICS`."""
     learning_rate: float = Field(
         gt=0, le=1, title="Learning rate",
         description="Size of the steps at their highest: larger learns faster, too large diverges.",

@@ -2,7 +2,7 @@
 
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from workbench.core.errors import UserError
 from workbench.core.hardware import Hardware, detect_and_cache
@@ -21,6 +21,9 @@ from workbench.training.checkpoints import last_checkpoint, thin_checkpoints
 from workbench.training.jobs.train import Train
 from workbench.training.lora_targets import layers_sentence
 from workbench.training.objective import Setup
+
+if TYPE_CHECKING:
+    from workbench.training.best_weights import BestWeights
 
 FOLDED = "folded"
 NO_EVALUATION = "No eval row can be used, so this run has no evaluation. Raise the maximum length, or mend those rows."
@@ -93,6 +96,8 @@ def _encoded(job: Train, ctx: JobContext, source: Resolved, template: Template) 
             encoded[split] = rows
         elif split == "train":
             raise _nothing_to_learn(rows.tally)
+        elif job.keeps_best:
+            raise _nothing_to_evaluate(rows.tally)
         else:
             _note_once(ctx, [NO_EVALUATION])
     return encoded
@@ -115,6 +120,14 @@ def _nothing_to_learn(tally: Tally) -> UserError:
     )
 
 
+def _nothing_to_evaluate(tally: Tally) -> UserError:
+    return UserError(
+        f"None of the {tally.rows:,} eval rows can be used to tell the best weights by.",
+        "Raise the maximum length, mend those rows, or turn early stopping and the best evaluation off.",
+        "dataset",
+    )
+
+
 def _notes(job: Train, source: Resolved, rows: int) -> list[str]:
     notes = job.tuner.remarks(source.base)
     steps = job.total_steps(rows)
@@ -128,41 +141,37 @@ def _fit(job: Train, ctx: JobContext, trainer: Any, setup: Setup, source: Resolv
     from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
     from workbench.training.account import Account
-    from workbench.training.finiteness import NotFinite
+    from workbench.training.best_weights import BestWeights
     from workbench.training.report import Report
 
     report, account = Report(ctx, trainer.beginnings), Account()
+    best = BestWeights.of(job, ctx.folder) if job.keeps_best else None
     trainer.remove_callback(PrinterCallback)
     trainer.remove_callback(ProgressCallback)
     trainer.add_callback(account)
     trainer.add_callback(report)
     if job.sample_prompts:
         trainer.add_callback(_sampler(job, ctx, trainer, source, account))
-    checkpoint = last_checkpoint(ctx.folder / "checkpoints") if ctx.resume else None
-    if ctx.resume:
-        step = int(checkpoint.name.split("-")[-1]) if checkpoint else -1
-        ctx.events.append("rewind", step=step)
-        ctx.note(f"Going on from step {step}." if checkpoint else "No checkpoint was left; starting again.")
-        trainer.args.eval_on_start = trainer.args.eval_on_start and not checkpoint
-    try:
-        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    except NotFinite:
-        rows = "".join(f"\n· {row}" for row in trainer.beginnings())
-        ctx.alarm("not finite", trainer.state.global_step, f"The rows of the last step begin:{rows}")
-        raise
+    if best:
+        trainer.add_callback(best)
+    _train(ctx, trainer, best)
     if report.stop == "pause":
         raise JobPaused({"paused_at": trainer.state.global_step})
     if report.stop == "discard":
         for name in ("checkpoints", FOLDED):
             shutil.rmtree(ctx.folder / name, ignore_errors=True)
+        if best:
+            best.remove()
         raise JobStopped({"stopped_at": trainer.state.global_step})
     if not report.stop and "eval" in setup.encoded and not _just_evaluated(trainer):
         trainer.evaluate()
+    kept = best.keep(trainer, ctx.note) if best else {}
     result = {
         "model": job.output_name,
         "steps": trainer.state.global_step,
         **losses_of(trainer.state.log_history),
         "account": account.result(),
+        **({"kept": kept} if kept else {}),
         **({"targets": targets} if (targets := job.tuner.chosen(setup.model)) else {}),
         "rows": {split: rows.tally.summary() for split, rows in setup.encoded.items()},
     }
@@ -171,8 +180,29 @@ def _fit(job: Train, ctx: JobContext, trainer: Any, setup: Setup, source: Resolv
     if report.stop:
         raise JobStopped(result)
     shutil.rmtree(ctx.folder / FOLDED, ignore_errors=True)
+    if best:
+        best.remove()
     thin_checkpoints(ctx.folder / "checkpoints", job.keep_checkpoints)
     return result
+
+
+def _train(ctx: JobContext, trainer: Any, best: "BestWeights | None") -> None:
+    """Trains to the end, to a stop or to an early one; a resumed job goes on from its last checkpoint."""
+    from workbench.training.finiteness import NotFinite
+
+    checkpoint = last_checkpoint(ctx.folder / "checkpoints") if ctx.resume else None
+    if ctx.resume:
+        step = int(checkpoint.name.split("-")[-1]) if checkpoint else -1
+        ctx.events.append("rewind", step=step)
+        ctx.note(f"Going on from step {step}." if checkpoint else "No checkpoint was left; starting again.")
+        trainer.args.eval_on_start = trainer.args.eval_on_start and not checkpoint
+    try:
+        if not (best and checkpoint and best.had_ended_at(checkpoint, trainer)):
+            trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    except NotFinite:
+        rows = "".join(f"\n· {row}" for row in trainer.beginnings())
+        ctx.alarm("not finite", trainer.state.global_step, f"The rows of the last step begin:{rows}")
+        raise
 
 
 def _sampler(job: Train, ctx: JobContext, trainer: Any, source: Resolved, account: Any) -> Any:

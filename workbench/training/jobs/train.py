@@ -20,11 +20,12 @@ from workbench.models.model_names import stem_of
 from workbench.models.model_references import Resolved, resolve_setting
 from workbench.training.settings.basics import BasicSettings, LengthSettings
 from workbench.training.settings.optimizing import OptimizingSettings
+from workbench.training.settings.stopping import StoppingSettings
 from workbench.training.settings.watching import WatchingSettings
 
 
 @JOBS.register
-class Train(WatchingSettings, OptimizingSettings, LengthSettings, BasicSettings, Job):
+class Train(StoppingSettings, WatchingSettings, OptimizingSettings, LengthSettings, BasicSettings, Job):
     """Fine-tunes a model on a dataset and puts the adapter, or the whole model, on the shelf."""
 
     method: ClassVar[str] = "train"
@@ -111,8 +112,11 @@ class Train(WatchingSettings, OptimizingSettings, LengthSettings, BasicSettings,
             problems.collect("model", error)
 
     def _check_disk(self, home: Home, source: Resolved, problems: Problems) -> None:
-        """The trainer keeps so many checkpoints, writes another before it deletes the oldest, and then the result."""
-        required = self.tuner.disk(source.base, source.adapter, self.checkpoint_limit + 1)
+        """The trainer keeps so many checkpoints, writes another before it deletes the oldest, and then the result.
+
+        The weights of the best evaluation, and those of the one before it, take less than another checkpoint.
+        """
+        required = self.tuner.disk(source.base, source.adapter, self.checkpoint_limit + 1 + self.keeps_best)
         free = shutil.disk_usage(home.root).free
         if free < required:
             sizes = f"about {human_size(required)} of disk space, {human_size(free)} are free"
@@ -124,7 +128,7 @@ class Train(WatchingSettings, OptimizingSettings, LengthSettings, BasicSettings,
         objective = self.objective
         try:
             kind = resolve_dataset(home, self, "dataset")
-            rows = datasets.count(home, self.dataset, "train")
+            rows, eval_rows = (datasets.count(home, self.dataset, split) for split in ("train", "eval"))
         except UserError as error:
             problems.collect("dataset", error)
             return
@@ -136,6 +140,7 @@ class Train(WatchingSettings, OptimizingSettings, LengthSettings, BasicSettings,
         elif self.warmup_steps >= (steps := self.total_steps(rows)):
             message = f"the warm-up of {self.warmup_steps} steps is as long as the run, which has {steps}."
             problems.add("warmup_steps", message, "Set fewer, or 0 to go by the share.")
+        self.check_stopping(objective.metrics, eval_rows, problems)
 
     def total_steps(self, rows: int) -> int:
         """The optimizer steps of a run on so many train rows."""

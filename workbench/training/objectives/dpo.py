@@ -20,6 +20,7 @@ class Dpo(Objective):
     method: ClassVar[str] = "dpo"
     title: ClassVar[str] = "DPO: learn from preferences"
     dataset_kinds: ClassVar[tuple[str, ...]] = ("preference",)
+    metrics: ClassVar[tuple[str, ...]] = ("loss", "accuracy", "margin")
 
     learning_rate: float = Field(
         5e-5, gt=0, le=1, title="Learning rate",
