@@ -15,7 +15,10 @@ from workbench.core.spec import Spec
 
 
 class Hardware(Spec):
-    """The device work runs on. Memory in bytes; `device` is torch's name for it: cuda, mps, xpu or cpu."""
+    """The device work runs on. Memory in bytes; `device` is torch's name for it: cuda, mps, xpu or cpu.
+
+    dtype: torch's name for the numbers to compute in where somebody chose them; '' for the device's own.
+    """
 
     device: str = "cpu"
     name: str = ""
@@ -23,6 +26,7 @@ class Hardware(Spec):
     cores: int = 1
     ram: int = 0
     bf16: bool = False
+    dtype: str = ""
 
     def describe(self) -> str:
         ram = f"{self.ram / 2**30:.0f} GB RAM"
@@ -39,6 +43,7 @@ def hardware_from_os() -> Hardware:
         name="NVIDIA GPU" if gpu else platform.processor() or platform.machine(),
         cores=cores(),
         ram=psutil.virtual_memory().total,
+        bf16=not gpu and _cpu_has_bf16(),
     )
 
 

@@ -84,7 +84,10 @@ def attach_adapter(model: Any, adapter: Path, slot: str = "default", trainable: 
 
 
 def usual_dtype(hardware: Hardware) -> torch.dtype:
-    """What a device computes in."""
+    """What a device computes in, or was chosen for it."""
+    if hardware.dtype:
+        chosen: torch.dtype = getattr(torch, hardware.dtype)
+        return chosen
     if hardware.bf16:
         return torch.bfloat16
     return torch.float16 if hardware.device == "cuda" else torch.float32

@@ -35,11 +35,13 @@ def train(job: Train, ctx: JobContext) -> dict[str, Any]:
 
     from workbench.models.loading import load_tokenizer
     from workbench.models.tokenizer_check import check_tokenizer
-    from workbench.training.trained_weights import optimize
+    from workbench.training.trained_weights import make_deterministic, optimize
 
     job.set_tracker_folders(ctx.folder)
     set_seed(job.seed)  # the fresh adapter's weights are drawn before the trainer seeds its own work
-    hardware = detect_and_cache(ctx.home)
+    hardware = job.in_precision(detect_and_cache(ctx.home))
+    if job.deterministic:
+        make_deterministic()
     source = resolve_setting(ctx.home, job, "model")
     template = get_template(job.template, source.home_of_template)
     check_tokenizer(source.home_of_template, template, "model", ctx.note, source.base)

@@ -1,5 +1,6 @@
 """The weights that a trainer trains, and the optimizer over them. Imports torch: only job processes import this."""
 
+import os
 from typing import Any
 
 import torch
@@ -13,6 +14,17 @@ def optimize(trainer: Any, optimizer: Optimizer, decay: Decay) -> None:
     trainer.optimizer = optimizer.build(trained_weights(trainer), trainer.args.learning_rate, decay)
     if decay.l1:
         trainer.optimizer.register_step_post_hook(lambda made, *_: shrink(made))
+
+
+def make_deterministic() -> None:
+    """Has torch use only operations that give the same bits every time in this process, or fail.
+
+    cuBLAS gives the same bits with a workspace of its own for each stream only:
+    https://docs.pytorch.org/docs/stable/notes/randomness.html
+    """
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True)
+    torch.backends.cudnn.benchmark = False
 
 
 def trained_weights(trainer: Any) -> list[TrainedWeight]:

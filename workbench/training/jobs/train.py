@@ -10,7 +10,7 @@ from pydantic import Field
 from workbench.core.children import Credential
 from workbench.core.display import ADVANCED, Display
 from workbench.core.errors import Problems, UserError
-from workbench.core.hardware import Hardware
+from workbench.core.hardware import Hardware, cached_hardware
 from workbench.core.home import Home, safe_join
 from workbench.core.units import human_size
 from workbench.data.store import datasets
@@ -19,13 +19,14 @@ from workbench.jobs.job import JOBS, Job, Output
 from workbench.models.model_names import stem_of
 from workbench.models.model_references import Resolved, resolve_setting
 from workbench.training.settings.basics import BasicSettings, LengthSettings
+from workbench.training.settings.numbers import NumberSettings
 from workbench.training.settings.optimizing import OptimizingSettings
 from workbench.training.settings.stopping import StoppingSettings
 from workbench.training.settings.watching import WatchingSettings
 
 
 @JOBS.register
-class Train(StoppingSettings, WatchingSettings, OptimizingSettings, LengthSettings, BasicSettings, Job):
+class Train(StoppingSettings, WatchingSettings, NumberSettings, OptimizingSettings, LengthSettings, BasicSettings, Job):
     """Fine-tunes a model on a dataset and puts the adapter, or the whole model, on the shelf."""
 
     method: ClassVar[str] = "train"
@@ -94,6 +95,7 @@ class Train(StoppingSettings, WatchingSettings, OptimizingSettings, LengthSettin
         self._check_model(home, problems)
         self._check_dataset(home, problems)
         self.check_watching(problems)
+        self.check_precision(cached_hardware(home), problems)
         for field, method in (("tuner", self.tuner), ("optimizer", self.optimizer)):
             if reason := method.unavailable():
                 problems.add(field, f"{method.title} cannot run here.", reason)
@@ -165,8 +167,7 @@ class Train(StoppingSettings, WatchingSettings, OptimizingSettings, LengthSettin
             "save_strategy": "steps",
             "save_steps": self.checkpoint_every,
             "save_total_limit": self.checkpoint_limit,
-            "bf16": hardware.bf16,
-            "fp16": hardware.device == "cuda" and not hardware.bf16,
+            **self.precision_arguments(hardware),
             "use_cpu": hardware.device == "cpu",
             "dataloader_pin_memory": hardware.device == "cuda",
             "seed": self.seed,

@@ -27,6 +27,8 @@ class Distill(Sft):
     method: ClassVar[str] = "distill"
     title: ClassVar[str] = "Distillation: learn from a teacher"
 
+    label_smoothing: ClassVar[float] = 0.0  # type: ignore[misc]  # no setting here: the teacher spreads the targets
+
     teacher: Annotated[str, ModelRef("model", "adapter")] = Field(
         "", title="Teacher", description="The model to learn from; empty takes the one this was pruned from."
     )
