@@ -4,6 +4,7 @@ from typing import Any
 
 import gradio as gr
 
+from tabs.compare.device_notice import act_on_device, device_notice
 from tabs.forms.form import Form, beside_fields
 from tabs.shell.context import Context, guarded
 from tabs.shell.elements import heading
@@ -31,7 +32,7 @@ def build(ctx: Context) -> None:
             form = Form(Decoding)
         with gr.Column(elem_classes="wb-panel wb-main"):
             grid = ChatGrid(
-                ctx.chats.poll,
+                lambda query: _poll(ctx, query), lambda query: act_on_device(ctx, query),
                 empty=("Nothing asked yet", "Answers stream side by side; each says which weights wrote it.",
                        "Choose models on the left, write a message below."),
                 elem_id="chat-grid",
@@ -57,6 +58,14 @@ def build(ctx: Context) -> None:
     stop.click(guarded(lambda grid: ctx.chats.stop(_chat(grid))), grid, None, queue=False, **QUIET)
     clear.click(guarded(lambda grid: ctx.chats.clear(_chat(grid))), grid, None, **QUIET).success(None, js=POKE)
     ctx.links.offer("compare", models, lambda _, names: gr.update(value=names, choices=ctx.answering()))
+
+
+def _poll(ctx: Context, query: dict[str, Any]) -> dict[str, Any]:
+    """What is new in the conversation; between answers also who else uses the device."""
+    reply = ctx.chats.poll(query)
+    if reply["busy"]:
+        return reply
+    return {**reply, "device": device_notice(ctx, str(query.get("chat") or ""))}
 
 
 def _send(ctx: Context, form: Form, grid: Any, models: list[str], message: str, system: str, value: Any) -> str:

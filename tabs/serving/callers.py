@@ -94,6 +94,7 @@ EVENTS: dict[str, Who] = dict.fromkeys(
 
 SERVER_FUNCTIONS: dict[str, Who] = dict.fromkeys(
     (
+        "chat_grid.act",
         "chat_grid.poll",
         "data_rows.add_row",
         "data_rows.bad",

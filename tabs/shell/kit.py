@@ -81,6 +81,7 @@ def TokenView(
 
 def ChatGrid(
     poll: Answer,
+    act: Answer,
     value: dict[str, str] | None = None,
     empty: Lines = ("Nothing asked yet", "Answers of one to four models stream here.", "Write a message to begin."),
     **options: Any,
@@ -88,9 +89,10 @@ def ChatGrid(
     """Answers of up to four models side by side, streamed.
 
     value: {"chat": id}; when None the browser's remembered chat id is put in and reaches event handlers.
-    poll: called with {"chat", "version"} every 100 ms while busy, else every second.
+    poll: called with {"chat", "version"} every 100 ms while busy, else every second. act: does a {"how"} that poll's
+    "device" offers.
     """
-    return component("chat_grid", value, {"poll": poll}, empty, **options)
+    return component("chat_grid", value, {"poll": poll, "act": act}, empty, **options)
 
 
 def VotePad(

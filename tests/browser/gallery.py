@@ -48,6 +48,8 @@ class Lab:
         self.votes: list[dict[str, Any]] = []
         self.held: list[str] = []
         self.returned: list[str] = []
+        self.acted: list[list[str]] = []
+        self.device = {"text": "", "can": []}
         self.undone: list[str] = []
         self.calls: list[dict[str, Any]] = []
         self.fail_votes = 0
@@ -125,6 +127,10 @@ class Lab:
         }
 
     # -- chat
+    def act_on_device(self, query: dict[str, Any]) -> dict[str, Any]:
+        self.acted.append([query["how"], query["job"]])
+        return {"text": "Pausing after this step."}
+
     def poll(self, query: dict[str, Any]) -> dict[str, Any]:
         self.seen_chat = query["chat"]
         if self.speaking:
@@ -132,7 +138,7 @@ class Lab:
             self.speaking = self.words < len(ANSWER.split(" "))
         if self.words:
             self._answer()
-        return self.chat.reply(query)
+        return {**self.chat.reply(query), "device": self.device}
 
     def _answer(self) -> None:
         names = ["SmolLM2-135M", "my-lora", "my-lora-dpo", "merged-q4"][: self.panes]
@@ -363,7 +369,7 @@ def _compare(lab: Lab) -> None:
             box = gr.Textbox(label="Message", scale=5)
             go = gr.Button("Send", variant="primary", scale=0, min_width=96, elem_id="send")
         chat = gr.Textbox(label="chat id", elem_id="chat-id")
-    grid = kit.ChatGrid(lab.poll)
+    grid = kit.ChatGrid(lab.poll, lab.act_on_device)
     gr.on([go.click, box.submit], say, grid, chat, show_progress="hidden").then(None, js=kit.POKE)
 
 

@@ -238,6 +238,18 @@ def test_chat_streams_side_by_side_and_python_gets_the_chat_id(show: Open, lab: 
     assert len(set(boxes)) == 1
 
 
+def test_who_uses_the_device_is_said_above_the_answers_and_can_be_paused(show: Open, lab: Lab) -> None:
+    lab.device = {"text": "SFT poet is running.", "can": [["pause", "Pause SFT poet", "job-1"]]}
+    page = show("Compare")
+    notice = page.locator(".wb-device-notice")
+    expect(notice).to_contain_text("SFT poet is running.")
+    notice.get_by_role("button", name="Pause SFT poet").click()
+    expect(notice).to_contain_text("Pausing after this step.")
+    assert lab.acted == [["pause", "job-1"]]
+    lab.device = {"text": "", "can": []}
+    expect(notice).to_be_hidden()
+
+
 def test_chat_panes_stack_on_a_phone(show: Open, lab: Lab) -> None:
     lab.words, lab.panes = 10, 4
     page = show("Compare")

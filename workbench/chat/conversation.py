@@ -67,7 +67,7 @@ class Pane:
 @dataclass
 class Chat:
     """A conversation. `version` counts all changes; `edition` is another one whenever messages went away: as long as it
-    stays, panes only grow."""
+    stays, panes only grow. `device` is 'cpu' when it is to be answered there, '' for the machine's own."""
 
     id: str
     panes: list[Pane] = field(default_factory=list)
@@ -75,6 +75,7 @@ class Chat:
     version: int = 0
     attempt: int = 0
     turn: int = 0
+    device: str = ""
     edition: str = field(default_factory=lambda: secrets.token_hex(4))
 
     @property

@@ -9,6 +9,7 @@ from typing import Any
 
 from workbench.chat.conversation import Chat, Pane
 from workbench.core.child_process import ChildProcess, exit_reason
+from workbench.core.device_ledger import DeviceLedger
 from workbench.core.errors import Problems, UserError
 from workbench.core.home import Home
 from workbench.inference.decoding import Decoding
@@ -25,7 +26,7 @@ class ChatService:
     """Conversations by id, answered by one chat process that starts when needed and ends when idle."""
 
     def __init__(self, home: Home):
-        self.home = home
+        self.home, self._ledger = home, DeviceLedger(home)
         self._chats: OrderedDict[str, Chat] = OrderedDict()
         self._process: ChildProcess | None = None
         self._used = 0.0
@@ -86,6 +87,13 @@ class ChatService:
         if self._process and self.chat(chat_id).busy:
             self._write({"op": "stop", "chat": self.chat(chat_id).key})
 
+    def answer_on(self, chat_id: str, device: str) -> None:
+        """Has the next answers of a conversation made on the CPU, or with '' on the machine's own device."""
+        if device not in ("", "cpu"):
+            raise UserError(f"{device!r} is no device to answer on.", "Use cpu, or nothing for the machine's own.")
+        with self._lock:
+            self.chat(chat_id).device = device
+
     def clear(self, chat_id: str) -> None:
         """Forgets the conversation."""
         self.stop(chat_id)
@@ -112,7 +120,9 @@ class ChatService:
                 {"pane": index, "model": pane.model, "messages": pane.messages} for index, pane in enumerate(chat.panes)
             ]
             chat.version += 1
-            self._write({"op": "chat", "chat": chat.key, "panes": panes, "decoding": decoding.to_dict()})
+            self._write(
+                {"op": "chat", "chat": chat.key, "panes": panes, "decoding": decoding.to_dict(), "device": chat.device}
+            )
 
     def _write(self, request: dict[str, Any]) -> None:
         with self._lock:
@@ -143,7 +153,7 @@ class ChatService:
         with self._lock:
             if any(chat.busy for chat in self._chats.values()):
                 self._used = time.monotonic()
-            elif time.monotonic() - self._used > IDLE_SECONDS:
+            elif time.monotonic() - self._used > IDLE_SECONDS or self._ledger.room_is_wanted():
                 self.close()
 
     def _hear(self, event: dict[str, Any]) -> None:

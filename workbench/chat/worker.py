@@ -12,6 +12,7 @@ import threading
 from dataclasses import dataclass
 from typing import Any
 
+from workbench.core.device_ledger import DeviceLedger
 from workbench.core.errors import UserError, explain
 from workbench.core.home import Home
 from workbench.core.logs import configure_logging
@@ -27,6 +28,7 @@ class Active:
     chat: str
     pane: int
     stream: Any
+    engine: Any
     note: str = ""
 
 
@@ -36,7 +38,10 @@ class Worker:
     def __init__(self, home: Home, out: Any):
         from workbench.ensembles.engine import EnsembleEngine
 
-        self.engine, self._out = EnsembleEngine(home), out
+        self.home, self._out = home, out
+        self.engine = EnsembleEngine(home)
+        self._engines = {self.engine.hardware.device: self.engine}
+        self._ledger = DeviceLedger(home)
         self.requests: queue.Queue[dict[str, Any] | None] = queue.Queue()
         self.active: list[Active] = []
 
@@ -57,23 +62,43 @@ class Worker:
                 return
             getattr(self, f"_{request.pop('op')}")(**request)
 
-    def _chat(self, chat: str, panes: list[dict[str, Any]], decoding: dict[str, Any]) -> None:
-        settings = Decoding.parse(decoding)
+    def _engine_on(self, device: str) -> Any:
+        """The engine of a device: 'cpu', or '' for the machine's own."""
+        from workbench.ensembles.engine import EnsembleEngine
+
+        device = device or self.engine.hardware.device
+        if device not in self._engines:
+            self._engines[device] = EnsembleEngine(self.home, self.engine.hardware.on_cpu())
+        return self._engines[device]
+
+    def _chat(self, chat: str, panes: list[dict[str, Any]], decoding: dict[str, Any], device: str = "") -> None:
+        settings, engine = Decoding.parse(decoding), self._engine_on(device)
+        names = {pane["model"] for pane in panes} | {a.stream.name for a in self.active if a.engine is engine}
         try:
-            for doing in self.engine.load([*{pane["model"] for pane in panes}, *{a.stream.name for a in self.active}]):
+            for doing in engine.load([*names]):
                 self.say(event="loading", chat=chat, text=doing)
         except BaseException as error:
             for pane in panes:
                 self._fail(chat, pane["pane"], error)
             return
+        self._hold(engine)
         for pane in panes:
             try:
-                model = self.engine.answering(pane["model"])
+                model = engine.answering(pane["model"])
                 stream = model.open(pane["messages"], settings)
                 self.say(event="start", chat=chat, pane=pane["pane"], weights=model.weights())
-                self.active.append(Active(chat, pane["pane"], stream))
+                self.active.append(Active(chat, pane["pane"], stream, engine))
             except BaseException as error:
                 self._fail(chat, pane["pane"], error)
+
+    def _hold(self, engine: Any) -> None:
+        device = engine.hardware.device
+        memory = 0
+        if device == "cuda":
+            import torch
+
+            memory = torch.cuda.memory_reserved()
+        self._ledger.hold("chat", "Chat", device, memory=memory)
 
     def _stop(self, chat: str) -> None:
         for answer in [answer for answer in self.active if answer.chat == chat]:
@@ -126,6 +151,7 @@ def main() -> None:
 
     threading.Thread(target=listen, daemon=True).start()
     worker.run()
+    DeviceLedger(worker.home).release()
     os._exit(0)
 
 

@@ -34,6 +34,12 @@ class Hardware(Spec):
             return f"CPU · {self.cores} cores · {ram}"
         return f"{self.name} · {self.memory / 2**30:.0f} GB · {ram}"
 
+    def on_cpu(self) -> "Hardware":
+        """The same machine without its GPU."""
+        return self.model_copy(
+            update={"device": "cpu", "name": platform.processor(), "memory": 0, "bf16": _cpu_has_bf16()}
+        )
+
 
 def hardware_from_os() -> Hardware:
     """What the operating system says, in milliseconds."""

@@ -5,6 +5,7 @@ Imports torch: only job and chat processes import this.
 
 from collections.abc import Iterator, Sequence
 
+from workbench.core.hardware import Hardware
 from workbench.core.home import Home
 from workbench.ensembles.shelf import ShelvedEnsemble, read_ensemble
 from workbench.inference.decoding import Decoding
@@ -42,8 +43,8 @@ class LoadedEnsemble:
 class EnsembleEngine(Engine):
     """Models and ensembles of one home."""
 
-    def __init__(self, home: Home):
-        super().__init__(home)
+    def __init__(self, home: Home, hardware: Hardware | None = None):
+        super().__init__(home, hardware)
         self._ensembles: dict[str, LoadedEnsemble] = {}
 
     def load(self, names: Sequence[str]) -> Iterator[str]:

@@ -20,7 +20,7 @@ class Engine:
     def __init__(self, home: Home, hardware: Hardware | None = None):
         self.home = home
         self.hardware = hardware or detect_hardware()
-        self.gguf, self.transformers = GgufRuntime(home, self.hardware.cores), TransformersRuntime(self.hardware)
+        self.gguf, self.transformers = GgufRuntime(home, self.hardware.cores), TransformersRuntime(home, self.hardware)
         self._runtimes: list[Runtime] = [self.gguf, self.transformers]
         self._shelf_names: dict[str, str] = {}
 

@@ -19,11 +19,13 @@ import torch
 from numpy.typing import NDArray
 
 from workbench.core.errors import UserError
+from workbench.core.hardware import Hardware
 from workbench.core.home import Home
 from workbench.core.lineage import read_manifest
 from workbench.gguf.reading import Header, read_header
 from workbench.inference.cpu_budget import Spare
 from workbench.inference.decoding import Decoding
+from workbench.inference.device_room import require_room
 from workbench.inference.generation import answer_of, streams_of
 from workbench.inference.gguf_lora import lora_file
 from workbench.inference.llama_cpp import LlamaContext, LlamaModel
@@ -133,6 +135,9 @@ class LoadedLora:
     template: Template | None
 
 
+ON_CPU = Hardware(device="cpu")
+
+
 class GgufRuntime:
     """The GGUF models of one home that are in memory, by name; each file is loaded once."""
 
@@ -157,7 +162,8 @@ class GgufRuntime:
             digest, path = wanted[resolved.name].digest, gguf_in(resolved.base)
             header = read_header(path)  # what is damaged is refused before llama.cpp sees it
             if digest not in self._models:
-                yield f"Loading {resolved.base.name} with llama.cpp"
+                room = require_room(self.home, ON_CPU, resolved.base.name, path.stat().st_size)
+                yield f"Loading {resolved.base.name} with llama.cpp: {room}"
                 self._models[digest] = LlamaModel(path)
             adapter = None
             if resolved.adapter:

@@ -11,13 +11,17 @@ import torch
 
 from workbench.core.errors import UserError
 from workbench.core.hardware import Hardware
+from workbench.core.home import Home
+from workbench.core.units import human_size
 from workbench.inference.bases import Base, Loaded
 from workbench.inference.decoding import Decoding
+from workbench.inference.device_room import require_room
 from workbench.inference.loaded_model import LoadedModel, room_left
 from workbench.inference.sampling_stream import Stream
 from workbench.inference.stream import ChatMessages, Completion, PromptTooLong, Watch, unwatched
+from workbench.models import tensors
 from workbench.models.chat_tokens import stops_of
-from workbench.models.loading import load_base, load_tokenizer
+from workbench.models.loading import load_base, load_tokenizer, usual_dtype
 from workbench.models.model_references import WEIGHT_KINDS, Resolved
 from workbench.rendering.rendered import Rendered, Tokenizer, render_prompt
 from workbench.rendering.templates import get_template
@@ -89,8 +93,8 @@ class TransformersRuntime:
 
     kinds: ClassVar[tuple[str, ...]] = WEIGHT_KINDS
 
-    def __init__(self, hardware: Hardware):
-        self.hardware = hardware
+    def __init__(self, home: Home, hardware: Hardware):
+        self.home, self.hardware = home, hardware
         self._bases: dict[str, Base] = {}
         self._models: dict[str, TransformersModel] = {}
 
@@ -100,12 +104,13 @@ class TransformersRuntime:
     def load(self, models: Sequence[Resolved]) -> Iterator[str]:
         wanted = [Loaded.of(resolved) for resolved in models]
         keys = {loaded.key for loaded in wanted}
-        self._bases = {key: base for key, base in self._bases.items() if key in keys}
-        self._models = {name: model for name, model in self._models.items() if model.loaded.key in keys}
+        yield from self._drop_all_but(keys)
         for loaded in wanted:
             resolved = loaded.resolved
             if loaded.key not in self._bases:
-                yield f"Loading {resolved.base.name} on {self.hardware.device}"
+                size = tensors.summary(resolved.base).parameters * usual_dtype(self.hardware).itemsize
+                room = require_room(self.home, self.hardware, resolved.base.name, size)
+                yield f"Loading {resolved.base.name} on {self.hardware.device}: {room}"
                 self._bases[loaded.key] = Base(
                     load_base(resolved.base, self.hardware, answers_only=True).eval(), active=None
                 )
@@ -116,6 +121,17 @@ class TransformersRuntime:
             model = self._models.get(resolved.name)
             if model is None or model.loaded != loaded:
                 self._models[resolved.name] = TransformersModel(loaded, base)
+
+    def _drop_all_but(self, keys: set[str]) -> Iterator[str]:
+        """Gives back the memory of bases that nobody asks for; says how much."""
+        for key in [key for key in self._bases if key not in keys]:
+            names = [name for name, model in self._models.items() if model.loaded.key == key]
+            freed = human_size(self._bases.pop(key).model.get_memory_footprint())
+            for name in names:
+                del self._models[name]
+            yield f"Dropping {', '.join(names)}: {freed} given back"
+        if self.hardware.device == "cuda":
+            torch.cuda.empty_cache()
 
 
 def _generate_batched(

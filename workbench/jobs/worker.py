@@ -17,10 +17,13 @@ from typing import Any
 
 import filelock
 
+from workbench.core.device_ledger import DeviceLedger
 from workbench.core.errors import SEE_LOG, UserError, explain
+from workbench.core.hardware import cached_hardware
 from workbench.core.home import Home
 from workbench.core.logs import JOB_VARIABLE, configure_logging, logged_job
 from workbench.core.plugins import left_out
+from workbench.core.units import human_size
 from workbench.jobs.events import EventLog, JobState
 from workbench.jobs.job import JOBS, Job, JobContext, JobStopped
 from workbench.jobs.job_file import read_job
@@ -29,6 +32,7 @@ log = logging.getLogger("workbench.jobs.worker")  # it runs as __main__
 
 ALREADY_TAKEN = 3
 PATIENCE_SECONDS = 3600.0
+ROOM_PATIENCE_SECONDS = 15.0  # the chat looks every five; one that answers somebody goes on
 DEVICE_POLL_SECONDS = 0.25  # how often a job that waits for the device looks whether it is free or a stop is asked for
 
 
@@ -121,10 +125,36 @@ def _device(job: Job, ctx: JobContext) -> Iterator[None]:
             if _state(ctx.events).status not in ("queued", "running"):
                 raise _Withdrawn
             time.sleep(DEVICE_POLL_SECONDS)
+    ledger, device = DeviceLedger(ctx.home), cached_hardware(ctx.home).device
+    ledger.hold("job", job.label(), device, ctx.folder.name)
     try:
+        if device != "cpu":
+            _have_room_made(ctx, ledger, device)
         yield
     finally:
+        ledger.release()
         lock.release()
+
+
+def _have_room_made(ctx: JobContext, ledger: DeviceLedger, device: str) -> None:
+    """Asks a chat that nobody waits for to give back what it holds of the device, and waits a little for it."""
+
+    def held() -> int:
+        return sum(holder.memory for holder in ledger.holders() if (holder.kind, holder.device) == ("chat", device))
+
+    if not (before := held()):
+        return
+    ledger.ask_for_room()
+    try:
+        ctx.waiting(f"Waiting for the chat to give back {human_size(before)}")
+        deadline = time.monotonic() + ROOM_PATIENCE_SECONDS
+        while held() and time.monotonic() < deadline:
+            ctx.task.check_stop()
+            time.sleep(DEVICE_POLL_SECONDS)
+        if freed := before - held():
+            ctx.note(f"The chat gave back {human_size(freed)} of the device.")
+    finally:
+        ledger.withdraw()
 
 
 def _acquired(lock: filelock.BaseFileLock) -> bool:

@@ -5,6 +5,7 @@ import { rootOf } from "../lib/component.js";
 import { button, emptyState, h, setText } from "../lib/dom.js";
 import { markdown } from "../lib/markdown.js";
 import { poll } from "../lib/polling.js";
+import { deviceNotice } from "./device_notice.js";
 import { chatId } from "./identity.js";
 import { cursorOf, merged, noConversation, pauseAfter } from "./panes.js";
 
@@ -109,6 +110,9 @@ export function mount({ element, props, server, watch }) {
   /** @type {PaneView[]} */
   let views = [];
 
+  const notice = deviceNotice((how, job) => server.act({ chat, how, job }).catch(() => null));
+  root.before(notice.node);
+
   /** A chat belongs to a browser: its id is remembered there and becomes the component's value. */
   function claim() {
     if (props.value?.chat) return props.value.chat;
@@ -143,6 +147,7 @@ export function mount({ element, props, server, watch }) {
     root.classList.toggle("is-offline", reply?.version === undefined);
     if (reply?.version === undefined || asked !== props.value?.chat) return 1000;
     conversation = merged(conversation, reply);
+    notice.draw(reply.device);
     if (reply.panes || reply.changes) draw(conversation.panes);
     Object.assign(root.dataset, { version: reply.version, busy: reply.busy });
     return pauseAfter(reply);

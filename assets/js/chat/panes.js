@@ -4,7 +4,12 @@
 /** @typedef {{ title: string, weights: string, note: string, color: string, state: string, error: string }} Head */
 /** @typedef {Head & { messages: Message[] }} PaneData */
 /** @typedef {{ pane: number, head?: Head, tail?: string, stats?: string, more?: Message[] }} Change */
-/** @typedef {{ version: number, busy: boolean, edition?: string, panes?: PaneData[], changes?: Change[] }} Reply */
+/** @import { Notice } from "./device_notice.js" */
+/**
+ * @typedef {{
+ *   version: number, busy: boolean, edition?: string, panes?: PaneData[], changes?: Change[], device?: Notice,
+ * }} Reply
+ */
 /** @typedef {{ edition: string, version: number, panes: PaneData[] }} Conversation */
 
 /** @returns {Conversation} */
