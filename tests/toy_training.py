@@ -14,7 +14,7 @@ from workbench.models.model_references import resolve
 from workbench.rendering.templates import get_template
 from workbench.training.jobs.train import Train
 from workbench.training.objective import Setup
-from workbench.training.run import load_frozen
+from workbench.training.run import bins_of_job, load_frozen
 from workbench.training.tuner import TUNERS
 
 
@@ -40,11 +40,15 @@ def setup_for(home: Home, folder: Path, batch_size: int = 3, dataset: str = "tal
         for split in ("train", "eval")
         if datasets.count(home, dataset, split)
     }
+    bins = bins_of_job(job, encoded["train"])
+    counts = {split: len(rows) for split, rows in encoded.items()} | ({"train": len(bins)} if bins else {})
     return Setup(
         model=TUNERS.parse("lora").load(source.base, source.adapter, EXACT),
         tokenizer=load_tokenizer(source.home_of_template),
         encoded=encoded,
         max_length=job.max_length,
-        arguments=job.trainer_arguments(folder, EXACT, {split: len(rows) for split, rows in encoded.items()}),
+        arguments=job.trainer_arguments(folder, EXACT, counts),
+        batching=job.batching,
+        bins=bins,
         models={role: load_frozen(needed, EXACT) for role, needed in job.objective.models_needed(home, source).items()},
     )

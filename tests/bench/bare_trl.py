@@ -1,6 +1,6 @@
 """A training script as one would write it with TRL alone: no events, no queue, no checks.
 
-Arguments: home, loss ('trl' for TRL's own, 'whole' for the loss the workbench uses on a CPU), the job as JSON.
+Arguments: home, loss ('trl' for TRL's own, 'ours' for the workbench's loss over real tokens), the job as JSON.
 """
 
 import json
@@ -20,7 +20,8 @@ from workbench.data.store import datasets
 from workbench.jobs.job import JOBS
 from workbench.rendering.rendered import Tokenizer, encode_rows
 from workbench.rendering.templates import get_template
-from workbench.training.objectives.sft import _whole_logits
+from workbench.training.lean_trainer import lean
+from workbench.training.unpadded_forward import compute_real_tokens_only
 
 
 class Clock(TrainerCallback):
@@ -65,7 +66,7 @@ def main() -> None:
     )  # type: ignore[attr-defined]
     config = SFTConfig(learning_rate=3e-4, max_length=None, dataset_kwargs={"skip_prepare_dataset": True}, **arguments)
     clock = Clock()
-    trainer = (SFTTrainer if loss == "trl" else _whole_logits(SFTTrainer))(
+    trainer = (SFTTrainer if loss == "trl" else lean(SFTTrainer))(
         model=model,
         args=config,
         train_dataset=rows["train"],
@@ -73,6 +74,8 @@ def main() -> None:
         processing_class=tokenizer,
         callbacks=[clock],
     )
+    if loss == "ours":
+        compute_real_tokens_only(model)
     trainer.train()
     print(json.dumps({"to_first_step": clock.first - started, "training": clock.last - clock.began}))
 

@@ -20,7 +20,7 @@ def measure() -> Iterator[tuple[Any, ...]]:
     same, stock = [], []
     for turn in range(ROUNDS):
         job = settings(STEPS, output=f"run-{turn}")
-        theirs = bare(home, job, "whole")["training"]
+        theirs = bare(home, job, "ours")["training"]
         ours = _ours(home, job)
         stock_time = bare(home, job, "trl")["training"]
         same.append(100 * (ours / theirs - 1))

@@ -54,11 +54,10 @@ def pair(chosen: str, rejected: str) -> dict[str, Any]:
         ({"method": "dpo", "loss": "ipo", "sft_weight": 1.5}, "uneven-pairs"),
     ],
 )
-@pytest.mark.parametrize("whole_logits", [True, False])
+@pytest.mark.parametrize("batching", ["padding-free", "padded"])
 def test_an_evaluation_is_the_same_whatever_the_batch_size(
-    whole_logits: bool, objective: dict[str, Any], dataset: str, home: Home, tmp_path: Path, monkeypatch: Any
+    batching: str, objective: dict[str, Any], dataset: str, home: Home, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("workbench.training.objectives.sft._fits_in_ram", lambda _: whole_logits)
     rows = [conversation("It is so. " * size) for size in (1, 40, 2, 7, 30, 1, 3)]
     pairs = [pair("It is so. " * size, "No. " * (9 - size)) for size in (1, 8, 2, 7, 3)]
     weighed = [{**row, "metadata": {"weight": 1 + number}} for number, row in enumerate(rows)]
@@ -70,7 +69,9 @@ def test_an_evaluation_is_the_same_whatever_the_batch_size(
         datasets.write_rows(home, name, kind, made, made, replace=True)
     found = []
     for size in (1, 2, 4, 8):
-        setup = setup_for(home, tmp_path / str(size), size, dataset, objective=objective, model="toy")
+        setup = setup_for(
+            home, tmp_path / str(size), size, dataset, objective=objective, model="toy", batching=batching
+        )
         if "dpo" in objective.values():
             torch.manual_seed(0)
             for weight in setup.model.parameters():  # a policy that differs from its reference

@@ -19,7 +19,8 @@ from workbench.rendering.templates import Template
 class Setup:
     """All a trainer needs: the model ready to train, its tokenizer, the encoded rows by split and TRL's arguments.
 
-    models: what `models_needed` named, by role, frozen and ready to answer.
+    models: what `models_needed` named, by role, frozen and ready to answer. batching: the job's, with `bins`, the rows
+    of each packed sequence, where it packs.
     """
 
     model: Any
@@ -27,6 +28,8 @@ class Setup:
     encoded: dict[str, EncodedRows]
     max_length: int
     arguments: dict[str, Any]
+    batching: str = "padding-free"
+    bins: list[list[int]] | None = None
     models: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
@@ -37,6 +40,8 @@ class Objective(Method):
     dataset_kinds: ClassVar[tuple[str, ...]]
     metrics: ClassVar[tuple[str, ...]] = ("loss",)
     """What its evaluations tell, by the names in `best_evaluation.METRICS`."""
+    packs: ClassVar[bool] = True
+    """Whether a batch may hold any number of rows, so that they can be packed."""
     learning_rate: float = Field(
         gt=0, le=1, title="Learning rate",
         description="Size of the steps at their highest: larger learns faster, too large diverges.",

@@ -46,7 +46,8 @@ def train(job: Train, ctx: JobContext) -> dict[str, Any]:
     template = get_template(job.template, source.home_of_template)
     check_tokenizer(source.home_of_template, template, "model", ctx.note, source.base)
     encoded = _encoded(job, ctx, source, template)  # before the model is loaded: it may be that nothing can be learned
-    counts = {split: len(rows) for split, rows in encoded.items()}
+    bins = bins_of_job(job, encoded["train"])
+    counts = {split: len(rows) for split, rows in encoded.items()} | ({"train": len(bins)} if bins else {})
     start = job.tuner.start(source, lambda resolved: folded(ctx, resolved, ctx.folder / FOLDED))
     ctx.task.update(0, 0, f"Loading {job.model} on {hardware.device}")
     setup = Setup(
@@ -56,6 +57,8 @@ def train(job: Train, ctx: JobContext) -> dict[str, Any]:
         max_length=job.max_length,
         arguments=job.trainer_arguments(ctx.folder / "checkpoints", hardware, counts),
         notes=_notes(job, source, counts["train"]),
+        batching=job.batching,
+        bins=bins,
     )
     for role, needed in job.objective.models_needed(ctx.home, source).items():
         ctx.task.update(0, 0, f"Loading the {role}")
@@ -68,6 +71,13 @@ def train(job: Train, ctx: JobContext) -> dict[str, Any]:
     optimize(trainer, job.optimizer, job.decay)
     _note_once(ctx, setup.notes)
     return _fit(job, ctx, trainer, setup, source, start)
+
+
+def bins_of_job(job: Train, rows: EncodedRows) -> list[list[int]] | None:
+    """The rows of each sequence of at most the maximum length, where rows are packed into such."""
+    from workbench.training.ordering import bins_of, row_lengths
+
+    return bins_of(row_lengths(rows.table).tolist(), job.max_length) if job.batching == "packed" else None
 
 
 def load_frozen(source: Resolved, hardware: Hardware) -> Any:

@@ -13,24 +13,21 @@ from workbench.training.collating import WEIGHTS_COLUMN
 
 
 def smoothed_loss(
-    logits: torch.Tensor, labels: torch.Tensor, epsilon: float, weights: torch.Tensor | None, items: Any
+    logits: torch.Tensor, targets: torch.Tensor, epsilon: float, weights: torch.Tensor | None, items: Any
 ) -> torch.Tensor:
-    """Cross-entropy of the next tokens against 1 - ε of the token and ε of all alike, over the number of tokens.
+    """Cross-entropy of the trained tokens against 1 - ε of the token and ε of all alike, over their number.
 
-    logits: (batch, length, vocabulary); labels: (batch, length), -100 where nothing is learned; weights: (batch,
-    length), what each token's part is multiplied by. items: tokens learned in all batches of a step, or None for those
-    of this one.
+    logits: (tokens, vocabulary); targets: (tokens,); weights: (tokens,), what each token's part is multiplied by.
+    items: tokens learned in all batches of a step, or None for those of this one.
     """
-    targets = labels[:, 1:]
-    learned = targets != IGNORED
-    losses = cross_entropy(logits[:, :-1][learned].float(), targets[learned], reduction="none", label_smoothing=epsilon)
+    losses = cross_entropy(logits.float(), targets, reduction="none", label_smoothing=epsilon)
     if weights is not None:
-        losses = losses * weights[:, 1:][learned]
-    return losses.sum() / (learned.sum().clamp(min=1) if items is None else items)
+        losses = losses * weights
+    return losses.sum() / (max(len(targets), 1) if items is None else items)
 
 
 def smoothed(trainer: type[Any], epsilon: float) -> type[Any]:
-    """The trainer derived from SFTTrainer with the smoothed loss; evaluations are without it, to stay comparable."""
+    """The trainer of `lean` with the smoothed loss; evaluations are without it, to stay comparable."""
 
     class Smoothed(trainer):
         def compute_loss(
@@ -40,9 +37,11 @@ def smoothed(trainer: type[Any], epsilon: float) -> type[Any]:
                 return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
             self._total_train_tokens += int(inputs["attention_mask"].sum())
             self._metrics["train"]["num_tokens"] = [self._total_train_tokens]
-            weights, labels = inputs.pop(WEIGHTS_COLUMN, None), inputs.pop("labels")
-            outputs = model(**inputs, use_cache=False)
-            loss = smoothed_loss(outputs.logits, labels, epsilon, weights, num_items_in_batch)
-            return (loss, outputs) if return_outputs else loss
+            weights, targets = inputs.pop(WEIGHTS_COLUMN, None), inputs["labels"][:, 1:]
+            learned = targets != IGNORED
+            logits = model(**inputs, use_cache=False, learned_logits=True)
+            counted = None if weights is None else weights[:, 1:][learned]
+            loss = smoothed_loss(logits, targets[learned], epsilon, counted, num_items_in_batch)
+            return (loss, {"logits": logits}) if return_outputs else loss
 
     return Smoothed

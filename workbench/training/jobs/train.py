@@ -19,6 +19,7 @@ from workbench.jobs.job import JOBS, Job, Output
 from workbench.models.model_names import stem_of
 from workbench.models.model_references import Resolved, resolve_setting
 from workbench.training.settings.basics import BasicSettings, LengthSettings
+from workbench.training.settings.batching import BatchingSettings
 from workbench.training.settings.numbers import NumberSettings
 from workbench.training.settings.optimizing import OptimizingSettings
 from workbench.training.settings.stopping import StoppingSettings
@@ -26,7 +27,16 @@ from workbench.training.settings.watching import WatchingSettings
 
 
 @JOBS.register
-class Train(StoppingSettings, WatchingSettings, NumberSettings, OptimizingSettings, LengthSettings, BasicSettings, Job):
+class Train(
+    StoppingSettings,
+    WatchingSettings,
+    BatchingSettings,
+    NumberSettings,
+    OptimizingSettings,
+    LengthSettings,
+    BasicSettings,
+    Job,
+):
     """Fine-tunes a model on a dataset and puts the adapter, or the whole model, on the shelf."""
 
     method: ClassVar[str] = "train"
@@ -99,6 +109,7 @@ class Train(StoppingSettings, WatchingSettings, NumberSettings, OptimizingSettin
         for field, method in (("tuner", self.tuner), ("optimizer", self.optimizer)):
             if reason := method.unavailable():
                 problems.add(field, f"{method.title} cannot run here.", reason)
+        self.check_batching(self.objective, home, problems)
 
     def _check_model(self, home: Home, problems: Problems) -> None:
         try:
@@ -168,6 +179,7 @@ class Train(StoppingSettings, WatchingSettings, NumberSettings, OptimizingSettin
             "save_steps": self.checkpoint_every,
             "save_total_limit": self.checkpoint_limit,
             **self.precision_arguments(hardware),
+            "activation_offloading": self.activation_offload,
             "use_cpu": hardware.device == "cpu",
             "dataloader_pin_memory": hardware.device == "cuda",
             "seed": self.seed,

@@ -66,12 +66,7 @@ class Distill(Sft):
         return {"teacher": teacher}
 
     def trainer(self, setup: Setup) -> Any:
-        from workbench.training.collating import mean_weight
-
-        mean = mean_weight(setup.encoded["train"])
-        if mean:
-            setup.notes.append("Rows and turns count as their weights say, over the mean of all learned tokens.")
-        return self.built(_distilling(setup.models["teacher"], self.alpha, self.temperature), setup, mean)
+        return self.built(_distilling(setup.models["teacher"], self.alpha, self.temperature), setup)
 
 
 def pruned_from(home: Home, folder: Path) -> str:
@@ -99,20 +94,18 @@ def _distilling(teacher: Any, alpha: float, temperature: float) -> Any:
         ) -> Any:
             import torch
 
-            model_inputs = {
-                "input_ids": inputs["input_ids"],
-                "attention_mask": inputs["attention_mask"],
-                "use_cache": False,
-            }
-            outputs = model(**model_inputs)
+            model_inputs = {name: inputs[name] for name in ("input_ids", "attention_mask", "labels")}
             with torch.no_grad():
-                teacher_logits = teacher(**model_inputs).logits
-            weights = inputs.get("weights") if self.model.training else None  # type: ignore[union-attr]
-            kl, nll, tokens = divergence(outputs.logits, teacher_logits, inputs["labels"], temperature, weights)
+                goals = teacher(**model_inputs, use_cache=False, learned_logits=True)
+            logits = model(**model_inputs, use_cache=False, learned_logits=True)
+            labels = inputs["labels"][:, 1:]
+            learned = labels != -100
+            weights = inputs["weights"][:, 1:][learned] if "weights" in inputs and self.model.training else None  # type: ignore[union-attr]
+            kl, nll, tokens = divergence(logits, goals, labels[learned], temperature, weights)
             self._tell(inputs, {"kl": kl / tokens, "nll": nll / tokens})
             items = tokens if num_items_in_batch is None else torch.as_tensor(num_items_in_batch).to(kl.device)
             loss = (alpha * temperature**2 * kl + (1 - alpha) * nll) / items
-            return (loss, outputs) if return_outputs else loss
+            return (loss, {"logits": logits}) if return_outputs else loss
 
         def _tell(self, inputs: Any, parts: dict[str, Any]) -> None:
             mode = "train" if self.model.training else "eval"  # type: ignore[union-attr]
@@ -129,22 +122,22 @@ def _distilling(teacher: Any, alpha: float, temperature: float) -> Any:
 
 
 def divergence(
-    student: Any, teacher: Any, labels: Any, temperature: float, weights: Any = None
+    student: Any, teacher: Any, targets: Any, temperature: float, weights: Any = None
 ) -> tuple[Any, Any, Any]:
     """(Σ KL(teacher ‖ student) at this temperature, Σ negative log-likelihood, tokens) over the trained tokens.
 
-    Logits of rows × width × vocabulary; where one model pads its vocabulary, only what both have counts. With
-    `weights`, rows × width, each token counts so many times in both sums.
+    Logits of tokens × vocabulary; where one model pads its vocabulary, only what both have counts. With `weights`, one
+    a token, each counts so many times in both sums.
     """
     import torch
     from torch.nn import functional
 
-    learned = labels[:, 1:] != -100
     size = min(student.shape[-1], teacher.shape[-1])
-    own, wanted = (logits[:, :-1][learned][:, :size].float() for logits in (student, teacher))
+    own, wanted = (logits[:, :size].float() for logits in (student, teacher))
     soft, goal = (torch.log_softmax(logits / temperature, dim=-1) for logits in (own, wanted))
     kl = functional.kl_div(soft, goal, reduction="none", log_target=True).sum(-1)
-    nll = functional.cross_entropy(own, labels[:, 1:][learned], reduction="none")
+    nll = functional.cross_entropy(own, targets, reduction="none")
     if weights is not None:
-        kl, nll = kl * weights[:, 1:][learned], nll * weights[:, 1:][learned]
-    return kl.sum(), nll.sum(), learned.sum().clamp(min=1)
+        kl, nll = kl * weights, nll * weights
+    tokens = torch.as_tensor(len(targets), device=own.device).clamp(min=1)
+    return kl.sum(), nll.sum(), tokens

@@ -21,6 +21,7 @@ class Dpo(Objective):
     title: ClassVar[str] = "DPO: learn from preferences"
     dataset_kinds: ClassVar[tuple[str, ...]] = ("preference",)
     metrics: ClassVar[tuple[str, ...]] = ("loss", "accuracy", "margin")
+    packs: ClassVar[bool] = False
 
     learning_rate: float = Field(
         5e-5, gt=0, le=1, title="Learning rate",
@@ -56,6 +57,7 @@ class Dpo(Objective):
 
         from workbench.training.collating import PairCollator, as_dataset, mean_weight
         from workbench.training.finiteness import finite_trainer
+        from workbench.training.lean_trainer import arrange_batches, in_batches
 
         if mean_weight(setup.encoded["train"]):
             setup.notes.append("The weights of rows and turns are not used: DPO counts every pair alike.")
@@ -69,14 +71,15 @@ class Dpo(Objective):
             remove_unused_columns=False,
             **setup.arguments,
         )
-        trainer = finite_trainer(_on_encoded_pairs(self.sft_weight))(
+        trainer = finite_trainer(in_batches(_on_encoded_pairs(self.sft_weight)))(
             model=setup.model,
             args=arguments,
             train_dataset=as_dataset(setup.encoded["train"]),
             eval_dataset=as_dataset(setup.encoded["eval"]) if "eval" in setup.encoded else None,
             processing_class=setup.tokenizer,
         )
-        trainer.data_collator = PairCollator(trainer.data_collator.pad_token_id)
+        collator = PairCollator(trainer.data_collator.pad_token_id)
+        arrange_batches(trainer, setup, collator, ("chosen_ids", "rejected_ids"), statistics=True)
         return trainer
 
 

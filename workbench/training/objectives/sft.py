@@ -50,24 +50,23 @@ class Sft(Objective):
     def trainer(self, setup: Setup) -> Any:
         from trl import SFTTrainer
 
-        from workbench.training.collating import mean_weight
-        from workbench.training.weighting import weighted
+        from workbench.training.lean_trainer import lean
+
+        return self.built(lean(SFTTrainer), setup)
+
+    def built(self, trainer: type[Any], setup: Setup) -> Any:
+        """A trainer of a class derived from SFTTrainer, on the encoded rows, in the batches of `setup`."""
+        from trl import SFTConfig
+
+        from workbench.training.collating import AnswerCollator, as_dataset, mean_weight
+        from workbench.training.evaluating import exact
+        from workbench.training.finiteness import finite_trainer
+        from workbench.training.lean_trainer import arrange_batches, in_batches
+        from workbench.training.smoothing import smoothed
 
         mean = mean_weight(setup.encoded["train"])
         if mean:
             setup.notes.append("Rows and turns count as their weights say, over the mean of all learned tokens.")
-            return self.built(weighted(SFTTrainer), setup, mean)
-        return self.built(_whole_logits(SFTTrainer) if _fits_in_ram(setup) else SFTTrainer, setup)
-
-    def built(self, trainer: type[Any], setup: Setup, mean: float | None = None) -> Any:
-        """A trainer of a class derived from SFTTrainer, on the encoded rows; `mean` is that of the weights."""
-        from trl import SFTConfig
-
-        from workbench.training.collating import AnswerCollator, as_dataset
-        from workbench.training.evaluating import exact
-        from workbench.training.finiteness import finite_trainer
-        from workbench.training.smoothing import smoothed
-
         if self.label_smoothing:
             trainer = smoothed(trainer, self.label_smoothing)
         arguments = SFTConfig(
@@ -78,7 +77,7 @@ class Sft(Objective):
             remove_unused_columns=False,
             **setup.arguments,
         )
-        result = finite_trainer(exact(trainer))(
+        result = finite_trainer(exact(in_batches(trainer)))(
             model=setup.model,
             args=arguments,
             train_dataset=as_dataset(setup.encoded["train"]),
@@ -86,35 +85,7 @@ class Sft(Objective):
             processing_class=setup.tokenizer,
         )
         # The trainer's own collator knows the padding token that was chosen for tokenizer and model.
-        result.data_collator = AnswerCollator(result.data_collator.pad_token_id, mean)
+        collator = AnswerCollator(result.data_collator.pad_token_id, mean)
+        noisy = "NEFTune's noise depends on the length of a row" if self.neftune_alpha else ""
+        arrange_batches(result, setup, collator, ("input_ids",), reason=noisy)
         return result
-
-
-def _fits_in_ram(setup: Setup) -> bool:
-    """Whether this trains on a CPU with logits small enough to hold at once (2 GB in float32)."""
-    rows = setup.arguments["per_device_train_batch_size"] * setup.max_length
-    return bool(setup.arguments["use_cpu"]) and rows * len(setup.tokenizer) * 4 < 2e9
-
-
-def _whole_logits(trainer: Any) -> Any:
-    """The trainer with transformers' own loss in place of TRL's chunked one.
-
-    Chunking saves memory that a CPU has and costs time that it has not: 2.6 against 3.9 s for a batch of 4 × 248
-    tokens on SmolLM2-135M with 2 cores. The loss is the same; token accuracy and entropy are left out.
-    """
-    from transformers import Trainer
-
-    class WholeLogits(trainer):
-        def compute_loss(
-            self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
-        ) -> Any:
-            if self.model.training:
-                self._total_train_tokens += int(inputs["attention_mask"].sum())
-                self._metrics["train"]["num_tokens"] = [self._total_train_tokens]
-            inputs["use_cache"] = False
-            return Trainer.compute_loss(self, model, inputs, return_outputs, num_items_in_batch)
-
-        def prediction_step(self, model: Any, inputs: Any, prediction_loss_only: bool, ignore_keys: Any = None) -> Any:
-            return Trainer.prediction_step(self, model, inputs, prediction_loss_only, ignore_keys)
-
-    return WholeLogits
