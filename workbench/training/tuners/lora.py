@@ -101,8 +101,21 @@ class Lora(AdapterTuner):
 
     def facts(self, base: Path, adapter: Path | None) -> list[list[str]]:
         if adapter:
-            return [["Targets", f"those of {adapter.name!r}, with its rank"]]
+            return [["Targets", f"those of {adapter.name!r}"], *self._kept_facts(adapter)]
         return [["Targets", target_fact(base, self.targets)]]
+
+    def _kept_facts(self, adapter: Path) -> list[list[str]]:
+        """Which settings an adapter brings with it, and which of this tuner's are therefore not used."""
+        config = adapter_kind(adapter).config
+        own = {"rank": self.r, "alpha": self.alpha, "dropout": self.dropout, "rsLoRA": self.rslora}
+        kept = {
+            "rank": config.get("r"), "alpha": config.get("lora_alpha"), "dropout": config.get("lora_dropout"),
+            "rsLoRA": config.get("use_rslora"),
+        }  # fmt: skip
+        known = {name: value for name, value in kept.items() if isinstance(value, bool | int | float)}
+        facts = [["Kept of the adapter", ", ".join(f"{name} {_written(value)}" for name, value in known.items())]]
+        unused = [f"{name} {_written(own[name])}" for name, value in known.items() if value != own[name]]
+        return [*facts, *([["Not used", f"{', '.join(unused)}: an adapter keeps its shape"]] if unused else [])]
 
     def disk(self, base: Path, adapter: Path | None, checkpoints: int) -> int:
         size = tensors.summary(adapter).parameters if adapter else self._parameters(base)
@@ -137,3 +150,7 @@ class Lora(AdapterTuner):
             return None
         named = (name for name, shape, _ in tensors.shapes(base) if len(shape) > 1)
         return None if any(group_of(name) == self.targets for name in named) else no_such(self.targets, base.name)
+
+
+def _written(value: bool | float) -> str:
+    return ("on" if value else "off") if isinstance(value, bool) else f"{value:g}"
