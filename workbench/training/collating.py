@@ -7,6 +7,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
 import torch
 from datasets import Dataset
 from datasets.table import InMemoryTable
@@ -14,7 +16,7 @@ from datasets.table import InMemoryTable
 from workbench.data.encoding.cache import EncodedRows
 from workbench.rendering.rendered import IGNORED
 
-WEIGHTS_COLUMN = "weights"
+WEIGHTS_COLUMN, ROW_NUMBER = "weights", "row_number"
 Row = dict[str, Any]
 
 
@@ -39,6 +41,12 @@ def mean_weight(encoded: EncodedRows) -> float | None:
     return total / tokens if low < high else None
 
 
+def as_numbered_dataset(encoded: EncodedRows) -> Dataset:
+    """The same with the number of each row in a column of its own."""
+    numbers = pa.array(np.arange(len(encoded)))
+    return Dataset(InMemoryTable(encoded.table.append_column(ROW_NUMBER, numbers)), fingerprint=f"{encoded.key}-n")
+
+
 class AnswerCollator:
     """Pads conversations and texts: {input_ids, labels, attention_mask}, (rows, width) each.
 
@@ -59,7 +67,8 @@ class AnswerCollator:
 class PairCollator:
     """Pads pairs as TRL's DPO trainer takes them: {input_ids, completion_mask, attention_mask}.
 
-    (2 × pairs, width) each: first the chosen answers with their prompts, then the rejected ones.
+    (2 × pairs, width) each: first the chosen answers with their prompts, then the rejected ones. Numbered rows have
+    `row_numbers` too, (pairs,).
     """
 
     def __init__(self, pad_token_id: int):
@@ -69,7 +78,9 @@ class PairCollator:
         sides = [(side, row) for side in ("chosen", "rejected") for row in rows]
         ids, mask = padded([row[f"{side}_ids"] for side, row in sides], self.pad_token_id)
         weights = learned_weights([row[f"{side}_spans"] for side, row in sides], ids.shape[1])
-        return {"input_ids": ids, "completion_mask": (weights > 0).long(), "attention_mask": mask}
+        batch = {"input_ids": ids, "completion_mask": (weights > 0).long(), "attention_mask": mask}
+        numbers = [row[ROW_NUMBER] for row in rows if ROW_NUMBER in row]
+        return {**batch, "row_numbers": torch.tensor(numbers)} if numbers else batch
 
 
 def padded(rows: Sequence[Sequence[int]], pad_token_id: int) -> tuple[torch.Tensor, torch.Tensor]:

@@ -55,7 +55,7 @@ class Dpo(Objective):
     def trainer(self, setup: Setup) -> Any:
         from trl import DPOConfig
 
-        from workbench.training.collating import PairCollator, as_dataset, mean_weight
+        from workbench.training.collating import PairCollator, as_numbered_dataset, mean_weight
         from workbench.training.finiteness import finite_trainer
         from workbench.training.lean_trainer import arrange_batches, in_batches
 
@@ -74,12 +74,13 @@ class Dpo(Objective):
         trainer = finite_trainer(in_batches(_on_encoded_pairs(self.sft_weight)))(
             model=setup.model,
             args=arguments,
-            train_dataset=as_dataset(setup.encoded["train"]),
-            eval_dataset=as_dataset(setup.encoded["eval"]) if "eval" in setup.encoded else None,
+            train_dataset=as_numbered_dataset(setup.encoded["train"]),
+            eval_dataset=as_numbered_dataset(setup.encoded["eval"]) if "eval" in setup.encoded else None,
             processing_class=setup.tokenizer,
         )
         collator = PairCollator(trainer.data_collator.pad_token_id)
         arrange_batches(trainer, setup, collator, ("chosen_ids", "rejected_ids"), statistics=True)
+        trainer.remember_reference({split: (rows.key, len(rows)) for split, rows in setup.encoded.items()})
         return trainer
 
 
@@ -88,10 +89,11 @@ def _on_encoded_pairs(sft_weight: float) -> type[Any]:
     from trl import DPOTrainer
 
     from workbench.training.evaluating import exact_for_pairs
+    from workbench.training.reference_log_probs import remembering_reference
 
     class OnEncodedPairs(DPOTrainer):
         def _prepare_dataset(self, dataset: Any, *_: Any, **__: Any) -> Any:
             """As it is: TRL would render and tokenize it again, otherwise than the token view shows."""
             return dataset
 
-    return exact_for_pairs(OnEncodedPairs, sft_weight)
+    return exact_for_pairs(remembering_reference(OnEncodedPairs), sft_weight)
