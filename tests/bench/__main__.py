@@ -8,6 +8,8 @@ from pathlib import Path
 
 BENCHES = (
     "overhead",
+    "train",
+    "dpo",
     "start",
     "page",
     "shelf",
