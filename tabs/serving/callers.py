@@ -87,6 +87,8 @@ EVENTS: dict[str, Who] = dict.fromkeys(
         "train.tab.build.<lambda> job_yaml _job",
         "train.tab.build.<lambda> filled gr skip",
         "train.tab.build.<lambda> shown queue submit _job",
+        "train.rate_finder.finder_button.search",
+        "train.rate_finder.finder_result.taken",
     ),
     Who.MEMBER,
 )

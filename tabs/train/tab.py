@@ -12,7 +12,9 @@ from tabs.shell.job_panel import QUIET, job_panel
 from tabs.shell.kit import REVEAL, Static
 from tabs.shell.tab_registry import Tab
 from tabs.train.presets import presets
+from tabs.train.rate_finder import finder_button, finder_result
 from workbench.jobs.job_file import job_yaml
+from workbench.training.jobs.find_learning_rate import FindLearningRate
 from workbench.training.jobs.train import Train
 from workbench.training.objective import OBJECTIVES
 
@@ -37,15 +39,18 @@ def build(ctx: Context) -> None:
                 fits={"objective": ("dataset", kinds)}, elem_id="train-form",
             )  # fmt: skip
             start = gr.Button("Start training", variant="primary", elem_id="train-start", elem_classes="wb-start")
+            search = gr.Button("Find a learning rate", size="sm", elem_id="train-find-rate")
             with gr.Accordion("As YAML, for the command line", open=False):
                 show = gr.Button("Write it out", size="sm")
                 yaml = gr.Code(language="yaml", interactive=False, label="job.yaml")
         with gr.Column(elem_classes="wb-panel wb-main"):
             panel = job_panel(
-                ctx, ("train",), "Run",
+                ctx, ("train", FindLearningRate.method), "Run",
                 ("No run yet", "Loss, learning rate, speed and memory are drawn here while a model learns.",
                  "Choose a model and a dataset on the left, take the preset 'Quick look', press Start."),
             )  # fmt: skip
+            finder_result(ctx, form, panel)
+    finder_button(ctx, form, panel, search)
     preset.change(
         lambda name, value: form.filled(value, found[name]["settings"]) if name else gr.skip(),
         [preset, form.input], form.input, queue=False, **QUIET,

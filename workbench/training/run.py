@@ -1,6 +1,7 @@
 """Carries out a training job: load, train with TRL, save the adapter or model whole or not at all."""
 
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,8 +30,23 @@ FOLDED = "folded"
 NO_EVALUATION = "No eval row can be used, so this run has no evaluation. Raise the maximum length, or mend those rows."
 
 
+@dataclass
+class PreparedTraining:
+    """A trainer that is ready to train, and what it was made of: `start` is what was loaded, of `source`."""
+
+    trainer: Any
+    setup: Setup
+    source: Resolved
+    start: Resolved
+
+
 def train(job: Train, ctx: JobContext) -> dict[str, Any]:
     """Trains and returns the result: the new name, steps, first and last losses."""
+    return _fit(job, ctx, prepare_training(job, ctx))
+
+
+def prepare_training(job: Train, ctx: JobContext) -> PreparedTraining:
+    """Encodes the rows, loads the model and makes the trainer with its optimizer."""
     from transformers import set_seed
 
     from workbench.models.loading import load_tokenizer
@@ -70,7 +86,12 @@ def train(job: Train, ctx: JobContext) -> dict[str, Any]:
     trainer = job.objective.trainer(setup)
     optimize(trainer, job.optimizer, job.decay)
     _note_once(ctx, setup.notes)
-    return _fit(job, ctx, trainer, setup, source, start)
+    return PreparedTraining(trainer, setup, source, start)
+
+
+def remove_folded(ctx: JobContext) -> None:
+    """Removes the whole model that was made of an adapter to start from."""
+    shutil.rmtree(ctx.folder / FOLDED, ignore_errors=True)
 
 
 def bins_of_job(job: Train, rows: EncodedRows) -> list[list[int]] | None:
@@ -149,13 +170,14 @@ def _notes(job: Train, source: Resolved, rows: int) -> list[str]:
     return notes
 
 
-def _fit(job: Train, ctx: JobContext, trainer: Any, setup: Setup, source: Resolved, start: Resolved) -> dict[str, Any]:
+def _fit(job: Train, ctx: JobContext, prepared: PreparedTraining) -> dict[str, Any]:
     from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
     from workbench.training.account import Account
     from workbench.training.best_weights import BestWeights
     from workbench.training.report import Report
 
+    trainer, setup, source = prepared.trainer, prepared.setup, prepared.source
     report, account = Report(ctx, trainer.beginnings), Account()
     best = BestWeights.of(job, ctx.folder) if job.keeps_best else None
     trainer.remove_callback(PrinterCallback)
@@ -188,10 +210,10 @@ def _fit(job: Train, ctx: JobContext, trainer: Any, setup: Setup, source: Resolv
         "rows": {split: rows.tally.summary() for split, rows in setup.encoded.items()},
     }
     ctx.task.update(trainer.state.global_step, trainer.state.max_steps, f"Saving the {job.tuner.makes}")
-    _save(job, ctx, trainer, source, start, result)
+    _save(job, ctx, trainer, source, prepared.start, result)
     if report.stop:
         raise JobStopped(result)
-    shutil.rmtree(ctx.folder / FOLDED, ignore_errors=True)
+    remove_folded(ctx)
     if best:
         best.remove()
     thin_checkpoints(ctx.folder / "checkpoints", job.keep_checkpoints)

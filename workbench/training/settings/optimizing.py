@@ -14,24 +14,12 @@ GROUP = "Optimizer"
 ADVANCED = Display(advanced=True, group=GROUP)
 
 
-class OptimizingSettings(Spec):
-    """The settings of the optimizer and of the learning rate's course; its highest value is the objective's."""
+class StepSettings(Spec):
+    """How each step changes the weights."""
 
     optimizer: Annotated[Optimizer, OPTIMIZERS, ADVANCED] = OPTIMIZERS.field(
         "adamw", "How gradients become changes of the weights.", title="Optimizer"
     )
-    scheduler: Annotated[Schedule, SCHEDULES, ADVANCED] = SCHEDULES.field(
-        "cosine", "How the learning rate falls after the warm-up.", title="Learning rate schedule"
-    )
-    warmup: Annotated[float, Display(unit="share", advanced=True, group=GROUP)] = Field(
-        0.05, ge=0, le=0.5, title="Warm-up",
-        description="Share of the steps in which the learning rate rises: more starts gentler; runs too short for"
-        " two such steps have none.",
-    )  # fmt: skip
-    warmup_steps: Annotated[int, ADVANCED] = Field(
-        0, ge=0, le=1_000_000, title="Warm-up in steps",
-        description="Steps in which the learning rate rises, in place of the share; 0 goes by the share.",
-    )  # fmt: skip
     weight_decay: Annotated[float, ADVANCED] = Field(
         0.0, ge=0, le=1, title="Weight decay",
         description="Pull of the trained weights towards zero, the large ones most: larger holds the model back more.",
@@ -55,14 +43,31 @@ class OptimizingSettings(Spec):
         False, title="Gradient checkpointing", description="Recompute activations: less memory, about a third slower."
     )
 
+    @property
+    def decay(self) -> Decay:
+        return Decay(self.weight_decay, self.l1)
+
+
+class ScheduleSettings(Spec):
+    """How the learning rate goes; its highest value is the objective's."""
+
+    scheduler: Annotated[Schedule, SCHEDULES, ADVANCED] = SCHEDULES.field(
+        "cosine", "How the learning rate falls after the warm-up.", title="Learning rate schedule"
+    )
+    warmup: Annotated[float, Display(unit="share", advanced=True, group=GROUP)] = Field(
+        0.05, ge=0, le=0.5, title="Warm-up",
+        description="Share of the steps in which the learning rate rises: more starts gentler; runs too short for"
+        " two such steps have none.",
+    )  # fmt: skip
+    warmup_steps: Annotated[int, ADVANCED] = Field(
+        0, ge=0, le=1_000_000, title="Warm-up in steps",
+        description="Steps in which the learning rate rises, in place of the share; 0 goes by the share.",
+    )  # fmt: skip
+
     @field_validator("scheduler", mode="before")
     @classmethod
     def _read_former_name(cls, value: Any) -> Any:
         return current_name(value)
-
-    @property
-    def decay(self) -> Decay:
-        return Decay(self.weight_decay, self.l1)
 
     def steps_of_warmup(self, steps: int) -> int:
         """The steps in which the learning rate rises, the first of them at 0; none where that would be all of it.
@@ -73,6 +78,10 @@ class OptimizingSettings(Spec):
             return self.warmup_steps if self.warmup_steps < steps else 0
         share = math.floor(round(self.warmup * steps, 6))
         return share if share > 1 else 0
+
+
+class OptimizingSettings(ScheduleSettings, StepSettings):
+    """All of a training's optimizing."""
 
     def optimizing_arguments(self, steps: int, learning_rate: float) -> dict[str, Any]:
         """What TRL's config is told of all this for a run of so many steps; `optimize` gives the optimizer itself."""
