@@ -48,7 +48,8 @@ def test_a_search_finds_a_rate_and_one_click_takes_it_over(app: App, home: Home,
     take = page.locator("#train-take-rate")
     expect(take).to_be_visible(timeout=PATIENCE)
     expect(page.locator("#train-rate-result")).to_contain_text("Suggested: ")
-    expect(page.locator("#train-rate-figure svg .gtitle")).to_have_text("Loss by learning rate")
+    page.locator("#train-rate-figure").scroll_into_view_if_needed()  # drawn once it is seen
+    expect(page.locator("#train-rate-figure .js-plotly-plot .scatterlayer .point").first).to_be_visible()
     words = take.inner_text().split()
     take.click()
     expect(page.locator("#train-form").get_by_label("Learning rate", exact=True)).to_have_value(words[1])

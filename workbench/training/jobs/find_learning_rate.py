@@ -10,6 +10,7 @@ from workbench.core.home import Home
 from workbench.jobs.job import JOBS, Job
 from workbench.training.jobs.train import Train
 from workbench.training.settings.basics import BasicSettings
+from workbench.training.settings.batching import BatchingSettings
 from workbench.training.settings.numbers import NumberSettings
 from workbench.training.settings.optimizing import StepSettings
 
@@ -18,7 +19,7 @@ UNUSED_NAME = "learning-rate-search"
 
 
 @JOBS.register
-class FindLearningRate(NumberSettings, StepSettings, BasicSettings, Job):
+class FindLearningRate(BatchingSettings, NumberSettings, StepSettings, BasicSettings, Job):
     """Trains for some steps with a learning rate that rises at each, and suggests one from how the loss went.
 
     The learning rate range test, Smith 2017, https://arxiv.org/abs/1506.01186. The suggestion is where the loss fell
