@@ -22,6 +22,11 @@ class LoadedEnsemble:
     def __init__(self, engine: Engine, shelved: ShelvedEnsemble):
         self.name, self._engine, self._shelved = shelved.name, engine, shelved
 
+    @property
+    def library(self) -> str:
+        used = {self._engine.model(member).library for member in self._shelved.members}
+        return f"{self._shelved.method.title.lower()} ({'; '.join(sorted(used))})"
+
     def weights(self) -> str:
         method, members = self._shelved.method, self._shelved.members
         return f"{method.how(members)}: {' | '.join(self._engine.model(member).weights() for member in members)}"

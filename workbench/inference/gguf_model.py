@@ -70,6 +70,10 @@ class GgufModel:
         }
         self.stops = model.ends | self._end_of_turn()
 
+    @property
+    def library(self) -> str:
+        return f"llama.cpp, {self.type}"
+
     def weights(self) -> str:
         """Which file answers, its type and digest, and the adapter on it."""
         file = f"{self._file_name} · GGUF {self.type}"

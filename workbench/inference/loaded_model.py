@@ -13,6 +13,10 @@ class Answering(Protocol):
 
     name: str
 
+    @property
+    def library(self) -> str:
+        """What computes it, with the type of the weights: 'transformers, bfloat16 on cpu', 'llama.cpp, Q4_K_M'."""
+
     def weights(self) -> str:
         """Which weights answer, with the start of their digest."""
 

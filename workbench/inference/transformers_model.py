@@ -39,6 +39,11 @@ class TransformersModel:
         self.tokenizer.chat_template = self.tokenizer.chat_template or self._rendering[1].text
         self.tokenizer.padding_side = "left"
 
+    @property
+    def library(self) -> str:
+        model = self.base.model
+        return f"transformers, {str(model.dtype).removeprefix('torch.')} on {model.device.type}"
+
     def weights(self) -> str:
         loaded = self.loaded
         base, adapter = loaded.resolved.base, loaded.resolved.adapter

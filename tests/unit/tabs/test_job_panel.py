@@ -1,12 +1,15 @@
 """The view of a job: what may be done with it as it is, and that it is done."""
 
+import re
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from tabs.shell.job_panel import act, actions, points_of
+from tests.running import carried
 from tests.toys import toy_home
+from tests.voting import close
 from workbench.core.errors import UserError
 from workbench.jobs.events import EventLog
 from workbench.jobs.job import JOBS
@@ -29,16 +32,53 @@ def ways(queue: Queue, job: str) -> list[str]:
 
 @pytest.mark.parametrize(
     ("status", "offered"),
-    [("queued", ["keep"]), ("stopped", ["resume"]), ("failed", ["resume"]), ("done", [])],
+    [("queued", ["keep"]), ("stopped", ["resume"]), ("paused", ["resume"]), ("failed", ["resume"]), ("done", [])],
 )
 def test_what_may_be_done_follows_from_the_status(queue: Queue, job: str, status: str, offered: list[str]) -> None:
     EventLog(queue.get(job).folder / "events.jsonl").status(status)
     assert ways(queue, job) == offered
 
 
-def test_a_running_job_can_be_stopped_in_three_ways(queue: Queue, job: str) -> None:
-    running: Any = SimpleNamespace(status="running", can_resume=False)
+def test_a_running_job_can_be_stopped_in_three_ways_and_a_training_paused(queue: Queue, job: str) -> None:
+    running: Any = SimpleNamespace(status="running", can_resume=False, job=SimpleNamespace(pausable=False))
     assert [how for how, _ in actions(running)] == ["keep", "discard", "kill"]
+    running.job = queue.get(job).job
+    assert [how for how, _ in actions(running)] == ["pause", "keep", "discard", "kill"]
+
+
+def test_the_notes_of_a_job_that_answers_blind_are_told_when_its_session_is_closed(queue: Queue) -> None:
+    home = queue.home
+    settings = {
+        "method": "generate",
+        "session": "round",
+        "models": ["toy"],
+        "samples": 2,
+        "prompts": "talks",
+        "limit": 2,
+    }
+    answers = carried(home, JOBS.parse({**settings, "decoding": {"max_new_tokens": 4}}))
+    assert answers.status == "done", answers.error
+    ctx: Any = SimpleNamespace(queue=queue, home=home)
+    assert points_of(ctx, {"job": answers.id})["notes"] == []
+    close(home, "round")
+    (note,) = points_of(ctx, {"job": answers.id})["notes"]
+    assert re.fullmatch(r"toy: \d+ tokens by transformers, \w+ on cpu, [\d.]+ tokens/s\.", note), note
+
+
+def test_warnings_notes_and_new_samples_are_told(queue: Queue, job: str) -> None:
+    events = EventLog(queue.get(job).folder / "events.jsonl")
+    for step in (0, 10, 20):
+        events.append("sample", step=step, index=0, prompt="Who?", text=f"At {step}.")
+    events.append("alarm", step=12, kind="spike", text="It jumps.")
+    events.append("note", text="Going on.")
+    ctx: Any = SimpleNamespace(queue=queue, home=queue.home)
+    reply = points_of(ctx, {"job": job})
+    assert reply["alarms"] == [{"step": 12, "kind": "spike", "text": "It jumps."}] and reply["notes"] == ["Going on."]
+    assert [sample["text"] for sample in reply["samples"]] == ["At 0.", "At 10.", "At 20."]
+    assert [one["step"] for one in points_of(ctx, {"job": job, "samples": 2, "generation": 0})["samples"]] == [20]
+    events.append("rewind", step=10)
+    reply = points_of(ctx, {"job": job})
+    assert [sample["step"] for sample in reply["samples"]] == [0, 10] and reply["alarms"] == []
 
 
 @pytest.mark.parametrize(

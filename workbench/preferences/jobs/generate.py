@@ -1,7 +1,9 @@
 """Answers of several models to one prompt set, for labelling."""
 
+import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
@@ -15,6 +17,23 @@ from workbench.data.store.prompts import prompts_of
 from workbench.inference.decoding import Decoding
 from workbench.jobs.job import JOBS, Job, JobContext, JobStopped, Output
 from workbench.models.model_references import ANSWERS
+
+
+@dataclass
+class Pace:
+    """How fast a model answered, and with which library."""
+
+    library: str
+    tokens: int = 0
+    seconds: float = 0.0
+
+    def add(self, tokens: int, seconds: float) -> None:
+        self.tokens += tokens
+        self.seconds += seconds
+
+    def sentence(self) -> str:
+        rate = f", {self.tokens / self.seconds:.1f} tokens/s" if self.tokens and self.seconds else ""
+        return f"{self.tokens:,} tokens by {self.library}{rate}."
 
 
 @JOBS.register
@@ -127,11 +146,16 @@ class Generate(Job):
         engine = EnsembleEngine(ctx.home)
         for step, _ in enumerate(engine.load(self.models), 1):
             ctx.task.update(0, len(prompts), f"Loading the models, step {step}")
-        counts = self._answer(ctx, engine, prompts)
+        pace = {model: Pace(engine.answering(model).library) for model in self.models}
+        counts = self._answer(ctx, engine, prompts, pace)
         sessions.finish_session(ctx.home, self.session)
+        for model, measured in pace.items():
+            ctx.note(f"{model}: {measured.sentence()}")
         return {"session": self.session, "prompts": len(prompts), **counts}
 
-    def _answer(self, ctx: JobContext, engine: Any, prompts: list[list[dict[str, str]]]) -> dict[str, Any]:
+    def _answer(
+        self, ctx: JobContext, engine: Any, prompts: list[list[dict[str, str]]], pace: dict[str, "Pace"]
+    ) -> dict[str, Any]:
         """Batch by batch, all models each, so that labelling can begin with the first batch.
 
         What is told meanwhile names no model and counts nothing by model: whoever votes may see it.
@@ -148,7 +172,9 @@ class Generate(Job):
                 ctx.task.update(completed, len(prompts), f"Prompts {start + 1}–{start + len(batch)}: {which} answers")
                 seed = self.decoding.seed + start + 100_003 * sample
                 decoding = self.decoding.model_copy(update={"seed": seed})
+                began = time.perf_counter()
                 replies = engine.answering(model).answer_batch(batch, decoding, self._stopper(ctx, start))
+                pace[model].add(sum(answer.tokens for answer in replies), time.perf_counter() - began)
                 replies_of[sessions.contestant(model, sample)] = replies
                 counts["cut off at the limit"] += sum(answer.finish == "length" for answer in replies)
                 if failed := sum(answer.finish == "error" for answer in replies):
