@@ -1,13 +1,16 @@
 """Full training: every weight learns, and the result is a whole model."""
 
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from workbench.core.display import Display
 from workbench.core.errors import UserError
 from workbench.core.hardware import Hardware
 from workbench.core.lineage import MANIFEST, read_manifest
+from workbench.models import tensors
+from workbench.models.rope_scaling import reason_against_scaling, scale_positions
 from workbench.training.tuner import TUNERS, WholeModelTuner
 
 
@@ -18,7 +21,7 @@ class Full(WholeModelTuner):
     Weights, gradients and AdamW's averages are float32 (2.2 GB for 135M parameters), products bfloat16 where the
     device computes it natively; the result has the type of its start. The zeros of a pruned model stay zero: their
     gradients are taken away at every step, so that AdamW has nothing to move them by. Learning rates of 1e-5 to 1e-4
-    are usual, a tenth of LoRA's.
+    are usual, a tenth of LoRA's. RoPE scaling is for whole models alone: an adapter answers on its base as that is.
     """
 
     method: ClassVar[str] = "full"
@@ -32,6 +35,19 @@ class Full(WholeModelTuner):
         True, title="Keep zeros", description="Keep the zeros of a pruned model, so that it stays as sparse."
     )
 
+    rope_scaling: Annotated[
+        Literal["none", "linear", "yarn"],
+        Display(advanced=True, labels={"none": "none", "linear": "linear interpolation", "yarn": "YaRN"}),
+    ] = Field(
+        "none", title="RoPE scaling",
+        description="Draws positions closer together, so that the model takes longer rows; its config keeps it. YaRN "
+        "needs fewer steps to get used to it.",
+    )  # fmt: skip
+    rope_factor: Annotated[float, Display(advanced=True, shown_if={"rope_scaling": ["linear", "yarn"]})] = Field(
+        2.0, gt=1, le=128, title="RoPE factor",
+        description="How many times as long the context becomes: set a maximum length that uses it.",
+    )  # fmt: skip
+
     def load(self, base: Path, adapter: Path | None, hardware: Hardware) -> Any:
         import torch
 
@@ -43,7 +59,16 @@ class Full(WholeModelTuner):
             if module is not None:
                 module.requires_grad_(False)
         hold_zeros(model, self.masked(base))
+        if self.rope_scaling != "none":
+            scale_positions(model, self.rope_scaling, self.rope_factor)
         return model
+
+    def reason_against(self, base: Path, adapter: Path | None) -> UserError | None:
+        if reason := super().reason_against(base, adapter):
+            return reason
+        if self.rope_scaling == "none" or not (why := reason_against_scaling(tensors.model_config(base))):
+            return None
+        return UserError(f"{base.name!r} {why}.", "Leave RoPE scaling out for it.", ("tuner", "rope_scaling"))
 
     def masked(self, base: Path) -> list[str]:
         """The matrices whose zeros stay, as their names within a layer; none unless the model was pruned so.
@@ -56,7 +81,8 @@ class Full(WholeModelTuner):
 
     def save(self, model: Any, base: Path, folder: Path) -> dict[str, Any]:
         masked = self.masked(base)
-        return {**super().save(model, base, folder), **({"masked": masked} if masked else {})}
+        scaled = {"rope_scaling": f"{self.rope_scaling} × {self.rope_factor:g}"} if self.rope_scaling != "none" else {}
+        return {**super().save(model, base, folder), **({"masked": masked} if masked else {}), **scaled}
 
 
 def hold_zeros(model: Any, parts: list[str]) -> None:
