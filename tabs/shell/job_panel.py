@@ -8,7 +8,8 @@ import gradio as gr
 from tabs.shell.context import Context
 from tabs.shell.kit import LiveRun
 from workbench.core.errors import UserError
-from workbench.core.limits import number
+from workbench.core.limits import bounded_integer, number, text_up_to
+from workbench.jobs.events import MOST_NAME_CHARACTERS
 from workbench.jobs.listing import row_of_job
 from workbench.jobs.runner import light_places
 from workbench.jobs.view import JobRecord
@@ -103,9 +104,25 @@ def _waits_for(ctx: Context, view: JobRecord) -> str:
 def _facts(ctx: Context, view: JobRecord) -> list[list[str]]:
     """What the job works on; in its place what is damaged of that."""
     try:
-        return [*(view.job.facts(ctx.home) if view.job else []), *account_facts(view.state.result.get("account"))]
+        result = view.state.result
+        made = [*kept_facts(result.get("kept")), *account_facts(result.get("account"))]
+        return [*(view.job.facts(ctx.home) if view.job else []), *made]
     except UserError as error:
         return [["Cannot be told", str(error)]]
+
+
+def kept_facts(kept: Any) -> list[list[str]]:
+    """Which evaluation's weights a training kept, beside the last one; nothing of what does not say so."""
+    if not isinstance(kept, dict):
+        return []
+    metric = text_up_to(kept.get("metric"), MOST_NAME_CHARACTERS)
+    best, last = (number(kept.get(name)) for name in ("best", "last"))
+    step, last_step = (bounded_integer(kept.get(name)) for name in ("step", "last_step"))
+    if not metric or best is None or last is None or step is None or last_step is None:
+        return []
+    other = "" if step == last_step else f"; step {last_step} had {last:.4g}"
+    early = ", stopped early" if kept.get("stopped_early") is True else ""
+    return [["Kept", f"the weights of step {step}, {metric} {best:.4g}{other}{early}"]]
 
 
 def account_facts(account: Any) -> list[list[str]]:

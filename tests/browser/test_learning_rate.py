@@ -38,6 +38,7 @@ def test_a_run_says_which_evaluation_it_kept_and_why(app: App, page: Page) -> No
     run = page.locator(".wb-live-run:visible")
     expect(run).to_contain_text("Stopped early at step 2: 1 evaluation without improvement.")
     expect(run).to_contain_text("Kept the weights of step")
+    expect(run.locator(".wb-kv")).to_contain_text("stopped early")
     expect(page.locator("#train-take-rate")).to_be_hidden()
 
 

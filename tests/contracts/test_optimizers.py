@@ -105,6 +105,22 @@ def test_muon_takes_matrices_of_layers_alone(home: Home, tmp_path: Path) -> None
     assert {group["weight_decay"] for group in made.param_groups if id(norm) in map(id, group["params"])} == {0.0}
 
 
+def test_checkpoints_of_trainings_before_there_was_a_choice_go_on(home: Home, tmp_path: Path) -> None:
+    """Theirs were made by transformers' own AdamW."""
+    former, trainer = (trainer_for(home, tmp_path / name) for name in ("former", "now"))
+    former.optimizer = None
+    before = former.create_optimizer()
+    for weight in trained_weights(former):
+        weight.parameter.grad = torch.ones_like(weight.parameter)
+    before.step()
+    trainer.optimizer.load_state_dict(before.state_dict())
+    for mine, theirs in zip(trained_weights(trainer), trained_weights(former), strict=True):
+        held, expected = (
+            made.state[weight.parameter] for made, weight in ((trainer.optimizer, mine), (before, theirs))
+        )
+        assert held.keys() == expected.keys() and torch.equal(held["exp_avg"], expected["exp_avg"])
+
+
 def test_nesterov_momentum_needs_momentum() -> None:
     with pytest.raises(SpecError) as caught:
         job(optimizer={"method": "sgd", "momentum": 0, "nesterov": True})

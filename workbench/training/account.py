@@ -2,6 +2,8 @@
 
 The energy is of the whole package or GPU while the run lasted, whatever else ran there: counters know no processes.
 Where there is no counter to be read nothing is said: an estimate from a nominal power would be made up.
+
+Imports transformers: only job processes import this.
 """
 
 import importlib

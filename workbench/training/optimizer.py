@@ -55,12 +55,11 @@ class Optimizer(Method):
 
 
 def grouped(weights: Sequence[TrainedWeight], decay: Decay) -> list[dict[str, Any]]:
-    """The groups of parameters, those that decay first; none that is empty."""
-    groups = []
-    for decays in (True, False):
-        parameters = [weight.parameter for weight in weights if weight.decays is decays]
-        groups += [{"params": parameters, **decay.of_group(decays)}] if parameters else []
-    return groups
+    """The groups of parameters, those that decay first; both, even if one is empty, as checkpoints have them."""
+    return [
+        {"params": [weight.parameter for weight in weights if weight.decays is decays], **decay.of_group(decays)}
+        for decays in (True, False)
+    ]
 
 
 OPTIMIZERS: Registry[Optimizer] = Registry("optimizer", "workbench.training.optimizers")

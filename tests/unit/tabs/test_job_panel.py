@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tabs.shell.job_panel import act, actions, points_of
+from tabs.shell.job_panel import act, actions, kept_facts, points_of
 from tests.running import carried
 from tests.toys import toy_home
 from tests.voting import close
@@ -122,3 +122,23 @@ def test_what_cannot_be_done_is_said(queue: Queue, job: str, query: dict[str, st
     ctx: Any = SimpleNamespace(queue=queue)
     with pytest.raises(UserError):
         act(ctx, {"job": job, **query})
+
+
+KEPT = {"metric": "eval loss", "step": 40, "best": 1.31, "last_step": 60, "last": 1.38, "stopped_early": True}
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        ({}, "the weights of step 40, eval loss 1.31; step 60 had 1.38, stopped early"),
+        ({"stopped_early": False}, "the weights of step 40, eval loss 1.31; step 60 had 1.38"),
+        ({"last_step": 40, "last": 1.31, "stopped_early": False}, "the weights of step 40, eval loss 1.31"),
+    ],
+)
+def test_the_facts_say_which_weights_were_kept(changed: dict[str, Any], expected: str) -> None:
+    assert kept_facts({**KEPT, **changed}) == [["Kept", expected]]
+
+
+@pytest.mark.parametrize("kept", [None, "step 40", [], {}, {**KEPT, "best": "low"}, {**KEPT, "step": None}])
+def test_what_says_nothing_of_what_was_kept_is_left_out(kept: Any) -> None:
+    assert kept_facts(kept) == []
