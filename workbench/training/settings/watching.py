@@ -24,10 +24,10 @@ class WatchingSettings(Spec):
     """What a training job shows of itself beside its metrics."""
 
     sample_prompts: Annotated[
-        list[SamplePrompt], Display(control="lines", advanced=True, group="Samples and trackers")
+        list[SamplePrompt], Display(advanced=True, group="Samples and trackers")
     ] = Field(
         default_factory=list, max_length=MOST_SAMPLE_PROMPTS, title="Sample prompts",
-        description="Answered by the model as it is before, during and after training; empty answers none.",
+        description="One a line, answered by the model as it is before, during and after training; empty answers none.",
     )  # fmt: skip
     sample_every: Annotated[int, Display(unit="steps", advanced=True, group="Samples and trackers")] = Field(
         50, ge=1, le=1_000_000, title="Answer samples every",
