@@ -62,6 +62,7 @@ COMMANDS = (
     Command("judge", "workbench.cli.judging:judge", "let the stated automatic rule vote on every open pair"),
     Command("report", "workbench.cli.judging:report", "win rates and ratings of a labelling session, with intervals"),
     Command("export-pairs", "workbench.cli.judging:export_pairs", "make a DPO dataset of a session's votes"),
+    Command("doctor", "workbench.cli.machine_checks:doctor", "prove what works on this machine; remedies for the rest"),
     Command("settings", "workbench.cli.settings_listing:settings", "what the environment sets, and what it could set"),
     Command("plugins", "workbench.cli.plugin_listing:list_plugins", "methods from outside: what they add, what failed"),
     Command("demo", "workbench.cli.program:demo", "the whole loop on the starter model, in a home of its own"),

@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import App, Group, Parameter
@@ -18,9 +19,10 @@ from cyclopts.exceptions import CycloptsError, MissingArgumentError, UnknownComm
 from workbench import __version__
 from workbench.cli.commands import COMMANDS, GROUPS
 from workbench.cli.screen import screen_stream, tell
-from workbench.cli.shared import Invocation, Invoked, option
+from workbench.cli.shared import Invocation, Invoked, Unopened, option
 from workbench.core.errors import suggestion
 from workbench.core.home import Home
+from workbench.core.settings import Settings
 
 NAME = "llm-workbench"
 PAGE = "tabs.application"
@@ -32,17 +34,23 @@ EVERYWHERE = Group("With every command", sort_key=3)
 
 @dataclass(frozen=True)
 class Call:
-    """A command line that was understood: what to do, whether that needs a home, and the options of every command."""
+    """A command line that was understood: what to do, what of the home that needs, and the options of every command.
+
+    injected: the parameters filled in here: `invoked` is an opened home, `unopened` its folder alone.
+    """
 
     do: Callable[..., Any]
-    invoked: bool
+    injected: frozenset[str]
     home: str
     json: bool
     verbose: bool
 
     def run(self) -> None:
         """Does it, in a home unless it is about the program itself."""
-        if self.invoked:
+        if "unopened" in self.injected:
+            folder = Path(self.home).expanduser() if self.home else Settings.current().home.expanduser()
+            self.do(unopened=Unopened(folder.absolute(), self.json))
+        elif "invoked" in self.injected:
             home = Home.at(self.home, tell) if self.home else Home.default(tell)
             self.do(invoked=Invocation(home, self.json))
         else:
@@ -124,7 +132,7 @@ def _understood(
 ) -> Call:
     command, bound, injected = app.parse_args(list(tokens), exit_on_error=False, print_error=False)
     do = partial(command, *bound.args, **bound.kwargs)
-    return Call(do, "invoked" in injected, home, json, verbose or command is serve)
+    return Call(do, frozenset(injected), home, json, verbose or command is serve)
 
 
 def usage_sentence(error: CycloptsError) -> str:

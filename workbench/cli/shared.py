@@ -27,11 +27,20 @@ class Invocation:
     json: bool = False
 
 
+@dataclass(frozen=True)
+class Unopened:
+    """What a command gets that works on a home that may not be usable: its folder, and whether to write JSON."""
+
+    home: Path
+    json: bool = False
+
+
 class OptionsError(SpecError):
     """Settings given as options that their spec refuses."""
 
 
 Invoked = Annotated[Invocation, Parameter(parse=False)]
+HomeFolder = Annotated[Unopened, Parameter(parse=False)]
 SplitName = Literal["train", "eval"]
 
 

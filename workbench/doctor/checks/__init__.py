@@ -1,0 +1,1 @@
+"""What is proved of a machine, one check a file."""
