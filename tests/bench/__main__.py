@@ -25,6 +25,7 @@ BENCHES = (
     "paging",
     "mask",
     "encode",
+    "memory",
 )
 
 

@@ -25,6 +25,7 @@ from workbench.models.loading import load_base, load_tokenizer
 from workbench.rendering.templates import get_template
 from workbench.training import lean_trainer
 from workbench.training.jobs.train import Train
+from workbench.training.memory_estimate import estimate_memory
 from workbench.training.objective import OBJECTIVES
 from workbench.training.objectives.sft import Sft
 from workbench.training.row_attention import cleared_rows
@@ -368,3 +369,14 @@ def test_a_folded_adapter_of_a_four_bit_run_is_folded_into_full_precision(home: 
     assert torch.allclose(
         logits(load_base(home.models / "four-merged", EXACT)), logits(with_adapter(home, "four")), atol=1e-4
     )
+
+
+@pytest.mark.parametrize("tuner", list(TUNERS.all()))
+@pytest.mark.parametrize("objective", list(OBJECTIVES.all()))
+def test_memory_is_estimated_for_every_objective_and_tuner(objective: str, tuner: str, home: Home) -> None:
+    settings = settings_for(objective, tuner)
+    job = Train.parse({"model": "toy", "dataset": dataset_for(objective), **settings})
+    small, large = (estimate_memory(home, job.model_copy(update={"batch_size": rows}), EXACT) for rows in (2, 8))
+    parts = large.to_dict()
+    assert min(parts[name] for name in ("weights", "optimizer", "activations", "logits")) > 0
+    assert large.total > small.total > 0

@@ -40,6 +40,7 @@ COMMANDS = (
     Command("schema", "workbench.cli.reference:schema", "print the JSON Schema of a job or another method"),
     Command("reference", "workbench.cli.reference:reference", "print every method with its settings, as Markdown"),
     Command("run", "workbench.cli.jobs:run", "run a job here, in the foreground"),
+    Command("check", "workbench.cli.checking:check", "what is wrong with a job, what a training takes and cuts off"),
     Command("submit", "workbench.cli.jobs:submit", "queue a job for the background"),
     Command("job", "workbench.cli.jobs:job_action", "look at, stop, resume or delete a job"),
     Command("merge", "workbench.cli.merging:merge", "merge models by a mergekit configuration with names of the shelf"),

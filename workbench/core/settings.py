@@ -106,6 +106,11 @@ class Settings(BaseSettings):
         "WORKBENCH_LIGHT_JOBS", None, "Light jobs", "How many jobs that need no device run at a time.",
         group=JOBS, takes="a whole number from 1", unit="jobs", without="half the cores, 2 to 8", ge=1,
     )  # fmt: skip
+    memory_gb: float | None = _variable(
+        "WORKBENCH_MEMORY_GB", None, "Memory for training",
+        "The most memory of the device that the check before a training counts on, where others need the rest.",
+        group=JOBS, takes="a number of GB such as 8", unit="GB", without="all that is free", gt=0, lt=1e6,
+    )  # fmt: skip
     plugins: Entries = _variable(
         "WORKBENCH_PLUGINS", (), "Plug-ins",
         "Folders (whole paths) and names of Python modules that add methods ([how](plugins.md)). Every process "

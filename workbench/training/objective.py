@@ -13,6 +13,8 @@ from workbench.data.encoding.batches import Rules
 from workbench.data.encoding.cache import EncodedRows
 from workbench.models.model_references import Resolved
 from workbench.rendering.templates import Template
+from workbench.training.memory_estimate import Batch, LayerSizes, logits_bytes
+from workbench.training.weight_facts import WeightFacts
 
 
 @dataclass
@@ -38,6 +40,10 @@ class Objective(Method):
     """Base of every objective. `learning_rate` is a field of each, as its good values differ by objective."""
 
     dataset_kinds: ClassVar[tuple[str, ...]]
+    rows_at_once: ClassVar[int] = 1
+    """Sequences that a row of the batch puts through the model."""
+    needs_reference: ClassVar[bool] = False
+    """Whether a frozen copy of the model answers beside the one that trains."""
     metrics: ClassVar[tuple[str, ...]] = ("loss",)
     """What its evaluations tell, by the names in `best_evaluation.METRICS`."""
     packs: ClassVar[bool] = True
@@ -65,6 +71,10 @@ class Objective(Method):
     def facts(self, home: Home, student: Resolved) -> list[list[str]]:
         """More lines for the check before the start, (name, value) each; raises `UserError`."""
         return [[role.capitalize(), needed.name] for role, needed in self.models_needed(home, student).items()]
+
+    def loss_bytes(self, sizes: LayerSizes, batch: Batch, held: WeightFacts) -> int:
+        """What output layer and loss take in memory when the backward pass begins."""
+        return logits_bytes(sizes, batch, held)
 
     @abstractmethod
     def trainer(self, setup: Setup) -> Any:

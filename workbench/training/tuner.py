@@ -20,6 +20,7 @@ from workbench.models.adapter_judge import judge_made, require_sound
 from workbench.models.adapters import adapter_kind
 from workbench.models.chat_tokens import write_stops
 from workbench.models.model_references import Resolved
+from workbench.training.weight_facts import WeightFacts
 
 LARGE = "The run most likely ran away: lower the learning rate, or start from a model in bfloat16."
 TRAINED_BYTES, CHECKPOINT_BYTES = (
@@ -49,6 +50,10 @@ class Tuner(Method):
     @abstractmethod
     def disk(self, base: Path, adapter: Path | None, checkpoints: int) -> int:
         """Bytes that so many checkpoints and the result take; raises `UserError` on files that cannot be read."""
+
+    @abstractmethod
+    def weight_facts(self, base: Path, adapter: Path | None, hardware: Hardware) -> WeightFacts:
+        """What it holds in memory before the first step; raises `UserError` on files that cannot be read."""
 
     def reason_against(self, base: Path, adapter: Path | None) -> UserError | None:
         """Why this model cannot be trained this way, or None: found before the job starts."""
@@ -133,6 +138,9 @@ class WholeModelTuner(Tuner):
     def memory(self, base: Path) -> int:
         """Bytes that weights, gradients and optimizer take while it trains."""
         return tensors.summary(base).parameters * TRAINED_BYTES
+
+    def weight_facts(self, base: Path, adapter: Path | None, hardware: Hardware) -> WeightFacts:
+        return WeightFacts(0, tuple(shape for _, shape, _ in tensors.shapes(base)), whole=True)
 
     def disk(self, base: Path, adapter: Path | None, checkpoints: int) -> int:
         summary = tensors.summary(base)

@@ -10,8 +10,12 @@ from workbench.core.home import Home
 from workbench.core.lineage import read_manifest
 from workbench.ensembles.shelf import token_table
 from workbench.models.model_references import ModelRef, Resolved, model_ref
+from workbench.training.memory_estimate import Batch, LayerSizes
 from workbench.training.objective import OBJECTIVES, Setup
 from workbench.training.objectives.sft import Sft
+from workbench.training.weight_facts import WeightFacts
+
+LOGITS_HELD = 8
 
 
 @OBJECTIVES.register
@@ -41,6 +45,10 @@ class Distill(Sft):
         1.0, gt=0, le=20, title="Temperature",
         description="Softens both distributions: above 1 the teacher's less likely tokens count for more.",
     )  # fmt: skip
+
+    def loss_bytes(self, sizes: LayerSizes, batch: Batch, held: WeightFacts) -> int:
+        """Both models' logits, their copies in float32, and their log-probabilities."""
+        return LOGITS_HELD * 4 * batch.tokens * sizes.vocabulary
 
     def models_needed(self, home: Home, student: Resolved) -> dict[str, Resolved]:
         """The teacher; raises `UserError` unless there is one with the student's vocabulary."""

@@ -20,6 +20,8 @@ class Dpo(Objective):
     method: ClassVar[str] = "dpo"
     title: ClassVar[str] = "DPO: learn from preferences"
     dataset_kinds: ClassVar[tuple[str, ...]] = ("preference",)
+    rows_at_once: ClassVar[int] = 2
+    needs_reference: ClassVar[bool] = True
     metrics: ClassVar[tuple[str, ...]] = ("loss", "accuracy", "margin")
     packs: ClassVar[bool] = False
 

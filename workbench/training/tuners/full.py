@@ -1,5 +1,6 @@
 """Full training: every weight learns, and the result is a whole model."""
 
+import math
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -12,6 +13,9 @@ from workbench.core.lineage import MANIFEST, read_manifest
 from workbench.models import tensors
 from workbench.models.rope_scaling import reason_against_scaling, scale_positions
 from workbench.training.tuner import TUNERS, WholeModelTuner
+from workbench.training.weight_facts import FLOAT32, WeightFacts
+
+TABLES = ("embed_tokens.weight", "wte.weight", "lm_head.weight")  # what `embeddings` is about, by the files' names
 
 
 @TUNERS.register
@@ -69,6 +73,13 @@ class Full(WholeModelTuner):
         if self.rope_scaling == "none" or not (why := reason_against_scaling(tensors.model_config(base))):
             return None
         return UserError(f"{base.name!r} {why}.", "Leave RoPE scaling out for it.", ("tuner", "rope_scaling"))
+
+    def weight_facts(self, base: Path, adapter: Path | None, hardware: Hardware) -> WeightFacts:
+        if self.embeddings:
+            return super().weight_facts(base, adapter, hardware)
+        shapes = [(name.endswith(TABLES), shape) for name, shape, _ in tensors.shapes(base)]
+        frozen = sum(math.prod(shape) * FLOAT32 for is_table, shape in shapes if is_table)
+        return WeightFacts(frozen, tuple(shape for is_table, shape in shapes if not is_table), whole=True)
 
     def masked(self, base: Path) -> list[str]:
         """The matrices whose zeros stay, as their names within a layer; none unless the model was pruned so.

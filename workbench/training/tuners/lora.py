@@ -1,5 +1,6 @@
 """LoRA: low-rank adapters beside frozen weights."""
 
+import math
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -13,6 +14,7 @@ from workbench.models.adapters import PROMPT_METHODS, adapter_kind
 from workbench.training.lora_targets import adapted_layers, group_of, in_layer, no_such, targets_of
 from workbench.training.target_facts import target_fact
 from workbench.training.tuner import TUNERS, AdapterTuner
+from workbench.training.weight_facts import WeightFacts, frozen_bytes
 
 CHECKPOINT_BYTES, RESULT_BYTES = (
     12,
@@ -121,18 +123,44 @@ class Lora(AdapterTuner):
         size = tensors.summary(adapter).parameters if adapter else self._parameters(base)
         return checkpoints * size * CHECKPOINT_BYTES + size * RESULT_BYTES
 
+    def weight_facts(self, base: Path, adapter: Path | None, hardware: Hardware) -> WeightFacts:
+        matrices = self._matrices(base)
+        trained = [shape for _, shape, _ in tensors.shapes(adapter)] if adapter else [
+            side for rank, shape in matrices for side in _sides(rank, shape)
+        ]  # fmt: skip
+        rank = min((min(shape) for shape in trained if len(shape) > 1), default=self.r)
+        layers = max(1, int(tensors.model_config(base).get("num_hidden_layers") or 1))
+        targets = math.ceil(len(matrices) / layers)
+        return WeightFacts(
+            self.held_bytes(base, hardware), tuple(trained), rank=rank, targets=targets, in_one_step=self.is_plain
+        )
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether its layers compute in one step, as `lora_forward` does it."""
+        return not self.dropout
+
+    def held_bytes(self, base: Path, hardware: Hardware) -> int:
+        """Of the frozen weights, as `load` holds them."""
+        quantized = tensors.model_config(base).get("quantization_config")
+        return tensors.summary(base).size if quantized else frozen_bytes(tensors.shapes(base), hardware)
+
     def _parameters(self, base: Path) -> int:
-        """About how many a fresh adapter has: two matrices of rank r beside each matrix it stands on.
+        """About how many a fresh adapter has."""
+        return sum(math.prod(side) for rank, shape in self._matrices(base) for side in _sides(rank, shape))
+
+    def _matrices(self, base: Path) -> list[tuple[int, tuple[int, ...]]]:
+        """(rank, shape) of each matrix a fresh adapter stands on.
 
         PEFT doubles the rank of experts whose two matrices transformers fuses; at most that is assumed.
         """
-        count = 0
+        found = []
         for name, shape, _ in tensors.shapes(base):
             wanted = group_of(name) == self.targets if self.targets != "all-linear" else in_layer(name)
             if wanted and len(shape) in (2, 3):
                 rank = self.r * (2 if "experts." in name and self.targets == "all-linear" else 1)
-                count += rank * (shape[-1] + shape[-2]) * (shape[0] if len(shape) == 3 else 1)
-        return count
+                found.append((rank, shape))
+        return found
 
     def reason_against(self, base: Path, adapter: Path | None) -> UserError | None:
         if adapter is None:
@@ -154,3 +182,8 @@ class Lora(AdapterTuner):
 
 def _written(value: bool | float) -> str:
     return ("on" if value else "off") if isinstance(value, bool) else f"{value:g}"
+
+
+def _sides(rank: int, shape: tuple[int, ...]) -> list[tuple[int, ...]]:
+    """The two matrices of an adapter beside one of this shape, or beside each of a stack of them."""
+    return [(*shape[:-2], rank, shape[-1]), (*shape[:-2], shape[-2], rank)]

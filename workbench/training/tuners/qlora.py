@@ -11,6 +11,7 @@ from workbench.core.hardware import Hardware
 from workbench.models import tensors
 from workbench.training.tuner import TUNERS
 from workbench.training.tuners.lora import Lora
+from workbench.training.weight_facts import nf4_bytes
 
 TRANSPOSED = ("gpt2", "openai-gpt")  # types whose layers are Conv1D, which bitsandbytes turns into Linear
 
@@ -52,6 +53,13 @@ class QLora(Lora):
         )
         model = load_base(base, hardware, config)
         return self.attach(prepare_model_for_kbit_training(model, use_gradient_checkpointing=False), adapter)
+
+    @property
+    def is_plain(self) -> bool:
+        return False
+
+    def held_bytes(self, base: Path, hardware: Hardware) -> int:
+        return nf4_bytes(base, bool(tensors.model_config(base).get("quantization_config")))
 
     def reason_against(self, base: Path, adapter: Path | None) -> UserError | None:
         if tensors.model_config(base).get("model_type") in TRANSPOSED:

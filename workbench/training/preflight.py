@@ -1,0 +1,99 @@
+"""What is known of a training before it starts: memory, disk, rows that are cut off, and what its template trains.
+
+Plain facts for the page and the command line. Imports no torch.
+"""
+
+import shutil
+from typing import TYPE_CHECKING, Any
+
+from workbench.core.hardware import cached_hardware
+from workbench.core.home import Home
+from workbench.core.tasks import Task
+from workbench.data.encoding.batches import Tally, encode_batch
+from workbench.data.store import datasets
+from workbench.models import tensors
+from workbench.models.chat_tokens import stop_ids
+from workbench.models.model_references import Resolved, resolve_setting
+from workbench.rendering.templates import get_template
+from workbench.rendering.tokenizer import Tokenizer
+from workbench.training.memory_estimate import estimate_memory
+from workbench.training.memory_fit import device_room
+
+if TYPE_CHECKING:
+    from workbench.training.jobs.train import Train
+
+SAMPLED_ROWS = 500
+BLOCKS = 5  # parts of the dataset that the sample is of
+NO_STOP = "No token is known that ends an answer: chats will run on. Name an eos_token in tokenizer_config.json."
+
+
+def memory_facts(home: Home, job: "Train") -> dict[str, Any]:
+    """{parts, total, free, device_total, fits, device, name} in bytes; raises `UserError`."""
+    hardware = cached_hardware(home)
+    estimate, room = estimate_memory(home, job, hardware), device_room(home, hardware)
+    return {
+        "parts": estimate.to_dict(), "total": estimate.total, "free": room.free, "device_total": room.total,
+        "fits": room.holds(estimate), "device": hardware.device,
+    }  # fmt: skip
+
+
+def disk_facts(home: Home, job: "Train") -> dict[str, int]:
+    """{needed, free} bytes of checkpoints and result; raises `UserError`."""
+    source = resolve_setting(home, job, "model")
+    needed = job.tuner.disk(source.base, source.adapter, job.checkpoint_limit + 1)
+    return {"needed": needed, "free": shutil.disk_usage(home.root).free}
+
+
+def row_facts(home: Home, job: "Train", task: Task | None = None) -> dict[str, Any]:
+    """{rows, looked_at, cut, share, longest, left_out, warnings, findings}, from up to 500 rows of the train split.
+
+    What the maximum length cuts off and the template trains. `longest` is the length that would cut none of them.
+
+    Raises `UserError`, and what stops the task.
+    """
+    source = resolve_setting(home, job, "model")
+    folder = source.home_of_template
+    template, kind = get_template(job.template, folder), datasets.dataset_kind(home, job.dataset)
+    rules, tokenizer = job.objective.rules(kind, template, job.max_length), Tokenizer.load(folder)
+    total, tally = datasets.count(home, job.dataset, "train"), Tally()
+    for start, count in _blocks(total):
+        if task:
+            task.check_stop()
+            task.update(tally.rows, min(total, SAMPLED_ROWS), "Looking at the rows")
+        rows = datasets.rows(home, job.dataset, "train", start, count)
+        tally.add(encode_batch(rows, start, tokenizer, rules)[1])
+    findings = [] if kind == "text" or stop_ids(folder, template) else [NO_STOP]
+    return {
+        "rows": total, "looked_at": tally.rows, "cut": tally.cut, "longest": tally.longest,
+        "share": tally.cut / tally.kept if tally.kept else 0.0,
+        "left_out": [[reason, count] for reason, (count, _) in tally.reasons],
+        "warnings": [[kind, count] for kind, count in tally.warnings.most_common()], "findings": findings,
+    }  # fmt: skip
+
+
+def _blocks(total: int) -> list[tuple[int, int]]:
+    """(start, count) of the rows that are looked at: all, or blocks at even distances."""
+    if total <= SAMPLED_ROWS:
+        return [(0, total)] if total else []
+    return [(total * block // BLOCKS, SAMPLED_ROWS // BLOCKS) for block in range(BLOCKS)]
+
+
+def folding_fact(source: Resolved, job: "Train") -> str:
+    """Of a base that is quantized: what its adapter can and cannot be folded into; '' for others."""
+    quantized = tensors.model_config(source.base).get("quantization_config")
+    if not isinstance(quantized, dict) or job.tuner.makes != "adapter":
+        return ""
+    method = quantized.get("quant_method") or "quantized"
+    return (
+        f"{source.base.name} is quantized ({method}): the adapter will answer over it, and cannot be folded into it. "
+        "For one that can, train on the model that was quantized."
+    )
+
+
+def preflight(home: Home, job: "Train", task: Task | None = None) -> dict[str, Any]:
+    """{memory, disk, rows, folding}: all that is known before the start; raises `UserError`."""
+    source = resolve_setting(home, job, "model")
+    return {
+        "memory": memory_facts(home, job), "disk": disk_facts(home, job), "rows": row_facts(home, job, task),
+        "folding": folding_fact(source, job),
+    }  # fmt: skip
