@@ -121,6 +121,7 @@ def activation_bytes(sizes: LayerSizes, batch: Batch, held: WeightFacts) -> int:
     copied = number < FLOAT32 and not held.in_one_step
     attention = sizes.queries * 2 + (sizes.queries if batch.is_masked else sizes.keys) * 2
     attention += 0 if batch.padded else sizes.queries  # the rows' outputs, and these end to end
+    attention += batch.length if batch.is_masked else 0  # the mask, a number for each pair of tokens
     mlp = sizes.inner * (4 if sizes.gated else 2)
     norms = sizes.hidden * (4 if held.whole else 2)
     per_token = FLOAT32 * norms + number * (attention + mlp) + FLOAT32 * (sizes.heads + 2)
