@@ -11,11 +11,7 @@ from workbench.core.units import human_size
 from workbench.training.jobs.train import Train
 from workbench.training.memory_fit import fitted
 from workbench.training.preflight import preflight
-
-PARTS = {
-    "weights": "weights", "gradients": "gradients", "optimizer": "optimizer", "activations": "activations",
-    "logits": "logits and loss", "other": "other models", "heap": "gaps in the heap", "rest": "the rest",
-}  # fmt: skip
+from workbench.training.preflight_words import PART_TITLES, memory_sentence, row_sentences
 
 
 def check(
@@ -48,27 +44,10 @@ def _write_fitting(invoked: Any, job: Any) -> None:
 
 
 def _lines(facts: dict[str, Any]) -> list[str]:
-    memory, disk, rows = facts["memory"], facts["disk"], facts["rows"]
-    verdict = "fits" if memory["fits"] else "does not fit; --fit writes settings that do"
+    memory, disk = facts["memory"], facts["disk"]
     lines = [
-        f"Memory: {human_size(memory['total'])} of {human_size(memory['free'])} free "
-        f"({human_size(memory['device_total'])} in all): it {verdict}.",
-        *(f"  {PARTS[name]}: {human_size(size)}" for name, size in memory["parts"].items() if size),
+        memory_sentence(memory) + ("" if memory["fits"] else " --fit writes settings that do."),
+        *(f"  {PART_TITLES[name]}: {human_size(size)}" for name, size in memory["parts"].items() if size),
         f"Disk: {human_size(disk['needed'])} of {human_size(disk['free'])} free.",
     ]
-    return [*lines, *row_sentences(rows), *([facts["folding"]] if facts["folding"] else [])]
-
-
-def row_sentences(rows: dict[str, Any]) -> list[str]:
-    """What was found in the rows that were looked at."""
-    of = f"{rows['looked_at']:,} rows"
-    if rows["looked_at"] < rows["rows"]:
-        of += f" looked at, of {rows['rows']:,},"
-    cut = f"Rows: {rows['cut']:,} of {of} are cut off ({rows['share']:.1%})"
-    length = f"; a maximum length of {rows['longest']:,} would cut none." if rows["cut"] else "."
-    return [
-        cut + length,
-        *(f"Left out {count:,}: {reason}" for reason, count in rows["left_out"]),
-        *(f"Found in {count:,}: {kind}." for kind, count in rows["warnings"]),
-        *rows["findings"],
-    ]
+    return [*lines, *row_sentences(facts["rows"]), *([facts["folding"]] if facts["folding"] else [])]

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import psutil
 
@@ -14,11 +14,9 @@ from workbench.core.home import Home
 from workbench.core.settings import Settings
 from workbench.core.units import human_size
 from workbench.models.model_references import resolve_setting
+from workbench.training.jobs.train import Train
 from workbench.training.memory_estimate import MemoryEstimate, estimate_memory
 from workbench.training.tuner import TUNERS
-
-if TYPE_CHECKING:
-    from workbench.training.jobs.train import Train
 
 RESERVE_SHARE = 0.1  # of what is free: an estimate may be off, and nothing runs in the last byte
 SHORTEST = 64  # tokens that a row is cut to at least to make it fit
@@ -50,7 +48,7 @@ class Change:
 class Fitted:
     """Settings with which a training fits, what they change, and what it takes then."""
 
-    job: "Train"
+    job: Train
     changes: tuple[Change, ...]
     estimate: MemoryEstimate
 
@@ -87,7 +85,7 @@ def _container_limit() -> tuple[int, int] | None:
         return None
 
 
-def fitted(home: Home, job: "Train") -> Fitted:
+def fitted(home: Home, job: Train) -> Fitted:
     """The settings with the fewest changes with which it fits: first those that leave the result as it is.
 
     Smaller batches with more accumulation, then gradient checkpointing, then QLoRA where it runs, and shorter rows
@@ -113,7 +111,7 @@ def fitted(home: Home, job: "Train") -> Fitted:
     return Fitted(job, tuple(changes.values()), estimate)
 
 
-def _changes(job: "Train", after: "Train", reason: str, known: dict[str, Change]) -> Iterator[Change]:
+def _changes(job: Train, after: Train, reason: str, known: dict[str, Change]) -> Iterator[Change]:
     """What differs, each from the value that stood there before the first change."""
     for name in SHOWN:
         old, new = (_written(getattr(one, name)) for one in (job, after))
@@ -132,7 +130,7 @@ QUANTIZED = "The frozen weights are held in 4 bits, about a quarter of their mem
 CUT = "Rows are cut off earlier: what lies behind is not learned."
 
 
-def _smaller_batch(home: Home, job: "Train") -> "tuple[Train, str] | None":
+def _smaller_batch(home: Home, job: Train) -> tuple[Train, str] | None:
     halved = halved_batch(job.batch_size, job.gradient_accumulation)
     if halved is None:
         return None
@@ -145,13 +143,13 @@ def halved_batch(rows: int, passes: int) -> tuple[int, int] | None:
     return (smaller, passes * (rows // smaller)) if smaller else None
 
 
-def _checkpointing(home: Home, job: "Train") -> "tuple[Train, str] | None":
+def _checkpointing(home: Home, job: Train) -> tuple[Train, str] | None:
     if job.gradient_checkpointing:
         return None
     return job.model_copy(update={"gradient_checkpointing": True}), RECOMPUTED
 
 
-def _four_bits(home: Home, job: "Train") -> "tuple[Train, str] | None":
+def _four_bits(home: Home, job: Train) -> tuple[Train, str] | None:
     """LoRA's settings with another tuner, where that is LoRA and the other runs on this model."""
     quantized = TUNERS.get("qlora")
     if job.tuner.method != "lora" or quantized.unavailable():
@@ -162,7 +160,7 @@ def _four_bits(home: Home, job: "Train") -> "tuple[Train, str] | None":
     return None if problems.found else (job.model_copy(update={"tuner": tuner}), QUANTIZED)
 
 
-def _shorter(home: Home, job: "Train") -> "tuple[Train, str] | None":
+def _shorter(home: Home, job: Train) -> tuple[Train, str] | None:
     if job.max_length // 2 < SHORTEST:
         return None
     return job.model_copy(update={"max_length": job.max_length // 2}), CUT

@@ -13,7 +13,7 @@ from workbench.data.encoding.batches import Rules
 from workbench.data.encoding.cache import EncodedRows
 from workbench.models.model_references import Resolved
 from workbench.rendering.templates import Template
-from workbench.training.memory_estimate import Batch, LayerSizes, logits_bytes
+from workbench.training.activation_memory import Batch, LayerSizes, logits_bytes
 from workbench.training.weight_facts import WeightFacts
 
 

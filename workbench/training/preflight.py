@@ -4,7 +4,7 @@ Plain facts for the page and the command line. Imports no torch.
 """
 
 import shutil
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from workbench.core.hardware import cached_hardware
 from workbench.core.home import Home
@@ -16,18 +16,16 @@ from workbench.models.chat_tokens import stop_ids
 from workbench.models.model_references import Resolved, resolve_setting
 from workbench.rendering.templates import get_template
 from workbench.rendering.tokenizer import Tokenizer
+from workbench.training.jobs.train import Train
 from workbench.training.memory_estimate import estimate_memory
 from workbench.training.memory_fit import device_room
-
-if TYPE_CHECKING:
-    from workbench.training.jobs.train import Train
 
 SAMPLED_ROWS = 500
 BLOCKS = 5  # parts of the dataset that the sample is of
 NO_STOP = "No token is known that ends an answer: chats will run on. Name an eos_token in tokenizer_config.json."
 
 
-def memory_facts(home: Home, job: "Train") -> dict[str, Any]:
+def memory_facts(home: Home, job: Train) -> dict[str, Any]:
     """{parts, total, free, device_total, fits, device, name} in bytes; raises `UserError`."""
     hardware = cached_hardware(home)
     estimate, room = estimate_memory(home, job, hardware), device_room(home, hardware)
@@ -37,14 +35,14 @@ def memory_facts(home: Home, job: "Train") -> dict[str, Any]:
     }  # fmt: skip
 
 
-def disk_facts(home: Home, job: "Train") -> dict[str, int]:
+def disk_facts(home: Home, job: Train) -> dict[str, int]:
     """{needed, free} bytes of checkpoints and result; raises `UserError`."""
     source = resolve_setting(home, job, "model")
     needed = job.tuner.disk(source.base, source.adapter, job.checkpoint_limit + 1)
     return {"needed": needed, "free": shutil.disk_usage(home.root).free}
 
 
-def row_facts(home: Home, job: "Train", task: Task | None = None) -> dict[str, Any]:
+def row_facts(home: Home, job: Train, task: Task | None = None) -> dict[str, Any]:
     """{rows, looked_at, cut, share, longest, left_out, warnings, findings}, from up to 500 rows of the train split.
 
     What the maximum length cuts off and the template trains. `longest` is the length that would cut none of them.
@@ -78,7 +76,7 @@ def _blocks(total: int) -> list[tuple[int, int]]:
     return [(total * block // BLOCKS, SAMPLED_ROWS // BLOCKS) for block in range(BLOCKS)]
 
 
-def folding_fact(source: Resolved, job: "Train") -> str:
+def folding_fact(source: Resolved, job: Train) -> str:
     """Of a base that is quantized: what its adapter can and cannot be folded into; '' for others."""
     quantized = tensors.model_config(source.base).get("quantization_config")
     if not isinstance(quantized, dict) or job.tuner.makes != "adapter":
@@ -90,7 +88,7 @@ def folding_fact(source: Resolved, job: "Train") -> str:
     )
 
 
-def preflight(home: Home, job: "Train", task: Task | None = None) -> dict[str, Any]:
+def preflight(home: Home, job: Train, task: Task | None = None) -> dict[str, Any]:
     """{memory, disk, rows, folding}: all that is known before the start; raises `UserError`."""
     source = resolve_setting(home, job, "model")
     return {

@@ -11,9 +11,10 @@ from trl.trainer.utils import add_fused_lm_head
 from tests.toys import toy_home, toy_model
 from workbench.core.hardware import Hardware
 from workbench.core.home import Home
+from workbench.training.activation_memory import Batch, LayerSizes, activation_bytes, kept_activations
 from workbench.training.jobs.train import Train
 from workbench.training.lora_forward import compute_lora_in_one_step
-from workbench.training.memory_estimate import Batch, LayerSizes, activation_bytes, estimate_memory, kept_activations
+from workbench.training.memory_estimate import estimate_memory
 from workbench.training.tuner import TUNERS
 from workbench.training.unpadded_forward import compute_real_tokens_only
 

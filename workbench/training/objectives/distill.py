@@ -10,7 +10,7 @@ from workbench.core.home import Home
 from workbench.core.lineage import read_manifest
 from workbench.ensembles.shelf import token_table
 from workbench.models.model_references import ModelRef, Resolved, model_ref
-from workbench.training.memory_estimate import Batch, LayerSizes
+from workbench.training.activation_memory import Batch, LayerSizes
 from workbench.training.objective import OBJECTIVES, Setup
 from workbench.training.objectives.sft import Sft
 from workbench.training.weight_facts import WeightFacts
