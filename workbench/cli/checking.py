@@ -2,14 +2,14 @@
 
 from typing import Annotated, Any
 
-from workbench.cli.jobs import JobFile, Settings, job_of_file
-from workbench.cli.shared import Invoked, option, show
+from workbench.cli.jobs import JobFile, job_of_file
+from workbench.cli.shared import Invoked, option, several, show
 from workbench.core.errors import Problems, UserError
 from workbench.core.formats import JOB_FORMAT
 from workbench.core.spec import dump_yaml
 from workbench.core.units import human_size
 from workbench.training.jobs.train import Train
-from workbench.training.memory_fit import fitted
+from workbench.training.memory_fit import fitting_job
 from workbench.training.preflight import preflight
 from workbench.training.preflight_words import PART_TITLES, memory_sentence, row_sentences
 
@@ -18,7 +18,7 @@ def check(
     job: JobFile,
     /,
     *,
-    set_: Settings = (),
+    set_: Annotated[tuple[str, ...], several("settings, such as tuner.r=32", "NAME=VALUE")] = (),
     fit: Annotated[bool, option("write the settings of a training with which it fits into memory, as YAML")] = False,
     invoked: Invoked,
 ) -> None:
@@ -37,7 +37,7 @@ def check(
 def _write_fitting(invoked: Any, job: Any) -> None:
     if not isinstance(job, Train):
         raise UserError(f"{job.title} has no settings that are changed to fit.", "Leave --fit out.", "fit")
-    found = fitted(invoked.home, job)
+    found = fitting_job(invoked.home, job)
     notes = [f"# {one.setting}: {one.before} → {one.after}. {one.reason}" for one in found.changes]
     settings = JOB_FORMAT.stamp(found.job.to_dict())
     show(invoked, found.to_dict(), "\n".join([*(notes or ["# It fits as it is."]), dump_yaml(settings)]))

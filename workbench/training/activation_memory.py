@@ -14,7 +14,7 @@ from typing import Any
 from workbench.core.errors import UserError
 from workbench.core.hardware import Hardware
 from workbench.models import tensors
-from workbench.training.weight_facts import FLOAT32, WeightFacts, dtype_bytes
+from workbench.training.weight_facts import FLOAT32_BYTES, WeightFacts, dtype_bytes
 
 TILE_BYTES, FEWEST_ROWS, OWN_COPIES = 32 * 2**20, 64, 3  # of `token_log_probs`, which imports torch
 TRL_ROWS, TRL_COLUMNS, TRL_COPIES = 4096, 32768, 8  # of trl.kernels.chunked_logprob
@@ -85,15 +85,15 @@ class Batch:
 def activation_bytes(sizes: LayerSizes, batch: Batch, held: WeightFacts) -> int:
     """Of one layer, what its backward pass needs. The one formula of activations."""
     number = dtype_bytes(batch.hardware)
-    copied = number < FLOAT32 and not held.in_one_step
+    copied = number < FLOAT32_BYTES and not held.in_one_step
     attention = sizes.queries * 2 + (sizes.queries if batch.is_masked else sizes.keys) * 2
     attention += 0 if batch.padded else sizes.queries  # the rows' outputs, and these end to end
     attention += batch.length if batch.is_masked else 0  # the mask, a number for each pair of tokens
     mlp = sizes.inner * (4 if sizes.gated else 2)
     norms = sizes.hidden * (4 if held.whole else 2)
-    per_token = FLOAT32 * norms + number * (attention + mlp) + FLOAT32 * (sizes.heads + 2)
+    per_token = FLOAT32_BYTES * norms + number * (attention + mlp) + FLOAT32_BYTES * (sizes.heads + 2)
     if sizes.query_norm:
-        per_token += FLOAT32 * (sizes.queries + sizes.keys) * (2 if held.whole else 1)
+        per_token += FLOAT32_BYTES * (sizes.queries + sizes.keys) * (2 if held.whole else 1)
     inputs = sizes.hidden * ((5 if sizes.gated else 4) if copied else 2)  # q, k, v, gate, up; one for both norms' else
     per_token += number * inputs
     if held.rank:
@@ -116,10 +116,10 @@ def logits_bytes(sizes: LayerSizes, batch: Batch, held: WeightFacts) -> int:
     One that does not train is computed by `token_log_probs` on a CPU; others by TRL, whose tiles go over tokens and
     vocabulary: one in a GPU's kernel, the copies of its steps on a CPU.
     """
-    states = 2 * FLOAT32 * batch.tokens * sizes.hidden
+    states = 2 * FLOAT32_BYTES * batch.tokens * sizes.hidden
     on_gpu = batch.hardware.device == "cuda"
     if not held.whole and not on_gpu:
-        rows = min(batch.tokens, max(FEWEST_ROWS, TILE_BYTES // (FLOAT32 * sizes.vocabulary)))
-        return OWN_COPIES * rows * sizes.vocabulary * FLOAT32 + states
+        rows = min(batch.tokens, max(FEWEST_ROWS, TILE_BYTES // (FLOAT32_BYTES * sizes.vocabulary)))
+        return OWN_COPIES * rows * sizes.vocabulary * FLOAT32_BYTES + states
     tile = min(batch.tokens, TRL_ROWS) * min(sizes.vocabulary, TRL_COLUMNS)
-    return tile * (dtype_bytes(batch.hardware) if on_gpu else FLOAT32 * TRL_COPIES) + states
+    return tile * (dtype_bytes(batch.hardware) if on_gpu else FLOAT32_BYTES * TRL_COPIES) + states

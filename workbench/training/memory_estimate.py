@@ -8,7 +8,7 @@ from workbench.models import tensors
 from workbench.models.model_references import Resolved, resolve_setting
 from workbench.training.activation_memory import Batch, LayerSizes, activation_bytes, kept_activations
 from workbench.training.jobs.train import Train
-from workbench.training.weight_facts import FLOAT32, WeightFacts, dtype_bytes, frozen_bytes
+from workbench.training.weight_facts import FLOAT32_BYTES, WeightFacts, dtype_bytes, frozen_bytes
 
 PADDED = ("grouped", "padded")
 OTHER_BYTES = 50_000_000  # tokenizer, rows and the trainer's own objects, in a CPU's memory
@@ -50,9 +50,9 @@ def estimate_memory(home: Home, job: Train, hardware: Hardware) -> MemoryEstimat
     if job.activation_offload and hardware.device == "cuda":
         activations = activation_bytes(sizes, batch, held)
     logits = job.objective.loss_bytes(sizes, batch, held)
-    trained = held.trained_parameters * FLOAT32
-    copies = held.trained_parameters * 2 if dtype_bytes(hardware) < FLOAT32 else 0  # autocast's, of what trains
-    table = sizes.vocabulary * sizes.hidden * FLOAT32 if held.whole else 0
+    trained = held.trained_parameters * FLOAT32_BYTES
+    copies = held.trained_parameters * 2 if dtype_bytes(hardware) < FLOAT32_BYTES else 0  # autocast's, of what trains
+    table = sizes.vocabulary * sizes.hidden * FLOAT32_BYTES if held.whole else 0
     in_backward = trained if job.gradient_accumulation > 1 else min(table, trained)
     on_cpu = hardware.device in ("cpu", "mps")
     holes = round(HEAP_HOLES[held.whole or held.in_one_step] * activations) if on_cpu and _in_heap(sizes, batch) else 0
@@ -69,12 +69,12 @@ def estimate_memory(home: Home, job: Train, hardware: Hardware) -> MemoryEstimat
 
 
 def _in_heap(sizes: LayerSizes, batch: Batch) -> bool:
-    return batch.tokens * sizes.inner * FLOAT32 < HEAP_BLOCK_BYTES
+    return batch.tokens * sizes.inner * FLOAT32_BYTES < HEAP_BLOCK_BYTES
 
 
 def _other_models(home: Home, job: Train, source: Resolved, held: WeightFacts, hardware: Hardware) -> int:
     """The reference of DPO is the base without its adapter, or a second copy of a whole model; teachers are loaded."""
     needed = job.objective.models_needed(home, source).values()
     loaded = sum(frozen_bytes(tensors.shapes(model.base), hardware) for model in needed)
-    reference = held.trained_parameters * FLOAT32 if job.objective.needs_reference and held.whole else 0
+    reference = held.trained_parameters * FLOAT32_BYTES if job.objective.needs_reference and held.whole else 0
     return loaded + reference

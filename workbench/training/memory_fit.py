@@ -19,7 +19,7 @@ from workbench.training.memory_estimate import MemoryEstimate, estimate_memory
 from workbench.training.tuner import TUNERS
 
 RESERVE_SHARE = 0.1  # of what is free: an estimate may be off, and nothing runs in the last byte
-SHORTEST = 64  # tokens that a row is cut to at least to make it fit
+SHORTEST_TOKENS = 64  # tokens that a row is cut to at least to make it fit
 CGROUP = Path("/sys/fs/cgroup")
 
 
@@ -85,7 +85,7 @@ def _container_limit() -> tuple[int, int] | None:
         return None
 
 
-def fitted(home: Home, job: Train) -> Fitted:
+def fitting_job(home: Home, job: Train) -> Fitted:
     """The settings with the fewest changes with which it fits: first those that leave the result as it is.
 
     Smaller batches with more accumulation, then gradient checkpointing, then QLoRA where it runs, and shorter rows
@@ -161,6 +161,6 @@ def _four_bits(home: Home, job: Train) -> tuple[Train, str] | None:
 
 
 def _shorter(home: Home, job: Train) -> tuple[Train, str] | None:
-    if job.max_length // 2 < SHORTEST:
+    if job.max_length // 2 < SHORTEST_TOKENS:
         return None
     return job.model_copy(update={"max_length": job.max_length // 2}), CUT

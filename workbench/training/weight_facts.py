@@ -8,7 +8,7 @@ from pathlib import Path
 from workbench.core.hardware import Hardware
 from workbench.models import tensors
 
-FLOAT32 = 4
+FLOAT32_BYTES = 4
 NF4_BYTES = 0.5 + 1 / 64 * (1 + 4 / 256)
 """A 4-bit weight and its share of the scales: a byte for each 64 weights, and 4 for each 256 of these."""
 
@@ -36,8 +36,8 @@ class WeightFacts:
 def dtype_bytes(hardware: Hardware) -> int:
     """Bytes of a number in the dtype that the device loads and multiplies in."""
     if hardware.dtype:
-        return FLOAT32 if hardware.dtype == "float32" else 2
-    return 2 if hardware.bf16 or hardware.device == "cuda" else FLOAT32
+        return FLOAT32_BYTES if hardware.dtype == "float32" else 2
+    return 2 if hardware.bf16 or hardware.device == "cuda" else FLOAT32_BYTES
 
 
 def frozen_bytes(shapes: Iterable[tuple[str, Shape, str]], hardware: Hardware) -> int:
@@ -52,5 +52,5 @@ def nf4_bytes(base: Path, is_quantized: bool) -> int:
     total = 0.0
     for name, shape, _ in tensors.shapes(base):
         in_layer = len(shape) == 2 and "embed" not in name and not name.startswith("lm_head")
-        total += math.prod(shape) * (NF4_BYTES if in_layer else FLOAT32)
+        total += math.prod(shape) * (NF4_BYTES if in_layer else FLOAT32_BYTES)
     return round(total)

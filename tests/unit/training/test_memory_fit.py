@@ -11,7 +11,7 @@ from workbench.core.home import Home
 from workbench.training import memory_fit
 from workbench.training.jobs.train import Train
 from workbench.training.memory_estimate import estimate_memory
-from workbench.training.memory_fit import Room, device_room, fitted, halved_batch
+from workbench.training.memory_fit import Room, device_room, fitting_job, halved_batch
 from workbench.training.preflight import preflight, row_facts
 
 HARDWARE = Hardware(device="cpu", cores=2, ram=8 * 10**9)
@@ -40,13 +40,13 @@ def test_a_smaller_batch_keeps_the_effective_one(given: tuple[int, int], expecte
 
 def test_what_fits_is_left_as_it_is(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     with_room(monkeypatch, 1e12)
-    found = fitted(home, job())
+    found = fitting_job(home, job())
     assert found.job == job() and not found.changes
 
 
 def test_a_smaller_batch_comes_first_and_keeps_the_number_of_steps(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     with_room(monkeypatch, 1.2 * estimate_memory(home, job(batch_size=6), HARDWARE).total)
-    found = fitted(home, job())
+    found = fitting_job(home, job())
     assert (found.job.batch_size, found.job.gradient_accumulation) == (6, 2)
     assert {change.setting for change in found.changes} == {"batch_size", "gradient_accumulation"}
     assert all(found.job.total_steps(rows) == job().total_steps(rows) for rows in range(1, 60))
@@ -56,7 +56,7 @@ def test_rows_are_cut_last_and_every_change_says_what_stood_there_before(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with_room(monkeypatch, 1.15 * estimate_memory(home, job(batch_size=1, max_length=128), HARDWARE).total)
-    found = fitted(home, job(max_length=512, gradient_checkpointing=True))
+    found = fitting_job(home, job(max_length=512, gradient_checkpointing=True))
     written = {change.setting: (change.before, change.after) for change in found.changes}
     assert written["batch_size"][0] == "12" and "gradient_checkpointing" not in written
     assert Room(0, 10**12).holds(found.estimate) and found.job.max_length <= 512
@@ -65,7 +65,7 @@ def test_rows_are_cut_last_and_every_change_says_what_stood_there_before(
 def test_nothing_that_fits_is_an_error_with_a_remedy(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     with_room(monkeypatch, 1000)
     with pytest.raises(UserError, match="smallest settings") as error:
-        fitted(home, job())
+        fitting_job(home, job())
     assert "smaller model" in error.value.remedy
 
 

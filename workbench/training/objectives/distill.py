@@ -15,7 +15,7 @@ from workbench.training.objective import OBJECTIVES, Setup
 from workbench.training.objectives.sft import Sft
 from workbench.training.weight_facts import WeightFacts
 
-LOGITS_HELD = 8
+LOGITS_COPIES = 8
 
 
 @OBJECTIVES.register
@@ -48,7 +48,7 @@ class Distill(Sft):
 
     def loss_bytes(self, sizes: LayerSizes, batch: Batch, held: WeightFacts) -> int:
         """Both models' logits, their copies in float32, and their log-probabilities."""
-        return LOGITS_HELD * 4 * batch.tokens * sizes.vocabulary
+        return LOGITS_COPIES * 4 * batch.tokens * sizes.vocabulary
 
     def models_needed(self, home: Home, student: Resolved) -> dict[str, Resolved]:
         """The teacher; raises `UserError` unless there is one with the student's vocabulary."""

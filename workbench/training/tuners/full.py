@@ -13,7 +13,7 @@ from workbench.core.lineage import MANIFEST, read_manifest
 from workbench.models import tensors
 from workbench.models.rope_scaling import reason_against_scaling, scale_positions
 from workbench.training.tuner import TUNERS, WholeModelTuner
-from workbench.training.weight_facts import FLOAT32, WeightFacts
+from workbench.training.weight_facts import FLOAT32_BYTES, WeightFacts
 
 TABLES = ("embed_tokens.weight", "wte.weight", "lm_head.weight")  # what `embeddings` is about, by the files' names
 
@@ -78,7 +78,7 @@ class Full(WholeModelTuner):
         if self.embeddings:
             return super().weight_facts(base, adapter, hardware)
         shapes = [(name.endswith(TABLES), shape) for name, shape, _ in tensors.shapes(base)]
-        frozen = sum(math.prod(shape) * FLOAT32 for is_table, shape in shapes if is_table)
+        frozen = sum(math.prod(shape) * FLOAT32_BYTES for is_table, shape in shapes if is_table)
         return WeightFacts(frozen, tuple(shape for is_table, shape in shapes if not is_table), whole=True)
 
     def masked(self, base: Path) -> list[str]:
