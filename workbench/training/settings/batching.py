@@ -14,10 +14,10 @@ from workbench.training.objective import Objective
 GROUP = "Speed and memory"
 Batching = Literal["padding-free", "packed", "grouped", "padded"]
 LABELS = {
-    "padding-free": "rows end to end, no padding",
-    "packed": "packed to the maximum length",
-    "grouped": "padded, rows of similar length together",
-    "padded": "padded, in random order",
+    "padding-free": "without padding",
+    "packed": "packed rows",
+    "grouped": "padded, by length",
+    "padded": "padded",
 }
 
 
@@ -26,8 +26,8 @@ class BatchingSettings(Spec):
 
     batching: Annotated[Batching, Display(advanced=True, group=GROUP, labels=LABELS)] = Field(
         "padding-free", title="Batches",
-        description="How rows lie in a batch. End to end gives the loss of padded rows without computing padding; "
-        "packed counts the batch size in units of the maximum length, for fewer and fuller steps.",
+        description="How rows lie in a batch. Without padding they lie end to end, with the loss of padded rows; "
+        "packed rows fill the maximum length, which the batch size then counts: fewer, fuller steps.",
     )  # fmt: skip
     activation_offload: Annotated[bool, Display(advanced=True, group=GROUP)] = Field(
         False, title="Activation offload",
