@@ -7,6 +7,7 @@ import { defineTime } from "./lib/time.js";
 defineTime();
 
 export { withChat } from "./chat/identity.js";
+export { copiedLabel } from "./lib/browser.js";
 export { takeStates } from "./shelf/pulse.js";
 
 const COMPONENTS = {

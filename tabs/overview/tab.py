@@ -11,6 +11,7 @@ from markupsafe import Markup
 from tabs.jobs.tab import JOB_COLUMNS, job_row, job_words
 from tabs.overview.disk_panel import disk_panel
 from tabs.overview.loop import Loop, LoopStep, answering, preference_training, read_loop, steps, training
+from tabs.overview.machine_panel import machine_buttons, machine_findings
 from tabs.overview.search_panel import search_panel
 from tabs.shell.context import Context, guarded
 from tabs.shell.elements import facts, heading, step_words
@@ -30,7 +31,8 @@ STATES = {"done": "Done: ", "running": "Under way: ", "next": "Next: ", "later":
 
 
 def build(ctx: Context) -> None:
-    """On top the search. Left: the loop. Right: the machine and the latest work. Beneath: the disk."""
+    """On top the search. Left: the loop. Right: the machine and the latest work. Beneath: what a check
+    of the machine found, and the disk."""
     with gr.Column(elem_classes="wb-panel"):
         search_panel(ctx)
     with gr.Row(elem_classes="wb-cols is-even"):
@@ -44,6 +46,7 @@ def build(ctx: Context) -> None:
                 Static(heading("This machine"))
                 machine = Static(_machine(ctx))
                 ctx.follow(machine, lambda: _machine(ctx))
+                checked = machine_buttons(ctx)
             with gr.Column(elem_classes="wb-panel"):
                 Static(heading("Latest work", "A row opens its job."))
                 listed = ShelfTable(
@@ -51,6 +54,7 @@ def build(ctx: Context) -> None:
                     elem_id="overview-jobs", notes=lambda row: ctx.shelves.notes_of("job", row.id),
                 )  # fmt: skip
                 ctx.links.on(listed.input, "job", lambda clicked: clicked, [listed])
+    machine_findings(ctx, checked)
     with gr.Column(elem_classes="wb-panel"):
         disk_panel(ctx)
 

@@ -83,6 +83,7 @@ EVENTS: dict[str, Who] = dict.fromkeys(
         "overview.disk_panel.DiskPanel.choose",
         "overview.disk_panel.DiskPanel.delete_spent",
         "overview.disk_panel.disk_panel.<lambda> delete",
+        "overview.machine_panel.MachinePanel.check",
         "overview.tab._start",
         "train.tab.build.<lambda> job_yaml _job",
         "train.tab.build.<lambda> filled gr skip",

@@ -45,4 +45,4 @@ class MachineFinding(Spec):
 
     def measured(self) -> str:
         """The facts in a line."""
-        return ", ".join(f"{fact.name} {fact.text()}" for fact in self.facts)
+        return "; ".join(f"{fact.name}: {fact.text()}" for fact in self.facts)

@@ -38,7 +38,7 @@ def markdown_report(findings: Sequence[MachineFinding]) -> str:
         "| Check | Status | Measured | What to do |", "| --- | --- | --- | --- |",
     ]  # fmt: skip
     for finding in findings:
-        measured = "; ".join(text for text in (finding.message, finding.measured()) if text)
+        measured = " ".join(text for text in (finding.message, finding.measured()) if text)
         cells = (finding.title, finding.status, f"{measured} ({finding.seconds:.1f} s)", finding.remedy)
         lines.append("| " + " | ".join(map(_cell, cells)) + " |")
     return "\n".join([*lines, ""])

@@ -22,6 +22,14 @@ export async function copyText(text) {
   return done;
 }
 
+/**
+ * Puts a text on the clipboard; resolves to what its button says then.
+ * @param {string} text
+ */
+export async function copiedLabel(text) {
+  return (await copyText(text)) ? "Copied" : "Could not copy";
+}
+
 /** Random id, also where `crypto.randomUUID` is missing (plain http on another host). */
 export function uuid() {
   const bytes = crypto.getRandomValues(new Uint8Array(16));

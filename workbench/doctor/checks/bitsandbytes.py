@@ -48,7 +48,7 @@ class BitsAndBytes(Check):
         ):
             low, high = BOUNDS[name]
             error = _distance(restore(bnb, weights), weights)
-            probe.fact(f"{name} there and back: relative error", error)
+            probe.fact(f"relative error of {name} there and back", error)
             if not low < error < high:
                 raise UserError(
                     f"{name} weights come back {error:.2g} off, where {low:g} to {high:g} is right.", self.remedy
@@ -69,9 +69,9 @@ class BitsAndBytes(Check):
             "backward": _distance(inputs.grad, exact.sum(0).expand(ROWS, -1)),
         }
         for way, error in errors.items():
-            probe.fact(f"{name} layer {way}: relative error", error)
+            probe.fact(f"relative error of a layer in {name}, {way}", error)
             if not error < LARGEST_LAYER_ERRORS[name]:
-                raise UserError(f"A {name} layer computes wrong {way}: {error:.2g} of the norm off.", self.remedy)
+                raise UserError(f"A layer in {name} computes wrong {way}: {error:.2g} of the norm off.", self.remedy)
 
 
 def _four_bit(bnb: Any, weights: Any) -> Any:

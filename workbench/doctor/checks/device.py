@@ -141,8 +141,8 @@ def _multiply(probe: CheckProbe, device: str, dtype: Any, largest: float) -> Non
     product.float().sum().item()  # waits for the device
     seconds = (time.perf_counter() - began) / repeats
     name = str(dtype).removeprefix("torch.")
-    probe.fact(f"{name} product: relative error", error)
-    probe.fact(f"{name} product: speed", 2 * MATRIX_ROWS**3 / seconds / 1e9, "GFLOP/s")
+    probe.fact(f"relative error of a {name} product", error)
+    probe.fact(f"speed of a {name} product", 2 * MATRIX_ROWS**3 / seconds / 1e9, "GFLOP/s")
     if not error <= largest:  # NaN, too
         raise UserError(
             f"The device multiplies wrong: a product in {name} is off by {error:.2g} of its norm.",

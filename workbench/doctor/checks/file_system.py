@@ -96,8 +96,8 @@ def _measure_writes(probe: CheckProbe, folder: Path) -> None:
             spent.append(1000 * (time.perf_counter() - began))
     except OSError as error:
         raise _unwritable(error) from None
-    probe.fact("flushed write, median", statistics.median(spent), "ms")
-    probe.fact("flushed write, slowest", max(spent), "ms")
+    probe.fact("median flushed write", statistics.median(spent), "ms")
+    probe.fact("slowest flushed write", max(spent), "ms")
     if statistics.median(spent) > SLOW_MS:
         probe.note("The disk takes long to make a write safe: jobs and votes wait for it.", LOCAL_DISK)
 
