@@ -26,6 +26,7 @@ const COMPONENTS = {
   pulse: () => import("./shelf/pulse.js"),
   shelf_table: () => import("./shelf/table.js"),
   token_view: () => import("./data/token_view.js"),
+  training_check: () => import("./train/check.js"),
   vote_pad: () => import("./label/vote_pad.js"),
 };
 

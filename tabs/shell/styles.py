@@ -38,6 +38,7 @@ FILES = (
     "components/notices.css",
     "components/live-run.css",
     "components/token-view.css",
+    "components/training-check.css",
     "components/chat.css",
     "components/model-text.css",
     "components/label.css",

@@ -11,6 +11,7 @@ from tabs.shell.elements import heading
 from tabs.shell.job_panel import QUIET, job_panel
 from tabs.shell.kit import REVEAL, Static
 from tabs.shell.tab_registry import Tab
+from tabs.train.check import training_check
 from tabs.train.presets import presets
 from tabs.train.rate_finder import finder_button, finder_result
 from workbench.jobs.job_file import job_yaml
@@ -38,6 +39,7 @@ def build(ctx: Context) -> None:
                 Train, ctx.choices, first=("model", "dataset"),
                 fits={"objective": ("dataset", kinds)}, elem_id="train-form",
             )  # fmt: skip
+            check = training_check(ctx, form)
             start = gr.Button("Start training", variant="primary", elem_id="train-start", elem_classes="wb-start")
             search = gr.Button("Find a learning rate", size="sm", elem_id="train-find-rate")
             with gr.Accordion("As YAML, for the command line", open=False):
@@ -54,6 +56,11 @@ def build(ctx: Context) -> None:
     preset.change(
         lambda name, value: form.filled(value, found[name]["settings"]) if name else gr.skip(),
         [preset, form.input], form.input, queue=False, **QUIET,
+    )  # fmt: skip
+    form.input.change(None, form.input, check, js="(settings) => ({ settings })", queue=False, **QUIET)
+    check.input(
+        lambda value, settings: form.filled(settings, (value or {}).get("fit") or {}),
+        [check, form.input], form.input, queue=False, **QUIET,
     )  # fmt: skip
     begin = beside_fields(lambda value: shown(ctx, ctx.queue.submit(_job(form, value))), [form])
     started = start.click(begin, form.input, [panel.picker, form.input], **QUIET)

@@ -1,0 +1,119 @@
+/* What a training takes before it starts: memory as a bar against what is free, disk, rows that are cut off.
+   value: {settings, fit}; `settings` are those of the form, and `fit` those a person asked for, which Python lays over
+   them at 'input'. server.takes({settings}) answers at once, server.rows({settings}) looks at rows, server.fit({settings})
+   gives settings that fit. */
+import { rootOf } from "../lib/component.js";
+import { button, h, setText } from "../lib/dom.js";
+import { unreachedText } from "../lib/login.js";
+
+/** @typedef {{ name: string, title: string, share: number, size: string }} Part */
+/** @typedef {{ text: string, fits: boolean, free: number, parts: Part[], lines: string[] }} Takes */
+/** @typedef {{ setting: string, title: string, before: string, after: string, reason: string }} Change */
+/** @typedef {{ settings?: Record<string, unknown>, fit?: Record<string, unknown> }} Value */
+
+const REST_MILLISECONDS = 250;
+
+/** @param {import("../lib/component.js").Scope<Value>} scope */
+export function mount({ element, props, server, trigger, watch }) {
+  const root = rootOf(element, "wb-training-check");
+  const verdict = h("p", "wb-check-verdict"),
+    bar = h("div", "wb-check-bar"),
+    list = h("ul", "wb-check-parts"),
+    lines = h("ul", "wb-check-lines"),
+    changes = h("ul", "wb-check-changes"),
+    told = h("p", "wb-hint");
+  const fit = button("wb-button wb-check-fit", "Make it fit", makeItFit);
+  const look = button("wb-button", "Look at the rows", lookAtRows);
+  verdict.setAttribute("role", "status");
+  changes.setAttribute("role", "status");
+  bar.setAttribute("role", "img");
+  root.append(h("h3", "wb-h", "Before the start"), verdict, bar, list, fit, changes, lines, look, told);
+  let drawn = "",
+    turn = 0,
+    timer = 0,
+    isFitted = false; // what is asked next is of the settings that were made to fit
+
+  const settings = () => props.value?.settings || {};
+
+  function ask() {
+    const now = JSON.stringify(settings());
+    if (now === drawn) return;
+    drawn = now;
+    clearTimeout(timer);
+    timer = setTimeout(takes, REST_MILLISECONDS);
+  }
+
+  async function takes() {
+    const mine = ++turn;
+    if (!isFitted) changes.replaceChildren();
+    isFitted = false;
+    const reply = await server.takes({ settings: settings() }).catch(() => null);
+    if (mine !== turn) return;
+    setText(told, "");
+    draw(reply?.parts ? reply : null, reply ? reply.error || reply.text || "" : unreachedText());
+  }
+
+  /**
+   * @param {Takes | null} found
+   * @param {string} text
+   */
+  function draw(found, text) {
+    setText(verdict, found ? found.text : text);
+    root.classList.toggle("is-short", found ? !found.fits : false);
+    bar.hidden = list.hidden = look.hidden = !found;
+    fit.hidden = !found || found.fits;
+    if (!found) {
+      lines.replaceChildren();
+      return;
+    }
+    bar.setAttribute("aria-label", found.text);
+    bar.style.setProperty("--free", `${100 * found.free}%`);
+    bar.replaceChildren(
+      ...found.parts.map((part) => {
+        const piece = h("i", `is-${part.name}`);
+        piece.style.width = `${100 * part.share}%`;
+        piece.title = `${part.title}: ${part.size}`;
+        return piece;
+      }),
+    );
+    list.replaceChildren(...found.parts.map((part) => listed(part)));
+    lines.replaceChildren(...found.lines.map((line) => h("li", "", line)));
+  }
+
+  /** @param {Part} part */
+  function listed(part) {
+    const item = h("li"),
+      mark = h("i", `is-${part.name}`);
+    item.append(mark, h("span", "", part.title), h("b", "", part.size));
+    return item;
+  }
+
+  async function lookAtRows() {
+    look.disabled = true;
+    setText(told, "Looking at the rows…");
+    const reply = await server.rows({ settings: settings() }).catch(() => null);
+    look.disabled = false;
+    setText(told, reply ? reply.error || "" : unreachedText());
+    if (reply?.lines) lines.replaceChildren(...reply.lines.map((/** @type {string} */ line) => h("li", "", line)));
+  }
+
+  async function makeItFit() {
+    fit.disabled = true;
+    const reply = await server.fit({ settings: settings() }).catch(() => null);
+    fit.disabled = false;
+    setText(told, reply ? reply.error || "" : unreachedText());
+    if (!reply?.settings) return;
+    changes.replaceChildren(
+      ...reply.changes.map((/** @type {Change} */ change) =>
+        h("li", "", `${change.title}: ${change.before} → ${change.after}. ${change.reason}`),
+      ),
+    );
+    isFitted = true;
+    props.value = { settings: settings(), fit: reply.settings };
+    trigger("input");
+  }
+
+  draw(null, "");
+  watch("value", ask);
+  ask();
+}

@@ -1,0 +1,71 @@
+"""What a training takes, beneath its form: memory against what is free, disk, rows that are cut off, and settings that
+fit."""
+
+from typing import Any
+
+import gradio as gr
+
+from tabs.forms.form import Form
+from tabs.shell.context import Context
+from tabs.shell.kit import component
+from workbench.core.errors import Problems
+from workbench.core.units import human_size
+from workbench.models.model_references import resolve_setting
+from workbench.training.jobs.train import Train
+from workbench.training.memory_fit import fitting_job
+from workbench.training.preflight import disk_facts, folding_fact, memory_facts, row_facts
+from workbench.training.preflight_words import PART_TITLES, memory_sentence, row_sentences
+
+NOT_YET = "Choose a model and a dataset to see what a training takes."
+
+
+def training_check(ctx: Context, form: Form) -> gr.HTML:
+    """The component; its value is {"settings", "fit"}, the form's and those that a person asked for to make it fit."""
+    functions = {
+        "takes": lambda query: takes(ctx, form, query),
+        "rows": lambda query: {"lines": row_sentences(row_facts(ctx.home, _job(form, query)))},
+        "fit": lambda query: fitting_settings(ctx, form, query),
+    }
+    return component("training_check", {}, functions, ("", "", ""), elem_id="train-check")
+
+
+def _job(form: Form, query: dict[str, Any]) -> Any:
+    return form.parsed(query.get("settings"))
+
+
+def takes(ctx: Context, form: Form, query: dict[str, Any]) -> dict[str, Any]:
+    """{text, fits, free, parts, lines} of the settings; only a text where they are not complete."""
+    settings = query.get("settings")
+    if not isinstance(settings, dict) or not settings.get("model") or not settings.get("dataset"):
+        return {"text": NOT_YET}
+    job = _job(form, query)
+    memory, disk = memory_facts(ctx.home, job), disk_facts(ctx.home, job)
+    whole = max(memory["device_total"], memory["total"])
+    parts = [
+        {"name": name, "title": PART_TITLES[name], "share": size / whole, "size": human_size(size)}
+        for name, size in memory["parts"].items()
+        if size
+    ]
+    folding = folding_fact(resolve_setting(ctx.home, job, "model"), job)
+    lines = [
+        f"Disk: {human_size(disk['needed'])} of {human_size(disk['free'])} free.",
+        *([folding] if folding else []),
+        *_problems(ctx, job),
+    ]
+    free = min(1.0, memory["free"] / whole)
+    return {"text": memory_sentence(memory), "fits": memory["fits"], "free": free, "parts": parts, "lines": lines}
+
+
+def _problems(ctx: Context, job: Train) -> list[str]:
+    """All that is wrong with the settings, before anything is loaded."""
+    problems = Problems()
+    job.check(ctx.home, problems)
+    return [str(problem) for problem in problems.found]
+
+
+def fitting_settings(ctx: Context, form: Form, query: dict[str, Any]) -> dict[str, Any]:
+    """{settings, changes}: those that changed, and each with its label and why."""
+    found = fitting_job(ctx.home, _job(form, query)).to_dict()
+    titles = {name: field["label"] for name, field in form.fields.items()}
+    changes = [{**change, "title": titles.get(change["setting"], change["setting"])} for change in found["changes"]]
+    return {"settings": found["settings"], "changes": changes}

@@ -1,0 +1,32 @@
+"""The check before a training: settings that do not fit are made to fit by one press, and then the run ends."""
+
+from pathlib import Path
+
+from driving import fill, live, pick, serving, shot, tab
+from playwright.sync_api import Page, expect
+
+from tests.toys import toy_home
+
+MEMORY_GB = "0.075"  # of which the toy's trainer takes two thirds, whatever its batches are
+
+
+def test_settings_that_do_not_fit_are_made_to_fit_and_train(tmp_path: Path, page: Page) -> None:
+    with serving(toy_home(tmp_path), WORKBENCH_MEMORY_GB=MEMORY_GB) as app:
+        page.goto(app.url)
+        tab(page, "Train")
+        pick(page, "#train-form", "Model", "toy")
+        pick(page, "#train-form", "Dataset", "talks")
+        fill(page, "Maximum steps", "2", "#train-form")
+        check = page.locator("#train-check")
+        expect(check).to_contain_text("so it does not fit", timeout=60_000)
+        expect(check.get_by_role("img")).to_be_visible()
+        expect(check.locator(".wb-check-parts")).to_contain_text("activations")
+        check.get_by_role("button", name="Make it fit").click()
+        expect(check).to_contain_text("so it fits")
+        expect(check).to_contain_text("Batch size (rows): 4 → 1")
+        expect(page.locator("#train-form [data-field=batch_size] input").first).to_have_value("1")
+        check.get_by_role("button", name="Look at the rows").click()
+        expect(check).to_contain_text("Rows: 0 of 34 rows are cut off")
+        shot(page, "training-check")
+        page.locator("#train-start").click()
+        expect(live(page)).to_contain_text("Finished: it made toy-sft", timeout=180_000)
