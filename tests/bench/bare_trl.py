@@ -20,7 +20,8 @@ from workbench.data.store import datasets
 from workbench.jobs.job import JOBS
 from workbench.rendering.rendered import Tokenizer, encode_rows
 from workbench.rendering.templates import get_template
-from workbench.training.lean_trainer import lean
+from workbench.training.lean_trainer import in_batches, lean
+from workbench.training.lora_forward import compute_lora_in_one_step
 from workbench.training.unpadded_forward import compute_real_tokens_only
 
 
@@ -66,7 +67,7 @@ def main() -> None:
     )  # type: ignore[attr-defined]
     config = SFTConfig(learning_rate=3e-4, max_length=None, dataset_kwargs={"skip_prepare_dataset": True}, **arguments)
     clock = Clock()
-    trainer = (SFTTrainer if loss == "trl" else lean(SFTTrainer))(
+    trainer = (SFTTrainer if loss == "trl" else in_batches(lean(SFTTrainer)))(
         model=model,
         args=config,
         train_dataset=rows["train"],
@@ -75,6 +76,7 @@ def main() -> None:
         callbacks=[clock],
     )
     if loss == "ours":
+        compute_lora_in_one_step(model)
         compute_real_tokens_only(model)
     trainer.train()
     print(json.dumps({"to_first_step": clock.first - started, "training": clock.last - clock.began}))

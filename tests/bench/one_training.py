@@ -27,7 +27,7 @@ from workbench.models.loading import load_base
 from workbench.rendering.templates import get_template
 from workbench.training import report
 from workbench.training.jobs.train import Train
-from workbench.training.lean_trainer import lean
+from workbench.training.lean_trainer import in_batches, lean
 from workbench.training.lora_forward import compute_lora_in_one_step
 from workbench.training.unpadded_forward import compute_real_tokens_only
 
@@ -137,7 +137,7 @@ def _rows_trainer(model: Any, arguments: dict[str, Any], encoded: EncodedRows, t
         {"input_ids": row["input_ids"], "labels": labels_of(row["input_ids"], row["spans"])}
         for row in encoded.table.to_pylist()
     ]
-    trainer = lean(SFTTrainer) if side == "trl-functions" else SFTTrainer
+    trainer = in_batches(lean(SFTTrainer)) if side == "trl-functions" else SFTTrainer
     return trainer(
         model=model, args=SFTConfig(**arguments), train_dataset=Dataset.from_list(rows), processing_class=tokenizer
     )
