@@ -20,6 +20,7 @@ from workbench.models.adapter_judge import judge_made, require_sound
 from workbench.models.adapters import adapter_kind
 from workbench.models.chat_tokens import write_stops
 from workbench.models.model_references import Resolved
+from workbench.training.optimizer import Optimizer
 from workbench.training.weight_facts import WeightFacts
 
 LARGE = "The run most likely ran away: lower the learning rate, or start from a model in bfloat16."
@@ -27,6 +28,8 @@ TRAINED_BYTES, CHECKPOINT_BYTES = (
     16,
     12,
 )  # bytes a parameter: float32 weight, gradient and Adam's two averages; without gradient
+
+WEIGHT_AND_GRADIENT_BYTES = 8  # bytes a parameter of these two, in float32
 
 
 class Tuner(Method):
@@ -59,8 +62,11 @@ class Tuner(Method):
         """Why this model cannot be trained this way, or None: found before the job starts."""
         return None
 
-    def check(self, home: Home, source: Resolved, problems: Problems) -> None:
-        """Adds what keeps this model from being trained this way; raises `UserError` on files that cannot be read."""
+    def check(self, home: Home, source: Resolved, problems: Problems, optimizer: Optimizer | None = None) -> None:
+        """Adds what keeps this model from being trained this way; raises `UserError` on files that cannot be read.
+
+        optimizer: what the weights are trained with, AdamW unless it is given.
+        """
         if reason := self.reason_against(source.base, source.adapter):
             problems.collect("model", reason)
         else:
@@ -135,9 +141,12 @@ class WholeModelTuner(Tuner):
     averages: ClassVar[bool] = False
     saves_disk: ClassVar[str] = "Use LoRA"
 
-    def memory(self, base: Path) -> int:
-        """Bytes that weights, gradients and optimizer take while it trains."""
-        return tensors.summary(base).parameters * TRAINED_BYTES
+    def memory(self, base: Path, optimizer: Optimizer | None = None) -> int:
+        """Bytes that weights, gradients and optimizer take while it trains, AdamW unless it is given."""
+        if optimizer is None:
+            return tensors.summary(base).parameters * TRAINED_BYTES
+        kept = sum(optimizer.state_bytes(shape) for _, shape, _ in tensors.shapes(base))
+        return tensors.summary(base).parameters * WEIGHT_AND_GRADIENT_BYTES + kept
 
     def weight_facts(self, base: Path, adapter: Path | None, hardware: Hardware) -> WeightFacts:
         return WeightFacts(0, tuple(shape for _, shape, _ in tensors.shapes(base)), whole=True)
@@ -153,17 +162,17 @@ class WholeModelTuner(Tuner):
             return UserError(f"{base.name!r} is quantized.", "Train the model it was made from, or use LoRA.", "model")
         return None
 
-    def check(self, home: Home, source: Resolved, problems: Problems) -> None:
-        super().check(home, source, problems)
+    def check(self, home: Home, source: Resolved, problems: Problems, optimizer: Optimizer | None = None) -> None:
+        super().check(home, source, problems, optimizer)
         hardware = cached_hardware(home)
         available = hardware.ram if hardware.device in ("cpu", "mps") else hardware.memory
-        required = self.memory(source.base)
+        required = self.memory(source.base, optimizer)
         if 0 < available < required:
             message = f"training all weights takes {human_size(required)} of memory, there are {human_size(available)}."
-            problems.add("tuner", message, "Use LoRA, or free some space.")
+            problems.add("tuner", message, "Use LoRA, an optimizer that keeps less, or free some space.")
 
     def facts(self, base: Path, adapter: Path | None) -> list[list[str]]:
-        memory = [["Memory", f"{human_size(self.memory(base))} for weights, gradients and optimizer"]]
+        memory = [["Memory", f"{human_size(self.memory(base))} for weights, gradients and AdamW"]]
         return [*([["Start", f"{adapter.name}, folded into {base.name} first"]] if adapter else []), *memory]
 
     def start(self, source: Resolved, fold: Callable[[Resolved], Resolved]) -> Resolved:

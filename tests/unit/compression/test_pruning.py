@@ -30,6 +30,7 @@ from workbench.models.model_references import resolve
 from workbench.models.shelf import model_info
 from workbench.training.jobs.train import Train
 from workbench.training.objectives.distill import divergence, pruned_from
+from workbench.training.optimizers.sgd import Sgd
 from workbench.training.tuners.full import Full, hold_zeros
 
 
@@ -443,13 +444,17 @@ def test_training_all_weights_is_refused_where_it_cannot_work(home: Home, monkey
     assert problems_of(home, dataset="talks", tuner="full") == ""
     monkeypatch.setattr("workbench.training.tuner.cached_hardware", lambda _: Hardware(ram=10**6))
     assert "takes 1.6 MB of memory, there are 1.0 MB" in problems_of(home, dataset="talks", tuner="full")
+    light = {"method": "sgd", "momentum": 0}
+    assert problems_of(home, dataset="talks", tuner="full", optimizer=light) == ""
 
 
 def test_without_embeddings_they_stay_as_they_are(home: Home) -> None:
     train(home, "inner", model="toy", tuner={"method": "full", "embeddings": False}, max_steps=2)
     before, after = tensors(home, "toy"), tensors(home, "inner")
     assert {name for name in before if torch.equal(before[name], after[name])} == {"model.embed_tokens.weight"}
-    assert Full().memory(home.models / "toy") == 16 * model_info(home, "toy").parameters
+    parameters = model_info(home, "toy").parameters
+    assert Full().memory(home.models / "toy") == 16 * parameters
+    assert Full().memory(home.models / "toy", Sgd(momentum=0)) == 8 * parameters
 
 
 # ---- distillation ------------------------------------------------------------------------------------------

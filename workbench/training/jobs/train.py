@@ -114,7 +114,7 @@ class Train(
     def _check_model(self, home: Home, problems: Problems) -> None:
         try:
             source = resolve_setting(home, self, "model")
-            self.tuner.check(home, source, problems)
+            self.tuner.check(home, source, problems, self.optimizer)
             if safe_join(home.models, self.output_name, "output").exists():
                 problems.add("output", f"{self.output_name!r} is on the shelf already.", "Choose another name.")
             if self.keep_checkpoints and not self.tuner.averages:
