@@ -223,6 +223,7 @@ def _fit(job: Train, ctx: JobContext, prepared: PreparedTraining) -> dict[str, A
 def _train(ctx: JobContext, trainer: Any, best: "BestWeights | None") -> None:
     """Trains to the end, to a stop or to an early one; a resumed job goes on from its last checkpoint."""
     from workbench.training.finiteness import NotFinite
+    from workbench.training.out_of_memory import train_in_memory
 
     checkpoint = last_checkpoint(ctx.folder / "checkpoints") if ctx.resume else None
     if ctx.resume:
@@ -232,7 +233,7 @@ def _train(ctx: JobContext, trainer: Any, best: "BestWeights | None") -> None:
         trainer.args.eval_on_start = trainer.args.eval_on_start and not checkpoint
     try:
         if not (best and checkpoint and best.had_ended_at(checkpoint, trainer)):
-            trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+            train_in_memory(trainer, checkpoint, ctx.folder / "checkpoints", ctx.note)
     except NotFinite:
         rows = "".join(f"\n· {row}" for row in trainer.beginnings())
         ctx.alarm("not finite", trainer.state.global_step, f"The rows of the last step begin:{rows}")

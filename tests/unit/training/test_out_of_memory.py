@@ -1,0 +1,68 @@
+"""A training whose memory runs out once goes on with half the batch, and ends as one that had enough."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import Trainer
+
+from tests.running import carried
+from tests.toy_training import job, train
+from tests.toys import toy_home
+from workbench.core.home import Home
+from workbench.jobs.view import JobRecord
+
+CPU = "[enforce fail at alloc_cpu.cpp:124] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes."
+SHORTAGES = [torch.OutOfMemoryError("CUDA out of memory."), RuntimeError(CPU), MemoryError()]
+SETTINGS: dict[str, Any] = {"max_steps": 4, "batch_size": 4, "eval_every": 1000, "checkpoint_every": 1000}
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory, exact: None) -> Home:
+    home = toy_home(tmp_path_factory.mktemp("shortage"))
+    train(home, "enough", **SETTINGS)
+    return home
+
+
+def fail_at(monkeypatch: pytest.MonkeyPatch, error: Exception, *calls: int) -> None:
+    """The so-manieth passes of a training run out of memory."""
+    usual, passes = Trainer.training_step, iter(range(1, 1000))
+
+    def step(*args: Any, **settings: Any) -> Any:
+        if next(passes) in calls:
+            raise error
+        return usual(*args, **settings)
+
+    monkeypatch.setattr(Trainer, "training_step", step)
+
+
+def losses(view: JobRecord) -> list[float]:
+    return [point["loss"] for point in view.state.points if point.get("loss") is not None]
+
+
+@pytest.mark.parametrize("error", SHORTAGES, ids=["gpu", "cpu", "python"])
+@pytest.mark.parametrize("call", [1, 3], ids=["at the first step", "in between"])
+def test_half_the_batch_goes_on_with_the_same_losses(
+    call: int, error: Exception, home: Home, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    expected = losses(train(home, f"whole-{tmp_path.name}", **SETTINGS))
+    fail_at(monkeypatch, error, call)
+    view = train(home, tmp_path.name, **SETTINGS)
+    assert losses(view) == pytest.approx(expected, rel=1e-3) and len(expected) == 4
+    assert any(f"from step {call - 1} with 2 rows" in note for note in view.state.notes)
+
+
+def test_a_single_row_that_does_not_fit_is_an_error_with_remedies(
+    home: Home, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    fail_at(monkeypatch, MemoryError(), *range(1, 100))
+    view = carried(home, job(output=tmp_path.name, **SETTINGS))
+    assert view.status == "failed" and "Out of memory" in view.state.error
+    assert "single row" in view.state.remedy and "QLoRA" in view.state.remedy
+
+
+def test_other_errors_are_none_of_memory(home: Home, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    fail_at(monkeypatch, RuntimeError("shapes do not match"), 1)
+    view = carried(home, job(output=tmp_path.name, **SETTINGS))
+    assert view.status == "failed" and "shapes" in view.state.error
