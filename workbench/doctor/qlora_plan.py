@@ -1,11 +1,20 @@
-"""What QLoRA takes of a GPU's memory, on paper."""
+"""What QLoRA of a large model takes of a GPU's memory, on paper: the estimate of every training, of a model that is a
+header alone."""
 
+import json
+import math
+import os
 from dataclasses import dataclass
+from typing import Any
 
-WEIGHT_BITS = 4.127
-"""NF4 in blocks of 64 with double quantization: 4 bits and 0.127 for the scales (Dettmers et al. 2023, section 3)."""
-HALF_BYTES, FLOAT_BYTES = 2, 4
-ADAM_STATES = 2
+from workbench.core.hardware import Hardware
+from workbench.core.home import Home, atomic_dir
+from workbench.core.lineage import Manifest, write_manifest
+from workbench.training.jobs.train import Train
+from workbench.training.memory_estimate import MemoryEstimate, estimate_memory
+
+MODEL_NAME = "seven-b"
+HALF_BYTES = 2
 
 
 @dataclass(frozen=True)
@@ -19,14 +28,23 @@ class ModelSize:
     key_value_heads: int
     vocabulary: int
 
-    @property
-    def linear_shapes(self) -> list[tuple[int, int]]:
-        """(inputs, outputs) of the linear layers of one block: q, k, v, o, gate, up, down."""
+    def tensor_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Every tensor of such a Llama by its name."""
         narrow = self.hidden * self.key_value_heads // self.heads
-        return [
-            (self.hidden, self.hidden), (self.hidden, narrow), (self.hidden, narrow), (self.hidden, self.hidden),
-            (self.hidden, self.intermediate), (self.hidden, self.intermediate), (self.intermediate, self.hidden),
-        ]  # fmt: skip
+        square, up = (self.hidden, self.hidden), (self.intermediate, self.hidden)
+        layer = {
+            "self_attn.q_proj": square, "self_attn.k_proj": (narrow, self.hidden),
+            "self_attn.v_proj": (narrow, self.hidden), "self_attn.o_proj": square, "mlp.gate_proj": up,
+            "mlp.up_proj": up, "mlp.down_proj": (self.hidden, self.intermediate),
+            "input_layernorm": (self.hidden,), "post_attention_layernorm": (self.hidden,),
+        }  # fmt: skip
+        table = (self.vocabulary, self.hidden)
+        return {
+            "model.embed_tokens.weight": table,
+            **{f"model.layers.{n}.{name}.weight": shape for n in range(self.layers) for name, shape in layer.items()},
+            "model.norm.weight": (self.hidden,),
+            "lm_head.weight": table,
+        }
 
 
 @dataclass(frozen=True)
@@ -44,24 +62,35 @@ TRAINING = TrainingSize(batch_size=4, tokens=512, rank=16)
 """What a new training is set to."""
 
 
-def qlora_bytes(model: ModelSize, training: TrainingSize, checkpointing: bool = False) -> dict[str, int]:
-    """Bytes by what takes them.
+def qlora_memory(
+    home: Home, size: ModelSize, training: TrainingSize, hardware: Hardware, checkpointing: bool = False
+) -> MemoryEstimate:
+    """What QLoRA of such a model takes on this device, part by part, at the settings a new training has."""
+    if not (home.models / MODEL_NAME).is_dir():
+        _write_headers(home, size)
+    job = Train.parse({
+        "model": MODEL_NAME, "dataset": "any", "tuner": {"method": "qlora", "r": training.rank},
+        "batch_size": training.batch_size, "max_length": training.tokens, "gradient_checkpointing": checkpointing,
+    })  # fmt: skip
+    return estimate_memory(home, job, hardware)
 
-    Activations of a layer: 14·h + 2·h + 8·i bytes a token in 16 bits, h and i being hidden and intermediate size. This
-    is the count of Korthikanti et al. 2022 (https://arxiv.org/abs/2205.05198, section 4.1) without dropout and without
-    attention scores, which fused attention does not keep, and with the gated MLP's four intermediate tensors. With
-    checkpointing 2·h a token of every layer and all of one layer. Logits are held once in 16 bits and, for the loss and
-    its gradient, twice in 32.
-    """
-    linear = sum(inputs * outputs for inputs, outputs in model.linear_shapes) * model.layers
-    adapter = sum(training.rank * (inputs + outputs) for inputs, outputs in model.linear_shapes) * model.layers
-    tokens = training.batch_size * training.tokens
-    layer = tokens * (16 * model.hidden + 8 * model.intermediate)
-    kept = tokens * HALF_BYTES * model.hidden * model.layers + layer
-    return {
-        "weights": round(linear * WEIGHT_BITS / 8) + 2 * model.vocabulary * model.hidden * HALF_BYTES,
-        "adapter and its gradient": 2 * adapter * FLOAT_BYTES,
-        "optimizer (AdamW)": ADAM_STATES * adapter * FLOAT_BYTES,
-        "activations": kept if checkpointing else layer * model.layers,
-        "logits": tokens * model.vocabulary * (HALF_BYTES + 2 * FLOAT_BYTES),
-    }
+
+def _write_headers(home: Home, size: ModelSize) -> None:
+    """A model on the shelf whose weights are a hole in a file: they take no room, and are never read."""
+    header: dict[str, Any] = {}
+    end = 0
+    for name, shape in size.tensor_shapes().items():
+        begin, end = end, end + HALF_BYTES * math.prod(shape)
+        header[name] = {"dtype": "BF16", "shape": shape, "data_offsets": [begin, end]}
+    text = json.dumps(header).encode()
+    config = {
+        "model_type": "llama", "architectures": ["LlamaForCausalLM"], "hidden_size": size.hidden,
+        "intermediate_size": size.intermediate, "num_hidden_layers": size.layers, "num_attention_heads": size.heads,
+        "num_key_value_heads": size.key_value_heads, "vocab_size": size.vocabulary,
+    }  # fmt: skip
+    with atomic_dir(home.models / MODEL_NAME) as folder:
+        (folder / "config.json").write_text(json.dumps(config))
+        weights = folder / "model.safetensors"
+        weights.write_bytes(len(text).to_bytes(8, "little") + text)
+        write_manifest(folder, Manifest(kind="model", name=MODEL_NAME))  # before the hole: it reads every byte
+        os.truncate(weights, 8 + len(text) + end)

@@ -2,9 +2,10 @@
 
 from typing import ClassVar
 
-from workbench.core.hardware import Hardware, detect_hardware
+from workbench.core.hardware import detect_hardware
+from workbench.core.home import Home
 from workbench.doctor.machine_check import CHECKS, Check, CheckProbe, NotRun
-from workbench.doctor.qlora_plan import SEVEN_B, TRAINING, qlora_bytes
+from workbench.doctor.qlora_plan import SEVEN_B, TRAINING, qlora_memory
 
 
 @CHECKS.register
@@ -22,22 +23,19 @@ class Qlora7b(Check):
         hardware = detect_hardware()
         if hardware.device != "cuda":
             raise NotRun("There is no CUDA GPU.", "A 7B model is too large to train on this device in useful time.")
-        total = self._plan(probe, hardware)
+        home = Home.at(probe.scratch / "home")
+        estimate = qlora_memory(home, SEVEN_B, TRAINING, hardware)
+        for name, size in estimate.to_dict().items():
+            if size:
+                probe.fact(name, size, "bytes")
+        probe.fact("in all", estimate.total, "bytes")
+        probe.fact("this GPU", hardware.memory, "bytes")
         from workbench.doctor.layer_trial import try_layer
 
         trial = try_layer(probe.scratch / "layer", SEVEN_B, TRAINING, hardware)
         probe.fact("one layer, forward and backward", trial.seconds, "s")
         probe.fact("one layer, peak memory", trial.peak, "bytes")
-        if total > hardware.memory:
-            saved = sum(qlora_bytes(SEVEN_B, TRAINING, checkpointing=True).values())
+        if estimate.total > hardware.memory:
+            saved = qlora_memory(home, SEVEN_B, TRAINING, hardware, checkpointing=True).total
             probe.fact("in all with gradient checkpointing", saved, "bytes")
             probe.note("At the usual settings a 7B model does not fit this GPU.", self.remedy)
-
-    def _plan(self, probe: CheckProbe, hardware: Hardware) -> int:
-        parts = qlora_bytes(SEVEN_B, TRAINING)
-        for name, size in parts.items():
-            probe.fact(name, size, "bytes")
-        total = sum(parts.values())
-        probe.fact("in all", total, "bytes")
-        probe.fact("this GPU", hardware.memory, "bytes")
-        return total
