@@ -18,22 +18,24 @@ from workbench.core.assets import ROOT
 from workbench.core.errors import UserError
 from workbench.core.hardware import Hardware
 from workbench.core.home import Home
-from workbench.doctor.checks import bitsandbytes, file_system, optional_kernels, system
+from workbench.doctor.checks import bitsandbytes, file_system, optional_kernels, qlora_7b, system
 from workbench.doctor.checks.device import TorchBuild, unusable_gpu
 from workbench.doctor.checks.port import Port
 from workbench.doctor.checks.qlora_training import QloraTraining
 from workbench.doctor.examination import chosen_checks, examine, failed_checks
 from workbench.doctor.finding import Fact, MachineFinding
 from workbench.doctor.jobs.doctor import Doctor
+from workbench.doctor.layer_trial import LayerTrial, try_layer
 from workbench.doctor.machine_check import Check, CheckProbe, NotRun, ordered_checks
 from workbench.doctor.machine_report import markdown_report
 from workbench.doctor.privacy import Privacy
-from workbench.doctor.qlora_plan import SEVEN_B, TRAINING, qlora_memory
+from workbench.doctor.qlora_plan import SEVEN_B, TRAINING, ModelSize, TrainingSize, qlora_memory
 
 FAULTS = '''
 import os, signal, threading
 from typing import ClassVar
 from workbench.core.errors import UserError
+from workbench.doctor.layer_trial import LayerTrial, try_layer
 from workbench.doctor.machine_check import CHECKS, Check
 
 
@@ -266,10 +268,20 @@ def test_qlora_of_a_7b_model_is_estimated_without_its_weights(own_home: Path) ->
     assert file.stat().st_size > 14e9 and (not hasattr(file.stat(), "st_blocks") or file.stat().st_blocks < 10_000)
 
 
-def test_one_layer_is_trained_as_qlora_does_it(tmp_path: Path, one_thread: None) -> None:
-    from workbench.doctor.layer_trial import try_layer
-    from workbench.doctor.qlora_plan import ModelSize, TrainingSize
+def test_a_gpu_too_small_for_a_7b_model_is_told_what_makes_it_fit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = Hardware(device="cuda", name="a GPU", memory=12 * 2**30, bf16=True)
+    monkeypatch.setattr(qlora_7b, "detect_hardware", lambda: small)
+    monkeypatch.setattr("workbench.doctor.layer_trial.try_layer", lambda *_: LayerTrial(0.05, 10**9))
+    probe, facts = probe_of(tmp_path)
+    qlora_7b.Qlora7b().measure(probe)
+    assert facts["in all with gradient checkpointing"] < small.memory < facts["in all"]
+    assert facts["one layer, peak memory"] == 10**9
+    assert [note.remedy for note in probe.notes] == [qlora_7b.Qlora7b.remedy]
 
+
+def test_one_layer_is_trained_as_qlora_does_it(tmp_path: Path, one_thread: None) -> None:
     size = ModelSize(hidden=64, intermediate=128, layers=1, heads=4, key_value_heads=2, vocabulary=64)
     trial = try_layer(tmp_path, size, TrainingSize(2, 16, 4), Hardware(device="cpu"))
     assert 0 < trial.seconds < 300 and trial.peak == 0
