@@ -53,6 +53,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "push-dataset": {"repo": "owner/name", "dataset": "talks"},
     "push-gguf": {"repo": "owner/name", "models": ["toy-f32"]},
     "quantize": {"model": "toy", "quantizers": ["absmax"]},
+    "find-learning-rate": {"model": "toy", "dataset": "talks"},
     "train": {"model": "toy", "dataset": "talks"},
 }
 """Of every kind of job with such settings, some under which nothing is wrong with the models."""

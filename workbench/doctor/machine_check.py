@@ -31,7 +31,7 @@ class CheckProbe:
         """Reports something measured, at once: it is known whatever happens to the check later."""
         self._report(Fact(name=name, value=value, unit=unit))
 
-    def note(self, message: str, remedy: str = "") -> None:
+    def warn(self, message: str, remedy: str = "") -> None:
         """Says what works, but not as well as it could."""
         self.notes.append(UserError(message, remedy))
 

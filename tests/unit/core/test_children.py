@@ -113,7 +113,7 @@ def test_no_process_is_started_past_the_clean_environment() -> None:
 NEEDS = {
     "hub-model": ("hub",), "push-gguf": ("hub",), "push-dataset": ("hub",), "starter-model": ("index",),
     "quantize": ("index",), "generate": ("labels",), "fit-stacking": ("labels",),
-    "make-data": (), "import-data": (), "prepare": (),
+    "make-data": (), "import-data": (), "prepare": (), "train": (),
 }  # fmt: skip
 
 
@@ -135,6 +135,8 @@ def test_a_kind_of_job_has_credentials_only_if_it_stands_here() -> None:
         ({"method": "import-data", "name": "x", "source": {"method": "pasted", "text": "x"}}, ()),
         ({"method": "prepare", "recipe": {"name": "x", "source": {"method": "hub", "dataset": "a/b"}}}, ("hub",)),
         ({"method": "prepare", "recipe": {"name": "x"}}, ()),
+        ({"method": "train", "model": "m", "dataset": "d"}, ()),
+        ({"method": "train", "model": "m", "dataset": "d", "tracker": "wandb"}, ("tracker",)),
     ],
 )
 def test_what_a_job_needs_follows_what_it_does(job: dict[str, Any], needs: tuple[str, ...]) -> None:

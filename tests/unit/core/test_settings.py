@@ -23,6 +23,9 @@ READS = {
     "workbench/core/children.py": "passes the environment on to child processes, without what is secret",
     "workbench/core/logs.py": "the id of the job that started this process",
     "workbench/cli/settings_listing.py": "shows whether a variable is set",
+    "workbench/doctor/privacy.py": "finds what is secret, so that no report shows it",
+    "workbench/doctor/checks/hub_access.py": "says which variable of the hub's library keeps it offline",
+    "workbench/training/settings/watching.py": "whether the tracker's own variables let it log in",
 }
 """Who may read the environment, and what for."""
 WRITES = ("update", "setdefault")

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from packaging.version import Version
+
 from workbench.core.errors import UserError
 from workbench.core.hardware import detect_hardware
 from workbench.doctor.machine_check import CHECKS, Check, CheckProbe
@@ -91,7 +93,7 @@ def nvidia_driver() -> str:
 
 def unusable_gpu(build: TorchBuild) -> UserError | None:
     """What keeps torch from a GPU that is there, and which wheel to install; None when nothing does."""
-    release = build.version.partition("+")[0]
+    release = Version(build.version).public
     again = f"pip install --force-reinstall torch=={release}"
     if build.usable:
         major = build.capability.rpartition("_")[2][:-1]

@@ -83,7 +83,7 @@ def _measure_room(probe: CheckProbe, folder: Path) -> None:
             "The disk of the home is almost full.", "Free some space: llm-workbench disk lists what may go."
         )
     if usage.free < FEW_BYTES:
-        probe.note("Less than 5 GB are free.", "Free some space: llm-workbench disk lists what may go.")
+        probe.warn("Less than 5 GB are free.", "Free some space: llm-workbench disk lists what may go.")
 
 
 def _measure_writes(probe: CheckProbe, folder: Path) -> None:
@@ -99,7 +99,7 @@ def _measure_writes(probe: CheckProbe, folder: Path) -> None:
     probe.fact("median flushed write", statistics.median(spent), "ms")
     probe.fact("slowest flushed write", max(spent), "ms")
     if statistics.median(spent) > SLOW_MS:
-        probe.note("The disk takes long to make a write safe: jobs and votes wait for it.", LOCAL_DISK)
+        probe.warn("The disk takes long to make a write safe: jobs and votes wait for it.", LOCAL_DISK)
 
 
 def _check_rename(folder: Path) -> None:

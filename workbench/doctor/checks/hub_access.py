@@ -28,14 +28,14 @@ class HubAccess(Check):
         probe.fact("token set", get_token() is not None)
         if name := next((name for name in OFFLINE_VARIABLES if os.environ.get(name, "0").upper() in ("1", "TRUE")), ""):
             probe.fact("reachable", False)
-            probe.note(f"{name} keeps everything off the hub.", f"Unset {name} to load models from there.")
+            probe.warn(f"{name} keeps everything off the hub.", f"Unset {name} to load models from there.")
             return
         began = time.perf_counter()
         try:
             answer = httpx.head(constants.ENDPOINT, timeout=TIMEOUT_SECONDS)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             probe.fact("reachable", False)
-            probe.note(
+            probe.warn(
                 f"The hub cannot be reached ({type(error).__name__}); everything but loading from it works.",
                 "Import models from folders, or check the network and its proxy.",
             )

@@ -35,7 +35,7 @@ class OptionalKernels(Check):
             if importlib.util.find_spec(module) is None:
                 probe.fact(package, f"not installed ({gain}{'; for GPUs' if for_gpu else ''})")
                 if gpu or not for_gpu:
-                    probe.note(f"{package} would give {gain}.", f"pip install {package}")
+                    probe.warn(f"{package} would give {gain}.", f"pip install {package}")
                 continue
             try:
                 importlib.import_module(module)

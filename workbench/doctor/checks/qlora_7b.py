@@ -38,4 +38,4 @@ class Qlora7b(Check):
         if estimate.total > hardware.memory:
             saved = qlora_memory(home, SEVEN_B, TRAINING, hardware, checkpointing=True).total
             probe.fact("in all with gradient checkpointing", saved, "bytes")
-            probe.note("At the usual settings a 7B model does not fit this GPU.", self.remedy)
+            probe.warn("At the usual settings a 7B model does not fit this GPU.", self.remedy)

@@ -39,7 +39,7 @@ class System(Check):
         if limit:
             probe.fact("memory limit of the container", limit, "bytes")
         if min(memory.total, limit or memory.total) < LEAST_MEMORY_BYTES:
-            probe.note("Less than 4 GB of memory: only small models fit.", "Give this machine or container more.")
+            probe.warn("Less than 4 GB of memory: only small models fit.", "Give this machine or container more.")
         wanted = required_versions()
         probe.fact("packages required", len(wanted))
         if misfits := list(package_misfits(wanted)):
