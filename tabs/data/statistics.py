@@ -12,6 +12,7 @@ from tabs.shell.elements import empty, facts, heading, hint, note, result_box, t
 from tabs.shell.job_panel import QUIET
 from tabs.shell.kit import Figure, Static
 from workbench.core.tasks import Task
+from workbench.core.units import human_duration
 from workbench.data.statistics.dataset_statistics import statistics
 from workbench.data.store import datasets
 from workbench.rendering.templates import CUSTOM, TEMPLATE_NAMES, get_template
@@ -155,12 +156,6 @@ def _facts(ctx: Context, data: dict[str, Any]) -> Markup:
     if asked["tokens"] is not None:
         text = f"{asked['tokens']:,} tokens, {asked['steps']:,} steps of {BATCH_ROWS} rows"
         if asked["seconds"]:
-            text += f", about {_duration(asked['seconds'])} as fast as {asked['measured_by']}"
+            text += f", about {human_duration(asked['seconds'])} as fast as {asked['measured_by']}"
         rows.append(("One epoch", text))
     return heading("What it takes") + facts(rows)
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -10,6 +10,15 @@ def human_size(size: float) -> str:
     return f"{size:.1f} TB"
 
 
+def human_duration(seconds: float) -> str:
+    """42 → '42 s', 200 → '3 min 20 s', 8000 → '2 h 13 min'."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
 def human_count(count: float) -> str:
     """134515008 → '135M'."""
     for unit in ("", "k", "M", "B"):

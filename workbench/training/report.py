@@ -12,8 +12,10 @@ import torch
 from transformers import TrainerCallback
 
 from workbench.core.parallel import cores
+from workbench.core.units import human_duration
 from workbench.jobs.job import JobContext
 from workbench.training.alarms import Alarms
+from workbench.training.forecast import Forecast
 
 RENAMED = {"mean_token_accuracy": "token_accuracy", "eval_mean_token_accuracy": "eval_token_accuracy"}
 LEFT_OUT = ("runtime", "per_second", "num_tokens", "epoch", "total_flos", "num_input_tokens", "train_loss")
@@ -28,6 +30,7 @@ class Report(TrainerCallback):
         self.first_step_at = 0.0
         self._alarms = Alarms(batch)
         self._use = DeviceUse()
+        self._forecast = Forecast()
         self._began = 0.0
         self._tokens = 0.0
         self._seconds = 0.0
@@ -42,6 +45,11 @@ class Report(TrainerCallback):
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self._seconds = time.perf_counter() - self._began
         self.first_step_at = self.first_step_at or time.time()
+        eval_every = int(args.eval_steps or 0) if args and args.eval_strategy != "no" else 0
+        left = self._forecast.seconds_left(self._seconds, state.max_steps - state.global_step, eval_every)
+        if left is not None:
+            steps = state.max_steps - state.global_step
+            self.ctx.note(f"By the first steps, the {steps:,} that are left take about {human_duration(left)}.")
         self.stop = self.ctx.stop_requested()
         if self.stop:
             control.should_training_stop = True
@@ -53,6 +61,8 @@ class Report(TrainerCallback):
             for key, value in (logs or {}).items()
             if isinstance(value, int | float) and not any(fragment in key for fragment in LEFT_OUT)
         }
+        if logs and "eval_runtime" in logs:
+            self._forecast.evaluated(float(logs["eval_runtime"]))
         if "loss" in values:
             values |= self._pace(logs or {})
             self.ctx.task.update(state.global_step, state.max_steps, f"Step {state.global_step} of {state.max_steps}")

@@ -392,3 +392,35 @@ def test_json_is_all_that_commands_for_datasets_and_merges_print(home: Home, tmp
     settings = asked("job", "show", merged["job"])["settings"]
     assert (settings["seed"], settings["shard_gb"], settings["proof"]["enabled"]) == (3, 1, False)
     assert asked("merge-methods") and asked("merge-methods", "linear")
+
+
+# ---- check -------------------------------------------------------------------------------------------------
+
+
+def test_a_training_is_checked_before_it_starts(cli: Cli, home: Home, job_file: Path) -> None:
+    code, out, _ = cli("check", job_file)
+    assert code == 0 and "fits" in out and "weights:" in out and "Disk:" in out
+    code, out, _ = cli("check", job_file, "--json")
+    facts = json.loads(out)
+    assert code == 0 and facts["memory"]["fits"] and facts["memory"]["parts"]["weights"] > 0
+    assert not list(home.jobs.glob("*-*"))
+
+
+def test_what_does_not_fit_is_checked_with_settings_that_do(
+    cli: Cli, home: Home, job_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORKBENCH_MEMORY_GB", "0.12")
+    large = ("--set", "batch_size=64", "max_length=512")
+    code, out, _ = cli("check", job_file, *large)
+    assert code == 0 and "--fit writes settings that do." in out
+    code, out, _ = cli("check", job_file, *large, "--fit")
+    assert code == 0 and out.startswith("# ")
+    fitting = load_yaml(out)
+    assert fitting["batch_size"] * fitting["gradient_accumulation"] == 64 and fitting["batch_size"] < 64
+    job_file.write_text(out)
+    assert json.loads(cli("check", job_file, "--json")[1])["memory"]["fits"]
+
+
+def test_every_problem_of_a_training_is_told_at_once(cli: Cli, home: Home, job_file: Path) -> None:
+    code, _, said = cli("check", job_file, "--set", "model=nobody", "dataset=nothing", "tracker=wandb")
+    assert code == 1 and all(name in said for name in ("model", "dataset", "tracker"))
