@@ -28,6 +28,7 @@ class Report(TrainerCallback):
         self.ctx = ctx
         self.stop = ""
         self.first_step_at = 0.0
+        self._batch = batch
         self._alarms = Alarms(batch)
         self._use = DeviceUse()
         self._forecast = Forecast()
@@ -36,6 +37,7 @@ class Report(TrainerCallback):
         self._seconds = 0.0
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self._alarms = Alarms(self._batch)  # training begins again, too, where the memory ran out
         self._alarms.remember(state.log_history)
         self.ctx.task.update(state.global_step, state.max_steps, "Training")
 

@@ -46,10 +46,12 @@ class Sampler(TrainerCallback):
 
     def __init__(self, ctx: JobContext, trainer: Any, prompts: SamplePrompts, every: int, account: Account):
         self.ctx, self.trainer, self.prompts, self.every, self.account = ctx, trainer, prompts, every, account
+        self._has_begun = False  # training begins again where the memory ran out
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        if state.global_step == 0:
+        if state.global_step == 0 and not self._has_begun:
             self._answer(0)
+        self._has_begun = True
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         is_last = state.global_step >= state.max_steps

@@ -48,7 +48,8 @@ def test_half_the_batch_goes_on_with_the_same_losses(
 ) -> None:
     expected = losses(train(home, f"whole-{tmp_path.name}", **SETTINGS))
     fail_at(monkeypatch, error, call)
-    view = train(home, tmp_path.name, **SETTINGS)
+    view = train(home, tmp_path.name, sample_prompts=["Who?"], sample_tokens=2, **SETTINGS)
+    assert [sample["step"] for sample in view.state.samples] == [0, 4]
     assert losses(view) == pytest.approx(expected, rel=1e-3) and len(expected) == 4
     assert any(f"from step {call - 1} with 2 rows" in note for note in view.state.notes)
 
