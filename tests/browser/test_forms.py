@@ -214,12 +214,17 @@ def test_all_settings_of_a_method_are_reset_at_once_and_the_method_by_itself(tra
     expect(train.get_by_label("Tuner", exact=True)).to_have_value("lora")
 
 
+def outer_fold(train: Locator) -> Locator:
+    """The fold of the whole form; objective, optimizer and schedule have folds of their own."""
+    return train.locator(".wb-form-more", has=train.page.locator('[data-field="seed"]'))
+
+
 def test_a_fold_says_how_many_of_its_settings_were_changed(train: Locator) -> None:
-    page, fold = train.page, train.locator(".wb-form-more > summary")
+    page, fold = train.page, outer_fold(train).locator("> summary")
     expect(fold).to_have_text("More settings")
     fold.click()
     fill(page, "Random seed", "7", "#train-form")
-    fill(page, "Warmup (share)", "0.1", "#train-form")
+    fill(page, "Warm-up (share)", "0.1", "#train-form")
     expect(fold).to_have_text("More settings · 2 changed")
     fill(page, "Random seed", "0", "#train-form")
     expect(fold).to_have_text("More settings · 1 changed")
@@ -230,9 +235,9 @@ def test_what_is_refused_is_told_beside_its_setting_and_comes_into_view(app: App
     pick(page, "#train-form", "Dataset", "pairs")
     fill(page, "Beta (β)", "0", "#train-form")
     fill(page, "Maximum length (tokens)", "1", "#train-form")
-    train.locator(".wb-form-more > summary").click()
+    outer_fold(train).locator("> summary").click()
     fill(page, "Random seed", "-1", "#train-form")
-    train.locator(".wb-form-more > summary").click()
+    outer_fold(train).locator("> summary").click()
     page.locator("#train-start").click()
     beta = train.get_by_label("Beta (β)", exact=True)
     message = train.locator('[data-field="objective"] [data-field="beta"] .wb-field-wrong')
@@ -251,14 +256,17 @@ def test_what_is_refused_is_told_beside_its_setting_and_comes_into_view(app: App
 
 
 def test_a_refusal_in_the_fold_opens_it(train: Locator) -> None:
-    page, fold = train.page, train.locator(".wb-form-more")
-    fold.locator("summary").click()
+    page, fold = train.page, outer_fold(train)
+    fold.locator("> summary").click()
     fill(page, "Random seed", "-1", "#train-form")
-    fold.locator("summary").click()
+    fold.locator("> summary").click()
     expect(fold).not_to_have_attribute("open", "")
     page.get_by_role("button", name="As YAML, for the command line").click()
     page.get_by_role("button", name="Write it out").click()
     expect(train.get_by_label("Random seed", exact=True)).to_be_focused()
     fill(page, "Random seed", "1", "#train-form")
     page.get_by_role("button", name="Write it out").click()
-    expect(page.locator(".cm-content").last).to_contain_text("seed: 1")
+    written = page.locator(".cm-content").last
+    expect(written).to_contain_text("method: train")
+    written.press("Control+End")  # lines out of sight are not drawn
+    expect(written).to_contain_text("seed: 1")
