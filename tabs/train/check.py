@@ -34,7 +34,10 @@ def _job(form: Form, query: dict[str, Any]) -> Any:
 
 
 def takes(ctx: Context, form: Form, query: dict[str, Any]) -> dict[str, Any]:
-    """{text, fits, free, parts, lines} of the settings; only a text where they are not complete."""
+    """{text, fits, free, parts, lines} of the settings; only a text where they are not complete.
+
+    Of the settings in "names" it gives the values they have, too.
+    """
     settings = query.get("settings")
     if not isinstance(settings, dict) or not settings.get("model") or not settings.get("dataset"):
         return {"text": NOT_YET}
@@ -53,7 +56,12 @@ def takes(ctx: Context, form: Form, query: dict[str, Any]) -> dict[str, Any]:
         *_problems(ctx, job),
     ]
     free = min(1.0, memory["free"] / whole)
-    return {"text": memory_sentence(memory), "fits": memory["fits"], "free": free, "parts": parts, "lines": lines}
+    names, written = query.get("names"), job.to_dict()
+    values = {name: written[name] for name in names if name in written} if isinstance(names, list) else {}
+    return {
+        "text": memory_sentence(memory), "fits": memory["fits"], "free": free, "parts": parts, "lines": lines,
+        "values": values,
+    }  # fmt: skip
 
 
 def _problems(ctx: Context, job: Train) -> list[str]:

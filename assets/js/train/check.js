@@ -30,8 +30,10 @@ export function mount({ element, props, server, trigger, watch }) {
   root.append(h("h3", "wb-h", "Before the start"), verdict, bar, list, fit, changes, lines, look, told);
   let drawn = "",
     turn = 0,
-    timer = 0,
-    isFitted = false; // what is asked next is of the settings that were made to fit
+    timer = 0;
+  /** The settings that were made to fit, and whether the form has come to hold them. */
+  let fitted = /** @type {Record<string, unknown>} */ ({}),
+    hasArrived = false;
 
   const settings = () => props.value?.settings || {};
 
@@ -45,12 +47,25 @@ export function mount({ element, props, server, trigger, watch }) {
 
   async function takes() {
     const mine = ++turn;
-    if (!isFitted) changes.replaceChildren();
-    isFitted = false;
-    const reply = await server.takes({ settings: settings() }).catch(() => null);
+    const reply = await server.takes({ settings: settings(), names: Object.keys(fitted) }).catch(() => null);
     if (mine !== turn) return;
+    if (reply?.values) followFitted(reply.values);
     setText(told, "");
     draw(reply?.parts ? reply : null, reply ? reply.error || reply.text || "" : unreachedText());
+  }
+
+  /**
+   * Tells of what was changed as long as the form holds it; it may come there in several steps.
+   * @param {Record<string, unknown>} values
+   */
+  function followFitted(values) {
+    const isHeld = Object.entries(fitted).every(
+      ([name, value]) => JSON.stringify(values[name]) === JSON.stringify(value),
+    );
+    if (hasArrived && !isHeld) {
+      changes.replaceChildren();
+      [fitted, hasArrived] = [{}, false];
+    } else hasArrived = isHeld;
   }
 
   /**
@@ -108,7 +123,7 @@ export function mount({ element, props, server, trigger, watch }) {
         h("li", "", `${change.title}: ${change.before} → ${change.after}. ${change.reason}`),
       ),
     );
-    isFitted = true;
+    [fitted, hasArrived] = [reply.settings, false];
     props.value = { settings: settings(), fit: reply.settings };
     trigger("input");
   }
