@@ -125,12 +125,15 @@ def kept_facts(kept: Any) -> list[list[str]]:
     return [["Kept", f"the weights of step {step}, {metric} {best:.4g}{other}{early}"]]
 
 
+LEAST_TOLD_SECONDS = 0.05  # less would be told as 0.0 s
+
+
 def account_facts(account: Any) -> list[list[str]]:
     """Where the time of a training went, and its energy where the machine counts it; nothing of what is no account."""
     if not isinstance(account, dict) or not isinstance(seconds := account.get("seconds"), dict):
         return []
     phases = {name: number(value) for name, value in seconds.items() if name != "total"}
-    spent = ", ".join(f"{name} {value:.1f} s" for name, value in phases.items() if value is not None)
+    spent = ", ".join(f"{name} {value:.1f} s" for name, value in phases.items() if value and value >= LEAST_TOLD_SECONDS)
     energy = number(account.get("energy_wh"))
     return [
         *([["Time", spent]] if spent else []),

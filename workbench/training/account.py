@@ -59,12 +59,15 @@ class Account(TrainerCallback):
         self._mark = now
 
     def result(self) -> dict[str, Any]:
-        """{"seconds": {phase: seconds, "total": …}, "energy_wh": watt-hours or left out where nothing counts them}."""
+        """{"seconds": {phase: seconds, "total": …}, "energy_wh": watt-hours or left out where nothing counts them}.
+
+        Seconds to the millisecond, of every phase that took place, however short.
+        """
         total = time.perf_counter() - self._began
-        spent = {name: round(value, 1) for name, value in self.seconds.items() if value >= 0.05}
+        spent = {name: round(value, 3) for name, value in self.seconds.items() if value}
         joules = self._energy.joules()
         energy = {} if joules is None else {"energy_wh": round(joules / WATT_HOUR_JOULES, 3)}
-        return {"seconds": {**spent, "total": round(total, 1)}, **energy}
+        return {"seconds": {**spent, "total": round(total, 3)}, **energy}
 
 
 class EnergyCounters:
