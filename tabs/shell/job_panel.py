@@ -133,7 +133,9 @@ def account_facts(account: Any) -> list[list[str]]:
     if not isinstance(account, dict) or not isinstance(seconds := account.get("seconds"), dict):
         return []
     phases = {name: number(value) for name, value in seconds.items() if name != "total"}
-    spent = ", ".join(f"{name} {value:.1f} s" for name, value in phases.items() if value and value >= LEAST_TOLD_SECONDS)
+    spent = ", ".join(
+        f"{name} {value:.1f} s" for name, value in phases.items() if value and value >= LEAST_TOLD_SECONDS
+    )
     energy = number(account.get("energy_wh"))
     return [
         *([["Time", spent]] if spent else []),

@@ -70,7 +70,7 @@ def test_a_config_that_cannot_be_read_is_said_beside_its_entry(config: str, says
     damaged.model(home, "odd", config)
     start = time.monotonic()
     (found,) = list_models(home)
-    assert time.monotonic() - start < 1
+    assert time.monotonic() - start < 10  # seconds; what it guards against takes minutes
     assert found.kind == "damaged" and says in found.error and len(found.error) < 600
     delete_model(home, "odd")
     assert list_models(home) == []
@@ -99,7 +99,7 @@ def test_a_header_of_very_many_tensors_is_refused_in_bounded_time(home: Home) ->
     damaged.model(home, "many", header={f"t{n}": tensor for n in range(150_000)})
     start = time.monotonic()
     (found,) = list_models(home)
-    assert time.monotonic() - start < 1
+    assert time.monotonic() - start < 10  # seconds; what it guards against takes minutes
     assert "150,000 tensors, more than 100,000" in found.error
 
 
