@@ -15,7 +15,6 @@ from workbench.rendering.templates import get_template
 from workbench.training.jobs.train import Train
 from workbench.training.objective import Setup
 from workbench.training.run import bins_of_job, load_frozen
-from workbench.training.tuner import TUNERS
 
 
 def job(**settings: Any) -> Train:
@@ -43,7 +42,7 @@ def setup_for(home: Home, folder: Path, batch_size: int = 3, dataset: str = "tal
     bins = bins_of_job(job, encoded["train"])
     counts = {split: len(rows) for split, rows in encoded.items()} | ({"train": len(bins)} if bins else {})
     return Setup(
-        model=TUNERS.parse("lora").load(source.base, source.adapter, EXACT),
+        model=job.tuner.load(source.base, source.adapter, EXACT),
         tokenizer=load_tokenizer(source.home_of_template),
         encoded=encoded,
         max_length=job.max_length,

@@ -14,7 +14,7 @@ from workbench.models.model_references import resolve_setting
 from workbench.training.jobs.train import Train
 from workbench.training.memory_fit import fitting_job
 from workbench.training.preflight import disk_facts, folding_fact, memory_facts, row_facts
-from workbench.training.preflight_words import PART_TITLES, memory_sentence, row_sentences
+from workbench.training.preflight_words import PART_TITLES, disk_sentence, memory_sentence, row_sentences
 
 NOT_YET = "Choose a model and a dataset to see what a training takes."
 
@@ -51,7 +51,7 @@ def takes(ctx: Context, form: Form, query: dict[str, Any]) -> dict[str, Any]:
     ]
     folding = folding_fact(resolve_setting(ctx.home, job, "model"), job)
     lines = [
-        f"Disk: {human_size(disk['needed'])} of {human_size(disk['free'])} free.",
+        disk_sentence(disk),
         *([folding] if folding else []),
         *_problems(ctx, job),
     ]

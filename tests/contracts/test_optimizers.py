@@ -11,6 +11,8 @@ from tests.toy_training import job, setup_for
 from tests.toys import toy_home
 from workbench.core.errors import SpecError
 from workbench.core.home import Home
+from workbench.models.model_references import resolve
+from workbench.training.disk_estimate import estimate_disk
 from workbench.training.jobs.train import Train
 from workbench.training.optimizer import OPTIMIZERS, Decay
 from workbench.training.schedule import SCHEDULES, RunLength
@@ -78,13 +80,31 @@ def test_ten_steps_lower_the_loss_and_half_of_them_go_on_bit_for_bit(name: str, 
 
 @optimizers
 def test_an_optimizer_takes_the_bytes_it_says(name: str, home: Home, tmp_path: Path) -> None:
-    settings = settings_of(name)
-    trainer = trainer_for(home, tmp_path, optimizer=settings, max_steps=1)
+    """In memory, embeddings among the weights, and in a checkpoint."""
+    settings = {"optimizer": settings_of(name), "tuner": "full"}
+    trainer = trainer_for(home, tmp_path, max_steps=1, checkpoint_every=1, **settings)
     trainer.train()
-    optimizer = OPTIMIZERS.parse(settings)
-    expected = sum(optimizer.state_bytes(weight.parameter.shape) for weight in trained_weights(trainer))
+    optimizer = OPTIMIZERS.parse(settings["optimizer"])
+    trained = trained_weights(trainer)
+    expected = sum(optimizer.state_bytes(weight.parameter.shape, weight.table) for weight in trained)
     held = sum(sizes(values) for values in trainer.optimizer.state.values())
-    assert expected == pytest.approx(held, rel=0.05, abs=20 * len(trained_weights(trainer)))
+    assert expected == pytest.approx(held, rel=0.05, abs=20 * len(trained))
+    compare_checkpoint(home, tmp_path, settings)
+
+
+@pytest.mark.parametrize("name", ["adafactor", "adamw", "apollo"])
+def test_an_adapters_checkpoint_is_as_large_as_the_estimate_says(name: str, home: Home, tmp_path: Path) -> None:
+    settings = {"optimizer": settings_of(name), "tuner": "lora"}
+    trainer_for(home, tmp_path, max_steps=1, checkpoint_every=1, **settings).train()
+    compare_checkpoint(home, tmp_path, settings)
+
+
+def compare_checkpoint(home: Home, folder: Path, settings: dict[str, Any]) -> None:
+    """The checkpoint of the first step takes what the estimate of disk space says, within 15 %."""
+    training = Train.parse({"model": "toy", "dataset": "talks", **settings})
+    expected = estimate_disk(home, training.tuner, training.optimizer, resolve(home, "toy"), 1).checkpoints
+    written = sum(path.stat().st_size for path in (folder / "checkpoint-1").iterdir())
+    assert expected == pytest.approx(written, rel=0.15), f"{expected / written:.3f} of it"
 
 
 def sizes(value: Any) -> int:

@@ -11,7 +11,7 @@ from workbench.core.units import human_size
 from workbench.training.jobs.train import Train
 from workbench.training.memory_fit import fitting_job
 from workbench.training.preflight import preflight
-from workbench.training.preflight_words import PART_TITLES, memory_sentence, row_sentences
+from workbench.training.preflight_words import PART_TITLES, disk_sentence, memory_sentence, row_sentences
 
 
 def check(
@@ -48,6 +48,6 @@ def _lines(facts: dict[str, Any]) -> list[str]:
     lines = [
         memory_sentence(memory) + ("" if memory["fits"] else " --fit writes settings that do."),
         *(f"  {PART_TITLES[name]}: {human_size(size)}" for name, size in memory["parts"].items() if size),
-        f"Disk: {human_size(disk['needed'])} of {human_size(disk['free'])} free.",
+        disk_sentence(disk),
     ]
     return [*lines, *row_sentences(facts["rows"]), *([facts["folding"]] if facts["folding"] else [])]

@@ -58,7 +58,7 @@ def estimate_memory(home: Home, job: Train, hardware: Hardware) -> MemoryEstimat
     holes = round(HEAP_HOLES[held.whole or held.in_one_step] * activations) if on_cpu and _in_heap(sizes, batch) else 0
     base = {
         "weights": held.frozen_bytes + trained + copies,
-        "optimizer": sum(map(job.optimizer.state_bytes, held.trained)),
+        "optimizer": held.state_bytes(job.optimizer),
         "other": _other_models(home, job, source, held, hardware),
         "heap": holes,
         "rest": OTHER_BYTES if on_cpu else 0,

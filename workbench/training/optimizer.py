@@ -41,8 +41,11 @@ class Optimizer(Method):
     state_bytes_per_parameter: ClassVar[float] = 2 * NUMBER_BYTES
     """Bytes that it holds beside a float32 weight, per parameter of a large matrix, with its usual settings."""
 
-    def state_bytes(self, shape: Sequence[int]) -> int:
-        """Bytes that it holds beside a weight of this shape, as long as it trains and in every checkpoint."""
+    def state_bytes(self, shape: Sequence[int], table: bool = False) -> int:
+        """Bytes that it holds beside a weight of this shape, as long as it trains and in every checkpoint.
+
+        table: whether the weight has a row for each token, as `TrainedWeight` says it.
+        """
         return math.ceil(math.prod(shape) * self.state_bytes_per_parameter)
 
     def build(self, weights: Sequence[TrainedWeight], learning_rate: float, decay: Decay) -> Any:

@@ -12,17 +12,16 @@ from workbench.core.tasks import Task
 from workbench.data.encoding.batches import Tally, encode_batch
 from workbench.data.store import datasets
 from workbench.models import tensors
-from workbench.models.chat_tokens import stop_ids
 from workbench.models.model_references import Resolved, resolve_setting
 from workbench.rendering.templates import get_template
 from workbench.rendering.tokenizer import Tokenizer
 from workbench.training.jobs.train import Train
 from workbench.training.memory_estimate import estimate_memory
 from workbench.training.memory_fit import device_room
+from workbench.training.token_findings import token_findings
 
 SAMPLED_ROWS = 500
 BLOCKS = 5  # parts of the dataset that the sample is of
-NO_STOP = "No token is known that ends an answer: chats will run on. Name an eos_token in tokenizer_config.json."
 
 
 def memory_facts(home: Home, job: Train) -> dict[str, Any]:
@@ -35,11 +34,10 @@ def memory_facts(home: Home, job: Train) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def disk_facts(home: Home, job: Train) -> dict[str, int]:
-    """{needed, free} bytes of checkpoints and result; raises `UserError`."""
-    source = resolve_setting(home, job, "model")
-    needed = job.tuner.disk(source.base, source.adapter, job.checkpoint_limit + 1)
-    return {"needed": needed, "free": shutil.disk_usage(home.root).free}
+def disk_facts(home: Home, job: Train) -> dict[str, Any]:
+    """{needed, free, parts} in bytes, of checkpoints, best evaluation and result; raises `UserError`."""
+    estimate = job.disk_estimate(home, resolve_setting(home, job, "model"))
+    return {"needed": estimate.total, "free": shutil.disk_usage(home.root).free, "parts": estimate.to_dict()}
 
 
 def row_facts(home: Home, job: Train, task: Task | None = None) -> dict[str, Any]:
@@ -60,7 +58,7 @@ def row_facts(home: Home, job: Train, task: Task | None = None) -> dict[str, Any
             task.update(tally.rows, min(total, SAMPLED_ROWS), "Looking at the rows")
         rows = datasets.rows(home, job.dataset, "train", start, count)
         tally.add(encode_batch(rows, start, tokenizer, rules)[1])
-    findings = [] if kind == "text" or stop_ids(folder, template) else [NO_STOP]
+    findings = token_findings(kind, folder, tokenizer, template)
     return {
         "rows": total, "looked_at": tally.rows, "cut": tally.cut, "longest": tally.longest,
         "share": tally.cut / tally.kept if tally.kept else 0.0,

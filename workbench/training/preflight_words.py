@@ -8,6 +8,10 @@ PART_TITLES = {
     "weights": "weights", "gradients": "gradients", "optimizer": "optimizer", "activations": "activations",
     "logits": "logits and loss", "other": "other models", "heap": "gaps in the heap", "rest": "the rest",
 }  # fmt: skip
+DISK_TITLES = {
+    "checkpoints": "checkpoints", "best": "best evaluation", "folded": "the start with its adapter folded in",
+    "result": "result",
+}  # fmt: skip
 
 
 def memory_sentence(memory: dict[str, Any]) -> str:
@@ -17,6 +21,12 @@ def memory_sentence(memory: dict[str, Any]) -> str:
         f"About {human_size(memory['total'])} of {where}: {human_size(memory['free'])} of "
         f"{human_size(memory['device_total'])} are free, so it {'fits' if memory['fits'] else 'does not fit'}."
     )
+
+
+def disk_sentence(disk: dict[str, Any]) -> str:
+    """How much of what is free the checkpoints and the result take."""
+    parts = [f"{DISK_TITLES[name]} {human_size(size)}" for name, size in disk["parts"].items() if size]
+    return f"Disk: up to {human_size(disk['needed'])} of {human_size(disk['free'])} free ({', '.join(parts)})."
 
 
 def row_sentences(rows: dict[str, Any]) -> list[str]:

@@ -21,14 +21,10 @@ from workbench.models.adapters import adapter_kind
 from workbench.models.chat_tokens import write_stops
 from workbench.models.model_references import Resolved
 from workbench.training.optimizer import Optimizer
-from workbench.training.weight_facts import WeightFacts
+from workbench.training.weight_facts import WeightFacts, is_table
 
 LARGE = "The run most likely ran away: lower the learning rate, or start from a model in bfloat16."
-TRAINED_BYTES, CHECKPOINT_BYTES = (
-    16,
-    12,
-)  # bytes a parameter: float32 weight, gradient and Adam's two averages; without gradient
-
+TRAINED_BYTES = 16  # bytes a parameter: float32 weight, gradient and Adam's two averages
 WEIGHT_AND_GRADIENT_BYTES = 8  # bytes a parameter of these two, in float32
 
 
@@ -49,10 +45,6 @@ class Tuner(Method):
     @abstractmethod
     def load(self, base: Path, adapter: Path | None, hardware: Hardware) -> Any:
         """The model ready to train: the base with a fresh adapter, or with `adapter` to go on from."""
-
-    @abstractmethod
-    def disk(self, base: Path, adapter: Path | None, checkpoints: int) -> int:
-        """Bytes that so many checkpoints and the result take; raises `UserError` on files that cannot be read."""
 
     @abstractmethod
     def weight_facts(self, base: Path, adapter: Path | None, hardware: Hardware) -> WeightFacts:
@@ -145,15 +137,13 @@ class WholeModelTuner(Tuner):
         """Bytes that weights, gradients and optimizer take while it trains, AdamW unless it is given."""
         if optimizer is None:
             return tensors.summary(base).parameters * TRAINED_BYTES
-        kept = sum(optimizer.state_bytes(shape) for _, shape, _ in tensors.shapes(base))
+        kept = sum(optimizer.state_bytes(shape, is_table(name)) for name, shape, _ in tensors.shapes(base))
         return tensors.summary(base).parameters * WEIGHT_AND_GRADIENT_BYTES + kept
 
     def weight_facts(self, base: Path, adapter: Path | None, hardware: Hardware) -> WeightFacts:
-        return WeightFacts(0, tuple(shape for _, shape, _ in tensors.shapes(base)), whole=True)
-
-    def disk(self, base: Path, adapter: Path | None, checkpoints: int) -> int:
-        summary = tensors.summary(base)
-        return checkpoints * summary.parameters * CHECKPOINT_BYTES + summary.size * (2 if adapter else 1)
+        shapes = [(name, shape) for name, shape, _ in tensors.shapes(base)]
+        tables = frozenset(shape for name, shape in shapes if is_table(name))
+        return WeightFacts(0, tuple(shape for _, shape in shapes), whole=True, tables=tables)
 
     def reason_against(self, base: Path, adapter: Path | None) -> UserError | None:
         if adapter and (kind := adapter_kind(adapter)).unfoldable:

@@ -7,10 +7,15 @@ from pathlib import Path
 
 from workbench.core.hardware import Hardware
 from workbench.models import tensors
+from workbench.training.optimizer import Optimizer
 
 FLOAT32_BYTES = 4
 NF4_BYTES = 0.5 + 1 / 64 * (1 + 4 / 256)
 """A 4-bit weight and its share of the scales: a byte for each 64 weights, and 4 for each 256 of these."""
+
+TABLES = ("embed_tokens.weight", "wte.weight", "lm_head.weight")
+"""What ends the files' names of the embeddings and the output head."""
+OTHER_TABLES = ("wpe.weight", "embed_in.weight", "embed_out.weight", "word_embeddings.weight")
 
 Shape = tuple[int, ...]
 
@@ -19,7 +24,8 @@ Shape = tuple[int, ...]
 class WeightFacts:
     """What is in memory before the first step. frozen_bytes: of weights that never change; trained: the shapes of
     those that do, in float32; whole: whether the model's own weights train; rank: of adapters, 0 for none; targets: how
-    many matrices of a layer one stands on; in_one_step: whether these are computed by `lora_forward`."""
+    many matrices of a layer one stands on; in_one_step: whether these are computed by `lora_forward`; tables: shapes of
+    those trained that are embeddings or an output head."""
 
     frozen_bytes: int
     trained: tuple[Shape, ...]
@@ -27,10 +33,20 @@ class WeightFacts:
     rank: int = 0
     targets: int = 0
     in_one_step: bool = False
+    tables: frozenset[Shape] = frozenset()
 
     @property
     def trained_parameters(self) -> int:
         return sum(map(math.prod, self.trained))
+
+    def state_bytes(self, optimizer: Optimizer) -> int:
+        """What the optimizer holds beside the weights that train."""
+        return sum(optimizer.state_bytes(shape, shape in self.tables) for shape in self.trained)
+
+
+def is_table(name: str) -> bool:
+    """Whether a weight with this name in the files has a row for each token, or each position."""
+    return name.endswith(TABLES + OTHER_TABLES)
 
 
 def dtype_bytes(hardware: Hardware) -> int:

@@ -15,12 +15,13 @@ from tests.prove.architectures import ARCHITECTURES
 from tests.running import run, wrong_with
 from tests.toy_adapters import build, toy_base
 from tests.toy_training import job
-from tests.toys import toy_dataset
+from tests.toys import EXACT, toy_dataset
 from workbench.core.errors import UserError
 from workbench.core.home import Home
 from workbench.core.lineage import read_manifest
 from workbench.models.jobs.fold_adapter import Fold
 from workbench.models.model_import import import_folder
+from workbench.models.model_references import resolve
 from workbench.training.lora_targets import Group, adapted_layers, group_of, in_layer, targets_of
 from workbench.training.target_facts import CONVERTED
 from workbench.training.tuners.lora import Lora
@@ -174,7 +175,7 @@ def test_the_size_of_an_adapter_is_known_from_the_headers(name: str, targets: An
     tuner = Lora(r=4, targets=targets)
     model = tuner.attach(build(*ARCHITECTURES[{"untied": "llama"}.get(name, name)]), None)
     trained = sum(weight.numel() for weight in model.parameters() if weight.requires_grad)
-    expected = tuner.disk(home.models / name, None, 0) / 4
+    expected = tuner.weight_facts(home.models / name, None, EXACT).trained_parameters
     assert expected == trained or (name == "mixtral" and trained <= expected < 1.5 * trained)  # experts get fused
 
 
@@ -184,7 +185,7 @@ def test_an_adapter_without_room_for_its_checkpoints_is_refused(home: Home, monk
     usage = shutil.disk_usage(home.root)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=100_000))
     assert "disk space, 100 kB are free. Take a lower rank" in wrong_with(home, job(**settings))
-    need = Lora(r=4).disk(home.models / "untied", None, 3)
+    need = job(**settings).disk_estimate(home, resolve(home, "untied")).total
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=need))
     assert wrong_with(home, job(**settings)) == ""
     assert "tuner" in wrong_with(home, job(**settings, keep_checkpoints=5))
@@ -200,4 +201,5 @@ def test_going_on_from_an_adapter_takes_the_room_of_that_adapter(home: Home, tmp
     model.save_pretrained(tmp_path)
     import_folder(home, tmp_path, name, "untied")
     base, adapter = home.models / "untied", home.models / name
-    assert Lora(r=64).disk(base, adapter, 3) == tuner.disk(base, None, 3)
+    going_on, fresh = (made.weight_facts(base, start, EXACT) for made, start in ((Lora(r=64), adapter), (tuner, None)))
+    assert going_on.trained_parameters == fresh.trained_parameters

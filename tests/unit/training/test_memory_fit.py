@@ -12,7 +12,7 @@ from workbench.training import memory_fit
 from workbench.training.jobs.train import Train
 from workbench.training.memory_estimate import estimate_memory
 from workbench.training.memory_fit import Room, device_room, fitting_job, halved_batch
-from workbench.training.preflight import preflight, row_facts
+from workbench.training.preflight import disk_facts, preflight, row_facts
 
 HARDWARE = Hardware(device="cpu", cores=2, ram=8 * 10**9)
 
@@ -84,4 +84,15 @@ def test_rows_cut_off_are_counted_with_the_length_that_would_cut_none(home: Home
 def test_all_that_is_known_comes_as_plain_facts(home: Home) -> None:
     found = preflight(home, job())
     assert found["memory"]["total"] == sum(found["memory"]["parts"].values())
-    assert found["disk"]["needed"] > 0 and found["folding"] == ""
+    assert found["disk"]["needed"] == sum(found["disk"]["parts"].values()) > 0 and found["folding"] == ""
+
+
+def test_what_lies_on_the_disk_depends_on_optimizer_checkpoints_and_the_best_evaluation(home: Home) -> None:
+    def parts(**settings: Any) -> dict[str, int]:
+        found: dict[str, int] = disk_facts(home, job(**settings))["parts"]
+        return found
+
+    plain, whole = parts(), parts(tuner="full")
+    assert parts(keep_checkpoints=5)["checkpoints"] == 2 * plain["checkpoints"]
+    assert plain["best"] == 0 < parts(keep_best=True)["best"] and plain["folded"] == 0
+    assert parts(tuner="full", optimizer={"method": "sgd", "momentum": 0})["checkpoints"] < whole["checkpoints"] / 2

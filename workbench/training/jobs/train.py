@@ -18,6 +18,7 @@ from workbench.data.store.dataset_reference import resolve_dataset
 from workbench.jobs.job import JOBS, Job, Output
 from workbench.models.model_names import stem_of
 from workbench.models.model_references import Resolved, resolve_setting
+from workbench.training.disk_estimate import DiskEstimate, estimate_disk
 from workbench.training.settings.basics import BasicSettings, LengthSettings
 from workbench.training.settings.batching import BatchingSettings
 from workbench.training.settings.numbers import NumberSettings
@@ -125,17 +126,18 @@ class Train(
             problems.collect("model", error)
 
     def _check_disk(self, home: Home, source: Resolved, problems: Problems) -> None:
-        """The trainer keeps so many checkpoints, writes another before it deletes the oldest, and then the result.
-
-        The weights of the best evaluation, and those of the one before it, take less than another checkpoint.
-        """
-        required = self.tuner.disk(source.base, source.adapter, self.checkpoint_limit + 1 + self.keeps_best)
+        required = self.disk_estimate(home, source).total
         free = shutil.disk_usage(home.root).free
         if free < required:
             sizes = f"about {human_size(required)} of disk space, {human_size(free)} are free"
             problems.add(
                 "tuner", f"checkpoints and result take {sizes}.", f"{self.tuner.saves_disk}, or free some space."
             )
+
+    def disk_estimate(self, home: Home, source: Resolved) -> DiskEstimate:
+        """The trainer keeps so many checkpoints, writes another before it deletes the oldest, and then the result."""
+        checkpoints = self.checkpoint_limit + 1
+        return estimate_disk(home, self.tuner, self.optimizer, source, checkpoints, self.keeps_best)
 
     def _check_dataset(self, home: Home, problems: Problems) -> None:
         objective = self.objective

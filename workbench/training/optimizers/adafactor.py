@@ -31,7 +31,7 @@ class Adafactor(Optimizer):
         description="Updates whose root mean square is above this are scaled down to it.",
     )  # fmt: skip
 
-    def state_bytes(self, shape: Sequence[int]) -> int:
+    def state_bytes(self, shape: Sequence[int], table: bool = False) -> int:
         if len(shape) < 2:
             return math.prod(shape) * NUMBER_BYTES
         return math.prod(shape[:-2]) * (shape[-1] + shape[-2]) * NUMBER_BYTES

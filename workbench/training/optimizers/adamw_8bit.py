@@ -32,7 +32,7 @@ class AdamW8bit(AdamFamily):
             return "bitsandbytes is not installed: pip install bitsandbytes"
         return ""
 
-    def state_bytes(self, shape: Sequence[int]) -> int:
+    def state_bytes(self, shape: Sequence[int], table: bool = False) -> int:
         count = math.prod(shape)
         if count < SMALL_PARAMETERS:
             return count * 2 * NUMBER_BYTES

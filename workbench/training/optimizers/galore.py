@@ -35,8 +35,8 @@ class Projecting(AdamFamily):
         description="What steps of projected matrices are multiplied by: larger learns faster.",
     )  # fmt: skip
 
-    def state_bytes(self, shape: Sequence[int]) -> int:
-        if not self._projects(shape):
+    def state_bytes(self, shape: Sequence[int], table: bool = False) -> int:
+        if table or not self._projects(shape):
             return math.prod(shape) * 2 * NUMBER_BYTES
         return self.rank * (2 * max(shape) + min(shape)) * NUMBER_BYTES
 

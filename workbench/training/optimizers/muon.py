@@ -35,8 +35,8 @@ class Muon(Optimizer):
         description="How often each step is made more nearly orthogonal: more is more exact and slower.",
     )  # fmt: skip
 
-    def state_bytes(self, shape: Sequence[int]) -> int:
-        return math.prod(shape) * NUMBER_BYTES * (1 if len(shape) == 2 else 2)
+    def state_bytes(self, shape: Sequence[int], table: bool = False) -> int:
+        return math.prod(shape) * NUMBER_BYTES * (1 if len(shape) == 2 and not table else 2)
 
     def build(self, weights: Sequence[TrainedWeight], learning_rate: float, decay: Decay) -> Any:
         matrices = [weight for weight in weights if weight.parameter.ndim == 2 and not weight.table]

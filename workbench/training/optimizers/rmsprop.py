@@ -35,7 +35,7 @@ class RmsProp(Optimizer):
         description="Added to the divisor: larger makes steps of small gradients smaller.",
     )  # fmt: skip
 
-    def state_bytes(self, shape: Sequence[int]) -> int:
+    def state_bytes(self, shape: Sequence[int], table: bool = False) -> int:
         return math.prod(shape) * NUMBER_BYTES * (2 if self.momentum else 1)
 
     def make(self, groups: list[dict[str, Any]], learning_rate: float) -> Any:

@@ -38,7 +38,7 @@ class Sgd(Optimizer):
             raise NestedSpecError([Problem(("nesterov",), "Nesterov momentum needs momentum.", remedy)])
         return self
 
-    def state_bytes(self, shape: Sequence[int]) -> int:
+    def state_bytes(self, shape: Sequence[int], table: bool = False) -> int:
         return math.prod(shape) * NUMBER_BYTES if self.momentum else 0
 
     def make(self, groups: list[dict[str, Any]], learning_rate: float) -> Any:

@@ -13,9 +13,7 @@ from workbench.core.lineage import MANIFEST, read_manifest
 from workbench.models import tensors
 from workbench.models.rope_scaling import reason_against_scaling, scale_positions
 from workbench.training.tuner import TUNERS, WholeModelTuner
-from workbench.training.weight_facts import FLOAT32_BYTES, WeightFacts
-
-TABLES = ("embed_tokens.weight", "wte.weight", "lm_head.weight")  # what `embeddings` is about, by the files' names
+from workbench.training.weight_facts import FLOAT32_BYTES, TABLES, WeightFacts
 
 
 @TUNERS.register

@@ -16,11 +16,6 @@ from workbench.training.target_facts import target_fact
 from workbench.training.tuner import TUNERS, AdapterTuner
 from workbench.training.weight_facts import WeightFacts, frozen_bytes
 
-CHECKPOINT_BYTES, RESULT_BYTES = (
-    12,
-    4,
-)  # bytes a parameter of the adapter: float32 with Adam's two averages; float32 alone
-
 
 @TUNERS.register
 class Lora(AdapterTuner):
@@ -119,10 +114,6 @@ class Lora(AdapterTuner):
         unused = [f"{name} {_written(own[name])}" for name, value in known.items() if value != own[name]]
         return [*facts, *([["Not used", f"{', '.join(unused)}: an adapter keeps its shape"]] if unused else [])]
 
-    def disk(self, base: Path, adapter: Path | None, checkpoints: int) -> int:
-        size = tensors.summary(adapter).parameters if adapter else self._parameters(base)
-        return checkpoints * size * CHECKPOINT_BYTES + size * RESULT_BYTES
-
     def weight_facts(self, base: Path, adapter: Path | None, hardware: Hardware) -> WeightFacts:
         matrices = self._matrices(base)
         trained = [shape for _, shape, _ in tensors.shapes(adapter)] if adapter else [
@@ -144,10 +135,6 @@ class Lora(AdapterTuner):
         """Of the frozen weights, as `load` holds them."""
         quantized = tensors.model_config(base).get("quantization_config")
         return tensors.summary(base).size if quantized else frozen_bytes(tensors.shapes(base), hardware)
-
-    def _parameters(self, base: Path) -> int:
-        """About how many a fresh adapter has."""
-        return sum(math.prod(side) for rank, shape in self._matrices(base) for side in _sides(rank, shape))
 
     def _matrices(self, base: Path) -> list[tuple[int, tuple[int, ...]]]:
         """(rank, shape) of each matrix a fresh adapter stands on.
