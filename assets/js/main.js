@@ -12,6 +12,7 @@ export { takeStates } from "./shelf/pulse.js";
 
 const COMPONENTS = {
   chat_grid: () => import("./chat/grid.js"),
+  code_view: () => import("./code/code_view.js"),
   data_format: () => import("./data/format.js"),
   data_rows: () => import("./data/rows.js"),
   data_steps: () => import("./data/steps.js"),

@@ -9,7 +9,7 @@ from markupsafe import Markup
 from tabs.shell.context import Context, guarded
 from tabs.shell.elements import empty, facts, hint, table
 from tabs.shell.job_panel import QUIET
-from tabs.shell.kit import Static
+from tabs.shell.kit import CodeView, Static
 from workbench.core.errors import UserError
 from workbench.core.home import Home
 from workbench.core.lineage import read_manifest
@@ -34,9 +34,8 @@ def gguf_list(ctx: Context) -> gr.Dropdown:
         info="Commands for llama.cpp and Ollama.",
     )  # fmt: skip
     about = Static(visible=False)
-    options: dict[str, Any] = {"interactive": False, "visible": False, "lines": 2}
-    command = gr.Code(language="shell", label="Terminal", elem_id="gguf-command", **options)
-    modelfile = gr.Code(language="dockerfile", label="Modelfile", elem_id="gguf-modelfile", **options)
+    command = CodeView("Terminal", elem_id="gguf-command", visible=False)
+    modelfile = CodeView("Modelfile", file="Modelfile", elem_id="gguf-modelfile", visible=False)
 
     def show(name: str | None) -> list[Any]:
         if not name:

@@ -18,7 +18,7 @@ from tabs.forms.sections import shown
 from tabs.shell.context import Context, guarded
 from tabs.shell.elements import error_box, heading, hint, render_html, table
 from tabs.shell.job_panel import LAST, QUIET, job_panel
-from tabs.shell.kit import Static
+from tabs.shell.kit import CodeView, Static
 from workbench.core.errors import SpecError, UserError
 from workbench.core.home import Home
 from workbench.core.spec import Spec
@@ -33,7 +33,6 @@ from workbench.family.jobs.push_gguf import HOW_TO_LOG_IN
 
 LONGEST_CHARACTERS = 4_000
 KEPT_SECONDS = 3600.0  # seconds files stay where a browser can fetch them
-LANGUAGES = {".json": "json", ".yaml": "yaml", ".yml": "yaml", ".py": "python", ".md": "markdown"}
 
 
 class Wanted(Spec):
@@ -54,14 +53,10 @@ def export(ctx: Context, dataset: gr.Dropdown) -> None:
     )  # fmt: skip
     fits = Static(elem_id="export-lost")
     with gr.Row(equal_height=False, elem_classes="wb-preview"):
-        first = gr.Code(
-            language="json", label="The first rows", interactive=False, lines=12, max_lines=24, min_width=280
-        )
         with gr.Column(min_width=280):
-            settings = gr.Code(
-                label="What tells a trainer about them", interactive=False, lines=12, max_lines=24,
-                elem_id="export-settings",
-            )  # fmt: skip
+            first = CodeView("The first rows", elem_id="export-rows")
+        with gr.Column(min_width=280):
+            settings = CodeView("What tells a trainer about them", elem_id="export-settings")
     with gr.Row(elem_classes="wb-toolbar"):
         start = gr.Button("Write the files", variant="primary", elem_id="export-write", elem_classes="wb-start")
     written = Static(elem_id="export-written")
@@ -127,8 +122,7 @@ def preview(home: Home, form: Form, name: str | None, value: Any) -> list[Any]:
         return ["", "", error_box("Please check the settings.", "\n".join(map(str, error.problems)))]
     except UserError as error:
         return ["", "", error_box(error.message, error.remedy)]
-    text, language = beside_text(beside)
-    return [first_rows(found["rows"]), gr.update(value=text, language=language), fit_summary(found)]
+    return [first_rows(found["rows"]), beside_text(beside), fit_summary(found)]
 
 
 def first_rows(rows: list[dict[str, Any]]) -> str:
@@ -137,13 +131,13 @@ def first_rows(rows: list[dict[str, Any]]) -> str:
     return "\n".join(text if len(text) <= LONGEST_CHARACTERS else text[:LONGEST_CHARACTERS] + "\n…" for text in texts)
 
 
-def beside_text(settings: dict[str, str]) -> tuple[str, str | None]:
-    """The files written beside the rows below one another, and what they are written in."""
+def beside_text(settings: dict[str, str]) -> str:
+    """The files written beside the rows, below one another."""
     if not settings:
-        return "Nothing else is needed.", None
+        return "Nothing else is needed."
     titled = len(settings) > 1
     text = "\n".join(f"# {name}\n{body}" if titled else body for name, body in settings.items())
-    return text.rstrip() + "\n", LANGUAGES.get(Path(next(iter(settings))).suffix)
+    return text.rstrip() + "\n"
 
 
 def fit_summary(found: dict[str, Any]) -> Markup:

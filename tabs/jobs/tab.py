@@ -8,7 +8,7 @@ import gradio as gr
 from tabs.shell.context import Context, guarded
 from tabs.shell.elements import heading
 from tabs.shell.job_panel import QUIET, job_panel
-from tabs.shell.kit import Static
+from tabs.shell.kit import CodeView, Static
 from tabs.shell.notes_panel import notes_panel
 from tabs.shell.tab_registry import Tab
 from tabs.shell.table import Column, ShelfTable, TableRow
@@ -45,7 +45,7 @@ def build(ctx: Context) -> None:
         panel = job_panel(ctx, (), "Job")
         notes_panel(ctx, "job", panel.picker)
         with gr.Accordion("Settings", open=False, visible=False) as details:
-            settings = gr.Code(language="yaml", interactive=False, label=JOB_FILE)
+            settings = CodeView(JOB_FILE, file=JOB_FILE, elem_id="job-settings")
             show = gr.Button("Show settings", size="sm")
         delete = gr.Button(
             "Delete this job and its log", size="sm", variant="stop", visible=False, elem_id="delete-job"

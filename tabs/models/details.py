@@ -8,7 +8,7 @@ from markupsafe import Markup
 from tabs.shell.context import Context, guarded
 from tabs.shell.elements import empty, error_box, facts, hint, render_html
 from tabs.shell.job_panel import QUIET
-from tabs.shell.kit import Static
+from tabs.shell.kit import CodeView, Static
 from tabs.shell.notes_panel import notes_panel
 from workbench.core.errors import UserError
 from workbench.core.home import free_name
@@ -40,7 +40,7 @@ def model_details(ctx: Context, table: gr.HTML) -> None:
             ),
         }
     with gr.Accordion("Manifest", open=False, visible=False) as fold:
-        manifest = gr.Code(language="yaml", show_label=False, interactive=False)
+        manifest = CodeView(MANIFEST, file=MANIFEST, elem_id="model-manifest")
 
     def draw(name: str | None) -> list[Any]:
         info = _info(ctx, name)

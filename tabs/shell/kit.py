@@ -150,6 +150,11 @@ def Figure(value: dict[str, Any] | None = None, **options: Any) -> gr.HTML:
     return component("figure_box", value, {}, ("", "", ""), elem_classes="wb-figure-block", **options)
 
 
+def CodeView(label: str, value: str = "", file: str = "", **options: Any) -> gr.HTML:
+    """A text of code to read, to copy and, under the name `file`, to save; it takes no room while there is none."""
+    return component("code_view", value, {}, ("", "", ""), label=label, file=file, **options)
+
+
 def Static(value: str = "", **options: Any) -> gr.HTML:
     """Plain HTML made by the helpers below, without Gradio's text styles around it."""
     return gr.HTML(value, apply_default_css=False, js_on_load=None, **options)

@@ -35,6 +35,7 @@ FILES = (
     "gradio.css",
     "controls.css",
     "components/header.css",
+    "components/code-view.css",
     "components/notices.css",
     "components/live-run.css",
     "components/token-view.css",

@@ -9,12 +9,12 @@ from tabs.forms.sections import shown
 from tabs.shell.context import Context
 from tabs.shell.elements import heading
 from tabs.shell.job_panel import QUIET, job_panel
-from tabs.shell.kit import REVEAL, Static
+from tabs.shell.kit import REVEAL, CodeView, Static
 from tabs.shell.tab_registry import Tab
 from tabs.train.check import training_check
 from tabs.train.presets import presets
 from tabs.train.rate_finder import finder_button, finder_result
-from workbench.jobs.job_file import job_yaml
+from workbench.jobs.job_file import JOB_FILE, job_yaml
 from workbench.training.jobs.find_learning_rate import FindLearningRate
 from workbench.training.jobs.train import Train
 from workbench.training.objective import OBJECTIVES
@@ -44,7 +44,7 @@ def build(ctx: Context) -> None:
             search = gr.Button("Find a learning rate", size="sm", elem_id="train-find-rate")
             with gr.Accordion("As YAML, for the command line", open=False):
                 show = gr.Button("Write it out", size="sm")
-                yaml = gr.Code(language="yaml", interactive=False, label="job.yaml")
+                yaml = CodeView(JOB_FILE, file=JOB_FILE, elem_id="train-yaml")
         with gr.Column(elem_classes="wb-panel wb-main"):
             panel = job_panel(
                 ctx, ("train", FindLearningRate.method), "Run",

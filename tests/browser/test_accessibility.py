@@ -19,11 +19,7 @@ from workbench.preferences import votes
 WIDE, NARROW = 1440, 420
 ABOVE = ["heading-order", "page-has-heading-one", "empty-table-header"]
 """Rules axe calls less than serious that hold here all the same."""
-GRADIO = {
-    ".cm-editor": "its code viewer: colours and the box that scrolls are made by its script",
-}
-"""What Gradio writes and no style sheet of ours can reach: where, and why."""
-AXE = """([exclude, above]) => axe.run({ exclude: exclude.map((one) => [one]) }, { resultTypes: ['violations'] })
+AXE = """(above) => axe.run({ resultTypes: ['violations'] })
   .then(({ violations }) => violations
     .filter(({ id, impact }) => ['serious', 'critical'].includes(impact) || above.includes(id))
     .flatMap(({ id, nodes }) => nodes.map(({ html, failureSummary }) =>
@@ -95,7 +91,7 @@ def findings(page: Page, where: str, states: list[tuple[int, bool]]) -> list[str
     for width, dark in states:
         look(page, width, dark)
         state = f"{where}, {width} px, {'dark' if dark else 'light'}"
-        found += [f"{state}: {one}" for one in page.evaluate(AXE, [[*GRADIO], ABOVE])]
+        found += [f"{state}: {one}" for one in page.evaluate(AXE, ABOVE)]
         wide = page.evaluate("document.scrollingElement.scrollWidth")
         if wide > width:
             found.append(f"{state}: {wide} px wide")

@@ -131,7 +131,7 @@ def test_the_rows_are_written_for_another_trainer(app: App, page: Page) -> None:
     steps = opened(app, page)
     clean(steps)
     tab(page, "Export")
-    expect(page.locator(".wb-preview .cm-content").first).to_contain_text("messages", timeout=PATIENCE)
+    expect(page.locator(".wb-preview .wb-code-text").first).to_contain_text("messages", timeout=PATIENCE)
     page.locator("#export-write").click()
     link = page.locator("#export-files a[download]").first
     expect(link).to_be_visible(timeout=30_000)

@@ -78,7 +78,7 @@ def test_a_long_list_is_searched_and_chosen_by_keyboard(form: Locator) -> None:
     expect(listbox).to_be_hidden()
     page.get_by_role("button", name="As YAML, for the command line").click()
     page.get_by_role("button", name="Write it out").click()
-    expect(page.locator(".cm-content").last).to_contain_text(f"dataset: {wanted.split(' ')[0]}")
+    expect(page.locator(".wb-code-text").last).to_contain_text(f"dataset: {wanted.split(' ')[0]}")
 
 
 def test_an_open_list_is_accessible_in_both_modes(form: Locator) -> None:

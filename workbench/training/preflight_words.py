@@ -6,7 +6,7 @@ from workbench.core.units import human_size
 
 PART_TITLES = {
     "weights": "weights", "gradients": "gradients", "optimizer": "optimizer", "activations": "activations",
-    "logits": "logits and loss", "other": "other models", "heap": "gaps in the heap", "rest": "the rest",
+    "logits": "logits and loss", "other": "other models", "heap": "allocator overhead", "rest": "the rest",
 }  # fmt: skip
 DISK_TITLES = {
     "checkpoints": "checkpoints", "best": "best evaluation", "folded": "the start with its adapter folded in",
