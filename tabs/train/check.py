@@ -8,7 +8,8 @@ import gradio as gr
 from tabs.forms.form import Form
 from tabs.shell.context import Context
 from tabs.shell.kit import component
-from workbench.core.errors import Problems
+from tabs.train.row_looks import RowLooks
+from workbench.core.errors import Problems, UserError
 from workbench.core.units import human_size
 from workbench.models.model_references import resolve_setting
 from workbench.training.jobs.train import Train
@@ -21,9 +22,10 @@ NOT_YET = "Choose a model and a dataset to see what a training takes."
 
 def training_check(ctx: Context, form: Form) -> gr.HTML:
     """The component; its value is {"settings", "fit"}, the form's and those that a person asked for to make it fit."""
+    looks = RowLooks()
     functions = {
         "takes": lambda query: takes(ctx, form, query),
-        "rows": lambda query: {"lines": row_sentences(row_facts(ctx.home, _job(form, query)))},
+        "rows": lambda query: look_at_rows(ctx, form, looks, query),
         "fit": lambda query: fitting_settings(ctx, form, query),
     }
     return component("training_check", {}, functions, ("", "", ""), elem_id="train-check")
@@ -31,6 +33,19 @@ def training_check(ctx: Context, form: Form) -> gr.HTML:
 
 def _job(form: Form, query: dict[str, Any]) -> Any:
     return form.parsed(query.get("settings"))
+
+
+def look_at_rows(ctx: Context, form: Form, looks: RowLooks, query: dict[str, Any]) -> dict[str, Any]:
+    """The state of the look of the page named "page": begun with "settings", ended with "stop", asked for without."""
+    page = query.get("page")
+    if not isinstance(page, str) or not page:
+        raise UserError("This call names no page.", "Reload the page.", "page")
+    if query.get("stop"):
+        return looks.stop(page)
+    if "settings" not in query:
+        return looks.state(page)
+    job = _job(form, query)
+    return looks.start(page, lambda task: row_sentences(row_facts(ctx.home, job, task)))
 
 
 def takes(ctx: Context, form: Form, query: dict[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from axe_playwright_python.base import AXE_SCRIPT
-from driving import App, choose, serving, shot
+from driving import App, choose, pick, serving, shot
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.bench.home_of_many import add_job
@@ -103,6 +103,12 @@ def settle(page: Page, tab: str) -> None:
     if tab in ("Models", "Jobs"):
         page.locator(f"#{tab.lower()}-table tbody tr").first.click()
         expect(page.locator("#model-chat" if tab == "Models" else ".wb-live-title:visible")).to_be_visible()
+    if tab == "Train":
+        pick(page, "#train-form", "Model", "toy")
+        pick(page, "#train-form", "Dataset", "talks")
+        expect(page.locator("#train-check").get_by_role("img")).to_be_visible(timeout=60_000)
+        page.locator("#train-check").get_by_role("button", name="Look at the rows").click()
+        expect(page.locator("#train-check")).to_contain_text("34 rows are cut off", timeout=60_000)
     if tab == "Compare":
         choose(page, "#compare-models", "toy")
         page.locator("#chat-message textarea").fill("Tell me.")

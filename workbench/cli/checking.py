@@ -3,6 +3,7 @@
 from typing import Annotated, Any
 
 from workbench.cli.jobs import JobFile, job_of_file
+from workbench.cli.progress import shown_progress
 from workbench.cli.shared import Invoked, option, several, show
 from workbench.core.errors import Problems, UserError
 from workbench.core.formats import JOB_FORMAT
@@ -30,8 +31,13 @@ def check(
     problems = Problems()
     checked.check(invoked.home, problems)
     problems.check()
-    facts = preflight(invoked.home, checked) if isinstance(checked, Train) else {}
+    facts = _preflight_facts(invoked, checked) if isinstance(checked, Train) else {}
     show(invoked, facts, "\n".join(_lines(facts)) if facts else "Nothing is wrong with it.")
+
+
+def _preflight_facts(invoked: Any, job: Train) -> dict[str, Any]:
+    with shown_progress("Looking at the rows") as task:
+        return preflight(invoked.home, job, task)
 
 
 def _write_fitting(invoked: Any, job: Any) -> None:

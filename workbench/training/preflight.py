@@ -21,6 +21,7 @@ from workbench.training.memory_fit import device_room
 from workbench.training.token_findings import token_findings
 
 SAMPLED_ROWS = 500
+PIECE_ROWS = 20  # rows between two words of progress
 BLOCKS = 5  # parts of the dataset that the sample is of
 
 
@@ -52,12 +53,15 @@ def row_facts(home: Home, job: Train, task: Task | None = None) -> dict[str, Any
     template, kind = get_template(job.template, folder), datasets.dataset_kind(home, job.dataset)
     rules, tokenizer = job.objective.rules(kind, template, job.max_length), Tokenizer.load(folder)
     total, tally = datasets.count(home, job.dataset, "train"), Tally()
+    task = task or Task()
     for start, count in _blocks(total):
-        if task:
+        task.check_stop()
+        rows = datasets.rows(home, job.dataset, "train", start, count)
+        for first in range(0, len(rows), PIECE_ROWS):
             task.check_stop()
             task.update(tally.rows, min(total, SAMPLED_ROWS), "Looking at the rows")
-        rows = datasets.rows(home, job.dataset, "train", start, count)
-        tally.add(encode_batch(rows, start, tokenizer, rules)[1])
+            piece = rows[first : first + PIECE_ROWS]
+            tally.add(encode_batch(piece, start + first, tokenizer, rules)[1])
     findings = token_findings(kind, folder, tokenizer, template)
     return {
         "rows": total, "looked_at": tally.rows, "cut": tally.cut, "longest": tally.longest,

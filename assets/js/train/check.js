@@ -1,10 +1,11 @@
 /* What a training takes before it starts: memory as a bar against what is free, disk, rows that are cut off.
    value: {settings, fit}; `settings` are those of the form, and `fit` those a person asked for, which Python lays over
-   them at 'input'. server.takes({settings}) answers at once, server.rows({settings}) looks at rows, server.fit({settings})
-   gives settings that fit. */
+   them at 'input'. server.takes({settings}) answers at once, server.fit({settings}) gives settings that fit, and the look at
+   the rows is what row_look.js shows. */
 import { rootOf } from "../lib/component.js";
 import { button, h, setText } from "../lib/dom.js";
 import { unreachedText } from "../lib/login.js";
+import { rowLook } from "./row_look.js";
 
 /** @typedef {{ name: string, title: string, share: number, size: string }} Part */
 /** @typedef {{ text: string, fits: boolean, free: number, parts: Part[], lines: string[] }} Takes */
@@ -23,11 +24,11 @@ export function mount({ element, props, server, trigger, watch }) {
     changes = h("ul", "wb-check-changes"),
     told = h("p", "wb-hint");
   const fit = button("wb-button wb-check-fit", "Make it fit", makeItFit);
-  const look = button("wb-button", "Look at the rows", lookAtRows);
+  const look = rowLook(server, showRows);
   verdict.setAttribute("role", "status");
   changes.setAttribute("role", "status");
   bar.setAttribute("role", "img");
-  root.append(h("h3", "wb-h", "Before the start"), verdict, bar, list, fit, changes, lines, look, told);
+  root.append(h("h3", "wb-h", "Before the start"), verdict, bar, list, fit, changes, lines, ...look.nodes, told);
   let drawn = "",
     turn = 0,
     timer = 0;
@@ -41,6 +42,7 @@ export function mount({ element, props, server, trigger, watch }) {
     const now = JSON.stringify(settings());
     if (now === drawn) return;
     drawn = now;
+    look.stop();
     clearTimeout(timer);
     timer = setTimeout(takes, REST_MILLISECONDS);
   }
@@ -75,7 +77,8 @@ export function mount({ element, props, server, trigger, watch }) {
   function draw(found, text) {
     setText(verdict, found ? found.text : text);
     root.classList.toggle("is-short", found ? !found.fits : false);
-    bar.hidden = list.hidden = look.hidden = !found;
+    bar.hidden = list.hidden = !found;
+    look.offer(found ? settings : null);
     fit.hidden = !found || found.fits;
     if (!found) {
       lines.replaceChildren();
@@ -103,13 +106,13 @@ export function mount({ element, props, server, trigger, watch }) {
     return item;
   }
 
-  async function lookAtRows() {
-    look.disabled = true;
-    setText(told, "Looking at the rows…");
-    const reply = await server.rows({ settings: settings() }).catch(() => null);
-    look.disabled = false;
-    setText(told, reply ? reply.error || "" : unreachedText());
-    if (reply?.lines) lines.replaceChildren(...reply.lines.map((/** @type {string} */ line) => h("li", "", line)));
+  /**
+   * @param {string[]} found
+   * @param {string} error
+   */
+  function showRows(found, error) {
+    setText(told, error);
+    if (found.length) lines.replaceChildren(...found.map((line) => h("li", "", line)));
   }
 
   async function makeItFit() {

@@ -398,7 +398,8 @@ def test_json_is_all_that_commands_for_datasets_and_merges_print(home: Home, tmp
 
 
 def test_a_training_is_checked_before_it_starts(cli: Cli, home: Home, job_file: Path) -> None:
-    code, out, _ = cli("check", job_file)
+    code, out, told = cli("check", job_file)
+    assert "Looking at the rows" in told and "Looking at" not in out
     assert code == 0 and "fits" in out and "weights:" in out and "Disk:" in out
     code, out, _ = cli("check", job_file, "--json")
     facts = json.loads(out)

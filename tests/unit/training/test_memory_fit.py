@@ -8,6 +8,7 @@ from tests.toys import toy_home
 from workbench.core.errors import UserError
 from workbench.core.hardware import Hardware
 from workbench.core.home import Home
+from workbench.core.tasks import Task
 from workbench.training import memory_fit
 from workbench.training.jobs.train import Train
 from workbench.training.memory_estimate import estimate_memory
@@ -79,6 +80,20 @@ def test_rows_cut_off_are_counted_with_the_length_that_would_cut_none(home: Home
     assert found["cut"] == found["looked_at"] == 34 and found["share"] == 1
     longest = row_facts(home, job(max_length=found["longest"]))
     assert longest["cut"] == 0 and row_facts(home, job(max_length=found["longest"] - 1))["cut"] > 0
+
+
+def test_the_look_at_the_rows_tells_how_far_it_is_and_can_be_stopped(home: Home) -> None:
+    told: list[tuple[float, float]] = []
+
+    def stop_after_one() -> None:
+        if told:
+            raise InterruptedError
+
+    task = Task(lambda done, total, text: told.append((done, total)), clock=iter(range(100)).__next__)
+    assert row_facts(home, job(), task)["looked_at"] == 34 and told == [(0, 34), (20, 34)]
+    told.clear()
+    with pytest.raises(InterruptedError):
+        row_facts(home, job(), Task(lambda done, total, text: told.append((done, total)), stop_after_one))
 
 
 def test_all_that_is_known_comes_as_plain_facts(home: Home) -> None:
