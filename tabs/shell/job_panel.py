@@ -15,6 +15,7 @@ from workbench.jobs.runner import light_places
 from workbench.jobs.view import JobRecord
 
 MOST_POINTS = 5_000
+LESS_MEMORY = "resume-smaller"
 MOST_ALARMS, MOST_NOTES, MOST_SAMPLES = 50, 50, 200
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 LAST: dict[str, Any] = {"trigger_mode": "always_last"}
@@ -51,7 +52,7 @@ def points_of(ctx: Context, query: dict[str, Any]) -> dict[str, Any]:
         "eta": state.eta(),
         "elapsed": state.elapsed(),
         "error": view.error if view.damage or view.status in ("failed", "interrupted") else "",
-        "remedy": state.remedy,
+        "remedy": _remedy(view),
         "generation": state.generation,
         "reset": fresh,
         "points": points,
@@ -64,6 +65,12 @@ def points_of(ctx: Context, query: dict[str, Any]) -> dict[str, Any]:
         "log": log,
         "log_offset": offset,
     }
+
+
+def _remedy(view: JobRecord) -> str:
+    """What to do about an error, with what its button for less memory does where it has one."""
+    remedy, offer = view.state.remedy, view.less_memory
+    return f"{remedy} {offer.title}: {offer.effect}." if offer else remedy
 
 
 def _progress(view: JobRecord) -> dict[str, Any]:
@@ -150,15 +157,16 @@ def actions(view: JobRecord) -> list[tuple[str, str]]:
     if view.status == "running":
         pause = [("pause", "Pause")] if view.job and view.job.pausable else []
         return [*pause, ("keep", "Stop and keep"), ("discard", "Stop and discard"), ("kill", "Kill now")]
-    return [("resume", "Resume")] if view.can_resume else []
+    smaller = [(LESS_MEMORY, offer.title)] if (offer := view.less_memory) else []
+    return [*smaller, ("resume", "Resume")] if view.can_resume else []
 
 
 def act(ctx: Context, query: dict[str, Any]) -> dict[str, str]:
     """Does {"how"} with {"job"}; says what happens next."""
     job, how = str(query.get("job") or ""), str(query.get("how") or "")
-    if how != "resume":
+    if how not in ("resume", LESS_MEMORY):
         return {"text": ctx.queue.stop(job, how)}
-    ctx.queue.resume(job)
+    ctx.queue.resume(job, less_memory=how == LESS_MEMORY)
     return {"text": "Resumed: it goes on from its last checkpoint when its turn comes."}
 
 

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from workbench.jobs.job import Job, JobContext, JobStopped
+from workbench.jobs.job import Job, JobContext, JobStopped, LessMemory
 
 
 class Nap(Job):
@@ -17,7 +17,12 @@ class Nap(Job):
 
     steps: int = Field(3, ge=1, le=10_000, description="How many steps.")
     pause: float = Field(0.02, ge=0, le=10, description="Seconds a step.")
-    crash: str = Field("", description="'memory', 'disk' or 'code': the error it ends with.")
+    crash: str = Field("", description="'memory', 'disk' or 'code': the error it ends with; 'kernel': a kill by it.")
+
+    def in_less_memory(self) -> LessMemory | None:
+        half = self.steps // 2
+        smaller = self.model_copy(update={"steps": half, "crash": ""})
+        return LessMemory(smaller, "Resume with half the steps", "shorter", f"{half} steps now.") if half else None
 
     def run(self, ctx: JobContext) -> dict[str, Any]:
         for step in range(1, self.steps + 1):
@@ -27,6 +32,9 @@ class Nap(Job):
             print("slept", step)
             if stop := ctx.stop_requested():
                 raise JobStopped({"kept": step} if stop == "keep" else {})
+        if self.crash == "kernel":  # takes memory until the control group has no more
+            taken = [bytearray(16 << 20) for _ in range(256)]
+            return {"taken": len(taken)}
         if self.crash:
             raise {"memory": MemoryError(), "disk": OSError(28, "No space left"), "code": ZeroDivisionError()}[
                 self.crash

@@ -28,11 +28,14 @@ from workbench.core.home import Home
 from workbench.core.limits import bounded_text
 from workbench.core.registry import Method, Registry
 from workbench.core.spec import dump_yaml, load_yaml
+from workbench.jobs.deaths import death_of
+from workbench.jobs.events import FINAL
 from workbench.jobs.job import JOBS, Job
-from workbench.jobs.queue import AFTER_DEATH, DIED, LOG_FILE, Queue
+from workbench.jobs.queue import LOG_FILE, Queue
 from workbench.jobs.view import JobRecord
 
 Settings = Annotated[tuple[str, ...], several("settings, such as tuner.r=32", "NAME=VALUE")]
+CAUSE_SECONDS = 5.0
 JobFile = Annotated[str, option("a YAML file (or the folder of an earlier job)")]
 
 
@@ -200,10 +203,20 @@ def _print_ended(view: JobRecord, as_json: bool) -> None:
 def _failure(view: JobRecord) -> UserError:
     """Why a job failed, with how to read its log where that is the remedy."""
     story = view.state
-    remedy = story.remedy or ("" if story.error else AFTER_DEATH)
+    error, remedy = (view.error, story.remedy) if view.error or story.status in FINAL else death_of(story)[:2]
     if remedy == SEE_LOG:
         remedy = f"`job log {view.id}` prints the whole story."
-    return UserError(story.error or DIED, remedy)
+    elif offer := view.less_memory:
+        remedy = f"{remedy} {offer.title} (`job resume {view.id} --less-memory`): {offer.effect}."
+    return UserError(error, remedy)
+
+
+def _advised(view: JobRecord) -> dict[str, str]:
+    """Why a job failed and what to do, of one that did."""
+    if view.status not in ("failed", "interrupted"):
+        return {}
+    failure = _failure(view)
+    return {"error": failure.message, "remedy": failure.remedy}
 
 
 def submit(
@@ -247,11 +260,19 @@ def wait_for(home: Home, queue: Queue, job_id: str, as_json: bool = False) -> No
                 tell(text) if as_json else print(text, flush=True)
                 shown = text
             time.sleep(0.2)
+        _await_cause(view)
     finally:
         runner.halt()
     if view.status in ("failed", "interrupted"):
         raise _failure(view)
     _print_ended(view, as_json)
+
+
+def _await_cause(view: JobRecord) -> None:
+    """Gives the runner, which sees a process that is gone a little later, the time to write down why."""
+    deadline = time.monotonic() + CAUSE_SECONDS
+    while not view.refresh().is_settled and time.monotonic() < deadline:
+        time.sleep(0.1)
 
 
 def job_action(
@@ -260,6 +281,7 @@ def job_action(
     /,
     *,
     how: Annotated[Literal["keep", "discard", "pause", "kill"], option("how to stop")] = "keep",
+    less_memory: Annotated[bool, option("resume with half the batch, which gives the same steps")] = False,
     wait: Annotated[bool, option("after resume: wait for its end")] = False,
     invoked: Invoked,
 ) -> None:
@@ -269,7 +291,7 @@ def job_action(
         message = queue.stop(job_id, how)
         show(invoked, {"job": job_id, "said": message}, message)
     elif action == "resume":
-        queue.resume(job_id)
+        queue.resume(job_id, less_memory)
         if not wait or not invoked.json:
             show(invoked, {"job": job_id, "status": "queued"}, "Queued again.")
         if wait:
@@ -288,7 +310,7 @@ def _show_job(view: JobRecord, invoked: Invocation) -> None:
     end = {"status": view.status, "result": view.state.result, "points": len(view.state.points)}
     if invoked.json:
         settings = view.job.to_dict() if view.job else None
-        show(invoked, {"job": view.id, "settings": settings, **end, "error": view.error, "remedy": view.state.remedy})
+        show(invoked, {"job": view.id, "settings": settings, **end, "error": "", "remedy": "", **_advised(view)})
     else:
         print(view.damage or bounded_text(view.folder / "job.yaml"))
-        show(invoked, end)
+        show(invoked, {**end, **_advised(view)})

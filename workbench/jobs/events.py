@@ -13,6 +13,7 @@ import psutil
 
 from workbench.core.errors import SettingPath
 from workbench.core.limits import bounded_integer, number, text_up_to, too_deep
+from workbench.core.oom_kills import kill_counters
 from workbench.core.process import alive, boot, identity, uptime
 from workbench.core.tasks import seconds_left
 
@@ -44,9 +45,15 @@ class EventLog:
         self.append("status", status=status, boot=boot(), **data)
 
     def running(self) -> None:
-        """Writes that this process carries the job out."""
-        started = psutil.Process().create_time()
-        self.status("running", pid=os.getpid(), process_started=started, process=identity(os.getpid()))
+        """Writes that this process carries the job out, and what tells later whether the kernel ended it."""
+        started, pid = psutil.Process().create_time(), os.getpid()
+        self.status(
+            "running", pid=pid, process_started=started, process=identity(pid), kill_counters=kill_counters()
+        )  # fmt: skip
+
+    def kill_asked(self) -> None:
+        """Writes that somebody asked for its process to be killed."""
+        self.append("kill")
 
     def _ends_with_newline(self) -> bool:
         with self.path.open("rb") as file:
@@ -140,8 +147,11 @@ class JobState:
     result: dict[str, Any] = field(default_factory=dict)
     error: str = ""
     remedy: str = ""
+    cause: str = ""  # of an end that no worker told, see `deaths`
     path: SettingPath = ()
     resume: bool = False
+    kill_counters: dict[str, Any] = field(default_factory=dict)  # when it began, see `oom_kills`
+    is_kill_asked: bool = False
 
     def add(self, event: dict[str, Any]) -> None:
         """Folds one event in. Whatever its values are: what is of another type than its writer writes is left out."""
@@ -157,9 +167,11 @@ class JobState:
             self.queued_at, self.ended_at, self.ended_uptime = _time(event, "t"), 0.0, 0.0
             self.turn = bounded_integer(event.get("turn")) or int(self.queued_at * 1000)
             self.resume, self.error, self.remedy, self.path = event.get("resume") is True, "", "", ()
+            self.cause, self.is_kill_asked = "", False
             self.progress = {**self.progress, "text": ""} if self.progress else {}  # an earlier run's words
         elif self.status == "running":
-            self.started_at = _time(event, "t")
+            self.started_at, self.is_kill_asked = _time(event, "t"), False
+            self.kill_counters = event["kill_counters"] if isinstance(event.get("kill_counters"), dict) else {}
             self.progress_history.clear()
             self.pid, self.process_started = bounded_integer(event.get("pid")) or 0, _time(event, "process_started")
             self.process, self.boot = (
@@ -175,6 +187,7 @@ class JobState:
                 text_up_to(event.get("error"), MOST_TEXT_CHARACTERS),
                 text_up_to(event.get("remedy"), MOST_TEXT_CHARACTERS),
             )
+            self.cause = text_up_to(event.get("cause"), MOST_NAME_CHARACTERS)
             path = event.get("path")
             self.path = tuple(step for step in path if isinstance(step, str | int)) if isinstance(path, list) else ()
 
@@ -200,6 +213,9 @@ class JobState:
         self.points = kept
         self.alarms = [alarm for alarm in self.alarms if step is None or alarm["step"] <= step]
         self.samples = [sample for sample in self.samples if step is None or sample["step"] <= step]
+
+    def _on_kill(self, event: dict[str, Any]) -> None:
+        self.is_kill_asked = True
 
     def _on_note(self, event: dict[str, Any]) -> None:
         self.notes.append(text_up_to(event.get("text"), MOST_TEXT_CHARACTERS))
@@ -243,6 +259,7 @@ HANDLERS: dict[str, Callable[[JobState, dict[str, Any]], None]] = {
     "progress": JobState._on_progress,
     "metrics": JobState._on_metrics,
     "rewind": JobState._on_rewind,
+    "kill": JobState._on_kill,
     "note": JobState._on_note,
     "alarm": JobState._on_alarm,
     "sample": JobState._on_sample,

@@ -107,6 +107,16 @@ class Output:
     name: str
 
 
+@dataclass(frozen=True)
+class LessMemory:
+    """A job as it goes on in less memory: its new settings, what a button for that says, what it does, what it did."""
+
+    job: "Job"
+    title: str
+    effect: str
+    note: str
+
+
 class Job(Method):
     """Base of every kind of job. Subclasses lie with what they work on, a file each in the folder `jobs` of a room."""
 
@@ -141,6 +151,10 @@ class Job(Method):
     def blind(self, home: Home) -> bool:
         """Whether its settings and log must not be shown now, because somebody is to judge what it makes."""
         return False
+
+    def in_less_memory(self) -> LessMemory | None:
+        """How it can be resumed after memory ran out, to the same result; None where nothing of it can be smaller."""
+        return None
 
     def credentials(self) -> tuple[Credential, ...]:
         """Which of the operator's credentials its process gets; none unless it says so."""

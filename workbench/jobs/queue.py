@@ -1,5 +1,6 @@
 """The queue: folders under jobs/. Submit, look, stop, resume, delete; from any process."""
 
+import contextlib
 import datetime
 import os
 import re
@@ -16,14 +17,12 @@ import filelock
 from workbench.core.errors import Problems, UserError, explain, saying, shortened
 from workbench.core.home import PARTIAL, Home, existing, hidden_name, remove_entry, slug, write_text
 from workbench.jobs.events import EventLog, JobState
-from workbench.jobs.job import STOP_FILE, Job
+from workbench.jobs.job import STOP_FILE, Job, LessMemory
 from workbench.jobs.job_file import JOB_FILE, job_yaml, read_job
 from workbench.jobs.listing import JobList, JobRow
 from workbench.jobs.view import JobRecord
 
 LOG_FILE = "log.txt"
-DIED = "The worker process ended without a word (killed, out of memory, or the machine went down)."
-AFTER_DEATH = "Resume goes on from the last checkpoint. If it was memory, lower the batch size first."
 STAMP = re.compile(r"(\d{8}-\d{6}-\d{3})-")
 STOPPING = {
     "keep": "Stopping after this step, keeping the result.",
@@ -157,20 +156,30 @@ class Queue:
         if how == "pause" and not (view.job and view.job.pausable):
             raise UserError(f"{view.label} cannot be paused.", "Stop it, or let it end.", "how")
         if how == "kill":
+            with contextlib.suppress(OSError):  # a full disk keeps nobody from killing
+                EventLog(view.folder / "events.jsonl").kill_asked()
             kill(view)
             return STOPPING[how]
         with saying("The job was not asked to stop", "'Kill now' needs no disk."):
             write_text(view.folder / STOP_FILE, how)
         return STOPPING[how]
 
-    def resume(self, job_id: str) -> None:
-        """Queues an ended job again; it goes on from its last checkpoint if it has one."""
+    def resume(self, job_id: str, less_memory: bool = False) -> None:
+        """Queues an ended job again; it goes on from its last checkpoint if it has one.
+
+        less_memory: with the settings of its `in_less_memory`; raises `UserError` where it has none.
+        """
         view = self.get(job_id)
         if not view.can_resume:
             raise UserError(f"{view.label} is {view.status}; only an unfinished job can be resumed.", "", "job")
         with saying("The job was not resumed"), self._submitting():
             (view.folder / STOP_FILE).unlink(missing_ok=True)
-            EventLog(view.folder / "events.jsonl").status("queued", resume=True, turn=self._turn())
+            events = EventLog(view.folder / "events.jsonl")
+            if less_memory:
+                smaller = _smaller(view)
+                write_text(view.folder / JOB_FILE, job_yaml(smaller.job))
+                events.append("note", text=smaller.note)
+            events.status("queued", resume=True, turn=self._turn())
         self._list.recheck(job_id)
 
     def delete(self, job_id: str) -> None:
@@ -207,6 +216,17 @@ def _submitted_at(job_id: str) -> datetime.datetime | None:
 
 def _stamped(moment: datetime.datetime) -> str:
     return moment.strftime("%Y%m%d-%H%M%S-%f")[:-3]
+
+
+def _smaller(view: JobRecord) -> LessMemory:
+    """The job as it goes on in less memory, by what its folder holds now; raises `UserError` where it cannot."""
+    smaller = read_job(view.folder).in_less_memory()
+    if smaller is None:
+        raise UserError(
+            f"{view.label} cannot be made smaller without changing its result.",
+            "Resume it as it is, with more memory free, or start it anew with settings that take less.", "less_memory",
+        )  # fmt: skip
+    return smaller
 
 
 def kill(view: JobRecord) -> None:

@@ -22,8 +22,9 @@ from workbench.core.logs import logged_job
 from workbench.core.parallel import cores
 from workbench.core.settings import Settings, variable_of
 from workbench.core.uploads import sweep_uploads
+from workbench.jobs.deaths import death_of
 from workbench.jobs.events import EventLog
-from workbench.jobs.queue import AFTER_DEATH, DIED, LOG_FILE, Queue
+from workbench.jobs.queue import LOG_FILE, Queue
 from workbench.jobs.view import JobRecord
 from workbench.jobs.worker import ALREADY_TAKEN
 
@@ -144,7 +145,9 @@ class Runner:
             if time.monotonic() < self._tell_again.get(view.id, 0.0):
                 return
             self._next_sweep = 0.0
-            self._tell(view, "interrupted", DIED, AFTER_DEATH)
+            child = self._children.get(view.id)
+            death = death_of(view.state, child.returncode if child and child.pid == view.state.pid else None)
+            self._tell(view, "interrupted", *death)
 
     def _reap(self, views: list[JobRecord]) -> None:
         """Forgets ended children; one that ended before its job began would else be started for ever."""
@@ -163,10 +166,10 @@ class Runner:
                 self._unstarted[job_id] = turn
                 self._tell(view, "failed", f"The worker could not start: it {exit_reason(child.returncode)}.", SEE_LOG)
 
-    def _tell(self, view: JobRecord, status: str, error: str, remedy: str) -> None:
+    def _tell(self, view: JobRecord, status: str, error: str, remedy: str, cause: str = "") -> None:
         """Writes down how a job ended. A folder that cannot be written must not keep the other jobs from running."""
         try:
-            EventLog(view.folder / "events.jsonl").status(status, error=error, remedy=remedy)
+            EventLog(view.folder / "events.jsonl").status(status, error=error, remedy=remedy, cause=cause)
         except OSError as problem:
             self._tell_again[view.id] = time.monotonic() + TELL_AGAIN_SECONDS
             with logged_job(view.id):

@@ -1,12 +1,16 @@
 """One job as its folder tells it: its spec, and what its events say of it."""
 
+import contextlib
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from workbench.core.errors import UserError
+from workbench.jobs.deaths import MEMORY
 from workbench.jobs.events import FINAL, EventLog, JobState
-from workbench.jobs.job import Job
+from workbench.jobs.job import Job, LessMemory
+from workbench.jobs.job_file import read_job
 
 
 @dataclass
@@ -57,6 +61,12 @@ class JobRecord:
     def can_resume(self) -> bool:
         return bool(self.job and self.status in ("interrupted", "stopped", "paused", "failed"))
 
+    @property
+    def less_memory(self) -> LessMemory | None:
+        """How it goes on in less memory, offered where that ran out."""
+        wanted = self.job and self.state.cause == MEMORY and self.can_resume
+        return self.job.in_less_memory() if self.job and wanted else None
+
     def refresh(self) -> "JobRecord":
         """Folds in what is new; several threads look at the same view."""
         with self._reading:
@@ -67,4 +77,7 @@ class JobRecord:
                 return self
             for event in events:
                 self.state.add(event)
+            if self.job and any(event["type"] == "status" and event.get("resume") is True for event in events):
+                with contextlib.suppress(UserError, OSError):  # whoever resumed it may have changed its settings
+                    self.job = read_job(self.folder)
         return self

@@ -16,6 +16,7 @@ from workbench.core.units import human_size
 from workbench.models.model_references import resolve_setting
 from workbench.training.jobs.train import Train
 from workbench.training.memory_estimate import MemoryEstimate, estimate_memory
+from workbench.training.settings.batching import halved_batch
 from workbench.training.tuner import TUNERS
 
 RESERVE_SHARE = 0.1  # of what is free: an estimate may be off, and nothing runs in the last byte
@@ -135,12 +136,6 @@ def _smaller_batch(home: Home, job: Train) -> tuple[Train, str] | None:
     if halved is None:
         return None
     return job.model_copy(update={"batch_size": halved[0], "gradient_accumulation": halved[1]}), SAME_STEPS
-
-
-def halved_batch(rows: int, passes: int) -> tuple[int, int] | None:
-    """The next smaller (batch size, accumulation) of the same effective batch size; None for a single row."""
-    smaller = next((size for size in range(rows // 2, 0, -1) if rows % size == 0), 0)
-    return (smaller, passes * (rows // smaller)) if smaller else None
 
 
 def _checkpointing(home: Home, job: Train) -> tuple[Train, str] | None:

@@ -12,7 +12,7 @@ import torch
 
 from workbench.core.errors import MemoryShortage, explain
 from workbench.training.checkpoints import last_checkpoint
-from workbench.training.memory_fit import halved_batch
+from workbench.training.settings.batching import halved_batch
 
 SMALLEST = (
     "The batch is a single row already: lower the maximum length, switch gradient checkpointing on, choose QLoRA, or "

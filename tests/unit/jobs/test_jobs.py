@@ -403,7 +403,7 @@ def test_a_killed_job_is_interrupted_and_can_be_resumed(runner: Runner, queue: Q
     view = runs(queue, queue.submit(naps.NapBeside(steps=20, pause=0.05)))
     queue.stop(view.id, "kill")
     until(lambda: queue.get(view.id).state.status == "interrupted")
-    assert "without a word" in view.state.error and "Resume" in view.state.remedy
+    assert view.state.error == "Killed, as asked for." and "Resume" in view.state.remedy
     queue.resume(view.id)
     assert ended(queue, view.id).status == "done"
 

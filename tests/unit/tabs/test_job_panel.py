@@ -39,6 +39,36 @@ def test_what_may_be_done_follows_from_the_status(queue: Queue, job: str, status
     assert ways(queue, job) == offered
 
 
+@pytest.mark.parametrize(
+    ("batch", "passes", "offered", "expected"),
+    [
+        (8, 2, "Resume with half the batch", (4, 4)),
+        (9, 1, "Resume with a smaller batch", (3, 3)),
+        (1, 4, "", (1, 4)),
+        (2, 1024, "", (2, 1024)),
+    ],
+)
+def test_a_training_whose_memory_ran_out_goes_on_with_half_the_batch(
+    batch: int, passes: int, offered: str, expected: tuple[int, int], queue: Queue
+) -> None:
+    settings = {"method": "train", "model": "toy", "dataset": "talks", "output": "made", "batch_size": batch}
+    job = queue.submit(JOBS.parse({**settings, "gradient_accumulation": passes}))
+    EventLog(queue.get(job).folder / "events.jsonl").status("interrupted", error="Memory ran out.", cause="memory")
+    labels = dict(actions(queue.get(job)))
+    assert labels == {**({"resume-smaller": offered} if offered else {}), "resume": "Resume"}
+    ctx: Any = SimpleNamespace(queue=queue, home=queue.home)
+    remedy = points_of(ctx, {"job": job})["remedy"]
+    if offered:
+        assert f"{offered}: fewer rows at a time" in remedy
+        assert "Resumed" in act(ctx, {"job": job, "how": "resume-smaller"})["text"]
+        assert f"{expected[0]} rows at a time instead of {batch}" in points_of(ctx, {"job": job})["notes"][0]
+    else:
+        with pytest.raises(UserError, match="cannot be made smaller"):
+            act(ctx, {"job": job, "how": "resume-smaller"})
+    resumed: Any = Queue(queue.home).get(job).job
+    assert (resumed.batch_size, resumed.gradient_accumulation) == expected
+
+
 def test_a_running_job_can_be_stopped_in_three_ways_and_a_training_paused(queue: Queue, job: str) -> None:
     running: Any = SimpleNamespace(status="running", can_resume=False, job=SimpleNamespace(pausable=False))
     assert [how for how, _ in actions(running)] == ["keep", "discard", "kill"]

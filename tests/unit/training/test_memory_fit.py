@@ -12,8 +12,9 @@ from workbench.core.tasks import Task
 from workbench.training import memory_fit
 from workbench.training.jobs.train import Train
 from workbench.training.memory_estimate import estimate_memory
-from workbench.training.memory_fit import Room, device_room, fitting_job, halved_batch
+from workbench.training.memory_fit import Room, device_room, fitting_job
 from workbench.training.preflight import disk_facts, preflight, row_facts
+from workbench.training.settings.batching import halved_batch
 
 HARDWARE = Hardware(device="cpu", cores=2, ram=8 * 10**9)
 

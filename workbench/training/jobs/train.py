@@ -9,18 +9,18 @@ from pydantic import Field
 
 from workbench.core.children import Credential
 from workbench.core.display import ADVANCED, Display
-from workbench.core.errors import Problems, UserError
+from workbench.core.errors import Problems, SpecError, UserError
 from workbench.core.hardware import Hardware, cached_hardware
 from workbench.core.home import Home, safe_join
 from workbench.core.units import human_size
 from workbench.data.store import datasets
 from workbench.data.store.dataset_reference import resolve_dataset
-from workbench.jobs.job import JOBS, Job, Output
+from workbench.jobs.job import JOBS, Job, LessMemory, Output
 from workbench.models.model_names import stem_of
 from workbench.models.model_references import Resolved, resolve_setting
 from workbench.training.disk_estimate import DiskEstimate, estimate_disk
 from workbench.training.settings.basics import BasicSettings, LengthSettings
-from workbench.training.settings.batching import BatchingSettings
+from workbench.training.settings.batching import BatchingSettings, halved_batch
 from workbench.training.settings.numbers import NumberSettings
 from workbench.training.settings.optimizing import OptimizingSettings
 from workbench.training.settings.stopping import StoppingSettings
@@ -70,6 +70,20 @@ class Train(
     def checkpoint_limit(self) -> int:
         """How many are there while it trains."""
         return max(2, self.keep_checkpoints)
+
+    def in_less_memory(self) -> LessMemory | None:
+        """With half the batch, added up over twice the passes: the same steps."""
+        halved = halved_batch(self.batch_size, self.gradient_accumulation)
+        if halved is None:
+            return None
+        try:
+            job = JOBS.parse({**self.to_dict(), "batch_size": halved[0], "gradient_accumulation": halved[1]})
+        except SpecError:
+            return None  # more passes than there may be
+        title = "Resume with half the batch" if halved[0] * 2 == self.batch_size else "Resume with a smaller batch"
+        note = f"Resumed with {halved[0]} rows at a time instead of {self.batch_size}, added up over {halved[1]} passes"
+        effect = "fewer rows at a time, added up over more passes, take less memory; the steps stay the same"
+        return LessMemory(job, title, effect, f"{note}: the effective batch size stays the same.")
 
     def credentials(self) -> tuple[Credential, ...]:
         return ("tracker",) if self.tracker == "wandb" else ()

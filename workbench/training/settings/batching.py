@@ -41,3 +41,9 @@ class BatchingSettings(Spec):
             problems.add("batching", f"{objective.title} takes pairs, which are not packed.", "Leave it as it is.")
         if self.activation_offload and cached_hardware(home).device != "cuda":
             problems.add("activation_offload", "there is no GPU whose memory it would save.", "Switch it off.")
+
+
+def halved_batch(rows: int, passes: int) -> tuple[int, int] | None:
+    """The next smaller (batch size, accumulation) of the same effective batch size; None for a single row."""
+    smaller = next((size for size in range(rows // 2, 0, -1) if rows % size == 0), 0)
+    return (smaller, passes * (rows // smaller)) if smaller else None
