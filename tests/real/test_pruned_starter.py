@@ -14,7 +14,7 @@ from workbench.jobs.job import JOBS
 from workbench.models import starter
 from workbench.models.shelf import model_info
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.timeout(900), pytest.mark.prove]
 HELD_OUT = Path(__file__).resolve().parents[2] / "assets" / "merging" / "held_out.jsonl"
 
 

@@ -18,7 +18,7 @@ from workbench.models import starter
 from workbench.models.loading import load_base
 from workbench.models.model_references import resolve
 
-pytestmark = pytest.mark.timeout(1800)
+pytestmark = [pytest.mark.timeout(1800), pytest.mark.prove]
 KEPT = "WORKBENCH_ENVIRONMENTS"
 RATIOS = {"bnb-int8": 1.04, "torchao-int8": 1.02, "bnb-4bit": 1.40, "gptq": 1.50}
 """How many times the perplexity may be the original's; files may be as large as these parts of its own."""

@@ -12,7 +12,7 @@ from workbench.data.store.datasets import write_rows
 from workbench.jobs.job import JOBS
 from workbench.models import starter
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.timeout(900), pytest.mark.prove]
 PEOPLE = ["Ann", "Boris", "Chen", "Dora", "Emil", "Fatma", "Goran", "Hana"]
 THINGS = ["a red bicycle", "two lamps", "an old map", "three chairs", "a green kettle", "a violin"]
 PLACES = ["Lisbon", "Oslo", "Cairo", "Quito", "Seoul"]
