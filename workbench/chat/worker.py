@@ -16,6 +16,7 @@ from workbench.core.device_ledger import DeviceLedger
 from workbench.core.errors import UserError, explain
 from workbench.core.home import Home
 from workbench.core.logs import configure_logging
+from workbench.core.memory_limits import load_without_threads
 from workbench.inference.decoding import Decoding
 
 log = logging.getLogger("workbench.chat.worker")  # it runs as __main__
@@ -142,6 +143,7 @@ def main() -> None:
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what libraries print must not mix with the events
     configure_logging()
+    load_without_threads()
     worker = Worker(Home.default(), out)
 
     def listen() -> None:

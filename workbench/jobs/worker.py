@@ -22,6 +22,7 @@ from workbench.core.errors import SEE_LOG, UserError, explain
 from workbench.core.hardware import cached_hardware
 from workbench.core.home import Home
 from workbench.core.logs import JOB_VARIABLE, configure_logging, logged_job
+from workbench.core.memory_limits import load_without_threads
 from workbench.core.plugins import left_out
 from workbench.core.units import human_size
 from workbench.jobs.events import EventLog, JobState
@@ -38,6 +39,7 @@ DEVICE_POLL_SECONDS = 0.25  # how often a job that waits for the device looks wh
 
 def execute_job(home: Home, folder: Path, echo: Callable[[str], None] | None = None) -> str:
     """Runs the job in `folder` in this process and records how it ended; returns the final status."""
+    load_without_threads()
     with logged_job(folder.name):
         return _executed(home, folder, echo)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from workbench.core.errors import Problem, Problems, UserError
+from workbench.core.errors import MemoryShortage, Problem, Problems, UserError, explain
 from workbench.core.home import Home, write_text
 from workbench.core.limits import bounded_object
 from workbench.core.row_cache import Mark, mark
@@ -19,6 +19,7 @@ from workbench.models.inspection import EFFECT, inspect
 
 LOOKED_AT = ("*.safetensors", "config.json", "adapter_config.json", "tokenizer.json")
 LIBRARIES = ("peft", "transformers", "safetensors")
+NOT_JUDGED = "Memory was too short to look the adapter over as well; its first use does that."
 REVISION = 2  # of what is looked at: judgements of other revisions count no more
 
 
@@ -61,8 +62,13 @@ def judge_adapter(home: Home, adapter: Path, base: Path) -> Judgement:
 
 def judge_made(home: Home, adapter: Path, base: Path) -> list[str]:
     """Judges an adapter a job has just made, so that its first use does not wait for it; what is to be said of one that
-    changes nothing."""
-    idle = judge_adapter(home, adapter, base).idle
+    changes nothing. Where memory is short beside the job's own, that is left to its first use."""
+    try:
+        idle = judge_adapter(home, adapter, base).idle
+    except Exception as error:  # libraries tell of missing memory in many ways
+        if not isinstance(explain(error), MemoryShortage):
+            raise
+        return [NOT_JUDGED]
     return [idle.message] if idle else []
 
 

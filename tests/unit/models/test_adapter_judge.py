@@ -15,7 +15,7 @@ from transformers import AutoModelForCausalLM
 from tests.running import run, wrong_with
 from tests.toy_adapters import ADAPTERS, save_adapter, toy_base
 from tests.toy_training import job, train
-from tests.toys import toy_dataset, toy_tokenizer
+from tests.toys import toy_dataset, toy_home, toy_tokenizer
 from workbench.compression.jobs.prune import Prune
 from workbench.compression.jobs.quantize import Quantize
 from workbench.core.errors import UserError
@@ -190,3 +190,19 @@ def test_over_a_quantized_base_ones_stand_in(home: Home, tmp_path: Path) -> None
     assert [IDLE in str(one) for one in inspection.inspect_here(fresh, base)] == [True]
     save_adapter(home.models / "untied", "ia3", tmp_path / "trained")
     assert inspection.inspect_here(tmp_path / "trained", base) == []
+
+
+def test_an_adapter_that_cannot_be_judged_for_want_of_memory_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = toy_home(tmp_path)
+    raised: list[Exception] = [MemoryError(), RuntimeError("shapes do not match")]
+
+    def inspect(*_: Any) -> None:
+        raise raised.pop(0)
+
+    monkeypatch.setattr(adapter_judge, "inspect", inspect)
+    view = train(home, "made")
+    assert view.status == "done" and adapter_judge.NOT_JUDGED in view.state.notes
+    with pytest.raises(RuntimeError, match="shapes"):
+        adapter_judge.judge_made(home, home.models / "made", home.models / "toy")
