@@ -134,6 +134,12 @@ class Settings(BaseSettings):
         "Folder of a sentence model such as all-MiniLM-L6-v2, for steps that compare meanings.",
         group=MODELS, takes=FOLDER, without="these steps cannot be used",
     )  # fmt: skip
+    vllm: Path | None = _variable(
+        "WORKBENCH_VLLM", None, "vLLM",
+        "Folder of a virtual environment with vLLM in it (`python -m venv FOLDER`, `FOLDER/bin/pip install vllm`), for "
+        "many answers at once on an NVIDIA GPU.",
+        group=MODELS, takes=FOLDER, without="vLLM cannot be chosen",
+    )  # fmt: skip
     endpoint_url: SecretStr = _variable(
         "WORKBENCH_ENDPOINT_URL", NO_SECRET, "Endpoint",
         "Address of a server that speaks OpenAI's chat completions, such as `https://host/v1`, for making rows.",

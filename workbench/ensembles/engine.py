@@ -11,6 +11,7 @@ from workbench.ensembles.shelf import ShelvedEnsemble, read_ensemble
 from workbench.inference.decoding import Decoding
 from workbench.inference.engine import Engine
 from workbench.inference.generation import generate_sequential
+from workbench.inference.inference_engine import InferenceEngine
 from workbench.inference.loaded_model import Answering
 from workbench.inference.stream import ChatMessages, Completion, TokenStream, Watch, unwatched
 from workbench.models.model_references import ANSWERS
@@ -48,8 +49,8 @@ class LoadedEnsemble:
 class EnsembleEngine(Engine):
     """Models and ensembles of one home."""
 
-    def __init__(self, home: Home, hardware: Hardware | None = None):
-        super().__init__(home, hardware)
+    def __init__(self, home: Home, hardware: Hardware | None = None, runs: InferenceEngine | None = None):
+        super().__init__(home, hardware, runs)
         self._ensembles: dict[str, LoadedEnsemble] = {}
 
     def load(self, names: Sequence[str]) -> Iterator[str]:

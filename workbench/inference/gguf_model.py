@@ -156,6 +156,9 @@ class GgufRuntime:
     def get(self, name: str) -> GgufModel | None:
         return self._names.get(name)
 
+    def close(self) -> None:
+        """Nothing runs beside this process."""
+
     def load(self, models: Sequence[Resolved]) -> Iterator[str]:
         wanted = {resolved.name: read_manifest(resolved.base) for resolved in models}
         digests = {manifest.digest for manifest in wanted.values()}

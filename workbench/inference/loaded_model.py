@@ -1,7 +1,7 @@
 """What every model in memory can do, whichever library runs it."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from workbench.inference.decoding import Decoding
 from workbench.inference.stream import ChatMessages, Completion, PromptTooLong, TokenStream, Watch, unwatched
@@ -69,6 +69,19 @@ class Runtime(Protocol):
 
     def get(self, name: str) -> LoadedModel | None:
         """The model loaded under this name."""
+
+    def close(self) -> None:
+        """Ends what it runs beside this process."""
+
+
+@runtime_checkable
+class ShowsNextToken(Protocol):
+    """A model that tells the likeliest next tokens of many conversations at once."""
+
+    def next_token_chances(
+        self, conversations: Sequence[ChatMessages], watch: Watch = unwatched
+    ) -> list[dict[str, float]]:
+        """The probabilities of the likeliest first tokens of an answer by their texts, of each conversation."""
 
 
 def room_left(name: str, prompt: Sequence[int], longest: int) -> int:

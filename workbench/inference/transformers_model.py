@@ -9,7 +9,6 @@ from typing import Any, ClassVar
 
 import torch
 
-from workbench.core.errors import UserError
 from workbench.core.hardware import Hardware
 from workbench.core.home import Home
 from workbench.core.units import human_size
@@ -17,26 +16,24 @@ from workbench.inference.bases import Base, Loaded
 from workbench.inference.decoding import Decoding
 from workbench.inference.device_room import require_room
 from workbench.inference.loaded_model import LoadedModel, room_left
+from workbench.inference.prompt_rendering import PromptRenderer
 from workbench.inference.sampling_stream import Stream
 from workbench.inference.stream import ChatMessages, Completion, PromptTooLong, Watch, unwatched
 from workbench.models import tensors
-from workbench.models.chat_tokens import stops_of
 from workbench.models.loading import load_base, load_tokenizer, usual_dtype
 from workbench.models.model_references import WEIGHT_KINDS, Resolved
-from workbench.rendering.rendered import Rendered, Tokenizer, render_prompt
-from workbench.rendering.templates import get_template
+from workbench.rendering.rendered import Rendered
 
 
 class TransformersModel:
     """A name of the shelf over a base in memory: the base alone, or with one adapter on."""
 
     def __init__(self, loaded: Loaded, base: Base):
-        folder = loaded.resolved.home_of_template
         self.name, self.loaded, self.base = loaded.resolved.name, loaded, base
-        self.stops = stops_of(folder, loaded.resolved.base)
-        self._rendering = Tokenizer.load(folder), get_template("model", folder)
-        self.tokenizer = load_tokenizer(folder)
-        self.tokenizer.chat_template = self.tokenizer.chat_template or self._rendering[1].text
+        self._renderer = PromptRenderer(loaded.resolved)
+        self.stops = self._renderer.stops
+        self.tokenizer = load_tokenizer(loaded.resolved.home_of_template)
+        self.tokenizer.chat_template = self.tokenizer.chat_template or self._renderer.template.text
         self.tokenizer.padding_side = "left"
 
     @property
@@ -64,13 +61,7 @@ class TransformersModel:
 
     def prompt(self, messages: ChatMessages) -> Rendered:
         """The prompt as training and the token view render it; raises `UserError` from the template."""
-        try:
-            return render_prompt(messages, *self._rendering)
-        except UserError as error:
-            raise UserError(
-                f"The chat template of {self.name} refused the conversation: {error.message}",
-                "Try it without a system prompt.",
-            ) from None
+        return self._renderer.prompt(messages)
 
     def prompt_text(self, messages: ChatMessages) -> str:
         return self.prompt(messages).text
@@ -105,6 +96,9 @@ class TransformersRuntime:
 
     def get(self, name: str) -> TransformersModel | None:
         return self._models.get(name)
+
+    def close(self) -> None:
+        """Nothing runs beside this process."""
 
     def load(self, models: Sequence[Resolved]) -> Iterator[str]:
         wanted = [Loaded.of(resolved) for resolved in models]

@@ -1,7 +1,8 @@
 """Where text comes from: a model of the shelf, or the operator's endpoint (in endpoint.py)."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from workbench.core.errors import UserError
@@ -11,7 +12,7 @@ from workbench.synthesis.replies import Reply, Request
 
 if TYPE_CHECKING:
     from workbench.inference.engine import Engine
-    from workbench.inference.loaded_model import LoadedModel
+    from workbench.inference.loaded_model import LoadedModel, ShowsNextToken
 
 Heard = Callable[[list[tuple[Request, Reply]]], None]
 
@@ -41,7 +42,11 @@ class ShelfWriter(Writer):
     whole: ClassVar[bool] = True
 
     def __init__(self, engine: "Engine", name: str):
-        self.name, self._model = name, engine.answering(name)
+        self.name, self._model, self._engine = name, engine.answering(name), engine
+
+    def close(self) -> None:
+        """The engine and all it runs: writers of one job share it and are closed together."""
+        self._engine.close()
 
     def write(self, requests: Sequence[Request], heard: Heard, task: Task) -> None:
         task.check_stop()
@@ -74,12 +79,30 @@ class ShelfWriter(Writer):
     def _scores(self, requests: Sequence[Request], task: Task) -> list[Reply]:
         import torch
 
+        from workbench.inference.loaded_model import ShowsNextToken
+
+        if isinstance(self._model, ShowsNextToken):
+            return self._scores_at_once(self._model, requests, task)
         replies = []
         with torch.inference_mode():
             for request in requests:
                 task.check_stop()
                 replies.append(self._score(request))
         return replies
+
+    def _scores_at_once(self, model: "ShowsNextToken", requests: Sequence[Request], task: Task) -> list[Reply]:
+        """As `_score`, of all requests together: those without an expected score write theirs."""
+        asked = [request.messages for request in requests]
+        listed = model.next_token_chances(asked, lambda _: task.check_stop())
+        expected = [expected_score(_chances_by_text(chances)) for chances in listed]
+        unsure = [request for request, score in zip(requests, expected, strict=True) if score is None]
+        written = iter(self._texts(unsure, task) if unsure else [])
+        return [
+            Reply(f"{score:.2f}", "eos", 1, score=score, sampling=request.decoding.to_dict())
+            if score is not None
+            else _with_written_score(next(written))
+            for request, score in zip(requests, expected, strict=True)
+        ]
 
     def _score(self, request: Request) -> Reply:
         """The expected score from the first token's probabilities, else the one the judge goes on to write."""
@@ -116,6 +139,18 @@ class ShelfWriter(Writer):
         except UserError:
             return REFUSED
         return ""
+
+
+def _with_written_score(reply: Reply) -> Reply:
+    score = written_score(reply.text)
+    return replace(reply, score=score, failure="" if score is not None else NO_SCORE)
+
+
+def _chances_by_text(chances: Mapping[str, float]) -> dict[int, float]:
+    """The probability of each number from 1 to 5 by the texts of tokens, written with a space before it or without."""
+    return {
+        number: sum(chance for text, chance in chances.items() if text.strip() == str(number)) for number in range(1, 6)
+    }
 
 
 def _chances(probabilities: Any, model: "LoadedModel") -> dict[int, float]:

@@ -20,6 +20,7 @@ from workbench.data.encoding.token_view import token_view
 from workbench.inference import engine as engine_module
 from workbench.inference.decoding import Decoding
 from workbench.inference.engine import Engine
+from workbench.inference.transformers_model import TransformersRuntime
 from workbench.rendering.templates import get_template
 from workbench.rendering.tokenizer import Tokenizer
 
@@ -117,11 +118,16 @@ def test_the_pane_says_which_weights_answer(engine: Engine) -> None:
     assert "toy + adapter a on · " in engine.answering("a").weights()
 
 
+def transformers_of(engine: Engine) -> TransformersRuntime:
+    assert isinstance(engine.weights, TransformersRuntime)
+    return engine.weights
+
+
 def test_bases_no_longer_asked_for_are_let_go(engine: Engine) -> None:
     load(engine, "toy", "other")
-    assert len(engine.transformers._bases) == 2
+    assert len(transformers_of(engine)._bases) == 2
     load(engine, "other")
-    assert len(engine.transformers._bases) == 1 and say(engine, "other")
+    assert len(transformers_of(engine)._bases) == 1 and say(engine, "other")
 
 
 # ---- how it answers ----------------------------------------------------------------------------------------

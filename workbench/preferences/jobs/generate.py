@@ -1,7 +1,6 @@
 """Answers of several models to one prompt set, for labelling."""
 
 import time
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
@@ -15,6 +14,7 @@ from workbench.core.home import Home, safe_name
 from workbench.data.store.dataset_reference import PROMPTS_REF, resolve_dataset
 from workbench.data.store.prompts import prompts_of
 from workbench.inference.decoding import Decoding
+from workbench.inference.inference_engine import ENGINES, InferenceEngine
 from workbench.jobs.job import JOBS, Job, JobContext, JobStopped, Output
 from workbench.models.model_references import ANSWERS
 
@@ -68,6 +68,9 @@ class Generate(Job):
         16, ge=1, le=512, title="Batch size",
         description="Prompts answered at once: more is faster and takes more memory.",
     )  # fmt: skip
+    engine: Annotated[InferenceEngine, ENGINES, ADVANCED] = ENGINES.field(
+        "transformers", "What runs the models; GGUF files are always llama.cpp's.", title="Engine"
+    )
     votes_per_pair: Annotated[int, ADVANCED] = Field(
         1, ge=1, le=50, title="Votes per pair",
         description="How many annotators judge each pair: more show how far they agree.",
@@ -114,7 +117,7 @@ class Generate(Job):
         if len(self.contestants) < 2:
             problems.add("models", "there is nothing to compare.", "Choose two models, or let one give two samples.")
         remedy = "Choose different models, or raise the answers per prompt."
-        ANSWERS.resolve_all(home, self.models, "models", problems, remedy)
+        self.engine.check(ANSWERS.resolve_all(home, self.models, "models", problems, remedy), problems)
         self._try(problems, "session", lambda: safe_name(self.session, "session"))
         self._try(problems, "prompts", lambda: self._check_prompts(home))
         if any(session.name == self.session for session in list_sessions(home)):
@@ -143,28 +146,45 @@ class Generate(Job):
             made_by = {**self.to_dict(), "job": ctx.folder.name}
             names = [sessions.contestant(*contestant) for contestant in self.contestants]
             sessions.create_session(ctx.home, self.session, names, self.prompts, made_by, self.votes_per_pair)
-        engine = EnsembleEngine(ctx.home)
-        for step, _ in enumerate(engine.load(self.models), 1):
-            ctx.task.update(0, len(prompts), f"Loading the models, step {step}")
-        pace = {model: Pace(engine.answering(model).library) for model in self.models}
-        counts = self._answer(ctx, engine, prompts, pace)
+        engine = EnsembleEngine(ctx.home, runs=self.engine)
+        try:
+            for step, _ in enumerate(engine.load(self.models), 1):
+                self._stopper(ctx, 0)(0)
+                ctx.task.update(0, len(prompts), f"Loading the models, step {step}")
+            pace = {model: Pace(engine.answering(model).library) for model in self.models}
+            self._answer(ctx, engine, prompts, pace)
+        finally:
+            engine.close()
         sessions.finish_session(ctx.home, self.session)
         for model, measured in pace.items():
             ctx.note(f"{model}: {measured.sentence()}")
-        return {"session": self.session, "prompts": len(prompts), **counts}
+        return {"session": self.session, "prompts": len(prompts), **self._counts(ctx.home)}
+
+    def _counts(self, home: Home) -> dict[str, int]:
+        """How many answers, of all models together, did not end well."""
+        from workbench.preferences import sessions
+
+        ended = list(sessions.finishes(home, self.session).values())
+        words = {"length": "cut off at the limit", "error": "empty, or no room for the prompt"}
+        counts = {text: sum(each[finish] for each in ended) for finish, text in words.items()}
+        return {text: count for text, count in counts.items() if count}
 
     def _answer(
         self, ctx: JobContext, engine: Any, prompts: list[list[dict[str, str]]], pace: dict[str, "Pace"]
-    ) -> dict[str, Any]:
+    ) -> None:
         """Batch by batch, all models each, so that labelling can begin with the first batch.
 
-        What is told meanwhile names no model and counts nothing by model: whoever votes may see it.
+        A resumed job leaves out what the session has already. What is told meanwhile names no model and counts nothing
+        by model: whoever votes may see it.
         """
         from workbench.preferences import sessions
 
-        counts: Counter[str] = Counter()
-        for start in range(0, len(prompts), self.batch_size):
-            batch = prompts[start : start + self.batch_size]
+        stored = sessions.get_session(ctx.home, self.session).prompts
+        at_once = self.engine.prompts_at_once(self.batch_size)
+        for start in range(0, len(prompts), at_once):
+            batch = prompts[start : start + at_once]
+            if start + len(batch) <= stored:
+                continue
             replies_of: dict[str, list[Any]] = {}
             for index, (model, sample) in enumerate(self.contestants):
                 completed = start + len(batch) * index / len(self.contestants)
@@ -176,14 +196,10 @@ class Generate(Job):
                 replies = engine.answering(model).answer_batch(batch, decoding, self._stopper(ctx, start))
                 pace[model].add(sum(answer.tokens for answer in replies), time.perf_counter() - began)
                 replies_of[sessions.contestant(model, sample)] = replies
-                counts["cut off at the limit"] += sum(answer.finish == "length" for answer in replies)
-                if failed := sum(answer.finish == "error" for answer in replies):
-                    counts["empty, or no room for the prompt"] += failed
             for offset, prompt in enumerate(batch):
                 answers = {name: sessions.Answer(**vars(replies[offset])) for name, replies in replies_of.items()}
                 sessions.add_answers(ctx.home, self.session, start + offset, prompt, answers)
         ctx.task.update(len(prompts), len(prompts), "Ready to label")
-        return dict(counts)
 
     def _stopper(self, ctx: JobContext, start: int) -> Callable[[int], None]:
         """What the engine calls before each of its steps: an ensemble takes long over a batch."""

@@ -1,5 +1,6 @@
 """Making more training rows: new prompts and answers written by a model."""
 
+import contextlib
 from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
@@ -12,6 +13,7 @@ from workbench.core.lineage import Parent, parent_of
 from workbench.data.store import datasets
 from workbench.data.store.dataset_reference import PROMPTS_REF, resolve_dataset
 from workbench.inference.decoding import Decoding
+from workbench.inference.inference_engine import ENGINES, InferenceEngine
 from workbench.jobs.job import JOBS, Job, JobContext, JobStopped, Output
 from workbench.models.model_names import ENDPOINT
 from workbench.models.model_references import ANSWERING, ModelRef
@@ -69,6 +71,9 @@ class MakeData(Job):
         8, ge=1, le=512, title="Batch size",
         description="Requests answered at once: more is faster and takes more memory.",
     )  # fmt: skip
+    engine: Annotated[InferenceEngine, ENGINES, ADVANCED] = ENGINES.field(
+        "transformers", "What runs models of the shelf; GGUF files are always llama.cpp's.", title="Engine"
+    )
     decoding: Annotated[Decoding, ADVANCED] = Field(
         default_factory=lambda: Decoding(max_new_tokens=512), title="Sampling",
         description="How texts are drawn from the model's probabilities.",
@@ -102,6 +107,12 @@ class MakeData(Job):
         """The models of the shelf among them."""
         return [name for name in self.names if name != ENDPOINT]
 
+    @property
+    def _requests_at_once(self) -> int:
+        if (self.model or ENDPOINT) == ENDPOINT:
+            return self.batch_size
+        return min(self.engine.prompts_at_once(self.batch_size), max(self.batch_size, self.limit))
+
     def label(self) -> str:
         return f"Make {self.output_name}"
 
@@ -128,6 +139,7 @@ class MakeData(Job):
                 _try(problems, field, lambda name=name, field=field: self._check_model(home, name, field))
         _try(problems, "output", lambda: self._check_output(home))
         _try(problems, "dataset", lambda: self._check_seeds(home, problems))
+        self._check_engine(home, problems)
         self.maker.check_templates(problems)
         if self.rubric:
             _try(problems, "rubric", lambda: get_prompt("judge", self.rubric))
@@ -141,6 +153,14 @@ class MakeData(Job):
             Endpoint.configured()
         else:
             WRITERS.resolve(home, name, field)
+
+    def _check_engine(self, home: Home, problems: Problems) -> None:
+        models = []
+        for name in self.shelved:
+            with contextlib.suppress(UserError):  # told of as the model's own problem
+                models.append(WRITERS.find(home, name))
+        if models:
+            self.engine.check(models, problems)
 
     def _check_output(self, home: Home) -> None:
         if safe_join(home.datasets, self.output_name, "output").exists():
@@ -209,10 +229,15 @@ class MakeData(Job):
         if self.shelved:
             from workbench.ensembles.engine import EnsembleEngine
 
-            engine = EnsembleEngine(ctx.home)
-            for doing in engine.load(self.shelved):
-                ctx.task.update(0, self.limit, doing)
-            writers = {name: ShelfWriter(engine, name) for name in self.shelved}
+            engine = EnsembleEngine(ctx.home, runs=self.engine)
+            try:
+                for doing in engine.load(self.shelved):
+                    ctx.task.check_stop()
+                    ctx.task.update(0, self.limit, doing)
+                writers = {name: ShelfWriter(engine, name) for name in self.shelved}
+            except BaseException:
+                engine.close()
+                raise
         if ENDPOINT in self.names:
             writers[ENDPOINT] = EndpointWriter(Endpoint.configured(), self.endpoint)
         return writers
@@ -224,7 +249,7 @@ class MakeData(Job):
         return Making(
             maker=self.maker,
             plan=RunPlan(
-                self.limit, self.attempts, self.batch_size, self.answers, self.decoding, self.checks, self.seed
+                self.limit, self.attempts, self._requests_at_once, self.answers, self.decoding, self.checks, self.seed
             ),
             seeds=existing[self.skip :][: self.maker.seeds_wanted(self.limit)],
             prompts=prompts,

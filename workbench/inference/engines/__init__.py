@@ -1,0 +1,1 @@
+"""The engines that answer with a model's weights, one a file."""
