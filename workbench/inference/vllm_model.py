@@ -25,7 +25,7 @@ from workbench.inference.stream import (
 )
 from workbench.inference.vllm_adapters import reason_against_adapter, served_rank
 from workbench.inference.vllm_requests import ask_all, chances_body, chances_of, completion_of, sampling_body
-from workbench.inference.vllm_server import BASE, MEMORY, ServerEnded, ServerPlan, VllmServer
+from workbench.inference.vllm_server import BASE, LESS_MEMORY, ServerEnded, ServerPlan, VllmServer
 from workbench.models.model_references import WEIGHT_KINDS, Resolved
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ class VllmModel:
         except ServerEnded:
             raise UserError(
                 f"vLLM ended twice while it answered: it {self.server.end_words()}",
-                f"{MEMORY} A resumed job goes on with what was answered before.", "engine",
+                f"{LESS_MEMORY} A resumed job goes on with what was answered before.", "engine",
             ) from None  # fmt: skip
         return replies
 

@@ -28,7 +28,7 @@ POLL_SECONDS = 0.5
 ANSWER_SECONDS = 5.0  # for its health, version and models
 END_SECONDS = 20.0
 LAST_WORDS_SECONDS = 3.0
-MEMORY = "Its last lines tell more. Less GPU memory share or another engine may help."
+LESS_MEMORY = "Its last lines tell more. Less GPU memory share or another engine may help."
 QUIET = {"VLLM_NO_USAGE_STATS": "1", "HF_HUB_OFFLINE": "1", "PYTHONPATH": ""}
 
 
@@ -95,13 +95,13 @@ class VllmServer:
             yield f"Starting vLLM for {self.plan.folder.name}: {seconds:.0f} s"
             if seconds > self.plan.start_seconds:
                 self.close()
-                remedy = f"{MEMORY} Or allow more time to start."
+                remedy = f"{LESS_MEMORY} Or allow more time to start."
                 raise UserError(
                     f"vLLM was not ready after {seconds:.0f} seconds. {self.last_words()}", remedy, "engine"
                 )
             self._hear(POLL_SECONDS)
             if not self._process.is_alive:
-                raise UserError(f"vLLM {self.end_words()}", MEMORY, "engine")
+                raise UserError(f"vLLM {self.end_words()}", LESS_MEMORY, "engine")
         self._read_facts()
 
     def check(self) -> None:
@@ -141,7 +141,7 @@ class VllmServer:
     def _read_facts(self) -> None:
         version, models = self._get("/version"), self._get("/v1/models")
         if models is None or models.status_code != httpx.codes.OK:
-            raise UserError(f"vLLM does not list its models. {self.last_words()}", MEMORY, "engine")
+            raise UserError(f"vLLM does not list its models. {self.last_words()}", LESS_MEMORY, "engine")
         self.version = str(version.json().get("version", "")) if version and version.is_success else ""
         self.longest = int(models.json()["data"][0].get("max_model_len") or self.longest)
 

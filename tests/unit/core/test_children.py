@@ -35,7 +35,10 @@ HARMLESS = {
 STARTERS = ("Popen", "run", "call", "check_call", "check_output", "create_subprocess_exec", "create_subprocess_shell")
 OTHERS = ("ProcessPoolExecutor", "system", "execv", "execve", "spawnv", "posix_spawn", "fork", "popen")
 HELPER = "workbench/core/child_process.py"
-INHERIT = {"workbench/data/encoding/shards.py": "the processes of a job's own pool, which have its environment"}
+INHERIT = {
+    "workbench/data/encoding/shards.py": "the processes of a job's own pool, which have its environment",
+    "workbench/inference/vllm_keeper.py": "was itself started with the clean environment that its command gets",
+}
 
 
 @pytest.fixture(autouse=True)
