@@ -97,6 +97,7 @@ def calls() -> Iterator[tuple[str, ast.Call, str]]:
             if isinstance(node.func, ast.Attribute):
                 owner, name = ast.unparse(node.func.value), node.func.attr
             known = (name in STARTERS and owner in ("subprocess", "asyncio")) or name == "Popen"
+            known = known and (owner, name) != ("asyncio", "run")  # which runs a coroutine
             if known or (name in OTHERS and owner in ("", "os", "multiprocessing", "context")):
                 yield path.relative_to(ROOT).as_posix(), node, name
 
