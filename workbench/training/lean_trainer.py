@@ -95,7 +95,8 @@ def arrange_batches(
         setup.notes.append(f"Rows cannot lie end to end here, so they are padded: {reason}.")
     if setup.batching == "grouped" or (reason and setup.bins is None and setup.batching != "padded"):
         lengths = row_lengths(setup.encoded["train"].table, columns)
-        trainer.train_sampler = LengthGroupedSampler(lengths, trainer.args.train_batch_size, trainer.args.seed)
+        step_rows = trainer.args.train_batch_size * trainer.args.gradient_accumulation_steps
+        trainer.train_sampler = LengthGroupedSampler(lengths, step_rows, trainer.args.seed)
     if setup.bins is not None:
         trainer.train_dataset = PackedRows(trainer.train_dataset, setup.bins)
     trainer.data_collator = unpacking(collate)

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import Dataset, Sampler
 
-SORTED_BATCHES = 50
+SORTED_STEPS = 50
 
 
 def row_lengths(table: Any, columns: Sequence[str] = ("input_ids",)) -> NDArray[np.int64]:
@@ -67,11 +67,13 @@ class PackedRows(Dataset[list[Any]]):
 class LengthGroupedSampler(Sampler[int]):
     """The rows in random order, those of about the same length beside each other; another order in every epoch.
 
-    Random parts of 50 batches are sorted by length, and their batches come in random order.
+    Random parts of 50 steps are sorted by length, and their steps come in random order. The order depends on the rows
+    of an optimizer step and not on how many of them are computed at a time: a run that goes on with smaller batches,
+    added up to the same steps, goes on with the rows that it has not had.
     """
 
-    def __init__(self, lengths: Sequence[int] | NDArray[np.int64], batch_size: int, seed: int):
-        self.lengths, self.batch_size, self.seed = np.asarray(lengths), batch_size, seed
+    def __init__(self, lengths: Sequence[int] | NDArray[np.int64], step_rows: int, seed: int):
+        self.lengths, self.step_rows, self.seed = np.asarray(lengths), step_rows, seed
         self.epoch = 0
 
     def __len__(self) -> int:
@@ -84,10 +86,10 @@ class LengthGroupedSampler(Sampler[int]):
     def __iter__(self) -> Iterator[int]:
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
         order = torch.randperm(len(self.lengths), generator=generator).numpy()
-        size = self.batch_size * SORTED_BATCHES
+        size = self.step_rows * SORTED_STEPS
         parts = [order[start : start + size] for start in range(0, len(order), size)]
         ordered = np.concatenate([part[np.argsort(-self.lengths[part], kind="stable")] for part in parts])
-        batches = [ordered[start : start + self.batch_size] for start in range(0, len(ordered), self.batch_size)]
-        short = batches.pop() if len(batches[-1]) < self.batch_size else np.empty(0, dtype=np.int64)
+        batches = [ordered[start : start + self.step_rows] for start in range(0, len(ordered), self.step_rows)]
+        short = batches.pop() if len(batches[-1]) < self.step_rows else np.empty(0, dtype=np.int64)
         shuffled = [batches[number] for number in torch.randperm(len(batches), generator=generator).tolist()]
         return iter(np.concatenate([*shuffled, short]).tolist())

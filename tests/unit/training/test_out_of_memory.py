@@ -11,7 +11,10 @@ from tests.running import carried
 from tests.toy_training import job, train
 from tests.toys import toy_home
 from workbench.core.home import Home
+from workbench.jobs.queue import Queue
 from workbench.jobs.view import JobRecord
+from workbench.jobs.worker import execute_job
+from workbench.training.report import Report
 
 CPU = "[enforce fail at alloc_cpu.cpp:124] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes."
 SHORTAGES = [torch.OutOfMemoryError("CUDA out of memory."), RuntimeError(CPU), MemoryError()]
@@ -67,3 +70,58 @@ def test_other_errors_are_none_of_memory(home: Home, monkeypatch: pytest.MonkeyP
     fail_at(monkeypatch, RuntimeError("shapes do not match"), 1)
     view = carried(home, job(output=tmp_path.name, **SETTINGS))
     assert view.status == "failed" and "shapes" in view.state.error
+
+
+def step_rows(monkeypatch: pytest.MonkeyPatch, *failing: int) -> list[tuple[int, tuple[int, ...]]]:
+    """(step, ids of a row) of every row that was learned from, in order; the passes of those numbers fail."""
+    usual, passes, rows = Trainer.training_step, iter(range(1, 1000)), []
+
+    def step(self: Trainer, model: Any, inputs: Any, *args: Any, **settings: Any) -> Any:
+        if next(passes) in failing:
+            raise MemoryError
+        kept = zip(inputs["input_ids"].tolist(), inputs["attention_mask"].tolist(), strict=True)
+        batch = [tuple(id_ for id_, real in zip(ids, mask, strict=True) if real) for ids, mask in kept]
+        loss = usual(self, model, inputs, *args, **settings)
+        rows.extend((self.state.global_step, ids) for ids in batch)
+        return loss
+
+    monkeypatch.setattr(Trainer, "training_step", step)
+    return rows
+
+
+def test_grouped_rows_are_the_same_in_every_step_whatever_the_batch_is_halved_by(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grouped = {"batching": "grouped", "batch_size": 4, "max_steps": 0, "epochs": 2, "checkpoint_every": 3}
+    settings: dict[str, Any] = {"eval_every": 1000, **grouped}
+    with monkeypatch.context() as patch:
+        expected = step_rows(patch)
+        train(home, "grouped", **settings)
+    epoch = len(expected) // 2
+    assert sorted(ids for _, ids in expected[:epoch]) == sorted(ids for _, ids in expected[epoch:])
+    assert len({ids for _, ids in expected}) == epoch, "every row once in an epoch"
+    with monkeypatch.context() as patch:
+        in_process = step_rows(patch, 4, 13)  # in each of the epochs
+        train(home, "grouped-short", **settings)
+    assert in_process == expected
+
+    queue = Queue(home)
+    job_id = queue.submit(job(output="grouped-resumed", **settings))
+    with monkeypatch.context() as patch:
+        before = step_rows(patch)
+        with pytest.MonkeyPatch.context() as ending:
+            ending.setattr(Report, "on_step_end", lambda self, args, state, control, **_: _end_at(state, 5))
+            execute_job(home, queue.get(job_id).folder)
+    with monkeypatch.context() as patch:
+        queue.resume(job_id, less_memory=True)
+        after = step_rows(patch)
+        execute_job(home, queue.get(job_id).folder)
+    view = queue.get(job_id)
+    assert view.status == "done", view.error
+    assert "from step 3" in " ".join(view.state.notes) and view.state.result["steps"] == len({s for s, _ in expected})
+    assert [row for row in before if row[0] < 3] + after == expected
+
+
+def _end_at(state: Any, step: int) -> None:
+    if state.global_step == step:
+        raise RuntimeError("ended")
