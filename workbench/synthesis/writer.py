@@ -1,5 +1,6 @@
 """Where text comes from: a model of the shelf, or the operator's endpoint (in endpoint.py)."""
 
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -7,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from workbench.core.errors import UserError
 from workbench.core.tasks import Task
+from workbench.inference.pace import Pace
 from workbench.synthesis.judging import expected_score, written_score
 from workbench.synthesis.replies import Reply, Request
 
@@ -32,6 +34,10 @@ class Writer(ABC):
     def write(self, requests: Sequence[Request], heard: Heard, task: Task) -> None:
         """Tells `heard` a reply to every request, in any order; `task` may stop it."""
 
+    def account(self) -> str:
+        """What wrote the texts and how fast, as a sentence; '' where that is not known."""
+        return ""
+
     def close(self) -> None:  # noqa: B027 -- most hold nothing
         """Lets go of what it holds."""
 
@@ -43,6 +49,10 @@ class ShelfWriter(Writer):
 
     def __init__(self, engine: "Engine", name: str):
         self.name, self._model, self._engine = name, engine.answering(name), engine
+        self._pace = Pace(self._model.library)
+
+    def account(self) -> str:
+        return self._pace.sentence() if self._pace.tokens else ""
 
     def close(self) -> None:
         """The engine and all it runs: writers of one job share it and are closed together."""
@@ -62,9 +72,11 @@ class ShelfWriter(Writer):
     def _texts(self, requests: Sequence[Request], task: Task) -> list[Reply]:
         """The whole batch at once, with the seed of its first request."""
         decoding = requests[0].decoding
+        began = time.perf_counter()
         answers = self._model.answer_batch(
             [request.messages for request in requests], decoding, lambda _: task.check_stop()
         )
+        self._pace.add(sum(answer.tokens for answer in answers), time.perf_counter() - began)
         return [
             Reply(
                 answer.text,

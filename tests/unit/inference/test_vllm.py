@@ -31,6 +31,7 @@ from workbench.preferences.jobs.generate import Generate
 from workbench.rendering.rendered import render_prompt
 from workbench.rendering.templates import get_template
 from workbench.rendering.tokenizer import Tokenizer
+from workbench.synthesis.jobs.make_data import MakeData
 from workbench.synthesis.replies import Request
 from workbench.synthesis.writer import ShelfWriter
 
@@ -217,6 +218,15 @@ def test_a_judge_s_expected_scores_come_from_the_likeliest_tokens(shelf: Home, i
     finally:
         writer.close()
     assert [reply.score for reply in replies] == [pytest.approx(4.428, abs=0.01)] * 3
+    assert_ended(installed)
+
+
+def test_rows_are_made_by_it_and_it_is_named_with_its_speed(shelf: Home, installed: Path) -> None:
+    settings = {"maker": "answers", "dataset": "talks", "model": "toy", "limit": 6, "output": "made"}
+    view = carry(shelf, MakeData.parse({**settings, "engine": "vllm"}))
+    assert view.state.result["dataset"] == "made" and len(lines(installed, "asked.jsonl")) >= 6
+    notes = [event["text"] for event in EventLog(view.folder / "events.jsonl").read()[0] if event["type"] == "note"]
+    assert any(f"toy: 30 tokens by vLLM {VERSION}, " in note for note in notes), notes
     assert_ended(installed)
 
 

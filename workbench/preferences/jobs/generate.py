@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
@@ -15,25 +14,9 @@ from workbench.data.store.dataset_reference import PROMPTS_REF, resolve_dataset
 from workbench.data.store.prompts import prompts_of
 from workbench.inference.decoding import Decoding
 from workbench.inference.inference_engine import ENGINES, InferenceEngine
+from workbench.inference.pace import Pace
 from workbench.jobs.job import JOBS, Job, JobContext, JobStopped, Output
 from workbench.models.model_references import ANSWERS
-
-
-@dataclass
-class Pace:
-    """How fast a model answered, and with which library."""
-
-    library: str
-    tokens: int = 0
-    seconds: float = 0.0
-
-    def add(self, tokens: int, seconds: float) -> None:
-        self.tokens += tokens
-        self.seconds += seconds
-
-    def sentence(self) -> str:
-        rate = f", {self.tokens / self.seconds:.1f} tokens/s" if self.tokens and self.seconds else ""
-        return f"{self.tokens:,} tokens by {self.library}{rate}."
 
 
 @JOBS.register
@@ -169,9 +152,7 @@ class Generate(Job):
         counts = {text: sum(each[finish] for each in ended) for finish, text in words.items()}
         return {text: count for text, count in counts.items() if count}
 
-    def _answer(
-        self, ctx: JobContext, engine: Any, prompts: list[list[dict[str, str]]], pace: dict[str, "Pace"]
-    ) -> None:
+    def _answer(self, ctx: JobContext, engine: Any, prompts: list[list[dict[str, str]]], pace: dict[str, Pace]) -> None:
         """Batch by batch, all models each, so that labelling can begin with the first batch.
 
         A resumed job leaves out what the session has already. What is told meanwhile names no model and counts nothing

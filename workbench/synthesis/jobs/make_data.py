@@ -191,6 +191,9 @@ class MakeData(Job):
         finally:
             for writer in writers.values():
                 writer.close()
+        for name, writer in writers.items():
+            if account := writer.account():
+                ctx.note(f"{name}: {account}")
         if not making.accepted:
             why = making.counts.reasons() or "nothing was asked"
             raise UserError(
