@@ -17,6 +17,7 @@ from workbench.inference.backend import BLOCK_POSITIONS, LogitsBackend, float_co
 from workbench.inference.loss import longest
 from workbench.models.loading import load_base
 from workbench.models.model_references import Resolved
+from workbench.models.rope_scaling import scale_by_own_length
 from workbench.models.tensors import summary
 from workbench.rendering.tokenizer import Tokenizer
 
@@ -111,7 +112,9 @@ def _free(hardware: Hardware) -> int:
 
 def _in_float32(folder: Path, hardware: Hardware) -> Any:
     """The weights as they are in the files, all arithmetic in float32."""
-    return transformers.AutoModelForCausalLM.from_pretrained(
+    model = transformers.AutoModelForCausalLM.from_pretrained(
         folder, dtype=torch.float32, use_safetensors=True, trust_remote_code=False, local_files_only=True,
         device_map={"": hardware.device} if hardware.device != "cpu" else None,
     )  # fmt: skip
+    scale_by_own_length(model)
+    return model

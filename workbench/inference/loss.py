@@ -12,6 +12,7 @@ from workbench.core.stats import Floats, mean_interval, perplexity, resampled, s
 from workbench.core.tasks import Task
 from workbench.data.store import datasets
 from workbench.models.model_references import Resolved
+from workbench.models.rope_scaling import loaded_context_tokens
 from workbench.rendering.rendered import IGNORED, Tokenizer, encode_rows
 from workbench.rendering.templates import get_template
 
@@ -83,8 +84,7 @@ def encode(
 
 def longest(model: Any) -> int | None:
     """How many tokens a model takes at most, if its config says so."""
-    limit = getattr(model.config, "max_position_embeddings", None)
-    return int(limit) if limit else None
+    return loaded_context_tokens(model) or None
 
 
 def loss_of(

@@ -22,6 +22,7 @@ from workbench.inference.stream import ChatMessages, Completion, PromptTooLong, 
 from workbench.models import tensors
 from workbench.models.loading import load_base, load_tokenizer, usual_dtype
 from workbench.models.model_references import WEIGHT_KINDS, Resolved
+from workbench.models.rope_scaling import loaded_context_tokens
 from workbench.rendering.rendered import Rendered
 
 
@@ -56,7 +57,7 @@ class TransformersModel:
         self.room(self.prompt_ids(messages))
 
     def room(self, prompt: Sequence[int]) -> int:
-        longest = getattr(self.torch_model().config, "max_position_embeddings", None) or 2**31
+        longest = loaded_context_tokens(self.torch_model()) or 2**31
         return room_left(self.name, prompt, longest - self.loaded.virtual_tokens)
 
     def prompt(self, messages: ChatMessages) -> Rendered:

@@ -13,6 +13,7 @@ from workbench.core.hardware import Hardware
 from workbench.models import tensors
 from workbench.models.adapters import adapter_kind
 from workbench.models.model_kinds import kind_of
+from workbench.models.rope_scaling import scale_by_own_length
 
 logging.getLogger("bitsandbytes.autograd._functions").setLevel(logging.ERROR)  # warns at every product of bfloat16
 
@@ -65,6 +66,7 @@ def load_base(
         ) from error
     if not answers_only:
         keep_4bit_weights_intact(model)
+    scale_by_own_length(model)
     return model
 
 

@@ -1,11 +1,17 @@
-"""Longer contexts by rotary positions that are drawn closer together: linear interpolation and YaRN.
+"""Longer contexts by rotary positions that are drawn closer together: linear interpolation, YaRN and dynamic NTK.
 
-Chen et al. 2023, https://arxiv.org/abs/2306.15595; Peng et al. 2024, https://arxiv.org/abs/2309.00071. Both are fixed
-in the config, so that whatever loads the model computes as it was trained. Dynamic scaling, which changes with the
-longest row so far, is none of them: a training that goes on from a checkpoint would not compute the same.
+Chen et al. 2023, https://arxiv.org/abs/2306.15595; Peng et al. 2024, https://arxiv.org/abs/2309.00071, for the latter
+two. The config tells them, so that whatever loads the model computes as it was trained. Dynamic
+scaling draws positions the closer together the longer the rows are, and leaves those of the usual length as they are.
+In transformers it follows the longest row so far; here it follows the rows at hand, so that what a model computes does
+not depend on what it computed before, and a training that goes on from a checkpoint computes the same.
 """
 
+from collections.abc import Mapping
 from typing import Any
+
+DYNAMIC = "dynamic"
+MARK = "_workbench_scales_by_own_length"
 
 
 def reason_against_scaling(config: dict[str, Any]) -> str:
@@ -24,15 +30,56 @@ def reason_against_scaling(config: dict[str, Any]) -> str:
 
 
 def scale_positions(model: Any, kind: str, factor: float) -> None:
-    """Has a loaded model of such a config see positions `factor` times as close together, and say so in its config."""
+    """Has a loaded model of such a config see positions up to `factor` times as close together, and its config say so.
+
+    kind: 'linear', 'yarn' or 'dynamic', whose config keeps the usual length as `max_position_embeddings`.
+    """
     config = model.config
     length = config.max_position_embeddings
     scaled = {**config.rope_parameters, "rope_type": kind, "factor": factor}
     if kind == "yarn":
         scaled["original_max_position_embeddings"] = length
     config.rope_parameters = scaled
-    config.max_position_embeddings = round(length * factor)
+    if kind != DYNAMIC:
+        config.max_position_embeddings = round(length * factor)
     for parent in list(model.modules()):
         for name, module in parent.named_children():
             if hasattr(module, "original_inv_freq"):
                 setattr(parent, name, type(module)(config=config).to(module.inv_freq.device))
+    scale_by_own_length(model)
+
+
+def scale_by_own_length(model: Any) -> None:
+    """Has the dynamically scaled positions of a model follow the longest row of each pass alone, not of those before.
+
+    Models whose positions are not scaled so are left as they are.
+    """
+    for module in model.modules():
+        kind = getattr(module, "rope_type", None)
+        if kind == DYNAMIC and hasattr(module, "max_seq_len_cached") and not getattr(module, MARK, False):
+            setattr(module, MARK, True)
+            module.register_forward_pre_hook(_forget_length)
+
+
+def _forget_length(module: Any, _: Any) -> None:
+    """Undoes what transformers' dynamic_rope_update keeps from one pass to the next."""
+    module.max_seq_len_cached = module.original_max_seq_len
+    module.register_buffer("inv_freq", module.original_inv_freq.to(module.inv_freq.device), persistent=False)
+
+
+def loaded_context_tokens(model: Any) -> int:
+    """How many tokens a loaded model takes at most; 0 if its config does not say so."""
+    names = ("max_position_embeddings", "rope_parameters", "rope_scaling")
+    return context_tokens({name: getattr(model.config, name, None) for name in names})
+
+
+def context_tokens(config: Mapping[str, Any]) -> int:
+    """How many tokens a model with this config takes at most; 0 if it does not say so.
+
+    With dynamic scaling that is `factor` times the `max_position_embeddings`, which stand for the usual length.
+    """
+    length = int(config.get("max_position_embeddings") or 0)
+    rope = config.get("rope_parameters") or config.get("rope_scaling")
+    rope = rope if isinstance(rope, dict) else {}
+    factor = rope.get("factor") if (rope.get("rope_type") or rope.get("type")) == DYNAMIC else None
+    return round(length * factor) if isinstance(factor, int | float) and factor > 1 else length

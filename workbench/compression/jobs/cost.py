@@ -15,6 +15,7 @@ from workbench.jobs.job import JOBS, Job
 from workbench.jobs.page import JobPage
 from workbench.models import tensors
 from workbench.models.model_references import ModelRef, Resolved, model_ref, resolve_setting
+from workbench.models.rope_scaling import context_tokens
 
 
 @JOBS.register
@@ -114,7 +115,7 @@ class Cost(Job):
             problems.collect("original", error)
             return None
         config = tensors.model_config(resolved.base)
-        longest = int(config.get("max_position_embeddings") or 0)
+        longest = context_tokens(config)
         if longest and self.context > longest:
             problems.add("context", f"{self.original} takes {longest:,} tokens at most.", "Choose a shorter context.")
         need = 2 * int(config.get("vocab_size") or 0) * self.positions

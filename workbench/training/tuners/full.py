@@ -15,6 +15,8 @@ from workbench.models.rope_scaling import reason_against_scaling, scale_position
 from workbench.training.tuner import TUNERS, WholeModelTuner
 from workbench.training.weight_facts import FLOAT32_BYTES, TABLES, WeightFacts
 
+SCALED = ("linear", "yarn", "dynamic")
+
 
 @TUNERS.register
 class Full(WholeModelTuner):
@@ -38,14 +40,18 @@ class Full(WholeModelTuner):
     )
 
     rope_scaling: Annotated[
-        Literal["none", "linear", "yarn"],
-        Display(advanced=True, labels={"none": "none", "linear": "linear interpolation", "yarn": "YaRN"}),
+        Literal["none", "linear", "yarn", "dynamic"],
+        Display(
+            advanced=True,
+            labels={"none": "none", "linear": "linear interpolation", "yarn": "YaRN", "dynamic": "dynamic NTK"},
+        ),
     ] = Field(
         "none", title="RoPE scaling",
         description="Draws positions closer together, so that the model takes longer rows; its config keeps it. YaRN "
-        "needs fewer steps to get used to it.",
+        "needs fewer steps to get used to it; dynamic NTK leaves rows of the usual length as they are, and GGUF has "
+        "none of it.",
     )  # fmt: skip
-    rope_factor: Annotated[float, Display(advanced=True, shown_if={"rope_scaling": ["linear", "yarn"]})] = Field(
+    rope_factor: Annotated[float, Display(advanced=True, shown_if={"rope_scaling": list(SCALED)})] = Field(
         2.0, gt=1, le=128, title="RoPE factor",
         description="How many times as long the context becomes: set a maximum length that uses it.",
     )  # fmt: skip
