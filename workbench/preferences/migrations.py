@@ -134,9 +134,48 @@ def _to_3(db: sa.Connection) -> None:
     metadata.create_all(db, tables=[note])
 
 
+def _to_4(db: sa.Connection) -> None:
+    """People have accounts; names that were typed before stay what they are in the votes."""
+    metadata = sa.MetaData()
+    person = sa.Table(
+        "person",
+        metadata,
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("name", sa.String(80), nullable=False),
+        sa.Column("name_key", sa.String(250), nullable=False, unique=True),
+        sa.Column("role", sa.String(20), nullable=False),
+        sa.Column("password_hash", sa.Text, nullable=False),
+        sa.Column("disabled", sa.Boolean, nullable=False),
+        sa.Column("logins", sa.Integer, nullable=False),
+        sa.Column("created", sa.String(40), nullable=False),
+    )
+    invitation = sa.Table(
+        "invitation",
+        metadata,
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("token_hash", sa.String(64), nullable=False, unique=True),
+        sa.Column("role", sa.String(20), nullable=False),
+        sa.Column("person_id", sa.ForeignKey("person.id", ondelete="CASCADE"), nullable=True, index=True),
+        sa.Column("expires", sa.Float(53), nullable=False),
+        sa.Column("used", sa.String(40), nullable=False),
+        sa.Column("created_by", sa.String(80), nullable=False),
+        sa.Column("created", sa.String(40), nullable=False),
+    )
+    people_event = sa.Table(
+        "people_event",
+        metadata,
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("created", sa.String(40), nullable=False),
+        sa.Column("actor", sa.String(80), nullable=False),
+        sa.Column("kind", sa.String(40), nullable=False),
+        sa.Column("subject", sa.String(200), nullable=False),
+    )
+    metadata.create_all(db, tables=[person, invitation, people_event])
+
+
 def _reference(name: str, column: str, **options: Any) -> sa.Column[Any]:
     return sa.Column(name, sa.ForeignKey(column, ondelete="CASCADE"), nullable=False, **options)
 
 
-UPGRADES: dict[int, Callable[[sa.Connection], None]] = {1: _to_2, 2: _to_3}
+UPGRADES: dict[int, Callable[[sa.Connection], None]] = {1: _to_2, 2: _to_3, 3: _to_4}
 """By the version a step starts from. A step spells out its own tables: those of `tables` move on."""

@@ -19,7 +19,10 @@ from workbench.core.errors import UserError
 from workbench.core.home import Home
 from workbench.preferences import failures, store, tables
 
-SAVED = ("session", "prompt", "answer", "pair", "vote_event", "session_event", "session_note")
+SAVED = (
+    "session", "prompt", "answer", "pair", "vote_event", "session_event", "session_note", "person", "invitation",
+    "people_event",
+)  # fmt: skip
 """Tables in the order in which their rows refer to one another; leases are not worth saving."""
 JSON_COLUMNS = {"session": ("models", "made_by"), "prompt": ("messages",), "session_note": ("tags",)}
 Row = tuple[Any, ...]

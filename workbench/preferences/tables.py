@@ -4,7 +4,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 BROWSER_CHARACTERS = 100
 
 metadata = sa.MetaData()
@@ -120,4 +120,40 @@ session_notes = sa.Table(
     sa.Column("session_id", _reference("session.id"), nullable=False, unique=True),
     sa.Column("tags", sa.JSON, nullable=False),
     sa.Column("note", sa.Text, nullable=False),
+)
+
+people = sa.Table(
+    "person",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("name", sa.String(80), nullable=False),
+    sa.Column("name_key", sa.String(250), nullable=False, unique=True),
+    sa.Column("role", sa.String(20), nullable=False),
+    sa.Column("password_hash", sa.Text, nullable=False),
+    sa.Column("disabled", sa.Boolean, nullable=False),
+    sa.Column("logins", sa.Integer, nullable=False),
+    sa.Column("created", sa.String(40), nullable=False),
+)
+
+invitations = sa.Table(
+    "invitation",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("token_hash", sa.String(64), nullable=False, unique=True),
+    sa.Column("role", sa.String(20), nullable=False),
+    sa.Column("person_id", _reference("person.id"), nullable=True, index=True),
+    sa.Column("expires", sa.Float(53), nullable=False),
+    sa.Column("used", sa.String(40), nullable=False),
+    sa.Column("created_by", sa.String(80), nullable=False),
+    sa.Column("created", sa.String(40), nullable=False),
+)
+
+people_events = sa.Table(
+    "people_event",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("created", sa.String(40), nullable=False),
+    sa.Column("actor", sa.String(80), nullable=False),
+    sa.Column("kind", sa.String(40), nullable=False),
+    sa.Column("subject", sa.String(200), nullable=False),
 )

@@ -1,0 +1,1 @@
+"""Who may do what: accounts with roles, invitations by link, and the record of what happened to them."""

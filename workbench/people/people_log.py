@@ -1,0 +1,42 @@
+"""What happened to people and accounts: a row for every login, invitation and change, which is only ever added."""
+
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from workbench.core import lineage
+from workbench.core.home import Home
+from workbench.preferences import store, tables
+
+EVENTS = tables.people_events
+COMMAND_LINE, NOBODY = "the command line", "nobody"
+MOST_ROWS = 200
+
+
+@dataclass(frozen=True)
+class PeopleEvent:
+    """One event. actor: who did it, by name. kind: such as 'logged in'. subject: whom or what it was done to, ""."""
+
+    created: str
+    actor: str
+    kind: str
+    subject: str
+
+
+def record(db: sa.Connection, actor: str, kind: str, subject: str = "") -> None:
+    """Adds an event within a transaction; neither passwords nor tokens may be in it."""
+    db.execute(EVENTS.insert().values(created=lineage.now(), actor=actor, kind=kind, subject=subject[:200]))
+
+
+def record_event(home: Home, actor: str, kind: str, subject: str = "") -> None:
+    """Adds an event by itself; raises `UserError` when the database cannot be written."""
+    with store.writing(home) as db:
+        record(db, actor, kind, subject)
+
+
+def people_events(home: Home, limit: int = MOST_ROWS) -> list[PeopleEvent]:
+    """The latest events, newest first."""
+    query = sa.select(EVENTS).order_by(EVENTS.c.id.desc()).limit(limit)
+    with store.reading(home) as db:
+        rows = db.execute(query).all()
+    return [PeopleEvent(row.created, row.actor, row.kind, row.subject) for row in rows]
