@@ -63,10 +63,20 @@ COMMANDS = (
     Command("judge", "workbench.cli.judging:judge", "let the stated automatic rule vote on every open pair"),
     Command("report", "workbench.cli.judging:report", "win rates and ratings of a labelling session, with intervals"),
     Command("export-pairs", "workbench.cli.judging:export_pairs", "make a DPO dataset of a session's votes"),
+    Command("users list", "workbench.cli.accounts_managing:list_users", "who has an account, or what happened to them"),
+    Command("users add", "workbench.cli.accounts_managing:add", "make an account and a link to choose its password"),
+    Command("users invite", "workbench.cli.accounts_managing:invite", "a link by which somebody makes an account"),
+    Command("users role", "workbench.cli.accounts_managing:change_role", "make a person owner, annotator or viewer"),
+    Command("users disable", "workbench.cli.accounts_managing:disable", "end a person's logins and let none begin"),
+    Command("users enable", "workbench.cli.accounts_managing:enable", "let a disabled person log in again"),
+    Command("users reset", "workbench.cli.accounts_managing:reset", "end a person's logins; a link for a new password"),
     Command("doctor", "workbench.cli.machine_checks:doctor", "prove what works on this machine; remedies for the rest"),
     Command("settings", "workbench.cli.settings_listing:settings", "what the environment sets, and what it could set"),
     Command("plugins", "workbench.cli.plugin_listing:list_plugins", "methods from outside: what they add, what failed"),
     Command("demo", "workbench.cli.program:demo", "the whole loop on the starter model, in a home of its own"),
     Command("serve", "workbench.cli.program:serve", "serve the page, as `python app.py` does"),
 )  # fmt: skip
-GROUPS = {"data": "datasets: make from a recipe, look into, undo, export"}
+GROUPS = {
+    "data": "datasets: make from a recipe, look into, undo, export",
+    "users": "accounts: who may log in to the page, and as what",
+}
