@@ -9,6 +9,8 @@ os.environ.update(TELEMETRY_OFF)  # before Gradio is imported
 
 import gradio as gr
 
+from tabs.label.role_pages import annotator_page, viewer_page
+from tabs.people.signed_in import signed_in
 from tabs.serving.allocator import return_free_memory
 from tabs.serving.page import Page
 from tabs.serving.serve import serve
@@ -20,6 +22,7 @@ from tabs.shell.plugin_part import plugin_part, plugin_problems
 from tabs.shell.tab_registry import all_tabs
 from workbench.core.errors import UserError
 from workbench.core.hardware import cached_hardware
+from workbench.people.roles import Role
 
 
 def _header(ctx: Context) -> str:
@@ -41,6 +44,7 @@ def compose(ctx: Context) -> gr.Blocks:
     with demo:
         with gr.Row(elem_classes="wb-top"):
             top = Static(_header(ctx))
+            signed_in(ctx)
             notice_bell(ctx)
         ctx.follow(top, lambda: _header(ctx))
         problem = Static(_problem(ctx), visible=bool(_problem(ctx)), elem_id="home-problem")
@@ -56,10 +60,14 @@ def compose(ctx: Context) -> gr.Blocks:
     return demo
 
 
+PAGES = {Role.OWNER: compose, Role.ANNOTATOR: annotator_page, Role.VIEWER: viewer_page}
+"""What composes the page of each role."""
+
+
 def main() -> None:
     """Serves the page until interrupted; exits with the error when it cannot."""
     return_free_memory()
     try:
-        serve(compose)
+        serve(PAGES)
     except UserError as error:
         sys.exit(f"error: {error}")

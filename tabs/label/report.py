@@ -1,5 +1,6 @@
 """What a session's votes say, as HTML, for those who may see it."""
 
+from collections.abc import Collection
 from typing import Any
 
 from markupsafe import Markup
@@ -9,21 +10,32 @@ from tabs.shell.elements import empty, facts, hint, local_time, render_html, res
 INTERVALS = "95 % intervals; votes of one annotator and on one prompt hang together and count less than their number."
 
 
-def result_html(found: dict[str, Any]) -> Markup:
-    """Sentences, counts, win rates and ratings of a report."""
+UNPROVED = "Unproved names were typed before there were accounts: nobody knows whose they were."
+
+
+def result_html(found: dict[str, Any], unproved: Collection[str] = ()) -> Markup:
+    """Sentences, counts, win rates and ratings of a report; `unproved` are names of annotators that are marked so."""
     counts = found["counts"]
     if not counts["votes"] and not counts["unblinded"]:
         return empty("No votes", f"{counts['usable']} pairs could be judged.")
     words = sentence_list(found["sentences"])
-    return result_box(words, facts(_rows(found)), _rates(found), _ratings(found), hint(INTERVALS))
+    marked = any(who["name"] in unproved for who in found["annotators"])
+    return result_box(
+        words, facts(_rows(found, unproved)), _rates(found), _ratings(found), hint(INTERVALS),
+        hint(UNPROVED) if marked else None,
+    )  # fmt: skip
 
 
-def _rows(found: dict[str, Any]) -> list[tuple[str, object]]:
+def _annotator(who: dict[str, Any], unproved: Collection[str]) -> str:
+    return f"{who['name']} ({who['votes']}{', unproved' if who['name'] in unproved else ''})"
+
+
+def _rows(found: dict[str, Any], unproved: Collection[str]) -> list[tuple[str, object]]:
     counts, about = found["counts"], found["session"]
     cut = [f"{model} {ways['length']}" for model, ways in found["answers"].items() if ways["length"]]
     rows: list[tuple[str, object]] = [
         ("Votes", f"{counts['votes']} of {counts['wanted']} · {counts['ties']} ties · {counts['both_bad']} both bad"),
-        ("Annotators", ", ".join(f"{who['name']} ({who['votes']})" for who in found["annotators"]) or "none"),
+        ("Annotators", ", ".join(_annotator(who, unproved) for who in found["annotators"]) or "none"),
         ("Pairs", f"{counts['usable']} to judge · {counts['identical']} identical · {counts['unusable']} failed"),
     ]
     if counts["unblinded"]:

@@ -1,5 +1,6 @@
 """The result of a session in the Label tab: hidden while it is open, closing it, looking early, the step to DPO."""
 
+from collections.abc import Collection
 from typing import Any
 
 import gradio as gr
@@ -7,19 +8,21 @@ import gradio as gr
 from tabs.figures.ratings import ratings_figure
 from tabs.label.preference_training import best_model, preference_settings
 from tabs.label.report import result_html
+from tabs.label.voting import voter_of
 from tabs.serving.asking import asker
 from tabs.shell.context import Context, guarded
 from tabs.shell.elements import empty, facts, heading, hint, result_box
 from tabs.shell.job_panel import QUIET
 from tabs.shell.kit import POKE, Figure, Static
 from workbench.core.errors import UserError
-from workbench.preferences.blinding import Voter, close_session, may_see, unblind
+from workbench.people.accounts import unproved_names
+from workbench.preferences.blinding import close_session, may_see, unblind
 from workbench.preferences.export import preference_pairs
 from workbench.preferences.sessions import SessionInfo, delete_session, get_session
 from workbench.preferences.summary import report
 
 OUTPUTS = 7  # the mark, words, figure, checkbox and three buttons
-NOTHING = ("No result yet", "Win rate and rating with their intervals appear when a session is closed.", "")
+NO_RESULT = ("No result yet", "Win rate and rating with their intervals appear when a session is closed.", "")
 HIDDEN = (
     "Names, win rates, ratings and who voted how are hidden from everyone who may vote in it, until the session is "
     "closed. Close it when its votes are in."
@@ -51,7 +54,7 @@ def result_panel(ctx: Context, session: gr.Dropdown, annotator: gr.Textbox) -> N
         tune = gr.Button(variant="primary", size="sm", elem_id="train-dpo", min_width=180, visible=False)
         delete = gr.Button("Delete session", size="sm", variant="stop", min_width=110, visible=False)
         ctx.follow(delete, lambda: gr.update(visible=bool(ctx.sessions())))
-    words = Static(empty(*NOTHING), elem_id="result")
+    words = Static(empty(*NO_RESULT), elem_id="result")
     plot = Figure(elem_id="result-plot")
     mark = gr.Textbox(visible=False)
     outputs = [mark, words, plot, own, look, close, tune]
@@ -68,11 +71,11 @@ def result_panel(ctx: Context, session: gr.Dropdown, annotator: gr.Textbox) -> N
     ctx.on_change.append((changed, [mark, session, own], outputs))
 
     def end(name: str | None, own: bool, who: str, request: gr.Request) -> list[Any]:
-        close_session(ctx.home, _chosen(name), Voter(who, asker(request).browser))
+        close_session(ctx.home, _chosen(name), voter_of(ctx, who, request))
         return refresh(name, own, request)
 
     def see(name: str | None, own: bool, who: str, request: gr.Request) -> list[Any]:
-        unblind(ctx.home, _chosen(name), Voter(who, asker(request).browser))
+        unblind(ctx.home, _chosen(name), voter_of(ctx, who, request))
         return refresh(name, own, request)
 
     for button, does, question in ((close, end, CLOSE), (look, see, LOOK)):
@@ -121,7 +124,7 @@ def _updates(ctx: Context, name: str | None, own: bool, browser: str) -> list[An
     """Updates of words, figure, checkbox and the buttons to look, to close and to train."""
     hidden = gr.update(visible=False)
     if not name:
-        return [empty(*NOTHING), None, hidden, hidden, hidden, hidden]
+        return [empty(*NO_RESULT), None, hidden, hidden, hidden, hidden]
     try:
         info = get_session(ctx.home, name)
         if not may_see(ctx.home, name, browser):
@@ -129,11 +132,16 @@ def _updates(ctx: Context, name: str | None, own: bool, browser: str) -> list[An
         summary = report(ctx.home, name, browser)
     except UserError as error:
         return [empty("Not there yet", error.message, error.remedy), None, hidden, hidden, hidden, hidden]
-    figure, words = ratings_figure(summary), result_html(summary)
+    figure, words = ratings_figure(summary), result_html(summary, _unproved(ctx))
     if not info.closed:
         return [hint(SEEN) + words, figure, hidden, hidden, gr.update(visible=True), hidden]
     button = gr.update(value=_dpo_label(_count_pairs(ctx, summary, own)), visible=True)
     return [words, figure, gr.update(visible=True), hidden, hidden, button]
+
+
+def _unproved(ctx: Context) -> Collection[str]:
+    """The names that were typed before there were accounts; without accounts no name is more than typed."""
+    return unproved_names(ctx.home) if ctx.accounts else ()
 
 
 def _progress(info: SessionInfo) -> str:

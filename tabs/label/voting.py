@@ -12,7 +12,7 @@ from tabs.shell.kit import VotePad
 from workbench.core.errors import UserError
 from workbench.preferences import votes
 from workbench.preferences.blinding import Voter, checked_name
-from workbench.preferences.sessions import SessionInfo, get_session
+from workbench.preferences.sessions import SessionInfo, get_session, is_closed
 from workbench.preferences.standing import Standing, standing
 
 UNBLINDED = "You have seen the result of this session. Your votes are kept, but left out."
@@ -20,44 +20,73 @@ WAIT_SECONDS = {"held": 3, "answering": 3, "complete": 10, "others": 10}
 """After how long the pad asks again by itself: a pair may yet come, be taken back, or the session be closed."""
 
 
-def voting_panel(ctx: Context) -> tuple[gr.Dropdown, gr.Textbox]:
-    """The session's picker, the annotator's name and the pad; returns the first two."""
+def voting_panel(ctx: Context, open_only: bool = False) -> tuple[gr.Dropdown, gr.Textbox]:
+    """The session's picker, the annotator's name and the pad; returns the first two.
+
+    Where there are accounts nobody types a name: whoever is logged in votes. With `open_only` sessions whose voting has
+    ended are not offered.
+    """
+    offered = (lambda: _open_sessions(ctx)) if open_only else ctx.sessions
     with gr.Row(equal_height=True, elem_classes="wb-toolbar"):
-        session = ctx.picker(ctx.sessions, first=True, label="Session", value=None, elem_id="session", scale=2)
+        session = ctx.picker(offered, first=True, label="Session", value=None, elem_id="session", scale=2)
         annotator = gr.Textbox(
-            label="Your name", max_lines=1, elem_id="annotator", min_width=140, placeholder="who votes"
-        )
+            label="Your name", max_lines=1, elem_id="annotator", min_width=140, placeholder="who votes",
+            visible=not ctx.accounts,
+        )  # fmt: skip
         begin = gr.Button("Start voting", variant="primary", elem_id="vote-start", min_width=110)
+    next_step = "Make a session on the left, then give your name and press 'Start voting'."
+    if ctx.accounts:
+        next_step = "Choose a session, then press 'Start voting'."
     stored = gr.BrowserState("", storage_key="workbench.annotator", secret="workbench")  # noqa: S106 -- a name in one's own browser, no secret
     pad = VotePad(
         lambda query, request: next_pair(ctx, query, request), lambda query, request: cast_vote(ctx, query, request),
         lambda query, request: undo_vote(ctx, query, request), lambda query, request: hold_pair(ctx, query, request),
         lambda query, request: return_pair(ctx, query, request),
-        empty=("Nothing to judge yet", "Pairs of answers appear here, without names, sides at random.",
-               "Make a session on the left, then give your name and press 'Start voting'."),
+        empty=("Nothing to judge yet", "Pairs of answers appear here, without names, sides at random.", next_step),
         elem_id="vote-pad",
     )  # fmt: skip
-    opened = guarded(lambda session, name: (_open(ctx, session, name), name))
-    begin.click(opened, [session, annotator], [pad, stored], **QUIET)
-    annotator.submit(opened, [session, annotator], [pad, stored], **QUIET)
-    gr.on(
-        [session.change], lambda session, name: {"session": session, "annotator": name} if session and name else None,
-        [session, annotator], pad, queue=False, **QUIET,
-    )  # fmt: skip
-    ctx.on_load.append((lambda name: name or "", stored, annotator))
+
+    def opened(session: str | None, typed: str, request: gr.Request) -> tuple[dict[str, str], str]:
+        return _open(ctx, session, typed, request), typed
+
+    def chosen(session: str | None, typed: str, request: gr.Request) -> dict[str, str] | None:
+        name = asker(request).login if ctx.accounts else typed
+        return {"session": session, "annotator": name} if session and name else None
+
+    begin.click(guarded(opened), [session, annotator], [pad, stored], **QUIET)
+    gr.on([session.change], chosen, [session, annotator], pad, queue=False, **QUIET)
+    if not ctx.accounts:
+        annotator.submit(guarded(opened), [session, annotator], [pad, stored], **QUIET)
+        ctx.on_load.append((lambda name: name or "", stored, annotator))
     return session, annotator
 
 
-def _open(ctx: Context, session: str | None, annotator: str) -> dict[str, str]:
+def _open_sessions(ctx: Context) -> list[tuple[str, str]]:
+    return [pair for pair in ctx.sessions() if not is_closed(ctx.home, pair[1])]
+
+
+def voter_of(ctx: Context, typed: str, request: gr.Request | None) -> Voter:
+    """Who judges: whoever is logged in with an account, whatever was typed; without accounts the typed name.
+
+    Raises `UserError` for an odd name, and for nobody.
+    """
+    who = asker(request)
+    if ctx.accounts and not who.login:
+        raise UserError("You are not logged in.", "Log in, then vote.", "annotator")
+    return Voter(who.login if ctx.accounts else typed, who.browser)
+
+
+def _open(ctx: Context, session: str | None, typed: str, request: gr.Request) -> dict[str, str]:
     if not session:
         raise UserError("No session is chosen.", "Make one on the left, or choose one.", "Session")
-    if not (annotator or "").strip():
+    if not ctx.accounts and not (typed or "").strip():
         raise UserError("There is no name.", "Write your name, so that your votes are kept as yours.", "Your name")
-    return {"session": get_session(ctx.home, session).name, "annotator": checked_name(annotator)}
+    name = asker(request).login if ctx.accounts else checked_name(typed)
+    return {"session": get_session(ctx.home, session).name, "annotator": name}
 
 
-def _who(query: dict[str, Any], request: gr.Request) -> tuple[str, Voter]:
-    return str(query.get("session") or ""), Voter(str(query.get("annotator") or ""), asker(request).browser)
+def _who(ctx: Context, query: dict[str, Any], request: gr.Request) -> tuple[str, Voter]:
+    return str(query.get("session") or ""), voter_of(ctx, str(query.get("annotator") or ""), request)
 
 
 def _text(query: dict[str, Any], name: str) -> str:
@@ -66,13 +95,13 @@ def _text(query: dict[str, Any], name: str) -> str:
 
 def next_pair(ctx: Context, query: dict[str, Any], request: gr.Request) -> dict[str, Any]:
     """The pair that lies open in this browser or a new one, or why there is none."""
-    session, who = _who(query, request)
+    session, who = _who(ctx, query, request)
     return _reply(ctx, session, who, votes.next_item(ctx.home, session, who))
 
 
 def cast_vote(ctx: Context, query: dict[str, Any], request: gr.Request) -> dict[str, Any]:
     """Keeps a vote, then leases the next pair; a failure of the second says that the first was kept."""
-    session, who = _who(query, request)
+    session, who = _who(ctx, query, request)
     token, choice, key = (_text(query, name) for name in ("token", "choice", "key"))
     votes.vote(ctx.home, session, who, token, choice, key, _seconds(query))
     try:
@@ -89,7 +118,7 @@ def _seconds(query: dict[str, Any]) -> float:
 
 def undo_vote(ctx: Context, query: dict[str, Any], request: gr.Request) -> dict[str, Any]:
     """Takes back this person's latest vote; its pair comes back with sides drawn anew."""
-    session, who = _who(query, request)
+    session, who = _who(ctx, query, request)
     return _reply(ctx, session, who, votes.undo_latest(ctx.home, session, who, _text(query, "key")))
 
 

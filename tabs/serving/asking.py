@@ -1,6 +1,6 @@
-"""Who asks: the one place that says which browser and which person a request comes from.
+"""Who asks: the one place that says which browser, which person and which role a request comes from.
 
-Accounts and roles belong here when they come: everything that depends on the person calls `asker`.
+Everything that depends on the person calls `asker`.
 """
 
 import hashlib
@@ -14,6 +14,8 @@ from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tabs.serving.cookies import YEAR_SECONDS, Cookie
+from workbench.people.accounts import Person
+from workbench.people.roles import Role
 
 BROWSER_COOKIE = "workbench-browser"
 STATE_KEY = "asker"
@@ -26,11 +28,13 @@ class Asker:
 
     browser: opaque id of the browser session, the same for all its tabs and after a restart of the server; "" for a
     call that came through no browser. It is derived from the cookie and of no use in its place, so it may be stored.
-    login: the name that was logged in with, "" where no login is asked for.
+    Of somebody with an account it is the person's, in whichever browser. login: the name that was logged in with, ""
+    where no login is asked for. role: what the person is; None for somebody who is not logged in where that is asked.
     """
 
     browser: str = ""
     login: str = ""
+    role: Role | None = None
 
 
 def asker(request: Any) -> Asker:
@@ -45,9 +49,14 @@ def asker(request: Any) -> Asker:
     return found if isinstance(found, Asker) else Asker()
 
 
-def set_login(scope: Scope, login: str) -> None:
-    """Notes the name a request was logged in with; "" for none."""
-    scope["state"][STATE_KEY] = replace(scope["state"][STATE_KEY], login=login)
+def set_login(scope: Scope, login: str, role: Role | None) -> None:
+    """Notes the name a request was logged in with, "" for none, and what it lets them do."""
+    scope["state"][STATE_KEY] = replace(scope["state"][STATE_KEY], login=login, role=role)
+
+
+def set_person(scope: Scope, person: Person) -> None:
+    """Notes whose account a request was logged in with: all their browsers are one."""
+    scope["state"][STATE_KEY] = Asker(f"person {person.id}", person.name, person.role)
 
 
 class BrowserSessions:

@@ -1,8 +1,7 @@
-"""Who may call what the page offers: its events and server functions, by the code they run.
+"""Who may call what the pages offer: their events and server functions, by the code they run.
 
-Every entry is for whoever is logged in, or for everybody where no login is asked for; the login itself is checked for
-every call before it gets here. Roles, when they come, are told apart in this table. A test lists what the running page
-offers and fails as long as something new has no entry.
+The login itself is checked for every call before it gets here; `permissions` holds calls to this table. A test lists
+what the running pages offer and fails as long as something new has no entry.
 """
 
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ import gradio as gr
 
 from tabs.serving.routes import Who
 
-EVENTS: dict[str, Who] = dict.fromkeys(
+_OF_OWNERS: dict[str, Who] = dict.fromkeys(
     (
         "compress.gguf.gguf_list.show",
         "compress.panels.quantize.submit",
@@ -47,7 +46,6 @@ EVENTS: dict[str, Who] = dict.fromkeys(
         "label.result.result_panel.end",
         "label.result.result_panel.refresh",
         "label.result.result_panel.see",
-        "label.voting.voting_panel.<lambda> _open",
         "label.voting.voting_panel.<lambda>",
         "merge.panels.family_tree.draw",
         "merge.panels.family_tree.follow",
@@ -85,6 +83,13 @@ EVENTS: dict[str, Who] = dict.fromkeys(
         "overview.disk_panel.disk_panel.<lambda> delete",
         "overview.machine_panel.MachinePanel.check",
         "overview.tab._start",
+        "people.tab._manage.disable",
+        "people.tab._manage.enable",
+        "people.tab._manage.invited",
+        "people.tab._manage.reset",
+        "people.tab._manage.set_role",
+        "people.tab._manage.show",
+        "people.tab._switch.switched",
         "train.tab.build.<lambda> job_yaml _job",
         "train.tab.build.<lambda> filled get",
         "train.tab.build.<lambda> filled gr skip",
@@ -92,11 +97,18 @@ EVENTS: dict[str, Who] = dict.fromkeys(
         "train.rate_finder.finder_button.search",
         "train.rate_finder.finder_result.taken",
     ),
-    Who.MEMBER,
+    Who.OWNER,
 )
+EVENTS: dict[str, Who] = _OF_OWNERS | {
+    "label.voting.voting_panel.chosen": Who.ANNOTATOR,
+    "label.voting.voting_panel.opened": Who.ANNOTATOR,
+    "people.signed_in.signed_in.named": Who.MEMBER,
+    "label.role_pages._show_results.view_changed": Who.VIEWER,
+    "label.role_pages._show_results.view_result": Who.VIEWER,
+}
 """Events, by the function behind each; see `events`."""
 
-SERVER_FUNCTIONS: dict[str, Who] = dict.fromkeys(
+_FUNCTIONS_OF_OWNERS: dict[str, Who] = dict.fromkeys(
     (
         "chat_grid.act",
         "chat_grid.poll",
@@ -130,19 +142,21 @@ SERVER_FUNCTIONS: dict[str, Who] = dict.fromkeys(
         "notes_panel.change",
         "notes_panel.read",
         "notes_panel.write",
-        "pulse.changes",
         "shelf_table.rows_of",
         "training_check.fit",
         "training_check.rows",
         "training_check.takes",
-        "vote_pad.cast_vote",
-        "vote_pad.hold_pair",
-        "vote_pad.next_pair",
-        "vote_pad.return_pair",
-        "vote_pad.undo_vote",
     ),
-    Who.MEMBER,
+    Who.OWNER,
 )
+SERVER_FUNCTIONS: dict[str, Who] = _FUNCTIONS_OF_OWNERS | {
+    "pulse.changes": Who.MEMBER,
+    "vote_pad.cast_vote": Who.ANNOTATOR,
+    "vote_pad.hold_pair": Who.ANNOTATOR,
+    "vote_pad.next_pair": Who.ANNOTATOR,
+    "vote_pad.return_pair": Who.ANNOTATOR,
+    "vote_pad.undo_vote": Who.ANNOTATOR,
+}
 """What components call, as `component.function`."""
 
 
@@ -153,7 +167,7 @@ def events(demo: gr.Blocks) -> Iterator[str]:
     """
     for event in demo.fns.values():
         if event.fn is not None:
-            yield _name(event.fn)
+            yield event_name(event.fn)
 
 
 def server_functions(demo: gr.Blocks) -> Iterator[str]:
@@ -164,7 +178,8 @@ def server_functions(demo: gr.Blocks) -> Iterator[str]:
                 yield function.__qualname__
 
 
-def _name(function: Any) -> str:
+def event_name(function: Any) -> str:
+    """What an entry of `EVENTS` calls the function behind an event."""
     while inner := getattr(function, "__wrapped__", None) or getattr(function, "func", None):
         function = inner
     name = f"{function.__module__}.{function.__qualname__}".removeprefix("tabs.").replace(".<locals>", "")

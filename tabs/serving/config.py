@@ -22,6 +22,7 @@ class Serving:
     host, port: what it binds. hosts: further names, with or without a port, under which browsers reach it, such as a
     reverse proxy's. password: what the login asks for, "" where there is no login. folders: what may be read of this
     machine besides uploads. space: whether this is a Hugging Face Space, whose page lies in a frame of the hub.
+    accounts: whether people log in with accounts of their own, not with the password.
     """
 
     host: str = "127.0.0.1"
@@ -30,12 +31,14 @@ class Serving:
     password: str = ""
     folders: tuple[Path, ...] = ()
     space: bool = False
+    accounts: bool = False
 
     @classmethod
-    def configured(cls) -> "Serving":
-        """As the operator set it; a Space listens to everybody.
+    def configured(cls, accounts: bool = False) -> "Serving":
+        """As the operator set it; a Space listens to everybody. `accounts`: whether the home has them.
 
-        Where others can reach the page and no password is set, one is made up. Raises `UserError`.
+        Where others can reach the page and there is neither an account nor a password, one is made up. Raises
+        `UserError`.
         """
         settings = Settings.current()
         space = bool(settings.space_id)
@@ -43,9 +46,9 @@ class Serving:
         host = settings.host or ("0.0.0.0" if space else "127.0.0.1")  # noqa: S104 -- a Space is reached from outside its container
         serving = cls(
             host.strip("[]"), settings.port, tuple(_host(name) for name in names),
-            settings.password.get_secret_value(), _folders(settings.folders), space,
+            settings.password.get_secret_value(), _folders(settings.folders), space, accounts,
         )  # fmt: skip
-        if serving.is_private or serving.password:
+        if serving.is_private or serving.password or accounts:
             return serving
         return cls(**{**vars(serving), "password": secrets.token_urlsafe(12)})
 
@@ -55,6 +58,11 @@ class Serving:
         return is_loopback(self.host) and not self.hosts
 
     @property
+    def asks_login(self) -> bool:
+        """Whether anything is shown only after a login."""
+        return self.accounts or bool(self.password)
+
+    @property
     def url(self) -> str:
         """The address to print; that of this machine where every address is bound."""
         host = f"[{self.host}]" if ":" in self.host else self.host
@@ -62,7 +70,7 @@ class Serving:
 
     def gate(self, uploads: tuple[Path, ...]) -> PathGate:
         """Every path where only the owner of this machine reaches the page, else the operator's folders alone."""
-        return PathGate(self.is_private and not self.password, self.folders, uploads)
+        return PathGate(self.is_private and not self.asks_login, self.folders, uploads)
 
     def knows(self, host: str) -> bool:
         """Whether a `Host` header names this server, so that no other name can be pointed at it and read the page.

@@ -52,7 +52,7 @@ class SecurityHeaders:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        page = _Page(self.ancestors) if scope["path"] in ("/", "/login", "/login/") else None
+        page = _Page(self.ancestors) if scope["path"] in ("/", "/login", "/login/", "/invite") else None
         if page:
             # the page is read whole here, and packed again further out
             scope = {**scope, "headers": [pair for pair in scope["headers"] if pair[0] != b"accept-encoding"]}

@@ -7,11 +7,25 @@ import gradio as gr
 from gradio.utils import get_upload_folder
 from gradio_client.utils import is_file_obj_with_meta, traverse
 
+from tabs.serving.permissions import check_event
+
 NOT_UPLOADED = "That file was not uploaded here."
 
 
 class Page(gr.Blocks):
-    """Blocks that take files only from the browser: no address to fetch, no other path of this machine."""
+    """Blocks that take files only from the browser: no address to fetch, no other path of this machine.
+
+    Their events run only for whom the table of callers says.
+    """
+
+    async def process_api(
+        self, block_fn: Any, inputs: list[Any], state: Any = None, request: Any = None, *rest: Any, **options: Any
+    ) -> dict[str, Any]:
+        """As Gradio's, the one way to every event's function; raises `gr.Error` for a role that may not."""
+        function = self.fns[block_fn] if isinstance(block_fn, int) else block_fn
+        if function.fn is not None:
+            check_event(function.fn, request)
+        return await super().process_api(block_fn, inputs, state, request, *rest, **options)
 
     async def preprocess_data(self, block_fn: Any, inputs: list[Any], *rest: Any, **options: Any) -> list[Any]:
         """As Gradio's; raises `gr.Error` for a file that was not uploaded. Gradio would download an address."""

@@ -13,19 +13,36 @@ from functools import cached_property
 from starlette.routing import compile_path
 
 from tabs.shell.scripts import SCRIPTS
+from workbench.people.roles import Role
 
 JSON, FORM, FILES = "application/json", "application/x-www-form-urlencoded", "multipart/form-data"
 FILE = "/gradio_api/file={path_or_url:path}"
-PAGE, LOGIN, LOGOUT = "/", "/login", "/logout"
+PAGE, LOGIN, LOGOUT, INVITE = "/", "/login", "/logout", "/invite"
 _ABSOLUTE = re.compile(r"/(?!/)|[A-Za-z]:[\\/]")
 
 
 class Who(enum.Enum):
-    """Who may use something."""
+    """Who may use something. Where no login is asked for everybody is an owner, and so is whoever has the password."""
 
     ANYONE = "anyone who reaches this server"
-    MEMBER = "whoever is logged in, or everybody where no login is asked for"
+    MEMBER = "whoever is logged in, whatever their role"
+    ANNOTATOR = "owners and annotators"
+    VIEWER = "owners and viewers"
+    OWNER = "owners"
     NOBODY = "nobody: the page does not need it"
+
+    def allows(self, role: Role | None) -> bool:
+        """Whether somebody of this role may; None for somebody who is not logged in."""
+        return self is Who.ANYONE or role in _ROLES[self]
+
+
+_ROLES: dict[Who, frozenset[Role]] = {
+    Who.MEMBER: frozenset(Role),
+    Who.ANNOTATOR: frozenset({Role.OWNER, Role.ANNOTATOR}),
+    Who.VIEWER: frozenset({Role.OWNER, Role.VIEWER}),
+    Who.OWNER: frozenset({Role.OWNER}),
+    Who.NOBODY: frozenset(),
+}
 
 
 @dataclass(frozen=True)
@@ -63,6 +80,8 @@ ROUTES: tuple[Route, ...] = (
     Route(_GET, LOGIN, Who.ANYONE, linked=True),
     Route(("POST",), LOGIN, Who.ANYONE, FORM),
     Route(("POST",), LOGOUT, Who.MEMBER, FORM),
+    Route(_GET, INVITE, Who.ANYONE, linked=True),
+    Route(("POST",), INVITE, Who.ANYONE, FORM),
     # what the page is made of
     Route(_GET, FILE, Who.MEMBER),
     Route(_GET, SCRIPTS, Who.MEMBER),
@@ -74,10 +93,11 @@ ROUTES: tuple[Route, ...] = (
     # what the page calls
     *_several("POST", Who.MEMBER, "/gradio_api/component_server", "/gradio_api/queue/join", "/gradio_api/cancel",
               "/gradio_api/run/{api_name}", "/gradio_api/reset", body=JSON),
-    Route(("POST",), "/gradio_api/upload", Who.MEMBER, FILES),
-    *_several("GET", Who.MEMBER, "/gradio_api/queue/data", "/gradio_api/queue/status", "/gradio_api/upload_progress",
+    Route(("POST",), "/gradio_api/upload", Who.OWNER, FILES),
+    *_several("GET", Who.MEMBER, "/gradio_api/queue/data", "/gradio_api/queue/status",
               "/gradio_api/heartbeat/{session_hash}", "/gradio_api/startup-events", "/gradio_api/login_check",
               "/gradio_api/app_id", "/gradio_api/info"),
+    *_several("GET", Who.OWNER, "/gradio_api/upload_progress"),
     # what Gradio fetches, or lets others fetch through it
     *_several("GET", Who.NOBODY, "/gradio_api/proxy={url_path:path}", "/gradio_api/file/{path:path}"),
     # what it tells of itself, and its own logins

@@ -3,17 +3,21 @@
 import contextlib
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
+import fastapi
 import gradio as gr
 
 from tabs.serving.config import USER, Serving
+from tabs.serving.permissions import join_lifespans
+from tabs.serving.routes import INVITE
 from tabs.serving.server import bound_socket, mounted, run_server
 from tabs.serving.stack import stack
 from tabs.serving.uploads import UploadQuota
 from tabs.shell.context import Context
 from tabs.shell.kit import static_paths
 from workbench.chat.service import ChatService
+from workbench.core.errors import UserError
 from workbench.core.home import Home
 from workbench.core.logs import configure_logging
 from workbench.core.paths import PathGate
@@ -22,6 +26,9 @@ from workbench.core.uploads import upload_folder
 from workbench.jobs.job import Job
 from workbench.jobs.queue import Queue
 from workbench.jobs.runner import Runner
+from workbench.people.accounts import accounts_are_on, has_owner
+from workbench.people.invitations import invite_first_owner
+from workbench.people.roles import Role
 
 log = logging.getLogger(__name__)
 
@@ -49,13 +56,14 @@ class PageQueue(Queue):
         return super().submit(job, here)
 
 
-def serve(compose: Callable[[Context], gr.Blocks]) -> None:
-    """Serves until interrupted; the runner and a warm worker start beside it.
+def serve(pages: Mapping[Role, Callable[[Context], gr.Blocks]]) -> None:
+    """Serves every role its page until interrupted; the runner and a warm worker start beside it.
 
     Raises `UserError` when the port is taken. Jobs under way outlive this process.
     """
     configure_logging()
-    home, serving = Home.default(), Serving.configured()
+    home = Home.default()
+    serving = Serving.configured(accounts_are_on(home))
     listening = bound_socket(serving.host, serving.port)
     uploads = upload_folder(home)
     with contextlib.suppress(OSError):  # a home that can only be read is shown all the same, and the page says so
@@ -63,26 +71,63 @@ def serve(compose: Callable[[Context], gr.Blocks]) -> None:
     os.environ.update(EVENT_STATISTICS_OFF, GRADIO_TEMP_DIR=str(uploads))  # read when the page is composed
     gate = serving.gate((uploads,))
     queue = PageQueue(home, gate)
-    ctx = Context(home, queue, Runner(home, queue), ChatService(home), gate, bool(serving.password))
+    ctx = Context(
+        home, queue, Runner(home, queue), ChatService(home), gate, serving.asks_login, accounts=serving.accounts
+    )  # fmt: skip
     gr.set_static_paths(static_paths())
-    demo = compose(ctx).queue(default_concurrency_limit=8)
-    demo._queue.sleep_when_free, demo._queue.progress_update_sleep_when_free = IDLE_SECONDS, PROGRESS_SECONDS
+    app = mounted(_queued(pages[Role.OWNER](ctx)))
+    app.add_middleware(UploadQuota, home=home)
+    others = _pages_of_others(pages, ctx) if serving.accounts else {}
+    join_lifespans(app, others)
 
     def started() -> None:
         ctx.runner.start()
         announce(serving, home)
 
-    app = mounted(demo)
-    app.add_middleware(UploadQuota, home=home)
-    run_server(stack(app, serving, home.root), listening, started)
+    run_server(stack(app, serving, home.root, others), listening, started)
+
+
+def _queued(demo: gr.Blocks) -> gr.Blocks:
+    demo.queue(default_concurrency_limit=8)
+    demo._queue.sleep_when_free, demo._queue.progress_update_sleep_when_free = IDLE_SECONDS, PROGRESS_SECONDS
+    return demo
+
+
+def _pages_of_others(
+    pages: Mapping[Role, Callable[[Context], gr.Blocks]], ctx: Context
+) -> dict[Role, fastapi.FastAPI]:  # fmt: skip
+    """The pages of all roles but the owner's, which look at the same shelves."""
+    others = {}
+    for role in pages.keys() - {Role.OWNER}:
+        theirs = Context(ctx.home, ctx.queue, ctx.runner, ctx.chats, PathGate(), asks_login=True, accounts=True)
+        theirs.shelves = ctx.shelves
+        others[role] = mounted(_queued(pages[role](theirs)), role)
+    return others
 
 
 def announce(serving: Serving, home: Home) -> None:
     """Says where the page is, how to log in and under which names it can be reached."""
     for sentence in unknown_variables():
         log.warning("%s", sentence)
-    if serving.password and not Settings.current().password:
+    if serving.accounts:
+        announce_accounts(serving, home)
+    elif serving.password and not Settings.current().password:
         print(f"Login: {USER} / {serving.password}   (WORKBENCH_PASSWORD sets another)", flush=True)
     if not serving.is_private and not serving.hosts:
         print("It answers under this machine's name and its IP addresses; WORKBENCH_HOSTS adds others.", flush=True)
     print(f"LLM Workbench is at {serving.url}  (home: {home.root})", flush=True)
+
+
+def announce_accounts(serving: Serving, home: Home) -> None:
+    """Prints the link for the first owner where nobody could log in, and says what became of the one password."""
+    try:
+        owned = has_owner(home)
+        link = "" if owned else f"{serving.url}{INVITE}?token={invite_first_owner(home)}"
+    except UserError as error:
+        log.error("accounts cannot be read: %s", error)
+        return
+    if link:
+        print(f"No owner can log in yet. This link makes one, once: {link}", flush=True)
+    if serving.password:
+        use = "is not asked for any more" if owned else f"of the user {USER} leads to the same"
+        print(f"People log in with accounts; WORKBENCH_PASSWORD {use}.", flush=True)

@@ -16,10 +16,12 @@ from starlette.types import ASGIApp
 from tabs.serving.asking import asker
 from tabs.serving.gradio_files import asset_route
 from tabs.serving.page_states import PageStates
+from tabs.serving.permissions import restrict_functions
 from tabs.shell.scripts import script_route
 from tabs.shell.styles import theme_routes
-from tabs.shell.theme import HEAD, theme
+from tabs.shell.theme import HEAD, role_tag, theme
 from workbench.core.errors import UserError
+from workbench.people.roles import Role
 
 SHUTDOWN_SECONDS = 1
 """How long a stopped server waits for open streams; a page keeps one open for as long as it is shown."""
@@ -38,14 +40,16 @@ def bound_socket(host: str, port: int) -> socket.socket:
     return listening
 
 
-def mounted(demo: gr.Blocks) -> fastapi.FastAPI:
-    """The page with its routes, not yet behind its middleware."""
+def mounted(demo: gr.Blocks, role: Role = Role.OWNER) -> fastapi.FastAPI:
+    """A role's page with its routes, not yet behind its middleware."""
+    restrict_functions(demo)
     # A parent that has its own CORS rules keeps Gradio from echoing any Origin with credentials; it allows none.
     parent = fastapi.FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     parent.add_middleware(CORSMiddleware)
     parent.router.routes += [script_route(), asset_route(), *theme_routes(demo)]
     gr.mount_gradio_app(
-        parent, demo, "/", auth_dependency=lambda request: asker(request).login, theme=theme(), head=HEAD,
+        parent, demo, "/", auth_dependency=lambda request: asker(request).login, theme=theme(),
+        head=HEAD + str(role_tag(role)),
         footer_links=[], run_history=False, ssr_mode=False,
         enable_monitoring=False, show_error=True, max_file_size="4gb", mcp_server=False, pwa=False,
     )  # fmt: skip

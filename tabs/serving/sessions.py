@@ -32,12 +32,15 @@ def secret_key(path: Path) -> bytes:
 
 
 class Sessions:
-    """The one place that gives out, reads and ends logins. Signed for the password: another one ends them all."""
+    """The one place that gives out, reads and ends logins.
+
+    Signed for the password that everybody shares, so that another one ends them all; or for accounts, where there are.
+    """
 
     def __init__(self, folder: Path, serving: Serving, max_age: int = MAX_AGE_SECONDS) -> None:
         self.password, self.max_age = serving.password, max_age
         self.cookie = Cookie(f"workbench-login-{serving.port}", max_age, serving.space)
-        salt = hashlib.sha256(serving.password.encode()).digest()
+        salt = b"accounts" if serving.accounts else hashlib.sha256(serving.password.encode()).digest()
         self._signer = TimestampSigner(secret_key(folder / KEY_FILE), salt, digest_method=hashlib.sha256)
         self._ended_file = folder / ENDED_FILE
         self._lock = threading.Lock()

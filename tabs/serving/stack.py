@@ -1,10 +1,12 @@
 """The order of the layers every request passes before Gradio sees it."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from tabs.serving.account_login import AccountLogin
 from tabs.serving.asking import BrowserSessions
 from tabs.serving.calls import CallLimit
 from tabs.serving.config import Serving
@@ -12,14 +14,23 @@ from tabs.serving.guard import Guard
 from tabs.serving.headers import SecurityHeaders
 from tabs.serving.login import Login, NoLogin
 from tabs.serving.page_cache import PageCache
+from tabs.serving.permissions import RolePages
 from tabs.serving.routes import PAGE
 from tabs.serving.sessions import Sessions
+from workbench.core.home import Home
+from workbench.people.roles import Role
 
 
-def stack(app: ASGIApp, serving: Serving, folder: Path) -> ASGIApp:
-    """The app behind its layers: headers, guard, browser cookie, login, size. `folder` keeps the key of the logins."""
-    app = CallLimit(PageCache(app))
-    app = Login(app, serving, Sessions(folder, serving)) if serving.password else NoLogin(app)
+def stack(app: ASGIApp, serving: Serving, folder: Path, others: Mapping[Role, ASGIApp] | None = None) -> ASGIApp:
+    """The app behind its layers: headers, guard, browser cookie, login, size, the page of the role.
+
+    `folder` is the home's, which keeps the key of the logins; `others` are the pages of other roles than the owner's.
+    """
+    app = CallLimit(RolePages(PageCache(app), {role: PageCache(page) for role, page in (others or {}).items()}))
+    if serving.accounts:
+        app = AccountLogin(app, Home(folder), serving, Sessions(folder, serving))
+    else:
+        app = Login(app, serving, Sessions(folder, serving)) if serving.password else NoLogin(app)
     app = BrowserSessions(app, serving.space)
     app = Guard(app, serving)
     return _PackedPage(SecurityHeaders(app, serving))

@@ -35,9 +35,9 @@ MODELS = ModelRef(*WEIGHT_KINDS)
 
 @dataclass
 class Context:
-    """The home, its queue, runner and chats; which paths the page may name and whether it asks for a login; how
-    its parts fill one another; what must be redrawn when a shelf changes, how often that was looked at, and how much of
-    it failed to be."""
+    """The home, its queue, runner and chats; which paths the page may name, whether it asks for a login, and whether
+    for accounts; how its parts fill one another; what must be redrawn when a shelf changes, how often that was looked
+    at, and how much of it failed to be."""
 
     home: Home
     queue: Queue
@@ -45,6 +45,7 @@ class Context:
     chats: ChatService
     gate: PathGate = field(default_factory=PathGate)
     asks_login: bool = False
+    accounts: bool = False
     links: Links = field(default_factory=Links)
     on_load: list[tuple[Callable[..., Any], Any, Any]] = field(default_factory=list)
     on_change: list[tuple[Callable[..., Any], Any, Any]] = field(default_factory=list)

@@ -138,10 +138,19 @@ def step_words(state: str, mark: str, heard: str, title: str, text: str) -> Mark
 
 def header(device_text: str, job_text: str = "", job_status: str = "running", logged_in: bool = False) -> Markup:
     """The bar at the top: brand, device, the running job if there is one, the light/dark switch, and the way out."""
+    job = chip(job_status, job_text) if job_text else chip("idle", "No job running")
+    return _bar([job, span(".wb-chip.is-device")[device_text]], logged_in)
+
+
+def role_header() -> Markup:
+    """The bar at the top for somebody who may see neither device nor jobs."""
+    return _bar([], logged_in=True)
+
+
+def _bar(chips: list[Node], logged_in: bool) -> Markup:
     switch: dict[str, str | bool] = {"data-wb-theme": True, "title": "Light or dark", "aria-label": "Light or dark"}
     right: list[Node] = [
-        chip(job_status, job_text) if job_text else chip("idle", "No job running"),
-        span(".wb-chip.is-device")[device_text],
+        *chips,
         button(".wb-theme", switch, type="button"),
         form(method="post", action="logout")[button(".wb-button")["Log out"]] if logged_in else None,
     ]

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import gradio as gr
-from htpy import fragment, link, meta, script
+from htpy import VoidElement, fragment, link, meta, script
 from markupsafe import Markup
 
 from tabs.shell.scripts import MAIN
@@ -47,6 +47,11 @@ def _head() -> str:
 
 
 HEAD = _head()
+
+
+def role_tag(role: str) -> VoidElement:
+    """The tag that says whose page this is; its calls say so, too, and none reaches the page of another role."""
+    return meta(name="workbench-role", content=role)
 
 
 def theme() -> gr.themes.Base:

@@ -12,7 +12,7 @@ from workbench.core.errors import UserError
 from workbench.core.home import Home
 from workbench.people.accounts import INVITATIONS, PEOPLE, Person, find_person, insert_person, set_password
 from workbench.people.passwords import hash_password
-from workbench.people.people_log import COMMAND_LINE, NOBODY, record
+from workbench.people.people_log import NOBODY, SERVER, record
 from workbench.people.roles import Role, parse_role
 from workbench.preferences import store
 
@@ -43,12 +43,12 @@ def invite(home: Home, role: str, actor: str, hours: float = HOURS) -> str:
 
 
 def invite_first_owner(home: Home) -> str:
-    """The token that makes the first owner; links of an earlier start that nobody used are void."""
+    """The token that makes the first owner; those the server made before and nobody used are void."""
     with store.writing(home) as db:
-        unused = (INVITATIONS.c.role == Role.OWNER.value) & (INVITATIONS.c.used == "")
-        db.execute(INVITATIONS.update().where(unused, INVITATIONS.c.person_id.is_(None)).values(used=lineage.now()))
-        token = _insert(db, Role.OWNER, None, COMMAND_LINE, HOURS)
-        record(db, COMMAND_LINE, "invited", "the first owner")
+        unused = (INVITATIONS.c.created_by == SERVER) & (INVITATIONS.c.used == "")
+        db.execute(INVITATIONS.update().where(unused).values(used=lineage.now()))
+        token = _insert(db, Role.OWNER, None, SERVER, HOURS)
+        record(db, SERVER, "invited", "the first owner")
     return token
 
 

@@ -9,7 +9,7 @@ from workbench.core.home import Home
 from workbench.preferences import store, tables
 
 EVENTS = tables.people_events
-COMMAND_LINE, NOBODY = "the command line", "nobody"
+COMMAND_LINE, SERVER, NOBODY = "the command line", "the server", "nobody"
 MOST_ROWS = 200
 
 

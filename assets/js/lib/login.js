@@ -1,5 +1,8 @@
 /* An ended login: noticed with the first call that is refused for it, whoever made that call, and said at the top of
-   the page until somebody has logged in again, in any tab. What is open in the page stays as it is. */
+   the page until somebody has logged in again, in any tab. What is open in the page stays as it is.
+
+   Every call says for which role the page was made: one that is open still when its person has got another role must
+   not reach the functions of that role's page, which go by the same numbers. */
 
 const LOOK = 5000;
 const call = window.fetch.bind(window);
@@ -7,8 +10,12 @@ let ended = false,
   bar = /** @type {HTMLElement | null} */ (null),
   timer = 0;
 
-window.fetch = async (...request) => {
-  const reply = await call(...request);
+const role = document.querySelector('meta[name="workbench-role"]')?.getAttribute("content") ?? "";
+
+window.fetch = async (input, init) => {
+  const headers = new Headers(init?.headers ?? (input instanceof Request ? input.headers : undefined));
+  headers.set("x-workbench-role", role);
+  const reply = await call(input, { ...init, headers });
   if (reply.status === 401) end();
   return reply;
 };

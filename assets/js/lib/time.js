@@ -31,6 +31,10 @@ class LocalTime extends (globalThis.HTMLElement ?? Object) {
 
   connectedCallback() {
     this.draw();
+    // a list that is drawn anew takes this element over, and puts back what it held before
+    new MutationObserver(() => {
+      if (!this.querySelector("time")) this.draw();
+    }).observe(this, { childList: true });
   }
 
   attributeChangedCallback() {

@@ -168,7 +168,7 @@ def test_everything_is_recorded_and_no_password_or_token_can_be_read_anywhere(
     tokens.append(reset_person(home, "Anna", "Olga"))
     events = [(event.actor, event.kind, event.subject) for event in reversed(people_events(home))]
     assert events == [
-        ("the command line", "invited", "the first owner"), ("Olga", "joined", "as owner, invited by the command line"),
+        ("the server", "invited", "the first owner"), ("Olga", "joined", "as owner, invited by the server"),
         ("Olga", "invited", "annotator"), ("Anna", "joined", "as annotator, invited by Olga"),
         ("Anna", "logged in", ""), ("nobody", "login refused", "Anna"), ("nobody", "login refused", ""),
         ("Olga", "role changed", "Anna from annotator to viewer"), ("Olga", "disabled", "Anna"),

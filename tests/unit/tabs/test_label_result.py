@@ -21,7 +21,7 @@ def ctx(tmp_path, monkeypatch):
     monkeypatch.delenv(store.URL_VARIABLE, raising=False)
     home = Home.at(tmp_path)
     make_session(home, "round", 4)
-    return SimpleNamespace(home=home, answering=lambda: [("Tuned", "tuned"), ("Base", "base")])
+    return SimpleNamespace(home=home, accounts=False, answering=lambda: [("Tuned", "tuned"), ("Base", "base")])
 
 
 @pytest.fixture

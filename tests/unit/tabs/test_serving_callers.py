@@ -1,11 +1,13 @@
 """What the running page offers to call, and who may: nothing new goes unlooked at."""
 
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import gradio as gr
 import pytest
 
 import app
+from tabs.application import PAGES
 from tabs.serving.callers import EVENTS, SERVER_FUNCTIONS, events, server_functions
 from tabs.shell.context import Context
 from workbench.chat.service import ChatService
@@ -13,33 +15,62 @@ from workbench.core.home import Home
 from workbench.core.paths import PathGate
 from workbench.jobs.queue import Queue
 from workbench.jobs.runner import Runner
+from workbench.people.roles import Role
 
 ADD = "new: say in tabs/serving/callers.py who may call it"
 REMOVE = "offered no more: take it out of tabs/serving/callers.py"
 
 
+Pages = dict[tuple[Role, bool], gr.Blocks]
+
+
 @pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory) -> gr.Blocks:
-    """The whole page, with everything that depends on how it is served."""
+def pages(tmp_path_factory: pytest.TempPathFactory) -> Pages:
+    """Every page by whose it is and whether there are accounts, with everything that depends on how it is served."""
     home = Home.at(tmp_path_factory.mktemp("home"))
     queue = Queue(home)
-    ctx = Context(home, queue, Runner(home, queue), ChatService(home), PathGate(unrestricted=True), asks_login=True)
-    return app.compose(ctx)
+
+    def page(role: Role, accounts: bool) -> gr.Blocks:
+        gate = PathGate(unrestricted=True)
+        return PAGES[role](Context(home, queue, Runner(home, queue), ChatService(home), gate, True, accounts=accounts))
+
+    return {(Role.OWNER, False): page(Role.OWNER, False)} | {(role, True): page(role, True) for role in Role}
 
 
-def test_every_event_of_the_page_has_an_entry(page: gr.Blocks) -> None:
-    assert set(events(page)) - set(EVENTS) == set(), ADD
-    assert set(EVENTS) - set(events(page)) == set(), REMOVE
+def offered(pages: Pages, listed: Callable[[gr.Blocks], Iterable[str]], role: Role | None = None) -> set[str]:
+    return {name for (whose, _), page in pages.items() if role in (None, whose) for name in listed(page)}
 
 
-def test_every_server_function_of_the_page_has_an_entry(page: gr.Blocks) -> None:
-    assert set(server_functions(page)) - set(SERVER_FUNCTIONS) == set(), ADD
-    assert set(SERVER_FUNCTIONS) - set(server_functions(page)) == set(), REMOVE
+def test_every_event_of_the_pages_has_an_entry(pages: Pages) -> None:
+    assert offered(pages, events) - set(EVENTS) == set(), ADD
+    assert set(EVENTS) - offered(pages, events) == set(), REMOVE
 
 
-def test_no_event_is_offered_as_an_api_by_a_name(page: gr.Blocks) -> None:
-    assert {event.api_name for event in page.fns.values() if event.api_visibility != "private"} == set()
-    assert page.get_api_info()["named_endpoints"] == {}
+def test_every_server_function_of_the_pages_has_an_entry(pages: Pages) -> None:
+    assert offered(pages, server_functions) - set(SERVER_FUNCTIONS) == set(), ADD
+    assert set(SERVER_FUNCTIONS) - offered(pages, server_functions) == set(), REMOVE
+
+
+@pytest.mark.parametrize("role", Role)
+def test_a_page_offers_its_role_only_what_the_role_may_call(pages: Pages, role: Role) -> None:
+    assert {name for name in offered(pages, events, role) if not EVENTS[name].allows(role)} == set()
+    functions = offered(pages, server_functions, role)
+    assert {name for name in functions if not SERVER_FUNCTIONS[name].allows(role)} == set()
+
+
+def test_an_annotators_page_has_the_pad_and_nothing_else(pages: Pages) -> None:
+    named = "people.signed_in.signed_in.named"
+    chosen, opened = (f"label.voting.voting_panel.{name}" for name in ("chosen", "opened"))
+    assert offered(pages, events, Role.ANNOTATOR) == {named, chosen, opened}
+    pad = {f"vote_pad.{name}" for name in ("cast_vote", "hold_pair", "next_pair", "return_pair", "undo_vote")}
+    assert offered(pages, server_functions, Role.ANNOTATOR) == {*pad, "pulse.changes"}
+    assert offered(pages, server_functions, Role.VIEWER) == {"pulse.changes"}
+
+
+def test_no_event_is_offered_as_an_api_by_a_name(pages: Pages) -> None:
+    for page in pages.values():
+        assert {event.api_name for event in page.fns.values() if event.api_visibility != "private"} == set()
+        assert page.get_api_info()["named_endpoints"] == {}
 
 
 def test_where_no_paths_may_be_named_the_fields_for_them_are_not_there(tmp_path: Path) -> None:

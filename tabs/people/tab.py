@@ -1,0 +1,202 @@
+"""The People tab: inviting by link, roles, disabling and resetting; without accounts, switching them on."""
+
+from typing import Any
+
+import gradio as gr
+from markupsafe import Markup
+
+from tabs.serving.asking import asker
+from tabs.serving.routes import INVITE
+from tabs.shell.context import Context, guarded
+from tabs.shell.elements import chip, empty, facts, heading, hint, local_time, render_html, result_box, table
+from tabs.shell.job_panel import QUIET
+from tabs.shell.kit import Static
+from tabs.shell.tab_registry import Tab
+from workbench.core.errors import UserError
+from workbench.core.home import Home
+from workbench.people import accounts
+from workbench.people.invitations import HOURS, invite, reset_person
+from workbench.people.people_log import PeopleEvent, people_events
+from workbench.people.roles import MEANING, Role
+
+LISTED_EVENTS = 50
+ONE_PERSON = (
+    "Whoever reaches this page may do everything, under any name they type.",
+    "With accounts people log in with a name and a password of their own: owners do everything, annotators judge "
+    "answers and learn nothing of the models, viewers see results of closed sessions.",
+    "Names that were typed so far stay in their votes, marked as unproved.",
+)
+SWITCHED = (
+    "Accounts are on from the next start of the server. Start it again, then open this link: it makes you the owner."
+)
+LINK_HINT = f"A link works once, within {HOURS:g} hours. It is shown only now; give it to one person."
+WHOLE_LINK = "(path) => path ? new URL(path, document.baseURI).href : ''"
+"""JavaScript: the address as somebody else opens it, which only the browser knows behind a proxy."""
+DISABLE = "Disable this person? Their logins end at once, and links they made are void. Their votes stay."
+RESET = "End all logins of this person and make a link by which they choose a new password?"
+
+
+def build(ctx: Context) -> None:
+    """With accounts: invite on the left, everybody on the right. Without: what they would change."""
+    if ctx.accounts:
+        with gr.Row(elem_classes="wb-cols"):
+            _manage(ctx)
+    else:
+        with gr.Column(elem_classes="wb-panel"):
+            _switch(ctx)
+
+
+def _switch(ctx: Context) -> None:
+    Static(heading("People", "There are no accounts.") + result_box(*map(hint, ONE_PERSON)))
+    with gr.Row():
+        switch = gr.Button("Switch on accounts", variant="primary", elem_id="accounts-on", min_width=180, scale=0)
+    told = Static("", visible=False)
+    link = _link_box()
+
+    def switched() -> tuple[Any, Any]:
+        path = _path(invite(ctx.home, Role.OWNER, "the page"))
+        accounts.switch_accounts_on(ctx.home)
+        return gr.update(value=hint(SWITCHED), visible=True), gr.update(value=path, visible=True)
+
+    _with_link(switch.click(guarded(switched), None, [told, link], **QUIET), link)
+
+
+def _manage(ctx: Context) -> None:
+    with gr.Column(elem_classes="wb-panel wb-side", scale=0, min_width=340):
+        Static(heading("Invite", "Somebody who opens the link chooses a name and a password."))
+        role = _roles("annotator", elem_id="invite-role")
+        ask = gr.Button("Make a link", variant="primary", elem_id="invite")
+        link = _link_box()
+        Static(result_box(hint(LINK_HINT), facts((str(name), meaning) for name, meaning in MEANING.items())))
+    with gr.Column(elem_classes="wb-main"):
+        with gr.Column(elem_classes="wb-panel"):
+            with gr.Row(equal_height=True, elem_classes="wb-toolbar"):
+                Static(heading("People"))
+                refresh = gr.Button("Refresh", size="sm", min_width=90)
+            listed = Static(empty("Nobody yet"), elem_id="people")
+            person, change, buttons = _person_row()
+        with gr.Column(elem_classes="wb-panel"):
+            Static(heading("What happened", f"The latest {LISTED_EVENTS} events; `users list --events` shows more."))
+            events = Static("", elem_id="people-events")
+    drawn = [listed, events, person]
+
+    def invited(role: str, request: gr.Request) -> list[Any]:
+        path = _path(invite(ctx.home, role, _actor(request)))
+        return [gr.update(value=path, visible=True), *_drawn(ctx.home)]
+
+    def reset(name: str | None, request: gr.Request) -> list[Any]:
+        path = _path(reset_person(ctx.home, _chosen(name), _actor(request)))
+        return [gr.update(value=path, visible=True, label=f"Link for {name}"), *_drawn(ctx.home)]
+
+    def set_role(name: str | None, role: str, request: gr.Request) -> list[Any]:
+        accounts.change_role(ctx.home, _chosen(name), role, _actor(request))
+        return _drawn(ctx.home)
+
+    def disable(name: str | None, request: gr.Request) -> list[Any]:
+        accounts.disable_person(ctx.home, _chosen(name), _actor(request))
+        return _drawn(ctx.home)
+
+    def enable(name: str | None, request: gr.Request) -> list[Any]:
+        accounts.enable_person(ctx.home, _chosen(name), _actor(request))
+        return _drawn(ctx.home)
+
+    def show() -> list[Any]:
+        return _drawn(ctx.home)
+
+    _with_link(ask.click(guarded(invited), role, [link, *drawn], **QUIET), link)
+    _with_link(buttons["reset"].click(guarded(reset), person, [link, *drawn], js=_asking(RESET), **QUIET), link)
+    buttons["role"].click(guarded(set_role), [person, change], drawn, **QUIET)
+    buttons["disable"].click(guarded(disable), person, drawn, js=_asking(DISABLE), **QUIET)
+    buttons["enable"].click(guarded(enable), person, drawn, **QUIET)
+    refresh.click(guarded(show), None, drawn, **QUIET)
+    ctx.on_load.append((show, None, drawn))
+
+
+def _person_row() -> tuple[gr.Dropdown, gr.Dropdown, dict[str, gr.Button]]:
+    """Who is to be changed, into which role, and the buttons that do it."""
+    with gr.Row(equal_height=True, elem_classes="wb-toolbar"):
+        person = gr.Dropdown(choices=[], label="Person", value=None, elem_id="person", scale=2)
+        role = _roles("annotator", elem_id="person-role")
+        buttons = {
+            "role": gr.Button("Set role", size="sm", elem_id="person-set-role", min_width=90),
+            "disable": gr.Button("Disable", size="sm", variant="stop", elem_id="person-disable", min_width=90),
+            "enable": gr.Button("Enable", size="sm", elem_id="person-enable", min_width=90),
+            "reset": gr.Button("Reset password", size="sm", elem_id="person-reset", min_width=130),
+        }
+    return person, role, buttons
+
+
+def _roles(value: str, **options: Any) -> gr.Dropdown:
+    return gr.Dropdown(choices=[str(role) for role in Role], value=value, label="Role", min_width=140, **options)
+
+
+def _link_box() -> gr.Textbox:
+    return gr.Textbox(
+        label="Link", visible=False, interactive=False, max_lines=1, buttons=["copy"], elem_id="invite-link"
+    )  # fmt: skip
+
+
+def _with_link(done: Any, link: gr.Textbox) -> None:
+    """After an event that wrote a path into the box, the browser makes it a whole address."""
+    done.success(None, link, link, js=WHOLE_LINK, queue=False, **QUIET)
+
+
+def _asking(question: str) -> str:
+    """JavaScript that asks first, and sends nobody when the answer is no."""
+    return f"(name, ...more) => [name && confirm({question!r}) ? name : null, ...more]"
+
+
+def _path(token: str) -> str:
+    return f"{INVITE[1:]}?token={token}"
+
+
+def _actor(request: gr.Request) -> str:
+    return asker(request).login
+
+
+def _chosen(name: str | None) -> str:
+    if not name:
+        raise UserError("Nothing was changed.", "Choose a person and confirm.", "Person")
+    return name
+
+
+def _drawn(home: Home) -> list[Any]:
+    """The list, the events, and whom one can choose."""
+    people = accounts.list_people(home)
+    return [_people_html(home, people), _events_html(home), gr.update(choices=[person.name for person in people])]
+
+
+def _people_html(home: Home, people: list[accounts.Person]) -> Markup:
+    rows: list[list[object]] = [
+        [person.name, str(person.role), _state(person), local_time(person.created)] for person in people
+    ]
+    typed = accounts.unproved_names(home)
+    rows += [[name, "—", chip("interrupted", f"unproved, {_votes(count)}"), "—"] for name, count in typed.items()]
+    text = (
+        "Unproved names were typed with votes before there were accounts. Nobody can take one of them for an account."
+    )
+    return render_html(table(["Name", "Role", "State", "Since"], rows), hint(text) if typed else None)
+
+
+def _votes(count: int) -> str:
+    return "1 vote" if count == 1 else f"{count:,} votes"
+
+
+STATE_CHIPS = {"active": "done", "invited": "queued", "disabled": "failed"}
+
+
+def _state(person: accounts.Person) -> Markup:
+    return chip(STATE_CHIPS[person.state], person.state)
+
+
+def _events_html(home: Home) -> Markup:
+    events = people_events(home, LISTED_EVENTS)
+    rows = [[local_time(event.created), event.actor, _event_text(event)] for event in events]
+    return table(["Time", "Who", "Event"], rows)
+
+
+def _event_text(event: PeopleEvent) -> str:
+    return f"{event.kind}: {event.subject}" if event.subject else event.kind
+
+
+TAB = Tab("people", "People", 90, build)
