@@ -2,9 +2,8 @@
 
 import ipaddress
 import re
-import secrets
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from workbench.core.errors import UserError
@@ -37,8 +36,7 @@ class Serving:
     def configured(cls, accounts: bool = False) -> "Serving":
         """As the operator set it; a Space listens to everybody. `accounts`: whether the home has them.
 
-        Where others can reach the page and there is neither an account nor a password, one is made up. Raises
-        `UserError`.
+        Where others can reach the page and no password is set, people log in with accounts. Raises `UserError`.
         """
         settings = Settings.current()
         space = bool(settings.space_id)
@@ -48,9 +46,7 @@ class Serving:
             host.strip("[]"), settings.port, tuple(_host(name) for name in names),
             settings.password.get_secret_value(), _folders(settings.folders), space, accounts,
         )  # fmt: skip
-        if serving.is_private or serving.password or accounts:
-            return serving
-        return cls(**{**vars(serving), "password": secrets.token_urlsafe(12)})
+        return serving if serving.is_private or serving.password else replace(serving, accounts=True)
 
     @property
     def is_private(self) -> bool:

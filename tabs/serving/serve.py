@@ -21,12 +21,12 @@ from workbench.core.errors import UserError
 from workbench.core.home import Home
 from workbench.core.logs import configure_logging
 from workbench.core.paths import PathGate
-from workbench.core.settings import Settings, unknown_variables
+from workbench.core.settings import unknown_variables
 from workbench.core.uploads import upload_folder
 from workbench.jobs.job import Job
 from workbench.jobs.queue import Queue
 from workbench.jobs.runner import Runner
-from workbench.people.accounts import accounts_are_on, has_owner
+from workbench.people.accounts import accounts_are_on, has_owner, switch_accounts_on
 from workbench.people.invitations import invite_first_owner
 from workbench.people.roles import Role
 
@@ -64,6 +64,8 @@ def serve(pages: Mapping[Role, Callable[[Context], gr.Blocks]]) -> None:
     configure_logging()
     home = Home.default()
     serving = Serving.configured(accounts_are_on(home))
+    if serving.accounts:
+        switch_accounts_on(home)
     listening = bound_socket(serving.host, serving.port)
     uploads = upload_folder(home)
     with contextlib.suppress(OSError):  # a home that can only be read is shown all the same, and the page says so
@@ -111,8 +113,6 @@ def announce(serving: Serving, home: Home) -> None:
         log.warning("%s", sentence)
     if serving.accounts:
         announce_accounts(serving, home)
-    elif serving.password and not Settings.current().password:
-        print(f"Login: {USER} / {serving.password}   (WORKBENCH_PASSWORD sets another)", flush=True)
     if not serving.is_private and not serving.hosts:
         print("It answers under this machine's name and its IP addresses; WORKBENCH_HOSTS adds others.", flush=True)
     print(f"LLM Workbench is at {serving.url}  (home: {home.root})", flush=True)
@@ -122,7 +122,8 @@ def announce_accounts(serving: Serving, home: Home) -> None:
     """Prints the link for the first owner where nobody could log in, and says what became of the one password."""
     try:
         owned = has_owner(home)
-        link = "" if owned else f"{serving.url}{INVITE}?token={invite_first_owner(home)}"
+        address = f"https://{serving.hosts[0]}" if serving.space and serving.hosts else serving.url
+        link = "" if owned else f"{address}{INVITE}?token={invite_first_owner(home)}"
     except UserError as error:
         log.error("accounts cannot be read: %s", error)
         return

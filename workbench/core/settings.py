@@ -90,8 +90,9 @@ class Settings(BaseSettings):
         group=SERVING, takes=NAMES, without="none",
     )  # fmt: skip
     password: SecretStr = _variable(
-        "WORKBENCH_PASSWORD", NO_SECRET, "Password", "Password of the user `workbench`.", group=SERVING, takes=SECRET,
-        without="on this machine alone no login; elsewhere one is made up at every start and printed, and logins end",
+        "WORKBENCH_PASSWORD", NO_SECRET, "Password",
+        "Password of the user `workbench`, which all share. Where people have accounts it only makes the first owner.",
+        group=SERVING, takes=SECRET, without="on this machine alone no login; elsewhere people log in with accounts",
     )  # fmt: skip
     folders: Entries = _variable(
         "WORKBENCH_FOLDERS", (), "Readable folders", "Folders whose files may be named in the page.",

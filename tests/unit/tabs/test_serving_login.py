@@ -235,7 +235,8 @@ def test_whoever_can_be_reached_by_others_asks_for_a_login_and_takes_no_paths(
     environment: dict[str, str], asks: bool, names_paths: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     serving = configured(monkeypatch, environment)
-    assert bool(serving.password) is asks
+    assert serving.asks_login is asks
+    assert serving.accounts is (asks and "WORKBENCH_PASSWORD" not in environment), "who sets a password keeps it"
     assert serving.gate(()).is_open is names_paths
     assert serving.gate(()).unrestricted is (names_paths and not asks)
 

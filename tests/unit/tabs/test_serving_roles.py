@@ -14,6 +14,7 @@ from tabs.serving.callers import EVENTS, SERVER_FUNCTIONS, event_name
 from tabs.serving.config import Serving
 from tabs.serving.permissions import NOT_YOURS, OTHER_PAGE, PAGE_ROLE_HEADER
 from tabs.serving.routes import FILE, FORM, INVITE, LOGIN, LOGOUT, ROUTES, Who
+from tabs.serving.serve import announce_accounts
 from tabs.serving.server import mounted
 from tabs.serving.sessions import Sessions
 from tabs.serving.stack import stack
@@ -28,7 +29,13 @@ from workbench.core.home import Home
 from workbench.jobs.queue import Queue
 from workbench.jobs.runner import Runner
 from workbench.people import accounts
-from workbench.people.invitations import accept_invitation, invite, invite_first_owner, reset_person
+from workbench.people.invitations import (
+    InvitationRefused,
+    accept_invitation,
+    invite,
+    invite_first_owner,
+    reset_person,
+)
 from workbench.people.people_log import people_events
 from workbench.people.roles import Role
 from workbench.preferences.votes import effective_votes
@@ -345,7 +352,58 @@ def test_when_accounts_cannot_be_read_nobody_gets_in(bench: Bench, monkeypatch: 
     assert client.get("/").status_code == 503 and "damaged" not in client.get("/").text
 
 
+def test_a_home_whose_database_was_taken_away_opens_to_nobody(tmp_path: Path, bench: Bench) -> None:
+    home = Home.at(tmp_path)
+    accounts.switch_accounts_on(home)
+    serving = Serving.configured(accounts.accounts_are_on(home))
+    client = TestClient(stack(bench.apps[Role.OWNER], serving, home.root), base_url=LOCAL, follow_redirects=False)
+    assert client.get("/").headers["location"] == "./login" and client.get("/config").status_code == 401
+    assert log_in(client, "Olga").status_code == 401
+
+
 def test_without_accounts_there_is_no_invitation(tmp_path: Path, bench: Bench) -> None:
     shared = bench.client(Serving("0.0.0.0", password="p"))
     assert shared.get(f"{INVITE}?token=x").status_code == 404
     assert bench.client(Serving()).get(f"{INVITE}?token=x").headers["location"] == "./"
+
+
+# ---- the first start ------------------------------------------------------------------------------------------
+
+
+def test_a_server_without_an_owner_prints_a_link_that_makes_one_and_no_other_start_does(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home, serving = Home.at(tmp_path), Serving("0.0.0.0", accounts=True, password="the one password")
+    links = []
+    for _ in range(2):
+        announce_accounts(serving, home)
+        printed = capsys.readouterr().out
+        links.append(printed.partition(f"http://0.0.0.0:7860{INVITE}?token=")[2].split()[0])
+        assert "WORKBENCH_PASSWORD of the user workbench leads to the same" in printed
+    with pytest.raises(InvitationRefused):
+        accept_invitation(home, links[0], "Olga", PASSWORD)
+    accept_invitation(home, links[1], "Olga", PASSWORD)
+    announce_accounts(serving, home)
+    printed = capsys.readouterr().out
+    assert INVITE not in printed and "is not asked for any more" in printed and "the one password" not in printed
+
+
+def test_the_one_local_person_switches_accounts_on_and_gets_a_link(tmp_path: Path) -> None:
+    home = Home.at(tmp_path)
+    queue = Queue(home)
+    demo = PAGES[Role.OWNER](Context(home, queue, Runner(home, queue), ChatService(home)))
+    index = next(i for i, event in demo.fns.items() if event.fn and "_switch.switched" in event_name(event.fn))
+    client = TestClient(stack(mounted(demo), Serving(), home.root), base_url=LOCAL)
+    reply = client.post("/gradio_api/run/predict", json={"data": [], "fn_index": index, "session_hash": "s"})
+    _, link = reply.json()["data"]
+    assert accounts.accounts_are_on(home)
+    token = link["value"].removeprefix(f"{INVITE[1:]}?token=")
+    assert accept_invitation(home, token, "Olga", PASSWORD).role is Role.OWNER
+
+
+def test_without_accounts_nothing_is_asked_and_the_database_is_not_touched(tmp_path: Path, bench: Bench) -> None:
+    home = Home.at(tmp_path)
+    client = TestClient(stack(bench.apps[Role.OWNER], Serving(), home.root), base_url=LOCAL)
+    assert client.get("/favicon.ico").status_code == 200
+    assert client.post("/gradio_api/upload", files={"files": ("a.txt", b"hello")}).status_code == 200
+    assert not home.labels.exists() and not list(home.root.glob("server.*"))

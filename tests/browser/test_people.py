@@ -1,0 +1,83 @@
+"""Accounts in a real browser: an owner invites an annotator by link, who labels, and is disabled in mid-session."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from driving import serving, tab
+from playwright.sync_api import Browser, Page, expect
+
+from tests.voting import make_session
+from workbench.core.home import Home
+from workbench.people.accounts import get_person, switch_accounts_on
+from workbench.people.invitations import invite
+from workbench.people.roles import Role
+from workbench.preferences.votes import effective_votes
+
+PASSWORD = "correct horse battery"
+MODELS = ("model-alpha", "model-beta")
+
+
+def join(browser: Browser, link: str, name: str) -> Page:
+    """Opens an invitation in a browser of its own and takes it."""
+    page = browser.new_context(viewport={"width": 1366, "height": 768}).new_page()
+    page.goto(link)
+    page.get_by_label("Name").fill(name)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Join").click()
+    return page
+
+
+def link_of(page: Page) -> str:
+    """The link that was made, once the browser has made it a whole address."""
+    box = page.locator("#invite-link").locator("input, textarea").first
+    expect(box).to_have_value(re.compile("://.*/invite"))
+    return box.input_value()
+
+
+def accept(dialog: Any) -> None:
+    dialog.accept()
+
+
+def test_an_annotator_is_invited_by_link_labels_and_is_disabled_in_mid_session(
+    browser: Browser, tmp_path: Path
+) -> None:
+    home = Home.at(tmp_path)
+    make_session(home, "round", 4, MODELS)
+    switch_accounts_on(home)
+    with serving(home) as app:
+        owner = join(browser, f"{app.url}invite?token={invite(home, Role.OWNER, 'test')}", "Olga")
+        owner.on("dialog", accept)
+        tab(owner, "People")
+        expect(owner.locator("#signed-in")).to_contain_text("Olga · owner")
+        owner.locator("#invite").click()
+        anna = join(browser, link_of(owner), "Anna")
+        expect(anna.locator("#session input")).to_have_value("round")
+        expect(anna.get_by_role("tab")).to_have_count(0)
+        expect(anna.locator("body")).not_to_contain_text("model-alpha")
+        anna.locator("#vote-start").click()
+        pad = anna.locator(".wb-vote-pad")
+        expect(pad).to_contain_text("question")
+        anna.keyboard.press("t")
+        expect(pad).to_contain_text("Saved ✓")
+        assert [vote.annotator for vote in effective_votes(home, "round")] == ["Anna"]
+
+        owner.get_by_role("button", name="Refresh").click()
+        expect(owner.locator("#people")).to_contain_text("Anna")
+        owner.locator("#person input").click()
+        owner.get_by_role("option", name="Anna").click()
+        owner.locator("#person-disable").click()
+        expect(owner.locator("#people")).to_contain_text("disabled")
+        expect(owner.locator("#people-events")).to_contain_text("disabled: Anna")
+        anna.keyboard.press("t")
+        expect(pad).to_contain_text("Your login has ended.")
+        assert len(effective_votes(home, "round")) == 1
+        assert get_person(home, "Anna").disabled
+
+        viewer = join(browser, f"{app.url}invite?token={invite(home, Role.VIEWER, 'Olga')}", "Viktor")
+        expect(viewer.get_by_text("Win rates and ratings of sessions whose voting has ended.")).to_be_visible()
+        expect(viewer.get_by_role("tab")).to_have_count(0)
+        viewer.get_by_role("button", name="Log out").click()
+        expect(viewer.get_by_label("Password")).to_be_visible()
+        for person in (owner, anna, viewer):
+            person.context.close()
