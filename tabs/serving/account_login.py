@@ -29,10 +29,10 @@ from tabs.serving.permissions import NOT_YOURS
 from tabs.serving.replies import refuse
 from tabs.serving.routes import INVITE, LOGIN, LOGOUT, PAGE, Route, Who
 from tabs.serving.sessions import Sessions
-from tabs.serving.throttle import Throttle
+from tabs.serving.throttle import Throttle, network
 from workbench.core.errors import UserError
 from workbench.core.home import Home
-from workbench.people.accounts import Person, check_password, has_owner, person_of_login
+from workbench.people.accounts import Person, check_password, has_owner, name_key, person_of_login
 from workbench.people.invitations import (
     Invitation,
     InvitationRefused,
@@ -58,7 +58,7 @@ class AccountLogin:
         self, app: ASGIApp, home: Home, serving: Serving, sessions: Sessions, throttle: Throttle | None = None
     ) -> None:
         self.app, self.home, self.sessions, self.password = app, home, sessions, serving.password
-        self.throttle = throttle or Throttle()
+        self.throttle, self.invitation_throttle = throttle or Throttle(), Throttle()
         self.hashing = anyio.CapacityLimiter(MOST_HASHINGS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -105,23 +105,24 @@ class AccountLogin:
         if scope["method"] != "POST":
             await _show_login(send, 200, query)
             return
-        wait = self.throttle.wait(client_address(scope))
+        form = await read_form(scope, receive)
+        name, password = form.get("name", "").strip(), form.get("password", "")
+        tried = _tried(scope, name)
+        wait = self.throttle.wait(tried)
         if wait:
             await _show_login(send, 429, query, _wait(wait), math.ceil(wait))
             return
-        form = await read_form(scope, receive)
-        name, password = form.get("name", "").strip(), form.get("password", "")
         if await anyio.to_thread.run_sync(self._is_first_owner, name, password):
-            self.throttle.succeeded(client_address(scope))
+            self.throttle.succeeded(tried)
             token = await anyio.to_thread.run_sync(invite_first_owner, self.home)
             await redirect(send, f"{INVITE}?token={token}")
             return
         person = await anyio.to_thread.run_sync(check_password, self.home, name, password, limiter=self.hashing)
         if person is None:
-            failures = self.throttle.failures(client_address(scope))
-            log.warning("wrong password from %s (%d in a row)", client_address(scope), failures)
+            log.warning("wrong password from %s (%d in a row)", client_address(scope), self.throttle.failures(tried))
             await _show_login(send, 401, query, WRONG)
             return
+        self.throttle.succeeded(tried)
         await self._enter(scope, send, person, f"{PAGE}?{query}" if query else PAGE)
 
     def _is_first_owner(self, name: str, password: str) -> bool:
@@ -130,7 +131,6 @@ class AccountLogin:
         return bool(self.password) and is_right and not has_owner(self.home)
 
     async def _enter(self, scope: Scope, send: Send, person: Person, target: str) -> None:
-        self.throttle.succeeded(client_address(scope))
         log.info("%s has logged in from %s", person.name, client_address(scope))
         value = self.sessions.begin(f"{person.id}-{person.logins}")
         await redirect(send, target, [self.sessions.cookie.header(value, scope)])
@@ -138,13 +138,13 @@ class AccountLogin:
     async def _invitation(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The page on which somebody chooses a name and a password; the link works once."""
         token = query_value(scope, "token")
-        wait = self.throttle.wait(client_address(scope))
+        wait = self.invitation_throttle.wait(client_address(scope))
         if wait:
             await send_entry(send, 429, _message_page(_wait(wait)), math.ceil(wait))
             return
         try:
             invitation = await anyio.to_thread.run_sync(read_invitation, self.home, token)
-            self.throttle.succeeded(client_address(scope))
+            self.invitation_throttle.succeeded(client_address(scope))
             if scope["method"] != "POST":
                 await send_entry(send, 200, _invitation_page(token, invitation))
                 return
@@ -166,6 +166,12 @@ class AccountLogin:
             await send_entry(send, 400, _invitation_page(token, invitation, note, form.get("name", "")))
         else:
             await self._enter(scope, send, person, PAGE)
+
+
+def _tried(scope: Scope, name: str) -> str:
+    """What wrong passwords are counted by: the address and the account. One's own login makes no guesses at another's
+    account free, and guesses from elsewhere keep nobody out."""
+    return f"{network(client_address(scope))} {name_key(name)[:80]}"
 
 
 def _wait(seconds: float) -> str:

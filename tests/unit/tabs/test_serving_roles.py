@@ -307,6 +307,16 @@ def test_wrong_passwords_are_throttled_logged_and_recorded_without_what_was_type
     assert "guess number" not in str(people_events(bench.home)) and PASSWORD not in caplog.text
 
 
+def test_ones_own_login_or_link_makes_guesses_at_another_account_no_cheaper(bench: Bench) -> None:
+    client, link = bench.client(), f"{INVITE}?token={invite(bench.home, 'viewer', 'Olga')}"
+    statuses = []
+    for n in range(12):
+        statuses.append(log_in(client, "Olga", f"guess number {n}").status_code)
+        assert log_in(client, "Viktor").status_code == 303 and client.get(link).status_code == 200
+    assert statuses[:5] == [401] * 5 and 429 in statuses
+    assert log_in(bench.client(), "Anna").status_code == 303, "others do not wait"
+
+
 # ---- invitations ----------------------------------------------------------------------------------------------
 
 
