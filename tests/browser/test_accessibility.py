@@ -124,7 +124,7 @@ def settle(page: Page, tab: str) -> None:
 
 EVERY = [(WIDE, False), (WIDE, True), (NARROW, False), (NARROW, True)]
 TWO = EVERY[:1] + EVERY[3:]
-TABS = ["Overview", "Models", "Data", "Train", "Merge", "Compress", "Compare", "Label", "Jobs"]
+TABS = ["Overview", "Models", "Data", "Train", "Merge", "Compress", "Compare", "Label", "Jobs", "People"]
 
 
 @pytest.mark.parametrize("name", TABS)

@@ -4,9 +4,11 @@ import re
 from pathlib import Path
 from typing import Any
 
+from axe_playwright_python.base import AXE_SCRIPT
 from driving import serving, tab
 from playwright.sync_api import Browser, Page, expect
 
+from tests.browser.test_accessibility import ABOVE, AXE, QUIET
 from tests.voting import make_session
 from workbench.core.home import Home
 from workbench.people.accounts import get_person, switch_accounts_on
@@ -35,6 +37,21 @@ def link_of(page: Page) -> str:
     return box.input_value()
 
 
+def findings(page: Page) -> list[str]:
+    """What axe finds in what is shown, and whether it is wider than a phone."""
+    page.evaluate(AXE_SCRIPT)
+    page.evaluate(QUIET)
+    wide: list[str] = page.evaluate(AXE, ABOVE)
+    size = page.viewport_size
+    page.set_viewport_size({"width": 420, "height": 900})
+    page.evaluate(QUIET)
+    narrow: list[str] = page.evaluate(AXE, ABOVE)
+    if page.evaluate("document.scrollingElement.scrollWidth") > 420:
+        narrow.append("wider than a phone")
+    page.set_viewport_size(size or {"width": 1366, "height": 768})
+    return [*wide, *narrow]
+
+
 def accept(dialog: Any) -> None:
     dialog.accept()
 
@@ -58,12 +75,14 @@ def test_an_annotator_is_invited_by_link_labels_and_is_disabled_in_mid_session(
         anna.locator("#vote-start").click()
         pad = anna.locator(".wb-vote-pad")
         expect(pad).to_contain_text("question")
+        assert findings(anna) == []
         anna.keyboard.press("t")
         expect(pad).to_contain_text("Saved ✓")
         assert [vote.annotator for vote in effective_votes(home, "round")] == ["Anna"]
 
         owner.get_by_role("button", name="Refresh").click()
         expect(owner.locator("#people")).to_contain_text("Anna")
+        assert findings(owner) == []
         owner.locator("#person input").click()
         owner.get_by_role("option", name="Anna").click()
         owner.locator("#person-disable").click()
@@ -77,7 +96,9 @@ def test_an_annotator_is_invited_by_link_labels_and_is_disabled_in_mid_session(
         viewer = join(browser, f"{app.url}invite?token={invite(home, Role.VIEWER, 'Olga')}", "Viktor")
         expect(viewer.get_by_text("Win rates and ratings of sessions whose voting has ended.")).to_be_visible()
         expect(viewer.get_by_role("tab")).to_have_count(0)
+        assert findings(viewer) == []
         viewer.get_by_role("button", name="Log out").click()
         expect(viewer.get_by_label("Password")).to_be_visible()
+        assert findings(viewer) == []
         for person in (owner, anna, viewer):
             person.context.close()

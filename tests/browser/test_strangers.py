@@ -17,7 +17,7 @@ from workbench.preferences.votes import effective_votes
 
 PASSWORD = "correct horse"
 HUB = "https://huggingface.co/spaces/me/bench"
-TABS = ("Models", "Data", "Train", "Merge", "Compress", "Compare", "Label", "Jobs")
+TABS = ("Models", "Data", "Train", "Merge", "Compress", "Compare", "Label", "Jobs", "People")
 READ = """async (url) => {
   const how = [{ credentials: "include" }, { credentials: "omit" }];
   const replies = await Promise.all(how.map((one) => fetch(url, one).then((reply) => reply.text(), () => "")));
