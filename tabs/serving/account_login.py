@@ -62,16 +62,17 @@ class AccountLogin:
         self.hashing = anyio.CapacityLimiter(MOST_HASHINGS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
         try:
-            await self._answer(scope, receive, send)
+            may_pass = scope["type"] != "http" or await self._lets_pass(scope, receive, send)
         except UserError as error:  # nobody gets in while it cannot be known who may
             log.error("accounts cannot be read: %s", error)
             await refuse(scope, receive, send, 503, UNAVAILABLE)
+            return
+        if may_pass:
+            await self.app(scope, receive, send)
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _lets_pass(self, scope: Scope, receive: Receive, send: Send) -> bool:
+        """Whether the request goes on to the pages; if not, it was answered here."""
         route = cast(Route, scope["state"][ROUTE_KEY])
         value = HTTPConnection(scope).cookies.get(self.sessions.cookie.name, "")
         person = await anyio.to_thread.run_sync(self._person, value)
@@ -92,7 +93,8 @@ class AccountLogin:
             log.info("%s has logged out from %s", person.name, client_address(scope))
             await redirect(send, LOGIN, [self.sessions.cookie.removal(scope)])
         else:
-            await self.app(scope, receive, send)
+            return True
+        return False
 
     def _person(self, cookie: str) -> Person | None:
         person_id, _, logins = self.sessions.login(cookie).partition("-")
