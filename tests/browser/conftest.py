@@ -14,7 +14,7 @@ for folder in (Path(__file__).resolve().parents[2], Path(__file__).resolve().par
         sys.path.insert(0, str(folder))
 
 SYSTEM = Path("/usr/bin/chromium")
-expect.set_options(timeout=30_000)  # two busy cores make a quick page slow; what is right comes sooner
+expect.set_options(timeout=60_000)  # two busy cores make a quick page slow; what is right comes sooner
 FLAGS = [
     "--headless",
     "--no-sandbox",
@@ -84,7 +84,7 @@ def page(browser: Browser) -> Iterator[Page]:
     """A page in a fresh context of laptop size; the test fails if it left this machine or threw."""
     context = browser.new_context(viewport={"width": 1366, "height": 768})
     page = context.new_page()
-    page.set_default_timeout(30_000)  # as for `expect` above
+    page.set_default_timeout(60_000)  # as for `expect` above
     watch = Watch(page)
     yield page
     context.close()

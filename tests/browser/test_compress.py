@@ -32,9 +32,9 @@ def ladder(app: App, page: Page) -> Locator:
     page.goto(app.url)
     tab(page, "Compress")
     found = page.locator(".wb-ladder")
-    expect(found).to_have_attribute("data-model", re.compile("."), timeout=20_000)  # one of them by itself
+    expect(found).to_have_attribute("data-model", re.compile("."))  # one of them by itself
     pick(page, "#compress-model", "Model", "first")
-    expect(found).to_have_attribute("data-model", "first", timeout=20_000)
+    expect(found).to_have_attribute("data-model", "first")
     return found
 
 
@@ -79,9 +79,9 @@ def test_a_ladder_of_an_adapter_is_made_and_listed_with_real_sizes(app: App, lad
         ladder.get_by_label(name, exact=True).check()
     page.locator("#quantize-start").click()
     finished(app, "Quantize first")
-    expect(live(page)).to_have_attribute("data-status", "done", timeout=20_000)
+    expect(live(page)).to_have_attribute("data-status", "done")
     table = page.locator("#compress-result .wb-table")
-    expect(table.locator("tbody tr")).to_have_count(3, timeout=15_000)
+    expect(table.locator("tbody tr")).to_have_count(3)
     for name in MADE:
         expect(table).to_contain_text(name)
         parents = {parent.name for parent in read_manifest(app.home.models / name).parents}
@@ -104,12 +104,12 @@ def test_what_it_cost_as_a_table_and_a_scatter(app: App, ladder: Locator) -> Non
     page.locator("#start-cost").click()
     finished(app, "What it cost: first")
     result = page.locator("#compress-result")
-    expect(result.locator("table").first.locator("tbody tr")).to_have_count(3, timeout=15_000)
-    expect(result).to_contain_text("take this one", timeout=20_000)
+    expect(result.locator("table").first.locator("tbody tr")).to_have_count(3)
+    expect(result).to_contain_text("take this one")
     page.locator("#compress-figure").scroll_into_view_if_needed()  # drawn once it is seen
     expect(page.locator("#compress-figure .js-plotly-plot .scatterlayer .point").first).to_be_visible(timeout=20_000)
     fill(page, "Memory for the model (GB)", "0.001")
-    expect(result).to_contain_text("None fits", timeout=15_000)
+    expect(result).to_contain_text("None fits")
     shot(page, "cost")
 
 

@@ -19,7 +19,7 @@ from workbench.data.store.datasets import all_rows
 from workbench.models.model_references import resolve
 from workbench.rendering.templates import get_template
 
-PATIENCE = 30_000
+PATIENCE = 60_000
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,6 @@ def reviewed(path: Path) -> Path:
 
 
 def test_the_account_is_seen_and_changed_and_the_import_does_what_it_says(app: App, page: Page, tmp_path: Path) -> None:
-    page.set_default_timeout(PATIENCE)
     page.goto(app.url)
     tab(page, "Data")
     page.locator("input[type=file]").first.set_input_files(reviewed(tmp_path / "stones.jsonl"))
@@ -85,7 +84,6 @@ def test_the_account_is_seen_and_changed_and_the_import_does_what_it_says(app: A
 
 
 def test_text_is_divided_as_a_person_says(app: App, page: Page, tmp_path: Path) -> None:
-    page.set_default_timeout(PATIENCE)
     file = tmp_path / "wiki.txt"
     file.write_text("".join(f"Article {number} is a line of its own.\n" for number in range(12)))
     page.goto(app.url)

@@ -17,7 +17,7 @@ from workbench.data.recipes.recipe import Recipe
 from workbench.data.recipes.step import STEPS
 from workbench.data.store.datasets import delete_dataset
 
-PATIENCE = 30_000
+PATIENCE = 60_000
 TWICE = (3, 7, 11, 12)
 ADDRESSES = {20: "anna.berg@example.com", 33: "bob@example.org", 40: "carla@example.net"}
 
@@ -50,7 +50,6 @@ def app(served: App) -> App:
 
 def opened(app: App, page: Page) -> Locator:
     """The steps of 'talks'."""
-    page.set_default_timeout(30_000)
     page.goto(app.url)
     tab(page, "Data")
     tab(page, "Clean")

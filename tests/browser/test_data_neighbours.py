@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 from workbench.core.home import Home, list_artifacts
 from workbench.data.store.datasets import all_rows, dataset_kind, write_rows
 
-PATIENCE = 30_000
+PATIENCE = 60_000
 INFO = {
     "gone": {"file_name": "gone.json"},
     "talks": {
@@ -53,7 +53,6 @@ def folder(tmp_path: Path) -> Path:
 
 def give(app: App, page: Page, place: Path) -> None:
     """Opens the Data tab and names a file or folder of this machine."""
-    page.set_default_timeout(PATIENCE)
     page.goto(app.url)
     tab(page, "Data")
     page.locator("#import-way").get_by_label("Folder").check()
@@ -127,7 +126,6 @@ def test_an_export_says_what_rows_lose_before_and_after(app: App, page: Page) ->
     plain = {"messages": [{"role": "user", "content": "Why?"}, {"role": "assistant", "content": "So."}]}
     several = {"messages": [*plain["messages"], *plain["messages"]]}
     write_rows(app.home, "scored", "conversation", [plain, {**plain, "metadata": {"score": 1}}, several])
-    page.set_default_timeout(PATIENCE)
     page.goto(app.url)
     tab(page, "Data")
     choose(page, "#dataset", "scored")

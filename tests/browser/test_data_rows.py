@@ -13,7 +13,7 @@ from workbench.core.home import Home
 from workbench.data.recipes.importing import import_dataset
 from workbench.data.store.datasets import all_rows, count, dataset_kind, delete_dataset
 
-PATIENCE = 30_000
+PATIENCE = 60_000
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,6 @@ def rows(app: App, page: Page, tmp_path: Path) -> Iterator[Locator]:
     file = tmp_path / "talks.jsonl"
     file.write_text("\n".join([*map(json.dumps, conversations(30)), '{"messages": "broken"}']))
     import_dataset(app.home, file, "talks", eval_fraction=0.0)
-    page.set_default_timeout(PATIENCE)
     open_data(app, page)
     choose(page, "#dataset", "talks")
     found = page.locator("#rows")
@@ -99,7 +98,6 @@ def test_statistics_count_with_a_model(rows: Locator, page: Page) -> None:
 
 
 def test_columns_are_chosen_by_hand_and_further_ones_kept(app: App, page: Page, tmp_path: Path) -> None:
-    page.set_default_timeout(PATIENCE)
     file = tmp_path / "fragen.csv"
     file.write_text("Frage,Antwort,Quelle\n" + "\n".join(f"Was ist {n}?,Es ist {n}.,Buch" for n in range(20)))
     open_data(app, page)
@@ -120,7 +118,6 @@ def test_columns_are_chosen_by_hand_and_further_ones_kept(app: App, page: Page, 
 
 
 def test_an_entry_of_dataset_info_brings_unpaired_rows(app: App, page: Page, tmp_path: Path) -> None:
-    page.set_default_timeout(PATIENCE)
     given = [{"prompt": f"Say {n}", "completion": f"It is {n}.", "good": n % 2 == 0} for n in range(12)]
     (tmp_path / "kto.json").write_text(json.dumps(given))
     columns = {"prompt": "prompt", "query": "", "response": "completion", "kto_tag": "good"}
@@ -145,7 +142,6 @@ def test_the_views_that_need_a_model_open_on_the_newest(app: App, rows: Locator,
 
 
 def test_markdown_stays_as_it_is_written_where_rows_are_checked(app: App, page: Page, tmp_path: Path) -> None:
-    page.set_default_timeout(PATIENCE)
     file = tmp_path / "marked.jsonl"
     file.write_text(json.dumps({"prompt": "Q", "completion": "# Larch\n\n**bold** `code`"}))
     import_dataset(app.home, file, "marked", eval_fraction=0.0)

@@ -15,7 +15,7 @@ from workbench.core.lineage import read_manifest
 from workbench.data.recipes import pipeline
 from workbench.data.store.datasets import all_rows
 
-PATIENCE = 30_000
+PATIENCE = 60_000
 ANSWER = "It is river number {}, and it is quite long, so that nobody takes this answer for another one."
 
 
@@ -40,7 +40,6 @@ def messy(path: Path) -> Path:
 
 
 def test_a_messy_file_becomes_a_training_run(app: App, page: Page, tmp_path: Path) -> None:
-    page.set_default_timeout(PATIENCE)
     page.goto(app.url)
     tab(page, "Data")
     page.locator("input[type=file]").first.set_input_files(messy(tmp_path / "rivers.csv"))

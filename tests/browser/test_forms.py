@@ -23,7 +23,6 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
 
 @pytest.fixture
 def train(app: App, page: Page) -> Locator:
-    page.set_default_timeout(30_000)
     page.goto(app.url)
     tab(page, "Train")
     form = page.locator("#train-form")

@@ -365,7 +365,6 @@ def test_keys_do_nothing_while_typing_repeating_or_on_another_tab(show: Open, la
 def builder(show: Open) -> Locator:
     """The builder with its first recipe, checked; patient, since every edit asks the server."""
     page = show("Merge")
-    page.set_default_timeout(20_000)
     found = page.locator(".wb-merge-builder")
     checked(found)
     return found

@@ -25,7 +25,6 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
 def person(app: App, browser: Browser, name: str, session: str) -> Page:
     """A browser of its own, in which this name votes in that session."""
     page = browser.new_context(viewport={"width": 1366, "height": 900}).new_page()
-    page.set_default_timeout(15_000)
     page.goto(app.url)
     tab(page, "Label")
     box = page.locator("#session input")
@@ -97,7 +96,7 @@ def test_looking_early_is_recorded_and_later_votes_are_left_out(app: App, browse
     page.locator("#session-look").click()
     expect(page.locator("#result")).to_contain_text("You have seen this result while the session is open")
     expect(page.locator("#result")).to_contain_text("secret-alpha")
-    expect(pad(page)).to_contain_text("left out", timeout=30_000)
+    expect(pad(page)).to_contain_text("left out")
     expect(page.locator('[data-choice="undo"]')).to_be_enabled()
     again = person(app, browser, "eve", "early")
     expect(again.locator("#result")).to_contain_text("hidden from everyone")
@@ -108,7 +107,7 @@ def test_looking_early_is_recorded_and_later_votes_are_left_out(app: App, browse
     assert len(effective_votes(app.home, "early")) == 1
     assert len(effective_votes(app.home, "early", with_unblinded=True)) == 2
     close_session(app.home, "early", by("the owner"))
-    expect(again.locator("#result")).to_contain_text("1 votes given after seeing the result", timeout=15_000)
+    expect(again.locator("#result")).to_contain_text("1 votes given after seeing the result")
     again.context.close()
     page.context.close()
 
@@ -119,7 +118,7 @@ def test_a_closed_page_gives_its_pair_back_at_once(app: App, browser: Browser) -
     expect(pad(page)).to_contain_text("question 0")
     expect(pad(waiting)).to_contain_text("Others are judging the last pairs")
     page.close()
-    expect(pad(waiting)).to_contain_text("question 0", timeout=10_000)
+    expect(pad(waiting)).to_contain_text("question 0")
     page.context.close()
     waiting.context.close()
 

@@ -60,7 +60,7 @@ def test_columns_that_no_format_knows_are_named_and_no_button_covers_a_field(
     expect(page.locator("#import-found")).to_contain_text("No format knows these columns")
     share = page.get_by_label("Eval share", exact=True)
     share.scroll_into_view_if_needed()
-    share.click(timeout=5_000)  # fails where something else would get the click
+    share.click(timeout=20_000)  # fails where something else would get the click
 
 
 def test_train_survives_reload_and_shows_in_two_browsers(app: App, page: Page, browser: Browser) -> None:

@@ -28,7 +28,6 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
 @pytest.fixture
 def builder(app: App, page: Page) -> Locator:
     """The builder with a checked recipe; patient, since jobs run beside the page."""
-    page.set_default_timeout(30_000)
     page.goto(app.url)
     tab(page, "Merge")
     found = page.locator(".wb-merge-builder")

@@ -19,7 +19,6 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
 
 def opened(app: App, page: Page, name: str, key: str = "") -> None:
     """The Models tab with this model's row chosen, by click or by a key."""
-    page.set_default_timeout(30_000)
     page.goto(app.url)
     tab(page, "Models")
     row = page.locator(f'#models-table tr[data-key="{name}"]')

@@ -112,7 +112,7 @@ def test_a_page_that_was_left_tells_by_the_browser_when_asked_to(app: App, page:
     page.keyboard.press("Escape")
     page.evaluate("window.isAway = true")
     job = end(app, "made-three")
-    page.wait_for_function("window.shown.length", timeout=30_000)
+    page.wait_for_function("window.shown.length")
     shown = page.evaluate("window.shown")
     assert [title.endswith(" is done") for title, _, _ in shown] == [True] and shown[0][2].startswith(job)
     expect(page.locator(".wb-notice-toast")).to_have_count(0)

@@ -20,7 +20,6 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
 
 
 def opened(page: Page, app: App, title: str) -> None:
-    page.set_default_timeout(30_000)
     page.goto(app.url)
     tab(page, title)
 
@@ -43,6 +42,7 @@ def test_a_dataset_opens_with_what_can_be_done_with_it(app: App, page: Page) -> 
 def test_training_begins_with_an_objective_for_its_rows(app: App, page: Page, name: str, objective: str) -> None:
     opened(page, app, "Data")
     page.locator("#datasets-table tbody tr").filter(has_text=name).click()
+    expect(page.locator("#dataset-facts")).to_contain_text("preference" if name == "pairs" else "conversation")
     page.locator("#dataset-train").click()
     form = page.locator("#train-form")
     expect(form.get_by_label("Dataset", exact=True)).to_have_value(name)

@@ -83,7 +83,6 @@ def person(way: str, app: App, browser: Browser) -> Iterator[Person]:
     how, options = PEOPLE[way]
     context = browser.new_context(**options)
     page = context.new_page()
-    page.set_default_timeout(30_000)  # buttons come and go with the shelf, and two trainings run beside
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.on("dialog", lambda dialog: dialog.accept())
