@@ -20,6 +20,19 @@ def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+@pytest.fixture(autouse=True)
+def unbounded_memory() -> Iterator[None]:
+    """A job that bounds the memory of its process, carried out within a test, bounds that of no test after it."""
+    if not sys.platform.startswith("linux"):
+        yield
+        return
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_DATA)
+    yield
+    resource.setrlimit(resource.RLIMIT_DATA, before)
+
+
 @pytest.fixture(scope="module")
 def one_thread() -> Iterator[None]:
     """Toys are too small to gain from threads, and threads of several processes hinder one another."""

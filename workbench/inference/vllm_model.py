@@ -3,6 +3,7 @@
 Prompts are rendered here, as for training, and sent as tokens. Only job processes import this.
 """
 
+import logging
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -30,6 +31,8 @@ from workbench.models.model_references import WEIGHT_KINDS, Resolved
 
 if TYPE_CHECKING:
     from workbench.rendering.tokenizer import Tokenizer
+
+log = logging.getLogger(__name__)
 
 NO_TORCH = "Choose transformers as engine."
 
@@ -115,7 +118,7 @@ class VllmModel:
             ask_all(self.server, asked, self._concurrency, replies.__setitem__, watch)
             return replies
         except ServerEnded:
-            print(f"vLLM {self.server.end_words()}\nStarting it once more.", flush=True)
+            log.warning("vLLM %s\nStarting it once more.", self.server.end_words())
         missing = {index: body for index, body in asked.items() if index not in replies}
         for _ in self.server.start():
             watch(min(missing))

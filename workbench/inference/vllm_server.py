@@ -5,6 +5,7 @@ is free, and asks for a key made up for it, which no command line shows.
 """
 
 import contextlib
+import logging
 import secrets
 import socket
 import subprocess
@@ -19,6 +20,8 @@ import httpx
 
 from workbench.core.child_process import ChildProcess, exit_reason
 from workbench.core.errors import UserError
+
+log = logging.getLogger(__name__)
 
 HOST = "127.0.0.1"
 BASE = "base"
@@ -153,12 +156,12 @@ class VllmServer:
             return None
 
     def _hear(self, seconds: float) -> None:
-        """Takes in what it wrote, waiting so long for the first line; it is printed to the job's log."""
+        """Takes in what it wrote, waiting so long for the first line; it goes to the job's log."""
         try:
             while self._process and (line := self._process.next_line(seconds)) is not None:
                 text = line.rstrip().replace(self._key, "[key]")
                 self._lines.append(text)
-                print(text, flush=True)
+                log.info("%s", text)
                 seconds = 0
         except TimeoutError:
             return

@@ -105,14 +105,15 @@ def prompt_of(home: Home) -> list[dict[str, str]]:
 
 
 def test_its_key_is_in_no_command_line_and_no_log(
-    shelf: Home, installed: Path, capfd: pytest.CaptureFixture[str]
+    shelf: Home, installed: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level("INFO")
     server = VllmServer(ServerPlan(installed / "bin/vllm", shelf.models / "toy"))
     try:
         assert all(word.startswith("Starting vLLM for toy") for word in server.start())
         key = server.headers["Authorization"].removeprefix("Bearer ")
         shown = " ".join(word for pid in pids(installed) for word in psutil.Process(pid).cmdline())
-        assert len(key) > 20 and key not in shown and key not in capfd.readouterr().out + server.last_words()
+        assert len(key) > 20 and key not in shown and key not in caplog.text + server.last_words() and caplog.text
         assert server.version == VERSION and server.longest == 512
     finally:
         server.close()
