@@ -64,7 +64,7 @@ PEOPLE = {
 }
 
 
-@pytest.fixture(scope="module", params=PEOPLE)
+@pytest.fixture(scope="module", params=["keyboard", pytest.param("touch", marks=pytest.mark.prove)])
 def way(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 

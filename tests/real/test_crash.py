@@ -19,6 +19,7 @@ from workbench.jobs.view import JobRecord
 from workbench.models.model_references import resolve
 from workbench.training.jobs.train import Train
 
+pytestmark = pytest.mark.prove
 ROOT = Path(__file__).parents[2]
 STEPS = 60
 WEIGHTS = "adapter_model.safetensors"
