@@ -20,6 +20,7 @@ from workbench.people.people_log import PeopleEvent, people_events
 from workbench.people.roles import MEANING, Role
 
 LISTED_EVENTS = 50
+LINK = "Link"
 ONE_PERSON = (
     "Whoever reaches this page may do everything, under any name they type.",
     "With accounts people log in with a name and a password of their own: owners do everything, annotators judge "
@@ -82,7 +83,7 @@ def _manage(ctx: Context) -> None:
 
     def invited(role: str, request: gr.Request) -> list[Any]:
         path = _path(invite(ctx.home, role, _actor(request)))
-        return [gr.update(value=path, visible=True), *_drawn(ctx.home)]
+        return [gr.update(value=path, visible=True, label=LINK), *_drawn(ctx.home)]
 
     def reset(name: str | None, request: gr.Request) -> list[Any]:
         path = _path(reset_person(ctx.home, _chosen(name), _actor(request)))
@@ -132,7 +133,7 @@ def _roles(value: str, **options: Any) -> gr.Dropdown:
 
 def _link_box() -> gr.Textbox:
     return gr.Textbox(
-        label="Link", visible=False, interactive=False, max_lines=1, buttons=["copy"], elem_id="invite-link"
+        label=LINK, visible=False, interactive=False, max_lines=1, buttons=["copy"], elem_id="invite-link"
     )  # fmt: skip
 
 

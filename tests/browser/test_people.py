@@ -92,6 +92,10 @@ def test_an_annotator_is_invited_by_link_labels_and_is_disabled_in_mid_session(
         expect(pad).to_contain_text("Your login has ended.")
         assert len(effective_votes(home, "round")) == 1
         assert get_person(home, "Anna").disabled
+        owner.locator("#person-reset").click()
+        expect(owner.locator("#invite-link")).to_contain_text("Link for Anna")
+        owner.locator("#invite").click()
+        expect(owner.locator("#invite-link")).not_to_contain_text("Anna")
 
         viewer = join(browser, f"{app.url}invite?token={invite(home, Role.VIEWER, 'Olga')}", "Viktor")
         expect(viewer.get_by_text("Win rates and ratings of sessions whose voting has ended.")).to_be_visible()

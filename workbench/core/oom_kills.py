@@ -124,7 +124,7 @@ def _inode(folder: Path) -> int | None:
 def _logged_pids(since: float) -> set[int]:
     """The processes that the kernel's log says were ended for want of memory after `since`, an `uptime`.
 
-    None where the log may not be read (it takes a privilege), or tells the pids of another namespace.
+    None of them where the log may not be read (it takes a privilege), or tells the pids of another namespace.
     """
     try:
         if os.readlink(PROC / "self" / "ns" / "pid") != FIRST_PID_NAMESPACE:  # noqa: PTH115  Path resolves it
