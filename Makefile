@@ -50,7 +50,8 @@ test: setup
 
 # What is too slow for every change: real trainings that must learn, grids of architectures.
 prove: setup
-	$(PY) -m pytest -m prove
+	$(PY) -m pytest -m prove tests/unit tests/contracts tests/prove -n auto --dist loadfile
+	$(PY) -m pytest -m prove tests/real tests/browser
 
 bench: setup
 	$(PY) -m tests.bench $(BENCH)

@@ -28,9 +28,12 @@ FLAGS = [
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A browser, a server and a job on two cores are at times slower than any wait: a failure is tried once
+    more, and the summary names what needed that (R)."""
     for item in items:
         if Path(item.fspath).parent == Path(__file__).parent:
             item.add_marker("browser")
+            item.add_marker(pytest.mark.flaky(reruns=1))
 
 
 @pytest.fixture(scope="session")
