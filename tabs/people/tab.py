@@ -169,14 +169,15 @@ def _drawn(home: Home) -> list[Any]:
 
 def _people_html(home: Home, people: list[accounts.Person]) -> Markup:
     rows: list[list[object]] = [
-        [person.name, str(person.role), _state(person), local_time(person.created)] for person in people
+        [person.name, str(person.role), _state(person), local_time(person.created), person.hub_name or "—"]
+        for person in people
     ]
     typed = accounts.unproved_names(home)
-    rows += [[name, "—", chip("interrupted", f"unproved, {_votes(count)}"), "—"] for name, count in typed.items()]
+    rows += [[name, "—", chip("interrupted", f"unproved, {_votes(count)}"), "—", "—"] for name, count in typed.items()]
     text = (
         "Unproved names were typed with votes before there were accounts. Nobody can take one of them for an account."
     )
-    return render_html(table(["Name", "Role", "State", "Since"], rows), hint(text) if typed else None)
+    return render_html(table(["Name", "Role", "State", "Since", "Hugging Face"], rows), hint(text) if typed else None)
 
 
 def _votes(count: int) -> str:

@@ -6,9 +6,11 @@ from workbench.cli.shared import Invocation, Invoked, emit, option, show
 from workbench.core.settings import Settings
 from workbench.people import accounts, invitations
 from workbench.people.accounts import Person
+from workbench.people.hub_accounts import NOBODY_JOINS, joining_role, set_joining_role
 from workbench.people.people_log import COMMAND_LINE, people_events
 
 RoleName = Literal["owner", "annotator", "viewer"]
+Joining = Literal["nobody", "annotator", "viewer"]
 PersonName = Annotated[str, option("the person's name, whatever its case")]
 Address = Annotated[
     str, option("how browsers reach the page, for the link (default: WORKBENCH_HOST and WORKBENCH_PORT)", "URL")
@@ -27,10 +29,13 @@ def list_users(*, events: Annotated[bool, option("what happened instead: logins,
         emit(invoked, ["time", "who", "event", "whom or what"], rows)
         return
     people = [
-        (person.name, str(person.role), person.state, person.created) for person in accounts.list_people(invoked.home)
+        (person.name, str(person.role), person.state, person.created, person.hub_name or "—")
+        for person in accounts.list_people(invoked.home)
     ]
-    typed = [(name, "—", f"unproved ({n} votes)", "—") for name, n in accounts.unproved_names(invoked.home).items()]
-    emit(invoked, ["name", "role", "state", "since"], [*people, *typed])
+    typed = [
+        (name, "—", f"unproved ({n} votes)", "—", "—") for name, n in accounts.unproved_names(invoked.home).items()
+    ]
+    emit(invoked, ["name", "role", "state", "since", "hugging face"], [*people, *typed])
 
 
 def add(name: PersonName, /, *, role: RoleName = "annotator", hours: Hours = invitations.HOURS, address: Address = "",
@@ -56,6 +61,13 @@ def reset(name: PersonName, /, *, hours: Hours = invitations.HOURS, address: Add
 def change_role(name: PersonName, role: RoleName, /, *, invoked: Invoked) -> None:
     """Gives a person another role, which holds at once."""
     _show_person(invoked, accounts.change_role(invoked.home, name, role, COMMAND_LINE))
+
+
+def join(role: Annotated[Joining | None, option("without it, how it is now")] = None, /, *, invoked: Invoked) -> None:
+    """As what whoever logs in with Hugging Face may join without an invitation, on a Space that offers this login."""
+    now = joining_role(invoked.home) if role is None else set_joining_role(invoked.home, role, COMMAND_LINE)
+    text = f"Whoever logs in with Hugging Face joins as {now}." if now else "Nobody joins without an invitation."
+    show(invoked, {"joining": str(now or NOBODY_JOINS)}, text)
 
 
 def disable(name: PersonName, /, *, invoked: Invoked) -> None:

@@ -67,6 +67,7 @@ COMMANDS = (
     Command("users add", "workbench.cli.accounts_managing:add", "make an account and a link to choose its password"),
     Command("users invite", "workbench.cli.accounts_managing:invite", "a link by which somebody makes an account"),
     Command("users role", "workbench.cli.accounts_managing:change_role", "make a person owner, annotator or viewer"),
+    Command("users join", "workbench.cli.accounts_managing:join", "who may join by Hugging Face login, and as what"),
     Command("users disable", "workbench.cli.accounts_managing:disable", "end a person's logins and let none begin"),
     Command("users enable", "workbench.cli.accounts_managing:enable", "let a disabled person log in again"),
     Command("users reset", "workbench.cli.accounts_managing:reset", "end a person's logins; a link for a new password"),

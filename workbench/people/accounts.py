@@ -15,13 +15,16 @@ from workbench.people.roles import Role, parse_role
 from workbench.preferences import store, tables
 from workbench.preferences.blinding import checked_name
 
-PEOPLE, INVITATIONS = tables.people, tables.invitations
+PEOPLE, INVITATIONS, HUB_ACCOUNTS = tables.people, tables.invitations, tables.hub_accounts
+WITH_HUB_NAMES = sa.select(PEOPLE, HUB_ACCOUNTS.c.hub_name).select_from(PEOPLE.outerjoin(HUB_ACCOUNTS))
 SWITCH_FILE = "accounts.on"
 
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody with an account. has_password: False until they chose one. logins: counts up when all logins end."""
+    """Somebody with an account. has_password: False until they chose one. logins: counts up when all logins end.
+    hub_name: that of the Hugging Face account they log in with, "" where they have none here.
+    """
 
     id: int
     name: str
@@ -30,11 +33,17 @@ class Person:
     disabled: bool
     logins: int
     created: str
+    hub_name: str = ""
+
+    @property
+    def can_log_in(self) -> bool:
+        """Whether there is something they log in with, and they may."""
+        return not self.disabled and (self.has_password or bool(self.hub_name))
 
     @property
     def state(self) -> str:
         """What of the account is to be known, in a word."""
-        return "disabled" if self.disabled else "active" if self.has_password else "invited"
+        return "disabled" if self.disabled else "active" if self.can_log_in else "invited"
 
 
 def accounts_are_on(home: Home) -> bool:
@@ -51,7 +60,7 @@ def switch_accounts_on(home: Home) -> None:
 def list_people(home: Home) -> list[Person]:
     """Everybody with an account, in the order they came."""
     with store.reading(home) as db:
-        return [_person(row) for row in db.execute(sa.select(PEOPLE).order_by(PEOPLE.c.id)).all()]
+        return [person_of(row) for row in db.execute(WITH_HUB_NAMES.order_by(PEOPLE.c.id)).all()]
 
 
 def unproved_names(home: Home) -> dict[str, int]:
@@ -66,15 +75,15 @@ def unproved_names(home: Home) -> dict[str, int]:
 def get_person(home: Home, name: str) -> Person:
     """The person of that name, whatever its case; raises `UserError` when there is none."""
     with store.reading(home) as db:
-        return _person(find_person(db, name))
+        return person_of(find_person(db, name))
 
 
 def person_of_login(home: Home, person_id: int, logins: int) -> Person | None:
     """Who this login belongs to; None when it was ended since, as the account was disabled or reset."""
     with store.reading(home) as db:
-        row = db.execute(sa.select(PEOPLE).where(PEOPLE.c.id == person_id)).one_or_none()
-    holds = row is not None and row.logins == logins and not row.disabled and bool(row.password_hash)
-    return _person(row) if holds else None
+        row = db.execute(WITH_HUB_NAMES.where(PEOPLE.c.id == person_id)).one_or_none()
+    person = person_of(row) if row is not None and row.logins == logins else None
+    return person if person and person.can_log_in else None
 
 
 def has_owner(home: Home) -> bool:
@@ -86,12 +95,12 @@ def has_owner(home: Home) -> bool:
 def check_password(home: Home, name: str, password: str) -> Person | None:
     """Who logs in with this name and password, None for nobody; takes as long either way. It is recorded."""
     with store.reading(home) as db:
-        row = db.execute(sa.select(PEOPLE).where(PEOPLE.c.name_key == name_key(name))).one_or_none()
+        row = db.execute(WITH_HUB_NAMES.where(PEOPLE.c.name_key == name_key(name))).one_or_none()
     matches = is_password(row.password_hash if row else "", password)
     with store.writing(home) as db:
         if row is not None and matches and not row.disabled:
             record(db, row.name, "logged in")
-            return _person(row)
+            return person_of(row)
         # of the name only that of an account: in its field somebody may have typed a password
         record(db, NOBODY, "login refused", row.name if row else "")
     return None
@@ -120,20 +129,20 @@ def insert_person(db: sa.Connection, name: str, role: Role, password_hash: str) 
         )
     values = {"name": name, "name_key": key, "role": role.value, "password_hash": password_hash, "disabled": False}
     db.execute(PEOPLE.insert().values(**values, logins=0, created=lineage.now()))
-    return _person(find_person(db, name))
+    return person_of(find_person(db, name))
 
 
 def change_role(home: Home, name: str, role: str, actor: str) -> Person:
     """Gives a person another role, which holds for their next request; raises `UserError` for the last owner."""
     wanted = parse_role(role)
     with store.writing(home) as db:
-        person = _person(find_person(db, name, lock=True))
+        person = person_of(find_person(db, name, lock=True))
         if person.role is wanted:
             return person
         _update(db, person, role=wanted.value)
         _keep_an_owner(db, person)
         record(db, actor, "role changed", f"{person.name} from {person.role} to {wanted}")
-        return _person(find_person(db, name))
+        return person_of(find_person(db, name))
 
 
 def disable_person(home: Home, name: str, actor: str) -> Person:
@@ -142,37 +151,37 @@ def disable_person(home: Home, name: str, actor: str) -> Person:
     Raises `UserError` for the last owner.
     """
     with store.writing(home) as db:
-        person = _person(find_person(db, name, lock=True))
+        person = person_of(find_person(db, name, lock=True))
         if not person.disabled:
             _update(db, person, disabled=True, logins=person.logins + 1)
             _keep_an_owner(db, person)
             theirs = (INVITATIONS.c.created_by == person.name) & (INVITATIONS.c.used == "")
             db.execute(INVITATIONS.update().where(theirs).values(used=lineage.now()))
             record(db, actor, "disabled", person.name)
-        return _person(find_person(db, name))
+        return person_of(find_person(db, name))
 
 
 def enable_person(home: Home, name: str, actor: str) -> Person:
     """Lets a person log in again, with the password they had."""
     with store.writing(home) as db:
-        person = _person(find_person(db, name, lock=True))
+        person = person_of(find_person(db, name, lock=True))
         if person.disabled:
             _update(db, person, disabled=False)
             record(db, actor, "enabled", person.name)
-        return _person(find_person(db, name))
+        return person_of(find_person(db, name))
 
 
 def set_password(db: sa.Connection, person_id: int, password_hash: str) -> Person:
     """A new password, within a transaction; all logins with the old one end."""
-    row = db.execute(sa.select(PEOPLE).where(PEOPLE.c.id == person_id)).one()
-    _update(db, _person(row), password_hash=password_hash, logins=row.logins + 1)
-    return _person(find_person(db, row.name))
+    row = db.execute(WITH_HUB_NAMES.where(PEOPLE.c.id == person_id)).one()
+    _update(db, person_of(row), password_hash=password_hash, logins=row.logins + 1)
+    return person_of(find_person(db, row.name))
 
 
 def find_person(db: sa.Connection, name: str, lock: bool = False) -> Any:
     """The row of that name; `lock` keeps other writers from it on PostgreSQL. Raises `UserError` when there is none."""
-    query = sa.select(PEOPLE).where(PEOPLE.c.name_key == name_key(name))
-    row = db.execute(query.with_for_update() if lock else query).one_or_none()
+    query = WITH_HUB_NAMES.where(PEOPLE.c.name_key == name_key(name))
+    row = db.execute(query.with_for_update(of=PEOPLE) if lock else query).one_or_none()
     if row is None:
         raise UserError(f"{str(name)[:80]!r} has no account.", "`users list` shows who has one.", "name")
     return row
@@ -188,7 +197,8 @@ def _update(db: sa.Connection, person: Person, **values: Any) -> None:
 
 
 def _active_owners(db: sa.Connection) -> list[Any]:
-    active = (PEOPLE.c.role == Role.OWNER.value) & ~PEOPLE.c.disabled & (PEOPLE.c.password_hash != "")
+    by_hub = PEOPLE.c.id.in_(sa.select(HUB_ACCOUNTS.c.person_id))
+    active = (PEOPLE.c.role == Role.OWNER.value) & ~PEOPLE.c.disabled & ((PEOPLE.c.password_hash != "") | by_hub)
     return list(db.execute(sa.select(PEOPLE.c.id).where(active).with_for_update()).all())
 
 
@@ -198,7 +208,9 @@ def _keep_an_owner(db: sa.Connection, changed: Person) -> None:
         raise UserError(f"{changed.name} is the only owner.", "Make somebody else an owner first.", "name")
 
 
-def _person(row: Any) -> Person:
+def person_of(row: Any) -> Person:
+    """The person of a row of `WITH_HUB_NAMES`."""
     return Person(
-        row.id, row.name, Role(row.role), bool(row.password_hash), bool(row.disabled), row.logins, row.created
+        row.id, row.name, Role(row.role), bool(row.password_hash), bool(row.disabled), row.logins, row.created,
+        row.hub_name or "",
     )  # fmt: skip

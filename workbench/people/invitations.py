@@ -10,7 +10,15 @@ import sqlalchemy as sa
 from workbench.core import lineage
 from workbench.core.errors import UserError
 from workbench.core.home import Home
-from workbench.people.accounts import INVITATIONS, PEOPLE, Person, find_person, insert_person, set_password
+from workbench.people.accounts import (
+    HUB_ACCOUNTS,
+    INVITATIONS,
+    PEOPLE,
+    Person,
+    find_person,
+    insert_person,
+    set_password,
+)
 from workbench.people.passwords import hash_password
 from workbench.people.people_log import NOBODY, SERVER, record
 from workbench.people.roles import Role, parse_role
@@ -55,13 +63,15 @@ def invite_first_owner(home: Home) -> str:
 def reset_person(home: Home, name: str, actor: str, hours: float = HOURS) -> str:
     """The token of a link by which a person chooses a new password; the old one and all logins end now.
 
-    Earlier links of theirs are void. The only owner keeps the right to come back by this link.
+    A Hugging Face account of theirs logs nobody in any more, until one is bound by the link. Earlier links of theirs
+    are void. The only owner keeps the right to come back by this link.
     """
     with store.writing(home) as db:
         row = find_person(db, name, lock=True)
         mine = (INVITATIONS.c.person_id == row.id) & (INVITATIONS.c.used == "")
         db.execute(INVITATIONS.update().where(mine).values(used=lineage.now()))
         db.execute(PEOPLE.update().where(PEOPLE.c.id == row.id).values(password_hash="", logins=row.logins + 1))
+        db.execute(HUB_ACCOUNTS.delete().where(HUB_ACCOUNTS.c.person_id == row.id))
         token = _insert(db, Role(row.role), row.id, actor, hours)
         record(db, actor, "password reset", row.name)
     return token
@@ -81,17 +91,26 @@ def accept_invitation(home: Home, token: str, name: str, password: str) -> Perso
     read_invitation(home, token)  # before a password is hashed, which takes a while
     password_hash = hash_password(password)
     with store.writing(home) as db:
-        row = _usable(db, token, lock=True)
-        used = INVITATIONS.update().where(INVITATIONS.c.id == row.id, INVITATIONS.c.used == "")
-        if db.execute(used.values(used=lineage.now())).rowcount != 1:
-            raise _refused()
-        if (invited := _owner_of(db, row)) is not None:
-            person = set_password(db, invited.id, password_hash)
+        invitation, person_id = use_invitation(db, token)
+        if person_id is not None:
+            person = set_password(db, person_id, password_hash)
             record(db, person.name, "chose a password")
         else:
-            person = insert_person(db, name, Role(row.role), password_hash)
-            record(db, person.name, "joined", f"as {person.role}, invited by {row.created_by}")
+            person = insert_person(db, name, invitation.role, password_hash)
+            record(db, person.name, "joined", f"as {person.role}, invited by {invitation.invited_by}")
         return person
+
+
+def use_invitation(db: sa.Connection, token: str) -> tuple[Invitation, int | None]:
+    """Uses a link up within a transaction: what it was good for, and the id of the person it belongs to, None where it
+    makes an account. Raises `InvitationRefused`."""
+    row = _usable(db, token, lock=True)
+    used = INVITATIONS.update().where(INVITATIONS.c.id == row.id, INVITATIONS.c.used == "")
+    if db.execute(used.values(used=lineage.now())).rowcount != 1:
+        raise _refused()
+    person = _owner_of(db, row)
+    invitation = Invitation(Role(person.role if person else row.role), person.name if person else "", row.created_by)
+    return invitation, person.id if person else None
 
 
 def record_refusal(home: Home) -> None:

@@ -173,9 +173,31 @@ def _to_4(db: sa.Connection) -> None:
     metadata.create_all(db, tables=[person, invitation, people_event])
 
 
+def _to_5(db: sa.Connection) -> None:
+    """People log in with accounts of the Hugging Face hub, too; owners decide who may join by it."""
+    metadata = sa.MetaData()
+    sa.Table("person", metadata, sa.Column("id", sa.Integer, primary_key=True))
+    hub_account = sa.Table(
+        "hub_account",
+        metadata,
+        sa.Column("id", sa.Integer, primary_key=True),
+        _reference("person_id", "person.id", unique=True),
+        sa.Column("hub_id", sa.String(80), nullable=False, unique=True),
+        sa.Column("hub_name", sa.String(100), nullable=False),
+        sa.Column("created", sa.String(40), nullable=False),
+    )
+    people_setting = sa.Table(
+        "people_setting",
+        metadata,
+        sa.Column("name", sa.String(40), primary_key=True),
+        sa.Column("value", sa.String(200), nullable=False),
+    )
+    metadata.create_all(db, tables=[hub_account, people_setting])
+
+
 def _reference(name: str, column: str, **options: Any) -> sa.Column[Any]:
     return sa.Column(name, sa.ForeignKey(column, ondelete="CASCADE"), nullable=False, **options)
 
 
-UPGRADES: dict[int, Callable[[sa.Connection], None]] = {1: _to_2, 2: _to_3, 3: _to_4}
+UPGRADES: dict[int, Callable[[sa.Connection], None]] = {1: _to_2, 2: _to_3, 3: _to_4, 4: _to_5}
 """By the version a step starts from. A step spells out its own tables: those of `tables` move on."""

@@ -4,7 +4,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 BROWSER_CHARACTERS = 100
 
 metadata = sa.MetaData()
@@ -156,4 +156,21 @@ people_events = sa.Table(
     sa.Column("actor", sa.String(80), nullable=False),
     sa.Column("kind", sa.String(40), nullable=False),
     sa.Column("subject", sa.String(200), nullable=False),
+)
+
+hub_accounts = sa.Table(
+    "hub_account",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("person_id", _reference("person.id"), nullable=False, unique=True),
+    sa.Column("hub_id", sa.String(80), nullable=False, unique=True),
+    sa.Column("hub_name", sa.String(100), nullable=False),
+    sa.Column("created", sa.String(40), nullable=False),
+)
+
+people_settings = sa.Table(
+    "people_setting",
+    metadata,
+    sa.Column("name", sa.String(40), primary_key=True),
+    sa.Column("value", sa.String(200), nullable=False),
 )
