@@ -28,6 +28,7 @@ endif
 $(VENV)/.installed-dev: $(VENV)/.installed tests/requirements.txt
 	$(PY) $(INSTALL) -r tests/requirements.txt
 	$(PY) tests/browser/install.py
+	$(PY) -m tests.postgres
 	touch $@
 
 # The page's scripts are checked by node, which the page itself does not need.

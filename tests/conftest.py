@@ -2,6 +2,7 @@
 
 import os
 import sys
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +19,49 @@ def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "home"
     monkeypatch.setenv("WORKBENCH_HOME", str(folder))
     return folder
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """The address of a PostgreSQL server that lives as long as this run; skips where none is installed."""
+    from tests.postgres import Cluster, missing
+
+    if reason := missing():
+        pytest.skip(reason)
+    cluster = Cluster().start()
+    yield cluster.url
+    cluster.stop()
+
+
+@pytest.fixture
+def postgres_labels(postgres: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The labels' database is an empty one of that server; its address."""
+    import sqlalchemy as sa
+
+    from workbench.core.home import Home
+    from workbench.preferences import store
+
+    engine = sa.create_engine(postgres, poolclass=sa.pool.NullPool, isolation_level="AUTOCOMMIT")
+    name = f"t{uuid.uuid4().hex[:12]}"
+    with engine.connect() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name}")
+    url = postgres.replace("@/postgres?", f"@/{name}?")
+    monkeypatch.setenv(store.URL_VARIABLE, url)
+    yield url
+    monkeypatch.setenv(store.URL_VARIABLE, url)  # a test may have set another
+    store.forget(Home.default())
+    with engine.connect() as connection:
+        connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def labels_database(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Where the labels lie: the test runs once with a file in the home, and once with a database of a server."""
+    if request.param == "sqlite":
+        monkeypatch.delenv("WORKBENCH_LABELS_URL", raising=False)
+    else:
+        request.getfixturevalue("postgres_labels")
+    return str(request.param)
 
 
 @pytest.fixture(autouse=True)

@@ -118,8 +118,9 @@ def insert_person(db: sa.Connection, name: str, role: Role, password_hash: str) 
     """Makes an account within a transaction; raises `UserError` as `add_person`."""
     name = unicodedata.normalize("NFKC", checked_name(name))
     key = name_key(name)
+    taken = UserError(f"{name!r} has an account already.", "Choose another name.", "name")
     if db.execute(sa.select(PEOPLE.c.id).where(PEOPLE.c.name_key == key)).first():
-        raise UserError(f"{name!r} has an account already.", "Choose another name.", "name")
+        raise taken
     typed = db.scalars(sa.select(tables.vote_events.c.annotator).distinct())
     if key in map(name_key, typed):
         raise UserError(
@@ -128,7 +129,7 @@ def insert_person(db: sa.Connection, name: str, role: Role, password_hash: str) 
             "name",
         )
     values = {"name": name, "name_key": key, "role": role.value, "password_hash": password_hash, "disabled": False}
-    db.execute(PEOPLE.insert().values(**values, logins=0, created=lineage.now()))
+    store.insert_unique(db, PEOPLE.insert().values(**values, logins=0, created=lineage.now()), taken)
     return person_of(find_person(db, name))
 
 
@@ -136,7 +137,7 @@ def change_role(home: Home, name: str, role: str, actor: str) -> Person:
     """Gives a person another role, which holds for their next request; raises `UserError` for the last owner."""
     wanted = parse_role(role)
     with store.writing(home) as db:
-        person = person_of(find_person(db, name, lock=True))
+        person = _locked(db, name)
         if person.role is wanted:
             return person
         _update(db, person, role=wanted.value)
@@ -151,7 +152,7 @@ def disable_person(home: Home, name: str, actor: str) -> Person:
     Raises `UserError` for the last owner.
     """
     with store.writing(home) as db:
-        person = person_of(find_person(db, name, lock=True))
+        person = _locked(db, name)
         if not person.disabled:
             _update(db, person, disabled=True, logins=person.logins + 1)
             _keep_an_owner(db, person)
@@ -187,6 +188,15 @@ def find_person(db: sa.Connection, name: str, lock: bool = False) -> Any:
     return row
 
 
+def _locked(db: sa.Connection, name: str) -> Person:
+    """The person, kept from other writers together with all owners: two who are taken away at once may be the last.
+
+    The owners are locked first and in one order, so that two such changes wait for each other in turn.
+    """
+    _active_owners(db)
+    return person_of(find_person(db, name, lock=True))
+
+
 def name_key(name: str) -> str:
     """What two spellings of one name have in common."""
     return unicodedata.normalize("NFKC", " ".join(str(name).split())).casefold()
@@ -199,7 +209,7 @@ def _update(db: sa.Connection, person: Person, **values: Any) -> None:
 def _active_owners(db: sa.Connection) -> list[Any]:
     by_hub = PEOPLE.c.id.in_(sa.select(HUB_ACCOUNTS.c.person_id))
     active = (PEOPLE.c.role == Role.OWNER.value) & ~PEOPLE.c.disabled & ((PEOPLE.c.password_hash != "") | by_hub)
-    return list(db.execute(sa.select(PEOPLE.c.id).where(active).with_for_update()).all())
+    return list(db.execute(sa.select(PEOPLE.c.id).where(active).order_by(PEOPLE.c.id).with_for_update()).all())
 
 
 def _keep_an_owner(db: sa.Connection, changed: Person) -> None:

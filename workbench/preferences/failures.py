@@ -15,6 +15,11 @@ MAGIC = b"SQLite format 3\0"
 CHECKED_BYTES = 16 * 2**20
 """Files up to this size are checked page by page when a process opens them (some 50 ms); larger ones by length."""
 
+AT_ONCE = ("23505", "40001", "40P01")
+"""PostgreSQL's codes for what only happens when two do something at once: a unique value that came from elsewhere, a
+transaction that cannot be put in an order with another, a deadlock.
+Source: https://www.postgresql.org/docs/current/errcodes-appendix.html"""
+
 Identity = tuple[int, int]
 NOT_SAVED = "Nothing was saved by this step."
 
@@ -158,8 +163,9 @@ def explain_database(file: Path | None, error: BaseException | None) -> UserErro
             f"{NOT_SAVED} Try again; end programs that hold it open.",
             "labels",
         )
+    at_once = getattr(error, "sqlstate", None) in AT_ONCE
     return UserError(
-        f"The label database failed: {error}.",
-        f"{NOT_SAVED} Check the disk and the database, then try again.",
+        "Somebody else changed the same at the same moment." if at_once else f"The label database failed: {error}.",
+        f"{NOT_SAVED} {'Try again.' if at_once else 'Check the disk and the database, then try again.'}",
         "labels",
     )

@@ -86,10 +86,11 @@ def create_session(
         "created": lineage.now(),
         "complete": False,
     }
+    taken = UserError(f"The session {name!r} exists already.", "Choose another name.", "name")
     with store.writing(home) as db:
         if db.scalar(sa.select(tables.sessions.c.id).where(tables.sessions.c.name == name)):
-            raise UserError(f"The session {name!r} exists already.", "Choose another name.", "name")
-        db.execute(tables.sessions.insert().values(row))
+            raise taken
+        store.insert_unique(db, tables.sessions.insert().values(row), taken)
     return get_session(home, name)
 
 

@@ -4,7 +4,6 @@ The tables are in `tables`, upgrades of older files in `migrations`, what can go
 """
 
 import contextlib
-import functools
 import os
 import threading
 import time
@@ -57,6 +56,7 @@ class _OpenFile:
 
 
 _files: dict[tuple[Path, int], _OpenFile] = {}
+_servers: dict[tuple[sa.URL, int], sa.Engine] = {}
 _lock = threading.Lock()
 
 
@@ -68,7 +68,7 @@ def engine(home: Home) -> sa.Engine:
     """
     file = file_of(home)
     if file is None:
-        return _server(location(home), os.getpid())
+        return _server(location(home))
     with _lock:
         return _current(file).engine
 
@@ -99,22 +99,30 @@ def forget(home: Home) -> None:
     """Closes this process's connections to the labels, so that the next call opens what is there then."""
     file = file_of(home)
     with _lock:
-        cached = _files.pop((file, os.getpid()), None) if file else None
-    if cached:
-        cached.engine.dispose()
+        if file is None:
+            opened = _servers.pop((location(home), os.getpid()), None)
+        else:
+            cached = _files.pop((file, os.getpid()), None)
+            opened = cached.engine if cached else None
+    if opened:
+        opened.dispose()
 
 
-@functools.lru_cache(maxsize=8)
-def _server(url: sa.URL, _process: int) -> sa.Engine:
-    new_engine = _connected(url)
-    with failures.explaining(None):
-        migrations.bring_up_to_date(new_engine, None)
-    return new_engine
+def _server(url: sa.URL) -> sa.Engine:
+    key = url, os.getpid()
+    with _lock:
+        if key not in _servers:
+            new_engine = _connected(url)
+            with failures.explaining(None):
+                migrations.bring_up_to_date(new_engine, None)
+            _servers[key] = new_engine
+        return _servers[key]
 
 
 def _connected(url: sa.URL) -> sa.Engine:
     try:
-        new_engine = sa.create_engine(url)
+        # a database server may have been restarted since a connection was last used
+        new_engine = sa.create_engine(url, pool_pre_ping=url.get_backend_name() != "sqlite")
     except ImportError as error:
         driver = "Install the driver of that database, for PostgreSQL: pip install 'psycopg[binary]'."
         raise UserError(f"needs a driver: {error}.", driver, URL_VARIABLE) from None
@@ -157,8 +165,23 @@ def _begin_sqlite(connection: sa.Connection) -> None:
 @contextlib.contextmanager
 def reading(home: Home) -> Iterator[sa.Connection]:
     """A connection that sees one consistent state; raises `UserError` when the database fails."""
-    with _failing_plainly(home), engine(home).connect() as connection, connection.begin():
-        yield connection
+    with _failing_plainly(home), engine(home).connect() as connection:
+        if connection.dialect.name == "postgresql":  # where each statement would see what was committed meanwhile
+            connection = connection.execution_options(isolation_level="REPEATABLE READ")
+        with connection.begin():
+            yield connection
+
+
+def insert_unique(db: sa.Connection, statement: sa.Insert, taken: UserError) -> sa.CursorResult[Any]:
+    """Inserts a row; raises `taken` when somebody else has inserted one with the same name at the same moment.
+
+    On SQLite writers come one after another, so that a look beforehand is enough; on PostgreSQL two may have looked.
+    """
+    try:
+        with db.begin_nested():
+            return db.execute(statement)
+    except sa.exc.IntegrityError:
+        raise taken from None
 
 
 def check_labels(home: Home) -> None:

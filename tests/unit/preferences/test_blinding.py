@@ -34,8 +34,7 @@ MODELS = ("model-alpha", "model-beta")
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
-    monkeypatch.delenv(store.URL_VARIABLE, raising=False)
+def home(tmp_path: Path, labels_database: str) -> Home:
     return Home.at(tmp_path)
 
 

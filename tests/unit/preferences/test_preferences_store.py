@@ -1,7 +1,4 @@
-"""The label store: settings, schema, durability through kill -9, and races of threads and processes.
-
-With WORKBENCH_TEST_POSTGRES=postgresql+psycopg://… the vote tests run on that server, a schema for each test.
-"""
+"""The label store: settings, schema, durability through kill -9, and races of threads and processes."""
 
 import os
 import signal
@@ -9,7 +6,6 @@ import subprocess
 import sys
 import threading
 import time
-import uuid
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
@@ -26,13 +22,7 @@ from workbench.preferences.votes import effective_votes, next_item, vote
 
 
 @pytest.fixture
-def home(tmp_path, monkeypatch):
-    monkeypatch.delenv(store.URL_VARIABLE, raising=False)
-    if server := os.environ.get("WORKBENCH_TEST_POSTGRES"):
-        schema = f"t{uuid.uuid4().hex[:12]}"
-        with sa.create_engine(server).begin() as connection:
-            connection.execute(sa.schema.CreateSchema(schema))
-        monkeypatch.setenv(store.URL_VARIABLE, f"{server}?options=-csearch_path%3D{schema}")
+def home(tmp_path, labels_database):
     return Home.at(tmp_path)
 
 

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import os
 import uuid
 
 import pytest
@@ -27,13 +26,7 @@ MODELS = ["model-alpha", "model-beta"]
 
 
 @pytest.fixture
-def home(tmp_path, monkeypatch):
-    monkeypatch.delenv(store.URL_VARIABLE, raising=False)
-    if server := os.environ.get("WORKBENCH_TEST_POSTGRES"):
-        schema = f"t{uuid.uuid4().hex[:12]}"
-        with sa.create_engine(server).begin() as connection:
-            connection.execute(sa.schema.CreateSchema(schema))
-        monkeypatch.setenv(store.URL_VARIABLE, f"{server}?options=-csearch_path%3D{schema}")
+def home(tmp_path, labels_database):
     return Home.at(tmp_path)
 
 
