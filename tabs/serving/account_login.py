@@ -7,7 +7,7 @@ from typing import cast
 from urllib.parse import quote
 
 import anyio
-from htpy import Node, input, span
+from htpy import Node, div, input, span
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -23,11 +23,12 @@ from tabs.serving.entry_pages import (
     redirect,
     send_entry,
 )
-from tabs.serving.guard import ROUTE_KEY
+from tabs.serving.guard import NOTHING, ROUTE_KEY
+from tabs.serving.hub_login import HubLogin, hub_link
 from tabs.serving.login import WRONG, ask_for_login
 from tabs.serving.permissions import NOT_YOURS
 from tabs.serving.replies import refuse
-from tabs.serving.routes import INVITE, LOGIN, LOGOUT, PAGE, Route, Who
+from tabs.serving.routes import HUB_PATHS, INVITE, LOGIN, LOGOUT, PAGE, Route, Who
 from tabs.serving.sessions import Sessions
 from tabs.serving.throttle import Throttle, network
 from workbench.core.errors import UserError
@@ -43,10 +44,12 @@ from workbench.people.invitations import (
 )
 from workbench.people.passwords import FEWEST_CHARACTERS
 from workbench.people.people_log import record_event
+from workbench.people.roles import Role
 
 log = logging.getLogger("workbench.login")
 
 UNAVAILABLE = "Accounts cannot be read now. Whoever runs this server finds the reason in its log."
+NO_PASSWORDS = "Passwords are switched off here. Log in with Hugging Face."
 MOST_HASHINGS = 2
 """Each takes 64 MiB and a moment of every core it gets."""
 
@@ -60,6 +63,8 @@ class AccountLogin:
         self.app, self.home, self.sessions, self.password = app, home, sessions, serving.password
         self.throttle, self.invitation_throttle = throttle or Throttle(), Throttle()
         self.hashing = anyio.CapacityLimiter(MOST_HASHINGS)
+        self.asks_password = serving.password_login
+        self.hub = HubLogin(home, serving, serving.hub, self._enter) if serving.hub else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -82,6 +87,11 @@ class AccountLogin:
             await self._login(scope, receive, send)
         elif route.path == INVITE:
             await self._invitation(scope, receive, send)
+        elif route.path in HUB_PATHS:
+            if self.hub:
+                await self.hub.answer(scope, receive, send)
+            else:
+                await refuse(scope, receive, send, 404, NOTHING)
         elif person is None and route.who is not Who.ANYONE:
             await ask_for_login(scope, receive, send, route)
         elif not route.who.allows(person.role if person else None):
@@ -105,14 +115,17 @@ class AccountLogin:
     async def _login(self, scope: Scope, receive: Receive, send: Send) -> None:
         query = query_value(scope, "next")
         if scope["method"] != "POST":
-            await _show_login(send, 200, query)
+            await self._show_login(send, 200, query)
+            return
+        if not self.asks_password:
+            await self._show_login(send, 403, query, NO_PASSWORDS)
             return
         form = await read_form(scope, receive)
         name, password = form.get("name", "").strip(), form.get("password", "")
         tried = _tried(scope, name)
         wait = self.throttle.wait(tried)
         if wait:
-            await _show_login(send, 429, query, _wait(wait), math.ceil(wait))
+            await self._show_login(send, 429, query, _wait(wait), math.ceil(wait))
             return
         if await anyio.to_thread.run_sync(self._is_first_owner, name, password):
             self.throttle.succeeded(tried)
@@ -122,7 +135,7 @@ class AccountLogin:
         person = await anyio.to_thread.run_sync(check_password, self.home, name, password, limiter=self.hashing)
         if person is None:
             log.warning("wrong password from %s (%d in a row)", client_address(scope), self.throttle.failures(tried))
-            await _show_login(send, 401, query, WRONG)
+            await self._show_login(send, 401, query, WRONG)
             return
         self.throttle.succeeded(tried)
         await self._enter(scope, send, person, f"{PAGE}?{query}" if query else PAGE)
@@ -148,7 +161,10 @@ class AccountLogin:
             invitation = await anyio.to_thread.run_sync(read_invitation, self.home, token)
             self.invitation_throttle.succeeded(client_address(scope))
             if scope["method"] != "POST":
-                await send_entry(send, 200, _invitation_page(token, invitation))
+                await send_entry(send, 200, self._invitation_page(token, invitation))
+                return
+            if not self.asks_password:
+                await send_entry(send, 403, self._invitation_page(token, invitation, NO_PASSWORDS))
                 return
             form = await read_form(scope, receive)
             name, password = form.get("name", ""), form.get("password", "")
@@ -165,9 +181,43 @@ class AccountLogin:
             field = "The password" if error.field == "password" else "The name"
             sentence = error.message if error.message[:1].isupper() else f"{field} {error.message}"
             note = f"{sentence} {error.remedy}"
-            await send_entry(send, 400, _invitation_page(token, invitation, note, form.get("name", "")))
+            await send_entry(send, 400, self._invitation_page(token, invitation, note, form.get("name", "")))
         else:
             await self._enter(scope, send, person, PAGE)
+
+    async def _show_login(
+        self, send: Send, status: int, query: str, note: str = "", retry_seconds: int = 0
+    ) -> None:  # fmt: skip
+        action = f"{LOGIN[1:]}?next={quote(query)}" if query else LOGIN[1:]
+        fields = [name_field(), password_field(focus=self.hub is None)]
+        page = self._page("Log in", action, hub_link(query), fields, "Log in", note)
+        await send_entry(send, status, page, retry_seconds)
+
+    def _invitation_page(self, token: str, invitation: Invitation, note: str = "", name: str = "") -> Node:
+        action = f"{INVITE[1:]}?token={quote(token)}"
+        by_hub = hub_link(token=token, text="Join with Hugging Face")
+        by_password = f"a password of at least {FEWEST_CHARACTERS} characters."
+        if invitation.name:
+            text = f"{invitation.name}, choose {by_password.replace('a ', 'a new ', 1)}"
+            known = input(type="hidden", name="name", value=invitation.name, autocomplete="username")
+            fields = [span[text], known, password_field(new=True)]
+            by_hub = hub_link(token=token, text="Log in with Hugging Face from now on")
+            return self._page("New password", action, by_hub, fields, "Save", note)
+        text = f"Choose your name here, which is shown with what you do, and {by_password}"
+        fields = [span[text], name_field(name), password_field(True, False)]
+        invited = span[f"You are invited as {_with_article(invitation.role)}."]
+        return self._page("Invitation", action, by_hub, fields, "Join", note, invited)
+
+    def _page(
+        self, heading: str, action: str, by_hub: Node, fields: list[Node], button: str, note: str, first: Node = None
+    ) -> Node:  # fmt: skip
+        """A page with the ways in that there are: the hub's, a password, or both."""
+        shown: list[Node] = [first, by_hub if self.hub else None]
+        if self.hub and self.asks_password:
+            shown.append(div(class_="or")["or with a password"])
+        if self.asks_password:
+            return entry_page(heading, action, [*shown, *fields], button, note)
+        return entry_page(heading, action, shown, "", note)
 
 
 def _tried(scope: Scope, name: str) -> str:
@@ -180,25 +230,9 @@ def _wait(seconds: float) -> str:
     return f"Too many tries. Wait {math.ceil(seconds)} s, then try again."
 
 
-async def _show_login(send: Send, status: int, query: str, note: str = "", retry_seconds: int = 0) -> None:
-    action = f"{LOGIN[1:]}?next={quote(query)}" if query else LOGIN[1:]
-    page = entry_page("Log in", action, [name_field(), password_field(focus=False)], "Log in", note)
-    await send_entry(send, status, page, retry_seconds)
-
-
 def _message_page(message: str) -> Node:
     return entry_page("Invitation", LOGIN[1:], [], "", message)
 
 
-def _invitation_page(token: str, invitation: Invitation, note: str = "", name: str = "") -> Node:
-    action = f"{INVITE[1:]}?token={quote(token)}"
-    if invitation.name:
-        text = f"{invitation.name}, choose a new password of at least {FEWEST_CHARACTERS} characters."
-        known = input(type="hidden", name="name", value=invitation.name, autocomplete="username")
-        return entry_page("New password", action, [span[text], known, password_field(new=True)], "Save", note)
-    article = "an" if invitation.role.value[0] in "aeiou" else "a"
-    text = (
-        f"You are invited as {article} {invitation.role}. Choose your name here, which is shown with what you do, "
-        f"and a password of at least {FEWEST_CHARACTERS} characters."
-    )
-    return entry_page("Invitation", action, [span[text], name_field(name), password_field(True, False)], "Join", note)
+def _with_article(role: Role) -> str:
+    return f"{'an' if role.value[0] in 'aeiou' else 'a'} {role}"

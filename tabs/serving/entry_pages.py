@@ -34,10 +34,12 @@ def query_value(scope: Scope, name: str) -> str:
     return values[0] if values else ""
 
 
-async def send_entry(send: Send, status: int, page: Node, retry_seconds: int = 0) -> None:
+async def send_entry(
+    send: Send, status: int, page: Node, retry_seconds: int = 0, headers: Sequence[tuple[bytes, bytes]] = ()
+) -> None:
     """Answers with a page made by `entry_page`."""
-    headers = [(b"retry-after", str(retry_seconds).encode())] if retry_seconds else []
-    await reply(send, status, str(page).encode(), "text/html; charset=utf-8", headers)
+    retry = [(b"retry-after", str(retry_seconds).encode())] if retry_seconds else []
+    await reply(send, status, str(page).encode(), "text/html; charset=utf-8", [*retry, *headers])
 
 
 def entry_page(heading: str, action: str, fields: Sequence[Node], button_text: str, note: str = "") -> Node:
@@ -72,6 +74,13 @@ async def redirect(send: Send, target: str, headers: list[tuple[bytes, bytes]] |
     """Sends the browser to an address of this server, relative so that a proxy's prefix stays."""
     location = (b"location", quote(f".{target}", safe="./?&=%+:,;@~-_").encode("ascii"))
     await reply(send, 303, b"", "text/plain", [location, (b"cache-control", b"no-store"), *(headers or [])])
+
+
+async def send_to(send: Send, url: str, headers: Sequence[tuple[bytes, bytes]] = ()) -> None:
+    """Sends the browser to an address elsewhere, which must be no visitor's choice."""
+    await reply(
+        send, 303, b"", "text/plain", [(b"location", url.encode("ascii")), (b"cache-control", b"no-store"), *headers]
+    )
 
 
 def client_address(scope: Scope) -> str:

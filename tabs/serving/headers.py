@@ -11,6 +11,7 @@ from tabs.serving.config import Serving
 from tabs.shell.theme import EARLY_SCRIPT
 
 HUB = "https://huggingface.co https://*.huggingface.co"
+_PAGES = ("/", "/login", "/login/", "/login/callback", "/login/claim", "/login/huggingface", "/invite")
 _SCRIPT = re.compile(rb"<script(?=[\s>])")
 _EARLY = "sha256-" + base64.b64encode(hashlib.sha256(EARLY_SCRIPT.encode()).digest()).decode()
 COMMON = (
@@ -52,7 +53,7 @@ class SecurityHeaders:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        page = _Page(self.ancestors) if scope["path"] in ("/", "/login", "/login/", "/invite") else None
+        page = _Page(self.ancestors) if scope["path"] in _PAGES else None
         if page:
             # the page is read whole here, and packed again further out
             scope = {**scope, "headers": [pair for pair in scope["headers"] if pair[0] != b"accept-encoding"]}

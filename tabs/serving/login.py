@@ -22,7 +22,7 @@ from tabs.serving.entry_pages import (
 )
 from tabs.serving.guard import NOTHING, ROUTE_KEY
 from tabs.serving.replies import refuse
-from tabs.serving.routes import INVITE, LOGIN, LOGOUT, PAGE, Route, Who
+from tabs.serving.routes import HUB_PATHS, INVITE, LOGIN, LOGOUT, PAGE, Route, Who
 from tabs.serving.sessions import Sessions
 from tabs.serving.throttle import Throttle
 from workbench.people.roles import Role
@@ -51,7 +51,7 @@ class Login:
         set_login(scope, login, Role.OWNER if login else None)
         if route.path == LOGIN:
             await self._login(scope, receive, send)
-        elif route.path == INVITE:  # there are no accounts
+        elif route.path in (INVITE, *HUB_PATHS):  # there are no accounts
             await refuse(scope, receive, send, 404, NOTHING)
         elif not login and route.who is not Who.ANYONE:
             await ask_for_login(scope, receive, send, route)
@@ -95,7 +95,7 @@ class NoLogin:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             set_login(scope, "", Role.OWNER)
-            if scope["state"][ROUTE_KEY].path in (LOGIN, LOGOUT, INVITE):
+            if scope["state"][ROUTE_KEY].path in (LOGIN, LOGOUT, INVITE, *HUB_PATHS):
                 await redirect(send, PAGE)
                 return
         await self.app(scope, receive, send)

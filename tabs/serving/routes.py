@@ -12,12 +12,15 @@ from functools import cached_property
 
 from starlette.routing import compile_path
 
+from tabs.serving.config import CALLBACK_PATH
 from tabs.shell.scripts import SCRIPTS
 from workbench.people.roles import Role
 
 JSON, FORM, FILES = "application/json", "application/x-www-form-urlencoded", "multipart/form-data"
 FILE = "/gradio_api/file={path_or_url:path}"
 PAGE, LOGIN, LOGOUT, INVITE = "/", "/login", "/logout", "/invite"
+HUB_LOGIN, HUB_CALLBACK, HUB_CLAIM = "/login/huggingface", CALLBACK_PATH, "/login/claim"
+HUB_PATHS = (HUB_LOGIN, HUB_CALLBACK, HUB_CLAIM)
 _ABSOLUTE = re.compile(r"/(?!/)|[A-Za-z]:[\\/]")
 
 
@@ -82,6 +85,9 @@ ROUTES: tuple[Route, ...] = (
     Route(("POST",), LOGOUT, Who.MEMBER, FORM),
     Route(_GET, INVITE, Who.ANYONE, linked=True),
     Route(("POST",), INVITE, Who.ANYONE, FORM),
+    Route(("GET",), HUB_LOGIN, Who.ANYONE),
+    Route(("GET",), HUB_CALLBACK, Who.ANYONE, linked=True),
+    Route(("POST",), HUB_CLAIM, Who.ANYONE, FORM),
     # what the page is made of
     Route(_GET, FILE, Who.MEMBER),
     Route(_GET, SCRIPTS, Who.MEMBER),

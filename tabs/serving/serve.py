@@ -43,6 +43,12 @@ EVENT_STATISTICS_OFF = {"GRADIO_ANALYTICS_MAX_EVENTS": "1", "GRADIO_ANALYTICS_CA
 reads that, and it is not served."""
 
 
+HOW_TO_HUB_LOGIN = (
+    "Nobody can log in with Hugging Face here. To let them, add the line `hf_oauth: true` to the front matter of the "
+    "Space's README.md, between the two lines of ---; the Space then starts again."
+)
+
+
 class PageQueue(Queue):
     """The queue as the page fills it: jobs that name paths of this machine are held to the gate."""
 
@@ -127,6 +133,10 @@ def announce_accounts(serving: Serving, home: Home) -> None:
     except UserError as error:
         log.error("accounts cannot be read: %s", error)
         return
+    if serving.space and not serving.hub:
+        print(HOW_TO_HUB_LOGIN, flush=True)
+    if link and serving.hub:
+        print(f"No owner yet: {serving.hub.author} logs in with Hugging Face at {address}, and is one.", flush=True)
     if link:
         print(f"No owner can log in yet. This link makes one, once: {link}", flush=True)
     if serving.password:

@@ -21,8 +21,7 @@ from workbench.cli.commands import COMMANDS, GROUPS
 from workbench.cli.screen import screen_stream, tell
 from workbench.cli.shared import Invocation, Invoked, Unopened, option
 from workbench.core.errors import suggestion
-from workbench.core.home import Home
-from workbench.core.settings import Settings
+from workbench.core.home import Home, default_root
 
 NAME = "llm-workbench"
 PAGE = "tabs.application"
@@ -48,7 +47,7 @@ class Call:
     def run(self) -> None:
         """Does it, in a home unless it is about the program itself."""
         if "unopened" in self.injected:
-            folder = Path(self.home).expanduser() if self.home else Settings.current().home.expanduser()
+            folder = Path(self.home).expanduser() if self.home else default_root()
             self.do(unopened=Unopened(folder.absolute(), self.json))
         elif "invoked" in self.injected:
             home = Home.at(self.home, tell) if self.home else Home.default(tell)

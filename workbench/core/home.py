@@ -20,6 +20,7 @@ from workbench.core.formats import MANIFEST_FORMAT, NOTES_FORMAT
 from workbench.core.home_upgrade import upgrade_home
 from workbench.core.process import identity
 from workbench.core.settings import Settings
+from workbench.core.space import storage_root
 
 log = logging.getLogger(__name__)
 
@@ -39,8 +40,8 @@ class Home:
 
     @classmethod
     def default(cls, say: Callable[[str], None] = log.warning) -> "Home":
-        """The home the operator's settings name; made if missing."""
-        return cls.at(Settings.current().home, say)
+        """The home the operator's settings name; made if missing. Without one, on a Space, in its storage."""
+        return cls.at(default_root(), say)
 
     @classmethod
     def at(cls, root: str | Path, say: Callable[[str], None] = log.warning) -> "Home":
@@ -80,6 +81,12 @@ class Home:
     @property
     def labels(self) -> Path:
         return self.root / "labels.sqlite"
+
+
+def default_root() -> Path:
+    """The folder of this process's home, which need not be there yet."""
+    settings = Settings.current()
+    return (storage_root(settings) or settings.home).expanduser()
 
 
 def safe_name(text: str, field: str = "name") -> str:

@@ -69,7 +69,7 @@ class Settings(BaseSettings):
 
     home: Path = _variable(
         "WORKBENCH_HOME", Path(DEFAULT_HOME), "Home", "Folder of models, datasets, jobs and labels.",
-        group=PLACES, takes=FOLDER,
+        group=PLACES, takes=FOLDER, without="`~/.llm-workbench`; on a Space with storage `/data/llm-workbench`",
     )  # fmt: skip
     cache: Path | None = _variable(
         "WORKBENCH_CACHE", None, "Download cache", "Folder of what was downloaded, which several homes may share.",
@@ -93,6 +93,11 @@ class Settings(BaseSettings):
         "WORKBENCH_PASSWORD", NO_SECRET, "Password",
         "Password of the user `workbench`, which all share. Where people have accounts it only makes the first owner.",
         group=SERVING, takes=SECRET, without="on this machine alone no login; elsewhere people log in with accounts",
+    )  # fmt: skip
+    password_login: bool = _variable(
+        "WORKBENCH_PASSWORD_LOGIN", True, "Password login",
+        "Whether people may log in with passwords of their own where they can log in with Hugging Face.",
+        group=SERVING, takes="1 or 0", without="yes",
     )  # fmt: skip
     folders: Entries = _variable(
         "WORKBENCH_FOLDERS", (), "Readable folders", "Folders whose files may be named in the page.",
@@ -166,6 +171,33 @@ class Settings(BaseSettings):
     space_host: Names = _variable(
         "SPACE_HOST", (), "Names of the Space", "Set by the hub: names by which browsers reach the Space.",
         group=SPACE, takes=NAMES, without="none",
+    )  # fmt: skip
+    space_author_name: str = _variable(
+        "SPACE_AUTHOR_NAME", "", "Author of the Space",
+        "Set by the hub: the user or organisation the Space belongs to. Such a user becomes an owner by logging in.",
+        group=SPACE, takes="text", without="the first part of SPACE_ID",
+    )  # fmt: skip
+    space_creator_user_id: str = _variable(
+        "SPACE_CREATOR_USER_ID", "", "Creator of the Space",
+        "Set by the hub: the id of who made the Space, who becomes the owner by logging in while there is none.",
+        group=SPACE, takes="text", without="none",
+    )  # fmt: skip
+    oauth_client_id: str = _variable(
+        "OAUTH_CLIENT_ID", "", "Login with Hugging Face",
+        "Set by the hub where the Space's README.md says `hf_oauth: true`: how its logins know the Space.",
+        group=SPACE, takes="text", without="no login with Hugging Face",
+    )  # fmt: skip
+    oauth_client_secret: SecretStr = _variable(
+        "OAUTH_CLIENT_SECRET", NO_SECRET, "Secret of the login", "Set by the hub together with it.",
+        group=SPACE, takes=SECRET, without="no login with Hugging Face",
+    )  # fmt: skip
+    openid_provider_url: str = _variable(
+        "OPENID_PROVIDER_URL", "", "Provider of the login", "Set by the hub together with it: who proves the logins.",
+        group=SPACE, takes="an https address", without="no login with Hugging Face",
+    )  # fmt: skip
+    zero_gpu: bool = _variable(
+        "SPACES_ZERO_GPU", False, "ZeroGPU", "Set by the hub where the Space borrows GPUs for moments.",
+        group=SPACE, takes="true or false", without="no",
     )  # fmt: skip
 
     @model_validator(mode="before")

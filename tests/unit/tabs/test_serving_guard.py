@@ -10,11 +10,16 @@ from starlette.websockets import WebSocketDisconnect
 
 from tabs.serving.calls import LONGEST_CALL_BYTES, TOO_LONG
 from tabs.serving.config import Serving
-from tabs.serving.routes import FILE, INVITE, LOGIN, LOGOUT, ROUTES, Who, find
+from tabs.serving.routes import FILE, HUB_CALLBACK, HUB_CLAIM, HUB_LOGIN, INVITE, LOGIN, LOGOUT, ROUTES, Who, find
 from tabs.shell.kit import ODD_QUERY
 from tests.serving import LOCAL, SmallPage, routes
 
-OURS = {(method, path) for method in ("GET", "HEAD", "POST") for path in (LOGIN, INVITE)} | {("POST", LOGOUT)}
+OURS = {(method, path) for method in ("GET", "HEAD", "POST") for path in (LOGIN, INVITE)} | {
+    ("POST", LOGOUT),
+    ("GET", HUB_LOGIN),
+    ("GET", HUB_CALLBACK),
+    ("POST", HUB_CLAIM),
+}
 VALUES = {"path_or_url:path": "/x", "url_path:path": "https://x.hf.space/", "component_id": "1", "size": "64"}
 FOREIGN = [
     {"origin": "http://evil.example"},
@@ -99,7 +104,7 @@ def test_a_link_from_elsewhere_opens_the_page_and_nothing_else(page: SmallPage) 
     with page.client() as client:
         for method, path in everything(page):
             reply = client.request(method, address(path), headers=OPENED)
-            opens = path in ("/", LOGIN, INVITE) and method in ("GET", "HEAD")
+            opens = path in ("/", LOGIN, INVITE, HUB_CALLBACK) and method in ("GET", "HEAD")
             assert (reply.status_code == 403) is not opens, (method, path)
         assert client.get("/?tab=train", headers=OPENED).status_code == 200
 
