@@ -100,6 +100,7 @@ def _words(info: ModelInfo | None) -> Markup:
         ("Kind", info.described),
         ("Architecture", info.architecture),
         ("Size", f"{human_count(info.parameters)} parameters, {info.dtype}, {human_size(info.size)}"),
+        *([("RoPE scaling", info.scaling)] if info.scaling else []),
         ("Made by", info.made_by or "not said"),
     ]
     if info.parents:

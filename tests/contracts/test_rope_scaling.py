@@ -14,7 +14,6 @@ from tests.running import wrong_with
 from tests.toy_training import job, train
 from tests.toys import EXACT, toy_home, toy_model
 from workbench.compression.quantizers.gguf import _note_scaling
-from workbench.core.errors import UserError
 from workbench.core.home import Home
 from workbench.core.lineage import read_manifest, write_manifest
 from workbench.data.store.datasets import write_rows
@@ -49,7 +48,10 @@ def test_the_saved_model_has_the_positions_it_was_trained_with(kind: str, tuner:
     config = json.loads((home.models / name / "config.json").read_text())
     assert config["rope_parameters"]["rope_type"] == kind and config["rope_parameters"]["factor"] == 4
     assert config["max_position_embeddings"] == 4 * 512
-    assert read_manifest(home.models / name).info["rope_scaling"] == f"{kind} × 4"
+    assert (
+        read_manifest(home.models / name).info["rope_scaling"]
+        == {"linear": "linear interpolation × 4", "yarn": "YaRN × 4"}[kind]
+    )
     base, result = load_base(home.models / "toy", EXACT), load_base(home.models / name, EXACT)
     if kind == "linear":
         assert torch.allclose(frequencies(result), frequencies(base) / 4)
@@ -95,11 +97,6 @@ def test_a_model_without_rotary_positions_is_refused(home: Home) -> None:
 def test_configs_old_and_new_are_told_apart(config: dict[str, Any], reason: str) -> None:
     found = reason_against_scaling(config)
     assert reason in found and bool(found) == bool(reason)
-
-
-def test_an_adapter_has_no_such_setting() -> None:
-    with pytest.raises(UserError, match="rope_scaling"):
-        job(tuner={"method": "lora", "rope_scaling": "yarn"})
 
 
 # ---- dynamic: it follows the rows at hand ------------------------------------------------------------------

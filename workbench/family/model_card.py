@@ -37,6 +37,7 @@ def model_card(
             for name, loss in (proof.get("perplexity") or {}).items()
         ],
         measured_on=proof.get("measured_on"), warnings=proof.get("warnings") or [],
+        base=getattr(manifest.parent("base"), "name", "BASE"),
         repo=re.sub(r"[^A-Za-z0-9._-]", "-", manifest.name), about=_about(manifest, recipe), sections=sections or {},
     )  # fmt: skip
 

@@ -15,9 +15,8 @@ from numpy.typing import NDArray
 from workbench.core.hardware import Hardware, detect_hardware
 from workbench.inference.backend import BLOCK_POSITIONS, LogitsBackend, float_copy
 from workbench.inference.loss import longest
-from workbench.models.loading import load_base
+from workbench.models.loading import load_whole
 from workbench.models.model_references import Resolved
-from workbench.models.rope_scaling import scale_by_own_length
 from workbench.models.tensors import summary
 from workbench.rendering.tokenizer import Tokenizer
 
@@ -42,11 +41,8 @@ class TransformersBackend(LogitsBackend):
         """A model of the shelf, an adapter over its base. `exact`: computed in float32 where that has room."""
         hardware = detect_hardware()
         exact = exact and 4 * summary(resolved.base).parameters < ROOM_SHARE * _free(hardware)
-        model: Any = _in_float32(resolved.base, hardware) if exact else load_base(resolved.base, hardware)
-        if resolved.adapter:
-            from peft import PeftModel
-
-            model = PeftModel.from_pretrained(model, str(resolved.adapter))
+        dtype = torch.float32 if exact else None  # the weights as they are in the files, all arithmetic in float32
+        model = load_whole(resolved.base, resolved.adapter, hardware, dtype=dtype)
         return cls(model, threads, Tokenizer.load(resolved.home_of_template))
 
     @classmethod
@@ -108,13 +104,3 @@ class TransformersBackend(LogitsBackend):
 
 def _free(hardware: Hardware) -> int:
     return torch.cuda.mem_get_info()[0] if hardware.device == "cuda" else psutil.virtual_memory().available
-
-
-def _in_float32(folder: Path, hardware: Hardware) -> Any:
-    """The weights as they are in the files, all arithmetic in float32."""
-    model = transformers.AutoModelForCausalLM.from_pretrained(
-        folder, dtype=torch.float32, use_safetensors=True, trust_remote_code=False, local_files_only=True,
-        device_map={"": hardware.device} if hardware.device != "cpu" else None,
-    )  # fmt: skip
-    scale_by_own_length(model)
-    return model

@@ -1,11 +1,13 @@
 """A base model in memory with the adapters over it. Imports torch: only job and chat processes import this."""
 
+import json
 from dataclasses import dataclass, field
 from typing import Any
 
 from workbench.core.lineage import read_manifest
 from workbench.models.adapted import Adapted
 from workbench.models.adapters import AdapterKind, adapter_kind
+from workbench.models.base_settings import require_positions, settings_over
 from workbench.models.loading import attach_adapter, fit_rows
 from workbench.models.model_references import Resolved
 
@@ -28,8 +30,17 @@ class Loaded:
 
     @property
     def key(self) -> str:
-        """Which base in memory it answers from: an adapter that changes its base has one of its own."""
-        return f"{self.base}+{self.adapter}" if self.kind and self.kind.private else self.base
+        """Which base in memory it answers from: an adapter that changes its base has one of its own, and those that
+        ask for the same scaled positions share one. The same copy would do only where nothing but one module knows the
+        positions, which is not so of every architecture."""
+        if self.kind and self.kind.private:
+            return f"{self.base}+{self.adapter}"
+        return f"{self.base} {json.dumps(self.settings, sort_keys=True)}" if self.settings else self.base
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What its base's config.json has to say otherwise; raises `UserError` where that cannot be."""
+        return settings_over(self.resolved.base, self.resolved.adapter) if self.kind else {}
 
     @property
     def virtual_tokens(self) -> int:
@@ -52,6 +63,7 @@ class Base:
         Adapted(loaded.resolved.base, loaded.resolved.adapter)
         slot = f"a{len(self.adapters)}"
         if self.adapters:
+            require_positions(self.model.config, loaded.resolved.adapter)
             self.model.load_adapter(str(loaded.resolved.adapter), adapter_name=slot)
         else:
             model = attach_adapter(fit_rows(self.model, loaded.resolved.adapter), loaded.resolved.adapter, slot).eval()

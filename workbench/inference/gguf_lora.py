@@ -48,6 +48,11 @@ def check_pair(home: Home, pair: Resolved, field: str = "model") -> None:
     if reason := kind.beyond_lora:
         remedy = "Chat with it over its own base." if kind.unfoldable else FOLD
         raise UserError(f"llama.cpp cannot add {adapter!r} on the fly: it {reason}.", remedy, field)
+    if kind.base_settings:
+        raise UserError(
+            f"llama.cpp cannot add {adapter!r} on the fly: it was trained with {kind.scaling}, and {gguf!r} has the "
+            "positions of its base.", FOLD, field,
+        )  # fmt: skip
     base_folder = resolve(home, adapter, field).base
     require_sound(home, pair.adapter, base_folder, field)
 

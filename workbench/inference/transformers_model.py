@@ -46,7 +46,8 @@ class TransformersModel:
         loaded = self.loaded
         base, adapter = loaded.resolved.base, loaded.resolved.adapter
         if adapter and loaded.adapter:
-            return f"{base.name} + adapter {adapter.name} on · {loaded.adapter[:8]}"
+            scaling = f", {loaded.kind.scaling}" if loaded.kind and loaded.kind.scaling else ""
+            return f"{base.name} + adapter {adapter.name} on{scaling} · {loaded.adapter[:8]}"
         others = "adapters off" if self.base.adapters else "no adapter"
         return f"{base.name} · {others} · {loaded.base[:8]}"
 
@@ -111,9 +112,8 @@ class TransformersRuntime:
                 size = tensors.summary(resolved.base).parameters * usual_dtype(self.hardware).itemsize
                 room = require_room(self.home, self.hardware, resolved.base.name, size)
                 yield f"Loading {resolved.base.name} on {self.hardware.device}: {room}"
-                self._bases[loaded.key] = Base(
-                    load_base(resolved.base, self.hardware, answers_only=True).eval(), active=None
-                )
+                torch_model: Any = load_base(resolved.base, self.hardware, answers_only=True, settings=loaded.settings)
+                self._bases[loaded.key] = Base(torch_model.eval(), active=None)
             base = self._bases[loaded.key]
             if loaded.adapter and loaded.adapter not in base.adapters:
                 yield f"Loading adapter {resolved.name}"

@@ -21,13 +21,14 @@ def reason_against_adapter(folder: Path) -> str:
         return f"is no LoRA but {kind.type or 'of no known kind'}"
     if kind.beyond_lora or kind.private:
         return kind.beyond_lora or "changes its base in memory"
-    if kind.embeddings:
-        return f"changes {kind.embeddings}"
-    if any(config.get(name) for name in ("rank_pattern", "alpha_pattern")):
-        return "has ranks or alphas of its own for some layers"
-    if config.get("bias") not in (None, "none"):
-        return "trains biases"
-    return f"has a rank above {RANKS[-1]}" if _rank(kind) > RANKS[-1] else ""
+    reasons = {
+        f"changes {kind.embeddings}": bool(kind.embeddings),
+        "has ranks or alphas of its own for some layers": any(map(config.get, ("rank_pattern", "alpha_pattern"))),
+        "trains biases": config.get("bias") not in (None, "none"),
+        f"was trained with {kind.scaling}, and vLLM loads its base as that is: fold it in": bool(kind.base_settings),
+        f"has a rank above {RANKS[-1]}": _rank(kind) > RANKS[-1],
+    }
+    return next((reason for reason, holds in reasons.items() if holds), "")
 
 
 def served_rank(folders: Iterable[Path]) -> int:

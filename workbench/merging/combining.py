@@ -20,6 +20,7 @@ from workbench.jobs.job import JobContext
 from workbench.merging.jobs.combine_adapters import SVD, CombineAdapters, ranks, uneven
 from workbench.models.adapted import Adapted
 from workbench.models.adapter_judge import judge_made
+from workbench.models.base_settings import base_settings, copy_base_settings, scaling_info
 from workbench.models.casting import require_finite
 from workbench.models.model_references import model_ref
 from workbench.models.shelving import copy_texts
@@ -36,10 +37,12 @@ def run(job: CombineAdapters, ctx: JobContext) -> dict[str, Any]:
     with atomic_dir(ctx.home.models / job.output) as partial:
         rank = combine_adapters(base, folders, job, partial, ctx)
         copy_texts(folders[0], partial)
+        copy_base_settings(folders[0], partial)  # the same of all, as was checked
         parents = [parent_of(base, "base"), *(parent_of(folder, "combined") for folder in folders)]
         result = {"model": job.output, "rank": rank, "weights": job.shares}
         made_by = {**job.to_dict(), "job": ctx.folder.name}
-        manifest = Manifest(kind="adapter", name=job.output, parents=parents, made_by=made_by, info=result)
+        info = {**result, **scaling_info(base_settings(partial))}
+        manifest = Manifest(kind="adapter", name=job.output, parents=parents, made_by=made_by, info=info)
         write_manifest(partial, manifest)
     for note in judge_made(ctx.home, ctx.home.models / job.output, base):
         ctx.note(note)

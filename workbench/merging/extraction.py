@@ -22,6 +22,7 @@ from workbench.jobs.job import JobContext
 from workbench.merging.combining import weightless
 from workbench.merging.jobs.extract_lora import ExtractLora
 from workbench.models.adapter_judge import judge_made
+from workbench.models.base_settings import scaling_info, write_base_settings
 from workbench.models.casting import require_finite
 from workbench.models.merged import open_weights
 from workbench.models.model_references import Resolved, resolve_setting
@@ -118,9 +119,12 @@ def run(job: ExtractLora, ctx: JobContext) -> dict[str, Any]:
     with atomic_dir(ctx.home.models / job.output_name) as partial:
         result = {"model": job.output_name, **extract(base, tuned, job, partial, ctx)}
         copy_texts(tuned.home_of_template, partial)
+        settings = job.base_settings(tuned, base)
+        write_base_settings(partial, settings)
         parents = [parent_of(base.base, "base"), *(parent_of(folder, "extracted") for folder in tuned.named_folders)]
         made_by = {**job.to_dict(), "job": ctx.folder.name}
-        manifest = Manifest(kind="adapter", name=job.output_name, parents=parents, made_by=made_by, info=result)
+        info = {**result, **scaling_info(settings)}
+        manifest = Manifest(kind="adapter", name=job.output_name, parents=parents, made_by=made_by, info=info)
         write_manifest(partial, manifest)
     for note in judge_made(ctx.home, ctx.home.models / job.output_name, base.base):
         ctx.note(note)

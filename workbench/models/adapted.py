@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from workbench.core.errors import UserError
 from workbench.models import tensors
 from workbench.models.adapters import FROM_BASE, SAVE_AGAIN, AdapterKind, adapter_kind
+from workbench.models.base_settings import settings_over
 from workbench.models.hollow import Hollow, ParameterLayout, Read, hollow
 
 SLOT = "default"
@@ -39,6 +40,7 @@ class Adapted:
         self.base, self.adapter = base, adapter
         self.kind: AdapterKind = adapter_kind(adapter)
         self.kind.require_usable(adapter.name)
+        settings_over(base, adapter)  # raises where the base cannot have the positions it asks for
         self.shapes = {name: shape for name, shape, _ in tensors.shapes(base)}
         self.hollow: Hollow = hollow(base, self.kind.rows)
         self.tied: dict[str, str] = dict(getattr(self.hollow.model, "all_tied_weights_keys", None) or {})

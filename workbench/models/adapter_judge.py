@@ -17,10 +17,10 @@ from workbench.core.limits import bounded_object
 from workbench.core.row_cache import Mark, mark
 from workbench.models.inspection import EFFECT, inspect
 
-LOOKED_AT = ("*.safetensors", "config.json", "adapter_config.json", "tokenizer.json")
+LOOKED_AT = ("*.safetensors", "config.json", "adapter_config.json", "base_config.json", "tokenizer.json")
 LIBRARIES = ("peft", "transformers", "safetensors")
 NOT_JUDGED = "Memory was too short to look the adapter over as well; its first use does that."
-REVISION = 2  # of what is looked at: judgements of other revisions count no more
+REVISION = 3  # of what is looked at: judgements of other revisions count no more
 
 
 @dataclass(frozen=True)

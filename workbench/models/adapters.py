@@ -5,13 +5,15 @@ settings and kinds that are not known. `workbench.models.adapted` then holds the
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from workbench.core.errors import UserError, shortened
 from workbench.core.limits import text_up_to
 from workbench.models import tensors
+from workbench.models.base_settings import base_settings
+from workbench.models.rope_scaling import scaling_words
 
 SHOWN_CHARACTERS = 100  # characters of a name that an adapter holds
 
@@ -99,7 +101,8 @@ class AdapterKind:
     refusal, remedy: why it cannot be used here at all, or ''. unfoldable: why it cannot be added to its base's
     weights. beyond_lora: what it has besides low-rank pairs of matrices. embeddings: the first embedding or output
     head that it changes, '' for none; rows: of the embedding that it brings whole, 0 for none. private: whether
-    loading it changes the base in memory, so that nothing else may answer from that.
+    loading it changes the base in memory, so that nothing else may answer from that. base_settings: what it asks of
+    its base's config.json.
     """
 
     type: str
@@ -111,6 +114,12 @@ class AdapterKind:
     unfoldable: str = ""
     beyond_lora: str = ""
     private: bool = False
+    base_settings: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def scaling(self) -> str:
+        """The RoPE scaling that its base has to have, as it is called; '' without one."""
+        return scaling_words(self.base_settings)
 
     @property
     def is_prompt(self) -> bool:
@@ -147,6 +156,7 @@ def adapter_kind(folder: Path) -> AdapterKind:
         unfoldable=_unfoldable(named, config),
         beyond_lora=_beyond_lora(named, config, rows),
         private=_is_private(named, config, rows),
+        base_settings=base_settings(folder),
     )
 
 

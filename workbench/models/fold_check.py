@@ -19,6 +19,7 @@ from workbench.core.hardware import Hardware, detect_hardware
 from workbench.jobs.job import JobContext
 from workbench.models import tensors
 from workbench.models.adapters import adapter_kind
+from workbench.models.base_settings import settings_over
 from workbench.models.loading import attach_adapter, fit_rows, load_base
 from workbench.models.model_references import Resolved
 
@@ -123,9 +124,10 @@ def _cpu(base: Path, dtype: str) -> tuple[Hardware, torch.dtype]:
 
 @torch.inference_mode()
 def _truth(resolved: Resolved, cpu: Hardware, dtype: torch.dtype, ids: Tensor) -> tuple[Tensor, Tensor]:
-    """Logits of the base alone, and of base + adapter by PEFT."""
+    """Logits of the base alone, with the positions the adapter asks for, and of base + adapter by PEFT."""
     assert resolved.adapter
-    model = fit_rows(load_base(resolved.base, cpu, dtype=dtype), resolved.adapter).eval()
+    settings = settings_over(resolved.base, resolved.adapter)
+    model = fit_rows(load_base(resolved.base, cpu, dtype=dtype, settings=settings), resolved.adapter).eval()
     base = model(input_ids=ids).logits.float()
     adapted = attach_adapter(model, resolved.adapter).eval()
     truth = adapted(input_ids=ids).logits.float()

@@ -9,6 +9,7 @@ from workbench.core.home import write_text
 from workbench.jobs.job import JobContext
 from workbench.models.chat_tokens import copy_tokenizer, write_stops
 from workbench.models.model_references import Resolved
+from workbench.models.rope_scaling import scaling_words
 from workbench.models.tensors import model_config
 from workbench.rendering.templates import get_template
 
@@ -93,4 +94,6 @@ def _notes(changes: dict[str, Any]) -> list[str]:
         notes.append("The adapter changes the embedding and the output head apart: they are two tensors now, not one.")
     if rows := changes.get("vocab_size"):
         notes.append(f"The adapter brings an embedding of {rows} rows, and the tokenizer that goes with it.")
+    if scaling := scaling_words(changes):
+        notes.append(f"The adapter was trained with {scaling}: the config.json of the whole model says so.")
     return notes

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,13 @@ from workbench.core.errors import UserError
 from workbench.core.hardware import Hardware
 from workbench.models import tensors
 from workbench.models.adapters import adapter_kind
+from workbench.models.base_settings import require_positions, settings_over
 from workbench.models.model_kinds import kind_of
 from workbench.models.rope_scaling import scale_by_own_length
 
 logging.getLogger("bitsandbytes.autograd._functions").setLevel(logging.ERROR)  # warns at every product of bfloat16
+
+SETTINGS = "_workbench_settings"
 
 
 def load_tokenizer(folder: Path) -> Any:
@@ -32,17 +36,20 @@ def load_base(
     quantization: Any = None,
     dtype: torch.dtype | None = None,
     answers_only: bool = False,
+    settings: Mapping[str, Any] | None = None,
 ) -> PreTrainedModel:
     """A base model on the device, in bfloat16 where the device computes it natively, else float32.
 
     quantization: a config object of transformers; a folder that is quantized already keeps its own.
     dtype: in place of the device's own. answers_only: nothing will be trained, saved or merged, so that weights may
-    be rearranged for speed. Raises `UserError` when the folder is no causal language model of this transformers.
+    be rearranged for speed. settings: of config.json, in place of the folder's own: what an adapter asks for
+    (`workbench.models.base_settings`). Raises `UserError` when the folder is no causal language model of this
+    transformers.
     """
     kind_of(folder).require_text(folder.name)
     tensors.summary(folder)  # says what a weight file is that cannot be read
     packed = packed_by(folder)
-    options: dict[str, Any] = {"dtype": dtype or usual_dtype(hardware)}
+    options: dict[str, Any] = {**(settings or {}), "dtype": dtype or usual_dtype(hardware)}
     if hardware.device != "cpu" or quantization:
         options["device_map"] = {"": hardware.device}
     if packed == "compressed-tensors":
@@ -67,7 +74,13 @@ def load_base(
     if not answers_only:
         keep_4bit_weights_intact(model)
     scale_by_own_length(model)
+    setattr(model, SETTINGS, dict(settings or {}))
     return model
+
+
+def asked_settings(model: Any) -> dict[str, Any]:
+    """The settings that a base was loaded with in place of its folder's own; `model` may be that in PEFT's wrapper."""
+    return dict(getattr(model, SETTINGS, {}))
 
 
 def fit_rows(model: Any, adapter: Path) -> Any:
@@ -79,10 +92,20 @@ def fit_rows(model: Any, adapter: Path) -> Any:
 
 
 def attach_adapter(model: Any, adapter: Path, slot: str = "default", trainable: bool = False) -> Any:
-    """An adapter over its base, by PEFT; the base must have the rows it needs (`fit_rows`)."""
+    """An adapter over its base, by PEFT; the base must have the rows (`fit_rows`) and the positions that it needs.
+
+    Raises `UserError` where the base was loaded without those positions.
+    """
     from peft import PeftModel
 
+    require_positions(model.config, adapter)
     return PeftModel.from_pretrained(model, str(adapter), adapter_name=slot, is_trainable=trainable)
+
+
+def load_whole(base: Path, adapter: Path | None, hardware: Hardware, **options: Any) -> Any:
+    """A base as its adapter needs it, with the adapter over it if there is one; `options` are those of `load_base`."""
+    model: Any = load_base(base, hardware, settings=settings_over(base, adapter), **options)
+    return attach_adapter(fit_rows(model, adapter), adapter) if adapter else model
 
 
 def usual_dtype(hardware: Hardware) -> torch.dtype:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from workbench.core.errors import UserError
 from workbench.models.adapted import Adapted
+from workbench.models.base_settings import settings_over
 from workbench.models.casting import cast
 from workbench.models.hollow import TensorGroup
 from workbench.models.model_references import Resolved
@@ -150,4 +151,4 @@ class MergedTensors(Tensors):
             changes["vocab_size"] = self.adapted.kind.rows
         if self._untied:
             changes["tie_word_embeddings"] = False
-        return changes
+        return {**changes, **settings_over(self.folder, self.adapted.adapter)}

@@ -10,6 +10,7 @@ from workbench.core.paths import regular_files
 from workbench.models import tensors
 from workbench.models.adapter_judge import remember_sound
 from workbench.models.adapters import adapter_kind
+from workbench.models.base_settings import base_settings, scaling_info
 from workbench.models.inspection import EFFECT, inspect
 from workbench.models.model_kinds import kind_of
 from workbench.models.model_names import HUB_ID
@@ -51,7 +52,7 @@ def import_folder(home: Home, source: str | Path, name: str, base: str = "", hub
 def kind_info(source: Path) -> dict[str, Any]:
     """What the manifest of an imported model says of its kind, and of what will not work with it."""
     if (source / "adapter_config.json").is_file():
-        return {}
+        return scaling_info(base_settings(source))
     kind = kind_of(source)
     return {"kind": kind.label} | ({"limits": kind.limits} if kind.limits else {})
 

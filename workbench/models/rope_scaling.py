@@ -12,41 +12,54 @@ from typing import Any
 
 DYNAMIC = "dynamic"
 MARK = "_workbench_scales_by_own_length"
+TITLES = {"linear": "linear interpolation", "yarn": "YaRN", DYNAMIC: "dynamic NTK"}
+SCALED = tuple(TITLES)
+LARGEST_RATIO = 128
 
 
 def reason_against_scaling(config: dict[str, Any]) -> str:
     """Why the positions of a model with this config.json cannot be scaled; '' if they can."""
     if "text_config" in config:
         return "is of several parts, each with positions of its own"
-    rope = config.get("rope_parameters")
-    rope = rope if isinstance(rope, dict) else {"rope_theta": config["rope_theta"]} if "rope_theta" in config else {}
+    rope = rope_of(config)
     if "rope_theta" not in rope or not config.get("max_position_embeddings"):
         return "has no rotary positions of one kind (RoPE)"
     former = config.get("rope_scaling")
-    kind = rope.get("rope_type", "default")
-    if kind != "default" or (isinstance(former, dict) and former):
+    if rope.get("rope_type", "default") != "default" or (isinstance(former, dict) and former):
         return "has scaled positions already"
     return ""
 
 
-def scale_positions(model: Any, kind: str, factor: float) -> None:
-    """Has a loaded model of such a config see positions up to `factor` times as close together, and its config say so.
+def scaled_settings(config: Mapping[str, Any], kind: str, factor: float) -> dict[str, Any]:
+    """What a config.json whose positions can be scaled has to say so that they lie `factor` times as close together.
 
     kind: 'linear', 'yarn' or 'dynamic', whose config keeps the usual length as `max_position_embeddings`.
     """
-    config = model.config
-    length = config.max_position_embeddings
-    scaled = {**config.rope_parameters, "rope_type": kind, "factor": factor}
+    length = int(config["max_position_embeddings"])
+    scaled = {**rope_of(config), "rope_type": kind, "factor": factor}
+    scaled.pop("type", None)
     if kind == "yarn":
         scaled["original_max_position_embeddings"] = length
-    config.rope_parameters = scaled
-    if kind != DYNAMIC:
-        config.max_position_embeddings = round(length * factor)
-    for parent in list(model.modules()):
-        for name, module in parent.named_children():
-            if hasattr(module, "original_inv_freq"):
-                setattr(parent, name, type(module)(config=config).to(module.inv_freq.device))
-    scale_by_own_length(model)
+    longer = length if kind == DYNAMIC else round(length * factor)
+    return {"rope_parameters": scaled, "max_position_embeddings": longer}
+
+
+def rope_of(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of its rotary positions in the form of transformers 5, as far as a config tells; {} without any."""
+    rope, former = config.get("rope_parameters"), config.get("rope_scaling")
+    found = {**(rope if isinstance(rope, dict) else former if isinstance(former, dict) else {})}
+    if "rope_theta" in config:
+        found.setdefault("rope_theta", config["rope_theta"])
+    if "type" in found:
+        found.setdefault("rope_type", found.pop("type"))
+    return found
+
+
+def scaling_words(config: Mapping[str, Any]) -> str:
+    """The RoPE scaling of a config as it is called: 'YaRN × 4'; '' without one."""
+    rope = rope_of(config)
+    title, factor = TITLES.get(str(rope.get("rope_type"))), rope.get("factor")
+    return f"{title} × {factor:g}" if title and isinstance(factor, int | float) else ""
 
 
 def scale_by_own_length(model: Any) -> None:

@@ -36,6 +36,7 @@ class ModelInfo:
     parents: list[str] = field(default_factory=list)
     error: str = ""
     family: ModelKind | None = None
+    scaling: str = ""  # of its rotary positions, where a training or an adapter in it has scaled them
 
     @property
     def generates(self) -> bool:
@@ -109,6 +110,7 @@ def model_row(folder: Path) -> ModelInfo:
         created=text_up_to(manifest.created, SHOWN_CHARACTERS),
         parents=[parent.name for parent in manifest.parents],
         family=kind_from(config) if manifest.kind == "model" else None,
+        scaling=text_up_to(info.get("rope_scaling"), SHOWN_CHARACTERS),
     )
 
 

@@ -8,11 +8,14 @@ from typing import Any
 from workbench.core.home import Home, atomic_dir, safe_name
 from workbench.core.lineage import Manifest, Parent, write_manifest
 from workbench.core.paths import regular_files
+from workbench.models.base_settings import BASE_SETTINGS_FILE
 from workbench.models.shelf import model_row
 
 FICLONE = 0x40049409  # linux/fs.h
 MODEL_SUFFIXES = (".safetensors", ".json", ".jinja", ".txt", ".model", ".md")
-OF_WEIGHTS = ("config.json", "adapter_config.json", "model.safetensors.index.json", "README.md")
+OF_WEIGHTS = (
+    "config.json", "adapter_config.json", BASE_SETTINGS_FILE, "model.safetensors.index.json", "README.md",
+)  # fmt: skip
 
 
 def shelve(

@@ -103,11 +103,9 @@ def bins_of_job(job: Train, rows: EncodedRows) -> list[list[int]] | None:
 
 def load_frozen(source: Resolved, hardware: Hardware) -> Any:
     """A model, with its adapter if it has one, that answers and is not trained."""
-    from workbench.models.loading import attach_adapter, fit_rows, load_base
+    from workbench.models.loading import load_whole
 
-    model: Any = load_base(source.base, hardware)
-    if source.adapter:
-        model = attach_adapter(fit_rows(model, source.adapter), source.adapter)
+    model = load_whole(source.base, source.adapter, hardware)
     return model.eval().requires_grad_(False)
 
 

@@ -18,6 +18,7 @@ from workbench.core.units import human_size
 from workbench.models import tensors
 from workbench.models.adapter_judge import judge_made, require_sound
 from workbench.models.adapters import adapter_kind
+from workbench.models.base_settings import scaling_info, write_base_settings
 from workbench.models.chat_tokens import write_stops
 from workbench.models.model_references import Resolved
 from workbench.training.optimizer import Optimizer
@@ -115,8 +116,12 @@ class AdapterTuner(Tuner):
         return base
 
     def save(self, model: Any, base: Path, folder: Path) -> dict[str, Any]:
+        from workbench.models.loading import asked_settings
+
         model.save_pretrained(folder, selected_adapters=["default"])
-        return {}
+        settings = asked_settings(model)
+        write_base_settings(folder, settings)
+        return scaling_info(settings)
 
     def judged(self, home: Home, base: Path, folder: Path) -> list[str]:
         """That a run changed nothing: it was stopped before its first step."""

@@ -13,7 +13,7 @@ from workbench.core.units import human_size
 from workbench.data.store.dataset_reference import TEXTS, resolve_dataset
 from workbench.jobs.job import JOBS, Job
 from workbench.jobs.page import JobPage
-from workbench.models import tensors
+from workbench.models.base_settings import config_over
 from workbench.models.model_references import ModelRef, Resolved, model_ref, resolve_setting
 from workbench.models.rope_scaling import context_tokens
 
@@ -114,7 +114,7 @@ class Cost(Job):
         except UserError as error:
             problems.collect("original", error)
             return None
-        config = tensors.model_config(resolved.base)
+        config = config_over(resolved.base, resolved.adapter)
         longest = context_tokens(config)
         if longest and self.context > longest:
             problems.add("context", f"{self.original} takes {longest:,} tokens at most.", "Choose a shorter context.")

@@ -141,6 +141,11 @@ def _adapter(facts: ModelFacts, problems: Problems) -> None:
     except UserError as error:
         problems.collect("models", error)
         return
+    if kind.base_settings:
+        problems.add(
+            "models", f"the adapter of {facts.name!r} was trained with {kind.scaling}, which its base has not.",
+            "Fold it into its base in the Models tab first, and merge the folded model.",
+        )  # fmt: skip
     tied = facts.config.get("tie_word_embeddings", True)
     if kind.embeddings and (tied or (kind.rows and kind.rows != facts.rows)):
         problems.add(

@@ -15,6 +15,7 @@ from workbench.models import tensors
 from workbench.models.adapter_judge import require_sound
 from workbench.models.adapters import adapter_kind
 from workbench.models.model_references import ModelRef, Resolved, model_ref
+from workbench.models.rope_scaling import scaling_words
 from workbench.models.shelf import check_free
 
 Combination = Literal[
@@ -130,6 +131,13 @@ class CombineAdapters(Job):
         if len({base.digest for base in bases.values()}) > 1:
             named = ", ".join(f"{name} of {base.name}" for name, base in bases.items())
             problems.add("adapters", f"they belong to different bases ({named}).", "Choose adapters of one base model.")
+        scalings = {adapter.name: adapter_kind(adapter.folders[0]).base_settings for adapter in adapters}
+        if any(settings != next(iter(scalings.values())) for settings in scalings.values()):
+            named = ", ".join(f"{name} {scaling_words(settings) or 'none'}" for name, settings in scalings.items())
+            problems.add(
+                "adapters", f"they were trained with different RoPE scalings ({named}).",
+                "One adapter has one: choose those that were trained alike.",
+            )  # fmt: skip
 
     def _check_ranks(self, folders: list[Path], problems: Problems) -> None:
         if self.combination in ANY_RANK:

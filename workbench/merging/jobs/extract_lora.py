@@ -1,7 +1,7 @@
 """Extracting a LoRA adapter from a fully fine-tuned model."""
 
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
@@ -11,8 +11,9 @@ from workbench.core.home import Home
 from workbench.jobs.job import JOBS, Job, Output
 from workbench.jobs.page import TWO_MODELS, JobPage
 from workbench.models import tensors
+from workbench.models.base_settings import changed_positions, settings_over
 from workbench.models.model_names import stem_of
-from workbench.models.model_references import ModelRef, resolve_setting
+from workbench.models.model_references import ModelRef, Resolved, resolve_setting
 from workbench.models.shelf import check_free
 
 HEADS = ("lm_head.weight", "embed_out.weight")
@@ -90,6 +91,19 @@ class ExtractLora(Job):
             problems.add("model", "is the base itself.", "Choose a model trained from it.")
         else:
             self._check_match(resolved["model"].base, resolved["base"].base, problems)
+            try:
+                self.base_settings(resolved["model"], resolved["base"])
+            except UserError as error:
+                problems.collect("model", error)
+
+    def base_settings(self, tuned: Resolved, base: Resolved) -> dict[str, Any]:
+        """What the adapter has to ask of the base's config.json; raises `UserError` where it cannot."""
+        if settings_over(tuned.base, tuned.adapter):
+            raise UserError(
+                f"{tuned.name!r} asks for other positions than its base has.",
+                "Fold it into its base in the Models tab first, and extract from the folded model.", "model",
+            )  # fmt: skip
+        return changed_positions(tensors.model_config(tuned.base), tensors.model_config(base.base))
 
     def _check_match(self, tuned: Path, base: Path, problems: Problems) -> None:
         """The two must have the same tensors in the same shapes; one of them may tie its head to the embedding."""

@@ -10,6 +10,7 @@ from workbench.core.lineage import Manifest, parent_of, write_manifest
 from workbench.jobs.job import JOBS, Job, JobContext, Output
 from workbench.models.adapter_judge import require_sound
 from workbench.models.adapters import adapter_kind, misfits
+from workbench.models.base_settings import scaling_info, settings_over
 from workbench.models.model_kinds import kind_of
 from workbench.models.model_names import stem_of
 from workbench.models.model_references import ModelRef, resolve_setting
@@ -76,7 +77,7 @@ class Fold(Job):
             compared = fold_into(ctx, resolved, partial)
             parents = [parent_of(resolved.base, "merged"), parent_of(resolved.adapter, "merged")]
             made_by = {**self.to_dict(), "job": ctx.folder.name}
-            info = {"compared": compared}
+            info = {"compared": compared, **scaling_info(settings_over(resolved.base, resolved.adapter))}
             write_manifest(
                 partial, Manifest(kind="model", name=self.output_name, parents=parents, made_by=made_by, info=info)
             )

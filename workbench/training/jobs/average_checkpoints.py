@@ -13,6 +13,7 @@ from workbench.jobs.job import JOBS, Job, JobContext, Output
 from workbench.jobs.job_reference import JobRef
 from workbench.jobs.page import JobPage
 from workbench.jobs.queue import Queue
+from workbench.models.base_settings import base_settings, copy_base_settings, scaling_info
 from workbench.models.shelf import check_free
 from workbench.models.shelving import copy_texts
 from workbench.training.checkpoints import KEPT_FILES, checkpoints
@@ -113,9 +114,11 @@ class AverageCheckpoints(Job):
                 if count % 100 == 1:
                     ctx.task.check_stop()
             copy_texts(adapter, partial)
+            copy_base_settings(adapter, partial)
             made_by = {**self.to_dict(), "job": ctx.folder.name}
             parents = _parents(adapter)
-            manifest = Manifest(kind="adapter", name=self.output, parents=parents, made_by=made_by, info=result)
+            info = {**result, **scaling_info(base_settings(partial))}
+            manifest = Manifest(kind="adapter", name=self.output, parents=parents, made_by=made_by, info=info)
             write_manifest(partial, manifest)
         return result
 

@@ -2,30 +2,28 @@
 
 import math
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 from pydantic import Field
 
-from workbench.core.display import Display
 from workbench.core.errors import UserError
 from workbench.core.hardware import Hardware
 from workbench.core.lineage import MANIFEST, read_manifest
 from workbench.models import tensors
-from workbench.models.rope_scaling import reason_against_scaling, scale_positions
+from workbench.models.base_settings import scaling_info
+from workbench.training.settings.positions import PositionSettings
 from workbench.training.tuner import TUNERS, WholeModelTuner
 from workbench.training.weight_facts import FLOAT32_BYTES, TABLES, WeightFacts
 
-SCALED = ("linear", "yarn", "dynamic")
-
 
 @TUNERS.register
-class Full(WholeModelTuner):
+class Full(PositionSettings, WholeModelTuner):
     """Trains all weights and saves a whole model. It takes 16 bytes of memory a parameter, and small learning rates.
 
     Weights, gradients and AdamW's averages are float32 (2.2 GB for 135M parameters), products bfloat16 where the
     device computes it natively; the result has the type of its start. The zeros of a pruned model stay zero: their
     gradients are taken away at every step, so that AdamW has nothing to move them by. Learning rates of 1e-5 to 1e-4
-    are usual, a tenth of LoRA's. RoPE scaling is for whole models alone: an adapter answers on its base as that is.
+    are usual, a tenth of LoRA's.
     """
 
     method: ClassVar[str] = "full"
@@ -39,44 +37,25 @@ class Full(WholeModelTuner):
         True, title="Keep zeros", description="Keep the zeros of a pruned model, so that it stays as sparse."
     )
 
-    rope_scaling: Annotated[
-        Literal["none", "linear", "yarn", "dynamic"],
-        Display(
-            advanced=True,
-            labels={"none": "none", "linear": "linear interpolation", "yarn": "YaRN", "dynamic": "dynamic NTK"},
-        ),
-    ] = Field(
-        "none", title="RoPE scaling",
-        description="Draws positions closer together, so that the model takes longer rows; its config keeps it. YaRN "
-        "needs fewer steps to get used to it; dynamic NTK leaves rows of the usual length as they are, and GGUF has "
-        "none of it.",
-    )  # fmt: skip
-    rope_factor: Annotated[float, Display(advanced=True, shown_if={"rope_scaling": list(SCALED)})] = Field(
-        2.0, gt=1, le=128, title="RoPE factor",
-        description="How many times as long the context becomes: set a maximum length that uses it.",
-    )  # fmt: skip
-
     def load(self, base: Path, adapter: Path | None, hardware: Hardware) -> Any:
         import torch
 
         from workbench.models.loading import load_base
 
         assert adapter is None, "checked before the job is queued"
-        model = load_base(base, hardware, dtype=torch.float32).requires_grad_(True)
+        settings = self.positions_over(base, None)
+        model = load_base(base, hardware, dtype=torch.float32, settings=settings).requires_grad_(True)
         for module in () if self.embeddings else (model.get_input_embeddings(), model.get_output_embeddings()):
             if module is not None:
                 module.requires_grad_(False)
         hold_zeros(model, self.masked(base))
-        if self.rope_scaling != "none":
-            scale_positions(model, self.rope_scaling, self.rope_factor)
         return model
 
     def reason_against(self, base: Path, adapter: Path | None) -> UserError | None:
-        if reason := super().reason_against(base, adapter):
-            return reason
-        if self.rope_scaling == "none" or not (why := reason_against_scaling(tensors.model_config(base))):
-            return None
-        return UserError(f"{base.name!r} {why}.", "Leave RoPE scaling out for it.", ("tuner", "rope_scaling"))
+        return super().reason_against(base, adapter) or self.reason_against_positions(base, adapter)
+
+    def facts(self, base: Path, adapter: Path | None) -> list[list[str]]:
+        return [*super().facts(base, adapter), *self.position_facts(base, adapter)]
 
     def weight_facts(self, base: Path, adapter: Path | None, hardware: Hardware) -> WeightFacts:
         if self.embeddings:
@@ -96,8 +75,11 @@ class Full(WholeModelTuner):
 
     def save(self, model: Any, base: Path, folder: Path) -> dict[str, Any]:
         masked = self.masked(base)
-        scaled = {"rope_scaling": f"{self.rope_scaling} × {self.rope_factor:g}"} if self.rope_scaling != "none" else {}
-        return {**super().save(model, base, folder), **({"masked": masked} if masked else {}), **scaled}
+        return {
+            **super().save(model, base, folder),
+            **({"masked": masked} if masked else {}),
+            **scaling_info(self.positions_over(base, None)),
+        }
 
 
 def hold_zeros(model: Any, parts: list[str]) -> None:

@@ -12,16 +12,18 @@ from workbench.core.hardware import Hardware
 from workbench.models import tensors
 from workbench.models.adapters import PROMPT_METHODS, adapter_kind
 from workbench.training.lora_targets import adapted_layers, group_of, in_layer, no_such, targets_of
+from workbench.training.settings.positions import PositionSettings
 from workbench.training.target_facts import target_fact
 from workbench.training.tuner import TUNERS, AdapterTuner
 from workbench.training.weight_facts import WeightFacts, frozen_bytes
 
 
 @TUNERS.register
-class Lora(AdapterTuner):
+class Lora(PositionSettings, AdapterTuner):
     """Trains small low-rank matrices beside the frozen weights.
 
-    Hu et al. 2021, https://arxiv.org/abs/2106.09685. Going on from an adapter keeps that adapter's own rank and layers.
+    Hu et al. 2021, https://arxiv.org/abs/2106.09685. Going on from an adapter keeps that adapter's own rank,
+    layers and RoPE scaling. What RoPE scaling asks of the base's config.json stands in the adapter's base_config.json.
     """
 
     method: ClassVar[str] = "lora"
@@ -56,7 +58,7 @@ class Lora(AdapterTuner):
     def load(self, base: Path, adapter: Path | None, hardware: Hardware) -> Any:
         from workbench.models.loading import load_base
 
-        return self.attach(load_base(base, hardware), adapter)
+        return self.attach(load_base(base, hardware, settings=self.positions_over(base, adapter)), adapter)
 
     def attach(self, model: Any, adapter: Path | None) -> Any:
         """Puts a fresh adapter on a base model, or loads one to go on training it."""
@@ -98,8 +100,10 @@ class Lora(AdapterTuner):
 
     def facts(self, base: Path, adapter: Path | None) -> list[list[str]]:
         if adapter:
-            return [["Targets", f"those of {adapter.name!r}"], *self._kept_facts(adapter)]
-        return [["Targets", target_fact(base, self.targets)]]
+            targets = [["Targets", f"those of {adapter.name!r}"], *self._kept_facts(adapter)]
+        else:
+            targets = [["Targets", target_fact(base, self.targets)]]
+        return [*targets, *self.position_facts(base, adapter)]
 
     def _kept_facts(self, adapter: Path) -> list[list[str]]:
         """Which settings an adapter brings with it, and which of this tuner's are therefore not used."""
@@ -150,6 +154,8 @@ class Lora(AdapterTuner):
         return found
 
     def reason_against(self, base: Path, adapter: Path | None) -> UserError | None:
+        if reason := self.reason_against_positions(base, adapter):
+            return reason
         if adapter is None:
             return self._reason_against_targets(base)
         kind = adapter_kind(adapter)

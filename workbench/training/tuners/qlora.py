@@ -51,7 +51,7 @@ class QLora(Lora):
             bnb_4bit_use_double_quant=self.double_quantization,
             bnb_4bit_compute_dtype=torch.bfloat16 if hardware.bf16 else torch.float32,
         )
-        model = load_base(base, hardware, config)
+        model = load_base(base, hardware, config, settings=self.positions_over(base, adapter))
         return self.attach(prepare_model_for_kbit_training(model, use_gradient_checkpointing=False), adapter)
 
     @property
