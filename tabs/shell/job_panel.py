@@ -113,9 +113,18 @@ def _facts(ctx: Context, view: JobRecord) -> list[list[str]]:
     try:
         result = view.state.result
         made = [*kept_facts(result.get("kept")), *account_facts(result.get("account"))]
-        return [*(view.job.facts(ctx.home) if view.job else []), *made]
+        return [*(view.job.facts(ctx.home) if view.job else []), *used_facts(view.state.used), *made]
     except UserError as error:
         return [["Cannot be told", str(error)]]
+
+
+def used_facts(used: dict[str, Any]) -> list[list[str]]:
+    """The batch a training went down to where memory ran out, and since when; nothing of what does not say so."""
+    names = ("batch_size", "gradient_accumulation", "from_step")
+    rows, passes, step = (bounded_integer(used.get(name)) for name in names)
+    if rows is None or passes is None or step is None:
+        return []
+    return [["Batch in use", f"{rows} rows at a time over {passes} passes, after step {step}, for want of memory"]]
 
 
 def kept_facts(kept: Any) -> list[list[str]]:

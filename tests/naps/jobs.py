@@ -1,6 +1,7 @@
 """Jobs that only sleep, to test queue and runner without the price of importing torch."""
 
 import time
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from pydantic import Field
@@ -19,7 +20,7 @@ class Nap(Job):
     pause: float = Field(0.02, ge=0, le=10, description="Seconds a step.")
     crash: str = Field("", description="'memory', 'disk' or 'code': the error it ends with; 'kernel': a kill by it.")
 
-    def in_less_memory(self) -> LessMemory | None:
+    def in_less_memory(self, used: Mapping[str, Any]) -> LessMemory | None:
         half = self.steps // 2
         smaller = self.model_copy(update={"steps": half, "crash": ""})
         return LessMemory(smaller, "Resume with half the steps", "shorter", f"{half} steps now.") if half else None

@@ -144,6 +144,7 @@ class JobState:
     notes: list[str] = field(default_factory=list)
     alarms: list[dict[str, Any]] = field(default_factory=list)
     samples: list[dict[str, Any]] = field(default_factory=list)
+    used: dict[str, Any] = field(default_factory=dict)  # settings, where the run had to use others than job.yaml's
     result: dict[str, Any] = field(default_factory=dict)
     error: str = ""
     remedy: str = ""
@@ -232,6 +233,10 @@ class JobState:
             texts = {name: text_up_to(event.get(name), MOST_TEXT_CHARACTERS) for name in ("prompt", "text")}
             self.samples.append({"step": step, "index": index, **texts})
 
+    def _on_used(self, event: dict[str, Any]) -> None:
+        settings = event.get("settings")
+        self.used = settings if isinstance(settings, dict) else {}
+
     def eta(self) -> float | None:
         """Seconds left by the pace of the last progress events, or None when it cannot be told."""
         total, done = self.progress.get("total"), self.progress.get("done")
@@ -263,6 +268,7 @@ HANDLERS: dict[str, Callable[[JobState, dict[str, Any]], None]] = {
     "note": JobState._on_note,
     "alarm": JobState._on_alarm,
     "sample": JobState._on_sample,
+    "used": JobState._on_used,
 }
 
 

@@ -2,7 +2,7 @@
 
 import importlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -152,8 +152,11 @@ class Job(Method):
         """Whether its settings and log must not be shown now, because somebody is to judge what it makes."""
         return False
 
-    def in_less_memory(self) -> LessMemory | None:
-        """How it can be resumed after memory ran out, to the same result; None where nothing of it can be smaller."""
+    def in_less_memory(self, used: Mapping[str, Any]) -> LessMemory | None:
+        """How it can be resumed after memory ran out, to the same result; None where nothing of it can be smaller.
+
+        used: settings that its run went down to by itself, where they are others than its own.
+        """
         return None
 
     def credentials(self) -> tuple[Credential, ...]:

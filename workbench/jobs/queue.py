@@ -179,6 +179,7 @@ class Queue:
                 smaller = _smaller(view)
                 write_text(view.folder / JOB_FILE, job_yaml(smaller.job))
                 events.append("note", text=smaller.note)
+                events.append("used", settings={})
             events.status("queued", resume=True, turn=self._turn())
         self._list.recheck(job_id)
 
@@ -220,7 +221,7 @@ def _stamped(moment: datetime.datetime) -> str:
 
 def _smaller(view: JobRecord) -> LessMemory:
     """The job as it goes on in less memory, by what its folder holds now; raises `UserError` where it cannot."""
-    smaller = read_job(view.folder).in_less_memory()
+    smaller = read_job(view.folder).in_less_memory(view.refresh().state.used)
     if smaller is None:
         raise UserError(
             f"{view.label} cannot be made smaller without changing its result.",

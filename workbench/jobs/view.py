@@ -65,7 +65,7 @@ class JobRecord:
     def less_memory(self) -> LessMemory | None:
         """How it goes on in less memory, offered where that ran out."""
         wanted = self.job and self.state.cause == MEMORY and self.can_resume
-        return self.job.in_less_memory() if self.job and wanted else None
+        return self.job.in_less_memory(self.state.used) if self.job and wanted else None
 
     def refresh(self) -> "JobRecord":
         """Folds in what is new; several threads look at the same view."""

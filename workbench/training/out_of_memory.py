@@ -4,13 +4,13 @@ Imports torch: only job processes import this.
 """
 
 import gc
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from workbench.core.errors import MemoryShortage, explain
+from workbench.jobs.job import JobContext
 from workbench.training.checkpoints import last_checkpoint
 from workbench.training.settings.batching import halved_batch
 
@@ -20,11 +20,12 @@ SMALLEST = (
 )
 
 
-def train_in_memory(trainer: Any, checkpoint: Path | None, folder: Path, note: Callable[[str], None]) -> None:
+def train_in_memory(trainer: Any, checkpoint: Path | None, ctx: JobContext) -> None:
     """Trains from a checkpoint, or from the start; each time the memory runs out, with the next smaller batch.
 
     The step that failed is done again: no weight had changed in it. Effective batch, steps and loss stay the same.
-    Checkpoints are those of `folder`. Raises `MemoryShortage` where a single row does not fit.
+    The batch is written into the job's events, by which a run that goes on takes it up. Raises `MemoryShortage` where a
+    single row does not fit.
     """
     while True:
         try:
@@ -37,10 +38,12 @@ def train_in_memory(trainer: Any, checkpoint: Path | None, folder: Path, note: C
             batch = halved_batch(trainer.args.per_device_train_batch_size, trainer.args.gradient_accumulation_steps)
             if batch is None:
                 raise MemoryShortage(shortage.message, SMALLEST, "batch_size") from error
-        checkpoint = _saved(trainer, folder)
-        _take_batch(trainer, *batch)
+        checkpoint = _saved(trainer, ctx.folder / "checkpoints")
+        take_batch(trainer, *batch)
         step = trainer.state.global_step
-        note(
+        settings = {"batch_size": batch[0], "gradient_accumulation": batch[1], "from_step": step}
+        ctx.events.append("used", settings=settings)
+        ctx.note(
             f"{shortage.message} Going on from step {step} with {batch[0]} rows at a time, added up over {batch[1]} "
             "passes: the effective batch size stays the same."
         )
@@ -60,7 +63,7 @@ def _saved(trainer: Any, folder: Path) -> Path | None:
     return last_checkpoint(folder)
 
 
-def _take_batch(trainer: Any, rows: int, passes: int) -> None:
+def take_batch(trainer: Any, rows: int, passes: int) -> None:
     """Sets the batch of the next `train`, and of evaluations, which give the same means whatever it is."""
     trainer.args.per_device_train_batch_size = rows
     trainer.args.per_device_eval_batch_size = min(rows, trainer.args.per_device_eval_batch_size)

@@ -12,6 +12,7 @@ from workbench.core.lineage import Manifest, Parent, parent_of, read_manifest, w
 from workbench.data.encoding.batches import Tally
 from workbench.data.encoding.cache import EncodedRows, encoded_rows
 from workbench.data.store import datasets
+from workbench.jobs.events import JobState
 from workbench.jobs.job import JobContext, JobPaused, JobStopped
 from workbench.models.chat_tokens import copy_tokenizer
 from workbench.models.folding import folded
@@ -186,7 +187,7 @@ def _fit(job: Train, ctx: JobContext, prepared: PreparedTraining) -> dict[str, A
         trainer.add_callback(_sampler(job, ctx, trainer, source, account))
     if best:
         trainer.add_callback(best)
-    _train(ctx, trainer, best)
+    _train(job, ctx, trainer, best)
     if report.stop == "pause":
         raise JobPaused({"paused_at": trainer.state.global_step})
     if report.stop == "discard":
@@ -204,6 +205,7 @@ def _fit(job: Train, ctx: JobContext, prepared: PreparedTraining) -> dict[str, A
         **losses_of(trainer.state.log_history),
         "account": account.result(),
         **({"kept": kept} if kept else {}),
+        **({"used": used} if (used := state_of(ctx).used) else {}),
         **({"targets": targets} if (targets := job.tuner.chosen(setup.model)) else {}),
         "rows": {split: rows.tally.summary() for split, rows in setup.encoded.items()},
     }
@@ -218,10 +220,18 @@ def _fit(job: Train, ctx: JobContext, prepared: PreparedTraining) -> dict[str, A
     return result
 
 
-def _train(ctx: JobContext, trainer: Any, best: "BestWeights | None") -> None:
+def state_of(ctx: JobContext) -> JobState:
+    """What the job's events say so far."""
+    state = JobState()
+    for event in ctx.events.read()[0]:
+        state.add(event)
+    return state
+
+
+def _train(job: Train, ctx: JobContext, trainer: Any, best: "BestWeights | None") -> None:
     """Trains to the end, to a stop or to an early one; a resumed job goes on from its last checkpoint."""
     from workbench.training.finiteness import NotFinite
-    from workbench.training.out_of_memory import train_in_memory
+    from workbench.training.out_of_memory import take_batch, train_in_memory
 
     checkpoint = last_checkpoint(ctx.folder / "checkpoints") if ctx.resume else None
     if ctx.resume:
@@ -229,9 +239,13 @@ def _train(ctx: JobContext, trainer: Any, best: "BestWeights | None") -> None:
         ctx.events.append("rewind", step=step)
         ctx.note(f"Going on from step {step}." if checkpoint else "No checkpoint was left; starting again.")
         trainer.args.eval_on_start = trainer.args.eval_on_start and not checkpoint
+        rows, passes = job.batch_in_use(state_of(ctx).used)
+        if rows != job.batch_size:
+            take_batch(trainer, rows, passes)
+            ctx.note(f"The batch stays at {rows} rows at a time, added up over {passes} passes, as before.")
     try:
         if not (best and checkpoint and best.had_ended_at(checkpoint, trainer)):
-            train_in_memory(trainer, checkpoint, ctx.folder / "checkpoints", ctx.note)
+            train_in_memory(trainer, checkpoint, ctx)
     except NotFinite:
         rows = "".join(f"\n· {row}" for row in trainer.beginnings())
         ctx.alarm("not finite", trainer.state.global_step, f"The rows of the last step begin:{rows}")

@@ -7,17 +7,22 @@ import pytest
 import torch
 from transformers import Trainer
 
+from tabs.shell.job_panel import used_facts
 from tests.running import carried
 from tests.toy_training import job, train
 from tests.toys import toy_home
 from workbench.core.home import Home
+from workbench.core.lineage import read_manifest
 from workbench.jobs.queue import Queue
 from workbench.jobs.view import JobRecord
 from workbench.jobs.worker import execute_job
+from workbench.training.jobs.train import Train
 from workbench.training.report import Report
 
 CPU = "[enforce fail at alloc_cpu.cpp:124] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes."
 SHORTAGES = [torch.OutOfMemoryError("CUDA out of memory."), RuntimeError(CPU), MemoryError()]
+DROPPING = {"method": "lora", "dropout": 0.2}
+WEIGHTS = "adapter_model.safetensors"
 SETTINGS: dict[str, Any] = {"max_steps": 4, "batch_size": 4, "eval_every": 1000, "checkpoint_every": 1000}
 
 
@@ -120,6 +125,61 @@ def test_grouped_rows_are_the_same_in_every_step_whatever_the_batch_is_halved_by
     assert view.status == "done", view.error
     assert "from step 3" in " ".join(view.state.notes) and view.state.result["steps"] == len({s for s, _ in expected})
     assert [row for row in before if row[0] < 3] + after == expected
+
+
+def test_a_run_that_goes_on_keeps_the_halved_batch_and_comes_to_the_same_bytes(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings: dict[str, Any] = {**SETTINGS, "max_steps": 8, "checkpoint_every": 3, "tuner": DROPPING}
+    with monkeypatch.context() as patch:
+        expected = step_rows(patch, 2)
+        train(home, "short-whole", **settings)
+
+    queue = Queue(home)
+    job_id = queue.submit(job(output="short-ended", **settings))
+    asked = (queue.get(job_id).folder / "job.yaml").read_text()
+    with monkeypatch.context() as patch:
+        before = step_rows(patch, 2)
+        with pytest.MonkeyPatch.context() as ending:
+            ending.setattr(Report, "on_step_end", lambda self, args, state, control, **_: _end_at(state, 5))
+            execute_job(home, queue.get(job_id).folder)
+    used = {"batch_size": 2, "gradient_accumulation": 2, "from_step": 1}
+    assert queue.get(job_id).state.used == used
+    queue.resume(job_id)
+    with monkeypatch.context() as patch:
+        after = step_rows(patch)
+        execute_job(home, queue.get(job_id).folder)
+    view = queue.get(job_id)
+    assert view.status == "done", view.error
+    assert "The batch stays at 2 rows at a time, added up over 2 passes, as before." in view.state.notes
+    assert [row for row in before if row[0] < 3] + after == expected
+    assert len({(home.models / name / WEIGHTS).read_bytes() for name in ("short-whole", "short-ended")}) == 1
+    assert (queue.get(job_id).folder / "job.yaml").read_text() == asked, "what was asked for stays as it was"
+    assert view.state.result["used"] == read_manifest(home.models / "short-ended").info["used"] == used
+    assert used_facts(view.state.used) == [
+        ["Batch in use", "2 rows at a time over 2 passes, after step 1, for want of memory"]
+    ]
+    assert used_facts({}) == used_facts({"batch_size": "2"}) == []
+
+
+@pytest.mark.parametrize(
+    ("used", "expected"),
+    [
+        ({}, (4, 2)),
+        ({"batch_size": 2, "gradient_accumulation": 4, "from_step": 3}, (2, 4)),
+        ({"batch_size": 2, "gradient_accumulation": 2}, (4, 2)),  # another effective batch than is asked for now
+        ({"batch_size": 8, "gradient_accumulation": 1}, (4, 2)),
+        ({"batch_size": "2", "gradient_accumulation": None}, (4, 2)),
+    ],
+)
+def test_the_batch_in_use_is_one_of_the_effective_size_that_is_asked_for(
+    used: dict[str, Any], expected: tuple[int, int]
+) -> None:
+    training = job(batch_size=4, gradient_accumulation=2)
+    assert training.batch_in_use(used) == expected
+    offer = training.in_less_memory(used)
+    assert offer and isinstance(offer.job, Train)
+    assert (offer.job.batch_size, offer.job.gradient_accumulation) == (expected[0] // 2, expected[1] * 2)
 
 
 def _end_at(state: Any, step: int) -> None:

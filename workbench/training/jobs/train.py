@@ -2,6 +2,7 @@
 
 import math
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
@@ -12,6 +13,7 @@ from workbench.core.display import ADVANCED, Display
 from workbench.core.errors import Problems, SpecError, UserError
 from workbench.core.hardware import Hardware, cached_hardware
 from workbench.core.home import Home, safe_join
+from workbench.core.limits import bounded_integer
 from workbench.core.units import human_size
 from workbench.data.store import datasets
 from workbench.data.store.dataset_reference import resolve_dataset
@@ -71,19 +73,26 @@ class Train(
         """How many are there while it trains."""
         return max(2, self.keep_checkpoints)
 
-    def in_less_memory(self) -> LessMemory | None:
-        """With half the batch, added up over twice the passes: the same steps."""
-        halved = halved_batch(self.batch_size, self.gradient_accumulation)
+    def in_less_memory(self, used: Mapping[str, Any]) -> LessMemory | None:
+        """With half the batch that it had come to, added up over twice the passes: the same steps."""
+        rows, passes = self.batch_in_use(used)
+        halved = halved_batch(rows, passes)
         if halved is None:
             return None
         try:
             job = JOBS.parse({**self.to_dict(), "batch_size": halved[0], "gradient_accumulation": halved[1]})
         except SpecError:
             return None  # more passes than there may be
-        title = "Resume with half the batch" if halved[0] * 2 == self.batch_size else "Resume with a smaller batch"
-        note = f"Resumed with {halved[0]} rows at a time instead of {self.batch_size}, added up over {halved[1]} passes"
+        title = "Resume with half the batch" if halved[0] * 2 == rows else "Resume with a smaller batch"
+        note = f"Resumed with {halved[0]} rows at a time instead of {rows}, added up over {halved[1]} passes"
         effect = "fewer rows at a time, added up over more passes, take less memory; the steps stay the same"
         return LessMemory(job, title, effect, f"{note}: the effective batch size stays the same.")
+
+    def batch_in_use(self, used: Mapping[str, Any]) -> tuple[int, int]:
+        """(rows at a time, passes) of its run: what that went down to, where it makes the effective batch asked for."""
+        rows, passes = (bounded_integer(used.get(name)) or 0 for name in ("batch_size", "gradient_accumulation"))
+        asked = self.batch_size, self.gradient_accumulation
+        return (rows, passes) if 0 < rows < asked[0] and rows * passes == asked[0] * asked[1] else asked
 
     def credentials(self) -> tuple[Credential, ...]:
         return ("tracker",) if self.tracker == "wandb" else ()

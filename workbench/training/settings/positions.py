@@ -48,6 +48,8 @@ class PositionSettings(Spec):
 
     def reason_against_positions(self, base: Path, adapter: Path | None) -> UserError | None:
         """Why the positions cannot be scaled as the settings have it, or None."""
+        if self.rope_scaling == "none" and adapter is None:
+            return None
         try:
             config = config_over(base, adapter)
         except UserError as error:
