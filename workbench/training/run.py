@@ -239,10 +239,10 @@ def _train(job: Train, ctx: JobContext, trainer: Any, best: "BestWeights | None"
         ctx.events.append("rewind", step=step)
         ctx.note(f"Going on from step {step}." if checkpoint else "No checkpoint was left; starting again.")
         trainer.args.eval_on_start = trainer.args.eval_on_start and not checkpoint
-        rows, passes = job.batch_in_use(state_of(ctx).used)
-        if rows != job.batch_size:
-            take_batch(trainer, rows, passes)
-            ctx.note(f"The batch stays at {rows} rows at a time, added up over {passes} passes, as before.")
+        in_use = job.batch_in_use(state_of(ctx).used)
+        if in_use != (job.batch_size, job.gradient_accumulation):
+            take_batch(trainer, *in_use)
+            ctx.note(f"The batch stays at {in_use[0]} rows at a time, added up over {in_use[1]} passes, as before.")
     try:
         if not (best and checkpoint and best.had_ended_at(checkpoint, trainer)):
             train_in_memory(trainer, checkpoint, ctx)
