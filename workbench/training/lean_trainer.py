@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from workbench.training.collating import WEIGHTS_COLUMN
+from workbench.training.fused_loss import chosen_loss_code
 from workbench.training.lora_forward import compute_lora_in_one_step
 from workbench.training.objective import Setup
 from workbench.training.ordering import LengthGroupedSampler, PackedRows, row_lengths
@@ -88,7 +89,9 @@ def arrange_batches(
     """
     padded = bool(reason) or setup.batching in ("grouped", "padded")
     compute_lora_in_one_step(trainer.model)
-    reason = compute_real_tokens_only(trainer.model, padded, statistics) or reason
+    code = chosen_loss_code(setup.fused_loss, trainer.model.device.type, statistics)
+    setup.loss_code = code.name
+    reason = compute_real_tokens_only(trainer.model, padded, statistics, code) or reason
     for model in (*setup.models.values(), *([trainer.ref_model] if getattr(trainer, "ref_model", None) else [])):
         compute_real_tokens_only(model, padded, statistics)
     if reason:

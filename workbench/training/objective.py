@@ -22,7 +22,8 @@ class Setup:
     """All a trainer needs: the model ready to train, its tokenizer, the encoded rows by split and TRL's arguments.
 
     models: what `models_needed` named, by role, frozen and ready to answer. batching: the job's, with `bins`, the rows
-    of each packed sequence, where it packs.
+    of each packed sequence, where it packs. fused_loss: the job's; loss_code: what computes the loss, once the trainer
+    is made.
     """
 
     model: Any
@@ -31,6 +32,8 @@ class Setup:
     max_length: int
     arguments: dict[str, Any]
     batching: str = "padding-free"
+    fused_loss: str = "auto"
+    loss_code: str = ""
     bins: list[list[int]] | None = None
     models: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)

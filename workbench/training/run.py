@@ -75,6 +75,7 @@ def prepare_training(job: Train, ctx: JobContext) -> PreparedTraining:
         arguments=job.trainer_arguments(ctx.folder / "checkpoints", hardware, counts),
         notes=_notes(job, source, counts["train"]),
         batching=job.batching,
+        fused_loss=job.fused_loss,
         bins=bins,
     )
     for role, needed in job.objective.models_needed(ctx.home, source).items():
@@ -205,6 +206,7 @@ def _fit(job: Train, ctx: JobContext, prepared: PreparedTraining) -> dict[str, A
         **losses_of(trainer.state.log_history),
         "account": account.result(),
         **({"kept": kept} if kept else {}),
+        **({"loss_code": setup.loss_code} if setup.loss_code else {}),
         **({"used": used} if (used := state_of(ctx).used) else {}),
         **({"targets": targets} if (targets := job.tuner.chosen(setup.model)) else {}),
         "rows": {split: rows.tally.summary() for split, rows in setup.encoded.items()},

@@ -10,6 +10,7 @@ Imports torch, transformers and trl: only job processes import this.
 
 import functools
 import types
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,7 @@ from transformers.utils.import_utils import is_flash_attn_2_available
 from trl.trainer.utils import FusedCausalLMOutput
 
 from workbench.rendering.rendered import IGNORED
+from workbench.training.fused_loss import LossCode, Scores
 from workbench.training.row_attention import reason_for_padding, register_row_attention, set_rows
 from workbench.training.token_log_probs import token_log_probs
 
@@ -64,17 +66,19 @@ def causal_model(model: Any) -> Any:
     return model.get_base_model() if hasattr(model, "get_base_model") else model
 
 
-def compute_real_tokens_only(model: Any, padded: bool = False, statistics: bool = False) -> str:
+def compute_real_tokens_only(
+    model: Any, padded: bool = False, statistics: bool = False, code: LossCode | None = None
+) -> str:
     """Lets `model`, already prepared by a trainer of TRL's, leave out padding and positions without a label.
 
     Returns why its rows are padded all the same, or ''; `padded` asks for that. With `statistics` there are entropy
-    and mean logit too.
+    and mean logit too; `code` computes the loss where its function can.
     """
     causal = causal_model(model)
     register_row_attention()
     reason = "" if padded else reason_for_padding(causal)
     flash = not reason and not padded and _use_flash_attention(causal)
-    lean = LeanForward(causal, not reason and not padded, flash, statistics)
+    lean = LeanForward(causal, not reason and not padded, flash, statistics, code)
     causal.forward = types.MethodType(functools.wraps(type(causal).forward)(lean), causal)
     return reason
 
@@ -96,7 +100,8 @@ class LeanForward:
     A row's tokens are computed as those of a batch of that row alone.
     """
 
-    def __init__(self, causal: Any, end_to_end: bool, flash: bool, statistics: bool):
+    def __init__(self, causal: Any, end_to_end: bool, flash: bool, statistics: bool, code: LossCode | None = None):
+        self.code = code
         self.usual, self.end_to_end, self.flash, self.statistics = causal.forward, end_to_end, flash, statistics
         self.plain_head = _is_plain_head(causal)
         self.__name__ = "forward"
@@ -117,14 +122,15 @@ class LeanForward:
         learned = wanted != IGNORED
         if learned_logits:
             return self._logits(causal, learned, given)
-        if not self._lean(causal, given):
+        scorer = self._scorer(causal, given, bool(learned.any()))
+        if scorer is None:
             output = self.usual(labels=flat.labels if self.end_to_end else labels, fused_lm_head=True, **given)
             values = (output.log_probs, output.is_top1, output.entropy, output.mean_logits)
             found, aux_loss = [None if value is None else _with_last(value) for value in values], output.aux_loss
         else:
             head, states = causal.get_output_embeddings(), _states(causal, given)[learned]
             states = states.to(head.weight.dtype)
-            scores = token_log_probs(states, head.weight, head.bias, wanted[learned], self.statistics)
+            scores = scorer(states, head.weight, head.bias, wanted[learned])
             found, aux_loss = [_spread(learned, value) for value in scores], None
         if self.end_to_end:
             found = [value if value is None else flat.back(value) for value in found]
@@ -139,11 +145,20 @@ class LeanForward:
             return logits
         return self.usual(**given).logits[learned]  # type: ignore[no-any-return]
 
-    def _lean(self, causal: Any, given: Tensors) -> bool:
-        """Whether the output layer is one that `token_log_probs` computes; on a GPU TRL's kernels are faster."""
+    def _scorer(self, causal: Any, given: Tensors, learns: bool) -> Callable[..., Scores] | None:
+        """What computes the scores of the trained tokens, of which there are some if it `learns`; None for TRL's.
+
+        That is Liger's function where it was chosen, and on a CPU `token_log_probs` for a frozen output layer; on a GPU
+        TRL's kernels are faster.
+        """
         head = causal.get_output_embeddings()
-        frozen = self.plain_head and not head.weight.requires_grad
-        return frozen and head.weight.device.type != "cuda" and not given.get("output_router_logits")
+        if not self.plain_head or given.get("output_router_logits"):
+            return None
+        if self.code and self.code.function and learns:
+            return self.code.scores
+        if head.weight.requires_grad or head.weight.device.type == "cuda":
+            return None
+        return functools.partial(token_log_probs, statistics=self.statistics)
 
 
 def _states(causal: Any, arguments: Tensors) -> torch.Tensor:
