@@ -23,7 +23,7 @@ from workbench.models.model_references import Resolved, resolve_setting
 from workbench.training.disk_estimate import DiskEstimate, estimate_disk
 from workbench.training.settings.basics import BasicSettings, LengthSettings
 from workbench.training.settings.batching import BatchingSettings, halved_batch
-from workbench.training.settings.loss import LossSettings
+from workbench.training.settings.loss_code import LossSettings
 from workbench.training.settings.numbers import NumberSettings
 from workbench.training.settings.optimizing import OptimizingSettings
 from workbench.training.settings.stopping import StoppingSettings
