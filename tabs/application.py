@@ -10,6 +10,7 @@ os.environ.update(TELEMETRY_OFF)  # before Gradio is imported
 import gradio as gr
 
 from tabs.label.role_pages import annotator_page, viewer_page
+from tabs.overview.space_banner import space_banner
 from tabs.people.signed_in import signed_in
 from tabs.serving.allocator import return_free_memory
 from tabs.serving.page import Page
@@ -48,6 +49,7 @@ def compose(ctx: Context) -> gr.Blocks:
             notice_bell(ctx)
         ctx.follow(top, lambda: _header(ctx))
         problem = Static(_problem(ctx), visible=bool(_problem(ctx)), elem_id="home-problem")
+        space_banner(ctx)
         plugins_box = Static("", visible=False, elem_id="plugin-problem")
         with gr.Tabs(overflow_behavior="wrap", elem_id="tabs") as tabs:
             for tab in all_tabs():

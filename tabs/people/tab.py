@@ -14,7 +14,9 @@ from tabs.shell.kit import Static
 from tabs.shell.tab_registry import Tab
 from workbench.core.errors import UserError
 from workbench.core.home import Home
+from workbench.core.settings import Settings
 from workbench.people import accounts
+from workbench.people.hub_accounts import NOBODY_JOINS, joining_role, set_joining_role
 from workbench.people.invitations import HOURS, invite, reset_person
 from workbench.people.people_log import PeopleEvent, people_events
 from workbench.people.roles import MEANING, Role
@@ -31,6 +33,11 @@ SWITCHED = (
     "Accounts are on from the next start of the server. Start it again, then open this link: it makes you the owner."
 )
 LINK_HINT = f"A link works once, within {HOURS:g} hours. It is shown only now; give it to one person."
+JOINING_CHOICES = [
+    ("Nobody: by invitation only", NOBODY_JOINS),
+    ("Everybody, as annotator", "annotator"),
+    ("Everybody, as viewer", "viewer"),
+]
 WHOLE_LINK = "(path) => path ? new URL(path, document.baseURI).href : ''"
 """JavaScript: the address as somebody else opens it, which only the browser knows behind a proxy."""
 DISABLE = "Disable this person? Their logins end at once, and links they made are void. Their votes stay."
@@ -69,6 +76,7 @@ def _manage(ctx: Context) -> None:
         ask = gr.Button("Make a link", variant="primary", elem_id="invite")
         link = _link_box()
         Static(result_box(hint(LINK_HINT), facts((str(name), meaning) for name, meaning in MEANING.items())))
+        _joining(ctx)
     with gr.Column(elem_classes="wb-main"):
         with gr.Column(elem_classes="wb-panel"):
             with gr.Row(equal_height=True, elem_classes="wb-toolbar"):
@@ -111,6 +119,25 @@ def _manage(ctx: Context) -> None:
     buttons["enable"].click(guarded(enable), person, drawn, **QUIET)
     refresh.click(guarded(show), None, drawn, **QUIET)
     ctx.on_load.append((show, None, drawn))
+
+
+def _joining(ctx: Context) -> None:
+    """Who may join by logging in with Hugging Face; seen on a Space that offers this login."""
+    settings = Settings.current()
+    with gr.Column(visible=bool(settings.space_id and settings.oauth_client_id), elem_id="hub-joining"):
+        Static(heading("Without an invitation", "What whoever logs in with Hugging Face may join as."))
+        choice = gr.Dropdown(
+            choices=JOINING_CHOICES, value=NOBODY_JOINS, show_label=False, label="May join", elem_id="hub-joining-role"
+        )  # fmt: skip
+
+    def joining_now() -> str:
+        return str(joining_role(ctx.home) or NOBODY_JOINS)
+
+    def joining_changed(role: str, request: gr.Request) -> None:
+        set_joining_role(ctx.home, role, _actor(request))
+
+    choice.input(guarded(joining_changed), choice, None, **QUIET)
+    ctx.on_load.append((joining_now, None, choice))
 
 
 def _person_row() -> tuple[gr.Dropdown, gr.Dropdown, dict[str, gr.Button]]:
@@ -168,6 +195,8 @@ def _drawn(home: Home) -> list[Any]:
 
 
 def _people_html(home: Home, people: list[accounts.Person]) -> Markup:
+    by_hub = any(person.hub_name for person in people)
+    columns = ["Name", "Role", "State", "Since", *(["Hugging Face"] if by_hub else [])]
     rows: list[list[object]] = [
         [person.name, str(person.role), _state(person), local_time(person.created), person.hub_name or "—"]
         for person in people
@@ -177,7 +206,7 @@ def _people_html(home: Home, people: list[accounts.Person]) -> Markup:
     text = (
         "Unproved names were typed with votes before there were accounts. Nobody can take one of them for an account."
     )
-    return render_html(table(["Name", "Role", "State", "Since", "Hugging Face"], rows), hint(text) if typed else None)
+    return render_html(table(columns, [row[: len(columns)] for row in rows]), hint(text) if typed else None)
 
 
 def _votes(count: int) -> str:

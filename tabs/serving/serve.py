@@ -21,7 +21,8 @@ from workbench.core.errors import UserError
 from workbench.core.home import Home
 from workbench.core.logs import configure_logging
 from workbench.core.paths import PathGate
-from workbench.core.settings import unknown_variables
+from workbench.core.settings import Settings, unknown_variables
+from workbench.core.space import storage_warning
 from workbench.core.uploads import upload_folder
 from workbench.jobs.job import Job
 from workbench.jobs.queue import Queue
@@ -104,9 +105,12 @@ def _queued(demo: gr.Blocks) -> gr.Blocks:
 def _pages_of_others(
     pages: Mapping[Role, Callable[[Context], gr.Blocks]], ctx: Context
 ) -> dict[Role, fastapi.FastAPI]:  # fmt: skip
-    """The pages of all roles but the owner's, which look at the same shelves."""
-    others = {}
-    for role in pages.keys() - {Role.OWNER}:
+    """The pages of all roles but the owner's, which look at the same shelves.
+
+    Always in one order: a page that was open while the server was started again goes on by the ids of its components.
+    """
+    others: dict[Role, fastapi.FastAPI] = {}
+    for role in (role for role in Role if role in pages and role is not Role.OWNER):
         theirs = Context(ctx.home, ctx.queue, ctx.runner, ctx.chats, PathGate(), asks_login=True, accounts=True)
         theirs.shelves = ctx.shelves
         others[role] = mounted(_queued(pages[role](theirs)), role)
@@ -117,6 +121,8 @@ def announce(serving: Serving, home: Home) -> None:
     """Says where the page is, how to log in and under which names it can be reached."""
     for sentence in unknown_variables():
         log.warning("%s", sentence)
+    if warning := storage_warning(home.root, Settings.current()):
+        print(warning, flush=True)
     if serving.accounts:
         announce_accounts(serving, home)
     if not serving.is_private and not serving.hosts:

@@ -47,3 +47,17 @@ def test_a_folder_that_is_no_storage_or_cannot_be_written_is_not_taken(
 def test_only_what_lies_on_something_attached_outlives_a_restart(storage: Path, tmp_path: Path) -> None:
     assert space.is_kept(storage / "llm-workbench" / "not" / "there" / "yet")
     assert not space.is_kept(tmp_path / "home") and not space.is_kept(Path("/"))
+
+
+def test_what_is_lost_is_said_where_something_is(
+    storage: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def said(folder: Path) -> str:
+        return space.storage_warning(folder, Settings.current())
+
+    assert said(storage / "home") == ""
+    assert "Votes, models and data are lost" in said(tmp_path / "home")
+    monkeypatch.setenv("WORKBENCH_LABELS_URL", "postgresql+psycopg://user:password@host/labels")
+    assert "Votes and accounts are kept in the database" in said(tmp_path / "home")
+    monkeypatch.delenv("SPACE_ID")
+    assert said(tmp_path / "home") == "", "a machine of one's own keeps what it has"
