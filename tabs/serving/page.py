@@ -7,7 +7,8 @@ import gradio as gr
 from gradio.utils import get_upload_folder
 from gradio_client.utils import is_file_obj_with_meta, traverse
 
-from tabs.serving.permissions import check_event
+from tabs.serving.permissions import check_event, person_asking
+from workbench.core.change_log import acting_as
 
 NOT_UPLOADED = "That file was not uploaded here."
 
@@ -25,7 +26,8 @@ class Page(gr.Blocks):
         function = self.fns[block_fn] if isinstance(block_fn, int) else block_fn
         if function.fn is not None:
             check_event(function.fn, request)
-        return await super().process_api(block_fn, inputs, state, request, *rest, **options)
+        with acting_as(person_asking(request)):
+            return await super().process_api(block_fn, inputs, state, request, *rest, **options)
 
     async def preprocess_data(self, block_fn: Any, inputs: list[Any], *rest: Any, **options: Any) -> list[Any]:
         """As Gradio's; raises `gr.Error` for a file that was not uploaded. Gradio would download an address."""

@@ -23,6 +23,7 @@ from tabs.serving.guard import ROUTE_KEY
 from tabs.serving.replies import refuse
 from tabs.serving.routes import FILE, Route, Who
 from tabs.shell.kit import static_paths
+from workbench.core.change_log import LOCAL, acting_as
 from workbench.people.roles import Role
 
 log = logging.getLogger("workbench.serving")
@@ -103,9 +104,16 @@ def _restricted(function: Callable[..., Any]) -> Callable[..., Any]:
         if not who.allows(asker(request).role):
             log.warning("refused %s to %s", function.__qualname__, asker(request).login or "nobody")
             return {"error": NOT_YOURS}
-        return function(query, request)
+        with acting_as(person_asking(request)):
+            return function(query, request)
 
     return call
+
+
+def person_asking(request: Any) -> str:
+    """Whose changes those of a request are: the name that was logged in with, or that of whoever has the page."""
+    first = request[0] if isinstance(request, list) and request else request
+    return asker(first).login or LOCAL
 
 
 def _check(who: Who, request: Any, name: str) -> None:

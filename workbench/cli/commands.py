@@ -20,11 +20,15 @@ COMMANDS = (
         "tokens", "workbench.cli.shelves:tokens",
         "show one row as the model sees it: ⟦ ⟧ around what is trained on, or colours",
     ),
-    Command("delete", "workbench.cli.shelves:delete", "remove a model, dataset or labelling session"),
+    Command("delete", "workbench.cli.shelves:delete", "put a model, dataset or labelling session into the bin"),
     Command("tag", "workbench.cli.tagging:tag", "add tags to a model, dataset, job or session, or take some away"),
     Command("note", "workbench.cli.tagging:note", "write a note to a model, dataset, job or session, or print it"),
     Command("search", "workbench.cli.tagging:search", "find by name, tags, note, kind and what it was made from"),
     Command("disk", "workbench.cli.disk:disk", "what takes how much of the disk, what may go, and delete it"),
+    Command("bin list", "workbench.cli.bin_managing:list_deleted", "what was deleted and can be restored"),
+    Command("bin restore", "workbench.cli.bin_managing:restore", "put something that was deleted back, whole"),
+    Command("bin empty", "workbench.cli.bin_managing:empty", "remove what was deleted for good, or one item of it"),
+    Command("events", "workbench.cli.events_listing:events", "who changed what and when: the record of the home"),
     Command("data run", "workbench.cli.data:run", "make a dataset from a recipe (YAML with source and steps)"),
     Command("data stats", "workbench.cli.data:stats", "lengths, roles, duplicates and first words of a dataset"),
     Command("data show", "workbench.cli.data:show_row", "one row as a chat template writes it"),
@@ -78,6 +82,7 @@ COMMANDS = (
     Command("serve", "workbench.cli.program:serve", "serve the page, as `python app.py` does"),
 )  # fmt: skip
 GROUPS = {
+    "bin": "what was deleted: restore it, or remove it for good",
     "data": "datasets: make from a recipe, look into, undo, export",
     "users": "accounts: who may log in to the page, and as what",
 }

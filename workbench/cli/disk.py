@@ -39,19 +39,27 @@ def disk(
     if not yes:
         _ask(items)
     deleted = delete_items(invoked.home, queue, [item.key for item in items], cache)
-    text = f"{', '.join(deleted.titles)}: deleted, {human_size(deleted.freed)} freed."
-    show(invoked, {"deleted": [item.key for item in items], "freed": deleted.freed}, text)
+    result = {"deleted": [item.key for item in items], "freed": deleted.freed, "in_bin": deleted.in_bin}
+    show(invoked, result, deleted.sentence())
 
 
 def _ask(items: "list[DiskItem]") -> None:
     """Asks whether these shall go; raises `UserError` when nobody can be asked, or the answer is no."""
     total = sum(item.freed for item in items)
     lines = [f"  {item.title} ({human_size(item.freed)}): {item.reason}" for item in items]
-    question = "\n".join(["This goes for good:", *lines, f"{human_size(total)} in all. Delete it? [y/N] "])
+    question = "\n".join([_fate(items), *lines, f"{human_size(total)} in all. Delete it? [y/N] "])
     if not sys.stdin or not sys.stdin.isatty():
         raise UserError("Nothing was deleted: nobody can be asked here.", "Add --yes.", "--yes")
     if input(question).strip().lower() not in ("y", "yes"):
         raise UserError("Nothing was deleted.", "", "")
+
+
+def _fate(items: "list[DiskItem]") -> str:
+    """Whether what is deleted can be restored."""
+    from workbench.inventory.disk_deletion import BINNED
+
+    lasting = all(item.key.partition(":")[0] in BINNED for item in items)
+    return "This goes into the bin:" if lasting else "This goes for good, all but models, datasets and jobs:"
 
 
 def _print(invoked: Invocation, ledger: "DiskLedger", every: bool) -> None:

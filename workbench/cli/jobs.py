@@ -298,7 +298,7 @@ def job_action(
             wait_for(invoked.home, queue, job_id, invoked.json)
     elif action == "delete":
         queue.delete(job_id)
-        show(invoked, {"job": job_id, "deleted": True}, "Deleted.")
+        show(invoked, {"job": job_id, "deleted": True}, "Deleted; `bin restore` brings it back.")
     elif action == "log":
         log = queue.log(job_id)[0]
         show(invoked, {"job": job_id, "log": log}, log)

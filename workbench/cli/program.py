@@ -20,6 +20,7 @@ from workbench import __version__
 from workbench.cli.commands import COMMANDS, GROUPS
 from workbench.cli.screen import screen_stream, tell
 from workbench.cli.shared import Invocation, Invoked, Unopened, option
+from workbench.core.change_log import COMMAND_LINE, acting_as
 from workbench.core.errors import suggestion
 from workbench.core.home import Home, default_root
 
@@ -46,6 +47,10 @@ class Call:
 
     def run(self) -> None:
         """Does it, in a home unless it is about the program itself."""
+        with acting_as(COMMAND_LINE):
+            self._run()
+
+    def _run(self) -> None:
         if "unopened" in self.injected:
             folder = Path(self.home).expanduser() if self.home else default_root()
             self.do(unopened=Unopened(folder.absolute(), self.json))

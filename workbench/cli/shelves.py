@@ -17,6 +17,7 @@ from workbench.cli.shared import (
 from workbench.core.errors import UserError
 from workbench.core.home import Home
 from workbench.core.notes import UserNotes, check_tag
+from workbench.core.settings import Settings
 from workbench.core.units import human_size
 from workbench.jobs.queue import Queue
 from workbench.rendering.templates import TEMPLATE_NAMES
@@ -163,10 +164,14 @@ def tokens(
 
 
 def delete(what: Literal["model", "dataset", "session"], name: str, /, *, invoked: Invoked) -> None:
-    """Removes a model, dataset or session."""
+    """Puts a model, dataset or session into the bin, from which `bin restore` takes it back."""
     from workbench.data.store.datasets import delete_dataset
+    from workbench.inventory.verdicts import refuse_needed
     from workbench.models.shelf import delete_model
     from workbench.preferences.sessions import delete_session
 
+    if what != "session":
+        refuse_needed(invoked.home, Queue(invoked.home), what, name)
     {"model": delete_model, "dataset": delete_dataset, "session": delete_session}[what](invoked.home, name)
-    show(invoked, {"deleted": what, "name": name}, f"{name} is deleted.")
+    days = Settings.current().bin_days
+    show(invoked, {"deleted": what, "name": name}, f"{name} is in the bin; `bin restore {name}` within {days:g} days.")

@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 from anyascii import anyascii
 
+from workbench.core.change_log import record_arrival
 from workbench.core.errors import UserError
 from workbench.core.files import write_synced
 from workbench.core.formats import MANIFEST_FORMAT, NOTES_FORMAT
@@ -156,7 +157,7 @@ def remove_entry(path: Path) -> None:
 def atomic_dir(target: Path, replace: bool = False) -> Iterator[Path]:
     """A fresh folder beside `target` that takes its name when the block ends well, and vanishes otherwise.
 
-    Raises `UserError` at once if the name is taken and `replace` is false.
+    What takes its name on a shelf is an event. Raises `UserError` at once if the name is taken and `replace` is false.
     """
     if target.exists() and not replace:
         raise UserError(f"{target.name!r} exists already.", "Choose another name, or delete that one first.", "name")
@@ -165,13 +166,15 @@ def atomic_dir(target: Path, replace: bool = False) -> Iterator[Path]:
     try:
         yield partial
         _sync(partial)
-        if replace and target.exists():
+        replaced = replace and target.exists()
+        if replaced:
             _swap(partial, target)
         else:
             partial.rename(target)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
+    record_arrival(target, replaced)
 
 
 def _swap(partial: Path, target: Path) -> None:

@@ -108,6 +108,10 @@ class Settings(BaseSettings):
         "What files sent by browsers may take together. They go when they are imported, or after a day.",
         group=SERVING, takes="a number of GB such as 20", unit="GB", gt=0, lt=1e6,
     )  # fmt: skip
+    bin_days: float = _variable(
+        "WORKBENCH_BIN_DAYS", 7.0, "Days in the bin", "How long what was deleted can be restored.",
+        group=PLACES, takes="a number of days such as 7", unit="days", ge=0, le=3650,
+    )  # fmt: skip
     light_jobs: int | None = _variable(
         "WORKBENCH_LIGHT_JOBS", None, "Light jobs", "How many jobs that need no device run at a time.",
         group=JOBS, takes="a whole number from 1", unit="jobs", without="half the cores, 2 to 8", ge=1,

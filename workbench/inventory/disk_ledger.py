@@ -1,26 +1,27 @@
 """What takes how much of the disk, and what of it may be deleted: items with their bytes, a verdict and the reason."""
 
 import datetime
-import re
 import shutil
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
 
 from workbench.core.home import OLD, PARTIAL, Home, is_abandoned
-from workbench.core.lineage import Manifest
+from workbench.core.recycle_bin import FOLDER as BIN_FOLDER
+from workbench.core.recycle_bin import list_bin
 from workbench.core.uploads import upload_folder
-from workbench.data.store.datasets import list_datasets
 from workbench.inventory.disk_usage import Inode, Usage, UsageCache, joined_usage
+from workbench.inventory.verdicts import (
+    DeletionFacts,
+    DeletionVerdict,
+    deletion_facts,
+    verdict_of_dataset,
+    verdict_of_model,
+)
 from workbench.jobs.listing import JobRow
 from workbench.jobs.queue import Queue
-from workbench.jobs.view import JobRecord
-from workbench.models.shelf import ModelInfo, ModelUsers, list_models, model_users
-
-Verdict = Literal["yes", "ask", "no"]
-"""'yes': nothing is lost that is needed or cannot be made anew. 'ask': it is gone for good. 'no': it is refused."""
+from workbench.models.shelf import ModelInfo
 
 WORK_FOLDERS = ("checkpoints", "best_evaluation", "folded", "download", "shards", "scratch", "upload")
 """Folders of a job with what it works with: of use only to go on with it, and to average its checkpoints."""
@@ -30,8 +31,6 @@ CACHES = {
     "gguf-lora": "Adapters written as GGUF", "adapters": "Judgements of adapters",
     "environments": "Environments for GPTQ and AWQ",
 }  # fmt: skip
-NAMED_ITEMS = 3
-HIDDEN = "Answers are being generated for a labelling session, whose models stay hidden: no model may go meanwhile."
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,7 @@ class DiskItem:
     size: int
     freed: int
     changed: str
-    verdict: Verdict
+    verdict: DeletionVerdict
     reason: str
     paths: tuple[Path, ...] = ()
 
@@ -66,26 +65,9 @@ class DiskLedger:
         return tuple(item for item in self.items if item.key.startswith("work:") and item.verdict == "yes")
 
 
-@dataclass
-class _Facts:
-    """What decides on verdicts. named: by a name or id, the live job whose settings have it. has_hidden: whether a live
-    job works with models that nobody may know of, so that none is told from the others."""
-
-    home: Home
-    infos: Sequence[ModelInfo]
-    manifests: Sequence[Manifest]
-    rows: Sequence[JobRow]
-    named: Mapping[str, str]
-    has_hidden: bool
-    live: frozenset[str]
-    users: Mapping[str, ModelUsers]
-    children: Mapping[str, list[str]]
-    models: frozenset[str]
-
-
 def disk_ledger(home: Home, queue: Queue, cache: UsageCache) -> DiskLedger:
     """Measures what changed since `cache` was used last, and judges every item anew."""
-    facts = _facts(home, queue)
+    facts = deletion_facts(home, queue)
     entries = [*_models(facts, cache), *_datasets(facts, cache), *_jobs(facts, cache), *_rest(facts, cache)]
     seen: set[Inode] = set()
     items, categories = [], defaultdict[str, int](int)
@@ -100,40 +82,6 @@ def disk_ledger(home: Home, queue: Queue, cache: UsageCache) -> DiskLedger:
     return DiskLedger(disk.free, disk.total, tuple(entry for entry in ordered if entry[1]), tuple(items))
 
 
-def _facts(home: Home, queue: Queue) -> _Facts:
-    infos, manifests, rows = list_models(home), list_datasets(home), queue.all()
-    live = queue.live()
-    children = defaultdict[str, list[str]](list)
-    for name, parents in (
-        *((info.name, info.parents) for info in infos),
-        *((manifest.name, [parent.name for parent in manifest.parents]) for manifest in manifests),
-    ):
-        for parent in dict.fromkeys(parents):
-            children[parent].append(name)
-    hidden = [view for view in live if view.job and view.job.blind(home)]
-    models = {info.name for info in infos}
-    named = {
-        name: view.label for view in live for name in _names_in(view) if view not in hidden or name not in models
-    }  # fmt: skip
-    return _Facts(
-        home, infos, manifests, rows, named, bool(hidden), frozenset(view.id for view in live),
-        model_users(infos), children, frozenset(info.name for info in infos if not info.error),
-    )  # fmt: skip
-
-
-def _names_in(view: JobRecord) -> Iterator[str]:
-    """Every name that a job's settings have, the two of 'BASE+ADAPTER' each by itself."""
-    waiting: list[Any] = [view.job.to_dict() if view.job else {}]
-    while waiting:
-        value = waiting.pop()
-        if isinstance(value, str):
-            yield from re.split(r"[+#]", value)
-        elif isinstance(value, dict):
-            waiting += value.values()
-        elif isinstance(value, list):
-            waiting += value
-
-
 def _measured(item: DiskItem, usage: Usage, size: int) -> DiskItem:
     changed = item.changed or (_moment(usage.changed) if usage.changed else "")
     return replace(item, size=size, freed=item.freed or usage.freed, changed=changed)
@@ -144,7 +92,7 @@ def _moment(seconds: float) -> str:
 
 
 def _item(
-    key: str, category: str, title: str, verdict: Verdict, reason: str, *paths: Path, changed: str = ""
+    key: str, category: str, title: str, verdict: DeletionVerdict, reason: str, *paths: Path, changed: str = ""
 ) -> DiskItem:
     return DiskItem(key, category, title, 0, 0, changed, verdict, reason, paths)
 
@@ -154,9 +102,9 @@ Entry = tuple[DiskItem, Usage]
 # ---- the shelves -------------------------------------------------------------------------------------------------
 
 
-def _models(facts: _Facts, cache: UsageCache) -> Iterator[Entry]:
+def _models(facts: DeletionFacts, cache: UsageCache) -> Iterator[Entry]:
     for info in facts.infos:
-        verdict, reason = _verdict_of_model(facts, info)
+        verdict, reason = verdict_of_model(facts, info)
         key = f"model:{info.name}"
         yield (
             _item(key, _category(info), info.name, verdict, reason, info.folder, changed=info.created),
@@ -172,41 +120,10 @@ def _category(info: ModelInfo) -> str:
     return {"adapter": "Adapters", "ensemble": "Ensembles"}.get(info.kind, "Models")
 
 
-def _verdict_of_model(facts: _Facts, info: ModelInfo) -> tuple[Verdict, str]:
-    users = facts.users.get(info.name, ModelUsers())
-    if facts.has_hidden:
-        return "no", HIDDEN
-    if job := facts.named.get(info.name):
-        return "no", f"The job {job}, which waits or runs, needs it."
-    if users.adapters:
-        return "no", f"Base of {_listed('the adapter', users.adapters)}: needed."
-    if users.ensembles:
-        return "no", f"Member of {_listed('the ensemble', users.ensembles)}: needed."
-    if info.error:
-        return "ask", "Damaged: it cannot be used."
-    return _unless_parent(facts, info.name)
-
-
-def _unless_parent(facts: _Facts, name: str) -> tuple[Verdict, str]:
-    made = facts.children.get(name)
-    if made:
-        return "ask", f"{_listed('Made from it:', made)}. That goes on without it."
-    return "ask", "Nothing on the shelf was made from it."
-
-
-def _listed(title: str, names: Sequence[str]) -> str:
-    more = len(names) - NAMED_ITEMS
-    return f"{title} {', '.join(names[:NAMED_ITEMS])}{f' and {more} more' if more > 0 else ''}"
-
-
-def _datasets(facts: _Facts, cache: UsageCache) -> Iterator[Entry]:
+def _datasets(facts: DeletionFacts, cache: UsageCache) -> Iterator[Entry]:
     for manifest in facts.manifests:
         folder = facts.home.datasets / manifest.name
-        verdict, reason = _unless_parent(facts, manifest.name)
-        if job := facts.named.get(manifest.name):
-            verdict, reason = "no", f"The job {job}, which waits or runs, needs it."
-        elif "error" in manifest.info:
-            reason = "Damaged: it cannot be used."
+        verdict, reason = verdict_of_dataset(facts, manifest)
         item = _item(
             f"dataset:{manifest.name}", "Datasets", manifest.name, verdict, reason, folder, changed=manifest.created
         )
@@ -216,7 +133,7 @@ def _datasets(facts: _Facts, cache: UsageCache) -> Iterator[Entry]:
 # ---- jobs --------------------------------------------------------------------------------------------------------
 
 
-def _jobs(facts: _Facts, cache: UsageCache) -> Iterator[Entry]:
+def _jobs(facts: DeletionFacts, cache: UsageCache) -> Iterator[Entry]:
     for row in facts.rows:
         folder, live = facts.home.jobs / row.id, row.id in facts.live
         whole = cache.usage(folder, growing=live)
@@ -248,7 +165,7 @@ def work_folders(folder: Path) -> list[Path]:
     return [path for name in WORK_FOLDERS if (path := folder / name).is_dir() and not path.is_symlink()]
 
 
-def _verdict_of_work(facts: _Facts, row: JobRow) -> tuple[Verdict, str]:
+def _verdict_of_work(facts: DeletionFacts, row: JobRow) -> tuple[DeletionVerdict, str]:
     if row.id in facts.live:
         return "no", f"The job is {row.status}."
     if job := facts.named.get(row.id):
@@ -265,19 +182,20 @@ def _verdict_of_work(facts: _Facts, row: JobRow) -> tuple[Verdict, str]:
 # ---- everything else ---------------------------------------------------------------------------------------------
 
 
-def _rest(facts: _Facts, cache: UsageCache) -> Iterator[Entry]:
+def _rest(facts: DeletionFacts, cache: UsageCache) -> Iterator[Entry]:
     home = facts.home
     yield from _unfinished(home, cache)
     uploads = upload_folder(home)
     reason = "Files that browsers sent: each goes by itself when it was used, or after a day."
     yield _item("", "Uploads", "Uploads", "no", reason, uploads), cache.usage(uploads, growing=True)
+    yield from _bin(home, cache)
     yield from _caches(facts, cache)
     labels = [path for path in home.root.glob("labels*") if not path.name.endswith(".bak")]
     reason = "Answers and votes. Sessions are deleted in the Label tab, or with `delete session`."
     usages = [cache.usage(path, growing=True) for path in labels]
     yield _item("", "Labels", "Label database", "no", reason, *labels), joined_usage(usages)
     hub_folder = _hub_folder(home)
-    known = {home.models, home.datasets, home.jobs, home.cache, *labels}
+    known = {home.models, home.datasets, home.jobs, home.cache, home.root / BIN_FOLDER, *labels}
     for path in sorted(home.root.iterdir()):
         if path in known:
             continue
@@ -285,6 +203,17 @@ def _rest(facts: _Facts, cache: UsageCache) -> Iterator[Entry]:
         hub = path == hub_folder
         category = "Backups" if backup else "Hub cache" if hub else "Other files"
         yield _item("", category, path.name, "no", _other_reason(backup, hub), path), cache.usage(path, growing=True)
+
+
+def _bin(home: Home, cache: UsageCache) -> Iterator[Entry]:
+    """What was deleted and can still be restored."""
+    for entry in list_bin(home):
+        reason = entry.error or f"Deleted; it can be restored until {entry.expires[:10]}."
+        item = _item(
+            f"bin:{entry.id}", "Bin", f"Deleted {entry.kind} {entry.name}", "no" if entry.error else "ask", reason,
+            entry.path, changed=entry.deleted,
+        )  # fmt: skip
+        yield item, cache.usage(entry.path)
 
 
 def _hub_folder(home: Home) -> Path | None:
@@ -308,16 +237,16 @@ def _unfinished(home: Home, cache: UsageCache) -> Iterator[Entry]:
     for shelf in (home.models, home.datasets, home.jobs, home.cache / "steps", home.cache / "encoded"):
         for path in sorted([*shelf.glob(f"{PARTIAL}*"), *shelf.glob(f"{OLD}*")]):
             gone = is_abandoned(path)
-            verdict: Verdict = "yes" if gone else "no"
+            verdict: DeletionVerdict = "yes" if gone else "no"
             reason = "Left by a process that ended before it was saved." if gone else "It is being saved now."
             key = f"unfinished:{path.relative_to(home.root).as_posix()}"
             item = _item(key, "Unfinished saves", f"Unfinished: {path.name.lstrip('.')}", verdict, reason, path)
             yield item, cache.usage(path, growing=True)
 
 
-def _caches(facts: _Facts, cache: UsageCache) -> Iterator[Entry]:
+def _caches(facts: DeletionFacts, cache: UsageCache) -> Iterator[Entry]:
     """The folders of the cache; while a job waits or runs none goes, since it may be reading there."""
-    verdict: Verdict = "no" if facts.live else "yes"
+    verdict: DeletionVerdict = "no" if facts.live else "yes"
     for path in sorted(facts.home.cache.iterdir()):
         if path == upload_folder(facts.home) or path.name.startswith("."):
             continue

@@ -6,6 +6,7 @@ from typing import Literal, get_args
 
 import filelock
 
+from workbench.core.change_log import record_change
 from workbench.core.errors import UserError, suggestion
 from workbench.core.home import Home, checked_entry, existing, list_all_artifacts
 from workbench.core.notes import UserNotes, read_notes, shelf_notes, write_notes
@@ -44,11 +45,13 @@ def change_notes(home: Home, kind: str, name: str, change: Callable[[UserNotes],
     checked_entry(folder)
     try:
         with filelock.FileLock(home.cache / ".notes.lock", timeout=LOCK_SECONDS):
-            return write_notes(folder, change(read_notes(folder)))
+            written = write_notes(folder, change(read_notes(folder)))
     except filelock.Timeout:
         raise UserError("Another process is writing notes.", "Try again.", kind) from None
     except OSError as error:
         raise UserError(f"Tags and note were not saved: {error.strerror}.", "Check the disk of the home.") from error
+    record_change(home.root, "noted", kind, name)
+    return written
 
 
 def item_shelf(home: Home, kind: str) -> Path:

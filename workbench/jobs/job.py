@@ -173,6 +173,14 @@ class Job(Method):
         return result
 
 
+def facts_of_job(job: Job | None) -> dict[str, str]:
+    """What an event tells of a job: its kind, the name lists show it by, and what it makes."""
+    if job is None:
+        return {}
+    makes = ", ".join(output.name for output in job.outputs())
+    return {"job": job.method, "label": job.label(), **({"makes": makes} if makes else {})}
+
+
 class JobRegistry(Registry[Job]):
     """The kinds of job."""
 

@@ -14,10 +14,12 @@ from typing import Any
 
 import filelock
 
+from workbench.core.change_log import current_person, record_change
 from workbench.core.errors import Problems, UserError, explain, saying, shortened
-from workbench.core.home import PARTIAL, Home, existing, hidden_name, remove_entry, slug, write_text
+from workbench.core.home import PARTIAL, Home, existing, hidden_name, slug, write_text
+from workbench.core.recycle_bin import put_in_bin
 from workbench.jobs.events import EventLog, JobState
-from workbench.jobs.job import STOP_FILE, Job, LessMemory
+from workbench.jobs.job import STOP_FILE, Job, LessMemory, facts_of_job
 from workbench.jobs.job_file import JOB_FILE, job_yaml, read_job
 from workbench.jobs.listing import JobList, JobRow
 from workbench.jobs.view import JobRecord
@@ -60,14 +62,19 @@ class Queue:
                 partial.mkdir()
                 write_text(partial / JOB_FILE, job_yaml(job))
                 events = EventLog(partial / "events.jsonl")
-                events.status("queued", turn=self._turn())
+                events.status("queued", turn=self._turn(), person=current_person())
                 if here:
                     events.running()
                 partial.rename(self.home.jobs / job_id)
             except BaseException:
                 shutil.rmtree(partial, ignore_errors=True)
                 raise
+        self._record("queued", job_id, job)
         return job_id
+
+    def _record(self, kind: str, job_id: str, job: Job | None, **facts: str) -> None:
+        """Adds an event of a job to the home's log."""
+        record_change(self.home.root, kind, "job", job_id, **facts_of_job(job), **facts)
 
     def _check_outputs(self, job: Job) -> None:
         """Raises `SpecError` when a job that waits or runs will already make something under one of its names."""
@@ -150,6 +157,7 @@ class Queue:
         if view.status == "queued":
             with saying("The job was not taken out of the queue"):
                 EventLog(view.folder / "events.jsonl").status("stopped")
+            self._record("stopped", job_id, view.job)
             return "Taken out of the queue."
         if view.status != "running":
             raise UserError(f"{view.label} is not running.", "", "job")
@@ -159,9 +167,11 @@ class Queue:
             with contextlib.suppress(OSError):  # a full disk keeps nobody from killing
                 EventLog(view.folder / "events.jsonl").kill_asked()
             kill(view)
+            self._record("stop asked", job_id, view.job, how=how)
             return STOPPING[how]
         with saying("The job was not asked to stop", "'Kill now' needs no disk."):
             write_text(view.folder / STOP_FILE, how)
+        self._record("stop asked", job_id, view.job, how=how)
         return STOPPING[how]
 
     def resume(self, job_id: str, less_memory: bool = False) -> None:
@@ -180,16 +190,21 @@ class Queue:
                 write_text(view.folder / JOB_FILE, job_yaml(smaller.job))
                 events.append("note", text=smaller.note)
                 events.append("used", settings={})
-            events.status("queued", resume=True, turn=self._turn())
+            events.status("queued", resume=True, turn=self._turn(), person=current_person())
         self._list.recheck(job_id)
+        self._record("resumed", job_id, view.job)
 
     def delete(self, job_id: str) -> None:
-        """Removes a job's folder, checkpoints and log; what it made stays on the shelves."""
+        """Puts a job's folder, checkpoints and log into the bin; what it made stays on the shelves.
+
+        One that waits is taken out of the queue first, so that it does not run when it is restored.
+        """
         view = self.get(job_id)
         if view.status == "running":
             raise UserError(f"{view.label} is running.", "Stop it first.", "job")
-        with saying("The job was not deleted"):
-            remove_entry(view.folder)
+        if view.status == "queued" and not view.damage:
+            self.stop(job_id)
+        put_in_bin(self.home, "job", view.folder, **facts_of_job(view.job))
         with self._lock:
             self._views.pop(job_id, None)
 

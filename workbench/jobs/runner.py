@@ -14,16 +14,19 @@ from pathlib import Path
 
 import filelock
 
+from workbench.core.change_log import SERVER, acting_as, record_change
 from workbench.core.child_process import ChildProcess, exit_reason
 from workbench.core.children import Credential, withheld
-from workbench.core.errors import SEE_LOG, explain
+from workbench.core.errors import SEE_LOG, UserError, explain
 from workbench.core.home import Home, remove_stale
 from workbench.core.logs import logged_job
 from workbench.core.parallel import cores
+from workbench.core.recycle_bin import empty_expired
 from workbench.core.settings import Settings, variable_of
 from workbench.core.uploads import sweep_uploads
 from workbench.jobs.deaths import death_of
 from workbench.jobs.events import EventLog
+from workbench.jobs.job import facts_of_job
 from workbench.jobs.queue import LOG_FILE, Queue
 from workbench.jobs.view import JobRecord
 from workbench.jobs.worker import ALREADY_TAKEN
@@ -128,6 +131,18 @@ class Runner:
             for shelf in (self.home.jobs, self.home.models, self.home.datasets):
                 remove_stale(shelf)
             sweep_uploads(self.home)
+            self._empty_bin()
+
+    def _empty_bin(self) -> None:
+        """Removes what has been in the bin for its days."""
+        try:
+            with acting_as(SERVER):
+                gone = empty_expired(self.home)
+        except UserError as error:
+            self._say(f"the bin cannot be emptied: {error}")
+            return
+        if gone:
+            log.info("%d items of the bin were removed, as their days were over", len(gone))
 
     def step(self) -> None:
         """One look at the queue: mark what died, start what may start."""
@@ -170,6 +185,8 @@ class Runner:
         """Writes down how a job ended. A folder that cannot be written must not keep the other jobs from running."""
         try:
             EventLog(view.folder / "events.jsonl").status(status, error=error, remedy=remedy, cause=cause)
+            with acting_as(SERVER):
+                record_change(self.home.root, status, "job", view.id, **facts_of_job(view.job))
         except OSError as problem:
             self._tell_again[view.id] = time.monotonic() + TELL_AGAIN_SECONDS
             with logged_job(view.id):

@@ -17,6 +17,7 @@ from typing import Any
 
 import filelock
 
+from workbench.core.change_log import LOCAL, acting_as, record_change
 from workbench.core.device_ledger import DeviceLedger
 from workbench.core.errors import SEE_LOG, UserError, explain
 from workbench.core.hardware import cached_hardware
@@ -26,7 +27,7 @@ from workbench.core.memory_limits import load_without_threads
 from workbench.core.plugins import left_out
 from workbench.core.units import human_size
 from workbench.jobs.events import EventLog, JobState
-from workbench.jobs.job import JOBS, Job, JobContext, JobStopped
+from workbench.jobs.job import JOBS, Job, JobContext, JobStopped, facts_of_job
 from workbench.jobs.job_file import read_job
 
 log = logging.getLogger("workbench.jobs.worker")  # it runs as __main__
@@ -51,10 +52,23 @@ def _executed(home: Home, folder: Path, echo: Callable[[str], None] | None) -> s
     except filelock.Timeout:
         return "taken"  # a worker started by an earlier server has it
     ctx = JobContext(home, folder, echo=echo)
-    events = ctx.events
     _stop_on_sigterm(ctx)
     try:
-        job = read_job(folder)
+        with acting_as(_asker(ctx.events)):
+            status = _ended(ctx)
+            if status != "taken":
+                job = _read(folder)
+                record_change(home.root, status, "job", folder.name, **facts_of_job(job))
+        return status
+    finally:
+        mine.release()
+
+
+def _ended(ctx: JobContext) -> str:
+    """How the job ended, which its events tell now."""
+    events = ctx.events
+    try:
+        job = read_job(ctx.folder)
         with _device(job, ctx):
             state = _state(events)
             if state.status not in ("queued", "running"):
@@ -69,8 +83,18 @@ def _executed(home: Home, folder: Path, echo: Callable[[str], None] | None) -> s
         return _record(events, stop.status, result=stop.result)
     except BaseException as error:
         return _record_failure(events, error)
-    finally:
-        mine.release()
+
+
+def _asker(events: EventLog) -> str:
+    """Who queued the job, or resumed it last."""
+    people = [event.get("person") for event in events.read()[0] if event.get("status") == "queued"]
+    return next((person for person in reversed(people) if isinstance(person, str) and person), LOCAL)
+
+
+def _read(folder: Path) -> Job | None:
+    with contextlib.suppress(Exception):  # a damaged job has ended all the same
+        return read_job(folder)
+    return None
 
 
 def _record_failure(events: EventLog, error: BaseException) -> str:

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from workbench.core.errors import Problems, UserError, explain, shortened
-from workbench.core.home import Home, checked_entry, existing, list_all_artifacts, remove_entry, safe_join
+from workbench.core.home import Home, checked_entry, existing, list_all_artifacts, safe_join
 from workbench.core.limits import bounded_integer, bounded_object, text_up_to
 from workbench.core.lineage import Manifest, read_manifest
+from workbench.core.recycle_bin import put_in_bin
 from workbench.core.row_cache import RowCache
 from workbench.models import tensors
 from workbench.models.model_kinds import ModelKind, kind_from
@@ -188,7 +189,10 @@ def read_config(path: Path) -> dict[str, Any]:
 
 
 def delete_model(home: Home, name: str) -> None:
-    """Removes a model, damaged ones included; raises `UserError` while adapters or ensembles on the shelf need it."""
+    """Puts a model into the bin, damaged ones included.
+
+    Raises `UserError` while adapters or ensembles on the shelf need it.
+    """
     folder = existing(home.models, name) or model_folder(home, name)
     users = model_users(list_models(home)).get(name, ModelUsers())
     if users.adapters:
@@ -199,7 +203,7 @@ def delete_model(home: Home, name: str) -> None:
         raise UserError(
             f"{name!r} is a member of {', '.join(users.ensembles)}.", "Delete those ensembles first.", "model"
         )
-    remove_entry(folder)
+    put_in_bin(home, "model", folder)
 
 
 @dataclass

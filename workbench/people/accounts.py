@@ -7,6 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from workbench.core import lineage
+from workbench.core.change_log import record_change
 from workbench.core.errors import UserError
 from workbench.core.home import Home
 from workbench.people.passwords import is_password
@@ -54,7 +55,10 @@ def accounts_are_on(home: Home) -> bool:
 
 def switch_accounts_on(home: Home) -> None:
     """From the next start of the server on people log in with accounts."""
+    new = not accounts_are_on(home)
     (home.root / SWITCH_FILE).touch(mode=0o600)
+    if new:
+        record_change(home.root, "switched on", "setting", "accounts")
 
 
 def list_people(home: Home) -> list[Person]:

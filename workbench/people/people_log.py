@@ -1,15 +1,19 @@
-"""What happened to people and accounts: a row for every login, invitation and change, which is only ever added."""
+"""What happened to people and accounts: a row for every login, invitation and change, which is only ever added.
+
+The rows stand in the database of the accounts, written by the transaction that changes them; `record` shows them beside
+all other changes.
+"""
 
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from workbench.core import lineage
+from workbench.core import change_log, lineage
 from workbench.core.home import Home
 from workbench.preferences import store, tables
 
 EVENTS = tables.people_events
-COMMAND_LINE, SERVER, NOBODY = "the command line", "the server", "nobody"
+COMMAND_LINE, SERVER, NOBODY = change_log.COMMAND_LINE, change_log.SERVER, change_log.NOBODY
 MOST_ROWS = 200
 
 
@@ -34,8 +38,8 @@ def record_event(home: Home, actor: str, kind: str, subject: str = "") -> None:
         record(db, actor, kind, subject)
 
 
-def people_events(home: Home, limit: int = MOST_ROWS) -> list[PeopleEvent]:
-    """The latest events, newest first."""
+def people_events(home: Home, limit: int | None = MOST_ROWS) -> list[PeopleEvent]:
+    """The latest events, newest first; with None all there are."""
     query = sa.select(EVENTS).order_by(EVENTS.c.id.desc()).limit(limit)
     with store.reading(home) as db:
         rows = db.execute(query).all()

@@ -14,6 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from workbench.core import lineage
+from workbench.core.change_log import record_change
 from workbench.core.errors import UserError
 from workbench.core.home import Home
 from workbench.preferences import sessions, store, tables
@@ -61,10 +62,14 @@ def close_session(home: Home, session: str, who: Voter) -> sessions.SessionInfo:
     """
     with store.writing(home) as db:
         row = sessions.find_session(db, session, lock=True)
-        if not sessions.closing(db, row.id):
+        new = not sessions.closing(db, row.id)
+        if new:
             _record(db, row.id, CLOSED, who)
             db.execute(LEASES.delete().where(LEASES.c.session_id == row.id))
-        return sessions.info_of(db, row)
+        info = sessions.info_of(db, row)
+    if new:
+        record_change(home.root, "closed", "session", session)
+    return info
 
 
 def unblind(home: Home, session: str, who: Voter) -> None:
@@ -80,6 +85,7 @@ def unblind(home: Home, session: str, who: Voter) -> None:
         for lease in db.execute(sa.select(LEASES).where(LEASES.c.session_id == row.id)).all():
             if _is(lease, who):
                 db.execute(LEASES.delete().where(LEASES.c.id == lease.id))
+    record_change(home.root, "unblinded", "session", session)
 
 
 def _record(db: sa.Connection, session_id: int, kind: str, who: Voter) -> None:

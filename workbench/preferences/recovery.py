@@ -15,6 +15,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from workbench.core.change_log import record_change
 from workbench.core.errors import UserError
 from workbench.core.home import Home
 from workbench.preferences import failures, store, tables
@@ -82,6 +83,7 @@ def recover(home: Home) -> Recovered:
             raise UserError(
                 f"The labels could not be saved into a new database: {error}.", "Make room, then try again.", "labels"
             ) from error
+    record_change(home.root, "recovered", "setting", "label database", rows=sum(recovered.rows.values()))
     return recovered
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from workbench.core.change_log import record_change
 from workbench.core.errors import UserError
 from workbench.core.home import Home
 from workbench.core.notes import NO_NOTES, UserNotes, check_note, check_tags
@@ -68,6 +69,7 @@ def change_session_notes(home: Home, session: str, change: Callable[[UserNotes],
         if checked != NO_NOTES:
             values = {"session_id": session_id, "tags": list(checked.tags), "note": checked.note}
             db.execute(notes.insert().values(values))
+    record_change(home.root, "noted", "session", session)
     return checked
 
 

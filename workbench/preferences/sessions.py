@@ -5,14 +5,18 @@ import itertools
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
 from workbench.core import lineage
+from workbench.core.change_log import record_change
 from workbench.core.errors import Problems, UserError, suggestion
 from workbench.core.home import Home, safe_name
+from workbench.core.recycle_bin import put_text_in_bin
 from workbench.preferences import store, tables
+from workbench.preferences.session_copies import session_copy
 
 OPEN, IDENTICAL, UNUSABLE = "open", "identical", "unusable"
 FINISHES = ("eos", "length", "error")
@@ -91,6 +95,7 @@ def create_session(
         if db.scalar(sa.select(tables.sessions.c.id).where(tables.sessions.c.name == name)):
             raise taken
         store.insert_unique(db, tables.sessions.insert().values(row), taken)
+    record_change(home.root, "created", "session", name, prompts=prompts_name)
     return get_session(home, name)
 
 
@@ -229,10 +234,18 @@ def finishes(home: Home, session: str) -> dict[str, dict[str, int]]:
 
 
 def delete_session(home: Home, session: str) -> None:
-    """Deletes a session with its answers and all its votes."""
-    with store.writing(home) as db:
-        row = find_session(db, session, lock=True)
-        db.execute(tables.sessions.delete().where(tables.sessions.c.id == row.id))
+    """Puts a session with its answers and all its votes into the bin: a file there has them, the database no more."""
+    copy: Path | None = None
+    try:
+        with store.writing(home) as db:
+            row = find_session(db, session, lock=True)
+            copy = put_text_in_bin(home, "session", session, session_copy(db, row))
+            db.execute(tables.sessions.delete().where(tables.sessions.c.id == row.id))
+    except BaseException:
+        if copy is not None:
+            copy.unlink(missing_ok=True)
+        raise
+    record_change(home.root, "deleted", "session", session, bin=copy.stem)
 
 
 def find_session(db: sa.Connection, session: str, lock: bool = False) -> Any:

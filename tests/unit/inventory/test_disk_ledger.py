@@ -14,8 +14,9 @@ from workbench.core.errors import UserError
 from workbench.core.home import OLD, PARTIAL, Home, hidden_name
 from workbench.core.spec import dump_yaml
 from workbench.inventory.disk_deletion import delete_items
-from workbench.inventory.disk_ledger import HIDDEN, DiskItem, DiskLedger, disk_ledger
+from workbench.inventory.disk_ledger import DiskItem, DiskLedger, disk_ledger
 from workbench.inventory.disk_usage import Usage, UsageCache, joined_usage
+from workbench.inventory.verdicts import HIDDEN
 from workbench.jobs.events import EventLog
 from workbench.jobs.queue import Queue
 from workbench.models.shelf import delete_model, list_models

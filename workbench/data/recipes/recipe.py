@@ -65,7 +65,10 @@ class Recipe(YamlSpec):
     def at(cls, folder: Path) -> "Recipe":
         """The recipe of a dataset's folder; one without steps when it has none."""
         path = folder / RECIPE
-        return cls.parse(bounded_text(path)) if path.is_file() else cls(name=folder.name)
+        if not path.is_file():
+            return cls(name=folder.name)
+        # the folder may have been given another name since
+        return cls.parse(bounded_text(path)).model_copy(update={"name": folder.name})
 
     def check(self, home: Home, kind: str, problems: Problems) -> None:
         """Adds what is wrong with the steps."""

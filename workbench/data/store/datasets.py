@@ -16,10 +16,10 @@ from workbench.core.home import (
     existing,
     list_all_artifacts,
     list_artifacts,
-    remove_entry,
     safe_join,
 )
 from workbench.core.lineage import Manifest, Parent, read_manifest, write_manifest
+from workbench.core.recycle_bin import put_in_bin
 from workbench.core.row_cache import RowCache
 from workbench.rows.canonical import Kind, check_row
 from workbench.rows.split_rows import ID, SPLIT, Rows
@@ -160,8 +160,8 @@ def bare(table: pa.Table) -> pa.Table:
 
 
 def delete_dataset(home: Home, name: str) -> None:
-    """Removes a dataset, damaged ones included. Raises `UserError` when there is none of that name."""
-    remove_entry(existing(home.datasets, name) or dataset_folder(home, name))
+    """Puts a dataset into the bin, damaged ones included. Raises `UserError` when there is none of that name."""
+    put_in_bin(home, "dataset", existing(home.datasets, name) or dataset_folder(home, name))
 
 
 def dataset_folder(home: Home, name: str, field: str = "dataset") -> Path:
