@@ -14,7 +14,7 @@ from workbench.core.home import Home, remove_entry, safe_name
 from workbench.core.recycle_bin import BinEntry, name_taken, record_restored, refuse_damaged
 from workbench.preferences import store, tables
 
-COPY_VERSION = 1
+COPY_KIND = "session copy 1"
 PARTS = {
     "prompt": tables.prompts, "answer": tables.answers, "pair": tables.pairs, "vote_event": tables.vote_events,
     "session_event": tables.session_events, "session_note": tables.session_notes,
@@ -36,7 +36,7 @@ def session_copy(db: sa.Connection, row: Any) -> str:
         content[name] = [
             dict(each._mapping) for each in db.execute(sa.select(table).where(within).order_by(table.c.id))
         ]
-    return json.dumps({"format": COPY_VERSION, "schema": tables.SCHEMA_VERSION, "tables": content}, ensure_ascii=False)
+    return json.dumps({"format": COPY_KIND, "schema": tables.SCHEMA_VERSION, "tables": content}, ensure_ascii=False)
 
 
 def restore_session(home: Home, entry: BinEntry, name: str = "") -> str:
@@ -96,7 +96,7 @@ def _read(entry: BinEntry) -> dict[str, Any]:
         whole = all(isinstance(content[name], list) for name in ("session", *PARTS)) and len(content["session"]) == 1
     except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
         raise _damaged(entry, type(error).__name__) from error
-    if data.get("format") != COPY_VERSION or not isinstance(version, int) or version > tables.SCHEMA_VERSION:
+    if data.get("format") != COPY_KIND or not isinstance(version, int) or version > tables.SCHEMA_VERSION:
         raise UserError(
             f"{entry.name} was deleted by a newer LLM Workbench.", "Update this one, then restore it.", "item"
         )

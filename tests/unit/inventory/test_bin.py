@@ -146,7 +146,14 @@ def test_a_session_restored_beside_another_goes_on_where_it_was(home: Home) -> N
 
 @pytest.mark.parametrize(
     "text",
-    ["", "{", "[]", '{"format": 1}', '{"format": 1, "schema": 1, "tables": {"session": []}}', "[" * 100_000],
+    [
+        "",
+        "{",
+        "[]",
+        '{"format": "session copy 1"}',
+        '{"format": "session copy 1", "schema": 1, "tables": {"session": []}}',
+        "[" * 100_000,
+    ],
 )
 def test_a_damaged_copy_of_a_session_is_refused_and_stays(home: Home, text: str) -> None:
     make_session(home, "s", 1)
