@@ -7,6 +7,7 @@ import gradio as gr
 
 from tabs.data.rows import mark_of
 from tabs.shell.context import Context, guarded
+from tabs.shell.deletion import CONFIRM_DELETION, question_before
 from tabs.shell.elements import chip, facts, heading, hint, local_time, render_html
 from tabs.shell.job_panel import QUIET
 from tabs.shell.kit import Static
@@ -20,6 +21,7 @@ from workbench.data.recipes import pipeline
 from workbench.data.recipes.recipe import RECIPE, Recipe
 from workbench.data.store import datasets
 from workbench.data.store.dataset_reference import PROMPTS_REF
+from workbench.inventory.verdicts import refuse_needed
 from workbench.training.jobs.train import Train
 from workbench.training.objective import OBJECTIVES
 
@@ -62,12 +64,14 @@ def dataset_panel(ctx: Context) -> tuple[gr.Dropdown, gr.Textbox, dict[str, gr.B
         steps["delete"] = gr.Button(
             "Delete", size="sm", variant="stop", visible=False, min_width=70, elem_id="delete-dataset"
         )
-    outputs = [about, mark, *steps.values()]
+    question = gr.Textbox(visible=False)
+    outputs = [about, mark, question, *steps.values()]
 
     def draw(name: str | None) -> list[Any]:
         possible = _possible(ctx, name)
         shown = [gr.update(visible=step in possible) for step in steps]
-        return [_about(ctx, name), mark_of(ctx.home, name), *shown]
+        asked = question_before(ctx, "dataset", name) if "delete" in possible else ""
+        return [_about(ctx, name), mark_of(ctx.home, name), asked, *shown]
 
     dataset.change(guarded(draw), dataset, outputs, queue=False, **QUIET)
 
@@ -82,8 +86,7 @@ def dataset_panel(ctx: Context) -> tuple[gr.Dropdown, gr.Textbox, dict[str, gr.B
     ctx.links.on(steps["train"].click, "train", lambda name: _to_train(ctx, name), [dataset])
     ctx.links.on(steps["label"].click, "label", lambda name: {"prompts": name}, [dataset])
     steps["delete"].click(
-        guarded(lambda name: _delete(ctx, name)), dataset, dataset,
-        js="(name) => name && confirm(`Delete the dataset ${name} for good?`) ? name : null", **QUIET,
+        guarded(lambda name, _: _delete(ctx, name)), [dataset, question], dataset, js=CONFIRM_DELETION, **QUIET,
     )  # fmt: skip
     ctx.links.offer("dataset", dataset, lambda _, name: gr.update(value=name, choices=ctx.shelved_datasets()))
     _splitting(ctx, dataset, about, mark)
@@ -175,6 +178,7 @@ def _resplit(ctx: Context, name: str | None, fraction: float, seed: float) -> tu
 def _delete(ctx: Context, name: str | None) -> Any:
     if not name:
         raise UserError("Nothing was deleted.", "Choose a dataset and confirm.", "dataset")
+    refuse_needed(ctx.home, ctx.queue, "dataset", name)
     datasets.delete_dataset(ctx.home, name)
     choices = ctx.shelved_datasets()
     return gr.update(value=choices[0][1] if choices else None, choices=choices)

@@ -74,7 +74,8 @@ def _settings(ctx: Context, job: str | None) -> str:
 
 
 def _confirm() -> str:
-    return "(job) => confirm('Delete this job, its log and its checkpoints? What it made stays.') ? job : null"
+    question = "Delete this job, its log and its checkpoints? They go into the bin. What it made stays."
+    return f"(job) => confirm({question!r}) ? job : null"
 
 
 def _delete(ctx: Context, job: str | None) -> Any:

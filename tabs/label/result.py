@@ -39,7 +39,7 @@ LOOK = (
     "Show the result to you now, while others still vote? This is recorded. From now on the votes you give and take "
     "back in this session are kept but marked as unblinded, and left out of the result and of exports."
 )
-DELETE = "Delete this session with its answers and votes for good?"
+DELETE = "Delete this session with its answers and votes? It goes into the bin, from which it can be restored whole."
 
 
 def result_panel(ctx: Context, session: gr.Dropdown, annotator: gr.Textbox) -> None:

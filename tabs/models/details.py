@@ -6,6 +6,7 @@ import gradio as gr
 from markupsafe import Markup
 
 from tabs.shell.context import Context, guarded
+from tabs.shell.deletion import CONFIRM_DELETION, question_before
 from tabs.shell.elements import empty, error_box, facts, hint, render_html
 from tabs.shell.job_panel import QUIET
 from tabs.shell.kit import CodeView, Static
@@ -15,6 +16,7 @@ from workbench.core.home import free_name
 from workbench.core.limits import bounded_text
 from workbench.core.lineage import MANIFEST
 from workbench.core.units import human_count, human_size
+from workbench.inventory.verdicts import refuse_needed
 from workbench.jobs.job import JOBS
 from workbench.models.model_names import model_folder
 from workbench.models.shelf import ModelInfo, delete_model
@@ -39,6 +41,7 @@ def model_details(ctx: Context, table: gr.HTML) -> None:
                 "Delete", size="sm", visible=False, variant="stop", min_width=70, elem_id="delete-model"
             ),
         }
+    question = gr.Textbox(visible=False)
     with gr.Accordion("Manifest", open=False, visible=False) as fold:
         manifest = CodeView(MANIFEST, file=MANIFEST, elem_id="model-manifest")
 
@@ -46,30 +49,29 @@ def model_details(ctx: Context, table: gr.HTML) -> None:
         info = _info(ctx, name)
         shown = [gr.update(visible=step in _possible(info)) for step in steps]
         written = bounded_text(model_folder(ctx.home, info.name) / MANIFEST) if info and not info.error else ""
-        return [_words(info), *shown, gr.update(visible=bool(written)), written]
+        asked = question_before(ctx, "model", info.name) if info else ""
+        return [_words(info), *shown, gr.update(visible=bool(written)), written, asked]
 
-    outputs = [words, *steps.values(), fold, manifest]
+    outputs = [words, *steps.values(), fold, manifest, question]
     model.change(guarded(draw), model, outputs, queue=False, **QUIET)
     table.input(
         guarded(lambda clicked: gr.update(value=(clicked or {}).get("key"), choices=ctx.shelved_models())),
         table, model, queue=False, **QUIET,
     )  # fmt: skip
-    _wire(ctx, model, steps)
+    _wire(ctx, model, question, steps)
     ctx.links.offer("model", model, lambda _, name: gr.update(value=name, choices=ctx.shelved_models()))
 
 
-def _wire(ctx: Context, model: gr.Dropdown, steps: dict[str, gr.Button]) -> None:
+def _wire(ctx: Context, model: gr.Dropdown, question: gr.Textbox, steps: dict[str, gr.Button]) -> None:
     ctx.links.on(steps["chat"].click, "compare", lambda name: [name], [model])
     ctx.links.on(steps["train"].click, "train", lambda name: _to_train(ctx, name), [model])
     ctx.links.on(steps["compress"].click, "quantize", lambda name: {"model": name}, [model])
     ctx.links.on(steps["label"].click, "label", lambda name: {"models": _with_base(ctx, name)}, [model])
     ctx.links.on(steps["tree"].click, "family-tree", lambda name: name, [model])
     steps["fold"].click(guarded(lambda name: _fold(ctx, name)), model, None, **QUIET)
-    steps["delete"].click(guarded(lambda name: _delete(ctx, name)), model, model, js=CONFIRM, **QUIET)
-
-
-CONFIRM = "(name) => name && confirm(`Delete ${name} for good?`) ? name : null"
-"""JavaScript that asks before an event goes on; a refused event is sent with nothing chosen."""
+    steps["delete"].click(
+        guarded(lambda name, _: _delete(ctx, name)), [model, question], model, js=CONFIRM_DELETION, **QUIET
+    )  # fmt: skip
 
 
 def _info(ctx: Context, name: str | None) -> ModelInfo | None:
@@ -129,5 +131,6 @@ def _fold(ctx: Context, name: str | None) -> None:
 def _delete(ctx: Context, name: str | None) -> Any:
     if not name:
         raise UserError("Nothing was deleted.", "Choose a model and confirm.", "model")
+    refuse_needed(ctx.home, ctx.queue, "model", name)
     delete_model(ctx.home, name)
     return gr.update(value=None)

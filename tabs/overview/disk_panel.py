@@ -13,7 +13,7 @@ from tabs.shell.kit import Static
 from tabs.shell.table import Column, ShelfTable, TableRow
 from workbench.core.errors import UserError
 from workbench.core.units import human_size
-from workbench.inventory.disk_deletion import Deleted, delete_items, item_of
+from workbench.inventory.disk_deletion import BINNED, Deleted, delete_items, item_of
 from workbench.inventory.disk_ledger import DiskItem, DiskLedger, disk_ledger
 from workbench.inventory.disk_usage import UsageCache
 
@@ -78,7 +78,9 @@ class DiskPanel:
             return self.nothing()
         room = ("Size", item.size) if item.verdict == "no" else ("Frees", item.freed)
         words = facts([("What", item.title), ("Why", item.reason), (room[0], human_size(room[1]))])
-        question = f"Delete {item.title} for good? {item.reason} It frees {human_size(item.freed)}."
+        lasting = item.key.partition(":")[0] in BINNED
+        fate = "It goes into the bin" if lasting else "It cannot be restored"
+        question = f"Delete {item.title}? {item.reason} {fate}: {human_size(item.freed)}."
         return [item.key, question, words, gr.update(visible=bool(item.key) and item.verdict != "no")]
 
     def nothing(self) -> list[Any]:
@@ -103,8 +105,7 @@ class DiskPanel:
     def _said(self, deleted: Deleted) -> None:
         self.watch.outdate()
         self.watch.look()
-        subject = deleted.titles[0] if len(deleted.titles) == 1 else f"{len(deleted.titles)} items"
-        gr.Info(f"{subject}: deleted, {human_size(deleted.freed)} freed.")
+        gr.Info(deleted.sentence())
 
 
 def disk_panel(ctx: Context) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 import gradio as gr
 from markupsafe import Markup
 
+from tabs.people.record_panel import record_panel
 from tabs.serving.asking import asker
 from tabs.serving.routes import INVITE
 from tabs.shell.context import Context, guarded
@@ -18,10 +19,8 @@ from workbench.core.settings import Settings
 from workbench.people import accounts
 from workbench.people.hub_accounts import NOBODY_JOINS, joining_role, set_joining_role
 from workbench.people.invitations import HOURS, invite, reset_person
-from workbench.people.people_log import PeopleEvent, people_events
 from workbench.people.roles import MEANING, Role
 
-LISTED_EVENTS = 50
 LINK = "Link"
 ONE_PERSON = (
     "Whoever reaches this page may do everything, under any name they type.",
@@ -52,6 +51,8 @@ def build(ctx: Context) -> None:
     else:
         with gr.Column(elem_classes="wb-panel"):
             _switch(ctx)
+        with gr.Column(elem_classes="wb-panel"):
+            record_panel(ctx)
 
 
 def _switch(ctx: Context) -> None:
@@ -85,9 +86,8 @@ def _manage(ctx: Context) -> None:
             listed = Static(empty("Nobody yet"), elem_id="people")
             person, change, buttons = _person_row()
         with gr.Column(elem_classes="wb-panel"):
-            Static(heading("What happened", f"The latest {LISTED_EVENTS} events; `users list --events` shows more."))
-            events = Static("", elem_id="people-events")
-    drawn = [listed, events, person]
+            record_panel(ctx)
+    drawn = [listed, person]
 
     def invited(role: str, request: gr.Request) -> list[Any]:
         path = _path(invite(ctx.home, role, _actor(request)))
@@ -189,9 +189,9 @@ def _chosen(name: str | None) -> str:
 
 
 def _drawn(home: Home) -> list[Any]:
-    """The list, the events, and whom one can choose."""
+    """The list, and whom one can choose."""
     people = accounts.list_people(home)
-    return [_people_html(home, people), _events_html(home), gr.update(choices=[person.name for person in people])]
+    return [_people_html(home, people), gr.update(choices=[person.name for person in people])]
 
 
 def _people_html(home: Home, people: list[accounts.Person]) -> Markup:
@@ -218,16 +218,6 @@ STATE_CHIPS = {"active": "done", "invited": "queued", "disabled": "failed"}
 
 def _state(person: accounts.Person) -> Markup:
     return chip(STATE_CHIPS[person.state], person.state)
-
-
-def _events_html(home: Home) -> Markup:
-    events = people_events(home, LISTED_EVENTS)
-    rows = [[local_time(event.created), event.actor, _event_text(event)] for event in events]
-    return table(["Time", "Who", "Event"], rows)
-
-
-def _event_text(event: PeopleEvent) -> str:
-    return f"{event.kind}: {event.subject}" if event.subject else event.kind
 
 
 TAB = Tab("people", "People", 90, build)

@@ -29,7 +29,7 @@ from workbench.preferences.sessions import create_session
 from workbench.preferences.votes import next_item, vote
 
 ROOT = Path(workbench.__file__).parent
-RECORDS = {"record_change", "record", "record_event"}
+RECORDS = {"record_change", "record", "record_event", "record_restored"}
 NO_EVENT = {
     "preferences.votes": "votes are facts of their own, and the record says who began to vote, by name only",
     "preferences.sessions.add_answers": "a part of the job that writes the answers, whose end is an event",

@@ -1,16 +1,15 @@
 """The command for the record of a home: who changed what and when."""
 
-import csv
 import json
-import sys
+from dataclasses import asdict
 from typing import Annotated, Literal
 
 from workbench.cli.shared import Invoked, emit, option
 from workbench.people.record import (
-    COLUMNS,
     ChangeFilter,
     all_changes,
-    change_to_dict,
+    changes_as_csv,
+    changes_as_jsonl,
     described_facts,
     described_object,
 )
@@ -33,16 +32,11 @@ def events(
     """Who changed what and when, newest first; never what somebody voted."""
     found = all_changes(invoked.home, ChangeFilter(person, kind, object_, since))
     if file_format == "csv":
-        writer = csv.writer(sys.stdout)
-        writer.writerow(COLUMNS)
-        for change in found:
-            entry = change_to_dict(change)
-            writer.writerow([_plain_cell(entry[name]) for name in COLUMNS])
+        print(changes_as_csv(found), end="")
     elif file_format == "jsonl":
-        for change in found:
-            print(json.dumps(change_to_dict(change), ensure_ascii=False))
+        print(changes_as_jsonl(found), end="")
     elif invoked.json:
-        print(json.dumps([change_to_dict(change) for change in found], ensure_ascii=False))
+        print(json.dumps([asdict(change) for change in found], ensure_ascii=False))
     else:
         shown = found if all_ else found[:SHOWN_EVENTS]
         rows = [
@@ -52,9 +46,3 @@ def events(
         emit(invoked, ["time (UTC)", "person", "event", "what", "facts"], rows)
         if len(shown) < len(found):
             print(f"and {len(found) - len(shown):,} older ones: --all shows them.")
-
-
-def _plain_cell(value: object) -> str:
-    """A cell no spreadsheet takes for a formula: names are what people wrote."""
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False) if value else ""
-    return f"'{text}" if text[:1] in tuple("=+-@\t\r") else text

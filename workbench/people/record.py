@@ -4,8 +4,11 @@ What somebody voted is no part of it: of a vote it says who began to vote in whi
 """
 
 import contextlib
+import csv
 import datetime
-from collections.abc import Iterator
+import io
+import json
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, fields
 
 import sqlalchemy as sa
@@ -77,9 +80,26 @@ def all_changes(home: Home, wanted: ChangeFilter = EVERYTHING) -> list[ChangeEve
     return sorted(found, key=lambda change: change.time, reverse=True)  # all in UTC: their texts are in order
 
 
-def change_to_dict(change: ChangeEvent) -> dict[str, object]:
-    """As JSON has it: the columns, with the facts as a mapping."""
-    return asdict(change)
+def changes_as_jsonl(changes: Iterable[ChangeEvent]) -> str:
+    """One JSON object a line, with the facts as a mapping."""
+    return "".join(f"{json.dumps(asdict(change), ensure_ascii=False)}\n" for change in changes)
+
+
+def changes_as_csv(changes: Iterable[ChangeEvent]) -> str:
+    """A table with a heading; no cell is one that a spreadsheet takes for a formula."""
+    file = io.StringIO()
+    writer = csv.writer(file)
+    writer.writerow(COLUMNS)
+    for change in changes:
+        entry = asdict(change)
+        writer.writerow([_plain_cell(entry[name]) for name in COLUMNS])
+    return file.getvalue()
+
+
+def _plain_cell(value: object) -> str:
+    """A cell as text: names are what people wrote."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False) if value else ""
+    return f"'{text}" if text[:1] in tuple("=+-@\t\r") else text
 
 
 def _of_account(event: PeopleEvent) -> ChangeEvent:

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.bench.home_of_many import add_job, many
 from tests.voting import by, make_session
 from workbench.__main__ import main
 from workbench.core.change_log import acting_as, read_changes
@@ -25,6 +26,7 @@ from workbench.inventory.disk_deletion import delete_items
 from workbench.inventory.disk_ledger import disk_ledger
 from workbench.inventory.disk_usage import UsageCache
 from workbench.inventory.verdicts import consequences, refuse_needed
+from workbench.jobs.events import EventLog
 from workbench.jobs.job import JOBS
 from workbench.jobs.queue import Queue
 from workbench.models.shelf import delete_model
@@ -280,13 +282,15 @@ def test_a_session_whose_deletion_fails_stays_and_is_not_in_the_bin(
 
 
 def test_a_dataset_that_a_job_waits_for_stays(home: Home) -> None:
-    write_rows(home, "prompts", "conversation", TALKS)
+    many(home, 2, 2, 0)
     queue = Queue(home)
-    verdict, reason = consequences(home, queue, "dataset", "prompts")
+    verdict, reason = consequences(home, queue, "dataset", "set-00000")
     assert verdict == "ask" and "Nothing on the shelf" in reason
-    queue.submit(JOBS.parse({"method": "starter-model", "output": "prompts"}))
-    with pytest.raises(UserError, match="prompts stays: The job"):
-        refuse_needed(home, queue, "dataset", "prompts")
+    job = add_job(home, 3)
+    (job / "events.jsonl").write_text("")
+    EventLog(job / "events.jsonl").status("queued", turn=1)
+    with pytest.raises(UserError, match="set-00000 stays: The job"):
+        refuse_needed(home, Queue(home), "dataset", "set-00000")
 
 
 def test_sessions_are_named_before_what_they_were_made_from_goes(home: Home) -> None:

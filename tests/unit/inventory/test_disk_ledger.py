@@ -33,7 +33,9 @@ def by_key(home: Home) -> dict[str, DiskItem]:
 
 
 def delete(home: Home, *keys: str) -> int:
-    return delete_items(home, Queue(home), keys, UsageCache()).freed
+    """Bytes that came free, now or when the bin is emptied."""
+    deleted = delete_items(home, Queue(home), keys, UsageCache())
+    return deleted.freed + deleted.in_bin
 
 
 def checkpoints(job: Path, *names: str) -> None:
@@ -323,4 +325,4 @@ def test_the_command_line_shows_refuses_and_deletes(
     assert "called 'model:nope'" in cli("disk", "--delete", "model:nope", "--yes")[2]
     add_model(home, 5)
     code, out, _ = cli("disk", "--json", "--delete", "model:model-00005", f"job:{job.name}", "--yes")
-    assert code == 0 and json.loads(out)["freed"] > 0 and not job.exists()
+    assert code == 0 and json.loads(out)["in_bin"] > 0 and not job.exists()

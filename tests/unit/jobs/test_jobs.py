@@ -251,7 +251,7 @@ def test_a_running_job_is_not_deleted(queue: Queue) -> None:
 
 def test_a_deleted_job_is_gone(queue: Queue, home: Home) -> None:
     queue.delete(queue.submit(naps.Nap()))
-    assert queue.all() == [] and list(home.jobs.iterdir()) == []
+    assert queue.all() == [] and [path.name for path in home.jobs.iterdir()] == [".bin"]
 
 
 def test_a_job_whose_process_is_gone_reads_interrupted(queue: Queue) -> None:
