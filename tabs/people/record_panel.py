@@ -10,7 +10,7 @@ from tabs.shell.elements import heading
 from tabs.shell.job_panel import QUIET
 from tabs.shell.kit import Static
 from tabs.shell.table import Column, ShelfTable, TableRow
-from workbench.core.change_log import FILE, ChangeEvent
+from workbench.core.change_log import EVENTS_FILE, ChangeEvent
 from workbench.core.errors import UserError
 from workbench.people.record import (
     all_changes,
@@ -83,7 +83,7 @@ def _read(ctx: Context) -> list[ChangeEvent]:
 def _stamp(ctx: Context) -> tuple[int, int]:
     """Changes with every event."""
     try:
-        stat = (ctx.home.root / FILE).stat()
+        stat = (ctx.home.root / EVENTS_FILE).stat()
     except OSError:
         return 0, 0
     return stat.st_mtime_ns, stat.st_size

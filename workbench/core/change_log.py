@@ -21,7 +21,7 @@ from workbench.core.limits import text_up_to
 
 log = logging.getLogger(__name__)
 
-FILE = "events.jsonl"
+EVENTS_FILE = "events.jsonl"
 LOCAL, COMMAND_LINE, SERVER, NOBODY = "local", "the command line", "the server", "nobody"
 """Who does something without an account: whoever has this page or this machine, a command, the server by itself, and
 somebody whom it did not let in."""
@@ -71,7 +71,7 @@ def record_change(root: Path, kind: str, object_kind: str, object_name: str, **f
     """
     change = ChangeEvent(_now(), current_person(), kind, object_kind, object_name, {})
     line = json.dumps({**_short(asdict(change)), "facts": _short(dict(list(facts.items())[:MOST_FACTS]))})
-    path = root / FILE
+    path = root / EVENTS_FILE
     with _lock:
         waiting = [*_unwritten.pop(path, []), line.encode() + b"\n"]
         try:
@@ -93,7 +93,7 @@ def read_changes(root: Path) -> list[ChangeEvent]:
 
     What was read before is not read again. Raises `OSError` for a file that cannot be read.
     """
-    path = root / FILE
+    path = root / EVENTS_FILE
     try:
         with _lock, path.open("rb") as file:
             return _reading.setdefault(path, _Reading()).read(file)

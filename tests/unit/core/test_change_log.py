@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from workbench.core import change_log
-from workbench.core.change_log import FILE, LOCAL, acting_as, current_person, read_changes, record_change
+from workbench.core.change_log import EVENTS_FILE, LOCAL, acting_as, current_person, read_changes, record_change
 from workbench.core.home import Home, atomic_dir
 
 WRITER = """
@@ -62,7 +62,7 @@ def test_what_takes_its_name_on_a_shelf_is_recorded_and_nothing_else(home: Home,
     assert [(each.kind, each.object_name) for each in read_changes(home.root)] == [
         ("created", "smol"), ("changed", "smol"),
     ]  # fmt: skip
-    assert not (tmp_path / "elsewhere" / FILE).exists()
+    assert not (tmp_path / "elsewhere" / EVENTS_FILE).exists()
 
 
 def test_a_writer_that_is_killed_loses_nothing_it_acknowledged(home: Home) -> None:
@@ -81,11 +81,11 @@ def test_a_writer_that_is_killed_loses_nothing_it_acknowledged(home: Home) -> No
 
 def test_a_torn_or_strange_line_is_left_out_and_the_next_stands_on_its_own(home: Home) -> None:
     record_change(home.root, "created", "model", "a")
-    with (home.root / FILE).open("ab") as file:
+    with (home.root / EVENTS_FILE).open("ab") as file:
         file.write(b'[]\n{"kind": 3}\n\xff\xfe\n{"time": "x", "kind": "created", "facts": [1]}\n{"time": "2026')
     record_change(home.root, "created", "model", "b")
     assert [each.object_name for each in read_changes(home.root)] == ["a", "", "b"]
-    with (home.root / FILE).open("ab") as file:
+    with (home.root / EVENTS_FILE).open("ab") as file:
         file.write(b"9" * 200_000 + b"\n")
     record_change(home.root, "created", "model", "c")
     assert read_changes(home.root)[-1].object_name == "c"
@@ -127,6 +127,6 @@ def test_facts_are_short_texts_and_numbers(home: Home) -> None:
 def test_a_file_that_was_replaced_is_read_anew(home: Home) -> None:
     record_change(home.root, "created", "model", "a")
     assert len(read_changes(home.root)) == 1
-    (home.root / FILE).rename(home.root / "old")
+    (home.root / EVENTS_FILE).rename(home.root / "old")
     record_change(home.root, "created", "model", "b")
     assert [each.object_name for each in read_changes(home.root)] == ["b"]
