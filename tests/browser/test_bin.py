@@ -17,7 +17,9 @@ def test_a_dataset_is_deleted_restored_under_another_name_and_both_are_recorded(
     write_rows(home, "talks", "conversation", TALKS)
     with serving(home) as app:
         page.goto(app.url)
+        page.evaluate("() => { window.confirm = (text) => text.includes('stays in the bin for 7 days'); }")
         tab(page, "Data")
+        expect(page.locator("#dataset-facts")).to_contain_text("conversation")
         page.locator("#delete-dataset").click()
         expect(page.locator("#datasets-table")).to_contain_text("No datasets yet")
         assert [entry.name for entry in list_bin(home)] == ["talks"]
