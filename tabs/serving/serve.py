@@ -84,9 +84,9 @@ def serve(pages: Mapping[Role, Callable[[Context], gr.Blocks]]) -> None:
         home, queue, Runner(home, queue), ChatService(home), gate, serving.asks_login, accounts=serving.accounts
     )  # fmt: skip
     gr.set_static_paths(static_paths())
+    others = _pages_of_others(pages, ctx) if serving.accounts else {}
     app = mounted(_queued(pages[Role.OWNER](ctx)))
     app.add_middleware(UploadQuota, home=home)
-    others = _pages_of_others(pages, ctx) if serving.accounts else {}
     join_lifespans(app, others)
 
     def started() -> None:
@@ -107,7 +107,8 @@ def _pages_of_others(
 ) -> dict[Role, fastapi.FastAPI]:  # fmt: skip
     """The pages of all roles but the owner's, which look at the same shelves.
 
-    Always in one order: a page that was open while the server was started again goes on by the ids of its components.
+    They are composed first and in one order: Gradio numbers their parts as it meets them, and a page that is open while
+    the server is started again goes on with the numbers it has.
     """
     others: dict[Role, fastapi.FastAPI] = {}
     for role in (role for role in Role if role in pages and role is not Role.OWNER):

@@ -16,6 +16,7 @@ BENCHES = (
     "footprint",
     "queue",
     "durability",
+    "votes",
     "merge",
     "merge-memory",
     "gguf",

@@ -75,6 +75,8 @@ COMMANDS = (
     Command("users disable", "workbench.cli.accounts_managing:disable", "end a person's logins and let none begin"),
     Command("users enable", "workbench.cli.accounts_managing:enable", "let a disabled person log in again"),
     Command("users reset", "workbench.cli.accounts_managing:reset", "end a person's logins; a link for a new password"),
+    Command("backup", "workbench.cli.backups:backup", "write one archive of all but large weights, while in use"),
+    Command("restore", "workbench.cli.backups:restore", "make an empty home of a backup"),
     Command("doctor", "workbench.cli.machine_checks:doctor", "prove what works on this machine; remedies for the rest"),
     Command("settings", "workbench.cli.settings_listing:settings", "what the environment sets, and what it could set"),
     Command("plugins", "workbench.cli.plugin_listing:list_plugins", "methods from outside: what they add, what failed"),

@@ -21,6 +21,7 @@ from workbench.preferences import sessions, store, tables
 
 CLOSED, UNBLINDED = "closed", "unblinded"
 EVENTS, LEASES = tables.session_events, tables.leases
+_UNBLINDINGS = sa.select(EVENTS).where(EVENTS.c.session_id == sa.bindparam("of_session"), EVENTS.c.kind == UNBLINDED)
 
 
 class Blinded(UserError):
@@ -103,8 +104,7 @@ def is_unblinded(db: sa.Connection, session_id: int, who: Voter) -> bool:
 
 
 def _unblindings(db: sa.Connection, session_id: int) -> list[Any]:
-    mine = (EVENTS.c.session_id == session_id) & (EVENTS.c.kind == UNBLINDED)
-    return list(db.execute(sa.select(EVENTS).where(mine)).all())
+    return list(db.execute(_UNBLINDINGS, {"of_session": session_id}).all())
 
 
 def _is(row: Any, who: Voter) -> bool:

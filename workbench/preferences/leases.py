@@ -9,6 +9,7 @@ taken over, by a browser that has asked in vain before: one that is invented ane
 open are therefore the only ones that can make somebody wait for more than seconds.
 """
 
+import functools
 import secrets
 from collections import OrderedDict
 from typing import Any
@@ -32,40 +33,116 @@ _waiting: OrderedDict[tuple[str, int, str], None] = OrderedDict()
 """Browsers that asked in vain, by database and session, the latest last. Lost with the process: they ask again."""
 
 
-def open_pairs(row: Any, who: Voter, unblinded: bool, take_over: bool = False) -> sa.Select[Any]:
-    """The pairs that still need votes, counting others' live leases, and that `who` has not dealt with.
+@functools.cache
+def open_pairs(unblinded: bool, take_over: bool = False) -> sa.Select[Any]:
+    """The pairs that still need votes, counting others' live leases, and that a voter has not dealt with; its
+    parameters are `parameters`.
 
     Votes and leases of unblinded people count for the `unblinded` only: the others' pairs still need blind votes.
     With `take_over`, leases that are not held against others do not count.
     """
     here = EVENTS.c.pair_id == PAIRS.c.id
-    votes = sa.select(sa.func.count(EVENTS.c.id)).where(
-        here, sessions.effective(with_unblinded=unblinded), EVENTS.c.choice != "skip"
+    all_votes = sa.select(sa.func.count(EVENTS.c.id)).where(
+        here, sessions.effective(with_unblinded=True), EVENTS.c.choice != "skip"
     )
-    now = store.clock()
-    live = ((LEASES.c.held_until if take_over else LEASES.c.expires) > now) & (LEASES.c.expires <= now + LATEST_SECONDS)
-    others = (LEASES.c.pair_id == PAIRS.c.id) & (LEASES.c.browser != who.browser) & live
-    counted = others if unblinded else others & LEASES.c.unblinded.is_(False)
+    votes: Any = all_votes.scalar_subquery() if unblinded else PAIRS.c.votes
+    here_leased = (LEASES.c.pair_id == PAIRS.c.id) & _others(take_over)
+    counted = here_leased if unblinded else here_leased & LEASES.c.unblinded.is_(False)
     taken = sa.select(sa.func.count(LEASES.c.id)).where(counted)
-    dealt_with = sa.exists().where(here, EVENTS.c.annotator == who.name, sessions.effective(with_unblinded=True))
+    dealt_with = sa.exists().where(here, EVENTS.c.annotator == _NAME, sessions.effective(with_unblinded=True))
     return sa.select(PAIRS).where(
-        PAIRS.c.session_id == row.id,
+        PAIRS.c.session_id == _SESSION,
         PAIRS.c.state == sessions.OPEN,
+        votes < _WANTED,
         ~dealt_with,
-        ~sa.exists().where(others, LEASES.c.annotator == who.name),
-        votes.scalar_subquery() + taken.scalar_subquery() < row.votes_per_pair,
+        ~sa.exists().where(here_leased, LEASES.c.annotator == _NAME),
+        votes + taken.scalar_subquery() < _WANTED,
     )
+
+
+def parameters(row: Any, who: Voter) -> dict[str, Any]:
+    """What `open_pairs` is asked with, for this voter now."""
+    now = store.clock()
+    return {
+        "of_session": row.id, "voter": who.name, "voters_browser": who.browser, "wanted": row.votes_per_pair,
+        "time_now": now, "time_latest": now + LATEST_SECONDS,
+    }  # fmt: skip
+
+
+def _others(take_over: bool = False) -> sa.ColumnElement[bool]:
+    """The condition that a lease is live and another browser's."""
+    live = (LEASES.c.held_until if take_over else LEASES.c.expires) > _NOW
+    return sa.and_(LEASES.c.browser != _BROWSER, live, LEASES.c.expires <= _LATEST)
+
+
+_SESSION: Any = sa.bindparam("of_session")
+_NAME: Any = sa.bindparam("voter")
+_BROWSER: Any = sa.bindparam("voters_browser")
+_WANTED: Any = sa.bindparam("wanted")
+_NOW: Any = sa.bindparam("time_now")
+_LATEST: Any = sa.bindparam("time_latest")
+_LACKING = (PAIRS.c.session_id == _SESSION) & (PAIRS.c.state == sessions.OPEN) & (PAIRS.c.votes < _WANTED)
+_COUNT_LACKING = sa.select(sa.func.count(PAIRS.c.id)).where(_LACKING)
+_DEALT_WITH = (
+    sa.select(EVENTS.c.pair_id)
+    .join(PAIRS, PAIRS.c.id == EVENTS.c.pair_id)
+    .where(EVENTS.c.session_id == _SESSION, EVENTS.c.annotator == _NAME, sessions.effective(with_unblinded=True))
+    .where(_LACKING)
+)
+_ELSEWHERE = (
+    sa.select(LEASES.c.pair_id, LEASES.c.annotator, LEASES.c.unblinded, PAIRS.c.votes)
+    .join(PAIRS, PAIRS.c.id == LEASES.c.pair_id)
+    .where(LEASES.c.session_id == _SESSION, _others(), _LACKING)
+)
+_FIRST, _FIRST_TO_TAKE, _FIRST_UNBLINDED = (
+    open_pairs(*kind).order_by(PAIRS.c.rank).limit(1) for kind in ((False,), (False, True), (True,))
+)
+_IS_OPEN = {unblinded: open_pairs(unblinded).where(PAIRS.c.id == sa.bindparam("of_pair")) for unblinded in (0, 1)}
+_COUNT_UNBLINDED = sa.select(sa.func.count()).select_from(open_pairs(True).subquery())
+_MINE = sa.select(LEASES).where(LEASES.c.session_id == _SESSION, LEASES.c.browser == _BROWSER)
+_END_MINE = LEASES.delete().where(LEASES.c.session_id == _SESSION, LEASES.c.browser == _BROWSER)
+_END = LEASES.delete().where(LEASES.c.id == sa.bindparam("of_lease"))
+_RENEW = (
+    LEASES.update()
+    .where(LEASES.c.id == sa.bindparam("of_lease"))
+    .values(expires=sa.bindparam("time_end"), annotator=_NAME)
+)
+_HOLD = (
+    LEASES.update()
+    .where(LEASES.c.id == sa.bindparam("of_lease"))
+    .values(expires=sa.bindparam("time_end"), held_until=sa.bindparam("time_held"))
+)
+_GRANT = LEASES.insert()
+
+
+def count_open(db: sa.Connection, row: Any, who: Voter, unblinded: bool) -> int:
+    """How many pairs `open_pairs` has for this voter.
+
+    For the blind they are not looked at one by one: of those that lack votes, the few that this person dealt with or
+    that lie open elsewhere are taken away.
+    """
+    asked = parameters(row, who)
+    if unblinded:
+        return db.scalar(_COUNT_UNBLINDED, asked) or 0
+    unavailable = set(db.scalars(_DEALT_WITH, asked))
+    free: dict[int, int] = {}
+    for lease in db.execute(_ELSEWHERE, asked):
+        if lease.annotator == who.name:
+            unavailable.add(lease.pair_id)
+        if not lease.unblinded:
+            free[lease.pair_id] = free.get(lease.pair_id, row.votes_per_pair - lease.votes) - 1
+    unavailable.update(pair for pair, votes in free.items() if votes <= 0)
+    return (db.scalar(_COUNT_LACKING, asked) or 0) - len(unavailable)
 
 
 def is_open(db: sa.Connection, row: Any, who: Voter, unblinded: bool, pair: int) -> bool:
     """Whether that pair still needs a vote of this annotator."""
-    return db.execute(open_pairs(row, who, unblinded).where(PAIRS.c.id == pair)).first() is not None
+    return db.execute(_IS_OPEN[unblinded], parameters(row, who) | {"of_pair": pair}).first() is not None
 
 
 def lease_of(db: sa.Connection, row: Any, browser: str) -> Any:
     """The browser's lease in this session, live or expired, or None."""
-    mine = (LEASES.c.session_id == row.id) & (LEASES.c.browser == browser)
-    return db.execute(sa.select(LEASES).where(mine)).one_or_none()
+    return db.execute(_MINE, {"of_session": row.id, "voters_browser": browser}).one_or_none()
 
 
 def live_lease(db: sa.Connection, row: Any, who: Voter, token: str) -> Any:
@@ -95,10 +172,10 @@ def find_pair(db: sa.Connection, row: Any, who: Voter, unblinded: bool) -> Any:
 
     Whoever has seen the result takes nothing over: their votes do not count.
     """
-    pair = db.execute(open_pairs(row, who, unblinded).order_by(PAIRS.c.rank).limit(1)).one_or_none()
+    asked = parameters(row, who)
+    pair = db.execute(_FIRST_UNBLINDED if unblinded else _FIRST, asked).one_or_none()
     if pair is None and not unblinded and _asked_before(db, row, who):
-        query = open_pairs(row, who, unblinded, take_over=True).order_by(PAIRS.c.rank).limit(1)
-        pair = db.execute(query).one_or_none()
+        pair = db.execute(_FIRST_TO_TAKE, asked).one_or_none()
         if pair is not None:
             _displace(db, who, pair.id)
     return pair
@@ -127,20 +204,20 @@ def _displace(db: sa.Connection, who: Voter, pair: int) -> None:
 
 def grant(db: sa.Connection, row: Any, who: Voter, pair: Any, unblinded: bool) -> Any:
     """Leases the pair with sides drawn anew; the browser's earlier lease in the session ends."""
-    db.execute(LEASES.delete().where(LEASES.c.session_id == row.id, LEASES.c.browser == who.browser))
+    db.execute(_END_MINE, {"of_session": row.id, "voters_browser": who.browser})
     left, right = (pair.answer_a, pair.answer_b) if secrets.randbelow(2) else (pair.answer_b, pair.answer_a)
     now = store.clock()
     values = {"session_id": row.id, "pair_id": pair.id, "annotator": who.name, "browser": who.browser}
     values |= {"token": secrets.token_urlsafe(24), "left_answer": left, "right_answer": right, "unblinded": unblinded}
     values |= {"expires": now + LEASE_SECONDS, "held_until": now + UNCONFIRMED_SECONDS}
-    db.execute(LEASES.insert().values(values))
+    db.execute(_GRANT, values)
     return lease_of(db, row, who.browser)
 
 
 def renew(db: sa.Connection, row: Any, who: Voter, lease: Any) -> Any:
     """Lets a lease run its full time from now, under the name that is typed now."""
     end = store.clock() + LEASE_SECONDS
-    db.execute(LEASES.update().where(LEASES.c.id == lease.id).values(expires=end, annotator=who.name))
+    db.execute(_RENEW, {"of_lease": lease.id, "time_end": end, "voter": who.name})
     return lease_of(db, row, who.browser)
 
 
@@ -151,11 +228,10 @@ def extend_lease(db: sa.Connection, row: Any, browser: str, token: str, seconds:
         return False
     now = store.clock()
     if lease.held_until < now + seconds / 2:  # every write has all open pages look for changes
-        values = {"expires": now + LEASE_SECONDS, "held_until": now + seconds}
-        db.execute(LEASES.update().where(LEASES.c.id == lease.id).values(values))
+        db.execute(_HOLD, {"of_lease": lease.id, "time_end": now + LEASE_SECONDS, "time_held": now + seconds})
     return True
 
 
 def release(db: sa.Connection, lease: Any) -> None:
     """Ends a lease."""
-    db.execute(LEASES.delete().where(LEASES.c.id == lease.id))
+    db.execute(_END, {"of_lease": lease.id})

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from workbench.core.change_log import record_change
 from workbench.core.errors import UserError
 from workbench.core.home import Home
-from workbench.preferences import failures, store, tables
+from workbench.preferences import failures, store, tables, vote_counts
 
 SAVED = (
     "session", "prompt", "answer", "pair", "vote_event", "session_event", "session_note", "person", "invitation",
@@ -97,7 +97,6 @@ def _new_database(folder: Path, damaged: Path, recovered: Recovered) -> Path:
     with engine.begin() as db:
         tables.metadata.create_all(db)
         db.execute(tables.schema_version.insert().values(version=tables.SCHEMA_VERSION))
-    engine.dispose()
     copy = copy_folder / damaged.name
     if copy.exists():
         with contextlib.closing(sqlite3.connect(copy)) as source, contextlib.closing(sqlite3.connect(new)) as target:
@@ -106,6 +105,9 @@ def _new_database(folder: Path, damaged: Path, recovered: Recovered) -> Path:
                 for table in SAVED:
                     recovered.rows[table] = _save(source, target, table)
                 recovered.dropped = _drop_orphans(target, recovered)
+    with engine.begin() as db:
+        vote_counts.recount_all(db)
+    engine.dispose()
     with new.open("rb") as written:
         os.fsync(written.fileno())
     return new

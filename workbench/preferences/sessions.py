@@ -21,6 +21,14 @@ from workbench.preferences.session_copies import session_copy
 OPEN, IDENTICAL, UNUSABLE = "open", "identical", "unusable"
 FINISHES = ("eos", "length", "error")
 Message = dict[str, str]
+# Statements of every vote are made once: to put one together costs as much as to execute it.
+_SESSION = sa.select(tables.sessions).where(tables.sessions.c.name == sa.bindparam("session_name"))
+_LOCKED_SESSION = _SESSION.with_for_update()
+_CLOSING = (
+    sa.select(tables.session_events)
+    .where(tables.session_events.c.session_id == sa.bindparam("of_session"), tables.session_events.c.kind == "closed")
+    .limit(1)
+)
 
 
 @dataclass(frozen=True)
@@ -250,8 +258,7 @@ def delete_session(home: Home, session: str) -> None:
 
 def find_session(db: sa.Connection, session: str, lock: bool = False) -> Any:
     """The session's row, kept from other writers until the transaction ends if `lock`; raises `UserError`."""
-    query = sa.select(tables.sessions).where(tables.sessions.c.name == session)
-    row = db.execute(query.with_for_update() if lock else query).one_or_none()
+    row = db.execute(_LOCKED_SESSION if lock else _SESSION, {"session_name": session}).one_or_none()
     if row is None:
         names = list(db.scalars(sa.select(tables.sessions.c.name)))
         raise UserError(f"There is no session {session!r}.", suggestion(str(session), names), "session")
@@ -260,9 +267,7 @@ def find_session(db: sa.Connection, session: str, lock: bool = False) -> Any:
 
 def closing(db: sa.Connection, session_id: int) -> Any:
     """The event that closed the session, or None while it is open."""
-    events = tables.session_events
-    closed = (events.c.session_id == session_id) & (events.c.kind == "closed")
-    return db.execute(sa.select(events).where(closed).limit(1)).one_or_none()
+    return db.execute(_CLOSING, {"of_session": session_id}).one_or_none()
 
 
 def is_closed(home: Home, session: str) -> bool:

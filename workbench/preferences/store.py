@@ -56,6 +56,7 @@ class _OpenFile:
 
 
 _files: dict[tuple[Path, int], _OpenFile] = {}
+_turns: dict[tuple[Path, int], threading.Lock] = {}
 _servers: dict[tuple[sa.URL, int], sa.Engine] = {}
 _lock = threading.Lock()
 
@@ -158,8 +159,12 @@ def _switch_to_wal(cursor: Any) -> None:
 
 
 def _begin_sqlite(connection: sa.Connection) -> None:
-    immediate = connection.get_execution_options().get("immediate")
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+    options = connection.get_execution_options()
+    durable = bool(options.get("durable", True))
+    if connection.info.get("durable", True) is not durable:  # it cannot be changed within a transaction
+        connection.exec_driver_sql(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+        connection.info["durable"] = durable
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get("immediate") else "BEGIN")
 
 
 @contextlib.contextmanager
@@ -196,8 +201,11 @@ def check_labels(home: Home) -> None:
 
 
 @contextlib.contextmanager
-def writing(home: Home) -> Iterator[sa.Connection]:
+def writing(home: Home, durable: bool = True) -> Iterator[sa.Connection]:
     """A transaction that holds the write lock from its start and is on the disk when the block has ended.
+
+    What is not `durable` is kept by a process that is killed, and may be lost when the power fails, whole: leases,
+    which nobody was promised. A durable transaction takes all before it to the disk.
 
     On PostgreSQL the lock is the session's row, which every writer selects FOR UPDATE first. On SQLite the files
     that were written must still be the ones their names lead to, before and after the commit: what went into a
@@ -208,11 +216,20 @@ def writing(home: Home) -> Iterator[sa.Connection]:
     with _failing_plainly(home):
         if file:
             _refuse_damaged(file)
-        with engine(home).connect().execution_options(immediate=True) as connection:
+        options = {"immediate": True, "durable": durable}
+        # threads of this process wait for each other here, each as long as the other writes: SQLite would have them
+        # look again after pauses of up to a tenth of a second, in which others come first
+        with _turn(file), engine(home).connect().execution_options(**options) as connection:
             with connection.begin():
+                if not durable and file is None:
+                    connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
                 _check_not_replaced(connection, file)
                 yield connection
             _check_not_replaced(connection, file)
+
+
+def _turn(file: Path | None) -> contextlib.AbstractContextManager[Any]:
+    return _turns.setdefault((file, os.getpid()), threading.Lock()) if file else contextlib.nullcontext()
 
 
 def _refuse_damaged(file: Path) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 BROWSER_CHARACTERS = 100
 
 metadata = sa.MetaData()
@@ -62,7 +62,9 @@ pairs = sa.Table(
     sa.Column("answer_b", _reference("answer.id"), nullable=False, index=True),
     sa.Column("state", sa.String(10), nullable=False),
     sa.Column("rank", sa.BigInteger, nullable=False),
+    sa.Column("votes", sa.Integer, nullable=False, server_default=sa.text("0")),
     sa.Index("pair_in_order", "session_id", "state", "rank"),
+    sa.Index("pair_by_votes", "session_id", "state", "votes"),
 )
 
 leases = sa.Table(

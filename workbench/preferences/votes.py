@@ -9,11 +9,28 @@ import sqlalchemy as sa
 from workbench.core import lineage
 from workbench.core.errors import UserError, suggestion
 from workbench.core.home import Home
-from workbench.preferences import blinding, leases, sessions, store, tables
+from workbench.preferences import blinding, leases, sessions, store, tables, vote_counts
 from workbench.preferences.blinding import Voter
 
 CHOICES = ("left", "right", "tie", "both_bad", "skip")
 EVENTS, PAIRS = tables.vote_events, tables.pairs
+# Statements of every vote are made once: to put one together costs as much as to execute it.
+_PROMPT = (
+    sa.select(tables.prompts.c.messages)
+    .join(PAIRS, PAIRS.c.prompt_id == tables.prompts.c.id)
+    .where(PAIRS.c.id == sa.bindparam("of_pair"))
+)
+_ANSWER = sa.select(tables.answers).where(tables.answers.c.id == sa.bindparam("of_answer"))
+_EVENT = sa.select(EVENTS).where(EVENTS.c.key == sa.bindparam("of_key"))
+_LATEST = (
+    sa.select(EVENTS)
+    .where(EVENTS.c.session_id == sa.bindparam("of_session"), EVENTS.c.annotator == sa.bindparam("voter"))
+    .where(sa.or_(EVENTS.c.browser == sa.bindparam("voters_browser"), EVENTS.c.browser == ""))
+    .where(sessions.effective(with_unblinded=True))
+    .order_by(EVENTS.c.id.desc())
+    .limit(1)
+)
+_APPEND = EVENTS.insert()
 
 
 @dataclass(frozen=True)
@@ -74,7 +91,7 @@ def next_item(home: Home, session: str, who: Voter) -> BlindPair | None:
 
     Raises `UserError` for an unknown session.
     """
-    with store.writing(home) as db:
+    with store.writing(home, durable=False) as db:
         row = sessions.find_session(db, session, lock=True)
         if sessions.closing(db, row.id):
             return None
@@ -146,13 +163,13 @@ def rights_of(home: Home, session: str, who: Voter) -> Rights:
 
 def hold(home: Home, session: str, browser: str, token: str, seconds: float = leases.HELD_SECONDS) -> bool:
     """Notes that the pair is being looked at, so that nobody takes it over; False if it is gone already."""
-    with store.writing(home) as db:
+    with store.writing(home, durable=False) as db:
         return leases.extend_lease(db, sessions.find_session(db, session, lock=True), browser, token, seconds)
 
 
 def give_back(home: Home, session: str, browser: str, token: str) -> None:
     """Ends the lease when its page is closed, so that the pair is free for others at once."""
-    with store.writing(home) as db:
+    with store.writing(home, durable=False) as db:
         row = sessions.find_session(db, session, lock=True)
         lease = leases.lease_of(db, row, browser)
         if lease is not None and lease.token == token:
@@ -221,35 +238,31 @@ def _reopened(db: sa.Connection, row: Any, who: Voter, pair: int) -> BlindPair:
 
 
 def _item(db: sa.Connection, row: Any, who: Voter, lease: Any) -> BlindPair:
-    prompt = sa.select(tables.prompts.c.messages).join(PAIRS, PAIRS.c.prompt_id == tables.prompts.c.id)
-    usable = sa.select(sa.func.count(PAIRS.c.id)).where(PAIRS.c.session_id == row.id, PAIRS.c.state == sessions.OPEN)
-    open_pairs = sa.select(sa.func.count()).select_from(leases.open_pairs(row, who, lease.unblinded).subquery())
+    done, usable = vote_counts.session_progress(db, row.id)
     return BlindPair(
         token=lease.token,
-        prompt=db.execute(prompt.where(PAIRS.c.id == lease.pair_id)).scalar_one(),
+        prompt=db.execute(_PROMPT, {"of_pair": lease.pair_id}).scalar_one(),
         left=_answer(db, lease.left_answer).text,
         right=_answer(db, lease.right_answer).text,
-        done=sessions.count_votes(db, row.id)[0],
-        total=db.execute(usable).scalar_one() * row.votes_per_pair,
-        remaining_for_you=db.execute(open_pairs).scalar_one(),
+        done=done,
+        total=usable * row.votes_per_pair,
+        remaining_for_you=leases.count_open(db, row, who, lease.unblinded),
     )
 
 
 def _answer(db: sa.Connection, answer: int) -> Any:
-    return db.execute(sa.select(tables.answers).where(tables.answers.c.id == answer)).one()
+    return db.execute(_ANSWER, {"of_answer": answer}).one()
 
 
 def _latest(db: sa.Connection, row: Any, who: Voter) -> Any:
     """The latest vote or skip of this person that stands, or None. Votes from before browsers were noted have none."""
-    mine = (EVENTS.c.session_id == row.id) & (EVENTS.c.annotator == who.name)
-    here = EVENTS.c.browser.in_([who.browser, ""])
-    query = sa.select(EVENTS).where(mine, here, sessions.effective(with_unblinded=True))
-    return db.execute(query.order_by(EVENTS.c.id.desc()).limit(1)).one_or_none()
+    asked = {"of_session": row.id, "voter": who.name, "voters_browser": who.browser}
+    return db.execute(_LATEST, asked).one_or_none()
 
 
 def _earlier(db: sa.Connection, row: Any, who: Voter, key: str, kind: str) -> Any:
     """The event already kept under this key, or None; raises `UserError` if the key was someone else's."""
-    event = db.execute(sa.select(EVENTS).where(EVENTS.c.key == key)).one_or_none()
+    event = db.execute(_EVENT, {"of_key": key}).one_or_none()
     if event and (event.session_id, event.annotator, event.kind) != (row.id, who.name, kind):
         raise UserError("was used for something else.", "Send a fresh random key.", "key")
     return event
@@ -272,5 +285,6 @@ def _content(db: sa.Connection, lease: Any, choice: str, seconds: float) -> dict
 def _append(db: sa.Connection, row: Any, who: Voter, key: str, content: dict[str, Any]) -> Any:
     values = content | {"session_id": row.id, "annotator": who.name, "browser": who.browser, "key": key}
     values["created"] = lineage.now()
-    db.execute(EVENTS.insert().values(values))
-    return db.execute(sa.select(EVENTS).where(EVENTS.c.key == key)).one()
+    db.execute(_APPEND, values)
+    vote_counts.recount(db, values["pair_id"])
+    return db.execute(_EVENT, {"of_key": key}).one()

@@ -1,0 +1,50 @@
+"""Fifty annotators with accounts vote at once through five kills of the server, while a training runs: what is kept,
+and how long they wait for an answer. BENCH_SECONDS, BENCH_ANNOTATORS and BENCH_KILLS make it shorter."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tests.toys import toy_home
+from tests.voters import Plan, poll
+from tests.waiting import end_processes_of
+from workbench.jobs.events import EventLog
+from workbench.jobs.queue import Queue
+from workbench.training.jobs.train import Train
+
+GOAL_MILLISECONDS = 150.0
+PAD = ("next_pair", "hold_pair", "cast_vote")
+
+
+def measure() -> Iterator[tuple[Any, ...]]:
+    seconds, annotators = float(os.environ.get("BENCH_SECONDS", "180")), int(os.environ.get("BENCH_ANNOTATORS", "50"))
+    plan = Plan(annotators, seconds, int(os.environ.get("BENCH_KILLS", "5")), pairs=0)
+    pairs = max(10, int(0.7 * annotators * seconds / plan.think / plan.votes_per_pair))
+    plan = Plan(annotators, seconds, plan.kills, pairs)
+    with tempfile.TemporaryDirectory(prefix="llm-workbench-bench-") as folder:
+        home = toy_home(Path(folder))
+        queue = Queue(home)
+        job = queue.submit(
+            Train.parse(
+                {"model": "toy", "dataset": "talks", "output": "tuned", "max_steps": 1_000_000, "batch_size": 4}
+            )
+        )
+        try:
+            found = poll(home, plan)
+            steps = sum("loss" in event for event in EventLog(queue.get(job).folder / "events.jsonl").read()[0])
+        finally:
+            end_processes_of(home.root)
+    yield f"votes acknowledged, {annotators} annotators, {len(found.outages)} kills", len(found.acknowledged), None
+    yield "acknowledged votes that are not there exactly once", found.lost, 0
+    yield "pairs without exactly their votes", found.wrong_overlap(plan.votes_per_pair), 0
+    yield "answers that refused", len(found.refused), None
+    yield "requests a running server answered", sum(map(len, found.seconds.values())), None
+    yield "all requests, p50", found.quantile(0.5), None, " ms"
+    yield "all requests, p99", found.quantile(0.99), GOAL_MILLISECONDS, " ms"
+    for function in found.seconds:
+        yield f"{function}, p50", found.quantile(0.5, (function,)), None, " ms"
+        yield f"{function}, p99", found.quantile(0.99, (function,)), None, " ms"
+    yield "longest outage", max(found.outages, default=0.0), None, " s"
+    yield "reports of the training meanwhile", steps, 1, "", True

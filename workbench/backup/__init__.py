@@ -1,0 +1,1 @@
+"""One archive of a home, and a home made of it again."""

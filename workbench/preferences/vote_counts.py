@@ -1,0 +1,37 @@
+"""How many votes every pair has: counted anew for a pair with each event of its own, and kept in its row.
+
+The events are the truth. The count is what serving needs: without it the next pair would be looked for among the events
+of all pairs that have their votes already, while everybody else waits for the lock.
+"""
+
+import sqlalchemy as sa
+
+from workbench.preferences import sessions, tables
+
+EVENTS, PAIRS = tables.vote_events, tables.pairs
+_STANDING = (
+    sa.select(sa.func.count(EVENTS.c.id))
+    .where(EVENTS.c.pair_id == PAIRS.c.id, sessions.effective(), EVENTS.c.choice != "skip")
+    .scalar_subquery()
+)
+_RECOUNT_ALL = PAIRS.update().values(votes=_STANDING)
+_RECOUNT = _RECOUNT_ALL.where(PAIRS.c.id == sa.bindparam("of_pair"))
+_TOTAL = sa.select(sa.func.coalesce(sa.func.sum(PAIRS.c.votes), 0), sa.func.count(PAIRS.c.id)).where(
+    PAIRS.c.session_id == sa.bindparam("of_session"), PAIRS.c.state == sessions.OPEN
+)
+
+
+def recount(db: sa.Connection, pair: int) -> None:
+    """Counts the votes of one pair, within the transaction that changed them."""
+    db.execute(_RECOUNT, {"of_pair": pair})
+
+
+def recount_all(db: sa.Connection) -> None:
+    """Counts the votes of every pair, where events were written by other means."""
+    db.execute(_RECOUNT_ALL)
+
+
+def session_progress(db: sa.Connection, session_id: int) -> tuple[int, int]:
+    """(votes that stand, pairs that can be shown) of a session."""
+    votes, pairs = db.execute(_TOTAL, {"of_session": session_id}).one()
+    return int(votes), int(pairs)
