@@ -16,14 +16,14 @@ from typing import Any
 from workbench.core.errors import UserError
 from workbench.core.formats import UPDATE
 
-FORMAT = 1
+ARCHIVE_VERSION = 1
 ABOUT, CHECKSUMS, LABELS = "backup.json", "checksums.json", "labels.sqlite"
 SHELVES = ("datasets", "models", "jobs")
 FOLDERS = (*SHELVES, "steps", "plugins")
 FILES = (LABELS, "accounts.on", "version.yaml")
 MOST_FILES = 1_000_000
 MOST_ABOUT_BYTES = 64_000_000
-LONGEST_NAME, LONGEST_PART = 1_000, 255
+LONGEST_NAME_CHARACTERS, LONGEST_PART_BYTES = 1_000, 255
 _REMEDY = "Take another backup, or fetch this one again from where it was kept."
 _DRIVE = re.compile(r"[A-Za-z]:")
 
@@ -47,7 +47,7 @@ class BackupFacts:
     votes: int
     left_out: tuple[LeftOut, ...] = ()
     variables: tuple[str, ...] = ()
-    format: int = FORMAT
+    format: int = ARCHIVE_VERSION
 
     def to_json(self) -> bytes:
         return json.dumps(dataclasses.asdict(self), indent=1).encode()
@@ -63,7 +63,7 @@ def parse_facts(data: bytes) -> BackupFacts:
     try:
         content: dict[str, Any] = json.loads(data)
         version = content["format"]
-        if isinstance(version, int) and version > FORMAT:
+        if isinstance(version, int) and version > ARCHIVE_VERSION:
             raise UserError("The backup was written by a newer LLM Workbench.", UPDATE, "FILE")
         left_out = tuple(LeftOut(str(one["name"]), int(one["size"])) for one in content["left_out"])
         variables = tuple(map(str, content["variables"]))
@@ -79,9 +79,9 @@ def check_name(name: str) -> str:
     """The name of a file in an archive, if it can be one of ours; raises `UserError` for one that leads elsewhere."""
     path = PurePosixPath(name)
     is_plain = (
-        0 < len(name) <= LONGEST_NAME and name.isprintable() and "\\" not in name and not _DRIVE.match(name)
+        0 < len(name) <= LONGEST_NAME_CHARACTERS and name.isprintable() and "\\" not in name and not _DRIVE.match(name)
         and not path.is_absolute() and str(path) == name and not {"..", "."} & set(path.parts)
-        and all(len(os.fsencode(part)) <= LONGEST_PART for part in path.parts)
+        and all(len(os.fsencode(part)) <= LONGEST_PART_BYTES for part in path.parts)
     )  # fmt: skip
     known = name in FILES if len(path.parts) == 1 else path.parts[0] in FOLDERS
     if not is_plain or not known:

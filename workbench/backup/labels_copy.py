@@ -56,12 +56,12 @@ def copy_rows(source: sa.Connection, target: sa.Connection) -> None:
             target.execute(sa.select(sa.func.setval(sequence, following, False)))
 
 
-def bring_up_to_date(file: Path) -> None:
+def upgrade_copy(file: Path) -> None:
     """Brings a copy that an older version wrote to today's schema; raises `UserError` for one of a newer version."""
     migrations.bring_up_to_date(_file_engine(file), None)
 
 
-def is_empty(home: Home) -> bool:
+def holds_nothing(home: Home) -> bool:
     """Whether the database that the settings name holds nothing yet."""
     with store.reading(home) as db:
         return all(db.execute(sa.select(table).limit(1)).first() is None for table in COPIED)
@@ -72,7 +72,7 @@ def load_labels(home: Home, file: Path) -> None:
 
     Raises `UserError` when there are rows already.
     """
-    if not is_empty(home):
+    if not holds_nothing(home):
         raise UserError(
             "The database of the labels is not empty.",
             "Make a new one (`createdb`), and name it in WORKBENCH_LABELS_URL.",

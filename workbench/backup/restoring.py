@@ -26,7 +26,7 @@ from workbench.backup.archive_layout import (
     damaged,
     parse_facts,
 )
-from workbench.backup.labels_copy import bring_up_to_date, load_labels
+from workbench.backup.labels_copy import load_labels, upgrade_copy
 from workbench.core.errors import UserError, saying
 from workbench.core.formats import UPDATE
 from workbench.core.home import Home
@@ -61,7 +61,7 @@ def restore(root: Path, file: Path, task: Task) -> Restored:
     try:
         with saying("The backup was not restored"):
             facts, files = _unpack(file, staging, task)
-            bring_up_to_date(staging / LABELS)
+            upgrade_copy(staging / LABELS)
             if store.file_of(Home(root)) is None:
                 load_labels(Home(root), staging / LABELS)
                 (staging / LABELS).unlink()

@@ -16,10 +16,10 @@ def backup(
     invoked: Invoked,
 ) -> None:
     """Writes one archive of datasets, adapters, jobs, recipes, votes and accounts, while the page may be in use."""
-    from workbench.backup.writing import back_up
+    from workbench.backup.backup_writer import write_backup
 
     with shown_progress("Writing the backup") as task:
-        done = back_up(invoked.home, Path(file or "."), task, with_models)
+        done = write_backup(invoked.home, Path(file or "."), task, with_models)
     left_out = [one.name for one in done.facts.left_out]
     result = {
         "file": str(done.file), "size": done.size, "sha256": done.sha256, "votes": done.facts.votes,

@@ -13,9 +13,9 @@ import pytest
 
 from tests.toys import toy_home
 from tests.voting import by, make_session
-from workbench.backup import archive_layout, writing
+from workbench.backup import archive_layout, backup_writer
+from workbench.backup.backup_writer import write_backup
 from workbench.backup.restoring import restore
-from workbench.backup.writing import back_up
 from workbench.core.errors import UserError
 from workbench.core.home import Home
 from workbench.core.tasks import Task
@@ -79,7 +79,7 @@ def test_a_backup_taken_while_votes_come_in_holds_every_vote_acknowledged_before
     while len(acknowledged) < 5:
         threads[0].join(0.01)
     before = set(acknowledged)
-    done = back_up(home, tmp_path / "b.tar.gz", Task())
+    done = write_backup(home, tmp_path / "b.tar.gz", Task())
     stop.set()
     for thread in threads:
         thread.join()
@@ -102,7 +102,7 @@ def test_votes_of_a_file_are_restored_into_a_server_that_is_empty_and_no_other(
     home = Home.at(tmp_path / "home")
     make_session(home, "round", 5)
     key = give(home, "ann")
-    file = back_up(home, tmp_path / "b.tar.gz", Task()).file
+    file = write_backup(home, tmp_path / "b.tar.gz", Task()).file
     request.getfixturevalue("postgres_labels")
     restore(tmp_path / "new", file, Task())
     new = Home.at(tmp_path / "new")
@@ -116,14 +116,14 @@ def test_votes_of_a_file_are_restored_into_a_server_that_is_empty_and_no_other(
 def test_models_datasets_jobs_and_recipes_come_back_and_large_weights_by_choice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writing, "SMALL_MODEL_BYTES", 1000)
+    monkeypatch.setattr(backup_writer, "SMALL_MODEL_BYTES", 1000)
     home = toy_home(tmp_path / "home")
     job = home.jobs / "one" / "checkpoint-4"
     job.mkdir(parents=True)
     (job.parent / "job.yaml").write_text("method: nothing\n")
     (job / "model.safetensors").write_bytes(b"x" * 5000)
-    small = back_up(home, tmp_path / "small.tar.gz", Task())
-    whole = back_up(home, tmp_path, Task(), with_models=True)
+    small = write_backup(home, tmp_path / "small.tar.gz", Task())
+    whole = write_backup(home, tmp_path, Task(), with_models=True)
     assert [one.name for one in small.facts.left_out] == ["toy"] and not whole.facts.left_out
     assert stat.S_IMODE(whole.file.stat().st_mode) == 0o600 and whole.file.parent == tmp_path
     notes = restore(tmp_path / "a", small.file, Task()).notes
@@ -143,7 +143,7 @@ def archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.delenv(store.URL_VARIABLE, raising=False)
     home = Home.at(tmp_path / "small")
     make_session(home, "round", 2)
-    return back_up(home, tmp_path / "b.tar.gz", Task()).file
+    return write_backup(home, tmp_path / "b.tar.gz", Task()).file
 
 
 def test_only_an_empty_home_is_restored_into(archive: Path, tmp_path: Path) -> None:
@@ -161,9 +161,9 @@ def test_only_an_empty_home_is_restored_into(archive: Path, tmp_path: Path) -> N
 def test_a_name_that_is_taken_and_a_folder_that_is_not_there_are_refused(archive: Path, tmp_path: Path) -> None:
     home, content = Home.at(tmp_path / "small"), archive.read_bytes()
     with pytest.raises(UserError, match="exists already"):
-        back_up(home, archive, Task())
+        write_backup(home, archive, Task())
     with pytest.raises(UserError, match="no folder"):
-        back_up(home, tmp_path / "none" / "b.tar.gz", Task())
+        write_backup(home, tmp_path / "none" / "b.tar.gz", Task())
     assert archive.read_bytes() == content
 
 
@@ -232,7 +232,7 @@ def test_more_than_the_disk_takes_and_a_newer_version_are_refused(
 ) -> None:
     content = members(archive)
     facts = json.loads(content[0][1])
-    for change in ({"format": archive_layout.FORMAT + 1}, {"schema": tables.SCHEMA_VERSION + 1}):
+    for change in ({"format": archive_layout.ARCHIVE_VERSION + 1}, {"schema": tables.SCHEMA_VERSION + 1}):
         data = json.dumps(facts | change).encode()
         content[0][0].size = len(data)
         with pytest.raises(UserError, match="newer"):

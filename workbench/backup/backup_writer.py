@@ -36,7 +36,7 @@ from workbench.preferences import tables
 WEIGHTS = (".safetensors", ".gguf", ".bin", ".pt", ".pth")
 """How files end that hold weights or a trainer's state: of jobs they are never taken, a run can make them again."""
 SMALL_MODEL_BYTES = 64_000_000
-COMPRESSION = 1
+COMPRESSION_LEVEL = 1
 """zlib's fastest: text takes a third, and weights could not be made smaller anyway."""
 _PIECE_BYTES = 1 << 20
 
@@ -56,7 +56,7 @@ def default_name() -> str:
     return f"llm-workbench-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}.tar.gz"
 
 
-def back_up(home: Home, target: Path, task: Task, with_models: bool = False) -> Backup:
+def write_backup(home: Home, target: Path, task: Task, with_models: bool = False) -> Backup:
     """Writes an archive of the home, whole or not at all; a folder as `target` gets one of `default_name`.
 
     Every vote acknowledged before the call is in it. Weights of models that are no adapters are left out unless
@@ -119,7 +119,7 @@ def _write(raw: io.BufferedWriter, home: Home, labels: Path, facts: BackupFacts,
     files = list(_files(home, {one.name for one in facts.left_out}))
     total = sum(size for _, size in files) + labels.stat().st_size
     hashed, sums, done = _Hashed(raw), {}, 0
-    packed = gzip.GzipFile(fileobj=hashed, mode="wb", compresslevel=COMPRESSION)
+    packed = gzip.GzipFile(fileobj=hashed, mode="wb", compresslevel=COMPRESSION_LEVEL)
     with packed, tarfile.open(fileobj=packed, mode="w|") as archive:
         _add_bytes(archive, ABOUT, facts.to_json())
         for path, name in [(labels, LABELS), *((path, path.relative_to(home.root).as_posix()) for path, _ in files)]:
