@@ -41,7 +41,7 @@ MEASURES = {"SHARE", "RATIO", "COSINE", "NATS", "NORM", "CONDITION", "RATING", "
 """How a quantity may end besides by a plural, which says what is counted: `SHARD_BYTES`, `POLL_SECONDS`."""
 NO_QUANTITIES = {
     "exit code or number of a stream": "FAILED MISUSED INTERRUPTED KILLED ALREADY_TAKEN OUT ERR",
-    "version of a format": "UNVERSIONED VERSION REVISION QUANTIZATION_VERSION SCHEMA_VERSION",
+    "version of a format": "UNVERSIONED VERSION REVISION QUANTIZATION_VERSION SCHEMA_VERSION ARCHIVE_VERSION",
     "seed, or step between seeds": "SEED STRIDE",
     "number that a file format, a library or the system gives a meaning": (
         "NORMAL UNKNOWN CONTROL USER_DEFINED BYTE UINT32 TEXT ARRAY GEMMA_TURN FLASH_ATTENTION OFF WARNING ERROR "

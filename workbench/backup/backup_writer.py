@@ -10,6 +10,7 @@ import tarfile
 import tempfile
 import time
 import uuid
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,8 +37,6 @@ from workbench.preferences import tables
 WEIGHTS = (".safetensors", ".gguf", ".bin", ".pt", ".pth")
 """How files end that hold weights or a trainer's state: of jobs they are never taken, a run can make them again."""
 SMALL_MODEL_BYTES = 64_000_000
-COMPRESSION_LEVEL = 1
-"""zlib's fastest: text takes a third, and weights could not be made smaller anyway."""
 _PIECE_BYTES = 1 << 20
 
 
@@ -119,7 +118,7 @@ def _write(raw: io.BufferedWriter, home: Home, labels: Path, facts: BackupFacts,
     files = list(_files(home, {one.name for one in facts.left_out}))
     total = sum(size for _, size in files) + labels.stat().st_size
     hashed, sums, done = _Hashed(raw), {}, 0
-    packed = gzip.GzipFile(fileobj=hashed, mode="wb", compresslevel=COMPRESSION_LEVEL)
+    packed = gzip.GzipFile(fileobj=hashed, mode="wb", compresslevel=zlib.Z_BEST_SPEED)
     with packed, tarfile.open(fileobj=packed, mode="w|") as archive:
         _add_bytes(archive, ABOUT, facts.to_json())
         for path, name in [(labels, LABELS), *((path, path.relative_to(home.root).as_posix()) for path, _ in files)]:
