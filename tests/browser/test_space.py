@@ -65,6 +65,14 @@ def test_somebody_logs_in_within_the_hubs_frame_labels_and_goes_on_after_a_resta
     page.reload()
     expect(inside.locator("#signed-in")).to_contain_text("ada · annotator")
     vote_once(page, server.home, 3)
+    context.clear_cookies(name=f"workbench-login-{server.port}")
+    page.keyboard.press("t")
+    with context.expect_page() as again:
+        inside.locator(".wb-login-ended").get_by_role("link", name="Log in again").click()
+    again.value.get_by_role("link", name="Log in with Hugging Face").click()
+    until(lambda: len(effective_votes(server.home, "round")) == 4)
+    until(again.value.is_closed)
+    expect(inside.locator(".wb-login-ended")).to_have_count(0)
     inside.get_by_role("button", name="Log out").click()
     expect(inside.get_by_role("link", name="Log in with Hugging Face")).to_be_visible()
     assert {vote.annotator for vote in effective_votes(server.home, "round")} == {"ada"}

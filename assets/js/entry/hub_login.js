@@ -7,10 +7,15 @@ const HANDED = "workbench-hub-login",
 const link = document.querySelector("#hub-login"),
   code = document.querySelector("#hub-code");
 
-if (link instanceof HTMLAnchorElement && window.top !== window.self) {
+const isFramed = window.top !== window.self;
+
+if (link instanceof HTMLAnchorElement && (isFramed || isOpenedByUs())) {
   const address = new URL(link.href);
   address.searchParams.set("frame", "1");
   link.href = address.href;
+}
+
+if (link instanceof HTMLAnchorElement && isFramed) {
   link.target = "_blank";
   link.rel = "opener"; // the tab must know who waits for it
   const claim = link.dataset.claim ?? "";
@@ -26,6 +31,15 @@ if (code instanceof HTMLInputElement && window.opener) {
     if (event.origin === location.origin && event.data?.type === TAKEN) window.close();
   });
   window.opener.postMessage({ type: HANDED, claim: code.value }, location.origin);
+}
+
+/** Whether a page of this server opened this tab and waits for a login, as one does in a frame whose login ended. */
+function isOpenedByUs() {
+  try {
+    return window.opener?.location.origin === location.origin;
+  } catch {
+    return false; // somebody else's page
+  }
 }
 
 /**

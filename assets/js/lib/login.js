@@ -1,5 +1,6 @@
 /* An ended login: noticed with the first call that is refused for it, whoever made that call, and said at the top of
-   the page until somebody has logged in again, in any tab. What is open in the page stays as it is.
+   the page until somebody has logged in again, in any tab. What is open in the page stays as it is. In a frame of
+   another site, whose cookies are its own, the tab hands its login over (assets/js/entry/hub_login.js).
 
    Every call says for which role the page was made: one that is open still when its person has got another role must
    not reach the functions of that role's page, which go by the same numbers. */
@@ -35,10 +36,25 @@ function build() {
   box.setAttribute("role", "alert");
   link.href = "login";
   link.target = "_blank";
+  if (window.top !== window.self) link.rel = "opener"; // that tab must know who waits for it
   link.textContent = "Log in again";
   box.append("Your login has ended. ", link, " in a new tab; what is open here is kept.");
   return box;
 }
+
+/**
+ * Take the login that a tab of this server hands over.
+ * @param {MessageEvent} event
+ */
+async function take(event) {
+  if (!ended || event.origin !== location.origin || event.data?.type !== "workbench-hub-login") return;
+  event.source?.postMessage({ type: "workbench-hub-login-taken" }, { targetOrigin: location.origin });
+  const body = new URLSearchParams({ claim: String(event.data.claim) });
+  await call("login/claim", { method: "POST", body }).catch(() => null);
+  look();
+}
+
+window.addEventListener("message", take);
 
 /** Ask whether there is a login again; another tab may have made it. */
 async function look() {
