@@ -91,6 +91,8 @@ def arrange_batches(
     compute_lora_in_one_step(trainer.model)
     code = chosen_loss_code(setup.fused_loss, trainer.model.device.type, statistics)
     setup.loss_code = code.name
+    if trainer.model.device.type == "cuda":
+        setup.notes.append(f"The loss is computed by {code.name}.")
     reason = compute_real_tokens_only(trainer.model, padded, statistics, code) or reason
     for model in (*setup.models.values(), *([trainer.ref_model] if getattr(trainer, "ref_model", None) else [])):
         compute_real_tokens_only(model, padded, statistics)
