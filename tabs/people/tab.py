@@ -72,7 +72,8 @@ def _switch(ctx: Context) -> None:
 
 def _manage(ctx: Context) -> None:
     with gr.Column(elem_classes="wb-panel wb-side", scale=0, min_width=340):
-        Static(heading("Invite", "Somebody who opens the link chooses a name and a password."))
+        or_hub = ", or joins with Hugging Face" if _has_hub_login() else ""
+        Static(heading("Invite", f"Somebody who opens the link chooses a name and a password{or_hub}."))
         role = _roles("annotator", elem_id="invite-role")
         ask = gr.Button("Make a link", variant="primary", elem_id="invite")
         link = _link_box()
@@ -123,8 +124,7 @@ def _manage(ctx: Context) -> None:
 
 def _joining(ctx: Context) -> None:
     """Who may join by logging in with Hugging Face; seen on a Space that offers this login."""
-    settings = Settings.current()
-    with gr.Column(visible=bool(settings.space_id and settings.oauth_client_id), elem_id="hub-joining"):
+    with gr.Column(visible=_has_hub_login(), elem_id="hub-joining"):
         Static(heading("Without an invitation", "What whoever logs in with Hugging Face may join as."))
         choice = gr.Dropdown(
             choices=JOINING_CHOICES, value=NOBODY_JOINS, show_label=False, label="May join", elem_id="hub-joining-role"
@@ -138,6 +138,11 @@ def _joining(ctx: Context) -> None:
 
     choice.input(guarded(joining_changed), choice, None, **QUIET)
     ctx.on_load.append((joining_now, None, choice))
+
+
+def _has_hub_login() -> bool:
+    settings = Settings.current()
+    return bool(settings.space_id and settings.oauth_client_id)
 
 
 def _person_row() -> tuple[gr.Dropdown, gr.Dropdown, dict[str, gr.Button]]:
