@@ -15,6 +15,7 @@ from tabs.people.signed_in import signed_in
 from tabs.serving.allocator import return_free_memory
 from tabs.serving.page import Page
 from tabs.serving.serve import serve
+from tabs.shell.address import address_line
 from tabs.shell.context import SEE_TERMINAL, Context
 from tabs.shell.elements import error_box, header
 from tabs.shell.kit import Static
@@ -48,6 +49,7 @@ def compose(ctx: Context) -> gr.Blocks:
             signed_in(ctx)
             notice_bell(ctx)
         ctx.follow(top, lambda: _header(ctx))
+        address_line(ctx)
         problem = Static(_problem(ctx), visible=bool(_problem(ctx)), elem_id="home-problem")
         space_banner(ctx)
         plugins_box = Static("", visible=False, elem_id="plugin-problem")

@@ -7,10 +7,12 @@ import { defineTime } from "./lib/time.js";
 defineTime();
 
 export { withChat } from "./chat/identity.js";
+export { noteShown } from "./lib/address.js";
 export { copiedLabel } from "./lib/browser.js";
 export { takeStates } from "./shelf/pulse.js";
 
 const COMPONENTS = {
+  address_line: () => import("./address/address_line.js"),
   chat_grid: () => import("./chat/grid.js"),
   code_view: () => import("./code/code_view.js"),
   data_format: () => import("./data/format.js"),

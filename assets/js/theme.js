@@ -40,7 +40,7 @@
   else document.addEventListener("DOMContentLoaded", start);
 })();
 
-/* A reload comes back to the tab it left. */
+/* A page opens at the tab its address names, else at the one that was left. */
 (() => {
   const KEY = "workbench.tab";
   const TAB = '#tabs > .tab-wrapper button[role="tab"]';
@@ -60,11 +60,12 @@
   } catch {
     /* storage is off */
   }
-  if (!wanted) return;
+  const asked = new URLSearchParams(location.search).get("tab");
+  if (!wanted && !asked) return;
   const timer = setInterval(() => {
     /** @type {NodeListOf<HTMLElement>} */
     const tabs = document.querySelectorAll(TAB);
-    const tab = [...tabs].find((one) => one.textContent.trim() === wanted);
+    const tab = [...tabs].find((one) => (asked ? one.dataset.tabId === asked : one.textContent.trim() === wanted));
     if (!tab) return;
     clearInterval(timer);
     if (tab.getAttribute("aria-selected") !== "true") tab.click();

@@ -1,65 +1,108 @@
-"""The pages of people who are no owners: an annotator's shows the work alone, a viewer's the results."""
+"""The pages of people who are no owners: an annotator's shows the work alone, a viewer's the results.
 
+Owners open them, too, at the address of a session.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
+from urllib.parse import quote
 
 import gradio as gr
+from htpy import a
+from markupsafe import Markup
 
-from tabs.label.result import NO_RESULT, redraw, redraw_if_changed
-from tabs.label.voting import voting_panel
+from tabs.label.result import redraw, redraw_if_changed
+from tabs.label.voting import open_sessions, voting_panel
 from tabs.people.signed_in import signed_in
 from tabs.serving.page import Page
-from tabs.shell.context import Context, guarded
-from tabs.shell.elements import empty, heading, role_header
+from tabs.serving.routes import LABEL, RESULTS
+from tabs.shell.address import session_address
+from tabs.shell.context import Choices, Context, guarded
+from tabs.shell.elements import empty, heading, hint, render_html, role_header, table
 from tabs.shell.job_panel import QUIET
 from tabs.shell.kit import Figure, Static
-from workbench.preferences.sessions import is_closed
+from workbench.core.errors import UserError
+from workbench.preferences.sessions import get_session, is_closed
 
 SHOWN_PARTS = 3
 """The first updates of a result: its mark, words and figure. The others are the owner's buttons."""
+NO_SESSION = ("No session is open", "Sessions whose answers wait for votes are listed here.", "")
+NO_RESULTS = ("No results yet", "Win rates and ratings stand here once the voting of a session has ended.", "")
 
 
 def annotator_page(ctx: Context) -> gr.Blocks:
     """The sessions that are open, and the pad; nothing that tells of models, results or others."""
-    demo = Page(title="LLM Workbench", fill_width=True, analytics_enabled=False)
-    with demo:
-        with gr.Row(elem_classes="wb-top"):
-            Static(role_header())
-            signed_in(ctx)
+    with _role_page(ctx) as demo:
         with gr.Column(elem_classes="wb-panel"):
             Static(
                 heading("Judge answers", "Two answers to one prompt: say which is better. Nobody sees whose they are.")
             )
-            voting_panel(ctx, open_only=True)
-        ctx.wire(demo)
+            listed = Static(elem_id="open-sessions")
+            ctx.follow(listed, lambda: _open_list(ctx))
+            Static(render_html(a(href=LABEL, data_session="")["← All open sessions"]), elem_id="all-sessions")
+            session, _ = voting_panel(ctx, open_only=True)
+        session_address(LABEL, session, lambda: open_sessions(ctx))
     return demo
 
 
 def viewer_page(ctx: Context) -> gr.Blocks:
     """The results of sessions that are closed."""
-    demo = Page(title="LLM Workbench", fill_width=True, analytics_enabled=False)
-    with demo:
-        with gr.Row(elem_classes="wb-top"):
-            Static(role_header())
-            signed_in(ctx)
+
+    def closed() -> Choices:
+        return [pair for pair in ctx.sessions() if is_closed(ctx.home, pair[1])]
+
+    with _role_page(ctx) as demo:
         with gr.Column(elem_classes="wb-panel"):
             Static(heading("Results", "Win rates and ratings of sessions whose voting has ended."))
             session = ctx.picker(
-                lambda: [pair for pair in ctx.sessions() if is_closed(ctx.home, pair[1])], first=True, label="Session",
-                value=None, elem_id="session",
+                closed, first=True, shown_empty=False, label="Session", value=None, elem_id="session"
             )  # fmt: skip
             mark = gr.Textbox(visible=False)
-            outputs = [mark, Static(empty(*NO_RESULT), elem_id="result"), Figure(elem_id="result-plot")]
+            outputs = [mark, Static(empty(*NO_RESULTS), elem_id="result"), Figure(elem_id="result-plot")]
         _show_results(ctx, session, mark, outputs)
-        ctx.wire(demo)
+        session_address(RESULTS, session, closed)
     return demo
 
 
+@contextmanager
+def _role_page(ctx: Context) -> Iterator[gr.Blocks]:
+    """A page with its head; what is built within it is wired in the end."""
+    with Page(title="LLM Workbench", fill_width=True, analytics_enabled=False) as demo:
+        with gr.Row(elem_classes="wb-top"):
+            Static(role_header(ctx.asks_login))
+            signed_in(ctx)
+        yield demo
+        ctx.wire(demo)
+
+
+def _open_list(ctx: Context) -> Markup:
+    """The open sessions as links, with how far each has come."""
+    rows: list[list[object]] = []
+    for _, name in open_sessions(ctx):
+        try:
+            info = get_session(ctx.home, name)
+        except UserError:
+            continue
+        link = render_html(a(href=f"{LABEL}/{quote(name, safe='')}", data_session=name)[name])
+        wanted = info.usable * info.votes_per_pair
+        state = "all answers are in" if info.complete else "answers still to come"
+        rows.append([link, f"{info.votes:,} of {wanted:,}", state])
+    if not rows:
+        return empty(*NO_SESSION)
+    return render_html(hint("Choose a session to judge."), table(["Session", "Votes", "Answers"], rows))
+
+
 def _show_results(ctx: Context, session: gr.Dropdown, mark: gr.Textbox, outputs: list[Any]) -> None:
+    def shown(name: str | None, parts: list[Any]) -> list[Any]:
+        """Of no session it is said what will stand here."""
+        return parts[:SHOWN_PARTS] if name else [parts[0], empty(*NO_RESULTS), None]
+
     def view_result(name: str | None) -> list[Any]:
-        return redraw(ctx, name, False, "")[:SHOWN_PARTS]
+        return shown(name, redraw(ctx, name, False, ""))
 
     def view_changed(before: str, name: str | None) -> list[Any]:
-        return redraw_if_changed(ctx, before, name, False, "")[:SHOWN_PARTS]
+        return redraw_if_changed(ctx, before, name, False, "")[:SHOWN_PARTS] if name else [gr.skip()] * SHOWN_PARTS
 
     session.change(guarded(view_result), session, outputs, queue=False, **QUIET)
     ctx.on_change.append((view_changed, [mark, session], outputs))

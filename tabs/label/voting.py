@@ -24,19 +24,18 @@ def voting_panel(ctx: Context, open_only: bool = False) -> tuple[gr.Dropdown, gr
     """The session's picker, the annotator's name and the pad; returns the first two.
 
     Where there are accounts nobody types a name: whoever is logged in votes. With `open_only` sessions whose voting has
-    ended are not offered.
+    ended are not offered, and none is chosen before a person does.
     """
-    offered = (lambda: _open_sessions(ctx)) if open_only else ctx.sessions
+    offered = (lambda: open_sessions(ctx)) if open_only else ctx.sessions
     with gr.Row(equal_height=True, elem_classes="wb-toolbar"):
-        session = ctx.picker(offered, first=True, label="Session", value=None, elem_id="session", scale=2)
+        session = ctx.picker(offered, first=not open_only, label="Session", value=None, elem_id="session", scale=2)
         annotator = gr.Textbox(
             label="Your name", max_lines=1, elem_id="annotator", min_width=140, placeholder="who votes",
             visible=not ctx.accounts,
         )  # fmt: skip
         begin = gr.Button("Start voting", variant="primary", elem_id="vote-start", min_width=110)
-    next_step = "Make a session on the left, then give your name and press 'Start voting'."
-    if ctx.accounts:
-        next_step = "Choose a session, then press 'Start voting'."
+    first = "Choose a session" if ctx.accounts or open_only else "Make a session on the left"
+    next_step = f"{first}, then {'' if ctx.accounts else 'give your name and '}press 'Start voting'."
     stored = gr.BrowserState("", storage_key="workbench.annotator", secret="workbench")  # noqa: S106 -- a name in one's own browser, no secret
     pad = VotePad(
         lambda query, request: next_pair(ctx, query, request), lambda query, request: cast_vote(ctx, query, request),
@@ -61,7 +60,8 @@ def voting_panel(ctx: Context, open_only: bool = False) -> tuple[gr.Dropdown, gr
     return session, annotator
 
 
-def _open_sessions(ctx: Context) -> list[tuple[str, str]]:
+def open_sessions(ctx: Context) -> list[tuple[str, str]]:
+    """The sessions in which votes are taken, for pickers."""
     return [pair for pair in ctx.sessions() if not is_closed(ctx.home, pair[1])]
 
 

@@ -2,9 +2,9 @@
 
 from typing import Any
 
+from tabs.shell.address import opened_item
 from tabs.shell.context import Context
 from tabs.shell.kit import Query, component
-from workbench.core.errors import UserError
 from workbench.inventory.search import ItemMatch, search_items
 
 SHOWN_ITEMS = 8
@@ -35,7 +35,7 @@ def search_panel(ctx: Context) -> None:
         return {"groups": groups}
 
     box = component("item_search", None, {"search": search}, EMPTY, elem_id="overview-search")
-    ctx.links.on_choice(box.input, tuple(TITLES), _opened, [box])
+    ctx.links.on_choice(box.input, tuple(TITLES), opened_item, [box])
 
 
 def _shown(match: ItemMatch) -> dict[str, Any]:
@@ -44,11 +44,3 @@ def _shown(match: ItemMatch) -> dict[str, Any]:
         "key": item.key, "title": item.title, "about": item.about, "tags": list(item.notes.tags),
         "snippet": match.snippet,
     }  # fmt: skip
-
-
-def _opened(clicked: Any) -> tuple[str, Any]:
-    """The kind and what its tab is given: a job's list sends rows, the others names."""
-    kind, key = (str((clicked or {}).get(field) or "") for field in ("kind", "key"))
-    if kind not in TITLES or not key:
-        raise UserError("Nothing was chosen.", "Press one of the results.")
-    return kind, {"key": key} if kind == "job" else key

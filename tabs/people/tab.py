@@ -12,6 +12,7 @@ from tabs.shell.context import Context, guarded
 from tabs.shell.elements import chip, empty, facts, heading, hint, local_time, render_html, result_box, table
 from tabs.shell.job_panel import QUIET
 from tabs.shell.kit import Static
+from tabs.shell.shelves import Look
 from tabs.shell.tab_registry import Tab
 from workbench.core.errors import UserError
 from workbench.core.home import Home
@@ -81,9 +82,7 @@ def _manage(ctx: Context) -> None:
         _joining(ctx)
     with gr.Column(elem_classes="wb-main"):
         with gr.Column(elem_classes="wb-panel"):
-            with gr.Row(equal_height=True, elem_classes="wb-toolbar"):
-                Static(heading("People"))
-                refresh = gr.Button("Refresh", size="sm", min_width=90)
+            Static(heading("People"))
             listed = Static(empty("Nobody yet"), elem_id="people")
             person, change, buttons = _person_row()
         with gr.Column(elem_classes="wb-panel"):
@@ -110,16 +109,15 @@ def _manage(ctx: Context) -> None:
         accounts.enable_person(ctx.home, _chosen(name), _actor(request))
         return _drawn(ctx.home)
 
-    def show() -> list[Any]:
-        return _drawn(ctx.home)
-
     _with_link(ask.click(guarded(invited), role, [link, *drawn], **QUIET), link)
     _with_link(buttons["reset"].click(guarded(reset), person, [link, *drawn], js=_asking(RESET), **QUIET), link)
     buttons["role"].click(guarded(set_role), [person, change], drawn, **QUIET)
     buttons["disable"].click(guarded(disable), person, drawn, js=_asking(DISABLE), **QUIET)
     buttons["enable"].click(guarded(enable), person, drawn, **QUIET)
-    refresh.click(guarded(show), None, drawn, **QUIET)
-    ctx.on_load.append((show, None, drawn))
+    latest = Look(lambda: people_events(ctx.home, 1), lambda: None)  # where no file tells that the accounts changed
+    ctx.shelves.also.append(lambda: latest.look()[0])
+    for place, part in enumerate(drawn):
+        ctx.follow(part, lambda place=place: _drawn(ctx.home)[place])  # type: ignore[misc]
 
 
 def _joining(ctx: Context) -> None:

@@ -7,7 +7,7 @@ from typing import cast
 from urllib.parse import quote
 
 import anyio
-from htpy import Node, div, input, span
+from htpy import Node, a, div, input, span
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -28,7 +28,7 @@ from tabs.serving.hub_login import HubLogin, hub_link
 from tabs.serving.login import WRONG, ask_for_login
 from tabs.serving.permissions import NOT_YOURS
 from tabs.serving.replies import refuse
-from tabs.serving.routes import HUB_PATHS, INVITE, LOGIN, LOGOUT, PAGE, Route, Who
+from tabs.serving.routes import HUB_PATHS, INVITE, LOGIN, LOGOUT, PAGE, Route, Who, session_page
 from tabs.serving.sessions import Sessions
 from tabs.serving.throttle import Throttle, network
 from workbench.core.errors import UserError
@@ -96,7 +96,12 @@ class AccountLogin:
             await ask_for_login(scope, receive, send, route)
         elif not route.who.allows(person.role if person else None):
             log.warning("refused %s %s of %s", scope["method"], route.path, person.name if person else "nobody")
-            await refuse(scope, receive, send, 403, NOT_YOURS)
+            if session_page(scope["path"])[0]:
+                await send_entry(
+                    send, 403, entry_page("Not yours", PAGE, [a(href="./")["Open your page"]], "", NOT_YOURS)
+                )
+            else:
+                await refuse(scope, receive, send, 403, NOT_YOURS)
         elif route.path == LOGOUT and person:
             self.sessions.end(value)
             await anyio.to_thread.run_sync(record_event, self.home, person.name, "logged out")

@@ -98,7 +98,6 @@ _OF_OWNERS: dict[str, Who] = dict.fromkeys(
         "people.tab._manage.invited",
         "people.tab._manage.reset",
         "people.tab._manage.set_role",
-        "people.tab._manage.show",
         "people.tab._switch.switched",
         "train.tab.build.<lambda> job_yaml _job",
         "train.tab.build.<lambda> filled get",
@@ -120,6 +119,7 @@ EVENTS: dict[str, Who] = _OF_OWNERS | {
 
 _FUNCTIONS_OF_OWNERS: dict[str, Who] = dict.fromkeys(
     (
+        "address_line.find",
         "chat_grid.act",
         "chat_grid.poll",
         "data_rows.add_row",
@@ -160,6 +160,7 @@ _FUNCTIONS_OF_OWNERS: dict[str, Who] = dict.fromkeys(
     Who.OWNER,
 )
 SERVER_FUNCTIONS: dict[str, Who] = _FUNCTIONS_OF_OWNERS | {
+    "address_line.find_session": Who.MEMBER,
     "pulse.changes": Who.MEMBER,
     "vote_pad.cast_vote": Who.ANNOTATOR,
     "vote_pad.hold_pair": Who.ANNOTATOR,

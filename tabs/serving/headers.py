@@ -8,6 +8,7 @@ import secrets
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tabs.serving.config import Serving
+from tabs.serving.routes import session_page
 from tabs.shell.theme import EARLY_SCRIPT
 
 HUB = "https://huggingface.co https://*.huggingface.co"
@@ -53,7 +54,8 @@ class SecurityHeaders:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        page = _Page(self.ancestors) if scope["path"] in _PAGES else None
+        named, session = session_page(scope["path"])
+        page = _Page(self.ancestors, bool(session)) if scope["path"] in _PAGES or named else None
         if page:
             # the page is read whole here, and packed again further out
             scope = {**scope, "headers": [pair for pair in scope["headers"] if pair[0] != b"accept-encoding"]}
@@ -71,10 +73,13 @@ class SecurityHeaders:
 
 
 class _Page:
-    """An HTML response, kept back until it is whole and its script tags have their nonce."""
+    """An HTML response, kept back until it is whole and its script tags have their nonce.
 
-    def __init__(self, ancestors: str) -> None:
-        self.nonce, self.ancestors = secrets.token_urlsafe(16), ancestors
+    below: it stands in a folder of its own, and what it names is that of the page above.
+    """
+
+    def __init__(self, ancestors: str, below: bool) -> None:
+        self.nonce, self.ancestors, self.below = secrets.token_urlsafe(16), ancestors, below
         self.start: Message = {}
         self.body = b""
         self.is_sent = False
@@ -91,6 +96,8 @@ class _Page:
             return []
         self.is_sent = True
         body = _SCRIPT.sub(f'<script nonce="{self.nonce}"'.encode(), self.body)
+        if self.below:
+            body = body.replace(b"<head>", b'<head><base href="../">', 1)
         frame = b"DENY" if self.ancestors == "'none'" else None
         _set(
             self.start,

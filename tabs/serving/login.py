@@ -3,7 +3,7 @@
 import logging
 import math
 from typing import cast
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -22,7 +22,7 @@ from tabs.serving.entry_pages import (
 )
 from tabs.serving.guard import NOTHING, ROUTE_KEY
 from tabs.serving.replies import refuse
-from tabs.serving.routes import HUB_PATHS, INVITE, LOGIN, LOGOUT, PAGE, Route, Who
+from tabs.serving.routes import HUB_PATHS, INVITE, LOGIN, LOGOUT, PAGE, Route, Who, session_page
 from tabs.serving.sessions import Sessions
 from tabs.serving.throttle import Throttle
 from workbench.people.roles import Role
@@ -109,7 +109,11 @@ async def _show(send: Send, status: int, query: str, note: str = "", retry_secon
 
 async def ask_for_login(scope: Scope, receive: Receive, send: Send, route: Route) -> None:
     """Sends a person to the login, and tells a script that its login has ended."""
-    if route.path == PAGE:
+    page, session = session_page(scope["path"])
+    if page:  # the page of the role that logs in opens it by this query
+        query = urlencode({"tab": page, **({"session": session} if session else {})})
+        await redirect(send, f"/{'../' if session else ''}{LOGIN[1:]}?next={quote(query)}")
+    elif route.path == PAGE:
         query = scope.get("query_string", b"").decode("latin-1")
         await redirect(send, f"{LOGIN}?next={quote(query)}" if query else LOGIN)
     else:

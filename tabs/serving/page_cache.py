@@ -20,7 +20,7 @@ _NAMING = ("host", "x-forwarded-host", "x-forwarded-proto", "x-gradio-server")
 class PageCache:
     """ASGI middleware around Gradio; the page is the same until the server ends, as its first values are composed once.
 
-    A page asked for with a query is Gradio's to make, and so is anything but a plain GET.
+    A query is for the page's own scripts, and Gradio is not told of it. Anything but a plain GET is Gradio's to answer.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -29,9 +29,10 @@ class PageCache:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         is_page = scope["type"] == "http" and scope["method"] == "GET" and scope["path"] == PAGE
-        if not is_page or scope["query_string"]:
+        if not is_page:
             await self.app(scope, receive, send)
             return
+        scope = {**scope, "query_string": b""}
         key = _key(scope)
         page = self.pages.get(key) or await self._composed(scope, receive)
         if any(message.get("status") == HTTPStatus.OK for message in page):

@@ -21,7 +21,7 @@ from tabs.serving.asking import asker
 from tabs.serving.callers import EVENTS, SERVER_FUNCTIONS, event_name
 from tabs.serving.guard import ROUTE_KEY
 from tabs.serving.replies import refuse
-from tabs.serving.routes import FILE, Route, Who
+from tabs.serving.routes import FILE, LABEL, PAGE, RESULTS, Route, Who, session_page
 from tabs.shell.kit import static_paths
 from workbench.core.change_log import LOCAL, acting_as
 from workbench.people.roles import Role
@@ -34,8 +34,12 @@ NOT_YOURS = "Your role does not allow this."
 OTHER_PAGE = "Your role has changed. Reload the page."
 
 
+SESSION_PAGES = {LABEL: Role.ANNOTATOR, RESULTS: Role.VIEWER}
+"""Whose page stands at the address of a session."""
+
+
 class RolePages:
-    """ASGI app inside the login: every role's requests go to that role's page."""
+    """ASGI app inside the login: a request goes to the page of its role, an owner's to the page it comes from."""
 
     def __init__(self, owner: ASGIApp, others: Mapping[Role, ASGIApp]) -> None:
         self.pages = {Role.OWNER: owner, **others}
@@ -46,16 +50,30 @@ class RolePages:
             return
         route = cast(Route, scope["state"][ROUTE_KEY])
         role = asker(HTTPConnection(scope)).role
-        page = self.pages.get(role) if role else self.pages[Role.OWNER]  # nobody's role: only what is for anyone
+        shown, scope = _page_asked_for(scope, role)
+        page = self.pages.get(shown) if shown else None
         if page is None:
             await refuse(scope, receive, send, 403, NOT_YOURS)
         elif role is not Role.OWNER and route.path == FILE and not _is_static(scope["path"].partition("=")[2]):
             log.warning("refused a file to %s", asker(HTTPConnection(scope)).login)
             await refuse(scope, receive, send, 403, NOT_YOURS)
-        elif role and Headers(scope=scope).get(PAGE_ROLE_HEADER, role) != role:
+        elif role and role is not Role.OWNER and shown is not role:
             await refuse(scope, receive, send, 409, OTHER_PAGE)
         else:
             await page(scope, receive, send)
+
+
+def _page_asked_for(scope: Scope, role: Role | None) -> tuple[Role | None, Scope]:
+    """Whose page a request is for, None for one there is not, and the request as that page knows it.
+
+    Everybody is on the page of their role; owners also open those of others at addresses of their own, whose calls say
+    whose page they come from. Nobody's role has only what is for anyone.
+    """
+    named, _ = session_page(scope["path"])
+    if named:
+        return SESSION_PAGES[named], {**scope, "path": PAGE, "raw_path": PAGE.encode()}
+    said = Headers(scope=scope).get(PAGE_ROLE_HEADER, role or Role.OWNER)
+    return next((each for each in Role if each == said), None), scope
 
 
 def _is_static(path: str) -> bool:

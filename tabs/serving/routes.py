@@ -19,6 +19,8 @@ from workbench.people.roles import Role
 JSON, FORM, FILES = "application/json", "application/x-www-form-urlencoded", "multipart/form-data"
 FILE = "/gradio_api/file={path_or_url:path}"
 PAGE, LOGIN, LOGOUT, INVITE = "/", "/login", "/logout", "/invite"
+LABEL, RESULTS = "label", "results"
+"""The pages of one session each, for those who judge and those who read results: /label/<session>."""
 HUB_LOGIN, HUB_CALLBACK, HUB_CLAIM = "/login/huggingface", CALLBACK_PATH, "/login/claim"
 HUB_PATHS = (HUB_LOGIN, HUB_CALLBACK, HUB_CLAIM)
 _ABSOLUTE = re.compile(r"/(?!/)|[A-Za-z]:[\\/]")
@@ -80,6 +82,8 @@ _GET = ("GET", "HEAD")
 ROUTES: tuple[Route, ...] = (
     # ours
     Route(_GET, PAGE, Who.MEMBER, linked=True),
+    *(Route(_GET, path, Who.ANNOTATOR, linked=True) for path in (f"/{LABEL}", f"/{LABEL}/{{session}}")),
+    *(Route(_GET, path, Who.VIEWER, linked=True) for path in (f"/{RESULTS}", f"/{RESULTS}/{{session}}")),
     Route(_GET, LOGIN, Who.ANYONE, linked=True),
     Route(("POST",), LOGIN, Who.ANYONE, FORM),
     Route(("POST",), LOGOUT, Who.MEMBER, FORM),
@@ -125,6 +129,12 @@ ROUTES: tuple[Route, ...] = (
 
 _LITERAL = {(method, route.path): route for route in ROUTES if route.is_literal for method in route.methods}
 _TEMPLATES = [route for route in ROUTES if not route.is_literal]
+
+
+def session_page(path: str) -> tuple[str, str]:
+    """(which page, the session) of an address like /label/<session>; ("", "") of every other."""
+    page, _, session = path.removeprefix("/").partition("/")
+    return (page, session) if page in (LABEL, RESULTS) else ("", "")
 
 
 def find(method: str, path: str) -> Route | None:

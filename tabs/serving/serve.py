@@ -84,7 +84,7 @@ def serve(pages: Mapping[Role, Callable[[Context], gr.Blocks]]) -> None:
         home, queue, Runner(home, queue), ChatService(home), gate, serving.asks_login, accounts=serving.accounts
     )  # fmt: skip
     gr.set_static_paths(static_paths())
-    others = _pages_of_others(pages, ctx) if serving.accounts else {}
+    others = _pages_of_others(pages, ctx)
     app = mounted(_queued(pages[Role.OWNER](ctx)))
     app.add_middleware(UploadQuota, home=home)
     join_lifespans(app, others)
@@ -112,7 +112,7 @@ def _pages_of_others(
     """
     others: dict[Role, fastapi.FastAPI] = {}
     for role in (role for role in Role if role in pages and role is not Role.OWNER):
-        theirs = Context(ctx.home, ctx.queue, ctx.runner, ctx.chats, PathGate(), asks_login=True, accounts=True)
+        theirs = Context(ctx.home, ctx.queue, ctx.runner, ctx.chats, PathGate(), ctx.asks_login, ctx.accounts)
         theirs.shelves = ctx.shelves
         others[role] = mounted(_queued(pages[role](theirs)), role)
     return others

@@ -15,7 +15,7 @@ from tabs.serving.headers import SecurityHeaders
 from tabs.serving.login import Login, NoLogin
 from tabs.serving.page_cache import PageCache
 from tabs.serving.permissions import RolePages
-from tabs.serving.routes import PAGE
+from tabs.serving.routes import PAGE, session_page
 from tabs.serving.sessions import Sessions
 from workbench.core.home import Home
 from workbench.people.roles import Role
@@ -43,5 +43,5 @@ class _PackedPage:
         self.plain, self.packed = app, GZipMiddleware(app, compresslevel=5)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        is_page = scope["type"] == "http" and scope["path"] == PAGE
+        is_page = scope["type"] == "http" and (scope["path"] == PAGE or session_page(scope["path"])[0])
         await (self.packed if is_page else self.plain)(scope, receive, send)

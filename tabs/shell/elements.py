@@ -142,9 +142,9 @@ def header(device_text: str, job_text: str = "", job_status: str = "running", lo
     return _bar([job, span(".wb-chip.is-device")[device_text]], logged_in)
 
 
-def role_header() -> Markup:
+def role_header(logged_in: bool) -> Markup:
     """The bar at the top for somebody who may see neither device nor jobs."""
-    return _bar([], logged_in=True)
+    return _bar([], logged_in)
 
 
 def _bar(chips: list[Node], logged_in: bool) -> Markup:

@@ -69,7 +69,9 @@ def test_an_annotator_is_invited_by_link_labels_and_is_disabled_in_mid_session(
         expect(owner.locator("#signed-in")).to_contain_text("Olga · owner")
         owner.locator("#invite").click()
         anna = join(browser, link_of(owner), "Anna")
+        anna.locator("#open-sessions").get_by_role("link", name="round").click()
         expect(anna.locator("#session input")).to_have_value("round")
+        expect(anna).to_have_url(f"{app.url}label/round")
         expect(anna.get_by_role("tab")).to_have_count(0)
         expect(anna.locator("body")).not_to_contain_text("model-alpha")
         anna.locator("#vote-start").click()
@@ -80,7 +82,6 @@ def test_an_annotator_is_invited_by_link_labels_and_is_disabled_in_mid_session(
         expect(pad).to_contain_text("Saved ✓")
         assert [vote.annotator for vote in effective_votes(home, "round")] == ["Anna"]
 
-        owner.get_by_role("button", name="Refresh").click()
         expect(owner.locator("#people")).to_contain_text("Anna")
         assert findings(owner) == []
         owner.locator("#person input").click()
@@ -98,7 +99,17 @@ def test_an_annotator_is_invited_by_link_labels_and_is_disabled_in_mid_session(
         expect(owner.locator("#invite-link")).not_to_contain_text("Anna")
 
         viewer = join(browser, f"{app.url}invite?token={invite(home, Role.VIEWER, 'Olga')}", "Viktor")
+        expect(viewer.get_by_text("No results yet")).to_be_visible()
+        viewer.goto(f"{app.url}label/round")
+        expect(viewer.get_by_text("Your role does not allow this.")).to_be_visible()
+        viewer.get_by_role("link", name="Open your page").click()
         expect(viewer.get_by_text("Win rates and ratings of sessions whose voting has ended.")).to_be_visible()
+        viewer.goto(f"{app.url}?tab=models&model=model-alpha")
+        expect(viewer.locator("#address")).to_contain_text("this page does not show")
+        owner.goto(f"{app.url}label/round")
+        owner.locator("#vote-start").click()
+        expect(owner.locator(".wb-vote-pad")).to_contain_text("question")
+        expect(owner.get_by_role("tab")).to_have_count(0)
         expect(viewer.get_by_role("tab")).to_have_count(0)
         assert findings(viewer) == []
         viewer.get_by_role("button", name="Log out").click()

@@ -46,3 +46,16 @@ export function poll(element, step) {
 
 /** Every live component asks the server now instead of at its next turn. */
 export const pollNow = () => document.dispatchEvent(new Event("wb-poke"));
+
+/**
+ * Resolves to whether it came true in that time.
+ * @param {() => unknown} isTrue
+ * @param {number} milliseconds
+ */
+export async function until(isTrue, milliseconds) {
+  for (const end = performance.now() + milliseconds; performance.now() < end; ) {
+    if (isTrue()) return true;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  return Boolean(isTrue());
+}

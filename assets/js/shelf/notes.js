@@ -1,8 +1,10 @@
-/* NotesPanel: the tags and the note of the thing whose name is the value. props.kind says what it is, props.limits how
+/* NotesPanel: the tags and the note of the thing whose name is the value, and the links that lead to it. props.kind says what it is, props.limits how
    long a tag and a note may be.
    server.read({name}), server.change({name, add, remove}) and server.write({name, note, before}) give {name, tags, note,
    problem, offered}. */
 
+import { labelLink, linkTo, noteShown } from "../lib/address.js";
+import { copiedLabel } from "../lib/browser.js";
 import { rootOf } from "../lib/component.js";
 import { button, h, nextId, setText } from "../lib/dom.js";
 import { formatNumber } from "../lib/format.js";
@@ -47,7 +49,10 @@ export function mount({ element, props, server, watch }) {
     save = button("wb-button is-primary", "Save note", write),
     cancel = button("wb-button", "Cancel", () => open(false));
   foot.append(save, cancel, count);
-  top.append(tags, entry, offered, edit, heard);
+  top.append(tags, entry, offered, edit, linkButton("Copy link", `Copy the link to this ${props.kind}`, linkTo));
+  if (props.kind === "session")
+    top.append(linkButton("Copy link for annotators", "", (_, name) => labelLink(name), "It shows the pad alone."));
+  top.append(heard);
   root.append(top, note, area, foot, problem);
 
   entry.addEventListener("change", add);
@@ -64,6 +69,14 @@ export function mount({ element, props, server, watch }) {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) write();
     if (event.key === "Escape") open(false);
   });
+
+  /** @param {string} text @param {string} spoken @param {(kind: string, name: string) => string} link */
+  function linkButton(text, spoken, link, title = "") {
+    const copy = async () => setText(heard, state ? await copiedLabel(link(props.kind, state.name)) : "");
+    const made = button("wb-button", text, copy, title);
+    if (spoken) made.setAttribute("aria-label", spoken);
+    return made;
+  }
 
   function counted() {
     const long = area.value.length > props.limits.note;
@@ -158,6 +171,7 @@ export function mount({ element, props, server, watch }) {
   watch("value", () => {
     if (props.value === shown) return; // set again to what it is
     shown = props.value;
+    noteShown(props.kind, shown);
     editing = false;
     mark = null;
     setText(heard, "");

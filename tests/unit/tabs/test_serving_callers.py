@@ -63,8 +63,9 @@ def test_an_annotators_page_has_the_pad_and_nothing_else(pages: Pages) -> None:
     chosen, opened = (f"label.voting.voting_panel.{name}" for name in ("chosen", "opened"))
     assert offered(pages, events, Role.ANNOTATOR) == {named, chosen, opened}
     pad = {f"vote_pad.{name}" for name in ("cast_vote", "hold_pair", "next_pair", "return_pair", "undo_vote")}
-    assert offered(pages, server_functions, Role.ANNOTATOR) == {*pad, "pulse.changes"}
-    assert offered(pages, server_functions, Role.VIEWER) == {"pulse.changes"}
+    both = {"pulse.changes", "address_line.find_session"}
+    assert offered(pages, server_functions, Role.ANNOTATOR) == pad | both
+    assert offered(pages, server_functions, Role.VIEWER) == both
 
 
 def test_no_event_is_offered_as_an_api_by_a_name(pages: Pages) -> None:

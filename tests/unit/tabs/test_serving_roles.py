@@ -1,6 +1,7 @@
 """Every road into the page for every role: routes, events, server functions, files; and what strangers try there."""
 
 import logging
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -124,7 +125,8 @@ def test_every_route_is_answered_for_those_who_may_and_for_nobody_else(bench: Be
                 asks = {401} if (method, route.path) == ("POST", LOGIN) else set()  # for a name and a password
                 assert status not in {401, 403} - asks, (role, method, route.path)
             elif role is None:
-                assert status == (303 if route.path == "/" else 401), (role, method, route.path)
+                leads = route.linked and route.who is not Who.ANYONE
+                assert status == (303 if leads else 401), (role, method, route.path)
             else:
                 assert status == 403, (role, method, route.path)
 
@@ -266,10 +268,48 @@ def test_a_role_is_that_of_the_moment_and_a_page_from_before_reaches_no_other(be
     assert anna.post("/gradio_api/upload", files=upload).status_code == 403
     accounts.change_role(bench.home, "Anna", "owner", "Olga")
     assert anna.post("/gradio_api/upload", files=upload).status_code == 200
-    reply = call(anna, 1, "x", **{PAGE_ROLE_HEADER: "annotator"})
-    assert (reply.status_code, reply.json()["error"]) == (409, OTHER_PAGE)
     accounts.change_role(bench.home, "Anna", "viewer", "Olga")
     assert anna.post("/gradio_api/upload", files=upload).status_code == 403
+    reply = call(anna, 1, "x", **{PAGE_ROLE_HEADER: "annotator"})
+    assert (reply.status_code, reply.json()["error"]) == (409, OTHER_PAGE)
+
+
+def test_a_session_has_a_page_of_its_own_for_those_who_may_and_for_owners(bench: Bench) -> None:
+    owner, anna, viktor = (bench.logged_in(role) for role in (Role.OWNER, Role.ANNOTATOR, Role.VIEWER))
+    for place, whose, refused in (("label", Role.ANNOTATOR, viktor), ("results", Role.VIEWER, anna)):
+        for client in (owner, viktor if refused is anna else anna):
+            page = client.get(f"/{place}/round")
+            assert page.status_code == 200 and re.search(f"workbench-role[^>]*{whose}", page.text)
+            assert '<head><base href="../">' in page.text and "script-src" in page.headers["content-security-policy"]
+        for name in ("round", "ended", "there-is-none"):  # whether it exists is not told
+            reply = refused.get(f"/{place}/{name}")
+            assert reply.status_code == 403 and NOT_YOURS in reply.text
+        assert '<base href="../">' not in owner.get(f"/{place}").text
+    pad = next(block for block in bench.demos[Role.ANNOTATOR].blocks.values() if hasattr(block, "cast_vote"))
+    query = {"session": "round"}  # an owner's calls go to the page they come from
+    assert call(owner, pad._id, "next_pair", query, **{PAGE_ROLE_HEADER: "annotator"}).json()["title"] is not None
+    assert call(viktor, pad._id, "next_pair", query, **{PAGE_ROLE_HEADER: "annotator"}).status_code == 409
+
+
+def test_the_login_leads_on_to_the_session_of_a_link_and_nowhere_else(bench: Bench) -> None:
+    stranger = bench.client()
+    asked = stranger.get("/label/na%20me%26x%3D1%23")
+    assert asked.headers["location"] == "./../login?next=tab%3Dlabel%26session%3Dna%2Bme%2526x%253D1%2523"
+    assert stranger.get("/results").headers["location"] == "./login?next=tab%3Dresults"
+    for odd in ("//evil.example", "https://evil.example/", "..%2F..%2Fx"):
+        form = {"data": {"name": "Anna", "password": PASSWORD}, "headers": {"origin": LOCAL}}
+        assert bench.client().post(f"{LOGIN}?next={odd}", **form).headers["location"].startswith("./?")
+
+
+@pytest.mark.parametrize("role", [Role.ANNOTATOR, Role.VIEWER])
+def test_of_a_session_that_is_not_shown_it_is_not_told_whether_there_is_one(bench: Bench, role: Role) -> None:
+    component = next(block for block in bench.demos[role].blocks.values() if hasattr(block, "find_session"))
+    client = bench.logged_in(role)
+    names = {"round": role is Role.ANNOTATOR, "ended": role is Role.VIEWER, "none": False}
+    told = {name: call(client, component._id, "find_session", {"name": name}).json()["problem"] for name in names}
+    assert {name: not problem for name, problem in told.items()} == names
+    hidden = next(name for name in ("ended", "round") if not names[name])
+    assert told[hidden].replace(hidden, "none") == told["none"]
 
 
 def test_a_login_outlives_a_restart_and_logging_out_ends_a_copied_cookie(bench: Bench) -> None:
