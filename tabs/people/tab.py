@@ -114,7 +114,7 @@ def _manage(ctx: Context) -> None:
     buttons["role"].click(guarded(set_role), [person, change], drawn, **QUIET)
     buttons["disable"].click(guarded(disable), person, drawn, js=_asking(DISABLE), **QUIET)
     buttons["enable"].click(guarded(enable), person, drawn, **QUIET)
-    latest = Look(lambda: people_events(ctx.home, 1), lambda: None)  # where no file tells that the accounts changed
+    latest = Look(lambda: accounts.list_people(ctx.home), lambda: None)  # where no file tells that the accounts changed
     ctx.shelves.also.append(lambda: latest.look()[0])
     for place, part in enumerate(drawn):
         ctx.follow(part, lambda place=place: _drawn(ctx.home)[place])  # type: ignore[misc]
