@@ -18,7 +18,7 @@ from tabs.people.signed_in import signed_in
 from tabs.serving.page import Page
 from tabs.serving.routes import LABEL, RESULTS
 from tabs.shell.address import session_address
-from tabs.shell.context import Choices, Context, guarded
+from tabs.shell.context import Context, guarded
 from tabs.shell.elements import empty, heading, hint, render_html, role_header, table
 from tabs.shell.job_panel import QUIET
 from tabs.shell.kit import Figure, Static
@@ -49,7 +49,7 @@ def annotator_page(ctx: Context) -> gr.Blocks:
 def viewer_page(ctx: Context) -> gr.Blocks:
     """The results of sessions that are closed."""
 
-    def closed() -> Choices:
+    def closed() -> list[tuple[str, str]]:
         return [pair for pair in ctx.sessions() if is_closed(ctx.home, pair[1])]
 
     with _role_page(ctx) as demo:
