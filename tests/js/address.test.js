@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import test from "node:test";
 import { placeOf, queryOf } from "../../assets/js/lib/address.js";
 
 test("every name comes back from its address", () => {
