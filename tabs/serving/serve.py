@@ -30,6 +30,7 @@ from workbench.jobs.runner import Runner
 from workbench.people.accounts import accounts_are_on, has_owner, switch_accounts_on
 from workbench.people.invitations import invite_first_owner
 from workbench.people.roles import Role
+from workbench.preferences.store import check_storage
 
 log = logging.getLogger(__name__)
 
@@ -83,6 +84,9 @@ def serve(pages: Mapping[Role, Callable[[Context], gr.Blocks]]) -> None:
     ctx = Context(
         home, queue, Runner(home, queue), ChatService(home), gate, serving.asks_login, accounts=serving.accounts
     )  # fmt: skip
+    if unsafe := check_storage(home):
+        log.error("%s", unsafe)
+        ctx.shelves.storage = unsafe.message, unsafe.remedy
     gr.set_static_paths(static_paths())
     others = _pages_of_others(pages, ctx)
     app = mounted(_queued(pages[Role.OWNER](ctx)))

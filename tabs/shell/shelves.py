@@ -71,6 +71,8 @@ class Shelves:
         self.datasets: Look[list[Manifest]] = Look(lambda: list_datasets(home), lambda: _stamp(home.datasets))
         self.sessions: Look[list[SessionOverview]] = Look(self._sessions, self._labels)
         self._notes: Look[dict[str, dict[str, UserNotes]]] = Look(self._shelf_notes, notes_revision)
+        self.storage = "", ""
+        """(why its storage keeps no votes, what to do about it), known when the server starts."""
         self.also: list[Callable[[], Hashable]] = []
         """Versions of what else the page shows, which takes too long to be looked at with every change."""
         self._made: dict[Hashable, tuple[Hashable, Any]] = {}
@@ -138,7 +140,7 @@ class Shelves:
         with contextlib.suppress(OSError):
             if (free := shutil.disk_usage(root).free) < LEAST_FREE_BYTES:
                 return f"The disk of the home {root} is full ({human_size(free)} free).", "Free some space."
-        return "", ""
+        return self.storage
 
     def _shelf_notes(self) -> dict[str, dict[str, UserNotes]]:
         shelves = {"model": self._home.models, "dataset": self._home.datasets, "job": self._home.jobs}

@@ -18,7 +18,7 @@ from sqlalchemy import event
 from workbench.core.errors import UserError
 from workbench.core.home import Home
 from workbench.core.settings import Settings, variable_of
-from workbench.preferences import failures, migrations, tables
+from workbench.preferences import failures, migrations, storage_locks, tables
 
 URL_VARIABLE = variable_of("labels_url")
 _EXAMPLE = "Write it like postgresql+psycopg://user:password@host/labels, or unset it to use SQLite."
@@ -56,6 +56,7 @@ class _OpenFile:
 
 
 _files: dict[tuple[Path, int], _OpenFile] = {}
+_unsafe: dict[Path, UserError] = {}
 _turns: dict[tuple[Path, int], threading.Lock] = {}
 _servers: dict[tuple[sa.URL, int], sa.Engine] = {}
 _lock = threading.Lock()
@@ -200,6 +201,22 @@ def check_labels(home: Home) -> None:
         raise failures.read_only(file)
 
 
+def check_storage(home: Home) -> UserError | None:
+    """Tries whether the storage of the labels' file can keep votes. From then on nothing is written where it cannot.
+
+    Some hundred milliseconds, for the start of a server. None where all is well, or a database server has the labels.
+    """
+    file = file_of(home)
+    if file is None:
+        return None
+    found = storage_locks.storage_problem(file.parent)
+    if found is None:
+        _unsafe.pop(file, None)
+    else:
+        _unsafe[file] = found
+    return found
+
+
 @contextlib.contextmanager
 def writing(home: Home, durable: bool = True) -> Iterator[sa.Connection]:
     """A transaction that holds the write lock from its start and is on the disk when the block has ended.
@@ -215,6 +232,8 @@ def writing(home: Home, durable: bool = True) -> Iterator[sa.Connection]:
     file = file_of(home)
     with _failing_plainly(home):
         if file:
+            if file in _unsafe:
+                raise _unsafe[file]
             _refuse_damaged(file)
         options = {"immediate": True, "durable": durable}
         # threads of this process wait for each other here, each as long as the other writes: SQLite would have them

@@ -20,7 +20,10 @@ from workbench.doctor.machine_check import CHECKS, Check, CheckProbe
 LEAST_BYTES, FEW_BYTES = 500_000_000, 5_000_000_000
 SYNCS = 15
 SLOW_MS = 100
-LOCAL_DISK = "Put the home on a disk of this machine (WORKBENCH_HOME); network disks often do not do this."
+LOCAL_DISK = (
+    "Put the home on a disk of this machine (WORKBENCH_HOME); network disks often do not do this. Labels can lie in a "
+    "PostgreSQL database instead (WORKBENCH_LABELS_URL)."
+)
 OTHER_LOCK = """
 import sys, filelock
 try:
