@@ -1,4 +1,4 @@
-"""Whether the folder of an SQLite file is on storage whose locks hold, tried between two processes at the server's start.
+"""Whether the folder of an SQLite file is on storage whose locks hold, tried by two processes as the server starts.
 
 On mounted buckets and some network disks locks are granted to everybody: two writers would destroy each other's votes.
 SQLite's write-ahead log needs memory shared through a file besides, which only one machine's processes have.
@@ -28,8 +28,8 @@ else:
 SECONDS = 30
 REFUSED = "refused"
 REMEDY = (
-    "Nothing is voted on here until the labels lie elsewhere: set WORKBENCH_LABELS_URL to a PostgreSQL database, or put "
-    "the home on a disk of this machine (WORKBENCH_HOME)."
+    "Nothing is voted on here until the labels lie elsewhere: set WORKBENCH_LABELS_URL to a PostgreSQL database, or "
+    "put the home on a disk of this machine (WORKBENCH_HOME)."
 )
 
 
