@@ -90,10 +90,11 @@ def _facts(home: Home, votes: int, with_models: bool) -> BackupFacts:
     left_out = tuple(
         LeftOut(info.name, info.size) for info in infos if info.kind != "adapter" and info.size > SMALL_MODEL_BYTES
     )
-    return BackupFacts(lineage.now(), __version__, tables.SCHEMA_VERSION, votes, left_out, _variables_set())
+    return BackupFacts(lineage.now(), __version__, tables.SCHEMA_VERSION, votes, left_out, variables_set())
 
 
-def _variables_set() -> tuple[str, ...]:
+def variables_set() -> tuple[str, ...]:
+    """The names of the operator's settings that are not as they are without them."""
     current = Settings.current()
     defaults = {name: field.default for name, field in Settings.model_fields.items()}
     changed = (name for name, default in defaults.items() if getattr(current, name) not in (default, NO_SECRET))

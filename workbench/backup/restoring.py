@@ -26,6 +26,7 @@ from workbench.backup.archive_layout import (
     damaged,
     parse_facts,
 )
+from workbench.backup.backup_writer import variables_set
 from workbench.backup.labels_copy import load_labels, upgrade_copy
 from workbench.core.errors import UserError, saying
 from workbench.core.formats import UPDATE
@@ -181,7 +182,7 @@ def _notes(home: Home, facts: BackupFacts) -> Iterator[str]:
     if facts.left_out:
         models = ", ".join(f"{one.name} ({human_size(one.size)})" for one in facts.left_out)
         yield f"Not in it, to be put on the shelf again under the same names: {models}. Adapters of them need them."
-    missing = [name for name in facts.variables if not os.environ.get(name)]
+    missing = sorted(set(facts.variables) - set(variables_set()))
     if missing:
         yield f"Set there and not here: {', '.join(missing)}."
     if Settings.current().labels_url:
