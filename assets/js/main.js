@@ -2,6 +2,7 @@
    loaded when the first of its kind is drawn. */
 import "./lib/login.js";
 import { emptyState } from "./lib/dom.js";
+import { awaited, holdOpenedTabs } from "./lib/settling.js";
 import { defineTime } from "./lib/time.js";
 
 defineTime();
@@ -33,19 +34,39 @@ const COMPONENTS = {
   vote_pad: () => import("./label/vote_pad.js"),
 };
 
+holdOpenedTabs(async () => {
+  /** @type {(() => Promise<unknown>)[]} */
+  const modules = Object.values(COMPONENTS);
+  for (const load of modules) await load().catch(() => null); // for the tabs that are not opened yet
+});
+
 /**
  * Draws a component into its element; says so there when its module cannot be loaded.
  * @param {keyof typeof COMPONENTS} name
  * @param {import("./lib/component.js").Scope<any, any>} scope
  */
 export async function mount(name, scope) {
+  /** @type {{ mount: (scope: any) => void }} */
   let component;
+  /** @type {() => Promise<{ mount: (scope: any) => void }>} */
+  const load = COMPONENTS[name];
   try {
-    component = await COMPONENTS[name]();
+    component = await awaited(load(), scope.element);
   } catch (error) {
     console.error(error);
     scope.element.replaceChildren(emptyState(["This part of the page could not be loaded", "", "Reload the page."]));
     return;
   }
-  component.mount(scope);
+  component.mount({ ...scope, server: awaitedServer(scope) });
+}
+
+/**
+ * The server's functions; the tab is not shown before they have answered, if it is just being opened.
+ * @param {import("./lib/component.js").Scope<any, any>} scope
+ */
+function awaitedServer({ element, server }) {
+  return new Proxy(server, {
+    get: (functions, /** @type {string} */ name) => (/** @type {Record<string, unknown>} */ query) =>
+      awaited(functions[name](query), element),
+  });
 }

@@ -72,3 +72,10 @@
   }, 60);
   setTimeout(() => clearInterval(timer), 8000);
 })();
+
+/* What a tab shows is not seen before lib/settling.js holds it: that comes a little later than the first tab. */
+(() => {
+  const { classList } = document.documentElement;
+  classList.add("is-starting");
+  setTimeout(() => classList.remove("is-starting"), 10_000); // where it does not come at all
+})();

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from workbench.core.home import Home
 from workbench.jobs.queue import Queue
@@ -77,8 +77,20 @@ def serving(home: Home, **settings: str) -> Iterator[App]:
         app.kill()
 
 
-def tab(page: Page, name: str) -> None:
-    page.get_by_role("tab", name=name, exact=True).click()
+def tab(page: Page, name: str, seconds: float = 60) -> None:
+    """Opens a tab and waits until its parts have come; presses again, as a person does, where a press was lost."""
+    button = page.get_by_role("tab", name=name, exact=True)
+    deadline = time.time() + seconds
+    is_open = False
+    while not is_open:
+        button.click()
+        try:
+            expect(button).to_have_attribute("aria-selected", "true", timeout=5_000)
+            is_open = True
+        except AssertionError:
+            if time.time() > deadline:
+                raise
+    expect(page.locator(".tabitem.is-settling")).to_have_count(0, timeout=seconds * 1000)
 
 
 def choose(page: Page, where: str, *values: str) -> None:

@@ -99,9 +99,9 @@ export function mount({ element, props, server, watch }) {
 
   /* ---- what each would make ------------------------------------------------------------------------------ */
 
-  function ask() {
+  function ask(rest = REST_MILLISECONDS) {
     clearTimeout(timer);
-    timer = setTimeout(estimate, REST_MILLISECONDS);
+    timer = setTimeout(estimate, rest);
   }
 
   async function estimate() {
@@ -136,7 +136,7 @@ export function mount({ element, props, server, watch }) {
     const isOther = value.model !== state.model || !state.estimates;
     if (isOther) Object.assign(state, { model: value.model || "", estimates: null });
     draw();
-    if (isOther) ask();
+    if (isOther) ask(0);
   }
 
   begin(props.value || {});

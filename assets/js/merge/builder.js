@@ -25,7 +25,8 @@ import { settingEditor } from "./setting_editor.js";
 /** @typedef {Found & { error?: string, name: string, yaml: string }} CheckReply */
 /** The models of the shelf, or null if they are as they were. @typedef {{ error?: string, mark: string, models: Model[] | null }} ModelsReply */
 
-const KEY = "workbench.merge";
+const KEY = "workbench.merge",
+  REST_MILLISECONDS = 400;
 
 /** @param {import("../lib/component.js").Scope<Merge | null, { catalogue: Method[] }>} scope */
 export function mount({ element, props, server, watch }) {
@@ -225,11 +226,11 @@ export function mount({ element, props, server, watch }) {
   }
 
   /** The recipe was edited: tell Python, and have it checked when the hand rests. */
-  function changed() {
+  function changed(rest = REST_MILLISECONDS) {
     publish();
     checking.showChecking();
     clearTimeout(timer);
-    timer = setTimeout(check, 400);
+    timer = setTimeout(check, rest);
   }
 
   /** Make the recipe the component's value, and remember it in this browser. */
@@ -277,7 +278,7 @@ export function mount({ element, props, server, watch }) {
     frame.begin();
     yaml.forget();
     take(value);
-    changed();
+    changed(0);
   }
 
   function startOver() {

@@ -38,6 +38,7 @@ export function mount({ element, props, server, trigger }) {
   const bar = h("div", "wb-st-bar"),
     body = h("div");
   bar.append(search, back, place, on);
+  bar.hidden = true; // a short list has none
   root.append(bar, body);
 
   /** @param {number} to */
