@@ -24,7 +24,7 @@ ADA, ME, BOB = ("a" * 24, "ada"), ("b" * 24, "me"), ("c" * 24, "bob")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[App, SimulatedSpace]]:
     """The workbench on a Space of `me`, with a session to vote in."""
     home = Home.at(tmp_path_factory.mktemp("home"))
-    make_session(home, "round", 6, MODELS)
+    make_session(home, "round", 30, MODELS)
     app = App(home)
     with simulated_space(tmp_path_factory.mktemp("tls"), app.port) as space:
         app.settings = space.settings
@@ -47,6 +47,7 @@ def test_somebody_logs_in_within_the_hubs_frame_labels_and_goes_on_after_a_resta
     server, space = app
     space.hub.user = ADA
     set_joining_role(server.home, "annotator", "test")
+    before = len(effective_votes(server.home, "round"))  # none, but where this is tried once more
     context = world.new_context(viewport={"width": 1366, "height": 768})
     page = context.new_page()
     page.goto(HUB_PAGE)
@@ -57,20 +58,20 @@ def test_somebody_logs_in_within_the_hubs_frame_labels_and_goes_on_after_a_resta
     until(opened.value.is_closed)
     cookies = [each for each in context.cookies() if "hf.space" in each["domain"]]
     assert {(each["sameSite"], each["secure"], each["httpOnly"]) for each in cookies} == {("None", True, True)}
-    vote_once(page, server.home, 1)
+    vote_once(page, server.home, before + 1)
     server.kill()
     server.start()
     page.keyboard.press("t")
-    until(lambda: len(effective_votes(server.home, "round")) == 2)
+    until(lambda: len(effective_votes(server.home, "round")) == before + 2, 180)
     page.reload()
     expect(inside.locator("#signed-in")).to_contain_text("ada · annotator")
-    vote_once(page, server.home, 3)
+    vote_once(page, server.home, before + 3)
     context.clear_cookies(name=f"workbench-login-{server.port}")
     page.keyboard.press("t")
     with context.expect_page() as again:
         inside.locator(".wb-login-ended").get_by_role("link", name="Log in again").click()
     again.value.get_by_role("link", name="Log in with Hugging Face").click()
-    until(lambda: len(effective_votes(server.home, "round")) == 4)
+    until(lambda: len(effective_votes(server.home, "round")) == before + 4, 180)
     until(again.value.is_closed)
     expect(inside.locator(".wb-login-ended")).to_have_count(0)
     inside.get_by_role("button", name="Log out").click()
@@ -88,7 +89,7 @@ def vote_once(page: Page, home: Home, votes: int) -> None:
     expect(inside.locator(".wb-vote-pad")).to_contain_text("question")
     page.keyboard.press("t")
     expect(inside.locator(".wb-vote-pad")).to_contain_text("Saved ✓")
-    until(lambda: len(effective_votes(home, "round")) == votes)
+    until(lambda: len(effective_votes(home, "round")) == votes, 180)
 
 
 def test_the_author_opens_the_space_itself_and_lets_others_join(
