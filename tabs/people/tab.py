@@ -194,7 +194,8 @@ def _chosen(name: str | None) -> str:
 def _drawn(home: Home) -> list[Any]:
     """The list, and whom one can choose."""
     people = accounts.list_people(home)
-    return [_people_html(home, people), gr.update(choices=[person.name for person in people])]
+    choices = [(person.name, person.name) for person in people]  # pairs: what follows a shelf is sent as it is
+    return [_people_html(home, people), gr.update(choices=choices)]
 
 
 def _people_html(home: Home, people: list[accounts.Person]) -> Markup:
