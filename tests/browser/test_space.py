@@ -55,7 +55,7 @@ def test_somebody_logs_in_within_the_hubs_frame_labels_and_goes_on_after_a_resta
     with context.expect_page() as opened:
         inside.get_by_role("link", name="Log in with Hugging Face").click()
     expect(inside.locator("#signed-in")).to_contain_text("ada · annotator")
-    until(opened.value.is_closed)
+    until_closed(opened.value, page)
     cookies = [each for each in context.cookies() if "hf.space" in each["domain"]]
     assert {(each["sameSite"], each["secure"], each["httpOnly"]) for each in cookies} == {("None", True, True)}
     vote_once(page, server.home, before + 1)
@@ -72,7 +72,7 @@ def test_somebody_logs_in_within_the_hubs_frame_labels_and_goes_on_after_a_resta
         inside.locator(".wb-login-ended").get_by_role("link", name="Log in again").click()
     again.value.get_by_role("link", name="Log in with Hugging Face").click()
     until(lambda: len(effective_votes(server.home, "round")) == before + 4, 180)
-    until(again.value.is_closed)
+    until_closed(again.value, page)
     expect(inside.locator(".wb-login-ended")).to_have_count(0)
     inside.get_by_role("button", name="Log out").click()
     expect(inside.get_by_role("link", name="Log in with Hugging Face")).to_be_visible()
@@ -81,9 +81,15 @@ def test_somebody_logs_in_within_the_hubs_frame_labels_and_goes_on_after_a_resta
     context.close()
 
 
+def until_closed(closing: Page, page: Page) -> None:
+    """Waits for a tab to be gone; Playwright hears of it only while it is asked something."""
+    until(lambda: page.evaluate("1") and closing.is_closed())
+
+
 def vote_once(page: Page, home: Home, votes: int) -> None:
     """Starts voting in the frame and gives one vote, after which there are so many."""
     inside = page.frame_locator("iframe")
+    inside.locator("#open-sessions").get_by_role("link", name="round").click()
     expect(inside.locator("#session input")).to_have_value("round")
     inside.locator("#vote-start").click()
     expect(inside.locator(".wb-vote-pad")).to_contain_text("question")
