@@ -1,5 +1,6 @@
 """What must outlive a kill -9: votes of several people over HTTP, and a training killed where it hurts most."""
 
+import http.client
 import http.cookiejar
 import json
 import os
@@ -107,7 +108,7 @@ class Annotator:
         def answer() -> dict[str, Any] | None:
             try:
                 return self.call(function, **query)
-            except OSError:
+            except (OSError, http.client.HTTPException):  # killed before it answered, or within its answer
                 return None
 
         reply: dict[str, Any] = until(answer, 180, f"an answer to {function}")  # type: ignore[assignment]

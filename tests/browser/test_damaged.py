@@ -45,7 +45,7 @@ def delete_models(page: Page, home: Home) -> None:
         page.locator("#delete-model").click()
         expect(row).to_have_count(0)
     expect(shelf.get_by_role("row").filter(has_text="toy")).not_to_have_count(0)
-    assert sorted(path.name for path in home.models.iterdir()) == ["both", "packed", "toy"]
+    assert sorted(path.name for path in home.models.glob("[!.]*")) == ["both", "packed", "toy"]
 
 
 def delete_datasets(page: Page, home: Home) -> None:
@@ -57,7 +57,7 @@ def delete_datasets(page: Page, home: Home) -> None:
     expect(facts).to_contain_text("not dataset")
     page.locator("#delete-dataset").click()
     expect(facts).to_contain_text("recipe.yaml is damaged")
-    assert [path.name for path in home.datasets.iterdir()] == ["more"]
+    assert [path.name for path in home.datasets.glob("[!.]*")] == ["more"]
 
 
 def delete_job(page: Page, home: Home, job: str) -> None:

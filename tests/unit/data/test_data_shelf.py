@@ -30,7 +30,7 @@ def as_jsonl(rows: list[dict[str, Any]]) -> str:
 
 
 def names(home: Home) -> list[str]:
-    return sorted(path.name for path in home.datasets.iterdir())
+    return sorted(path.name for path in home.datasets.glob("[!.]*"))
 
 
 def test_import_of_a_file(home: Home, tmp_path: Path) -> None:

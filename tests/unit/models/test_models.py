@@ -226,7 +226,7 @@ def test_a_base_is_not_deleted_while_adapters_need_it(toy: Path, home: Home) -> 
     assert resolve(home, "small").base.is_dir()
     delete_model(home, "small")
     delete_model(home, "toy")
-    assert list(home.models.iterdir()) == []
+    assert list(home.models.glob("[!.]*")) == []
 
 
 def test_an_adapter_whose_base_is_gone_says_which(toy: Path, home: Home) -> None:

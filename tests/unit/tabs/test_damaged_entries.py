@@ -125,7 +125,7 @@ def test_a_model_of_an_odd_name_is_listed_and_deleted(name: str, home: Home) -> 
     (found,) = list_models(home)
     assert found.name == name and "cannot be a name" in found.error
     delete_model(home, name)
-    assert list(home.models.iterdir()) == []
+    assert list(home.models.glob("[!.]*")) == []
 
 
 def test_a_file_and_a_link_in_place_of_a_model_are_listed_and_deleted(home: Home, tmp_path: Path) -> None:
@@ -134,7 +134,7 @@ def test_a_file_and_a_link_in_place_of_a_model_are_listed_and_deleted(home: Home
     assert {info.name: info.kind for info in list_models(home)} == {"file": "damaged", "link": "damaged"}
     for name in ("file", "link"):
         delete_model(home, name)
-    assert list(home.models.iterdir()) == []
+    assert list(home.models.glob("[!.]*")) == []
 
 
 # ---- datasets ------------------------------------------------------------------------------------------------

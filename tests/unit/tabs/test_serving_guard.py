@@ -10,7 +10,20 @@ from starlette.websockets import WebSocketDisconnect
 
 from tabs.serving.calls import LONGEST_CALL_BYTES, TOO_LONG
 from tabs.serving.config import Serving
-from tabs.serving.routes import FILE, HUB_CALLBACK, HUB_CLAIM, HUB_LOGIN, INVITE, LOGIN, LOGOUT, ROUTES, Who, find
+from tabs.serving.routes import (
+    FILE,
+    HUB_CALLBACK,
+    HUB_CLAIM,
+    HUB_LOGIN,
+    INVITE,
+    LABEL,
+    LOGIN,
+    LOGOUT,
+    RESULTS,
+    ROUTES,
+    Who,
+    find,
+)
 from tabs.shell.kit import ODD_QUERY
 from tests.serving import LOCAL, SmallPage, routes
 
@@ -19,6 +32,7 @@ OURS = {(method, path) for method in ("GET", "HEAD", "POST") for path in (LOGIN,
     ("GET", HUB_LOGIN),
     ("GET", HUB_CALLBACK),
     ("POST", HUB_CLAIM),
+    *(("GET", f"/{page}{session}") for page in (LABEL, RESULTS) for session in ("", "/{session}")),
 }
 VALUES = {"path_or_url:path": "/x", "url_path:path": "https://x.hf.space/", "component_id": "1", "size": "64"}
 FOREIGN = [
