@@ -146,7 +146,10 @@ def _has_hub_login() -> bool:
 def _person_row() -> tuple[gr.Dropdown, gr.Dropdown, dict[str, gr.Button]]:
     """Who is to be changed, into which role, and the buttons that do it."""
     with gr.Row(equal_height=True, elem_classes="wb-toolbar"):
-        person = gr.Dropdown(choices=[], label="Person", value=None, elem_id="person", scale=2)
+        # its choices follow the accounts in the browser alone: Gradio would refuse those it was not made with
+        person = gr.Dropdown(
+            choices=[], label="Person", value=None, elem_id="person", scale=2, allow_custom_value=True
+        )  # fmt: skip
         role = _roles("annotator", elem_id="person-role")
         buttons = {
             "role": gr.Button("Set role", size="sm", elem_id="person-set-role", min_width=90),
