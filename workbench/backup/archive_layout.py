@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
+from workbench.core.change_log import EVENTS_FILE
 from workbench.core.errors import UserError
 from workbench.core.formats import UPDATE
 
@@ -20,7 +21,7 @@ ARCHIVE_VERSION = 1
 ABOUT, CHECKSUMS, LABELS = "backup.json", "checksums.json", "labels.sqlite"
 SHELVES = ("datasets", "models", "jobs")
 FOLDERS = (*SHELVES, "steps", "plugins")
-FILES = (LABELS, "accounts.on", "version.yaml")
+FILES = (LABELS, EVENTS_FILE, "accounts.on", "version.yaml")
 MOST_FILES = 1_000_000
 MOST_ABOUT_BYTES = 64_000_000
 LONGEST_NAME_CHARACTERS, LONGEST_PART_BYTES = 1_000, 255

@@ -28,6 +28,7 @@ from workbench.backup.archive_layout import (
 )
 from workbench.backup.backup_writer import variables_set
 from workbench.backup.labels_copy import load_labels, upgrade_copy
+from workbench.core.change_log import record_change
 from workbench.core.errors import UserError, saying
 from workbench.core.formats import UPDATE
 from workbench.core.home import Home
@@ -70,6 +71,7 @@ def restore(root: Path, file: Path, task: Task) -> Restored:
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     home = Home.at(root)
+    record_change(root, "restored", "home", "from a backup", backup=file.name, files=files)
     return Restored(root, facts, files, tuple(_notes(home, facts)))
 
 

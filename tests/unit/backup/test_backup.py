@@ -16,6 +16,7 @@ from tests.voting import by, make_session
 from workbench.backup import archive_layout, backup_writer
 from workbench.backup.backup_writer import write_backup
 from workbench.backup.restoring import restore
+from workbench.core.change_log import read_changes
 from workbench.core.errors import UserError
 from workbench.core.home import Home
 from workbench.core.tasks import Task
@@ -261,3 +262,9 @@ def test_labels_of_an_older_version_are_upgraded(archive: Path, tmp_path: Path) 
     content[-1] = content[-1][0], text
     restore(tmp_path / "new", rewritten(archive, content), Task())
     assert keys(Home.at(tmp_path / "new"))
+
+
+def test_the_record_comes_back_and_says_that_it_was_restored(archive: Path, tmp_path: Path) -> None:
+    restore(tmp_path / "new", archive, Task())
+    changes = [(each.kind, each.object_kind, each.object_name) for each in read_changes(tmp_path / "new")]
+    assert changes == [("created", "session", "round"), ("restored", "home", "from a backup")]
