@@ -12,7 +12,7 @@ import pytest
 import workbench
 from tests.voting import by, make_session
 from workbench.__main__ import main
-from workbench.core.change_log import acting_as, read_changes
+from workbench.core.change_log import acting_as, read_changes, record_change
 from workbench.core.home import Home
 from workbench.core.notes import UserNotes
 from workbench.data.store.datasets import write_rows
@@ -139,6 +139,13 @@ def test_events_are_filtered_by_person_kind_object_and_time(home: Home) -> None:
     assert names() == ["talks", "notes", "talks"]
     assert names(person="anna") == ["talks"] and names(kind="created") == ["notes", "talks"]
     assert names(object="dataset notes") == ["notes"] and names(since="2999-01-01") == []
+
+
+def test_of_events_of_one_moment_the_last_comes_first(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("workbench.core.change_log._now", lambda: "2026-11-30T06:43:11.000+00:00")
+    for number in range(4):
+        record_change(home.root, "deleted", "dataset", f"talks-{number}")
+    assert [each.object_name for each in all_changes(home)] == [f"talks-{number}" for number in (3, 2, 1, 0)]
 
 
 def test_the_command_prints_them_as_table_json_lines_and_csv(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
