@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.hashes import SHA256
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
@@ -118,7 +120,7 @@ class HubStandIn:
         } | self.lies.get("claims", {})  # fmt: skip
         header = {"alg": "RS256", "kid": "one", "typ": "JWT"} | self.lies.get("header", {})
         text = f"{_encoded(header)}.{_encoded(claims)}"
-        signature = rsa_key(self.lies.get("key", 1)).sign(text.encode())
+        signature = rsa_key(self.lies.get("key", 1)).sign(text.encode(), PKCS1v15(), SHA256())
         return f"{text}.{_base64(signature)}"
 
     async def _userinfo(self, request: Request) -> Response:
@@ -128,7 +130,7 @@ class HubStandIn:
         return JSONResponse({"sub": user[0], "preferred_username": user[1]} | self.lies.get("userinfo", {}))
 
     async def _keys(self, request: Request) -> Response:
-        key = rsa_key(1)
+        key = rsa_key(1).public_key().public_numbers()
         listed = {"kty": "RSA", "use": "sig", "alg": "RS256", "kid": "one", "n": _number(key.n), "e": _number(key.e)}
         return JSONResponse({"keys": [listed]})
 

@@ -1,19 +1,25 @@
 """Trainings of toys: whole jobs carried out in the test's process, and trainers that are only built."""
 
+import signal
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from tests.running import carry
 from tests.toys import EXACT
 from workbench.core.home import Home
 from workbench.data.encoding.cache import encoded_rows
 from workbench.data.store import datasets
+from workbench.jobs.queue import Queue
 from workbench.jobs.view import JobRecord
+from workbench.jobs.worker import execute_job
 from workbench.models.loading import load_tokenizer
 from workbench.models.model_references import resolve
 from workbench.rendering.templates import get_template
 from workbench.training.jobs.train import Train
 from workbench.training.objective import Setup
+from workbench.training.report import Report
 from workbench.training.run import bins_of_job, load_frozen
 
 
@@ -26,6 +32,26 @@ def job(**settings: Any) -> Train:
 def train(home: Home, output: str, **settings: Any) -> JobRecord:
     """Such a job, carried out here; fails if it does not end well."""
     return carry(home, job(output=output, **settings))
+
+
+def ended_and_resumed(home: Home, job: Train, step: int) -> JobRecord:
+    """A job that fails at the end of that step and is resumed, carried out here."""
+    queue, before = Queue(home), signal.getsignal(signal.SIGTERM)
+    job_id = queue.submit(job)
+    usual = Report.on_step_end
+
+    def ending(self: Report, args: Any, state: Any, control: Any, **rest: Any) -> None:
+        if state.global_step == step:
+            raise RuntimeError("ended")
+        usual(self, args, state, control, **rest)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Report, "on_step_end", ending)
+        execute_job(home, queue.get(job_id).folder)
+    queue.resume(job_id)
+    execute_job(home, queue.get(job_id).folder)
+    signal.signal(signal.SIGTERM, before)
+    return queue.get(job_id)
 
 
 def setup_for(home: Home, folder: Path, batch_size: int = 3, dataset: str = "talks", **given: Any) -> Setup:

@@ -6,6 +6,7 @@ from typing import Any
 import gradio as gr
 
 from tabs.shell.context import Context, guarded
+from tabs.shell.deletion import CONFIRM_DELETION
 from tabs.shell.elements import facts, heading, local_time, render_html
 from tabs.shell.job_panel import QUIET
 from tabs.shell.kit import Static
@@ -18,8 +19,6 @@ from workbench.inventory.bin_contents import bin_usage, empty_bin, restore_entry
 from workbench.inventory.disk_usage import UsageCache
 
 ROWS = 6
-CONFIRM = "(key, question) => [key && confirm(question) ? key : null, question]"
-"""JavaScript that asks before an event goes on; a refused event is sent with nothing chosen."""
 CONFIRM_ALL = (
     "() => confirm('Remove everything in the bin for good? Nothing of it can be restored then.') ? 'yes' : null"
 )
@@ -132,7 +131,7 @@ def bin_panel(ctx: Context) -> None:
     outputs = [chosen, question, words, name, restore, remove]
     listed.input(guarded(panel.choose), listed, outputs, queue=False, **QUIET)
     restore.click(guarded(panel.restore), [chosen, name], outputs, **QUIET)
-    remove.click(guarded(lambda key, _: panel.remove(key)), [chosen, question], outputs, js=CONFIRM, **QUIET)
+    remove.click(guarded(lambda key, _: panel.remove(key)), [chosen, question], outputs, js=CONFIRM_DELETION, **QUIET)
     every.click(guarded(panel.empty), chosen, outputs, js=CONFIRM_ALL, **QUIET)
 
 

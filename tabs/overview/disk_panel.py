@@ -7,6 +7,7 @@ from markupsafe import Markup
 
 from tabs.overview.disk_watch import DiskWatch
 from tabs.shell.context import Context, guarded
+from tabs.shell.deletion import CONFIRM_DELETION
 from tabs.shell.elements import error_box, facts, heading, hint, result_box, table
 from tabs.shell.job_panel import QUIET
 from tabs.shell.kit import Static
@@ -27,8 +28,6 @@ ROWS = 8
 EMPTY = ("Nothing found", "No item has all these words.", "")
 MEASURING = DiskItem("", "", "Measuring …", 0, 0, "", "no", "The first look takes a moment.")
 SUBTITLE = "A file that has several names counts once. A row shows what can be done with it."
-CONFIRM = "(key, question) => [key && confirm(question) ? key : null, question]"
-"""JavaScript that asks before an event goes on; a refused event is sent with nothing chosen."""
 
 
 class DiskPanel:
@@ -131,7 +130,7 @@ def disk_panel(ctx: Context) -> None:
     chosen, question = gr.Textbox(visible=False), gr.Textbox(visible=False)
     outputs = [chosen, question, words, delete]
     listed.input(guarded(panel.choose), listed, outputs, queue=False, **QUIET)
-    delete.click(guarded(lambda key, _: panel.delete(key)), [chosen, question], outputs, js=CONFIRM, **QUIET)
+    delete.click(guarded(lambda key, _: panel.delete(key)), [chosen, question], outputs, js=CONFIRM_DELETION, **QUIET)
     asked = "() => confirm('Delete the checkpoints of all ended runs whose model is on the shelf?') ? 'yes' : null"
     spent.click(guarded(panel.delete_spent), chosen, outputs, js=asked, **QUIET)
 

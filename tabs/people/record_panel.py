@@ -11,7 +11,6 @@ from tabs.shell.job_panel import QUIET
 from tabs.shell.kit import Static
 from tabs.shell.table import Column, ShelfTable, TableRow
 from workbench.core.change_log import EVENTS_FILE, ChangeEvent
-from workbench.core.errors import UserError
 from workbench.people.record import (
     all_changes,
     changes_as_csv,
@@ -70,14 +69,7 @@ def recorded(ctx: Context) -> list[ChangeEvent]:
         # accounts may be in another database, which tells of no change
         return (_stamp(ctx), ctx.shelves.sessions.look()[0], time.monotonic() // REREAD_SECONDS), None
 
-    return ctx.shelves.made("record", look, lambda _: _read(ctx))
-
-
-def _read(ctx: Context) -> list[ChangeEvent]:
-    try:
-        return all_changes(ctx.home)
-    except UserError:
-        return []
+    return ctx.shelves.made("record", look, lambda _: all_changes(ctx.home))
 
 
 def _stamp(ctx: Context) -> tuple[int, int]:

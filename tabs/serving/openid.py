@@ -69,7 +69,7 @@ class OpenIdProvider:
         keys = await self._ask("GET", metadata["jwks_uri"])
         expected = Expected(metadata["issuer"], self.client.client_id, nonce)
         try:
-            claims = verify_id_token(tokens.get("id_token", ""), keys, expected, time.time())
+            claims = verify_id_token(tokens.get("id_token", ""), keys, expected)
         except TokenRefused as error:
             raise ProviderFailed(f"the ID token was refused: {error}") from None
         bearer = {"Authorization": f"Bearer {tokens.get('access_token', '')}"}

@@ -20,6 +20,7 @@ from workbench.core.errors import UserError
 from workbench.core.home import Home
 from workbench.core.lineage import Manifest
 from workbench.core.notes import NO_NOTES, UserNotes, notes_revision, shelf_notes
+from workbench.core.recycle_bin import free_space_remedy
 from workbench.core.settings import Settings
 from workbench.core.units import human_size
 from workbench.data.store.datasets import list_datasets
@@ -139,7 +140,7 @@ class Shelves:
             )
         with contextlib.suppress(OSError):
             if (free := shutil.disk_usage(root).free) < LEAST_FREE_BYTES:
-                return f"The disk of the home {root} is full ({human_size(free)} free).", "Free some space."
+                return f"The disk of the home {root} is full ({human_size(free)} free).", free_space_remedy(self._home)
         return self.storage
 
     def _shelf_notes(self) -> dict[str, dict[str, UserNotes]]:

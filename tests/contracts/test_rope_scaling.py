@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import signal
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,17 +10,14 @@ import pytest
 import torch
 
 from tests.running import wrong_with
-from tests.toy_training import job, train
+from tests.toy_training import ended_and_resumed, job, train
 from tests.toys import EXACT, toy_home, toy_model
 from workbench.compression.quantizers.gguf import _note_scaling
 from workbench.core.home import Home
 from workbench.core.lineage import read_manifest, write_manifest
 from workbench.data.store.datasets import write_rows
-from workbench.jobs.queue import Queue
-from workbench.jobs.worker import execute_job
 from workbench.models.loading import load_base
 from workbench.models.rope_scaling import context_tokens, loaded_context_tokens, reason_against_scaling
-from workbench.training.report import Report
 from workbench.training.tuner import TUNERS
 
 
@@ -168,9 +164,7 @@ def test_how_long_a_context_is_follows_from_the_config(config: dict[str, Any], t
     assert context_tokens(config) == tokens
 
 
-def test_a_dynamic_run_that_is_ended_in_the_middle_goes_on_to_the_same_bits(
-    short: Path, home: Home, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_dynamic_run_that_is_ended_in_the_middle_goes_on_to_the_same_bits(short: Path, home: Home) -> None:
     settings: dict[str, Any] = {
         "model": "short", "dataset": "uneven", "tuner": scaled("dynamic", 4), "max_steps": 12, "batch_size": 1,
         "checkpoint_every": 6, "eval_every": 100,
@@ -180,22 +174,7 @@ def test_a_dynamic_run_that_is_ended_in_the_middle_goes_on_to_the_same_bits(
     rows = [{"messages": [ASKED, {"role": "assistant", "content": "It is so. " * count}]} for count in words]
     write_rows(home, "uneven", "conversation", rows, rows[:1])
     train(home, "dynamic-whole", **settings)
-    queue, before = Queue(home), signal.getsignal(signal.SIGTERM)
-    job_id = queue.submit(job(output="dynamic-ended", **settings))
-    usual = Report.on_step_end
-
-    def ending(self: Report, args: Any, state: Any, control: Any, **rest: Any) -> None:
-        if state.global_step == 8:
-            raise RuntimeError("ended")
-        usual(self, args, state, control, **rest)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Report, "on_step_end", ending)
-        execute_job(home, queue.get(job_id).folder)
-    queue.resume(job_id)
-    execute_job(home, queue.get(job_id).folder)
-    signal.signal(signal.SIGTERM, before)
-    view = queue.get(job_id)
+    view = ended_and_resumed(home, job(output="dynamic-ended", **settings), 8)
     assert view.status == "done" and "Going on from step 6." in view.state.notes, view.error
     weights = [home.models / name / "model.safetensors" for name in ("dynamic-whole", "dynamic-ended")]
     assert len({hashlib.sha256(file.read_bytes()).hexdigest() for file in weights}) == 1

@@ -4,7 +4,6 @@ import hashlib
 import json
 import re
 import shutil
-import signal
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from transformers import AutoModelForCausalLM
 
 from tests.chatting import load
 from tests.running import carry, run, wrong_with
-from tests.toy_training import job, train
+from tests.toy_training import ended_and_resumed, job, train
 from tests.toys import EXACT, preferences, toy_adapter, toy_home
 from workbench.core.errors import SpecError, UserError
 from workbench.core.home import Home
@@ -27,8 +26,6 @@ from workbench.inference.backend_transformers import TransformersBackend
 from workbench.inference.engine import Engine
 from workbench.inference.vllm_adapters import reason_against_adapter
 from workbench.jobs.job import JOBS
-from workbench.jobs.queue import Queue
-from workbench.jobs.worker import execute_job
 from workbench.models.adapters import adapter_kind
 from workbench.models.base_settings import BASE_SETTINGS_FILE, base_settings, config_over, settings_over
 from workbench.models.loading import attach_adapter, load_base, load_whole
@@ -36,7 +33,6 @@ from workbench.models.model_import import import_folder
 from workbench.models.model_references import resolve
 from workbench.models.rope_scaling import context_tokens, loaded_context_tokens, scaled_settings
 from workbench.training.memory_estimate import estimate_memory
-from workbench.training.report import Report
 from workbench.training.tuners.qlora import QLora
 
 KINDS = ("linear", "yarn", "dynamic")
@@ -135,29 +131,12 @@ def test_an_adapter_without_scaling_can_go_on_with_it(home: Home) -> None:
 
 
 @pytest.mark.parametrize("kind", ["yarn", "dynamic"])
-def test_a_run_that_goes_on_from_a_checkpoint_comes_to_the_same_bytes(
-    kind: str, home: Home, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_run_that_goes_on_from_a_checkpoint_comes_to_the_same_bytes(kind: str, home: Home) -> None:
     settings: dict[str, Any] = {
         "tuner": tuner(kind, dropout=0.1), "checkpoint_every": 2, "eval_every": 100, "max_steps": 4,
     }  # fmt: skip
     train(home, f"whole-{kind}", **settings)
-    queue, before = Queue(home), signal.getsignal(signal.SIGTERM)
-    job_id = queue.submit(job(output=f"ended-{kind}", **settings))
-    usual = Report.on_step_end
-
-    def ending(self: Report, args: Any, state: Any, control: Any, **rest: Any) -> None:
-        if state.global_step == 3:
-            raise RuntimeError("ended")
-        usual(self, args, state, control, **rest)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Report, "on_step_end", ending)
-        execute_job(home, queue.get(job_id).folder)
-    queue.resume(job_id)
-    execute_job(home, queue.get(job_id).folder)
-    signal.signal(signal.SIGTERM, before)
-    view = queue.get(job_id)
+    view = ended_and_resumed(home, job(output=f"ended-{kind}", **settings), 3)
     assert view.status == "done" and "Going on from step 2." in view.state.notes, view.error
     names = [f"whole-{kind}", f"ended-{kind}"]
     digests = {hashlib.sha256((home.models / n / "adapter_model.safetensors").read_bytes()).hexdigest() for n in names}

@@ -22,6 +22,7 @@ from workbench.backup.archive_layout import (
     FILES,
     FOLDERS,
     LABELS,
+    SHELVES,
     BackupFacts,
     LeftOut,
 )
@@ -59,8 +60,9 @@ def write_backup(home: Home, target: Path, task: Task, with_models: bool = False
     """Writes an archive of the home, whole or not at all; a folder as `target` gets one of `default_name`.
 
     Every vote acknowledged before the call is in it. Weights of models that are no adapters are left out unless
-    `with_models`. The key that signs logins is never in it: whoever had the archive could log in as anybody. Raises
-    `UserError` when the name is taken or it cannot be written.
+    `with_models`; checkpoints of jobs, what lies in the bin, caches, uploads and links always are. The key that signs
+    logins is never in it: whoever had the archive could log in as anybody. Raises `UserError` when the name is taken or
+    it cannot be written.
     """
     target = target.expanduser().absolute()
     target = target / default_name() if target.is_dir() else target
@@ -141,7 +143,7 @@ def _files(home: Home, left_out: set[str]) -> Iterator[tuple[Path, int]]:
     for shelf in FOLDERS:
         if not (home.root / shelf).is_dir():
             continue
-        entries = list_artifacts(home.root / shelf) if shelf in ("datasets", "models", "jobs") else [home.root / shelf]
+        entries = list_artifacts(home.root / shelf) if shelf in SHELVES else [home.root / shelf]
         for entry in entries:
             if not entry.is_symlink() and not (shelf == "models" and entry.name in left_out):
                 yield from _files_of(entry, without_weights=shelf == "jobs")

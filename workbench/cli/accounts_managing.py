@@ -7,7 +7,7 @@ from workbench.core.settings import Settings
 from workbench.people import accounts, invitations
 from workbench.people.accounts import Person
 from workbench.people.hub_accounts import NOBODY_JOINS, joining_role, set_joining_role
-from workbench.people.people_log import COMMAND_LINE, people_events
+from workbench.people.people_log import COMMAND_LINE
 
 RoleName = Literal["owner", "annotator", "viewer"]
 Joining = Literal["nobody", "annotator", "viewer"]
@@ -20,14 +20,8 @@ INVITE_PATH = "invite"
 RESTART = "From its next start on, the page asks everybody for an account."
 
 
-def list_users(*, events: Annotated[bool, option("what happened instead: logins, links, changes")] = False,
-               invoked: Invoked) -> None:  # fmt: skip
-    """Who has an account, and which typed names have votes but are nobody's account."""
-    if events:
-        latest = people_events(invoked.home)
-        rows = [(event.created, event.actor, event.kind, event.subject) for event in latest]
-        emit(invoked, ["time", "who", "event", "whom or what"], rows)
-        return
+def list_users(*, invoked: Invoked) -> None:
+    """Who has an account, and which typed names have votes but are nobody's account; `events` says what happened."""
     people = [
         (person.name, str(person.role), person.state, person.created, person.hub_name or "—")
         for person in accounts.list_people(invoked.home)

@@ -26,6 +26,7 @@ def backup(
         "left_out": left_out,
     }  # fmt: skip
     lines = [f"{done.file}: {human_size(done.size)}", f"SHA-256 {done.sha256}"]
+    lines.append("Never in it: checkpoints of jobs, the bin, caches, links, and the key that signs logins.")
     if left_out:
         lines.append(f"Without the weights of {', '.join(left_out)}: --with-models takes them, too.")
     show(invoked, result, "\n".join(lines))

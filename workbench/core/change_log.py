@@ -8,6 +8,7 @@ to accounts stands in their database, in the transaction that does it; `people.r
 import contextlib
 import contextvars
 import datetime
+import errno
 import json
 import logging
 import os
@@ -30,6 +31,7 @@ MOST_CHARACTERS = 200  # of a text in an event
 MOST_FACTS = 12
 MOST_LINE_BYTES = 64 * 1024
 
+_PLAIN_BYTES = getattr(os, "O_BINARY", 0)  # else Windows writes other line ends
 _person: contextvars.ContextVar[str] = contextvars.ContextVar("person", default=LOCAL)
 _lock = threading.Lock()
 _unwritten: dict[Path, list[bytes]] = {}
@@ -127,13 +129,14 @@ _reading: dict[Path, _Reading] = {}
 def _append(path: Path, data: bytes) -> None:
     """One write at the end of the file, after a line that a killed writer left unfinished on a line of its own."""
     new = not path.exists()
-    descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
+    descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | _PLAIN_BYTES, 0o600)
     try:
-        size = os.fstat(descriptor).st_size
-        if size and os.pread(descriptor, 1, size - 1) != b"\n":
-            data = b"\n" + data
+        if os.fstat(descriptor).st_size:
+            os.lseek(descriptor, -1, os.SEEK_END)
+            if os.read(descriptor, 1) != b"\n":
+                data = b"\n" + data
         if os.write(descriptor, data) != len(data):
-            raise OSError(28, "the disk is full")
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
@@ -155,12 +158,19 @@ def _parsed(line: bytes) -> ChangeEvent | None:
         data = json.loads(line)
     except (ValueError, RecursionError):
         return None
-    if not isinstance(data, dict) or not isinstance(data.get("kind"), str) or not isinstance(data.get("time"), str):
+    if not isinstance(data, dict) or not isinstance(data.get("kind"), str) or not _is_time(data.get("time")):
         return None
     facts = data.get("facts")
     texts = {name: text_up_to(data.get(name), MOST_CHARACTERS) for name in ("time", "person", "kind", "object_kind")}
     name = text_up_to(data.get("object_name"), MOST_CHARACTERS)
     return ChangeEvent(**texts, object_name=name, facts=_short(facts) if isinstance(facts, dict) else {})
+
+
+def _is_time(value: Any) -> bool:
+    try:
+        return datetime.datetime.fromisoformat(value).tzinfo is not None
+    except (TypeError, ValueError):
+        return False
 
 
 def _short(values: dict[str, Any]) -> dict[str, Any]:

@@ -20,9 +20,10 @@ from workbench.core.settings import Settings
 
 FOLDER = ".bin"
 SESSION_SUFFIX = ".json"
-LONGEST_NAME_BYTES = 180
+LONGEST_NAME_BYTES = 225  # with the time, the digits and a session's suffix within the 255 of a file system
 _ID = re.compile(r"(?P<time>\d{8}T\d{6})-[0-9a-f]{8}~(?P<name>.+)", re.DOTALL)
 _TIME = "%Y%m%dT%H%M%S"
+FREE_SPACE = "Free some space."
 STRANGE = "This was not put here by the workbench."
 
 
@@ -81,6 +82,13 @@ def list_bin(home: Home) -> list[BinEntry]:
         if not path.name.startswith(".")
     ]
     return sorted(entries, key=lambda entry: (entry.deleted, entry.id), reverse=True)
+
+
+def free_space_remedy(home: Home) -> str:
+    """What to do about a disk that is full: what is deleted comes free when the bin is emptied."""
+    count = len(list_bin(home))
+    items = "1 item" if count == 1 else f"{count} items"
+    return f"Empty the bin ({items}) in the Overview or with `bin empty`, or free some space." if count else FREE_SPACE
 
 
 def bin_entry(home: Home, entry_id: str) -> BinEntry:

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from workbench.core.change_log import record_change
 from workbench.core.home import Home
 from workbench.core.recycle_bin import BinEntry, bin_entry, list_bin, remove_for_good, restore_folder
-from workbench.core.units import human_size
 from workbench.inventory.disk_usage import UsageCache, joined_usage
 from workbench.preferences.session_copies import restore_session
 
@@ -34,10 +33,3 @@ def empty_bin(home: Home, entries: Sequence[BinEntry] | None = None) -> tuple[in
     if entries is None and chosen:
         record_change(home.root, "emptied", "setting", "bin", items=len(chosen), bytes=freed)
     return len(chosen), freed
-
-
-def bin_remedy(home: Home) -> str:
-    """What to do about a full disk where the bin holds something: '' where it is empty."""
-    entries = list_bin(home)
-    size = bin_usage(UsageCache(), entries) if entries else 0
-    return f"Empty the bin, which takes {human_size(size)}." if size else ""

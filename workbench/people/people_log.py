@@ -14,7 +14,6 @@ from workbench.preferences import store, tables
 
 EVENTS = tables.people_events
 COMMAND_LINE, SERVER, NOBODY = change_log.COMMAND_LINE, change_log.SERVER, change_log.NOBODY
-MOST_ROWS = 200
 
 
 @dataclass(frozen=True)
@@ -38,9 +37,9 @@ def record_event(home: Home, actor: str, kind: str, subject: str = "") -> None:
         record(db, actor, kind, subject)
 
 
-def people_events(home: Home, limit: int | None = MOST_ROWS) -> list[PeopleEvent]:
-    """The latest events, newest first; with None all there are."""
-    query = sa.select(EVENTS).order_by(EVENTS.c.id.desc()).limit(limit)
+def people_events(home: Home) -> list[PeopleEvent]:
+    """All events, newest first."""
+    query = sa.select(EVENTS).order_by(EVENTS.c.id.desc())
     with store.reading(home) as db:
         rows = db.execute(query).all()
     return [PeopleEvent(row.created, row.actor, row.kind, row.subject) for row in rows]

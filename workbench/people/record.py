@@ -3,11 +3,11 @@
 What somebody voted is no part of it: of a vote it says who began to vote in which session, and nothing else.
 """
 
-import contextlib
 import csv
 import datetime
 import io
 import json
+import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, fields
 
@@ -18,6 +18,8 @@ from workbench.core.errors import UserError
 from workbench.core.home import Home
 from workbench.people.people_log import PeopleEvent, people_events
 from workbench.preferences import store, tables
+
+log = logging.getLogger(__name__)
 
 OWN_ACCOUNT = frozenset({"logged in", "logged out", "joined", "chose a password"})
 """Events in which people do something to their own account."""
@@ -67,15 +69,17 @@ def described_facts(change: ChangeEvent) -> str:
 def all_changes(home: Home, wanted: ChangeFilter = EVERYTHING) -> list[ChangeEvent]:
     """The events that are wanted, newest first.
 
-    A label database that cannot be read leaves out what happened to accounts. Raises `UserError` for a file that cannot
-    be read.
+    A label database that cannot be read leaves out what happened to accounts, which the log says. Raises `UserError`
+    for a file that cannot be read.
     """
     try:
         changes = read_changes(home.root)
     except OSError as error:
         raise UserError(f"The record cannot be read: {error.strerror}.", "Check its owner.", "events") from None
-    with contextlib.suppress(UserError):  # it is said where the labels are used
-        changes += [*map(_of_account, people_events(home, None)), *_first_votes(home)]
+    try:
+        changes += [*map(_of_account, people_events(home)), *_first_votes(home)]
+    except UserError as error:
+        log.warning("what happened to accounts is left out of the record: %s", error)
     found = [change for change in changes if wanted.holds(change)]
     return sorted(found, key=lambda change: change.time)[::-1]  # all in UTC: their texts are in order
 

@@ -20,10 +20,8 @@ from workbench.core.errors import UserError
 from workbench.core.home import Home
 from workbench.preferences import failures, store, tables, vote_counts
 
-SAVED = (
-    "session", "prompt", "answer", "pair", "vote_event", "session_event", "session_note", "person", "invitation",
-    "people_event",
-)  # fmt: skip
+NOT_SAVED = {"schema_version", "lease"}
+SAVED = tuple(table.name for table in tables.metadata.sorted_tables if table.name not in NOT_SAVED)
 """Tables in the order in which their rows refer to one another; leases are not worth saving."""
 JSON_COLUMNS = {"session": ("models", "made_by"), "prompt": ("messages",), "session_note": ("tags",)}
 Row = tuple[Any, ...]
@@ -121,7 +119,7 @@ def _save(source: sqlite3.Connection, target: sqlite3.Connection, table: str) ->
         return 0
     expected = [column.name for column in tables.metadata.tables[table].columns]
     columns = [name for name in expected if name in present]
-    if "id" not in columns:
+    if not columns:
         return 0
     json_indices = [columns.index(name) for name in JSON_COLUMNS.get(table, ())]
     insert = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"  # noqa: S608 -- names of our own schema
@@ -144,8 +142,8 @@ def _is_json(text: Any) -> bool:
 
 
 def readable_rows(db: sqlite3.Connection, table: str, columns: list[str]) -> Iterator[Row]:
-    """The rows in the order of their ids, damaged pages skipped: after each the next readable id is searched."""
-    query = f"SELECT id, {', '.join(columns)} FROM {table} WHERE id >= ? ORDER BY id"  # noqa: S608 -- names of our own schema
+    """The rows in the order of their ids, damaged pages skipped: after each the next readable one is searched."""
+    query = f"SELECT rowid, {', '.join(columns)} FROM {table} WHERE rowid >= ? ORDER BY rowid"  # noqa: S608 -- names of our own schema
 
     def readable(start: int) -> bool:
         try:

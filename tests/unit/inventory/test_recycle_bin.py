@@ -18,10 +18,17 @@ from workbench.__main__ import main
 from workbench.core.change_log import acting_as, read_changes
 from workbench.core.errors import UserError
 from workbench.core.home import Home
-from workbench.core.recycle_bin import BinEntry, bin_folders, empty_expired, list_bin, put_in_bin
+from workbench.core.recycle_bin import (
+    BinEntry,
+    bin_folders,
+    empty_expired,
+    free_space_remedy,
+    list_bin,
+    put_in_bin,
+)
 from workbench.data.recipes.recipe import Recipe
 from workbench.data.store.datasets import delete_dataset, list_datasets, write_rows
-from workbench.inventory.bin_contents import bin_remedy, empty_bin, restore_entry
+from workbench.inventory.bin_contents import empty_bin, restore_entry
 from workbench.inventory.disk_deletion import delete_items
 from workbench.inventory.disk_ledger import disk_ledger
 from workbench.inventory.disk_usage import UsageCache
@@ -307,12 +314,12 @@ def test_sessions_are_named_before_what_they_were_made_from_goes(home: Home) -> 
 def test_the_disk_counts_the_bin_and_deletes_from_it(home: Home) -> None:
     write_rows(home, "talks", "conversation", TALKS)
     queue, cache = Queue(home), UsageCache()
-    assert bin_remedy(home) == ""
+    assert free_space_remedy(home) == "Free some space."
     deleted = delete_items(home, queue, ["dataset:talks"], cache)
     assert deleted.freed == 0 and deleted.in_bin > 0 and "in the bin for 7 days" in deleted.sentence()
     ledger = disk_ledger(home, queue, cache)
     item = next(item for item in ledger.items if item.key.startswith("bin:"))
-    assert dict(ledger.categories)["Bin"] == item.size > 0 and "Empty the bin, which takes" in bin_remedy(home)
+    assert dict(ledger.categories)["Bin"] == item.size > 0 and "Empty the bin (1 item)" in free_space_remedy(home)
     assert delete_items(home, queue, [item.key], cache).freed > 0 and list_bin(home) == []
 
 

@@ -14,7 +14,10 @@ from tests.voting import by, make_session
 from workbench.core.assets import ROOT
 from workbench.core.errors import UserError
 from workbench.core.home import Home
-from workbench.preferences import failures, store
+from workbench.people.accounts import list_people
+from workbench.people.hub_accounts import HubUser, joining_role, log_in_hub_user, set_joining_role
+from workbench.people.roles import Role
+from workbench.preferences import failures, store, tables
 from workbench.preferences.recovery import readable_rows, recover, trouble
 from workbench.preferences.sessions import Answer, add_answers, create_session, get_session, list_sessions
 from workbench.preferences.votes import effective_votes, next_item, vote
@@ -187,6 +190,20 @@ def test_what_can_be_read_is_recovered_and_the_damaged_files_stay(damaged: Home)
     make_session(damaged, "after", 1)
     item = next_item(damaged, "after", ANN)
     assert item and vote(damaged, "after", ANN, item.token, "left", "k", 1.0)
+
+
+def test_every_table_but_leases_is_recovered(home: Home) -> None:
+    """People keep the hub accounts they log in with, and owners what they decided."""
+    owner = log_in_hub_user(home, HubUser("0" * 24, "ada"), may_own=True)
+    set_joining_role(home, "annotator", "ada")
+    store.forget(home)
+    with home.labels.open("r+b") as file:
+        file.truncate(home.labels.stat().st_size - 10)
+    assert trouble(home) is not None
+    done = recover(home)
+    assert set(done.rows) == set(tables.metadata.tables) - {"schema_version", "lease"}
+    assert list_people(home) == [owner] and owner.hub_name == "ada"
+    assert joining_role(home) is Role.ANNOTATOR and len(effective_votes(home, "round")) == 6
 
 
 def test_only_what_lay_on_the_damaged_page_is_lost(home: Home) -> None:

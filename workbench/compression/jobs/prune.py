@@ -12,6 +12,7 @@ from workbench.core.errors import Problems, UserError
 from workbench.core.hardware import Hardware
 from workbench.core.home import Home, atomic_dir, safe_join, slug
 from workbench.core.lineage import Manifest, Parent, parent_of, read_manifest, write_manifest
+from workbench.core.recycle_bin import free_space_remedy
 from workbench.core.units import human_size
 from workbench.data.store import datasets
 from workbench.data.store.dataset_reference import TEXTS, resolve_dataset
@@ -118,7 +119,7 @@ class Prune(Job):
         need += Anatomy.of(resolved.base).size()[1] if resolved.adapter else 0
         if need > free:
             message = f"this takes about {human_size(need)}, {human_size(free)} are free."
-            problems.add("output", message, "Free some space.")
+            problems.add("output", message, free_space_remedy(home))
 
     def run(self, ctx: JobContext) -> dict[str, Any]:
         resolved = resolve_setting(ctx.home, self, "model")

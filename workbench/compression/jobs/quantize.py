@@ -12,6 +12,7 @@ from workbench.core.display import ADVANCED
 from workbench.core.errors import Problems, UserError
 from workbench.core.home import Home, atomic_dir, safe_join, slug
 from workbench.core.lineage import Manifest, Parent, parent_of, read_manifest, write_manifest
+from workbench.core.recycle_bin import free_space_remedy
 from workbench.core.units import human_size
 from workbench.data.store import datasets
 from workbench.data.store.dataset_reference import TEXTS, resolve_dataset
@@ -115,7 +116,9 @@ class Quantize(Job):
         free = shutil.disk_usage(home.root).free
         if need > free:
             problems.add(
-                "quantizers", f"{name} takes about {human_size(need)}, {human_size(free)} are free.", "Free some space."
+                "quantizers",
+                f"{name} takes about {human_size(need)}, {human_size(free)} are free.",
+                free_space_remedy(home),
             )
 
     def _check_calibration(self, home: Home, problems: Problems) -> None:

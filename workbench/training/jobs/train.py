@@ -14,6 +14,7 @@ from workbench.core.errors import Problems, SpecError, UserError
 from workbench.core.hardware import Hardware, cached_hardware
 from workbench.core.home import Home, safe_join
 from workbench.core.limits import bounded_integer
+from workbench.core.recycle_bin import free_space_remedy
 from workbench.core.units import human_size
 from workbench.data.store import datasets
 from workbench.data.store.dataset_reference import resolve_dataset
@@ -156,7 +157,7 @@ class Train(
         if free < required:
             sizes = f"about {human_size(required)} of disk space, {human_size(free)} are free"
             problems.add(
-                "tuner", f"checkpoints and result take {sizes}.", f"{self.tuner.saves_disk}, or free some space."
+                "tuner", f"checkpoints and result take {sizes}.", f"{self.tuner.saves_disk}. {free_space_remedy(home)}"
             )
 
     def disk_estimate(self, home: Home, source: Resolved) -> DiskEstimate:
