@@ -12,7 +12,7 @@ import pytest
 import workbench
 from tests.voting import by, make_session
 from workbench.__main__ import main
-from workbench.core.change_log import acting_as, read_changes, record_change
+from workbench.core.change_log import acting_as, command_line_person, read_changes, record_change
 from workbench.core.home import Home
 from workbench.core.notes import UserNotes
 from workbench.data.store.datasets import write_rows
@@ -168,7 +168,7 @@ def test_a_command_is_recorded_as_one(home: Home) -> None:
     write_rows(home, "talks", "conversation", TALKS)
     assert main(["--home", str(home.root), "tag", "dataset", "talks", "+good"]) == 0
     last = all_changes(home)[0]
-    assert (last.person, last.kind, last.object_name) == ("the command line", "noted", "talks")
+    assert (last.person, last.kind, last.object_name) == (command_line_person(), "noted", "talks")
     create_session(home, "s", ["a", "b"], "p", {})
     invite(home, "viewer", "Olga")
     assert all_changes(home)[0].object_kind in ("account", "session")

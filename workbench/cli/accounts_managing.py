@@ -3,11 +3,11 @@
 from typing import Annotated, Literal
 
 from workbench.cli.shared import Invocation, Invoked, emit, option, show
+from workbench.core.change_log import current_person
 from workbench.core.settings import Settings
 from workbench.people import accounts, invitations
 from workbench.people.accounts import Person
 from workbench.people.hub_accounts import NOBODY_JOINS, joining_role, set_joining_role
-from workbench.people.people_log import COMMAND_LINE
 
 RoleName = Literal["owner", "annotator", "viewer"]
 Joining = Literal["nobody", "annotator", "viewer"]
@@ -35,43 +35,43 @@ def list_users(*, invoked: Invoked) -> None:
 def add(name: PersonName, /, *, role: RoleName = "annotator", hours: Hours = invitations.HOURS, address: Address = "",
         invoked: Invoked) -> None:  # fmt: skip
     """Makes an account and prints the link by which its person chooses a password."""
-    accounts.add_person(invoked.home, name, role, COMMAND_LINE)
+    accounts.add_person(invoked.home, name, role, current_person())
     reset(name, hours=hours, address=address, invoked=invoked)
 
 
 def invite(*, role: RoleName = "annotator", hours: Hours = invitations.HOURS, address: Address = "",
            invoked: Invoked) -> None:  # fmt: skip
     """Prints a link by which somebody makes an account of this role, once."""
-    token = invitations.invite(invoked.home, role, COMMAND_LINE, hours)
+    token = invitations.invite(invoked.home, role, current_person(), hours)
     _show_link(invoked, token, hours, address)
 
 
 def reset(name: PersonName, /, *, hours: Hours = invitations.HOURS, address: Address = "", invoked: Invoked) -> None:
     """Ends all logins of a person and prints the link by which they choose a new password."""
-    token = invitations.reset_person(invoked.home, name, COMMAND_LINE, hours)
+    token = invitations.reset_person(invoked.home, name, current_person(), hours)
     _show_link(invoked, token, hours, address)
 
 
 def change_role(name: PersonName, role: RoleName, /, *, invoked: Invoked) -> None:
     """Gives a person another role, which holds at once."""
-    _show_person(invoked, accounts.change_role(invoked.home, name, role, COMMAND_LINE))
+    _show_person(invoked, accounts.change_role(invoked.home, name, role, current_person()))
 
 
 def join(role: Annotated[Joining | None, option("without it, how it is now")] = None, /, *, invoked: Invoked) -> None:
     """As what whoever logs in with Hugging Face may join without an invitation, on a Space that offers this login."""
-    now = joining_role(invoked.home) if role is None else set_joining_role(invoked.home, role, COMMAND_LINE)
+    now = joining_role(invoked.home) if role is None else set_joining_role(invoked.home, role, current_person())
     text = f"Whoever logs in with Hugging Face joins as {now}." if now else "Nobody joins without an invitation."
     show(invoked, {"joining": str(now or NOBODY_JOINS)}, text)
 
 
 def disable(name: PersonName, /, *, invoked: Invoked) -> None:
     """Ends all logins of a person and lets no new one begin; votes they gave stay."""
-    _show_person(invoked, accounts.disable_person(invoked.home, name, COMMAND_LINE))
+    _show_person(invoked, accounts.disable_person(invoked.home, name, current_person()))
 
 
 def enable(name: PersonName, /, *, invoked: Invoked) -> None:
     """Lets a person who was disabled log in again."""
-    _show_person(invoked, accounts.enable_person(invoked.home, name, COMMAND_LINE))
+    _show_person(invoked, accounts.enable_person(invoked.home, name, current_person()))
 
 
 def _show_person(invoked: Invocation, person: Person) -> None:

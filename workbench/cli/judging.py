@@ -1,6 +1,5 @@
 """Commands for talking to models and judging them."""
 
-import getpass
 import json
 import os
 import time
@@ -11,6 +10,7 @@ from workbench.cli.screen import tell
 from workbench.cli.shared import Invoked, nested_settings, option, print_table, several, show
 from workbench.core.errors import Problems, UserError
 from workbench.core.home import Home
+from workbench.core.os_user import os_user
 from workbench.inference.decoding import Decoding
 from workbench.models.model_references import ANSWERS
 
@@ -79,7 +79,7 @@ def _answer(stream: "TokenStream", print_it: bool) -> dict[str, Any]:
 
 def _terminal() -> str:
     """What stands for the browser session on the command line: this account in this terminal."""
-    return f"terminal:{getpass.getuser()}:{os.getsid(0) if hasattr(os, 'getsid') else os.getppid()}"
+    return f"terminal:{os_user()}:{os.getsid(0) if hasattr(os, 'getsid') else os.getppid()}"
 
 
 def label(session: str, /, *, name: Annotated[str, option("who votes")], invoked: Invoked) -> None:
@@ -132,9 +132,7 @@ def _ended(home: Home, session: str, who: "Voter") -> str:
     }[stands.reason]
 
 
-def close(
-    session: str, /, *, name: Annotated[str, option("who closes it")] = getpass.getuser(), invoked: Invoked
-) -> None:
+def close(session: str, /, *, name: Annotated[str, option("who closes it")] = os_user(), invoked: Invoked) -> None:
     """Ends a session's voting for good, so that its result may be seen."""
     from workbench.preferences.blinding import Voter, close_session
 
@@ -167,7 +165,7 @@ def report(
     unblind: Annotated[
         bool, option("show the result of an open session; it is recorded, and your later votes in it are left out")
     ] = False,
-    name: Annotated[str, option("with --unblind: who looks")] = getpass.getuser(),
+    name: Annotated[str, option("with --unblind: who looks")] = os_user(),
     with_unblinded: WithUnblinded = False,
     invoked: Invoked,
 ) -> None:

@@ -20,7 +20,7 @@ from workbench import __version__
 from workbench.cli.commands import COMMANDS, GROUPS
 from workbench.cli.screen import screen_stream, tell
 from workbench.cli.shared import Invocation, Invoked, Unopened, option
-from workbench.core.change_log import COMMAND_LINE, acting_as
+from workbench.core.change_log import acting_as, command_line_person
 from workbench.core.errors import suggestion
 from workbench.core.home import Home, default_root
 
@@ -47,7 +47,7 @@ class Call:
 
     def run(self) -> None:
         """Does it, in a home unless it is about the program itself."""
-        with acting_as(COMMAND_LINE):
+        with acting_as(command_line_person()):
             self._run()
 
     def _run(self) -> None:

@@ -19,13 +19,14 @@ from pathlib import Path
 from typing import Any
 
 from workbench.core.limits import text_up_to
+from workbench.core.os_user import os_user_with_sudo
 
 log = logging.getLogger(__name__)
 
 EVENTS_FILE = "events.jsonl"
 LOCAL, COMMAND_LINE, SERVER, NOBODY = "local", "the command line", "the server", "nobody"
 """Who does something without an account: whoever has this page or this machine, a command, the server by itself, and
-somebody whom it did not let in."""
+somebody whom it did not let in. Of a command the name of the operating system's user is recorded, too."""
 SHELVES = {"models": "model", "datasets": "dataset"}
 MOST_CHARACTERS = 200  # of a text in an event
 MOST_FACTS = 12
@@ -63,6 +64,20 @@ def acting_as(person: str) -> Iterator[None]:
 def current_person() -> str:
     """Who acts now."""
     return _person.get()
+
+
+def command_line_person() -> str:
+    """Who acts at the command line: 'the command line (anna)'.
+
+    Whoever can write the files of a home acts as its owner there; no login could keep them from anything.
+    """
+    return f"{COMMAND_LINE} ({os_user_with_sudo()})"[:MOST_CHARACTERS]
+
+
+def stands_for_no_account(name: str) -> bool:
+    """Whether the record writes this name for somebody without an account, so that nobody may have it as their own."""
+    plain = name.casefold()
+    return plain in (LOCAL, SERVER, NOBODY) or plain.startswith(COMMAND_LINE)
 
 
 def record_change(root: Path, kind: str, object_kind: str, object_name: str, **facts: Any) -> None:

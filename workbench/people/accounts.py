@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from workbench.core import lineage
-from workbench.core.change_log import record_change
+from workbench.core.change_log import record_change, stands_for_no_account
 from workbench.core.errors import UserError
 from workbench.core.home import Home
 from workbench.people.passwords import is_password
@@ -45,6 +45,10 @@ class Person:
     def state(self) -> str:
         """What of the account is to be known, in a word."""
         return "disabled" if self.disabled else "active" if self.can_log_in else "invited"
+
+
+class NameTaken(UserError):
+    """A name that somebody else has, gave votes under, or that the record uses for nobody's account."""
 
 
 def accounts_are_on(home: Home) -> bool:
@@ -119,15 +123,19 @@ def add_person(home: Home, name: str, role: str, actor: str) -> Person:
 
 
 def insert_person(db: sa.Connection, name: str, role: Role, password_hash: str) -> Person:
-    """Makes an account within a transaction; raises `UserError` as `add_person`."""
+    """Makes an account within a transaction; raises `NameTaken`, and `UserError` for what is no name."""
     name = unicodedata.normalize("NFKC", checked_name(name))
     key = name_key(name)
-    taken = UserError(f"{name!r} has an account already.", "Choose another name.", "name")
+    if stands_for_no_account(key):
+        raise NameTaken(
+            f"{name!r} stands in the record for somebody without an account.", "Choose another name.", "name"
+        )
+    taken = NameTaken(f"{name!r} has an account already.", "Choose another name.", "name")
     if db.execute(sa.select(PEOPLE.c.id).where(PEOPLE.c.name_key == key)).first():
         raise taken
     typed = db.scalars(sa.select(tables.vote_events.c.annotator).distinct())
     if key in map(name_key, typed):
-        raise UserError(
+        raise NameTaken(
             f"Votes were given under the name {name!r} before there were accounts, and whose they are is not proved.",
             "Choose another name, so that they are not taken for yours.",
             "name",

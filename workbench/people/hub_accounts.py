@@ -15,6 +15,7 @@ from workbench.people.accounts import (
     HUB_ACCOUNTS,
     PEOPLE,
     WITH_HUB_NAMES,
+    NameTaken,
     Person,
     has_owner,
     insert_person,
@@ -130,12 +131,12 @@ def _read_person(db: sa.Connection, person_id: int) -> Person:
 
 
 def _insert_namesake(db: sa.Connection, name: str, role: Role) -> Person:
-    """A new account under the hub's name; with a number where somebody else has it, or gave votes under it."""
+    """A new account under the hub's name; with a number where that is taken."""
     stem = name[:70]
     for number in range(1, MOST_NAMESAKES):
         try:
             return insert_person(db, stem if number == 1 else f"{stem} ({number})", role, "")
-        except UserError:  # taken
+        except NameTaken:
             continue
     raise HubLoginRefused(f"Too many people are called {name} here.", "Ask an owner for help.", "hub account")
 

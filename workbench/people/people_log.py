@@ -13,7 +13,7 @@ from workbench.core.home import Home
 from workbench.preferences import store, tables
 
 EVENTS = tables.people_events
-COMMAND_LINE, SERVER, NOBODY = change_log.COMMAND_LINE, change_log.SERVER, change_log.NOBODY
+SERVER, NOBODY = change_log.SERVER, change_log.NOBODY
 
 
 @dataclass(frozen=True)

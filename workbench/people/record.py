@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, fields
 
 import sqlalchemy as sa
 
-from workbench.core.change_log import ChangeEvent, read_changes
+from workbench.core.change_log import COMMAND_LINE, ChangeEvent, read_changes
 from workbench.core.errors import UserError
 from workbench.core.home import Home
 from workbench.people.people_log import PeopleEvent, people_events
@@ -44,7 +44,7 @@ class ChangeFilter:
 
     def holds(self, change: ChangeEvent) -> bool:
         """Whether the event is wanted."""
-        if self.person and change.person.casefold() != self.person.strip().casefold():
+        if self.person and not _is_person(change.person, self.person.strip().casefold()):
             return False
         if self.kind and change.kind.casefold() != self.kind.strip().casefold():
             return False
@@ -127,6 +127,11 @@ def _first_votes(home: Home) -> Iterator[ChangeEvent]:
         rows = db.execute(query).all()
     for row in rows:
         yield ChangeEvent(row.first, row.annotator, "began to vote", "session", row.name)
+
+
+def _is_person(person: str, wanted: str) -> bool:
+    """Whether this is who is asked for, whatever the case; 'the command line' are all who used it."""
+    return person.casefold() == wanted or (wanted == COMMAND_LINE and person.startswith(f"{COMMAND_LINE} ("))
 
 
 def _moment(text: str) -> datetime.datetime:

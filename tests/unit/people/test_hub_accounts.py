@@ -78,9 +78,25 @@ def test_a_name_that_is_taken_or_was_typed_with_votes_is_never_merged(home: Home
     assert item is not None
     vote(home, "round", by("bea"), item.token, "left", "k", 1.0)
     set_joining_role(home, "annotator", "Olga")
-    names = [log_in_hub_user(home, HubUser(f"7{n}", name)).name for n, name in enumerate(("olga", "bea", "Bea"))]
-    assert names == ["olga (2)", "bea (2)", "Bea (3)"]
+    names = [
+        log_in_hub_user(home, HubUser(f"7{n}", name)).name for n, name in enumerate(("olga", "bea", "Bea", "nobody"))
+    ]
+    assert names == ["olga (2)", "bea (2)", "Bea (3)", "nobody (2)"]
     assert get_person(home, "Olga") == owner
+
+
+def test_what_hinders_a_new_account_is_not_taken_for_a_name_that_is_taken(
+    home: Home, owner: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_joining_role(home, "annotator", "Olga")
+    locked = UserError("The labels are locked.", "Try again.")
+    monkeypatch.setattr("workbench.people.accounts.store.insert_unique", lambda *_: raise_(locked))
+    with pytest.raises(UserError, match="are locked"):
+        log_in_hub_user(home, HubUser("77", "mia"))
+
+
+def raise_(error: Exception) -> None:
+    raise error
 
 
 def test_owners_open_and_close_the_joining_but_not_for_owners(home: Home, owner: Person) -> None:
