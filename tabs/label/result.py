@@ -18,7 +18,8 @@ from workbench.core.errors import UserError
 from workbench.people.accounts import unproved_names
 from workbench.preferences.blinding import close_session, may_see, unblind
 from workbench.preferences.export import preference_pairs
-from workbench.preferences.sessions import SessionInfo, delete_session, get_session
+from workbench.preferences.session_copies import delete_session
+from workbench.preferences.sessions import SessionInfo, get_session
 from workbench.preferences.summary import report
 
 OUTPUTS = 7  # the mark, words, figure, checkbox and three buttons

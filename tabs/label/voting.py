@@ -1,6 +1,6 @@
 """The pad of the Label tab: who votes in which session, and what the pad is told, which never names a model."""
 
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 
 import gradio as gr
@@ -11,6 +11,8 @@ from tabs.shell.job_panel import QUIET
 from tabs.shell.kit import VotePad
 from workbench.core.errors import UserError
 from workbench.preferences import votes
+from workbench.preferences.admission import REFUSALS
+from workbench.preferences.ballots import Ballot
 from workbench.preferences.blinding import Voter, checked_name
 from workbench.preferences.sessions import SessionInfo, get_session, is_closed
 from workbench.preferences.standing import Standing, standing
@@ -73,7 +75,7 @@ def voter_of(ctx: Context, typed: str, request: gr.Request | None) -> Voter:
     who = asker(request)
     if ctx.accounts and not who.login:
         raise UserError("You are not logged in.", "Log in, then vote.", "annotator")
-    return Voter(who.login if ctx.accounts else typed, who.browser)
+    return Voter(who.login if ctx.accounts else typed, who.browser, proved=ctx.accounts)
 
 
 def _open(ctx: Context, session: str | None, typed: str, request: gr.Request) -> dict[str, str]:
@@ -103,9 +105,11 @@ def cast_vote(ctx: Context, query: dict[str, Any], request: gr.Request) -> dict[
     """Keeps a vote, then leases the next pair; a failure of the second says that the first was kept."""
     session, who = _who(ctx, query, request)
     token, choice, key = (_text(query, name) for name in ("token", "choice", "key"))
-    votes.vote(ctx.home, session, who, token, choice, key, _seconds(query))
+    saved = votes.vote(ctx.home, session, who, token, choice, key, _seconds(query), _ballot(query))
+    feedback = asdict(saved.feedback) if saved.feedback else None
     try:
-        return {**_reply(ctx, session, who, votes.next_item(ctx.home, session, who)), "saved": True}
+        reply = _reply(ctx, session, who, votes.next_item(ctx.home, session, who))
+        return {**reply, "saved": True, "feedback": feedback}
     except UserError as error:
         text = f"Your vote was saved, but no next pair came. {error.message}"
         return {"item": None, "title": "", "message": "", "can_undo": False, "saved": True, "next_error": text}
@@ -116,10 +120,21 @@ def _seconds(query: dict[str, Any]) -> float:
     return float(value) if isinstance(value, int | float) else 0.0
 
 
+def _ballot(query: dict[str, Any]) -> Ballot:
+    """What goes with the choice; what it may hold is checked where it is kept."""
+    given = query.get("ballot")
+    if not isinstance(given, dict):
+        return votes.PLAIN
+    names = {field.name for field in fields(Ballot)}
+    return Ballot(**{name: value for name, value in given.items() if name in names and value is not None})
+
+
 def undo_vote(ctx: Context, query: dict[str, Any], request: gr.Request) -> dict[str, Any]:
-    """Takes back this person's latest vote; its pair comes back with sides drawn anew."""
+    """Takes back this person's latest vote, or the one whose number is given; its pair comes back, sides drawn anew."""
     session, who = _who(ctx, query, request)
-    return _reply(ctx, session, who, votes.undo_latest(ctx.home, session, who, _text(query, "key")))
+    event = query.get("event")
+    number = event if isinstance(event, int) else None
+    return _reply(ctx, session, who, votes.undo(ctx.home, session, who, _text(query, "key"), number))
 
 
 def hold_pair(ctx: Context, query: dict[str, Any], request: gr.Request) -> dict[str, Any]:
@@ -157,6 +172,8 @@ def _reply(ctx: Context, session: str, who: Voter, item: votes.BlindPair | None)
 def _explanation(ctx: Context, info: SessionInfo, stands: Standing) -> tuple[str, str]:
     """Title and sentence for somebody who has no pair to judge."""
     lack, lie = ("1 pair lacks", "lies") if stands.pairs == 1 else (f"{stands.pairs} pairs lack", "lie")
+    if refused := REFUSALS.get(stands.reason):
+        return refused
     texts = {
         "closed": ("This session is closed", "Votes are no longer taken. The result is below."),
         "complete": (

@@ -14,7 +14,7 @@ from workbench.core.home import Home
 from workbench.people.accounts import get_person, list_people
 from workbench.people.hub_accounts import joining_role, set_joining_role
 from workbench.people.roles import Role
-from workbench.preferences.votes import effective_votes
+from workbench.preferences.standing_votes import effective_votes
 
 MODELS = ("model-alpha", "model-beta")
 ADA, ME, BOB = ("a" * 24, "ada"), ("b" * 24, "me"), ("c" * 24, "bob")

@@ -11,7 +11,8 @@ from tests.voting import by, make_session
 from workbench.core.home import Home
 from workbench.preferences import store, tables
 from workbench.preferences.blinding import close_session
-from workbench.preferences.votes import effective_votes, next_item
+from workbench.preferences.standing_votes import effective_votes
+from workbench.preferences.votes import next_item
 
 MODELS = ["secret-alpha", "secret-beta"]
 

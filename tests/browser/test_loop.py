@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.toys import conversations, toy_home
 from workbench.jobs.queue import Queue
-from workbench.preferences.votes import effective_votes
+from workbench.preferences.standing_votes import effective_votes
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from workbench.core.home import Home
 from workbench.people.accounts import get_person, switch_accounts_on
 from workbench.people.invitations import invite
 from workbench.people.roles import Role
-from workbench.preferences.votes import effective_votes
+from workbench.preferences.standing_votes import effective_votes
 
 PASSWORD = "correct horse battery"
 MODELS = ("model-alpha", "model-beta")

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, Playwright, expect
 from tests.browser.conftest import launched
 from workbench.core.home import Home
 from workbench.preferences.sessions import Answer, add_answers, create_session, finish_session
-from workbench.preferences.votes import effective_votes
+from workbench.preferences.standing_votes import effective_votes
 
 PASSWORD = "correct horse"
 HUB = "https://huggingface.co/spaces/me/bench"

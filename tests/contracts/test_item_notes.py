@@ -17,7 +17,8 @@ from workbench.data.store.datasets import delete_dataset
 from workbench.inventory.item_notes import ITEM_KINDS, change_notes, notes_by_name, notes_of
 from workbench.jobs.queue import Queue
 from workbench.models.shelf import delete_model
-from workbench.preferences.sessions import create_session, delete_session
+from workbench.preferences.session_copies import delete_session
+from workbench.preferences.sessions import create_session
 
 NOTES = UserNotes(("keep", "für-später"), "A **note**\nof two lines.")
 DELETE: dict[str, Callable[[Home, str], None]] = {

@@ -24,8 +24,8 @@ from workbench.jobs.queue import Queue
 from workbench.jobs.worker import execute_job
 from workbench.models.shelf import list_models
 from workbench.preferences.sessions import list_sessions
+from workbench.preferences.standing_votes import effective_votes
 from workbench.preferences.summary import report
-from workbench.preferences.votes import effective_votes
 
 MODELS = {
     "toy": "model", "other": "model", "blend": "model", "toy-absmax-int8": "model", "imported": "adapter",

@@ -119,9 +119,12 @@ def label(session: str, /, *, name: Annotated[str, option("who votes")], invoked
 
 def _ended(home: Home, session: str, who: "Voter") -> str:
     """Why there is no pair to judge."""
+    from workbench.preferences.admission import REFUSALS
     from workbench.preferences.standing import standing
 
     stands = standing(home, session, who)
+    if refused := REFUSALS.get(stands.reason):
+        return " ".join(refused)
     return {
         "closed": "The session is closed; 'report' shows its result.",
         "complete": "Every pair has its votes. 'close-session' ends the session, so that its result may be seen.",

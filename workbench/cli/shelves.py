@@ -168,7 +168,7 @@ def delete(what: Literal["model", "dataset", "session"], name: str, /, *, invoke
     from workbench.data.store.datasets import delete_dataset
     from workbench.inventory.verdicts import refuse_needed
     from workbench.models.shelf import delete_model
-    from workbench.preferences.sessions import delete_session
+    from workbench.preferences.session_copies import delete_session
 
     if what != "session":
         refuse_needed(invoked.home, Queue(invoked.home), what, name)

@@ -15,8 +15,8 @@ class Display:
     Each stands in the JSON Schema under `x-…`. unit: of a number, or of each of several. group: the heading it stands
     under among the advanced ones. advanced: folded away at first. shown_if: values of other settings of the spec
     without which it has no effect, so that it is not shown. labels: what choices are called. limit: whether a number is
-    the most or the least of something. control: 'lines' for texts of several lines each, 'column' for a column of the
-    file that is read, 'columns' for several, 'hidden' for what no form sets.
+    the most or the least of something. control: 'text' for a text of several lines, 'lines' for several such texts,
+    'column' for a column of the file that is read, 'columns' for several, 'hidden' for what no form sets.
     """
 
     unit: str = ""
@@ -25,7 +25,7 @@ class Display:
     shown_if: Mapping[str, Any] | None = None
     labels: Mapping[Any, str] | None = None
     limit: Literal["", "min", "max"] = ""
-    control: Literal["", "lines", "column", "columns", "hidden"] = ""
+    control: Literal["", "text", "lines", "column", "columns", "hidden"] = ""
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         keys = {f"x-{name.replace('_', '-')}": value for name, value in vars(self).items() if value}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.preferences.votes import StandingVote
+from workbench.preferences.standing_votes import StandingVote
 
 CATEGORIES = ("a", "b", "tie", "both_bad")
 
@@ -47,9 +47,9 @@ def agreement(votes: Sequence[StandingVote]) -> Agreement:
 
 def _counts(votes: Sequence[StandingVote]) -> NDArray[np.float64]:
     """Votes by pair and category (pairs × 4), the pairs with two or more votes only."""
-    tally: dict[int, list[int]] = defaultdict(lambda: [0] * len(CATEGORIES))
+    tally: dict[tuple[int, str, str], list[int]] = defaultdict(lambda: [0] * len(CATEGORIES))
     for vote in votes:
-        tally[vote.pair][CATEGORIES.index(category(vote))] += 1
+        tally[vote.pair, vote.model_a, vote.model_b][CATEGORIES.index(category(vote))] += 1
     return np.array([row for row in tally.values() if sum(row) >= 2], dtype=float).reshape(-1, len(CATEGORIES))
 
 

@@ -30,13 +30,14 @@ class Blinded(UserError):
 
 @dataclass(frozen=True)
 class Voter:
-    """Who judges: the typed name, and the browser session (or terminal) it was typed in.
+    """Who judges: the typed name, and the browser session (or terminal) it was typed in; `proved` by a login.
 
     Raises `UserError` for an empty or odd name, or no browser.
     """
 
     name: str
     browser: str
+    proved: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "name", checked_name(self.name))
@@ -65,9 +66,10 @@ def close_session(home: Home, session: str, who: Voter) -> sessions.SessionInfo:
         row = sessions.find_session(db, session, lock=True)
         new = not sessions.closing(db, row.id)
         if new:
-            _record(db, row.id, CLOSED, who)
+            record_event(db, row.id, CLOSED, who)
+            db.execute(tables.sessions.update().where(tables.sessions.c.id == row.id).values(state=sessions.CLOSED))
             db.execute(LEASES.delete().where(LEASES.c.session_id == row.id))
-        info = sessions.info_of(db, row)
+        info = sessions.info_of(db, sessions.find_session(db, session))
     if new:
         record_change(home.root, "closed", "session", session)
     return info
@@ -82,15 +84,16 @@ def unblind(home: Home, session: str, who: Voter) -> None:
         row = sessions.find_session(db, session, lock=True)
         if sessions.closing(db, row.id) or _same_person_was_unblinded(db, row.id, who):
             return
-        _record(db, row.id, UNBLINDED, who)
+        record_event(db, row.id, UNBLINDED, who)
         for lease in db.execute(sa.select(LEASES).where(LEASES.c.session_id == row.id)).all():
             if _is(lease, who):
                 db.execute(LEASES.delete().where(LEASES.c.id == lease.id))
     record_change(home.root, "unblinded", "session", session)
 
 
-def _record(db: sa.Connection, session_id: int, kind: str, who: Voter) -> None:
-    values = {"session_id": session_id, "kind": kind, "annotator": who.name, "browser": who.browser}
+def record_event(db: sa.Connection, session_id: int, kind: str, who: Voter, subject: str = "") -> None:
+    """Adds what somebody did to a session, to whom or what (`subject`), to its events."""
+    values = {"session_id": session_id, "kind": kind, "annotator": who.name, "browser": who.browser, "subject": subject}
     db.execute(EVENTS.insert().values(**values, created=lineage.now()))
 
 

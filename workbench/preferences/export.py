@@ -18,7 +18,7 @@ from workbench.models.model_references import ANSWERS
 from workbench.preferences import sessions, store, tables
 from workbench.preferences.agreement import category
 from workbench.preferences.blinding import check_closed
-from workbench.preferences.votes import StandingVote, effective_votes
+from workbench.preferences.standing_votes import StandingVote, effective_votes
 
 LENGTH_RATIO = 1.2
 Row = dict[str, list[dict[str, str]]]

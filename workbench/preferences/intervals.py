@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from workbench.core.stats import Floats, inflation, wilson
-from workbench.preferences.votes import StandingVote
+from workbench.preferences.standing_votes import StandingVote
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from workbench.core.errors import UserError
-from workbench.preferences import sessions, store, tables
+from workbench.preferences import checks, sessions, store, tables
 from workbench.preferences.blinding import Voter
 
 LEASE_SECONDS = 600.0
@@ -43,7 +43,7 @@ def open_pairs(unblinded: bool, take_over: bool = False) -> sa.Select[Any]:
     """
     here = EVENTS.c.pair_id == PAIRS.c.id
     all_votes = sa.select(sa.func.count(EVENTS.c.id)).where(
-        here, sessions.effective(with_unblinded=True), EVENTS.c.choice != "skip"
+        here, sessions.effective(with_unblinded=True), sessions.judged()
     )
     votes: Any = all_votes.scalar_subquery() if unblinded else PAIRS.c.votes
     here_leased = (LEASES.c.pair_id == PAIRS.c.id) & _others(take_over)
@@ -53,6 +53,7 @@ def open_pairs(unblinded: bool, take_over: bool = False) -> sa.Select[Any]:
     return sa.select(PAIRS).where(
         PAIRS.c.session_id == _SESSION,
         PAIRS.c.state == sessions.OPEN,
+        sessions.compared(),
         votes < _WANTED,
         ~dealt_with,
         ~sa.exists().where(here_leased, LEASES.c.annotator == _NAME),
@@ -81,7 +82,9 @@ _BROWSER: Any = sa.bindparam("voters_browser")
 _WANTED: Any = sa.bindparam("wanted")
 _NOW: Any = sa.bindparam("time_now")
 _LATEST: Any = sa.bindparam("time_latest")
-_LACKING = (PAIRS.c.session_id == _SESSION) & (PAIRS.c.state == sessions.OPEN) & (PAIRS.c.votes < _WANTED)
+_LACKING = sa.and_(
+    PAIRS.c.session_id == _SESSION, PAIRS.c.state == sessions.OPEN, PAIRS.c.votes < _WANTED, sessions.compared()
+)
 _COUNT_LACKING = sa.select(sa.func.count(PAIRS.c.id)).where(_LACKING)
 _DEALT_WITH = (
     sa.select(EVENTS.c.pair_id)
@@ -136,8 +139,10 @@ def count_open(db: sa.Connection, row: Any, who: Voter, unblinded: bool) -> int:
 
 
 def is_open(db: sa.Connection, row: Any, who: Voter, unblinded: bool, pair: int) -> bool:
-    """Whether that pair still needs a vote of this annotator."""
-    return db.execute(_IS_OPEN[unblinded], parameters(row, who) | {"of_pair": pair}).first() is not None
+    """Whether that pair still needs a vote of this annotator, or is a check they have not answered."""
+    if db.execute(_IS_OPEN[unblinded], parameters(row, who) | {"of_pair": pair}).first() is not None:
+        return True
+    return checks.is_open_check(db, row, who, pair)
 
 
 def lease_of(db: sa.Connection, row: Any, browser: str) -> Any:
@@ -168,10 +173,13 @@ def _is_live(lease: Any) -> bool:
 
 
 def find_pair(db: sa.Connection, row: Any, who: Voter, unblinded: bool) -> Any:
-    """The first pair in the session's order to judge, taken over if none is free; None when there is none.
+    """The check that is due, else the first pair in the session's order to judge, taken over if none is free; None when
+    there is none.
 
-    Whoever has seen the result takes nothing over: their votes do not count.
+    Whoever has seen the result takes nothing over, and is not checked: their votes do not count.
     """
+    if not unblinded and (check := checks.due_check(db, row, who)):
+        return check
     asked = parameters(row, who)
     pair = db.execute(_FIRST_UNBLINDED if unblinded else _FIRST, asked).one_or_none()
     if pair is None and not unblinded and _asked_before(db, row, who):
@@ -210,8 +218,16 @@ def grant(db: sa.Connection, row: Any, who: Voter, pair: Any, unblinded: bool) -
     values = {"session_id": row.id, "pair_id": pair.id, "annotator": who.name, "browser": who.browser}
     values |= {"token": secrets.token_urlsafe(24), "left_answer": left, "right_answer": right, "unblinded": unblinded}
     values |= {"expires": now + LEASE_SECONDS, "held_until": now + UNCONFIRMED_SECONDS}
+    values["ranked_answers"] = _shuffled_answers(db, pair.prompt_id) if pair.kind == sessions.RANKED else None
     db.execute(_GRANT, values)
     return lease_of(db, row, who.browser)
+
+
+def _shuffled_answers(db: sa.Connection, prompt_id: int) -> list[int]:
+    """The ids of all answers to a prompt, in an order drawn anew."""
+    ids = list(db.scalars(sa.select(tables.answers.c.id).where(tables.answers.c.prompt_id == prompt_id)))
+    secrets.SystemRandom().shuffle(ids)
+    return ids
 
 
 def renew(db: sa.Connection, row: Any, who: Voter, lease: Any) -> Any:

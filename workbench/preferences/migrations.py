@@ -1,6 +1,8 @@
 """Bringing a label database of an earlier version up to date: numbered steps, one transaction, a backup before."""
 
 import contextlib
+import itertools
+import json
 import os
 import sqlite3
 from collections.abc import Callable
@@ -205,9 +207,65 @@ def _to_6(db: sa.Connection) -> None:
     db.execute(sa.text("CREATE INDEX pair_by_votes ON pair (session_id, state, votes)"))
 
 
+def _to_7(db: sa.Connection) -> None:
+    """Sessions have settings, a state and guidelines; votes a strength, aspects, reasons, edits and rankings."""
+    mapping = "JSON NOT NULL DEFAULT '{}'"
+    text = "TEXT NOT NULL DEFAULT ''"
+    number = "INTEGER NOT NULL DEFAULT 0"
+    added = {
+        "session": {"settings": mapping, "state": "VARCHAR(10) NOT NULL DEFAULT 'open'"},
+        "pair": {
+            "kind": "VARCHAR(10) NOT NULL DEFAULT 'judged'", "expected": "VARCHAR(10) NOT NULL DEFAULT ''",
+            "explanation": text, "matchup": number,
+        },
+        "lease": {"ranked_answers": "JSON"},
+        "vote_event": {
+            "strength": number, "aspects": mapping, "reason": text, "edited_text": text,
+            "edited_side": "VARCHAR(10) NOT NULL DEFAULT ''", "ranking": "JSON", "guideline": number,
+        },
+        "session_event": {"subject": text},
+    }  # fmt: skip
+    for table, columns in added.items():
+        for name, kind in columns.items():
+            db.execute(sa.text(f"ALTER TABLE {table} ADD COLUMN {name} {kind}"))
+    db.execute(sa.text("CREATE INDEX pair_of_kind ON pair (session_id, kind)"))
+    closed = "SELECT 1 FROM session_event e WHERE e.session_id = session.id AND e.kind = 'closed'"
+    db.execute(sa.text(f"UPDATE session SET state = 'closed' WHERE EXISTS ({closed})"))  # noqa: S608 -- our own words alone
+    number_matchups(db)
+    metadata = sa.MetaData()
+    sa.Table("session", metadata, sa.Column("id", sa.Integer, primary_key=True))
+    guideline = sa.Table(
+        "guideline",
+        metadata,
+        sa.Column("id", sa.Integer, primary_key=True),
+        _reference("session_id", "session.id"),
+        sa.Column("version", sa.Integer, nullable=False),
+        sa.Column("text", sa.Text, nullable=False),
+        sa.Column("author", sa.Text, nullable=False),
+        sa.Column("created", sa.String(40), nullable=False),
+        sa.UniqueConstraint("session_id", "version"),
+    )
+    metadata.create_all(db, tables=[guideline])
+
+
+def number_matchups(db: sa.Connection) -> None:
+    """Gives every pair the number of the two models that meet in it, 1000 × index of A + index of B."""
+    for session, models in db.execute(sa.text("SELECT id, models FROM session")).all():
+        names = json.loads(models) if isinstance(models, str) else models
+        for i, j in itertools.combinations(range(len(names)), 2):
+            db.execute(
+                sa.text(
+                    "UPDATE pair SET matchup = :matchup WHERE session_id = :session"
+                    " AND answer_a IN (SELECT id FROM answer WHERE model = :a)"
+                    " AND answer_b IN (SELECT id FROM answer WHERE model = :b)"
+                ),
+                {"matchup": 1000 * i + j, "session": session, "a": names[i], "b": names[j]},
+            )
+
+
 def _reference(name: str, column: str, **options: Any) -> sa.Column[Any]:
     return sa.Column(name, sa.ForeignKey(column, ondelete="CASCADE"), nullable=False, **options)
 
 
-UPGRADES: dict[int, Callable[[sa.Connection], None]] = {1: _to_2, 2: _to_3, 3: _to_4, 4: _to_5, 5: _to_6}
+UPGRADES: dict[int, Callable[[sa.Connection], None]] = {1: _to_2, 2: _to_3, 3: _to_4, 4: _to_5, 5: _to_6, 6: _to_7}
 """By the version a step starts from. A step spells out its own tables: those of `tables` move on."""

@@ -10,7 +10,7 @@ from scipy.special import expit, ndtri
 from workbench.core.errors import UserError
 from workbench.core.stats import Z95, Floats, inflation
 from workbench.preferences.intervals import Share, clusterings, share_of
-from workbench.preferences.votes import StandingVote
+from workbench.preferences.standing_votes import StandingVote
 
 RIDGE = 0.1
 SCALE = 400 / math.log(10)

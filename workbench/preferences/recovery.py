@@ -23,7 +23,10 @@ from workbench.preferences import failures, store, tables, vote_counts
 NOT_SAVED = {"schema_version", "lease"}
 SAVED = tuple(table.name for table in tables.metadata.sorted_tables if table.name not in NOT_SAVED)
 """Tables in the order in which their rows refer to one another; leases are not worth saving."""
-JSON_COLUMNS = {"session": ("models", "made_by"), "prompt": ("messages",), "session_note": ("tags",)}
+JSON_COLUMNS = {
+    table.name: tuple(column.name for column in table.columns if isinstance(column.type, sa.JSON))
+    for table in tables.metadata.sorted_tables
+}
 Row = tuple[Any, ...]
 
 
@@ -134,6 +137,8 @@ def _save(source: sqlite3.Connection, target: sqlite3.Connection, table: str) ->
 
 
 def _is_json(text: Any) -> bool:
+    if text is None:
+        return True
     try:
         json.loads(text)
     except (ValueError, TypeError):

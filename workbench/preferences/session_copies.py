@@ -5,19 +5,23 @@ the database itself. Leases last minutes and are left out.
 """
 
 import json
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
+from workbench.core.change_log import record_change
 from workbench.core.errors import UserError
 from workbench.core.home import Home, remove_entry, safe_name
-from workbench.core.recycle_bin import BinEntry, name_taken, record_restored, refuse_damaged
-from workbench.preferences import store, tables
+from workbench.core.recycle_bin import BinEntry, name_taken, put_text_in_bin, record_restored, refuse_damaged
+from workbench.preferences import store, tables, vote_counts
+from workbench.preferences.migrations import number_matchups
+from workbench.preferences.sessions import find_session
 
 COPY_KIND = "session copy 1"
 PARTS = {
     "prompt": tables.prompts, "answer": tables.answers, "pair": tables.pairs, "vote_event": tables.vote_events,
-    "session_event": tables.session_events, "session_note": tables.session_notes,
+    "session_event": tables.session_events, "session_note": tables.session_notes, "guideline": tables.guidelines,
 }  # fmt: skip
 """What hangs on a session, in the order in which rows refer to one another."""
 REFERENCES = {
@@ -39,6 +43,21 @@ def session_copy(db: sa.Connection, row: Any) -> str:
     return json.dumps({"format": COPY_KIND, "schema": tables.SCHEMA_VERSION, "tables": content}, ensure_ascii=False)
 
 
+def delete_session(home: Home, session: str) -> None:
+    """Puts a session with its answers and all its votes into the bin: a file there has them, the database no more."""
+    copy: Path | None = None
+    try:
+        with store.writing(home) as db:
+            row = find_session(db, session, lock=True)
+            copy = put_text_in_bin(home, "session", session, session_copy(db, row))
+            db.execute(tables.sessions.delete().where(tables.sessions.c.id == row.id))
+    except BaseException:
+        if copy is not None:
+            copy.unlink(missing_ok=True)
+        raise
+    record_change(home.root, "deleted", "session", session, bin=copy.stem)
+
+
 def restore_session(home: Home, entry: BinEntry, name: str = "") -> str:
     """Makes a session of the bin's again, under its name or another, with every answer and vote; the name it has now.
 
@@ -57,14 +76,22 @@ def restore_session(home: Home, entry: BinEntry, name: str = "") -> str:
                     values = _values(table, row, ids)
                     if table_name == "session":
                         values["name"] = new_name
+                        values.setdefault("state", _state_before_7(content))
                     key = db.execute(table.insert().values(values)).inserted_primary_key
                     assert key is not None
                     ids[table_name][row["id"]] = int(key[0])
+            number_matchups(db)
+            vote_counts.recount_all(db)
     except (KeyError, TypeError, AttributeError, ValueError, sa.exc.StatementError) as error:
         raise _damaged(entry, f"{type(error).__name__}: {error}"[:200]) from error
     remove_entry(entry.path)
     record_restored(home, entry, new_name)
     return new_name
+
+
+def _state_before_7(content: dict[str, Any]) -> str:
+    """What a session's state was in copies that do not say it."""
+    return "closed" if any(event["kind"] == "closed" for event in content["session_event"]) else "open"
 
 
 def _refuse_known(db: sa.Connection, entry: BinEntry, content: dict[str, Any], name: str) -> None:
@@ -92,7 +119,7 @@ def _values(table: sa.Table, row: dict[str, Any], ids: dict[str, dict[Any, int]]
 def _read(entry: BinEntry) -> dict[str, Any]:
     try:
         data = json.loads(entry.path.read_text(encoding="utf-8"))
-        version, content = data["schema"], data["tables"]
+        version, content = data["schema"], {"guideline": [], **data["tables"]}
         whole = all(isinstance(content[name], list) for name in ("session", *PARTS)) and len(content["session"]) == 1
     except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
         raise _damaged(entry, type(error).__name__) from error

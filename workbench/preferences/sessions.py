@@ -4,8 +4,7 @@ import hashlib
 import itertools
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,12 +13,18 @@ from workbench.core import lineage
 from workbench.core.change_log import record_change
 from workbench.core.errors import Problems, UserError, suggestion
 from workbench.core.home import Home, safe_name
-from workbench.core.recycle_bin import put_text_in_bin
 from workbench.preferences import store, tables
-from workbench.preferences.session_copies import session_copy
+from workbench.preferences.labelling_settings import LabellingSettings
 
 OPEN, IDENTICAL, UNUSABLE = "open", "identical", "unusable"
 FINISHES = ("eos", "length", "error")
+JUDGED, RANKED = "judged", "ranked"
+CHECKS = GOLD, TRAINING, ATTENTION = "gold", "training", "attention"
+"""Kinds of pairs: two models' answers, all answers to a prompt at once, and questions whose answer is known."""
+NO_VERDICT = ("skip", "flag")
+"""Choices that deal with a pair without judging it."""
+DRAFT, RUNNING, PAUSED, CLOSED, ARCHIVED = STATES = ("draft", "open", "paused", "closed", "archived")
+MATCHUPS = 1000
 Message = dict[str, str]
 # Statements of every vote are made once: to put one together costs as much as to execute it.
 _SESSION = sa.select(tables.sessions).where(tables.sessions.c.name == sa.bindparam("session_name"))
@@ -45,7 +50,8 @@ class SessionInfo:
     """A session and its counts. `usable` pairs can be shown; `complete` when all answers are in.
 
     `votes` leaves out skips, undone votes and the `unblinded` ones, which were given after seeing the result.
-    `closed` is when it was closed (ISO 8601, '' while it is open), `closed_by` who did it.
+    `closed` is when it was closed (ISO 8601, '' while it is open), `closed_by` who did it. Questions whose answer is
+    known are in no count.
     """
 
     name: str
@@ -65,6 +71,8 @@ class SessionInfo:
     unblinded: int
     closed: str
     closed_by: str
+    state: str = RUNNING
+    settings: LabellingSettings = field(default_factory=LabellingSettings)
 
 
 def contestant(model: str, sample: int) -> str:
@@ -84,9 +92,10 @@ def create_session(
     prompts_name: str,
     made_by: dict[str, Any],
     votes_per_pair: int = 1,
+    settings: LabellingSettings | None = None,
 ) -> SessionInfo:
     """A new session without answers; raises `SpecError` for wrong settings, `UserError` for a taken name."""
-    models = list(models)
+    models, settings = list(models), settings or LabellingSettings()
     name = _check(name, models, votes_per_pair)
     row = {
         "name": name,
@@ -97,12 +106,17 @@ def create_session(
         "seed": secrets.token_hex(16),
         "created": lineage.now(),
         "complete": False,
+        "settings": settings.model_copy(update={"guidelines": ""}).to_dict(),
+        "state": DRAFT if settings.draft else RUNNING,
     }
     taken = UserError(f"The session {name!r} exists already.", "Choose another name.", "name")
     with store.writing(home) as db:
         if db.scalar(sa.select(tables.sessions.c.id).where(tables.sessions.c.name == name)):
             raise taken
-        store.insert_unique(db, tables.sessions.insert().values(row), taken)
+        made = store.insert_unique(db, tables.sessions.insert().values(row), taken).inserted_primary_key
+        if settings.guidelines and made:
+            first = {"session_id": made[0], "version": 1, "text": settings.guidelines, "author": ""}
+            db.execute(tables.guidelines.insert().values(**first, created=row["created"]))
     record_change(home.root, "created", "session", name, prompts=prompts_name)
     return get_session(home, name)
 
@@ -134,42 +148,45 @@ def add_answers(
     with store.writing(home) as db:
         row = find_session(db, session, lock=True)
         _check_answers(row, prompt_index, prompt, answers)
-        if closing(db, row.id):
-            raise UserError(
-                "The session was closed: further answers are not taken.", "Make a new session for them.", "session"
-            )
+        refuse_closed(db, row)
         same = (tables.prompts.c.session_id == row.id) & (tables.prompts.c.position == prompt_index)
         if db.scalar(sa.select(tables.prompts.c.id).where(same)):
             return False
         new = tables.prompts.insert().values(session_id=row.id, position=prompt_index, messages=list(prompt))
-        prompt_id = _insert(db, new)
-        ids = {model: _add_answer(db, prompt_id, model, answers[model]) for model in row.models}
-        for a, b in itertools.combinations(row.models, 2):
-            db.execute(
-                tables.pairs.insert().values(
-                    session_id=row.id,
-                    prompt_id=prompt_id,
-                    answer_a=ids[a],
-                    answer_b=ids[b],
-                    state=_state(answers[a], answers[b]),
-                    rank=_rank(row.seed, prompt_index, a, b),
-                )
-            )
+        prompt_id = insert(db, new)
+        ids = {model: add_answer(db, prompt_id, model, answers[model]) for model in row.models}
+        _add_pairs(db, row, prompt_index, prompt_id, {model: (ids[model], answers[model]) for model in row.models})
     return True
+
+
+def _add_pairs(
+    db: sa.Connection, row: Any, prompt_index: int, prompt_id: int, answers: Mapping[str, tuple[int, Answer]]
+) -> None:
+    """The pairs of a prompt's answers, given as (id, answer) by model: one for each two, or one for them all."""
+    ranked = settings_of(row).ranking and len(answers) > 2
+    meetings = list(itertools.combinations(row.models, 2))
+    texts = [answer for _, answer in answers.values()]
+    for a, b in meetings[:1] if ranked else meetings:
+        values = {"session_id": row.id, "prompt_id": prompt_id, "answer_a": answers[a][0], "answer_b": answers[b][0]}
+        values |= {"kind": RANKED if ranked else JUDGED, "rank": rank(row.seed, prompt_index, a, b)}
+        values["state"] = _state(*texts) if ranked else _state(answers[a][1], answers[b][1])
+        values["matchup"] = 0 if ranked else MATCHUPS * row.models.index(a) + row.models.index(b)
+        db.execute(tables.pairs.insert().values(values))
+
+
+def refuse_closed(db: sa.Connection, row: Any) -> None:
+    """Raises `UserError` when the session is closed: what belongs to it stays as it is."""
+    if closing(db, row.id):
+        raise UserError(
+            "The session was closed: further answers are not taken.", "Make a new session for them.", "session"
+        )
 
 
 def _check_answers(row: Any, prompt_index: int, prompt: Sequence[Message], answers: Mapping[str, Answer]) -> None:
     problems = Problems()
     if not isinstance(prompt_index, int) or prompt_index < 0:
         problems.add("prompt_index", f"is {prompt_index!r}.", "Give the prompt's place in its set, from 0.")
-    well_formed = all(
-        isinstance(m, dict) and set(m) == {"role", "content"} and all(isinstance(v, str) for v in m.values())
-        for m in prompt
-    )
-    if not prompt or not well_formed:
-        problems.add("prompt", "must be messages with 'role' and 'content'.", "Give at least one.")
-    elif prompt[-1]["role"] == "assistant":
-        problems.add("prompt", "ends with an assistant turn.", "End it where the answers begin.")
+    check_prompt(prompt, problems)
     if set(answers) != set(row.models):
         wrong = sorted(set(answers) ^ set(row.models))
         problems.add("answers", f"missing or not in this session: {', '.join(wrong)}.", "Give one a model.")
@@ -179,28 +196,43 @@ def _check_answers(row: Any, prompt_index: int, prompt: Sequence[Message], answe
     problems.check()
 
 
-def _add_answer(db: sa.Connection, prompt_id: int, model: str, answer: Answer) -> int:
+def check_prompt(prompt: Sequence[Message], problems: Problems, *path: str | int) -> None:
+    """Adds what is wrong with a prompt: it is messages with role and content, and ends where the answers begin."""
+    well_formed = all(
+        isinstance(m, dict) and set(m) == {"role", "content"} and all(isinstance(v, str) for v in m.values())
+        for m in prompt
+    )
+    if not prompt or not well_formed:
+        problems.add((*path, "prompt"), "must be messages with 'role' and 'content'.", "Give at least one.")
+    elif prompt[-1]["role"] == "assistant":
+        problems.add((*path, "prompt"), "ends with an assistant turn.", "End it where the answers begin.")
+
+
+def add_answer(db: sa.Connection, prompt_id: int, model: str, answer: Answer) -> int:
+    """Stores an answer; its id."""
     # PostgreSQL cannot store the character NUL in text.
     text = answer.text.replace("\x00", "")
     values = {"prompt_id": prompt_id, "model": model, "text": text}
     values |= {"finish": answer.finish, "tokens": answer.tokens}
-    return _insert(db, tables.answers.insert().values(values))
+    return insert(db, tables.answers.insert().values(values))
 
 
-def _insert(db: sa.Connection, statement: sa.Insert) -> int:
+def insert(db: sa.Connection, statement: sa.Insert) -> int:
+    """Inserts a row; its id."""
     key = db.execute(statement).inserted_primary_key
     assert key is not None
     return int(key[0])
 
 
-def _state(a: Answer, b: Answer) -> str:
-    words_a, words_b = (answer.text.replace("\x00", "").split() for answer in (a, b))
-    if "error" in (a.finish, b.finish) or not words_a or not words_b:
+def _state(*answers: Answer) -> str:
+    """Whether answers can be judged against one another: not where one is empty or failed, or all are the same."""
+    words = [answer.text.replace("\x00", "").split() for answer in answers]
+    if any(answer.finish == "error" for answer in answers) or not all(words):
         return UNUSABLE
-    return IDENTICAL if words_a == words_b else OPEN
+    return OPEN if any(other != words[0] for other in words[1:]) else IDENTICAL
 
 
-def _rank(seed: str, prompt_index: int, a: str, b: str) -> int:
+def rank(seed: str, prompt_index: int, a: str, b: str) -> int:
     """A pair's place in the session's random order, which does not change as further answers come in."""
     digest = hashlib.sha256(f"{seed}\0{prompt_index}\0{a}\0{b}".encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1
@@ -234,26 +266,11 @@ def finishes(home: Home, session: str) -> dict[str, dict[str, int]]:
     query = sa.select(answers.c.model, answers.c.finish, count).join(prompts, prompts.c.id == answers.c.prompt_id)
     with store.reading(home) as db:
         row = find_session(db, session)
-        mine = query.where(prompts.c.session_id == row.id).group_by(answers.c.model, answers.c.finish)
+        mine = query.where(prompts.c.session_id == row.id, prompts.c.position >= 0)
         counts: dict[str, dict[str, int]] = {model_of(model): dict.fromkeys(FINISHES, 0) for model in row.models}
-        for answer in db.execute(mine):
+        for answer in db.execute(mine.group_by(answers.c.model, answers.c.finish)):
             counts[model_of(answer.model)][answer.finish] += answer.n
     return counts
-
-
-def delete_session(home: Home, session: str) -> None:
-    """Puts a session with its answers and all its votes into the bin: a file there has them, the database no more."""
-    copy: Path | None = None
-    try:
-        with store.writing(home) as db:
-            row = find_session(db, session, lock=True)
-            copy = put_text_in_bin(home, "session", session, session_copy(db, row))
-            db.execute(tables.sessions.delete().where(tables.sessions.c.id == row.id))
-    except BaseException:
-        if copy is not None:
-            copy.unlink(missing_ok=True)
-        raise
-    record_change(home.root, "deleted", "session", session, bin=copy.stem)
 
 
 def find_session(db: sa.Connection, session: str, lock: bool = False) -> Any:
@@ -276,6 +293,21 @@ def is_closed(home: Home, session: str) -> bool:
         return closing(db, find_session(db, session).id) is not None
 
 
+def settings_of(row: Any) -> LabellingSettings:
+    """The settings of a session's row; those of before there were any are the defaults."""
+    return LabellingSettings.model_validate(row.settings or {})
+
+
+def judged() -> sa.ColumnElement[bool]:
+    """The condition that an event says something of the answers: no skip, no flag."""
+    return tables.vote_events.c.choice.not_in(NO_VERDICT)
+
+
+def compared() -> sa.ColumnElement[bool]:
+    """The condition that a pair's answers are those of the models that are compared."""
+    return tables.pairs.c.kind.not_in(CHECKS)
+
+
 def effective(with_unblinded: bool = False) -> sa.ColumnElement[bool]:
     """The condition that an event is a vote or skip which stands: not undone, and given blind.
 
@@ -290,10 +322,12 @@ def effective(with_unblinded: bool = False) -> sa.ColumnElement[bool]:
 
 
 def count_votes(db: sa.Connection, session_id: int) -> tuple[int, int]:
-    """Votes that stand, and by how many annotators; skips are no votes."""
+    """Votes that stand, and by how many annotators; skips and flags are no votes, nor are answers to checks."""
     events = tables.vote_events
-    query = sa.select(sa.func.count(), sa.func.count(sa.distinct(events.c.annotator))).where(
-        events.c.session_id == session_id, effective(), events.c.choice != "skip"
+    query = (
+        sa.select(sa.func.count(), sa.func.count(sa.distinct(events.c.annotator)))
+        .join(tables.pairs, tables.pairs.c.id == events.c.pair_id)
+        .where(events.c.session_id == session_id, effective(), judged(), compared())
     )
     votes, annotators = db.execute(query).one()
     return votes, annotators
@@ -301,16 +335,18 @@ def count_votes(db: sa.Connection, session_id: int) -> tuple[int, int]:
 
 def _count_unblinded(db: sa.Connection, session_id: int) -> int:
     events = tables.vote_events
-    mine = (events.c.session_id == session_id) & events.c.unblinded.is_(True) & (events.c.choice != "skip")
-    return db.scalar(sa.select(sa.func.count()).select_from(events).where(mine, effective(True))) or 0
+    pairs = events.join(tables.pairs, tables.pairs.c.id == events.c.pair_id)
+    mine = (events.c.session_id == session_id) & events.c.unblinded.is_(True) & judged() & compared()
+    return db.scalar(sa.select(sa.func.count()).select_from(pairs).where(mine, effective(True))) or 0
 
 
 def info_of(db: sa.Connection, row: Any) -> SessionInfo:
     """A session's row with its counts."""
-    mine = tables.pairs.c.session_id == row.id
+    mine = (tables.pairs.c.session_id == row.id) & compared()
     states = sa.select(tables.pairs.c.state, sa.func.count().label("n")).where(mine)
     count = {group.state: group.n for group in db.execute(states.group_by(tables.pairs.c.state))}
-    asked = sa.select(sa.func.count()).select_from(tables.prompts).where(tables.prompts.c.session_id == row.id)
+    numbered = (tables.prompts.c.session_id == row.id) & (tables.prompts.c.position >= 0)
+    asked = sa.select(sa.func.count()).select_from(tables.prompts).where(numbered)
     votes, annotators = count_votes(db, row.id)
     closed = closing(db, row.id)
     return SessionInfo(
@@ -331,4 +367,6 @@ def info_of(db: sa.Connection, row: Any) -> SessionInfo:
         unblinded=_count_unblinded(db, row.id),
         closed=closed.created if closed else "",
         closed_by=closed.annotator if closed else "",
+        state=row.state,
+        settings=settings_of(row),
     )

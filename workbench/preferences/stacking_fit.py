@@ -10,7 +10,7 @@ from workbench.ensembles.methods._features import Features
 from workbench.preferences.intervals import Share, share_of
 from workbench.preferences.ratings import ridge_logistic
 from workbench.preferences.sessions import model_of
-from workbench.preferences.votes import StandingVote
+from workbench.preferences.standing_votes import StandingVote
 
 ENOUGH_VOTES = 30  # votes; below, a 95 % interval is 34 points wide or more
 AnswerKey = tuple[int, str]  # (prompt, whose answer)

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 
 from workbench.core.home import Home
 from workbench.preferences import sessions, store, tables
+from workbench.preferences.admission import refusal
 from workbench.preferences.blinding import Voter
 
 EVENTS, PAIRS = tables.vote_events, tables.pairs
@@ -16,7 +17,8 @@ EVENTS, PAIRS = tables.vote_events, tables.pairs
 class Standing:
     """`reason`, and how many `pairs` still need votes.
 
-    closed: nobody votes any more. answering: further answers are to come. unusable: no pair can be judged.
+    closed: nobody votes any more. draft, paused, over: not yet, not now, or not after the deadline. uninvited: others
+    may. answering: further answers are to come. unusable: no pair can be judged.
     complete: every pair has its votes. others: this person has dealt with every pair, others' votes are missing.
     held: the pairs this person could judge lie open elsewhere; they come back if they are not voted on.
     """
@@ -31,6 +33,8 @@ def standing(home: Home, session: str, who: Voter) -> Standing:
         row = sessions.find_session(db, session)
         if sessions.closing(db, row.id):
             return Standing("closed")
+        if reason := refusal(row, who):
+            return Standing(reason)
         lacking = _count(db, _lacking(row))
         if not lacking:
             return Standing("answering" if not row.complete else "complete" if _usable(db, row) else "unusable")
@@ -45,9 +49,9 @@ def standing(home: Home, session: str, who: Voter) -> Standing:
 def _lacking(row: Any) -> sa.Select[Any]:
     """The pairs that have fewer blind votes than they need."""
     votes = sa.select(sa.func.count(EVENTS.c.id)).where(
-        EVENTS.c.pair_id == PAIRS.c.id, sessions.effective(), EVENTS.c.choice != "skip"
+        EVENTS.c.pair_id == PAIRS.c.id, sessions.effective(), sessions.judged()
     )
-    mine = (PAIRS.c.session_id == row.id) & (PAIRS.c.state == sessions.OPEN)
+    mine = (PAIRS.c.session_id == row.id) & (PAIRS.c.state == sessions.OPEN) & sessions.compared()
     return sa.select(PAIRS.c.id).where(mine, votes.scalar_subquery() < row.votes_per_pair)
 
 
@@ -56,5 +60,5 @@ def _count(db: sa.Connection, query: sa.Select[Any]) -> int:
 
 
 def _usable(db: sa.Connection, row: Any) -> bool:
-    mine = (PAIRS.c.session_id == row.id) & (PAIRS.c.state == sessions.OPEN)
+    mine = (PAIRS.c.session_id == row.id) & (PAIRS.c.state == sessions.OPEN) & sessions.compared()
     return db.execute(sa.select(PAIRS.c.id).where(mine).limit(1)).first() is not None

@@ -22,7 +22,7 @@ from workbench.preferences.ratings import (
     win_rate,
 )
 from workbench.preferences.sessions import SessionInfo, finishes, get_session, model_of
-from workbench.preferences.votes import StandingVote, effective_votes
+from workbench.preferences.standing_votes import StandingVote, effective_votes
 
 TARGET_SHARE = 0.6
 BOTH_BAD_SHARE = 0.2
@@ -44,7 +44,7 @@ def report(home: Home, session: str, viewer: str = "", with_unblinded: bool = Fa
     ratings, agreed = bradley_terry(between, models), agreement(votes)
     length, sides = length_effect(votes), side_bias(votes)
     return {
-        "session": asdict(info),
+        "session": {**asdict(info), "settings": info.settings.to_dict()},
         "counts": _counts(info, votes),
         "annotators": _annotators(votes),
         "answers": finishes(home, session),

@@ -4,7 +4,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 BROWSER_CHARACTERS = 100
 
 metadata = sa.MetaData()
@@ -28,6 +28,20 @@ sessions = sa.Table(
     sa.Column("seed", sa.String(32), nullable=False),
     sa.Column("created", sa.String(40), nullable=False),
     sa.Column("complete", sa.Boolean, nullable=False),
+    sa.Column("settings", sa.JSON, nullable=False, server_default=sa.text("'{}'")),
+    sa.Column("state", sa.String(10), nullable=False, server_default="open"),
+)
+
+guidelines = sa.Table(
+    "guideline",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("session_id", _reference("session.id"), nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("author", sa.Text, nullable=False),
+    sa.Column("created", sa.String(40), nullable=False),
+    sa.UniqueConstraint("session_id", "version"),
 )
 
 prompts = sa.Table(
@@ -63,8 +77,13 @@ pairs = sa.Table(
     sa.Column("state", sa.String(10), nullable=False),
     sa.Column("rank", sa.BigInteger, nullable=False),
     sa.Column("votes", sa.Integer, nullable=False, server_default=sa.text("0")),
+    sa.Column("kind", sa.String(10), nullable=False, server_default="judged"),
+    sa.Column("expected", sa.String(10), nullable=False, server_default=""),
+    sa.Column("explanation", sa.Text, nullable=False, server_default=""),
+    sa.Column("matchup", sa.Integer, nullable=False, server_default=sa.text("0")),
     sa.Index("pair_in_order", "session_id", "state", "rank"),
     sa.Index("pair_by_votes", "session_id", "state", "votes"),
+    sa.Index("pair_of_kind", "session_id", "kind"),
 )
 
 leases = sa.Table(
@@ -79,6 +98,7 @@ leases = sa.Table(
     sa.Column("left_answer", _reference("answer.id"), nullable=False),
     sa.Column("right_answer", _reference("answer.id"), nullable=False),
     sa.Column("unblinded", sa.Boolean, nullable=False),
+    sa.Column("ranked_answers", sa.JSON(none_as_null=True), nullable=True),
     sa.Column("expires", sa.Float(53), nullable=False),
     sa.Column("held_until", sa.Float(53), nullable=False),
     sa.UniqueConstraint("session_id", "browser"),
@@ -101,6 +121,13 @@ vote_events = sa.Table(
     sa.Column("created", sa.String(40), nullable=False),
     sa.Column("browser", sa.String(BROWSER_CHARACTERS), nullable=False, server_default=""),
     sa.Column("unblinded", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("strength", sa.Integer, nullable=False, server_default=sa.text("0")),
+    sa.Column("aspects", sa.JSON, nullable=False, server_default=sa.text("'{}'")),
+    sa.Column("reason", sa.Text, nullable=False, server_default=""),
+    sa.Column("edited_text", sa.Text, nullable=False, server_default=""),
+    sa.Column("edited_side", sa.String(10), nullable=False, server_default=""),
+    sa.Column("ranking", sa.JSON(none_as_null=True), nullable=True),
+    sa.Column("guideline", sa.Integer, nullable=False, server_default=sa.text("0")),
     sa.Index("vote_event_of_annotator", "session_id", "annotator"),
 )
 
@@ -113,6 +140,7 @@ session_events = sa.Table(
     sa.Column("annotator", sa.Text, nullable=False),
     sa.Column("browser", sa.String(BROWSER_CHARACTERS), nullable=False),
     sa.Column("created", sa.String(40), nullable=False),
+    sa.Column("subject", sa.Text, nullable=False, server_default=""),
 )
 
 session_notes = sa.Table(

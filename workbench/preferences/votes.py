@@ -7,46 +7,100 @@ from typing import Any
 import sqlalchemy as sa
 
 from workbench.core import lineage
-from workbench.core.errors import UserError, suggestion
+from workbench.core.errors import UserError
 from workbench.core.home import Home
-from workbench.preferences import blinding, leases, sessions, store, tables, vote_counts
+from workbench.preferences import blinding, checks, leases, self_naming, sessions, store, tables, vote_counts
+from workbench.preferences.admission import check_admitted, refusal
+from workbench.preferences.ballots import RANKING, Ballot, check_ballot
 from workbench.preferences.blinding import Voter
 
-CHOICES = ("left", "right", "tie", "both_bad", "skip")
 EVENTS, PAIRS = tables.vote_events, tables.pairs
+PLAIN = Ballot()
 # Statements of every vote are made once: to put one together costs as much as to execute it.
 _PROMPT = (
     sa.select(tables.prompts.c.messages)
     .join(PAIRS, PAIRS.c.prompt_id == tables.prompts.c.id)
     .where(PAIRS.c.id == sa.bindparam("of_pair"))
 )
+_PAIR = (
+    sa.select(PAIRS.c.kind, tables.prompts.c.messages)
+    .join(tables.prompts, tables.prompts.c.id == PAIRS.c.prompt_id)
+    .where(PAIRS.c.id == sa.bindparam("of_pair"))
+)
 _ANSWER = sa.select(tables.answers).where(tables.answers.c.id == sa.bindparam("of_answer"))
-_EVENT = sa.select(EVENTS).where(EVENTS.c.key == sa.bindparam("of_key"))
-_LATEST = (
+_EVENT = (
+    sa.select(EVENTS, PAIRS.c.kind.label("pair_kind"), PAIRS.c.expected, PAIRS.c.explanation)
+    .join(PAIRS, PAIRS.c.id == EVENTS.c.pair_id)
+    .where(EVENTS.c.key == sa.bindparam("of_key"))
+)
+_OWN = (
     sa.select(EVENTS)
     .where(EVENTS.c.session_id == sa.bindparam("of_session"), EVENTS.c.annotator == sa.bindparam("voter"))
-    .where(sa.or_(EVENTS.c.browser == sa.bindparam("voters_browser"), EVENTS.c.browser == ""))
+    .where(sa.or_(EVENTS.c.browser == sa.bindparam("voters_browser"), EVENTS.c.browser == "", sa.bindparam("proved")))
     .where(sessions.effective(with_unblinded=True))
+    .join(PAIRS, (PAIRS.c.id == EVENTS.c.pair_id) & (PAIRS.c.kind != sessions.TRAINING))
     .order_by(EVENTS.c.id.desc())
-    .limit(1)
 )
-_APPEND = EVENTS.insert()
+_LATEST = _OWN.limit(1)
+_CHOSEN = _OWN.where(EVENTS.c.id == sa.bindparam("of_event"))
+_GUIDELINE = sa.select(sa.func.coalesce(sa.func.max(tables.guidelines.c.version), 0)).where(
+    tables.guidelines.c.session_id == sa.bindparam("of_session")
+)
+_APPEND = EVENTS.insert().values(guideline=_GUIDELINE.scalar_subquery())
+
+
+@dataclass(frozen=True)
+class ShownAnswer:
+    """The text of an answer, and whether it was cut off at the limit of its tokens."""
+
+    text: str
+    cut_off: bool
+
+
+@dataclass(frozen=True)
+class Feedback:
+    """What is known of a training question, after the vote: the side that is `better`, or 'tie'."""
+
+    right: bool
+    better: str
+    explanation: str
+
+
+@dataclass(frozen=True)
+class OwnVote:
+    """A vote, skip or flag of one's own that stands, as its giver may see it: nothing of models in it."""
+
+    event: int
+    choice: str
+    strength: int
+    created: str
+    prompt: str
 
 
 @dataclass(frozen=True)
 class BlindPair:
     """A pair as the annotator sees it: an opaque token and texts, never a model's name.
 
-    `done` of `total` votes of the whole session are in; `remaining_for_you` counts this pair too.
+    `answers` are the left and the right one, or all that are to be ranked. `done` of `total` votes of the whole session
+    are in; `remaining_for_you` counts this pair too. `training`: what is known of it is told after the vote.
     """
 
     token: str
     prompt: list[dict[str, str]]
-    left: str
-    right: str
+    answers: list[ShownAnswer]
     done: int
     total: int
     remaining_for_you: int
+    ranked: bool = False
+    training: bool = False
+
+    @property
+    def left(self) -> str:
+        return self.answers[0].text
+
+    @property
+    def right(self) -> str:
+        return self.answers[1].text
 
 
 @dataclass(frozen=True)
@@ -56,6 +110,7 @@ class Saved:
     event: int
     choice: str
     created: str
+    feedback: Feedback | None = None
 
 
 @dataclass(frozen=True)
@@ -66,26 +121,6 @@ class Rights:
     unblinded: bool
 
 
-@dataclass(frozen=True)
-class StandingVote:
-    """One vote that stands. `outcome` is 1.0 if A's answer won, 0.0 if B's, 0.5 for a tie or both bad.
-
-    `choice` is by side (left, right, tie, both_bad); lengths are in characters.
-    """
-
-    pair: int
-    prompt_index: int
-    annotator: str
-    model_a: str
-    model_b: str
-    outcome: float
-    choice: str
-    seconds: float
-    both_bad: bool
-    length_a: int
-    length_b: int
-
-
 def next_item(home: Home, session: str, who: Voter) -> BlindPair | None:
     """The pair that lies open in this browser, else a newly leased one, else None; `standing` says why then.
 
@@ -93,7 +128,7 @@ def next_item(home: Home, session: str, who: Voter) -> BlindPair | None:
     """
     with store.writing(home, durable=False) as db:
         row = sessions.find_session(db, session, lock=True)
-        if sessions.closing(db, row.id):
+        if sessions.closing(db, row.id) or refusal(row, who):
             return None
         unblinded = blinding.is_unblinded(db, row.id, who)
         lease = leases.lease_of(db, row, who.browser)
@@ -107,30 +142,53 @@ def next_item(home: Home, session: str, who: Voter) -> BlindPair | None:
         return _item(db, row, who, leases.grant(db, row, who, pair, unblinded))
 
 
-def vote(home: Home, session: str, who: Voter, token: str, choice: str, key: str, seconds: float) -> Saved:
+def vote(
+    home: Home, session: str, who: Voter, token: str, choice: str, key: str, seconds: float, ballot: Ballot = PLAIN
+) -> Saved:
     """Keeps one vote; it is on the disk when this returns. The same `key` again changes nothing.
 
-    Raises `UserError` for an unknown session or choice, a closed session, no key, or a token that is wrong, expired
-    or another's.
+    `seconds` is the time it took without idle time. Raises `UserError` for an unknown session or choice, a session in
+    which this person may not vote now, no key, or a token that is wrong, expired or another's, `SpecError` for a ballot
+    that lacks what the session asks for.
     """
     key = _key(key)
-    if choice not in CHOICES:
-        raise UserError(f"There is no choice {choice!r}.", suggestion(str(choice), list(CHOICES)), "choice")
     with store.writing(home) as db:
         row = sessions.find_session(db, session, lock=True)
         event = _earlier(db, row, who, key, "vote")
         if event is None:
-            _check_open(db, row)
+            check_admitted(db, row, who)
             lease = leases.live_lease(db, row, who, token)
-            event = _append(db, row, who, key, _content(db, lease, choice, seconds))
+            shown = lease.ranked_answers or []
+            values = check_ballot(sessions.settings_of(row), choice, ballot, len(shown))
+            if values["choice"] == RANKING:
+                values["ranking"] = [
+                    [_answer(db, shown[index]).model for index in group] for group in ballot.ranking or ()
+                ]
+            event = _append(db, row, who, key, values | _content(db, lease, seconds))
             leases.release(db, lease)
-        return Saved(event.id, event.choice, event.created)
+        return Saved(event.id, event.choice, event.created, _feedback(event))
+
+
+def _feedback(event: Any) -> Feedback | None:
+    """What is known of the pair, where it is a training question that was judged."""
+    if event.pair_kind != sessions.TRAINING or event.choice in sessions.NO_VERDICT:
+        return None
+    sides = {event.left_model: "left", event.right_model: "right"}
+    better = "tie" if event.expected == "tie" else sides[checks.BETTER]
+    return Feedback(checks.is_right(event, event.expected), better, event.explanation)
 
 
 def undo_latest(home: Home, session: str, who: Voter, key: str) -> BlindPair:
-    """Takes back this person's latest vote or skip by a compensating event and re-opens that pair, sides drawn anew.
+    """Takes back this person's latest vote, skip or flag: see `undo`."""
+    return undo(home, session, who, key)
 
-    A vote is taken back in the browser it was given in, under its name. Once they have seen the result, the event is
+
+def undo(home: Home, session: str, who: Voter, key: str, event: int | None = None) -> BlindPair:
+    """Takes back a vote, skip or flag of this person's, the latest if no `event` is given, by a compensating event and
+    re-opens that pair, sides drawn anew.
+
+    A vote is taken back in the browser it was given in, under its name, or anywhere by whoever is logged in as its
+    giver; answers to training questions stay. Once they have seen the result, the event is
     marked like their votes: the blind vote stands. The same `key` again changes nothing. Raises `UserError` when
     there is nothing to undo, the session is closed, or a skipped pair has gone to someone else since.
     """
@@ -139,8 +197,8 @@ def undo_latest(home: Home, session: str, who: Voter, key: str) -> BlindPair:
         row = sessions.find_session(db, session, lock=True)
         if earlier := _earlier(db, row, who, key, "undo"):
             return _reopened(db, row, who, earlier.pair_id)
-        _check_open(db, row)
-        last = _latest(db, row, who)
+        check_admitted(db, row, who)
+        last = _latest(db, row, who, event)
         if last is None:
             raise UserError("You have no vote to undo here.", "Vote first.", "undo")
         unblinded = blinding.is_unblinded(db, row.id, who)
@@ -161,6 +219,22 @@ def rights_of(home: Home, session: str, who: Voter) -> Rights:
         return Rights(can_undo, blinding.is_unblinded(db, row.id, who))
 
 
+def own_votes(home: Home, session: str, who: Voter, most: int = 200) -> list[OwnVote]:
+    """What this person gave in the session and may take back, the latest first, with the prompts' last lines."""
+    with store.reading(home) as db:
+        row = sessions.find_session(db, session)
+        events = db.execute(_OWN.limit(most), _asked(row, who)).all()
+        return [
+            OwnVote(event.id, event.choice, event.strength, event.created, _excerpt(db, event.pair_id))
+            for event in events
+        ]
+
+
+def _excerpt(db: sa.Connection, pair: int, characters: int = 120) -> str:
+    text = " ".join(db.execute(_PROMPT, {"of_pair": pair}).scalar_one()[-1]["content"].split())
+    return text if len(text) <= characters else f"{text[:characters]}…"
+
+
 def hold(home: Home, session: str, browser: str, token: str, seconds: float = leases.HELD_SECONDS) -> bool:
     """Notes that the pair is being looked at, so that nobody takes it over; False if it is gone already."""
     with store.writing(home, durable=False) as db:
@@ -174,54 +248,6 @@ def give_back(home: Home, session: str, browser: str, token: str) -> None:
         lease = leases.lease_of(db, row, browser)
         if lease is not None and lease.token == token:
             leases.release(db, lease)
-
-
-def effective_votes(home: Home, session: str, with_unblinded: bool = False) -> list[StandingVote]:
-    """The votes that stand, in the order they were given: undone ones and skips are left out.
-
-    So is what people did after they had seen the result, unless `with_unblinded`. This is for computing, not for
-    showing: see `blinding.check_visible`.
-    """
-    a, b = tables.answers.alias(), tables.answers.alias()
-    query = (
-        sa.select(EVENTS, tables.prompts.c.position, a.c.model.label("model_a"), b.c.model.label("model_b"))
-        .add_columns(sa.func.length(a.c.text).label("length_a"), sa.func.length(b.c.text).label("length_b"))
-        .join(PAIRS, PAIRS.c.id == EVENTS.c.pair_id)
-        .join(tables.prompts, tables.prompts.c.id == PAIRS.c.prompt_id)
-        .join(a, a.c.id == PAIRS.c.answer_a)
-        .join(b, b.c.id == PAIRS.c.answer_b)
-        .where(sessions.effective(with_unblinded), EVENTS.c.choice != "skip")
-        .order_by(EVENTS.c.id)
-    )
-    with store.reading(home) as db:
-        row = sessions.find_session(db, session)
-        return [_vote(event) for event in db.execute(query.where(EVENTS.c.session_id == row.id))]
-
-
-def _vote(row: Any) -> StandingVote:
-    winner = {"left": row.left_model, "right": row.right_model}.get(row.choice)
-    return StandingVote(
-        pair=row.pair_id,
-        prompt_index=row.position,
-        annotator=row.annotator,
-        model_a=row.model_a,
-        model_b=row.model_b,
-        outcome=0.5 if winner is None else float(winner == row.model_a),
-        choice=row.choice,
-        seconds=row.seconds,
-        both_bad=row.choice == "both_bad",
-        length_a=row.length_a,
-        length_b=row.length_b,
-    )
-
-
-def _check_open(db: sa.Connection, row: Any) -> None:
-    if closed := sessions.closing(db, row.id):
-        raise UserError(
-            f"This session was closed by {closed.annotator}: votes are no longer taken.",
-            "Nothing was saved by this step. The result is shown below.",
-            "session",
-        )
 
 
 def _key(key: str) -> str:
@@ -239,14 +265,21 @@ def _reopened(db: sa.Connection, row: Any, who: Voter, pair: int) -> BlindPair:
 
 def _item(db: sa.Connection, row: Any, who: Voter, lease: Any) -> BlindPair:
     done, usable = vote_counts.session_progress(db, row.id)
+    settings = sessions.settings_of(row)
+    pair = db.execute(_PAIR, {"of_pair": lease.pair_id}).one()
+    shown = lease.ranked_answers or [lease.left_answer, lease.right_answer]
+    turns = pair.messages if settings.whole_conversation else pair.messages[-1:]
+    answers = [_answer(db, answer) for answer in shown]
+    cover = self_naming.masked if settings.mask_names else str
     return BlindPair(
         token=lease.token,
-        prompt=db.execute(_PROMPT, {"of_pair": lease.pair_id}).scalar_one(),
-        left=_answer(db, lease.left_answer).text,
-        right=_answer(db, lease.right_answer).text,
+        prompt=turns,
+        answers=[ShownAnswer(cover(answer.text), answer.finish == "length") for answer in answers],
         done=done,
         total=usable * row.votes_per_pair,
         remaining_for_you=leases.count_open(db, row, who, lease.unblinded),
+        ranked=bool(lease.ranked_answers),
+        training=pair.kind == sessions.TRAINING,
     )
 
 
@@ -254,10 +287,18 @@ def _answer(db: sa.Connection, answer: int) -> Any:
     return db.execute(_ANSWER, {"of_answer": answer}).one()
 
 
-def _latest(db: sa.Connection, row: Any, who: Voter) -> Any:
-    """The latest vote or skip of this person that stands, or None. Votes from before browsers were noted have none."""
-    asked = {"of_session": row.id, "voter": who.name, "voters_browser": who.browser}
-    return db.execute(_LATEST, asked).one_or_none()
+def _latest(db: sa.Connection, row: Any, who: Voter, event: int | None = None) -> Any:
+    """The latest vote, skip or flag of this person that stands, or the one with that number; None if there is none.
+
+    Votes from before browsers were noted have none.
+    """
+    if event is None:
+        return db.execute(_LATEST, _asked(row, who)).one_or_none()
+    return db.execute(_CHOSEN, _asked(row, who) | {"of_event": event}).one_or_none()
+
+
+def _asked(row: Any, who: Voter) -> dict[str, Any]:
+    return {"of_session": row.id, "voter": who.name, "voters_browser": who.browser, "proved": who.proved}
 
 
 def _earlier(db: sa.Connection, row: Any, who: Voter, key: str, kind: str) -> Any:
@@ -268,13 +309,12 @@ def _earlier(db: sa.Connection, row: Any, who: Voter, key: str, kind: str) -> An
     return event
 
 
-def _content(db: sa.Connection, lease: Any, choice: str, seconds: float) -> dict[str, Any]:
+def _content(db: sa.Connection, lease: Any, seconds: float) -> dict[str, Any]:
     # A browser's clock may jump: a strange duration must not cost the vote.
     sane = seconds if isinstance(seconds, int | float) and math.isfinite(seconds) and seconds >= 0 else 0.0
     return {
         "kind": "vote",
         "pair_id": lease.pair_id,
-        "choice": choice,
         "left_model": _answer(db, lease.left_answer).model,
         "right_model": _answer(db, lease.right_answer).model,
         "seconds": float(sane),
@@ -285,6 +325,6 @@ def _content(db: sa.Connection, lease: Any, choice: str, seconds: float) -> dict
 def _append(db: sa.Connection, row: Any, who: Voter, key: str, content: dict[str, Any]) -> Any:
     values = content | {"session_id": row.id, "annotator": who.name, "browser": who.browser, "key": key}
     values["created"] = lineage.now()
-    db.execute(_APPEND, values)
+    db.execute(_APPEND, values | {"of_session": row.id})
     vote_counts.recount(db, values["pair_id"])
     return db.execute(_EVENT, {"of_key": key}).one()

@@ -7,7 +7,8 @@ import { letterKeys } from "./letter_keys.js";
 /**
  * A pair without names. Done, total and remaining count pairs.
  * @typedef {{
- *   token: string, prompt: { role: string, content: string }[], left: string, right: string, done: number, total: number,
+ *   token: string, prompt: { role: string, content: string }[], answers: { text: string, cut_off: boolean }[],
+ *   done: number, total: number,
  *   remaining_for_you?: number,
  * }} Pair
  */
@@ -127,8 +128,8 @@ export function padFrame(root, { cast, undo }) {
         return line;
       }),
     );
-    left.replaceChildren(markdown(shown.left));
-    right.replaceChildren(markdown(shown.right));
+    left.replaceChildren(markdown(shown.answers[0].text));
+    right.replaceChildren(markdown(shown.answers[1].text));
     left.scrollTop = right.scrollTop = prompt.scrollTop = 0;
     progress.fill(shown.total ? Math.min(1, shown.done / shown.total) : 0);
     const mine = shown.remaining_for_you === undefined ? "" : `  ·  ${shown.remaining_for_you} left for you`;

@@ -26,7 +26,8 @@ from workbench.people.accounts import check_password, list_people
 from workbench.people.invitations import accept_invitation, invite_first_owner
 from workbench.preferences import store, tables
 from workbench.preferences.sessions import get_session
-from workbench.preferences.votes import effective_votes, next_item, vote
+from workbench.preferences.standing_votes import effective_votes
+from workbench.preferences.votes import next_item, vote
 
 PASSWORD = "correct horse battery"
 

@@ -10,7 +10,8 @@ from tests.voting import by, make_session
 from workbench.__main__ import main
 from workbench.core.home import Home
 from workbench.preferences import store, tables
-from workbench.preferences.votes import effective_votes, next_item
+from workbench.preferences.standing_votes import effective_votes
+from workbench.preferences.votes import next_item
 
 Cli = Callable[..., tuple[int, str, str]]
 MODELS = ("model-alpha", "model-beta")

@@ -39,8 +39,8 @@ from workbench.jobs.queue import Queue
 from workbench.models.shelf import delete_model
 from workbench.preferences import store, tables
 from workbench.preferences.blinding import close_session
-from workbench.preferences.session_copies import PARTS
-from workbench.preferences.sessions import create_session, delete_session, get_session, list_sessions
+from workbench.preferences.session_copies import PARTS, delete_session
+from workbench.preferences.sessions import create_session, get_session, list_sessions
 from workbench.preferences.votes import next_item, undo_latest, vote
 
 TALKS = [{"messages": [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "ho"}]}]
@@ -282,7 +282,7 @@ def test_a_session_whose_deletion_fails_stays_and_is_not_in_the_bin(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_session(home, "s", 1)
-    monkeypatch.setattr("workbench.preferences.sessions.put_text_in_bin", lambda *_: 1 / 0)
+    monkeypatch.setattr("workbench.preferences.session_copies.put_text_in_bin", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         delete_session(home, "s")
     assert get_session(home, "s").prompts == 1 and list_bin(home) == []

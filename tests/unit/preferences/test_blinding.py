@@ -18,17 +18,9 @@ from workbench.preferences.export import export_dataset, preference_pairs, sessi
 from workbench.preferences.jobs.generate import Generate
 from workbench.preferences.sessions import Answer, add_answers, create_session, get_session
 from workbench.preferences.standing import standing
+from workbench.preferences.standing_votes import effective_votes
 from workbench.preferences.summary import report
-from workbench.preferences.votes import (
-    BlindPair,
-    effective_votes,
-    give_back,
-    hold,
-    next_item,
-    rights_of,
-    undo_latest,
-    vote,
-)
+from workbench.preferences.votes import BlindPair, give_back, hold, next_item, rights_of, undo_latest, vote
 
 MODELS = ("model-alpha", "model-beta")
 
@@ -179,7 +171,7 @@ def test_what_an_annotator_receives_tells_nothing_of_the_model(home: Home) -> No
     for _ in range(40):
         item = give(home, ANN)
         assert set(dataclasses.asdict(item)) == {
-            "token", "prompt", "left", "right", "done", "total", "remaining_for_you"
+            "token", "prompt", "answers", "done", "total", "remaining_for_you", "ranked", "training"
         }  # fmt: skip
         assert len(item.token) == 32 and not any(word in json.dumps(dataclasses.asdict(item)) for word in MODELS)
         sides[item.left] += 1

@@ -20,7 +20,8 @@ from workbench.people.roles import Role
 from workbench.preferences import failures, store, tables
 from workbench.preferences.recovery import readable_rows, recover, trouble
 from workbench.preferences.sessions import Answer, add_answers, create_session, get_session, list_sessions
-from workbench.preferences.votes import effective_votes, next_item, vote
+from workbench.preferences.standing_votes import effective_votes
+from workbench.preferences.votes import next_item, vote
 
 ANN = by("ann")
 

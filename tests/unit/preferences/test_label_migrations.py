@@ -14,7 +14,8 @@ from workbench.preferences import migrations, store, tables
 from workbench.preferences.export import preference_pairs, session_digest
 from workbench.preferences.session_notes import change_session_notes, session_overviews
 from workbench.preferences.sessions import get_session, list_sessions
-from workbench.preferences.votes import effective_votes, next_item, rights_of, undo_latest, vote
+from workbench.preferences.standing_votes import effective_votes
+from workbench.preferences.votes import next_item, rights_of, undo_latest, vote
 
 VERSION_1 = (Path(__file__).parent / "labels_v1.sql").read_text("utf-8")
 DIGEST_1 = "1f7921443ff6747757cebac074c7010c9d5dcf5d202d0bbdfbec64a48b314254"

@@ -17,7 +17,8 @@ from workbench.core.home import Home
 from workbench.preferences import store, tables
 from workbench.preferences.blinding import Voter, close_session, unblind
 from workbench.preferences.standing import standing
-from workbench.preferences.votes import BlindPair, effective_votes, give_back, hold, next_item, undo_latest, vote
+from workbench.preferences.standing_votes import effective_votes
+from workbench.preferences.votes import BlindPair, give_back, hold, next_item, undo_latest, vote
 
 PEOPLE = [Voter("ann", "desk"), Voter("ann", "phone"), Voter("bob", "desk"), Voter("cyd", "tablet")]
 ACTIONS = ["next", "vote", "vote", "vote", "skip", "undo", "hold", "give back", "wait", "look", "close"]

@@ -18,8 +18,9 @@ from workbench.preferences.export import (
 )
 from workbench.preferences.judges import FIELD_GUIDE, FIELD_GUIDE_STATEMENT, field_guide_rule, vote_by_rule
 from workbench.preferences.sessions import Answer, add_answers, create_session, get_session
+from workbench.preferences.standing_votes import effective_votes
 from workbench.preferences.summary import report
-from workbench.preferences.votes import effective_votes, next_item, undo_latest, vote
+from workbench.preferences.votes import next_item, undo_latest, vote
 
 GUIDE = """**In short:** Moss is a small plant that drinks through its leaves.
 

@@ -20,7 +20,7 @@ from workbench.preferences.ratings import (
     votes_needed,
     win_rate,
 )
-from workbench.preferences.votes import StandingVote
+from workbench.preferences.standing_votes import StandingVote
 
 
 def ballot(outcome, **settings):

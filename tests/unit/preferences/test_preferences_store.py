@@ -18,7 +18,8 @@ from workbench.core.errors import UserError
 from workbench.core.home import Home
 from workbench.preferences import store, tables
 from workbench.preferences.sessions import Answer, add_answers, create_session, get_session, list_sessions
-from workbench.preferences.votes import effective_votes, next_item, vote
+from workbench.preferences.standing_votes import effective_votes
+from workbench.preferences.votes import next_item, vote
 
 
 @pytest.fixture
@@ -108,7 +109,7 @@ time.sleep(60)
 READ = """
 import sys
 from workbench.core.home import Home
-from workbench.preferences.votes import effective_votes
+from workbench.preferences.standing_votes import effective_votes
 print([(v.annotator, v.choice, v.seconds) for v in effective_votes(Home.at(sys.argv[1]), "round")])
 """
 

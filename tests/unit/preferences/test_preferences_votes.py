@@ -11,16 +11,17 @@ from tests.voting import by
 from workbench.core.errors import SpecError, UserError
 from workbench.core.home import Home
 from workbench.preferences import store, tables
+from workbench.preferences.session_copies import delete_session
 from workbench.preferences.sessions import (
     Answer,
     add_answers,
     create_session,
-    delete_session,
     finish_session,
     get_session,
     list_sessions,
 )
-from workbench.preferences.votes import effective_votes, next_item, undo_latest, vote
+from workbench.preferences.standing_votes import effective_votes
+from workbench.preferences.votes import next_item, undo_latest, vote
 
 MODELS = ["model-alpha", "model-beta"]
 

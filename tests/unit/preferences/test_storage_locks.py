@@ -8,8 +8,9 @@ from tests.voting import by, make_session
 from workbench.core.errors import UserError
 from workbench.core.home import Home
 from workbench.preferences import storage_locks, store
+from workbench.preferences.standing_votes import effective_votes
 from workbench.preferences.storage_locks import mount_type, storage_problem
-from workbench.preferences.votes import effective_votes, next_item
+from workbench.preferences.votes import next_item
 
 GETS_THROUGH = "print(0, end='')"
 

@@ -39,7 +39,7 @@ from workbench.people.invitations import (
 )
 from workbench.people.people_log import people_events
 from workbench.people.roles import Role
-from workbench.preferences.votes import effective_votes
+from workbench.preferences.standing_votes import effective_votes
 
 PASSWORD = "correct horse battery"
 MODELS = ("model-alpha", "model-beta")

@@ -17,7 +17,7 @@ from workbench.preferences.session_reference import SessionRef
 if TYPE_CHECKING:
     from workbench.ensembles.methods._features import Candidate, Features
     from workbench.preferences.stacking_fit import AnswerKey
-    from workbench.preferences.votes import StandingVote
+    from workbench.preferences.standing_votes import StandingVote
 
     Asked = tuple[list[dict[str, str]], Candidate]
 
@@ -153,7 +153,7 @@ def members_of(home: Home, session: str) -> list[str]:
 
 def decided(home: Home, session: str) -> "list[StandingVote]":
     """The votes that chose an answer; ties say nothing about which one to take."""
-    from workbench.preferences.votes import effective_votes
+    from workbench.preferences.standing_votes import effective_votes
 
     return [vote for vote in effective_votes(home, session) if vote.outcome != 0.5]
 

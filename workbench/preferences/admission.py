@@ -1,0 +1,39 @@
+"""Whether somebody may vote in a session now: its state, its deadline, and who is asked."""
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from workbench.core.errors import UserError
+from workbench.preferences import sessions
+from workbench.preferences.blinding import Voter
+
+REFUSALS = {
+    "draft": ("This session is a draft: it is not open for votes yet.", "Wait until it is opened."),
+    "paused": ("This session is paused: votes are not taken now.", "Wait until it goes on."),
+    "over": ("The deadline of this session has passed: votes are no longer taken.", "Ask its owner for more time."),
+    "uninvited": ("You are not among those who are asked to vote in this session.", "Ask its owner to add you."),
+}
+
+
+def refusal(row: Any, who: Voter) -> str:
+    """Why this person has no vote now in a session that is not closed, by the key of `REFUSALS`; '' if they may."""
+    if row.state in (sessions.DRAFT, sessions.PAUSED):
+        return str(row.state)
+    settings = sessions.settings_of(row)
+    if settings.deadline_passed():
+        return "over"
+    return "" if settings.admits(who.name) else "uninvited"
+
+
+def check_admitted(db: sa.Connection, row: Any, who: Voter) -> None:
+    """Raises `UserError` when no vote of this person is taken now."""
+    if closed := sessions.closing(db, row.id):
+        raise UserError(
+            f"This session was closed by {closed.annotator}: votes are no longer taken.",
+            "Nothing was saved by this step. The result is shown below.",
+            "session",
+        )
+    if reason := refusal(row, who):
+        message, remedy = REFUSALS[reason]
+        raise UserError(message, f"Nothing was saved by this step. {remedy}", "session")
