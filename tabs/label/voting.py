@@ -134,7 +134,7 @@ def undo_vote(ctx: Context, query: dict[str, Any], request: gr.Request) -> dict[
     session, who = _who(ctx, query, request)
     event = query.get("event")
     number = event if isinstance(event, int) else None
-    return _reply(ctx, session, who, votes.undo(ctx.home, session, who, _text(query, "key"), number))
+    return _reply(ctx, session, who, votes.take_back(ctx.home, session, who, _text(query, "key"), number))
 
 
 def hold_pair(ctx: Context, query: dict[str, Any], request: gr.Request) -> dict[str, Any]:

@@ -16,11 +16,11 @@ REFUSALS = {
 }
 
 
-def refusal(row: Any, who: Voter) -> str:
+def refusal_reason(row: Any, who: Voter) -> str:
     """Why this person has no vote now in a session that is not closed, by the key of `REFUSALS`; '' if they may."""
     if row.state in (sessions.DRAFT, sessions.PAUSED):
         return str(row.state)
-    settings = sessions.settings_of(row)
+    settings = sessions.session_settings(row)
     if settings.deadline_passed():
         return "over"
     return "" if settings.admits(who.name) else "uninvited"
@@ -34,6 +34,6 @@ def check_admitted(db: sa.Connection, row: Any, who: Voter) -> None:
             "Nothing was saved by this step. The result is shown below.",
             "session",
         )
-    if reason := refusal(row, who):
+    if reason := refusal_reason(row, who):
         message, remedy = REFUSALS[reason]
         raise UserError(message, f"Nothing was saved by this step. {remedy}", "session")

@@ -66,7 +66,7 @@ def close_session(home: Home, session: str, who: Voter) -> sessions.SessionInfo:
         row = sessions.find_session(db, session, lock=True)
         new = not sessions.closing(db, row.id)
         if new:
-            record_event(db, row.id, CLOSED, who)
+            record_session_event(db, row.id, CLOSED, who)
             db.execute(tables.sessions.update().where(tables.sessions.c.id == row.id).values(state=sessions.CLOSED))
             db.execute(LEASES.delete().where(LEASES.c.session_id == row.id))
         info = sessions.info_of(db, sessions.find_session(db, session))
@@ -84,14 +84,14 @@ def unblind(home: Home, session: str, who: Voter) -> None:
         row = sessions.find_session(db, session, lock=True)
         if sessions.closing(db, row.id) or _same_person_was_unblinded(db, row.id, who):
             return
-        record_event(db, row.id, UNBLINDED, who)
+        record_session_event(db, row.id, UNBLINDED, who)
         for lease in db.execute(sa.select(LEASES).where(LEASES.c.session_id == row.id)).all():
             if _is(lease, who):
                 db.execute(LEASES.delete().where(LEASES.c.id == lease.id))
     record_change(home.root, "unblinded", "session", session)
 
 
-def record_event(db: sa.Connection, session_id: int, kind: str, who: Voter, subject: str = "") -> None:
+def record_session_event(db: sa.Connection, session_id: int, kind: str, who: Voter, subject: str = "") -> None:
     """Adds what somebody did to a session, to whom or what (`subject`), to its events."""
     values = {"session_id": session_id, "kind": kind, "annotator": who.name, "browser": who.browser, "subject": subject}
     db.execute(EVENTS.insert().values(**values, created=lineage.now()))

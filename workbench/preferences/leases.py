@@ -17,7 +17,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from workbench.core.errors import UserError
-from workbench.preferences import checks, sessions, store, tables
+from workbench.preferences import quality_checks, sessions, store, tables
 from workbench.preferences.blinding import Voter
 
 LEASE_SECONDS = 600.0
@@ -43,7 +43,7 @@ def open_pairs(unblinded: bool, take_over: bool = False) -> sa.Select[Any]:
     """
     here = EVENTS.c.pair_id == PAIRS.c.id
     all_votes = sa.select(sa.func.count(EVENTS.c.id)).where(
-        here, sessions.effective(with_unblinded=True), sessions.judged()
+        here, sessions.effective(with_unblinded=True), sessions.is_verdict()
     )
     votes: Any = all_votes.scalar_subquery() if unblinded else PAIRS.c.votes
     here_leased = (LEASES.c.pair_id == PAIRS.c.id) & _others(take_over)
@@ -53,7 +53,7 @@ def open_pairs(unblinded: bool, take_over: bool = False) -> sa.Select[Any]:
     return sa.select(PAIRS).where(
         PAIRS.c.session_id == _SESSION,
         PAIRS.c.state == sessions.OPEN,
-        sessions.compared(),
+        sessions.is_comparison(),
         votes < _WANTED,
         ~dealt_with,
         ~sa.exists().where(here_leased, LEASES.c.annotator == _NAME),
@@ -83,7 +83,7 @@ _WANTED: Any = sa.bindparam("wanted")
 _NOW: Any = sa.bindparam("time_now")
 _LATEST: Any = sa.bindparam("time_latest")
 _LACKING = sa.and_(
-    PAIRS.c.session_id == _SESSION, PAIRS.c.state == sessions.OPEN, PAIRS.c.votes < _WANTED, sessions.compared()
+    PAIRS.c.session_id == _SESSION, PAIRS.c.state == sessions.OPEN, PAIRS.c.votes < _WANTED, sessions.is_comparison()
 )
 _COUNT_LACKING = sa.select(sa.func.count(PAIRS.c.id)).where(_LACKING)
 _DEALT_WITH = (
@@ -142,7 +142,7 @@ def is_open(db: sa.Connection, row: Any, who: Voter, unblinded: bool, pair: int)
     """Whether that pair still needs a vote of this annotator, or is a check they have not answered."""
     if db.execute(_IS_OPEN[unblinded], parameters(row, who) | {"of_pair": pair}).first() is not None:
         return True
-    return checks.is_open_check(db, row, who, pair)
+    return quality_checks.is_open_check(db, row, who, pair)
 
 
 def lease_of(db: sa.Connection, row: Any, browser: str) -> Any:
@@ -178,7 +178,7 @@ def find_pair(db: sa.Connection, row: Any, who: Voter, unblinded: bool) -> Any:
 
     Whoever has seen the result takes nothing over, and is not checked: their votes do not count.
     """
-    if not unblinded and (check := checks.due_check(db, row, who)):
+    if not unblinded and (check := quality_checks.due_check(db, row, who)):
         return check
     asked = parameters(row, who)
     pair = db.execute(_FIRST_UNBLINDED if unblinded else _FIRST, asked).one_or_none()

@@ -25,6 +25,6 @@ def named_models(text: str) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def masked(text: str) -> str:
+def cover_names(text: str) -> str:
     """The text with every such name covered by one mark, as long for each: its length tells nothing."""
     return _NAMES.sub(lambda match: (match["introduction"] or "") + COVER, text)

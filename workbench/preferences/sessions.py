@@ -163,7 +163,7 @@ def _add_pairs(
     db: sa.Connection, row: Any, prompt_index: int, prompt_id: int, answers: Mapping[str, tuple[int, Answer]]
 ) -> None:
     """The pairs of a prompt's answers, given as (id, answer) by model: one for each two, or one for them all."""
-    ranked = settings_of(row).ranking and len(answers) > 2
+    ranked = session_settings(row).ranking and len(answers) > 2
     meetings = list(itertools.combinations(row.models, 2))
     texts = [answer for _, answer in answers.values()]
     for a, b in meetings[:1] if ranked else meetings:
@@ -186,7 +186,7 @@ def _check_answers(row: Any, prompt_index: int, prompt: Sequence[Message], answe
     problems = Problems()
     if not isinstance(prompt_index, int) or prompt_index < 0:
         problems.add("prompt_index", f"is {prompt_index!r}.", "Give the prompt's place in its set, from 0.")
-    check_prompt(prompt, problems)
+    check_prompt_turns(prompt, problems)
     if set(answers) != set(row.models):
         wrong = sorted(set(answers) ^ set(row.models))
         problems.add("answers", f"missing or not in this session: {', '.join(wrong)}.", "Give one a model.")
@@ -196,7 +196,7 @@ def _check_answers(row: Any, prompt_index: int, prompt: Sequence[Message], answe
     problems.check()
 
 
-def check_prompt(prompt: Sequence[Message], problems: Problems, *path: str | int) -> None:
+def check_prompt_turns(prompt: Sequence[Message], problems: Problems, *path: str | int) -> None:
     """Adds what is wrong with a prompt: it is messages with role and content, and ends where the answers begin."""
     well_formed = all(
         isinstance(m, dict) and set(m) == {"role", "content"} and all(isinstance(v, str) for v in m.values())
@@ -293,17 +293,17 @@ def is_closed(home: Home, session: str) -> bool:
         return closing(db, find_session(db, session).id) is not None
 
 
-def settings_of(row: Any) -> LabellingSettings:
+def session_settings(row: Any) -> LabellingSettings:
     """The settings of a session's row; those of before there were any are the defaults."""
     return LabellingSettings.model_validate(row.settings or {})
 
 
-def judged() -> sa.ColumnElement[bool]:
+def is_verdict() -> sa.ColumnElement[bool]:
     """The condition that an event says something of the answers: no skip, no flag."""
     return tables.vote_events.c.choice.not_in(NO_VERDICT)
 
 
-def compared() -> sa.ColumnElement[bool]:
+def is_comparison() -> sa.ColumnElement[bool]:
     """The condition that a pair's answers are those of the models that are compared."""
     return tables.pairs.c.kind.not_in(CHECKS)
 
@@ -327,7 +327,7 @@ def count_votes(db: sa.Connection, session_id: int) -> tuple[int, int]:
     query = (
         sa.select(sa.func.count(), sa.func.count(sa.distinct(events.c.annotator)))
         .join(tables.pairs, tables.pairs.c.id == events.c.pair_id)
-        .where(events.c.session_id == session_id, effective(), judged(), compared())
+        .where(events.c.session_id == session_id, effective(), is_verdict(), is_comparison())
     )
     votes, annotators = db.execute(query).one()
     return votes, annotators
@@ -336,13 +336,13 @@ def count_votes(db: sa.Connection, session_id: int) -> tuple[int, int]:
 def _count_unblinded(db: sa.Connection, session_id: int) -> int:
     events = tables.vote_events
     pairs = events.join(tables.pairs, tables.pairs.c.id == events.c.pair_id)
-    mine = (events.c.session_id == session_id) & events.c.unblinded.is_(True) & judged() & compared()
+    mine = (events.c.session_id == session_id) & events.c.unblinded.is_(True) & is_verdict() & is_comparison()
     return db.scalar(sa.select(sa.func.count()).select_from(pairs).where(mine, effective(True))) or 0
 
 
 def info_of(db: sa.Connection, row: Any) -> SessionInfo:
     """A session's row with its counts."""
-    mine = (tables.pairs.c.session_id == row.id) & compared()
+    mine = (tables.pairs.c.session_id == row.id) & is_comparison()
     states = sa.select(tables.pairs.c.state, sa.func.count().label("n")).where(mine)
     count = {group.state: group.n for group in db.execute(states.group_by(tables.pairs.c.state))}
     numbered = (tables.prompts.c.session_id == row.id) & (tables.prompts.c.position >= 0)
@@ -368,5 +368,5 @@ def info_of(db: sa.Connection, row: Any) -> SessionInfo:
         closed=closed.created if closed else "",
         closed_by=closed.annotator if closed else "",
         state=row.state,
-        settings=settings_of(row),
+        settings=session_settings(row),
     )

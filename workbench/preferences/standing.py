@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from workbench.core.home import Home
 from workbench.preferences import sessions, store, tables
-from workbench.preferences.admission import refusal
+from workbench.preferences.admission import refusal_reason
 from workbench.preferences.blinding import Voter
 
 EVENTS, PAIRS = tables.vote_events, tables.pairs
@@ -33,7 +33,7 @@ def standing(home: Home, session: str, who: Voter) -> Standing:
         row = sessions.find_session(db, session)
         if sessions.closing(db, row.id):
             return Standing("closed")
-        if reason := refusal(row, who):
+        if reason := refusal_reason(row, who):
             return Standing(reason)
         lacking = _count(db, _lacking(row))
         if not lacking:
@@ -49,9 +49,9 @@ def standing(home: Home, session: str, who: Voter) -> Standing:
 def _lacking(row: Any) -> sa.Select[Any]:
     """The pairs that have fewer blind votes than they need."""
     votes = sa.select(sa.func.count(EVENTS.c.id)).where(
-        EVENTS.c.pair_id == PAIRS.c.id, sessions.effective(), sessions.judged()
+        EVENTS.c.pair_id == PAIRS.c.id, sessions.effective(), sessions.is_verdict()
     )
-    mine = (PAIRS.c.session_id == row.id) & (PAIRS.c.state == sessions.OPEN) & sessions.compared()
+    mine = (PAIRS.c.session_id == row.id) & (PAIRS.c.state == sessions.OPEN) & sessions.is_comparison()
     return sa.select(PAIRS.c.id).where(mine, votes.scalar_subquery() < row.votes_per_pair)
 
 
@@ -60,5 +60,5 @@ def _count(db: sa.Connection, query: sa.Select[Any]) -> int:
 
 
 def _usable(db: sa.Connection, row: Any) -> bool:
-    mine = (PAIRS.c.session_id == row.id) & (PAIRS.c.state == sessions.OPEN) & sessions.compared()
+    mine = (PAIRS.c.session_id == row.id) & (PAIRS.c.state == sessions.OPEN) & sessions.is_comparison()
     return db.execute(sa.select(PAIRS.c.id).where(mine).limit(1)).first() is not None

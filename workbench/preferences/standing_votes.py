@@ -67,7 +67,7 @@ def effective_votes(
         .join(tables.prompts, tables.prompts.c.id == PAIRS.c.prompt_id)
         .join(a, a.c.id == PAIRS.c.answer_a)
         .join(b, b.c.id == PAIRS.c.answer_b)
-        .where(sessions.effective(with_unblinded), sessions.judged(), sessions.compared())
+        .where(sessions.effective(with_unblinded), sessions.is_verdict(), sessions.is_comparison())
         .order_by(EVENTS.c.id)
     )
     with store.reading(home) as db:

@@ -11,13 +11,13 @@ from workbench.preferences import sessions, tables
 EVENTS, PAIRS = tables.vote_events, tables.pairs
 _STANDING = (
     sa.select(sa.func.count(EVENTS.c.id))
-    .where(EVENTS.c.pair_id == PAIRS.c.id, sessions.effective(), sessions.judged())
+    .where(EVENTS.c.pair_id == PAIRS.c.id, sessions.effective(), sessions.is_verdict())
     .scalar_subquery()
 )
 _RECOUNT_ALL = PAIRS.update().values(votes=_STANDING)
 _RECOUNT = _RECOUNT_ALL.where(PAIRS.c.id == sa.bindparam("of_pair"))
 _TOTAL = sa.select(sa.func.coalesce(sa.func.sum(PAIRS.c.votes), 0), sa.func.count(PAIRS.c.id)).where(
-    PAIRS.c.session_id == sa.bindparam("of_session"), PAIRS.c.state == sessions.OPEN, sessions.compared()
+    PAIRS.c.session_id == sa.bindparam("of_session"), PAIRS.c.state == sessions.OPEN, sessions.is_comparison()
 )
 
 

@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from workbench.core import lineage
 from workbench.core.errors import UserError
 from workbench.core.home import Home
-from workbench.preferences import blinding, checks, leases, self_naming, sessions, store, tables, vote_counts
-from workbench.preferences.admission import check_admitted, refusal
+from workbench.preferences import blinding, leases, quality_checks, self_naming, sessions, store, tables, vote_counts
+from workbench.preferences.admission import check_admitted, refusal_reason
 from workbench.preferences.ballots import RANKING, Ballot, check_ballot
 from workbench.preferences.blinding import Voter
 
@@ -128,7 +128,7 @@ def next_item(home: Home, session: str, who: Voter) -> BlindPair | None:
     """
     with store.writing(home, durable=False) as db:
         row = sessions.find_session(db, session, lock=True)
-        if sessions.closing(db, row.id) or refusal(row, who):
+        if sessions.closing(db, row.id) or refusal_reason(row, who):
             return None
         unblinded = blinding.is_unblinded(db, row.id, who)
         lease = leases.lease_of(db, row, who.browser)
@@ -159,7 +159,7 @@ def vote(
             check_admitted(db, row, who)
             lease = leases.live_lease(db, row, who, token)
             shown = lease.ranked_answers or []
-            values = check_ballot(sessions.settings_of(row), choice, ballot, len(shown))
+            values = check_ballot(sessions.session_settings(row), choice, ballot, len(shown))
             if values["choice"] == RANKING:
                 values["ranking"] = [
                     [_answer(db, shown[index]).model for index in group] for group in ballot.ranking or ()
@@ -174,16 +174,16 @@ def _feedback(event: Any) -> Feedback | None:
     if event.pair_kind != sessions.TRAINING or event.choice in sessions.NO_VERDICT:
         return None
     sides = {event.left_model: "left", event.right_model: "right"}
-    better = "tie" if event.expected == "tie" else sides[checks.BETTER]
-    return Feedback(checks.is_right(event, event.expected), better, event.explanation)
+    better = "tie" if event.expected == "tie" else sides[quality_checks.BETTER]
+    return Feedback(quality_checks.is_right(event, event.expected), better, event.explanation)
 
 
 def undo_latest(home: Home, session: str, who: Voter, key: str) -> BlindPair:
-    """Takes back this person's latest vote, skip or flag: see `undo`."""
-    return undo(home, session, who, key)
+    """Takes back this person's latest vote, skip or flag: see `take_back`."""
+    return take_back(home, session, who, key)
 
 
-def undo(home: Home, session: str, who: Voter, key: str, event: int | None = None) -> BlindPair:
+def take_back(home: Home, session: str, who: Voter, key: str, event: int | None = None) -> BlindPair:
     """Takes back a vote, skip or flag of this person's, the latest if no `event` is given, by a compensating event and
     re-opens that pair, sides drawn anew.
 
@@ -265,12 +265,12 @@ def _reopened(db: sa.Connection, row: Any, who: Voter, pair: int) -> BlindPair:
 
 def _item(db: sa.Connection, row: Any, who: Voter, lease: Any) -> BlindPair:
     done, usable = vote_counts.session_progress(db, row.id)
-    settings = sessions.settings_of(row)
+    settings = sessions.session_settings(row)
     pair = db.execute(_PAIR, {"of_pair": lease.pair_id}).one()
     shown = lease.ranked_answers or [lease.left_answer, lease.right_answer]
     turns = pair.messages if settings.whole_conversation else pair.messages[-1:]
     answers = [_answer(db, answer) for answer in shown]
-    cover = self_naming.masked if settings.mask_names else str
+    cover = self_naming.cover_names if settings.mask_names else str
     return BlindPair(
         token=lease.token,
         prompt=turns,

@@ -10,12 +10,12 @@ from tests.voting import by
 from workbench.core.errors import SpecError, UserError
 from workbench.core.home import Home
 from workbench.preferences.ballots import Ballot, check_ballot
-from workbench.preferences.checks import BETTER, Check, add_checks, check_votes, due_after
 from workbench.preferences.labelling_settings import LabellingSettings
-from workbench.preferences.self_naming import masked, named_models
+from workbench.preferences.quality_checks import BETTER, QualityCheck, add_checks, check_votes, due_after
+from workbench.preferences.self_naming import cover_names, named_models
 from workbench.preferences.sessions import Answer, add_answers, create_session, finish_session, get_session
 from workbench.preferences.standing_votes import effective_votes
-from workbench.preferences.votes import next_item, own_votes, undo, vote
+from workbench.preferences.votes import next_item, own_votes, take_back, vote
 
 ANN = by("ann")
 EVERYTHING = LabellingSettings(graded=True, aspects=["helpful", "correct"], rationale="required", edits=True)
@@ -90,7 +90,7 @@ def test_a_flagged_pair_counts_for_nobody_and_a_flag_can_be_taken_back(tmp_path:
     assert len(effective_votes(home, "round", with_flagged=True)) == 1
     flag = own_votes(home, "round", ANN)[0]
     with pytest.raises(UserError):  # bob has judged it since: it needs no further vote
-        undo(home, "round", ANN, uuid.uuid4().hex, flag.event)
+        take_back(home, "round", ANN, uuid.uuid4().hex, flag.event)
     assert len(effective_votes(home, "round")) == 0
 
 
@@ -102,8 +102,8 @@ def test_any_own_vote_is_taken_back_by_its_number_and_nobody_elses(tmp_path: Pat
     first = own_votes(home, "round", ANN)[-1]
     assert (first.choice, first.prompt.startswith("question")) == ("left", True)
     with pytest.raises(UserError):
-        undo(home, "round", by("bob"), uuid.uuid4().hex, first.event)
-    reopened = undo(home, "round", ANN, uuid.uuid4().hex, first.event)
+        take_back(home, "round", by("bob"), uuid.uuid4().hex, first.event)
+    reopened = take_back(home, "round", ANN, uuid.uuid4().hex, first.event)
     assert reopened.prompt[-1]["content"] == first.prompt
     assert [vote.choice for vote in effective_votes(home, "round")] == ["right", "tie"]
 
@@ -130,8 +130,8 @@ def test_a_ranking_names_every_answer_once(ranking: object) -> None:
         check_ballot(LabellingSettings(ranking=True), "ranking", Ballot(ranking=ranking), 3)  # type: ignore[arg-type]
 
 
-def check(number: int, kind: str) -> Check:
-    return Check(
+def check(number: int, kind: str) -> QualityCheck:
+    return QualityCheck(
         [{"role": "user", "content": f"check {number}"}], f"good {number}", f"bad {number}", kind, explanation="see"
     )
 
@@ -209,4 +209,4 @@ def test_names_of_models_are_covered_where_the_session_says_so(tmp_path: Path) -
 )
 def test_names_are_told_from_words(text: str, names: list[str]) -> None:
     assert named_models(text) == names
-    assert not named_models(masked(text))
+    assert not named_models(cover_names(text))

@@ -41,7 +41,7 @@ _DONE = (
 
 
 @dataclass(frozen=True)
-class Check:
+class QualityCheck:
     """A question whose answer is known: the better and the worse answer to a prompt, or two equally good ones.
 
     `kind` is 'gold', 'training' or 'attention'; `explanation` is shown after a training question.
@@ -67,7 +67,7 @@ class CheckVote:
     created: str
 
 
-def add_checks(home: Home, session: str, checks: Sequence[Check]) -> int:
+def add_checks(home: Home, session: str, checks: Sequence[QualityCheck]) -> int:
     """Adds questions whose answer is known to a session that is not closed; how many there are now.
 
     Raises `SpecError` for a malformed one, `UserError` for a closed or unknown session.
@@ -89,17 +89,17 @@ def add_checks(home: Home, session: str, checks: Sequence[Check]) -> int:
     return count
 
 
-def _check(index: int, check: Check, problems: Problems) -> None:
+def _check(index: int, check: QualityCheck, problems: Problems) -> None:
     if check.kind not in sessions.CHECKS:
         problems.add((index, "kind"), f"is {check.kind!r}.", f"Use one of {', '.join(sessions.CHECKS)}.")
     if not check.better.strip() or not check.worse.strip():
         problems.add((index,), "lacks an answer.", "Give a better and a worse answer.")
     elif check.better.split() == check.worse.split():
         problems.add((index,), "has the same answer twice.", "Give two that differ.")
-    sessions.check_prompt(check.prompt, problems, index)
+    sessions.check_prompt_turns(check.prompt, problems, index)
 
 
-def _add(db: sa.Connection, row: Any, position: int, check: Check) -> None:
+def _add(db: sa.Connection, row: Any, position: int, check: QualityCheck) -> None:
     prompt_id = sessions.insert(
         db, tables.prompts.insert().values(session_id=row.id, position=position, messages=list(check.prompt))
     )
@@ -131,7 +131,7 @@ def due_check(db: sa.Connection, row: Any, who: Voter) -> Any:
 
 def every(row: Any) -> int:
     """After about how many votes a check comes."""
-    return sessions.settings_of(row).check_every
+    return sessions.session_settings(row).check_every
 
 
 def due_after(seed: str, annotator: str, answered: int, every: int) -> int:
@@ -151,7 +151,7 @@ def check_votes(home: Home, session: str) -> list[CheckVote]:
     query = (
         sa.select(EVENTS, PAIRS.c.kind.label("check_kind"), PAIRS.c.expected)
         .join(PAIRS, PAIRS.c.id == EVENTS.c.pair_id)
-        .where(PAIRS.c.kind.in_(sessions.CHECKS), sessions.effective(), sessions.judged())
+        .where(PAIRS.c.kind.in_(sessions.CHECKS), sessions.effective(), sessions.is_verdict())
         .order_by(EVENTS.c.id)
     )
     with store.reading(home) as db:
