@@ -9,7 +9,7 @@ from scipy.special import expit, ndtri
 
 from workbench.core.errors import UserError
 from workbench.core.stats import Z95, Floats, inflation
-from workbench.preferences.intervals import Share, clusterings, share_of
+from workbench.preferences.intervals import Share, clusterings, count_given, share_of, weights_of
 from workbench.preferences.standing_votes import StandingVote
 
 RIDGE = 0.1
@@ -22,7 +22,8 @@ LENGTH_VOTES = 20
 class Rate:
     """How often A beat B in `n` votes; `rate` counts ties and both-bad votes as half a win.
 
-    `ties` leaves `both_bad` out. `low` and `high` bound the 95 % interval.
+    `ties` leaves `both_bad` out. `low` and `high` bound the 95 % interval. A ranking is one vote, even where it
+    compares several answers of the two.
     """
 
     wins: int
@@ -66,8 +67,9 @@ def between(votes: Sequence[StandingVote], a: str, b: str) -> list[StandingVote]
 def win_rate(votes: Sequence[StandingVote], a: str, b: str) -> Rate:
     """How often `a` beat `b`, with Wilson's interval on the effective number of votes.
 
-    n_effective = n / design effect: clusters are annotators (when more than one) and prompts, the larger
-    effect counts, at least 1, with the allowance for few clusters. Formula and sources: `intervals.inflation`.
+    n_effective = n / design effect (see `intervals.share_of` for votes of unequal weight): clusters are annotators
+    (when more than one) and prompts, the larger effect counts, at least 1, with the allowance for few clusters.
+    Formula and sources: `core.stats.inflation`.
     """
     ours = between(votes, a, b)
     scores = _scores(ours, a)
@@ -90,17 +92,19 @@ def _scores(votes: Sequence[StandingVote], a: str) -> Floats:
     return np.array([vote.outcome if vote.model_a == a else 1 - vote.outcome for vote in votes], dtype=float)
 
 
-def ridge_logistic(design: Floats, scores: Floats, penalty: float = RIDGE) -> tuple[Floats, Floats]:
-    """The θ that minimises −Σ[s·ln p + (1−s)·ln(1−p)] + penalty·|θ|² with p = σ(design·θ), and the Hessian.
+def ridge_logistic(
+    design: Floats, scores: Floats, penalty: float = RIDGE, weights: Floats | None = None
+) -> tuple[Floats, Floats]:
+    """The θ that minimises −Σ w·[s·ln p + (1−s)·ln(1−p)] + penalty·|θ|² with p = σ(design·θ), and the Hessian.
 
-    `design` is n × k, `scores` n values in 0…1 (a tie, 0.5, is half a win and half a loss).
+    `design` is n × k, `scores` n values in 0…1 (a tie, 0.5, is half a win and half a loss), `weights` n, by default 1.
     Newton's method with steps of at most 2 per coefficient, to 1e-10.
     """
-    theta = np.zeros(design.shape[1])
+    theta, w = np.zeros(design.shape[1]), np.ones(len(scores)) if weights is None else weights
     for _ in range(200):
         p = expit(design @ theta)
-        hessian = (design.T * (p * (1 - p))) @ design + 2 * penalty * np.eye(len(theta))
-        step = np.linalg.solve(hessian, design.T @ (p - scores) + 2 * penalty * theta)
+        hessian = (design.T * (w * p * (1 - p))) @ design + 2 * penalty * np.eye(len(theta))
+        step = np.linalg.solve(hessian, design.T @ (w * (p - scores)) + 2 * penalty * theta)
         largest = float(np.abs(step).max())
         theta = theta - step * min(1.0, 2.0 / max(largest, 1e-300))
         if largest < 1e-10:
@@ -113,22 +117,24 @@ def bradley_terry(votes: Sequence[StandingVote], models: Sequence[str]) -> Ratin
 
     Scale: rating = 1000 + θ·400/ln 10, the mean of the models being 1000. The penalty 0.1·Σθ² (choix's
     alpha = 0.1) equals a normal prior with a standard deviation of 388 points. Standard errors come from
-    the inverse Hessian about the mean, times the root of the design effect (`intervals.inflation` on the
-    votes' influences). Without a chain of votes between all models there are no numbers: see `not_enough`.
+    the inverse Hessian about the mean, times the root of the design effect (`core.stats.inflation` on the
+    votes' influences). The pairs of a ranking weigh as much together as one vote: they are not independent. Without
+    a chain of votes between all models there are no numbers: see `not_enough`.
     Sources: https://doi.org/10.2307/2334029, https://arxiv.org/abs/2403.04132 (Chatbot Arena)
     """
     models = list(models)
     ours = [vote for vote in votes if vote.model_a in models and vote.model_b in models]
     if reason := _disconnected(ours, models):
         return Ratings(not_enough=reason)
-    design = _design(ours, models)
+    design, weights = _design(ours, models), weights_of(ours)
     scores = np.array([vote.outcome for vote in ours])
-    theta, hessian = ridge_logistic(design, scores)
+    theta, hessian = ridge_logistic(design, scores, weights=weights)
     centre = np.eye(len(models)) - 1 / len(models)
     covariance = centre @ np.linalg.inv(hessian) @ centre
-    influence = (scores - expit(design @ theta))[:, None] * (design @ covariance)
+    influence = (weights * (scores - expit(design @ theta)))[:, None] * (design @ covariance)
     factor = inflation(influence, clusterings(ours))
-    return _ratings(models, theta, np.sqrt(np.diag(covariance) * factor), np.abs(design).sum(axis=0), factor)
+    counts = [count_given([vote for vote in ours if model in (vote.model_a, vote.model_b)]) for model in models]
+    return _ratings(models, theta, np.sqrt(np.diag(covariance) * factor), counts, factor)
 
 
 def _design(votes: Sequence[StandingVote], models: list[str]) -> Floats:
@@ -141,12 +147,12 @@ def _design(votes: Sequence[StandingVote], models: list[str]) -> Floats:
     return design
 
 
-def _ratings(models: list[str], theta: Floats, errors: Floats, counts: Floats, factor: float) -> Ratings:
+def _ratings(models: list[str], theta: Floats, errors: Floats, counts: Sequence[int], factor: float) -> Ratings:
     order = np.argsort(-theta, kind="stable")
     rows = []
     for i in order:
         rating, se = MEAN_RATING + SCALE * float(theta[i]), SCALE * float(errors[i])
-        rows.append(Rating(models[i], rating, se, rating - Z95 * se, rating + Z95 * se, int(counts[i])))
+        rows.append(Rating(models[i], rating, se, rating - Z95 * se, rating + Z95 * se, counts[i]))
     ranked = theta[order]
     return Ratings(rows, expit(ranked[:, None] - ranked[None, :]).tolist(), factor)
 
@@ -179,7 +185,10 @@ def votes_needed(rate: float) -> int:
 
 
 def side_bias(votes: Sequence[StandingVote]) -> Share:
-    """The share that the left side won of the votes with a winner; sides are random, so 0.5 is fair."""
+    """The share that the left side won of the votes with a winner; sides are random, so 0.5 is fair.
+
+    Rankings have no sides and are left out.
+    """
     decided = [vote for vote in votes if vote.choice in ("left", "right")]
     return share_of(np.array([vote.choice == "left" for vote in decided], dtype=float), decided)
 
@@ -203,5 +212,5 @@ def length_controlled(votes: Sequence[StandingVote], a: str, b: str) -> float | 
     if len(ours) < LENGTH_VOTES or difference.std() == 0:
         return None
     design = np.column_stack([np.ones(len(ours)), np.tanh(difference / difference.std())])
-    theta, _ = ridge_logistic(design, _scores(ours, a))
+    theta, _ = ridge_logistic(design, _scores(ours, a), weights=weights_of(ours))
     return float(expit(theta[0]))

@@ -10,7 +10,7 @@ from typing import Any
 from workbench.core.home import Home
 from workbench.preferences.agreement import Agreement, agreement
 from workbench.preferences.blinding import check_visible
-from workbench.preferences.intervals import Share
+from workbench.preferences.intervals import Share, count_given
 from workbench.preferences.ratings import (
     Rate,
     Ratings,
@@ -72,7 +72,7 @@ def _counts(info: SessionInfo, votes: Sequence[StandingVote]) -> dict[str, int]:
         "usable": info.usable,
         "identical": info.identical,
         "unusable": info.unusable,
-        "votes": len(votes),
+        "votes": count_given(votes),
         "unblinded": info.unblinded,
         "wanted": info.usable * info.votes_per_pair,
         "annotators": info.annotators,
@@ -83,11 +83,11 @@ def _counts(info: SessionInfo, votes: Sequence[StandingVote]) -> dict[str, int]:
 
 
 def _annotators(votes: Sequence[StandingVote]) -> list[dict[str, Any]]:
-    spent: dict[str, list[float]] = {}
-    for vote in votes:
-        spent.setdefault(vote.annotator, []).append(vote.seconds)
+    spent: dict[str, dict[int, float]] = {}
+    for number, vote in enumerate(votes):
+        spent.setdefault(vote.annotator, {})[vote.event or -number] = vote.seconds
     return [
-        {"name": name, "votes": len(seconds), "median_seconds": statistics.median(seconds)}
+        {"name": name, "votes": len(seconds), "median_seconds": statistics.median(seconds.values())}
         for name, seconds in sorted(spent.items())
     ]
 

@@ -267,3 +267,43 @@ def test_agreement_is_none_with_a_reason_where_undefined():
     assert "undefined" in unanimous.reason
     none = agreement(matrix_votes(["aab"]))
     assert (none.raw, none.alpha, none.overlaps) == (None, None, 0) and none.reason
+
+
+def ranking(order, event, **settings):
+    """What a ranking says of each two of its models, best first, all together as heavy as one vote."""
+    meetings = list(itertools.combinations(sorted(order), 2))
+    return [
+        ballot(
+            float(order.index(a) < order.index(b)),
+            choice="ranking", model_a=a, model_b=b, event=event, weight=1 / len(meetings), prompt_index=event,
+            **settings,
+        )
+        for a, b in meetings
+    ]  # fmt: skip
+
+
+def test_a_ranking_counts_as_one_vote():
+    rankings = [*ranking("abc", 1), *ranking("bac", 2), *ranking("acb", 3), *ranking("bca", 4)]
+    rate = win_rate(rankings, "a", "b")
+    assert (rate.wins, rate.losses, rate.n, rate.rate) == (2, 2, 4, 0.5)
+    assert rate.n_effective <= 4
+    rows = bradley_terry(rankings, ["a", "b", "c"]).rows
+    assert [row.votes for row in rows] == [4, 4, 4]
+    assert side_bias(rankings).n == 0
+    assert length_effect([*ranking("abc", 1, length_a=10, length_b=5)]).n == 1
+
+
+def test_a_vote_outweighs_a_pair_of_a_ranking():
+    """Three pairs of one ranking weigh 1/3 each: a's share is (1 + 2 · 1/3) / (2 + 2 · 1/3)."""
+    votes = ballots("a", "b", 1, 1)
+    thirds = [ballot(1.0, choice="ranking", event=1, weight=1 / 3, prompt_index=0) for _ in range(2)]
+    rate = win_rate([*votes, *thirds], "a", "b")
+    assert rate.rate == pytest.approx((1 + 2 / 3) / (2 + 2 / 3)) and rate.n == 3
+    assert rate.n_effective <= 3
+
+
+def test_weighted_bradley_terry_equals_repeated_votes():
+    votes = [ballot(outcome, weight=3.0) for outcome in (1.0, 1.0, 0.0)]
+    repeated = [ballot(outcome) for outcome in (1.0, 1.0, 0.0) for _ in range(3)]
+    heavy, plain = (bradley_terry(each, ["a", "b"]).rows for each in (votes, repeated))
+    assert [row.rating for row in heavy] == pytest.approx([row.rating for row in plain])
