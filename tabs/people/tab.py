@@ -14,12 +14,13 @@ from tabs.shell.job_panel import QUIET
 from tabs.shell.kit import Static
 from tabs.shell.shelves import Look
 from tabs.shell.tab_registry import Tab
+from workbench.core.change_log import current_person
 from workbench.core.errors import UserError
 from workbench.core.home import Home
 from workbench.core.settings import Settings
 from workbench.people import accounts
 from workbench.people.hub_accounts import NOBODY_JOINS, joining_role, set_joining_role
-from workbench.people.invitations import HOURS, invite, reset_person
+from workbench.people.invitations import HOURS, invite, invite_first_owner, reset_person
 from workbench.people.roles import MEANING, Role
 
 LINK = "Link"
@@ -27,11 +28,19 @@ ONE_PERSON = (
     "Whoever reaches this page may do everything, under any name they type.",
     "With accounts people log in with a name and a password of their own: owners do everything, annotators judge "
     "answers and learn nothing of the models, viewers see results of closed sessions.",
-    "Names that were typed so far stay in their votes, marked as unproved.",
 )
-SWITCHED = (
-    "Accounts are on from the next start of the server. Start it again, then open this link: it makes you the owner."
+SWITCHING = (
+    "You choose a name and a password on the next page. With that accounts are on, at once: this browser is logged in "
+    "as the owner, and everybody else is asked to log in. Jobs and chats go on.",
+    "Names that were typed so far stay in their votes, marked as unproved: nobody can take one for an account.",
+    "Folders of this machine can be named in the page then only below WORKBENCH_FOLDERS.",
 )
+SWITCH_LINK = (
+    "Accounts are on as soon as somebody has opened this link and chosen a name and a password: they are the owner. "
+    "It works once; a new one makes it void."
+)
+GO = "(path) => { if (path) location.assign(new URL(path, document.baseURI)); }"
+"""JavaScript that opens an address of this server in the place of the page."""
 LINK_HINT = f"A link works once, within {HOURS:g} hours. It is shown only now; give it to one person."
 JOINING_CHOICES = [
     ("Nobody: by invitation only", NOBODY_JOINS),
@@ -57,18 +66,21 @@ def build(ctx: Context) -> None:
 
 
 def _switch(ctx: Context) -> None:
-    Static(heading("People", "There are no accounts.") + result_box(*map(hint, ONE_PERSON)))
+    Static(heading("People", "There are no accounts.") + result_box(*map(hint, (*ONE_PERSON, *SWITCHING))))
     with gr.Row():
-        switch = gr.Button("Switch on accounts", variant="primary", elem_id="accounts-on", min_width=180, scale=0)
-    told = Static("", visible=False)
+        switch = gr.Button("Make the owner's account", variant="primary", elem_id="accounts-on", min_width=210, scale=0)
+        ask = gr.Button("Make a link for it instead", elem_id="accounts-link", min_width=210, scale=0)
+    told, target = Static("", visible=False), gr.Textbox(visible=False)
     link = _link_box()
 
-    def switched() -> tuple[Any, Any]:
-        path = _path(invite(ctx.home, Role.OWNER, "the page"))
-        accounts.switch_accounts_on(ctx.home)
-        return gr.update(value=hint(SWITCHED), visible=True), gr.update(value=path, visible=True)
+    def switched() -> str:
+        return _path(invite_first_owner(ctx.home, current_person()))
 
-    _with_link(switch.click(guarded(switched), None, [told, link], **QUIET), link)
+    def linked() -> tuple[Any, Any]:
+        return gr.update(value=hint(SWITCH_LINK), visible=True), gr.update(value=switched(), visible=True)
+
+    switch.click(guarded(switched), None, target, **QUIET).success(None, target, None, js=GO, queue=False, **QUIET)
+    _with_link(ask.click(guarded(linked), None, [told, link], **QUIET), link)
 
 
 def _manage(ctx: Context) -> None:

@@ -3,7 +3,7 @@
 import hmac
 import logging
 import math
-from typing import cast
+from typing import Protocol, cast
 from urllib.parse import quote
 
 import anyio
@@ -50,16 +50,37 @@ log = logging.getLogger("workbench.login")
 
 UNAVAILABLE = "Accounts cannot be read now. Whoever runs this server finds the reason in its log."
 NO_PASSWORDS = "Passwords are switched off here. Log in with Hugging Face."
+NOT_ON_YET = "Accounts are not switched on here yet. Use this link when an owner has done it in the People tab."
 MOST_HASHINGS = 2
 """Each takes 64 MiB and a moment of every core it gets."""
 
 
+class AccountSwitch(Protocol):
+    """What switches accounts on while the server runs."""
+
+    async def prepare(self) -> None:
+        """Does what may fail, before an owner's account is made."""
+
+    async def switch(self, person: str) -> None:
+        """From the next request on everybody logs in; `person` did it."""
+
+
 class AccountLogin:
-    """ASGI middleware, inside the guard: says whose account a request is, and refuses what its role may not."""
+    """ASGI middleware, inside the guard: says whose account a request is, and refuses what its role may not.
+
+    switch: where accounts are off still, what the first owner switches on by taking their link.
+    """
 
     def __init__(
-        self, app: ASGIApp, home: Home, serving: Serving, sessions: Sessions, throttle: Throttle | None = None
+        self,
+        app: ASGIApp,
+        home: Home,
+        serving: Serving,
+        sessions: Sessions,
+        throttle: Throttle | None = None,
+        switch: AccountSwitch | None = None,
     ) -> None:
+        self.switch = switch
         self.app, self.home, self.sessions, self.password = app, home, sessions, serving.password
         self.throttle, self.invitation_throttle = throttle or Throttle(), Throttle()
         self.hashing = anyio.CapacityLimiter(MOST_HASHINGS)
@@ -165,6 +186,9 @@ class AccountLogin:
         try:
             invitation = await anyio.to_thread.run_sync(read_invitation, self.home, token)
             self.invitation_throttle.succeeded(client_address(scope))
+            if self.switch and invitation.role is not Role.OWNER:
+                await send_entry(send, 403, _message_page(NOT_ON_YET))
+                return
             if scope["method"] != "POST":
                 await send_entry(send, 200, self._invitation_page(token, invitation))
                 return
@@ -173,6 +197,8 @@ class AccountLogin:
                 return
             form = await read_form(scope, receive)
             name, password = form.get("name", ""), form.get("password", "")
+            if self.switch:
+                await self.switch.prepare()
             person = await anyio.to_thread.run_sync(
                 accept_invitation, self.home, token, name, password, limiter=self.hashing
             )
@@ -188,6 +214,8 @@ class AccountLogin:
             note = f"{sentence} {error.remedy}"
             await send_entry(send, 400, self._invitation_page(token, invitation, note, form.get("name", "")))
         else:
+            if self.switch:
+                await self.switch.switch(person.name)
             await self._enter(scope, send, person, PAGE)
 
     async def _show_login(

@@ -98,6 +98,7 @@ _OF_OWNERS: dict[str, Who] = dict.fromkeys(
         "people.tab._manage.invited",
         "people.tab._manage.reset",
         "people.tab._manage.set_role",
+        "people.tab._switch.linked",
         "people.tab._switch.switched",
         "train.tab.build.<lambda> job_yaml _job",
         "train.tab.build.<lambda> filled get",

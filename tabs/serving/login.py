@@ -36,8 +36,15 @@ WRONG = "That is not the name or not the password."
 class Login:
     """ASGI middleware, inside the guard: says who is logged in, serves the login, and refuses the rest."""
 
-    def __init__(self, app: ASGIApp, serving: Serving, sessions: Sessions, throttle: Throttle | None = None) -> None:
-        self.app, self.sessions = app, sessions
+    def __init__(
+        self,
+        app: ASGIApp,
+        serving: Serving,
+        sessions: Sessions,
+        first_owner: ASGIApp | None = None,
+        throttle: Throttle | None = None,
+    ) -> None:
+        self.app, self.sessions, self.first_owner = app, sessions, first_owner
         self.throttle = throttle or Throttle()
         self.embedded = serving.space
 
@@ -51,6 +58,8 @@ class Login:
         set_login(scope, login, Role.OWNER if login else None)
         if route.path == LOGIN:
             await self._login(scope, receive, send)
+        elif route.path == INVITE and self.first_owner:
+            await self.first_owner(scope, receive, send)
         elif route.path in (INVITE, *HUB_PATHS):  # there are no accounts
             await refuse(scope, receive, send, 404, NOTHING)
         elif not login and route.who is not Who.ANYONE:
@@ -87,15 +96,22 @@ class Login:
 
 
 class NoLogin:
-    """ASGI middleware where no login is asked for: there is no login page, nothing to log out of, and one owner."""
+    """ASGI middleware where no login is asked for: there is no login page, nothing to log out of, and one owner.
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
+    first_owner: answers the link by which that one person switches accounts on.
+    """
+
+    def __init__(self, app: ASGIApp, first_owner: ASGIApp | None = None) -> None:
+        self.app, self.first_owner = app, first_owner
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             set_login(scope, "", Role.OWNER)
-            if scope["state"][ROUTE_KEY].path in (LOGIN, LOGOUT, INVITE, *HUB_PATHS):
+            path = scope["state"][ROUTE_KEY].path
+            if path == INVITE and self.first_owner:
+                await self.first_owner(scope, receive, send)
+                return
+            if path in (LOGIN, LOGOUT, INVITE, *HUB_PATHS):
                 await redirect(send, PAGE)
                 return
         await self.app(scope, receive, send)

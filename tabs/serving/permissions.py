@@ -32,6 +32,9 @@ PAGE_ROLE_HEADER = "x-workbench-role"
 """What the scripts of a page send with every call: the role it was made for."""
 NOT_YOURS = "Your role does not allow this."
 OTHER_PAGE = "Your role has changed. Reload the page."
+OLD_PAGE = "Accounts were switched on or off since this page was opened. Reload it."
+LOCAL_PREFIX = "local-"
+"""Begins the name of pages that were made where there are no accounts."""
 
 
 SESSION_PAGES = {LABEL: Role.ANNOTATOR, RESULTS: Role.VIEWER}
@@ -39,10 +42,13 @@ SESSION_PAGES = {LABEL: Role.ANNOTATOR, RESULTS: Role.VIEWER}
 
 
 class RolePages:
-    """ASGI app inside the login: a request goes to the page of its role, an owner's to the page it comes from."""
+    """ASGI app inside the login: a request goes to the page of its role, an owner's to the page it comes from.
 
-    def __init__(self, owner: ASGIApp, others: Mapping[Role, ASGIApp]) -> None:
-        self.pages = {Role.OWNER: owner, **others}
+    A page from before accounts were switched on reaches none: the functions of both go by the same numbers.
+    """
+
+    def __init__(self, owner: ASGIApp, others: Mapping[Role, ASGIApp], accounts: bool) -> None:
+        self.pages, self.accounts = {Role.OWNER: owner, **others}, accounts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -52,7 +58,9 @@ class RolePages:
         role = asker(HTTPConnection(scope)).role
         shown, scope = _page_asked_for(scope, role)
         page = self.pages.get(shown) if shown else None
-        if page is None:
+        if _is_from_before(scope, self.accounts):
+            await refuse(scope, receive, send, 409, OLD_PAGE)
+        elif page is None:
             await refuse(scope, receive, send, 403, NOT_YOURS)
         elif role is not Role.OWNER and route.path == FILE and not _is_static(scope["path"].partition("=")[2]):
             log.warning("refused a file to %s", asker(HTTPConnection(scope)).login)
@@ -72,8 +80,19 @@ def _page_asked_for(scope: Scope, role: Role | None) -> tuple[Role | None, Scope
     named, _ = session_page(scope["path"])
     if named:
         return SESSION_PAGES[named], {**scope, "path": PAGE, "raw_path": PAGE.encode()}
-    said = Headers(scope=scope).get(PAGE_ROLE_HEADER, role or Role.OWNER)
+    said = Headers(scope=scope).get(PAGE_ROLE_HEADER, role or Role.OWNER).removeprefix(LOCAL_PREFIX)
     return next((each for each in Role if each == said), None), scope
+
+
+def page_name(role: Role, accounts: bool) -> str:
+    """What a page calls itself in its calls."""
+    return str(role) if accounts else f"{LOCAL_PREFIX}{role}"
+
+
+def _is_from_before(scope: Scope, accounts: bool) -> bool:
+    """Whether a call comes from a page that was made when there were no accounts and now there are, or the reverse."""
+    said = Headers(scope=scope).get(PAGE_ROLE_HEADER, "")
+    return bool(said) and said.startswith(LOCAL_PREFIX) is accounts
 
 
 def _is_static(path: str) -> bool:

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp
 from tabs.serving.asking import asker
 from tabs.serving.gradio_files import asset_route
 from tabs.serving.page_states import PageStates
-from tabs.serving.permissions import restrict_functions
+from tabs.serving.permissions import page_name, restrict_functions
 from tabs.shell.scripts import script_route
 from tabs.shell.styles import theme_routes
 from tabs.shell.theme import HEAD, role_tag, theme
@@ -40,8 +40,8 @@ def bound_socket(host: str, port: int) -> socket.socket:
     return listening
 
 
-def mounted(demo: gr.Blocks, role: Role = Role.OWNER) -> fastapi.FastAPI:
-    """A role's page with its routes, not yet behind its middleware."""
+def mounted(demo: gr.Blocks, role: Role = Role.OWNER, accounts: bool = True) -> fastapi.FastAPI:
+    """A role's page with its routes, not yet behind its middleware; `accounts`: whether it was made with accounts."""
     restrict_functions(demo)
     # A parent that has its own CORS rules keeps Gradio from echoing any Origin with credentials; it allows none.
     parent = fastapi.FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
@@ -49,7 +49,7 @@ def mounted(demo: gr.Blocks, role: Role = Role.OWNER) -> fastapi.FastAPI:
     parent.router.routes += [script_route(), asset_route(), *theme_routes(demo)]
     gr.mount_gradio_app(
         parent, demo, "/", auth_dependency=lambda request: asker(request).login, theme=theme(),
-        head=HEAD + str(role_tag(role)),
+        head=HEAD + str(role_tag(page_name(role, accounts))),
         footer_links=[], run_history=False, ssr_mode=False,
         enable_monitoring=False, show_error=True, max_file_size="4gb", mcp_server=False, pwa=False,
     )  # fmt: skip

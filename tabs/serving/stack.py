@@ -6,10 +6,11 @@ from pathlib import Path
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from tabs.serving.account_login import AccountLogin
+from tabs.serving.account_login import AccountLogin, AccountSwitch
 from tabs.serving.asking import BrowserSessions
 from tabs.serving.calls import CallLimit
 from tabs.serving.config import Serving
+from tabs.serving.first_owner import FirstOwner
 from tabs.serving.guard import Guard
 from tabs.serving.headers import SecurityHeaders
 from tabs.serving.login import Login, NoLogin
@@ -21,16 +22,25 @@ from workbench.core.home import Home
 from workbench.people.roles import Role
 
 
-def stack(app: ASGIApp, serving: Serving, folder: Path, others: Mapping[Role, ASGIApp] | None = None) -> ASGIApp:
+def stack(
+    app: ASGIApp,
+    serving: Serving,
+    folder: Path,
+    others: Mapping[Role, ASGIApp] | None = None,
+    switch: AccountSwitch | None = None,
+) -> ASGIApp:
     """The app behind its layers: headers, guard, browser cookie, login, size, the page of the role.
 
-    `folder` is the home's, which keeps the key of the logins; `others` are the pages of other roles than the owner's.
+    `folder` is the home's, which keeps the key of the logins; `others` are the pages of other roles than the owner's;
+    `switch` switches accounts on where there are none.
     """
-    app = CallLimit(RolePages(PageCache(app), {role: PageCache(page) for role, page in (others or {}).items()}))
+    pages = {role: PageCache(page) for role, page in (others or {}).items()}
+    app = CallLimit(RolePages(PageCache(app), pages, serving.accounts))
     if serving.accounts:
         app = AccountLogin(app, Home(folder), serving, Sessions(folder, serving))
     else:
-        app = Login(app, serving, Sessions(folder, serving)) if serving.password else NoLogin(app)
+        first = FirstOwner(app, Home(folder), serving, switch) if switch else None
+        app = Login(app, serving, Sessions(folder, serving), first) if serving.password else NoLogin(app, first)
     app = BrowserSessions(app, serving.space)
     app = Guard(app, serving)
     return _PackedPage(SecurityHeaders(app, serving))

@@ -49,9 +49,9 @@ def _head() -> str:
 HEAD = _head()
 
 
-def role_tag(role: str) -> VoidElement:
+def role_tag(page_name: str) -> VoidElement:
     """The tag that says whose page this is; its calls say so, too, and none reaches the page of another role."""
-    return meta(name="workbench-role", content=role)
+    return meta(name="workbench-role", content=page_name)
 
 
 def theme() -> gr.themes.Base:

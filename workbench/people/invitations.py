@@ -50,13 +50,13 @@ def invite(home: Home, role: str, actor: str, hours: float = HOURS) -> str:
     return token
 
 
-def invite_first_owner(home: Home) -> str:
-    """The token that makes the first owner; those the server made before and nobody used are void."""
+def invite_first_owner(home: Home, actor: str = SERVER) -> str:
+    """The token that makes the first owner, for whom `actor` asked; those made before and used by nobody are void."""
     with store.writing(home) as db:
         unused = (INVITATIONS.c.created_by == SERVER) & (INVITATIONS.c.used == "")
         db.execute(INVITATIONS.update().where(unused).values(used=lineage.now()))
         token = _insert(db, Role.OWNER, None, SERVER, HOURS)
-        record(db, SERVER, "invited", "the first owner")
+        record(db, actor, "invited", "the first owner")
     return token
 
 

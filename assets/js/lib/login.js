@@ -1,13 +1,14 @@
-/* An ended login: noticed with the first call that is refused for it, whoever made that call, and said at the top of
+/* An ended login, and a page from before: noticed with the first call that is refused for it, whoever made that call, and said at the top of
    the page until somebody has logged in again, in any tab. What is open in the page stays as it is. In a frame of
    another site, whose cookies are its own, the tab hands its login over (assets/js/entry/hub_login.js).
 
    Every call says for which role the page was made: one that is open still when its person has got another role must
-   not reach the functions of that role's page, which go by the same numbers. */
+   not reach the functions of that role's page, which go by the same numbers. The server says so, and the page with it. */
 
 const LOOK = 5000;
 const call = window.fetch.bind(window);
 let ended = false,
+  outdated = false,
   bar = /** @type {HTMLElement | null} */ (null),
   timer = 0;
 
@@ -18,8 +19,33 @@ window.fetch = async (input, init) => {
   headers.set("x-workbench-role", role);
   const reply = await call(input, { ...init, headers });
   if (reply.status === 401) end();
+  if (reply.status === 409) outdate(reply.clone());
   return reply;
 };
+
+/**
+ * Say that this page reaches nothing any more, and why.
+ * @param {Response} reply
+ */
+async function outdate(reply) {
+  if (outdated) return;
+  outdated = true;
+  const { error = "" } = await reply.json().catch(() => ({}));
+  const link = document.createElement("a");
+  link.href = location.href;
+  link.textContent = "Reload it";
+  const box = alertBar();
+  const [reason] = String(error).split(". ");
+  box.append(`${reason}. `, link, ".");
+  document.body.prepend(box);
+}
+
+function alertBar() {
+  const box = document.createElement("div");
+  box.className = "wb-login-ended";
+  box.setAttribute("role", "alert");
+  return box;
+}
 
 function end() {
   if (ended) return;
@@ -30,10 +56,8 @@ function end() {
 }
 
 function build() {
-  const box = document.createElement("div"),
+  const box = alertBar(),
     link = document.createElement("a");
-  box.className = "wb-login-ended";
-  box.setAttribute("role", "alert");
   link.href = "login";
   link.target = "_blank";
   if (window.top !== window.self) link.rel = "opener"; // that tab must know who waits for it

@@ -438,19 +438,6 @@ def test_a_server_without_an_owner_prints_a_link_that_makes_one_and_no_other_sta
     assert INVITE not in printed and "is not asked for any more" in printed and "the one password" not in printed
 
 
-def test_the_one_local_person_switches_accounts_on_and_gets_a_link(tmp_path: Path) -> None:
-    home = Home.at(tmp_path)
-    queue = Queue(home)
-    demo = PAGES[Role.OWNER](Context(home, queue, Runner(home, queue), ChatService(home)))
-    index = next(i for i, event in demo.fns.items() if event.fn and "_switch.switched" in event_name(event.fn))
-    client = TestClient(stack(mounted(demo), Serving(), home.root), base_url=LOCAL)
-    reply = client.post("/gradio_api/run/predict", json={"data": [], "fn_index": index, "session_hash": "s"})
-    _, link = reply.json()["data"]
-    assert accounts.accounts_are_on(home)
-    token = link["value"].removeprefix(f"{INVITE[1:]}?token=")
-    assert accept_invitation(home, token, "Olga", PASSWORD).role is Role.OWNER
-
-
 def test_without_accounts_nothing_is_asked_and_the_database_is_not_touched(tmp_path: Path, bench: Bench) -> None:
     home = Home.at(tmp_path)
     client = TestClient(stack(bench.apps[Role.OWNER], Serving(), home.root), base_url=LOCAL)
