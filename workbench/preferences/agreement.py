@@ -55,6 +55,6 @@ def _counts(votes: Sequence[StandingVote]) -> NDArray[np.float64]:
 
 def category(vote: StandingVote) -> str:
     """What the vote says about the answers, whichever side they stood on: a, b, tie or both_bad."""
-    if vote.choice in ("tie", "both_bad"):
-        return vote.choice
+    if vote.outcome == 0.5:
+        return "both_bad" if vote.both_bad else "tie"
     return "a" if vote.outcome == 1.0 else "b"

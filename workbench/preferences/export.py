@@ -1,12 +1,11 @@
-"""From votes to a DPO dataset: explicit prompts, chosen and rejected answers, and what was left out and why."""
+"""From votes to datasets: pairs for DPO with explicit prompts, edited answers for SFT, what was left out and why."""
 
 import hashlib
 import json
 import math
 import random
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,47 +15,35 @@ from workbench.core.home import Home, safe_name
 from workbench.core.lineage import Manifest, Parent, parent_of
 from workbench.models.model_references import ANSWERS
 from workbench.preferences import sessions, store, tables
+from workbench.preferences.adjudication import count_disagreements
 from workbench.preferences.agreement import category
 from workbench.preferences.blinding import check_closed
+from workbench.preferences.exclusions import excluded_annotators
+from workbench.preferences.pair_verdicts import REASONS, Row, answer_pairs, edited_answers, judge_pairs
+from workbench.preferences.quality_checks import check_votes
 from workbench.preferences.standing_votes import StandingVote, effective_votes
 
 LENGTH_RATIO = 1.2
-Row = dict[str, list[dict[str, str]]]
-REASONS = {
-    "identical": "both answers were the same",
-    "unusable": "an answer was empty or failed",
-    "unvoted": "no vote stands",
-    "tie": "most votes call it a tie",
-    "both_bad": "most votes call both bad",
-    "conflicting": "no answer has more than half of the votes",
-    "truncated": "the chosen answer was cut off at the length limit",
-}
 OTHER_ANSWERS = "Make a session of other answers: higher temperatures, or other models."
 REMEDIES = {
+    "flagged": "Look why the pairs were flagged, and make a session without such prompts.",
     "truncated": "Make a session with a higher limit of new tokens, and vote there.",
     "identical": OTHER_ANSWERS,
     "unusable": OTHER_ANSWERS,
 }
 
 
-@dataclass(frozen=True)
-class Judged:
-    """A pair, and either its row or the reason why it gives none."""
-
-    row: Row | None
-    reason: str
-
-
 def preference_pairs(home: Home, session: str, own: str = "", with_unblinded: bool = False) -> list[Row]:
-    """Rows of `prompt`, `chosen` and `rejected`, each a list of messages, by prompt and pair.
+    """Rows of `prompt`, `chosen` and `rejected`, each a list of messages, by prompt and pair; see `pair_verdicts` for
+    what may stand in their `metadata`.
 
-    A pair counts when one answer has more than half of its votes. Never exported: ties, both-bad, skipped,
-    undone, identical and unusable pairs, and pairs whose chosen answer was cut off or failed. With `own`, only
-    pairs whose two answers are both that model's. Votes of people who had seen the result count only
-    `with_unblinded`. Raises `Blinded` when the session is open.
+    A pair counts when one answer has more than half of its votes, or when an adjudicator decided so. Never exported:
+    ties, both-bad, skipped, flagged, undone, identical and unusable pairs, and pairs whose chosen answer was cut off or
+    failed, unless somebody edited an answer of theirs. With `own`, only pairs whose two answers are both that model's.
+    Votes of people who had seen the result count only `with_unblinded`. Raises `Blinded` when the session is open.
     """
     check_closed(home, session)
-    return [judged.row for judged in _judge(home, session, own, with_unblinded) if judged.row]
+    return [row for judged in judge_pairs(home, session, own, with_unblinded) for row in judged.rows]
 
 
 def export_dataset(
@@ -80,13 +67,13 @@ def export_dataset(
     from workbench.data.store import datasets as store
 
     safe_name(name)
-    if not 0 <= eval_fraction <= 0.9:
-        raise UserError(f"is {eval_fraction!r}.", "Choose a share from 0 to 0.9.", "eval_fraction")
+    _check_fraction(eval_fraction)
     check_closed(home, session)
-    judged = _judge(home, session, own, with_unblinded)
-    rows = [judgement.row for judgement in judged if judgement.row]
+    judged = judge_pairs(home, session, own, with_unblinded)
+    rows = [row for judgement in judged for row in judgement.rows]
+    left_out = Counter(judgement.reason for judgement in judged if judgement.reason)
     if not rows:
-        raise _none_left(Counter(judgement.reason for judgement in judged if judgement.reason))
+        raise _none_left(left_out)
     train, held_out = _split(rows, eval_fraction, seed)
     extra = {"with_unblinded": True} if with_unblinded else {}
     return store.write_rows(
@@ -97,8 +84,64 @@ def export_dataset(
         held_out,
         parents=_parents(home, session),
         made_by={"export": session, "eval_fraction": eval_fraction, "seed": seed, "own": own, **extra},
-        info=_info(home, session, rows, Counter(judgement.reason for judgement in judged if judgement.reason)),
+        info=_info(home, session, rows, left_out) | {"filters": vote_filters(home, session, own, with_unblinded)},
     )
+
+
+def export_edits(
+    home: Home, session: str, name: str, eval_fraction: float = 0.1, seed: int = 0, with_unblinded: bool = False
+) -> Manifest:
+    """Writes the answers that people edited as a dataset of kind 'conversation' for SFT, their authors in the metadata.
+
+    Parents and `info` are as those of `export_dataset`. Raises `UserError` when the session is open, no answer was
+    edited, a name is wrong or taken, or `eval_fraction` is not in 0…0.9.
+    """
+    from workbench.data.store import datasets as store
+
+    safe_name(name)
+    _check_fraction(eval_fraction)
+    check_closed(home, session)
+    rows = edited_answers(home, session, with_unblinded)
+    if not rows:
+        raise UserError(
+            "Nobody edited an answer in this session.", "Make a session in which answers may be edited.", "session"
+        )
+    train, held_out = _split(rows, eval_fraction, seed)
+    filters = vote_filters(home, session, "", with_unblinded)
+    authors = Counter(row["metadata"]["author"] for row in rows)
+    return store.write_rows(
+        home,
+        name,
+        "conversation",
+        train,
+        held_out,
+        parents=_parents(home, session),
+        made_by={"export_edits": session, "eval_fraction": eval_fraction, "seed": seed},
+        info={"session": session, "exported": len(rows), "authors": dict(sorted(authors.items())), "filters": filters},
+    )
+
+
+def _check_fraction(eval_fraction: float) -> None:
+    if not 0 <= eval_fraction <= 0.9:
+        raise UserError(f"is {eval_fraction!r}.", "Choose a share from 0 to 0.9.", "eval_fraction")
+
+
+def vote_filters(home: Home, session: str, own: str = "", with_unblinded: bool = False) -> dict[str, Any]:
+    """What decides which votes of a session count, with how many each rule leaves out or replaces."""
+    counted = {vote.event for vote in effective_votes(home, session, with_unblinded)}
+    everybody = {vote.event for vote in effective_votes(home, session, with_unblinded, with_excluded=True)}
+    unflagged = {vote.event for vote in effective_votes(home, session, with_unblinded, with_flagged=True)}
+    settled = count_disagreements(home, session)["settled"]
+    return {
+        "own_answers_of": own,
+        "with_unblinded": with_unblinded,
+        "votes_unblinded": sessions.get_session(home, session).unblinded,
+        "annotators_left_out": excluded_annotators(home, session),
+        "votes_of_annotators_left_out": len(everybody - counted),
+        "votes_on_flagged_pairs": len(unflagged - counted),
+        "answers_to_checks": len(check_votes(home, session)),
+        "pairs_adjudicated": settled,
+    }
 
 
 def _none_left(reasons: Counter[str]) -> UserError:
@@ -118,12 +161,16 @@ def session_digest(home: Home, session: str) -> str:
     with store.reading(home) as db:
         row = sessions.find_session(db, session)
         asked = [[prompt.position, prompt.messages, _answers(db, prompt.id)] for prompt in _prompts(db, row.id)]
-    votes = [
-        [vote.prompt_index, vote.model_a, vote.model_b, vote.annotator, category(vote)]
-        for vote in effective_votes(home, session)
-    ]
+    votes = [_digested(vote) for vote in effective_votes(home, session, adjudicated=True)]
     content = {"models": row.models, "prompts": asked, "votes": sorted(votes)}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _digested(vote: StandingVote) -> list[Any]:
+    """What of a vote the digest covers; a plain vote as it always did."""
+    more = [vote.strength, vote.edited_model, vote.edited_text, sorted(vote.aspects.items())]
+    own = [vote.prompt_index, vote.model_a, vote.model_b, vote.annotator, category(vote)]
+    return [*own, more] if any(more) else own
 
 
 def _prompts(db: sa.Connection, session_id: int) -> Sequence[Any]:
@@ -135,53 +182,6 @@ def _answers(db: sa.Connection, prompt_id: int) -> list[list[Any]]:
     mine = tables.answers.c.prompt_id == prompt_id
     answers = db.execute(sa.select(tables.answers).where(mine).order_by(tables.answers.c.model))
     return [[answer.model, answer.text, answer.finish] for answer in answers]
-
-
-def _judge(home: Home, session: str, own: str = "", with_unblinded: bool = False) -> list[Judged]:
-    by_pair: dict[int, list[StandingVote]] = defaultdict(list)
-    for vote in effective_votes(home, session, with_unblinded):
-        by_pair[vote.pair].append(vote)
-    pairs = [pair for pair in _pairs(home, session) if not own or {*_models(pair)} == {own}]
-    return [_judge_pair(pair, by_pair.get(pair.id, [])) for pair in pairs]
-
-
-def _models(pair: Any) -> tuple[str, str]:
-    return sessions.model_of(pair.model_a), sessions.model_of(pair.model_b)
-
-
-def _pairs(home: Home, session: str) -> Sequence[Any]:
-    a, b = tables.answers.alias(), tables.answers.alias()
-    query = (
-        sa.select(tables.pairs.c.id, tables.pairs.c.state, tables.prompts.c.messages)
-        .add_columns(a.c.text.label("text_a"), a.c.finish.label("finish_a"), a.c.model.label("model_a"))
-        .add_columns(b.c.text.label("text_b"), b.c.finish.label("finish_b"), b.c.model.label("model_b"))
-        .join(tables.prompts, tables.prompts.c.id == tables.pairs.c.prompt_id)
-        .join(a, a.c.id == tables.pairs.c.answer_a)
-        .join(b, b.c.id == tables.pairs.c.answer_b)
-        .order_by(tables.prompts.c.position, tables.pairs.c.id)
-    )
-    with store.reading(home) as db:
-        row = sessions.find_session(db, session)
-        return db.execute(query.where(tables.pairs.c.session_id == row.id)).all()
-
-
-def _judge_pair(pair: Any, votes: Sequence[StandingVote]) -> Judged:
-    winner = pair.state if pair.state != sessions.OPEN else _majority(votes)
-    if winner not in ("a", "b"):
-        return Judged(None, winner)
-    loser = "b" if winner == "a" else "a"
-    if getattr(pair, f"finish_{winner}") != "eos":
-        return Judged(None, "truncated")
-    chosen, rejected = ([{"role": "assistant", "content": getattr(pair, f"text_{side}")}] for side in (winner, loser))
-    return Judged({"prompt": pair.messages, "chosen": chosen, "rejected": rejected}, "")
-
-
-def _majority(votes: Sequence[StandingVote]) -> str:
-    """What more than half of a pair's votes say: a, b, tie or both_bad; else unvoted or conflicting."""
-    if not votes:
-        return "unvoted"
-    verdict, count = Counter(category(vote) for vote in votes).most_common(1)[0]
-    return verdict if 2 * count > len(votes) else "conflicting"
 
 
 def _split(rows: Sequence[Row], fraction: float, seed: int) -> tuple[list[Row], list[Row]]:
@@ -197,7 +197,7 @@ def _split(rows: Sequence[Row], fraction: float, seed: int) -> tuple[list[Row], 
 
 
 def _prompt_key(row: Row) -> str:
-    return json.dumps(row["prompt"], sort_keys=True)
+    return json.dumps(row["prompt"] if "prompt" in row else row["messages"][:-1], sort_keys=True)
 
 
 def _parents(home: Home, session: str) -> list[Parent]:
@@ -216,6 +216,8 @@ def _model_parent(home: Home, model: str) -> Parent:
 
 def _info(home: Home, session: str, rows: Sequence[Row], left_out: Mapping[str, int]) -> dict[str, Any]:
     about = sessions.get_session(home, session)
+    with store.reading(home) as db:
+        pairs = answer_pairs(db, sessions.find_session(db, session).id)
     ratio = length_ratio(rows)
     warnings = []
     if ratio > LENGTH_RATIO:
@@ -228,7 +230,7 @@ def _info(home: Home, session: str, rows: Sequence[Row], left_out: Mapping[str, 
         "models": about.models,
         "prompts": about.prompts_name,
         "answers_made_by": about.made_by,
-        "pairs": about.pairs,
+        "pairs": len(pairs),
         "votes": about.votes,
         "unblinded_votes": about.unblinded,
         "exported": len(rows),

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from workbench.core.stats import Floats, inflation, wilson
-from workbench.preferences.ballots import RANKING
 from workbench.preferences.standing_votes import StandingVote
 
 
@@ -28,13 +27,13 @@ class Share:
 def clusterings(votes: Sequence[StandingVote]) -> list[list[object]]:
     """The ways in which votes hang together: who gave them, on which prompt, and in which ranking."""
     ways: list[list[object]] = [[vote.annotator for vote in votes], [vote.prompt_index for vote in votes]]
-    if any(vote.choice == RANKING for vote in votes):
+    if any(vote.weight < 1 for vote in votes):
         ways.append([_given_at_once(vote, number) for number, vote in enumerate(votes)])
     return ways
 
 
 def _given_at_once(vote: StandingVote, number: int) -> str:
-    return f"ranking {vote.event}" if vote.choice == RANKING else f"vote {number}"
+    return f"ranking {vote.event}" if vote.weight < 1 else f"vote {number}"
 
 
 def count_given(votes: Sequence[StandingVote]) -> int:

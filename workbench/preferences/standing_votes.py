@@ -9,11 +9,12 @@ import sqlalchemy as sa
 
 from workbench.core.home import Home
 from workbench.preferences import sessions, store, tables
-from workbench.preferences.ballots import RANKING
 
 EVENTS, PAIRS = tables.vote_events, tables.pairs
 EXCLUDED, INCLUDED = "excluded", "included"
 """Kinds of session events: an annotator's votes are left out of the result, or count again."""
+ADJUDICATED = "adjudicate"
+"""The kind of a vote event that settles a pair on which votes differ."""
 
 
 @dataclass(frozen=True)
@@ -49,25 +50,32 @@ class StandingVote:
 
 
 def effective_votes(
-    home: Home, session: str, with_unblinded: bool = False, with_excluded: bool = False, with_flagged: bool = False
+    home: Home,
+    session: str,
+    with_unblinded: bool = False,
+    with_excluded: bool = False,
+    with_flagged: bool = False,
+    adjudicated: bool = False,
 ) -> list[StandingVote]:
     """The votes that stand, in the order they were given: undone ones, skips, flags and checks are left out.
 
     So is what people did after they had seen the result, unless `with_unblinded`, what annotators gave who are left
     out of the result, unless `with_excluded`, and what was given on pairs that somebody flagged, unless `with_flagged`.
-    A ranking gives a vote for each two of its answers. This is for computing, not for showing: see
-    `blinding.check_visible`.
+    A ranking gives a vote for each two of its answers, as does calling them all equal or bad. With `adjudicated`, what
+    an adjudicator decided stands in the place of the votes on its pair: so it is in results and exports, not in figures
+    on the annotators. This is for computing, not for showing: see `blinding.check_visible`.
     """
     a, b = tables.answers.alias(), tables.answers.alias()
     query = (
-        sa.select(EVENTS, tables.prompts.c.position, PAIRS.c.prompt_id)
+        sa.select(EVENTS, tables.prompts.c.position, PAIRS.c.prompt_id, PAIRS.c.kind.label("pair_kind"))
         .add_columns(a.c.model.label("model_a"), b.c.model.label("model_b"))
         .add_columns(sa.func.length(a.c.text).label("length_a"), sa.func.length(b.c.text).label("length_b"))
         .join(PAIRS, PAIRS.c.id == EVENTS.c.pair_id)
         .join(tables.prompts, tables.prompts.c.id == PAIRS.c.prompt_id)
         .join(a, a.c.id == PAIRS.c.answer_a)
         .join(b, b.c.id == PAIRS.c.answer_b)
-        .where(sessions.effective(with_unblinded), sessions.is_verdict(), sessions.is_comparison())
+        .where(sa.or_(sessions.effective(with_unblinded), stands_adjudicated() if adjudicated else sa.false()))
+        .where(sessions.is_verdict(), sessions.is_comparison())
         .order_by(EVENTS.c.id)
     )
     with store.reading(home) as db:
@@ -76,10 +84,18 @@ def effective_votes(
         flagged = set() if with_flagged else flagged_pairs(db, row.id, excluded)
         events = db.execute(query.where(EVENTS.c.session_id == row.id)).all()
         kept = [each for each in events if each.annotator.casefold() not in excluded and each.pair_id not in flagged]
-        ranked = {event.prompt_id for event in kept if event.choice == RANKING}
+        settled = {each.pair_id for each in kept if each.kind == ADJUDICATED}
+        kept = [each for each in kept if each.kind == ADJUDICATED or each.pair_id not in settled]
+        ranked = any(each.pair_kind == sessions.RANKED for each in kept)
         lengths = _lengths(db, row.id) if ranked else {}
-        votes = [_ranked(each, lengths) if each.choice == RANKING else [_vote(each)] for each in kept]
+        votes = [_ranked(each, lengths) if each.pair_kind == sessions.RANKED else [_vote(each)] for each in kept]
     return list(itertools.chain.from_iterable(votes))
+
+
+def stands_adjudicated() -> sa.ColumnElement[bool]:
+    """The condition that an event settles a pair and was not taken back."""
+    undo = EVENTS.alias()
+    return (EVENTS.c.kind == ADJUDICATED) & ~sa.exists().where(undo.c.undoes == EVENTS.c.id)
 
 
 def excluded_names(db: sa.Connection, session_id: int) -> set[str]:
@@ -130,15 +146,16 @@ def _outcome(row: Any, choice: str) -> float:
 
 def _ranked(row: Any, lengths: Mapping[tuple[int, str], int]) -> list[StandingVote]:
     """A vote for each two answers of a ranking, all together as heavy as one: its pairs are no independent votes."""
-    place = {model: group for group, models in enumerate(row.ranking) for model in models}
+    groups = row.ranking or [[model for prompt, model in lengths if prompt == row.prompt_id]]
+    place = {model: group for group, models in enumerate(groups) for model in models}
     meetings = list(itertools.combinations(sorted(place), 2))
     return [
         StandingVote(
             model_a=a,
             model_b=b,
             outcome=0.5 if place[a] == place[b] else float(place[a] < place[b]),
-            choice=RANKING,
-            both_bad=False,
+            choice=row.choice,
+            both_bad=row.choice == "both_bad",
             length_a=lengths[row.prompt_id, a],
             length_b=lengths[row.prompt_id, b],
             weight=1 / len(meetings),

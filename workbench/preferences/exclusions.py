@@ -1,0 +1,41 @@
+"""Leaving an annotator out of a session's result, and counting them again: a switch whose every use is recorded."""
+
+import sqlalchemy as sa
+
+from workbench.core.change_log import record_change
+from workbench.core.errors import UserError, suggestion
+from workbench.core.home import Home
+from workbench.preferences import sessions, store, tables
+from workbench.preferences.blinding import Voter, record_session_event
+from workbench.preferences.standing_votes import EXCLUDED, INCLUDED, excluded_names
+
+EVENTS = tables.vote_events
+
+
+def exclude_annotator(home: Home, session: str, name: str, who: Voter, exclude: bool = True) -> list[str]:
+    """Leaves what an annotator did out of result and export, or (`exclude` False) counts it again; who is left out now.
+
+    Their votes stay as they are. Nothing is recorded twice. Raises `UserError` for somebody who did nothing here.
+    """
+    with store.writing(home) as db:
+        row = sessions.find_session(db, session, lock=True)
+        names = list(db.scalars(sa.select(EVENTS.c.annotator).where(EVENTS.c.session_id == row.id).distinct()))
+        wanted = " ".join(str(name).split()).casefold()
+        known = next((each for each in names if each.casefold() == wanted), None)
+        if known is None:
+            raise UserError(f"{name!r} gave no votes in this session.", suggestion(str(name), names), "annotator")
+        if (wanted in excluded_names(db, row.id)) != exclude:
+            kind = EXCLUDED if exclude else INCLUDED
+            record_session_event(db, row.id, kind, who, known)
+            record_change(home.root, kind, "session", session, annotator=known)
+    return excluded_annotators(home, session)
+
+
+def excluded_annotators(home: Home, session: str) -> list[str]:
+    """The annotators who are left out of the result, as they write themselves."""
+    with store.reading(home) as db:
+        row = sessions.find_session(db, session)
+        excluded = excluded_names(db, row.id)
+        names = db.scalars(sa.select(EVENTS.c.annotator).where(EVENTS.c.session_id == row.id).distinct())
+        spelled = {name.casefold(): name for name in names}
+    return sorted(spelled.get(name, name) for name in excluded)
