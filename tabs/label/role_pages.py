@@ -23,7 +23,7 @@ from tabs.shell.elements import empty, heading, hint, render_html, role_header, 
 from tabs.shell.job_panel import QUIET
 from tabs.shell.kit import Figure, Static
 from workbench.core.errors import UserError
-from workbench.preferences.sessions import get_session, is_closed
+from workbench.preferences import vote_counts
 
 SHOWN_PARTS = 3
 """The first updates of a result: its mark, words and figure. The others are the owner's buttons."""
@@ -50,7 +50,7 @@ def viewer_page(ctx: Context) -> gr.Blocks:
     """The results of sessions that are closed."""
 
     def closed() -> list[tuple[str, str]]:
-        return [pair for pair in ctx.sessions() if is_closed(ctx.home, pair[1])]
+        return [(each.name, each.name) for each in ctx.shelves.sessions.look()[1] if each.closed]
 
     with _role_page(ctx) as demo:
         with gr.Column(elem_classes="wb-panel"):
@@ -78,16 +78,15 @@ def _role_page(ctx: Context) -> Iterator[gr.Blocks]:
 
 def _open_list(ctx: Context) -> Markup:
     """The open sessions as links, with how far each has come."""
+    try:
+        sessions = vote_counts.open_sessions(ctx.home)
+    except UserError:
+        sessions = []  # what is wrong with the labels is said where they are used
     rows: list[list[object]] = []
-    for _, name in open_sessions(ctx):
-        try:
-            info = get_session(ctx.home, name)
-        except UserError:
-            continue
-        link = render_html(a(href=f"{LABEL}/{quote(name, safe='')}", data_session=name)[name])
-        wanted = info.usable * info.votes_per_pair
-        state = "all answers are in" if info.complete else "answers still to come"
-        rows.append([link, f"{info.votes:,} of {wanted:,}", state])
+    for each in sessions:
+        link = render_html(a(href=f"{LABEL}/{quote(each.name, safe='')}", data_session=each.name)[each.name])
+        state = "all answers are in" if each.complete else "answers still to come"
+        rows.append([link, f"{each.votes:,} of {each.wanted:,}", state])
     if not rows:
         return empty(*NO_SESSION)
     return render_html(hint("Choose a session to judge."), table(["Session", "Votes", "Answers"], rows))

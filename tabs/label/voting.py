@@ -14,7 +14,7 @@ from workbench.preferences import votes
 from workbench.preferences.admission import REFUSALS
 from workbench.preferences.ballots import Ballot
 from workbench.preferences.blinding import Voter, checked_name
-from workbench.preferences.sessions import SessionInfo, get_session, is_closed
+from workbench.preferences.sessions import SessionInfo, get_session
 from workbench.preferences.standing import Standing, standing
 
 UNBLINDED = "You have seen the result of this session. Your votes are kept, but left out."
@@ -64,7 +64,7 @@ def voting_panel(ctx: Context, open_only: bool = False) -> tuple[gr.Dropdown, gr
 
 def open_sessions(ctx: Context) -> list[tuple[str, str]]:
     """The sessions in which votes are taken, for pickers."""
-    return [pair for pair in ctx.sessions() if not is_closed(ctx.home, pair[1])]
+    return [(each.name, each.name) for each in ctx.shelves.sessions.look()[1] if not each.closed]
 
 
 def voter_of(ctx: Context, typed: str, request: gr.Request | None) -> Voter:

@@ -135,7 +135,7 @@ class Context:
         """The links between the tabs, and one pulse for the whole page: it asks what changed, and the page redraws
         that by itself."""
         self.links.wire(guarded)
-        updates = Updates(self.shelves.version, self._states)
+        updates = Updates(self.shelves.version, self._states, self.shelves.version_of_votes)
         lines = ("", "", "")
         changes = {"changes": lambda query: updates.since(str(query.get("mark") or ""))}
         pulse = component("pulse", "", changes, lines)  # type: ignore[arg-type]

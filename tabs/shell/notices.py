@@ -77,7 +77,7 @@ def notice_bell(ctx: Context) -> gr.HTML:
     opens its job or session."""
 
     def answer(query: Query) -> dict[str, Any]:
-        found = ctx.shelves.made("notices", lambda: (ctx.shelves.version(), None), lambda _: _now(ctx))
+        found = ctx.shelves.made("notices", lambda: (ctx.shelves.version_with_votes(), None), lambda _: _now(ctx))
         return {"now": time.time(), "notices": found}
 
     bell = component("notice_bell", None, {"notices": answer}, ("", "", ""), elem_id="notices")

@@ -35,6 +35,8 @@ R = TypeVar("R")
 
 SECONDS = 2.0
 """How old a shelf may be that looks unchanged from outside: what changes within its folders is seen that late."""
+REST = 9
+"""Nine tenths of the time nothing is made anew for votes: while many people vote, the page follows them more slowly."""
 LEAST_FREE_BYTES = 20_000_000
 """Bytes: with fewer the page says that the disk is full."""
 MARKS = 64
@@ -124,11 +126,19 @@ class Shelves:
             return result
 
     def version(self) -> Hashable:
-        """Changes when a model, dataset, job, session, note or vote does, when a running job writes a new file, and
-        when the home can be written no more."""
+        """Changes when a model, dataset, job, session or note does, when a running job writes a new file, and when the
+        home can be written no more."""
         live = tuple(_stamp(view.folder) for view in self._queue.live())
         also = tuple(version() for version in self.also)
-        return self.version_of_items(), live, self._labels(), self.problem(), also
+        return self.version_of_items(), live, self.problem(), also
+
+    def version_of_votes(self) -> Hashable:
+        """Changes with every vote, and whenever a pair is shown to somebody."""
+        return self._labels()
+
+    def version_with_votes(self) -> Hashable:
+        """Changes when either does."""
+        return self.version(), self.version_of_votes()
 
     def problem(self) -> tuple[str, str]:
         """(what keeps the home from being written, what to do about it); ('', '') when nothing does."""
@@ -160,10 +170,21 @@ class Shelves:
 
 
 class Updates:
-    """The state of the page's parts, made once a change and sent as what differs from the state a browser has."""
+    """The state of the page's parts, made once a change and sent as what differs from the state a browser has.
 
-    def __init__(self, version: Callable[[], Hashable], make: Callable[[], Sequence[Any]]):
-        self._version, self._make = version, make
+    `frequent` is the version of what many people change all the time: it is not followed more often than leaves the
+    server free for them `REST` times as long as making the state takes.
+    """
+
+    def __init__(
+        self,
+        version: Callable[[], Hashable],
+        make: Callable[[], Sequence[Any]],
+        frequent: Callable[[], Hashable] = lambda: None,
+    ):
+        self._version, self._make, self._frequent = version, make, frequent
+        self._frequent_now: Hashable = None
+        self._rest_until = 0.0  # on the monotonic clock
         self._lock = threading.Lock()
         self._now: Hashable = None
         self._mark = ""
@@ -182,12 +203,14 @@ class Updates:
             return Response(self._replies[mark], media_type="application/json")
 
     def _look(self) -> None:
-        version = self._version()
-        if self._mark and version == self._now:
+        version, frequent, began = self._version(), self._frequent(), time.monotonic()
+        if self._mark and version == self._now and (frequent == self._frequent_now or began < self._rest_until):
             return
         parts = [json_bytes(state) for state in self._make()]
         tags = [tag(part) for part in parts]
-        self._now, self._mark = version, uuid.uuid4().hex[:12]
+        ended = time.monotonic()
+        self._rest_until = ended + min(SECONDS, REST * (ended - began))
+        self._now, self._frequent_now, self._mark = version, frequent, uuid.uuid4().hex[:12]
         self._parts, self._replies = dict(zip(tags, parts, strict=True)), {}
         self._tags[self._mark] = tags
         while len(self._tags) > MARKS:

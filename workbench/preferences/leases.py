@@ -82,10 +82,10 @@ _BROWSER: Any = sa.bindparam("voters_browser")
 _WANTED: Any = sa.bindparam("wanted")
 _NOW: Any = sa.bindparam("time_now")
 _LATEST: Any = sa.bindparam("time_latest")
-_LACKING = sa.and_(
-    PAIRS.c.session_id == _SESSION, PAIRS.c.state == sessions.OPEN, PAIRS.c.votes < _WANTED, sessions.is_comparison()
-)
-_COUNT_LACKING = sa.select(sa.func.count(PAIRS.c.id)).where(_LACKING)
+_LACKING = sa.and_(PAIRS.c.state == sessions.OPEN, PAIRS.c.votes < _WANTED, sessions.is_comparison())
+_COUNT_LACKING = sa.select(sa.func.count(PAIRS.c.id)).where(PAIRS.c.session_id == _SESSION, _LACKING)
+# The two below do not name the session of the pairs, which that of the events and leases decides: SQLite would go
+# through all pairs of the session, and for each through all that this person did.
 _DEALT_WITH = (
     sa.select(EVENTS.c.pair_id)
     .join(PAIRS, PAIRS.c.id == EVENTS.c.pair_id)

@@ -30,14 +30,23 @@ class SessionOverview:
     notes: UserNotes
 
 
+_SESSIONS, _NOTES, _EVENTS = tables.sessions, tables.session_notes, tables.session_events
+_OVERVIEWS = (
+    sa.select(
+        *(_SESSIONS.c.id, _SESSIONS.c.name, _SESSIONS.c.models, _SESSIONS.c.prompts_name, _SESSIONS.c.created),
+        *(_NOTES.c.tags, _NOTES.c.note),
+    )
+    .outerjoin(_NOTES, _NOTES.c.session_id == _SESSIONS.c.id)
+    .order_by(_SESSIONS.c.id.desc())
+)
+_CLOSED = sa.select(_EVENTS.c.session_id).where(_EVENTS.c.kind == "closed")
+
+
 def session_overviews(home: Home) -> list[SessionOverview]:
     """All sessions, the newest first, in two queries."""
-    sessions, notes, events = tables.sessions, tables.session_notes, tables.session_events
-    columns = (sessions.c.id, sessions.c.name, sessions.c.models, sessions.c.prompts_name, sessions.c.created)
-    query = sa.select(*columns, notes.c.tags, notes.c.note).outerjoin(notes, notes.c.session_id == sessions.c.id)
     with store.reading(home) as db:
-        closed = set(db.scalars(sa.select(events.c.session_id).where(events.c.kind == "closed")))
-        rows = db.execute(query.order_by(sessions.c.id.desc())).all()
+        closed = set(db.scalars(_CLOSED))
+        rows = db.execute(_OVERVIEWS).all()
     return [
         SessionOverview(
             row.name, tuple(row.models) if row.id in closed else (), row.prompts_name, row.created, row.id in closed,

@@ -323,36 +323,45 @@ def effective(with_unblinded: bool = False) -> sa.ColumnElement[bool]:
 
 def count_votes(db: sa.Connection, session_id: int) -> tuple[int, int]:
     """Votes that stand, and by how many annotators; skips and flags are no votes, nor are answers to checks."""
-    events = tables.vote_events
-    query = (
-        sa.select(sa.func.count(), sa.func.count(sa.distinct(events.c.annotator)))
-        .join(tables.pairs, tables.pairs.c.id == events.c.pair_id)
-        .where(events.c.session_id == session_id, effective(), is_verdict(), is_comparison())
-    )
-    votes, annotators = db.execute(query).one()
+    votes, annotators = db.execute(_COUNT_VOTES, {"of_session": session_id}).one()
     return votes, annotators
 
 
-def _count_unblinded(db: sa.Connection, session_id: int) -> int:
-    events = tables.vote_events
-    pairs = events.join(tables.pairs, tables.pairs.c.id == events.c.pair_id)
-    mine = (events.c.session_id == session_id) & events.c.unblinded.is_(True) & is_verdict() & is_comparison()
-    return db.scalar(sa.select(sa.func.count()).select_from(pairs).where(mine, effective(True))) or 0
+# Pages that follow the votes count them again and again; see `_SESSION`.
+_EVENTS, _PAIRS, _PROMPTS = tables.vote_events, tables.pairs, tables.prompts
+_VERDICTS = sa.and_(_EVENTS.c.session_id == sa.bindparam("of_session"), is_verdict(), is_comparison())
+_COUNT_VOTES = (
+    sa.select(sa.func.count(), sa.func.count(sa.distinct(_EVENTS.c.annotator)))
+    .join(_PAIRS, _PAIRS.c.id == _EVENTS.c.pair_id)
+    .where(_VERDICTS, effective())
+)
+_COUNT_UNBLINDED = (
+    sa.select(sa.func.count())
+    .select_from(_EVENTS.join(_PAIRS, _PAIRS.c.id == _EVENTS.c.pair_id))
+    .where(_VERDICTS, _EVENTS.c.unblinded.is_(True), effective(with_unblinded=True))
+)
+_COUNT_STATES = (
+    sa.select(_PAIRS.c.state, sa.func.count().label("n"))
+    .where(_PAIRS.c.session_id == sa.bindparam("of_session"), is_comparison())
+    .group_by(_PAIRS.c.state)
+)
+_COUNT_PROMPTS = (
+    sa.select(sa.func.count())
+    .select_from(_PROMPTS)
+    .where(_PROMPTS.c.session_id == sa.bindparam("of_session"), _PROMPTS.c.position >= 0)
+)
 
 
 def info_of(db: sa.Connection, row: Any) -> SessionInfo:
     """A session's row with its counts."""
-    mine = (tables.pairs.c.session_id == row.id) & is_comparison()
-    states = sa.select(tables.pairs.c.state, sa.func.count().label("n")).where(mine)
-    count = {group.state: group.n for group in db.execute(states.group_by(tables.pairs.c.state))}
-    numbered = (tables.prompts.c.session_id == row.id) & (tables.prompts.c.position >= 0)
-    asked = sa.select(sa.func.count()).select_from(tables.prompts).where(numbered)
+    this = {"of_session": row.id}
+    count = {group.state: group.n for group in db.execute(_COUNT_STATES, this)}
     votes, annotators = count_votes(db, row.id)
     closed = closing(db, row.id)
     return SessionInfo(
         name=row.name,
         models=list(row.models),
-        prompts=db.scalar(asked) or 0,
+        prompts=db.scalar(_COUNT_PROMPTS, this) or 0,
         pairs=sum(count.values()),
         usable=count.get(OPEN, 0),
         votes=votes,
@@ -364,7 +373,7 @@ def info_of(db: sa.Connection, row: Any) -> SessionInfo:
         prompts_name=row.prompts_name,
         made_by=dict(row.made_by),
         votes_per_pair=row.votes_per_pair,
-        unblinded=_count_unblinded(db, row.id),
+        unblinded=db.scalar(_COUNT_UNBLINDED, this) or 0,
         closed=closed.created if closed else "",
         closed_by=closed.annotator if closed else "",
         state=row.state,
