@@ -79,7 +79,7 @@ def _role_page(ctx: Context) -> Iterator[gr.Blocks]:
 def _open_list(ctx: Context) -> Markup:
     """The open sessions as links, with how far each has come."""
     try:
-        sessions = vote_counts.open_sessions(ctx.home)
+        sessions = vote_counts.sessions_in_progress(ctx.home)
     except UserError:
         sessions = []  # what is wrong with the labels is said where they are used
     rows: list[list[object]] = []

@@ -35,7 +35,7 @@ R = TypeVar("R")
 
 SECONDS = 2.0
 """How old a shelf may be that looks unchanged from outside: what changes within its folders is seen that late."""
-REST = 9
+REST_RATIO = 9
 """Nine tenths of the time nothing is made anew for votes: while many people vote, the page follows them more slowly."""
 LEAST_FREE_BYTES = 20_000_000
 """Bytes: with fewer the page says that the disk is full."""
@@ -173,7 +173,7 @@ class Updates:
     """The state of the page's parts, made once a change and sent as what differs from the state a browser has.
 
     `frequent` is the version of what many people change all the time: it is not followed more often than leaves the
-    server free for them `REST` times as long as making the state takes.
+    server free for them `REST_RATIO` times as long as making the state takes.
     """
 
     def __init__(
@@ -209,7 +209,7 @@ class Updates:
         parts = [json_bytes(state) for state in self._make()]
         tags = [tag(part) for part in parts]
         ended = time.monotonic()
-        self._rest_until = ended + min(SECONDS, REST * (ended - began))
+        self._rest_until = ended + min(SECONDS, REST_RATIO * (ended - began))
         self._now, self._frequent_now, self._mark = version, frequent, uuid.uuid4().hex[:12]
         self._parts, self._replies = dict(zip(tags, parts, strict=True)), {}
         self._tags[self._mark] = tags

@@ -69,7 +69,7 @@ def session_progress(db: sa.Connection, session_id: int) -> tuple[int, int]:
     return int(votes), int(pairs)
 
 
-def open_sessions(home: Home) -> list[OpenSession]:
+def sessions_in_progress(home: Home) -> list[OpenSession]:
     """The sessions that are not closed, the newest first, in one query that reads no events of votes."""
     with store.reading(home) as db:
         return [

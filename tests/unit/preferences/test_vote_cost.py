@@ -89,9 +89,9 @@ def test_the_same_vote_again_writes_nothing(tmp_path):
     assert again["statements"] == 2
 
 
-def next_cost(folder, pairs, votes_before):
+def next_cost(folder, pairs, votes_before, votes_per_pair=1):
     home = Home.at(folder)
-    make_session(home, "round", pairs)
+    make_session(home, "round", pairs, votes_per_pair=votes_per_pair)
     for _ in range(votes_before):
         vote_once(home, next_item(home, "round", VOTER))
     with counted(home) as costs:
@@ -104,6 +104,11 @@ def test_the_next_pair_is_found_without_reading_the_votes_of_pairs_that_have_the
     few, many = next_cost(tmp_path / "few", 10, 5), next_cost(tmp_path / "many", 110, 105)
     assert few["statements"] == many["statements"]
     assert many["steps"] - few["steps"] < 100 * 100
+
+
+def test_what_somebody_judged_already_is_not_looked_for_in_every_pair_that_lacks_votes(tmp_path):
+    few, many = (next_cost(tmp_path / str(votes), 50, votes, votes_per_pair=2) for votes in (5, 35))
+    assert many["steps"] - few["steps"] < 100 * 30
 
 
 def test_the_count_beside_a_pair_is_that_of_its_events_whatever_happens(tmp_path, monkeypatch):

@@ -62,6 +62,28 @@ def test_a_change_is_drawn_once_for_all_browsers() -> None:
     assert page.drawn == 2 and len(marks) == 1
 
 
+def test_votes_are_followed_a_tenth_of_the_time_and_other_changes_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    page, clock, votes = Counted(), [100.0], [0]
+
+    def make() -> list[Any]:
+        clock[0] += 0.1  # what the making takes
+        return page.make()
+
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    updates = Updates(lambda: page.version, make, lambda: votes[0])
+    reply(updates)
+    votes[0] += 1
+    clock[0] += 0.8
+    reply(updates)
+    assert page.drawn == 1
+    clock[0] += 0.2
+    reply(updates)
+    assert page.drawn == 2
+    votes[0], page.version = 2, 2
+    reply(updates)
+    assert page.drawn == 3
+
+
 def test_equal_states_are_sent_once_and_only_what_differs_is_sent_again() -> None:
     page = Counted()
     updates = Updates(lambda: page.version, page.make)
