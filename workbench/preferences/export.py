@@ -15,13 +15,11 @@ from workbench.core.home import Home, safe_name
 from workbench.core.lineage import Manifest, Parent, parent_of
 from workbench.models.model_references import ANSWERS
 from workbench.preferences import sessions, store, tables
-from workbench.preferences.adjudication import count_disagreements
 from workbench.preferences.agreement import category
 from workbench.preferences.blinding import check_closed
-from workbench.preferences.exclusions import excluded_annotators
 from workbench.preferences.pair_verdicts import REASONS, Row, answer_pairs, edited_answers, judge_pairs
-from workbench.preferences.quality_checks import check_votes
 from workbench.preferences.standing_votes import StandingVote, effective_votes
+from workbench.preferences.vote_filters import vote_filters
 
 LENGTH_RATIO = 1.2
 OTHER_ANSWERS = "Make a session of other answers: higher temperatures, or other models."
@@ -124,24 +122,6 @@ def export_edits(
 def _check_fraction(eval_fraction: float) -> None:
     if not 0 <= eval_fraction <= 0.9:
         raise UserError(f"is {eval_fraction!r}.", "Choose a share from 0 to 0.9.", "eval_fraction")
-
-
-def vote_filters(home: Home, session: str, own: str = "", with_unblinded: bool = False) -> dict[str, Any]:
-    """What decides which votes of a session count, with how many each rule leaves out or replaces."""
-    counted = {vote.event for vote in effective_votes(home, session, with_unblinded)}
-    everybody = {vote.event for vote in effective_votes(home, session, with_unblinded, with_excluded=True)}
-    unflagged = {vote.event for vote in effective_votes(home, session, with_unblinded, with_flagged=True)}
-    settled = count_disagreements(home, session)["settled"]
-    return {
-        "own_answers_of": own,
-        "with_unblinded": with_unblinded,
-        "votes_unblinded": sessions.get_session(home, session).unblinded,
-        "annotators_left_out": excluded_annotators(home, session),
-        "votes_of_annotators_left_out": len(everybody - counted),
-        "votes_on_flagged_pairs": len(unflagged - counted),
-        "answers_to_checks": len(check_votes(home, session)),
-        "pairs_adjudicated": settled,
-    }
 
 
 def _none_left(reasons: Counter[str]) -> UserError:

@@ -2,15 +2,17 @@
 
 import itertools
 import math
-import statistics
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
 from workbench.core.home import Home
-from workbench.preferences.agreement import Agreement, agreement
+from workbench.preferences.agreement import Agreement, agreement, agreement_of_pairs
+from workbench.preferences.annotator_quality import annotator_quality
+from workbench.preferences.aspect_results import aspect_results
 from workbench.preferences.blinding import check_visible
 from workbench.preferences.intervals import Share, count_given
+from workbench.preferences.quality_checks import check_votes
 from workbench.preferences.ratings import (
     Rate,
     Ratings,
@@ -23,6 +25,7 @@ from workbench.preferences.ratings import (
 )
 from workbench.preferences.sessions import SessionInfo, finishes, get_session, model_of
 from workbench.preferences.standing_votes import StandingVote, effective_votes
+from workbench.preferences.vote_filters import filter_sentences, vote_filters
 
 TARGET_SHARE = 0.6
 BOTH_BAD_SHARE = 0.2
@@ -37,25 +40,31 @@ def report(home: Home, session: str, viewer: str = "", with_unblinded: bool = Fa
     """
     check_visible(home, session, viewer)
     info = get_session(home, session)
-    votes = effective_votes(home, session, with_unblinded)
+    votes = effective_votes(home, session, with_unblinded, adjudicated=True)
+    given = effective_votes(home, session, with_unblinded)
     models = list(dict.fromkeys(model_of(name) for name in info.models))
     between = _between_models(votes)
-    rates = [_rate_row(between, a, b) for a, b in itertools.combinations(models, 2)]
-    ratings, agreed = bradley_terry(between, models), agreement(votes)
-    length, sides = length_effect(votes), side_bias(votes)
+    rates = [rate_row(between, a, b) for a, b in itertools.combinations(models, 2)]
+    ratings, agreed = bradley_terry(between, models), agreement(given)
+    length, sides = length_effect(votes), side_bias(given)
+    filters = vote_filters(home, session, "", with_unblinded)
     return {
         "session": {**asdict(info), "settings": info.settings.to_dict()},
-        "counts": _counts(info, votes),
-        "annotators": _annotators(votes),
+        "counts": _counts(info, votes, given),
+        "filters": filters,
+        "annotators": [asdict(each) for each in annotator_quality(given, check_votes(home, session))],
         "answers": finishes(home, session),
         "win_rates": rates,
         "ratings": asdict(ratings),
+        "aspects": aspect_results(_between_models(given), given, models),
         "agreement": asdict(agreed),
+        "agreement_of_pairs": [asdict(each) for each in agreement_of_pairs(given)],
         "length": asdict(length),
         "sides": asdict(sides),
         "sentences": [row["sentence"] for row in rates]
         + [text for text in _remarks(info, votes, ratings, agreed, length, sides) if text]
-        + _unblinded(info, with_unblinded),
+        + _unblinded(info, with_unblinded)
+        + filter_sentences(filters),
     }
 
 
@@ -65,34 +74,25 @@ def _between_models(votes: Sequence[StandingVote]) -> list[StandingVote]:
     return [vote for vote in named if vote.model_a != vote.model_b]
 
 
-def _counts(info: SessionInfo, votes: Sequence[StandingVote]) -> dict[str, int]:
+def _counts(info: SessionInfo, votes: Sequence[StandingVote], given: Sequence[StandingVote]) -> dict[str, int]:
     return {
         "prompts": info.prompts,
         "pairs": info.pairs,
         "usable": info.usable,
         "identical": info.identical,
         "unusable": info.unusable,
-        "votes": count_given(votes),
+        "votes": count_given(given),
         "unblinded": info.unblinded,
         "wanted": info.usable * info.votes_per_pair,
         "annotators": info.annotators,
         "decided": sum(vote.outcome != 0.5 for vote in votes),
-        "ties": sum(vote.choice == "tie" for vote in votes),
+        "ties": sum(vote.outcome == 0.5 and not vote.both_bad for vote in votes),
         "both_bad": sum(vote.both_bad for vote in votes),
     }
 
 
-def _annotators(votes: Sequence[StandingVote]) -> list[dict[str, Any]]:
-    spent: dict[str, dict[int, float]] = {}
-    for number, vote in enumerate(votes):
-        spent.setdefault(vote.annotator, {})[vote.event or -number] = vote.seconds
-    return [
-        {"name": name, "votes": len(seconds), "median_seconds": statistics.median(seconds.values())}
-        for name, seconds in sorted(spent.items())
-    ]
-
-
-def _rate_row(votes: Sequence[StandingVote], a: str, b: str) -> dict[str, Any]:
+def rate_row(votes: Sequence[StandingVote], a: str, b: str) -> dict[str, Any]:
+    """How often `a` beat `b` as plain JSON types, with a sentence."""
     rate = win_rate(votes, a, b)
     more = more_needed(rate)
     return {
@@ -153,6 +153,8 @@ def _agreement(agreed: Agreement) -> str:
     if agreed.raw is None:
         return agreed.reason
     alpha = f"Krippendorff's alpha {agreed.alpha:.2f}" if agreed.alpha is not None else agreed.reason
+    if agreed.low is not None and agreed.high is not None:
+        alpha += f" (95 % interval {agreed.low:.2f} to {agreed.high:.2f})"
     return f"Annotators agree {_percent(agreed.raw)} of the time on {agreed.overlaps} shared pairs; {alpha}"
 
 

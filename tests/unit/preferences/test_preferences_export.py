@@ -298,7 +298,7 @@ def test_the_report_of_a_decided_round(home):
     }
     assert shown["win_rates"][0]["losses"] == 44 and shown["win_rates"][0]["rate"] == pytest.approx(8 / 60)
     assert [row["model"] for row in shown["ratings"]["rows"]] == ["tuned", "base"]
-    assert shown["agreement"] == {"overlaps": 30, "raw": 1.0, "alpha": 1.0, "reason": ""}
+    assert shown["agreement"] == {"overlaps": 30, "raw": 1.0, "alpha": 1.0, "reason": "", "low": 1.0, "high": 1.0}
     assert [row["name"] for row in shown["annotators"]] == ["ann", "bob"]
     assert shown["sentences"][0].startswith("tuned beats base: 87 % of 60 votes (95 % interval")
     assert any("Both answers were called bad in 16 of 60 votes" in text for text in shown["sentences"])
