@@ -44,15 +44,19 @@ check: setup tests/js/node_modules/.installed
 	$(PY) -m tests.words
 	npm --silent --prefix tests/js run check
 
-# A process for each core; what drives a browser or the starter model wants the machine for itself.
+# Tests of one file share what its fixtures made, so that a file is never split between processes.
+EACH_CORE := -n auto --dist loadfile
+# What drives a browser or trains the starter model waits half its time, and two of them fill a machine of any size.
+TWO := -n 2 --dist loadfile
+
 test: setup
-	$(PY) -m pytest tests/unit tests/contracts -n auto --dist loadfile
-	$(PY) -m pytest tests/real tests/browser
+	$(PY) -m pytest tests/unit tests/contracts $(EACH_CORE)
+	$(PY) -m pytest tests/real tests/browser $(TWO)
 
 # What is too slow for every change: real trainings that must learn, grids of architectures.
 prove: setup
-	$(PY) -m pytest -m prove tests/unit tests/contracts tests/prove -n auto --dist loadfile
-	$(PY) -m pytest -m prove tests/real tests/browser
+	$(PY) -m pytest -m prove tests/unit tests/contracts tests/prove $(EACH_CORE)
+	$(PY) -m pytest -m prove tests/real tests/browser $(TWO)
 
 bench: setup
 	$(PY) -m tests.bench $(BENCH)
