@@ -34,6 +34,7 @@ NO_EVENT = {
     "preferences.votes": "votes are facts of their own, and the record says who began to vote, by name only",
     "preferences.sessions.add_answers": "a part of the job that writes the answers, whose end is an event",
     "preferences.sessions.finish_session": "as add_answers",
+    "preferences.session_extending.add_model_answers": "as add_answers",
     "backup.labels_copy.load_labels": "a part of restoring a backup, which is one event",
 }
 """Where the label database is written without an event, and why."""

@@ -19,7 +19,14 @@ from workbench.core.spec import load_yaml
 from workbench.jobs.job import JOBS, Job
 
 FROM_FILE = "@"
-METAVARS = {"text": "TEXT", "number": "NUMBER", "texts": "TEXT", "methods": "METHOD", "yaml": "YAML|@FILE"}
+METAVARS = {
+    "text": "TEXT",
+    "document": "TEXT|@FILE",
+    "number": "NUMBER",
+    "texts": "TEXT",
+    "methods": "METHOD",
+    "yaml": "YAML|@FILE",
+}
 LISTS = ("texts", "methods")
 
 
@@ -53,6 +60,8 @@ def _value(setting: Setting, typed: Any) -> Any:
         return {"method": typed}
     if setting.kind == "methods":
         return [load_yaml(text) for text in typed]
+    if setting.kind == "document" and typed.startswith(FROM_FILE):
+        return read_text_file(typed[1:], option_name(setting.path))
     if setting.kind != "yaml":
         return typed
     return load_yaml(read_text_file(typed[1:], option_name(setting.path)) if typed.startswith(FROM_FILE) else typed)

@@ -77,7 +77,7 @@ def _answer(stream: "TokenStream", print_it: bool) -> dict[str, Any]:
     return {"text": stream.text, "tokens": tokens, "seconds": round(seconds, 3), "finish": stream.finish, "note": note}
 
 
-def _terminal() -> str:
+def terminal_session() -> str:
     """What stands for the browser session on the command line: this account in this terminal."""
     return f"terminal:{os_user()}:{os.getsid(0) if hasattr(os, 'getsid') else os.getppid()}"
 
@@ -91,7 +91,7 @@ def label(session: str, /, *, name: Annotated[str, option("who votes")], invoked
         raise UserError("Voting asks a person and has no JSON.", "Leave --json out.", "--json")
     home = invoked.home
     keys = {"l": "left", "r": "right", "t": "tie", "b": "both_bad", "s": "skip"}
-    who = Voter(name, _terminal())
+    who = Voter(name, terminal_session())
     # asked twice: pairs that lie open where nobody looks at them are given to those who asked in vain
     item = votes.next_item(home, session, who) or votes.next_item(home, session, who)
     try:
@@ -139,7 +139,7 @@ def close(session: str, /, *, name: Annotated[str, option("who closes it")] = os
     """Ends a session's voting for good, so that its result may be seen."""
     from workbench.preferences.blinding import Voter, close_session
 
-    closed = close_session(invoked.home, session, Voter(name, _terminal()))
+    closed = close_session(invoked.home, session, Voter(name, terminal_session()))
     result = {"session": closed.name, "votes": closed.votes, "closed": closed.closed}
     show(invoked, result, f"{closed.name} is closed, with {closed.votes} votes.")
 
@@ -178,8 +178,8 @@ def report(
     from workbench.preferences.summary import report as summarise
 
     if unblind:
-        record_unblinding(invoked.home, session, Voter(name, _terminal()))
-    summary = summarise(invoked.home, session, _terminal(), with_unblinded)
+        record_unblinding(invoked.home, session, Voter(name, terminal_session()))
+    summary = summarise(invoked.home, session, terminal_session(), with_unblinded)
     if invoked.json:
         print(json.dumps(summary, ensure_ascii=False))
         return

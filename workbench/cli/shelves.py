@@ -86,7 +86,7 @@ def sessions_listing(home: Home) -> Listing:
 
 def _states(session: "SessionInfo") -> tuple[str, str]:
     """Whether all answers are in, and whether votes are still taken; an open session's models are not named."""
-    return "yes" if session.complete else "no", "closed" if session.closed else "open"
+    return "yes" if session.complete else "no", session.state
 
 
 def methods_listing(_home: Home) -> Listing:

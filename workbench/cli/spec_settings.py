@@ -7,7 +7,7 @@ from typing import Literal
 from workbench.core.described import DescribedField, describe
 from workbench.core.spec import Spec
 
-Kind = Literal["text", "number", "flag", "texts", "choice", "method", "methods", "yaml"]
+Kind = Literal["text", "document", "number", "flag", "texts", "choice", "method", "methods", "yaml"]
 TEXTS = {"text", "number", "choice"}
 SCALARS: dict[str, Kind] = {"string": "text", "integer": "number", "number": "number", "boolean": "flag"}
 
@@ -78,6 +78,8 @@ def _walk(fields: Iterable[DescribedField], above: Setting) -> Iterator[Setting]
 def _kind(field: DescribedField) -> Kind:
     if field.choices:
         return "choice"
+    if field.control == "text":
+        return "document"
     if field.type == "array" and field.item and field.item.type in ("string", "integer", "number"):
         return "texts"
     return SCALARS.get(field.type, "yaml")

@@ -44,7 +44,8 @@ _DONE = (
 class QualityCheck:
     """A question whose answer is known: the better and the worse answer to a prompt, or two equally good ones.
 
-    `kind` is 'gold', 'training' or 'attention'; `explanation` is shown after a training question.
+    `kind` is 'gold', 'training' or 'attention'; `explanation` is shown after a training question. `finishes` says of
+    the better and of the worse answer how it ended, as `Answer.finish` does.
     """
 
     prompt: Sequence[Message]
@@ -53,6 +54,7 @@ class QualityCheck:
     kind: str = GOLD
     equal: bool = False
     explanation: str = ""
+    finishes: tuple[str, str] = ("eos", "eos")
 
 
 @dataclass(frozen=True)
@@ -104,8 +106,8 @@ def _add(db: sa.Connection, row: Any, position: int, check: QualityCheck) -> Non
         db, tables.prompts.insert().values(session_id=row.id, position=position, messages=list(check.prompt))
     )
     better, worse = (
-        sessions.add_answer(db, prompt_id, name, Answer(text, "eos", 0))
-        for name, text in ((BETTER, check.better), (WORSE, check.worse))
+        sessions.add_answer(db, prompt_id, name, Answer(text, finish, 0))
+        for name, text, finish in zip((BETTER, WORSE), (check.better, check.worse), check.finishes, strict=True)
     )
     values = {"session_id": row.id, "prompt_id": prompt_id, "answer_a": better, "answer_b": worse}
     values |= {"state": sessions.OPEN, "kind": check.kind, "expected": "tie" if check.equal else "a"}

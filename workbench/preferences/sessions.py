@@ -3,7 +3,7 @@
 import hashlib
 import itertools
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -163,15 +163,37 @@ def _add_pairs(
     db: sa.Connection, row: Any, prompt_index: int, prompt_id: int, answers: Mapping[str, tuple[int, Answer]]
 ) -> None:
     """The pairs of a prompt's answers, given as (id, answer) by model: one for each two, or one for them all."""
-    ranked = session_settings(row).ranking and len(answers) > 2
-    meetings = list(itertools.combinations(row.models, 2))
-    texts = [answer for _, answer in answers.values()]
-    for a, b in meetings[:1] if ranked else meetings:
+    if not session_settings(row).ranking or len(answers) < 3:
+        add_pairs_with(db, row, prompt_index, prompt_id, answers, set(answers))
+        return
+    a, b = row.models[:2]
+    values = {"session_id": row.id, "prompt_id": prompt_id, "answer_a": answers[a][0], "answer_b": answers[b][0]}
+    values |= {"kind": RANKED, "rank": rank(row.seed, prompt_index, a, b), "matchup": 0}
+    values["state"] = _state(*(answer for _, answer in answers.values()))
+    db.execute(tables.pairs.insert().values(values))
+
+
+def add_pairs_with(
+    db: sa.Connection,
+    row: Any,
+    prompt_index: int,
+    prompt_id: int,
+    answers: Mapping[str, tuple[int, Answer]],
+    new: Collection[str],
+) -> int:
+    """A pair for each two of a prompt's answers of which one at least is of a `new` model; how many they are."""
+    meetings = [
+        (a, b)
+        for a, b in itertools.combinations([model for model in row.models if model in answers], 2)
+        if a in new or b in new
+    ]
+    for a, b in meetings:
         values = {"session_id": row.id, "prompt_id": prompt_id, "answer_a": answers[a][0], "answer_b": answers[b][0]}
-        values |= {"kind": RANKED if ranked else JUDGED, "rank": rank(row.seed, prompt_index, a, b)}
-        values["state"] = _state(*texts) if ranked else _state(answers[a][1], answers[b][1])
-        values["matchup"] = 0 if ranked else MATCHUPS * row.models.index(a) + row.models.index(b)
+        values |= {"kind": JUDGED, "rank": rank(row.seed, prompt_index, a, b)}
+        values |= {"state": _state(answers[a][1], answers[b][1])}
+        values["matchup"] = MATCHUPS * row.models.index(a) + row.models.index(b)
         db.execute(tables.pairs.insert().values(values))
+    return len(meetings)
 
 
 def refuse_closed(db: sa.Connection, row: Any) -> None:

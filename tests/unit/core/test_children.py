@@ -117,6 +117,7 @@ def test_no_process_is_started_past_the_clean_environment() -> None:
 NEEDS = {
     "hub-model": ("hub",), "push-gguf": ("hub",), "push-dataset": ("hub",), "starter-model": ("index",),
     "quantize": ("index",), "generate": ("labels",), "fit-stacking": ("labels",),
+    "import-answers": ("labels",), "extend-session": ("labels",),
     "make-data": (), "import-data": (), "prepare": (), "train": (),
 }  # fmt: skip
 

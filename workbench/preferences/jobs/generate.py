@@ -17,6 +17,8 @@ from workbench.inference.inference_engine import ENGINES, InferenceEngine
 from workbench.inference.pace import Pace
 from workbench.jobs.job import JOBS, Job, JobContext, JobStopped, Output
 from workbench.models.model_references import ANSWERS
+from workbench.preferences.labelling_settings import LabellingSettings
+from workbench.preferences.new_session import CHECKS_HELP, MOST_CHECK_CHARACTERS, check_new_session
 
 
 @JOBS.register
@@ -58,6 +60,13 @@ class Generate(Job):
         1, ge=1, le=50, title="Votes per pair",
         description="How many annotators judge each pair: more show how far they agree.",
     )  # fmt: skip
+    labelling: LabellingSettings = Field(
+        default_factory=LabellingSettings, title="Labelling",
+        description="What people are asked when they judge the answers.",
+    )  # fmt: skip
+    checks: Annotated[str, Display(control="text", advanced=True)] = Field(
+        "", max_length=MOST_CHECK_CHARACTERS, title="Gold and training questions", description=CHECKS_HELP
+    )
     decoding: Annotated[Decoding, ADVANCED] = Field(
         default_factory=lambda: Decoding(max_new_tokens=160), title="Sampling",
         description="How answers are drawn from the models' probabilities.",
@@ -99,6 +108,7 @@ class Generate(Job):
 
         if len(self.contestants) < 2:
             problems.add("models", "there is nothing to compare.", "Choose two models, or let one give two samples.")
+        check_new_session(self.labelling, len(self.contestants), self.checks, problems)
         remedy = "Choose different models, or raise the answers per prompt."
         self.engine.check(ANSWERS.resolve_all(home, self.models, "models", problems, remedy), problems)
         self._try(problems, "session", lambda: safe_name(self.session, "session"))
@@ -123,12 +133,19 @@ class Generate(Job):
     def run(self, ctx: JobContext) -> dict[str, Any]:
         from workbench.ensembles.engine import EnsembleEngine
         from workbench.preferences import sessions
+        from workbench.preferences.check_files import read_checks
+        from workbench.preferences.quality_checks import add_checks
 
         prompts = prompts_of(ctx.home, self.prompts, self.skip + self.limit)[self.skip :]
         if not ctx.resume or not any(session.name == self.session for session in sessions.list_sessions(ctx.home)):
-            made_by = {**self.to_dict(), "job": ctx.folder.name}
+            # the settings of labelling may change, and are the session's own from now on
+            own = {name: value for name, value in self.to_dict().items() if name not in ("checks", "labelling")}
+            made_by = {**own, "job": ctx.folder.name}
             names = [sessions.contestant(*contestant) for contestant in self.contestants]
-            sessions.create_session(ctx.home, self.session, names, self.prompts, made_by, self.votes_per_pair)
+            sessions.create_session(
+                ctx.home, self.session, names, self.prompts, made_by, self.votes_per_pair, self.labelling
+            )
+            add_checks(ctx.home, self.session, read_checks(self.checks))
         engine = EnsembleEngine(ctx.home, runs=self.engine)
         try:
             for step, _ in enumerate(engine.load(self.models), 1):
@@ -159,6 +176,7 @@ class Generate(Job):
         by model: whoever votes may see it.
         """
         from workbench.preferences import sessions
+        from workbench.preferences.attention import add_attention_checks
 
         stored = sessions.get_session(ctx.home, self.session).prompts
         at_once = self.engine.prompts_at_once(self.batch_size)
@@ -180,6 +198,7 @@ class Generate(Job):
             for offset, prompt in enumerate(batch):
                 answers = {name: sessions.Answer(**vars(replies[offset])) for name, replies in replies_of.items()}
                 sessions.add_answers(ctx.home, self.session, start + offset, prompt, answers)
+            add_attention_checks(ctx.home, self.session)
         ctx.task.update(len(prompts), len(prompts), "Ready to label")
 
     def _stopper(self, ctx: JobContext, start: int) -> Callable[[int], None]:

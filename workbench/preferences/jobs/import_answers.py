@@ -1,0 +1,146 @@
+"""A labelling session of answers that were made elsewhere."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+
+from pydantic import Field
+
+from workbench.core.children import Credential
+from workbench.core.display import ADVANCED, Display
+from workbench.core.errors import Problems, UserError
+from workbench.core.home import Home, safe_name
+from workbench.core.paths import SERVER_PATH, regular_file
+from workbench.data.store.dataset_reference import DatasetRef, resolve_dataset
+from workbench.jobs.job import JOBS, Job, JobContext, Output
+from workbench.preferences.labelling_settings import LabellingSettings
+from workbench.preferences.new_session import CHECKS_HELP, MOST_CHECK_CHARACTERS, check_new_session
+
+if TYPE_CHECKING:
+    from workbench.preferences.imported_answers import AnsweredPrompt
+
+MOST_BYTES = 200 * 1024**2
+
+
+@JOBS.register
+class ImportAnswers(Job):
+    """Opens a blind labelling session on answers that are there: those of a file, or of a preference dataset's rows."""
+
+    method: ClassVar[str] = "import-answers"
+    title: ClassVar[str] = "Judge imported answers"
+    uses_device: ClassVar[bool] = False
+    resumable: ClassVar[bool] = True
+
+    session: str = Field(title="Session name", description="Name of the new labelling session.")
+    dataset: Annotated[str, DatasetRef("preference")] = Field(
+        "", title="Preference dataset",
+        description="Its rows are judged again, blind: the answers go under the names 'chosen' and 'rejected'.",
+    )  # fmt: skip
+    file: Annotated[str, SERVER_PATH, Display(control="hidden")] = Field(
+        "", title="File", description="A file of JSON Lines with a prompt and its answers by name in each, instead."
+    )
+    answers: Annotated[str, Display(control="text")] = Field(
+        "", max_length=500_000, title="Answers",
+        description='Or written here, a line each: {"prompt": "…", "answers": {"model-a": "…", "model-b": "…"}}. The '
+        "prompt may be messages.",
+    )  # fmt: skip
+    limit: Annotated[int, Display(limit="max")] = Field(
+        200, ge=1, le=10_000, title="Number of prompts", description="How many prompts are taken, from the first on."
+    )
+    votes_per_pair: Annotated[int, ADVANCED] = Field(
+        1, ge=1, le=50, title="Votes per pair",
+        description="How many annotators judge each pair: more show how far they agree.",
+    )  # fmt: skip
+    labelling: LabellingSettings = Field(
+        default_factory=LabellingSettings, title="Labelling",
+        description="What people are asked when they judge the answers.",
+    )  # fmt: skip
+    checks: Annotated[str, Display(control="text", advanced=True)] = Field(
+        "", max_length=MOST_CHECK_CHARACTERS, title="Gold and training questions", description=CHECKS_HELP
+    )
+
+    def label(self) -> str:
+        return f"Answers for {self.session}"
+
+    def blind(self, home: Home) -> bool:
+        """Until the session is closed: its answers name whose they are."""
+        from workbench.preferences.sessions import is_closed
+
+        try:
+            return not is_closed(home, self.session)
+        except UserError:
+            return True
+
+    def facts(self, home: Home) -> list[list[str]]:
+        source = self.dataset or (Path(self.file).name if self.file else "the job's own text")
+        return [["Session", self.session], ["Answers from", source]]
+
+    def outputs(self) -> list[Output]:
+        return [Output("session", "sessions", self.session)]
+
+    def credentials(self) -> tuple[Credential, ...]:
+        return ("labels",)
+
+    def check(self, home: Home, problems: Problems) -> None:
+        from workbench.preferences.sessions import list_sessions
+
+        try:
+            safe_name(self.session, "session")
+            if any(session.name == self.session for session in list_sessions(home)):
+                problems.add("session", f"{self.session!r} exists already.", "Choose another name.")
+        except UserError as error:
+            problems.collect("session", error)
+        found: list[AnsweredPrompt] = []
+        try:
+            found = self._prompts(home)
+        except UserError as error:
+            problems.collect("answers", error)
+        check_new_session(self.labelling, len(found[0].answers) if found else 0, self.checks, problems)
+
+    def _prompts(self, home: Home) -> "list[AnsweredPrompt]":
+        """What is judged. Raises `UserError` unless exactly one source is given, and for what it says wrongly."""
+        from workbench.preferences.imported_answers import answers_of_pairs, read_answers
+
+        given = [name for name in ("dataset", "file", "answers") if getattr(self, name).strip()]
+        if not given:
+            raise UserError("There are no answers.", "Choose a preference dataset, or give a file or lines.", "answers")
+        if len(given) > 1:
+            raise UserError(f"There are answers in {' and '.join(given)}.", "Leave all but one empty.", given[-1])
+        if self.dataset:
+            resolve_dataset(home, self, "dataset")
+            return answers_of_pairs(home, self.dataset, self.limit)
+        found = read_answers(_text_of(self.file) if self.file else self.answers, given[0])[: self.limit]
+        if not found:
+            raise UserError("There are no answers.", "Write a prompt with its answers on each line.", given[0])
+        return found
+
+    def run(self, ctx: JobContext) -> dict[str, Any]:
+        from workbench.preferences import sessions
+        from workbench.preferences.attention import add_attention_checks
+        from workbench.preferences.check_files import read_checks
+        from workbench.preferences.quality_checks import add_checks
+
+        found = self._prompts(ctx.home)
+        if not ctx.resume or not any(session.name == self.session for session in sessions.list_sessions(ctx.home)):
+            made_by = {"method": self.method, "dataset": self.dataset, "limit": self.limit, "job": ctx.folder.name}
+            source = self.dataset or (Path(self.file).name if self.file else "imported answers")
+            sessions.create_session(
+                ctx.home, self.session, list(found[0].answers), source, made_by, self.votes_per_pair, self.labelling
+            )
+            add_checks(ctx.home, self.session, read_checks(self.checks))
+        for place, each in enumerate(found):
+            ctx.task.check_stop()
+            sessions.add_answers(ctx.home, self.session, place, each.prompt, each.answers)
+            ctx.task.update(place + 1, len(found), "Taking in the answers")
+        add_attention_checks(ctx.home, self.session)
+        info = sessions.finish_session(ctx.home, self.session)
+        return {"session": self.session, "prompts": len(found), "pairs": info.usable}
+
+
+def _text_of(path: str) -> str:
+    file = regular_file(Path(path).expanduser(), "file")
+    if file.stat().st_size > MOST_BYTES:
+        raise UserError(f"{file.name} is larger than {MOST_BYTES // 1024**2} MB.", "Give a part of it.", "file")
+    try:
+        return file.read_text("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{file.name} is not UTF-8: byte {error.start:,}.", "Save it as UTF-8.", "file") from None
