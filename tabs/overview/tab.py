@@ -9,6 +9,7 @@ import gradio as gr
 from markupsafe import Markup
 
 from tabs.jobs.tab import JOB_COLUMNS, job_row, job_words
+from tabs.overview.backup_panel import backup_panel
 from tabs.overview.bin_panel import bin_panel
 from tabs.overview.disk_panel import disk_panel
 from tabs.overview.loop import Loop, LoopStep, answering, preference_training, read_loop, steps, training
@@ -33,7 +34,7 @@ STATES = {"done": "Done: ", "running": "Under way: ", "next": "Next: ", "later":
 
 def build(ctx: Context) -> None:
     """On top the search. Left: the loop. Right: the machine and the latest work. Beneath: what a check
-    of the machine found, the disk, and the bin."""
+    of the machine found, the disk, the bin and the backups."""
     with gr.Column(elem_classes="wb-panel"):
         search_panel(ctx)
     with gr.Row(elem_classes="wb-cols is-even"):
@@ -60,6 +61,8 @@ def build(ctx: Context) -> None:
         disk_panel(ctx)
     with gr.Column(elem_classes="wb-panel"):
         bin_panel(ctx)
+    with gr.Column(elem_classes="wb-panel"):
+        backup_panel(ctx)
 
 
 def _step(ctx: Context, number: int, name: str) -> None:

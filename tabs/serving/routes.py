@@ -19,6 +19,8 @@ from workbench.people.roles import Role
 JSON, FORM, FILES = "application/json", "application/x-www-form-urlencoded", "multipart/form-data"
 FILE = "/gradio_api/file={path_or_url:path}"
 PAGE, LOGIN, LOGOUT, INVITE = "/", "/login", "/logout", "/invite"
+BACKUPS = "/backups"
+BACKUP = f"{BACKUPS}/{{name}}"
 LABEL, RESULTS = "label", "results"
 """The pages of one session each, for those who judge and those who read results: /label/<session>."""
 HUB_LOGIN, HUB_CALLBACK, HUB_CLAIM = "/login/huggingface", CALLBACK_PATH, "/login/claim"
@@ -92,6 +94,7 @@ ROUTES: tuple[Route, ...] = (
     Route(("GET",), HUB_LOGIN, Who.ANYONE),
     Route(("GET",), HUB_CALLBACK, Who.ANYONE, linked=True),
     Route(("POST",), HUB_CLAIM, Who.ANYONE, FORM),
+    Route(_GET, BACKUP, Who.OWNER),
     # what the page is made of
     Route(_GET, FILE, Who.MEMBER),
     Route(_GET, SCRIPTS, Who.MEMBER),

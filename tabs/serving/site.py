@@ -17,6 +17,7 @@ import gradio as gr
 from gradio.context import Context as GradioContext
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from tabs.serving.backup_files import backup_route
 from tabs.serving.config import Serving
 from tabs.serving.permissions import join_lifespans
 from tabs.serving.server import mounted
@@ -131,6 +132,7 @@ class Site:
             theirs.shelves = ctx.shelves
             others[role] = mounted(_queued(self.pages[role](theirs)), role, serving.accounts)
         app = mounted(_queued(self.pages[Role.OWNER](ctx)), Role.OWNER, serving.accounts)
+        app.router.routes.insert(0, backup_route(self.home))
         app.add_middleware(UploadQuota, home=self.home)
         join_lifespans(app, others)
         switch = None if serving.accounts else self

@@ -11,7 +11,7 @@ import tempfile
 import time
 import uuid
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -88,11 +88,17 @@ def write_backup(home: Home, target: Path, task: Task, with_models: bool = False
 
 
 def _facts(home: Home, votes: int, with_models: bool) -> BackupFacts:
-    infos = [] if with_models else list_models(home)
-    left_out = tuple(
-        LeftOut(info.name, info.size) for info in infos if info.kind != "adapter" and info.size > SMALL_MODEL_BYTES
-    )
+    left_out = () if with_models else large_models(home)
     return BackupFacts(lineage.now(), __version__, tables.SCHEMA_VERSION, votes, left_out, variables_set())
+
+
+def large_models(home: Home) -> tuple[LeftOut, ...]:
+    """The models whose weights are left out unless they are asked for."""
+    return tuple(
+        LeftOut(info.name, info.size)
+        for info in list_models(home)
+        if info.kind != "adapter" and info.size > SMALL_MODEL_BYTES
+    )
 
 
 def variables_set() -> tuple[str, ...]:
@@ -118,23 +124,27 @@ class _Hashed(io.RawIOBase):
 
 
 def _write(raw: io.BufferedWriter, home: Home, labels: Path, facts: BackupFacts, task: Task) -> str:
-    files = list(_files(home, {one.name for one in facts.left_out}))
+    files = list(backup_files(home, {one.name for one in facts.left_out}))
     total = sum(size for _, size in files) + labels.stat().st_size
     hashed, sums, done = _Hashed(raw), {}, 0
+
+    def moved(size: int) -> None:
+        nonlocal done
+        done += size
+        task.update(min(done, total), total, "Writing the backup")
+        task.check_stop()
+
     packed = gzip.GzipFile(fileobj=hashed, mode="wb", compresslevel=zlib.Z_BEST_SPEED)
     with packed, tarfile.open(fileobj=packed, mode="w|") as archive:
         _add_bytes(archive, ABOUT, facts.to_json())
         for path, name in [(labels, LABELS), *((path, path.relative_to(home.root).as_posix()) for path, _ in files)]:
             with contextlib.suppress(FileNotFoundError):  # deleted since it was listed
-                sums[name] = _add_file(archive, path, name)
-                done += int(sums[name][0])
-                task.update(min(done, total), total, "Writing the backup")
-            task.check_stop()
+                sums[name] = _add_file(archive, path, name, moved)
         _add_bytes(archive, CHECKSUMS, json.dumps(sums).encode())
     return hashed.digest.hexdigest()
 
 
-def _files(home: Home, left_out: set[str]) -> Iterator[tuple[Path, int]]:
+def backup_files(home: Home, left_out: set[str]) -> Iterator[tuple[Path, int]]:
     """The files of a home that belong into its backup, with their sizes in bytes; links are not followed."""
     for name in FILES:
         path = home.root / name
@@ -160,12 +170,12 @@ def _files_of(folder: Path, without_weights: bool) -> Iterator[tuple[Path, int]]
                     yield path, path.stat().st_size
 
 
-def _add_file(archive: tarfile.TarFile, path: Path, name: str) -> tuple[int, str]:
-    """Adds what the file has now, were it to grow meanwhile; its size and SHA-256."""
+def _add_file(archive: tarfile.TarFile, path: Path, name: str, moved: Callable[[int], None]) -> tuple[int, str]:
+    """Adds what the file has now, were it to grow meanwhile; its size and SHA-256. `moved` is told the bytes read."""
     with path.open("rb") as file:
         status = os.fstat(file.fileno())
         member = _member(name, status.st_size, status.st_mtime)
-        reader = _Reader(file, status.st_size)
+        reader = _Reader(file, status.st_size, moved)
         try:
             archive.addfile(member, reader)
         except (OSError, tarfile.TarError) as error:
@@ -186,13 +196,14 @@ def _member(name: str, size: int, changed: float) -> tarfile.TarInfo:
 
 
 class _Reader:
-    """Reads so many bytes of a file and hashes them."""
+    """Reads so many bytes of a file and hashes them; `moved` is told each time how many it were."""
 
-    def __init__(self, file: io.BufferedReader, size: int) -> None:
-        self.file, self.missing, self.digest = file, size, hashlib.sha256()
+    def __init__(self, file: io.BufferedReader, size: int, moved: Callable[[int], None]) -> None:
+        self.file, self.missing, self.moved, self.digest = file, size, moved, hashlib.sha256()
 
     def read(self, size: int = _PIECE_BYTES) -> bytes:
         data = self.file.read(min(size, self.missing))
         self.missing -= len(data)
         self.digest.update(data)
+        self.moved(len(data))
         return data

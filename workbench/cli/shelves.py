@@ -89,6 +89,14 @@ def _states(session: "SessionInfo") -> tuple[str, str]:
     return "yes" if session.complete else "no", session.state
 
 
+def backups_listing(home: Home) -> Listing:
+    """The backups kept in the home, newest first; those that `backup FILE` wrote elsewhere are not known here."""
+    from workbench.backup.kept_backups import backup_folder, list_backups
+
+    rows: list[Row] = [(one.name, human_size(one.size), one.created) for one in list_backups(home)]
+    return ["name", "size", "made", "folder"], [(*row, str(backup_folder(home))) for row in rows]
+
+
 def methods_listing(_home: Home) -> Listing:
     """Every method of every family, with why it cannot run here where it cannot."""
     rows: list[Row] = [
@@ -104,6 +112,7 @@ LISTS: dict[str, Callable[[Home], Listing]] = {
     "datasets": datasets_listing,
     "jobs": jobs_listing,
     "sessions": sessions_listing,
+    "backups": backups_listing,
     "methods": methods_listing,
 }
 
@@ -117,9 +126,9 @@ def list_shelf(
 ) -> None:
     """What is on a shelf with its tags, as a table."""
     columns, rows = LISTS[what](invoked.home)
-    if what == "methods":
+    if what in ("methods", "backups"):
         if tag:
-            raise UserError("Methods have no tags.", "List models, datasets, jobs or sessions.", "--tag")
+            raise UserError(f"{what.capitalize()} have no tags.", "List models, datasets, jobs or sessions.", "--tag")
     else:
         from workbench.inventory.item_notes import notes_by_name
 

@@ -226,7 +226,7 @@ def _hub_folder(home: Home) -> Path | None:
 
 def _other_reason(backup: bool, hub: bool) -> str:
     if backup:
-        return "Copies made before an upgrade: delete them by hand when nothing of it is wanted."
+        return "Backups, which the panel Backups deletes, and copies made before an upgrade, to be deleted by hand."
     if hub:
         return "Downloads of the hub's own library: `hf cache delete` takes care of them."
     return "No file that the workbench deletes."

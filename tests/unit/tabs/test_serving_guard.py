@@ -11,6 +11,7 @@ from starlette.websockets import WebSocketDisconnect
 from tabs.serving.calls import LONGEST_CALL_BYTES, TOO_LONG
 from tabs.serving.config import Serving
 from tabs.serving.routes import (
+    BACKUP,
     FILE,
     HUB_CALLBACK,
     HUB_CLAIM,
@@ -29,6 +30,7 @@ from tests.serving import LOCAL, SmallPage, routes
 
 OURS = {(method, path) for method in ("GET", "HEAD", "POST") for path in (LOGIN, INVITE)} | {
     ("POST", LOGOUT),
+    ("GET", BACKUP),
     ("GET", HUB_LOGIN),
     ("GET", HUB_CALLBACK),
     ("POST", HUB_CLAIM),

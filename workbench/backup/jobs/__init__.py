@@ -1,0 +1,1 @@
+"""The kind of job that backs up a home."""
