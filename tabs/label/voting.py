@@ -1,24 +1,28 @@
 """The pad of the Label tab: who votes in which session, and what the pad is told, which never names a model."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, fields
 from typing import Any
 
 import gradio as gr
 
+from tabs.label.pad_texts import explanation, pad_words
 from tabs.serving.asking import asker
 from tabs.shell.context import Context, guarded
 from tabs.shell.job_panel import QUIET
 from tabs.shell.kit import VotePad
 from workbench.core.errors import UserError
 from workbench.preferences import votes
-from workbench.preferences.admission import REFUSALS
+from workbench.preferences.annotator_view import annotator_view, latest_guidelines
 from workbench.preferences.ballots import Ballot
 from workbench.preferences.blinding import Voter, checked_name
-from workbench.preferences.sessions import SessionInfo, get_session
-from workbench.preferences.standing import Standing, standing
+from workbench.preferences.labelling_settings import LANGUAGES
+from workbench.preferences.sessions import DRAFT, get_session
+from workbench.preferences.standing import standing
 
-UNBLINDED = "You have seen the result of this session. Your votes are kept, but left out."
-WAIT_SECONDS = {"held": 3, "answering": 3, "complete": 10, "others": 10}
+ASKED = ("graded", "aspects", "rationale", "edits", "ranking", "raw_text", "language")
+"""The settings the pad is told."""
+WAIT_SECONDS = {"held": 3, "answering": 3, "complete": 10, "others": 10, "draft": 10, "paused": 10}
 """After how long the pad asks again by itself: a pair may yet come, be taken back, or the session be closed."""
 
 
@@ -42,7 +46,8 @@ def voting_panel(ctx: Context, open_only: bool = False) -> tuple[gr.Dropdown, gr
     pad = VotePad(
         lambda query, request: next_pair(ctx, query, request), lambda query, request: cast_vote(ctx, query, request),
         lambda query, request: undo_vote(ctx, query, request), lambda query, request: hold_pair(ctx, query, request),
-        lambda query, request: return_pair(ctx, query, request),
+        lambda query, request: return_pair(ctx, query, request), lambda query, request: own_votes(ctx, query, request),
+        lambda query, request: guidelines(ctx, query, request), words=pad_words("en"),
         empty=("Nothing to judge yet", "Pairs of answers appear here, without names, sides at random.", next_step),
         elem_id="vote-pad",
     )  # fmt: skip
@@ -63,8 +68,8 @@ def voting_panel(ctx: Context, open_only: bool = False) -> tuple[gr.Dropdown, gr
 
 
 def open_sessions(ctx: Context) -> list[tuple[str, str]]:
-    """The sessions in which votes are taken, for pickers."""
-    return [(each.name, each.name) for each in ctx.shelves.sessions.look()[1] if not each.closed]
+    """The sessions in which votes are taken, or were until they were paused, for pickers."""
+    return [(each.name, each.name) for each in ctx.shelves.sessions.look()[1] if not each.closed and each.state != DRAFT]
 
 
 def voter_of(ctx: Context, typed: str, request: gr.Request | None) -> Voter:
@@ -98,7 +103,7 @@ def _text(query: dict[str, Any], name: str) -> str:
 def next_pair(ctx: Context, query: dict[str, Any], request: gr.Request) -> dict[str, Any]:
     """The pair that lies open in this browser or a new one, or why there is none."""
     session, who = _who(ctx, query, request)
-    return _reply(ctx, session, who, votes.next_item(ctx.home, session, who))
+    return _reply(ctx, query, who, votes.next_item(ctx.home, session, who))
 
 
 def cast_vote(ctx: Context, query: dict[str, Any], request: gr.Request) -> dict[str, Any]:
@@ -108,11 +113,14 @@ def cast_vote(ctx: Context, query: dict[str, Any], request: gr.Request) -> dict[
     saved = votes.vote(ctx.home, session, who, token, choice, key, _seconds(query), _ballot(query))
     feedback = asdict(saved.feedback) if saved.feedback else None
     try:
-        reply = _reply(ctx, session, who, votes.next_item(ctx.home, session, who))
+        reply = _reply(ctx, query, who, votes.next_item(ctx.home, session, who))
         return {**reply, "saved": True, "feedback": feedback}
     except UserError as error:
-        text = f"Your vote was saved, but no next pair came. {error.message}"
-        return {"item": None, "title": "", "message": "", "can_undo": False, "saved": True, "next_error": text}
+        text = _words(query)["no_next"].format(error=error.message)
+        return {
+            "item": None, "title": "", "message": "", "can_undo": False, "saved": True, "next_error": text,
+            "feedback": feedback,
+        }  # fmt: skip
 
 
 def _seconds(query: dict[str, Any]) -> float:
@@ -134,7 +142,7 @@ def undo_vote(ctx: Context, query: dict[str, Any], request: gr.Request) -> dict[
     session, who = _who(ctx, query, request)
     event = query.get("event")
     number = event if isinstance(event, int) else None
-    return _reply(ctx, session, who, votes.take_back(ctx.home, session, who, _text(query, "key"), number))
+    return _reply(ctx, query, who, votes.take_back(ctx.home, session, who, _text(query, "key"), number))
 
 
 def hold_pair(ctx: Context, query: dict[str, Any], request: gr.Request) -> dict[str, Any]:
@@ -149,13 +157,34 @@ def return_pair(ctx: Context, query: dict[str, Any], request: gr.Request) -> dic
     return {"error": None}
 
 
-def _reply(ctx: Context, session: str, who: Voter, item: votes.BlindPair | None) -> dict[str, Any]:
-    """What the pad draws: a pair, or why there is none."""
+def own_votes(ctx: Context, query: dict[str, Any], request: gr.Request) -> dict[str, Any]:
+    """What this person gave in the session and may take back, the latest first."""
+    session, who = _who(ctx, query, request)
+    return {"votes": [asdict(vote) for vote in votes.own_votes(ctx.home, session, who)], "error": None}
+
+
+def guidelines(ctx: Context, query: dict[str, Any], request: gr.Request) -> dict[str, Any]:
+    """The session's guidelines in Markdown, and their version."""
+    session, _ = _who(ctx, query, request)
+    return {**asdict(latest_guidelines(ctx.home, session)), "error": None}
+
+
+def _words(query: dict[str, Any]) -> Mapping[str, str]:
+    """The words of the language the pad has now, where nothing can be read of the session."""
+    language = _text(query, "language")
+    return pad_words(language if language in LANGUAGES else "en")
+
+
+def _reply(ctx: Context, query: dict[str, Any], who: Voter, item: votes.BlindPair | None) -> dict[str, Any]:
+    """What the pad draws: a pair, or why there is none; what the session asks for; words it does not have yet."""
+    session = _text(query, "session")
+    view = annotator_view(ctx.home, session, who)
+    words = pad_words(view.settings.language)
     title = message = ""
     wait = 0
     if item is None:
         stands = standing(ctx.home, session, who)
-        title, message = _explanation(ctx, get_session(ctx.home, session), stands)
+        title, message = explanation(ctx, session, stands, words)
         wait = WAIT_SECONDS.get(stands.reason, 0)
     rights = votes.rights_of(ctx.home, session, who)
     return {
@@ -165,43 +194,8 @@ def _reply(ctx: Context, session: str, who: Voter, item: votes.BlindPair | None)
         "wait": wait,
         "error": None,
         "can_undo": rights.can_undo,
-        "note": UNBLINDED if rights.unblinded else "",
+        "note": words["unblinded"] if rights.unblinded else "",
+        "ask": {name: getattr(view.settings, name) for name in ASKED} | {"guidelines": view.guidelines},
+        "pace": asdict(view.pace),
+        **({} if query.get("language") == view.settings.language else {"words": words}),
     }
-
-
-def _explanation(ctx: Context, info: SessionInfo, stands: Standing) -> tuple[str, str]:
-    """Title and sentence for somebody who has no pair to judge."""
-    lack, lie = ("1 pair lacks", "lies") if stands.pairs == 1 else (f"{stands.pairs} pairs lack", "lie")
-    if refused := REFUSALS.get(stands.reason):
-        return refused
-    texts = {
-        "closed": ("This session is closed", "Votes are no longer taken. The result is below."),
-        "complete": (
-            "Every pair has its votes", "Nothing is left to judge in this session. Close it to see the result."
-        ),
-        "held": (
-            "Others are judging the last pairs",
-            f"{lack} votes and {lie} open elsewhere. A pair that is given back comes here by itself.",
-        ),
-        "others": (
-            "You have judged all you can",
-            f"{lack} votes, which other people have to give. Skipped pairs are dealt with.",
-        ),
-        "unusable": ("There is nothing to judge", "All pairs of this session are identical, empty or failed."),
-    }  # fmt: skip
-    if stands.reason == "answering":
-        return _answering(ctx, info)
-    return texts[stands.reason]
-
-
-def _answering(ctx: Context, info: SessionInfo) -> tuple[str, str]:
-    try:
-        ended = ctx.queue.get(str(info.made_by.get("job") or "")).final
-    except UserError:
-        ended = True
-    if ended:
-        return (
-            "The answers are not complete",
-            "Their job has ended early. Resume it under 'Answers under way', or close the session as it is.",
-        )
-    return "The models are still answering", "The next pair appears by itself."

@@ -169,8 +169,10 @@ SERVER_FUNCTIONS: dict[str, Who] = _FUNCTIONS_OF_OWNERS | {
     "address_line.find_session": Who.MEMBER,
     "pulse.changes": Who.MEMBER,
     "vote_pad.cast_vote": Who.ANNOTATOR,
+    "vote_pad.guidelines": Who.ANNOTATOR,
     "vote_pad.hold_pair": Who.ANNOTATOR,
     "vote_pad.next_pair": Who.ANNOTATOR,
+    "vote_pad.own_votes": Who.ANNOTATOR,
     "vote_pad.return_pair": Who.ANNOTATOR,
     "vote_pad.undo_vote": Who.ANNOTATOR,
 }

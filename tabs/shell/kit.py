@@ -8,7 +8,7 @@ never put text of people or models into a template.
 import inspect
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +101,9 @@ def VotePad(
     undo: Answer,
     hold: Answer,
     give_back: Answer,
+    own_votes: Answer,
+    guidelines: Answer,
+    words: Mapping[str, str],
     value: dict[str, str] | None = None,
     empty: Lines = ("No session open", "Two answers appear side by side, without names.", "Open or create a session."),
     **options: Any,
@@ -108,14 +111,18 @@ def VotePad(
     """Blind voting by keyboard; a vote is shown as saved only after the server said so.
 
     value: {"session": name, "annotator": str} or None. Every function is called with it, and answers {"item", "title",
-    "message", "wait", "can_undo", "note"}: with no item, the pad asks again after `wait` seconds; a vote's answer has
-    "saved", and "next_error" when it was kept but no next pair came.
+    "message", "wait", "can_undo", "note", "ask", "pace"}: with no item, the pad asks again after `wait` seconds; "ask"
+    is what the session asks for, "words" come when the session's language is another than the call's. A vote's answer
+    has "saved", "feedback" after a training question, and "next_error" when it was kept but no next pair came.
     hold: called with {"token"} too while the pair is seen; {"held": bool}. give_back: the same, when the page closes.
+    own_votes: {"votes": [{"event", "choice", "strength", "created", "prompt"}]}; undo takes {"event"}. guidelines:
+    {"version", "text"}. words: the pad's texts by their keys, in English.
     """
     functions = {
         "next_pair": next_pair, "cast_vote": vote, "undo_vote": undo, "hold_pair": hold, "return_pair": give_back,
+        "own_votes": own_votes, "guidelines": guidelines,
     }  # fmt: skip
-    return component("vote_pad", value, functions, empty, **options)
+    return component("vote_pad", value, functions, empty, words=dict(words), **options)
 
 
 def MergeBuilder(

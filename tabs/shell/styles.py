@@ -43,6 +43,7 @@ FILES = (
     "components/chat.css",
     "components/model-text.css",
     "components/label.css",
+    "components/label-ballot.css",
     "components/results.css",
     "components/merge.css",
     "components/compress.css",

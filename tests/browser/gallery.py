@@ -11,6 +11,7 @@ import gradio as gr
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from tabs.label.pad_texts import pad_words
 from tabs.serving.gradio_files import asset_route
 from tabs.shell import elements, kit
 from tabs.shell import theme as look
@@ -163,8 +164,12 @@ class Lab:
                 {"role": "system", "content": self.text or "You are brief."},
                 {"role": "user", "content": self.text or f"Question {done}: what is DPO?"},
             ],
-            "left": self.text or f"Left answer {done}. " + ANSWER,
-            "right": self.text or f"Right answer {done}: it trains on pairs.",
+            "answers": [
+                {"text": self.text or f"Left answer {done}. " + ANSWER, "cut_off": False},
+                {"text": self.text or f"Right answer {done}: it trains on pairs.", "cut_off": False},
+            ],
+            "ranked": False,
+            "training": False,
             "done": done,
             "total": 6,
             "remaining_for_you": 6 - done,
@@ -175,6 +180,17 @@ class Lab:
             "message": self.text or "All six pairs are judged.",
             "error": None,
             "can_undo": done > 0,
+            "ask": {
+                "graded": False,
+                "aspects": [],
+                "rationale": "off",
+                "edits": False,
+                "ranking": False,
+                "raw_text": False,
+                "language": "en",
+                "guidelines": 0,
+            },
+            "pace": {"judged": done, "seconds": 4.0},
             **extra,
         }
 
@@ -304,8 +320,9 @@ def build(lab: Lab) -> gr.Blocks:
                 _compare(lab)
             with gr.Tab("Label", id="label"), gr.Column(elem_classes="wb-panel"):
                 kit.VotePad(
-                    lab.next_pair, lab.vote, lab.undo, lab.hold, lab.give_back, {"session": "first", "annotator": "ann"}
-                )
+                    lab.next_pair, lab.vote, lab.undo, lab.hold, lab.give_back, lambda query: {"votes": []},
+                    lambda query: {"version": 0, "text": ""}, pad_words("en"), {"session": "first", "annotator": "ann"},
+                )  # fmt: skip
                 gr.Textbox(label="Note", elem_id="note")
             with gr.Tab("Pieces", id="pieces"):
                 _pieces(lab)

@@ -47,7 +47,7 @@ def check_ballot(settings: LabellingSettings, choice: str, ballot: Ballot, ranke
     values = {
         "choice": choice,
         "strength": _strength(settings, choice, ballot.strength, problems),
-        "aspects": _aspects(settings, choice, ballot.aspects, problems),
+        "aspects": {} if ranked else _aspects(settings, choice, ballot.aspects, problems),
         "reason": _reason(settings, choice, ballot.reason, problems),
         **_edit(settings, choice, ballot, bool(ranked), problems),
     }
@@ -69,7 +69,7 @@ def _strength(settings: LabellingSettings, choice: str, strength: Any, problems:
 def _aspects(
     settings: LabellingSettings, choice: str, aspects: Mapping[str, str], problems: Problems
 ) -> dict[str, str]:
-    if choice in (SKIP, FLAG, RANKING):
+    if choice in (SKIP, FLAG):
         return {}
     if not isinstance(aspects, Mapping):
         problems.add("aspects", "are no mapping.", "Give 'left', 'right' or 'tie' by aspect.")

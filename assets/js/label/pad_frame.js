@@ -1,201 +1,162 @@
-/* Part of VotePad: the pair with its buttons, and what is said when there is none or something went wrong. */
-import { button, emptyState, h, setText } from "../lib/dom.js";
-import { markdown } from "../lib/markdown.js";
-import { letterKeys } from "./letter_keys.js";
+/* Part of VotePad: the whole of it, drawn from its state. */
+import { classes, createElement, html, useLayoutEffect, useRef } from "../lib/preact.js";
+import { Ballot } from "./ballot_form.js";
+import { PadDialog } from "./pad_dialogs.js";
+import { PairView, Prompt } from "./pair_view.js";
+import { RankingBoard } from "./ranking_board.js";
 
-/** @typedef {"left" | "tie" | "both_bad" | "skip" | "right"} Vote */
+/** @import { Act, State } from "./pad_state.js" */
+
 /**
- * A pair without names. Done, total and remaining count pairs.
- * @typedef {{
- *   token: string, prompt: { role: string, content: string }[], answers: { text: string, cut_off: boolean }[],
- *   done: number, total: number,
- *   remaining_for_you?: number,
- * }} Pair
+ * What is said where there is no pair.
+ * @param {{ lines: string[] }} props
  */
+function Lines({ lines: [title, sentence, next] }) {
+  return html`<div class="wb-empty" data-anchor tabindex="-1">
+    ${title && html`<div class="wb-empty-title">${title}</div>`}
+    ${sentence && html`<div class="wb-empty-text">${sentence}</div>`}
+    ${next && html`<div class="wb-empty-next">${next}</div>`}
+  </div>`;
+}
 
-/** @type {[choice: Vote, text: string, key: string][]} */
-const CHOICES = [
-  ["left", "Left is better", "←"],
-  ["tie", "Equally good", "↓"],
-  ["both_bad", "Both bad", "B"],
-  ["skip", "Skip", "S"],
-  ["right", "Right is better", "→"],
-];
+/** @param {{ share: number, label: string }} props */
+function ProgressBar({ share, label }) {
+  return html`<div class="wb-progress" role="progressbar" aria-label=${label} aria-valuenow=${Math.floor(share * 100)}
+    aria-valuemin="0" aria-valuemax="100"><i style=${{ width: `${(share * 100).toFixed(1)}%` }}></i></div>`;
+}
 
-/** The share of pairs that have their votes. */
-function progressBar() {
-  const node = h("div", "wb-progress"),
-    bar = h("i");
-  node.append(bar);
-  node.setAttribute("role", "progressbar");
-  node.setAttribute("aria-label", "Pairs judged");
-  /** @param {number} share */
-  function fill(share) {
-    bar.style.width = `${(share * 100).toFixed(1)}%`;
-    node.setAttribute("aria-valuenow", String(Math.floor(share * 100)));
-  }
-  return { node, fill };
+/** @param {State} state */
+function countText({ pair, pace, words }) {
+  if (!pair) return "";
+  const parts = [words("count", { done: pair.done, total: pair.total })];
+  if (pair.remaining_for_you !== undefined) parts.push(words("remaining", { count: pair.remaining_for_you }));
+  const seconds = pace.seconds < 10 ? Math.round(pace.seconds * 10) / 10 : Math.round(pace.seconds);
+  if (pace.judged) parts.push(words(seconds ? "pace" : "pace_count", { count: pace.judged, seconds }));
+  return parts.join("  ·  ");
 }
 
 /**
- * A box whose text the keyboard can scroll.
- * @param {string} className
- * @param {string} label
+ * Counts, what was just saved, and what opens over the pair.
+ * @param {{ state: State, act: Act }} props
  */
-function scroller(className, label) {
-  const node = h("div", className);
-  node.tabIndex = 0;
-  node.setAttribute("role", "group");
-  node.setAttribute("aria-label", label);
-  return node;
-}
-
-/**
- * @param {string} name
- * @param {HTMLElement} text
- */
-function side(name, text) {
-  const node = h("section", "wb-vote-side");
-  node.dataset.side = name.toLowerCase();
-  node.append(h("h3", "wb-h", name), text);
-  return node;
-}
-
-/**
- * @param {Vote | "undo"} choice
- * @param {string} text
- * @param {string} key
- * @param {() => void} act
- */
-function voteButton(choice, text, key, act) {
-  const node = button(`wb-vote-button is-${choice}`, "", act);
-  node.dataset.choice = choice;
-  node.append(h("span", "", text), h("kbd", /\w/.test(key) ? "is-letter" : "", key));
-  return node;
-}
-
-/**
- * Everything of the pad, drawn into `root`.
- * @param {HTMLElement} root
- * @param {{ cast: (choice: Vote) => void, undo: () => void }} act
- */
-export function padFrame(root, { cast, undo }) {
-  const empty = h("div"),
-    body = h("div", "wb-vote-body"),
-    progress = progressBar(),
-    count = h("span"),
-    saved = h("span", "wb-vote-saved"),
-    top = h("div", "wb-vote-top"),
-    note = h("div", "wb-hint wb-vote-note"),
-    prompt = scroller("wb-vote-prompt", "Prompt"),
-    left = scroller("wb-vote-text", "Left answer"),
-    right = scroller("wb-vote-text", "Right answer"),
-    pair = h("div", "wb-vote-pair"),
-    error = h("div", "wb-error"),
-    row = h("div", "wb-vote-buttons"),
-    letters = letterKeys(root);
-  const buttons = [
-    ...CHOICES.map(([choice, text, key]) => voteButton(choice, text, key, () => cast(choice))),
-    voteButton("undo", "Undo", "U", undo),
+function Top({ state, act }) {
+  const { words, ask, dialog, isPaused, pair } = state;
+  /** @type {[name: "guidelines" | "own_votes" | "keys", key: string][]} */
+  const openers = [
+    ["guidelines", "G"],
+    ["own_votes", "V"],
+    ["keys", "?"],
   ];
-  saved.setAttribute("role", "status");
-  error.setAttribute("role", "alert");
-  top.append(count, saved);
-  pair.append(side("Left", left), side("Right", right));
-  row.append(...buttons);
-  body.append(top, progress.node, note, prompt, pair, error, row, letters.node);
-  root.append(empty, body);
+  return html`<div class="wb-vote-top">
+    <span class="wb-vote-count">${countText(state)}</span>
+    <span class="wb-vote-saved" role="status">${state.said}</span>
+    <div class="wb-vote-tools">
+      ${openers
+        .filter(([name]) => name !== "guidelines" || ask.guidelines > 0)
+        .map(
+          ([name, key]) => html`<button type="button" class="wb-button" key=${name} data-opens=${name}
+            aria-haspopup="dialog" aria-expanded=${String(dialog === name)} onClick=${() => act.open(name)}>
+            ${words(name)}<kbd class="is-letter">${key}</kbd></button>`,
+        )}
+      ${
+        pair &&
+        html`<button type="button" class="wb-button" data-opens="pause" aria-pressed=${String(isPaused)}
+        onClick=${act.pause}>${words("pause")}<kbd class="is-letter">P</kbd></button>`
+      }
+    </div>
+  </div>`;
+}
 
-  function showBody() {
-    empty.hidden = true;
-    body.hidden = false;
-  }
+/**
+ * The words of a choice, with its grade.
+ * @param {string} choice
+ * @param {State} state
+ */
+function choiceText(choice, { draft, words }) {
+  const isGraded = draft.strength && (choice === "left" || choice === "right");
+  return choice && words(isGraded ? `${choice}_${draft.strength}` : choice);
+}
 
-  /** @param {string[] | null | undefined} lines */
-  function showEmpty(lines) {
-    empty.hidden = false;
-    empty.replaceChildren(emptyState(lines));
-  }
+/**
+ * What went wrong, with the vote that waits for another try, if one does.
+ * @param {{ state: State, act: Act }} props
+ */
+function Failure({ state, act }) {
+  const { failed, words } = state;
+  if (!failed) return html`<div class="wb-error" role="alert" hidden></div>`;
+  const choice = choiceText(failed.choice, state);
+  return html`<div class="wb-error" role="alert">
+    <strong>${failed.text}</strong>
+    <div>${choice ? words("kept", { choice }) : ""}</div>
+    <div class="wb-vote-actions">
+      <button type="button" class="wb-button is-primary" onClick=${act.retry}>${words("retry")}<kbd class="is-letter">R</kbd></button>
+      <button type="button" class="wb-button" onClick=${act.drop}>${words(choice ? "drop_vote" : "reload")}</button>
+    </div>
+  </div>`;
+}
 
-  /** @param {Pair} shown */
-  function drawPair(shown) {
-    showBody();
-    body.classList.remove("is-end");
-    prompt.replaceChildren(
-      ...shown.prompt.map((turn) => {
-        const line = h("div", "wb-vote-turn");
-        line.append(h("span", "wb-vote-role", turn.role), h("div", "wb-vote-content", turn.content));
-        return line;
-      }),
-    );
-    left.replaceChildren(markdown(shown.answers[0].text));
-    right.replaceChildren(markdown(shown.answers[1].text));
-    left.scrollTop = right.scrollTop = prompt.scrollTop = 0;
-    progress.fill(shown.total ? Math.min(1, shown.done / shown.total) : 0);
-    const mine = shown.remaining_for_you === undefined ? "" : `  ·  ${shown.remaining_for_you} left for you`;
-    setText(count, `${shown.done} of ${shown.total} judged${mine}`);
-  }
+/**
+ * What is known of a training question, after its vote.
+ * @param {{ state: State, act: Act }} props
+ */
+function FeedbackBox({ state: { feedback, words }, act }) {
+  const go = useRef(/** @type {HTMLButtonElement | null} */ (null));
+  useLayoutEffect(() => go.current?.focus(), []);
+  if (!feedback) return null;
+  const kind = feedback.right ? "agrees" : "differs";
+  return html`<div class=${classes("wb-note wb-vote-feedback", feedback.right ? "is-ok" : "is-warn")}>
+    <div id="wb-vote-feedback"><strong>${words(`feedback_${kind}`)}</strong> ${words(`feedback_${feedback.better}`)}
+      ${feedback.explanation && html`<div>${feedback.explanation}</div>`}</div>
+    <button type="button" class="wb-button is-primary" ref=${go} aria-describedby="wb-vote-feedback"
+      onClick=${act.goOn}>${words("go_on")}<kbd>Enter</kbd></button>
+  </div>`;
+}
 
-  /**
-   * There is no pair, and why.
-   * @param {string} title
-   * @param {string} message
-   * @param {boolean} canUndo
-   */
-  function drawEnd(title, message, canUndo) {
-    progress.fill(1);
-    setText(count, "");
-    body.classList.add("is-end");
-    showBody();
-    showEmpty([title, message, canUndo && letters.isOn() ? "Press U to take back the last vote." : ""]);
-  }
+/** @param {{ state: State, act: Act }} props */
+function Paused({ state: { words }, act }) {
+  return html`<div class="wb-empty wb-vote-paused" data-anchor tabindex="-1">
+    <div class="wb-empty-title">${words("paused")}</div>
+    <div class="wb-empty-text">${words("paused_hint")}</div>
+    <button type="button" class="wb-button is-primary" onClick=${act.pause}>${words("go_on")}<kbd class="is-letter">P</kbd></button>
+  </div>`;
+}
 
-  /**
-   * What went wrong, with the vote that waits for another try, if one does.
-   * @param {string} text
-   * @param {Vote | ""} choice
-   * @param {() => void} retry
-   * @param {() => void} drop
-   */
-  function drawError(text, choice, retry, drop) {
-    const name = CHOICES.find(([known]) => known === choice)?.[1],
-      again = button("wb-button is-primary", "Retry", retry),
-      actions = h("div", "wb-vote-actions");
-    again.append(h("kbd", "is-letter", "R"));
-    actions.append(again, button("wb-button", choice ? "Drop this vote and reload" : "Reload", drop));
-    const kept = name ? `Not saved yet. Your choice “${name}” is kept.` : "";
-    error.replaceChildren(h("strong", "", text), h("div", "", kept), actions);
-  }
+/** @param {{ state: State, act: Act }} props */
+function Judging({ state, act }) {
+  const { pair, words, missing } = state;
+  return html`
+    <div class="wb-vote-work" data-anchor tabindex="-1" role="group" aria-label=${words("question")}>
+      ${pair?.training && html`<div class="wb-note is-info">${words("training")}</div>`}
+      ${createElement(Prompt, { state })}
+      ${pair?.ranked ? createElement(RankingBoard, { state, act }) : createElement(PairView, { state, act })}
+    </div>
+    ${state.feedback && createElement(FeedbackBox, { state, act })}
+    ${createElement(Failure, { state, act })}
+    ${
+      missing.length > 0 &&
+      html`<div class="wb-note is-warn" role="alert">${words("missing", { fields: missing.map((part) => words(part)).join(", ") })}</div>`
+    }
+    ${!state.feedback && createElement(Ballot, { state, act })}`;
+}
 
-  /**
-   * Arrows scroll a text that is longer than its box.
-   * @param {KeyboardEvent} event
-   */
-  function scrolls({ target, key }) {
-    const isLong = [prompt, left, right].some((one) => one === target && one.scrollHeight > one.clientHeight);
-    return isLong && key === "ArrowDown";
-  }
-
-  /** @param {string} text */
-  const say = (text) => setText(saved, text);
-  /** @param {string} [text] */
-  function remark(text) {
-    setText(note, text);
-    note.hidden = !text;
-  }
-  return {
-    body,
-    error,
-    note,
-    buttons,
-    letters,
-    showBody,
-    showEmpty,
-    drawPair,
-    drawEnd,
-    drawError,
-    scrolls,
-    say,
-    remark,
-  };
+/** @param {{ state: State, act: Act }} props */
+export function Pad({ state, act }) {
+  const { words, pair, lines, isPaused, failed } = state;
+  const letters = html`<label class="wb-vote-letters"><input type="checkbox" checked=${state.letters}
+      onChange=${(/** @type {{ currentTarget: HTMLInputElement }} */ { currentTarget }) => act.setLetters(currentTarget.checked)} />
+    <span>${words("letters")}</span></label>`;
+  return html`
+    <div class="wb-only-read" aria-live="polite">${state.news}</div>
+    ${lines && createElement(Lines, { lines })}
+    <div class="wb-vote-body" hidden=${!state.hasBody} data-mode=${pair ? "pair" : "end"}>
+      ${createElement(Top, { state, act })}
+      ${createElement(ProgressBar, { share: state.share, label: words("progress") })}
+      <div class="wb-hint wb-vote-note" hidden=${!state.note}>${state.note}</div>
+      ${pair && isPaused && createElement(Paused, { state, act })}
+      ${pair && !isPaused && createElement(Judging, { state, act })}
+      ${!pair && failed && createElement(Failure, { state, act })}
+      ${!pair && createElement(Ballot, { state, act })}
+      ${pair && !isPaused && letters}
+    </div>
+    ${createElement(PadDialog, { state, act })}`;
 }

@@ -1,81 +1,156 @@
-/* VotePad: pairs of answers to judge, sides at random. Nothing here knows which model wrote what. */
-import { outliving, uuid } from "../lib/browser.js";
+/* VotePad: answers to judge, sides at random. Nothing here knows which model wrote what. */
+import { outliving, storage, uuid } from "../lib/browser.js";
 import { rootOf } from "../lib/component.js";
 import { isVisible } from "../lib/dom.js";
-import { unreachedText } from "../lib/login.js";
 import { poll } from "../lib/polling.js";
-import { padFrame } from "./pad_frame.js";
-import { isTyping, keyAction, keyName } from "./vote_keys.js";
+import { createElement, render } from "../lib/preact.js";
+import { missingParts, openRow } from "./ballot.js";
+import { dropDraft, newDraft, readDraft, writeDraft } from "./drafts.js";
+import { hasLetters, padActs } from "./pad_acts.js";
+import { Pad } from "./pad_frame.js";
+import { pressKey, rowStop } from "./pad_keys.js";
+import { answerOf, attentionClock } from "./pad_server.js";
+import { firstState } from "./pad_state.js";
+import { isTyping, keyAction } from "./vote_keys.js";
+import { translatePage, wordsOf } from "./words.js";
 
-/** @import { Pair, Vote } from "./pad_frame.js" */
+/** @import { Cast } from "./ballot.js" */
+/** @import { DialogName, Reply, State } from "./pad_state.js" */
+/** @import { WordTable } from "./words.js" */
 /** @typedef {{ session: string, annotator: string }} Who */
-/** @typedef {Who & { token: string, choice: Vote, key: string, seconds: number }} CastVote */
-/**
- * What the server answers: `error`, or the pair and what may be done. `wait` is the seconds after which it is worth asking
- * again, 0 for never; `held` answers whether the pair still lies open here.
- * @typedef {{
- *   error?: string | null, item?: Pair | null, title?: string, message?: string, wait?: number, can_undo?: boolean,
- *   note?: string, saved?: boolean, next_error?: string, held?: boolean,
- * }} Reply
- */
+/** @typedef {Who & Cast & { token: string, key: string, seconds: number, language: string }} CastVote */
 
-const TIMEOUT = 10000,
-  HOLD = 20000,
-  IDLE = 3000;
-const NO_COOKIE =
-  "This pair is not known as yours: your browser does not send the cookie of this page. Allow it, then retry.";
+const HOLD = 20000,
+  IDLE = 3000,
+  NEWS_CHARACTERS = 200;
 
-/** @param {import("../lib/component.js").Scope<Who | null>} scope */
+/** @param {import("../lib/component.js").Scope<Who | null, { words: WordTable }>} scope */
 export function mount({ element, props, server, watch }) {
   const root = rootOf(element, "wb-vote-pad");
-  let item = /** @type {Pair | null} */ (null),
-    canUndo = false,
-    since = 0,
-    busy = false,
-    failed = /** @type {{ again: () => void, choice: Vote | "" } | null} */ (null),
-    session = /** @type {string | null} */ (null),
+  const state = firstState(props.words ?? {});
+  let session = /** @type {string | null} */ (null),
+    pending = /** @type {Reply | null} */ (null), // what comes after the feedback to a training question
     waiting = 0,
+    since = 0,
     lost = 0;
-  const frame = padFrame(root, { cast, undo });
+  state.letters = hasLetters();
+  const clock = attentionClock(element, () => Boolean(state.pair && !state.isPaused && !isReading()));
 
-  /* ---- talking to the server ----------------------------------------------------------------------------- */
+  /** Whether something else than the pair is read. */
+  const isReading = () => Boolean(state.feedback) || (state.dialog !== "" && state.dialog !== "flag");
 
-  /** @returns {Who} */
-  function who() {
-    const { session = "", annotator = "" } = props.value ?? {};
-    return { session, annotator };
+  /* ---- drawing ------------------------------------------------------------------------------------------- */
+
+  /**
+   * Draws what changed; the focus goes to `focus`, or stays in the pad when what had it is gone.
+   * @param {Partial<State>} [changes]
+   * @param {string} [focus]
+   */
+  function update(changes = {}, focus = "") {
+    Object.assign(state, changes);
+    if (changes.draft && state.pair && session) {
+      writeDraft(storage, session, state.pair.token, state.draft);
+      if (state.missing.length) state.missing = missingParts(state.ask, state.pair, state.draft);
+    }
+    const before = document.activeElement;
+    const isInside = before instanceof HTMLElement && root.contains(before);
+    render(createElement(Pad, { state, act }), root);
+    root.lang = state.language;
+    Object.assign(root.dataset, {
+      item: state.pair?.token ?? "",
+      waiting: String(waiting > 0),
+      busy: String(state.busy),
+      failed: String(Boolean(state.failed)),
+      letters: state.letters ? "on" : "off",
+    });
+    clock.follow();
+    const isLost = isInside && (!root.contains(document.activeElement) || before.matches(":disabled"));
+    const next = focus ? root.querySelector(focus) : null;
+    const target = next ?? (isLost ? root.querySelector("[data-anchor]") : null);
+    if (target instanceof HTMLElement) target.focus({ preventScroll: !next });
+  }
+
+  /** @param {Reply} reply */
+  function show(reply) {
+    const before = state.pair?.token;
+    const pair = reply.item || null;
+    pending = null;
+    waiting = pair ? 0 : Number(reply.wait) || 0;
+    if (reply.words && reply.ask) {
+      state.words = wordsOf(reply.words);
+      state.language = reply.ask.language;
+      translatePage(state.words);
+    }
+    const ask = reply.ask ?? state.ask;
+    const draft = pair && session ? readDraft(storage, session, pair.token) : newDraft();
+    const { words } = state;
+    const hint = reply.can_undo && state.letters ? words("undo_hint") : "";
+    const turn = pair?.prompt.at(-1)?.content ?? "";
+    const isNew = pair?.token !== before;
+    const isInRows = isNew && document.activeElement instanceof Element && document.activeElement.closest("[data-row]");
+    if (isNew) clock.restart();
+    since = performance.now();
+    update(
+      {
+        ask,
+        pair,
+        draft,
+        row: Math.max(0, openRow(ask, draft, 0)),
+        current: -1,
+        editing: "",
+        feedback: null,
+        failed: null,
+        sent: "",
+        missing: [],
+        isPaused: false,
+        canUndo: Boolean(reply.can_undo),
+        note: reply.note ?? "",
+        pace: reply.pace ?? state.pace,
+        lines: pair ? null : [reply.title ?? "", reply.message ?? "", hint],
+        hasBody: true,
+        share: pair ? (pair.total ? Math.min(1, pair.done / pair.total) : 0) : 1,
+        news: pair && isNew ? `${words("new_pair")} ${turn.slice(0, NEWS_CHARACTERS)}` : "",
+      },
+      isInRows ? rowStop(0) : "",
+    );
+    poke();
+    if (pair && ask.guidelines > Number(storage.get(readKey()) || 0)) openDialog("guidelines");
   }
 
   /**
-   * The server's answer, or one with `error` when there was none in time.
-   * @param {Promise<Reply | null>} call
-   * @returns {Promise<Reply>}
+   * @param {string} text
+   * @param {() => void} again
+   * @param {string} [choice] of the vote that waits
    */
-  async function ask(call) {
-    /** @type {Promise<Reply>} */
-    const late = new Promise((resolve) =>
-      setTimeout(() => resolve({ error: "The server did not answer in time." }), TIMEOUT),
-    );
-    const reply = await Promise.race([call.catch((error) => ({ error: String(error?.message || error) })), late]);
-    return reply || { error: unreachedText() };
+  function fail(text, again, choice = "") {
+    update({ failed: { text, again, choice }, said: "", hasBody: true });
   }
+
+  /* ---- talking to the server ----------------------------------------------------------------------------- */
+
+  /** @returns {Who & { language: string }} */
+  function who() {
+    const { session = "", annotator = "" } = props.value ?? {};
+    return { session, annotator, language: state.language };
+  }
+
+  const readKey = () => `workbench.guidelines.${session}`;
+
+  /** @param {Promise<Reply | null>} call */
+  const ask = (call) => answerOf(call, state.words("no_answer"));
 
   /**
    * Run a request; while one is under way, keys and buttons do nothing.
    * @param {(isCurrent: () => boolean) => Promise<void>} work
    */
   async function request(work) {
-    if (busy) return;
-    busy = true;
-    refresh();
+    if (state.busy) return;
+    update({ busy: true });
     const asked = session;
     try {
       await work(() => asked === session);
     } finally {
-      if (asked === session) {
-        busy = false;
-        refresh();
-      }
+      if (asked === session) update({ busy: false });
     }
   }
 
@@ -88,11 +163,10 @@ export function mount({ element, props, server, watch }) {
     });
   }
 
-  /** @param {Vote} choice */
-  function cast(choice) {
-    if (busy || failed || !item) return;
-    const seconds = Math.round(performance.now() - since) / 1000;
-    send({ ...who(), token: item.token, choice, key: uuid(), seconds });
+  /** @param {Cast} cast */
+  function cast(cast) {
+    if (state.busy || state.failed || state.feedback || state.isPaused || !state.pair) return;
+    send({ ...who(), ...cast, token: state.pair.token, key: uuid(), seconds: clock.seconds() });
   }
 
   /**
@@ -102,70 +176,142 @@ export function mount({ element, props, server, watch }) {
    */
   function send(vote) {
     return request(async (isCurrent) => {
-      root.dataset.choice = vote.choice;
+      update({ sent: vote.choice });
       const reply = await ask(server.cast_vote(vote));
       if (!isCurrent()) return;
       if (reply.error || !reply.saved) {
-        fail(reply.error || "The vote was not saved.", () => send(vote), vote.choice);
+        fail(reply.error || state.words("not_saved"), () => send(vote), vote.choice);
         return;
       }
-      const total = reply.item ? `  (${reply.item.done} of ${reply.item.total})` : "";
-      show(reply);
-      if (reply.next_error) fail(reply.next_error, load);
-      frame.say(`Saved ✓${total}`);
+      dropDraft(storage, session ?? "");
+      const { item, feedback } = reply;
+      if (feedback) {
+        pending = reply;
+        update({ feedback, missing: [], editing: "" });
+      } else after(reply);
+      const { words } = state;
+      update({ said: item ? words("saved_count", { done: item.done, total: item.total }) : words("saved") });
     });
   }
 
-  function undo() {
-    if (busy || failed || !canUndo) return;
-    const key = uuid();
+  /** What follows a vote. @param {Reply} reply */
+  function after(reply) {
+    show(reply);
+    if (reply.next_error) fail(reply.next_error, load);
+  }
+
+  /** @param {number} [event] the latest vote without it */
+  function undo(event) {
+    if (state.busy || state.failed || state.feedback || !state.canUndo) return;
+    const query = { key: uuid(), ...(event === undefined ? {} : { event }) };
     /** @returns {Promise<void>} */
     const attempt = () =>
       request(async (isCurrent) => {
-        const reply = await ask(server.undo_vote({ ...who(), key }));
+        const reply = await ask(server.undo_vote({ ...who(), ...query }));
         if (!isCurrent()) return;
         if (reply.error) {
           fail(reply.error, attempt);
           return;
         }
         show(reply);
-        frame.say("Undone. Vote again.");
+        update({ said: state.words("undone") });
       });
     attempt();
   }
 
+  /** @param {DialogName} name */
+  async function openDialog(name) {
+    if (state.failed || (name === "flag" && (!state.pair || state.isPaused))) return;
+    if (state.dialog) return closeDialog();
+    const asked = session;
+    if (name === "guidelines") {
+      if (!state.ask.guidelines) return;
+      const reply = await ask(server.guidelines(who()));
+      if (asked !== session) return;
+      const read = Number(storage.get(readKey()) || 0);
+      if (!reply.error) storage.set(readKey(), String(reply.version ?? 0));
+      const isChanged = read > 0 && read < Number(reply.version);
+      update({ guidelines: reply.error || reply.text || "", guidelinesChanged: isChanged });
+    }
+    if (name === "own_votes") {
+      const reply = await ask(server.own_votes(who()));
+      if (asked !== session) return;
+      if (reply.error) return update({ said: reply.error });
+      update({ ownVotes: reply.votes ?? [] });
+    }
+    update({ dialog: name });
+  }
+
+  /** Closing gives the focus back to what had it, and then the dialog is taken away. */
+  const closeDialog = () => root.querySelector("dialog")?.close();
+
+  /* ---- what a person can do ------------------------------------------------------------------------------ */
+
+  const act = padActs({
+    state,
+    update,
+    cast,
+    undo,
+    load,
+    open: openDialog,
+    close: closeDialog,
+    goOn() {
+      if (pending) after(pending);
+    },
+  });
+
+  /** @param {KeyboardEvent} event */
+  function onKey(event) {
+    if (!root.isConnected) {
+      leave();
+      return;
+    }
+    if (!isVisible(element) || isTyping(event.target) || !session) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
+    if (event.key.length === 1 && !state.letters) return;
+    if (state.dialog) {
+      if (keyAction(event.key) === state.dialog) closeDialog();
+    } else if (pressKey(event, { state, act, update })) event.preventDefault();
+  }
+
   /* ---- the pair lies open here --------------------------------------------------------------------------- */
+
+  /** The pair that is leased to this page. */
+  const openToken = () => (pending ? pending.item?.token : state.pair?.token);
 
   /** While the pair is seen, tell the server, so that it goes to nobody else; while there is none, ask for one. */
   async function keep() {
-    if (!session || busy || failed) return IDLE;
+    // a pair whose judge pauses stays theirs unless somebody else has no other
+    if (!session || state.busy || state.failed || state.isPaused) return IDLE;
     if (waiting && performance.now() - since >= waiting * 1000 - 200) await load();
     if (waiting) return waiting * 1000;
-    if (!item) {
+    const token = openToken();
+    if (!token) {
       // an end is not for good: the session is closed, or somebody takes a vote back
-      if (performance.now() - since >= 1000) await load();
+      if (!pending && performance.now() - since >= 1000) await load();
       return HOLD;
     }
-    const [asked, token] = [session, item.token];
+    const asked = session;
     const reply = await ask(server.hold_pair({ ...who(), token }));
     if (reply.held) lost = 0;
-    if (reply.held !== false || asked !== session || item?.token !== token || busy) return HOLD;
+    if (reply.held !== false || asked !== session || openToken() !== token || state.busy) return HOLD;
     lost += 1;
     if (lost > 2) {
-      fail(NO_COOKIE, load);
+      fail(state.words("no_cookie"), load);
       return IDLE;
     }
+    if (pending) return HOLD;
     await load();
-    if (frame.note.hidden) frame.say("The pair before went to someone else; nothing was saved for it.");
+    if (!state.note) update({ said: state.words("pair_gone") });
     return HOLD;
   }
 
   /** Give the pair back when the page closes. */
   function giveBack() {
-    const pair = item;
-    if (!pair || !props.value) return;
-    outliving(() => server.return_pair({ ...who(), token: pair.token }).catch(() => {}));
-    item = null;
+    const token = openToken();
+    if (!token || !props.value) return;
+    outliving(() => server.return_pair({ ...who(), token }).catch(() => {}));
+    state.pair = null;
   }
 
   /**
@@ -176,90 +322,11 @@ export function mount({ element, props, server, watch }) {
     if (event.persisted && session) load();
   }
 
-  /* ---- drawing ------------------------------------------------------------------------------------------- */
-
-  /**
-   * @param {string} text
-   * @param {() => void} again
-   * @param {Vote | ""} [choice] the vote that waits
-   */
-  function fail(text, again, choice = "") {
-    failed = { again, choice };
-    frame.say("");
-    frame.drawError(text, choice, retryNow, () => {
-      settle();
-      load();
-    });
-    if (!item) frame.showBody();
-    refresh();
-  }
-
-  function retryNow() {
-    if (busy || !failed) return;
-    const { again } = failed;
-    settle();
-    again();
-  }
-
-  function settle() {
-    failed = null;
-    delete root.dataset.choice;
-    frame.error.replaceChildren();
-    refresh();
-  }
-
-  /** @param {Reply} reply */
-  function show(reply) {
-    settle();
-    item = reply.item || null;
-    canUndo = Boolean(reply.can_undo);
-    waiting = item ? 0 : Number(reply.wait) || 0;
-    frame.remark(reply.note);
-    Object.assign(root.dataset, { item: item?.token ?? "", waiting: String(waiting > 0) });
-    if (item) frame.drawPair(item);
-    else frame.drawEnd(reply.title ?? "", reply.message ?? "", canUndo);
-    since = performance.now();
-    poke();
-    refresh();
-  }
-
-  function refresh() {
-    Object.assign(root.dataset, { busy: String(busy), failed: String(Boolean(failed)) });
-    frame.error.hidden = !failed;
-    for (const node of frame.buttons) {
-      const { choice } = node.dataset;
-      node.disabled = Boolean(failed) || (choice === "undo" ? !canUndo : !item);
-      node.classList.toggle("is-chosen", failed?.choice === choice || (busy && root.dataset.choice === choice));
-    }
-  }
-
-  /* ---- keyboard ------------------------------------------------------------------------------------------ */
-
-  /** @param {KeyboardEvent} event */
-  function onKey(event) {
-    if (!root.isConnected) {
-      leave();
-      return;
-    }
-    if (!isVisible(element) || isTyping(event.target) || !session) return;
-    if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
-    if (frame.scrolls(event) || (event.key.length === 1 && !frame.letters.isOn())) return;
-    if (failed && keyName(event.key) === "r") {
-      event.preventDefault();
-      retryNow();
-      return;
-    }
-    const choice = keyAction(event.key);
-    if (!choice) return;
-    event.preventDefault();
-    if (choice === "undo") undo();
-    else cast(choice);
-  }
-
   function leave() {
     document.removeEventListener("keydown", onKey);
     window.removeEventListener("pagehide", giveBack);
     window.removeEventListener("pageshow", onShow);
+    clock.stop();
   }
 
   /**
@@ -267,9 +334,10 @@ export function mount({ element, props, server, watch }) {
    * @param {Who | null} value
    */
   function leaveSession(value) {
-    if (!item || !session) return;
+    const token = openToken();
+    if (!token || !session) return;
     const [name, annotator] = JSON.parse(session);
-    if (name !== value?.session) server.return_pair({ session: name, annotator, token: item.token }).catch(() => {});
+    if (name !== value?.session) server.return_pair({ session: name, annotator, token }).catch(() => {});
   }
 
   function start() {
@@ -278,13 +346,14 @@ export function mount({ element, props, server, watch }) {
     if (next === session) return;
     leaveSession(value);
     session = next;
-    item = null;
-    canUndo = busy = false;
+    pending = null;
     waiting = 0;
-    frame.say("");
-    settle();
-    frame.body.hidden = true;
-    frame.showEmpty(value ? ["Loading …"] : props.empty);
+    closeDialog();
+    const lines = value ? [state.words("loading")] : props.empty;
+    const { ask } = firstState({});
+    /** @type {Partial<State>} */
+    const rest = { said: "", news: "", feedback: null, failed: null, isPaused: false, missing: [], dialog: "" };
+    update({ ...rest, pair: null, ask, canUndo: false, busy: false, sent: "", lines, hasBody: false });
     if (value) load();
   }
 
@@ -294,7 +363,7 @@ export function mount({ element, props, server, watch }) {
       document.removeEventListener("wb-login", onLogin);
       return;
     }
-    retryNow();
+    act.retry();
   }
 
   document.addEventListener("keydown", onKey);

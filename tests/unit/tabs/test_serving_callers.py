@@ -17,6 +17,7 @@ from workbench.jobs.queue import Queue
 from workbench.jobs.runner import Runner
 from workbench.people.roles import Role
 
+PAD = ("cast_vote", "guidelines", "hold_pair", "next_pair", "own_votes", "return_pair", "undo_vote")
 ADD = "new: say in tabs/serving/callers.py who may call it"
 REMOVE = "offered no more: take it out of tabs/serving/callers.py"
 
@@ -62,7 +63,7 @@ def test_an_annotators_page_has_the_pad_and_nothing_else(pages: Pages) -> None:
     named = "people.signed_in.signed_in.named"
     chosen, opened = (f"label.voting.voting_panel.{name}" for name in ("chosen", "opened"))
     assert offered(pages, events, Role.ANNOTATOR) == {named, chosen, opened}
-    pad = {f"vote_pad.{name}" for name in ("cast_vote", "hold_pair", "next_pair", "return_pair", "undo_vote")}
+    pad = {f"vote_pad.{name}" for name in PAD}
     both = {"pulse.changes", "address_line.find_session"}
     assert offered(pages, server_functions, Role.ANNOTATOR) == pad | both
     assert offered(pages, server_functions, Role.VIEWER) == both
