@@ -46,7 +46,7 @@ def voting_panel(ctx: Context, open_only: bool = False) -> tuple[gr.Dropdown, gr
     pad = VotePad(
         lambda query, request: next_pair(ctx, query, request), lambda query, request: cast_vote(ctx, query, request),
         lambda query, request: undo_vote(ctx, query, request), lambda query, request: hold_pair(ctx, query, request),
-        lambda query, request: return_pair(ctx, query, request), lambda query, request: own_votes(ctx, query, request),
+        lambda query, request: return_pair(ctx, query, request), lambda query, request: own_votes_reply(ctx, query, request),
         lambda query, request: guidelines(ctx, query, request), words=pad_words("en"),
         empty=("Nothing to judge yet", "Pairs of answers appear here, without names, sides at random.", next_step),
         elem_id="vote-pad",
@@ -157,7 +157,7 @@ def return_pair(ctx: Context, query: dict[str, Any], request: gr.Request) -> dic
     return {"error": None}
 
 
-def own_votes(ctx: Context, query: dict[str, Any], request: gr.Request) -> dict[str, Any]:
+def own_votes_reply(ctx: Context, query: dict[str, Any], request: gr.Request) -> dict[str, Any]:
     """What this person gave in the session and may take back, the latest first."""
     session, who = _who(ctx, query, request)
     return {"votes": [asdict(vote) for vote in votes.own_votes(ctx.home, session, who)], "error": None}

@@ -63,7 +63,7 @@ def annotator_view(home: Home, session: str, who: Voter) -> AnnotatorView:
         return AnnotatorView(sessions.session_settings(row), version, OwnPace(judged, float(seconds or 0)))
 
 
-def settings_of(home: Home, session: str) -> LabellingSettings:
+def labelling_settings(home: Home, session: str) -> LabellingSettings:
     """A session's settings without its counts; raises `UserError` when there is no such session."""
     with store.reading(home) as db:
         return sessions.session_settings(sessions.find_session(db, session))

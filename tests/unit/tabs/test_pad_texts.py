@@ -78,9 +78,9 @@ def test_what_the_pad_is_told_has_what_is_asked_for_and_no_name(tmp_path: Path, 
     ballot = {"strength": 2, "aspects": {"short": "tie"}, "of_no_ballot": 1}
     cast = {**query, "token": reply["item"]["token"], "choice": "left", "key": "k", "seconds": 3, "ballot": ballot}
     assert voting.cast_vote(ctx, cast, None)["saved"]  # type: ignore[arg-type]
-    (mine,) = voting.own_votes(ctx, query, None)["votes"]  # type: ignore[arg-type]
+    (mine,) = voting.own_votes_reply(ctx, query, None)["votes"]  # type: ignore[arg-type]
     assert (mine["choice"], mine["strength"], mine["prompt"]) == ("left", 2, "Well?")
-    assert voting.own_votes(ctx, {**query, "annotator": "bob"}, None)["votes"] == []  # type: ignore[arg-type]
+    assert voting.own_votes_reply(ctx, {**query, "annotator": "bob"}, None)["votes"] == []  # type: ignore[arg-type]
     assert "secret" not in json.dumps([reply, mine])
 
 
