@@ -46,7 +46,8 @@ def voting_panel(ctx: Context, open_only: bool = False) -> tuple[gr.Dropdown, gr
     pad = VotePad(
         lambda query, request: next_pair(ctx, query, request), lambda query, request: cast_vote(ctx, query, request),
         lambda query, request: undo_vote(ctx, query, request), lambda query, request: hold_pair(ctx, query, request),
-        lambda query, request: return_pair(ctx, query, request), lambda query, request: own_votes_reply(ctx, query, request),
+        lambda query, request: return_pair(ctx, query, request),
+        lambda query, request: own_votes_reply(ctx, query, request),
         lambda query, request: guidelines(ctx, query, request), words=pad_words("en"),
         empty=("Nothing to judge yet", "Pairs of answers appear here, without names, sides at random.", next_step),
         elem_id="vote-pad",
