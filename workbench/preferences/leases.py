@@ -17,7 +17,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from workbench.core.errors import UserError
-from workbench.preferences import quality_checks, sessions, store, tables
+from workbench.preferences import pair_choice, quality_checks, sessions, store, tables
 from workbench.preferences.blinding import Voter
 
 LEASE_SECONDS = 600.0
@@ -100,6 +100,9 @@ _ELSEWHERE = (
 _FIRST, _FIRST_TO_TAKE, _FIRST_UNBLINDED = (
     open_pairs(*kind).order_by(PAIRS.c.rank).limit(1) for kind in ((False,), (False, True), (True,))
 )
+_FIRST_OF_MATCHUP = (
+    open_pairs(False).where(PAIRS.c.matchup == sa.bindparam("of_matchup")).order_by(PAIRS.c.rank).limit(1)
+)
 _IS_OPEN = {unblinded: open_pairs(unblinded).where(PAIRS.c.id == sa.bindparam("of_pair")) for unblinded in (0, 1)}
 _COUNT_UNBLINDED = sa.select(sa.func.count()).select_from(open_pairs(True).subquery())
 _MINE = sa.select(LEASES).where(LEASES.c.session_id == _SESSION, LEASES.c.browser == _BROWSER)
@@ -173,20 +176,27 @@ def _is_live(lease: Any) -> bool:
 
 
 def find_pair(db: sa.Connection, row: Any, who: Voter, unblinded: bool) -> Any:
-    """The check that is due, else the first pair in the session's order to judge, taken over if none is free; None when
-    there is none.
+    """The check that is due, else a pair of the models that `pair_choice` prefers, else the first one in the session's
+    order to judge, taken over if none is free; None when there is none.
 
     Whoever has seen the result takes nothing over, and is not checked: their votes do not count.
     """
     if not unblinded and (check := quality_checks.due_check(db, row, who)):
         return check
     asked = parameters(row, who)
-    pair = db.execute(_FIRST_UNBLINDED if unblinded else _FIRST, asked).one_or_none()
+    pair = db.execute(_FIRST_UNBLINDED, asked).one_or_none() if unblinded else _first_free(db, row, who, asked)
     if pair is None and not unblinded and _asked_before(db, row, who):
         pair = db.execute(_FIRST_TO_TAKE, asked).one_or_none()
         if pair is not None:
             _displace(db, who, pair.id)
     return pair
+
+
+def _first_free(db: sa.Connection, row: Any, who: Voter, asked: dict[str, Any]) -> Any:
+    for matchup in pair_choice.preferred_matchups(db, row, who):
+        if pair := db.execute(_FIRST_OF_MATCHUP, asked | {"of_matchup": matchup}).one_or_none():
+            return pair
+    return db.execute(_FIRST, asked).one_or_none()
 
 
 def _asked_before(db: sa.Connection, row: Any, who: Voter) -> bool:

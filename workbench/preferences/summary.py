@@ -11,6 +11,7 @@ from workbench.preferences.agreement import Agreement, agreement, agreement_of_p
 from workbench.preferences.annotator_quality import annotator_quality
 from workbench.preferences.aspect_results import aspect_results
 from workbench.preferences.blinding import check_visible
+from workbench.preferences.confidence_sequences import always_valid
 from workbench.preferences.intervals import Share, count_given
 from workbench.preferences.quality_checks import check_votes
 from workbench.preferences.ratings import (
@@ -64,7 +65,8 @@ def report(home: Home, session: str, viewer: str = "", with_unblinded: bool = Fa
         "sentences": [row["sentence"] for row in rates]
         + [text for text in _remarks(info, votes, ratings, agreed, length, sides) if text]
         + _unblinded(info, with_unblinded)
-        + filter_sentences(filters),
+        + filter_sentences(filters)
+        + ([] if info.closed else _stopping(rates)),
     }
 
 
@@ -95,11 +97,14 @@ def rate_row(votes: Sequence[StandingVote], a: str, b: str) -> dict[str, Any]:
     """How often `a` beat `b` as plain JSON types, with a sentence."""
     rate = win_rate(votes, a, b)
     more = more_needed(rate)
+    always_low, always_high = always_valid(rate.rate, rate.n_effective)
     return {
         "a": a,
         "b": b,
         **asdict(rate),
         "length_controlled": length_controlled(votes, a, b),
+        "always_low": always_low,
+        "always_high": always_high,
         "more_needed": more,
         "sentence": _verdict(a, b, rate, more),
     }
@@ -140,6 +145,15 @@ def _remarks(
         _tendency(sides, "The left answer", "Sides are random, so this is a habit of those who voted."),
         _left_out(info),
     ]
+
+
+def _stopping(rates: Sequence[dict[str, Any]]) -> list[str]:
+    """Which comparisons are decided however often one has looked; while votes still come in."""
+    clear = [row for row in rates if row["always_low"] > 0.5 or row["always_high"] < 0.5]
+    names = ", ".join(f"{row['a']} against {row['b']}" for row in clear)
+    if names:
+        return [f"Clear however often one looks, so that voting on it may end: {names}."]
+    return ["Nothing is clear yet however often one looks: let the voting go on."] if rates else []
 
 
 def _both_bad(votes: Sequence[StandingVote]) -> str:
