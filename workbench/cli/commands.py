@@ -81,6 +81,17 @@ COMMANDS = (
     Command("session add-checks", "workbench.cli.sessions:add_checks", "add questions whose answer is known"),
     Command("session add-prompts", "workbench.cli.sessions:add_prompts", "let the session's models answer more"),
     Command("session add-model", "workbench.cli.sessions:add_model", "let another model answer all its prompts"),
+    Command("export-edits", "workbench.cli.labelling_quality:export_edited", "make an SFT dataset of edited answers"),
+    Command("session-progress", "workbench.cli.labelling_quality:progress", "who did how much in a labelling session"),
+    Command(
+        "exclude-annotator", "workbench.cli.labelling_quality:exclude",
+        "leave an annotator out of a session's result, or count them again",
+    ),
+    Command(
+        "appoint-adjudicator", "workbench.cli.labelling_quality:appoint_adjudicator",
+        "choose who settles disagreements in a session",
+    ),
+    Command("adjudicate", "workbench.cli.labelling_quality:adjudicate", "settle pairs on which votes differ, blind"),
     Command("users list", "workbench.cli.accounts_managing:list_users", "who has an account, or what happened to them"),
     Command("users add", "workbench.cli.accounts_managing:add", "make an account and a link to choose its password"),
     Command("users invite", "workbench.cli.accounts_managing:invite", "a link by which somebody makes an account"),

@@ -164,11 +164,11 @@ def _open(
     candidates = [pair for pair, mine in by_pair.items() if differ(mine) and pair not in settled | judged]
     over = row.state != sessions.RUNNING or sessions.session_settings(row).deadline_passed()
     rows = db.execute(sa.select(PAIRS).where(PAIRS.c.session_id == row.id).order_by(PAIRS.c.rank)).all()
-    found = [
+    unsettled = [
         (pair, by_pair[pair.id]) for pair in rows
         if pair.id in set(candidates) and (over or pair.votes >= row.votes_per_pair)
     ]  # fmt: skip
-    return sorted(found, key=lambda each: not _undecided(each[1]))
+    return sorted(unsettled, key=lambda each: not _undecided(each[1]))
 
 
 def _undecided(votes: Sequence[StandingVote]) -> bool:
@@ -177,8 +177,8 @@ def _undecided(votes: Sequence[StandingVote]) -> bool:
     for vote in votes:
         counts[vote.model_a, vote.model_b, category(vote)] += 1
     most = {each: max(n for key, n in counts.items() if key[:2] == each) for each in meetings}
-    given = {each: sum(n for key, n in counts.items() if key[:2] == each) for each in meetings}
-    return any(2 * most[each] <= given[each] for each in meetings)
+    totals = {each: sum(n for key, n in counts.items() if key[:2] == each) for each in meetings}
+    return any(2 * most[each] <= totals[each] for each in meetings)
 
 
 def _token(row: Any, who: Voter, pair: Any) -> str:

@@ -116,11 +116,11 @@ def agreement_of_pairs(votes: Sequence[StandingVote]) -> list[PairAgreement]:
     by_name: dict[str, list[StandingVote]] = defaultdict(list)
     for vote in votes:
         by_name[vote.annotator].append(vote)
-    found = [
+    agreements = [
         PairAgreement(one, other, agreement([*by_name[one], *by_name[other]], with_interval=False))
         for one, other in itertools.combinations(sorted(by_name), 2)
     ]
-    return sorted((each for each in found if each.agreement.overlaps), key=lambda each: -each.agreement.overlaps)
+    return sorted((each for each in agreements if each.agreement.overlaps), key=lambda each: -each.agreement.overlaps)
 
 
 def agreement_with_others(votes: Sequence[StandingVote], annotator: str) -> tuple[float | None, int]:

@@ -11,19 +11,19 @@ from workbench.preferences.standing_votes import StandingVote
 
 
 def aspect_results(
-    between: Sequence[StandingVote], given: Sequence[StandingVote], models: Sequence[str]
+    between: Sequence[StandingVote], cast: Sequence[StandingVote], models: Sequence[str]
 ) -> list[dict[str, Any]]:
     """One entry an aspect, in the order in which they were asked: its votes, `win_rates`, `ratings` and `agreement`.
 
-    `between` are the votes that tell models apart, named after them, `given` all votes as they were given. Adjudicators
+    `between` are the votes that tell models apart, named after them, `cast` all votes as they were given. Adjudicators
     do not judge aspects: these are those of the votes.
     """
-    names = list(dict.fromkeys(itertools.chain.from_iterable(vote.aspects for vote in given)))
-    return [_aspect(name, between, given, models) for name in names]
+    names = list(dict.fromkeys(itertools.chain.from_iterable(vote.aspects for vote in cast)))
+    return [_aspect(name, between, cast, models) for name in names]
 
 
 def _aspect(
-    name: str, between: Sequence[StandingVote], given: Sequence[StandingVote], models: Sequence[str]
+    name: str, between: Sequence[StandingVote], cast: Sequence[StandingVote], models: Sequence[str]
 ) -> dict[str, Any]:
     votes = votes_on_aspect(between, name)
     rates = [{"a": a, "b": b, **asdict(win_rate(votes, a, b))} for a, b in itertools.combinations(models, 2)]
@@ -32,7 +32,7 @@ def _aspect(
         "votes": len(votes),
         "win_rates": rates,
         "ratings": asdict(bradley_terry(votes, models)),
-        "agreement": asdict(agreement(given, aspect_category(name))),
+        "agreement": asdict(agreement(cast, aspect_category(name))),
     }
 
 

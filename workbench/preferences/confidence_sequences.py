@@ -11,10 +11,10 @@ from scipy.special import betaln
 
 from workbench.core.stats import Floats
 
-MIXTURE = 10.0
-"""a = b of the Beta mixture: the narrowest from about 50 to 500 votes near a win rate of one half."""
-MISS = 0.05
-_STEPS = 60
+PRIOR_WINS = 10.0
+"""Pseudo-wins of either side in the Beta mixture, a = b: the narrowest from about 50 to 500 votes near one half."""
+MISS_SHARE = 0.05
+_HALVINGS = 60
 
 
 def always_valid(share: float, n: float) -> tuple[float, float]:
@@ -34,19 +34,19 @@ def always_valid(share: float, n: float) -> tuple[float, float]:
 def always_valid_bounds(shares: Floats, ns: Floats) -> tuple[Floats, Floats]:
     """`always_valid` for many shares and numbers of votes at once, (looks,) each."""
     wins, losses = ns * shares, ns * (1 - shares)
-    mixed = betaln(MIXTURE + wins, MIXTURE + losses) - betaln(MIXTURE, MIXTURE)
+    mixed = betaln(PRIOR_WINS + wins, PRIOR_WINS + losses) - betaln(PRIOR_WINS, PRIOR_WINS)
 
     def excluded(mean: Floats) -> Floats:
         with np.errstate(divide="ignore", invalid="ignore"):
             lost = np.where(wins > 0, wins * np.log(mean), 0.0) + np.where(losses > 0, losses * np.log1p(-mean), 0.0)
-        return np.asarray(mixed - lost >= np.log(1 / MISS))
+        return np.asarray(mixed - lost >= np.log(1 / MISS_SHARE))
 
     return _edge(excluded, np.zeros_like(shares), shares), _edge(excluded, np.ones_like(shares), shares)
 
 
 def _edge(excluded: Callable[[Floats], Floats], outer: Floats, inner: Floats) -> Floats:
     """Where the interval ends between a mean that may be outside and one that is inside, by bisection."""
-    for _ in range(_STEPS):
+    for _ in range(_HALVINGS):
         middle = (outer + inner) / 2
         out = excluded(middle)
         outer, inner = np.where(out, middle, outer), np.where(out, inner, middle)

@@ -21,13 +21,13 @@ def exclude_annotator(home: Home, session: str, name: str, who: Voter, exclude: 
         row = sessions.find_session(db, session, lock=True)
         names = list(db.scalars(sa.select(EVENTS.c.annotator).where(EVENTS.c.session_id == row.id).distinct()))
         wanted = " ".join(str(name).split()).casefold()
-        known = next((each for each in names if each.casefold() == wanted), None)
-        if known is None:
+        annotator = next((each for each in names if each.casefold() == wanted), None)
+        if annotator is None:
             raise UserError(f"{name!r} gave no votes in this session.", suggestion(str(name), names), "annotator")
         if (wanted in excluded_names(db, row.id)) != exclude:
             kind = EXCLUDED if exclude else INCLUDED
-            record_session_event(db, row.id, kind, who, known)
-            record_change(home.root, kind, "session", session, annotator=known)
+            record_session_event(db, row.id, kind, who, annotator)
+            record_change(home.root, kind, "session", session, annotator=annotator)
     return excluded_annotators(home, session)
 
 

@@ -61,10 +61,10 @@ def expected_gains(theta: Floats, covariance: Floats) -> Floats:
     chances = _chances(theta)
     weights = chances * (1 - chances)
     squares = covariance @ covariance  # |Cx|² = xᵀC²x for a symmetric C
-    return np.asarray(weights * _spread(squares) / (1 + weights * _spread(covariance)))
+    return np.asarray(weights * _difference_form(squares) / (1 + weights * _difference_form(covariance)))
 
 
-def _spread(matrix: Floats) -> Floats:
+def _difference_form(matrix: Floats) -> Floats:
     """xᵀMx for every two models: M_ii + M_jj − 2·M_ij."""
     diagonal = np.diagonal(matrix, axis1=-2, axis2=-1)
     return np.asarray(diagonal[..., :, None] + diagonal[..., None, :] - 2 * matrix)

@@ -17,7 +17,7 @@ from workbench.preferences.informative_pairs import covariance_of, expected_gain
 
 EVENTS, PAIRS, LEASES = tables.vote_events, tables.pairs, tables.leases
 BALANCED, INFORMATIVE = "balanced", "informative"
-MOST_TRIED = 12
+MOST_TRIED_MATCHUPS = 12
 """Comparisons of models that are looked for, before any pair will do."""
 REFIT_SHARE = 0.02
 """The ratings are fitted anew when so many more votes are in; the counts of votes are always those of now."""
@@ -65,9 +65,9 @@ def preferred_matchups(db: sa.Connection, row: Any, who: Voter) -> list[int]:
     votes = {matchup: count + leased.get(matchup, 0) for matchup, (count, _) in counts.items()}
     wanted = [matchup for matchup, (_, lacking) in counts.items() if lacking]
     if way == BALANCED:
-        return sorted(wanted, key=lambda matchup: (votes[matchup], _shuffled(row, matchup)))[:MOST_TRIED]
+        return sorted(wanted, key=lambda matchup: (votes[matchup], _shuffled(row, matchup)))[:MOST_TRIED_MATCHUPS]
     gains = _gains(db, row, votes, sum(count for count, _ in counts.values()), asked)
-    return sorted(wanted, key=lambda matchup: (-gains[matchup], _shuffled(row, matchup)))[:MOST_TRIED]
+    return sorted(wanted, key=lambda matchup: (-gains[matchup], _shuffled(row, matchup)))[:MOST_TRIED_MATCHUPS]
 
 
 def _draw(db: sa.Connection, row: Any, who: Voter, asked: dict[str, Any]) -> float:
@@ -82,11 +82,13 @@ def _shuffled(row: Any, matchup: int) -> bytes:
     return hashlib.sha256(f"{row.seed}\0matchup\0{matchup}".encode()).digest()
 
 
-def _gains(db: sa.Connection, row: Any, votes: dict[int, int], given: int, asked: dict[str, Any]) -> dict[int, float]:
+def _gains(
+    db: sa.Connection, row: Any, votes: dict[int, int], votes_now: int, asked: dict[str, Any]
+) -> dict[int, float]:
     """By how much a vote on each comparison is expected to lower the variances; 0 where a model meets itself."""
     models = list(dict.fromkeys(map(sessions.model_of, row.models)))
     places = {matchup: _places(row, models, matchup) for matchup in votes}
-    theta = _fitted(db, row, models, given, asked)
+    theta = _fitted(db, row, models, votes_now, asked)
     matrix = np.zeros((len(models), len(models)))
     for matchup, (i, j) in places.items():
         if i != j:
@@ -102,13 +104,13 @@ def _places(row: Any, models: list[str], matchup: int) -> tuple[int, int]:
     return models.index(sessions.model_of(row.models[first])), models.index(sessions.model_of(row.models[second]))
 
 
-def _fitted(db: sa.Connection, row: Any, models: list[str], given: int, asked: dict[str, Any]) -> Floats:
+def _fitted(db: sa.Connection, row: Any, models: list[str], votes_now: int, asked: dict[str, Any]) -> Floats:
     """θ of the models, fitted anew when enough votes came in since the last time."""
     key = str(db.engine.url), int(row.id)
     votes, theta = _fits.get(key, (-1, np.zeros(0)))
-    if len(theta) != len(models) or abs(given - votes) >= max(1, REFIT_SHARE * votes):
+    if len(theta) != len(models) or abs(votes_now - votes) >= max(1, REFIT_SHARE * votes):
         theta, _ = fit_wins(_wins(db, row, models, asked))
-        _fits[key] = given, theta
+        _fits[key] = votes_now, theta
         _fits.move_to_end(key)
         while len(_fits) > MOST_FITS:
             _fits.popitem(last=False)

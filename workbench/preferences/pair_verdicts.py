@@ -73,14 +73,14 @@ def judge_pairs(home: Home, session: str, own: str = "", with_unblinded: bool = 
     """
     votes = effective_votes(home, session, with_unblinded)
     decided = effective_votes(home, session, with_unblinded, adjudicated=True)
-    given, edits = _by_meeting(decided), _by_meeting(vote for vote in votes if vote.edited_text.strip())
+    judgements, edits = _by_meeting(decided), _by_meeting(vote for vote in votes if vote.edited_text.strip())
     with store.reading(home) as db:
         row = sessions.find_session(db, session)
         pairs = answer_pairs(db, row.id)
         flagged = standing_votes.flagged_pairs(db, row.id, standing_votes.excluded_names(db, row.id))
     graded = any(vote.strength for vote in decided)
     return [
-        _judge(pair, given[_meeting(pair)], edits[_meeting(pair)], pair.pair in flagged, graded)
+        _judge(pair, judgements[_meeting(pair)], edits[_meeting(pair)], pair.pair in flagged, graded)
         for pair in pairs
         if not own or {*pair.models} == {own}
     ]

@@ -83,12 +83,12 @@ def effective_votes(
         excluded = set() if with_excluded else excluded_names(db, row.id)
         flagged = set() if with_flagged else flagged_pairs(db, row.id, excluded)
         events = db.execute(query.where(EVENTS.c.session_id == row.id)).all()
-        kept = [each for each in events if each.annotator.casefold() not in excluded and each.pair_id not in flagged]
-        settled = {each.pair_id for each in kept if each.kind == ADJUDICATED}
-        kept = [each for each in kept if each.kind == ADJUDICATED or each.pair_id not in settled]
-        ranked = any(each.pair_kind == sessions.RANKED for each in kept)
+        counted = [each for each in events if each.annotator.casefold() not in excluded and each.pair_id not in flagged]
+        settled = {each.pair_id for each in counted if each.kind == ADJUDICATED}
+        counted = [each for each in counted if each.kind == ADJUDICATED or each.pair_id not in settled]
+        ranked = any(each.pair_kind == sessions.RANKED for each in counted)
         lengths = _lengths(db, row.id) if ranked else {}
-        votes = [_ranked(each, lengths) if each.pair_kind == sessions.RANKED else [_vote(each)] for each in kept]
+        votes = [_ranked(each, lengths) if each.pair_kind == sessions.RANKED else [_vote(each)] for each in counted]
     return list(itertools.chain.from_iterable(votes))
 
 
@@ -147,13 +147,13 @@ def _outcome(row: Any, choice: str) -> float:
 def _ranked(row: Any, lengths: Mapping[tuple[int, str], int]) -> list[StandingVote]:
     """A vote for each two answers of a ranking, all together as heavy as one: its pairs are no independent votes."""
     groups = row.ranking or [[model for prompt, model in lengths if prompt == row.prompt_id]]
-    place = {model: group for group, models in enumerate(groups) for model in models}
-    meetings = list(itertools.combinations(sorted(place), 2))
+    group_of = {model: group for group, models in enumerate(groups) for model in models}
+    meetings = list(itertools.combinations(sorted(group_of), 2))
     return [
         StandingVote(
             model_a=a,
             model_b=b,
-            outcome=0.5 if place[a] == place[b] else float(place[a] < place[b]),
+            outcome=0.5 if group_of[a] == group_of[b] else float(group_of[a] < group_of[b]),
             choice=row.choice,
             both_bad=row.choice == "both_bad",
             length_a=lengths[row.prompt_id, a],

@@ -42,24 +42,24 @@ def report(home: Home, session: str, viewer: str = "", with_unblinded: bool = Fa
     check_visible(home, session, viewer)
     info = get_session(home, session)
     votes = effective_votes(home, session, with_unblinded, adjudicated=True)
-    given = effective_votes(home, session, with_unblinded)
+    cast = effective_votes(home, session, with_unblinded)
     models = list(dict.fromkeys(model_of(name) for name in info.models))
     between = _between_models(votes)
     rates = [rate_row(between, a, b) for a, b in itertools.combinations(models, 2)]
-    ratings, agreed = bradley_terry(between, models), agreement(given)
-    length, sides = length_effect(votes), side_bias(given)
+    ratings, agreed = bradley_terry(between, models), agreement(cast)
+    length, sides = length_effect(votes), side_bias(cast)
     filters = vote_filters(home, session, "", with_unblinded)
     return {
         "session": {**asdict(info), "settings": info.settings.to_dict()},
-        "counts": _counts(info, votes, given),
+        "counts": _counts(info, votes, cast),
         "filters": filters,
-        "annotators": [asdict(each) for each in annotator_quality(given, check_votes(home, session))],
+        "annotators": [asdict(each) for each in annotator_quality(cast, check_votes(home, session))],
         "answers": finishes(home, session),
         "win_rates": rates,
         "ratings": asdict(ratings),
-        "aspects": aspect_results(_between_models(given), given, models),
+        "aspects": aspect_results(_between_models(cast), cast, models),
         "agreement": asdict(agreed),
-        "agreement_of_pairs": [asdict(each) for each in agreement_of_pairs(given)],
+        "agreement_of_pairs": [asdict(each) for each in agreement_of_pairs(cast)],
         "length": asdict(length),
         "sides": asdict(sides),
         "sentences": [row["sentence"] for row in rates]
@@ -76,14 +76,14 @@ def _between_models(votes: Sequence[StandingVote]) -> list[StandingVote]:
     return [vote for vote in named if vote.model_a != vote.model_b]
 
 
-def _counts(info: SessionInfo, votes: Sequence[StandingVote], given: Sequence[StandingVote]) -> dict[str, int]:
+def _counts(info: SessionInfo, votes: Sequence[StandingVote], cast: Sequence[StandingVote]) -> dict[str, int]:
     return {
         "prompts": info.prompts,
         "pairs": info.pairs,
         "usable": info.usable,
         "identical": info.identical,
         "unusable": info.unusable,
-        "votes": count_given(given),
+        "votes": count_given(cast),
         "unblinded": info.unblinded,
         "wanted": info.usable * info.votes_per_pair,
         "annotators": info.annotators,

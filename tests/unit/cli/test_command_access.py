@@ -53,6 +53,8 @@ ACCESS: dict[str, Takes] = {
     "submit": CHANGING, "job": CHANGING, "merge": CHANGING, "merge-methods": READING, "ensemble": CHANGING,
     "family": READING, "card": READING, "chat": READING, "label": VOTING, "close-session": VOTING,
     "recover-labels": CHANGING, "judge": CHANGING, "report": VOTING, "export-pairs": CHANGING,
+    "export-edits": CHANGING, "session-progress": READING, "exclude-annotator": VOTING,
+    "appoint-adjudicator": VOTING, "adjudicate": VOTING,
     "session list": READING, "session show": READING, "session open": VOTING, "session pause": VOTING,
     "session resume": VOTING, "session close": VOTING, "session archive": VOTING, "session unarchive": VOTING,
     "session clone": VOTING, "session guidelines": VOTING, "session settings": VOTING, "session add-checks": CHANGING,
@@ -66,6 +68,7 @@ ACCESS: dict[str, Takes] = {
 
 ASKS = {
     "cli/bin_managing.py": "bin empty: a yes, unless --yes", "cli/disk.py": "disk --delete: a yes, unless --yes",
+    "cli/labelling_quality.py": "adjudicate: a choice for every pair, and why",
     "cli/judging.py": "chat: messages, unless --prompt; label: a choice for every pair",
 }  # fmt: skip
 """Where the command line asks whoever uses it for something, and for what: never for who they are."""
