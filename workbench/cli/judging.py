@@ -2,8 +2,6 @@
 
 import json
 import os
-import time
-import uuid
 from typing import TYPE_CHECKING, Annotated, Any
 
 from workbench.cli.screen import tell
@@ -83,38 +81,15 @@ def terminal_session() -> str:
 
 
 def label(session: str, /, *, name: Annotated[str, option("who votes")], invoked: Invoked) -> None:
-    """Blind voting in the terminal; a pair that lies open goes back when it ends."""
-    from workbench.preferences import leases, votes
+    """Blind voting in the terminal, with all the session asks for; a pair that lies open goes back when it ends."""
+    from workbench.cli.terminal_votes import TerminalVoting
     from workbench.preferences.blinding import Voter
 
     if invoked.json:
         raise UserError("Voting asks a person and has no JSON.", "Leave --json out.", "--json")
-    home = invoked.home
-    keys = {"l": "left", "r": "right", "t": "tie", "b": "both_bad", "s": "skip"}
     who = Voter(name, terminal_session())
-    # asked twice: pairs that lie open where nobody looks at them are given to those who asked in vain
-    item = votes.next_item(home, session, who) or votes.next_item(home, session, who)
-    try:
-        while item:
-            # nobody sees whether the terminal is looked at: the pair is held for as long as it is leased
-            votes.hold(home, session, who.browser, item.token, leases.LEASE_SECONDS)
-            print(f"\n[{item.done}/{item.total}]  " + " / ".join(message["content"] for message in item.prompt))
-            print(f"\n── left\n{item.left}\n\n── right\n{item.right}\n")
-            shown = time.monotonic()
-            answer = input("(l)eft (r)ight (t)ie (b)oth bad (s)kip (u)ndo (q)uit > ").strip().lower()[:1]
-            if answer == "q":
-                return
-            if answer == "u":
-                item = votes.undo_latest(home, session, who, uuid.uuid4().hex)
-            elif answer in keys:
-                seconds = time.monotonic() - shown
-                votes.vote(home, session, who, item.token, keys[answer], uuid.uuid4().hex, seconds)
-                print("saved")
-                item = votes.next_item(home, session, who)
-    finally:
-        if item:
-            votes.give_back(home, session, who.browser, item.token)
-    print(_ended(home, session, who))
+    if TerminalVoting(invoked.home, session, who).run():
+        print(_ended(invoked.home, session, who))
 
 
 def _ended(home: Home, session: str, who: "Voter") -> str:
