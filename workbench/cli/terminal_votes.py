@@ -100,7 +100,7 @@ class TerminalVoting:
         if self.item.ranked and not choice and answer[:1].isdigit():
             self._save(RANKING, Ballot(reason=self._reason(), ranking=order_of(answer)))
         elif choice == FLAG:
-            self._save(FLAG, Ballot(reason=needed("What is wrong with it? ")))
+            self._save(FLAG, Ballot(reason=ask_text("What is wrong with it? ")))
         elif choice == SKIP:
             self._save(SKIP, Ballot())
         elif choice:
@@ -115,8 +115,10 @@ class TerminalVoting:
         strength = 0
         if self.settings.graded and choice in (LEFT, RIGHT):
             names = ", ".join(f"({number}) {name}" for number, name in STRENGTHS.items())
-            strength = int(chosen(f"By how much? {names} ", {str(number): str(number) for number in STRENGTHS}, grade))
-        aspects = {name: chosen(f"{name}: (l)eft (e)qual (r)ight ", ASPECTS) for name in self.settings.aspects}
+            strength = int(
+                ask_letter(f"By how much? {names} ", {str(number): str(number) for number in STRENGTHS}, grade)
+            )
+        aspects = {name: ask_letter(f"{name}: (l)eft (e)qual (r)ight ", ASPECTS) for name in self.settings.aspects}
         side, text = self.edited
         return Ballot(strength, aspects, self._reason(), text, side)
 
@@ -124,7 +126,7 @@ class TerminalVoting:
         if self.settings.rationale == "off":
             return ""
         if self.settings.rationale == "required":
-            return needed("Reason: ")
+            return ask_text("Reason: ")
         return input("Reason (Enter for none): ").strip()
 
     def _save(self, choice: str, ballot: Ballot) -> None:
@@ -171,7 +173,7 @@ class TerminalVoting:
         if self.item is None or self.item.ranked or not self.settings.edits:
             print(self._help())
             return
-        side = chosen("Which answer becomes the better one, (l)eft or (r)ight? ", {"l": LEFT, "r": RIGHT})
+        side = ask_letter("Which answer becomes the better one, (l)eft or (r)ight? ", {"l": LEFT, "r": RIGHT})
         before = self.item.left if side == LEFT else self.item.right
         text = rewritten(self.edited[1] if self.edited[0] == side else before, os.environ)
         self.edited = (side, text) if text.strip() and text.strip() != before.strip() else ("", "")
@@ -208,7 +210,7 @@ class TerminalVoting:
         return f"{menu}{edit}{guidelines} {COMMON_MENU}"
 
 
-def chosen(question: str, options: Mapping[str, str], answer: str = "") -> str:
+def ask_letter(question: str, options: Mapping[str, str], answer: str = "") -> str:
     """What an answer stands for, by its first letter; asked until it is one of them. Raises `Cancelled` for none."""
     while answer.strip().lower()[:1] not in options:
         answer = input(question)
@@ -217,7 +219,7 @@ def chosen(question: str, options: Mapping[str, str], answer: str = "") -> str:
     return options[answer.strip().lower()[:1]]
 
 
-def needed(question: str) -> str:
+def ask_text(question: str) -> str:
     """A text that is typed. Raises `Cancelled` for an empty one."""
     text = input(question).strip()
     if not text:

@@ -69,7 +69,8 @@ ACCESS: dict[str, Takes] = {
 ASKS = {
     "cli/bin_managing.py": "bin empty: a yes, unless --yes", "cli/disk.py": "disk --delete: a yes, unless --yes",
     "cli/labelling_quality.py": "adjudicate: a choice for every pair, and why",
-    "cli/judging.py": "chat: messages, unless --prompt; label: a choice for every pair",
+    "cli/judging.py": "chat: messages, unless --prompt",
+    "cli/terminal_votes.py": "label: a choice for every pair, and what goes with it",
 }  # fmt: skip
 """Where the command line asks whoever uses it for something, and for what: never for who they are."""
 
