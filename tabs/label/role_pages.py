@@ -3,7 +3,7 @@
 Owners open them, too, at the address of a session.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import quote
@@ -22,6 +22,7 @@ from tabs.shell.context import Context, guarded
 from tabs.shell.elements import empty, heading, hint, render_html, role_header, table
 from tabs.shell.job_panel import QUIET
 from tabs.shell.kit import Figure, Static
+from tabs.shell.notices import annotator_bell, lead_to
 from workbench.core.errors import UserError
 from workbench.preferences import vote_counts
 
@@ -33,7 +34,7 @@ NO_RESULTS = ("No results yet", "Win rates and ratings stand here once the votin
 
 def annotator_page(ctx: Context) -> gr.Blocks:
     """The sessions that are open, and the pad; nothing that tells of models, results or others."""
-    with _role_page(ctx) as demo:
+    with _role_page(ctx, lambda: annotator_bell(ctx)) as (demo, bell):
         with gr.Column(elem_classes="wb-panel"):
             Static(
                 heading("Judge answers", "Two answers to one prompt: say which is better. Nobody sees whose they are.")
@@ -42,6 +43,8 @@ def annotator_page(ctx: Context) -> gr.Blocks:
             ctx.follow(listed, lambda: _open_list(ctx))
             Static(render_html(a(href=LABEL, data_session="")["← All open sessions"]), elem_id="all-sessions")
             session, _ = voting_panel(ctx, open_only=True)
+        if bell:
+            lead_to(bell, session)
         session_address(LABEL, session, lambda: open_sessions(ctx))
     return demo
 
@@ -52,7 +55,7 @@ def viewer_page(ctx: Context) -> gr.Blocks:
     def closed() -> list[tuple[str, str]]:
         return [(each.name, each.name) for each in ctx.shelves.sessions.look()[1] if each.closed]
 
-    with _role_page(ctx) as demo:
+    with _role_page(ctx) as (demo, _):
         with gr.Column(elem_classes="wb-panel"):
             Static(heading("Results", "Win rates and ratings of sessions whose voting has ended."))
             session = ctx.picker(
@@ -66,13 +69,16 @@ def viewer_page(ctx: Context) -> gr.Blocks:
 
 
 @contextmanager
-def _role_page(ctx: Context) -> Iterator[gr.Blocks]:
-    """A page with its head; what is built within it is wired in the end."""
+def _role_page(
+    ctx: Context, make_bell: Callable[[], gr.HTML] | None = None
+) -> Iterator[tuple[gr.Blocks, gr.HTML | None]]:
+    """A page with its head, and the bell in it; what is built within it is wired in the end."""
     with Page(title="LLM Workbench", fill_width=True, analytics_enabled=False) as demo:
         with gr.Row(elem_classes="wb-top"):
             Static(role_header(ctx.asks_login))
             signed_in(ctx)
-        yield demo
+            bell = make_bell() if make_bell else None
+        yield demo, bell
         ctx.wire(demo)
 
 

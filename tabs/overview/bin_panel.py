@@ -117,6 +117,7 @@ def bin_panel(ctx: Context) -> None:
         size=ROWS, elem_id="bin-table",
     )  # fmt: skip
     words = Static("", elem_id="bin-item")
+    ctx.links.offer("bin", words, lambda shown, _: gr.skip())  # brings the tab into view
     with gr.Row(equal_height=True, elem_classes="wb-toolbar"):
         name = gr.Textbox(
             label="Restore under another name", visible=False, max_lines=1, min_width=200, elem_id="bin-name"

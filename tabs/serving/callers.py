@@ -167,6 +167,7 @@ _FUNCTIONS_OF_OWNERS: dict[str, Who] = dict.fromkeys(
 )
 SERVER_FUNCTIONS: dict[str, Who] = _FUNCTIONS_OF_OWNERS | {
     "address_line.find_session": Who.MEMBER,
+    "notice_bell.own_notices": Who.ANNOTATOR,
     "pulse.changes": Who.MEMBER,
     "vote_pad.cast_vote": Who.ANNOTATOR,
     "vote_pad.guidelines": Who.ANNOTATOR,

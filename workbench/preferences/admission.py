@@ -18,12 +18,17 @@ REFUSALS = {
 
 def refusal_reason(row: Any, who: Voter) -> str:
     """Why this person has no vote now in a session that is not closed, by the key of `REFUSALS`; '' if they may."""
+    return refusal_of_name(row, who.name)
+
+
+def refusal_of_name(row: Any, name: str) -> str:
+    """As `refusal_reason`, in whichever browser."""
     if row.state in (sessions.DRAFT, sessions.PAUSED):
         return str(row.state)
     settings = sessions.session_settings(row)
     if settings.deadline_passed():
         return "over"
-    return "" if settings.admits(who.name) else "uninvited"
+    return "" if settings.admits(name) else "uninvited"
 
 
 def check_admitted(db: sa.Connection, row: Any, who: Voter) -> None:

@@ -1,6 +1,7 @@
 /* The bell of the header: a count of what was not seen, a list of the latest, and words at the page's edge for what
-   happens while somebody looks. server.notices({}) gives {now, notices}, newest first. Triggers 'input' with a job's
-   notice as its value, 'submit' with a session's. */
+   happens while somebody looks. props.asks names the function that gives {now, notices}, newest first;
+   props.pause: seconds between two calls at least. Triggers 'input' with a job's notice as its value, 'submit' with a
+   session's, 'select' with that of the bin. */
 import { storage } from "../lib/browser.js";
 import { rootOf } from "../lib/component.js";
 import { button, h, setText } from "../lib/dom.js";
@@ -13,10 +14,23 @@ import { ago, readRemembered, unread, withAllRead, withRead } from "./unread.js"
 const KEY = "workbench.notices";
 const LOOK_MILLISECONDS = 400,
   HIDDEN_MILLISECONDS = 10_000,
-  SHOWN_MILLISECONDS = 10_000;
+  SHOWN_MILLISECONDS = 10_000,
+  DUE_MILLISECONDS = 300_000; // what becomes due by the clock alone changes nothing else
+const EVENTS = /** @type {const} */ ({ job: "input", session: "submit", bin: "select" });
+const WORDS = { job: "Open it", session: "Vote", bin: "See the bin" };
 const SIGNS = { ok: "✓", bad: "!", turn: "●" };
 
-/** @param {import("../lib/component.js").Scope<Notice | null>} scope */
+/**
+ * Bring a part of the page into view, once the tab it lies in is shown.
+ * @param {string} id
+ */
+function showSoon(id, tries = 20) {
+  const node = document.getElementById(id);
+  if (node?.checkVisibility()) node.scrollIntoView({ block: "center" });
+  else if (tries) setTimeout(() => showSoon(id, tries - 1), 100);
+}
+
+/** @param {import("../lib/component.js").Scope<Notice | null, { asks: string, pause?: number }>} scope */
 export function mount({ element, props, server, trigger }) {
   const root = rootOf(element, "wb-notice-bell");
   const count = h("span", "wb-notice-count"),
@@ -30,7 +44,8 @@ export function mount({ element, props, server, trigger }) {
   /** @type {import("./unread.js").Read | null} */
   let read = null;
   let now = 0,
-    looked = /** @type {string | null} */ (null);
+    looked = /** @type {string | null} */ (null),
+    lookedAt = 0;
   /** @type {Set<string>} */
   const told = new Set();
 
@@ -90,7 +105,8 @@ export function mount({ element, props, server, trigger }) {
     if (read) remember(withRead(read, notice));
     toggle(false);
     props.value = notice;
-    trigger(notice.target === "job" ? "input" : "submit");
+    trigger(EVENTS[notice.target]);
+    if (notice.target === "bin") showSoon("bin-table");
   }
 
   /** @param {Notice} notice */
@@ -104,7 +120,7 @@ export function mount({ element, props, server, trigger }) {
     const close = () => node.remove();
     node.append(
       ...words(notice),
-      button("wb-link", notice.target === "job" ? "Open it" : "Vote", () => {
+      button("wb-link", WORDS[notice.target], () => {
         close();
         go(notice);
       }),
@@ -122,7 +138,7 @@ export function mount({ element, props, server, trigger }) {
   }
 
   async function look() {
-    const answer = await server.notices({});
+    const answer = await server[props.asks]({});
     if (!answer?.notices) return;
     ({ now, notices } = answer);
     const first = read === null;
@@ -140,9 +156,11 @@ export function mount({ element, props, server, trigger }) {
       return;
     }
     const mark = shelf.mark;
-    const isDue = document.hidden ? isOutsideOn() : mark !== looked;
-    if (isDue) {
+    const passed = Date.now() - lookedAt;
+    const isNews = document.hidden ? isOutsideOn() : mark !== looked || passed > DUE_MILLISECONDS;
+    if (isNews && passed >= 1000 * (props.pause ?? 0)) {
       looked = mark;
+      lookedAt = Date.now();
       await look().catch(() => {
         looked = null;
       });

@@ -3,7 +3,7 @@
 /**
  * Something to know of; `time` in seconds since the epoch, by the server's clock.
  * @typedef {{ id: string, time: number, level: "ok" | "bad" | "turn", title: string, text: string,
- *   target: "job" | "session", name: string }} Notice
+ *   target: "job" | "session" | "bin", name: string }} Notice
  */
 /** What a browser remembers: notices until `until` were seen, and those of `ids` after it. @typedef {{ until: number, ids: string[] }} Read */
 
