@@ -10,6 +10,7 @@ os.environ.update(TELEMETRY_OFF)  # before Gradio is imported
 import gradio as gr
 
 from tabs.label.role_pages import annotator_page, viewer_page
+from tabs.notices.notice_bell import notice_bell
 from tabs.overview.space_banner import space_banner
 from tabs.people.signed_in import signed_in
 from tabs.serving.allocator import return_free_memory
@@ -19,7 +20,6 @@ from tabs.shell.address import address_line
 from tabs.shell.context import SEE_TERMINAL, Context
 from tabs.shell.elements import error_box, header
 from tabs.shell.kit import Static
-from tabs.shell.notices import notice_bell
 from tabs.shell.plugin_part import plugin_part, plugin_problems
 from tabs.shell.tab_registry import all_tabs
 from workbench.core.errors import UserError

@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 from tabs.label.result import redraw, redraw_if_changed
 from tabs.label.voting import open_sessions, voting_panel
+from tabs.notices.notice_bell import annotator_bell, lead_to
 from tabs.people.signed_in import signed_in
 from tabs.serving.page import Page
 from tabs.serving.routes import LABEL, RESULTS
@@ -22,19 +23,20 @@ from tabs.shell.context import Context, guarded
 from tabs.shell.elements import empty, heading, hint, render_html, role_header, table
 from tabs.shell.job_panel import QUIET
 from tabs.shell.kit import Figure, Static
-from tabs.shell.notices import annotator_bell, lead_to
 from workbench.core.errors import UserError
 from workbench.preferences import vote_counts
 
 SHOWN_PARTS = 3
 """The first updates of a result: its mark, words and figure. The others are the owner's buttons."""
 NO_SESSION = ("No session is open", "Sessions whose answers wait for votes are listed here.", "")
+NONE_OPEN = "wb-none-open"
+"""The class of what cannot be used while no session is open."""
 NO_RESULTS = ("No results yet", "Win rates and ratings stand here once the voting of a session has ended.", "")
 
 
 def annotator_page(ctx: Context) -> gr.Blocks:
     """The sessions that are open, and the pad; nothing that tells of models, results or others."""
-    with _role_page(ctx, lambda: annotator_bell(ctx)) as (demo, bell):
+    with _role_page(ctx, lambda: annotator_bell(ctx)) as (demo, bell, noted):
         with gr.Column(elem_classes="wb-panel"):
             Static(
                 heading("Judge answers", "Two answers to one prompt: say which is better. Nobody sees whose they are.")
@@ -42,10 +44,13 @@ def annotator_page(ctx: Context) -> gr.Blocks:
             listed = Static(elem_id="open-sessions")
             ctx.follow(listed, lambda: _open_list(ctx))
             Static(render_html(a(href=LABEL, data_session="")["← All open sessions"]), elem_id="all-sessions")
-            session, _ = voting_panel(ctx, open_only=True)
+            with gr.Column(elem_classes=NONE_OPEN) as judging:
+                session, _ = voting_panel(ctx, open_only=True)
+            ctx.follow(judging, lambda: gr.update(elem_classes=[] if open_sessions(ctx) else [NONE_OPEN]))
         if bell:
             lead_to(bell, session)
-        session_address(LABEL, session, lambda: open_sessions(ctx))
+        with noted:
+            session_address(LABEL, session, lambda: open_sessions(ctx))
     return demo
 
 
@@ -55,7 +60,7 @@ def viewer_page(ctx: Context) -> gr.Blocks:
     def closed() -> list[tuple[str, str]]:
         return [(each.name, each.name) for each in ctx.shelves.sessions.look()[1] if each.closed]
 
-    with _role_page(ctx) as (demo, _):
+    with _role_page(ctx) as (demo, _, noted):
         with gr.Column(elem_classes="wb-panel"):
             Static(heading("Results", "Win rates and ratings of sessions whose voting has ended."))
             session = ctx.picker(
@@ -64,21 +69,25 @@ def viewer_page(ctx: Context) -> gr.Blocks:
             mark = gr.Textbox(visible=False)
             outputs = [mark, Static(empty(*NO_RESULTS), elem_id="result"), Figure(elem_id="result-plot")]
         _show_results(ctx, session, mark, outputs)
-        session_address(RESULTS, session, closed)
+        with noted:
+            session_address(RESULTS, session, closed)
     return demo
 
 
 @contextmanager
 def _role_page(
     ctx: Context, make_bell: Callable[[], gr.HTML] | None = None
-) -> Iterator[tuple[gr.Blocks, gr.HTML | None]]:
-    """A page with its head, and the bell in it; what is built within it is wired in the end."""
+) -> Iterator[tuple[gr.Blocks, gr.HTML | None, gr.Column]]:
+    """A page with its head, the bell in it, and a place beneath for the address line; what is built within the page is
+    wired in the end."""
     with Page(title="LLM Workbench", fill_width=True, analytics_enabled=False) as demo:
         with gr.Row(elem_classes="wb-top"):
             Static(role_header(ctx.asks_login))
             signed_in(ctx)
             bell = make_bell() if make_bell else None
-        yield demo, bell
+        with gr.Column(elem_classes="wb-address-place") as noted:
+            pass
+        yield demo, bell, noted
         ctx.wire(demo)
 
 

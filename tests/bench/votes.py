@@ -1,24 +1,56 @@
 """Fifty annotators with accounts vote at once through five kills of the server, while a training runs: what is kept,
-and how long they wait for an answer. BENCH_SECONDS, BENCH_ANNOTATORS and BENCH_KILLS make it shorter."""
+and how long they wait for an answer. BENCH_SECONDS, BENCH_ANNOTATORS and BENCH_KILLS make it shorter.
 
+With BENCH_DATABASE=postgresql the labels lie on a PostgreSQL server, started for it as the tests do: it syncs nothing,
+so that the figures tell of the queries and the connections, not of its disk.
+"""
+
+import contextlib
 import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from tests.postgres import Cluster, missing
 from tests.toys import toy_home
 from tests.voters import Plan, poll
 from tests.waiting import end_processes_of
 from workbench.jobs.events import EventLog
 from workbench.jobs.queue import Queue
+from workbench.preferences.store import URL_VARIABLE
 from workbench.training.jobs.train import Train
 
 GOAL_MILLISECONDS = 150.0
 PAD = ("next_pair", "hold_pair", "cast_vote")
 
 
+@contextlib.contextmanager
+def database() -> Iterator[str]:
+    """Where the labels lie: in a file of the home, or on a server that lives as long as this."""
+    kind = os.environ.get("BENCH_DATABASE", "sqlite")
+    if kind == "sqlite":
+        yield kind
+        return
+    if kind != "postgresql":
+        raise SystemExit(f"BENCH_DATABASE is sqlite or postgresql, not {kind!r}.")
+    if reason := missing():
+        raise SystemExit(reason)
+    cluster = Cluster().start()
+    try:
+        os.environ[URL_VARIABLE] = cluster.url
+        yield kind
+    finally:
+        os.environ.pop(URL_VARIABLE, None)
+        cluster.stop()
+
+
 def measure() -> Iterator[tuple[Any, ...]]:
+    with database() as kind:
+        yield from _measured(kind)
+
+
+def _measured(kind: str) -> Iterator[tuple[Any, ...]]:
     seconds, annotators = float(os.environ.get("BENCH_SECONDS", "180")), int(os.environ.get("BENCH_ANNOTATORS", "50"))
     plan = Plan(annotators, seconds, int(os.environ.get("BENCH_KILLS", "5")), pairs=0)
     pairs = max(10, int(0.7 * annotators * seconds / plan.think / plan.votes_per_pair))
@@ -36,7 +68,8 @@ def measure() -> Iterator[tuple[Any, ...]]:
             steps = sum("loss" in event for event in EventLog(queue.get(job).folder / "events.jsonl").read()[0])
         finally:
             end_processes_of(home.root)
-    yield f"votes acknowledged, {annotators} annotators, {len(found.outages)} kills", len(found.acknowledged), None
+    title = f"votes acknowledged, {annotators} annotators, {len(found.outages)} kills, {kind}"
+    yield title, len(found.acknowledged), None
     yield "acknowledged votes that are not there exactly once", found.lost, 0
     yield "pairs without exactly their votes", found.wrong_overlap(plan.votes_per_pair), 0
     yield "answers that refused", len(found.refused), None

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { placeOf, queryOf } from "../../assets/js/lib/address.js";
+import { nextOfLogin, placeOf, queryOf } from "../../assets/js/lib/address.js";
 
 test("every name comes back from its address", () => {
   for (const name of ["talks", "Ä & ö", "a=b#c?d", "<b>x</b>", "100 %", "+1"]) {
@@ -20,4 +20,13 @@ test("what a query says of other things is kept", () => {
   const place = { tab: "jobs", section: "", kind: "job", name: "1" };
   assert.equal(queryOf(place, "?__theme=dark&tab=data&dataset=x&section=clean"), "?__theme=dark&tab=jobs&job=1");
   assert.equal(queryOf({ ...place, tab: "", name: "" }, "?tab=data"), "");
+});
+
+test("a login comes back to the page, or to the session's page, that it was asked from", () => {
+  const next = (/** @type {string} */ pathname, search = "") => nextOfLogin({ pathname, search }, "/app/");
+  assert.equal(next("/app/", "?tab=data&dataset=talks"), "tab=data&dataset=talks");
+  assert.equal(next("/app/"), "");
+  assert.equal(next("/app/label"), "tab=label");
+  assert.equal(next("/app/label/na%20me%26x%3D1%23"), "tab=label&session=na+me%26x%3D1%23");
+  assert.equal(next("/app/results/100%"), "tab=results&session=100%25");
 });

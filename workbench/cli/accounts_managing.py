@@ -2,9 +2,8 @@
 
 from typing import Annotated, Literal
 
-from workbench.cli.shared import Invocation, Invoked, emit, option, show
+from workbench.cli.shared import Invocation, Invoked, emit, option, own_address, show
 from workbench.core.change_log import current_person
-from workbench.core.settings import Settings
 from workbench.people import accounts, invitations
 from workbench.people.accounts import Person
 from workbench.people.hub_accounts import NOBODY_JOINS, joining_role, set_joining_role
@@ -81,14 +80,8 @@ def _show_person(invoked: Invocation, person: Person) -> None:
 
 def _show_link(invoked: Invocation, token: str, hours: float, address: str) -> None:
     """Prints a link, once: only its hash is kept."""
-    link = f"{(address or _own_address()).rstrip('/')}/{INVITE_PATH}?token={token}"
+    link = f"{(address or own_address()).rstrip('/')}/{INVITE_PATH}?token={token}"
     first = not accounts.accounts_are_on(invoked.home)
     accounts.switch_accounts_on(invoked.home)
     note = f"\n{RESTART}" if first else ""
     show(invoked, {"link": link, "hours": hours}, f"{link}\nIt can be used once, within {hours:g} hours.{note}")
-
-
-def _own_address() -> str:
-    settings = Settings.current()
-    host = settings.host.strip("[]") or "127.0.0.1"
-    return f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlencode
 
 from pydantic import TypeAdapter
 from pydantic.fields import FieldInfo
@@ -18,6 +19,7 @@ from workbench.cli.shared import (
     joined_settings,
     nested_settings,
     option,
+    own_address,
     read_text_file,
     several,
     show,
@@ -307,7 +309,8 @@ def job_action(
 
 
 def _show_job(view: JobRecord, invoked: Invocation) -> None:
-    end = {"status": view.status, "result": view.state.result, "points": len(view.state.points)}
+    page = f"{own_address()}/?{urlencode({'tab': 'jobs', 'job': view.id})}"
+    end = {"status": view.status, "result": view.state.result, "points": len(view.state.points), "page": page}
     if invoked.json:
         settings = view.job.to_dict() if view.job else None
         show(invoked, {"job": view.id, "settings": settings, **end, "error": "", "remedy": "", **_advised(view)})

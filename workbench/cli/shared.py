@@ -15,6 +15,7 @@ from workbench.core.errors import SpecError, UserError
 from workbench.core.home import Home
 from workbench.core.paths import regular_file
 from workbench.core.registry import Registry
+from workbench.core.settings import Settings
 from workbench.core.spec import dump_yaml, load_yaml
 from workbench.jobs.job import JOBS
 
@@ -91,6 +92,13 @@ def show(invoked: Invocation, result: Any, text: str | None = None) -> None:
         print(json.dumps(result, default=str, ensure_ascii=False))
     else:
         print(dump_yaml(result).rstrip() if text is None else text.rstrip("\n"))
+
+
+def own_address() -> str:
+    """How this machine's browsers reach the page, as the operator set it."""
+    settings = Settings.current()
+    host = settings.host.strip("[]") or "127.0.0.1"
+    return f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
 
 
 def emit(invoked: Invocation, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

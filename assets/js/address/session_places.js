@@ -1,6 +1,6 @@
 /* The places of a page that shows one labelling session, to those who judge or to those who read results. */
 
-import { placeOf, rootAddress, shownThings } from "../lib/address.js";
+import { decoded, placeOf, rootAddress, shownThings } from "../lib/address.js";
 
 const ELSEWHERE = "That link leads to a part of the workbench that this page does not show.";
 
@@ -32,13 +32,4 @@ export function sessionPlaces(page) {
     title: () => "",
     show: async ({ tab }) => (tab === page ? "" : ELSEWHERE),
   };
-}
-
-/** @param {string} text */
-function decoded(text) {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
 }

@@ -50,6 +50,28 @@ export function linkTo(kind, name) {
   return new URL(queryOf({ tab: tabOfKind(kind), section: "", kind, name }) || ".", rootAddress()).href;
 }
 
+/**
+ * What a login takes as `next`, so that it comes back to where somebody is: the query of the page, or the session of a
+ * page of one, as the server asks for it.
+ * @param {{ pathname: string, search: string }} address
+ * @param {string} root the path of the workbench
+ */
+export function nextOfLogin({ pathname, search }, root) {
+  const [page = "", ...rest] = pathname.slice(root.length).split("/");
+  if (!page) return search.slice(1);
+  const session = rest.join("/");
+  return new URLSearchParams({ tab: page, ...(session && { session: decoded(session) }) }).toString();
+}
+
+/** A part of an address as a text; as it stands where it is none. @param {string} text */
+export function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
 /** The whole address at which people judge the answers of a session. @param {string} session */
 export const labelLink = (session) => new URL(`label/${encodeURIComponent(session)}`, rootAddress()).href;
 

@@ -5,6 +5,8 @@
    Every call says for which role the page was made: one that is open still when its person has got another role must
    not reach the functions of that role's page, which go by the same numbers. The server says so, and the page with it. */
 
+import { nextOfLogin, rootAddress } from "./address.js";
+
 const LOOK = 5000;
 const call = window.fetch.bind(window);
 let ended = false,
@@ -58,12 +60,21 @@ function end() {
 function build() {
   const box = alertBar(),
     link = document.createElement("a");
-  link.href = "login";
+  link.href = loginAddress();
+  link.addEventListener("click", () => {
+    link.href = loginAddress(); // what is shown may have changed since
+  });
   link.target = "_blank";
   if (window.top !== window.self) link.rel = "opener"; // that tab must know who waits for it
   link.textContent = "Log in again";
   box.append("Your login has ended. ", link, " in a new tab; what is open here is kept.");
   return box;
+}
+
+/** Where to log in again, so that the new tab comes to what is shown here. */
+function loginAddress() {
+  const next = nextOfLogin(location, rootAddress().pathname);
+  return next ? `login?next=${encodeURIComponent(next)}` : "login";
 }
 
 /**

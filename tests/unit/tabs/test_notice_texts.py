@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from tabs.shell.due_notices import of_bin, of_endings, of_waiting
-from tabs.shell.notices import MOST_NOTICES, notices
+from tabs.notices.due_notices import of_bin, of_endings, of_waiting
+from tabs.notices.notice_bell import MOST_NOTICES, notices
 from tests.toys import toy_home
 from tests.voting import by, close, make_session
 from workbench.core.home import Home

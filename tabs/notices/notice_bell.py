@@ -10,11 +10,11 @@ from typing import Any, Literal
 
 import gradio as gr
 
+from tabs.notices.due_notices import of_bin, of_endings, of_waiting
+from tabs.notices.notice import Notice
 from tabs.serving.asking import asker
 from tabs.shell.context import Context
-from tabs.shell.due_notices import of_bin, of_endings, of_waiting
 from tabs.shell.kit import Query, component
-from tabs.shell.notice import Notice
 from workbench.core.errors import UserError
 from workbench.core.recycle_bin import BinEntry, list_bin
 from workbench.jobs.listing import JobRow

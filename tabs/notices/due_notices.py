@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
-from tabs.shell.notice import Notice
+from tabs.notices.notice import Notice
 from workbench.core.recycle_bin import BinEntry
 from workbench.preferences.sessions import RUNNING, SessionInfo
 from workbench.preferences.waiting_sessions import WaitingSession

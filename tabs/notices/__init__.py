@@ -1,0 +1,1 @@
+"""What people are told of, wherever they are in the page."""
