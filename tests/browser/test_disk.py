@@ -53,6 +53,22 @@ def test_it_says_what_takes_how_much_and_what_may_go(app: App, page: Page) -> No
     shot(page, "disk")
 
 
+def test_a_backup_is_made_fetched_and_deleted(app: App, page: Page) -> None:
+    page.goto(app.url)
+    page.locator("#backup-ask").click()
+    expect(page.locator("#backup-plan")).to_contain_text("at most")
+    page.locator("#backup-start").click()
+    row = page.locator("#backup-table tbody tr")
+    expect(row).to_contain_text("llm-workbench-")
+    row.click()
+    with page.expect_download() as download:
+        page.locator("#backup-item").get_by_role("link", name="Download").click()
+    assert download.value.path().read_bytes()[:2] == b"\x1f\x8b"
+    confirm(page, "true")
+    page.locator("#backup-delete").click()
+    expect(page.locator("#backup-table")).to_contain_text("No backups here yet")
+
+
 def test_what_is_chosen_goes_after_a_question_and_what_came_free_is_said(app: App, page: Page) -> None:
     page.goto(app.url)
     table = page.locator("#disk-table")

@@ -56,6 +56,24 @@ def accept(dialog: Any) -> None:
     dialog.accept()
 
 
+def test_accounts_are_switched_on_in_the_page_and_others_log_in(browser: Browser, tmp_path: Path) -> None:
+    with serving(Home.at(tmp_path)) as app:
+        owner, other = (browser.new_context(viewport={"width": 1366, "height": 768}).new_page() for _ in range(2))
+        for page in (owner, other):
+            page.goto(app.url)
+        tab(owner, "People")
+        owner.locator("#accounts-on").click()
+        owner.get_by_label("Name").fill("Olga")
+        owner.get_by_label("Password").fill(PASSWORD)
+        owner.get_by_role("button", name="Join").click()
+        expect(owner.locator("#signed-in")).to_contain_text("Olga · owner")
+        expect(other.locator(".wb-login-ended")).to_contain_text("Log in again")
+        other.goto(app.url)
+        expect(other.get_by_role("button", name="Log in")).to_be_visible()
+        for page in (owner, other):
+            page.context.close()
+
+
 def test_an_annotator_is_invited_by_link_labels_and_is_disabled_in_mid_session(
     browser: Browser, tmp_path: Path
 ) -> None:

@@ -245,6 +245,21 @@ def test_two_browsers_of_one_person_are_one_voter(bench: Bench, anna: TestClient
     assert bench.pad(other, "next_pair").json()["item"]["token"] == pair["token"]
 
 
+def test_an_annotator_is_told_of_their_own_turn_and_a_viewer_of_nothing(bench: Bench, anna: TestClient) -> None:
+    def bell(role: Role) -> Any:
+        return next((block for block in bench.demos[role].blocks.values() if hasattr(block, "own_notices")), None)
+
+    reply = call(anna, bell(Role.ANNOTATOR)._id, "own_notices")
+    (notice,) = reply.json()["notices"]
+    assert (notice["name"], notice["title"]) == ("round", "round: it is your turn to vote")
+    assert not [model for model in MODELS if model in reply.text]
+    viktor = bench.logged_in(Role.VIEWER, confused=True)
+    assert bell(Role.VIEWER) is None and bell(Role.OWNER) is None
+    owners = next(block for block in bench.demos[Role.OWNER].blocks.values() if hasattr(block, "notices"))
+    for client in (viktor, bench.logged_in(Role.ANNOTATOR, confused=True)):
+        assert call(client, owners._id, "notices").json() == {"error": NOT_YOURS}
+
+
 # ---- logins ---------------------------------------------------------------------------------------------------
 
 
