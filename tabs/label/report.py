@@ -5,6 +5,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from tabs.label.quality_tables import annotator_table, aspect_table, pair_table
 from tabs.shell.elements import empty, facts, hint, local_time, render_html, result_box, sentence_list, table
 
 INTERVALS = "95 % intervals; votes of one annotator and on one prompt hang together and count less than their number."
@@ -21,8 +22,8 @@ def result_html(found: dict[str, Any], unproved: Collection[str] = ()) -> Markup
     words = sentence_list(found["sentences"])
     marked = any(who["name"] in unproved for who in found["annotators"])
     return result_box(
-        words, facts(_rows(found, unproved)), _rates(found), _ratings(found), hint(INTERVALS),
-        hint(UNPROVED) if marked else None,
+        words, facts(_rows(found, unproved)), _rates(found), _ratings(found), hint(INTERVALS), aspect_table(found),
+        annotator_table(found), pair_table(found), hint(UNPROVED) if marked else None,
     )  # fmt: skip
 
 
@@ -48,11 +49,13 @@ def _rows(found: dict[str, Any], unproved: Collection[str]) -> list[tuple[str, o
 
 
 def _rates(found: dict[str, Any]) -> str:
+    closed = found["session"]["closed"]
     rows = [
         (
             f"{row['a']} over {row['b']}",
             f"{100 * row['rate']:.0f} %",
             f"{100 * row['low']:.0f}–{100 * row['high']:.0f} %",
+            *([] if closed else [f"{100 * row['always_low']:.0f}–{100 * row['always_high']:.0f} %"]),
             row["wins"],
             row["losses"],
             row["ties"],
@@ -62,7 +65,8 @@ def _rates(found: dict[str, Any]) -> str:
         for row in found["win_rates"]
         if row["n"]
     ]
-    columns = ["Win rate", "Share", "Interval", "Won", "Lost", "Tie", "Both bad", "At equal length"]
+    always = [] if closed else ["Whenever you look"]
+    columns = ["Win rate", "Share", "Interval", *always, "Won", "Lost", "Tie", "Both bad", "At equal length"]
     return table(columns, rows) if rows else ""
 
 

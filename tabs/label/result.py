@@ -17,6 +17,7 @@ from tabs.shell.kit import POKE, Figure, Static
 from workbench.core.errors import UserError
 from workbench.people.accounts import unproved_names
 from workbench.preferences.blinding import close_session, may_see, unblind
+from workbench.preferences.exclusions import switch_mark
 from workbench.preferences.export import preference_pairs
 from workbench.preferences.session_copies import delete_session
 from workbench.preferences.sessions import SessionInfo, get_session
@@ -118,7 +119,8 @@ def _mark(ctx: Context, name: str | None) -> str:
         info = get_session(ctx.home, name or "")
     except UserError:
         return f"{name}:"
-    return f"{name}:{info.votes}/{info.usable}/{info.complete}/{info.unblinded}/{info.closed}"
+    counts = f"{info.votes}/{info.usable}/{info.complete}/{info.unblinded}/{info.closed}"
+    return f"{name}:{counts}/{switch_mark(ctx.home, name or '')}"
 
 
 def _updates(ctx: Context, name: str | None, own: bool, browser: str) -> list[Any]:

@@ -12,6 +12,7 @@ import gradio as gr
 from htpy import a
 from markupsafe import Markup
 
+from tabs.label.adjudication_panel import adjudication_panel
 from tabs.label.result import redraw, redraw_if_changed
 from tabs.label.voting import open_sessions, voting_panel
 from tabs.notices.notice_bell import annotator_bell, lead_to
@@ -45,8 +46,9 @@ def annotator_page(ctx: Context) -> gr.Blocks:
             ctx.follow(listed, lambda: _open_list(ctx))
             Static(render_html(a(href=LABEL, data_session="")["← All open sessions"]), elem_id="all-sessions")
             with gr.Column(elem_classes=NONE_OPEN) as judging:
-                session, _ = voting_panel(ctx, open_only=True)
+                session, annotator = voting_panel(ctx, open_only=True)
             ctx.follow(judging, lambda: gr.update(elem_classes=[] if open_sessions(ctx) else [NONE_OPEN]))
+        adjudication_panel(ctx, session, annotator, follows=False)
         if bell:
             lead_to(bell, session)
         with noted:

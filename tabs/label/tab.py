@@ -5,6 +5,8 @@ from typing import Any
 import gradio as gr
 
 from tabs.forms.form import Form, beside_fields
+from tabs.label.adjudication_panel import adjudication_panel
+from tabs.label.dashboard_panel import dashboard_panel
 from tabs.label.database_problem import trouble_panel
 from tabs.label.result import result_panel
 from tabs.label.session_list import session_list
@@ -35,6 +37,9 @@ def build(ctx: Context) -> None:
             with gr.Column(elem_classes="wb-panel"):
                 session, annotator = voting_panel(ctx)
                 notes_panel(ctx, "session", session)
+            adjudication_panel(ctx, session, annotator)
+            with gr.Column(elem_classes="wb-panel"):
+                dashboard_panel(ctx, session, annotator)
             with gr.Column(elem_classes="wb-panel"):
                 result_panel(ctx, session, annotator)
             with gr.Column(elem_classes="wb-panel"):

@@ -41,6 +41,12 @@ _OF_OWNERS: dict[str, Who] = dict.fromkeys(
         "shell.links.filler.fill",
         "label.database_problem.trouble_panel.<lambda> _recover",
         "label.database_problem.trouble_panel.<lambda> _state",
+        "label.dashboard_panel.dashboard_panel.choose_settler",
+        "label.dashboard_panel.dashboard_panel.count_annotators",
+        "label.dashboard_panel.dashboard_panel.dismiss_settler",
+        "label.dashboard_panel.dashboard_panel.draw_work",
+        "label.dashboard_panel.dashboard_panel.work_changed",
+        "label.adjudication_panel.adjudication_panel.case_changed",
         "label.result.result_panel.<lambda> _delete",
         "label.result.result_panel.changed",
         "label.result.result_panel.end",
@@ -115,6 +121,9 @@ _OF_OWNERS: dict[str, Who] = dict.fromkeys(
     Who.OWNER,
 )
 EVENTS: dict[str, Who] = _OF_OWNERS | {
+    "label.adjudication_panel.adjudication_panel.draw_case": Who.ANNOTATOR,
+    "label.adjudication_panel.adjudication_panel.settle_case": Who.ANNOTATOR,
+    "label.adjudication_panel.adjudication_panel.undo_case": Who.ANNOTATOR,
     "label.voting.voting_panel.chosen": Who.ANNOTATOR,
     "label.voting.voting_panel.opened": Who.ANNOTATOR,
     "people.signed_in.signed_in.named": Who.MEMBER,

@@ -44,6 +44,7 @@ FILES = (
     "components/model-text.css",
     "components/label.css",
     "components/label-ballot.css",
+    "components/label-cases.css",
     "components/results.css",
     "components/merge.css",
     "components/compress.css",

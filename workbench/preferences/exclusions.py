@@ -7,7 +7,7 @@ from workbench.core.errors import UserError, suggestion
 from workbench.core.home import Home
 from workbench.preferences import sessions, store, tables
 from workbench.preferences.blinding import Voter, record_session_event
-from workbench.preferences.standing_votes import EXCLUDED, INCLUDED, excluded_names
+from workbench.preferences.standing_votes import EXCLUDED, INCLUDED, excluded_names, stands_adjudicated
 
 EVENTS = tables.vote_events
 
@@ -39,3 +39,13 @@ def excluded_annotators(home: Home, session: str) -> list[str]:
         names = db.scalars(sa.select(EVENTS.c.annotator).where(EVENTS.c.session_id == row.id).distinct())
         spelled = {name.casefold(): name for name in names}
     return sorted(spelled.get(name, name) for name in excluded)
+
+
+def switch_mark(home: Home, session: str) -> str:
+    """Changes with every switch of a session and every decision on a disagreement in it."""
+    decided = sa.select(sa.func.count()).where(EVENTS.c.session_id == sa.bindparam("of_session"), stands_adjudicated())
+    switches = tables.session_events
+    latest = sa.select(sa.func.max(switches.c.id)).where(switches.c.session_id == sa.bindparam("of_session"))
+    with store.reading(home) as db:
+        asked = {"of_session": sessions.find_session(db, session).id}
+        return f"{db.scalar(latest, asked) or 0}/{db.scalar(decided, asked) or 0}"

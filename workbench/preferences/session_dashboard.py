@@ -72,6 +72,20 @@ def dashboard(home: Home, session: str) -> dict[str, Any]:
     }
 
 
+def activity_mark(home: Home, session: str) -> str:
+    """Changes with every vote, decision and switch of a session; '' when there is none of that name. Cheap to ask."""
+    switches = tables.session_events
+    with store.reading(home) as db:
+        row = db.execute(sa.select(tables.sessions).where(tables.sessions.c.name == session)).one_or_none()
+        if row is None:
+            return ""
+        latest = [
+            db.scalar(sa.select(sa.func.max(table.c.id)).where(table.c.session_id == row.id))
+            for table in (EVENTS, switches)
+        ]
+        return f"{row.id}/{row.state}/{row.complete}/{latest[0] or 0}/{latest[1] or 0}"
+
+
 def session_forecast(left: int, votes: list[StandingVote], now: datetime) -> SessionForecast:
     """When the votes that are left will be in, from the pace of the last day, or since the first vote if that is less.
 

@@ -4,7 +4,6 @@ from typing import Any
 
 from workbench.core.home import Home
 from workbench.preferences import sessions
-from workbench.preferences.adjudication import count_disagreements
 from workbench.preferences.exclusions import excluded_annotators
 from workbench.preferences.quality_checks import check_votes
 from workbench.preferences.standing_votes import effective_votes
@@ -15,7 +14,8 @@ def vote_filters(home: Home, session: str, own: str = "", with_unblinded: bool =
     counted = {vote.event for vote in effective_votes(home, session, with_unblinded)}
     everybody = {vote.event for vote in effective_votes(home, session, with_unblinded, with_excluded=True)}
     unflagged = {vote.event for vote in effective_votes(home, session, with_unblinded, with_flagged=True)}
-    settled = count_disagreements(home, session)["settled"]
+    with_decisions = effective_votes(home, session, with_unblinded, adjudicated=True)
+    settled = {vote.pair for vote in with_decisions if vote.event not in counted}
     return {
         "own_answers_of": own,
         "with_unblinded": with_unblinded,
@@ -24,7 +24,7 @@ def vote_filters(home: Home, session: str, own: str = "", with_unblinded: bool =
         "votes_of_annotators_left_out": len(everybody - counted),
         "votes_on_flagged_pairs": len(unflagged - counted),
         "answers_to_checks": len(check_votes(home, session)),
-        "pairs_adjudicated": settled,
+        "pairs_adjudicated": len(settled),
     }
 
 
@@ -37,8 +37,8 @@ def filter_sentences(filters: dict[str, Any]) -> list[str]:
     if count := filters["votes_on_flagged_pairs"]:
         sentences.append(f"Left out: {_votes(count)} on pairs that somebody flagged.")
     if count := filters["pairs_adjudicated"]:
-        pairs = "1 pair" if count == 1 else f"{count} pairs"
-        sentences.append(f"{pairs} on which votes differed count as an adjudicator decided.")
+        pairs, count_so = ("1 pair", "counts") if count == 1 else (f"{count} pairs", "count")
+        sentences.append(f"{pairs} on which votes differed {count_so} as an adjudicator decided.")
     return sentences
 
 

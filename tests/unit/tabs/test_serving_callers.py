@@ -59,10 +59,11 @@ def test_a_page_offers_its_role_only_what_the_role_may_call(pages: Pages, role: 
     assert {name for name in functions if not SERVER_FUNCTIONS[name].allows(role)} == set()
 
 
-def test_an_annotators_page_has_the_pad_and_nothing_else(pages: Pages) -> None:
+def test_an_annotators_page_has_the_pad_what_they_were_chosen_to_settle_and_nothing_else(pages: Pages) -> None:
     named = "people.signed_in.signed_in.named"
     chosen, opened = (f"label.voting.voting_panel.{name}" for name in ("chosen", "opened"))
-    assert offered(pages, events, Role.ANNOTATOR) == {named, chosen, opened}
+    settling = {f"label.adjudication_panel.adjudication_panel.{name}_case" for name in ("draw", "settle", "undo")}
+    assert offered(pages, events, Role.ANNOTATOR) == {named, chosen, opened} | settling
     pad = {f"vote_pad.{name}" for name in PAD}
     both = {"pulse.changes", "address_line.find_session"}
     assert offered(pages, server_functions, Role.ANNOTATOR) == pad | both | {"notice_bell.own_notices"}
