@@ -8,7 +8,7 @@ LOCKED ?=
 LOCK := locks/$(if $(filter Windows_NT,$(OS)),windows,$(if $(filter Darwin,$(shell uname)),macos,linux)).txt
 INSTALL := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run setup test prove check bench lock audit clean
+.PHONY: run setup test prove check check-types check-rest bench lock audit clean
 
 run: $(VENV)/.installed
 	$(PY) app.py
@@ -36,10 +36,15 @@ tests/js/node_modules/.installed: tests/js/package-lock.json
 	cd tests/js && npm ci --silent --no-audit --no-fund
 	touch $@
 
-check: setup tests/js/node_modules/.installed
+# `make -j2 check` has the types, which take as long as all the rest, checked beside it.
+check: check-types check-rest
+
+check-types: setup
+	$(PY) -m mypy
+
+check-rest: setup tests/js/node_modules/.installed
 	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .
-	$(PY) -m mypy
 	$(VENV)/bin/lint-imports
 	$(PY) -m tests.words
 	npm --silent --prefix tests/js run check

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.prove.architectures import ARCHITECTURES, Case, Column, source, table, walk
-from tests.prove.columns import answers, merged, parity, quantized, reads, stops
+from tests.prove.columns import answers, answers_in_8_bits, merged, parity, quantized, reads, stops
 from tests.running import run
 from tests.toys import toy_dataset
 from workbench.core.home import Home
@@ -56,7 +56,7 @@ def imported_again(case: Case) -> None:
 
 COLUMNS: dict[str, Column] = {
     "import": imported, "chat": chats, "LoRA": trained, "fold": folded, "import again": imported_again,
-    "merge": merged, "GGUF F16": quantized("F16"), "GGUF Q8_0": quantized("Q8_0"), "reads": reads, "parity": parity,
+    "merge": merged, "GGUF F16": quantized, "GGUF Q8_0": answers_in_8_bits, "reads": reads, "parity": parity,
     "stops": stops,
 }  # fmt: skip
 
