@@ -23,7 +23,7 @@ class Setup:
 
     models: what `models_needed` named, by role, frozen and ready to answer. batching: the job's, with `bins`, the rows
     of each packed sequence, where it packs. fused_loss: the job's; loss_code: what computes the loss, once the trainer
-    is made.
+    is made. margins: of each encoded pair, by split, where the objective `uses_margins`.
     """
 
     model: Any
@@ -36,6 +36,7 @@ class Setup:
     loss_code: str = ""
     bins: list[list[int]] | None = None
     models: dict[str, Any] = field(default_factory=dict)
+    margins: dict[str, list[float]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
 
@@ -55,6 +56,11 @@ class Objective(Method):
         gt=0, le=1, title="Learning rate",
         description="Size of the steps at their highest: larger learns faster, too large diverges.",
     )  # fmt: skip
+
+    @property
+    def uses_margins(self) -> bool:
+        """Whether it learns by how much a pair's chosen answer is better."""
+        return False
 
     def rules(self, kind: str, template: Template, max_length: int) -> Rules:
         """How rows of a kind are encoded for this objective."""

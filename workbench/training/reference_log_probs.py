@@ -8,7 +8,7 @@ Imports torch and trl: only job processes import this.
 """
 
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -45,6 +45,8 @@ def remembering_reference(trainer: type[Any]) -> type[Any]:
 
     class Remembering(trainer):
         references: dict[str, ReferenceLogProbs]
+        offsets: ClassVar[dict[str, list[float]]] = {}
+        """By how many nats the chosen answer must be further ahead than the reference's, by split and pair; ODPO."""
 
         def remember_reference(self, sizes: dict[str, tuple[str, int]]) -> None:
             """`sizes` are key and number of the pairs by split."""
@@ -57,11 +59,16 @@ def remembering_reference(trainer: type[Any]) -> type[Any]:
 
         def compute_loss(self, model: Any, inputs: Any, *args: Any, **settings: Any) -> Any:
             rows = inputs.pop(ROW_NUMBERS)
-            known = self.references["train" if self.model.training else "eval"]
+            split = "train" if self.model.training else "eval"
+            known = self.references[split]
             values = known.known(rows)
             if torch.isnan(values).any():
                 values = known.learn(rows, torch.stack(self.compute_ref_log_probs(self.ref_model or model, inputs), 1))
             chosen, rejected = values.to(inputs["input_ids"].device).unbind(1)
+            if split in self.offsets:
+                chosen = chosen + torch.tensor(
+                    [self.offsets[split][row] for row in rows.tolist()], device=chosen.device
+                )
             batch = {**inputs, "ref_chosen_logps": chosen, "ref_rejected_logps": rejected}
             return super().compute_loss(model, batch, *args, **settings)
 

@@ -23,6 +23,7 @@ from workbench.training.checkpoints import last_checkpoint, thin_checkpoints
 from workbench.training.jobs.train import Train
 from workbench.training.lora_targets import layers_sentence
 from workbench.training.objective import Setup
+from workbench.training.pair_margins import pair_margins
 
 if TYPE_CHECKING:
     from workbench.training.best_weights import BestWeights
@@ -78,6 +79,8 @@ def prepare_training(job: Train, ctx: JobContext) -> PreparedTraining:
         fused_loss=job.fused_loss,
         bins=bins,
     )
+    if job.objective.uses_margins:
+        setup.margins = pair_margins(ctx.home, job.dataset, encoded)
     for role, needed in job.objective.models_needed(ctx.home, source).items():
         ctx.task.update(0, 0, f"Loading the {role}")
         setup.models[role] = load_frozen(needed, hardware)

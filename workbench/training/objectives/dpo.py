@@ -14,7 +14,9 @@ class Dpo(Objective):
 
     Rafailov et al. 2023, https://arxiv.org/abs/2305.18290. The reference is the model it starts from: the base with
     the adapter off, or, going on from an adapter, a frozen copy of that adapter. With an SFT weight it is RPO, Pang et
-    al. 2024, https://arxiv.org/abs/2404.19733: without it a small model learns from few pairs mostly to be short.
+    al. 2024, https://arxiv.org/abs/2404.19733: without it a small model learns from few pairs mostly to be short. With
+    a margin weight it is ODPO, Amini et al. 2024, https://arxiv.org/abs/2402.10571: −log σ(βΔ − weight · margin), and
+    reward margin and accuracy are those after the offset.
     """
 
     method: ClassVar[str] = "dpo"
@@ -54,6 +56,16 @@ class Dpo(Objective):
         "with few pairs.",
     )  # fmt: skip
 
+    margin_weight: Annotated[float, Display(shown_if={"loss": "sigmoid"}, advanced=True)] = Field(
+        0.0, ge=0, le=10, title="Margin weight (ODPO)",
+        description="How far the chosen answer must be ahead for each point of its row's margin, such as that of "
+        "graded votes: 0 takes all pairs alike.",
+    )  # fmt: skip
+
+    @property
+    def uses_margins(self) -> bool:
+        return self.loss == "sigmoid" and self.margin_weight > 0
+
     def trainer(self, setup: Setup) -> Any:
         from trl import DPOConfig
 
@@ -83,6 +95,9 @@ class Dpo(Objective):
         collator = PairCollator(trainer.data_collator.pad_token_id)
         arrange_batches(trainer, setup, collator, ("chosen_ids", "rejected_ids"), statistics=True)
         trainer.remember_reference({split: (rows.key, len(rows)) for split, rows in setup.encoded.items()})
+        if self.uses_margins:
+            share = self.margin_weight / self.beta
+            trainer.offsets = {split: [share * margin for margin in each] for split, each in setup.margins.items()}
         return trainer
 
 
