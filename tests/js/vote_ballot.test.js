@@ -11,7 +11,7 @@ import {
   positionIn,
   stepped,
 } from "../../assets/js/label/ballot.js";
-import { dropDraft, newDraft, readDraft, writeDraft } from "../../assets/js/label/drafts.js";
+import { dropDraft, isEmpty, newDraft, readDraft, writeDraft } from "../../assets/js/label/drafts.js";
 import { wordsOf } from "../../assets/js/label/words.js";
 
 const answers = [
@@ -111,6 +111,7 @@ test("a draft comes back for its own pair only, and is gone once dropped", () =>
   assert.deepEqual(readDraft(store, "other", "t1"), newDraft());
   dropDraft(store, "round");
   assert.deepEqual(readDraft(store, "round", "t1"), newDraft());
+  assert.deepEqual([isEmpty(newDraft()), isEmpty(draft)], [true, false]);
   store.set("workbench.draft.round", "{broken");
   assert.deepEqual(readDraft(store, "round", "t1"), newDraft());
 });

@@ -15,6 +15,9 @@ const CHOICES = [
   ["right", "→"],
 ];
 
+/** Keys whose sign is not their name. @type {Record<string, string>} */
+const SPOKEN = { "←": "ArrowLeft", "↓": "ArrowDown", "→": "ArrowRight" };
+
 /**
  * @param {{
  *   choice: string, text: string, shortcut: string, onClick: () => void, disabled: boolean, chosen?: boolean,
@@ -23,8 +26,8 @@ const CHOICES = [
  */
 function VoteButton({ choice, text, shortcut, onClick, disabled, chosen = false, pressed }) {
   return html`<button type="button" class=${classes("wb-vote-button", `is-${choice}`, chosen && "is-chosen")}
-    data-choice=${choice} disabled=${disabled} onClick=${onClick} aria-pressed=${pressed}>
-    <span>${text}</span><kbd class=${shortcut.length === 1 && /\w/.test(shortcut) ? "is-letter" : ""}>${shortcut}</kbd>
+    data-choice=${choice} aria-keyshortcuts=${SPOKEN[shortcut] ?? shortcut} disabled=${disabled} onClick=${onClick} aria-pressed=${pressed}>
+    <span>${text}</span><kbd aria-hidden="true" class=${shortcut.length === 1 && /\w/.test(shortcut) ? "is-letter" : ""}>${shortcut}</kbd>
   </button>`;
 }
 
@@ -114,7 +117,7 @@ export function ReasonField({ state: { ask, words, draft, failed }, act }) {
   }
   const label = words(ask.rationale === "required" ? "reason" : "reason_optional");
   return html`<label class="wb-ballot-row is-reason">
-    <span class="wb-ballot-label">${label}<kbd class="is-letter">R</kbd></span>
+    <span class="wb-ballot-label">${label}<kbd aria-hidden="true" class="is-letter">R</kbd></span>
     <textarea class="wb-input wb-ballot-reason" rows="2" maxlength="2000" value=${draft.reason} onKeyDown=${onKey}
       disabled=${Boolean(failed)} placeholder=${words("reason_hint")} aria-label=${label}
       aria-required=${String(ask.rationale === "required")}

@@ -24,6 +24,12 @@ export const newDraft = () => ({
   flag: "",
 });
 
+/**
+ * Whether nothing was entered.
+ * @param {Draft} draft
+ */
+export const isEmpty = (draft) => JSON.stringify(draft) === JSON.stringify(newDraft());
+
 /** @param {string} session */
 const keyOf = (session) => `workbench.draft.${session}`;
 

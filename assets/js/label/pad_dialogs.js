@@ -30,7 +30,7 @@ function Dialog({ title, name, closeText, onClose, body }) {
   }, []);
   return html`<dialog class=${`wb-pad-dialog is-${name}`} ref=${box} aria-labelledby="wb-pad-dialog-title" onClose=${onClose}>
     <div class="wb-pad-dialog-head"><h2 class="wb-h" id="wb-pad-dialog-title">${title}</h2>
-      <button type="button" class="wb-button" onClick=${() => box.current?.close()}>${closeText}<kbd>Esc</kbd></button></div>
+      <button type="button" class="wb-button" onClick=${() => box.current?.close()}>${closeText}<kbd aria-hidden="true">Esc</kbd></button></div>
     <div class="wb-pad-dialog-body" tabindex="0" role="group" aria-label=${title}>${body}</div>
   </dialog>`;
 }
@@ -71,7 +71,7 @@ function FlagForm({ state: { words, draft }, act }) {
           act.change({ flag: currentTarget.value })}></textarea></label>
     <div class="wb-hint">${words("flag_note")}</div>
     <div class="wb-vote-actions"><button type="button" class="wb-button is-primary" disabled=${!draft.flag.trim()}
-      onClick=${act.flag}>${words("flag_save")}<kbd>Enter</kbd></button></div>`;
+      onClick=${act.flag}>${words("flag_save")}<kbd aria-hidden="true">Enter</kbd></button></div>`;
 }
 
 /** @param {{ state: State }} props */

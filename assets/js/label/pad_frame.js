@@ -54,14 +54,17 @@ function Top({ state, act }) {
       ${openers
         .filter(([name]) => name !== "guidelines" || ask.guidelines > 0)
         .map(
-          ([name, key]) => html`<button type="button" class="wb-button" key=${name} data-opens=${name}
+          ([
+            name,
+            key,
+          ]) => html`<button type="button" class="wb-button" key=${name} data-opens=${name} aria-keyshortcuts=${key}
             aria-haspopup="dialog" aria-expanded=${String(dialog === name)} onClick=${() => act.open(name)}>
-            ${words(name)}<kbd class="is-letter">${key}</kbd></button>`,
+            ${words(name)}<kbd aria-hidden="true" class="is-letter">${key}</kbd></button>`,
         )}
       ${
         pair &&
         html`<button type="button" class="wb-button" data-opens="pause" aria-pressed=${String(isPaused)}
-        onClick=${act.pause}>${words("pause")}<kbd class="is-letter">P</kbd></button>`
+        onClick=${act.pause}>${words("pause")}<kbd aria-hidden="true" class="is-letter">P</kbd></button>`
       }
     </div>
   </div>`;
@@ -89,7 +92,7 @@ function Failure({ state, act }) {
     <strong>${failed.text}</strong>
     <div>${choice ? words("kept", { choice }) : ""}</div>
     <div class="wb-vote-actions">
-      <button type="button" class="wb-button is-primary" onClick=${act.retry}>${words("retry")}<kbd class="is-letter">R</kbd></button>
+      <button type="button" class="wb-button is-primary" onClick=${act.retry}>${words("retry")}<kbd aria-hidden="true" class="is-letter">R</kbd></button>
       <button type="button" class="wb-button" onClick=${act.drop}>${words(choice ? "drop_vote" : "reload")}</button>
     </div>
   </div>`;
@@ -108,7 +111,7 @@ function FeedbackBox({ state: { feedback, words }, act }) {
     <div id="wb-vote-feedback"><strong>${words(`feedback_${kind}`)}</strong> ${words(`feedback_${feedback.better}`)}
       ${feedback.explanation && html`<div>${feedback.explanation}</div>`}</div>
     <button type="button" class="wb-button is-primary" ref=${go} aria-describedby="wb-vote-feedback"
-      onClick=${act.goOn}>${words("go_on")}<kbd>Enter</kbd></button>
+      onClick=${act.goOn}>${words("go_on")}<kbd aria-hidden="true">Enter</kbd></button>
   </div>`;
 }
 
@@ -117,7 +120,7 @@ function Paused({ state: { words }, act }) {
   return html`<div class="wb-empty wb-vote-paused" data-anchor tabindex="-1">
     <div class="wb-empty-title">${words("paused")}</div>
     <div class="wb-empty-text">${words("paused_hint")}</div>
-    <button type="button" class="wb-button is-primary" onClick=${act.pause}>${words("go_on")}<kbd class="is-letter">P</kbd></button>
+    <button type="button" class="wb-button is-primary" onClick=${act.pause}>${words("go_on")}<kbd aria-hidden="true" class="is-letter">P</kbd></button>
   </div>`;
 }
 

@@ -63,7 +63,7 @@ function EditField({ side, text, state: { words }, act }) {
     <div class="wb-vote-editor-foot">
       <span class="wb-hint" id="wb-vote-edit-note">${words("edit_note")}</span>
       <button type="button" class="wb-button" onClick=${act.dropEdit}>${words("edit_drop")}</button>
-      <button type="button" class="wb-button is-primary" onClick=${act.endEdit}>${words("edit_done")}<kbd>Esc</kbd></button>
+      <button type="button" class="wb-button is-primary" onClick=${act.endEdit}>${words("edit_done")}<kbd aria-hidden="true">Esc</kbd></button>
     </div>
   </div>`;
 }
@@ -92,7 +92,7 @@ function AnswerSide({ side, state, act }) {
         !isOpen &&
         !feedback &&
         html`<button type="button" class="wb-button wb-vote-edit" aria-label=${words(`edit_${side}`)}
-        onClick=${() => act.edit(side)}>${words("edit")}${isKeyed && html`<kbd class="is-letter">E</kbd>`}</button>`
+        onClick=${() => act.edit(side)}>${words("edit")}${isKeyed && html`<kbd aria-hidden="true" class="is-letter">E</kbd>`}</button>`
       }
     </div>
     ${

@@ -5,7 +5,7 @@ import { isVisible } from "../lib/dom.js";
 import { poll } from "../lib/polling.js";
 import { createElement, render } from "../lib/preact.js";
 import { missingParts, openRow } from "./ballot.js";
-import { dropDraft, newDraft, readDraft, writeDraft } from "./drafts.js";
+import { dropDraft, isEmpty, newDraft, readDraft, writeDraft } from "./drafts.js";
 import { hasLetters, padActs } from "./pad_acts.js";
 import { Pad } from "./pad_frame.js";
 import { pressKey, rowStop } from "./pad_keys.js";
@@ -184,6 +184,7 @@ export function mount({ element, props, server, watch }) {
         return;
       }
       dropDraft(storage, session ?? "");
+      state.draft = newDraft();
       const { item, feedback } = reply;
       if (feedback) {
         pending = reply;
@@ -306,10 +307,10 @@ export function mount({ element, props, server, watch }) {
     return HOLD;
   }
 
-  /** Give the pair back when the page closes. */
+  /** Give the pair back when the page closes; one that something was entered for stays leased, since a reload closes. */
   function giveBack() {
     const token = openToken();
-    if (!token || !props.value) return;
+    if (!token || !props.value || !isEmpty(state.draft)) return;
     outliving(() => server.return_pair({ ...who(), token }).catch(() => {}));
     state.pair = null;
   }
@@ -335,7 +336,7 @@ export function mount({ element, props, server, watch }) {
    */
   function leaveSession(value) {
     const token = openToken();
-    if (!token || !session) return;
+    if (!token || !session || !isEmpty(state.draft)) return;
     const [name, annotator] = JSON.parse(session);
     if (name !== value?.session) server.return_pair({ session: name, annotator, token }).catch(() => {});
   }
