@@ -9,10 +9,11 @@ from typing import Any
 from urllib.parse import quote
 
 import gradio as gr
-from htpy import a
+from htpy import a, div, h2
 from markupsafe import Markup
 
 from tabs.label.adjudication_panel import adjudication_panel
+from tabs.label.pad_texts import pad_words
 from tabs.label.result import redraw, redraw_if_changed
 from tabs.label.voting import open_sessions, voting_panel
 from tabs.notices.notice_bell import annotator_bell, lead_to
@@ -37,14 +38,16 @@ NO_RESULTS = ("No results yet", "Win rates and ratings stand here once the votin
 
 def annotator_page(ctx: Context) -> gr.Blocks:
     """The sessions that are open, and the pad; nothing that tells of models, results or others."""
+    words = pad_words("en")
     with _role_page(ctx, lambda: annotator_bell(ctx)) as (demo, bell, noted):
         with gr.Column(elem_classes="wb-panel"):
-            Static(
-                heading("Judge answers", "Two answers to one prompt: say which is better. Nobody sees whose they are.")
-            )
+            # the pad puts what carries `data-word` into the language of the session that is judged
+            title, text = h2(".wb-h", data_word="page_title"), div(".wb-hint", data_word="page_text")
+            Static(render_html(title[words["page_title"]], text[words["page_text"]]))
             listed = Static(elem_id="open-sessions")
             ctx.follow(listed, lambda: _open_list(ctx))
-            Static(render_html(a(href=LABEL, data_session="")["← All open sessions"]), elem_id="all-sessions")
+            back = a(href=LABEL, data_session="", data_word="page_back")[words["page_back"]]
+            Static(render_html(back), elem_id="all-sessions")
             with gr.Column(elem_classes=NONE_OPEN) as judging:
                 session, annotator = voting_panel(ctx, open_only=True)
             ctx.follow(judging, lambda: gr.update(elem_classes=[] if open_sessions(ctx) else [NONE_OPEN]))

@@ -90,7 +90,7 @@ def started(page: Page, app: App, session: str, name: str) -> Locator:
     pad = page.locator(".wb-vote-pad")
     expect(pad.locator(".wb-vote-work")).to_be_visible()
     expect(pad).to_have_attribute("data-busy", "false")
-    box.blur()  # from here on keys are the pad's
+    expect(box).not_to_be_focused()  # from here on keys are the pad's
     return pad
 
 

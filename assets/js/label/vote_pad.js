@@ -32,7 +32,8 @@ export function mount({ element, props, server, watch }) {
     pending = /** @type {Reply | null} */ (null), // what comes after the feedback to a training question
     waiting = 0,
     since = 0,
-    lost = 0;
+    lost = 0,
+    isStarting = false;
   state.letters = hasLetters();
   const clock = attentionClock(element, () => Boolean(state.pair && !state.isPaused && !isReading()));
 
@@ -88,6 +89,9 @@ export function mount({ element, props, server, watch }) {
     const turn = pair?.prompt.at(-1)?.content ?? "";
     const isNew = pair?.token !== before;
     const isInRows = isNew && document.activeElement instanceof Element && document.activeElement.closest("[data-row]");
+    // whoever began from the keyboard is in the field of a name still, where the pad's keys would be text
+    const isInForm = isStarting && Boolean(document.activeElement?.closest("#annotator, #session"));
+    if (pair) isStarting = false;
     if (isNew) clock.restart();
     since = performance.now();
     update(
@@ -111,7 +115,7 @@ export function mount({ element, props, server, watch }) {
         share: pair ? (pair.total ? Math.min(1, pair.done / pair.total) : 0) : 1,
         news: pair && isNew ? `${words("new_pair")} ${turn.slice(0, NEWS_CHARACTERS)}` : "",
       },
-      isInRows ? rowStop(0) : "",
+      isInRows ? rowStop(0) : isInForm && pair ? "[data-anchor]" : "",
     );
     poke();
     if (pair && ask.guidelines > Number(storage.get(readKey()) || 0)) openDialog("guidelines");
@@ -270,7 +274,7 @@ export function mount({ element, props, server, watch }) {
     if (!isVisible(element) || isTyping(event.target) || !session) return;
     if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
     if (event.key.length === 1 && !state.letters) return;
-    if (state.dialog) {
+    if (root.querySelector("dialog[open]")) {
       if (keyAction(event.key) === state.dialog) closeDialog();
     } else if (pressKey(event, { state, act, update })) event.preventDefault();
   }
@@ -347,6 +351,7 @@ export function mount({ element, props, server, watch }) {
     if (next === session) return;
     leaveSession(value);
     session = next;
+    isStarting = true;
     pending = null;
     waiting = 0;
     closeDialog();

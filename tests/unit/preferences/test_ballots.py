@@ -210,3 +210,10 @@ def test_names_of_models_are_covered_where_the_session_says_so(tmp_path: Path) -
 def test_names_are_told_from_words(text: str, names: list[str]) -> None:
     assert named_models(text) == names
     assert not named_models(cover_names(text))
+
+
+def test_aspects_are_asked_of_pairs_not_of_rankings() -> None:
+    asked = LabellingSettings(ranking=True, aspects=["kind"])
+    assert check_ballot(asked, "both_bad", Ballot(), 3)["aspects"] == {}
+    with pytest.raises(SpecError):
+        check_ballot(asked, "both_bad", Ballot())
