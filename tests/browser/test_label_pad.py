@@ -1,5 +1,6 @@
 """The pad with all a session can ask for: by keyboard alone, by touch on a narrow page, and as it is read aloud."""
 
+import uuid
 from collections.abc import Iterator, Sequence
 
 import pytest
@@ -13,6 +14,7 @@ from workbench.preferences.sessions import Answer, add_answers, create_session, 
 from workbench.preferences.standing_votes import effective_votes
 
 NARROW = 420
+TWO, THREE = ["secret-a", "secret-b"], ["secret-a", "secret-b", "secret-c"]
 FULL = LabellingSettings(
     guidelines="# Rules\n\nFirst be **true**.", graded=True, aspects=["Short", "Kind"], rationale="required", edits=True
 )
@@ -60,14 +62,16 @@ def make(home: Home, name: str, settings: LabellingSettings, models: Sequence[st
     finish_session(home, name)
 
 
+def fresh(home: Home, settings: LabellingSettings, models: Sequence[str], prompts: int) -> str:
+    """A session of its own for each run of a test; its name."""
+    name = f"round-{uuid.uuid4().hex[:8]}"
+    make(home, name, settings, models, prompts)
+    return name
+
+
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
-    home = toy_home(tmp_path_factory.mktemp("home"))
-    for name in ("full", "narrow"):
-        make(home, name, FULL, ["secret-a", "secret-b"], 4)
-    for name, language in (("rank", "en"), ("ordnen", "de")):
-        make(home, name, LabellingSettings(ranking=True, language=language), ["secret-a", "secret-b", "secret-c"], 1)
-    with serving(home) as app:
+    with serving(toy_home(tmp_path_factory.mktemp("home"))) as app:
         yield app
 
 
@@ -100,7 +104,8 @@ def saved(pad: Locator, count: str) -> None:
 
 
 def test_a_session_with_every_kind_of_vote_by_keyboard_alone(app: App, page: Page) -> None:
-    pad = started(page, app, "full", "ann")
+    session = fresh(app.home, FULL, TWO, 4)
+    pad = started(page, app, session, "ann")
     keys = page.keyboard
     expect(page.get_by_role("dialog", name="Guidelines")).to_contain_text("First be true")
     keys.press("Escape")
@@ -117,7 +122,7 @@ def test_a_session_with_every_kind_of_vote_by_keyboard_alone(app: App, page: Pag
     expect(pad.get_by_role("alert")).to_have_text("Still missing: Reason.")
     keys.press("r")
     keys.type("Plainly.")
-    pad = started(page, app, "full", "ann")  # a reload loses nothing, and known guidelines stay closed
+    page.reload()  # loses nothing, and known guidelines stay closed
     expect(pad.get_by_role("textbox", name="Reason")).to_have_value("Plainly.")
     expect(pad.get_by_role("radio", name="Left clearly better")).to_be_checked()
     keys.press("e")
@@ -150,13 +155,14 @@ def test_a_session_with_every_kind_of_vote_by_keyboard_alone(app: App, page: Pag
     expect(flag).to_be_focused()
     keys.press("Enter")
     expect(pad.get_by_role("status")).to_have_text("Undone. Vote again.")
-    (kept,) = effective_votes(app.home, "full", with_flagged=True)
+    (kept,) = effective_votes(app.home, session, with_flagged=True)
     assert (kept.strength, kept.reason, kept.edited_text) == (2, "Plainly.", "A better answer.")
     assert kept.aspects["Short"] == kept.outcome == 1 - kept.aspects["Kind"]
 
 
 def test_answers_are_ranked_by_keyboard_alone(app: App, page: Page) -> None:
-    pad = started(page, app, "rank", "ann")
+    session = fresh(app.home, LabellingSettings(ranking=True), THREE, 1)
+    pad = started(page, app, session, "ann")
     for key in ("2", "3", "1"):
         page.keyboard.press(key)
         expect(pad.locator(f'[data-answer="{int(key) - 1}"]')).to_be_focused()
@@ -169,13 +175,14 @@ def test_answers_are_ranked_by_keyboard_alone(app: App, page: Page) -> None:
     shot(page, "label-ranking")
     page.keyboard.press("Enter")
     expect(pad).to_contain_text("Every pair has its votes")
-    assert sorted(vote.outcome in (0.0, 1.0) for vote in effective_votes(app.home, "rank")) == [False, True, True]
+    assert sorted(vote.outcome in (0.0, 1.0) for vote in effective_votes(app.home, session)) == [False, True, True]
 
 
 def test_a_narrow_page_takes_every_kind_of_vote_by_touch(app: App, browser: Browser) -> None:
     context = browser.new_context(viewport={"width": NARROW, "height": 860}, has_touch=True, is_mobile=True)
     page = context.new_page()
-    pad = started(page, app, "narrow", "bob")
+    session = fresh(app.home, LabellingSettings(ranking=True, language="de"), THREE, 1)
+    pad = started(page, app, fresh(app.home, FULL, TWO, 4), "bob")
     page.get_by_role("dialog").get_by_role("button", name="Close").tap()
     expect(page.get_by_role("dialog")).to_have_count(0)
     pad.locator(".wb-vote-prompt").evaluate("node => node.scrollIntoView()")
@@ -188,7 +195,7 @@ def test_a_narrow_page_takes_every_kind_of_vote_by_touch(app: App, browser: Brow
     shot(page, "label-narrow")
     pad.get_by_role("button", name="Save vote").tap()
     saved(pad, "1 of 4")
-    choose_session(page, "ordnen")
+    choose_session(page, session)
     expect(pad.locator(".wb-rank-board")).to_contain_text("Ihre Reihenfolge")
     for answer in (0, 1):
         pad.locator(f'[data-answer="{answer}"]').tap()
@@ -197,7 +204,7 @@ def test_a_narrow_page_takes_every_kind_of_vote_by_touch(app: App, browser: Brow
     shot(page, "label-narrow-ranking")
     pad.get_by_role("button", name="Urteil speichern").tap()
     expect(pad).to_contain_text("Jedes Paar hat seine Urteile")
-    assert sorted(vote.outcome == 0.5 for vote in effective_votes(app.home, "ordnen")) == [False, False, True]
+    assert sorted(vote.outcome == 0.5 for vote in effective_votes(app.home, session)) == [False, False, True]
     context.close()
 
 

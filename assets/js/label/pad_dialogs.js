@@ -57,8 +57,6 @@ function OwnVoteLine({ state: { words, language, busy }, vote, act }) {
 
 /** @param {{ state: State, act: Act }} props */
 function FlagForm({ state: { words, draft }, act }) {
-  const field = useRef(/** @type {HTMLTextAreaElement | null} */ (null));
-  useLayoutEffect(() => field.current?.focus(), []);
   /** @param {KeyboardEvent} event */
   function onKey(event) {
     if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
@@ -66,7 +64,7 @@ function FlagForm({ state: { words, draft }, act }) {
     act.flag();
   }
   return html`<label class="wb-vote-flag"><span class="wb-ballot-label">${words("flag_label")}</span>
-      <textarea class="wb-input" rows="3" maxlength="2000" ref=${field} value=${draft.flag} required onKeyDown=${onKey}
+      <textarea class="wb-input" rows="3" maxlength="2000" autofocus value=${draft.flag} required onKeyDown=${onKey}
         onInput=${(/** @type {{ currentTarget: HTMLTextAreaElement }} */ { currentTarget }) =>
           act.change({ flag: currentTarget.value })}></textarea></label>
     <div class="wb-hint">${words("flag_note")}</div>
