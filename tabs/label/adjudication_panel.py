@@ -149,7 +149,7 @@ def case_html(case: Disagreement, left: int) -> Markup:
         hint(f"{left} to settle" + ("; no answer has more than half of the votes" if case.undecided else "")),
         div(".wb-case-prompt")[turns],
         div(".wb-case-answers")[answers],
-        details(open=True)[summary["What was said"], ul[[li[text] for text in words]]],
+        details(open=True)[summary["What was said"], ul(".wb-case-words")[[li[text] for text in words]]],
     )
 
 

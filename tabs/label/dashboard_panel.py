@@ -116,7 +116,8 @@ def _facts(state: dict[str, Any]) -> list[tuple[str, object]]:
     elif settled["adjudicators"]:
         rows.append(("Disagreements", f"none · {', '.join(settled['adjudicators'])}"))
     if state["answers_cut_off"]:
-        rows.append(("Cut off", f"{state['answers_cut_off']:,} answers, at the limit of tokens"))
+        count = state["answers_cut_off"]
+        rows.append(("Cut off", f"{count:,} {'answer' if count == 1 else 'answers'}, at the limit of tokens"))
     return rows
 
 
