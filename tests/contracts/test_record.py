@@ -32,6 +32,7 @@ ROOT = Path(workbench.__file__).parent
 RECORDS = {"record_change", "record", "record_event", "record_restored"}
 NO_EVENT = {
     "preferences.votes": "votes are facts of their own, and the record says who began to vote, by name only",
+    "preferences.adjudication": "what is decided is a fact of its own, as a vote is; who may decide is an event",
     "preferences.sessions.add_answers": "a part of the job that writes the answers, whose end is an event",
     "preferences.sessions.finish_session": "as add_answers",
     "preferences.session_extending.add_model_answers": "as add_answers",

@@ -22,6 +22,8 @@ READS = {
     "workbench/core/settings.py": "the settings themselves",
     "workbench/core/children.py": "passes the environment on to child processes, without what is secret",
     "workbench/core/logs.py": "the id of the job that started this process",
+    "workbench/core/os_user.py": "who became this user by sudo",
+    "workbench/cli/terminal_votes.py": "which editor somebody writes with",
     "workbench/cli/settings_listing.py": "shows whether a variable is set",
     "workbench/doctor/privacy.py": "finds what is secret, so that no report shows it",
     "workbench/doctor/checks/hub_access.py": "says which variable of the hub's library keeps it offline",
