@@ -1,13 +1,15 @@
 """The labelling sessions as a list: how far each has come, and no word of which models meet in it."""
 
+from collections.abc import Callable
+
 import gradio as gr
 
 from tabs.shell.context import Context
 from tabs.shell.elements import heading
-from tabs.shell.kit import Static
+from tabs.shell.kit import Lines, Static
 from tabs.shell.table import Column, ShelfTable, TableRow
 from workbench.core.errors import UserError
-from workbench.preferences.sessions import SessionInfo, get_session
+from workbench.preferences.sessions import ARCHIVED, RUNNING, SessionInfo, get_session
 
 EMPTY = (
     "No sessions yet",
@@ -18,17 +20,29 @@ COLUMNS = (
     Column("Session", str.casefold), Column("State", kind="status"), Column("Votes", kind="number"),
     Column("Pairs", kind="number"), Column("Prompts from"), Column("Made", kind="time"),
 )  # fmt: skip
+NO_ARCHIVED = ("Nothing archived", "Closed sessions can be archived: they are kept whole, and leave the lists.", "")
 ROWS = 5
 """Rows of a page of the list: the session chosen stands beneath it."""
 
 
-def session_list(ctx: Context) -> gr.HTML:
-    """The list, newest first; its value is {"key"} of the session clicked last."""
-    Static(heading("Sessions", "A row opens its session beneath: to vote, or to see the result."))
+def session_list(ctx: Context) -> tuple[gr.HTML, gr.HTML]:
+    """The list, newest first, and the archived ones; the value of each is {"key"} of the session clicked last."""
+    Static(heading("Sessions", "A row opens its session beneath: to look after it, to vote, or to see the result."))
+    current = _table(ctx, lambda: [name for _, name in ctx.sessions()], EMPTY, "sessions-table")
+    with gr.Accordion("Archived", open=False, elem_id="archived-fold"):
+        archived = _table(ctx, lambda: _archived(ctx), NO_ARCHIVED, "archived-table")
+    return current, archived
+
+
+def _table(ctx: Context, names: Callable[[], list[str]], empty: Lines, elem_id: str) -> gr.HTML:
     return ShelfTable(
-        COLUMNS, lambda: [name for _, name in ctx.sessions()], lambda name: _row(ctx, name), str, EMPTY, size=ROWS,
-        elem_id="sessions-table", notes=lambda name: ctx.shelves.notes_of("session", name),
+        COLUMNS, names, lambda name: _row(ctx, name), str, empty, size=ROWS, elem_id=elem_id,
+        notes=lambda name: ctx.shelves.notes_of("session", name),
     )  # fmt: skip
+
+
+def _archived(ctx: Context) -> list[str]:
+    return [each.name for each in ctx.shelves.sessions.look()[1] if each.state == ARCHIVED]
 
 
 def _row(ctx: Context, name: str) -> TableRow:
@@ -38,14 +52,12 @@ def _row(ctx: Context, name: str) -> TableRow:
         return TableRow(name, (name, "failed", "—", "—", error.message, "—"))
     wanted = info.usable * info.votes_per_pair
     cells = (
-        name, _state(info), f"{info.votes:,} of {wanted:,}", f"{info.usable:,}", info.prompts_name,
+        name, state_word(info), f"{info.votes:,} of {wanted:,}", f"{info.usable:,}", info.prompts_name,
         info.created,
     )  # fmt: skip
     return TableRow(name, cells, moving=not info.closed)
 
 
-def _state(info: SessionInfo) -> str:
+def state_word(info: SessionInfo) -> str:
     """The state in a word: 'open' while votes are taken, 'answering' while answers come as well."""
-    if info.closed:
-        return "closed"
-    return "open" if info.complete else "answering"
+    return "answering" if info.state == RUNNING and not info.complete else info.state

@@ -9,6 +9,8 @@ from workbench.jobs.listing import JobRow
 from workbench.merging import catalogue
 from workbench.models.model_names import ENDPOINT, ModelName
 from workbench.models.shelf import ModelInfo
+from workbench.preferences.session_notes import SessionOverview
+from workbench.preferences.sessions import ARCHIVED
 
 Choice = tuple[str, ...]
 """(label, value), or (label, value, kind) where other settings depend on the kind."""
@@ -35,11 +37,16 @@ def _reader(shelves: Shelves, ref: Ref) -> tuple[Callable[[], tuple[int, Any]], 
     readers: dict[str, tuple[Callable[[], tuple[int, Any]], Make]] = {
         "models": (shelves.models.look, _models),
         "datasets": (shelves.datasets.look, _datasets),
-        "sessions": (shelves.sessions.look, lambda _, rows: [(row.name, row.name) for row in rows]),
+        "sessions": (shelves.sessions.look, _sessions),
         "jobs": (shelves.jobs, _jobs),
         "merge methods": (lambda: (1, catalogue.methods()), _merge_methods),
     }
     return readers[ref["shelf"]]
+
+
+def _sessions(_: Ref, rows: list[SessionOverview]) -> list[Choice]:
+    """Those that are not archived."""
+    return [(row.name, row.name) for row in rows if row.state != ARCHIVED]
 
 
 def _models(ref: Ref, infos: list[ModelInfo]) -> list[Choice]:

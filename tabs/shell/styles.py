@@ -45,6 +45,7 @@ FILES = (
     "components/label.css",
     "components/label-ballot.css",
     "components/label-cases.css",
+    "components/session.css",
     "components/results.css",
     "components/merge.css",
     "components/compress.css",

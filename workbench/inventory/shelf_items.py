@@ -114,7 +114,7 @@ def session_items(overviews: Sequence[SessionOverview]) -> list[ShelfItem]:
     """Sessions with the models that met in those that are closed."""
     return [
         ShelfItem(
-            "session", each.name, each.name, "closed" if each.closed else "open", each.created, each.notes,
+            "session", each.name, each.name, each.state, each.created, each.notes,
             each.models, each.prompts_name,
         )
         for each in overviews

@@ -36,3 +36,13 @@ def count_answers(home: Home, session: str) -> AnswerCounts:
         len(naming),
         len(set(naming)),
     )
+
+
+def count_checks(home: Home, session: str) -> dict[str, int]:
+    """How many questions whose answer is known a session has, by kind; raises `UserError`."""
+    pairs = tables.pairs
+    query = sa.select(pairs.c.kind, sa.func.count().label("n")).where(pairs.c.kind.in_(sessions.CHECKS))
+    with store.reading(home) as db:
+        row = sessions.find_session(db, session)
+        found = db.execute(query.where(pairs.c.session_id == row.id).group_by(pairs.c.kind))
+        return dict.fromkeys(sessions.CHECKS, 0) | {each.kind: each.n for each in found}

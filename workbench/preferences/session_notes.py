@@ -20,7 +20,10 @@ from workbench.preferences.sessions import find_session
 
 @dataclass(frozen=True)
 class SessionOverview:
-    """What lists show of a session without counting its votes; `models` are named only once it is closed."""
+    """What lists show of a session without counting its votes; `models` are named only once it is closed.
+
+    `state` is one of `sessions.STATES`.
+    """
 
     name: str
     models: tuple[str, ...]
@@ -28,12 +31,14 @@ class SessionOverview:
     created: str
     closed: bool
     notes: UserNotes
+    state: str = "open"
 
 
 _SESSIONS, _NOTES, _EVENTS = tables.sessions, tables.session_notes, tables.session_events
 _OVERVIEWS = (
     sa.select(
         *(_SESSIONS.c.id, _SESSIONS.c.name, _SESSIONS.c.models, _SESSIONS.c.prompts_name, _SESSIONS.c.created),
+        _SESSIONS.c.state,
         *(_NOTES.c.tags, _NOTES.c.note),
     )
     .outerjoin(_NOTES, _NOTES.c.session_id == _SESSIONS.c.id)
@@ -50,7 +55,7 @@ def session_overviews(home: Home) -> list[SessionOverview]:
     return [
         SessionOverview(
             row.name, tuple(row.models) if row.id in closed else (), row.prompts_name, row.created, row.id in closed,
-            NO_NOTES if row.tags is None else _checked(row.tags, row.note),
+            NO_NOTES if row.tags is None else _checked(row.tags, row.note), row.state,
         )
         for row in rows
     ]  # fmt: skip

@@ -30,7 +30,7 @@ export function FieldFrame({ field, id, control, resetButton, problem, isChanged
   const help = html`<small class="wb-hint" id=${`${id}-help`} hidden=${!field.help}>${field.help}</small>`;
   const label = html`<label class="wb-field-label" for=${id} id=${`${id}-label`}>${isFlag && control}${field.label}</label>`;
   return html`<div
-    class=${classes("wb-field", `is-${field.kind}`, isChanged && "is-changed")}
+    class=${classes("wb-field", `is-${field.kind}`, field.long && "is-long", isChanged && "is-changed")}
     data-field=${field.name}
     hidden=${isHidden}
   >

@@ -99,10 +99,10 @@ def test_the_pairs_of_a_dataset_are_judged_again(home: Home) -> None:
 def test_a_file_of_answers_is_read(home: Home, tmp_path: Path) -> None:
     file = tmp_path / "answers.jsonl"
     file.write_text('{"prompt": "hi", "answers": ["Hello!", "Hi."]}\n')
-    job = {"method": "import-answers", "session": "filed", "file": str(file)}
+    job = {"method": "import-answers", "session": "filed", "files": [str(file)]}
     carry(home, JOBS.parse(job))
     assert get_session(home, "filed").models == ["answer 1", "answer 2"]
-    assert "no file" in wrong_with(home, JOBS.parse({**job, "session": "gone", "file": str(tmp_path / "gone")}))
+    assert "no file" in wrong_with(home, JOBS.parse({**job, "session": "gone", "files": [str(tmp_path / "gone")]}))
 
 
 def test_wrong_settings_of_a_new_session_are_named_together(home: Home) -> None:

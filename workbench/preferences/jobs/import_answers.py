@@ -9,7 +9,7 @@ from workbench.core.children import Credential
 from workbench.core.display import ADVANCED, Display
 from workbench.core.errors import Problems, UserError
 from workbench.core.home import Home, safe_name
-from workbench.core.paths import SERVER_PATH, regular_file
+from workbench.core.paths import SERVER_PATH
 from workbench.data.store.dataset_reference import DatasetRef, resolve_dataset
 from workbench.jobs.job import JOBS, Job, JobContext, Output
 from workbench.preferences.labelling_settings import LabellingSettings
@@ -17,8 +17,6 @@ from workbench.preferences.new_session import CHECKS_HELP, MOST_CHECK_CHARACTERS
 
 if TYPE_CHECKING:
     from workbench.preferences.imported_answers import AnsweredPrompt
-
-MOST_BYTES = 200 * 1024**2
 
 
 @JOBS.register
@@ -35,9 +33,10 @@ class ImportAnswers(Job):
         "", title="Preference dataset",
         description="Its rows are judged again, blind: the answers go under the names 'chosen' and 'rejected'.",
     )  # fmt: skip
-    file: Annotated[str, SERVER_PATH, Display(control="hidden")] = Field(
-        "", title="File", description="A file of JSON Lines with a prompt and its answers by name in each, instead."
-    )
+    files: Annotated[list[str], SERVER_PATH, Display(control="hidden")] = Field(
+        [], max_length=100, title="Files",
+        description="Files of JSON Lines with a prompt and its answers by name in each, instead.",
+    )  # fmt: skip
     answers: Annotated[str, Display(control="text")] = Field(
         "", max_length=500_000, title="Answers",
         description='Or written here, a line each: {"prompt": "…", "answers": {"model-a": "…", "model-b": "…"}}. The '
@@ -71,8 +70,11 @@ class ImportAnswers(Job):
             return True
 
     def facts(self, home: Home) -> list[list[str]]:
-        source = self.dataset or (Path(self.file).name if self.file else "the job's own text")
-        return [["Session", self.session], ["Answers from", source]]
+        return [["Session", self.session], ["Answers from", self._source]]
+
+    @property
+    def _source(self) -> str:
+        return self.dataset or ", ".join(Path(path).name for path in self.files) or "imported answers"
 
     def outputs(self) -> list[Output]:
         return [Output("session", "sessions", self.session)]
@@ -98,9 +100,11 @@ class ImportAnswers(Job):
 
     def _prompts(self, home: Home) -> "list[AnsweredPrompt]":
         """What is judged. Raises `UserError` unless exactly one source is given, and for what it says wrongly."""
+        from workbench.preferences.check_files import read_lines_file
         from workbench.preferences.imported_answers import answers_of_pairs, read_answers
 
-        given = [name for name in ("dataset", "file", "answers") if getattr(self, name).strip()]
+        texts = [read_lines_file(path, "files") for path in self.files] or [self.answers]
+        given = [name for name in ("dataset", "files", "answers") if getattr(self, name)]
         if not given:
             raise UserError("There are no answers.", "Choose a preference dataset, or give a file or lines.", "answers")
         if len(given) > 1:
@@ -108,7 +112,7 @@ class ImportAnswers(Job):
         if self.dataset:
             resolve_dataset(home, self, "dataset")
             return answers_of_pairs(home, self.dataset, self.limit)
-        found = read_answers(_text_of(self.file) if self.file else self.answers, given[0])[: self.limit]
+        found = read_answers("\n".join(texts), given[0])[: self.limit]
         if not found:
             raise UserError("There are no answers.", "Write a prompt with its answers on each line.", given[0])
         return found
@@ -122,9 +126,14 @@ class ImportAnswers(Job):
         found = self._prompts(ctx.home)
         if not ctx.resume or not any(session.name == self.session for session in sessions.list_sessions(ctx.home)):
             made_by = {"method": self.method, "dataset": self.dataset, "limit": self.limit, "job": ctx.folder.name}
-            source = self.dataset or (Path(self.file).name if self.file else "imported answers")
             sessions.create_session(
-                ctx.home, self.session, list(found[0].answers), source, made_by, self.votes_per_pair, self.labelling
+                ctx.home,
+                self.session,
+                list(found[0].answers),
+                self._source,
+                made_by,
+                self.votes_per_pair,
+                self.labelling,
             )
             add_checks(ctx.home, self.session, read_checks(self.checks))
         for place, each in enumerate(found):
@@ -134,13 +143,3 @@ class ImportAnswers(Job):
         add_attention_checks(ctx.home, self.session)
         info = sessions.finish_session(ctx.home, self.session)
         return {"session": self.session, "prompts": len(found), "pairs": info.usable}
-
-
-def _text_of(path: str) -> str:
-    file = regular_file(Path(path).expanduser(), "file")
-    if file.stat().st_size > MOST_BYTES:
-        raise UserError(f"{file.name} is larger than {MOST_BYTES // 1024**2} MB.", "Give a part of it.", "file")
-    try:
-        return file.read_text("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UserError(f"{file.name} is not UTF-8: byte {error.start:,}.", "Save it as UTF-8.", "file") from None

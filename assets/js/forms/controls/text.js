@@ -39,12 +39,12 @@ export function NumberControl({ field, value, text, placeholder, set, aria, isBa
 }
 
 /**
- * A text of one line, or an area for one that is long.
+ * A text of one line, or an area for one that is long or may be.
  * @param {ControlProps} props
  */
-export function TextControl({ value, text, set, aria, isBad }) {
+export function TextControl({ field, value, text, set, aria, isBad }) {
   const written = text ?? String(value ?? "");
-  const [isLong] = useState(() => written.length > LONG_CHARACTERS || written.includes("\n"));
+  const [isLong] = useState(() => field.long || written.length > LONG_CHARACTERS || written.includes("\n"));
   /** @param {TypedEvent} event */
   const read = ({ currentTarget: input }) => set(input.value, input.value);
   return isLong
