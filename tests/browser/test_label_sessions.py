@@ -1,0 +1,84 @@
+"""A session as its owner looks after it in the page, while an annotator votes in it."""
+
+import json
+from collections.abc import Iterator
+from uuid import uuid4
+
+import pytest
+from driving import App, fill, serving, shot, tab
+from playwright.sync_api import Browser, expect
+
+from tests.toys import toy_home
+from tests.voting import by
+from workbench.preferences.answer_counts import count_checks
+from workbench.preferences.ballots import Ballot
+from workbench.preferences.guideline_versions import list_guidelines
+from workbench.preferences.sessions import get_session
+from workbench.preferences.standing_votes import effective_votes
+from workbench.preferences.votes import next_item, vote
+
+NAME, FORM = "kindness", "#import-answers-form"
+GOLD = '{"prompt": "2+2?", "better": "4", "worse": "5"}'
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    with serving(toy_home(tmp_path_factory.mktemp("home"))) as app:
+        yield app
+
+
+def judge(app: App) -> None:
+    item = next_item(app.home, NAME, by("ann"))
+    assert item
+    ballot = Ballot(aspects={"tone": "left", "truth": "tie"})
+    vote(app.home, NAME, by("ann"), item.token, "left", uuid4().hex, 1.0, ballot)
+
+
+def test_a_session_is_made_paused_edited_resumed_cloned_and_archived(app: App, browser: Browser) -> None:
+    page = browser.new_context(viewport={"width": 1366, "height": 900}).new_page()
+    page.goto(app.url)
+    tab(page, "Label")
+    page.locator("#new-session").get_by_role("tab", name="Import answers").click()
+    lines = [{"prompt": f"q{n}", "answers": {"one": f"yes {n}", "two": f"I am ChatGPT {n}"}} for n in range(4)]
+    fill(page, "Session name", NAME, FORM)
+    fill(page, "Answers", "\n".join(map(json.dumps, lines)), FORM)
+    fill(page, "Guidelines", "Be kind.", FORM)
+    fill(page, "Aspects", "tone\ntruth", FORM)
+    page.locator(f"{FORM} > * summary").last.click()
+    fill(page, "Gold and training questions", GOLD, FORM)
+    page.locator("#import-answers-start").click()
+    head = page.locator("#session-head")
+    expect(head.locator(".wb-chip")).to_have_text("open", timeout=60_000)
+    expect(head).to_contain_text("by aspect: tone, truth")
+    expect(head).to_contain_text("4 name a model or its maker (shown)")
+    judge(app)
+    expect(head).to_contain_text("1 of 4 by 1 person")
+    page.locator("#session-mask").click()
+    expect(head).to_contain_text("4 name a model or its maker (covered)")
+    page.locator("#session-pause").click()
+    expect(head.locator(".wb-chip")).to_have_text("paused")
+    assert next_item(app.home, NAME, by("ann")) is None
+    page.locator("#fold-guidelines > button").click()
+    expect(page.locator("#guidelines-text textarea")).to_have_value("Be kind.")
+    page.locator("#guidelines-text textarea").fill("Be strict.")
+    page.locator("#guidelines-save").click()
+    expect(page.locator("#guidelines-versions")).to_contain_text("local")
+    expect(head).to_contain_text("version 2")
+    page.locator("#session-resume").click()
+    expect(head.locator(".wb-chip")).to_have_text("open")
+    judge(app)
+    shot(page, "label-session")
+    page.locator("#fold-adding > button").click()
+    page.locator("#clone-name input, #clone-name textarea").first.fill("kindness-2")
+    page.locator("#clone-start").click()
+    expect(head).to_contain_text("kindness-2")
+    expect(head.locator(".wb-chip")).to_have_text("draft")
+    expect(page.locator("#guidelines-text textarea")).to_have_value("Be strict.")
+    votes = effective_votes(app.home, NAME)
+    assert [each.guideline for each in votes] == [1, 2]
+    assert all(each.aspects.keys() == {"tone", "truth"} for each in votes)
+    for name in (NAME, "kindness-2"):
+        assert count_checks(app.home, name)["gold"] == 1
+        assert list_guidelines(app.home, name)[0].text == "Be strict."
+    assert get_session(app.home, "kindness-2").votes == 0
+    page.context.close()
