@@ -167,6 +167,13 @@ def report(
     ratings = [(r["model"], round(r["rating"]), f"{r['low']:.0f}–{r['high']:.0f}") for r in summary["ratings"]["rows"]]
     if ratings:
         print_table(["model", "rating", "95 % interval"], ratings)
+    aspects = [
+        (aspect["aspect"], f"{r['a']} over {r['b']}", f"{100 * r['rate']:.0f} %",
+         f"{100 * r['low']:.0f}–{100 * r['high']:.0f} %", r["n"])
+        for aspect in summary["aspects"] for r in aspect["win_rates"]
+    ]  # fmt: skip
+    if aspects:
+        print_table(["aspect", "win rate", "share", "95 % interval", "votes"], aspects)
 
 
 def export_pairs(

@@ -16,6 +16,7 @@ from workbench.preferences.sessions import Answer, add_answers, create_session, 
 from workbench.preferences.standing_votes import effective_votes
 from workbench.preferences.votes import next_item, vote
 
+SETTINGS = LabellingSettings(edits=True, rationale="optional", aspects=["brief"])
 Cli = Callable[..., tuple[int, str, str]]
 
 
@@ -23,7 +24,7 @@ Cli = Callable[..., tuple[int, str, str]]
 def home() -> Home:
     """Two questions, on which ann and bob say opposite things; ann edits the answers she finds better."""
     home = Home.default()
-    create_session(home, "round", ["m1", "m2"], "questions", {}, 2, LabellingSettings(edits=True, rationale="optional"))
+    create_session(home, "round", ["m1", "m2"], "questions", {}, 2, SETTINGS)
     for place in range(2):
         answers = {model: Answer(f"{model} text {place}", "eos", 3) for model in ("m1", "m2")}
         add_answers(home, "round", place, [{"role": "user", "content": f"question {place}"}], answers)
@@ -31,8 +32,9 @@ def home() -> Home:
     for name, winner in (("ann", "m1"), ("bob", "m2")):
         while item := next_item(home, "round", by(name)):
             side = "left" if item.left.startswith(winner) else "right"
-            edit = Ballot(edited_text="better text", edited_side=side) if name == "ann" else Ballot()
-            vote(home, "round", by(name), item.token, side, uuid.uuid4().hex, 2.0, edit)
+            edit = {"edited_text": "better text", "edited_side": side} if name == "ann" else {}
+            ballot = Ballot(aspects={"brief": "left"}, **edit)
+            vote(home, "round", by(name), item.token, side, uuid.uuid4().hex, 2.0, ballot)
     return home
 
 
@@ -76,6 +78,7 @@ def test_an_annotator_is_left_out_and_edits_become_a_dataset(home: Home, cli: Cl
     assert "Left out: bob" in cli("exclude-annotator", "round", "bob")[1]
     close(home, "round")
     assert json.loads(cli("report", "round", "--json")[1])["filters"]["votes_of_annotators_left_out"] == 2
+    assert [line.split()[0] for line in cli("report", "round")[1].splitlines() if "brief" in line] == ["brief"]
     code, out, _ = cli("export-edits", "round", "--eval-fraction", "0", "--json")
     assert code == 0 and json.loads(out) == {
         "dataset": "round-edits",
