@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from forked_app import POSSIBLE, forking_process
 from playwright.sync_api import Page, expect
 
 from workbench.core.home import Home
@@ -21,14 +22,19 @@ SCREENSHOTS = ROOT / "tests" / "screenshots"
 
 
 class App:
-    """The real app in a process of its own, killable."""
+    """The real app in a process of its own, killable.
 
-    def __init__(self, home: Home, **settings: str):
-        self.home, self.settings = home, settings
+    settings: environment variables. spare: whether it keeps a worker that has imported what a training needs: 7 CPU
+    seconds that a test gains with its first training, and loses where it starts none.
+    """
+
+    def __init__(self, home: Home, spare: bool = False, **settings: str):
+        self.home, self.spare, self.settings = home, spare, settings
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
         self.process: subprocess.Popen[bytes] | None = None
+        self.fork = 0  # or its pid, where it is a fork
 
     @property
     def url(self) -> str:
@@ -36,8 +42,10 @@ class App:
 
     def start(self) -> "App":
         environment = {**os.environ, "WORKBENCH_HOME": str(self.home.root), "WORKBENCH_PORT": str(self.port)}
-        environment |= self.settings
-        self.process = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=environment)
+        if POSSIBLE and not self.settings:
+            self.fork = forking_process().fork(environment, self.spare)
+        else:
+            self.process = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=environment | self.settings)
         until(self._answers, 120)  # two busy cores start it slowly
         return self
 
@@ -52,6 +60,9 @@ class App:
         if self.process:
             self.process.kill()
             self.process.wait()
+        elif self.fork:
+            forking_process().kill(self.fork)
+        self.process, self.fork = None, 0
 
 
 def until(true: Callable[[], Any], seconds: float = 60) -> Any:
@@ -66,9 +77,9 @@ def until(true: Callable[[], Any], seconds: float = 60) -> Any:
 
 
 @contextlib.contextmanager
-def serving(home: Home, **settings: str) -> Iterator[App]:
-    """The app on that home, with environment variables; in the end its jobs are killed with it."""
-    app = App(home, **settings).start()
+def serving(home: Home, spare: bool = False, **settings: str) -> Iterator[App]:
+    """The app on that home, see `App`; in the end its jobs are killed with it."""
+    app = App(home, spare, **settings).start()
     try:
         yield app
     finally:

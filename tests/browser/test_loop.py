@@ -15,7 +15,7 @@ from workbench.preferences.standing_votes import effective_votes
 
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
-    with serving(toy_home(tmp_path_factory.mktemp("home"), lessons=160)) as app:
+    with serving(toy_home(tmp_path_factory.mktemp("home"), lessons=160), spare=True) as app:
         yield app
 
 
