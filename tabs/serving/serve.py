@@ -44,7 +44,7 @@ def serve(pages: Pages) -> None:
     serving = Serving.configured(accounts_are_on(home))
     if serving.accounts:
         switch_accounts_on(home)
-    listening = bound_socket(serving.host, serving.port)
+    bound = bound_socket(serving.host, serving.port)
     uploads = upload_folder(home)
     with contextlib.suppress(OSError):  # a home that can only be read is shown all the same, and the page says so
         uploads.mkdir(exist_ok=True)
@@ -54,12 +54,14 @@ def serve(pages: Pages) -> None:
         log.error("%s", unsafe)
     gr.set_static_paths(static_paths())
     site = Site(pages, serving, home, uploads, (unsafe.message, unsafe.remedy) if unsafe else ("", ""))
+    if serving.accounts:
+        site.draw()
 
     def started() -> None:
         site.runner.start()
         announce(serving, home)
 
-    run_server(site, listening, started)
+    run_server(site, bound, started)
 
 
 def announce(serving: Serving, home: Home) -> None:

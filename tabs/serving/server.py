@@ -2,8 +2,10 @@
 
 import contextlib
 import logging
+import os
 import socket
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from types import FrameType
 
 import fastapi
@@ -26,18 +28,37 @@ from workbench.people.roles import Role
 SHUTDOWN_SECONDS = 1
 """How long a stopped server waits for open streams; a page keeps one open for as long as it is shown."""
 
+MOST_WAITING_CALLS = 2048
+SWITCH_SECONDS = 0.001
+"""After how long a thread that computes lets another have its turn, a fifth of what Python says: the one that reads
+requests and sends answers comes back to it after every wait."""
+
 
 def bound_socket(host: str, port: int) -> socket.socket:
-    """A listening socket, so that a taken port is known before anything is started; raises `UserError`."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    """A socket at this address, so that a taken port is known before anything is started; raises `UserError`.
+
+    It listens only once the pages are there: whoever comes earlier is refused at once and comes again, as open pages
+    do, instead of waiting through the start.
+    """
+    made = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    with _port_said(port):
+        if os.name == "posix":  # where it means no more than that a port is free again as soon as its server has ended
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if made.family is socket.AF_INET6:
+            made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        made.bind((host, port))
+    # asyncio does this for the sockets it opens; on ours a reply's body would wait 40 ms for its head's receipt
+    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return made
+
+
+@contextlib.contextmanager
+def _port_said(port: int) -> Iterator[None]:
     try:
-        listening = socket.create_server((host, port), family=family, backlog=2048)
+        yield
     except OSError as error:
         reason = error.strerror or error
         raise UserError(f"Port {port} cannot be used: {reason}.", "Set WORKBENCH_PORT to a free one.") from None
-    # asyncio does this for the sockets it opens; on ours a reply's body would wait 40 ms for its head's receipt
-    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return listening
 
 
 def mounted(demo: gr.Blocks, role: Role = Role.OWNER, accounts: bool = True) -> fastapi.FastAPI:
@@ -68,10 +89,14 @@ class _Server(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
-def run_server(app: ASGIApp, listening: socket.socket, started: Callable[[], None]) -> None:
-    """Serves until interrupted; `started` is called when requests are answered."""
+def run_server(app: ASGIApp, bound: socket.socket, started: Callable[[], None]) -> None:
+    """Serves until interrupted; `started` is called when requests are answered. Raises `UserError` when another server
+    has taken the port meanwhile."""
     config = uvicorn.Config(app, log_level="warning", server_header=False, timeout_graceful_shutdown=SHUTDOWN_SECONDS)
     server = _Server(config)
+    with _port_said(bound.getsockname()[1]):
+        bound.listen(MOST_WAITING_CALLS)
+    sys.setswitchinterval(SWITCH_SECONDS)
     started()
     with contextlib.suppress(KeyboardInterrupt):  # raised again once the server has stopped as it should
-        server.run(sockets=[listening])
+        server.run(sockets=[bound])

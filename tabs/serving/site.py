@@ -59,12 +59,14 @@ class PageQueue(Queue):
 
 @dataclass(frozen=True)
 class _Composed:
-    """The pages of one way of serving. app: behind all layers. pages: what begins and ends with the server."""
+    """The pages of one way of serving. app: behind all layers. pages: what begins and ends with the server. contexts:
+    what each is made of."""
 
     serving: Serving
     app: ASGIApp
     pages: fastapi.FastAPI
     gate: PathGate
+    contexts: list[Context]
 
 
 class Site:
@@ -95,6 +97,11 @@ class Site:
             await self._now.app(scope, self._until_shutdown(receive), send)
         else:
             await self._now.app(scope, receive, send)
+
+    def draw(self) -> None:
+        """Makes the state of every page once, which open pages all ask for as soon as the server answers."""
+        for ctx in self._now.contexts:
+            ctx.draw()
 
     async def prepare(self) -> None:
         """Composes the pages there are with accounts, once, so that what is wrong with them is known before anything
@@ -127,16 +134,18 @@ class Site:
         gate = serving.gate((self.uploads,))
         ctx = self._context(serving, gate)
         others: dict[Role, fastapi.FastAPI] = {}
+        contexts = [ctx]
         for role in (role for role in Role if role in self.pages and role is not Role.OWNER):
             theirs = self._context(serving, PathGate())
             theirs.shelves = ctx.shelves
+            contexts.append(theirs)
             others[role] = mounted(_queued(self.pages[role](theirs)), role, serving.accounts)
         app = mounted(_queued(self.pages[Role.OWNER](ctx)), Role.OWNER, serving.accounts)
         app.router.routes.insert(0, backup_route(self.home))
         app.add_middleware(UploadQuota, home=self.home)
         join_lifespans(app, others)
         switch = None if serving.accounts else self
-        return _Composed(serving, stack(app, serving, self.home.root, others, switch), app, gate)
+        return _Composed(serving, stack(app, serving, self.home.root, others, switch), app, gate, contexts)
 
     def _context(self, serving: Serving, gate: PathGate) -> Context:
         ctx = Context(

@@ -56,6 +56,7 @@ class Context:
 
     def __post_init__(self) -> None:
         self.shelves = Shelves(self.home, self.queue)
+        self._updates: Updates | None = None
 
     def infos(self) -> list[ModelInfo]:
         """Every row of the shelf of models, oldest first, damaged ones included."""
@@ -135,7 +136,7 @@ class Context:
         """The links between the tabs, and one pulse for the whole page: it asks what changed, and the page redraws
         that by itself."""
         self.links.wire(guarded)
-        updates = Updates(self.shelves.version, self._states, self.shelves.version_of_votes)
+        updates = self._updates = Updates(self.shelves.version, self._states, self.shelves.version_of_votes)
         lines = ("", "", "")
         changes = {"changes": lambda query: updates.since(str(query.get("mark") or ""))}
         pulse = component("pulse", "", changes, lines)  # type: ignore[arg-type]
@@ -151,6 +152,11 @@ class Context:
             demo.load(function, inputs, outputs_, **quiet)
         for function, inputs, outputs_ in self.on_change:
             pulse.submit(function, inputs, outputs_, **last)
+
+    def draw(self) -> None:
+        """Makes the state of the page before a browser asks for it."""
+        if self._updates:
+            self._updates.since("")
 
     def _states(self) -> list[Any]:
         """What the followers show now, in their order; one that fails stays as it is, and is counted in `failed_parts`,

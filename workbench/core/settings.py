@@ -116,6 +116,12 @@ class Settings(BaseSettings):
         "WORKBENCH_LIGHT_JOBS", None, "Light jobs", "How many jobs that need no device run at a time.",
         group=JOBS, takes="a whole number from 1", unit="jobs", without="half the cores, 2 to 8", ge=1,
     )  # fmt: skip
+    job_niceness: int = _variable(
+        "WORKBENCH_JOB_NICENESS", 10, "Niceness of jobs",
+        "How far jobs let others go first where cores are short, so that the page answers while a model is trained: 19 "
+        "the furthest, 0 not at all.",
+        group=JOBS, takes="a whole number from 0 to 19", unit="steps", ge=0, le=19,
+    )  # fmt: skip
     memory_gb: float | None = _variable(
         "WORKBENCH_MEMORY_GB", None, "Memory for training",
         "The most memory of the device that the check before a training counts on, where others need the rest.",

@@ -25,6 +25,8 @@ from workbench.core.home import Home
 from workbench.core.logs import JOB_VARIABLE, configure_logging, logged_job
 from workbench.core.memory_limits import load_without_threads
 from workbench.core.plugins import left_out
+from workbench.core.priority import lower_priority
+from workbench.core.settings import Settings
 from workbench.core.units import human_size
 from workbench.jobs.events import EventLog, JobState
 from workbench.jobs.job import JOBS, Job, JobContext, JobStopped, facts_of_job
@@ -246,4 +248,5 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
+    lower_priority(Settings.current().job_niceness)
     spare() if sys.argv[1:] == ["--spare"] else main(Path(sys.argv[1]))

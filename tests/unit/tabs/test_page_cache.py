@@ -110,6 +110,7 @@ def test_a_file_that_does_not_shrink_is_sent_as_it_is(tmp_path: Path) -> None:
 
 def test_a_reply_does_not_wait_for_the_receipt_of_its_head() -> None:
     listening = bound_socket("127.0.0.1", 0)
+    listening.listen()
     with listening, socket.create_connection(listening.getsockname()):
         accepted, _ = listening.accept()
         with accepted:
