@@ -16,6 +16,7 @@ from starlette.routing import Mount
 from starlette.types import ASGIApp
 
 from tabs.serving.asking import asker
+from tabs.serving.function_calls import function_routes
 from tabs.serving.gradio_files import asset_route
 from tabs.serving.page_states import PageStates
 from tabs.serving.permissions import page_name, restrict_functions
@@ -75,7 +76,9 @@ def mounted(demo: gr.Blocks, role: Role = Role.OWNER, accounts: bool = True) -> 
         enable_monitoring=False, show_error=True, max_file_size="4gb", mcp_server=False, pwa=False,
     )  # fmt: skip
     gradio_app = next(route.app for route in parent.routes if isinstance(route, Mount))
-    gradio_app.state_holder = PageStates(demo)  # type: ignore[attr-defined]
+    states = PageStates(demo)
+    gradio_app.state_holder = states  # type: ignore[attr-defined]
+    parent.router.routes[:0] = function_routes(demo, states)
     # Gradio checks where files named in a call lie only in what it calls launched, which a mounted page never becomes.
     demo.has_launched = True
     return parent

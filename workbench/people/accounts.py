@@ -18,6 +18,8 @@ from workbench.preferences.blinding import checked_name
 
 PEOPLE, INVITATIONS, HUB_ACCOUNTS = tables.people, tables.invitations, tables.hub_accounts
 WITH_HUB_NAMES = sa.select(PEOPLE, HUB_ACCOUNTS.c.hub_name).select_from(PEOPLE.outerjoin(HUB_ACCOUNTS))
+_BY_ID = WITH_HUB_NAMES.where(PEOPLE.c.id == sa.bindparam("of_person"))
+"""Made once: every call asks whose it is."""
 SWITCH_FILE = "accounts.on"
 
 
@@ -89,7 +91,7 @@ def get_person(home: Home, name: str) -> Person:
 def person_of_login(home: Home, person_id: int, logins: int) -> Person | None:
     """Who this login belongs to; None when it was ended since, as the account was disabled or reset."""
     with store.reading(home) as db:
-        row = db.execute(WITH_HUB_NAMES.where(PEOPLE.c.id == person_id)).one_or_none()
+        row = db.execute(_BY_ID, {"of_person": person_id}).one_or_none()
     person = person_of(row) if row is not None and row.logins == logins else None
     return person if person and person.can_log_in else None
 
