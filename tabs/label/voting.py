@@ -111,11 +111,12 @@ def cast_vote(ctx: Context, query: dict[str, Any], request: gr.Request) -> dict[
     """Keeps a vote, then leases the next pair; a failure of the second says that the first was kept."""
     session, who = _who(ctx, query, request)
     token, choice, key = (_text(query, name) for name in ("token", "choice", "key"))
-    saved = votes.vote(ctx.home, session, who, token, choice, key, _seconds(query), _ballot(query))
-    feedback = asdict(saved.feedback) if saved.feedback else None
+    cast = votes.vote_and_next(ctx.home, session, who, token, choice, key, _seconds(query), _ballot(query))
+    feedback = asdict(cast.saved.feedback) if cast.saved.feedback else None
     try:
-        reply = _reply(ctx, query, who, votes.next_item(ctx.home, session, who))
-        return {**reply, "saved": True, "feedback": feedback}
+        if cast.problem:
+            raise cast.problem
+        return {**_reply(ctx, query, who, cast.item), "saved": True, "feedback": feedback}
     except UserError as error:
         text = _words(query)["no_next"].format(error=error.message)
         return {

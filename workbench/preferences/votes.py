@@ -114,6 +114,16 @@ class Saved:
 
 
 @dataclass(frozen=True)
+class Cast:
+    """A vote that is on the disk, and the pair that comes next, None where there is none; `problem` is why it could not
+    be looked for."""
+
+    saved: Saved
+    item: BlindPair | None
+    problem: UserError | None = None
+
+
+@dataclass(frozen=True)
 class Rights:
     """Whether there is a vote or skip to take back, and whether votes are marked since the result was seen."""
 
@@ -127,19 +137,22 @@ def next_item(home: Home, session: str, who: Voter) -> BlindPair | None:
     Raises `UserError` for an unknown session.
     """
     with store.writing(home, durable=False) as db:
-        row = sessions.find_session(db, session, lock=True)
-        if sessions.closing(db, row.id) or refusal_reason(row, who):
-            return None
-        unblinded = blinding.is_unblinded(db, row.id, who)
-        lease = leases.lease_of(db, row, who.browser)
-        if lease and lease.unblinded == unblinded and leases.is_open(db, row, who, unblinded, lease.pair_id):
-            return _item(db, row, who, leases.renew(db, row, who, lease))
-        pair = leases.find_pair(db, row, who, unblinded)
-        if pair is None:
-            if lease:
-                leases.release(db, lease)
-            return None
-        return _item(db, row, who, leases.grant(db, row, who, pair, unblinded))
+        return _next(db, sessions.find_session(db, session, lock=True), who)
+
+
+def _next(db: sa.Connection, row: Any, who: Voter) -> BlindPair | None:
+    if sessions.closing(db, row.id) or refusal_reason(row, who):
+        return None
+    unblinded = blinding.is_unblinded(db, row.id, who)
+    lease = leases.lease_of(db, row, who.browser)
+    if lease and lease.unblinded == unblinded and leases.is_open(db, row, who, unblinded, lease.pair_id):
+        return _item(db, row, who, leases.renew(db, row, who, lease))
+    pair = leases.find_pair(db, row, who, unblinded)
+    if pair is None:
+        if lease:
+            leases.release(db, lease)
+        return None
+    return _item(db, row, who, leases.grant(db, row, who, pair, unblinded))
 
 
 def vote(
@@ -154,19 +167,45 @@ def vote(
     key = _key(key)
     with store.writing(home) as db:
         row = sessions.find_session(db, session, lock=True)
-        event = _earlier(db, row, who, key, "vote")
-        if event is None:
-            check_admitted(db, row, who)
-            lease = leases.live_lease(db, row, who, token)
-            shown = lease.ranked_answers or []
-            values = check_ballot(sessions.session_settings(row), choice, ballot, len(shown))
-            if values["choice"] == RANKING:
-                values["ranking"] = [
-                    [_answer(db, shown[index]).model for index in group] for group in ballot.ranking or ()
-                ]
-            event = _append(db, row, who, key, values | _content(db, lease, seconds))
-            leases.release(db, lease)
-        return Saved(event.id, event.choice, event.created, _feedback(event))
+        return _keep(db, row, who, token, key, _Given(choice, seconds, ballot))
+
+
+def vote_and_next(
+    home: Home, session: str, who: Voter, token: str, choice: str, key: str, seconds: float, ballot: Ballot = PLAIN
+) -> Cast:
+    """As `vote`, then `next_item`, in one transaction: one wait for the lock, and one for the disk."""
+    key = _key(key)
+    with store.writing(home) as db:
+        row = sessions.find_session(db, session, lock=True)
+        saved = _keep(db, row, who, token, key, _Given(choice, seconds, ballot))
+        try:
+            with db.begin_nested():
+                return Cast(saved, _next(db, row, who))
+        except UserError as error:  # the vote stands; what the database refuses is no such error, and undoes all
+            return Cast(saved, None, error)
+
+
+@dataclass(frozen=True)
+class _Given:
+    choice: str
+    seconds: float
+    ballot: Ballot
+
+
+def _keep(db: sa.Connection, row: Any, who: Voter, token: str, key: str, given: _Given) -> Saved:
+    event = _earlier(db, row, who, key, "vote")
+    if event is None:
+        check_admitted(db, row, who)
+        lease = leases.live_lease(db, row, who, token)
+        shown = lease.ranked_answers or []
+        values = check_ballot(sessions.session_settings(row), given.choice, given.ballot, len(shown))
+        if values["choice"] == RANKING:
+            values["ranking"] = [
+                [_answer(db, shown[index]).model for index in group] for group in given.ballot.ranking or ()
+            ]
+        event = _append(db, row, who, key, values | _content(db, lease, given.seconds))
+        leases.release(db, lease)
+    return Saved(event.id, event.choice, event.created, _feedback(event))
 
 
 def _feedback(event: Any) -> Feedback | None:

@@ -8,9 +8,11 @@ import pytest
 import sqlalchemy as sa
 
 from tests.voting import by, make_session
+from workbench.core.errors import UserError
 from workbench.core.home import Home
-from workbench.preferences import store
-from workbench.preferences.votes import next_item, rights_of, vote
+from workbench.preferences import leases, store
+from workbench.preferences.sessions import get_session
+from workbench.preferences.votes import next_item, rights_of, vote, vote_and_next
 
 VOTER = by("ann")
 
@@ -77,6 +79,44 @@ def test_a_vote_is_one_transaction_that_reads_nothing_of_the_rest_of_its_session
     assert small_rights == large_rights
     assert small["commits"] == 1
     assert 0 < small["statements"] <= 11
+
+
+def test_a_vote_and_the_next_pair_are_one_transaction(tmp_path):
+    home = Home.at(tmp_path)
+    make_session(home, "round", 3)
+    item, key = next_item(home, "round", VOTER), uuid.uuid4().hex
+    with counted(home) as costs:
+        cast = vote_and_next(home, "round", VOTER, item.token, "left", key, 1.0)
+    assert costs["commits"] == 1
+    assert cast.saved.choice == "left" and cast.item and cast.item.token != item.token and cast.problem is None
+    again = vote_and_next(home, "round", VOTER, item.token, "left", key, 1.0)
+    assert (again.saved, again.item) == (cast.saved, cast.item)
+
+
+def test_a_vote_stands_when_the_next_pair_cannot_be_looked_for(tmp_path, monkeypatch):
+    home = Home.at(tmp_path)
+    make_session(home, "round", 3)
+    item, key = next_item(home, "round", VOTER), uuid.uuid4().hex
+
+    def refused(db, row, *_):
+        db.execute(sa.text("DELETE FROM pair"))  # what it had done is taken back
+        raise UserError("No pair can be chosen.", "Try again.", "session")
+
+    monkeypatch.setattr(leases, "find_pair", refused)
+    cast = vote_and_next(home, "round", VOTER, item.token, "left", key, 1.0)
+    assert cast.item is None and cast.problem.message == "No pair can be chosen."
+    info = get_session(home, "round")
+    assert (info.votes, info.pairs) == (1, 3)
+
+
+def test_nothing_is_saved_when_the_database_fails_over_the_next_pair(tmp_path, monkeypatch):
+    home = Home.at(tmp_path)
+    make_session(home, "round", 3)
+    item = next_item(home, "round", VOTER)
+    monkeypatch.setattr(leases, "find_pair", lambda db, *_: db.execute(sa.text("SELECT * FROM nothing")))
+    with pytest.raises(UserError, match="Nothing was saved"):
+        vote_and_next(home, "round", VOTER, item.token, "left", uuid.uuid4().hex, 1.0)
+    assert get_session(home, "round").votes == 0
 
 
 def test_the_same_vote_again_writes_nothing(tmp_path):
