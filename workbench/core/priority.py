@@ -28,5 +28,5 @@ def lower_priority(niceness: int) -> None:
         else:
             os.nice(niceness)
     with contextlib.suppress(OSError):  # only Linux has groups, and not in every container
-        if AUTOGROUP.exists():
+        if AUTOGROUP.exists() and os.getsid(0) == os.getpid():  # else it is the group of whoever started this process
             AUTOGROUP.write_text(str(min(19, niceness)), "ascii")

@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from workbench.core import priority
+from workbench.core.priority import AUTOGROUP
 
 CODE = "import os; from workbench.core.priority import lower_priority; lower_priority({}); print(os.nice(0))"
 
@@ -18,7 +19,9 @@ def niceness_after(steps: str) -> int:
 @pytest.mark.skipif(sys.platform == "win32", reason="it has classes in place of nice values")
 @pytest.mark.parametrize(("asked", "more"), [(10, 10), (0, 0)])
 def test_a_process_becomes_nicer_by_what_is_asked(asked: int, more: int) -> None:
+    before = AUTOGROUP.read_text("ascii") if AUTOGROUP.exists() else ""
     assert niceness_after(CODE.format(asked)) == min(19, os.nice(0) + more)
+    assert not before or AUTOGROUP.read_text("ascii") == before  # that of whoever started it stays
 
 
 def test_what_the_system_refuses_ends_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
@@ -27,4 +30,5 @@ def test_what_the_system_refuses_ends_nothing(monkeypatch: pytest.MonkeyPatch, t
 
     monkeypatch.setattr(priority.os, "nice", refuse, raising=False)
     monkeypatch.setattr(priority, "AUTOGROUP", tmp_path)  # a folder cannot be written
+    monkeypatch.setattr(priority.os, "getsid", lambda _: os.getpid(), raising=False)
     priority.lower_priority(10)
