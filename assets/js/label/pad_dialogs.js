@@ -29,7 +29,7 @@ function Dialog({ title, name, closeText, onClose, body }) {
     box.current?.querySelector(".wb-pad-dialog-body")?.scrollTo(0, 0);
   }, []);
   return html`<dialog class=${`wb-pad-dialog is-${name}`} ref=${box} aria-labelledby="wb-pad-dialog-title" onClose=${onClose}>
-    <div class="wb-pad-dialog-head"><h2 class="wb-h" id="wb-pad-dialog-title">${title}</h2>
+    <div class="wb-pad-dialog-head"><h3 class="wb-h" id="wb-pad-dialog-title">${title}</h3>
       <button type="button" class="wb-button" onClick=${() => box.current?.close()}>${closeText}<kbd aria-hidden="true">Esc</kbd></button></div>
     <div class="wb-pad-dialog-body" tabindex="0" role="group" aria-label=${title}>${body}</div>
   </dialog>`;
