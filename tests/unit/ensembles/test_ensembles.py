@@ -35,6 +35,7 @@ from workbench.models.shelf import delete_model
 from workbench.preferences import sessions, stacking_fit, votes
 from workbench.preferences.jobs.fit_stacking import FitStacking
 from workbench.preferences.jobs.generate import Generate
+from workbench.preferences.standing_votes import StandingVote
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 ASKED = [{"role": "user", "content": "Tell me of the red apple."}]
@@ -296,11 +297,11 @@ def test_features_are_what_they_say(home: Home) -> None:
     assert set(found) | {_features.under(m) for m in PAIR} == set(_features.names(PAIR))
 
 
-def vote(prompt: int, outcome: float, a: str = "toy", b: str = "other") -> votes.StandingVote:
-    return votes.StandingVote(prompt, prompt, "me", a, b, outcome, "left", 1.0, False, 5, 5)
+def vote(prompt: int, outcome: float, a: str = "toy", b: str = "other") -> StandingVote:
+    return StandingVote(prompt, prompt, "me", a, b, outcome, "left", 1.0, False, 5, 5)
 
 
-def planted(count: int, noise: float = 0.5) -> tuple[list[votes.StandingVote], np.ndarray]:
+def planted(count: int, noise: float = 0.5) -> tuple[list[StandingVote], np.ndarray]:
     """Votes that the first feature decides, the second follows a little, the third never differs."""
     random = np.random.default_rng(0)
     x = random.normal(size=(count, 3)) * [1, 1, 0]
