@@ -52,9 +52,10 @@ def measure() -> Iterator[tuple[Any, ...]]:
 
 def _measured(kind: str) -> Iterator[tuple[Any, ...]]:
     seconds, annotators = float(os.environ.get("BENCH_SECONDS", "180")), int(os.environ.get("BENCH_ANNOTATORS", "50"))
-    plan = Plan(annotators, seconds, int(os.environ.get("BENCH_KILLS", "5")), pairs=0)
-    pairs = max(10, int(0.7 * annotators * seconds / plan.think / plan.votes_per_pair))
-    plan = Plan(annotators, seconds, plan.kills, pairs)
+    think = float(os.environ.get("BENCH_THINK", "1.5"))
+    kills, votes_per_pair = int(os.environ.get("BENCH_KILLS", "5")), Plan.votes_per_pair
+    pairs = 10 + int(annotators * seconds / think / votes_per_pair)  # nobody runs out of them before the time is up
+    plan = Plan(annotators, seconds, kills, pairs, votes_per_pair, think)
     with tempfile.TemporaryDirectory(prefix="llm-workbench-bench-") as folder:
         home = toy_home(Path(folder))
         queue = Queue(home)
@@ -70,6 +71,7 @@ def _measured(kind: str) -> Iterator[tuple[Any, ...]]:
             end_processes_of(home.root)
     title = f"votes acknowledged, {annotators} annotators, {len(found.outages)} kills, {kind}"
     yield title, len(found.acknowledged), None
+    yield "mean time an annotator looks at a pair", plan.think, None, " s"
     yield "acknowledged votes that are not there exactly once", found.lost, 0
     yield "pairs without exactly their votes", found.wrong_overlap(plan.votes_per_pair), 0
     yield "answers that refused", len(found.refused), None
