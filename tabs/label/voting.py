@@ -17,7 +17,7 @@ from workbench.preferences.annotator_view import annotator_view, latest_guidelin
 from workbench.preferences.ballots import Ballot
 from workbench.preferences.blinding import Voter, checked_name
 from workbench.preferences.labelling_settings import LANGUAGES
-from workbench.preferences.sessions import get_session
+from workbench.preferences.sessions import PAUSED, RUNNING, get_session
 from workbench.preferences.standing import standing
 
 ASKED = ("graded", "aspects", "rationale", "edits", "ranking", "raw_text", "language")
@@ -69,8 +69,8 @@ def voting_panel(ctx: Context, open_only: bool = False) -> tuple[gr.Dropdown, gr
 
 
 def open_sessions(ctx: Context) -> list[tuple[str, str]]:
-    """The sessions in which votes are taken, for pickers."""
-    return [(each.name, each.name) for each in ctx.shelves.sessions.look()[1] if not each.closed]
+    """The sessions in which votes are taken, now or once a pause is over, for pickers."""
+    return [(each.name, each.name) for each in ctx.shelves.sessions.look()[1] if each.state in (RUNNING, PAUSED)]
 
 
 def voter_of(ctx: Context, typed: str, request: gr.Request | None) -> Voter:
