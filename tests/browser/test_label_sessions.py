@@ -1,11 +1,12 @@
 """A session as its owner looks after it in the page, while an annotator votes in it."""
 
 import json
+import re
 from collections.abc import Iterator
 from uuid import uuid4
 
 import pytest
-from driving import App, fill, serving, shot, tab
+from driving import App, fill, serving, shot, tab, until
 from playwright.sync_api import Browser, expect
 
 from tests.toys import toy_home
@@ -13,7 +14,7 @@ from tests.voting import by
 from workbench.preferences.answer_counts import count_checks
 from workbench.preferences.ballots import Ballot
 from workbench.preferences.guideline_versions import list_guidelines
-from workbench.preferences.sessions import get_session
+from workbench.preferences.sessions import get_session, list_sessions
 from workbench.preferences.standing_votes import effective_votes
 from workbench.preferences.votes import next_item, vote
 
@@ -81,4 +82,34 @@ def test_a_session_is_made_paused_edited_resumed_cloned_and_archived(app: App, b
         assert count_checks(app.home, name)["gold"] == 1
         assert list_guidelines(app.home, name)[0].text == "Be strict."
     assert get_session(app.home, "kindness-2").votes == 0
+    page.context.close()
+
+
+def test_settings_change_beside_votes_and_an_archived_session_leaves_the_list(app: App, browser: Browser) -> None:
+    until(lambda: len(list_sessions(app.home)) == 2)
+    page = browser.new_context(viewport={"width": 420, "height": 900}).new_page()
+    page.goto(app.url)
+    tab(page, "Label")
+    page.locator("#sessions-table").get_by_text(NAME, exact=True).click()
+    head = page.locator("#session-head")
+    expect(head.locator("h2")).to_have_text(NAME)
+    form = page.locator("#session-settings")
+    expect(form.get_by_label("Aspects", exact=True)).to_have_value("tone\ntruth")
+    fill(page, "Aspects", "tone", "#session-settings")
+    page.locator("#settings-save").click()
+    expect(form).to_contain_text("is fixed: votes were given")
+    fill(page, "Aspects", "tone\ntruth", "#session-settings")
+    fill(page, "Votes per pair", "2", "#session-settings")
+    page.locator("#settings-save").click()
+    expect(head).to_contain_text("2 votes each")
+    page.evaluate("window.confirm = () => true")
+    page.locator("#annotator input, #annotator textarea").first.fill("olga")
+    page.locator("#session-close").click()
+    expect(head.locator(".wb-chip")).to_have_text("closed")
+    page.locator("#session-archive").click()
+    expect(head.locator(".wb-chip")).to_have_text("archived")
+    expect(page.locator("#sessions-table")).not_to_contain_text(re.compile(rf"{NAME}(?!-2)"))
+    page.locator("#archived-fold > button").click()
+    expect(page.locator("#archived-table")).to_contain_text(NAME)
+    shot(page, "label-archived")
     page.context.close()
