@@ -56,15 +56,19 @@ def voting_panel(ctx: Context, open_only: bool = False) -> tuple[gr.Dropdown, gr
     def opened(session: str | None, typed: str, request: gr.Request) -> tuple[dict[str, str], str]:
         return _open(ctx, session, typed, request), typed
 
-    def chosen(session: str | None, typed: str, request: gr.Request) -> dict[str, str] | None:
-        name = asker(request).login if ctx.accounts else typed
+    def chosen(session: str | None, typed: str, known: str, request: gr.Request) -> dict[str, str] | None:
+        name = asker(request).login if ctx.accounts else typed or known
         return {"session": session, "annotator": name} if session and name else None
 
+    def remembered(session: str | None, known: str, request: gr.Request) -> tuple[Any, Any]:
+        return known or "", chosen(session, "", known, request)
+
     begin.click(guarded(opened), [session, annotator], [pad, stored], **QUIET)
-    gr.on([session.change], chosen, [session, annotator], pad, queue=False, **QUIET)
+    gr.on([session.change], chosen, [session, annotator, stored], pad, queue=False, **QUIET)
     if not ctx.accounts:
         annotator.submit(guarded(opened), [session, annotator], [pad, stored], **QUIET)
-        ctx.on_load.append((lambda name: name or "", stored, annotator))
+        # the browser gives the name it kept when it is ready, before or after the session is there
+        stored.change(remembered, [session, stored], [annotator, pad], queue=False, **QUIET)
     return session, annotator
 
 
