@@ -123,6 +123,14 @@ def may_see(home: Home, session: str, browser: str) -> bool:
         return bool(browser) and any(event.browser == browser for event in _unblindings(db, row.id))
 
 
+def is_blind(home: Home, session: str) -> bool:
+    """Whether what tells of the session's models is kept from everybody: until it is closed, and in doubt."""
+    try:
+        return not sessions.is_closed(home, session)
+    except UserError:
+        return True
+
+
 def check_visible(home: Home, session: str, browser: str) -> None:
     """Raises `Blinded` unless `may_see`."""
     if not may_see(home, session, browser):

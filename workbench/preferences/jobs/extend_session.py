@@ -52,12 +52,9 @@ class ExtendSession(Job):
 
     def blind(self, home: Home) -> bool:
         """Until the session is closed, as the job that made it."""
-        from workbench.preferences.sessions import is_closed
+        from workbench.preferences.blinding import is_blind
 
-        try:
-            return not is_closed(home, self.session)
-        except UserError:
-            return True
+        return is_blind(home, self.session)
 
     def facts(self, home: Home) -> list[list[str]]:
         hidden = f"{len(self.models)}, named when the session is closed"

@@ -62,12 +62,9 @@ class ImportAnswers(Job):
 
     def blind(self, home: Home) -> bool:
         """Until the session is closed: its answers name whose they are."""
-        from workbench.preferences.sessions import is_closed
+        from workbench.preferences.blinding import is_blind
 
-        try:
-            return not is_closed(home, self.session)
-        except UserError:
-            return True
+        return is_blind(home, self.session)
 
     def facts(self, home: Home) -> list[list[str]]:
         return [["Session", self.session], ["Answers from", self._source]]
