@@ -15,7 +15,20 @@ import { shownPath, unsettled, withSetting } from "./settings.js";
 /** @typedef {{ form: { fields: Field[], more: string, lists: boolean }, problems: Problem[] }} FormProps */
 
 /** @param {import("../lib/component.js").Scope<Settings, FormProps>} scope */
-export function mount({ element, props, server, trigger, watch }) {
+export function mount(scope) {
+  if (scope.props.form) draws(scope);
+  else {
+    // drawn before what Python gave it had come
+    let isDrawn = false;
+    scope.watch("form", () => {
+      if (!isDrawn && scope.props.form) draws(scope);
+      isDrawn ||= Boolean(scope.props.form);
+    });
+  }
+}
+
+/** @param {import("../lib/component.js").Scope<Settings, FormProps>} scope */
+function draws({ element, props, server, trigger, watch }) {
   const root = rootOf(element, "wb-form");
   const { fields, more } = props.form;
   const tags = /** @type {Record<string, string>} */ ({}); // which state of a list this form has
