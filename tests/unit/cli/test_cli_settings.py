@@ -156,6 +156,6 @@ def test_two_jobs_never_make_the_same_thing(own_home: Path) -> None:
 def test_every_job_that_makes_something_new_says_what() -> None:
     silent = {kind.method for kind in JOBS if kind.outputs is JOBS.get("push-gguf").outputs}
     assert silent == {
-        "backup", "cost", "doctor", "find-learning-rate", "likeness", "measure", "parity", "prepare", "push-dataset",
-        "push-gguf",
+        "backup", "cost", "doctor", "extend-session", "find-learning-rate", "likeness", "measure", "parity", "prepare",
+        "push-dataset", "push-gguf",
     }  # fmt: skip
