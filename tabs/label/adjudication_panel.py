@@ -19,7 +19,7 @@ from workbench.core.errors import UserError
 from workbench.preferences import adjudication
 from workbench.preferences.adjudication import Disagreement, Opinion
 from workbench.preferences.adjudicators import may_adjudicate
-from workbench.preferences.ballots import Ballot
+from workbench.preferences.ballots import Ballot, typed_ranking
 from workbench.preferences.blinding import Voter
 from workbench.preferences.labelling_settings import STRENGTHS
 from workbench.preferences.session_dashboard import activity_mark
@@ -70,7 +70,7 @@ def adjudication_panel(ctx: Context, session: gr.Dropdown, annotator: gr.Textbox
             raise UserError(
                 "Nothing was decided.", "Choose which answer is better, a tie or both bad.", "Your decision"
             )
-        ranking = typed_order(order) if choice == "ranking" else None
+        ranking = typed_ranking(order or "") if choice == "ranking" else None
         ballot = Ballot(strength=int(strength or 0), reason=reason or "", ranking=ranking)
         adjudication.adjudicate(ctx.home, name, who, token, choice, uuid.uuid4().hex, ballot)
         return case_updates(ctx, name, who)
@@ -167,12 +167,3 @@ def opinion_words(opinion: Opinion, labels: list[str]) -> str:
     if opinion.strength:
         words += f" ({STRENGTHS[opinion.strength]})"
     return f"{words}: {opinion.reason}" if opinion.reason else words
-
-
-def typed_order(text: str) -> list[list[int]]:
-    """'B A=C' as groups of indices, best first; raises `UserError` for anything else than letters."""
-    groups = [group.split("=") for group in (text or "").upper().split()]
-    letters = [letter for group in groups for letter in group]
-    if not letters or any(len(letter) != 1 or not "A" <= letter <= "Z" for letter in letters):
-        raise UserError("is no order of the answers.", "Write their letters, best first, such as B A=C.", "Order")
-    return [[ord(letter) - ord("A") for letter in group] for group in groups]

@@ -9,7 +9,7 @@ import gradio as gr
 from markupsafe import Markup
 
 from tabs.label.quality_tables import agreement_words, checks_words, share_words
-from tabs.label.voting import voter_of
+from tabs.label.session_owner import owner_of
 from tabs.shell.context import Context, guarded
 from tabs.shell.elements import empty, facts, heading, hint, local_time, render_html, result_box, table
 from tabs.shell.job_panel import QUIET
@@ -25,7 +25,7 @@ COUNTED = "Taking somebody out is recorded; the votes stay and can count again."
 SHOWN_FLAGS = 20
 
 
-def dashboard_panel(ctx: Context, session: gr.Dropdown, annotator: gr.Textbox) -> None:
+def dashboard_panel(ctx: Context, session: gr.Dropdown) -> None:
     """Progress of the session, the people whose votes count, and who settles disagreements."""
     Static(heading("Work on this session", WORK))
     words = Static(empty(*NO_SESSION), elem_id="session-work")
@@ -48,27 +48,27 @@ def dashboard_panel(ctx: Context, session: gr.Dropdown, annotator: gr.Textbox) -
     def work_changed(before: str, name: str | None) -> list[Any]:
         return work_updates(ctx, name) if work_mark(ctx, name) != before else [gr.skip()] * len(outputs)
 
-    def count_annotators(name: str, names: list[str], typed: str, request: gr.Request) -> list[Any]:
-        state, who = dashboard(ctx.home, name), voter_of(ctx, typed or "owner", request)
+    def count_annotators(name: str, names: list[str], request: gr.Request) -> list[Any]:
+        state, who = dashboard(ctx.home, name), owner_of(request)
         for person in state["people"]:
             if person["left_out"] == (person["name"] in names):
                 exclude_annotator(ctx.home, name, person["name"], who, exclude=person["name"] not in names)
         return work_updates(ctx, name)
 
-    def choose_settler(name: str, settling: str, typed: str, request: gr.Request) -> list[Any]:
-        appoint(ctx.home, name, settling, voter_of(ctx, typed or "owner", request))
+    def choose_settler(name: str, settling: str, request: gr.Request) -> list[Any]:
+        appoint(ctx.home, name, settling, owner_of(request))
         return work_updates(ctx, name)
 
-    def dismiss_settler(name: str, settling: str, typed: str, request: gr.Request) -> list[Any]:
-        appoint(ctx.home, name, settling, voter_of(ctx, typed or "owner", request), may=False)
+    def dismiss_settler(name: str, settling: str, request: gr.Request) -> list[Any]:
+        appoint(ctx.home, name, settling, owner_of(request), may=False)
         return work_updates(ctx, name)
 
     session.change(guarded(draw_work), session, outputs, queue=False, **QUIET)
     ctx.on_change.append((work_changed, [mark, session], outputs))
-    counting = counted.input(guarded(count_annotators), [session, counted, annotator], outputs, **QUIET)
+    counting = counted.input(guarded(count_annotators), [session, counted], outputs, **QUIET)
     events = [counting]
     for button, does in ((choose, choose_settler), (dismiss, dismiss_settler)):
-        events.append(button.click(guarded(does), [session, settler, annotator], outputs, **QUIET))
+        events.append(button.click(guarded(does), [session, settler], outputs, **QUIET))
     for event in events:
         event.success(None, None, None, js=POKE, queue=False, **QUIET)  # result and settling follow now
 
@@ -88,7 +88,7 @@ def work_updates(ctx: Context, name: str | None) -> list[Any]:
         return [f"{name}:", words, *[hidden] * 4]
     people = [person["name"] for person in state["people"]]
     counting = [person["name"] for person in state["people"] if not person["left_out"]]
-    shown = gr.update(visible=bool(state["session"]))
+    shown = gr.update(visible=True)
     return [
         work_mark(ctx, name), work_html(state), gr.update(choices=people, value=counting, visible=bool(people)),
         shown, shown, shown,

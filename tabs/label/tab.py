@@ -34,7 +34,7 @@ def build(ctx: Context) -> None:
                 notes_panel(ctx, "session", session)
             adjudication_panel(ctx, session, annotator)
             with gr.Column(elem_classes="wb-panel"):
-                dashboard_panel(ctx, session, annotator)
+                dashboard_panel(ctx, session)
             with gr.Column(elem_classes="wb-panel"):
                 result_panel(ctx, session, annotator)
             with gr.Column(elem_classes="wb-panel"):

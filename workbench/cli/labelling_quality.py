@@ -138,9 +138,14 @@ def _choice_typed(graded: bool) -> tuple[str, dict[str, Any]] | None:
 
 def _ranking_typed(answers: int) -> tuple[str, dict[str, Any]] | None:
     """The order as typed, such as 'B A=C'; None to stop."""
-    letters = {chr(ord("A") + index): index for index in range(answers)}
-    while (typed := input("best first, such as B A=C, or q > ").strip().upper()) != "Q":
-        groups = [[letters.get(letter, -1) for letter in group.split("=")] for group in typed.split()]
+    from workbench.preferences.ballots import typed_ranking
+
+    while (typed := input("best first, such as B A=C, or q > ").strip()).lower() != "q":
+        try:
+            groups = typed_ranking(typed)
+        except UserError as error:
+            print(error)
+            continue
         if sorted(index for group in groups for index in group) == list(range(answers)):
             return "ranking", {"ranking": groups}
     return None

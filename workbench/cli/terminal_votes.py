@@ -1,7 +1,6 @@
 """Voting in a terminal: pairs and rankings as they come, and whatever the session asks for with a vote."""
 
 import os
-import re
 import shlex
 import subprocess
 import tempfile
@@ -15,7 +14,7 @@ from workbench.core.errors import SpecError, UserError
 from workbench.core.home import Home
 from workbench.preferences import leases, votes
 from workbench.preferences.annotator_view import annotator_view, labelling_settings, latest_guidelines
-from workbench.preferences.ballots import BOTH_BAD, FLAG, LEFT, RANKING, RIGHT, SKIP, TIE, Ballot
+from workbench.preferences.ballots import BOTH_BAD, FLAG, LEFT, RANKING, RIGHT, SKIP, TIE, Ballot, typed_ranking
 from workbench.preferences.blinding import Voter
 from workbench.preferences.labelling_settings import STRENGTHS, LabellingSettings
 
@@ -98,7 +97,7 @@ class TerminalVoting:
         if self.item.ranked and choice in NEVER_IN_ORDER:
             choice = ""
         if self.item.ranked and not choice and answer[:1].isdigit():
-            self._save(RANKING, Ballot(reason=self._reason(), ranking=order_of(answer)))
+            self._save(RANKING, Ballot(reason=self._reason(), ranking=typed_ranking(answer)))
         elif choice == FLAG:
             self._save(FLAG, Ballot(reason=ask_text("What is wrong with it? ")))
         elif choice == SKIP:
@@ -225,12 +224,6 @@ def ask_text(question: str) -> str:
     if not text:
         raise Cancelled
     return text
-
-
-def order_of(text: str) -> list[list[int]]:
-    """'2 1=3' as groups of indices from 0, best first; commas and '>' part places, too."""
-    places = [place for place in re.split(r"[\s,>]+", re.sub(r"\s*=\s*", "=", text.strip())) if place]
-    return [[int(number) - 1 for number in place.split("=") if number.isdigit()] for place in places]
 
 
 def rewritten(text: str, environment: Mapping[str, str]) -> str:

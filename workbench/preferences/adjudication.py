@@ -18,7 +18,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from workbench.core import lineage
-from workbench.core.errors import UserError
+from workbench.core.errors import UserError, shortened
 from workbench.core.home import Home
 from workbench.preferences import sessions, standing_votes, store, tables
 from workbench.preferences.adjudicators import check_adjudicator
@@ -27,7 +27,7 @@ from workbench.preferences.ballots import RANKING, Ballot, check_ballot
 from workbench.preferences.blinding import Voter
 from workbench.preferences.labelling_settings import LabellingSettings
 from workbench.preferences.standing_votes import ADJUDICATED, StandingVote
-from workbench.preferences.votes import PLAIN, ShownAnswer
+from workbench.preferences.votes import PLAIN, ShownAnswer, shown_answer, shown_turns
 
 EVENTS, PAIRS, ANSWERS = tables.vote_events, tables.pairs, tables.answers
 
@@ -207,8 +207,11 @@ def _shown(db: sa.Connection, row: Any, who: Voter, pair: Any, votes: Sequence[S
     ranked = pair.kind == sessions.RANKED
     opinions = _ranked_opinions(db, votes, answers) if ranked else [_opinion(vote, answers) for vote in votes]
     opinions.sort(key=lambda opinion: (opinion.choice, str(opinion.ranking), opinion.strength, opinion.reason))
-    shown = [ShownAnswer(answer.text, answer.finish == "length") for answer in answers]
-    return Disagreement(_token(row, who, pair), prompt, shown, opinions, _undecided(votes), ranked)
+    settings = sessions.session_settings(row)
+    shown = [shown_answer(settings, answer) for answer in answers]
+    return Disagreement(
+        _token(row, who, pair), shown_turns(settings, prompt), shown, opinions, _undecided(votes), ranked
+    )
 
 
 def _opinion(vote: StandingVote, answers: Sequence[Any]) -> Opinion:
@@ -265,4 +268,4 @@ def _decision(db: sa.Connection, event: Any) -> Decision:
     query = sa.select(tables.prompts.c.messages).join(PAIRS, PAIRS.c.prompt_id == tables.prompts.c.id)
     messages = db.execute(query.where(PAIRS.c.id == event.pair_id)).scalar_one()
     text = " ".join(messages[-1]["content"].split())
-    return Decision(event.id, event.choice, event.created, text if len(text) <= 120 else f"{text[:120]}…")
+    return Decision(event.id, event.choice, event.created, shortened(text, 120))

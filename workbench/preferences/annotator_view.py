@@ -1,26 +1,17 @@
 """What somebody who judges may know of a session besides its pairs: what is asked, guidelines, their own pace."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import sqlalchemy as sa
 
 from workbench.core.home import Home
 from workbench.preferences import sessions, store, tables
 from workbench.preferences.blinding import Voter
+from workbench.preferences.guideline_versions import LATEST_VERSION, latest_guideline
 from workbench.preferences.labelling_settings import LabellingSettings
 
-EVENTS, GUIDELINES = tables.vote_events, tables.guidelines
+EVENTS = tables.vote_events
 # Statements of every vote are made once: to put one together costs as much as to execute it.
-_LATEST_TEXT = (
-    sa.select(GUIDELINES)
-    .where(GUIDELINES.c.session_id == sa.bindparam("of_session"))
-    .order_by(GUIDELINES.c.version.desc())
-    .limit(1)
-)
-_LATEST_VERSION = sa.select(sa.func.coalesce(sa.func.max(GUIDELINES.c.version), 0)).where(
-    GUIDELINES.c.session_id == sa.bindparam("of_session")
-)
 _PACE = sa.select(sa.func.count(), sa.func.avg(EVENTS.c.seconds)).where(
     EVENTS.c.session_id == sa.bindparam("of_session"),
     EVENTS.c.annotator == sa.bindparam("voter"),
@@ -58,7 +49,7 @@ def annotator_view(home: Home, session: str, who: Voter) -> AnnotatorView:
     """What this person's page has to know of the session; raises `UserError` when there is no such session."""
     with store.reading(home) as db:
         row = sessions.find_session(db, session)
-        version = db.scalar(_LATEST_VERSION, {"of_session": row.id}) or 0
+        version = db.scalar(LATEST_VERSION, {"of_session": row.id}) or 0
         judged, seconds = db.execute(_PACE, {"of_session": row.id, "voter": who.name}).one()
         return AnnotatorView(sessions.session_settings(row), version, OwnPace(judged, float(seconds or 0)))
 
@@ -72,5 +63,5 @@ def labelling_settings(home: Home, session: str) -> LabellingSettings:
 def latest_guidelines(home: Home, session: str) -> Guidelines:
     """The guidelines as they stand; raises `UserError` when there is no such session."""
     with store.reading(home) as db:
-        row: Any = db.execute(_LATEST_TEXT, {"of_session": sessions.find_session(db, session).id}).one_or_none()
+        row = latest_guideline(db, sessions.find_session(db, session).id)
         return Guidelines(row.version, row.text) if row else Guidelines(0, "")

@@ -1,11 +1,13 @@
 """What a vote says beyond left and right: strength, aspects, reasons, an edited answer, a ranking; and its rules."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from workbench.core.errors import Problems, UserError, suggestion
 from workbench.preferences.labelling_settings import STRENGTHS, LabellingSettings
+from workbench.preferences.self_naming import COVER
 
 LEFT, RIGHT, TIE, BOTH_BAD, SKIP, FLAG, RANKING = (
     "left", "right", "tie", "both_bad", "skip", "flag", "ranking",
@@ -103,9 +105,24 @@ def _edit(settings: LabellingSettings, choice: str, ballot: Ballot, ranked: bool
         problems.add("edited_text", "answers are not edited here.", "Vote without an edited answer.")
     if ballot.edited_side not in SIDES:
         problems.add("edited_side", f"is {ballot.edited_side!r}.", "Say which answer was edited: left or right.")
+    if settings.mask_names and COVER in text:
+        problems.add("edited_text", f"has a covered name ({COVER}).", "Write what is to stand there, or leave it out.")
     if len(text) > EDITED_CHARACTERS:
         problems.add("edited_text", f"has {len(text):,} characters.", f"Write at most {EDITED_CHARACTERS:,}.")
     return {"edited_text": text, "edited_side": ballot.edited_side}
+
+
+def typed_ranking(text: str) -> list[list[int]]:
+    """An order as people type it, best first, by letters ('B A=C') or numbers ('2 1=3'): groups of indices from 0.
+
+    Commas and '>' part places, too. Raises `UserError` for anything else.
+    """
+    places = [place for place in re.split(r"[\s,>]+", re.sub(r"\s*=\s*", "=", text.strip().upper())) if place]
+    groups = [place.split("=") for place in places]
+    names = [name for group in groups for name in group]
+    if not names or not all(re.fullmatch(r"[A-Z]|[1-9]\d?", name) for name in names):
+        raise UserError("is no order of the answers.", "Write them best first, such as B A=C or 2 1=3.", "Order")
+    return [[int(name) - 1 if name.isdigit() else ord(name) - ord("A") for name in group] for group in groups]
 
 
 def _check_ranking(ranking: Any, ranked: int, problems: Problems) -> None:

@@ -1,6 +1,7 @@
 """The guidelines of a session: each edit is a new version, and every vote says which one it was given under."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -13,6 +14,22 @@ from workbench.preferences.blinding import Voter, record_session_event
 from workbench.preferences.labelling_settings import LabellingSettings
 
 GUIDELINES, EVENTS = tables.guidelines, tables.vote_events
+# Statements of every vote are made once: to put one together costs as much as to execute it.
+_LATEST = (
+    sa.select(GUIDELINES)
+    .where(GUIDELINES.c.session_id == sa.bindparam("of_session"))
+    .order_by(GUIDELINES.c.version.desc())
+    .limit(1)
+)
+LATEST_VERSION = sa.select(sa.func.coalesce(sa.func.max(GUIDELINES.c.version), 0)).where(
+    GUIDELINES.c.session_id == sa.bindparam("of_session")
+)
+"""The number of a session's latest guidelines, 0 for none; its parameter is `of_session`."""
+
+
+def latest_guideline(db: sa.Connection, session_id: int) -> Any:
+    """The row of the guidelines as they stand, or None."""
+    return db.execute(_LATEST, {"of_session": session_id}).one_or_none()
 
 
 @dataclass(frozen=True)
@@ -54,8 +71,7 @@ def edit_guidelines(home: Home, session: str, who: Voter, text: str, based_on: i
         row = sessions.find_session(db, session, lock=True)
         if sessions.closing(db, row.id):
             raise UserError("The session was closed: its guidelines stay as they are.", "Clone it.", "session")
-        mine = GUIDELINES.c.session_id == row.id
-        latest = db.execute(sa.select(GUIDELINES).where(mine).order_by(GUIDELINES.c.version.desc()).limit(1)).first()
+        latest = latest_guideline(db, row.id)
         version = latest.version if latest else 0
         if based_on is not None and based_on != version:
             raise UserError(

@@ -1,5 +1,10 @@
 """What every job that makes a labelling session asks and checks."""
 
+from typing import Annotated
+
+from pydantic import Field
+
+from workbench.core.display import ADVANCED, Display
 from workbench.core.errors import Problems, UserError
 from workbench.preferences.labelling_settings import LabellingSettings
 
@@ -8,6 +13,20 @@ CHECKS_HELP = (
     "Questions whose answer is known, a JSON object a line with prompt, better, worse and, if wanted, kind ('gold', or "
     "'training' for a round before the real ones), equal (true: both are equally good) and explanation."
 )
+VotesPerPair = Annotated[
+    int, ADVANCED,
+    Field(
+        ge=1, le=50, title="Votes per pair",
+        description="How many annotators judge each pair: more show how far they agree.",
+    ),
+]  # fmt: skip
+AskedOfVoters = Annotated[
+    LabellingSettings, Field(title="Labelling", description="What people are asked when they judge the answers.")
+]
+KnownQuestions = Annotated[
+    str, Display(control="text", advanced=True),
+    Field(max_length=MOST_CHECK_CHARACTERS, title="Gold and training questions", description=CHECKS_HELP),
+]  # fmt: skip
 
 
 def check_new_session(settings: LabellingSettings, answers: int, checks: str, problems: Problems) -> None:

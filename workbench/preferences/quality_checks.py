@@ -1,7 +1,8 @@
 """Questions whose answer is known: a training round first, then gold questions and attention checks in between.
 
-Nobody can tell a gold question or an attention check from a pair that is compared. One comes within every so many votes
-of a person, at a place that is drawn from the session's secret seed: the same again after a restart, never foreseen.
+Nobody can tell a gold question or an attention check from a pair that is compared, by what surrounds it neither: each
+counts in the numbers its annotator sees. One comes within every so many votes of a person, at a place that is drawn
+from the session's secret seed: the same again after a restart, never foreseen.
 """
 
 import hashlib
@@ -33,7 +34,11 @@ _OPEN_CHECKS = sa.select(PAIRS).where(*_CHECKS, ~_DEALT_WITH).order_by(PAIRS.c.r
 _HAS_CHECKS = sa.select(PAIRS.c.id).where(*_CHECKS).limit(1)
 _IS_OPEN = sa.select(PAIRS.c.id).where(*_CHECKS, ~_DEALT_WITH, PAIRS.c.id == sa.bindparam("of_pair"))
 _DONE = (
-    sa.select(PAIRS.c.kind, sa.func.count().label("votes"))
+    sa.select(
+        PAIRS.c.kind,
+        sa.func.count().label("votes"),
+        sa.func.count(sa.case((sessions.is_verdict(), 1))).label("verdicts"),
+    )
     .select_from(EVENTS.join(PAIRS, PAIRS.c.id == EVENTS.c.pair_id))
     .where(EVENTS.c.session_id == _SESSION, EVENTS.c.annotator == _NAME, sessions.effective(with_unblinded=True))
     .group_by(PAIRS.c.kind)
@@ -117,23 +122,57 @@ def _add(db: sa.Connection, row: Any, position: int, check: QualityCheck) -> Non
 
 def due_check(db: sa.Connection, row: Any, who: Voter) -> Any:
     """The pair of the question this annotator is to answer now, or None: training first, others as they fall due."""
+    work = _work(db, row, who)
+    if not work or not (work.training or work.hidden):
+        return None
+    if work.training:
+        return work.training[0]
+    return work.hidden[0] if work.judged >= work.due(row, who, 0) else None
+
+
+def check_progress(db: sa.Connection, row: Any, who: Voter, open_pairs: int) -> tuple[int, int, int]:
+    """Of this annotator's checks: how many were judged, how many dealt with, and how many are still to come if they
+    deal with so many more pairs."""
+    work = _work(db, row, who)
+    if not work:
+        return 0, 0, 0
+    hidden = sum(work.due(row, who, more) <= work.judged + open_pairs for more in range(len(work.hidden)))
+    return work.verdicts, work.answered + work.trained, len(work.training) + hidden
+
+
+@dataclass(frozen=True)
+class _Work:
+    """An annotator's checks that are open, and how many pairs, hidden checks and training questions they dealt with;
+    `verdicts` of the checks were judged, neither skipped nor flagged."""
+
+    training: Sequence[Any]
+    hidden: Sequence[Any]
+    judged: int
+    answered: int
+    trained: int
+    verdicts: int
+
+    def due(self, row: Any, who: Voter, more: int) -> int:
+        """After how many votes the hidden check comes that has so `more` before it."""
+        return due_after(row.seed, who.name, self.answered + more, sessions.session_settings(row).check_every)
+
+
+def _work(db: sa.Connection, row: Any, who: Voter) -> _Work | None:
+    """None where the session has no checks."""
     asked = {"of_session": row.id, "voter": who.name}
     if db.execute(_HAS_CHECKS, asked).first() is None:
         return None
     open_checks = db.execute(_OPEN_CHECKS, asked).all()
-    if training := [pair for pair in open_checks if pair.kind == TRAINING]:
-        return training[0]
-    if not open_checks:
-        return None
-    done = {row.kind: row.votes for row in db.execute(_DONE, asked)}
-    answered = done.get(GOLD, 0) + done.get(ATTENTION, 0)
-    votes = sum(count for kind, count in done.items() if kind not in sessions.CHECKS)
-    return open_checks[0] if votes >= due_after(row.seed, who.name, answered, every(row)) else None
-
-
-def every(row: Any) -> int:
-    """After about how many votes a check comes."""
-    return sessions.session_settings(row).check_every
+    done = {each.kind: each for each in db.execute(_DONE, asked)}
+    counts = {kind: each.votes for kind, each in done.items()}
+    return _Work(
+        training=[pair for pair in open_checks if pair.kind == TRAINING],
+        hidden=[pair for pair in open_checks if pair.kind != TRAINING],
+        judged=sum(count for kind, count in counts.items() if kind not in sessions.CHECKS),
+        answered=counts.get(GOLD, 0) + counts.get(ATTENTION, 0),
+        trained=counts.get(TRAINING, 0),
+        verdicts=sum(each.verdicts for kind, each in done.items() if kind in sessions.CHECKS),
+    )
 
 
 def due_after(seed: str, annotator: str, answered: int, every: int) -> int:

@@ -11,6 +11,7 @@ from workbench.core.errors import UserError
 from workbench.core.home import Home, safe_name
 from workbench.preferences import sessions, store, tables
 from workbench.preferences.blinding import Voter, record_session_event
+from workbench.preferences.guideline_versions import latest_guideline
 
 ANSWERS, PAIRS, PROMPTS = tables.answers, tables.pairs, tables.prompts
 
@@ -48,12 +49,10 @@ def clone_session(home: Home, session: str, name: str, who: Voter) -> sessions.S
 
 def _copy_guideline(db: sa.Connection, row: Any, clone: Any, who: Voter) -> None:
     """The latest guidelines, as the first version of the clone."""
-    texts = tables.guidelines
-    latest = sa.select(texts).where(texts.c.session_id == row.id).order_by(texts.c.version.desc()).limit(1)
-    found = db.execute(latest).one_or_none()
+    found = latest_guideline(db, row.id)
     if found and found.text:
         values = {"session_id": clone.id, "version": 1, "text": found.text, "author": who.name}
-        db.execute(texts.insert().values(**values, created=clone.created))
+        db.execute(tables.guidelines.insert().values(**values, created=clone.created))
 
 
 def _copy_prompt(db: sa.Connection, clone: Any, prompt: Any) -> None:

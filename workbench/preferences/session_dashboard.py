@@ -10,6 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from workbench.core.errors import shortened
 from workbench.core.home import Home
 from workbench.preferences import sessions, store, tables
 from workbench.preferences.adjudication import count_disagreements
@@ -158,8 +159,7 @@ def _flags(db: sa.Connection, session_id: int) -> list[Flag]:
 
 
 def _excerpt(messages: list[dict[str, str]]) -> str:
-    text = " ".join(messages[-1]["content"].split())
-    return text if len(text) <= PROMPT_CHARACTERS else f"{text[:PROMPT_CHARACTERS]}…"
+    return shortened(" ".join(messages[-1]["content"].split()), PROMPT_CHARACTERS)
 
 
 def _cut_off(db: sa.Connection, session_id: int) -> int:

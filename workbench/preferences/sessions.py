@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from workbench.core import lineage
-from workbench.core.change_log import record_change
+from workbench.core.change_log import current_person, record_change
 from workbench.core.errors import Problems, UserError, suggestion
 from workbench.core.home import Home, safe_name
 from workbench.preferences import store, tables
@@ -85,6 +85,11 @@ def model_of(name: str) -> str:
     return name.partition("#")[0]
 
 
+def sample_index(name: str) -> int:
+    """Which of its model's samples a contestant's name stands for, from 0."""
+    return int(name.partition("#")[2] or 1) - 1
+
+
 def create_session(
     home: Home,
     name: str,
@@ -115,7 +120,7 @@ def create_session(
             raise taken
         made = store.insert_unique(db, tables.sessions.insert().values(row), taken).inserted_primary_key
         if settings.guidelines and made:
-            first = {"session_id": made[0], "version": 1, "text": settings.guidelines, "author": ""}
+            first = {"session_id": made[0], "version": 1, "text": settings.guidelines, "author": current_person()}
             db.execute(tables.guidelines.insert().values(**first, created=row["created"]))
     record_change(home.root, "created", "session", name, prompts=prompts_name)
     return get_session(home, name)

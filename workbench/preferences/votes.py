@@ -7,12 +7,14 @@ from typing import Any
 import sqlalchemy as sa
 
 from workbench.core import lineage
-from workbench.core.errors import UserError
+from workbench.core.errors import UserError, shortened
 from workbench.core.home import Home
 from workbench.preferences import blinding, leases, quality_checks, self_naming, sessions, store, tables, vote_counts
 from workbench.preferences.admission import check_admitted, refusal_reason
 from workbench.preferences.ballots import RANKING, Ballot, check_ballot
 from workbench.preferences.blinding import Voter
+from workbench.preferences.guideline_versions import LATEST_VERSION
+from workbench.preferences.labelling_settings import LabellingSettings
 
 EVENTS, PAIRS = tables.vote_events, tables.pairs
 PLAIN = Ballot()
@@ -43,10 +45,7 @@ _OWN = (
 )
 _LATEST = _OWN.limit(1)
 _CHOSEN = _OWN.where(EVENTS.c.id == sa.bindparam("of_event"))
-_GUIDELINE = sa.select(sa.func.coalesce(sa.func.max(tables.guidelines.c.version), 0)).where(
-    tables.guidelines.c.session_id == sa.bindparam("of_session")
-)
-_APPEND = EVENTS.insert().values(guideline=_GUIDELINE.scalar_subquery())
+_APPEND = EVENTS.insert().values(guideline=LATEST_VERSION.scalar_subquery())
 
 
 @dataclass(frozen=True)
@@ -82,7 +81,8 @@ class BlindPair:
     """A pair as the annotator sees it: an opaque token and texts, never a model's name.
 
     `answers` are the left and the right one, or all that are to be ranked. `done` of `total` votes of the whole session
-    are in; `remaining_for_you` counts this pair too. `training`: what is known of it is told after the vote.
+    and of one's own checks are in; `remaining_for_you` counts this pair too. `training`: what is known of it is told
+    after the vote.
     """
 
     token: str
@@ -270,8 +270,7 @@ def own_votes(home: Home, session: str, who: Voter, most: int = 200) -> list[Own
 
 
 def _excerpt(db: sa.Connection, pair: int, characters: int = 120) -> str:
-    text = " ".join(db.execute(_PROMPT, {"of_pair": pair}).scalar_one()[-1]["content"].split())
-    return text if len(text) <= characters else f"{text[:characters]}…"
+    return shortened(" ".join(db.execute(_PROMPT, {"of_pair": pair}).scalar_one()[-1]["content"].split()), characters)
 
 
 def hold(home: Home, session: str, browser: str, token: str, seconds: float = leases.HELD_SECONDS) -> bool:
@@ -307,19 +306,30 @@ def _item(db: sa.Connection, row: Any, who: Voter, lease: Any) -> BlindPair:
     settings = sessions.session_settings(row)
     pair = db.execute(_PAIR, {"of_pair": lease.pair_id}).one()
     shown = lease.ranked_answers or [lease.left_answer, lease.right_answer]
-    turns = pair.messages if settings.whole_conversation else pair.messages[-1:]
     answers = [_answer(db, answer) for answer in shown]
-    cover = self_naming.cover_names if settings.mask_names else str
+    left = leases.count_open(db, row, who, lease.unblinded)
+    judged, dealt, to_come = (0, 0, 0) if lease.unblinded else quality_checks.check_progress(db, row, who, left)
     return BlindPair(
         token=lease.token,
-        prompt=turns,
-        answers=[ShownAnswer(cover(answer.text), answer.finish == "length") for answer in answers],
-        done=done,
-        total=usable * row.votes_per_pair,
-        remaining_for_you=leases.count_open(db, row, who, lease.unblinded),
+        prompt=shown_turns(settings, pair.messages),
+        answers=[shown_answer(settings, answer) for answer in answers],
+        done=done + judged,
+        total=usable * row.votes_per_pair + dealt + to_come,
+        remaining_for_you=left + to_come,
         ranked=bool(lease.ranked_answers),
         training=pair.kind == sessions.TRAINING,
     )
+
+
+def shown_turns(settings: LabellingSettings, messages: list[dict[str, str]]) -> list[dict[str, str]]:
+    """The turns of a prompt that people see who judge."""
+    return messages if settings.whole_conversation else messages[-1:]
+
+
+def shown_answer(settings: LabellingSettings, answer: Any) -> ShownAnswer:
+    """An answer's row as people see it who judge."""
+    text = self_naming.cover_names(answer.text) if settings.mask_names else answer.text
+    return ShownAnswer(text, answer.finish == "length")
 
 
 def _answer(db: sa.Connection, answer: int) -> Any:

@@ -8,8 +8,10 @@ import pytest
 
 from tests.voting import by
 from workbench.__main__ import main
-from workbench.cli.terminal_votes import order_of, rewritten
+from workbench.cli.terminal_votes import rewritten
+from workbench.core.errors import UserError
 from workbench.core.home import Home
+from workbench.preferences.ballots import typed_ranking
 from workbench.preferences.labelling_settings import LabellingSettings
 from workbench.preferences.quality_checks import QualityCheck, add_checks
 from workbench.preferences.sessions import Answer, add_answers, create_session, finish_session
@@ -102,7 +104,13 @@ def test_undo_without_a_vote_says_so_and_goes_on(ask: Ask) -> None:
 
 
 def test_orders_are_read_as_people_write_them() -> None:
-    assert order_of("2 1=3") == order_of("2, 1 = 3") == order_of("2 > 1=3") == [[1], [0, 2]]
+    assert typed_ranking("2 1=3") == typed_ranking("B, A = C") == typed_ranking("2 > 1=3") == [[1], [0, 2]]
+
+
+@pytest.mark.parametrize("typed", ["", "2 1=", "B ?", "0 1", "10 best"])
+def test_what_is_no_order_is_said(typed: str) -> None:
+    with pytest.raises(UserError, match="no order of the answers"):
+        typed_ranking(typed)
 
 
 def test_an_answer_is_edited_in_the_editor_of_the_environment(tmp_path: Path) -> None:

@@ -31,4 +31,7 @@ def test_what_the_system_refuses_ends_nothing(monkeypatch: pytest.MonkeyPatch, t
     monkeypatch.setattr(priority.os, "nice", refuse, raising=False)
     monkeypatch.setattr(priority, "AUTOGROUP", tmp_path)  # a folder cannot be written
     monkeypatch.setattr(priority.os, "getsid", lambda _: os.getpid(), raising=False)
+    before = os.getpriority(os.PRIO_PROCESS, 0)
     priority.lower_priority(10)
+    assert os.getpriority(os.PRIO_PROCESS, 0) == before
+    assert list(tmp_path.iterdir()) == []

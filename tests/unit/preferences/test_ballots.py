@@ -217,3 +217,29 @@ def test_aspects_are_asked_of_pairs_not_of_rankings() -> None:
     assert check_ballot(asked, "both_bad", Ballot(), 3)["aspects"] == {}
     with pytest.raises(SpecError):
         check_ballot(asked, "both_bad", Ballot())
+
+
+@pytest.mark.parametrize("skipped", [None, "skip", "flag"])
+def test_the_numbers_an_annotator_sees_tell_no_check_from_a_pair(tmp_path: Path, skipped: str | None) -> None:
+    """Alone in a session, every vote moves each number by the same, whatever it was given on."""
+    home = Home.at(tmp_path)
+    session(home, LabellingSettings(check_every=3), prompts=7)
+    add_checks(home, "round", [check(0, "training"), *(check(n, "gold") for n in (1, 2, 3, 4, 5))])
+    seen, kinds = [], []
+    while item := next_item(home, "round", ANN):
+        seen.append((item.done, item.total, item.remaining_for_you))
+        kinds.append(item.prompt[0]["content"].startswith("check") and not item.training)
+        choice = "left" if skipped is None else skipped
+        vote(home, "round", ANN, item.token, choice, uuid.uuid4().hex, 1.0, Ballot(reason="odd"))
+    assert {True, False} == set(kinds)
+    step = 1 if skipped is None else 0
+    assert [row[0] for row in seen] == [step * place for place in range(len(seen))]
+    assert len({row[1] for row in seen}) == 1
+    assert [row[2] for row in seen] == list(range(len(seen), 0, -1))
+
+
+def test_a_name_that_is_covered_cannot_become_part_of_an_edited_answer() -> None:
+    settings = LabellingSettings(edits=True, mask_names=True)
+    with pytest.raises(SpecError, match="covered name"):
+        check_ballot(settings, "left", Ballot(edited_text="I am █████.", edited_side="left"))
+    assert check_ballot(settings, "left", Ballot(edited_text="I am a model.", edited_side="left"))["edited_text"]

@@ -16,7 +16,7 @@ from workbench.jobs.job import JOBS
 from workbench.preferences.answer_counts import count_answers
 from workbench.preferences.check_files import read_checks
 from workbench.preferences.guideline_versions import list_guidelines
-from workbench.preferences.imported_answers import read_answers
+from workbench.preferences.imported_answers import answers_of_pairs, read_answers
 from workbench.preferences.sessions import get_session
 from workbench.preferences.votes import next_item, vote
 
@@ -127,5 +127,25 @@ def test_lines_that_are_wrong_are_named_by_their_number() -> None:
         read_checks(f"{GOLD}\nno")
     with pytest.raises(SpecError, match=r"line 2.answers: are of a, c\. Name them as before: a, b"):
         read_answers(
-            '{"prompt": "p", "answers": {"a": "1", "b": "2"}}\n{"prompt": "q", "answers": {"a": "1", "c": "2"}}'
+            '{"prompt": "p", "answers": {"a": "1", "b": "2"}}\n{"prompt": "q", "answers": {"a": "1", "c": "2"}}',
+            limit=10,
         )
+
+
+def test_what_of_imported_answers_is_not_taken_is_said(home: Home) -> None:
+    line = '{"prompt": "p", "answers": ["1", "2"], "id": 7, "system": "Be kind."}'
+    read = read_answers("\n".join([line, line, line]), limit=2)
+    assert len(read.prompts) == 2
+    assert read.left_out == (
+        "Not read: the fields id, system.", "Not taken: 1 prompts after the first 2.",
+    )  # fmt: skip
+    turn = {"role": "assistant", "content": "a"}
+    asked = [{"role": "user", "content": "q"}]
+    rows = [
+        {"prompt": asked, "chosen": [turn], "rejected": [turn | {"content": "b"}]},
+        {"prompt": asked, "chosen": [turn, *asked, turn], "rejected": [turn]},
+    ]
+    write_rows(home, "mixed", "preference", rows, [], made_by={})
+    pairs = answers_of_pairs(home, "mixed", 10)
+    assert [each.answers["chosen"].text for each in pairs.prompts] == ["a"]
+    assert pairs.left_out == ("Left out: 1 rows without a prompt, or whose answers are several turns.",)

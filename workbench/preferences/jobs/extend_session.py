@@ -189,8 +189,8 @@ class ExtendSession(Job):
             asked = [prompts[place] for place in batch]
             replies: dict[str, list[Any]] = {}
             for name in names:
-                sample = int(name.partition("#")[2] or 1) - 1
-                decoding = maker.decoding.model_copy(update={"seed": maker.decoding.seed + batch[0] + 100_003 * sample})
+                seed = maker.decoding.seed + batch[0] + 100_003 * sessions.sample_index(name)
+                decoding = maker.decoding.model_copy(update={"seed": seed})
                 answering = engine.answering(sessions.model_of(name))
                 replies[name] = answering.answer_batch(asked, decoding, self._stopper(ctx))
             for offset, place in enumerate(batch):

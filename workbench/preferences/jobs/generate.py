@@ -18,7 +18,7 @@ from workbench.inference.pace import Pace
 from workbench.jobs.job import JOBS, Job, JobContext, JobStopped, Output
 from workbench.models.model_references import ANSWERS
 from workbench.preferences.labelling_settings import LabellingSettings
-from workbench.preferences.new_session import CHECKS_HELP, MOST_CHECK_CHARACTERS, check_new_session
+from workbench.preferences.new_session import AskedOfVoters, KnownQuestions, VotesPerPair, check_new_session
 
 
 @JOBS.register
@@ -56,17 +56,9 @@ class Generate(Job):
     engine: Annotated[InferenceEngine, ENGINES, ADVANCED] = ENGINES.field(
         "transformers", "What runs the models; GGUF files are always llama.cpp's.", title="Engine"
     )
-    votes_per_pair: Annotated[int, ADVANCED] = Field(
-        1, ge=1, le=50, title="Votes per pair",
-        description="How many annotators judge each pair: more show how far they agree.",
-    )  # fmt: skip
-    labelling: LabellingSettings = Field(
-        default_factory=LabellingSettings, title="Labelling",
-        description="What people are asked when they judge the answers.",
-    )  # fmt: skip
-    checks: Annotated[str, Display(control="text", advanced=True)] = Field(
-        "", max_length=MOST_CHECK_CHARACTERS, title="Gold and training questions", description=CHECKS_HELP
-    )
+    votes_per_pair: VotesPerPair = 1
+    labelling: AskedOfVoters = Field(default_factory=LabellingSettings)
+    checks: KnownQuestions = ""
     decoding: Annotated[Decoding, ADVANCED] = Field(
         default_factory=lambda: Decoding(max_new_tokens=160), title="Sampling",
         description="How answers are drawn from the models' probabilities.",

@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from pydantic import Field
 
 from workbench.core.children import Credential
-from workbench.core.display import ADVANCED, Display
+from workbench.core.display import Display
 from workbench.core.errors import Problems, UserError
 from workbench.core.home import Home, safe_name
 from workbench.core.paths import SERVER_PATH
 from workbench.data.store.dataset_reference import DatasetRef, resolve_dataset
 from workbench.jobs.job import JOBS, Job, JobContext, Output
 from workbench.preferences.labelling_settings import LabellingSettings
-from workbench.preferences.new_session import CHECKS_HELP, MOST_CHECK_CHARACTERS, check_new_session
+from workbench.preferences.new_session import AskedOfVoters, KnownQuestions, VotesPerPair, check_new_session
 
 if TYPE_CHECKING:
-    from workbench.preferences.imported_answers import AnsweredPrompt
+    from workbench.preferences.imported_answers import AnsweredPrompt, ImportedAnswers
 
 
 @JOBS.register
@@ -45,17 +45,9 @@ class ImportAnswers(Job):
     limit: Annotated[int, Display(limit="max")] = Field(
         200, ge=1, le=10_000, title="Number of prompts", description="How many prompts are taken, from the first on."
     )
-    votes_per_pair: Annotated[int, ADVANCED] = Field(
-        1, ge=1, le=50, title="Votes per pair",
-        description="How many annotators judge each pair: more show how far they agree.",
-    )  # fmt: skip
-    labelling: LabellingSettings = Field(
-        default_factory=LabellingSettings, title="Labelling",
-        description="What people are asked when they judge the answers.",
-    )  # fmt: skip
-    checks: Annotated[str, Display(control="text", advanced=True)] = Field(
-        "", max_length=MOST_CHECK_CHARACTERS, title="Gold and training questions", description=CHECKS_HELP
-    )
+    votes_per_pair: VotesPerPair = 1
+    labelling: AskedOfVoters = Field(default_factory=LabellingSettings)
+    checks: KnownQuestions = ""
 
     def label(self) -> str:
         return f"Answers for {self.session}"
@@ -90,12 +82,12 @@ class ImportAnswers(Job):
             problems.collect("session", error)
         found: list[AnsweredPrompt] = []
         try:
-            found = self._prompts(home)
+            found = self._imported(home).prompts
         except UserError as error:
             problems.collect("answers", error)
         check_new_session(self.labelling, len(found[0].answers) if found else 0, self.checks, problems)
 
-    def _prompts(self, home: Home) -> "list[AnsweredPrompt]":
+    def _imported(self, home: Home) -> "ImportedAnswers":
         """What is judged. Raises `UserError` unless exactly one source is given, and for what it says wrongly."""
         from workbench.preferences.check_files import read_lines_file
         from workbench.preferences.imported_answers import answers_of_pairs, read_answers
@@ -109,8 +101,8 @@ class ImportAnswers(Job):
         if self.dataset:
             resolve_dataset(home, self, "dataset")
             return answers_of_pairs(home, self.dataset, self.limit)
-        found = read_answers("\n".join(texts), given[0])[: self.limit]
-        if not found:
+        found = read_answers("\n".join(texts), self.limit, given[0])
+        if not found.prompts:
             raise UserError("There are no answers.", "Write a prompt with its answers on each line.", given[0])
         return found
 
@@ -120,7 +112,10 @@ class ImportAnswers(Job):
         from workbench.preferences.check_files import read_checks
         from workbench.preferences.quality_checks import add_checks
 
-        found = self._prompts(ctx.home)
+        imported = self._imported(ctx.home)
+        found = imported.prompts
+        for sentence in imported.left_out:
+            ctx.note(sentence)
         if not ctx.resume or not any(session.name == self.session for session in sessions.list_sessions(ctx.home)):
             made_by = {"method": self.method, "dataset": self.dataset, "limit": self.limit, "job": ctx.folder.name}
             sessions.create_session(
